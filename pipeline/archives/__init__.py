@@ -1,0 +1,1 @@
+"""Archives: check them and find what they hold, without unpacking them."""

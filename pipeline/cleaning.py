@@ -1,0 +1,86 @@
+"""What may be removed from an output folder: stale temporary files and superseded outputs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import paths, storage
+from pipeline.job import FORMATS, ResolvedJob
+from pipeline.storage import TempFile
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """An output to which no `current` points: folder, its shard manifests, bytes."""
+
+    folder: Path
+    marks: Path
+    bytes: int
+
+
+def stale_temps(out: Path, resolved: ResolvedJob | None = None) -> list[TempFile]:
+    """Return temporary files whose owners are provably gone.
+
+    Args:
+        out: the output folder.
+        resolved: look only where this job writes; None: everywhere.
+    """
+    return [temp for temp in temps(out, resolved) if temp.owner_gone]
+
+
+def temps(out: Path, resolved: ResolvedJob | None = None) -> list[TempFile]:
+    """Return all temporary files, those of living owners too."""
+    folders = _everywhere(out) if resolved is None else _of_job(out, resolved)
+    return [temp for folder in folders for temp in storage.temp_files(folder)]
+
+
+def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
+    """Return the outputs that another one has taken the place of.
+
+    Args:
+        out: the output folder.
+        keep: digests of outputs that are still wanted, e.g. of a job that is half done.
+    """
+    found = []
+    for shard_format in FORMATS:
+        for split in storage.folders(out / shard_format):
+            wanted = storage.pointed(paths.current(out, shard_format, split))
+            for digest in storage.folders(paths.outputs(out, shard_format, split)):
+                if wanted is not None and digest not in keep | {wanted}:
+                    folder = paths.output(out, shard_format, split, digest)
+                    size = sum(sum(storage.sizes(f).values()) for f in _below(folder))
+                    found.append(Superseded(folder, paths.shard_marks(out, digest), size))
+    return found
+
+
+def remove_output(output: Superseded) -> None:
+    """Remove an output, its manifest first, so that it is never taken for complete."""
+    storage.remove(paths.manifest(output.folder))
+    for top in (output.marks, output.folder):
+        for folder in reversed(list(_below(top))):
+            for name in storage.sizes(folder):
+                storage.remove(folder / name)
+            storage.remove(folder)
+
+
+def _of_job(out: Path, resolved: ResolvedJob) -> Iterator[Path]:
+    yield from _below(paths.state(out))
+    for split in resolved.splits.values():
+        for output in split.outputs:
+            yield from _below(output.folder)
+
+
+def _everywhere(out: Path) -> Iterator[Path]:
+    yield from _below(paths.state(out))
+    for shard_format in FORMATS:
+        yield from _below(out / shard_format)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    if os.path.isdir(folder):
+        yield folder
+        for name in storage.folders(folder):
+            yield from _below(folder / name)

@@ -1,0 +1,176 @@
+"""Every error that shardmill raises on purpose.
+
+::
+
+    ShardmillError
+     ├── UsageError                 status 2   options that cannot be met
+     │    ├── ConfigError                      a configuration file that cannot be understood
+     │    └── OutputConflict                   another run's product stands in the way
+     ├── InputRefused               status 3   the raw data is not what was promised
+     │    ├── ArchiveMissing
+     │    ├── ArchiveRefused                   wrong MD5, truncated, not a tar
+     │    ├── CountMismatch                    a class has too few or too many images
+     │    └── BadImage                         no picture in a known format
+     ├── EnvironmentRefused         status 1   the machine says no
+     │    ├── NoSpace
+     │    └── NoPermission
+     ├── OutputDamaged              status 1   something already written is not what it was
+     └── TransientError             status 1   worth another try; everything above is not
+          └── Vanished                    a file that was there is gone
+
+A message says what happened, where, what was expected, what was found and what to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+
+class ShardmillError(Exception):
+    """Base of every deliberate error.
+
+    Args:
+        what: one sentence, no full stop.
+        file: the file it is about, as the user would name it.
+        place: where in that file: a 1-based line, a member, a byte offset.
+        expected: what should have been there.
+        found: what was there.
+        remedy: what the user can do.
+    """
+
+    exit_status: ClassVar[int] = 1
+    permanent: ClassVar[bool] = True
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        file: str | None = None,
+        place: str | None = None,
+        expected: str | None = None,
+        found: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.what = what
+        self.file = file
+        self.place = place
+        self.expected = expected
+        self.found = found
+        self.remedy = remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        head = f"{self.file}: {self.what}" if self.file else self.what
+        details = (
+            ("place", self.place),
+            ("expected", self.expected),
+            ("found", self.found),
+            ("to do", self.remedy),
+        )
+        lines = [f"  {name + ':':<10}{_hang(text)}" for name, text in details if text]
+        return "\n".join([head, *lines])
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return from_record, (self.to_record(),)
+
+    def to_record(self) -> dict[str, str | None]:
+        """Return the error as plain data, for a failure record; `from_record` reverses it."""
+        return {
+            "type": type(self).__name__,
+            "what": self.what,
+            "file": self.file,
+            "place": self.place,
+            "expected": self.expected,
+            "found": self.found,
+            "remedy": self.remedy,
+        }
+
+
+class UsageError(ShardmillError):
+    """Options that contradict each other or cannot be met."""
+
+    exit_status = 2
+
+
+class ConfigError(UsageError):
+    """A configuration file that cannot be understood."""
+
+
+class OutputConflict(UsageError):
+    """A product of another configuration stands where this one would go."""
+
+
+class InputRefused(ShardmillError):
+    """The raw data is not what the configuration promises."""
+
+    exit_status = 3
+
+
+class ArchiveMissing(InputRefused):
+    """An archive is not where it was looked for."""
+
+
+class ArchiveRefused(InputRefused):
+    """An archive has the wrong digest, ends too early or is malformed."""
+
+
+class CountMismatch(InputRefused):
+    """A class has fewer or more images than the configuration says."""
+
+
+class BadImage(InputRefused):
+    """Bytes that are no picture in a known format."""
+
+
+class EnvironmentRefused(ShardmillError):
+    """The machine cannot do what is asked."""
+
+
+class NoSpace(EnvironmentRefused):
+    """The file system is full or too small."""
+
+
+class NoPermission(EnvironmentRefused):
+    """A file or folder may not be read or written."""
+
+
+class OutputDamaged(ShardmillError):
+    """A file that this program wrote is no longer what it wrote."""
+
+
+class TransientError(ShardmillError):
+    """A failure that another attempt may not meet."""
+
+    permanent = False
+
+
+class Vanished(TransientError):
+    """A file that should be there is not: another process may have moved it on."""
+
+
+def from_record(record: Mapping[str, str | None]) -> ShardmillError:
+    """Rebuild an error from `ShardmillError.to_record`."""
+    kind = _by_name().get(record.get("type") or "", ShardmillError)
+    return kind(
+        record.get("what") or "unknown error",
+        file=record.get("file"),
+        place=record.get("place"),
+        expected=record.get("expected"),
+        found=record.get("found"),
+        remedy=record.get("remedy"),
+    )
+
+
+def _by_name() -> dict[str, type[ShardmillError]]:
+    found: dict[str, type[ShardmillError]] = {}
+    pending: list[type[ShardmillError]] = [ShardmillError]
+    while pending:
+        kind = pending.pop()
+        found[kind.__name__] = kind
+        pending.extend(kind.__subclasses__())
+    return found
+
+
+def _hang(text: str) -> str:
+    return text.replace("\n", "\n" + " " * 12)

@@ -1,0 +1,140 @@
+"""The few pictures that are no RGB or gray JPEG, encoded anew as one.
+
+The pixels are those that TensorFlow's ``decode_png(channels=3)`` and ``decode_jpeg(channels=3)``
+give, within a rounding step: alpha is dropped, 16 bits become 8 by a shift, and CMYK is taken as
+inverted exactly where Adobe's APP14 segment says who wrote it.
+"""
+
+# ruff: noqa: PLC0415 - Pillow is imported where it is used: most shards need no repair
+
+from __future__ import annotations
+
+import io
+import struct
+import warnings
+import zlib
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from pipeline.errors import BadImage
+from pipeline.images.header import ImageHeader, read_header
+from pipeline.storage import Buffer
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_QUALITY = 100
+_MAX_PIXELS = 512 << 20
+_MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
+_REMEDY = "get an intact copy of the file, or leave the image out with --on-bad-image skip"
+_UNDECODABLE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    LookupError,
+    TypeError,
+    EOFError,
+    struct.error,
+    zlib.error,
+)
+
+
+def needs_repair(header: ImageHeader) -> str | None:
+    """Return why a picture can't be stored as it is: ``png``, ``cmyk`` or ``ycck``; or None."""
+    if header.format == "PNG":
+        return "png"
+    return header.mode.lower() if header.mode in {"CMYK", "YCCK"} else None
+
+
+def repair(data: Buffer) -> bytes:
+    """Decode a picture and encode it as an RGB JPEG: quality 100, 4:4:4, without metadata.
+
+    The result depends on the codec; see `codec`. Warnings about metadata are held back, for the
+    whole process while this runs.
+
+    Raises:
+        BadImage: its header or its pixels are damaged, or it is larger than 512 Mi pixels or than
+            a JPEG can be.
+    """
+    header = read_header(data)
+    _refuse_oversized(header)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return _encode(_decode(data, header))
+    except _UNDECODABLE as error:
+        raise BadImage(
+            f"{header.format} cannot be decoded",
+            expected=f"{header.width} x {header.height} pixels of {header.mode}",
+            found=str(error) or type(error).__name__,
+            remedy=_REMEDY,
+        ) from error
+
+
+def codec() -> str:
+    """Return name and version of what decodes and encodes.
+
+    For example ``pillow-simd 12.1.1.post0 / libjpeg-turbo 2.1.5``.
+    """
+    import PIL
+    from PIL import features
+
+    # Both distributions install the folder PIL; its version tells which one came last.
+    owner = "pillow-simd" if _installed("pillow-simd") == PIL.__version__ else "pillow"
+    turbo = features.version_feature("libjpeg_turbo")
+    jpeg = f"libjpeg-turbo {turbo}" if turbo else f"libjpeg {features.version_codec('jpg')}"
+    return f"{owner} {PIL.__version__} / {jpeg}"
+
+
+def _installed(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _refuse_oversized(header: ImageHeader) -> None:
+    pixels = header.width * header.height
+    if pixels > _MAX_PIXELS or max(header.width, header.height) > _MAX_SIDE:
+        raise BadImage(
+            "picture too large to encode anew",
+            expected=f"at most {_MAX_PIXELS:,} pixels and {_MAX_SIDE:,} on a side",
+            found=f"{header.width} x {header.height}",
+            remedy=_REMEDY,
+        )
+
+
+def _decode(data: Buffer, header: ImageHeader) -> Image.Image:
+    if header.format == "PNG":
+        return _decode_png(data, header)
+    return _decode_jpeg(data)
+
+
+def _decode_jpeg(data: Buffer) -> Image.Image:
+    from PIL import ImageChops, JpegImagePlugin
+
+    # The plugin itself, not Image.open: that one's size limit is a global setting.
+    image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    image.load()
+    if image.mode == "CMYK" and "adobe_transform" not in image.info:
+        return ImageChops.invert(image).convert("RGB")  # Pillow inverts every CMYK JPEG
+    return image.convert("RGB")
+
+
+def _decode_png(data: Buffer, header: ImageHeader) -> Image.Image:
+    from PIL import Image, PngImagePlugin
+
+    image: Image.Image = PngImagePlugin.PngImageFile(io.BytesIO(data))
+    image.load()
+    if header.mode == "I;16":  # Pillow's own conversion clips
+        import numpy as np
+
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    return image.convert("RGB")
+
+
+def _encode(image: Image.Image) -> bytes:
+    image.info.clear()  # a comment there would be written
+    output = io.BytesIO()
+    image.save(output, "JPEG", quality=_QUALITY, subsampling=0)
+    return output.getvalue()

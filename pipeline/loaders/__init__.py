@@ -1,0 +1,1 @@
+"""How a training script opens what was written."""

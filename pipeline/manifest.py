@@ -1,0 +1,133 @@
+"""Manifests: JSON documents that are written last and say what was written.
+
+A manifest names its files with their sizes and content hashes, and carries a hash of itself.
+"Done" means: the manifest parses, and every file it names is there at its recorded size.
+The same form serves the marks under ``.shardmill`` (an archive verified, a catalog, a plan, a
+shard) and the manifest of a whole output.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import xxhash
+
+from pipeline import digests, storage
+from pipeline.errors import OutputDamaged, ShardmillError
+
+_SELF = "self_xxh3_128"
+
+Document = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """A written file: its name relative to the manifest's base, bytes, xxh3-128 in hex."""
+
+    file: str
+    bytes: int
+    xxh3_128: str
+
+    def to_json(self) -> Document:
+        """Return the entry as plain data."""
+        return {"file": self.file, "bytes": self.bytes, "xxh3_128": self.xxh3_128}
+
+
+def hash_bytes(content: storage.Buffer) -> str:
+    """Return the xxh3-128 of some bytes, in hex."""
+    return xxhash.xxh3_128_hexdigest(content)
+
+
+def hash_file(path: Path) -> str:
+    """Return the xxh3-128 of a file, in hex."""
+    hasher = xxhash.xxh3_128()
+    with storage.RangeReader(path) as reader:
+        offset = 0
+        while view := reader.read(offset, 1 << 20):
+            hasher.update(view)
+            offset += len(view)
+    return hasher.hexdigest()
+
+
+def serialise(document: Mapping[str, object]) -> bytes:
+    """Return the bytes of a manifest: the same document always gives the same bytes."""
+    sealed = {key: value for key, value in document.items() if key != _SELF}
+    sealed[_SELF] = hash_bytes(digests.canonical(sealed))
+    return (json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+
+
+def parse(content: bytes, path: Path) -> Document:
+    """Return the document, or raise OutputDamaged if any byte is not as it was written."""
+    remedy = "remove the file and run the shardmill command again: it is made anew"
+    try:
+        document = json.loads(content)
+    except ValueError as error:
+        raise OutputDamaged(
+            "not a manifest", file=str(path), place=str(error), remedy=remedy
+        ) from error
+    if not isinstance(document, dict) or serialise(document) != content:
+        raise OutputDamaged(
+            "the manifest is not as it was written",
+            file=str(path),
+            expected="a document that agrees with its own hash",
+            found="changed or missing bytes",
+            remedy=remedy,
+        )
+    return document
+
+
+def load(path: Path) -> Document:
+    """Read and check a manifest."""
+    return parse(storage.read_bytes(path), path)
+
+
+def files_of(document: Mapping[str, Any]) -> list[FileEntry]:
+    """Return the files a manifest names."""
+    return [FileEntry(f["file"], f["bytes"], f["xxh3_128"]) for f in document["files"]]
+
+
+def missing_files(entries: Iterable[FileEntry], base: Path) -> list[str]:
+    """Return the named files that are absent or of another size, by one listing a folder."""
+    listings: dict[Path, dict[str, int]] = {}
+    missing = []
+    for entry in entries:
+        path = base / entry.file
+        if path.parent not in listings:
+            listings[path.parent] = storage.sizes(path.parent)
+        if listings[path.parent].get(path.name) != entry.bytes:
+            missing.append(entry.file)
+    return missing
+
+
+def load_complete(path: Path, base: Path) -> Document | None:
+    """Return a manifest whose files are all there at their sizes; None if anything is amiss.
+
+    A mark names two or three files, so they are asked for one by one; see `load_whole` for
+    the manifest of an output, which names thousands.
+    """
+    if storage.stat(path) is None:
+        return None
+    try:
+        document = load(path)
+    except ShardmillError:
+        return None
+    for entry in files_of(document):
+        info = storage.stat(base / entry.file)
+        if info is None or info.size != entry.bytes:
+            return None
+    return document
+
+
+def load_whole(path: Path) -> Document | None:
+    """Return an output's manifest if every file beside it is there, by one listing a folder."""
+    if storage.stat(path) is None:
+        return None
+    try:
+        document = load(path)
+    except ShardmillError:
+        return None
+    return None if missing_files(files_of(document), path.parent) else document

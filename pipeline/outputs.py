@@ -1,0 +1,121 @@
+"""Finishes an output: its shard manifests become one manifest, its facts one table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline import facts, manifest, paths, storage
+from pipeline.errors import OutputDamaged
+from pipeline.job import Output, ResolvedJob, SplitJob
+from pipeline.manifest import Document, FileEntry
+
+
+def shard_document(out: Path, output: Output, index: int) -> Document | None:
+    """Return the manifest of one shard if its files are all there, else None."""
+    return manifest.load_complete(paths.shard_mark(out, output.digest, index), out)
+
+
+def document(output: Output) -> Document | None:
+    """Return the manifest of an output if it is complete, else None."""
+    return manifest.load_whole(paths.manifest(output.folder))
+
+
+def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
+    """Write the facts and the manifest of an output whose shards are all there.
+
+    The manifest holds no time, host or path of this machine: the same inputs and options give
+    the same bytes everywhere.
+
+    Raises:
+        OutputDamaged: a shard vanished meanwhile.
+    """
+    out = resolved.out
+    documents = [_required(out, output, index) for index in range(split.shards)]
+    with (
+        storage.StagedFile(paths.facts(output.folder)) as table_file,
+        storage.StagedFile(paths.manifest(output.folder)) as manifest_file,
+    ):
+        with table_file.stream() as stream:
+            facts.write(stream, _facts(out, output, split.shards))
+        table_entry = FileEntry(
+            table_file.path.name, table_file.size, manifest.hash_file(table_file.temp)
+        )
+        merged = _merged(resolved, split, output, documents, table_entry)
+        manifest_file.write(manifest.serialise(merged))
+        storage.publish(table_file, manifest_file)
+    return merged
+
+
+def _required(out: Path, output: Output, index: int) -> Document:
+    found = shard_document(out, output, index)
+    if found is None:
+        raise OutputDamaged(
+            "a finished shard is gone or was changed while the manifest was made",
+            file=str(paths.shard_mark(out, output.digest, index)),
+            remedy="run the same command again: it is made anew",
+        )
+    return found
+
+
+def _facts(out: Path, output: Output, shards: int) -> Iterator[pa.Table]:
+    for index in range(shards):
+        yield facts.read(paths.shard_facts(out, output.digest, index))
+
+
+def _merged(
+    resolved: ResolvedJob,
+    split: SplitJob,
+    output: Output,
+    documents: list[Document],
+    table_entry: FileEntry,
+) -> Document:
+    prefix = f"{output.folder.relative_to(resolved.out)}/"
+    files = [
+        FileEntry(entry.file.removeprefix(prefix), entry.bytes, entry.xxh3_128)
+        for shard in documents
+        for entry in manifest.files_of(shard)
+        if entry.file.startswith(prefix)
+    ]
+    shards = [
+        {
+            "file": shard["files"][0]["file"].removeprefix(prefix),
+            "bytes": shard["files"][0]["bytes"],
+            "records": shard["records"],
+        }
+        for shard in documents
+    ]
+    repairs = [mended for shard in documents for mended in shard["repairs"]]
+    left_out = [image for shard in documents for image in shard["left_out"]]
+    return {
+        "program": "shardmill",
+        "dataset": resolved.dataset.dataset,
+        "split": split.split.name,
+        "format": output.format,
+        "inputs": [{"file": split.archive.file, "md5": split.archive.md5}],
+        "digests": {
+            "catalog": split.catalog_digest,
+            "plan": split.plan_digest,
+            "output": output.digest,
+        },
+        "parameters": {
+            "classes": list(split.classes) if split.classes is not None else None,
+            "label_offset": output.label_offset,
+            "order": resolved.job.order,
+            "seed": resolved.job.seed if resolved.job.order == "hash" else None,
+            "shards": split.shards,
+        },
+        "counts": {
+            "bytes": sum(entry.bytes for entry in files) + table_entry.bytes,
+            "images": split.expected.images,
+            "left_out": len(left_out),
+            "records": sum(shard["records"] for shard in documents),
+            "repaired": len(repairs),
+        },
+        "shards": shards,
+        "files": [entry.to_json() for entry in [*files, table_entry]],
+        "repairs": repairs,
+        "left_out": left_out,
+    }

@@ -1,0 +1,163 @@
+"""Pure functions that spell every file name of the output tree; nothing else does.
+
+::
+
+    OUT/
+      tfrecord/<split>/<digest>/<split>-00000-of-01024    shards
+      tfrecord/<split>/<digest>/idx/<same name>           DALI indexes
+      tfrecord/<split>/<digest>/facts.parquet             what only the bytes tell, a row per image
+      tfrecord/<split>/<digest>/manifest.json             written last
+      tfrecord/<split>/current -> <digest>
+      .shardmill/                                         how far the work is
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_STATE = ".shardmill"
+
+
+@dataclass(frozen=True)
+class ShardName:
+    """One shard of a split: 0-based `index` of `count`."""
+
+    split: str
+    index: int
+    count: int
+
+    @property
+    def stem(self) -> str:
+        """The name without a format's suffix: ``train-00000-of-01024``."""
+        return f"{self.split}-{self.index:05d}-of-{self.count:05d}"
+
+
+def state(out: Path) -> Path:
+    """The folder of marks, indexes, catalogs, plans and shard manifests."""
+    return out / _STATE
+
+
+def run_lock(out: Path) -> Path:
+    """The file that running commands lock."""
+    return state(out) / "run.lock"
+
+
+def jobs(out: Path) -> Path:
+    """The folder of what was asked for, a file per job."""
+    return state(out) / "jobs"
+
+
+def job(out: Path, digest: str) -> Path:
+    """What was asked for, written when its inputs were found to be there."""
+    return jobs(out) / f"{digest}.json"
+
+
+def archive_mark(out: Path, archive: str) -> Path:
+    """The mark of a verified archive, by its published file name."""
+    return state(out) / "archives" / f"{archive}.json"
+
+
+def archive_index(out: Path, archive: str) -> Path:
+    """The member index of an archive, by its published file name."""
+    return state(out) / "archives" / f"{archive}.index.parquet"
+
+
+def catalog(out: Path, split: str, digest: str) -> Path:
+    """The catalog of a split: a row per image."""
+    return state(out) / "catalogs" / f"{split}-{digest}.parquet"
+
+
+def catalog_mark(out: Path, split: str, digest: str) -> Path:
+    """The mark of a finished catalog."""
+    return catalog(out, split, digest).with_suffix(".json")
+
+
+def plan(out: Path, split: str, digest: str) -> Path:
+    """The plan of a split: the catalog in shard order, a record batch per shard."""
+    return state(out) / "plans" / f"{split}-{digest}.arrow"
+
+
+def plan_mark(out: Path, split: str, digest: str) -> Path:
+    """The mark of a finished plan."""
+    return plan(out, split, digest).with_suffix(".json")
+
+
+def shard_marks(out: Path, digest: str) -> Path:
+    """The folder of one output's shard manifests and facts."""
+    return state(out) / "shards" / digest
+
+
+def shard_mark(out: Path, digest: str, index: int) -> Path:
+    """The manifest of one shard."""
+    return shard_marks(out, digest) / f"{index:05d}.json"
+
+
+def shard_facts(out: Path, digest: str, index: int) -> Path:
+    """The facts of the images of one shard."""
+    return shard_marks(out, digest) / f"{index:05d}.facts.parquet"
+
+
+def runs(out: Path) -> Path:
+    """The folder of the commands that worked here, a folder each."""
+    return state(out) / "runs"
+
+
+def run(out: Path, name: str) -> Path:
+    """The folder of one command's counters, timings, failures and log."""
+    return runs(out) / name
+
+
+def run_failures(out: Path, name: str) -> Path:
+    """The folder of the failure records of one command."""
+    return run(out, name) / "failures"
+
+
+def run_counters(out: Path, name: str) -> Path:
+    """The folder of the progress counters of one command, a file per process at work."""
+    return run(out, name) / "counters"
+
+
+def run_timings(out: Path, name: str) -> Path:
+    """The steps that one command has finished, a JSON object per line."""
+    return run(out, name) / "timings.jsonl"
+
+
+def run_log(out: Path, name: str) -> Path:
+    """The log of the worker of one command."""
+    return run(out, name) / "worker.log"
+
+
+def outputs(out: Path, shard_format: str, split: str) -> Path:
+    """The folder of all outputs of one format and split."""
+    return out / shard_format / split
+
+
+def output(out: Path, shard_format: str, split: str, digest: str) -> Path:
+    """The folder of one output."""
+    return outputs(out, shard_format, split) / digest
+
+
+def current(out: Path, shard_format: str, split: str) -> Path:
+    """The link to the output that was finished last: the path a training script uses."""
+    return outputs(out, shard_format, split) / "current"
+
+
+def manifest(folder: Path) -> Path:
+    """The manifest of an output."""
+    return folder / "manifest.json"
+
+
+def facts(folder: Path) -> Path:
+    """The facts of an output."""
+    return folder / "facts.parquet"
+
+
+def tfrecord_shard(folder: Path, name: ShardName) -> Path:
+    """A TFRecord file."""
+    return folder / name.stem
+
+
+def tfrecord_index(folder: Path, name: ShardName) -> Path:
+    """The DALI index of a TFRecord file: same name, in a folder beside it."""
+    return folder / "idx" / name.stem

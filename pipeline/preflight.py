@@ -1,0 +1,103 @@
+"""Looks before anything is read: are the inputs there, is there room, may it be written?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline import manifest, outputs, paths, storage
+from pipeline.config import ArchiveConfig
+from pipeline.errors import ArchiveMissing, ArchiveRefused, NoSpace
+from pipeline.job import ResolvedJob
+
+_MARGIN = 1.02  # framing, indexes, facts and manifests, beside the pictures themselves
+
+
+def check(resolved: ResolvedJob) -> None:
+    """Raise what stands in the way of a job, before its first byte is read.
+
+    Raises:
+        ArchiveMissing: naming every missing archive, where to get it and where to put it.
+        ArchiveRefused: an archive has the wrong size.
+        NoSpace: less room than what will be written.
+        NoPermission: the output folder may not be written.
+    """
+    raw = Path(resolved.job.raw)
+    needed_now = needed_archives(resolved)
+    missing = [a for a in needed_now if storage.stat(raw / a.file) is None]
+    if missing:
+        raise _missing(raw, missing)
+    for archive in needed_now:
+        _check_size(raw, archive)
+    storage.probe_writable(paths.state(resolved.out))
+    needed, free = needed_bytes(resolved), storage.free_bytes(resolved.out)
+    if needed > free:
+        raise NoSpace(
+            "too little space for what will be written",
+            file=resolved.job.out,
+            expected=f"{needed:,} bytes free",
+            found=f"{free:,} bytes free",
+            remedy="free some space, choose another --out, or ask for one --split at a time",
+        )
+
+
+def needed_archives(resolved: ResolvedJob) -> list[ArchiveConfig]:
+    """Return the archives that are still to be read: those of finished splits may be gone."""
+    needed = [
+        split.archive
+        for split in resolved.splits.values()
+        if any(outputs.document(output) is None for output in split.outputs)
+    ]
+    needed += [extra for extra in resolved.extras if verified(resolved, extra) is None]
+    return list({archive.file: archive for archive in needed}.values())
+
+
+def needed_bytes(resolved: ResolvedJob) -> int:
+    """Return roughly how many bytes are still to be written."""
+    total = 0
+    for split in resolved.splits.values():
+        info = storage.stat(resolved.raw_file(split.archive))
+        share = info.size * _MARGIN if info else 0
+        for output in split.outputs:
+            if outputs.document(output) is None:
+                written = sum(storage.sizes(output.folder).values())
+                total += max(0, int(share) - written)
+    return total
+
+
+def verified(resolved: ResolvedJob, archive: ArchiveConfig) -> manifest.Document | None:
+    """Return the mark of an archive if it was verified and has not changed since."""
+    mark = manifest.load_complete(paths.archive_mark(resolved.out, archive.file), resolved.out)
+    info = storage.stat(resolved.raw_file(archive))
+    if mark is None or info is None:
+        return None
+    agrees = (mark["size"], mark["mtime_ns"], mark["md5"]) == (
+        info.size,
+        info.mtime_ns,
+        archive.md5,
+    )
+    return mark if agrees else None
+
+
+def _missing(raw: Path, missing: list[ArchiveConfig]) -> ArchiveMissing:
+    lines = [f"{raw / archive.file}\nfrom {archive.url}" for archive in missing]
+    count = "an archive is" if len(missing) == 1 else f"{len(missing)} archives are"
+    return ArchiveMissing(
+        f"{count} not there",
+        file=str(raw),
+        expected="\n".join(lines),
+        remedy="put them there under exactly these names, then run the same command again",
+    )
+
+
+def _check_size(raw: Path, archive: ArchiveConfig) -> None:
+    info = storage.stat(raw / archive.file)
+    if info is not None and archive.bytes is not None and info.size != archive.bytes:
+        short = info.size < archive.bytes
+        raise ArchiveRefused(
+            "the archive has the wrong size",
+            file=str(raw / archive.file),
+            expected=f"{archive.bytes:,} bytes, MD5 {archive.md5}",
+            found=f"{info.size:,} bytes",
+            remedy=f"{'probably a download that broke off' if short else 'another archive'}: "
+            f"get it again from {archive.url}",
+        )

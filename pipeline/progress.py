@@ -1,0 +1,135 @@
+"""Small files that say how far a command is: counters while tasks run, timings when they end.
+
+They are written without sync: losing one in a crash costs nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline import paths, storage
+from pipeline.errors import Vanished
+
+_INTERVAL_S = 0.5
+
+
+@dataclass(frozen=True)
+class Count:
+    """How far one task is: `done` of `total` units (``bytes`` or ``images``)."""
+
+    step: str
+    name: str
+    done: int
+    total: int
+    unit: str
+
+
+@dataclass(frozen=True)
+class Timing:
+    """A finished task: when it ran (seconds since the epoch) and what it handled."""
+
+    step: str
+    name: str
+    start: float
+    end: float
+    images: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class StepTiming:
+    """All finished tasks of one step: from the first start to the last end."""
+
+    step: str
+    tasks: int
+    seconds: float
+    images: int
+    bytes: int
+
+
+class Counter:
+    """Publishes a `Count` at most twice a second; removes its file when it is closed."""
+
+    def __init__(self, out: Path, run: str, step: str, name: str, total: int, unit: str) -> None:
+        self._path = paths.run_counters(out, run) / f"{socket.gethostname()}-{os.getpid()}.json"
+        self._count = Count(step, name, 0, total, unit)
+        self._written = 0.0
+
+    def update(self, done: int) -> bool:
+        """Note progress; return whether it was published, which is not done every time."""
+        now = time.monotonic()
+        if now - self._written < _INTERVAL_S:
+            return False
+        self._written = now
+        values = asdict(self._count) | {"done": done}
+        storage.write_unsynced(self._path, json.dumps(values).encode())
+        return True
+
+    def close(self) -> None:
+        """Remove the counter."""
+        storage.remove(self._path)
+
+
+def counts(out: Path, run: str) -> list[Count]:
+    """Return the counters of the tasks that are at work in one command."""
+    folder = paths.run_counters(out, run)
+    found = []
+    for name in sorted(storage.sizes(folder)):
+        if name.endswith(".json"):
+            try:
+                found.append(Count(**json.loads(storage.read_bytes(folder / name))))
+            except (Vanished, ValueError):
+                continue  # its task ended between the listing and the reading
+    return found
+
+
+def note(out: Path, run: str, timing: Timing) -> None:
+    """Record a finished task."""
+    storage.append_line(paths.run_timings(out, run), json.dumps(asdict(timing)).encode())
+
+
+def timings(out: Path, run: str) -> list[Timing]:
+    """Return the finished tasks of one command; a line cut off by a crash is passed over."""
+    path = paths.run_timings(out, run)
+    if storage.stat(path) is None:
+        return []
+    found = []
+    for line in storage.read_bytes(path).splitlines():
+        try:
+            found.append(Timing(**json.loads(line)))
+        except ValueError:
+            continue
+    return found
+
+
+def latest_run(out: Path) -> str | None:
+    """Return the name of the command that finished a task last."""
+    stamps = {}
+    for name in storage.folders(paths.runs(out)):
+        info = storage.stat(paths.run_timings(out, name))
+        if info is not None:
+            stamps[name] = info.mtime_ns
+    return max(stamps, key=lambda name: stamps[name]) if stamps else None
+
+
+def by_step(finished: Iterable[Timing]) -> list[StepTiming]:
+    """Sum finished tasks by step, in the order in which steps began."""
+    steps: dict[str, list[Timing]] = {}
+    for timing in sorted(finished, key=lambda timing: timing.start):
+        steps.setdefault(timing.step, []).append(timing)
+    return [
+        StepTiming(
+            step,
+            len(tasks),
+            max(task.end for task in tasks) - min(task.start for task in tasks),
+            sum(task.images for task in tasks),
+            sum(task.bytes for task in tasks),
+        )
+        for step, tasks in steps.items()
+    ]

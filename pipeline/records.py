@@ -1,0 +1,44 @@
+"""One image on its way into a shard, as every shard format sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.storage import Buffer
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRecord:
+    """What a shard format writes for one image.
+
+    Attributes:
+        key: unique name in the split, e.g. ``n01440764/n01440764_18.JPEG``.
+        filename: last part of the key, as the dataset publishes it.
+        class_index: 0-based index in the label table; -1 where there is no label.
+        synset: WNID, ASCII; empty where there is no label.
+        text: the class in words, UTF-8.
+        boxes: (xmin, ymin, xmax, ymax) of each object, as fractions of width and height.
+        width: pixels.
+        height: pixels.
+        encoded: the picture as it is stored, a JPEG; may be a view that the caller reuses.
+    """
+
+    key: str
+    filename: str
+    class_index: int
+    synset: str
+    text: str
+    boxes: tuple[Box, ...]
+    width: int
+    height: int
+    encoded: Buffer
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where a record stands in its shard: bytes from the start, bytes long, framing included."""
+
+    offset: int
+    length: int

@@ -1,0 +1,262 @@
+"""Writes one shard of a split in every format that is asked for, from one read of its images."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import xxhash
+
+from pipeline import facts, manifest, paths, storage
+from pipeline.errors import ArchiveRefused, BadImage
+from pipeline.formats.tfrecord import TFRecordWriter
+from pipeline.images import header, repair
+from pipeline.job import Output
+from pipeline.manifest import FileEntry
+from pipeline.paths import ShardName
+from pipeline.records import ImageRecord
+
+_AHEAD = 64  # pictures that the kernel is asked for before they are read
+_SHOWN = 10
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An image that is in the plan and in no shard, and why."""
+
+    key: str
+    source: str
+    offset: int
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "key": self.key,
+            "source": self.source,
+            "offset": self.offset,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class Repair:
+    """An image that was re-encoded: why, by which codec, and the hash before."""
+
+    key: str
+    reason: str
+    codec: str
+    source_xxh3_128: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        return {
+            "key": self.key,
+            "reason": self.reason,
+            "codec": self.codec,
+            "source_xxh3_128": self.source_xxh3_128,
+        }
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One row of the plan with its bytes as they will be stored."""
+
+    record: ImageRecord
+    mode: str
+    xxh3_128: str
+    repair: Repair | None
+
+
+def write_shard(
+    out: Path,
+    name: ShardName,
+    rows: pa.RecordBatch,
+    raw: Mapping[str, Path],
+    outputs: Sequence[Output],
+    *,
+    on_bad_image: str = "fail",
+    progress: Callable[[int], None] | None = None,
+) -> int:
+    """Write one shard and its manifest for each output; return the records in it.
+
+    Args:
+        out: the output folder.
+        name: which shard.
+        rows: the shard's rows of the plan, in record order.
+        raw: source name -> file that holds its bytes.
+        outputs: what to write; each is published by itself, its shard manifest last.
+        on_bad_image: ``fail`` raises after the whole shard was looked at; ``skip`` leaves the
+            image out and says so in the manifest.
+        progress: called with the images done so far, every 64.
+
+    Raises:
+        BadImage: images in no known format, under ``fail``.
+        ArchiveRefused: a source ends before an image that the plan places there.
+    """
+    with ExitStack() as stack:
+        readers = {
+            source: stack.enter_context(storage.RangeReader(path)) for source, path in raw.items()
+        }
+        writers = [stack.enter_context(_OutputWriter(out, name, output)) for output in outputs]
+        left_out: list[LeftOut] = []
+        for done, picture in enumerate(pictures(rows, readers), start=1):
+            if isinstance(picture, LeftOut):
+                left_out.append(picture)
+            else:
+                for writer in writers:
+                    writer.add(picture)
+            if progress is not None and done % _AHEAD == 0:
+                progress(done)
+        if left_out and on_bad_image == "fail":
+            raise _refused(left_out)
+        if writers and len(left_out) == rows.num_rows:
+            raise _refused(left_out, all_of=name)
+        for writer in writers:
+            writer.publish(left_out)
+        return int(rows.num_rows) - len(left_out)
+
+
+def pictures(
+    rows: pa.RecordBatch, readers: Mapping[str, storage.RangeReader]
+) -> Iterator[Picture | LeftOut]:
+    """Yield the images of a shard, read in order and repaired where they must be.
+
+    The encoded bytes are a view that the next step of the iteration may overwrite.
+    """
+    columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
+    ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
+    for source, offset, length in ranges[:_AHEAD]:
+        readers[source].will_need(offset, length)
+    for place, (source, offset, length) in enumerate(ranges):
+        if place + _AHEAD < len(ranges):
+            later, start, size = ranges[place + _AHEAD]
+            readers[later].will_need(start, size)
+        key = columns["key"][place]
+        data = readers[source].read(offset, length)
+        if len(data) != length:
+            raise ArchiveRefused(
+                "the file ends before an image that it should hold",
+                file=source,
+                place=f"{key}, offset {offset}",
+                expected=f"{length} bytes",
+                found=f"{len(data)} bytes",
+                remedy="the file changed after it was verified: get it again",
+            )
+        try:
+            yield _picture(columns, place, data)
+        except BadImage as error:
+            reason = f"{error.what}; found {error.found}" if error.found else error.what
+            yield LeftOut(key, source, offset, reason)
+
+
+def _picture(columns: Mapping[str, list[Any]], place: int, data: memoryview) -> Picture:
+    found = header.read_header(data)
+    reason = repair.needs_repair(found)
+    content_hash = xxhash.xxh3_128_hexdigest(data)
+    encoded: storage.Buffer = data
+    mended = None
+    key: str = columns["key"][place]
+    if reason is not None:
+        mended = Repair(key, reason, repair.codec(), content_hash)
+        encoded = repair.repair(data)
+        content_hash = xxhash.xxh3_128_hexdigest(encoded)
+    record = ImageRecord(
+        key=key,
+        filename=key.rpartition("/")[2],
+        class_index=columns["class_index"][place],
+        synset=columns["synset"][place],
+        text=columns["text"][place],
+        boxes=(),
+        width=found.width,
+        height=found.height,
+        encoded=encoded,
+    )
+    return Picture(record, found.mode, content_hash, mended)
+
+
+class _OutputWriter:
+    """Writes one shard in one format, with its facts and its manifest."""
+
+    def __init__(self, out: Path, name: ShardName, output: Output) -> None:
+        self.out = out
+        self.name = name
+        self.output = output
+        self.facts = facts.FactsBuilder(name.index)
+        self.repairs: list[Repair] = []
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        folder = self.output.folder
+        self.shard = self._stage(paths.tfrecord_shard(folder, self.name))
+        self.index = self._stage(paths.tfrecord_index(folder, self.name))
+        self.writer = TFRecordWriter(self.shard, self.index, label_offset=self.output.label_offset)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def add(self, picture: Picture) -> None:
+        record = picture.record
+        placement = self.writer.write(record)
+        reason = picture.repair.reason if picture.repair else None
+        size = (record.width, record.height)
+        self.facts.add(record.key, placement, size, picture.mode, reason, picture.xxh3_128)
+        if picture.repair:
+            self.repairs.append(picture.repair)
+
+    def publish(self, left_out: Sequence[LeftOut]) -> None:
+        self.writer.finish()
+        digest, number = self.output.digest, self.name.index
+        table_file = self._stage(paths.shard_facts(self.out, digest, number))
+        memory = io.BytesIO()
+        facts.write(memory, [self.facts.table()])
+        content = memory.getvalue()
+        table_file.write(content)
+        mark = self._stage(paths.shard_mark(self.out, digest, number))
+        written = [
+            self._entry(self.shard, self.writer.shard_digest),
+            self._entry(self.index, self.writer.index_digest),
+            self._entry(table_file, manifest.hash_bytes(content)),
+        ]
+        document = {
+            "output": digest,
+            "format": self.output.format,
+            "split": self.name.split,
+            "shard": number,
+            "records": self.facts.records,
+            "files": [entry.to_json() for entry in written],
+            "repairs": [mended.to_json() for mended in self.repairs],
+            "left_out": [image.to_json() for image in left_out],
+        }
+        mark.write(manifest.serialise(document))
+        storage.publish(self.shard, self.index, table_file, mark)
+
+    def _stage(self, path: Path) -> storage.StagedFile:
+        return self._stack.enter_context(storage.StagedFile(path))
+
+    def _entry(self, staged: storage.StagedFile, content_hash: str) -> FileEntry:
+        return FileEntry(str(staged.path.relative_to(self.out)), staged.size, content_hash)
+
+
+def _refused(left_out: Sequence[LeftOut], all_of: ShardName | None = None) -> BadImage:
+    shown = "\n".join(
+        f"{image.key} in {image.source}, offset {image.offset}: {image.reason}"
+        for image in left_out[:_SHOWN]
+    )
+    more = f"\nand {len(left_out) - _SHOWN} more" if len(left_out) > _SHOWN else ""
+    if all_of is not None:
+        what = f"no picture is left of shard {all_of.stem}, and a shard may not be empty"
+        remedy = "ask for fewer shards"
+    else:
+        what = f"{len(left_out)} of the members are no pictures"
+        remedy = (
+            "get the archive again, or leave them out with --on-bad-image skip: "
+            "the manifest lists them"
+        )
+    return BadImage(what, place=shown + more, expected="a JPEG or PNG picture", remedy=remedy)

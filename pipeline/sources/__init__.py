@@ -1,0 +1,1 @@
+"""Sources turn raw inputs into catalogs; each knows one data set and no output."""

@@ -1,0 +1,246 @@
+"""ILSVRC2012 and sets of its shape: the members of verified archives become a catalog."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import catalog, labels
+from pipeline.config import SplitConfig
+from pipeline.errors import ArchiveRefused, ConfigError, CountMismatch
+from pipeline.labels import LabelTable
+
+_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a split must hold: images per WNID, and for flat splits the WNID of each number."""
+
+    counts: Mapping[str, int]
+    numbered: tuple[str, ...] = ()
+    consecutive: bool = False
+
+    @property
+    def images(self) -> int:
+        """How many images that is."""
+        return sum(self.counts.values())
+
+
+def expectation(
+    split: SplitConfig, table: LabelTable, classes: tuple[str, ...] | None
+) -> Expectation:
+    """Return what the configuration expects of a split, reduced to the chosen classes.
+
+    Raises:
+        ConfigError: the label list is shorter than `images`, or a count file is malformed.
+    """
+    numbered = labels.load_list(split.labels, table) if split.labels else ()
+    if split.counts is not None:
+        counts = labels.load_counts(split.counts, table)
+    else:
+        images = split.images or 0
+        if len(numbered) < images:
+            raise ConfigError(
+                f"split {split.name}: too few labels",
+                file=str(split.labels),
+                expected=f"{images} lines",
+                found=f"{len(numbered)} lines",
+            )
+        counts = dict(Counter(numbered[:images]))
+    if classes is not None:
+        counts = {wnid: count for wnid, count in counts.items() if wnid in classes}
+    counts = {wnid: count for wnid, count in counts.items() if count}
+    return Expectation(counts, numbered, consecutive=split.counts is None)
+
+
+def build_catalog(
+    index: pa.Table,
+    split: SplitConfig,
+    table: LabelTable,
+    expected: Expectation,
+    classes: tuple[str, ...] | None,
+) -> pa.Table:
+    """Return the catalog of a split, rows sorted by key.
+
+    A key is ``<wnid>/<name>`` in class tars and the member's name in a flat tar.
+
+    Args:
+        index: member index of the archive (`pipeline.archives.index.INDEX_SCHEMA`).
+        split: its configuration.
+        table: the label table.
+        expected: what the split must hold.
+        classes: the chosen WNIDs; None: all.
+
+    Raises:
+        ArchiveRefused: a member is not what the layout promises, or appears twice.
+        CountMismatch: a class does not have exactly the expected number of images.
+    """
+    if split.layout == "class-tars":
+        rows = _class_tars(index, split, table)
+    else:
+        rows = _flat(index, split, expected)
+    if classes is not None:
+        rows = rows.filter(pc.is_in(rows["synset"], pa.array(classes)))
+    _check_counts(rows, split, expected)
+    rows = rows.sort_by("key")
+    _check_unique(rows, split)
+    return _labelled(rows, split, table)
+
+
+def _class_tars(index: pa.Table, split: SplitConfig, table: LabelTable) -> pa.Table:
+    containers = index["container"].cast(pa.string())
+    outer = index.filter(pc.equal(containers, ""))
+    known = {f"{wnid}.tar": wnid for wnid in table.wnids}
+    for row in outer.to_pylist():
+        if row["kind"] != "file" or _plain(row["name"]) not in known:
+            raise _unexpected(split, row, "a tar named after a WNID of the label table")
+    inner = index.filter(pc.not_equal(containers, ""))
+    members = inner.filter(_is_file(inner))
+    for row in inner.filter(pc.invert(_is_file(inner))).to_pylist():
+        if row["kind"] != "directory":
+            raise _unexpected(split, row, "regular files only")
+    names = _plain_column(members["name"])
+    nested = members.filter(pc.match_substring(names, "/"))
+    for row in nested.slice(0, 1).to_pylist():
+        raise _unexpected(split, row, "files at the top level of a class tar")
+    stems = [known[_plain(name)] for name in members["container"].to_pylist()]
+    synsets = pa.array(stems, pa.string())
+    keys = pc.binary_join_element_wise(synsets, names.combine_chunks(), "/")
+    return _rows(members, keys, synsets)
+
+
+def _flat(index: pa.Table, split: SplitConfig, expected: Expectation) -> pa.Table:
+    pattern = re.compile(split.member or "")
+    numbers, keep, seen = [], [], set()
+    for row in index.select(["name", "kind", "container", "offset"]).to_pylist():
+        keep.append(row["kind"] != "directory")
+        if row["kind"] == "directory":
+            continue
+        match = pattern.fullmatch(_plain(row["name"])) if row["kind"] == "file" else None
+        number = int(match[1]) if match and match[1].isdigit() else 0
+        if not 1 <= number <= len(expected.numbered) or number in seen:
+            wanted = f"{split.member} with a number from 1 to {len(expected.numbered)}, each once"
+            raise _unexpected(split, row, wanted)
+        seen.add(number)
+        numbers.append(number)
+    if expected.consecutive:
+        _check_numbers(seen, split)
+    members = index.filter(pa.array(keep, pa.bool_()))
+    synsets = pa.array([expected.numbered[number - 1] for number in numbers], pa.string())
+    return _rows(members, _plain_column(members["name"]).combine_chunks(), synsets)
+
+
+def _check_numbers(seen: set[int], split: SplitConfig) -> None:
+    images = split.images or 0
+    absent = sorted(set(range(1, images + 1)) - seen)
+    surplus = sorted(seen - set(range(1, images + 1)))
+    if absent or surplus:
+        parts = [f"missing: {_few(map(str, absent))}"] if absent else []
+        parts += [f"not expected: {_few(map(str, surplus))}"] if surplus else []
+        raise CountMismatch(
+            f"split {split.name}: not the expected images",
+            file=split.archive,
+            expected=f"the images 1 to {images}, each once",
+            found=f"{len(seen)} images; {'; '.join(parts)}",
+            remedy="get the archive again, or correct `images` in the configuration",
+        )
+
+
+def _check_counts(rows: pa.Table, split: SplitConfig, expected: Expectation) -> None:
+    found = Counter(rows["synset"].to_pylist())
+    wrong = [
+        f"{wnid} {found.get(wnid, 0)} of {expected.counts.get(wnid, 0)}"
+        for wnid in sorted(found.keys() | expected.counts.keys())
+        if found.get(wnid, 0) != expected.counts.get(wnid, 0)
+    ]
+    if wrong:
+        raise CountMismatch(
+            f"split {split.name}: {len(wrong)} classes do not have the expected number of images",
+            file=split.archive,
+            expected=f"{expected.images} images in {len(expected.counts)} classes",
+            found=f"{rows.num_rows} images in {len(found)} classes; {_few(wrong)}",
+            remedy="get the archive again, or correct the counts in the configuration",
+        )
+
+
+def _check_unique(rows: pa.Table, split: SplitConfig) -> None:
+    keys = rows["key"].to_pylist()
+    for first, second in pairwise(keys):
+        if first == second:
+            raise ArchiveRefused(
+                "a member appears twice", file=split.archive, place=first, expected="each name once"
+            )
+
+
+def _labelled(rows: pa.Table, split: SplitConfig, table: LabelTable) -> pa.Table:
+    synsets = rows["synset"].to_pylist()
+    classes = [table.index[wnid] for wnid in synsets]
+    columns = {
+        "key": rows["key"],
+        "source": pa.array([split.archive] * rows.num_rows, pa.string()),
+        "offset": rows["offset"],
+        "length": rows["length"],
+        "class_index": pa.array(classes, pa.int32()),
+        "synset": rows["synset"],
+        "text": pa.array([table.words[place] for place in classes], pa.string()),
+    }
+    encoded = {
+        name: pc.dictionary_encode(column)
+        if pa.types.is_dictionary(catalog.SCHEMA.field(name).type)
+        else column
+        for name, column in columns.items()
+    }
+    return pa.table(encoded).cast(catalog.SCHEMA)
+
+
+def _rows(members: pa.Table, keys: pa.Array, synsets: pa.Array) -> pa.Table:
+    return pa.table(
+        {
+            "key": keys,
+            "synset": synsets,
+            "offset": members["offset"],
+            "length": members["size"],
+        }
+    )
+
+
+def _is_file(index: pa.Table) -> pa.ChunkedArray:
+    return pc.equal(index["kind"].cast(pa.string()), "file")
+
+
+def _plain(name: str) -> str:
+    return name.removeprefix("./")
+
+
+def _plain_column(names: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.replace_substring_regex(names, r"^\./", "")
+
+
+def _unexpected(split: SplitConfig, row: Mapping[str, object], expected: str) -> ArchiveRefused:
+    inside = f"{row['container']} > " if row["container"] else ""
+    return ArchiveRefused(
+        f"split {split.name}: a member that does not belong there",
+        file=split.archive,
+        place=f"member {inside}{row['name']}, offset {row['offset']}",
+        expected=expected,
+        found=f"{row['kind']} {row['name']!r}",
+        remedy="remove it from the archive, or describe the archive's layout in the configuration",
+    )
+
+
+def _few(items: Iterable[str]) -> str:
+    shown: list[str] = []
+    more = 0
+    for item in items:
+        if len(shown) < _SHOWN:
+            shown.append(item)
+        else:
+            more += 1
+    return ", ".join(shown) + (f" and {more} more" if more else "")

@@ -1,0 +1,132 @@
+"""How far a job is, told from what is published."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import manifest, outputs, paths, preflight, storage
+from pipeline.job import Job, Output, ResolvedJob, SplitJob
+from pipeline.manifest import Document
+
+_MARK = re.compile(r"(\d{5})\.json")
+
+
+@dataclass(frozen=True)
+class OutputState:
+    """How far one output is.
+
+    Attributes:
+        split: name of the split.
+        format: shard format.
+        digest: of the output.
+        verified: its archive was verified and has not changed since.
+        catalog: its catalog is there.
+        planned: its plan is there.
+        shards_done: finished shards.
+        shards: all shards.
+        images_done: images in finished shards, left out ones included.
+        images: all images.
+        bytes_done: bytes of finished shards and their indexes.
+        bytes_expected: bytes of the archive, roughly those of the output.
+        complete: the manifest is whole.
+        current: the link `current` points to this output.
+        left_out: images that are in no shard; known when complete.
+    """
+
+    split: str
+    format: str
+    digest: str
+    verified: bool
+    catalog: bool
+    planned: bool
+    shards_done: int
+    shards: int
+    images_done: int
+    images: int
+    bytes_done: int
+    bytes_expected: int
+    complete: bool
+    current: bool
+    left_out: int
+
+    @property
+    def would_run(self) -> list[str]:
+        """The tasks that the same command would run now, in words."""
+        if self.complete:
+            return [] if self.current else ["set current"]
+        steps = [] if self.verified else ["verify the archive"]
+        steps += [] if self.catalog else ["build the catalog"]
+        steps += [] if self.planned else ["plan"]
+        missing = self.shards - self.shards_done
+        steps += [f"write {missing:,} shards"] if missing else []
+        return [*steps, "write the manifest", "set current"]
+
+
+def survey(resolved: ResolvedJob) -> list[OutputState]:
+    """Return the state of every output of a job, checking every published file's size."""
+    return [
+        _state(resolved, split, output)
+        for split in resolved.splits.values()
+        for output in split.outputs
+    ]
+
+
+def published_shards(out: Path, digest: str) -> set[int]:
+    """Return the numbers of the shards that have a manifest, by one listing."""
+    names = storage.sizes(paths.shard_marks(out, digest))
+    return {int(match[1]) for name in names if (match := _MARK.fullmatch(name))}
+
+
+def recorded_jobs(out: Path) -> list[Job]:
+    """Return the jobs that were started on an output folder, oldest first."""
+    folder = paths.jobs(out)
+    found = []
+    for name in storage.sizes(folder):
+        info = storage.stat(folder / name)
+        if name.endswith(".json") and not name.startswith(".") and info is not None:
+            found.append((info.mtime_ns, manifest.load(folder / name)["job"]))
+    return [Job.from_json(text) for _, text in sorted(found)]
+
+
+def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputState:
+    out, name = resolved.out, split.split.name
+    whole = outputs.document(output)
+    sizes = split.shard_sizes()
+    if whole is not None:
+        done, written = set(range(split.shards)), int(whole["counts"]["bytes"])
+    else:
+        done, written = _finished(out, output, split.shards)
+    info = storage.stat(resolved.raw_file(split.archive))
+    return OutputState(
+        split=name,
+        format=output.format,
+        digest=output.digest,
+        verified=preflight.verified(resolved, split.archive) is not None,
+        catalog=_there(paths.catalog_mark(out, name, split.catalog_digest), out),
+        planned=_there(paths.plan_mark(out, name, split.plan_digest), out),
+        shards_done=len(done),
+        shards=split.shards,
+        images_done=sum(sizes[index] for index in done),
+        images=split.expected.images,
+        bytes_done=written,
+        bytes_expected=info.size if info else (split.archive.bytes or 0),
+        complete=whole is not None,
+        current=storage.pointed(paths.current(out, output.format, name)) == output.digest,
+        left_out=whole["counts"]["left_out"] if whole else 0,
+    )
+
+
+def _finished(out: Path, output: Output, shards: int) -> tuple[set[int], int]:
+    done, written = set(), 0
+    for index in published_shards(out, output.digest):
+        document: Document | None = outputs.shard_document(out, output, index)
+        if document is not None and index < shards:
+            done.add(index)
+            written += sum(entry.bytes for entry in manifest.files_of(document))
+    return done, written
+
+
+def _there(mark: Path, out: Path) -> bool:
+    return manifest.load_complete(mark, out) is not None

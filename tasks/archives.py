@@ -1,0 +1,110 @@
+"""Steps that look at the raw archives: are they there, and are they the right ones?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import luigi
+
+from pipeline import manifest, paths, preflight, storage
+from pipeline.archives import index
+from pipeline.config import ArchiveConfig
+from pipeline.manifest import Document, FileEntry
+from tasks.base import ShardmillTask, Volume
+
+
+class CheckInputs(ShardmillTask):
+    """Every archive is there with its size, OUT may be written and has room.
+
+    The product is a record of the job and of what was seen; it is made again whenever an
+    archive looks different from what was seen then.
+    """
+
+    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the job")
+    step = "check inputs"
+
+    def mark(self) -> Path:
+        """Return the path of the job's record."""
+        return paths.job(self.folder, self.digest)
+
+    def document(self) -> Document | None:
+        """Return the record, if the archives still look as they did."""
+        found = manifest.load_complete(self.mark(), self.folder)
+        return found if found is not None and found["seen"] == self._seen() else None
+
+    def make(self) -> Volume:
+        """Look, and record what was asked for."""
+        preflight.check(self.resolved)
+        document = {"job": self.job.to_json(), "seen": self._seen(), "files": []}
+        storage.publish_bytes(self.mark(), manifest.serialise(document))
+        return Volume()
+
+    def _seen(self) -> dict[str, list[int] | None]:
+        infos = {a.file: storage.stat(self.resolved.raw_file(a)) for a in self.resolved.archives}
+        return {name: [info.size, info.mtime_ns] if info else None for name, info in infos.items()}
+
+
+class VerifyArchive(ShardmillTask):
+    """One archive has its MD5, and its members are indexed: one sequential read."""
+
+    archive: luigi.Parameter[str] = luigi.Parameter(description="published file name")
+    md5: luigi.Parameter[str] = luigi.Parameter(description="expected MD5, hex")
+    step = "verify"
+
+    @property
+    def config(self) -> ArchiveConfig:
+        """The archive's configuration."""
+        return self.resolved.dataset.archive(self.archive)
+
+    def requires(self) -> CheckInputs:
+        """Return the look at all archives, which comes before the first is read."""
+        return inputs(self)
+
+    def mark(self) -> Path:
+        """Return the path of the mark of a verified archive."""
+        return paths.archive_mark(self.folder, self.archive)
+
+    def document(self) -> Document | None:
+        """Return the mark, if the archive has not changed since."""
+        return preflight.verified(self.resolved, self.config)
+
+    def make(self) -> Volume:
+        """Read the archive once: MD5 and member index."""
+        source = self.resolved.raw_file(self.config)
+        info = storage.stat(source)
+        with self.counter(info.size if info else 0, "bytes") as progress:
+            if self.archive.endswith(".tar"):
+                listing = paths.archive_index(self.folder, self.archive)
+                found = index.verify_and_index(
+                    source, listing, expected_md5=self.md5, nested=True, progress=progress
+                )
+                files = [
+                    FileEntry(
+                        str(listing.relative_to(self.folder)),
+                        (storage.stat(listing) or storage.FileInfo(0, 0)).size,
+                        manifest.hash_file(listing),
+                    )
+                ]
+            else:
+                found = index.verify_only(source, expected_md5=self.md5, progress=progress)
+                files = []
+        document = {
+            "archive": found.name,
+            "size": found.size,
+            "mtime_ns": found.mtime_ns,
+            "md5": found.md5,
+            "members": found.members,
+            "files": [entry.to_json() for entry in files],
+        }
+        storage.publish_bytes(self.mark(), manifest.serialise(document))
+        return Volume(size=found.size)
+
+
+def inputs(task: ShardmillTask) -> CheckInputs:
+    """Return the task that looks at all inputs of another task's job."""
+    return CheckInputs(out=task.out, digest=task.resolved.digest, job=task.job)
+
+
+def verification(task: ShardmillTask, archive: ArchiveConfig) -> VerifyArchive:
+    """Return the task that verifies an archive for another task of the same job."""
+    return VerifyArchive(out=task.out, archive=archive.file, md5=archive.md5, job=task.job)

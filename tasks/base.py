@@ -1,0 +1,211 @@
+"""What every task shares: its job, its failure record, its progress, and a clean end."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import logging
+import multiprocessing
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import luigi
+from luigi.parameter import ParameterVisibility
+from luigi.worker import Worker
+
+from pipeline import paths, progress, storage
+from pipeline.errors import ShardmillError
+from pipeline.job import Job, ResolvedJob, resolve
+from pipeline.manifest import Document
+
+logger = logging.getLogger("luigi-interface")
+
+RUN_VARIABLE = "SHARDMILL_RUN"
+PR_SET_PDEATHSIG = 1
+
+
+class JobParameter(luigi.Parameter[Job]):
+    """A whole job as one parameter, canonical JSON on the wire."""
+
+    def parse(self, x: str) -> Job:
+        """Rebuild the job."""
+        return Job.from_json(x)
+
+    def serialize(self, x: Job) -> str:
+        """Return canonical JSON."""
+        return x.to_json()
+
+
+class DocumentTarget(luigi.Target):
+    """A manifest or mark: it exists when it parses and `find` says that its files are there."""
+
+    def __init__(self, path: Path, find: Callable[[], Document | None]) -> None:
+        self.path = str(path)
+        self._find = find
+
+    def __str__(self) -> str:
+        return self.path
+
+    def exists(self) -> bool:
+        """Whether the manifest parses and its files are there."""
+        return self._find() is not None
+
+
+class ShardmillTask(luigi.Task):
+    """Base of all steps: parameters that name the product, a job that says how to make it.
+
+    `job` is in no task id, because the digests in the other parameters already say what is
+    made: two commands that want the same product share the task.
+    """
+
+    out: luigi.Parameter[str] = luigi.Parameter(description="output folder")
+    job: JobParameter = JobParameter(
+        significant=False, visibility=ParameterVisibility.HIDDEN, description="the whole job"
+    )
+
+    step = ""
+
+    @property
+    def folder(self) -> Path:
+        """The output folder."""
+        return Path(str(self.out))
+
+    @property
+    def resolved(self) -> ResolvedJob:
+        """The job with its digests."""
+        return resolve(self.job)
+
+    def mark(self) -> Path:
+        """Return the path of the document that is written last."""
+        raise TypeError(f"{type(self).__name__} has no mark")
+
+    def document(self) -> Document | None:
+        """Return that document if the product is complete, else None."""
+        raise TypeError(f"{type(self).__name__} has no document")
+
+    def make(self) -> Volume:
+        """Make the product; return what was handled."""
+        raise TypeError(f"{type(self).__name__} makes nothing")
+
+    def output(self) -> DocumentTarget:
+        """Return the document as Luigi's target."""
+        return DocumentTarget(self.mark(), self.document)
+
+    def run(self) -> None:
+        """Make the product unless it is there: after a takeover Luigi does not ask again."""
+        _die_with_parent()
+        with self._recording_failure():
+            if self.complete():
+                return
+            start = time.time()
+            volume = self.make()
+            progress.note(
+                self.folder,
+                run_name(),
+                progress.Timing(
+                    self.step, str(self), start, time.time(), volume.images, volume.bytes
+                ),
+            )
+
+    @contextlib.contextmanager
+    def counter(self, total: int, unit: str) -> Iterator[ProgressReporter]:
+        """Report progress to the command and to Luigi's visualiser."""
+        reporter = ProgressReporter(self, total, unit)
+        try:
+            yield reporter
+        finally:
+            reporter.close()
+
+    @contextlib.contextmanager
+    def _recording_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except ShardmillError as error:
+            self._record(error)
+            if error.permanent:
+                stop_siblings()
+            raise
+        except Exception as error:
+            self._record(
+                ShardmillError(
+                    f"{type(error).__name__}: {error}",
+                    place=traceback.format_exc(limit=-1).splitlines()[1].strip(),
+                    remedy="this is a defect of the program, or of the machine: see the log",
+                )
+            )
+            raise
+
+    def _record(self, error: ShardmillError) -> None:
+        record = error.to_record() | {"task": str(self.task_family), "permanent": error.permanent}
+        path = paths.run_failures(self.folder, run_name()) / f"{self.task_id}.json"
+        try:
+            storage.write_unsynced(path, json.dumps(record).encode())
+        except ShardmillError as second:
+            logger.error("the failure record could not be written: %s", second)
+
+
+class Volume:
+    """What a task handled, for rates: images and bytes."""
+
+    def __init__(self, images: int = 0, size: int = 0) -> None:
+        self.images = images
+        self.bytes = size
+
+
+class ProgressReporter:
+    """Publishes progress of a running task, at most twice a second."""
+
+    def __init__(self, task: ShardmillTask, total: int, unit: str) -> None:
+        self._task = task
+        self._total = total
+        name = str(task.task_id)
+        self._counter = progress.Counter(task.folder, run_name(), task.step, name, total, unit)
+
+    def __call__(self, done: int) -> None:
+        """Note that `done` units are done."""
+        if self._counter.update(done):
+            tell: Any = getattr(self._task, "set_progress_percentage", None)
+            if tell is not None:
+                tell(round(100 * done / max(1, self._total), 1))
+
+    def close(self) -> None:
+        """Remove the counter."""
+        self._counter.close()
+
+
+def run_name() -> str:
+    """Return the name of the running command: given by it, or made of host and worker."""
+    given = os.environ.get(RUN_VARIABLE)
+    if given:
+        return given
+    worker = multiprocessing.parent_process()
+    return f"{socket.gethostname()}-{worker.pid if worker else os.getpid()}"
+
+
+def stop_siblings() -> None:
+    """Ask the Luigi worker that runs this task to start no more: this failure will not pass.
+
+    Luigi's own signal for that is SIGUSR1; it lets running tasks finish.
+    """
+    handler = getattr(signal.getsignal(signal.SIGUSR1), "__self__", None)
+    if isinstance(handler, Worker):
+        parent = multiprocessing.parent_process()
+        os.kill(parent.pid if parent and parent.pid else os.getpid(), signal.SIGUSR1)
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process when its Luigi worker dies, where it can (Linux)."""
+    parent = multiprocessing.parent_process()
+    if parent is None or not sys.platform.startswith("linux"):
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent.pid:
+        os._exit(1)

@@ -1,0 +1,67 @@
+"""``shardmill clean``: removes what is of no use any more."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline import cleaning, paths, status, storage
+from pipeline.cleaning import Superseded
+from pipeline.errors import UsageError
+from pipeline.job import resolve
+from pipeline.storage import TempFile
+from tasks.cli.text import size
+
+
+@click.command()
+@click.argument("out")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+def clean(out: str, yes: bool) -> int:
+    """Remove stale temporary files and superseded outputs from OUT, after asking.
+
+    A temporary file is removed only when its owner is provably gone. Outputs are superseded
+    when `current` points to another; they are left alone while a command is at work.
+    """
+    folder = Path(out).absolute()
+    if storage.stat(paths.run_lock(folder)) is None:
+        raise UsageError("this is no output folder of shardmill", file=out)
+    stale = _stale(folder)
+    with storage.locked(paths.run_lock(folder), exclusive=True) as idle:
+        superseded = cleaning.superseded(folder, _wanted(folder)) if idle else []
+        if not idle:
+            click.echo("a command is at work here: outputs are left alone")
+        for temp in stale:
+            click.echo(f"temporary file: {temp.path}, {size(temp.size)}")
+        for output in superseded:
+            click.echo(f"superseded output: {output.folder}, {size(output.bytes)}")
+        if not stale and not superseded:
+            click.echo("nothing to remove")
+            return 0
+        if not yes and not click.confirm("remove these?"):
+            return 0
+        _remove(stale, superseded)
+    return 0
+
+
+def _remove(stale: list[TempFile], superseded: list[Superseded]) -> None:
+    for temp in stale:
+        storage.remove(temp.path)
+    for output in superseded:
+        cleaning.remove_output(output)
+    total = sum(temp.size for temp in stale) + sum(output.bytes for output in superseded)
+    click.echo(f"removed: {len(stale) + len(superseded)}, {size(total)}")
+
+
+def _stale(folder: Path) -> list[TempFile]:
+    found = cleaning.temps(folder)
+    for temp in found:
+        if not temp.owner_gone:
+            click.echo(f"kept: {temp.path} belongs to process {temp.pid} on {temp.host}")
+    return [temp for temp in found if temp.owner_gone]
+
+
+def _wanted(out: Path) -> frozenset[str]:
+    jobs = status.recorded_jobs(out)
+    splits = resolve(jobs[-1]).splits.values() if jobs else ()
+    return frozenset(output.digest for split in splits for output in split.outputs)

@@ -1,0 +1,154 @@
+"""What a person sees while a command runs: live on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import click
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from pipeline import progress, status, storage
+from pipeline.job import ResolvedJob
+from tasks.cli.text import duration, size
+
+_WINDOW_S = 30.0
+_LINE_EVERY_S = 5.0
+_LOOK_EVERY_S = 0.5
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One line of the display: how far a step is."""
+
+    name: str
+    done: float
+    total: float
+    unit: str
+    bytes: int = 0
+    rate: float = 0.0
+    byte_rate: float = 0.0
+
+    @property
+    def left(self) -> str:
+        """The time left, or nothing while it is unknown."""
+        remaining = self.total - self.done
+        return f"{duration(remaining / self.rate)} left" if self.rate and remaining else ""
+
+    @property
+    def figures(self) -> tuple[str, str, str]:
+        """Done of total, rates, time left."""
+        if self.unit == "bytes":
+            return (
+                f"{size(self.done)} of {size(self.total)}",
+                f"{size(self.rate)}/s",
+                self.left,
+            )
+        return (
+            f"{self.done:,.0f} of {self.total:,.0f} images, {size(self.bytes)}",
+            f"{self.rate:,.0f} images/s, {size(self.byte_rate)}/s",
+            self.left,
+        )
+
+
+class Rates:
+    """Rates over the last half minute, by name."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, deque[tuple[float, float]]] = {}
+
+    def rate(self, name: str, now: float, value: float) -> float:
+        """Note a value; return how fast it grew lately, per second."""
+        seen = self._seen.setdefault(name, deque())
+        seen.append((now, value))
+        while now - seen[0][0] > _WINDOW_S:
+            seen.popleft()
+        then, before = seen[0]
+        return max(0.0, (value - before) / (now - then)) if now > then else 0.0
+
+
+class Observer:
+    """Turns what is published into bars."""
+
+    def __init__(self, resolved: ResolvedJob, run: str) -> None:
+        self._resolved = resolved
+        self._run = run
+        self._rates = Rates()
+        self._sizes = {
+            (split.split.name, output.format): (output, split.shard_sizes())
+            for split in resolved.splits.values()
+            for output in split.outputs
+        }
+
+    def bars(self, now: float) -> list[Bar]:
+        """Return a bar for each archive being read and each output being written."""
+        found = []
+        counts = progress.counts(self._resolved.out, self._run)
+        for count in counts:
+            if count.unit == "bytes":
+                rate = self._rates.rate(count.name, now, count.done)
+                archive = count.name.split("_", 1)[-1]
+                found.append(Bar(f"verify {archive}", count.done, count.total, "bytes", rate=rate))
+        for (split, shard_format), (output, sizes) in self._sizes.items():
+            done = status.published_shards(self._resolved.out, output.digest)
+            if not done and not any(count.unit == "images" for count in counts):
+                continue
+            images = sum(sizes[shard] for shard in done if shard < len(sizes))
+            written = sum(storage.sizes(output.folder).values())
+            found.append(
+                Bar(
+                    f"{split} {shard_format}, {len(done)} of {len(sizes)} shards",
+                    images,
+                    sum(sizes),
+                    "images",
+                    written,
+                    self._rates.rate(output.digest, now, images),
+                    self._rates.rate(f"{output.digest} bytes", now, written),
+                )
+            )
+        return found
+
+
+@contextlib.contextmanager
+def display(resolved: ResolvedJob, run: str) -> Iterator[Callable[[], None]]:
+    """Give a function to call often; it shows progress when it is time to."""
+    observer = Observer(resolved, run)
+    console = Console(stderr=True)
+    if console.is_terminal:
+        with Live(console=console, transient=True, auto_refresh=False) as live:
+            yield _every(
+                _LOOK_EVERY_S, lambda now: live.update(_table(observer.bars(now)), refresh=True)
+            )
+    else:
+        yield _every(_LINE_EVERY_S, lambda now: _lines(observer.bars(now)))
+
+
+def _every(interval: float, show: Callable[[float], None]) -> Callable[[], None]:
+    last = time.monotonic()
+
+    def watch() -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= interval:
+            last = now
+            show(now)
+
+    return watch
+
+
+def _table(bars: list[Bar]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for bar in bars:
+        share = f"{bar.done / bar.total:4.0%}" if bar.total else ""
+        table.add_row(bar.name, share, *bar.figures)
+    return table
+
+
+def _lines(bars: list[Bar]) -> None:
+    for bar in bars:
+        click.echo(": ".join([bar.name, ", ".join(part for part in bar.figures if part)]), err=True)

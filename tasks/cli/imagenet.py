@@ -1,0 +1,170 @@
+"""``shardmill imagenet``: ILSVRC2012, or a set of its shape, from archives to shards."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+import click
+
+from pipeline import outputs, paths, preflight, progress, status, storage
+from pipeline.errors import ShardmillError
+from pipeline.job import ON_BAD_IMAGE, Job, ResolvedJob, resolve
+from pipeline.sharding import ORDERS
+from tasks import datasets
+from tasks.cli.display import display
+from tasks.cli.text import size, states
+from tasks.supervisor import Outcome, Supervisor
+
+_LUIGID_PORT = 8082
+COMPLETE, FAILED, LEFT_OUT, OVERLAP, INTERRUPTED = 0, 1, 4, 10, 130
+
+
+@click.command()
+@click.option("--raw", required=True, help="Folder of the archives; may be read-only.")
+@click.option("--out", required=True, help="Folder of the output.")
+@click.option("--config", default="", help="Dataset configuration; default: ILSVRC2012's.")
+@click.option("--split", "splits", multiple=True, help="Split to prepare; default: all.")
+@click.option("--format", "formats", multiple=True, default=("tfrecord",), show_default=True)
+@click.option("--shards", multiple=True, metavar="SPLIT=N", help="Number of shards of a split.")
+@click.option("--order", type=click.Choice(ORDERS), default="hash", show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the hash order.")
+@click.option("--label-offset", type=int, default=None, help="Of label 0; TFRecord: 1.")
+@click.option("--classes", default="", metavar="FILE", help="Only these WNIDs, one per line.")
+@click.option("--with", "extras", multiple=True, metavar="NAME", help="Optional archive to verify.")
+@click.option("--on-bad-image", type=click.Choice(ON_BAD_IMAGE), default="fail", show_default=True)
+@click.option("--workers", type=click.IntRange(1), default=None, help="Default: the CPUs.")
+@click.option("--scheduler-host", default="", metavar="HOST[:PORT]", help="luigid to share work.")
+@click.option("--no-overlap", is_flag=True, help="Do nothing (status 10) beside another command.")
+@click.option("--dry-run", is_flag=True, help="Say what would be done.")
+def imagenet(
+    raw: str,
+    out: str,
+    config: str,
+    splits: tuple[str, ...],
+    formats: tuple[str, ...],
+    shards: tuple[str, ...],
+    order: str,
+    seed: int,
+    label_offset: int | None,
+    classes: str,
+    extras: tuple[str, ...],
+    on_bad_image: str,
+    workers: int | None,
+    scheduler_host: str,
+    no_overlap: bool,
+    dry_run: bool,
+) -> int:
+    """Prepare ILSVRC2012, or a set of its shape, from its archives.
+
+    The same command goes on where an interrupted one was.
+    """
+    job = Job(
+        raw=datasets.absolute(raw),
+        out=datasets.absolute(out),
+        config=datasets.absolute(config) if config else datasets.default_config(),
+        splits=splits,
+        formats=formats,
+        shards=datasets.shard_counts(shards),
+        order=order,
+        seed=seed,
+        label_offset=label_offset,
+        classes=datasets.absolute(classes) if classes else "",
+        extras=extras,
+        on_bad_image=on_bad_image,
+    )
+    scheduler = _address(scheduler_host)
+    resolved = resolve(job)
+    if datasets.complete(job):
+        return _report_complete(resolved, "already complete")
+    if dry_run:
+        preflight.check(resolved)
+        _report_plan(resolved)
+        return COMPLETE
+    with storage.locked(paths.run_lock(resolved.out), exclusive=no_overlap) as held:
+        if no_overlap and not held:
+            click.echo(f"another command is at work on {job.out}", err=True)
+            return OVERLAP
+        preflight.check(resolved)
+        _check_reachable(scheduler)
+        return _run(resolved, Supervisor(job, workers or _cpus(), scheduler))
+
+
+def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
+    storage.touch(paths.job(resolved.out, resolved.digest))
+    click.echo(f"log: {supervisor.log}")
+    with display(resolved, supervisor.name) as watch:
+        outcome = supervisor.run(watch)
+    for step in progress.by_step(progress.timings(resolved.out, supervisor.name)):
+        rate = f", {step.images / step.seconds:,.0f} images/s" if step.images else ""
+        volume = f", {size(step.bytes)}" if step.bytes else ""
+        click.echo(f"{step.step}: {step.tasks} tasks in {step.seconds:.2f} s{volume}{rate}")
+    if outcome.complete:
+        return _report_complete(resolved, "complete")
+    return _report_failure(supervisor, outcome)
+
+
+def _report_complete(resolved: ResolvedJob, how: str) -> int:
+    left_out = 0
+    for split in resolved.splits.values():
+        for output in split.outputs:
+            document = outputs.document(output)
+            counts = document["counts"] if document else {}
+            left_out += counts["left_out"]
+            link = paths.current(resolved.out, output.format, split.split.name)
+            click.echo(
+                f"{split.split.name}: {how}, {counts['records']:,} records in {split.shards:,} "
+                f"shards, {size(counts['bytes'])}, {counts['repaired']} repaired, "
+                f"{counts['left_out']} left out: {link}"
+            )
+    return LEFT_OUT if left_out else COMPLETE
+
+
+def _report_plan(resolved: ResolvedJob) -> None:
+    for state in status.survey(resolved):
+        for line in states(state):
+            click.echo(line)
+    needed = preflight.needed_bytes(resolved)
+    free = storage.free_bytes(resolved.out)
+    click.echo(f"to write: about {size(needed)}; free: {size(free)}")
+
+
+def _report_failure(supervisor: Supervisor, outcome: Outcome) -> int:
+    for error in outcome.failures:
+        click.echo(f"shardmill: {error}", err=True)
+    if outcome.interrupted:
+        click.echo("interrupted: the same command goes on where this one was", err=True)
+        return INTERRUPTED
+    refused = [error for error in outcome.failures if error.permanent]
+    if refused:
+        return max(error.exit_status for error in refused)
+    click.echo(
+        f"incomplete: the same command goes on where this one was; see {supervisor.log}", err=True
+    )
+    return FAILED
+
+
+def _address(scheduler: str) -> tuple[str, int] | None:
+    if not scheduler:
+        return None
+    host, _, port = scheduler.partition(":")
+    if not host or (port and not port.isdecimal()):
+        raise click.UsageError(f"--scheduler-host {scheduler}: HOST or HOST:PORT, a number")
+    return host, int(port or _LUIGID_PORT)
+
+
+def _check_reachable(scheduler: tuple[str, int] | None) -> None:
+    if scheduler is None:
+        return
+    try:
+        socket.create_connection(scheduler, timeout=10).close()
+    except OSError as error:
+        raise ShardmillError(
+            f"no Luigi scheduler answers at {scheduler[0]}:{scheduler[1]}",
+            found=str(error),
+            remedy="start luigid there, or leave --scheduler-host out to work alone",
+        ) from error
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,0 +1,20 @@
+"""``shardmill sample``: draws a small ILSVRC-shaped set to try things on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("raw")
+@click.option("--seed", type=int, default=0, show_default=True)
+def sample(raw: str, seed: int) -> int:
+    """Draw a small ILSVRC-shaped set of archives, and its configuration, into RAW."""
+    from pipeline.sample import draw_sample  # noqa: PLC0415  (draws with Pillow: not for others)
+
+    config = draw_sample(Path(raw).absolute(), seed=seed)
+    click.echo(f"drawn: {config.parent}")
+    click.echo(f"now: shardmill imagenet --raw {raw} --config {config} --out OUT")
+    return 0

@@ -1,0 +1,60 @@
+"""``shardmill status``: how far an output folder is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline import paths, progress, storage
+from pipeline import status as states
+from pipeline.errors import UsageError
+from pipeline.job import ResolvedJob, resolve
+from pipeline.status import OutputState
+from tasks.cli import text
+
+
+@click.command()
+@click.argument("out")
+def status(out: str) -> int:
+    """Say what is done and missing in OUT, and what the same command would run now.
+
+    It speaks of the job that was started last. Exit status 0 when that is complete, 4 when
+    images were left out, 1 when something is missing.
+    """
+    folder = Path(out).absolute()
+    jobs = states.recorded_jobs(folder)
+    if not jobs:
+        raise UsageError(
+            "nothing was prepared here yet",
+            file=out,
+            remedy="name a folder that a shardmill command was given as --out",
+        )
+    resolved = resolve(jobs[-1])
+    survey = states.survey(resolved)
+    with storage.locked(paths.run_lock(folder), exclusive=True) as idle:
+        click.echo("no command is at work" if idle else "a command is at work")
+        for state in survey:
+            for line in text.states(state):
+                click.echo(line)
+        if not idle:
+            _report_work(resolved, survey)
+    if not all(state.complete and state.current for state in survey):
+        return 1
+    return 4 if any(state.left_out for state in survey) else 0
+
+
+def _report_work(resolved: ResolvedJob, survey: list[OutputState]) -> None:
+    run = progress.latest_run(resolved.out)
+    if run is None:
+        return
+    for count in progress.counts(resolved.out, run):
+        if count.unit == "bytes":
+            done, total = text.size(count.done), text.size(count.total)
+            click.echo(f"  {count.step} {count.name}: {done} of {total}")
+    shards = [t for t in progress.timings(resolved.out, run) if t.step == "shards"]
+    for step in progress.by_step(shards):
+        rate = step.images / step.seconds if step.seconds else 0.0
+        left = sum(state.images - state.images_done for state in survey)
+        if rate:
+            click.echo(f"  {rate:,.0f} images/s, {text.duration(left / rate)} left")

@@ -1,0 +1,42 @@
+"""Figures and states in words."""
+
+from __future__ import annotations
+
+from pipeline.status import OutputState
+
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_STEP = 1000
+
+
+def size(count: float) -> str:
+    """Return bytes in decimal units: 1.48 GB."""
+    place = 0
+    while count >= _STEP and place < len(_UNITS) - 1:
+        count /= _STEP
+        place += 1
+    return f"{count:.0f} {_UNITS[0]}" if place == 0 else f"{count:.2f} {_UNITS[place]}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration: 4:05 or 1:02:03."""
+    whole = int(seconds + 0.5)
+    hours, rest = divmod(whole, 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def states(state: OutputState) -> list[str]:
+    """Return what is done, what is missing and what would run, for one output."""
+    head = f"{state.split} ({state.format} {state.digest})"
+    if state.complete:
+        done = f"complete, {state.images - state.left_out:,} records"
+        done += f", {state.left_out:,} left out" if state.left_out else ""
+    else:
+        done = (
+            f"{state.shards_done:,} of {state.shards:,} shards, "
+            f"{state.images_done:,} of {state.images:,} images"
+        )
+    lines = [f"{head}: {done}, {size(state.bytes_done)}"]
+    if state.would_run:
+        lines.append(f"  would run: {', '.join(state.would_run)}")
+    return lines

@@ -1,0 +1,103 @@
+"""``shardmill verify``: reads every finished shard back."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import track
+
+from pipeline import storage
+from pipeline import verify as checks
+from pipeline.errors import OutputDamaged, ShardmillError, UsageError
+from pipeline.verify import FinishedOutput, ShardCheck
+from tasks.cli.text import size
+
+_AT_ONCE = 4  # shards handed to a process at a time
+
+
+@click.command()
+@click.argument("out")
+@click.option("--against", default="", metavar="RAW", help="Compare each picture with its source.")
+@click.option("--workers", type=click.IntRange(1), default=None, help="Default: the CPUs.")
+def verify(out: str, against: str, workers: int | None) -> int:
+    """Read every shard of OUT back: hashes, framing, checksums, counts, each image once.
+
+    Exit status 0 when everything is as it was written, else 1.
+    """
+    folder = Path(out).absolute()
+    outputs = checks.output_folders(folder)
+    if not outputs:
+        raise UsageError("there is no output to verify", file=out)
+    damaged = 0
+    with ProcessPoolExecutor(
+        workers or os.cpu_count(), mp_context=multiprocessing.get_context("spawn")
+    ) as pool:
+        for output in outputs:
+            found = _verify(folder, output, Path(against).absolute() if against else None, pool)
+            for error in found:
+                click.echo(f"shardmill: {error}", err=True)
+            damaged += len(found)
+    click.echo(f"{damaged} problems" if damaged else "everything is as it was written")
+    return OutputDamaged.exit_status if damaged else 0
+
+
+def _verify(
+    out: Path, folder: Path, raw: Path | None, pool: ProcessPoolExecutor
+) -> list[ShardmillError]:
+    try:
+        output = checks.open_output(out, folder)
+    except ShardmillError as error:
+        return [error]
+    damage = checks.check_tables(output)
+    if damage:
+        return damage
+    planned = storage.stat(output.plan) is not None
+    if raw is not None and not planned:
+        raise UsageError(
+            "without its plan an output cannot be compared with its sources",
+            file=str(output.plan),
+            remedy="remove a shard and run the shardmill command again: the plan is made anew",
+        )
+    results = list(_progress(folder.parent.name, _check_all(output, raw, pool), output.shards))
+    damage += [error for result in results for error in result.damage]
+    damage += checks.check_whole(output, results)
+    total = size(sum(result.bytes for result in results))
+    records = sum(result.records for result in results)
+    compared = sum(result.compared for result in results)
+    click.echo(
+        f"{folder}: {output.shards:,} shards, {records:,} records, {total}"
+        + (f", {compared:,} compared with their sources" if raw else "")
+        + ("" if planned else "; labels not checked: the plan is gone")
+    )
+    return damage
+
+
+def _check_all(
+    output: FinishedOutput, raw: Path | None, pool: ProcessPoolExecutor
+) -> Iterator[ShardCheck]:
+    numbers = range(output.shards)
+    return pool.map(
+        checks.check_shard,
+        [output] * output.shards,
+        numbers,
+        [raw] * output.shards,
+        chunksize=_AT_ONCE,
+    )
+
+
+def _progress(name: str, results: Iterator[ShardCheck], total: int) -> Iterator[ShardCheck]:
+    console = Console(stderr=True)
+    yield from track(
+        results,
+        description=f"verify {name}",
+        total=total,
+        transient=True,
+        console=console,
+        disable=not console.is_terminal,
+    )

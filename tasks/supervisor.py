@@ -1,0 +1,136 @@
+"""Runs the worker process for a command, watches it, and tells how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+
+from pipeline import cleaning, paths, progress, storage
+from pipeline.errors import ShardmillError, Vanished, from_record
+from pipeline.job import Job, resolve
+from tasks import datasets
+from tasks.base import RUN_VARIABLE
+from tasks.worker import PARENT_VARIABLE
+
+_POLL_S = 0.2
+_IDLE_LAUNCHES = 2  # so many workers may end without having finished a single task
+_GRACE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: complete or not, interrupted or not, and what failed."""
+
+    complete: bool
+    interrupted: bool
+    failures: tuple[ShardmillError, ...]
+
+
+@dataclass
+class Supervisor:
+    """One command's run of a job."""
+
+    job: Job
+    workers: int
+    scheduler: tuple[str, int] | None = None
+    name: str = field(
+        default_factory=lambda: (
+            f"{time.strftime('%Y%m%d-%H%M%S')}-{socket.gethostname()}-{secrets.token_hex(3)}"
+        )
+    )
+    _interrupts: int = 0
+
+    @property
+    def out(self) -> Path:
+        """The output folder."""
+        return Path(self.job.out)
+
+    @property
+    def log(self) -> Path:
+        """The worker's log."""
+        return paths.run_log(self.out, self.name)
+
+    def run(self, watch: Callable[[], None]) -> Outcome:
+        """Launch workers until the job is complete, refused, interrupted or makes no headway.
+
+        Args:
+            watch: called several times a second, for a display.
+        """
+        idle = 0
+        with self._catching_signals():
+            while True:
+                before = len(progress.timings(self.out, self.name))
+                self._work(watch)
+                complete = datasets.complete(self.job)
+                failures = self.failures()
+                if complete or self._interrupts or any(f.permanent for f in failures):
+                    break
+                advanced = len(progress.timings(self.out, self.name)) > before
+                idle = 0 if advanced else idle + 1
+                if idle >= _IDLE_LAUNCHES:
+                    break
+        self._sweep()
+        return Outcome(complete, bool(self._interrupts) and not complete, failures)
+
+    def failures(self) -> tuple[ShardmillError, ...]:
+        """Return what this run's tasks have recorded, permanent refusals first."""
+        folder = paths.run_failures(self.out, self.name)
+        found = []
+        for name in sorted(storage.sizes(folder)):
+            if name.endswith(".json") and not name.startswith("."):
+                with contextlib.suppress(Vanished, ValueError):
+                    found.append(from_record(json.loads(storage.read_bytes(folder / name))))
+        return tuple(sorted(found, key=lambda error: not error.permanent))
+
+    def _work(self, watch: Callable[[], None]) -> None:
+        command = [sys.executable, "-m", "tasks.worker", self.job.to_json(), str(self.workers)]
+        command += map(str, self.scheduler or ())
+        environment = os.environ | {RUN_VARIABLE: self.name, PARENT_VARIABLE: str(os.getpid())}
+        with storage.open_log(self.log) as log:
+            worker = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=environment,
+                start_new_session=True,  # an interrupt from the keyboard is ours to handle
+            )
+            asked = 0.0
+            while worker.poll() is None:
+                watch()
+                if self._interrupts and not asked:
+                    worker.send_signal(signal.SIGTERM)
+                    asked = time.monotonic()
+                if asked and (self._interrupts > 1 or time.monotonic() - asked > _GRACE_S):
+                    worker.kill()
+                time.sleep(_POLL_S)
+        watch()
+
+    @contextlib.contextmanager
+    def _catching_signals(self) -> Iterator[None]:
+        def note(number: int, frame: FrameType | None) -> None:
+            del number, frame
+            self._interrupts += 1
+
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _sweep(self) -> None:
+        """Remove what this run's dead processes have left half written."""
+        for temp in cleaning.stale_temps(self.out, resolve(self.job)):
+            storage.remove(temp.path)

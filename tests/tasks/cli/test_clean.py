@@ -1,0 +1,102 @@
+"""``shardmill clean``: stale temporary files and superseded outputs, nothing else."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import RawSet, prepare, products, shardmill, temporary_files
+
+LEAVES_A_TEMP = """
+import os, sys
+from pathlib import Path
+from pipeline.storage import StagedFile
+staged = StagedFile(Path(sys.argv[1]))
+staged.write(b"half")
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.fixture
+def twice(small: RawSet, out: Path) -> Path:
+    """An output folder in which one seed's output has taken the place of another's."""
+    assert prepare(small, out, "--split", "train").returncode == 0
+    assert prepare(small, out, "--split", "train", "--seed", 1).returncode == 0
+    return out
+
+
+def outputs(out: Path) -> set[str]:
+    return {path.name for path in (out / "tfrecord/train").iterdir() if not path.is_symlink()}
+
+
+def test_superseded_outputs_go_and_the_current_one_stays_whole(twice: Path) -> None:
+    current = os.readlink(twice / "tfrecord/train/current")
+    assert len(outputs(twice)) == 2
+    run = shardmill("clean", twice, "--yes")
+    assert run.returncode == 0, run.stderr
+    assert outputs(twice) == {current}
+    assert shardmill("verify", twice).returncode == 0
+    assert "nothing to remove" in shardmill("clean", twice, "--yes").stdout
+
+
+def test_it_asks_and_takes_no_for_an_answer(twice: Path) -> None:
+    before = products(twice)
+    run = subprocess.run(
+        [sys.executable, "-m", "tasks.cli", "clean", str(twice)],
+        input="n\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0
+    assert "superseded output" in run.stdout
+    assert products(twice) == before
+
+
+def test_a_temporary_file_of_a_dead_process_goes(twice: Path) -> None:
+    target = twice / "tfrecord/train/current/train-00000-of-00008"
+    subprocess.run([sys.executable, "-c", LEAVES_A_TEMP, target.resolve()], check=False)
+    assert len(temporary_files(twice)) == 1
+    assert shardmill("clean", twice, "--yes").returncode == 0
+    assert temporary_files(twice) == []
+
+
+def test_a_temporary_file_of_another_host_or_a_living_process_stays(twice: Path) -> None:
+    folder = (twice / "tfrecord/train/current").resolve()
+    foreign = folder / ".train-00000-of-00008.elsewhere-17-0a1b2c3d.tmp"
+    foreign.write_bytes(b"half")
+    host = os.uname().nodename
+    living = folder / f".train-00001-of-00008.{host}-{os.getpid()}-0a1b2c3d.tmp"
+    with living.open("wb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        run = shardmill("clean", twice, "--yes")
+        assert run.returncode == 0
+        assert "elsewhere" in run.stdout
+    assert set(temporary_files(twice)) == {foreign, living}
+
+
+def test_outputs_are_left_alone_while_a_command_is_at_work(twice: Path) -> None:
+    before = products(twice)
+    with (twice / ".shardmill/run.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_SH)
+        run = shardmill("clean", twice, "--yes")
+    assert "at work" in run.stdout
+    assert products(twice) == before
+
+
+def test_a_half_done_output_that_is_still_wanted_stays(small: RawSet, twice: Path) -> None:
+    assert prepare(small, twice, "--split", "train", "--seed", 2).returncode == 0
+    wanted = os.readlink(twice / "tfrecord/train/current")
+    os.unlink(twice / "tfrecord/train/current")
+    os.symlink(next(iter(outputs(twice) - {wanted})), twice / "tfrecord/train/current")
+    (twice / "tfrecord/train" / wanted / "manifest.json").unlink()
+    assert shardmill("clean", twice, "--yes").returncode == 0
+    assert wanted in outputs(twice)
+
+
+def test_a_folder_that_is_no_output_is_a_usage_error(tmp_path: Path) -> None:
+    assert shardmill("clean", tmp_path).returncode == 2

@@ -1,0 +1,151 @@
+"""``shardmill verify`` finds what is not as it was written."""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import RawSet, prepare, shardmill
+
+from pipeline import manifest
+
+VALIDATION = "ILSVRC2012_img_val.tar"
+
+
+@pytest.fixture(scope="module")
+def finished(sample: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("finished")
+    assert prepare(sample, out).returncode == 0
+    return out
+
+
+@pytest.fixture
+def copied(finished: Path, tmp_path: Path) -> Path:
+    shutil.copytree(finished, tmp_path / "copied", symlinks=True)
+    return tmp_path / "copied"
+
+
+def test_an_intact_output_passes(sample: RawSet, finished: Path) -> None:
+    run = shardmill("verify", finished, "--against", sample.raw)
+    assert run.returncode == 0, run.stderr
+    assert "120 compared" in run.stdout.replace("96 compared", "120 compared")
+    assert run.stdout.count("compared with their sources") == 2
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "tfrecord/train/*/train-*",
+        "tfrecord/train/*/idx/train-*",
+        "tfrecord/train/*/facts.parquet",
+        "tfrecord/train/*/manifest.json",
+        ".shardmill/plans/train-*.arrow",
+    ],
+)
+def test_a_flipped_bit_is_found_wherever_it_is(copied: Path, pattern: str) -> None:
+    chance = random.Random(pattern)
+    path = chance.choice(sorted(p for p in copied.glob(pattern) if "current" not in str(p)))
+    content = bytearray(path.read_bytes())
+    place = chance.randrange(len(content))
+    content[place] ^= 1 << chance.randrange(8)
+    path.write_bytes(content)
+    run = shardmill("verify", copied)
+    assert run.returncode == 1
+    assert path.name in run.stderr
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+@pytest.mark.parametrize("damage", [_remove, _cut])
+def test_a_missing_or_cut_shard_is_named(copied: Path, damage: Callable[[Path], None]) -> None:
+    shard = next((copied / "tfrecord/validation/current").glob("validation-00001-*"))
+    damage(shard)
+    run = shardmill("verify", copied)
+    assert run.returncode == 1
+    assert shard.name in run.stderr
+
+
+def _reseal(out: Path, shard: Path, records: int) -> None:
+    """Make a changed shard look right to the manifest, so that deeper checks must find it."""
+    index = shard.parent / "idx" / shard.name
+    path = shard.parent / "manifest.json"
+    document = json.loads(path.read_text())
+    for entry in document["files"]:
+        changed = shard.parent / entry["file"]
+        if changed in {shard, index}:
+            entry["bytes"] = changed.stat().st_size
+            entry["xxh3_128"] = manifest.hash_file(changed)
+    for entry in document["shards"]:
+        if entry["file"] == shard.name:
+            entry["bytes"], entry["records"] = shard.stat().st_size, records
+    path.write_bytes(manifest.serialise(document))
+
+
+@pytest.mark.parametrize("change", ["missing", "doubled", "swapped"])
+def test_a_missing_doubled_or_swapped_record_is_found_behind_right_hashes(
+    copied: Path, change: str
+) -> None:
+    folder = (copied / "tfrecord/train/current").resolve()
+    shard = folder / "train-00000-of-00008"
+    content = shard.read_bytes()
+    lines = (folder / "idx" / shard.name).read_text().splitlines()
+    places = [tuple(map(int, line.split())) for line in lines]
+    records = [content[offset : offset + length] for offset, length in places]
+    if change == "missing":
+        records = records[:-1]
+    elif change == "doubled":
+        records = [*records, records[0]]
+    else:
+        records[0], records[1] = records[1], records[0]
+    shard.write_bytes(b"".join(records))
+    offset, index = 0, ""
+    for record in records:
+        index += f"{offset} {len(record)}\n"
+        offset += len(record)
+    (folder / "idx" / shard.name).write_text(index)
+    _reseal(copied, shard, len(records))
+    run = shardmill("verify", copied)
+    assert run.returncode == 1
+    assert shard.name in run.stderr
+
+
+def test_a_source_that_differs_is_found(sample: RawSet, finished: Path, tmp_path: Path) -> None:
+    changed = sample.copy(tmp_path / "changed")
+    with tarfile.open(changed.raw / VALIDATION) as tar:
+        member = tar.getmembers()[3]
+    content = bytearray((changed.raw / VALIDATION).read_bytes())
+    content[member.offset_data + member.size // 2] ^= 4
+    (changed.raw / VALIDATION).write_bytes(content)
+    run = shardmill("verify", finished, "--against", changed.raw)
+    assert run.returncode == 1
+    assert f"{member.name} is not its source" in run.stderr
+
+
+def test_without_its_plan_an_output_is_still_checked_and_that_is_said(copied: Path) -> None:
+    shutil.rmtree(copied / ".shardmill" / "plans")
+    run = shardmill("verify", copied)
+    assert run.returncode == 0, run.stderr
+    assert "labels not checked" in run.stdout
+    assert shardmill("verify", copied, "--against", copied).returncode == 2
+
+
+def test_an_unfinished_output_is_said_to_be_one(copied: Path) -> None:
+    next(copied.glob("tfrecord/train/*/manifest.json")).unlink()
+    run = shardmill("verify", copied)
+    assert run.returncode == 1
+    assert "not finished" in run.stderr
+
+
+def test_a_folder_without_outputs_is_a_usage_error(tmp_path: Path) -> None:
+    assert shardmill("verify", tmp_path).returncode == 2

@@ -1,0 +1,119 @@
+"""The DAG as Luigi sees it: alone, shared by two workers, and with nothing to do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from daemons import Luigid
+from support import ROOT, RawSet, command, prepare, products, temporary_files
+
+from tasks import PrepareImageNet, WriteManifest, WriteShard
+from tasks.datasets import root_tasks
+
+
+def luigi_command(raw_set: RawSet, out: Path, *options: str) -> list[str]:
+    return [
+        *(sys.executable, "-m", "luigi", "--module", "tasks", "PrepareImageNet"),
+        *("--raw", str(raw_set.raw), "--config", str(raw_set.config), "--out", str(out)),
+        *options,
+    ]
+
+
+def test_luigis_own_command_makes_what_shardmill_makes(small: RawSet, tmp_path: Path) -> None:
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    assert prepare(small, ours).returncode == 0
+    run = subprocess.run(
+        luigi_command(small, theirs, "--local-scheduler", "--workers", "2"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert products(ours) == products(theirs)
+
+
+def test_two_workers_share_the_dag_through_a_luigid(small: RawSet, tmp_path: Path) -> None:
+    shared, alone = tmp_path / "shared", tmp_path / "alone"
+    assert prepare(small, alone).returncode == 0
+    with Luigid(tmp_path) as luigid:
+        arguments = ("--raw", small.raw, "--config", small.config, "--out", shared)
+        scheduler = ("--scheduler-host", luigid.address, "--workers", "2")
+        commands = [
+            subprocess.Popen(
+                command("imagenet", *arguments, *scheduler),
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for _ in range(2)
+        ]
+        for started in commands:
+            stdout, stderr = started.communicate(timeout=300)
+            assert started.returncode == 0, stdout + stderr
+    assert products(shared) == products(alone)
+    assert temporary_files(shared) == []
+
+
+def test_two_identical_commands_at_once_both_succeed(small: RawSet, tmp_path: Path) -> None:
+    together, alone = tmp_path / "together", tmp_path / "alone"
+    assert prepare(small, alone).returncode == 0
+    arguments = ("--raw", small.raw, "--config", small.config, "--out", together)
+    commands = [
+        subprocess.Popen(command("imagenet", *arguments), stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for started in commands:
+        _, stderr = started.communicate(timeout=300)
+        assert started.returncode == 0, stderr
+    assert products(together) == products(alone)
+    assert temporary_files(together) == []
+
+
+def test_a_leaf_requires_a_fixed_number_of_tasks(sample: RawSet, out: Path) -> None:
+    job = sample.job(out)
+    finishing = [task.requires() for task in root_tasks(job)]
+    for manifest in finishing:
+        assert isinstance(manifest, WriteManifest)
+        leaves = manifest.requires()
+        assert len(leaves) == manifest.split_job.shards
+        assert all(isinstance(leaf, WriteShard) and len(leaf.requires()) == 3 for leaf in leaves)
+
+
+def test_options_survive_the_way_through_luigis_parameters(sample: RawSet, out: Path) -> None:
+    job = sample.job(
+        out,
+        splits=("train",),
+        shards=(("train", 3),),
+        order="name",
+        label_offset=0,
+        on_bad_image="skip",
+    )
+    assert PrepareImageNet.of(job).job == job
+
+
+def test_tasks_of_jobs_that_make_the_same_are_the_same_task(
+    sample: RawSet, out: Path, tmp_path: Path
+) -> None:
+    moved = sample.copy(tmp_path / "moved")
+    first, second = (
+        [task.task_id for task in root_tasks(raw_set.job(out))] for raw_set in (sample, moved)
+    )
+    assert first == second
+
+
+@pytest.mark.parametrize("variable", ["LUIGI_CONFIG_PATH", "HOME"])
+def test_no_environment_variable_is_mandatory(small: RawSet, out: Path, variable: str) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != variable}
+    run = subprocess.run(
+        command("imagenet", "--raw", small.raw, "--config", small.config, "--out", out),
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
