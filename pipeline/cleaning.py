@@ -37,6 +37,12 @@ def temps(out: Path, resolved: ResolvedJob | None = None) -> list[TempFile]:
     return [temp for folder in folders for temp in storage.temp_files(folder)]
 
 
+def sweep(resolved: ResolvedJob) -> None:
+    """Remove what dead processes have left half written where a job writes."""
+    for temp in stale_temps(resolved.out, resolved):
+        storage.remove(temp.path)
+
+
 def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
     """Return the outputs that another one has taken the place of.
 

@@ -127,7 +127,7 @@ def by_step(finished: Iterable[Timing]) -> list[StepTiming]:
         StepTiming(
             step,
             len(tasks),
-            max(task.end for task in tasks) - min(task.start for task in tasks),
+            max(1e-6, max(task.end for task in tasks) - min(task.start for task in tasks)),
             sum(task.images for task in tasks),
             sum(task.bytes for task in tasks),
         )

@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import logging
-import multiprocessing
-import os
-import signal
-import socket
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -19,17 +13,14 @@ from typing import Any
 
 import luigi
 from luigi.parameter import ParameterVisibility
-from luigi.worker import Worker
 
 from pipeline import paths, progress, storage
 from pipeline.errors import ShardmillError
 from pipeline.job import Job, ResolvedJob, resolve
 from pipeline.manifest import Document
+from tasks.processes import die_with_worker, report, run_name, stop_siblings
 
 logger = logging.getLogger("luigi-interface")
-
-RUN_VARIABLE = "SHARDMILL_RUN"
-PR_SET_PDEATHSIG = 1
 
 
 class JobParameter(luigi.Parameter[Job]):
@@ -101,7 +92,7 @@ class ShardmillTask(luigi.Task):
 
     def run(self) -> None:
         """Make the product unless it is there: after a takeover Luigi does not ask again."""
-        _die_with_parent()
+        die_with_worker()
         with self._recording_failure():
             if self.complete():
                 return
@@ -144,10 +135,11 @@ class ShardmillTask(luigi.Task):
             raise
 
     def _record(self, error: ShardmillError) -> None:
-        record = error.to_record() | {"task": str(self.task_family), "permanent": error.permanent}
+        record = json.dumps(error.to_record() | {"task": self.task_id}).encode()
+        report(record)
         path = paths.run_failures(self.folder, run_name()) / f"{self.task_id}.json"
         try:
-            storage.write_unsynced(path, json.dumps(record).encode())
+            storage.write_unsynced(path, record)
         except ShardmillError as second:
             logger.error("the failure record could not be written: %s", second)
 
@@ -179,33 +171,3 @@ class ProgressReporter:
     def close(self) -> None:
         """Remove the counter."""
         self._counter.close()
-
-
-def run_name() -> str:
-    """Return the name of the running command: given by it, or made of host and worker."""
-    given = os.environ.get(RUN_VARIABLE)
-    if given:
-        return given
-    worker = multiprocessing.parent_process()
-    return f"{socket.gethostname()}-{worker.pid if worker else os.getpid()}"
-
-
-def stop_siblings() -> None:
-    """Ask the Luigi worker that runs this task to start no more: this failure will not pass.
-
-    Luigi's own signal for that is SIGUSR1; it lets running tasks finish.
-    """
-    handler = getattr(signal.getsignal(signal.SIGUSR1), "__self__", None)
-    if isinstance(handler, Worker):
-        parent = multiprocessing.parent_process()
-        os.kill(parent.pid if parent and parent.pid else os.getpid(), signal.SIGUSR1)
-
-
-def _die_with_parent() -> None:
-    """Have the kernel end this process when its Luigi worker dies, where it can (Linux)."""
-    parent = multiprocessing.parent_process()
-    if parent is None or not sys.platform.startswith("linux"):
-        return
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent.pid:
-        os._exit(1)

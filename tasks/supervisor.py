@@ -20,8 +20,7 @@ from pipeline import cleaning, paths, progress, storage
 from pipeline.errors import ShardmillError, Vanished, from_record
 from pipeline.job import Job, resolve
 from tasks import datasets
-from tasks.base import RUN_VARIABLE
-from tasks.worker import PARENT_VARIABLE
+from tasks.processes import PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
 
 _POLL_S = 0.2
 _IDLE_LAUNCHES = 2  # so many workers may end without having finished a single task
@@ -50,6 +49,7 @@ class Supervisor:
         )
     )
     _interrupts: int = 0
+    _reported: list[ShardmillError] = field(default_factory=list)
 
     @property
     def out(self) -> Path:
@@ -80,7 +80,7 @@ class Supervisor:
                 idle = 0 if advanced else idle + 1
                 if idle >= _IDLE_LAUNCHES:
                     break
-        self._sweep()
+        cleaning.sweep(resolve(self.job))
         return Outcome(complete, bool(self._interrupts) and not complete, failures)
 
     def failures(self) -> tuple[ShardmillError, ...]:
@@ -91,21 +91,30 @@ class Supervisor:
             if name.endswith(".json") and not name.startswith("."):
                 with contextlib.suppress(Vanished, ValueError):
                     found.append(from_record(json.loads(storage.read_bytes(folder / name))))
-        return tuple(sorted(found, key=lambda error: not error.permanent))
+        different = {str(error): error for error in [*self._reported, *found]}
+        return tuple(sorted(different.values(), key=lambda error: not error.permanent))
 
     def _work(self, watch: Callable[[], None]) -> None:
         command = [sys.executable, "-m", "tasks.worker", self.job.to_json(), str(self.workers)]
         command += map(str, self.scheduler or ())
-        environment = os.environ | {RUN_VARIABLE: self.name, PARENT_VARIABLE: str(os.getpid())}
-        with storage.open_log(self.log) as log:
+        reading, writing = os.pipe()
+        os.set_blocking(reading, False)
+        environment = os.environ | {
+            RUN_VARIABLE: self.name,
+            PARENT_VARIABLE: str(os.getpid()),
+            REPORT_VARIABLE: str(writing),
+        }
+        with storage.open_log(self.log) as log, os.fdopen(reading, "rb") as reports:
             worker = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 env=environment,
+                pass_fds=(writing,),
                 start_new_session=True,  # an interrupt from the keyboard is ours to handle
             )
+            os.close(writing)
             asked = 0.0
             while worker.poll() is None:
                 watch()
@@ -115,6 +124,7 @@ class Supervisor:
                 if asked and (self._interrupts > 1 or time.monotonic() - asked > _GRACE_S):
                     worker.kill()
                 time.sleep(_POLL_S)
+            self._reported += [from_record(json.loads(line)) for line in reports.readlines()]
         watch()
 
     @contextlib.contextmanager
@@ -129,8 +139,3 @@ class Supervisor:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-    def _sweep(self) -> None:
-        """Remove what this run's dead processes have left half written."""
-        for temp in cleaning.stale_temps(self.out, resolve(self.job)):
-            storage.remove(temp.path)

@@ -7,10 +7,7 @@ open pools, and so that a command outlives a worker that was killed.
 from __future__ import annotations
 
 import configparser
-import ctypes
 import multiprocessing
-import os
-import signal
 import sys
 
 import luigi
@@ -18,16 +15,14 @@ import luigi.configuration
 
 from pipeline import resources
 from pipeline.job import Job
-from tasks.base import PR_SET_PDEATHSIG
 from tasks.datasets import PrepareImageNet
-
-PARENT_VARIABLE = "SHARDMILL_PARENT"
+from tasks.processes import die_with_command
 
 
 def main() -> int:
     """Run a job's DAG; the caller judges success by what is then there."""
     job, workers, scheduler = Job.from_json(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
-    _end_with_command()
+    die_with_command()
     multiprocessing.set_start_method("fork")
     apply_shipped_settings()
     settings: dict[str, object] = {"workers": workers, "local_scheduler": True}
@@ -48,13 +43,6 @@ def apply_shipped_settings() -> None:
         for option, value in shipped.items(section):
             if not settings.has_option(section, option):
                 settings.set(section, option, value)
-
-
-def _end_with_command() -> None:
-    if sys.platform.startswith("linux"):
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.environ.get(PARENT_VARIABLE, str(os.getppid())) != str(os.getppid()):
-        sys.exit(1)
 
 
 if __name__ == "__main__":

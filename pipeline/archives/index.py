@@ -183,8 +183,8 @@ class _Indexer:
 
     def _write(self, rows: Sequence[Member]) -> None:
         self.members += len(rows)
-        columns = {name: [getattr(row, name) for row in rows] for name in INDEX_SCHEMA.names}
-        self._sink.write_table(pa.table(columns, INDEX_SCHEMA))
+        columns = zip(INDEX_SCHEMA.names, zip(*rows, strict=True), strict=True)
+        self._sink.write_table(pa.table(dict(columns), INDEX_SCHEMA))
 
 
 def _read_once(
@@ -238,7 +238,8 @@ def _judge(
 ) -> None:
     """Raise if this is not the archive of the expected MD5 and size."""
     md5, size = expected
-    if found.md5 == md5.lower() if md5 is not None else size in {None, found.size}:
+    right = size in {None, found.size} if md5 is None else found.md5 == md5.lower()
+    if right:
         return
     facts = f"MD5 {found.md5}, {found.size} bytes"
     if scan:

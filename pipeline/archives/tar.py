@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.errors import ArchiveRefused
 from pipeline.storage import Buffer
@@ -38,9 +38,8 @@ _Walk = Generator[tuple[int, int], bytes, None]
 _Records = dict[bytes, bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One member of an archive.
+class Member(NamedTuple):
+    """One member of an archive; a tuple, because there are a million of them.
 
     Attributes:
         container: name of the nested tar that holds it; empty at the top level.
@@ -173,8 +172,8 @@ class TarScanner:
             _within(limit, data, member.size)
             self._found.append(member)
             self._last = member
-            is_tar = member.kind == "file" and member.name.endswith(".tar")
-            if self._nested and is_tar and not container:
+            may_hold = self._nested and not container and member.kind == "file"
+            if may_hold and member.name.endswith(".tar"):
                 yield from self._members(member.name, data, data + size)
                 self._last = member
             at = data + _padded(member.size)
@@ -230,8 +229,8 @@ def _sum(data: bytes) -> int:
 
 
 def _number(field: bytes) -> int:
-    """Return a number in octal digits, or in GNU's base 256 (bits 1, 0, then big-endian)."""
-    if field[0] in range(0x80, 0xC0):
+    """Return a number in octal digits, or in GNU's base 256 (big-endian behind a 1 bit)."""
+    if field[0] & 0x80 and not field[0] & 0x40:  # the second bit is the sign
         return int.from_bytes(field, "big") - (1 << 8 * len(field) - 1)
     digits = field.strip(b" \0")
     if digits.translate(None, b"01234567"):

@@ -7,17 +7,17 @@ import socket
 
 import click
 
-from pipeline import outputs, paths, preflight, progress, status, storage
+from pipeline import cleaning, paths, preflight, storage
 from pipeline.errors import ShardmillError
 from pipeline.job import ON_BAD_IMAGE, Job, ResolvedJob, resolve
 from pipeline.sharding import ORDERS
 from tasks import datasets
+from tasks.cli import report
 from tasks.cli.display import display
-from tasks.cli.text import size, states
-from tasks.supervisor import Outcome, Supervisor
+from tasks.supervisor import Supervisor
 
 _LUIGID_PORT = 8082
-COMPLETE, FAILED, LEFT_OUT, OVERLAP, INTERRUPTED = 0, 1, 4, 10, 130
+_OVERLAP = 10
 
 
 @click.command()
@@ -76,15 +76,16 @@ def imagenet(
     scheduler = _address(scheduler_host)
     resolved = resolve(job)
     if datasets.complete(job):
-        return _report_complete(resolved, "already complete")
+        cleaning.sweep(resolved)
+        return report.complete(resolved, "already complete")
     if dry_run:
         preflight.check(resolved)
-        _report_plan(resolved)
-        return COMPLETE
+        report.plan(resolved)
+        return report.COMPLETE
     with storage.locked(paths.run_lock(resolved.out), exclusive=no_overlap) as held:
         if no_overlap and not held:
             click.echo(f"another command is at work on {job.out}", err=True)
-            return OVERLAP
+            return _OVERLAP
         preflight.check(resolved)
         _check_reachable(scheduler)
         return _run(resolved, Supervisor(job, workers or _cpus(), scheduler))
@@ -95,53 +96,10 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
     click.echo(f"log: {supervisor.log}")
     with display(resolved, supervisor.name) as watch:
         outcome = supervisor.run(watch)
-    for step in progress.by_step(progress.timings(resolved.out, supervisor.name)):
-        rate = f", {step.images / step.seconds:,.0f} images/s" if step.images else ""
-        volume = f", {size(step.bytes)}" if step.bytes else ""
-        click.echo(f"{step.step}: {step.tasks} tasks in {step.seconds:.2f} s{volume}{rate}")
+    report.steps(resolved, supervisor.name)
     if outcome.complete:
-        return _report_complete(resolved, "complete")
-    return _report_failure(supervisor, outcome)
-
-
-def _report_complete(resolved: ResolvedJob, how: str) -> int:
-    left_out = 0
-    for split in resolved.splits.values():
-        for output in split.outputs:
-            document = outputs.document(output)
-            counts = document["counts"] if document else {}
-            left_out += counts["left_out"]
-            link = paths.current(resolved.out, output.format, split.split.name)
-            click.echo(
-                f"{split.split.name}: {how}, {counts['records']:,} records in {split.shards:,} "
-                f"shards, {size(counts['bytes'])}, {counts['repaired']} repaired, "
-                f"{counts['left_out']} left out: {link}"
-            )
-    return LEFT_OUT if left_out else COMPLETE
-
-
-def _report_plan(resolved: ResolvedJob) -> None:
-    for state in status.survey(resolved):
-        for line in states(state):
-            click.echo(line)
-    needed = preflight.needed_bytes(resolved)
-    free = storage.free_bytes(resolved.out)
-    click.echo(f"to write: about {size(needed)}; free: {size(free)}")
-
-
-def _report_failure(supervisor: Supervisor, outcome: Outcome) -> int:
-    for error in outcome.failures:
-        click.echo(f"shardmill: {error}", err=True)
-    if outcome.interrupted:
-        click.echo("interrupted: the same command goes on where this one was", err=True)
-        return INTERRUPTED
-    refused = [error for error in outcome.failures if error.permanent]
-    if refused:
-        return max(error.exit_status for error in refused)
-    click.echo(
-        f"incomplete: the same command goes on where this one was; see {supervisor.log}", err=True
-    )
-    return FAILED
+        return report.complete(resolved, "complete")
+    return report.failure(supervisor, outcome)
 
 
 def _address(scheduler: str) -> tuple[str, int] | None:

@@ -54,7 +54,7 @@ def _report_work(resolved: ResolvedJob, survey: list[OutputState]) -> None:
             click.echo(f"  {count.step} {count.name}: {done} of {total}")
     shards = [t for t in progress.timings(resolved.out, run) if t.step == "shards"]
     for step in progress.by_step(shards):
-        rate = step.images / step.seconds if step.seconds else 0.0
+        rate = step.images / step.seconds
         left = sum(state.images - state.images_done for state in survey)
         if rate:
             click.echo(f"  {rate:,.0f} images/s, {text.duration(left / rate)} left")

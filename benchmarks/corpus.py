@@ -1,0 +1,165 @@
+"""Makes the set that everything is measured on: ILSVRC2012's shape, real photographs cycled."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import cycle, islice
+from pathlib import Path
+
+from pipeline import labels
+from pipeline.errors import BadImage
+from pipeline.images import header, repair
+from pipeline.resources import shipped
+from pipeline.sample import draw_sample
+
+ROOT = Path(__file__).resolve().parents[1]
+CLASSES = 100
+SHARDS = 64
+_TRAIN, _VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
+_CONFIG = """dataset = "benchmark"
+[labels]
+table = "synsets.tsv"
+[archives.train]
+file = "{train}"
+url = "-"
+bytes = {bytes}
+md5 = "{md5}"
+[splits.train]
+archive = "train"
+layout = "class-tars"
+counts = "counts.tsv"
+shards = {shards}
+"""
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A raw set and the same images as files.
+
+    Attributes:
+        raw: folder of the train archive, a tar of class tars.
+        config: the configuration that describes it.
+        tree: the same images as ``<wnid>/<name>.JPEG``, for peers that read files.
+        images: how many there are.
+        distinct: how many different photographs they were made of.
+        origin: where those are from.
+    """
+
+    raw: Path
+    config: Path
+    tree: Path
+    images: int
+    distinct: int
+    origin: str
+
+    @property
+    def archive(self) -> Path:
+        """The train archive."""
+        return self.raw / _TRAIN
+
+    @property
+    def bytes(self) -> int:
+        """Size of the train archive."""
+        return self.archive.stat().st_size
+
+
+def make(folder: Path, images: int) -> Corpus:
+    """Write the set below `folder`, synced, as many images in every class.
+
+    Photographs that every program would re-encode (CMYK, PNG) are not taken: ILSVRC2012 has 23
+    in 1.28 million, and a cycled one would come again and again.
+    """
+    raw, tree = folder / "raw", folder / "tree"
+    raw.mkdir()
+    origin, photographs = _photographs(folder)
+    table = labels.load_table(shipped("config/ilsvrc2012/synsets.tsv"))
+    wnids = table.wnids[:: len(table.wnids) // CLASSES][:CLASSES]
+    per_class = images // CLASSES
+    endless = cycle(photographs)
+    with tarfile.open(raw / _TRAIN, "w", format=tarfile.USTAR_FORMAT) as outer:
+        for wnid in wnids:
+            members = {
+                f"{wnid}_{7 * number + 1}.JPEG": content
+                for number, content in enumerate(islice(endless, per_class))
+            }
+            _write_files(tree / wnid, members)
+            _add(outer, f"{wnid}.tar", _tar(members))
+    one = {"ILSVRC2012_val_00000001.JPEG": photographs[0]}  # TFDS opens it whatever it prepares
+    (raw / _VALIDATION).write_bytes(_tar(one))
+    _write_config(raw, wnids, per_class)
+    os.sync()
+    return Corpus(raw, raw / "benchmark.toml", tree, per_class * CLASSES, len(photographs), origin)
+
+
+def _photographs(folder: Path) -> tuple[str, list[bytes]]:
+    """Return photographs and where they are from: the mini set's, or else drawn ones."""
+    given = os.environ.get("SHARDMILL_TEST_DATA")
+    data = Path(given) if given else ROOT.parent / "shared" / "data"
+    source, origin = data / "ilsvrc2012-mini", "photographs of ILSVRC2012"
+    if not source.is_dir():
+        source, origin = folder / "sample", "pictures of the drawn sample"
+        draw_sample(source)
+    found = [*_class_tars(source / _TRAIN), *_members(source / _VALIDATION)]
+    return origin, [content for content in found if _usual(content)]
+
+
+def _usual(content: bytes) -> bool:
+    try:
+        return repair.needs_repair(header.read_header(content)) is None
+    except BadImage:
+        return False
+
+
+def _class_tars(path: Path) -> Iterator[bytes]:
+    for class_tar in _members(path):
+        with tarfile.open(fileobj=io.BytesIO(class_tar)) as inner:
+            yield from _contents(inner)
+
+
+def _members(path: Path) -> Iterator[bytes]:
+    with tarfile.open(path) as tar:
+        yield from _contents(tar)
+
+
+def _contents(tar: tarfile.TarFile) -> Iterator[bytes]:
+    for member in tar:
+        content = tar.extractfile(member) if member.isfile() else None
+        if content is not None:
+            yield content.read()
+
+
+def _tar(members: dict[str, bytes]) -> bytes:
+    output = io.BytesIO()
+    with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as tar:
+        for name, content in members.items():
+            _add(tar, name, content)
+    return output.getvalue()
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
+
+
+def _write_files(folder: Path, members: dict[str, bytes]) -> None:
+    folder.mkdir(parents=True)
+    for name, content in members.items():
+        (folder / name).write_bytes(content)
+
+
+def _write_config(raw: Path, wnids: tuple[str, ...], per_class: int) -> None:
+    shutil.copy(shipped("config/ilsvrc2012/synsets.tsv"), raw / "synsets.tsv")
+    (raw / "counts.tsv").write_text("".join(f"{wnid}\t{per_class}\n" for wnid in wnids))
+    archive = raw / _TRAIN
+    with archive.open("rb") as stream:
+        md5 = hashlib.file_digest(stream, "md5").hexdigest()
+    size = archive.stat().st_size
+    text = _CONFIG.format(train=_TRAIN, bytes=size, md5=md5, shards=SHARDS)
+    (raw / "benchmark.toml").write_text(text)

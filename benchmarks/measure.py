@@ -1,0 +1,105 @@
+"""Runs a command as a process and measures it: time, processor time, memory of its tree."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+_SAMPLE_S = 0.02
+
+
+@dataclass(frozen=True)
+class Usage:
+    """One run of a command.
+
+    Attributes:
+        wall_s: seconds from start to end, imports and all.
+        cpu_s: user and system seconds of the process and of all descendants it waited for.
+        output: what it wrote to standard output.
+    """
+
+    wall_s: float
+    cpu_s: float
+    output: str
+
+
+@dataclass(frozen=True)
+class Peak:
+    """The most memory that one process of a tree held for itself alone.
+
+    Attributes:
+        depth: 0 for the process that was started, 1 for its children, and so on.
+        uss: peak unique set size in bytes, by samples.
+    """
+
+    depth: int
+    uss: int
+
+
+class CommandFailed(Exception):
+    """A measured command ended with another status than 0."""
+
+
+def run(command: Sequence[str], folder: Path) -> Usage:
+    """Run a command in a folder to its end.
+
+    Raises:
+        CommandFailed: its status is not 0; with what it wrote last.
+    """
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        start = time.perf_counter()
+        process = subprocess.Popen(command, stdout=output, stderr=errors, cwd=folder)
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            raise
+        wall = time.perf_counter() - start
+        process.returncode = os.waitstatus_to_exitcode(status)
+        output.seek(0)
+        errors.seek(0)
+        said = output.read().decode(errors="replace")
+        if process.returncode:
+            tail = (said + errors.read().decode(errors="replace"))[-2000:]
+            raise CommandFailed(f"{' '.join(command)}: status {process.returncode}\n{tail}")
+        return Usage(wall, usage.ru_utime + usage.ru_stime, said)
+
+
+def peaks(command: Sequence[str], folder: Path) -> list[Peak]:
+    """Run a command and sample the unique set size of every process of its tree.
+
+    Sampling costs processor time: a run measured here is not one to be timed.
+    """
+    highest: dict[tuple[int, float], Peak] = {}
+    with psutil.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
+    ) as root:
+        while root.poll() is None:
+            for (pid, born), depth, uss in _sample(root):
+                before = highest.get((pid, born), Peak(depth, 0))
+                highest[pid, born] = Peak(depth, max(before.uss, uss))
+            time.sleep(_SAMPLE_S)
+        if root.returncode:
+            raise CommandFailed(f"{' '.join(command)}: status {root.returncode}")
+    return list(highest.values())
+
+
+def _sample(root: psutil.Process) -> list[tuple[tuple[int, float], int, int]]:
+    """Return (process, depth, USS in bytes) of what is alive; the dying are passed over."""
+    found = []
+    depths = {root.pid: 0}
+    with suppress(psutil.NoSuchProcess):
+        for process in [root, *root.children(recursive=True)]:
+            with suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+                depth = depths.setdefault(process.pid, depths.get(process.ppid(), 0) + 1)
+                memory = process.memory_full_info()
+                found.append(((process.pid, process.create_time()), depth, memory.uss))
+    return found

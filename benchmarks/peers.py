@@ -1,0 +1,248 @@
+"""Measures shardmill beside what it replaces: ``python -m benchmarks.peers``.
+
+Everything is measured in one run, interleaved round by round, so that a noisy machine is noisy
+for all. Times of ours are the program's own, a step from its first task's start to its last
+one's end; the peers' are without their imports.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import corpus as corpora
+from benchmarks import measure, report
+from benchmarks.corpus import ROOT, SHARDS, Corpus
+from benchmarks.measure import Usage
+from benchmarks.report import Aim, Memory, Series, Spread
+from pipeline import progress
+
+WORKERS = 2
+_VENV = ROOT / ".venv-peers"
+_HERE = Path(__file__).resolve().parent
+_REQUIREMENTS = _HERE / "requirements-peers.txt"
+_RAM = Path("/dev/shm")  # noqa: S108 - outputs in memory: what is measured is the programs
+
+
+@dataclass
+class Bench:
+    """The runs of all programs on one corpus.
+
+    Attributes:
+        corpus: what is read, on disk, in the page cache unless it is evicted.
+        ram: folder for outputs that cost no disk.
+        disk: folder for outputs on the corpus's own disk.
+    """
+
+    corpus: Corpus
+    ram: Path
+    disk: Path
+    series: dict[str, Series] = field(default_factory=dict)
+
+    def warm(self, number: int) -> None:
+        """Measure a round with everything in the page cache, outputs in memory."""
+        runs: list[Callable[[], None]] = [self.md5sum, self.ours, self.tfds, self.webdataset]
+        first = number % len(runs)
+        for run in runs[first:] + runs[:first]:
+            run()
+
+    def md5sum(self) -> None:
+        """Measure what any verification costs at the least."""
+        usage = measure.run(["md5sum", str(self.corpus.archive)], ROOT)
+        self._add("md5sum of the archive", usage.wall_s, usage, "GB")
+
+    def ours(self) -> None:
+        """Measure the whole command into an empty folder, and its two heavy steps."""
+        out = self.ram / "ours"
+        usage = measure.run(self.command(out), ROOT)
+        steps = _steps(out)
+        self._add("shardmill: verify and index", steps["verify"], usage, "GB")
+        self._add("shardmill: shards", steps["shards"], usage, "images")
+        self._add("shardmill: the whole command", usage.wall_s, usage, "images")
+        shutil.rmtree(out)
+
+    def tfds(self) -> None:
+        """Measure TensorFlow Datasets."""
+        self._peer("tensorflow-datasets, 1 process", self.tfds_command(self.ram / "tfds"))
+        shutil.rmtree(self.ram / "tfds")
+
+    def webdataset(self) -> None:
+        """Measure webdataset."""
+        out = self.ram / "webdataset"
+        self._peer(f"webdataset, {WORKERS} processes", self.webdataset_command(out))
+        shutil.rmtree(out)
+
+    def cold(self, number: int) -> None:
+        """Measure a round on one disk, the archive read from it, the output synced to it."""
+        runs = [self.copy, self.ours_cold]
+        for run in runs if number % 2 else reversed(runs):
+            _evict(self.corpus.archive)
+            run()
+            os.sync()
+
+    def copy(self) -> None:
+        """Measure what any program costs that reads all and writes all."""
+        copy = self.disk / "copy"
+        script = 'cp "$1" "$2" && sync "$2"'
+        usage = measure.run(["sh", "-c", script, "sh", str(self.corpus.archive), str(copy)], ROOT)
+        self._add("cp and sync, cold", usage.wall_s, usage, "GB")
+        copy.unlink()
+
+    def ours_cold(self) -> None:
+        """Measure the shard stage: archive verified, shards absent."""
+        out = self.disk / "ours"
+        if not out.exists():
+            measure.run(self.command(out), ROOT)
+            _evict(self.corpus.archive)
+        _forget_shards(out)
+        os.sync()
+        usage = measure.run(self.command(out), ROOT)
+        self._add("shardmill: shards, cold", _steps(out)["shards"], usage, "GB")
+
+    def memory(self) -> list[Memory]:
+        """Measure memory, in runs of their own: sampling costs processor time."""
+        runs = {
+            "shardmill: command, Luigi, task": self.command(self.ram / "ours"),
+            "tensorflow-datasets": self.tfds_command(self.ram / "tfds"),
+            "webdataset": self.webdataset_command(self.ram / "webdataset"),
+        }
+        found = [Memory(name, measure.peaks(command, ROOT)) for name, command in runs.items()]
+        for folder in ("ours", "tfds", "webdataset"):
+            shutil.rmtree(self.ram / folder)
+        return found
+
+    def command(self, out: Path) -> list[str]:
+        """Return our command line."""
+        raw, config = str(self.corpus.raw), str(self.corpus.config)
+        where = ["--raw", raw, "--config", config, "--out", str(out)]
+        command = [sys.executable, "-m", "tasks.cli", "imagenet", *where]
+        return [*command, "--workers", str(WORKERS), "--shards", f"train={SHARDS}"]
+
+    def tfds_command(self, out: Path) -> list[str]:
+        """Return TensorFlow Datasets' command line."""
+        return _peer_command("peer_tfds.py", self.corpus.raw, out)
+
+    def webdataset_command(self, out: Path) -> list[str]:
+        """Return webdataset's command line."""
+        return _peer_command("peer_webdataset.py", self.corpus.tree, out, SHARDS, WORKERS)
+
+    def aims(self, memory: list[Memory]) -> list[Aim]:
+        """Return what the specification asks for, and what came of it."""
+        by = self.series
+        shards = by["shardmill: shards"]
+        tfds = by["tensorflow-datasets, 1 process"]
+        webdataset = by[f"webdataset, {WORKERS} processes"]
+        verify, md5sum = by["shardmill: verify and index"], by["md5sum of the archive"]
+        cold, copy = by["shardmill: shards, cold"], by["cp and sync, cold"]
+        return [
+            Aim("shards: times the speed of tensorflow-datasets", 10, shards.faster_than(tfds)),
+            Aim("shards: times the speed of webdataset", 4, shards.faster_than(webdataset)),
+            Aim("shards, cold: part of the speed of cp", 0.7, cold.faster_than(copy)),
+            Aim("verify: time beside md5sum", 1.05, md5sum.faster_than(verify), most=True),
+            Aim("peak USS of a task, MB", 100, Spread.of([memory[0].highest(2)]), most=True),
+        ]
+
+    def _peer(self, name: str, command: list[str]) -> None:
+        usage = measure.run(command, ROOT)
+        said = json.loads(usage.output.splitlines()[-1])
+        assert said["images"] == self.corpus.images, f"{name} wrote {said['images']} images"
+        self._add(name, said["seconds"], usage, "images")
+
+    def _add(self, name: str, seconds: float, usage: Usage, unit: str) -> None:
+        volume = self.corpus.images if unit == "images" else self.corpus.bytes / 1e9
+        line = self.series.setdefault(name, Series(name, volume, unit))
+        line.add(seconds, usage.cpu_s, usage.wall_s)
+        print(f"{name}: {seconds:.3f} s, {volume / seconds:,.2f} {unit}/s", file=sys.stderr)
+
+
+def main() -> None:
+    """Measure, print the tables, write the JSON."""
+    options = _options()
+    _install_peers()
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    memory_folder = _RAM if _RAM.is_dir() else build
+    with (
+        tempfile.TemporaryDirectory(dir=build) as disk,
+        tempfile.TemporaryDirectory(dir=memory_folder) as ram,
+    ):
+        corpus = corpora.make(Path(disk), options.images)
+        bench = Bench(corpus, Path(ram), Path(disk))
+        for number in range(options.rounds):
+            bench.warm(number)
+        memory = bench.memory()
+        for number in range(options.rounds):
+            bench.cold(number)
+        series, aims = list(bench.series.values()), bench.aims(memory)
+        report.write(options.output, report.document(corpus, series, aims, memory))
+        print(
+            f"{corpus.images:,} images, {corpus.bytes / 1e9:.2f} GB, of {corpus.distinct} "
+            f"{corpus.origin}; {SHARDS} shards, {WORKERS} workers, {options.rounds} rounds; "
+            f"median [lowest-highest]\n\n{report.render(series, aims, memory)}\n\n{options.output}"
+        )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--images", type=int, default=10_000, help="a multiple of 100")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--quick", action="store_true", help="2,000 images, 2 rounds")
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "bench.json")
+    options = parser.parse_args()
+    if options.quick:
+        options.images, options.rounds = 2000, 2
+    if options.rounds < 1 or options.images < 100 or options.images % corpora.CLASSES:
+        parser.error("--images must be a multiple of 100, --rounds 1 or more")
+    return options
+
+
+def _install_peers() -> None:
+    """Make the peers' environment, unless it is there as the requirements want it."""
+    ready = _VENV / ".ready"
+    wanted = _REQUIREMENTS.read_text()
+    if ready.exists() and ready.read_text() == wanted:
+        return
+    python = str(_VENV / "bin" / "python")
+    subprocess.run([sys.executable, "-m", "venv", str(_VENV)], check=True)
+    install = [python, "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
+    subprocess.run([*install, "-r", str(_REQUIREMENTS)], check=True)
+    ready.write_text(wanted)
+
+
+def _peer_command(script: str, *arguments: object) -> list[str]:
+    return [str(_VENV / "bin" / "python"), str(_HERE / script), *map(str, arguments)]
+
+
+def _steps(out: Path) -> dict[str, float]:
+    """Return the seconds of every step of the last command in an output folder."""
+    run = progress.latest_run(out)
+    assert run is not None, f"no command has finished a step in {out}"
+    return {step.step: step.seconds for step in progress.by_step(progress.timings(out, run))}
+
+
+def _forget_shards(out: Path) -> None:
+    """Leave an output folder as it is when the plan is made and no shard is written."""
+    shutil.rmtree(out / "tfrecord")
+    shutil.rmtree(out / ".shardmill" / "shards")
+
+
+def _evict(path: Path) -> None:
+    """Have the kernel forget a file's pages, which are clean: only this file becomes cold."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+        os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    finally:
+        os.close(fd)
+
+
+if __name__ == "__main__":
+    main()

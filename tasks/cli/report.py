@@ -1,0 +1,66 @@
+"""How ``shardmill imagenet`` says what it did, and the exit status that follows."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline import outputs, paths, preflight, progress, status, storage
+from pipeline.errors import Vanished
+from pipeline.job import ResolvedJob
+from tasks.cli.text import size, states
+from tasks.supervisor import Outcome, Supervisor
+
+COMPLETE, FAILED, LEFT_OUT, INTERRUPTED = 0, 1, 4, 130
+
+
+def steps(resolved: ResolvedJob, run: str) -> None:
+    """Say what each step took."""
+    for step in progress.by_step(progress.timings(resolved.out, run)):
+        rate = f", {step.images / step.seconds:,.0f} images/s" if step.images else ""
+        volume = f", {size(step.bytes)}" if step.bytes else ""
+        click.echo(f"{step.step}: {step.tasks} tasks in {step.seconds:.2f} s{volume}{rate}")
+
+
+def complete(resolved: ResolvedJob, how: str) -> int:
+    """Say what is there; return the exit status of a complete job."""
+    left_out = 0
+    for split in resolved.splits.values():
+        for output in split.outputs:
+            document = outputs.document(output)
+            if document is None:
+                raise Vanished("files were removed meanwhile", file=str(output.folder))
+            counts = document["counts"]
+            left_out += counts["left_out"]
+            link = paths.current(resolved.out, output.format, split.split.name)
+            click.echo(
+                f"{split.split.name}: {how}, {counts['records']:,} records in {split.shards:,} "
+                f"shards, {size(counts['bytes'])}, {counts['repaired']} repaired, "
+                f"{counts['left_out']} left out: {link}"
+            )
+    return LEFT_OUT if left_out else COMPLETE
+
+
+def plan(resolved: ResolvedJob) -> None:
+    """Say what would be done."""
+    for state in status.survey(resolved):
+        for line in states(state):
+            click.echo(line)
+    needed = preflight.needed_bytes(resolved)
+    free = storage.free_bytes(resolved.out)
+    click.echo(f"to write: about {size(needed)}; free: {size(free)}")
+
+
+def failure(supervisor: Supervisor, outcome: Outcome) -> int:
+    """Say what stopped a job; return its exit status."""
+    for error in outcome.failures:
+        click.echo(f"shardmill: {error}", err=True)
+    if outcome.interrupted:
+        click.echo("interrupted: the same command goes on where this one was", err=True)
+        return INTERRUPTED
+    refused = [error for error in outcome.failures if error.permanent]
+    if refused:
+        return max(error.exit_status for error in refused)
+    click.echo(
+        f"incomplete: the same command goes on where this one was; see {supervisor.log}", err=True
+    )
+    return FAILED

@@ -1,0 +1,71 @@
+"""Processes: which command a task works for, how it reports a failure, how it ends."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import select
+import signal
+import socket
+import sys
+
+from luigi.worker import Worker
+
+RUN_VARIABLE = "SHARDMILL_RUN"
+REPORT_VARIABLE = "SHARDMILL_REPORT"
+PARENT_VARIABLE = "SHARDMILL_PARENT"
+_PR_SET_PDEATHSIG = 1
+
+
+def run_name() -> str:
+    """Return the name of the running command: given by it, or made of host and worker."""
+    given = os.environ.get(RUN_VARIABLE)
+    if given:
+        return given
+    worker = multiprocessing.parent_process()
+    return f"{socket.gethostname()}-{worker.pid if worker else os.getpid()}"
+
+
+def report(record: bytes) -> None:
+    """Tell the command of a failure through its pipe, which a full disk does not stop.
+
+    Lines of up to PIPE_BUF bytes arrive whole; a longer one is left to the record's file.
+    """
+    given = os.environ.get(REPORT_VARIABLE)
+    if given and len(record) < select.PIPE_BUF:
+        with contextlib.suppress(OSError):
+            os.write(int(given), record + b"\n")
+
+
+def stop_siblings() -> None:
+    """Ask the Luigi worker that runs this task to start no more: this failure will not pass.
+
+    Luigi's own signal for that is SIGUSR1; it lets running tasks finish.
+    """
+    handler = getattr(signal.getsignal(signal.SIGUSR1), "__self__", None)
+    if isinstance(handler, Worker):
+        parent = multiprocessing.parent_process()
+        os.kill(parent.pid if parent and parent.pid else os.getpid(), signal.SIGUSR1)
+
+
+def die_with_worker() -> None:
+    """Have the kernel end this task's process when its Luigi worker dies."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        _die_with(parent.pid, signal.SIGKILL)
+
+
+def die_with_command() -> None:
+    """Have the kernel end this worker when its command dies."""
+    given = os.environ.get(PARENT_VARIABLE)
+    if given is not None:
+        _die_with(int(given), signal.SIGTERM)
+
+
+def _die_with(parent: int | None, number: signal.Signals) -> None:
+    if sys.platform.startswith("linux"):  # elsewhere an orphan ends after its task
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:
+        os._exit(1)
