@@ -36,6 +36,11 @@ $(VENV)/.test: pyproject.toml | system $(VENV)/bin/python
 		--no-binary pillow-simd --editable '.[test,tensorflow]'
 	touch $@
 
+.venv-dali/.ready: tests/interop/readers/requirements-dali.txt
+	$(PYTHON) -m venv .venv-dali
+	.venv-dali/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	touch $@
+
 demo: $(VENV)/.run
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
 
@@ -47,7 +52,7 @@ lint: $(VENV)/.test
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest
 
-interop: .venv-interop/.ready
+interop: .venv-interop/.ready .venv-dali/.ready
 	.venv-interop/bin/python -m pytest tests/interop
 
 faults: $(VENV)/.test
@@ -57,4 +62,4 @@ bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.peers
 
 clean:
-	rm -rf $(VENV) .venv-interop .venv-peers demo build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-interop .venv-dali .venv-peers demo build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""Measures shardmill beside the programs it replaces; `python -m benchmarks.peers`."""

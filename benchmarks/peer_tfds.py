@@ -10,7 +10,7 @@ import json
 import sys
 import time
 
-import tensorflow  # noqa: F401  (else imported within the time)
+import tensorflow as tf  # noqa: F401  (else imported within the time)
 import tensorflow_datasets as tfds  # type: ignore[import-not-found]
 
 

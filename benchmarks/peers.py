@@ -23,9 +23,10 @@ from benchmarks import measure, report
 from benchmarks.corpus import ROOT, SHARDS, Corpus
 from benchmarks.measure import Usage
 from benchmarks.report import Aim, Memory, Series, Spread
-from pipeline import progress
+from pipeline import paths, progress
 
 WORKERS = 2
+_IMAGES_PER_SHARD = 1250  # of ILSVRC2012's 1,024 training shards
 _VENV = ROOT / ".venv-peers"
 _HERE = Path(__file__).resolve().parent
 _REQUIREMENTS = _HERE / "requirements-peers.txt"
@@ -49,7 +50,13 @@ class Bench:
 
     def warm(self, number: int) -> None:
         """Measure a round with everything in the page cache, outputs in memory."""
-        runs: list[Callable[[], None]] = [self.md5sum, self.ours, self.tfds, self.webdataset]
+        runs: list[Callable[[], None]] = [
+            self.md5sum,
+            self.ours,
+            self.tfds,
+            self.webdataset,
+            self.ours_large,
+        ]
         first = number % len(runs)
         for run in runs[first:] + runs[:first]:
             run()
@@ -67,6 +74,14 @@ class Bench:
         self._add("shardmill: verify and index", steps["verify"], usage, "GB")
         self._add("shardmill: shards", steps["shards"], usage, "images")
         self._add("shardmill: the whole command", usage.wall_s, usage, "images")
+        shutil.rmtree(out)
+
+    def ours_large(self) -> None:
+        """Measure the shard stage with shards as large as ILSVRC2012's, eight times fewer."""
+        out = self.ram / "large"
+        shards = max(WORKERS, self.corpus.images // _IMAGES_PER_SHARD)
+        usage = measure.run(self.command(out, shards), ROOT)
+        self._add("shardmill: shards of full size", _steps(out)["shards"], usage, "images")
         shutil.rmtree(out)
 
     def tfds(self) -> None:
@@ -119,12 +134,12 @@ class Bench:
             shutil.rmtree(self.ram / folder)
         return found
 
-    def command(self, out: Path) -> list[str]:
+    def command(self, out: Path, shards: int = SHARDS) -> list[str]:
         """Return our command line."""
         raw, config = str(self.corpus.raw), str(self.corpus.config)
         where = ["--raw", raw, "--config", config, "--out", str(out)]
         command = [sys.executable, "-m", "tasks.cli", "imagenet", *where]
-        return [*command, "--workers", str(WORKERS), "--shards", f"train={SHARDS}"]
+        return [*command, "--workers", str(WORKERS), "--shards", f"train={shards}"]
 
     def tfds_command(self, out: Path) -> list[str]:
         """Return TensorFlow Datasets' command line."""
@@ -230,8 +245,10 @@ def _steps(out: Path) -> dict[str, float]:
 
 def _forget_shards(out: Path) -> None:
     """Leave an output folder as it is when the plan is made and no shard is written."""
-    shutil.rmtree(out / "tfrecord")
-    shutil.rmtree(out / ".shardmill" / "shards")
+    outputs = paths.outputs(out, "tfrecord", "train")
+    current = paths.current(out, "tfrecord", "train").resolve()
+    shutil.rmtree(paths.shard_marks(out, current.name))
+    shutil.rmtree(outputs)
 
 
 def _evict(path: Path) -> None:

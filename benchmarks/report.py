@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.corpus import Corpus
 from benchmarks.measure import Peak
 
-MIB = 1 << 20
+MB = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -109,20 +109,20 @@ class Memory:
     peaks: list[Peak]
 
     def highest(self, depth: int) -> float:
-        """Return the highest peak among the processes at a depth or deeper, in MiB."""
-        return max((peak.uss for peak in self.peaks if peak.depth >= depth), default=0) / MIB
+        """Return the highest peak among the processes at a depth or deeper, in MB."""
+        return max((peak.uss for peak in self.peaks if peak.depth >= depth), default=0) / MB
 
 
 def render(series: Sequence[Series], aims: Sequence[Aim], memory: Sequence[Memory]) -> str:
     """Return the tables."""
     head = _row("measured", "s", "rate", "whole process, s", "whole process, CPU s")
-    sizes = _row("peak USS of a process, MiB", "started", "child", "grandchild")
+    sizes = _row("peak USS of a process, MB", "started", "child", "grandchild")
     wanted = _row("aim", "wanted", "measured, paired by round", "met")
     lines = [head, _rule(5), *(line.row() for line in series)]
     lines += ["", sizes, _rule(4)]
     for run in memory:
         levels = [max((p.uss for p in run.peaks if p.depth == d), default=0) for d in range(3)]
-        lines.append(_row(run.name, *(f"{level / MIB:.0f}" if level else "-" for level in levels)))
+        lines.append(_row(run.name, *(f"{level / MB:.0f}" if level else "-" for level in levels)))
     lines += ["", wanted, _rule(4), *(aim.row() for aim in aims)]
     return "\n".join(lines)
 

@@ -14,7 +14,13 @@ from pipeline.storage import TempFile
 
 @dataclass(frozen=True)
 class Superseded:
-    """An output to which no `current` points: folder, its shard manifests, bytes."""
+    """An output beside the finished one that `current` points to.
+
+    Attributes:
+        folder: where it lies.
+        marks: folder of its shard manifests.
+        bytes: size of the files in `folder`.
+    """
 
     folder: Path
     marks: Path
@@ -54,8 +60,10 @@ def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
     for shard_format in FORMATS:
         for split in storage.folders(out / shard_format):
             wanted = storage.pointed(paths.current(out, shard_format, split))
+            if wanted is None or not _finished(paths.output(out, shard_format, split, wanted)):
+                continue
             for digest in storage.folders(paths.outputs(out, shard_format, split)):
-                if wanted is not None and digest not in keep | {wanted}:
+                if digest not in keep | {wanted}:
                     folder = paths.output(out, shard_format, split, digest)
                     size = sum(sum(storage.sizes(f).values()) for f in _below(folder))
                     found.append(Superseded(folder, paths.shard_marks(out, digest), size))
@@ -72,10 +80,15 @@ def remove_output(output: Superseded) -> None:
             storage.remove(folder)
 
 
+def _finished(folder: Path) -> bool:
+    return storage.stat(paths.manifest(folder)) is not None
+
+
 def _of_job(out: Path, resolved: ResolvedJob) -> Iterator[Path]:
     yield from _below(paths.state(out))
     for split in resolved.splits.values():
         for output in split.outputs:
+            yield output.folder.parent
             yield from _below(output.folder)
 
 

@@ -10,7 +10,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from pipeline import storage
 from pipeline.errors import ConfigError
 
 LAYOUTS = ("class-tars", "flat")
+_HEADER = re.compile(r"\s*\[([^\[\]]+)\]")
+_KEY = re.compile(r"([^#=]+)=")
 
 
 @dataclass(frozen=True)
@@ -98,115 +100,124 @@ def load(path: Path) -> DatasetConfig:
 
 @dataclass(frozen=True)
 class _Reader:
+    """Checks a parsed document; `where` is the dotted name of a table, "" the top level."""
+
     path: Path
     text: str
-    _lines: list[str] = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_lines", self.text.splitlines())
 
     def dataset(self, document: dict[str, Any]) -> DatasetConfig:
         top = self.table(document, "", {"dataset", "labels", "archives", "splits"}, {"optional"})
-        labels = self.table(self.value(top, "", "labels", dict), "labels", {"table"}, set())
-        archives = self.archives(top, "archives")
+        labels = self.table(self.value(top, "", "labels", dict), "labels", {"table"})
+        archives = self.archives(top, "archives", set())
+        files = {archive.file for archive in archives.values()}
         splits = {
             name: self.split(name, value, archives)
             for name, value in self.value(top, "", "splits", dict).items()
         }
+        if not splits:
+            raise self.error("there is no split", "", "splits", "[splits.NAME]", "none")
         return DatasetConfig(
             path=self.path,
             dataset=self.value(top, "", "dataset", str),
-            label_table=self.relative(self.value(labels, "labels", "table", str), "table"),
+            label_table=self.relative(labels, "labels", "table"),
             archives=archives,
-            optional=self.archives(top, "optional"),
+            optional=self.archives(top, "optional", files) if "optional" in top else {},
             splits=splits,
         )
 
-    def archives(self, top: dict[str, Any], section: str) -> dict[str, ArchiveConfig]:
+    def archives(
+        self, top: dict[str, Any], section: str, taken: set[str]
+    ) -> dict[str, ArchiveConfig]:
         found = {}
-        for name, value in (self.value(top, "", section, dict) if section in top else {}).items():
+        files = set(taken)
+        for name, value in self.value(top, "", section, dict).items():
             where = f"{section}.{name}"
             table = self.table(value, where, {"file", "url", "md5"}, {"bytes"})
             md5 = self.value(table, where, "md5", str).lower()
             if not re.fullmatch(r"[0-9a-f]{32}", md5):
-                raise self.error(f"[{where}] md5 is no MD5", "md5", "32 hex digits", md5)
+                raise self.error(f"[{where}] md5 is no MD5", where, "md5", "32 hex digits", md5)
             found[name] = ArchiveConfig(
                 name=name,
-                file=self.file_name(self.value(table, where, "file", str)),
+                file=self.file_name(table, where, files),
                 url=self.value(table, where, "url", str),
                 md5=md5,
-                bytes=self.value(table, where, "bytes", int) if "bytes" in table else None,
+                bytes=self.positive(table, where, "bytes") if "bytes" in table else None,
             )
+            files.add(found[name].file)
         return found
 
     def split(self, name: str, value: object, archives: Mapping[str, ArchiveConfig]) -> SplitConfig:
         where = f"splits.{name}"
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_]*", name):
-            raise self.error(f"[{where}] is no usable name", name, "letters, digits, _", name)
-        layout = value.get("layout") if isinstance(value, dict) else None
-        if layout not in LAYOUTS:
-            raise self.error(f"[{where}] layout", "layout", " or ".join(LAYOUTS), repr(layout))
-        common = {"archive", "layout", "shards"}
-        if layout == "class-tars":
-            table = self.table(value, where, common | {"counts"}, set())
-        else:
-            table = self.table(value, where, common | {"member", "labels"}, {"images", "counts"})
-            if ("images" in table) == ("counts" in table):
-                raise self.error(
-                    f"[{where}] must say how many images there are",
-                    name,
-                    "one of the keys images and counts",
-                    "both" if "images" in table else "neither",
-                )
+            raise self.error(
+                f"[{where}] is no usable name", "splits", name, "letters, digits, _", name
+            )
+        table = self.split_table(value, where)
         archive = self.value(table, where, "archive", str)
         if archive not in archives:
             known = ", ".join(archives)
-            raise self.error(
-                f"[{where}] archive {archive!r} is not defined", archive, known, archive
-            )
-        counts = self.value(table, where, "counts", str) if "counts" in table else None
-        if counts is not None and not counts.startswith("labels:"):
-            counts = str(self.relative(counts, "counts"))
+            what = f"[{where}] archive {archive!r} is not defined"
+            raise self.error(what, where, "archive", known, archive)
+        flat = table["layout"] == "flat"
         return SplitConfig(
             name=name,
             archive=archives[archive].file,
-            layout=layout,
+            layout=table["layout"],
             shards=self.positive(table, where, "shards"),
-            counts=counts,
-            member=self.pattern(table, where) if layout == "flat" else None,
-            labels=self.relative(self.value(table, where, "labels", str), "labels")
-            if layout == "flat"
-            else None,
+            counts=self.counts(table, where) if "counts" in table else None,
+            member=self.pattern(table, where) if flat else None,
+            labels=self.relative(table, where, "labels") if flat else None,
             images=self.positive(table, where, "images") if "images" in table else None,
         )
 
+    def split_table(self, value: object, where: str) -> dict[str, Any]:
+        layout = value.get("layout", "none") if isinstance(value, dict) else None
+        if layout is not None and layout not in LAYOUTS:
+            expected = " or ".join(LAYOUTS)
+            raise self.error(f"[{where}] layout is unknown", where, "layout", expected, str(layout))
+        common = {"archive", "layout", "shards"}
+        if layout == "class-tars":
+            return self.table(value, where, common | {"counts"})
+        table = self.table(value, where, common | {"member", "labels"}, {"images", "counts"})
+        if ("images" in table) == ("counts" in table):
+            raise self.error(
+                f"[{where}] must say how many images there are",
+                where,
+                "images",
+                "one of the keys images and counts",
+                "both" if "images" in table else "neither",
+            )
+        return table
+
     def table(
-        self, value: object, where: str, required: set[str], optional: set[str]
+        self, value: object, where: str, required: set[str], optional: Iterable[str] = ()
     ) -> dict[str, Any]:
         shown = f"[{where}]" if where else "the top level"
+        known = required.union(optional)
         if not isinstance(value, dict):
-            last = where.rpartition(".")[2]
-            raise self.error(f"{shown} is no table", last, f"[{where}]", repr(value))
+            parent, _, key = where.rpartition(".")
+            raise self.error(f"{shown} is no table", parent, key, f"[{where}]", repr(value))
         for key in value:
-            if key not in required | optional:
-                raise self.unknown(key, shown, required | optional)
+            if key not in known:
+                raise self.unknown(key, where, known)
         for key in sorted(required):
             if key not in value:
-                last = where.rpartition(".")[2]
-                raise self.error(f"{shown} lacks the key {key!r}", last, key, ", ".join(value))
+                found = ", ".join(value) or "an empty table"
+                raise self.error(f"{shown} lacks the key {key!r}", where, key, key, found)
         return value
 
     def value(self, table: dict[str, Any], where: str, key: str, kind: type) -> Any:
         value = table[key]
-        if not isinstance(value, kind) or isinstance(value, bool) is not (kind is bool):
-            names = {str: "a text", int: "a whole number", dict: "a table"}
-            raise self.error(f"{where or 'top level'}: {key}", key, names[kind], repr(value))
+        if not isinstance(value, kind) or isinstance(value, bool):
+            expected = {str: "a text", int: "a whole number", dict: "a table"}[kind]
+            what = f"{f'[{where}] ' if where else ''}{key} is not {expected}"
+            raise self.error(what, where, key, expected, repr(value))
         return value
 
     def positive(self, table: dict[str, Any], where: str, key: str) -> int:
         value: int = self.value(table, where, key, int)
         if value < 1:
-            raise self.error(f"[{where}] {key}", key, "1 or more", str(value))
+            raise self.error(f"[{where}] {key} is too few", where, key, "1 or more", str(value))
         return value
 
     def pattern(self, table: dict[str, Any], where: str) -> str:
@@ -214,45 +225,70 @@ class _Reader:
         try:
             groups = re.compile(text).groups
         except re.error as error:
-            raise self.error(
-                f"[{where}] member is no regular expression", "member", "a pattern", str(error)
-            ) from error
+            what = f"[{where}] member is no regular expression"
+            raise self.error(what, where, "member", "a pattern", f"{text!r}: {error}") from error
         if groups != 1:
-            raise self.error(
-                f"[{where}] member", "member", "one group: the image's number", f"{groups} groups"
-            )
+            what = f"[{where}] member does not say where the image's number is"
+            raise self.error(what, where, "member", "one group", f"{groups} groups")
         return text
 
-    def file_name(self, name: str) -> str:
+    def file_name(self, table: dict[str, Any], where: str, taken: set[str]) -> str:
+        name: str = self.value(table, where, "file", str)
         if not name or "/" in name or name in {".", ".."}:
-            raise self.error("an archive's file", name, "a file name without folders", name)
+            what = f"[{where}] file is no file name"
+            raise self.error(what, where, "file", "a name without folders", repr(name))
+        if name in taken:
+            what = f"[{where}] file is that of another archive"
+            raise self.error(what, where, "file", "a file for each archive", name)
         return name
 
-    def relative(self, name: str, key: str) -> Path:
+    def counts(self, table: dict[str, Any], where: str) -> str:
+        counts: str = self.value(table, where, "counts", str)
+        if counts.startswith("labels:"):
+            return counts
+        return str(self.relative(table, where, "counts"))
+
+    def relative(self, table: dict[str, Any], where: str, key: str) -> Path:
+        name: str = self.value(table, where, key, str)
         path = self.path.parent / name
         if storage.stat(path) is None:
-            raise self.error(f"{key} names a file that is not there", name, "a file", str(path))
+            what = f"[{where}] {key} names a file that is not there"
+            raise self.error(what, where, key, "a file", str(path))
         return path
 
-    def unknown(self, key: str, shown: str, known: Iterable[str]) -> ConfigError:
+    def unknown(self, key: str, where: str, known: Iterable[str]) -> ConfigError:
         near = difflib.get_close_matches(key, list(known), 1)
         return ConfigError(
-            f"unknown key {key!r} in {shown}",
+            f"unknown key {key!r} in {f'[{where}]' if where else 'the top level'}",
             file=str(self.path),
-            place=self.line(key),
+            place=self.line(where, key),
             expected=", ".join(sorted(known)),
             found=key,
             remedy=f"did you mean {near[0]!r}?" if near else "remove it, or correct its name",
         )
 
-    def error(self, what: str, key: str, expected: str, found: str) -> ConfigError:
-        return ConfigError(
-            what, file=str(self.path), place=self.line(key), expected=expected, found=found
-        )
+    def error(self, what: str, where: str, key: str, expected: str, found: str) -> ConfigError:
+        place = self.line(where, key)
+        return ConfigError(what, file=str(self.path), place=place, expected=expected, found=found)
 
-    def line(self, word: str) -> str | None:
-        pattern = re.compile(rf"(^|[^\w-]){re.escape(word)}([^\w-]|$)")
-        for number, line in enumerate(self._lines, start=1):
-            if pattern.search(line.split("#", 1)[0]):
+    def line(self, where: str, key: str) -> str | None:
+        """Return the line of a key, or else of the innermost table around it that has one."""
+        wanted = f"{where}.{key}".removeprefix(".")
+        section = around = ""
+        place = None
+        for number, line in enumerate(self.text.split("\n"), start=1):
+            if opened := _HEADER.match(line):
+                name = section = _bare(opened[1])
+            elif assigned := _KEY.match(line):
+                name = f"{section}.{_bare(assigned[1])}".removeprefix(".")
+            else:
+                continue
+            if f"{name}.".startswith(f"{wanted}."):
                 return f"line {number}"
-        return None
+            if f"{wanted}.".startswith(f"{name}.") and len(name) > len(around):
+                around, place = name, f"line {number}"
+        return place
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\s\"']", "", name)

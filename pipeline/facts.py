@@ -80,7 +80,7 @@ def write(stream: BinaryIO, tables: Iterable[pa.Table]) -> None:
     """Write tables as one Parquet file, a row group each; equal tables give equal bytes."""
     with pq.ParquetWriter(stream, SCHEMA, compression="zstd", write_statistics=False) as writer:
         for table in tables:
-            writer.write_table(table)
+            writer.write_table(table, row_group_size=max(1, table.num_rows))
 
 
 def read(path: Path) -> pa.Table:

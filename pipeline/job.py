@@ -24,6 +24,7 @@ from pipeline.sources.ilsvrc2012 import Expectation
 FORMATS = ("tfrecord",)
 LABEL_OFFSETS = {"tfrecord": 1}  # 0 is TensorFlow's background class
 ON_BAD_IMAGE = ("fail", "skip")
+_LABEL_OFFSET_LIMIT = 1 << 30
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def resolve(job: Job) -> ResolvedJob:
     splits = {
         name: _split_job(job, dataset, table, classes, name, shards.get(name)) for name in names
     }
-    extras = tuple(dataset.optional[name] for name in job.extras)
+    extras = tuple(dataset.optional[name] for name in dict.fromkeys(job.extras))
     return ResolvedJob(job, dataset, table, splits, extras)
 
 
@@ -176,6 +177,14 @@ def _check_choices(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> 
                 )
     if not 0 <= job.seed < sharding.SEED_LIMIT:
         raise UsageError(f"--seed {job.seed}", expected="0 to 2**64 - 1", found=str(job.seed))
+    if job.label_offset is not None and not 0 <= job.label_offset < _LABEL_OFFSET_LIMIT:
+        raise UsageError(
+            f"--label-offset {job.label_offset}: labels are not negative, and fit 32 bits",
+            expected=f"0 to {_LABEL_OFFSET_LIMIT - 1}",
+            found=str(job.label_offset),
+        )
+    if not job.formats:
+        raise UsageError("no format is asked for", expected=", ".join(FORMATS), found="none")
 
 
 def _split_job(
@@ -194,6 +203,7 @@ def _split_job(
     catalog_digest = digests.digest(
         {
             "archive": archive.md5,
+            "archive_file": archive.file,
             "catalog_version": catalog.VERSION,
             "classes": classes,
             "labels": table.digest,
@@ -211,7 +221,7 @@ def _split_job(
             "shards": count,
         }
     )
-    outputs = tuple(_output(job, name, plan_digest, made) for made in job.formats)
+    outputs = tuple(_output(job, name, plan_digest, made) for made in dict.fromkeys(job.formats))
     return SplitJob(split, archive, classes, expected, count, catalog_digest, plan_digest, outputs)
 
 

@@ -42,7 +42,8 @@ def load_table(path: Path) -> LabelTable:
     """Read a label table: TAB-separated UTF-8 with a header line, columns `wnid` and `words`.
 
     Raises:
-        ConfigError: a column is missing, a line has too few fields, a WNID appears twice.
+        ConfigError: a column is missing, a line has too many or too few fields, a WNID is
+            missing or appears twice.
     """
     lines = _lines(path)
     header = next(lines, (0, ""))[1].split("\t")
@@ -55,8 +56,9 @@ def load_table(path: Path) -> LabelTable:
         if len(fields) != len(header):
             raise _refused(path, number, "wrong number of fields", str(len(header)), repr(line))
         wnid = fields[header.index("wnid")]
-        if wnid in rows:
-            raise _refused(path, number, f"class {wnid} appears twice", "each WNID once", wnid)
+        if not wnid or wnid in rows:
+            what = f"class {wnid} appears twice" if wnid else "a class without a WNID"
+            raise _refused(path, number, what, "each WNID once", repr(line))
         rows[wnid] = fields
     wnids = tuple(sorted(rows))
     columns = {
@@ -77,7 +79,7 @@ def load_counts(source: str, table: LabelTable) -> dict[str, int]:
         if column not in table.columns:
             raise _refused(table.path, 1, f"no column {column!r}", column, ", ".join(table.columns))
         pairs = zip(table.wnids, table.columns[column], strict=True)
-        return {wnid: _count(table.path, None, text) for wnid, text in pairs}
+        return {wnid: _count(table.path, f"{column} of {wnid}", text) for wnid, text in pairs}
     path = Path(source)
     counts: dict[str, int] = {}
     for number, line in _lines(path):
@@ -86,7 +88,7 @@ def load_counts(source: str, table: LabelTable) -> dict[str, int]:
             raise _refused(path, number, "not a count", "WNID<TAB>count, each WNID once", line)
         if wnid not in table.index:
             raise _refused(path, number, "unknown class", f"a WNID of {table.path}", wnid)
-        counts[wnid] = _count(path, number, text)
+        counts[wnid] = _count(path, f"line {number}", text)
     return counts
 
 
@@ -139,12 +141,13 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line.rstrip("\r")
 
 
-def _count(path: Path, number: int | None, text: str) -> int:
+def _count(path: Path, place: str, text: str) -> int:
     if not text.isascii() or not text.isdigit():
-        raise _refused(path, number, "not a count", "a whole number", repr(text))
+        raise ConfigError(
+            "not a count", file=str(path), place=place, expected="a whole number", found=repr(text)
+        )
     return int(text)
 
 
-def _refused(path: Path, line: int | None, what: str, expected: str, found: str) -> ConfigError:
-    place = f"line {line}" if line else None
-    return ConfigError(what, file=str(path), place=place, expected=expected, found=found)
+def _refused(path: Path, line: int, what: str, expected: str, found: str) -> ConfigError:
+    return ConfigError(what, file=str(path), place=f"line {line}", expected=expected, found=found)

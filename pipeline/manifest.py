@@ -65,11 +65,12 @@ def parse(content: bytes, path: Path) -> Document:
     remedy = "remove the file and run the shardmill command again: it is made anew"
     try:
         document = json.loads(content)
-    except ValueError as error:
+        whole = isinstance(document, dict) and serialise(document) == content
+    except (ValueError, RecursionError) as error:
         raise OutputDamaged(
             "not a manifest", file=str(path), place=str(error), remedy=remedy
         ) from error
-    if not isinstance(document, dict) or serialise(document) != content:
+    if not whole:
         raise OutputDamaged(
             "the manifest is not as it was written",
             file=str(path),
@@ -77,7 +78,8 @@ def parse(content: bytes, path: Path) -> Document:
             found="changed or missing bytes",
             remedy=remedy,
         )
-    return document
+    found: Document = document
+    return found
 
 
 def load(path: Path) -> Document:

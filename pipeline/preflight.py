@@ -7,7 +7,8 @@ from pathlib import Path
 from pipeline import manifest, outputs, paths, storage
 from pipeline.config import ArchiveConfig
 from pipeline.errors import ArchiveMissing, ArchiveRefused, NoSpace
-from pipeline.job import ResolvedJob
+from pipeline.job import ResolvedJob, SplitJob
+from pipeline.sources import ilsvrc2012
 
 _MARGIN = 1.02  # framing, indexes, facts and manifests, beside the pictures themselves
 
@@ -56,7 +57,7 @@ def needed_bytes(resolved: ResolvedJob) -> int:
     total = 0
     for split in resolved.splits.values():
         info = storage.stat(resolved.raw_file(split.archive))
-        share = info.size * _MARGIN if info else 0
+        share = info.size * _MARGIN * _chosen(resolved, split) if info else 0
         for output in split.outputs:
             if outputs.document(output) is None:
                 written = sum(storage.sizes(output.folder).values())
@@ -76,6 +77,14 @@ def verified(resolved: ResolvedJob, archive: ArchiveConfig) -> manifest.Document
         archive.md5,
     )
     return mark if agrees else None
+
+
+def _chosen(resolved: ResolvedJob, split: SplitJob) -> float:
+    """Return the share of a split's images that are of the chosen classes."""
+    if split.classes is None:
+        return 1.0
+    every = ilsvrc2012.expectation(split.split, resolved.table, None).images
+    return split.expected.images / every
 
 
 def _missing(raw: Path, missing: list[ArchiveConfig]) -> ArchiveMissing:

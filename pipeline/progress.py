@@ -84,8 +84,8 @@ def counts(out: Path, run: str) -> list[Count]:
         if name.endswith(".json"):
             try:
                 found.append(Count(**json.loads(storage.read_bytes(folder / name))))
-            except (Vanished, ValueError):
-                continue  # its task ended between the listing and the reading
+            except (Vanished, ValueError, TypeError):
+                continue  # its task ended meanwhile, or another version wrote it
     return found
 
 
@@ -103,9 +103,21 @@ def timings(out: Path, run: str) -> list[Timing]:
     for line in storage.read_bytes(path).splitlines():
         try:
             found.append(Timing(**json.loads(line)))
-        except ValueError:
+        except (ValueError, TypeError):
             continue
     return found
+
+
+def activity(out: Path) -> tuple[int, int]:
+    """Return a value that changes whenever any command's task on any host gets further."""
+    finished, counted = 0, 0
+    for name in storage.folders(paths.runs(out)):
+        info = storage.stat(paths.run_timings(out, name))
+        finished += info.size if info else 0
+        folder = paths.run_counters(out, name)
+        infos = [storage.stat(folder / counter) for counter in storage.sizes(folder)]
+        counted = max([counted, *(info.mtime_ns for info in infos if info)])
+    return finished, counted
 
 
 def latest_run(out: Path) -> str | None:

@@ -142,7 +142,7 @@ def pictures(
         if len(data) != length:
             raise ArchiveRefused(
                 "the file ends before an image that it should hold",
-                file=source,
+                file=str(readers[source].path),
                 place=f"{key}, offset {offset}",
                 expected=f"{length} bytes",
                 found=f"{len(data)} bytes",

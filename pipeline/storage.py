@@ -24,14 +24,22 @@ from typing import BinaryIO, Self
 
 import pyarrow as pa
 
-from pipeline.errors import NoPermission, NoSpace, OutputConflict, TransientError, Vanished
+from pipeline.errors import (
+    NoPermission,
+    NoSpace,
+    OutputConflict,
+    OutputDamaged,
+    ShardmillError,
+    TransientError,
+    Vanished,
+)
 
 Buffer = bytes | bytearray | memoryview
 
-_TEMP = re.compile(r"^\.(?P<target>.+)\.(?P<host>[^/]+?)-(?P<pid>\d+)-(?P<token>[0-9a-f]{8})\.tmp$")
+_TEMP = re.compile(r"\..+\.(?P<host>[^.]+)-(?P<pid>\d{1,7})-[0-9a-f]{8}\.tmp")
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
-_IN_THE_WAY = {errno.EISDIR, errno.ENOTDIR}
+_IN_THE_WAY = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY}
 
 
 @dataclass(frozen=True)
@@ -69,44 +77,45 @@ def stat(path: Path) -> FileInfo | None:
 def sizes(folder: Path) -> dict[str, int]:
     """Return name -> size of the regular files in a folder, in one listing; {} if it is absent."""
     found: dict[str, int] = {}
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                with contextlib.suppress(FileNotFoundError):
-                    if entry.is_file(follow_symlinks=False):
-                        found[entry.name] = entry.stat(follow_symlinks=False).st_size
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
-    except OSError as error:
-        raise translated(error, folder) from error
+    with _at(folder):
+        for entry in _scan(folder):
+            with contextlib.suppress(FileNotFoundError):
+                if entry.is_file(follow_symlinks=False):
+                    found[entry.name] = entry.stat(follow_symlinks=False).st_size
     return found
 
 
 def folders(folder: Path) -> list[str]:
     """Return the names of the real (not linked) folders in a folder, sorted; [] if it is absent."""
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir(follow_symlinks=False))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except OSError as error:
-        raise translated(error, folder) from error
+    with _at(folder):
+        return sorted(entry.name for entry in _scan(folder) if entry.is_dir(follow_symlinks=False))
 
 
 def read_bytes(path: Path) -> bytes:
     """Return a whole (small) file."""
-    try:
+    with _at(path):
         return path.read_bytes()
-    except OSError as error:
-        raise translated(error, path) from error
 
 
-def open_arrow(path: Path) -> pa.NativeFile:
-    """Open a file for Arrow, memory-mapped: only the pages that are read become resident."""
+@contextlib.contextmanager
+def open_arrow(path: Path) -> Iterator[pa.NativeFile]:
+    """Open a file for Arrow, memory-mapped: only the pages that are read become resident.
+
+    Raises:
+        OutputDamaged: in the context Arrow finds that the file is not what it wrote.
+    """
     try:
-        return pa.memory_map(str(path), "r")
-    except OSError as error:
-        raise translated(error, path) from error
+        with pa.memory_map(str(path), "r") as file:
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise translated(error, path) from error
+        raise OutputDamaged(
+            "the table is not as it was written",
+            file=str(path),
+            found=str(error),
+            remedy="remove the file and run the shardmill command again: it is made anew",
+        ) from error
 
 
 class RangeReader:
@@ -118,11 +127,9 @@ class RangeReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
+        with _at(path):
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             info = os.fstat(self._fd)
-        except OSError as error:
-            raise translated(error, path) from error
         self.info = FileInfo(info.st_size, info.st_mtime_ns)
         self._buffer = memoryview(bytearray(1 << 20))
 
@@ -169,15 +176,14 @@ class StagedFile:
         self.size = 0
         self.temp = _temp_path(path)
         self._open = False
-        try:
+        with _at(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             self._fd = os.open(self.temp, flags, 0o666)
-            self._open = True
-            with contextlib.suppress(OSError):  # a file system without locks: the host decides
-                fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise translated(error, path) from error
+        self._open = True
+        with contextlib.suppress(OSError):  # a file system without locks: its temps are kept
+            # It waits: one who asks whether the owner is gone holds the lock for a moment.
+            fcntl.flock(self._fd, fcntl.LOCK_EX)
 
     def write(self, *buffers: Buffer) -> int:
         """Append the buffers; return how many bytes that were."""
@@ -194,12 +200,10 @@ class StagedFile:
     @contextlib.contextmanager
     def stream(self) -> Iterator[BinaryIO]:
         """Give a buffered binary stream onto the file, for libraries that want one."""
-        try:
+        with _at(self.path):
             with os.fdopen(os.dup(self._fd), "wb", buffering=1 << 20) as stream:
                 yield stream
             self.size = os.fstat(self._fd).st_size
-        except OSError as error:
-            raise translated(error, self.path) from error
 
     def __enter__(self) -> Self:
         return self
@@ -214,25 +218,22 @@ class StagedFile:
 
     def sync(self) -> None:
         """Make the bytes written so far durable."""
-        try:
+        with _at(self.path):
             os.fsync(self._fd)
-        except OSError as error:
-            raise translated(error, self.path) from error
 
     def rename(self) -> None:
         """Give the file its final name, replacing any before it; it must be synced."""
-        try:
+        with _at(self.path):
             os.replace(self.temp, self.path)
-        except OSError as error:
-            raise translated(error, self.path) from error
-        self._close()
+            self._close()
 
     def discard(self) -> None:
         """Remove the temporary file, if it was not published."""
         if self._open:
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(OSError):  # what stays is recognised as stale later
                 os.unlink(self.temp)
-            self._close()
+            with contextlib.suppress(OSError):
+                self._close()
 
     def _close(self) -> None:
         if self._open:
@@ -266,34 +267,21 @@ def publish_bytes(path: Path, content: bytes) -> None:
 
 def append_line(path: Path, line: bytes) -> None:
     """Append one line in a single write: lines of several processes do not mix."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
-        try:
-            os.write(fd, line + b"\n")
-        finally:
-            os.close(fd)
-    except OSError as error:
-        raise translated(error, path) from error
+    with open_log(path) as log, _at(path):
+        log.write(line + b"\n")
 
 
 def touch(path: Path) -> None:
     """Set a file's modification time to now, if it is there."""
-    try:
+    with _at(path), contextlib.suppress(FileNotFoundError):
         os.utime(path)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise translated(error, path) from error
 
 
 def open_log(path: Path) -> BinaryIO:
-    """Open a log for appending."""
-    try:
+    """Open a log for appending, unbuffered."""
+    with _at(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("ab", buffering=0)
-    except OSError as error:
-        raise translated(error, path) from error
 
 
 def write_unsynced(path: Path, content: bytes) -> None:
@@ -337,20 +325,17 @@ def pointed(link: Path) -> str | None:
 
 def remove(path: Path) -> None:
     """Remove a file or an empty folder; absent is fine."""
-    try:
+    with _at(path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
         if path.is_dir() and not path.is_symlink():
             os.rmdir(path)
         else:
             os.unlink(path)
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise translated(error, path) from error
 
 
 def free_bytes(folder: Path) -> int:
     """Return the bytes that may still be written to the file system that holds `folder`."""
-    info = os.statvfs(_existing(folder))
+    with _at(folder):
+        info = os.statvfs(_existing(folder))
     return info.f_bavail * info.f_frsize
 
 
@@ -362,25 +347,22 @@ def probe_writable(folder: Path) -> None:
 
 
 def temp_files(folder: Path) -> list[TempFile]:
-    """Return the temporary files in a folder (not below it), sorted by name."""
+    """Return the temporary files and links in a folder (not below it), sorted by name."""
     found = []
-    for name, size in sizes(folder).items():
-        match = _TEMP.match(name)
-        if match:
-            path = folder / name
-            gone = match["host"] == _host() and _unlocked(path)
-            found.append(TempFile(path, size, match["host"], int(match["pid"]), gone))
+    with _at(folder):
+        for entry in _scan(folder):
+            if match := _TEMP.fullmatch(entry.name):
+                with contextlib.suppress(FileNotFoundError):
+                    found.append(_temp_file(folder / entry.name, match))
     return sorted(found, key=lambda temp: temp.path.name)
 
 
 @contextlib.contextmanager
 def locked(path: Path, *, exclusive: bool) -> Iterator[bool]:
     """Hold an advisory lock on `path`; yields whether it was to be had at once."""
-    try:
+    with _at(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        raise translated(error, path) from error
     try:
         try:
             fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
@@ -392,7 +374,7 @@ def locked(path: Path, *, exclusive: bool) -> Iterator[bool]:
         os.close(fd)
 
 
-def translated(error: OSError, path: Path) -> Exception:
+def translated(error: OSError, path: Path) -> ShardmillError:
     """Return the project's error for an operating-system error met at `path`."""
     reason = error.strerror or str(error)
     if error.errno in _NO_SPACE:
@@ -410,7 +392,7 @@ def translated(error: OSError, path: Path) -> Exception:
         )
     if error.errno in _IN_THE_WAY:
         return OutputConflict(
-            f"a file stands where a folder is needed, or the reverse ({reason})",
+            f"something else stands in the way ({reason})",
             file=str(path),
             remedy="move it away, or choose another output folder",
         )
@@ -422,12 +404,49 @@ def translated(error: OSError, path: Path) -> Exception:
     )
 
 
+@contextlib.contextmanager
+def _at(path: Path) -> Iterator[None]:
+    """Turn what the operating system says about `path` into the project's errors."""
+    try:
+        yield
+    except OSError as error:
+        raise translated(error, path) from error
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    """Return the entries of a folder; [] if it is absent."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
 def _temp_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 def _host() -> str:
-    return socket.gethostname().replace("/", "_") or "localhost"
+    # Without dots: they part the host from the target's name.
+    return re.sub(r"[^\w-]", "_", socket.gethostname()) or "localhost"
+
+
+def _temp_file(path: Path, match: re.Match[str]) -> TempFile:
+    info = os.lstat(path)
+    pid = int(match["pid"])
+    # A link cannot be locked: its owner is gone when there is no such process.
+    gone = not _alive(pid) if stat_module.S_ISLNK(info.st_mode) else _unlocked(path)
+    return TempFile(path, info.st_size, match["host"], pid, match["host"] == _host() and gone)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _unlocked(path: Path) -> bool:
@@ -459,11 +478,15 @@ def _write_rest(fd: int, buffers: Sequence[Buffer], written: int) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a file system that cannot sync folders
+            raise translated(error, folder) from error
 
 
 def _existing(folder: Path) -> Path:

@@ -76,7 +76,12 @@ class VerifyArchive(ShardmillTask):
             if self.archive.endswith(".tar"):
                 listing = paths.archive_index(self.folder, self.archive)
                 found = index.verify_and_index(
-                    source, listing, expected_md5=self.md5, nested=True, progress=progress
+                    source,
+                    listing,
+                    expected_md5=self.md5,
+                    expected_size=self.config.bytes,
+                    nested=True,
+                    progress=progress,
                 )
                 files = [
                     FileEntry(
@@ -86,7 +91,12 @@ class VerifyArchive(ShardmillTask):
                     )
                 ]
             else:
-                found = index.verify_only(source, expected_md5=self.md5, progress=progress)
+                found = index.verify_only(
+                    source,
+                    expected_md5=self.md5,
+                    expected_size=self.config.bytes,
+                    progress=progress,
+                )
                 files = []
         document = {
             "archive": found.name,

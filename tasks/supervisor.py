@@ -23,8 +23,10 @@ from tasks import datasets
 from tasks.processes import PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
 
 _POLL_S = 0.2
-_IDLE_LAUNCHES = 2  # so many workers may end without having finished a single task
+_IDLE_LAUNCHES = 3  # so many workers in a row may die or end without any headway
+_PATIENCE_S = 300.0  # with a luigid: for a host that died to be missed, and its tasks given away
 _GRACE_S = 10.0
+_PAUSE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -67,18 +69,21 @@ class Supervisor:
         Args:
             watch: called several times a second, for a display.
         """
-        idle = 0
+        idle, active, moved = 0, progress.activity(self.out), time.monotonic()
         with self._catching_signals():
             while True:
-                before = len(progress.timings(self.out, self.name))
-                self._work(watch)
+                status = self._work(watch)
                 complete = datasets.complete(self.job)
                 failures = self.failures()
                 if complete or self._interrupts or any(f.permanent for f in failures):
                     break
-                advanced = len(progress.timings(self.out, self.name)) > before
-                idle = 0 if advanced else idle + 1
-                if idle >= _IDLE_LAUNCHES:
+                if (now := progress.activity(self.out)) != active:
+                    idle, active, moved = 0, now, time.monotonic()
+                    continue
+                # A worker that ends well beside a luigid only waits for another host.
+                idle += 1 if status or not self.scheduler else 0
+                time.sleep(_PAUSE_S)
+                if idle >= _IDLE_LAUNCHES or time.monotonic() - moved > _PATIENCE_S:
                     break
         cleaning.sweep(resolve(self.job))
         return Outcome(complete, bool(self._interrupts) and not complete, failures)
@@ -94,8 +99,10 @@ class Supervisor:
         different = {str(error): error for error in [*self._reported, *found]}
         return tuple(sorted(different.values(), key=lambda error: not error.permanent))
 
-    def _work(self, watch: Callable[[], None]) -> None:
-        command = [sys.executable, "-m", "tasks.worker", self.job.to_json(), str(self.workers)]
+    def _work(self, watch: Callable[[], None]) -> int:
+        """Run one worker to its end; return its exit status."""
+        digest, job = resolve(self.job).digest, self.job.to_json()
+        command = [sys.executable, "-m", "tasks.worker", digest, job, str(self.workers)]
         command += map(str, self.scheduler or ())
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
@@ -124,8 +131,10 @@ class Supervisor:
                 if asked and (self._interrupts > 1 or time.monotonic() - asked > _GRACE_S):
                     worker.kill()
                 time.sleep(_POLL_S)
+            _end_group(worker.pid)
             self._reported += [from_record(json.loads(line)) for line in reports.readlines()]
         watch()
+        return worker.returncode
 
     @contextlib.contextmanager
     def _catching_signals(self) -> Iterator[None]:
@@ -139,3 +148,11 @@ class Supervisor:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _end_group(leader: int) -> None:
+    """End what a dead worker has left behind: its tasks would write on beside the next one."""
+    with contextlib.suppress(ProcessLookupError):
+        while True:
+            os.killpg(leader, signal.SIGKILL)
+            time.sleep(_POLL_S / 10)

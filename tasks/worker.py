@@ -1,4 +1,6 @@
-"""The process that runs Luigi for a command: ``python -m tasks.worker JOB WORKERS [HOST PORT]``.
+"""The process that runs Luigi for a command.
+
+    python -m tasks.worker DIGEST JOB WORKERS [HOST PORT]
 
 It is a process of its own, so that the one that forks tasks has no display, no threads and no
 open pools, and so that a command outlives a worker that was killed.
@@ -7,6 +9,7 @@ open pools, and so that a command outlives a worker that was killed.
 from __future__ import annotations
 
 import configparser
+import json
 import multiprocessing
 import sys
 
@@ -14,24 +17,40 @@ import luigi
 import luigi.configuration
 
 from pipeline import resources
-from pipeline.job import Job
+from pipeline.errors import ConfigError
+from pipeline.job import Job, resolve
 from tasks.datasets import PrepareImageNet
-from tasks.processes import die_with_command
+from tasks.processes import die_with_command, report
+
+_IDLE = "max_keep_alive_idle_duration"
 
 
 def main() -> int:
     """Run a job's DAG; the caller judges success by what is then there."""
-    job, workers, scheduler = Job.from_json(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]
+    digest, text, workers, *scheduler = sys.argv[1:]
+    job = Job.from_json(text)
     die_with_command()
+    if resolve(job).digest != digest:
+        report(json.dumps(_changed(job).to_record()).encode())
+        return ConfigError.exit_status
     multiprocessing.set_start_method("fork")
     apply_shipped_settings()
-    settings: dict[str, object] = {"workers": workers, "local_scheduler": True}
+    _leave_when_idle()
+    settings: dict[str, object] = {"workers": int(workers), "local_scheduler": True}
     if scheduler:
         host, port = scheduler
         settings |= {"local_scheduler": False, "scheduler_host": host, "scheduler_port": int(port)}
     result = luigi.build([PrepareImageNet.of(job)], detailed_summary=True, **settings)
     sys.stderr.write(f"{result.summary_text}\n")
     return 0
+
+
+def _changed(job: Job) -> ConfigError:
+    return ConfigError(
+        "the configuration, or the program, was changed while the command was at work",
+        file=job.config,
+        remedy="run the same command again: what is finished and still wanted is kept",
+    )
 
 
 def apply_shipped_settings() -> None:
@@ -43,6 +62,17 @@ def apply_shipped_settings() -> None:
         for option, value in shipped.items(section):
             if not settings.has_option(section, option):
                 settings.set(section, option, value)
+
+
+def _leave_when_idle() -> None:
+    """Have a worker that waits for others end after a while: the command starts another.
+
+    A task that was finished by a worker that died before it said so stays "running" at luigid,
+    then becomes pending for nobody: only a worker that looks anew finds it done.
+    """
+    settings = luigi.configuration.get_config()
+    if not settings.has_option("worker", _IDLE):
+        settings.set("worker", _IDLE, "30 seconds")
 
 
 if __name__ == "__main__":

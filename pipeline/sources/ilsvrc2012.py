@@ -88,9 +88,9 @@ def build_catalog(
         rows = _flat(index, split, expected)
     if classes is not None:
         rows = rows.filter(pc.is_in(rows["synset"], pa.array(classes)))
-    _check_counts(rows, split, expected)
     rows = rows.sort_by("key")
     _check_unique(rows, split)
+    _check_counts(rows, split, expected)
     return _labelled(rows, split, table)
 
 
@@ -98,14 +98,13 @@ def _class_tars(index: pa.Table, split: SplitConfig, table: LabelTable) -> pa.Ta
     containers = index["container"].cast(pa.string())
     outer = index.filter(pc.equal(containers, ""))
     known = {f"{wnid}.tar": wnid for wnid in table.wnids}
-    for row in outer.to_pylist():
+    for row in outer.filter(_is_no(outer, "directory")).to_pylist():
         if row["kind"] != "file" or _plain(row["name"]) not in known:
             raise _unexpected(split, row, "a tar named after a WNID of the label table")
     inner = index.filter(pc.not_equal(containers, ""))
-    members = inner.filter(_is_file(inner))
-    for row in inner.filter(pc.invert(_is_file(inner))).to_pylist():
-        if row["kind"] != "directory":
-            raise _unexpected(split, row, "regular files only")
+    members = inner.filter(_is_no(inner, "directory"))
+    for row in members.filter(_is_no(members, "file")).slice(0, 1).to_pylist():
+        raise _unexpected(split, row, "regular files only")
     names = _plain_column(members["name"])
     nested = members.filter(pc.match_substring(names, "/"))
     for row in nested.slice(0, 1).to_pylist():
@@ -124,7 +123,8 @@ def _flat(index: pa.Table, split: SplitConfig, expected: Expectation) -> pa.Tabl
         if row["kind"] == "directory":
             continue
         match = pattern.fullmatch(_plain(row["name"])) if row["kind"] == "file" else None
-        number = int(match[1]) if match and match[1].isdigit() else 0
+        digits = (match[1] or "") if match else ""
+        number = int(digits) if digits.isascii() and digits.isdigit() else 0
         if not 1 <= number <= len(expected.numbered) or number in seen:
             wanted = f"{split.member} with a number from 1 to {len(expected.numbered)}, each once"
             raise _unexpected(split, row, wanted)
@@ -211,8 +211,8 @@ def _rows(members: pa.Table, keys: pa.Array, synsets: pa.Array) -> pa.Table:
     )
 
 
-def _is_file(index: pa.Table) -> pa.ChunkedArray:
-    return pc.equal(index["kind"].cast(pa.string()), "file")
+def _is_no(index: pa.Table, kind: str) -> pa.ChunkedArray:
+    return pc.not_equal(index["kind"].cast(pa.string()), kind)
 
 
 def _plain(name: str) -> str:

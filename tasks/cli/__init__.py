@@ -17,8 +17,8 @@ from tasks.cli.verify import verify
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(pipeline.__version__, prog_name="shardmill")
-def cli() -> None:
-    r"""Turn raw image archives into verified, training-ready shards.
+def cli() -> None:  # noqa: D301 - \b is click's, and a real one
+    """Turn raw image archives into verified, training-ready shards.
 
     \b
     Exit status:

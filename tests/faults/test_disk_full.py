@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import SHARDS
-from support import RawSet, command, prepare, products, temporary_files
+from support import SHARDS, RawSet, command, prepare, products, temporary_files
 
 
 @pytest.fixture

@@ -10,17 +10,23 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import psutil
 import pytest
-from conftest import SHARDS
 from daemons import Luigid
-from support import RawSet, command, products, temporary_files
+from support import SHARDS, RawSet, command, products, temporary_files
 
 KILLS = int(os.environ.get("SHARDMILL_KILLS", "20"))
 WITH_LUIGID = max(2, KILLS // 4)
 PER_ROUND = 3
 _RUN_S = 120
+
+
+class Victim(Protocol):
+    """Whatever can be killed."""
+
+    def kill(self) -> object: ...
 
 
 @dataclass
@@ -50,7 +56,7 @@ class Round:
             tasks = worker.children()
         except (psutil.Error, ValueError):
             worker, tasks = None, []
-        victims = [("command", started)]
+        victims: list[tuple[str, Victim]] = [("command", started)]
         victims += [("worker", worker)] if worker else []
         victims += [("task", self.chance.choice(tasks))] if tasks else []
         victims += [("luigid", self.luigid)] if self.luigid else []

@@ -74,6 +74,26 @@ def test_two_identical_commands_at_once_both_succeed(small: RawSet, tmp_path: Pa
     assert temporary_files(together) == []
 
 
+def test_luigi_does_not_try_again_what_will_not_pass(
+    small: RawSet, tmp_path: Path, out: Path
+) -> None:
+    broken = small.copy(tmp_path / "broken")
+    archive = broken.raw / "ILSVRC2012_img_train.tar"
+    content = bytearray(archive.read_bytes())
+    content[5000] ^= 1
+    archive.write_bytes(content)
+    run = subprocess.run(
+        luigi_command(broken, out, "--local-scheduler", "--workers", "2"),
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert run.returncode == 30, run.stderr
+    started = [line for line in run.stderr.splitlines() if "running   VerifyArchive" in line]
+    assert sum("img_train" in line for line in started) == 1
+
+
 def test_a_leaf_requires_a_fixed_number_of_tasks(sample: RawSet, out: Path) -> None:
     job = sample.job(out)
     finishing = [task.requires() for task in root_tasks(job)]
