@@ -19,7 +19,7 @@ def arrange(catalog: pa.Table, order: str, seed: int) -> pa.Table:
     """Return the rows of a catalog in the wanted order."""
     keys = catalog.column("key").to_pylist()
     places = sharding.permutation(keys, order, seed)
-    return catalog.unify_dictionaries().combine_chunks().take(pa.array(places)).combine_chunks()
+    return catalog.combine_chunks().take(pa.array(places)).combine_chunks()
 
 
 def write(staged: storage.StagedFile, rows: pa.Table, shards: int) -> None:

@@ -254,7 +254,7 @@ def _refused(left_out: Sequence[LeftOut], all_of: ShardName | None = None) -> Ba
         what = f"no picture is left of shard {all_of.stem}, and a shard may not be empty"
         remedy = "ask for fewer shards"
     else:
-        what = f"{len(left_out)} of the members are no pictures"
+        what = f"there is no picture in {len(left_out)} of the members"
         remedy = (
             "get the archive again, or leave them out with --on-bad-image skip: "
             "the manifest lists them"

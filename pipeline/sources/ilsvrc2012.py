@@ -155,14 +155,15 @@ def _check_numbers(seen: set[int], split: SplitConfig) -> None:
 
 def _check_counts(rows: pa.Table, split: SplitConfig, expected: Expectation) -> None:
     found = Counter(rows["synset"].to_pylist())
+    classes = sorted(found.keys() | expected.counts.keys())
     wrong = [
         f"{wnid} {found.get(wnid, 0)} of {expected.counts.get(wnid, 0)}"
-        for wnid in sorted(found.keys() | expected.counts.keys())
+        for wnid in classes
         if found.get(wnid, 0) != expected.counts.get(wnid, 0)
     ]
     if wrong:
         raise CountMismatch(
-            f"split {split.name}: {len(wrong)} classes do not have the expected number of images",
+            f"split {split.name}: wrong number of images in {len(wrong)} of {len(classes)} classes",
             file=split.archive,
             expected=f"{expected.images} images in {len(expected.counts)} classes",
             found=f"{rows.num_rows} images in {len(found)} classes; {_few(wrong)}",

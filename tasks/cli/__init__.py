@@ -17,7 +17,7 @@ from tasks.cli.verify import verify
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(pipeline.__version__, prog_name="shardmill")
-def cli() -> None:  # noqa: D301 - \b is click's, and a real one
+def cli() -> None:
     """Turn raw image archives into verified, training-ready shards.
 
     \b

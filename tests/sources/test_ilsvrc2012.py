@@ -1,0 +1,253 @@
+"""ILSVRC2012: from the members of archives to a catalog, or a refusal that says which member."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pipeline import catalog, labels
+from pipeline.archives.index import INDEX_SCHEMA
+from pipeline.config import SplitConfig
+from pipeline.errors import ArchiveRefused, ConfigError, CountMismatch
+from pipeline.labels import LabelTable
+from pipeline.sources.ilsvrc2012 import Expectation, build_catalog, expectation
+
+Row = tuple[str, str, int, int, str]
+
+TRAIN: list[Row] = [
+    ("", "n02.tar", 512, 4096, "file"),
+    ("n02.tar", "n02_7.JPEG", 1024, 100, "file"),
+    ("n02.tar", "n02_10.JPEG", 2048, 200, "file"),
+    ("", "n01.tar", 5120, 2048, "file"),
+    ("n01.tar", "n01_3.JPEG", 6144, 300, "file"),
+]
+# Out of number order, as the real archive is.
+FLAT: list[Row] = [
+    ("", "val_00000003.JPEG", 512, 30, "file"),
+    ("", "val_00000001.JPEG", 1024, 10, "file"),
+    ("", "val_00000002.JPEG", 2048, 20, "file"),
+]
+
+
+def index(rows: list[Row]) -> pa.Table:
+    names = INDEX_SCHEMA.names
+    return pa.Table.from_pylist([dict(zip(names, row, strict=True)) for row in rows], INDEX_SCHEMA)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> LabelTable:
+    """Three classes."""
+    path = tmp_path / "table.tsv"
+    path.write_text("wnid\timages\twords\nn01\t1\ttench\nn02\t2\tgoldfish\nn03\t0\tshark\n")
+    return labels.load_table(path)
+
+
+@pytest.fixture
+def train() -> SplitConfig:
+    """A split of class tars."""
+    return SplitConfig("train", "train.tar", "class-tars", 2, counts="labels:images")
+
+
+@pytest.fixture
+def flat(tmp_path: Path) -> SplitConfig:
+    """A flat split: line n of the list is the class of image n."""
+    path = tmp_path / "list.txt"
+    path.write_text("n02\nn01\nn02\n")
+    member = r"val_(\d{8})\.JPEG"
+    return SplitConfig("val", "val.tar", "flat", 2, member=member, labels=path, images=3)
+
+
+def build(
+    rows: list[Row], split: SplitConfig, table: LabelTable, classes: tuple[str, ...] | None = None
+) -> list[dict[str, object]]:
+    expected = expectation(split, table, classes)
+    built = build_catalog(index(rows), split, table, expected, classes)
+    assert built.schema == catalog.SCHEMA
+    found: list[dict[str, object]] = built.to_pylist()
+    return found
+
+
+class TestExpectation:
+    def test_counts_the_classes_that_have_images(
+        self, train: SplitConfig, table: LabelTable
+    ) -> None:
+        assert expectation(train, table, None) == Expectation({"n01": 1, "n02": 2})
+        assert expectation(train, table, ("n02", "n03")) == Expectation({"n02": 2})
+        assert expectation(train, table, None).images == 3
+
+    def test_counts_the_labels_of_a_flat_split(self, flat: SplitConfig, table: LabelTable) -> None:
+        numbered = ("n02", "n01", "n02")
+        assert expectation(flat, table, None) == Expectation({"n02": 2, "n01": 1}, numbered, True)
+        assert expectation(flat, table, ("n01",)) == Expectation({"n01": 1}, numbered, True)
+
+    def test_a_list_that_is_too_short_is_refused(
+        self, flat: SplitConfig, table: LabelTable
+    ) -> None:
+        (flat.labels or Path()).write_text("n02\nn01\n")
+        with pytest.raises(ConfigError, match="too few labels") as refusal:
+            expectation(flat, table, None)
+        assert (refusal.value.file, refusal.value.expected) == (str(flat.labels), "3 lines")
+
+
+class TestClassTars:
+    def test_give_a_row_per_image_sorted_by_key(
+        self, train: SplitConfig, table: LabelTable
+    ) -> None:
+        rows = build(TRAIN, train, table)
+        assert [row["key"] for row in rows] == [
+            "n01/n01_3.JPEG",
+            "n02/n02_10.JPEG",
+            "n02/n02_7.JPEG",
+        ]
+        assert rows[1] == {
+            "key": "n02/n02_10.JPEG",
+            "source": "train.tar",
+            "offset": 2048,
+            "length": 200,
+            "class_index": 1,
+            "synset": "n02",
+            "text": "goldfish",
+        }
+
+    def test_may_be_packed_with_folders_and_leading_dots(
+        self, train: SplitConfig, table: LabelTable
+    ) -> None:
+        packed: list[Row] = [("", "./", 0, 0, "directory")]
+        for container, name, offset, size, kind in TRAIN:
+            packed.append((container and f"./{container}", f"./{name}", offset, size, kind))
+            if not container:
+                packed.append((f"./{name}", "./", 0, 0, "directory"))
+        assert build(packed, train, table) == build(TRAIN, train, table)
+
+    def test_are_reduced_to_the_chosen_classes(self, train: SplitConfig, table: LabelTable) -> None:
+        rows = build(TRAIN, train, table, ("n01", "n03"))
+        assert [(row["key"], row["class_index"]) for row in rows] == [("n01/n01_3.JPEG", 0)]
+
+    @pytest.mark.parametrize(
+        ("row", "expected"),
+        [
+            (("", "n04.tar", 9, 9, "file"), "a tar named after a WNID"),
+            (("", "readme.txt", 9, 9, "file"), "a tar named after a WNID"),
+            (("", "n03.tar", 9, 0, "symlink"), "a tar named after a WNID"),
+            (("n01.tar", "n01_4.JPEG", 9, 0, "hardlink"), "regular files only"),
+            (("n01.tar", "n01_4.JPEG", 9, 0, "device"), "regular files only"),
+            (("n01.tar", "n01/n01_4.JPEG", 9, 9, "file"), "the top level of a class tar"),
+        ],
+    )
+    def test_with_a_member_that_does_not_belong_there_are_refused(
+        self, train: SplitConfig, table: LabelTable, row: Row, expected: str
+    ) -> None:
+        with pytest.raises(ArchiveRefused) as refusal:
+            build([*TRAIN, row], train, table)
+        error = refusal.value
+        assert (error.file, expected in str(error.expected)) == ("train.tar", True)
+        assert f"{row[1]}, offset 9" in str(error.place)
+        assert row[4] in str(error.found)
+
+    def test_with_a_member_twice_are_refused(self, train: SplitConfig, table: LabelTable) -> None:
+        with pytest.raises(ArchiveRefused, match="twice") as refusal:
+            build([*TRAIN, ("n01.tar", "./n01_3.JPEG", 7168, 300, "file")], train, table)
+        assert refusal.value.place == "n01/n01_3.JPEG"
+
+    def test_one_image_short_are_refused_with_the_class(
+        self, train: SplitConfig, table: LabelTable
+    ) -> None:
+        with pytest.raises(CountMismatch) as refusal:
+            build([row for row in TRAIN if row[1] != "n02_7.JPEG"], train, table)
+        assert refusal.value.expected == "3 images in 2 classes"
+        assert refusal.value.found == "2 images in 2 classes; n02 1 of 2"
+
+    def test_with_a_class_too_many_are_refused(self, train: SplitConfig, table: LabelTable) -> None:
+        more = [("", "n03.tar", 8192, 1024, "file"), ("n03.tar", "n03_1.JPEG", 8704, 9, "file")]
+        with pytest.raises(CountMismatch) as refusal:
+            build([*TRAIN, *more], train, table)
+        assert "n03 1 of 0" in str(refusal.value.found)
+
+    def test_without_any_member_are_refused(self, train: SplitConfig, table: LabelTable) -> None:
+        with pytest.raises(CountMismatch) as refusal:
+            build([], train, table)
+        assert refusal.value.found == "0 images in 0 classes; n01 0 of 1, n02 0 of 2"
+
+    def test_of_many_wrong_classes_name_a_few(self, train: SplitConfig, table: LabelTable) -> None:
+        counts = {f"n{number:02}": 1 for number in range(20)}
+        with pytest.raises(CountMismatch, match="in 20 of 20 classes") as refusal:
+            build_catalog(index([]), train, table, Expectation(counts), None)
+        assert str(refusal.value.found).endswith("n07 0 of 1 and 12 more")
+
+
+class TestFlat:
+    def test_images_are_labelled_by_their_number_not_by_their_place(
+        self, flat: SplitConfig, table: LabelTable
+    ) -> None:
+        rows = build(FLAT, flat, table)
+        assert [(row["key"], row["synset"], row["offset"]) for row in rows] == [
+            ("val_00000001.JPEG", "n02", 1024),
+            ("val_00000002.JPEG", "n01", 2048),
+            ("val_00000003.JPEG", "n02", 512),
+        ]
+        assert [row["text"] for row in rows] == ["goldfish", "tench", "goldfish"]
+
+    def test_may_be_packed_with_a_folder_and_leading_dots(
+        self, flat: SplitConfig, table: LabelTable
+    ) -> None:
+        packed = [("", "./", 0, 0, "directory")]
+        packed += [(row[0], f"./{row[1]}", *row[2:]) for row in FLAT]
+        assert build(packed, flat, table) == build(FLAT, flat, table)
+
+    def test_is_reduced_to_the_chosen_classes(self, flat: SplitConfig, table: LabelTable) -> None:
+        assert [row["key"] for row in build(FLAT, flat, table, ("n01",))] == ["val_00000002.JPEG"]
+
+    @pytest.mark.parametrize(
+        ("name", "kind"),
+        [
+            ("val_00000004.JPEG", "file"),  # beyond the list
+            ("val_00000000.JPEG", "file"),
+            ("val_00000003.JPEG", "file"),  # again
+            ("VAL_00000003.JPEG", "file"),
+            ("sub/val_00000003.JPEG", "file"),
+            ("n01.tar", "file"),
+            ("val_00000003.JPEG", "symlink"),
+        ],
+    )
+    def test_with_a_member_that_does_not_belong_there_is_refused(
+        self, flat: SplitConfig, table: LabelTable, name: str, kind: str
+    ) -> None:
+        with pytest.raises(ArchiveRefused) as refusal:
+            build([*FLAT, ("", name, 9, 9, kind)], flat, table)
+        assert refusal.value.place == f"member {name}, offset 9"
+        assert refusal.value.found == f"{kind} {name!r}"
+        assert "from 1 to 3, each once" in str(refusal.value.expected)
+
+    @pytest.mark.parametrize("name", ["val_².JPEG", "val_.JPEG", "val_3.JPEG"])
+    def test_a_number_is_written_in_ascii_digits(
+        self, flat: SplitConfig, table: LabelTable, name: str
+    ) -> None:
+        loose = SplitConfig(**(vars(flat) | {"member": r"val_([^3]+)?.*\.JPEG", "images": 1}))
+        with pytest.raises(ArchiveRefused):
+            build([("", name, 9, 9, "file")], loose, table)
+
+    def test_one_image_short_is_refused_with_its_number(
+        self, flat: SplitConfig, table: LabelTable
+    ) -> None:
+        with pytest.raises(CountMismatch) as refusal:
+            build(FLAT[:2], flat, table)
+        assert refusal.value.found == "2 images; missing: 2"
+
+    def test_numbers_beyond_the_expected_ones_are_refused(
+        self, flat: SplitConfig, table: LabelTable
+    ) -> None:
+        with pytest.raises(CountMismatch) as refusal:
+            build(FLAT, SplitConfig(**(vars(flat) | {"images": 2})), table)
+        assert refusal.value.found == "3 images; not expected: 3"
+
+    def test_may_lack_numbers_where_classes_are_counted(
+        self, flat: SplitConfig, table: LabelTable, tmp_path: Path
+    ) -> None:
+        (tmp_path / "counts.tsv").write_text("n02\t2\n")
+        changes = {"images": None, "counts": str(tmp_path / "counts.tsv")}
+        counted = SplitConfig(**(vars(flat) | changes))
+        assert len(build(FLAT[:2], counted, table)) == 2
+        with pytest.raises(CountMismatch, match="wrong number of images in 1 of"):
+            build(FLAT, counted, table)

@@ -1,0 +1,144 @@
+"""What may be removed: what nobody owns, what another output has replaced; nothing else."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from support import RawSet
+
+from pipeline import cleaning, manifest, paths, storage
+from pipeline.errors import NoPermission
+from pipeline.job import resolve
+
+OLD, NEW, HALF, WANTED = "000000000001", "000000000002", "000000000003", "000000000004"
+
+
+def output(out: Path, digest: str, *, split: str = "train", complete: bool = True) -> Path:
+    """Make an output of two files, with its shard manifests."""
+    folder = paths.output(out, "tfrecord", split, digest)
+    storage.publish_bytes(folder / "train-00000-of-00001", bytes(100))
+    storage.publish_bytes(folder / "idx" / "train-00000-of-00001", bytes(20))
+    storage.publish_bytes(paths.shard_mark(out, digest, 0), b"{}")
+    if complete:
+        storage.publish_bytes(paths.manifest(folder), manifest.serialise({"files": []}))
+    return folder
+
+
+def point(out: Path, digest: str) -> None:
+    storage.point(paths.current(out, "tfrecord", "train"), digest)
+
+
+def temp(folder: Path, pid: int = 99) -> Path:
+    """Make a temporary file that nobody holds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f".file.{socket.gethostname().replace('.', '_')}-{pid}-01234567.tmp"
+    path.write_bytes(b"half")
+    return path
+
+
+class TestSuperseded:
+    def test_outputs_are_those_beside_the_current_one(self, out: Path) -> None:
+        old = output(out, OLD)
+        half = output(out, HALF, complete=False)
+        output(out, NEW)
+        point(out, NEW)
+        found = cleaning.superseded(out, frozenset())
+        assert [one.folder for one in found] == [old, half]
+        assert found[0].marks == paths.shard_marks(out, OLD)
+        assert found[0].bytes == 120 + paths.manifest(old).stat().st_size
+
+    def test_outputs_that_are_still_wanted_are_kept(self, out: Path) -> None:
+        for digest in (OLD, NEW, WANTED):
+            output(out, digest)
+        point(out, NEW)
+        found = cleaning.superseded(out, frozenset({WANTED}))
+        assert [one.folder.name for one in found] == [OLD]
+
+    def test_nothing_is_while_no_output_is_current(self, out: Path) -> None:
+        output(out, OLD)
+        output(out, NEW)
+        assert cleaning.superseded(out, frozenset()) == []
+        assert cleaning.superseded(out / "absent", frozenset()) == []
+
+    def test_nothing_is_while_the_current_output_is_gone_or_unfinished(self, out: Path) -> None:
+        output(out, OLD)
+        point(out, NEW)
+        assert cleaning.superseded(out, frozenset()) == []
+        output(out, NEW, complete=False)
+        assert cleaning.superseded(out, frozenset()) == []
+
+    def test_outputs_of_another_split_are_judged_by_its_own_current(self, out: Path) -> None:
+        output(out, OLD, split="validation")
+        output(out, NEW)
+        point(out, NEW)
+        assert cleaning.superseded(out, frozenset()) == []
+
+
+class TestRemoving:
+    def test_an_output_goes_with_its_shard_manifests_and_no_other(self, out: Path) -> None:
+        old, new = output(out, OLD), output(out, NEW)
+        point(out, NEW)
+        for one in cleaning.superseded(out, frozenset()):
+            cleaning.remove_output(one)
+        assert not old.exists()
+        assert not paths.shard_marks(out, OLD).exists()
+        assert len(list(new.rglob("*"))) == 4
+        assert paths.shard_mark(out, NEW, 0).exists()
+
+    def test_the_manifest_goes_first(self, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        output(out, OLD)
+        output(out, NEW)
+        point(out, NEW)
+        (old,) = cleaning.superseded(out, frozenset())
+        removed: list[Path] = []
+
+        def refuse_the_second(path: Path) -> None:
+            removed.append(path)
+            if len(removed) == 2:
+                raise NoPermission("injected")
+
+        monkeypatch.setattr(storage, "remove", refuse_the_second)
+        with pytest.raises(NoPermission):
+            cleaning.remove_output(old)
+        assert removed[0] == paths.manifest(old.folder)
+
+
+class TestTemporaryFiles:
+    def test_are_found_wherever_the_program_writes(self, out: Path) -> None:
+        folder = output(out, OLD)
+        left = {
+            temp(paths.state(out) / "archives"),
+            temp(paths.shard_marks(out, OLD)),
+            temp(folder),
+            temp(folder / "idx"),
+            temp(folder.parent),
+        }
+        temp(out / "mine")
+        assert {found.path for found in cleaning.stale_temps(out)} == left
+
+    def test_of_living_owners_are_told_apart(self, out: Path) -> None:
+        left = temp(paths.state(out))
+        with storage.StagedFile(paths.state(out) / "file") as staged:
+            assert {found.path for found in cleaning.temps(out)} == {left, staged.temp}
+            assert [found.path for found in cleaning.stale_temps(out)] == [left]
+
+    def test_are_swept_where_a_job_writes_and_nowhere_else(self, small: RawSet, out: Path) -> None:
+        resolved = resolve(small.job(out))
+        folder = resolved.splits["train"].outputs[0].folder
+        for place in (paths.state(out) / "plans", folder, folder / "idx", folder.parent):
+            temp(place)
+        other = temp(output(out, OLD))
+        with storage.StagedFile(folder / "file") as staged:
+            cleaning.sweep(resolved)
+            assert {found.path for found in cleaning.temps(out)} == {other, staged.temp}
+
+    def test_links_that_were_never_set_are_swept_too(self, small: RawSet, out: Path) -> None:
+        resolved = resolve(small.job(out))
+        folder = resolved.splits["train"].outputs[0].folder
+        link = temp(folder.parent, pid=4_194_304)  # more than any process has
+        link.unlink()
+        link.symlink_to("nowhere")
+        cleaning.sweep(resolved)
+        assert not link.is_symlink()

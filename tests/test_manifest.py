@@ -1,0 +1,123 @@
+"""Manifests: sealed documents, and what "done" means."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from unittest.mock import Mock, call
+
+import pytest
+import xxhash
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline import manifest, storage
+from pipeline.errors import OutputDamaged, Vanished
+from pipeline.manifest import FileEntry
+
+DOCUMENT = {"split": "train", "text": "zürich \x1f", "shards": [{"bytes": 3}], "seed": None}
+SEALED = manifest.serialise(DOCUMENT)
+
+
+def publish(path: Path, entries: list[FileEntry]) -> Path:
+    document = {"files": [entry.to_json() for entry in entries]}
+    storage.publish_bytes(path, manifest.serialise(document))
+    return path
+
+
+@pytest.fixture
+def entries(tmp_path: Path) -> list[FileEntry]:
+    """Files in two folders."""
+    found = []
+    for name in ("a", "idx/a", "b"):
+        storage.publish_bytes(tmp_path / name, name.encode())
+        found.append(FileEntry(name, len(name), manifest.hash_bytes(name.encode())))
+    return found
+
+
+class TestSeal:
+    def test_a_document_comes_back_with_its_hash(self) -> None:
+        found = manifest.parse(SEALED, Path("m"))
+        assert found.pop("self_xxh3_128")
+        assert found == DOCUMENT
+
+    def test_the_bytes_depend_on_the_document_alone(self) -> None:
+        assert manifest.serialise(dict(reversed(DOCUMENT.items()))) == SEALED
+        assert manifest.serialise(manifest.parse(SEALED, Path("m"))) == SEALED
+
+    def test_the_hash_is_that_of_the_dense_sorted_document(self) -> None:
+        dense = json.dumps(DOCUMENT, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        expected = xxhash.xxh3_128_hexdigest(dense.encode())
+        assert manifest.parse(SEALED, Path("m"))["self_xxh3_128"] == expected
+
+    @given(st.integers(0, len(SEALED) - 1), st.integers(1, 255))
+    def test_any_changed_byte_is_noticed(self, place: int, change: int) -> None:
+        damaged = bytearray(SEALED)
+        damaged[place] ^= change
+        with pytest.raises(OutputDamaged) as refusal:
+            manifest.parse(bytes(damaged), Path("m"))
+        assert refusal.value.file == "m"
+
+    @pytest.mark.parametrize("length", range(0, len(SEALED), 7))
+    def test_a_manifest_that_was_cut_off_is_noticed(self, length: int) -> None:
+        with pytest.raises(OutputDamaged):
+            manifest.parse(SEALED[:length], Path("m"))
+
+    @pytest.mark.parametrize(
+        "content", [b"[]", b"5", b'{"a": NaN}', rb'{"a": "\ud800"}', b"[" * 100_000, b"\xff"]
+    )
+    def test_what_this_program_never_writes_is_noticed(self, content: bytes) -> None:
+        with pytest.raises(OutputDamaged):
+            manifest.parse(content, Path("m"))
+
+
+class TestHashes:
+    def test_of_a_file_and_of_its_bytes_are_equal(self, tmp_path: Path) -> None:
+        content = bytes(range(256)) * 9000  # more than one buffer
+        (tmp_path / "file").write_bytes(content)
+        expected = xxhash.xxh3_128_hexdigest(content)
+        assert manifest.hash_bytes(memoryview(content)) == expected
+        assert manifest.hash_file(tmp_path / "file") == expected
+
+
+class TestDone:
+    def test_is_a_manifest_whose_files_are_all_there(
+        self, tmp_path: Path, entries: list[FileEntry]
+    ) -> None:
+        path = publish(tmp_path / "manifest", entries)
+        document = manifest.load(path)
+        assert manifest.files_of(document) == entries
+        assert manifest.load_complete(path, tmp_path) == document
+        assert manifest.load_whole(path) == document
+        assert manifest.missing_files(entries, tmp_path) == []
+
+    @pytest.mark.parametrize("name", ["a", "idx/a", "b"])
+    def test_is_not_when_a_file_is_gone_or_of_another_size(
+        self, tmp_path: Path, entries: list[FileEntry], name: str
+    ) -> None:
+        path = publish(tmp_path / "manifest", entries)
+        for damage in (lambda file: file.write_bytes(b"longer than before"), Path.unlink):
+            damage(tmp_path / name)
+            assert manifest.load_complete(path, tmp_path) is None
+            assert manifest.load_whole(path) is None
+            assert manifest.missing_files(entries, tmp_path) == [name]
+
+    def test_is_not_when_the_manifest_is_gone_or_damaged(
+        self, tmp_path: Path, entries: list[FileEntry]
+    ) -> None:
+        path = publish(tmp_path / "manifest", entries)
+        path.write_bytes(path.read_bytes()[:-1])
+        for _ in range(2):
+            assert manifest.load_complete(path, tmp_path) is None
+            assert manifest.load_whole(path) is None
+            path.unlink(missing_ok=True)
+        with pytest.raises(Vanished):
+            manifest.load(path)
+
+    def test_asks_for_one_listing_a_folder(
+        self, tmp_path: Path, entries: list[FileEntry], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        listing = Mock(wraps=storage.sizes)
+        monkeypatch.setattr(storage, "sizes", listing)
+        assert manifest.missing_files(entries, tmp_path) == []
+        assert listing.mock_calls == [call(tmp_path), call(tmp_path / "idx")]

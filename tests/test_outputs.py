@@ -1,0 +1,157 @@
+"""Finishing an output: shard manifests become one manifest, their facts one table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import RawSet
+
+from pipeline import facts, manifest, outputs, paths, plan, shards, storage
+from pipeline.archives.index import read_index, verify_and_index
+from pipeline.errors import OutputDamaged
+from pipeline.job import Output, ResolvedJob, SplitJob, resolve
+from pipeline.paths import ShardName
+from pipeline.sources.ilsvrc2012 import build_catalog
+
+
+def write_shards(resolved: ResolvedJob, split: SplitJob, output: Output) -> None:
+    """Do what the tasks do before an output is finished."""
+    source = resolved.raw_file(split.archive)
+    listing, planned = resolved.out / "index", resolved.out / "plan"
+    verify_and_index(source, listing, expected_md5=split.archive.md5, nested=True)
+    rows = build_catalog(
+        read_index(listing), split.split, resolved.table, split.expected, split.classes
+    )
+    with storage.StagedFile(planned) as staged:
+        plan.write(staged, plan.arrange(rows, resolved.job.order, resolved.job.seed), split.shards)
+        storage.publish(staged)
+    for shard in range(split.shards):
+        name = ShardName(split.split.name, shard, split.shards)
+        batch = plan.read_shard(planned, shard)
+        raw = {split.archive.file: source}
+        shards.write_shard(
+            resolved.out, name, batch, raw, [output], on_bad_image=resolved.job.on_bad_image
+        )
+
+
+def written(raw_set: RawSet, out: Path, **options: object) -> tuple[ResolvedJob, SplitJob, Output]:
+    resolved = resolve(raw_set.job(out, **options))
+    split = resolved.splits["train"]
+    (output,) = split.outputs
+    write_shards(resolved, split, output)
+    return resolved, split, output
+
+
+def test_the_manifest_says_what_was_made_of_what(sample: RawSet, out: Path) -> None:
+    resolved, split, output = written(sample, out, seed=3)
+    found = outputs.finish(resolved, split, output)
+    archive = resolved.dataset.archives["train"]
+    assert {name: found[name] for name in ("program", "dataset", "split", "format")} == {
+        "program": "shardmill",
+        "dataset": "ilsvrc2012-sample",
+        "split": "train",
+        "format": "tfrecord",
+    }
+    assert found["inputs"] == [{"file": archive.file, "md5": archive.md5}]
+    assert found["digests"] == {
+        "catalog": split.catalog_digest,
+        "plan": split.plan_digest,
+        "output": output.digest,
+    }
+    assert found["parameters"] == {
+        "classes": None,
+        "label_offset": 1,
+        "order": "hash",
+        "seed": 3,
+        "shards": 8,
+    }
+    counts = found["counts"]
+    assert (counts["images"], counts["records"], counts["left_out"]) == (96, 96, 0)
+    assert counts["repaired"] == len(found["repairs"]) == 2
+    assert {mended["reason"] for mended in found["repairs"]} == {"png", "cmyk"}
+
+
+def test_the_manifest_names_every_file_and_is_complete(small: RawSet, out: Path) -> None:
+    resolved, split, output = written(small, out)
+    assert outputs.document(output) is None
+    found = outputs.finish(resolved, split, output)
+    whole = outputs.document(output)
+    assert whole is not None
+    assert {name: whole[name] for name in found} == found
+    folder = output.folder
+    present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    entries = manifest.files_of(found)
+    assert {entry.file for entry in entries} == present - {"manifest.json"}
+    for entry in entries:
+        assert (folder / entry.file).stat().st_size == entry.bytes
+        assert manifest.hash_file(folder / entry.file) == entry.xxh3_128
+    assert found["counts"]["bytes"] == sum(entry.bytes for entry in entries)
+    names = [ShardName("train", shard, split.shards).stem for shard in range(split.shards)]
+    assert [shard["file"] for shard in found["shards"]] == names
+    assert [shard["records"] for shard in found["shards"]] == split.shard_sizes()
+    assert [shard["bytes"] for shard in found["shards"]] == [
+        (folder / name).stat().st_size for name in names
+    ]
+
+
+def test_the_facts_of_all_shards_become_one_table(small: RawSet, out: Path) -> None:
+    resolved, split, output = written(small, out)
+    parts = [
+        facts.read(paths.shard_facts(out, output.digest, shard)).to_pylist()
+        for shard in range(split.shards)
+    ]
+    outputs.finish(resolved, split, output)
+    merged = paths.facts(output.folder)
+    assert facts.read(merged).to_pylist() == [row for part in parts for row in part]
+    for shard, part in enumerate(parts):
+        assert facts.read_shard(merged, shard).to_pylist() == part
+
+
+def test_the_same_job_gives_the_same_bytes_anywhere(small: RawSet, tmp_path: Path) -> None:
+    contents = []
+    for raw_set, out in (
+        (small, tmp_path / "one"),
+        (small.copy(tmp_path / "raw"), tmp_path / "deep" / "er" / "two"),
+    ):
+        resolved, split, output = written(raw_set, out)
+        for _ in range(2):
+            outputs.finish(resolved, split, output)
+        made = (paths.manifest(output.folder), paths.facts(output.folder))
+        contents.append([path.read_bytes() for path in made])
+        assert str(tmp_path).encode() not in contents[-1][0]
+    assert contents[0] == contents[1]
+
+
+def test_an_order_by_name_has_no_seed(small: RawSet, out: Path) -> None:
+    found = outputs.finish(*written(small, out, order="name", seed=5))
+    assert (found["parameters"]["order"], found["parameters"]["seed"]) == ("name", None)
+
+
+def test_images_left_out_are_counted_and_named(small: RawSet, tmp_path: Path, out: Path) -> None:
+    broken = small.copy(tmp_path / "raw")
+    archive = broken.raw / "ILSVRC2012_img_train.tar"
+    content = archive.read_bytes()
+    archive.write_bytes(content.replace(b"\xff\xd8\xff", b"\0\0\0", 1))
+    broken.repin(archive.name)
+    found = outputs.finish(*written(broken, out, on_bad_image="skip"))
+    assert (found["counts"]["records"], found["counts"]["left_out"]) == (11, 1)
+    assert found["left_out"][0]["offset"] == content.index(b"\xff\xd8\xff")
+
+
+@pytest.mark.parametrize("damage", ["mark", "shard", "index", "facts"])
+def test_a_shard_that_is_gone_meanwhile_stops_it(small: RawSet, out: Path, damage: str) -> None:
+    resolved, split, output = written(small, out)
+    name = ShardName("train", 1, split.shards)
+    mark = paths.shard_mark(out, output.digest, 1)
+    {
+        "mark": mark,
+        "shard": paths.tfrecord_shard(output.folder, name),
+        "index": paths.tfrecord_index(output.folder, name),
+        "facts": paths.shard_facts(out, output.digest, 1),
+    }[damage].unlink()
+    with pytest.raises(OutputDamaged) as refusal:
+        outputs.finish(resolved, split, output)
+    assert refusal.value.file == str(mark)
+    assert not paths.manifest(output.folder).exists()
+    assert not paths.facts(output.folder).exists()
