@@ -34,17 +34,15 @@ SCHEMA = pa.schema(
 
 @dataclass
 class FactsBuilder:
-    """Collects the facts of one shard, column by column."""
+    """Collects the facts of one shard, row by row."""
 
     shard: int
-    columns: dict[str, list[object]] = field(
-        default_factory=lambda: {name: [] for name in SCHEMA.names}
-    )
+    rows: list[tuple[object, ...]] = field(default_factory=list)
 
     @property
     def records(self) -> int:
         """How many records were added."""
-        return len(self.columns["key"])
+        return len(self.rows)
 
     def add(
         self,
@@ -56,23 +54,16 @@ class FactsBuilder:
         content_hash: str,
     ) -> None:
         """Add one record; `size` is (width, height) in pixels."""
-        values = (
-            key,
-            self.shard,
-            self.records,
-            placement.offset,
-            placement.length,
-            *size,
-            mode,
-            repair,
-            content_hash,
-        )
-        for name, value in zip(SCHEMA.names, values, strict=True):
-            self.columns[name].append(value)
+        place = (self.shard, len(self.rows), placement.offset, placement.length)
+        self.rows.append((key, *place, *size, mode, repair, content_hash))
 
     def table(self) -> pa.Table:
         """Return the facts as a table."""
-        plain = {name: pa.array(self.columns[name], _plain(name)) for name in SCHEMA.names}
+        columns = list(zip(*self.rows, strict=True)) or [()] * len(SCHEMA)
+        plain = {
+            name: pa.array(column, _plain(name))
+            for name, column in zip(SCHEMA.names, columns, strict=True)
+        }
         return pa.table(plain).cast(SCHEMA)
 
 

@@ -17,10 +17,20 @@ def check(resolved: ResolvedJob) -> None:
     """Raise what stands in the way of a job, before its first byte is read.
 
     Raises:
+        NoPermission: the output folder may not be written.
+        ShardmillError: see `look`.
+    """
+    look(resolved)
+    storage.probe_writable(paths.state(resolved.out))
+
+
+def look(resolved: ResolvedJob) -> None:
+    """Raise what can be seen to stand in the way without writing anything.
+
+    Raises:
         ArchiveMissing: naming every missing archive, where to get it and where to put it.
         ArchiveRefused: an archive has the wrong size.
         NoSpace: less room than what will be written.
-        NoPermission: the output folder may not be written.
     """
     raw = Path(resolved.job.raw)
     needed_now = needed_archives(resolved)
@@ -29,7 +39,6 @@ def check(resolved: ResolvedJob) -> None:
         raise _missing(raw, missing)
     for archive in needed_now:
         _check_size(raw, archive)
-    storage.probe_writable(paths.state(resolved.out))
     needed, free = needed_bytes(resolved), storage.free_bytes(resolved.out)
     if needed > free:
         raise NoSpace(

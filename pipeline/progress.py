@@ -89,6 +89,13 @@ def counts(out: Path, run: str) -> list[Count]:
     return found
 
 
+def clear_counters(out: Path, run: str) -> None:
+    """Remove the counters of a command whose tasks are all dead."""
+    folder = paths.run_counters(out, run)
+    for name in storage.sizes(folder):
+        storage.remove(folder / name)
+
+
 def note(out: Path, run: str, timing: Timing) -> None:
     """Record a finished task."""
     storage.append_line(paths.run_timings(out, run), json.dumps(asdict(timing)).encode())

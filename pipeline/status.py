@@ -10,7 +10,7 @@ from pipeline import manifest, outputs, paths, preflight, storage
 from pipeline.job import Job, Output, ResolvedJob, SplitJob
 from pipeline.manifest import Document
 
-_MARK = re.compile(r"(\d{5})\.json")
+_MARK = re.compile(r"(\d{5,})\.json")
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,7 @@ class Supervisor:
                     worker.kill()
                 time.sleep(_POLL_S)
             _end_group(worker.pid)
+            progress.clear_counters(self.out, self.name)
             self._reported += [from_record(json.loads(line)) for line in reports.readlines()]
         watch()
         return worker.returncode

@@ -6,6 +6,7 @@ import os
 import random
 from pathlib import Path
 
+import hypothesis
 import pytest
 from support import ROOT, SHARDS, RawSet, mini_set, mini_source, prepare, products
 
@@ -16,6 +17,10 @@ _HURRIED = {
     "rpc_retry_wait": "1",
     "worker_disconnect_delay": "5",
 }
+
+
+hypothesis.settings.register_profile("shared", deadline=None)  # no test asserts a time
+hypothesis.settings.load_profile("shared")
 
 
 @pytest.fixture(scope="session")

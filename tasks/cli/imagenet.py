@@ -79,7 +79,7 @@ def imagenet(
         cleaning.sweep(resolved)
         return report.complete(resolved, "already complete")
     if dry_run:
-        preflight.check(resolved)
+        preflight.look(resolved)
         report.plan(resolved)
         return report.COMPLETE
     with storage.locked(paths.run_lock(resolved.out), exclusive=no_overlap) as held:

@@ -341,8 +341,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_none_of_it(small: RawSet, ou
     run = prepare(small, out, "--dry-run")
     assert run.returncode == 0, run.stderr
     assert "would run: verify the archive" in run.stdout
-    assert products(out) == {}
-    assert timings(out) == Counter()
+    assert not out.exists()
 
 
 def test_an_interrupt_stops_cleanly_and_the_same_command_goes_on(
