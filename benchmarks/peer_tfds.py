@@ -11,7 +11,7 @@ import sys
 import time
 
 import tensorflow as tf  # noqa: F401  (else imported within the time)
-import tensorflow_datasets as tfds  # type: ignore[import-not-found]
+import tensorflow_datasets as tfds
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import webdataset  # type: ignore[import-not-found]
+import webdataset
 
 
 def main() -> None:

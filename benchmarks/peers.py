@@ -96,10 +96,7 @@ class Bench:
         shutil.rmtree(out)
 
     def cold(self, number: int) -> None:
-        """Measure a round on one disk, the archive read from it, the output synced to it.
-
-        Each run removes what it wrote, so that the next finds as much memory in use.
-        """
+        """Measure a round on one disk, the archive read from it, the output synced to it."""
         runs = [self.copy, self.ours_cold]
         for run in runs if number % 2 else reversed(runs):
             _evict(self.corpus.archive)

@@ -60,11 +60,10 @@ class FactsBuilder:
     def table(self) -> pa.Table:
         """Return the facts as a table."""
         columns = list(zip(*self.rows, strict=True)) or [()] * len(SCHEMA)
-        plain = {
-            name: pa.array(column, _plain(name))
-            for name, column in zip(SCHEMA.names, columns, strict=True)
-        }
-        return pa.table(plain).cast(SCHEMA)
+        arrays = [
+            pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)
+        ]
+        return pa.table(arrays, SCHEMA)
 
 
 def write(stream: BinaryIO, tables: Iterable[pa.Table]) -> None:
@@ -84,8 +83,3 @@ def read_shard(path: Path, shard: int) -> pa.Table:
     """Read the facts of one shard: its row group."""
     with storage.open_arrow(path) as file:
         return pq.ParquetFile(file).read_row_group(shard, use_threads=False)
-
-
-def _plain(name: str) -> pa.DataType:
-    kind = SCHEMA.field(name).type
-    return kind.value_type if pa.types.is_dictionary(kind) else kind

@@ -16,6 +16,8 @@ import pyarrow as pa
 from pipeline.errors import OutputDamaged
 from pipeline.storage.oserrors import at, translated
 
+_FIRST_BUFFER = 1 << 18  # bytes; a larger one costs half a millisecond of page faults
+
 
 @dataclass(frozen=True)
 class FileInfo:
@@ -95,7 +97,7 @@ class RangeReader:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             info = os.fstat(self._fd)
         self.info = FileInfo(info.st_size, info.st_mtime_ns)
-        self._buffer = memoryview(bytearray(1 << 20))
+        self._buffer = memoryview(bytearray(_FIRST_BUFFER))
 
     def will_need(self, offset: int, length: int) -> None:
         """Tell the kernel that this range will be read soon."""
