@@ -58,26 +58,38 @@ def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
     """
     found = []
     for shard_format in FORMATS:
-        for split in storage.folders(out / shard_format):
+        for split in storage.folders(out / shard_format, links=True):
             wanted = storage.pointed(paths.current(out, shard_format, split))
             if wanted is None or not _finished(paths.output(out, shard_format, split, wanted)):
                 continue
             for digest in storage.folders(paths.outputs(out, shard_format, split)):
-                if digest not in keep | {wanted}:
-                    folder = paths.output(out, shard_format, split, digest)
+                folder = paths.output(out, shard_format, split, digest)
+                if digest not in keep | {wanted} and _is_output(out, folder):
                     size = sum(sum(storage.sizes(f).values()) for f in _below(folder))
                     found.append(Superseded(folder, paths.shard_marks(out, digest), size))
     return found
 
 
 def remove_output(output: Superseded) -> None:
-    """Remove an output, its manifest first, so that it is never taken for complete."""
+    """Remove an output, its manifest first, so that it is never taken for complete.
+
+    What this program did not write stays, and the folder with it.
+    """
     storage.remove(paths.manifest(output.folder))
-    for top in (output.marks, output.folder):
-        for folder in reversed(list(_below(top))):
-            for name in storage.sizes(folder):
+    for folder in reversed(list(_below(output.folder))):
+        for name in storage.sizes(folder):
+            if paths.is_product(name):
                 storage.remove(folder / name)
+        if storage.is_empty(folder):
             storage.remove(folder)
+    for name in storage.sizes(output.marks):
+        storage.remove(output.marks / name)
+    storage.remove(output.marks)
+
+
+def _is_output(out: Path, folder: Path) -> bool:
+    known = _finished(folder) or bool(storage.sizes(paths.shard_marks(out, folder.name)))
+    return paths.is_digest(folder.name) and known
 
 
 def _finished(folder: Path) -> bool:
@@ -95,7 +107,9 @@ def _of_job(out: Path, resolved: ResolvedJob) -> Iterator[Path]:
 def _everywhere(out: Path) -> Iterator[Path]:
     yield from _below(paths.state(out))
     for shard_format in FORMATS:
-        yield from _below(out / shard_format)
+        yield out / shard_format
+        for split in storage.folders(out / shard_format, links=True):
+            yield from _below(out / shard_format / split)
 
 
 def _below(folder: Path) -> Iterator[Path]:

@@ -161,7 +161,7 @@ class _Reader:
         flat = table["layout"] == "flat"
         return SplitConfig(
             name=name,
-            archive=archives[archive].file,
+            archive=self.tar(archives[archive].file, where),
             layout=table["layout"],
             shards=self.positive(table, where, "shards"),
             counts=self.counts(table, where) if "counts" in table else None,
@@ -231,6 +231,13 @@ class _Reader:
             what = f"[{where}] member does not say where the image's number is"
             raise self.error(what, where, "member", "one group", f"{groups} groups")
         return text
+
+    def tar(self, file: str, where: str) -> str:
+        if not file.endswith(".tar"):
+            raise self.error(
+                f"[{where}] needs an uncompressed tar", where, "archive", "a name in .tar", file
+            )
+        return file
 
     def file_name(self, table: dict[str, Any], where: str, taken: set[str]) -> str:
         name: str = self.value(table, where, "file", str)

@@ -10,7 +10,8 @@
      │    ├── ArchiveMissing
      │    ├── ArchiveRefused                   wrong MD5, truncated, not a tar
      │    ├── CountMismatch                    a class has too few or too many images
-     │    └── BadImage                         no picture in a known format
+     │    ├── BadImage                         no picture in a known format
+     │    └── BadAnnotation                    an annotation that cannot be understood
      ├── EnvironmentRefused         status 1   the machine says no
      │    ├── NoSpace
      │    └── NoPermission
@@ -121,6 +122,10 @@ class CountMismatch(InputRefused):
 
 class BadImage(InputRefused):
     """Bytes that are no picture in a known format."""
+
+
+class BadAnnotation(InputRefused):
+    """Bytes that are no annotation, or one that lacks what it must have."""
 
 
 class EnvironmentRefused(ShardmillError):

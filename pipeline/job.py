@@ -206,6 +206,7 @@ def _split_job(
             "archive_file": archive.file,
             "catalog_version": catalog.VERSION,
             "classes": classes,
+            "counts": digests.digest(expected.counts),
             "labels": table.digest,
             "layout": split.layout,
             "member": split.member,

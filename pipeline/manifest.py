@@ -105,6 +105,26 @@ def missing_files(entries: Iterable[FileEntry], base: Path) -> list[str]:
     return missing
 
 
+def load_checked(path: Path, base: Path) -> Document:
+    """Read a mark and check that its files have the hashes it records.
+
+    Raises:
+        OutputDamaged: the mark or a file is not as it was written.
+    """
+    document = load(path)
+    for entry in files_of(document):
+        found = hash_file(base / entry.file)
+        if found != entry.xxh3_128:
+            raise OutputDamaged(
+                "the file is not as it was written",
+                file=str(base / entry.file),
+                expected=f"xxh3-128 {entry.xxh3_128}",
+                found=found,
+                remedy="remove the file and run the same command again: it is made anew",
+            )
+    return document
+
+
 def load_complete(path: Path, base: Path) -> Document | None:
     """Return a manifest whose files are all there at their sizes; None if anything is amiss.
 

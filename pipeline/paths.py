@@ -13,10 +13,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 _STATE = ".shardmill"
+_DIGEST = re.compile(r"[0-9a-f]{12}")
+_PRODUCT = re.compile(r"manifest\.json|facts\.parquet|\w+-\d{5,}-of-\d{5,}")
 
 
 @dataclass(frozen=True)
@@ -48,14 +51,22 @@ def jobs(out: Path) -> Path:
     return state(out) / "jobs"
 
 
+def last_job(out: Path) -> Path:
+    """What was asked for last."""
+    return state(out) / "job.json"
+
+
 def job(out: Path, digest: str) -> Path:
     """What was asked for, written when its inputs were found to be there."""
     return jobs(out) / f"{digest}.json"
 
 
-def archive_mark(out: Path, archive: str) -> Path:
-    """The mark of a verified archive, by its published file name."""
-    return state(out) / "archives" / f"{archive}.json"
+def archive_mark(out: Path, archive: str, size: int, mtime_ns: int) -> Path:
+    """The mark of a verified archive, by its published name and its looks.
+
+    Hosts whose copies have other times share one output: each copy has a mark of its own.
+    """
+    return state(out) / "archives" / f"{archive}.{size}-{mtime_ns}.json"
 
 
 def archive_index(out: Path, archive: str) -> Path:
@@ -151,6 +162,16 @@ def manifest(folder: Path) -> Path:
 def facts(folder: Path) -> Path:
     """The facts of an output."""
     return folder / "facts.parquet"
+
+
+def is_product(name: str) -> bool:
+    """Whether a file of this name in an output's folder is one of this program's."""
+    return _PRODUCT.fullmatch(name) is not None
+
+
+def is_digest(name: str) -> bool:
+    """Whether a folder of this name can be an output's."""
+    return _DIGEST.fullmatch(name) is not None
 
 
 def tfrecord_shard(folder: Path, name: ShardName) -> Path:

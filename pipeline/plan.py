@@ -10,9 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
+import xxhash
 
 from pipeline import sharding, storage
 from pipeline.catalog import SCHEMA
+from pipeline.errors import OutputDamaged
 
 
 def arrange(catalog: pa.Table, order: str, seed: int) -> pa.Table:
@@ -22,16 +24,50 @@ def arrange(catalog: pa.Table, order: str, seed: int) -> pa.Table:
     return catalog.combine_chunks().take(pa.array(places)).combine_chunks()
 
 
-def write(staged: storage.StagedFile, rows: pa.Table, shards: int) -> None:
-    """Write a plan; equal tables give equal bytes."""
+def write(staged: storage.StagedFile, rows: pa.Table, shards: int) -> list[str]:
+    """Write a plan; equal tables give equal bytes.
+
+    Returns:
+        A hash of each shard's rows, so that a worker can check its own without the rest.
+    """
     places = sharding.boundaries(rows.num_rows, shards)
     (whole,) = rows.combine_chunks().to_batches()
     with staged.stream() as stream, pa.ipc.new_file(stream, SCHEMA) as writer:
         for start, stop in pairwise(places):
             writer.write_batch(whole.slice(start, stop - start))
+    return [_hash(whole.slice(start, stop - start)) for start, stop in pairwise(places)]
 
 
-def read_shard(path: Path, shard: int) -> pa.RecordBatch:
-    """Return the rows of one shard, in record order."""
+def read_shard(path: Path, shard: int, expected: str | None = None) -> pa.RecordBatch:
+    """Return the rows of one shard, in record order.
+
+    Args:
+        path: the plan.
+        shard: 0-based number.
+        expected: the hash that `write` returned for it; None: not checked.
+
+    Raises:
+        OutputDamaged: the rows are not those that were written.
+    """
     with storage.open_arrow(path) as file:
-        return pa.ipc.open_file(file).get_batch(shard)
+        rows = pa.ipc.open_file(file).get_batch(shard)
+        found = _hash(rows) if expected is not None else None
+    if found != expected:
+        raise OutputDamaged(
+            "the plan is not as it was written",
+            file=str(path),
+            place=f"shard {shard}",
+            expected=expected,
+            found=found,
+            remedy="remove the file and run the same command again: it is made anew",
+        )
+    return rows
+
+
+def _hash(rows: pa.RecordBatch) -> str:
+    """Return the xxh3-128 of rows, whatever else their dictionaries hold."""
+    hasher = xxhash.xxh3_128()
+    for column in rows.columns:
+        plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        hasher.update(pa.RecordBatch.from_arrays([plain], ["values"]).serialize())
+    return hasher.hexdigest()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline import manifest, outputs, paths, storage
 from pipeline.config import ArchiveConfig
-from pipeline.errors import ArchiveMissing, ArchiveRefused, NoSpace
+from pipeline.errors import ArchiveMissing, ArchiveRefused, NoSpace, OutputConflict
 from pipeline.job import ResolvedJob, SplitJob
 from pipeline.sources import ilsvrc2012
 
@@ -33,6 +33,7 @@ def look(resolved: ResolvedJob) -> None:
         NoSpace: less room than what will be written.
     """
     raw = Path(resolved.job.raw)
+    _check_current(resolved)
     needed_now = needed_archives(resolved)
     missing = [a for a in needed_now if storage.stat(raw / a.file) is None]
     if missing:
@@ -76,9 +77,12 @@ def needed_bytes(resolved: ResolvedJob) -> int:
 
 def verified(resolved: ResolvedJob, archive: ArchiveConfig) -> manifest.Document | None:
     """Return the mark of an archive if it was verified and has not changed since."""
-    mark = manifest.load_complete(paths.archive_mark(resolved.out, archive.file), resolved.out)
     info = storage.stat(resolved.raw_file(archive))
-    if mark is None or info is None:
+    if info is None:
+        return None
+    path = paths.archive_mark(resolved.out, archive.file, info.size, info.mtime_ns)
+    mark = manifest.load_complete(path, resolved.out)
+    if mark is None:
         return None
     agrees = (mark["size"], mark["mtime_ns"], mark["md5"]) == (
         info.size,
@@ -94,6 +98,20 @@ def _chosen(resolved: ResolvedJob, split: SplitJob) -> float:
         return 1.0
     every = ilsvrc2012.expectation(split.split, resolved.table, None).images
     return split.expected.images / every
+
+
+def _check_current(resolved: ResolvedJob) -> None:
+    for split in resolved.splits.values():
+        for output in split.outputs:
+            link = paths.current(resolved.out, output.format, split.split.name)
+            if link.name in storage.folders(link.parent) or (
+                storage.stat(link) and storage.pointed(link) is None
+            ):
+                raise OutputConflict(
+                    "a file or folder stands where a link to the finished output is made",
+                    file=str(link),
+                    remedy="move it away, then run the same command again",
+                )
 
 
 def _missing(raw: Path, missing: list[ArchiveConfig]) -> ArchiveMissing:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import xxhash
 
 from pipeline import facts, manifest, paths, storage
-from pipeline.errors import ArchiveRefused, BadImage
+from pipeline.errors import ArchiveRefused, BadImage, TransientError
 from pipeline.formats.tfrecord import TFRecordWriter
 from pipeline.images import header, repair
 from pipeline.job import Output
@@ -80,6 +80,7 @@ def write_shard(
     raw: Mapping[str, Path],
     outputs: Sequence[Output],
     *,
+    verified: Mapping[str, storage.FileInfo] | None = None,
     on_bad_image: str = "fail",
     progress: Callable[[int], None] | None = None,
 ) -> int:
@@ -91,18 +92,22 @@ def write_shard(
         rows: the shard's rows of the plan, in record order.
         raw: source name -> file that holds its bytes.
         outputs: what to write; each is published by itself, its shard manifest last.
+        verified: source name -> size and time of the file when it was verified; a file that
+            looks different, before or after it was read, is not trusted. None: not checked.
         on_bad_image: ``fail`` raises after the whole shard was looked at; ``skip`` leaves the
             image out and says so in the manifest.
         progress: called with the images done so far, every 64.
 
     Raises:
         BadImage: images in no known format, under ``fail``.
+        TransientError: a source was changed since it was verified.
         ArchiveRefused: a source ends before an image that the plan places there.
     """
     with ExitStack() as stack:
         readers = {
             source: stack.enter_context(storage.RangeReader(path)) for source, path in raw.items()
         }
+        _check_unchanged(readers, verified)
         writers = [stack.enter_context(_OutputWriter(out, name, output)) for output in outputs]
         left_out: list[LeftOut] = []
         for done, picture in enumerate(pictures(rows, readers), start=1):
@@ -117,6 +122,7 @@ def write_shard(
             raise _refused(left_out)
         if writers and len(left_out) == rows.num_rows:
             raise _refused(left_out, all_of=name)
+        _check_unchanged(readers, verified)
         for writer in writers:
             writer.publish(left_out)
         return int(rows.num_rows) - len(left_out)
@@ -242,6 +248,18 @@ class _OutputWriter:
 
     def _entry(self, staged: storage.StagedFile, content_hash: str) -> FileEntry:
         return FileEntry(str(staged.path.relative_to(self.out)), staged.size, content_hash)
+
+
+def _check_unchanged(
+    readers: Mapping[str, storage.RangeReader], verified: Mapping[str, storage.FileInfo] | None
+) -> None:
+    for source, info in (verified or {}).items():
+        if readers[source].now() != info:
+            raise TransientError(
+                "the file was changed after it was verified",
+                file=str(readers[source].path),
+                remedy="leave it alone while a command is at work: it is verified again",
+            )
 
 
 def _refused(left_out: Sequence[LeftOut], all_of: ShardName | None = None) -> BadImage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline import manifest, outputs, paths, preflight, storage
@@ -79,15 +79,27 @@ def published_shards(out: Path, digest: str) -> set[int]:
     return {int(match[1]) for name in names if (match := _MARK.fullmatch(name))}
 
 
+def record_job(resolved: ResolvedJob) -> None:
+    """Record that this job was asked for last."""
+    document = {"job": resolved.job.to_json(), "files": []}
+    storage.publish_bytes(paths.last_job(resolved.out), manifest.serialise(document))
+
+
 def recorded_jobs(out: Path) -> list[Job]:
-    """Return the jobs that were started on an output folder, oldest first."""
+    """Return the jobs that were started on an output folder, the last one last.
+
+    The folder may have been moved since: the jobs are given its place of today.
+    """
     folder = paths.jobs(out)
     found = []
     for name in storage.sizes(folder):
         info = storage.stat(folder / name)
         if name.endswith(".json") and not name.startswith(".") and info is not None:
             found.append((info.mtime_ns, manifest.load(folder / name)["job"]))
-    return [Job.from_json(text) for _, text in sorted(found)]
+    last = paths.last_job(out)
+    texts = [text for _, text in sorted(found)]
+    texts += [manifest.load(last)["job"]] if storage.stat(last) else []
+    return [replace(Job.from_json(text), out=str(out)) for text in texts]
 
 
 def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputState:

@@ -7,11 +7,12 @@ against the plan; and, against the raw archives, each picture against its source
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import facts, manifest, paths, plan, storage
-from pipeline.errors import OutputDamaged, ShardmillError
+from pipeline.errors import ArchiveMissing, OutputDamaged, ShardmillError
 from pipeline.job import FORMATS
 from pipeline.manifest import Document
 from pipeline.paths import ShardName
@@ -59,9 +60,23 @@ def output_folders(out: Path) -> list[Path]:
     return [
         paths.output(out, shard_format, split, digest)
         for shard_format in FORMATS
-        for split in storage.folders(out / shard_format)
+        for split in storage.folders(out / shard_format, links=True)
         for digest in storage.folders(paths.outputs(out, shard_format, split))
+        if paths.is_digest(digest)
     ]
+
+
+def is_abandoned(folder: Path, wanted: Collection[Path]) -> bool:
+    """Whether an output is unfinished and nobody asks for it: `current` has another, whole."""
+    split, shard_format = folder.parent.name, folder.parent.parent.name
+    pointed = storage.pointed(paths.current(folder.parents[2], shard_format, split))
+    current = folder.parent / (pointed or folder.name)
+    return (
+        folder not in wanted
+        and storage.stat(paths.manifest(folder)) is None
+        and current != folder
+        and storage.stat(paths.manifest(current)) is not None
+    )
 
 
 def open_output(out: Path, folder: Path) -> FinishedOutput:
@@ -78,6 +93,22 @@ def open_output(out: Path, folder: Path) -> FinishedOutput:
             remedy="run the shardmill command again: it goes on where it was",
         )
     return FinishedOutput(out, folder, manifest.load(path))
+
+
+def check_sources(output: FinishedOutput, raw: Path) -> None:
+    """Check that the archives are there to compare with.
+
+    Raises:
+        ArchiveMissing: one is not.
+    """
+    for archive in output.document["inputs"]:
+        if storage.stat(raw / archive["file"]) is None:
+            raise ArchiveMissing(
+                "the archive to compare with is not there",
+                file=str(raw / archive["file"]),
+                expected=f"the archive of MD5 {archive['md5']}",
+                remedy="name the folder that holds it with --against",
+            )
 
 
 def check_tables(output: FinishedOutput) -> list[ShardmillError]:

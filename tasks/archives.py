@@ -39,9 +39,9 @@ class CheckInputs(ShardmillTask):
         storage.publish_bytes(self.mark(), manifest.serialise(document))
         return Volume()
 
-    def _seen(self) -> dict[str, list[int] | None]:
+    def _seen(self) -> dict[str, int | None]:
         infos = {a.file: storage.stat(self.resolved.raw_file(a)) for a in self.resolved.archives}
-        return {name: [info.size, info.mtime_ns] if info else None for name, info in infos.items()}
+        return {name: info.size if info else None for name, info in infos.items()}
 
 
 class VerifyArchive(ShardmillTask):
@@ -61,8 +61,10 @@ class VerifyArchive(ShardmillTask):
         return inputs(self)
 
     def mark(self) -> Path:
-        """Return the path of the mark of a verified archive."""
-        return paths.archive_mark(self.folder, self.archive)
+        """Return the path of the mark of the archive as it looks now."""
+        source = self.resolved.raw_file(self.config)
+        info = storage.stat(source) or storage.FileInfo(0, 0)
+        return paths.archive_mark(self.folder, self.archive, info.size, info.mtime_ns)
 
     def document(self) -> Document | None:
         """Return the mark, if the archive has not changed since."""
@@ -106,7 +108,8 @@ class VerifyArchive(ShardmillTask):
             "members": found.members,
             "files": [entry.to_json() for entry in files],
         }
-        storage.publish_bytes(self.mark(), manifest.serialise(document))
+        mark = paths.archive_mark(self.folder, self.archive, found.size, found.mtime_ns)
+        storage.publish_bytes(mark, manifest.serialise(document))
         return Volume(size=found.size)
 
 

@@ -93,7 +93,7 @@ class ShardmillTask(luigi.Task):
     def run(self) -> None:
         """Make the product unless it is there: after a takeover Luigi does not ask again."""
         die_with_worker()
-        with self._recording_failure():
+        with self._recording_failure(), storage.shared_lock(paths.run_lock(self.folder)):
             if self.complete():
                 return
             start = time.time()

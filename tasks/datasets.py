@@ -100,7 +100,13 @@ def default_config() -> str:
 
 
 def absolute(path: str) -> str:
-    """Return a path that means the same in every process."""
+    """Return a path that means the same in every process.
+
+    Raises:
+        UsageError: it is empty, or no text.
+    """
+    if not path or path.encode(errors="replace").decode() != path:
+        raise UsageError("a path is empty or not UTF-8", found=repr(path))
     return str(Path(path).expanduser().absolute())
 
 
@@ -121,4 +127,6 @@ def shard_counts(pairs: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
         if not equals or not number.isascii() or not number.isdigit():
             raise UsageError(f"--shards {pair}", expected="SPLIT=NUMBER", found=pair)
         found.append((split, int(number)))
+    if len(dict(found)) < len(found):
+        raise UsageError("--shards is given twice for a split", found=", ".join(pairs))
     return tuple(found)

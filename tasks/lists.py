@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NoReturn
 
 import luigi
 
 from pipeline import catalog, manifest, paths, plan, storage
 from pipeline.archives import index
+from pipeline.errors import OutputDamaged, TransientError
 from pipeline.job import SplitJob
 from pipeline.manifest import Document, FileEntry
 from pipeline.sources import ilsvrc2012
@@ -30,11 +32,31 @@ class SplitTask(ShardmillTask):
         """Return the mark, if its files are there."""
         return manifest.load_complete(self.mark(), self.folder)
 
-    def publish(self, staged: storage.StagedFile, rows: int) -> None:
+    def check(self, source: ShardmillTask) -> None:
+        """Check the bytes of what another step made; damaged, it is forgotten and made anew.
+
+        Raises:
+            TransientError: it was damaged: the next attempt finds it missing.
+        """
+        try:
+            manifest.load_checked(source.mark(), self.folder)
+        except OutputDamaged as error:
+            self.forget(source, error)
+
+    def forget(self, source: ShardmillTask, error: OutputDamaged) -> NoReturn:
+        """Remove the mark of what another step made, so that it is made again.
+
+        Raises:
+            TransientError: always.
+        """
+        storage.remove(source.mark())
+        raise TransientError(f"{error.what}; it is made anew", file=error.file) from error
+
+    def publish(self, staged: storage.StagedFile, rows: int, **more: object) -> None:
         """Publish a table and then the mark that says it is there."""
         name = str(staged.path.relative_to(self.folder))
         entry = FileEntry(name, staged.size, manifest.hash_file(staged.temp))
-        document = {"digest": str(self.digest), "rows": rows, "files": [entry.to_json()]}
+        document = {"digest": str(self.digest), "rows": rows, "files": [entry.to_json()], **more}
         with storage.StagedFile(self.mark()) as mark:
             mark.write(manifest.serialise(document))
             storage.publish(staged, mark)
@@ -56,6 +78,7 @@ class BuildCatalog(SplitTask):
     def make(self) -> Volume:
         """Turn the member index into a catalog."""
         job = self.split_job
+        self.check(verification(self, job.archive))
         members = index.read_index(paths.archive_index(self.folder, job.archive.file))
         rows = ilsvrc2012.build_catalog(
             members, job.split, self.resolved.table, job.expected, job.classes
@@ -84,12 +107,10 @@ class BuildPlan(SplitTask):
     def make(self) -> Volume:
         """Order the catalog and cut it into shards."""
         job = self.split_job
-        rows = plan.arrange(
-            catalog.read(paths.catalog(self.folder, self.split, job.catalog_digest)),
-            self.job.order,
-            self.job.seed,
-        )
+        listed = paths.catalog(self.folder, self.split, job.catalog_digest)
+        self.check(self.requires())
+        rows = plan.arrange(catalog.read(listed), self.job.order, self.job.seed)
         with storage.StagedFile(paths.plan(self.folder, self.split, self.digest)) as staged:
-            plan.write(staged, rows, job.shards)
-            self.publish(staged, rows.num_rows)
+            hashes = plan.write(staged, rows, job.shards)
+            self.publish(staged, rows.num_rows, shards=hashes)
         return Volume(images=rows.num_rows)

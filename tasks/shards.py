@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import luigi
+import pyarrow as pa
 
-from pipeline import outputs, paths, plan, shards, storage
+from pipeline import manifest, outputs, paths, plan, preflight, shards, storage
+from pipeline.errors import OutputDamaged, TransientError
 from pipeline.job import Output
 from pipeline.manifest import Document
 from pipeline.paths import ShardName
@@ -28,9 +30,12 @@ class WriteShard(SplitTask):
 
     def requires(self) -> list[BuildPlan | CheckInputs | VerifyArchive]:
         """Return the plan, and what looks at the archive: a changed one is verified again."""
-        job = self.split_job
-        planned = BuildPlan(out=self.out, split=self.split, digest=self.digest, job=self.job)
-        return [planned, verification(self, job.archive), inputs(self)]
+        return [self.plan, verification(self, self.split_job.archive), inputs(self)]
+
+    @property
+    def plan(self) -> BuildPlan:
+        """The plan that the shard is part of."""
+        return BuildPlan(out=self.out, split=self.split, digest=self.digest, job=self.job)
 
     def mark(self) -> Path:
         """Return the path of the shard's manifest in the first format."""
@@ -45,7 +50,7 @@ class WriteShard(SplitTask):
     def make(self) -> Volume:
         """Write the shard."""
         job = self.split_job
-        rows = plan.read_shard(paths.plan(self.folder, self.split, self.digest), self.shard)
+        rows = self._rows()
         name = ShardName(self.split, self.shard, job.shards)
         missing = self._missing()
         with self.counter(rows.num_rows, "images") as progress:
@@ -55,6 +60,7 @@ class WriteShard(SplitTask):
                 rows,
                 {job.archive.file: self.resolved.raw_file(job.archive)},
                 missing,
+                verified={job.archive.file: self._seen()},
                 on_bad_image=self.on_bad_image,
                 progress=progress,
             )
@@ -64,6 +70,24 @@ class WriteShard(SplitTask):
             if (info := storage.stat(paths.tfrecord_shard(output.folder, name)))
         )
         return Volume(written, size)
+
+    def _rows(self) -> pa.RecordBatch:
+        planned = paths.plan(self.folder, self.split, self.digest)
+        try:
+            mark = manifest.load(paths.plan_mark(self.folder, self.split, self.digest))
+            return plan.read_shard(planned, self.shard, mark["shards"][self.shard])
+        except OutputDamaged as error:
+            self.forget(self.plan, error)
+
+    def _seen(self) -> storage.FileInfo:
+        mark = preflight.verified(self.resolved, self.split_job.archive)
+        if mark is None:
+            raise TransientError(
+                "the archive was changed after it was verified",
+                file=self.split_job.archive.file,
+                remedy="leave it alone while a command is at work: it is verified again",
+            )
+        return storage.FileInfo(mark["size"], mark["mtime_ns"])
 
     def _missing(self) -> list[Output]:
         return [

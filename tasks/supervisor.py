@@ -51,7 +51,8 @@ class Supervisor:
         )
     )
     _interrupts: int = 0
-    _reported: list[ShardmillError] = field(default_factory=list)
+    _partial: bytes = b""
+    _reported: dict[str, ShardmillError] = field(default_factory=dict)
 
     @property
     def out(self) -> Path:
@@ -96,7 +97,7 @@ class Supervisor:
             if name.endswith(".json") and not name.startswith("."):
                 with contextlib.suppress(Vanished, ValueError):
                     found.append(from_record(json.loads(storage.read_bytes(folder / name))))
-        different = {str(error): error for error in [*self._reported, *found]}
+        different = self._reported | {str(error): error for error in found}
         return tuple(sorted(different.values(), key=lambda error: not error.permanent))
 
     def _work(self, watch: Callable[[], None]) -> int:
@@ -106,12 +107,13 @@ class Supervisor:
         command += map(str, self.scheduler or ())
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
+        os.set_blocking(writing, False)
         environment = os.environ | {
             RUN_VARIABLE: self.name,
             PARENT_VARIABLE: str(os.getpid()),
             REPORT_VARIABLE: str(writing),
         }
-        with storage.open_log(self.log) as log, os.fdopen(reading, "rb") as reports:
+        with storage.open_log(self.log) as log:
             worker = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -125,6 +127,7 @@ class Supervisor:
             asked = 0.0
             while worker.poll() is None:
                 watch()
+                self._listen(reading)
                 if self._interrupts and not asked:
                     worker.send_signal(signal.SIGTERM)
                     asked = time.monotonic()
@@ -133,9 +136,17 @@ class Supervisor:
                 time.sleep(_POLL_S)
             _end_group(worker.pid)
             progress.clear_counters(self.out, self.name)
-            self._reported += [from_record(json.loads(line)) for line in reports.readlines()]
+            self._listen(reading)
+            os.close(reading)
         watch()
         return worker.returncode
+
+    def _listen(self, reports: int) -> None:
+        with contextlib.suppress(BlockingIOError):
+            while content := os.read(reports, 1 << 16):
+                *lines, self._partial = (self._partial + content).split(b"\n")
+                for error in (from_record(json.loads(line)) for line in lines):
+                    self._reported.setdefault(str(error), error)
 
     @contextlib.contextmanager
     def _catching_signals(self) -> Iterator[None]:
@@ -153,7 +164,10 @@ class Supervisor:
 
 def _end_group(leader: int) -> None:
     """End what a dead worker has left behind: its tasks would write on beside the next one."""
+    deadline = time.monotonic() + _GRACE_S  # a process in an uninterruptible wait may stay
     with contextlib.suppress(ProcessLookupError):
-        while True:
+        while time.monotonic() < deadline:
             os.killpg(leader, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):  # as the first process of a container
+                os.waitpid(-leader, os.WNOHANG)
             time.sleep(_POLL_S / 10)

@@ -34,7 +34,7 @@ def verify(resolved: ResolvedJob, name: str) -> None:
     info = storage.stat(resolved.raw_file(archive))
     assert info is not None
     mark = {"size": info.size, "mtime_ns": info.mtime_ns, "md5": archive.md5, "files": []}
-    path = paths.archive_mark(resolved.out, archive.file)
+    path = paths.archive_mark(resolved.out, archive.file, info.size, info.mtime_ns)
     storage.publish_bytes(path, manifest.serialise(mark))
 
 

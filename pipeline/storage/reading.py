@@ -51,10 +51,20 @@ def sizes(folder: Path) -> dict[str, int]:
     return found
 
 
-def folders(folder: Path) -> list[str]:
-    """Return the names of the real (not linked) folders in a folder, sorted; [] if it is absent."""
+def folders(folder: Path, *, links: bool = False) -> list[str]:
+    """Return the names of the folders in a folder, sorted; [] if it is absent.
+
+    Args:
+        folder: where to look.
+        links: whether links to folders count.
+    """
     with at(folder):
-        return sorted(entry.name for entry in scan(folder) if entry.is_dir(follow_symlinks=False))
+        return sorted(entry.name for entry in scan(folder) if entry.is_dir(follow_symlinks=links))
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether there is nothing in a folder; true if it is absent."""
+    return not scan(folder)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -98,6 +108,12 @@ class RangeReader:
             info = os.fstat(self._fd)
         self.info = FileInfo(info.st_size, info.st_mtime_ns)
         self._buffer = memoryview(bytearray(_FIRST_BUFFER))
+
+    def now(self) -> FileInfo:
+        """Return size and modification time as they are now; `info` has those at opening."""
+        with at(self.path):
+            info = os.fstat(self._fd)
+        return FileInfo(info.st_size, info.st_mtime_ns)
 
     def will_need(self, offset: int, length: int) -> None:
         """Tell the kernel that this range will be read soon."""

@@ -124,12 +124,6 @@ def append_line(path: Path, line: bytes) -> None:
         log.write(line + b"\n")
 
 
-def touch(path: Path) -> None:
-    """Set a file's modification time to now, if it is there."""
-    with at(path), contextlib.suppress(FileNotFoundError):
-        os.utime(path)
-
-
 def open_log(path: Path) -> BinaryIO:
     """Open a log for appending, unbuffered."""
     with at(path):
@@ -181,18 +175,39 @@ def probe_writable(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def locked(path: Path, *, exclusive: bool) -> Iterator[bool]:
-    """Hold an advisory lock on `path`; yields whether it was to be had at once."""
+def shared_lock(path: Path) -> Iterator[None]:
+    """Hold a lock on `path` that others may share, after waiting for who wants it alone."""
+    with _lock_file(path) as fd:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_SH)
+        yield
+
+
+@contextlib.contextmanager
+def sole_lock(path: Path, *, then_share: bool = False) -> Iterator[bool]:
+    """Hold a lock on `path` alone; yields whether it was to be had at once.
+
+    With `then_share` it is shared as soon as it is held: only who else wants it alone is kept
+    out.
+    """
+    with _lock_file(path) as fd:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = True
+        except OSError:
+            held = False
+        if held and then_share:
+            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield held
+
+
+@contextlib.contextmanager
+def _lock_file(path: Path) -> Iterator[int]:
     with at(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
-        try:
-            fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-            held = True
-        except OSError:
-            held = False
-        yield held
+        yield fd
     finally:
         os.close(fd)
 

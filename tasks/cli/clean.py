@@ -9,7 +9,7 @@ import click
 from pipeline import cleaning, paths, status, storage
 from pipeline.cleaning import Superseded
 from pipeline.errors import UsageError
-from pipeline.job import resolve
+from pipeline.job import FORMATS, resolve
 from pipeline.storage import TempFile
 from tasks.cli.text import size
 
@@ -24,23 +24,25 @@ def clean(out: str, yes: bool) -> int:
     when `current` points to another; they are left alone while a command is at work.
     """
     folder = Path(out).absolute()
-    if storage.stat(paths.run_lock(folder)) is None:
+    if not {*FORMATS, paths.state(folder).name} & set(storage.folders(folder)):
         raise UsageError("this is no output folder of shardmill", file=out)
     stale = _stale(folder)
-    with storage.locked(paths.run_lock(folder), exclusive=True) as idle:
-        superseded = cleaning.superseded(folder, _wanted(folder)) if idle else []
+    superseded = cleaning.superseded(folder, _wanted(folder))
+    for temp in stale:
+        click.echo(f"temporary file: {temp.path}, {size(temp.size)}")
+    for output in superseded:
+        click.echo(f"superseded output: {output.folder}, {size(output.bytes)}")
+    if not stale and not superseded:
+        click.echo("nothing to remove")
+        return 0
+    if not yes and not click.confirm("remove these?"):
+        return 0
+    with storage.sole_lock(paths.run_lock(folder)) as idle:
         if not idle:
             click.echo("a command is at work here: outputs are left alone")
-        for temp in stale:
-            click.echo(f"temporary file: {temp.path}, {size(temp.size)}")
-        for output in superseded:
-            click.echo(f"superseded output: {output.folder}, {size(output.bytes)}")
-        if not stale and not superseded:
-            click.echo("nothing to remove")
-            return 0
-        if not yes and not click.confirm("remove these?"):
-            return 0
-        _remove(stale, superseded)
+        # What was confirmed may be wanted again by now.
+        still = cleaning.superseded(folder, _wanted(folder)) if idle else []
+        _remove(stale, [output for output in superseded if output in still])
     return 0
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 
 import click
 
-from pipeline import cleaning, paths, preflight, storage
+from pipeline import cleaning, paths, preflight, status, storage
 from pipeline.errors import ShardmillError
 from pipeline.job import ON_BAD_IMAGE, Job, ResolvedJob, resolve
 from pipeline.sharding import ORDERS
@@ -82,8 +83,11 @@ def imagenet(
         preflight.look(resolved)
         report.plan(resolved)
         return report.COMPLETE
-    with storage.locked(paths.run_lock(resolved.out), exclusive=no_overlap) as held:
-        if no_overlap and not held:
+    lock = paths.run_lock(resolved.out)
+    with contextlib.ExitStack() as stack:
+        if not no_overlap:
+            stack.enter_context(storage.shared_lock(lock))
+        elif not stack.enter_context(storage.sole_lock(lock, then_share=True)):
             click.echo(f"another command is at work on {job.out}", err=True)
             return _OVERLAP
         preflight.check(resolved)
@@ -92,7 +96,7 @@ def imagenet(
 
 
 def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
-    storage.touch(paths.job(resolved.out, resolved.digest))
+    status.record_job(resolved)
     click.echo(f"log: {supervisor.log}")
     with display(resolved, supervisor.name) as watch:
         outcome = supervisor.run(watch)

@@ -26,19 +26,20 @@ def status(out: str) -> int:
     jobs = states.recorded_jobs(folder)
     if not jobs:
         raise UsageError(
-            "nothing was prepared here yet",
+            "no job is recorded here",
             file=out,
             remedy="name a folder that a shardmill command was given as --out",
         )
     resolved = resolve(jobs[-1])
     survey = states.survey(resolved)
-    with storage.locked(paths.run_lock(folder), exclusive=True) as idle:
-        click.echo("no command is at work" if idle else "a command is at work")
-        for state in survey:
-            for line in text.states(state):
-                click.echo(line)
-        if not idle:
-            _report_work(resolved, survey)
+    with storage.sole_lock(paths.run_lock(folder)) as idle:
+        pass
+    click.echo("no command is at work" if idle else "a command is at work")
+    for state in survey:
+        for line in text.states(state):
+            click.echo(line)
+    if not idle:
+        _report_work(resolved, survey)
     if not all(state.complete and state.current for state in survey):
         return 1
     return 4 if any(state.left_out for state in survey) else 0

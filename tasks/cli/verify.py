@@ -12,9 +12,10 @@ import click
 from rich.console import Console
 from rich.progress import track
 
-from pipeline import storage
+from pipeline import status, storage
 from pipeline import verify as checks
 from pipeline.errors import OutputDamaged, ShardmillError, UsageError
+from pipeline.job import resolve
 from pipeline.verify import FinishedOutput, ShardCheck
 from tasks.cli.text import size
 
@@ -31,20 +32,39 @@ def verify(out: str, against: str, workers: int | None) -> int:
     Exit status 0 when everything is as it was written, else 1.
     """
     folder = Path(out).absolute()
-    outputs = checks.output_folders(folder)
-    if not outputs:
-        raise UsageError("there is no output to verify", file=out)
+    raw = Path(against).absolute() if against else None
     damaged = 0
-    with ProcessPoolExecutor(
-        workers or os.cpu_count(), mp_context=multiprocessing.get_context("spawn")
-    ) as pool:
-        for output in outputs:
-            found = _verify(folder, output, Path(against).absolute() if against else None, pool)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers or os.cpu_count(), mp_context=context) as pool:
+        for output in _outputs(folder):
+            try:
+                found = _verify(folder, output, raw, pool)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
             for error in found:
                 click.echo(f"shardmill: {error}", err=True)
             damaged += len(found)
     click.echo(f"{damaged} problems" if damaged else "everything is as it was written")
     return OutputDamaged.exit_status if damaged else 0
+
+
+def _outputs(out: Path) -> list[Path]:
+    """Return what is there and what was asked for last, without what nobody asks for."""
+    wanted = set()
+    jobs = status.recorded_jobs(out)
+    try:
+        splits = resolve(jobs[-1]).splits.values() if jobs else ()
+        wanted = {output.folder for split in splits for output in split.outputs}
+    except UsageError as error:
+        click.echo(f"what was asked for last is not known any more: {error}", err=True)
+    found = {*checks.output_folders(out), *wanted}
+    abandoned = {folder for folder in found if checks.is_abandoned(folder, wanted)}
+    for folder in sorted(abandoned):
+        click.echo(f"not looked at: {folder} is unfinished, and another is current")
+    if not found:
+        raise UsageError("there is no output to verify", file=str(out))
+    return sorted(found - abandoned)
 
 
 def _verify(
@@ -54,6 +74,8 @@ def _verify(
         output = checks.open_output(out, folder)
     except ShardmillError as error:
         return [error]
+    if raw is not None:
+        checks.check_sources(output, raw)
     damage = checks.check_tables(output)
     if damage:
         return damage

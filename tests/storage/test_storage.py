@@ -82,7 +82,6 @@ class TestErrors:
             storage.temp_files,
             storage.read_bytes,
             storage.open_log,
-            storage.touch,
             storage.remove,
             storage.free_bytes,
             storage.probe_writable,
@@ -91,7 +90,7 @@ class TestErrors:
             lambda path: storage.publish_bytes(path, b""),
             lambda path: storage.append_line(path, b""),
             lambda path: storage.point(path, "target"),
-            lambda path: storage.locked(path, exclusive=True).__enter__(),
+            lambda path: storage.sole_lock(path).__enter__(),
         ],
     )
     def test_every_verb_names_its_file(
@@ -277,19 +276,35 @@ class TestTemporaryFiles:
 class TestLocks:
     def test_many_may_share_and_one_may_exclude(self, tmp_path: Path) -> None:
         path = tmp_path / "new" / "run.lock"
-        with elsewhere(f"storage.locked(Path({str(path)!r}), exclusive=False)") as process:
-            with storage.locked(path, exclusive=False) as held:
-                assert held
-            with storage.locked(path, exclusive=True) as held:
+        with elsewhere(f"storage.shared_lock(Path({str(path)!r}))") as process:
+            with storage.shared_lock(path), storage.sole_lock(path) as held:
+                assert not held
+            with storage.sole_lock(path) as held:
                 assert not held
             process.kill()
             process.wait()
-            with storage.locked(path, exclusive=True) as held:
+            with storage.sole_lock(path) as held:
                 assert held
 
-    def test_an_exclusive_lock_keeps_everybody_out(self, tmp_path: Path) -> None:
+    def test_a_sole_lock_keeps_everybody_out(self, tmp_path: Path) -> None:
         path = tmp_path / "run.lock"
-        with elsewhere(f"storage.locked(Path({str(path)!r}), exclusive=True)"):
-            for exclusive in (False, True):
-                with storage.locked(path, exclusive=exclusive) as held:
-                    assert not held
+        with (
+            elsewhere(f"storage.sole_lock(Path({str(path)!r}))"),
+            storage.sole_lock(path) as held,
+        ):
+            assert not held
+
+    def test_a_sole_lock_can_be_shared_once_it_is_held(self, tmp_path: Path) -> None:
+        path = tmp_path / "run.lock"
+        with elsewhere(f"storage.sole_lock(Path({str(path)!r}), then_share=True)"):
+            with storage.shared_lock(path):
+                pass
+            with storage.sole_lock(path, then_share=True) as held:
+                assert not held
+
+    def test_who_shares_waits_for_who_is_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "run.lock"
+        with elsewhere(f"storage.sole_lock(Path({str(path)!r}))") as process:
+            threading.Timer(0.2, process.kill).start()
+            with storage.shared_lock(path):
+                assert process.wait(timeout=10) == -signal.SIGKILL

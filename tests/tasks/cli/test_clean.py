@@ -88,6 +88,34 @@ def test_outputs_are_left_alone_while_a_command_is_at_work(twice: Path) -> None:
     assert products(twice) == before
 
 
+def test_what_somebody_else_put_there_stays(twice: Path) -> None:
+    notes = twice / "tfrecord/train/my-notes/a.txt"
+    notes.parent.mkdir()
+    notes.write_text("precious")
+    current = os.readlink(twice / "tfrecord/train/current")
+    (old,) = outputs(twice) - {current, "my-notes"}
+    kept = twice / "tfrecord/train" / old / "notes.txt"
+    kept.write_text("precious too")
+    assert shardmill("clean", twice, "--yes").returncode == 0
+    assert notes.read_text() == "precious"
+    assert [path.name for path in kept.parent.iterdir()] == ["notes.txt"]
+
+
+def test_an_output_that_is_wanted_again_while_it_asks_stays(small: RawSet, twice: Path) -> None:
+    asking = subprocess.Popen(
+        [sys.executable, "-u", "-m", "tasks.cli", "clean", str(twice)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert asking.stdout is not None
+    assert "superseded output" in asking.stdout.readline()
+    assert prepare(small, twice, "--split", "train").returncode == 0
+    asking.communicate("y\n", timeout=60)
+    assert shardmill("verify", twice).returncode == 0
+    assert (twice / "tfrecord/train/current/manifest.json").exists()
+
+
 def test_a_half_done_output_that_is_still_wanted_stays(small: RawSet, twice: Path) -> None:
     assert prepare(small, twice, "--split", "train", "--seed", 2).returncode == 0
     wanted = os.readlink(twice / "tfrecord/train/current")

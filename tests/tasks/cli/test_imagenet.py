@@ -387,3 +387,59 @@ def test_an_archive_that_changes_is_verified_again_before_more_is_written(
     os.utime(mine.raw / VALIDATION, (1, 1))
     assert prepare(mine, out, "--split", "validation").returncode == 0
     assert timings(out)["verify"] == 2
+
+
+@pytest.mark.usefixtures("hurried")
+@pytest.mark.parametrize(
+    ("damaged", "forgotten"),
+    [
+        ("archives/ILSVRC2012_img_train.tar.index.parquet", ("catalogs", "plans", "shards")),
+        ("catalogs/train-*.parquet", ("plans", "shards")),
+        ("plans/train-*.arrow", ("shards",)),
+    ],
+)
+def test_a_damaged_intermediate_is_made_anew_before_anything_is_made_of_it(
+    small: RawSet, out: Path, damaged: str, forgotten: tuple[str, ...]
+) -> None:
+    assert prepare(small, out, "--split", "train").returncode == 0
+    finished = products(out)
+    (path,) = (out / ".shardmill").glob(damaged)
+    intact = path.read_bytes()
+    path.write_bytes(bytes(byte ^ (place % 97 == 0) for place, byte in enumerate(intact)))
+    for name in forgotten:
+        shutil.rmtree(out / ".shardmill" / name)
+    shutil.rmtree(out / "tfrecord")
+    run = prepare(small, out, "--split", "train")
+    assert run.returncode == 0, run.stderr
+    assert products(out) == finished
+    assert path.read_bytes() == intact
+
+
+def test_an_archive_changed_while_it_is_read_reaches_no_shard(
+    sample: RawSet, tmp_path: Path, out: Path
+) -> None:
+    mine = sample.copy(tmp_path / "mine")
+    archive = mine.raw / TRAIN
+    intact = archive.read_bytes()
+    arguments = ("--raw", mine.raw, "--config", mine.config, "--out", out, "--workers", "1")
+    started = subprocess.Popen(command("imagenet", *arguments, "--shards", "train=96"))
+    while not list(out.glob("tfrecord/train/*/train-*")):
+        assert started.poll() is None
+        time.sleep(0.002)
+    archive.write_bytes(bytes(byte ^ 255 for byte in intact))
+    assert started.wait(timeout=120) == 3
+    archive.write_bytes(intact)
+    assert prepare(mine, out, "--shards", "train=96").returncode == 0
+    assert shardmill("verify", out, "--against", sample.raw).returncode == 0
+
+
+def test_copies_of_an_archive_with_other_times_are_verified_once_each(
+    small: RawSet, tmp_path: Path, out: Path
+) -> None:
+    hosts = [small.copy(tmp_path / name) for name in ("a", "b")]
+    os.utime(hosts[1].raw / VALIDATION, (1, 1))
+    for seed in range(3):
+        for host in hosts:
+            options = ("--split", "validation", "--seed", 2 * seed + hosts.index(host))
+            assert prepare(host, out, *options).returncode == 0
+    assert timings(out)["verify"] == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import shutil
 import tarfile
@@ -33,8 +34,9 @@ def copied(finished: Path, tmp_path: Path) -> Path:
 def test_an_intact_output_passes(sample: RawSet, finished: Path) -> None:
     run = shardmill("verify", finished, "--against", sample.raw)
     assert run.returncode == 0, run.stderr
-    assert "120 compared" in run.stdout.replace("96 compared", "120 compared")
-    assert run.stdout.count("compared with their sources") == 2
+    assert "96 records, " in run.stdout
+    assert "96 compared with their sources" in run.stdout
+    assert "24 compared with their sources" in run.stdout
 
 
 @pytest.mark.parametrize(
@@ -132,12 +134,14 @@ def test_a_source_that_differs_is_found(sample: RawSet, finished: Path, tmp_path
     assert f"{member.name} is not its source" in run.stderr
 
 
-def test_without_its_plan_an_output_is_still_checked_and_that_is_said(copied: Path) -> None:
+def test_without_its_plan_an_output_is_still_checked_and_that_is_said(
+    sample: RawSet, copied: Path
+) -> None:
     shutil.rmtree(copied / ".shardmill" / "plans")
     run = shardmill("verify", copied)
     assert run.returncode == 0, run.stderr
     assert "labels not checked" in run.stdout
-    assert shardmill("verify", copied, "--against", copied).returncode == 2
+    assert shardmill("verify", copied, "--against", sample.raw).returncode == 2
 
 
 def test_an_unfinished_output_is_said_to_be_one(copied: Path) -> None:
@@ -145,6 +149,44 @@ def test_an_unfinished_output_is_said_to_be_one(copied: Path) -> None:
     run = shardmill("verify", copied)
     assert run.returncode == 1
     assert "not finished" in run.stderr
+
+
+def test_an_output_that_was_asked_for_and_is_gone_is_a_problem(small: RawSet, out: Path) -> None:
+    assert prepare(small, out).returncode == 0
+    shutil.rmtree(out / "tfrecord/train")
+    run = shardmill("verify", out)
+    assert run.returncode == 1
+    assert "train" in run.stderr
+
+
+def test_an_unfinished_output_that_another_has_replaced_is_no_problem(
+    small: RawSet, out: Path
+) -> None:
+    assert prepare(small, out, "--seed", 1).returncode == 0
+    assert prepare(small, out).returncode == 0
+    current = os.readlink(out / "tfrecord/train/current")
+    for manifest_file in out.glob("tfrecord/train/*/manifest.json"):
+        if manifest_file.parent.name not in {current, "current"}:
+            manifest_file.unlink()
+    run = shardmill("verify", out)
+    assert run.returncode == 0, run.stderr
+    assert "not looked at" in run.stdout
+
+
+def test_a_missing_archive_to_compare_with_is_said_once(copied: Path, tmp_path: Path) -> None:
+    run = shardmill("verify", copied, "--against", tmp_path)
+    assert run.returncode == 3
+    assert run.stderr.count("not there") == 1
+
+
+def test_a_split_that_lies_elsewhere_behind_a_link_is_read_too(
+    copied: Path, tmp_path: Path
+) -> None:
+    (copied / "tfrecord/train").rename(tmp_path / "elsewhere")
+    (copied / "tfrecord/train").symlink_to(tmp_path / "elsewhere")
+    run = shardmill("verify", copied)
+    assert run.returncode == 0
+    assert "96 records" in run.stdout
 
 
 def test_a_folder_without_outputs_is_a_usage_error(tmp_path: Path) -> None:

@@ -1,0 +1,1 @@
+"""Boxes and masks as data sets publish them."""

@@ -1,0 +1,281 @@
+"""One annotation: what it says, what it may not do, and a bad object among good ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from lxml import etree
+
+from pipeline.annotations import voc
+from pipeline.annotations.voc import AnnotatedObject, Annotation, normalise, parse_annotation
+from pipeline.errors import BadAnnotation
+
+PUBLISHED = """<annotation>
+\t<folder>n01440764</folder>
+\t<filename>n01440764_96</filename>
+\t<source>
+\t\t<database>ILSVRC_2012</database>
+\t</source>
+\t<size>
+\t\t<width>500</width>
+\t\t<height>375</height>
+\t\t<depth>3</depth>
+\t</size>
+\t<segmented>0</segmented>
+\t<object>
+\t\t<name>n01440764</name>
+\t\t<pose>Unspecified</pose>
+\t\t<truncated>0</truncated>
+\t\t<difficult>0</difficult>
+\t\t<bndbox>
+\t\t\t<xmin>34</xmin>
+\t\t\t<ymin>128</ymin>
+\t\t\t<xmax>430</xmax>
+\t\t\t<ymax>305</ymax>
+\t\t</bndbox>
+\t</object>
+</annotation>
+"""
+FISH = AnnotatedObject("n01440764", (34, 128, 430, 305), None)
+SIZE = "<size><width>100</width><height>50</height></size>"
+CORNERS = ("<xmin>1</xmin>", "<ymin>2</ymin>", "<xmax>3</xmax>", "<ymax>4</ymax>")
+GOOD = "<object><name>a</name><bndbox>" + "".join(CORNERS) + "</bndbox></object>"
+GOOD_OBJECT = AnnotatedObject("a", (1, 2, 3, 4), None)
+
+
+def annotation(*objects: str, size: str = SIZE) -> bytes:
+    return f"<annotation>{size}{''.join(objects)}</annotation>".encode()
+
+
+def boxed(*corners: str) -> str:
+    return f"<object><name>b</name><bndbox>{''.join(corners)}</bndbox></object>"
+
+
+def refusal(content: bytes) -> BadAnnotation:
+    with pytest.raises(BadAnnotation) as caught:
+        parse_annotation(content)
+    return caught.value
+
+
+def test_a_published_annotation_is_read() -> None:
+    expected = Annotation("n01440764_96", 500, 375, (FISH,))
+    assert parse_annotation(PUBLISHED.encode()) == expected
+
+
+def test_both_ways_of_reading_take_the_published_layout(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert voc._plain(PUBLISHED.encode()) == parse_annotation(PUBLISHED.encode())
+    monkeypatch.setattr(voc, "_plain", lambda _: None)
+    assert parse_annotation(PUBLISHED.encode()) == Annotation("n01440764_96", 500, 375, (FISH,))
+
+
+@given(
+    st.integers(0, len(PUBLISHED)),
+    st.integers(0, 12),
+    st.text("<>/&;! \t\n0123456789.-+eé%sax", max_size=6)
+    | st.sampled_from(["<xmin>3</xmin>", "<!-- -->", "<object>", "]]>", "&lt;", "\x0b", "\0"]),
+)
+def test_the_quick_way_never_differs_from_the_parser_of_xml(at: int, cut: int, put: str) -> None:
+    content = (PUBLISHED[:at] + put + PUBLISHED[at + cut :]).encode()
+    quick = voc._plain(content)
+    if quick is not None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(voc, "_plain", lambda _: None)
+            assert parse_annotation(content) == quick
+
+
+def test_an_annotation_without_objects_has_none() -> None:
+    assert parse_annotation(annotation()) == Annotation("", 100, 50, ())
+
+
+def test_numbers_are_truncated_as_the_scripts_do() -> None:
+    corners = "<xmin>64.9</xmin>", "<ymin> 7 </ymin>", "<xmax>-0.5</xmax>", "<ymax>1e1</ymax>"
+    (found,) = parse_annotation(annotation(boxed(*corners))).objects
+    assert found.corners == (64, 7, 0, 10)
+
+
+def test_a_size_may_be_no_integer_and_a_file_name_nonsense() -> None:
+    content = "<annotation><filename>%s</filename><size><width>100.7</width><height>50</height>"
+    found = parse_annotation(f"{content}</size></annotation>".encode())
+    assert found == Annotation("%s", 100, 50, ())
+
+
+def test_corners_may_stand_in_any_order_and_beside_other_elements() -> None:
+    corners = CORNERS[3], "<occluded>1</occluded>", CORNERS[1], CORNERS[2], CORNERS[0]
+    (found,) = parse_annotation(annotation(boxed(*corners))).objects
+    assert found.corners == (1, 2, 3, 4)
+
+
+def test_a_part_of_an_object_is_not_the_object() -> None:
+    part = "<part><name>head</name><bndbox><xmin>9</xmin></bndbox></part>"
+    whole = GOOD.replace("</object>", f"{part}</object>")
+    assert parse_annotation(annotation(whole)).objects == (GOOD_OBJECT,)
+
+
+def test_comments_and_instructions_do_not_cut_a_number() -> None:
+    corners = ("<xmin>3<!-- x -->4</xmin>", "<ymin>1<?x y?>2</ymin>", *CORNERS[2:])
+    (found,) = parse_annotation(annotation(boxed(*corners))).objects
+    assert found.corners == (34, 12, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("broken", "problem"),
+    [
+        (boxed(*CORNERS[1:]), "no <xmin>"),
+        (boxed(*CORNERS[:3]), "no <ymax>"),
+        (boxed(*CORNERS, CORNERS[1]), "2 <ymin> instead of one"),
+        (boxed("<xmin>four</xmin>", *CORNERS[1:]), "no number in <xmin>: 'four'"),
+        (boxed("<xmin/>", *CORNERS[1:]), "no number in <xmin>: ''"),
+        (boxed("<xmin>nan</xmin>", *CORNERS[1:]), "no number in <xmin>: 'nan'"),
+        (boxed("<xmin>1e999</xmin>", *CORNERS[1:]), "no number in <xmin>: '1e999'"),
+        (boxed("<xmin>1<b>2</b></xmin>", *CORNERS[1:]), "no number in <xmin>: '1'"),
+        ("<object><name>b</name></object>", "no <bndbox>"),
+        (
+            f"<object><name>b</name>{2 * ('<bndbox>' + ''.join(CORNERS) + '</bndbox>')}</object>",
+            "2 <bndbox> instead of one",
+        ),
+    ],
+)
+def test_a_broken_object_does_not_shift_the_others(broken: str, problem: str) -> None:
+    objects = parse_annotation(annotation(GOOD, broken, GOOD)).objects
+    assert objects == (GOOD_OBJECT, AnnotatedObject("b", None, problem), GOOD_OBJECT)
+
+
+def test_two_names_are_a_problem_and_none_is_not() -> None:
+    none, two = GOOD.replace("<name>a</name>", ""), GOOD.replace("<name>", "<name>b</name><name>")
+    objects = parse_annotation(annotation(none, two)).objects
+    assert objects[0] == AnnotatedObject("", (1, 2, 3, 4), None)
+    assert objects[1] == AnnotatedObject("b", None, "2 <name> instead of one")
+
+
+@pytest.mark.parametrize(
+    ("size", "found"),
+    [
+        ("", "no <size>"),
+        (2 * SIZE, "2 <size> instead of one"),
+        ("<size><height>5</height></size>", "no <width>"),
+        ("<size><width>5</width></size>", "no <height>"),
+        ("<size><width>0</width><height>50</height></size>", "0 x 50 pixels"),
+        ("<size><width>9</width><height>-1</height></size>", "9 x -1 pixels"),
+        ("<size><width>0.9</width><height>5</height></size>", "0 x 5 pixels"),
+        ("<size><width>wide</width><height>5</height></size>", "no number in <width>: 'wide'"),
+    ],
+)
+def test_an_annotation_without_a_size_is_refused(size: str, found: str) -> None:
+    error = refusal(annotation(GOOD, size=size))
+    assert error.what == "the annotation gives no size of its picture"
+    assert error.found == found
+
+
+def test_a_width_of_zero_in_the_published_layout_is_refused() -> None:
+    content = PUBLISHED.replace("<width>500", "<width>0").encode()
+    assert refusal(content).found == "0 x 375 pixels"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"no XML",
+        PUBLISHED.encode()[:-20],
+        PUBLISHED.encode() + b"<more/>",
+        PUBLISHED.replace("<xmax>", "<xmin>").encode(),
+        PUBLISHED.replace("500", "\0").encode(),
+        PUBLISHED.replace("ILSVRC_2012", "\udcff").encode("utf-8", "surrogateescape"),
+        PUBLISHED.encode("utf-16"),
+        b"<a>" * 1000 + b"</a>" * 1000,
+    ],
+)
+def test_what_is_not_well_formed_is_refused_with_its_line(content: bytes) -> None:
+    error = refusal(content)
+    assert error.what == "the annotation is not well-formed XML"
+    assert error.place is not None
+    assert error.place.startswith("line ")
+
+
+def test_another_kind_of_xml_is_refused() -> None:
+    assert refusal(b"<html><body/></html>").found == "<html>"
+
+
+def laughs(depth: int = 9) -> str:
+    entities = '<!ENTITY e0 "ha">'
+    for level in range(1, depth + 1):
+        entities += f'<!ENTITY e{level} "{10 * f"&e{level - 1};"}">'
+    return f"<!DOCTYPE annotation [{entities}]>"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32"])
+@pytest.mark.parametrize(
+    "declared",
+    [
+        "<!DOCTYPE annotation>",
+        '<!DOCTYPE annotation SYSTEM "http://127.0.0.1:9/voc.dtd">',
+        laughs(),
+    ],
+)
+def test_a_document_type_is_refused_in_every_encoding(declared: str, encoding: str) -> None:
+    content = f'<?xml version="1.0" encoding="{encoding}"?>{declared}<annotation a="&e9;"/>'
+    error = refusal(content.encode(encoding))
+    assert "document type" in error.what or "well-formed" in error.what
+
+
+def test_a_file_named_by_an_entity_is_not_read(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("987")
+    declared = f'<!DOCTYPE annotation [<!ENTITY x SYSTEM "{secret.as_uri()}">]>'
+    content = declared.encode() + annotation(boxed("<xmin>&x;</xmin>", *CORNERS[1:]))
+    error = refusal(content)
+    assert error.what == "the annotation declares a document type, which can hide entities"
+    assert "987" not in str(error)
+
+
+def test_the_parser_itself_expands_no_entity(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("987")
+    declared = f'<!DOCTYPE annotation [<!ENTITY x SYSTEM "{secret.as_uri()}">]>'
+    root = etree.fromstring(f"{declared}<annotation>&x;</annotation>".encode(), voc._PARSER)
+    assert b"987" not in etree.tostring(root)
+    assert root.text is None
+
+
+def test_an_entity_that_nobody_declared_is_refused() -> None:
+    content = annotation(boxed("<xmin>&x;</xmin>", *CORNERS[1:]))
+    assert refusal(content).what == "the annotation is not well-formed XML"
+
+
+@pytest.mark.parametrize(
+    ("corners", "box", "repairs"),
+    [
+        ((10, 5, 50, 25), (0.1, 0.1, 0.5, 0.5), ()),
+        ((50, 25, 10, 5), (0.1, 0.1, 0.5, 0.5), ("misordered",)),
+        ((50, 5, 10, 25), (0.1, 0.1, 0.5, 0.5), ("misordered",)),
+        ((-10, 5, 150, 25), (0.0, 0.1, 1.0, 0.5), ("clamped",)),
+        ((150, 60, 50, 25), (0.5, 0.5, 1.0, 1.0), ("misordered", "clamped")),
+        ((0, 0, 100, 50), (0.0, 0.0, 1.0, 1.0), ()),
+        ((10, 5, 10, 25), None, ()),
+        ((10, 25, 50, 25), None, ()),
+        ((101, 5, 140, 25), None, ("clamped",)),
+        ((-9, 5, -1, 25), None, ("clamped",)),
+    ],
+)
+def test_a_box_is_put_in_order_then_cut_then_judged(
+    corners: voc.Corners, box: tuple[float, ...] | None, repairs: tuple[str, ...]
+) -> None:
+    assert normalise(corners, 100, 50) == (box, repairs)
+
+
+def test_a_box_too_thin_for_four_digits_stays() -> None:
+    box, _ = normalise((10_000_000, 0, 10_000_001, 1), 100_000_000, 1)
+    assert box == (0.1, 0.0, 0.10000001, 1.0)
+
+
+@given(st.tuples(*[st.integers(-(10**9), 10**9)] * 4), st.integers(1, 10**6), st.integers(1, 10**6))
+def test_a_box_that_stays_lies_inside_and_has_an_area(
+    corners: voc.Corners, width: int, height: int
+) -> None:
+    box, _ = normalise(corners, width, height)
+    if box:
+        assert 0 <= box[0] < box[2] <= 1
+        assert 0 <= box[1] < box[3] <= 1
