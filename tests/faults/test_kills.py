@@ -121,6 +121,7 @@ def test_a_job_survives_random_kills(
         killed += disturbed.killed
         assert products(out) == undisturbed
         assert set(disturbed.finished_tasks().values()) == {1}
+    assert killed["worker"] + killed["task"] > 0
     print(f"kills: {dict(killed)}")  # noqa: T201 - the campaign's result
 
 

@@ -1,0 +1,68 @@
+"""What a running task tells: the command by a counter, Luigi's visualiser by a percentage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from support import RawSet
+
+from pipeline import progress
+from pipeline.job import resolve
+from tasks import VerifyArchive
+from tasks.cli.display import Observer, Rates
+from tasks.processes import RUN_VARIABLE
+
+RUN = "20260101-000000-host-abcdef"
+
+
+@pytest.fixture
+def task(small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch) -> VerifyArchive:
+    monkeypatch.setenv(RUN_VARIABLE, RUN)
+    job = small.job(out)
+    archive = resolve(job).dataset.archives["train"]
+    return VerifyArchive(out=str(out), archive=archive.file, md5=archive.md5, job=job)
+
+
+def test_a_task_tells_luigi_its_percentage(task: VerifyArchive) -> None:
+    task.set_progress_percentage = Mock()
+    with task.counter(200, "bytes") as report:
+        report(50)
+    task.set_progress_percentage.assert_called_once_with(25.0)
+
+
+def test_a_task_outside_luigi_only_counts(task: VerifyArchive, out: Path) -> None:
+    with task.counter(200, "bytes") as report:
+        report(50)
+        (count,) = progress.counts(out, RUN)
+        assert (count.step, count.done, count.total, count.unit) == ("verify", 50, 200, "bytes")
+    assert progress.counts(out, RUN) == []
+
+
+def test_percentages_are_not_told_more_than_twice_a_second(task: VerifyArchive) -> None:
+    task.set_progress_percentage = Mock()
+    with task.counter(1000, "bytes") as report:
+        for done in range(1000):
+            report(done)
+    assert task.set_progress_percentage.call_count < 1000
+
+
+def test_what_is_verified_is_shown_with_rate_and_time_left(
+    task: VerifyArchive, small: RawSet, out: Path
+) -> None:
+    observer = Observer(resolve(small.job(out)), RUN)
+    counts = iter([10_000_000, 30_000_000])
+    bars = []
+    for now in (0.0, 2.0):
+        with task.counter(70_000_000, "bytes") as report:
+            report(next(counts))
+            bars.append(observer.bars(now)[0])
+    assert bars[1].figures == ("30.00 MB of 70.00 MB", "10.00 MB/s", "0:04 left")
+
+
+def test_rates_are_of_the_last_half_minute() -> None:
+    rates = Rates()
+    for second in range(100):
+        rate = rates.rate("shards", float(second), 10.0 * second if second < 60 else 600.0)
+    assert rate == 0.0
