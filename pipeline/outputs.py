@@ -62,7 +62,7 @@ def _required(out: Path, output: Output, index: int) -> Document:
 
 def _facts(out: Path, output: Output, shards: int) -> Iterator[pa.Table]:
     for index in range(shards):
-        yield facts.read(paths.shard_facts(out, output.digest, index))
+        yield facts.read_slice(paths.shard_facts(out, output.digest, index))
 
 
 def _merged(

@@ -106,7 +106,7 @@ def shard_mark(out: Path, digest: str, index: int) -> Path:
 
 def shard_facts(out: Path, digest: str, index: int) -> Path:
     """The facts of the images of one shard."""
-    return shard_marks(out, digest) / f"{index:05d}.facts.parquet"
+    return shard_marks(out, digest) / f"{index:05d}.facts.arrow"
 
 
 def runs(out: Path) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -220,9 +219,7 @@ class _OutputWriter:
         self.writer.finish()
         digest, number = self.output.digest, self.name.index
         table_file = self._stage(paths.shard_facts(self.out, digest, number))
-        memory = io.BytesIO()
-        facts.write(memory, [self.facts.table()])
-        content = memory.getvalue()
+        content = facts.slice_bytes(self.facts.table())
         table_file.write(content)
         mark = self._stage(paths.shard_mark(self.out, digest, number))
         written = [

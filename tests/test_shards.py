@@ -128,7 +128,7 @@ def test_each_repair_is_recorded_with_its_codec_and_the_hash_before(
 
 def test_the_facts_describe_each_record(tmp_path: Path, out: Path, output: Output) -> None:
     Source(tmp_path, GOOD).write(out, output)
-    rows = facts.read(paths.shard_facts(out, output.digest, NAME.index)).to_pylist()
+    rows = facts.read_slice(paths.shard_facts(out, output.digest, NAME.index)).to_pylist()
     assert [(row["key"], row["shard"], row["record"]) for row in rows] == [
         (key, 1, record) for record, key in enumerate(GOOD)
     ]
@@ -162,7 +162,7 @@ def test_the_shard_manifest_names_its_files_and_is_published_last(
     assert [entry.file for entry in entries] == [
         "tfrecord/train/0123/train-00001-of-00003",
         "tfrecord/train/0123/idx/train-00001-of-00003",
-        ".shardmill/shards/0123456789ab/00001.facts.parquet",
+        ".shardmill/shards/0123456789ab/00001.facts.arrow",
     ]
     for entry in entries:
         assert manifest.hash_file(out / entry.file) == entry.xxh3_128
