@@ -131,13 +131,8 @@ def load_complete(path: Path, base: Path) -> Document | None:
     A mark names two or three files, so they are asked for one by one; see `load_whole` for
     the manifest of an output, which names thousands.
     """
-    if storage.stat(path) is None:
-        return None
-    try:
-        document = load(path)
-    except ShardmillError:
-        return None
-    for entry in files_of(document):
+    document = _load_intact(path)
+    for entry in files_of(document) if document is not None else ():
         info = storage.stat(base / entry.file)
         if info is None or info.size != entry.bytes:
             return None
@@ -146,10 +141,16 @@ def load_complete(path: Path, base: Path) -> Document | None:
 
 def load_whole(path: Path) -> Document | None:
     """Return an output's manifest if every file beside it is there, by one listing a folder."""
+    document = _load_intact(path)
+    if document is None or missing_files(files_of(document), path.parent):
+        return None
+    return document
+
+
+def _load_intact(path: Path) -> Document | None:
     if storage.stat(path) is None:
         return None
     try:
-        document = load(path)
+        return load(path)
     except ShardmillError:
         return None
-    return None if missing_files(files_of(document), path.parent) else document

@@ -153,7 +153,7 @@ def test_no_file_is_too_long_to_read(path: Path) -> None:
 def test_no_file_names_a_folder_of_some_machine(path: Path) -> None:
     for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
-            assert not node.value.startswith(("/home/", "/work/", "/root/", "/Users/", "/tmp/"))  # noqa: S108
+            assert not node.value.startswith(("/home/", "/root/", "/Users/", "/tmp/"))  # noqa: S108
 
 
 @pytest.mark.parametrize("path", PIPELINE, ids=relative)
