@@ -19,14 +19,16 @@ from types import FrameType
 from pipeline import cleaning, paths, progress, storage
 from pipeline.errors import ShardmillError, Vanished, from_record
 from pipeline.job import Job, resolve
-from tasks import datasets
+from tasks import datasets, scheduler
 from tasks.processes import PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
+from tasks.scheduler import Address
 
 _POLL_S = 0.2
 _IDLE_LAUNCHES = 3  # so many workers in a row may die or end without any headway
 _PATIENCE_S = 300.0  # with a luigid: for a host that died to be missed, and its tasks given away
 _GRACE_S = 10.0
 _PAUSE_S = 0.5
+_PROBE_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Supervisor:
 
     job: Job
     workers: int
-    scheduler: tuple[str, int] | None = None
+    scheduler: Address | None = None
     name: str = field(
         default_factory=lambda: (
             f"{time.strftime('%Y%m%d-%H%M%S')}-{socket.gethostname()}-{secrets.token_hex(3)}"
@@ -52,6 +54,7 @@ class Supervisor:
     )
     _interrupts: int = 0
     _partial: bytes = b""
+    _lost: bool = False
     _reported: dict[str, ShardmillError] = field(default_factory=dict)
 
     @property
@@ -64,16 +67,17 @@ class Supervisor:
         """The worker's log."""
         return paths.run_log(self.out, self.name)
 
-    def run(self, watch: Callable[[], None]) -> Outcome:
+    def run(self, watch: Callable[[], None], tell: Callable[[str], None]) -> Outcome:
         """Launch workers until the job is complete, refused, interrupted or makes no headway.
 
         Args:
             watch: called several times a second, for a display.
+            tell: called with what a person should know at once.
         """
         idle, active, moved = 0, progress.activity(self.out), time.monotonic()
         with self._catching_signals():
             while True:
-                status = self._work(watch)
+                status = self._work(watch, tell)
                 complete = datasets.complete(self.job)
                 failures = self.failures()
                 if complete or self._interrupts or any(f.permanent for f in failures):
@@ -100,7 +104,7 @@ class Supervisor:
         different = self._reported | {str(error): error for error in found}
         return tuple(sorted(different.values(), key=lambda error: not error.permanent))
 
-    def _work(self, watch: Callable[[], None]) -> int:
+    def _work(self, watch: Callable[[], None], tell: Callable[[str], None]) -> int:
         """Run one worker to its end; return its exit status."""
         digest, job = resolve(self.job).digest, self.job.to_json()
         command = [sys.executable, "-m", "tasks.worker", digest, job, str(self.workers)]
@@ -124,9 +128,12 @@ class Supervisor:
                 start_new_session=True,  # an interrupt from the keyboard is ours to handle
             )
             os.close(writing)
-            asked = 0.0
+            asked, probed = 0.0, time.monotonic()
             while worker.poll() is None:
                 watch()
+                if time.monotonic() - probed > _PROBE_S:
+                    probed = time.monotonic()
+                    self._probe(tell)
                 self._listen(reading)
                 if self._interrupts and not asked:
                     worker.send_signal(signal.SIGTERM)
@@ -140,6 +147,17 @@ class Supervisor:
             os.close(reading)
         watch()
         return worker.returncode
+
+    def _probe(self, tell: Callable[[str], None]) -> None:
+        if self.scheduler is None:
+            return
+        try:
+            scheduler.check(self.scheduler)
+            self._lost = False
+        except ShardmillError as error:
+            if not self._lost:
+                tell(f"{error.what}: waiting for it; finished tasks are kept")
+            self._lost = True
 
     def _listen(self, reports: int) -> None:
         with contextlib.suppress(BlockingIOError):

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 
 import click
 
 from pipeline import cleaning, paths, preflight, status, storage
-from pipeline.errors import ShardmillError
 from pipeline.job import ON_BAD_IMAGE, Job, ResolvedJob, resolve
 from pipeline.sharding import ORDERS
-from tasks import datasets
+from tasks import datasets, scheduler
 from tasks.cli import report
 from tasks.cli.display import display
+from tasks.scheduler import Address
 from tasks.supervisor import Supervisor
 
 _LUIGID_PORT = 8082
@@ -74,7 +73,7 @@ def imagenet(
         extras=extras,
         on_bad_image=on_bad_image,
     )
-    scheduler = _address(scheduler_host)
+    address = _address(scheduler_host)
     resolved = resolve(job)
     if datasets.complete(job):
         cleaning.sweep(resolved)
@@ -91,41 +90,29 @@ def imagenet(
             click.echo(f"another command is at work on {job.out}", err=True)
             return _OVERLAP
         preflight.check(resolved)
-        _check_reachable(scheduler)
-        return _run(resolved, Supervisor(job, workers or _cpus(), scheduler))
+        if address is not None:
+            scheduler.check(address)
+        return _run(resolved, Supervisor(job, workers or _cpus(), address))
 
 
 def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
     status.record_job(resolved)
     click.echo(f"log: {supervisor.log}")
     with display(resolved, supervisor.name) as watch:
-        outcome = supervisor.run(watch)
+        outcome = supervisor.run(watch, lambda text: click.echo(text, err=True))
     report.steps(resolved, supervisor.name)
     if outcome.complete:
         return report.complete(resolved, "complete")
     return report.failure(supervisor, outcome)
 
 
-def _address(scheduler: str) -> tuple[str, int] | None:
-    if not scheduler:
+def _address(given: str) -> Address | None:
+    if not given:
         return None
-    host, _, port = scheduler.partition(":")
+    host, _, port = given.partition(":")
     if not host or (port and not port.isdecimal()):
-        raise click.UsageError(f"--scheduler-host {scheduler}: HOST or HOST:PORT, a number")
+        raise click.UsageError(f"--scheduler-host {given}: HOST or HOST:PORT, a number")
     return host, int(port or _LUIGID_PORT)
-
-
-def _check_reachable(scheduler: tuple[str, int] | None) -> None:
-    if scheduler is None:
-        return
-    try:
-        socket.create_connection(scheduler, timeout=10).close()
-    except OSError as error:
-        raise ShardmillError(
-            f"no Luigi scheduler answers at {scheduler[0]}:{scheduler[1]}",
-            found=str(error),
-            remedy="start luigid there, or leave --scheduler-host out to work alone",
-        ) from error
 
 
 def _cpus() -> int:

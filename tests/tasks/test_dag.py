@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from daemons import Luigid
-from support import ROOT, RawSet, command, prepare, products, temporary_files
+from support import ROOT, SHARDS, RawSet, command, prepare, products, temporary_files
 
 from tasks import PrepareImageNet, WriteManifest, WriteShard
 from tasks.datasets import root_tasks
@@ -57,6 +59,25 @@ def test_two_workers_share_the_dag_through_a_luigid(small: RawSet, tmp_path: Pat
             assert started.returncode == 0, stdout + stderr
     assert products(shared) == products(alone)
     assert temporary_files(shared) == []
+
+
+def test_a_scheduler_that_dies_is_said_and_waited_for(sample: RawSet, tmp_path: Path) -> None:
+    with Luigid(tmp_path) as luigid:
+        where = ("--raw", sample.raw, "--config", sample.config, "--out", tmp_path / "out")
+        options = (*SHARDS, "--workers", 1, "--scheduler-host", luigid.address)
+        started = subprocess.Popen(
+            command("imagenet", *where, *options), stderr=subprocess.PIPE, text=True
+        )
+        while not list((tmp_path / "out").glob("tfrecord/*/*/idx/*")):
+            assert started.poll() is None
+            time.sleep(0.01)
+        luigid.kill()
+        assert started.stderr is not None
+        while "no Luigi scheduler answers" not in (line := started.stderr.readline()):
+            assert line, "the command ended without a word"
+        started.send_signal(signal.SIGINT)
+        started.communicate(timeout=60)
+        assert started.returncode == 130
 
 
 def test_two_identical_commands_at_once_both_succeed(small: RawSet, tmp_path: Path) -> None:
