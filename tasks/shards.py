@@ -43,9 +43,8 @@ class WriteShard(SplitTask):
 
     def document(self) -> Document | None:
         """Return the shard's manifest in the first format, if no format lacks the shard."""
-        if self._missing():
-            return None
-        return outputs.shard_document(self.folder, self.split_job.outputs[0], self.shard)
+        found = [self._found(output) for output in self.split_job.outputs]
+        return found[0] if None not in found else None
 
     def make(self) -> Volume:
         """Write the shard."""
@@ -90,11 +89,10 @@ class WriteShard(SplitTask):
         return storage.FileInfo(mark["size"], mark["mtime_ns"])
 
     def _missing(self) -> list[Output]:
-        return [
-            output
-            for output in self.split_job.outputs
-            if outputs.shard_document(self.folder, output, self.shard) is None
-        ]
+        return [output for output in self.split_job.outputs if self._found(output) is None]
+
+    def _found(self, output: Output) -> Document | None:
+        return outputs.shard_document(self.folder, output, self.shard)
 
 
 class WriteManifest(SplitTask):

@@ -9,12 +9,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -40,8 +37,6 @@ _AHEAD = 8 << 20
 _PROGRESS_STEP = 16 << 20
 _ROW_GROUP = 1 << 16
 _GZIP_MAGIC = b"\x1f\x8b"
-_MD5 = re.compile(r"[0-9a-f]{32}")
-_JSON_TYPES = {"name": str, "size": int, "mtime_ns": int, "md5": str, "members": int}
 Progress = Callable[[int], None]
 
 
@@ -62,30 +57,6 @@ class VerifiedArchive:
     mtime_ns: int
     md5: str
     members: int
-
-    def to_json(self) -> bytes:
-        """Return the canonical JSON, with a newline at its end."""
-        return json.dumps(asdict(self), sort_keys=True, indent=1).encode() + b"\n"
-
-    @classmethod
-    def from_json(cls, content: bytes) -> Self:
-        """Reverse `to_json`.
-
-        Raises:
-            OutputDamaged: the bytes are not what `to_json` writes.
-        """
-        with contextlib.suppress(ValueError, AttributeError, RecursionError):
-            values = json.loads(content)
-            if {name: type(value) for name, value in values.items()} == _JSON_TYPES:
-                found = cls(**values)
-                if _MD5.fullmatch(found.md5) and min(found.size, found.members) >= 0:
-                    return found
-        raise OutputDamaged(
-            "the record of a verified archive is damaged",
-            expected="name, size, mtime_ns, md5 and members, as JSON",
-            found=repr(content[:100]),
-            remedy="remove it: the archive will be verified again",
-        )
 
 
 def verify_and_index(

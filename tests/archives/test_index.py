@@ -7,7 +7,6 @@ import json
 import os
 import tarfile
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,8 +17,6 @@ from support import mini_source
 from pipeline.archives import index
 from pipeline.archives.index import VerifiedArchive, read_index, verify_and_index, verify_only
 from pipeline.errors import ArchiveMissing, ArchiveRefused, OutputDamaged, TransientError
-
-_RECORD = VerifiedArchive("a.tar", 10240, 1_700_000_000_123_456_789, "0123456789abcdef" * 2, 7)
 
 
 def tar_of(files: dict[str, bytes]) -> bytes:
@@ -229,35 +226,6 @@ def test_a_compressed_archive_is_only_hashed(archive: Path) -> None:
     assert (found.name, found.md5, found.members) == ("a.tgz", md5_of(content), 0)
     with pytest.raises(ArchiveRefused, match="does not have the published MD5"):
         verify_only(given, expected_md5=md5_of(b""))
-
-
-def test_a_record_is_the_same_json_every_time() -> None:
-    content = _RECORD.to_json()
-    assert content.endswith(b"}\n")
-    assert list(json.loads(content)) == ["md5", "members", "mtime_ns", "name", "size"]
-    assert VerifiedArchive.from_json(content) == _RECORD
-    odd = replace(_RECORD, name="\udce9é\n.tar")
-    assert VerifiedArchive.from_json(odd.to_json()) == odd
-
-
-_OTHERS = [
-    {"size": -1},
-    {"size": True},
-    {"size": 1.0},
-    {"md5": "0" * 31},
-    {"md5": None},
-    {"more": 1},
-]
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"\xff", b"[]", b"null", b"{}", b"[" * 100_000, _RECORD.to_json()[:-9]]
-    + [json.dumps(json.loads(_RECORD.to_json()) | other).encode() for other in _OTHERS],
-)
-def test_a_damaged_record_is_refused(content: bytes) -> None:
-    with pytest.raises(OutputDamaged, match="the record of a verified archive is damaged"):
-        VerifiedArchive.from_json(content)
 
 
 def test_a_damaged_index_is_refused(archive: Path, listing: Path) -> None:
