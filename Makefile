@@ -41,6 +41,12 @@ $(VENV)/.test: pyproject.toml | system $(VENV)/bin/python
 	.venv-dali/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	touch $@
 
+# --no-deps: without torch, a gigabyte, which the reader does not need.
+.venv-torchvision/.ready: tests/interop/readers/requirements-torchvision.txt
+	$(PYTHON) -m venv .venv-torchvision
+	.venv-torchvision/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r $<
+	touch $@
+
 demo: $(VENV)/.run
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
 
@@ -52,7 +58,7 @@ lint: $(VENV)/.test
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest
 
-interop: .venv-interop/.ready .venv-dali/.ready
+interop: .venv-interop/.ready .venv-dali/.ready .venv-torchvision/.ready
 	.venv-interop/bin/python -m pytest tests/interop
 
 faults: $(VENV)/.test
@@ -60,6 +66,8 @@ faults: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.peers
+	$(BIN)/python -m benchmarks.classic
 
 clean:
-	rm -rf $(VENV) .venv-interop .venv-dali .venv-peers demo build dist .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-peers demo build dist
+	rm -rf .mypy_cache .ruff_cache .pytest_cache

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import paths, storage
-from pipeline.job import FORMATS, ResolvedJob
+from pipeline.job import FORMATS
+from pipeline.resolved import ResolvedJob
 from pipeline.storage import TempFile
 
 
@@ -40,13 +41,13 @@ def stale_temps(out: Path, resolved: ResolvedJob | None = None) -> list[TempFile
 def temps(out: Path, resolved: ResolvedJob | None = None) -> list[TempFile]:
     """Return all temporary files, those of living owners too."""
     folders = _everywhere(out) if resolved is None else _of_job(out, resolved)
-    return [temp for folder in folders for temp in storage.temp_files(folder)]
+    return [temp for folder in dict.fromkeys(folders) for temp in storage.temp_files(folder)]
 
 
 def sweep(resolved: ResolvedJob) -> None:
     """Remove what dead processes have left half written where a job writes."""
     for temp in stale_temps(resolved.out, resolved):
-        storage.remove(temp.path)
+        storage.remove_temp(temp)
 
 
 def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
@@ -98,6 +99,8 @@ def _finished(folder: Path) -> bool:
 
 def _of_job(out: Path, resolved: ResolvedJob) -> Iterator[Path]:
     yield from _below(paths.state(out))
+    for product in resolved.products:
+        yield from product.files if product.tree else (file.parent for file in product.files)
     for split in resolved.splits.values():
         for output in split.outputs:
             yield output.folder.parent
@@ -106,6 +109,10 @@ def _of_job(out: Path, resolved: ResolvedJob) -> Iterator[Path]:
 
 def _everywhere(out: Path) -> Iterator[Path]:
     yield from _below(paths.state(out))
+    yield from (out, paths.lists(out))
+    # A tree's folder has the name that its configuration gives it.
+    if any(name.startswith("tree-") for name in storage.sizes(paths.product_marks(out))):
+        yield from (out / name for name in storage.folders(out, links=True))
     for shard_format in FORMATS:
         yield out / shard_format
         for split in storage.folders(out / shard_format, links=True):

@@ -6,20 +6,18 @@ and dangling references are refused, each with its line.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pipeline import storage
 from pipeline.errors import ConfigError
+from pipeline.stricttoml import StrictToml
 
 LAYOUTS = ("class-tars", "flat")
-_HEADER = re.compile(r"\s*\[([^\[\]]+)\]")
-_KEY = re.compile(r"([^#=]+)=")
 
 
 @dataclass(frozen=True)
@@ -40,23 +38,32 @@ class SplitConfig:
     Attributes:
         name: e.g. ``train``.
         archive: the archive's published file name.
+        folder: the split's folder in trees of images.
         layout: ``class-tars`` or ``flat``.
         shards: default number of shards.
         counts: expected images per class: ``labels:COLUMN`` or a path; None for flat splits
             that expect the images 1..`images`.
         member: flat only: regular expression of a member, its group the image's number.
-        labels: flat only: path of the list whose line n is the WNID of image n.
+        labels: flat only: path of the list whose line n is the WNID of image n; None: nobody
+            knows the classes.
         images: flat only: the number of images, each of 1..images once.
+        blacklist: flat only: path of a list of images' numbers, for `Job.skip_blacklisted`.
+        boxes: name of the archive of bounding boxes.
+        optional: prepared only when its name, or its archive's, is given.
     """
 
     name: str
     archive: str
+    folder: str
     layout: str
     shards: int
     counts: str | None = None
     member: str | None = None
     labels: Path | None = None
     images: int | None = None
+    blacklist: Path | None = None
+    boxes: str | None = None
+    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,10 @@ class DatasetConfig:
     archives: Mapping[str, ArchiveConfig]
     optional: Mapping[str, ArchiveConfig]
     splits: Mapping[str, SplitConfig]
+
+    def named(self, name: str) -> ArchiveConfig:
+        """Return the archive that the configuration calls `name`."""
+        return {**self.archives, **self.optional}[name]
 
     def archive(self, file: str) -> ArchiveConfig:
         """Return the archive with this published file name."""
@@ -98,22 +109,17 @@ def load(path: Path) -> DatasetConfig:
     return _Reader(path, text).dataset(document)
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Checks a parsed document; `where` is the dotted name of a table, "" the top level."""
-
-    path: Path
-    text: str
-
+class _Reader(StrictToml):
     def dataset(self, document: dict[str, Any]) -> DatasetConfig:
         top = self.table(document, "", {"dataset", "labels", "archives", "splits"}, {"optional"})
         labels = self.table(self.value(top, "", "labels", dict), "labels", {"table"})
-        archives = self.archives(top, "archives", set())
-        files = {archive.file for archive in archives.values()}
+        archives = self.archives(top, "archives", {})
+        optional = self.archives(top, "optional", archives) if "optional" in top else {}
         splits = {
-            name: self.split(name, value, archives)
+            name: self.split(name, value, archives, optional)
             for name, value in self.value(top, "", "splits", dict).items()
         }
+        self.check_folders(splits)
         if not splits:
             raise self.error("there is no split", "", "splits", "[splits.NAME]", "none")
         return DatasetConfig(
@@ -121,17 +127,20 @@ class _Reader:
             dataset=self.value(top, "", "dataset", str),
             label_table=self.relative(labels, "labels", "table"),
             archives=archives,
-            optional=self.archives(top, "optional", files) if "optional" in top else {},
+            optional=optional,
             splits=splits,
         )
 
     def archives(
-        self, top: dict[str, Any], section: str, taken: set[str]
+        self, top: dict[str, Any], section: str, others: Mapping[str, ArchiveConfig]
     ) -> dict[str, ArchiveConfig]:
         found = {}
-        files = set(taken)
+        files = {archive.file for archive in others.values()}
         for name, value in self.value(top, "", section, dict).items():
             where = f"{section}.{name}"
+            if name in others:
+                what = f"[{where}] has the name of another archive"
+                raise self.error(what, section, name, "a name of its own", name)
             table = self.table(value, where, {"file", "url", "md5"}, {"bytes"})
             md5 = self.value(table, where, "md5", str).lower()
             if not re.fullmatch(r"[0-9a-f]{32}", md5):
@@ -146,28 +155,35 @@ class _Reader:
             files.add(found[name].file)
         return found
 
-    def split(self, name: str, value: object, archives: Mapping[str, ArchiveConfig]) -> SplitConfig:
+    def split(
+        self,
+        name: str,
+        value: object,
+        archives: Mapping[str, ArchiveConfig],
+        optional: Mapping[str, ArchiveConfig],
+    ) -> SplitConfig:
         where = f"splits.{name}"
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_]*", name):
             raise self.error(
                 f"[{where}] is no usable name", "splits", name, "letters, digits, _", name
             )
         table = self.split_table(value, where)
-        archive = self.value(table, where, "archive", str)
-        if archive not in archives:
-            known = ", ".join(archives)
-            what = f"[{where}] archive {archive!r} is not defined"
-            raise self.error(what, where, "archive", known, archive)
+        known = {**archives, **optional}
+        archive = self.reference(table, where, "archive", known)
         flat = table["layout"] == "flat"
         return SplitConfig(
             name=name,
-            archive=self.tar(archives[archive].file, where),
+            archive=self.tar(known[archive].file, where),
+            folder=self.folder(table, where) if "folder" in table else name,
             layout=table["layout"],
             shards=self.positive(table, where, "shards"),
             counts=self.counts(table, where) if "counts" in table else None,
             member=self.pattern(table, where) if flat else None,
-            labels=self.relative(table, where, "labels") if flat else None,
+            labels=self.optional_path(table, where, "labels"),
             images=self.positive(table, where, "images") if "images" in table else None,
+            blacklist=self.optional_path(table, where, "blacklist"),
+            boxes=self.reference(table, where, "boxes", known) if "boxes" in table else None,
+            optional=archive in optional,
         )
 
     def split_table(self, value: object, where: str) -> dict[str, Any]:
@@ -176,9 +192,11 @@ class _Reader:
             expected = " or ".join(LAYOUTS)
             raise self.error(f"[{where}] layout is unknown", where, "layout", expected, str(layout))
         common = {"archive", "layout", "shards"}
+        may = {"folder", "boxes"}
         if layout == "class-tars":
-            return self.table(value, where, common | {"counts"})
-        table = self.table(value, where, common | {"member", "labels"}, {"images", "counts"})
+            return self.table(value, where, common | {"counts"}, may)
+        may |= {"labels", "images", "counts", "blacklist"}
+        table = self.table(value, where, common | {"member"}, may)
         if ("images" in table) == ("counts" in table):
             raise self.error(
                 f"[{where}] must say how many images there are",
@@ -187,38 +205,22 @@ class _Reader:
                 "one of the keys images and counts",
                 "both" if "images" in table else "neither",
             )
+        if "counts" in table and "blacklist" in table:
+            what = f"[{where}] blacklist is of images whose numbers nobody knows"
+            raise self.error(what, where, "blacklist", "the key images", "counts")
+        if "counts" in table and "labels" not in table:
+            what = f"[{where}] counts images of classes that nobody knows"
+            raise self.error(what, where, "counts", "the key labels, or images", "no labels")
         return table
 
-    def table(
-        self, value: object, where: str, required: set[str], optional: Iterable[str] = ()
-    ) -> dict[str, Any]:
-        shown = f"[{where}]" if where else "the top level"
-        known = required.union(optional)
-        if not isinstance(value, dict):
-            parent, _, key = where.rpartition(".")
-            raise self.error(f"{shown} is no table", parent, key, f"[{where}]", repr(value))
-        for key in value:
-            if key not in known:
-                raise self.unknown(key, where, known)
-        for key in sorted(required):
-            if key not in value:
-                found = ", ".join(value) or "an empty table"
-                raise self.error(f"{shown} lacks the key {key!r}", where, key, key, found)
-        return value
-
-    def value(self, table: dict[str, Any], where: str, key: str, kind: type) -> Any:
-        value = table[key]
-        if not isinstance(value, kind) or isinstance(value, bool):
-            expected = {str: "a text", int: "a whole number", dict: "a table"}[kind]
-            what = f"{f'[{where}] ' if where else ''}{key} is not {expected}"
-            raise self.error(what, where, key, expected, repr(value))
-        return value
-
-    def positive(self, table: dict[str, Any], where: str, key: str) -> int:
-        value: int = self.value(table, where, key, int)
-        if value < 1:
-            raise self.error(f"[{where}] {key} is too few", where, key, "1 or more", str(value))
-        return value
+    def check_folders(self, splits: Mapping[str, SplitConfig]) -> None:
+        seen: set[str] = set()
+        for name, split in splits.items():
+            if split.folder in seen:
+                what = f"[splits.{name}] folder is that of another split"
+                place = f"splits.{name}"
+                raise self.error(what, place, "folder", "a folder for each split", split.folder)
+            seen.add(split.folder)
 
     def pattern(self, table: dict[str, Any], where: str) -> str:
         text: str = self.value(table, where, "member", str)
@@ -231,6 +233,22 @@ class _Reader:
             what = f"[{where}] member does not say where the image's number is"
             raise self.error(what, where, "member", "one group", f"{groups} groups")
         return text
+
+    def reference(
+        self, table: dict[str, Any], where: str, key: str, archives: Mapping[str, ArchiveConfig]
+    ) -> str:
+        name: str = self.value(table, where, key, str)
+        if name not in archives:
+            what = f"[{where}] {key} {name!r} is not defined"
+            raise self.error(what, where, key, ", ".join(archives), name)
+        return name
+
+    def folder(self, table: dict[str, Any], where: str) -> str:
+        name: str = self.value(table, where, "folder", str)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+            what = f"[{where}] folder is no usable name"
+            raise self.error(what, where, "folder", "letters, digits, _ and -", repr(name))
+        return name
 
     def tar(self, file: str, where: str) -> str:
         if not file.endswith(".tar"):
@@ -254,48 +272,3 @@ class _Reader:
         if counts.startswith("labels:"):
             return counts
         return str(self.relative(table, where, "counts"))
-
-    def relative(self, table: dict[str, Any], where: str, key: str) -> Path:
-        name: str = self.value(table, where, key, str)
-        path = self.path.parent / name
-        if storage.stat(path) is None:
-            what = f"[{where}] {key} names a file that is not there"
-            raise self.error(what, where, key, "a file", str(path))
-        return path
-
-    def unknown(self, key: str, where: str, known: Iterable[str]) -> ConfigError:
-        near = difflib.get_close_matches(key, list(known), 1)
-        return ConfigError(
-            f"unknown key {key!r} in {f'[{where}]' if where else 'the top level'}",
-            file=str(self.path),
-            place=self.line(where, key),
-            expected=", ".join(sorted(known)),
-            found=key,
-            remedy=f"did you mean {near[0]!r}?" if near else "remove it, or correct its name",
-        )
-
-    def error(self, what: str, where: str, key: str, expected: str, found: str) -> ConfigError:
-        place = self.line(where, key)
-        return ConfigError(what, file=str(self.path), place=place, expected=expected, found=found)
-
-    def line(self, where: str, key: str) -> str | None:
-        """Return the line of a key, or else of the innermost table around it that has one."""
-        wanted = f"{where}.{key}".removeprefix(".")
-        section = around = ""
-        place = None
-        for number, line in enumerate(self.text.split("\n"), start=1):
-            if opened := _HEADER.match(line):
-                name = section = _bare(opened[1])
-            elif assigned := _KEY.match(line):
-                name = f"{section}.{_bare(assigned[1])}".removeprefix(".")
-            else:
-                continue
-            if f"{name}.".startswith(f"{wanted}."):
-                return f"line {number}"
-            if f"{wanted}.".startswith(f"{name}.") and len(name) > len(around):
-                around, place = name, f"line {number}"
-        return place
-
-
-def _bare(name: str) -> str:
-    return re.sub(r"[\s\"']", "", name)

@@ -9,6 +9,7 @@
      ├── InputRefused               status 3   the raw data is not what was promised
      │    ├── ArchiveMissing
      │    ├── ArchiveRefused                   wrong MD5, truncated, not a tar
+     │    ├── TreeRefused                      a folder of images is absent or holds something else
      │    ├── CountMismatch                    a class has too few or too many images
      │    ├── BadImage                         no picture in a known format
      │    └── BadAnnotation                    an annotation that cannot be understood
@@ -114,6 +115,10 @@ class ArchiveMissing(InputRefused):
 
 class ArchiveRefused(InputRefused):
     """An archive has the wrong digest, ends too early or is malformed."""
+
+
+class TreeRefused(InputRefused):
+    """A folder of images is absent, or holds what does not belong there."""
 
 
 class CountMismatch(InputRefused):

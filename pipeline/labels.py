@@ -108,6 +108,21 @@ def load_list(path: Path, table: LabelTable) -> tuple[str, ...]:
     return tuple(found)
 
 
+def load_numbers(path: Path, highest: int) -> frozenset[int]:
+    """Read a list of images' numbers, one per line.
+
+    Raises:
+        ConfigError: a line is no number of an image, or one that was there before.
+    """
+    found: set[int] = set()
+    for number, line in _lines(path):
+        image = _count(path, f"line {number}", line)
+        if not 1 <= image <= highest or image in found:
+            raise _refused(path, number, "no number of an image", f"1 to {highest}, once", line)
+        found.add(image)
+    return frozenset(found)
+
+
 def load_classes(path: Path, table: LabelTable) -> tuple[str, ...]:
     """Read a choice of classes: a WNID per line; empty lines and # comments are passed over.
 

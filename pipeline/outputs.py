@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from pipeline import facts, manifest, paths, storage
 from pipeline.errors import OutputDamaged
-from pipeline.job import Output, ResolvedJob, SplitJob
 from pipeline.manifest import Document, FileEntry
+from pipeline.resolved import ResolvedJob
+from pipeline.splitjob import Output, SplitJob
 
 
 def shard_document(out: Path, output: Output, index: int) -> Document | None:
@@ -94,20 +95,24 @@ def _merged(
         "dataset": resolved.dataset.dataset,
         "split": split.split.name,
         "format": output.format,
-        "inputs": [{"file": split.archive.file, "md5": split.archive.md5}],
+        "inputs": _inputs(split),
         "digests": {
             "catalog": split.catalog_digest,
             "plan": split.plan_digest,
             "output": output.digest,
         },
         "parameters": {
+            "box_class_filter": split.boxes.filtered if split.boxes else None,
             "classes": list(split.classes) if split.classes is not None else None,
+            "inception_threads": split.threads,
             "label_offset": output.label_offset,
             "order": resolved.job.order,
-            "seed": resolved.job.seed if resolved.job.order == "hash" else None,
+            "seed": (resolved.job.seed or 0) if resolved.job.order == "hash" else None,
             "shards": split.shards,
+            "skip_blacklisted": bool(split.expected.left_out),
         },
         "counts": {
+            "boxes": sum(shard["boxes"] for shard in documents),
             "bytes": sum(entry.bytes for entry in files) + table_entry.bytes,
             "images": split.expected.images,
             "left_out": len(left_out),
@@ -118,4 +123,16 @@ def _merged(
         "files": [entry.to_json() for entry in [*files, table_entry]],
         "repairs": repairs,
         "left_out": left_out,
+        "ignored": list(split.tree.ignored) if split.tree else [],
     }
+
+
+def _inputs(split: SplitJob) -> list[Document]:
+    """Return what an output is made of, its images first."""
+    found: list[Document] = []
+    if split.tree is not None:
+        found.append({"folder": split.tree.folder, "digest": split.tree.digest})
+    found += [{"file": archive.file, "md5": archive.md5} for archive in split.archives]
+    if split.boxes is not None and split.boxes.archive is None:
+        found.append({"annotations": split.boxes.path.name, "digest": split.boxes.digest})
+    return found

@@ -8,6 +8,9 @@
       tfrecord/<split>/<digest>/facts.parquet             what only the bytes tell, a row per image
       tfrecord/<split>/<digest>/manifest.json             written last
       tfrecord/<split>/current -> <digest>
+      bboxes.csv  bboxes.report.csv                       of train; bboxes.<split>.csv of others
+      lists/<split>.lst  synsets.txt  labels.tsv          image lists and label tables
+      train/<wnid>/*.JPEG  val/<wnid>/*.JPEG              trees, named by a split's `folder`
       .shardmill/                                         how far the work is
 """
 
@@ -109,6 +112,66 @@ def shard_facts(out: Path, digest: str, index: int) -> Path:
     return shard_marks(out, digest) / f"{index:05d}.facts.arrow"
 
 
+def product_marks(out: Path) -> Path:
+    """The folder of the marks of products whose paths carry no digest."""
+    return state(out) / "products"
+
+
+def product_mark(out: Path, name: str) -> Path:
+    """The mark of such a product: whose it is, and whether it is finished."""
+    return product_marks(out) / f"{name}.json"
+
+
+def tree_marks(out: Path, digest: str) -> Path:
+    """The folder of the marks and listings of one extracted tree."""
+    return state(out) / "trees" / digest
+
+
+def group_mark(out: Path, digest: str, index: int) -> Path:
+    """The mark of one extracted group of classes."""
+    return tree_marks(out, digest) / f"{index:05d}.json"
+
+
+def group_listing(out: Path, digest: str, index: int) -> Path:
+    """The files of one extracted group of classes, with sizes and hashes."""
+    return tree_marks(out, digest) / f"{index:05d}.files.arrow"
+
+
+def bboxes(out: Path, split: str) -> Path:
+    """The bounding boxes of a split."""
+    return out / f"{_bboxes(split)}.csv"
+
+
+def bboxes_report(out: Path, split: str) -> Path:
+    """What was repaired, dropped or refused on the way to the boxes."""
+    return out / f"{_bboxes(split)}.report.csv"
+
+
+def lists(out: Path) -> Path:
+    """The folder of image lists and label tables."""
+    return out / "lists"
+
+
+def image_list(out: Path, split: str) -> Path:
+    """The images of a split, in the form of im2rec."""
+    return lists(out) / f"{split}.lst"
+
+
+def synsets(out: Path) -> Path:
+    """The WNIDs, sorted, one per line."""
+    return lists(out) / "synsets.txt"
+
+
+def label_table(out: Path) -> Path:
+    """Every class by all conventions in use."""
+    return lists(out) / "labels.tsv"
+
+
+def tree(out: Path, folder: str) -> Path:
+    """The tree of class folders of a split."""
+    return out / folder
+
+
 def runs(out: Path) -> Path:
     """The folder of the commands that worked here, a folder each."""
     return state(out) / "runs"
@@ -182,3 +245,8 @@ def tfrecord_shard(folder: Path, name: ShardName) -> Path:
 def tfrecord_index(folder: Path, name: ShardName) -> Path:
     """The DALI index of a TFRecord file: same name, in a folder beside it."""
     return folder / "idx" / name.stem
+
+
+def _bboxes(split: str) -> str:
+    # The scripts that this file is of know boxes of the training images only.
+    return "bboxes" if split == "train" else f"bboxes.{split}"

@@ -6,6 +6,7 @@ bytes a shard, where a Parquet footer of 1,024 row groups takes 92 MB to open.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,17 +21,21 @@ from pipeline.errors import OutputDamaged
 def arrange(catalog: pa.Table, order: str, seed: int) -> pa.Table:
     """Return the rows of a catalog in the wanted order."""
     keys = catalog.column("key").to_pylist()
-    places = sharding.permutation(keys, order, seed)
+    places = sharding.permutation(keys, order, seed, catalog.column("synset").to_pylist())
     return catalog.combine_chunks().take(pa.array(places)).combine_chunks()
 
 
-def write(staged: storage.StagedFile, rows: pa.Table, shards: int) -> list[str]:
+def write(staged: storage.StagedFile, rows: pa.Table, places: Sequence[int]) -> list[str]:
     """Write a plan; equal tables give equal bytes.
+
+    Args:
+        staged: the file.
+        rows: every image, in order.
+        places: shard i holds the rows [places[i], places[i + 1]).
 
     Returns:
         A hash of each shard's rows, so that a worker can check its own without the rest.
     """
-    places = sharding.boundaries(rows.num_rows, shards)
     (whole,) = rows.combine_chunks().to_batches()
     with staged.stream() as stream, pa.ipc.new_file(stream, SCHEMA) as writer:
         for start, stop in pairwise(places):

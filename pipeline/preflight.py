@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline import manifest, outputs, paths, storage
+from pipeline import manifest, outputs, paths, products, storage
 from pipeline.config import ArchiveConfig
 from pipeline.errors import ArchiveMissing, ArchiveRefused, NoSpace, OutputConflict
-from pipeline.job import ResolvedJob, SplitJob
+from pipeline.resolved import ResolvedJob
 from pipeline.sources import ilsvrc2012
+from pipeline.splitjob import SplitJob
 
 _MARGIN = 1.02  # framing, indexes, facts and manifests, beside the pictures themselves
 
@@ -34,10 +35,13 @@ def look(resolved: ResolvedJob) -> None:
     """
     raw = Path(resolved.job.raw)
     _check_current(resolved)
+    for product in resolved.products:
+        products.check(resolved.out, product, replace=resolved.job.replace)
     needed_now = needed_archives(resolved)
     missing = [a for a in needed_now if storage.stat(raw / a.file) is None]
     if missing:
-        raise _missing(raw, missing)
+        sources = (split.boxes for split in resolved.splits.values() if split.boxes)
+        raise _missing(raw, missing, {each.archive.file for each in sources if each.archive})
     for archive in needed_now:
         _check_size(raw, archive)
     needed, free = needed_bytes(resolved), storage.free_bytes(resolved.out)
@@ -53,12 +57,15 @@ def look(resolved: ResolvedJob) -> None:
 
 def needed_archives(resolved: ResolvedJob) -> list[ArchiveConfig]:
     """Return the archives that are still to be read: those of finished splits may be gone."""
-    needed = [
-        split.archive
-        for split in resolved.splits.values()
-        if any(outputs.document(output) is None for output in split.outputs)
-    ]
-    needed += [extra for extra in resolved.extras if verified(resolved, extra) is None]
+    needed: list[ArchiveConfig] = []
+    for split in resolved.splits.values():
+        boxes = split.boxes.archive if split.boxes else None
+        if _unfinished(resolved, split):
+            needed += (each for each in split.archives if each is not boxes)
+        if boxes is not None and _lacks(resolved, f"bboxes-{split.name}"):
+            needed.append(boxes)
+    named = resolved.archives if resolved.job.wants("verify") else resolved.extras
+    needed += (archive for archive in named if verified(resolved, archive) is None)
     return list({archive.file: archive for archive in needed}.values())
 
 
@@ -66,13 +73,24 @@ def needed_bytes(resolved: ResolvedJob) -> int:
     """Return roughly how many bytes are still to be written."""
     total = 0
     for split in resolved.splits.values():
-        info = storage.stat(resolved.raw_file(split.archive))
-        share = info.size * _MARGIN * _chosen(resolved, split) if info else 0
-        for output in split.outputs:
+        share = image_bytes(resolved, split) * _MARGIN * _chosen(resolved, split)
+        for output in split.outputs if resolved.job.wants("shards") else ():
             if outputs.document(output) is None:
                 written = sum(storage.sizes(output.folder).values())
                 total += max(0, int(share) - written)
+        if resolved.job.transfer == "copy" and _lacks(resolved, f"tree-{split.name}"):
+            total += int(share)
     return total
+
+
+def image_bytes(resolved: ResolvedJob, split: SplitJob) -> int:
+    """Return roughly how many bytes the images of a split have, of whatever class."""
+    if split.tree is not None:
+        return split.tree.bytes
+    if split.archive is None:
+        return 0
+    info = storage.stat(resolved.raw_file(split.archive))
+    return info.size if info else (split.archive.bytes or 0)
 
 
 def verified(resolved: ResolvedJob, archive: ArchiveConfig) -> manifest.Document | None:
@@ -90,6 +108,27 @@ def verified(resolved: ResolvedJob, archive: ArchiveConfig) -> manifest.Document
         archive.md5,
     )
     return mark if agrees else None
+
+
+def _unfinished(resolved: ResolvedJob, split: SplitJob) -> bool:
+    """Whether something is still to be made of a split's images."""
+    if _lacks(resolved, f"tree-{split.name}"):
+        return True
+    if resolved.job.wants("shards") and any(outputs.document(o) is None for o in split.outputs):
+        return True
+    listed = paths.catalog_mark(resolved.out, split.name, split.catalog_digest)
+    return (
+        _lacks(resolved, f"list-{split.name}")
+        and manifest.load_complete(listed, resolved.out) is None
+    )
+
+
+def _lacks(resolved: ResolvedJob, name: str) -> bool:
+    """Whether a product is asked for and not finished."""
+    return any(
+        product.name == name and products.finished(resolved.out, product) is None
+        for product in resolved.products
+    )
 
 
 def _chosen(resolved: ResolvedJob, split: SplitJob) -> float:
@@ -114,14 +153,15 @@ def _check_current(resolved: ResolvedJob) -> None:
                 )
 
 
-def _missing(raw: Path, missing: list[ArchiveConfig]) -> ArchiveMissing:
+def _missing(raw: Path, missing: list[ArchiveConfig], boxes: set[str]) -> ArchiveMissing:
     lines = [f"{raw / archive.file}\nfrom {archive.url}" for archive in missing]
     count = "an archive is" if len(missing) == 1 else f"{len(missing)} archives are"
     return ArchiveMissing(
         f"{count} not there",
         file=str(raw),
         expected="\n".join(lines),
-        remedy="put them there under exactly these names, then run the same command again",
+        remedy="put them there under exactly these names, then run the same command again"
+        + ("; or say --no-boxes" if any(a.file in boxes for a in missing) else ""),
     )
 
 

@@ -14,7 +14,7 @@ from pipeline import storage
 from pipeline.errors import BadImage, OutputDamaged, ShardmillError
 from pipeline.formats import example, tfrecord
 from pipeline.images import repair
-from pipeline.records import ImageRecord, Placement
+from pipeline.records import ImageRecord, Placement, as_boxes
 
 Row = Mapping[str, Any]
 
@@ -43,7 +43,8 @@ class RecordChecker:
 
     Args:
         expected: what the shard should hold.
-        raw: folder of the archives, to compare every picture with its source; or None.
+        raw: folder of the archives or of the tree, to compare every picture with its source; or
+            None.
     """
 
     def __init__(self, expected: Expected, raw: Path | None) -> None:
@@ -62,7 +63,7 @@ class RecordChecker:
         placements = []
         wanted = len(self.expected.facts)
         with ExitStack() as stack:
-            sources = _Sources(self.raw, stack)
+            sources = stack.enter_context(storage.SourceReader(self.raw or Path()))
             for number, record in enumerate(tfrecord.read_records(file), start=1):
                 self.records += 1
                 placements.append(Placement(record.offset, record.length))
@@ -77,7 +78,7 @@ class RecordChecker:
             yield damaged(index, "the index does not fit the shard")
 
     def _check_record(
-        self, file: Path, number: int, record: tfrecord.RawRecord, sources: _Sources
+        self, file: Path, number: int, record: tfrecord.RawRecord, sources: storage.SourceReader
     ) -> Iterator[ShardmillError]:
         place = f"record {number}, byte {record.offset}"
         fact = self.expected.facts[number - 1]
@@ -137,7 +138,7 @@ class RecordChecker:
                 yield damaged(file, what, place, str(value), str(found))
 
     def _check_source(
-        self, file: Path, place: str, row: Row, stored: memoryview, sources: _Sources
+        self, file: Path, place: str, row: Row, stored: memoryview, sources: storage.SourceReader
     ) -> Iterator[OutputDamaged]:
         source = sources.read(row["source"], row["offset"], row["length"])
         mended = self.expected.repairs.get(row["key"])
@@ -150,21 +151,6 @@ class RecordChecker:
             yield damaged(file, f"{row['key']}: its source is not what was repaired", place)
         elif mended["codec"] == repair.codec() and _mend(source) != bytes(stored):
             yield damaged(file, f"{row['key']} is not the repair of its source", place)
-
-
-class _Sources:
-    """The raw files, each opened once."""
-
-    def __init__(self, raw: Path | None, stack: ExitStack) -> None:
-        self._raw = raw
-        self._stack = stack
-        self._open: dict[str, storage.RangeReader] = {}
-
-    def read(self, source: str, offset: int, length: int) -> memoryview:
-        if source not in self._open:
-            path = (self._raw or Path()) / source
-            self._open[source] = self._stack.enter_context(storage.RangeReader(path))
-        return self._open[source].read(offset, length)
 
 
 def damaged(
@@ -187,7 +173,7 @@ def _as_written(fact: Row, row: Row, stored: memoryview) -> ImageRecord:
         class_index=row["class_index"],
         synset=row["synset"],
         text=row["text"],
-        boxes=(),
+        boxes=as_boxes(row["boxes"]),
         width=fact["width"],
         height=fact["height"],
         encoded=stored,

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.storage import Buffer
 
 Box = tuple[float, float, float, float]
+
+
+def as_boxes(flat: Sequence[float]) -> tuple[Box, ...]:
+    """Return the boxes of a catalog's row, where their corners stand one after another."""
+    corners = iter(flat)
+    return tuple(zip(corners, corners, corners, corners, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

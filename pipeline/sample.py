@@ -1,41 +1,40 @@
 """A small data set in the shape of ILSVRC2012, drawn rather than photographed.
 
-It has what the real archives have: a tar of class tars, a flat tar out of name order, boxes in
-the XML layout of PASCAL VOC, and a few pictures that are not what their name says. The archives
-are those of the real set by name, so a folder that holds others of these names is refused.
+It has what the real archives have: a tar of class tars, a flat tar out of name order, test images
+without labels in a folder, boxes in the XML layout of PASCAL VOC, a few of them wrong, and a few
+pictures that are not what their name says. The archives are those of the real set by name, so a
+folder that holds others of these names is refused.
 """
 
 from __future__ import annotations
 
 import contextlib
-import gzip
 import hashlib
-import io
-import random
-import tarfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import get_args
 
 from pipeline import labels, resources, storage
 from pipeline.errors import OutputConflict, UsageError
 from pipeline.labels import LabelTable
-from pipeline.sample_shapes import Encoding, Picture, class_style, draw_picture
+from pipeline.sample_annotations import DEFECTS, Defect
+from pipeline.sample_archives import chance, draw_test, draw_train, draw_validation
+from pipeline.sample_shapes import Encoding, class_style
 from pipeline.storage import StagedFile
-
-__all__ = ["annotation_xml", "draw_picture", "draw_sample"]
 
 CONFIG = "sample.toml"
 _TABLE = "config/ilsvrc2012/synsets.tsv"
 _TRAIN = "ILSVRC2012_img_train.tar"
 _VALIDATION = "ILSVRC2012_img_val.tar"
+_TEST = "ILSVRC2012_img_test_v10102019.tar"
 _BOXES = "ILSVRC2012_bbox_train_v2.tar.gz"
+_VALIDATION_BOXES = "ILSVRC2012_bbox_val_v3.tgz"
 _URL = "drawn by shardmill sample"
 _TRAIN_SHARDS, _VALIDATION_SHARDS = 8, 2
-_MAX_CLASSES, _MAX_PER_CLASS, _MAX_VALIDATION = 1000, 1300, 50000
+_MAX_CLASSES, _MAX_PER_CLASS, _MAX_VALIDATION, _MAX_TEST = 1000, 1300, 50000, 100000
 _MAX_NUMBER = 30000
-_MTIME = 1325376000  # 2012-01-01
+_MAX_BLACKLISTED = 3
 _CONFIG = """\
 # A sample of ILSVRC2012's shape, drawn by shardmill.
 
@@ -53,48 +52,37 @@ table = "synsets.tsv"
 [archives.boxes]
 {boxes}
 
+[optional.validation-boxes]
+{validation_boxes}
+
 [splits.train]
 archive = "train"
 layout = "class-tars"
 counts = "counts.tsv"
+boxes = "boxes"
 shards = {train_shards}
 
 [splits.validation]
 archive = "validation"
+folder = "val"
 layout = "flat"
 member = 'ILSVRC2012_val_(\\d{{8}})\\.JPEG'
 labels = "validation_synsets.txt"
 images = {validation_images}
+boxes = "validation-boxes"
+blacklist = "validation_blacklist.txt"
 shards = {validation_shards}
 """
-_ANNOTATION = """\
-<annotation>
-\t<folder>{wnid}</folder>
-\t<filename>{stem}</filename>
-\t<source>
-\t\t<database>ILSVRC_2012</database>
-\t</source>
-\t<size>
-\t\t<width>{width}</width>
-\t\t<height>{height}</height>
-\t\t<depth>3</depth>
-\t</size>
-\t<segmented>0</segmented>
-{objects}</annotation>
-"""
-_OBJECT = """\
-\t<object>
-\t\t<name>{wnid}</name>
-\t\t<pose>Unspecified</pose>
-\t\t<truncated>0</truncated>
-\t\t<difficult>0</difficult>
-\t\t<bndbox>
-\t\t\t<xmin>{box[0]}</xmin>
-\t\t\t<ymin>{box[1]}</ymin>
-\t\t\t<xmax>{box[2]}</xmax>
-\t\t\t<ymax>{box[3]}</ymax>
-\t\t</bndbox>
-\t</object>
+_TEST_CONFIG = """
+[optional.test]
+{test}
+
+[splits.test]
+archive = "test"
+layout = "flat"
+member = '(?:test/)?ILSVRC2012_test_(\\d{{8}})\\.JPEG'
+images = {test_images}
+shards = 1
 """
 _ODD_ENCODINGS = tuple(encoding for encoding in get_args(Encoding) if encoding != "usual")
 
@@ -105,6 +93,7 @@ def draw_sample(
     train_classes: int = 8,
     images_per_class: int = 12,
     validation_images: int = 24,
+    test_images: int = 8,
     seed: int = 0,
     quirks: bool = True,
 ) -> Path:
@@ -118,9 +107,11 @@ def draw_sample(
         train_classes: how many of the 1,000 classes, 1 to 1,000.
         images_per_class: training images in each, 1 to 1,300.
         validation_images: 1 to 50,000.
+        test_images: up to 100,000; 0 leaves the test set out.
         seed: other pictures for another seed.
         quirks: encode one training image each in gray, progressive, 4:4:4 and CMYK, and one
-            as a PNG; with fewer than five images, the first of these.
+            as a PNG; with fewer than five images, the first of these. Spoil some annotations
+            too (`annotation_defects`).
 
     Returns:
         The path of the dataset configuration that describes it.
@@ -129,53 +120,70 @@ def draw_sample(
         UsageError: a number is out of its range.
         OutputConflict: the folder holds other archives of these names, and no sample.
     """
-    _check("train_classes", train_classes, _MAX_CLASSES)
-    _check("images_per_class", images_per_class, _MAX_PER_CLASS)
-    _check("validation_images", validation_images, _MAX_VALIDATION)
+    _check("train_classes", train_classes, 1, _MAX_CLASSES)
+    _check("images_per_class", images_per_class, 1, _MAX_PER_CLASS)
+    _check("validation_images", validation_images, 1, _MAX_VALIDATION)
+    _check("test_images", test_images, 0, _MAX_TEST)
     shipped = resources.shipped(_TABLE)
     table = labels.load_table(shipped)
-    classes = _choose_classes(table, train_classes, seed)
-    stems = {wnid: _stems(wnid, images_per_class, seed) for wnid in classes}
+    stems = _train_stems(table, train_classes, images_per_class, seed)
     odd = _odd_encodings(stems, seed) if quirks else {}
-    train, boxes = _draw_train(table, stems, odd, seed)
-    truth = _validation_labels(classes, validation_images, seed)
+    defects = _defects(stems, seed) if quirks else {}
+    train, boxes = draw_train(table, stems, odd, defects, seed)
+    truth = _spread(stems, validation_images, seed, "validation")
+    validation, validation_boxes = draw_validation(table, truth, seed)
     files = {
         _TRAIN: train,
         _BOXES: boxes,
-        _VALIDATION: _draw_validation(table, truth, seed),
+        _VALIDATION: validation,
+        _VALIDATION_BOXES: validation_boxes,
         "synsets.tsv": storage.read_bytes(shipped),
-        "counts.tsv": "".join(f"{wnid}\t{len(stems[wnid])}\n" for wnid in classes).encode(),
-        "validation_synsets.txt": "".join(f"{wnid}\n" for wnid in truth).encode(),
+        "counts.tsv": _lines(f"{wnid}\t{len(group)}" for wnid, group in stems.items()),
+        "validation_synsets.txt": _lines(truth),
+        "validation_blacklist.txt": _lines(_blacklist(validation_images, seed)),
     }
-    files[CONFIG] = _config(files, len(classes) * images_per_class, len(truth)).encode()
+    if test_images:
+        files[_TEST] = draw_test(table, _spread(stems, test_images, seed, "test"), seed)
+    files[CONFIG] = _config(files, train_classes * images_per_class, len(truth), test_images)
     _publish(raw, files)
     return raw / CONFIG
 
 
-def annotation_xml(wnid: str, stem: str, picture: Picture) -> bytes:
-    """Return the boxes of a picture in the layout of ILSVRC2012's files (PASCAL VOC, tabs)."""
-    objects = "".join(_OBJECT.format(wnid=wnid, box=box) for box in picture.boxes)
-    return _ANNOTATION.format(
-        wnid=wnid, stem=stem, width=picture.width, height=picture.height, objects=objects
-    ).encode()
+def annotation_defects(
+    *, train_classes: int = 8, images_per_class: int = 12, seed: int = 0
+) -> dict[str, Defect]:
+    """Return which training annotations `draw_sample` spoils, and how.
+
+    Returns:
+        Member of the archive of boxes -> its defect; each of `DEFECTS` once, or the first of
+        them, one for each image.
+    """
+    table = labels.load_table(resources.shipped(_TABLE))
+    stems = _train_stems(table, train_classes, images_per_class, seed)
+    defects = _defects(stems, seed)
+    return {f"{stem.partition('_')[0]}/{stem}.xml": defect for stem, defect in defects.items()}
 
 
-def _check(name: str, value: int, highest: int) -> None:
-    if not 1 <= value <= highest:
+def _check(name: str, value: int, lowest: int, highest: int) -> None:
+    if not lowest <= value <= highest:
         raise UsageError(
-            f"{name} is out of its range", expected=f"1 to {highest}", found=str(value)
+            f"{name} is out of its range", expected=f"{lowest} to {highest}", found=str(value)
         )
 
 
-def _rng(seed: int, subject: str) -> random.Random:
-    return random.Random(f"{seed}/{subject}")  # noqa: S311 - drawing, no secret
+def _train_stems(
+    table: LabelTable, classes: int, images_per_class: int, seed: int
+) -> dict[str, list[str]]:
+    """Class -> names of its images without suffix."""
+    chosen = _choose_classes(table, classes, seed)
+    return {wnid: _stems(wnid, images_per_class, seed) for wnid in chosen}
 
 
 def _choose_classes(table: LabelTable, count: int, seed: int) -> list[str]:
     """Choose classes, sorted; no shape comes again before every shape has come."""
     seen: Counter[str] = Counter()
     ranked = []
-    for wnid in _rng(seed, "classes").sample(table.wnids, len(table.wnids)):
+    for wnid in chance(seed, "classes").sample(table.wnids, len(table.wnids)):
         shape = class_style(wnid).shape
         ranked.append((seen[shape], wnid))
         seen[shape] += 1
@@ -185,78 +193,56 @@ def _choose_classes(table: LabelTable, count: int, seed: int) -> list[str]:
 
 def _stems(wnid: str, count: int, seed: int) -> list[str]:
     """Names without suffix, in no order; no two numbers follow one another."""
-    rng = _rng(seed, f"{wnid}/numbers")
+    rng = chance(seed, f"{wnid}/numbers")
     return [f"{wnid}_{number}" for number in rng.sample(range(1, _MAX_NUMBER, 2), count)]
 
 
 def _odd_encodings(stems: Mapping[str, Sequence[str]], seed: int) -> dict[str, Encoding]:
     every = [stem for group in stems.values() for stem in group]
-    chosen = _rng(seed, "quirks").sample(every, min(len(every), len(_ODD_ENCODINGS)))
+    chosen = chance(seed, "quirks").sample(every, min(len(every), len(_ODD_ENCODINGS)))
     return dict(zip(chosen, _ODD_ENCODINGS, strict=False))
 
 
-def _validation_labels(classes: Sequence[str], count: int, seed: int) -> list[str]:
-    """The class of each validation image: as evenly as can be, in no order."""
-    truth = [classes[number % len(classes)] for number in range(count)]
-    _rng(seed, "validation").shuffle(truth)
+def _defects(stems: Mapping[str, Sequence[str]], seed: int) -> dict[str, Defect]:
+    every = [stem for group in stems.values() for stem in group]
+    chosen = chance(seed, "defects").sample(every, min(len(every), len(DEFECTS)))
+    return dict(zip(chosen, DEFECTS, strict=False))
+
+
+def _spread(classes: Iterable[str], count: int, seed: int, split: str) -> list[str]:
+    """The class of each image of a split: as evenly as can be, in no order."""
+    among = list(classes)
+    truth = [among[number % len(among)] for number in range(count)]
+    chance(seed, split).shuffle(truth)
     return truth
 
 
-def _draw_train(
-    table: LabelTable,
-    stems: Mapping[str, Sequence[str]],
-    odd: Mapping[str, Encoding],
-    seed: int,
-) -> tuple[bytes, bytes]:
-    """Return the tar of class tars, and the compressed tar of annotations."""
-    class_tars: dict[str, bytes] = {}
-    annotations: dict[str, bytes | None] = {}
-    for wnid, group in stems.items():
-        words = table.words[table.index[wnid]]
-        members = {}
-        annotations[wnid] = None
-        for stem in group:
-            picture = draw_picture(_rng(seed, stem), wnid, words, encoding=odd.get(stem, "usual"))
-            members[f"{stem}.JPEG"] = picture.encoded
-            annotations[f"{wnid}/{stem}.xml"] = annotation_xml(wnid, stem, picture)
-        class_tars[f"{wnid}.tar"] = _tar(members)
-    return _tar(class_tars), gzip.compress(_tar(annotations), mtime=0)
+def _blacklist(images: int, seed: int) -> list[int]:
+    """Numbers of validation images, at most a third of them."""
+    count = min(_MAX_BLACKLISTED, images // 3)
+    return sorted(chance(seed, "blacklist").sample(range(1, images + 1), count))
 
 
-def _draw_validation(table: LabelTable, truth: Sequence[str], seed: int) -> bytes:
-    """Return the flat tar: the images of even number first, so that it is not in name order."""
-    members = {}
-    for number in sorted(range(1, len(truth) + 1), key=lambda number: number % 2):
-        name = f"ILSVRC2012_val_{number:08d}"
-        wnid = truth[number - 1]
-        picture = draw_picture(_rng(seed, name), wnid, table.words[table.index[wnid]])
-        members[f"{name}.JPEG"] = picture.encoded
-    return _tar(members)
+def _lines(values: Iterable[object]) -> bytes:
+    return "".join(f"{value}\n" for value in values).encode()
 
 
-def _tar(members: Mapping[str, bytes | None]) -> bytes:
-    """Return an uncompressed tar with the members in the order given; None makes a folder."""
-    output = io.BytesIO()
-    with tarfile.open(fileobj=output, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, content in members.items():
-            member = tarfile.TarInfo(name)
-            member.mtime = _MTIME
-            member.mode = 0o644 if content is not None else 0o755
-            member.type = tarfile.REGTYPE if content is not None else tarfile.DIRTYPE
-            member.size = len(content or b"")
-            tar.addfile(member, io.BytesIO(content or b""))
-    return output.getvalue()
-
-
-def _config(files: Mapping[str, bytes], train_images: int, validation_images: int) -> str:
-    return _CONFIG.format(
+def _config(
+    files: Mapping[str, bytes], train_images: int, validation_images: int, test_images: int
+) -> bytes:
+    text = _CONFIG.format(
         train=_archive(_TRAIN, files[_TRAIN]),
         validation=_archive(_VALIDATION, files[_VALIDATION]),
         boxes=_archive(_BOXES, files[_BOXES]),
+        validation_boxes=_archive(_VALIDATION_BOXES, files[_VALIDATION_BOXES]),
         train_shards=min(_TRAIN_SHARDS, train_images),
         validation_shards=min(_VALIDATION_SHARDS, validation_images),
         validation_images=validation_images,
     )
+    if test_images:
+        test = _archive(_TEST, files[_TEST])
+        text += _TEST_CONFIG.format(test=test, test_images=test_images)
+    return text.encode()
 
 
 def _archive(name: str, content: bytes) -> str:

@@ -1,33 +1,53 @@
-"""Which image goes where: orders and shard boundaries, pure functions of their arguments."""
+"""Which image goes where: orders and shard boundaries, pure functions of their arguments.
+
+The order ``inception`` and the boundaries that go with it are those of TensorFlow's Inception
+and Slim (``build_imagenet_data.py``) and of the scripts made after them: files listed class by
+class, shuffled with seed 12345, divided among threads and only then among each thread's shards.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import random
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-ORDERS = ("hash", "name")
+from pipeline.errors import UsageError
+
+ORDERS = ("hash", "name", "inception")
 SEED_LIMIT = 1 << 64
+_INCEPTION_SEED = 12345
 
 
-def permutation(keys: Sequence[str], order: str, seed: int) -> npt.NDArray[np.int64]:
+def permutation(
+    keys: Sequence[str], order: str, seed: int, groups: Sequence[str] | None = None
+) -> npt.NDArray[np.int64]:
     """Return the places of the keys in the wanted order.
 
     ``hash`` sorts by the BLAKE2b-128 of each UTF-8 key, keyed by the seed as 8 little-endian
     bytes, ties by the key itself. It depends on nothing else: not on the order in which keys
     were listed, not on the machine. ``name`` sorts by the UTF-8 bytes of the keys.
+    ``inception`` sorts by group, then as ``name``, and shuffles with CPython's
+    ``random.shuffle``, whose sequence for a seed is the same in every Python 3.
 
     Args:
         keys: unique names.
         order: one of `ORDERS`.
         seed: 0 <= seed < 2**64; used by ``hash`` only.
+        groups: the WNID of each key, "" where there is none; used by ``inception`` only, which
+            cannot do without.
 
     Returns:
         int64 of shape [len(keys)]: place p of the result holds the place in `keys` of the
         image that comes p-th.
     """
+    if order == "inception":
+        if groups is None:
+            raise ValueError("the inception order needs the class of each image")
+        return _inception(keys, groups)
     names = np.array([key.encode() for key in keys], dtype=object)
     if order == "name":
         return np.argsort(names, kind="stable").astype(np.int64)
@@ -37,12 +57,73 @@ def permutation(keys: Sequence[str], order: str, seed: int) -> npt.NDArray[np.in
     return found
 
 
-def boundaries(images: int, shards: int) -> list[int]:
+def boundaries(images: int, shards: int, threads: int | None = None) -> list[int]:
     """Return shards + 1 places: shard i holds [places[i], places[i + 1]).
 
     Sizes differ by at most one.
+
+    Args:
+        images: how many there are.
+        shards: at most as many.
+        threads: None: shard i begins at the floor of i * images / shards. Else the boundaries
+            of the Inception scripts, in two steps and in floating point, for so many threads; a
+            divisor of `shards` (`check_threads`).
     """
-    return [shard * images // shards for shard in range(shards + 1)]
+    if threads is None:
+        return [shard * images // shards for shard in range(shards + 1)]
+    places = [0]
+    for start, stop in pairwise(_evenly(0, images, threads)):
+        places += _evenly(start, stop, shards // threads)[1:]
+    return places
+
+
+def check_threads(shards: int, threads: int, images: int, split: str) -> None:
+    """Check that so many threads can divide the images of a split among its shards.
+
+    Raises:
+        UsageError: the shards cannot be shared evenly among the threads, or one would be empty.
+    """
+    found = f"{shards} shards, {threads} threads, {images} images"
+    if not 1 <= shards <= images:
+        raise UsageError(
+            f"--shards {split}={shards}: a shard would be empty, and none may be",
+            expected=f"1 to {images}, the number of images",
+            found=found,
+            remedy=f"say --shards {split}=N with N in that range and --inception-threads "
+            "with a divisor of N",
+        )
+    if threads < 1 or shards % threads:
+        raise UsageError(
+            f"--inception-threads {threads} cannot share --shards {split}={shards} evenly",
+            expected="a number of threads that divides the number of shards",
+            found=found,
+            remedy="say " + " or ".join(_what_fits(shards, threads, images, split)),
+        )
+
+
+def _what_fits(shards: int, threads: int, images: int, split: str) -> list[str]:
+    """Return the nearest options: fewer threads, or a multiple of the threads as shards."""
+    most = max(1, min(threads, shards))
+    divisor = next(each for each in range(most, 0, -1) if shards % each == 0)
+    ways = [f"--inception-threads {divisor}"]
+    if 1 <= threads <= images:
+        batch = min(max(1, round(shards / threads)), images // threads)
+        ways.append(f"--shards {split}={batch * threads}")
+    return ways
+
+
+def _inception(keys: Sequence[str], groups: Sequence[str]) -> npt.NDArray[np.int64]:
+    ranks = [(group.encode(), key.encode()) for group, key in zip(groups, keys, strict=True)]
+    listed = np.array(sorted(range(len(ranks)), key=ranks.__getitem__), dtype=np.int64)
+    index = list(range(len(ranks)))
+    random.Random(_INCEPTION_SEED).shuffle(index)  # noqa: S311 - a fixed order, no secret
+    return listed[np.array(index, dtype=np.int64)]
+
+
+def _evenly(start: int, stop: int, pieces: int) -> list[int]:
+    """Return where the pieces begin and the last one ends, rounded as the scripts round."""
+    places: list[int] = np.linspace(start, stop, pieces + 1).astype(np.int64).tolist()
+    return places
 
 
 def _hashes(names: Sequence[bytes] | npt.NDArray[np.object_], seed: int) -> list[bytes]:

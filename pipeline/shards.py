@@ -15,10 +15,10 @@ from pipeline import facts, manifest, paths, storage
 from pipeline.errors import ArchiveRefused, BadImage, TransientError
 from pipeline.formats.tfrecord import TFRecordWriter
 from pipeline.images import header, repair
-from pipeline.job import Output
 from pipeline.manifest import FileEntry
 from pipeline.paths import ShardName
-from pipeline.records import ImageRecord
+from pipeline.records import ImageRecord, as_boxes
+from pipeline.splitjob import Output
 
 _AHEAD = 64  # pictures that the kernel is asked for before they are read
 _SHOWN = 10
@@ -76,10 +76,11 @@ def write_shard(
     out: Path,
     name: ShardName,
     rows: pa.RecordBatch,
-    raw: Mapping[str, Path],
+    root: Path,
     outputs: Sequence[Output],
     *,
     verified: Mapping[str, storage.FileInfo] | None = None,
+    whole_files: bool = False,
     on_bad_image: str = "fail",
     progress: Callable[[int], None] | None = None,
 ) -> int:
@@ -89,10 +90,12 @@ def write_shard(
         out: the output folder.
         name: which shard.
         rows: the shard's rows of the plan, in record order.
-        raw: source name -> file that holds its bytes.
+        root: folder that the rows' sources are relative to.
         outputs: what to write; each is published by itself, its shard manifest last.
         verified: source name -> size and time of the file when it was verified; a file that
             looks different, before or after it was read, is not trusted. None: not checked.
+        whole_files: whether each picture is a file by itself, as in a tree; one that is longer
+            than its row says is not trusted.
         on_bad_image: ``fail`` raises after the whole shard was looked at; ``skip`` leaves the
             image out and says so in the manifest.
         progress: called with the images done so far, every 64.
@@ -103,13 +106,11 @@ def write_shard(
         ArchiveRefused: a source ends before an image that the plan places there.
     """
     with ExitStack() as stack:
-        readers = {
-            source: stack.enter_context(storage.RangeReader(path)) for source, path in raw.items()
-        }
-        _check_unchanged(readers, verified)
+        sources = stack.enter_context(storage.SourceReader(root))
+        check_unchanged(sources, verified)
         writers = [stack.enter_context(_OutputWriter(out, name, output)) for output in outputs]
         left_out: list[LeftOut] = []
-        for done, picture in enumerate(pictures(rows, readers), start=1):
+        for done, picture in enumerate(pictures(rows, sources, whole_files), start=1):
             if isinstance(picture, LeftOut):
                 left_out.append(picture)
             else:
@@ -121,14 +122,14 @@ def write_shard(
             raise _refused(left_out)
         if writers and len(left_out) == rows.num_rows:
             raise _refused(left_out, all_of=name)
-        _check_unchanged(readers, verified)
+        check_unchanged(sources, verified)
         for writer in writers:
             writer.publish(left_out)
         return int(rows.num_rows) - len(left_out)
 
 
 def pictures(
-    rows: pa.RecordBatch, readers: Mapping[str, storage.RangeReader]
+    rows: pa.RecordBatch, sources: storage.SourceReader, whole_files: bool = False
 ) -> Iterator[Picture | LeftOut]:
     """Yield the images of a shard, read in order and repaired where they must be.
 
@@ -136,18 +137,24 @@ def pictures(
     """
     columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
     ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
-    for source, offset, length in ranges[:_AHEAD]:
-        readers[source].will_need(offset, length)
+    for wanted in ranges[:_AHEAD]:
+        sources.will_need(*wanted)
     for place, (source, offset, length) in enumerate(ranges):
         if place + _AHEAD < len(ranges):
-            later, start, size = ranges[place + _AHEAD]
-            readers[later].will_need(start, size)
+            sources.will_need(*ranges[place + _AHEAD])
         key = columns["key"][place]
-        data = readers[source].read(offset, length)
+        data = sources.read(source, offset, length)
+        if whole_files and sources.now(source).size > length:
+            raise TransientError(
+                "the file has grown since the tree was listed",
+                file=str(sources.path(source)),
+                expected=f"{length} bytes",
+                remedy="leave the tree alone while a command is at work, then run it again",
+            )
         if len(data) != length:
             raise ArchiveRefused(
                 "the file ends before an image that it should hold",
-                file=str(readers[source].path),
+                file=str(sources.path(source)),
                 place=f"{key}, offset {offset}",
                 expected=f"{length} bytes",
                 found=f"{len(data)} bytes",
@@ -177,12 +184,29 @@ def _picture(columns: Mapping[str, list[Any]], place: int, data: memoryview) -> 
         class_index=columns["class_index"][place],
         synset=columns["synset"][place],
         text=columns["text"][place],
-        boxes=(),
+        boxes=as_boxes(columns["boxes"][place]),
         width=found.width,
         height=found.height,
         encoded=encoded,
     )
     return Picture(record, found.mode, content_hash, mended)
+
+
+def check_unchanged(
+    sources: storage.SourceReader, verified: Mapping[str, storage.FileInfo] | None
+) -> None:
+    """Check that files look as they did when they were verified; None: not asked.
+
+    Raises:
+        TransientError: one does not.
+    """
+    for source, info in (verified or {}).items():
+        if sources.now(source) != info:
+            raise TransientError(
+                "the file was changed after it was verified",
+                file=str(sources.path(source)),
+                remedy="leave it alone while a command is at work: it is verified again",
+            )
 
 
 class _OutputWriter:
@@ -194,6 +218,7 @@ class _OutputWriter:
         self.output = output
         self.facts = facts.FactsBuilder(name.index)
         self.repairs: list[Repair] = []
+        self.boxes = 0
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -212,6 +237,7 @@ class _OutputWriter:
         reason = picture.repair.reason if picture.repair else None
         size = (record.width, record.height)
         self.facts.add(record.key, placement, size, picture.mode, reason, picture.xxh3_128)
+        self.boxes += len(record.boxes)
         if picture.repair:
             self.repairs.append(picture.repair)
 
@@ -233,6 +259,7 @@ class _OutputWriter:
             "split": self.name.split,
             "shard": number,
             "records": self.facts.records,
+            "boxes": self.boxes,
             "files": [entry.to_json() for entry in written],
             "repairs": [mended.to_json() for mended in self.repairs],
             "left_out": [image.to_json() for image in left_out],
@@ -245,18 +272,6 @@ class _OutputWriter:
 
     def _entry(self, staged: storage.StagedFile, content_hash: str) -> FileEntry:
         return FileEntry(str(staged.path.relative_to(self.out)), staged.size, content_hash)
-
-
-def _check_unchanged(
-    readers: Mapping[str, storage.RangeReader], verified: Mapping[str, storage.FileInfo] | None
-) -> None:
-    for source, info in (verified or {}).items():
-        if readers[source].now() != info:
-            raise TransientError(
-                "the file was changed after it was verified",
-                file=str(readers[source].path),
-                remedy="leave it alone while a command is at work: it is verified again",
-            )
 
 
 def _refused(left_out: Sequence[LeftOut], all_of: ShardName | None = None) -> BadImage:

@@ -6,9 +6,12 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline import manifest, outputs, paths, preflight, storage
-from pipeline.job import Job, Output, ResolvedJob, SplitJob
+from pipeline import extraction, manifest, outputs, paths, preflight, products, storage
+from pipeline.job import Job
 from pipeline.manifest import Document
+from pipeline.products import Product
+from pipeline.resolved import ResolvedJob
+from pipeline.splitjob import Output, SplitJob
 
 _MARK = re.compile(r"(\d{5,})\.json")
 
@@ -21,7 +24,7 @@ class OutputState:
         split: name of the split.
         format: shard format.
         digest: of the output.
-        verified: its archive was verified and has not changed since.
+        verified: its archive was verified and has not changed since, or it lies in a tree.
         catalog: its catalog is there.
         planned: its plan is there.
         shards_done: finished shards.
@@ -70,13 +73,30 @@ def survey(resolved: ResolvedJob) -> list[OutputState]:
         _state(resolved, split, output)
         for split in resolved.splits.values()
         for output in split.outputs
+        if resolved.job.wants("shards")
     ]
+
+
+def survey_products(resolved: ResolvedJob) -> dict[str, bool]:
+    """Return name -> finished for every product of a job whose path carries no digest."""
+    return {
+        product.name: products.finished(resolved.out, product) is not None
+        for product in resolved.products
+    }
 
 
 def published_shards(out: Path, digest: str) -> set[int]:
     """Return the numbers of the shards that have a manifest, by one listing."""
     names = storage.sizes(paths.shard_marks(out, digest))
     return {int(match[1]) for name in names if (match := _MARK.fullmatch(name))}
+
+
+def extracted_images(resolved: ResolvedJob, product: Product) -> int:
+    """Return how many images of a tree lie in finished groups of classes, by one listing."""
+    names = storage.sizes(paths.tree_marks(resolved.out, product.digest))
+    done = {int(match[1]) for name in names if (match := _MARK.fullmatch(name))}
+    groups = extraction.groups(resolved.splits[product.split].expected.counts)
+    return sum(group.images for group in groups if group.index in done)
 
 
 def record_job(resolved: ResolvedJob) -> None:
@@ -110,12 +130,12 @@ def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputStat
         done, written = set(range(split.shards)), int(whole["counts"]["bytes"])
     else:
         done, written = _finished(out, output, split.shards)
-    info = storage.stat(resolved.raw_file(split.archive))
+    archive = split.archive
     return OutputState(
         split=name,
         format=output.format,
         digest=output.digest,
-        verified=preflight.verified(resolved, split.archive) is not None,
+        verified=archive is None or preflight.verified(resolved, archive) is not None,
         catalog=_there(paths.catalog_mark(out, name, split.catalog_digest), out),
         planned=_there(paths.plan_mark(out, name, split.plan_digest), out),
         shards_done=len(done),
@@ -123,7 +143,7 @@ def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputStat
         images_done=sum(sizes[index] for index in done),
         images=split.expected.images,
         bytes_done=written,
-        bytes_expected=info.size if info else (split.archive.bytes or 0),
+        bytes_expected=preflight.image_bytes(resolved, split),
         complete=whole is not None,
         current=storage.pointed(paths.current(out, output.format, name)) == output.digest,
         left_out=whole["counts"]["left_out"] if whole else 0,

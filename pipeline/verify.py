@@ -96,31 +96,37 @@ def open_output(out: Path, folder: Path) -> FinishedOutput:
 
 
 def check_sources(output: FinishedOutput, raw: Path) -> None:
-    """Check that the archives are there to compare with.
+    """Check that there is something to compare the pictures with.
 
     Raises:
         ArchiveMissing: one is not.
     """
-    for archive in output.document["inputs"]:
-        if storage.stat(raw / archive["file"]) is None:
-            raise ArchiveMissing(
-                "the archive to compare with is not there",
-                file=str(raw / archive["file"]),
-                expected=f"the archive of MD5 {archive['md5']}",
-                remedy="name the folder that holds it with --against",
-            )
+    images = output.document["inputs"][0]
+    if "folder" in images:
+        path, what = raw / images["folder"], "the tree that it was made from"
+        there = not storage.is_empty(path)
+    else:
+        path, what = raw / images["file"], f"the archive of MD5 {images['md5']}"
+        there = storage.stat(path) is not None
+    if not there:
+        raise ArchiveMissing(
+            "what to compare with is not there",
+            file=str(path),
+            expected=what,
+            remedy="name the folder that holds it with --against",
+        )
 
 
 def check_tables(output: FinishedOutput) -> list[ShardmillError]:
     """Check the facts and the plan, on which the checks of the shards rely."""
-    damage = _file_damage(output.folder, manifest.files_of(output.document)[-1])
+    damage = file_damage(output.folder, manifest.files_of(output.document)[-1])
     if storage.stat(output.plan) is not None:
         try:
             mark = manifest.load(output.plan_mark)
         except ShardmillError as error:
             return [*damage, error]
         for entry in manifest.files_of(mark):
-            damage += _file_damage(output.out, entry)
+            damage += file_damage(output.out, entry)
     return damage
 
 
@@ -130,7 +136,7 @@ def check_shard(output: FinishedOutput, shard: int, raw: Path | None) -> ShardCh
     Args:
         output: where it belongs.
         shard: 0-based number.
-        raw: folder of the archives, to compare every picture with its source; or None.
+        raw: folder of the archives or tree, to compare each picture with its source; or None.
     """
     count = output.shards
     name = ShardName(output.document["split"], shard, count)
@@ -139,7 +145,7 @@ def check_shard(output: FinishedOutput, shard: int, raw: Path | None) -> ShardCh
     entries = {entry.file: entry for entry in manifest.files_of(output.document)}
     damage: list[ShardmillError] = []
     for path in (file, index):
-        damage += _file_damage(output.folder, entries[str(path.relative_to(output.folder))])
+        damage += file_damage(output.folder, entries[str(path.relative_to(output.folder))])
     checker = RecordChecker(_expected(output, shard), raw)
     try:
         for error in checker.check(file, index):
@@ -187,7 +193,8 @@ def _expected(output: FinishedOutput, shard: int) -> Expected:
     )
 
 
-def _file_damage(base: Path, entry: manifest.FileEntry) -> list[ShardmillError]:
+def file_damage(base: Path, entry: manifest.FileEntry) -> list[ShardmillError]:
+    """Return what is wrong with a file, by its size and its hash."""
     path = base / entry.file
     info = storage.stat(path)
     if info is None:

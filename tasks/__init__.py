@@ -4,18 +4,39 @@ A task holds parameters, calls `pipeline`, and publishes; what it means to do a 
 there.
 """
 
+from tasks.annotations import WriteBoxes
 from tasks.archives import CheckInputs, VerifyArchive
-from tasks.datasets import PrepareImageNet
-from tasks.lists import BuildCatalog, BuildPlan
+from tasks.datasets import MakeProducts
+from tasks.lists import BuildCatalog, BuildPlan, WriteLabels, WriteList
+from tasks.roots import (
+    BoundingBoxes,
+    ExtractTrain,
+    ImageList,
+    PrepareImageNet,
+    ReorganiseValidation,
+    VerifyArchives,
+)
 from tasks.shards import SetCurrent, WriteManifest, WriteShard
+from tasks.trees import ExtractClasses, ExtractTree
 
 __all__ = [
+    "BoundingBoxes",
     "BuildCatalog",
     "BuildPlan",
     "CheckInputs",
+    "ExtractClasses",
+    "ExtractTrain",
+    "ExtractTree",
+    "ImageList",
+    "MakeProducts",
     "PrepareImageNet",
+    "ReorganiseValidation",
     "SetCurrent",
     "VerifyArchive",
+    "VerifyArchives",
+    "WriteBoxes",
+    "WriteLabels",
+    "WriteList",
     "WriteManifest",
     "WriteShard",
 ]

@@ -9,7 +9,9 @@ import luigi
 from pipeline import manifest, paths, preflight, storage
 from pipeline.archives import index
 from pipeline.config import ArchiveConfig
+from pipeline.errors import TransientError
 from pipeline.manifest import Document, FileEntry
+from pipeline.splitjob import SplitJob
 from tasks.base import ShardmillTask, Volume
 
 
@@ -111,6 +113,29 @@ class VerifyArchive(ShardmillTask):
         mark = paths.archive_mark(self.folder, self.archive, found.size, found.mtime_ns)
         storage.publish_bytes(mark, manifest.serialise(document))
         return Volume(size=found.size)
+
+
+def of_images(task: ShardmillTask, split: SplitJob) -> list[CheckInputs | VerifyArchive]:
+    """Return what looks at the images of a split: a changed archive is verified again."""
+    return [inputs(task), *([verification(task, split.archive)] if split.archive else [])]
+
+
+def seen_images(task: ShardmillTask, split: SplitJob) -> dict[str, storage.FileInfo]:
+    """Return how the archive of a split looked when it was verified; nothing of a tree.
+
+    Raises:
+        TransientError: it has changed since.
+    """
+    if split.archive is None:
+        return {}
+    mark = preflight.verified(task.resolved, split.archive)
+    if mark is None:
+        raise TransientError(
+            "the archive was changed after it was verified",
+            file=split.archive.file,
+            remedy="leave it alone while a command is at work: it is verified again",
+        )
+    return {split.archive.file: storage.FileInfo(mark["size"], mark["mtime_ns"])}
 
 
 def inputs(task: ShardmillTask) -> CheckInputs:

@@ -16,8 +16,9 @@ from luigi.parameter import ParameterVisibility
 
 from pipeline import paths, progress, storage
 from pipeline.errors import ShardmillError
-from pipeline.job import Job, ResolvedJob, resolve
+from pipeline.job import Job
 from pipeline.manifest import Document
+from pipeline.resolved import ResolvedJob, resolve
 from tasks.processes import die_with_worker, report, run_name, stop_siblings
 
 logger = logging.getLogger("luigi-interface")
@@ -81,6 +82,10 @@ class ShardmillTask(luigi.Task):
     def document(self) -> Document | None:
         """Return that document if the product is complete, else None."""
         raise TypeError(f"{type(self).__name__} has no document")
+
+    def forget(self) -> None:
+        """Have the product made anew, because it was found damaged."""
+        storage.remove(self.mark())
 
     def make(self) -> Volume:
         """Make the product; return what was handled."""

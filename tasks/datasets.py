@@ -1,132 +1,69 @@
-"""The roots: what a person asks for."""
+"""What a job consists of: the last task of each of its products."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import luigi
+from luigi.parameter import ParameterVisibility
 
-from pipeline import resources
-from pipeline.errors import UsageError
-from pipeline.job import Job, resolve
+from pipeline.job import Job
+from pipeline.products import Product
+from pipeline.resolved import ResolvedJob, resolve
+from tasks.annotations import WriteBoxes
 from tasks.archives import VerifyArchive
+from tasks.base import JobParameter, ShardmillTask
+from tasks.lists import WriteLabels, WriteList
 from tasks.shards import SetCurrent
+from tasks.splits import ProductTask
+from tasks.trees import ExtractTree
+
+_MAKERS: dict[str, type[ProductTask]] = {
+    maker.kind: maker for maker in (WriteBoxes, WriteList, WriteLabels, ExtractTree)
+}
 
 
-class PrepareImageNet(luigi.WrapperTask):
-    """ILSVRC2012, or a set of its shape, from archives to verified shards.
+class MakeProducts(luigi.WrapperTask):
+    """Everything that a job asks for.
 
     It is complete when every output's manifest is whole and `current` points to it, which
-    takes two listings an output however many shards there are.
+    takes two listings an output however many shards there are, and when every other product
+    is finished and there.
     """
 
-    raw: luigi.Parameter[str] = luigi.Parameter(description="folder of the archives")
-    out: luigi.Parameter[str] = luigi.Parameter(description="folder of the output")
-    config: luigi.Parameter[str] = luigi.Parameter(default="", description="dataset TOML")
-    split: luigi.Parameter[str] = luigi.Parameter(default="", description="train,validation")
-    format: luigi.Parameter[str] = luigi.Parameter(default="tfrecord", description="formats")
-    shards: luigi.Parameter[str] = luigi.Parameter(default="", description="train=8,...")
-    order: luigi.Parameter[str] = luigi.Parameter(default="hash", description="hash or name")
-    seed: luigi.IntParameter = luigi.IntParameter(default=0, description="of hash")
-    label_offset: luigi.Parameter[str] = luigi.Parameter(default="", description="a number")
-    classes: luigi.Parameter[str] = luigi.Parameter(default="", description="file of WNIDs")
-    extras: luigi.Parameter[str] = luigi.Parameter(default="", description="optional archives")
-    on_bad_image: luigi.Parameter[str] = luigi.Parameter(default="fail", description="or skip")
+    out: luigi.Parameter[str] = luigi.Parameter(description="output folder")
+    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the job")
+    job: JobParameter = JobParameter(
+        significant=False, visibility=ParameterVisibility.HIDDEN, description="the whole job"
+    )
 
-    @classmethod
-    def of(cls, job: Job) -> PrepareImageNet:
-        """Return the root of a job."""
-        return cls(
-            raw=job.raw,
-            out=job.out,
-            config=job.config,
-            split=",".join(job.splits),
-            format=",".join(job.formats),
-            shards=",".join(f"{split}={count}" for split, count in job.shards),
-            order=job.order,
-            seed=job.seed,
-            label_offset="" if job.label_offset is None else str(job.label_offset),
-            classes=job.classes,
-            extras=",".join(job.extras),
-            on_bad_image=job.on_bad_image,
-        )
-
-    @property
-    def job(self) -> Job:
-        """The options as a job."""
-        return Job(
-            raw=absolute(self.raw),
-            out=absolute(self.out),
-            config=absolute(self.config) if self.config else default_config(),
-            splits=words(self.split),
-            formats=words(self.format),
-            shards=shard_counts(words(self.shards)),
-            order=self.order,
-            seed=self.seed,
-            label_offset=int(self.label_offset) if self.label_offset else None,
-            classes=absolute(self.classes) if self.classes else "",
-            extras=words(self.extras),
-            on_bad_image=self.on_bad_image,
-        )
-
-    def requires(self) -> list[SetCurrent | VerifyArchive]:
-        """Return what finishes each output, and the verification of optional archives."""
-        return root_tasks(self.job)
+    def requires(self) -> list[ShardmillTask]:
+        """Return the last task of each product."""
+        return last_tasks(self.job)
 
 
-def root_tasks(job: Job) -> list[SetCurrent | VerifyArchive]:
+def last_tasks(job: Job) -> list[ShardmillTask]:
     """Return the last task of each product of a job."""
     resolved = resolve(job)
-    finishing: list[SetCurrent | VerifyArchive] = [
-        SetCurrent(out=job.out, split=name, digest=made.digest, format=made.format, job=job)
-        for name, split in sorted(resolved.splits.items(), reverse=True)
-        for made in split.outputs
+    tasks: list[ShardmillTask] = [_maker(resolved, product) for product in resolved.products]
+    if job.wants("shards"):
+        tasks += [
+            SetCurrent(out=job.out, split=name, digest=made.digest, format=made.format, job=job)
+            for name, split in sorted(resolved.splits.items(), reverse=True)
+            for made in split.outputs
+        ]
+    verified = resolved.archives if job.wants("verify") else resolved.extras
+    tasks += [
+        VerifyArchive(out=job.out, archive=archive.file, md5=archive.md5, job=job)
+        for archive in verified
     ]
-    verifying = [
-        VerifyArchive(out=job.out, archive=extra.file, md5=extra.md5, job=job)
-        for extra in resolved.extras
-    ]
-    return finishing + verifying
+    return tasks
 
 
 def complete(job: Job) -> bool:
     """Return whether everything a job asks for is there: the truth for an exit status."""
-    return all(task.complete() for task in root_tasks(job))
+    return all(task.complete() for task in last_tasks(job))
 
 
-def default_config() -> str:
-    """Return the path of the shipped ILSVRC2012 configuration."""
-    return str(resources.shipped("config/ilsvrc2012.toml"))
-
-
-def absolute(path: str) -> str:
-    """Return a path that means the same in every process.
-
-    Raises:
-        UsageError: it is empty, or no text.
-    """
-    if not path or path.encode(errors="replace").decode() != path:
-        raise UsageError("a path is empty or not UTF-8", found=repr(path))
-    return str(Path(path).expanduser().absolute())
-
-
-def words(text: str) -> tuple[str, ...]:
-    """Split a comma-separated option."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def shard_counts(pairs: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
-    """Parse ``split=number`` pairs.
-
-    Raises:
-        UsageError: a pair is not of that form.
-    """
-    found = []
-    for pair in pairs:
-        split, equals, number = pair.partition("=")
-        if not equals or not number.isascii() or not number.isdigit():
-            raise UsageError(f"--shards {pair}", expected="SPLIT=NUMBER", found=pair)
-        found.append((split, int(number)))
-    if len(dict(found)) < len(found):
-        raise UsageError("--shards is given twice for a split", found=", ".join(pairs))
-    return tuple(found)
+def _maker(resolved: ResolvedJob, product: Product) -> ProductTask:
+    kind = product.name.partition("-")[0]
+    job = resolved.job
+    return _MAKERS[kind](out=job.out, split=product.split, digest=product.digest, job=job)

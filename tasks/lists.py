@@ -1,65 +1,21 @@
-"""Steps between archives and shards: the catalog of a split, and its plan."""
+"""Steps between archives and shards: the catalog of a split, its plan, its image list."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NoReturn
 
-import luigi
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from pipeline import catalog, manifest, paths, plan, storage
+from pipeline import catalog, imagelist, paths, plan, storage
+from pipeline.annotations import boxtable
 from pipeline.archives import index
-from pipeline.errors import OutputDamaged, TransientError
-from pipeline.job import SplitJob
-from pipeline.manifest import Document, FileEntry
-from pipeline.sources import ilsvrc2012
-from tasks.archives import VerifyArchive, verification
-from tasks.base import ShardmillTask, Volume
-
-
-class SplitTask(ShardmillTask):
-    """A step of one split; `digest` names its product."""
-
-    split: luigi.Parameter[str] = luigi.Parameter(description="name of the split")
-    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the product")
-
-    @property
-    def split_job(self) -> SplitJob:
-        """The split's part of the job."""
-        return self.resolved.splits[self.split]
-
-    def document(self) -> Document | None:
-        """Return the mark, if its files are there."""
-        return manifest.load_complete(self.mark(), self.folder)
-
-    def check(self, source: ShardmillTask) -> None:
-        """Check the bytes of what another step made; damaged, it is forgotten and made anew.
-
-        Raises:
-            TransientError: it was damaged: the next attempt finds it missing.
-        """
-        try:
-            manifest.load_checked(source.mark(), self.folder)
-        except OutputDamaged as error:
-            self.forget(source, error)
-
-    def forget(self, source: ShardmillTask, error: OutputDamaged) -> NoReturn:
-        """Remove the mark of what another step made, so that it is made again.
-
-        Raises:
-            TransientError: always.
-        """
-        storage.remove(source.mark())
-        raise TransientError(f"{error.what}; it is made anew", file=error.file) from error
-
-    def publish(self, staged: storage.StagedFile, rows: int, **more: object) -> None:
-        """Publish a table and then the mark that says it is there."""
-        name = str(staged.path.relative_to(self.folder))
-        entry = FileEntry(name, staged.size, manifest.hash_file(staged.temp))
-        document = {"digest": str(self.digest), "rows": rows, "files": [entry.to_json()], **more}
-        with storage.StagedFile(self.mark()) as mark:
-            mark.write(manifest.serialise(document))
-            storage.publish(staged, mark)
+from pipeline.sources import devkit, ilsvrc2012, tree
+from pipeline.sources.tree import TreeListing
+from tasks.annotations import WriteBoxes, boxes_of
+from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
+from tasks.base import Volume
+from tasks.splits import ProductTask, SplitTask
 
 
 class BuildCatalog(SplitTask):
@@ -67,26 +23,44 @@ class BuildCatalog(SplitTask):
 
     step = "catalog"
 
-    def requires(self) -> VerifyArchive:
-        """Return the verification of the split's archive."""
-        return verification(self, self.split_job.archive)
+    def requires(self) -> list[VerifyArchive | CheckInputs | WriteBoxes]:
+        """Return the verification of the archives it is made from, and the boxes."""
+        job = self.split_job
+        verified = [verification(self, each) for each in (job.archive, job.devkit) if each]
+        return [*verified, *boxes_of(self), *([] if verified else [inputs(self)])]
 
     def mark(self) -> Path:
         """Return the path of the catalog's mark."""
         return paths.catalog_mark(self.folder, self.split, self.digest)
 
     def make(self) -> Volume:
-        """Turn the member index into a catalog."""
+        """Turn what lies in the archive or tree into a catalog."""
         job = self.split_job
-        self.check(verification(self, job.archive))
-        members = index.read_index(paths.archive_index(self.folder, job.archive.file))
+        for source in self.requires():
+            if not isinstance(source, CheckInputs):
+                self.check(source)
+        boxes = boxtable.read(paths.bboxes(self.folder, self.split)) if job.boxes else None
         rows = ilsvrc2012.build_catalog(
-            members, job.split, self.resolved.table, job.expected, job.classes
+            self._rows(), job.split, self.resolved.table, job.expected, job.classes, boxes
         )
+        used = (pc.sum(pc.list_value_length(rows["boxes"])).as_py() or 0) // 4
+        elsewhere = len(boxes.corners) - used if boxes else 0
         with storage.StagedFile(paths.catalog(self.folder, self.split, self.digest)) as staged:
             catalog.write(staged, rows)
-            self.publish(staged, rows.num_rows)
+            self.publish(staged, rows.num_rows, boxes=used, boxes_elsewhere=elsewhere)
         return Volume(images=rows.num_rows)
+
+    def _rows(self) -> pa.Table:
+        job, table = self.split_job, self.resolved.table
+        if job.devkit is not None and job.split.labels is not None:
+            source = self.resolved.raw_file(job.devkit)
+            found = devkit.read_labels(source, table)
+            devkit.check_labels(found, job.expected.numbered, source, job.split.labels)
+        if isinstance(job.images, TreeListing):
+            solution = tree.read_solution(self.resolved.root) if job.split.labels else None
+            return tree.rows(job.images, job.split, table, job.expected, solution)
+        members = index.read_index(paths.archive_index(self.folder, job.images.file))
+        return ilsvrc2012.archive_rows(members, job.split, table, job.expected)
 
 
 class BuildPlan(SplitTask):
@@ -96,9 +70,7 @@ class BuildPlan(SplitTask):
 
     def requires(self) -> BuildCatalog:
         """Return the catalog."""
-        return BuildCatalog(
-            out=self.out, split=self.split, digest=self.split_job.catalog_digest, job=self.job
-        )
+        return catalog_of(self)
 
     def mark(self) -> Path:
         """Return the path of the plan's mark."""
@@ -109,8 +81,58 @@ class BuildPlan(SplitTask):
         job = self.split_job
         listed = paths.catalog(self.folder, self.split, job.catalog_digest)
         self.check(self.requires())
-        rows = plan.arrange(catalog.read(listed), self.job.order, self.job.seed)
+        rows = plan.arrange(catalog.read(listed), self.job.order, self.job.seed or 0)
         with storage.StagedFile(paths.plan(self.folder, self.split, self.digest)) as staged:
-            hashes = plan.write(staged, rows, job.shards)
+            hashes = plan.write(staged, rows, job.boundaries())
             self.publish(staged, rows.num_rows, shards=hashes)
         return Volume(images=rows.num_rows)
+
+
+class WriteList(ProductTask):
+    """The images of a split as a list in the form of im2rec."""
+
+    kind = "list"
+    step = "lists"
+
+    def requires(self) -> BuildCatalog:
+        """Return the catalog."""
+        return catalog_of(self)
+
+    def make(self) -> Volume:
+        """Write the list."""
+        self.claim()
+        self.check(self.requires())
+        rows = catalog.read(paths.catalog(self.folder, self.split, self.split_job.catalog_digest))
+        content = imagelist.list_bytes(catalog.tree_paths(rows), rows["class_index"].to_pylist())
+        self.publish_product({paths.image_list(self.folder, self.split): content})
+        return Volume(images=rows.num_rows, size=len(content))
+
+
+class WriteLabels(ProductTask):
+    """The WNIDs, and a table of every class by all conventions in use."""
+
+    kind = "labels"
+    step = "lists"
+
+    def requires(self) -> CheckInputs:
+        """Return the look at the inputs, which also finds another job's tables."""
+        return inputs(self)
+
+    def make(self) -> Volume:
+        """Write both."""
+        self.claim()
+        table = self.resolved.table
+        self.publish_product(
+            {
+                paths.synsets(self.folder): imagelist.synsets_bytes(table),
+                paths.label_table(self.folder): imagelist.labels_bytes(table),
+            }
+        )
+        return Volume()
+
+
+def catalog_of(task: SplitTask) -> BuildCatalog:
+    """Return the task that makes the catalog of another task's split."""
+    return BuildCatalog(
+        out=task.out, split=task.split, digest=task.split_job.catalog_digest, job=task.job
+    )

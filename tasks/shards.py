@@ -7,14 +7,14 @@ from pathlib import Path
 import luigi
 import pyarrow as pa
 
-from pipeline import manifest, outputs, paths, plan, preflight, shards, storage
-from pipeline.errors import OutputDamaged, TransientError
-from pipeline.job import Output
+from pipeline import manifest, outputs, paths, plan, shards, storage
 from pipeline.manifest import Document
 from pipeline.paths import ShardName
-from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
+from pipeline.splitjob import Output
+from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
 from tasks.base import ShardmillTask, Volume
-from tasks.lists import BuildPlan, SplitTask
+from tasks.lists import BuildPlan
+from tasks.splits import SplitTask
 
 
 class WriteShard(SplitTask):
@@ -30,7 +30,7 @@ class WriteShard(SplitTask):
 
     def requires(self) -> list[BuildPlan | CheckInputs | VerifyArchive]:
         """Return the plan, and what looks at the archive: a changed one is verified again."""
-        return [self.plan, verification(self, self.split_job.archive), inputs(self)]
+        return [self.plan, *of_images(self, self.split_job)]
 
     @property
     def plan(self) -> BuildPlan:
@@ -57,9 +57,10 @@ class WriteShard(SplitTask):
                 self.folder,
                 name,
                 rows,
-                {job.archive.file: self.resolved.raw_file(job.archive)},
+                self.resolved.root,
                 missing,
-                verified={job.archive.file: self._seen()},
+                verified=seen_images(self, job),
+                whole_files=job.tree is not None,
                 on_bad_image=self.on_bad_image,
                 progress=progress,
             )
@@ -72,21 +73,9 @@ class WriteShard(SplitTask):
 
     def _rows(self) -> pa.RecordBatch:
         planned = paths.plan(self.folder, self.split, self.digest)
-        try:
+        with self.forgetting(self.plan):
             mark = manifest.load(paths.plan_mark(self.folder, self.split, self.digest))
             return plan.read_shard(planned, self.shard, mark["shards"][self.shard])
-        except OutputDamaged as error:
-            self.forget(self.plan, error)
-
-    def _seen(self) -> storage.FileInfo:
-        mark = preflight.verified(self.resolved, self.split_job.archive)
-        if mark is None:
-            raise TransientError(
-                "the archive was changed after it was verified",
-                file=self.split_job.archive.file,
-                remedy="leave it alone while a command is at work: it is verified again",
-            )
-        return storage.FileInfo(mark["size"], mark["mtime_ns"])
 
     def _missing(self) -> list[Output]:
         return [output for output in self.split_job.outputs if self._found(output) is None]

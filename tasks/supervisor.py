@@ -18,7 +18,8 @@ from types import FrameType
 
 from pipeline import cleaning, paths, progress, storage
 from pipeline.errors import ShardmillError, Vanished, from_record
-from pipeline.job import Job, resolve
+from pipeline.job import Job
+from pipeline.resolved import resolve
 from tasks import datasets, scheduler
 from tasks.processes import PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
 from tasks.scheduler import Address

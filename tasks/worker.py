@@ -18,9 +18,10 @@ import luigi.configuration
 
 from pipeline import resources
 from pipeline.errors import ConfigError
-from pipeline.job import Job, resolve
-from tasks.datasets import PrepareImageNet
+from pipeline.job import Job
+from pipeline.resolved import resolve
 from tasks.processes import die_with_command, report
+from tasks.roots import make_products
 
 _IDLE = "max_keep_alive_idle_duration"
 
@@ -40,14 +41,14 @@ def main() -> int:
     if scheduler:
         host, port = scheduler
         settings |= {"local_scheduler": False, "scheduler_host": host, "scheduler_port": int(port)}
-    result = luigi.build([PrepareImageNet.of(job)], detailed_summary=True, **settings)
+    result = luigi.build([make_products(job)], detailed_summary=True, **settings)
     sys.stderr.write(f"{result.summary_text}\n")
     return 0
 
 
 def _changed(job: Job) -> ConfigError:
     return ConfigError(
-        "the configuration, or the program, was changed while the command was at work",
+        "the configuration, the tree or the program was changed while the command was at work",
         file=job.config,
         remedy="run the same command again: what is finished and still wanted is kept",
     )

@@ -74,10 +74,16 @@ def mini_set(source: Path, folder: Path) -> RawSet:
     assert len(numbers) == expected["val_images"]
     _write_counts(folder / "val.tsv", Counter(labels[number - 1] for number in numbers))
     archives = "".join(
-        f'[archives.{name}]\nfile = "{file}"\nurl = "-"\n'
+        f'[{table}]\nfile = "{file}"\nurl = "-"\n'
         f"bytes = {expected['archives'][file]['bytes']}\n"
         f'md5 = "{expected["archives"][file]["md5"]}"\n'
-        for name, file in (("train", _TRAIN), ("validation", _VALIDATION), ("boxes", _BOXES))
+        for table, file in (
+            ("archives.train", _TRAIN),
+            ("archives.validation", _VALIDATION),
+            ("archives.boxes", _BOXES),
+            ("optional.validation-boxes", "ILSVRC2012_bbox_val_v3.tgz"),
+            ("optional.devkit", "ILSVRC2012_devkit_t12.tar.gz"),
+        )
     )
     config = folder / "mini.toml"
     config.write_text(
@@ -89,13 +95,16 @@ table = "synsets.tsv"
 archive = "train"
 layout = "class-tars"
 counts = "train.tsv"
+boxes = "boxes"
 shards = 8
 [splits.validation]
 archive = "validation"
+folder = "val"
 layout = "flat"
 member = 'ILSVRC2012_val_(\\d{{8}})\\.JPEG'
 labels = "validation_synsets.txt"
 counts = "val.tsv"
+boxes = "validation-boxes"
 shards = 4
 """
     )

@@ -10,7 +10,7 @@ from support import RawSet
 
 from pipeline import cleaning, manifest, paths, storage
 from pipeline.errors import NoPermission
-from pipeline.job import resolve
+from pipeline.resolved import resolve
 
 OLD, NEW, HALF, WANTED = "000000000001", "000000000002", "000000000003", "000000000004"
 

@@ -39,6 +39,7 @@ md5 = "fa75699e90414af021442c21a62c3abf"
 archive = "train"
 layout = "class-tars" # not "flat"
 counts = "labels:images"
+boxes = "extra"
 shards = 8
 
 [splits.validation]
@@ -47,14 +48,17 @@ layout = "flat"
 member = '(\\d+)\\.JPEG'
 labels = "list.txt"
 images = 5
+blacklist = "numbers.txt"
+folder = "val"
 shards = 2
 """
+BLACKLIST = 'blacklist = "numbers.txt"\n'
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A configuration that is well-formed, beside the files that it names."""
-    for name in ("table.tsv", "list.txt", "counts.tsv"):
+    for name in ("table.tsv", "list.txt", "counts.tsv", "numbers.txt"):
         (tmp_path / name).touch()
     (tmp_path / "fish.toml").write_text(TEXT)
     return tmp_path / "fish.toml"
@@ -78,9 +82,14 @@ def test_everything_that_is_written_is_read(path: Path) -> None:
     assert found.archives["flat"].bytes is None
     assert found.archive("extra.tgz") == found.optional["extra"]
     assert found.splits == {
-        "train": SplitConfig("train", "train.tar", "class-tars", 8, counts="labels:images"),
+        "train": SplitConfig(
+            *("train", "train.tar", "train", "class-tars", 8),
+            counts="labels:images",
+            boxes="extra",
+        ),
         "validation": SplitConfig(
-            *("validation", "flat.tar", "flat", 2),
+            *("validation", "flat.tar", "val", "flat", 2),
+            blacklist=path.parent / "numbers.txt",
             member=r"(\d+)\.JPEG",
             labels=path.parent / "list.txt",
             images=5,
@@ -89,9 +98,24 @@ def test_everything_that_is_written_is_read(path: Path) -> None:
 
 
 def test_a_flat_split_may_count_its_classes_instead(path: Path) -> None:
-    path.write_text(TEXT.replace("images = 5", 'counts = "counts.tsv"'))
+    path.write_text(TEXT.replace("images = 5", 'counts = "counts.tsv"').replace(BLACKLIST, ""))
     split = config.load(path).splits["validation"]
     assert (split.counts, split.images) == (str(path.parent / "counts.tsv"), None)
+
+
+def test_a_blacklist_of_images_without_numbers_is_refused(path: Path) -> None:
+    error = refused(path, TEXT.replace("images = 5", 'counts = "counts.tsv"'))
+    assert (error.expected, error.found) == ("the key images", "counts")
+    assert error.place == f"line {TEXT[: TEXT.index(BLACKLIST)].count(chr(10)) + 1}"
+
+
+def test_a_flat_split_may_have_no_labels_and_lie_in_an_optional_archive(path: Path) -> None:
+    text = TEXT.replace('labels = "list.txt"\n', "").replace(
+        'archive = "flat"', 'archive = "extra"'
+    )
+    path.write_text(text.replace("extra.tgz", "extra.tar"))
+    split = config.load(path).splits["validation"]
+    assert (split.labels, split.optional) == (None, True)
 
 
 def test_the_shipped_configuration_is_well_formed() -> None:
@@ -100,7 +124,9 @@ def test_the_shipped_configuration_is_well_formed() -> None:
     assert {name: split.shards for name, split in found.splits.items()} == {
         "train": 1024,
         "validation": 128,
+        "test": 128,
     }
+    assert [name for name, split in found.splits.items() if split.optional] == ["test"]
     assert found.archives["train"].bytes == 147_897_477_120
     assert set(found.optional) == {"devkit", "validation-boxes", "test"}
 
@@ -118,7 +144,7 @@ def test_the_shipped_configuration_is_well_formed() -> None:
         ("bytes = 100", 'bytes = "100"', "a whole number", "'100'"),
         ("bytes = 100", "bytes = true", "a whole number", "True"),
         ("bytes = 100", "bytes = -1", "1 or more", "-1"),
-        ('archive = "flat"', 'archive = "test"', "train, flat", "test"),
+        ('archive = "flat"', 'archive = "test"', "train, flat, extra", "test"),
         ('layout = "flat"', 'layout = "folders"', "class-tars or flat", "folders"),
         ("shards = 2", "shards = 0", "1 or more", "0"),
         ("shards = 2", "shards = 2.0", "a whole number", "2.0"),
@@ -127,7 +153,18 @@ def test_the_shipped_configuration_is_well_formed() -> None:
         (r"'(\d+)\.JPEG'", r"'(\d+'", "a pattern", r"'(\\d+'"),
         ('labels = "list.txt"', 'labels = "absent.txt"', "a file", "absent.txt"),
         ("images = 5", 'images = 5\ncounts = "counts.tsv"', "images and counts", "both"),
-        ("images = 5", 'counts = "absent.tsv"', "a file", "absent.tsv"),
+        (f"images = 5\n{BLACKLIST}", 'counts = "absent.tsv"\n', "a file", "absent.tsv"),
+        (
+            f'labels = "list.txt"\nimages = 5\n{BLACKLIST}',
+            'counts = "counts.tsv"\n',
+            "images",
+            "no labels",
+        ),
+        ('boxes = "extra"', 'boxes = "more"', "train, flat, extra", "more"),
+        ('folder = "val"', 'folder = "../val"', "letters, digits, _ and -", "'../val'"),
+        ('folder = "val"', 'folder = "train"', "a folder for each split", "train"),
+        ('blacklist = "numbers.txt"', 'blacklist = "absent.txt"', "a file", "absent.txt"),
+        ("[optional.extra]", "[optional.flat]", "a name of its own", "flat"),
         ("[splits.validation]", "[splits.val-2012]", "letters, digits, _", "val-2012"),
         ("[labels]", "labels = 5\n[optional.more]", "a table", "5"),
     ],
@@ -149,7 +186,7 @@ def test_a_wrong_value_is_refused_at_its_line(
         ('table = "table.tsv"\n', "[labels] #", "table"),
         ('file = "flat.tar"\n', "[archives.flat]", "file"),
         ('layout = "flat"\n', "[splits.validation]", "class-tars or flat"),
-        ('labels = "list.txt"\n', "[splits.validation]", "labels"),
+        ("member = '(\\d+)\\.JPEG'\n", "[splits.validation]", "member"),
         ("images = 5\n", "[splits.validation]", "one of the keys images and counts"),
         ('counts = "labels:images"\n', "[splits.train]", "counts"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import fields, replace
 from pathlib import Path
@@ -10,7 +11,8 @@ import pytest
 from support import RawSet
 
 from pipeline.errors import ConfigError, UsageError
-from pipeline.job import Job, resolve
+from pipeline.job import Job
+from pipeline.resolved import resolve
 
 ALL = {"catalog", "plan", "output"}
 
@@ -54,12 +56,39 @@ class TestDigests:
             ({"on_bad_image": "skip"}, set()),
             ({"splits": ("train",)}, set()),
             ({"shards": (("validation", 3),)}, set()),
+            ({"boxes": False}, ALL),
+            ({"box_class_filter": True}, ALL),
+            ({"order": "inception", "inception_threads": 2}, {"plan", "output"}),
+            ({"products": ("lists", "extract", "shards")}, set()),
+            ({"extras": ("validation-boxes",)}, set()),
+            ({"skip_blacklisted": True}, set()),
+            ({"replace": True}, set()),
         ],
     )
     def test_follow_exactly_the_options_that_change_the_bytes(
         self, small: RawSet, out: Path, options: dict[str, object], expected: set[str]
     ) -> None:
         assert changed(small.job(out), small.job(out, **options)) == expected
+
+    @pytest.mark.parametrize(
+        ("options", "expected"),
+        [
+            ({"extras": ("validation-boxes",)}, ALL),
+            ({"skip_blacklisted": True}, ALL),
+            ({"boxes": False}, set()),
+            ({"box_class_filter": True}, set()),
+            ({"extras": ("validation-boxes",), "box_class_filter": True}, ALL),
+        ],
+    )
+    def test_of_validation_follow_its_own_options(
+        self, small: RawSet, out: Path, options: dict[str, object], expected: set[str]
+    ) -> None:
+        assert changed(small.job(out), small.job(out, **options), "validation") == expected
+
+    def test_of_inception_follow_its_threads(self, small: RawSet, out: Path) -> None:
+        options = {"order": "inception", "shards": (("train", 4), ("validation", 4))}
+        two, four = (small.job(out, **options, inception_threads=n) for n in (2, 4))
+        assert changed(two, four) == {"plan", "output"}
 
     def test_do_not_follow_a_seed_that_is_not_used(self, small: RawSet, out: Path) -> None:
         first = small.job(out, order="name")
@@ -118,10 +147,10 @@ class TestDigests:
 
     def test_of_splits_that_differ_in_name_only_differ(self, own: RawSet, out: Path) -> None:
         text = own.config.read_text()
-        same = text[text.index("[splits.validation]") :].replace(
-            "[splits.validation]", "[splits.same]"
-        )
-        own.config.write_text(text + same)
+        start = text.index("[splits.validation]")
+        section = text[start : text.index("\n\n", start) + 1]
+        same = section.replace("[splits.validation]", "[splits.same]")
+        own.config.write_text(text + same.replace('folder = "val"', 'folder = "same"'))
         first, second = (digests(own.job(out), split) for split in ("validation", "same"))
         assert not set(first.values()) & set(second.values())
 
@@ -134,7 +163,7 @@ class TestDigests:
 class TestResolved:
     def test_every_archive_is_named_once(self, small: RawSet, out: Path) -> None:
         resolved = resolve(small.job(out))
-        assert [archive.name for archive in resolved.archives] == ["train", "validation"]
+        assert [archive.name for archive in resolved.archives] == ["train", "boxes", "validation"]
         train = resolved.dataset.archives["train"]
         assert resolved.raw_file(train) == small.raw / "ILSVRC2012_img_train.tar"
         assert resolved.out == out
@@ -146,6 +175,55 @@ class TestResolved:
         assert [archive.file for archive in more.extras] == ["more.tgz"]
         assert set(more.archives) - set(plain.archives) == set(more.extras)
         assert plain.digest != more.digest
+
+    @pytest.mark.parametrize(
+        ("options", "archives", "products"),
+        [
+            ({"products": ("boxes",)}, ["boxes"], ["bboxes-train"]),
+            (
+                {"products": ("lists",), "boxes": False, "splits": ("train",)},
+                ["train"],
+                ["list-train", "labels"],
+            ),
+            (
+                {"products": ("extract",), "boxes": False, "splits": ("validation",)},
+                ["validation"],
+                ["tree-validation"],
+            ),
+            ({"products": ("verify",)}, ["train", "boxes", "validation"], []),
+            (
+                {"splits": ("validation",), "extras": ("validation-boxes",)},
+                ["validation", "validation-boxes"],
+                ["bboxes-validation", "list-validation", "labels"],
+            ),
+            (
+                {"extras": ("test",), "boxes": False},
+                ["train", "validation", "test"],
+                ["list-train", "list-validation", "list-test", "labels"],
+            ),
+        ],
+    )
+    def test_a_job_needs_the_archives_of_its_products_only(
+        self,
+        small: RawSet,
+        out: Path,
+        options: dict[str, object],
+        archives: list[str],
+        products: list[str],
+    ) -> None:
+        resolved = resolve(small.job(out, **options))
+        assert [archive.name for archive in resolved.archives] == archives
+        assert [product.name for product in resolved.products] == products
+
+    def test_lists_and_trees_do_not_follow_the_boxes_or_the_order(
+        self, small: RawSet, out: Path
+    ) -> None:
+        made = ("lists", "extract", "shards")
+        plain = resolve(small.job(out, products=made, boxes=False))
+        other = resolve(small.job(out, products=made, order="name", shards=(("train", 3),)))
+        assert [p for p in other.products if not p.name.startswith("bboxes")] == list(
+            plain.products
+        )
 
     def test_shards_are_of_the_planned_sizes(self, small: RawSet, out: Path) -> None:
         split = resolve(small.job(out, shards=(("train", 5),))).splits["train"]
@@ -169,11 +247,13 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("options", "option", "expected", "found"),
         [
-            ({"splits": ("test",)}, "--split", "train, validation", "test"),
+            ({"splits": ("tests",)}, "--split", "train, validation, test", "tests"),
             ({"formats": ("recordio",)}, "--format", "tfrecord", "recordio"),
             ({"formats": ()}, "format", "tfrecord", "none"),
-            ({"order": "random"}, "--order", "hash, name", "random"),
-            ({"extras": ("devkit",)}, "--with", "none", "devkit"),
+            ({"order": "random"}, "--order", "hash, name, inception", "random"),
+            ({"extras": ("devkit",)}, "--with", "validation-boxes, test", "devkit"),
+            ({"transfer": "steal"}, "--transfer", "copy, link, symlink, move", "steal"),
+            ({"products": ("cake",)}, "products", "verify, boxes, lists", "cake"),
             ({"on_bad_image": "warn"}, "--on-bad-image", "fail, skip", "warn"),
             ({"shards": (("test", 3),)}, "--shards", "train, validation", "test"),
             (
@@ -206,6 +286,27 @@ class TestRefusals:
         assert expected in str(error.expected)
         assert error.found == found
 
+    @pytest.mark.parametrize(
+        ("options", "what"),
+        [
+            ({"order": "inception", "seed": 0}, "--seed has no meaning with --order inception"),
+            ({"inception_threads": 2}, "--inception-threads has a meaning with --order inception"),
+            ({"order": "inception", "shards": (("train", 3),)}, "--inception-threads"),
+            ({"transfer": "move"}, "--transfer has a meaning with --tree and --extract only"),
+            ({"skip_blacklisted": True, "splits": ("train",)}, "none of the splits"),
+            ({"extras": ("test",), "products": ("extract",)}, "has no classes"),
+        ],
+    )
+    def test_options_that_contradict_each_other_are_refused(
+        self, small: RawSet, out: Path, options: dict[str, object], what: str
+    ) -> None:
+        with pytest.raises(UsageError, match=what):
+            resolve(small.job(out, **options))
+
+    def test_nothing_to_read_from_is_refused(self, small: RawSet, out: Path) -> None:
+        with pytest.raises(UsageError, match="--raw or --tree"):
+            resolve(replace(small.job(out), raw=""))
+
     def test_classes_without_any_image_are_refused(
         self, small: RawSet, out: Path, tmp_path: Path
     ) -> None:
@@ -222,16 +323,30 @@ class TestRefusals:
         assert (refusal.value.place, refusal.value.found) == ("line 2", "'n00000000'")
 
 
+def test_a_job_that_was_recorded_before_an_option_was_known_has_its_default() -> None:
+    recorded = json.loads(Job("/raw", "/out", "/c.toml", seed=3).to_json())
+    del recorded["tree"], recorded["products"], recorded["boxes"]
+    assert Job.from_json(json.dumps(recorded)) == Job("/raw", "/out", "/c.toml", seed=3)
+
+
 def test_a_job_survives_json() -> None:
     given = Job(
         raw="/raw/ü",
         out="/out",
         config="/c.toml",
+        tree="/tree",
         splits=("train",),
+        products=("extract",),
         formats=("tfrecord",),
         shards=(("train", 3), ("validation", 1)),
         order="name",
         seed=2**64 - 1,
+        inception_threads=4,
+        skip_blacklisted=True,
+        boxes=False,
+        box_class_filter=True,
+        transfer="move",
+        replace=True,
         label_offset=0,
         classes="/classes",
         extras=("devkit",),

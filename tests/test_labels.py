@@ -193,3 +193,26 @@ class TestClasses:
     ) -> None:
         with pytest.raises(ConfigError, match="no class is named"):
             labels.load_classes(write("# none\n\n"), table)
+
+
+class TestNumbers:
+    def test_are_read_one_per_line(self, write: Callable[[str], Path]) -> None:
+        assert labels.load_numbers(write("3\r\n1\n\n"), 3) == {1, 3}
+
+    @pytest.mark.parametrize(
+        ("line", "expected"),
+        [
+            ("0", "1 to 3, once"),
+            ("4", "1 to 3, once"),
+            ("1", "1 to 3, once"),
+            ("x", "whole number"),
+        ],
+    )
+    def test_of_no_image_or_of_one_twice_are_refused_with_their_line(
+        self, write: Callable[[str], Path], line: str, expected: str
+    ) -> None:
+        path = write(f"1\n{line}\n")
+        with pytest.raises(ConfigError) as refusal:
+            labels.load_numbers(path, 3)
+        assert (refusal.value.file, refusal.value.place) == (str(path), "line 2")
+        assert expected in str(refusal.value.expected)

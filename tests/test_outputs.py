@@ -10,29 +10,29 @@ from support import RawSet
 from pipeline import facts, manifest, outputs, paths, plan, shards, storage
 from pipeline.archives.index import read_index, verify_and_index
 from pipeline.errors import OutputDamaged
-from pipeline.job import Output, ResolvedJob, SplitJob, resolve
 from pipeline.paths import ShardName
-from pipeline.sources.ilsvrc2012 import build_catalog
+from pipeline.resolved import ResolvedJob, resolve
+from pipeline.sources.ilsvrc2012 import archive_rows, build_catalog
+from pipeline.splitjob import Output, SplitJob
 
 
 def write_shards(resolved: ResolvedJob, split: SplitJob, output: Output) -> None:
     """Do what the tasks do before an output is finished."""
+    assert split.archive is not None
     source = resolved.raw_file(split.archive)
     listing, planned = resolved.out / "index", resolved.out / "plan"
     verify_and_index(source, listing, expected_md5=split.archive.md5, nested=True)
-    rows = build_catalog(
-        read_index(listing), split.split, resolved.table, split.expected, split.classes
-    )
+    found = archive_rows(read_index(listing), split.split, resolved.table, split.expected)
+    rows = build_catalog(found, split.split, resolved.table, split.expected, split.classes)
     with storage.StagedFile(planned) as staged:
-        plan.write(staged, plan.arrange(rows, resolved.job.order, resolved.job.seed), split.shards)
+        rows = plan.arrange(rows, resolved.job.order, resolved.job.seed or 0)
+        plan.write(staged, rows, split.boundaries())
         storage.publish(staged)
     for shard in range(split.shards):
         name = ShardName(split.split.name, shard, split.shards)
         batch = plan.read_shard(planned, shard)
-        raw = {split.archive.file: source}
-        shards.write_shard(
-            resolved.out, name, batch, raw, [output], on_bad_image=resolved.job.on_bad_image
-        )
+        on_bad = resolved.job.on_bad_image
+        shards.write_shard(resolved.out, name, batch, source.parent, [output], on_bad_image=on_bad)
 
 
 def written(raw_set: RawSet, out: Path, **options: object) -> tuple[ResolvedJob, SplitJob, Output]:
@@ -53,18 +53,22 @@ def test_the_manifest_says_what_was_made_of_what(sample: RawSet, out: Path) -> N
         "split": "train",
         "format": "tfrecord",
     }
-    assert found["inputs"] == [{"file": archive.file, "md5": archive.md5}]
+    boxes = resolved.dataset.archives["boxes"]
+    assert found["inputs"] == [{"file": a.file, "md5": a.md5} for a in (archive, boxes)]
     assert found["digests"] == {
         "catalog": split.catalog_digest,
         "plan": split.plan_digest,
         "output": output.digest,
     }
     assert found["parameters"] == {
+        "box_class_filter": False,
         "classes": None,
+        "inception_threads": None,
         "label_offset": 1,
         "order": "hash",
         "seed": 3,
         "shards": 8,
+        "skip_blacklisted": False,
     }
     counts = found["counts"]
     assert (counts["images"], counts["records"], counts["left_out"]) == (96, 96, 0)

@@ -26,6 +26,7 @@ def images(count: int) -> pa.Table:
             "class_index": number % 3,
             "synset": WNIDS[number % 3],
             "text": f"class {number % 3}",
+            "boxes": [0.25, 0.5, 0.75, 1.0] * (number % 4),
         }
         for number in range(count)
     ]
@@ -36,7 +37,7 @@ def images(count: int) -> pa.Table:
 
 def write(path: Path, rows: pa.Table, shards: int) -> Path:
     with storage.StagedFile(path) as staged:
-        plan.write(staged, rows, shards)
+        plan.write(staged, rows, boundaries(rows.num_rows, shards))
         storage.publish(staged)
     return path
 

@@ -18,16 +18,21 @@ from PIL import Image, JpegImagePlugin
 from support import RawSet
 
 from pipeline import config, labels
+from pipeline.annotations import bboxes
+from pipeline.annotations.voc import Annotation, parse_annotation
 from pipeline.errors import OutputConflict, UsageError
 from pipeline.images.header import read_header
 from pipeline.images.repair import needs_repair, repair
 from pipeline.resources import shipped
-from pipeline.sample import annotation_xml, draw_picture, draw_sample
-from pipeline.sample_shapes import Encoding, Picture, class_style
+from pipeline.sample import annotation_defects, draw_sample
+from pipeline.sample_annotations import DEFECTS, Defect, annotate, annotation_xml
+from pipeline.sample_shapes import Encoding, Picture, class_style, draw_picture
 
 TRAIN = "ILSVRC2012_img_train.tar"
 VALIDATION = "ILSVRC2012_img_val.tar"
+TEST = "ILSVRC2012_img_test_v10102019.tar"
 BOXES = "ILSVRC2012_bbox_train_v2.tar.gz"
+VALIDATION_BOXES = "ILSVRC2012_bbox_val_v3.tgz"
 WNIDS = labels.load_table(shipped("config/ilsvrc2012/synsets.tsv")).wnids
 ANNOTATION = b"""<annotation>
 \t<folder>n01440764</folder>
@@ -71,6 +76,16 @@ def train_images(raw: Path) -> dict[str, bytes]:
     return found
 
 
+def annotation_files(archive: Path) -> dict[str, bytes]:
+    return members(gzip.decompress(archive.read_bytes()))
+
+
+def spoiled(sample: RawSet, defect: Defect) -> tuple[str, Annotation]:
+    """Member and content of the annotation that has a defect."""
+    (member,) = [name for name, found in annotation_defects().items() if found == defect]
+    return member, parse_annotation(annotation_files(sample.raw / BOXES)[member])
+
+
 def picture(number: int, encoding: Encoding = "usual") -> Picture:
     wnid = WNIDS[number * 37 % 1000]
     return draw_picture(random.Random(f"test {number}"), wnid, "words", encoding=encoding)
@@ -112,9 +127,9 @@ def test_the_same_arguments_draw_the_same_bytes_and_another_seed_others(tmp_path
         )
         drawn.append({path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()})
     assert drawn[0] == drawn[1]
-    assert len(drawn[0]) == 7
+    assert len(drawn[0]) == 10
     changed = {name for name, content in drawn[0].items() if content != drawn[2][name]}
-    assert changed >= {TRAIN, VALIDATION, BOXES, "sample.toml"}
+    assert changed >= {TRAIN, VALIDATION, TEST, BOXES, VALIDATION_BOXES, "sample.toml"}
 
 
 def test_the_train_archive_is_a_tar_of_class_tars(sample: RawSet) -> None:
@@ -137,22 +152,49 @@ def test_the_validation_archive_is_flat_and_out_of_name_order(sample: RawSet) ->
     assert names != sorted(names)
 
 
+def test_the_test_archive_holds_one_folder_without_labels(sample: RawSet) -> None:
+    names = list(members((sample.raw / TEST).read_bytes()))
+    assert sorted(names) == [f"test/ILSVRC2012_test_{n:08d}.JPEG" for n in range(1, 9)]
+    found = config.load(sample.config).splits["test"]
+    assert (found.archive, found.optional, found.images, found.shards) == (TEST, True, 8, 1)
+    assert found.labels is None
+    assert all(re.fullmatch(str(found.member), name) for name in names)
+
+
+def test_a_sample_may_be_without_test_images(tmp_path: Path) -> None:
+    path = draw_sample(
+        tmp_path, train_classes=1, images_per_class=1, validation_images=1, test_images=0
+    )
+    assert not (tmp_path / TEST).exists()
+    found = config.load(path)
+    assert set(found.splits) == {"train", "validation"}
+    assert set(found.optional) == {"validation-boxes"}
+
+
 def test_the_configuration_describes_what_was_drawn(sample: RawSet) -> None:
     found = config.load(sample.config)
     assert {archive.file for archive in found.archives.values()} == {TRAIN, VALIDATION, BOXES}
-    for archive in found.archives.values():
+    assert {archive.file for archive in found.optional.values()} == {VALIDATION_BOXES, TEST}
+    for archive in (*found.archives.values(), *found.optional.values()):
         content = (sample.raw / archive.file).read_bytes()
         assert archive.bytes == len(content)
         assert archive.md5 == hashlib.md5(content, usedforsecurity=False).hexdigest()
     table = labels.load_table(found.label_table)
     assert table.wnids == WNIDS
     train, validation = found.splits["train"], found.splits["validation"]
+    assert (train.folder, validation.folder) == ("train", "val")
+    assert [found.named(str(each.boxes)).file for each in (train, validation)] == [
+        BOXES,
+        VALIDATION_BOXES,
+    ]
     assert (train.shards, validation.shards, validation.images) == (8, 2, 24)
     drawn = Counter(name.partition("_")[0] for name in train_images(sample.raw))
     assert labels.load_counts(str(train.counts), table) == drawn
     assert validation.labels is not None
     truth = labels.load_list(validation.labels, table)
     assert Counter(truth) == dict.fromkeys(drawn, 3)
+    assert validation.blacklist is not None
+    assert len(labels.load_numbers(validation.blacklist, 24)) == 3
 
 
 def test_there_are_never_more_shards_than_images(tmp_path: Path) -> None:
@@ -162,23 +204,91 @@ def test_there_are_never_more_shards_than_images(tmp_path: Path) -> None:
 
 
 def test_every_training_image_has_an_annotation_of_its_size(sample: RawSet) -> None:
-    annotations = members(gzip.decompress((sample.raw / BOXES).read_bytes()))
+    found = annotation_files(sample.raw / BOXES)
     images = train_images(sample.raw)
     stems = {name.removesuffix(".JPEG") for name in images}
-    assert set(annotations) == {f"{stem.partition('_')[0]}/{stem}.xml" for stem in stems}
-    for name, content in annotations.items():
-        root = ET.fromstring(content)  # noqa: S314
+    assert set(found) == {f"{stem.partition('_')[0]}/{stem}.xml" for stem in stems}
+    unnamed = {name for name, defect in annotation_defects().items() if defect == "unnamed"}
+    for name, content in found.items():
         stem = name.partition("/")[2].removesuffix(".xml")
-        header = read_header(images[f"{stem}.JPEG"])
-        assert root.findtext("filename") == stem
-        assert int(root.findtext("size/width", "")) == header.width
-        assert int(root.findtext("size/height", "")) == header.height
-        assert 1 <= len(root.findall("object")) <= 3
+        check_annotation(content, "%s" if name in unnamed else stem, images[f"{stem}.JPEG"])
+
+
+def test_every_validation_image_has_an_annotation_in_the_folder_val(sample: RawSet) -> None:
+    found = annotation_files(sample.raw / VALIDATION_BOXES)
+    images = members((sample.raw / VALIDATION).read_bytes())
+    truth = (sample.raw / "validation_synsets.txt").read_text().split()
+    assert len(found) == len(images) == 24
+    for name, image in images.items():
+        stem = name.removesuffix(".JPEG")
+        content = found[f"val/{stem}.xml"]
+        check_annotation(content, stem, image)
+        assert b"<folder>val</folder>" in content
+        wnid = truth[int(stem[-8:]) - 1]
+        assert {each.name for each in parse_annotation(content).objects} == {wnid}
+
+
+def check_annotation(content: bytes, filename: str, image: bytes) -> None:
+    root = ET.fromstring(content)  # noqa: S314
+    header = read_header(image)
+    assert root.findtext("filename") == filename
+    assert int(root.findtext("size/width", "")) == header.width
+    assert int(root.findtext("size/height", "")) == header.height
+    assert 1 <= len(root.findall("object")) <= 4
 
 
 def test_an_annotation_is_laid_out_as_the_real_ones() -> None:
     drawn = Picture(b"", 500, 375, ((34, 128, 430, 305),))
-    assert annotation_xml("n01440764", "n01440764_96", drawn) == ANNOTATION
+    annotation = annotate(drawn, "n01440764", "n01440764", "n01440764_96")
+    assert annotation_xml(annotation) == ANNOTATION
+
+
+def test_the_boxes_of_the_validation_images_are_read_back_whole(sample: RawSet) -> None:
+    found = bboxes.collect(sample.raw / VALIDATION_BOXES)
+    assert list(found.files) == [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 25)]
+    assert found.report == ()
+    assert found.xml_files == 24
+
+
+def test_the_report_of_the_boxes_names_what_was_spoiled_and_nothing_else(sample: RawSet) -> None:
+    found = bboxes.collect(sample.raw / BOXES)
+    by_defect = {defect: member for member, defect in annotation_defects().items()}
+    assert tuple(by_defect) == DEFECTS
+    reported = {
+        (row.file, row.object, row.kind, row.reason.partition(":")[0]) for row in found.report
+    }
+    assert reported == {
+        (by_defect["misordered"], 1, "repaired", "misordered"),
+        (by_defect["beyond"], 1, "repaired", "clamped"),
+        (by_defect["outside"], 1, "dropped", "no area inside the picture"),
+    }
+    filtered = bboxes.collect(sample.raw / BOXES, class_filter=frozenset(WNIDS))
+    assert (found.skipped_boxes, filtered.skipped_boxes, filtered.skipped_files) == (0, 1, 0)
+    assert filtered.report == found.report
+
+
+def test_a_spoiled_coordinate_is_no_whole_number(sample: RawSet) -> None:
+    member, annotation = spoiled(sample, "fraction")
+    corners = annotation.objects[0].corners
+    assert corners
+    content = annotation_files(sample.raw / BOXES)[member]
+    assert f"<xmin>{corners[0]}.75</xmin>".encode() in content
+
+
+def test_a_spoiled_name_is_a_word_and_a_stranger_is_of_another_class(sample: RawSet) -> None:
+    _, annotation = spoiled(sample, "common name")
+    assert re.fullmatch(r"[A-Za-z'-]+(_[A-Za-z'-]+)*", annotation.objects[0].name)
+    assert annotation.objects[0].name not in WNIDS
+    member, annotation = spoiled(sample, "other class")
+    first, second, *_ = annotation.objects
+    assert first.name == member.partition("/")[0]
+    assert second.name in set(WNIDS) - {first.name}
+
+
+def test_without_quirks_no_annotation_is_spoiled(small: RawSet) -> None:
+    found = bboxes.collect(small.raw / BOXES, class_filter=frozenset(WNIDS))
+    assert (len(found.files), found.report, found.skipped_boxes) == (12, (), 0)
+    assert b"%s" not in b"".join(annotation_files(small.raw / BOXES).values())
 
 
 @pytest.mark.parametrize("number", range(24))
@@ -203,8 +313,10 @@ def test_one_training_image_of_each_odd_kind_is_there(sample: RawSet, encoding: 
 
 
 def test_without_quirks_every_image_is_usual(small: RawSet) -> None:
-    every = train_images(small.raw) | members((small.raw / VALIDATION).read_bytes())
-    assert len(every) == 18
+    every = train_images(small.raw)
+    for archive in (VALIDATION, TEST):
+        every |= members((small.raw / archive).read_bytes())
+    assert len(every) == 26
     for data in every.values():
         assert read_header(data).mode == "RGB"
         assert not any(odd(data) for odd in ODD.values())
@@ -254,6 +366,8 @@ def test_an_interrupted_draw_is_finished_and_a_finished_one_drawn_anew(tmp_path:
         {"images_per_class": 1301},
         {"validation_images": 0},
         {"validation_images": 50001},
+        {"test_images": -1},
+        {"test_images": 100001},
     ],
     ids=str,
 )

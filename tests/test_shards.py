@@ -17,8 +17,8 @@ from pipeline.errors import ArchiveRefused, BadImage, NoSpace
 from pipeline.formats.example import parse_example
 from pipeline.formats.tfrecord import read_records
 from pipeline.images.repair import codec, repair
-from pipeline.job import Output
 from pipeline.paths import ShardName
+from pipeline.splitjob import Output
 
 NAME = ShardName("train", 1, 3)
 
@@ -41,7 +41,8 @@ class Source:
     def __init__(self, folder: Path, pictures: dict[str, bytes]) -> None:
         self.file = folder / "train.tar"
         self.file.write_bytes(b"".join(pictures.values()))
-        rows, offset = [], 0
+        rows: list[dict[str, object]] = []
+        offset = 0
         for key, content in pictures.items():
             rows.append(
                 {
@@ -52,14 +53,15 @@ class Source:
                     "class_index": int(key[2]) - 1,
                     "synset": key[:3],
                     "text": f"words of {key[:3]}",
+                    "boxes": [0.1, 0.2, 0.3, 0.4] * (len(rows) % 3),
                 }
             )
             offset += len(content)
         self.rows = pa.RecordBatch.from_pylist(rows, catalog.SCHEMA)
 
     def write(self, out: Path, *output: Output, on_bad_image: str = "fail") -> int:
-        raw = {"train.tar": self.file}
-        return shards.write_shard(out, NAME, self.rows, raw, output, on_bad_image=on_bad_image)
+        root = self.file.parent
+        return shards.write_shard(out, NAME, self.rows, root, output, on_bad_image=on_bad_image)
 
 
 @pytest.fixture
@@ -277,7 +279,8 @@ def test_a_full_disk_leaves_nothing_half_written(
 def test_progress_is_told_every_64_images(tmp_path: Path, out: Path, output: Output) -> None:
     source = Source(tmp_path, {f"n01/{number:03}.JPEG": RGB for number in range(150)})
     told: list[int] = []
-    raw = {"train.tar": source.file}
-    assert shards.write_shard(out, NAME, source.rows, raw, [output], progress=told.append) == 150
+    assert (
+        shards.write_shard(out, NAME, source.rows, tmp_path, [output], progress=told.append) == 150
+    )
     assert told == [64, 128]
     assert len(stored(output)) == 150

@@ -1,4 +1,4 @@
-r"""bboxes.csv: every box of an archive of annotations, as fractions of its picture.
+r"""bboxes.csv: every box of an archive or folder of annotations, as fractions of its picture.
 
 One line a box, without a header, as ``gen_train_bboxes.py`` writes it, which follows
 ``process_bounding_boxes.py`` of TensorFlow's Inception::
@@ -6,13 +6,16 @@ One line a box, without a header, as ``gen_train_bboxes.py`` writes it, which fo
     '%s.JPEG,%.4f,%.4f,%.4f,%.4f\n' % (name of the XML file, xmin, ymin, xmax, ymax)
 
 The files stand in C order, which those scripts leave to the file system; the boxes of a file in
-the order of its XML. An archive is read once, as a stream, and never unpacked.
+the order of its XML. An archive is read once, as a stream, and never unpacked. A folder gives
+what the archive gives that unpacks to it: a folder of ``val/*.xml`` is that member ``val/``.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import os
+import re
 import sys
 from array import array
 from collections.abc import Iterator
@@ -22,27 +25,29 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
-from isal import igzip_lib
 from numpy.typing import NDArray
 
-from pipeline import storage
+from pipeline import digests, storage
 from pipeline.annotations.voc import Annotation, normalise, parse_annotation
-from pipeline.archives.tar import Member, TarScanner
-from pipeline.errors import ArchiveMissing, ArchiveRefused, BadAnnotation
+from pipeline.archives.compressed import read_members
+from pipeline.archives.tar import Member
+from pipeline.errors import ArchiveRefused, BadAnnotation, TreeRefused
+
+VERSION = 1  # other boxes from the same annotations, another version
 
 Kind = Literal["repaired", "dropped", "refused"]
 
-_STEP = 1 << 18
 _MAX_ANNOTATION = 1 << 20
-_GZIP_MAGIC = b"\x1f\x8b"
 _SUFFIX = ".xml"
+_CLUTTER = {"thumbs.db", "desktop.ini"}
+_NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 
 
 class ReportRow(NamedTuple):
     """A box or file that was not taken as it stands.
 
     Attributes:
-        file: the member of the archive.
+        file: the member of the archive, or what its name would be.
         object: the 1-based number of the ``<object>`` in it; None: the file as a whole.
         kind: ``repaired`` and written, ``dropped`` for want of an area, or ``refused`` unread.
         reason: for people.
@@ -77,51 +82,61 @@ class Boxes:
     skipped_boxes: int
 
 
-def read_annotations(archive: Path) -> Iterator[tuple[str, bytes | BadAnnotation]]:
-    """Yield name and content of every member of a tar or tar.gz but its folders.
+def read_annotations(source: Path) -> Iterator[tuple[str, bytes | BadAnnotation]]:
+    """Yield name and content of everything in an archive or folder of annotations.
 
-    A member that is no regular file named ``*.xml``, or is larger than 1 MiB, comes with the
-    reason in place of its content. At most 2 MiB of the archive are held at a time.
-
-    Raises:
-        ArchiveMissing: there is no such file.
-        ArchiveRefused: it is truncated, fails its CRC, or is no tar.
-    """
-    scanner = TarScanner(str(archive))
-    waiting: list[Member] = []
-    kept = b""
-    for piece in _unpacked(archive):
-        waiting += (each for each in scanner.feed(piece) if each.kind != "directory")
-        window = kept + piece
-        start, end = scanner.size - len(window), scanner.size
-        done = 0
-        for member in waiting:
-            refusal = _refusal(member)
-            if refusal is None and member.offset + member.size > end:
-                break
-            first = member.offset - start
-            yield member.name, refusal or window[first : first + member.size]
-            done += 1
-        del waiting[:done]
-        kept = window[waiting[0].offset - start :] if waiting else b""
-    scanner.finish()
-
-
-def collect(archive: Path, *, class_filter: frozenset[str] | None = None) -> Boxes:
-    """Read the boxes of an archive of annotations.
+    What is no regular file named ``*.xml``, or is larger than 1 MiB, comes with the reason in
+    place of its content. Passed over are an archive's folders and, in a folder, what is hidden or
+    desktops leave behind. At most 3 MiB are held at a time.
 
     Args:
-        archive: tar or tar.gz of ``<class>/<name>.xml``, of up to a million files.
+        source: a tar, a tar.gz or a folder, as `collect` takes them.
+
+    Raises:
+        ArchiveMissing: there is no such file or folder.
+        ArchiveRefused: the archive is truncated, fails its CRC, or is no tar.
+        TreeRefused: a name in the folder is not UTF-8.
+    """
+    archive = read_members(source, largest=_MAX_ANNOTATION)
+    for member, content in _read_folder(source) if storage.real_folder(source) else archive:
+        if content is not None and member.name.endswith(_SUFFIX):
+            yield member.name, content
+        else:
+            wanted = f"a regular file *{_SUFFIX} of at most {_MAX_ANNOTATION} bytes"
+            found = f"a {member.kind} of {member.size} bytes"
+            yield member.name, BadAnnotation("not an annotation", expected=wanted, found=found)
+
+
+def folder_digest(folder: Path) -> str:
+    """Return 12 hex digits of the names and sizes of a folder's annotations; no times.
+
+    Nothing is opened. The names are those of the report: those in a flat folder begin with its
+    own.
+
+    Raises:
+        TreeRefused: a name is not UTF-8.
+    """
+    members = (member for *_, member in _listed(folder))
+    return digests.digest({each.name: each.size for each in members if _is_annotation(each)})
+
+
+def collect(source: Path, *, class_filter: frozenset[str] | None = None) -> Boxes:
+    """Read the boxes of an archive of annotations, or of the folder that it unpacks to.
+
+    Args:
+        source: tar or tar.gz of ``<class>/<name>.xml``, of up to a million files; or a folder of
+            such folders; or a folder of ``<name>.xml``, which stands for the class itself.
         class_filter: None: every box. Else TensorFlow's rule: a file whose folder is not among
             these is left out, and so is a box that names another class among these than its
             folder's. A box that names none of them stays.
 
     Raises:
-        ArchiveMissing: there is no such file.
+        ArchiveMissing: there is no such file or folder.
         ArchiveRefused: it is damaged, or annotates a picture twice.
+        TreeRefused: a name in the folder is not UTF-8.
     """
     gathering = _Gathering(class_filter)
-    for member, content in read_annotations(archive):
+    for member, content in read_annotations(source):
         try:
             if isinstance(content, BadAnnotation):
                 raise content
@@ -129,7 +144,7 @@ def collect(archive: Path, *, class_filter: frozenset[str] | None = None) -> Box
         except BadAnnotation as error:
             row = ReportRow(member, None, "refused", f"{error.what}: {error.found}")
             gathering.report.append(row)
-    return gathering.boxes(archive)
+    return gathering.boxes(source)
 
 
 def csv_bytes(boxes: Boxes) -> bytes:
@@ -191,13 +206,13 @@ class _Gathering:
             return
         self._counts[-1] = self._write(member, label, parse_annotation(content))
 
-    def boxes(self, archive: Path) -> Boxes:
+    def boxes(self, source: Path) -> Boxes:
         """Return everything, sorted."""
         files = self._files
         by_name = sorted(range(len(files)), key=files.__getitem__)
         for one, other in pairwise(by_name):
             if files[one] == files[other]:
-                raise self._twice(archive, one, other)
+                raise self._twice(source, one, other)
         every = np.array(self._counts, np.int64)
         order = np.array([at for at in by_name if self._counts[at]], np.int64)
         starts, counts = (np.cumsum(every) - every)[order], every[order]
@@ -213,10 +228,10 @@ class _Gathering:
             skipped_boxes=self._skipped_boxes,
         )
 
-    def _twice(self, archive: Path, one: int, other: int) -> ArchiveRefused:
+    def _twice(self, source: Path, one: int, other: int) -> ArchiveRefused:
         return ArchiveRefused(
             "a picture is annotated twice",
-            file=str(archive),
+            file=str(source),
             place=f"in {self._folders[one]} and in {self._folders[other]}",
             expected="one annotation of every picture",
             found=f"two of {self._files[one]}",
@@ -244,56 +259,41 @@ class _Gathering:
         return (len(self._corners) - before) // 4
 
 
-def _refusal(member: Member) -> BadAnnotation | None:
-    """Return why a member cannot be an annotation, or None."""
-    if member.kind == "file" and member.name.endswith(_SUFFIX) and member.size <= _MAX_ANNOTATION:
-        return None
-    wanted = f"a regular file *{_SUFFIX} of at most {_MAX_ANNOTATION} bytes"
-    found = f"a {member.kind} of {member.size} bytes"
-    return BadAnnotation("not an annotation", expected=wanted, found=found)
+def _is_annotation(member: Member) -> bool:
+    return member.kind == "file" and member.name.endswith(_SUFFIX)
 
 
-def _unpacked(archive: Path) -> Iterator[bytes]:
-    """Yield the bytes of the tar in an archive, at most 256 KiB at a time."""
-    if storage.stat(archive) is None:
-        remedy = "put it there, or correct the folder of the raw archives"
-        raise ArchiveMissing("the archive is not there", file=str(archive), remedy=remedy)
-    with storage.RangeReader(archive) as reader:
-        if bytes(reader.read(0, len(_GZIP_MAGIC))) == _GZIP_MAGIC:
-            yield from _inflated(archive, reader)
-            return
-        at = 0
-        while view := reader.read(at, _STEP):
-            at += len(view)
-            yield bytes(view)
+def _read_folder(folder: Path) -> Iterator[tuple[Member, bytes | None]]:
+    """Yield what a folder holds as `read_members` yields the members of an archive."""
+    for place, name, member in _listed(folder):
+        small = _is_annotation(member) and member.size <= _MAX_ANNOTATION
+        yield member, storage.read_bytes(place / name) if small else None
 
 
-def _inflated(archive: Path, reader: storage.RangeReader) -> Iterator[bytes]:
-    """Yield what gzip packed; one stream may follow another, and zeros the last (RFC 1952)."""
-    stream = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-    at = 0
-    found = "the end of the file"
-    try:
-        while view := reader.read(at, _STEP):
-            at += len(view)
-            packed = bytes(view)
-            while packed or not stream.needs_input:
-                if stream.eof:
-                    packed = packed.lstrip(b"\0")
-                    if not packed:
-                        break
-                    stream = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-                yield stream.decompress(packed, _STEP)
-                packed = stream.unused_data if stream.eof else b""
-        if stream.eof:
-            return
-    except igzip_lib.IsalError as error:  # type: ignore[misc] # isal's stub calls it an instance
-        found = f"damaged data: {error}"
-    raise ArchiveRefused(
-        "the gzip stream is damaged or ends too early",
-        file=str(archive),
-        place=f"byte {at} of the packed file, or up to {_STEP} before it",
-        expected="a whole stream, of the CRC at its end",
-        found=found,
-        remedy="download it again: it is damaged or incomplete",
-    )
+def _listed(folder: Path) -> Iterator[tuple[Path, str, Member]]:
+    """Yield folder, name, and member of an archive of everything in a folder of annotations."""
+    top = list(_level(folder))
+    inner = [entry.name for entry in top if entry.kind == "folder"]
+    # The name as it was given: a link to the folder may well bear that of a class.
+    prefix = "" if inner else f"{Path(os.path.abspath(folder)).name}/"
+    for name, kind, size in top:
+        if kind != "folder":
+            yield folder, name, Member("", prefix + name, 0, size, kind)
+    for each in inner:
+        place = folder / each
+        for name, kind, size in _level(place):
+            yield place, name, Member("", f"{each}/{name}", 0, size, kind)
+
+
+def _level(folder: Path) -> Iterator[storage.Entry]:
+    """Yield what a folder holds, sorted, without what is hidden or left behind by desktops."""
+    for entry in sorted(storage.entries(folder)):
+        if _NO_UTF8.search(entry.name):
+            raise TreeRefused(
+                "a name that is not UTF-8",
+                file=str(folder),
+                found=repr(entry.name),
+                remedy="give it another name, or move it away",
+            )
+        if not entry.name.startswith(".") and entry.name.lower() not in _CLUTTER:
+            yield entry

@@ -3,19 +3,30 @@
 A file appears under its final name whole or not at all: it is written beside its target
 under a hidden temporary name, synced, and renamed. The writer holds an exclusive lock on the
 temporary file while it lives, so that whoever finds one can tell an owner at work from one
-that is gone.
+that is gone. A folder of many small files appears in the same way, synced once.
 """
 
+from pipeline.storage.folders import (
+    StagedFolder,
+    check_file_name,
+    publish_folders,
+    same_folder,
+    sync_file_system,
+)
 from pipeline.storage.oserrors import translated
 from pipeline.storage.reading import (
+    Entry,
     FileInfo,
     RangeReader,
+    SourceReader,
+    entries,
     folders,
     free_bytes,
     is_empty,
     open_arrow,
     pointed,
     read_bytes,
+    real_folder,
     sizes,
     stat,
 )
@@ -33,15 +44,20 @@ from pipeline.storage.staging import (
     sole_lock,
     write_unsynced,
 )
-from pipeline.storage.temps import TempFile, temp_files
+from pipeline.storage.temps import TempFile, remove_temp, temp_files
 
 __all__ = [
     "Buffer",
+    "Entry",
     "FileInfo",
     "RangeReader",
+    "SourceReader",
     "StagedFile",
+    "StagedFolder",
     "TempFile",
     "append_line",
+    "check_file_name",
+    "entries",
     "folders",
     "free_bytes",
     "is_empty",
@@ -52,12 +68,17 @@ __all__ = [
     "probe_writable",
     "publish",
     "publish_bytes",
+    "publish_folders",
     "read_bytes",
+    "real_folder",
     "remove",
+    "remove_temp",
+    "same_folder",
     "shared_lock",
     "sizes",
     "sole_lock",
     "stat",
+    "sync_file_system",
     "temp_files",
     "translated",
     "write_unsynced",

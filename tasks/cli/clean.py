@@ -9,7 +9,8 @@ import click
 from pipeline import cleaning, paths, status, storage
 from pipeline.cleaning import Superseded
 from pipeline.errors import UsageError
-from pipeline.job import FORMATS, resolve
+from pipeline.job import FORMATS
+from pipeline.resolved import resolve
 from pipeline.storage import TempFile
 from tasks.cli.text import size
 
@@ -48,7 +49,7 @@ def clean(out: str, yes: bool) -> int:
 
 def _remove(stale: list[TempFile], superseded: list[Superseded]) -> None:
     for temp in stale:
-        storage.remove(temp.path)
+        storage.remove_temp(temp)
     for output in superseded:
         cleaning.remove_output(output)
     total = sum(temp.size for temp in stale) + sum(output.bytes for output in superseded)
@@ -64,6 +65,6 @@ def _stale(folder: Path) -> list[TempFile]:
 
 
 def _wanted(out: Path) -> frozenset[str]:
-    jobs = status.recorded_jobs(out)
+    jobs = [job for job in status.recorded_jobs(out) if job.wants("shards")]
     splits = resolve(jobs[-1]).splits.values() if jobs else ()
     return frozenset(output.digest for split in splits for output in split.outputs)

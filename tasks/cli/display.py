@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 
 from pipeline import progress, status, storage
-from pipeline.job import ResolvedJob
+from pipeline.resolved import ResolvedJob
 from tasks.cli.text import duration, size
 
 _WINDOW_S = 30.0
@@ -50,8 +50,10 @@ class Bar:
                 self.left,
             )
         return (
-            f"{self.done:,.0f} of {self.total:,.0f} images, {size(self.bytes)}",
-            f"{self.rate:,.0f} images/s, {size(self.byte_rate)}/s",
+            f"{self.done:,.0f} of {self.total:,.0f} images"
+            + (f", {size(self.bytes)}" if self.bytes else ""),
+            f"{self.rate:,.0f} images/s"
+            + (f", {size(self.byte_rate)}/s" if self.byte_rate else ""),
             self.left,
         )
 
@@ -83,6 +85,7 @@ class Observer:
             (split.split.name, output.format): (output, split.shard_sizes())
             for split in resolved.splits.values()
             for output in split.outputs
+            if resolved.job.wants("shards")
         }
 
     def bars(self, now: float) -> list[Bar]:
@@ -94,9 +97,10 @@ class Observer:
                 rate = self._rates.rate(count.name, now, count.done)
                 archive = count.name.split("_", 1)[-1]
                 found.append(Bar(f"verify {archive}", count.done, count.total, "bytes", rate=rate))
+        found += self._trees(now)
         for (split, shard_format), (output, sizes) in self._sizes.items():
             done = status.published_shards(self._resolved.out, output.digest)
-            if not done and not any(count.unit == "images" for count in counts):
+            if not done and not any(count.step == "shards" for count in counts):
                 continue
             images = sum(sizes[shard] for shard in done if shard < len(sizes))
             written = sum(storage.sizes(output.folder).values())
@@ -111,6 +115,16 @@ class Observer:
                     self._rates.rate(f"{output.digest} bytes", now, written),
                 )
             )
+        return found
+
+    def _trees(self, now: float) -> list[Bar]:
+        found = []
+        for product in self._resolved.products:
+            done = status.extracted_images(self._resolved, product) if product.tree else 0
+            if done:
+                total = self._resolved.splits[product.split].expected.images
+                rate = self._rates.rate(product.name, now, done)
+                found.append(Bar(f"extract {product.split}", done, total, "images", rate=rate))
         return found
 
 

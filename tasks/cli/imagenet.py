@@ -8,9 +8,10 @@ import os
 import click
 
 from pipeline import cleaning, paths, preflight, status, storage
-from pipeline.job import ON_BAD_IMAGE, Job, ResolvedJob, resolve
+from pipeline.job import ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
+from pipeline.resolved import ResolvedJob, resolve
 from pipeline.sharding import ORDERS
-from tasks import datasets, scheduler
+from tasks import datasets, roots, scheduler
 from tasks.cli import report
 from tasks.cli.display import display
 from tasks.scheduler import Address
@@ -21,17 +22,28 @@ _OVERLAP = 10
 
 
 @click.command()
-@click.option("--raw", required=True, help="Folder of the archives; may be read-only.")
+@click.option("--raw", default="", help="Folder of the archives; may be read-only.")
+@click.option(
+    "--tree", default="", metavar="DIR", help="An unpacked set, read instead of archives."
+)
 @click.option("--out", required=True, help="Folder of the output.")
 @click.option("--config", default="", help="Dataset configuration; default: ILSVRC2012's.")
 @click.option("--split", "splits", multiple=True, help="Split to prepare; default: all.")
 @click.option("--format", "formats", multiple=True, default=("tfrecord",), show_default=True)
 @click.option("--shards", multiple=True, metavar="SPLIT=N", help="Number of shards of a split.")
 @click.option("--order", type=click.Choice(ORDERS), default="hash", show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the hash order.")
+@click.option("--seed", type=int, default=None, help="Of the hash order; default: 0.")
+@click.option("--inception-threads", type=click.IntRange(1), default=None, help="Default: 8.")
 @click.option("--label-offset", type=int, default=None, help="Of label 0; TFRecord: 1.")
 @click.option("--classes", default="", metavar="FILE", help="Only these WNIDs, one per line.")
-@click.option("--with", "extras", multiple=True, metavar="NAME", help="Optional archive to verify.")
+@click.option("--skip-blacklisted", is_flag=True, help="Leave out what the blacklist names.")
+@click.option("--with", "extras", multiple=True, metavar="NAME", help="Optional archive to use.")
+@click.option("--boxes/--no-boxes", default=True, show_default=True, help="Bounding boxes.")
+@click.option("--box-class-filter", is_flag=True, help="Drop boxes of other classes: TensorFlow's.")
+@click.option("--extract", is_flag=True, help="Make class folders of pictures too.")
+@click.option("--transfer", type=click.Choice(TRANSFERS), default="copy", show_default=True)
+@click.option("--until", type=click.Choice(PRODUCTS), default="shards", show_default=True)
+@click.option("--replace", is_flag=True, help="Replace lists and boxes of another job.")
 @click.option("--on-bad-image", type=click.Choice(ON_BAD_IMAGE), default="fail", show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=None, help="Default: the CPUs.")
 @click.option("--scheduler-host", default="", metavar="HOST[:PORT]", help="luigid to share work.")
@@ -39,38 +51,55 @@ _OVERLAP = 10
 @click.option("--dry-run", is_flag=True, help="Say what would be done.")
 def imagenet(
     raw: str,
+    tree: str,
     out: str,
     config: str,
     splits: tuple[str, ...],
     formats: tuple[str, ...],
     shards: tuple[str, ...],
     order: str,
-    seed: int,
+    seed: int | None,
+    inception_threads: int | None,
     label_offset: int | None,
     classes: str,
+    skip_blacklisted: bool,
     extras: tuple[str, ...],
+    boxes: bool,
+    box_class_filter: bool,
+    extract: bool,
+    transfer: str,
+    until: str,
+    replace: bool,
     on_bad_image: str,
     workers: int | None,
     scheduler_host: str,
     no_overlap: bool,
     dry_run: bool,
 ) -> int:
-    """Prepare ILSVRC2012, or a set of its shape, from its archives.
+    """Prepare ILSVRC2012, or a set of its shape, from its archives or an unpacked tree.
 
     The same command goes on where an interrupted one was.
     """
     job = Job(
-        raw=datasets.absolute(raw),
-        out=datasets.absolute(out),
-        config=datasets.absolute(config) if config else datasets.default_config(),
+        raw=roots.absolute(raw) if raw else "",
+        out=roots.absolute(out),
+        config=roots.absolute(config) if config else roots.default_config(),
+        tree=roots.absolute(tree) if tree else "",
         splits=splits,
+        products=roots.products_until(until, boxes=boxes, extract=extract),
         formats=formats,
-        shards=datasets.shard_counts(shards),
+        shards=roots.shard_counts(shards),
         order=order,
         seed=seed,
+        inception_threads=inception_threads,
         label_offset=label_offset,
-        classes=datasets.absolute(classes) if classes else "",
+        classes=roots.absolute(classes) if classes else "",
+        skip_blacklisted=skip_blacklisted,
         extras=extras,
+        boxes=boxes,
+        box_class_filter=box_class_filter,
+        transfer=transfer,
+        replace=replace,
         on_bad_image=on_bad_image,
     )
     address = _address(scheduler_host)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import click
 
-from pipeline import outputs, paths, preflight, progress, status, storage
+from pipeline import outputs, paths, preflight, products, progress, status, storage
 from pipeline.errors import Vanished
-from pipeline.job import ResolvedJob
-from tasks.cli.text import size, states
+from pipeline.products import Product
+from pipeline.resolved import ResolvedJob
+from tasks.cli.text import product_states, size, states
 from tasks.supervisor import Outcome, Supervisor
 
 COMPLETE, FAILED, LEFT_OUT, INTERRUPTED = 0, 1, 4, 130
@@ -24,8 +25,10 @@ def steps(resolved: ResolvedJob, run: str) -> None:
 def complete(resolved: ResolvedJob, how: str) -> int:
     """Say what is there; return the exit status of a complete job."""
     left_out = 0
+    for product in resolved.products:
+        _product(resolved, product, how)
     for split in resolved.splits.values():
-        for output in split.outputs:
+        for output in split.outputs if resolved.job.wants("shards") else ():
             document = outputs.document(output)
             if document is None:
                 raise Vanished("files were removed meanwhile", file=str(output.folder))
@@ -34,10 +37,27 @@ def complete(resolved: ResolvedJob, how: str) -> int:
             link = paths.current(resolved.out, output.format, split.split.name)
             click.echo(
                 f"{split.split.name}: {how}, {counts['records']:,} records in {split.shards:,} "
-                f"shards, {size(counts['bytes'])}, {counts['repaired']} repaired, "
+                f"shards, {size(counts['bytes'])}, {counts['boxes']:,} boxes, "
+                f"{counts['repaired']} repaired, "
                 f"{counts['left_out']} left out: {link}"
             )
     return LEFT_OUT if left_out else COMPLETE
+
+
+def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
+    mark = products.finished(resolved.out, product)
+    if mark is None:
+        raise Vanished("files were removed meanwhile", file=str(product.files[0]))
+    split = f"{product.split}: " if product.split else ""
+    for line in mark.get("closing", ()):
+        click.echo(f"{split}{line}")
+    more = ""
+    if "repaired" in mark:
+        kinds = ", ".join(f"{mark[kind]} {kind}" for kind in ("repaired", "dropped", "refused"))
+        more = f", {kinds}: {product.files[1]}"
+    elif product.tree:
+        more = f", {mark['images']:,} images"
+    click.echo(f"{split}{how}: {product.files[0]}{more}")
 
 
 def plan(resolved: ResolvedJob) -> None:
@@ -45,6 +65,8 @@ def plan(resolved: ResolvedJob) -> None:
     for state in status.survey(resolved):
         for line in states(state):
             click.echo(line)
+    for line in product_states(status.survey_products(resolved)):
+        click.echo(line)
     needed = preflight.needed_bytes(resolved)
     free = storage.free_bytes(resolved.out)
     click.echo(f"to write: about {size(needed)}; free: {size(free)}")

@@ -9,7 +9,7 @@ import click
 from pipeline import paths, progress, storage
 from pipeline import status as states
 from pipeline.errors import UsageError
-from pipeline.job import ResolvedJob, resolve
+from pipeline.resolved import ResolvedJob, resolve
 from pipeline.status import OutputState
 from tasks.cli import text
 
@@ -38,9 +38,12 @@ def status(out: str) -> int:
     for state in survey:
         for line in text.states(state):
             click.echo(line)
+    made = states.survey_products(resolved)
+    for line in text.product_states(made):
+        click.echo(line)
     if not idle:
         _report_work(resolved, survey)
-    if not all(state.complete and state.current for state in survey):
+    if not all(state.complete and state.current for state in survey) or not all(made.values()):
         return 1
     return 4 if any(state.left_out for state in survey) else 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from pipeline.status import OutputState
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -23,6 +25,11 @@ def duration(seconds: float) -> str:
     hours, rest = divmod(whole, 3600)
     minutes, rest = divmod(rest, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def product_states(survey: Mapping[str, bool]) -> list[str]:
+    """Return whether each product without a digest in its path is there."""
+    return [f"{name}: {'complete' if done else 'to be made'}" for name, done in survey.items()]
 
 
 def states(state: OutputState) -> list[str]:

@@ -7,18 +7,20 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import click
 from rich.console import Console
 from rich.progress import track
 
-from pipeline import status, storage
+from pipeline import productcheck, status, storage
 from pipeline import verify as checks
-from pipeline.errors import OutputDamaged, ShardmillError, UsageError
-from pipeline.job import resolve
+from pipeline.errors import InputRefused, OutputDamaged, ShardmillError, UsageError
+from pipeline.resolved import resolve
 from pipeline.verify import FinishedOutput, ShardCheck
 from tasks.cli.text import size
 
+Check = TypeVar("Check")
 _AT_ONCE = 4  # shards handed to a process at a time
 
 
@@ -27,7 +29,7 @@ _AT_ONCE = 4  # shards handed to a process at a time
 @click.option("--against", default="", metavar="RAW", help="Compare each picture with its source.")
 @click.option("--workers", type=click.IntRange(1), default=None, help="Default: the CPUs.")
 def verify(out: str, against: str, workers: int | None) -> int:
-    """Read every shard of OUT back: hashes, framing, checksums, counts, each image once.
+    """Read everything in OUT back: hashes, framing, checksums, counts, each image once.
 
     Exit status 0 when everything is as it was written, else 1.
     """
@@ -42,11 +44,31 @@ def verify(out: str, against: str, workers: int | None) -> int:
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-            for error in found:
-                click.echo(f"shardmill: {error}", err=True)
-            damaged += len(found)
+            damaged += _tell(found)
+        for name in productcheck.product_names(folder):
+            damaged += _tell(_verify_product(folder, name, pool))
     click.echo(f"{damaged} problems" if damaged else "everything is as it was written")
     return OutputDamaged.exit_status if damaged else 0
+
+
+def _tell(found: list[ShardmillError]) -> int:
+    for error in found:
+        click.echo(f"shardmill: {error}", err=True)
+    return len(found)
+
+
+def _verify_product(out: Path, name: str, pool: ProcessPoolExecutor) -> list[ShardmillError]:
+    try:
+        product = productcheck.open_product(out, name)
+    except ShardmillError as error:
+        return [error]
+    checks = [productcheck.check_files(product)]
+    groups = product.groups
+    results = pool.map(productcheck.check_group, [product] * groups, range(groups))
+    checks += _progress(name, results, groups)
+    files = sum(check.files for check in checks)
+    click.echo(f"{name}: {files:,} files, {size(sum(check.bytes for check in checks))}")
+    return [error for check in checks for error in check.damage]
 
 
 def _outputs(out: Path) -> list[Path]:
@@ -54,15 +76,16 @@ def _outputs(out: Path) -> list[Path]:
     wanted = set()
     jobs = status.recorded_jobs(out)
     try:
-        splits = resolve(jobs[-1]).splits.values() if jobs else ()
+        resolved = resolve(jobs[-1]) if jobs else None
+        splits = resolved.splits.values() if resolved and resolved.job.wants("shards") else ()
         wanted = {output.folder for split in splits for output in split.outputs}
-    except UsageError as error:
+    except (UsageError, InputRefused) as error:
         click.echo(f"what was asked for last is not known any more: {error}", err=True)
     found = {*checks.output_folders(out), *wanted}
     abandoned = {folder for folder in found if checks.is_abandoned(folder, wanted)}
     for folder in sorted(abandoned):
         click.echo(f"not looked at: {folder} is unfinished, and another is current")
-    if not found:
+    if not found and not productcheck.product_names(out):
         raise UsageError("there is no output to verify", file=str(out))
     return sorted(found - abandoned)
 
@@ -113,7 +136,7 @@ def _check_all(
     )
 
 
-def _progress(name: str, results: Iterator[ShardCheck], total: int) -> Iterator[ShardCheck]:
+def _progress(name: str, results: Iterator[Check], total: int) -> Iterator[Check]:
     console = Console(stderr=True)
     yield from track(
         results,

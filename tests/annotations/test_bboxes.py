@@ -1,10 +1,11 @@
-"""bboxes.csv from an archive: the rules of the scripts, the report, archives that are damaged."""
+"""bboxes.csv from an archive or a folder: the rules of the scripts, the report, what is refused."""
 
 from __future__ import annotations
 
 import gzip
 import io
 import json
+import os
 import tarfile
 from collections import Counter
 from pathlib import Path
@@ -13,15 +14,17 @@ import numpy as np
 import pytest
 from support import mini_source
 
+from pipeline import digests
 from pipeline.annotations.bboxes import (
     Boxes,
     closing_lines,
     collect,
     csv_bytes,
+    folder_digest,
     read_annotations,
     report_bytes,
 )
-from pipeline.errors import ArchiveMissing, ArchiveRefused, BadAnnotation
+from pipeline.errors import ArchiveMissing, ArchiveRefused, TreeRefused
 
 A, B, C = "n00000001", "n00000002", "n00000003"
 SIZE = (100, 50)
@@ -67,6 +70,7 @@ LAUGHS = (
     b'<!ENTITY c "&b;&b;&b;&b;&b;&b;&b;&b;">]><annotation>&c;</annotation>'
 )
 EXTERNAL = b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/hostname">]><annotation>&x;</annotation>'
+UNDECLARED = xml(box("&x;", 5, 50, 25))
 DEFECTS = {  # in an order that is neither that of the names nor that of the classes
     f"{B}/{B}_10.xml": xml(box(10, 5, 50, 25, name=B), box(20, 10, 30, 20, name=A)),
     f"{A}/{A}_9.xml": xml(box(10, 5, 50, 25)),
@@ -83,23 +87,54 @@ DEFECTS = {  # in an order that is neither that of the names nor that of the cla
     f"{A}/{A}_20.xml": EXTERNAL,
     f"{A}/{A}_21.xml": xml(box(10, 5, 50, 25))[:-9],
     f"{A}/{A}_22.xml": xml(),
+    f"{A}/{A}_23.xml": xml(box(-3, -2, 50, 25)),
+    f"{A}/{A}_24.xml": xml(box(30, 5, 30, 25)),
+    f"{A}/{A}_25.xml": xml(box("-0.9", "5e0", 50, 25)),
+    f"{A}/{A}_26.xml": xml(box(1, 5, 2, 25), size=(100_000, 50)),
+    f"{A}/{A}_27.xml": xml(box("&#49;0", 5, 50, 25, name="&lt;fish&gt; &amp; chips")),
+    f"{A}/{A}_28.xml": UNDECLARED,
+    f"{A}/{A}_29.xml": xml(box(120, 5, 10, -3)),
     f"{C}/{C}_1.xml": xml(box(33, 1, 34, 2, name=C), size=(300, 7)),
 }
-GOLDEN = f"""\
-{A}_10.JPEG,0.1000,0.1000,0.5000,0.5000
-{A}_11.JPEG,0.1000,0.1000,1.0000,0.5000
-{A}_12.JPEG,0.0100,0.0200,0.0200,0.0400
-{A}_12.JPEG,0.0300,0.0600,0.0400,0.0800
-{A}_13.JPEG,0.1000,0.1000,0.5000,0.5000
-{A}_14.JPEG,0.6400,0.1000,0.9000,0.5000
-{A}_15.JPEG,0.1000,0.1000,0.5000,0.5000
-{A}_16.JPEG,0.0100,0.0200,0.0200,0.0400
-{A}_16.JPEG,0.0300,0.0600,0.0400,0.0800
-{A}_9.JPEG,0.1000,0.1000,0.5000,0.5000
-{B}_10.JPEG,0.1000,0.1000,0.5000,0.5000
-{B}_10.JPEG,0.2000,0.2000,0.3000,0.4000
-{C}_1.JPEG,0.1100,0.1429,0.1133,0.2857
-"""
+LINES = [  # by hand; a picture has 100 x 50 pixels where nothing else is said
+    # xmin > xmax, so they change places: 10/100, 5/50, 50/100, 25/50
+    f"{A}_10.JPEG,0.1000,0.1000,0.5000,0.5000",
+    # 117/100 is cut off at 1
+    f"{A}_11.JPEG,0.1000,0.1000,1.0000,0.5000",
+    # 1/100, 1/50, 2/100, 2/50; the second begins and ends at 1, right of it all; 3/100, 3/50, ...
+    f"{A}_12.JPEG,0.0100,0.0200,0.0200,0.0400",
+    f"{A}_12.JPEG,0.0300,0.0600,0.0400,0.0800",
+    # <filename> is %s, but a picture is named after its XML file
+    f"{A}_13.JPEG,0.1000,0.1000,0.5000,0.5000",
+    # int(64.9)/100 = 64/100, 5/50, 90/100, 25/50
+    f"{A}_14.JPEG,0.6400,0.1000,0.9000,0.5000",
+    # the name of no class stays
+    f"{A}_15.JPEG,0.1000,0.1000,0.5000,0.5000",
+    # the second has no xmin; the third keeps its own: 3/100, 3/50, 4/100, 4/50
+    f"{A}_16.JPEG,0.0100,0.0200,0.0200,0.0400",
+    f"{A}_16.JPEG,0.0300,0.0600,0.0400,0.0800",
+    # 17 to 22: no size, no width, a DTD, a DTD, cut short, no object
+    # -3/100 and -2/50 are cut off at 0
+    f"{A}_23.JPEG,0.0000,0.0000,0.5000,0.5000",
+    # 24: from 30/100 to 30/100
+    # int(-0.9)/100 = 0/100, 5e0/50 = 5/50
+    f"{A}_25.JPEG,0.0000,0.1000,0.5000,0.5000",
+    # 1/100000 < 2/100000, though both are 0.0000 to four digits
+    f"{A}_26.JPEG,0.0000,0.1000,0.0000,0.5000",
+    # &#49; is the digit 1: 10/100
+    f"{A}_27.JPEG,0.1000,0.1000,0.5000,0.5000",
+    # 28: an entity that nobody declares
+    # both change places, then 120/100 is cut off at 1 and -3/50 at 0: 10/100, 0, 1, 5/50
+    f"{A}_29.JPEG,0.1000,0.0000,1.0000,0.1000",
+    # "1" < "9"
+    f"{A}_9.JPEG,0.1000,0.1000,0.5000,0.5000",
+    # the second is of another class: 20/100, 10/50, 30/100, 20/50
+    f"{B}_10.JPEG,0.1000,0.1000,0.5000,0.5000",
+    f"{B}_10.JPEG,0.2000,0.2000,0.3000,0.4000",
+    # of 300 x 7 pixels: 33/300, 1/7 = 0.14285..., 34/300 = 0.11333..., 2/7 = 0.28571...
+    f"{C}_1.JPEG,0.1100,0.1429,0.1133,0.2857",
+]
+GOLDEN = "".join(f"{line}\n" for line in LINES)
 
 
 def test_the_csv_is_what_the_rules_give_by_hand(tmp_path: Path) -> None:
@@ -107,24 +142,30 @@ def test_the_csv_is_what_the_rules_give_by_hand(tmp_path: Path) -> None:
 
 
 def test_the_report_has_every_box_and_file_not_taken_as_it_stands(tmp_path: Path) -> None:
-    rows = [(*row[:3], row.reason) for row in gathered(tmp_path, DEFECTS).report]
-    outside = "no area inside the picture: (105, 3, 140, 30) in (100, 50)"
-    assert rows[:6] == [
-        (f"{A}/{A}_10.xml", 1, "repaired", "misordered: (50, 5, 10, 25) in (100, 50)"),
-        (f"{A}/{A}_11.xml", 1, "repaired", "clamped: (10, 5, 117, 25) in (100, 50)"),
-        (f"{A}/{A}_12.xml", 2, "dropped", outside),
+    rows = gathered(tmp_path, DEFECTS).report
+    dtd = "the annotation declares a document type, which can hide entities"
+    malformed = "the annotation is not well-formed XML"
+    nothing = "no area inside the picture"
+    assert [(row.file, row.object, row.kind, row.reason.split(":")[0]) for row in rows] == [
+        (f"{A}/{A}_10.xml", 1, "repaired", "misordered"),
+        (f"{A}/{A}_11.xml", 1, "repaired", "clamped"),
+        (f"{A}/{A}_12.xml", 2, "dropped", nothing),
         (f"{A}/{A}_16.xml", 2, "refused", "no <xmin>"),
-        (f"{A}/{A}_17.xml", None, "refused", f"{NO_SIZE}: no <size>"),
-        (f"{A}/{A}_18.xml", None, "refused", f"{NO_SIZE}: 0 x 50 pixels"),
+        (f"{A}/{A}_17.xml", None, "refused", NO_SIZE),
+        (f"{A}/{A}_18.xml", None, "refused", NO_SIZE),
+        (f"{A}/{A}_19.xml", None, "refused", dtd),
+        (f"{A}/{A}_20.xml", None, "refused", dtd),
+        (f"{A}/{A}_21.xml", None, "refused", malformed),
+        (f"{A}/{A}_23.xml", 1, "repaired", "clamped"),
+        (f"{A}/{A}_24.xml", 1, "dropped", nothing),
+        (f"{A}/{A}_28.xml", None, "refused", malformed),
+        (f"{A}/{A}_29.xml", 1, "repaired", "misordered, clamped"),
     ]
-    assert [row[:3] for row in rows[6:]] == [
-        (f"{A}/{A}_{number}.xml", None, "refused") for number in (19, 20, 21)
-    ]
-    assert [row[3].split(":")[0] for row in rows[6:]] == [
-        "the annotation declares a document type, which can hide entities",
-        "the annotation declares a document type, which can hide entities",
-        "the annotation is not well-formed XML",
-    ]
+    reasons = {row.file: row.reason for row in rows}
+    assert reasons[f"{A}/{A}_12.xml"] == f"{nothing}: (105, 3, 140, 30) in (100, 50)"
+    assert reasons[f"{A}/{A}_17.xml"] == f"{NO_SIZE}: no <size>"
+    assert reasons[f"{A}/{A}_18.xml"] == f"{NO_SIZE}: 0 x 50 pixels"
+    assert reasons[f"{A}/{A}_29.xml"] == "misordered, clamped: (120, 5, 10, -3) in (100, 50)"
 
 
 def test_the_report_is_csv_with_a_header(tmp_path: Path) -> None:
@@ -139,12 +180,12 @@ def test_the_report_is_csv_with_a_header(tmp_path: Path) -> None:
 
 def test_the_closing_counts_are_those_of_the_scripts(tmp_path: Path) -> None:
     boxes = gathered(tmp_path, DEFECTS)
-    assert (boxes.xml_files, boxes.skipped_files, boxes.skipped_boxes) == (16, 0, 0)
+    assert (boxes.xml_files, boxes.skipped_files, boxes.skipped_boxes) == (23, 0, 0)
     assert closing_lines(boxes) == [
-        "Finished processing 16 XML files.",
-        "Skipped 6 XML files not in ImageNet Challenge.",
-        "Skipped 2 bounding boxes not in ImageNet Challenge.",
-        "Wrote 13 bounding boxes from 10 annotated images.",
+        "Finished processing 23 XML files.",
+        "Skipped 8 XML files not in ImageNet Challenge.",  # 17 to 22, 24 and 28
+        "Skipped 3 bounding boxes not in ImageNet Challenge.",  # of 12, 16 and 24
+        "Wrote 18 bounding boxes from 15 annotated images.",
     ]
 
 
@@ -157,8 +198,8 @@ def test_the_filter_of_tensorflow_leaves_out_other_folders_and_other_classes(
     assert csv_bytes(boxes).decode() == "".join(kept)
     assert (boxes.skipped_files, boxes.skipped_boxes) == (1, 1)
     assert closing_lines(boxes)[1:3] == [
-        "Skipped 7 XML files not in ImageNet Challenge.",
-        "Skipped 3 bounding boxes not in ImageNet Challenge.",
+        "Skipped 9 XML files not in ImageNet Challenge.",
+        "Skipped 4 bounding boxes not in ImageNet Challenge.",
     ]
 
 
@@ -222,74 +263,148 @@ def test_other_members_are_reported_and_folders_passed_over(tmp_path: Path) -> N
     assert boxes.xml_files == 1
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_members_are_whole_wherever_a_piece_of_the_archive_ends(
-    tmp_path: Path, packed: bool
-) -> None:
-    noise = np.random.default_rng(3)
-    sizes = [0, 1, 511, 512, 513, 600_000, 3, 1 << 20, 262_144, 200_000, 200_000, 5]
-    files = {f"a/{at}.xml": noise.bytes(size) for at, size in enumerate(sizes)}
-    content = tar_of(files)
-    archive = tmp_path / "boxes"
-    archive.write_bytes(gzip.compress(content) if packed else content)
-    assert dict(read_annotations(archive)) == files
-
-
-def test_gzip_streams_may_follow_one_another_and_zeros_the_last(tmp_path: Path) -> None:
-    content = tar_of(DEFECTS)
-    archive = tmp_path / "boxes.tgz"
-    half = gzip.compress(content[:5000]) + gzip.compress(content[5000:])
-    archive.write_bytes(half + bytes(1 << 19))
-    assert csv_bytes(collect(archive)).decode() == GOLDEN
-
-
-def test_a_gzip_file_that_expands_a_thousandfold_is_read_in_pieces(tmp_path: Path) -> None:
-    archive = tmp_path / "boxes.tgz"
-    archive.write_bytes(gzip.compress(tar_of({"a/x.bin": bytes(30 << 20), "a/y.xml": xml()})))
-    (_, refused), (name, content) = read_annotations(archive)
-    assert isinstance(refused, BadAnnotation)
-    assert (name, content) == ("a/y.xml", xml())
-
-
-@pytest.mark.parametrize("cut", [2, 5, 30, 400, -9, -1])
-def test_a_truncated_gzip_file_is_refused(tmp_path: Path, cut: int) -> None:
+@pytest.mark.parametrize("cut", [2, 400, -1])
+def test_a_truncated_archive_is_refused(tmp_path: Path, cut: int) -> None:
     archive = tmp_path / "boxes.tar.gz"
     archive.write_bytes(gzip.compress(tar_of(DEFECTS))[:cut])
-    with pytest.raises(ArchiveRefused, match="ends too early") as caught:
-        collect(archive)
-    size = archive.stat().st_size
-    assert (caught.value.file, caught.value.found) == (str(archive), "the end of the file")
-    assert str(caught.value.place).startswith(f"byte {size} ")
-
-
-@pytest.mark.parametrize("at", [-5, -1])
-def test_a_gzip_file_with_a_wrong_crc_or_length_is_refused(tmp_path: Path, at: int) -> None:
-    content = bytearray(gzip.compress(tar_of(DEFECTS)))
-    content[at] ^= 1
-    archive = tmp_path / "boxes.tar.gz"
-    archive.write_bytes(content)
-    with pytest.raises(ArchiveRefused, match="gzip stream is damaged"):
-        collect(archive)
-
-
-def test_what_follows_a_gzip_stream_and_is_none_is_refused(tmp_path: Path) -> None:
-    archive = tmp_path / "boxes.tar.gz"
-    archive.write_bytes(gzip.compress(tar_of(DEFECTS)) + b"and more of it")
-    with pytest.raises(ArchiveRefused, match="gzip stream is damaged"):
-        collect(archive)
-
-
-@pytest.mark.parametrize("content", [b"", b"<html>" * 200, tar_of(DEFECTS)[:3000]])
-def test_what_is_no_whole_tar_is_refused(tmp_path: Path, content: bytes) -> None:
-    archive = tmp_path / "boxes.tar"
-    archive.write_bytes(content)
-    with pytest.raises(ArchiveRefused, match=r"boxes\.tar"):
+    with pytest.raises(ArchiveRefused, match="ends too early"):
         collect(archive)
 
 
 def test_a_missing_archive_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(ArchiveMissing):
         collect(tmp_path / "absent.tar.gz")
+
+
+def unpacked(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+@pytest.mark.parametrize("class_filter", [None, frozenset({A, B})])
+def test_a_folder_gives_what_its_archive_gives(
+    tmp_path: Path, class_filter: frozenset[str] | None
+) -> None:
+    files = DEFECTS | {f"{A}/{A}_24.txt": b"x", "readme": b"", f"{B}/huge.xml": bytes(2 << 20)}
+    boxes = gathered(tmp_path, files, class_filter)
+    found = collect(unpacked(tmp_path / "bboxes", files), class_filter=class_filter)
+    assert csv_bytes(found) == csv_bytes(boxes)
+    assert report_bytes(found) == report_bytes(boxes)
+    assert closing_lines(found) == closing_lines(boxes)
+
+
+@pytest.mark.parametrize("class_filter", [None, frozenset({"val"})])
+def test_a_flat_folder_bears_the_class_that_its_own_name_is(
+    tmp_path: Path, class_filter: frozenset[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = {f"val/{name.rpartition('/')[2]}": content for name, content in DEFECTS.items()}
+    boxes = gathered(tmp_path, files, class_filter)
+    folder = unpacked(tmp_path, files) / "val"
+    monkeypatch.chdir(folder)
+    for source in (folder, Path(), Path("../val")):
+        found = collect(source, class_filter=class_filter)
+        assert csv_bytes(found) == csv_bytes(boxes) == GOLDEN.encode()
+        assert report_bytes(found) == report_bytes(boxes)
+        assert folder_digest(source) == folder_digest(folder)
+
+
+def test_a_link_to_a_flat_folder_bears_the_class(tmp_path: Path) -> None:
+    real = unpacked(
+        tmp_path / "somewhere", {"a.xml": xml(box(1, 1, 2, 2)), "b.xml": xml(size=None)}
+    )
+    link = tmp_path / A
+    link.symlink_to(real)
+    boxes = collect(link, class_filter=frozenset({A}))
+    assert (boxes.files, boxes.report[0].file) == (("a.JPEG",), f"{A}/b.xml")
+
+
+def test_links_to_annotations_and_to_their_folders_are_followed(tmp_path: Path) -> None:
+    real = unpacked(
+        tmp_path / "real", {"b/b.xml": xml(box(3, 3, 4, 4)), "a.xml": xml(box(1, 1, 2, 2))}
+    )
+    folder = unpacked(tmp_path / "tree", {f"{C}/c.xml": xml(box(5, 5, 6, 6)), f"{A}/x.xml": xml()})
+    (folder / A / "a.xml").symlink_to(real / "a.xml")
+    (folder / B).symlink_to(real / "b")
+    assert collect(folder).files == ("a.JPEG", "b.JPEG", "c.JPEG")
+
+
+def test_what_is_hidden_or_left_behind_by_desktops_is_passed_over_in_a_folder(
+    tmp_path: Path,
+) -> None:
+    clean = unpacked(tmp_path / "clean" / "bboxes", DEFECTS)
+    clutter = [".DS_Store", "Thumbs.db", "desktop.ini", f"{A}/._a.xml", f"{A}/thumbs.db"]
+    clutter += [f"{A}/Desktop.ini", ".git/a.xml", f"{A}/.hidden/a.xml"]
+    littered = unpacked(tmp_path / "bboxes", DEFECTS | dict.fromkeys(clutter, b"x"))
+    assert report_bytes(collect(littered)) == report_bytes(collect(clean))
+    assert csv_bytes(collect(littered)).decode() == GOLDEN
+    assert folder_digest(littered) == folder_digest(clean)
+
+
+def test_clutter_does_not_make_a_flat_folder_another(tmp_path: Path) -> None:
+    folder = unpacked(tmp_path / "val", {"a.xml": xml(size=None), ".cache/b.xml": b""})
+    assert [row.file for row in collect(folder).report] == ["val/a.xml"]
+
+
+def test_whatever_else_is_in_a_folder_is_reported(tmp_path: Path) -> None:
+    huge = bytes((1 << 20) + 1)
+    files = {
+        f"{A}/a.xml": xml(),
+        f"{A}/deeper/b.xml": xml(),
+        f"{A}/huge.xml": huge,
+        "list.txt": b"a",
+    }
+    folder = unpacked(tmp_path / "bboxes", files)
+    (folder / A / "gone.xml").symlink_to("nowhere")
+    os.mkfifo(folder / A / "fifo.xml")
+    boxes = collect(folder)
+    assert boxes.xml_files == 1
+    assert {row.file: row.reason for row in boxes.report} == {
+        f"{A}/deeper": "not an annotation: a folder of 0 bytes",
+        f"{A}/fifo.xml": "not an annotation: a special file of 0 bytes",
+        f"{A}/gone.xml": "not an annotation: a broken link of 0 bytes",
+        f"{A}/huge.xml": f"not an annotation: a file of {len(huge)} bytes",
+        "list.txt": "not an annotation: a file of 1 bytes",
+    }
+    assert {(row.object, row.kind) for row in boxes.report} == {(None, "refused")}
+
+
+def test_a_name_in_a_folder_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    latin = os.fsdecode(b"b-\xff.xml")
+    folder = unpacked(tmp_path / "bboxes", {f"{A}/a.xml": xml(), f"{A}/{latin}": xml()})
+    for read in (collect, folder_digest):
+        with pytest.raises(TreeRefused, match="not UTF-8") as caught:
+            read(folder)
+        assert caught.value.file == str(folder / A)
+        assert caught.value.found == r"'b-\udcff.xml'"
+
+
+def test_a_picture_annotated_twice_in_a_folder_is_refused(tmp_path: Path) -> None:
+    folder = unpacked(tmp_path, {"a/x.xml": xml(), "b/x.xml": xml()})
+    with pytest.raises(ArchiveRefused, match="annotated twice") as caught:
+        collect(folder)
+    assert (caught.value.file, caught.value.place) == (str(folder), "in a and in b")
+
+
+def test_a_folder_of_nothing_has_no_boxes(tmp_path: Path) -> None:
+    boxes = collect(tmp_path)
+    assert (csv_bytes(boxes), boxes.xml_files, boxes.report) == (b"", 0, ())
+
+
+def test_the_digest_of_a_folder_is_of_names_and_sizes_of_its_annotations(tmp_path: Path) -> None:
+    files = {"b/c.xml": b"12", "a/d.xml": b"3", "b/readme": b"456", "a/huge.xml": bytes(2 << 20)}
+    expected = {"a/d.xml": 1, "a/huge.xml": 2 << 20, "b/c.xml": 2}
+    folder = unpacked(tmp_path / "tree", files)
+    assert folder_digest(folder) == digests.digest(expected)
+    os.utime(folder / "a" / "d.xml", (0, 0))
+    (folder / "a" / "d.xml").write_bytes(b"9")
+    assert folder_digest(folder) == digests.digest(expected)
+    (folder / "a" / "d.xml").write_bytes(b"99")
+    assert folder_digest(folder) == digests.digest(expected | {"a/d.xml": 2})
+    flat = unpacked(tmp_path / "val", {"a.xml": b"1"})
+    assert folder_digest(flat) == digests.digest({"val/a.xml": 1})
 
 
 @pytest.fixture(scope="module")
@@ -355,3 +470,19 @@ def test_the_published_samples_give_a_box_an_object(mini: Path, tmp_path: Path) 
     counts = np.diff(boxes.offsets).tolist()
     assert dict(zip(boxes.files, counts, strict=True)) == {k: n for k, n in objects.items() if n}
     assert boxes.report == ()
+
+
+@pytest.mark.parametrize(
+    ("archive", "folder"),
+    [("ILSVRC2012_bbox_train_v2.tar.gz", "."), ("ILSVRC2012_bbox_val_v3.tgz", "val")],
+)
+def test_the_mini_set_unpacked_gives_what_its_archives_give(
+    mini: Path, tmp_path: Path, archive: str, folder: str
+) -> None:
+    with tarfile.open(mini / archive) as tar:
+        tar.extractall(tmp_path, filter="data")
+    packed, found = collect(mini / archive), collect(tmp_path / folder)
+    assert packed.xml_files > 0
+    assert csv_bytes(found) == csv_bytes(packed)
+    assert report_bytes(found) == report_bytes(packed)
+    assert closing_lines(found) == closing_lines(packed)

@@ -12,7 +12,7 @@ from pipeline.archives.index import INDEX_SCHEMA
 from pipeline.config import SplitConfig
 from pipeline.errors import ArchiveRefused, ConfigError, CountMismatch
 from pipeline.labels import LabelTable
-from pipeline.sources.ilsvrc2012 import Expectation, build_catalog, expectation
+from pipeline.sources.ilsvrc2012 import Expectation, archive_rows, build_catalog, expectation
 
 Row = tuple[str, str, int, int, str]
 
@@ -47,7 +47,7 @@ def table(tmp_path: Path) -> LabelTable:
 @pytest.fixture
 def train() -> SplitConfig:
     """A split of class tars."""
-    return SplitConfig("train", "train.tar", "class-tars", 2, counts="labels:images")
+    return SplitConfig("train", "train.tar", "train", "class-tars", 2, counts="labels:images")
 
 
 @pytest.fixture
@@ -56,17 +56,18 @@ def flat(tmp_path: Path) -> SplitConfig:
     path = tmp_path / "list.txt"
     path.write_text("n02\nn01\nn02\n")
     member = r"val_(\d{8})\.JPEG"
-    return SplitConfig("val", "val.tar", "flat", 2, member=member, labels=path, images=3)
+    return SplitConfig("val", "val.tar", "val", "flat", 2, member=member, labels=path, images=3)
 
 
 def build(
     rows: list[Row], split: SplitConfig, table: LabelTable, classes: tuple[str, ...] | None = None
 ) -> list[dict[str, object]]:
     expected = expectation(split, table, classes)
-    built = build_catalog(index(rows), split, table, expected, classes)
+    found = archive_rows(index(rows), split, table, expected)
+    built = build_catalog(found, split, table, expected, classes)
     assert built.schema == catalog.SCHEMA
-    found: list[dict[str, object]] = built.to_pylist()
-    return found
+    listed: list[dict[str, object]] = built.to_pylist()
+    return listed
 
 
 class TestExpectation:
@@ -109,6 +110,7 @@ class TestClassTars:
             "class_index": 1,
             "synset": "n02",
             "text": "goldfish",
+            "boxes": [],
         }
 
     def test_may_be_packed_with_folders_and_leading_dots(
@@ -134,6 +136,11 @@ class TestClassTars:
             (("n01.tar", "n01_4.JPEG", 9, 0, "hardlink"), "regular files only"),
             (("n01.tar", "n01_4.JPEG", 9, 0, "device"), "regular files only"),
             (("n01.tar", "n01/n01_4.JPEG", 9, 9, "file"), "the top level of a class tar"),
+            (("n01.tar", "../n01_4.JPEG", 9, 9, "file"), "a plain file name"),
+            (("n01.tar", "/etc/n01_4.JPEG", 9, 9, "file"), "a plain file name"),
+            (("n01.tar", "..", 9, 9, "file"), "a plain file name"),
+            (("n01.tar", "n01_\n4.JPEG", 9, 9, "file"), "a plain file name"),
+            (("n01.tar", f"{'ü' * 128}", 9, 9, "file"), "a plain file name"),
         ],
     )
     def test_with_a_member_that_does_not_belong_there_are_refused(
@@ -172,8 +179,9 @@ class TestClassTars:
 
     def test_of_many_wrong_classes_name_a_few(self, train: SplitConfig, table: LabelTable) -> None:
         counts = {f"n{number:02}": 1 for number in range(20)}
+        none = archive_rows(index([]), train, table, Expectation(counts))
         with pytest.raises(CountMismatch, match="in 20 of 20 classes") as refusal:
-            build_catalog(index([]), train, table, Expectation(counts), None)
+            build_catalog(none, train, table, Expectation(counts), None)
         assert str(refusal.value.found).endswith("n07 0 of 1 and 12 more")
 
 

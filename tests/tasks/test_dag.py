@@ -11,15 +11,33 @@ from pathlib import Path
 
 import pytest
 from daemons import Luigid
+from luigi.cmdline_parser import CmdlineParser
 from support import ROOT, SHARDS, RawSet, command, prepare, products, temporary_files
 
-from tasks import PrepareImageNet, WriteManifest, WriteShard
-from tasks.datasets import root_tasks
+from pipeline.resolved import resolve
+from tasks import (
+    BoundingBoxes,
+    ExtractClasses,
+    ExtractTrain,
+    ExtractTree,
+    ImageList,
+    MakeProducts,
+    PrepareImageNet,
+    ReorganiseValidation,
+    SetCurrent,
+    VerifyArchives,
+    WriteManifest,
+    WriteShard,
+)
+from tasks.datasets import last_tasks
+from tasks.roots import DatasetRoot, make_products
 
 
-def luigi_command(raw_set: RawSet, out: Path, *options: str) -> list[str]:
+def luigi_command(
+    raw_set: RawSet, out: Path, *options: str, root: str = "PrepareImageNet"
+) -> list[str]:
     return [
-        *(sys.executable, "-m", "luigi", "--module", "tasks", "PrepareImageNet"),
+        *(sys.executable, "-m", "luigi", "--module", "tasks", root),
         *("--raw", str(raw_set.raw), "--config", str(raw_set.config), "--out", str(out)),
         *options,
     ]
@@ -37,6 +55,22 @@ def test_luigis_own_command_makes_what_shardmill_makes(small: RawSet, tmp_path: 
     )
     assert run.returncode == 0, run.stderr
     assert products(ours) == products(theirs)
+
+
+def test_the_steps_one_by_one_make_what_the_whole_makes(small: RawSet, tmp_path: Path) -> None:
+    whole, steps = tmp_path / "whole", tmp_path / "steps"
+    assert prepare(small, whole, "--extract").returncode == 0
+    roots = ("VerifyArchives", "BoundingBoxes", "ImageList", "ExtractTrain", "ReorganiseValidation")
+    for root in (*roots, "PrepareImageNet"):
+        run = subprocess.run(
+            luigi_command(small, steps, "--local-scheduler", root=root),
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+    assert products(steps) == products(whole)
 
 
 def test_two_workers_share_the_dag_through_a_luigid(small: RawSet, tmp_path: Path) -> None:
@@ -116,25 +150,76 @@ def test_luigi_does_not_try_again_what_will_not_pass(
 
 
 def test_a_leaf_requires_a_fixed_number_of_tasks(sample: RawSet, out: Path) -> None:
-    job = sample.job(out)
-    finishing = [task.requires() for task in root_tasks(job)]
-    for manifest in finishing:
+    tasks = last_tasks(sample.job(out, products=("extract", "shards")))
+    for manifest in (task.requires() for task in tasks if isinstance(task, SetCurrent)):
         assert isinstance(manifest, WriteManifest)
         leaves = manifest.requires()
         assert len(leaves) == manifest.split_job.shards
         assert all(isinstance(leaf, WriteShard) and len(leaf.requires()) == 3 for leaf in leaves)
+    trees = [task for task in tasks if isinstance(task, ExtractTree)]
+    assert [tree.split for tree in trees] == ["train", "validation"]
+    groups = [group for tree in trees for group in tree.requires()]
+    assert all(isinstance(leaf, ExtractClasses) and len(leaf.requires()) == 3 for leaf in groups)
 
 
 def test_options_survive_the_way_through_luigis_parameters(sample: RawSet, out: Path) -> None:
-    job = sample.job(
+    given = {
+        "--raw": str(sample.raw),
+        "--out": str(out),
+        "--config": str(sample.config),
+        "--split": "train,validation",
+        "--shards": "train=16,validation=8",
+        "--order": "inception",
+        "--inception-threads": "4",
+        "--label-offset": "0",
+        "--extras": "validation-boxes",
+        "--until": "extract",
+        "--on-bad-image": "skip",
+    }
+    flags = ["--extract", "--box-class-filter", "--skip-blacklisted", "--replace"]
+    words = ["PrepareImageNet", *(word for pair in given.items() for word in pair), *flags]
+    root = CmdlineParser(words).get_task_obj()  # type: ignore[no-untyped-call]
+    assert isinstance(root, PrepareImageNet)
+    assert root.job == sample.job(
         out,
-        splits=("train",),
-        shards=(("train", 3),),
-        order="name",
+        splits=("train", "validation"),
+        products=("boxes", "lists", "extract"),
+        shards=(("train", 16), ("validation", 8)),
+        order="inception",
+        inception_threads=4,
         label_offset=0,
+        extras=("validation-boxes",),
+        box_class_filter=True,
+        skip_blacklisted=True,
+        replace=True,
         on_bad_image="skip",
     )
-    assert PrepareImageNet.of(job).job == job
+    job = root.job
+    parameters = make_products(job).to_str_params()  # type: ignore[no-untyped-call]
+    rebuilt = MakeProducts.from_str_params(parameters)  # type: ignore[no-untyped-call]
+    assert rebuilt.job == job
+
+
+@pytest.mark.parametrize(
+    ("root", "made"),
+    [
+        (VerifyArchives, []),
+        (BoundingBoxes, ["bboxes-train"]),
+        (ImageList, ["list-train", "list-validation", "labels"]),
+        (ExtractTrain, ["tree-train"]),
+        (ReorganiseValidation, ["tree-validation"]),
+        (
+            PrepareImageNet,
+            ["bboxes-train", "list-train", "list-validation", "labels"],
+        ),
+    ],
+)
+def test_each_step_is_a_root_of_its_own(
+    sample: RawSet, out: Path, root: type[DatasetRoot], made: list[str]
+) -> None:
+    task = root(raw=str(sample.raw), out=str(out), config=str(sample.config))
+    assert sorted(p.name for p in resolve(task.job).products) == sorted(made)
+    assert (root is PrepareImageNet) == task.job.wants("shards")
 
 
 def test_tasks_of_jobs_that_make_the_same_are_the_same_task(
@@ -142,7 +227,7 @@ def test_tasks_of_jobs_that_make_the_same_are_the_same_task(
 ) -> None:
     moved = sample.copy(tmp_path / "moved")
     first, second = (
-        [task.task_id for task in root_tasks(raw_set.job(out))] for raw_set in (sample, moved)
+        [task.task_id for task in last_tasks(raw_set.job(out))] for raw_set in (sample, moved)
     )
     assert first == second
 

@@ -9,7 +9,7 @@ import pytest
 from support import RawSet
 
 from pipeline import progress
-from pipeline.job import resolve
+from pipeline.resolved import resolve
 from tasks import VerifyArchive
 from tasks.cli.display import Observer, Rates
 from tasks.processes import RUN_VARIABLE

@@ -1,0 +1,355 @@
+"""Turns catalog rows into a classic tree: a folder for each class, a file for each picture.
+
+A class folder is complete or absent, whenever the process is killed. A group of classes is made
+at once: its pictures are read in the order in which they lie, and its folders are synced together.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import xxhash
+
+from pipeline import storage
+from pipeline.errors import (
+    ArchiveRefused,
+    EnvironmentRefused,
+    OutputConflict,
+    TransientError,
+    TreeRefused,
+    UsageError,
+    Vanished,
+)
+from pipeline.job import TRANSFERS
+
+LISTING_SCHEMA = pa.schema(
+    [
+        ("file", pa.string()),  # <wnid>/<name>
+        ("bytes", pa.int64()),
+        ("xxh3_128", pa.string()),  # of the content, hex
+    ]
+)
+"""Columns of a group's listing, sorted by file, bytewise."""
+
+_GROUP_IMAGES = 8192  # some 900 MB: a kill costs little, a sync less
+_GROUP_CLASSES = 256  # folders that are open at a time
+_AHEAD = 64  # pictures that the kernel is asked for before they are read
+
+
+@dataclass(frozen=True)
+class ClassGroup:
+    """Classes that are extracted by one task.
+
+    Attributes:
+        index: 0-based number of the group.
+        classes: WNIDs, sorted.
+        images: how many they hold together.
+    """
+
+    index: int
+    classes: tuple[str, ...]
+    images: int
+
+
+def groups(counts: Mapping[str, int]) -> tuple[ClassGroup, ...]:
+    """Divide classes into groups: in order, each closed at 8,192 images or 256 classes.
+
+    Args:
+        counts: images per WNID.
+    """
+    closed: list[ClassGroup] = []
+    classes: list[str] = []
+    images = 0
+    wnids = sorted(counts)
+    for wnid in wnids:
+        classes.append(wnid)
+        images += counts[wnid]
+        full = images >= _GROUP_IMAGES or len(classes) == _GROUP_CLASSES
+        if full or wnid == wnids[-1]:
+            closed.append(ClassGroup(len(closed), tuple(classes), images))
+            classes, images = [], 0
+    return tuple(closed)
+
+
+def extract_group(
+    root: Path,
+    rows: pa.Table,
+    sources: storage.SourceReader,
+    *,
+    transfer: str = "copy",
+    tree: Path | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> pa.Table:
+    """Make the folders of some classes; what is there already is checked and mended.
+
+    A file that is there with the right content is kept, and so is a link to its source; one that
+    is missing or differs is made anew. Hidden names are left alone.
+
+    Args:
+        root: the folder of the class folders.
+        rows: the pictures, in any order: columns synset (the WNID), name (of the file), source,
+            offset, length (bytes).
+        sources: reads them.
+        transfer: how a picture gets there, of `TRANSFERS`: read and written; given one more
+            name; given a symbolic link; or linked, else copied, and then taken away from where
+            it was. All but ``copy`` need a tree.
+        tree: the folder in which each source is one picture; None: they are archives.
+        progress: called with the images done so far, every 64.
+
+    Returns:
+        A row per picture, of `LISTING_SCHEMA`, sorted by file.
+
+    Raises:
+        UsageError: there is no such transfer, or not from archives.
+        InputRefused: no file may have the name of a class or of a picture.
+        ArchiveRefused: a source ends before a picture that should be there.
+        TreeRefused: a picture is neither where it was nor where it is moved to.
+        TransientError: a source has grown or vanished.
+        OutputConflict: a file or folder stands there that does not belong there.
+        EnvironmentRefused: there can be no hard links.
+    """
+    columns = [rows[name].to_pylist() for name in _Picture._fields]
+    pictures = sorted(map(_Picture._make, zip(*columns, strict=True)))
+    known = TRANSFERS if tree else ("copy",)
+    if transfer not in known:
+        raise UsageError(
+            f"--transfer {transfer}: pictures of {'a tree' if tree else 'archives'} go otherwise",
+            expected=", ".join(known),
+            found=transfer,
+        )
+    for picture in pictures:
+        storage.check_file_name(picture.synset, root)
+        storage.check_file_name(picture.name, root / picture.synset)
+    work = _Work(root, pictures, sources, transfer, tree is not None, progress)
+    try:
+        listing = work.extract()
+    except OutputConflict:
+        # Another process may have made a folder meanwhile: what is there is looked at once more.
+        listing = work.extract()
+    if transfer == "move":
+        _remove_sources(root, pictures, sources)
+    return listing
+
+
+def listing_bytes(table: pa.Table) -> bytes:
+    """Return a group's listing as an Arrow file; equal listings give equal bytes."""
+    sink = io.BytesIO()
+    with pa.ipc.new_file(sink, LISTING_SCHEMA) as writer:
+        writer.write_table(table.cast(LISTING_SCHEMA).combine_chunks())
+    return sink.getvalue()
+
+
+def read_listing(path: Path) -> pa.Table:
+    """Read a group's listing as `listing_bytes` made it.
+
+    Raises:
+        OutputDamaged: it is not as it was written.
+    """
+    with storage.open_arrow(path) as file:
+        return pa.ipc.open_file(file).read_all()
+
+
+def missing(root: Path, listing: pa.Table) -> list[str]:
+    """Return which files of a listing are absent or of another size; links are followed."""
+    folders: dict[str, dict[str, int]] = {}
+    for file, size in zip(listing["file"].to_pylist(), listing["bytes"].to_pylist(), strict=True):
+        wnid, _, name = file.partition("/")
+        folders.setdefault(wnid, {})[name] = size
+    lacking = []
+    for wnid, wanted in folders.items():
+        present = {
+            entry.name: entry.size for entry in storage.entries(root / wnid) if entry.kind == "file"
+        }
+        lacking += [f"{wnid}/{name}" for name in wanted if present.get(name) != wanted[name]]
+    return lacking
+
+
+class _Picture(NamedTuple):
+    """One row; sorted as they lie in their sources."""
+
+    source: str
+    offset: int
+    length: int
+    synset: str
+    name: str
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What `extract_group` was asked for."""
+
+    root: Path
+    pictures: Sequence[_Picture]
+    sources: storage.SourceReader
+    transfer: str
+    whole_files: bool
+    progress: Callable[[int], None] | None
+
+    def extract(self) -> pa.Table:
+        """Make the folders and publish them."""
+        # In this order: a picture that another process moves meanwhile is seen.
+        pictures = [self._found(picture) for picture in self.pictures]
+        rows = []
+        with ExitStack() as stack:
+            wanted: dict[str, set[str]] = {}
+            for picture in pictures:
+                wanted.setdefault(picture.synset, set()).add(picture.name)
+            folders = {
+                wnid: _ClassFolder(self.root / wnid, names, self, stack)
+                for wnid, names in wanted.items()
+            }
+            for done, picture in enumerate(pictures, start=1):
+                self._announce(pictures, done - 1)
+                data = self._read(picture)
+                folders[picture.synset].take(picture, data)
+                content_hash = xxhash.xxh3_128_hexdigest(data)
+                rows.append((f"{picture.synset}/{picture.name}", picture.length, content_hash))
+                if self.progress is not None and done % _AHEAD == 0:
+                    self.progress(done)
+            made = [folder.staged for folder in folders.values() if folder.staged is not None]
+            storage.publish_folders(*made)
+        rows.sort()
+        listed = list(zip(*rows, strict=True)) or [()] * len(LISTING_SCHEMA)
+        return pa.table([pa.array(column) for column in listed], LISTING_SCHEMA)
+
+    def _found(self, picture: _Picture) -> _Picture:
+        """Return a picture that was moved before as one that lies where it goes."""
+        if self.transfer != "move" or storage.stat(self.sources.path(picture.source)) is not None:
+            return picture
+        target = (self.root / picture.synset / picture.name).absolute()
+        there = storage.stat(target)
+        if there is None or there.size != picture.length:
+            raise TreeRefused(
+                "a picture is neither where it was nor where it is moved to",
+                file=str(self.sources.path(picture.source)),
+                expected=f"{picture.length} bytes there, or as {target}",
+                found=f"{there.size} bytes there" if there else "no file",
+                remedy="bring it back, then run the same command again",
+            )
+        return picture._replace(source=str(target))
+
+    def _announce(self, pictures: Sequence[_Picture], place: int) -> None:
+        first = 0 if place == 0 else place + _AHEAD
+        for picture in pictures[first : place + _AHEAD + 1]:
+            self.sources.will_need(picture.source, picture.offset, picture.length)
+
+    def _read(self, picture: _Picture) -> memoryview:
+        data = self.sources.read(picture.source, picture.offset, picture.length)
+        if self.whole_files and self.sources.now(picture.source).size > picture.length:
+            raise TransientError(
+                "the file has grown since the tree was listed",
+                file=str(self.sources.path(picture.source)),
+                expected=f"{picture.length} bytes",
+                remedy="leave the tree alone while a command is at work, then run it again",
+            )
+        if len(data) != picture.length:
+            raise ArchiveRefused(
+                "the file ends before an image that it should hold",
+                file=str(self.sources.path(picture.source)),
+                place=f"{picture.synset}/{picture.name}, offset {picture.offset}",
+                expected=f"{picture.length} bytes",
+                found=f"{len(data)} bytes",
+                remedy="the file changed after it was verified: get it again",
+            )
+        return data
+
+
+class _ClassFolder:
+    """The folder of one class: what stands there, and what is being made for it."""
+
+    def __init__(self, path: Path, names: set[str], work: _Work, stack: ExitStack) -> None:
+        self.path = path
+        self.staged: storage.StagedFolder | None = None
+        self._work = work
+        self._stack = stack
+        present = storage.entries(path)
+        self._check(present, names)
+        self._sizes = storage.sizes(path)
+        self._links = {entry.name for entry in present} - self._sizes.keys()
+        # Beside what is there, and through a link, files can only go one by one.
+        self._merge = bool(present) or path.is_symlink()
+
+    def take(self, picture: _Picture, data: memoryview) -> None:
+        """Make a picture's file, unless it stands."""
+        if self._stands(picture, data):
+            return
+        if self.staged is None:
+            staged = storage.StagedFolder(self.path, merge=self._merge)
+            self.staged = self._stack.enter_context(staged)
+        if self._work.transfer == "copy" or not self._linked(self.staged, picture):
+            self.staged.write(picture.name, data)
+
+    def _linked(self, staged: storage.StagedFolder, picture: _Picture) -> bool:
+        source = self._work.sources.path(picture.source)
+        if self._work.transfer == "symlink":
+            staged.symlink(picture.name, source)
+            return True
+        linked = staged.hard_link(picture.name, source)
+        if not linked and self._work.transfer == "link":
+            raise EnvironmentRefused(
+                "the file can have no hard link there",
+                file=str(source),
+                place=str(self.path),
+                expected="both on one file system that knows hard links, and the file your own",
+                remedy="say --transfer copy or --transfer symlink",
+            )
+        return linked
+
+    def _stands(self, picture: _Picture, data: memoryview) -> bool:
+        path = self.path / picture.name
+        if picture.name in self._links:
+            # A link does not outlive what it leads to.
+            source = self._work.sources.path(picture.source)
+            return self._work.transfer != "move" and path.resolve() == source.resolve()
+        same_size = self._sizes.get(picture.name) == len(data)
+        return same_size and storage.read_bytes(path) == bytes(data)
+
+    def _check(self, present: Sequence[storage.Entry], names: set[str]) -> None:
+        misfits = {
+            self.path / entry.name: entry.kind
+            for entry in present
+            if entry.name not in names or entry.kind in {"folder", "special file"}
+            if not entry.name.startswith(".")
+        }
+        if not self.path.is_dir() and (self.path.is_symlink() or self.path.exists()):
+            misfits[self.path] = "file"
+        for path, kind in sorted(misfits.items()):
+            raise OutputConflict(
+                "something that does not belong there stands in the tree",
+                file=str(path),
+                expected=f"a folder of the {len(names)} pictures of {self.path.name}, no others",
+                found=f"a {kind}",
+                remedy="move it away, or choose another --out",
+            )
+
+
+def _remove_sources(
+    root: Path, pictures: Sequence[_Picture], sources: storage.SourceReader
+) -> None:
+    """Remove pictures from where they were, and class folders that are empty then."""
+    moved: dict[tuple[Path, str], list[_Picture]] = {}
+    for picture in pictures:
+        folder = sources.path(picture.source).parent
+        moved.setdefault((folder, picture.synset), []).append(picture)
+    # What an earlier run has published may not be durable yet.
+    storage.sync_file_system(root)
+    for (folder, wnid), members in moved.items():
+        if storage.same_folder(folder, root / wnid):
+            continue  # they are where they go
+        standing = storage.sizes(root / wnid)
+        for picture in members:
+            if standing.get(picture.name) != picture.length:
+                raise Vanished(
+                    "a picture that was moved there is gone",
+                    file=str(root / wnid / picture.name),
+                    remedy="leave the tree alone while a command is at work, then run it again",
+                )
+            storage.remove(sources.path(picture.source))
+        if folder.name == wnid and storage.is_empty(folder):
+            storage.remove(folder)

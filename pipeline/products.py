@@ -1,0 +1,136 @@
+"""Products whose paths carry no digest: bboxes.csv, image lists, trees of class folders.
+
+Each has a mark under ``.shardmill`` that says by its digest whose it is. The mark is written
+twice: before the first file, to claim the path, and after the last, as the mark that it is
+finished. So what a killed run left is known from what somebody else put there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import extraction, manifest, paths, storage
+from pipeline.errors import OutputConflict, OutputDamaged
+from pipeline.manifest import Document, FileEntry
+
+_DAMAGED = "damaged"  # this program's, whoever's it was: it is made again
+
+
+@dataclass(frozen=True)
+class Product:
+    """Files at fixed paths.
+
+    Attributes:
+        name: unique in an output folder.
+        split: whose it is; "" where it is no split's.
+        digest: of everything that decides its bytes.
+        files: the files; of a tree, the folder that is filled.
+        tree: whether it is a tree of class folders.
+    """
+
+    name: str
+    split: str
+    digest: str
+    files: tuple[Path, ...]
+    tree: bool = False
+
+
+def bounding_boxes(out: Path, split: str, digest: str) -> Product:
+    """Return the product bboxes.csv, with its report."""
+    files = (paths.bboxes(out, split), paths.bboxes_report(out, split))
+    return Product(f"bboxes-{split}", split, digest, files)
+
+
+def image_list(out: Path, split: str, digest: str) -> Product:
+    """Return the product of a split's image list."""
+    return Product(f"list-{split}", split, digest, (paths.image_list(out, split),))
+
+
+def label_tables(out: Path, digest: str) -> Product:
+    """Return the product of the label tables."""
+    return Product("labels", "", digest, (paths.synsets(out), paths.label_table(out)))
+
+
+def class_tree(out: Path, split: str, folder: str, digest: str) -> Product:
+    """Return the product of a split's tree of class folders."""
+    return Product(f"tree-{split}", split, digest, (paths.tree(out, folder),), tree=True)
+
+
+def finished(out: Path, product: Product) -> Document | None:
+    """Return a product's mark if it is finished, this job's, and its files are there."""
+    mark = manifest.load_complete(paths.product_mark(out, product.name), out)
+    if mark is None or mark["digest"] != product.digest or not mark["finished"]:
+        return None
+    groups = range(mark["groups"] if product.tree else 0)
+    return mark if all(group_document(out, product, index) for index in groups) else None
+
+
+def group_document(out: Path, product: Product, index: int) -> Document | None:
+    """Return the mark of one group of classes of a tree if all its files are there."""
+    mark = manifest.load_complete(paths.group_mark(out, product.digest, index), out)
+    if mark is None:
+        return None
+    listing = extraction.read_listing(paths.group_listing(out, product.digest, index))
+    return None if extraction.missing(product.files[0], listing) else mark
+
+
+def claim(out: Path, product: Product, *, replace: bool) -> None:
+    """Note that this product is being made, unless another stands in its place.
+
+    Raises:
+        OutputConflict: it does, and it may not be replaced.
+    """
+    check(out, product, replace=replace)
+    owner = _owner(out, product)
+    if owner != product.digest:
+        unfinish(out, product)
+
+
+def unfinish(out: Path, product: Product) -> None:
+    """Note that this product has to be made, and that what lies in its place is its own."""
+    document = {"digest": product.digest, "finished": False, "files": []}
+    storage.publish_bytes(paths.product_mark(out, product.name), manifest.serialise(document))
+
+
+def finished_mark(product: Product, files: Iterable[FileEntry], **more: object) -> bytes:
+    """Return the mark of a finished product; `more` is kept with it."""
+    entries = [entry.to_json() for entry in files]
+    document = {"digest": product.digest, "finished": True, "files": entries, **more}
+    return manifest.serialise(document)
+
+
+def check(out: Path, product: Product, *, replace: bool) -> None:
+    """Look whether another product stands in the place of this one.
+
+    Raises:
+        OutputConflict: it does, and it may not be replaced.
+    """
+    owner = _owner(out, product)
+    if replace or owner in {product.digest, _DAMAGED}:
+        return
+    present = [file for file in product.files if _is_there(file)]
+    if owner is None and not present:
+        return
+    raise OutputConflict(
+        "a product of other options stands here" if owner else "a file or folder is in the way",
+        file=str((present or product.files)[0]),
+        expected=f"{product.digest}, or nothing",
+        found=owner or "something that is not of this program",
+        remedy="say --replace to put the new one in its place, or choose another --out",
+    )
+
+
+def _owner(out: Path, product: Product) -> str | None:
+    path = paths.product_mark(out, product.name)
+    if storage.stat(path) is None:
+        return None
+    try:
+        return str(manifest.load(path)["digest"])
+    except OutputDamaged:
+        return _DAMAGED
+
+
+def _is_there(path: Path) -> bool:
+    return storage.stat(path) is not None or bool(storage.folders(path))

@@ -1,0 +1,209 @@
+"""A job with its configuration read: every path and digest of the output is known."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from pipeline import config, digests, imagelist, labels, products, sharding, splitjob
+from pipeline.config import ArchiveConfig, DatasetConfig, SplitConfig
+from pipeline.errors import UsageError
+from pipeline.job import FORMATS, ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
+from pipeline.labels import LabelTable
+from pipeline.products import Product
+from pipeline.splitjob import SplitJob
+
+_LABEL_OFFSET_LIMIT = 1 << 30
+
+
+@dataclass(frozen=True)
+class ResolvedJob:
+    """A job with its configuration read and its digests known.
+
+    Attributes:
+        job: what was asked for.
+        dataset: its configuration.
+        table: its label table.
+        splits: what follows for each split, by name.
+        extras: optional archives to verify, read or not.
+        products: what it makes at paths without a digest.
+    """
+
+    job: Job
+    dataset: DatasetConfig
+    table: LabelTable
+    splits: Mapping[str, SplitJob]
+    extras: tuple[ArchiveConfig, ...]
+    products: tuple[Product, ...]
+
+    @property
+    def out(self) -> Path:
+        """Folder of the output."""
+        return Path(self.job.out)
+
+    @property
+    def root(self) -> Path:
+        """Folder that a catalog's sources are relative to."""
+        return Path(self.job.tree or self.job.raw)
+
+    @property
+    def archives(self) -> tuple[ArchiveConfig, ...]:
+        """Every archive that is needed, each once."""
+        needed: list[ArchiveConfig] = []
+        for split in self.splits.values():
+            needed += split.archives if self.job.wants("verify", *_OF_CATALOG) else ()
+            if split.boxes and split.boxes.archive and self.job.wants("boxes"):
+                needed.append(split.boxes.archive)
+        return tuple({archive.file: archive for archive in (*needed, *self.extras)}.values())
+
+    def raw_file(self, archive: ArchiveConfig) -> Path:
+        """Return where an archive lies."""
+        return Path(self.job.raw) / archive.file
+
+    def product(self, name: str) -> Product:
+        """Return the product of this name."""
+        return next(product for product in self.products if product.name == name)
+
+    @property
+    def digest(self) -> str:
+        """A digest of what this job makes: its outputs, wherever they lie."""
+        outputs = [
+            [output.format, output.digest] for s in self.splits.values() for output in s.outputs
+        ]
+        return digests.digest(
+            {
+                "archives": [archive.md5 for archive in self.archives],
+                "outputs": outputs if self.job.wants("shards") else [],
+                "products": [[product.name, product.digest] for product in self.products],
+            }
+        )
+
+
+_OF_CATALOG = ("lists", "extract", "shards")
+
+
+@lru_cache(maxsize=16)
+def resolve(job: Job) -> ResolvedJob:
+    """Read the configuration and work out every digest and count; list the tree, if any.
+
+    Raises:
+        ConfigError: the configuration or a file it names cannot be understood.
+        UsageError: the options contradict it.
+        InputRefused: the tree is not what it should be.
+    """
+    dataset = config.load(Path(job.config))
+    table = labels.load_table(dataset.label_table)
+    names = job.splits or _default_splits(job, dataset)
+    _check_choices(job, dataset, names)
+    _check_combinations(job, dataset, names)
+    classes = labels.load_classes(Path(job.classes), table) if job.classes else None
+    splits = {name: splitjob.derive(job, dataset, table, classes, name) for name in names}
+    made = _products(job, table, splits)
+    return ResolvedJob(job, dataset, table, splits, _extras(job, dataset, splits), made)
+
+
+def _default_splits(job: Job, dataset: DatasetConfig) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, split in dataset.splits.items()
+        if not split.optional or dataset.archive(split.archive).name in job.extras
+    )
+
+
+def _extras(
+    job: Job, dataset: DatasetConfig, splits: Mapping[str, SplitJob]
+) -> tuple[ArchiveConfig, ...]:
+    """Return the optional archives to verify: not those whose content lies in the tree."""
+    in_tree = set()
+    for split in splits.values():
+        if split.tree is not None:
+            in_tree.add(split.split.archive)
+        if split.boxes is not None and split.boxes.archive is None and split.split.boxes:
+            in_tree.add(dataset.named(split.split.boxes).file)
+    named = (dataset.optional[name] for name in dict.fromkeys(job.extras))
+    return tuple(archive for archive in named if archive.file not in in_tree)
+
+
+def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tuple[Product, ...]:
+    out = Path(job.out)
+    made = []
+    for name, split in splits.items():
+        if split.boxes is not None and job.wants("boxes", *_OF_CATALOG):
+            made.append(products.bounding_boxes(out, name, split.boxes.digest))
+        if job.wants("lists"):
+            digest = digests.digest({"rows": split.rows_digest, "version": imagelist.VERSION})
+            made.append(products.image_list(out, name, digest))
+        if job.wants("extract"):
+            digest = digests.digest({"rows": split.rows_digest})
+            made.append(products.class_tree(out, name, split.split.folder, digest))
+    if job.wants("lists"):
+        digest = digests.digest(
+            {"columns": table.columns, "labels": table.digest, "version": imagelist.VERSION}
+        )
+        made.append(products.label_tables(out, digest))
+    return tuple(made)
+
+
+def _check_choices(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> None:
+    for option, given, known in (
+        ("--split", names, tuple(dataset.splits)),
+        ("--shards", [split for split, _ in job.shards], names),
+        ("--format", job.formats, FORMATS),
+        ("--with", job.extras, tuple(dataset.optional)),
+        ("--order", (job.order,), sharding.ORDERS),
+        ("--transfer", (job.transfer,), TRANSFERS),
+        ("--on-bad-image", (job.on_bad_image,), ON_BAD_IMAGE),
+        ("products", job.products, PRODUCTS),
+    ):
+        for word in given:
+            if word not in known:
+                raise UsageError(
+                    f"{option} {word}: unknown", expected=", ".join(known) or "none", found=word
+                )
+    if not 0 <= (job.seed or 0) < sharding.SEED_LIMIT:
+        raise UsageError(f"--seed {job.seed}", expected="0 to 2**64 - 1", found=str(job.seed))
+    if job.label_offset is not None and not 0 <= job.label_offset < _LABEL_OFFSET_LIMIT:
+        raise UsageError(
+            f"--label-offset {job.label_offset}: labels are not negative, and fit 32 bits",
+            expected=f"0 to {_LABEL_OFFSET_LIMIT - 1}",
+            found=str(job.label_offset),
+        )
+    if not job.formats:
+        raise UsageError("no format is asked for", expected=", ".join(FORMATS), found="none")
+
+
+def _labelled(split: SplitConfig) -> bool:
+    return split.layout == "class-tars" or split.labels is not None
+
+
+def _check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> None:
+    inception = job.order == "inception"
+    refusals = {
+        "--raw or --tree must be given": not job.raw and not job.tree,
+        "--seed has no meaning with --order inception, whose shuffle is fixed": (
+            inception and job.seed is not None
+        ),
+        "--inception-threads has a meaning with --order inception only": (
+            not inception and job.inception_threads is not None
+        ),
+        "--transfer has a meaning with --tree and --extract only": (
+            job.transfer != "copy" and not (job.tree and job.wants("extract"))
+        ),
+        "--transfer move would take away what the shards are made from: say --until extract": (
+            job.transfer == "move" and job.wants("shards")
+        ),
+        "--skip-blacklisted: none of the splits has a blacklist": (
+            job.skip_blacklisted and not any(dataset.splits[name].blacklist for name in names)
+        ),
+        "a split without labels has no classes to extract into: leave --extract or it out": (
+            job.wants("extract") and any(not _labelled(dataset.splits[name]) for name in names)
+        ),
+        "the devkit is an archive: name the folder that holds it with --raw": (
+            "devkit" in job.extras and not job.raw
+        ),
+    }
+    for what, refused in refusals.items():
+        if refused:
+            raise UsageError(what)

@@ -1,0 +1,173 @@
+"""The devkit of ILSVRC2012: which class each validation image is.
+
+Two of its files are read (its ``readme.txt``, "Data"): line n of
+``data/ILSVRC2012_validation_ground_truth.txt`` is the ILSVRC2012_ID of validation image n, and
+the struct array ``synsets`` in ``data/meta.mat`` (MATLAB 5) has the WNID of each ID. Synsets with
+children are no classes.
+"""
+
+# ruff: noqa: PLC0415 - scipy is imported where it is used: few jobs read a devkit
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.archives.compressed import read_members
+from pipeline.errors import ArchiveRefused, InputRefused
+from pipeline.labels import LabelTable
+
+_TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
+_META = "data/meta.mat"
+_LARGEST = 16 << 20  # bytes; they are 194,650 and 176,625
+_SHOWN = 80
+_ID = re.compile("[0-9]{1,9}")
+_DAMAGED = (  # what scipy raises of damaged bytes, beside its own MatReadError
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    NameError,
+    NotImplementedError,
+    OSError,
+    TypeError,
+    ValueError,
+    struct.error,
+    zlib.error,
+)
+
+
+def read_labels(archive: Path, table: LabelTable) -> tuple[str, ...]:
+    """Read the classes of the validation images from the devkit.
+
+    Args:
+        archive: ``ILSVRC2012_devkit_t12.tar.gz``, or the tar in it.
+        table: the label table.
+
+    Returns:
+        The WNID of each image, in the order of their numbers.
+
+    Raises:
+        ArchiveMissing: there is no such file.
+        ArchiveRefused: it is damaged or lacks one of the two files, or a line is not the ID of a
+            class in the label table.
+    """
+    # Both files are read before either is parsed: then the CRC of the archive has been checked.
+    found = _read(archive, (_TRUTH, _META))
+    classes = _read_classes(archive, found[_META])
+    wnids = []
+    for number, line in enumerate(found[_TRUTH].decode("ascii", "replace").splitlines(), start=1):
+        wnid = classes.get(int(line)) if _ID.fullmatch(line) else None
+        if wnid is None:
+            what, expected = "no ILSVRC2012_ID of a class", _range(classes)
+            raise _wrong(archive, number, what, expected, repr(line[:_SHOWN]))
+        if wnid not in table.index:
+            what, expected = "the class is not in the label table", f"a WNID of {table.path}"
+            raise _wrong(archive, number, what, expected, f"{wnid}, ILSVRC2012_ID {line}")
+        wnids.append(wnid)
+    return tuple(wnids)
+
+
+def check_labels(
+    devkit: tuple[str, ...], listed: tuple[str, ...], archive: Path, labels: Path
+) -> None:
+    """Check that a list of labels says what the devkit says.
+
+    Args:
+        devkit: WNIDs of the devkit, as `read_labels` returns them.
+        listed: WNIDs of the list.
+        archive: the devkit.
+        labels: the list.
+
+    Raises:
+        InputRefused: they differ.
+    """
+    pairs = list(zip_longest(devkit, listed))
+    wrong = [line for line, (one, other) in enumerate(pairs, start=1) if one != other]
+    if wrong:
+        expected, found = pairs[wrong[0] - 1]
+        raise InputRefused(
+            "the list of labels does not agree with the devkit",
+            file=str(labels),
+            place=f"line {wrong[0]}, the first of {len(wrong)} that differ",
+            expected=f"{expected or 'no such line'}, by {archive}, of {len(devkit)} lines",
+            found=f"{found or 'no such line'}, of {len(listed)} lines",
+            remedy="correct the list in the configuration, or download the devkit again",
+        )
+
+
+def _read(archive: Path, wanted: tuple[str, ...]) -> dict[str, bytes]:
+    """Return the contents of the members that end in these names, of which there is one each."""
+    found: dict[str, bytes] = {}
+    for member, content in read_members(archive, largest=_LARGEST):
+        for name in wanted:
+            if not f"/{member.name}".endswith(f"/{name}"):
+                continue
+            if content is None or name in found:
+                one = f"one regular file of at most {_LARGEST} bytes"
+                again = "another one" if name in found else f"a {member.kind}, {member.size} bytes"
+                raise _lacking(archive, member.name, one, again)
+            found[name] = content
+    for name in wanted:
+        if name not in found:
+            raise _lacking(archive, name, "that file", "none of that name")
+    return found
+
+
+def _read_classes(archive: Path, meta: bytes) -> dict[int, str]:
+    """Return the WNID of each ILSVRC2012_ID that is a class."""
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    try:
+        variables = loadmat(io.BytesIO(meta), squeeze_me=True, variable_names=["synsets"])
+        synsets = np.atleast_1d(variables["synsets"])
+        columns = [synsets[name] for name in ("ILSVRC2012_ID", "WNID", "num_children")]
+        rows = [
+            (int(number), str(wnid))
+            for number, wnid, children in zip(*columns, strict=True)
+            if int(children) == 0
+        ]
+        if not rows or len(dict(rows)) < len(rows):
+            raise ValueError("no synset without children, or two of one ILSVRC2012_ID")
+    except (MatReadError, *_DAMAGED) as error:
+        raise _lacking(
+            archive,
+            _META,
+            "the struct array synsets in a MATLAB 5 file, of ILSVRC2012_ID, WNID, num_children",
+            f"{type(error).__name__}: {error}",
+        ) from error
+    return dict(rows)
+
+
+def _range(classes: dict[int, str]) -> str:
+    return f"a number from {min(classes)} to {max(classes)}, of a synset without children"
+
+
+def _wrong(archive: Path, line: int, what: str, expected: str, found: str) -> ArchiveRefused:
+    return ArchiveRefused(
+        what,
+        file=str(archive),
+        place=f"{_TRUTH}, line {line}",
+        expected=expected,
+        found=found,
+        remedy="download it again, or choose the label table of its classes",
+    )
+
+
+def _lacking(archive: Path, member: str, expected: str, found: str) -> ArchiveRefused:
+    return ArchiveRefused(
+        "a file of the devkit is missing or damaged",
+        file=str(archive),
+        place=member,
+        expected=expected,
+        found=found,
+        remedy="download it again: it is damaged, or not what its name says",
+    )

@@ -1,0 +1,221 @@
+"""The files of a split in an unpacked tree, listed without opening any."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import digests, storage
+from pipeline.config import SplitConfig
+from pipeline.errors import TreeRefused
+from pipeline.sources.tree_layout import find, look
+
+FILES = pa.schema(
+    [
+        ("key", pa.string()),  # as in the catalog
+        ("path", pa.string()),  # relative to the tree, or absolute
+        ("wnid", pa.string()),  # the class folder; empty: none
+        ("size", pa.int64()),  # bytes
+    ]
+)
+"""Columns of `TreeListing.files`."""
+
+_RANKED = FILES.append(pa.field("rank", pa.int8()))
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # the last are bytes that are no UTF-8
+_CLUTTER = {"thumbs.db", "desktop.ini"}
+_BATCH = 1 << 16  # rows
+
+
+@dataclass(frozen=True, eq=False)
+class TreeListing:
+    """The files of one split.
+
+    Attributes:
+        folder: the split's folder, relative to the tree, "/"-separated; empty: there is none.
+        files: columns as in `FILES`, sorted by key, bytewise.
+        ignored: paths of what was passed over, relative to the tree or absolute as in `files`.
+        digest: of keys and sizes: no times, and no matter where a flat split's files lie.
+    """
+
+    folder: str
+    files: pa.Table
+    ignored: tuple[str, ...]
+    digest: str
+
+    @property
+    def bytes(self) -> int:
+        """How large the files are together."""
+        return pc.sum(self.files["size"]).as_py() or 0
+
+
+def scan(tree: Path, split: SplitConfig, *, also: Path | None = None) -> TreeListing:
+    """List the files of a split, without opening any.
+
+    Class folders and links are followed. A split of class tars is made of class folders; the
+    files of a flat split may lie flat, in class folders, or half and half. Hidden names and what
+    desktops leave behind are passed over.
+
+    Args:
+        tree: the folder of the unpacked set.
+        split: the split's configuration.
+        also: a folder of class folders into which the split's files are being moved; the split's
+            own folder may be it, or be gone. It is listed after that: a file that moves
+            meanwhile is seen. One that is in both counts once, where it was before.
+
+    Raises:
+        TreeRefused: there is no folder for the split, or more than one; it holds what does not
+            belong there, or an image twice.
+    """
+    goal = None if also is None or storage.is_empty(also) else storage.real_folder(also)
+    folder = (look if goal else find)(tree, split, also=also)
+    in_place = folder is not None and storage.real_folder(tree / folder) == goal
+    places = []
+    if folder is not None:
+        places.append(_Place(tree / folder, folder, split.layout == "flat", in_place))
+    if goal is not None and also is not None and not in_place:
+        places.append(_Place(also, also.absolute().as_posix(), flat=False, settled=True))
+    ignored: list[str] = []
+    pieces = [piece for place in places for piece in _pieces(place, split, ignored)]
+    files = pa.concat_tables([_RANKED.empty_table(), *pieces])
+    if split.layout == "flat" or len(places) > 1:
+        files = _each_once(files, split)
+    files = files.select(FILES.names)
+    return TreeListing(folder or "", files, tuple(sorted(ignored)), _digest(files))
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A folder to be listed.
+
+    `shown` is how its files' paths begin, `flat` whether files may lie outside of class folders,
+    `settled` whether its class folders are those into which files are being moved.
+    """
+
+    folder: Path
+    shown: str
+    flat: bool
+    settled: bool
+
+
+@dataclass(frozen=True)
+class _Level:
+    """What lies directly in a folder, sorted by name; files with their sizes in bytes."""
+
+    files: dict[str, int]
+    folders: list[str]
+
+
+def _pieces(place: _Place, split: SplitConfig, ignored: list[str]) -> Iterator[pa.Table]:
+    top = _level(place.folder, place.shown, ignored)
+    if top.files and not place.flat:
+        raise _misplaced(split, place.folder / next(iter(top.files)), "class folders only", "file")
+    yield _piece(split, place.shown, "", top.files, rank=0)
+    # By their keys' beginning: the pieces of a split of class tars are sorted as they come.
+    for name in sorted(top.folders, key=lambda name: f"{name}/"):
+        shown = _joined(place.shown, name)
+        inner = _level(place.folder / name, shown, ignored)
+        for nested in inner.folders:
+            raise _misplaced(split, place.folder / name / nested, "files only", "folder")
+        # The archive of test images holds them in a folder of that name.
+        wnid = "" if place.flat and name in {split.folder, split.name} else name
+        yield _piece(split, shown, wnid, inner.files, rank=int(place.settled and wnid != ""))
+
+
+def _level(folder: Path, shown: str, ignored: list[str]) -> _Level:
+    level = _Level({}, [])
+    entries = sorted(storage.entries(folder), key=attrgetter("name"))
+    if _UNSAFE.search("".join(entry.name for entry in entries)):
+        raise _unsafe(folder, next(entry for entry in entries if _UNSAFE.search(entry.name)))
+    for name, kind, size in entries:
+        if name.startswith(".") or name.lower() in _CLUTTER:
+            ignored.append(_joined(shown, name))
+        elif kind == "file":
+            level.files[name] = size
+        elif kind == "folder":
+            level.folders.append(name)
+        else:
+            raise TreeRefused(
+                "neither a file nor a folder",
+                file=str(folder / name),
+                expected="files, folders, and links to them",
+                found=kind,
+                remedy="remove it, or bring back what the link leads to",
+            )
+    return level
+
+
+def _piece(
+    split: SplitConfig, shown: str, wnid: str, files: dict[str, int], *, rank: int
+) -> pa.Table:
+    names = pa.array(files, pa.string())
+    flat = split.layout == "flat"
+    columns = [
+        names if flat else pc.binary_join_element_wise(wnid, names, "/"),
+        pc.binary_join_element_wise(shown, names, "/") if shown else names,
+        pa.repeat(pa.scalar(wnid, pa.string()), len(names)),
+        pa.array(files.values(), pa.int64()),
+        pa.repeat(pa.scalar(rank, pa.int8()), len(names)),
+    ]
+    return pa.table(columns, schema=_RANKED)
+
+
+def _joined(shown: str, name: str) -> str:
+    return f"{shown}/{name}" if shown else name
+
+
+def _each_once(files: pa.Table, split: SplitConfig) -> pa.Table:
+    """Sort by key; of a file on its way keep the one that lies where it was before."""
+    if not files.num_rows:
+        return files
+    files = files.sort_by([("key", "ascending"), ("rank", "ascending")])
+    keys = files["key"]
+    again = np.append(False, pc.equal(keys.slice(1), keys.slice(0, len(keys) - 1)).to_numpy())
+    for place in np.flatnonzero(again):
+        first, second = files.slice(place - 1, 2).to_pylist()
+        moving = first["rank"] < second["rank"] and first["wnid"] in {"", second["wnid"]}
+        if not moving or first["size"] != second["size"]:
+            raise TreeRefused(
+                f"split {split.name}: image {first['key']} is there twice",
+                file=first["path"],
+                expected="each image once",
+                found="\n".join(f"{row['path']}, {row['size']} bytes" for row in (first, second)),
+                remedy="remove the one that does not belong there",
+            )
+    return files.filter(pa.array(~again)) if again.any() else files
+
+
+def _digest(files: pa.Table) -> str:
+    content = hashlib.sha256()
+    for batch in files.select(["key"]).to_batches(_BATCH):
+        content.update("".join(f"{key}\n" for key in batch["key"].to_pylist()).encode())
+    for sizes in files["size"].chunks:
+        content.update(sizes.to_numpy().astype("<i8").tobytes())
+    return digests.digest({"files": content.hexdigest()})
+
+
+def _misplaced(split: SplitConfig, path: Path, expected: str, kind: str) -> TreeRefused:
+    return TreeRefused(
+        f"split {split.name}: a {kind} that does not belong there",
+        file=str(path),
+        expected=f"{expected} in {path.parent}",
+        found=f"a {kind}",
+        remedy="move it away; class tars are unpacked into folders of their names",
+    )
+
+
+def _unsafe(folder: Path, entry: storage.Entry) -> TreeRefused:
+    return TreeRefused(
+        "a name that no image may have",
+        file=str(folder),
+        expected="UTF-8 without control characters",
+        found=repr(entry.name),
+        remedy="give it another name, or move it away",
+    )

@@ -1,0 +1,266 @@
+"""What follows from a job for one split, before anything of its archive has been read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+from pipeline import catalog, digests, paths, sharding
+from pipeline.annotations import bboxes
+from pipeline.config import ArchiveConfig, DatasetConfig, SplitConfig
+from pipeline.errors import ArchiveMissing, ConfigError, UsageError
+from pipeline.formats import tfrecord
+from pipeline.job import Job
+from pipeline.labels import LabelTable
+from pipeline.sources import ilsvrc2012, tree
+from pipeline.sources.ilsvrc2012 import Expectation
+from pipeline.sources.tree import TreeListing
+
+LABEL_OFFSETS = {"tfrecord": 1}  # 0 is TensorFlow's background class
+_INCEPTION_THREADS = 8
+_DEVKIT = "devkit"
+
+
+@dataclass(frozen=True)
+class Output:
+    """One format's output of a split: where it goes, and the options that change its bytes."""
+
+    format: str
+    digest: str
+    folder: Path
+    label_offset: int
+
+
+@dataclass(frozen=True)
+class BoxSource:
+    """Where the bounding boxes of a split come from.
+
+    Attributes:
+        path: the archive or folder of annotations.
+        archive: what it should be; None: a folder in a tree.
+        filtered: whether boxes of other classes are left out; the rule goes by class folders,
+            so it means nothing for a flat split.
+        digest: of its content and of the filter.
+    """
+
+    path: Path
+    archive: ArchiveConfig | None
+    filtered: bool
+    digest: str
+
+
+@dataclass(frozen=True)
+class SplitJob:
+    """Everything that is known of one split before its images are read.
+
+    Attributes:
+        split: its configuration.
+        images: the archive of its images, or their listing in a tree.
+        boxes: where the bounding boxes come from; None: none are wanted.
+        devkit: the archive whose labels must agree with the list; None: not asked for.
+        classes: the chosen WNIDs; None: all.
+        expected: what the split must hold.
+        shards: how many.
+        threads: of the ``inception`` order; None for others.
+        rows_digest: of what decides which images there are, and their labels.
+        catalog_digest: of that and the boxes.
+        plan_digest: of the catalog and what decides which image goes where.
+        outputs: one for each format.
+    """
+
+    split: SplitConfig
+    images: ArchiveConfig | TreeListing
+    boxes: BoxSource | None
+    devkit: ArchiveConfig | None
+    classes: tuple[str, ...] | None
+    expected: Expectation
+    shards: int
+    threads: int | None
+    rows_digest: str
+    catalog_digest: str
+    plan_digest: str
+    outputs: tuple[Output, ...]
+
+    @property
+    def name(self) -> str:
+        """The split's name."""
+        return self.split.name
+
+    @property
+    def archive(self) -> ArchiveConfig | None:
+        """The archive of its images, if they lie in one."""
+        return self.images if isinstance(self.images, ArchiveConfig) else None
+
+    @property
+    def tree(self) -> TreeListing | None:
+        """The listing of its images, if they lie in a tree."""
+        return self.images if isinstance(self.images, TreeListing) else None
+
+    @property
+    def archives(self) -> tuple[ArchiveConfig, ...]:
+        """Every archive that the split's catalog is made from."""
+        boxes = self.boxes.archive if self.boxes else None
+        return tuple(each for each in (self.archive, boxes, self.devkit) if each is not None)
+
+    def output(self, shard_format: str) -> Output:
+        """Return the output in one format."""
+        return next(output for output in self.outputs if output.format == shard_format)
+
+    def boundaries(self) -> list[int]:
+        """Return shards + 1 places: shard i holds images [places[i], places[i + 1])."""
+        return sharding.boundaries(self.expected.images, self.shards, self.threads)
+
+    def shard_sizes(self) -> list[int]:
+        """Return how many images each shard is planned to hold."""
+        return [stop - start for start, stop in pairwise(self.boundaries())]
+
+
+def derive(
+    job: Job,
+    dataset: DatasetConfig,
+    table: LabelTable,
+    classes: tuple[str, ...] | None,
+    name: str,
+) -> SplitJob:
+    """Return what a job means for one of its splits.
+
+    Raises:
+        ConfigError: the configuration contradicts itself.
+        UsageError: the options cannot be met.
+        InputRefused: a tree is not what it should be.
+    """
+    split = dataset.splits[name]
+    expected = ilsvrc2012.expectation(split, table, classes, skip_blacklisted=job.skip_blacklisted)
+    shards = dict(job.shards).get(name)
+    count = min(split.shards, max(1, expected.images)) if shards is None else shards
+    threads = (job.inception_threads or _INCEPTION_THREADS) if job.order == "inception" else None
+    _check_shards(name, count, expected.images)
+    if threads is not None and job.wants("shards"):
+        sharding.check_threads(count, threads, expected.images, name)
+    images = _listing(job, split) if job.tree else dataset.archive(split.archive)
+    boxes = _box_source(job, dataset, table, split)
+    rows_digest = _rows_digest(split, images, table, expected, classes)
+    catalog_digest = digests.digest(
+        {
+            "boxes": boxes.digest if boxes else None,
+            "catalog_version": catalog.VERSION,
+            "rows": rows_digest,
+        }
+    )
+    plan_digest = digests.digest(
+        {
+            "catalog": catalog_digest,
+            "order": job.order,
+            "seed": (job.seed or 0) if job.order == "hash" else None,
+            "shards": count,
+            "threads": threads,
+        }
+    )
+    return SplitJob(
+        split=split,
+        images=images,
+        boxes=boxes,
+        devkit=dataset.named(_DEVKIT) if _DEVKIT in job.extras and split.labels else None,
+        classes=classes,
+        expected=expected,
+        shards=count,
+        threads=threads,
+        rows_digest=rows_digest,
+        catalog_digest=catalog_digest,
+        plan_digest=plan_digest,
+        outputs=tuple(_output(job, name, plan_digest, made) for made in dict.fromkeys(job.formats)),
+    )
+
+
+def _listing(job: Job, split: SplitConfig) -> TreeListing:
+    target = paths.tree(Path(job.out), split.folder)
+    moved = job.transfer == "move" and job.wants("extract")
+    listing = tree.scan(Path(job.tree), split, also=target if moved else None)
+    source = Path(job.tree) / listing.folder
+    if job.wants("extract") and not moved and source.resolve() == target.resolve():
+        raise UsageError(
+            f"split {split.name}: the tree to make is the one to read",
+            file=str(source),
+            remedy="say --transfer move to reorganise it in place, or choose another --out",
+        )
+    return listing
+
+
+def _box_source(
+    job: Job, dataset: DatasetConfig, table: LabelTable, split: SplitConfig
+) -> BoxSource | None:
+    if not job.boxes or split.boxes is None:
+        return None
+    if split.boxes in dataset.optional and split.boxes not in job.extras:
+        return None
+    archive = dataset.named(split.boxes)
+    filtered = job.box_class_filter and split.layout == "class-tars"
+    wnids = digests.digest({"wnids": table.wnids}) if filtered else None
+    folder = tree.annotation_folder(Path(job.tree), split) if job.tree else None
+    if folder is None and not job.raw:
+        raise ArchiveMissing(
+            f"split {split.name}: there are no annotations of bounding boxes in the tree",
+            file=job.tree,
+            expected=f"a folder of annotations, or --raw with a folder that holds {archive.file}",
+            remedy="name it with --raw, or say --no-boxes",
+        )
+    content = archive.md5 if folder is None else bboxes.folder_digest(folder)
+    digest = digests.digest({"content": content, "filter": wnids, "version": bboxes.VERSION})
+    if folder is not None:
+        return BoxSource(folder, None, filtered, digest)
+    return BoxSource(Path(job.raw) / archive.file, archive, filtered, digest)
+
+
+def _rows_digest(
+    split: SplitConfig,
+    images: ArchiveConfig | TreeListing,
+    table: LabelTable,
+    expected: Expectation,
+    classes: tuple[str, ...] | None,
+) -> str:
+    if isinstance(images, ArchiveConfig):
+        source = {"archive": images.md5, "archive_file": images.file}
+    else:
+        source = {"tree": images.digest, "folder": images.folder}
+    return digests.digest(
+        {
+            **source,
+            "classes": classes,
+            "counts": digests.digest(expected.counts),
+            "labels": table.digest,
+            "layout": split.layout,
+            "left_out": sorted(expected.left_out),
+            "member": split.member,
+            "numbered": digests.digest({"wnids": expected.numbered}),
+            "split": split.name,
+        }
+    )
+
+
+def _check_shards(split: str, shards: int, images: int) -> None:
+    if images == 0:
+        raise ConfigError(
+            f"split {split}: no image is expected of the chosen classes",
+            remedy="choose other classes with --classes, or leave the split out",
+        )
+    if not 1 <= shards <= images:
+        raise UsageError(
+            f"--shards {split}={shards}: a shard would be empty, and none may be",
+            expected=f"1 to {images}, the number of images",
+            found=str(shards),
+            remedy=f"say --shards {split}=N with N in that range",
+        )
+
+
+def _output(job: Job, split: str, plan_digest: str, made: str) -> Output:
+    offset = LABEL_OFFSETS[made] if job.label_offset is None else job.label_offset
+    digest = digests.digest(
+        {
+            "format": made,
+            "label_offset": offset,
+            "plan": plan_digest,
+            "writer_version": tfrecord.WRITER_VERSION,
+        }
+    )
+    return Output(made, digest, paths.output(Path(job.out), made, split, digest), offset)

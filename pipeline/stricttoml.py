@@ -1,0 +1,110 @@
+"""Reads TOML strictly: unknown keys and wrong types are refused, each with its line."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import storage
+from pipeline.errors import ConfigError
+
+_HEADER = re.compile(r"\s*\[([^\[\]]+)\]")
+_KEY = re.compile(r"([^#=]+)=")
+
+
+@dataclass(frozen=True)
+class StrictToml:
+    """Checks a parsed document; `where` is the dotted name of a table, "" the top level."""
+
+    path: Path
+    text: str
+
+    def table(
+        self, value: object, where: str, required: set[str], optional: Iterable[str] = ()
+    ) -> dict[str, Any]:
+        """Return `value` if it is a table of these keys."""
+        shown = f"[{where}]" if where else "the top level"
+        known = required.union(optional)
+        if not isinstance(value, dict):
+            parent, _, key = where.rpartition(".")
+            raise self.error(f"{shown} is no table", parent, key, f"[{where}]", repr(value))
+        for key in value:
+            if key not in known:
+                raise self.unknown(key, where, known)
+        for key in sorted(required):
+            if key not in value:
+                found = ", ".join(value) or "an empty table"
+                raise self.error(f"{shown} lacks the key {key!r}", where, key, key, found)
+        return value
+
+    def value(self, table: dict[str, Any], where: str, key: str, kind: type) -> Any:
+        """Return the value of a key if it is of this kind: str, int or dict."""
+        value = table[key]
+        if not isinstance(value, kind) or isinstance(value, bool):
+            expected = {str: "a text", int: "a whole number", dict: "a table"}[kind]
+            what = f"{f'[{where}] ' if where else ''}{key} is not {expected}"
+            raise self.error(what, where, key, expected, repr(value))
+        return value
+
+    def positive(self, table: dict[str, Any], where: str, key: str) -> int:
+        """Return a whole number of at least 1."""
+        value: int = self.value(table, where, key, int)
+        if value < 1:
+            raise self.error(f"[{where}] {key} is too few", where, key, "1 or more", str(value))
+        return value
+
+    def relative(self, table: dict[str, Any], where: str, key: str) -> Path:
+        """Return the path of a file that is there, named relative to the document."""
+        name: str = self.value(table, where, key, str)
+        path = self.path.parent / name
+        if storage.stat(path) is None:
+            what = f"[{where}] {key} names a file that is not there"
+            raise self.error(what, where, key, "a file", str(path))
+        return path
+
+    def optional_path(self, table: dict[str, Any], where: str, key: str) -> Path | None:
+        """Return such a path, or None if the key is not there."""
+        return self.relative(table, where, key) if key in table else None
+
+    def unknown(self, key: str, where: str, known: Iterable[str]) -> ConfigError:
+        """Return the error for a key that means nothing here."""
+        near = difflib.get_close_matches(key, list(known), 1)
+        return ConfigError(
+            f"unknown key {key!r} in {f'[{where}]' if where else 'the top level'}",
+            file=str(self.path),
+            place=self.line(where, key),
+            expected=", ".join(sorted(known)),
+            found=key,
+            remedy=f"did you mean {near[0]!r}?" if near else "remove it, or correct its name",
+        )
+
+    def error(self, what: str, where: str, key: str, expected: str, found: str) -> ConfigError:
+        """Return the error for a value that cannot be."""
+        place = self.line(where, key)
+        return ConfigError(what, file=str(self.path), place=place, expected=expected, found=found)
+
+    def line(self, where: str, key: str) -> str | None:
+        """Return the line of a key, or else of the innermost table around it that has one."""
+        wanted = f"{where}.{key}".removeprefix(".")
+        section = around = ""
+        place = None
+        for number, line in enumerate(self.text.split("\n"), start=1):
+            if opened := _HEADER.match(line):
+                name = section = _bare(opened[1])
+            elif assigned := _KEY.match(line):
+                name = f"{section}.{_bare(assigned[1])}".removeprefix(".")
+            else:
+                continue
+            if f"{name}.".startswith(f"{wanted}."):
+                return f"line {number}"
+            if f"{wanted}.".startswith(f"{name}.") and len(name) > len(around):
+                around, place = name, f"line {number}"
+        return place
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\s\"']", "", name)

@@ -1,0 +1,56 @@
+"""The step that turns annotations into bboxes.csv."""
+
+from __future__ import annotations
+
+from pipeline import paths
+from pipeline.annotations import bboxes
+from pipeline.splitjob import BoxSource
+from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
+from tasks.base import Volume
+from tasks.splits import ProductTask, SplitTask
+
+
+class WriteBoxes(ProductTask):
+    """bboxes.csv of a split, and the report of what was repaired, dropped or refused."""
+
+    kind = "bboxes"
+    step = "boxes"
+
+    @property
+    def source(self) -> BoxSource:
+        """Where the annotations are."""
+        found = self.split_job.boxes
+        if found is None:
+            raise LookupError(f"no boxes are wanted of the split {self.split}")
+        return found
+
+    def requires(self) -> CheckInputs | VerifyArchive:
+        """Return the verification of the archive of annotations."""
+        archive = self.source.archive
+        return verification(self, archive) if archive else inputs(self)
+
+    def make(self) -> Volume:
+        """Read every annotation."""
+        self.claim()
+        wnids = frozenset(self.resolved.table.wnids) if self.source.filtered else None
+        found = bboxes.collect(self.source.path, class_filter=wnids)
+        contents = {
+            paths.bboxes(self.folder, self.split): bboxes.csv_bytes(found),
+            paths.bboxes_report(self.folder, self.split): bboxes.report_bytes(found),
+        }
+        self.publish_product(
+            contents,
+            closing=bboxes.closing_lines(found),
+            repaired=sum(row.kind == "repaired" for row in found.report),
+            dropped=sum(row.kind == "dropped" for row in found.report),
+            refused=sum(row.kind == "refused" for row in found.report),
+        )
+        return Volume(size=sum(map(len, contents.values())))
+
+
+def boxes_of(task: SplitTask) -> list[WriteBoxes]:
+    """Return the task that makes the boxes of another task's split, if they are wanted."""
+    source = task.split_job.boxes
+    if source is None:
+        return []
+    return [WriteBoxes(out=task.out, split=task.split, digest=source.digest, job=task.job)]

@@ -1,0 +1,106 @@
+"""What the steps of one split share: its part of the job, trust in other steps, publishing."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import luigi
+
+from pipeline import manifest, paths, products, storage
+from pipeline.errors import OutputDamaged, TransientError
+from pipeline.manifest import Document, FileEntry
+from pipeline.products import Product
+from pipeline.splitjob import SplitJob
+from tasks.base import ShardmillTask
+
+
+class SplitTask(ShardmillTask):
+    """A step of one split; `digest` names its product."""
+
+    split: luigi.Parameter[str] = luigi.Parameter(description="name of the split")
+    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the product")
+
+    @property
+    def split_job(self) -> SplitJob:
+        """The split's part of the job."""
+        return self.resolved.splits[self.split]
+
+    def document(self) -> Document | None:
+        """Return the mark, if its files are there."""
+        return manifest.load_complete(self.mark(), self.folder)
+
+    def check(self, source: ShardmillTask) -> None:
+        """Check the bytes of what another step made; damaged, it is forgotten and made anew.
+
+        Raises:
+            TransientError: it was damaged: the next attempt finds it missing.
+        """
+        with self.forgetting(source):
+            manifest.load_checked(source.mark(), self.folder)
+
+    @contextlib.contextmanager
+    def forgetting(self, source: ShardmillTask) -> Iterator[None]:
+        """Have what another step made be made anew if it is found damaged in this context.
+
+        Raises:
+            TransientError: it was.
+        """
+        try:
+            yield
+        except OutputDamaged as error:
+            source.forget()
+            raise TransientError(f"{error.what}; it is made anew", file=error.file) from error
+
+    def publish(self, staged: storage.StagedFile, rows: int, **more: object) -> None:
+        """Publish a table and then the mark that says it is there."""
+        name = str(staged.path.relative_to(self.folder))
+        entry = FileEntry(name, staged.size, manifest.hash_file(staged.temp))
+        document = {"digest": str(self.digest), "rows": rows, "files": [entry.to_json()], **more}
+        with storage.StagedFile(self.mark()) as mark:
+            mark.write(manifest.serialise(document))
+            storage.publish(staged, mark)
+
+
+class ProductTask(SplitTask):
+    """Makes a product whose path carries no digest; `digest` is what decides its bytes."""
+
+    kind = ""
+
+    @property
+    def product(self) -> Product:
+        """The product."""
+        return self.resolved.product(f"{self.kind}-{self.split}" if self.split else self.kind)
+
+    def mark(self) -> Path:
+        """Return the path of the product's mark."""
+        return paths.product_mark(self.folder, self.product.name)
+
+    def document(self) -> Document | None:
+        """Return the mark, if the product is finished, this job's, and there."""
+        return products.finished(self.folder, self.product)
+
+    def forget(self) -> None:
+        """Have the product made anew; its path stays claimed."""
+        products.unfinish(self.folder, self.product)
+
+    def claim(self) -> None:
+        """Claim the product's path, unless another stands there."""
+        products.claim(self.folder, self.product, replace=self.job.replace)
+
+    def publish_product(self, contents: Mapping[Path, bytes], **more: object) -> None:
+        """Publish files and then the mark that says they are there."""
+        with contextlib.ExitStack() as stack:
+            staged = [stack.enter_context(storage.StagedFile(path)) for path in contents]
+            for file, content in zip(staged, contents.values(), strict=True):
+                file.write(content)
+            entries = [
+                FileEntry(
+                    str(path.relative_to(self.folder)), len(content), manifest.hash_bytes(content)
+                )
+                for path, content in contents.items()
+            ]
+            mark = stack.enter_context(storage.StagedFile(self.mark()))
+            mark.write(products.finished_mark(self.product, entries, **more))
+            storage.publish(*staged, mark)

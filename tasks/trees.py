@@ -1,0 +1,116 @@
+"""The steps that make a classic tree: a folder for each class, its pictures in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import luigi
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline import catalog, extraction, manifest, paths, products, shards, storage
+from pipeline.extraction import ClassGroup
+from pipeline.manifest import Document, FileEntry
+from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
+from tasks.base import Volume
+from tasks.lists import BuildCatalog, catalog_of
+from tasks.splits import ProductTask
+
+
+class ExtractClasses(ProductTask):
+    """The folders of some classes, each complete or absent."""
+
+    group: luigi.IntParameter = luigi.IntParameter(description="0-based number")
+    kind = "tree"
+    step = "extract"
+
+    @property
+    def classes(self) -> ClassGroup:
+        """The classes of this group."""
+        return extraction.groups(self.split_job.expected.counts)[self.group]
+
+    def requires(self) -> list[BuildCatalog | CheckInputs | VerifyArchive]:
+        """Return the catalog, and what looks at the archive."""
+        return [catalog_of(self), *of_images(self, self.split_job)]
+
+    def mark(self) -> Path:
+        """Return the path of the group's mark."""
+        return paths.group_mark(self.folder, self.digest, self.group)
+
+    def document(self) -> Document | None:
+        """Return the mark, if every picture of the group is there."""
+        return products.group_document(self.folder, self.product, self.group)
+
+    def forget(self) -> None:
+        """Have the group looked at anew."""
+        storage.remove(self.mark())
+
+    def make(self) -> Volume:
+        """Make the folders."""
+        self.claim()
+        self.check(catalog_of(self))
+        rows = self._rows()
+        job, seen = self.split_job, seen_images(self, self.split_job)
+        with (
+            self.counter(rows.num_rows, "images") as progress,
+            storage.SourceReader(self.resolved.root) as sources,
+        ):
+            shards.check_unchanged(sources, seen)
+            listing = extraction.extract_group(
+                paths.tree(self.folder, job.split.folder),
+                rows,
+                sources,
+                transfer=self.job.transfer,
+                tree=Path(self.job.tree) if self.job.tree else None,
+                progress=progress,
+            )
+            if seen:
+                shards.check_unchanged(sources, seen)
+        self._publish(listing)
+        return Volume(rows.num_rows, pc.sum(rows["length"]).as_py() or 0)
+
+    def _rows(self) -> pa.Table:
+        listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
+        rows = catalog.read_classes(listed, self.classes.classes)
+        names = pc.replace_substring_regex(rows["key"], r"^.*/", "")
+        return rows.append_column("name", names)
+
+    def _publish(self, listing: pa.Table) -> None:
+        content = extraction.listing_bytes(listing)
+        path = paths.group_listing(self.folder, self.digest, self.group)
+        name = str(path.relative_to(self.folder))
+        entry = FileEntry(name, len(content), manifest.hash_bytes(content))
+        document = {"files": [entry.to_json()], "images": listing.num_rows}
+        with storage.StagedFile(path) as staged, storage.StagedFile(self.mark()) as mark:
+            staged.write(content)
+            mark.write(manifest.serialise(document))
+            storage.publish(staged, mark)
+
+
+class ExtractTree(ProductTask):
+    """The tree of a split: the barrier behind which all of its folders are there."""
+
+    kind = "tree"
+    step = "extract"
+
+    def requires(self) -> list[ExtractClasses]:
+        """Return a task per group of classes."""
+        return [
+            ExtractClasses(
+                out=self.out, split=self.split, digest=self.digest, group=group.index, job=self.job
+            )
+            for group in extraction.groups(self.split_job.expected.counts)
+        ]
+
+    def make(self) -> Volume:
+        """Write the mark that says so."""
+        self.claim()
+        content = products.finished_mark(
+            self.product,
+            (),
+            folder=self.split_job.split.folder,
+            groups=len(self.requires()),
+            images=self.split_job.expected.images,
+        )
+        storage.publish_bytes(self.mark(), content)
+        return Volume()

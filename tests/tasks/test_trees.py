@@ -1,0 +1,391 @@
+"""Trees of class folders through the DAG: made from archives or trees, and read in their place."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support import RawSet, mini_source, prepare, products, shardmill, temporary_files
+
+TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
+BOXES, VALIDATION_BOXES = "ILSVRC2012_bbox_train_v2.tar.gz", "ILSVRC2012_bbox_val_v3.tgz"
+SHARDS = ("--shards", "train=5", "--shards", "validation=3")
+
+
+def unpack_train(raw: Path, folder: Path) -> None:
+    """Unpack the tar of class tars as people do: one folder a class."""
+    with tarfile.open(raw / TRAIN) as outer:
+        for member in outer:
+            content = outer.extractfile(member)
+            assert content is not None
+            with tarfile.open(fileobj=io.BytesIO(content.read())) as inner:
+                inner.extractall(folder / member.name.removesuffix(".tar"), filter="data")
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    with tarfile.open(archive) as tar:
+        tar.extractall(folder, filter="data")
+
+
+def wnids(raw_set: RawSet) -> dict[str, str]:
+    """Validation file name -> WNID."""
+    lines = (raw_set.config.parent / "validation_synsets.txt").read_text().split()
+    with tarfile.open(raw_set.raw / VALIDATION) as tar:
+        return {name: lines[int(name[15:23]) - 1] for name in tar.getnames()}
+
+
+def classic(raw_set: RawSet, tree: Path) -> Path:
+    """train/<wnid>, val flat, the annotations beside them."""
+    unpack_train(raw_set.raw, tree / "train")
+    unpack(raw_set.raw / VALIDATION, tree / "val")
+    unpack(raw_set.raw / BOXES, tree / "bboxes")
+    return tree
+
+
+def foldered(raw_set: RawSet, tree: Path) -> Path:
+    """As `classic`, the validation images in class folders."""
+    classic(raw_set, tree)
+    for name, wnid in wnids(raw_set).items():
+        (tree / "val" / wnid).mkdir(exist_ok=True)
+        (tree / "val" / name).rename(tree / "val" / wnid / name)
+    return tree
+
+
+def named_like_the_archives(raw_set: RawSet, tree: Path) -> Path:
+    """As `classic`, in folders that are named after the archives."""
+    classic(raw_set, tree)
+    (tree / "train").rename(tree / "ILSVRC2012_img_train")
+    (tree / "val").rename(tree / "ILSVRC2012_img_val")
+    return tree
+
+
+def competition(raw_set: RawSet, tree: Path) -> Path:
+    """The layout of the competition's archive, with its CSV of the validation labels."""
+    data = tree / "ILSVRC" / "Data" / "CLS-LOC"
+    annotations = tree / "ILSVRC" / "Annotations" / "CLS-LOC"
+    unpack_train(raw_set.raw, data / "train")
+    unpack(raw_set.raw / VALIDATION, data / "val")
+    unpack(raw_set.raw / BOXES, annotations / "train")
+    unpack(raw_set.raw / VALIDATION_BOXES, annotations)
+    lines = ["ImageId,PredictionString"]
+    lines += [f"{Path(name).stem},{wnid} 1 2 3 4 " for name, wnid in wnids(raw_set).items()]
+    (tree / "LOC_val_solution.csv").write_text("\n".join(lines) + "\n")
+    return tree
+
+
+LAYOUTS = (classic, foldered, named_like_the_archives, competition)
+
+
+def from_tree(
+    raw_set: RawSet, tree: Path, out: Path, *options: object
+) -> subprocess.CompletedProcess[str]:
+    where = ("--tree", tree, "--config", raw_set.config, "--out", out)
+    return shardmill("imagenet", *where, *options)
+
+
+def shards(out: Path) -> dict[tuple[str, ...], str]:
+    """The shards and their indexes, without the digests of their folders."""
+    found = {}
+    for name, content in products(out).items():
+        parts = Path(name).parts
+        if parts[0] == "tfrecord" and "-of-" in parts[-1]:
+            found[(parts[1], *parts[3:])] = content
+    return found
+
+
+class TestReading:
+    @pytest.mark.parametrize("layout", LAYOUTS)
+    def test_shards_from_a_tree_equal_those_from_the_archives(
+        self, raw_set: RawSet, tmp_path: Path, layout: Callable[[RawSet, Path], Path]
+    ) -> None:
+        run = prepare(raw_set, tmp_path / "archives", *SHARDS)
+        assert run.returncode == 0, run.stderr
+        tree = layout(raw_set, tmp_path / "tree")
+        run = from_tree(raw_set, tree, tmp_path / "out", *SHARDS)
+        assert run.returncode == 0, run.stderr
+        assert shards(tmp_path / "out") == shards(tmp_path / "archives")
+        for name in ("bboxes.csv", "bboxes.report.csv", "lists/train.lst", "lists/validation.lst"):
+            expected = (tmp_path / "archives" / name).read_bytes()
+            assert (tmp_path / "out" / name).read_bytes() == expected
+        run = shardmill("verify", tmp_path / "out", "--against", tree)
+        assert run.returncode == 0, run.stderr
+
+    def test_boxes_of_validation_come_from_the_tree_too(
+        self, sample: RawSet, tmp_path: Path
+    ) -> None:
+        options = ("--with", "validation-boxes", "--split", "validation")
+        assert prepare(sample, tmp_path / "archives", *options).returncode == 0
+        tree = competition(sample, tmp_path / "tree")
+        run = from_tree(sample, tree, tmp_path / "out", *options)
+        assert run.returncode == 0, run.stderr
+        assert shards(tmp_path / "out") == shards(tmp_path / "archives")
+
+    def test_an_extracted_tree_can_be_read_again(self, sample: RawSet, tmp_path: Path) -> None:
+        made = tmp_path / "made"
+        assert prepare(sample, made, "--extract", *SHARDS).returncode == 0
+        run = from_tree(sample, made, tmp_path / "out", "--no-boxes", *SHARDS)
+        assert run.returncode == 0, run.stderr
+        assert len(shards(tmp_path / "out")) == len(shards(made))
+
+    def test_a_rerun_does_nothing(self, small: RawSet, tmp_path: Path) -> None:
+        tree = classic(small, tmp_path / "tree")
+        assert from_tree(small, tree, tmp_path / "out").returncode == 0
+        run = from_tree(small, tree, tmp_path / "out")
+        assert run.returncode == 0
+        assert "already complete" in run.stdout
+
+    def test_files_of_the_desktop_are_passed_over_and_listed(
+        self, small: RawSet, tmp_path: Path
+    ) -> None:
+        tree = classic(small, tmp_path / "tree")
+        (tree / "train" / ".DS_Store").write_text("x")
+        (tree / "val" / "Thumbs.db").write_text("x")
+        run = from_tree(small, tree, tmp_path / "out")
+        assert run.returncode == 0, run.stderr
+        manifest = tmp_path / "out" / "tfrecord" / "train" / "current" / "manifest.json"
+        assert '"train/.DS_Store"' in manifest.read_text()
+
+    def test_a_tree_that_was_copied_by_half_is_refused(self, small: RawSet, tmp_path: Path) -> None:
+        tree = classic(small, tmp_path / "tree")
+        victim = next((tree / "train").glob("*/*.JPEG"))
+        victim.unlink()
+        run = from_tree(small, tree, tmp_path / "out")
+        assert run.returncode == 3
+        assert f"{victim.parent.name} 3 of 4" in run.stderr
+
+    def test_a_foreign_file_is_refused_by_its_name(self, small: RawSet, tmp_path: Path) -> None:
+        tree = classic(small, tmp_path / "tree")
+        (tree / "val" / "readme.txt").write_text("x")
+        run = from_tree(small, tree, tmp_path / "out")
+        assert run.returncode == 3
+        assert "readme.txt" in run.stderr
+
+    def test_a_picture_that_was_cut_short_is_refused_or_left_out(
+        self, small: RawSet, tmp_path: Path
+    ) -> None:
+        tree = classic(small, tmp_path / "tree")
+        victim = next((tree / "train").glob("*/*.JPEG"))
+        victim.write_bytes(b"")
+        run = from_tree(small, tree, tmp_path / "out", *SHARDS)
+        assert run.returncode == 3
+        assert victim.name in run.stderr
+        run = from_tree(small, tree, tmp_path / "out", *SHARDS, "--on-bad-image", "skip")
+        assert run.returncode == 4
+
+    def test_a_picture_in_the_wrong_class_folder_is_refused(
+        self, small: RawSet, tmp_path: Path
+    ) -> None:
+        tree = foldered(small, tmp_path / "tree")
+        one, other, *_ = sorted((tree / "val").iterdir())
+        victim = next(one.iterdir())
+        victim.rename(other / victim.name)
+        run = from_tree(small, tree, tmp_path / "out")
+        assert run.returncode == 3
+        assert victim.name in run.stderr
+        assert one.name in run.stderr
+
+    def test_a_tree_that_is_not_there_is_refused(self, small: RawSet, tmp_path: Path) -> None:
+        run = from_tree(small, tmp_path / "absent", tmp_path / "out")
+        assert run.returncode == 3
+        assert str(tmp_path / "absent") in run.stderr
+
+
+class TestExtracting:
+    def test_gives_what_tar_gives(self, raw_set: RawSet, out: Path, tmp_path: Path) -> None:
+        run = prepare(raw_set, out, "--extract", "--until", "extract", "--no-boxes")
+        assert run.returncode == 0, run.stderr
+        tree = foldered(raw_set, tmp_path / "tree")
+        for name in ("train", "val"):
+            assert products(out / name) == products(tree / name)
+        assert temporary_files(out) == []
+        assert shardmill("verify", out).returncode == 0
+
+    def test_is_not_done_twice(self, small: RawSet, out: Path) -> None:
+        assert prepare(small, out, "--extract").returncode == 0
+        run = prepare(small, out, "--extract")
+        assert run.returncode == 0
+        assert "already complete" in run.stdout
+
+    def test_makes_a_picture_again_that_was_deleted_or_cut_short(
+        self, small: RawSet, out: Path
+    ) -> None:
+        assert prepare(small, out, "--extract").returncode == 0
+        before = products(out)
+        one, other = sorted((out / "train").glob("*/*.JPEG"))[:2]
+        kept = {path: path.stat().st_ino for path in (out / "train").glob("*/*.JPEG")}
+        one.unlink()
+        other.write_bytes(b"short")
+        run = prepare(small, out, "--extract")
+        assert run.returncode == 0, run.stderr
+        assert products(out) == before
+        now = {path: path.stat().st_ino for path in (out / "train").glob("*/*.JPEG")}
+        assert {path for path in kept if kept[path] != now[path]} <= {one, other}
+
+    def test_refuses_a_class_folder_that_holds_something_else(
+        self, small: RawSet, out: Path
+    ) -> None:
+        assert prepare(small, out, "--extract").returncode == 0
+        folder = next((out / "val").iterdir())
+        (folder / "notes.txt").write_text("mine")
+        next(folder.glob("*.JPEG")).unlink()
+        run = prepare(small, out, "--extract")
+        assert run.returncode == 2
+        assert str(folder / "notes.txt") in run.stderr
+        assert (folder / "notes.txt").read_text() == "mine"
+
+    def test_refuses_folders_that_somebody_else_put_there(self, small: RawSet, out: Path) -> None:
+        (out / "train" / "mine").mkdir(parents=True)
+        run = prepare(small, out, "--extract")
+        assert run.returncode == 2
+        assert str(out / "train") in run.stderr
+        assert list((out / "train").iterdir()) == [out / "train" / "mine"]
+
+    def test_of_a_split_without_classes_is_a_usage_error(self, small: RawSet, out: Path) -> None:
+        run = prepare(small, out, "--extract", "--with", "test")
+        assert run.returncode == 2
+        assert "no classes" in run.stderr
+
+    @pytest.mark.parametrize("name", ["../../escaped.JPEG", "/escaped.JPEG", "..", "a/b.JPEG"])
+    def test_refuses_members_that_try_to_escape(
+        self, small: RawSet, out: Path, tmp_path: Path, name: str
+    ) -> None:
+        hostile = small.copy(tmp_path / "hostile")
+        _rename_member(hostile.raw / TRAIN, name)
+        hostile.repin(TRAIN)
+        run = prepare(hostile, out, "--extract", "--no-boxes")
+        assert run.returncode == 3
+        assert repr(name) in run.stderr or name in run.stderr
+        assert not list(tmp_path.rglob("escaped.JPEG"))
+        assert not (out / "train").exists()
+
+    @pytest.mark.parametrize("tar_format", [tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+    def test_long_names_and_other_tar_formats_come_out_the_same(
+        self, small: RawSet, tmp_path: Path, tar_format: int
+    ) -> None:
+        other = small.copy(tmp_path / "other")
+        long = "n" * 150 + ".JPEG"
+        _rename_member(other.raw / TRAIN, long, tar_format)
+        other.repin(TRAIN)
+        run = prepare(other, tmp_path / "out", "--extract", "--no-boxes")
+        assert run.returncode == 0, run.stderr
+        (found,) = (tmp_path / "out" / "train").glob(f"*/{long}")
+        assert found.stat().st_size > 0
+
+
+def _rename_member(archive: Path, name: str, tar_format: int = tarfile.GNU_FORMAT) -> None:
+    """Pack the first class tar anew, its first picture under another name."""
+    made = io.BytesIO()
+    with (
+        tarfile.open(archive) as outer,
+        tarfile.open(fileobj=made, mode="w", format=tar_format) as target,
+    ):
+        for number, member in enumerate(outer):
+            content = outer.extractfile(member)
+            assert content is not None
+            data = content.read()
+            if number == 0:
+                data = _renamed(data, name, tar_format)
+            member.size = len(data)
+            target.addfile(member, io.BytesIO(data))
+    archive.write_bytes(made.getvalue())
+
+
+def _renamed(class_tar: bytes, name: str, tar_format: int) -> bytes:
+    made = io.BytesIO()
+    with (
+        tarfile.open(fileobj=io.BytesIO(class_tar)) as inner,
+        tarfile.open(fileobj=made, mode="w", format=tar_format) as target,
+    ):
+        for number, member in enumerate(inner):
+            content = inner.extractfile(member)
+            if number == 0:
+                member.name = name
+            target.addfile(member, content)
+    return made.getvalue()
+
+
+class TestReorganisingValidation:
+    OPTIONS = ("--split", "validation", "--until", "extract", "--extract")
+
+    @pytest.mark.parametrize("transfer", ["copy", "link", "symlink", "move"])
+    def test_a_flat_folder_becomes_class_folders(
+        self, raw_set: RawSet, tmp_path: Path, transfer: str
+    ) -> None:
+        unpack(raw_set.raw / VALIDATION, tmp_path / "tree" / "val")
+        expected = foldered(raw_set, tmp_path / "expected") / "val"
+        out = tmp_path / "out"
+        run = from_tree(raw_set, tmp_path / "tree", out, *self.OPTIONS, "--transfer", transfer)
+        assert run.returncode == 0, run.stderr
+        contents = {
+            str(path.relative_to(out / "val")): path.read_bytes()
+            for path in (out / "val").rglob("*.JPEG")
+        }
+        assert contents == {
+            str(path.relative_to(expected)): path.read_bytes() for path in expected.rglob("*.JPEG")
+        }
+        left = list((tmp_path / "tree" / "val").iterdir())
+        assert (left == []) == (transfer == "move")
+        again = from_tree(raw_set, tmp_path / "tree", out, *self.OPTIONS, "--transfer", transfer)
+        assert again.returncode == 0, again.stderr
+        assert "already complete" in again.stdout
+
+    def test_in_place_by_moving(self, raw_set: RawSet, tmp_path: Path) -> None:
+        tree = tmp_path / "tree"
+        unpack(raw_set.raw / VALIDATION, tree / "val")
+        refused = from_tree(raw_set, tree, tree, *self.OPTIONS)
+        assert refused.returncode == 2
+        assert "--transfer move" in refused.stderr
+        run = from_tree(raw_set, tree, tree, *self.OPTIONS, "--transfer", "move")
+        assert run.returncode == 0, run.stderr
+        expected = foldered(raw_set, tmp_path / "expected") / "val"
+        assert products(tree / "val") == products(expected)
+        again = from_tree(raw_set, tree, tree, *self.OPTIONS, "--transfer", "move")
+        assert "already complete" in again.stdout
+
+    def test_what_another_script_left_half_done_is_finished(
+        self, small: RawSet, tmp_path: Path
+    ) -> None:
+        tree = tmp_path / "tree"
+        unpack(small.raw / VALIDATION, tree / "val")
+        for name, wnid in list(wnids(small).items())[:3]:
+            (tree / "val" / wnid).mkdir(exist_ok=True)
+            (tree / "val" / name).rename(tree / "val" / wnid / name)
+        options = (*self.OPTIONS, "--transfer", "move", "--replace")
+        run = from_tree(small, tree, tree, *options)
+        assert run.returncode == 0, run.stderr
+        expected = foldered(small, tmp_path / "expected") / "val"
+        assert products(tree / "val") == products(expected)
+
+    def test_moving_what_the_shards_are_made_of_is_a_usage_error(
+        self, small: RawSet, tmp_path: Path
+    ) -> None:
+        tree = classic(small, tmp_path / "tree")
+        run = from_tree(small, tree, tmp_path / "out", "--extract", "--transfer", "move")
+        assert run.returncode == 2
+        assert "--until extract" in run.stderr
+
+    def test_the_labels_of_the_devkit_are_compared_with_the_list(
+        self, mini: RawSet, tmp_path: Path
+    ) -> None:
+        source = mini_source()
+        assert source is not None
+        options = ("--split", "validation", "--with", "devkit", "--until", "extract", "--extract")
+        run = prepare(mini, tmp_path / "out", *options)
+        assert run.returncode == 0, run.stderr
+        wrong = RawSet(mini.raw, tmp_path / "wrong" / mini.config.name)
+        shutil.copytree(mini.config.parent, wrong.config.parent)
+        listed = wrong.config.parent / "validation_synsets.txt"
+        lines = listed.read_text().split("\n")
+        unused = next(i for i, wnid in enumerate(lines) if wnid != lines[0])
+        lines[0], lines[unused] = lines[unused], lines[0]
+        listed.write_text("\n".join(lines))
+        run = prepare(wrong, tmp_path / "other", *options)
+        assert run.returncode == 3
+        assert "line 1" in run.stderr
+        assert os.fspath(listed) in run.stderr
