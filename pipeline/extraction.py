@@ -7,7 +7,7 @@ at once: its pictures are read in the order in which they lie, and its folders a
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +135,29 @@ def extract_group(
     if transfer == "move":
         _remove_sources(root, pictures, sources)
     return listing
+
+
+def check_root(root: Path, wnids: Container[str], *, flat_files: bool) -> None:
+    """Check that nothing stands beside the class folders that would pass for one of them.
+
+    Args:
+        root: the folder of the class folders; it may be absent.
+        wnids: the classes that belong there.
+        flat_files: whether files may stand there too: pictures that are still to be moved.
+
+    Raises:
+        OutputConflict: something does.
+    """
+    for entry in storage.entries(root):
+        known = entry.name in wnids if entry.kind == "folder" else flat_files
+        if not known and not storage.is_clutter(entry.name):
+            raise OutputConflict(
+                "something that does not belong there stands in the tree",
+                file=str(root / entry.name),
+                expected="folders of the chosen classes, no others",
+                found=f"a {entry.kind}",
+                remedy="move it away, or choose another --out",
+            )
 
 
 def listing_bytes(table: pa.Table) -> bytes:
@@ -315,7 +338,7 @@ class _ClassFolder:
             self.path / entry.name: entry.kind
             for entry in present
             if entry.name not in names or entry.kind in {"folder", "special file"}
-            if not entry.name.startswith(".")
+            if not storage.is_clutter(entry.name)
         }
         if not self.path.is_dir() and (self.path.is_symlink() or self.path.exists()):
             misfits[self.path] = "file"

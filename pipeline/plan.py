@@ -21,7 +21,8 @@ from pipeline.errors import OutputDamaged
 def arrange(catalog: pa.Table, order: str, seed: int) -> pa.Table:
     """Return the rows of a catalog in the wanted order."""
     keys = catalog.column("key").to_pylist()
-    places = sharding.permutation(keys, order, seed, catalog.column("synset").to_pylist())
+    groups = catalog.column("synset").to_pylist() if order == "inception" else None
+    places = sharding.permutation(keys, order, seed, groups)
     return catalog.combine_chunks().take(pa.array(places)).combine_chunks()
 
 

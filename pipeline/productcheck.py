@@ -44,10 +44,7 @@ class ProductCheck:
 
 def product_names(out: Path) -> list[str]:
     """Return the names of all products that were begun."""
-    names = storage.sizes(paths.product_marks(out))
-    return sorted(
-        Path(name).stem for name in names if name.endswith(".json") and not name.startswith(".")
-    )
+    return [path.stem for path in storage.documents(paths.product_marks(out))]
 
 
 def open_product(out: Path, name: str) -> FinishedProduct:
@@ -83,7 +80,7 @@ def check_group(product: FinishedProduct, index: int) -> ProductCheck:
     known = {entry.file for entry in entries}
     for folder in sorted({name.partition("/")[0] for name in known}):
         for name in storage.sizes(product.tree / folder):
-            if f"{folder}/{name}" not in known and not name.startswith("."):
+            if f"{folder}/{name}" not in known and not storage.is_clutter(name):
                 path = product.tree / folder / name
                 damage.append(damaged(path, "a file that was not written here"))
     return ProductCheck(len(entries), sum(entry.bytes for entry in entries), tuple(damage))

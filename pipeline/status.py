@@ -112,10 +112,10 @@ def recorded_jobs(out: Path) -> list[Job]:
     """
     folder = paths.jobs(out)
     found = []
-    for name in storage.sizes(folder):
-        info = storage.stat(folder / name)
-        if name.endswith(".json") and not name.startswith(".") and info is not None:
-            found.append((info.mtime_ns, manifest.load(folder / name)["job"]))
+    for path in storage.documents(folder):
+        info = storage.stat(path)
+        if info is not None:
+            found.append((info.mtime_ns, manifest.load(path)["job"]))
     last = paths.last_job(out)
     texts = [text for _, text in sorted(found)]
     texts += [manifest.load(last)["job"]] if storage.stat(last) else []

@@ -98,10 +98,9 @@ class Supervisor:
         """Return what this run's tasks have recorded, permanent refusals first."""
         folder = paths.run_failures(self.out, self.name)
         found = []
-        for name in sorted(storage.sizes(folder)):
-            if name.endswith(".json") and not name.startswith("."):
-                with contextlib.suppress(Vanished, ValueError):
-                    found.append(from_record(json.loads(storage.read_bytes(folder / name))))
+        for path in storage.documents(folder):
+            with contextlib.suppress(Vanished, ValueError):
+                found.append(from_record(json.loads(storage.read_bytes(path))))
         different = self._reported | {str(error): error for error in found}
         return tuple(sorted(different.values(), key=lambda error: not error.permanent))
 

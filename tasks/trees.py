@@ -17,12 +17,23 @@ from tasks.lists import BuildCatalog, catalog_of
 from tasks.splits import ProductTask
 
 
-class ExtractClasses(ProductTask):
+class TreeTask(ProductTask):
+    """A step towards the tree of a split."""
+
+    kind = "tree"
+    step = "extract"
+
+    def check_root(self, *, flat_files: bool) -> None:
+        """Check that nothing else stands in the tree."""
+        split = self.split_job
+        root = paths.tree(self.folder, split.split.folder)
+        extraction.check_root(root, split.expected.counts, flat_files=flat_files)
+
+
+class ExtractClasses(TreeTask):
     """The folders of some classes, each complete or absent."""
 
     group: luigi.IntParameter = luigi.IntParameter(description="0-based number")
-    kind = "tree"
-    step = "extract"
 
     @property
     def classes(self) -> ClassGroup:
@@ -48,6 +59,7 @@ class ExtractClasses(ProductTask):
     def make(self) -> Volume:
         """Make the folders."""
         self.claim()
+        self.check_root(flat_files=self.job.transfer == "move")
         self.check(catalog_of(self))
         rows = self._rows()
         job, seen = self.split_job, seen_images(self, self.split_job)
@@ -87,11 +99,8 @@ class ExtractClasses(ProductTask):
             storage.publish(staged, mark)
 
 
-class ExtractTree(ProductTask):
+class ExtractTree(TreeTask):
     """The tree of a split: the barrier behind which all of its folders are there."""
-
-    kind = "tree"
-    step = "extract"
 
     def requires(self) -> list[ExtractClasses]:
         """Return a task per group of classes."""
@@ -105,6 +114,7 @@ class ExtractTree(ProductTask):
     def make(self) -> Volume:
         """Write the mark that says so."""
         self.claim()
+        self.check_root(flat_files=False)
         content = products.finished_mark(
             self.product,
             (),

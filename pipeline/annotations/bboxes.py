@@ -39,7 +39,6 @@ Kind = Literal["repaired", "dropped", "refused"]
 
 _MAX_ANNOTATION = 1 << 20
 _SUFFIX = ".xml"
-_CLUTTER = {"thumbs.db", "desktop.ini"}
 _NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 
 
@@ -295,5 +294,5 @@ def _level(folder: Path) -> Iterator[storage.Entry]:
                 found=repr(entry.name),
                 remedy="give it another name, or move it away",
             )
-        if not entry.name.startswith(".") and entry.name.lower() not in _CLUTTER:
+        if not storage.is_clutter(entry.name):
             yield entry

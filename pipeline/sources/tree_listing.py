@@ -30,7 +30,6 @@ FILES = pa.schema(
 
 _RANKED = FILES.append(pa.field("rank", pa.int8()))
 _UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # the last are bytes that are no UTF-8
-_CLUTTER = {"thumbs.db", "desktop.ini"}
 _BATCH = 1 << 16  # rows
 
 
@@ -135,7 +134,7 @@ def _level(folder: Path, shown: str, ignored: list[str]) -> _Level:
     if _UNSAFE.search("".join(entry.name for entry in entries)):
         raise _unsafe(folder, next(entry for entry in entries if _UNSAFE.search(entry.name)))
     for name, kind, size in entries:
-        if name.startswith(".") or name.lower() in _CLUTTER:
+        if storage.is_clutter(name):
             ignored.append(_joined(shown, name))
         elif kind == "file":
             level.files[name] = size

@@ -14,14 +14,15 @@ from pipeline.storage.folders import (
     sync_file_system,
 )
 from pipeline.storage.oserrors import translated
+from pipeline.storage.ranges import RangeReader, SourceReader
 from pipeline.storage.reading import (
     Entry,
     FileInfo,
-    RangeReader,
-    SourceReader,
+    documents,
     entries,
     folders,
     free_bytes,
+    is_clutter,
     is_empty,
     open_arrow,
     pointed,
@@ -57,9 +58,11 @@ __all__ = [
     "TempFile",
     "append_line",
     "check_file_name",
+    "documents",
     "entries",
     "folders",
     "free_bytes",
+    "is_clutter",
     "is_empty",
     "open_arrow",
     "open_log",

@@ -92,15 +92,28 @@ def test_the_inception_parser_reads_every_record_as_its_source_is(
     assert seen == wanted.keys()
 
 
+def listed_boxes(out: Path) -> dict[str, list[list[float]]]:
+    """File name -> ymin, xmin, ymax, xmax of each box, as the scripts' reader stacks them."""
+    found: dict[str, list[list[float]]] = {}
+    for name, *corners in csv.reader((out / "bboxes.csv").read_text().splitlines()):
+        xmin, ymin, xmax, ymax = (float(np.float32(corner)) for corner in corners)
+        found.setdefault(name, []).append([ymin, xmin, ymax, xmax])
+    return found
+
+
 def test_the_loader_gives_pictures_labels_and_boxes(prepared: tuple[RawSet, Path]) -> None:
     raw_set, out = prepared
+    listed, boxed = listed_boxes(out), 0
     examples: list[dict[str, Any]] = list(dataset(out, "train").as_numpy_iterator())
     assert len(examples) == len(sources(raw_set, "train"))
     for example in examples:
         assert example["image"].dtype == np.uint8
         assert example["image"].shape == (example["height"], example["width"], 3)
         assert 1 <= example["label"] <= 1000
-        assert example["bbox"].shape[1] == 4
+        boxes = listed.get(example["filename"].decode(), [])
+        assert example["bbox"].tolist() == boxes
+        boxed += bool(boxes)
+    assert boxed == len(listed) > 0
 
 
 def test_the_configured_table_is_the_one_that_labels_come_from(

@@ -246,6 +246,41 @@ class TestExtracting:
         assert str(out / "train") in run.stderr
         assert list((out / "train").iterdir()) == [out / "train" / "mine"]
 
+    def test_of_other_classes_never_mixes_with_what_stands_there(
+        self, small: RawSet, out: Path, tmp_path: Path
+    ) -> None:
+        assert prepare(small, out, "--extract").returncode == 0
+        chosen = tmp_path / "classes"
+        chosen.write_text((small.raw / "counts.tsv").read_text().split("\t")[0])
+        before = products(out / "train")
+        run = prepare(small, out, "--extract", "--classes", chosen)
+        assert run.returncode == 2
+        assert "--replace" in run.stderr
+        run = prepare(small, out, "--extract", "--classes", chosen, "--replace")
+        assert run.returncode == 2
+        assert "do not belong" in run.stderr or "does not belong" in run.stderr
+        assert products(out / "train") == before
+
+    @pytest.mark.parametrize("damage", ["flip", "delete", "add"])
+    def test_verify_names_what_is_not_as_it_was_written(
+        self, small: RawSet, out: Path, damage: str
+    ) -> None:
+        assert prepare(small, out, "--extract").returncode == 0
+        assert shardmill("verify", out).returncode == 0
+        victim = next((out / "train").glob("*/*.JPEG"))
+        content = victim.read_bytes()
+        if damage == "flip":
+            victim.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        elif damage == "delete":
+            victim.unlink()
+        else:
+            victim = victim.with_name("more.JPEG")
+            victim.write_bytes(content)
+        run = shardmill("verify", out)
+        assert run.returncode == 1
+        assert str(victim) in run.stderr
+        assert "1 problem\n" in run.stdout
+
     def test_of_a_split_without_classes_is_a_usage_error(self, small: RawSet, out: Path) -> None:
         run = prepare(small, out, "--extract", "--with", "test")
         assert run.returncode == 2
