@@ -47,7 +47,8 @@ def verify(out: str, against: str, workers: int | None) -> int:
             damaged += _tell(found)
         for name in productcheck.product_names(folder):
             damaged += _tell(_verify_product(folder, name, pool))
-    click.echo(f"{damaged} problem{'s' * (damaged > 1)}" if damaged else "everything is as it was written")
+    problems = "1 problem" if damaged == 1 else f"{damaged} problems"
+    click.echo(problems if damaged else "everything is as it was written")
     return OutputDamaged.exit_status if damaged else 0
 
 
