@@ -77,6 +77,11 @@ def archive_index(out: Path, archive: str) -> Path:
     return state(out) / "archives" / f"{archive}.index.parquet"
 
 
+def tree_record(out: Path, split: str, digest: str) -> Path:
+    """What is remembered of a split in a tree."""
+    return state(out) / "sources" / f"{split}-{digest}.json"
+
+
 def catalog(out: Path, split: str, digest: str) -> Path:
     """The catalog of a split: a row per image."""
     return state(out) / "catalogs" / f"{split}-{digest}.parquet"

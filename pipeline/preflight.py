@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline import manifest, outputs, paths, products, storage
+from pipeline import manifest, outputs, paths, products, storage, treerecord
 from pipeline.config import ArchiveConfig
-from pipeline.errors import ArchiveMissing, ArchiveRefused, NoSpace, OutputConflict
+from pipeline.errors import ArchiveMissing, ArchiveRefused, NoSpace, OutputConflict, TreeRefused
 from pipeline.resolved import ResolvedJob
 from pipeline.sources import ilsvrc2012
 from pipeline.splitjob import SplitJob
+from pipeline.treerecord import TreeRecord
 
 _MARGIN = 1.02  # framing, indexes, facts and manifests, beside the pictures themselves
 
@@ -37,6 +38,7 @@ def look(resolved: ResolvedJob) -> None:
     _check_current(resolved)
     for product in resolved.products:
         products.check(resolved.out, product, replace=resolved.job.replace)
+    _check_trees(resolved)
     needed_now = needed_archives(resolved)
     missing = [a for a in needed_now if storage.stat(raw / a.file) is None]
     if missing:
@@ -137,6 +139,25 @@ def _chosen(resolved: ResolvedJob, split: SplitJob) -> float:
         return 1.0
     every = ilsvrc2012.expectation(split.split, resolved.table, None).images
     return split.expected.images / every
+
+
+def _check_trees(resolved: ResolvedJob) -> None:
+    for split in resolved.splits.values():
+        if split.tree is not None and split.tree.gone and _unfinished(resolved, split):
+            raise TreeRefused(
+                f"split {split.name}: the tree is gone, and not everything is made of it",
+                file=resolved.job.tree,
+                expected=f"the folder {split.tree.folder} in it, as it was",
+                remedy="bring it back, then run the same command again",
+            )
+
+
+def remember_trees(resolved: ResolvedJob) -> None:
+    """Note what was found in a job's tree, for when it is gone."""
+    for split in resolved.splits.values():
+        if split.tree is not None and not split.tree.gone:
+            boxes = split.boxes.digest if split.boxes else None
+            treerecord.remember(resolved.job, split.split, TreeRecord(split.tree, boxes))
 
 
 def _check_current(resolved: ResolvedJob) -> None:

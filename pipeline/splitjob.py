@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline import catalog, digests, paths, sharding
+from pipeline import catalog, digests, paths, sharding, storage, treerecord
 from pipeline.annotations import bboxes
 from pipeline.config import ArchiveConfig, DatasetConfig, SplitConfig
-from pipeline.errors import ArchiveMissing, ConfigError, UsageError
+from pipeline.errors import ArchiveMissing, ConfigError, InputRefused, UsageError
 from pipeline.formats import tfrecord
 from pipeline.job import Job
 from pipeline.labels import LabelTable
@@ -138,8 +138,7 @@ def derive(
     _check_shards(name, count, expected.images)
     if threads is not None and job.wants("shards"):
         sharding.check_threads(count, threads, expected.images, name)
-    images = _listing(job, split) if job.tree else dataset.archive(split.archive)
-    boxes = _box_source(job, dataset, table, split)
+    images, boxes = _sources(job, dataset, table, split)
     rows_digest = _rows_digest(split, images, table, expected, classes)
     catalog_digest = digests.digest(
         {
@@ -171,6 +170,24 @@ def derive(
         plan_digest=plan_digest,
         outputs=tuple(_output(job, name, plan_digest, made) for made in dict.fromkeys(job.formats)),
     )
+
+
+def _sources(
+    job: Job, dataset: DatasetConfig, table: LabelTable, split: SplitConfig
+) -> tuple[ArchiveConfig | TreeListing, BoxSource | None]:
+    """Return where a split's images lie, and its boxes."""
+    if not job.tree:
+        return dataset.archive(split.archive), _box_source(job, dataset, table, split)
+    try:
+        return _listing(job, split), _box_source(job, dataset, table, split)
+    except InputRefused:
+        record = treerecord.recall(job, split)
+        folder = storage.real_folder(Path(job.tree))
+        if record is None or (folder is not None and tree.look(folder, split) is not None):
+            raise
+    # The tree is gone: what was made of it may be all that is wanted.
+    boxes = BoxSource(Path(job.tree), None, job.box_class_filter, record.boxes or "")
+    return record.listing, boxes if record.boxes else None
 
 
 def _listing(job: Job, split: SplitConfig) -> TreeListing:

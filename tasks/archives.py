@@ -37,6 +37,7 @@ class CheckInputs(ShardmillTask):
     def make(self) -> Volume:
         """Look, and record what was asked for."""
         preflight.check(self.resolved)
+        preflight.remember_trees(self.resolved)
         document = {"job": self.job.to_json(), "seen": self._seen(), "files": []}
         storage.publish_bytes(self.mark(), manifest.serialise(document))
         return Volume()

@@ -16,10 +16,19 @@ from pipeline.errors import InputRefused, TreeRefused
 from pipeline.labels import LabelTable
 from pipeline.sources.ilsvrc2012 import Expectation
 from pipeline.sources.solution import Solution, load_solution
-from pipeline.sources.tree_layout import annotation_folder, find, solution_file
+from pipeline.sources.tree_layout import annotation_folder, find, look, solution_file
 from pipeline.sources.tree_listing import TreeListing, scan
 
-__all__ = ["Solution", "TreeListing", "annotation_folder", "find", "read_solution", "rows", "scan"]
+__all__ = [
+    "Solution",
+    "TreeListing",
+    "annotation_folder",
+    "find",
+    "look",
+    "read_solution",
+    "rows",
+    "scan",
+]
 
 
 def rows(

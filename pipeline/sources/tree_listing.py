@@ -39,20 +39,19 @@ class TreeListing:
 
     Attributes:
         folder: the split's folder, relative to the tree, "/"-separated; empty: there is none.
-        files: columns as in `FILES`, sorted by key, bytewise.
+        files: columns as in `FILES`, sorted by key, bytewise; none of a tree that is gone.
         ignored: paths of what was passed over, relative to the tree or absolute as in `files`.
         digest: of keys and sizes: no times, and no matter where a flat split's files lie.
+        bytes: how large the files are together.
+        gone: what is remembered of a tree that is not there any more.
     """
 
     folder: str
     files: pa.Table
     ignored: tuple[str, ...]
     digest: str
-
-    @property
-    def bytes(self) -> int:
-        """How large the files are together."""
-        return pc.sum(self.files["size"]).as_py() or 0
+    bytes: int
+    gone: bool = False
 
 
 def scan(tree: Path, split: SplitConfig, *, also: Path | None = None) -> TreeListing:
@@ -87,7 +86,8 @@ def scan(tree: Path, split: SplitConfig, *, also: Path | None = None) -> TreeLis
     if split.layout == "flat" or len(places) > 1:
         files = _each_once(files, split)
     files = files.select(FILES.names)
-    return TreeListing(folder or "", files, tuple(sorted(ignored)), _digest(files))
+    size = pc.sum(files["size"]).as_py() or 0
+    return TreeListing(folder or "", files, tuple(sorted(ignored)), _digest(files), size)
 
 
 @dataclass(frozen=True)

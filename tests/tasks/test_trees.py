@@ -140,6 +140,26 @@ class TestReading:
         assert run.returncode == 0
         assert "already complete" in run.stdout
 
+    def test_what_is_finished_does_not_need_the_tree_any_more(
+        self, small: RawSet, tmp_path: Path
+    ) -> None:
+        tree, out = classic(small, tmp_path / "tree"), tmp_path / "out"
+        assert from_tree(small, tree, out).returncode == 0
+        tree.rename(tmp_path / "away")
+        run = from_tree(small, tree, out)
+        assert run.returncode == 0, run.stderr
+        assert "already complete" in run.stdout
+        assert shardmill("status", out).returncode == 0
+        assert shardmill("verify", out).returncode == 0
+        assert shardmill("clean", out, "--yes").returncode == 0
+        next(out.glob("tfrecord/train/current/train-*")).unlink()
+        assert shardmill("status", out).returncode == 1
+        run = from_tree(small, tree, out)
+        assert run.returncode == 3
+        assert "the tree is gone" in run.stderr
+        (tmp_path / "away").rename(tree)
+        assert from_tree(small, tree, out).returncode == 0
+
     def test_files_of_the_desktop_are_passed_over_and_listed(
         self, small: RawSet, tmp_path: Path
     ) -> None:

@@ -1,0 +1,61 @@
+"""What is remembered of a tree, so that what was made of it is known when the tree is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import digests, manifest, paths, storage
+from pipeline.config import SplitConfig
+from pipeline.errors import OutputDamaged
+from pipeline.job import Job
+from pipeline.sources.tree_listing import FILES, TreeListing
+
+
+@dataclass(frozen=True)
+class TreeRecord:
+    """The images of a split in a tree, and the digest of its boxes; None: none are wanted."""
+
+    listing: TreeListing
+    boxes: str | None
+
+
+def remember(job: Job, split: SplitConfig, record: TreeRecord) -> None:
+    """Note what a job has found in its tree, in the place of what was found before."""
+    document = {
+        "folder": record.listing.folder,
+        "ignored": list(record.listing.ignored),
+        "digest": record.listing.digest,
+        "bytes": record.listing.bytes,
+        "boxes": record.boxes,
+        "files": [],
+    }
+    storage.publish_bytes(_path(job, split), manifest.serialise(document))
+
+
+def recall(job: Job, split: SplitConfig) -> TreeRecord | None:
+    """Return what was found last, or None if nothing is remembered."""
+    path = _path(job, split)
+    if storage.stat(path) is None:
+        return None
+    try:
+        found = manifest.load(path)
+    except OutputDamaged:
+        return None
+    ignored = tuple(found["ignored"])
+    files = FILES.empty_table()
+    size = found["bytes"]
+    listing = TreeListing(found["folder"], files, ignored, found["digest"], size, gone=True)
+    return TreeRecord(listing, found["boxes"])
+
+
+def _path(job: Job, split: SplitConfig) -> Path:
+    asked = digests.digest(
+        {
+            "boxes": job.boxes,
+            "filter": job.box_class_filter,
+            "tree": job.tree,
+            "with_boxes": split.boxes in job.extras,
+        }
+    )
+    return paths.tree_record(Path(job.out), split.name, asked)
