@@ -1,6 +1,6 @@
 # make demo    set up, draw a sample, run the whole job on it
 # make test    set up, run every test but the slow ones
-# make interop the real readers; make faults: kills; make bench: beside the real peers
+# make interop the real readers; make faults: kills; make bench: beside the peers, tar and scripts
 
 PYTHON ?= python3
 VENV := .venv

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import random
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -17,11 +18,21 @@ from pipeline.errors import BadImage
 from pipeline.images import header, repair
 from pipeline.resources import shipped
 from pipeline.sample import draw_sample
+from pipeline.sample_annotations import (
+    DEFECTS,
+    DrawnAnnotation,
+    DrawnObject,
+    annotation_xml,
+    spoil,
+)
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = 100
 SHARDS = 64
 _TRAIN, _VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
+_BOXES = "ILSVRC2012_bbox_train_v2.tar.gz"
+_MORE_BOXES = 0.115  # the chance of one more: ILSVRC2012 has 615,299 in 544,546 annotations
+_SPOILT = 100  # of so many annotations, one
 _CONFIG = """dataset = "benchmark"
 [labels]
 table = "synsets.tsv"
@@ -35,6 +46,13 @@ archive = "train"
 layout = "class-tars"
 counts = "counts.tsv"
 shards = {shards}
+"""
+_BOXES_CONFIG = """boxes = "boxes"
+[archives.boxes]
+file = "{file}"
+url = "-"
+bytes = {bytes}
+md5 = "{md5}"
 """
 
 
@@ -62,6 +80,11 @@ class Corpus:
     def archive(self) -> Path:
         """The train archive."""
         return self.raw / _TRAIN
+
+    @property
+    def boxes(self) -> Path:
+        """The archive of annotations, if `annotate` has made it."""
+        return self.raw / _BOXES
 
     @property
     def bytes(self) -> int:
@@ -95,6 +118,45 @@ def make(folder: Path, images: int) -> Corpus:
     _write_config(raw, wnids, per_class)
     os.sync()
     return Corpus(raw, raw / "benchmark.toml", tree, per_class * CLASSES, len(photographs), origin)
+
+
+def annotate(corpus: Corpus, annotations: int) -> Path:
+    """Write an archive of annotations beside the images, as many in every class, synced.
+
+    They are drawn by chance, of other pictures than the set's, and a few have the defects that
+    published ones have.
+
+    Returns:
+        The set's configuration with that archive in it, good for the step `boxes` alone.
+    """
+    archive, config = corpus.boxes, corpus.raw / "boxes.toml"
+    wnids = sorted(folder.name for folder in corpus.tree.iterdir())
+    with tarfile.open(archive, "w:gz", format=tarfile.USTAR_FORMAT, compresslevel=6) as tar:
+        for name, content in _annotations(wnids, annotations // CLASSES):
+            _add(tar, name, content)
+    boxes = _BOXES_CONFIG.format(file=_BOXES, bytes=archive.stat().st_size, md5=_md5(archive))
+    config.write_text(corpus.config.read_text() + boxes)
+    os.sync()
+    return config
+
+
+def _annotations(wnids: Sequence[str], per_class: int) -> Iterator[tuple[str, bytes]]:
+    """Yield name and XML of every annotation, class by class."""
+    chance = random.Random(0)
+    for number in range(len(wnids) * per_class):
+        wnid, place = wnids[number // per_class], number % per_class
+        stem = f"{wnid}_{7 * place + 1}"
+        width, height = chance.choice([(500, 375), (500, 333), (375, 500), (500, 500)])
+        objects: list[DrawnObject] = []
+        while not objects or chance.random() < _MORE_BOXES:
+            left, right = sorted(chance.sample(range(width + 1), 2))
+            top, bottom = sorted(chance.sample(range(height + 1), 2))
+            objects.append(DrawnObject(wnid, (left, top, right, bottom)))
+        annotation = DrawnAnnotation(wnid, stem, width, height, tuple(objects))
+        if number % _SPOILT == 0:
+            defect = DEFECTS[number // _SPOILT % len(DEFECTS)]
+            annotation = spoil(annotation, defect, common_name="a dog", other_class=wnids[-1])
+        yield f"{wnid}/{stem}.xml", annotation_xml(annotation)
 
 
 def _photographs(folder: Path) -> tuple[str, list[bytes]]:
@@ -158,8 +220,11 @@ def _write_config(raw: Path, wnids: tuple[str, ...], per_class: int) -> None:
     shutil.copy(shipped("config/ilsvrc2012/synsets.tsv"), raw / "synsets.tsv")
     (raw / "counts.tsv").write_text("".join(f"{wnid}\t{per_class}\n" for wnid in wnids))
     archive = raw / _TRAIN
-    with archive.open("rb") as stream:
-        md5 = hashlib.file_digest(stream, "md5").hexdigest()
     size = archive.stat().st_size
-    text = _CONFIG.format(train=_TRAIN, bytes=size, md5=md5, shards=SHARDS)
+    text = _CONFIG.format(train=_TRAIN, bytes=size, md5=_md5(archive), shards=SHARDS)
     (raw / "benchmark.toml").write_text(text)
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "md5").hexdigest()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import psutil
 
+from pipeline import progress
+
 _SAMPLE_S = 0.02
 
 
@@ -71,6 +73,13 @@ def run(command: Sequence[str], folder: Path) -> Usage:
             tail = (said + errors.read().decode(errors="replace"))[-2000:]
             raise CommandFailed(f"{' '.join(command)}: status {process.returncode}\n{tail}")
         return Usage(wall, usage.ru_utime + usage.ru_stime, said)
+
+
+def steps(out: Path) -> dict[str, float]:
+    """Return the seconds of every step of the last command of ours in an output folder."""
+    name = progress.latest_run(out)
+    assert name is not None, f"no command has finished a step in {out}"
+    return {step.step: step.seconds for step in progress.by_step(progress.timings(out, name))}
 
 
 def peaks(command: Sequence[str], folder: Path) -> list[Peak]:

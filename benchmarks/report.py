@@ -43,8 +43,8 @@ class Series:
         seconds: of the measured part, a value per round.
         cpu_s: processor seconds of the whole process with all descendants, imports and all.
         wall_s: seconds of the whole process.
-        volume: images or gigabytes handled in a round.
-        unit: ``images`` or ``GB``.
+        volume: images, annotations or gigabytes handled in a round.
+        unit: ``images``, ``annotations`` or ``GB``.
     """
 
     name: str
@@ -80,22 +80,29 @@ class Series:
 
 @dataclass(frozen=True)
 class Aim:
-    """A ratio or size that is aimed at, and what was measured; `most` says it is an upper limit."""
+    """A ratio or size, what is aimed at, if anything is, and what was measured.
+
+    `most` says that it is an upper limit.
+    """
 
     name: str
-    wanted: float
+    wanted: float | None
     measured: Spread
     most: bool = False
 
     @property
-    def met(self) -> bool:
-        """Whether the median keeps to it."""
+    def met(self) -> bool | None:
+        """Whether the median keeps to it; None if nothing is aimed at."""
+        if self.wanted is None:
+            return None
         if self.most:
             return self.measured.median <= self.wanted
         return self.measured.median >= self.wanted
 
     def row(self) -> str:
         """Return the row of a table."""
+        if self.wanted is None:
+            return _row(self.name, "-", self.measured, "-")
         bound = "at most" if self.most else "at least"
         wanted = f"{bound} {_number(self.wanted)}"
         return _row(self.name, wanted, self.measured, "yes" if self.met else "NO")
@@ -114,12 +121,12 @@ class Memory:
 
 
 def render(series: Sequence[Series], aims: Sequence[Aim], memory: Sequence[Memory]) -> str:
-    """Return the tables."""
+    """Return the tables; that of memory only if it was measured."""
     head = _row("measured", "s", "rate", "whole process, s", "whole process, CPU s")
     sizes = _row("peak USS of a process, MB", "started", "child", "grandchild")
     wanted = _row("aim", "wanted", "measured, paired by round", "met")
     lines = [head, _rule(5), *(line.row() for line in series)]
-    lines += ["", sizes, _rule(4)]
+    lines += ["", sizes, _rule(4)] if memory else []
     for run in memory:
         levels = [max((p.uss for p in run.peaks if p.depth == d), default=0) for d in range(3)]
         lines.append(_row(run.name, *(f"{level / MB:.0f}" if level else "-" for level in levels)))

@@ -38,6 +38,15 @@ def temp(folder: Path, pid: int = 99) -> Path:
     return path
 
 
+def temp_folder(folder: Path) -> Path:
+    """Make a temporary folder that nobody holds, with a file in it."""
+    path = temp(folder)
+    path.unlink()
+    path.mkdir()
+    (path / "picture").write_bytes(b"half")
+    return path
+
+
 class TestSuperseded:
     def test_outputs_are_those_beside_the_current_one(self, out: Path) -> None:
         old = output(out, OLD)
@@ -118,6 +127,13 @@ class TestTemporaryFiles:
         temp(out / "mine")
         assert {found.path for found in cleaning.stale_temps(out)} == left
 
+    def test_are_found_beside_products_without_a_digest(self, out: Path) -> None:
+        left = {temp(out), temp(out / "lists"), temp(paths.product_marks(out))}
+        folder = temp_folder(out / "train")
+        assert {found.path for found in cleaning.stale_temps(out)} == left
+        storage.publish_bytes(paths.product_mark(out, "tree-train"), b"{}")
+        assert {found.path for found in cleaning.stale_temps(out)} == left | {folder}
+
     def test_of_living_owners_are_told_apart(self, out: Path) -> None:
         left = temp(paths.state(out))
         with storage.StagedFile(paths.state(out) / "file") as staged:
@@ -142,3 +158,20 @@ class TestTemporaryFiles:
         link.symlink_to("nowhere")
         cleaning.sweep(resolved)
         assert not link.is_symlink()
+
+    def test_folders_of_a_tree_and_files_beside_it_are_swept_too(
+        self, small: RawSet, out: Path
+    ) -> None:
+        resolved = resolve(small.job(out, products=("boxes", "lists", "extract")))
+        left = {
+            temp_folder(out / "train"),
+            temp_folder(out / "val"),
+            temp(out),
+            temp(out / "lists"),
+        }
+        other = temp_folder(out / "mine")
+        assert {found.path for found in cleaning.temps(out, resolved)} == left
+        with storage.StagedFolder(out / "train" / "n01440764") as staged:
+            cleaning.sweep(resolved)
+            assert [found.path for found in cleaning.temps(out, resolved)] == [staged.temp]
+        assert (other / "picture").exists()

@@ -94,8 +94,10 @@ class SourceReader:
         """Return up to `length` bytes at `offset`; fewer only where the file ends."""
         if length > len(self._buffer):
             self._buffer = memoryview(bytearray(length + length // 4))
-        with at(self.path(source)):
+        try:
             return _read_into(self._buffer[:length], self._fd(source), offset)
+        except OSError as error:
+            raise translated(error, self.path(source)) from error
 
     def close(self) -> None:
         """Close every file."""

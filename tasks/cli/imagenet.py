@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from typing import Any
 
 import click
 
@@ -19,6 +20,7 @@ from tasks.supervisor import Supervisor
 
 _LUIGID_PORT = 8082
 _OVERLAP = 10
+_PATHS = ("raw", "tree", "config", "classes")
 
 
 @click.command()
@@ -29,7 +31,14 @@ _OVERLAP = 10
 @click.option("--out", required=True, help="Folder of the output.")
 @click.option("--config", default="", help="Dataset configuration; default: ILSVRC2012's.")
 @click.option("--split", "splits", multiple=True, help="Split to prepare; default: all.")
-@click.option("--format", "formats", multiple=True, default=("tfrecord",), show_default=True)
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    default=("tfrecord",),
+    show_default=True,
+    help="Of shards.",
+)
 @click.option("--shards", multiple=True, metavar="SPLIT=N", help="Number of shards of a split.")
 @click.option("--order", type=click.Choice(ORDERS), default="hash", show_default=True)
 @click.option("--seed", type=int, default=None, help="Of the hash order; default: 0.")
@@ -41,67 +50,30 @@ _OVERLAP = 10
 @click.option("--boxes/--no-boxes", default=True, show_default=True, help="Bounding boxes.")
 @click.option("--box-class-filter", is_flag=True, help="Drop boxes of other classes: TensorFlow's.")
 @click.option("--extract", is_flag=True, help="Make class folders of pictures too.")
-@click.option("--transfer", type=click.Choice(TRANSFERS), default="copy", show_default=True)
-@click.option("--until", type=click.Choice(PRODUCTS), default="shards", show_default=True)
-@click.option("--replace", is_flag=True, help="Replace lists and boxes of another job.")
+@click.option(
+    "--transfer",
+    type=click.Choice(TRANSFERS),
+    default="copy",
+    show_default=True,
+    help="How the files of --tree get into what --extract makes.",
+)
+@click.option(
+    "--until", type=click.Choice(PRODUCTS), default="shards", help="Stop after this step."
+)
+@click.option("--replace", is_flag=True, help="Replace another job's boxes, lists and trees.")
 @click.option("--on-bad-image", type=click.Choice(ON_BAD_IMAGE), default="fail", show_default=True)
 @click.option("--workers", type=click.IntRange(1), default=None, help="Default: the CPUs.")
 @click.option("--scheduler-host", default="", metavar="HOST[:PORT]", help="luigid to share work.")
 @click.option("--no-overlap", is_flag=True, help="Do nothing (status 10) beside another command.")
 @click.option("--dry-run", is_flag=True, help="Say what would be done.")
 def imagenet(
-    raw: str,
-    tree: str,
-    out: str,
-    config: str,
-    splits: tuple[str, ...],
-    formats: tuple[str, ...],
-    shards: tuple[str, ...],
-    order: str,
-    seed: int | None,
-    inception_threads: int | None,
-    label_offset: int | None,
-    classes: str,
-    skip_blacklisted: bool,
-    extras: tuple[str, ...],
-    boxes: bool,
-    box_class_filter: bool,
-    extract: bool,
-    transfer: str,
-    until: str,
-    replace: bool,
-    on_bad_image: str,
-    workers: int | None,
-    scheduler_host: str,
-    no_overlap: bool,
-    dry_run: bool,
+    workers: int | None, scheduler_host: str, no_overlap: bool, dry_run: bool, **options: Any
 ) -> int:
     """Prepare ILSVRC2012, or a set of its shape, from its archives or an unpacked tree.
 
     The same command goes on where an interrupted one was.
     """
-    job = Job(
-        raw=roots.absolute(raw) if raw else "",
-        out=roots.absolute(out),
-        config=roots.absolute(config) if config else roots.default_config(),
-        tree=roots.absolute(tree) if tree else "",
-        splits=splits,
-        products=roots.products_until(until, boxes=boxes, extract=extract),
-        formats=formats,
-        shards=roots.shard_counts(shards),
-        order=order,
-        seed=seed,
-        inception_threads=inception_threads,
-        label_offset=label_offset,
-        classes=roots.absolute(classes) if classes else "",
-        skip_blacklisted=skip_blacklisted,
-        extras=extras,
-        boxes=boxes,
-        box_class_filter=box_class_filter,
-        transfer=transfer,
-        replace=replace,
-        on_bad_image=on_bad_image,
-    )
+    job = _job(options)
     address = _address(scheduler_host)
     resolved = resolve(job)
     if datasets.complete(job):
@@ -122,6 +94,17 @@ def imagenet(
         if address is not None:
             scheduler.check(address)
         return _run(resolved, Supervisor(job, workers or _cpus(), address))
+
+
+def _job(options: dict[str, Any]) -> Job:
+    """Return the job of the options, which have the names of its fields but for two."""
+    until, extract = options.pop("until"), options.pop("extract")
+    given = {name: roots.absolute(options[name]) for name in _PATHS if options[name]}
+    given["out"] = roots.absolute(options["out"])
+    products = roots.products_until(until, boxes=options["boxes"], extract=extract)
+    shards = roots.shard_counts(options["shards"])
+    default = {"config": roots.default_config()} if not options["config"] else {}
+    return Job(**(options | given | default | {"products": products, "shards": shards}))
 
 
 def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:

@@ -138,6 +138,7 @@ def test_a_deleted_file_is_made_again_and_nothing_else(small: RawSet, out: Path)
     assert products(out) == before
 
 
+@pytest.mark.usefixtures("hurried")
 def test_an_edited_file_does_not_reach_the_records(small: RawSet, out: Path) -> None:
     assert prepare(small, out, "--until", "boxes").returncode == 0
     path = out / "bboxes.csv"
