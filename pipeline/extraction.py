@@ -11,15 +11,14 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import pyarrow as pa
 import xxhash
 
 from pipeline import storage
+from pipeline.classfolder import ClassFolder, PictureRow
 from pipeline.errors import (
     ArchiveRefused,
-    EnvironmentRefused,
     OutputConflict,
     TransientError,
     TreeRefused,
@@ -114,8 +113,8 @@ def extract_group(
         OutputConflict: a file or folder stands there that does not belong there.
         EnvironmentRefused: there can be no hard links.
     """
-    columns = [rows[name].to_pylist() for name in _Picture._fields]
-    pictures = sorted(map(_Picture._make, zip(*columns, strict=True)))
+    columns = [rows[name].to_pylist() for name in PictureRow._fields]
+    pictures = sorted(map(PictureRow._make, zip(*columns, strict=True)))
     known = TRANSFERS if tree else ("copy",)
     if transfer not in known:
         raise UsageError(
@@ -193,22 +192,12 @@ def missing(root: Path, listing: pa.Table) -> list[str]:
     return lacking
 
 
-class _Picture(NamedTuple):
-    """One row; sorted as they lie in their sources."""
-
-    source: str
-    offset: int
-    length: int
-    synset: str
-    name: str
-
-
 @dataclass(frozen=True)
 class _Work:
     """What `extract_group` was asked for."""
 
     root: Path
-    pictures: Sequence[_Picture]
+    pictures: Sequence[PictureRow]
     sources: storage.SourceReader
     transfer: str
     whole_files: bool
@@ -224,7 +213,7 @@ class _Work:
             for picture in pictures:
                 wanted.setdefault(picture.synset, set()).add(picture.name)
             folders = {
-                wnid: _ClassFolder(self.root / wnid, names, self, stack)
+                wnid: ClassFolder(self.root / wnid, names, self.sources, self.transfer, stack)
                 for wnid, names in wanted.items()
             }
             for done, picture in enumerate(pictures, start=1):
@@ -241,7 +230,7 @@ class _Work:
         listed = list(zip(*rows, strict=True)) or [()] * len(LISTING_SCHEMA)
         return pa.table([pa.array(column) for column in listed], LISTING_SCHEMA)
 
-    def _found(self, picture: _Picture) -> _Picture:
+    def _found(self, picture: PictureRow) -> PictureRow:
         """Return a picture that was moved before as one that lies where it goes."""
         if self.transfer != "move" or storage.stat(self.sources.path(picture.source)) is not None:
             return picture
@@ -257,12 +246,12 @@ class _Work:
             )
         return picture._replace(source=str(target))
 
-    def _announce(self, pictures: Sequence[_Picture], place: int) -> None:
+    def _announce(self, pictures: Sequence[PictureRow], place: int) -> None:
         first = 0 if place == 0 else place + _AHEAD
         for picture in pictures[first : place + _AHEAD + 1]:
             self.sources.will_need(picture.source, picture.offset, picture.length)
 
-    def _read(self, picture: _Picture) -> memoryview:
+    def _read(self, picture: PictureRow) -> memoryview:
         data = self.sources.read(picture.source, picture.offset, picture.length)
         if self.whole_files and self.sources.now(picture.source).size > picture.length:
             raise TransientError(
@@ -283,80 +272,11 @@ class _Work:
         return data
 
 
-class _ClassFolder:
-    """The folder of one class: what stands there, and what is being made for it."""
-
-    def __init__(self, path: Path, names: set[str], work: _Work, stack: ExitStack) -> None:
-        self.path = path
-        self.staged: storage.StagedFolder | None = None
-        self._work = work
-        self._stack = stack
-        present = storage.entries(path)
-        self._check(present, names)
-        self._sizes = storage.sizes(path)
-        self._links = {entry.name for entry in present} - self._sizes.keys()
-        # Beside what is there, and through a link, files can only go one by one.
-        self._merge = bool(present) or path.is_symlink()
-
-    def take(self, picture: _Picture, data: memoryview) -> None:
-        """Make a picture's file, unless it stands."""
-        if self._stands(picture, data):
-            return
-        if self.staged is None:
-            staged = storage.StagedFolder(self.path, merge=self._merge)
-            self.staged = self._stack.enter_context(staged)
-        if self._work.transfer == "copy" or not self._linked(self.staged, picture):
-            self.staged.write(picture.name, data)
-
-    def _linked(self, staged: storage.StagedFolder, picture: _Picture) -> bool:
-        source = self._work.sources.path(picture.source)
-        if self._work.transfer == "symlink":
-            staged.symlink(picture.name, source)
-            return True
-        linked = staged.hard_link(picture.name, source)
-        if not linked and self._work.transfer == "link":
-            raise EnvironmentRefused(
-                "the file can have no hard link there",
-                file=str(source),
-                place=str(self.path),
-                expected="both on one file system that knows hard links, and the file your own",
-                remedy="say --transfer copy or --transfer symlink",
-            )
-        return linked
-
-    def _stands(self, picture: _Picture, data: memoryview) -> bool:
-        path = self.path / picture.name
-        if picture.name in self._links:
-            # A link does not outlive what it leads to.
-            source = self._work.sources.path(picture.source)
-            return self._work.transfer != "move" and path.resolve() == source.resolve()
-        same_size = self._sizes.get(picture.name) == len(data)
-        return same_size and storage.read_bytes(path) == bytes(data)
-
-    def _check(self, present: Sequence[storage.Entry], names: set[str]) -> None:
-        misfits = {
-            self.path / entry.name: entry.kind
-            for entry in present
-            if entry.name not in names or entry.kind in {"folder", "special file"}
-            if not storage.is_clutter(entry.name)
-        }
-        if not self.path.is_dir() and (self.path.is_symlink() or self.path.exists()):
-            misfits[self.path] = "file"
-        for path, kind in sorted(misfits.items()):
-            raise OutputConflict(
-                "something that does not belong there stands in the tree",
-                file=str(path),
-                expected=f"a folder of the {len(names)} pictures of {self.path.name}, no others",
-                found=f"a {kind}",
-                remedy="move it away, or choose another --out",
-            )
-
-
 def _remove_sources(
-    root: Path, pictures: Sequence[_Picture], sources: storage.SourceReader
+    root: Path, pictures: Sequence[PictureRow], sources: storage.SourceReader
 ) -> None:
     """Remove pictures from where they were, and class folders that are empty then."""
-    moved: dict[tuple[Path, str], list[_Picture]] = {}
+    moved: dict[tuple[Path, str], list[PictureRow]] = {}
     for picture in pictures:
         folder = sources.path(picture.source).parent
         moved.setdefault((folder, picture.synset), []).append(picture)

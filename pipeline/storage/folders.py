@@ -12,7 +12,7 @@ from typing import Self
 
 from pipeline.errors import InputRefused
 from pipeline.storage.oserrors import at, translated
-from pipeline.storage.staging import Buffer, _sync_folder
+from pipeline.storage.staging import Buffer, sync_folder
 from pipeline.storage.temps import temp_path, unlink_all
 
 _LONGEST_NAME = 255  # bytes
@@ -148,7 +148,7 @@ def publish_folders(*staged: StagedFolder) -> None:
     for folder in staged:
         folder.rename()
     for changed in sorted({each.path if each.merge else each.path.parent for each in staged}):
-        _sync_folder(changed)
+        sync_folder(changed)
 
 
 def sync_file_system(folder: Path) -> None:

@@ -106,9 +106,9 @@ def publish(*staged: StagedFile) -> None:
     for file in first:
         file.rename()
     for folder in sorted({file.path.parent for file in first}):
-        _sync_folder(folder)
+        sync_folder(folder)
     last.rename()
-    _sync_folder(last.path.parent)
+    sync_folder(last.path.parent)
 
 
 def publish_bytes(path: Path, content: bytes) -> None:
@@ -151,7 +151,7 @@ def point(link: Path, target: str) -> None:
         link.parent.mkdir(parents=True, exist_ok=True)
         os.symlink(target, temp)
         os.replace(temp, link)
-        _sync_folder(link.parent)
+        sync_folder(link.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             os.unlink(temp)
@@ -223,7 +223,8 @@ def _write_rest(fd: int, buffers: Sequence[Buffer], written: int) -> None:
             view = view[os.write(fd, view) :]
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the file system can."""
     try:
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
