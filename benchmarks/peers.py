@@ -23,7 +23,7 @@ from benchmarks import measure, report
 from benchmarks.corpus import ROOT, SHARDS, Corpus
 from benchmarks.measure import Usage
 from benchmarks.report import Aim, Memory, Series, Spread
-from pipeline import paths, progress
+from pipeline import paths
 
 WORKERS = 2
 _IMAGES_PER_SHARD = 1250  # of ILSVRC2012's 1,024 training shards
@@ -70,7 +70,7 @@ class Bench:
         """Measure the whole command into an empty folder, and its two heavy steps."""
         out = self.ram / "ours"
         usage = measure.run(self.command(out), ROOT)
-        steps = _steps(out)
+        steps = measure.steps(out)
         self._add("shardmill: verify and index", steps["verify"], usage, "GB")
         self._add("shardmill: shards", steps["shards"], usage, "images")
         self._add("shardmill: the whole command", usage.wall_s, usage, "images")
@@ -81,7 +81,7 @@ class Bench:
         out = self.ram / "large"
         shards = max(WORKERS, self.corpus.images // _IMAGES_PER_SHARD)
         usage = measure.run(self.command(out, shards), ROOT)
-        self._add("shardmill: shards of full size", _steps(out)["shards"], usage, "images")
+        self._add("shardmill: shards of full size", measure.steps(out)["shards"], usage, "images")
         shutil.rmtree(out)
 
     def tfds(self) -> None:
@@ -115,7 +115,7 @@ class Bench:
         """Measure the shard stage, and leave the archive verified for the next time."""
         out = self.disk / "ours"
         usage = measure.run(self.command(out), ROOT)
-        self._add("shardmill: shards, cold", _steps(out)["shards"], usage, "GB")
+        self._add("shardmill: shards, cold", measure.steps(out)["shards"], usage, "GB")
         _forget_shards(out)
 
     def memory(self) -> list[Memory]:
@@ -236,13 +236,6 @@ def _install_peers() -> None:
 
 def _peer_command(script: str, *arguments: object) -> list[str]:
     return [str(_VENV / "bin" / "python"), str(_HERE / script), *map(str, arguments)]
-
-
-def _steps(out: Path) -> dict[str, float]:
-    """Return the seconds of every step of the last command in an output folder."""
-    run = progress.latest_run(out)
-    assert run is not None, f"no command has finished a step in {out}"
-    return {step.step: step.seconds for step in progress.by_step(progress.timings(out, run))}
 
 
 def _forget_shards(out: Path) -> None:
