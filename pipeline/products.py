@@ -72,7 +72,10 @@ def group_document(out: Path, product: Product, index: int) -> Document | None:
     mark = manifest.load_complete(paths.group_mark(out, product.digest, index), out)
     if mark is None:
         return None
-    listing = extraction.read_listing(paths.group_listing(out, product.digest, index))
+    try:
+        listing = extraction.read_listing(paths.group_listing(out, product.digest, index))
+    except OutputDamaged:
+        return None
     return None if extraction.missing(product.files[0], listing) else mark
 
 

@@ -247,6 +247,18 @@ class TestExtracting:
         now = {path: path.stat().st_ino for path in (out / "train").glob("*/*.JPEG")}
         assert {path for path in kept if kept[path] != now[path]} <= {one, other}
 
+    @pytest.mark.parametrize("name", ["00000.files.arrow", "00000.json"])
+    def test_outlives_damage_to_its_own_records(self, small: RawSet, out: Path, name: str) -> None:
+        assert prepare(small, out, "--extract").returncode == 0
+        before = products(out)
+        for record in (out / ".shardmill" / "trees").glob(f"*/{name}"):
+            content = bytearray(record.read_bytes())
+            content[len(content) // 2] ^= 1
+            record.write_bytes(content)
+        run = prepare(small, out, "--extract")
+        assert run.returncode == 0, run.stderr
+        assert products(out) == before
+
     def test_refuses_a_class_folder_that_holds_something_else(
         self, small: RawSet, out: Path
     ) -> None:
