@@ -64,7 +64,7 @@ class SplitJob:
         shards: how many.
         threads: of the ``inception`` order; None for others.
         rows_digest: of what decides which images there are, and their labels.
-        catalog_digest: of that and the boxes.
+        catalog_digest: of that, where the images lie in a tree, and the boxes.
         plan_digest: of the catalog and what decides which image goes where.
         outputs: one for each format.
     """
@@ -144,6 +144,7 @@ def derive(
         {
             "boxes": boxes.digest if boxes else None,
             "catalog_version": catalog.VERSION,
+            "places": images.places if isinstance(images, TreeListing) else None,
             "rows": rows_digest,
         }
     )
@@ -239,7 +240,7 @@ def _rows_digest(
     if isinstance(images, ArchiveConfig):
         source = {"archive": images.md5, "archive_file": images.file}
     else:
-        source = {"tree": images.digest, "folder": images.folder}
+        source = {"tree": images.digest}
     return digests.digest(
         {
             **source,

@@ -26,6 +26,7 @@ def remember(job: Job, split: SplitConfig, record: TreeRecord) -> None:
         "folder": record.listing.folder,
         "ignored": list(record.listing.ignored),
         "digest": record.listing.digest,
+        "places": record.listing.places,
         "bytes": record.listing.bytes,
         "boxes": record.boxes,
         "files": [],
@@ -42,10 +43,15 @@ def recall(job: Job, split: SplitConfig) -> TreeRecord | None:
         found = manifest.load(path)
     except OutputDamaged:
         return None
-    ignored = tuple(found["ignored"])
-    files = FILES.empty_table()
-    size = found["bytes"]
-    listing = TreeListing(found["folder"], files, ignored, found["digest"], size, gone=True)
+    listing = TreeListing(
+        folder=found["folder"],
+        files=FILES.empty_table(),
+        ignored=tuple(found["ignored"]),
+        digest=found["digest"],
+        places=found["places"],
+        bytes=found["bytes"],
+        gone=True,
+    )
     return TreeRecord(listing, found["boxes"])
 
 

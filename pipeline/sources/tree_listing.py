@@ -42,6 +42,7 @@ class TreeListing:
         files: columns as in `FILES`, sorted by key, bytewise; none of a tree that is gone.
         ignored: paths of what was passed over, relative to the tree or absolute as in `files`.
         digest: of keys and sizes: no times, and no matter where a flat split's files lie.
+        places: a digest of paths and sizes, which does tell.
         bytes: how large the files are together.
         gone: what is remembered of a tree that is not there any more.
     """
@@ -50,6 +51,7 @@ class TreeListing:
     files: pa.Table
     ignored: tuple[str, ...]
     digest: str
+    places: str
     bytes: int
     gone: bool = False
 
@@ -87,7 +89,14 @@ def scan(tree: Path, split: SplitConfig, *, also: Path | None = None) -> TreeLis
         files = _each_once(files, split)
     files = files.select(FILES.names)
     size = pc.sum(files["size"]).as_py() or 0
-    return TreeListing(folder or "", files, tuple(sorted(ignored)), _digest(files), size)
+    return TreeListing(
+        folder=folder or "",
+        files=files,
+        ignored=tuple(sorted(ignored)),
+        digest=_digest(files, "key"),
+        places=_digest(files, "path"),
+        bytes=size,
+    )
 
 
 @dataclass(frozen=True)
@@ -191,10 +200,10 @@ def _each_once(files: pa.Table, split: SplitConfig) -> pa.Table:
     return files.filter(pa.array(~again)) if again.any() else files
 
 
-def _digest(files: pa.Table) -> str:
+def _digest(files: pa.Table, column: str) -> str:
     content = hashlib.sha256()
-    for batch in files.select(["key"]).to_batches(_BATCH):
-        content.update("".join(f"{key}\n" for key in batch["key"].to_pylist()).encode())
+    for batch in files.select([column]).to_batches(_BATCH):
+        content.update("".join(f"{name}\n" for name in batch[column].to_pylist()).encode())
     for sizes in files["size"].chunks:
         content.update(sizes.to_numpy().astype("<i8").tobytes())
     return digests.digest({"files": content.hexdigest()})

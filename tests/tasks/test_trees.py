@@ -429,6 +429,34 @@ class TestReorganisingValidation:
         expected = foldered(small, tmp_path / "expected") / "val"
         assert products(tree / "val") == products(expected)
 
+    def test_shards_of_what_was_reorganised_since_are_made_from_where_it_lies_now(
+        self, small: RawSet, tmp_path: Path
+    ) -> None:
+        tree = tmp_path / "tree"
+        unpack(small.raw / VALIDATION, tree / "val")
+        flat = ("--split", "validation", "--no-boxes")
+        assert from_tree(small, tree, tree, *flat).returncode == 0
+        first = shards(tree)
+        options = (*self.OPTIONS, "--transfer", "move")
+        assert from_tree(small, tree, tree, *options).returncode == 0
+        for shard in tree.glob("tfrecord/validation/*/validation-*"):
+            shard.unlink()
+        run = from_tree(small, tree, tree, *flat)
+        assert run.returncode == 0, run.stderr
+        assert first.items() <= shards(tree).items()
+
+    def test_a_move_is_finished_when_its_emptied_folder_is_removed(
+        self, small: RawSet, tmp_path: Path
+    ) -> None:
+        tree, out = tmp_path / "tree", tmp_path / "out"
+        unpack(small.raw / VALIDATION, tree / "val")
+        options = (*self.OPTIONS, "--transfer", "move")
+        assert from_tree(small, tree, out, *options).returncode == 0
+        (tree / "val").rmdir()
+        run = from_tree(small, tree, out, *options)
+        assert run.returncode == 0, run.stderr
+        assert "already complete" in run.stdout
+
     def test_moving_what_the_shards_are_made_of_is_a_usage_error(
         self, small: RawSet, tmp_path: Path
     ) -> None:
