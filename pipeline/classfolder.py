@@ -40,7 +40,8 @@ class ClassFolder:
         stack: discards what was staged and not published.
 
     Raises:
-        OutputConflict: something stands there that does not belong there.
+        OutputConflict: something stands there that does not belong there; from `take`, when a
+            picture is moved onto a different one.
     """
 
     def __init__(
@@ -67,6 +68,14 @@ class ClassFolder:
         """Make a picture's file, unless it stands."""
         if self._stands(picture, data):
             return
+        if self._transfer == "move" and picture.name in self._sizes:
+            raise OutputConflict(
+                "two different pictures have one name, and none may be lost",
+                file=str(self._sources.path(picture.source)),
+                expected=f"what is in {self.path / picture.name}",
+                found="something else",
+                remedy="look at both, and remove one of them",
+            )
         if self.staged is None:
             staged = storage.StagedFolder(self.path, merge=self._merge)
             self.staged = self._stack.enter_context(staged)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import storage
+from pipeline import paths, storage
 from pipeline.errors import ConfigError
 from pipeline.stricttoml import StrictToml
 
@@ -245,9 +245,10 @@ class _Reader(StrictToml):
 
     def folder(self, table: dict[str, Any], where: str) -> str:
         name: str = self.value(table, where, "folder", str)
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or name in paths.RESERVED:
             what = f"[{where}] folder is no usable name"
-            raise self.error(what, where, "folder", "letters, digits, _ and -", repr(name))
+            expected = f"letters, digits, _ and -, none of {', '.join(sorted(paths.RESERVED))}"
+            raise self.error(what, where, "folder", expected, repr(name))
         return name
 
     def tar(self, file: str, where: str) -> str:

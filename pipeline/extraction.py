@@ -18,14 +18,13 @@ import xxhash
 from pipeline import storage
 from pipeline.classfolder import ClassFolder, PictureRow
 from pipeline.errors import (
-    ArchiveRefused,
     OutputConflict,
-    TransientError,
     TreeRefused,
     UsageError,
     Vanished,
 )
 from pipeline.job import TRANSFERS
+from pipeline.pictureread import read_picture
 
 LISTING_SCHEMA = pa.schema(
     [
@@ -108,8 +107,8 @@ def extract_group(
         UsageError: there is no such transfer, or not from archives.
         InputRefused: no file may have the name of a class or of a picture.
         ArchiveRefused: a source ends before a picture that should be there.
-        TreeRefused: a picture is neither where it was nor where it is moved to.
-        TransientError: a source has grown or vanished.
+        TreeRefused: a picture is neither where it was nor where it is moved to, or has changed.
+        TransientError: a source has vanished.
         OutputConflict: a file or folder stands there that does not belong there.
         EnvironmentRefused: there can be no hard links.
     """
@@ -131,6 +130,7 @@ def extract_group(
     except OutputConflict:
         # Another process may have made a folder meanwhile: what is there is looked at once more.
         listing = work.extract()
+        storage.sync_file_system(root)
     if transfer == "move":
         _remove_sources(root, pictures, sources)
     return listing
@@ -252,24 +252,9 @@ class _Work:
             self.sources.will_need(picture.source, picture.offset, picture.length)
 
     def _read(self, picture: PictureRow) -> memoryview:
-        data = self.sources.read(picture.source, picture.offset, picture.length)
-        if self.whole_files and self.sources.now(picture.source).size > picture.length:
-            raise TransientError(
-                "the file has grown since the tree was listed",
-                file=str(self.sources.path(picture.source)),
-                expected=f"{picture.length} bytes",
-                remedy="leave the tree alone while a command is at work, then run it again",
-            )
-        if len(data) != picture.length:
-            raise ArchiveRefused(
-                "the file ends before an image that it should hold",
-                file=str(self.sources.path(picture.source)),
-                place=f"{picture.synset}/{picture.name}, offset {picture.offset}",
-                expected=f"{picture.length} bytes",
-                found=f"{len(data)} bytes",
-                remedy="the file changed after it was verified: get it again",
-            )
-        return data
+        where = (picture.source, picture.offset, picture.length)
+        key = f"{picture.synset}/{picture.name}"
+        return read_picture(self.sources, key, where, whole_file=self.whole_files)
 
 
 def _remove_sources(

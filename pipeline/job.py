@@ -74,7 +74,7 @@ class Job:
         values = {name: value for name, value in json.loads(text).items() if name in known}
         for name in ("splits", "products", "formats", "extras"):
             values[name] = tuple(values[name]) if name in values else getattr(Job, name)
-        values["shards"] = tuple((split, count) for split, count in values["shards"])
+        values["shards"] = tuple((split, count) for split, count in values.get("shards", ()))
         return Job(**values)
 
     def wants(self, *products: str) -> bool:

@@ -123,7 +123,6 @@ def _merged(
         "files": [entry.to_json() for entry in [*files, table_entry]],
         "repairs": repairs,
         "left_out": left_out,
-        "ignored": list(split.tree.ignored) if split.tree else [],
     }
 
 
@@ -132,7 +131,11 @@ def _inputs(split: SplitJob) -> list[Document]:
     found: list[Document] = []
     if split.tree is not None:
         found.append({"folder": split.tree.folder, "digest": split.tree.digest})
-    found += [{"file": archive.file, "md5": archive.md5} for archive in split.archives]
+    found += [
+        {"file": archive.file, "md5": archive.md5}
+        for archive in split.archives
+        if archive != split.devkit
+    ]
     if split.boxes is not None and split.boxes.archive is None:
         found.append({"annotations": split.boxes.path.name, "digest": split.boxes.digest})
     return found

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _STATE = ".shardmill"
+RESERVED = frozenset({"lists", "tfrecord"})
+"""Folders of the output that no tree may have the name of."""
 _DIGEST = re.compile(r"[0-9a-f]{12}")
 _PRODUCT = re.compile(r"manifest\.json|facts\.parquet|\w+-\d{5,}-of-\d{5,}")
 
@@ -90,6 +92,11 @@ def catalog(out: Path, split: str, digest: str) -> Path:
 def catalog_mark(out: Path, split: str, digest: str) -> Path:
     """The mark of a finished catalog."""
     return catalog(out, split, digest).with_suffix(".json")
+
+
+def labels_mark(out: Path, split: str, digest: str) -> Path:
+    """The mark that a split's labels agree with the devkit's."""
+    return state(out) / "labels" / f"{split}-{digest}.json"
 
 
 def plan(out: Path, split: str, digest: str) -> Path:

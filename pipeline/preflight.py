@@ -63,7 +63,10 @@ def needed_archives(resolved: ResolvedJob) -> list[ArchiveConfig]:
     for split in resolved.splits.values():
         boxes = split.boxes.archive if split.boxes else None
         if _unfinished(resolved, split):
-            needed += (each for each in split.archives if each is not boxes)
+            needed += [split.archive] if split.archive else []
+        labels = paths.labels_mark(resolved.out, split.name, split.labels_digest)
+        if split.devkit and manifest.load_complete(labels, resolved.out) is None:
+            needed.append(split.devkit)
         if boxes is not None and _lacks(resolved, f"bboxes-{split.name}"):
             needed.append(boxes)
     named = resolved.archives if resolved.job.wants("verify") else resolved.extras
@@ -81,7 +84,9 @@ def needed_bytes(resolved: ResolvedJob) -> int:
                 written = sum(storage.sizes(output.folder).values())
                 total += max(0, int(share) - written)
         if resolved.job.transfer == "copy" and _lacks(resolved, f"tree-{split.name}"):
-            total += int(share)
+            made = resolved.product(f"tree-{split.name}")
+            done = products.extracted_images(resolved.out, made, split.expected.counts)
+            total += int(share * (1 - done / split.expected.images))
     return total
 
 

@@ -11,6 +11,8 @@ from pipeline.manifest import Document, FileEntry
 from pipeline.recordcheck import damaged
 from pipeline.verify import file_damage
 
+_DAMAGED = "remove the file and run the shardmill command again: it is made anew"
+_FOREIGN = "move it away: a training script would take it for one of the set"
 _UNFINISHED = "run the shardmill command again: it goes on where it was"
 
 
@@ -63,8 +65,26 @@ def open_product(out: Path, name: str) -> FinishedProduct:
 def check_files(product: FinishedProduct) -> ProductCheck:
     """Compare the files of a product with the hashes in its mark."""
     entries = manifest.files_of(product.document)
-    damage = [error for entry in entries for error in file_damage(product.out, entry)]
+    damage: list[ShardmillError] = []
+    if product.groups:
+        damage += _strangers(product)
+    damage += [error for entry in entries for error in file_damage(product.out, entry, _DAMAGED)]
     return ProductCheck(len(entries), sum(entry.bytes for entry in entries), tuple(damage))
+
+
+def _strangers(product: FinishedProduct) -> list[ShardmillError]:
+    """Return the class folders of a tree that are none of its classes."""
+    digest, classes = product.document["digest"], set()
+    for index in range(product.groups):
+        path = paths.group_listing(product.out, digest, index)
+        if storage.stat(path) is not None:
+            files = extraction.read_listing(path)["file"].to_pylist()
+            classes |= {name.partition("/")[0] for name in files}
+    return [
+        damaged(product.tree / name, "a class folder that was not made here", remedy=_FOREIGN)
+        for name in storage.folders(product.tree, links=True)
+        if name not in classes and not storage.is_clutter(name)
+    ]
 
 
 def check_group(product: FinishedProduct, index: int) -> ProductCheck:
@@ -76,11 +96,11 @@ def check_group(product: FinishedProduct, index: int) -> ProductCheck:
         return ProductCheck(0, 0, (error,))
     listing = extraction.read_listing(paths.group_listing(product.out, digest, index))
     entries = [FileEntry(row["file"], row["bytes"], row["xxh3_128"]) for row in listing.to_pylist()]
-    damage = [error for entry in entries for error in file_damage(product.tree, entry)]
+    damage = [error for entry in entries for error in file_damage(product.tree, entry, _DAMAGED)]
     known = {entry.file for entry in entries}
     for folder in sorted({name.partition("/")[0] for name in known}):
         for name in storage.sizes(product.tree / folder):
             if f"{folder}/{name}" not in known and not storage.is_clutter(name):
                 path = product.tree / folder / name
-                damage.append(damaged(path, "a file that was not written here"))
+                damage.append(damaged(path, "a file that was not written here", remedy=_FOREIGN))
     return ProductCheck(len(entries), sum(entry.bytes for entry in entries), tuple(damage))

@@ -7,7 +7,7 @@ finished. So what a killed run left is known from what somebody else put there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ class Product:
         digest: of everything that decides its bytes.
         files: the files; of a tree, the folder that is filled.
         tree: whether it is a tree of class folders.
+        in_place: whether what stands there is what it is made of.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Product:
     digest: str
     files: tuple[Path, ...]
     tree: bool = False
+    in_place: bool = False
 
 
 def bounding_boxes(out: Path, split: str, digest: str) -> Product:
@@ -63,8 +65,18 @@ def finished(out: Path, product: Product) -> Document | None:
     mark = manifest.load_complete(paths.product_mark(out, product.name), out)
     if mark is None or mark["digest"] != product.digest or not mark["finished"]:
         return None
+    if product.tree and len(_class_folders(product.files[0])) != mark["classes"]:
+        return None
     groups = range(mark["groups"] if product.tree else 0)
     return mark if all(group_document(out, product, index) for index in groups) else None
+
+
+def extracted_images(out: Path, product: Product, counts: Mapping[str, int]) -> int:
+    """Return how many images of a tree lie in finished groups of classes, by one listing."""
+    done = {path.stem for path in storage.documents(paths.tree_marks(out, product.digest))}
+    groups = extraction.groups(counts)
+    names = (paths.group_mark(out, product.digest, group.index).stem for group in groups)
+    return sum(group.images for group, name in zip(groups, names, strict=True) if name in done)
 
 
 def group_document(out: Path, product: Product, index: int) -> Document | None:
@@ -114,7 +126,7 @@ def check(out: Path, product: Product, *, replace: bool) -> None:
     if replace or owner in {product.digest, _DAMAGED}:
         return
     present = [file for file in product.files if _is_there(file)]
-    if owner is None and not present:
+    if owner is None and (product.in_place or not present):
         return
     raise OutputConflict(
         "a product of other options stands here" if owner else "a file or folder is in the way",
@@ -123,6 +135,10 @@ def check(out: Path, product: Product, *, replace: bool) -> None:
         found=owner or "something that is not of this program",
         remedy="say --replace to put the new one in its place, or choose another --out",
     )
+
+
+def _class_folders(tree: Path) -> list[str]:
+    return [name for name in storage.folders(tree, links=True) if not storage.is_clutter(name)]
 
 
 def _owner(out: Path, product: Product) -> str | None:

@@ -159,10 +159,11 @@ def damaged(
     place: str | None = None,
     expected: str | None = None,
     found: str | None = None,
+    remedy: str = REMEDY,
 ) -> OutputDamaged:
     """Return the error for something that is not as it was written."""
     return OutputDamaged(
-        what, file=str(file), place=place, expected=expected, found=found, remedy=REMEDY
+        what, file=str(file), place=place, expected=expected, found=found, remedy=remedy
     )
 
 

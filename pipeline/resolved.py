@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline import config, digests, imagelist, labels, products, sharding, splitjob
+from pipeline import config, digests, imagelist, labels, products, sharding, splitjob, storage
 from pipeline.config import ArchiveConfig, DatasetConfig, SplitConfig
 from pipeline.errors import UsageError
 from pipeline.job import FORMATS, ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
@@ -101,7 +101,14 @@ def resolve(job: Job) -> ResolvedJob:
     classes = labels.load_classes(Path(job.classes), table) if job.classes else None
     splits = {name: splitjob.derive(job, dataset, table, classes, name) for name in names}
     made = _products(job, table, splits)
-    return ResolvedJob(job, dataset, table, splits, _extras(job, dataset, splits), made)
+    resolved = ResolvedJob(job, dataset, table, splits, _extras(job, dataset, splits), made)
+    if not made and not job.wants("shards") and not resolved.archives:
+        raise UsageError(
+            "nothing would be made",
+            expected="splits with boxes, or a later step",
+            found=f"the steps {', '.join(job.products) or 'none'} of {', '.join(names)}",
+        )
+    return resolved
 
 
 def _default_splits(job: Job, dataset: DatasetConfig) -> tuple[str, ...]:
@@ -115,8 +122,8 @@ def _default_splits(job: Job, dataset: DatasetConfig) -> tuple[str, ...]:
 def _extras(
     job: Job, dataset: DatasetConfig, splits: Mapping[str, SplitJob]
 ) -> tuple[ArchiveConfig, ...]:
-    """Return the optional archives to verify: not those whose content lies in the tree."""
-    in_tree = set()
+    """Return the optional archives that are only verified: no split reads them, or its tree."""
+    in_tree = {each.file for split in splits.values() for each in split.archives}
     for split in splits.values():
         if split.tree is not None:
             in_tree.add(split.split.archive)
@@ -137,13 +144,20 @@ def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tu
             made.append(products.image_list(out, name, digest))
         if job.wants("extract"):
             digest = digests.digest({"rows": split.rows_digest})
-            made.append(products.class_tree(out, name, split.split.folder, digest))
+            tree = products.class_tree(out, name, split.split.folder, digest)
+            made.append(replace(tree, in_place=_in_place(job, split, tree)))
     if job.wants("lists"):
         digest = digests.digest(
             {"columns": table.columns, "labels": table.digest, "version": imagelist.VERSION}
         )
         made.append(products.label_tables(out, digest))
     return tuple(made)
+
+
+def _in_place(job: Job, split: SplitJob, made: Product) -> bool:
+    """Whether the tree to be made is the one that is read."""
+    folder = Path(job.tree) / split.tree.folder if split.tree is not None else None
+    return folder is not None and storage.same_folder(folder, made.files[0])
 
 
 def _check_choices(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> None:

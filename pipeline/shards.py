@@ -12,11 +12,12 @@ import pyarrow as pa
 import xxhash
 
 from pipeline import facts, manifest, paths, storage
-from pipeline.errors import ArchiveRefused, BadImage, TransientError
+from pipeline.errors import BadImage, TransientError
 from pipeline.formats.tfrecord import TFRecordWriter
 from pipeline.images import header, repair
 from pipeline.manifest import FileEntry
 from pipeline.paths import ShardName
+from pipeline.pictureread import read_picture
 from pipeline.records import ImageRecord, as_boxes
 from pipeline.splitjob import Output
 
@@ -102,8 +103,8 @@ def write_shard(
 
     Raises:
         BadImage: images in no known format, under ``fail``.
-        TransientError: a source was changed since it was verified.
-        ArchiveRefused: a source ends before an image that the plan places there.
+        TransientError: an archive was changed since it was verified.
+        InputRefused: a source is not as long as it was.
     """
     with ExitStack() as stack:
         sources = stack.enter_context(storage.SourceReader(root))
@@ -139,32 +140,16 @@ def pictures(
     ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
     for wanted in ranges[:_AHEAD]:
         sources.will_need(*wanted)
-    for place, (source, offset, length) in enumerate(ranges):
+    for place, where in enumerate(ranges):
         if place + _AHEAD < len(ranges):
             sources.will_need(*ranges[place + _AHEAD])
         key = columns["key"][place]
-        data = sources.read(source, offset, length)
-        if whole_files and sources.now(source).size > length:
-            raise TransientError(
-                "the file has grown since the tree was listed",
-                file=str(sources.path(source)),
-                expected=f"{length} bytes",
-                remedy="leave the tree alone while a command is at work, then run it again",
-            )
-        if len(data) != length:
-            raise ArchiveRefused(
-                "the file ends before an image that it should hold",
-                file=str(sources.path(source)),
-                place=f"{key}, offset {offset}",
-                expected=f"{length} bytes",
-                found=f"{len(data)} bytes",
-                remedy="the file changed after it was verified: get it again",
-            )
+        data = read_picture(sources, key, where, whole_file=whole_files)
         try:
             yield _picture(columns, place, data)
         except BadImage as error:
             reason = f"{error.what}; found {error.found}" if error.found else error.what
-            yield LeftOut(key, source, offset, reason)
+            yield LeftOut(key, where[0], where[1], reason)
 
 
 def _picture(columns: Mapping[str, list[Any]], place: int, data: memoryview) -> Picture:

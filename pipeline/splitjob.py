@@ -103,6 +103,12 @@ class SplitJob:
         boxes = self.boxes.archive if self.boxes else None
         return tuple(each for each in (self.archive, boxes, self.devkit) if each is not None)
 
+    @property
+    def labels_digest(self) -> str:
+        """A digest of the labels and of the devkit that they must agree with."""
+        devkit = self.devkit.md5 if self.devkit else None
+        return digests.digest({"devkit": devkit, "numbered": list(self.expected.numbered)})
+
     def output(self, shard_format: str) -> Output:
         """Return the output in one format."""
         return next(output for output in self.outputs if output.format == shard_format)
@@ -134,7 +140,10 @@ def derive(
     expected = ilsvrc2012.expectation(split, table, classes, skip_blacklisted=job.skip_blacklisted)
     shards = dict(job.shards).get(name)
     count = min(split.shards, max(1, expected.images)) if shards is None else shards
-    threads = (job.inception_threads or _INCEPTION_THREADS) if job.order == "inception" else None
+    given = job.inception_threads
+    threads: int | None = _INCEPTION_THREADS if given is None else given
+    if job.order != "inception":
+        threads = None
     _check_shards(name, count, expected.images)
     if threads is not None and job.wants("shards"):
         sharding.check_threads(count, threads, expected.images, name)
@@ -179,6 +188,8 @@ def _sources(
     """Return where a split's images lie, and its boxes."""
     if not job.tree:
         return dataset.archive(split.archive), _box_source(job, dataset, table, split)
+    if not job.wants("lists", "extract", "shards"):
+        return TreeListing.nothing(), _box_source(job, dataset, table, split)
     try:
         return _listing(job, split), _box_source(job, dataset, table, split)
     except InputRefused:
@@ -187,16 +198,25 @@ def _sources(
         if record is None or (folder is not None and tree.look(folder, split) is not None):
             raise
     # The tree is gone: what was made of it may be all that is wanted.
-    boxes = BoxSource(Path(job.tree), None, job.box_class_filter, record.boxes or "")
+    filtered = job.box_class_filter and split.layout == "class-tars"
+    boxes = BoxSource(Path(job.tree), None, filtered, record.boxes or "")
     return record.listing, boxes if record.boxes else None
 
 
 def _listing(job: Job, split: SplitConfig) -> TreeListing:
     target = paths.tree(Path(job.out), split.folder)
     moved = job.transfer == "move" and job.wants("extract")
-    listing = tree.scan(Path(job.tree), split, also=target if moved else None)
+    made = target if job.wants("extract") else None
+    listing = tree.scan(Path(job.tree), split, also=target if moved else None, made=made)
     source = Path(job.tree) / listing.folder
-    if job.wants("extract") and not moved and source.resolve() == target.resolve():
+    if not moved and storage.is_within(Path(job.out), source):
+        raise UsageError(
+            f"split {split.name}: the output would lie among the images that are read",
+            file=job.out,
+            expected=f"a folder outside of {source}",
+            remedy="choose another --out",
+        )
+    if job.wants("extract") and not moved and storage.same_folder(source, target):
         raise UsageError(
             f"split {split.name}: the tree to make is the one to read",
             file=str(source),

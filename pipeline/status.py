@@ -6,10 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline import extraction, manifest, outputs, paths, preflight, products, storage
+from pipeline import manifest, outputs, paths, preflight, products, storage
 from pipeline.job import Job
 from pipeline.manifest import Document
-from pipeline.products import Product
 from pipeline.resolved import ResolvedJob
 from pipeline.splitjob import Output, SplitJob
 
@@ -89,14 +88,6 @@ def published_shards(out: Path, digest: str) -> set[int]:
     """Return the numbers of the shards that have a manifest, by one listing."""
     names = storage.sizes(paths.shard_marks(out, digest))
     return {int(match[1]) for name in names if (match := _MARK.fullmatch(name))}
-
-
-def extracted_images(resolved: ResolvedJob, product: Product) -> int:
-    """Return how many images of a tree lie in finished groups of classes, by one listing."""
-    names = storage.sizes(paths.tree_marks(resolved.out, product.digest))
-    done = {int(match[1]) for name in names if (match := _MARK.fullmatch(name))}
-    groups = extraction.groups(resolved.splits[product.split].expected.counts)
-    return sum(group.images for group in groups if group.index in done)
 
 
 def record_job(resolved: ResolvedJob) -> None:

@@ -16,7 +16,7 @@ from pipeline.errors import ArchiveMissing, OutputDamaged, ShardmillError
 from pipeline.job import FORMATS
 from pipeline.manifest import Document
 from pipeline.paths import ShardName
-from pipeline.recordcheck import Expected, RecordChecker, damaged
+from pipeline.recordcheck import REMEDY, Expected, RecordChecker, damaged
 
 
 @dataclass(frozen=True)
@@ -193,15 +193,18 @@ def _expected(output: FinishedOutput, shard: int) -> Expected:
     )
 
 
-def file_damage(base: Path, entry: manifest.FileEntry) -> list[ShardmillError]:
+def file_damage(
+    base: Path, entry: manifest.FileEntry, remedy: str = REMEDY
+) -> list[ShardmillError]:
     """Return what is wrong with a file, by its size and its hash."""
     path = base / entry.file
     info = storage.stat(path)
     if info is None:
-        return [damaged(path, "the file is gone", None, f"{entry.bytes} bytes", "nothing")]
+        return [damaged(path, "the file is gone", None, f"{entry.bytes} bytes", "nothing", remedy)]
     if info.size != entry.bytes:
-        return [damaged(path, "the file has another size", None, str(entry.bytes), str(info.size))]
+        what, size = "the file has another size", str(info.size)
+        return [damaged(path, what, None, str(entry.bytes), size, remedy)]
     found = manifest.hash_file(path)
     if found != entry.xxh3_128:
-        return [damaged(path, "the file's hash is wrong", None, entry.xxh3_128, found)]
+        return [damaged(path, "the file's hash is wrong", None, entry.xxh3_128, found, remedy)]
     return []

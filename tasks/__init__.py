@@ -7,7 +7,7 @@ there.
 from tasks.annotations import WriteBoxes
 from tasks.archives import CheckInputs, VerifyArchive
 from tasks.datasets import MakeProducts
-from tasks.lists import BuildCatalog, BuildPlan, WriteLabels, WriteList
+from tasks.lists import BuildCatalog, BuildPlan, CheckLabels, WriteLabels, WriteList
 from tasks.roots import (
     BoundingBoxes,
     ExtractTrain,
@@ -24,6 +24,7 @@ __all__ = [
     "BuildCatalog",
     "BuildPlan",
     "CheckInputs",
+    "CheckLabels",
     "ExtractClasses",
     "ExtractTrain",
     "ExtractTree",

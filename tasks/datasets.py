@@ -11,7 +11,7 @@ from pipeline.resolved import ResolvedJob, resolve
 from tasks.annotations import WriteBoxes
 from tasks.archives import VerifyArchive
 from tasks.base import JobParameter, ShardmillTask
-from tasks.lists import WriteLabels, WriteList
+from tasks.lists import CheckLabels, WriteLabels, WriteList
 from tasks.shards import SetCurrent
 from tasks.splits import ProductTask
 from tasks.trees import ExtractTree
@@ -50,6 +50,11 @@ def last_tasks(job: Job) -> list[ShardmillTask]:
             for name, split in sorted(resolved.splits.items(), reverse=True)
             for made in split.outputs
         ]
+    tasks += [
+        CheckLabels(out=job.out, split=name, digest=split.labels_digest, job=job)
+        for name, split in resolved.splits.items()
+        if split.devkit is not None
+    ]
     verified = resolved.archives if job.wants("verify") else resolved.extras
     tasks += [
         VerifyArchive(out=job.out, archive=archive.file, md5=archive.md5, job=job)

@@ -7,9 +7,10 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import catalog, imagelist, paths, plan, storage
+from pipeline import catalog, imagelist, manifest, paths, plan, storage
 from pipeline.annotations import boxtable
 from pipeline.archives import index
+from pipeline.config import ArchiveConfig
 from pipeline.sources import devkit, ilsvrc2012, tree
 from pipeline.sources.tree import TreeListing
 from tasks.annotations import WriteBoxes, boxes_of
@@ -26,7 +27,7 @@ class BuildCatalog(SplitTask):
     def requires(self) -> list[VerifyArchive | CheckInputs | WriteBoxes]:
         """Return the verification of the archives it is made from, and the boxes."""
         job = self.split_job
-        verified = [verification(self, each) for each in (job.archive, job.devkit) if each]
+        verified = [verification(self, job.archive)] if job.archive else []
         return [*verified, *boxes_of(self), *([] if verified else [inputs(self)])]
 
     def mark(self) -> Path:
@@ -41,7 +42,8 @@ class BuildCatalog(SplitTask):
                 self.check(source)
         boxes = boxtable.read(paths.bboxes(self.folder, self.split)) if job.boxes else None
         rows = ilsvrc2012.build_catalog(
-            self._rows(), job.split, self.resolved.table, job.expected, job.classes, boxes
+            *(self._rows(), job.split, self.resolved.table, job.expected, job.classes, boxes),
+            origin=str(self.resolved.root / job.tree.folder) if job.tree else "",
         )
         used = (pc.sum(pc.list_value_length(rows["boxes"])).as_py() or 0) // 4
         elsewhere = len(boxes.corners) - used if boxes else 0
@@ -52,15 +54,43 @@ class BuildCatalog(SplitTask):
 
     def _rows(self) -> pa.Table:
         job, table = self.split_job, self.resolved.table
-        if job.devkit is not None and job.split.labels is not None:
-            source = self.resolved.raw_file(job.devkit)
-            found = devkit.read_labels(source, table)
-            devkit.check_labels(found, job.expected.numbered, source, job.split.labels)
         if isinstance(job.images, TreeListing):
             solution = tree.read_solution(self.resolved.root) if job.split.labels else None
             return tree.rows(job.images, job.split, table, job.expected, solution)
         members = index.read_index(paths.archive_index(self.folder, job.images.file))
         return ilsvrc2012.archive_rows(members, job.split, table, job.expected)
+
+
+class CheckLabels(SplitTask):
+    """The labels of a flat split agree with those of the devkit; `digest` is of both."""
+
+    step = "check labels"
+
+    @property
+    def devkit(self) -> ArchiveConfig:
+        """The archive to compare with."""
+        found = self.split_job.devkit
+        if found is None:
+            raise LookupError(f"no devkit is to be compared with the split {self.split}")
+        return found
+
+    def requires(self) -> VerifyArchive:
+        """Return the verification of the devkit."""
+        return verification(self, self.devkit)
+
+    def mark(self) -> Path:
+        """Return the path of the mark that they agree."""
+        return paths.labels_mark(self.folder, self.split, self.digest)
+
+    def make(self) -> Volume:
+        """Compare them, image by image."""
+        job, source = self.split_job, self.resolved.raw_file(self.devkit)
+        found = devkit.read_labels(source, self.resolved.table)
+        labels = job.split.labels or Path()
+        devkit.check_labels(found, job.expected.numbered, source, labels)
+        document = {"images": len(found), "files": []}
+        storage.publish_bytes(self.mark(), manifest.serialise(document))
+        return Volume()
 
 
 class BuildPlan(SplitTask):

@@ -26,6 +26,7 @@ class DatasetRoot(luigi.WrapperTask):
     split: luigi.Parameter[str] = luigi.Parameter(default="", description="train,validation")
     classes: luigi.Parameter[str] = luigi.Parameter(default="", description="file of WNIDs")
     extras: luigi.Parameter[str] = luigi.Parameter(default="", description="optional archives")
+    skip_blacklisted: luigi.BoolParameter = luigi.BoolParameter(description="no blacklisted images")
     replace: luigi.BoolParameter = luigi.BoolParameter(description="replace another job's product")
 
     def options(self) -> dict[str, object]:
@@ -43,6 +44,7 @@ class DatasetRoot(luigi.WrapperTask):
             "splits": words(self.split),
             "classes": absolute(self.classes) if self.classes else "",
             "extras": words(self.extras),
+            "skip_blacklisted": self.skip_blacklisted,
             "replace": self.replace,
         }
         return Job(**(shared | self.options()))  # type: ignore[arg-type]
@@ -112,7 +114,6 @@ class PrepareImageNet(DatasetRoot):
     label_offset: luigi.Parameter[str] = luigi.Parameter(default="", description="a number")
     no_boxes: luigi.BoolParameter = luigi.BoolParameter(description="no bounding boxes")
     box_class_filter: luigi.BoolParameter = luigi.BoolParameter(description="TensorFlow's filter")
-    skip_blacklisted: luigi.BoolParameter = luigi.BoolParameter(description="no blacklisted images")
     extract: luigi.BoolParameter = luigi.BoolParameter(description="make class folders too")
     transfer: luigi.Parameter[str] = luigi.Parameter(
         default="copy", description="of a tree's files: copy, link, symlink or move"
@@ -132,7 +133,6 @@ class PrepareImageNet(DatasetRoot):
             "label_offset": number("--label-offset", self.label_offset),
             "boxes": not self.no_boxes,
             "box_class_filter": self.box_class_filter,
-            "skip_blacklisted": self.skip_blacklisted,
             "transfer": self.transfer,
             "on_bad_image": self.on_bad_image,
         }

@@ -119,6 +119,7 @@ class ExtractTree(TreeTask):
             self.product,
             (),
             folder=self.split_job.split.folder,
+            classes=len(self.split_job.expected.counts),
             groups=len(self.requires()),
             images=self.split_job.expected.images,
         )

@@ -17,7 +17,7 @@ import luigi
 import luigi.configuration
 
 from pipeline import resources
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, ShardmillError, TreeRefused
 from pipeline.job import Job
 from pipeline.resolved import resolve
 from tasks.processes import die_with_command, report
@@ -33,7 +33,7 @@ def main() -> int:
     die_with_command()
     if resolve(job).digest != digest:
         report(json.dumps(_changed(job).to_record()).encode())
-        return ConfigError.exit_status
+        return _changed(job).exit_status
     multiprocessing.set_start_method("fork")
     apply_shipped_settings()
     _leave_when_idle()
@@ -46,10 +46,11 @@ def main() -> int:
     return 0
 
 
-def _changed(job: Job) -> ConfigError:
-    return ConfigError(
+def _changed(job: Job) -> ShardmillError:
+    kind = TreeRefused if job.tree else ConfigError
+    return kind(
         "the configuration, the tree or the program was changed while the command was at work",
-        file=job.config,
+        file=job.tree or job.config,
         remedy="run the same command again: what is finished and still wanted is kept",
     )
 

@@ -143,7 +143,7 @@ def products(out: Path) -> dict[str, str]:
 
 def temporary_files(out: Path) -> list[Path]:
     """Return what was left half written, anywhere."""
-    return [path for path in out.rglob(".*.tmp") if path.is_file()]
+    return list(out.rglob(".*.tmp"))
 
 
 def _write_counts(path: Path, counts: dict[str, int]) -> None:

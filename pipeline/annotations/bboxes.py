@@ -172,7 +172,7 @@ def closing_lines(boxes: Boxes) -> list[str]:
     return [
         f"Finished processing {boxes.xml_files} XML files.",
         f"Skipped {without} XML files not in ImageNet Challenge.",
-        f"Skipped {boxes.skipped_boxes + lost} bounding boxes not in ImageNet Challenge.",
+        f"Skipped {lost} bounding boxes not in ImageNet Challenge.",
         f"Wrote {len(boxes.corners)} bounding boxes from {len(boxes.files)} annotated images.",
     ]
 
@@ -244,6 +244,7 @@ class _Gathering:
         for number, each in enumerate(annotation.objects, 1):
             if self._filter and each.name != label and each.name in self._filter:
                 self._skipped_boxes += 1
+                self.report.append(ReportRow(member, number, "dropped", f"of class {each.name}"))
                 continue
             if each.corners is None:
                 self.report.append(ReportRow(member, number, "refused", each.problem or ""))

@@ -116,6 +116,7 @@ def build_catalog(
     expected: Expectation,
     classes: tuple[str, ...] | None,
     boxes: BoxTable | None = None,
+    origin: str = "",
 ) -> pa.Table:
     """Return the catalog of a split, rows sorted by key.
 
@@ -126,21 +127,23 @@ def build_catalog(
         expected: what the split must hold.
         classes: the chosen WNIDs; None: all.
         boxes: bounding boxes by file name; None: not wanted.
+        origin: what errors say the images lie in; empty: the archive.
 
     Raises:
         ArchiveRefused: an image appears twice.
         CountMismatch: a class does not have exactly the expected number of images.
     """
+    origin = origin or split.archive
     if expected.consecutive:
-        _check_numbers(set(rows["number"].to_pylist()), split)
+        _check_numbers(set(rows["number"].to_pylist()), split, origin)
     if expected.left_out:
         unwanted = pa.array(sorted(expected.left_out), pa.int64())
         rows = rows.filter(pc.invert(pc.is_in(rows["number"], unwanted)))
     if classes is not None:
         rows = rows.filter(pc.is_in(rows["synset"], pa.array(classes, pa.string())))
     rows = rows.sort_by("key")
-    _check_unique(rows, split)
-    _check_counts(rows, split, expected)
+    _check_unique(rows, origin)
+    _check_counts(rows, split, expected, origin)
     return _labelled(rows, table, boxes)
 
 
@@ -190,7 +193,7 @@ def _flat(index: pa.Table, split: SplitConfig, expected: Expectation) -> pa.Tabl
     return _rows(split, members, keys, synsets, numbers)
 
 
-def _check_numbers(seen: set[int], split: SplitConfig) -> None:
+def _check_numbers(seen: set[int], split: SplitConfig, origin: str) -> None:
     images = split.images or 0
     absent = sorted(set(range(1, images + 1)) - seen)
     surplus = sorted(seen - set(range(1, images + 1)))
@@ -199,14 +202,14 @@ def _check_numbers(seen: set[int], split: SplitConfig) -> None:
         parts += [f"not expected: {_few(map(str, surplus))}"] if surplus else []
         raise CountMismatch(
             f"split {split.name}: not the expected images",
-            file=split.archive,
+            file=origin,
             expected=f"the images 1 to {images}, each once",
             found=f"{len(seen)} images; {'; '.join(parts)}",
-            remedy="get the archive again, or correct `images` in the configuration",
+            remedy="get it again, or correct `images` in the configuration",
         )
 
 
-def _check_counts(rows: pa.Table, split: SplitConfig, expected: Expectation) -> None:
+def _check_counts(rows: pa.Table, split: SplitConfig, expected: Expectation, origin: str) -> None:
     found = Counter(rows["synset"].to_pylist())
     classes = sorted(found.keys() | expected.counts.keys())
     wrong = [
@@ -217,19 +220,19 @@ def _check_counts(rows: pa.Table, split: SplitConfig, expected: Expectation) -> 
     if wrong:
         raise CountMismatch(
             f"split {split.name}: wrong number of images in {len(wrong)} of {len(classes)} classes",
-            file=split.archive,
+            file=origin,
             expected=f"{expected.images} images in {len(expected.counts)} classes",
             found=f"{rows.num_rows} images in {len(found)} classes; {_few(wrong)}",
-            remedy="get the archive again, or correct the counts in the configuration",
+            remedy="get it again, or correct the counts in the configuration",
         )
 
 
-def _check_unique(rows: pa.Table, split: SplitConfig) -> None:
+def _check_unique(rows: pa.Table, origin: str) -> None:
     keys = rows["key"].to_pylist()
     for first, second in pairwise(keys):
         if first == second:
             raise ArchiveRefused(
-                "a member appears twice", file=split.archive, place=first, expected="each name once"
+                "a member appears twice", file=origin, place=first, expected="each name once"
             )
 
 

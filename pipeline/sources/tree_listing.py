@@ -55,8 +55,15 @@ class TreeListing:
     bytes: int
     gone: bool = False
 
+    @staticmethod
+    def nothing() -> TreeListing:
+        """Return the listing of a tree whose images nobody asks for."""
+        return TreeListing("", FILES.empty_table(), (), "", "", 0)
 
-def scan(tree: Path, split: SplitConfig, *, also: Path | None = None) -> TreeListing:
+
+def scan(
+    tree: Path, split: SplitConfig, *, also: Path | None = None, made: Path | None = None
+) -> TreeListing:
     """List the files of a split, without opening any.
 
     Class folders and links are followed. A split of class tars is made of class folders; the
@@ -69,13 +76,15 @@ def scan(tree: Path, split: SplitConfig, *, also: Path | None = None) -> TreeLis
         also: a folder of class folders into which the split's files are being moved; the split's
             own folder may be it, or be gone. It is listed after that: a file that moves
             meanwhile is seen. One that is in both counts once, where it was before.
+        made: a folder of class folders that is made of the split; of two folders that could be
+            the split's it is not the one.
 
     Raises:
         TreeRefused: there is no folder for the split, or more than one; it holds what does not
             belong there, or an image twice.
     """
     goal = None if also is None or storage.is_empty(also) else storage.real_folder(also)
-    folder = (look if goal else find)(tree, split, also=also)
+    folder = (look if goal else find)(tree, split, also=also or made)
     in_place = folder is not None and storage.real_folder(tree / folder) == goal
     places = []
     if folder is not None:

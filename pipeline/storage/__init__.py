@@ -9,6 +9,7 @@ that is gone. A folder of many small files appears in the same way, synced once.
 from pipeline.storage.folders import (
     StagedFolder,
     check_file_name,
+    is_within,
     publish_folders,
     same_folder,
     sync_file_system,
@@ -64,6 +65,7 @@ __all__ = [
     "free_bytes",
     "is_clutter",
     "is_empty",
+    "is_within",
     "open_arrow",
     "open_log",
     "point",

@@ -170,6 +170,12 @@ def same_folder(one: Path, other: Path) -> bool:
             return False
 
 
+def is_within(path: Path, folder: Path) -> bool:
+    """Whether a path, which may be absent, lies in a folder, links resolved."""
+    real, outer = os.path.realpath(path), os.path.realpath(folder)
+    return real != outer and os.path.commonpath([real, outer]) == outer
+
+
 def check_file_name(name: str, folder: Path) -> None:
     """Check that a file in `folder` may have this name.
 

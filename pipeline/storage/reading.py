@@ -107,7 +107,8 @@ def is_clutter(name: str) -> bool:
 
 def is_empty(folder: Path) -> bool:
     """Whether there is nothing in a folder; true if it is absent."""
-    return not scan(folder)
+    with at(folder):
+        return not scan(folder)
 
 
 def read_bytes(path: Path) -> bytes:

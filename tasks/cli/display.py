@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from pipeline import progress, status, storage
+from pipeline import products, progress, status, storage
 from pipeline.resolved import ResolvedJob
 from tasks.cli.text import duration, size
 
@@ -120,9 +120,12 @@ class Observer:
     def _trees(self, now: float) -> list[Bar]:
         found = []
         for product in self._resolved.products:
-            done = status.extracted_images(self._resolved, product) if product.tree else 0
+            if not product.tree:
+                continue
+            expected = self._resolved.splits[product.split].expected
+            done = products.extracted_images(self._resolved.out, product, expected.counts)
             if done:
-                total = self._resolved.splits[product.split].expected.images
+                total = expected.images
                 rate = self._rates.rate(product.name, now, done)
                 found.append(Bar(f"extract {product.split}", done, total, "images", rate=rate))
         return found

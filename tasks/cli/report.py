@@ -25,9 +25,14 @@ def steps(resolved: ResolvedJob, run: str) -> None:
 def complete(resolved: ResolvedJob, how: str) -> int:
     """Say what is there; return the exit status of a complete job."""
     left_out = 0
+    for archive in resolved.archives if resolved.job.wants("verify") else resolved.extras:
+        click.echo(f"{archive.name}: verified: {resolved.raw_file(archive)}")
     for product in resolved.products:
         _product(resolved, product, how)
     for split in resolved.splits.values():
+        if split.tree is not None and split.tree.ignored:
+            count, first = len(split.tree.ignored), split.tree.ignored[0]
+            click.echo(f"{split.name}: passed over in the tree: {count:,} files, e.g. {first}")
         for output in split.outputs if resolved.job.wants("shards") else ():
             document = outputs.document(output)
             if document is None:

@@ -11,6 +11,7 @@ from pipeline import status as states
 from pipeline.errors import UsageError
 from pipeline.resolved import ResolvedJob, resolve
 from pipeline.status import OutputState
+from tasks import datasets
 from tasks.cli import text
 
 
@@ -43,7 +44,7 @@ def status(out: str) -> int:
         click.echo(line)
     if not idle:
         _report_work(resolved, survey)
-    if not all(state.complete and state.current for state in survey) or not all(made.values()):
+    if not datasets.complete(resolved.job):
         return 1
     return 4 if any(state.left_out for state in survey) else 0
 

@@ -168,8 +168,8 @@ class TestReading:
         (tree / "val" / "Thumbs.db").write_text("x")
         run = from_tree(small, tree, tmp_path / "out")
         assert run.returncode == 0, run.stderr
-        manifest = tmp_path / "out" / "tfrecord" / "train" / "current" / "manifest.json"
-        assert '"train/.DS_Store"' in manifest.read_text()
+        assert "train: passed over in the tree: 1 files, e.g. train/.DS_Store" in run.stdout
+        assert "validation: passed over in the tree: 1 files, e.g. val/Thumbs.db" in run.stdout
 
     def test_a_tree_that_was_copied_by_half_is_refused(self, small: RawSet, tmp_path: Path) -> None:
         tree = classic(small, tmp_path / "tree")
@@ -484,3 +484,91 @@ class TestReorganisingValidation:
         assert run.returncode == 3
         assert "line 1" in run.stderr
         assert os.fspath(listed) in run.stderr
+
+
+class TestOddTrees:
+    def test_a_move_never_replaces_a_picture_by_a_different_one(
+        self, small: RawSet, tmp_path: Path
+    ) -> None:
+        tree = tmp_path / "tree"
+        unpack(small.raw / VALIDATION, tree / "val")
+        name, wnid = next(iter(wnids(small).items()))
+        good = (tree / "val" / name).read_bytes()
+        (tree / "val" / wnid).mkdir()
+        (tree / "val" / wnid / name).write_bytes(good)
+        (tree / "val" / name).write_bytes(bytes(len(good)))
+        options = ("--split", "validation", "--extract", "--until", "extract")
+        run = from_tree(small, tree, tree, *options, "--transfer", "move")
+        assert run.returncode == 2
+        assert str(tree / "val" / name) in run.stderr
+        assert str(tree / "val" / wnid / name) in run.stderr
+        assert (tree / "val" / wnid / name).read_bytes() == good
+
+    def test_a_class_folder_that_appears_later_is_noticed(self, small: RawSet, out: Path) -> None:
+        assert prepare(small, out, "--extract").returncode == 0
+        (out / "train" / "n00000000").mkdir()
+        run = shardmill("verify", out)
+        assert run.returncode == 1
+        assert str(out / "train" / "n00000000") in run.stderr
+        run = prepare(small, out, "--extract")
+        assert run.returncode == 2
+        assert str(out / "train" / "n00000000") in run.stderr
+
+    def test_what_is_missing_is_said_of_the_tree_and_not_of_an_archive(
+        self, small: RawSet, tmp_path: Path
+    ) -> None:
+        tree = classic(small, tmp_path / "tree")
+        next((tree / "train").glob("*/*.JPEG")).unlink()
+        run = from_tree(small, tree, tmp_path / "out")
+        assert str(tree / "train") in run.stderr
+        assert TRAIN not in run.stderr
+
+    def test_output_among_the_images_is_a_usage_error(self, small: RawSet, tmp_path: Path) -> None:
+        tree = classic(small, tmp_path / "tree")
+        run = from_tree(small, tree, tree / "train" / "out")
+        assert run.returncode == 2
+        assert "would lie among the images" in run.stderr
+        assert not (tree / "train" / "out").exists()
+
+    def test_a_tree_named_like_the_archives_is_extracted_beside_itself_again_and_again(
+        self, small: RawSet, tmp_path: Path
+    ) -> None:
+        tree = named_like_the_archives(small, tmp_path / "tree")
+        options = ("--extract", "--until", "extract")
+        for how in ("complete", "already complete"):
+            run = from_tree(small, tree, tree, *options)
+            assert run.returncode == 0, run.stderr
+            assert f"train: {how}: {tree / 'train'}" in run.stdout
+
+    def test_boxes_alone_need_no_images(self, small: RawSet, tmp_path: Path) -> None:
+        unpack(small.raw / BOXES, tmp_path / "tree" / "bboxes")
+        run = from_tree(small, tmp_path / "tree", tmp_path / "out", "--until", "boxes")
+        assert run.returncode == 0, run.stderr
+        assert list(products(tmp_path / "out")) == ["bboxes.csv", "bboxes.report.csv"]
+
+    def test_nothing_to_make_is_a_usage_error(self, small: RawSet, out: Path) -> None:
+        run = prepare(small, out, "--until", "boxes", "--no-boxes")
+        assert run.returncode == 2
+        assert "nothing would be made" in run.stderr
+        assert not out.exists()
+
+    def test_the_devkit_is_compared_whatever_is_there_already(
+        self, mini: RawSet, tmp_path: Path
+    ) -> None:
+        wrong = RawSet(mini.raw, tmp_path / "wrong" / mini.config.name)
+        shutil.copytree(mini.config.parent, wrong.config.parent)
+        listed = wrong.config.parent / "validation_synsets.txt"
+        lines = listed.read_text().split("\n")
+        place = next(i for i in range(1, len(lines)) if lines[i] != lines[0])
+        lines[0], lines[place] = lines[place], lines[0]
+        counts = wrong.config.parent / "val.tsv"
+        with tarfile.open(mini.raw / VALIDATION) as tar:
+            numbers = [int(name[15:23]) for name in tar.getnames()]
+        found = sorted(lines[number - 1] for number in numbers)
+        counts.write_text("".join(f"{wnid}\t{found.count(wnid)}\n" for wnid in sorted({*found})))
+        listed.write_text("\n".join(lines))
+        steps = ("--split", "validation", "--until", "lists")
+        assert prepare(wrong, tmp_path / "out", *steps).returncode == 0
+        run = prepare(wrong, tmp_path / "out", *steps, "--with", "devkit")
+        assert run.returncode == 3
+        assert "line 1" in run.stderr
