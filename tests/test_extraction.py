@@ -27,7 +27,6 @@ from pipeline.errors import (
     NoSpace,
     OutputConflict,
     OutputDamaged,
-    TransientError,
     TreeRefused,
     UsageError,
     Vanished,
@@ -404,10 +403,19 @@ class TestFromTrees:
         for name in list(PICTURES)[:6]:
             (tmp_path / "val" / name).parent.mkdir(exist_ok=True)
             (tmp_path / "val" / name.partition("/")[2]).rename(tmp_path / "val" / name)
-        (tmp_path / "val/n02").mkdir()
-        (tmp_path / "val/n02/n02_0.JPEG").write_bytes(b"half")
         extract(tmp_path / "val", rows, tmp_path, "move")
         assert tree_of(tmp_path) == {f"val/{name}": data for name, data in PICTURES.items()}
+
+    @pytest.mark.parametrize("size", [4, len(PICTURES["n02/n02_0.JPEG"])])
+    def test_a_move_onto_a_different_picture_is_refused_and_loses_neither(
+        self, tmp_path: Path, size: int
+    ) -> None:
+        rows = flat(tmp_path)
+        fill(tmp_path / "val", {"n02/n02_0.JPEG": bytes(size)})
+        before = tree_of(tmp_path)
+        with pytest.raises(OutputConflict, match="two different pictures"):
+            extract(tmp_path / "val", rows, tmp_path, "move")
+        assert tree_of(tmp_path) == before
 
     @pytest.mark.parametrize("alias", [False, True])
     @pytest.mark.parametrize("transfer", TRANSFERS)
@@ -474,7 +482,7 @@ class TestFromTrees:
         rows = foldered(tmp_path)
         with (tmp_path / "train/n01/n01_1.JPEG").open("ab") as file:
             file.write(b"more")
-        with pytest.raises(TransientError):
+        with pytest.raises(TreeRefused, match="has changed"):
             extract(tmp_path / "out", rows, tmp_path)
         (tmp_path / "train/n01/n01_1.JPEG").unlink()
         with pytest.raises(Vanished):
