@@ -39,10 +39,12 @@ class Peak:
 
     Attributes:
         depth: 0 for the process that was started, 1 for its children, and so on.
+        name: of the process at its peak; that of a task of ours is its step.
         uss: peak unique set size in bytes, by samples.
     """
 
     depth: int
+    name: str
     uss: int
 
 
@@ -92,23 +94,31 @@ def peaks(command: Sequence[str], folder: Path) -> list[Peak]:
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder
     ) as root:
         while root.poll() is None:
-            for (pid, born), depth, uss in _sample(root):
-                before = highest.get((pid, born), Peak(depth, 0))
-                highest[pid, born] = Peak(depth, max(before.uss, uss))
+            for (pid, born), peak in _sample(root):
+                before = highest.get((pid, born), peak)
+                highest[pid, born] = max(before, peak, key=lambda each: each.uss)
             time.sleep(_SAMPLE_S)
         if root.returncode:
             raise CommandFailed(f"{' '.join(command)}: status {root.returncode}")
     return list(highest.values())
 
 
-def _sample(root: psutil.Process) -> list[tuple[tuple[int, float], int, int]]:
-    """Return (process, depth, USS in bytes) of what is alive; the dying are passed over."""
+def _sample(root: psutil.Process) -> list[tuple[tuple[int, float], Peak]]:
+    """Return (process, what it holds now) of what is alive; the dying are passed over."""
     found = []
     depths = {root.pid: 0}
     with suppress(psutil.NoSuchProcess):
         for process in [root, *root.children(recursive=True)]:
             with suppress(psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
                 depth = depths.setdefault(process.pid, depths.get(process.ppid(), 0) + 1)
-                memory = process.memory_full_info()
-                found.append(((process.pid, process.create_time()), depth, memory.uss))
+                peak = Peak(depth, _name(process), process.memory_full_info().uss)
+                found.append(((process.pid, process.create_time()), peak))
     return found
+
+
+def _name(process: psutil.Process) -> str:
+    """Return the name it has now: psutil's is the one that it was born with, or it guesses."""
+    try:
+        return Path(f"/proc/{process.pid}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return process.name()

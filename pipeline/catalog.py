@@ -1,8 +1,11 @@
-"""The catalog: one row per image of a split, the one table between sources and formats."""
+"""The catalog: one row per image of a split, the one table between sources and formats.
+
+It is written and read in parts of `ROWS` or so: nobody holds the whole of it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,14 +15,13 @@ import pyarrow.parquet as pq
 from pipeline import storage
 
 VERSION = 2
+ROWS = 1 << 16
+"""How many rows a row group has, about."""
 
 SCHEMA = pa.schema(
     [
         ("key", pa.string()),  # unique in the split
-        (
-            "source",
-            pa.dictionary(pa.int32(), pa.string()),
-        ),  # file that holds the bytes, in RAW or the tree
+        ("source", pa.string()),  # file that holds the bytes, in RAW or the tree
         ("offset", pa.int64()),  # bytes from the start of that file
         ("length", pa.int64()),  # bytes
         ("class_index", pa.int32()),  # 0-based in the label table; -1: none
@@ -32,10 +34,40 @@ SCHEMA = pa.schema(
 """Columns of a catalog and of a plan. Rows of a catalog are sorted by key, bytewise."""
 
 
-def write(staged: storage.StagedFile, table: pa.Table) -> None:
-    """Write a catalog as Parquet; equal tables give equal bytes."""
-    with staged.stream() as stream:
-        pq.write_table(table.cast(SCHEMA), stream, compression="zstd", row_group_size=1 << 16)
+def write(staged: storage.StagedFile, tables: Iterable[pa.Table]) -> tuple[int, int]:
+    """Write tables as Parquet, a row group each; equal tables give equal bytes.
+
+    Returns:
+        The number of rows, and that of the coordinates in `boxes`: four a box.
+    """
+    rows = corners = 0
+    with staged.stream() as stream, pq.ParquetWriter(stream, SCHEMA, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table.cast(SCHEMA), row_group_size=max(1, table.num_rows))
+            rows += table.num_rows
+            corners += pc.sum(pc.list_value_length(table["boxes"])).as_py() or 0
+    return rows, corners
+
+
+def read(path: Path) -> Iterator[pa.Table]:
+    """Yield the row groups of a catalog, in order."""
+    with storage.open_arrow(path) as file:
+        catalog = pq.ParquetFile(file)
+        for group in range(catalog.num_row_groups):
+            yield catalog.read_row_group(group, use_threads=False).cast(SCHEMA)
+
+
+def read_words(path: Path) -> dict[str, pa.StringArray]:
+    """Return what each dictionary column of a catalog holds, by name; first come, first."""
+    names = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
+    found: dict[str, dict[str, None]] = {name: {} for name in names}
+    with storage.open_arrow(path) as file:
+        catalog = pq.ParquetFile(file)
+        for group in range(catalog.num_row_groups):
+            table = catalog.read_row_group(group, columns=names, use_threads=False)
+            for name in names:
+                found[name] |= dict.fromkeys(pc.unique(table[name].cast(pa.string())).to_pylist())
+    return {name: pa.array(words, pa.string()) for name, words in found.items()}
 
 
 def tree_paths(rows: pa.Table) -> pa.ChunkedArray:
@@ -51,9 +83,3 @@ def read_classes(path: Path, wnids: Sequence[str]) -> pa.Table:
     with storage.open_arrow(path) as file:
         wanted = pc.field("synset").isin(list(wnids))
         return pq.read_table(file, schema=SCHEMA, use_threads=False, filters=wanted)
-
-
-def read(path: Path) -> pa.Table:
-    """Read a whole catalog."""
-    with storage.open_arrow(path) as file:
-        return pq.read_table(file, schema=SCHEMA, use_threads=False)

@@ -30,22 +30,24 @@ _SEPARATORS = re.compile(r"[\t\n\r]")
 def list_bytes(
     paths: Sequence[str] | pa.Array | pa.ChunkedArray,
     class_indexes: Sequence[int] | pa.Array | pa.ChunkedArray,
+    first: int = 0,
 ) -> bytes:
-    """Return an image list.
+    """Return an image list, or a part of one.
 
     Args:
         paths: of each image, relative to its split's folder.
         class_indexes: of each image, its class's 0-based place among the sorted WNIDs; -1: none.
+        first: the row number of the first of them.
 
     Raises:
         InputRefused: a path holds a TAB or the end of a line, which the form cannot express.
     """
     names, classes = _plain(paths), _plain(class_indexes)
     labels = {index: f"\t{index:f}\t" for index in set(classes)}
-    rows = zip(classes, names, strict=True)
-    text = "".join([f"{row}{labels[index]}{name}\n" for row, (index, name) in enumerate(rows)])
+    rows = enumerate(zip(classes, names, strict=True), first)
+    text = "".join([f"{row}{labels[index]}{name}\n" for row, (index, name) in rows])
     if (text.count("\t"), text.count("\n"), "\r" in text) != (2 * len(names), len(names), False):
-        raise _refused(names)
+        raise _refused(names, first)
     return text.encode()
 
 
@@ -92,8 +94,8 @@ def _plain(column: Sequence[_T] | pa.Array | pa.ChunkedArray) -> Sequence[_T]:
     return found
 
 
-def _refused(names: Iterable[str]) -> InputRefused:
-    row, name = next(each for each in enumerate(names) if _SEPARATORS.search(each[1]))
+def _refused(names: Iterable[str], first: int) -> InputRefused:
+    row, name = next(each for each in enumerate(names, first) if _SEPARATORS.search(each[1]))
     return InputRefused(
         "the name of an image cannot stand in an image list",
         place=f"image {row}",

@@ -1,47 +1,75 @@
 """The plan: the catalog in shard order, in an Arrow file with one record batch per shard.
 
 A worker maps the file and touches only the pages of its own batch; the file's footer is 24
-bytes a shard, where a Parquet footer of 1,024 row groups takes 92 MB to open.
+bytes a shard, where a Parquet footer of 1,024 row groups takes 92 MB to open. Whoever makes a
+plan holds some ten thousand rows at a time, however many there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
-from pipeline import sharding, storage
+from pipeline import catalog, sharding, storage
+from pipeline.buckets import Buckets
 from pipeline.catalog import SCHEMA
 from pipeline.errors import OutputDamaged
 
 
-def arrange(catalog: pa.Table, order: str, seed: int) -> pa.Table:
-    """Return the rows of a catalog in the wanted order."""
-    keys = catalog.column("key").to_pylist()
-    groups = catalog.column("synset").to_pylist() if order == "inception" else None
-    places = sharding.permutation(keys, order, seed, groups)
-    return catalog.combine_chunks().take(pa.array(places)).combine_chunks()
+def arrange(listed: Path, rows: int, order: str, seed: int, scratch: Path) -> Iterator[pa.Table]:
+    """Yield the rows of a catalog in the wanted order.
+
+    Args:
+        listed: the catalog.
+        rows: how many it has.
+        order: one of `sharding.ORDERS`.
+        seed: of the hash order.
+        scratch: temporary files are made beside it, under its name and more.
+    """
+    words = catalog.read_words(listed)
+    tables = (_with_words(table, words) for table in catalog.read(listed))
+    count = -(-rows // catalog.ROWS)
+    if order == "name":  # which is how a catalog is sorted
+        yield from tables
+    elif order == "inception":
+        yield from _by_rank(tables, _inception_ranks(listed), scratch, count)
+    else:
+        with Buckets(scratch, SCHEMA, count) as buckets:
+            for table in tables:
+                keys = table["key"].to_pylist()
+                buckets.add(table, sharding.hash_buckets(keys, seed, count))
+            for number in range(count):
+                bucket = buckets.read(number)
+                places = sharding.permutation(bucket["key"].to_pylist(), order, seed)
+                yield bucket.take(pa.array(places))
 
 
-def write(staged: storage.StagedFile, rows: pa.Table, places: Sequence[int]) -> list[str]:
-    """Write a plan; equal tables give equal bytes.
+def write(
+    staged: storage.StagedFile, tables: Iterable[pa.Table], places: Sequence[int]
+) -> list[str]:
+    """Write a plan; equal rows give equal bytes.
 
     Args:
         staged: the file.
-        rows: every image, in order.
+        tables: every image, in order; the values of a dictionary column are the same in all.
         places: shard i holds the rows [places[i], places[i + 1]).
 
     Returns:
         A hash of each shard's rows, so that a worker can check its own without the rest.
     """
-    (whole,) = rows.combine_chunks().to_batches()
+    hashes = []
     with staged.stream() as stream, pa.ipc.new_file(stream, SCHEMA) as writer:
-        for start, stop in pairwise(places):
-            writer.write_batch(whole.slice(start, stop - start))
-    return [_hash(whole.slice(start, stop - start)) for start, stop in pairwise(places)]
+        for batch in _cut(tables, [stop - start for start, stop in pairwise(places)]):
+            writer.write_batch(batch)
+            hashes.append(_hash(batch))
+    return hashes
 
 
 def read_shard(path: Path, shard: int, expected: str | None = None) -> pa.RecordBatch:
@@ -68,6 +96,55 @@ def read_shard(path: Path, shard: int, expected: str | None = None) -> pa.Record
             remedy="remove the file and run the same command again: it is made anew",
         )
     return rows
+
+
+def _cut(tables: Iterable[pa.Table], sizes: Iterable[int]) -> Iterator[pa.RecordBatch]:
+    """Yield batches of the given sizes, which add up to the rows of all tables."""
+    source = iter(tables)
+    held = SCHEMA.empty_table()
+    for size in sizes:
+        while held.num_rows < size:
+            held = pa.concat_tables([held, next(source)])
+        # A copy: of a slice, Arrow would write some bytes of what follows it too.
+        (batch,) = held.take(pa.array(np.arange(size))).combine_chunks().to_batches()
+        yield batch
+        held = held.slice(size)
+
+
+def _with_words(table: pa.Table, words: dict[str, pa.StringArray]) -> pa.Table:
+    """Return a table whose dictionary columns have these values."""
+    for name, values in words.items():
+        indices = pc.index_in(table[name].cast(pa.string()), values).combine_chunks()
+        column = pa.DictionaryArray.from_arrays(indices, values)
+        table = table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), column)
+    return table
+
+
+def _inception_ranks(listed: Path) -> npt.NDArray[np.int64]:
+    """Return int64 of shape [rows]: the place of each row of a catalog in the inception order."""
+    names = [
+        pa.table({"group": table["synset"].cast(pa.string()), "key": table["key"]})
+        for table in catalog.read(listed)
+    ]
+    places = sharding.inception(pa.concat_tables(names))
+    ranks = np.empty_like(places)
+    ranks[places] = np.arange(len(places))
+    return ranks
+
+
+def _by_rank(
+    tables: Iterable[pa.Table], ranks: npt.NDArray[np.int64], scratch: Path, count: int
+) -> Iterator[pa.Table]:
+    """Yield rows by rank, the ranks being 0 to len(ranks) - 1."""
+    numbers = ranks * count // max(1, len(ranks))
+    with Buckets(scratch, SCHEMA, count) as buckets:
+        start = 0
+        for table in tables:
+            buckets.add(table, numbers[start : start + table.num_rows])
+            start += table.num_rows
+        for number in range(count):
+            places = np.argsort(ranks[numbers == number])
+            yield buckets.read(number).take(pa.array(places))
 
 
 def _hash(rows: pa.RecordBatch) -> str:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import random
+from array import array
 from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import UsageError
 
@@ -47,7 +50,7 @@ def permutation(
     if order == "inception":
         if groups is None:
             raise ValueError("the inception order needs the class of each image")
-        return _inception(keys, groups)
+        return inception(pa.table({"group": groups, "key": keys}))
     names = np.array([key.encode() for key in keys], dtype=object)
     if order == "name":
         return np.argsort(names, kind="stable").astype(np.int64)
@@ -55,6 +58,24 @@ def permutation(
     found = np.lexsort((hashes[:, 1], hashes[:, 0])).astype(np.int64)
     _break_ties(found, hashes, names)
     return found
+
+
+def inception(names: pa.Table) -> npt.NDArray[np.int64]:
+    """Return what `permutation` does for ``inception``, of columns `group` and `key`, strings."""
+    ranks = pc.sort_indices(names, [("group", "ascending"), ("key", "ascending")])  # by UTF-8 bytes
+    index = array("q", range(len(ranks)))
+    random.Random(_INCEPTION_SEED).shuffle(index)  # noqa: S311 - a fixed order, no secret
+    return ranks.to_numpy()[np.frombuffer(index, np.int64)].astype(np.int64)
+
+
+def hash_buckets(keys: Sequence[str], seed: int, count: int) -> npt.NDArray[np.int64]:
+    """Return int64 of shape [len(keys)], in 0..count - 1, which only grows in the hash order.
+
+    Sorted bucket by bucket, keys are in the hash order. `count` is at most 2**32.
+    """
+    hashes = _hashes([key.encode() for key in keys], seed)
+    first = np.frombuffer(b"".join([each[:4] for each in hashes]), dtype=">u4")
+    return (first.astype(np.uint64) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
 
 
 def boundaries(images: int, shards: int, threads: int | None = None) -> list[int]:
@@ -110,14 +131,6 @@ def _what_fits(shards: int, threads: int, images: int, split: str) -> list[str]:
         batch = min(max(1, round(shards / threads)), images // threads)
         ways.append(f"--shards {split}={batch * threads}")
     return ways
-
-
-def _inception(keys: Sequence[str], groups: Sequence[str]) -> npt.NDArray[np.int64]:
-    ranks = [(group.encode(), key.encode()) for group, key in zip(groups, keys, strict=True)]
-    listed = np.array(sorted(range(len(ranks)), key=ranks.__getitem__), dtype=np.int64)
-    index = list(range(len(ranks)))
-    random.Random(_INCEPTION_SEED).shuffle(index)  # noqa: S311 - a fixed order, no secret
-    return listed[np.array(index, dtype=np.int64)]
 
 
 def _evenly(start: int, stop: int, pieces: int) -> list[int]:

@@ -35,17 +35,17 @@ class WriteBoxes(ProductTask):
         wnids = frozenset(self.resolved.table.wnids) if self.source.filtered else None
         found = bboxes.collect(self.source.path, class_filter=wnids)
         contents = {
-            paths.bboxes(self.folder, self.split): bboxes.csv_bytes(found),
-            paths.bboxes_report(self.folder, self.split): bboxes.report_bytes(found),
+            paths.bboxes(self.folder, self.split): [bboxes.csv_bytes(found)],
+            paths.bboxes_report(self.folder, self.split): [bboxes.report_bytes(found)],
         }
-        self.publish_product(
+        size = self.publish_product(
             contents,
             closing=bboxes.closing_lines(found),
             repaired=sum(row.kind == "repaired" for row in found.report),
             dropped=sum(row.kind == "dropped" for row in found.report),
             refused=sum(row.kind == "refused" for row in found.report),
         )
-        return Volume(size=sum(map(len, contents.values())))
+        return Volume(size=size)
 
 
 def boxes_of(task: SplitTask) -> list[WriteBoxes]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline import catalog, imagelist, manifest, paths, plan, storage
 from pipeline.annotations import boxtable
-from pipeline.archives import index
+from pipeline.archives.index import ArchiveIndex
 from pipeline.config import ArchiveConfig
-from pipeline.sources import devkit, ilsvrc2012, tree
+from pipeline.sources import devkit, ilsvrc2012, members, tree
 from pipeline.sources.tree import TreeListing
 from tasks.annotations import WriteBoxes, boxes_of
 from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
@@ -41,24 +41,24 @@ class BuildCatalog(SplitTask):
             if not isinstance(source, CheckInputs):
                 self.check(source)
         boxes = boxtable.read(paths.bboxes(self.folder, self.split)) if job.boxes else None
-        rows = ilsvrc2012.build_catalog(
-            *(self._rows(), job.split, self.resolved.table, job.expected, job.classes, boxes),
+        parts = ilsvrc2012.build_catalog(
+            *(self._parts(), job.split, self.resolved.table, job.expected, job.classes, boxes),
             origin=str(self.resolved.root / job.tree.folder) if job.tree else "",
         )
-        used = (pc.sum(pc.list_value_length(rows["boxes"])).as_py() or 0) // 4
-        elsewhere = len(boxes.corners) - used if boxes else 0
         with storage.StagedFile(paths.catalog(self.folder, self.split, self.digest)) as staged:
-            catalog.write(staged, rows)
-            self.publish(staged, rows.num_rows, boxes=used, boxes_elsewhere=elsewhere)
-        return Volume(images=rows.num_rows)
+            rows, corners = catalog.write(staged, parts)
+            used = corners // 4
+            elsewhere = len(boxes.corners) - used if boxes else 0
+            self.publish(staged, rows, boxes=used, boxes_elsewhere=elsewhere)
+        return Volume(images=rows)
 
-    def _rows(self) -> pa.Table:
+    def _parts(self) -> Iterable[pa.Table]:
         job, table = self.split_job, self.resolved.table
         if isinstance(job.images, TreeListing):
             solution = tree.read_solution(self.resolved.root) if job.split.labels else None
-            return tree.rows(job.images, job.split, table, job.expected, solution)
-        members = index.read_index(paths.archive_index(self.folder, job.images.file))
-        return ilsvrc2012.archive_rows(members, job.split, table, job.expected)
+            return [tree.rows(job.images, job.split, table, job.expected, solution)]
+        index = ArchiveIndex(paths.archive_index(self.folder, job.images.file))
+        return members.archive_rows(index, job.split, table, job.expected)
 
 
 class CheckLabels(SplitTask):
@@ -111,11 +111,14 @@ class BuildPlan(SplitTask):
         job = self.split_job
         listed = paths.catalog(self.folder, self.split, job.catalog_digest)
         self.check(self.requires())
-        rows = plan.arrange(catalog.read(listed), self.job.order, self.job.seed or 0)
-        with storage.StagedFile(paths.plan(self.folder, self.split, self.digest)) as staged:
-            hashes = plan.write(staged, rows, job.boundaries())
-            self.publish(staged, rows.num_rows, shards=hashes)
-        return Volume(images=rows.num_rows)
+        path = paths.plan(self.folder, self.split, self.digest)
+        places = job.boundaries()
+        images = places[-1]
+        rows = plan.arrange(listed, images, self.job.order, self.job.seed or 0, path)
+        with storage.StagedFile(path) as staged:
+            hashes = plan.write(staged, rows, places)
+            self.publish(staged, images, shards=hashes)
+        return Volume(images=images)
 
 
 class WriteList(ProductTask):
@@ -132,10 +135,15 @@ class WriteList(ProductTask):
         """Write the list."""
         self.claim()
         self.check(self.requires())
-        rows = catalog.read(paths.catalog(self.folder, self.split, self.split_job.catalog_digest))
-        content = imagelist.list_bytes(catalog.tree_paths(rows), rows["class_index"].to_pylist())
-        self.publish_product({paths.image_list(self.folder, self.split): content})
-        return Volume(images=rows.num_rows, size=len(content))
+        size = self.publish_product({paths.image_list(self.folder, self.split): self._pieces()})
+        return Volume(images=self.split_job.expected.images, size=size)
+
+    def _pieces(self) -> Iterator[bytes]:
+        first = 0
+        listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
+        for rows in catalog.read(listed):
+            yield imagelist.list_bytes(catalog.tree_paths(rows), rows["class_index"], first)
+            first += rows.num_rows
 
 
 class WriteLabels(ProductTask):
@@ -154,8 +162,8 @@ class WriteLabels(ProductTask):
         table = self.resolved.table
         self.publish_product(
             {
-                paths.synsets(self.folder): imagelist.synsets_bytes(table),
-                paths.label_table(self.folder): imagelist.labels_bytes(table),
+                paths.synsets(self.folder): [imagelist.synsets_bytes(table)],
+                paths.label_table(self.folder): [imagelist.labels_bytes(table)],
             }
         )
         return Volume()

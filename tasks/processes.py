@@ -17,6 +17,8 @@ RUN_VARIABLE = "SHARDMILL_RUN"
 REPORT_VARIABLE = "SHARDMILL_REPORT"
 PARENT_VARIABLE = "SHARDMILL_PARENT"
 _PR_SET_PDEATHSIG = 1
+_PR_SET_NAME = 15
+_LONGEST_NAME = 15  # bytes
 
 
 def run_name() -> str:
@@ -55,6 +57,13 @@ def die_with_worker() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         _die_with(parent.pid, signal.SIGKILL)
+
+
+def show_as(step: str) -> None:
+    """Have ``ps`` and ``top`` show this task's process by its step."""
+    if sys.platform.startswith("linux") and multiprocessing.parent_process() is not None:
+        name = f"mill {step}".encode()[:_LONGEST_NAME]
+        ctypes.CDLL(None).prctl(_PR_SET_NAME, name)
 
 
 def die_with_command() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import luigi
+import xxhash
 
 from pipeline import manifest, paths, products, storage
 from pipeline.errors import OutputDamaged, TransientError
@@ -89,18 +90,22 @@ class ProductTask(SplitTask):
         """Claim the product's path, unless another stands there."""
         products.claim(self.folder, self.product, replace=self.job.replace)
 
-    def publish_product(self, contents: Mapping[Path, bytes], **more: object) -> None:
-        """Publish files and then the mark that says they are there."""
+    def publish_product(self, contents: Mapping[Path, Iterable[bytes]], **more: object) -> int:
+        """Publish files and then the mark that says they are there; return their bytes.
+
+        The content of a file comes in pieces.
+        """
         with contextlib.ExitStack() as stack:
             staged = [stack.enter_context(storage.StagedFile(path)) for path in contents]
-            for file, content in zip(staged, contents.values(), strict=True):
-                file.write(content)
-            entries = [
-                FileEntry(
-                    str(path.relative_to(self.folder)), len(content), manifest.hash_bytes(content)
-                )
-                for path, content in contents.items()
-            ]
+            entries = []
+            for file, pieces in zip(staged, contents.values(), strict=True):
+                hasher = xxhash.xxh3_128()
+                for piece in pieces:
+                    file.write(piece)
+                    hasher.update(piece)
+                name = str(file.path.relative_to(self.folder))
+                entries.append(FileEntry(name, file.size, hasher.hexdigest()))
             mark = stack.enter_context(storage.StagedFile(self.mark()))
             mark.write(products.finished_mark(self.product, entries, **more))
             storage.publish(*staged, mark)
+        return sum(entry.bytes for entry in entries)

@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 from support import RawSet
 
-from pipeline import facts, manifest, outputs, paths, plan, shards, storage
-from pipeline.archives.index import read_index, verify_and_index
+from pipeline import catalog, facts, manifest, outputs, paths, plan, shards, storage
+from pipeline.archives.index import ArchiveIndex, verify_and_index
 from pipeline.errors import OutputDamaged
 from pipeline.paths import ShardName
 from pipeline.resolved import ResolvedJob, resolve
-from pipeline.sources.ilsvrc2012 import archive_rows, build_catalog
+from pipeline.sources.ilsvrc2012 import build_catalog
+from pipeline.sources.members import archive_rows
 from pipeline.splitjob import Output, SplitJob
 
 
@@ -22,11 +23,15 @@ def write_shards(resolved: ResolvedJob, split: SplitJob, output: Output) -> None
     source = resolved.raw_file(split.archive)
     listing, planned = resolved.out / "index", resolved.out / "plan"
     verify_and_index(source, listing, expected_md5=split.archive.md5, nested=True)
-    found = archive_rows(read_index(listing), split.split, resolved.table, split.expected)
-    rows = build_catalog(found, split.split, resolved.table, split.expected, split.classes)
+    found = archive_rows(ArchiveIndex(listing), split.split, resolved.table, split.expected)
+    parts = build_catalog(found, split.split, resolved.table, split.expected, split.classes)
+    with storage.StagedFile(resolved.out / "catalog") as staged:
+        rows, _ = catalog.write(staged, parts)
+        storage.publish(staged)
+    order, seed = resolved.job.order, resolved.job.seed or 0
     with storage.StagedFile(planned) as staged:
-        rows = plan.arrange(rows, resolved.job.order, resolved.job.seed or 0)
-        plan.write(staged, rows, split.boundaries())
+        ordered = plan.arrange(resolved.out / "catalog", rows, order, seed, planned)
+        plan.write(staged, ordered, split.boundaries())
         storage.publish(staged)
     for shard in range(split.shards):
         name = ShardName(split.split.name, shard, split.shards)

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import catalog, plan, storage
 from pipeline.errors import OutputDamaged, Vanished
-from pipeline.sharding import boundaries, permutation
+from pipeline.sharding import ORDERS, boundaries, permutation
 
 WNIDS = ("n01", "n02", "n03")
 
@@ -35,9 +35,22 @@ def images(count: int) -> pa.Table:
     return pa.concat_tables(pa.Table.from_pylist(half, catalog.SCHEMA) for half in halves)
 
 
-def write(path: Path, rows: pa.Table, shards: int) -> Path:
+def listed(path: Path, rows: pa.Table, group: int = 13) -> Path:
+    """A catalog of these rows in small row groups."""
     with storage.StagedFile(path) as staged:
-        plan.write(staged, rows, boundaries(rows.num_rows, shards))
+        catalog.write(staged, [rows[start : start + group] for start in range(0, len(rows), group)])
+        storage.publish(staged)
+    return path
+
+
+def arranged(folder: Path, rows: pa.Table, order: str = "hash", seed: int = 0) -> pa.Table:
+    path = listed(folder / "catalog", rows)
+    return pa.concat_tables(plan.arrange(path, len(rows), order, seed, folder / "plan"))
+
+
+def write(path: Path, tables: Sequence[pa.Table], shards: int) -> Path:
+    with storage.StagedFile(path) as staged:
+        plan.write(staged, tables, boundaries(sum(map(len, tables)), shards))
         storage.publish(staged)
     return path
 
@@ -46,21 +59,27 @@ def rows_of(path: Path, shards: Sequence[int]) -> list[dict[str, object]]:
     return [row for shard in shards for row in plan.read_shard(path, shard).to_pylist()]
 
 
-def test_a_catalog_is_arranged_by_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("rows_at_once", [7, 1 << 16])
+def test_a_catalog_is_arranged_whatever_the_number_of_rows_that_are_held(
+    tmp_path: Path, order: str, rows_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "ROWS", rows_at_once)
     rows = images(50)
-    keys = rows["key"].to_pylist()
-    ordered = plan.arrange(rows, "hash", 7)
-    assert ordered["key"].to_pylist() == [keys[place] for place in permutation(keys, "hash", 7)]
+    keys, groups = rows["key"].to_pylist(), rows["synset"].to_pylist()
+    ordered = arranged(tmp_path, rows, order, 7)
+    places = permutation(keys, order, 7, groups)
     by_key = {row["key"]: row for row in rows.to_pylist()}
-    assert ordered.to_pylist() == [by_key[key] for key in ordered["key"].to_pylist()]
+    assert ordered.to_pylist() == [by_key[keys[place]] for place in places]
+    assert [path.name for path in tmp_path.iterdir()] == ["catalog"]
 
 
 @pytest.mark.parametrize(("count", "shards"), [(50, 7), (9, 9), (1, 1), (50, 1)])
 def test_the_shards_are_the_rows_cut_at_the_boundaries(
     tmp_path: Path, count: int, shards: int
 ) -> None:
-    rows = plan.arrange(images(count), "hash", 0)
-    path = write(tmp_path / "plan", rows, shards)
+    rows = arranged(tmp_path, images(count))
+    path = write(tmp_path / "plan", [rows[:7], rows[7:]], shards)
     assert rows_of(path, range(shards)) == rows.to_pylist()
     places = boundaries(count, shards)
     for shard in range(shards):
@@ -69,19 +88,20 @@ def test_the_shards_are_the_rows_cut_at_the_boundaries(
         assert batch.num_rows == places[shard + 1] - places[shard]
 
 
-def test_equal_catalogs_give_equal_bytes_however_they_lie_in_memory(tmp_path: Path) -> None:
-    rows = images(50)
-    files = [
-        write(tmp_path / str(number), plan.arrange(table, "hash", 3), 4)
-        for number, table in enumerate(
-            (rows, rows.combine_chunks(), pa.concat_tables([rows[:7], rows[7:]]))
-        )
-    ]
-    assert len({file.read_bytes() for file in files}) == 1
+def test_equal_catalogs_give_equal_bytes_however_they_lie_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, files = images(50), []
+    for group, rows_at_once in ((3, 50), (50, 50), (7, 9)):
+        monkeypatch.setattr(catalog, "ROWS", rows_at_once)
+        path = listed(tmp_path / "catalog", rows, group)
+        tables = list(plan.arrange(path, len(rows), "hash", 3, tmp_path / "plan"))
+        files.append(write(tmp_path / str(group), tables, 4).read_bytes())
+    assert len(set(files)) == 1
 
 
 def test_a_shard_is_read_without_the_others(tmp_path: Path) -> None:
-    path = write(tmp_path / "plan", images(60_000), 1_000)
+    path = write(tmp_path / "plan", [images(60_000).combine_chunks()], 1_000)
     before = pa.total_allocated_bytes()
     batch = plan.read_shard(path, 500)
     assert batch.num_rows == 60
@@ -89,22 +109,10 @@ def test_a_shard_is_read_without_the_others(tmp_path: Path) -> None:
 
 
 def test_a_plan_that_is_gone_or_damaged_is_refused(tmp_path: Path) -> None:
-    path = write(tmp_path / "plan", images(20), 2)
+    path = write(tmp_path / "plan", [images(20).combine_chunks()], 2)
     with pytest.raises(Vanished):
         plan.read_shard(tmp_path / "absent", 0)
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(OutputDamaged) as refusal:
         plan.read_shard(path, 0)
     assert refusal.value.file == str(path)
-
-
-def test_a_catalog_is_read_as_it_was_written(tmp_path: Path) -> None:
-    rows = images(20)
-    files = [tmp_path / "a", tmp_path / "b"]
-    for path in files:
-        with storage.StagedFile(path) as staged:
-            catalog.write(staged, rows)
-            storage.publish(staged)
-    assert catalog.read(files[0]).schema == catalog.SCHEMA
-    assert catalog.read(files[0]).to_pylist() == rows.to_pylist()
-    assert files[0].read_bytes() == files[1].read_bytes()

@@ -119,7 +119,7 @@ def test_the_inception_order_is_pinned(images: int) -> None:
 def test_the_inception_order_cannot_do_without_classes() -> None:
     with pytest.raises(ValueError, match="class"):
         permutation(KEYS, "inception", 0)
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="length"):
         permutation(KEYS, "inception", 0, ["n01440764"])
 
 

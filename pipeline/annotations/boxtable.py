@@ -6,7 +6,7 @@ them is the name. So all lines are read at once, as columns of digits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ _NAME = r'^[^,"]+\.JPEG$'
 _LINE = '"<name>.JPEG,<xmin>,<ymin>,<xmax>,<ymax>", each from 0.0000 to 1.0000, none below its min'
 _LIST = pa.list_(pa.float32())
 _SHOWN = 120
+_STEP = 1 << 21  # bytes that are read at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,22 +81,42 @@ def read(path: Path) -> BoxTable:
         OutputDamaged: a line is malformed, or not in its place.
         Vanished: there is no such file.
     """
-    lines = _Lines(path, storage.read_bytes(path))
-    corners = lines.corners()
-    names = pc.run_end_encode(lines.names())
-    files, offsets = names.values, np.append(0, names.run_ends.to_numpy()).astype(np.int64)
-    fit = pc.match_substring_regex(files, _NAME).to_numpy(zero_copy_only=False)
-    lines.check(fit, _LINE, offsets)
+    names, corners, rows = [], [np.empty((0, 4), np.float32)], 0
+    for content in _pieces(path):
+        lines = _Lines(path, content, rows)
+        names.append(lines.names())
+        corners.append(lines.corners())
+        rows += len(names[-1])
+    encoded = pc.run_end_encode(pa.chunked_array(names, pa.string()).combine_chunks())
+    files, offsets = encoded.values, np.append(0, encoded.run_ends.to_numpy()).astype(np.int64)
     ascending = pc.less(files[:-1], files[1:]).to_numpy(zero_copy_only=False)
-    lines.check(ascending, "file names in C order, the boxes of one together", offsets[1:])
-    return BoxTable(files, offsets, corners)
+    if not ascending.all():
+        place = 1 + int(np.argmin(ascending))
+        wanted = "file names in C order, the boxes of one together"
+        raise _damaged(path, int(offsets[place]), wanted, repr(files[place].as_py()))
+    return BoxTable(files, offsets, np.concatenate(corners))
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """Yield a file in pieces of whole lines."""
+    rest = b""
+    with storage.RangeReader(path) as file:
+        offset = 0
+        while view := file.read(offset, _STEP):
+            offset += len(view)
+            whole, end, rest = (rest + view).rpartition(b"\n")
+            if end:
+                yield whole + end
+    if rest:
+        yield rest
 
 
 class _Lines:
-    """The lines of a file, as columns of bytes."""
+    """Lines of a file, as columns of bytes; `first` is the number of the first one, from 0."""
 
-    def __init__(self, path: Path, content: bytes) -> None:
+    def __init__(self, path: Path, content: bytes, first: int) -> None:
         self._path = path
+        self._first = first
         self._bytes = np.frombuffer(content, np.uint8)
         self._ends = np.flatnonzero(self._bytes == ord("\n"))
         self._starts = np.append(0, self._ends + 1)
@@ -123,31 +144,31 @@ class _Lines:
         return values / np.float32(_ONE)
 
     def names(self) -> pa.StringArray:
-        """Return (lines,): what stands before the coordinates of each line."""
+        """Return (lines,): what stands before the coordinates of each line, names of pictures."""
         widths = np.stack([self._lengths, np.full_like(self._lengths, _TAIL + 1)], axis=1)
         is_name = np.repeat(np.tile([True, False], len(widths)), widths.ravel())
         offsets = np.append(0, np.cumsum(self._lengths)).astype(np.int32)
         buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self._bytes[is_name])]
-        return pa.Array.from_buffers(pa.string(), len(widths), buffers)
+        names = pa.Array.from_buffers(pa.string(), len(widths), buffers)
+        self.check(pc.match_substring_regex(names, _NAME).to_numpy(zero_copy_only=False), _LINE)
+        return names
 
-    def check(
-        self,
-        fit: NDArray[np.bool_],
-        expected: str,
-        rows: NDArray[np.int64] | None = None,
-    ) -> None:
-        """Raise unless all are fit; `rows`: to which line each belongs, where not to its own."""
+    def check(self, fit: NDArray[np.bool_], expected: str) -> None:
+        """Raise unless all lines are fit."""
         if not fit.all():
-            first = int(np.argmin(fit))
-            raise self._damaged(first if rows is None else int(rows[first]), expected)
+            raise self._damaged(int(np.argmin(fit)), expected)
 
     def _damaged(self, row: int, expected: str) -> OutputDamaged:
         line = bytes(self._bytes[self._starts[row] :][:_SHOWN]).partition(b"\n")[0]
-        return OutputDamaged(
-            "the table of boxes is not as it was written",
-            file=str(self._path),
-            place=f"line {row + 1}",
-            expected=expected,
-            found=repr(line)[1:],
-            remedy="remove the file and run the shardmill command again: it is made anew",
-        )
+        return _damaged(self._path, self._first + row, expected, repr(line)[1:])
+
+
+def _damaged(path: Path, row: int, expected: str, found: str) -> OutputDamaged:
+    return OutputDamaged(
+        "the table of boxes is not as it was written",
+        file=str(path),
+        place=f"line {row + 1}",
+        expected=expected,
+        found=found,
+        remedy="remove the file and run the shardmill command again: it is made anew",
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -109,20 +109,37 @@ def verify_only(
     return found
 
 
-def read_index(path: Path) -> pa.Table:
-    """Return an index that `verify_and_index` published, as a table of `INDEX_SCHEMA`.
+class ArchiveIndex:
+    """An index that `verify_and_index` published: tables of `INDEX_SCHEMA`, held one at a time.
 
     Raises:
-        OutputDamaged: it is not that.
+        OutputDamaged: now or at any access: it is not that.
     """
-    with storage.open_arrow(path) as source:
-        try:
-            table = pq.ParquetFile(source).read(use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise _damaged(path, str(error)) from error
-    if not table.schema.equals(INDEX_SCHEMA):
-        raise _damaged(path, str(table.schema))
-    return table
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._last: tuple[int, pa.Table] | None = None
+        with self._open() as file:
+            self._parts: int = file.num_row_groups
+            if not file.schema_arrow.equals(INDEX_SCHEMA):
+                raise _damaged(path, str(file.schema_arrow))
+
+    def __len__(self) -> int:
+        return self._parts
+
+    def __getitem__(self, part: int) -> pa.Table:
+        if self._last is None or self._last[0] != part:
+            with self._open() as file:
+                self._last = part, file.read_row_group(part, use_threads=False)
+        return self._last[1]
+
+    @contextlib.contextmanager
+    def _open(self) -> Iterator[pq.ParquetFile]:
+        with storage.open_arrow(self._path) as source:
+            try:
+                yield pq.ParquetFile(source)
+            except (pa.ArrowException, OSError) as error:
+                raise _damaged(self._path, str(error)) from error
 
 
 class _Indexer:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -21,8 +17,6 @@ from pipeline.labels import LabelTable
 
 _SHOWN = 8
 _BOXES = catalog.SCHEMA.field("boxes").type
-_NO_FILE_NAME = r"^\.{0,2}$|[/\x00-\x1f\x7f]"
-_LONGEST_NAME = 255  # bytes
 
 
 @dataclass(frozen=True)
@@ -86,42 +80,22 @@ def _check_labels(split: SplitConfig, numbered: tuple[str, ...], images: int) ->
         )
 
 
-def archive_rows(
-    index: pa.Table, split: SplitConfig, table: LabelTable, expected: Expectation
-) -> pa.Table:
-    """Return the images of a split that its archive holds.
-
-    Args:
-        index: member index of the archive (`pipeline.archives.index.INDEX_SCHEMA`).
-        split: its configuration.
-        table: the label table.
-        expected: what the split must hold.
-
-    Returns:
-        Columns key, synset, source, offset, length, and number, which is 0 in class tars. A key
-        is ``<wnid>/<name>`` in class tars and the file's name in a flat tar.
-
-    Raises:
-        ArchiveRefused: a member is not what the layout promises, or no file may have its name.
-    """
-    if split.layout == "class-tars":
-        return _class_tars(index, split, table)
-    return _flat(index, split, expected)
-
-
 def build_catalog(
-    rows: pa.Table,
+    parts: Iterable[pa.Table],
     split: SplitConfig,
     table: LabelTable,
     expected: Expectation,
     classes: tuple[str, ...] | None,
     boxes: BoxTable | None = None,
     origin: str = "",
-) -> pa.Table:
-    """Return the catalog of a split, rows sorted by key.
+) -> Iterator[pa.Table]:
+    """Yield the catalog of a split in parts, rows sorted by key.
+
+    What is wrong with the whole is known only at its end.
 
     Args:
-        rows: what lies in the archive (`archive_rows`) or tree (`pipeline.sources.tree.rows`).
+        parts: what lies in the archive (`members.archive_rows`) or tree (`tree.rows`),
+            the keys of each part after those of the part before.
         split: its configuration.
         table: the label table.
         expected: what the split must hold.
@@ -134,63 +108,52 @@ def build_catalog(
         CountMismatch: a class does not have exactly the expected number of images.
     """
     origin = origin or split.archive
+    found: Counter[str] = Counter()
+    for rows in _in_groups(_wanted(parts, split, expected, classes, origin)):
+        found.update(rows["synset"].to_pylist())
+        yield _labelled(rows, table, boxes)
+    _check_counts(found, split, expected, origin)
+
+
+def _wanted(
+    parts: Iterable[pa.Table],
+    split: SplitConfig,
+    expected: Expectation,
+    classes: tuple[str, ...] | None,
+    origin: str,
+) -> Iterator[pa.Table]:
+    """Yield the rows that are wanted, sorted by key."""
+    seen: set[int] = set()
+    for part in parts:
+        rows = part
+        if expected.consecutive:
+            seen.update(rows["number"].to_pylist())
+        if expected.left_out:
+            unwanted = pa.array(sorted(expected.left_out), pa.int64())
+            rows = rows.filter(pc.invert(pc.is_in(rows["number"], unwanted)))
+        if classes is not None:
+            rows = rows.filter(pc.is_in(rows["synset"], pa.array(classes, pa.string())))
+        rows = rows.sort_by("key")
+        _check_unique(rows["key"], origin)
+        yield rows
     if expected.consecutive:
-        _check_numbers(set(rows["number"].to_pylist()), split, origin)
-    if expected.left_out:
-        unwanted = pa.array(sorted(expected.left_out), pa.int64())
-        rows = rows.filter(pc.invert(pc.is_in(rows["number"], unwanted)))
-    if classes is not None:
-        rows = rows.filter(pc.is_in(rows["synset"], pa.array(classes, pa.string())))
-    rows = rows.sort_by("key")
-    _check_unique(rows, origin)
-    _check_counts(rows, split, expected, origin)
-    return _labelled(rows, table, boxes)
+        _check_numbers(seen, split, origin)
 
 
-def _class_tars(index: pa.Table, split: SplitConfig, table: LabelTable) -> pa.Table:
-    containers = index["container"].cast(pa.string())
-    outer = index.filter(pc.equal(containers, ""))
-    known = {f"{wnid}.tar": wnid for wnid in table.wnids}
-    for row in outer.filter(_is_no(outer, "directory")).to_pylist():
-        if row["kind"] != "file" or _plain(row["name"]) not in known:
-            raise _unexpected(split, row, "a tar named after a WNID of the label table")
-    inner = index.filter(pc.not_equal(containers, ""))
-    members = inner.filter(_is_no(inner, "directory"))
-    for row in members.filter(_is_no(members, "file")).slice(0, 1).to_pylist():
-        raise _unexpected(split, row, "regular files only")
-    names = _plain_column(members["name"])
-    unsafe = pc.or_(
-        pc.match_substring_regex(names, _NO_FILE_NAME),
-        pc.greater(pc.binary_length(names), _LONGEST_NAME),
-    )
-    for row in members.filter(unsafe).slice(0, 1).to_pylist():
-        raise _unexpected(split, row, "a plain file name, at the top level of a class tar")
-    stems = [known[_plain(name)] for name in members["container"].to_pylist()]
-    synsets = pa.array(stems, pa.string())
-    keys = pc.binary_join_element_wise(synsets, names.combine_chunks(), "/")
-    return _rows(split, members, keys, synsets, np.zeros(len(keys), np.int64))
-
-
-def _flat(index: pa.Table, split: SplitConfig, expected: Expectation) -> pa.Table:
-    pattern = re.compile(split.member or "")
-    numbers, keep, seen = [], [], set()
-    for row in index.select(["name", "kind", "container", "offset"]).to_pylist():
-        keep.append(row["kind"] != "directory")
-        if row["kind"] == "directory":
-            continue
-        name = _plain(row["name"])
-        match = pattern.fullmatch(name) if row["kind"] == "file" else None
-        digits = (match[1] or "") if match else ""
-        number = int(digits) if digits.isascii() and digits.isdigit() else 0
-        if not 1 <= number <= len(expected.numbered) or number in seen or _unsafe(name):
-            wanted = f"{split.member} with a number from 1 to {len(expected.numbered)}, each once"
-            raise _unexpected(split, row, wanted)
-        seen.add(number)
-        numbers.append(number)
-    members = index.filter(pa.array(keep, pa.bool_()))
-    synsets = pa.array([expected.numbered[number - 1] for number in numbers], pa.string())
-    keys = pc.replace_substring_regex(members["name"], r"^.*/", "").combine_chunks()
-    return _rows(split, members, keys, synsets, numbers)
+def _in_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield the same rows, as many at a time as a row group of a catalog has."""
+    held: list[pa.Table] = []
+    for part in parts:
+        held.append(part)
+        if sum(each.num_rows for each in held) >= catalog.ROWS:
+            rows = pa.concat_tables(held)
+            full = rows.num_rows // catalog.ROWS * catalog.ROWS
+            for start in range(0, full, catalog.ROWS):
+                yield rows.slice(start, catalog.ROWS).combine_chunks()
+            held = [rows.slice(full)]
+    rest = pa.concat_tables(held).combine_chunks() if held else None
+    if rest:
+        yield rest
 
 
 def _check_numbers(seen: set[int], split: SplitConfig, origin: str) -> None:
@@ -209,8 +172,9 @@ def _check_numbers(seen: set[int], split: SplitConfig, origin: str) -> None:
         )
 
 
-def _check_counts(rows: pa.Table, split: SplitConfig, expected: Expectation, origin: str) -> None:
-    found = Counter(rows["synset"].to_pylist())
+def _check_counts(
+    found: Mapping[str, int], split: SplitConfig, expected: Expectation, origin: str
+) -> None:
     classes = sorted(found.keys() | expected.counts.keys())
     wrong = [
         f"{wnid} {found.get(wnid, 0)} of {expected.counts.get(wnid, 0)}"
@@ -222,18 +186,20 @@ def _check_counts(rows: pa.Table, split: SplitConfig, expected: Expectation, ori
             f"split {split.name}: wrong number of images in {len(wrong)} of {len(classes)} classes",
             file=origin,
             expected=f"{expected.images} images in {len(expected.counts)} classes",
-            found=f"{rows.num_rows} images in {len(found)} classes; {_few(wrong)}",
+            found=f"{sum(found.values())} images in {len(found)} classes; {_few(wrong)}",
             remedy="get it again, or correct the counts in the configuration",
         )
 
 
-def _check_unique(rows: pa.Table, origin: str) -> None:
-    keys = rows["key"].to_pylist()
-    for first, second in pairwise(keys):
-        if first == second:
-            raise ArchiveRefused(
-                "a member appears twice", file=origin, place=first, expected="each name once"
-            )
+def _check_unique(keys: pa.ChunkedArray, origin: str) -> None:
+    again = pc.index(pc.equal(keys[1:], keys[:-1]), True).as_py()
+    if again >= 0:
+        raise ArchiveRefused(
+            "a member appears twice",
+            file=origin,
+            place=keys[again].as_py(),
+            expected="each name once",
+        )
 
 
 def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxTable | None) -> pa.Table:
@@ -257,55 +223,6 @@ def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxTable | None) -> pa.T
         for name, column in columns.items()
     }
     return pa.table(encoded).cast(catalog.SCHEMA)
-
-
-def _rows(
-    split: SplitConfig,
-    members: pa.Table,
-    keys: pa.Array,
-    synsets: pa.Array,
-    numbers: Sequence[int] | npt.NDArray[np.int64],
-) -> pa.Table:
-    return pa.table(
-        {
-            "key": keys,
-            "synset": synsets,
-            "source": pa.array([split.archive] * len(keys), pa.string()),
-            "offset": members["offset"],
-            "length": members["size"],
-            "number": pa.array(numbers, pa.int64()),
-        }
-    )
-
-
-def _is_no(index: pa.Table, kind: str) -> pa.ChunkedArray:
-    return pc.not_equal(index["kind"].cast(pa.string()), kind)
-
-
-def _plain(name: str) -> str:
-    return name.removeprefix("./")
-
-
-def _plain_column(names: pa.ChunkedArray) -> pa.ChunkedArray:
-    return pc.replace_substring_regex(names, r"^\./", "")
-
-
-def _unsafe(name: str) -> bool:
-    """Whether the last part of a name cannot be a file's in a folder."""
-    last = name.rpartition("/")[2]
-    return bool(re.search(_NO_FILE_NAME, last)) or len(last.encode()) > _LONGEST_NAME
-
-
-def _unexpected(split: SplitConfig, row: Mapping[str, object], expected: str) -> ArchiveRefused:
-    inside = f"{row['container']} > " if row["container"] else ""
-    return ArchiveRefused(
-        f"split {split.name}: a member that does not belong there",
-        file=split.archive,
-        place=f"member {inside}{row['name']}, offset {row['offset']}",
-        expected=expected,
-        found=f"{row['kind']} {row['name']!r}",
-        remedy="remove it from the archive, or describe the archive's layout in the configuration",
-    )
 
 
 def _few(items: Iterable[str]) -> str:

@@ -51,10 +51,10 @@ class StagedFile:
         return total
 
     @contextlib.contextmanager
-    def stream(self) -> Iterator[BinaryIO]:
-        """Give a buffered binary stream onto the file, for libraries that want one."""
+    def stream(self, buffer: int = 1 << 20) -> Iterator[BinaryIO]:
+        """Give a binary stream onto the file, for libraries that want one; `buffer` in bytes."""
         with at(self.path):
-            with os.fdopen(os.dup(self._fd), "wb", buffering=1 << 20) as stream:
+            with os.fdopen(os.dup(self._fd), "wb", buffering=buffer) as stream:
                 yield stream
             self.size = os.fstat(self._fd).st_size
 

@@ -179,7 +179,8 @@ def test_bytes_that_are_no_utf_8_are_refused(tmp_path: Path) -> None:
 )
 def test_names_out_of_order_are_refused(tmp_path: Path, order: tuple[int, ...], line: int) -> None:
     error = refused(tmp_path, *(LINES[at] for at in order))
-    assert (error.place, error.found) == (f"line {line}", repr(LINES[order[-1]]))
+    name = LINES[order[-1]].partition(",")[0]
+    assert (error.place, error.found) == (f"line {line}", repr(name))
     assert "C order" in str(error.expected)
 
 
@@ -221,3 +222,20 @@ def test_any_name_that_the_writer_accepts_is_read(tmp_path: Path) -> None:
     path = tmp_path / "boxes.csv"
     path.write_bytes(bboxes.csv_bytes(bboxes.collect(archive)))
     assert boxtable.read(path).files.to_pylist() == sorted(f"{name}.JPEG" for name in names)
+
+
+def test_a_file_is_read_in_pieces_of_whole_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "bboxes.csv"
+    path.write_text("".join(f"{line}\n" for line in LINES))
+    whole = boxtable.read(path)
+    for step in (1, 40, 64, 1000):
+        monkeypatch.setattr(boxtable, "_STEP", step)
+        found = boxtable.read(path)
+        assert (found.files, found.offsets.tolist()) == (whole.files, whole.offsets.tolist())
+        assert found.corners.tolist() == whole.corners.tolist()
+    path.write_text("".join(f"{line}\n" for line in [*LINES, LINES[0][:-1]]))
+    with pytest.raises(OutputDamaged) as refusal:
+        boxtable.read(path)
+    assert refusal.value.place == f"line {len(LINES) + 1}"

@@ -15,7 +15,12 @@ import pytest
 from support import mini_source
 
 from pipeline.archives import index
-from pipeline.archives.index import VerifiedArchive, read_index, verify_and_index, verify_only
+from pipeline.archives.index import (
+    ArchiveIndex,
+    VerifiedArchive,
+    verify_and_index,
+    verify_only,
+)
 from pipeline.errors import ArchiveMissing, ArchiveRefused, OutputDamaged, TransientError
 
 
@@ -55,6 +60,12 @@ def refused(archive: Path, out: Path, md5: str | None, size: int | None = None) 
     assert list(out.parent.iterdir()) == []
     assert caught.value.file == str(archive)
     return caught.value
+
+
+def read_index(listing: Path) -> pa.Table:
+    parts = ArchiveIndex(listing)
+    nothing = index.INDEX_SCHEMA.empty_table()
+    return pa.concat_tables([nothing, *(parts[part] for part in range(len(parts)))])
 
 
 def test_a_right_archive_is_indexed(archive: Path, listing: Path) -> None:

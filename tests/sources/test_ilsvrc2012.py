@@ -12,7 +12,8 @@ from pipeline.archives.index import INDEX_SCHEMA
 from pipeline.config import SplitConfig
 from pipeline.errors import ArchiveRefused, ConfigError, CountMismatch
 from pipeline.labels import LabelTable
-from pipeline.sources.ilsvrc2012 import Expectation, archive_rows, build_catalog, expectation
+from pipeline.sources.ilsvrc2012 import Expectation, build_catalog, expectation
+from pipeline.sources.members import archive_rows
 
 Row = tuple[str, str, int, int, str]
 
@@ -63,8 +64,10 @@ def build(
     rows: list[Row], split: SplitConfig, table: LabelTable, classes: tuple[str, ...] | None = None
 ) -> list[dict[str, object]]:
     expected = expectation(split, table, classes)
-    found = archive_rows(index(rows), split, table, expected)
-    built = build_catalog(found, split, table, expected, classes)
+    half = len(rows) // 2
+    parts = [index(rows[:half]), index(rows[half:])]
+    found = archive_rows(parts, split, table, expected)
+    built = pa.concat_tables(build_catalog(found, split, table, expected, classes))
     assert built.schema == catalog.SCHEMA
     listed: list[dict[str, object]] = built.to_pylist()
     return listed
@@ -179,9 +182,9 @@ class TestClassTars:
 
     def test_of_many_wrong_classes_name_a_few(self, train: SplitConfig, table: LabelTable) -> None:
         counts = {f"n{number:02}": 1 for number in range(20)}
-        none = archive_rows(index([]), train, table, Expectation(counts))
+        none = archive_rows([], train, table, Expectation(counts))
         with pytest.raises(CountMismatch, match="in 20 of 20 classes") as refusal:
-            build_catalog(none, train, table, Expectation(counts), None)
+            list(build_catalog(none, train, table, Expectation(counts), None))
         assert str(refusal.value.found).endswith("n07 0 of 1 and 12 more")
 
 

@@ -12,12 +12,13 @@ import pytest
 from support import RawSet
 
 from pipeline import config, labels
-from pipeline.archives.index import read_index, verify_and_index
+from pipeline.archives.index import ArchiveIndex, verify_and_index
 from pipeline.config import SplitConfig
 from pipeline.errors import InputRefused, TreeRefused
 from pipeline.labels import LabelTable
 from pipeline.sources import tree
-from pipeline.sources.ilsvrc2012 import Expectation, archive_rows, expectation
+from pipeline.sources.ilsvrc2012 import Expectation, expectation
+from pipeline.sources.members import archive_rows
 from pipeline.sources.solution import Answer, Solution
 
 PLACES = {
@@ -94,8 +95,8 @@ def unpacked(raw_set: RawSet, tmp_path: Path) -> Unpacked:
             }
         found.splits[name] = split
         found.expected[name] = expected
-        rows = archive_rows(read_index(listing), split, table, expected)
-        found.rows[name] = rows.sort_by("key")
+        parts = archive_rows(ArchiveIndex(listing), split, table, expected)
+        found.rows[name] = pa.concat_tables(parts).sort_by("key")
         found.images[name] = images
     return found
 
