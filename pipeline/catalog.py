@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pipeline import storage
 
 VERSION = 2
-ROWS = 1 << 16
+ROWS = 1 << 14
 """How many rows a row group has, about."""
 
 SCHEMA = pa.schema(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 
 from pipeline import digests
 
@@ -63,6 +64,7 @@ class Job:
     replace: bool = False
     on_bad_image: str = "fail"
 
+    @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
     def to_json(self) -> str:
         """Return canonical JSON; `from_json` reverses it."""
         return digests.canonical(asdict(self)).decode()

@@ -22,6 +22,8 @@ from pipeline.buckets import Buckets
 from pipeline.catalog import SCHEMA
 from pipeline.errors import OutputDamaged
 
+_BUCKET = 1 << 16  # rows, about
+
 
 def arrange(listed: Path, rows: int, order: str, seed: int, scratch: Path) -> Iterator[pa.Table]:
     """Yield the rows of a catalog in the wanted order.
@@ -35,7 +37,7 @@ def arrange(listed: Path, rows: int, order: str, seed: int, scratch: Path) -> It
     """
     words = catalog.read_words(listed)
     tables = (_with_words(table, words) for table in catalog.read(listed))
-    count = -(-rows // catalog.ROWS)
+    count = -(-rows // _BUCKET)
     if order == "name":  # which is how a catalog is sorted
         yield from tables
     elif order == "inception":

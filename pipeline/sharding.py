@@ -23,6 +23,8 @@ from pipeline.errors import UsageError
 ORDERS = ("hash", "name", "inception")
 SEED_LIMIT = 1 << 64
 _INCEPTION_SEED = 12345
+_IMAGES_AT_ONCE = 4096
+_TASKS = 24
 
 
 def permutation(
@@ -65,7 +67,8 @@ def inception(names: pa.Table) -> npt.NDArray[np.int64]:
     ranks = pc.sort_indices(names, [("group", "ascending"), ("key", "ascending")])  # by UTF-8 bytes
     index = array("q", range(len(ranks)))
     random.Random(_INCEPTION_SEED).shuffle(index)  # noqa: S311 - a fixed order, no secret
-    return ranks.to_numpy()[np.frombuffer(index, np.int64)].astype(np.int64)
+    found: npt.NDArray[np.int64] = ranks.to_numpy()[np.frombuffer(index, np.int64)].astype(np.int64)
+    return found
 
 
 def hash_buckets(keys: Sequence[str], seed: int, count: int) -> npt.NDArray[np.int64]:
@@ -96,6 +99,15 @@ def boundaries(images: int, shards: int, threads: int | None = None) -> list[int
     for start, stop in pairwise(_evenly(0, images, threads)):
         places += _evenly(start, stop, shards // threads)[1:]
     return places
+
+
+def shards_at_once(images: int, shards: int) -> int:
+    """Return how many shards one task writes.
+
+    As many as hold some four thousand images, because to begin a task takes as long as to write
+    a hundred; but not so many that there are fewer than `_TASKS` tasks to be shared.
+    """
+    return max(1, min(_IMAGES_AT_ONCE * shards // max(1, images), shards // _TASKS))
 
 
 def check_threads(shards: int, threads: int, images: int, split: str) -> None:

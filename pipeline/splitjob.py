@@ -117,6 +117,12 @@ class SplitJob:
         """Return shards + 1 places: shard i holds images [places[i], places[i + 1])."""
         return sharding.boundaries(self.expected.images, self.shards, self.threads)
 
+    def shard_groups(self) -> list[tuple[int, int]]:
+        """Return (first, stop) of the shards that are one task together."""
+        at_once = sharding.shards_at_once(self.expected.images, self.shards)
+        firsts = range(0, self.shards, at_once)
+        return [(first, min(first + at_once, self.shards)) for first in firsts]
+
     def shard_sizes(self) -> list[int]:
         """Return how many images each shard is planned to hold."""
         return [stop - start for start, stop in pairwise(self.boundaries())]

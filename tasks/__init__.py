@@ -16,7 +16,7 @@ from tasks.roots import (
     ReorganiseValidation,
     VerifyArchives,
 )
-from tasks.shards import SetCurrent, WriteManifest, WriteShard
+from tasks.shards import SetCurrent, WriteManifest, WriteShards
 from tasks.trees import ExtractClasses, ExtractTree
 
 __all__ = [
@@ -39,5 +39,5 @@ __all__ = [
     "WriteLabels",
     "WriteList",
     "WriteManifest",
-    "WriteShard",
+    "WriteShards",
 ]

@@ -35,7 +35,7 @@ class WriteBoxes(ProductTask):
         wnids = frozenset(self.resolved.table.wnids) if self.source.filtered else None
         found = bboxes.collect(self.source.path, class_filter=wnids)
         contents = {
-            paths.bboxes(self.folder, self.split): [bboxes.csv_bytes(found)],
+            paths.bboxes(self.folder, self.split): bboxes.csv_pieces(found),
             paths.bboxes_report(self.folder, self.split): [bboxes.report_bytes(found)],
         }
         size = self.publish_product(

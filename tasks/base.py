@@ -87,8 +87,8 @@ class ShardmillTask(luigi.Task):
         """Have the product made anew, because it was found damaged."""
         storage.remove(self.mark())
 
-    def make(self) -> Volume:
-        """Make the product; return what was handled."""
+    def make(self) -> Volume | None:
+        """Make the product; return what was handled, or None where that was noted (`noting`)."""
         raise TypeError(f"{type(self).__name__} makes nothing")
 
     def output(self) -> DocumentTarget:
@@ -104,13 +104,19 @@ class ShardmillTask(luigi.Task):
                 return
             start = time.time()
             volume = self.make()
-            progress.note(
-                self.folder,
-                run_name(),
-                progress.Timing(
-                    self.step, str(self), start, time.time(), volume.images, volume.bytes
-                ),
-            )
+            if volume is not None:
+                self._note(str(self), start, volume)
+
+    @contextlib.contextmanager
+    def noting(self, name: str) -> Iterator[Volume]:
+        """Note what is handled in this context as a thing of its own, with its time."""
+        start, volume = time.time(), Volume()
+        yield volume
+        self._note(name, start, volume)
+
+    def _note(self, name: str, start: float, volume: Volume) -> None:
+        timing = progress.Timing(self.step, name, start, time.time(), volume.images, volume.bytes)
+        progress.note(self.folder, run_name(), timing)
 
     @contextlib.contextmanager
     def counter(self, total: int, unit: str) -> Iterator[ProgressReporter]:

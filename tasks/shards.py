@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import luigi
-import pyarrow as pa
 
 from pipeline import manifest, outputs, paths, plan, shards, storage
 from pipeline.manifest import Document
@@ -17,13 +16,15 @@ from tasks.lists import BuildPlan
 from tasks.splits import SplitTask
 
 
-class WriteShard(SplitTask):
-    """One shard, in every format that is still missing, from one read of its images.
+class WriteShards(SplitTask):
+    """Some shards in a row, in every format that is still missing, from one read of each image.
 
-    `digest` is the plan's; `outputs` holds the outputs' digests.
+    They are published one by one: what is there stays, whatever becomes of the task. `digest`
+    is the plan's; `outputs` holds the outputs' digests.
     """
 
-    shard: luigi.IntParameter = luigi.IntParameter(description="0-based number")
+    first: luigi.IntParameter = luigi.IntParameter(description="0-based number of the first one")
+    stop: luigi.IntParameter = luigi.IntParameter(description="that of the last one, and one more")
     outputs: luigi.Parameter[str] = luigi.Parameter(description="format=digest, ...")
     on_bad_image: luigi.Parameter[str] = luigi.Parameter(description="fail or skip")
     step = "shards"
@@ -34,26 +35,41 @@ class WriteShard(SplitTask):
 
     @property
     def plan(self) -> BuildPlan:
-        """The plan that the shard is part of."""
+        """The plan that the shards are part of."""
         return BuildPlan(out=self.out, split=self.split, digest=self.digest, job=self.job)
 
     def mark(self) -> Path:
-        """Return the path of the shard's manifest in the first format."""
-        return paths.shard_mark(self.folder, self.split_job.outputs[0].digest, self.shard)
+        """Return the path of the last shard's manifest in the first format."""
+        return paths.shard_mark(self.folder, self.split_job.outputs[0].digest, self.stop - 1)
 
     def document(self) -> Document | None:
-        """Return the shard's manifest in the first format, if no format lacks the shard."""
-        found = [self._found(output) for output in self.split_job.outputs]
-        return found[0] if None not in found else None
+        """Return the last shard's manifest in the first format, if no shard lacks any format."""
+        found: Document | None = None
+        for shard in range(self.first, self.stop):
+            documents = [self._found(output, shard) for output in self.split_job.outputs]
+            found = documents[0]
+            if None in documents:
+                return None
+        return found
 
-    def make(self) -> Volume:
-        """Write the shard."""
-        job = self.split_job
-        rows = self._rows()
-        name = ShardName(self.split, self.shard, job.shards)
-        missing = self._missing()
+    def make(self) -> None:
+        """Write the shards that are missing."""
+        with self.forgetting(self.plan):
+            mark = manifest.load(paths.plan_mark(self.folder, self.split, self.digest))
+        for shard in range(self.first, self.stop):
+            job = self.split_job
+            missing = [output for output in job.outputs if self._found(output, shard) is None]
+            if missing:
+                with self.noting(f"{self.split} {shard}") as volume:
+                    self._write(shard, missing, mark["shards"][shard], volume)
+
+    def _write(self, shard: int, missing: list[Output], expected: str, volume: Volume) -> None:
+        job, name = self.split_job, ShardName(self.split, shard, self.split_job.shards)
+        with self.forgetting(self.plan):
+            planned = paths.plan(self.folder, self.split, self.digest)
+            rows = plan.read_shard(planned, shard, expected)
         with self.counter(rows.num_rows, "images") as progress:
-            written = shards.write_shard(
+            volume.images = shards.write_shard(
                 self.folder,
                 name,
                 rows,
@@ -64,24 +80,14 @@ class WriteShard(SplitTask):
                 on_bad_image=self.on_bad_image,
                 progress=progress,
             )
-        size = sum(
+        volume.bytes = sum(
             info.size
             for output in missing
             if (info := storage.stat(paths.tfrecord_shard(output.folder, name)))
         )
-        return Volume(written, size)
 
-    def _rows(self) -> pa.RecordBatch:
-        planned = paths.plan(self.folder, self.split, self.digest)
-        with self.forgetting(self.plan):
-            mark = manifest.load(paths.plan_mark(self.folder, self.split, self.digest))
-            return plan.read_shard(planned, self.shard, mark["shards"][self.shard])
-
-    def _missing(self) -> list[Output]:
-        return [output for output in self.split_job.outputs if self._found(output) is None]
-
-    def _found(self, output: Output) -> Document | None:
-        return outputs.shard_document(self.folder, output, self.shard)
+    def _found(self, output: Output, shard: int) -> Document | None:
+        return outputs.shard_document(self.folder, output, shard)
 
 
 class WriteManifest(SplitTask):
@@ -96,21 +102,22 @@ class WriteManifest(SplitTask):
         """The output that is finished here."""
         return self.split_job.output(self.format)
 
-    def requires(self) -> list[WriteShard]:
-        """Return a task per shard."""
+    def requires(self) -> list[WriteShards]:
+        """Return the tasks that write the shards."""
         job = self.split_job
         wanted = ",".join(f"{output.format}={output.digest}" for output in job.outputs)
         return [
-            WriteShard(
+            WriteShards(
                 out=self.out,
                 split=self.split,
                 digest=job.plan_digest,
-                shard=shard,
+                first=first,
+                stop=stop,
                 outputs=wanted,
                 on_bad_image=self.on_bad_image,
                 job=self.job,
             )
-            for shard in range(job.shards)
+            for first, stop in job.shard_groups()
         ]
 
     def mark(self) -> Path:

@@ -22,6 +22,7 @@ from pipeline.job import Job
 from pipeline.resolved import resolve
 from tasks.processes import die_with_command, report
 from tasks.roots import make_products
+from tasks.scheduler import re_enable
 
 _IDLE = "max_keep_alive_idle_duration"
 
@@ -41,6 +42,7 @@ def main() -> int:
     if scheduler:
         host, port = scheduler
         settings |= {"local_scheduler": False, "scheduler_host": host, "scheduler_port": int(port)}
+        re_enable((host, int(port)), job.out)
     result = luigi.build([make_products(job)], detailed_summary=True, **settings)
     sys.stderr.write(f"{result.summary_text}\n")
     return 0

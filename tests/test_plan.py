@@ -64,7 +64,7 @@ def rows_of(path: Path, shards: Sequence[int]) -> list[dict[str, object]]:
 def test_a_catalog_is_arranged_whatever_the_number_of_rows_that_are_held(
     tmp_path: Path, order: str, rows_at_once: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog, "ROWS", rows_at_once)
+    monkeypatch.setattr(plan, "_BUCKET", rows_at_once)
     rows = images(50)
     keys, groups = rows["key"].to_pylist(), rows["synset"].to_pylist()
     ordered = arranged(tmp_path, rows, order, 7)
@@ -93,7 +93,7 @@ def test_equal_catalogs_give_equal_bytes_however_they_lie_in_memory(
 ) -> None:
     rows, files = images(50), []
     for group, rows_at_once in ((3, 50), (50, 50), (7, 9)):
-        monkeypatch.setattr(catalog, "ROWS", rows_at_once)
+        monkeypatch.setattr(plan, "_BUCKET", rows_at_once)
         path = listed(tmp_path / "catalog", rows, group)
         tables = list(plan.arrange(path, len(rows), "hash", 3, tmp_path / "plan"))
         files.append(write(tmp_path / str(group), tables, 4).read_bytes())

@@ -14,7 +14,14 @@ from hypothesis import strategies as st
 
 from pipeline import sharding
 from pipeline.errors import UsageError
-from pipeline.sharding import SEED_LIMIT, boundaries, check_threads, permutation
+from pipeline.sharding import (
+    SEED_LIMIT,
+    boundaries,
+    check_threads,
+    hash_buckets,
+    permutation,
+    shards_at_once,
+)
 
 KEYS = (
     "n01440764/n01440764_18.JPEG",
@@ -227,3 +234,23 @@ def test_threads_that_do_not_divide_the_shards_are_refused_with_what_would_fit(
 def test_threads_that_would_leave_a_shard_empty_are_refused(shards: int) -> None:
     with pytest.raises(UsageError, match=f"--shards validation={shards}: a shard would be empty"):
         check_threads(shards, 4, 7, "validation")
+
+
+@pytest.mark.parametrize(
+    ("images", "shards", "at_once"),
+    [(1_281_167, 1_024, 3), (50_000, 128, 5), (10_000, 64, 2), (200, 48, 2), (200, 47, 1)],
+)
+def test_a_task_writes_few_shards_unless_they_are_small_and_many(
+    images: int, shards: int, at_once: int
+) -> None:
+    assert shards_at_once(images, shards) == at_once
+    assert shards_at_once(1000 * images, shards) == 1
+
+
+@given(text_keys, seeds, st.integers(1, 40))
+def test_buckets_follow_each_other_in_the_hash_order(
+    keys: list[str], seed: int, count: int
+) -> None:
+    numbers = hash_buckets(keys, seed, count)[permutation(keys, "hash", seed)].tolist()
+    assert numbers == sorted(numbers)
+    assert set(numbers) <= set(range(count))

@@ -25,6 +25,8 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import digests, storage
@@ -38,6 +40,7 @@ VERSION = 1  # other boxes from the same annotations, another version
 Kind = Literal["repaired", "dropped", "refused"]
 
 _MAX_ANNOTATION = 1 << 20
+_AT_ONCE = 1 << 14  # files that are handled at once
 _SUFFIX = ".xml"
 _NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 
@@ -63,7 +66,7 @@ class Boxes:
     """The boxes of an archive, and what became of the rest.
 
     Attributes:
-        files: (files,) names of the pictures that have a box, ``*.JPEG``, in C order.
+        files: (files,) names of the pictures that have a box, ``*.JPEG``, as string, in C order.
         offsets: (files + 1,) int64; the boxes of picture i are rows offsets[i] to offsets[i + 1].
         corners: (boxes, 4) float64, xmin, ymin, xmax, ymax, in 0..1.
         report: in C order of the member's name, then by object.
@@ -72,7 +75,7 @@ class Boxes:
         skipped_boxes: boxes that it left out of the other files.
     """
 
-    files: tuple[str, ...]
+    files: pa.StringArray
     offsets: NDArray[np.int64]
     corners: NDArray[np.float64]
     report: tuple[ReportRow, ...]
@@ -146,13 +149,18 @@ def collect(source: Path, *, class_filter: frozenset[str] | None = None) -> Boxe
     return gathering.boxes(source)
 
 
-def csv_bytes(boxes: Boxes) -> bytes:
-    """Return the content of bboxes.csv, whose format the module describes."""
-    text = io.BytesIO()  # it gives its content away without a copy
-    for file, (first, last) in zip(boxes.files, pairwise(boxes.offsets), strict=True):
-        for xmin, ymin, xmax, ymax in boxes.corners[first:last].tolist():
-            text.write(f"{file},{xmin:.4f},{ymin:.4f},{xmax:.4f},{ymax:.4f}\n".encode())
-    return text.getvalue()
+def csv_pieces(boxes: Boxes) -> Iterator[bytes]:
+    """Yield the content of bboxes.csv, whose format the module describes."""
+    for start in range(0, len(boxes.files), _AT_ONCE):
+        files = boxes.files[start : start + _AT_ONCE].to_pylist()
+        ends = pairwise(boxes.offsets[start : start + len(files) + 1])
+        yield "".join(
+            [
+                f"{file},{xmin:.4f},{ymin:.4f},{xmax:.4f},{ymax:.4f}\n"
+                for file, (first, last) in zip(files, ends, strict=True)
+                for xmin, ymin, xmax, ymax in boxes.corners[first:last].tolist()
+            ]
+        ).encode()
 
 
 def report_bytes(boxes: Boxes) -> bytes:
@@ -183,8 +191,9 @@ class _Gathering:
     def __init__(self, class_filter: frozenset[str] | None) -> None:
         self.report: list[ReportRow] = []
         self._filter = class_filter
-        self._files: list[str] = []  # of every annotation: its picture,
-        self._folders: list[str] = []  # its folder
+        self._files: list[str] = []  # of the last annotations: their pictures;
+        self._named: list[pa.StringArray] = []  # and of those before them
+        self._folders: list[str] = []  # of every annotation: its folder
         self._counts = array("q")  # and how many of its boxes are written
         self._corners = array("d")
         self._skipped_files = 0
@@ -195,6 +204,8 @@ class _Gathering:
         folder, _, file = member.rpartition("/")
         stem = file.removesuffix(_SUFFIX)
         self._files.append(f"{stem}.JPEG")
+        if len(self._files) == _AT_ONCE:
+            self._pack()
         self._folders.append(sys.intern(folder))
         self._counts.append(0)
         if not stem or not stem.isprintable() or any(each in stem for each in ',"'):
@@ -207,18 +218,17 @@ class _Gathering:
 
     def boxes(self, source: Path) -> Boxes:
         """Return everything, sorted."""
-        files = self._files
-        by_name = sorted(range(len(files)), key=files.__getitem__)
-        for one, other in pairwise(by_name):
-            if files[one] == files[other]:
-                raise self._twice(source, one, other)
-        every = np.array(self._counts, np.int64)
-        order = np.array([at for at in by_name if self._counts[at]], np.int64)
+        self._pack()
+        files = pa.chunked_array(self._named, pa.string()).combine_chunks()
+        by_name = pc.sort_indices(files).to_numpy().astype(np.int64)
+        self._check_unique(source, files, by_name)
+        every = np.frombuffer(self._counts, np.int64)
+        order = by_name[every[by_name] > 0]
         starts, counts = (np.cumsum(every) - every)[order], every[order]
         offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         rows = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], counts)
         return Boxes(
-            files=tuple([files[at] for at in order]),
+            files=files.take(pa.array(order)),
             offsets=offsets,
             corners=np.frombuffer(self._corners).reshape(-1, 4)[rows],
             report=tuple(sorted(self.report, key=lambda row: (row.file, row.object or 0))),
@@ -227,15 +237,25 @@ class _Gathering:
             skipped_boxes=self._skipped_boxes,
         )
 
-    def _twice(self, source: Path, one: int, other: int) -> ArchiveRefused:
-        return ArchiveRefused(
-            "a picture is annotated twice",
-            file=str(source),
-            place=f"in {self._folders[one]} and in {self._folders[other]}",
-            expected="one annotation of every picture",
-            found=f"two of {self._files[one]}",
-            remedy="remove one of them, or download the archive again",
-        )
+    def _pack(self) -> None:
+        self._named.append(pa.array(self._files, pa.string()))
+        self._files = []
+
+    def _check_unique(
+        self, source: Path, files: pa.StringArray, by_name: NDArray[np.int64]
+    ) -> None:
+        ordered = files.take(pa.array(by_name))
+        place = pc.index(pc.equal(ordered[1:], ordered[:-1]), True).as_py()
+        if place >= 0:
+            one, other = by_name[place : place + 2]
+            raise ArchiveRefused(
+                "a picture is annotated twice",
+                file=str(source),
+                place=f"in {self._folders[one]} and in {self._folders[other]}",
+                expected="one annotation of every picture",
+                found=f"two of {ordered[place].as_py()}",
+                remedy="remove one of them, or download the archive again",
+            )
 
     def _write(self, member: str, label: str, annotation: Annotation) -> int:
         """Append the boxes that stay; return how many."""

@@ -6,6 +6,7 @@ them is the name. So all lines are read at once, as columns of digits.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,9 @@ class BoxTable:
             one after another. And the number of boxes whose picture is not among `names`.
         """
         wanted = names if isinstance(names, pa.Array) else pa.array(names, pa.string())
-        places = pc.fill_null(pc.index_in(wanted, self.files), -1).to_numpy()
+        near = self._between(wanted)
+        places = pc.fill_null(pc.index_in(wanted, self.files[near]), -1 - near.start).to_numpy()
+        places = places + near.start
         first = self.offsets
         counts = np.diff(first, append=first[-1:])  # -1, where nothing is found, is the empty last
         found = counts[places]
@@ -69,6 +72,17 @@ class BoxTable:
         )
         counts[places] = 0
         return lists, int(counts.sum())
+
+    def _between(self, names: pa.StringArray) -> slice:
+        """Return where all pictures of these names are: to look among few takes little memory."""
+        extremes = pc.min_max(names)
+        low, high = (extremes[side].as_py() or "" for side in ("min", "max"))
+        start = bisect_left(self.files, low.encode(), key=_encoded)
+        return slice(start, bisect_right(self.files, high.encode(), key=_encoded))
+
+
+def _encoded(name: pa.StringScalar) -> bytes:
+    return str(name.as_py()).encode()
 
 
 def read(path: Path) -> BoxTable:

@@ -110,7 +110,12 @@ def build_catalog(
     origin = origin or split.archive
     found: Counter[str] = Counter()
     for rows in _in_groups(_wanted(parts, split, expected, classes, origin)):
-        found.update(rows["synset"].to_pylist())
+        found.update(
+            {
+                each["values"].as_py(): each["counts"].as_py()
+                for each in rows["synset"].value_counts()
+            }
+        )
         yield _labelled(rows, table, boxes)
     _check_counts(found, split, expected, origin)
 
@@ -203,17 +208,17 @@ def _check_unique(keys: pa.ChunkedArray, origin: str) -> None:
 
 
 def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxTable | None) -> pa.Table:
-    synsets = rows["synset"].to_pylist()
-    classes = [table.index.get(wnid, -1) for wnid in synsets]
+    classes = pc.fill_null(pc.index_in(rows["synset"], pa.array(table.wnids, pa.string())), -1)
+    words = pa.array([*table.words, ""], pa.string())
     names = pc.replace_substring_regex(rows["key"], r"^.*/", "").combine_chunks()
     columns = {
         "key": rows["key"],
         "source": rows["source"],
         "offset": rows["offset"],
         "length": rows["length"],
-        "class_index": pa.array(classes, pa.int32()),
+        "class_index": classes,
         "synset": rows["synset"],
-        "text": pa.array([table.words[place] if place >= 0 else "" for place in classes]),
+        "text": words.take(pc.if_else(pc.less(classes, 0), len(table.words), classes)),
         "boxes": boxes.lookup(names)[0] if boxes else pa.array([[]] * rows.num_rows, _BOXES),
     }
     encoded = {

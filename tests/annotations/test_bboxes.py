@@ -19,7 +19,7 @@ from pipeline.annotations.bboxes import (
     Boxes,
     closing_lines,
     collect,
-    csv_bytes,
+    csv_pieces,
     folder_digest,
     read_annotations,
     report_bytes,
@@ -55,6 +55,10 @@ def tar_of(files: dict[str, bytes], kinds: dict[str, bytes] | None = None) -> by
             info.size = len(content)
             tar.addfile(info, io.BytesIO(content))
     return target.getvalue()
+
+
+def csv_bytes(boxes: Boxes) -> bytes:
+    return b"".join(csv_pieces(boxes))
 
 
 def gathered(
@@ -211,7 +215,7 @@ def test_a_filter_keeps_a_box_of_a_class_that_is_not_in_it(tmp_path: Path) -> No
 def test_the_order_is_that_of_the_files_and_within_one_that_of_its_xml(tmp_path: Path) -> None:
     one, two = xml(box(9, 9, 10, 10), box(1, 1, 2, 2)), xml(box(5, 5, 6, 6))
     boxes = gathered(tmp_path, {"z/a.xml": one, "a/b.xml": two, "m/a-.xml": two, "m/ä.xml": two})
-    assert boxes.files == ("a-.JPEG", "a.JPEG", "b.JPEG", "ä.JPEG")
+    assert boxes.files.to_pylist() == ["a-.JPEG", "a.JPEG", "b.JPEG", "ä.JPEG"]
     assert boxes.offsets.tolist() == [0, 1, 3, 4, 5]
     assert boxes.corners[:, 0].tolist() == [0.05, 0.09, 0.01, 0.05, 0.05]
     assert (str(boxes.offsets.dtype), str(boxes.corners.dtype)) == ("int64", "float64")
@@ -318,7 +322,7 @@ def test_a_link_to_a_flat_folder_bears_the_class(tmp_path: Path) -> None:
     link = tmp_path / A
     link.symlink_to(real)
     boxes = collect(link, class_filter=frozenset({A}))
-    assert (boxes.files, boxes.report[0].file) == (("a.JPEG",), f"{A}/b.xml")
+    assert (boxes.files.to_pylist(), boxes.report[0].file) == (["a.JPEG"], f"{A}/b.xml")
 
 
 def test_links_to_annotations_and_to_their_folders_are_followed(tmp_path: Path) -> None:
@@ -328,7 +332,7 @@ def test_links_to_annotations_and_to_their_folders_are_followed(tmp_path: Path) 
     folder = unpacked(tmp_path / "tree", {f"{C}/c.xml": xml(box(5, 5, 6, 6)), f"{A}/x.xml": xml()})
     (folder / A / "a.xml").symlink_to(real / "a.xml")
     (folder / B).symlink_to(real / "b")
-    assert collect(folder).files == ("a.JPEG", "b.JPEG", "c.JPEG")
+    assert collect(folder).files.to_pylist() == ["a.JPEG", "b.JPEG", "c.JPEG"]
 
 
 def test_what_is_hidden_or_left_behind_by_desktops_is_passed_over_in_a_folder(
@@ -460,7 +464,7 @@ def test_the_filter_takes_one_box_out_of_the_mini_set(mini: Path) -> None:
 def test_the_validation_boxes_of_the_mini_set_are_read_alike(mini: Path) -> None:
     boxes = collect(mini / "ILSVRC2012_bbox_val_v3.tgz")
     assert boxes.xml_files == len(boxes.files) == 49
-    assert boxes.files[0].startswith("ILSVRC2012_val_")
+    assert boxes.files[0].as_py().startswith("ILSVRC2012_val_")
 
 
 def test_the_published_samples_give_a_box_an_object(mini: Path, tmp_path: Path) -> None:
@@ -468,7 +472,9 @@ def test_the_published_samples_give_a_box_an_object(mini: Path, tmp_path: Path) 
     boxes = gathered(tmp_path, {f"x/{path.name}": path.read_bytes() for path in samples})
     objects = {f"{path.stem}.JPEG": path.read_text().count("<object>") for path in samples}
     counts = np.diff(boxes.offsets).tolist()
-    assert dict(zip(boxes.files, counts, strict=True)) == {k: n for k, n in objects.items() if n}
+    assert dict(zip(boxes.files.to_pylist(), counts, strict=True)) == {
+        k: n for k, n in objects.items() if n
+    }
     assert boxes.report == ()
 
 

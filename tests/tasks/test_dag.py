@@ -27,7 +27,7 @@ from tasks import (
     SetCurrent,
     VerifyArchives,
     WriteManifest,
-    WriteShard,
+    WriteShards,
 )
 from tasks.datasets import last_tasks
 from tasks.roots import DatasetRoot, make_products
@@ -154,8 +154,9 @@ def test_a_leaf_requires_a_fixed_number_of_tasks(sample: RawSet, out: Path) -> N
     for manifest in (task.requires() for task in tasks if isinstance(task, SetCurrent)):
         assert isinstance(manifest, WriteManifest)
         leaves = manifest.requires()
-        assert len(leaves) == manifest.split_job.shards
-        assert all(isinstance(leaf, WriteShard) and len(leaf.requires()) == 3 for leaf in leaves)
+        assert all(isinstance(leaf, WriteShards) and len(leaf.requires()) == 3 for leaf in leaves)
+        written = [shard for leaf in leaves for shard in range(leaf.first, leaf.stop)]
+        assert written == list(range(manifest.split_job.shards))
     trees = [task for task in tasks if isinstance(task, ExtractTree)]
     assert [tree.split for tree in trees] == ["train", "validation"]
     groups = [group for tree in trees for group in tree.requires()]
