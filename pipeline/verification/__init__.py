@@ -1,0 +1,1 @@
+"""Reads back what was written, and says everything that is not as it was."""

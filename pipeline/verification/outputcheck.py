@@ -1,0 +1,178 @@
+"""Reads finished outputs back and says everything that is not as it was written.
+
+`findings.Layer` lists the layers of checks, outermost first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import manifest, paths, status, storage
+from pipeline.errors import ArchiveMissing, OutputDamaged
+from pipeline.job import FORMATS
+from pipeline.manifest import Document
+from pipeline.paths import ShardName
+from pipeline.verification.findings import Finding, Layer, check_file, damage
+from pipeline.verification.shardcheck import ShardCheck, ShardToCheck
+from pipeline.verification.statecheck import load
+
+_UNFINISHED = "run the shardmill command again: it goes on where it was"
+_OF_MANIFEST = ("counts", "digests", "files", "inputs", "left_out", "parameters", "repairs")
+
+
+@dataclass(frozen=True)
+class FinishedOutput:
+    """An output with a manifest that is as it was written."""
+
+    out: Path
+    folder: Path
+    document: Document
+
+    @property
+    def shards(self) -> int:
+        """How many shards it has."""
+        return len(self.document["shards"])
+
+    @property
+    def plan(self) -> Path:
+        """Where its plan lies, if that was kept."""
+        return paths.plan(self.out, self.document["split"], self.document["digests"]["plan"])
+
+    @property
+    def plan_mark(self) -> Path:
+        """Where the mark of its plan lies."""
+        return paths.plan_mark(self.out, self.document["split"], self.document["digests"]["plan"])
+
+
+def output_folders(out: Path) -> list[Path]:
+    """Return the folders of all outputs, finished or not, and those that `current` points to."""
+    found = []
+    for shard_format in FORMATS:
+        for split in storage.folders(out / shard_format, links=True):
+            digests = set(storage.folders(paths.outputs(out, shard_format, split)))
+            pointed = storage.pointed(paths.current(out, shard_format, split))
+            digests = {name for name in digests if paths.is_digest(name)}
+            wanted = digests | ({pointed} if pointed is not None else set())
+            found += [paths.output(out, shard_format, split, name) for name in sorted(wanted)]
+    return found
+
+
+def is_abandoned(folder: Path, wanted: Collection[Path]) -> bool:
+    """Whether an output is unfinished and nobody asks for it: `current` has another, whole."""
+    split, shard_format = folder.parent.name, folder.parent.parent.name
+    pointed = storage.pointed(paths.current(folder.parents[2], shard_format, split))
+    current = folder.parent / (pointed or folder.name)
+    return (
+        folder not in wanted
+        and storage.stat(paths.manifest(folder)) is None
+        and current != folder
+        and storage.stat(paths.manifest(current)) is not None
+    )
+
+
+def open_output(out: Path, folder: Path) -> FinishedOutput | Finding:
+    """Read the manifest of an output, or say what is wrong with it."""
+    path = paths.manifest(folder)
+    if storage.stat(path) is None:
+        what = "the output is not finished: it has no manifest"
+        error = OutputDamaged(what, file=str(folder), remedy=_UNFINISHED)
+        return Finding(Layer.FINISHED, path, error, removable=False)
+    document = load(path, "shards", "split", *_OF_MANIFEST)
+    if isinstance(document, Finding):
+        return document
+    found = f"{document['split']} {document['digests'].get('output')}"
+    expected = f"{folder.parent.name} {folder.name}"
+    if found != expected:
+        what = "the manifest is of another output"
+        return damage(Layer.OWN_HASH, path, what, None, expected, found)
+    return FinishedOutput(out, folder, document)
+
+
+def check_sources(output: FinishedOutput, raw: Path) -> None:
+    """Check that there is something to compare the pictures with.
+
+    Raises:
+        ArchiveMissing: one is not.
+    """
+    images = output.document["inputs"][0]
+    if "folder" in images:
+        path, what = raw / images["folder"], "the tree that it was made from"
+        there = not storage.is_empty(path)
+    else:
+        path, what = raw / images["file"], f"the archive of MD5 {images['md5']}"
+        there = storage.stat(path) is not None
+    if not there:
+        raise ArchiveMissing(
+            "what to compare with is not there",
+            file=str(path),
+            expected=what,
+            remedy="name the folder that holds it with --against",
+        )
+
+
+def check_facts(output: FinishedOutput) -> list[Finding]:
+    """Check the file of the facts, on which the checks of the records rely."""
+    path = paths.facts(output.folder)
+    for entry in manifest.files_of(output.document):
+        if entry.file == path.name:
+            return check_file(output.folder, entry)
+    return [damage(Layer.WHOLE, paths.manifest(output.folder), f"it does not name {path.name}")]
+
+
+def shards_to_check(
+    output: FinishedOutput, raw: Path | None, untrusted: Collection[Path]
+) -> Iterator[ShardToCheck]:
+    """Yield what is to be known of each shard, in order.
+
+    Args:
+        output: where they belong.
+        raw: folder of the archives or tree, to compare each picture with its source; or None.
+        untrusted: files that were found damaged: facts and plan among them are not believed.
+    """
+    document = output.document
+    table = paths.facts(output.folder)
+    lost = output.plan in untrusted or output.plan_mark in untrusted
+    planned = not lost and storage.stat(output.plan) is not None
+    entries = {entry.file: entry for entry in manifest.files_of(document)}
+    left_out = frozenset(image["key"] for image in document["left_out"])
+    repairs = tuple(document["repairs"])
+    for index, shard in enumerate(document["shards"]):
+        name = ShardName(document["split"], index, output.shards)
+        files = paths.tfrecord_shard(output.folder, name), paths.tfrecord_index(output.folder, name)
+        named = [entries.get(str(path.relative_to(output.folder))) for path in files]
+        yield ShardToCheck(
+            out=output.out,
+            folder=output.folder,
+            name=name,
+            records=shard["records"],
+            entries=tuple(entry for entry in named if entry is not None),
+            facts=None if table in untrusted else table,
+            plan=output.plan if planned else None,
+            repairs=repairs,
+            left_out=left_out,
+            label_offset=document["parameters"]["label_offset"],
+            raw=raw,
+        )
+
+
+def marked_shards(out: Path, digest: str) -> list[int]:
+    """Return the numbers of the shards of an output that have a mark."""
+    return sorted(status.published_shards(out, digest))
+
+
+def check_whole(output: FinishedOutput, checks: list[ShardCheck]) -> list[Finding]:
+    """Check what only all shards together show: every image exactly once."""
+    keys = [key for check in checks for key in check.keys]
+    left_out = [image["key"] for image in output.document["left_out"]]
+    counts = output.document["counts"]
+    expected = f"{counts['images']} different images, {counts['left_out']} of them left out"
+    found = f"{len(set(keys) | set(left_out))} different, {len(keys)} records, {len(left_out)} out"
+    right = (
+        len(keys) == counts["records"]
+        and len(left_out) == counts["left_out"]
+        and len(set(keys) | set(left_out)) == len(keys) + len(left_out) == counts["images"]
+    )
+    path, what = paths.manifest(output.folder), "not every image exactly once"
+    return [] if right else [damage(Layer.WHOLE, path, what, None, expected, found)]

@@ -1,0 +1,166 @@
+"""Reads back what has a path without a digest: bboxes.csv, lists, trees of class folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline import extraction, manifest, paths, storage
+from pipeline.errors import OutputDamaged, ShardmillError
+from pipeline.job import Job
+from pipeline.manifest import Document, FileEntry
+from pipeline.verification.findings import Finding, Layer, check_file, damage, of_error
+from pipeline.verification.statecheck import load, load_table
+
+_FOREIGN = "move it away: a training script would take it for one of the set"
+_UNFINISHED = "run the shardmill command again: it goes on where it was"
+_REPLACED = "run the shardmill command again: it makes what the mark is of anew, in its place"
+_NOT_OURS = "bring back what was there: it may be the only one, so the program removes none"
+
+
+@dataclass(frozen=True)
+class FinishedProduct:
+    """A product with a mark that is as it was written.
+
+    Attributes:
+        out: the output folder.
+        name: of the product.
+        document: the mark.
+        copied: whether the pictures of a tree are copies, which can be made again.
+    """
+
+    out: Path
+    name: str
+    document: Document
+    copied: bool
+
+    @property
+    def groups(self) -> int:
+        """How many groups of classes it has, if it is a tree; else 0."""
+        return int(self.document.get("groups", 0))
+
+    @property
+    def tree(self) -> Path:
+        """The folder of a tree."""
+        return paths.tree(self.out, self.document["folder"])
+
+    @property
+    def marks(self) -> Path:
+        """The folder of the marks and listings of a tree."""
+        return paths.tree_marks(self.out, self.document["digest"])
+
+
+@dataclass(frozen=True)
+class ProductCheck:
+    """What reading a product, or a group of classes of it, back has shown."""
+
+    files: int
+    bytes: int
+    findings: tuple[Finding, ...]
+
+
+def product_names(out: Path) -> list[str]:
+    """Return the names of all products that were begun."""
+    return [path.stem for path in storage.documents(paths.product_marks(out))]
+
+
+def open_product(out: Path, name: str, jobs: Iterable[Job]) -> FinishedProduct | Finding:
+    """Read the mark of a product, or say what is wrong with it.
+
+    Args:
+        out: the output folder.
+        name: of the product.
+        jobs: those that were started here: they tell how pictures came into a tree.
+    """
+    path = paths.product_mark(out, name)
+    document = load(path, "digest", "files", "finished")
+    if isinstance(document, Finding):
+        # Without a mark, what stands there would pass for somebody else's.
+        what, found = document.error.what, document.error.found
+        return damage(Layer.OWN_HASH, path, what, None, None, found, _REPLACED, removable=False)
+    if not document["finished"]:
+        error = OutputDamaged(f"{name} is not finished", file=str(path), remedy=_UNFINISHED)
+        return Finding(Layer.FINISHED, path, error, removable=False)
+    return FinishedProduct(out, name, document, _copied(name, jobs))
+
+
+def check_files(product: FinishedProduct) -> ProductCheck:
+    """Compare the files of a product with the hashes in its mark."""
+    entries = manifest.files_of(product.document)
+    findings = [finding for entry in entries for finding in check_file(product.out, entry)]
+    if product.groups:
+        findings += _strange_folders(product)
+    return ProductCheck(len(entries), sum(entry.bytes for entry in entries), tuple(findings))
+
+
+def check_group(product: FinishedProduct, index: int) -> ProductCheck:
+    """Compare the pictures of a group of classes with their hashes, and look for others."""
+    entries = _listing(product, index)
+    if isinstance(entries, Finding):
+        return ProductCheck(0, 0, (entries,))
+    findings = [finding for entry in entries for finding in _check_picture(product, entry)]
+    findings += _strange_files(product, entries)
+    return ProductCheck(len(entries), sum(entry.bytes for entry in entries), tuple(findings))
+
+
+def _copied(name: str, jobs: Iterable[Job]) -> bool:
+    """Whether every job that can have made a tree has copied its pictures.
+
+    Links share their bytes with somebody's own pictures, and what was moved is the only one.
+    """
+    split = name.partition("-")[2]
+    made = [job for job in jobs if job.wants("extract") and split in (job.splits or (split,))]
+    return bool(made) and all(job.transfer == "copy" for job in made)
+
+
+def _check_picture(product: FinishedProduct, entry: FileEntry) -> list[Finding]:
+    if product.copied:
+        return check_file(product.tree, entry)
+    found = check_file(product.tree, entry, _NOT_OURS)
+    return [replace(finding, removable=False) for finding in found]
+
+
+def _listing(product: FinishedProduct, index: int) -> list[FileEntry] | Finding:
+    """Return the pictures of a group, or what is wrong with its mark or listing."""
+    digest = product.document["digest"]
+    document = load(paths.group_mark(product.out, digest, index), "files")
+    if isinstance(document, Finding):
+        return document
+    for entry in manifest.files_of(document):
+        for finding in check_file(product.out, entry):
+            return finding
+    path = paths.group_listing(product.out, digest, index)
+    try:
+        table = load_table(path, extraction.LISTING_SCHEMA, lambda: extraction.read_listing(path))
+    except ShardmillError as error:
+        return of_error(Layer.TABLE, path, error)
+    return [FileEntry(row["file"], row["bytes"], row["xxh3_128"]) for row in table.to_pylist()]
+
+
+def _strange_folders(product: FinishedProduct) -> list[Finding]:
+    """Return the class folders of a tree that are none of its classes."""
+    classes = set()
+    for index in range(product.groups):
+        entries = _listing(product, index)
+        if isinstance(entries, Finding):
+            return []  # it cannot be told, and the listing is found damaged anyway
+        classes |= {entry.file.partition("/")[0] for entry in entries}
+    return [
+        _stranger(product.tree / name, "a class folder that was not made here")
+        for name in storage.folders(product.tree, links=True)
+        if name not in classes and not storage.is_clutter(name)
+    ]
+
+
+def _strange_files(product: FinishedProduct, entries: Iterable[FileEntry]) -> Iterator[Finding]:
+    known = {entry.file for entry in entries}
+    for folder in sorted({name.partition("/")[0] for name in known}):
+        for name in sorted(storage.sizes(product.tree / folder)):
+            if f"{folder}/{name}" not in known and not storage.is_clutter(name):
+                path = product.tree / folder / name
+                yield _stranger(path, "a file that was not written here")
+
+
+def _stranger(path: Path, what: str) -> Finding:
+    return damage(Layer.STRANGER, path, what, remedy=_FOREIGN, removable=False)

@@ -1,0 +1,132 @@
+"""One reading of everything that an output folder holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from pipeline import paths, storage
+from pipeline.errors import UsageError
+from pipeline.job import Job
+from pipeline.verification import outputcheck, productcheck, shardcheck, statecheck
+from pipeline.verification.findings import Finding
+from pipeline.verification.outputcheck import FinishedOutput
+from pipeline.verification.productcheck import FinishedProduct
+
+Check = TypeVar("Check")
+
+
+class Runner(Protocol):
+    """Runs checks, each by itself, in whatever process."""
+
+    def __call__(self, name: str, checks: Sequence[Callable[[], Check]]) -> Iterable[Check]:
+        """Return the results in order; `name` says what is checked."""
+
+
+def one_by_one(name: str, checks: Sequence[Callable[[], Check]]) -> Iterable[Check]:  # noqa: ARG001
+    """Run checks in this process."""
+    return (check() for check in checks)
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Reads the folders of an output folder back.
+
+    Attributes:
+        out: the output folder.
+        jobs: those that were started there.
+        raw: folder of the archives or tree, to compare each picture with its source; or None.
+        run: runs the checks of shards and of groups of classes.
+        tell: told in a line what was read.
+    """
+
+    out: Path
+    jobs: Collection[Job] = ()
+    raw: Path | None = None
+    run: Runner = one_by_one
+    tell: Callable[[str, int], None] = lambda _what, _size: None
+
+    def findings(self, outputs: Iterable[Path]) -> Iterator[Finding]:
+        """Yield what is not as it was written.
+
+        Args:
+            outputs: folders of outputs to look at; see `outputcheck.output_folders`.
+
+        Raises:
+            ArchiveMissing: there is nothing to compare with.
+            UsageError: there is no plan to compare by.
+        """
+        names = productcheck.product_names(self.out)
+        products = [productcheck.open_product(self.out, name, self.jobs) for name in names]
+        finished = [product for product in products if isinstance(product, FinishedProduct)]
+        trees = {product.marks for product in finished if product.groups}
+        state = statecheck.check_state(self.out, trees)
+        yield from state
+        for folder in outputs:
+            yield from self._output(folder, {finding.path for finding in state})
+        for product in products:
+            if isinstance(product, Finding):
+                yield product
+            else:
+                yield from self._product(product)
+
+    def _output(self, folder: Path, damaged: set[Path]) -> Iterator[Finding]:
+        output = outputcheck.open_output(self.out, folder)
+        if isinstance(output, Finding):
+            yield output
+            yield from self._marked(folder)
+            return
+        if self.raw is not None:
+            outputcheck.check_sources(output, self.raw)
+        if self.raw is not None and storage.stat(output.plan) is None:
+            raise UsageError(
+                "without its plan an output cannot be compared with its sources",
+                file=str(output.plan),
+                remedy="remove a shard and run the shardmill command again: the plan is made anew",
+            )
+        of_facts = outputcheck.check_facts(output)
+        yield from of_facts
+        yield from self._shards(output, damaged | {finding.path for finding in of_facts})
+
+    def _shards(self, output: FinishedOutput, damaged: set[Path]) -> Iterator[Finding]:
+        shards = outputcheck.shards_to_check(output, self.raw, damaged)
+        checks = [partial(shardcheck.check_shard, shard) for shard in shards]
+        results, found = [], False
+        for result in self.run(output.folder.parent.name, checks):
+            results.append(result)
+            found = found or bool(result.findings)
+            yield from result.findings
+        if not found and paths.facts(output.folder) not in damaged:
+            yield from outputcheck.check_whole(output, results)
+        records = sum(result.records for result in results)
+        compared = sum(result.compared for result in results)
+        planned = storage.stat(output.plan) is not None
+        self.tell(
+            f"{output.folder}: {output.shards:,} shards, {records:,} records"
+            + (f", {compared:,} compared with their sources" if self.raw else "")
+            + ("" if planned else ", labels not checked: the plan is gone"),
+            sum(result.bytes for result in results),
+        )
+
+    def _marked(self, folder: Path) -> Iterator[Finding]:
+        """Check the shards of an output without a manifest as far as their marks tell."""
+        digest = folder.name
+        marked = outputcheck.marked_shards(self.out, digest)
+        checks = [partial(shardcheck.check_marked, self.out, digest, index) for index in marked]
+        for result in self.run(folder.parent.name, checks):
+            yield from result.findings
+
+    def _product(self, product: FinishedProduct) -> Iterator[Finding]:
+        checks = [
+            partial(productcheck.check_files, product),
+            *(partial(productcheck.check_group, product, i) for i in range(product.groups)),
+        ]
+        results = []
+        for result in self.run(product.name, checks):
+            results.append(result)
+            yield from result.findings
+        files = sum(result.files for result in results)
+        self.tell(f"{product.name}: {files:,} files", sum(result.bytes for result in results))

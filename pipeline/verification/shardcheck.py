@@ -1,0 +1,167 @@
+"""Reads one shard back: its files, its records, its mark and its part of the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from pipeline import catalog, facts, manifest, paths, plan, storage
+from pipeline.errors import ShardmillError
+from pipeline.manifest import FileEntry
+from pipeline.paths import ShardName
+from pipeline.verification.findings import Finding, Layer, check_file, damage, few, of_error
+from pipeline.verification.recordcheck import Expected, RecordChecker, Row
+from pipeline.verification.statecheck import load, load_table
+
+
+@dataclass(frozen=True)
+class ShardToCheck:
+    """All that a process needs to check one shard: a manifest of 600 KB is not sent each time.
+
+    Attributes:
+        out: the output folder.
+        folder: of the output it belongs to.
+        name: which shard.
+        records: how many the manifest says it has.
+        entries: what the manifest says of the shard and of its index.
+        facts: the facts of the output; None: not to be trusted.
+        plan: the plan; None: gone, or not to be trusted.
+        repairs: of the manifest.
+        left_out: keys of images that are in the plan and in no shard.
+        label_offset: added to class indexes.
+        raw: folder of the archives or tree, to compare each picture with its source; or None.
+    """
+
+    out: Path
+    folder: Path
+    name: ShardName
+    records: int
+    entries: tuple[FileEntry, ...]
+    facts: Path | None
+    plan: Path | None
+    repairs: tuple[Mapping[str, Any], ...]
+    left_out: frozenset[str]
+    label_offset: int
+    raw: Path | None
+
+
+@dataclass(frozen=True)
+class ShardCheck:
+    """What reading one shard back has shown; keys are those of the facts."""
+
+    records: int
+    bytes: int
+    compared: int
+    keys: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def check_shard(shard: ShardToCheck) -> ShardCheck:
+    """Read one shard back and compare it with all that is known of it."""
+    file = paths.tfrecord_shard(shard.folder, shard.name)
+    index = paths.tfrecord_index(shard.folder, shard.name)
+    findings = [finding for entry in shard.entries for finding in check_file(shard.folder, entry)]
+    if len(shard.entries) < len((file, index)):
+        what, manifest_file = "it does not name a shard and its index", paths.manifest(shard.folder)
+        findings.append(damage(Layer.WHOLE, manifest_file, what, None, shard.name.stem))
+    table = _facts(shard, findings)
+    rows = table.to_pylist() if table is not None else []
+    expected = Expected(
+        records=shard.records,
+        facts=rows,
+        plan=_planned(shard, findings) if rows else [],
+        repairs={mended["key"]: mended for mended in shard.repairs},
+        label_offset=shard.label_offset,
+    )
+    findings += _check_mark(shard, table)
+    checker = RecordChecker(expected, shard.raw if expected.plan else None)
+    if storage.stat(file) is not None:
+        try:
+            findings += few(checker.check(file, index))
+        except ShardmillError as error:
+            findings.append(of_error(Layer.RECORD_CRC, file, error))
+    size, keys = sum(entry.bytes for entry in shard.entries[:1]), tuple(checker.keys)
+    return ShardCheck(checker.records, size, checker.compared, keys, tuple(findings))
+
+
+def check_marked(out: Path, digest: str, index: int) -> ShardCheck:
+    """Compare the files of one shard with its mark alone: there is no manifest to believe."""
+    document = load(paths.shard_mark(out, digest, index), "files", "records")
+    if isinstance(document, Finding):
+        return ShardCheck(0, 0, 0, (), (document,))
+    entries = manifest.files_of(document)
+    there = [entry for entry in entries if storage.stat(out / entry.file) is not None]
+    findings = tuple(finding for entry in there for finding in check_file(out, entry))
+    size = sum(entry.bytes for entry in entries[:1])
+    return ShardCheck(document["records"], size, 0, (), findings)
+
+
+def _facts(shard: ShardToCheck, findings: list[Finding]) -> pa.Table | None:
+    """Return the facts of a shard, if they are to be trusted."""
+    path = shard.facts
+    if path is None:
+        return None
+    try:
+        return _facts_table(path, lambda: facts.read_shard(path, shard.name.index))
+    except ShardmillError as error:
+        findings.append(of_error(Layer.TABLE, path, error))
+        return None
+
+
+def _planned(shard: ShardToCheck, findings: list[Finding]) -> list[Row]:
+    """Return the rows of the plan whose images are in a shard, if they are to be trusted."""
+    path = shard.plan
+    if path is None:
+        return []
+    try:
+        read = lambda: plan.read_shard(path, shard.name.index)  # noqa: E731
+        rows = load_table(path, catalog.SCHEMA, read).to_pylist()
+    except ShardmillError as error:
+        findings.append(of_error(Layer.TABLE, path, error))
+        return []
+    return [row for row in rows if row["key"] not in shard.left_out]
+
+
+def _check_mark(shard: ShardToCheck, table: pa.Table | None) -> Iterator[Finding]:
+    """Compare the manifest and the facts with what was written when the shard was made."""
+    out, digest, index = shard.out, shard.folder.name, shard.name.index
+    path, sliced = paths.shard_mark(out, digest, index), paths.shard_facts(out, digest, index)
+    if storage.stat(path) is None:
+        return
+    document = load(path, "files", "records")
+    if isinstance(document, Finding):
+        yield document
+        return
+    marked = {out / entry.file: entry for entry in manifest.files_of(document)}
+    named = {shard.folder / entry.file: entry for entry in shard.entries}
+    for file, entry in named.items():
+        mark = marked.get(file)
+        if mark is None or (mark.bytes, mark.xxh3_128) != (entry.bytes, entry.xxh3_128):
+            what, wanted = "the manifest says otherwise than the mark of the shard", str(mark)
+            yield damage(Layer.MARK, file, what, None, wanted, str(entry))
+    if document["records"] != shard.records:
+        what = "the manifest says otherwise than the mark of the shard"
+        texts = (what, "records", str(document["records"]), str(shard.records))
+        yield damage(Layer.MARK, paths.manifest(shard.folder), *texts)
+    if sliced in marked and storage.stat(sliced) is not None:
+        broken = check_file(out, marked[sliced])
+        yield from broken or _check_slice(shard, sliced, table)
+
+
+def _check_slice(shard: ShardToCheck, sliced: Path, table: pa.Table | None) -> Iterator[Finding]:
+    try:
+        written = _facts_table(sliced, lambda: facts.read_slice(sliced))
+    except ShardmillError as error:
+        yield of_error(Layer.TABLE, sliced, error)
+        return
+    if shard.facts is not None and table is not None and not table.equals(written):
+        what, place = "the facts are not those of the shard", f"row group {shard.name.index}"
+        yield damage(Layer.MARK, shard.facts, what, place, f"the rows of {sliced}")
+
+
+def _facts_table(path: Path, read: Callable[[], pa.Table]) -> pa.Table:
+    return load_table(path, facts.SCHEMA, read, nullable=("repair",))

@@ -1,0 +1,124 @@
+"""Reads back what the program remembers under an output: marks, and the tables they name.
+
+Looked at are the records of jobs and of trees, and the marks of archives, labels, catalogs and
+plans with their files; the marks of shards belong to `outputcheck`, those of products and
+trees to `productcheck`. Deliberately not looked at: the logs, timings, counters and
+failure records of commands, which nothing relies on, and the lock, which is empty.
+
+What is absent is no damage: it is made again when it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline import manifest, paths, status, storage
+from pipeline.errors import OutputDamaged, ShardmillError
+from pipeline.job import Job
+from pipeline.manifest import Document
+from pipeline.verification.findings import REMEDY, Finding, Layer, check_file, damage, of_error
+
+
+def check_state(out: Path, apart: Collection[Path]) -> list[Finding]:
+    """Check every mark under an output with the files it names.
+
+    Args:
+        out: the output folder.
+        apart: folders of marks that somebody else checks.
+    """
+    # Those of shards have no end of files, and those of products say what is finished.
+    skipped = {paths.runs(out), paths.product_marks(out), paths.shard_marks(out, ""), *apart}
+    return [
+        finding
+        for folder in _below(paths.state(out), skipped)
+        for path in storage.documents(folder)
+        for finding in check_mark(out, path)
+    ]
+
+
+def check_mark(out: Path, path: Path) -> list[Finding]:
+    """Check a mark, and those of its files that are there."""
+    document = load(path, "files")
+    if isinstance(document, Finding):
+        return [document]
+    entries = manifest.files_of(document)
+    there = [entry for entry in entries if storage.stat(out / entry.file) is not None]
+    return [finding for entry in there for finding in check_file(out, entry)]
+
+
+def load(path: Path, *keys: str) -> Document | Finding:
+    """Return a mark or manifest that has these keys, or why that cannot be done."""
+    try:
+        document = manifest.load(path)
+    except ShardmillError as error:
+        return of_error(Layer.OWN_HASH, path, error)
+    lacking = [key for key in keys if key not in document]
+    if not lacking:
+        return document
+    wanted, found = f"one that has {', '.join(keys)}", f"no {', '.join(lacking)}"
+    what = "a document of another kind stands here"
+    return damage(Layer.OWN_HASH, path, what, None, wanted, found)
+
+
+def load_table(
+    path: Path,
+    schema: pa.Schema,
+    read: Callable[[], pa.Table | pa.RecordBatch],
+    nullable: Collection[str] = (),
+) -> pa.Table:
+    """Return a table whose every value can be read, without dictionaries.
+
+    Arrow trusts the offsets in its files: without a look at them a wrong one ends the process.
+
+    Args:
+        path: its file.
+        schema: its columns.
+        read: reads it.
+        nullable: columns that may hold nulls.
+
+    Raises:
+        OutputDamaged: it is not that.
+    """
+    try:
+        found = read()
+        found.validate(full=True)
+        table = found if isinstance(found, pa.Table) else pa.Table.from_batches([found])
+        table = table.cast(pa.schema([(field.name, _plain(field.type)) for field in schema]))
+        holes = [name for name in schema.names if name not in nullable and table[name].null_count]
+    except (pa.ArrowException, ValueError, LookupError, OSError) as error:
+        raise _no_table(path, str(error)) from error
+    if holes:
+        raise _no_table(path, f"nulls in {', '.join(holes)}")
+    return table
+
+
+def known_jobs(out: Path) -> list[Job]:
+    """Return the jobs that were started here, the last one last; none if a record is damaged."""
+    try:
+        return status.recorded_jobs(out)
+    except (OutputDamaged, LookupError):
+        return []
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _below(folder: Path, skipped: Collection[Path]) -> Iterator[Path]:
+    yield folder
+    for name in storage.folders(folder):
+        if folder / name not in skipped:
+            yield from _below(folder / name, skipped)
+
+
+def _no_table(path: Path, found: str) -> OutputDamaged:
+    return OutputDamaged(
+        "the table is not as it was written",
+        file=str(path),
+        expected="rows of the columns that were written",
+        found=found,
+        remedy=REMEDY,
+    )

@@ -1,0 +1,163 @@
+"""``shardmill verify --remove-damaged``: what goes, what stays, and the command that mends it."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+
+import click
+import pytest
+from support import RawSet, prepare, products, shardmill
+
+from pipeline import paths, storage
+from pipeline.job import Job
+from tasks import roots
+from tasks.cli.commandline import command_line
+from tasks.cli.imagenet import _job, imagenet
+
+
+@pytest.fixture(scope="module")
+def finished(small: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("finished") / "out"
+    assert prepare(small, out, "--extract").returncode == 0
+    return out
+
+
+@pytest.fixture
+def copied(finished: Path, out: Path) -> Path:
+    shutil.copytree(finished, out, symlinks=True)
+    return out
+
+
+def flip(path: Path) -> Path:
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + bytes([content[100] ^ 4]) + content[101:])
+    return path
+
+
+def test_damaged_files_are_named_and_removed_and_the_command_makes_them_again(
+    small: RawSet, finished: Path, copied: Path
+) -> None:
+    current = copied / "tfrecord/train/current"
+    damaged = [
+        flip(next(current.resolve().glob("train-00003-*"))),
+        flip(current.resolve() / "facts.parquet"),
+        flip(copied / "lists/train.lst"),
+        flip(min((copied / "train").glob("*/*.JPEG"))),
+    ]
+    run = shardmill("verify", copied, "--remove-damaged")
+    assert run.returncode == 1
+    for path in damaged:
+        assert str(path) in run.stderr
+        assert f"removed: {path}\n" in run.stdout
+        assert not path.exists()
+    assert run.stdout.count("removed: ") == len(damaged)
+    mending = run.stdout.splitlines()[-1].strip()
+    assert shardmill(*shlex.split(mending)[1:]).returncode == 0
+    assert products(copied) == products(finished)
+    assert shardmill("verify", copied, "--against", small.raw).returncode == 0
+
+
+def test_a_damaged_mark_of_a_product_stays_and_the_same_command_replaces_it(
+    small: RawSet, finished: Path, copied: Path
+) -> None:
+    mark = flip(paths.product_mark(copied, "tree-train"))
+    run = shardmill("verify", copied, "--remove-damaged")
+    assert run.returncode == 1
+    assert f"left alone: {mark}\n" in run.stdout
+    assert prepare(small, copied, "--extract").returncode == 0
+    assert products(copied) == products(finished)
+    assert shardmill("verify", copied).returncode == 0
+
+
+def test_nothing_is_removed_from_an_intact_output(copied: Path) -> None:
+    before = products(copied)
+    run = shardmill("verify", copied, "--remove-damaged")
+    assert run.returncode == 0
+    assert "removed: " not in run.stdout
+    assert products(copied) == before
+
+
+def test_nothing_is_removed_without_the_option(copied: Path) -> None:
+    damaged = flip(copied / "lists/train.lst")
+    assert shardmill("verify", copied).returncode == 1
+    assert damaged.exists()
+
+
+def test_nothing_is_removed_while_a_command_is_at_work(copied: Path) -> None:
+    damaged = flip(copied / "lists/train.lst")
+    with storage.shared_lock(paths.run_lock(copied)):
+        run = shardmill("verify", copied, "--remove-damaged")
+    assert run.returncode == 2
+    assert "at work" in run.stderr
+    assert damaged.exists()
+
+
+def test_pictures_that_were_moved_there_are_never_removed(
+    small: RawSet, tmp_path: Path, out: Path
+) -> None:
+    tree = tmp_path / "tree"
+    made = prepare(small, tree, "--split", "train", "--extract", "--until", "extract")
+    assert made.returncode == 0, made.stderr
+    shutil.rmtree(tree / ".shardmill")
+    moving = ("--transfer", "move", "--until", "extract", "--no-boxes", "--split", "train")
+    options = ("--config", small.config, "--out", out, *moving)
+    run = shardmill("imagenet", "--tree", tree, *options)
+    assert run.returncode == 0, run.stderr
+    damaged = flip(min((out / "train").glob("*/*.JPEG")))
+    run = shardmill("verify", out, "--remove-damaged")
+    assert run.returncode == 1
+    assert f"left alone: {damaged}\n" in run.stdout
+    assert damaged.exists()
+
+
+def test_a_shard_whose_source_has_changed_is_not_removed(
+    small: RawSet, copied: Path, tmp_path: Path
+) -> None:
+    raw = small.copy(tmp_path / "raw").raw
+    archive = raw / "ILSVRC2012_img_val.tar"
+    content = bytearray(archive.read_bytes())
+    content[2000] ^= 1  # in the first picture
+    archive.write_bytes(content)
+    before = products(copied)
+    run = shardmill("verify", copied, "--against", raw, "--remove-damaged")
+    assert run.returncode == 1
+    assert "is not its source" in run.stderr
+    assert products(copied) == before
+    assert archive.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"products": ("verify",)},
+        {"products": ("boxes",)},
+        {"products": ("boxes", "lists", "extract"), "transfer": "copy"},
+        {"products": ("boxes", "lists", "extract", "shards"), "replace": True},
+        {"products": ("lists", "shards"), "boxes": False},
+        {"splits": ("train", "validation"), "shards": (("train", 7), ("validation", 2))},
+        {"order": "inception", "inception_threads": 4, "label_offset": 0},
+        {"seed": 3, "on_bad_image": "skip", "skip_blacklisted": True, "extras": ("devkit",)},
+        {"raw": "", "tree": "/a tree/of pictures", "classes": "/chosen.txt"},
+        {"config": "/other.toml", "box_class_filter": True},
+    ],
+)
+def test_a_job_is_told_as_the_command_that_asks_for_it(options: dict[str, object]) -> None:
+    given: dict[str, object] = {"raw": "/raw", "out": "/out", "config": roots.default_config()}
+    job = Job(**(given | options))  # type: ignore[arg-type]
+    line = command_line(job)
+    assert line is not None
+    program, name, *words = shlex.split(line)
+    assert (program, name) == ("shardmill", "imagenet")
+    context = imagenet.make_context(name, words, resilient_parsing=False)
+    assert isinstance(context, click.Context)
+    run_options = {"workers", "scheduler_host", "no_overlap", "dry_run"}
+    asked = {key: value for key, value in context.params.items() if key not in run_options}
+    assert _job(asked) == job
+
+
+def test_a_job_that_only_luigi_can_do_is_told_as_no_command() -> None:
+    job = Job(raw="/raw", out="/out", config="", products=("extract",), boxes=False)
+    assert command_line(job) is None
