@@ -1,15 +1,20 @@
 # make demo    set up, draw a sample, run the whole job on it
 # make test    set up, run every test but the slow ones
-# make interop the real readers; make faults: kills; make bench: beside the peers, tar and scripts
+# make interop the real readers
+# make faults  kills, full disks, flipped bits:   make faults ROUNDS=100 FLIPS=1000 SEED=7
+# make fuzz    hostile input for every parser:    make fuzz CASES=10000
+# make bench   beside the peers, tar and scripts; make scale: a million images
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
-KILLS ?= 20
+ROUNDS ?= 12
+FLIPS ?= 1000
+CASES ?= 10000
 SEED ?= 0
 
-.PHONY: demo test lint interop faults bench setup clean
+.PHONY: demo test lint interop faults fuzz bench scale setup clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.run
@@ -62,12 +67,29 @@ interop: .venv-interop/.ready .venv-dali/.ready .venv-torchvision/.ready
 	.venv-interop/bin/python -m pytest tests/interop
 
 faults: $(VENV)/.test
-	SHARDMILL_KILLS=$(KILLS) SHARDMILL_SEED=$(SEED) $(BIN)/python -m pytest -s tests/faults
+	SHARDMILL_ROUNDS=$(ROUNDS) SHARDMILL_FLIPS=$(FLIPS) SHARDMILL_SEED=$(SEED) \
+		$(BIN)/python -m pytest -s tests/faults
+
+.venv-fuzz/.ready: tests/fuzz/requirements-atheris.txt pyproject.toml | system
+	$(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python -m pip --disable-pip-version-check install --quiet \
+		--no-binary pillow-simd --requirement $< --editable .
+	touch $@
+
+# First documents that are changed by what is known of their form, then by what of the code is run.
+fuzz: $(VENV)/.test .venv-fuzz/.ready
+	SHARDMILL_CASES=$(CASES) $(BIN)/python -m pytest tests/fuzz
+	@set -e; for name in $$(.venv-fuzz/bin/python tests/fuzz/atheris_main.py); do \
+		.venv-fuzz/bin/python tests/fuzz/atheris_main.py $$name -runs=$(CASES); done
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.classic
 
+scale: $(VENV)/.test
+	$(BIN)/python -m benchmarks.scale
+
 clean:
-	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-peers demo build dist
+	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-peers .venv-fuzz
+	rm -rf demo build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache

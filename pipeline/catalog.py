@@ -54,7 +54,9 @@ def read(path: Path) -> Iterator[pa.Table]:
     with storage.open_arrow(path) as file:
         catalog = pq.ParquetFile(file)
         for group in range(catalog.num_row_groups):
-            yield catalog.read_row_group(group, use_threads=False).cast(SCHEMA)
+            table = catalog.read_row_group(group, use_threads=False).cast(SCHEMA)
+            storage.check_table(table, SCHEMA)
+            yield table
 
 
 def read_words(path: Path) -> dict[str, pa.StringArray]:

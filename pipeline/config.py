@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,10 @@ from typing import Any
 
 from pipeline import paths, storage
 from pipeline.errors import ConfigError
-from pipeline.stricttoml import StrictToml
+from pipeline.stricttoml import StrictToml, shown_value
 
 LAYOUTS = ("class-tars", "flat")
+_FILE_NAME = re.compile(rb"[^/\x00-\x1f\x7f]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def load(path: Path) -> DatasetConfig:
         document = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise ConfigError("not UTF-8 text", file=str(path), place=str(error)) from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of tables and numbers beyond all measure, too
         raise ConfigError("not valid TOML", file=str(path), place=str(error)) from error
     return _Reader(path, text).dataset(document)
 
@@ -190,7 +192,8 @@ class _Reader(StrictToml):
         layout = value.get("layout", "none") if isinstance(value, dict) else None
         if layout is not None and layout not in LAYOUTS:
             expected = " or ".join(LAYOUTS)
-            raise self.error(f"[{where}] layout is unknown", where, "layout", expected, str(layout))
+            found = layout if isinstance(layout, str) else shown_value(layout)
+            raise self.error(f"[{where}] layout is unknown", where, "layout", expected, found)
         common = {"archive", "layout", "shards"}
         may = {"folder", "boxes"}
         if layout == "class-tars":
@@ -225,10 +228,12 @@ class _Reader(StrictToml):
     def pattern(self, table: dict[str, Any], where: str) -> str:
         text: str = self.value(table, where, "member", str)
         try:
-            groups = re.compile(text).groups
-        except re.error as error:
-            what = f"[{where}] member is no regular expression"
-            raise self.error(what, where, "member", "a pattern", f"{text!r}: {error}") from error
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")  # of what another Python will read otherwise
+                groups = re.compile(text).groups
+        except (re.error, OverflowError, RecursionError, Warning) as error:
+            what, found = f"[{where}] member is no regular expression", shown_value(text)
+            raise self.error(what, where, "member", "a pattern", f"{found}: {error}") from error
         if groups != 1:
             what = f"[{where}] member does not say where the image's number is"
             raise self.error(what, where, "member", "one group", f"{groups} groups")
@@ -260,7 +265,7 @@ class _Reader(StrictToml):
 
     def file_name(self, table: dict[str, Any], where: str, taken: set[str]) -> str:
         name: str = self.value(table, where, "file", str)
-        if not name or "/" in name or name in {".", ".."}:
+        if not _FILE_NAME.fullmatch(name.encode()) or name in {".", ".."}:
             what = f"[{where}] file is no file name"
             raise self.error(what, where, "file", "a name without folders", repr(name))
         if name in taken:

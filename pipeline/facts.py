@@ -81,7 +81,9 @@ def slice_bytes(table: pa.Table) -> bytes:
 def read_slice(path: Path) -> pa.Table:
     """Read one shard's facts as `slice_bytes` made them."""
     with storage.open_arrow(path) as file:
-        return pa.ipc.open_file(file).read_all().unify_dictionaries()
+        table = pa.ipc.open_file(file).read_all()
+        storage.check_table(table, SCHEMA)
+        return table.unify_dictionaries()
 
 
 def write(stream: BinaryIO, tables: Iterable[pa.Table]) -> None:

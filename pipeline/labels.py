@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,9 @@ from pathlib import Path
 
 from pipeline import digests, storage
 from pipeline.errors import ConfigError
+
+_COUNT = re.compile("[0-9]{1,18}")  # it fits an int64
+_SHOWN = 80
 
 
 @dataclass(frozen=True)
@@ -157,9 +161,10 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _count(path: Path, place: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit():
+    if not _COUNT.fullmatch(text):
+        expected, found = "a whole number", repr(text[:_SHOWN])
         raise ConfigError(
-            "not a count", file=str(path), place=place, expected="a whole number", found=repr(text)
+            "not a count", file=str(path), place=place, expected=expected, found=found
         )
     return int(text)
 

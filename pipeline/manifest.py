@@ -9,6 +9,7 @@ shard) and the manifest of a whole output.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from pipeline import digests, storage
 from pipeline.errors import OutputDamaged, ShardmillError
 
 _SELF = "self_xxh3_128"
+_PART = rb"(?!\.\.?(?:/|\Z))[^/\0]{1,255}"
+_BELOW = re.compile(rb"(?=.{1,1024}\Z)%b(?:/%b)*" % (_PART, _PART), re.DOTALL)
 
 Document = dict[str, Any]
 
@@ -78,6 +81,15 @@ def parse(content: bytes, path: Path) -> Document:
             found="changed or missing bytes",
             remedy=remedy,
         )
+    files = document.get("files", [])
+    if not isinstance(files, list) or not all(map(_is_entry, files)):
+        raise OutputDamaged(
+            "the manifest does not name its files",
+            file=str(path),
+            expected="a name, a size and a hash for each",
+            found="another form: this program did not write it",
+            remedy=remedy,
+        )
     found: Document = document
     return found
 
@@ -89,7 +101,8 @@ def load(path: Path) -> Document:
 
 def files_of(document: Mapping[str, Any]) -> list[FileEntry]:
     """Return the files a manifest names."""
-    return [FileEntry(f["file"], f["bytes"], f["xxh3_128"]) for f in document["files"]]
+    files = document.get("files", [])
+    return [FileEntry(f["file"], f["bytes"], f["xxh3_128"]) for f in files]
 
 
 def missing_files(entries: Iterable[FileEntry], base: Path) -> list[str]:
@@ -125,6 +138,15 @@ def load_checked(path: Path, base: Path) -> Document:
     return document
 
 
+def _is_entry(entry: object) -> bool:
+    """Whether this is what `FileEntry.to_json` gives, of a file below the manifest's base."""
+    if not isinstance(entry, dict):
+        return False
+    file, size, content = (entry.get(name) for name in ("file", "bytes", "xxh3_128"))
+    named = isinstance(file, str) and _BELOW.fullmatch(file.encode()) is not None
+    return named and type(size) is int and size >= 0 and isinstance(content, str)
+
+
 def load_complete(path: Path, base: Path) -> Document | None:
     """Return a manifest whose files are all there at their sizes; None if anything is amiss.
 
@@ -151,6 +173,7 @@ def _load_intact(path: Path) -> Document | None:
     if storage.stat(path) is None:
         return None
     try:
-        return load(path)
+        document = load(path)
     except ShardmillError:
         return None
+    return document if "files" in document else None

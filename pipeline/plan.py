@@ -87,6 +87,7 @@ def read_shard(path: Path, shard: int, expected: str | None = None) -> pa.Record
     """
     with storage.open_arrow(path) as file:
         rows = pa.ipc.open_file(file).get_batch(shard)
+        storage.check_table(rows, SCHEMA)
         found = _hash(rows) if expected is not None else None
     if found != expected:
         raise OutputDamaged(

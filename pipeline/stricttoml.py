@@ -14,6 +14,9 @@ from pipeline.errors import ConfigError
 
 _HEADER = re.compile(r"\s*\[([^\[\]]+)\]")
 _KEY = re.compile(r"([^#=]+)=")
+_PATH = re.compile(rb"(?=.{1,1024}\Z)/?[^/\0]{1,255}(/+[^/\0]{1,255})*", re.DOTALL)  # of a file
+_BITS = 63  # of a whole number, without its sign: TOML promises no more
+_SHOWN = 200
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class StrictToml:
         known = required.union(optional)
         if not isinstance(value, dict):
             parent, _, key = where.rpartition(".")
-            raise self.error(f"{shown} is no table", parent, key, f"[{where}]", repr(value))
+            raise self.error(f"{shown} is no table", parent, key, f"[{where}]", shown_value(value))
         for key in value:
             if key not in known:
                 raise self.unknown(key, where, known)
@@ -44,10 +47,11 @@ class StrictToml:
     def value(self, table: dict[str, Any], where: str, key: str, kind: type) -> Any:
         """Return the value of a key if it is of this kind: str, int or dict."""
         value = table[key]
-        if not isinstance(value, kind) or isinstance(value, bool):
+        long = isinstance(value, int) and value.bit_length() > _BITS
+        if not isinstance(value, kind) or isinstance(value, bool) or long:
             expected = {str: "a text", int: "a whole number", dict: "a table"}[kind]
             what = f"{f'[{where}] ' if where else ''}{key} is not {expected}"
-            raise self.error(what, where, key, expected, repr(value))
+            raise self.error(what, where, key, expected, shown_value(value))
         return value
 
     def positive(self, table: dict[str, Any], where: str, key: str) -> int:
@@ -61,7 +65,7 @@ class StrictToml:
         """Return the path of a file that is there, named relative to the document."""
         name: str = self.value(table, where, key, str)
         path = self.path.parent / name
-        if storage.stat(path) is None:
+        if not _PATH.fullmatch(name.encode()) or storage.stat(path) is None:
             what = f"[{where}] {key} names a file that is not there"
             raise self.error(what, where, key, "a file", str(path))
         return path
@@ -104,6 +108,14 @@ class StrictToml:
             if f"{wanted}.".startswith(f"{name}.") and len(name) > len(around):
                 around, place = name, f"line {number}"
         return place
+
+
+def shown_value(value: object) -> str:
+    """Return a value as a message shows it."""
+    try:
+        return repr(value)[:_SHOWN]
+    except ValueError:  # Python spells out no number of more than 4,300 digits
+        return "a number of thousands of digits"
 
 
 def _bare(name: str) -> str:

@@ -137,7 +137,11 @@ def test_the_shipped_configuration_is_well_formed() -> None:
         ('dataset = "fish"', "dataset = 5", "a text", "5"),
         ('table = "table.tsv"', 'table = "absent.tsv"', "a file", "absent.tsv"),
         ('file = "flat.tar"', 'file = "a/flat.tar"', "a name without folders", "'a/flat.tar'"),
+        ('table = "table.tsv"', r'table = "\u0000"', "a file", "\0"),
+        ('table = "table.tsv"', f'table = "{"x" * 256}"', "a file", "x" * 256),
         ('file = "flat.tar"', 'file = ""', "a name without folders", "''"),
+        ('file = "flat.tar"', r'file = "\u0000.tar"', "a name without folders", r"\x00"),
+        ('file = "flat.tar"', f'file = "{"x" * 256}"', "a name without folders", "xxx"),
         ('file = "flat.tar"', 'file = "train.tar"', "a file for each archive", "train.tar"),
         ('file = "extra.tgz"', 'file = "flat.tar"', "a file for each archive", "flat.tar"),
         ('md5 = "29b', 'md5 = "x9b', "32 hex digits", "x9b22e2961454d5413ddabcf34fc5622"),
@@ -148,9 +152,14 @@ def test_the_shipped_configuration_is_well_formed() -> None:
         ('layout = "flat"', 'layout = "folders"', "class-tars or flat", "folders"),
         ("shards = 2", "shards = 0", "1 or more", "0"),
         ("shards = 2", "shards = 2.0", "a whole number", "2.0"),
+        ("shards = 2", f"shards = {2**63}", "a whole number", str(2**63)),
+        ("shards = 2", f"shards = 0x{'f' * 4000}", "a whole number", "thousands of digits"),
         ("images = 5", "images = 0", "1 or more", "0"),
         (r"'(\d+)\.JPEG'", r"'\d+\.JPEG'", "one group", "0 groups"),
         (r"'(\d+)\.JPEG'", r"'(\d+'", "a pattern", r"'(\\d+'"),
+        (r"'(\d+)\.JPEG'", "'(a{4294967296})'", "a pattern", "too large"),
+        (r"'(\d+)\.JPEG'", "'([[a])'", "a pattern", "Possible nested set"),
+        (r"'(\d+)\.JPEG'", f"'{'(' * 2000}{')' * 2000}'", "a pattern", "recursion"),
         ('labels = "list.txt"', 'labels = "absent.txt"', "a file", "absent.txt"),
         ("images = 5", 'images = 5\ncounts = "counts.tsv"', "images and counts", "both"),
         (f"images = 5\n{BLACKLIST}", 'counts = "absent.tsv"\n', "a file", "absent.tsv"),
@@ -254,6 +263,11 @@ def test_the_line_is_found_however_the_key_is_written(path: Path, split: str) ->
 def test_what_is_no_toml_is_refused_with_its_place(path: Path) -> None:
     assert "line 3" in str(refused(path, 'dataset = "a"\n\nlabels = \n').place)
     assert "line 2" in str(refused(path, "[splits]\n[splits]\n").place)
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, "9" * 5000])
+def test_what_is_beyond_the_reader_of_toml_is_refused(path: Path, value: str) -> None:
+    assert refused(path, f"dataset = {value}\n").what == "not valid TOML"
 
 
 def test_what_is_no_text_is_refused(path: Path) -> None:

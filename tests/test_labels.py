@@ -136,6 +136,7 @@ class TestCounts:
             ("n01\t-1", "'-1'"),
             ("n01\t٣", "'٣'"),
             ("n01\t", "''"),
+            ("n01\t" + "9" * 5000, f"'{'9' * 80}'"),
         ],
     )
     def test_of_a_malformed_line_are_refused(
@@ -206,6 +207,7 @@ class TestNumbers:
             ("4", "1 to 3, once"),
             ("1", "1 to 3, once"),
             ("x", "whole number"),
+            ("9" * 5000, "whole number"),
         ],
     )
     def test_of_no_image_or_of_one_twice_are_refused_with_their_line(

@@ -70,6 +70,20 @@ class TestSeal:
         with pytest.raises(OutputDamaged):
             manifest.parse(content, Path("m"))
 
+    @pytest.mark.parametrize(
+        "change",
+        [{"file": name} for name in ("", ".", "../a", "a/..", "/a", "a\0", "a" * 256, None)]
+        + [{"bytes": size} for size in (-1, "1", None, True)]
+        + [{"xxh3_128": 1}],
+    )
+    def test_a_file_that_none_can_be_is_noticed(self, change: dict[str, object]) -> None:
+        entry = FileEntry("idx/..a", 1, "0" * 32).to_json()
+        content = manifest.serialise({"files": [entry]})
+        assert manifest.serialise(manifest.parse(content, Path("m"))) == content
+        content = manifest.serialise({"files": [entry | change]})
+        with pytest.raises(OutputDamaged, match="does not name its files"):
+            manifest.parse(content, Path("m"))
+
 
 class TestHashes:
     def test_of_a_file_and_of_its_bytes_are_equal(self, tmp_path: Path) -> None:
@@ -113,6 +127,12 @@ class TestDone:
             path.unlink(missing_ok=True)
         with pytest.raises(Vanished):
             manifest.load(path)
+
+    def test_is_not_a_manifest_that_says_nothing_of_files(self, tmp_path: Path) -> None:
+        path = tmp_path / "manifest"
+        storage.publish_bytes(path, manifest.serialise({"name": "a"}))
+        assert manifest.load_complete(path, tmp_path) is None
+        assert manifest.load_whole(path) is None
 
     def test_asks_for_one_listing_a_folder(
         self, tmp_path: Path, entries: list[FileEntry], monkeypatch: pytest.MonkeyPatch

@@ -130,7 +130,9 @@ class ArchiveIndex:
     def __getitem__(self, part: int) -> pa.Table:
         if self._last is None or self._last[0] != part:
             with self._open() as file:
-                self._last = part, file.read_row_group(part, use_threads=False)
+                table = file.read_row_group(part, use_threads=False)
+                storage.check_table(table, INDEX_SCHEMA)
+                self._last = part, table
         return self._last[1]
 
     @contextlib.contextmanager

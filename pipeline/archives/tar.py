@@ -267,6 +267,8 @@ def _extend(typeflag: int, payload: bytes, common: _Records, own: _Records) -> N
             if key.startswith(b"GNU.sparse."):
                 raise _sparse(payload[:100])
             if key in {b"path", b"size"}:
+                if typeflag == _PAX_GLOBAL and len(value) > BLOCK:  # or each block would cost more
+                    raise _Malformed("a name of all members is too long", "512 bytes", repr(key))
                 (common if typeflag == _PAX_GLOBAL else own)[key] = value
 
 

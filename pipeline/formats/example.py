@@ -49,6 +49,7 @@ _KINDS: Final = {
 _CHANNELS: Final = 3
 _COLORSPACE: Final = b"RGB"
 _FORMAT: Final = b"JPEG"
+_LEAST: Final = {"image/class/label": UNLABELLED, "image/height": 1, "image/width": 1}
 _BOX: Final = "image/object/bbox/"  # the lists under it have an element a box, all others one
 _MAX_MESSAGE: Final = (1 << 31) - 1  # bytes; protobuf parses no more
 
@@ -140,6 +141,9 @@ def parse_example(data: Buffer, *, file: str | None = None) -> ParsedExample:
     _check_value(wire, values, "image/colorspace", _COLORSPACE)
     _check_value(wire, values, "image/format", _FORMAT)
     _check_value(wire, values, _BOX + "label", label)
+    for key, least in _LEAST.items():
+        if values[key][0] < least:
+            raise wire.refused(key, f"at least {least}", str(values[key][0]))
     sides = (values[_BOX + side] for side in ("xmin", "ymin", "xmax", "ymax"))
     return ParsedExample(
         filename=_text(wire, values, "image/filename"),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _QUALITY = 100
 _MAX_PIXELS = 512 << 20
+# At most: a JPEG has a bit for a block of 64; deflate makes 1,032 bytes of one, of 8 pixels each.
+_PIXELS_OF_A_BYTE = {"JPEG": 8 * 64, "PNG": 1032 * 8}
 _MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
 _REMEDY = "get an intact copy of the file, or leave the image out with --on-bad-image skip"
 _UNDECODABLE = (
@@ -54,10 +56,10 @@ def repair(data: Buffer) -> bytes:
 
     Raises:
         BadImage: its header or its pixels are damaged, or it is larger than 512 Mi pixels or than
-            a JPEG can be.
+            a JPEG can be, or than so many bytes can hold.
     """
     header = read_header(data)
-    _refuse_oversized(header)
+    _refuse_oversized(header, len(data))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -93,12 +95,20 @@ def _installed(distribution: str) -> str | None:
         return None
 
 
-def _refuse_oversized(header: ImageHeader) -> None:
+def _refuse_oversized(header: ImageHeader, size: int) -> None:
     pixels = header.width * header.height
     if pixels > _MAX_PIXELS or max(header.width, header.height) > _MAX_SIDE:
         raise BadImage(
             "picture too large to encode anew",
             expected=f"at most {_MAX_PIXELS:,} pixels and {_MAX_SIDE:,} on a side",
+            found=f"{header.width} x {header.height}",
+            remedy=_REMEDY,
+        )
+    most = size * _PIXELS_OF_A_BYTE[header.format]
+    if pixels > most:  # the codec would allocate them all, and a JPEG's would then go on in gray
+        raise BadImage(
+            f"{header.format} of more pixels than its bytes can hold",
+            expected=f"at most {most:,} pixels in {size:,} bytes",
             found=f"{header.width} x {header.height}",
             remedy=_REMEDY,
         )

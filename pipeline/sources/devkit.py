@@ -6,42 +6,25 @@ the struct array ``synsets`` in ``data/meta.mat`` (MATLAB 5) has the WNID of eac
 children are no classes.
 """
 
-# ruff: noqa: PLC0415 - scipy is imported where it is used: few jobs read a devkit
-
 from __future__ import annotations
 
-import io
 import re
-import struct
-import zlib
+from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
-
-import numpy as np
+from typing import TypeGuard
 
 from pipeline.archives.compressed import read_members
 from pipeline.errors import ArchiveRefused, InputRefused
 from pipeline.labels import LabelTable
+from pipeline.sources import matlab
 
 _TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
 _META = "data/meta.mat"
 _LARGEST = 16 << 20  # bytes; they are 194,650 and 176,625
 _SHOWN = 80
 _ID = re.compile("[0-9]{1,9}")
-_DAMAGED = (  # what scipy raises of damaged bytes, beside its own MatReadError
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NameError,
-    NotImplementedError,
-    OSError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+_FIELDS = ("ILSVRC2012_ID", "WNID", "num_children")
 
 
 def read_labels(archive: Path, table: LabelTable) -> tuple[str, ...]:
@@ -123,28 +106,32 @@ def _read(archive: Path, wanted: tuple[str, ...]) -> dict[str, bytes]:
 
 def _read_classes(archive: Path, meta: bytes) -> dict[int, str]:
     """Return the WNID of each ILSVRC2012_ID that is a class."""
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
     try:
-        variables = loadmat(io.BytesIO(meta), squeeze_me=True, variable_names=["synsets"])
-        synsets = np.atleast_1d(variables["synsets"])
-        columns = [synsets[name] for name in ("ILSVRC2012_ID", "WNID", "num_children")]
-        rows = [
-            (int(number), str(wnid))
-            for number, wnid, children in zip(*columns, strict=True)
-            if int(children) == 0
-        ]
+        synsets = matlab.read_structs(meta, "synsets")
+        rows = list(_leaves(*(synsets.get(name, []) for name in _FIELDS)))
         if not rows or len(dict(rows)) < len(rows):
-            raise ValueError("no synset without children, or two of one ILSVRC2012_ID")
-    except (MatReadError, *_DAMAGED) as error:
+            raise matlab.Malformed("no synset without children, or two of one ILSVRC2012_ID")
+    except matlab.Malformed as error:
         raise _lacking(
             archive,
             _META,
-            "the struct array synsets in a MATLAB 5 file, of ILSVRC2012_ID, WNID, num_children",
-            f"{type(error).__name__}: {error}",
+            f"the struct array synsets in a MATLAB 5 file, of {', '.join(_FIELDS)}",
+            str(error),
         ) from error
     return dict(rows)
+
+
+def _leaves(*columns: list[matlab.Value]) -> Iterator[tuple[int, str]]:
+    """Yield ILSVRC2012_ID and WNID of the synsets that have no children."""
+    for number, wnid, children in zip_longest(*columns):
+        if not (_is_whole(number) and isinstance(wnid, str) and _is_whole(children)):
+            raise matlab.Malformed(f"a synset of {number!r}, {str(wnid)[:_SHOWN]!r}, {children!r}")
+        if children == 0:
+            yield int(number), wnid
+
+
+def _is_whole(value: matlab.Value) -> TypeGuard[float]:
+    return isinstance(value, float) and value.is_integer()
 
 
 def _range(classes: dict[int, str]) -> str:

@@ -19,6 +19,7 @@ from pipeline.storage.ranges import RangeReader, SourceReader
 from pipeline.storage.reading import (
     Entry,
     FileInfo,
+    check_table,
     documents,
     entries,
     folders,
@@ -59,6 +60,7 @@ __all__ = [
     "TempFile",
     "append_line",
     "check_file_name",
+    "check_table",
     "documents",
     "entries",
     "folders",

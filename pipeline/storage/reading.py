@@ -127,7 +127,7 @@ def open_arrow(path: Path) -> Iterator[pa.NativeFile]:
     try:
         with pa.memory_map(str(path), "r") as file:
             yield file
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, ValueError, LookupError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise translated(error, path) from error
         raise OutputDamaged(
@@ -136,6 +136,19 @@ def open_arrow(path: Path) -> Iterator[pa.NativeFile]:
             found=str(error),
             remedy="remove the file and run the shardmill command again: it is made anew",
         ) from error
+
+
+def check_table(table: pa.Table | pa.RecordBatch, schema: pa.Schema) -> None:
+    """Check, in the context of `open_arrow`, that every value of a table can be read.
+
+    Arrow trusts the offsets in its files: a wrong one would end the process.
+
+    Raises:
+        pa.ArrowInvalid: one cannot, or the columns are others.
+    """
+    if not table.schema.equals(schema):
+        raise pa.ArrowInvalid(f"other columns than {', '.join(schema.names)}")
+    table.validate(full=True)
 
 
 def pointed(link: Path) -> str | None:

@@ -226,6 +226,7 @@ _BAD_SIZES = [
         *((a, "a sparse file") for a in (header(b"a", 0, b"S"), pax("GNU.sparse.major", "1"))),
         *((header(n), "is not UTF-8") for n in (b"caf\xe9.jpg", b"\xed\xa0\x80")),
         *((pax("path", n), "too long, or holds a zero byte") for n in ("n" * 4097, "a\0b")),
+        (pax("path", "n" * 513, b"g"), "a name of all members is too long"),
         (bytes(BLOCK), "a lone block of zeros among the members"),
     ],
 )

@@ -229,6 +229,12 @@ class TestReading:
                 "feature image/width",
             ),
             (WIDTH, entry(b"image/width", b"\x1a\x06\x0a\x04\xf4\x03\xf4\x03"), "feature image/w"),
+            (WIDTH, entry(b"image/width", b"\x1a\x03\x0a\x01\x00"), "feature image/width"),
+            (
+                WIDTH,
+                entry(b"image/width", b"\x1a\x0c\x0a\x0a" + b"\xff" * 9 + b"\x01"),
+                "feature image/width",
+            ),
             (WIDTH, entry(b"image/width", b"\x12\x06\x0a\x04\x00\x00\x00\x00"), "byte "),
             (WIDTH, entry(b"image/width", b""), "byte "),
             (WIDTH, entry(b"image/width", b"\x1a\x03\x0a\x01\x01\x1a\x03\x0a\x01\x01"), "byte "),

@@ -212,6 +212,25 @@ def test_a_picture_too_large_is_refused_before_it_is_decoded(width: int, height:
     assert caught.value.found == f"{width} x {height}"
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_a_picture_of_more_pixels_than_its_bytes_can_hold_is_refused(form: str) -> None:
+    claim = struct.pack(">HH", 20_000, 20_000) if form == "JPEG" else struct.pack(">II", 9999, 9999)
+    whole = encoded(smooth(4), "CMYK", "JPEG") if form == "JPEG" else encoded(smooth(3), "RGB")
+    at = whole.index(b"\xff\xc0") + 5 if form == "JPEG" else 16
+    data = whole[:at] + claim + whole[at + len(claim) :]
+    if form == "PNG":
+        data = data[:29] + struct.pack(">I", zlib.crc32(data[12:29])) + data[33:]
+    with pytest.raises(BadImage, match="more pixels than its bytes can hold"):
+        repair(data)
+
+
+@pytest.mark.parametrize(("mode", "form"), [("1", "PNG"), ("CMYK", "JPEG")])
+def test_a_large_picture_of_one_colour_takes_few_bytes_and_is_encoded(mode: str, form: str) -> None:
+    blank = io.BytesIO()
+    Image.new(mode, (2000, 3000)).save(blank, form, optimize=True)
+    assert read_header(repair(blank.getvalue())).height == 3000
+
+
 def test_what_cannot_be_decoded_is_refused() -> None:
     whole = encoded(smooth(4), "CMYK", "JPEG")
     image = encoded(smooth(3), "RGB")

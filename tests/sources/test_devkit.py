@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import subprocess
-import sys
 import tarfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.io import savemat
-from support import ROOT, RawSet, mini_source
+from support import RawSet, mini_source
 
 from pipeline import labels, resources
 from pipeline.errors import ArchiveMissing, ArchiveRefused, InputRefused
@@ -270,11 +268,3 @@ def test_lists_of_different_lengths_differ(
     assert error.place == place
     assert error.expected == f"{expected}, by raw/devkit.tar.gz, of {len(devkit)} lines"
     assert error.found == f"{found}, of {len(listed)} lines"
-
-
-def test_scipy_is_not_imported_before_a_devkit_is_read() -> None:
-    code = "import sys, pipeline.sources.devkit; print('scipy' in sys.modules)"
-    run = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert run.stdout == "False\n"

@@ -1,0 +1,187 @@
+"""Valid documents of every form that is parsed: where hostile ones begin. Drawn or made here."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+from scipy.io import savemat
+
+from pipeline import manifest
+from pipeline.annotations import bboxes
+from pipeline.archives.compressed import read_members
+from pipeline.formats.example import encode_head
+from pipeline.formats.tfrecord import frame_header, masked_crc32c
+from pipeline.records import ImageRecord
+from pipeline.sample import draw_sample
+
+_THUMBNAIL = (40, 24)
+_LONG = "l" * 90 + "/" + "ö" * 90
+_CSV = "ImageId,PredictionString"
+_NUMBERED = "ILSVRC2012_val_0000000"
+TRUTH = b"1\n3\n2\n1\n"
+_SYNSETS = ((1, "n02", 0), (2, "n03", 0), (3, "n01", 0), (4, "n04", 0), (5, "n00", 4))
+
+
+@cache
+def sample() -> Mapping[str, bytes]:
+    """Return the files of a small drawn sample: name -> content."""
+    with tempfile.TemporaryDirectory() as folder:
+        draw_sample(Path(folder), train_classes=3, images_per_class=4, validation_images=4)
+        return {path.name: path.read_bytes() for path in sorted(Path(folder).iterdir())}
+
+
+def tar_of(files: Mapping[str, bytes], tar_format: int = tarfile.USTAR_FORMAT) -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w", format=tar_format) as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    return target.getvalue().rstrip(b"\0") + bytes(2048)  # without most of its padding
+
+
+def _drawn() -> Image.Image:
+    """Return a picture of the sample, small."""
+    with tarfile.open(fileobj=io.BytesIO(sample()["ILSVRC2012_img_val.tar"])) as tar:
+        stream = tar.extractfile(tar.getnames()[0])
+        assert stream is not None
+        return Image.open(stream).convert("RGB").resize(_THUMBNAIL)
+
+
+def _encoded(image: Image.Image, form: str, **options: object) -> bytes:
+    target = io.BytesIO()
+    image.save(target, form, **options)
+    return target.getvalue()
+
+
+@cache
+def jpegs() -> tuple[bytes, ...]:
+    drawn = _drawn()
+    return (
+        _encoded(drawn, "JPEG"),
+        _encoded(drawn.convert("L"), "JPEG", quality=20),
+        _encoded(drawn, "JPEG", progressive=True, comment=b"a comment"),
+        _encoded(drawn.convert("CMYK"), "JPEG", quality=30),
+    )
+
+
+@cache
+def pngs() -> tuple[bytes, ...]:
+    drawn = _drawn()
+    deep = Image.fromarray(np.asarray(drawn.convert("L")).astype(np.uint16) << 8)
+    modes = [drawn.convert(mode) for mode in ("L", "RGBA", "P", "1")]
+    return tuple(_encoded(image, "PNG") for image in (*modes, deep))
+
+
+@cache
+def tars() -> tuple[bytes, ...]:
+    pictures = {f"n01_{number}.JPEG": jpeg for number, jpeg in enumerate(jpegs()[:2])}
+    nested = {"n01.tar": tar_of(pictures), "n02.tar": tar_of({}), "readme": b"hello"}
+    named = {_LONG: b"long", "ö": b"", "d/e.txt": b"x" * 600}
+    extended = [tar_of(named, form) for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)]
+    return (tar_of(nested), tar_of(pictures), *extended)
+
+
+@cache
+def packed_tars() -> tuple[bytes, ...]:
+    two = gzip.compress(tars()[1][:700], mtime=0) + gzip.compress(tars()[1][700:], mtime=0)
+    return (gzip.compress(tars()[1], mtime=0), two + bytes(40), tars()[2])
+
+
+@cache
+def annotation_files() -> tuple[bytes, ...]:
+    """Return the annotations of the sample, spoiled ones among them."""
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "boxes.tar.gz"
+        archive.write_bytes(sample()["ILSVRC2012_bbox_train_v2.tar.gz"])
+        found = read_members(archive, largest=1 << 20)
+        return tuple(content for _, content in found if content is not None)
+
+
+@cache
+def box_tables() -> tuple[bytes, ...]:
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder) / "boxes.tar.gz"
+        archive.write_bytes(sample()["ILSVRC2012_bbox_train_v2.tar.gz"])
+        return (b"".join(bboxes.csv_pieces(bboxes.collect(archive))),)
+
+
+def solutions() -> tuple[bytes, ...]:
+    lines = [_CSV, f"{_NUMBERED}1,n01 85 1 499 272 n01 0 0 9 9.5", f"{_NUMBERED}2,n02 1 1 2 2", ""]
+    return ("\n".join(lines).encode(), "\r\n".join(lines).encode())
+
+
+def label_tables() -> tuple[bytes, ...]:
+    table = "wnid\twords\tilsvrc2012_id\ttrain\nn01\ta, b\t3\t2\nn02\tc\t1\t2\nn03\td\t2\t2\n"
+    return (table.encode(), b"\xef\xbb\xbf" + table.replace("\n", "\r\n").encode())
+
+
+def counts() -> tuple[bytes, ...]:
+    return (b"n01\t3\nn02\t1300\nn03\t0\n",)
+
+
+def label_lists() -> tuple[bytes, ...]:
+    return (b"n01\nn03\nn02\nn01\n", b"n01\r\nn01\r\n")
+
+
+def number_lists() -> tuple[bytes, ...]:
+    return (b"1\n3\n50\n",)
+
+
+def class_lists() -> tuple[bytes, ...]:
+    return (b"n01 # the first\n\n# none\nn03\n",)
+
+
+def configurations() -> tuple[bytes, ...]:
+    return (sample()["sample.toml"],)
+
+
+@cache
+def metas(*, packed: bool) -> tuple[bytes, ...]:
+    """Return meta.mat files (MATLAB 5) of the devkit, their arrays compressed or not."""
+    names = ("ILSVRC2012_ID", "WNID", "words", "num_children", "wordnet_height")
+    rows = [(number, wnid, "words", more, 0) for number, wnid, more in _SYNSETS]
+    array = np.array(rows, [(name, "O") for name in names]).reshape(-1, 1)
+    target = io.BytesIO()
+    savemat(target, {"synsets": array, "other": np.eye(2)}, do_compression=packed)
+    return (target.getvalue(),)
+
+
+def truths() -> tuple[bytes, ...]:
+    return (TRUTH,)
+
+
+def manifests() -> tuple[bytes, ...]:
+    named = manifest.FileEntry("idx/train-00000", 12, manifest.hash_bytes(b"twelve bytes"))
+    document = {"files": [named.to_json()], "counts": {"bytes": 12}, "job": "{}", "name": "ö"}
+    return (manifest.serialise(document), manifest.serialise({"files": []}))
+
+
+@cache
+def records() -> tuple[ImageRecord, ...]:
+    boxes = ((0.25, 0.5, 0.75, 1.0), (0.0, 0.125, 0.5, 0.5))
+    first, second = jpegs()[:2]
+    return (
+        ImageRecord("n01/a.JPEG", "a.JPEG", 3, "n01", "wörds", boxes, 40, 24, first),
+        ImageRecord("b.JPEG", "b.JPEG", -1, "", "", (), 40, 24, second),
+    )
+
+
+def examples() -> tuple[bytes, ...]:
+    return tuple(encode_head(record, 1) + bytes(record.encoded) for record in records())
+
+
+def shards() -> tuple[bytes, ...]:
+    framed = [
+        frame_header(len(data)) + data + masked_crc32c(data).to_bytes(4, "little")
+        for data in examples()
+    ]
+    return (b"".join(framed), framed[1])

@@ -1,0 +1,248 @@
+"""Every parser of the project as a function of bytes, and what it promises of what it accepts.
+
+A function here parses a document, which it may lay in an empty folder, and asserts an invariant
+of what came out. It raises the errors that its target names, and nothing else.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import documents
+import numpy as np
+import pyarrow.parquet as pq
+import seals
+
+from pipeline import config, labels, manifest
+from pipeline.annotations import bboxes, boxtable
+from pipeline.annotations.voc import normalise, parse_annotation
+from pipeline.archives.compressed import read_members
+from pipeline.archives.index import verify_and_index
+from pipeline.archives.tar import TarScanner
+from pipeline.errors import ArchiveRefused
+from pipeline.formats.example import ParsedExample, encode_head, parse_example
+from pipeline.formats.tfrecord import read_records
+from pipeline.images.header import read_header
+from pipeline.images.repair import repair
+from pipeline.labels import LabelTable
+from pipeline.records import ImageRecord
+from pipeline.sources.devkit import read_labels
+from pipeline.sources.solution import load_solution
+
+TABLE = LabelTable(Path("synsets.tsv"), ("n01", "n02", "n03"), ("a", "b", "c"), {})
+_NAMED_BY_CONFIG = ["synsets.tsv", "counts.tsv", "validation_synsets.txt"]
+_NAMED_BY_CONFIG += ["validation_blacklist.txt"]
+_CONTROLS = set(map(chr, range(ord(" "))))
+_DEVKIT = "devkit/data/"
+_LARGEST = 1 << 20
+_HIGHEST = 50
+_NO_PICTURE = memoryview(b"")
+_PIECE = 700  # bytes; no whole number of blocks
+
+
+def _laid(content: bytes, folder: Path, name: str) -> Path:
+    path = folder / name
+    path.write_bytes(content)
+    return path
+
+
+def try_tar(data: bytes, _: Path) -> None:
+    """Members lie in the archive, in its order, and do not depend on how it is fed."""
+    scanner, found = TarScanner("a.tar", nested=True), []
+    try:
+        for at in range(0, len(data), _PIECE):
+            found += scanner.feed(data[at : at + _PIECE])
+        scanner.finish()
+    finally:
+        again = TarScanner("a.tar", nested=True)
+        try:
+            assert again.feed(data)[: len(found)] == found
+        except ArchiveRefused:
+            assert scanner.end is None
+    for member in found:
+        assert member.size >= 0
+        assert seals.BLOCK <= member.offset <= member.offset + member.size <= len(data)
+        assert "\0" not in member.name
+    tops = [member.offset + member.size for member in found if not member.container]
+    assert tops == sorted(tops)
+
+
+def try_index(data: bytes, folder: Path) -> None:
+    """The index has a row for every member."""
+    archive, index = _laid(data, folder, "a.tar"), folder / "index.parquet"
+    found = verify_and_index(archive, index, expected_md5=None, nested=True)
+    assert pq.read_table(index).num_rows == found.members
+
+
+def try_members(data: bytes, folder: Path) -> None:
+    """A content that is given is as long as its member."""
+    for member, content in read_members(_laid(data, folder, "a.tgz"), largest=_LARGEST):
+        assert content is None or len(content) == member.size
+
+
+def try_voc(data: bytes, _: Path) -> None:
+    """A picture has a size; a box has an area inside it."""
+    found = parse_annotation(data)
+    assert found.width > 0
+    assert found.height > 0
+    for each in found.objects:
+        assert (each.corners is None) == (each.problem is not None)
+        box, _repairs = normalise(each.corners or (0, 0, 1, 1), found.width, found.height)
+        if box is not None:
+            xmin, ymin, xmax, ymax = box
+            assert 0 <= xmin < xmax <= 1
+            assert 0 <= ymin < ymax <= 1
+
+
+def try_boxes(data: bytes, folder: Path) -> None:
+    """The bboxes.csv that is written is read back as it was."""
+    content = {"n01/a.xml": data, "n01/b.xml": documents.annotation_files()[0]}
+    found = bboxes.collect(_laid(documents.tar_of(content), folder, "boxes.tar"))
+    bboxes.report_bytes(found)
+    table = boxtable.read(_laid(b"".join(bboxes.csv_pieces(found)), folder, "bboxes.csv"))
+    assert table.files.equals(found.files)
+    assert np.array_equal(table.offsets, found.offsets)
+    assert np.allclose(table.corners, found.corners, atol=1e-4)
+
+
+def try_boxtable(data: bytes, folder: Path) -> None:
+    """Corners are fractions in order; every picture has a box, and is found."""
+    table = boxtable.read(_laid(data, folder, "bboxes.csv"))
+    assert ((table.corners >= 0) & (table.corners <= 1)).all()
+    assert (table.corners[:, :2] <= table.corners[:, 2:]).all()
+    assert (np.diff(table.offsets) > 0).all()
+    lists, left = table.lookup(table.files)
+    assert left == 0
+    assert sum(len(each) for each in lists.to_pylist()) == table.corners.size
+
+
+def try_solution(data: bytes, folder: Path) -> None:
+    """Names and classes hold no separators; lines are told apart."""
+    answers = load_solution(_laid(data, folder, "LOC_val_solution.csv")).answers
+    for image, answer in answers.items():
+        assert not set(', \n"') & set(image + answer.wnid)
+    assert len({answer.line for answer in answers.values()}) == len(answers)
+
+
+def try_table(data: bytes, folder: Path) -> None:
+    """Every class has its words, and as many columns as the header."""
+    table = labels.load_table(_laid(data, folder, "synsets.tsv"))
+    assert len(table.words) == len(table.wnids) == len(table.index)
+    assert all(len(column) == len(table.wnids) for column in table.columns.values())
+    assert table.digest
+
+
+def try_counts(data: bytes, folder: Path) -> None:
+    """Counts are of known classes, and not negative."""
+    found = labels.load_counts(str(_laid(data, folder, "counts.tsv")), TABLE)
+    assert found.keys() <= TABLE.index.keys()
+    assert all(count >= 0 for count in found.values())
+
+
+def try_list(data: bytes, folder: Path) -> None:
+    assert set(labels.load_list(_laid(data, folder, "list.txt"), TABLE)) <= TABLE.index.keys()
+
+
+def try_numbers(data: bytes, folder: Path) -> None:
+    found = labels.load_numbers(_laid(data, folder, "blacklist.txt"), _HIGHEST)
+    assert all(1 <= number <= _HIGHEST for number in found)
+
+
+def try_classes(data: bytes, folder: Path) -> None:
+    found = labels.load_classes(_laid(data, folder, "classes.txt"), TABLE)
+    assert found
+    assert set(found) <= TABLE.index.keys()
+
+
+def try_config(data: bytes, folder: Path) -> None:
+    """Names are fit for files, folders and options; numbers are positive; references hold."""
+    for name in _NAMED_BY_CONFIG:
+        (folder / name).touch()
+    found = config.load(_laid(data, folder, "dataset.toml"))
+    for archive in itertools.chain(found.archives.values(), found.optional.values()):
+        assert "/" not in archive.file
+        assert not set(archive.file) & _CONTROLS
+        assert archive.bytes is None or archive.bytes > 0
+    for split in found.splits.values():
+        assert split.shards > 0
+        assert found.archive(split.archive).file.endswith(".tar")
+        assert split.boxes is None or found.named(split.boxes)
+
+
+def _devkit(meta: bytes, truth: bytes, folder: Path) -> None:
+    files = {
+        f"{_DEVKIT}meta.mat": meta,
+        f"{_DEVKIT}ILSVRC2012_validation_ground_truth.txt": truth,
+    }
+    found = read_labels(_laid(documents.tar_of(files), folder, "devkit.tar"), TABLE)
+    assert set(found) <= TABLE.index.keys()
+
+
+def try_meta(data: bytes, folder: Path) -> None:
+    _devkit(data, documents.TRUTH, folder)
+
+
+def try_truth(data: bytes, folder: Path) -> None:
+    _devkit(documents.metas(packed=True)[0], data, folder)
+
+
+def try_header(data: bytes, _: Path) -> None:
+    """A picture has a size, and the header does not depend on how its bytes are held."""
+    header = read_header(data)
+    assert header == read_header(memoryview(data))
+    assert header.width > 0
+    assert header.height > 0
+
+
+def try_repair(data: bytes, _: Path) -> None:
+    """What is encoded anew is an RGB JPEG of the size that the header says."""
+    before, after = read_header(data), read_header(repair(data))
+    assert (after.format, after.mode) == ("JPEG", "RGB")
+    assert (after.width, after.height) == (before.width, before.height)
+
+
+def try_manifest(data: bytes, folder: Path) -> None:
+    """It is written again as it stands, and the files it names can be asked for."""
+    path = _laid(data, folder, "manifest.json")
+    document = manifest.load(path)
+    assert manifest.serialise(document) == data
+    manifest.load_complete(path, folder)
+    manifest.load_whole(path)
+
+
+def try_tfrecord(data: bytes, folder: Path) -> None:
+    """The records fill the file."""
+    end = 0
+    for record in read_records(_laid(data, folder, "train-00000-of-00001")):
+        assert record.offset == end
+        assert bytes(record.data) == data[end + 12 : end + record.length - 4]
+        end += record.length
+    assert end == len(data)
+
+
+def try_example(data: bytes, _: Path) -> None:
+    """A picture has a size; what is encoded of it again is read as the same."""
+    found = parse_example(data)
+    assert found.width > 0
+    assert found.height > 0
+    assert found.label >= -1
+    record = ImageRecord(
+        found.filename,
+        found.filename,
+        found.label,
+        found.synset,
+        found.text,
+        found.boxes,
+        found.width,
+        found.height,
+        found.encoded,
+    )
+    again = parse_example(encode_head(record, 0) + bytes(found.encoded))
+    assert _shown(again) == _shown(found)
+
+
+def _shown(example: ParsedExample) -> str:
+    """Return an Example as text: no number is not equal to itself."""
+    return f"{replace(example, encoded=_NO_PICTURE)}, {bytes(example.encoded).hex()}"

@@ -1,0 +1,97 @@
+"""The table of all parsers: where hostile documents begin, how they change, what may be raised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import documents
+import fields
+import parsers
+import seals
+import tables
+from fields import Field
+
+from pipeline.errors import (
+    ArchiveRefused,
+    BadAnnotation,
+    BadImage,
+    ConfigError,
+    OutputDamaged,
+    ShardmillError,
+)
+
+_ROOM_OF_PIXELS = 1032 * 8 * 16  # bytes; a byte of deflate can stand for so many of 1 bit
+
+Parse = Callable[[bytes, Path], None]
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parser under test.
+
+    Attributes:
+        parse: of `parsers`.
+        seeds: valid documents.
+        refusal: what it raises of what is not valid.
+        fields: where numbers and names stand in a document.
+        seal: sets a document's checksums right.
+        text: whether it is text, to be changed by words.
+        room: bytes of memory that it may take for each byte, beside a fixed amount.
+    """
+
+    parse: Parse
+    seeds: Callable[[], tuple[bytes, ...]]
+    refusal: type[ShardmillError]
+    fields: Callable[[bytes], Iterator[Field]] = fields.of_text
+    seal: Callable[[bytes], bytes] = seals.nothing
+    text: bool = False
+    room: int = 8
+
+
+_text = partial(Target, text=True)
+_tar = partial(Target, fields=fields.of_tar, seal=seals.tar)
+_meta = partial(Target, parsers.try_meta, refusal=ArchiveRefused, fields=fields.of_mat)
+_jpeg = partial(Target, seeds=documents.jpegs, refusal=BadImage, fields=fields.of_jpeg)
+_png = partial(Target, seeds=documents.pngs, refusal=BadImage, fields=fields.of_png, seal=seals.png)
+_table = partial(Target, refusal=OutputDamaged, fields=fields.of_words)
+
+TARGETS = {
+    "tar": _tar(parsers.try_tar, documents.tars, ArchiveRefused),
+    "archive": _tar(parsers.try_index, documents.tars, ArchiveRefused),
+    "gzip": Target(parsers.try_members, documents.packed_tars, ArchiveRefused),
+    "tar-gz": Target(
+        parsers.try_members, documents.tars, ArchiveRefused, fields.of_tar, seals.tar_gz
+    ),
+    "voc": _text(parsers.try_voc, documents.annotation_files, BadAnnotation),
+    "boxes": _text(parsers.try_boxes, documents.annotation_files, ArchiveRefused),
+    "boxtable": _text(parsers.try_boxtable, documents.box_tables, OutputDamaged),
+    "solution": _text(parsers.try_solution, documents.solutions, BadAnnotation),
+    "label-table": _text(parsers.try_table, documents.label_tables, ConfigError),
+    "counts": _text(parsers.try_counts, documents.counts, ConfigError),
+    "label-list": _text(parsers.try_list, documents.label_lists, ConfigError),
+    "numbers": _text(parsers.try_numbers, documents.number_lists, ConfigError),
+    "classes": _text(parsers.try_classes, documents.class_lists, ConfigError),
+    "config": _text(parsers.try_config, documents.configurations, ConfigError),
+    "devkit-meta": _meta(seeds=partial(documents.metas, packed=False)),
+    "devkit-packed-meta": _meta(seeds=partial(documents.metas, packed=False), seal=seals.mat),
+    "devkit-truth": _text(parsers.try_truth, documents.truths, ArchiveRefused),
+    "jpeg": _jpeg(parsers.try_header),
+    "png": _png(parsers.try_header),
+    "repair-jpeg": _jpeg(parsers.try_repair, room=_ROOM_OF_PIXELS),
+    "repair-png": _png(parsers.try_repair, room=_ROOM_OF_PIXELS),
+    "manifest": _text(
+        parsers.try_manifest, documents.manifests, OutputDamaged, seal=seals.manifest_hash
+    ),
+    "tfrecord": Target(
+        parsers.try_tfrecord, documents.shards, OutputDamaged, fields.of_tfrecord, seals.tfrecord
+    ),
+    "catalog": _table(tables.try_catalog, tables.catalogs),
+    "plan": _table(tables.try_plan, tables.plans),
+    "facts-slice": _table(tables.try_slice, tables.slices),
+    "archive-index": _table(tables.try_archive_index, lambda: tables.indexes(documents.tars()[0])),
+    "example": Target(parsers.try_example, documents.examples, OutputDamaged, fields.of_wire),
+}
+"""Name -> target."""
