@@ -15,11 +15,13 @@ import sys
 
 import luigi
 import luigi.configuration
+import pyarrow as pa
 
 from pipeline import resources
 from pipeline.errors import ConfigError, ShardmillError, TreeRefused
 from pipeline.job import Job
 from pipeline.resolved import resolve
+from tasks.local_scheduler import Factory
 from tasks.processes import die_with_command, report
 from tasks.roots import make_products
 from tasks.scheduler import re_enable
@@ -36,6 +38,7 @@ def main() -> int:
         report(json.dumps(_changed(job).to_record()).encode())
         return _changed(job).exit_status
     multiprocessing.set_start_method("fork")
+    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what was freed
     apply_shipped_settings()
     _leave_when_idle()
     settings: dict[str, object] = {"workers": int(workers), "local_scheduler": True}
@@ -43,7 +46,7 @@ def main() -> int:
         host, port = scheduler
         settings |= {"local_scheduler": False, "scheduler_host": host, "scheduler_port": int(port)}
         re_enable((host, int(port)), job.out)
-    result = luigi.build([make_products(job)], detailed_summary=True, **settings)
+    result = luigi.build([make_products(job)], Factory(), detailed_summary=True, **settings)
     sys.stderr.write(f"{result.summary_text}\n")
     return 0
 

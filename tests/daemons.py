@@ -19,6 +19,7 @@ class Luigid:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._state = folder / "state.pickle"
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
@@ -36,7 +37,7 @@ class Luigid:
         self._process = subprocess.Popen(
             [
                 *(sys.executable, "-c", "from luigi.cmdline import luigid; luigid()"),
-                *(*options, "--state-path", str(self._folder / "state.pickle")),
+                *(*options, "--state-path", str(self._state)),
             ],
             cwd=self._folder,
             env=environment,
@@ -58,6 +59,16 @@ class Luigid:
         self._process.kill()
         self._process.wait()
 
+    def stop(self) -> None:
+        """End it in good order: its state is kept."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait()
+
+    def forget(self) -> None:
+        """Remove what it has kept of its state; it must not run."""
+        self._state.unlink(missing_ok=True)
+
     def alive(self) -> bool:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
@@ -73,5 +84,4 @@ class Luigid:
         traceback: TracebackType | None,
     ) -> None:
         if self._process is not None:
-            self._process.terminate()
-            self._process.wait()
+            self.stop()

@@ -14,6 +14,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import paths, progress, storage
 from pipeline.job import Job
 from pipeline.resources import shipped
 
@@ -139,6 +140,12 @@ def products(out: Path) -> dict[str, str]:
         elif path.is_file() and not name.startswith(".shardmill"):
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
+
+
+def timings(out: Path) -> list[progress.Timing]:
+    """Return every finished task of all commands."""
+    runs = storage.folders(paths.runs(out))
+    return [timing for run in runs for timing in progress.timings(out, run)]
 
 
 def temporary_files(out: Path) -> list[Path]:

@@ -34,7 +34,7 @@ from pipeline.errors import (
 from pipeline.job import TRANSFERS
 from pipeline.resolved import resolve
 
-KILLS = int(os.environ.get("SHARDMILL_KILLS", "20"))
+KILLS = 20
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 STEPS = ("mkdir", "open", "write", "link", "symlink", "rename", "replace", "unlink", "rmdir")
 Tree = dict[str, bytes]

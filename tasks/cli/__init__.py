@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import click
@@ -38,6 +39,7 @@ for command in (imagenet, status, verify, clean, sample):
 
 def main() -> None:
     """Run the command and exit with its status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both signals: interrupted
     try:
         code = cli.main(standalone_mode=False)
     except ShardmillError as error:
@@ -49,4 +51,6 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = 130
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the answer stands: Python tidies up
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(code if isinstance(code, int) else 0)
