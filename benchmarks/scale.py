@@ -39,7 +39,7 @@ class Run:
         cpu_s: its processor seconds.
         luigi_s: seconds in which a worker had no task at work, for each worker: scheduling,
             forking, waiting for what a task depends on.
-        steps: seconds of each step, from its first task's start to its last one's end.
+        steps: seconds of each step's tasks together, whatever ran beside them.
         memory: peak unique set size in bytes of the processes of each kind.
         state: bytes of indexes, catalogs and plans.
     """
@@ -76,11 +76,19 @@ def run(raw: ScaleSet, out: Path) -> Run:
         wall_s=usage.wall_s,
         cpu_s=usage.cpu_s,
         luigi_s=idle(timings),
-        steps={step.step: step.seconds for step in progress.by_step(timings)},
+        steps=spent(timings),
         memory=memory,
         state={kind: _size(paths.state(out) / folder) for kind, folder in _KEPT.items()},
     )
     shutil.rmtree(out)
+    return found
+
+
+def spent(timings: Sequence[Timing]) -> dict[str, float]:
+    """Return how long the tasks of each step took together."""
+    found: dict[str, float] = {}
+    for each in sorted(timings, key=lambda timing: timing.start):
+        found[each.step] = found.get(each.step, 0) + each.end - each.start
     return found
 
 

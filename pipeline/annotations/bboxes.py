@@ -220,6 +220,7 @@ class _Gathering:
         """Return everything, sorted."""
         self._pack()
         files = pa.chunked_array(self._named, pa.string()).combine_chunks()
+        self._named = []
         by_name = pc.sort_indices(files).to_numpy().astype(np.int64)
         self._check_unique(source, files, by_name)
         every = np.frombuffer(self._counts, np.int64)

@@ -29,7 +29,7 @@ _NAME = r'^[^,"]+\.JPEG$'
 _LINE = '"<name>.JPEG,<xmin>,<ymin>,<xmax>,<ymax>", each from 0.0000 to 1.0000, none below its min'
 _LIST = pa.list_(pa.float32())
 _SHOWN = 120
-_STEP = 1 << 21  # bytes that are read at once
+_STEP = 1 << 19  # bytes that are read at once
 
 
 @dataclass(frozen=True, eq=False)
