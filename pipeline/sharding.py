@@ -24,7 +24,7 @@ ORDERS = ("hash", "name", "inception")
 SEED_LIMIT = 1 << 64
 _INCEPTION_SEED = 12345
 _IMAGES_AT_ONCE = 4096
-_TASKS = 24
+_TASKS = 8
 
 
 def permutation(

@@ -238,7 +238,7 @@ def test_threads_that_would_leave_a_shard_empty_are_refused(shards: int) -> None
 
 @pytest.mark.parametrize(
     ("images", "shards", "at_once"),
-    [(1_281_167, 1_024, 3), (50_000, 128, 5), (10_000, 64, 2), (200, 48, 2), (200, 47, 1)],
+    [(1_281_167, 1_024, 3), (50_000, 128, 10), (10_000, 64, 8), (200, 48, 6), (200, 12, 1)],
 )
 def test_a_task_writes_few_shards_unless_they_are_small_and_many(
     images: int, shards: int, at_once: int
