@@ -36,8 +36,8 @@ _AT_ONCE = 4  # shards handed to a process at a time
 def verify(out: str, against: str, remove_damaged: bool, workers: int | None) -> int:
     """Read everything in OUT back: hashes, framing, checksums, counts, each image once.
 
-    With --remove-damaged, what is damaged and of this program's making is removed after it is
-    named, and the command is told that makes it again.
+    With --remove-damaged, damaged files of this program's making are removed after they are
+    named; the command that makes them again is printed.
 
     Exit status 0 when everything is as it was written, else 1.
     """
