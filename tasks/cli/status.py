@@ -33,16 +33,15 @@ def status(out: str) -> int:
         )
     resolved = resolve(jobs[-1])
     survey = states.survey(resolved)
-    with storage.sole_lock(paths.run_lock(folder)) as idle:
-        pass
-    click.echo("no command is at work" if idle else "a command is at work")
+    at_work = storage.is_locked(paths.run_lock(folder))
+    click.echo("a command is at work" if at_work else "no command is at work")
     for state in survey:
         for line in text.states(state):
             click.echo(line)
     made = states.survey_products(resolved)
     for line in text.product_states(made):
         click.echo(line)
-    if not idle:
+    if at_work:
         _report_work(resolved, survey)
     if not datasets.complete(resolved.job):
         return 1

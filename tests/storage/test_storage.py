@@ -294,6 +294,14 @@ class TestLocks:
         ):
             assert not held
 
+    def test_whether_one_is_held_is_asked_without_writing(self, tmp_path: Path) -> None:
+        path = tmp_path / "lock"
+        assert not storage.is_locked(path)
+        assert list(tmp_path.iterdir()) == []
+        with elsewhere(f"storage.shared_lock(Path({str(path)!r}))"):
+            assert storage.is_locked(path)
+        assert not storage.is_locked(path)
+
     def test_a_sole_lock_can_be_shared_once_it_is_held(self, tmp_path: Path) -> None:
         path = tmp_path / "run.lock"
         with elsewhere(f"storage.sole_lock(Path({str(path)!r}), then_share=True)"):
