@@ -245,7 +245,9 @@ def test_an_annotation_is_laid_out_as_the_real_ones() -> None:
 
 def test_the_boxes_of_the_validation_images_are_read_back_whole(sample: RawSet) -> None:
     found = bboxes.collect(sample.raw / VALIDATION_BOXES)
-    assert found.files.to_pylist() == [f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 25)]
+    assert found.files.to_pylist() == [
+        f"ILSVRC2012_val_{number:08d}.JPEG" for number in range(1, 25)
+    ]
     assert found.report == ()
     assert found.xml_files == 24
 
