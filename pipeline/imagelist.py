@@ -12,11 +12,12 @@ folders of classes; -1.000000 where nobody knows it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import pyarrow as pa
 
+from pipeline import catalog
 from pipeline.errors import ConfigError, InputRefused
 from pipeline.labels import LabelTable
 
@@ -49,6 +50,14 @@ def list_bytes(
     if (text.count("\t"), text.count("\n"), "\r" in text) != (2 * len(names), len(names), False):
         raise _refused(names, first)
     return text.encode()
+
+
+def list_pieces(tables: Iterable[pa.Table]) -> Iterator[bytes]:
+    """Yield the image list of a catalog that comes in parts; errors as of `list_bytes`."""
+    first = 0
+    for rows in tables:
+        yield list_bytes(catalog.tree_paths(rows), rows["class_index"], first)
+        first += rows.num_rows
 
 
 def synsets_bytes(table: LabelTable) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
@@ -135,15 +135,10 @@ class WriteList(ProductTask):
         """Write the list."""
         self.claim()
         self.check(self.requires())
-        size = self.publish_product({paths.image_list(self.folder, self.split): self._pieces()})
-        return Volume(images=self.split_job.expected.images, size=size)
-
-    def _pieces(self) -> Iterator[bytes]:
-        first = 0
         listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
-        for rows in catalog.read(listed):
-            yield imagelist.list_bytes(catalog.tree_paths(rows), rows["class_index"], first)
-            first += rows.num_rows
+        pieces = imagelist.list_pieces(catalog.read(listed))
+        size = self.publish_product({paths.image_list(self.folder, self.split): pieces})
+        return Volume(images=self.split_job.expected.images, size=size)
 
 
 class WriteLabels(ProductTask):

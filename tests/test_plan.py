@@ -116,3 +116,14 @@ def test_a_plan_that_is_gone_or_damaged_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputDamaged) as refusal:
         plan.read_shard(path, 0)
     assert refusal.value.file == str(path)
+
+
+def test_a_shard_of_other_rows_than_were_planned_is_refused(tmp_path: Path) -> None:
+    rows = images(20).combine_chunks()
+    with storage.StagedFile(tmp_path / "plan") as staged:
+        hashes = plan.write(staged, [rows], boundaries(20, 2))
+        storage.publish(staged)
+    assert plan.read_shard(tmp_path / "plan", 1, hashes[1]).num_rows == 10
+    with pytest.raises(OutputDamaged, match="the plan is not as it was written") as refusal:
+        plan.read_shard(tmp_path / "plan", 0, hashes[1])
+    assert refusal.value.place == "shard 0"

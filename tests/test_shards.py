@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 from pathlib import Path
@@ -13,7 +14,7 @@ import xxhash
 from PIL import Image
 
 from pipeline import catalog, facts, manifest, outputs, paths, shards, storage
-from pipeline.errors import ArchiveRefused, BadImage, NoSpace
+from pipeline.errors import ArchiveRefused, BadImage, NoSpace, TransientError
 from pipeline.formats.example import parse_example
 from pipeline.formats.tfrecord import read_records
 from pipeline.images.repair import codec, repair
@@ -284,3 +285,24 @@ def test_progress_is_told_every_64_images(tmp_path: Path, out: Path, output: Out
     )
     assert told == [64, 128]
     assert len(stored(output)) == 150
+
+
+@pytest.mark.parametrize("after", [1, 100])
+def test_an_archive_that_changes_while_it_is_read_is_not_trusted(
+    tmp_path: Path, out: Path, output: Output, after: int
+) -> None:
+    source = Source(tmp_path, {f"n01/{number:03}.JPEG": RGB for number in range(150)})
+    info = storage.stat(source.file)
+    assert info is not None
+    seen = {"train.tar": info}
+    shards.write_shard(out, NAME, source.rows, tmp_path, [output], verified=seen)
+    assert outputs.shard_document(out, output, NAME.index) is not None
+
+    def touch(done: int) -> None:
+        if done >= after:
+            os.utime(source.file, (0, 0))
+
+    other = dataclasses.replace(output, digest="ba9876543210", folder=output.folder / "other")
+    with pytest.raises(TransientError, match="changed after it was verified"):
+        shards.write_shard(out, NAME, source.rows, tmp_path, [other], verified=seen, progress=touch)
+    assert outputs.shard_document(out, other, NAME.index) is None

@@ -103,15 +103,16 @@ def test_the_same_archive_makes_the_same_bytes(archive: Path, listing: Path) -> 
     assert again.read_bytes() == listing.read_bytes()
 
 
+@pytest.mark.parametrize("sizes", [[10, 10, 5], [10, 10], [10], [1]])
 def test_rows_are_written_in_groups_of_bounded_size(
-    archive: Path, listing: Path, monkeypatch: pytest.MonkeyPatch
+    archive: Path, listing: Path, monkeypatch: pytest.MonkeyPatch, sizes: list[int]
 ) -> None:
     monkeypatch.setattr(index, "_ROW_GROUP", 10)
-    names = [f"{number}.JPEG" for number in range(25)]
+    names = [f"{number}.JPEG" for number in range(sum(sizes))]
     archive.write_bytes(tar_of(dict.fromkeys(names, b"x")))
-    assert verify_and_index(archive, listing, expected_md5=None, nested=True).members == 25
+    assert verify_and_index(archive, listing, expected_md5=None, nested=True).members == sum(sizes)
     groups = pq.ParquetFile(listing).metadata
-    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == [10, 10, 5]
+    assert [groups.row_group(n).num_rows for n in range(groups.num_row_groups)] == sizes
     assert read_index(listing)["name"].to_pylist() == names
 
 

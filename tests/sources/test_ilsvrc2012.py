@@ -73,6 +73,16 @@ def build(
     return listed
 
 
+@pytest.mark.parametrize("rows_at_once", [1, 2, 3, 4])
+def test_a_catalog_is_the_same_however_many_rows_are_held(
+    train: SplitConfig, table: LabelTable, rows_at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = build(TRAIN, train, table)
+    assert len(whole) == 3
+    monkeypatch.setattr(catalog, "ROWS", rows_at_once)
+    assert build(TRAIN, train, table) == whole
+
+
 class TestExpectation:
     def test_counts_the_classes_that_have_images(
         self, train: SplitConfig, table: LabelTable

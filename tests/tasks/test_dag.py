@@ -12,7 +12,16 @@ from pathlib import Path
 import pytest
 from daemons import Luigid
 from luigi.cmdline_parser import CmdlineParser
-from support import ROOT, SHARDS, RawSet, command, prepare, products, temporary_files
+from support import (
+    ROOT,
+    SHARDS,
+    RawSet,
+    command,
+    prepare,
+    products,
+    temporary_files,
+    timings,
+)
 
 from pipeline.resolved import resolve
 from tasks import (
@@ -161,6 +170,23 @@ def test_a_leaf_requires_a_fixed_number_of_tasks(sample: RawSet, out: Path) -> N
     assert [tree.split for tree in trees] == ["train", "validation"]
     groups = [group for tree in trees for group in tree.requires()]
     assert all(isinstance(leaf, ExtractClasses) and len(leaf.requires()) == 3 for leaf in groups)
+
+
+@pytest.mark.parametrize("shard", [0, 3, 5])
+def test_of_shards_that_share_a_task_only_the_one_that_is_gone_is_made_again(
+    sample: RawSet, undisturbed: dict[str, str], out: Path, shard: int
+) -> None:
+    assert prepare(sample, out, *SHARDS).returncode == 0
+    assert resolve(sample.job(out, shards=(("train", 48),))).splits["train"].shard_groups()[0] == (
+        0,
+        6,
+    )
+    before = timings(out)
+    (out / f"tfrecord/train/current/train-{shard:05d}-of-00048").unlink()
+    assert prepare(sample, out, *SHARDS).returncode == 0
+    assert products(out) == undisturbed
+    made = [timing.name for timing in timings(out) if timing not in before]
+    assert [name for name in made if name.startswith("train ")] == [f"train {shard}"]
 
 
 def test_options_survive_the_way_through_luigis_parameters(sample: RawSet, out: Path) -> None:

@@ -12,7 +12,7 @@ from support import RawSet, prepare
 from pipeline import manifest, paths, status
 from pipeline.job import Job
 from pipeline.verification import productcheck, removal
-from pipeline.verification.findings import Finding, Layer
+from pipeline.verification.findings import Finding, Layer, damage
 from pipeline.verification.productcheck import FinishedProduct
 
 COPY = Job(raw="raw", out="out", config="", products=("extract",))
@@ -109,6 +109,18 @@ def test_a_picture_may_be_removed_only_if_it_is_a_copy(
     done = removal.remove_damaged([told])
     assert damaged.exists() is not removable
     assert (damaged in done.removed, damaged in done.kept) == (removable, not removable)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_file_goes_only_if_every_finding_about_it_allows(tmp_path: Path, order: int) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    told = [
+        damage(Layer.FILE_HASH, path, "wrong"),
+        damage(Layer.SOURCE, path, "other", removable=False),
+    ]
+    done = removal.remove_damaged(told[::order])
+    assert (done.removed, done.kept, path.exists()) == ((), (path,), True)
 
 
 def test_what_was_not_written_there_is_found_and_never_removed(copied: Path) -> None:
