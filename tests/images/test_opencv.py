@@ -1,0 +1,161 @@
+"""What im2rec.py of MXNet 1.9.1 does is spelt out here in OpenCV's own calls."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+from pictures import KINDS, Pixels, drawn, pixels_of, ramp, ramp_png, saved, wide_png
+from PIL import Image
+
+from pipeline.errors import BadImage, UsageError
+from pipeline.images import opencv
+from pipeline.images.engine import engine
+from pipeline.images.orientation import with_orientation
+from pipeline.images.sampling import read_sampling
+from pipeline.images.spec import EncodeSpec, Processed
+from pipeline.images.transforms import CenterCrop, Resize, Transform
+from pipeline.sample_shapes import Encoding
+
+installed = pytest.mark.skipif(
+    importlib.util.find_spec("cv2") is None, reason="opencv-python-headless is not installed"
+)
+
+
+def process(data: bytes, spec: EncodeSpec) -> Processed:
+    return engine("opencv").process(data, spec)
+
+
+def im2rec(
+    data: bytes, *, crop: bool = False, resize: int = 0, color: int = 1, form: str = ".jpg"
+) -> bytes:
+    """The bytes that image_encode of im2rec.py packs, at its default quality."""
+    cv2 = opencv.cv2()
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), color)
+    height, width = image.shape[:2]
+    if crop:
+        margin = abs(height - width) // 2
+        tall = height > width
+        image = image[margin : margin + width] if tall else image[:, margin : margin + height]
+        height, width = image.shape[:2]
+    if resize:
+        tall = height > width
+        size = (resize, height * resize // width) if tall else (width * resize // height, resize)
+        image = cv2.resize(image, size)
+    flag = cv2.IMWRITE_JPEG_QUALITY if form == ".jpg" else cv2.IMWRITE_PNG_COMPRESSION
+    return bytes(cv2.imencode(form, image, [flag, 95])[1])
+
+
+def asked(*transforms: Transform, **options: Any) -> EncodeSpec:
+    return EncodeSpec(transforms, quality=95, **{"subsampling": "420", **options})
+
+
+@installed
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("color", [1, 0, -1])
+@pytest.mark.parametrize("form", [".jpg", ".png"])
+def test_the_bytes_are_im2recs(kind: Encoding, color: int, form: str) -> None:
+    data = drawn(kind).encoded
+    spec = asked(Resize(64), color=color, encoding=form)
+    assert process(data, spec).encoded == im2rec(data, resize=64, color=color, form=form)
+
+
+@installed
+@pytest.mark.parametrize("seed", range(4))
+def test_the_bytes_are_im2recs_with_and_without_crop_and_size(seed: int) -> None:
+    data = drawn(seed=seed).encoded
+    assert process(data, asked()).encoded == im2rec(data)
+    assert process(data, asked(CenterCrop())).encoded == im2rec(data, crop=True)
+    for size in (64, 600):
+        done = process(data, asked(CenterCrop(), Resize(size)))
+        assert done.encoded == im2rec(data, crop=True, resize=size)
+
+
+@installed
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_bytes_are_im2recs_for_pictures_that_lie_turned(orientation: int) -> None:
+    data = with_orientation(drawn().encoded, "JPEG", orientation)
+    for color in (1, 0):
+        done = process(data, asked(Resize(64), color=color))
+        assert done.encoded == im2rec(data, resize=64, color=color)
+    left = process(data, asked(Resize(64), color=-1, orientation="ignore"))
+    assert left.encoded == im2rec(data, resize=64, color=-1)
+
+
+@installed
+def test_pixels_are_rgb_to_a_transform_of_ones_own() -> None:
+    seen: list[Pixels] = []
+
+    def look(pixels: Pixels) -> Pixels:
+        seen.append(pixels)
+        return pixels[:, ::-1]
+
+    for channels, color in ((3, 1), (1, 0), (4, -1)):
+        spec = EncodeSpec((look,), encoding=".png", color=color)  # type: ignore[arg-type]
+        done = process(ramp_png(channels), spec)
+        np.testing.assert_array_equal(seen[-1], ramp(channels))
+        shown = pixels_of(done.encoded).reshape(ramp(channels).shape)
+        np.testing.assert_array_equal(shown, ramp(channels)[:, ::-1])
+
+
+@installed
+def test_sixteen_bits_become_eight_by_a_shift_and_are_not_saturated() -> None:
+    for color in (1, -1):
+        spec = EncodeSpec(encoding=".png", quality=1, color=color)
+        done = process(wide_png(2, 3, 0xFF), spec)
+        np.testing.assert_array_equal(pixels_of(done.encoded), ramp())
+        assert done.notes == ("16-bit-to-8",)
+
+
+@installed
+@pytest.mark.parametrize("sampling", ["4:2:0", "4:2:2", "4:4:4"])
+def test_subsampling_is_kept(sampling: str) -> None:
+    data = saved(Image.fromarray(ramp()), "JPEG", subsampling=sampling)
+    done = process(data, EncodeSpec(quality=95))
+    assert read_sampling(done.encoded) == sampling.replace(":", "")
+
+
+@installed
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_that_is_cut_off_is_refused_not_packed(kind: Encoding) -> None:
+    data = drawn(kind).encoded
+    with pytest.raises(BadImage, match="cannot be decoded"):
+        process(data[: len(data) // 2], EncodeSpec(quality=95))
+
+
+@installed
+def test_other_formats_come_by_way_of_pillow() -> None:
+    data = saved(Image.fromarray(ramp()).quantize(64), "GIF")
+    spec = EncodeSpec(encoding=".png", transcode=True)
+    wanted = engine("pillow").process(data, spec)
+    np.testing.assert_array_equal(pixels_of(process(data, spec).encoded), pixels_of(wanted.encoded))
+
+
+@installed
+def test_a_filter_that_opencv_lacks_is_refused() -> None:
+    with pytest.raises(UsageError, match="no filter hamming"):
+        process(drawn().encoded, EncodeSpec((Resize(64, filter="hamming"),)))
+    for name in ("nearest", "box", "bilinear", "bicubic", "lanczos"):
+        spec = EncodeSpec((Resize(64, filter=name),))
+        assert process(drawn().encoded, spec).height == 64
+
+
+@installed
+def test_the_codec_is_named_with_its_versions() -> None:
+    name, version, rest = engine("opencv").codec().split(maxsplit=2)
+    assert (name, version) == ("opencv", opencv.cv2().__version__)
+    assert "jpeg" in rest
+    assert engine("opencv").codec(".png").startswith(engine("opencv").codec() + " / zlib ")
+
+
+def test_an_engine_that_is_not_installed_is_refused_when_it_is_chosen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opencv.cv2.cache_clear()
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(UsageError, match="opencv is not installed") as caught:
+        engine("opencv")
+    assert "opencv-python-headless" in (caught.value.remedy or "")

@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import struct
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.images.segments import SOS, is_whole, jpeg_segments, png_chunks
+
+SOI, EOI = b"\xff\xd8", b"\xff\xd9"
+SCAN = b"\xff\xda\x00\x03\x01" + b"\x12\xff\x00\x34"
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def segment(code: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 0xFF, code, len(content) + 2) + content
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + b"\0\0\0\0"
+
+
+def contents(data: bytes) -> list[tuple[int | bytes, bytes]]:
+    walk = png_chunks(data) if data.startswith(SIGNATURE) else jpeg_segments(data)
+    return [(part.name, data[part.start : part.end]) for part in walk]
+
+
+def test_the_segments_of_a_jpeg_go_up_to_its_first_scan() -> None:
+    data = SOI + segment(0xE0, b"JFIF") + segment(0xE1, b"") + SCAN + segment(0xC4, b"x") + EOI
+    assert contents(data) == [(0xE0, b"JFIF"), (0xE1, b""), (SOS, b"\x01")]
+
+
+def test_fill_bytes_and_junk_between_segments_are_passed_over() -> None:
+    data = SOI + b"\xff\xff" + segment(0xE0, b"one") + b"junk\xff\x00\xff\xd0" + segment(0xE1, b"2")
+    assert contents(data) == [(0xE0, b"one"), (0xE1, b"2")]
+
+
+def test_a_segment_that_is_cut_off_ends_with_the_data() -> None:
+    assert contents(SOI + segment(0xE1, b"abcdef")[:-2]) == [(0xE1, b"abcd")]
+
+
+def test_a_length_of_less_than_itself_ends_the_walk() -> None:
+    assert contents(SOI + b"\xff\xe0\x00\x01" + segment(0xE1, b"x")) == []
+
+
+def test_the_chunks_of_a_png_go_up_to_its_end() -> None:
+    data = SIGNATURE + chunk(b"IHDR", b"13 bytes") + chunk(b"IEND", b"") + chunk(b"tEXt", b"x")
+    assert contents(data) == [(b"IHDR", b"13 bytes"), (b"IEND", b"")]
+
+
+def test_a_jpeg_is_whole_when_its_end_marker_comes_after_its_scan() -> None:
+    start = SOI + segment(0xE1, b"a thumbnail's " + EOI)
+    assert is_whole(start + SCAN + EOI, "JPEG")
+    assert is_whole(memoryview(start + SCAN + EOI + b"trailing"), "JPEG")
+    assert not is_whole(start + SCAN, "JPEG")
+    assert not is_whole(start + EOI, "JPEG")
+
+
+def test_a_png_is_whole_when_its_last_chunk_is_there() -> None:
+    data = SIGNATURE + chunk(b"IDAT", b"x") + chunk(b"IEND", b"")
+    assert is_whole(data, "PNG")
+    assert not is_whole(data[:-12], "PNG")
+
+
+@given(st.binary(max_size=300))
+def test_any_bytes_are_walked_in_order_and_inside(data: bytes) -> None:
+    for walk in (jpeg_segments(SOI + data), png_chunks(SIGNATURE + data)):
+        before = 0
+        for part in walk:
+            assert before < part.start
+            assert part.end <= 8 + len(data)
+            before = part.start
