@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 
-VERSION = 2
+VERSION = 3
 ROWS = 1 << 14
 """How many rows a row group has, about."""
 

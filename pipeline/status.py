@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline import manifest, outputs, paths, preflight, products, storage
+from pipeline.errors import OutputDamaged
 from pipeline.job import Job
 from pipeline.manifest import Document
 from pipeline.resolved import ResolvedJob
@@ -110,7 +111,16 @@ def recorded_jobs(out: Path) -> list[Job]:
     last = paths.last_job(out)
     texts = [text for _, text in sorted(found)]
     texts += [manifest.load(last)["job"]] if storage.stat(last) else []
-    return [replace(Job.from_json(text), out=str(out)) for text in texts]
+    try:
+        return [replace(Job.from_json(text), out=str(out)) for text in texts]
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise OutputDamaged(
+            "the record of a job cannot be understood",
+            file=str(folder),
+            expected="the records of this version of shardmill",
+            found=f"{type(error).__name__}: {error}",
+            remedy="remove the files in it: they are written anew by the next command",
+        ) from error
 
 
 def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputState:

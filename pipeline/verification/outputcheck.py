@@ -51,12 +51,23 @@ def output_folders(out: Path) -> list[Path]:
     found = []
     for shard_format in FORMATS:
         for split in storage.folders(out / shard_format, links=True):
-            digests = set(storage.folders(paths.outputs(out, shard_format, split)))
-            pointed = storage.pointed(paths.current(out, shard_format, split))
-            digests = {name for name in digests if paths.is_digest(name)}
-            wanted = digests | ({pointed} if pointed is not None else set())
-            found += [paths.output(out, shard_format, split, name) for name in sorted(wanted)]
+            names = set(storage.folders(paths.outputs(out, shard_format, split)))
+            names.add(storage.pointed(paths.current(out, shard_format, split)) or "")
+            digests = sorted(name for name in names if paths.is_digest(name))
+            found += [paths.output(out, shard_format, split, name) for name in digests]
     return found
+
+
+def check_links(out: Path) -> Iterator[Finding]:
+    """Check that each `current` points to an output beside it."""
+    for shard_format in FORMATS:
+        for split in storage.folders(out / shard_format, links=True):
+            link = paths.current(out, shard_format, split)
+            pointed = storage.pointed(link)
+            if pointed is not None and not paths.is_digest(pointed):
+                what, wanted = "the link does not point to an output", "a digest"
+                texts = (what, None, wanted, pointed, _UNFINISHED)
+                yield damage(Layer.FINISHED, link, *texts, removable=False)
 
 
 def is_abandoned(folder: Path, wanted: Collection[Path]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,11 +13,12 @@ from pipeline import paths, storage
 from pipeline.errors import UsageError
 from pipeline.job import Job
 from pipeline.verification import outputcheck, productcheck, shardcheck, statecheck
-from pipeline.verification.findings import Finding
+from pipeline.verification.findings import Finding, Layer, damage
 from pipeline.verification.outputcheck import FinishedOutput
 from pipeline.verification.productcheck import FinishedProduct
 
 Check = TypeVar("Check")
+_OTHER_SHAPE = (AttributeError, LookupError, TypeError, ValueError)  # what a wrong document raises
 
 
 class Runner(Protocol):
@@ -59,19 +61,24 @@ class Verification:
             ArchiveMissing: there is nothing to compare with.
             UsageError: there is no plan to compare by.
         """
-        names = productcheck.product_names(self.out)
-        products = [productcheck.open_product(self.out, name, self.jobs) for name in names]
-        finished = [product for product in products if isinstance(product, FinishedProduct)]
-        trees = {product.marks for product in finished if product.groups}
-        state = statecheck.check_state(self.out, trees)
+        state = statecheck.check_state(self.out, self._trees())
         yield from state
+        yield from outputcheck.check_links(self.out)
         for folder in outputs:
-            yield from self._output(folder, {finding.path for finding in state})
-        for product in products:
-            if isinstance(product, Finding):
-                yield product
-            else:
-                yield from self._product(product)
+            damaged = {finding.path for finding in state}
+            yield from _shaped(paths.manifest(folder), self._output(folder, damaged))
+        for name in productcheck.product_names(self.out):
+            yield from _shaped(paths.product_mark(self.out, name), self._product(name))
+
+    def _trees(self) -> set[Path]:
+        """Return the folders of the marks of the trees, which are checked with these."""
+        found = set()
+        for name in productcheck.product_names(self.out):
+            with contextlib.suppress(*_OTHER_SHAPE):
+                product = productcheck.open_product(self.out, name, self.jobs)
+                if isinstance(product, FinishedProduct) and product.groups:
+                    found.add(product.marks)
+        return found
 
     def _output(self, folder: Path, damaged: set[Path]) -> Iterator[Finding]:
         output = outputcheck.open_output(self.out, folder)
@@ -119,7 +126,11 @@ class Verification:
         for result in self.run(folder.parent.name, checks):
             yield from result.findings
 
-    def _product(self, product: FinishedProduct) -> Iterator[Finding]:
+    def _product(self, name: str) -> Iterator[Finding]:
+        product = productcheck.open_product(self.out, name, self.jobs)
+        if isinstance(product, Finding):
+            yield product
+            return
         checks = [
             partial(productcheck.check_files, product),
             *(partial(productcheck.check_group, product, i) for i in range(product.groups)),
@@ -130,3 +141,14 @@ class Verification:
             yield from result.findings
         files = sum(result.files for result in results)
         self.tell(f"{product.name}: {files:,} files", sum(result.bytes for result in results))
+
+
+def _shaped(path: Path, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """Yield findings; a document that is sealed right, and yet of another shape, is one too."""
+    try:
+        yield from findings
+    except _OTHER_SHAPE as error:
+        found = f"{type(error).__name__}: {error}"
+        what, remedy = "a document of another shape", "it may be of another version of shardmill"
+        texts = (what, None, "one that this version has written", found, remedy)
+        yield damage(Layer.OWN_HASH, path, *texts, removable=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -147,7 +147,10 @@ class RecordChecker:
                 yield damage(Layer.RECORD_FACTS, file, what, place, str(fact[name]), str(value))
         if row is not None and self.raw is not None:
             self.compared += 1
-            yield from self._check_source(file, place, row, stored, sources)
+            # Of a picture that is as it was written, the archive itself may be the wrong one.
+            whole = found["xxh3_128"] == fact["xxh3_128"]
+            for finding in self._check_source(file, place, row, stored, sources):
+                yield replace(finding, removable=not whole)
 
     def _picture_by_head(
         self, record: tfrecord.RawRecord, fact: Row, row: Row | None
@@ -210,9 +213,7 @@ class RecordChecker:
         elif mended["codec"] == repair.codec() and _mend(source) != bytes(stored):
             what = f"{row['key']} is not the repair of its source"
         if what is not None:
-            # Whether it could be made again is not known: the archive itself may be the wrong one.
-            texts = (what, place, expected, found, _OF_SOURCE)
-            yield damage(Layer.SOURCE, file, *texts, removable=False)
+            yield damage(Layer.SOURCE, file, what, place, expected, found, _OF_SOURCE)
 
 
 def _unequal(

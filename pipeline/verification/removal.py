@@ -27,15 +27,18 @@ class Removal:
     kept: tuple[Path, ...]
 
 
-def remove_damaged(findings: Iterable[Finding]) -> Removal:
+def remove_damaged(out: Path, findings: Iterable[Finding]) -> Removal:
     """Remove the files of findings, of which each must allow it.
+
+    What a link leads to outside of `out` is somebody else's, whatever findings say.
 
     Raises:
         NoPermission: one may not be removed.
     """
     removable: dict[Path, bool] = {}
     for finding in findings:
-        removable[finding.path] = removable.get(finding.path, True) and finding.removable
+        path, before = finding.path, removable.get(finding.path, True)
+        removable[path] = before and finding.removable and storage.is_within(path, out)
     there = [path for path in removable if storage.stat(path) is not None]
     removed = [path for path in there if removable[path]]
     for path in removed:

@@ -55,7 +55,7 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
             raise
         _sum_up(findings)
         if findings and remove_damaged:
-            _remove(findings, jobs)
+            _remove(folder, findings, jobs)
     return OutputDamaged.exit_status if findings else 0
 
 
@@ -102,12 +102,14 @@ def _sum_up(findings: list[Finding]) -> None:
     click.echo("1 problem" if len(findings) == 1 else f"{len(findings):,} problems")
 
 
-def _remove(findings: list[Finding], jobs: list[Job]) -> None:
-    done = removal.remove_damaged(findings)
+def _remove(out: Path, findings: list[Finding], jobs: list[Job]) -> None:
+    done = removal.remove_damaged(out, findings)
     for path in done.removed:
         click.echo(f"removed: {path}")
     for path in done.kept:
         click.echo(f"left alone: {path}")
+    if not done.removed:
+        return
     lines = map(command_line, removal.makers(jobs, done.removed))
     commands = [line for line in lines if line is not None]
     click.echo("what is needed of these is made again by the command that made them")

@@ -7,6 +7,7 @@ import hashlib
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -168,12 +169,20 @@ class Round:
         with self.luigid or contextlib.nullcontext():
             try:
                 for disturb in disturbances:
+                    self._renew()
                     self.story.append(disturb.__name__)
                     disturb(self)
                 self.settle()
             finally:
                 for started in self.commands:
                     started.end()
+
+    def _renew(self) -> None:
+        """Begin anew if the job is complete: nothing is left of it to disturb."""
+        if self.out.exists() and self.finished_products() == self.undisturbed.products:
+            self.story.append("begin anew")
+            shutil.rmtree(self.out)
+            self.damaged.clear()
 
     def finished_products(self) -> dict[str, str]:
         """Return path -> SHA-256 of what stands under final names."""

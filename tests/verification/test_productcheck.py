@@ -106,9 +106,21 @@ def test_a_picture_may_be_removed_only_if_it_is_a_copy(
     damaged = flip(picture(copied))
     (told,) = found(copied, "tree-train", *jobs)
     assert (told.layer, told.path, told.removable) == (Layer.FILE_HASH, damaged, removable)
-    done = removal.remove_damaged([told])
+    done = removal.remove_damaged(copied, [told])
     assert damaged.exists() is not removable
     assert (damaged in done.removed, damaged in done.kept) == (removable, not removable)
+
+
+def test_what_a_link_leads_to_elsewhere_is_never_removed(copied: Path, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "mine"
+    (copied / "train").rename(elsewhere)
+    (copied / "train").symlink_to(elsewhere)
+    damaged = flip(picture(copied))
+    told = found(copied, "tree-train", COPY)
+    assert [(each.path, each.removable) for each in told] == [(damaged, True)]
+    done = removal.remove_damaged(copied, told)
+    assert (done.removed, done.kept) == ((), (damaged,))
+    assert damaged.exists()
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -119,7 +131,7 @@ def test_a_file_goes_only_if_every_finding_about_it_allows(tmp_path: Path, order
         damage(Layer.FILE_HASH, path, "wrong"),
         damage(Layer.SOURCE, path, "other", removable=False),
     ]
-    done = removal.remove_damaged(told[::order])
+    done = removal.remove_damaged(tmp_path, told[::order])
     assert (done.removed, done.kept, path.exists()) == ((), (path,), True)
 
 
@@ -130,7 +142,7 @@ def test_what_was_not_written_there_is_found_and_never_removed(copied: Path) -> 
     told = found(copied, "tree-train", COPY)
     assert {each.path for each in told} == {foreign, copied / "train/n00000000"}
     assert {each.layer for each in told} == {Layer.STRANGER}
-    assert removal.remove_damaged(told).removed == ()
+    assert removal.remove_damaged(copied, told).removed == ()
     assert foreign.exists()
 
 

@@ -297,3 +297,42 @@ def test_damage_of_tables_is_an_error_of_the_program_and_names_the_file(copied: 
             for check in outputcheck.shards_to_check(output, None, ()):  # all are believed
                 assert {each.path for each in shardcheck.check_shard(check).findings} == {path}
         path.write_bytes(content)
+
+
+def test_a_link_that_leads_elsewhere_is_found_and_not_followed(
+    copied: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "mine"
+    elsewhere.mkdir()
+    (elsewhere / "manifest.json").write_text('{"mine": 1}')
+    link = copied / TRAIN / "current"
+    link.unlink()
+    link.symlink_to(elsewhere)
+    (told,) = found(copied)
+    assert (told.layer, told.path, told.removable) == (Layer.FINISHED, link, False)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "changes"),
+    [
+        (f"{TRAIN}/*/manifest.json", {"shards": 5}),
+        (f"{TRAIN}/*/manifest.json", {"counts": []}),
+        (f"{TRAIN}/*/manifest.json", {"left_out": [{}]}),
+        (f"{TRAIN}/*/manifest.json", {"digests": {"output": ""}}),
+        (f"{STATE}/products/tree-train.json", {"groups": "x"}),
+        (f"{STATE}/products/tree-train.json", {"folder": None}),
+        (f"{STATE}/job.json", {"job": 7}),
+        (f"{STATE}/job.json", {"job": "[]"}),
+    ],
+)
+def test_a_document_of_another_shape_is_no_crash_and_is_never_removed(
+    copied: Path, pattern: str, changes: dict[str, object]
+) -> None:
+    (path,) = (path for path in copied.glob(pattern) if "current" not in path.parts)
+    document = manifest.load(path)
+    if "digests" in changes:
+        changes = {"digests": {"output": document["digests"]["output"]}}
+    path.write_bytes(manifest.serialise({**document, **changes}))
+    told = found(copied)
+    assert path.name == "job.json" or (told and all(each.path == path for each in told))
+    assert not any(each.removable for each in told if each.path == path)
