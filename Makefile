@@ -52,6 +52,17 @@ $(VENV)/.test: pyproject.toml | system $(VENV)/bin/python
 	.venv-torchvision/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r $<
 	touch $@
 
+.venv-webdataset/.ready: tests/interop/readers/requirements-webdataset.txt
+	$(PYTHON) -m venv .venv-webdataset
+	.venv-webdataset/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	touch $@
+
+# --no-deps: wids imports torch, a gigabyte, which the reader stands in for.
+.venv-wids/.ready: tests/interop/readers/requirements-wids.txt
+	$(PYTHON) -m venv .venv-wids
+	.venv-wids/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r $<
+	touch $@
+
 demo: $(VENV)/.run
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
 
@@ -64,6 +75,7 @@ test: $(VENV)/.test lint
 	$(BIN)/python -m pytest
 
 interop: .venv-interop/.ready .venv-dali/.ready .venv-torchvision/.ready
+interop: .venv-webdataset/.ready .venv-wids/.ready
 	.venv-interop/bin/python -m pytest tests/interop
 
 faults: $(VENV)/.test
@@ -90,6 +102,7 @@ scale: $(VENV)/.test
 	$(BIN)/python -m benchmarks.scale
 
 clean:
-	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-peers .venv-fuzz
+	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-webdataset .venv-wids
+	rm -rf .venv-peers .venv-fuzz
 	rm -rf demo build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache
