@@ -14,7 +14,7 @@ FLIPS ?= 1000
 CASES ?= 10000
 SEED ?= 0
 
-.PHONY: demo test lint interop faults fuzz bench scale setup clean
+.PHONY: demo test lint interop mxnet faults fuzz bench scale setup clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.run
@@ -63,6 +63,15 @@ $(VENV)/.test: pyproject.toml | system $(VENV)/bin/python
 	.venv-wids/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r $<
 	touch $@
 
+# MXNet 1.9.1 needs numpy below 1.24, and so Python 3.11 or older.
+.venv-mxnet/.ready: tests/interop/readers/requirements-mxnet.txt
+	$(PYTHON) -m venv .venv-mxnet
+	.venv-mxnet/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	touch $@
+
+mxnet: .venv-interop/.ready .venv-mxnet/.ready
+	.venv-interop/bin/python -m pytest tests/interop/test_lists_im2rec.py
+
 demo: $(VENV)/.run
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
 
@@ -103,6 +112,6 @@ scale: $(VENV)/.test
 
 clean:
 	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-webdataset .venv-wids
-	rm -rf .venv-peers .venv-fuzz
+	rm -rf .venv-mxnet .venv-peers .venv-fuzz
 	rm -rf demo build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache

@@ -119,6 +119,16 @@ def solutions() -> tuple[bytes, ...]:
     return ("\n".join(lines).encode(), "\r\n".join(lines).encode())
 
 
+def image_lists() -> tuple[bytes, ...]:
+    lines = ["7\t464.000000\tn04/a b.JPEG", "0\t4\t5\t0.25\t-1e-3\tö.JPEG", "9\t1\t/c.jpg", ""]
+    blanks = "95099  464.000000     a.JPEG\n18446744073709551615 +.5 b c.JPEG\n"
+    return ("\n".join(lines).encode(), ("\ufeff" + "\r\n".join(lines)).encode(), blanks.encode())
+
+
+def image_lists_of_two() -> tuple[bytes, ...]:
+    return (b"7\t464\t-0.5\ta.JPEG\n0\t16777216\t33554432\tb.JPEG\n", b"1 2 3 4 a.JPEG\r\n\n")
+
+
 def label_tables() -> tuple[bytes, ...]:
     table = "wnid\twords\tilsvrc2012_id\ttrain\nn01\ta, b\t3\t2\nn02\tc\t1\t2\nn03\td\t2\t2\n"
     return (table.encode(), b"\xef\xbb\xbf" + table.replace("\n", "\r\n").encode())

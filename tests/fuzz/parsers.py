@@ -9,9 +9,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import documents
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import seals
 
@@ -28,6 +30,7 @@ from pipeline.images.header import read_header
 from pipeline.images.repair import repair
 from pipeline.labels import LabelTable
 from pipeline.records import ImageRecord
+from pipeline.sources import lst
 from pipeline.sources.devkit import read_labels
 from pipeline.sources.solution import load_solution
 
@@ -124,6 +127,27 @@ def try_solution(data: bytes, folder: Path) -> None:
     for image, answer in answers.items():
         assert not set(', \n"') & set(image + answer.wnid)
     assert len({answer.line for answer in answers.values()}) == len(answers)
+
+
+def try_image_list(data: bytes, folder: Path, *, width: int | None = None) -> None:
+    """Ids are told apart, labels are finite; written between TABs, a list is read as the same."""
+    found = pa.concat_tables(lst.read(_laid(data, folder, "a.lst"), label_width=width))
+    found.validate(full=True)
+    assert found.schema.equals(lst.SCHEMA)
+    rows = found.drop_columns(["line"]).to_pylist()
+    assert len({row["id"] for row in rows}) == len(rows)
+    assert (np.diff(found["line"].to_numpy()) > 0).all()
+    written = "".join(map(_listed, rows)).encode()
+    for form in (written, written.replace(b"\n", b" \n"), b"\n" + written):
+        again = pa.concat_tables(lst.read(_laid(form, folder, "b.lst"), label_width=width))
+        assert again.drop_columns(["line"]).to_pylist() == rows
+
+
+def _listed(row: dict[str, Any]) -> str:
+    """Return an image as a line of a list, its labels with all their digits."""
+    assert np.isfinite(row["labels"]).all()
+    assert row["labels"]
+    return "\t".join([str(row["id"]), *map(repr, row["labels"]), row["path"]]) + "\n"
 
 
 def try_table(data: bytes, folder: Path) -> None:

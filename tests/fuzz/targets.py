@@ -69,6 +69,10 @@ TARGETS = {
     "boxes": _text(parsers.try_boxes, documents.annotation_files, ArchiveRefused),
     "boxtable": _text(parsers.try_boxtable, documents.box_tables, OutputDamaged),
     "solution": _text(parsers.try_solution, documents.solutions, BadAnnotation),
+    "image-list": _text(parsers.try_image_list, documents.image_lists, BadAnnotation),
+    "image-list-of-two": _text(
+        partial(parsers.try_image_list, width=2), documents.image_lists_of_two, BadAnnotation
+    ),
     "label-table": _text(parsers.try_table, documents.label_tables, ConfigError),
     "counts": _text(parsers.try_counts, documents.counts, ConfigError),
     "label-list": _text(parsers.try_list, documents.label_lists, ConfigError),
