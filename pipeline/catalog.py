@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 
-VERSION = 3
+VERSION = 4
 ROWS = 1 << 14
 """How many rows a row group has, about."""
 
@@ -23,15 +23,19 @@ SCHEMA = pa.schema(
         ("key", pa.string()),  # unique in the split
         ("source", pa.string()),  # file that holds the bytes, in RAW or the tree
         ("offset", pa.int64()),  # bytes from the start of that file
-        ("length", pa.int64()),  # bytes
+        ("length", pa.int64()),  # bytes; -1: there is no such file
         ("class_index", pa.int32()),  # 0-based in the label table; -1: none
         ("synset", pa.dictionary(pa.int32(), pa.string())),  # WNID; empty: none
         ("text", pa.dictionary(pa.int32(), pa.string())),  # the class in words
         # xmin, ymin, xmax, ymax of each object one after another, as fractions of the picture
         ("boxes", pa.list_(pa.float32())),
+        ("line", pa.int32()),  # in the image list, from 1; 0: there is none
+        ("id", pa.uint64()),  # unique in the split: its number in the image list
+        ("labels", pa.list_(pa.float32())),  # what an image list says; empty: class_index says all
     ]
 )
-"""Columns of a catalog and of a plan. Rows of a catalog are sorted by key, bytewise."""
+"""Columns of a catalog and of a plan. Rows of a catalog are in the order of their source: by key,
+bytewise, of archives and trees; line by line of an image list."""
 
 
 def write(staged: storage.StagedFile, tables: Iterable[pa.Table]) -> tuple[int, int]:

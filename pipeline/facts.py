@@ -27,6 +27,7 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),  # pixels
         ("height", pa.int32()),  # pixels
         ("mode", pa.dictionary(pa.int32(), pa.string())),  # of the source: L, RGB, CMYK, ...
+        ("bytes", pa.int64()),  # of the stored picture
         ("repair", pa.dictionary(pa.int32(), pa.string())),  # null, or why it was re-encoded
         ("xxh3_128", pa.string()),  # of the stored picture, hex
     ]
@@ -51,12 +52,13 @@ class FactsBuilder:
         placement: Placement,
         size: tuple[int, int],
         mode: str,
+        picture_bytes: int,
         repair: str | None,
         content_hash: str,
     ) -> None:
         """Add one record; `size` is (width, height) in pixels."""
         place = (self.shard, len(self.rows), placement.offset, placement.length)
-        self.rows.append((key, *place, *size, mode, repair, content_hash))
+        self.rows.append((key, *place, *size, mode, picture_bytes, repair, content_hash))
 
     def table(self) -> pa.Table:
         """Return the facts as a table."""

@@ -7,8 +7,10 @@ from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 
 from pipeline import digests
+from pipeline.formats import shardformat, shardformats
+from pipeline.pictures import PLAIN, PictureOptions
 
-FORMATS = ("tfrecord",)
+FORMATS = tuple(shardformats.FORMATS)
 PRODUCTS = ("verify", "boxes", "lists", "extract", "shards")
 """What a job can make, in the order of making: archives verified, bboxes.csv, image lists, trees
 of class folders, shards."""
@@ -28,6 +30,9 @@ class Job:
         splits: split names; empty: all but those of optional archives that are not in `extras`.
         products: what to make, of `PRODUCTS`.
         formats: shard formats.
+        labels: of RecordIO shards, one of `shardformat.LABELS`.
+        joined: whether RecordIO shards are joined into one file, too.
+        picture: how pictures are stored.
         shards: (split, number of shards) where it differs from the configuration.
         order: one of `sharding.ORDERS`.
         seed: of the ``hash`` order; None: 0.
@@ -41,6 +46,12 @@ class Job:
         transfer: how files of a tree come into the extracted one, of `TRANSFERS`.
         replace: whether a product of another job, whose path carries no digest, may be replaced.
         on_bad_image: ``fail`` or ``skip``; in no digest.
+        images: an image list, or a folder of pictures, to read instead of a configured set; "":
+            none.
+        root: folder that the paths of `images` are relative to.
+        name: of its only split.
+        recursive: of a folder, whether the folders in it are classes.
+        extensions: of a folder, what names of pictures end in; empty: the customary ones.
     """
 
     raw: str
@@ -49,7 +60,7 @@ class Job:
     tree: str = ""
     splits: tuple[str, ...] = ()
     products: tuple[str, ...] = ("boxes", "lists", "shards")
-    formats: tuple[str, ...] = FORMATS
+    formats: tuple[str, ...] = ("tfrecord",)
     shards: tuple[tuple[str, int], ...] = ()
     order: str = "hash"
     seed: int | None = None
@@ -63,6 +74,14 @@ class Job:
     transfer: str = "copy"
     replace: bool = False
     on_bad_image: str = "fail"
+    labels: str = shardformat.LABELS[0]
+    joined: bool = False
+    picture: PictureOptions = PLAIN
+    images: str = ""
+    root: str = ""
+    name: str = ""
+    recursive: bool = False
+    extensions: tuple[str, ...] = ()
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
     def to_json(self) -> str:
@@ -74,8 +93,9 @@ class Job:
         """Rebuild a job; an option that was not known when it was recorded has its default."""
         known = {field.name for field in fields(Job)}
         values = {name: value for name, value in json.loads(text).items() if name in known}
-        for name in ("splits", "products", "formats", "extras"):
+        for name in ("splits", "products", "formats", "extras", "extensions"):
             values[name] = tuple(values[name]) if name in values else getattr(Job, name)
+        values["picture"] = PictureOptions.from_json(values.get("picture", {}))
         values["shards"] = tuple((split, count) for split, count in values.get("shards", ()))
         return Job(**values)
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyarrow as pa
 
 from pipeline import facts, manifest, paths, storage
 from pipeline.errors import OutputDamaged
+from pipeline.formats import recordio
+from pipeline.formats.recordio import RecordIOWriter
+from pipeline.formats.wids import ShardFacts, wids_index
 from pipeline.manifest import Document, FileEntry
+from pipeline.output import Output
+from pipeline.paths import ShardName
 from pipeline.resolved import ResolvedJob
-from pipeline.splitjob import Output, SplitJob
+from pipeline.splitjob import SplitJob
 
 
 def shard_document(out: Path, output: Output, index: int) -> Document | None:
@@ -35,19 +42,41 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
     """
     out = resolved.out
     documents = [_required(out, output, index) for index in range(split.shards)]
-    with (
-        storage.StagedFile(paths.facts(output.folder)) as table_file,
-        storage.StagedFile(paths.manifest(output.folder)) as manifest_file,
-    ):
+    with ExitStack() as stack:
+        staged = _of_whole(stack, split, output, documents)
+        table_file = stack.enter_context(storage.StagedFile(paths.facts(output.folder)))
         with table_file.stream() as stream:
             facts.write(stream, _facts(out, output, split.shards))
-        table_entry = FileEntry(
-            table_file.path.name, table_file.size, manifest.hash_file(table_file.temp)
-        )
-        merged = _merged(resolved, split, output, documents, table_entry)
+        staged.append(table_file)
+        entries = [
+            FileEntry(file.path.name, file.size, manifest.hash_file(file.temp)) for file in staged
+        ]
+        merged = _merged(resolved, split, output, documents, entries)
+        manifest_file = stack.enter_context(storage.StagedFile(paths.manifest(output.folder)))
         manifest_file.write(manifest.serialise(merged))
-        storage.publish(table_file, manifest_file)
+        storage.publish(*staged, manifest_file)
     return merged
+
+
+def _of_whole(
+    stack: ExitStack, split: SplitJob, output: Output, documents: list[Document]
+) -> list[storage.StagedFile]:
+    """Return files that belong to all shards together, written."""
+    names = [ShardName(split.name, index, split.shards) for index in range(split.shards)]
+    files = [paths.shard_files(output.folder, output.format, name) for name in names]
+    if output.format == "webdataset":
+        sizes = [(shard["files"][0]["bytes"], shard["records"]) for shard in documents]
+        each = zip(files, sizes, strict=True)
+        shards = [ShardFacts(file[0].name, count, size) for file, (size, count) in each]
+        index = stack.enter_context(storage.StagedFile(paths.wids_index(output.folder)))
+        index.write(wids_index(shards, name=split.name))
+        return [index]
+    if not output.joined:
+        return []
+    targets = paths.joined_files(output.folder, split.name)
+    staged = [stack.enter_context(storage.StagedFile(path)) for path in targets]
+    recordio.join([recordio.IndexedShard(*file) for file in files], RecordIOWriter(*staged))
+    return staged
 
 
 def _required(out: Path, output: Output, index: int) -> Document:
@@ -71,7 +100,7 @@ def _merged(
     split: SplitJob,
     output: Output,
     documents: list[Document],
-    table_entry: FileEntry,
+    of_whole: list[FileEntry],
 ) -> Document:
     prefix = f"{output.folder.relative_to(resolved.out)}/"
     files = [
@@ -90,6 +119,7 @@ def _merged(
     ]
     repairs = [mended for shard in documents for mended in shard["repairs"]]
     left_out = [image for shard in documents for image in shard["left_out"]]
+    notes = sum((Counter(shard["notes"]) for shard in documents), Counter[str]())
     return {
         "program": "shardmill",
         "dataset": resolved.dataset.dataset,
@@ -105,7 +135,8 @@ def _merged(
             "box_class_filter": split.boxes.filtered if split.boxes else None,
             "classes": list(split.classes) if split.classes is not None else None,
             "inception_threads": split.threads,
-            "label_offset": output.label_offset,
+            **output.form.to_json(),
+            "joined": output.joined,
             "order": resolved.job.order,
             "seed": (resolved.job.seed or 0) if resolved.job.order == "hash" else None,
             "shards": split.shards,
@@ -113,22 +144,25 @@ def _merged(
         },
         "counts": {
             "boxes": sum(shard["boxes"] for shard in documents),
-            "bytes": sum(entry.bytes for entry in files) + table_entry.bytes,
+            "bytes": sum(entry.bytes for entry in [*files, *of_whole]),
             "images": split.expected.images,
             "left_out": len(left_out),
             "records": sum(shard["records"] for shard in documents),
             "repaired": len(repairs),
         },
         "shards": shards,
-        "files": [entry.to_json() for entry in [*files, table_entry]],
+        "files": [entry.to_json() for entry in [*files, *of_whole]],
         "repairs": repairs,
         "left_out": left_out,
+        "notes": dict(sorted(notes.items())),
     }
 
 
 def _inputs(split: SplitJob) -> list[Document]:
     """Return what an output is made of, its images first."""
     found: list[Document] = []
+    if split.listing is not None:
+        found.append({"list": split.listing.path.name, "digest": split.listing.digest})
     if split.tree is not None:
         found.append({"folder": split.tree.folder, "digest": split.tree.digest})
     found += [

@@ -5,9 +5,14 @@
     OUT/
       tfrecord/<split>/<digest>/<split>-00000-of-01024    shards
       tfrecord/<split>/<digest>/idx/<same name>           DALI indexes
-      tfrecord/<split>/<digest>/facts.parquet             what only the bytes tell, a row per image
-      tfrecord/<split>/<digest>/manifest.json             written last
-      tfrecord/<split>/current -> <digest>
+      recordio/<split>/<digest>/<split>-00000-of-01024.rec  .idx  .lst
+      recordio/<split>/<digest>/<split>.rec  .idx  .lst   all shards in one, if asked for
+      webdataset/<split>/<digest>/<split>-00000-of-01024.tar
+      webdataset/<split>/<digest>/idx/<same name>.idx     DALI indexes
+      webdataset/<split>/<digest>/index.json              the index of wids
+      <format>/<split>/<digest>/facts.parquet             what only the bytes tell, a row per image
+      <format>/<split>/<digest>/manifest.json             written last
+      <format>/<split>/current -> <digest>
       bboxes.csv  bboxes.report.csv                       of train; bboxes.<split>.csv of others
       lists/<split>.lst  synsets.txt  labels.tsv          image lists and label tables
       train/<wnid>/*.JPEG  val/<wnid>/*.JPEG              trees, named by a split's `folder`
@@ -21,10 +26,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _STATE = ".shardmill"
-RESERVED = frozenset({"lists", "tfrecord"})
+RESERVED = frozenset({"lists", "tfrecord", "recordio", "webdataset"})
 """Folders of the output that no tree may have the name of."""
+_RECORDIO = (".rec", ".idx", ".lst")
 _DIGEST = re.compile(r"[0-9a-f]{12}")
-_PRODUCT = re.compile(r"manifest\.json|facts\.parquet|\w+-\d{5,}-of-\d{5,}")
+_PRODUCT = re.compile(
+    r"(manifest|index)\.json|facts\.parquet|\w+\.(rec|idx|lst)"
+    r"|\w+-\d{5,}-of-\d{5,}(\.(rec|idx|lst|tar))?"
+)
 
 
 @dataclass(frozen=True)
@@ -249,14 +258,27 @@ def is_digest(name: str) -> bool:
     return _DIGEST.fullmatch(name) is not None
 
 
-def tfrecord_shard(folder: Path, name: ShardName) -> Path:
-    """A TFRecord file."""
-    return folder / name.stem
+def shard_files(folder: Path, shard_format: str, name: ShardName) -> tuple[Path, ...]:
+    """The files of one shard: itself, its index, and of RecordIO its image list.
+
+    Indexes that readers are told of lie in a folder beside the shards, so that a pattern for
+    shards does not find them; those that MXNet looks for lie beside each.
+    """
+    if shard_format == "recordio":
+        return tuple(folder / f"{name.stem}{suffix}" for suffix in _RECORDIO)
+    if shard_format == "webdataset":
+        return folder / f"{name.stem}.tar", folder / "idx" / f"{name.stem}.idx"
+    return folder / name.stem, folder / "idx" / name.stem
 
 
-def tfrecord_index(folder: Path, name: ShardName) -> Path:
-    """The DALI index of a TFRecord file: same name, in a folder beside it."""
-    return folder / "idx" / name.stem
+def joined_files(folder: Path, split: str) -> tuple[Path, ...]:
+    """All RecordIO shards in one: shard, index and image list."""
+    return tuple(folder / f"{split}{suffix}" for suffix in _RECORDIO)
+
+
+def wids_index(folder: Path) -> Path:
+    """The index of all WebDataset shards."""
+    return folder / "index.json"
 
 
 def _bboxes(split: str) -> str:

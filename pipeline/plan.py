@@ -38,10 +38,10 @@ def arrange(listed: Path, rows: int, order: str, seed: int, scratch: Path) -> It
     words = catalog.read_words(listed)
     tables = (_with_words(table, words) for table in catalog.read(listed))
     count = -(-rows // _BUCKET)
-    if order == "name":  # which is how a catalog is sorted
+    if order == "list":  # which is how a catalog is sorted
         yield from tables
-    elif order == "inception":
-        yield from _by_rank(tables, _inception_ranks(listed), scratch, count)
+    elif order != "hash":
+        yield from _by_rank(tables, _ranks(listed, rows, order), scratch, count)
     else:
         with Buckets(scratch, SCHEMA, count) as buckets:
             for table in tables:
@@ -123,13 +123,18 @@ def _with_words(table: pa.Table, words: dict[str, pa.StringArray]) -> pa.Table:
     return table
 
 
-def _inception_ranks(listed: Path) -> npt.NDArray[np.int64]:
-    """Return int64 of shape [rows]: the place of each row of a catalog in the inception order."""
-    names = [
-        pa.table({"group": table["synset"].cast(pa.string()), "key": table["key"]})
-        for table in catalog.read(listed)
-    ]
-    places = sharding.inception(pa.concat_tables(names))
+def _ranks(listed: Path, rows: int, order: str) -> npt.NDArray[np.int64]:
+    """Return int64 of shape [rows]: the place of each row of a catalog in an order."""
+    if order == "im2rec":
+        places = sharding.im2rec(rows)
+    else:
+        names = pa.concat_tables(
+            pa.table({"group": table["synset"].cast(pa.string()), "key": table["key"]})
+            for table in catalog.read(listed)
+        )
+        places = (
+            sharding.inception(names) if order == "inception" else sharding.by_name(names["key"])
+        )
     ranks = np.empty_like(places)
     ranks[places] = np.arange(len(places))
     return ranks
@@ -139,6 +144,9 @@ def _by_rank(
     tables: Iterable[pa.Table], ranks: npt.NDArray[np.int64], scratch: Path, count: int
 ) -> Iterator[pa.Table]:
     """Yield rows by rank, the ranks being 0 to len(ranks) - 1."""
+    if (ranks[1:] > ranks[:-1]).all():
+        yield from tables
+        return
     numbers = ranks * count // max(1, len(ranks))
     with Buckets(scratch, SCHEMA, count) as buckets:
         start = 0

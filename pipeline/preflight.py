@@ -7,11 +7,13 @@ from pathlib import Path
 from pipeline import manifest, outputs, paths, products, storage, treerecord
 from pipeline.config import ArchiveConfig
 from pipeline.errors import ArchiveMissing, ArchiveRefused, NoSpace, OutputConflict, TreeRefused
+from pipeline.output import Output
 from pipeline.resolved import ResolvedJob
 from pipeline.sources import ilsvrc2012
 from pipeline.splitjob import SplitJob
 from pipeline.treerecord import TreeRecord
 
+_BYTES_OF_A_PIXEL = 0.7  # of a JPEG of quality 95, with what a picture is longer than wide
 _MARGIN = 1.02  # framing, indexes, facts and manifests, beside the pictures themselves
 
 
@@ -82,7 +84,7 @@ def needed_bytes(resolved: ResolvedJob) -> int:
         for output in split.outputs if resolved.job.wants("shards") else ():
             if outputs.document(output) is None:
                 written = sum(storage.sizes(output.folder).values())
-                total += max(0, int(share) - written)
+                total += max(0, _output_bytes(output, split, share) - written)
         if resolved.job.transfer == "copy" and _lacks(resolved, f"tree-{split.name}"):
             made = resolved.product(f"tree-{split.name}")
             done = products.extracted_images(resolved.out, made, split.expected.counts)
@@ -90,10 +92,20 @@ def needed_bytes(resolved: ResolvedJob) -> int:
     return total
 
 
+def _output_bytes(output: Output, split: SplitJob, share: float) -> int:
+    """Return roughly how many bytes an output will have, of pictures that have `share`."""
+    edge = output.form.picture.resize
+    if edge is not None:
+        share = min(share, split.expected.images * edge * edge * _BYTES_OF_A_PIXEL)
+    return int(share * (2 if output.joined else 1))
+
+
 def image_bytes(resolved: ResolvedJob, split: SplitJob) -> int:
     """Return roughly how many bytes the images of a split have, of whatever class."""
     if split.tree is not None:
         return split.tree.bytes
+    if split.listing is not None:
+        return split.listing.bytes
     if split.archive is None:
         return 0
     info = storage.stat(resolved.raw_file(split.archive))
@@ -140,7 +152,7 @@ def _lacks(resolved: ResolvedJob, name: str) -> bool:
 
 def _chosen(resolved: ResolvedJob, split: SplitJob) -> float:
     """Return the share of a split's images that are of the chosen classes."""
-    if split.classes is None:
+    if split.classes is None or split.listing is not None:
         return 1.0
     every = ilsvrc2012.expectation(split.split, resolved.table, None).images
     return split.expected.images / every

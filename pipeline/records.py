@@ -29,7 +29,10 @@ class ImageRecord:
         boxes: (xmin, ymin, xmax, ymax) of each object, as fractions of width and height.
         width: pixels.
         height: pixels.
-        encoded: the picture as it is stored, a JPEG; may be a view that the caller reuses.
+        encoded: the picture as it is stored; may be a view that the caller reuses.
+        id: unique in the split, 0 to 2**64 - 1: its number in the split's image list.
+        labels: what an image list says of it, float32; empty where the class index says all, as
+            it does of one label that is a whole number.
     """
 
     key: str
@@ -41,6 +44,8 @@ class ImageRecord:
     width: int
     height: int
     encoded: Buffer
+    id: int = 0
+    labels: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

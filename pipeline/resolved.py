@@ -7,9 +7,21 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline import config, digests, imagelist, labels, products, sharding, splitjob, storage
+from pipeline import (
+    config,
+    digests,
+    imagelist,
+    labels,
+    listjob,
+    pictures,
+    products,
+    sharding,
+    splitjob,
+    storage,
+)
 from pipeline.config import ArchiveConfig, DatasetConfig, SplitConfig
 from pipeline.errors import UsageError
+from pipeline.formats.shardformat import LABELS
 from pipeline.job import FORMATS, ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
 from pipeline.labels import LabelTable
 from pipeline.products import Product
@@ -46,7 +58,7 @@ class ResolvedJob:
     @property
     def root(self) -> Path:
         """Folder that a catalog's sources are relative to."""
-        return Path(self.job.tree or self.job.raw)
+        return Path(self.job.root or self.job.tree or self.job.raw)
 
     @property
     def archives(self) -> tuple[ArchiveConfig, ...]:
@@ -93,13 +105,19 @@ def resolve(job: Job) -> ResolvedJob:
         UsageError: the options contradict it.
         InputRefused: the tree is not what it should be.
     """
-    dataset = config.load(Path(job.config))
-    table = labels.load_table(dataset.label_table)
+    if job.images:
+        dataset, table = listjob.dataset(job), listjob.table(job)
+    else:
+        dataset = config.load(Path(job.config))
+        table = labels.load_table(dataset.label_table)
     names = job.splits or _default_splits(job, dataset)
     _check_choices(job, dataset, names)
     _check_combinations(job, dataset, names)
     classes = labels.load_classes(Path(job.classes), table) if job.classes else None
-    splits = {name: splitjob.derive(job, dataset, table, classes, name) for name in names}
+    if job.images:
+        splits = {name: listjob.derive(job, dataset) for name in names}
+    else:
+        splits = {name: splitjob.derive(job, dataset, table, classes, name) for name in names}
     made = _products(job, table, splits)
     resolved = ResolvedJob(job, dataset, table, splits, _extras(job, dataset, splits), made)
     if not made and not job.wants("shards") and not resolved.archives:
@@ -166,7 +184,9 @@ def _check_choices(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> 
         ("--shards", [split for split, _ in job.shards], names),
         ("--format", job.formats, FORMATS),
         ("--with", job.extras, tuple(dataset.optional)),
-        ("--order", (job.order,), sharding.ORDERS),
+        ("--order", (job.order,), _orders(job)),
+        ("--labels", (job.labels,), LABELS),
+        ("--engine", (job.picture.engine,), pictures.ENGINES),
         ("--transfer", (job.transfer,), TRANSFERS),
         ("--on-bad-image", (job.on_bad_image,), ON_BAD_IMAGE),
         ("products", job.products, PRODUCTS),
@@ -188,6 +208,12 @@ def _check_choices(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> 
         raise UsageError("no format is asked for", expected=", ".join(FORMATS), found="none")
 
 
+def _orders(job: Job) -> tuple[str, ...]:
+    """Return the orders that have a meaning: a list has no classes, a set no order of its own."""
+    unknown = "inception" if job.images else "list"
+    return tuple(order for order in sharding.ORDERS if order != unknown)
+
+
 def _labelled(split: SplitConfig) -> bool:
     return split.layout == "class-tars" or split.labels is not None
 
@@ -195,7 +221,19 @@ def _labelled(split: SplitConfig) -> bool:
 def _check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> None:
     inception = job.order == "inception"
     refusals = {
-        "--raw or --tree must be given": not job.raw and not job.tree,
+        "--raw or --tree must be given": not (job.raw or job.tree or job.images),
+        "--labels detection and --joined have a meaning with --format recordio only": (
+            "recordio" not in job.formats and (job.joined or job.labels != LABELS[0])
+        ),
+        "--labels detection makes labels of bounding boxes: do not leave them out": (
+            job.labels != LABELS[0] and not (job.boxes and not job.images)
+        ),
+        "boxes are fractions of whole pictures: --center-crop would make them wrong": (
+            job.boxes and not job.images and job.picture.center_crop
+        ),
+        "TFRecord shards hold JPEGs: leave --encoding .png or --format tfrecord out": (
+            "tfrecord" in job.formats and job.picture.encoding == ".png"
+        ),
         "--seed has no meaning with --order inception, whose shuffle is fixed": (
             inception and job.seed is not None
         ),

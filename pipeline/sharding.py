@@ -3,6 +3,7 @@
 The order ``inception`` and the boundaries that go with it are those of TensorFlow's Inception
 and Slim (``build_imagenet_data.py``) and of the scripts made after them: files listed class by
 class, shuffled with seed 12345, divided among threads and only then among each thread's shards.
+The order ``im2rec`` is that of MXNet's ``im2rec.py --list``; ``list`` is none but the source's own.
 """
 
 from __future__ import annotations
@@ -20,9 +21,10 @@ import pyarrow.compute as pc
 
 from pipeline.errors import UsageError
 
-ORDERS = ("hash", "name", "inception")
+ORDERS = ("hash", "name", "inception", "im2rec", "list")
 SEED_LIMIT = 1 << 64
 _INCEPTION_SEED = 12345
+_IM2REC_SEED = 100
 _IMAGES_AT_ONCE = 4096
 _TASKS = 8
 
@@ -35,6 +37,7 @@ def permutation(
     ``hash`` sorts by the BLAKE2b-128 of each UTF-8 key, keyed by the seed as 8 little-endian
     bytes, ties by the key itself. It depends on nothing else: not on the order in which keys
     were listed, not on the machine. ``name`` sorts by the UTF-8 bytes of the keys.
+    ``list`` leaves them as they are; ``im2rec`` shuffles them as `im2rec` says.
     ``inception`` sorts by group, then as ``name``, and shuffles with CPython's
     ``random.shuffle``, whose sequence for a seed is the same in every Python 3.
 
@@ -53,6 +56,10 @@ def permutation(
         if groups is None:
             raise ValueError("the inception order needs the class of each image")
         return inception(pa.table({"group": groups, "key": keys}))
+    if order == "list":
+        return np.arange(len(keys))
+    if order == "im2rec":
+        return im2rec(len(keys))
     names = np.array([key.encode() for key in keys], dtype=object)
     if order == "name":
         return np.argsort(names, kind="stable").astype(np.int64)
@@ -65,10 +72,31 @@ def permutation(
 def inception(names: pa.Table) -> npt.NDArray[np.int64]:
     """Return what `permutation` does for ``inception``, of columns `group` and `key`, strings."""
     ranks = pc.sort_indices(names, [("group", "ascending"), ("key", "ascending")])  # by UTF-8 bytes
-    index = array("q", range(len(ranks)))
-    random.Random(_INCEPTION_SEED).shuffle(index)  # noqa: S311 - a fixed order, no secret
-    found: npt.NDArray[np.int64] = ranks.to_numpy()[np.frombuffer(index, np.int64)].astype(np.int64)
+    shuffled = _shuffled(len(ranks), _INCEPTION_SEED)
+    found: npt.NDArray[np.int64] = ranks.to_numpy()[shuffled].astype(np.int64)
     return found
+
+
+def im2rec(images: int) -> npt.NDArray[np.int64]:
+    """Return the places of images in the order of ``im2rec.py --list``.
+
+    It lists images in the order of its walk and shuffles them with CPython's ``random.shuffle`` and
+    seed 100.
+    """
+    return _shuffled(images, _IM2REC_SEED)
+
+
+def by_name(keys: Sequence[str] | pa.ChunkedArray) -> npt.NDArray[np.int64]:
+    """Return the places of keys by their UTF-8 bytes."""
+    names = pa.table({"key": keys})
+    found: npt.NDArray[np.int64] = pc.sort_indices(names, [("key", "ascending")]).to_numpy()
+    return found.astype(np.int64)
+
+
+def _shuffled(count: int, seed: int) -> npt.NDArray[np.int64]:
+    index = array("q", range(count))
+    random.Random(seed).shuffle(index)  # noqa: S311 - a fixed order, no secret
+    return np.frombuffer(index, np.int64)
 
 
 def hash_buckets(keys: Sequence[str], seed: int, count: int) -> npt.NDArray[np.int64]:

@@ -4,73 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
-import xxhash
 
-from pipeline import facts, manifest, paths, storage
-from pipeline.errors import BadImage, TransientError
-from pipeline.formats.tfrecord import TFRecordWriter
-from pipeline.images import header, repair
-from pipeline.manifest import FileEntry
+from pipeline import storage
+from pipeline.errors import BadImage, TransientError, UsageError
+from pipeline.output import Output
+from pipeline.outputwriter import LeftOut, OutputWriter, Picture, reason
 from pipeline.paths import ShardName
 from pipeline.pictureread import read_picture
+from pipeline.pictures import PLAIN, Preparation, StoredPicture, preparation
 from pipeline.records import ImageRecord, as_boxes
-from pipeline.splitjob import Output
 
 _AHEAD = 64  # pictures that the kernel is asked for before they are read
 _SHOWN = 10
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """An image that is in the plan and in no shard, and why."""
-
-    key: str
-    source: str
-    offset: int
-    reason: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return {
-            "key": self.key,
-            "source": self.source,
-            "offset": self.offset,
-            "reason": self.reason,
-        }
-
-
-@dataclass(frozen=True)
-class Repair:
-    """An image that was re-encoded: why, by which codec, and the hash before."""
-
-    key: str
-    reason: str
-    codec: str
-    source_xxh3_128: str
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        return {
-            "key": self.key,
-            "reason": self.reason,
-            "codec": self.codec,
-            "source_xxh3_128": self.source_xxh3_128,
-        }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One row of the plan with its bytes as they will be stored."""
-
-    record: ImageRecord
-    mode: str
-    xxh3_128: str
-    repair: Repair | None
 
 
 def write_shard(
@@ -85,7 +34,7 @@ def write_shard(
     on_bad_image: str = "fail",
     progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Write one shard and its manifest for each output; return the records in it.
+    """Write one shard and its manifest for each output; return the records of the largest.
 
     Args:
         out: the output folder.
@@ -102,16 +51,20 @@ def write_shard(
         progress: called with the images done so far, every 64.
 
     Raises:
-        BadImage: images in no known format, under ``fail``.
+        BadImage: images that cannot be stored, under ``fail``; none is left of a shard.
+        UsageError: the engine that is asked for is not installed, or not the one of the outputs.
         TransientError: an archive was changed since it was verified.
         InputRefused: a source is not as long as it was.
     """
     with ExitStack() as stack:
         sources = stack.enter_context(storage.SourceReader(root))
         check_unchanged(sources, verified)
-        writers = [stack.enter_context(_OutputWriter(out, name, output)) for output in outputs]
+        writers = [stack.enter_context(OutputWriter(out, name, output)) for output in outputs]
+        prepares = _preparation(outputs)
         left_out: list[LeftOut] = []
-        for done, picture in enumerate(pictures(rows, sources, whole_files), start=1):
+        for done, picture in enumerate(
+            pictures(rows, sources, prepares, whole_files=whole_files), start=1
+        ):
             if isinstance(picture, LeftOut):
                 left_out.append(picture)
             else:
@@ -119,62 +72,87 @@ def write_shard(
                     writer.add(picture)
             if progress is not None and done % _AHEAD == 0:
                 progress(done)
-        if left_out and on_bad_image == "fail":
-            raise _refused(left_out)
-        if writers and len(left_out) == rows.num_rows:
-            raise _refused(left_out, all_of=name)
+        faults = left_out + [each for writer in writers for each in writer.left_out]
+        bad = [each for each in faults if not each.asked]
+        if bad and on_bad_image == "fail":
+            raise _refused(bad, name)
+        if any(writer.facts.records == 0 for writer in writers):
+            raise _refused(faults, name, nothing_left=True)
         check_unchanged(sources, verified)
         for writer in writers:
             writer.publish(left_out)
-        return int(rows.num_rows) - len(left_out)
+        return max((writer.facts.records for writer in writers), default=0)
 
 
 def pictures(
-    rows: pa.RecordBatch, sources: storage.SourceReader, whole_files: bool = False
+    rows: pa.RecordBatch,
+    sources: storage.SourceReader,
+    prepares: Preparation,
+    *,
+    whole_files: bool = False,
 ) -> Iterator[Picture | LeftOut]:
-    """Yield the images of a shard, read in order and repaired where they must be.
+    """Yield the images of a shard, read in order and encoded anew where that is asked for.
 
     The encoded bytes are a view that the next step of the iteration may overwrite.
     """
     columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
     ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
     for wanted in ranges[:_AHEAD]:
-        sources.will_need(*wanted)
+        _will_need(sources, wanted)
     for place, where in enumerate(ranges):
         if place + _AHEAD < len(ranges):
-            sources.will_need(*ranges[place + _AHEAD])
-        key = columns["key"][place]
+            _will_need(sources, ranges[place + _AHEAD])
+        row = {name: values[place] for name, values in columns.items()}
+        source, offset, length = where
+        key, line = row["key"], row["line"]
+        if length < 0:
+            yield LeftOut(key, source, offset, "there is no such file", line)
+            continue
         data = read_picture(sources, key, where, whole_file=whole_files)
         try:
-            yield _picture(columns, place, data)
+            stored = prepares.prepare(data)
         except BadImage as error:
-            reason = f"{error.what}; found {error.found}" if error.found else error.what
-            yield LeftOut(key, where[0], where[1], reason)
+            yield LeftOut(key, source, offset, reason(error), line)
+            continue
+        yield Picture(record_of(row, stored), stored, source, offset, line)
 
 
-def _picture(columns: Mapping[str, list[Any]], place: int, data: memoryview) -> Picture:
-    found = header.read_header(data)
-    reason = repair.needs_repair(found)
-    content_hash = xxhash.xxh3_128_hexdigest(data)
-    encoded: storage.Buffer = data
-    mended = None
-    key: str = columns["key"][place]
-    if reason is not None:
-        mended = Repair(key, reason, repair.codec(), content_hash)
-        encoded = repair.repair(data)
-        content_hash = xxhash.xxh3_128_hexdigest(encoded)
-    record = ImageRecord(
+def _will_need(sources: storage.SourceReader, where: tuple[str, int, int]) -> None:
+    if where[2] >= 0:
+        sources.will_need(*where)
+
+
+def _preparation(outputs: Sequence[Output]) -> Preparation:
+    """Return what prepares the pictures of outputs, which all have them in one way."""
+    (options,) = {output.form.picture for output in outputs} or {PLAIN}
+    found = preparation(options)
+    for output in outputs:
+        if output.form.codec != found.codec:
+            raise UsageError(
+                "pictures would be encoded by another program than the rest of the output",
+                expected=output.form.codec,
+                found=found.codec,
+                remedy="run the same command again: it makes an output of its own",
+            )
+    return found
+
+
+def record_of(row: Mapping[str, Any], stored: StoredPicture) -> ImageRecord:
+    """Return what is written of a row of the plan."""
+    key, labels = row["key"], row["labels"]
+    return ImageRecord(
         key=key,
-        filename=key.rpartition("/")[2],
-        class_index=columns["class_index"][place],
-        synset=columns["synset"][place],
-        text=columns["text"][place],
-        boxes=as_boxes(columns["boxes"][place]),
-        width=found.width,
-        height=found.height,
-        encoded=encoded,
+        filename=row["source"].rpartition("/")[2] if row["line"] else key.rpartition("/")[2],
+        class_index=row["class_index"],
+        synset=row["synset"],
+        text=row["text"],
+        boxes=as_boxes(row["boxes"]),
+        width=stored.width,
+        height=stored.height,
+        encoded=stored.encoded,
+        id=row["id"],
+        labels=tuple(labels),
     )
-    return Picture(record, found.mode, content_hash, mended)
 
 
 def check_unchanged(
@@ -194,84 +172,22 @@ def check_unchanged(
             )
 
 
-class _OutputWriter:
-    """Writes one shard in one format, with its facts and its manifest."""
-
-    def __init__(self, out: Path, name: ShardName, output: Output) -> None:
-        self.out = out
-        self.name = name
-        self.output = output
-        self.facts = facts.FactsBuilder(name.index)
-        self.repairs: list[Repair] = []
-        self.boxes = 0
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        folder = self.output.folder
-        self.shard = self._stage(paths.tfrecord_shard(folder, self.name))
-        self.index = self._stage(paths.tfrecord_index(folder, self.name))
-        self.writer = TFRecordWriter(self.shard, self.index, label_offset=self.output.label_offset)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stack.close()
-
-    def add(self, picture: Picture) -> None:
-        record = picture.record
-        placement = self.writer.write(record)
-        reason = picture.repair.reason if picture.repair else None
-        size = (record.width, record.height)
-        self.facts.add(record.key, placement, size, picture.mode, reason, picture.xxh3_128)
-        self.boxes += len(record.boxes)
-        if picture.repair:
-            self.repairs.append(picture.repair)
-
-    def publish(self, left_out: Sequence[LeftOut]) -> None:
-        self.writer.finish()
-        digest, number = self.output.digest, self.name.index
-        table_file = self._stage(paths.shard_facts(self.out, digest, number))
-        content = facts.slice_bytes(self.facts.table())
-        table_file.write(content)
-        mark = self._stage(paths.shard_mark(self.out, digest, number))
-        written = [
-            self._entry(self.shard, self.writer.shard_digest),
-            self._entry(self.index, self.writer.index_digest),
-            self._entry(table_file, manifest.hash_bytes(content)),
-        ]
-        document = {
-            "output": digest,
-            "format": self.output.format,
-            "split": self.name.split,
-            "shard": number,
-            "records": self.facts.records,
-            "boxes": self.boxes,
-            "files": [entry.to_json() for entry in written],
-            "repairs": [mended.to_json() for mended in self.repairs],
-            "left_out": [image.to_json() for image in left_out],
-        }
-        mark.write(manifest.serialise(document))
-        storage.publish(self.shard, self.index, table_file, mark)
-
-    def _stage(self, path: Path) -> storage.StagedFile:
-        return self._stack.enter_context(storage.StagedFile(path))
-
-    def _entry(self, staged: storage.StagedFile, content_hash: str) -> FileEntry:
-        return FileEntry(str(staged.path.relative_to(self.out)), staged.size, content_hash)
-
-
-def _refused(left_out: Sequence[LeftOut], all_of: ShardName | None = None) -> BadImage:
-    shown = "\n".join(
-        f"{image.key} in {image.source}, offset {image.offset}: {image.reason}"
-        for image in left_out[:_SHOWN]
-    )
+def _refused(
+    left_out: Sequence[LeftOut], name: ShardName, *, nothing_left: bool = False
+) -> BadImage:
+    shown = "\n".join(map(_shown, left_out[:_SHOWN]))
     more = f"\nand {len(left_out) - _SHOWN} more" if len(left_out) > _SHOWN else ""
-    if all_of is not None:
-        what = f"no picture is left of shard {all_of.stem}, and a shard may not be empty"
+    remedy = "get an intact copy of them"
+    if nothing_left:
+        what = f"no picture is left of shard {name.stem}, and a shard may not be empty"
         remedy = "ask for fewer shards"
     else:
-        what = f"there is no picture in {len(left_out)} of the members"
-        remedy = (
-            "get the archive again, or leave them out with --on-bad-image skip: "
-            "the manifest lists them"
-        )
+        what = f"{len(left_out)} of the images of shard {name.stem} cannot be stored"
+        remedy += ", or leave them out with --on-bad-image skip: the manifest lists them"
     return BadImage(what, place=shown + more, expected="a JPEG or PNG picture", remedy=remedy)
+
+
+def _shown(image: LeftOut) -> str:
+    if image.line:
+        return f"line {image.line}: {image.source}: {image.reason}"
+    return f"{image.key} in {image.source}, offset {image.offset}: {image.reason}"

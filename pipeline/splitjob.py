@@ -6,30 +6,20 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from pipeline import catalog, digests, paths, sharding, storage, treerecord
+from pipeline import catalog, digests, output, paths, sharding, storage, treerecord
 from pipeline.annotations import bboxes
 from pipeline.config import ArchiveConfig, DatasetConfig, SplitConfig
 from pipeline.errors import ArchiveMissing, ConfigError, InputRefused, UsageError
-from pipeline.formats import tfrecord
 from pipeline.job import Job
 from pipeline.labels import LabelTable
+from pipeline.output import Output
 from pipeline.sources import ilsvrc2012, tree
 from pipeline.sources.ilsvrc2012 import Expectation
+from pipeline.sources.imagelist import ImageListing
 from pipeline.sources.tree import TreeListing
 
-LABEL_OFFSETS = {"tfrecord": 1}  # 0 is TensorFlow's background class
 _INCEPTION_THREADS = 8
 _DEVKIT = "devkit"
-
-
-@dataclass(frozen=True)
-class Output:
-    """One format's output of a split: where it goes, and the options that change its bytes."""
-
-    format: str
-    digest: str
-    folder: Path
-    label_offset: int
 
 
 @dataclass(frozen=True)
@@ -56,7 +46,7 @@ class SplitJob:
 
     Attributes:
         split: its configuration.
-        images: the archive of its images, or their listing in a tree.
+        images: the archive of its images, or their listing in a tree, or what a list names.
         boxes: where the bounding boxes come from; None: none are wanted.
         devkit: the archive whose labels must agree with the list; None: not asked for.
         classes: the chosen WNIDs; None: all.
@@ -70,7 +60,7 @@ class SplitJob:
     """
 
     split: SplitConfig
-    images: ArchiveConfig | TreeListing
+    images: ArchiveConfig | TreeListing | ImageListing
     boxes: BoxSource | None
     devkit: ArchiveConfig | None
     classes: tuple[str, ...] | None
@@ -96,6 +86,11 @@ class SplitJob:
     def tree(self) -> TreeListing | None:
         """The listing of its images, if they lie in a tree."""
         return self.images if isinstance(self.images, TreeListing) else None
+
+    @property
+    def listing(self) -> ImageListing | None:
+        """What an image list or a folder names, if they come from there."""
+        return self.images if isinstance(self.images, ImageListing) else None
 
     @property
     def archives(self) -> tuple[ArchiveConfig, ...]:
@@ -150,7 +145,7 @@ def derive(
     threads: int | None = _INCEPTION_THREADS if given is None else given
     if job.order != "inception":
         threads = None
-    _check_shards(name, count, expected.images)
+    check_shards(name, count, expected.images)
     if threads is not None and job.wants("shards"):
         sharding.check_threads(count, threads, expected.images, name)
     images, boxes = _sources(job, dataset, table, split)
@@ -163,15 +158,7 @@ def derive(
             "rows": rows_digest,
         }
     )
-    plan_digest = digests.digest(
-        {
-            "catalog": catalog_digest,
-            "order": job.order,
-            "seed": (job.seed or 0) if job.order == "hash" else None,
-            "shards": count,
-            "threads": threads,
-        }
-    )
+    plan_digest = plan_digest_of(job, catalog_digest, count, threads)
     return SplitJob(
         split=split,
         images=images,
@@ -184,7 +171,20 @@ def derive(
         rows_digest=rows_digest,
         catalog_digest=catalog_digest,
         plan_digest=plan_digest,
-        outputs=tuple(_output(job, name, plan_digest, made) for made in dict.fromkeys(job.formats)),
+        outputs=output.derive(job, name, plan_digest, suffix=".JPEG", offsets=True, repairs=True),
+    )
+
+
+def plan_digest_of(job: Job, catalog_digest: str, shards: int, threads: int | None) -> str:
+    """Return the digest of a plan."""
+    return digests.digest(
+        {
+            "catalog": catalog_digest,
+            "order": job.order,
+            "seed": (job.seed or 0) if job.order == "hash" else None,
+            "shards": shards,
+            "threads": threads,
+        }
     )
 
 
@@ -282,7 +282,8 @@ def _rows_digest(
     )
 
 
-def _check_shards(split: str, shards: int, images: int) -> None:
+def check_shards(split: str, shards: int, images: int) -> None:
+    """Raise unless that many shards can be made of that many images."""
     if images == 0:
         raise ConfigError(
             f"split {split}: no image is expected of the chosen classes",
@@ -295,16 +296,3 @@ def _check_shards(split: str, shards: int, images: int) -> None:
             found=str(shards),
             remedy=f"say --shards {split}=N with N in that range",
         )
-
-
-def _output(job: Job, split: str, plan_digest: str, made: str) -> Output:
-    offset = LABEL_OFFSETS[made] if job.label_offset is None else job.label_offset
-    digest = digests.digest(
-        {
-            "format": made,
-            "label_offset": offset,
-            "plan": plan_digest,
-            "writer_version": tfrecord.WRITER_VERSION,
-        }
-    )
-    return Output(made, digest, paths.output(Path(job.out), made, split, digest), offset)

@@ -10,8 +10,9 @@ from pipeline import manifest, outputs, paths, preflight, products, storage
 from pipeline.errors import OutputDamaged
 from pipeline.job import Job
 from pipeline.manifest import Document
+from pipeline.output import Output
 from pipeline.resolved import ResolvedJob
-from pipeline.splitjob import Output, SplitJob
+from pipeline.splitjob import SplitJob
 
 _MARK = re.compile(r"(\d{5,})\.json")
 

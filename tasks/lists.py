@@ -12,6 +12,7 @@ from pipeline.annotations import boxtable
 from pipeline.archives.index import ArchiveIndex
 from pipeline.config import ArchiveConfig
 from pipeline.sources import devkit, ilsvrc2012, members, tree
+from pipeline.sources import imagelist as list_source
 from pipeline.sources.tree import TreeListing
 from tasks.annotations import WriteBoxes, boxes_of
 from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
@@ -41,10 +42,13 @@ class BuildCatalog(SplitTask):
             if not isinstance(source, CheckInputs):
                 self.check(source)
         boxes = boxtable.read(paths.bboxes(self.folder, self.split)) if job.boxes else None
-        parts = ilsvrc2012.build_catalog(
-            *(self._parts(), job.split, self.resolved.table, job.expected, job.classes, boxes),
-            origin=str(self.resolved.root / job.tree.folder) if job.tree else "",
-        )
+        if job.listing is not None:
+            parts = list_source.catalog_rows(job.listing)
+        else:
+            parts = ilsvrc2012.build_catalog(
+                *(self._parts(), job.split, self.resolved.table, job.expected, job.classes, boxes),
+                origin=str(self.resolved.root / job.tree.folder) if job.tree else "",
+            )
         with storage.StagedFile(paths.catalog(self.folder, self.split, self.digest)) as staged:
             rows, corners = catalog.write(staged, parts)
             used = corners // 4
@@ -57,7 +61,10 @@ class BuildCatalog(SplitTask):
         if isinstance(job.images, TreeListing):
             solution = tree.read_solution(self.resolved.root) if job.split.labels else None
             return [tree.rows(job.images, job.split, table, job.expected, solution)]
-        index = ArchiveIndex(paths.archive_index(self.folder, job.images.file))
+        archive = job.archive
+        if archive is None:
+            raise LookupError(f"the images of {self.split} lie in no archive")
+        index = ArchiveIndex(paths.archive_index(self.folder, archive.file))
         return members.archive_rows(index, job.split, table, job.expected)
 
 

@@ -8,8 +8,8 @@ import luigi
 
 from pipeline import manifest, outputs, paths, plan, shards, storage
 from pipeline.manifest import Document
+from pipeline.output import Output
 from pipeline.paths import ShardName
-from pipeline.splitjob import Output
 from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
 from tasks.base import ShardmillTask, Volume
 from tasks.lists import BuildPlan
@@ -76,14 +76,14 @@ class WriteShards(SplitTask):
                 self.resolved.root,
                 missing,
                 verified=seen_images(self, job),
-                whole_files=job.tree is not None,
+                whole_files=job.archive is None,
                 on_bad_image=self.on_bad_image,
                 progress=progress,
             )
         volume.bytes = sum(
             info.size
             for output in missing
-            if (info := storage.stat(paths.tfrecord_shard(output.folder, name)))
+            if (info := storage.stat(paths.shard_files(output.folder, output.format, name)[0]))
         )
 
     def _found(self, output: Output, shard: int) -> Document | None:

@@ -17,7 +17,8 @@ def shard_facts(shard: int, records: int) -> facts.FactsBuilder:
     for record in range(records):
         placement = Placement(1000 * record, 900 + record)
         repair = "png" if record == 1 else None
-        builder.add(f"k{shard}/{record}", placement, (640, 480), "RGB", repair, f"{record:032x}")
+        content = f"{record:032x}"
+        builder.add(f"k{shard}/{record}", placement, (640, 480), "RGB", 700, repair, content)
     return builder
 
 
@@ -42,6 +43,7 @@ def test_a_row_says_what_was_added() -> None:
         "width": 640,
         "height": 480,
         "mode": "RGB",
+        "bytes": 700,
         "repair": "png",
         "xxh3_128": f"{1:032x}",
     }

@@ -12,6 +12,7 @@ from support import RawSet
 
 from pipeline.errors import ConfigError, UsageError
 from pipeline.job import Job
+from pipeline.pictures import PictureOptions
 from pipeline.resolved import resolve
 
 ALL = {"catalog", "plan", "output"}
@@ -248,7 +249,7 @@ class TestRefusals:
         ("options", "option", "expected", "found"),
         [
             ({"splits": ("tests",)}, "--split", "train, validation, test", "tests"),
-            ({"formats": ("recordio",)}, "--format", "tfrecord", "recordio"),
+            ({"formats": ("zip",)}, "--format", "tfrecord", "zip"),
             ({"formats": ()}, "format", "tfrecord", "none"),
             ({"order": "random"}, "--order", "hash, name, inception", "random"),
             ({"extras": ("devkit",)}, "--with", "validation-boxes, test", "devkit"),
@@ -351,6 +352,14 @@ def test_a_job_survives_json() -> None:
         classes="/classes",
         extras=("devkit",),
         on_bad_image="skip",
+        labels="detection",
+        joined=True,
+        picture=PictureOptions(resize=256, quality=90),
+        images="/list.lst",
+        root="/pictures",
+        name="mine",
+        recursive=True,
+        extensions=(".png",),
     )
     plain = Job("/raw", "/out", "/c.toml")
     assert all(

@@ -10,11 +10,12 @@ from support import RawSet
 from pipeline import catalog, facts, manifest, outputs, paths, plan, shards, storage
 from pipeline.archives.index import ArchiveIndex, verify_and_index
 from pipeline.errors import OutputDamaged
+from pipeline.output import Output
 from pipeline.paths import ShardName
 from pipeline.resolved import ResolvedJob, resolve
 from pipeline.sources.ilsvrc2012 import build_catalog
 from pipeline.sources.members import archive_rows
-from pipeline.splitjob import Output, SplitJob
+from pipeline.splitjob import SplitJob
 
 
 def write_shards(resolved: ResolvedJob, split: SplitJob, output: Output) -> None:
@@ -68,12 +69,18 @@ def test_the_manifest_says_what_was_made_of_what(sample: RawSet, out: Path) -> N
     assert found["parameters"] == {
         "box_class_filter": False,
         "classes": None,
+        "codec": None,
         "inception_threads": None,
+        "joined": False,
         "label_offset": 1,
+        "labels": "class",
         "order": "hash",
+        "picture": {},
+        "repairs": True,
         "seed": 3,
         "shards": 8,
         "skip_blacklisted": False,
+        "suffix": ".JPEG",
     }
     counts = found["counts"]
     assert (counts["images"], counts["records"], counts["left_out"]) == (96, 96, 0)
@@ -155,8 +162,8 @@ def test_a_shard_that_is_gone_meanwhile_stops_it(small: RawSet, out: Path, damag
     mark = paths.shard_mark(out, output.digest, 1)
     {
         "mark": mark,
-        "shard": paths.tfrecord_shard(output.folder, name),
-        "index": paths.tfrecord_index(output.folder, name),
+        "shard": paths.shard_files(output.folder, "tfrecord", name)[0],
+        "index": paths.shard_files(output.folder, "tfrecord", name)[1],
         "facts": paths.shard_facts(out, output.digest, 1),
     }[damage].unlink()
     with pytest.raises(OutputDamaged) as refusal:

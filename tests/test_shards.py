@@ -16,10 +16,12 @@ from PIL import Image
 from pipeline import catalog, facts, manifest, outputs, paths, shards, storage
 from pipeline.errors import ArchiveRefused, BadImage, NoSpace, TransientError
 from pipeline.formats.example import parse_example
+from pipeline.formats.shardformat import RecordOptions
 from pipeline.formats.tfrecord import read_records
 from pipeline.images.repair import codec, repair
+from pipeline.output import Output, RecordForm
 from pipeline.paths import ShardName
-from pipeline.splitjob import Output
+from pipeline.pictures import PLAIN
 
 NAME = ShardName("train", 1, 3)
 
@@ -55,6 +57,9 @@ class Source:
                     "synset": key[:3],
                     "text": f"words of {key[:3]}",
                     "boxes": [0.1, 0.2, 0.3, 0.4] * (len(rows) % 3),
+                    "line": 0,
+                    "id": len(rows),
+                    "labels": [],
                 }
             )
             offset += len(content)
@@ -68,13 +73,18 @@ class Source:
 @pytest.fixture
 def output(out: Path) -> Output:
     """An output of one format."""
-    return Output("tfrecord", "0123456789ab", paths.output(out, "tfrecord", "train", "0123"), 1)
+    return made(out, "tfrecord", "0123456789ab", 1)
+
+
+def made(out: Path, name: str, digest: str, label_offset: int, repairs: bool = True) -> Output:
+    form = RecordForm(name, RecordOptions(label_offset), PLAIN, None, repairs)
+    return Output(digest, paths.output(out, name, "train", digest), form)
 
 
 def stored(output: Output) -> dict[str, bytes]:
     parsed = [
         parse_example(bytes(record.data))
-        for record in read_records(paths.tfrecord_shard(output.folder, NAME))
+        for record in read_records(paths.shard_files(output.folder, "tfrecord", NAME)[0])
     ]
     return {example.filename: bytes(example.encoded) for example in parsed}
 
@@ -93,7 +103,7 @@ def test_pictures_are_stored_byte_for_byte_in_the_order_of_the_plan(
     tmp_path: Path, out: Path, output: Output
 ) -> None:
     assert Source(tmp_path, GOOD).write(out, output) == 4
-    shard = paths.tfrecord_shard(output.folder, NAME)
+    shard = paths.shard_files(output.folder, "tfrecord", NAME)[0]
     examples = [parse_example(bytes(record.data)) for record in read_records(shard)]
     assert [(example.filename, example.label) for example in examples] == [
         ("a.JPEG", 1),
@@ -143,7 +153,7 @@ def test_the_facts_describe_each_record(tmp_path: Path, out: Path, output: Outpu
     ]
     contents = stored(output).values()
     assert [row["xxh3_128"] for row in rows] == [manifest.hash_bytes(found) for found in contents]
-    index = paths.tfrecord_index(output.folder, NAME).read_text()
+    index = paths.shard_files(output.folder, "tfrecord", NAME)[1].read_text()
     assert index == "".join(f"{row['offset']} {row['length']}\n" for row in rows)
 
 
@@ -163,8 +173,8 @@ def test_the_shard_manifest_names_its_files_and_is_published_last(
     }
     entries = manifest.files_of(found)
     assert [entry.file for entry in entries] == [
-        "tfrecord/train/0123/train-00001-of-00003",
-        "tfrecord/train/0123/idx/train-00001-of-00003",
+        "tfrecord/train/0123456789ab/train-00001-of-00003",
+        "tfrecord/train/0123456789ab/idx/train-00001-of-00003",
         ".shardmill/shards/0123456789ab/00001.facts.arrow",
     ]
     for entry in entries:
@@ -191,7 +201,7 @@ def test_a_shard_is_complete_until_one_of_its_files_is_not(
 
 
 def test_all_outputs_are_written_from_one_read(tmp_path: Path, out: Path, output: Output) -> None:
-    other = Output("tfrecord", "ba9876543210", paths.output(out, "tfrecord", "train", "ba98"), 0)
+    other = made(out, "tfrecord", "ba9876543210", 0)
     assert Source(tmp_path, GOOD).write(out, output, other) == 4
     assert stored(output) == stored(other)
     assert document(out, output)["repairs"] == document(out, other)["repairs"]

@@ -1,8 +1,9 @@
 """The tf.train.Example of an image, encoded and read without TensorFlow or protobuf.
 
 The features are the fifteen of the Inception scripts (tensorflow/models, research/inception,
-build_imagenet_data.py). Their keys are in ascending order, but for ``image/encoded``, which is
-last: all that precedes the picture is one small head, and the picture follows it untouched.
+build_imagenet_data.py), and ``image/labels``, a list of floats, where the labels of an image list
+are no class. Their keys are in ascending order, but for ``image/encoded``, which is last: all that
+precedes the picture is one small head, and the picture follows it untouched.
 """
 
 from __future__ import annotations
@@ -46,6 +47,8 @@ _KINDS: Final = {
     "image/width": Kind.INTS,
     "image/encoded": Kind.BYTES,
 }
+_LABELS: Final = "image/labels"
+_OPTIONAL: Final = {_LABELS: Kind.FLOATS}
 _CHANNELS: Final = 3
 _COLORSPACE: Final = b"RGB"
 _FORMAT: Final = b"JPEG"
@@ -67,6 +70,7 @@ class ParsedExample:
         width: pixels.
         height: pixels.
         encoded: the picture: a view of the parsed buffer, not a copy.
+        labels: as in `ImageRecord`.
     """
 
     filename: str
@@ -77,6 +81,7 @@ class ParsedExample:
     width: int
     height: int
     encoded: memoryview
+    labels: tuple[float, ...] = ()
 
 
 def stored_label(class_index: int, label_offset: int) -> int:
@@ -105,6 +110,7 @@ def encode_head(record: ImageRecord, label_offset: int) -> bytes:
             _open_filename(len(filename)),
             filename,
             height,
+            _label_entry(record.labels) if record.labels else b"",
             _box_entries(label, record.boxes) if record.boxes else _NO_BOXES,
             width,
             open_entry("image/encoded", Kind.BYTES, size),
@@ -134,7 +140,7 @@ def parse_example(data: Buffer, *, file: str | None = None) -> ParsedExample:
             another kind or value than is written; it names the byte of `data`, or the feature.
     """
     wire = WireReader(data, file)
-    values = read_features(wire, _KINDS)
+    values = read_features(wire, _KINDS, _OPTIONAL)
     _check_lengths(wire, values)
     label = values["image/class/label"][0]
     _check_value(wire, values, "image/channels", _CHANNELS)
@@ -154,6 +160,7 @@ def parse_example(data: Buffer, *, file: str | None = None) -> ParsedExample:
         width=values["image/width"][0],
         height=values["image/height"][0],
         encoded=values["image/encoded"][0],
+        labels=tuple(values.get(_LABELS, ())),
     )
 
 
@@ -189,6 +196,10 @@ def _size_entries(height: int, width: int) -> tuple[bytes, bytes]:
     )
 
 
+def _label_entry(labels: tuple[float, ...]) -> bytes:
+    return entry(_LABELS, Kind.FLOATS, struct.pack(f"<{len(labels)}f", *labels))
+
+
 @lru_cache(maxsize=4096)
 def _open_boxes(label: int, count: int) -> tuple[bytes, ...]:
     """Return what precedes the numbers of xmax, xmin, ymax and ymin: first, all the labels."""
@@ -209,7 +220,11 @@ def _box_entries(label: int, boxes: tuple[Box, ...]) -> bytes:
 
 def _check_lengths(wire: WireReader, values: Values) -> None:
     boxes = len(values[_BOX + "label"])
+    if _LABELS in values and not values[_LABELS]:
+        raise wire.refused(_LABELS, "1 or more elements", "none")
     for key, found in values.items():
+        if key == _LABELS:
+            continue
         expected = boxes if key.startswith(_BOX) else 1
         if len(found) != expected:
             raise wire.refused(key, f"{expected} elements", f"{len(found)} elements")

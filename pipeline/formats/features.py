@@ -60,8 +60,10 @@ def empty_entry(key: str, kind: Kind) -> bytes:
     return open_field(_FIRST, _key(key) + open_field(_SECOND, feature, 0), 0)
 
 
-def read_features(wire: WireReader, kinds: Kinds) -> Values:
+def read_features(wire: WireReader, kinds: Kinds, optional: Kinds) -> Values:
     """Return the features of an Example, which are to be those of `kinds`, each once.
+
+    Those of `optional` may be there, too.
 
     Raises:
         OutputDamaged: malformed wire data; a key missing, unknown or repeated; another kind.
@@ -69,7 +71,7 @@ def read_features(wire: WireReader, kinds: Kinds) -> Values:
     values: Values = {}
     for start, stop in _only(wire, _FIRST, 0, len(wire.data)):
         for at, end in _only(wire, _FIRST, start, stop):
-            key, value = _map_entry(wire, kinds, at, end)
+            key, value = _map_entry(wire, {**kinds, **optional}, at, end)
             if key in values:
                 raise wire.malformed(at, "each key once", f"{key} again")
             values[key] = value

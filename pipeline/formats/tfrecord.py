@@ -89,6 +89,11 @@ class TFRecordWriter:
         self._index_hash.update(lines)
 
     @property
+    def digests(self) -> tuple[str, str]:
+        """Both of them, shard first."""
+        return self.shard_digest, self.index_digest
+
+    @property
     def shard_digest(self) -> str:
         """The xxh3-128 of the shard as written so far, in hex."""
         return self._shard_hash.hexdigest()
@@ -119,6 +124,11 @@ def frame_header(length: int) -> bytes:
 def index_lines(placements: Iterable[Placement]) -> bytes:
     """Return the content of a DALI index: a line ``<offset> <size>`` per record."""
     return b"".join(b"%d %d\n" % (record.offset, record.length) for record in placements)
+
+
+def unframed(view: memoryview) -> memoryview | None:
+    """Return the data of a record, unchecked; None if the view is too short for one."""
+    return view[_HEADER.size : -_CRC.size] if len(view) >= _FRAMING else None
 
 
 def read_records(path: Path) -> Iterator[RawRecord]:

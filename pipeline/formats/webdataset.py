@@ -5,7 +5,7 @@ An image is a sample of three members, in this order; for NAME see `wids.sample_
     NAME.jpg    the picture as it is stored; NAME.png if its bytes are a PNG's
     NAME.cls    the class index plus the label offset in decimal digits; -1 where unlabelled
     NAME.json   {"wnid", "words", "width", "height", "boxes": [[xmin, ymin, xmax, ymax], ...],
-                "filename"}, each as in `ImageRecord`, UTF-8
+                "filename"}, each as in `ImageRecord`, UTF-8; and "labels", if it has any
 
 A member is a header block (POSIX.1-2017, pax, "ustar Interchange Format"; mode 0444, times and
 owners 0) and its data, in whole blocks of 512 bytes. Two blocks of zeros end the archive, and are
@@ -17,8 +17,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,7 +27,8 @@ import xxhash
 from pipeline import storage
 from pipeline.errors import BadImage, OutputDamaged
 from pipeline.formats.example import ParsedExample, stored_label
-from pipeline.formats.wids import BLOCK, Member, index_content, index_line, sample_name
+from pipeline.formats.ustar import BLOCK, PAX, member_header
+from pipeline.formats.wids import Member, index_content, index_line, sample_name
 from pipeline.records import ImageRecord, Placement
 from pipeline.storage import Buffer, RangeReader, StagedFile
 
@@ -37,21 +36,14 @@ WRITER_VERSION: int = 1
 """Part of the output digest: raise it when the same records would give other bytes."""
 
 _END: Final = bytes(2 * BLOCK)
-# name; mode, uid, gid; size; mtime; checksum; typeflag; linkname to devminor; prefix
-_HEADER: Final = struct.Struct("100s24s12s12s8sc188s155s12x")
-_OWNERS, _MTIME = b"0000444\x000000000\x000000000\0", b"00000000000\0"
-_MAGIC: Final = bytes(100) + b"ustar\x0000"
-_FIXED_SUM: Final = sum(_OWNERS + _MTIME + b" " * 8 + _MAGIC)  # a checksum counts as spaces
-_STEM_BYTES, _PREFIX_BYTES = 95, 155  # with its extension a name has 100 bytes at most
 _MAX_SIZE: Final = (1 << 33) - 1
-_REGULAR, _PAX = b"0", b"x"
-_PAX_NAME: Final = b"././@PaxHeader"  # as tarfile has it
 _NAME: Final = re.compile(r"[-\w~/%]+", re.ASCII)
 _SIZE: Final = re.compile(rb"[0-7]{11}\0")
 _LABEL: Final = re.compile(rb"-1|0|[1-9][0-9]{0,18}")
 _SIGNATURES: Final = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png"}
 _ORDER: Final = (("jpg", "png"), ("cls",), ("json",))
 _KEYS: Final = ["wnid", "words", "width", "height", "boxes", "filename"]
+_LABELS: Final = "labels"
 _TYPES: Final = [str, str, int, int, list, str]
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _REMEDY: Final = "remove the file and run the shardmill command again: it is made anew"
@@ -102,22 +94,11 @@ class WebDatasetWriter:
             ValueError: a box is not of finite numbers.
             ShardmillError: the file cannot be written, see `StagedFile.write`.
         """
-        start, encoded = self._shard.size, record.encoded
-        name = sample_name(record.key, self._suffix)
-        picture = f"{name}.{_picture_extension(record)}"
-        opening = member_header(picture, len(encoded))
-        members = [Member(picture, start + len(opening), len(encoded))]
-        closing = bytes(-len(encoded) % BLOCK)
-        behind = members[0].offset + len(encoded)
-        for member, data in (
-            (f"{name}.cls", b"%d" % stored_label(record.class_index, self._label_offset)),
-            (f"{name}.json", _encode_facts(record)),
-        ):
-            closing += member_header(member, len(data))
-            members.append(Member(member, behind + len(closing), len(data)))
-            closing += data + bytes(-len(data) % BLOCK)
-        self._append(opening, encoded, closing)
-        self._lines.append(index_line(members))
+        start = self._shard.size
+        opening, closing, members = _sample(record, self._label_offset, self._suffix)
+        self._append(opening, record.encoded, closing)
+        moved = [Member(name, start + offset, size) for name, offset, size in members]
+        self._lines.append(index_line(moved))
         return Placement(start, self._shard.size - start)
 
     def finish(self) -> None:
@@ -126,6 +107,11 @@ class WebDatasetWriter:
         content = index_content(self._lines)
         self._index.write(content)
         self._index_hash.update(content)
+
+    @property
+    def digests(self) -> tuple[str, str]:
+        """Both of them, shard first."""
+        return self.shard_digest, self.index_digest
 
     @property
     def shard_digest(self) -> str:
@@ -143,28 +129,10 @@ class WebDatasetWriter:
             self._shard_hash.update(buffer)
 
 
-def member_header(name: str, size: int) -> bytes:
-    """Return the blocks that precede the data of a regular file: one, or three and more.
-
-    If more than 95 bytes precede the extension, the name is parted at a slash, its beginning in
-    the prefix field. One that has no such slash gets a pax extended header; its last bytes are in
-    the header too. So wids, which knows neither, cuts the names of a sample's members alike.
-
-    Args:
-        name: ASCII, its extension of four letters at most.
-        size: bytes of data, less than 8 GiB.
-    """
-    raw = name.encode()
-    stem = raw.rpartition(b".")[0]
-    if len(stem) <= _STEM_BYTES:
-        return _block(raw, size)
-    slash = stem.find(b"/", len(stem) - _STEM_BYTES - 1)
-    if 0 < slash <= _PREFIX_BYTES:
-        return _block(raw[slash + 1 :], size, raw[:slash])
-    record = _pax_record(raw)
-    padded = record + bytes(-len(record) % BLOCK)
-    header = _block(_PAX_NAME, len(record), typeflag=_PAX)
-    return header + padded + _block(raw[len(stem) - _STEM_BYTES :], size)
+def envelope(record: ImageRecord, label_offset: int, suffix: str) -> tuple[bytes, bytes]:
+    """Return what stands before and after the picture in a sample; errors as of `write`."""
+    opening, closing, _ = _sample(record, label_offset, suffix)
+    return opening, closing
 
 
 def read_samples(path: Path) -> Iterator[Sample]:
@@ -213,7 +181,7 @@ class _ShardReader:
         """Return the member at hand, and go on to what follows it."""
         at = self._at
         typeflag, raw, size = self._fields(at)
-        if typeflag == _PAX:
+        if typeflag == PAX:
             raw = bytes(self._read(at + BLOCK, size)).partition(b"=")[2][:-1]
             size = self._fields(at + BLOCK + size + -size % BLOCK)[2]
         name = raw.decode(errors="replace")
@@ -260,6 +228,7 @@ class _ShardReader:
             width=found["width"],
             height=found["height"],
             encoded=self._read(picture.offset, picture.size),
+            labels=tuple(found.get(_LABELS, ())),
         )
 
     def _read(self, at: int, size: int) -> memoryview:
@@ -280,6 +249,26 @@ class _ShardReader:
         )
 
 
+def _sample(
+    record: ImageRecord, label_offset: int, suffix: str
+) -> tuple[bytes, bytes, list[Member]]:
+    """Return what stands before and after the picture, and where the members are in all that."""
+    name, size = sample_name(record.key, suffix), len(record.encoded)
+    picture = f"{name}.{_picture_extension(record)}"
+    opening = member_header(picture, size)
+    members = [Member(picture, len(opening), size)]
+    closing = bytes(-size % BLOCK)
+    behind = len(opening) + size
+    for member, data in (
+        (f"{name}.cls", b"%d" % stored_label(record.class_index, label_offset)),
+        (f"{name}.json", _encode_facts(record)),
+    ):
+        closing += member_header(member, len(data))
+        members.append(Member(member, behind + len(closing), len(data)))
+        closing += data + bytes(-len(data) % BLOCK)
+    return opening, closing, members
+
+
 def _picture_extension(record: ImageRecord) -> str:
     start, size = bytes(record.encoded[:8]), len(record.encoded)
     for signature, extension in _SIGNATURES.items():
@@ -297,14 +286,19 @@ def _picture_extension(record: ImageRecord) -> str:
 def _encode_facts(record: ImageRecord) -> bytes:
     size = (record.width, record.height)
     values = (record.synset, record.text, *size, record.boxes, record.filename)
-    return _JSON.encode(dict(zip(_KEYS, values, strict=True))).encode()
+    found: dict[str, object] = dict(zip(_KEYS, values, strict=True))
+    if record.labels:
+        found[_LABELS] = record.labels
+    return _JSON.encode(found).encode()
 
 
 def _are_facts(found: Any) -> bool:
     """Whether a JSON value is one that `_encode_facts` writes."""
-    if not isinstance(found, dict) or list(found) != _KEYS:
+    if not isinstance(found, dict) or list(found) not in (_KEYS, [*_KEYS, _LABELS]):
         return False
-    if [type(value) for value in found.values()] != _TYPES:
+    if [type(found[key]) for key in _KEYS] != _TYPES:
+        return False
+    if _LABELS in found and not _are_labels(found[_LABELS]):
         return False
     return min(found["width"], found["height"]) >= 1 and all(
         isinstance(box, list)
@@ -314,21 +308,9 @@ def _are_facts(found: Any) -> bool:
     )
 
 
-def _pax_record(name: bytes) -> bytes:
-    r"""Return ``LENGTH path=NAME\n``; LENGTH counts all of it, its own digits too."""
-    rest = b" path=%b\n" % name
-    length = len(rest) + len(str(len(rest)))
-    return b"%d%b" % (len(rest) + len(str(length)), rest)
-
-
-def _block(name: bytes, size: int, prefix: bytes = b"", typeflag: bytes = _REGULAR) -> bytes:
-    digits = b"%011o\0" % size
-    total = _FIXED_SUM + _sum(name) + _sum(digits) + typeflag[0] + _sum(prefix)
-    checksum = b"%06o\0 " % total
-    return _HEADER.pack(name, _OWNERS, digits, _MTIME, checksum, typeflag, _MAGIC, prefix)
-
-
-def _sum(field: bytes) -> int:
-    """Return the sum of at most 256 bytes."""
-    # The low half of an Adler-32 is 1 + that sum, mod 65521: a sixth of the time of sum().
-    return (zlib.adler32(field) & 0xFFFF) - 1
+def _are_labels(found: Any) -> bool:
+    return (
+        isinstance(found, list)
+        and bool(found)
+        and all(type(label) is float and math.isfinite(label) for label in found)
+    )

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-BLOCK = 512
-"""Bytes of a block of a tar archive: headers and data are padded to whole ones."""
+from pipeline.formats.ustar import BLOCK
 
 
 class Member(NamedTuple):

@@ -13,6 +13,7 @@ import io
 import struct
 import warnings
 import zlib
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,7 @@ def repair(data: Buffer) -> bytes:
         ) from error
 
 
+@cache
 def codec() -> str:
     """Return name and version of what decodes and encodes.
 

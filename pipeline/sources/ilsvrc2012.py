@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -17,6 +18,7 @@ from pipeline.labels import LabelTable
 
 _SHOWN = 8
 _BOXES = catalog.SCHEMA.field("boxes").type
+_LABELS = catalog.SCHEMA.field("labels").type
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,7 @@ def build_catalog(
     """
     origin = origin or split.archive
     found: Counter[str] = Counter()
+    first = 0
     for rows in _in_groups(_wanted(parts, split, expected, classes, origin)):
         found.update(
             {
@@ -116,7 +119,8 @@ def build_catalog(
                 for each in rows["synset"].value_counts()
             }
         )
-        yield _labelled(rows, table, boxes)
+        yield _labelled(rows, table, boxes, first)
+        first += rows.num_rows
     _check_counts(found, split, expected, origin)
 
 
@@ -207,7 +211,7 @@ def _check_unique(keys: pa.ChunkedArray, origin: str) -> None:
         )
 
 
-def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxTable | None) -> pa.Table:
+def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxTable | None, first: int) -> pa.Table:
     classes = pc.fill_null(pc.index_in(rows["synset"], pa.array(table.wnids, pa.string())), -1)
     words = pa.array([*table.words, ""], pa.string())
     names = pc.replace_substring_regex(rows["key"], r"^.*/", "").combine_chunks()
@@ -220,6 +224,9 @@ def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxTable | None) -> pa.T
         "synset": rows["synset"],
         "text": words.take(pc.if_else(pc.less(classes, 0), len(table.words), classes)),
         "boxes": boxes.lookup(names)[0] if boxes else pa.array([[]] * rows.num_rows, _BOXES),
+        "line": pa.array(np.zeros(rows.num_rows, np.int32)),
+        "id": pa.array(range(first, first + rows.num_rows), pa.uint64()),
+        "labels": pa.array([[]] * rows.num_rows, _LABELS),
     }
     encoded = {
         name: pc.dictionary_encode(column)

@@ -22,6 +22,7 @@ from pipeline.storage.reading import (
     check_table,
     documents,
     entries,
+    file_sizes,
     folders,
     free_bytes,
     is_clutter,
@@ -33,6 +34,7 @@ from pipeline.storage.reading import (
     sizes,
     stat,
 )
+from pipeline.storage.sharedwrite import SharedFile
 from pipeline.storage.staging import (
     Buffer,
     StagedFile,
@@ -55,6 +57,7 @@ __all__ = [
     "Entry",
     "FileInfo",
     "RangeReader",
+    "SharedFile",
     "SourceReader",
     "StagedFile",
     "StagedFolder",
@@ -64,6 +67,7 @@ __all__ = [
     "check_table",
     "documents",
     "entries",
+    "file_sizes",
     "folders",
     "free_bytes",
     "is_clutter",

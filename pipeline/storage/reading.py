@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import stat as stat_module
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -53,6 +53,25 @@ def stat(path: Path) -> FileInfo | None:
     if not stat_module.S_ISREG(info.st_mode):
         return None
     return FileInfo(info.st_size, info.st_mtime_ns)
+
+
+def file_sizes(root: Path, names: Iterable[str]) -> list[int]:
+    """Return the size of each regular file, links followed; -1 where there is none.
+
+    Args:
+        root: folder that the names are relative to.
+        names: paths; an absolute one counts as it is.
+    """
+    found = []
+    with at(root):
+        for name in names:
+            try:
+                info = os.stat(os.path.join(root, name))
+            except (FileNotFoundError, NotADirectoryError):
+                found.append(-1)
+                continue
+            found.append(info.st_size if stat_module.S_ISREG(info.st_mode) else -1)
+    return found
 
 
 def sizes(folder: Path) -> dict[str, int]:

@@ -13,6 +13,7 @@ from pipeline import manifest, paths, status, storage
 from pipeline.errors import ArchiveMissing, OutputDamaged
 from pipeline.job import FORMATS
 from pipeline.manifest import Document
+from pipeline.output import RecordForm
 from pipeline.paths import ShardName
 from pipeline.verification.findings import Finding, Layer, check_file, damage
 from pipeline.verification.shardcheck import ShardCheck, ShardToCheck
@@ -108,7 +109,10 @@ def check_sources(output: FinishedOutput, raw: Path) -> None:
         ArchiveMissing: one is not.
     """
     images = output.document["inputs"][0]
-    if "folder" in images:
+    if "list" in images:
+        path, what = raw, "the folder that the paths of its list are relative to"
+        there = not storage.is_empty(path)
+    elif "folder" in images:
         path, what = raw / images["folder"], "the tree that it was made from"
         there = not storage.is_empty(path)
     else:
@@ -123,6 +127,11 @@ def check_sources(output: FinishedOutput, raw: Path) -> None:
         )
 
 
+def form_of(output: FinishedOutput) -> RecordForm:
+    """Return what the manifest says of the records."""
+    return RecordForm.from_json(output.document["format"], output.document["parameters"])
+
+
 def check_facts(output: FinishedOutput) -> list[Finding]:
     """Check the file of the facts, on which the checks of the records rely."""
     path = paths.facts(output.folder)
@@ -130,6 +139,17 @@ def check_facts(output: FinishedOutput) -> list[Finding]:
         if entry.file == path.name:
             return check_file(output.folder, entry)
     return [damage(Layer.WHOLE, paths.manifest(output.folder), f"it does not name {path.name}")]
+
+
+def check_others(output: FinishedOutput) -> list[Finding]:
+    """Check the files that belong to all shards together, less the facts."""
+    known = {paths.facts(output.folder).name}
+    for index in range(output.shards):
+        name = ShardName(output.document["split"], index, output.shards)
+        files = paths.shard_files(output.folder, output.document["format"], name)
+        known |= {str(path.relative_to(output.folder)) for path in files}
+    others = [entry for entry in manifest.files_of(output.document) if entry.file not in known]
+    return [finding for entry in others for finding in check_file(output.folder, entry)]
 
 
 def shards_to_check(
@@ -148,10 +168,10 @@ def shards_to_check(
     planned = not lost and storage.stat(output.plan) is not None
     entries = {entry.file: entry for entry in manifest.files_of(document)}
     left_out = frozenset(image["key"] for image in document["left_out"])
-    repairs = tuple(document["repairs"])
+    repairs, form = tuple(document["repairs"]), form_of(output)
     for index, shard in enumerate(document["shards"]):
         name = ShardName(document["split"], index, output.shards)
-        files = paths.tfrecord_shard(output.folder, name), paths.tfrecord_index(output.folder, name)
+        files = paths.shard_files(output.folder, form.format, name)
         named = [entries.get(str(path.relative_to(output.folder))) for path in files]
         yield ShardToCheck(
             out=output.out,
@@ -163,7 +183,7 @@ def shards_to_check(
             plan=output.plan if planned else None,
             repairs=repairs,
             left_out=left_out,
-            label_offset=document["parameters"]["label_offset"],
+            form=form,
             raw=raw,
         )
 

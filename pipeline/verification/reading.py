@@ -96,6 +96,7 @@ class Verification:
             )
         of_facts = outputcheck.check_facts(output)
         yield from of_facts
+        yield from outputcheck.check_others(output)
         yield from self._shards(output, damaged | {finding.path for finding in of_facts})
 
     def _shards(self, output: FinishedOutput, damaged: set[Path]) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipeline import catalog, facts, manifest, paths, plan, storage
 from pipeline.errors import ShardmillError
 from pipeline.manifest import FileEntry
+from pipeline.output import RecordForm
 from pipeline.paths import ShardName
 from pipeline.verification.findings import Finding, Layer, check_file, damage, few, of_error
 from pipeline.verification.recordcheck import Expected, RecordChecker, Row
@@ -27,12 +28,12 @@ class ShardToCheck:
         folder: of the output it belongs to.
         name: which shard.
         records: how many the manifest says it has.
-        entries: what the manifest says of the shard and of its index.
+        entries: what the manifest says of the shard, its index and its list.
         facts: the facts of the output; None: not to be trusted.
         plan: the plan; None: gone, or not to be trusted.
         repairs: of the manifest.
         left_out: keys of images that are in the plan and in no shard.
-        label_offset: added to class indexes.
+        form: of its records.
         raw: folder of the archives or tree, to compare each picture with its source; or None.
     """
 
@@ -45,7 +46,7 @@ class ShardToCheck:
     plan: Path | None
     repairs: tuple[Mapping[str, Any], ...]
     left_out: frozenset[str]
-    label_offset: int
+    form: RecordForm
     raw: Path | None
 
 
@@ -62,10 +63,9 @@ class ShardCheck:
 
 def check_shard(shard: ShardToCheck) -> ShardCheck:
     """Read one shard back and compare it with all that is known of it."""
-    file = paths.tfrecord_shard(shard.folder, shard.name)
-    index = paths.tfrecord_index(shard.folder, shard.name)
+    file, index, *others = paths.shard_files(shard.folder, shard.form.format, shard.name)
     findings = [finding for entry in shard.entries for finding in check_file(shard.folder, entry)]
-    if len(shard.entries) < len((file, index)):
+    if len(shard.entries) < len((file, index, *others)):
         what, manifest_file = "it does not name a shard and its index", paths.manifest(shard.folder)
         findings.append(damage(Layer.WHOLE, manifest_file, what, None, shard.name.stem))
     table = _facts(shard, findings)
@@ -75,7 +75,7 @@ def check_shard(shard: ShardToCheck) -> ShardCheck:
         facts=rows,
         plan=_planned(shard, findings) if rows else [],
         repairs={mended["key"]: mended for mended in shard.repairs},
-        label_offset=shard.label_offset,
+        form=shard.form,
     )
     findings += _check_mark(shard, table)
     checker = RecordChecker(expected, shard.raw if expected.plan else None)

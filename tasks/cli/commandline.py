@@ -3,31 +3,52 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import fields
+from typing import Any
 
 import click
 
 from pipeline.job import PRODUCTS, Job
+from pipeline.pictures import PictureOptions
 from tasks import roots
+from tasks.cli.imagelist import imagelist
 from tasks.cli.imagenet import imagenet
+
+_OF_PICTURE = {field.name for field in fields(PictureOptions)}
 
 
 def command_line(job: Job) -> str | None:
-    """Return the ``shardmill imagenet`` command of a job; None if only Luigi's own can do it."""
+    """Return the ``shardmill`` command of a job; None if only Luigi's own can do it."""
+    if job.images:
+        default = Job(raw="", out="", config="", products=("shards",), boxes=False)
+        words = ["shardmill", "imagelist", job.images]
+        return shlex.join([*words, *_options(imagelist, job, default)])
     until = max(job.products, key=PRODUCTS.index)
     extract = "extract" in job.products
     if set(roots.products_until(until, boxes=job.boxes, extract=extract)) != set(job.products):
         return None
-    default = Job(raw="", out="", config=roots.default_config())
     words = ["shardmill", "imagenet"]
-    for option in imagenet.params:
-        name = str(option.name)
-        if name == "until":
-            words += ["--until", until] if until != PRODUCTS[-1] else []
-        elif name == "extract":
-            words += ["--extract"] if extract and until != "extract" else []
-        elif getattr(job, name, None) != getattr(default, name, None):
-            words += _words(option, getattr(job, name))
+    words += _options(imagenet, job, Job(raw="", out="", config=roots.default_config()))
+    words += ["--until", until] if until != PRODUCTS[-1] else []
+    words += ["--extract"] if extract and until != "extract" else []
     return shlex.join(words)
+
+
+def _options(command: click.Command, job: Job, default: Job) -> list[str]:
+    """Return the options of a command whose values are not the default ones."""
+    words = []
+    for option in command.params:
+        name = str(option.name)
+        value, usual = _value(job, name), _value(default, name)
+        if isinstance(option, click.Option) and value != usual:
+            words += _words(option, value)
+    return words
+
+
+def _value(job: Job, name: str) -> Any:
+    if name == "shards" and job.images:
+        return job.shards[0][1] if job.shards else None
+    return getattr(job.picture if name in _OF_PICTURE else job, name, None)
 
 
 def _words(option: click.Parameter, value: object) -> list[str]:

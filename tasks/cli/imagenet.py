@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from typing import Any
 
 import click
 
-from pipeline import cleaning, paths, preflight, status, storage
-from pipeline.job import ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
-from pipeline.resolved import ResolvedJob, resolve
-from pipeline.sharding import ORDERS
-from tasks import datasets, roots, scheduler
-from tasks.cli import report
-from tasks.cli.display import display
-from tasks.scheduler import Address
-from tasks.supervisor import Supervisor
+from pipeline.job import PRODUCTS, TRANSFERS, Job
+from tasks import roots
+from tasks.cli import preparing
 
-_LUIGID_PORT = 8082
-_OVERLAP = 10
 _PATHS = ("raw", "tree", "config", "classes")
+_ORDERS = ("hash", "name", "inception", "im2rec")
 
 
 @click.command()
@@ -31,19 +22,12 @@ _PATHS = ("raw", "tree", "config", "classes")
 @click.option("--out", required=True, help="Folder of the output.")
 @click.option("--config", default="", help="Dataset configuration; default: ILSVRC2012's.")
 @click.option("--split", "splits", multiple=True, help="Split to prepare; default: all.")
-@click.option(
-    "--format",
-    "formats",
-    multiple=True,
-    default=("tfrecord",),
-    show_default=True,
-    help="Of shards.",
-)
+@preparing.options(*preparing.SHARD_OPTIONS, preparing.LABEL_OPTION)
 @click.option("--shards", multiple=True, metavar="SPLIT=N", help="Number of shards of a split.")
-@click.option("--order", type=click.Choice(ORDERS), default="hash", show_default=True)
+@click.option("--order", type=click.Choice(_ORDERS), default="hash", show_default=True)
 @click.option("--seed", type=int, default=None, help="Of the hash order; default: 0.")
 @click.option("--inception-threads", type=click.IntRange(1), default=None, help="Default: 8.")
-@click.option("--label-offset", type=int, default=None, help="Of label 0; TFRecord: 1.")
+@click.option("--label-offset", type=int, default=None, help="Of label 0; TFRecord: 1, else 0.")
 @click.option("--classes", default="", metavar="FILE", help="Only these WNIDs, one per line.")
 @click.option("--skip-blacklisted", is_flag=True, help="Leave out what the blacklist names.")
 @click.option("--with", "extras", multiple=True, metavar="NAME", help="Optional archive to use.")
@@ -61,11 +45,7 @@ _PATHS = ("raw", "tree", "config", "classes")
     "--until", type=click.Choice(PRODUCTS), default="shards", help="Stop after this step."
 )
 @click.option("--replace", is_flag=True, help="Replace another job's boxes, lists and trees.")
-@click.option("--on-bad-image", type=click.Choice(ON_BAD_IMAGE), default="fail", show_default=True)
-@click.option("--workers", type=click.IntRange(1), default=None, help="Default: the CPUs.")
-@click.option("--scheduler-host", default="", metavar="HOST[:PORT]", help="luigid to share work.")
-@click.option("--no-overlap", is_flag=True, help="Do nothing (status 10) beside another command.")
-@click.option("--dry-run", is_flag=True, help="Say what would be done.")
+@preparing.options(*preparing.PICTURE_OPTIONS, *preparing.RUN_OPTIONS)
 def imagenet(
     workers: int | None, scheduler_host: str, no_overlap: bool, dry_run: bool, **options: Any
 ) -> int:
@@ -73,59 +53,23 @@ def imagenet(
 
     The same command goes on where an interrupted one was.
     """
-    job = _job(options)
-    address = _address(scheduler_host)
-    resolved = resolve(job)
-    if datasets.complete(job):
-        cleaning.sweep(resolved)
-        return report.complete(resolved, "already complete")
-    if dry_run:
-        preflight.look(resolved)
-        report.plan(resolved)
-        return report.COMPLETE
-    lock = paths.run_lock(resolved.out)
-    with contextlib.ExitStack() as stack:
-        if not no_overlap:
-            stack.enter_context(storage.shared_lock(lock))
-        elif not stack.enter_context(storage.sole_lock(lock, then_share=True)):
-            click.echo(f"another command is at work on {job.out}", err=True)
-            return _OVERLAP
-        preflight.check(resolved)
-        if address is not None:
-            scheduler.check(address)
-        return _run(resolved, Supervisor(job, workers or _cpus(), address))
+    return preparing.prepare(
+        _job(options),
+        workers=workers,
+        scheduler_host=scheduler_host,
+        no_overlap=no_overlap,
+        dry_run=dry_run,
+    )
 
 
 def _job(options: dict[str, Any]) -> Job:
-    """Return the job of the options, which have the names of its fields but for two."""
+    """Return the job of the options, which have the names of its fields but for some."""
     until, extract = options.pop("until"), options.pop("extract")
+    picture = preparing.take_picture_options(options)
     given = {name: roots.absolute(options[name]) for name in _PATHS if options[name]}
     given["out"] = roots.absolute(options["out"])
     products = roots.products_until(until, boxes=options["boxes"], extract=extract)
     shards = roots.shard_counts(options["shards"])
     default = {"config": roots.default_config()} if not options["config"] else {}
-    return Job(**(options | given | default | {"products": products, "shards": shards}))
-
-
-def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
-    status.record_job(resolved)
-    click.echo(f"log: {supervisor.log}")
-    with display(resolved, supervisor.name) as watch:
-        outcome = supervisor.run(watch, lambda text: click.echo(text, err=True))
-    report.steps(resolved, supervisor.name)
-    if outcome.complete:
-        return report.complete(resolved, "complete")
-    return report.failure(supervisor, outcome)
-
-
-def _address(given: str) -> Address | None:
-    if not given:
-        return None
-    host, _, port = given.partition(":")
-    if not host or (port and not port.isdecimal()):
-        raise click.UsageError(f"--scheduler-host {given}: HOST or HOST:PORT, a number")
-    return host, int(port or _LUIGID_PORT)
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    made = {"products": products, "shards": shards, "picture": picture}
+    return Job(**(options | given | default | made))

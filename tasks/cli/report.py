@@ -46,6 +46,8 @@ def complete(resolved: ResolvedJob, how: str) -> int:
                 f"{counts['repaired']} repaired, "
                 f"{counts['left_out']} left out: {link}"
             )
+            for note, count in document["notes"].items():
+                click.echo(f"{split.split.name}: {output.format}: {note}: {count:,}")
     return LEFT_OUT if left_out else COMPLETE
 
 

@@ -62,7 +62,8 @@ def slices() -> tuple[bytes, ...]:
     builder = FactsBuilder(0)
     for number in range(_ROWS):
         repair = "a PNG" if number == 1 else None
-        builder.add(f"ü{number}", Placement(100 * number, 100), (8, 9), "RGB", repair, "0" * 32)
+        place = Placement(100 * number, 100)
+        builder.add(f"ü{number}", place, (8, 9), "RGB", 60, repair, "0" * 32)
     return (facts.slice_bytes(builder.table()),)
 
 

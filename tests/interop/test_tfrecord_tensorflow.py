@@ -116,7 +116,9 @@ def out(tmp_path: Path) -> Path:
     folder = paths.output(tmp_path, "tfrecord", "train", DIGEST)
     parts = (RECORDS[:2], RECORDS[2:4], RECORDS[4:])
     shards = [
-        write_shard(paths.tfrecord_shard(folder, ShardName("train", index, len(parts))), part)
+        write_shard(
+            paths.shard_files(folder, "tfrecord", ShardName("train", index, len(parts)))[0], part
+        )
         for index, part in enumerate(parts)
     ]
     content = manifest.serialise({"shards": shards[::-1]})

@@ -124,6 +124,9 @@ class TestClassTars:
             "synset": "n02",
             "text": "goldfish",
             "boxes": [],
+            "line": 0,
+            "id": 1,
+            "labels": [],
         }
 
     def test_may_be_packed_with_folders_and_leading_dots(

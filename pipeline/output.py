@@ -1,0 +1,127 @@
+"""What follows from a job for one format of a split: where it goes, and what decides its bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import digests, paths
+from pipeline.formats.shardformat import RecordOptions, ShardFormat
+from pipeline.formats.shardformats import FORMATS
+from pipeline.job import Job
+from pipeline.pictures import PictureOptions, preparation
+
+
+@dataclass(frozen=True)
+class RecordForm:
+    """What decides the records of a format beside the plan: a part of an output's manifest.
+
+    Attributes:
+        format: name of the shard format.
+        options: those of the records.
+        picture: how pictures are stored.
+        codec: what encodes them, where all are encoded anew; else None.
+        repairs: whether pictures that are no RGB or gray JPEG are made one.
+    """
+
+    format: str
+    options: RecordOptions
+    picture: PictureOptions
+    codec: str | None
+    repairs: bool
+
+    @property
+    def shard_format(self) -> ShardFormat:
+        """The format itself."""
+        return FORMATS[self.format]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as the parameters of a manifest."""
+        return {
+            "label_offset": self.options.label_offset,
+            "labels": self.options.labels,
+            "suffix": self.options.suffix,
+            "picture": self.picture.to_json(),
+            "codec": self.codec,
+            "repairs": self.repairs,
+        }
+
+    @staticmethod
+    def from_json(name: str, parameters: dict[str, Any]) -> RecordForm:
+        """Rebuild it from the parameters of a manifest."""
+        options = RecordOptions(
+            parameters["label_offset"], parameters["labels"], parameters["suffix"]
+        )
+        picture = PictureOptions.from_json(parameters["picture"])
+        return RecordForm(name, options, picture, parameters["codec"], parameters["repairs"])
+
+
+@dataclass(frozen=True)
+class Output:
+    """One format's output of a split.
+
+    Attributes:
+        digest: of what decides its bytes.
+        folder: where it goes.
+        form: of its records.
+        joined: whether the shards are joined into one file, too.
+    """
+
+    digest: str
+    folder: Path
+    form: RecordForm
+    joined: bool = False
+
+    @property
+    def format(self) -> str:
+        """Name of the shard format."""
+        return self.form.format
+
+    @property
+    def label_offset(self) -> int:
+        """What is added to class indexes."""
+        return self.form.options.label_offset
+
+
+def derive(
+    job: Job, split: str, plan_digest: str, *, suffix: str, offsets: bool, repairs: bool
+) -> tuple[Output, ...]:
+    """Return the outputs of a split, one for each format that is asked for.
+
+    Args:
+        job: the job.
+        split: name of the split.
+        plan_digest: of its plan.
+        suffix: what its keys customarily end in.
+        offsets: whether class indexes get the offset that is usual for a format; of a list they
+            do not, which says itself what its labels are.
+        repairs: whether every format gets RGB or gray JPEGs; else those that must.
+
+    Raises:
+        UsageError: the options for pictures contradict each other.
+    """
+    codec = preparation(job.picture).codec
+    found = []
+    for name in dict.fromkeys(job.formats):
+        made = FORMATS[name]
+        offset = made.label_offset if offsets else 0
+        options = RecordOptions(
+            label_offset=offset if job.label_offset is None else job.label_offset,
+            labels=job.labels if name == "recordio" else RecordOptions(0).labels,
+            suffix=suffix,
+        )
+        form = RecordForm(name, options, job.picture, codec, repairs or made.jpeg_only)
+        joined = job.joined and name == "recordio"
+        digest = digests.digest(
+            {
+                "format": name,
+                "joined": joined,
+                "parameters": form.to_json(),
+                "plan": plan_digest,
+                "writer_version": made.version,
+            }
+        )
+        folder = paths.output(Path(job.out), name, split, digest)
+        found.append(Output(digest, folder, form, joined))
+    return tuple(found)

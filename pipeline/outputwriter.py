@@ -1,0 +1,174 @@
+"""Writes one shard of one output, with its facts and its manifest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline import facts, manifest, paths, storage
+from pipeline.errors import BadAnnotation, BadImage
+from pipeline.formats.shardformat import LABELS
+from pipeline.manifest import FileEntry
+from pipeline.output import Output
+from pipeline.paths import ShardName
+from pipeline.pictures import StoredPicture, repaired
+from pipeline.records import ImageRecord
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An image that is in the plan and in no shard, and why.
+
+    Attributes:
+        key: of the image.
+        source: file that it lies in.
+        offset: where it begins there, in bytes.
+        reason: why it is left out.
+        line: of the image list that names it, from 1; 0: there is none.
+        asked: whether that is what was asked for, and no fault of the picture.
+    """
+
+    key: str
+    source: str
+    offset: int
+    reason: str
+    line: int = 0
+    asked: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        found = {"key": self.key, "source": self.source, "offset": self.offset}
+        return found | ({"line": self.line} if self.line else {}) | {"reason": self.reason}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One row of the plan with its picture; `record` is what is written of any format."""
+
+    record: ImageRecord
+    stored: StoredPicture
+    source: str
+    offset: int
+    line: int
+
+    def left_out(self, reason: str, *, asked: bool = False) -> LeftOut:
+        """Return that it is in no shard."""
+        return LeftOut(self.record.key, self.source, self.offset, reason, self.line, asked)
+
+
+class OutputWriter:
+    """Writes one shard in one format, with its facts and its manifest.
+
+    Args:
+        out: the output folder.
+        name: which shard.
+        output: which output.
+    """
+
+    def __init__(self, out: Path, name: ShardName, output: Output) -> None:
+        self.out = out
+        self.name = name
+        self.output = output
+        self.facts = facts.FactsBuilder(name.index)
+        self.left_out: list[LeftOut] = []
+        self.repairs: list[dict[str, Any]] = []
+        self.notes: Counter[str] = Counter()
+        self.boxes = 0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        form = self.output.form
+        files = paths.shard_files(self.output.folder, form.format, self.name)
+        self.files = [self._stage(path) for path in files]
+        self.writer = form.shard_format.writer(self.files, form.options)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def add(self, picture: Picture) -> None:
+        """Append an image, or note why this output has it not."""
+        record, form = picture.record, self.output.form
+        if form.options.labels != LABELS[0] and not record.boxes:
+            self.left_out.append(picture.left_out("no bounding box to be its label", asked=True))
+            return
+        try:
+            stored = repaired(picture.stored) if form.repairs else picture.stored
+            if stored is not picture.stored:
+                record = as_stored(record, stored)
+            placement = self.writer.write(record)
+        except (BadImage, BadAnnotation) as error:
+            self.left_out.append(picture.left_out(reason(error)))
+            return
+        mended = stored.repair
+        self.facts.add(
+            record.key,
+            placement,
+            (record.width, record.height),
+            stored.mode,
+            len(record.encoded),
+            mended.reason if mended else None,
+            stored.xxh3_128,
+        )
+        self.boxes += len(record.boxes)
+        self.notes.update(stored.notes)
+        if mended:
+            self.repairs.append({"key": record.key} | asdict(mended))
+
+    def publish(self, left_out: Sequence[LeftOut]) -> None:
+        """Publish the shard, its manifest last; `left_out` is what no output has."""
+        self.writer.finish()
+        digest, number = self.output.digest, self.name.index
+        table_file = self._stage(paths.shard_facts(self.out, digest, number))
+        content = facts.slice_bytes(self.facts.table())
+        table_file.write(content)
+        mark = self._stage(paths.shard_mark(self.out, digest, number))
+        hashes = [*self.writer.digests, manifest.hash_bytes(content)]
+        staged = [*self.files, table_file]
+        document = {
+            "output": digest,
+            "format": self.output.format,
+            "split": self.name.split,
+            "shard": number,
+            "records": self.facts.records,
+            "boxes": self.boxes,
+            "files": [self._entry(*each) for each in zip(staged, hashes, strict=True)],
+            "repairs": self.repairs,
+            "left_out": [image.to_json() for image in (*left_out, *self.left_out)],
+            "notes": dict(sorted(self.notes.items())),
+        }
+        mark.write(manifest.serialise(document))
+        storage.publish(*staged, mark)
+
+    def _stage(self, path: Path) -> storage.StagedFile:
+        return self._stack.enter_context(storage.StagedFile(path))
+
+    def _entry(self, staged: storage.StagedFile, content_hash: str) -> dict[str, Any]:
+        name = str(staged.path.relative_to(self.out))
+        return FileEntry(name, staged.size, content_hash).to_json()
+
+
+def as_stored(record: ImageRecord, stored: StoredPicture) -> ImageRecord:
+    """Return a record with another picture."""
+    return ImageRecord(
+        key=record.key,
+        filename=record.filename,
+        class_index=record.class_index,
+        synset=record.synset,
+        text=record.text,
+        boxes=record.boxes,
+        width=stored.width,
+        height=stored.height,
+        encoded=stored.encoded,
+        id=record.id,
+        labels=record.labels,
+    )
+
+
+def reason(error: BadImage | BadAnnotation) -> str:
+    """Return in a line why an image cannot be stored."""
+    return f"{error.what}; found {error.found}" if error.found else error.what

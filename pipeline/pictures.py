@@ -1,0 +1,218 @@
+"""One picture as it will be stored: as it is, repaired, or encoded anew."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from typing import Any, Final, get_args
+
+import xxhash
+
+from pipeline.errors import BadImage, UsageError
+from pipeline.images import decode, header, repair
+from pipeline.images.engine import Engine, engine
+from pipeline.images.orientation import UPRIGHT, read_orientation
+from pipeline.images.raster import Encoding, Filter
+from pipeline.images.spec import EncodeSpec
+from pipeline.images.transforms import CenterCrop, Resize, Transform
+from pipeline.storage import Buffer
+
+ENGINES: Final = ("pillow", "opencv")
+ENCODINGS: Final = (".jpg", ".png")
+SUBSAMPLINGS: Final = ("keep", "420", "444")
+FILTERS: Final = get_args(Filter)
+MODES: Final = ("shorter", "longer", "exact")
+ORIENTATIONS: Final = ("bake", "keep", "refuse")
+_PASSED: Final = "passed-through"
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """How pictures are stored: as they are, unless it is said what they become.
+
+    Attributes:
+        resize: pixels of an edge; None: pictures keep their size.
+        resize_mode: which edge, one of `MODES`; ``exact`` makes squares.
+        center_crop: cut out the middle square first, as im2rec.py does.
+        quality: of JPEGs, 1 to 100; of PNGs the level. None: 95 or level 6 where one is encoded.
+        subsampling: of JPEGs, one of `SUBSAMPLINGS`.
+        color: 1 makes RGB, 0 gray; None keeps what there is, and makes RGB where one is encoded.
+        encoding: ``.jpg`` or ``.png``; None keeps what there is, or is ``.jpg``.
+        never_enlarge: smaller pictures keep their size.
+        filter: of resizing, one of `FILTERS`; None: the engine's own.
+        engine: one of `ENGINES`.
+        orientation: of pictures that EXIF says do not lie upright, one of `ORIENTATIONS`. None:
+            ``keep`` for pictures that are stored as they are, else ``bake``.
+        transcode: take GIF, WebP and BMP, and encode them anew.
+    """
+
+    resize: int | None = None
+    resize_mode: str = "shorter"
+    center_crop: bool = False
+    quality: int | None = None
+    subsampling: str = "keep"
+    color: int | None = None
+    encoding: str | None = None
+    never_enlarge: bool = False
+    filter: str | None = None
+    engine: str = "pillow"
+    orientation: str | None = None
+    transcode: bool = False
+
+    @property
+    def encodes(self) -> bool:
+        """Whether every picture is encoded anew."""
+        return any(getattr(self, name) != getattr(PLAIN, name) for name in _ENCODING)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what differs from the default, as plain data."""
+        return {k: value for k, value in asdict(self).items() if value != getattr(PLAIN, k)}
+
+    @staticmethod
+    def from_json(document: dict[str, Any]) -> PictureOptions:
+        """Rebuild options; one that is not known any more is passed over."""
+        known = {field.name for field in fields(PictureOptions)}
+        return PictureOptions(**{name: value for name, value in document.items() if name in known})
+
+
+PLAIN: Final = PictureOptions()
+"""Pictures are stored as they are."""
+
+_ENCODING: Final = ("resize", "center_crop", "quality", "subsampling", "color", "encoding")
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Why a picture was encoded anew, by which codec, and the xxh3-128 it had before."""
+
+    reason: str
+    codec: str
+    source_xxh3_128: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPicture:
+    """A picture as it will be stored.
+
+    Attributes:
+        encoded: its bytes; may be a view that the caller reuses.
+        width: pixels, as stored.
+        height: pixels, as stored.
+        mode: of the source, see `ImageHeader.mode`; GIF, WEBP or BMP where it is one of these.
+        xxh3_128: of `encoded`, in hex.
+        plain: whether it is an RGB or gray JPEG.
+        notes: what happened to it, see `Processed.notes`.
+        repair: of a picture that could not be stored as it was, though it should have been.
+    """
+
+    encoded: Buffer
+    width: int
+    height: int
+    mode: str
+    xxh3_128: str
+    plain: bool
+    notes: tuple[str, ...] = ()
+    repair: Repair | None = None
+
+
+@lru_cache(maxsize=8)
+def preparation(options: PictureOptions) -> Preparation:
+    """Return the preparation of pictures for these options; see `Preparation`."""
+    return Preparation(options)
+
+
+class Preparation:
+    """Turns pictures into what is stored of them.
+
+    Raises:
+        UsageError: the options contradict each other, or the engine is not installed.
+    """
+
+    def __init__(self, options: PictureOptions) -> None:
+        self._spec = encode_spec(options)
+        self._always = options.encodes
+        self._engine: Engine = engine(options.engine)
+        self.codec = self._engine.codec(self._spec.encoding) if self._always else None
+        """What encodes, if every picture is encoded anew: part of the output digest."""
+
+    def prepare(self, data: Buffer) -> StoredPicture:
+        """Return a picture as it is stored where any format will do.
+
+        Raises:
+            BadImage: its header is that of no JPEG or PNG, its orientation is refused, or it
+                cannot be decoded where it must be.
+        """
+        if self._always:
+            mode = decode.foreign_format(data) or header.read_header(data).mode
+            return self._encoded(data, self._spec, mode)
+        try:
+            found = header.read_header(data)
+        except BadImage:
+            form = decode.foreign_format(data)
+            if form is None:
+                raise
+            return self._encoded(data, self._spec, form)
+        orientation = read_orientation(data, found.format)
+        notes: tuple[str, ...] = ()
+        if orientation != UPRIGHT:
+            if self._spec.orientation != "keep":
+                return self._encoded(data, self._as_it_is(found.format), found.mode)
+            notes = (f"orientation-{orientation}-kept",)
+        plain = repair.needs_repair(found) is None
+        content_hash = xxhash.xxh3_128_hexdigest(data)
+        size = (found.width, found.height)
+        return StoredPicture(data, *size, found.mode, content_hash, plain, notes)
+
+    def _encoded(self, data: Buffer, spec: EncodeSpec, mode: str) -> StoredPicture:
+        made = self._engine.process(data, spec)
+        notes = tuple(note for note in made.notes if note != _PASSED)
+        content_hash = xxhash.xxh3_128_hexdigest(made.encoded)
+        size, plain = (made.width, made.height), spec.form == "JPEG"
+        return StoredPicture(made.encoded, *size, mode, content_hash, plain, notes)
+
+    def _as_it_is(self, form: str) -> EncodeSpec:
+        """Return how a picture is turned upright and otherwise left alone."""
+        encoding: Encoding = ".png" if form == "PNG" else ".jpg"
+        return EncodeSpec(color=-1, encoding=encoding, orientation=self._spec.orientation)
+
+
+def repaired(picture: StoredPicture) -> StoredPicture:
+    """Return a picture as an RGB or gray JPEG, encoded anew if it is none.
+
+    Raises:
+        BadImage: it cannot be decoded.
+    """
+    if picture.plain:
+        return picture
+    found = header.read_header(picture.encoded)
+    reason = repair.needs_repair(found) or ""
+    encoded = repair.repair(picture.encoded)
+    content_hash = xxhash.xxh3_128_hexdigest(encoded)
+    mended = Repair(reason, repair.codec(), picture.xxh3_128)
+    size = (found.width, found.height)
+    notes = picture.notes
+    return StoredPicture(encoded, *size, picture.mode, content_hash, True, notes, mended)
+
+
+def encode_spec(options: PictureOptions) -> EncodeSpec:
+    """Return what is asked of an engine for the pictures that it gets.
+
+    Raises:
+        UsageError: the options contradict each other.
+    """
+    transforms: list[Transform] = [CenterCrop()] if options.center_crop else []
+    if options.resize is not None:
+        by = {"mode": options.resize_mode, "filter": options.filter}
+        transforms.append(Resize(options.resize, never_enlarge=options.never_enlarge, **by))  # type: ignore[arg-type]
+    elif options.never_enlarge or options.filter or options.resize_mode != MODES[0]:
+        raise UsageError("how pictures are resized is said, and not to what", expected="--resize N")
+    orientation = options.orientation or ("bake" if options.encodes else "keep")
+    return EncodeSpec(
+        transforms=tuple(transforms),
+        encoding=options.encoding or ".jpg",  # type: ignore[arg-type]
+        quality=options.quality,
+        subsampling=options.subsampling,  # type: ignore[arg-type]
+        color=1 if options.color is None else options.color,  # type: ignore[arg-type]
+        orientation=orientation,  # type: ignore[arg-type]
+        transcode=options.transcode,
+    )

@@ -1,0 +1,216 @@
+"""An image list, or a folder of pictures, as a source: what it names becomes a catalog.
+
+A list is that of im2rec (`lst`), a folder one as im2rec.py would list it (`listing`). Both are read
+twice, once to know what they are and once to make the catalog, and never held whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+from numpy.typing import NDArray
+
+from pipeline import catalog, digests, storage
+from pipeline.errors import TransientError
+from pipeline.sources import listing, lst
+
+_LAST_CLASS: Final = 2.0**31  # the first that no class index can be
+
+
+@dataclass(frozen=True, eq=False)
+class ImageListing:
+    """What a list or a folder names.
+
+    Attributes:
+        path: the list or the folder.
+        root: folder that the paths are relative to.
+        recursive: of a folder, whether the folders in it are classes.
+        extensions: of a folder, what names of pictures end in.
+        images: how many there are, missing ones too.
+        missing: how many of them no file is there of.
+        widest: the greatest number of labels that an image has.
+        bytes: how large the files are together.
+        suffix: what the first path ends in, such as ``.jpg``; may be empty.
+        digest: of ids, labels, paths and sizes; no times, and no matter where the root lies.
+        repeated: (n,) uint64, sorted: the xxh3-64 of the paths that are named more than once.
+    """
+
+    path: Path
+    root: Path
+    recursive: bool
+    extensions: tuple[str, ...]
+    images: int
+    missing: int
+    widest: int
+    bytes: int
+    suffix: str
+    digest: str
+    repeated: NDArray[np.uint64]
+
+
+def scan(
+    path: Path, root: Path, *, recursive: bool = False, extensions: Sequence[str] = ()
+) -> ImageListing:
+    """Read a list, or list a folder, and look at the files that it names.
+
+    Args:
+        path: the list or the folder.
+        root: folder that the paths are relative to.
+        recursive: of a folder, whether the folders in it are classes.
+        extensions: of a folder, what names of pictures end in; empty: the customary ones.
+
+    Raises:
+        BadAnnotation: see `lst.read`.
+        TreeRefused: see `listing.scan`.
+        Vanished: there is neither.
+    """
+    kinds = tuple(extensions) or listing.EXTENSIONS
+    content, hashes = hashlib.sha256(), array("Q")
+    images = missing = size = widest = 0
+    suffix = ""
+    for table in _tables(path, recursive, kinds):
+        names = table["path"].to_pylist()
+        sizes = np.array(storage.file_sizes(root, names), np.int64)
+        suffix = suffix if images else os.path.splitext(names[0])[1]
+        images += len(names)
+        missing += int(np.count_nonzero(sizes < 0))
+        size += int(sizes[sizes > 0].sum())
+        widest = max(widest, pc.max(pc.list_value_length(table["labels"])).as_py())
+        hashes.extend(_hashes(names))
+        _update(content, table, names, sizes)
+    return ImageListing(
+        path=path,
+        root=root,
+        recursive=recursive,
+        extensions=kinds,
+        images=images,
+        missing=missing,
+        widest=widest,
+        bytes=size,
+        suffix=suffix,
+        digest=digests.digest({"files": content.hexdigest()}),
+        repeated=_repeated(np.frombuffer(hashes, np.uint64)),
+    )
+
+
+def catalog_rows(listed: ImageListing) -> Iterator[pa.Table]:
+    """Yield the catalog of what a list or a folder names, in its order.
+
+    The key of an image is its path; of one that is named more than once it is ``<path>#<id>``.
+
+    Raises:
+        TransientError: something has changed since it was looked at.
+    """
+    content = hashlib.sha256()
+    for table in _tables(listed.path, listed.recursive, listed.extensions):
+        names = table["path"].to_pylist()
+        sizes = np.array(storage.file_sizes(listed.root, names), np.int64)
+        _update(content, table, names, sizes)
+        yield _as_rows(table, names, sizes, listed)
+    if digests.digest({"files": content.hexdigest()}) != listed.digest:
+        raise TransientError(
+            "the list, or a file that it names, was changed meanwhile",
+            file=str(listed.path),
+            remedy="leave them alone while a command is at work: the list is read again",
+        )
+
+
+def _tables(path: Path, recursive: bool, extensions: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield columns of `lst.SCHEMA`, and `text`, the class in words."""
+    if storage.real_folder(path) is None:
+        for table in lst.read(path):
+            texts = pa.repeat(pa.scalar("", pa.string()), table.num_rows)
+            yield table.append_column("text", texts)
+        return
+    found = listing.scan(path, recursive=recursive, extensions=extensions)
+    words = pa.array(found.folders or ("",), pa.string())
+    for first in range(0, len(found.paths), lst.ROWS):
+        labels = found.labels[first : first + lst.ROWS]
+        count = len(labels)
+        offsets = pa.array(np.arange(count + 1, dtype=np.int32))
+        values = pa.array(labels.astype(np.float32))
+        columns = {
+            "line": pa.array(np.zeros(count, np.int64)),
+            "id": pa.array(np.arange(first, first + count, dtype=np.uint64)),
+            "labels": pa.ListArray.from_arrays(offsets, values),
+            "path": found.paths.slice(first, count).cast(pa.string()),
+            "text": words.take(pa.array(labels)),
+        }
+        yield pa.table(columns)
+
+
+def _as_rows(
+    table: pa.Table, names: Sequence[str], sizes: NDArray[np.int64], listed: ImageListing
+) -> pa.Table:
+    classes, labels = _labels(table["labels"].combine_chunks())
+    count = table.num_rows
+    empty = pa.array(np.zeros(count + 1, np.int32))
+    columns = {
+        "key": pa.array(_keys(names, table["id"], listed.repeated), pa.string()),
+        "source": table["path"],
+        "offset": pa.array(np.zeros(count, np.int64)),
+        "length": pa.array(sizes),
+        "class_index": classes,
+        "synset": pc.dictionary_encode(pa.repeat(pa.scalar("", pa.string()), count)),
+        "text": pc.dictionary_encode(table["text"]),
+        "boxes": pa.ListArray.from_arrays(empty, pa.array([], pa.float32())),
+        "line": table["line"],
+        "id": table["id"],
+        "labels": labels,
+    }
+    return pa.table(columns).cast(catalog.SCHEMA)
+
+
+def _labels(labels: pa.ListArray) -> tuple[pa.Array, pa.Array]:
+    """Return the class of each image, and the labels of those that no class says; see `catalog`."""
+    counts = pc.list_value_length(labels).to_numpy()
+    values = labels.flatten().to_numpy()
+    first = values[np.cumsum(counts) - counts]
+    single = (counts == 1) & (first == np.floor(first)) & (first >= -1) & (first < _LAST_CLASS)
+    classes = np.where(single, first, -1).astype(np.int32)
+    kept = np.where(single, 0, counts)
+    offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int32)
+    others = values[np.repeat(~single, counts)]
+    return pa.array(classes), pa.ListArray.from_arrays(pa.array(offsets), pa.array(others))
+
+
+def _keys(
+    names: Sequence[str], ids: pa.ChunkedArray, repeated: NDArray[np.uint64]
+) -> Sequence[str]:
+    if not len(repeated):
+        return names
+    again = np.isin(np.fromiter(_hashes(names), np.uint64, len(names)), repeated)
+    if not again.any():
+        return names
+    rows = zip(names, ids.to_pylist(), again.tolist(), strict=True)
+    return [f"{name}#{row}" if twice else name for name, row, twice in rows]
+
+
+def _hashes(names: Sequence[str]) -> Iterator[int]:
+    return (xxhash.xxh3_64_intdigest(name.encode()) for name in names)
+
+
+def _repeated(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    ordered = np.sort(hashes)
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def _update(
+    content: hashlib._Hash, table: pa.Table, names: Sequence[str], sizes: NDArray[np.int64]
+) -> None:
+    labels = table["labels"].combine_chunks()
+    content.update("".join(f"{name}\n" for name in names).encode())
+    content.update(table["id"].to_numpy().astype("<u8").tobytes())
+    content.update(pc.list_value_length(labels).to_numpy().astype("<i4").tobytes())
+    content.update(labels.flatten().to_numpy().astype("<f4").tobytes())
+    content.update(sizes.astype("<i8").tobytes())

@@ -1,0 +1,78 @@
+"""``shardmill imagelist``: what an image list or a folder names, to shards."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline import listjob
+from pipeline.job import Job
+from tasks import roots
+from tasks.cli import preparing
+
+_ORDERS = ("hash", "name", "list", "im2rec")
+
+
+@click.command()
+@click.argument("images", metavar="LIST_OR_FOLDER")
+@click.option(
+    "--root",
+    default="",
+    metavar="DIR",
+    help="What the list's paths are relative to; default: its folder.",
+)
+@click.option("--out", required=True, help="Folder of the output.")
+@click.option("--name", default="", help="Of the shards; default: the list's or folder's.")
+@click.option("--recursive", is_flag=True, help="Folders in the folder are classes.")
+@click.option(
+    "--exts", "extensions", multiple=True, help="Of a folder's pictures; default: .jpeg .jpg .png."
+)
+@preparing.options(*preparing.SHARD_OPTIONS)
+@click.option("--shards", type=click.IntRange(1), metavar="N", help="Default: one for each 256 MB.")
+@click.option("--order", type=click.Choice(_ORDERS), default="hash", show_default=True)
+@click.option("--seed", type=int, default=None, help="Of the hash order; default: 0.")
+@preparing.options(*preparing.PICTURE_OPTIONS, *preparing.RUN_OPTIONS)
+def imagelist(
+    workers: int | None, scheduler_host: str, no_overlap: bool, dry_run: bool, **options: Any
+) -> int:
+    """Prepare what an image list, or a folder of pictures, names.
+
+    A line of a list is an id, a label or more, and a path: the form of im2rec. Labels are stored
+    as they stand there. Of a folder, the labels are those of im2rec.py --list. Pictures are stored
+    as they are, unless an option says otherwise; TFRecord shards hold RGB or gray JPEGs.
+
+    The same command goes on where an interrupted one was.
+    """
+    return preparing.prepare(
+        list_job(options),
+        workers=workers,
+        scheduler_host=scheduler_host,
+        no_overlap=no_overlap,
+        dry_run=dry_run,
+    )
+
+
+def list_job(options: dict[str, Any]) -> Job:
+    """Return the job of the options, which have the names of its fields but for some."""
+    images, shards = roots.absolute(options.pop("images")), options.pop("shards")
+    picture = preparing.take_picture_options(options)
+    own = images if Path(images).is_dir() else str(Path(images).parent)
+    root = roots.absolute(options.pop("root") or own)
+    out = roots.absolute(options.pop("out"))
+    job = Job(
+        raw="",
+        config="",
+        images=images,
+        root=root,
+        out=out,
+        products=("shards",),
+        boxes=False,
+        picture=picture,
+        **options,
+    )
+    if shards is None:
+        return job
+    return replace(job, shards=((listjob.split_name(job), shards),))

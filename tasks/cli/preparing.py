@@ -1,0 +1,159 @@
+"""What the commands that prepare shards share: options, and how a job is run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import click
+
+from pipeline import cleaning, paths, pictures, preflight, status, storage
+from pipeline.formats.shardformat import LABELS
+from pipeline.job import FORMATS, ON_BAD_IMAGE, Job
+from pipeline.pictures import PictureOptions
+from pipeline.resolved import ResolvedJob, resolve
+from tasks import datasets, scheduler
+from tasks.cli import report
+from tasks.cli.display import display
+from tasks.scheduler import Address
+from tasks.supervisor import Supervisor
+
+_LUIGID_PORT = 8082
+_OVERLAP = 10
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+SHARD_OPTIONS = (
+    click.option(
+        "--format",
+        "formats",
+        multiple=True,
+        type=click.Choice(FORMATS),
+        default=("tfrecord",),
+        show_default=True,
+        help="Of shards; several are made from one read and one decode.",
+    ),
+    click.option("--joined", is_flag=True, help="RecordIO: all shards in one file, too."),
+    click.option(
+        "--on-bad-image", type=click.Choice(ON_BAD_IMAGE), default="fail", show_default=True
+    ),
+)
+LABEL_OPTION = click.option(
+    "--labels",
+    type=click.Choice(LABELS),
+    default=LABELS[0],
+    show_default=True,
+    help="RecordIO: detection packs the boxes; a picture without one is left out.",
+)
+PICTURE_OPTIONS = (
+    click.option("--resize", type=click.IntRange(1), metavar="N", help="Pixels of the edge."),
+    click.option(
+        "--resize-mode",
+        type=click.Choice(pictures.MODES),
+        default="shorter",
+        show_default=True,
+        help="Which edge.",
+    ),
+    click.option("--never-enlarge", is_flag=True, help="Leave smaller pictures as they are."),
+    click.option("--center-crop", is_flag=True, help="Cut out the middle square first."),
+    click.option("--quality", type=click.IntRange(0, 100), help="Of JPEGs; default: 95."),
+    click.option(
+        "--subsampling",
+        type=click.Choice(pictures.SUBSAMPLINGS),
+        default="keep",
+        show_default=True,
+        help="Of the colours of JPEGs.",
+    ),
+    click.option(
+        "--filter", type=click.Choice(pictures.FILTERS), help="Of resizing; Pillow: lanczos."
+    ),
+    click.option("--color", type=click.IntRange(0, 1), help="1 makes RGB, 0 gray."),
+    click.option("--encoding", type=click.Choice(pictures.ENCODINGS), help="Default: .jpg."),
+    click.option(
+        "--engine", type=click.Choice(pictures.ENGINES), default="pillow", show_default=True
+    ),
+    click.option(
+        "--orientation",
+        type=click.Choice(pictures.ORIENTATIONS),
+        help="Of pictures that EXIF turns. Default: keep, or bake into what is encoded anew.",
+    ),
+    click.option("--transcode", is_flag=True, help="Take GIF, WebP and BMP, and encode them anew."),
+)
+RUN_OPTIONS = (
+    click.option("--workers", type=click.IntRange(1), default=None, help="Default: the CPUs."),
+    click.option(
+        "--scheduler-host", default="", metavar="HOST[:PORT]", help="luigid to share work."
+    ),
+    click.option(
+        "--no-overlap", is_flag=True, help="Do nothing (status 10) beside another command."
+    ),
+    click.option("--dry-run", is_flag=True, help="Say what would be done."),
+)
+
+
+def options(*given: Callable[[_Command], _Command]) -> Callable[[_Command], _Command]:
+    """Return a decorator that adds options to a command, in their order."""
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(given):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def take_picture_options(given: dict[str, Any]) -> PictureOptions:
+    """Take from a command's options those of `PICTURE_OPTIONS`."""
+    return PictureOptions(**{field.name: given.pop(field.name) for field in fields(PictureOptions)})
+
+
+def prepare(
+    job: Job, *, workers: int | None, scheduler_host: str, no_overlap: bool, dry_run: bool
+) -> int:
+    """Do a job, or say what would be done; return the exit status."""
+    address = _address(scheduler_host)
+    resolved = resolve(job)
+    if datasets.complete(job):
+        cleaning.sweep(resolved)
+        return report.complete(resolved, "already complete")
+    if dry_run:
+        preflight.look(resolved)
+        report.plan(resolved)
+        return report.COMPLETE
+    lock = paths.run_lock(resolved.out)
+    with contextlib.ExitStack() as stack:
+        if not no_overlap:
+            stack.enter_context(storage.shared_lock(lock))
+        elif not stack.enter_context(storage.sole_lock(lock, then_share=True)):
+            click.echo(f"another command is at work on {job.out}", err=True)
+            return _OVERLAP
+        preflight.check(resolved)
+        if address is not None:
+            scheduler.check(address)
+        return _run(resolved, Supervisor(job, workers or _cpus(), address))
+
+
+def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
+    status.record_job(resolved)
+    click.echo(f"log: {supervisor.log}")
+    with display(resolved, supervisor.name) as watch:
+        outcome = supervisor.run(watch, lambda text: click.echo(text, err=True))
+    report.steps(resolved, supervisor.name)
+    if outcome.complete:
+        return report.complete(resolved, "complete")
+    return report.failure(supervisor, outcome)
+
+
+def _address(given: str) -> Address | None:
+    if not given:
+        return None
+    host, _, port = given.partition(":")
+    if not host or (port and not port.isdecimal()):
+        raise click.UsageError(f"--scheduler-host {given}: HOST or HOST:PORT, a number")
+    return host, int(port or _LUIGID_PORT)
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
