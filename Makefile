@@ -14,7 +14,7 @@ FLIPS ?= 1000
 CASES ?= 10000
 SEED ?= 0
 
-.PHONY: demo test lint interop mxnet faults fuzz bench scale setup clean
+.PHONY: demo test lint interop faults fuzz bench scale setup clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.run
@@ -38,7 +38,7 @@ $(VENV)/.test: pyproject.toml | system $(VENV)/bin/python
 .venv-interop/.ready: pyproject.toml | system
 	$(PYTHON) -m venv .venv-interop
 	.venv-interop/bin/python -m pip --disable-pip-version-check install --quiet \
-		--no-binary pillow-simd --editable '.[test,tensorflow]'
+		--no-binary pillow-simd --editable '.[test,tensorflow,opencv]'
 	touch $@
 
 .venv-dali/.ready: tests/interop/readers/requirements-dali.txt
@@ -63,14 +63,20 @@ $(VENV)/.test: pyproject.toml | system $(VENV)/bin/python
 	.venv-wids/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r $<
 	touch $@
 
-# MXNet 1.9.1 needs numpy below 1.24, and so Python 3.11 or older.
+# MXNet 1.9.1 needs numpy below 1.24, and so Python 3.11 or older; without one, its tests are skipped.
+MXNET_PYTHON := $(shell for each in $(PYTHON) python3.11 python3.10; do \
+	$$each -c 'import sys; sys.exit(sys.version_info > (3, 12))' 2>/dev/null && echo $$each && break; \
+	done)
 .venv-mxnet/.ready: tests/interop/readers/requirements-mxnet.txt
-	$(PYTHON) -m venv .venv-mxnet
+	$(MXNET_PYTHON) -m venv .venv-mxnet
 	.venv-mxnet/bin/python -m pip --disable-pip-version-check install --quiet -r $<
 	touch $@
 
-mxnet: .venv-interop/.ready .venv-mxnet/.ready
-	.venv-interop/bin/python -m pytest tests/interop/test_lists_im2rec.py
+# --no-deps: dbcollection asks for releases of 2018.
+.venv-dbcollection/.ready: tests/interop/readers/requirements-dbcollection.txt
+	$(PYTHON) -m venv .venv-dbcollection
+	.venv-dbcollection/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r $<
+	touch $@
 
 demo: $(VENV)/.run
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
@@ -84,8 +90,9 @@ test: $(VENV)/.test lint
 	$(BIN)/python -m pytest
 
 interop: .venv-interop/.ready .venv-dali/.ready .venv-torchvision/.ready
-interop: .venv-webdataset/.ready .venv-wids/.ready
-	.venv-interop/bin/python -m pytest tests/interop
+interop: .venv-webdataset/.ready .venv-wids/.ready .venv-dbcollection/.ready
+interop: $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
+	.venv-interop/bin/python -m pytest tests/interop tests/images/test_opencv.py
 
 faults: $(VENV)/.test
 	SHARDMILL_ROUNDS=$(ROUNDS) SHARDMILL_FLIPS=$(FLIPS) SHARDMILL_SEED=$(SEED) \
@@ -112,6 +119,6 @@ scale: $(VENV)/.test
 
 clean:
 	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-webdataset .venv-wids
-	rm -rf .venv-mxnet .venv-peers .venv-fuzz
+	rm -rf .venv-dbcollection .venv-mxnet .venv-peers .venv-fuzz
 	rm -rf demo build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache

@@ -5,14 +5,11 @@ luigi --module tasks BoundingBoxes --raw RAW --out OUT
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import luigi
 
-from pipeline import resources
-from pipeline.errors import UsageError
-from pipeline.job import PRODUCTS, Job
+from pipeline.job import Job
 from pipeline.resolved import resolve
+from tasks import arguments
 from tasks.datasets import MakeProducts
 
 
@@ -37,13 +34,15 @@ class DatasetRoot(luigi.WrapperTask):
     def job(self) -> Job:
         """The options as a job."""
         shared: dict[str, object] = {
-            "raw": absolute(self.raw) if self.raw else "",
-            "out": absolute(self.out),
-            "tree": absolute(self.tree) if self.tree else "",
-            "config": absolute(self.config) if self.config else default_config(),
-            "splits": words(self.split),
-            "classes": absolute(self.classes) if self.classes else "",
-            "extras": words(self.extras),
+            "raw": arguments.absolute(self.raw) if self.raw else "",
+            "out": arguments.absolute(self.out),
+            "tree": arguments.absolute(self.tree) if self.tree else "",
+            "config": arguments.absolute(self.config)
+            if self.config
+            else arguments.default_config(),
+            "splits": arguments.words(self.split),
+            "classes": arguments.absolute(self.classes) if self.classes else "",
+            "extras": arguments.words(self.extras),
             "skip_blacklisted": self.skip_blacklisted,
             "replace": self.replace,
         }
@@ -120,90 +119,77 @@ class PrepareImageNet(DatasetRoot):
     )
     until: luigi.Parameter[str] = luigi.Parameter(default="shards", description="the last step")
     on_bad_image: luigi.Parameter[str] = luigi.Parameter(default="fail", description="or skip")
+    labels: luigi.Parameter[str] = luigi.Parameter(default="class", description="or detection")
+    joined: luigi.BoolParameter = luigi.BoolParameter(description="RecordIO in one file, too")
+    picture: luigi.Parameter[str] = luigi.Parameter(
+        default="{}", description='options of pictures as JSON: {"resize": 256, "quality": 95}'
+    )
 
     def options(self) -> dict[str, object]:
         """Return what to make, and how."""
         return {
-            "products": products_until(self.until, boxes=not self.no_boxes, extract=self.extract),
-            "formats": words(self.format),
-            "shards": shard_counts(words(self.shards)),
+            "products": arguments.products_until(
+                self.until, boxes=not self.no_boxes, extract=self.extract
+            ),
+            "formats": arguments.words(self.format),
+            "shards": arguments.shard_counts(arguments.words(self.shards)),
             "order": self.order,
-            "seed": number("--seed", self.seed),
-            "inception_threads": number("--inception-threads", self.inception_threads),
-            "label_offset": number("--label-offset", self.label_offset),
+            "seed": arguments.number("--seed", self.seed),
+            "inception_threads": arguments.number("--inception-threads", self.inception_threads),
+            "label_offset": arguments.number("--label-offset", self.label_offset),
             "boxes": not self.no_boxes,
             "box_class_filter": self.box_class_filter,
             "transfer": self.transfer,
             "on_bad_image": self.on_bad_image,
+            "labels": self.labels,
+            "joined": self.joined,
+            "picture": arguments.picture_options(self.picture),
         }
+
+
+class PrepareImageList(luigi.WrapperTask):
+    """What an image list, or a folder of pictures, names, to verified shards."""
+
+    images: luigi.Parameter[str] = luigi.Parameter(description="the list or folder")
+    root: luigi.Parameter[str] = luigi.Parameter(default="", description="folder of its paths")
+    out: luigi.Parameter[str] = luigi.Parameter(description="folder of the output")
+    name: luigi.Parameter[str] = luigi.Parameter(default="", description="of the shards")
+    recursive: luigi.BoolParameter = luigi.BoolParameter(description="folders are classes")
+    exts: luigi.Parameter[str] = luigi.Parameter(default="", description=".jpg,.png")
+    format: luigi.Parameter[str] = luigi.Parameter(default="tfrecord", description="formats")
+    joined: luigi.BoolParameter = luigi.BoolParameter(description="RecordIO in one file, too")
+    shards: luigi.Parameter[str] = luigi.Parameter(default="", description="a number")
+    order: luigi.Parameter[str] = luigi.Parameter(default="hash", description="list, name, ...")
+    seed: luigi.Parameter[str] = luigi.Parameter(default="", description="of hash: a number")
+    on_bad_image: luigi.Parameter[str] = luigi.Parameter(default="fail", description="or skip")
+    picture: luigi.Parameter[str] = luigi.Parameter(
+        default="{}", description='options of pictures as JSON: {"resize": 256, "quality": 95}'
+    )
+
+    @property
+    def job(self) -> Job:
+        """The options as a job."""
+        return arguments.list_job(
+            str(self.images),
+            str(self.root),
+            str(self.out),
+            arguments.number("--shards", self.shards),
+            name=self.name,
+            recursive=self.recursive,
+            extensions=arguments.words(self.exts),
+            formats=arguments.words(self.format),
+            joined=self.joined,
+            order=self.order,
+            seed=arguments.number("--seed", self.seed),
+            on_bad_image=self.on_bad_image,
+            picture=arguments.picture_options(self.picture),
+        )
+
+    def requires(self) -> MakeProducts:
+        """Return everything that the job asks for."""
+        return make_products(self.job)
 
 
 def make_products(job: Job) -> MakeProducts:
     """Return the root of a job."""
     return MakeProducts(out=job.out, digest=resolve(job).digest, job=job)
-
-
-def products_until(step: str, *, boxes: bool, extract: bool) -> tuple[str, ...]:
-    """Return what is to be made up to a step, which is the name of a product.
-
-    Raises:
-        UsageError: there is no such step.
-    """
-    if step not in PRODUCTS:
-        raise UsageError(f"--until {step}: unknown", expected=", ".join(PRODUCTS), found=step)
-    if step == "verify":
-        return ("verify",)
-    wanted = {"boxes": boxes, "lists": True, "extract": extract or step == "extract"}
-    upto = PRODUCTS[: PRODUCTS.index(step) + 1]
-    return tuple(name for name in upto if name != "verify" and wanted.get(name, True))
-
-
-def default_config() -> str:
-    """Return the path of the shipped ILSVRC2012 configuration."""
-    return str(resources.shipped("config/ilsvrc2012.toml"))
-
-
-def absolute(path: str) -> str:
-    """Return a path that means the same in every process.
-
-    Raises:
-        UsageError: it is empty, or no text.
-    """
-    if not path or path.encode(errors="replace").decode() != path:
-        raise UsageError("a path is empty or not UTF-8", found=repr(path))
-    return str(Path(path).expanduser().absolute())
-
-
-def words(text: str) -> tuple[str, ...]:
-    """Split a comma-separated option."""
-    return tuple(word.strip() for word in text.split(",") if word.strip())
-
-
-def number(option: str, text: str) -> int | None:
-    """Parse a whole number; None where nothing is given.
-
-    Raises:
-        UsageError: it is none.
-    """
-    if not text:
-        return None
-    if not text.isascii() or not text.isdigit():
-        raise UsageError(f"{option} {text}", expected="a whole number", found=text)
-    return int(text)
-
-
-def shard_counts(pairs: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
-    """Parse ``split=number`` pairs.
-
-    Raises:
-        UsageError: a pair is not of that form.
-    """
-    found = []
-    for pair in pairs:
-        split, equals, count = pair.partition("=")
-        if not equals or not count.isascii() or not count.isdigit():
-            raise UsageError(f"--shards {pair}", expected="SPLIT=NUMBER", found=pair)
-        found.append((split, int(count)))
-    if len(dict(found)) < len(found):
-        raise UsageError("--shards is given twice for a split", found=", ".join(pairs))
-    return tuple(found)

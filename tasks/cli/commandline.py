@@ -10,7 +10,7 @@ import click
 
 from pipeline.job import PRODUCTS, Job
 from pipeline.pictures import PictureOptions
-from tasks import roots
+from tasks import arguments
 from tasks.cli.imagelist import imagelist
 from tasks.cli.imagenet import imagenet
 
@@ -25,10 +25,10 @@ def command_line(job: Job) -> str | None:
         return shlex.join([*words, *_options(imagelist, job, default)])
     until = max(job.products, key=PRODUCTS.index)
     extract = "extract" in job.products
-    if set(roots.products_until(until, boxes=job.boxes, extract=extract)) != set(job.products):
+    if set(arguments.products_until(until, boxes=job.boxes, extract=extract)) != set(job.products):
         return None
     words = ["shardmill", "imagenet"]
-    words += _options(imagenet, job, Job(raw="", out="", config=roots.default_config()))
+    words += _options(imagenet, job, Job(raw="", out="", config=arguments.default_config()))
     words += ["--until", until] if until != PRODUCTS[-1] else []
     words += ["--extract"] if extract and until != "extract" else []
     return shlex.join(words)

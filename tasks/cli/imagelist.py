@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import click
 
-from pipeline import listjob
 from pipeline.job import Job
-from tasks import roots
+from tasks import arguments
 from tasks.cli import preparing
 
 _ORDERS = ("hash", "name", "list", "im2rec")
@@ -47,7 +44,7 @@ def imagelist(
     The same command goes on where an interrupted one was.
     """
     return preparing.prepare(
-        list_job(options),
+        _job(options),
         workers=workers,
         scheduler_host=scheduler_host,
         no_overlap=no_overlap,
@@ -55,24 +52,8 @@ def imagelist(
     )
 
 
-def list_job(options: dict[str, Any]) -> Job:
+def _job(options: dict[str, Any]) -> Job:
     """Return the job of the options, which have the names of its fields but for some."""
-    images, shards = roots.absolute(options.pop("images")), options.pop("shards")
+    where = [options.pop(name) for name in ("images", "root", "out", "shards")]
     picture = preparing.take_picture_options(options)
-    own = images if Path(images).is_dir() else str(Path(images).parent)
-    root = roots.absolute(options.pop("root") or own)
-    out = roots.absolute(options.pop("out"))
-    job = Job(
-        raw="",
-        config="",
-        images=images,
-        root=root,
-        out=out,
-        products=("shards",),
-        boxes=False,
-        picture=picture,
-        **options,
-    )
-    if shards is None:
-        return job
-    return replace(job, shards=((listjob.split_name(job), shards),))
+    return arguments.list_job(*where, picture=picture, **options)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from pipeline.job import PRODUCTS, TRANSFERS, Job
-from tasks import roots
+from tasks import arguments
 from tasks.cli import preparing
 
 _PATHS = ("raw", "tree", "config", "classes")
@@ -66,10 +66,10 @@ def _job(options: dict[str, Any]) -> Job:
     """Return the job of the options, which have the names of its fields but for some."""
     until, extract = options.pop("until"), options.pop("extract")
     picture = preparing.take_picture_options(options)
-    given = {name: roots.absolute(options[name]) for name in _PATHS if options[name]}
-    given["out"] = roots.absolute(options["out"])
-    products = roots.products_until(until, boxes=options["boxes"], extract=extract)
-    shards = roots.shard_counts(options["shards"])
-    default = {"config": roots.default_config()} if not options["config"] else {}
+    given = {name: arguments.absolute(options[name]) for name in _PATHS if options[name]}
+    given["out"] = arguments.absolute(options["out"])
+    products = arguments.products_until(until, boxes=options["boxes"], extract=extract)
+    shards = arguments.shard_counts(options["shards"])
+    default = {"config": arguments.default_config()} if not options["config"] else {}
     made = {"products": products, "shards": shards, "picture": picture}
     return Job(**(options | given | default | made))

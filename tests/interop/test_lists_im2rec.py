@@ -27,7 +27,7 @@ with contextlib.redirect_stdout(sys.stderr):
 json.dump(found, sys.stdout)
 """
 pytestmark = pytest.mark.skipif(
-    not Path(PYTHON).exists(), reason="MXNet 1.9.1 lives in an environment of its own: make mxnet"
+    not Path(PYTHON).exists(), reason="MXNet 1.9.1 lives in an environment of its own: make interop"
 )
 NAMES = ["b.jpg", "a.JPG", ".hidden.png", "B.jpeg", "readme.txt", ".jpg", "n.gif", "日本.png"]
 FOLDERS = ["", "cat", "cat/deep", "cat-2", "cat é", ".git", "empty/inner", "Zoo"]

@@ -138,7 +138,7 @@ def joined(folder: Path, parts: list[IndexedShard]) -> IndexedShard:
 def mxnet(*arguments: object, given: str = "") -> Any:
     """Return the JSON that the reader prints."""
     if not Path(PYTHON).exists():
-        pytest.skip("MXNet 1.9.1 lives in an environment of its own: make mxnet")
+        pytest.skip("MXNet 1.9.1 lives in an environment of its own: make interop")
     command = [PYTHON, READERS / "mxnet_recordio.py", *arguments]
     run = subprocess.run(
         list(map(str, command)), input=given, capture_output=True, text=True, check=False

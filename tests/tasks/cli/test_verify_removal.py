@@ -12,7 +12,8 @@ from support import RawSet, prepare, products, shardmill
 
 from pipeline import paths, storage
 from pipeline.job import Job
-from tasks import roots
+from pipeline.pictures import PictureOptions
+from tasks import arguments
 from tasks.cli.commandline import command_line
 from tasks.cli.imagenet import _job, imagenet
 
@@ -142,10 +143,12 @@ def test_a_shard_whose_source_has_changed_is_not_removed(
         {"seed": 3, "on_bad_image": "skip", "skip_blacklisted": True, "extras": ("devkit",)},
         {"raw": "", "tree": "/a tree/of pictures", "classes": "/chosen.txt"},
         {"config": "/other.toml", "box_class_filter": True},
+        {"formats": ("recordio", "webdataset"), "labels": "detection", "joined": True},
+        {"picture": PictureOptions(resize=256, quality=90, never_enlarge=True, color=0)},
     ],
 )
 def test_a_job_is_told_as_the_command_that_asks_for_it(options: dict[str, object]) -> None:
-    given: dict[str, object] = {"raw": "/raw", "out": "/out", "config": roots.default_config()}
+    given: dict[str, object] = {"raw": "/raw", "out": "/out", "config": arguments.default_config()}
     job = Job(**(given | options))  # type: ignore[arg-type]
     line = command_line(job)
     assert line is not None

@@ -1,0 +1,121 @@
+"""Options as a person gives them, parsed: what the command and Luigi's roots share."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import listjob, resources, storage
+from pipeline.errors import UsageError
+from pipeline.job import PRODUCTS, Job
+from pipeline.pictures import PictureOptions
+
+
+def list_job(images: str, root: str, out: str, shards: int | None, **options: Any) -> Job:
+    """Return the job that prepares a list or a folder.
+
+    Args:
+        images: the list or folder.
+        root: folder of its paths; empty: its own.
+        out: folder of the output.
+        shards: how many; None: by the size of the pictures.
+        **options: fields of `Job`.
+    """
+    path = Path(absolute(images))
+    own = path if storage.real_folder(path) else path.parent
+    job = Job(
+        raw="",
+        config="",
+        images=str(path),
+        root=absolute(root) if root else str(own),
+        out=absolute(out),
+        products=("shards",),
+        boxes=False,
+        **options,
+    )
+    return job if shards is None else replace(job, shards=((listjob.split_name(job), shards),))
+
+
+def picture_options(text: str) -> PictureOptions:
+    """Parse options of pictures.
+
+    Raises:
+        UsageError: they are no JSON object of known names.
+    """
+    known = {field.name for field in fields(PictureOptions)}
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not found.keys() <= known:
+        expected = f"a JSON object of {', '.join(sorted(known))}"
+        raise UsageError(f"--picture {text}", expected=expected, found=text)
+    return PictureOptions(**found)
+
+
+def products_until(step: str, *, boxes: bool, extract: bool) -> tuple[str, ...]:
+    """Return what is to be made up to a step, which is the name of a product.
+
+    Raises:
+        UsageError: there is no such step.
+    """
+    if step not in PRODUCTS:
+        raise UsageError(f"--until {step}: unknown", expected=", ".join(PRODUCTS), found=step)
+    if step == "verify":
+        return ("verify",)
+    wanted = {"boxes": boxes, "lists": True, "extract": extract or step == "extract"}
+    upto = PRODUCTS[: PRODUCTS.index(step) + 1]
+    return tuple(name for name in upto if name != "verify" and wanted.get(name, True))
+
+
+def default_config() -> str:
+    """Return the path of the shipped ILSVRC2012 configuration."""
+    return str(resources.shipped("config/ilsvrc2012.toml"))
+
+
+def absolute(path: str) -> str:
+    """Return a path that means the same in every process.
+
+    Raises:
+        UsageError: it is empty, or no text.
+    """
+    if not path or path.encode(errors="replace").decode() != path:
+        raise UsageError("a path is empty or not UTF-8", found=repr(path))
+    return str(Path(path).expanduser().absolute())
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Split a comma-separated option."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def number(option: str, text: str) -> int | None:
+    """Parse a whole number; None where nothing is given.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not text:
+        return None
+    if not text.isascii() or not text.isdigit():
+        raise UsageError(f"{option} {text}", expected="a whole number", found=text)
+    return int(text)
+
+
+def shard_counts(pairs: tuple[str, ...]) -> tuple[tuple[str, int], ...]:
+    """Parse ``split=number`` pairs.
+
+    Raises:
+        UsageError: a pair is not of that form.
+    """
+    found = []
+    for pair in pairs:
+        split, equals, count = pair.partition("=")
+        if not equals or not count.isascii() or not count.isdigit():
+            raise UsageError(f"--shards {pair}", expected="SPLIT=NUMBER", found=pair)
+        found.append((split, int(count)))
+    if len(dict(found)) < len(found):
+        raise UsageError("--shards is given twice for a split", found=", ".join(pairs))
+    return tuple(found)
