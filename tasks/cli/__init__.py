@@ -10,6 +10,8 @@ import click
 import pipeline
 from pipeline.errors import ShardmillError
 from tasks.cli.clean import clean
+from tasks.cli.im2rec import im2rec
+from tasks.cli.imagelist import imagelist
 from tasks.cli.imagenet import imagenet
 from tasks.cli.sample import sample
 from tasks.cli.status import status
@@ -33,7 +35,7 @@ def cli() -> None:
     """
 
 
-for command in (imagenet, status, verify, clean, sample):
+for command in (imagenet, imagelist, im2rec, status, verify, clean, sample):
     cli.add_command(command)
 
 

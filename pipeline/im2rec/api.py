@@ -1,0 +1,132 @@
+"""`im2rec` as a function."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from pathlib import Path
+
+from pipeline.errors import UsageError
+from pipeline.formats.irheader import LabelForm
+from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
+from pipeline.im2rec.pack import Packed, pack
+from pipeline.images.raster import Color, Encoding
+from pipeline.images.spec import Orientation
+from pipeline.images.transforms import Transform
+
+
+def im2rec(
+    list_file: str | os.PathLike[str],
+    output_path: str | os.PathLike[str],
+    transformations: Transform | None = None,
+    num_workers: int | None = None,
+    batch_size: int = 4096,
+    pack_labels: bool = True,
+    color: Color = 1,
+    encoding: Encoding = ".jpg",
+    quality: int = 95,
+    pass_through: bool = False,
+    error_limit: int = 0,
+    *,
+    root: str | os.PathLike[str] = "",
+    engine: str = "pillow",
+    orientation: Orientation | None = None,
+    transcode: bool = False,
+) -> Packed:
+    """Pack the pictures of an image list for MXNet: ``<name>.rec``, ``.idx``, ``.manifest.json``.
+
+    The name is the list's up to its first dot. Beside them, ``<name>.lst`` lists what was packed;
+    it is ``<name>-copy.lst`` where the list itself has that name. All files appear together when
+    the work is done, or none does.
+
+    Args:
+        list_file: lines ``id TAB label [TAB label ...] TAB path``.
+        output_path: the folder of the output; made if need be.
+        transformations: what is done to every picture, e.g. ``Compose([Resize(300)])``: from and
+            to uint8 pixels, height x width x channels.
+        num_workers: processes; None: one less than there are CPUs. With 0 or 1 this one works.
+        batch_size: how many pictures a process is handed at once, at most.
+        pack_labels: store all labels, as a vector though there be one; else only the first.
+        color: 1 packs RGB, 0 gray, -1 the channels that there are.
+        encoding: ``.jpg`` or ``.png``.
+        quality: of a JPEG, 1 to 100; of a PNG its level, up to 9.
+        pass_through: pack the bytes of pictures as they are.
+        error_limit: how many pictures may be left out because they cannot be packed.
+        root: what paths in the list are relative to; default: the working folder.
+        engine: ``pillow``, or ``opencv`` for the very bytes of MXNet's im2rec.
+        orientation: what is done to pictures that do not lie upright, see `EncodeSpec`; None:
+            they are turned; with color -1 ignored; under pass_through kept.
+        transcode: make JPEGs of GIF, WebP and BMP.
+
+    Returns:
+        What was written and what was left out.
+
+    Raises:
+        UsageError: options that contradict each other; a transform returned no picture, but e.g. a
+            float tensor.
+        ShardmillError: see `pack`.
+
+    Warns:
+        UserWarning: pictures were left out; labels were not stored.
+    """
+    if pass_through and transformations is not None:
+        raise UsageError(
+            "nothing is done to pictures that are passed through",
+            expected="transformations or pass_through",
+            found="both",
+        )
+    workers = (os.cpu_count() or 1) - 1 if num_workers is None else num_workers
+    if workers < 0:
+        raise UsageError("too few workers", expected="0 or more", found=str(workers))
+    source = Path(list_file).absolute()
+    folder, name = Path(output_path).absolute(), source.name.partition(".")[0]
+    transforms = () if transformations is None else (transformations,)
+    if pass_through:
+        spec = pass_through_spec(orientation=orientation, transcode=transcode)
+    else:
+        spec = encode_spec(
+            transforms,
+            color=color,
+            encoding=encoding,
+            quality=quality,
+            orientation=orientation,
+            transcode=transcode,
+        )
+    packed = pack(
+        PackJob(
+            listing=source,
+            root=Path(root),
+            output=folder / f"{name}.rec",
+            spec=spec,
+            pass_through=pass_through,
+            engine=engine,
+            labels=LabelForm.VECTOR if pack_labels else None,
+            listed=_list_name(source, folder, name),
+            error_limit=error_limit,
+            threads=max(1, workers),
+            batch_size=batch_size,
+        )
+    )
+    _warn(packed)
+    return packed
+
+
+def _list_name(source: Path, folder: Path, name: str) -> str:
+    own = f"{name}.lst"
+    return f"{name}-copy.lst" if (folder / own).resolve() == source.resolve() else own
+
+
+def _warn(packed: Packed) -> None:
+    if packed.left_out:
+        first = packed.left_out[0]
+        warnings.warn(
+            f"{len(packed.left_out)} pictures were left out, the first in line {first.line}: "
+            f"{first.path}: {first.reason}",
+            stacklevel=3,
+        )
+    if packed.unstored:
+        warnings.warn(
+            f"{packed.unstored} images have more labels than the first, which alone was stored:"
+            " pack_labels=True stores all",
+            stacklevel=3,
+        )

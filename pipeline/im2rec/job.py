@@ -1,0 +1,188 @@
+"""What is to be packed, and how: the one description that every way of asking for it becomes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from pipeline.errors import UsageError
+from pipeline.formats.irheader import LabelForm
+from pipeline.images.raster import Color, Encoding
+from pipeline.images.spec import EncodeSpec, Orientation
+from pipeline.images.transforms import BuiltIn, Transform
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One of several parts of a list, divided by bytes as im2rec.cc divides it.
+
+    Attributes:
+        number: from 0.
+        of: how many there are; with one, it is the whole list.
+
+    Raises:
+        UsageError: there is no such part.
+    """
+
+    number: int = 0
+    of: int = 1
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.number < self.of:
+            raise UsageError(
+                "there is no such part of the list",
+                expected=f"a part from 0 to {self.of - 1}" if self.of > 0 else "1 part or more",
+                found=f"part {self.number} of {self.of}",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class PackJob:
+    """A list, and what is made of it.
+
+    Attributes:
+        listing: the image list.
+        root: what its paths are relative to; an absolute path is taken as it is.
+        output: the RecordIO file, see `Targets`; with parts, its name goes on with ``.part000``.
+        spec: how pictures are encoded; with `pass_through` only those that may not stay as they
+            are.
+        pass_through: pack the bytes of a picture as they are.
+        engine: who encodes, ``pillow`` or ``opencv``.
+        labels: how they are stored; None: only the first, in the header.
+        label_width: how many every line of the list has; None: any number, see `lst.read`.
+        part: of the list.
+        listed: name of a list, beside the output, of what was packed; None: there is none.
+        error_limit: how many pictures may be left out because they cannot be packed.
+        threads: processes that read and encode; with one, this process does.
+        batch_size: how many pictures one of them is handed at once, at most.
+
+    Raises:
+        UsageError: a number is out of its range, or an output is the list itself.
+    """
+
+    listing: Path
+    root: Path
+    output: Path
+    spec: EncodeSpec = field(default_factory=EncodeSpec)
+    pass_through: bool = False
+    engine: str = "pillow"
+    labels: LabelForm | None = None
+    label_width: int | None = None
+    part: Part = field(default_factory=Part)
+    listed: str | None = None
+    error_limit: int = 0
+    threads: int = 1
+    batch_size: int = 4096
+
+    def __post_init__(self) -> None:
+        for name, least in (("error_limit", 0), ("threads", 1), ("batch_size", 1)):
+            if getattr(self, name) < least:
+                found = str(getattr(self, name))
+                raise UsageError(f"{name} is too small", expected=f"{least} or more", found=found)
+        places = [self.listing.resolve(), *(target.resolve() for target in self.targets.all)]
+        if len(set(places)) < len(places):
+            raise UsageError(
+                "an output would take the place of the list, or of another one",
+                file=str(self.output),
+                expected="a name that ends in .rec",
+                remedy="give another name for the output",
+            )
+
+    @property
+    def targets(self) -> Targets:
+        """Where its files go."""
+        if self.part.of == 1:
+            records, stem = self.output, self.output.with_suffix("").name
+        else:
+            stem = f"{self.output.name}.part{self.part.number:03d}"
+            records = self.output.with_name(stem)
+        index, mark = (records.with_name(stem + end) for end in (".idx", ".manifest.json"))
+        listing = records.with_name(self.listed) if self.listed else None
+        return Targets(records, index, mark, listing)
+
+    def parameters(self) -> dict[str, object]:
+        """Return, as plain data, what the bytes depend on besides list and pictures."""
+        spec: dict[str, object] = {
+            each.name: getattr(self.spec, each.name) for each in fields(EncodeSpec)
+        }
+        spec["transforms"] = [_described(transform) for transform in self.spec.transforms]
+        return {
+            "encode": spec,
+            "engine": self.engine,
+            "label_width": self.label_width,
+            "labels": self.labels.value if self.labels else "first",
+            "part": [self.part.number, self.part.of],
+            "pass_through": self.pass_through,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """The files that are made.
+
+    Attributes:
+        records: the RecordIO file.
+        index: ``id TAB offset`` lines, of the same name but ``.idx``.
+        manifest: what was written, ``.manifest.json``.
+        listing: the list of what was packed; or None.
+    """
+
+    records: Path
+    index: Path
+    manifest: Path
+    listing: Path | None
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Every one that is made."""
+        more = () if self.listing is None else (self.listing,)
+        return (self.records, self.index, *more, self.manifest)
+
+
+def encode_spec(
+    transforms: tuple[Transform, ...] = (),
+    *,
+    color: Color = 1,
+    encoding: Encoding = ".jpg",
+    quality: int = 95,
+    orientation: Orientation | None = None,
+    transcode: bool = False,
+) -> EncodeSpec:
+    """Return how im2rec encodes, with chroma of half size; OpenCV then gives the same bytes.
+
+    Args:
+        transforms: done in order.
+        color: see `EncodeSpec`.
+        encoding: see `EncodeSpec`.
+        quality: see `EncodeSpec`.
+        orientation: of pictures that do not lie upright; None: as im2rec, turned, but with color
+            -1 left as they are.
+        transcode: take GIF, WebP and BMP too.
+    """
+    turned: Orientation = "ignore" if color == -1 else "bake"
+    return EncodeSpec(
+        transforms=transforms,
+        encoding=encoding,
+        quality=quality,
+        subsampling="420",
+        color=color,
+        orientation=orientation or turned,
+        transcode=transcode,
+    )
+
+
+def pass_through_spec(*, orientation: Orientation | None, transcode: bool) -> EncodeSpec:
+    """Return how those pictures are encoded that may not be passed through as they are.
+
+    Args:
+        orientation: None: pictures that do not lie upright are passed through, too.
+        transcode: make JPEGs of GIF, WebP and BMP, which MXNet does not read.
+    """
+    return EncodeSpec(color=-1, orientation=orientation or "keep", transcode=transcode)
+
+
+def _described(transform: Transform) -> str:
+    if isinstance(transform, BuiltIn):
+        return repr(transform)
+    kind = transform if hasattr(transform, "__qualname__") else type(transform)
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -1,0 +1,74 @@
+"""The image lists of a prefix: which there are, and new ones of a folder of pictures."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from pipeline import storage
+from pipeline.errors import UsageError
+from pipeline.sources.listing import Division, Listing, divide, list_pieces, scan
+
+_LISTS: Final = ".lst"
+
+
+def find_lists(prefix: str) -> list[Path]:
+    """Return the lists that im2rec.py means by a prefix, sorted by name.
+
+    They are all those whose path begins with it: ``train`` means ``train.lst``, ``train_val.lst``
+    and ``train2.lst``; a folder means those in it.
+
+    Raises:
+        UsageError: there is none.
+    """
+    start = os.path.abspath(prefix)
+    if storage.real_folder(Path(start)) is not None:
+        folder, begins = Path(start), ""
+    else:
+        folder, begins = Path(start).parent, Path(start).name
+    names = sorted(entry.name for entry in storage.entries(folder) if entry.kind == "file")
+    found = [folder / name for name in names if name.startswith(begins) and name.endswith(_LISTS)]
+    if not found:
+        raise UsageError(
+            "there is no image list of this name",
+            file=prefix,
+            expected=f"files {start}*{_LISTS}" if begins else f"files *{_LISTS} in that folder",
+            remedy="make lists with --list, or give their prefix, without .lst, as PREFIX",
+        )
+    return found
+
+
+def make_lists(
+    prefix: str, root: Path, extensions: Sequence[str], division: Division, *, recursive: bool
+) -> tuple[Listing, dict[Path, int]]:
+    """Write the lists of the pictures in a folder, all at once.
+
+    Args:
+        prefix: what the paths of the lists begin with.
+        root: the folder.
+        extensions: see `scan`.
+        division: what goes into which list.
+        recursive: see `scan`.
+
+    Returns:
+        the pictures, and the lists with how many images each has.
+
+    Raises:
+        TreeRefused: see `scan`.
+        UsageError: see `scan`.
+    """
+    listing = scan(root, recursive=recursive, extensions=extensions)
+    start, counts = os.path.abspath(prefix), {}
+    with contextlib.ExitStack() as stack:
+        staged = []
+        for end, rows in divide(len(listing.paths), division).items():
+            file = stack.enter_context(storage.StagedFile(Path(start + end)))
+            for piece in list_pieces(listing, rows):
+                file.write(piece)
+            staged.append(file)
+            counts[file.path] = len(rows)
+        storage.publish(*staged)
+    return listing, counts

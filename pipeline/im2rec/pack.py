@@ -1,0 +1,254 @@
+"""Packs the pictures of an image list into one RecordIO file, with its index and its manifest."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import xxhash
+
+import pipeline
+from pipeline import manifest, storage
+from pipeline.errors import BadImage, InputRefused, ShardmillError
+from pipeline.formats.irheader import IndexedRecord
+from pipeline.formats.recordio import index_lines, list_line
+from pipeline.im2rec import crew
+from pipeline.im2rec.batches import Batch, Survey, batches, survey
+from pipeline.im2rec.job import PackJob, Targets
+from pipeline.im2rec.pictures import Piece
+from pipeline.images.engine import engine
+from pipeline.manifest import Document, FileEntry
+from pipeline.storage import RangeReader, StagedFile
+
+Tell = Callable[[int, int], None]
+"""Is told, now and then, how many lines are done, of how many."""
+
+_ROWS, _ROWS_ENCODED = 64, 16  # that a worker is handed at once: some hundredths of a second
+_STEP = 1 << 20  # bytes that are hashed at once
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A picture that could not be packed.
+
+    Attributes:
+        line: in the list, from 1.
+        id: of the image.
+        path: as it stands in the list.
+        reason: what is wrong with it.
+    """
+
+    line: int
+    id: int
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What was written.
+
+    Attributes:
+        targets: the files.
+        lines: of the list, or of its part.
+        records: how many were written.
+        bytes: of the records.
+        unstored: lines of more labels than the one that is stored.
+        notes: what happened to pictures, and how often, see `Processed.notes`; under pass-through
+            ``16-bit`` too.
+        left_out: the pictures without a record, in the order of the list.
+    """
+
+    targets: Targets
+    lines: int
+    records: int
+    bytes: int
+    unstored: int
+    notes: dict[str, int]
+    left_out: tuple[LeftOut, ...]
+
+
+def pack(job: PackJob, tell: Tell = lambda _done, _all: None) -> Packed:
+    """Do a job: all its files appear at the end, together, or none does.
+
+    Memory does not grow with the list, but for 8 bytes an image; a process has some 32 MiB of
+    records at most, and the picture it is at.
+
+    Raises:
+        InputRefused: no picture is left; the list was changed meanwhile.
+        BadAnnotation: see `lst.read`; an id or a label that RecordIO's readers stumble over.
+        BadImage: more pictures than `PackJob.error_limit` cannot be packed.
+        UsageError: the engine is not there, or a transform returned no picture.
+        ShardmillError: a process has died; the files cannot be written.
+    """
+    engine(job.engine).codec(job.spec.encoding)  # loads it, for all processes at once
+    with contextlib.ExitStack() as stack:
+        workers = stack.enter_context(crew.assembled(job))
+        before = storage.stat(job.listing)
+        found, digest = survey(job), manifest.hash_file(job.listing)
+        _sweep(job.targets)
+        output = stack.enter_context(_Output(job))
+        rows = _ROWS if job.pass_through else _ROWS_ENCODED
+        for batch, piece in workers.pieces(output.records, batches(job, rows)):
+            workers.place(output.size)
+            output.take(batch, piece)
+            output.hash(workers.written)
+            tell(output.lines, found.lines)
+        output.hash(workers.written)
+        if storage.stat(job.listing) != before:
+            raise InputRefused(
+                "the list was changed while it was read",
+                file=str(job.listing),
+                remedy="leave it alone, then run the same command again",
+            )
+        return output.publish(found, digest)
+
+
+class _Output:
+    """The files of a job on their way."""
+
+    def __init__(self, job: PackJob) -> None:
+        self._job = job
+        self._targets = job.targets
+        self._stack = contextlib.ExitStack()
+        self._hash = xxhash.xxh3_128()
+        self._hashed = 0
+        self._left_out: list[LeftOut] = []
+        self._notes: Counter[str] = Counter()
+        self.size = self.lines = 0
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            self.records = self._staged(self._targets.records)
+            self._index = self._staged(self._targets.index)
+            listing = self._targets.listing
+            self._listing = self._staged(listing) if listing else None
+            self._reader = self._stack.enter_context(RangeReader(self.records.temp))
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def take(self, batch: Batch, piece: Piece) -> None:
+        """Note what became of some rows; their records lie where the last ones end."""
+        ids, offsets, lines = [], [], []
+        for row, length in enumerate(piece.lengths, piece.first):
+            if row in piece.left_out:
+                self._leave_out(batch, row, piece.left_out[row])
+                continue
+            ids.append(batch.ids[row])
+            offsets.append(self.size)
+            self.size += length
+            if self._listing:
+                lines.append(list_line(_listed(batch, row)))
+        self._index.write(index_lines(ids, offsets))
+        if self._listing:
+            self._listing.write(b"".join(lines))
+        self._notes.update(piece.notes)
+        self.lines += len(piece.lengths)
+        if piece.failure is not None:
+            raise piece.failure
+
+    def hash(self, end: int) -> None:
+        """Hash the records up to an offset: workers write them in no order, a hash needs one."""
+        while self._hashed < end:
+            view = self._reader.read(self._hashed, min(_STEP, end - self._hashed))
+            self._hash.update(view)
+            self._hashed += len(view)
+
+    def publish(self, found: Survey, listing: str) -> Packed:
+        """Give the files their names, the manifest's last."""
+        if not self.size:
+            raise InputRefused(
+                "no picture is left, and no reader opens an empty file",
+                file=str(self._job.listing),
+                expected="1 picture or more",
+                found=f"{found.lines} lines, all left out",
+            )
+        records = found.lines - len(self._left_out)
+        unstored = 0 if self._job.labels else found.multiple
+        packed = Packed(
+            self._targets,
+            found.lines,
+            records,
+            self.size,
+            unstored,
+            dict(sorted(self._notes.items())),
+            tuple(self._left_out),
+        )
+        self._finish(_document(self._job, packed, listing, list(self._entries())))
+        return packed
+
+    def _finish(self, document: Document) -> None:
+        with StagedFile(self._targets.manifest) as mark:
+            mark.write(manifest.serialise(document))
+            storage.remove(self._targets.manifest)  # it speaks of files that are about to change
+            more = [self._listing] if self._listing else []
+            storage.publish(self.records, self._index, *more, mark)
+
+    def _entries(self) -> Iterator[FileEntry]:
+        yield FileEntry(self._targets.records.name, self.size, self._hash.hexdigest())
+        for file in (self._index, self._listing):
+            if file is not None:
+                yield FileEntry(file.path.name, file.size, manifest.hash_file(file.temp))
+
+    def _staged(self, path: Path) -> StagedFile:
+        return self._stack.enter_context(StagedFile(path))
+
+    def _leave_out(self, batch: Batch, row: int, error: ShardmillError) -> None:
+        limit = self._job.error_limit
+        if not limit:
+            raise error
+        if len(self._left_out) == limit:
+            raise BadImage(
+                "more pictures cannot be packed than may be left out",
+                file=str(self._job.listing),
+                place=f"line {batch.lines[row]}",
+                expected=f"{limit} at most",
+                found=str(error),
+                remedy="get intact copies, or raise --error-limit",
+            )
+        reason = ": ".join(part for part in (error.what, error.found) if part)
+        self._left_out.append(LeftOut(batch.lines[row], batch.ids[row], batch.paths[row], reason))
+
+
+def _listed(batch: Batch, row: int) -> IndexedRecord:
+    return IndexedRecord(batch.ids[row], batch.labels[row], b"", batch.paths[row])
+
+
+def _document(job: PackJob, packed: Packed, listing: str, files: list[FileEntry]) -> Document:
+    spec = job.spec
+    encodes = not job.pass_through or spec.transcode or spec.orientation == "bake"
+    return {
+        "program": f"shardmill {pipeline.__version__}",
+        "format": "recordio",
+        "inputs": [{"list": job.listing.name, "xxh3_128": listing}],
+        "parameters": job.parameters(),
+        "codec": engine(job.engine).codec(spec.encoding) if encodes else None,
+        "counts": {
+            "bytes": packed.bytes,
+            "labels_not_stored": packed.unstored,
+            "left_out": len(packed.left_out),
+            "lines": packed.lines,
+            "notes": packed.notes,
+            "records": packed.records,
+        },
+        "files": [entry.to_json() for entry in files],
+        "left_out": [
+            {"line": each.line, "id": each.id, "path": each.path, "reason": each.reason}
+            for each in packed.left_out
+        ],
+    }
+
+
+def _sweep(targets: Targets) -> None:
+    """Remove what commands have left behind that were killed while they made the same files."""
+    names = tuple(f".{path.name}." for path in targets.all)
+    for temp in storage.temp_files(targets.records.parent):
+        if temp.owner_gone and temp.path.name.startswith(names):
+            storage.remove_temp(temp)

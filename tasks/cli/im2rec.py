@@ -1,0 +1,190 @@
+"""``shardmill im2rec``: MXNet's im2rec.py and im2rec.cc, by their own command lines."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from pipeline.errors import UsageError
+from pipeline.formats.irheader import LabelForm
+from pipeline.im2rec.assignments import Assignments
+from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
+from pipeline.im2rec.lists import find_lists, make_lists
+from pipeline.im2rec.pack import Packed, pack
+from pipeline.images.transforms import CenterCrop, Resize, Transform
+from pipeline.sources.listing import EXTENSIONS, SEED, Division, folder_lines
+from tasks.cli.packing import progress, report
+
+_LISTING = ("exts", "chunks", "train_ratio", "test_ratio", "recursive", "no_shuffle")
+_ENCODING = ("resize", "center_crop", "quality", "color", "encoding")
+_PACKING = ("pass_through", "pack_label", *_ENCODING)
+_PAIR = 2  # words: PREFIX and ROOT
+_OURS = ("engine", "orientation", "transcode", "error_limit", "num_thread")
+
+
+class _ManyExtensions(click.Command):
+    """Takes ``--exts`` as argparse does: with all words that follow, up to the next option."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        words, many = list[str](), False
+        for word in args:
+            if word.startswith("-"):
+                many = word == "--exts"
+                words += [] if many else [word]
+            else:
+                words.append(f"--exts={word}" if many else word)
+        return super().parse_args(ctx, words)
+
+
+@click.command(cls=_ManyExtensions)
+@click.argument("words", nargs=-1, metavar="PREFIX ROOT | LIST ROOT OUT [KEY=VALUE]...")
+@click.option("--list", "make", is_flag=True, help="Make lists of the pictures in ROOT.")
+@click.option("--exts", multiple=True, default=EXTENSIONS, metavar=".EXT ...", show_default=True)
+@click.option("--chunks", type=int, default=1, show_default=True, help="Lists to make.")
+@click.option("--train-ratio", type=float, default=1.0, show_default=True)
+@click.option("--test-ratio", type=float, default=0.0, show_default=True)
+@click.option("--recursive", is_flag=True, help="A label for each folder below ROOT.")
+@click.option("--no-shuffle", is_flag=True, help="Keep the order of the names.")
+@click.option("--pass-through", is_flag=True, help="Pack the bytes of pictures as they are.")
+@click.option("--resize", type=int, default=0, metavar="N", help="Scale the shorter edge.")
+@click.option("--center-crop", is_flag=True, help="Cut out the square in the middle, first.")
+@click.option("--quality", type=int, default=95, show_default=True, help="JPEG; or PNG level.")
+@click.option("--num-thread", type=click.IntRange(1), default=None, help="Default: the CPUs.")
+@click.option("--color", type=click.Choice(["-1", "0", "1"]), default="1", show_default=True)
+@click.option("--encoding", type=click.Choice([".jpg", ".png"]), default=".jpg", show_default=True)
+@click.option("--pack-label", is_flag=True, help="Store all labels of an image.")
+@click.option(
+    "--engine",
+    type=click.Choice(["pillow", "opencv"]),
+    default="pillow",
+    show_default=True,
+    help="opencv: the very bytes of im2rec; it does not antialias.",
+)
+@click.option(
+    "--orientation",
+    type=click.Choice(["bake", "keep", "refuse"]),
+    default=None,
+    help="Of pictures that do not lie upright. Default: as im2rec.",
+)
+@click.option(
+    "--transcode", is_flag=True, help="Take GIF, WebP and BMP; with --pass-through as JPEGs."
+)
+@click.option("--error-limit", type=int, default=0, metavar="N", help="Pictures to leave out.")
+@click.pass_context
+def im2rec(ctx: click.Context, /, words: tuple[str, ...], make: bool, **options: Any) -> int:
+    """Pack pictures and labels into RecordIO, as MXNet's im2rec.py and im2rec.cc do.
+
+    \b
+    im2rec --list PREFIX ROOT      makes PREFIX.lst of the pictures in ROOT
+    im2rec PREFIX ROOT             packs every list whose path begins with PREFIX
+    im2rec LIST ROOT OUT resize=256 label_width=4 ...     as im2rec.cc: LIST into OUT
+
+    Exit status 4 when pictures were left out, as --error-limit allows.
+    """  # noqa: D301 - click's \b is a real backspace
+    given = {
+        name
+        for name in options
+        if ctx.get_parameter_source(name) not in {ParameterSource.DEFAULT, None}
+    }
+    if len(words) < _PAIR:
+        raise click.UsageError("PREFIX and ROOT are needed, or LIST, ROOT and OUT")
+    if make:
+        return _make_lists(words, given, options)
+    options["color"] = int(options["color"])
+    forms = _from_assignments if len(words) > _PAIR else _from_prefix
+    return max(report(_packed(job)) for job in forms(words, given, options))
+
+
+def _packed(job: PackJob) -> Packed:
+    with progress(job.listing.name) as tell:
+        return pack(job, tell)
+
+
+def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]) -> int:
+    if len(words) > _PAIR:
+        raise click.UsageError(f"--list takes PREFIX and ROOT; not {words[2]}")
+    _say_idle(given.intersection((*_PACKING, *_OURS)))
+    division = Division(
+        options["chunks"],
+        options["train_ratio"],
+        options["test_ratio"],
+        None if options["no_shuffle"] else SEED,
+    )
+    prefix, root = words
+    listing, counts = make_lists(
+        prefix, Path(root), options["exts"], division, recursive=options["recursive"]
+    )
+    click.echo(folder_lines(listing), nl=False)
+    for path, count in counts.items():
+        click.echo(f"{path}: {count:,} images", err=True)
+    return 0
+
+
+def _from_prefix(words: tuple[str, ...], given: set[str], options: dict[str, Any]) -> list[PackJob]:
+    """Return the jobs of im2rec.py's command line."""
+    idle = given.intersection((*_LISTING, *(_ENCODING if options["pass_through"] else ())))
+    _say_idle(idle)
+    own = {"orientation": options["orientation"], "transcode": options["transcode"]}
+    crop = (CenterCrop(),) if options["center_crop"] else ()
+    transforms: tuple[Transform, ...] = crop
+    if options["resize"] < 0:
+        raise UsageError("no size to scale to", expected="1 or more", found=str(options["resize"]))
+    if options["resize"]:
+        transforms = (*crop, Resize(options["resize"], filter="bilinear"))
+    if options["pass_through"]:
+        spec = pass_through_spec(**own)
+    else:
+        chosen = {name: options[name] for name in ("color", "encoding", "quality")}
+        spec = encode_spec(transforms, **chosen, **own)
+    return [
+        PackJob(
+            listing=path,
+            root=Path(words[1]).absolute(),
+            output=path.with_suffix(".rec"),
+            spec=spec,
+            pass_through=options["pass_through"],
+            labels=LabelForm.PYTHON if options["pack_label"] else None,
+            **_common(options),
+        )
+        for path in find_lists(words[0])
+    ]
+
+
+def _from_assignments(
+    words: tuple[str, ...], given: set[str], options: dict[str, Any]
+) -> list[PackJob]:
+    """Return the job of im2rec.cc's command line."""
+    foreign = sorted(given.intersection((*_LISTING, *_PACKING)))
+    if foreign:
+        raise click.UsageError(f"{_option(foreign[0])} does not go with OUT: say it as KEY=VALUE")
+    listing, root, output = (Path(word).absolute() for word in words[:3])
+    assignments = Assignments.parse(words[3:])
+    for word in assignments.idle():
+        click.echo(f"without effect here: {word}", err=True)
+    own = {"orientation": options["orientation"], "transcode": options["transcode"]}
+    return [assignments.job(listing, root, output, **own, **_common(options))]
+
+
+def _common(options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "engine": options["engine"],
+        "error_limit": options["error_limit"],
+        "threads": options["num_thread"] or _cpus(),
+    }
+
+
+def _say_idle(names: set[str]) -> None:
+    for name in sorted(names):
+        click.echo(f"without effect here: {_option(name)}", err=True)
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def _cpus() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

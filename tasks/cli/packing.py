@@ -1,0 +1,59 @@
+"""What a person sees of packing, and the exit status that follows."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from pipeline.im2rec.pack import Packed, Tell
+from tasks.cli.text import size
+
+_COMPLETE, _LEFT_OUT = 0, 4
+_LOOK_EVERY_S = 0.5
+
+
+@contextlib.contextmanager
+def progress(name: str) -> Iterator[Tell]:
+    """Give a function to call often; it shows on a terminal how far a list is."""
+    console = Console(stderr=True)
+    bar = Progress(
+        console=console, auto_refresh=False, transient=True, disable=not console.is_terminal
+    )
+    last = 0.0
+    with bar:
+        task = bar.add_task(name, total=None)
+
+        def tell(done: int, total: int) -> None:
+            nonlocal last
+            now = time.monotonic()
+            if now - last >= _LOOK_EVERY_S:
+                last = now
+                bar.update(task, completed=done, total=total, refresh=True)
+
+        yield tell
+
+
+def report(packed: Packed) -> int:
+    """Say what was written and what was lost; return the exit status."""
+    targets, left = packed.targets, len(packed.left_out)
+    click.echo(
+        f"{targets.records}: {packed.records:,} records, {size(packed.bytes)}, {left:,} left out"
+    )
+    for note, count in packed.notes.items():
+        click.echo(f"  {note}: {count:,}")
+    if packed.unstored:
+        click.echo(
+            f"{targets.records}: only the first label is stored of {packed.unstored:,} images that"
+            " have more: store all with --pack-label, or label_width=N pack_label=1",
+            err=True,
+        )
+    for each in packed.left_out:
+        click.echo(f"left out: line {each.line}, {each.path}: {each.reason}", err=True)
+    if left:
+        click.echo(f"all that is left out is named in {targets.manifest}", err=True)
+    return _LEFT_OUT if left else _COMPLETE
