@@ -4,21 +4,27 @@ A task holds parameters, calls `pipeline`, and publishes; what it means to do a 
 there.
 """
 
-from tasks.annotations import WriteBoxes
-from tasks.archives import CheckInputs, VerifyArchive
-from tasks.datasets import MakeProducts
-from tasks.lists import BuildCatalog, BuildPlan, CheckLabels, WriteLabels, WriteList
-from tasks.roots import (
-    BoundingBoxes,
-    ExtractTrain,
-    ImageList,
-    PrepareImageList,
-    PrepareImageNet,
-    ReorganiseValidation,
-    VerifyArchives,
-)
-from tasks.shards import SetCurrent, WriteManifest, WriteShards
-from tasks.trees import ExtractClasses, ExtractTree
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+# Luigi's own command looks here for tasks; commands that need no Luigi do not wait for it.
+if TYPE_CHECKING or "luigi" in sys.modules:
+    from tasks.annotations import WriteBoxes
+    from tasks.archives import CheckInputs, VerifyArchive
+    from tasks.datasets import MakeProducts
+    from tasks.lists import BuildCatalog, BuildPlan, CheckLabels, WriteLabels, WriteList
+    from tasks.roots import (
+        BoundingBoxes,
+        ExtractTrain,
+        ImageList,
+        PrepareImageList,
+        PrepareImageNet,
+        ReorganiseValidation,
+        VerifyArchives,
+    )
+    from tasks.shards import SetCurrent, WriteManifest, WriteShards
+    from tasks.trees import ExtractClasses, ExtractTree
 
 __all__ = [
     "BoundingBoxes",
@@ -43,3 +49,13 @@ __all__ = [
     "WriteManifest",
     "WriteShards",
 ]
+_MODULES = ("annotations", "archives", "datasets", "lists", "roots", "shards", "trees")
+
+
+def __getattr__(name: str) -> object:
+    """Return a task by its name, which imports Luigi."""
+    if name in __all__:
+        for module in map(import_module, (f"tasks.{each}" for each in _MODULES)):
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

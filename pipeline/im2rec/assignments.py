@@ -30,14 +30,15 @@ DEFAULTS: Final[Mapping[str, int | str]] = {
     "center_crop": 0,
     "quality": 95,
     "encoding": ".jpg",
-    "inter_method": 1,
+    "inter_method": -1,
     "unchanged": 0,
 }
 """The keys, and what they are where they are not given."""
 
 _ENCODING_KEYS: Final = ("color", "resize", "center_crop", "quality", "encoding", "inter_method")
 _SWITCHES: Final = ("pack_label", "center_crop", "unchanged")
-_FILTERS: Final[Mapping[int, Filter]] = {
+_FILTERS: Final[Mapping[int, Filter | None]] = {
+    -1: None,  # the engine's own; of OpenCV that is 1, as in im2rec.cc
     0: "nearest",
     1: "bilinear",
     2: "bicubic",

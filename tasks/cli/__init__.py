@@ -4,21 +4,34 @@ from __future__ import annotations
 
 import signal
 import sys
+from importlib import import_module
 
 import click
 
 import pipeline
 from pipeline.errors import ShardmillError
-from tasks.cli.clean import clean
-from tasks.cli.im2rec import im2rec
-from tasks.cli.imagelist import imagelist
-from tasks.cli.imagenet import imagenet
-from tasks.cli.sample import sample
-from tasks.cli.status import status
-from tasks.cli.verify import verify
+
+_COMMANDS = ("imagenet", "imagelist", "im2rec", "status", "verify", "clean", "sample")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Commands(click.Group):
+    """Imports the module of a command when it is called: not all of them need Luigi."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's own
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        name = cmd_name.replace("-", "_")
+        found = getattr(import_module(f"tasks.cli.{name}"), name)
+        return found if isinstance(found, click.Command) else None
+
+
+@click.group(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(pipeline.__version__, prog_name="shardmill")
 def cli() -> None:
     """Turn raw image archives into verified, training-ready shards.
@@ -33,10 +46,6 @@ def cli() -> None:
       10   --no-overlap, and another command is at work
       130  interrupted; the same command goes on
     """
-
-
-for command in (imagenet, imagelist, im2rec, status, verify, clean, sample):
-    cli.add_command(command)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from click.core import ParameterSource
@@ -15,12 +15,13 @@ from pipeline.im2rec.assignments import Assignments
 from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
 from pipeline.im2rec.lists import find_lists, make_lists
 from pipeline.im2rec.pack import Packed, pack
+from pipeline.images.raster import Filter
 from pipeline.images.transforms import CenterCrop, Resize, Transform
 from pipeline.sources.listing import EXTENSIONS, SEED, Division, folder_lines
 from tasks.cli.packing import progress, report
 
 _LISTING = ("exts", "chunks", "train_ratio", "test_ratio", "recursive", "no_shuffle")
-_ENCODING = ("resize", "center_crop", "quality", "color", "encoding")
+_ENCODING = ("resize", "center_crop", "quality", "color", "encoding", "filter")
 _PACKING = ("pass_through", "pack_label", *_ENCODING)
 _PAIR = 2  # words: PREFIX and ROOT
 _OURS = ("engine", "orientation", "transcode", "error_limit", "num_thread")
@@ -63,6 +64,12 @@ class _ManyExtensions(click.Command):
     default="pillow",
     show_default=True,
     help="opencv: the very bytes of im2rec; it does not antialias.",
+)
+@click.option(
+    "--filter",
+    type=click.Choice(get_args(Filter)),
+    default=None,
+    help="Of resizing.  [default: lanczos; of opencv bilinear]",
 )
 @click.option(
     "--orientation",
@@ -134,7 +141,7 @@ def _from_prefix(words: tuple[str, ...], given: set[str], options: dict[str, Any
     if options["resize"] < 0:
         raise UsageError("no size to scale to", expected="1 or more", found=str(options["resize"]))
     if options["resize"]:
-        transforms = (*crop, Resize(options["resize"], filter="bilinear"))
+        transforms = (*crop, Resize(options["resize"], filter=options["filter"]))
     if options["pass_through"]:
         spec = pass_through_spec(**own)
     else:

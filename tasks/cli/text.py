@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from collections.abc import Mapping
 
-from pipeline.status import OutputState
+if TYPE_CHECKING:
+    from pipeline.status import OutputState
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000

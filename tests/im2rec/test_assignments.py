@@ -40,7 +40,7 @@ def test_keys_are_understood() -> None:
     words = ("resize=256", "center_crop=1", "color=-1", "quality=7", "encoding=.png")
     job = asked(*words, "label_width=4", "pack_label=1", "nsplit=3", "part=2", threads=2)
     assert job.spec == EncodeSpec(
-        (CenterCrop(), Resize(256, filter="bilinear")),
+        (CenterCrop(), Resize(256)),
         encoding=".png",
         quality=7,
         subsampling="420",
@@ -80,7 +80,7 @@ def test_the_level_of_a_png_is_3_unless_it_is_one() -> None:
 def test_filters_have_their_numbers(method: int, name: str) -> None:
     transforms = asked("resize=8", f"inter_method={method}").spec.transforms
     assert transforms == (Resize(8, filter=name),)  # type: ignore[arg-type]
-    assert asked("resize=8").spec.transforms == (Resize(8, filter="bilinear"),)
+    assert asked("resize=8").spec.transforms == (Resize(8),)
 
 
 def test_the_automatic_filter_follows_the_size() -> None:
