@@ -24,13 +24,21 @@ from pipeline.verification.reading import Verification
 
 FLIPS = int(os.environ.get("SHARDMILL_FLIPS", "200"))
 WHOLE = 10  # every so many flips everything is read, as the command does
-OPTIONS = ("--extract", "--shards", "train=12")
+FORMATS = ("--format", "tfrecord", "--format", "recordio", "--format", "webdataset", "--joined")
+OPTIONS = ("--extract", "--shards", "train=12", *FORMATS)
 MARKS = ".shardmill"
 KINDS = {
     "shards": "tfrecord/*/*/*-of-*",
     "indexes": "tfrecord/*/*/idx/*",
-    "manifests": "tfrecord/*/*/manifest.json",
-    "facts": "tfrecord/*/*/facts.parquet",
+    "RecordIO shards": "recordio/*/*/*-of-*.rec",
+    "RecordIO indexes": "recordio/*/*/*-of-*.idx",
+    "RecordIO lists": "recordio/*/*/*-of-*.lst",
+    "joined RecordIO": "recordio/*/*/[a-z]*[a-z].[ril]*",
+    "tar shards": "webdataset/*/*/*-of-*.tar",
+    "tar indexes": "webdataset/*/*/idx/*",
+    "wids indexes": "webdataset/*/*/index.json",
+    "manifests": "[rtw]*/*/*/manifest.json",
+    "facts": "[rtw]*/*/*/facts.parquet",
     "boxes": "bboxes*.csv",
     "lists": "lists/*",
     "trees": "*/n*/*.JPEG",
@@ -47,6 +55,10 @@ KINDS = {
     "last job": f"{MARKS}/job.json",
 }
 JOBS = {"jobs", "last job"}
+OF_WHOLE = {"joined RecordIO", "wids indexes"}
+OF_OUTPUT = {"facts", "shard marks", "shard facts", "plans", *OF_WHOLE} | {
+    kind for kind in KINDS if kind.endswith(("shards", "indexes", "RecordIO lists"))
+}
 
 
 @dataclass(frozen=True)
@@ -96,8 +108,10 @@ def opened(out: Path) -> list[FinishedOutput]:
 def seen_in_output(output: FinishedOutput, path: Path) -> Iterator[Finding]:
     """Yield what sees a damage, with the tables believed that the command would not believe."""
     yield from outputcheck.check_facts(output)
+    yield from outputcheck.check_others(output)
     of_one = path.name if path.parent in (output.folder, output.folder / "idx") else ""
-    of_one = path.name.partition(".")[0] if path.parent.name == output.folder.name else of_one
+    of_one = of_one if path.parent.name != output.folder.name else path.name
+    of_one = of_one.partition(".")[0]
     for shard in outputcheck.shards_to_check(output, None, ()):
         if of_one in (shard.name.stem, f"{shard.name.index:05d}", "", "facts"):
             yield from shardcheck.check_shard(shard).findings
@@ -125,7 +139,7 @@ def seen(finished: Finished, outputs: list[FinishedOutput], kind: str, path: Pat
             found += seen_in_product(out, name)
     else:
         found += statecheck.check_state(out, ())
-        if kind in {"shards", "indexes", "facts", "shard marks", "shard facts", "plans"}:
+        if kind in OF_OUTPUT - {"archive indexes"}:
             for output in outputs:
                 if output.document["split"] in str(path) or output.folder.name in path.parts:
                     found += seen_in_output(output, path)

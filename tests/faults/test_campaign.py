@@ -30,8 +30,10 @@ NUMBERS = [int(ONLY)] if ONLY else range(ROUNDS)
 
 SHARDS = ("--shards", "train=24", "--shards", "validation=8")
 WHOLE = (*SHARDS, "--extract")
+FORMATS = ("--format", "recordio", "--format", "webdataset", "--joined", "--resize", "48")
 OPTIONS = (
-    *[WHOLE] * 4,
+    *[WHOLE] * 3,
+    (*SHARDS, *FORMATS),
     (*SHARDS, "--no-boxes", "--order", "name"),
     ("--split", "validation", "--shards", "validation=12"),
     ("--until", "extract"),
