@@ -12,7 +12,7 @@ from pipeline.job import Job
 from pipeline.labels import LabelTable
 from pipeline.sources import imagelist
 from pipeline.sources.ilsvrc2012 import Expectation
-from pipeline.splitjob import SplitJob, check_shards, plan_digest_of
+from pipeline.splitjob import SplitJob, plan_digest_of
 
 LAYOUT = "list"
 _SHARD_BYTES = 1 << 28  # about, of a shard whose number is not given
@@ -78,7 +78,13 @@ def derive(job: Job, config: DatasetConfig) -> SplitJob:
     given = dict(job.shards).get(split.name)
     count = min(max(1, round(listed.bytes / _SHARD_BYTES)), listed.images)
     shards = count if given is None else given
-    check_shards(split.name, shards, listed.images)
+    if not 1 <= shards <= listed.images:
+        raise UsageError(
+            f"--shards {shards}: a shard would be empty, and none may be",
+            expected=f"1 to {listed.images}, the number of images",
+            found=str(shards),
+            remedy="say --shards N with N in that range",
+        )
     catalog_digest = digests.digest({"catalog_version": catalog.VERSION, "list": listed.digest})
     plan_digest = plan_digest_of(job, catalog_digest, shards, None)
     return SplitJob(

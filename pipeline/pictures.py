@@ -8,12 +8,13 @@ from typing import Any, Final, get_args
 
 import xxhash
 
-from pipeline.errors import BadImage, UsageError
+from pipeline.errors import UsageError
 from pipeline.images import decode, header, repair
 from pipeline.images.engine import Engine, engine
-from pipeline.images.orientation import UPRIGHT, read_orientation
-from pipeline.images.raster import Encoding, Filter
-from pipeline.images.spec import EncodeSpec
+from pipeline.images.orientation import UPRIGHT, read_orientation, with_orientation
+from pipeline.images.passthrough import PassedThrough, pass_through
+from pipeline.images.raster import Filter
+from pipeline.images.spec import EncodeSpec, Processed
 from pipeline.images.transforms import CenterCrop, Resize, Transform
 from pipeline.storage import Buffer
 
@@ -24,6 +25,8 @@ FILTERS: Final = get_args(Filter)
 MODES: Final = ("shorter", "longer", "exact")
 ORIENTATIONS: Final = ("bake", "keep", "refuse")
 _PASSED: Final = "passed-through"
+_JPEG: Final = 0xFF  # its first byte
+_INKS: Final = ("CMYK", "YCCK")
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,7 @@ class StoredPicture:
         encoded: its bytes; may be a view that the caller reuses.
         width: pixels, as stored.
         height: pixels, as stored.
-        mode: of the source, see `ImageHeader.mode`; GIF, WEBP or BMP where it is one of these.
+        mode: of the source, see `PassedThrough.mode`.
         xxh3_128: of `encoded`, in hex.
         plain: whether it is an RGB or gray JPEG.
         notes: what happened to it, see `Processed.notes`.
@@ -132,8 +135,10 @@ class Preparation:
         self._spec = encode_spec(options)
         self._always = options.encodes
         self._engine: Engine = engine(options.engine)
-        self.codec = self._engine.codec(self._spec.encoding) if self._always else None
-        """What encodes, if every picture is encoded anew: part of the output digest."""
+        asked = self._always or options.transcode or options.orientation == "bake"
+        encoding = self._spec.encoding if self._always else ".png"  # or .jpg: whose codec it names
+        self.codec = self._engine.codec(encoding) if asked else None
+        """What encodes the pictures that are to be encoded anew: part of the output digest."""
 
     def prepare(self, data: Buffer) -> StoredPicture:
         """Return a picture as it is stored where any format will do.
@@ -143,37 +148,26 @@ class Preparation:
                 cannot be decoded where it must be.
         """
         if self._always:
+            made = self._engine.process(data, self._spec)
             mode = decode.foreign_format(data) or header.read_header(data).mode
-            return self._encoded(data, self._spec, mode)
-        try:
-            found = header.read_header(data)
-        except BadImage:
-            form = decode.foreign_format(data)
-            if form is None:
-                raise
-            return self._encoded(data, self._spec, form)
-        orientation = read_orientation(data, found.format)
-        notes: tuple[str, ...] = ()
-        if orientation != UPRIGHT:
-            if self._spec.orientation != "keep":
-                return self._encoded(data, self._as_it_is(found.format), found.mode)
-            notes = (f"orientation-{orientation}-kept",)
-        plain = repair.needs_repair(found) is None
-        content_hash = xxhash.xxh3_128_hexdigest(data)
-        size = (found.width, found.height)
-        return StoredPicture(data, *size, found.mode, content_hash, plain, notes)
+            return _stored(made, mode, plain=self._spec.form == "JPEG")
+        kept = pass_through(data, self._spec, self._engine)
+        jpeg = kept.encoded[0] == _JPEG
+        return _stored(
+            kept, kept.mode, plain=jpeg and (kept.encoded is not data or kept.mode not in _INKS)
+        )
 
-    def _encoded(self, data: Buffer, spec: EncodeSpec, mode: str) -> StoredPicture:
-        made = self._engine.process(data, spec)
-        notes = tuple(note for note in made.notes if note != _PASSED)
-        content_hash = xxhash.xxh3_128_hexdigest(made.encoded)
-        size, plain = (made.width, made.height), spec.form == "JPEG"
-        return StoredPicture(made.encoded, *size, mode, content_hash, plain, notes)
 
-    def _as_it_is(self, form: str) -> EncodeSpec:
-        """Return how a picture is turned upright and otherwise left alone."""
-        encoding: Encoding = ".png" if form == "PNG" else ".jpg"
-        return EncodeSpec(color=-1, encoding=encoding, orientation=self._spec.orientation)
+def _stored(made: Processed | PassedThrough, mode: str, *, plain: bool) -> StoredPicture:
+    return StoredPicture(
+        encoded=made.encoded,
+        width=made.width,
+        height=made.height,
+        mode=mode,
+        xxh3_128=xxhash.xxh3_128_hexdigest(made.encoded),
+        plain=plain,
+        notes=tuple(note for note in made.notes if note != _PASSED),
+    )
 
 
 def repaired(picture: StoredPicture) -> StoredPicture:
@@ -187,6 +181,9 @@ def repaired(picture: StoredPicture) -> StoredPicture:
     found = header.read_header(picture.encoded)
     reason = repair.needs_repair(found) or ""
     encoded = repair.repair(picture.encoded)
+    orientation = read_orientation(picture.encoded, found.format)
+    if orientation != UPRIGHT:  # its pixels lie as they did
+        encoded = with_orientation(encoded, "JPEG", orientation)
     content_hash = xxhash.xxh3_128_hexdigest(encoded)
     mended = Repair(reason, repair.codec(), picture.xxh3_128)
     size = (found.width, found.height)

@@ -15,10 +15,8 @@ from pipeline.formats.irheader import IndexedRecord, LabelForm, encode_header
 from pipeline.formats.recordio_framing import MAGIC_BYTES, frame, magics
 from pipeline.im2rec.batches import Batch
 from pipeline.im2rec.job import PackJob
-from pipeline.images import decode
 from pipeline.images.engine import engine
-from pipeline.images.header import read_header
-from pipeline.images.orientation import UPRIGHT, read_orientation
+from pipeline.images.passthrough import pass_through
 from pipeline.storage import Buffer, FileInfo
 
 PIECE: Final = 2 << 20
@@ -184,19 +182,12 @@ class Packer:
             raise _unreadable(error) from error
 
     def _encoded(self, data: memoryview) -> tuple[Buffer, tuple[str, ...]]:
-        if not self._job.pass_through:
-            done = self._engine.process(data, self._job.spec)
-            return done.encoded, done.notes
         spec = self._job.spec
-        if decode.foreign_format(data) is None:
-            header = read_header(data)
-            orientation = read_orientation(data, header.format)
-            if orientation == UPRIGHT or spec.orientation == "keep":
-                kept = () if orientation == UPRIGHT else (f"orientation-{orientation}-kept",)
-                return data, (*kept, "16-bit") if header.mode.endswith(";16") else kept
-            spec = replace(spec, encoding=".png" if header.format == "PNG" else ".jpg")
+        if self._job.pass_through:
+            kept = pass_through(data, spec, self._engine)
+            return kept.encoded, _told(kept.notes)
         done = self._engine.process(data, spec)
-        return done.encoded, tuple(note for note in done.notes if note != _AS_IT_IS)
+        return done.encoded, _told(done.notes)
 
     def _refused(self, error: BadImage, path: str, line: int) -> BadImage:
         # The engines name the option that other commands have.
@@ -215,6 +206,10 @@ class Packer:
 
     def __exit__(self, *_: object) -> None:
         self._sources.close()
+
+
+def _told(notes: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(note for note in notes if note != _AS_IT_IS)
 
 
 def _check_size(size: int) -> None:

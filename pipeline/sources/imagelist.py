@@ -25,6 +25,7 @@ from pipeline.errors import TransientError
 from pipeline.sources import listing, lst
 
 _LAST_CLASS: Final = 2.0**31  # the first that no class index can be
+_NUMBERED: Final = r"#[0-9]+$"  # what ends like the key of a path that is named twice
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +107,8 @@ def scan(
 def catalog_rows(listed: ImageListing) -> Iterator[pa.Table]:
     """Yield the catalog of what a list or a folder names, in its order.
 
-    The key of an image is its path; of one that is named more than once it is ``<path>#<id>``.
+    The key of an image is its path; of one that is named more than once it is ``<path>#<id>``, and
+    beside such a one also that of an image whose path ends in ``#`` and digits.
 
     Raises:
         TransientError: something has changed since it was looked at.
@@ -190,6 +192,7 @@ def _keys(
     if not len(repeated):
         return names
     again = np.isin(np.fromiter(_hashes(names), np.uint64, len(names)), repeated)
+    again |= pc.match_substring_regex(pa.array(names, pa.string()), _NUMBERED).to_numpy(False)
     if not again.any():
         return names
     rows = zip(names, ids.to_pylist(), again.tolist(), strict=True)

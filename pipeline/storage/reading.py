@@ -18,6 +18,7 @@ from pipeline.storage.oserrors import at, translated
 
 _CLUTTER = {"thumbs.db", "desktop.ini"}
 _LEADS_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+_NO_FILE = {*_LEADS_NOWHERE, errno.ENAMETOOLONG}
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,16 @@ def file_sizes(root: Path, names: Iterable[str]) -> list[int]:
         names: paths; an absolute one counts as it is.
     """
     found = []
-    with at(root):
-        for name in names:
-            try:
-                info = os.stat(os.path.join(root, name))
-            except (FileNotFoundError, NotADirectoryError):
-                found.append(-1)
-                continue
-            found.append(info.st_size if stat_module.S_ISREG(info.st_mode) else -1)
+    for name in names:
+        path = os.path.join(root, name)
+        try:
+            info = os.stat(path)
+        except OSError as error:
+            if error.errno not in _NO_FILE:
+                raise translated(error, Path(path)) from error
+            found.append(-1)
+            continue
+        found.append(info.st_size if stat_module.S_ISREG(info.st_mode) else -1)
     return found
 
 

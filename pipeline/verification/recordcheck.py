@@ -21,9 +21,9 @@ from pipeline.verification.findings import Finding, Layer, damage, of_error
 
 Row = Mapping[str, Any]
 
-_OF_SOURCE = (
-    "one of the two has changed: have the archive verified anew before the shard is removed, "
-    "with shardmill imagenet --until verify and another --out"
+OF_SOURCE = (
+    "one of the two has changed: find out which before the shard is removed; an archive is "
+    "verified anew by shardmill imagenet --until verify with another --out"
 )
 
 
@@ -196,7 +196,7 @@ class RecordChecker:
     ) -> Iterator[Finding]:
         fact = self.expected.facts[self.records - 1]
         of_facts = {
-            "filename": fact["key"].rpartition("/")[2],
+            "filename": _filename(fact["key"], parsed.get("filename")),
             "width": fact["width"],
             "height": fact["height"],
         }
@@ -220,8 +220,13 @@ class RecordChecker:
     def _check_source(
         self, file: Path, place: str, row: Row, stored: memoryview, sources: storage.SourceReader
     ) -> Iterator[Finding]:
-        source = sources.read(row["source"], row["offset"], row["length"])
         key = row["key"]
+        try:
+            source = sources.read(row["source"], row["offset"], row["length"])
+        except ShardmillError as error:
+            what = f"{key}: its source cannot be read: {error.what}"
+            yield damage(Layer.SOURCE, file, what, place, row["source"], None, OF_SOURCE)
+            return
         what = expected = found = None
         made = self._made_of(source, key)
         if isinstance(made, str):
@@ -233,7 +238,7 @@ class RecordChecker:
             expected = f"the {len(made)} bytes of {row['source']} at {row['offset']}"
             found = f"{len(stored)} other bytes"
         if what is not None:
-            yield damage(Layer.SOURCE, file, what, place, expected, found, _OF_SOURCE)
+            yield damage(Layer.SOURCE, file, what, place, expected, found, OF_SOURCE)
 
     def _made_of(self, source: memoryview, key: str) -> storage.Buffer | str | None:
         """Return what is stored of a source; None where another codec made it; or what is wrong."""
@@ -266,6 +271,13 @@ def _unequal(
         if found != value:
             what = f"{name} of {key} is wrong"
             yield damage(layer, file, what, place, str(value), str(found))
+
+
+def _filename(key: str, found: object) -> str:
+    """Return the filename of a key; a path that a list names twice has its id in the key."""
+    name = key.rpartition("/")[2]
+    plain, _, number = name.rpartition("#")
+    return plain if found == plain and number.isdecimal() else name
 
 
 def _as_written(fact: Row, row: Row, stored: memoryview) -> ImageRecord:
