@@ -85,7 +85,9 @@ def derive(job: Job, config: DatasetConfig) -> SplitJob:
             found=str(shards),
             remedy="say --shards N with N in that range",
         )
-    catalog_digest = digests.digest({"catalog_version": catalog.VERSION, "list": listed.digest})
+    # Marks of shards have digests for names: what differs in nothing but its name differs in these.
+    rows_digest = digests.digest({"list": listed.digest, "split": split.name})
+    catalog_digest = digests.digest({"catalog_version": catalog.VERSION, "rows": rows_digest})
     plan_digest = plan_digest_of(job, catalog_digest, shards, None)
     return SplitJob(
         split=split,
@@ -96,7 +98,7 @@ def derive(job: Job, config: DatasetConfig) -> SplitJob:
         expected=Expectation({"": listed.images}),
         shards=shards,
         threads=None,
-        rows_digest=listed.digest,
+        rows_digest=rows_digest,
         catalog_digest=catalog_digest,
         plan_digest=plan_digest,
         outputs=output.derive(

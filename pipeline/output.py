@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline import digests, paths
 from pipeline.formats.shardformat import RecordOptions, ShardFormat
-from pipeline.formats.shardformats import FORMATS
+from pipeline.formats.shardformats import ALL
 from pipeline.job import Job
 from pipeline.pictures import PictureOptions, preparation
 
@@ -21,7 +21,7 @@ class RecordForm:
         format: name of the shard format.
         options: those of the records.
         picture: how pictures are stored.
-        codec: what encodes them, where all are encoded anew; else None.
+        codec: what encodes those that are to be encoded anew; None where that is asked of none.
         repairs: whether pictures that are no RGB or gray JPEG are made one.
     """
 
@@ -34,7 +34,7 @@ class RecordForm:
     @property
     def shard_format(self) -> ShardFormat:
         """The format itself."""
-        return FORMATS[self.format]
+        return ALL[self.format]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the parameters of a manifest."""
@@ -65,7 +65,7 @@ class Output:
         digest: of what decides its bytes.
         folder: where it goes.
         form: of its records.
-        joined: whether the shards are joined into one file, too.
+        joined: whether the shards are joined into one file, too, which changes none of them.
     """
 
     digest: str
@@ -85,7 +85,14 @@ class Output:
 
 
 def derive(
-    job: Job, split: str, plan_digest: str, *, suffix: str, offsets: bool, repairs: bool
+    job: Job,
+    split: str,
+    plan_digest: str,
+    *,
+    suffix: str,
+    offsets: bool,
+    repairs: bool,
+    boxes: bool = False,
 ) -> tuple[Output, ...]:
     """Return the outputs of a split, one for each format that is asked for.
 
@@ -97,26 +104,31 @@ def derive(
         offsets: whether class indexes get the offset that is usual for a format; of a list they
             do not, which says itself what its labels are.
         repairs: whether every format gets RGB or gray JPEGs; else those that must.
+        boxes: whether there are boxes, which are fractions of the pixels as they lie: pictures
+            are not turned then, unless one says so.
 
     Raises:
         UsageError: the options for pictures contradict each other.
     """
-    codec = preparation(job.picture).codec
+    picture = job.picture
+    if boxes and picture.encodes and picture.orientation is None:
+        picture = replace(picture, orientation="keep")
+    codec = preparation(picture).codec
     found = []
     for name in dict.fromkeys(job.formats):
-        made = FORMATS[name]
+        made = ALL[name]
         offset = made.label_offset if offsets else 0
         options = RecordOptions(
             label_offset=offset if job.label_offset is None else job.label_offset,
             labels=job.labels if name == "recordio" else RecordOptions(0).labels,
             suffix=suffix,
         )
-        form = RecordForm(name, options, job.picture, codec, repairs or made.jpeg_only)
+        mended = made.jpeg_only or (repairs and made.holds_pictures)
+        form = RecordForm(name, options, picture, codec, mended)
         joined = job.joined and name == "recordio"
         digest = digests.digest(
             {
                 "format": name,
-                "joined": joined,
                 "parameters": form.to_json(),
                 "plan": plan_digest,
                 "writer_version": made.version,

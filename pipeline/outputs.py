@@ -12,7 +12,7 @@ import pyarrow as pa
 from pipeline import facts, manifest, paths, storage
 from pipeline.errors import OutputDamaged
 from pipeline.formats import recordio
-from pipeline.formats.recordio import RecordIOWriter
+from pipeline.formats.shardformat import LABELS
 from pipeline.formats.wids import ShardFacts, wids_index
 from pipeline.manifest import Document, FileEntry
 from pipeline.output import Output
@@ -71,12 +71,27 @@ def _of_whole(
         index = stack.enter_context(storage.StagedFile(paths.wids_index(output.folder)))
         index.write(wids_index(shards, name=split.name))
         return [index]
-    if not output.joined:
-        return []
-    targets = paths.joined_files(output.folder, split.name)
-    staged = [stack.enter_context(storage.StagedFile(path)) for path in targets]
-    recordio.join([recordio.IndexedShard(*file) for file in files], RecordIOWriter(*staged))
-    return staged
+    if output.form.options.labels != LABELS[0]:
+        listed = stack.enter_context(storage.StagedFile(paths.without_boxes(output.folder)))
+        for number, shard in enumerate(documents):
+            lines = "".join(f"{number}\t{key}\n" for key in shard["without_boxes"])
+            listed.write(lines.encode())
+        return [listed]
+    return []
+
+
+def joined(out: Path, split: SplitJob, output: Output) -> list[recordio.IndexedShard]:
+    """Return the RecordIO shards that are one file together, in order.
+
+    Raises:
+        OutputDamaged: one is not there any more.
+    """
+    found = []
+    for index in range(split.shards):
+        _required(out, output, index)
+        name = ShardName(split.name, index, split.shards)
+        found.append(recordio.IndexedShard(*paths.shard_files(output.folder, "recordio", name)))
+    return found
 
 
 def _required(out: Path, output: Output, index: int) -> Document:
@@ -109,16 +124,10 @@ def _merged(
         for entry in manifest.files_of(shard)
         if entry.file.startswith(prefix)
     ]
-    shards = [
-        {
-            "file": shard["files"][0]["file"].removeprefix(prefix),
-            "bytes": shard["files"][0]["bytes"],
-            "records": shard["records"],
-        }
-        for shard in documents
-    ]
+    shards = [_shard(shard, prefix) for shard in documents]
     repairs = [mended for shard in documents for mended in shard["repairs"]]
     left_out = [image for shard in documents for image in shard["left_out"]]
+    without_boxes = sum(len(shard["without_boxes"]) for shard in documents)
     notes = sum((Counter(shard["notes"]) for shard in documents), Counter[str]())
     return {
         "program": "shardmill",
@@ -136,7 +145,6 @@ def _merged(
             "classes": list(split.classes) if split.classes is not None else None,
             "inception_threads": split.threads,
             **output.form.to_json(),
-            "joined": output.joined,
             "order": resolved.job.order,
             "seed": (resolved.job.seed or 0) if resolved.job.order == "hash" else None,
             "shards": split.shards,
@@ -146,9 +154,10 @@ def _merged(
             "boxes": sum(shard["boxes"] for shard in documents),
             "bytes": sum(entry.bytes for entry in [*files, *of_whole]),
             "images": split.expected.images,
-            "left_out": len(left_out),
+            "left_out": len(left_out) + without_boxes,
             "records": sum(shard["records"] for shard in documents),
             "repaired": len(repairs),
+            "without_boxes": without_boxes,
         },
         "shards": shards,
         "files": [entry.to_json() for entry in [*files, *of_whole]],
@@ -156,6 +165,14 @@ def _merged(
         "left_out": left_out,
         "notes": dict(sorted(notes.items())),
     }
+
+
+def _shard(shard: Document, prefix: str) -> Document:
+    """Return what the manifest says of a shard; of facts alone there is no file to name."""
+    first = manifest.files_of(shard)[0]
+    named = first.file.startswith(prefix)
+    file = {"file": first.file.removeprefix(prefix), "bytes": first.bytes} if named else {}
+    return {**file, "records": shard["records"]}
 
 
 def _inputs(split: SplitJob) -> list[Document]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline import facts, manifest, paths, storage
-from pipeline.errors import BadAnnotation, BadImage
+from pipeline.errors import BadAnnotation, BadImage, ShardmillError
 from pipeline.formats.shardformat import LABELS
 from pipeline.manifest import FileEntry
 from pipeline.output import Output
@@ -29,7 +29,7 @@ class LeftOut:
         offset: where it begins there, in bytes.
         reason: why it is left out.
         line: of the image list that names it, from 1; 0: there is none.
-        asked: whether that is what was asked for, and no fault of the picture.
+        remedy: what can be done about it.
     """
 
     key: str
@@ -37,7 +37,7 @@ class LeftOut:
     offset: int
     reason: str
     line: int = 0
-    asked: bool = False
+    remedy: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -55,9 +55,10 @@ class Picture:
     offset: int
     line: int
 
-    def left_out(self, reason: str, *, asked: bool = False) -> LeftOut:
-        """Return that it is in no shard."""
-        return LeftOut(self.record.key, self.source, self.offset, reason, self.line, asked)
+    def left_out(self, error: ShardmillError) -> LeftOut:
+        """Return that it is in no shard, and why."""
+        place = (self.record.key, self.source, self.offset)
+        return LeftOut(*place, reason(error), self.line, error.remedy or "")
 
 
 class OutputWriter:
@@ -75,6 +76,7 @@ class OutputWriter:
         self.output = output
         self.facts = facts.FactsBuilder(name.index)
         self.left_out: list[LeftOut] = []
+        self.without_boxes: list[str] = []
         self.repairs: list[dict[str, Any]] = []
         self.notes: Counter[str] = Counter()
         self.boxes = 0
@@ -94,7 +96,7 @@ class OutputWriter:
         """Append an image, or note why this output has it not."""
         record, form = picture.record, self.output.form
         if form.options.labels != LABELS[0] and not record.boxes:
-            self.left_out.append(picture.left_out("no bounding box to be its label", asked=True))
+            self.without_boxes.append(record.key)
             return
         try:
             stored = repaired(picture.stored) if form.repairs else picture.stored
@@ -102,7 +104,7 @@ class OutputWriter:
                 record = as_stored(record, stored)
             placement = self.writer.write(record)
         except (BadImage, BadAnnotation) as error:
-            self.left_out.append(picture.left_out(reason(error)))
+            self.left_out.append(picture.left_out(error))
             return
         mended = stored.repair
         self.facts.add(
@@ -139,6 +141,7 @@ class OutputWriter:
             "files": [self._entry(*each) for each in zip(staged, hashes, strict=True)],
             "repairs": self.repairs,
             "left_out": [image.to_json() for image in (*left_out, *self.left_out)],
+            "without_boxes": self.without_boxes,
             "notes": dict(sorted(self.notes.items())),
         }
         mark.write(manifest.serialise(document))
@@ -169,6 +172,6 @@ def as_stored(record: ImageRecord, stored: StoredPicture) -> ImageRecord:
     )
 
 
-def reason(error: BadImage | BadAnnotation) -> str:
+def reason(error: ShardmillError) -> str:
     """Return in a line why an image cannot be stored."""
     return f"{error.what}; found {error.found}" if error.found else error.what

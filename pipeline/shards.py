@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
 from pipeline import storage
-from pipeline.errors import BadImage, TransientError, UsageError
+from pipeline.errors import BadImage, NoPermission, TransientError, UsageError
 from pipeline.output import Output
 from pipeline.outputwriter import LeftOut, OutputWriter, Picture, reason
 from pipeline.paths import ShardName
@@ -20,6 +20,8 @@ from pipeline.records import ImageRecord, as_boxes
 
 _AHEAD = 64  # pictures that the kernel is asked for before they are read
 _SHOWN = 10
+_ABSENT = "put the files there, or correct the list or --root"
+_SKIP = "--on-bad-image skip"
 
 
 def write_shard(
@@ -73,9 +75,8 @@ def write_shard(
             if progress is not None and done % _AHEAD == 0:
                 progress(done)
         faults = left_out + [each for writer in writers for each in writer.left_out]
-        bad = [each for each in faults if not each.asked]
-        if bad and on_bad_image == "fail":
-            raise _refused(bad, name)
+        if faults and on_bad_image == "fail":
+            raise _refused(faults, name)
         if any(writer.facts.records == 0 for writer in writers):
             raise _refused(faults, name, nothing_left=True)
         check_unchanged(sources, verified)
@@ -95,6 +96,7 @@ def pictures(
 
     The encoded bytes are a view that the next step of the iteration may overwrite.
     """
+    bad = (BadImage, NoPermission) if whole_files else (BadImage,)
     columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
     ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
     for wanted in ranges[:_AHEAD]:
@@ -106,20 +108,21 @@ def pictures(
         source, offset, length = where
         key, line = row["key"], row["line"]
         if length < 0:
-            yield LeftOut(key, source, offset, "there is no such file", line)
+            yield LeftOut(key, source, offset, "there is no such file", line, remedy=_ABSENT)
             continue
-        data = read_picture(sources, key, where, whole_file=whole_files)
         try:
+            data = read_picture(sources, key, where, whole_file=whole_files)
             stored = prepares.prepare(data)
-        except BadImage as error:
-            yield LeftOut(key, source, offset, reason(error), line)
+        except bad as error:
+            yield LeftOut(key, source, offset, reason(error), line, remedy=error.remedy or "")
             continue
         yield Picture(record_of(row, stored), stored, source, offset, line)
 
 
 def _will_need(sources: storage.SourceReader, where: tuple[str, int, int]) -> None:
     if where[2] >= 0:
-        sources.will_need(*where)
+        with suppress(NoPermission):  # it is said when it is read
+            sources.will_need(*where)
 
 
 def _preparation(outputs: Sequence[Output]) -> Preparation:
@@ -177,14 +180,15 @@ def _refused(
 ) -> BadImage:
     shown = "\n".join(map(_shown, left_out[:_SHOWN]))
     more = f"\nand {len(left_out) - _SHOWN} more" if len(left_out) > _SHOWN else ""
-    remedy = "get an intact copy of them"
     if nothing_left:
         what = f"no picture is left of shard {name.stem}, and a shard may not be empty"
-        remedy = "ask for fewer shards"
-    else:
-        what = f"{len(left_out)} of the images of shard {name.stem} cannot be stored"
-        remedy += ", or leave them out with --on-bad-image skip: the manifest lists them"
-    return BadImage(what, place=shown + more, expected="a JPEG or PNG picture", remedy=remedy)
+        place = shown + more or "none of its images has a bounding box"
+        return BadImage(what, place=place, remedy="ask for fewer shards")
+    what = f"{len(left_out)} of the images of shard {name.stem} cannot be stored"
+    remedies = list(dict.fromkeys(image.remedy for image in left_out[:_SHOWN] if image.remedy))
+    if not any(_SKIP in remedy for remedy in remedies):
+        remedies.append(f"leave such images out with {_SKIP}: the manifest lists them")
+    return BadImage(what, place=shown + more, remedy="\nor ".join(remedies))
 
 
 def _shown(image: LeftOut) -> str:

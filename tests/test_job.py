@@ -360,6 +360,9 @@ def test_a_job_survives_json() -> None:
         name="mine",
         recursive=True,
         extensions=(".png",),
+        exports=("parquet",),
+        data_dir="/data",
+        dbcollection_strict=True,
     )
     plain = Job("/raw", "/out", "/c.toml")
     assert all(

@@ -71,7 +71,6 @@ def test_the_manifest_says_what_was_made_of_what(sample: RawSet, out: Path) -> N
         "classes": None,
         "codec": None,
         "inception_threads": None,
-        "joined": False,
         "label_offset": 1,
         "labels": "class",
         "order": "hash",

@@ -75,7 +75,12 @@ def test_the_name_order_sorts_by_utf8_bytes(keys: list[str]) -> None:
     assert ordered == sorted(keys, key=str.encode)
 
 
-@given(text_keys, seeds, st.randoms(use_true_random=False), st.sampled_from(("hash", "name", "inception")))
+@given(
+    text_keys,
+    seeds,
+    st.randoms(use_true_random=False),
+    st.sampled_from(("hash", "name", "inception")),
+)
 def test_no_order_depends_on_how_the_keys_were_listed(
     keys: list[str], seed: int, chance: random.Random, order: str
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UsageError
@@ -18,7 +19,7 @@ from pipeline.images.transforms import Transform
 def im2rec(
     list_file: str | os.PathLike[str],
     output_path: str | os.PathLike[str],
-    transformations: Transform | None = None,
+    transformations: Transform | Sequence[Transform] | None = None,
     num_workers: int | None = None,
     batch_size: int = 4096,
     pack_labels: bool = True,
@@ -42,7 +43,7 @@ def im2rec(
     Args:
         list_file: lines ``id TAB label [TAB label ...] TAB path``.
         output_path: the folder of the output; made if need be.
-        transformations: what is done to every picture, e.g. ``Compose([Resize(300)])``: from and
+        transformations: what is done to every picture, one or several in order: from and
             to uint8 pixels, height x width x channels.
         num_workers: processes; None: one less than there are CPUs. With 0 or 1 this one works.
         batch_size: how many pictures a process is handed at once, at most.
@@ -80,7 +81,10 @@ def im2rec(
         raise UsageError("too few workers", expected="0 or more", found=str(workers))
     source = Path(list_file).absolute()
     folder, name = Path(output_path).absolute(), source.name.partition(".")[0]
-    transforms = () if transformations is None else (transformations,)
+    if isinstance(transformations, Sequence):
+        transforms = tuple(transformations)
+    else:
+        transforms = () if transformations is None else (transformations,)
     if pass_through:
         spec = pass_through_spec(orientation=orientation, transcode=transcode)
     else:

@@ -203,7 +203,17 @@ def _send(member: _Member, message: object) -> None:
     try:
         member.connection.send(message)
     except ConnectionError as error:
-        raise _dead(member) from error
+        raise _last_word(member) or _dead(member) from error
+
+
+def _last_word(member: _Member) -> ShardmillError | None:
+    """Return the error that a worker has sent before it ended, if there is one."""
+    with contextlib.suppress(EOFError, OSError):
+        while member.connection.poll():
+            message = member.connection.recv()
+            if isinstance(message, ShardmillError):
+                return message
+    return None
 
 
 def _received(member: _Member) -> object:

@@ -13,7 +13,7 @@ import xxhash
 
 import pipeline
 from pipeline import manifest, storage
-from pipeline.errors import BadImage, InputRefused, ShardmillError
+from pipeline.errors import BadImage, InputRefused, ShardmillError, UsageError
 from pipeline.formats.irheader import IndexedRecord
 from pipeline.formats.recordio import index_lines, list_line
 from pipeline.im2rec import crew
@@ -86,6 +86,10 @@ def pack(job: PackJob, tell: Tell = lambda _done, _all: None) -> Packed:
         ShardmillError: a process has died; the files cannot be written.
     """
     engine(job.engine).codec(job.spec.encoding)  # loads it, for all processes at once
+    if storage.stat(job.listing) is None:
+        raise UsageError(
+            "there is no such image list", file=str(job.listing), remedy="name one that is there"
+        )
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(crew.assembled(job))
         before = storage.stat(job.listing)

@@ -108,7 +108,13 @@ def _open(data: Buffer, form: str) -> Image.Image:
     from PIL import features
 
     if form == "WEBP" and not features.check("webp"):
-        raise ValueError("no WebP codec")
+        raise BadImage(
+            "Pillow was built without WebP here",
+            expected="a build with libwebp",
+            found="a WebP picture",
+            remedy="install libwebp-dev, then pillow-simd again with pip's --no-cache-dir"
+            " --force-reinstall; or convert the picture first",
+        )
     module, _, name = _PLUGINS[form].partition(".")
     image: Image.Image = getattr(import_module(f"PIL.{module}"), name)(io.BytesIO(data))
     return image

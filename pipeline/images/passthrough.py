@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 from pipeline.errors import BadImage
 from pipeline.images.decode import foreign_format
@@ -11,6 +12,9 @@ from pipeline.images.header import read_header
 from pipeline.images.orientation import UPRIGHT, read_orientation
 from pipeline.images.spec import EncodeSpec, Processed
 from pipeline.storage import Buffer
+
+_EOI: Final = b"\xff\xd9"
+_TAIL: Final = 4096  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +26,8 @@ class PassedThrough:
         width: pixels, as stored.
         height: pixels, as stored.
         mode: of the source, as `ImageHeader.mode`; GIF, WEBP or BMP where it is one of these.
-        notes: as `Processed.notes`; and ``16-bit`` of a picture that has so many a sample.
+        notes: as `Processed.notes`; ``16-bit`` of a picture of so many a sample; ``cut-short`` of
+            a file without its end: readers give the lower part gray, or refuse it.
     """
 
     encoded: Buffer
@@ -59,7 +64,19 @@ def pass_through(data: Buffer, spec: EncodeSpec, engine: Engine) -> PassedThroug
     notes = () if orientation == UPRIGHT else (f"orientation-{orientation}-kept",)
     if found.mode.endswith(";16"):
         notes = (*notes, "16-bit")
+    if _lacks_end(data, found.format):
+        notes = (*notes, "cut-short")
     return PassedThrough(data, found.width, found.height, found.mode, notes)
+
+
+def _lacks_end(data: Buffer, form: str) -> bool:
+    """Whether a file surely ends before its picture does."""
+    if form == "PNG":
+        return b"IEND" not in bytes(data[-_TAIL:])
+    if data[-2:] == _EOI:
+        return False
+    # Others may follow; a thumbnail's own end, which lies near the beginning, does not count.
+    return _EOI not in bytes(data[len(data) // 2 :])
 
 
 def _encoded(made: Processed, mode: str) -> PassedThrough:

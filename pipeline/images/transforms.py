@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
-from pipeline.errors import UsageError
+from pipeline.errors import ShardmillError, UsageError
 from pipeline.images.bounds import check_size
 from pipeline.images.raster import Box, Color, Filter, Pixels, Raster, Size, checked
 
@@ -187,12 +187,24 @@ def apply(transform: Transform, raster: _R) -> _R:
     """Do any transform to a picture in memory.
 
     Raises:
-        UsageError: it returned no picture.
+        UsageError: it failed, or returned no picture.
         BadImage: it would make too large a picture.
     """
     if isinstance(transform, BuiltIn):
         return transform.on(raster)
-    return raster.replaced(checked(transform(raster.pixels()), transform))
+    pixels = raster.pixels()
+    try:
+        made = transform(pixels)
+    except ShardmillError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            "a transform failed",
+            place=f"{getattr(transform, '__qualname__', type(transform).__qualname__)}",
+            found=f"{type(error).__name__}: {error}",
+            remedy="correct the transform: it is given uint8 pixels, height x width x channels",
+        ) from error
+    return raster.replaced(checked(made, transform))
 
 
 def _check_lengths(name: str, lengths: Sequence[object]) -> None:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pipeline import catalog, digests, storage
 from pipeline.errors import TransientError
 from pipeline.sources import listing, lst
+from pipeline.sources.listing import Listing
 
 _LAST_CLASS: Final = 2.0**31  # the first that no class index can be
 _NUMBERED: Final = r"#[0-9]+$"  # what ends like the key of a path that is named twice
@@ -42,7 +43,10 @@ class ImageListing:
         widest: the greatest number of labels that an image has.
         bytes: how large the files are together.
         suffix: what the first path ends in, such as ``.jpg``; may be empty.
-        digest: of ids, labels, paths and sizes; no times, and no matter where the root lies.
+        digest: of lines, ids, labels, classes in words, paths and sizes; no times, and no matter
+            where the root lies.
+        ignored: of a folder, how many files were passed over for their names.
+        first_ignored: the first of them.
         repeated: (n,) uint64, sorted: the xxh3-64 of the paths that are named more than once.
     """
 
@@ -56,6 +60,8 @@ class ImageListing:
     bytes: int
     suffix: str
     digest: str
+    ignored: int
+    first_ignored: str
     repeated: NDArray[np.uint64]
 
 
@@ -79,7 +85,8 @@ def scan(
     content, hashes = hashlib.sha256(), array("Q")
     images = missing = size = widest = 0
     suffix = ""
-    for table in _tables(path, recursive, kinds):
+    source = _source(path, recursive, kinds)
+    for table in _tables(source):
         names = table["path"].to_pylist()
         sizes = np.array(storage.file_sizes(root, names), np.int64)
         suffix = suffix if images else os.path.splitext(names[0])[1]
@@ -100,6 +107,8 @@ def scan(
         bytes=size,
         suffix=suffix,
         digest=digests.digest({"files": content.hexdigest()}),
+        ignored=source.ignored if isinstance(source, Listing) else 0,
+        first_ignored=source.first_ignored if isinstance(source, Listing) else "",
         repeated=_repeated(np.frombuffer(hashes, np.uint64)),
     )
 
@@ -114,7 +123,7 @@ def catalog_rows(listed: ImageListing) -> Iterator[pa.Table]:
         TransientError: something has changed since it was looked at.
     """
     content = hashlib.sha256()
-    for table in _tables(listed.path, listed.recursive, listed.extensions):
+    for table in _tables(_source(listed.path, listed.recursive, listed.extensions)):
         names = table["path"].to_pylist()
         sizes = np.array(storage.file_sizes(listed.root, names), np.int64)
         _update(content, table, names, sizes)
@@ -127,14 +136,20 @@ def catalog_rows(listed: ImageListing) -> Iterator[pa.Table]:
         )
 
 
-def _tables(path: Path, recursive: bool, extensions: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield columns of `lst.SCHEMA`, and `text`, the class in words."""
+def _source(path: Path, recursive: bool, extensions: Sequence[str]) -> Path | Listing:
+    """Return a list as it is, or what a folder holds."""
     if storage.real_folder(path) is None:
-        for table in lst.read(path):
+        return path
+    return listing.scan(path, recursive=recursive, extensions=extensions)
+
+
+def _tables(found: Path | Listing) -> Iterator[pa.Table]:
+    """Yield columns of `lst.SCHEMA`, and `text`, the class in words."""
+    if isinstance(found, Path):
+        for table in lst.read(found):
             texts = pa.repeat(pa.scalar("", pa.string()), table.num_rows)
             yield table.append_column("text", texts)
         return
-    found = listing.scan(path, recursive=recursive, extensions=extensions)
     words = pa.array(found.folders or ("",), pa.string())
     for first in range(0, len(found.paths), lst.ROWS):
         labels = found.labels[first : first + lst.ROWS]
@@ -213,6 +228,8 @@ def _update(
 ) -> None:
     labels = table["labels"].combine_chunks()
     content.update("".join(f"{name}\n" for name in names).encode())
+    content.update("".join(f"{text}\n" for text in pc.unique(table["text"]).to_pylist()).encode())
+    content.update(table["line"].to_numpy().astype("<i8").tobytes())
     content.update(table["id"].to_numpy().astype("<u8").tobytes())
     content.update(pc.list_value_length(labels).to_numpy().astype("<i4").tobytes())
     content.update(labels.flatten().to_numpy().astype("<f4").tobytes())

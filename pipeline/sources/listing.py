@@ -51,11 +51,15 @@ class Listing:
         labels: (n,) int32.
         folders: the folder of each label, relative, "." for the folder itself; empty where only
             the folder itself was looked at, and every label is 0.
+        ignored: how many files were passed over, for their names; of links that lead nowhere, too.
+        first_ignored: the first of them, relative; empty: there is none.
     """
 
     paths: pa.LargeStringArray
     labels: NDArray[np.int32]
     folders: tuple[str, ...]
+    ignored: int = 0
+    first_ignored: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,12 @@ def scan(root: Path, *, recursive: bool = False, extensions: Sequence[str] = EXT
     if storage.real_folder(root) is None:
         raise TreeRefused("no folder of images", file=str(root), remedy="give another folder")
     pieces, counts, folders = [], [], []
-    for folder, names in _walk(root, recursive=recursive):
+    ignored, first = 0, ""
+    for folder, names, others in _walk(root, recursive=recursive):
         chosen = [name for name in names if os.path.splitext(name)[1].lower() in extensions]
+        passed = sorted({*names, *others} - {*chosen})
+        ignored += len(passed)
+        first = first or (_joined(folder, passed[0]) if passed else "")
         if chosen:
             pieces.append(_paths(root, folder, chosen))
             counts.append(len(chosen))
@@ -123,10 +131,12 @@ def scan(root: Path, *, recursive: bool = False, extensions: Sequence[str] = EXT
             file=str(root),
             expected=f"names that end in {', '.join(extensions)}",
             found="none" if recursive else "none, without the folders in it",
-            remedy="give another folder, or other extensions",
+            remedy="give another folder, or other extensions"
+            + ("" if recursive else ", or walk the folders in it, too, with --recursive"),
         )
     labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    return Listing(pa.concat_arrays(pieces), labels, tuple(folders) if recursive else ())
+    known = tuple(folders) if recursive else ()
+    return Listing(pa.concat_arrays(pieces), labels, known, ignored, first)
 
 
 def divide(count: int, division: Division) -> dict[str, NDArray[np.int64]]:
@@ -183,8 +193,11 @@ def folder_lines(listing: Listing) -> str:
     return "".join(f"{folder} {label}\n" for label, folder in enumerate(listing.folders))
 
 
-def _walk(root: Path, *, recursive: bool) -> Iterator[tuple[str, list[str]]]:
-    """Yield folders, relative, empty for `root`, each with the sorted names of its files."""
+def _walk(root: Path, *, recursive: bool) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Yield folders, relative, empty for `root`, each with the sorted names of its files.
+
+    The last are the names of what is neither file nor folder.
+    """
     pending: list[tuple[str, frozenset[Path | None]]] = [("", frozenset())]
     while pending:
         folder, above = pending.pop()
@@ -197,7 +210,8 @@ def _walk(root: Path, *, recursive: bool) -> Iterator[tuple[str, list[str]]]:
                 remedy="remove the link",
             )
         entries = sorted(storage.entries(root / folder))
-        yield folder, [entry.name for entry in entries if entry.kind == "file"]
+        others = [entry.name for entry in entries if entry.kind not in {"file", "folder"}]
+        yield folder, [entry.name for entry in entries if entry.kind == "file"], others
         if recursive:
             inner = [entry.name for entry in entries if entry.kind == "folder"]
             pending.extend((_joined(folder, name), above | {real}) for name in reversed(inner))

@@ -185,7 +185,7 @@ class _Block:
         more = _BLANKS.split(fields[-1], maxsplit=1)
         if len(more) > 1 and self.width is None and _NUMBER.fullmatch(more[0]):
             what = f"{more[0][:_SHOWN]} may be a second label or belong to the path"
-            raise self._refused(number, what, wanted + ", or the number of labels told", line)
+            raise self._refused(number, what, wanted, line)
         if "\t" in fields[-1]:
             raise self._refused(number, "there are too many fields", wanted, line)
         return fields
@@ -295,5 +295,5 @@ def _refused(path: Path, line: int, what: str, expected: str, found: str) -> Bad
         place=f"line {line}",
         expected=expected,
         found=found,
-        remedy="correct the list",
+        remedy="correct the list; with TABs between all fields it is read in one way only",
     )

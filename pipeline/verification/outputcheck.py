@@ -168,6 +168,7 @@ def shards_to_check(
     planned = not lost and storage.stat(output.plan) is not None
     entries = {entry.file: entry for entry in manifest.files_of(document)}
     left_out = frozenset(image["key"] for image in document["left_out"])
+    without = without_boxes(output)
     repairs, form = tuple(document["repairs"]), form_of(output)
     for index, shard in enumerate(document["shards"]):
         name = ShardName(document["split"], index, output.shards)
@@ -182,10 +183,22 @@ def shards_to_check(
             facts=None if table in untrusted else table,
             plan=output.plan if planned else None,
             repairs=repairs,
-            left_out=left_out,
+            left_out=left_out.union(without.get(index, ())),
             form=form,
             raw=raw,
         )
+
+
+def without_boxes(output: FinishedOutput) -> dict[int, list[str]]:
+    """Return the images that have no boxes to be labels of, by the number of their shard."""
+    path = paths.without_boxes(output.folder)
+    found: dict[int, list[str]] = {}
+    if storage.stat(path) is not None:
+        for line in storage.read_bytes(path).decode(errors="replace").splitlines():
+            number, _, key = line.partition("\t")
+            if number.isascii() and number.isdecimal():
+                found.setdefault(int(number), []).append(key)
+    return found
 
 
 def marked_shards(out: Path, digest: str) -> list[int]:
@@ -197,6 +210,7 @@ def check_whole(output: FinishedOutput, checks: list[ShardCheck]) -> list[Findin
     """Check what only all shards together show: every image exactly once."""
     keys = [key for check in checks for key in check.keys]
     left_out = [image["key"] for image in output.document["left_out"]]
+    left_out += [key for keys in without_boxes(output).values() for key in keys]
     counts = output.document["counts"]
     expected = f"{counts['images']} different images, {counts['left_out']} of them left out"
     found = f"{len(set(keys) | set(left_out))} different, {len(keys)} records, {len(left_out)} out"

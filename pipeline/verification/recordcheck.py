@@ -224,8 +224,8 @@ class RecordChecker:
         try:
             source = sources.read(row["source"], row["offset"], row["length"])
         except ShardmillError as error:
-            what = f"{key}: its source cannot be read: {error.what}"
-            yield damage(Layer.SOURCE, file, what, place, row["source"], None, OF_SOURCE)
+            unread = f"{key}: its source cannot be read: {error.what}"
+            yield damage(Layer.SOURCE, file, unread, place, row["source"], None, OF_SOURCE)
             return
         what = expected = found = None
         made = self._made_of(source, key)

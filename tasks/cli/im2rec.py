@@ -126,6 +126,9 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
         prefix, Path(root), options["exts"], division, recursive=options["recursive"]
     )
     click.echo(folder_lines(listing), nl=False)
+    if listing.ignored:
+        first = listing.first_ignored
+        click.echo(f"passed over: {listing.ignored:,} files, e.g. {first}", err=True)
     for path, count in counts.items():
         click.echo(f"{path}: {count:,} images", err=True)
     return 0

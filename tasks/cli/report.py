@@ -33,6 +33,9 @@ def complete(resolved: ResolvedJob, how: str) -> int:
         if split.tree is not None and split.tree.ignored:
             count, first = len(split.tree.ignored), split.tree.ignored[0]
             click.echo(f"{split.name}: passed over in the tree: {count:,} files, e.g. {first}")
+        if split.listing is not None and split.listing.ignored:
+            count, first = split.listing.ignored, split.listing.first_ignored
+            click.echo(f"{split.name}: passed over in the folder: {count:,} files, e.g. {first}")
         for output in split.outputs if resolved.job.wants("shards") else ():
             document = outputs.document(output)
             if document is None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from pipeline import paths, progress, storage
 from pipeline import status as states
-from pipeline.errors import UsageError
+from pipeline.errors import ShardmillError, UsageError
+from pipeline.job import Job
 from pipeline.resolved import ResolvedJob, resolve
 from pipeline.status import OutputState
 from tasks import datasets
@@ -20,8 +23,8 @@ from tasks.cli import text
 def status(out: str) -> int:
     """Say what is done and missing in OUT, and what the same command would run now.
 
-    It speaks of the job that was started last. Exit status 0 when that is complete, 4 when
-    images were left out, 1 when something is missing.
+    It speaks of the job that was started last, and of finished outputs of earlier ones. Exit
+    status 0 when all that is complete, 4 when images were left out, 1 when something is missing.
     """
     folder = Path(out).absolute()
     jobs = states.recorded_jobs(folder)
@@ -38,14 +41,29 @@ def status(out: str) -> int:
     for state in survey:
         for line in text.states(state):
             click.echo(line)
+    others = _others(jobs[:-1], {state.digest for state in survey})
+    for state in others:
+        for line in text.states(state):
+            click.echo(f"asked for earlier: {line}")
     made = states.survey_products(resolved)
     for line in text.product_states(made):
         click.echo(line)
     if at_work:
         _report_work(resolved, survey)
-    if not datasets.complete(resolved.job):
+    if not datasets.complete(resolved.job) or not all(state.complete for state in others):
         return 1
     return 4 if any(state.left_out for state in survey) else 0
+
+
+def _others(jobs: Sequence[Job], known: set[str]) -> list[OutputState]:
+    """Return the outputs that earlier jobs have finished, and that are still current."""
+    found: dict[str, OutputState] = {}
+    for job in jobs:
+        with contextlib.suppress(ShardmillError):  # what it read is not there any more
+            for state in states.survey(resolve(job)):
+                if state.current and state.digest not in known:
+                    found[state.digest] = state
+    return list(found.values())
 
 
 def _report_work(resolved: ResolvedJob, survey: list[OutputState]) -> None:

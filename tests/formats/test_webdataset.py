@@ -21,7 +21,8 @@ from support import RawSet
 
 from pipeline import storage
 from pipeline.errors import BadImage, OutputDamaged
-from pipeline.formats.webdataset import Sample, WebDatasetWriter, member_header, read_samples
+from pipeline.formats.ustar import member_header
+from pipeline.formats.webdataset import Sample, WebDatasetWriter, read_samples
 from pipeline.formats.wids import index_content, index_line, sample_key, sample_name
 from pipeline.records import ImageRecord, Placement
 from pipeline.storage import StagedFile

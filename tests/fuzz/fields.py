@@ -14,6 +14,7 @@ Form = Literal["big", "little", "octal", "bytes"]
 _MARKER = re.compile(rb"\xff[\xc0-\xfe]")
 _TAGGED = re.compile(rb"[\x08\x0a\x0d\x12\x1a][\x00-\xff]", re.DOTALL)
 _HEADER = ((0, 100), (257, 8), (345, 155))  # name, magic, prefix
+_MAGIC = b"\x0a\x23\xd7\xce"  # of RecordIO
 _NEAR = 16
 
 
@@ -61,6 +62,20 @@ def of_tfrecord(data: bytes) -> Iterator[Field]:
         yield Field(at, 8, "little")
         yield Field(at + 8, 4, "little")
         at += 16 + length
+
+
+def of_recordio(data: bytes) -> Iterator[Field]:
+    """The magic number of each part, and its flag with its length."""
+    for at in range(0, len(data) - 7, 4):
+        if data[at : at + 4] == _MAGIC:
+            yield Field(at, 4, "little")
+            yield Field(at + 4, 4, "little")
+
+
+def of_image_header(_: bytes) -> Iterator[Field]:
+    """Flag, label and ids."""
+    yield from (Field(at, 4, "little") for at in (0, 4))
+    yield from (Field(at, 8, "little") for at in (8, 16))
 
 
 def of_wire(data: bytes) -> Iterator[Field]:

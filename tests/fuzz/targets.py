@@ -11,6 +11,7 @@ import documents
 import fields
 import parsers
 import seals
+import shardfiles
 import tables
 from fields import Field
 
@@ -91,6 +92,22 @@ TARGETS = {
     ),
     "tfrecord": Target(
         parsers.try_tfrecord, documents.shards, OutputDamaged, fields.of_tfrecord, seals.tfrecord
+    ),
+    "recordio": Target(
+        shardfiles.try_recordio, shardfiles.recordio_shards, OutputDamaged, fields.of_recordio
+    ),
+    "recordio-index": _text(
+        shardfiles.try_recordio_index, shardfiles.recordio_indexes, OutputDamaged
+    ),
+    "image-header": Target(
+        shardfiles.try_image_header, shardfiles.image_headers, OutputDamaged, fields.of_image_header
+    ),
+    "webdataset": Target(
+        shardfiles.try_webdataset,
+        shardfiles.webdataset_shards,
+        OutputDamaged,
+        fields.of_tar,
+        seals.tar,
     ),
     "catalog": _table(tables.try_catalog, tables.catalogs),
     "plan": _table(tables.try_plan, tables.plans),

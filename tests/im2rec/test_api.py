@@ -6,6 +6,7 @@ import io
 import multiprocessing
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from support import ROOT
 from pipeline.errors import BadImage, UsageError
 from pipeline.im2rec import Compose, Resize, im2rec
 from pipeline.images.raster import Pixels
+from pipeline.images.transforms import Transform
 
 
 class ToTensor:
@@ -47,12 +49,15 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return draw_set(tmp_path)
 
 
-def test_the_documented_call_works(root: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("transformations", [[Resize(300)], Compose([Resize(300)])])
+def test_the_documented_call_works(
+    root: Path, tmp_path: Path, transformations: Transform | Sequence[Transform]
+) -> None:
     write_list(tmp_path / "images.lst", [(3, 1, 2, "images/1.jpg"), (1, 7, "images/0.jpg")])
     packed = im2rec(
         "images.lst",
         "out_dir",
-        transformations=Compose([Resize(300)]),
+        transformations=transformations,
         num_workers=4,
         batch_size=4096,
         pack_labels=True,

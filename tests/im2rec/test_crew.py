@@ -14,7 +14,7 @@ import pytest
 from packing import draw_set, encoding, list_all, names, passing, write_list
 from support import command, shardmill
 
-from pipeline.errors import NoSpace, ShardmillError
+from pipeline.errors import NoSpace, ShardmillError, UsageError
 from pipeline.im2rec import crew
 from pipeline.im2rec.pack import pack
 from pipeline.images.raster import Pixels
@@ -109,10 +109,10 @@ def test_a_transform_that_fails_ends_in_an_error(root: Path, tmp_path: Path) -> 
     def fail(pixels: Pixels) -> Pixels:
         raise RuntimeError(pixels.shape)
 
-    with pytest.raises(ShardmillError, match="has died") as error:
+    with pytest.raises(UsageError, match="a transform failed") as error:
         pack(encoding(root, list_all(root), fail, threads=2))
-    assert "status 1" in (error.value.found or "")
-    with pytest.raises(RuntimeError):
+    assert "RuntimeError" in (error.value.found or "")
+    with pytest.raises(UsageError, match="a transform failed"):
         pack(encoding(root, list_all(root), fail))
     assert names(tmp_path) == {"images", "a.lst"}
 

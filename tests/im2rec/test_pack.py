@@ -25,7 +25,7 @@ from packing import (
 from PIL import Image
 
 from pipeline import manifest
-from pipeline.errors import BadAnnotation, BadImage, InputRefused, UsageError, Vanished
+from pipeline.errors import BadAnnotation, BadImage, InputRefused, UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.im2rec.pack import pack
 from pipeline.images.orientation import with_orientation
@@ -348,7 +348,7 @@ def test_a_bad_line_is_refused_before_any_picture_is_read(root: Path, listing: P
 
 
 def test_an_absent_list_is_refused(root: Path, tmp_path: Path) -> None:
-    with pytest.raises(Vanished):
+    with pytest.raises(UsageError, match="no such image list"):
         pack(passing(root, tmp_path / "absent.lst", threads=2))
     assert names(tmp_path) == {"images"}
 

@@ -166,7 +166,7 @@ def test_a_line_with_a_field_missing_is_refused(path: Path, line: str) -> None:
 def test_what_may_be_a_label_or_a_name_is_refused_until_one_says_which(path: Path) -> None:
     refusal = refused(path, "0 1 2 photos.jpg")
     assert refusal.what == "2 may be a second label or belong to the path"
-    assert "number of labels" in (refusal.expected or "")
+    assert "with TABs" in (refusal.remedy or "")
 
 
 @pytest.mark.parametrize("line", ["0\t1\t2\ta.jpg", "0\t1\t2\t3\ta.jpg"])

@@ -1,0 +1,100 @@
+"""Drawn pictures in a folder and the image lists that name them: what tests of lists begin with."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+from support import shardmill
+
+from pipeline.formats.shardformat import ShardFormat
+from pipeline.formats.shardformats import FORMATS
+
+ALL_FORMATS = ("--format", "recordio", "--format", "tfrecord", "--format", "webdataset")
+SPLIT = "pictures"
+_NAMES = ("cats/{}.jpg", "small dogs/no {}.jpg", "Vögel/ü{}.jpeg", "cats/{}.png")
+_ORIENTATION = 0x112
+
+
+@dataclass(frozen=True)
+class ListedSet:
+    """A folder of pictures, and a list that names them."""
+
+    root: Path
+    path: Path
+
+    @property
+    def names(self) -> list[str]:
+        """The paths that the list names."""
+        return [line.rpartition("\t")[2] for line in self.path.read_text().splitlines()]
+
+    def add(self, *lines: str) -> None:
+        """Append lines to the list."""
+        with self.path.open("a") as file:
+            file.writelines(f"{line}\n" for line in lines)
+
+    def prepare(self, out: Path, *options: object) -> subprocess.CompletedProcess[str]:
+        """Run ``shardmill imagelist`` on it."""
+        return shardmill("imagelist", self.path, "--root", self.root, "--out", out, *options)
+
+
+def encoded(
+    number: int = 0, mode: str = "RGB", form: str = "JPEG", orientation: int | None = None
+) -> bytes:
+    """Draw a picture; no two numbers below 100 give the same."""
+    memory, exif = io.BytesIO(), Image.Exif()
+    if orientation is not None:
+        exif[_ORIENTATION] = orientation
+    image = Image.linear_gradient("L").resize((40 + number, 30)).convert("RGB").rotate(7 * number)
+    image.convert(mode).save(memory, form, exif=exif.tobytes() if orientation else b"")
+    return memory.getvalue()
+
+
+def draw_list(folder: Path, images: int = 24) -> ListedSet:
+    """Draw pictures, gray ones and PNGs among them, and list them between TABs."""
+    listed = ListedSet(folder / "root", folder / f"{SPLIT}.lst")
+    listed.root.mkdir(parents=True)
+    listed.path.touch()
+    for number in range(images):
+        name = _NAMES[number % len(_NAMES)].format(number)
+        content = encoded(number, ("RGB", "L")[number % 5 == 4], ("JPEG", "PNG")["png" in name])
+        lay(listed.root / name, content)
+        listed.add(f"{3 * number}\t{number % 7}.000000\t{name}")
+    return listed
+
+
+def lay(path: Path, content: bytes) -> Path:
+    """Write a file, and the folders that it lies in."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def current(out: Path, name: str, split: str = SPLIT) -> Path:
+    """Return the folder of the finished output in a format."""
+    return (out / name / split / "current").resolve()
+
+
+def shards(folder: Path, split: str = SPLIT) -> list[Path]:
+    """Return the shards of an output, of whatever format."""
+    found = [path for path in folder.glob(f"{split}-*") if path.suffix in {"", ".rec", ".tar"}]
+    return sorted(found)
+
+
+def stored(out: Path, name: str, split: str = SPLIT) -> Iterator[tuple[dict[str, object], bytes]]:
+    """Yield what each record of a finished output says, and its picture."""
+    made: ShardFormat = FORMATS[name]
+    for shard in shards(current(out, name, split), split):
+        for record in made.read(shard):
+            parsed, picture = made.parse(record, str(shard))
+            yield parsed, bytes(picture)
+
+
+def size_of(picture: bytes) -> tuple[int, int]:
+    """Return width and height, pixels, as Pillow sees them."""
+    with Image.open(io.BytesIO(picture)) as image:
+        return image.size

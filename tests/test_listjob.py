@@ -1,0 +1,232 @@
+"""The job of an image list or a folder: its name, its shards, its digests, what is refused."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from drawnlists import ListedSet, draw_list, lay
+
+from pipeline import listjob
+from pipeline.errors import BadAnnotation, InputRefused, UsageError
+from pipeline.formats.shardformats import FORMATS
+from pipeline.job import Job
+from pipeline.output import Output
+from pipeline.pictures import PictureOptions
+from pipeline.resolved import resolve
+from pipeline.splitjob import SplitJob
+
+ALL = {"catalog", "plan", *FORMATS}
+OF_SHARDS = ALL - {"catalog"}
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> ListedSet:
+    return draw_list(tmp_path / "drawn", images=10)
+
+
+def job(drawn: ListedSet, **options: object) -> Job:
+    given: dict[str, object] = {
+        "raw": "",
+        "config": "",
+        "out": str(drawn.root.parent / "out"),
+        "images": str(drawn.path),
+        "root": str(drawn.root),
+        "products": ("shards",),
+        "formats": tuple(FORMATS),
+        "boxes": False,
+    }
+    return Job(**(given | options))  # type: ignore[arg-type]
+
+
+def split_of(asked: Job) -> SplitJob:
+    resolve.cache_clear()  # the list may have changed
+    (found,) = resolve(asked).splits.values()
+    return found
+
+
+def outputs(asked: Job) -> dict[str, Output]:
+    return {output.format: output for output in split_of(asked).outputs}
+
+
+def digests(asked: Job) -> dict[str, str]:
+    found = split_of(asked)
+    made = {output.format: output.digest for output in found.outputs}
+    return made | {"catalog": found.catalog_digest, "plan": found.plan_digest}
+
+
+def changed(first: dict[str, str], second: dict[str, str]) -> set[str]:
+    return {name for name in ALL if first[name] != second[name]}
+
+
+@pytest.mark.parametrize(
+    ("images", "name", "expected"),
+    [
+        ("/lists/train.lst", "", "train"),
+        ("/lists/train.v2.lst", "", "train_v2"),
+        ("/lists/Größe 1.txt", "", "Gr_e_1_txt"),
+        ("/lists/-_-.lst", "", "images"),
+        ("/pictures/", "", "pictures"),
+        ("/lists/train.lst", "val_2", "val_2"),
+    ],
+)
+def test_shards_are_named_as_is_asked_or_as_the_list_is(
+    images: str, name: str, expected: str
+) -> None:
+    asked = Job(raw="", out="/out", config="", images=images, name=name)
+    assert listjob.split_name(asked) == expected
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "-x", "_x", "a b", "ü"])
+def test_a_name_that_is_none_for_shards_is_refused(drawn: ListedSet, name: str) -> None:
+    with pytest.raises(UsageError, match="not a name for shards"):
+        resolve(job(drawn, name=name))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"order": "name"}, OF_SHARDS),
+        ({"order": "list"}, OF_SHARDS),
+        ({"order": "im2rec"}, OF_SHARDS),
+        ({"seed": 1}, OF_SHARDS),
+        ({"shards": (("pictures", 3),)}, OF_SHARDS),
+        ({"shards": (("pictures", 1),)}, set()),
+        ({"name": "other"}, ALL),
+        ({"name": "pictures"}, set()),
+        ({"seed": 0}, set()),
+        ({"on_bad_image": "skip"}, set()),
+        ({"joined": True}, set()),
+        ({"label_offset": 1}, set(FORMATS)),
+        ({"picture": PictureOptions(resize=8)}, set(FORMATS)),
+        ({"picture": PictureOptions(orientation="refuse")}, set(FORMATS)),
+    ],
+)
+def test_options_change_the_digests_of_what_they_change(
+    drawn: ListedSet, options: dict[str, object], expected: set[str]
+) -> None:
+    assert changed(digests(job(drawn)), digests(job(drawn, **options))) == expected
+
+
+def test_a_format_has_the_same_digest_whatever_is_made_beside_it(drawn: ListedSet) -> None:
+    together = digests(job(drawn))
+    for name in FORMATS:
+        (alone,) = split_of(job(drawn, formats=(name,))).outputs
+        assert alone.digest == together[name]
+    twice = split_of(job(drawn, formats=("recordio", "recordio"))).outputs
+    assert [output.format for output in twice] == ["recordio"]
+
+
+def test_digests_do_not_depend_on_places_and_times(drawn: ListedSet, tmp_path: Path) -> None:
+    other = draw_list(tmp_path / "else where", images=10)
+    os.utime(other.path, (0, 0))
+    os.utime(other.root / other.names[0], (0, 0))
+    assert digests(job(drawn)) == digests(job(other))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda drawn: drawn.add("100\t1\tcats/0.jpg"),
+        lambda drawn: lay(drawn.root / "cats/0.jpg", b"something else"),
+        lambda drawn: (drawn.root / "cats/0.jpg").unlink(),
+    ],
+    ids=["line", "size", "gone"],
+)
+def test_a_change_of_the_list_or_a_file_changes_every_digest(
+    drawn: ListedSet, change: Callable[[ListedSet], object]
+) -> None:
+    before = digests(job(drawn))
+    change(drawn)
+    assert changed(before, digests(job(drawn))) == ALL
+
+
+def test_labels_are_stored_as_they_stand_there(drawn: ListedSet) -> None:
+    assert {output.label_offset for output in outputs(job(drawn)).values()} == {0}
+
+
+def test_only_tfrecord_asks_for_jpegs(drawn: ListedSet) -> None:
+    assert [name for name, output in outputs(job(drawn)).items() if output.form.repairs] == [
+        "tfrecord"
+    ]
+
+
+def test_samples_are_named_by_the_suffix_of_the_first_path(drawn: ListedSet) -> None:
+    assert {output.form.options.suffix for output in outputs(job(drawn)).values()} == {".jpg"}
+
+
+def test_without_a_number_there_is_a_shard_for_each_256_mb(drawn: ListedSet) -> None:
+    assert split_of(job(drawn)).shards == 1
+    for name in drawn.names[:5]:
+        os.truncate(drawn.root / name, 200 << 20)  # no block of it is stored
+    found = split_of(job(drawn))
+    assert found.shards == 4
+    assert max(found.shard_sizes()) - min(found.shard_sizes()) <= 1
+    os.truncate(drawn.root / drawn.names[0], 1 << 40)
+    assert split_of(job(drawn)).shards == 10  # an image each
+
+
+@pytest.mark.parametrize("shards", [0, 11])
+def test_a_shard_without_an_image_is_refused(drawn: ListedSet, shards: int) -> None:
+    with pytest.raises(UsageError) as refusal:
+        resolve(job(drawn, shards=(("pictures", shards),)))
+    assert refusal.value.expected == "1 to 10, the number of images"
+    assert refusal.value.remedy == "say --shards N with N in that range"
+
+
+def test_a_list_or_a_root_that_is_not_there_is_a_usage_error(drawn: ListedSet) -> None:
+    for options in ({"images": str(drawn.root / "no.lst")}, {"root": str(drawn.path)}):
+        with pytest.raises(UsageError, match="there is no such"):
+            resolve(job(drawn, **options))
+
+
+def test_a_root_that_holds_none_of_the_images_is_refused(drawn: ListedSet, tmp_path: Path) -> None:
+    with pytest.raises(InputRefused, match="none of the images") as refusal:
+        resolve(job(drawn, root=str(tmp_path)))
+    assert "--root" in str(refusal.value.remedy)
+
+
+def test_an_image_that_is_not_there_is_none_of_the_jobs_refusals(drawn: ListedSet) -> None:
+    drawn.add("100\t1\tno.jpg")
+    found = split_of(job(drawn)).listing
+    assert found is not None
+    assert (found.images, found.missing) == (11, 1)
+
+
+def test_a_bad_line_is_refused_before_anything_is_written(drawn: ListedSet) -> None:
+    drawn.add("100\tcat\tcats/0.jpg")
+    with pytest.raises(BadAnnotation) as refusal:
+        resolve(job(drawn))
+    assert refusal.value.place == "line 11"
+    assert not (drawn.root.parent / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"order": "inception"},
+        {"labels": "detection"},
+        {"formats": ("tfrecord",), "joined": True},
+        {"picture": PictureOptions(encoding=".png")},
+        {"picture": PictureOptions(filter="box")},
+        {"formats": ()},
+        {"splits": ("train",)},
+    ],
+)
+def test_options_without_a_meaning_are_refused(
+    drawn: ListedSet, options: dict[str, object]
+) -> None:
+    with pytest.raises(UsageError):
+        resolve(job(drawn, **options))
+
+
+def test_a_folder_is_a_list_of_its_own(drawn: ListedSet) -> None:
+    asked = job(drawn, images=str(drawn.root), recursive=True)
+    assert split_of(asked).expected.images == 10
+    assert set(resolve(asked).splits) == {"root"}
+    fewer = replace(asked, extensions=(".png",))
+    assert split_of(fewer).expected.images == 2
+    assert digests(fewer)["catalog"] != digests(asked)["catalog"]
