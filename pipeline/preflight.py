@@ -14,6 +14,8 @@ from pipeline.splitjob import SplitJob
 from pipeline.treerecord import TreeRecord
 
 _BYTES_OF_A_PIXEL = 0.7  # of a JPEG of quality 95, with what a picture is longer than wide
+_BYTES_OF_A_SMALL_PICTURE = 25_000  # shorter side 256, quality 75
+_WITHOUT_CATALOG = frozenset({"bboxes", "labels", products.JOINED})  # kinds of products
 _MARGIN = 1.02  # framing, indexes, facts and manifests, beside the pictures themselves
 
 
@@ -89,11 +91,17 @@ def needed_bytes(resolved: ResolvedJob) -> int:
             made = resolved.product(f"tree-{split.name}")
             done = products.extracted_images(resolved.out, made, split.expected.counts)
             total += int(share * (1 - done / split.expected.images))
+        if _lacks(resolved, f"tree256-{split.name}"):
+            made = resolved.product(f"tree256-{split.name}")
+            done = products.extracted_images(resolved.out, made, split.expected.counts)
+            total += (split.expected.images - done) * _BYTES_OF_A_SMALL_PICTURE
     return total
 
 
 def _output_bytes(output: Output, split: SplitJob, share: float) -> int:
     """Return roughly how many bytes an output will have, of pictures that have `share`."""
+    if not output.form.shard_format.holds_pictures:
+        return 0
     edge = output.form.picture.resize
     if edge is not None:
         share = min(share, split.expected.images * edge * edge * _BYTES_OF_A_PIXEL)
@@ -131,14 +139,16 @@ def verified(resolved: ResolvedJob, archive: ArchiveConfig) -> manifest.Document
 
 def _unfinished(resolved: ResolvedJob, split: SplitJob) -> bool:
     """Whether something is still to be made of a split's images."""
-    if _lacks(resolved, f"tree-{split.name}"):
+    if any(_lacks(resolved, f"{kind}-{split.name}") for kind in ("tree", "tree256")):
         return True
     if resolved.job.wants("shards") and any(outputs.document(o) is None for o in split.outputs):
         return True
     listed = paths.catalog_mark(resolved.out, split.name, split.catalog_digest)
-    return (
-        _lacks(resolved, f"list-{split.name}")
-        and manifest.load_complete(listed, resolved.out) is None
+    return manifest.load_complete(listed, resolved.out) is None and any(
+        product.kind not in _WITHOUT_CATALOG
+        and product.split in {"", split.name}
+        and _lacks(resolved, product.name)
+        for product in resolved.products
     )
 
 

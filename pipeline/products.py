@@ -1,4 +1,4 @@
-"""Products whose paths carry no digest: bboxes.csv, image lists, trees of class folders.
+"""Products whose paths carry no digest: bboxes.csv, image lists, trees of class folders, exports.
 
 Each has a mark under ``.shardmill`` that says by its digest whose it is. The mark is written
 twice: before the first file, to claim the path, and after the last, as the mark that it is
@@ -15,6 +15,8 @@ from pipeline import extraction, manifest, paths, storage
 from pipeline.errors import OutputConflict, OutputDamaged
 from pipeline.manifest import Document, FileEntry
 
+JOINED = "joined"
+"""The kind of product that RecordIO shards in one file are."""
 _DAMAGED = "damaged"  # this program's, whoever's it was: it is made again
 
 
@@ -38,6 +40,11 @@ class Product:
     tree: bool = False
     in_place: bool = False
 
+    @property
+    def kind(self) -> str:
+        """What it is, of whatever split."""
+        return self.name.partition("-")[0]
+
 
 def bounding_boxes(out: Path, split: str, digest: str) -> Product:
     """Return the product bboxes.csv, with its report."""
@@ -58,6 +65,28 @@ def label_tables(out: Path, digest: str) -> Product:
 def class_tree(out: Path, split: str, folder: str, digest: str) -> Product:
     """Return the product of a split's tree of class folders."""
     return Product(f"tree-{split}", split, digest, (paths.tree(out, folder),), tree=True)
+
+
+def small_tree(out: Path, split: str, folder: str, digest: str) -> Product:
+    """Return the product of a split's tree of smaller pictures."""
+    return Product(f"tree256-{split}", split, digest, (paths.small_tree(out, folder),), tree=True)
+
+
+def joined_shards(split: str, folder: Path) -> Product:
+    """Return the product of an output's shards in one file; each output has its own."""
+    name = f"{JOINED}-{split}-{folder.name}"
+    return Product(name, split, folder.name, paths.joined_files(folder, split))
+
+
+def tree_metadata(out: Path, split: str, folder: str, digest: str) -> Product:
+    """Return the product of the file that describes a split's tree."""
+    file = paths.tree_metadata(paths.tree(out, folder))
+    return Product(f"imagefolder-{split}", split, digest, (file,))
+
+
+def export(name: str, file: Path, digest: str) -> Product:
+    """Return the product of a file that is of all splits."""
+    return Product(name, "", digest, (file,))
 
 
 def finished(out: Path, product: Product) -> Document | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline import (
     config,
     digests,
+    exportjob,
     imagelist,
     labels,
     listjob,
@@ -19,11 +20,13 @@ from pipeline import (
     splitjob,
     storage,
 )
-from pipeline.config import ArchiveConfig, DatasetConfig, SplitConfig
+from pipeline.config import ArchiveConfig, DatasetConfig
 from pipeline.errors import UsageError
 from pipeline.formats.shardformat import LABELS
-from pipeline.job import FORMATS, ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
+from pipeline.formats.shardformats import FACTS
+from pipeline.job import EXPORTS, FORMATS, ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
 from pipeline.labels import LabelTable
+from pipeline.pictures import PLAIN
 from pipeline.products import Product
 from pipeline.splitjob import SplitJob
 
@@ -118,7 +121,9 @@ def resolve(job: Job) -> ResolvedJob:
         splits = {name: listjob.derive(job, dataset) for name in names}
     else:
         splits = {name: splitjob.derive(job, dataset, table, classes, name) for name in names}
+    _check_detection(job, splits)
     made = _products(job, table, splits)
+    made += exportjob.derive(job, dataset, table, splits, made)
     resolved = ResolvedJob(job, dataset, table, splits, _extras(job, dataset, splits), made)
     if not made and not job.wants("shards") and not resolved.archives:
         raise UsageError(
@@ -157,10 +162,13 @@ def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tu
     for name, split in splits.items():
         if split.boxes is not None and job.wants("boxes", *_OF_CATALOG):
             made.append(products.bounding_boxes(out, name, split.boxes.digest))
+        if job.wants("shards"):
+            whole = [output for output in split.outputs if output.joined]
+            made += [products.joined_shards(name, output.folder) for output in whole]
         if job.wants("lists"):
             digest = digests.digest({"rows": split.rows_digest, "version": imagelist.VERSION})
             made.append(products.image_list(out, name, digest))
-        if job.wants("extract"):
+        if job.wants("extract") and split.split.has_classes:
             digest = digests.digest({"rows": split.rows_digest})
             tree = products.class_tree(out, name, split.split.folder, digest)
             made.append(replace(tree, in_place=_in_place(job, split, tree)))
@@ -188,6 +196,7 @@ def _check_choices(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> 
         ("--labels", (job.labels,), LABELS),
         ("--engine", (job.picture.engine,), pictures.ENGINES),
         ("--transfer", (job.transfer,), TRANSFERS),
+        ("--export", job.exports, EXPORTS),
         ("--on-bad-image", (job.on_bad_image,), ON_BAD_IMAGE),
         ("products", job.products, PRODUCTS),
     ):
@@ -208,14 +217,20 @@ def _check_choices(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> 
         raise UsageError("no format is asked for", expected=", ".join(FORMATS), found="none")
 
 
+def _check_detection(job: Job, splits: Mapping[str, SplitJob]) -> None:
+    without = [name for name, split in splits.items() if split.boxes is None]
+    if job.labels != LABELS[0] and job.wants("shards") and without:
+        raise UsageError(
+            f"--labels detection: no bounding boxes are read for the split {', '.join(without)}",
+            expected="boxes in every split",
+            remedy="name their archive with --with, or choose other splits with --split",
+        )
+
+
 def _orders(job: Job) -> tuple[str, ...]:
     """Return the orders that have a meaning: a list has no classes, a set no order of its own."""
     unknown = "inception" if job.images else "list"
     return tuple(order for order in sharding.ORDERS if order != unknown)
-
-
-def _labelled(split: SplitConfig) -> bool:
-    return split.layout == "class-tars" or split.labels is not None
 
 
 def _check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> None:
@@ -228,14 +243,27 @@ def _check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...]
         "--labels detection makes labels of bounding boxes: do not leave them out": (
             job.labels != LABELS[0] and not (job.boxes and not job.images)
         ),
+        "boxes are fractions of pictures as they lie: --orientation bake would make them wrong": (
+            job.boxes and not job.images and job.picture.orientation == "bake"
+        ),
         "boxes are fractions of whole pictures: --center-crop would make them wrong": (
             job.boxes and not job.images and job.picture.center_crop
         ),
         "TFRecord shards hold JPEGs: leave --encoding .png or --format tfrecord out": (
             "tfrecord" in job.formats and job.picture.encoding == ".png"
         ),
+        "--format none is no shards: leave it or the other formats out": (
+            FACTS in job.formats and len(job.formats) > 1
+        ),
+        "--format none stores no pictures: leave out what they should become": (
+            FACTS in job.formats and job.picture != PLAIN
+        ),
         "--seed has no meaning with --order inception, whose shuffle is fixed": (
             inception and job.seed is not None
+        ),
+        "--recursive and --exts have a meaning with a folder only": (
+            bool(job.images and (job.recursive or job.extensions))
+            and storage.real_folder(Path(job.images)) is None
         ),
         "--inception-threads has a meaning with --order inception only": (
             not inception and job.inception_threads is not None
@@ -250,7 +278,8 @@ def _check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...]
             job.skip_blacklisted and not any(dataset.splits[name].blacklist for name in names)
         ),
         "a split without labels has no classes to extract into: leave --extract or it out": (
-            job.wants("extract") and any(not _labelled(dataset.splits[name]) for name in names)
+            "extract" in job.products
+            and any(not dataset.splits[name].has_classes for name in names)
         ),
         "the devkit is an archive: name the folder that holds it with --raw": (
             "devkit" in job.extras and not job.raw
@@ -259,3 +288,4 @@ def _check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...]
     for what, refused in refusals.items():
         if refused:
             raise UsageError(what)
+    exportjob.check(job, dataset, names)

@@ -171,7 +171,15 @@ def derive(
         rows_digest=rows_digest,
         catalog_digest=catalog_digest,
         plan_digest=plan_digest,
-        outputs=output.derive(job, name, plan_digest, suffix=".JPEG", offsets=True, repairs=True),
+        outputs=output.derive(
+            job,
+            name,
+            plan_digest,
+            suffix=".JPEG",
+            offsets=True,
+            repairs=True,
+            boxes=boxes is not None,
+        ),
     )
 
 

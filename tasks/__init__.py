@@ -13,6 +13,13 @@ if TYPE_CHECKING or "luigi" in sys.modules:
     from tasks.annotations import WriteBoxes
     from tasks.archives import CheckInputs, VerifyArchive
     from tasks.datasets import MakeProducts
+    from tasks.dbcollection import (
+        WriteClassification,
+        WriteRaw256,
+        WriteStrictClassification,
+        WriteStrictRaw256,
+    )
+    from tasks.exports import WriteCroissant, WriteImageFolder, WriteParquet
     from tasks.lists import BuildCatalog, BuildPlan, CheckLabels, WriteLabels, WriteList
     from tasks.roots import (
         BoundingBoxes,
@@ -24,7 +31,7 @@ if TYPE_CHECKING or "luigi" in sys.modules:
         VerifyArchives,
     )
     from tasks.shards import SetCurrent, WriteManifest, WriteShards
-    from tasks.trees import ExtractClasses, ExtractTree
+    from tasks.trees import ExtractClasses, ExtractTree, ShrinkClasses, ShrinkTree
 
 __all__ = [
     "BoundingBoxes",
@@ -41,15 +48,27 @@ __all__ = [
     "PrepareImageNet",
     "ReorganiseValidation",
     "SetCurrent",
+    "ShrinkClasses",
+    "ShrinkTree",
     "VerifyArchive",
     "VerifyArchives",
     "WriteBoxes",
+    "WriteClassification",
+    "WriteCroissant",
+    "WriteImageFolder",
     "WriteLabels",
     "WriteList",
     "WriteManifest",
+    "WriteParquet",
+    "WriteRaw256",
     "WriteShards",
+    "WriteStrictClassification",
+    "WriteStrictRaw256",
 ]
-_MODULES = ("annotations", "archives", "datasets", "lists", "roots", "shards", "trees")
+_MODULES = (
+    *("annotations", "archives", "datasets", "dbcollection", "exports", "lists", "roots"),
+    *("shards", "trees"),
+)
 
 
 def __getattr__(name: str) -> object:

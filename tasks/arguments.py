@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline import listjob, resources, storage
 from pipeline.errors import UsageError
+from pipeline.formats.shardformats import FACTS
 from pipeline.job import PRODUCTS, Job
 from pipeline.pictures import PictureOptions
+
+NO_SHARDS = "none"
+"""The format of those who want none."""
 
 
 def list_job(images: str, root: str, out: str, shards: int | None, **options: Any) -> Job:
@@ -68,6 +73,11 @@ def products_until(step: str, *, boxes: bool, extract: bool) -> tuple[str, ...]:
     wanted = {"boxes": boxes, "lists": True, "extract": extract or step == "extract"}
     upto = PRODUCTS[: PRODUCTS.index(step) + 1]
     return tuple(name for name in upto if name != "verify" and wanted.get(name, True))
+
+
+def shard_formats(names: Iterable[str]) -> tuple[str, ...]:
+    """Return formats by their names; ``none`` is facts without shards."""
+    return tuple(FACTS if name == NO_SHARDS else name for name in names)
 
 
 def default_config() -> str:

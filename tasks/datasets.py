@@ -11,14 +11,16 @@ from pipeline.resolved import ResolvedJob, resolve
 from tasks.annotations import WriteBoxes
 from tasks.archives import VerifyArchive
 from tasks.base import JobParameter, ShardmillTask
+from tasks.dbcollection import DBCOLLECTION
+from tasks.exports import WriteCroissant, WriteImageFolder, WriteParquet
 from tasks.lists import CheckLabels, WriteLabels, WriteList
-from tasks.shards import SetCurrent
+from tasks.shards import JoinShards, SetCurrent
 from tasks.splits import ProductTask
-from tasks.trees import ExtractTree
+from tasks.trees import ExtractTree, ShrinkTree
 
-_MAKERS: dict[str, type[ProductTask]] = {
-    maker.kind: maker for maker in (WriteBoxes, WriteList, WriteLabels, ExtractTree)
-}
+_PRODUCTS = (WriteBoxes, WriteList, WriteLabels, ExtractTree, ShrinkTree, JoinShards)
+_EXPORTS = (WriteImageFolder, WriteParquet, WriteCroissant, *DBCOLLECTION)
+_MAKERS: dict[str, type[ProductTask]] = {maker.kind: maker for maker in (*_PRODUCTS, *_EXPORTS)}
 
 
 class MakeProducts(luigi.WrapperTask):
@@ -69,6 +71,5 @@ def complete(job: Job) -> bool:
 
 
 def _maker(resolved: ResolvedJob, product: Product) -> ProductTask:
-    kind = product.name.partition("-")[0]
     job = resolved.job
-    return _MAKERS[kind](out=job.out, split=product.split, digest=product.digest, job=job)
+    return _MAKERS[product.kind](out=job.out, split=product.split, digest=product.digest, job=job)

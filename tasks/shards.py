@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import luigi
 
-from pipeline import manifest, outputs, paths, plan, shards, storage
-from pipeline.manifest import Document
+from pipeline import manifest, outputs, paths, plan, products, shards, storage
+from pipeline.formats import recordio
+from pipeline.formats.recordio import RecordIOWriter
+from pipeline.manifest import Document, FileEntry
 from pipeline.output import Output
 from pipeline.paths import ShardName
+from pipeline.products import Product
 from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
 from tasks.base import ShardmillTask, Volume
 from tasks.lists import BuildPlan
-from tasks.splits import SplitTask
+from tasks.splits import ProductTask, SplitTask
 
 
 class WriteShards(SplitTask):
@@ -83,7 +87,8 @@ class WriteShards(SplitTask):
         volume.bytes = sum(
             info.size
             for output in missing
-            if (info := storage.stat(paths.shard_files(output.folder, output.format, name)[0]))
+            for file in paths.shard_files(output.folder, output.format, name)[:1]
+            if (info := storage.stat(file))
         )
 
     def _found(self, output: Output, shard: int) -> Document | None:
@@ -132,6 +137,47 @@ class WriteManifest(SplitTask):
         """Merge the shards' manifests and facts."""
         document = outputs.finish(self.resolved, self.split_job, self.product)
         return Volume(document["counts"]["records"], document["counts"]["bytes"])
+
+
+class JoinShards(ProductTask):
+    """All RecordIO shards of an output in one file, copied as they stand; `digest` is its own."""
+
+    kind = products.JOINED
+    step = "join"
+
+    @property
+    def product(self) -> Product:
+        """The product."""
+        return self.resolved.product(f"{self.kind}-{self.split}-{self.digest}")
+
+    def requires(self) -> WriteManifest:
+        """Return the manifest of the output."""
+        return WriteManifest(
+            out=self.out,
+            split=self.split,
+            digest=self.digest,
+            format="recordio",
+            on_bad_image=self.job.on_bad_image,
+            job=self.job,
+        )
+
+    def make(self) -> Volume:
+        """Copy the shards one after another."""
+        self.claim()
+        shards = outputs.joined(self.folder, self.split_job, self.split_job.output("recordio"))
+        with contextlib.ExitStack() as stack:
+            staged = [stack.enter_context(storage.StagedFile(path)) for path in self.product.files]
+            writer = RecordIOWriter(*staged)
+            recordio.join(shards, writer)
+            hashes = (writer.shard_digest, writer.index_digest, writer.listing_digest or "")
+            entries = [
+                FileEntry(str(file.path.relative_to(self.folder)), file.size, content_hash)
+                for file, content_hash in zip(staged, hashes, strict=True)
+            ]
+            mark = stack.enter_context(storage.StagedFile(self.mark()))
+            mark.write(products.finished_mark(self.product, entries, records=writer.records))
+            storage.publish(*staged, mark)
+        return Volume(writer.records, sum(entry.bytes for entry in entries))
 
 
 class SetCurrent(ShardmillTask):

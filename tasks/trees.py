@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import luigi
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import catalog, extraction, manifest, paths, products, shards, storage
-from pipeline.extraction import ClassGroup
+from pipeline.extraction import Change, ClassGroup
+from pipeline.job import TRANSFERS
 from pipeline.manifest import Document, FileEntry
 from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
-from tasks.base import Volume
+from tasks.base import ShardmillTask, Volume
 from tasks.lists import BuildCatalog, catalog_of
 from tasks.splits import ProductTask
 
@@ -23,11 +25,20 @@ class TreeTask(ProductTask):
     kind = "tree"
     step = "extract"
 
+    @property
+    def root(self) -> Path:
+        """The folder of the class folders."""
+        return self.product.files[0]
+
+    @property
+    def transfer(self) -> str:
+        """How pictures get there."""
+        return self.job.transfer
+
     def check_root(self, *, flat_files: bool) -> None:
         """Check that nothing else stands in the tree."""
-        split = self.split_job
-        root = paths.tree(self.folder, split.split.folder)
-        extraction.check_root(root, split.expected.counts, flat_files=flat_files)
+        counts = self.split_job.expected.counts
+        extraction.check_root(self.root, counts, flat_files=flat_files)
 
 
 class ExtractClasses(TreeTask):
@@ -59,27 +70,32 @@ class ExtractClasses(TreeTask):
     def make(self) -> Volume:
         """Make the folders."""
         self.claim()
-        self.check_root(flat_files=self.job.transfer == "move")
+        self.check_root(flat_files=self.transfer == "move")
         self.check(catalog_of(self))
         rows = self._rows()
-        job, seen = self.split_job, seen_images(self, self.split_job)
+        seen = seen_images(self, self.split_job)
         with (
             self.counter(rows.num_rows, "images") as progress,
             storage.SourceReader(self.resolved.root) as sources,
         ):
             shards.check_unchanged(sources, seen)
             listing = extraction.extract_group(
-                paths.tree(self.folder, job.split.folder),
+                self.root,
                 rows,
                 sources,
-                transfer=self.job.transfer,
+                transfer=self.transfer,
                 tree=Path(self.job.tree) if self.job.tree else None,
+                change=self.change(),
                 progress=progress,
             )
             if seen:
                 shards.check_unchanged(sources, seen)
         self._publish(listing)
-        return Volume(rows.num_rows, pc.sum(rows["length"]).as_py() or 0)
+        return Volume(rows.num_rows, pc.sum(listing["bytes"]).as_py() or 0)
+
+    def change(self) -> Change | None:
+        """Return what pictures become; None: nothing else."""
+        return None
 
     def _rows(self) -> pa.Table:
         listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
@@ -102,10 +118,12 @@ class ExtractClasses(TreeTask):
 class ExtractTree(TreeTask):
     """The tree of a split: the barrier behind which all of its folders are there."""
 
+    of_classes: ClassVar[type[ExtractClasses]] = ExtractClasses
+
     def requires(self) -> list[ExtractClasses]:
         """Return a task per group of classes."""
         return [
-            ExtractClasses(
+            self.of_classes(
                 out=self.out, split=self.split, digest=self.digest, group=group.index, job=self.job
             )
             for group in extraction.groups(self.split_job.expected.counts)
@@ -118,10 +136,44 @@ class ExtractTree(TreeTask):
         content = products.finished_mark(
             self.product,
             (),
-            folder=self.split_job.split.folder,
+            folder=self.root.name,
             classes=len(self.split_job.expected.counts),
             groups=len(self.requires()),
             images=self.split_job.expected.images,
         )
         storage.publish_bytes(self.mark(), content)
         return Volume()
+
+
+class SmallTreeTask(TreeTask):
+    """A step towards the tree of a split's smaller pictures."""
+
+    kind = "tree256"
+    step = "raw256"
+
+    @property
+    def transfer(self) -> str:
+        """How pictures get there: a smaller one is no link to its source."""
+        return TRANSFERS[0]
+
+
+class ShrinkClasses(SmallTreeTask, ExtractClasses):
+    """The folders of some classes, of smaller pictures."""
+
+    def change(self) -> Change | None:
+        """Return what makes them smaller."""
+        from pipeline.exports import raw256  # noqa: PLC0415  (loads Pillow: not for others)
+
+        return raw256.shrink
+
+
+class ShrinkTree(SmallTreeTask, ExtractTree):
+    """The tree of a split's smaller pictures."""
+
+    of_classes = ShrinkClasses
+
+
+def tree_of(task: ShardmillTask, maker: type[ExtractTree], split: str) -> ExtractTree:
+    """Return the task that makes a tree of a split, for another task of the same job."""
+    made = task.resolved.product(f"{maker.kind}-{split}")
+    return maker(out=task.out, split=split, digest=made.digest, job=task.job)

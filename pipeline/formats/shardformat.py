@@ -75,6 +75,8 @@ class ShardFormat(ABC):
     """What is added to class indexes unless one says otherwise."""
     jpeg_only: ClassVar[bool] = False
     """Whether each picture must be an RGB or gray JPEG."""
+    holds_pictures: ClassVar[bool] = True
+    """Whether there are shards at all."""
 
     @abstractmethod
     def writer(self, files: Sequence[StagedFile], options: RecordOptions) -> ShardWriter:

@@ -153,10 +153,72 @@ class WebDataset(ShardFormat):
         return wids.index_content(lines)
 
 
+class Facts(ShardFormat):
+    """No shards: only what there is to know of the pictures, as they lie in their source."""
+
+    name = "facts"
+    version = 1
+    holds_pictures = False
+
+    def writer(
+        self,
+        files: Sequence[StagedFile],  # noqa: ARG002 - there is none
+        options: RecordOptions,  # noqa: ARG002
+    ) -> ShardWriter:
+        """Return a writer that writes nothing."""
+        return _NoWriter()
+
+    def read(self, path: Path) -> Iterator[StoredRecord]:  # noqa: ARG002
+        """Yield nothing."""
+        return iter(())
+
+    def wrap(
+        self,
+        record: ImageRecord,  # noqa: ARG002
+        options: RecordOptions,  # noqa: ARG002
+    ) -> tuple[bytes, bytes]:
+        """Return nothing."""
+        return b"", b""
+
+    def parse(
+        self,
+        record: StoredRecord,
+        file: str,  # noqa: ARG002
+    ) -> tuple[dict[str, object], memoryview]:
+        """Return what a record would say."""
+        return {}, record.data
+
+    def fields(
+        self,
+        record: ImageRecord,  # noqa: ARG002
+        options: RecordOptions,  # noqa: ARG002
+    ) -> dict[str, object]:
+        """Return nothing."""
+        return {}
+
+    def unframed(self, view: memoryview, offset: int) -> None:
+        """Return None: there is no record."""
+
+
 FORMATS: Final[Mapping[str, ShardFormat]] = {
     each.name: each for each in (TFRecord(), RecordIO(), WebDataset())
 }
-"""Every format by its name."""
+"""Every format of shards by its name."""
+FACTS: Final = Facts.name
+ALL: Final[Mapping[str, ShardFormat]] = {**FORMATS, FACTS: Facts()}
+"""Everything that is made in the way of shards."""
+
+
+class _NoWriter:
+    """Writes nothing."""
+
+    digests = ()
+
+    def write(self, record: ImageRecord) -> Placement:  # noqa: ARG002
+        return Placement(0, 0)
+
+    def finish(self) -> None:
+        pass
 
 
 class _RecordIOWriter:

@@ -1,4 +1,4 @@
-"""The devkit of ILSVRC2012: which class each validation image is.
+"""The devkit of ILSVRC2012: which class each validation image is, and what classes mean.
 
 Two of its files are read (its ``readme.txt``, "Data"): line n of
 ``data/ILSVRC2012_validation_ground_truth.txt`` is the ILSVRC2012_ID of validation image n, and
@@ -25,6 +25,7 @@ _LARGEST = 16 << 20  # bytes; they are 194,650 and 176,625
 _SHOWN = 80
 _ID = re.compile("[0-9]{1,9}")
 _FIELDS = ("ILSVRC2012_ID", "WNID", "num_children")
+_TEXTS = ("WNID", "words", "gloss")
 
 
 def read_labels(archive: Path, table: LabelTable) -> tuple[str, ...]:
@@ -56,6 +57,33 @@ def read_labels(archive: Path, table: LabelTable) -> tuple[str, ...]:
             raise _wrong(archive, number, what, expected, f"{wnid}, ILSVRC2012_ID {line}")
         wnids.append(wnid)
     return tuple(wnids)
+
+
+def read_texts(archive: Path) -> dict[str, tuple[str, str]]:
+    """Read what classes mean.
+
+    Args:
+        archive: ``ILSVRC2012_devkit_t12.tar.gz``, or the tar in it.
+
+    Returns:
+        WNID -> its `words` and `gloss`.
+
+    Raises:
+        ArchiveMissing: there is no such file.
+        ArchiveRefused: it is damaged or lacks that file.
+    """
+    meta = _read(archive, (_META,))[_META]
+    try:
+        synsets = matlab.read_structs(meta, "synsets")
+        columns = [synsets.get(name, []) for name in _TEXTS]
+        found = {}
+        for wnid, words, gloss in zip_longest(*columns):
+            if not (isinstance(wnid, str) and isinstance(words, str) and isinstance(gloss, str)):
+                raise matlab.Malformed(f"a synset of {str(wnid)[:_SHOWN]!r}, not all of it texts")
+            found[wnid] = (words, gloss)
+    except matlab.Malformed as error:
+        raise _no_synsets(archive, _TEXTS, error) from error
+    return found
 
 
 def check_labels(
@@ -112,13 +140,13 @@ def _read_classes(archive: Path, meta: bytes) -> dict[int, str]:
         if not rows or len(dict(rows)) < len(rows):
             raise matlab.Malformed("no synset without children, or two of one ILSVRC2012_ID")
     except matlab.Malformed as error:
-        raise _lacking(
-            archive,
-            _META,
-            f"the struct array synsets in a MATLAB 5 file, of {', '.join(_FIELDS)}",
-            str(error),
-        ) from error
+        raise _no_synsets(archive, _FIELDS, error) from error
     return dict(rows)
+
+
+def _no_synsets(archive: Path, fields: tuple[str, ...], error: matlab.Malformed) -> ArchiveRefused:
+    what = f"the struct array synsets in a MATLAB 5 file, of {', '.join(fields)}"
+    return _lacking(archive, _META, what, str(error))
 
 
 def _leaves(*columns: list[matlab.Value]) -> Iterator[tuple[int, str]]:

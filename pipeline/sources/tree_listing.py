@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import digests, storage
+from pipeline import digests, paths, storage
 from pipeline.config import SplitConfig
 from pipeline.errors import TreeRefused
 from pipeline.sources.tree_layout import find, look
@@ -68,7 +68,7 @@ def scan(
 
     Class folders and links are followed. A split of class tars is made of class folders; the
     files of a flat split may lie flat, in class folders, or half and half. Hidden names and what
-    desktops leave behind are passed over.
+    desktops leave behind are passed over, and so is what describes the images for imagefolder.
 
     Args:
         tree: the folder of the unpacked set.
@@ -152,7 +152,7 @@ def _level(folder: Path, shown: str, ignored: list[str]) -> _Level:
     if _UNSAFE.search("".join(entry.name for entry in entries)):
         raise _unsafe(folder, next(entry for entry in entries if _UNSAFE.search(entry.name)))
     for name, kind, size in entries:
-        if storage.is_clutter(name):
+        if storage.is_clutter(name) or name == paths.METADATA:
             ignored.append(_joined(shown, name))
         elif kind == "file":
             level.files[name] = size

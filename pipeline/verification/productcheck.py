@@ -109,7 +109,9 @@ def _copied(name: str, jobs: Iterable[Job]) -> bool:
 
     Links share their bytes with somebody's own pictures, and what was moved is the only one.
     """
-    split = name.partition("-")[2]
+    kind, _, split = name.partition("-")
+    if kind == "tree256":
+        return True
     made = [job for job in jobs if job.wants("extract") and split in (job.splits or (split,))]
     return bool(made) and all(job.transfer == "copy" for job in made)
 

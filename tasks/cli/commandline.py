@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pipeline.formats.shardformats import FACTS
 from pipeline.job import PRODUCTS, Job
 from pipeline.pictures import PictureOptions
 from tasks import arguments
@@ -20,7 +21,8 @@ _OF_PICTURE = {field.name for field in fields(PictureOptions)}
 def command_line(job: Job) -> str | None:
     """Return the ``shardmill`` command of a job; None if only Luigi's own can do it."""
     if job.images:
-        default = Job(raw="", out="", config="", products=("shards",), boxes=False)
+        products = ("shards",)
+        default = Job("", "", "", products=products, boxes=False, images=job.images)
         words = ["shardmill", "imagelist", job.images]
         return shlex.join([*words, *_options(imagelist, job, default)])
     until = max(job.products, key=PRODUCTS.index)
@@ -48,6 +50,8 @@ def _options(command: click.Command, job: Job, default: Job) -> list[str]:
 def _value(job: Job, name: str) -> Any:
     if name == "shards" and job.images:
         return job.shards[0][1] if job.shards else None
+    if name == "formats":
+        return tuple(arguments.NO_SHARDS if each == FACTS else each for each in job.formats)
     return getattr(job.picture if name in _OF_PICTURE else job, name, None)
 
 

@@ -56,4 +56,5 @@ def _job(options: dict[str, Any]) -> Job:
     """Return the job of the options, which have the names of its fields but for some."""
     where = [options.pop(name) for name in ("images", "root", "out", "shards")]
     picture = preparing.take_picture_options(options)
+    options["formats"] = arguments.shard_formats(options["formats"])
     return arguments.list_job(*where, picture=picture, **options)

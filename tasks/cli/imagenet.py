@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from pipeline.job import PRODUCTS, TRANSFERS, Job
+from pipeline.job import EXPORTS, PRODUCTS, TRANSFERS, Job
 from tasks import arguments
 from tasks.cli import preparing
 
-_PATHS = ("raw", "tree", "config", "classes")
+_PATHS = ("raw", "tree", "config", "classes", "data_dir")
 _ORDERS = ("hash", "name", "inception", "im2rec")
 
 
@@ -44,7 +44,25 @@ _ORDERS = ("hash", "name", "inception", "im2rec")
 @click.option(
     "--until", type=click.Choice(PRODUCTS), default="shards", help="Stop after this step."
 )
-@click.option("--replace", is_flag=True, help="Replace another job's boxes, lists and trees.")
+@click.option(
+    "--export",
+    "exports",
+    multiple=True,
+    type=click.Choice(EXPORTS),
+    help="Made of the whole set; raw256 is a tree of smaller pictures, too.",
+)
+@click.option(
+    "--data-dir",
+    default="",
+    metavar="DIR",
+    help="Where dbcollection is told that the images lie; default: in OUT, as with --extract.",
+)
+@click.option(
+    "--dbcollection-strict", is_flag=True, help="Its files as it makes them itself, too: .strict.h5"
+)
+@click.option(
+    "--replace", is_flag=True, help="Replace another job's boxes, lists, trees and exports."
+)
 @preparing.options(*preparing.PICTURE_OPTIONS, *preparing.RUN_OPTIONS)
 def imagenet(
     workers: int | None, scheduler_host: str, no_overlap: bool, dry_run: bool, **options: Any
@@ -71,5 +89,6 @@ def _job(options: dict[str, Any]) -> Job:
     products = arguments.products_until(until, boxes=options["boxes"], extract=extract)
     shards = arguments.shard_counts(options["shards"])
     default = {"config": arguments.default_config()} if not options["config"] else {}
-    made = {"products": products, "shards": shards, "picture": picture}
+    formats = arguments.shard_formats(options["formats"])
+    made = {"products": products, "formats": formats, "shards": shards, "picture": picture}
     return Job(**(options | given | default | made))

@@ -12,10 +12,11 @@ import click
 
 from pipeline import cleaning, paths, pictures, preflight, status, storage
 from pipeline.formats.shardformat import LABELS
-from pipeline.job import FORMATS, ON_BAD_IMAGE, Job
+from pipeline.formats.shardformats import FORMATS
+from pipeline.job import ON_BAD_IMAGE, Job
 from pipeline.pictures import PictureOptions
 from pipeline.resolved import ResolvedJob, resolve
-from tasks import datasets, scheduler
+from tasks import arguments, datasets, scheduler
 from tasks.cli import report
 from tasks.cli.display import display
 from tasks.scheduler import Address
@@ -30,10 +31,11 @@ SHARD_OPTIONS = (
         "--format",
         "formats",
         multiple=True,
-        type=click.Choice(FORMATS),
+        type=click.Choice((*FORMATS, arguments.NO_SHARDS)),
         default=("tfrecord",),
         show_default=True,
-        help="Of shards; several are made from one read and one decode.",
+        help="Of shards; several are made from one read and one decode. none: no shards, only the"
+        " facts that exports are made of.",
     ),
     click.option("--joined", is_flag=True, help="RecordIO: all shards in one file, too."),
     click.option(

@@ -17,7 +17,7 @@ from support import RawSet, mini_source
 from pipeline import labels, resources
 from pipeline.errors import ArchiveMissing, ArchiveRefused, InputRefused
 from pipeline.labels import LabelTable
-from pipeline.sources.devkit import check_labels, read_labels
+from pipeline.sources.devkit import check_labels, read_labels, read_texts
 
 TOP = "ILSVRC2012_devkit_t12"
 TRUTH = f"{TOP}/data/ILSVRC2012_validation_ground_truth.txt"
@@ -36,8 +36,9 @@ Devkit = Callable[..., Path]
 
 def meta_of(synsets: list[tuple[float, str, float]], *, packed: bool = True, **more: Any) -> bytes:
     """Return a meta.mat whose fields are as MATLAB stores them: doubles, in an (n, 1) array."""
-    fields = [(name, "O") for name in ("ILSVRC2012_ID", "WNID", "words", "num_children")]
-    rows = [(number, wnid, "words, of it", children) for number, wnid, children in synsets]
+    names = ("ILSVRC2012_ID", "WNID", "words", "gloss", "num_children")
+    fields = [(name, "O") for name in names]
+    rows = [(number, wnid, "words, of it", "what it is", n) for number, wnid, n in synsets]
     target = io.BytesIO()
     array = np.array(rows, fields).reshape(-1, 1)
     savemat(target, {"synsets": array, **more}, do_compression=packed)
@@ -268,3 +269,33 @@ def test_lists_of_different_lengths_differ(
     assert error.place == place
     assert error.expected == f"{expected}, by raw/devkit.tar.gz, of {len(devkit)} lines"
     assert error.found == f"{found}, of {len(listed)} lines"
+
+
+def test_every_synset_has_words_and_a_gloss(devkit: Devkit) -> None:
+    expected = {wnid: ("words, of it", "what it is") for _, wnid, _ in SYNSETS}
+    assert read_texts(devkit()) == expected
+
+
+def test_a_devkit_without_glosses_is_refused(devkit: Devkit) -> None:
+    target = io.BytesIO()
+    savemat(target, {"synsets": np.array([("n01", "tench")], [("WNID", "O"), ("words", "O")])})
+    archive = devkit(meta=target.getvalue())
+    with pytest.raises(ArchiveRefused) as caught:
+        read_texts(archive)
+    assert caught.value.file == str(archive)
+    assert "gloss" in str(caught.value)
+
+
+def test_the_genuine_texts_are_those_that_were_published(devkit: Devkit) -> None:
+    source = mini_source()
+    if source is None:
+        pytest.skip("the real pictures are not here: set SHARDMILL_TEST_DATA")
+    every = read_texts(source / f"{TOP}.tar.gz")
+    table = labels.load_table(resources.shipped("config/ilsvrc2012/synsets.tsv"))
+    found = {wnid: every[wnid] for wnid in table.wnids}
+    assert {wnid: words for wnid, (words, _) in found.items()} == dict(
+        zip(table.wnids, table.words, strict=True)
+    )
+    assert max(len(words) for words, _ in found.values()) == 121
+    assert max(len(gloss) for _, gloss in found.values()) == 255
+    assert found["n01440764"][0] == "tench, Tinca tinca"

@@ -1,0 +1,1 @@
+"""Whole-dataset files, made from catalogs and never from pixels."""

@@ -1,0 +1,70 @@
+"""The ``metadata.parquet`` of a tree of class folders, as Hugging Face's ``imagefolder`` reads it.
+
+Source: datasets 5.2.0, packaged_modules/folder_based_builder/folder_based_builder.py. It looks for
+a file of this name beside the images of each split, makes an image of each ``file_name``, and then
+asks folders for no labels. Columns, null where nothing is known::
+
+    file_name    string   of the image, relative to the file: <wnid>/<name>
+    label        int64    0-based rank of its WNID in the label table
+    wnid         string   of its class
+    ilsvrc_id    int32    its class's number in the development kit, from 1
+    words        string   its class in words
+    boxes        list<struct<xmin, ymin, xmax, ymax: float>>
+                          of each object, as fractions of the image's width and height
+
+`label` is a ``ClassLabel`` whose names are the WNIDs: it says so under ``huggingface`` in the
+metadata of the schema. Those are all of the label table, so that a class keeps its number where few
+are chosen. Rows are in the order of the catalog. What facts tell is left out: it is of the pictures
+in shards, which may have been resized.
+
+torchvision's ``ImageFolder`` takes no notice of the file: it looks for images in folders alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import pyarrow as pa
+
+from pipeline import storage
+from pipeline.exports import parquet
+from pipeline.labels import LabelTable
+
+VERSION = 1
+
+_COLUMNS = pa.schema(
+    [
+        ("file_name", pa.string()),
+        ("label", pa.int64()),
+        ("wnid", pa.string()),
+        ("ilsvrc_id", pa.int32()),
+        ("words", pa.string()),
+        ("boxes", pa.list_(parquet.BOX)),
+    ]
+)
+
+
+def write(staged: storage.StagedFile, rows: Iterable[pa.Table], table: LabelTable) -> int:
+    """Write the file of a split; the same arguments give the same bytes.
+
+    Args:
+        staged: the file.
+        rows: of the split's catalog, as `catalog.read` yields them.
+        table: the label table.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        ConfigError: the label table has a class number that is none.
+    """
+    columns = _COLUMNS.with_metadata(parquet.class_label("label", table.wnids))
+    return parquet.write_groups(staged, columns, parquet.grouped(_parts(rows, table)))
+
+
+def _parts(rows: Iterable[pa.Table], table: LabelTable) -> Iterator[pa.Table]:
+    numbers = parquet.ilsvrc_ids(table)
+    for part in rows:
+        found = parquet.of_catalog(part, "", numbers)
+        found["label"] = found.pop("class_id")
+        yield pa.table(found)

@@ -1,0 +1,301 @@
+"""The Parquet export: one row per image, all that catalog, label table and facts say.
+
+Columns, null where nothing is known::
+
+    split           string         name of the split
+    file_name       string         relative path of the image, "/"-separated
+    wnid            string         of its class
+    class_id        int64          0-based rank of its WNID in the label table
+    ilsvrc_id       int32          its class's number in the development kit, from 1
+    words           string         its class in words
+    width, height   int32          pixels
+    mode            string         of the source: L, RGB, CMYK, ...
+    bytes           int64          of the picture
+    xxh3_128        string         of the picture: 32 hex digits
+    boxes           list<struct<xmin, ymin, xmax, ymax: float>>
+                                   of each object, as fractions of the source's width and height
+
+and of each shard format that the images were written in, as ``tfrecord_shard``::
+
+    <format>_shard     int32       0-based
+    <format>_record    int32       0-based in the shard
+    <format>_bytes     int64       of the picture there, null where it is the one of `bytes`
+    <format>_xxh3_128  string      likewise
+
+`width`, `height`, `bytes` and `xxh3_128` are those of the picture as the first format that holds
+it stores it. Formats differ where one repairs a picture and another does not. An image that is
+left out of all has a row, with nulls there.
+
+Rows are in the order of the catalogs; a row group has `ROWS` at most, of one split. Hugging
+Face's `datasets` finds under ``huggingface`` in the metadata of the schema that `class_id` is a
+``ClassLabel``, whose names are the WNIDs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import xxhash
+
+from pipeline import catalog, storage
+from pipeline.errors import ConfigError, OutputDamaged
+from pipeline.formats.shardformats import FACTS
+from pipeline.labels import LabelTable
+
+VERSION = 1
+ROWS = 1 << 16
+BOX = pa.struct([(name, pa.float32()) for name in ("xmin", "ymin", "xmax", "ymax")])
+
+_INT, _LONG, _TEXT = pa.int32(), pa.int64(), pa.string()
+_CLASS = [("wnid", _TEXT), ("class_id", _LONG), ("ilsvrc_id", _INT), ("words", _TEXT)]
+_SIZE = [("width", _INT), ("height", _INT), ("mode", _TEXT)]
+_CONTENT = [("bytes", _LONG), ("xxh3_128", _TEXT)]
+_COMMON = [("split", _TEXT), ("file_name", _TEXT), *_CLASS, *_SIZE, *_CONTENT]
+_COMMON += [("boxes", pa.list_(BOX))]
+_OF_FORMAT = [("shard", _INT), ("record", _INT), *_CONTENT]
+_FACTS = ["key", "shard", "record", "width", "height", "mode", "bytes", "xxh3_128"]
+_STORED = np.dtype([("bytes", np.int64), ("xxh3_128", "V16")])
+_PICTURE = np.dtype([("width", np.int32), ("height", np.int32), ("mode", np.int8), *_STORED.descr])
+_DISTINCT = {"file_name", "bytes", "xxh3_128", "boxes"}  # columns without a dictionary
+_STRAY = np.array([b"\xff" * 16])  # the last of all
+_ILSVRC_ID = "ilsvrc2012_id"
+
+Rows = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False)
+class ExportedSplit:
+    """A split and what is known of its images.
+
+    Attributes:
+        name: of the split.
+        rows: opens its catalog, as `catalog.read` does; called twice.
+        facts: shard format -> parts of its facts, as `read_facts` yields them; the first format
+            is the one whose pictures the common columns describe.
+        folder: of its class tree: an image is named ``<folder>/<wnid>/<name>``, or without the
+            first part if it is ""; None: by its key.
+    """
+
+    name: str
+    rows: Callable[[], Iterable[pa.Table]]
+    facts: Mapping[str, Iterable[pa.Table]] = field(default_factory=dict)
+    folder: str | None = None
+
+
+def schema(formats: Iterable[str], wnids: Sequence[str]) -> pa.Schema:
+    """Return the columns of the export.
+
+    Args:
+        formats: shard formats, in the order of their columns; facts alone have none.
+        wnids: of the label table.
+    """
+    shown = [name for name in formats if name != FACTS]
+    of_formats = [(f"{name}_{what}", kind) for name in shown for what, kind in _OF_FORMAT]
+    return pa.schema(_COMMON + of_formats, class_label("class_id", wnids))
+
+
+def class_label(column: str, wnids: Sequence[str]) -> dict[str, str] | None:
+    """Return metadata by which `datasets` takes an int64 column for classes; None if of none."""
+    if not wnids:
+        return None
+    features = {column: {"names": list(wnids), "_type": "ClassLabel"}}
+    return {"huggingface": json.dumps({"info": {"features": features}})}
+
+
+def write(staged: storage.StagedFile, splits: Sequence[ExportedSplit], table: LabelTable) -> int:
+    """Write the export; the same arguments give the same bytes.
+
+    A split is joined in memory: some 60 bytes an image, and 8 more for each format.
+
+    Returns:
+        The number of rows.
+
+    Raises:
+        OutputDamaged: facts are of images that the catalog lacks, or of one twice.
+        ConfigError: the label table has a class number that is none.
+    """
+    formats = tuple(dict.fromkeys(name for split in splits for name in split.facts))
+    numbers = ilsvrc_ids(table)
+    groups = (group for split in splits for group in grouped(_parts(split, formats, numbers)))
+    return write_groups(staged, schema(formats, table.wnids), groups)
+
+
+def write_groups(staged: storage.StagedFile, columns: pa.Schema, groups: Iterable[pa.Table]) -> int:
+    """Write tables as Parquet, a row group each, and return the number of rows."""
+    alike = [name for name in columns.names if name not in _DISTINCT]
+    options = {"compression": "zstd", "use_dictionary": alike}
+    rows = 0
+    with staged.stream() as stream, pq.ParquetWriter(stream, columns, **options) as writer:
+        for group in groups:
+            ordered = group.select(columns.names).cast(columns)
+            writer.write_table(ordered, row_group_size=max(1, group.num_rows))
+            rows += group.num_rows
+    return rows
+
+
+def grouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield the rows of many tables in tables of `ROWS`; the last has what is left."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        while sum(part.num_rows for part in held) >= ROWS:
+            whole = pa.concat_tables(held)
+            yield whole.slice(0, ROWS)
+            held = [whole.slice(ROWS)]
+    if any(part.num_rows for part in held):
+        yield pa.concat_tables(held)
+
+
+def read_facts(path: Path) -> Iterator[pa.Table]:
+    """Yield the facts of an output in parts: the columns that the export needs."""
+    with storage.open_arrow(path) as file:
+        for part in pq.ParquetFile(file).iter_batches(ROWS, columns=_FACTS, use_threads=False):
+            whole = pc.match_substring_regex(part["xxh3_128"], "^[0-9a-f]{32}$")
+            if any(column.null_count for column in part.columns) or whole.false_count:
+                raise pa.ArrowInvalid("a fact is missing, or no hash")
+            yield pa.table(part)
+
+
+def ilsvrc_ids(table: LabelTable) -> pa.Array:
+    """Return the number of each class in the development kit; nulls where nobody knows."""
+    texts = pa.array(table.columns.get(_ILSVRC_ID, [None] * len(table.wnids)), pa.string())
+    try:
+        return texts.cast(pa.int32())
+    except pa.ArrowInvalid as error:
+        what, place = "not a number of a class", f"column {_ILSVRC_ID}"
+        raise ConfigError(what, file=str(table.path), place=place, found=str(error)) from error
+
+
+def of_catalog(rows: pa.Table, folder: str | None, numbers: pa.Array) -> dict[str, pa.Array]:
+    """Return the columns that a part of a catalog gives.
+
+    `folder` is as of `ExportedSplit`, and `numbers` as `ilsvrc_ids` returns them.
+    """
+    names = rows["key"] if folder is None else catalog.tree_paths(rows)
+    ids = _but(rows["class_index"], -1)
+    return {
+        "file_name": pc.binary_join_element_wise(folder, names, "/") if folder else names,
+        "wnid": _but(rows["synset"].cast(pa.string()), ""),
+        "class_id": ids,
+        "ilsvrc_id": numbers.take(ids) if len(numbers) else pa.nulls(len(ids), pa.int32()),
+        "words": _but(rows["text"].cast(pa.string()), ""),
+        "boxes": _boxes(rows["boxes"]),
+    }
+
+
+def _but(column: pa.ChunkedArray, nothing: object) -> pa.ChunkedArray:
+    return pc.if_else(pc.equal(column, nothing), None, column)
+
+
+def _boxes(column: pa.ChunkedArray) -> pa.ListArray:
+    flat = pc.list_flatten(column).to_numpy().reshape(-1, 4)
+    ends = np.cumsum(pc.list_value_length(column).to_numpy() // 4, dtype=np.int32)
+    corners = [pa.array(np.ascontiguousarray(each)) for each in flat.T]
+    boxes = pa.StructArray.from_arrays(corners, fields=list(BOX))
+    return pa.ListArray.from_arrays(np.append(np.int32(0), ends), boxes)
+
+
+def _parts(split: ExportedSplit, formats: Sequence[str], numbers: pa.Array) -> Iterator[pa.Table]:
+    """Yield the rows of a split, a table for each part of its catalog."""
+    stored = _Facts(split, formats)
+    start = 0
+    for rows in split.rows():
+        here = slice(start, start := start + rows.num_rows)
+        found = of_catalog(rows, split.folder, numbers) | stored.columns(here)
+        yield pa.table(found | {"split": pa.repeat(split.name, rows.num_rows)})
+
+
+class _Facts:
+    """The facts of a split in the order of its catalog, and a row more for strays."""
+
+    def __init__(self, split: ExportedSplit, formats: Sequence[str]) -> None:
+        ids = np.concatenate([*(_ids(rows["key"]) for rows in split.rows()), _STRAY])
+        self._order = np.argsort(ids)
+        self._ids = ids[self._order]
+        self._split = split.name
+        self._modes: list[str] = []
+        self._picture = np.zeros(len(ids), _PICTURE)
+        self._places = {name: np.full((len(ids), 2), -1, np.int32) for name in formats}
+        # Few pages of these are ever written: formats seldom differ.
+        self._own = {name: np.zeros(len(ids), _STORED) for name in formats}
+        for name, parts in split.facts.items():
+            for part in grouped(parts):
+                self._add(name, part)
+
+    def columns(self, here: slice) -> dict[str, pa.Array]:
+        """Return the columns of some rows."""
+        picture = self._picture[here]
+        found = _stored_columns("", picture)
+        missing = picture["bytes"] == 0
+        for name in ("width", "height", "mode"):
+            found[name] = pa.array(picture[name], mask=missing)
+        found["mode"] = pa.array(self._modes, pa.string()).take(found["mode"])
+        for name, places in self._places.items():
+            shards, records = places[here].T
+            found[f"{name}_shard"] = pa.array(shards, mask=records < 0)
+            found[f"{name}_record"] = pa.array(records, mask=records < 0)
+            found |= _stored_columns(f"{name}_", self._own[name][here])
+        return found
+
+    def _add(self, shard_format: str, part: pa.Table) -> None:
+        rows = self._rows(shard_format, part["key"])
+        self._places[shard_format][rows] = np.column_stack([part["shard"], part["record"]])
+        picture = np.empty(len(rows), _PICTURE)
+        for name in ("width", "height", "bytes"):
+            picture[name] = part[name]
+        picture["mode"] = self._codes(part["mode"].cast(pa.string()))
+        digits = "".join(part["xxh3_128"].to_pylist())
+        picture["xxh3_128"] = np.frombuffer(bytes.fromhex(digits), "V16")
+        first = self._picture["bytes"][rows] == 0
+        self._picture[rows[first]] = picture[first]
+        other = self._picture["xxh3_128"][rows] != picture["xxh3_128"]
+        self._own[shard_format][rows[other]] = picture[other][["bytes", "xxh3_128"]]
+
+    def _codes(self, modes: pa.ChunkedArray) -> Rows:
+        self._modes += sorted(set(pc.unique(modes).to_pylist()).difference(self._modes))
+        codes: Rows = pc.index_in(modes, value_set=pa.array(self._modes)).to_numpy()
+        return codes
+
+    def _rows(self, shard_format: str, keys: pa.ChunkedArray) -> Rows:
+        """Return where in the catalog some images are, of which the format had none so far."""
+        ids = _ids(keys)
+        order = np.argsort(ids)  # what is next to each other is found near each other
+        found = np.searchsorted(self._ids, ids[order])
+        unknown = self._ids[found] != ids[order]
+        again = self._places[shard_format][self._order[found], 1] >= 0
+        again[1:] |= found[1:] == found[:-1]
+        for what, wrong in (("not in the catalog", unknown), ("there twice", again)):
+            if wrong.any():
+                key = keys[order[wrong.argmax()]].as_py()
+                raise OutputDamaged(
+                    f"the facts of {shard_format} are of other images than the catalog",
+                    place=f"{key!r} of split {self._split}",
+                    found=f"one that is {what}",
+                    remedy="remove that output and run the shardmill command again",
+                )
+        rows = np.empty_like(order)
+        rows[order] = self._order[found]
+        return rows
+
+
+def _ids(keys: pa.ChunkedArray) -> Rows:
+    """Return the xxh3-128 of keys: 16 bytes for each, whatever its length."""
+    found = [xxhash.xxh3_128_digest(key) for key in keys.cast(pa.binary()).to_pylist()]
+    return np.frombuffer(b"".join(found), "S16")
+
+
+def _stored_columns(prefix: str, stored: Rows) -> dict[str, pa.Array]:
+    missing = stored["bytes"] == 0
+    digits = stored["xxh3_128"].tobytes().hex()
+    hashes = [digits[place : place + 32] for place in range(0, len(digits), 32)]
+    sizes = pa.array(stored["bytes"], mask=missing)
+    return {f"{prefix}bytes": sizes, f"{prefix}xxh3_128": pa.array(hashes, _TEXT, mask=missing)}

@@ -1,0 +1,33 @@
+"""``shardmill dbcollection-cache``: lets dbcollection find the files made for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from pipeline import paths
+from pipeline.exports import dbcollection_cache as cache
+from pipeline.exports.dbcollection import TASKS
+
+
+@click.command("dbcollection-cache")
+@click.argument("out")
+@click.option(
+    "--home",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the cache that is written to.  [default: your home folder]",
+)
+def dbcollection_cache(out: str, home: Path | None) -> int:
+    """Register the dbcollection files in OUT in the cache of dbcollection.
+
+    Then dbcollection.load(name="ilsvrc2012", task=TASK) finds them, for the tasks
+    `classification` and `raw256`. Other datasets in the cache are kept.
+    """
+    files = {task: paths.dbcollection(Path(out), task) for task in TASKS}
+    found = cache.register(home or Path.home(), files)
+    for task, path in found.files.items():
+        instead = f", in the place of {found.replaced[task]}" if task in found.replaced else ""
+        click.echo(f"{task}: {path}{instead}")
+    click.echo(f"registered in {found.cache}")
+    return 0

@@ -1,0 +1,197 @@
+"""The steps that make whole-dataset files of catalogs and facts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pipeline import catalog, exportjob, imagelist, manifest, paths, products, storage
+from pipeline.errors import OutputDamaged
+from pipeline.exports import croissant, imagefolder, parquet
+from pipeline.exports.croissant import DescribedFile, Description
+from pipeline.exports.parquet import ExportedSplit
+from pipeline.manifest import FileEntry
+from pipeline.output import Output
+from pipeline.splitjob import SplitJob
+from tasks.annotations import WriteBoxes
+from tasks.base import ShardmillTask, Volume
+from tasks.lists import BuildCatalog, WriteLabels, WriteList
+from tasks.shards import JoinShards, WriteManifest
+from tasks.splits import ProductTask
+from tasks.trees import ExtractTree, tree_of
+
+
+class ExportTask(ProductTask):
+    """A step that makes one file, of catalogs and facts."""
+
+    step = "exports"
+
+    def catalog_of(self, split: SplitJob) -> BuildCatalog:
+        """Return the task that makes the catalog of a split."""
+        digest = split.catalog_digest
+        return BuildCatalog(out=self.out, split=split.name, digest=digest, job=self.job)
+
+    def manifest_of(self, split: SplitJob, output: Output) -> WriteManifest:
+        """Return the task that finishes an output."""
+        return WriteManifest(
+            out=self.out,
+            split=split.name,
+            digest=output.digest,
+            format=output.format,
+            on_bad_image=self.job.on_bad_image,
+            job=self.job,
+        )
+
+    def manifests(self) -> list[WriteManifest]:
+        """Return the tasks that finish the outputs of all splits."""
+        splits = self.resolved.splits.values()
+        return [self.manifest_of(split, output) for split in splits for output in split.outputs]
+
+    def publish_file(self, staged: storage.StagedFile, **more: object) -> Volume:
+        """Publish the file and then the mark that it is there; `more` is kept with that."""
+        name = str(staged.path.relative_to(self.folder))
+        entry = FileEntry(name, staged.size, manifest.hash_file(staged.temp))
+        with storage.StagedFile(self.mark()) as mark:
+            mark.write(products.finished_mark(self.product, [entry], **more))
+            storage.publish(staged, mark)
+        return Volume(size=entry.bytes)
+
+
+class WriteImageFolder(ExportTask):
+    """What imagefolder reads beside the class folders of a split."""
+
+    kind = "imagefolder"
+
+    def requires(self) -> list[BuildCatalog | ExtractTree]:
+        """Return the catalog, and the tree that the file lies in."""
+        return [self.catalog_of(self.split_job), tree_of(self, ExtractTree, self.split)]
+
+    def make(self) -> Volume:
+        """Write it."""
+        self.claim()
+        self.check(self.catalog_of(self.split_job))
+        listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
+        with storage.StagedFile(self.product.files[0]) as staged:
+            imagefolder.write(staged, catalog.read(listed), self.resolved.table)
+            return self.publish_file(staged)
+
+
+class WriteParquet(ExportTask):
+    """A row per image of all splits."""
+
+    kind = "parquet"
+
+    def requires(self) -> list[BuildCatalog | WriteManifest]:
+        """Return the catalogs and the outputs, of whose facts it is made."""
+        catalogs = [self.catalog_of(split) for split in self.resolved.splits.values()]
+        return [*catalogs, *self.manifests()]
+
+    def make(self) -> Volume:
+        """Write it."""
+        self.claim()
+        for source in self.requires():
+            if isinstance(source, WriteManifest):
+                self._check_facts(source)
+            else:
+                self.check(source)
+        splits = [self._exported(split) for split in self.resolved.splits.values()]
+        with storage.StagedFile(self.product.files[0]) as staged:
+            rows = parquet.write(staged, splits, self.resolved.table)
+            return self.publish_file(staged, rows=rows)
+
+    def _exported(self, split: SplitJob) -> ExportedSplit:
+        listed = paths.catalog(self.folder, split.name, split.catalog_digest)
+        facts = {
+            output.format: parquet.read_facts(paths.facts(output.folder))
+            for output in split.outputs
+        }
+        return ExportedSplit(split.name, lambda: catalog.read(listed), facts, split.split.folder)
+
+    def _check_facts(self, source: WriteManifest) -> None:
+        """Check the bytes of an output's facts; damaged, its manifest is made anew with them."""
+        path = paths.facts(source.product.folder)
+        with self.forgetting(source):
+            named = manifest.files_of(manifest.load(source.mark()))
+            wanted = {entry.xxh3_128 for entry in named if entry.file == path.name}
+            if wanted != {manifest.hash_file(path)}:
+                raise OutputDamaged("the facts are not as they were written", file=str(path))
+
+
+class WriteCroissant(ExportTask):
+    """The description of all files, with the SHA-256 of each: made once, and kept in the mark."""
+
+    kind = "croissant"
+    described: ClassVar[dict[str, type[ProductTask]]] = {
+        maker.kind: maker
+        for maker in (WriteBoxes, WriteList, WriteLabels, WriteParquet, JoinShards)
+    }
+
+    def requires(self) -> list[ShardmillTask]:
+        """Return everything whose files are described."""
+        made = [
+            self.described[each.kind](
+                out=self.out, split=each.split, digest=each.digest, job=self.job
+            )
+            for each in self.resolved.products
+            if each.kind in exportjob.DESCRIBED
+        ]
+        return [*made, *self.manifests()]
+
+    def make(self) -> Volume:
+        """Write it."""
+        known = self._known()
+        self.claim()
+        entries = list(self._entries())
+        hashes: dict[FileEntry, str] = {}
+        with self.counter(sum(entry.bytes for entry in entries), "bytes") as progress:
+            done = 0
+            for entry in entries:
+                hashes |= croissant.sha256_of(self.folder, [entry], known)
+                done += entry.bytes
+                progress(done)
+        content = croissant.serialise(self._description(hashes))
+        with storage.StagedFile(self.product.files[0]) as staged:
+            staged.write(content)
+            kept = [{**entry.to_json(), "sha256": sha} for entry, sha in hashes.items()]
+            return self.publish_file(staged, sha256=kept)
+
+    def _known(self) -> dict[FileEntry, str]:
+        """Return what was found before: of files that are as they were it need not be made."""
+        if storage.stat(self.mark()) is None:
+            return {}
+        try:
+            kept = manifest.load(self.mark()).get("sha256", [])
+        except OutputDamaged:
+            return {}
+        return {FileEntry(e["file"], e["bytes"], e["xxh3_128"]): e["sha256"] for e in kept}
+
+    def _entries(self) -> Iterator[FileEntry]:
+        """Yield the files that are described, as paths in the output."""
+        for source in self.requires():
+            base = self.folder
+            if isinstance(source, WriteManifest):
+                base = source.product.folder
+            prefix = base.relative_to(self.folder)
+            for entry in manifest.files_of(manifest.load(source.mark())):
+                yield FileEntry(str(prefix / entry.file), entry.bytes, entry.xxh3_128)
+
+    def _description(self, hashes: dict[FileEntry, str]) -> Description:
+        resolved, out = self.resolved, self.folder
+        table, splits = resolved.table, resolved.splits.values()
+        formats = dict.fromkeys(output.format for split in splits for output in split.outputs)
+        images = sum(split.expected.images for split in splits)
+        classes = {wnid for split in splits for wnid in split.expected.counts if wnid}
+        labels = paths.label_table(out)
+        has_labels = any(labels in product.files for product in resolved.products)
+        header = imagelist.labels_bytes(table).decode().partition("\n")[0]
+        return Description(
+            name=resolved.dataset.dataset,
+            about=f"{images:,} images of {len(classes):,} classes, prepared by shardmill.",
+            splits={split.name: split.expected.images for split in splits},
+            files=tuple(DescribedFile(e.file, e.bytes, sha) for e, sha in hashes.items()),
+            images=str(paths.images_table(out).relative_to(out)),
+            columns=parquet.schema(formats, table.wnids),
+            classes=str(labels.relative_to(out)) if has_labels else "",
+            class_columns=tuple(header.split("\t")) if has_labels else (),
+            **exportjob.published(resolved.dataset),
+        )
