@@ -85,7 +85,8 @@ def pack(job: PackJob, tell: Tell = lambda _done, _all: None) -> Packed:
         UsageError: the engine is not there, or a transform returned no picture.
         ShardmillError: a process has died; the files cannot be written.
     """
-    engine(job.engine).codec(job.spec.encoding)  # loads it, for all processes at once
+    if not job.pass_through:
+        engine(job.engine).codec(job.spec.encoding)  # loads it, for all processes at once
     if storage.stat(job.listing) is None:
         raise UsageError(
             "there is no such image list", file=str(job.listing), remedy="name one that is there"
