@@ -125,12 +125,20 @@ def image_folder(job: Job, split: SplitJob) -> ImageFolder:
 
     Raises:
         TreeRefused: two folders could be the split's.
+        UsageError: the data folder is there, and none in it is the split's.
     """
     own = split.split.folder
     data_dir = Path(job.data_dir)
     if not job.data_dir or storage.real_folder(data_dir) is None:
         return ImageFolder(own, flat=False)
-    folder = tree.look(data_dir, split.split) or own
+    folder = tree.look(data_dir, split.split)
+    if folder is None:
+        raise UsageError(
+            f"split {split.name}: its images are not in the data folder",
+            file=job.data_dir,
+            expected=f"a folder {own}",
+            remedy="name the folder that holds it with --data-dir, or leave --data-dir out",
+        )
     there = data_dir / folder
     flat = split.split.layout == "flat" and not storage.is_empty(there)
     return ImageFolder(folder, flat and not storage.folders(there, links=True))

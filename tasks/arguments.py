@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -93,7 +94,10 @@ def absolute(path: str) -> str:
     """
     if not path or path.encode(errors="replace").decode() != path:
         raise UsageError("a path is empty or not UTF-8", found=repr(path))
-    return str(Path(path).expanduser().absolute())
+    plain, given = Path(os.path.abspath(Path(path).expanduser())), Path(path).expanduser()
+    # Without "..", unless a link makes that another place.
+    same = os.path.realpath(plain) == os.path.realpath(given)
+    return str(plain if same else given.absolute())
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pipeline import catalog, exportjob, paths, storage
 from pipeline.config import ArchiveConfig
 from pipeline.errors import InputRefused
@@ -62,7 +64,15 @@ class DbcollectionTask(ExportTask):
                     "program": "shardmill",
                 },
             )
-            return self.publish_file(staged)
+            return self.publish_file(staged, closing=list(self._closing(task)))
+
+    def _closing(self, task: str) -> Iterator[str]:
+        """Yield what is to be said of the file."""
+        if not self.devkit:
+            yield f"{task}: descriptions are empty: --with devkit has them"
+        if self.job.data_dir:
+            folders = {"classification": "train and val", "raw256": "train256 and val256"}
+            yield f"{task}: names pictures in {self.job.data_dir}, in {folders[task]}"
 
     def _texts(self, wnids: set[str]) -> dict[str, tuple[str, str]]:
         """Return words and gloss of classes; without a devkit nobody knows the latter."""

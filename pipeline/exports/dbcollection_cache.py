@@ -51,14 +51,23 @@ def register(home: Path, files: Mapping[str, Path]) -> Registration:
 
     Args:
         home: the folder, of the user who is to find them.
-        files: task -> its file, for each of `pipeline.exports.dbcollection.TASKS`.
+        files: task -> its file, for each of `pipeline.exports.dbcollection.TASKS`; those that are
+            not there are left out.
 
     Raises:
-        UsageError: a file is not there, or they are of images in different folders.
+        UsageError: none of the files is there, or they are of images in different folders.
         OutputDamaged: a file is not one that this program wrote.
         ConfigError: the cache that is there is none.
     """
-    absolute = {task: files[task].absolute() for task in TASKS}
+    absolute = {
+        task: files[task].absolute() for task in TASKS if storage.stat(files[task]) is not None
+    }
+    if not absolute:
+        raise UsageError(
+            "there is no file to register",
+            file=str(files[TASKS[0]]),
+            remedy="make it with --export dbcollection or raw256, or name another output folder",
+        )
     data_dir = _common_data_dir(absolute)
     # A link that stands in its place stays one.
     cache = (home / _NAME).absolute().resolve()
@@ -68,7 +77,7 @@ def register(home: Path, files: Mapping[str, Path]) -> Registration:
     info.setdefault("root_cache_dir", str(root))
     info.setdefault("root_downloads_dir", str(root / "downloads"))
     entry = _part(cache, _part(cache, document, "dataset"), DATASET)
-    known = {task: _filename(entry, task) for task in TASKS}
+    known = {task: _filename(entry, task) for task in absolute}
     entry.setdefault("cache_dir", str(root / DATASET))
     entry |= {"data_dir": data_dir, "keywords": list(_KEYWORDS), "tasks": _tasks(absolute)}
     for keyword in _KEYWORDS:
@@ -100,12 +109,6 @@ def _common_data_dir(files: Mapping[str, Path]) -> str:
 
 
 def _data_dir(path: Path) -> str:
-    if storage.stat(path) is None:
-        raise UsageError(
-            "there is no such file to register",
-            file=str(path),
-            remedy="let shardmill make it first, or name another output folder",
-        )
     try:
         with h5py.File(io.BytesIO(storage.read_bytes(path)), "r") as file:
             return str(file.attrs["data_dir"])

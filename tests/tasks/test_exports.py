@@ -272,6 +272,23 @@ class TestDbcollection:
         strict = texts(made / "dbcollection/raw256.strict.h5", "val/image_filenames")
         assert all(path.startswith("/data/ilsvrc2012/val/") for path in strict)
 
+    def test_a_folder_of_ones_own_without_the_images_is_refused(
+        self, small: RawSet, tmp_path: Path, out: Path
+    ) -> None:
+        (tmp_path / "mine").mkdir()
+        options = ("--export", "dbcollection", "--data-dir", tmp_path / "mine")
+        run = prepare(small, out, *options)
+        assert run.returncode == 2
+        assert "its images are not in the data folder" in run.stderr
+        assert not out.exists()
+
+    def test_says_where_it_looks_for_pictures_and_what_it_does_not_know(
+        self, small: RawSet, out: Path
+    ) -> None:
+        run = prepare(small, out, "--format", "none", "--export", "dbcollection", *DATA)
+        assert "classification: descriptions are empty" in run.stdout
+        assert f"raw256: names pictures in {DATA[1]}, in train256 and val256" in run.stdout
+
     def test_with_a_folder_of_ones_own_nothing_is_extracted(self, small: RawSet, out: Path) -> None:
         export(small, out, "--export", "dbcollection", *DATA)
         assert exported(out) == {CLASSIFICATION, RAW256}

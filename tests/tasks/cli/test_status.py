@@ -28,7 +28,10 @@ def test_what_is_missing_is_counted_and_what_would_run_is_said(small: RawSet, ou
 def test_it_speaks_of_the_job_that_was_started_last(small: RawSet, out: Path) -> None:
     assert prepare(small, out, "--split", "train").returncode == 0
     assert prepare(small, out, "--split", "validation").returncode == 0
-    assert "train" not in shardmill("status", out).stdout
+    lines = shardmill("status", out).stdout.splitlines()
+    train = [line for line in lines if "train" in line]
+    assert len(train) == 1
+    assert train[0].startswith("asked for earlier: train (tfrecord")
 
 
 def test_a_folder_that_knows_no_job_is_a_usage_error(tmp_path: Path) -> None:
