@@ -55,8 +55,8 @@ KINDS = {
     "last job": f"{MARKS}/job.json",
 }
 JOBS = {"jobs", "last job"}
-OF_WHOLE = {"joined RecordIO", "wids indexes"}
-OF_OUTPUT = {"facts", "shard marks", "shard facts", "plans", *OF_WHOLE} | {
+OF_PRODUCT = {"joined RecordIO", "boxes", "lists", "trees", "tree listings", "tree marks"}
+OF_OUTPUT = {"facts", "shard marks", "shard facts", "plans"} | {
     kind for kind in KINDS if kind.endswith(("shards", "indexes", "RecordIO lists"))
 }
 
@@ -134,7 +134,7 @@ def seen(finished: Finished, outputs: list[FinishedOutput], kind: str, path: Pat
     if kind == "manifests":
         opening = outputcheck.open_output(out, path.parent)
         found += [opening] if isinstance(opening, Finding) else []
-    elif kind in {"boxes", "lists", "trees", "tree listings", "tree marks", "product marks"}:
+    elif kind in {*OF_PRODUCT, "product marks"}:
         for name in productcheck.product_names(out):
             found += seen_in_product(out, name)
     else:
