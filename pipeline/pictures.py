@@ -14,7 +14,7 @@ from pipeline.images.engine import Engine, engine
 from pipeline.images.orientation import UPRIGHT, read_orientation, with_orientation
 from pipeline.images.passthrough import PassedThrough, pass_through
 from pipeline.images.raster import Filter
-from pipeline.images.spec import EncodeSpec, Processed
+from pipeline.images.spec import EncodeSpec, Processed, told
 from pipeline.images.transforms import CenterCrop, Resize, Transform
 from pipeline.storage import Buffer
 
@@ -24,7 +24,6 @@ SUBSAMPLINGS: Final = ("keep", "420", "444")
 FILTERS: Final = get_args(Filter)
 MODES: Final = ("shorter", "longer", "exact")
 ORIENTATIONS: Final = ("bake", "keep", "refuse")
-_PASSED: Final = "passed-through"
 _JPEG: Final = 0xFF  # its first byte
 _INKS: Final = ("CMYK", "YCCK")
 
@@ -166,7 +165,7 @@ def _stored(made: Processed | PassedThrough, mode: str, *, plain: bool) -> Store
         mode=mode,
         xxh3_128=xxhash.xxh3_128_hexdigest(made.encoded),
         plain=plain,
-        notes=tuple(note for note in made.notes if note != _PASSED),
+        notes=told(made.notes),
     )
 
 

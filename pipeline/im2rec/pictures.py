@@ -17,13 +17,13 @@ from pipeline.im2rec.batches import Batch
 from pipeline.im2rec.job import PackJob
 from pipeline.images.engine import engine
 from pipeline.images.passthrough import pass_through
+from pipeline.images.spec import told
 from pipeline.storage import Buffer, FileInfo
 
 PIECE: Final = 2 << 20
 """Bytes of records after which a piece ends."""
 
 _LARGEST: Final = 1 << 28  # bytes of a picture: half of what a record holds
-_AS_IT_IS: Final = "passed-through"
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +185,9 @@ class Packer:
         spec = self._job.spec
         if self._job.pass_through:
             kept = pass_through(data, spec, self._engine)
-            return kept.encoded, _told(kept.notes)
+            return kept.encoded, told(kept.notes)
         done = self._engine.process(data, spec)
-        return done.encoded, _told(done.notes)
+        return done.encoded, told(done.notes)
 
     def _refused(self, error: BadImage, path: str, line: int) -> BadImage:
         # The engines name the option that other commands have.
@@ -206,10 +206,6 @@ class Packer:
 
     def __exit__(self, *_: object) -> None:
         self._sources.close()
-
-
-def _told(notes: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(note for note in notes if note != _AS_IT_IS)
 
 
 def _check_size(size: int) -> None:

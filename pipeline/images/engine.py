@@ -19,7 +19,7 @@ from pipeline.images.orientation import SIDEWAYS, UPRIGHT, read_orientation, wit
 from pipeline.images.raster import Color, Encoding, Raster
 from pipeline.images.sampling import Sampling, read_sampling
 from pipeline.images.segments import png_chunks
-from pipeline.images.spec import EncodeSpec, Processed
+from pipeline.images.spec import PASSED_THROUGH, EncodeSpec, Processed
 from pipeline.images.transforms import Compose
 from pipeline.storage import Buffer
 
@@ -118,7 +118,7 @@ def _process(
     if _is_as_asked(data, header, orientation, spec):
         kept = () if orientation == UPRIGHT else (f"orientation-{orientation}-kept",)
         return Processed(
-            bytes(data), header.width, header.height, header.mode, ("passed-through", *kept)
+            bytes(data), header.width, header.height, header.mode, (PASSED_THROUGH, *kept)
         )
     check_claim(header, len(data))
     raster = decoded(data, header, spec.color, orientation)

@@ -11,6 +11,8 @@ from pipeline.images.raster import Color, Encoding
 from pipeline.images.sampling import Sampling
 from pipeline.images.transforms import Transform
 
+PASSED_THROUGH: Final = "passed-through"
+"""The note of a picture to which nothing happened."""
 Orientation = Literal["bake", "keep", "ignore", "refuse"]
 
 _JPEG_QUALITY: Final = 95
@@ -106,6 +108,11 @@ class Processed:
     height: int
     mode: str
     notes: tuple[str, ...]
+
+
+def told(notes: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the notes that are worth telling: all but that nothing happened."""
+    return tuple(note for note in notes if note != PASSED_THROUGH)
 
 
 def _check(name: str, value: object, allowed: Sequence[object]) -> None:
