@@ -18,6 +18,8 @@ EXPORTS = ("dbcollection", "raw256", "parquet", "croissant", "imagefolder")
 """Files of the whole data set, made of catalogs and facts; and a tree of smaller pictures."""
 TRANSFERS = ("copy", "link", "symlink", "move")
 ON_BAD_IMAGE = ("fail", "skip")
+PATHS = ("raw", "out", "config", "tree", "classes", "images", "root", "data_dir")
+"""Fields of `Job` that are paths."""
 
 
 @dataclass(frozen=True)

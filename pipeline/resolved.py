@@ -24,8 +24,9 @@ from pipeline.config import ArchiveConfig, DatasetConfig
 from pipeline.errors import UsageError
 from pipeline.formats.shardformat import LABELS
 from pipeline.formats.shardformats import FACTS
-from pipeline.job import EXPORTS, FORMATS, ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
+from pipeline.job import EXPORTS, FORMATS, ON_BAD_IMAGE, PATHS, PRODUCTS, TRANSFERS, Job
 from pipeline.labels import LabelTable
+from pipeline.localpath import check_local
 from pipeline.pictures import PLAIN
 from pipeline.products import Product
 from pipeline.splitjob import SplitJob
@@ -108,6 +109,8 @@ def resolve(job: Job) -> ResolvedJob:
         UsageError: the options contradict it.
         InputRefused: the tree is not what it should be.
     """
+    for name in PATHS:
+        check_local(getattr(job, name), f"--{name}".replace("_", "-"))
     if job.images:
         dataset, table = listjob.dataset(job), listjob.table(job)
     else:

@@ -13,6 +13,7 @@ from pipeline import listjob, resources, storage
 from pipeline.errors import UsageError
 from pipeline.formats.shardformats import FACTS
 from pipeline.job import PRODUCTS, Job
+from pipeline.localpath import check_local
 from pipeline.pictures import PictureOptions
 
 NO_SHARDS = "none"
@@ -86,12 +87,13 @@ def default_config() -> str:
     return str(resources.shipped("config/ilsvrc2012.toml"))
 
 
-def absolute(path: str) -> str:
+def absolute(path: str, option: str = "path") -> str:
     """Return a path that means the same in every process.
 
     Raises:
-        UsageError: it is empty, or no text.
+        UsageError: it is empty, no text, or an address such as ``s3://bucket``.
     """
+    check_local(path, option)
     if not path or path.encode(errors="replace").decode() != path:
         raise UsageError("a path is empty or not UTF-8", found=repr(path))
     plain, given = Path(os.path.abspath(Path(path).expanduser())), Path(path).expanduser()

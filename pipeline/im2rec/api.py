@@ -14,6 +14,7 @@ from pipeline.im2rec.pack import Packed, pack
 from pipeline.images.raster import Color, Encoding
 from pipeline.images.spec import Orientation
 from pipeline.images.transforms import Transform
+from pipeline.localpath import check_local
 
 
 def im2rec(
@@ -63,7 +64,8 @@ def im2rec(
         What was written and what was left out.
 
     Raises:
-        UsageError: options that contradict each other; a transform returned no picture, but e.g. a
+        UsageError: options that contradict each other; a path is an address such as
+            ``s3://bucket``; a transform returned no picture, but e.g. a
             float tensor.
         ShardmillError: see `pack`.
 
@@ -76,6 +78,8 @@ def im2rec(
             expected="transformations or pass_through",
             found="both",
         )
+    for name, path in (("list_file", list_file), ("output_path", output_path), ("root", root)):
+        check_local(path, name)
     workers = (os.cpu_count() or 1) - 1 if num_workers is None else num_workers
     if workers < 0:
         raise UsageError("too few workers", expected="0 or more", found=str(workers))

@@ -12,11 +12,12 @@ from pipeline.errors import UsageError
 from pipeline.job import FORMATS
 from pipeline.resolved import resolve
 from pipeline.storage import TempFile
+from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.text import size
 
 
 @click.command()
-@click.argument("out")
+@click.argument("out", type=LOCAL_PATH)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def clean(out: str, yes: bool) -> int:
     """Remove stale temporary files and superseded outputs from OUT, after asking.

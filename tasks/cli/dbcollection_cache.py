@@ -9,13 +9,14 @@ import click
 from pipeline import paths
 from pipeline.exports import dbcollection_cache as cache
 from pipeline.exports.dbcollection import TASKS
+from tasks.cli.paramtypes import LOCAL_FOLDER, LOCAL_PATH
 
 
 @click.command("dbcollection-cache")
-@click.argument("out")
+@click.argument("out", type=LOCAL_PATH)
 @click.option(
     "--home",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    type=LOCAL_FOLDER,
     help="Folder of the cache that is written to.  [default: your home folder]",
 )
 def dbcollection_cache(out: str, home: Path | None) -> int:

@@ -19,6 +19,7 @@ from pipeline.images.raster import Filter
 from pipeline.images.transforms import CenterCrop, Resize, Transform
 from pipeline.sources.listing import EXTENSIONS, SEED, Division, folder_lines
 from tasks.cli.packing import progress, report
+from tasks.cli.paramtypes import LOCAL_PATH
 
 _LISTING = ("exts", "chunks", "train_ratio", "test_ratio", "recursive", "no_shuffle")
 _ENCODING = ("resize", "center_crop", "quality", "color", "encoding", "filter")
@@ -42,7 +43,12 @@ class _ManyExtensions(click.Command):
 
 
 @click.command(cls=_ManyExtensions)
-@click.argument("words", nargs=-1, metavar="PREFIX ROOT | LIST ROOT OUT [KEY=VALUE]...")
+@click.argument(
+    "words",
+    nargs=-1,
+    type=LOCAL_PATH,
+    metavar="PREFIX ROOT | LIST ROOT OUT [KEY=VALUE]...",
+)
 @click.option("--list", "make", is_flag=True, help="Make lists of the pictures in ROOT.")
 @click.option("--exts", multiple=True, default=EXTENSIONS, metavar=".EXT ...", show_default=True)
 @click.option("--chunks", type=int, default=1, show_default=True, help="Lists to make.")

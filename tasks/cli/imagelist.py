@@ -9,19 +9,21 @@ import click
 from pipeline.job import Job
 from tasks import arguments
 from tasks.cli import preparing
+from tasks.cli.paramtypes import LOCAL_PATH
 
 _ORDERS = ("hash", "name", "list", "im2rec")
 
 
 @click.command()
-@click.argument("images", metavar="LIST_OR_FOLDER")
+@click.argument("images", metavar="LIST_OR_FOLDER", type=LOCAL_PATH)
 @click.option(
     "--root",
+    type=LOCAL_PATH,
     default="",
     metavar="DIR",
     help="What the list's paths are relative to; default: its folder.",
 )
-@click.option("--out", required=True, help="Folder of the output.")
+@click.option("--out", type=LOCAL_PATH, required=True, help="Folder of the output.")
 @click.option("--name", default="", help="Of the shards; default: the list's or folder's.")
 @click.option("--recursive", is_flag=True, help="Folders in the folder are classes.")
 @click.option(

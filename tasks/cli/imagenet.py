@@ -9,18 +9,30 @@ import click
 from pipeline.job import EXPORTS, PRODUCTS, TRANSFERS, Job
 from tasks import arguments
 from tasks.cli import preparing
+from tasks.cli.paramtypes import LOCAL_PATH
 
 _PATHS = ("raw", "tree", "config", "classes", "data_dir")
 _ORDERS = ("hash", "name", "inception", "im2rec")
 
 
 @click.command()
-@click.option("--raw", default="", help="Folder of the archives; may be read-only.")
 @click.option(
-    "--tree", default="", metavar="DIR", help="An unpacked set, read instead of archives."
+    "--raw", type=LOCAL_PATH, default="", help="Folder of the archives; may be read-only."
 )
-@click.option("--out", required=True, help="Folder of the output.")
-@click.option("--config", default="", help="Dataset configuration; default: ILSVRC2012's.")
+@click.option(
+    "--tree",
+    type=LOCAL_PATH,
+    default="",
+    metavar="DIR",
+    help="An unpacked set, read instead of archives.",
+)
+@click.option("--out", type=LOCAL_PATH, required=True, help="Folder of the output.")
+@click.option(
+    "--config",
+    type=LOCAL_PATH,
+    default="",
+    help="Dataset configuration; default: ILSVRC2012's.",
+)
 @click.option("--split", "splits", multiple=True, help="Split to prepare; default: all.")
 @preparing.options(*preparing.SHARD_OPTIONS, preparing.LABEL_OPTION)
 @click.option("--shards", multiple=True, metavar="SPLIT=N", help="Number of shards of a split.")
@@ -28,7 +40,13 @@ _ORDERS = ("hash", "name", "inception", "im2rec")
 @click.option("--seed", type=int, default=None, help="Of the hash order; default: 0.")
 @click.option("--inception-threads", type=click.IntRange(1), default=None, help="Default: 8.")
 @click.option("--label-offset", type=int, default=None, help="Of label 0; TFRecord: 1, else 0.")
-@click.option("--classes", default="", metavar="FILE", help="Only these WNIDs, one per line.")
+@click.option(
+    "--classes",
+    type=LOCAL_PATH,
+    default="",
+    metavar="FILE",
+    help="Only these WNIDs, one per line.",
+)
 @click.option("--skip-blacklisted", is_flag=True, help="Leave out what the blacklist names.")
 @click.option("--with", "extras", multiple=True, metavar="NAME", help="Optional archive to use.")
 @click.option("--boxes/--no-boxes", default=True, show_default=True, help="Bounding boxes.")
@@ -53,6 +71,7 @@ _ORDERS = ("hash", "name", "inception", "im2rec")
 )
 @click.option(
     "--data-dir",
+    type=LOCAL_PATH,
     default="",
     metavar="DIR",
     help="Where dbcollection is told that the images lie; default: in OUT, as with --extract.",

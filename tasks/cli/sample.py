@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from tasks.cli.paramtypes import LOCAL_PATH
+
 
 @click.command()
-@click.argument("raw")
+@click.argument("raw", type=LOCAL_PATH)
 @click.option("--seed", type=int, default=0, show_default=True)
 def sample(raw: str, seed: int) -> int:
     """Draw a small ILSVRC-shaped set of archives, and its configuration, into RAW."""

@@ -16,10 +16,11 @@ from pipeline.resolved import ResolvedJob, resolve
 from pipeline.status import OutputState
 from tasks import datasets
 from tasks.cli import text
+from tasks.cli.paramtypes import LOCAL_PATH
 
 
 @click.command()
-@click.argument("out")
+@click.argument("out", type=LOCAL_PATH)
 def status(out: str) -> int:
     """Say what is done and missing in OUT, and what the same command would run now.
 

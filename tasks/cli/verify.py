@@ -22,6 +22,7 @@ from pipeline.verification import outputcheck, productcheck, removal, statecheck
 from pipeline.verification.findings import Finding, by_layer
 from pipeline.verification.reading import Verification
 from tasks.cli.commandline import command_line
+from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.text import size
 
 Check = TypeVar("Check")
@@ -29,8 +30,14 @@ _AT_ONCE = 4  # shards handed to a process at a time
 
 
 @click.command()
-@click.argument("out")
-@click.option("--against", default="", metavar="RAW", help="Compare each picture with its source.")
+@click.argument("out", type=LOCAL_PATH)
+@click.option(
+    "--against",
+    type=LOCAL_PATH,
+    default="",
+    metavar="RAW",
+    help="Compare each picture with its source.",
+)
 @click.option("--remove-damaged", is_flag=True, help="Remove damaged files, to be made again.")
 @click.option("--workers", type=click.IntRange(1), default=None, help="Default: the CPUs.")
 def verify(out: str, against: str, remove_damaged: bool, workers: int | None) -> int:

@@ -1,0 +1,37 @@
+"""Types of options and arguments that click does not know."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from pipeline.localpath import check_local
+
+
+class LocalPath(click.Path):
+    """The path of a file or folder; an address such as ``s3://bucket`` is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path.
+
+        Raises:
+            UsageError: it is an address.
+        """
+        check_local(value, _shown(param))
+        return super().convert(value, param, ctx)
+
+
+LOCAL_PATH = LocalPath(readable=False)
+"""Any path, as text: what lies there is looked at later."""
+LOCAL_FOLDER = LocalPath(exists=True, file_okay=False, path_type=Path)
+"""A folder that exists, as a `Path`."""
+
+
+def _shown(param: click.Parameter | None) -> str:
+    if param is None:
+        return "path"
+    if isinstance(param, click.Option):
+        return param.opts[0]
+    return "argument" if param.nargs != 1 else param.human_readable_name

