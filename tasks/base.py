@@ -19,7 +19,7 @@ from pipeline.errors import ShardmillError
 from pipeline.job import Job
 from pipeline.manifest import Document
 from pipeline.resolved import ResolvedJob, resolve
-from tasks.processes import die_with_worker, report, run_name, show_as, stop_siblings
+from tasks.processes import BEGUN, die_with_worker, report, run_name, show_as, stop_siblings
 
 logger = logging.getLogger("luigi-interface")
 
@@ -99,6 +99,7 @@ class ShardmillTask(luigi.Task):
         """Make the product unless it is there: after a takeover Luigi does not ask again."""
         die_with_worker()
         show_as(self.step)
+        report(BEGUN)
         with self._recording_failure(), storage.shared_lock(paths.run_lock(self.folder)):
             if self.complete():
                 return

@@ -16,6 +16,8 @@ from luigi.worker import Worker
 RUN_VARIABLE = "SHARDMILL_RUN"
 REPORT_VARIABLE = "SHARDMILL_REPORT"
 PARENT_VARIABLE = "SHARDMILL_PARENT"
+BEGUN = b"begun"
+"""What a task reports when it begins."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _LONGEST_NAME = 15  # bytes
@@ -31,7 +33,7 @@ def run_name() -> str:
 
 
 def report(record: bytes) -> None:
-    """Tell the command of a failure through its pipe, which a full disk does not stop.
+    """Tell the command of a failure, or `BEGUN`: a full disk does not stop the pipe to it.
 
     Lines of up to PIPE_BUF bytes arrive whole; a longer one is left to the record's file.
     """

@@ -21,7 +21,8 @@ from pipeline.errors import ShardmillError, Vanished, from_record
 from pipeline.job import Job
 from pipeline.resolved import resolve
 from tasks import datasets, scheduler
-from tasks.processes import PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
+from tasks.processes import BEGUN, PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
+from tasks.safepath import SAFE_PATH
 from tasks.scheduler import Address
 
 _POLL_S = 0.2
@@ -56,6 +57,7 @@ class Supervisor:
     _interrupts: int = 0
     _partial: bytes = b""
     _lost: bool = False
+    _begun: bool = False
     _reported: dict[str, ShardmillError] = field(default_factory=dict)
 
     @property
@@ -92,7 +94,10 @@ class Supervisor:
                 if idle >= _IDLE_LAUNCHES or time.monotonic() - moved > _PATIENCE_S:
                     break
         cleaning.sweep(resolve(self.job))
-        return Outcome(complete, bool(self._interrupts) and not complete, failures)
+        interrupted = bool(self._interrupts) and not complete
+        if status and not (self._begun or complete or interrupted or failures):
+            failures = (self._stillborn(status),)
+        return Outcome(complete, interrupted, failures)
 
     def failures(self) -> tuple[ShardmillError, ...]:
         """Return what this run's tasks have recorded, permanent refusals first."""
@@ -107,12 +112,14 @@ class Supervisor:
     def _work(self, watch: Callable[[], None], tell: Callable[[str], None]) -> int:
         """Run one worker to its end; return its exit status."""
         digest, job = resolve(self.job).digest, self.job.to_json()
-        command = [sys.executable, "-m", "tasks.worker", digest, job, str(self.workers)]
+        command = [sys.executable, "-P", "-m", "tasks.worker", digest, job, str(self.workers)]
         command += map(str, self.scheduler or ())
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         os.set_blocking(writing, False)
-        environment = os.environ | {
+        environment = {
+            **os.environ,
+            **SAFE_PATH,
             RUN_VARIABLE: self.name,
             PARENT_VARIABLE: str(os.getpid()),
             REPORT_VARIABLE: str(writing),
@@ -163,8 +170,24 @@ class Supervisor:
         with contextlib.suppress(BlockingIOError):
             while content := os.read(reports, 1 << 16):
                 *lines, self._partial = (self._partial + content).split(b"\n")
-                for error in (from_record(json.loads(line)) for line in lines):
+                for line in lines:
+                    if line == BEGUN:
+                        self._begun = True
+                        continue
+                    error = from_record(json.loads(line))
                     self._reported.setdefault(str(error), error)
+
+    def _stillborn(self, status: int) -> ShardmillError:
+        """Return why no worker of this command has come to its first task."""
+        lines = storage.read_bytes(self.log).decode(errors="replace").split("\n")
+        last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+        ended = f"status {status}" if status >= 0 else signal.Signals(-status).name
+        return ShardmillError(
+            "the process that runs the tasks has ended before its first task",
+            file=str(self.log),
+            found=f"it ended with {ended}; the last line of its log is\n{last}",
+            remedy="mend what that line says: until then the same command fails again",
+        )
 
     @contextlib.contextmanager
     def _catching_signals(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from importlib import import_module
@@ -10,6 +11,7 @@ import click
 
 import pipeline
 from pipeline.errors import ShardmillError
+from tasks.safepath import SAFE_PATH
 
 _COMMANDS = (
     *("imagenet", "imagelist", "im2rec", "dbcollection-cache"),
@@ -53,6 +55,7 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command and exit with its status."""
+    os.environ.update(SAFE_PATH)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both signals: interrupted
     try:
         code = cli.main(standalone_mode=False)

@@ -1,0 +1,110 @@
+"""The processes of a command: what they import, and how one that comes to nothing is reported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from drawnlists import draw_list, lay
+from support import RawSet
+
+from tasks import supervisor as supervisor_module
+from tasks.cli import report
+from tasks.supervisor import Outcome, Supervisor
+
+HOSTILE = (
+    *("tasks.py", "pipeline/__init__.py", "luigi.py", "numpy.py", "multiprocessing/__init__.py"),
+    *("pickle.py", "PIL/__init__.py", "sitecustomize.py"),
+)
+
+
+def hostile_folder(folder: Path) -> Path:
+    """A folder of modules that leave a mark when they are imported."""
+    for name in HOSTILE:
+        code = f"open({str(folder / 'imported')!r}, 'a').write({name!r})\nraise ImportError\n"
+        lay(folder / name, code.encode())
+    return folder
+
+
+def run_in(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
+    """Run the command in a folder, as its console script does: with no folder first on the path."""
+    command = [sys.executable, "-P", "-m", "tasks.cli", *map(str, words)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_nothing_in_the_working_folder_is_imported(tmp_path: Path, out: Path) -> None:
+    listed, work = draw_list(tmp_path / "data", images=4), hostile_folder(tmp_path / "work")
+    where = ("--root", listed.root, "--out", out)
+    for words in (
+        ("imagelist", listed.path, *where, "--format", "recordio"),
+        ("verify", out),
+        ("im2rec", listed.path, listed.root, out / "o.rec", "--num-thread", 2),
+    ):
+        run = run_in(work, *words)
+        assert run.returncode == 0, run.stderr
+    assert not (work / "imported").exists()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorter waits between workers."""
+    monkeypatch.setattr(supervisor_module, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(supervisor_module, "_POLL_S", 0.02)
+
+
+@pytest.mark.usefixtures("impatient")
+class TestAWorkerThatDiesAtOnce:
+    @pytest.fixture
+    def supervisor(
+        self, small: RawSet, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> Supervisor:
+        """A command whose workers cannot import a module that they need."""
+        job = small.job(out, products=("verify",))
+        code = "#!/bin/sh\necho Traceback >&2\necho 'ImportError: no such thing' >&2\nexit 1\n"
+        broken = lay(tmp_path / "python", code.encode())
+        broken.chmod(0o755)
+        monkeypatch.setattr(sys, "executable", str(broken))
+        return Supervisor(job, workers=1)
+
+    def run(self, supervisor: Supervisor) -> Outcome:
+        return supervisor.run(lambda: None, lambda _: None)
+
+    def test_it_is_reported_with_the_last_line_of_its_log(self, supervisor: Supervisor) -> None:
+        outcome = self.run(supervisor)
+        assert not outcome.complete
+        (error,) = outcome.failures
+        assert error.file == str(supervisor.log)
+        assert "status 1" in str(error.found)
+        assert "ImportError: no such thing" in str(error.found)
+
+    def test_nobody_is_told_that_the_same_command_goes_on(
+        self, supervisor: Supervisor, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert report.failure(supervisor, self.run(supervisor)) == 1
+        said = capsys.readouterr().err
+        assert "ImportError: no such thing" in said
+        assert "goes on" not in said
+
+    def test_a_worker_that_was_killed_is_reported_with_the_signal(
+        self, supervisor: Supervisor
+    ) -> None:
+        Path(sys.executable).write_text("#!/bin/sh\nkill -KILL $$\n")
+        (error,) = self.run(supervisor).failures
+        assert "SIGKILL" in str(error.found)
+        assert "nothing" in str(error.found)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_worker_that_came_to_a_task_may_go_on(
+    small: RawSet, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = f"#!{sys.executable}\nimport os\n"
+    code += "os.write(int(os.environ['SHARDMILL_REPORT']), b'begun\\n')\nos.kill(os.getpid(), 9)\n"
+    broken = lay(tmp_path / "python", code.encode())
+    broken.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    supervisor = Supervisor(small.job(out, products=("verify",)), workers=1)
+    outcome = supervisor.run(lambda: None, lambda _: None)
+    assert outcome == Outcome(complete=False, interrupted=False, failures=())
