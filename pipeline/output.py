@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline import digests, paths
+from pipeline import codecs, digests, paths
+from pipeline.errors import EnvironmentRefused
 from pipeline.formats.shardformat import RecordOptions, ShardFormat
 from pipeline.formats.shardformats import ALL
 from pipeline.job import Job
@@ -66,12 +68,14 @@ class Output:
         folder: where it goes.
         form: of its records.
         joined: whether the shards are joined into one file, too, which changes none of them.
+        codec_here: the codec that is installed, where it is another than the output's; else "".
     """
 
     digest: str
     folder: Path
     form: RecordForm
     joined: bool = False
+    codec_here: str = ""
 
     @property
     def format(self) -> str:
@@ -109,31 +113,53 @@ def derive(
 
     Raises:
         UsageError: the options for pictures contradict each other.
+        EnvironmentRefused: no codec is installed, and one is needed.
     """
     picture = job.picture
     if boxes and picture.encodes and picture.orientation is None:
         picture = replace(picture, orientation="keep")
-    codec = preparation(picture).codec
+    codec = _codec(picture)
     found = []
     for name in dict.fromkeys(job.formats):
-        made = ALL[name]
-        offset = made.label_offset if offsets else 0
+        shard_format = ALL[name]
+        offset = shard_format.label_offset if offsets else 0
         options = RecordOptions(
             label_offset=offset if job.label_offset is None else job.label_offset,
             labels=job.labels if name == "recordio" else RecordOptions(0).labels,
             suffix=suffix,
         )
-        mended = made.jpeg_only or (repairs and made.holds_pictures)
-        form = RecordForm(name, options, picture, codec, mended)
-        joined = job.joined and name == "recordio"
-        digest = digests.digest(
-            {
-                "format": name,
-                "parameters": form.to_json(),
-                "plan": plan_digest,
-                "writer_version": made.version,
-            }
-        )
-        folder = paths.output(Path(job.out), name, split, digest)
-        found.append(Output(digest, folder, form, joined))
+        mended = shard_format.jpeg_only or (repairs and shard_format.holds_pictures)
+        form = RecordForm(name, options, picture, None, mended)
+        if codec is None:
+            found.append(_output(job, split, plan_digest, form))
+        else:
+            made_by = partial(_output_of_codec, job, split, plan_digest, form)
+            found.append(codecs.choose(Path(job.out), split, codec, made_by))
     return tuple(found)
+
+
+def _codec(picture: PictureOptions) -> str | EnvironmentRefused | None:
+    """Return the codec that images need, or why there is none; None: they need none."""
+    try:
+        return preparation(picture).codec
+    except EnvironmentRefused as error:
+        return error
+
+
+def _output_of_codec(
+    job: Job, split: str, plan_digest: str, form: RecordForm, codec: str
+) -> Output:
+    return _output(job, split, plan_digest, replace(form, codec=codec))
+
+
+def _output(job: Job, split: str, plan_digest: str, form: RecordForm) -> Output:
+    digest = digests.digest(
+        {
+            "format": form.format,
+            "parameters": form.to_json(),
+            "plan": plan_digest,
+            "writer_version": form.shard_format.version,
+        }
+    )
+    folder = paths.output(Path(job.out), form.format, split, digest)
+    return Output(digest, folder, form, job.joined and form.format == "recordio")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline import manifest, outputs, paths, products, storage, treerecord
+from pipeline import codecs, manifest, outputs, paths, products, storage, treerecord
 from pipeline.config import ArchiveConfig
 from pipeline.errors import ArchiveMissing, ArchiveRefused, NoSpace, OutputConflict, TreeRefused
+from pipeline.images import codec
 from pipeline.output import Output
 from pipeline.resolved import ResolvedJob
 from pipeline.sources import ilsvrc2012
@@ -37,9 +38,12 @@ def look(resolved: ResolvedJob) -> None:
         ArchiveMissing: naming every missing archive, where to get it and where to put it.
         ArchiveRefused: an archive has the wrong size.
         NoSpace: less room than what will be written.
+        UsageError: an output was begun with another codec than the one that is installed.
+        EnvironmentRefused: images have to be encoded, and no codec is installed.
     """
     raw = Path(resolved.job.raw)
     _check_current(resolved)
+    _check_codec(resolved)
     for product in resolved.products:
         products.check(resolved.out, product, replace=resolved.job.replace)
     _check_trees(resolved)
@@ -135,6 +139,39 @@ def verified(resolved: ResolvedJob, archive: ArchiveConfig) -> manifest.Document
         archive.md5,
     )
     return mark if agrees else None
+
+
+def codec_warning(resolved: ResolvedJob) -> str | None:
+    """Return what is wrong with the codec that images still need; None: nothing.
+
+    Raises:
+        EnvironmentRefused: none is installed.
+    """
+    wanted = unfinished_outputs(resolved)
+    of_pillow = any(
+        output.form.repairs  # by Pillow, whatever encodes the other images
+        or (output.form.codec is not None and output.form.picture.engine == "pillow")
+        for output in wanted
+    )
+    shrinks = any(_lacks(resolved, f"tree256-{name}") for name in resolved.splits)
+    if not of_pillow and not shrinks:
+        return None
+    codec.identity()
+    return codec.warning()
+
+
+def unfinished_outputs(resolved: ResolvedJob) -> list[Output]:
+    """Return the outputs of a job that have no manifest yet, or lack a file."""
+    if not resolved.job.wants("shards"):
+        return []
+    every = (output for split in resolved.splits.values() for output in split.outputs)
+    return [output for output in every if outputs.document(output) is None]
+
+
+def _check_codec(resolved: ResolvedJob) -> None:
+    for output in unfinished_outputs(resolved):
+        codecs.check(output)
+    codec_warning(resolved)
 
 
 def _unfinished(resolved: ResolvedJob, split: SplitJob) -> bool:

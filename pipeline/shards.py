@@ -135,7 +135,7 @@ def _preparation(outputs: Sequence[Output]) -> Preparation:
                 "pictures would be encoded by another program than the rest of the output",
                 expected=output.form.codec,
                 found=found.codec,
-                remedy="run the same command again: it makes an output of its own",
+                remedy="run the same command again: it says what to install",
             )
     return found
 

@@ -38,7 +38,13 @@ class CheckInputs(ShardmillTask):
         """Look, and record what was asked for."""
         preflight.check(self.resolved)
         preflight.remember_trees(self.resolved)
-        document = {"job": self.job.to_json(), "seen": self._seen(), "files": []}
+        codecs = {o.form.codec for s in self.resolved.splits.values() for o in s.outputs}
+        document = {
+            "codecs": sorted(name for name in codecs if name),  # of outputs that are begun now
+            "job": self.job.to_json(),
+            "seen": self._seen(),
+            "files": [],
+        }
         storage.publish_bytes(self.mark(), manifest.serialise(document))
         return Volume()
 

@@ -13,11 +13,10 @@ import io
 import struct
 import warnings
 import zlib
-from functools import cache
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BadImage
+from pipeline.images.codec import identity
 from pipeline.images.header import ImageHeader, read_header
 from pipeline.storage import Buffer
 
@@ -74,27 +73,9 @@ def repair(data: Buffer) -> bytes:
         ) from error
 
 
-@cache
 def codec() -> str:
-    """Return name and version of what decodes and encodes.
-
-    For example ``pillow-simd 12.1.1.post0 / libjpeg-turbo 2.1.5``.
-    """
-    import PIL
-    from PIL import features
-
-    # Both distributions install the folder PIL; its version tells which one came last.
-    owner = "pillow-simd" if _installed("pillow-simd") == PIL.__version__ else "pillow"
-    turbo = features.version_feature("libjpeg_turbo")
-    jpeg = f"libjpeg-turbo {turbo}" if turbo else f"libjpeg {features.version_codec('jpg')}"
-    return f"{owner} {PIL.__version__} / {jpeg}"
-
-
-def _installed(distribution: str) -> str | None:
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
+    """Return name and version of what decodes and encodes; see `codec.identity`."""
+    return identity()
 
 
 def _refuse_oversized(header: ImageHeader, size: int) -> None:

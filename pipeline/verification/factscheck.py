@@ -26,6 +26,7 @@ class FactsChecker:
         self.raw = raw
         self.records = len(expected.facts)
         self.compared = 0
+        self.uncompared = 0
         self.keys = [str(fact["key"]) for fact in expected.facts]
 
     def check(self, file: Path, _index: Path) -> Iterator[Finding]:

@@ -115,6 +115,7 @@ class Verification:
         self.tell(
             f"{output.folder}: {output.shards:,} shards, {records:,} records"
             + (f", {compared:,} compared with their sources" if self.raw else "")
+            + _not_compared(output, sum(result.uncompared for result in results))
             + ("" if planned else ", labels not checked: the plan is gone"),
             sum(result.bytes for result in results),
         )
@@ -142,6 +143,11 @@ class Verification:
             yield from result.findings
         files = sum(result.files for result in results)
         self.tell(f"{product.name}: {files:,} files", sum(result.bytes for result in results))
+
+
+def _not_compared(output: FinishedOutput, images: int) -> str:
+    made_by = outputcheck.form_of(output).codec or "another codec than the one installed here"
+    return f", {images:,} not compared: encoded by {made_by}" if images > 0 else ""
 
 
 def _shaped(path: Path, findings: Iterator[Finding]) -> Iterator[Finding]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import xxhash
 
 from pipeline import storage
-from pipeline.errors import BadImage, ShardmillError
+from pipeline.errors import BadImage, EnvironmentRefused, ShardmillError
 from pipeline.formats.shardformat import StoredRecord
 from pipeline.images import repair
 from pipeline.output import RecordForm
@@ -50,6 +51,8 @@ class Expected:
 class RecordChecker:
     """Reads one shard; afterwards `records`, `compared` and `keys` say what was read.
 
+    `uncompared` counts the images that only another codec than the installed one could make again.
+
     Args:
         expected: what the shard should hold.
         raw: folder of the archives or of the tree, to compare every picture with its source; or
@@ -61,6 +64,7 @@ class RecordChecker:
         self.raw = raw
         self.records = 0
         self.compared = 0
+        self.uncompared = 0
         self.keys: list[str] = []
         self._format = expected.form.shard_format
         self._preparation: Preparation | None = None
@@ -229,6 +233,9 @@ class RecordChecker:
             return
         what = expected = found = None
         made = self._made_of(source, key)
+        if made is None:
+            self.compared -= 1
+            self.uncompared += 1
         if isinstance(made, str):
             what = f"{key}: {made}"
         elif made is not None and bytes(made) != bytes(stored):  # bytes are compared at once
@@ -242,20 +249,35 @@ class RecordChecker:
 
     def _made_of(self, source: memoryview, key: str) -> storage.Buffer | str | None:
         """Return what is stored of a source; None where another codec made it; or what is wrong."""
-        form, mended = self.expected.form, self.expected.repairs.get(key)
-        if self._preparation is None:
-            self._preparation = preparation(form.picture)
-        if form.codec != self._preparation.codec:
+        mended = self.expected.repairs.get(key)
+        preparer = self._preparer()
+        if preparer is None:
             return None
         try:
-            made = self._preparation.prepare(source)
+            made = preparer.prepare(source)
             if mended is None:
                 return made.encoded
             if made.xxh3_128 != mended["source_xxh3_128"]:
                 return "its source is not what was repaired"
-            return repaired(made).encoded if mended["codec"] == repair.codec() else None
+            return repaired(made).encoded if mended["codec"] == _repairer() else None
         except BadImage as error:
             return f"its source cannot be stored any more: {error.what}"
+
+    def _preparer(self) -> Preparation | None:
+        """Return what prepares images as they were stored; None: that codec is not installed."""
+        if self._preparation is None:
+            with contextlib.suppress(EnvironmentRefused):
+                self._preparation = preparation(self.expected.form.picture)
+        if self._preparation is None or self._preparation.codec != self.expected.form.codec:
+            return None
+        return self._preparation
+
+
+def _repairer() -> str | None:
+    """Return the codec that would repair an image now; None: none is installed."""
+    with contextlib.suppress(EnvironmentRefused):
+        return repair.codec()
+    return None
 
 
 def _unequal(

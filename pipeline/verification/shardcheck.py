@@ -53,13 +53,23 @@ class ShardToCheck:
 
 @dataclass(frozen=True)
 class ShardCheck:
-    """What reading one shard back has shown; keys are those of the facts."""
+    """What reading one shard back has shown.
+
+    Attributes:
+        records: how many it has.
+        bytes: its size.
+        compared: images that were compared with their sources.
+        keys: those of the facts.
+        findings: what is wrong.
+        uncompared: images that were not, because another codec has encoded them.
+    """
 
     records: int
     bytes: int
     compared: int
     keys: tuple[str, ...]
     findings: tuple[Finding, ...]
+    uncompared: int = 0
 
 
 def check_shard(shard: ShardToCheck) -> ShardCheck:
@@ -91,7 +101,9 @@ def check_shard(shard: ShardToCheck) -> ShardCheck:
         except ShardmillError as error:
             findings.append(of_error(Layer.RECORD_CRC, file, error))
     size, keys = sum(entry.bytes for entry in shard.entries[:1]), tuple(checker.keys)
-    return ShardCheck(checker.records, size, checker.compared, keys, tuple(findings))
+    return ShardCheck(
+        checker.records, size, checker.compared, keys, tuple(findings), checker.uncompared
+    )
 
 
 def check_marked(out: Path, digest: str, index: int) -> ShardCheck:

@@ -122,6 +122,8 @@ def prepare(
         return report.complete(resolved, "already complete")
     if dry_run:
         preflight.look(resolved)
+        if warning := preflight.codec_warning(resolved):
+            click.echo(warning, err=True)
         report.plan(resolved)
         return report.COMPLETE
     lock = paths.run_lock(resolved.out)
@@ -132,6 +134,8 @@ def prepare(
             click.echo(f"another command is at work on {job.out}", err=True)
             return _OVERLAP
         preflight.check(resolved)
+        if warning := preflight.codec_warning(resolved):
+            click.echo(warning, err=True)
         if address is not None:
             scheduler.check(address)
         return _run(resolved, Supervisor(job, workers or _cpus(), address))

@@ -49,6 +49,11 @@ def complete(resolved: ResolvedJob, how: str) -> int:
                 f"{counts['repaired']} repaired, "
                 f"{counts['left_out']} left out: {link}"
             )
+            if output.codec_here:
+                click.echo(
+                    f"{split.split.name}: {output.format}: taken as it is: its images were encoded "
+                    f"by {output.form.codec}; installed here: {output.codec_here}"
+                )
             for note, count in document["notes"].items():
                 click.echo(f"{split.split.name}: {output.format}: {note}: {count:,}")
     return LEFT_OUT if left_out else COMPLETE

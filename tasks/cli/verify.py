@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import track
 
 from pipeline import paths, storage
-from pipeline.errors import InputRefused, OutputDamaged, UsageError
+from pipeline.errors import EnvironmentRefused, InputRefused, OutputDamaged, UsageError
+from pipeline.images import codec
 from pipeline.job import Job
 from pipeline.resolved import resolve
 from pipeline.verification import outputcheck, productcheck, removal, statecheck
@@ -49,6 +50,7 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
     Exit status 0 when everything is as it was written, else 1.
     """
     folder = Path(out).absolute()
+    _warn_of_codec()
     raw = Path(against).absolute() if against else None
     jobs = statecheck.known_jobs(folder)
     outputs = _outputs(folder, jobs)
@@ -64,6 +66,16 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
         if findings and remove_damaged:
             _remove(folder, findings, jobs)
     return OutputDamaged.exit_status if findings else 0
+
+
+def _warn_of_codec() -> None:
+    """Say if Pillow is not the one that should be there; what is written does not depend on it."""
+    try:
+        warning = codec.warning()
+    except EnvironmentRefused as error:
+        warning = str(error)
+    if warning:
+        click.echo(warning, err=True)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,100 @@
+"""Outputs whose images another codec has encoded: which output of a format a job is about.
+
+A codec's name is part of an output's digest, so another Pillow would give every output a new
+folder. A finished output that differs in nothing but the codec is what was asked for, and is taken
+as it is. One that is half done stays the job's output, too: `check` refuses to go on with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import manifest, paths, storage
+from pipeline.errors import EnvironmentRefused, OutputDamaged, UsageError
+from pipeline.formats.shardformats import ALL
+from pipeline.images import codec
+
+if TYPE_CHECKING:
+    from pipeline.output import Output
+
+
+def choose(
+    out: Path, split: str, here: str | EnvironmentRefused, make: Callable[[str], Output]
+) -> Output:
+    """Return the output of a format that a job is about.
+
+    Args:
+        out: the output folder.
+        split: name of the split.
+        here: the codec that is installed, or why there is none.
+        make: returns the output that a codec makes.
+
+    Returns:
+        In this order: a finished output, first the one that `current` points to, then the one of
+        the codec that is installed; one that has shards; a new one of the installed codec.
+
+    Raises:
+        EnvironmentRefused: no codec is installed, and there is no output of another.
+    """
+    own = make(here) if isinstance(here, str) else None
+    if own is not None and _is_current(out, split, own) and _finished(own):
+        return own
+    names = [name for name in dict.fromkeys(_known(out, split)) if name != here]
+    instead = here if isinstance(here, str) else "no codec"
+    others = [replace(make(name), codec_here=instead) for name in names]
+    every = [own, *others] if own is not None else others
+    finished = sorted(filter(_finished, every), key=lambda each: not _is_current(out, split, each))
+    for output in (*finished, *(each for each in every if _begun(out, each))):
+        return output
+    if isinstance(here, EnvironmentRefused):
+        raise here
+    return make(here)
+
+
+def check(output: Output) -> None:
+    """Check that an output that is to be written has the codec that is installed.
+
+    Raises:
+        UsageError: it was begun with another one.
+    """
+    made_by = output.form.codec
+    if output.codec_here and made_by is not None:
+        raise UsageError(
+            "this output was begun with another codec, whose images have other bytes",
+            file=str(output.folder),
+            expected=made_by,
+            found=output.codec_here,
+            remedy=f"{codec.how_to_install(made_by)}\nor remove the folder: the same command makes"
+            " it anew with the codec that is installed; or choose another --out",
+        )
+
+
+def _known(out: Path, split: str) -> Iterator[str]:
+    """Yield the codecs that are named by finished outputs of a split and by recorded jobs."""
+    documents = storage.documents(paths.jobs(out))
+    for shard_format in ALL:
+        folder = paths.outputs(out, shard_format, split)
+        documents += [paths.manifest(folder / name) for name in storage.folders(folder)]
+    for path in documents:
+        with contextlib.suppress(OutputDamaged):
+            document = manifest.load(path) if storage.stat(path) is not None else {}
+            named = [*document.get("codecs", ()), document.get("parameters", {}).get("codec")]
+            yield from (name for name in named if name)
+
+
+def _is_current(out: Path, split: str, output: Output) -> bool:
+    return storage.pointed(paths.current(out, output.format, split)) == output.digest
+
+
+def _finished(output: Output) -> bool:
+    return manifest.load_whole(paths.manifest(output.folder)) is not None
+
+
+def _begun(out: Path, output: Output) -> bool:
+    """Whether one of an output's shards is there."""
+    marks = storage.documents(paths.shard_marks(out, output.digest))
+    return any(manifest.load_complete(path, out) is not None for path in marks)

@@ -1,0 +1,103 @@
+"""Whole commands in the test's own process: no worker, so what is monkeypatched has an effect."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import click
+import luigi
+import pytest
+from click.testing import CliRunner
+
+from pipeline.errors import ShardmillError
+from pipeline.pictures import preparation
+from pipeline.resolved import resolve
+from tasks import datasets
+from tasks.cli import cli
+from tasks.supervisor import Supervisor
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a command ended: its exit status, and both of its streams together."""
+
+    status: int
+    said: str
+
+
+@dataclass
+class _Outcome:
+    complete: bool
+    interrupted: bool
+    failures: tuple[ShardmillError, ...]
+
+
+@dataclass
+class _InProcess(Supervisor):
+    """Runs the tasks of a job one after another, instead of a worker."""
+
+    failed: list[ShardmillError] = field(default_factory=list)
+
+    def run(self, watch: Callable[[], None], tell: Callable[[str], None]) -> _Outcome:  # type: ignore[override]
+        """Run all tasks, or up to the first that is refused."""
+        del watch, tell
+        try:
+            _build(datasets.last_tasks(self.job), set())
+        except ShardmillError as error:
+            self.failed.append(error)
+        return _Outcome(datasets.complete(self.job), False, tuple(self.failed))
+
+
+class _Here:
+    """A pool of processes that is this one."""
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def map(self, call: Callable[..., Any], *items: Iterable[Any], chunksize: int) -> Iterable[Any]:
+        del chunksize
+        return map(call, *items)
+
+    def shutdown(self, **_: object) -> None: ...
+
+
+def verify(monkeypatch: pytest.MonkeyPatch, *words: object) -> Ran:
+    """Run ``shardmill verify`` in this process, with all of its checks."""
+    monkeypatch.setattr("tasks.cli.verify.ProcessPoolExecutor", _Here)
+    return shardmill(monkeypatch, "verify", *words)
+
+
+def _build(tasks: Iterable[Any], done: set[str]) -> None:
+    flatten: Any = luigi.task.flatten
+    for task in tasks:
+        if task.task_id not in done and not task.complete():
+            _build(flatten(task.requires()), done)
+            task.run()
+        done.add(task.task_id)
+
+
+def forget() -> None:
+    """Forget what earlier commands of this process have resolved."""
+    resolve.cache_clear()
+    preparation.cache_clear()
+
+
+def shardmill(monkeypatch: pytest.MonkeyPatch, *words: object, answer: str = "") -> Ran:
+    """Run a ``shardmill`` command in this process; its worker's tasks, too."""
+    forget()
+    monkeypatch.setattr("tasks.cli.preparing.Supervisor", _InProcess)
+    result = CliRunner().invoke(cli, [*map(str, words)], input=answer, standalone_mode=False)
+    said, error = result.output, result.exception
+    if isinstance(error, ShardmillError):
+        return Ran(error.exit_status, f"{said}shardmill: {error}\n")
+    if isinstance(error, click.ClickException):
+        return Ran(error.exit_code, f"{said}Error: {error.format_message()}\n")
+    if error is not None:
+        raise error
+    return Ran(result.return_value if isinstance(result.return_value, int) else 0, said)
