@@ -96,7 +96,6 @@ def pictures(
 
     The encoded bytes are a view that the next step of the iteration may overwrite.
     """
-    bad = (BadImage, NoPermission) if whole_files else (BadImage,)
     columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
     ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
     for wanted in ranges[:_AHEAD]:
@@ -113,7 +112,7 @@ def pictures(
         try:
             data = read_picture(sources, key, where, whole_file=whole_files)
             stored = prepares.prepare(data)
-        except bad as error:
+        except BadImage as error:
             yield LeftOut(key, source, offset, reason(error), line, remedy=error.remedy or "")
             continue
         yield Picture(record_of(row, stored), stored, source, offset, line)

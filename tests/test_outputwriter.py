@@ -14,7 +14,7 @@ import pytest
 from drawnlists import encoded, lay
 
 from pipeline import catalog, facts, manifest, outputs, paths, shards
-from pipeline.errors import BadImage, NoPermission, UsageError
+from pipeline.errors import BadImage, NoPermission, ShardmillError, TransientError, UsageError
 from pipeline.formats.shardformat import LABELS, RecordOptions
 from pipeline.formats.shardformats import FORMATS
 from pipeline.output import Output, RecordForm
@@ -161,8 +161,20 @@ def test_what_no_format_can_hold_is_left_out_of_each_with_its_line(
     ]
 
 
-def test_a_picture_that_may_not_be_read_is_a_bad_one_too(
-    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("on_bad_image", ["fail", "skip"])
+@pytest.mark.parametrize("whole_files", [True, False])
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [(errno.EACCES, NoPermission), (errno.ESTALE, TransientError), (errno.EIO, TransientError)],
+)
+def test_what_the_system_does_not_let_one_read_is_no_bad_image(
+    tmp_path: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    kind: type[ShardmillError],
+    whole_files: bool,
+    on_bad_image: str,
 ) -> None:
     rows = batch(tmp_path, {"a.jpg": RGB, "b.jpg": RGB})
     refused = str(tmp_path / "b.jpg")
@@ -170,18 +182,17 @@ def test_a_picture_that_may_not_be_read_is_a_bad_one_too(
 
     def refuse(path: Any, *options: Any, **more: Any) -> int:
         if str(path) == refused:  # the superuser may read what has no mode for it
-            raise PermissionError(errno.EACCES, "Permission denied", refused)
+            raise OSError(number, os.strerror(number), refused)
         return opened(path, *options, **more)
 
     monkeypatch.setattr("os.open", refuse)
+    monkeypatch.setattr("pipeline.storage.retrying.WAITS", (0.0,))
     made = output(out, "recordio")
-    with pytest.raises(BadImage) as refusal:
-        write(out, tmp_path, rows, made, on_bad_image="fail")
-    assert refusal.value.place == "line 2: b.jpg: not permitted (Permission denied)"
-    assert write(out, tmp_path, rows, made) == 1
-    assert [image["line"] for image in document(out, made)["left_out"]] == [2]
-    with pytest.raises(NoPermission):
-        shards.write_shard(out, NAME, rows, tmp_path, [made], on_bad_image="skip")
+    options = {"on_bad_image": on_bad_image, "whole_files": whole_files}
+    with pytest.raises(kind) as error:
+        shards.write_shard(out, NAME, rows, tmp_path, [made], **options)  # type: ignore[arg-type]
+    assert (error.value.exit_status, error.value.file) == (1, refused)
+    assert os.strerror(number) in error.value.what
 
 
 def test_a_picture_without_a_box_is_left_out_where_boxes_are_labels(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from pipeline import storage
 from pipeline.errors import UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.images.raster import Color, Encoding
@@ -179,6 +180,20 @@ def pass_through_spec(*, orientation: Orientation | None, transcode: bool) -> En
         transcode: make JPEGs of GIF, WebP and BMP, which MXNet does not read.
     """
     return EncodeSpec(color=-1, orientation=orientation or "keep", transcode=transcode)
+
+
+def check_root(root: Path) -> None:
+    """Check that the folder of the images is there.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if storage.real_folder(root) is None:
+        raise UsageError(
+            "there is no such folder of images",
+            file=str(root),
+            remedy="give the folder that the paths in the list are relative to as ROOT",
+        )
 
 
 def _described(transform: Transform) -> str:

@@ -18,7 +18,7 @@ from pipeline.formats.irheader import IndexedRecord
 from pipeline.formats.recordio import index_lines, list_line
 from pipeline.im2rec import crew
 from pipeline.im2rec.batches import Batch, Survey, batches, survey
-from pipeline.im2rec.job import PackJob, Targets
+from pipeline.im2rec.job import PackJob, Targets, check_root
 from pipeline.im2rec.pictures import Piece
 from pipeline.images.engine import engine
 from pipeline.manifest import Document, FileEntry
@@ -91,6 +91,7 @@ def pack(job: PackJob, tell: Tell = lambda _done, _all: None) -> Packed:
         raise UsageError(
             "there is no such image list", file=str(job.listing), remedy="name one that is there"
         )
+    check_root(job.root)
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(crew.assembled(job))
         before = storage.stat(job.listing)

@@ -10,11 +10,18 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 from pipeline import storage
-from pipeline.errors import BadAnnotation, BadImage, ShardmillError
+from pipeline.errors import (
+    BadAnnotation,
+    BadImage,
+    EnvironmentRefused,
+    ShardmillError,
+    Vanished,
+    from_record,
+)
 from pipeline.formats.irheader import IndexedRecord, LabelForm, encode_header
 from pipeline.formats.recordio_framing import MAGIC_BYTES, frame, magics
 from pipeline.im2rec.batches import Batch
-from pipeline.im2rec.job import PackJob
+from pipeline.im2rec.job import PackJob, check_root
 from pipeline.images.engine import engine
 from pipeline.images.passthrough import pass_through
 from pipeline.images.spec import told
@@ -124,11 +131,15 @@ class Packer:
         return self._spare.pop() if self._spare else Arena()
 
     def _announced(self, path: str) -> FileInfo | None:
-        """Return what is known of a picture; the disk is told that it will be read."""
-        with contextlib.suppress(ShardmillError):  # it is met again when the picture is read
+        """Return size and time of an image; the disk is asked to have it ready soon."""
+        # What fails here fails once more, and is then raised, when the image is read.
+        with contextlib.suppress(ShardmillError):
             info = storage.stat(self._sources.path(path))
-            if info is not None and 0 < info.size <= _LARGEST:
-                self._sources.will_need(path, 0, info.size)
+            if info is None:
+                return None
+            with contextlib.suppress(ShardmillError):
+                if 0 < info.size <= _LARGEST:
+                    self._sources.will_need(path, 0, info.size)
             return info
         return None
 
@@ -144,6 +155,8 @@ class Packer:
         except BadImage as error:
             piece.left_out[row] = self._refused(error, record.path, batch.lines[row])
             return 0
+        except (ShardmillError, MemoryError, OSError) as error:
+            raise self._failure(error, record.path, batch.lines[row]) from error
         piece.notes.update(notes)
         return arena.append(frame(header, encoded))
 
@@ -162,24 +175,34 @@ class Packer:
 
     def _read(self, path: str, info: FileInfo | None) -> memoryview:
         if info is None:
-            self._check_there(path)
-            remedy = "put it there, correct the list, or leave it out with --error-limit"
-            raise BadImage("there is no such picture", remedy=remedy)
+            info = self._stat(path)
         _check_size(info.size)
         try:
             data = self._sources.read(path, 0, info.size)
-        except ShardmillError as error:
-            raise _unreadable(error) from error
+        except Vanished:
+            info = self._stat(path)
+            data = self._sources.read(path, 0, info.size)
         if len(data) < info.size:
             expected, found = f"{info.size:,} bytes", f"{len(data):,} bytes"
             raise BadImage("the picture has become shorter", expected=expected, found=found)
         return data
 
-    def _check_there(self, path: str) -> None:
+    def _stat(self, path: str) -> FileInfo:
+        """Return size and time of an image; only here is one said to be absent."""
+        place = self._sources.path(path)
         try:
-            storage.stat(self._sources.path(path))
-        except ShardmillError as error:
-            raise _unreadable(error) from error
+            info = storage.stat(place)
+        except Vanished as error:  # a name that is too long, a link to itself
+            raise BadImage("no such file can be there", found=error.what) from error
+        if info is not None:
+            return info
+        check_root(self._job.root)
+        kind = storage.kind(place)
+        if kind is not None:
+            remedy = "name the file of an image in the list, or leave it out with --error-limit"
+            raise BadImage("this is not the file of an image", found=f"a {kind}", remedy=remedy)
+        remedy = "put it there, correct the list, or leave it out with --error-limit"
+        raise BadImage("there is no such image", remedy=remedy)
 
     def _encoded(self, data: memoryview) -> tuple[Buffer, tuple[str, ...]]:
         spec = self._job.spec
@@ -188,6 +211,23 @@ class Packer:
             return kept.encoded, told(kept.notes)
         done = self._engine.process(data, spec)
         return done.encoded, told(done.notes)
+
+    def _failure(
+        self, error: ShardmillError | MemoryError | OSError, path: str, line: int
+    ) -> ShardmillError:
+        """Return why the command cannot go on, naming the image that it was at."""
+        file, place = self._sources.path(path), f"line {line} of {self._job.listing}"
+        if isinstance(error, MemoryError):
+            return EnvironmentRefused(
+                "there is not enough memory for this image",
+                file=str(file),
+                place=place,
+                remedy="run the same command again with more memory or a smaller --num-thread",
+            )
+        known = storage.translated(error, file) if isinstance(error, OSError) else error
+        record = known.to_record()
+        place = ", ".join(text for text in (place, known.place) if text)
+        return from_record({**record, "file": known.file or str(file), "place": place})
 
     def _refused(self, error: BadImage, path: str, line: int) -> BadImage:
         # The engines name the option that other commands have.
@@ -212,7 +252,3 @@ def _check_size(size: int) -> None:
     if size > _LARGEST:
         expected, found = f"at most {_LARGEST:,} bytes", f"{size:,} bytes"
         raise BadImage("a picture too large to pack", expected=expected, found=found)
-
-
-def _unreadable(error: ShardmillError) -> BadImage:
-    return BadImage("the picture cannot be read", found=error.what)

@@ -160,6 +160,8 @@ def _refusals(form: str, expected: str) -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     except (*_UNDECODABLE, Image.DecompressionBombError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the operating system's: it says nothing about the image
         raise BadImage(
             f"{form} cannot be decoded",
             expected=expected,

@@ -34,6 +34,7 @@ _FILTERS: Final = {
 }
 _LIBRARY: Final = re.compile(r"^ *(JPEG|ZLib): +(.+?) *$", re.MULTILINE)
 _AXES: Final = 3
+_NO_MEMORY: Final = -4  # cv::Error::StsNoMem
 
 
 @functools.cache
@@ -153,6 +154,8 @@ def decode(data: Buffer, header: ImageHeader, color: Color, orientation: int) ->
     try:
         array = cv2().imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2().error as error:
+        if error.code == _NO_MEMORY:
+            raise MemoryError(str(error)) from error
         raise _undecodable(header, str(error)) from error
     if array is None or array.shape[:2] != (header.height, header.width):
         raise _undecodable(header, "what OpenCV does not read")

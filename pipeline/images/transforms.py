@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
-from pipeline.errors import ShardmillError, UsageError
+from pipeline.errors import BadImage, ShardmillError, UsageError
 from pipeline.images.bounds import check_size
 from pipeline.images.raster import Box, Color, Filter, Pixels, Raster, Size, checked
 
@@ -187,22 +187,26 @@ def apply(transform: Transform, raster: _R) -> _R:
     """Do any transform to a picture in memory.
 
     Raises:
-        UsageError: it failed, or returned no picture.
-        BadImage: it would make too large a picture.
+        BadImage: it failed on this picture, or would make too large a one.
+        UsageError: it returned no picture.
+        MemoryError, OSError: the system failed it; that says nothing about the picture.
     """
     if isinstance(transform, BuiltIn):
         return transform.on(raster)
     pixels = raster.pixels()
     try:
         made = transform(pixels)
-    except ShardmillError:
+    except (ShardmillError, MemoryError):
         raise
     except Exception as error:
-        raise UsageError(
-            "a transform failed",
-            place=f"{getattr(transform, '__qualname__', type(transform).__qualname__)}",
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        name = getattr(transform, "__qualname__", type(transform).__qualname__)
+        raise BadImage(
+            f"the transform {name} failed on this image",
+            expected="that it takes uint8 pixels, height x width x channels, of any size",
             found=f"{type(error).__name__}: {error}",
-            remedy="correct the transform: it is given uint8 pixels, height x width x channels",
+            remedy="correct the transform, or leave the image out with --on-bad-image skip",
         ) from error
     return raster.replaced(checked(made, transform))
 

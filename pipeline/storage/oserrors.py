@@ -18,6 +18,7 @@ from pipeline.errors import (
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
+_NOWHERE = {errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG}
 _IN_THE_WAY = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY}
 
 
@@ -43,7 +44,7 @@ def translated(error: OSError, path: Path) -> ShardmillError:
             file=str(path),
             remedy="move it away, or choose another output folder",
         )
-    kind = Vanished if error.errno == errno.ENOENT else TransientError
+    kind = Vanished if error.errno in _NOWHERE else TransientError
     return kind(
         f"{reason} (errno {error.errno})",
         file=str(path),

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeVar
 
-from pipeline.storage.oserrors import at, translated
+from pipeline.storage.oserrors import at
 from pipeline.storage.reading import FileInfo
+from pipeline.storage.retrying import patiently, try_again
+
+_Result = TypeVar("_Result")
 
 _FIRST_BUFFER = 1 << 18  # bytes; a larger one costs half a millisecond of page faults
 _ALL_CACHED = 128  # reads in a row
 _NOT_NOW = {errno.EAGAIN, errno.EOPNOTSUPP}
-_MAX_OPEN = 128  # files; more than are announced ahead, fewer than a process may open
+_MAX_OPEN = 128  # files; more than are announced ahead, fewer than most processes may open
+_NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 
 
 class RangeReader:
@@ -27,7 +34,7 @@ class RangeReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         with at(path):
-            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = patiently(partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC))
             info = os.fstat(self._fd)
         self.info = FileInfo(info.st_size, info.st_mtime_ns)
         self._buffer = memoryview(bytearray(_FIRST_BUFFER))
@@ -47,10 +54,8 @@ class RangeReader:
         """Return up to `length` bytes at `offset`; fewer only where the file ends."""
         if length > len(self._buffer):
             self._buffer = memoryview(bytearray(length + length // 4))
-        try:
-            return _read_into(self._buffer[:length], self._fd, offset)
-        except OSError as error:
-            raise translated(error, self.path) from error
+        with at(self.path):
+            return patiently(partial(_read_into, self._buffer[:length], self._fd, offset))
 
     def close(self) -> None:
         """Close the file."""
@@ -77,6 +82,7 @@ class SourceReader:
         self._open: OrderedDict[str, int] = OrderedDict()
         self._buffer = memoryview(bytearray(_FIRST_BUFFER))
         self._cached = 0  # reads in a row that did not wait for the disk
+        self._most = _MAX_OPEN
 
     def path(self, source: str) -> Path:
         """Return where a source lies."""
@@ -84,45 +90,73 @@ class SourceReader:
 
     def now(self, source: str) -> FileInfo:
         """Return size and modification time of a source as they are now."""
-        with at(self.path(source)):
-            info = os.fstat(self._fd(source))
+        info = self._patiently(source, lambda: os.fstat(self._fd(source)))
         return FileInfo(info.st_size, info.st_mtime_ns)
 
     def will_need(self, source: str, offset: int, length: int) -> None:
         """Tell the kernel that this range will be read soon, unless all of late was in memory."""
         if self._cached < _ALL_CACHED and hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._fd(source), offset, length, os.POSIX_FADV_WILLNEED)
+            fd = self._patiently(source, partial(self._fd, source))
+            os.posix_fadvise(fd, offset, length, os.POSIX_FADV_WILLNEED)
 
     def read(self, source: str, offset: int, length: int) -> memoryview:
-        """Return up to `length` bytes at `offset`; fewer only where the file ends."""
+        """Return up to `length` bytes at `offset`; fewer only where the file ends.
+
+        An error that may pass, such as ESTALE, is met by opening the file again, a few times.
+        """
         if length > len(self._buffer):
             self._buffer = memoryview(bytearray(length + length // 4))
-        view, fd = self._buffer[:length], self._fd(source)
-        try:
-            done = _read_cached(view, fd, offset)
-            if done == length:
-                self._cached += 1
-                return view
-            self._cached = 0
-            rest = _read_into(view[done:], fd, offset + done)
-            return view[: done + len(rest)]
-        except OSError as error:
-            raise translated(error, self.path(source)) from error
+        return self._patiently(source, partial(self._read, source, offset, length))
 
     def close(self) -> None:
         """Close every file."""
         while self._open:
             os.close(self._open.popitem()[1])
 
+    def _read(self, source: str, offset: int, length: int) -> memoryview:
+        view, fd = self._buffer[:length], self._fd(source)
+        done = _read_cached(view, fd, offset)
+        if done == length:
+            self._cached += 1
+            return view
+        self._cached = 0
+        rest = _read_into(view[done:], fd, offset + done)
+        return view[: done + len(rest)]
+
     def _fd(self, source: str) -> int:
         fd = self._open.get(source)
         if fd is None:
-            path = self.path(source)
-            with at(path):
-                fd = self._open[source] = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-            if len(self._open) > _MAX_OPEN:
-                os.close(self._open.popitem(last=False)[1])
+            fd = self._open[source] = self._opened(source)
+            self._close_beyond(self._most)
         return fd
+
+    def _opened(self, source: str) -> int:
+        """Open a source; where the process has no descriptor left, other sources are closed."""
+        while True:
+            try:
+                return os.open(self.path(source), os.O_RDONLY | os.O_CLOEXEC)
+            except OSError as error:
+                if error.errno not in _NO_DESCRIPTOR or not self._open:
+                    raise
+                self._most = max(1, len(self._open) // 2)
+                self._close_beyond(self._most - 1)
+
+    def _close_beyond(self, most: int) -> None:
+        while len(self._open) > most:
+            os.close(self._open.popitem(last=False)[1])
+
+    def _patiently(self, source: str, attempt: Callable[[], _Result]) -> _Result:
+        try:
+            return attempt()
+        except OSError as error:
+            with at(self.path(source)):
+                return try_again(attempt, error, lambda _error: self._forget(source))
+
+    def _forget(self, source: str) -> None:
+        fd = self._open.pop(source, None)
+        if fd is not None:
+            with contextlib.suppress(OSError):  # only read from, so nothing can be lost
+                os.close(fd)
 
     def __enter__(self) -> Self:
         return self

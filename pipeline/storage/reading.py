@@ -8,6 +8,7 @@ import os
 import stat as stat_module
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ import pyarrow as pa
 
 from pipeline.errors import OutputDamaged
 from pipeline.storage.oserrors import at, translated
+from pipeline.storage.retrying import patiently
 
 _CLUTTER = {"thumbs.db", "desktop.ini"}
 _LEADS_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
@@ -46,7 +48,7 @@ class Entry(NamedTuple):
 def stat(path: Path) -> FileInfo | None:
     """Return what is known of a regular file without opening it, or None if there is none."""
     try:
-        info = os.stat(path)
+        info = patiently(lambda: os.stat(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -54,6 +56,17 @@ def stat(path: Path) -> FileInfo | None:
     if not stat_module.S_ISREG(info.st_mode):
         return None
     return FileInfo(info.st_size, info.st_mtime_ns)
+
+
+def kind(path: Path) -> str | None:
+    """Return what a path leads to: a ``file``, ``folder``, ``special file``, or None: nothing."""
+    try:
+        mode = patiently(lambda: os.stat(path)).st_mode
+    except OSError as error:
+        if error.errno in _NO_FILE:
+            return None
+        raise translated(error, path) from error
+    return _kind(mode)
 
 
 def file_sizes(root: Path, names: Iterable[str]) -> list[int]:
@@ -67,7 +80,7 @@ def file_sizes(root: Path, names: Iterable[str]) -> list[int]:
     for name in names:
         path = os.path.join(root, name)
         try:
-            info = os.stat(path)
+            info = patiently(partial(os.stat, path))
         except OSError as error:
             if error.errno not in _NO_FILE:
                 raise translated(error, Path(path)) from error
@@ -209,10 +222,14 @@ def _followed(entry: os.DirEntry[str]) -> Entry | None:
             raise translated(error, Path(entry.path)) from error
         # What is no link was there when it was listed, and is gone.
         return Entry(entry.name, "broken link", 0) if entry.is_symlink() else None
-    if stat_module.S_ISREG(info.st_mode):
-        return Entry(entry.name, "file", info.st_size)
-    kind = "folder" if stat_module.S_ISDIR(info.st_mode) else "special file"
-    return Entry(entry.name, kind, 0)
+    size = info.st_size if stat_module.S_ISREG(info.st_mode) else 0
+    return Entry(entry.name, _kind(info.st_mode), size)
+
+
+def _kind(mode: int) -> str:
+    if stat_module.S_ISREG(mode):
+        return "file"
+    return "folder" if stat_module.S_ISDIR(mode) else "special file"
 
 
 def _existing(folder: Path) -> Path:

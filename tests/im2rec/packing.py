@@ -49,6 +49,15 @@ def draw_set(folder: Path, count: int = 12) -> Path:
     return root
 
 
+def tiny_set(folder: Path, count: int = 12) -> Path:
+    """Put ``0.jpg`` and so on, each of 20 x 10 pixels and its own bytes, into ``folder/images``."""
+    root = folder / "images"
+    root.mkdir(parents=True)
+    for number in range(count):
+        (root / f"{number}.jpg").write_bytes(saved("JPEG", comment=b"%d" % number))
+    return root
+
+
 def write_list(path: Path, rows: Iterable[Sequence[object]]) -> Path:
     """Write ``id, label ..., path`` rows."""
     path.write_text("".join("\t".join(map(str, row)) + "\n" for row in rows))

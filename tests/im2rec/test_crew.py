@@ -7,14 +7,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
-from packing import draw_set, encoding, list_all, names, passing, write_list
+from packing import draw_set, encoding, list_all, names, passing, saved, write_list
 from support import command, shardmill
 
-from pipeline.errors import NoSpace, ShardmillError, UsageError
+from pipeline.errors import BadImage, NoSpace, ShardmillError
 from pipeline.im2rec import crew
 from pipeline.im2rec.pack import pack
 from pipeline.images.raster import Pixels
@@ -109,12 +110,32 @@ def test_a_transform_that_fails_ends_in_an_error(root: Path, tmp_path: Path) -> 
     def fail(pixels: Pixels) -> Pixels:
         raise RuntimeError(pixels.shape)
 
-    with pytest.raises(UsageError, match="a transform failed") as error:
-        pack(encoding(root, list_all(root), fail, threads=2))
-    assert "RuntimeError" in (error.value.found or "")
-    with pytest.raises(UsageError, match="a transform failed"):
-        pack(encoding(root, list_all(root), fail))
-    assert names(tmp_path) == {"images", "a.lst"}
+    for threads in (1, 2):
+        with pytest.raises(BadImage, match="fail failed on this image") as error:
+            pack(encoding(root, list_all(root), fail, threads=threads))
+        assert "RuntimeError" in (error.value.found or "")
+        assert error.value.file == str(root / "0.jpg")
+        assert error.value.place == f"line 1 of {tmp_path / 'a.lst'}"
+        assert "--error-limit" in (error.value.remedy or "")
+        assert names(tmp_path) == {"images", "a.lst"}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_images_that_a_transform_fails_on_count_under_the_limit(
+    root: Path, tmp_path: Path, threads: int
+) -> None:
+    def crop(pixels: Pixels) -> Pixels:
+        if pixels.shape[1] < 32:
+            raise ValueError("too small")
+        return pixels[:, :32]
+
+    for name in ("2.jpg", "9.jpg"):
+        (root / name).write_bytes(saved("JPEG"))
+    job = encoding(root, list_all(root), crop, threads=threads, error_limit=2)
+    assert [each.path for each in pack(job).left_out] == ["2.jpg", "9.jpg"]
+    assert pack(job).left_out[0].reason.endswith("failed on this image: ValueError: too small")
+    with pytest.raises(BadImage, match="more pictures cannot be packed"):
+        pack(replace(job, error_limit=1))
 
 
 def test_a_worker_that_cannot_write_says_why(

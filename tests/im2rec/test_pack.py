@@ -184,7 +184,7 @@ def test_pictures_within_the_limit_are_left_out_and_named(
     assert packed.targets.records.read_bytes() == expected
     assert [each.line for each in packed.left_out] == [4, 5, 6, 7, 8]
     assert [each.path for each in packed.left_out] == list(BAD)
-    assert packed.left_out[0].reason == "there is no such picture"
+    assert packed.left_out[0].reason == "there is no such image"
     document = manifest.load(tmp_path / "a.manifest.json")
     assert document["counts"]["left_out"] == 5
     assert document["left_out"][2] == {

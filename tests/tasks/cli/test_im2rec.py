@@ -138,11 +138,11 @@ def test_pictures_left_out_give_status_4_and_too_many_status_3(work: Path, tree:
     name = next(tree.rglob("*.JPEG")).relative_to(tree)
     (work / "set.lst").write_text(f"0\t0\tgone.jpg\n1\t0\t{name}\n")
     _, stderr = run("set", tree, "--pass-through", status=3)
-    assert "gone.jpg: there is no such picture" in stderr
+    assert "gone.jpg: there is no such image" in stderr
     assert "line 1 of" in stderr
     assert {path.name for path in work.iterdir()} == {"set.lst"}
     _, stderr = run("set", tree, "--pass-through", "--error-limit", 1, status=4)
-    assert "left out: line 1, gone.jpg: there is no such picture" in stderr
+    assert "left out: line 1, gone.jpg: there is no such image" in stderr
     assert {path.name for path in work.iterdir()} == OUTPUTS
 
 
