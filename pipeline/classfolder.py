@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import storage
+from pipeline import clutter, storage
 from pipeline.errors import EnvironmentRefused, OutputConflict
 
 
@@ -112,7 +112,7 @@ class ClassFolder:
             self.path / entry.name: entry.kind
             for entry in present
             if entry.name not in names or entry.kind in {"folder", "special file"}
-            if not storage.is_clutter(entry.name)
+            if not clutter.is_clutter(entry.name)
         }
         if not self.path.is_dir() and (self.path.is_symlink() or self.path.exists()):
             misfits[self.path] = "file"

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import xxhash
 
-from pipeline import paths, storage
+from pipeline import clutter, paths, storage
 from pipeline.classfolder import ClassFolder, PictureRow
 from pipeline.errors import (
     BadImage,
@@ -158,7 +158,7 @@ def check_root(root: Path, wnids: Container[str], *, flat_files: bool) -> None:
     for entry in storage.entries(root):
         known = entry.name in wnids if entry.kind == "folder" else flat_files
         known = known or entry.name == paths.METADATA
-        if not known and not storage.is_clutter(entry.name):
+        if not known and not clutter.is_clutter(entry.name):
             raise OutputConflict(
                 "something that does not belong there stands in the tree",
                 file=str(root / entry.name),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import facts, manifest, paths, storage
+from pipeline import clutter, facts, manifest, paths, storage
 from pipeline.errors import OutputDamaged
 from pipeline.formats import recordio
 from pipeline.formats.shardformat import LABELS
@@ -164,7 +164,18 @@ def _merged(
         "repairs": repairs,
         "left_out": left_out,
         "notes": dict(sorted(notes.items())),
+        **_passed_over(split),
     }
+
+
+def _passed_over(split: SplitJob) -> Document:
+    """Return what the manifest says of clutter among the images; nothing where there was none."""
+    left = clutter.NOTHING
+    if split.listing is not None:
+        left = split.listing.clutter
+    elif split.tree is not None:
+        left = clutter.passed_over(split.tree.ignored)
+    return {"passed_over": left.to_json()} if left.count else {}
 
 
 def _shard(shard: Document, prefix: str) -> Document:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import extraction, manifest, paths, storage
+from pipeline import clutter, extraction, manifest, paths, storage
 from pipeline.errors import OutputConflict, OutputDamaged
 from pipeline.manifest import Document, FileEntry
 
@@ -167,7 +167,7 @@ def check(out: Path, product: Product, *, replace: bool) -> None:
 
 
 def _class_folders(tree: Path) -> list[str]:
-    return [name for name in storage.folders(tree, links=True) if not storage.is_clutter(name)]
+    return [name for name in storage.folders(tree, links=True) if not clutter.is_clutter(name)]
 
 
 def _owner(out: Path, product: Product) -> str | None:

@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline import digests, storage
+from pipeline import clutter, digests, storage
 from pipeline.annotations.voc import Annotation, normalise, parse_annotation
 from pipeline.archives.compressed import read_members
 from pipeline.archives.tar import Member
@@ -316,5 +316,5 @@ def _level(folder: Path) -> Iterator[storage.Entry]:
                 found=repr(entry.name),
                 remedy="give it another name, or move it away",
             )
-        if not storage.is_clutter(entry.name):
+        if not clutter.is_clutter(entry.name):
             yield entry

@@ -21,6 +21,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from pipeline import catalog, digests, storage
+from pipeline.clutter import NOTHING, PassedOver
 from pipeline.errors import TransientError
 from pipeline.sources import listing, lst
 from pipeline.sources.listing import Listing
@@ -47,6 +48,7 @@ class ImageListing:
             where the root lies.
         ignored: of a folder, how many files were passed over for their names.
         first_ignored: the first of them.
+        clutter: of a folder, what was passed over as clutter.
         repeated: (n,) uint64, sorted: the xxh3-64 of the paths that are named more than once.
     """
 
@@ -62,6 +64,7 @@ class ImageListing:
     digest: str
     ignored: int
     first_ignored: str
+    clutter: PassedOver
     repeated: NDArray[np.uint64]
 
 
@@ -109,6 +112,7 @@ def scan(
         digest=digests.digest({"files": content.hexdigest()}),
         ignored=source.ignored if isinstance(source, Listing) else 0,
         first_ignored=source.first_ignored if isinstance(source, Listing) else "",
+        clutter=source.clutter if isinstance(source, Listing) else NOTHING,
         repeated=_repeated(np.frombuffer(hashes, np.uint64)),
     )
 

@@ -10,6 +10,8 @@ where only the folder itself is looked at.
 
 What that program does in silence is refused here: no image at all, a folder that cannot be
 read or that leads back into itself, a name that the list cannot express, options without effect.
+Clutter (`pipeline.clutter`) is passed over, which that program does not do: its hidden folders
+become classes. Without clutter the lists are the same.
 
 Source: tools/im2rec.py in apache/mxnet 1.9.1.
 """
@@ -30,6 +32,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import storage
+from pipeline.clutter import NOTHING, PassedOver, is_clutter, passed_over
 from pipeline.errors import TreeRefused, UsageError
 
 EXTENSIONS: Final = (".jpeg", ".jpg", ".png")
@@ -53,6 +56,7 @@ class Listing:
             the folder itself was looked at, and every label is 0.
         ignored: how many files were passed over, for their names; of links that lead nowhere, too.
         first_ignored: the first of them, relative; empty: there is none.
+        clutter: files and folders that were passed over as clutter.
     """
 
     paths: pa.LargeStringArray
@@ -60,6 +64,7 @@ class Listing:
     folders: tuple[str, ...]
     ignored: int = 0
     first_ignored: str = ""
+    clutter: PassedOver = NOTHING
 
 
 @dataclass(frozen=True)
@@ -98,7 +103,7 @@ def scan(root: Path, *, recursive: bool = False, extensions: Sequence[str] = EXT
     """List the images of a folder, by their names alone.
 
     Folders are walked from the top, in each its files before its folders, both sorted by code
-    points. Links are followed. Hidden names count like others.
+    points. Links are followed. Clutter is passed over; a folder of that kind counts as one name.
 
     Args:
         root: the folder.
@@ -115,10 +120,11 @@ def scan(root: Path, *, recursive: bool = False, extensions: Sequence[str] = EXT
     if storage.real_folder(root) is None:
         raise TreeRefused("no folder of images", file=str(root), remedy="give another folder")
     pieces, counts, folders = [], [], []
-    ignored, first = 0, ""
-    for folder, names, others in _walk(root, recursive=recursive):
+    ignored, first, clutter = 0, "", NOTHING
+    for folder, names, others, left in _walk(root, recursive=recursive):
         chosen = [name for name in names if os.path.splitext(name)[1].lower() in extensions]
         passed = sorted({*names, *others} - {*chosen})
+        clutter += passed_over(_joined(folder, name) for name in left)
         ignored += len(passed)
         first = first or (_joined(folder, passed[0]) if passed else "")
         if chosen:
@@ -130,13 +136,14 @@ def scan(root: Path, *, recursive: bool = False, extensions: Sequence[str] = EXT
             "no image in the folder",
             file=str(root),
             expected=f"names that end in {', '.join(extensions)}",
-            found="none" if recursive else "none, without the folders in it",
+            found=("none" if recursive else "none, without the folders in it")
+            + (f"; passed over: {clutter}" if clutter.count else ""),
             remedy="give another folder, or other extensions"
             + ("" if recursive else ", or walk the folders in it, too, with --recursive"),
         )
     labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
     known = tuple(folders) if recursive else ()
-    return Listing(pa.concat_arrays(pieces), labels, known, ignored, first)
+    return Listing(pa.concat_arrays(pieces), labels, known, ignored, first, clutter)
 
 
 def divide(count: int, division: Division) -> dict[str, NDArray[np.int64]]:
@@ -193,10 +200,11 @@ def folder_lines(listing: Listing) -> str:
     return "".join(f"{folder} {label}\n" for label, folder in enumerate(listing.folders))
 
 
-def _walk(root: Path, *, recursive: bool) -> Iterator[tuple[str, list[str], list[str]]]:
+def _walk(root: Path, *, recursive: bool) -> Iterator[tuple[str, list[str], list[str], list[str]]]:
     """Yield folders, relative, empty for `root`, each with the sorted names of its files.
 
-    The last are the names of what is neither file nor folder.
+    The other lists are the names of what is neither file nor folder, and of clutter. Folders
+    that are not walked are no clutter.
     """
     pending: list[tuple[str, frozenset[Path | None]]] = [("", frozenset())]
     while pending:
@@ -209,9 +217,14 @@ def _walk(root: Path, *, recursive: bool) -> Iterator[tuple[str, list[str], list
                 found=f"a link to {real}",
                 remedy="remove the link",
             )
-        entries = sorted(storage.entries(root / folder))
+        entries, left = list[storage.Entry](), list[str]()
+        for entry in sorted(storage.entries(root / folder)):
+            if not is_clutter(entry.name):
+                entries.append(entry)
+            elif recursive or entry.kind != "folder":
+                left.append(entry.name)
         others = [entry.name for entry in entries if entry.kind not in {"file", "folder"}]
-        yield folder, [entry.name for entry in entries if entry.kind == "file"], others
+        yield folder, [entry.name for entry in entries if entry.kind == "file"], others, left
         if recursive:
             inner = [entry.name for entry in entries if entry.kind == "folder"]
             pending.extend((_joined(folder, name), above | {real}) for name in reversed(inner))

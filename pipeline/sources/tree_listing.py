@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import digests, paths, storage
+from pipeline import clutter, digests, paths, storage
 from pipeline.config import SplitConfig
 from pipeline.errors import TreeRefused
 from pipeline.sources.tree_layout import find, look
@@ -149,11 +149,12 @@ def _pieces(place: _Place, split: SplitConfig, ignored: list[str]) -> Iterator[p
 def _level(folder: Path, shown: str, ignored: list[str]) -> _Level:
     level = _Level({}, [])
     entries = sorted(storage.entries(folder), key=attrgetter("name"))
-    if _UNSAFE.search("".join(entry.name for entry in entries)):
-        raise _unsafe(folder, next(entry for entry in entries if _UNSAFE.search(entry.name)))
+    all_safe = not _UNSAFE.search("".join(entry.name for entry in entries))
     for name, kind, size in entries:
-        if storage.is_clutter(name) or name == paths.METADATA:
-            ignored.append(_joined(shown, name))
+        if clutter.is_clutter(name) or name == paths.METADATA:
+            ignored.append(_joined(shown, _printable(name)))
+        elif not all_safe and _UNSAFE.search(name):
+            raise _unsafe(folder, name)
         elif kind == "file":
             level.files[name] = size
         elif kind == "folder":
@@ -228,11 +229,16 @@ def _misplaced(split: SplitConfig, path: Path, expected: str, kind: str) -> Tree
     )
 
 
-def _unsafe(folder: Path, entry: storage.Entry) -> TreeRefused:
+def _printable(name: str) -> str:
+    """Return a name of clutter as it can be shown and recorded: it may be no UTF-8."""
+    return _UNSAFE.sub("\ufffd", name)
+
+
+def _unsafe(folder: Path, name: str) -> TreeRefused:
     return TreeRefused(
         "a name that no image may have",
         file=str(folder),
         expected="UTF-8 without control characters",
-        found=repr(entry.name),
+        found=repr(name),
         remedy="give it another name, or move it away",
     )

@@ -18,7 +18,6 @@ from pipeline.errors import OutputDamaged
 from pipeline.storage.oserrors import at, translated
 from pipeline.storage.retrying import patiently
 
-_CLUTTER = {"thumbs.db", "desktop.ini"}
 _LEADS_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _NO_FILE = {*_LEADS_NOWHERE, errno.ENAMETOOLONG}
 
@@ -133,11 +132,6 @@ def documents(folder: Path) -> list[Path]:
     """Return the paths of the JSON documents in a folder, sorted, without half-written ones."""
     names = (name for name in sizes(folder) if name.endswith(".json") and name[0] != ".")
     return [folder / name for name in sorted(names)]
-
-
-def is_clutter(name: str) -> bool:
-    """Whether a name is one that desktops and interrupted copies leave about, not data."""
-    return name.startswith(".") or name.lower() in _CLUTTER
 
 
 def is_empty(folder: Path) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline import extraction, manifest, paths, storage
+from pipeline import clutter, extraction, manifest, paths, storage
 from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.job import Job
 from pipeline.manifest import Document, FileEntry
@@ -151,7 +151,7 @@ def _strange_folders(product: FinishedProduct) -> list[Finding]:
     return [
         _stranger(product.tree / name, "a class folder that was not made here")
         for name in storage.folders(product.tree, links=True)
-        if name not in classes and not storage.is_clutter(name)
+        if name not in classes and not clutter.is_clutter(name)
     ]
 
 
@@ -159,7 +159,7 @@ def _strange_files(product: FinishedProduct, entries: Iterable[FileEntry]) -> It
     known = {entry.file for entry in entries}
     for folder in sorted({name.partition("/")[0] for name in known}):
         for name in sorted(storage.sizes(product.tree / folder)):
-            if f"{folder}/{name}" not in known and not storage.is_clutter(name):
+            if f"{folder}/{name}" not in known and not clutter.is_clutter(name):
                 path = product.tree / folder / name
                 yield _stranger(path, "a file that was not written here")
 

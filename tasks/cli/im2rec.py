@@ -135,6 +135,8 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
     if listing.ignored:
         first = listing.first_ignored
         click.echo(f"passed over: {listing.ignored:,} files, e.g. {first}", err=True)
+    if listing.clutter.count:
+        click.echo(f"passed over: {listing.clutter}", err=True)
     for path, count in counts.items():
         click.echo(f"{path}: {count:,} images", err=True)
     return 0

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import click
 
 from pipeline import outputs, paths, preflight, products, progress, status, storage
 from pipeline.errors import Vanished
 from pipeline.products import Product
 from pipeline.resolved import ResolvedJob
+from pipeline.splitjob import SplitJob
 from tasks.cli.text import product_states, size, states
 from tasks.supervisor import Outcome, Supervisor
 
@@ -30,12 +33,8 @@ def complete(resolved: ResolvedJob, how: str) -> int:
     for product in resolved.products:
         _product(resolved, product, how)
     for split in resolved.splits.values():
-        if split.tree is not None and split.tree.ignored:
-            count, first = len(split.tree.ignored), split.tree.ignored[0]
-            click.echo(f"{split.name}: passed over in the tree: {count:,} files, e.g. {first}")
-        if split.listing is not None and split.listing.ignored:
-            count, first = split.listing.ignored, split.listing.first_ignored
-            click.echo(f"{split.name}: passed over in the folder: {count:,} files, e.g. {first}")
+        for line in _passed_over(split):
+            click.echo(f"{split.name}: passed over in {line}")
         for output in split.outputs if resolved.job.wants("shards") else ():
             document = outputs.document(output)
             if document is None:
@@ -57,6 +56,17 @@ def complete(resolved: ResolvedJob, how: str) -> int:
             for note, count in document["notes"].items():
                 click.echo(f"{split.split.name}: {output.format}: {note}: {count:,}")
     return LEFT_OUT if left_out else COMPLETE
+
+
+def _passed_over(split: SplitJob) -> Iterator[str]:
+    """Yield where something was passed over among a split's images, how much, and a few names."""
+    tree, listing = split.tree, split.listing
+    if tree is not None and tree.ignored:
+        yield f"the tree: {len(tree.ignored):,} files, e.g. {tree.ignored[0]}"
+    if listing is not None and listing.ignored:
+        yield f"the folder: {listing.ignored:,} files, e.g. {listing.first_ignored}"
+    if listing is not None and listing.clutter.count:
+        yield f"the folder: {listing.clutter}"
 
 
 def _product(resolved: ResolvedJob, product: Product, how: str) -> None:

@@ -29,8 +29,8 @@ json.dump(found, sys.stdout)
 pytestmark = pytest.mark.skipif(
     not Path(PYTHON).exists(), reason="MXNet 1.9.1 lives in an environment of its own: make interop"
 )
-NAMES = ["b.jpg", "a.JPG", ".hidden.png", "B.jpeg", "readme.txt", ".jpg", "n.gif", "日本.png"]
-FOLDERS = ["", "cat", "cat/deep", "cat-2", "cat é", ".git", "empty/inner", "Zoo"]
+NAMES = ["b.jpg", "a.JPG", "plain.png", "B.jpeg", "readme.txt", "x.jpg.txt", "n.gif", "日本.png"]
+FOLDERS = ["", "cat", "cat/deep", "cat-2", "cat é", "git", "empty/inner", "Zoo"]
 RECURSIVE = ["--recursive", "--no-shuffle"]
 LINES = [
     "0\t464.000000\tn04/a.JPEG",

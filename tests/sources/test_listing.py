@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.clutter import PassedOver
 from pipeline.errors import TreeRefused, UsageError
 from pipeline.sources import lst
 from pipeline.sources.listing import (
@@ -28,15 +29,13 @@ from pipeline.sources.listing import (
 FILES = ["b.jpg", "a.JPG", ".hidden.png", "B.jpeg", "readme.txt", ".jpg", "cat/z.jpg"]
 FILES += ["cat/a b.jpg", "cat-2/é.png", "cat/deep/x.jpg", "empty/readme.txt", ".git/o.jpg"]
 WALKED = [
-    (".hidden.png", 0),
     ("B.jpeg", 0),
     ("a.JPG", 0),
     ("b.jpg", 0),
-    (".git/o.jpg", 1),
-    ("cat/a b.jpg", 2),
-    ("cat/z.jpg", 2),
-    ("cat/deep/x.jpg", 3),
-    ("cat-2/é.png", 4),
+    ("cat/a b.jpg", 1),
+    ("cat/z.jpg", 1),
+    ("cat/deep/x.jpg", 2),
+    ("cat-2/é.png", 3),
 ]
 SHUFFLED_10 = [4, 0, 5, 9, 3, 1, 6, 8, 7, 2]  # random.seed(100); random.shuffle(...)
 
@@ -72,21 +71,21 @@ def test_a_walk_takes_files_before_folders_each_sorted_by_code_point(tmp_path: P
 
 def test_every_folder_that_holds_images_has_a_label_of_its_own(tmp_path: Path) -> None:
     listing = scan(fill(tmp_path, FILES), recursive=True)
-    assert listing.folders == (".", ".git", "cat", "cat/deep", "cat-2")
-    assert folder_lines(listing) == ". 0\n.git 1\ncat 2\ncat/deep 3\ncat-2 4\n"
+    assert listing.folders == (".", "cat", "cat/deep", "cat-2")
+    assert folder_lines(listing) == ". 0\ncat 1\ncat/deep 2\ncat-2 3\n"
 
 
 def test_a_folder_without_a_walk_has_the_label_0_and_prints_nothing(tmp_path: Path) -> None:
     listing = scan(fill(tmp_path, FILES))
-    assert listing.paths.to_pylist() == [".hidden.png", "B.jpeg", "a.JPG", "b.jpg"]
-    assert listing.labels.tolist() == [0] * 4
+    assert listing.paths.to_pylist() == ["B.jpeg", "a.JPG", "b.jpg"]
+    assert listing.labels.tolist() == [0] * 3
     assert folder_lines(listing) == ""
 
 
 def test_only_names_of_the_extensions_asked_for_are_listed(tmp_path: Path) -> None:
     fill(tmp_path, [*FILES, "c.tar.gif", "d.gif.bak", "gif"])
     assert scan(tmp_path, extensions=[".gif"]).paths.to_pylist() == ["c.tar.gif"]
-    assert scan(tmp_path, extensions=[""]).paths.to_pylist() == [".jpg", "gif"]
+    assert scan(tmp_path, extensions=[""]).paths.to_pylist() == ["gif"]
 
 
 @pytest.mark.parametrize("extension", ["jpg", ".JPG", ".tar.gz", "*.jpg", ".a/b"])
@@ -94,6 +93,39 @@ def test_an_extension_that_no_name_can_have_is_refused(tmp_path: Path, extension
     with pytest.raises(UsageError, match="extension") as refusal:
         scan(fill(tmp_path, FILES), extensions=[".jpg", extension])
     assert refusal.value.found == repr(extension)
+
+
+@pytest.mark.parametrize(
+    ("left", "counted"),
+    [
+        ([".ipynb_checkpoints/a-checkpoint.jpg", "cat/.ipynb_checkpoints/a-checkpoint.jpg"], 2),
+        (["@eaDir/cat/SYNOPHOTO_THUMB_M.jpg"], 1),
+        (["__MACOSX/cat/._a.jpg", "__MACOSX/dog/._b.jpg", "cat/._a.jpg"], 2),
+        (["lost+found/#1.jpg", "#recycle/dog/b.jpg", "dog/Thumbs.db"], 3),
+        (["cat/a.jpg:Zone.Identifier"], 1),
+    ],
+    ids=["jupyter", "synology", "macos", "disks", "windows"],
+)
+def test_clutter_is_no_class_and_no_image_and_is_counted(
+    tmp_path: Path, left: list[str], counted: int
+) -> None:
+    plain = fill(tmp_path / "plain", ["cat/a.jpg", "dog/b.jpg"])
+    littered = fill(tmp_path / "littered", ["cat/a.jpg", "dog/b.jpg", *left])
+    one, other = scan(plain, recursive=True), scan(littered, recursive=True)
+    assert other.folders == one.folders == ("cat", "dog")
+    assert other.paths.equals(one.paths)
+    assert (one.clutter.count, other.clutter.count, other.ignored) == (0, counted, 0)
+    assert all(any(name.startswith(shown) for name in left) for shown in other.clutter.examples)
+
+
+def test_folders_of_clutter_are_not_said_where_no_folder_is_walked(tmp_path: Path) -> None:
+    listing = scan(fill(tmp_path, ["a.jpg", ".git/b.jpg", "cat/c.jpg", "._a.jpg"]))
+    assert listing.clutter == PassedOver(1, ("._a.jpg",))
+
+
+def test_a_folder_of_nothing_but_clutter_is_refused_saying_so(tmp_path: Path) -> None:
+    refusal = refused(fill(tmp_path, [".cat/a.jpg", "._b.jpg"]))
+    assert "passed over: 2 hidden or system names, e.g. ._b.jpg, .cat" in str(refusal.found)
 
 
 def test_links_are_followed_and_those_that_lead_nowhere_passed_over(tmp_path: Path) -> None:
@@ -144,8 +176,8 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
 
 def test_a_line_has_the_id_the_label_with_six_decimals_and_the_path(tmp_path: Path) -> None:
     listing = scan(fill(tmp_path, FILES), recursive=True)
-    expected = "8\t4.000000\tcat-2/é.png\n0\t0.000000\t.hidden.png\n"
-    assert content(listing, [8, 0]) == expected
+    expected = "6\t3.000000\tcat-2/é.png\n0\t0.000000\tB.jpeg\n"
+    assert content(listing, [6, 0]) == expected
     assert content(listing, []) == ""
 
 
@@ -162,7 +194,7 @@ def test_a_long_list_comes_in_pieces() -> None:
 def test_a_list_is_read_back(tmp_path: Path) -> None:
     listing = scan(fill(tmp_path, FILES), recursive=True)
     path = tmp_path / "all.lst"
-    path.write_text(content(listing, list(range(9))), encoding="utf-8")
+    path.write_text(content(listing, list(range(7))), encoding="utf-8")
     (table,) = lst.read(path, label_width=1)
     assert table["path"].to_pylist() == listing.paths.to_pylist()
     assert table["labels"].to_pylist() == [[label] for label in listing.labels.tolist()]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.clutter import is_clutter
 from pipeline.config import SplitConfig
 from pipeline.errors import NoPermission, TreeRefused
 from pipeline.sources.tree_listing import FILES, TreeListing, scan
@@ -117,8 +118,8 @@ def test_keys_and_digest_do_not_tell_where_flat_files_lie(layout: dict[int, str]
 )
 def test_any_printable_name_is_listed_and_any_other_refused(names: set[str]) -> None:
     names -= {".", ".."}
-    plain = {name for name in names if not name.startswith(".")}
-    unsafe = {name for name in names if any(mark < " " or mark == "\x7f" for mark in name)}
+    plain = {name for name in names if not is_clutter(name)}
+    unsafe = {name for name in plain if any(mark < " " or mark == "\x7f" for mark in name)}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "train" / "n01").mkdir(parents=True)
         for name in names:
@@ -140,6 +141,9 @@ def test_hidden_names_and_what_desktops_leave_are_passed_over(tmp_path: Path) ->
         "train/n01/.x.JPEG.swp",
         "train/n01/Desktop.ini",
         "train/n01/.cache/deep/y.JPEG",
+        "train/@eaDir/n01/x.JPEG",
+        "train/n01/x.JPEG:Zone.Identifier",
+        "train/n01/Icon\r",
     ]
     fill(tmp_path, {**dict.fromkeys(ignored, 1), "train/n01/x.JPEG": 5})
     os.mkfifo(tmp_path / "train" / ".pipe")
@@ -149,10 +153,13 @@ def test_hidden_names_and_what_desktops_leave_are_passed_over(tmp_path: Path) ->
         "train/.DS_Store",
         "train/.n01.host-12-abcdef01.tmp",
         "train/.pipe",
+        "train/@eaDir",
         "train/Thumbs.db",
         "train/n01/.cache",
         "train/n01/.x.JPEG.swp",
         "train/n01/Desktop.ini",
+        "train/n01/Icon\ufffd",
+        "train/n01/x.JPEG:Zone.Identifier",
     )
 
 

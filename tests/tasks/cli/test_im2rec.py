@@ -7,11 +7,13 @@ import struct
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 from support import RawSet, prepare, shardmill
 
 from pipeline import manifest
 from pipeline.formats.recordio import read_records
+from tasks.cli.im2rec import im2rec
 
 OUTPUTS = {"set.lst", "set.rec", "set.idx", "set.manifest.json"}
 
@@ -67,6 +69,19 @@ def test_a_folder_becomes_a_list_and_the_list_a_recordio_file(work: Path, tree: 
     rows = fields(work / "set.lst")
     assert labels(work / "set.rec") == [(0, float(label), int(key)) for key, label, _ in rows]
     assert {min(size) for size in sizes(work / "set.rec")} == {40}
+
+
+def test_clutter_beside_the_folders_is_no_class_and_is_said(work: Path) -> None:
+    for name in ("cat/a.jpg", "dog/b.jpg", ".ipynb_checkpoints/a-checkpoint.jpg"):
+        (work / "root" / name).parent.mkdir(parents=True)
+        (work / "root" / name).touch()
+    made = CliRunner().invoke(im2rec, ["--list", "--recursive", "--no-shuffle", "set", "root"])
+    assert made.stdout == "cat 0\ndog 1\n"
+    assert "passed over: 1 hidden or system name, e.g. .ipynb_checkpoints" in made.stderr
+    assert fields(work / "set.lst") == [
+        ["0", "0.000000", "cat/a.jpg"],
+        ["1", "1.000000", "dog/b.jpg"],
+    ]
 
 
 @pytest.mark.parametrize(

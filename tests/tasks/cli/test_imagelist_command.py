@@ -246,8 +246,12 @@ def test_a_folder_of_classes_is_listed_as_im2rec_does(tmp_path: Path, out: Path)
     for number, name in enumerate(("b/1.jpg", "a/2.jpg", "a/3.png", "a/4.txt")):
         lay(tmp_path / "pictures" / name, encoded(number, form="PNG" if "png" in name else "JPEG"))
     folder = tmp_path / "pictures"
+    lay(folder / ".ipynb_checkpoints/1-checkpoint.jpg", encoded(4))
     run = shardmill("imagelist", folder, "--recursive", "--out", out, "--format", "recordio")
     assert run.returncode == 0, run.stderr
+    assert "passed over in the folder: 1 hidden or system name, e.g. .ipynb_check" in run.stdout
+    passed = document(out, "recordio")["passed_over"]
+    assert passed == {"count": 1, "examples": [".ipynb_checkpoints"]}
     found = {said["id"]: said["labels"] for said, _ in stored(out, "recordio")}
     assert found == {0: (0.0,), 1: (0.0,), 2: (1.0,)}
 
