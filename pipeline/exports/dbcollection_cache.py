@@ -58,6 +58,7 @@ def register(home: Path, files: Mapping[str, Path]) -> Registration:
         UsageError: none of the files is there, or they are of images in different folders.
         OutputDamaged: a file is not one that this program wrote.
         ConfigError: the cache that is there is none.
+        OutputConflict: a folder, a device or a pipe is in its place.
     """
     absolute = {
         task: files[task].absolute() for task in TASKS if storage.stat(files[task]) is not None
@@ -69,8 +70,7 @@ def register(home: Path, files: Mapping[str, Path]) -> Registration:
             remedy="make it with --export dbcollection or raw256, or name another output folder",
         )
     data_dir = _common_data_dir(absolute)
-    # A link that stands in its place stays one.
-    cache = (home / _NAME).absolute().resolve()
+    cache = storage.output_file((home / _NAME).absolute())
     document = _read(cache)
     root = home.absolute() / "dbcollection"
     info = _part(cache, document, "info")

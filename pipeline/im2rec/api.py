@@ -121,7 +121,7 @@ def im2rec(
 
 def _list_name(source: Path, folder: Path, name: str) -> str:
     own = f"{name}.lst"
-    return f"{name}-copy.lst" if (folder / own).resolve() == source.resolve() else own
+    return f"{name}-copy.lst" if os.path.realpath(folder / own) == os.path.realpath(source) else own
 
 
 def _warn(packed: Packed) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -58,7 +59,8 @@ class PackJob:
         batch_size: how many pictures one of them is handed at once, at most.
 
     Raises:
-        UsageError: a number is out of its range, or an output is the list itself.
+        UsageError: a number is out of its range; an output is the list itself, or would take the
+            place of a folder, a device or a pipe.
     """
 
     listing: Path
@@ -80,7 +82,7 @@ class PackJob:
             if getattr(self, name) < least:
                 found = str(getattr(self, name))
                 raise UsageError(f"{name} is too small", expected=f"{least} or more", found=found)
-        places = [self.listing.resolve(), *(target.resolve() for target in self.targets.all)]
+        places = [Path(os.path.realpath(self.listing)), *self.targets.places().all]
         if len(set(places)) < len(places):
             raise UsageError(
                 "an output would take the place of the list, or of another one",
@@ -138,6 +140,16 @@ class Targets:
         """Every one that is made."""
         more = () if self.listing is None else (self.listing,)
         return (self.records, self.index, *more, self.manifest)
+
+    def places(self) -> Targets:
+        """Return where they really go, links followed.
+
+        Raises:
+            OutputConflict: see `storage.output_file`.
+        """
+        place = storage.output_file
+        listing = place(self.listing) if self.listing else None
+        return Targets(place(self.records), place(self.index), place(self.manifest), listing)
 
 
 def encode_spec(

@@ -65,10 +65,11 @@ def make_lists(
     with contextlib.ExitStack() as stack:
         staged = []
         for end, rows in divide(len(listing.paths), division).items():
-            file = stack.enter_context(storage.StagedFile(Path(start + end)))
+            path = Path(start + end)
+            file = stack.enter_context(storage.StagedFile(storage.output_file(path)))
             for piece in list_pieces(listing, rows):
                 file.write(piece)
             staged.append(file)
-            counts[file.path] = len(rows)
+            counts[path] = len(rows)
         storage.publish(*staged)
     return listing, counts

@@ -82,7 +82,8 @@ def pack(job: PackJob, tell: Tell = lambda _done, _all: None) -> Packed:
         InputRefused: no picture is left; the list was changed meanwhile.
         BadAnnotation: see `lst.read`; an id or a label that RecordIO's readers stumble over.
         BadImage: more pictures than `PackJob.error_limit` cannot be packed.
-        UsageError: the engine is not there, or a transform returned no picture.
+        UsageError: the engine is not there, or a transform returned no picture; an output would
+            take the place of a folder, a device or a pipe.
         ShardmillError: a process has died; the files cannot be written.
     """
     if not job.pass_through:
@@ -92,12 +93,13 @@ def pack(job: PackJob, tell: Tell = lambda _done, _all: None) -> Packed:
             "there is no such image list", file=str(job.listing), remedy="name one that is there"
         )
     check_root(job.root)
+    places = job.targets.places()
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(crew.assembled(job))
         before = storage.stat(job.listing)
         found, digest = survey(job), manifest.hash_file(job.listing)
-        _sweep(job.targets)
-        output = stack.enter_context(_Output(job))
+        _sweep(places)
+        output = stack.enter_context(_Output(job, places))
         rows = _ROWS if job.pass_through else _ROWS_ENCODED
         for batch, piece in workers.pieces(output.records, batches(job, rows)):
             workers.place(output.size)
@@ -117,9 +119,10 @@ def pack(job: PackJob, tell: Tell = lambda _done, _all: None) -> Packed:
 class _Output:
     """The files of a job on their way."""
 
-    def __init__(self, job: PackJob) -> None:
+    def __init__(self, job: PackJob, places: Targets) -> None:
         self._job = job
         self._targets = job.targets
+        self._places = places
         self._stack = contextlib.ExitStack()
         self._hash = xxhash.xxh3_128()
         self._hashed = 0
@@ -129,9 +132,9 @@ class _Output:
 
     def __enter__(self) -> Self:
         with self._stack:
-            self.records = self._staged(self._targets.records)
-            self._index = self._staged(self._targets.index)
-            listing = self._targets.listing
+            self.records = self._staged(self._places.records)
+            self._index = self._staged(self._places.index)
+            listing = self._places.listing
             self._listing = self._staged(listing) if listing else None
             self._reader = self._stack.enter_context(RangeReader(self.records.temp))
             self._stack = self._stack.pop_all()
@@ -191,17 +194,20 @@ class _Output:
         return packed
 
     def _finish(self, document: Document) -> None:
-        with StagedFile(self._targets.manifest) as mark:
+        with StagedFile(self._places.manifest) as mark:
             mark.write(manifest.serialise(document))
-            storage.remove(self._targets.manifest)  # it speaks of files that are about to change
+            storage.remove(self._places.manifest)  # it speaks of files that are about to change
             more = [self._listing] if self._listing else []
             storage.publish(self.records, self._index, *more, mark)
 
     def _entries(self) -> Iterator[FileEntry]:
         yield FileEntry(self._targets.records.name, self.size, self._hash.hexdigest())
-        for file in (self._index, self._listing):
-            if file is not None:
-                yield FileEntry(file.path.name, file.size, manifest.hash_file(file.temp))
+        for path, file in (
+            (self._targets.index, self._index),
+            (self._targets.listing, self._listing),
+        ):
+            if path is not None and file is not None:
+                yield FileEntry(path.name, file.size, manifest.hash_file(file.temp))
 
     def _staged(self, path: Path) -> StagedFile:
         return self._stack.enter_context(StagedFile(path))
@@ -254,7 +260,8 @@ def _document(job: PackJob, packed: Packed, listing: str, files: list[FileEntry]
 
 def _sweep(targets: Targets) -> None:
     """Remove what commands have left behind that were killed while they made the same files."""
-    names = tuple(f".{path.name}." for path in targets.all)
-    for temp in storage.temp_files(targets.records.parent):
-        if temp.owner_gone and temp.path.name.startswith(names):
-            storage.remove_temp(temp)
+    for folder in {path.parent for path in targets.all}:
+        names = tuple(f".{path.name}." for path in targets.all if path.parent == folder)
+        for temp in storage.temp_files(folder):
+            if temp.owner_gone and temp.path.name.startswith(names):
+                storage.remove_temp(temp)

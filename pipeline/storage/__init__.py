@@ -15,6 +15,7 @@ from pipeline.storage.folders import (
     sync_file_system,
 )
 from pipeline.storage.oserrors import translated
+from pipeline.storage.outputfile import output_file
 from pipeline.storage.ranges import RangeReader, SourceReader
 from pipeline.storage.reading import (
     Entry,
@@ -76,6 +77,7 @@ __all__ = [
     "kind",
     "open_arrow",
     "open_log",
+    "output_file",
     "point",
     "pointed",
     "probe_writable",

@@ -1,0 +1,53 @@
+"""Where a file that is given as output really goes: links are followed, devices never replaced."""
+
+from __future__ import annotations
+
+import os
+import stat as stat_module
+from pathlib import Path
+
+from pipeline.errors import OutputConflict
+from pipeline.storage.oserrors import at
+
+
+def output_file(path: Path) -> Path:
+    """Return the regular file that is written where an output is asked for; it may be absent.
+
+    A file is published by a rename, which would put it in the place of a link or of a device.
+    Through a link, what is written is the file that the link names.
+
+    Raises:
+        OutputConflict: a folder, a device, a pipe or a socket is there; a link leads nowhere.
+    """
+    with at(path):
+        real = Path(os.path.realpath(path))
+        try:
+            mode = os.lstat(real).st_mode
+        except (FileNotFoundError, NotADirectoryError):
+            if os.path.islink(path) and not real.parent.is_dir():
+                raise _refused(path, f"a link into {real.parent}, which is no folder") from None
+            return real
+    if stat_module.S_ISLNK(mode):
+        raise _refused(path, "a link that leads back to itself")
+    if not stat_module.S_ISREG(mode):
+        raise _refused(path, _kind(mode))
+    return real
+
+
+def _kind(mode: int) -> str:
+    kinds = (
+        (stat_module.S_ISDIR, "a folder"),
+        (stat_module.S_ISFIFO, "a pipe"),
+        (stat_module.S_ISSOCK, "a socket"),
+    )
+    return next((name for holds, name in kinds if holds(mode)), "a device")
+
+
+def _refused(path: Path, found: str) -> OutputConflict:
+    return OutputConflict(
+        "the output cannot be written there",
+        file=str(path),
+        expected="a regular file, a link to one, or nothing yet",
+        found=found,
+        remedy="give another name for the output",
+    )
