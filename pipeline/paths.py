@@ -101,6 +101,11 @@ def tree_record(out: Path, split: str, digest: str) -> Path:
     return state(out) / "sources" / f"{split}-{digest}.json"
 
 
+def annotation_contents(out: Path, split: str) -> Path:
+    """The fingerprints of a split's annotations in a tree."""
+    return state(out) / "sources" / f"annotations-{split}.arrow"
+
+
 def catalog(out: Path, split: str, digest: str) -> Path:
     """The catalog of a split: a row per image."""
     return state(out) / "catalogs" / f"{split}-{digest}.parquet"

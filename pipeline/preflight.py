@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline import codecs, manifest, outputs, paths, products, storage, treerecord
+from pipeline.annotations import contents
 from pipeline.config import ArchiveConfig
 from pipeline.errors import ArchiveMissing, ArchiveRefused, NoSpace, OutputConflict, TreeRefused
 from pipeline.images import codec
@@ -218,10 +219,19 @@ def _check_trees(resolved: ResolvedJob) -> None:
 
 def remember_trees(resolved: ResolvedJob) -> None:
     """Note what was found in a job's tree, for when it is gone."""
+    keep_contents(resolved)
     for split in resolved.splits.values():
         if split.tree is not None and not split.tree.gone:
             boxes = split.boxes.digest if split.boxes else None
             treerecord.remember(resolved.job, split.split, TreeRecord(split.tree, boxes))
+
+
+def keep_contents(resolved: ResolvedJob) -> None:
+    """Keep what the annotations in a job's tree hold, so that they need not be read again."""
+    for split in resolved.splits.values():
+        if split.boxes is not None and split.boxes.contents is not None:
+            kept = paths.annotation_contents(resolved.out, split.name)
+            contents.keep(split.boxes.contents, resolved.out, kept)
 
 
 def _check_current(resolved: ResolvedJob) -> None:

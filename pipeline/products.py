@@ -155,11 +155,11 @@ def check(out: Path, product: Product, *, replace: bool) -> None:
     if replace or owner in {product.digest, _DAMAGED}:
         return
     present = [file for file in product.files if _is_there(file)]
-    if owner is None and (product.in_place or not present):
+    if not present or (owner is None and product.in_place):
         return
     raise OutputConflict(
         "a product of other options stands here" if owner else "a file or folder is in the way",
-        file=str((present or product.files)[0]),
+        file=str(present[0]),
         expected=f"{product.digest}, or nothing",
         found=owner or "something that is not of this program",
         remedy="say --replace to put the new one in its place, or choose another --out",

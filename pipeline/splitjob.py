@@ -7,7 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from pipeline import catalog, digests, output, paths, sharding, storage, treerecord
-from pipeline.annotations import bboxes
+from pipeline.annotations import bboxes, contents
+from pipeline.annotations.contents import AnnotationContents
 from pipeline.config import ArchiveConfig, DatasetConfig, SplitConfig
 from pipeline.errors import ArchiveMissing, ConfigError, InputRefused, UsageError
 from pipeline.job import Job
@@ -32,12 +33,14 @@ class BoxSource:
         filtered: whether boxes of other classes are left out; the rule goes by class folders,
             so it means nothing for a flat split.
         digest: of its content and of the filter.
+        contents: of the annotations in a tree; None: an archive, or a tree that is gone.
     """
 
     path: Path
     archive: ArchiveConfig | None
     filtered: bool
     digest: str
+    contents: AnnotationContents | None = None
 
 
 @dataclass(frozen=True)
@@ -257,10 +260,13 @@ def _box_source(
             expected=f"a folder of annotations, or --raw with a folder that holds {archive.file}",
             remedy="name it with --raw, or say --no-boxes",
         )
-    content = archive.md5 if folder is None else bboxes.folder_digest(folder)
+    out = Path(job.out)
+    kept = paths.annotation_contents(out, split.name)
+    found = None if folder is None else contents.scan(folder, out, kept)
+    content = archive.md5 if found is None else found.digest
     digest = digests.digest({"content": content, "filter": wnids, "version": bboxes.VERSION})
     if folder is not None:
-        return BoxSource(folder, None, filtered, digest)
+        return BoxSource(folder, None, filtered, digest, found)
     return BoxSource(Path(job.raw) / archive.file, archive, filtered, digest)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from pipeline import paths
-from pipeline.annotations import bboxes
+from pipeline.annotations import bboxes, contents
+from pipeline.errors import TransientError
 from pipeline.splitjob import BoxSource
 from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
 from tasks.base import Volume
@@ -34,6 +35,7 @@ class WriteBoxes(ProductTask):
         self.claim()
         wnids = frozenset(self.resolved.table.wnids) if self.source.filtered else None
         found = bboxes.collect(self.source.path, class_filter=wnids)
+        self._check_unchanged()
         contents = {
             paths.bboxes(self.folder, self.split): bboxes.csv_pieces(found),
             paths.bboxes_report(self.folder, self.split): [bboxes.report_bytes(found)],
@@ -46,6 +48,23 @@ class WriteBoxes(ProductTask):
             refused=sum(row.kind == "refused" for row in found.report),
         )
         return Volume(size=size)
+
+    def _check_unchanged(self) -> None:
+        """Check that the annotations in a tree still are those that the digest is of.
+
+        Raises:
+            TransientError: one was changed while the command was at work.
+        """
+        before = self.source.contents
+        if before is None:
+            return
+        kept = paths.annotation_contents(self.folder, self.split)
+        if contents.scan(self.source.path, self.folder, kept).digest != before.digest:
+            raise TransientError(
+                "an annotation was changed while the command was at work",
+                file=str(self.source.path),
+                remedy="run the same command again: the annotations are read anew",
+            )
 
 
 def boxes_of(task: SplitTask) -> list[WriteBoxes]:

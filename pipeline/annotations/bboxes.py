@@ -29,7 +29,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline import clutter, digests, storage
+from pipeline import clutter, storage
 from pipeline.annotations.voc import Annotation, normalise, parse_annotation
 from pipeline.archives.compressed import read_members
 from pipeline.archives.tar import Member
@@ -39,7 +39,9 @@ VERSION = 1  # other boxes from the same annotations, another version
 
 Kind = Literal["repaired", "dropped", "refused"]
 
-_MAX_ANNOTATION = 1 << 20
+MAX_ANNOTATION = 1 << 20
+"""Bytes: what is larger is no annotation."""
+
 _AT_ONCE = 1 << 14  # files that are handled at once
 _SUFFIX = ".xml"
 _NO_UTF8 = re.compile(r"[\ud800-\udfff]")
@@ -99,27 +101,14 @@ def read_annotations(source: Path) -> Iterator[tuple[str, bytes | BadAnnotation]
         ArchiveRefused: the archive is truncated, fails its CRC, or is no tar.
         TreeRefused: a name in the folder is not UTF-8.
     """
-    archive = read_members(source, largest=_MAX_ANNOTATION)
+    archive = read_members(source, largest=MAX_ANNOTATION)
     for member, content in _read_folder(source) if storage.real_folder(source) else archive:
         if content is not None and member.name.endswith(_SUFFIX):
             yield member.name, content
         else:
-            wanted = f"a regular file *{_SUFFIX} of at most {_MAX_ANNOTATION} bytes"
+            wanted = f"a regular file *{_SUFFIX} of at most {MAX_ANNOTATION} bytes"
             found = f"a {member.kind} of {member.size} bytes"
             yield member.name, BadAnnotation("not an annotation", expected=wanted, found=found)
-
-
-def folder_digest(folder: Path) -> str:
-    """Return 12 hex digits of the names and sizes of a folder's annotations; no times.
-
-    Nothing is opened. The names are those of the report: those in a flat folder begin with its
-    own.
-
-    Raises:
-        TreeRefused: a name is not UTF-8.
-    """
-    members = (member for *_, member in _listed(folder))
-    return digests.digest({each.name: each.size for each in members if _is_annotation(each)})
 
 
 def collect(source: Path, *, class_filter: frozenset[str] | None = None) -> Boxes:
@@ -280,30 +269,35 @@ class _Gathering:
         return (len(self._corners) - before) // 4
 
 
-def _is_annotation(member: Member) -> bool:
+def is_annotation(member: Member) -> bool:
+    """Whether a member, by its kind and name, should be an annotation."""
     return member.kind == "file" and member.name.endswith(_SUFFIX)
 
 
 def _read_folder(folder: Path) -> Iterator[tuple[Member, bytes | None]]:
     """Yield what a folder holds as `read_members` yields the members of an archive."""
-    for place, name, member in _listed(folder):
-        small = _is_annotation(member) and member.size <= _MAX_ANNOTATION
-        yield member, storage.read_bytes(place / name) if small else None
+    for place, entry, member in listed(folder):
+        small = is_annotation(member) and member.size <= MAX_ANNOTATION
+        yield member, storage.read_bytes(place / entry.name) if small else None
 
 
-def _listed(folder: Path) -> Iterator[tuple[Path, str, Member]]:
-    """Yield folder, name, and member of an archive of everything in a folder of annotations."""
+def listed(folder: Path) -> Iterator[tuple[Path, storage.Entry, Member]]:
+    """Yield everything in a folder of annotations: its folder, its entry, its member of an archive.
+
+    Raises:
+        TreeRefused: a name is not UTF-8.
+    """
     top = list(_level(folder))
     inner = [entry.name for entry in top if entry.kind == "folder"]
     # The name as it was given: a link to the folder may well bear that of a class.
     prefix = "" if inner else f"{Path(os.path.abspath(folder)).name}/"
-    for name, kind, size in top:
-        if kind != "folder":
-            yield folder, name, Member("", prefix + name, 0, size, kind)
+    for entry in top:
+        if entry.kind != "folder":
+            yield folder, entry, Member("", prefix + entry.name, 0, entry.size, entry.kind)
     for each in inner:
         place = folder / each
-        for name, kind, size in _level(place):
-            yield place, name, Member("", f"{each}/{name}", 0, size, kind)
+        for entry in _level(place):
+            yield place, entry, Member("", f"{each}/{entry.name}", 0, entry.size, entry.kind)
 
 
 def _level(folder: Path) -> Iterator[storage.Entry]:

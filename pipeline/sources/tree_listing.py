@@ -150,7 +150,7 @@ def _level(folder: Path, shown: str, ignored: list[str]) -> _Level:
     level = _Level({}, [])
     entries = sorted(storage.entries(folder), key=attrgetter("name"))
     all_safe = not _UNSAFE.search("".join(entry.name for entry in entries))
-    for name, kind, size in entries:
+    for name, kind, size, _ in entries:
         if clutter.is_clutter(name) or name == paths.METADATA:
             ignored.append(_joined(shown, _printable(name)))
         elif not all_safe and _UNSAFE.search(name):

@@ -24,6 +24,7 @@ from pipeline.storage.reading import (
     documents,
     entries,
     file_sizes,
+    file_stamps,
     folders,
     free_bytes,
     is_empty,
@@ -49,11 +50,15 @@ from pipeline.storage.staging import (
     remove,
     shared_lock,
     sole_lock,
+    wait_for_lock,
     write_unsynced,
 )
+from pipeline.storage.stamps import ABSENT, UNSETTLED, read_stamped
 from pipeline.storage.temps import TempFile, remove_temp, temp_files
 
 __all__ = [
+    "ABSENT",
+    "UNSETTLED",
     "Buffer",
     "Entry",
     "FileInfo",
@@ -69,6 +74,7 @@ __all__ = [
     "documents",
     "entries",
     "file_sizes",
+    "file_stamps",
     "folders",
     "free_bytes",
     "is_empty",
@@ -85,6 +91,7 @@ __all__ = [
     "publish_bytes",
     "publish_folders",
     "read_bytes",
+    "read_stamped",
     "real_folder",
     "remove",
     "remove_temp",
@@ -96,5 +103,6 @@ __all__ = [
     "sync_file_system",
     "temp_files",
     "translated",
+    "wait_for_lock",
     "write_unsynced",
 ]

@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 from pipeline.storage.oserrors import at
 from pipeline.storage.reading import FileInfo
 from pipeline.storage.retrying import patiently, try_again
+from pipeline.storage.stamps import settled_stamp
 
 _Result = TypeVar("_Result")
 
@@ -92,6 +93,10 @@ class SourceReader:
         """Return size and modification time of a source as they are now."""
         info = self._patiently(source, lambda: os.fstat(self._fd(source)))
         return FileInfo(info.st_size, info.st_mtime_ns)
+
+    def stamp(self, source: str) -> int:
+        """Return the stamp to record with what is read next of a source that is a whole file."""
+        return settled_stamp(self._patiently(source, lambda: os.fstat(self._fd(source))))
 
     def will_need(self, source: str, offset: int, length: int) -> None:
         """Tell the kernel that this range will be read soon, unless all of late was in memory."""

@@ -17,6 +17,7 @@ import pyarrow as pa
 from pipeline.errors import OutputDamaged
 from pipeline.storage.oserrors import at, translated
 from pipeline.storage.retrying import patiently
+from pipeline.storage.stamps import ABSENT, stamp_of
 
 _LEADS_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _NO_FILE = {*_LEADS_NOWHERE, errno.ENAMETOOLONG}
@@ -37,11 +38,13 @@ class Entry(NamedTuple):
         name: as the operating system gives it.
         kind: ``file``, ``folder``, ``broken link`` or ``special file``.
         size: bytes of a file; 0 for all else.
+        stamp: of a file, see `pipeline.storage.stamps`; 0 for all else.
     """
 
     name: str
     kind: str
     size: int
+    stamp: int = 0
 
 
 def stat(path: Path) -> FileInfo | None:
@@ -75,6 +78,16 @@ def file_sizes(root: Path, names: Iterable[str]) -> list[int]:
         root: folder that the names are relative to.
         names: paths; an absolute one counts as it is.
     """
+    return [size for size, _ in file_stamps(root, names)]
+
+
+def file_stamps(root: Path, names: Iterable[str]) -> list[tuple[int, int]]:
+    """Return size and stamp of each regular file, links followed; (-1, `ABSENT`) for no file.
+
+    Args:
+        root: folder that the names are relative to.
+        names: paths; an absolute one counts as it is.
+    """
     found = []
     for name in names:
         path = os.path.join(root, name)
@@ -83,9 +96,10 @@ def file_sizes(root: Path, names: Iterable[str]) -> list[int]:
         except OSError as error:
             if error.errno not in _NO_FILE:
                 raise translated(error, Path(path)) from error
-            found.append(-1)
+            found.append((-1, ABSENT))
             continue
-        found.append(info.st_size if stat_module.S_ISREG(info.st_mode) else -1)
+        regular = stat_module.S_ISREG(info.st_mode)
+        found.append((info.st_size, stamp_of(info)) if regular else (-1, ABSENT))
     return found
 
 
@@ -216,8 +230,9 @@ def _followed(entry: os.DirEntry[str]) -> Entry | None:
             raise translated(error, Path(entry.path)) from error
         # What is no link was there when it was listed, and is gone.
         return Entry(entry.name, "broken link", 0) if entry.is_symlink() else None
-    size = info.st_size if stat_module.S_ISREG(info.st_mode) else 0
-    return Entry(entry.name, _kind(info.st_mode), size)
+    if stat_module.S_ISREG(info.st_mode):
+        return Entry(entry.name, "file", info.st_size, stamp_of(info))
+    return Entry(entry.name, _kind(info.st_mode), 0)
 
 
 def _kind(mode: int) -> str:

@@ -184,6 +184,15 @@ def shared_lock(path: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def wait_for_lock(path: Path) -> Iterator[None]:
+    """Hold a lock on `path` alone, after waiting for all who hold it."""
+    with _lock_file(path) as fd:
+        with contextlib.suppress(OSError):  # a file system without locks
+            fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+
+
+@contextlib.contextmanager
 def sole_lock(path: Path, *, then_share: bool = False) -> Iterator[bool]:
     """Hold a lock on `path` alone; yields whether it was to be had at once.
 

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 from pipeline import paths, storage
 from pipeline.errors import UsageError
 from pipeline.job import Job
-from pipeline.verification import outputcheck, productcheck, shardcheck, statecheck
+from pipeline.verification import boxcheck, outputcheck, productcheck, shardcheck, statecheck
 from pipeline.verification.findings import Finding, Layer, damage
 from pipeline.verification.outputcheck import FinishedOutput
 from pipeline.verification.productcheck import FinishedProduct
@@ -137,6 +137,9 @@ class Verification:
             partial(productcheck.check_files, product),
             *(partial(productcheck.check_group, product, i) for i in range(product.groups)),
         ]
+        kind, _, split = name.partition("-")
+        if kind == boxcheck.KIND and self.raw is not None:
+            checks.append(partial(boxcheck.check_boxes, self.out, split, self.raw, self.jobs))
         results = []
         for result in self.run(product.name, checks):
             results.append(result)

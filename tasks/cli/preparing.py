@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import click
 
 from pipeline import cleaning, paths, pictures, preflight, status, storage
+from pipeline.errors import NoPermission
 from pipeline.formats.shardformat import LABELS
 from pipeline.formats.shardformats import FORMATS
 from pipeline.job import ON_BAD_IMAGE, Job
@@ -119,6 +120,8 @@ def prepare(
     resolved = resolve(job)
     if datasets.complete(job):
         cleaning.sweep(resolved)
+        with contextlib.suppress(NoPermission):  # it spares the next look some reading, no more
+            preflight.keep_contents(resolved)
         return report.complete(resolved, "already complete")
     if dry_run:
         preflight.look(resolved)
@@ -136,6 +139,7 @@ def prepare(
         preflight.check(resolved)
         if warning := preflight.codec_warning(resolved):
             click.echo(warning, err=True)
+        preflight.keep_contents(resolved)
         if address is not None:
             scheduler.check(address)
         return _run(resolved, Supervisor(job, workers or _cpus(), address))

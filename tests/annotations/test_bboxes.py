@@ -14,13 +14,11 @@ import numpy as np
 import pytest
 from support import mini_source
 
-from pipeline import digests
 from pipeline.annotations.bboxes import (
     Boxes,
     closing_lines,
     collect,
     csv_pieces,
-    folder_digest,
     read_annotations,
     report_bytes,
 )
@@ -312,7 +310,6 @@ def test_a_flat_folder_bears_the_class_that_its_own_name_is(
         found = collect(source, class_filter=class_filter)
         assert csv_bytes(found) == csv_bytes(boxes) == GOLDEN.encode()
         assert report_bytes(found) == report_bytes(boxes)
-        assert folder_digest(source) == folder_digest(folder)
 
 
 def test_a_link_to_a_flat_folder_bears_the_class(tmp_path: Path) -> None:
@@ -344,7 +341,6 @@ def test_what_is_hidden_or_left_behind_by_desktops_is_passed_over_in_a_folder(
     littered = unpacked(tmp_path / "bboxes", DEFECTS | dict.fromkeys(clutter, b"x"))
     assert report_bytes(collect(littered)) == report_bytes(collect(clean))
     assert csv_bytes(collect(littered)).decode() == GOLDEN
-    assert folder_digest(littered) == folder_digest(clean)
 
 
 def test_clutter_does_not_make_a_flat_folder_another(tmp_path: Path) -> None:
@@ -378,11 +374,10 @@ def test_whatever_else_is_in_a_folder_is_reported(tmp_path: Path) -> None:
 def test_a_name_in_a_folder_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
     latin = os.fsdecode(b"b-\xff.xml")
     folder = unpacked(tmp_path / "bboxes", {f"{A}/a.xml": xml(), f"{A}/{latin}": xml()})
-    for read in (collect, folder_digest):
-        with pytest.raises(TreeRefused, match="not UTF-8") as caught:
-            read(folder)
-        assert caught.value.file == str(folder / A)
-        assert caught.value.found == r"'b-\udcff.xml'"
+    with pytest.raises(TreeRefused, match="not UTF-8") as caught:
+        collect(folder)
+    assert caught.value.file == str(folder / A)
+    assert caught.value.found == r"'b-\udcff.xml'"
 
 
 def test_a_picture_annotated_twice_in_a_folder_is_refused(tmp_path: Path) -> None:
@@ -395,20 +390,6 @@ def test_a_picture_annotated_twice_in_a_folder_is_refused(tmp_path: Path) -> Non
 def test_a_folder_of_nothing_has_no_boxes(tmp_path: Path) -> None:
     boxes = collect(tmp_path)
     assert (csv_bytes(boxes), boxes.xml_files, boxes.report) == (b"", 0, ())
-
-
-def test_the_digest_of_a_folder_is_of_names_and_sizes_of_its_annotations(tmp_path: Path) -> None:
-    files = {"b/c.xml": b"12", "a/d.xml": b"3", "b/readme": b"456", "a/huge.xml": bytes(2 << 20)}
-    expected = {"a/d.xml": 1, "a/huge.xml": 2 << 20, "b/c.xml": 2}
-    folder = unpacked(tmp_path / "tree", files)
-    assert folder_digest(folder) == digests.digest(expected)
-    os.utime(folder / "a" / "d.xml", (0, 0))
-    (folder / "a" / "d.xml").write_bytes(b"9")
-    assert folder_digest(folder) == digests.digest(expected)
-    (folder / "a" / "d.xml").write_bytes(b"99")
-    assert folder_digest(folder) == digests.digest(expected | {"a/d.xml": 2})
-    flat = unpacked(tmp_path / "val", {"a.xml": b"1"})
-    assert folder_digest(flat) == digests.digest({"val/a.xml": 1})
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,68 @@
+"""Stamps: what tells without reading a file that it is probably the one that was read before.
+
+A stamp is a 64-bit hash of a file's size, modification time and inode. Two different stamps say
+that the file has to be read to know whether its content is the same; two equal stamps are trusted.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import xxhash
+
+from pipeline.storage.oserrors import at
+from pipeline.storage.retrying import patiently
+
+UNSETTLED: Final = 0
+"""No file has this stamp: what is recorded with it is read again."""
+ABSENT: Final = 1
+"""The stamp of a file that is not there."""
+
+_FIRST: Final = 2
+_SETTLED_NS: Final = 2_000_000_000  # the coarsest clock of a file system in use ticks every 2 s
+_PACK: Final = struct.Struct("<qqQ").pack
+_READ: Final = 1 << 20  # bytes at a time
+
+
+def stamp_of(info: os.stat_result) -> int:
+    """Return the stamp of a file that is there."""
+    packed = _PACK(info.st_size, info.st_mtime_ns, info.st_ino)
+    return max(_FIRST, xxhash.xxh3_64_intdigest(packed))
+
+
+def settled_stamp(info: os.stat_result) -> int:
+    """Return the stamp to record with what is read next from an open file.
+
+    A file that was changed a moment ago may change again within the same tick of the clock; such
+    a change would leave the stamp as it is, so the stamp is not trusted.
+    """
+    recent = abs(time.time_ns() - info.st_mtime_ns) < _SETTLED_NS
+    return UNSETTLED if recent else stamp_of(info)
+
+
+def read_stamped(path: Path) -> tuple[int, bytes]:
+    """Read a file; return the stamp to record, and the xxh3-128 of its content, 16 bytes.
+
+    Raises:
+        NoPermission: it may not be read.
+        Vanished: it is gone.
+    """
+    with at(path):
+        return patiently(partial(_read, path))
+
+
+def _read(path: Path) -> tuple[int, bytes]:
+    hasher = xxhash.xxh3_128()
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        info = os.fstat(fd)  # first: a change while it is read makes the stamp differ
+        while piece := os.read(fd, min(_READ, info.st_size + 1)):
+            hasher.update(piece)
+    finally:
+        os.close(fd)
+    return settled_stamp(info), hasher.digest()

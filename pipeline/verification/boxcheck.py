@@ -1,0 +1,61 @@
+"""Compares bboxes.csv with what is made of the annotations in a tree now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import zip_longest
+from pathlib import Path
+
+from pipeline import config, labels, paths, storage
+from pipeline.annotations import bboxes
+from pipeline.errors import ShardmillError
+from pipeline.job import Job
+from pipeline.sources import tree_layout
+from pipeline.verification.findings import Finding, Layer, damage, few, of_error
+from pipeline.verification.productcheck import ProductCheck
+
+KIND = "bboxes"
+"""The kind of product that is checked here."""
+_CHANGED = "run the shardmill command again with --replace: boxes and shards are made anew"
+
+
+def check_boxes(out: Path, split: str, tree: Path, jobs: Iterable[Job]) -> ProductCheck:
+    """Compare the boxes of a split with its annotations in a tree.
+
+    Args:
+        out: the output folder.
+        split: name of the split.
+        tree: where the annotations are looked for; without any there is nothing to compare.
+        jobs: those that were started here; the last one that read boxes from a tree counts.
+    """
+    path = paths.bboxes(out, split)
+    makers = [job for job in jobs if job.tree and job.boxes and split in (job.splits or (split,))]
+    if not makers or storage.stat(path) is None or storage.real_folder(tree) is None:
+        return ProductCheck(0, 0, ())
+    try:
+        return ProductCheck(0, 0, tuple(few(_differences(path, split, tree, makers[-1]))))
+    except ShardmillError as error:
+        return ProductCheck(0, 0, (of_error(Layer.SOURCE, path, error),))
+
+
+def _differences(path: Path, split: str, tree: Path, job: Job) -> Iterator[Finding]:
+    dataset = config.load(Path(job.config))
+    if split not in dataset.splits:
+        return
+    form = dataset.splits[split]
+    folder = tree_layout.annotation_folder(tree, form)
+    if folder is None:
+        return
+    filtered = job.box_class_filter and form.layout == "class-tars"
+    wnids = frozenset(labels.load_table(dataset.label_table).wnids) if filtered else None
+    found = b"".join(bboxes.csv_pieces(bboxes.collect(folder, class_filter=wnids)))
+    lines = zip_longest(storage.read_bytes(path).splitlines(), found.splitlines())
+    for number, (written, made) in enumerate(lines, start=1):
+        if written != made:
+            what = f"the boxes are not those of the annotations in {folder}"
+            texts = (f"line {number}", _shown(made), _shown(written), _CHANGED)
+            yield damage(Layer.SOURCE, path, what, *texts, removable=False)
+
+
+def _shown(line: bytes | None) -> str:
+    return "no line" if line is None else line.decode(errors="replace")
