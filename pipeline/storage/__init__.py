@@ -1,9 +1,10 @@
 """The only door to files: stat, list, read, publish atomically, remove.
 
 A file appears under its final name whole or not at all: it is written beside its target
-under a hidden temporary name, synced, and renamed. The writer holds an exclusive lock on the
-temporary file while it lives, so that whoever finds one can tell an owner at work from one
-that is gone. A folder of many small files appears in the same way, synced once.
+under a hidden temporary name, synced, and renamed. The name says which process writes it, and
+that process holds an exclusive lock on the file while it lives, so that whoever finds one can
+tell an owner at work from one that is gone. A folder of many small files appears in the same way,
+synced once.
 """
 
 from pipeline.storage.folders import (
@@ -13,6 +14,13 @@ from pipeline.storage.folders import (
     publish_folders,
     same_folder,
     sync_file_system,
+)
+from pipeline.storage.locks import (
+    is_locked,
+    shared_lock,
+    sole_lock,
+    target_lock,
+    wait_for_lock,
 )
 from pipeline.storage.oserrors import translated
 from pipeline.storage.outputfile import output_file
@@ -41,16 +49,12 @@ from pipeline.storage.staging import (
     Buffer,
     StagedFile,
     append_line,
-    is_locked,
     open_log,
     point,
     probe_writable,
     publish,
     publish_bytes,
     remove,
-    shared_lock,
-    sole_lock,
-    wait_for_lock,
     write_unsynced,
 )
 from pipeline.storage.stamps import ABSENT, UNSETTLED, read_stamped
@@ -101,6 +105,7 @@ __all__ = [
     "sole_lock",
     "stat",
     "sync_file_system",
+    "target_lock",
     "temp_files",
     "translated",
     "wait_for_lock",

@@ -5,15 +5,15 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import errno
-import fcntl
 import os
 from pathlib import Path
 from typing import Self
 
 from pipeline.errors import InputRefused
+from pipeline.storage.flocks import locked_temp
 from pipeline.storage.oserrors import at, translated
 from pipeline.storage.staging import Buffer, sync_folder
-from pipeline.storage.temps import temp_path, unlink_all
+from pipeline.storage.temps import unlink_all
 
 _LONGEST_NAME = 255  # bytes
 # What the system says where a file can have no second name: another file system, one that knows
@@ -35,17 +35,12 @@ class StagedFolder:
     def __init__(self, path: Path, *, merge: bool = False) -> None:
         self.path = path
         self.merge = merge
-        self.temp = temp_path(path)
         self._open = False
         with at(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            os.mkdir(self.temp)
-            self._fd = os.open(self.temp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self.temp, self._fd = locked_temp(path, _created)
             self.device = os.fstat(self._fd).st_dev
         self._open = True
-        with contextlib.suppress(OSError):  # a file system without locks: its temps are kept
-            # It waits: one who asks whether the owner is gone holds the lock for a moment.
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
 
     def write(self, name: str, content: Buffer) -> None:
         """Create one file.
@@ -190,6 +185,11 @@ def check_file_name(name: str, folder: Path) -> None:
             found=repr(name),
             remedy="give the picture another name in its archive or tree",
         )
+
+
+def _created(temp: Path) -> int:
+    os.mkdir(temp)
+    return os.open(temp, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
 
 
 def _encoded(name: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,8 +11,9 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from pipeline.errors import OutputConflict
+from pipeline.storage.flocks import locked_temp
 from pipeline.storage.oserrors import at, translated
-from pipeline.storage.temps import temp_path
+from pipeline.storage.tempnames import temp_path
 
 Buffer = bytes | bytearray | memoryview
 
@@ -27,16 +27,11 @@ class StagedFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = 0
-        self.temp = temp_path(path)
         self._open = False
         with at(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            self._fd = os.open(self.temp, flags, 0o666)
+            self.temp, self._fd = locked_temp(path, _created)
         self._open = True
-        with contextlib.suppress(OSError):  # a file system without locks: its temps are kept
-            # It waits: one who asks whether the owner is gone holds the lock for a moment.
-            fcntl.flock(self._fd, fcntl.LOCK_EX)
 
     def write(self, *buffers: Buffer) -> int:
         """Append the buffers; return how many bytes that were."""
@@ -174,70 +169,8 @@ def probe_writable(folder: Path) -> None:
         staged.sync()
 
 
-@contextlib.contextmanager
-def shared_lock(path: Path) -> Iterator[None]:
-    """Hold a lock on `path` that others may share, after waiting for who wants it alone."""
-    with _lock_file(path) as fd:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(fd, fcntl.LOCK_SH)
-        yield
-
-
-@contextlib.contextmanager
-def wait_for_lock(path: Path) -> Iterator[None]:
-    """Hold a lock on `path` alone, after waiting for all who hold it."""
-    with _lock_file(path) as fd:
-        with contextlib.suppress(OSError):  # a file system without locks
-            fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-
-
-@contextlib.contextmanager
-def sole_lock(path: Path, *, then_share: bool = False) -> Iterator[bool]:
-    """Hold a lock on `path` alone; yields whether it was to be had at once.
-
-    With `then_share` it is shared as soon as it is held: only who else wants it alone is kept
-    out.
-    """
-    with _lock_file(path) as fd:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            held = True
-        except OSError:
-            held = False
-        if held and then_share:
-            fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        yield held
-
-
-def is_locked(path: Path) -> bool:
-    """Whether somebody holds a lock on `path`; nothing is written to ask."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise translated(error, path) from error
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks
-        return False
-    finally:
-        os.close(fd)
-    return False
-
-
-@contextlib.contextmanager
-def _lock_file(path: Path) -> Iterator[int]:
-    with at(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        yield fd
-    finally:
-        os.close(fd)
+def _created(temp: Path) -> int:
+    return os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
 
 
 def _write_rest(fd: int, buffers: Sequence[Buffer], written: int) -> None:

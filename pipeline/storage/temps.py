@@ -1,23 +1,25 @@
-"""Temporary files: how they are named, and whether their owners are gone."""
+"""Temporary files: which there are, whether their owners are gone, and their removal.
+
+An owner is gone when its process is: a process that runs is never taken for gone, whatever the
+locks say, because there are file systems whose locks exclude nobody. Where processes cannot be
+compared, in another container of the same name, only a lock that does exclude tells.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
-import re
-import secrets
-import socket
 import stat as stat_module
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import OutputConflict
+from pipeline.storage import flocks, owner
+from pipeline.storage.flocks import Lock
 from pipeline.storage.oserrors import at
+from pipeline.storage.owner import Owner
 from pipeline.storage.reading import scan, sizes
-
-_LONGEST_STEM = 160  # bytes of the target's name: with host, process and chance they fit 255
-_TEMP = re.compile(r"\..+\.(?P<host>[^.]+)-(?P<pid>\d{1,7})-[0-9a-f]{8}\.tmp")
+from pipeline.storage.tempnames import owner_of, temp_path
 
 
 @dataclass(frozen=True)
@@ -44,37 +46,33 @@ def temp_files(folder: Path) -> list[TempFile]:
     found = []
     with at(folder):
         for entry in scan(folder):
-            if match := _TEMP.fullmatch(entry.name):
+            if process := owner_of(entry.name):
                 with contextlib.suppress(FileNotFoundError):
-                    found.append(_temp_file(folder / entry.name, match))
+                    found.append(_temp_file(folder / entry.name, process))
     return sorted(found, key=lambda temp: temp.path.name)
-
-
-def temp_path(path: Path) -> Path:
-    """Return a hidden name beside `path` that no other process will choose."""
-    stem = os.fsdecode(os.fsencode(path.name)[:_LONGEST_STEM])
-    return path.with_name(f".{stem}.{_host()}-{os.getpid()}-{secrets.token_hex(4)}.tmp")
 
 
 def remove_temp(temp: TempFile) -> None:
     """Remove a temporary file or link, or a folder with the files in it; absent is fine.
 
-    A folder whose maker has turned out to be at work stays.
+    One whose owner lives, or has turned out to be at work, stays.
 
     Raises:
         OutputConflict: its name is not that of a temporary file, or a folder lies in it.
     """
-    if not _TEMP.fullmatch(temp.path.name):
+    if owner_of(temp.path.name) is None:
         raise OutputConflict(
             "this is no temporary file",
             file=str(temp.path),
             expected=f"a name like {temp_path(temp.path).name}",
         )
+    if not temp.owner_gone:
+        return
     with at(temp.path), contextlib.suppress(FileNotFoundError):
-        if stat_module.S_ISDIR(os.lstat(temp.path).st_mode):
-            _remove_folder(temp.path)
-        else:
+        if stat_module.S_ISLNK(os.lstat(temp.path).st_mode):
             os.unlink(temp.path)
+        else:
+            _remove_unless_locked(temp.path)
 
 
 def unlink_all(folder: int) -> None:
@@ -84,57 +82,49 @@ def unlink_all(folder: int) -> None:
             os.unlink(name, dir_fd=folder)
 
 
-def _host() -> str:
-    # Without dots: they part the host from the target's name.
-    return re.sub(r"[^\w-]", "_", socket.gethostname()) or "localhost"
-
-
-def _temp_file(path: Path, match: re.Match[str]) -> TempFile:
+def _temp_file(path: Path, process: Owner) -> TempFile:
     info = os.lstat(path)
-    pid = int(match["pid"])
-    # A link cannot be locked: its owner is gone when there is no such process.
-    gone = not _alive(pid) if stat_module.S_ISLNK(info.st_mode) else _unlocked(path)
+    gone = _gone(path, process, stat_module.S_ISLNK(info.st_mode))
     size = sum(sizes(path).values()) if stat_module.S_ISDIR(info.st_mode) else info.st_size
-    return TempFile(path, size, match["host"], pid, match["host"] == _host() and gone)
+    return TempFile(path, size, process.host, process.pid, gone)
 
 
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+def _gone(path: Path, process: Owner, is_link: bool) -> bool:
+    if process.host != owner.host():
         return False
-    except PermissionError:
-        pass
-    return True
+    if process.is_comparable:
+        # Its children may have inherited the lock.
+        return not process.runs() and (is_link or _lock(path) is not Lock.HELD)
+    return not is_link and _lock(path) is Lock.FREE and flocks.exclude(path.parent)
 
 
-def _unlocked(path: Path) -> bool:
+def _lock(path: Path) -> Lock:
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        fd = flocks.open_to_lock(path)
     except FileNotFoundError:
-        return True
+        return Lock.FREE
     except OSError:
-        return False
+        return Lock.UNKNOWN
     try:
-        return _locked(fd)
+        return flocks.take(fd)
     finally:
         os.close(fd)
 
 
-def _locked(fd: int) -> bool:
+def _remove_unless_locked(path: Path) -> None:
     try:
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _remove_folder(path: Path) -> None:
-    fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        fd = flocks.open_to_lock(path)
+    except PermissionError:  # the file of another user, in a folder of this one
+        os.unlink(path)
+        return
     try:
-        # Held until it is gone: one who has just made it would fill what is being emptied.
-        if _locked(fd):
+        # Held until it is gone: one who has just made it would write what is being removed.
+        if flocks.take(fd) is Lock.HELD:
+            return
+        if stat_module.S_ISDIR(os.fstat(fd).st_mode):
             unlink_all(fd)
             os.rmdir(path)
+        else:
+            os.unlink(path)
     finally:
         os.close(fd)

@@ -132,7 +132,7 @@ def prepare(
     lock = paths.run_lock(resolved.out)
     with contextlib.ExitStack() as stack:
         if not no_overlap:
-            stack.enter_context(storage.shared_lock(lock))
+            stack.enter_context(storage.shared_lock(lock, claim=True))
         elif not stack.enter_context(storage.sole_lock(lock, then_share=True)):
             click.echo(f"another command is at work on {job.out}", err=True)
             return _OVERLAP

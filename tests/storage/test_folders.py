@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from elsewhere import dead
 
 from pipeline import storage
 from pipeline.errors import (
@@ -34,7 +35,8 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def orphan(path: Path, files: dict[str, bytes]) -> TempFile:
     """Leave a temporary folder behind as a killed process does."""
-    temp = path.with_name(f".{path.name}.{socket.gethostname().replace('.', '_')}-99-01234567.tmp")
+    host = socket.gethostname().replace(".", "_")
+    temp = path.with_name(f".{path.name}.{host}-{dead()}-01234567.tmp")
     temp.mkdir(parents=True)
     for name, data in files.items():
         (temp / name).write_bytes(data)
@@ -265,14 +267,14 @@ def test_a_folder_whose_owner_turns_out_to_live_stays(tmp_path: Path) -> None:
 
 
 def test_temporary_files_and_links_are_removed_too(tmp_path: Path) -> None:
-    with storage.StagedFile(tmp_path / "file") as staged:
-        link = tmp_path / staged.temp.name.replace("file", "link")
-        link.symlink_to(tmp_path)
-        found = storage.temp_files(tmp_path)
-        assert len(found) == 2
-        for temp in found:
-            storage.remove_temp(temp)
-        assert os.listdir(tmp_path) == []
+    found = orphan(tmp_path / "folder", {})
+    (tmp_path / found.path.name.replace("folder", "file")).touch()
+    (tmp_path / found.path.name.replace("folder", "link")).symlink_to(tmp_path)
+    temps = storage.temp_files(tmp_path)
+    assert len(temps) == 3
+    for temp in temps:
+        storage.remove_temp(temp)
+    assert os.listdir(tmp_path) == []
 
 
 @pytest.mark.parametrize("name", ["n01440764", "file.tmp", ".hidden", ".a.host-1-0123456.tmp"])

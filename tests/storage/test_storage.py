@@ -2,55 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import os
 import random
-import signal
-import socket
-import subprocess
-import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock
 
 import pyarrow as pa
 import pytest
-from support import ROOT
 
 from pipeline import errors, storage
 from pipeline.errors import NoPermission, OutputConflict, ShardmillError, TransientError
-from pipeline.storage import FileInfo, RangeReader, StagedFile
-
-HOLD = """
-import sys
-from pathlib import Path
-from pipeline import storage
-with {context}:
-    print(flush=True)
-    sys.stdin.read()
-"""
-
-
-@contextlib.contextmanager
-def elsewhere(context: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Enter a context in another process, which keeps it until it is killed."""
-    command = [sys.executable, "-c", HOLD.format(context=context)]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"\n"
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def staging(path: Path) -> str:
-    return f"storage.StagedFile(Path({str(path)!r}))"
+from pipeline.storage import FileInfo, RangeReader
 
 
 class TestErrors:
@@ -213,106 +177,3 @@ class TestLinks:
             storage.point(tmp_path / "current", "b")
         assert os.listdir(tmp_path) == ["current"]
         assert storage.pointed(tmp_path / "current") == "a"
-
-
-class TestTemporaryFiles:
-    def test_of_a_living_owner_are_told_from_those_of_a_killed_one(self, tmp_path: Path) -> None:
-        with elsewhere(staging(tmp_path / "00000.json")) as process:
-            (temp,) = storage.temp_files(tmp_path)
-            assert (temp.pid, temp.size, temp.owner_gone) == (process.pid, 0, False)
-            process.kill()
-            process.wait()
-            (temp,) = storage.temp_files(tmp_path)
-            assert temp.owner_gone
-        storage.remove(temp.path)
-        assert storage.temp_files(tmp_path) == []
-
-    def test_of_another_host_are_never_taken_for_left(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(socket, "gethostname", lambda: "node-7.example.org")
-        with StagedFile(tmp_path / "a.b") as staged:
-            name = staged.temp.name
-        (tmp_path / name).touch()
-        assert [temp.owner_gone for temp in storage.temp_files(tmp_path)] == [True]
-        monkeypatch.setattr(socket, "gethostname", lambda: "node-8.example.org")
-        assert [temp.owner_gone for temp in storage.temp_files(tmp_path)] == [False]
-
-    def test_stay_their_owners_while_somebody_looks_at_them(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        lock = fcntl.flock
-
-        def look_first(fd: int, operation: int) -> None:
-            monkeypatch.setattr(fcntl, "flock", lock)
-            (temp,) = tmp_path.iterdir()
-            looking = os.open(temp, os.O_RDONLY)
-            lock(looking, fcntl.LOCK_EX)
-            release = threading.Timer(0.05, os.close, [looking])
-            release.start()
-            try:
-                lock(fd, operation)
-            finally:
-                release.join()
-
-        monkeypatch.setattr(fcntl, "flock", look_first)
-        with StagedFile(tmp_path / "file"):
-            assert [temp.owner_gone for temp in storage.temp_files(tmp_path)] == [False]
-
-    def test_a_link_that_was_never_set_is_one_of_them(self, tmp_path: Path) -> None:
-        kill = "os.kill(os.getpid(), signal.SIGKILL)"
-        code = f"import os, signal; os.replace = lambda *_: {kill}; {HOLD.partition('with')[0]}"
-        code += f"storage.point(Path({str(tmp_path / 'current')!r}), 'a')"
-        run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False)
-        assert run.returncode == -signal.SIGKILL
-        assert [temp.owner_gone for temp in storage.temp_files(tmp_path)] == [True]
-
-    def test_are_not_what_only_looks_alike(self, tmp_path: Path) -> None:
-        for name in (".file.tmp", "file.host-1-01234567.tmp", ".a.host-1-0123456g.tmp", ".b"):
-            (tmp_path / name).touch()
-        assert storage.temp_files(tmp_path) == []
-
-
-class TestLocks:
-    def test_many_may_share_and_one_may_exclude(self, tmp_path: Path) -> None:
-        path = tmp_path / "new" / "run.lock"
-        with elsewhere(f"storage.shared_lock(Path({str(path)!r}))") as process:
-            with storage.shared_lock(path), storage.sole_lock(path) as held:
-                assert not held
-            with storage.sole_lock(path) as held:
-                assert not held
-            process.kill()
-            process.wait()
-            with storage.sole_lock(path) as held:
-                assert held
-
-    def test_a_sole_lock_keeps_everybody_out(self, tmp_path: Path) -> None:
-        path = tmp_path / "run.lock"
-        with (
-            elsewhere(f"storage.sole_lock(Path({str(path)!r}))"),
-            storage.sole_lock(path) as held,
-        ):
-            assert not held
-
-    def test_whether_one_is_held_is_asked_without_writing(self, tmp_path: Path) -> None:
-        path = tmp_path / "lock"
-        assert not storage.is_locked(path)
-        assert list(tmp_path.iterdir()) == []
-        with elsewhere(f"storage.shared_lock(Path({str(path)!r}))"):
-            assert storage.is_locked(path)
-        assert not storage.is_locked(path)
-
-    def test_a_sole_lock_can_be_shared_once_it_is_held(self, tmp_path: Path) -> None:
-        path = tmp_path / "run.lock"
-        with elsewhere(f"storage.sole_lock(Path({str(path)!r}), then_share=True)"):
-            with storage.shared_lock(path):
-                pass
-            with storage.sole_lock(path, then_share=True) as held:
-                assert not held
-
-    def test_who_shares_waits_for_who_is_alone(self, tmp_path: Path) -> None:
-        path = tmp_path / "run.lock"
-        with elsewhere(f"storage.sole_lock(Path({str(path)!r}))") as process:
-            threading.Timer(0.2, process.kill).start()
-            with storage.shared_lock(path):
-                assert process.wait(timeout=10) == -signal.SIGKILL

@@ -1,0 +1,98 @@
+"""Locks on open files: held, asked for, and whether they exclude anybody at all.
+
+Some mounts of network file systems grant every lock that is asked for, or none. A lock is taken
+on a writable descriptor where there can be one: over NFS an exclusive one needs it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import errno
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from pipeline.storage.tempnames import temp_path
+
+
+class Lock(enum.Enum):
+    """What is known of the lock on a file."""
+
+    FREE = "nobody holds it"
+    HELD = "somebody holds it"
+    UNKNOWN = "the file system does not say"
+
+
+def wait(fd: int, operation: int = fcntl.LOCK_EX) -> None:
+    """Take a lock, after waiting for others; without one where the file system has none."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(fd, operation)
+
+
+def take(fd: int) -> Lock:
+    """Take the exclusive lock if nobody holds it: FREE says that it is held now."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return Lock.HELD
+    except OSError:
+        return Lock.UNKNOWN
+    return Lock.FREE
+
+
+def open_to_lock(path: Path) -> int:
+    """Open a file to ask for its lock: for writing, unless only reading is permitted.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+    try:
+        return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR}:
+            raise
+        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+
+
+def locked_temp(path: Path, create: Callable[[Path], int]) -> tuple[Path, int]:
+    """Create something under a temporary name, and hold the lock on it.
+
+    Args:
+        path: what it is to become.
+        create: creates it under the name that it is given and returns an open descriptor.
+
+    Returns:
+        The temporary path, and the descriptor.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    while True:
+        temp = temp_path(path)
+        fd = create(temp)
+        # It waits: one who asks whether the owner is gone holds the lock for a moment.
+        wait(fd)
+        if os.path.lexists(temp):
+            return temp, fd
+        os.close(fd)  # it was removed as left behind, in the instant before it was locked
+
+
+def exclude(folder: Path) -> bool:
+    """Whether a lock in a folder keeps anybody out: two are asked for on a file made for that.
+
+    Between hosts they may still exclude nobody, which one host cannot find out.
+    """
+    path, fds = temp_path(folder / "locks"), list[int]()
+    try:
+        fds.append(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        fds.append(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+        return [take(fd) for fd in fds] == [Lock.FREE, Lock.HELD]
+    except OSError:  # nobody may write here
+        return False
+    finally:
+        for fd in fds:
+            os.close(fd)
+        with contextlib.suppress(OSError):
+            os.unlink(path)

@@ -1,0 +1,214 @@
+"""Locks between commands: over an output folder, shared or alone, and over a target.
+
+Where the file system's locks exclude nobody, a command lays a claim instead: a temporary file
+that others see while its process lives. A claim of another host, whose processes nobody sees from
+here, counts as held.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from pipeline.errors import OutputConflict
+from pipeline.storage import flocks
+from pipeline.storage.flocks import Lock
+from pipeline.storage.oserrors import at, translated
+from pipeline.storage.staging import StagedFile
+from pipeline.storage.tempnames import temp_prefix
+from pipeline.storage.temps import TempFile, temp_files
+
+_SHARED, _SOLE = "shared", "sole"
+_LONGEST_NAME = 100  # bytes
+_LOOK_AGAIN_S = 0.05
+
+
+@contextlib.contextmanager
+def target_lock(
+    path: Path, *, wait: bool = True, on_wait: Callable[[], object] = lambda: None
+) -> Iterator[None]:
+    """Hold the lock over a target: one file, or a set of files that are published together.
+
+    Whoever makes a set holds it from before the first file is staged until all are published: so
+    the files of two commands never mix. It also works where the file system's locks exclude
+    nobody, but there only between processes of one host for certain. A hidden file beside the
+    target is locked and removed again; nothing of it is left but by a kill, and that is used
+    again, or swept.
+
+    Args:
+        path: a file that stands for the set, such as the ``.rec`` of ``.rec``, ``.idx`` and
+            manifest; links are followed, it may be absent.
+        wait: wait for another holder; else it is refused.
+        on_wait: called once before it waits.
+
+    Raises:
+        OutputConflict: another command holds it, and `wait` is false.
+        ShardmillError: the folder cannot be made or written.
+    """
+    lock = _lock_path(path)
+    with at(path):
+        lock.parent.mkdir(parents=True, exist_ok=True)
+    hold = _locked if flocks.exclude(lock.parent) else _claimed_alone
+    told = False
+    while True:
+        with hold(lock) as held:
+            if held:
+                yield
+                return
+        if not wait:
+            raise _busy(path, lock)
+        if not told:
+            told = True
+            on_wait()
+        time.sleep(_LOOK_AGAIN_S * (1 + random.random()))  # noqa: S311 - two must not keep step
+
+
+@contextlib.contextmanager
+def shared_lock(path: Path, *, claim: bool = False) -> Iterator[None]:
+    """Hold a lock on `path` that others may share, after waiting for who wants it alone.
+
+    With `claim` it is seen by others also where the file system's locks exclude nobody.
+    """
+    with contextlib.ExitStack() as stack:
+        fd = stack.enter_context(_lock_file(path))
+        flocks.wait(fd, fcntl.LOCK_SH)
+        if claim and not flocks.exclude(path.parent):
+            stack.enter_context(_claim(path, _SHARED))
+            while _claims(path, _SOLE):
+                time.sleep(_LOOK_AGAIN_S)
+        yield
+
+
+@contextlib.contextmanager
+def wait_for_lock(path: Path) -> Iterator[None]:
+    """Hold a lock on `path` alone, after waiting for all who hold it."""
+    with _lock_file(path) as fd:
+        flocks.wait(fd)
+        yield
+
+
+@contextlib.contextmanager
+def sole_lock(path: Path, *, then_share: bool = False) -> Iterator[bool]:
+    """Hold a lock on `path` alone; yields whether it was to be had at once.
+
+    With `then_share` it is shared as soon as it is held: only who else wants it alone is kept
+    out.
+    """
+    with contextlib.ExitStack() as stack:
+        fd = stack.enter_context(_lock_file(path))
+        if flocks.exclude(path.parent):
+            held = flocks.take(fd) is Lock.FREE
+            if held and then_share:
+                flocks.wait(fd, fcntl.LOCK_SH)
+        else:
+            alone = stack.enter_context(contextlib.ExitStack())
+            held = alone.enter_context(_claimed_alone(path))
+            if held and then_share:
+                stack.enter_context(_claim(path, _SHARED))
+                alone.close()
+        yield held
+
+
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds a lock on `path`; nothing is written to ask."""
+    try:
+        fd = flocks.open_to_lock(path)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise translated(error, path) from error
+    try:
+        return flocks.take(fd) is Lock.HELD or bool(_claims(path, _SHARED, _SOLE))
+    finally:
+        os.close(fd)
+
+
+@contextlib.contextmanager
+def _locked(lock: Path) -> Iterator[bool]:
+    """Hold the lock on a file that is there only meanwhile; yields whether it was free."""
+    with contextlib.ExitStack() as stack:
+        while True:
+            fd = stack.enter_context(_lock_file(lock))
+            held = flocks.take(fd) is Lock.FREE
+            if not held or _leads_to(lock, fd):
+                break
+        try:
+            yield held
+        finally:
+            if held:
+                with contextlib.suppress(OSError):  # what stays is used again
+                    os.unlink(lock)
+                with contextlib.suppress(OSError):  # forked processes have the descriptor, too
+                    fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _leads_to(path: Path, fd: int) -> bool:
+    """Whether a path leads to an open file: who held the lock before has removed its name."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(fd))
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def _claimed_alone(path: Path) -> Iterator[bool]:
+    """Claim a lock alone; yields whether nobody else has a claim on it."""
+    with _claim(path, _SOLE) as mine:
+        yield all(other.path == mine for other in _claims(path, _SHARED, _SOLE))
+
+
+@contextlib.contextmanager
+def _claim(path: Path, kind: str) -> Iterator[Path]:
+    with StagedFile(_claim_path(path, kind)) as file:
+        yield file.temp
+
+
+def _claims(path: Path, *kinds: str) -> list[TempFile]:
+    """Return the claims of processes that are not provably gone."""
+    prefixes = tuple(temp_prefix(_claim_path(path, kind)) for kind in kinds)
+    return [
+        temp
+        for temp in temp_files(path.parent)
+        if temp.path.name.startswith(prefixes) and not temp.owner_gone
+    ]
+
+
+def _claim_path(path: Path, kind: str) -> Path:
+    return path.with_name(f"{path.name}.{kind}")
+
+
+def _lock_path(target: Path) -> Path:
+    real = Path(os.path.realpath(target))
+    name = os.fsencode(real.name)
+    if len(name) > _LONGEST_NAME:
+        return real.with_name(f".{hashlib.blake2s(name, digest_size=16).hexdigest()}.lock")
+    return real.with_name(f".{real.name}.lock")
+
+
+def _busy(path: Path, lock: Path) -> OutputConflict:
+    holders = _claims(lock, _SOLE)
+    claims = "".join(f"\n{claim.path}: process {claim.pid} on {claim.host}" for claim in holders)
+    return OutputConflict(
+        "another command is making this",
+        file=str(path),
+        found=claims.strip() or None,
+        remedy="wait until it has ended, then run the same command again"
+        + ("; if it is dead, remove its file" if claims else ""),
+    )
+
+
+@contextlib.contextmanager
+def _lock_file(path: Path) -> Iterator[int]:
+    with at(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        yield fd
+    finally:
+        os.close(fd)

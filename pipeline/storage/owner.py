@@ -1,0 +1,101 @@
+"""The process that a temporary file belongs to, and whether it still runs."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import socket
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+_START_TIME = 19  # fields behind the name of a program in /proc/PID/stat
+_ENDED = {b"Z", b"X"}  # states of a process that is only waited for
+_UNKNOWN = ""
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A process, so named that no other one on any machine has the same name.
+
+    Attributes:
+        host: name of its machine, without dots.
+        pid: its number.
+        place: hash of machine and PID namespace, 8 hexadecimal digits: only in the same place do
+            two numbers mean the same process. "": not known.
+        birth: hash of the boot of the machine and of the time when it started, 8 hexadecimal
+            digits: numbers are used again. "": not known.
+    """
+
+    host: str
+    pid: int
+    place: str
+    birth: str
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether this process can see whether that one runs."""
+        return self.host == host() and self.place in {_UNKNOWN, _place()}
+
+    def runs(self) -> bool:
+        """Whether the process, which must be comparable, still runs."""
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:  # somebody else's
+            pass
+        status = _status(self.pid)
+        if status is None:
+            return True
+        state, started = status
+        return state not in _ENDED and self.birth in {_UNKNOWN, _birth(started)}
+
+
+def current() -> Owner:
+    """Return this process."""
+    status = _status(os.getpid())
+    return Owner(host(), os.getpid(), _place(), _birth(status[1] if status else b""))
+
+
+def host() -> str:
+    """Return the name of this machine, without what a file name gives another meaning."""
+    return re.sub(r"[^\w-]", "_", socket.gethostname()) or "localhost"
+
+
+def _status(pid: int) -> tuple[bytes, bytes] | None:
+    """Return state and start time of a process; None where the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return fields[0], fields[_START_TIME]
+    except (OSError, IndexError):
+        return None
+
+
+def _birth(started: bytes) -> str:
+    return _hashed(_boot(), started)
+
+
+@lru_cache(maxsize=1)
+def _boot() -> bytes:
+    return _read("/proc/sys/kernel/random/boot_id")
+
+
+@lru_cache(maxsize=1)
+def _place() -> str:
+    namespace = ""
+    with contextlib.suppress(OSError):
+        namespace = os.readlink("/proc/self/ns/pid")
+    return _hashed(_read("/etc/machine-id"), os.fsencode(namespace))
+
+
+def _read(path: str) -> bytes:
+    with contextlib.suppress(OSError):
+        return Path(path).read_bytes()
+    return b""
+
+
+def _hashed(*parts: bytes) -> str:
+    return hashlib.blake2s(b"\0".join(parts), digest_size=4).hexdigest()

@@ -1,0 +1,178 @@
+"""Locks between commands, also where those of the file system exclude nobody."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import signal
+import threading
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from elsewhere import NO_LOCKS, elsewhere
+
+from pipeline import storage
+from pipeline.errors import OutputConflict
+from pipeline.storage import flocks
+
+
+class TestLocks:
+    def test_many_may_share_and_one_may_exclude(self, tmp_path: Path) -> None:
+        path = tmp_path / "new" / "run.lock"
+        with elsewhere(f"storage.shared_lock(Path({str(path)!r}))") as process:
+            with storage.shared_lock(path), storage.sole_lock(path) as held:
+                assert not held
+            with storage.sole_lock(path) as held:
+                assert not held
+            process.kill()
+            process.wait()
+            with storage.sole_lock(path) as held:
+                assert held
+
+    def test_a_sole_lock_keeps_everybody_out(self, tmp_path: Path) -> None:
+        path = tmp_path / "run.lock"
+        with (
+            elsewhere(f"storage.sole_lock(Path({str(path)!r}))"),
+            storage.sole_lock(path) as held,
+        ):
+            assert not held
+
+    def test_whether_one_is_held_is_asked_without_writing(self, tmp_path: Path) -> None:
+        path = tmp_path / "lock"
+        assert not storage.is_locked(path)
+        assert list(tmp_path.iterdir()) == []
+        with elsewhere(f"storage.shared_lock(Path({str(path)!r}))"):
+            assert storage.is_locked(path)
+        assert not storage.is_locked(path)
+
+    def test_a_sole_lock_can_be_shared_once_it_is_held(self, tmp_path: Path) -> None:
+        path = tmp_path / "run.lock"
+        with elsewhere(f"storage.sole_lock(Path({str(path)!r}), then_share=True)"):
+            with storage.shared_lock(path):
+                pass
+            with storage.sole_lock(path, then_share=True) as held:
+                assert not held
+
+    def test_who_shares_waits_for_who_is_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "run.lock"
+        with elsewhere(f"storage.sole_lock(Path({str(path)!r}))") as process:
+            threading.Timer(0.2, process.kill).start()
+            with storage.shared_lock(path):
+                assert process.wait(timeout=10) == -signal.SIGKILL
+
+    def test_where_locks_exclude_nobody_commands_see_each_other_by_claims(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+        path = tmp_path / "run.lock"
+        with elsewhere(f"storage.shared_lock(Path({str(path)!r}), claim=True)", NO_LOCKS):
+            assert storage.is_locked(path)
+            with storage.shared_lock(path, claim=True), storage.sole_lock(path) as held:
+                assert not held
+        assert not storage.is_locked(path)
+        with storage.sole_lock(path, then_share=True) as held:
+            assert held
+            with storage.shared_lock(path, claim=True), storage.sole_lock(path) as second:
+                assert not second
+        with storage.sole_lock(path) as held:
+            assert held
+
+    def test_whether_locks_exclude_is_found_out(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert flocks.exclude(tmp_path)
+        monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+        assert not flocks.exclude(tmp_path)
+        monkeypatch.setattr(fcntl, "flock", Mock(side_effect=OSError(errno.ENOLCK, "injected")))
+        assert not flocks.exclude(tmp_path)
+        assert not flocks.exclude(tmp_path / "absent")
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture(params=["locks", "claims"])
+def before(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Code for another process, on a file system whose locks exclude, or nobody."""
+    if request.param == "locks":
+        return ""
+    monkeypatch.setattr(fcntl, "flock", lambda *_: None)
+    return NO_LOCKS
+
+
+class TestATarget:
+    """The lock over a set of files that are published together."""
+
+    def test_of_another_process_is_refused_until_that_is_dead(
+        self, tmp_path: Path, before: str
+    ) -> None:
+        target = tmp_path / "new" / "o.rec"
+        with elsewhere(f"storage.target_lock(Path({str(target)!r}))", before) as process:
+            with (
+                pytest.raises(OutputConflict, match="another command is making this"),
+                storage.target_lock(target, wait=False),
+            ):
+                pass
+            with storage.target_lock(target.with_name("other.rec"), wait=False):
+                pass
+            process.kill()
+            process.wait()
+            with storage.target_lock(target, wait=False):
+                pass
+
+    def test_is_waited_for(self, tmp_path: Path, before: str) -> None:
+        target, waits = tmp_path / "o.rec", []
+        with elsewhere(f"storage.target_lock(Path({str(target)!r}))", before) as process:
+            threading.Timer(0.2, process.kill).start()
+            with storage.target_lock(target, on_wait=lambda: waits.append(1)):
+                assert process.wait(timeout=10) == -signal.SIGKILL
+        assert waits == [1]
+
+    @pytest.mark.usefixtures("before")
+    def test_leaves_nothing_behind(self, tmp_path: Path) -> None:
+        with storage.target_lock(tmp_path / "o.rec"):
+            pass
+        with pytest.raises(ZeroDivisionError), storage.target_lock(tmp_path / "o.rec"):
+            raise ZeroDivisionError
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.usefixtures("before")
+    def test_is_one_by_whatever_link_and_long_names_have_one_too(self, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to("o.rec")
+        long = [tmp_path / ("x" * 200 + end) for end in ("1.rec", "2.rec")]
+        with (
+            storage.target_lock(tmp_path / "o.rec"),
+            storage.target_lock(long[0]),
+            storage.target_lock(long[1], wait=False),
+        ):
+            for target in (tmp_path / "link", long[0]):
+                with pytest.raises(OutputConflict), storage.target_lock(target, wait=False):
+                    pass
+
+    @pytest.mark.usefixtures("before")
+    def test_many_threads_hold_it_in_turn(self, tmp_path: Path) -> None:
+        inside, most = [], []
+
+        def work() -> None:
+            for _ in range(5):
+                with storage.target_lock(tmp_path / "o.rec"):
+                    inside.append(1)
+                    most.append(len(inside))
+                    inside.pop()
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert most == [1] * 20
+        assert list(tmp_path.iterdir()) == []
+
+    def test_children_that_live_on_do_not_keep_it(self, tmp_path: Path) -> None:
+        with storage.target_lock(tmp_path / "o.rec"):
+            child = os.fork()
+            if child == 0:
+                signal.pause()
+        with storage.target_lock(tmp_path / "o.rec", wait=False):
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
