@@ -16,6 +16,7 @@ from pipeline.resolved import ResolvedJob, resolve
 from pipeline.status import OutputState
 from tasks import datasets
 from tasks.cli import text
+from tasks.cli.packedsets import PackedSets, report_states
 from tasks.cli.paramtypes import LOCAL_PATH
 
 
@@ -24,11 +25,14 @@ from tasks.cli.paramtypes import LOCAL_PATH
 def status(out: str) -> int:
     """Say what is done and missing in OUT, and what the same command would run now.
 
-    It speaks of the job that was started last, and of finished outputs of earlier ones. Exit
-    status 0 when all that is complete, 4 when images were left out, 1 when something is missing.
+    It speaks of the job that was started last, and of finished outputs of earlier ones; or of the
+    outputs of im2rec in OUT. Exit status 0 when all that is complete, 4 when images were left out,
+    1 when something is missing.
     """
     folder = Path(out).absolute()
     jobs = states.recorded_jobs(folder)
+    if not jobs and (packed := PackedSets.of(folder)):
+        return report_states(packed)
     if not jobs:
         raise UsageError(
             "no job is recorded here",

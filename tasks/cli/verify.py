@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -23,6 +24,7 @@ from pipeline.verification import outputcheck, productcheck, removal, statecheck
 from pipeline.verification.findings import Finding, by_layer
 from pipeline.verification.reading import Verification
 from tasks.cli.commandline import command_line
+from tasks.cli.packedsets import PackedSets
 from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.text import size
 
@@ -44,6 +46,9 @@ _AT_ONCE = 4  # shards handed to a process at a time
 def verify(out: str, against: str, remove_damaged: bool, workers: int | None) -> int:
     """Read everything in OUT back: hashes, framing, checksums, counts, each image once.
 
+    OUT may also be an output of im2rec, NAME.rec or its manifest, or a folder of such; RAW is then
+    the folder of the images, and the list is read beside the manifest.
+
     With --remove-damaged, damaged files of this program's making are removed after they are
     named; the command that makes them again is printed.
 
@@ -53,12 +58,18 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
     _warn_of_codec()
     raw = Path(against).absolute() if against else None
     jobs = statecheck.known_jobs(folder)
-    outputs = _outputs(folder, jobs)
+    packed = PackedSets.of(folder)
+    outputs = _outputs(folder, jobs, packed)
+    if packed and not outputs and not productcheck.product_names(folder):
+        findings = list(_told(packed.findings(raw)))
+        _sum_up(findings)
+        return OutputDamaged.exit_status if findings else 0
     context = multiprocessing.get_context("spawn")
     with _alone(folder, remove_damaged), ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
             reading = Verification(folder, jobs, raw, _Pool(pool), _tell)
-            findings = list(_told(reading.findings(outputs)))
+            all_findings = itertools.chain(reading.findings(outputs), packed.findings(None))
+            findings = list(_told(all_findings))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -94,7 +105,7 @@ def _alone(out: Path, wanted: bool) -> Iterator[None]:
         yield
 
 
-def _outputs(out: Path, jobs: list[Job]) -> list[Path]:
+def _outputs(out: Path, jobs: list[Job], packed: PackedSets) -> list[Path]:
     """Return what is there and what was asked for last, without what nobody asks for."""
     wanted = set()
     try:
@@ -107,7 +118,7 @@ def _outputs(out: Path, jobs: list[Job]) -> list[Path]:
     abandoned = {folder for folder in found if outputcheck.is_abandoned(folder, wanted)}
     for folder in sorted(abandoned):
         click.echo(f"not looked at: {folder} is unfinished, and another is current")
-    if not found and not productcheck.product_names(out):
+    if not found and not packed and not productcheck.product_names(out):
         raise UsageError("there is no output to verify", file=str(out))
     return sorted(found - abandoned)
 

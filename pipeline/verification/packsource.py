@@ -1,0 +1,82 @@
+"""Records of im2rec compared with the images that they were made of, by packing those again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import storage
+from pipeline.errors import ShardmillError
+from pipeline.im2rec.batches import Batch, batches
+from pipeline.im2rec.job import PackJob, check_root
+from pipeline.im2rec.pictures import Packer, Piece
+from pipeline.im2rec.recorded import recorded_job
+from pipeline.verification.findings import Finding, Layer, damage, few, of_error
+from pipeline.verification.packcheck import PackCheck, PackedSet, ScannedRecords
+
+_ROWS = 64  # that are packed at once
+
+
+@dataclass(frozen=True)
+class SourceComparison:
+    """Compares outputs with the images in a folder.
+
+    Attributes:
+        root: the folder.
+    """
+
+    root: Path
+
+    def __call__(self, found: PackedSet, scanned: ScannedRecords) -> PackCheck:
+        """Make every record once more and compare it, byte for byte.
+
+        Raises:
+            UsageError: the folder is not there; see `recorded_job`.
+        """
+        check_root(self.root)
+        job = recorded_job(found.document, found.manifest, self.root)
+        left_out = {each["line"] for each in found.document["left_out"]}
+        comparison = _Comparison(found.records, scanned, left_out)
+        findings = list(few(comparison.findings(job)))
+        return PackCheck(findings, 0, 0, comparison.compared)
+
+
+class _Comparison:
+    def __init__(self, path: Path, scanned: ScannedRecords, left_out: set[int]) -> None:
+        self._path = path
+        self._scanned = scanned
+        self._left_out = left_out
+        self.compared = 0
+
+    def findings(self, job: PackJob) -> Iterator[Finding]:
+        """Yield which records are not what their sources give."""
+        with Packer(job) as packer, storage.RangeReader(self._path) as stored:
+            for batch in batches(job, _ROWS):
+                for piece, arena in packer.pieces(batch):
+                    yield from self._piece(batch, piece, arena.content, stored)
+                    packer.release(arena)
+                    if piece.failure is not None:
+                        yield of_error(Layer.SOURCE, self._path, piece.failure)
+                        return
+
+    def _piece(
+        self, batch: Batch, piece: Piece, content: memoryview, stored: storage.RangeReader
+    ) -> Iterator[Finding]:
+        start = 0
+        for row, length in enumerate(piece.lengths, piece.first):
+            made, start = content[start : start + length], start + length
+            if batch.lines[row] in self._left_out:
+                continue
+            number, self.compared = self.compared, self.compared + 1
+            place = f"record {number + 1}, line {batch.lines[row]} of the list, {batch.paths[row]}"
+            if row in piece.left_out:
+                yield self._differs("its source cannot be packed", place, piece.left_out[row])
+                continue
+            size = self._scanned.lengths[number]
+            if made != stored.read(self._scanned.offsets[number], size):
+                yield self._differs("the record is not its source", place)
+
+    def _differs(self, what: str, place: str, error: ShardmillError | None = None) -> Finding:
+        found = None if error is None else error.what
+        return damage(Layer.SOURCE, self._path, what, place, None, found, removable=False)

@@ -1,0 +1,78 @@
+"""What `verify` and `status` do with outputs of ``shardmill im2rec``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from pipeline.verification import packcheck
+from pipeline.verification.findings import Finding, few
+from pipeline.verification.packcheck import PackedSet
+from pipeline.verification.packsource import SourceComparison
+from tasks.cli.text import size
+
+_COMPLETE, _INCOMPLETE, _LEFT_OUT = 0, 1, 4
+
+
+@dataclass(frozen=True)
+class PackedSets:
+    """The outputs of im2rec that a path means.
+
+    Attributes:
+        manifests: of the outputs.
+        strays: files that look like outputs, of which no manifest speaks.
+    """
+
+    manifests: tuple[Path, ...]
+    strays: tuple[Finding, ...]
+
+    @classmethod
+    def of(cls, path: Path) -> PackedSets:
+        """Look for them: in a folder, or by the name of a manifest or of one of its files."""
+        manifests = packcheck.find_manifests(path)
+        return cls(tuple(manifests), tuple(packcheck.strays(path, manifests)))
+
+    def __bool__(self) -> bool:
+        return bool(self.manifests or self.strays)
+
+    def findings(self, raw: Path | None) -> Iterator[Finding]:
+        """Read the outputs back, saying what was read, and yield what is wrong.
+
+        Args:
+            raw: folder of the images, to compare the records with; or None.
+        """
+        compare = packcheck.no_compare if raw is None else SourceComparison(raw)
+        for manifest in self.manifests:
+            found = packcheck.check_set(manifest, compare)
+            yield from few(found.findings)
+            compared = f", {found.compared:,} compared with their sources" if raw else ""
+            click.echo(f"{manifest}: {found.records:,} records{compared}, {size(found.bytes)}")
+        yield from self.strays
+
+
+def report_states(sets: PackedSets) -> int:
+    """Say of each output whether its files are there; return the exit status of `status`."""
+    states = {_COMPLETE}
+    for stray in sets.strays:
+        click.echo(f"{stray.path}: incomplete: it has no manifest")
+        states.add(_INCOMPLETE)
+    for path in sets.manifests:
+        found = packcheck.open_set(path)
+        if not isinstance(found, PackedSet):
+            click.echo(f"{path}: incomplete: {found.error.what}")
+            states.add(_INCOMPLETE)
+            continue
+        missing = packcheck.missing_files(found)
+        counts = found.document["counts"]
+        if missing:
+            click.echo(f"{found.records}: incomplete: {', '.join(missing)} missing or changed")
+            states.add(_INCOMPLETE)
+            continue
+        left = counts["left_out"]
+        records = counts["records"]
+        click.echo(f"{found.records}: complete, {records:,} records, {left:,} left out")
+        states.add(_LEFT_OUT if left else _COMPLETE)
+    return _INCOMPLETE if _INCOMPLETE in states else max(states)
