@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import paths, products, storage
+from pipeline import neighbours, paths, products, storage
 from pipeline.job import FORMATS
 from pipeline.resolved import ResolvedJob
 from pipeline.storage import TempFile
@@ -51,13 +51,13 @@ def sweep(resolved: ResolvedJob) -> None:
 
 
 def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
-    """Return the outputs that another one has taken the place of.
+    """Return the outputs that another one of the same data set has taken the place of.
 
     Args:
         out: the output folder.
         keep: digests of outputs that are still wanted, e.g. of a job that is half done.
     """
-    found = []
+    found, sources, unknown = [], neighbours.sources(out), frozenset[str]()
     for shard_format in FORMATS:
         for split in storage.folders(out / shard_format, links=True):
             wanted = storage.pointed(paths.current(out, shard_format, split))
@@ -65,6 +65,9 @@ def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
                 continue
             for digest in storage.folders(paths.outputs(out, shard_format, split)):
                 folder = paths.output(out, shard_format, split, digest)
+                own, its = (sources.get(each, unknown) for each in (wanted, digest))
+                if not neighbours.same_source(own, its):
+                    continue
                 if digest not in keep | {wanted} and _is_output(out, folder):
                     size = sum(sum(storage.sizes(f).values()) for f in _below(folder))
                     found.append(Superseded(folder, paths.shard_marks(out, digest), size))

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from pipeline import catalog, digests, output, storage
+from pipeline import catalog, digests, output, products, storage
 from pipeline.config import DatasetConfig, SplitConfig
 from pipeline.errors import InputRefused, UsageError
 from pipeline.job import Job
 from pipeline.labels import LabelTable
-from pipeline.sources import imagelist
+from pipeline.products import Product
+from pipeline.sources import classtable, imagelist
 from pipeline.sources.ilsvrc2012 import Expectation
 from pipeline.splitjob import SplitJob, plan_digest_of
 
@@ -46,6 +47,15 @@ def table(job: Job) -> LabelTable:
     return LabelTable(Path(job.images), (), (), {})
 
 
+def class_tables(out: Path, name: str, split: SplitJob) -> tuple[Product, ...]:
+    """Return the product of a split's class table, if it is made of class folders."""
+    if split.listing is None or split.listing.classes is None:
+        return ()
+    names = split.listing.classes.table.names
+    digest = digests.digest({"classes": names, "version": classtable.VERSION})
+    return (products.class_table(out, name, digest),)
+
+
 def derive(job: Job, config: DatasetConfig) -> SplitJob:
     """Return what a job means for its only split.
 
@@ -66,7 +76,10 @@ def derive(job: Job, config: DatasetConfig) -> SplitJob:
         raise UsageError(
             "there is no such folder of images", file=job.root, remedy="name it with --root"
         )
-    listed = imagelist.scan(path, root, recursive=job.recursive, extensions=job.extensions)
+    table = classtable.read(Path(job.classes)) if job.classes else None
+    listed = imagelist.scan(
+        path, root, recursive=job.recursive, extensions=job.extensions, table=table
+    )
     if listed.missing == listed.images:
         raise InputRefused(
             "none of the images is there",
@@ -86,7 +99,8 @@ def derive(job: Job, config: DatasetConfig) -> SplitJob:
             remedy="say --shards N with N in that range",
         )
     # Marks of shards have digests for names: what differs in nothing but its name differs in these.
-    rows_digest = digests.digest({"list": listed.digest, "split": split.name})
+    pinned = {"classes": table.names} if table is not None else {}
+    rows_digest = digests.digest({"list": listed.digest, "split": split.name, **pinned})
     catalog_digest = digests.digest({"catalog_version": catalog.VERSION, "rows": rows_digest})
     plan_digest = plan_digest_of(job, catalog_digest, shards, None)
     return SplitJob(

@@ -15,6 +15,7 @@
       <format>/<split>/current -> <digest>
       bboxes.csv  bboxes.report.csv                       of train; bboxes.<split>.csv of others
       lists/<split>.lst  synsets.txt  labels.tsv          image lists and label tables
+      lists/<split>.classes.tsv                           of class folders, the label of each
       facts/<split>/<digest>/                             the two alone, where no shards are wanted
       train/<wnid>/*.JPEG  val/<wnid>/*.JPEG              trees, named by a split's `folder`
       train/metadata.parquet  val/metadata.parquet        what imagefolder reads beside them
@@ -194,6 +195,11 @@ def image_list(out: Path, split: str) -> Path:
 def synsets(out: Path) -> Path:
     """The WNIDs, sorted, one per line."""
     return lists(out) / "synsets.txt"
+
+
+def class_table(out: Path, split: str) -> Path:
+    """The label of each class folder that a split was made of."""
+    return lists(out) / f"{split}.classes.tsv"
 
 
 def label_table(out: Path) -> Path:

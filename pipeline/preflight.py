@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline import codecs, manifest, outputs, paths, products, storage, treerecord
+from pipeline import (
+    codecs,
+    manifest,
+    neighbours,
+    outputs,
+    paths,
+    products,
+    storage,
+    treerecord,
+)
 from pipeline.annotations import contents
 from pipeline.config import ArchiveConfig
 from pipeline.errors import ArchiveMissing, ArchiveRefused, NoSpace, OutputConflict, TreeRefused
@@ -17,7 +26,9 @@ from pipeline.treerecord import TreeRecord
 
 _BYTES_OF_A_PIXEL = 0.7  # of a JPEG of quality 95, with what a picture is longer than wide
 _BYTES_OF_A_SMALL_PICTURE = 25_000  # shorter side 256, quality 75
-_WITHOUT_CATALOG = frozenset({"bboxes", "labels", products.JOINED})  # kinds of products
+_WITHOUT_CATALOG = frozenset(
+    {"bboxes", "labels", products.CLASSES, products.JOINED}
+)  # kinds of products
 _MARGIN = 1.02  # framing, indexes, facts and manifests, beside the pictures themselves
 
 
@@ -38,6 +49,7 @@ def look(resolved: ResolvedJob) -> None:
     Raises:
         ArchiveMissing: naming every missing archive, where to get it and where to put it.
         ArchiveRefused: an archive has the wrong size.
+        OutputConflict: another data set, or what is not of this program, is in the way.
         NoSpace: less room than what will be written.
         UsageError: an output was begun with another codec than the one that is installed.
         EnvironmentRefused: images have to be encoded, and no codec is installed.
@@ -45,6 +57,7 @@ def look(resolved: ResolvedJob) -> None:
     raw = Path(resolved.job.raw)
     _check_current(resolved)
     _check_codec(resolved)
+    neighbours.check(resolved)
     for product in resolved.products:
         products.check(resolved.out, product, replace=resolved.job.replace)
     _check_trees(resolved)

@@ -17,6 +17,8 @@ from pipeline.manifest import Document, FileEntry
 
 JOINED = "joined"
 """The kind of product that RecordIO shards in one file are."""
+CLASSES = "classes"
+"""The kind of product that the table of a split's class folders is."""
 _DAMAGED = "damaged"  # this program's, whoever's it was: it is made again
 
 
@@ -31,6 +33,8 @@ class Product:
         files: the files; of a tree, the folder that is filled.
         tree: whether it is a tree of class folders.
         in_place: whether what stands there is what it is made of.
+        succeeds: whether it takes the place of another job's without being asked, as a link
+            `current` does; never of what this program did not write.
     """
 
     name: str
@@ -39,6 +43,7 @@ class Product:
     files: tuple[Path, ...]
     tree: bool = False
     in_place: bool = False
+    succeeds: bool = False
 
     @property
     def kind(self) -> str:
@@ -60,6 +65,12 @@ def image_list(out: Path, split: str, digest: str) -> Product:
 def label_tables(out: Path, digest: str) -> Product:
     """Return the product of the label tables."""
     return Product("labels", "", digest, (paths.synsets(out), paths.label_table(out)))
+
+
+def class_table(out: Path, split: str, digest: str) -> Product:
+    """Return the product of the table of a split's class folders."""
+    files = (paths.class_table(out, split),)
+    return Product(f"{CLASSES}-{split}", split, digest, files, succeeds=True)
 
 
 def class_tree(out: Path, split: str, folder: str, digest: str) -> Product:
@@ -152,7 +163,7 @@ def check(out: Path, product: Product, *, replace: bool) -> None:
         OutputConflict: it does, and it may not be replaced.
     """
     owner = _owner(out, product)
-    if replace or owner in {product.digest, _DAMAGED}:
+    if replace or owner in {product.digest, _DAMAGED} or (owner and product.succeeds):
         return
     present = [file for file in product.files if _is_there(file)]
     if not present or (owner is None and product.in_place):

@@ -111,6 +111,7 @@ def resolve(job: Job) -> ResolvedJob:
     """
     for name in PATHS:
         check_local(getattr(job, name), f"--{name}".replace("_", "-"))
+    classes = None
     if job.images:
         dataset, table = listjob.dataset(job), listjob.table(job)
     else:
@@ -119,7 +120,8 @@ def resolve(job: Job) -> ResolvedJob:
     names = job.splits or _default_splits(job, dataset)
     _check_choices(job, dataset, names)
     _check_combinations(job, dataset, names)
-    classes = labels.load_classes(Path(job.classes), table) if job.classes else None
+    if job.classes and not job.images:
+        classes = labels.load_classes(Path(job.classes), table)
     if job.images:
         splits = {name: listjob.derive(job, dataset) for name in names}
     else:
@@ -168,6 +170,7 @@ def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tu
         if job.wants("shards"):
             whole = [output for output in split.outputs if output.joined]
             made += [products.joined_shards(name, output.folder) for output in whole]
+        made += listjob.class_tables(out, name, split)
         if job.wants("lists"):
             digest = digests.digest({"rows": split.rows_digest, "version": imagelist.VERSION})
             made.append(products.image_list(out, name, digest))
@@ -267,6 +270,9 @@ def _check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...]
         "--recursive and --exts have a meaning with a folder only": (
             bool(job.images and (job.recursive or job.extensions))
             and storage.real_folder(Path(job.images)) is None
+        ),
+        "--classes is a table of class folders here: it goes with a folder and --recursive": (
+            bool(job.images and job.classes) and not job.recursive
         ),
         "--inception-threads has a meaning with --order inception only": (
             not inception and job.inception_threads is not None

@@ -20,7 +20,14 @@ if TYPE_CHECKING or "luigi" in sys.modules:
         WriteStrictRaw256,
     )
     from tasks.exports import WriteCroissant, WriteImageFolder, WriteParquet
-    from tasks.lists import BuildCatalog, BuildPlan, CheckLabels, WriteLabels, WriteList
+    from tasks.lists import (
+        BuildCatalog,
+        BuildPlan,
+        CheckLabels,
+        WriteClasses,
+        WriteLabels,
+        WriteList,
+    )
     from tasks.roots import (
         BoundingBoxes,
         ExtractTrain,
@@ -53,6 +60,7 @@ __all__ = [
     "VerifyArchive",
     "VerifyArchives",
     "WriteBoxes",
+    "WriteClasses",
     "WriteClassification",
     "WriteCroissant",
     "WriteImageFolder",

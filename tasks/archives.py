@@ -6,7 +6,7 @@ from pathlib import Path
 
 import luigi
 
-from pipeline import manifest, paths, preflight, storage
+from pipeline import manifest, neighbours, paths, preflight, storage
 from pipeline.archives import index
 from pipeline.config import ArchiveConfig
 from pipeline.errors import TransientError
@@ -43,6 +43,7 @@ class CheckInputs(ShardmillTask):
             "codecs": sorted(name for name in codecs if name),  # of outputs that are begun now
             "job": self.job.to_json(),
             "seen": self._seen(),
+            "splits": neighbours.described(self.resolved),
             "files": [],
         }
         storage.publish_bytes(self.mark(), manifest.serialise(document))

@@ -13,12 +13,15 @@ from tasks.archives import VerifyArchive
 from tasks.base import JobParameter, ShardmillTask
 from tasks.dbcollection import DBCOLLECTION
 from tasks.exports import WriteCroissant, WriteImageFolder, WriteParquet
-from tasks.lists import CheckLabels, WriteLabels, WriteList
+from tasks.lists import CheckLabels, WriteClasses, WriteLabels, WriteList
 from tasks.shards import JoinShards, SetCurrent
 from tasks.splits import ProductTask
 from tasks.trees import ExtractTree, ShrinkTree
 
-_PRODUCTS = (WriteBoxes, WriteList, WriteLabels, ExtractTree, ShrinkTree, JoinShards)
+_PRODUCTS = (
+    *(WriteBoxes, WriteList, WriteLabels, WriteClasses),
+    *(ExtractTree, ShrinkTree, JoinShards),
+)
 _EXPORTS = (WriteImageFolder, WriteParquet, WriteCroissant, *DBCOLLECTION)
 _MAKERS: dict[str, type[ProductTask]] = {maker.kind: maker for maker in (*_PRODUCTS, *_EXPORTS)}
 

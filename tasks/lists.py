@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import catalog, imagelist, manifest, paths, plan, storage
+from pipeline import catalog, imagelist, manifest, paths, plan, products, storage
 from pipeline.annotations import boxtable
 from pipeline.archives.index import ArchiveIndex
 from pipeline.config import ArchiveConfig
@@ -168,6 +168,27 @@ class WriteLabels(ProductTask):
                 paths.label_table(self.folder): [imagelist.labels_bytes(table)],
             }
         )
+        return Volume()
+
+
+class WriteClasses(ProductTask):
+    """The table of a split's class folders and their labels."""
+
+    kind = products.CLASSES
+    step = "lists"
+
+    def requires(self) -> CheckInputs:
+        """Return the look at the inputs."""
+        return inputs(self)
+
+    def make(self) -> Volume:
+        """Write the table."""
+        self.claim()
+        listed = self.split_job.listing
+        if listed is None or listed.classes is None:
+            raise LookupError(f"the images of {self.split} lie in no class folders")
+        content = listed.classes.table.content()
+        self.publish_product({paths.class_table(self.folder, self.split): [content]})
         return Volume()
 
 

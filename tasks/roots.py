@@ -166,7 +166,9 @@ class PrepareImageList(luigi.WrapperTask):
     name: luigi.Parameter[str] = luigi.Parameter(default="", description="of the shards")
     recursive: luigi.BoolParameter = luigi.BoolParameter(description="folders are classes")
     exts: luigi.Parameter[str] = luigi.Parameter(default="", description=".jpg,.png")
+    classes: luigi.Parameter[str] = luigi.Parameter(default="", description="table of the classes")
     format: luigi.Parameter[str] = luigi.Parameter(default="tfrecord", description="formats")
+    replace: luigi.BoolParameter = luigi.BoolParameter(description="take another set's name over")
     joined: luigi.BoolParameter = luigi.BoolParameter(description="RecordIO in one file, too")
     shards: luigi.Parameter[str] = luigi.Parameter(default="", description="a number")
     order: luigi.Parameter[str] = luigi.Parameter(default="hash", description="list, name, ...")
@@ -187,6 +189,8 @@ class PrepareImageList(luigi.WrapperTask):
             name=self.name,
             recursive=self.recursive,
             extensions=arguments.words(self.exts),
+            classes=arguments.absolute(self.classes) if self.classes else "",
+            replace=self.replace,
             formats=arguments.words(self.format),
             joined=self.joined,
             order=self.order,

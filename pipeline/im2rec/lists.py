@@ -10,6 +10,7 @@ from typing import Final
 
 from pipeline import storage
 from pipeline.errors import UsageError
+from pipeline.sources.classtable import ClassTable
 from pipeline.sources.listing import Division, Listing, divide, list_pieces, scan
 
 _LISTS: Final = ".lst"
@@ -41,10 +42,21 @@ def find_lists(prefix: str) -> list[Path]:
     return found
 
 
+def class_table(prefix: str) -> Path:
+    """Return the path of the table of classes that is written beside the lists of a prefix."""
+    return Path(f"{os.path.abspath(prefix)}.classes.tsv")
+
+
 def make_lists(
-    prefix: str, root: Path, extensions: Sequence[str], division: Division, *, recursive: bool
+    prefix: str,
+    root: Path,
+    extensions: Sequence[str],
+    division: Division,
+    *,
+    recursive: bool,
+    table: ClassTable | None = None,
 ) -> tuple[Listing, dict[Path, int]]:
-    """Write the lists of the pictures in a folder, all at once.
+    """Write the lists of the pictures in a folder, and with a walk their classes, all at once.
 
     Args:
         prefix: what the paths of the lists begin with.
@@ -52,6 +64,7 @@ def make_lists(
         extensions: see `scan`.
         division: what goes into which list.
         recursive: see `scan`.
+        table: see `scan`.
 
     Returns:
         the pictures, and the lists with how many images each has.
@@ -60,7 +73,7 @@ def make_lists(
         TreeRefused: see `scan`.
         UsageError: see `scan`.
     """
-    listing = scan(root, recursive=recursive, extensions=extensions)
+    listing = scan(root, recursive=recursive, extensions=extensions, table=table)
     start, counts = os.path.abspath(prefix), {}
     with contextlib.ExitStack() as stack:
         staged = []
@@ -71,5 +84,9 @@ def make_lists(
                 file.write(piece)
             staged.append(file)
             counts[path] = len(rows)
+        if listing.classes is not None:
+            file = stack.enter_context(storage.StagedFile(storage.output_file(class_table(prefix))))
+            file.write(listing.classes.table.content())
+            staged.append(file)
         storage.publish(*staged)
     return listing, counts

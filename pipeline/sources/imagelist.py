@@ -24,6 +24,7 @@ from pipeline import catalog, digests, storage
 from pipeline.clutter import NOTHING, PassedOver
 from pipeline.errors import TransientError
 from pipeline.sources import listing, lst
+from pipeline.sources.classtable import ClassTable, FolderClasses
 from pipeline.sources.listing import Listing
 
 _LAST_CLASS: Final = 2.0**31  # the first that no class index can be
@@ -49,6 +50,7 @@ class ImageListing:
         ignored: of a folder, how many files were passed over for their names.
         first_ignored: the first of them.
         clutter: of a folder, what was passed over as clutter.
+        classes: of a folder, its classes; None: of a list, or of a folder without a walk.
         repeated: (n,) uint64, sorted: the xxh3-64 of the paths that are named more than once.
     """
 
@@ -65,11 +67,22 @@ class ImageListing:
     ignored: int
     first_ignored: str
     clutter: PassedOver
+    classes: FolderClasses | None
     repeated: NDArray[np.uint64]
+
+    @property
+    def pinned(self) -> ClassTable | None:
+        """The table of classes that was given."""
+        return self.classes.table if self.classes and self.classes.pinned else None
 
 
 def scan(
-    path: Path, root: Path, *, recursive: bool = False, extensions: Sequence[str] = ()
+    path: Path,
+    root: Path,
+    *,
+    recursive: bool = False,
+    extensions: Sequence[str] = (),
+    table: ClassTable | None = None,
 ) -> ImageListing:
     """Read a list, or list a folder, and look at the files that it names.
 
@@ -78,6 +91,7 @@ def scan(
         root: folder that the paths are relative to.
         recursive: of a folder, whether the folders in it are classes.
         extensions: of a folder, what names of pictures end in; empty: the customary ones.
+        table: of a folder with class folders, which label each has; None: see `listing.scan`.
 
     Raises:
         BadAnnotation: see `lst.read`.
@@ -88,17 +102,18 @@ def scan(
     content, hashes = hashlib.sha256(), array("Q")
     images = missing = size = widest = 0
     suffix = ""
-    source = _source(path, recursive, kinds)
-    for table in _tables(source):
-        names = table["path"].to_pylist()
+    source = _source(path, kinds, recursive=recursive, table=table)
+    for rows in _tables(source):
+        names = rows["path"].to_pylist()
         sizes = np.array(storage.file_sizes(root, names), np.int64)
         suffix = suffix if images else os.path.splitext(names[0])[1]
         images += len(names)
         missing += int(np.count_nonzero(sizes < 0))
         size += int(sizes[sizes > 0].sum())
-        widest = max(widest, pc.max(pc.list_value_length(table["labels"])).as_py())
+        widest = max(widest, pc.max(pc.list_value_length(rows["labels"])).as_py())
         hashes.extend(_hashes(names))
-        _update(content, table, names, sizes)
+        _update(content, rows, names, sizes)
+    folder = source if isinstance(source, Listing) else None
     return ImageListing(
         path=path,
         root=root,
@@ -110,9 +125,10 @@ def scan(
         bytes=size,
         suffix=suffix,
         digest=digests.digest({"files": content.hexdigest()}),
-        ignored=source.ignored if isinstance(source, Listing) else 0,
-        first_ignored=source.first_ignored if isinstance(source, Listing) else "",
-        clutter=source.clutter if isinstance(source, Listing) else NOTHING,
+        ignored=folder.ignored if folder else 0,
+        first_ignored=folder.first_ignored if folder else "",
+        clutter=folder.clutter if folder else NOTHING,
+        classes=folder.classes if folder else None,
         repeated=_repeated(np.frombuffer(hashes, np.uint64)),
     )
 
@@ -127,7 +143,9 @@ def catalog_rows(listed: ImageListing) -> Iterator[pa.Table]:
         TransientError: something has changed since it was looked at.
     """
     content = hashlib.sha256()
-    for table in _tables(_source(listed.path, listed.recursive, listed.extensions)):
+    kinds, pinned = listed.extensions, listed.pinned
+    source = _source(listed.path, kinds, recursive=listed.recursive, table=pinned)
+    for table in _tables(source):
         names = table["path"].to_pylist()
         sizes = np.array(storage.file_sizes(listed.root, names), np.int64)
         _update(content, table, names, sizes)
@@ -140,11 +158,13 @@ def catalog_rows(listed: ImageListing) -> Iterator[pa.Table]:
         )
 
 
-def _source(path: Path, recursive: bool, extensions: Sequence[str]) -> Path | Listing:
+def _source(
+    path: Path, extensions: Sequence[str], *, recursive: bool, table: ClassTable | None
+) -> Path | Listing:
     """Return a list as it is, or what a folder holds."""
     if storage.real_folder(path) is None:
         return path
-    return listing.scan(path, recursive=recursive, extensions=extensions)
+    return listing.scan(path, recursive=recursive, extensions=extensions, table=table)
 
 
 def _tables(found: Path | Listing) -> Iterator[pa.Table]:

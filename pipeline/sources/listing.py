@@ -23,7 +23,7 @@ import random
 import re
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,8 @@ from numpy.typing import NDArray
 from pipeline import storage
 from pipeline.clutter import NOTHING, PassedOver, is_clutter, passed_over
 from pipeline.errors import TreeRefused, UsageError
+from pipeline.sources import classtable
+from pipeline.sources.classtable import ClassTable, FolderClasses
 
 EXTENSIONS: Final = (".jpeg", ".jpg", ".png")
 """What names of images end in, in lower case, unless one says otherwise."""
@@ -52,8 +54,8 @@ class Listing:
     Attributes:
         paths: (n,) large_string, relative to the folder, "/"-separated, in the order of the walk.
         labels: (n,) int32.
-        folders: the folder of each label, relative, "." for the folder itself; empty where only
-            the folder itself was looked at, and every label is 0.
+        classes: the folder of each label, and what is odd about them; None where only the folder
+            itself was looked at, and every label is 0.
         ignored: how many files were passed over, for their names; of links that lead nowhere, too.
         first_ignored: the first of them, relative; empty: there is none.
         clutter: files and folders that were passed over as clutter.
@@ -61,10 +63,15 @@ class Listing:
 
     paths: pa.LargeStringArray
     labels: NDArray[np.int32]
-    folders: tuple[str, ...]
+    classes: FolderClasses | None = None
     ignored: int = 0
     first_ignored: str = ""
     clutter: PassedOver = NOTHING
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """The folder of each label, relative, "." for the folder itself; empty without a walk."""
+        return self.classes.table.names if self.classes else ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,13 @@ class Division:
             )
 
 
-def scan(root: Path, *, recursive: bool = False, extensions: Sequence[str] = EXTENSIONS) -> Listing:
+def scan(
+    root: Path,
+    *,
+    recursive: bool = False,
+    extensions: Sequence[str] = EXTENSIONS,
+    table: ClassTable | None = None,
+) -> Listing:
     """List the images of a folder, by their names alone.
 
     Folders are walked from the top, in each its files before its folders, both sorted by code
@@ -109,17 +122,20 @@ def scan(root: Path, *, recursive: bool = False, extensions: Sequence[str] = EXT
         root: the folder.
         recursive: whether the folders in it are walked, too.
         extensions: of images, with their dot; names are put in lower case to compare.
+        table: which label each folder has; None: its place among those that hold images. Two
+            folders whose names differ in their Unicode form only have one label.
 
     Raises:
         UsageError: an extension that no name can have.
         TreeRefused: there is no such folder or no image in it; a folder leads back into itself;
-            a path holds control characters, is no UTF-8, or begins or ends with a blank.
+            a path holds control characters, is no UTF-8, or begins or ends with a blank; a folder
+            of images is not in the table.
         NoPermission: a folder may not be read.
     """
     _check_extensions(extensions)
     if storage.real_folder(root) is None:
         raise TreeRefused("no folder of images", file=str(root), remedy="give another folder")
-    pieces, counts, folders = [], [], []
+    pieces, counts, folders, bare = [], [], [], []
     ignored, first, clutter = 0, "", NOTHING
     for folder, names, others, left in _walk(root, recursive=recursive):
         chosen = [name for name in names if os.path.splitext(name)[1].lower() in extensions]
@@ -131,6 +147,8 @@ def scan(root: Path, *, recursive: bool = False, extensions: Sequence[str] = EXT
             pieces.append(_paths(root, folder, chosen))
             counts.append(len(chosen))
             folders.append(folder or ".")
+        else:
+            bare.append(folder)
     if not pieces:
         raise TreeRefused(
             "no image in the folder",
@@ -141,8 +159,9 @@ def scan(root: Path, *, recursive: bool = False, extensions: Sequence[str] = EXT
             remedy="give another folder, or other extensions"
             + ("" if recursive else ", or walk the folders in it, too, with --recursive"),
         )
-    labels = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    known = tuple(folders) if recursive else ()
+    classes, numbers = classtable.number(folders, table, root)
+    labels = np.repeat(np.array(numbers, np.int32), counts)
+    known = replace(classes, bare=_topmost(bare, folders)) if recursive else None
     return Listing(pa.concat_arrays(pieces), labels, known, ignored, first, clutter)
 
 
@@ -228,6 +247,14 @@ def _walk(root: Path, *, recursive: bool) -> Iterator[tuple[str, list[str], list
         if recursive:
             inner = [entry.name for entry in entries if entry.kind == "folder"]
             pending.extend((_joined(folder, name), above | {real}) for name in reversed(inner))
+
+
+def _topmost(bare: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
+    """Return the folders that hold no image, nor a folder with one, without those in them."""
+    parts = (folder.split("/") for folder in classes)
+    above = {"/".join(part[:depth]) for part in parts for depth in range(len(part) + 1)}
+    found = {folder for folder in bare if folder not in above}
+    return tuple(sorted(f for f in found if f.rpartition("/")[0] in {*above, ""}))
 
 
 def _joined(folder: str, name: str) -> str:

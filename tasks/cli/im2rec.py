@@ -13,15 +13,16 @@ from pipeline.errors import UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.im2rec.assignments import Assignments
 from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
-from pipeline.im2rec.lists import find_lists, make_lists
+from pipeline.im2rec.lists import class_table, find_lists, make_lists
 from pipeline.im2rec.pack import Packed, pack
 from pipeline.images.raster import Filter
 from pipeline.images.transforms import CenterCrop, Resize, Transform
+from pipeline.sources import classtable
 from pipeline.sources.listing import EXTENSIONS, SEED, Division, folder_lines
 from tasks.cli.packing import progress, report
 from tasks.cli.paramtypes import LOCAL_PATH
 
-_LISTING = ("exts", "chunks", "train_ratio", "test_ratio", "recursive", "no_shuffle")
+_LISTING = ("exts", "chunks", "train_ratio", "test_ratio", "recursive", "no_shuffle", "classes")
 _ENCODING = ("resize", "center_crop", "quality", "color", "encoding", "filter")
 _PACKING = ("pass_through", "pack_label", *_ENCODING)
 _PAIR = 2  # words: PREFIX and ROOT
@@ -55,6 +56,12 @@ class _ManyExtensions(click.Command):
 @click.option("--train-ratio", type=float, default=1.0, show_default=True)
 @click.option("--test-ratio", type=float, default=0.0, show_default=True)
 @click.option("--recursive", is_flag=True, help="A label for each folder below ROOT.")
+@click.option(
+    "--classes",
+    default="",
+    metavar="FILE",
+    help="Labels of the folders: their names, one a line, or the table of another --list.",
+)
 @click.option("--no-shuffle", is_flag=True, help="Keep the order of the names.")
 @click.option("--pass-through", is_flag=True, help="Pack the bytes of pictures as they are.")
 @click.option("--resize", type=int, default=0, metavar="N", help="Scale the shorter edge.")
@@ -93,6 +100,7 @@ def im2rec(ctx: click.Context, /, words: tuple[str, ...], make: bool, **options:
 
     \b
     im2rec --list PREFIX ROOT      makes PREFIX.lst of the pictures in ROOT
+                                   (--recursive: and PREFIX.classes.tsv)
     im2rec PREFIX ROOT             packs every list whose path begins with PREFIX
     im2rec LIST ROOT OUT resize=256 label_width=4 ...     as im2rec.cc: LIST into OUT
 
@@ -128,10 +136,21 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
         None if options["no_shuffle"] else SEED,
     )
     prefix, root = words
+    if options["classes"] and not options["recursive"]:
+        raise click.UsageError("--classes says the labels of class folders: say --recursive, too")
     listing, counts = make_lists(
-        prefix, Path(root), options["exts"], division, recursive=options["recursive"]
+        prefix,
+        Path(root),
+        options["exts"],
+        division,
+        recursive=options["recursive"],
+        table=classtable.read(Path(options["classes"])) if options["classes"] else None,
     )
     click.echo(folder_lines(listing), nl=False)
+    if listing.classes is not None:
+        click.echo(f"{listing.classes.summary()}: {class_table(prefix)}", err=True)
+        for note in listing.classes.notes():
+            click.echo(note, err=True)
     if listing.ignored:
         first = listing.first_ignored
         click.echo(f"passed over: {listing.ignored:,} files, e.g. {first}", err=True)

@@ -29,6 +29,13 @@ _ORDERS = ("hash", "name", "list", "im2rec")
 @click.option(
     "--exts", "extensions", multiple=True, help="Of a folder's pictures; default: .jpeg .jpg .png."
 )
+@click.option(
+    "--classes",
+    default="",
+    metavar="FILE",
+    help="Labels of the class folders: their names, one a line, or the table of another run.",
+)
+@click.option("--replace", is_flag=True, help="The name may go over from another list or folder.")
 @preparing.options(*preparing.SHARD_OPTIONS)
 @click.option("--shards", type=click.IntRange(1), metavar="N", help="Default: one for each 256 MB.")
 @click.option("--order", type=click.Choice(_ORDERS), default="hash", show_default=True)
@@ -40,8 +47,9 @@ def imagelist(
     """Prepare what an image list, or a folder of pictures, names.
 
     A line of a list is an id, a label or more, and a path: the form of im2rec. Labels are stored
-    as they stand there. Of a folder, the labels are those of im2rec.py --list. Pictures are stored
-    as they are, unless an option says otherwise; TFRecord shards hold RGB or gray JPEGs.
+    as they stand there. Of a folder, the labels are those of im2rec.py --list, and stand in
+    OUT/lists/NAME.classes.tsv; --classes gives another folder the same. Pictures are stored as
+    they are, unless an option says otherwise; TFRecord shards hold RGB or gray JPEGs.
 
     The same command goes on where an interrupted one was.
     """
@@ -58,5 +66,6 @@ def _job(options: dict[str, Any]) -> Job:
     """Return the job of the options, which have the names of its fields but for some."""
     where = [options.pop(name) for name in ("images", "root", "out", "shards")]
     picture = preparing.take_picture_options(options)
+    options["classes"] = arguments.absolute(options["classes"]) if options["classes"] else ""
     options["formats"] = arguments.shard_formats(options["formats"])
     return arguments.list_job(*where, picture=picture, **options)

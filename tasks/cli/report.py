@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from pipeline import outputs, paths, preflight, products, progress, status, storage
+from pipeline import neighbours, outputs, paths, preflight, products, progress, status, storage
 from pipeline.errors import Vanished
 from pipeline.products import Product
 from pipeline.resolved import ResolvedJob
@@ -82,6 +82,14 @@ def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
         more = f", {kinds}: {product.files[1]}"
     elif product.tree:
         more = f", {mark['images']:,} images"
+    listed = resolved.splits[product.split].listing if product.split else None
+    if product.kind == products.CLASSES and listed is not None and listed.classes is not None:
+        click.echo(f"{split}{listed.classes.summary()}: {product.files[0]}")
+        for note in listed.classes.notes():
+            click.echo(f"{split}{note}")
+        for differs in neighbours.disagreements(resolved):
+            click.echo(f"{split}{differs.what}")
+        return
     click.echo(f"{split}{how}: {product.files[0]}{more}")
 
 

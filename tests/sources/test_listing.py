@@ -184,7 +184,7 @@ def test_a_line_has_the_id_the_label_with_six_decimals_and_the_path(tmp_path: Pa
 def test_a_long_list_comes_in_pieces() -> None:
     count = 150_000
     names = pa.array([f"{number}.jpg" for number in range(count)], pa.large_string())
-    listing = Listing(names, np.zeros(count, np.int32), ())
+    listing = Listing(names, np.zeros(count, np.int32))
     pieces = list(list_pieces(listing, np.arange(count)[::-1]))
     assert len(pieces) > 1
     lines = b"".join(pieces).decode().splitlines()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 import struct
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from pipeline.formats.recordio import read_records
 from tasks.cli.im2rec import im2rec
 
 OUTPUTS = {"set.lst", "set.rec", "set.idx", "set.manifest.json"}
+TABLE = "set.classes.tsv"
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +64,13 @@ def test_a_folder_becomes_a_list_and_the_list_a_recordio_file(work: Path, tree: 
     folders = sorted(path.name for path in tree.iterdir())
     assert stdout == "".join(f"{name} {label}\n" for label, name in enumerate(folders))
     assert "set.lst: 12 images" in stderr
+    assert f"3 classes: {', '.join(stdout.split(chr(10))[:3])}: {work / TABLE}" in stderr
+    table = (work / TABLE).read_text()
+    assert table == "folder\tlabel\n" + stdout.replace(" ", "\t")
     stdout, stderr = run("set", tree, "--resize", 40, "--quality", 90, "--num-thread", 2)
     assert "set.rec: 12 records" in stdout
     assert stderr == ""
-    assert {path.name for path in work.iterdir()} == OUTPUTS
+    assert {path.name for path in work.iterdir()} == {*OUTPUTS, TABLE}
     rows = fields(work / "set.lst")
     assert labels(work / "set.rec") == [(0, float(label), int(key)) for key, label, _ in rows]
     assert {min(size) for size in sizes(work / "set.rec")} == {40}
@@ -101,6 +106,22 @@ def test_extensions_follow_their_option_wherever_it_stands(
     assert [row[0] for row in fields(work / "set.lst")] == [str(number) for number in range(12)]
 
 
+def test_a_table_gives_other_folders_the_same_labels(work: Path, tree: Path) -> None:
+    run("--list", "--recursive", "train", tree)
+    first, second, third = sorted(path.name for path in tree.iterdir())
+    for name in (first, third):
+        shutil.copytree(tree / name, work / "images" / name)
+    words = ("--list", "--recursive", "--no-shuffle", "val", "images")
+    _, stderr = run(*words, "--classes", "train.classes.tsv")
+    labels_of = {row[2].partition("/")[0]: row[1] for row in fields(work / "val.lst")}
+    assert labels_of == {first: "0.000000", third: "2.000000"}
+    assert f"classes of the table without an image here: {second}" in stderr
+    shutil.copytree(tree / second, work / "images" / "strange")
+    _, stderr = run(*words, "--classes", "train.classes.tsv", status=3)
+    assert "strange" in stderr
+    run("--list", "val", "images", "--classes", "train.classes.tsv", status=2)
+
+
 def test_words_behind_the_extensions_are_taken_for_extensions_as_argparse_does(
     work: Path, tree: Path
 ) -> None:
@@ -111,7 +132,7 @@ def test_words_behind_the_extensions_are_taken_for_extensions_as_argparse_does(
 def test_ratios_and_chunks_divide_a_list(work: Path, tree: Path) -> None:
     ratios = ("--train-ratio", 0.5, "--test-ratio", 0.25)
     run("set", tree, "--list", "--recursive", *ratios, "--chunks", 2)
-    counts = {path.name: len(fields(path)) for path in work.iterdir()}
+    counts = {path.name: len(fields(path)) for path in work.glob("*.lst")}
     assert counts == {
         f"set_{chunk}_{part}.lst": count
         for chunk in (0, 1)

@@ -182,7 +182,7 @@ def test_a_changed_list_makes_an_output_beside_and_rebuilds_nothing(
     before = products(out)
     changed = ListedSet(drawn.root, tmp_path / drawn.path.name)
     changed.path.write_text(drawn.path.read_text().replace("\t1.000000\t", "\t8.000000\t"))
-    run = changed.prepare(out, *THREE)
+    run = changed.prepare(out, *THREE, "--replace")  # it is another file of the same name
     assert run.returncode == 0, run.stderr
     after = products(out)
     links = {name for name in before if name.endswith("current")}
@@ -455,6 +455,7 @@ class TestRemedies:
             {"root": "/else where", "name": "train", "formats": ("recordio", "webdataset")},
             {"shards": (("a", 7),), "order": "im2rec", "joined": True, "formats": ("recordio",)},
             {"recursive": True, "extensions": (".png", ".gif")},
+            {"recursive": True, "classes": "/else where/train.classes.tsv", "replace": True},
             {"seed": 3, "on_bad_image": "skip"},
             {"picture": PictureOptions(resize=8, resize_mode="exact", filter="box", quality=0)},
             {"picture": PictureOptions(center_crop=True, never_enlarge=True, color=0)},

@@ -1,0 +1,192 @@
+"""Other data sets in the same output folder, and whether a job would get in their way.
+
+Lists and folders get the names of their splits from their file names, so two of them can have the
+same one; and folders get their labels from the class folders that they happen to have.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import config, listjob, manifest, paths, storage
+from pipeline.errors import OutputConflict, ShardmillError
+from pipeline.job import FORMATS, Job
+from pipeline.manifest import Document
+from pipeline.resolved import ResolvedJob, resolve
+from pipeline.sources import classtable
+from pipeline.sources.classtable import ClassTable
+from pipeline.splitjob import SplitJob
+
+_CLASSES = "classes-"  # what the marks of class tables begin with
+
+
+@dataclass(frozen=True)
+class Disagreement:
+    """A class that two splits of an output folder number otherwise.
+
+    Attributes:
+        split: the split that is asked for.
+        other: the split that was there before.
+        what: what differs, in a sentence.
+        contained: whether the other split has every class of this one.
+    """
+
+    split: str
+    other: str
+    what: str
+    contained: bool
+
+
+def described(resolved: ResolvedJob) -> Document:
+    """Return what the record of a job says of its splits: what each is made of, and its outputs."""
+    return {
+        name: {"rows": split.rows_digest, "outputs": [output.digest for output in split.outputs]}
+        for name, split in resolved.splits.items()
+    }
+
+
+def check(resolved: ResolvedJob) -> None:
+    """Raise unless a job leaves other data sets in its output folder alone.
+
+    Raises:
+        OutputConflict: the name of a split is that of another list, folder or set; or the classes
+            of a folder are numbered otherwise than those of another split, and no table of
+            classes was given.
+    """
+    for split in resolved.splits.values():
+        owner = None if resolved.job.replace else _owner(resolved, split)
+        if owner is not None:
+            raise _taken(resolved, split, owner)
+    if not resolved.job.classes:
+        for found in disagreements(resolved):
+            raise _numbered_otherwise(resolved, found)
+
+
+def disagreements(resolved: ResolvedJob) -> Iterator[Disagreement]:
+    """Yield a class for each other split that numbers the classes of a job's folder otherwise."""
+    for name, split in resolved.splits.items():
+        classes = split.listing.classes if split.listing is not None else None
+        if classes is None:
+            continue
+        for other, theirs in _tables(resolved.out):
+            ours = classes.table
+            differs = ours.disagreement(theirs) if other not in resolved.splits else None
+            if differs is not None:
+                contained = ours.labels.keys() <= theirs.labels.keys()
+                what = _difference(differs, ours, theirs, other)
+                yield Disagreement(name, other, what, contained)
+
+
+def sources(out: Path) -> dict[str, frozenset[str]]:
+    """Return digest of an output -> what recorded jobs made it of, see `_source`.
+
+    What a job made that was allowed to replace another counts as made of that one, too.
+    """
+    found: dict[str, set[str]] = {}
+    for document in _records(out):
+        job = Job.from_json(document["job"])
+        splits = document.get("splits")
+        with contextlib.suppress(ShardmillError):  # it is not there any more, or is another
+            splits = described(resolve(job)) if splits is None else splits
+        for split in (splits or {}).values():
+            for digest in split["outputs"]:
+                found.setdefault(digest, set()).add("" if job.replace else _source(job))
+    return {digest: frozenset(each) for digest, each in found.items()}
+
+
+def same_source(first: frozenset[str], second: frozenset[str]) -> bool:
+    """Whether two outputs may be of one data set, by what `sources` says of them."""
+    return not first or not second or "" in first | second or not first.isdisjoint(second)
+
+
+def _records(out: Path) -> Iterator[Document]:
+    """Yield the records of the jobs that were begun in an output folder."""
+    for path in storage.documents(paths.jobs(out)):
+        with contextlib.suppress(ShardmillError):
+            yield manifest.load(path)
+
+
+def _source(job: Job) -> str:
+    """Return what a job's images are: a list's or folder's path, or a configured set."""
+    return job.images or "a configured set"
+
+
+def _names(document: Document, job: Job) -> set[str]:
+    """Return the names of a recorded job's splits."""
+    if "splits" in document:
+        return set(document["splits"])
+    if job.images:
+        return {listjob.split_name(job)}
+    with contextlib.suppress(ShardmillError):
+        return set(job.splits or config.load(Path(job.config)).splits)
+    return set(job.splits)
+
+
+def _owner(resolved: ResolvedJob, split: SplitJob) -> str | None:
+    """Return what another data set is made of that has a split's name; None: there is none."""
+    out, name = resolved.out, split.name
+    if not any(storage.folders(paths.outputs(out, made, name), links=True) for made in FORMATS):
+        return None
+    mark = paths.catalog_mark(out, name, split.catalog_digest)
+    if manifest.load_complete(mark, out) is not None:
+        return None
+    owners = set()
+    for document in _records(out):
+        job = Job.from_json(document["job"])
+        if name in _names(document, job):
+            owners.add(_source(job))
+            if document.get("splits", {}).get(name, {}).get("rows") == split.rows_digest:
+                return None  # the same images, from another place
+    mine = _source(resolved.job)
+    return None if not owners or mine in owners else min(owners)
+
+
+def _tables(out: Path) -> Iterator[tuple[str, ClassTable]]:
+    """Yield each split that has a finished class table, and the table."""
+    for path in storage.documents(paths.product_marks(out)):
+        split = path.stem.removeprefix(_CLASSES)
+        if split == path.stem:
+            continue
+        with contextlib.suppress(ShardmillError):  # damaged, or taken away: verify says so
+            mark = manifest.load_complete(path, out)
+            if mark is not None and mark["finished"]:
+                yield split, classtable.read(paths.class_table(out, split))
+
+
+def _difference(name: str, ours: ClassTable, theirs: ClassTable, other: str) -> str:
+    label = ours.labels[classtable.normal(name)]
+    known = theirs.labels.get(classtable.normal(name))
+    if known is not None:
+        return f"the class {name} has label {label} here, and {known} in the split {other}"
+    return f"label {label} is {name} here, and {theirs.names[label]} in the split {other}"
+
+
+def _taken(resolved: ResolvedJob, split: SplitJob, owner: str) -> OutputConflict:
+    job = resolved.job
+    own_name = "give this one a name of its own with --name, or choose another --out"
+    return OutputConflict(
+        f"another data set in this output has the name {split.name}",
+        file=_source(job) if job.images else job.config,
+        expected=f"a name that is not taken in {resolved.out}",
+        found=f"{split.name} is {owner}",
+        remedy=f"{own_name}; or say --replace, and the name goes over to this one"
+        if job.images
+        else "choose another --out, or say --replace, and the name goes over to this set",
+    )
+
+
+def _numbered_otherwise(resolved: ResolvedJob, found: Disagreement) -> OutputConflict:
+    table = paths.class_table(resolved.out, found.other)
+    one_for_both = "write the names of all classes, one a line, into a file, and say --classes FILE"
+    return OutputConflict(
+        found.what,
+        file=resolved.job.images,
+        expected=f"the labels of {table}",
+        found=f"others, by the class folders that the split {found.split} happens to have",
+        remedy=f"say --classes {table}"
+        if found.contained
+        else f"{one_for_both} here and for the split {found.other}; or choose another --out",
+    )
