@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from pipeline.output import Output
 
 
+REMOVE = "remove the folder: the same command makes it anew with the codec that is installed"
+REPLACE = "say --replace: all of it is made anew with the codec that is installed"
+
+
 def choose(
     out: Path, split: str, here: str | EnvironmentRefused, make: Callable[[str], Output]
 ) -> Output:
@@ -55,21 +59,25 @@ def choose(
     return make(here)
 
 
-def check(output: Output) -> None:
-    """Check that an output that is to be written has the codec that is installed.
+def check(folder: Path, made_by: str, here: str, instead: str) -> None:
+    """Check that what is to be written on has the codec that is installed.
+
+    Args:
+        folder: where it lies.
+        made_by: the codec that began it.
+        here: the codec that is installed, if it is another; else "".
+        instead: what else the user can do.
 
     Raises:
         UsageError: it was begun with another one.
     """
-    made_by = output.form.codec
-    if output.codec_here and made_by is not None:
+    if here:
         raise UsageError(
-            "this output was begun with another codec, whose images have other bytes",
-            file=str(output.folder),
+            "this was begun with another codec, whose images have other bytes",
+            file=str(folder),
             expected=made_by,
-            found=output.codec_here,
-            remedy=f"{codec.how_to_install(made_by)}\nor remove the folder: the same command makes"
-            " it anew with the codec that is installed; or choose another --out",
+            found=here,
+            remedy=f"{codec.how_to_install(made_by)}\nor {instead}; or choose another --out",
         )
 
 

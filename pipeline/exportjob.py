@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline import digests, paths, products, storage
 from pipeline.config import ArchiveConfig, DatasetConfig
-from pipeline.errors import UsageError
+from pipeline.errors import EnvironmentRefused, UsageError
 from pipeline.exports import croissant, imagefolder, parquet
 from pipeline.job import Job
 from pipeline.labels import LabelTable
@@ -97,7 +97,7 @@ def derive(
     labelled = with_classes(splits)
     made: list[Product] = []
     if job.exported("raw256"):
-        made += _small_trees(out, labelled)
+        made += [_small_tree(job, out, name, split) for name, split in labelled.items()]
     if job.exported("dbcollection", "raw256"):
         made += _dbcollection(job, dataset, table, labelled)
     if job.exported("imagefolder"):
@@ -154,13 +154,35 @@ def devkit(job: Job, dataset: DatasetConfig) -> ArchiveConfig | None:
     return dataset.named(_DEVKIT) if _DEVKIT in job.extras else None
 
 
-def _small_trees(out: Path, splits: Mapping[str, SplitJob]) -> list[Product]:
+def _small_tree(job: Job, out: Path, name: str, split: SplitJob) -> Product:
+    """Return a split's tree of smaller images: one that another codec has made is taken as it is.
+
+    Raises:
+        EnvironmentRefused: no codec is installed, and the tree was not begun.
+    """
     from pipeline.exports import raw256  # noqa: PLC0415  (loads Pillow: not for others)
 
-    return [
-        products.small_tree(out, name, split.split.folder, raw256.digest(split.rows_digest))
-        for name, split in splits.items()
-    ]
+    def made_by(codec: str, here: str = "") -> Product:
+        digest = raw256.digest(split.rows_digest, codec)
+        tree = products.small_tree(out, name, split.split.folder, digest)
+        return replace(tree, codec=codec, codec_here=here)
+
+    here: str | EnvironmentRefused
+    try:
+        here = raw256.codec()
+    except EnvironmentRefused as error:
+        here = error
+    standing = products.mark(out, products.small_tree(out, name, split.split.folder, "").name)
+    made_of = standing["made_of"] if standing and "made_of" in standing else {}
+    then = made_of.get("codec", here)
+    if standing is not None and isinstance(then, str) and then != here:
+        other = made_by(then, here if isinstance(here, str) else "no codec")
+        replaced = job.replace and products.finished(out, other) is None
+        if other.digest == standing["digest"] and not replaced:
+            return other
+    if isinstance(here, EnvironmentRefused):
+        raise here
+    return made_by(here)
 
 
 def _dbcollection(

@@ -184,7 +184,10 @@ def unfinished_outputs(resolved: ResolvedJob) -> list[Output]:
 
 def _check_codec(resolved: ResolvedJob) -> None:
     for output in unfinished_outputs(resolved):
-        codecs.check(output)
+        codecs.check(output.folder, output.form.codec or "", output.codec_here, codecs.REMOVE)
+    for product in resolved.products:
+        if product.codec_here and products.finished(resolved.out, product) is None:
+            codecs.check(product.files[0], product.codec, product.codec_here, codecs.REPLACE)
     codec_warning(resolved)
 
 

@@ -7,8 +7,9 @@ finished. So what a killed run left is known from what somebody else put there.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import clutter, extraction, manifest, paths, storage
@@ -35,6 +36,9 @@ class Product:
         in_place: whether what stands there is what it is made of.
         succeeds: whether it takes the place of another job's without being asked, as a link
             `current` does; never of what this program did not write.
+        made_of: what decides the digest, by name, in short values; see `provenance.made_of`.
+        codec: of images that are encoded anew; "": there are none.
+        codec_here: the codec that is installed, where it is another than `codec`; else "".
     """
 
     name: str
@@ -44,6 +48,9 @@ class Product:
     tree: bool = False
     in_place: bool = False
     succeeds: bool = False
+    made_of: Mapping[str, str] = field(default_factory=dict, compare=False)
+    codec: str = ""
+    codec_here: str = ""
 
     @property
     def kind(self) -> str:
@@ -145,15 +152,25 @@ def claim(out: Path, product: Product, *, replace: bool) -> None:
 
 def unfinish(out: Path, product: Product) -> None:
     """Note that this product has to be made, and that what lies in its place is its own."""
-    document = {"digest": product.digest, "finished": False, "files": []}
+    document = {**_head(product), "finished": False, "files": []}
     storage.publish_bytes(paths.product_mark(out, product.name), manifest.serialise(document))
 
 
 def finished_mark(product: Product, files: Iterable[FileEntry], **more: object) -> bytes:
     """Return the mark of a finished product; `more` is kept with it."""
     entries = [entry.to_json() for entry in files]
-    document = {"digest": product.digest, "finished": True, "files": entries, **more}
+    document = {**_head(product), "finished": True, "files": entries, **more}
     return manifest.serialise(document)
+
+
+def mark(out: Path, name: str) -> Document | None:
+    """Return the mark of a product, whoever's it is; None: there is none, or it is damaged."""
+    path = paths.product_mark(out, name)
+    if storage.stat(path) is None:
+        return None
+    with contextlib.suppress(OutputDamaged):
+        return manifest.load(path)
+    return None
 
 
 def check(out: Path, product: Product, *, replace: bool) -> None:
@@ -168,13 +185,45 @@ def check(out: Path, product: Product, *, replace: bool) -> None:
     present = [file for file in product.files if _is_there(file)]
     if not present or (owner is None and product.in_place):
         return
-    raise OutputConflict(
-        "a product of other options stands here" if owner else "a file or folder is in the way",
-        file=str(present[0]),
-        expected=f"{product.digest}, or nothing",
-        found=owner or "something that is not of this program",
+    file = str(present[0])
+    raise _made_otherwise(out, product, file) if owner else _in_the_way(file)
+
+
+def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:
+    """Return the refusal that names what a product was made of, and what it would be made of."""
+    standing = mark(out, product.name) or {}
+    then: Mapping[str, str] = standing.get("made_of", {})
+    now = product.made_of
+    names = sorted(name for name in {*then, *now} if then and then.get(name) != now.get(name))
+    if names:
+        what = f"what stands here was made otherwise than is asked for now: {', '.join(names)}"
+    else:
+        what = (
+            "what stands here was made otherwise than is asked for now; its mark does not say how"
+        )
+        names, then, now = ["digest"], {"digest": standing["digest"]}, {"digest": product.digest}
+    return OutputConflict(
+        what,
+        file=file,
+        expected="\n".join(f"{name}: {now.get(name, 'nothing')}" for name in names),
+        found="\n".join(f"{name}: {then.get(name, 'nothing')}" for name in names),
         remedy="say --replace to put the new one in its place, or choose another --out",
     )
+
+
+def _in_the_way(file: str) -> OutputConflict:
+    return OutputConflict(
+        "a file or folder is in the way",
+        file=file,
+        expected="nothing, or what this program made",
+        found="something that is not of this program",
+        remedy="say --replace to put the new one in its place, or choose another --out",
+    )
+
+
+def _head(product: Product) -> Document:
+    """Return what every mark begins with."""
+    return {"digest": product.digest, "made_of": dict(product.made_of)}
 
 
 def _class_folders(tree: Path) -> list[str]:

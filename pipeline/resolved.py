@@ -16,6 +16,7 @@ from pipeline import (
     listjob,
     pictures,
     products,
+    provenance,
     sharding,
     splitjob,
     storage,
@@ -129,6 +130,10 @@ def resolve(job: Job) -> ResolvedJob:
     _check_detection(job, splits)
     made = _products(job, table, splits)
     made += exportjob.derive(job, dataset, table, splits, made)
+    made = tuple(
+        replace(product, made_of=provenance.made_of(product, job, table, splits, made))
+        for product in made
+    )
     resolved = ResolvedJob(job, dataset, table, splits, _extras(job, dataset, splits), made)
     if not made and not job.wants("shards") and not resolved.archives:
         raise UsageError(

@@ -9,7 +9,7 @@ import luigi
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import catalog, extraction, manifest, paths, products, shards, storage
+from pipeline import catalog, codecs, extraction, manifest, paths, products, shards, storage
 from pipeline.extraction import Change, ClassGroup
 from pipeline.job import TRANSFERS
 from pipeline.manifest import Document, FileEntry
@@ -164,6 +164,7 @@ class ShrinkClasses(SmallTreeTask, ExtractClasses):
         """Return what makes them smaller."""
         from pipeline.exports import raw256  # noqa: PLC0415  (loads Pillow: not for others)
 
+        codecs.check(self.root, self.product.codec, self.product.codec_here, codecs.REPLACE)
         return raw256.shrink
 
 

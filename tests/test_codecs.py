@@ -8,7 +8,7 @@ from pathlib import Path
 import inprocess
 import pytest
 from drawnlists import ListedSet, current, draw_list
-from support import products, timings
+from support import RawSet, products, timings
 
 from pipeline import paths
 from pipeline.errors import EnvironmentRefused
@@ -176,3 +176,42 @@ def test_the_first_run_and_verify_say_that_pillow_was_installed_over_pillow_simd
     assert "was installed over" not in command().said
     run = inprocess.verify(command.patch, command.out)
     assert (run.status, "was installed over" in run.said) == (0, True)
+
+
+class TestSmallerTrees:
+    """raw256's trees, whose paths carry no digest."""
+
+    WORDS = ("--format", "none", "--export", "raw256", "--no-boxes", "--split", "validation")
+
+    def prepare(self, command: Command, small: RawSet, *options: object) -> inprocess.Ran:
+        where = ("--raw", small.raw, "--config", small.config, "--out", command.out)
+        return command.say("imagenet", *where, *self.WORDS, *options)
+
+    @pytest.mark.parametrize("gone", [False, True])
+    def test_a_finished_one_is_taken_as_it_is(
+        self, command: Command, small: RawSet, gone: bool
+    ) -> None:
+        assert self.prepare(command, small).status == 0
+        before, made_by = products(command.out), codec.identity()
+        command.uninstall() if gone else command.install()
+        run = self.prepare(command, small)
+        assert (run.status, "already complete" in run.said) == (0, True), run.said
+        assert f"taken as it is: its images were encoded by {made_by}" in run.said
+        assert products(command.out) == before
+
+    def test_a_half_done_one_is_refused_and_can_be_replaced(
+        self, command: Command, small: RawSet
+    ) -> None:
+        assert self.prepare(command, small).status == 0
+        before, made_by = products(command.out), codec.identity()
+        next(command.out.glob("val256/*/*.JPEG")).unlink()
+        command.install()
+        run = self.prepare(command, small)
+        assert run.status == 2
+        for words in (made_by, OTHER, codec.how_to_install(made_by), "--replace"):
+            assert words in run.said
+        run = self.prepare(command, small, "--replace")
+        assert run.status == 0, run.said
+        assert "taken as it is" not in run.said
+        assert products(command.out).keys() == before.keys()
+        assert self.prepare(command, small).status == 0

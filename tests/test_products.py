@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -79,14 +80,26 @@ def test_a_product_of_another_job_is_refused_unless_it_may_be_replaced(
     if digest == OTHER:
         products.check(out, wanted, replace=False)
         return
-    with pytest.raises(OutputConflict, match="other options") as refusal:
+    with pytest.raises(OutputConflict, match="made otherwise than is asked for now") as refusal:
         products.check(out, wanted, replace=False)
     error = refusal.value
-    assert (error.file, error.found) == (str(out / "bboxes.csv"), OTHER)
+    assert (error.file, error.found) == (str(out / "bboxes.csv"), f"digest: {OTHER}")
     assert "--replace" in str(error.remedy)
     products.claim(out, wanted, replace=True)
     products.check(out, wanted, replace=False)
     assert products.finished(out, boxes(out, OTHER)) is None
+
+
+def test_a_refusal_names_what_was_otherwise_and_nothing_else(out: Path) -> None:
+    then = {"annotations": "boxes.tar.gz of MD5 1", "filter": "given", "version": "2"}
+    now = {"annotations": "boxes.tar.gz of MD5 2", "version": "2", "devkit": "given"}
+    make(out, replace(boxes(out, OTHER), made_of=then))
+    with pytest.raises(OutputConflict) as refusal:
+        products.check(out, replace(boxes(out), made_of=now), replace=False)
+    error = refusal.value
+    assert error.what.endswith("annotations, devkit, filter")
+    assert error.found == "annotations: boxes.tar.gz of MD5 1\ndevkit: nothing\nfilter: given"
+    assert error.expected == "annotations: boxes.tar.gz of MD5 2\ndevkit: given\nfilter: nothing"
 
 
 def test_a_file_that_somebody_else_put_there_is_refused(out: Path) -> None:

@@ -38,12 +38,20 @@ def shrink(picture: memoryview) -> bytes:
     return PillowEngine().process(picture, _SPEC).encoded
 
 
-def digest(rows_digest: str) -> str:
-    """Return the digest of a tree; it has the codec in it, whose bytes are its own.
+def codec() -> str:
+    """Return the codec that encodes them here.
+
+    Raises:
+        EnvironmentRefused: none is installed.
+    """
+    return PillowEngine().codec()
+
+
+def digest(rows_digest: str, codec: str) -> str:
+    """Return the digest of a tree.
 
     Args:
         rows_digest: of what decides which pictures there are.
+        codec: what encodes them: its bytes are its own.
     """
-    return digests.digest(
-        {"codec": PillowEngine().codec(), "rows": rows_digest, "small": EDGE, "version": VERSION}
-    )
+    return digests.digest({"codec": codec, "rows": rows_digest, "small": EDGE, "version": VERSION})

@@ -49,10 +49,8 @@ def complete(resolved: ResolvedJob, how: str) -> int:
                 f"{counts['left_out']} left out: {link}"
             )
             if output.codec_here:
-                click.echo(
-                    f"{split.split.name}: {output.format}: taken as it is: its images were encoded "
-                    f"by {output.form.codec}; installed here: {output.codec_here}"
-                )
+                made_by = _made_by(str(output.form.codec), output.codec_here)
+                click.echo(f"{split.split.name}: {output.format}: {made_by}")
             for note, count in document["notes"].items():
                 click.echo(f"{split.split.name}: {output.format}: {note}: {count:,}")
     return LEFT_OUT if left_out else COMPLETE
@@ -91,6 +89,12 @@ def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
             click.echo(f"{split}{differs.what}")
         return
     click.echo(f"{split}{how}: {product.files[0]}{more}")
+    if product.codec_here:
+        click.echo(f"{split}{_made_by(product.codec, product.codec_here)}")
+
+
+def _made_by(codec: str, here: str) -> str:
+    return f"taken as it is: its images were encoded by {codec}; installed here: {here}"
 
 
 def plan(resolved: ResolvedJob) -> None:

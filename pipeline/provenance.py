@@ -1,0 +1,122 @@
+"""What a product was made of, in names and short values that a person understands.
+
+A product's digest says that something differs, and not what. So its mark keeps, beside the digest,
+the things that went into it, and a refusal names those that are others now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pipeline import catalog, digests, exportjob, imagelist, products
+from pipeline.annotations import bboxes
+from pipeline.job import Job
+from pipeline.labels import LabelTable
+from pipeline.products import Product
+from pipeline.splitjob import SplitJob
+
+MadeOf = dict[str, str]
+
+_OF_TREES = ("tree", "tree256")
+_OF_DBCOLLECTION = "dbcollection"
+_OF_SHARDS = ("parquet", "croissant")
+
+
+def made_of(
+    product: Product,
+    job: Job,
+    table: LabelTable,
+    splits: Mapping[str, SplitJob],
+    others: Iterable[Product] = (),
+) -> MadeOf:
+    """Return what decides the digest of a product, by name.
+
+    Args:
+        product: the product.
+        job: the job that makes it.
+        table: its label table.
+        splits: its splits, by name.
+        others: all of its products.
+    """
+    found: MadeOf = {}
+    classes = {"class table": f"{len(table.wnids):,} classes, {table.digest}"}
+    columns = {"columns of the class table": digests.digest({"columns": table.columns})}
+    split = splits.get(product.split)
+    if product.kind == "bboxes" and split is not None:
+        found |= _boxes(split)
+    elif product.kind == "list" and split is not None:
+        found |= _images(split) | classes | {"version of lists": str(imagelist.VERSION)}
+    elif product.kind == "labels":
+        found |= classes | columns | {"version of lists": str(imagelist.VERSION)}
+    elif product.kind in _OF_TREES and split is not None:
+        found |= _images(split) | classes
+    elif product.kind == "imagefolder" and split is not None:
+        found |= _images(split) | _boxes(split) | classes | columns
+    elif product.kind != products.JOINED:
+        found |= _of_all(product, job, splits.values()) | classes | columns
+    if product.kind == "croissant":
+        described = (each.name for each in others if each.kind in exportjob.DESCRIBED)
+        found["files"] = ", ".join(sorted(described))
+    if product.codec:
+        found["codec"] = product.codec
+    return found
+
+
+def _of_all(product: Product, job: Job, splits: Iterable[SplitJob]) -> MadeOf:
+    """Return what decides an export that is of all splits together."""
+    found: MadeOf = {}
+    of_dbcollection = product.kind.startswith(_OF_DBCOLLECTION)
+    if of_dbcollection:
+        found["--data-dir"] = job.data_dir or f"none: the output folder {job.out}"
+        found["--with devkit"] = _given("devkit" in job.extras)
+    for split in splits:
+        parts = _images(split) if of_dbcollection else _images(split) | _boxes(split)
+        if product.kind in _OF_SHARDS:
+            parts |= {f"shards of {each.format}": each.digest for each in split.outputs}
+        found |= {f"{split.name}: {name}": value for name, value in parts.items()}
+    return found
+
+
+def _boxes(split: SplitJob) -> MadeOf:
+    boxes = split.boxes
+    if boxes is None:
+        return {"annotations": "none"}
+    if boxes.archive is not None:
+        source = f"{boxes.archive.file} of MD5 {boxes.archive.md5}"
+    else:
+        source = f"the folder {boxes.path.name}, {boxes.digest}"
+    return {
+        "annotations": source,
+        "--box-class-filter": _given(boxes.filtered),
+        "version of boxes": str(bboxes.VERSION),
+    }
+
+
+def _images(split: SplitJob) -> MadeOf:
+    expected = split.expected
+    chosen = split.classes
+    return {
+        "images": _source(split),
+        "number of images": f"{expected.images:,}",
+        "--classes": "all" if chosen is None else f"{len(chosen):,} of them, {_short(chosen)}",
+        "images of each class": _short(sorted(expected.counts.items())),
+        "labels": _short(list(expected.numbered)) if expected.numbered else "those of the folders",
+        "--skip-blacklisted": f"{len(expected.left_out):,} images" if expected.left_out else "none",
+        "version of catalogs": str(catalog.VERSION),
+    }
+
+
+def _source(split: SplitJob) -> str:
+    if split.archive is not None:
+        return f"{split.archive.file} of MD5 {split.archive.md5}"
+    if split.tree is not None:
+        return f"the folder {split.tree.folder}, {split.tree.digest}"
+    return f"{split.listing.path.name}, {split.listing.digest}" if split.listing else "none"
+
+
+def _given(given: bool) -> str:
+    return "given" if given else "not given"
+
+
+def _short(value: object) -> str:
+    return digests.digest({"value": value})
