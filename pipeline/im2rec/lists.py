@@ -75,7 +75,7 @@ def make_lists(
     """
     listing = scan(root, recursive=recursive, extensions=extensions, table=table)
     start, counts = os.path.abspath(prefix), {}
-    with contextlib.ExitStack() as stack:
+    with storage.target_lock(Path(start)), contextlib.ExitStack() as stack:
         staged = []
         for end, rows in divide(len(listing.paths), division).items():
             path = Path(start + end)

@@ -72,8 +72,14 @@ class Packed:
     left_out: tuple[LeftOut, ...]
 
 
-def pack(job: PackJob, tell: Tell = lambda _done, _all: None) -> Packed:
+def pack(
+    job: PackJob,
+    tell: Tell = lambda _done, _all: None,
+    on_wait: Callable[[], object] = lambda: None,
+) -> Packed:
     """Do a job: all its files appear at the end, together, or none does.
+
+    While another command makes one of the same files it waits, after calling `on_wait`.
 
     Memory does not grow with the list, but for 8 bytes an image; a process has some 32 MiB of
     records at most, and the picture it is at.
@@ -96,8 +102,11 @@ def pack(job: PackJob, tell: Tell = lambda _done, _all: None) -> Packed:
     places = job.targets.places()
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(crew.assembled(job))
-        before = storage.stat(job.listing)
-        found, digest = survey(job), manifest.hash_file(job.listing)
+        before, (found, digest) = storage.stat(job.listing), _survey(job)
+        for path in sorted(set(places.all)):  # in one order, so that no two wait for each other
+            stack.enter_context(storage.target_lock(path, on_wait=on_wait))
+        if storage.stat(job.listing) != before:  # it was written anew while this command waited
+            before, (found, digest) = storage.stat(job.listing), _survey(job)
         _sweep(places)
         output = stack.enter_context(_Output(job, places))
         rows = _ROWS if job.pass_through else _ROWS_ENCODED
@@ -114,6 +123,11 @@ def pack(job: PackJob, tell: Tell = lambda _done, _all: None) -> Packed:
                 remedy="leave it alone, then run the same command again",
             )
         return output.publish(found, digest)
+
+
+def _survey(job: PackJob) -> tuple[Survey, str]:
+    """Return what the list holds, and its hash."""
+    return survey(job), manifest.hash_file(job.listing)
 
 
 class _Output:

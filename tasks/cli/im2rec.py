@@ -121,8 +121,11 @@ def im2rec(ctx: click.Context, /, words: tuple[str, ...], make: bool, **options:
 
 
 def _packed(job: PackJob) -> Packed:
+    def say_waiting() -> None:
+        click.echo(f"another command makes {job.targets.records}: waiting for its end", err=True)
+
     with progress(job.listing.name) as tell:
-        return pack(job, tell)
+        return pack(job, tell, say_waiting)
 
 
 def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]) -> int:
