@@ -159,6 +159,16 @@ class Vanished(TransientError):
     """A file that should be there is not: another process may have moved it on."""
 
 
+def out_of_memory(error: MemoryError) -> TransientError:
+    """Return the error that is raised where memory ran out."""
+    return TransientError(
+        "memory ran out",
+        found=str(error) or None,
+        remedy="run the same command again with fewer --workers (--num-thread of im2rec), or free"
+        " some memory; what is finished is kept",
+    )
+
+
 def from_record(record: Mapping[str, str | None]) -> ShardmillError:
     """Rebuild an error from `ShardmillError.to_record`."""
     kind = _by_name().get(record.get("type") or "", ShardmillError)

@@ -15,7 +15,7 @@ import luigi
 from luigi.parameter import ParameterVisibility
 
 from pipeline import paths, progress, storage
-from pipeline.errors import ShardmillError
+from pipeline.errors import ShardmillError, out_of_memory
 from pipeline.job import Job
 from pipeline.manifest import Document
 from pipeline.resolved import ResolvedJob, resolve
@@ -136,6 +136,9 @@ class ShardmillTask(luigi.Task):
             self._record(error)
             if error.permanent:
                 stop_siblings()
+            raise
+        except MemoryError as error:
+            self._record(out_of_memory(error))
             raise
         except Exception as error:
             self._record(

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import socket
+import time
+from collections.abc import Callable
 from typing import Any
 
+import luigi.configuration
 from luigi.rpc import RemoteScheduler
 from luigi.task_status import DISABLED
 
 from pipeline.errors import ShardmillError
+from tasks.settings import apply_shipped_settings
 
 Address = tuple[str, int]
+_PAUSE_S = 0.5
 
 
 def check(address: Address) -> None:
@@ -27,6 +32,37 @@ def check(address: Address) -> None:
             found=str(error),
             remedy="start luigid there, or leave --scheduler-host out to work alone",
         ) from error
+
+
+def wait_for(address: Address, tell: Callable[[str], None]) -> None:
+    """Wait for a scheduler that does not answer yet, as long as for one that has gone away.
+
+    A command and ``luigid`` may be started together, by a reboot, in any order. How long is what
+    Luigi's settings say: ``rpc_retry_attempts`` times ``rpc_retry_wait`` seconds.
+
+    Args:
+        address: of the scheduler.
+        tell: called once, before it waits.
+
+    Raises:
+        ShardmillError: nothing has answered there in that time.
+    """
+    apply_shipped_settings()
+    settings = luigi.configuration.get_config()
+    seconds = settings.getint("core", "rpc_retry_attempts") * settings.getint(
+        "core", "rpc_retry_wait"
+    )
+    deadline, told = time.monotonic() + seconds, False
+    while True:
+        try:
+            return check(address)
+        except ShardmillError as error:
+            if time.monotonic() > deadline:
+                raise
+            if not told:
+                tell(f"{error.what}: waiting for it ({error.found})")
+            told = True
+        time.sleep(_PAUSE_S)
 
 
 def re_enable(address: Address, out: str) -> None:

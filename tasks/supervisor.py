@@ -15,12 +15,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
+from typing import BinaryIO
 
 from pipeline import cleaning, paths, progress, storage
 from pipeline.errors import ShardmillError, Vanished, from_record
 from pipeline.job import Job
 from pipeline.resolved import resolve
 from tasks import datasets, scheduler
+from tasks.interrupts import interrupting
 from tasks.processes import BEGUN, PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
 from tasks.safepath import SAFE_PATH
 from tasks.scheduler import Address
@@ -31,6 +33,7 @@ _PATIENCE_S = 300.0  # with a luigid: for a host that died to be missed, and its
 _GRACE_S = 10.0
 _PAUSE_S = 0.5
 _PROBE_S = 5.0
+_STDERR = 2
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ class Supervisor:
             PARENT_VARIABLE: str(os.getpid()),
             REPORT_VARIABLE: str(writing),
         }
-        with storage.open_log(self.log) as log:
+        with self._open_log(tell) as log:
             worker = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -155,6 +158,18 @@ class Supervisor:
         watch()
         return worker.returncode
 
+    @contextlib.contextmanager
+    def _open_log(self, tell: Callable[[str], None]) -> Iterator[BinaryIO | int]:
+        """Give the worker's log, or standard error where it cannot be written."""
+        try:
+            log = storage.open_log(self.log)
+        except ShardmillError as error:
+            tell(f"{error.file}: no log can be written here, so it follows: {error.what}")
+            yield _STDERR
+            return
+        with log:
+            yield log
+
     def _probe(self, tell: Callable[[str], None]) -> None:
         if self.scheduler is None:
             return
@@ -179,7 +194,9 @@ class Supervisor:
 
     def _stillborn(self, status: int) -> ShardmillError:
         """Return why no worker of this command has come to its first task."""
-        lines = storage.read_bytes(self.log).decode(errors="replace").split("\n")
+        lines = list[str]()
+        with contextlib.suppress(ShardmillError):  # it could not be written
+            lines = storage.read_bytes(self.log).decode(errors="replace").split("\n")
         last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
         ended = f"status {status}" if status >= 0 else signal.Signals(-status).name
         return ShardmillError(
@@ -195,7 +212,7 @@ class Supervisor:
             del number, frame
             self._interrupts += 1
 
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, note) for number in interrupting()}
         try:
             yield
         finally:

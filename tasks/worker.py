@@ -8,7 +8,6 @@ open pools, and so that a command outlives a worker that was killed.
 
 from __future__ import annotations
 
-import configparser
 import json
 import multiprocessing
 import sys
@@ -17,14 +16,15 @@ import luigi
 import luigi.configuration
 import pyarrow as pa
 
-from pipeline import resources
 from pipeline.errors import ConfigError, ShardmillError, TreeRefused
 from pipeline.job import Job
 from pipeline.resolved import resolve
+from tasks import streams
 from tasks.local_scheduler import Factory
 from tasks.processes import die_with_command, report
 from tasks.roots import make_products
 from tasks.scheduler import re_enable
+from tasks.settings import apply_shipped_settings
 
 _IDLE = "max_keep_alive_idle_duration"
 
@@ -34,14 +34,22 @@ def main() -> int:
     digest, text, workers, *scheduler = sys.argv[1:]
     job = Job.from_json(text)
     die_with_command()
+    streams.install()
+    try:
+        return _run(job, digest, int(workers), scheduler)
+    except ShardmillError as error:
+        report(json.dumps(error.to_record()).encode())
+        return error.exit_status
+
+
+def _run(job: Job, digest: str, workers: int, scheduler: list[str]) -> int:
     if resolve(job).digest != digest:
-        report(json.dumps(_changed(job).to_record()).encode())
-        return _changed(job).exit_status
+        raise _changed(job)
     multiprocessing.set_start_method("fork")
     pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what was freed
     apply_shipped_settings()
     _leave_when_idle()
-    settings: dict[str, object] = {"workers": int(workers), "local_scheduler": True}
+    settings: dict[str, object] = {"workers": workers, "local_scheduler": True}
     if scheduler:
         host, port = scheduler
         settings |= {"local_scheduler": False, "scheduler_host": host, "scheduler_port": int(port)}
@@ -58,17 +66,6 @@ def _changed(job: Job) -> ShardmillError:
         file=job.tree or job.config,
         remedy="run the same command again: what is finished and still wanted is kept",
     )
-
-
-def apply_shipped_settings() -> None:
-    """Give every Luigi setting that the user has not set its shipped value."""
-    shipped = configparser.ConfigParser(interpolation=None)
-    shipped.read(resources.shipped("luigi.cfg"))
-    settings = luigi.configuration.get_config()
-    for section in shipped.sections():
-        for option, value in shipped.items(section):
-            if not settings.has_option(section, option):
-                settings.set(section, option, value)
 
 
 def _leave_when_idle() -> None:

@@ -41,7 +41,8 @@ def work(connection: Connection, job: PackJob, others: Sequence[Connection]) -> 
     """
     for other in others:
         other.close()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's goes to all: the other end decides
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # a terminal's go to all: the other end decides
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with contextlib.suppress(EOFError, ConnectionError):
         try:

@@ -6,11 +6,14 @@ import os
 import signal
 import sys
 from importlib import import_module
+from pathlib import Path
 
 import click
 
 import pipeline
-from pipeline.errors import ShardmillError
+from pipeline.errors import ShardmillError, out_of_memory
+from tasks import streams
+from tasks.interrupts import interrupting
 from tasks.safepath import SAFE_PATH
 
 _COMMANDS = (
@@ -56,18 +59,35 @@ def cli() -> None:
 def main() -> None:
     """Run the command and exit with its status."""
     os.environ.update(SAFE_PATH)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both signals: interrupted
+    streams.install()
+    for number in interrupting():
+        signal.signal(number, signal.default_int_handler)
     try:
         code = cli.main(standalone_mode=False)
     except ShardmillError as error:
-        click.echo(f"shardmill: {error}", err=True)
-        code = error.exit_status
+        code = _say(error)
     except click.ClickException as error:
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = 130
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the answer stands: Python tidies up
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except MemoryError as error:
+        code = _say(out_of_memory(error))
+    except OSError as error:
+        code = _say(_translated(error))
+    for number in interrupting():  # the answer stands: Python tidies up
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _translated(error: OSError) -> ShardmillError:
+    """Return the error of a call that no step expected to fail, such as to start a process."""
+    from pipeline.storage import translated  # noqa: PLC0415  (Arrow: not for every command)
+
+    return translated(error, Path(error.filename) if error.filename else None)
+
+
+def _say(error: ShardmillError) -> int:
+    click.echo(f"shardmill: {error}", err=True)
+    return error.exit_status

@@ -142,7 +142,8 @@ def display(resolved: ResolvedJob, run: str) -> Iterator[Callable[[], None]]:
                 _LOOK_EVERY_S, lambda now: live.update(_table(observer.bars(now)), refresh=True)
             )
     else:
-        yield _every(_LINE_EVERY_S, lambda now: _lines(observer.bars(now)))
+        lines = Lines()
+        yield _every(_LINE_EVERY_S, lambda now: lines.say(observer.bars(now)))
 
 
 def _every(interval: float, show: Callable[[float], None]) -> Callable[[], None]:
@@ -166,6 +167,18 @@ def _table(bars: list[Bar]) -> Table:
     return table
 
 
-def _lines(bars: list[Bar]) -> None:
-    for bar in bars:
-        click.echo(": ".join([bar.name, ", ".join(part for part in bar.figures if part)]), err=True)
+class Lines:
+    """Says bars as lines, each that is finished once."""
+
+    def __init__(self) -> None:
+        self._finished: set[str] = set()
+
+    def say(self, bars: list[Bar]) -> None:
+        """Print a line for each bar that has changed, or may yet."""
+        for bar in bars:
+            if bar.name in self._finished:
+                continue
+            if bar.done >= bar.total:
+                self._finished.add(bar.name)
+            figures = ", ".join(part for part in bar.figures if part)
+            click.echo(f"{bar.name}: {figures}", err=True)

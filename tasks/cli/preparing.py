@@ -141,7 +141,7 @@ def prepare(
             click.echo(warning, err=True)
         preflight.keep_contents(resolved)
         if address is not None:
-            scheduler.check(address)
+            scheduler.wait_for(address, _tell)
         return _run(resolved, Supervisor(job, workers or _cpus(), address))
 
 
@@ -149,11 +149,15 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
     status.record_job(resolved)
     click.echo(f"log: {supervisor.log}")
     with display(resolved, supervisor.name) as watch:
-        outcome = supervisor.run(watch, lambda text: click.echo(text, err=True))
+        outcome = supervisor.run(watch, _tell)
     report.steps(resolved, supervisor.name)
     if outcome.complete:
         return report.complete(resolved, "complete")
     return report.failure(supervisor, outcome)
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _address(given: str) -> Address | None:

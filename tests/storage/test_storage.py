@@ -21,7 +21,8 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("numbers", "kind"),
         [
-            ((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), errors.NoSpace),
+            ((errno.ENOSPC, errno.EDQUOT), errors.NoSpace),
+            ((errno.EFBIG,), errors.EnvironmentRefused),
             ((errno.EACCES, errno.EPERM, errno.EROFS), NoPermission),
             ((errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY), OutputConflict),
             ((errno.ENOENT,), errors.Vanished),
@@ -36,6 +37,31 @@ class TestErrors:
             assert type(error) is kind
             assert (os.strerror(number) in error.what, error.file) == (True, "a")
             assert error.remedy
+
+    @pytest.mark.parametrize(
+        ("number", "remedy"),
+        [
+            (errno.EMFILE, "ulimit -n"),
+            (errno.ENFILE, "ulimit -n"),
+            (errno.ENOMEM, "memory"),
+            (errno.EFBIG, "ulimit -f"),
+            (errno.EIO, "check the disk"),
+        ],
+    )
+    def test_only_a_disk_s_fault_is_said_to_be_one(self, number: int, remedy: str) -> None:
+        error = storage.translated(OSError(number, os.strerror(number)), Path("a"))
+        assert remedy in str(error.remedy)
+        assert ("disk" in str(error.remedy)) == (number == errno.EIO)
+
+    @pytest.mark.parametrize("where", ["link", "link/below/it"])
+    def test_a_link_to_nothing_is_named(self, tmp_path: Path, where: str) -> None:
+        (tmp_path / "link").symlink_to("gone")
+        with pytest.raises(OutputConflict, match="a link leads nowhere") as refusal:
+            storage.probe_writable(tmp_path / where)
+        assert refusal.value.file == str(tmp_path / "link")
+        assert "gone" in str(refusal.value.found)
+        (tmp_path / "gone").mkdir()
+        storage.probe_writable(tmp_path / where)
 
     @pytest.mark.parametrize(
         "call",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
 from support import RawSet
 
-from pipeline import progress
+from pipeline import paths, progress, storage
+from pipeline.errors import from_record
 from pipeline.resolved import resolve
 from tasks import VerifyArchive
-from tasks.cli.display import Observer, Rates
+from tasks.cli.display import Bar, Lines, Observer, Rates
 from tasks.processes import RUN_VARIABLE
 
 RUN = "20260101-000000-host-abcdef"
@@ -59,6 +61,32 @@ def test_what_is_verified_is_shown_with_rate_and_time_left(
             report(next(counts))
             bars.append(observer.bars(now)[0])
     assert bars[1].figures == ("30.00 MB of 70.00 MB", "10.00 MB/s", "0:04 left")
+
+
+def test_a_finished_step_is_said_once_and_one_at_work_each_time(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = Lines()
+    for done in (50, 100, 100, 100):
+        lines.say([Bar("verify a", done, 100, "bytes"), Bar("train", 3, 7, "images")])
+    said = capsys.readouterr().err.splitlines()
+    assert [line for line in said if "verify" in line] == [
+        "verify a: 50 B of 100 B, 0 B/s",
+        "verify a: 100 B of 100 B, 0 B/s",
+    ]
+    assert sum("train" in line for line in said) == 4
+
+
+def test_memory_that_runs_out_is_no_defect_of_the_program(
+    task: VerifyArchive, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(task, "make", Mock(side_effect=MemoryError))
+    with pytest.raises(MemoryError):
+        task.run()
+    (record,) = storage.documents(paths.run_failures(out, RUN))
+    error = from_record(json.loads(storage.read_bytes(record)))
+    assert "memory ran out" in error.what
+    assert "--workers" in str(error.remedy)
 
 
 def test_rates_are_of_the_last_half_minute() -> None:

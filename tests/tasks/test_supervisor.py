@@ -108,3 +108,19 @@ def test_a_worker_that_came_to_a_task_may_go_on(
     supervisor = Supervisor(small.job(out, products=("verify",)), workers=1)
     outcome = supervisor.run(lambda: None, lambda _: None)
     assert outcome == Outcome(complete=False, interrupted=False, failures=())
+
+
+@pytest.mark.parametrize("obstacle", ["a full disk", "a folder"])
+def test_a_log_that_cannot_be_written_decides_nothing(
+    small: RawSet, out: Path, obstacle: str
+) -> None:
+    supervisor = Supervisor(small.job(out, products=("verify",)), workers=1)
+    supervisor.log.parent.mkdir(parents=True)
+    if obstacle == "a folder":
+        supervisor.log.mkdir()
+    else:
+        supervisor.log.symlink_to("/dev/full")
+    said = list[str]()
+    assert supervisor.run(lambda: None, said.append).complete
+    assert len(said) == (obstacle == "a folder")
+    assert all(str(supervisor.log) in line for line in said)

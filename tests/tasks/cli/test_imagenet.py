@@ -372,7 +372,11 @@ def test_no_overlap_gives_way_to_a_command_at_work(small: RawSet, out: Path) -> 
     assert prepare(small, out, "--no-overlap").returncode == 0
 
 
-def test_a_scheduler_that_does_not_answer_is_said_at_once(small: RawSet, out: Path) -> None:
+def test_a_scheduler_that_never_answers_is_said(
+    small: RawSet, tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "luigi.cfg").write_text("[core]\nrpc_retry_attempts = 0\n")
+    monkeypatch.setenv("LUIGI_CONFIG_PATH", str(tmp_path / "luigi.cfg"))
     run = prepare(small, out, "--scheduler-host", "127.0.0.1:1")
     assert run.returncode == 1
     assert "luigid" in run.stderr

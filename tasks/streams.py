@@ -1,0 +1,104 @@
+"""Standard output and standard error whose failure decides nothing.
+
+A full disk under a redirected output, a terminal that was closed, a reader that has seen enough:
+the command goes on and ends with the status of its work. What one of the two cannot take is said
+on the other.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import select
+import sys
+from typing import TextIO
+
+_STDOUT, _STDERR = 1, 2
+
+
+def install() -> None:
+    """Put such streams in the places of `sys.stdout` and `sys.stderr`."""
+    for fd in range(3):
+        _ensure_open(fd)
+    out, err = _Unfailing(_STDOUT, "standard output"), _Unfailing(_STDERR, "standard error")
+    out.other, err.other = err, out
+    sys.stdout = _text(out, sys.stdout, by_line=out.isatty())
+    sys.stderr = _text(err, sys.stderr, by_line=True)
+
+
+class _Unfailing(io.RawIOBase):
+    """Writes to a descriptor until that fails, then to the other one."""
+
+    other: _Unfailing
+
+    def __init__(self, fd: int, name: str) -> None:
+        super().__init__()
+        self._fd = fd
+        self._shown = name
+        self._broken = False
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def isatty(self) -> bool:
+        return os.isatty(self._fd)
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: object, /) -> int:
+        view = memoryview(content)  # type: ignore[arg-type]
+        if not self._broken:
+            try:
+                return _write(self._fd, view)
+            except OSError as error:
+                self._give_up(error)
+        return self._pass_on(view)
+
+    def _give_up(self, error: OSError) -> None:
+        self._broken = True
+        if self._unread(error):
+            self.other = self
+            return
+        why = f"{self._shown} cannot be written ({error.strerror})"
+        self._pass_on(memoryview(f"shardmill: {why}: the rest is here\n".encode()))
+
+    def _unread(self, error: OSError) -> bool:
+        """Whether somebody has just read enough of the output, as ``head`` does."""
+        return self._fd == _STDOUT and error.errno == errno.EPIPE
+
+    def _pass_on(self, view: memoryview) -> int:
+        if self.other._broken:  # noqa: SLF001 - of the same class
+            return len(view)
+        return self.other.write(view)
+
+
+def _write(fd: int, view: memoryview) -> int:
+    while True:
+        try:
+            return os.write(fd, view)
+        except BlockingIOError:  # somebody else has made it so
+            select.select([], [fd], [])
+
+
+def _ensure_open(fd: int) -> None:
+    """Keep a closed standard stream's number from becoming that of a file."""
+    try:
+        os.fstat(fd)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _text(raw: _Unfailing, before: TextIO | None, *, by_line: bool) -> TextIO:
+    encoding = getattr(before, "encoding", None) or "utf-8"
+    errors = getattr(before, "errors", None) or "strict"
+    # A name that the terminal cannot show is no reason to fail, either.
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding=encoding,
+        errors="backslashreplace" if errors == "strict" else errors,
+        line_buffering=by_line,
+    )

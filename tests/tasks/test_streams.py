@@ -1,0 +1,103 @@
+"""Standard streams that fail decide nothing, and what one cannot take is said on the other."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from drawnlists import draw_list
+from support import ROOT, command
+
+SPEAKER = """
+import sys
+from tasks import streams
+streams.install()
+import click
+for number in range(3):
+    click.echo(f"out {number} \\udc80")
+click.echo("err", err=True)
+sys.exit(7)
+"""
+FULL = "shardmill: standard {} cannot be written (No space left on device): the rest is here\n"
+
+
+def speak(redirections: str, tmp_path: Path) -> tuple[int, str, str]:
+    """Run the speaker with its streams redirected; return its status and what files hold."""
+    paths = [tmp_path / "out", tmp_path / "err"]
+    for path in paths:
+        path.touch()
+    words = f'"{sys.executable}" -c "$CODE" >"{paths[0]}" 2>"{paths[1]}" {redirections}'
+    run = subprocess.run(
+        ["sh", "-c", words], cwd=ROOT, env=os.environ | {"CODE": SPEAKER}, check=False
+    )
+    out, err = (path.read_text(errors="replace") for path in paths)
+    return run.returncode, out, err
+
+
+@pytest.mark.parametrize(
+    ("redirections", "out", "err"),
+    [
+        ("", ["out 0", "out 1", "out 2"], "err\n"),
+        (">/dev/full", [], FULL.format("output")),
+        ("2>/dev/full", ["out 0", "out 1", "out 2", FULL.format("error").strip(), "err"], ""),
+        (">/dev/full 2>/dev/full", [], ""),
+        (">&-", [], "err\n"),
+        ("2>&-", ["out 0", "out 1", "out 2"], ""),
+        (">&- 2>&-", [], ""),
+    ],
+)
+def test_the_status_stands_and_nothing_is_lost_while_one_is_left(
+    redirections: str, out: list[str], err: str, tmp_path: Path
+) -> None:
+    status, said, complained = speak(redirections, tmp_path)
+    assert status == 7
+    assert [line.partition(" \\")[0].rstrip("\ufffd ") for line in said.splitlines()] == out
+    assert complained.startswith(err)
+    assert (not err) == (not complained)
+
+
+def test_who_has_read_enough_is_not_told_the_rest(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with (tmp_path / "err").open("w+") as err:
+        code = [sys.executable, "-c", SPEAKER]
+        run = subprocess.run(code, cwd=ROOT, stdout=writing, stderr=err, check=False)
+        os.close(writing)
+        err.seek(0)
+        assert (run.returncode, err.read()) == (7, "err\n")
+
+
+@pytest.mark.parametrize("broken", [">/dev/full", ">/dev/full 2>/dev/full"])
+def test_a_job_is_complete_though_nobody_can_be_told(
+    broken: str, tmp_path: Path, out: Path
+) -> None:
+    listed = draw_list(tmp_path / "data", images=4)
+    words = command("imagelist", listed.path, "--root", listed.root, "--out", out)
+    line = f"{shlex.join([*words, '--format', 'recordio'])} {broken}"
+    run = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False)
+    assert run.returncode == 0
+    assert ("complete" in run.stderr) == ("2>" not in broken)
+    assert list(out.glob("recordio/*/current/manifest.json"))
+
+
+@pytest.mark.parametrize(
+    ("raised", "words"),
+    [
+        ("MemoryError()", "memory ran out"),
+        ("OSError(24, 'Too many open files')", "ulimit -n"),
+        ("OSError(27, 'File too large', 'x.rec')", "x.rec"),
+    ],
+)
+def test_what_no_step_expected_is_said_in_words(raised: str, words: str) -> None:
+    code = f"from tasks import cli\ndef fail(**_): raise {raised}\ncli.cli.main = fail\ncli.main()"
+    run = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 1
+    assert words in run.stderr
+    assert "to do:" in run.stderr
+    assert "Traceback" not in run.stderr
