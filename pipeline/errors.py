@@ -25,7 +25,7 @@ A message says what happened, where, what was expected, what was found and what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import ClassVar
 
 
@@ -167,6 +167,17 @@ def out_of_memory(error: MemoryError) -> TransientError:
         remedy="run the same command again with fewer --workers (--num-thread of im2rec), or free"
         " some memory; what is finished is kept",
     )
+
+
+def abbreviate(items: Iterable[str], most: int = 8) -> str:
+    """Return the first items, separated by commas, and how many more there are."""
+    shown, more = list[str](), 0
+    for item in items:
+        if len(shown) < most:
+            shown.append(item)
+        else:
+            more += 1
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def from_record(record: Mapping[str, str | None]) -> ShardmillError:

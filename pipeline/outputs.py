@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import clutter, facts, manifest, paths, storage
+from pipeline.clutter import PassedOver
 from pipeline.errors import OutputDamaged
 from pipeline.formats import recordio
 from pipeline.formats.shardformat import LABELS
@@ -78,6 +79,17 @@ def _of_whole(
             listed.write(lines.encode())
         return [listed]
     return []
+
+
+def passed_over(out: Path, split: SplitJob) -> PassedOver:
+    """Return what was passed over as clutter among the images of a split, as far as it is known."""
+    if split.listing is not None:
+        return split.listing.clutter
+    if split.tree is not None:
+        return clutter.passed_over(split.tree.ignored)
+    mark = paths.catalog_mark(out, split.name, split.catalog_digest)
+    catalog = manifest.load_complete(mark, out)
+    return PassedOver.from_json(catalog.get("passed_over")) if catalog else clutter.NOTHING
 
 
 def joined(out: Path, split: SplitJob, output: Output) -> list[recordio.IndexedShard]:
@@ -164,17 +176,13 @@ def _merged(
         "repairs": repairs,
         "left_out": left_out,
         "notes": dict(sorted(notes.items())),
-        **_passed_over(split),
+        **_passed_over(resolved.out, split),
     }
 
 
-def _passed_over(split: SplitJob) -> Document:
+def _passed_over(out: Path, split: SplitJob) -> Document:
     """Return what the manifest says of clutter among the images; nothing where there was none."""
-    left = clutter.NOTHING
-    if split.listing is not None:
-        left = split.listing.clutter
-    elif split.tree is not None:
-        left = clutter.passed_over(split.tree.ignored)
+    left = passed_over(out, split)
     return {"passed_over": left.to_json()} if left.count else {}
 
 

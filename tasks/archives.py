@@ -8,9 +8,11 @@ import luigi
 
 from pipeline import manifest, neighbours, paths, preflight, storage
 from pipeline.archives import index
+from pipeline.archives.tar import Member
 from pipeline.config import ArchiveConfig
 from pipeline.errors import TransientError
 from pipeline.manifest import Document, FileEntry
+from pipeline.sources import members
 from pipeline.splitjob import SplitJob
 from tasks.base import ShardmillTask, Volume
 
@@ -94,6 +96,7 @@ class VerifyArchive(ShardmillTask):
                     expected_size=self.config.bytes,
                     nested=True,
                     progress=progress,
+                    check_first=self._check_first,
                 )
                 files = [
                     FileEntry(
@@ -121,6 +124,13 @@ class VerifyArchive(ShardmillTask):
         mark = paths.archive_mark(self.folder, self.archive, found.size, found.mtime_ns)
         storage.publish_bytes(mark, manifest.serialise(document))
         return Volume(size=found.size)
+
+    def _check_first(self, member: Member) -> None:
+        """Check the first file of the archive against the splits that it is to hold."""
+        for split in self.resolved.splits.values():
+            if split.archive == self.config:
+                table, expected = self.resolved.table, split.expected
+                members.check_first(member, split.split, table, expected, split.classes)
 
 
 def of_images(task: ShardmillTask, split: SplitJob) -> list[CheckInputs | VerifyArchive]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 from pipeline import catalog, imagelist, manifest, paths, plan, products, storage
 from pipeline.annotations import boxtable
 from pipeline.archives.index import ArchiveIndex
+from pipeline.clutter import PassedOver
 from pipeline.config import ArchiveConfig
 from pipeline.sources import devkit, ilsvrc2012, members, tree
 from pipeline.sources import imagelist as list_source
@@ -53,19 +54,26 @@ class BuildCatalog(SplitTask):
             rows, corners = catalog.write(staged, parts)
             used = corners // 4
             elsewhere = len(boxes.corners) - used if boxes else 0
-            self.publish(staged, rows, boxes=used, boxes_elsewhere=elsewhere)
+            more = {"passed_over": self._passed_over().to_json()} if job.archive else {}
+            self.publish(staged, rows, boxes=used, boxes_elsewhere=elsewhere, **more)
         return Volume(images=rows)
 
     def _parts(self) -> Iterable[pa.Table]:
         job, table = self.split_job, self.resolved.table
         if isinstance(job.images, TreeListing):
             solution = tree.read_solution(self.resolved.root) if job.split.labels else None
-            return [tree.rows(job.images, job.split, table, job.expected, solution)]
-        archive = job.archive
+            return [tree.rows(job.images, job.split, table, job.expected, solution, job.classes)]
+        return members.archive_rows(self._index(), job.split, table, job.expected, job.classes)
+
+    def _index(self) -> ArchiveIndex:
+        archive = self.split_job.archive
         if archive is None:
             raise LookupError(f"the images of {self.split} lie in no archive")
-        index = ArchiveIndex(paths.archive_index(self.folder, archive.file))
-        return members.archive_rows(index, job.split, table, job.expected)
+        return ArchiveIndex(paths.archive_index(self.folder, archive.file))
+
+    def _passed_over(self) -> PassedOver:
+        """Return the clutter in the archive."""
+        return members.passed_over(self._index())
 
 
 class CheckLabels(SplitTask):

@@ -12,11 +12,11 @@ from pathlib import Path
 from isal import igzip_lib
 
 from pipeline import storage
-from pipeline.archives.tar import Member, TarScanner
+from pipeline.archives.signatures import GZIP_MAGIC
+from pipeline.archives.tar import COMPARE_MD5, Member, TarScanner
 from pipeline.errors import ArchiveMissing, ArchiveRefused
 
 _STEP = 1 << 18
-_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def read_members(archive: Path, *, largest: int) -> Iterator[tuple[Member, bytes | None]]:
@@ -67,7 +67,7 @@ def unpacked(archive: Path) -> Iterator[bytes]:
         remedy = "put it there, or correct the folder of the raw archives"
         raise ArchiveMissing("the archive is not there", file=str(archive), remedy=remedy)
     with storage.RangeReader(archive) as reader:
-        if bytes(reader.read(0, len(_GZIP_MAGIC))) == _GZIP_MAGIC:
+        if bytes(reader.read(0, len(GZIP_MAGIC))) == GZIP_MAGIC:
             yield from _inflated(archive, reader)
             return
         at = 0
@@ -103,5 +103,5 @@ def _inflated(archive: Path, reader: storage.RangeReader) -> Iterator[bytes]:
         place=f"byte {at} of the packed file, or up to {_STEP} before it",
         expected="a whole stream, of the CRC at its end",
         found=found,
-        remedy="download it again: it is damaged or incomplete",
+        remedy=COMPARE_MD5,
     )

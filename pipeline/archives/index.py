@@ -17,7 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import storage
-from pipeline.archives.tar import BLOCK, ENDS_EARLY, Member, TarScanner
+from pipeline.archives.identity import check_identity, of_right_md5
+from pipeline.archives.tar import BLOCK, Member, TarScanner
+from pipeline.clutter import in_clutter
 from pipeline.errors import ArchiveMissing, ArchiveRefused, OutputDamaged, TransientError
 
 INDEX_SCHEMA = pa.schema(
@@ -36,8 +38,8 @@ _STEP = 1 << 20
 _AHEAD = 8 << 20
 _PROGRESS_STEP = 16 << 20
 _ROW_GROUP = 1 << 16
-_GZIP_MAGIC = b"\x1f\x8b"
 Progress = Callable[[int], None]
+CheckMember = Callable[[Member], None]
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,12 @@ def verify_and_index(
     expected_size: int | None = None,
     nested: bool,
     progress: Progress = lambda _: None,
+    check_first: CheckMember = lambda _: None,
 ) -> VerifiedArchive:
     """Read a tar archive once; publish the index of its members if it is the right one.
+
+    What is no tar by its first bytes, or has a first member that `check_first` refuses, is
+    refused at once, and the rest is not read.
 
     Args:
         archive: an uncompressed tar.
@@ -77,6 +83,7 @@ def verify_and_index(
         expected_size: bytes; decides only where the MD5 is not known.
         nested: whether members named ``*.tar`` are indexed too.
         progress: told the bytes read so far, every 16 MiB and at the end.
+        check_first: given the first regular file that is no clutter, at the top level.
 
     Raises:
         ArchiveMissing: there is no such file.
@@ -86,12 +93,12 @@ def verify_and_index(
     with storage.StagedFile(index) as staged:
         scanner = TarScanner(str(archive), nested=nested)
         with staged.stream() as stream, pq.ParquetWriter(stream, INDEX_SCHEMA, **_PARQUET) as sink:
-            indexer = _Indexer(scanner, sink)
+            indexer = _Indexer(scanner, sink, check_first)
             found, head = _read_once(archive, indexer.look, progress)
             refusal = indexer.finish()
-        _judge(archive, found, head, (expected_md5, expected_size), refusal)
+        check_identity(archive, found.md5, found.size, head, (expected_md5, expected_size), refusal)
         if refusal:
-            raise refusal
+            raise of_right_md5(refusal) if expected_md5 is not None else refusal
         storage.publish(staged)
     return replace(found, members=indexer.members)
 
@@ -105,7 +112,7 @@ def verify_only(
 ) -> VerifiedArchive:
     """Read an archive of any kind once, for its MD5; arguments and errors of `verify_and_index`."""
     found, head = _read_once(archive, lambda _: None, progress)
-    _judge(archive, found, head, (expected_md5, expected_size), None)
+    check_identity(archive, found.md5, found.size, head, (expected_md5, expected_size), None)
     return found
 
 
@@ -147,25 +154,50 @@ class ArchiveIndex:
 class _Indexer:
     """Scans the bytes it is shown and writes the members to Parquet, in bounded memory."""
 
-    def __init__(self, scanner: TarScanner, sink: pq.ParquetWriter) -> None:
+    def __init__(
+        self, scanner: TarScanner, sink: pq.ParquetWriter, check_first: CheckMember
+    ) -> None:
         self.members = 0
+        self._check_first: CheckMember | None = check_first
         self._scanner = scanner
         self._sink = sink
         self._rows: list[Member] = []
 
     def look(self, view: memoryview) -> None:
-        """Take the next bytes of the archive; a refusal waits for `finish`."""
-        with contextlib.suppress(ArchiveRefused):
-            self._rows += self._scanner.feed(view)
+        """Take the next bytes of the archive; a refusal in its midst waits for `finish`.
+
+        Raises:
+            ArchiveRefused: it is no tar by its first bytes, or begins with what does not belong
+                there.
+        """
+        try:
+            members = self._scanner.feed(view)
+        except ArchiveRefused:
+            if self._scanner.is_foreign:
+                raise
+            return
+        if self._check_first is not None:
+            files = (each for each in members if each.kind == "file")
+            first = next((each for each in files if not in_clutter(each.name)), None)
+            if first is not None:
+                self._check_first(first)
+                self._check_first = None
+        self._rows += members
         while len(self._rows) >= _ROW_GROUP:
             self._write(self._rows[:_ROW_GROUP])
             del self._rows[:_ROW_GROUP]
 
     def finish(self) -> ArchiveRefused | None:
-        """Write what is left; return why the archive is refused, or None."""
+        """Write what is left; return why the archive is refused, or None.
+
+        Raises:
+            ArchiveRefused: it is no tar by its first bytes.
+        """
         try:
             self._scanner.finish()
         except ArchiveRefused as error:
+            if self._scanner.is_foreign:
+                raise
             return error
         if self._rows:
             self._write(self._rows)
@@ -217,48 +249,6 @@ def _present(archive: Path) -> storage.FileInfo:
             remedy="put it there, or correct the folder of the raw archives",
         )
     return info
-
-
-def _judge(
-    archive: Path,
-    found: VerifiedArchive,
-    head: bytes,
-    expected: tuple[str | None, int | None],
-    scan: ArchiveRefused | None,
-) -> None:
-    """Raise if this is not the archive of the expected MD5 and size."""
-    md5, size = expected
-    right = size in {None, found.size} if md5 is None else found.md5 == md5.lower()
-    if right:
-        return
-    facts = f"MD5 {found.md5}, {found.size} bytes"
-    if scan:
-        facts += f"\n{scan.what}: {scan.place}, expected {scan.expected}, found {scan.found}"
-    named = [f"MD5 {md5.lower()}"] if md5 is not None else []
-    named += [f"{size} bytes"] if size is not None else []
-    missing = size - found.size if size is not None else 0
-    raise ArchiveRefused(
-        f"the archive does not have the published {'size' if md5 is None else 'MD5'}",
-        file=str(archive),
-        expected=", ".join(named),
-        found=facts,
-        remedy=f"{_likely_cause(found.name, head, missing, scan)}; download it again",
-    )
-
-
-def _likely_cause(name: str, head: bytes, missing: int, scan: ArchiveRefused | None) -> str:
-    gzip = head.startswith(_GZIP_MAGIC)
-    if head.lstrip().startswith(b"<"):
-        return "a web page was saved in its place, perhaps for want of a login"
-    if name.endswith((".gz", ".tgz")) and not gzip:
-        return "it was decompressed on the way, as some browsers do: use curl or wget"
-    if name.endswith(".tar") and gzip:
-        return "it was compressed, but a plain tar is published under this name"
-    if missing > 0:
-        return f"the download broke off: the last {missing} bytes are missing"
-    if scan and scan.what == ENDS_EARLY:
-        return "the download broke off"
-    return "it was damaged on the way, or is another archive of that name"
 
 
 def _damaged(path: Path, found: str) -> OutputDamaged:

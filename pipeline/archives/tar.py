@@ -1,41 +1,50 @@
 """A tar archive read as a stream: where every member's bytes stand.
 
-Sources of the format: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header";
-GNU tar manual, "Basic Tar Format"; V7 is ustar without magic and prefix. A member is a header
-block and its data, padded to whole blocks. In the header, by byte::
-
-    0 name[100]  124 size[12]  148 checksum[8]  156 typeflag  257 magic[6]  345 prefix[155]
-
-Two blocks of zeros end the archive. What follows them is padding and is not looked at, as in
-GNU tar: an archive appended to another is ignored.
+A member is a header block (`tarheader`) and its data, padded to whole blocks; V7 is ustar without
+magic and prefix. Two blocks of zeros end the archive. What follows them is padding and is not
+looked at, as in GNU tar: an archive appended to another is ignored.
 """
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from typing import NamedTuple
 
+from pipeline.archives import signatures
+from pipeline.archives.tarheader import (
+    BLOCK,
+    EXTENDED,
+    GNU_SPARSE,
+    MAX_OFFSET,
+    Malformed,
+    Records,
+    extend,
+    overridden,
+    parse_header,
+    sparse,
+)
+from pipeline.clutter import in_clutter
 from pipeline.errors import ArchiveRefused
 from pipeline.storage import Buffer
 
-BLOCK = 512
+__all__ = ["BLOCK", "COMPARE_MD5", "ENDS_EARLY", "Member", "TarScanner"]
+
 ENDS_EARLY = "the tar archive ends too early"
+COMPARE_MD5 = (
+    "compare its MD5 with the published one: if they differ, download it again; if they agree, a "
+    "download would be no different: pack it anew"
+)
+"""What to do about a damaged archive of which only its bytes are known."""
 
 _ZEROS = bytes(BLOCK)
 _MAX_EXTENDED_HEADER = 1 << 20
 _MAX_NAME = 4096  # PATH_MAX of Linux; it also bounds the memory that a hostile archive can take
-_MAX_OFFSET = 2**63 - 1 - BLOCK  # so that every offset fits an int64
 _NAMES = ("file", "hardlink", "symlink", "device", "device", "directory", "fifo", "file")
 _KINDS = {0: "file", **dict(zip(b"01234567", _NAMES, strict=True))}
 _WITH_DATA = frozenset({"file", "other"})  # of the rest, POSIX and GNU tar ignore the size
-_PAX_GLOBAL, _GNU_LONG_NAME, _GNU_LONG_LINK, _GNU_SPARSE = b"gLKS"
-_EXTENDED = frozenset(b"xXgLK")  # X is x as Solaris wrote it before there was a standard
-_NO_HEADER = "no tar header where one should stand"
 
 # A walk asks for (offset, length) in the outermost archive and is sent those bytes.
 _Walk = Generator[tuple[int, int], bytes, None]
-_Records = dict[bytes, bytes]
 
 
 class Member(NamedTuple):
@@ -64,16 +73,20 @@ class TarScanner:
     Args:
         archive: what errors call the archive.
         nested: whether a top-level file named ``*.tar`` is scanned too, in place. It is listed
-            before its own members; a tar inside it is a file like any other.
+            before its own members; a tar inside it is a file like any other. One without a
+            byte has no members, and one whose name is clutter is not scanned.
 
     Attributes:
         size: bytes fed so far.
         end: offset just behind the end-of-archive marker; None until that was seen.
+        is_foreign: whether it was refused for what its first bytes, or those of a nested tar,
+            are instead.
     """
 
     def __init__(self, archive: str, *, nested: bool = False) -> None:
         self.size = 0
         self.end: int | None = None
+        self.is_foreign = False
         self._archive = archive
         self._nested = nested
         self._found: list[Member] = []
@@ -81,7 +94,7 @@ class TarScanner:
         self._awaited = "a header"
         self._partial = bytearray()
         self._refusal: ArchiveRefused | None = None
-        self._walk = self._members("", 0, _MAX_OFFSET)
+        self._walk = self._members("", 0, MAX_OFFSET)
         self._at, self._need = next(self._walk)
 
     def feed(self, buffer: Buffer) -> list[Member]:
@@ -118,6 +131,12 @@ class TarScanner:
             raise self._refusal.with_traceback(None)
         if self.end is not None:
             return
+        if self.size < BLOCK:
+            try:
+                _check_foreign(bytes(self._partial), self._archive, "")
+            except Malformed as error:
+                self._refusal = self._refused(error)
+                raise self._refusal from None
         last = self._last
         place, expected = f"after {_titled(last)}", f"{self._awaited} at byte {self._at}"
         if last and self.size < last.offset + last.size:
@@ -129,7 +148,7 @@ class TarScanner:
             place=place,
             expected=expected,
             found=f"the end of the file, at byte {self.size}",
-            remedy="download it again: it is incomplete",
+            remedy=COMPARE_MD5,
         )
 
     def _advance(self, wanted: bytes) -> None:
@@ -137,56 +156,83 @@ class TarScanner:
             self._at, self._need = self._walk.send(wanted)
         except StopIteration:
             self.end = self._at + self._need
-        except _Malformed as error:
-            what, expected, found = error.args
-            self._refusal = ArchiveRefused(
-                what,
-                file=self._archive,
-                place=f"byte {self._at}, after {_titled(self._last)}",
-                expected=expected,
-                found=found,
-                remedy="download it again: it is damaged, or not what its name says",
-            )
+        except Malformed as error:
+            self._refusal = self._refused(error)
             raise self._refusal from None
+
+    def _refused(self, error: Malformed) -> ArchiveRefused:
+        self.is_foreign = error.remedy != ""
+        return ArchiveRefused(
+            error.what,
+            file=self._archive,
+            place=f"byte {self._at}, after {_titled(self._last)}",
+            expected=error.expected,
+            found=error.found,
+            remedy=error.remedy or COMPARE_MD5,
+        )
+
+    def _payload(self, limit: int, at: int, size: int) -> Generator[tuple[int, int], bytes, bytes]:
+        """Read an extended header of `size` bytes at byte `at`."""
+        if size > _MAX_EXTENDED_HEADER:
+            most = f"at most {_MAX_EXTENDED_HEADER} bytes"
+            raise Malformed("an extended header is too long", most, f"{size} bytes")
+        self._awaited = f"{size} bytes of an extended header"
+        payload = yield _within(limit, at, size)
+        self._awaited = "a header"
+        return payload
 
     def _members(self, container: str, at: int, limit: int) -> _Walk:
         """Walk the archive that stands in bytes `at` to `limit`, and those nested in it."""
-        common: _Records = {}
-        own: _Records = {}
+        common: Records = {}
+        own: Records = {}
+        if limit - at < BLOCK:
+            _check_foreign((yield at, limit - at), self._archive, container)
+        start = at
         while (header := (yield _within(limit, at, BLOCK))) != _ZEROS:
-            typeflag, raw_name, size = _parse_header(header)
+            try:
+                typeflag, raw_name, size = parse_header(header)
+            except Malformed:
+                _check_foreign(header if at == start else b"", self._archive, container)
+                raise
             data = at + BLOCK
-            if typeflag in _EXTENDED:
-                if size > _MAX_EXTENDED_HEADER:
-                    most = f"at most {_MAX_EXTENDED_HEADER} bytes"
-                    raise _Malformed("an extended header is too long", most, f"{size} bytes")
-                self._awaited = f"{size} bytes of an extended header"
-                _extend(typeflag, (yield _within(limit, data, size)), common, own)
-                self._awaited = "a header"
+            if typeflag in EXTENDED:
+                payload = yield from self._payload(limit, data, size)
+                extend(typeflag, payload, common, own)
                 at = data + _padded(size)
                 continue
             if own or common:
-                raw_name, size = _overridden(raw_name, size, common | own)
+                raw_name, size = overridden(raw_name, size, common | own)
                 own = {}
             member = _member(container, raw_name, data, size, typeflag)
             _within(limit, data, member.size)
             self._found.append(member)
             self._last = member
-            may_hold = self._nested and not container and member.kind == "file"
-            if may_hold and member.name.endswith(".tar"):
+            if self._nested and not container and _holds_members(member):
                 yield from self._members(member.name, data, data + size)
                 self._last = member
             at = data + _padded(member.size)
         if own:
-            raise _Malformed("an extended header has no member", "a member", "the end marker")
+            raise Malformed("an extended header has no member", "a member", "the end marker")
         self._awaited = "the second block of the end-of-archive marker"
         if (yield _within(limit, at + BLOCK, BLOCK)) != _ZEROS:
-            raise _Malformed("a lone block of zeros among the members", "two or none", "one")
+            raise Malformed("a lone block of zeros among the members", "two or none", "one")
         self._awaited = "a header"
 
 
-class _Malformed(Exception):
-    """What is wrong, what was expected, what was found; its place is added where it is caught."""
+def _check_foreign(head: bytes, archive: str, container: str) -> None:
+    """Raise Malformed if the first bytes of an archive are those of another kind of data."""
+    if foreign := signatures.recognise(head):
+        raise Malformed(
+            f"{foreign.kind}, and no tar archive",
+            "the header of a tar's first member",
+            foreign.kind,
+            signatures.remedy(foreign, archive, container=container),
+        )
+
+
+def _holds_members(member: Member) -> bool:
+    is_tar = member.kind == "file" and member.name.endswith(".tar")
+    return is_tar and member.size > 0 and not in_clutter(member.name)
 
 
 def _titled(member: Member | None) -> str:
@@ -203,45 +249,14 @@ def _within(limit: int, at: int, size: int) -> tuple[int, int]:
     """Return the range (at, size), which must not pass `limit`, the end of what contains it."""
     if at + size > limit:
         what = "a nested tar ends too early, or a member is longer than its archive"
-        raise _Malformed(what, f"{size} bytes at byte {at}", f"the end of it, at byte {limit}")
+        raise Malformed(what, f"{size} bytes at byte {at}", f"the end of it, at byte {limit}")
     return at, size
-
-
-def _parse_header(header: bytes) -> tuple[int, bytes, int]:
-    """Return typeflag, name (prefix joined, undecoded) and size field of a checked header."""
-    stored = _number(header[148:156])
-    computed = _sum(header[:256]) + _sum(header[256:]) - _sum(header[148:156]) + 8 * ord(" ")
-    if computed != stored:
-        # Some old programs added the bytes up as signed characters.
-        signed = computed - 256 * sum(byte >> 7 for byte in header[:148] + header[156:])
-        if signed != stored:
-            raise _Malformed(_NO_HEADER, f"a block of checksum {stored}", f"one of {computed}")
-    name = header[:100].partition(b"\0")[0]
-    if header[345] and header[257:263] == b"ustar\0":  # GNU tar keeps times there
-        name = header[345:500].partition(b"\0")[0] + b"/" + name
-    return header[156], name, _number(header[124:136])
-
-
-def _sum(data: bytes) -> int:
-    """Return the sum of at most 256 bytes."""
-    # The low half of an Adler-32 is 1 + that sum, mod 65521: a sixth of the time of sum().
-    return (zlib.adler32(data) & 0xFFFF) - 1
-
-
-def _number(field: bytes) -> int:
-    """Return a number in octal digits, or in GNU's base 256 (big-endian behind a 1 bit)."""
-    if field[0] & 0x80 and not field[0] & 0x40:  # the second bit is the sign
-        return int.from_bytes(field, "big") - (1 << 8 * len(field) - 1)
-    digits = field.strip(b" \0")
-    if digits.translate(None, b"01234567"):
-        raise _Malformed(_NO_HEADER, "a number in octal digits", repr(field))
-    return int(digits or b"0", 8)
 
 
 def _member(container: str, raw_name: bytes, data: int, size: int, typeflag: int) -> Member:
     kind = _KINDS.get(typeflag, "other")
-    if typeflag == _GNU_SPARSE:
-        raise _sparse(raw_name)
+    if typeflag == GNU_SPARSE:
+        raise sparse(raw_name)
     if typeflag == 0 and raw_name.endswith(b"/"):  # V7 has no typeflag for directories
         kind = "directory"
     return Member(container, _decoded(raw_name), data, size if kind in _WITH_DATA else 0, kind)
@@ -251,50 +266,8 @@ def _decoded(raw_name: bytes) -> str:
     try:
         name = raw_name.decode()
     except UnicodeDecodeError:
-        raise _Malformed("a member's name is not UTF-8", "UTF-8", repr(raw_name[:100])) from None
+        raise Malformed("a member's name is not UTF-8", "UTF-8", repr(raw_name[:100])) from None
     if len(raw_name) > _MAX_NAME or "\0" in name:
         what = "a member's name is too long, or holds a zero byte"
-        raise _Malformed(what, f"at most {_MAX_NAME} bytes", f"{len(raw_name)}: {name[:100]!r}")
+        raise Malformed(what, f"at most {_MAX_NAME} bytes", f"{len(raw_name)}: {name[:100]!r}")
     return name
-
-
-def _extend(typeflag: int, payload: bytes, common: _Records, own: _Records) -> None:
-    """Add what an extended header says to that of all members to come, or of the next one."""
-    if typeflag == _GNU_LONG_NAME:
-        own.setdefault(b"path", payload.partition(b"\0")[0])  # a pax header has precedence
-    elif typeflag != _GNU_LONG_LINK:
-        for key, value in _pax_records(payload):
-            if key.startswith(b"GNU.sparse."):
-                raise _sparse(payload[:100])
-            if key in {b"path", b"size"}:
-                if typeflag == _PAX_GLOBAL and len(value) > BLOCK:  # or each block would cost more
-                    raise _Malformed("a name of all members is too long", "512 bytes", repr(key))
-                (common if typeflag == _PAX_GLOBAL else own)[key] = value
-
-
-def _overridden(raw_name: bytes, size: int, extended: _Records) -> tuple[bytes, int]:
-    """Return name and size as extended headers have them; an empty value takes one back."""
-    digits = extended.get(b"size") or b"%d" % size
-    if not digits.isdigit() or len(digits) > len(str(_MAX_OFFSET)):
-        raise _Malformed("a pax header gives no size", "decimal digits", repr(digits[:40]))
-    return extended.get(b"path") or raw_name, int(digits)
-
-
-def _pax_records(payload: bytes) -> Iterator[tuple[bytes, bytes]]:
-    r"""Yield (key, value) of each record ``LENGTH KEY=VALUE\n``; LENGTH counts all of it."""
-    payload = payload.rstrip(b"\0")
-    at = 0
-    while at < len(payload):
-        blank = payload.find(b" ", at, at + 20)
-        digits = payload[at : max(blank, at)]
-        end = at + int(digits) if digits.isdigit() else 0
-        key, equals, value = payload[blank + 1 : end - 1].partition(b"=")
-        if payload[end - 1 : end] != b"\n" or not equals:
-            found = repr(payload[at : at + 40])
-            raise _Malformed("a pax header is malformed", "LENGTH KEY=VALUE", found)
-        yield key, value
-        at = end
-
-
-def _sparse(raw: bytes) -> _Malformed:
-    return _Malformed("a member is stored as a sparse file", "all of its bytes", repr(raw))

@@ -13,10 +13,11 @@ import pyarrow.compute as pc
 from pipeline import catalog, labels
 from pipeline.annotations.boxtable import BoxTable
 from pipeline.config import SplitConfig
-from pipeline.errors import ArchiveRefused, ConfigError, CountMismatch
+from pipeline.errors import ArchiveRefused, ConfigError, CountMismatch, abbreviate
 from pipeline.labels import LabelTable
+from pipeline.sources import oddnames
 
-_SHOWN = 8
+_EXAMINED = 8  # classes of which names are looked at
 _BOXES = catalog.SCHEMA.field("boxes").type
 _LABELS = catalog.SCHEMA.field("labels").type
 
@@ -68,7 +69,8 @@ def expectation(
         counts = Counter(numbered[:images])
         counts.subtract(numbered[number - 1] for number in left_out)
     if classes is not None:
-        counts = Counter({wnid: count for wnid, count in counts.items() if wnid in classes})
+        chosen = set(classes)
+        counts = Counter({wnid: count for wnid, count in counts.items() if wnid in chosen})
     return Expectation(dict(+counts), numbered, split.counts is None, left_out)
 
 
@@ -109,95 +111,140 @@ def build_catalog(
         ArchiveRefused: an image appears twice.
         CountMismatch: a class does not have exactly the expected number of images.
     """
-    origin = origin or split.archive
-    found: Counter[str] = Counter()
+    tally = _Tally(split, expected, classes, origin or split.archive)
     first = 0
-    for rows in _in_groups(_wanted(parts, split, expected, classes, origin)):
-        found.update(
-            {
-                each["values"].as_py(): each["counts"].as_py()
-                for each in rows["synset"].value_counts()
-            }
-        )
+    for rows in _in_groups(map(tally.take, parts)):
         yield _labelled(rows, table, boxes, first)
         first += rows.num_rows
-    _check_counts(found, split, expected, origin)
+    tally.check()
 
 
-def _wanted(
-    parts: Iterable[pa.Table],
-    split: SplitConfig,
-    expected: Expectation,
-    classes: tuple[str, ...] | None,
-    origin: str,
-) -> Iterator[pa.Table]:
-    """Yield the rows that are wanted, sorted by key."""
-    seen: set[int] = set()
-    for part in parts:
+class _Tally:
+    """Takes the rows that are wanted, and compares them all with what is expected at the end."""
+
+    def __init__(
+        self,
+        split: SplitConfig,
+        expected: Expectation,
+        classes: tuple[str, ...] | None,
+        origin: str,
+    ) -> None:
+        self._split, self._expected, self._origin = split, expected, origin
+        self._classes = None if classes is None else pa.array(classes, pa.string())
+        self._counts: Counter[str] = Counter()
+        self._numbers: set[int] = set()
+        self._remarks: dict[str, str] = {}
+
+    def take(self, part: pa.Table) -> pa.Table:
+        """Return the rows that are wanted, sorted by key.
+
+        The choice of classes and images comes before every check: nobody needs the others.
+
+        Raises:
+            ArchiveRefused: an image appears twice.
+        """
         rows = part
-        if expected.consecutive:
-            seen.update(rows["number"].to_pylist())
-        if expected.left_out:
-            unwanted = pa.array(sorted(expected.left_out), pa.int64())
+        if self._expected.left_out:
+            unwanted = pa.array(sorted(self._expected.left_out), pa.int64())
             rows = rows.filter(pc.invert(pc.is_in(rows["number"], unwanted)))
-        if classes is not None:
-            rows = rows.filter(pc.is_in(rows["synset"], pa.array(classes, pa.string())))
+        if self._classes is not None:
+            rows = rows.filter(pc.is_in(rows["synset"], self._classes))
+        if self._expected.consecutive:
+            self._numbers.update(rows["number"].to_pylist())
         rows = rows.sort_by("key")
-        _check_unique(rows["key"], origin)
-        yield rows
-    if expected.consecutive:
-        _check_numbers(seen, split, origin)
+        _check_unique(rows["key"], self._origin)
+        self._count(rows)
+        return rows
+
+    def _count(self, rows: pa.Table) -> None:
+        for each in rows["synset"].value_counts().to_pylist():
+            wnid, count = each["values"], each["counts"]
+            self._counts[wnid] += count
+            wanted = self._expected.counts.get(wnid, 0)
+            if count == wanted or len(self._remarks) == _EXAMINED:
+                continue
+            keys = rows["key"].filter(pc.equal(rows["synset"], wnid)).to_pylist()
+            names = [key.rpartition("/")[2] for key in keys]
+            self._remarks[wnid] = oddnames.describe(wnid, names, wanted)
+
+    def check(self) -> None:
+        """Raise CountMismatch if these were not all of the expected images and no others."""
+        if self._expected.consecutive:
+            self._check_numbers()
+        self._check_counts()
+
+    def _check_numbers(self) -> None:
+        images, numbered = self._split.images or 0, self._expected.numbered
+        wanted = set(range(1, images + 1)) - self._expected.left_out
+        if self._classes is not None:
+            chosen = set(self._classes.to_pylist())
+            wanted = {number for number in wanted if numbered[number - 1] in chosen}
+        absent, surplus = sorted(wanted - self._numbers), sorted(self._numbers - wanted)
+        if absent or surplus:
+            parts = [f"missing: {abbreviate(map(str, absent))}"] if absent else []
+            parts += [f"not expected: {abbreviate(map(str, surplus))}"] if surplus else []
+            whole = len(wanted) == images
+            expected = f"the images 1 to {images}" if whole else f"{len(wanted)} of {images} images"
+            raise CountMismatch(
+                f"split {self._split.name}: not the expected images",
+                file=self._origin,
+                expected=f"{expected}, each once",
+                found=f"{len(self._numbers)} images; {'; '.join(parts)}",
+                remedy=self._remedy("get it again, or correct `images` in the configuration"),
+            )
+
+    def _check_counts(self) -> None:
+        found, wanted = self._counts, self._expected.counts
+        classes = sorted(found.keys() | wanted.keys())
+        wrong = [wnid for wnid in classes if found.get(wnid, 0) != wanted.get(wnid, 0)]
+        if wrong:
+            what = f"wrong number of images in {len(wrong)} of {len(classes)} classes"
+            named = abbreviate(map(self._described, wrong))
+            raise CountMismatch(
+                f"split {self._split.name}: {what}",
+                file=self._origin,
+                expected=f"{self._expected.images} images in {len(wanted)} classes",
+                found=f"{sum(found.values())} images in {len(found)} classes; {named}",
+                remedy=self._remedy("get it again, or correct the counts in the configuration"),
+            )
+
+    def _described(self, wnid: str) -> str:
+        found, wanted = self._counts.get(wnid, 0), self._expected.counts.get(wnid, 0)
+        remark = self._remarks.get(wnid)
+        return f"{wnid} {found} of {wanted}" + (f" ({remark})" if remark else "")
+
+    def _remedy(self, usual: str) -> str:
+        """Return what to do: where classes are absent as a whole, they may not be wanted."""
+        absent = self._expected.counts.keys() - self._counts.keys()
+        if self._counts and absent and self._split.has_classes:
+            return (
+                f"if only the classes that are there are wanted, {len(self._counts)} of "
+                f"{len(self._expected.counts)}, name them in a file, a line each, with --classes; "
+                f"else {usual}"
+            )
+        if any(self._remarks.values()):
+            return (
+                f"move away what is no image of its class, bring back what is missing; or {usual}"
+            )
+        return usual
 
 
 def _in_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
     """Yield the same rows, as many at a time as a row group of a catalog has."""
     held: list[pa.Table] = []
+    count = 0
     for part in parts:
         held.append(part)
-        if sum(each.num_rows for each in held) >= catalog.ROWS:
+        count += part.num_rows
+        if count >= catalog.ROWS:
             rows = pa.concat_tables(held)
-            full = rows.num_rows // catalog.ROWS * catalog.ROWS
+            full = count // catalog.ROWS * catalog.ROWS
             for start in range(0, full, catalog.ROWS):
                 yield rows.slice(start, catalog.ROWS).combine_chunks()
-            held = [rows.slice(full)]
+            held, count = [rows.slice(full)], count - full
     rest = pa.concat_tables(held).combine_chunks() if held else None
     if rest:
         yield rest
-
-
-def _check_numbers(seen: set[int], split: SplitConfig, origin: str) -> None:
-    images = split.images or 0
-    absent = sorted(set(range(1, images + 1)) - seen)
-    surplus = sorted(seen - set(range(1, images + 1)))
-    if absent or surplus:
-        parts = [f"missing: {_few(map(str, absent))}"] if absent else []
-        parts += [f"not expected: {_few(map(str, surplus))}"] if surplus else []
-        raise CountMismatch(
-            f"split {split.name}: not the expected images",
-            file=origin,
-            expected=f"the images 1 to {images}, each once",
-            found=f"{len(seen)} images; {'; '.join(parts)}",
-            remedy="get it again, or correct `images` in the configuration",
-        )
-
-
-def _check_counts(
-    found: Mapping[str, int], split: SplitConfig, expected: Expectation, origin: str
-) -> None:
-    classes = sorted(found.keys() | expected.counts.keys())
-    wrong = [
-        f"{wnid} {found.get(wnid, 0)} of {expected.counts.get(wnid, 0)}"
-        for wnid in classes
-        if found.get(wnid, 0) != expected.counts.get(wnid, 0)
-    ]
-    if wrong:
-        raise CountMismatch(
-            f"split {split.name}: wrong number of images in {len(wrong)} of {len(classes)} classes",
-            file=origin,
-            expected=f"{expected.images} images in {len(expected.counts)} classes",
-            found=f"{sum(found.values())} images in {len(found)} classes; {_few(wrong)}",
-            remedy="get it again, or correct the counts in the configuration",
-        )
 
 
 def _check_unique(keys: pa.ChunkedArray, origin: str) -> None:
@@ -235,14 +282,3 @@ def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxTable | None, first: 
         for name, column in columns.items()
     }
     return pa.table(encoded).cast(catalog.SCHEMA)
-
-
-def _few(items: Iterable[str]) -> str:
-    shown: list[str] = []
-    more = 0
-    for item in items:
-        if len(shown) < _SHOWN:
-            shown.append(item)
-        else:
-            more += 1
-    return ", ".join(shown) + (f" and {more} more" if more else "")

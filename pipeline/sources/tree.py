@@ -37,6 +37,7 @@ def rows(
     table: LabelTable,
     expected: Expectation,
     solution: Solution | None,
+    classes: tuple[str, ...] | None = None,
 ) -> pa.Table:
     """Return the images of a split that its folder holds.
 
@@ -46,6 +47,8 @@ def rows(
         table: the label table.
         expected: what the split must hold.
         solution: what else knows the classes of a flat split's images.
+        classes: the chosen WNIDs; None: all. With a choice, folders that are no class of the
+            table are classes that were not chosen.
 
     Returns:
         Columns key, synset, source (the path), offset (0), length, and number, which is 0 for
@@ -60,14 +63,15 @@ def rows(
     synsets: pa.Array | pa.ChunkedArray = files["wnid"]
     numbers: Sequence[int] | npt.NDArray[np.int64] = np.zeros(files.num_rows, np.int64)
     if split.layout == "class-tars":
-        _check_classes(listing, split, table)
+        if classes is None:
+            _check_classes(listing, split, table)
     else:
         numbers = _numbers(files, split, expected)
-        classes = [expected.numbered[number - 1] for number in numbers]
-        _check_folders(files, split, classes)
+        known = [expected.numbered[number - 1] for number in numbers]
+        _check_folders(files, split, known)
         if solution is not None:
-            _check_solution(files, split, classes, solution)
-        synsets = pa.array(classes, pa.string())
+            _check_solution(files, split, known, solution)
+        synsets = pa.array(known, pa.string())
     return pa.table(
         {
             "key": files["key"],

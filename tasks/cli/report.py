@@ -33,7 +33,7 @@ def complete(resolved: ResolvedJob, how: str) -> int:
     for product in resolved.products:
         _product(resolved, product, how)
     for split in resolved.splits.values():
-        for line in _passed_over(split):
+        for line in _passed_over(resolved, split):
             click.echo(f"{split.name}: passed over in {line}")
         for output in split.outputs if resolved.job.wants("shards") else ():
             document = outputs.document(output)
@@ -56,7 +56,7 @@ def complete(resolved: ResolvedJob, how: str) -> int:
     return LEFT_OUT if left_out else COMPLETE
 
 
-def _passed_over(split: SplitJob) -> Iterator[str]:
+def _passed_over(resolved: ResolvedJob, split: SplitJob) -> Iterator[str]:
     """Yield where something was passed over among a split's images, how much, and a few names."""
     tree, listing = split.tree, split.listing
     if tree is not None and tree.ignored:
@@ -65,6 +65,10 @@ def _passed_over(split: SplitJob) -> Iterator[str]:
         yield f"the folder: {listing.ignored:,} files, e.g. {listing.first_ignored}"
     if listing is not None and listing.clutter.count:
         yield f"the folder: {listing.clutter}"
+    if split.archive is not None:
+        left = outputs.passed_over(resolved.out, split)
+        if left.count:
+            yield f"{split.archive.file}: {left}"
 
 
 def _product(resolved: ResolvedJob, product: Product, how: str) -> None:

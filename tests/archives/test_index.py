@@ -21,6 +21,7 @@ from pipeline.archives.index import (
     verify_and_index,
     verify_only,
 )
+from pipeline.archives.tar import Member
 from pipeline.errors import ArchiveMissing, ArchiveRefused, OutputDamaged, TransientError
 
 
@@ -154,7 +155,6 @@ def test_a_cut_tar_of_the_right_md5_is_refused(archive: Path, listing: Path, cut
         ("a.tar", b"<!DOCTYPE html><title>Log in</title>", None, "a web page was saved"),
         ("a.tar.gz", tar_of({}), None, "decompressed on the way, as some browsers do"),
         ("a.tgz", tar_of({}), 1, "decompressed on the way, as some browsers do"),
-        ("a.tar", gzip.compress(tar_of({})), None, "it was compressed"),
         ("a.tar", _NESTED, 5, "broke off: the last 5 bytes are missing"),
         ("a.tar.gz", gzip.compress(b""), 7, "broke off: the last 7 bytes are missing"),
         ("a.tar", _NESTED, 0, "damaged on the way, or is another archive"),
@@ -167,7 +167,55 @@ def test_a_wrong_md5_comes_with_its_likely_cause(
     given = archive.with_name(name)
     given.write_bytes(content)
     size = None if missing is None else len(content) + missing
-    assert cause in str(refused(given, listing, "0" * 32, size).remedy)
+    if name == "a.tar":
+        assert cause in str(refused(given, listing, "0" * 32, size).remedy)
+    else:
+        with pytest.raises(ArchiveRefused) as caught:
+            verify_only(given, expected_md5="0" * 32, expected_size=size)
+        assert cause in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize("archive_bytes", [_NESTED[:3000], _NESTED[:600] + b"?" * 5000])
+def test_no_download_is_advised_where_the_md5_is_right(
+    archive: Path, listing: Path, archive_bytes: bytes
+) -> None:
+    archive.write_bytes(archive_bytes)
+    error = refused(archive, listing, md5_of(archive_bytes))
+    assert "another download would be no different" in str(error.remedy)
+
+
+def test_an_archive_with_a_first_member_that_is_not_expected_is_not_read_to_its_end(
+    archive: Path, listing: Path
+) -> None:
+    archive.write_bytes(tar_of({"._a": b"", "b": bytes(9 << 20), "c": b""}))
+    seen, read = [], list[int]()
+
+    def check(member: Member) -> None:
+        seen.append(member.name)
+        raise ArchiveRefused("not this", file=str(archive))
+
+    with pytest.raises(ArchiveRefused, match="not this"):
+        verify_and_index(
+            archive,
+            listing,
+            expected_md5=None,
+            nested=True,
+            progress=read.append,
+            check_first=check,
+        )
+    assert (seen, read, os.listdir(listing.parent)) == (["b"], [], [])
+
+
+def test_only_the_first_member_is_checked_at_once(archive: Path, listing: Path) -> None:
+    seen: list[str] = []
+    verify_and_index(
+        archive,
+        listing,
+        expected_md5=None,
+        nested=True,
+        check_first=lambda member: seen.append(member.name),
+    )
+    assert seen == ["n01.tar"]
 
 
 def test_an_index_in_place_outlives_a_refusal(archive: Path, listing: Path) -> None:

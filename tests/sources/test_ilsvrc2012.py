@@ -151,7 +151,10 @@ class TestClassTars:
             (("", "n03.tar", 9, 0, "symlink"), "a tar named after a WNID"),
             (("n01.tar", "n01_4.JPEG", 9, 0, "hardlink"), "regular files only"),
             (("n01.tar", "n01_4.JPEG", 9, 0, "device"), "regular files only"),
-            (("n01.tar", "n01/n01_4.JPEG", 9, 9, "file"), "the top level of a class tar"),
+            (("n01.tar", "n02/n01_4.JPEG", 9, 9, "file"), "a folder named after its class"),
+            (("n01.tar", "n01/sub/n01_4.JPEG", 9, 9, "file"), "a folder named after its class"),
+            (("", "train/n04/n04_1.JPEG", 9, 9, "file"), "an image in a folder named after one"),
+            (("", "n02/../n01/n01_4.JPEG", 9, 9, "file"), "a plain file name"),
             (("n01.tar", "../n01_4.JPEG", 9, 9, "file"), "a plain file name"),
             (("n01.tar", "/etc/n01_4.JPEG", 9, 9, "file"), "a plain file name"),
             (("n01.tar", "..", 9, 9, "file"), "a plain file name"),
@@ -222,6 +225,47 @@ class TestFlat:
 
     def test_is_reduced_to_the_chosen_classes(self, flat: SplitConfig, table: LabelTable) -> None:
         assert [row["key"] for row in build(FLAT, flat, table, ("n01",))] == ["val_00000002.JPEG"]
+
+    @pytest.mark.parametrize("folder", ["val/", "./val/", "ILSVRC/Data/val/", "val/{}/"])
+    def test_may_lie_in_folders(self, flat: SplitConfig, table: LabelTable, folder: str) -> None:
+        classes = {row["key"]: row["synset"] for row in build(FLAT, flat, table)}
+        moved = [(row[0], f"{folder.format(classes[row[1]])}{row[1]}", *row[2:]) for row in FLAT]
+        assert build(moved, flat, table) == build(FLAT, flat, table)
+
+    def test_in_the_folder_of_another_class_is_refused(
+        self, flat: SplitConfig, table: LabelTable
+    ) -> None:
+        with pytest.raises(ArchiveRefused) as refusal:
+            build([("", f"n02/{FLAT[2][1]}", *FLAT[2][2:]), *FLAT[:2]], flat, table)  # of n01
+        assert refusal.value.found == "file 'n02/val_00000002.JPEG'"
+
+    def test_clutter_is_passed_over(self, flat: SplitConfig, table: LabelTable) -> None:
+        left = [("", f"{start}{row[1]}", *row[2:]) for row in FLAT for start in ("._", "@eaDir/")]
+        assert build([*left, *FLAT], flat, table) == build(FLAT, flat, table)
+
+    def test_the_choice_of_classes_comes_before_the_check_of_the_whole(
+        self, flat: SplitConfig, table: LabelTable
+    ) -> None:
+        of_n02 = [row for row in FLAT if "2.JPEG" not in row[1]]
+        assert len(build(of_n02, flat, table, ("n02",))) == 2
+        with pytest.raises(CountMismatch) as refusal:
+            build(of_n02[:1], flat, table, ("n02",))
+        assert refusal.value.expected == "2 of 3 images, each once"
+        assert refusal.value.found == "1 images; missing: 1"
+        with pytest.raises(CountMismatch) as refusal:
+            build(of_n02, flat, table)
+        assert "with --classes" in str(refusal.value.remedy)
+
+    def test_what_is_left_out_need_not_be_there(
+        self, flat: SplitConfig, table: LabelTable, tmp_path: Path
+    ) -> None:
+        (tmp_path / "blacklist.txt").write_text("2\n")
+        listed = SplitConfig(**(vars(flat) | {"blacklist": tmp_path / "blacklist.txt"}))
+        expected = expectation(listed, table, None, skip_blacklisted=True)
+        for rows in (FLAT, FLAT[:2]):
+            parts = archive_rows([index(rows)], listed, table, expected)
+            (built,) = build_catalog(parts, listed, table, expected, None)
+            assert built["key"].to_pylist() == ["val_00000001.JPEG", "val_00000003.JPEG"]
 
     @pytest.mark.parametrize(
         ("name", "kind"),
