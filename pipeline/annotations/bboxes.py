@@ -33,6 +33,7 @@ from pipeline import clutter, storage
 from pipeline.annotations.voc import Annotation, normalise, parse_annotation
 from pipeline.archives.compressed import read_members
 from pipeline.archives.tar import Member
+from pipeline.clutter import PassedOver
 from pipeline.errors import ArchiveRefused, BadAnnotation, TreeRefused
 
 VERSION = 1  # other boxes from the same annotations, another version
@@ -75,6 +76,7 @@ class Boxes:
         xml_files: annotations in the archive, refused ones among them.
         skipped_files: those that the class filter left out.
         skipped_boxes: boxes that it left out of the other files.
+        clutter: what was passed over as clutter.
     """
 
     files: pa.StringArray
@@ -84,26 +86,34 @@ class Boxes:
     xml_files: int
     skipped_files: int
     skipped_boxes: int
+    clutter: PassedOver
 
 
-def read_annotations(source: Path) -> Iterator[tuple[str, bytes | BadAnnotation]]:
+def read_annotations(
+    source: Path, passed: list[str] | None = None
+) -> Iterator[tuple[str, bytes | BadAnnotation]]:
     """Yield name and content of everything in an archive or folder of annotations.
 
     What is no regular file named ``*.xml``, or is larger than 1 MiB, comes with the reason in
-    place of its content. Passed over are an archive's folders and, in a folder, what is hidden or
-    desktops leave behind. At most 3 MiB are held at a time.
+    place of its content. Passed over are an archive's folders, and clutter. At most 3 MiB are
+    held at a time.
 
     Args:
         source: a tar, a tar.gz or a folder, as `collect` takes them.
+        passed: names of clutter are appended to it.
 
     Raises:
         ArchiveMissing: there is no such file or folder.
         ArchiveRefused: the archive is truncated, fails its CRC, or is no tar.
         TreeRefused: a name in the folder is not UTF-8.
     """
+    left = [] if passed is None else passed
     archive = read_members(source, largest=MAX_ANNOTATION)
-    for member, content in _read_folder(source) if storage.real_folder(source) else archive:
-        if content is not None and member.name.endswith(_SUFFIX):
+    is_folder = storage.real_folder(source) is not None
+    for member, content in _read_folder(source, left) if is_folder else archive:
+        if not is_folder and clutter.in_clutter(member.name):
+            left.append(member.name)
+        elif content is not None and member.name.endswith(_SUFFIX):
             yield member.name, content
         else:
             wanted = f"a regular file *{_SUFFIX} of at most {MAX_ANNOTATION} bytes"
@@ -126,8 +136,8 @@ def collect(source: Path, *, class_filter: frozenset[str] | None = None) -> Boxe
         ArchiveRefused: it is damaged, or annotates a picture twice.
         TreeRefused: a name in the folder is not UTF-8.
     """
-    gathering = _Gathering(class_filter)
-    for member, content in read_annotations(source):
+    gathering, passed = _Gathering(class_filter), list[str]()
+    for member, content in read_annotations(source, passed):
         try:
             if isinstance(content, BadAnnotation):
                 raise content
@@ -135,7 +145,7 @@ def collect(source: Path, *, class_filter: frozenset[str] | None = None) -> Boxe
         except BadAnnotation as error:
             row = ReportRow(member, None, "refused", f"{error.what}: {error.found}")
             gathering.report.append(row)
-    return gathering.boxes(source)
+    return gathering.boxes(source, clutter.passed_over(passed))
 
 
 def csv_pieces(boxes: Boxes) -> Iterator[bytes]:
@@ -166,7 +176,9 @@ def closing_lines(boxes: Boxes) -> list[str]:
     """
     lost = sum(row.object is not None and row.kind != "repaired" for row in boxes.report)
     without = boxes.xml_files - len(boxes.files)
+    passed = [f"Passed over {boxes.clutter}."] if boxes.clutter.count else []
     return [
+        *passed,
         f"Finished processing {boxes.xml_files} XML files.",
         f"Skipped {without} XML files not in ImageNet Challenge.",
         f"Skipped {lost} bounding boxes not in ImageNet Challenge.",
@@ -205,7 +217,7 @@ class _Gathering:
             return
         self._counts[-1] = self._write(member, label, parse_annotation(content))
 
-    def boxes(self, source: Path) -> Boxes:
+    def boxes(self, source: Path, passed: PassedOver) -> Boxes:
         """Return everything, sorted."""
         self._pack()
         files = pa.chunked_array(self._named, pa.string()).combine_chunks()
@@ -225,6 +237,7 @@ class _Gathering:
             xml_files=len(files),
             skipped_files=self._skipped_files,
             skipped_boxes=self._skipped_boxes,
+            clutter=passed,
         )
 
     def _pack(self) -> None:
@@ -274,20 +287,25 @@ def is_annotation(member: Member) -> bool:
     return member.kind == "file" and member.name.endswith(_SUFFIX)
 
 
-def _read_folder(folder: Path) -> Iterator[tuple[Member, bytes | None]]:
+def _read_folder(folder: Path, passed: list[str]) -> Iterator[tuple[Member, bytes | None]]:
     """Yield what a folder holds as `read_members` yields the members of an archive."""
-    for place, entry, member in listed(folder):
+    for place, entry, member in listed(folder, passed):
         small = is_annotation(member) and member.size <= MAX_ANNOTATION
         yield member, storage.read_bytes(place / entry.name) if small else None
 
 
-def listed(folder: Path) -> Iterator[tuple[Path, storage.Entry, Member]]:
+def listed(
+    folder: Path, passed: list[str] | None = None
+) -> Iterator[tuple[Path, storage.Entry, Member]]:
     """Yield everything in a folder of annotations: its folder, its entry, its member of an archive.
+
+    Clutter is passed over, and its names are appended to `passed`.
 
     Raises:
         TreeRefused: a name is not UTF-8.
     """
-    top = list(_level(folder))
+    left = [] if passed is None else passed
+    top = list(_level(folder, "", left))
     inner = [entry.name for entry in top if entry.kind == "folder"]
     # The name as it was given: a link to the folder may well bear that of a class.
     prefix = "" if inner else f"{Path(os.path.abspath(folder)).name}/"
@@ -296,13 +314,16 @@ def listed(folder: Path) -> Iterator[tuple[Path, storage.Entry, Member]]:
             yield folder, entry, Member("", prefix + entry.name, 0, entry.size, entry.kind)
     for each in inner:
         place = folder / each
-        for entry in _level(place):
+        for entry in _level(place, f"{each}/", left):
             yield place, entry, Member("", f"{each}/{entry.name}", 0, entry.size, entry.kind)
 
 
-def _level(folder: Path) -> Iterator[storage.Entry]:
-    """Yield what a folder holds, sorted, without what is hidden or left behind by desktops."""
+def _level(folder: Path, shown: str, passed: list[str]) -> Iterator[storage.Entry]:
+    """Yield what a folder holds, sorted; names of clutter are appended, after `shown`."""
     for entry in sorted(storage.entries(folder)):
+        if clutter.is_clutter(entry.name):
+            passed.append(shown + _NO_UTF8.sub("\ufffd", entry.name))
+            continue
         if _NO_UTF8.search(entry.name):
             raise TreeRefused(
                 "a name that is not UTF-8",
@@ -310,5 +331,4 @@ def _level(folder: Path) -> Iterator[storage.Entry]:
                 found=repr(entry.name),
                 remedy="give it another name, or move it away",
             )
-        if not clutter.is_clutter(entry.name):
-            yield entry
+        yield entry

@@ -227,7 +227,7 @@ def test_a_picture_annotated_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_name_that_would_break_the_csv_is_refused(tmp_path: Path) -> None:
-    names = [f"{A}/a,b.xml", f'{A}/a".xml', f"{A}/a\nb.xml", f"{A}/.xml"]
+    names = [f"{A}/a,b.xml", f'{A}/a".xml', f"{A}/a\nb.xml"]
     boxes = gathered(tmp_path, dict.fromkeys(names, xml(box(1, 1, 2, 2))))
     assert csv_bytes(boxes) == b""
     assert {row.file for row in boxes.report} == set(names)
@@ -246,7 +246,7 @@ def test_other_members_are_reported_and_folders_passed_over(tmp_path: Path) -> N
         f"{A}/device.xml": tarfile.CHRTYPE,
         f"{A}/fifo.xml": tarfile.FIFOTYPE,
     }
-    files = {f"{A}/.DS_Store": b"mac", f"{A}/a.xml": xml(), f"{A}/huge.xml": bytes((1 << 20) + 1)}
+    files = {f"{A}/README": b"mac", f"{A}/a.xml": xml(), f"{A}/huge.xml": bytes((1 << 20) + 1)}
     archive = tmp_path / "boxes.tar"
     archive.write_bytes(tar_of(files, kinds))
     found = dict(read_annotations(archive))
@@ -257,7 +257,7 @@ def test_other_members_are_reported_and_folders_passed_over(tmp_path: Path) -> N
         f"{A}/hardlink.xml": "a hardlink of 0 bytes",
         f"{A}/device.xml": "a device of 0 bytes",
         f"{A}/fifo.xml": "a fifo of 0 bytes",
-        f"{A}/.DS_Store": "a file of 3 bytes",
+        f"{A}/README": "a file of 3 bytes",
         f"{A}/huge.xml": f"a file of {(1 << 20) + 1} bytes",
     }
     boxes = collect(archive)
@@ -340,7 +340,25 @@ def test_what_is_hidden_or_left_behind_by_desktops_is_passed_over_in_a_folder(
     clutter += [f"{A}/Desktop.ini", ".git/a.xml", f"{A}/.hidden/a.xml"]
     littered = unpacked(tmp_path / "bboxes", DEFECTS | dict.fromkeys(clutter, b"x"))
     assert report_bytes(collect(littered)) == report_bytes(collect(clean))
-    assert csv_bytes(collect(littered)).decode() == GOLDEN
+    found = collect(littered)
+    assert csv_bytes(found).decode() == GOLDEN
+    assert closing_lines(found)[0].startswith("Passed over 8 hidden or system names, e.g. .DS_")
+    assert closing_lines(found)[1:] == closing_lines(collect(clean))
+
+
+def test_clutter_in_an_archive_is_passed_over_and_said(tmp_path: Path) -> None:
+    doubled = {f"{A}/._{name.rpartition('/')[2]}": b"\0\5\x16\7" for name in DEFECTS}
+    left = {"__MACOSX/a.xml": xml(), f"PaxHeader/{A}.xml": xml(), ".DS_Store": b""}
+    clean = gathered(tmp_path, DEFECTS)
+    littered = gathered(tmp_path, doubled | left | DEFECTS)
+    assert (csv_bytes(littered), report_bytes(littered)) == (csv_bytes(clean), report_bytes(clean))
+    assert littered.clutter.count == len(doubled) + 3
+    assert closing_lines(littered)[1:] == closing_lines(clean)
+
+
+def test_a_folder_of_annotations_may_itself_have_a_hidden_name(tmp_path: Path) -> None:
+    folder = unpacked(tmp_path / ".val", {"a.xml": xml(box(1, 5, 50, 25))})
+    assert collect(folder).xml_files == 1
 
 
 def test_clutter_does_not_make_a_flat_folder_another(tmp_path: Path) -> None:
