@@ -11,8 +11,10 @@ from pipeline.errors import InputRefused, UsageError
 from pipeline.job import Job
 from pipeline.labels import LabelTable
 from pipeline.products import Product
-from pipeline.sources import classtable, imagelist
+from pipeline.sources import classtable, imagelist, listing, splitfolders
+from pipeline.sources.classtable import ClassTable
 from pipeline.sources.ilsvrc2012 import Expectation
+from pipeline.sources.imagelist import ImageListing
 from pipeline.splitjob import SplitJob, plan_digest_of
 
 LAYOUT = "list"
@@ -20,26 +22,42 @@ _SHARD_BYTES = 1 << 28  # about, of a shard whose number is not given
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 
 
-def split_name(job: Job) -> str:
-    """Return the name of the only split: given, or made of the name of the list or folder.
+def split_names(job: Job) -> dict[str, str]:
+    """Return the name of each split and its folder, empty where it is the list or folder itself.
+
+    There is one split, whose name is given, or made of the name of the list or folder; or, of a
+    folder that holds splits of the same class folders, those, with the names of their folders.
 
     Raises:
-        UsageError: the name that is given is none for files.
+        UsageError: the name that is given is none for files, or there is more than one split.
     """
-    if job.name:
-        if not _NAME.fullmatch(job.name):
-            what = f"--name {job.name}: not a name for shards"
-            raise UsageError(what, expected="letters, digits, _", found=job.name)
-        return job.name
-    stem = re.sub(r"[^A-Za-z0-9_]+", "_", Path(job.images).name.removesuffix(".lst")).strip("_")
-    return stem or "images"
+    folders = _split_folders(job)
+    if job.name and not _NAME.fullmatch(job.name):
+        what = f"--name {job.name}: not a name for shards"
+        raise UsageError(what, expected="letters, digits, _", found=job.name)
+    if not folders:
+        return {job.name or _file_name(Path(job.images).name): ""}
+    names = {_file_name(folder): folder for folder in folders}
+    if job.name or len(names) < len(folders):
+        raise UsageError(
+            "the folder holds splits, and each gets the name of its folder",
+            file=job.images,
+            expected="no --name, and folders whose names differ in their ASCII letters and digits",
+            found=f"the folders {', '.join(folders)}"
+            + (f", and --name {job.name}" if job.name else ""),
+            remedy=f"leave --name out, or run the command for {job.images}/{folders[0]} alone",
+        )
+    return names
 
 
 def dataset(job: Job) -> DatasetConfig:
     """Return a configuration in the place of a file's."""
-    name = split_name(job)
-    split = SplitConfig(name=name, archive="", folder=name, layout=LAYOUT, shards=1)
-    return DatasetConfig(Path(job.images), name, Path(job.images), {}, {}, {name: split})
+    splits = {
+        name: SplitConfig(name=name, archive="", folder=folder or name, layout=LAYOUT, shards=1)
+        for name, folder in split_names(job).items()
+    }
+    name = next(iter(splits)) if len(splits) == 1 else _file_name(Path(job.images).name)
+    return DatasetConfig(Path(job.images), name, Path(job.images), {}, {}, splits)
 
 
 def table(job: Job) -> LabelTable:
@@ -56,14 +74,13 @@ def class_tables(out: Path, name: str, split: SplitJob) -> tuple[Product, ...]:
     return (products.class_table(out, name, digest),)
 
 
-def derive(job: Job, config: DatasetConfig) -> SplitJob:
-    """Return what a job means for its only split.
+def derive(job: Job, config: DatasetConfig) -> dict[str, SplitJob]:
+    """Return what a job means for its splits.
 
     Raises:
         UsageError: the options cannot be met, or there is no such list or folder.
         InputRefused: the list, or the folder, is not what it should be.
     """
-    (split,) = config.splits.values()
     path, root = Path(job.images), Path(job.root)
     if storage.stat(path) is None and storage.real_folder(path) is None:
         raise UsageError(
@@ -77,14 +94,64 @@ def derive(job: Job, config: DatasetConfig) -> SplitJob:
             "there is no such folder of images", file=job.root, remedy="name it with --root"
         )
     table = classtable.read(Path(job.classes)) if job.classes else None
-    listed = imagelist.scan(
-        path, root, recursive=job.recursive, extensions=job.extensions, table=table
-    )
+    if len(config.splits) > 1:
+        listed = _of_split_folders(job, config, table)
+    else:
+        (name,) = config.splits
+        whole = imagelist.scan(
+            path, root, recursive=job.recursive, extensions=job.extensions, table=table
+        )
+        if table is None and whole.classes is not None:
+            splitfolders.check(path, whole.classes.table.names)
+        listed = {name: whole}
+    return {name: _split_job(job, split, listed[name]) for name, split in config.splits.items()}
+
+
+def _split_folders(job: Job) -> tuple[str, ...]:
+    """Return the folders of a job's folder that are splits of the same class folders."""
+    path = Path(job.images)
+    if not job.recursive or storage.real_folder(path) is None:
+        return ()
+    return splitfolders.find(path, job.extensions or listing.EXTENSIONS)
+
+
+def _file_name(name: str) -> str:
+    """Return a name for files made of that of a list or folder."""
+    return re.sub(r"[^A-Za-z0-9_]+", "_", name.removesuffix(".lst")).strip("_") or "images"
+
+
+def _of_split_folders(
+    job: Job, config: DatasetConfig, table: ClassTable | None
+) -> dict[str, ImageListing]:
+    """Return what each split's folder holds; without a table, all classes of all are one table."""
+    kinds = job.extensions or listing.EXTENSIONS
+    folders = {name: Path(job.images) / split.folder for name, split in config.splits.items()}
+    scanned = {
+        name: listing.scan(folder, recursive=True, extensions=kinds, table=table)
+        for name, folder in folders.items()
+    }
+    if table is None:
+        table = classtable.union(each.classes.table for each in scanned.values() if each.classes)
+        scanned = {name: each.numbered(table) for name, each in scanned.items()}
+    return {
+        name: imagelist.scan(
+            folder,
+            Path(job.root) / config.splits[name].folder,
+            recursive=True,
+            extensions=job.extensions,
+            prefix=f"{config.splits[name].folder}/",
+            scanned=scanned[name],
+        )
+        for name, folder in folders.items()
+    }
+
+
+def _split_job(job: Job, split: SplitConfig, listed: ImageListing) -> SplitJob:
     if listed.missing == listed.images:
         raise InputRefused(
             "none of the images is there",
             file=job.images,
-            expected=f"{listed.images:,} files below {root}",
+            expected=f"{listed.images:,} files below {listed.root}",
             found="none of them",
             remedy="name the folder that the paths are relative to with --root",
         )
@@ -93,15 +160,18 @@ def derive(job: Job, config: DatasetConfig) -> SplitJob:
     shards = count if given is None else given
     if not 1 <= shards <= listed.images:
         raise UsageError(
-            f"--shards {shards}: a shard would be empty, and none may be",
+            f"--shards {shards}: a shard of {split.name} would be empty, and none may be",
             expected=f"1 to {listed.images}, the number of images",
             found=str(shards),
             remedy="say --shards N with N in that range",
         )
     # Marks of shards have digests for names: what differs in nothing but its name differs in these.
-    pinned = {"classes": table.names} if table is not None else {}
+    pinned = {"classes": listed.pinned.names} if listed.pinned is not None else {}
     rows_digest = digests.digest({"list": listed.digest, "split": split.name, **pinned})
-    catalog_digest = digests.digest({"catalog_version": catalog.VERSION, "rows": rows_digest})
+    place = {"folder": listed.prefix} if listed.prefix else {}
+    catalog_digest = digests.digest(
+        {"catalog_version": catalog.VERSION, "rows": rows_digest, **place}
+    )
     plan_digest = plan_digest_of(job, catalog_digest, shards, None)
     return SplitJob(
         split=split,

@@ -118,9 +118,9 @@ def _names(document: Document, job: Job) -> set[str]:
     """Return the names of a recorded job's splits."""
     if "splits" in document:
         return set(document["splits"])
-    if job.images:
-        return {listjob.split_name(job)}
     with contextlib.suppress(ShardmillError):
+        if job.images:
+            return set(listjob.split_names(job))
         return set(job.splits or config.load(Path(job.config)).splits)
     return set(job.splits)
 

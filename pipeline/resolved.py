@@ -124,7 +124,7 @@ def resolve(job: Job) -> ResolvedJob:
     if job.classes and not job.images:
         classes = labels.load_classes(Path(job.classes), table)
     if job.images:
-        splits = {name: listjob.derive(job, dataset) for name in names}
+        splits = listjob.derive(job, dataset)
     else:
         splits = {name: splitjob.derive(job, dataset, table, classes, name) for name in names}
     _check_detection(job, splits)

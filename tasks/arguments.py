@@ -27,7 +27,7 @@ def list_job(images: str, root: str, out: str, shards: int | None, **options: An
         images: the list or folder.
         root: folder of its paths; empty: its own.
         out: folder of the output.
-        shards: how many; None: by the size of the pictures.
+        shards: how many, of each split; None: by the size of the pictures.
         **options: fields of `Job`.
     """
     path = Path(absolute(images))
@@ -42,7 +42,9 @@ def list_job(images: str, root: str, out: str, shards: int | None, **options: An
         boxes=False,
         **options,
     )
-    return job if shards is None else replace(job, shards=((listjob.split_name(job), shards),))
+    if shards is None:
+        return job
+    return replace(job, shards=tuple((name, shards) for name in listjob.split_names(job)))
 
 
 def picture_options(text: str) -> PictureOptions:

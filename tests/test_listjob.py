@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from drawnlists import ListedSet, draw_list, lay
 
@@ -17,7 +18,9 @@ from pipeline.job import Job
 from pipeline.output import Output
 from pipeline.pictures import PictureOptions
 from pipeline.resolved import resolve
+from pipeline.sources import imagelist
 from pipeline.splitjob import SplitJob
+from tasks import arguments
 
 ALL = {"catalog", "plan", *FORMATS}
 OF_SHARDS = ALL - {"catalog"}
@@ -77,7 +80,7 @@ def test_shards_are_named_as_is_asked_or_as_the_list_is(
     images: str, name: str, expected: str
 ) -> None:
     asked = Job(raw="", out="/out", config="", images=images, name=name)
-    assert listjob.split_name(asked) == expected
+    assert list(listjob.split_names(asked)) == [expected]
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "-x", "_x", "a b", "ü"])
@@ -230,3 +233,77 @@ def test_a_folder_is_a_list_of_its_own(drawn: ListedSet) -> None:
     fewer = replace(asked, extensions=(".png",))
     assert split_of(fewer).expected.images == 2
     assert digests(fewer)["catalog"] != digests(asked)["catalog"]
+
+
+class TestSplitFolders:
+    NAMES = ("train/ant", "train/bee", "train/cow", "val/ant", "val/cow")
+
+    @pytest.fixture
+    def folder(self, tmp_path: Path) -> Path:
+        for size, name in enumerate(self.NAMES, start=1):
+            lay(tmp_path / "set" / name / "0.jpg", b"x" * size)
+        return tmp_path / "set"
+
+    def asked(self, folder: Path, **options: object) -> Job:
+        return job(
+            ListedSet(folder, folder), **({"recursive": True, "formats": ("recordio",)} | options)
+        )
+
+    def test_become_splits_with_one_table_of_classes(self, folder: Path) -> None:
+        resolve.cache_clear()
+        splits = resolve(self.asked(folder)).splits
+        assert list(splits) == ["train", "val"]
+        names, found = {}, {}
+        for name, split in splits.items():
+            assert split.listing is not None
+            assert split.listing.classes is not None
+            names[name] = split.listing.classes.table.names
+            rows = pa.concat_tables(imagelist.catalog_rows(split.listing)).to_pylist()
+            found[name] = {row["source"]: (row["key"], row["class_index"]) for row in rows}
+        assert names == dict.fromkeys(("train", "val"), ("ant", "bee", "cow"))
+        assert found["val"] == {
+            "val/ant/0.jpg": ("ant/0.jpg", 0),
+            "val/cow/0.jpg": ("cow/0.jpg", 2),
+        }
+        assert found["train"]["train/bee/0.jpg"] == ("bee/0.jpg", 1)
+
+    def test_take_a_table_that_is_given(self, folder: Path) -> None:
+        table = lay(folder.parent / "names", b"cow\nbee\nant\n")
+        resolve.cache_clear()
+        for split in resolve(self.asked(folder, classes=str(table))).splits.values():
+            assert split.listing is not None
+            assert split.listing.pinned is not None
+            assert split.listing.pinned.names == ("cow", "bee", "ant")
+
+    def test_have_a_number_of_shards_each(self, folder: Path) -> None:
+        made = arguments.list_job(str(folder), "", "/out", 2, recursive=True)
+        assert made.shards == (("train", 2), ("val", 2))
+        assert [split.shards for split in resolve(made).splits.values()] == [2, 2]
+
+    def test_have_no_other_names(self, folder: Path) -> None:
+        with pytest.raises(UsageError, match="holds splits") as refusal:
+            resolve(self.asked(folder, name="mine"))
+        assert "leave --name out" in str(refusal.value.remedy)
+
+    def test_that_are_not_alone_are_refused_until_each_is_asked_for(self, folder: Path) -> None:
+        lay(folder / "more/ant/0.jpg", b"x")
+        with pytest.raises(InputRefused, match="same classes") as refusal:
+            resolve(self.asked(folder))
+        assert f"{folder / 'train'} first, with --name train" in str(refusal.value.remedy)
+        resolve.cache_clear()
+        first = resolve(self.asked(folder / "train", name="train")).splits["train"].listing
+        assert first is not None
+        assert first.classes is not None
+        table = lay(folder.parent / "train.classes.tsv", first.classes.table.content())
+        options = {"name": "val", "classes": str(table)}
+        second = resolve(self.asked(folder / "val", **options)).splits["val"].listing
+        assert second is not None
+        assert second.classes is not None
+        assert second.classes.absent == ("bee",)
+
+    def test_that_are_named_in_a_table_are_classes(self, folder: Path) -> None:
+        lay(folder / "more/ant/0.jpg", b"x")
+        names = "".join(f"{name}\n" for name in (*self.NAMES, "more/ant"))
+        table = lay(folder.parent / "names", names.encode())
+        resolve.cache_clear()
+        assert list(resolve(self.asked(folder, classes=str(table))).splits) == ["set"]

@@ -105,11 +105,11 @@ class FolderClasses:
             yield f"folders without an image, which are no class: {_some(self.bare)}"
         for one, other in self.alike:
             yield f"{one!a} and {other!a} are one name in two encodings: one class"
-        numbers = None if self.pinned else sorted_as_text(self.table.names)
+        numbers = sorted_as_text(self.table.names)
         if numbers:
             yield (
                 f"folders that are numbers are sorted as text: {numbers[0]} has a smaller label"
-                f" than {numbers[1]}; a table given with --classes says otherwise"
+                f" than {numbers[1]}; give another order with --classes"
             )
 
 
@@ -168,8 +168,11 @@ def union(tables: Iterable[ClassTable]) -> ClassTable:
 def sorted_as_text(names: Sequence[str]) -> tuple[str, str] | None:
     """Return two names whose numbers are in the other order than they; None: there are none.
 
-    Only names that differ in nothing but their numbers are compared.
+    Only names that differ in nothing but their numbers are compared, and only where all names are
+    sorted: another order is one that somebody chose.
     """
+    if list(names) != sorted(names, key=_place):
+        return None
     alike: dict[str, list[str]] = {}
     for name in names:
         alike.setdefault(_DIGITS.sub("0", name), []).append(name)

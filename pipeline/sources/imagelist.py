@@ -38,6 +38,8 @@ class ImageListing:
     Attributes:
         path: the list or the folder.
         root: folder that the paths are relative to.
+        prefix: where that lies in the folder that the sources of a catalog are relative to, with a
+            slash at its end; empty: it is that folder.
         recursive: of a folder, whether the folders in it are classes.
         extensions: of a folder, what names of pictures end in.
         images: how many there are, missing ones too.
@@ -56,6 +58,7 @@ class ImageListing:
 
     path: Path
     root: Path
+    prefix: str
     recursive: bool
     extensions: tuple[str, ...]
     images: int
@@ -83,6 +86,8 @@ def scan(
     recursive: bool = False,
     extensions: Sequence[str] = (),
     table: ClassTable | None = None,
+    prefix: str = "",
+    scanned: Listing | None = None,
 ) -> ImageListing:
     """Read a list, or list a folder, and look at the files that it names.
 
@@ -92,6 +97,8 @@ def scan(
         recursive: of a folder, whether the folders in it are classes.
         extensions: of a folder, what names of pictures end in; empty: the customary ones.
         table: of a folder with class folders, which label each has; None: see `listing.scan`.
+        prefix: see `ImageListing`.
+        scanned: what was found in the folder, if somebody has looked.
 
     Raises:
         BadAnnotation: see `lst.read`.
@@ -102,7 +109,7 @@ def scan(
     content, hashes = hashlib.sha256(), array("Q")
     images = missing = size = widest = 0
     suffix = ""
-    source = _source(path, kinds, recursive=recursive, table=table)
+    source = scanned or _source(path, kinds, recursive=recursive, table=table)
     for rows in _tables(source):
         names = rows["path"].to_pylist()
         sizes = np.array(storage.file_sizes(root, names), np.int64)
@@ -117,6 +124,7 @@ def scan(
     return ImageListing(
         path=path,
         root=root,
+        prefix=prefix,
         recursive=recursive,
         extensions=kinds,
         images=images,
@@ -198,7 +206,9 @@ def _as_rows(
     empty = pa.array(np.zeros(count + 1, np.int32))
     columns = {
         "key": pa.array(_keys(names, table["id"], listed.repeated), pa.string()),
-        "source": table["path"],
+        "source": pa.array([f"{listed.prefix}{name}" for name in names])
+        if listed.prefix
+        else table["path"],
         "offset": pa.array(np.zeros(count, np.int64)),
         "length": pa.array(sizes),
         "class_index": classes,

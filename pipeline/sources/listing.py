@@ -73,6 +73,14 @@ class Listing:
         """The folder of each label, relative, "." for the folder itself; empty without a walk."""
         return self.classes.table.names if self.classes else ()
 
+    def numbered(self, table: ClassTable) -> Listing:
+        """Return the same images with the labels of a table that has all their folders."""
+        if self.classes is None:
+            return self
+        classes, labels = classtable.number(self.folders, table, Path())
+        known = replace(classes, bare=self.classes.bare, alike=self.classes.alike)
+        return replace(self, classes=known, labels=np.array(labels, np.int32)[self.labels])
+
 
 @dataclass(frozen=True)
 class Division:
@@ -163,6 +171,15 @@ def scan(
     labels = np.repeat(np.array(numbers, np.int32), counts)
     known = replace(classes, bare=_topmost(bare, folders)) if recursive else None
     return Listing(pa.concat_arrays(pieces), labels, known, ignored, first, clutter)
+
+
+def holds_image(root: Path, extensions: Sequence[str], *, recursive: bool) -> bool:
+    """Whether an image lies in a folder; arguments as of `scan`, errors too."""
+    return any(
+        os.path.splitext(name)[1].lower() in extensions
+        for _, names, *_ in _walk(root, recursive=recursive)
+        for name in names
+    )
 
 
 def divide(count: int, division: Division) -> dict[str, NDArray[np.int64]]:

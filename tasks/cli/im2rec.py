@@ -17,7 +17,7 @@ from pipeline.im2rec.lists import class_table, find_lists, make_lists
 from pipeline.im2rec.pack import Packed, pack
 from pipeline.images.raster import Filter
 from pipeline.images.transforms import CenterCrop, Resize, Transform
-from pipeline.sources import classtable
+from pipeline.sources import classtable, splitfolders
 from pipeline.sources.listing import EXTENSIONS, SEED, Division, folder_lines
 from tasks.cli.packing import progress, report
 from tasks.cli.paramtypes import LOCAL_PATH
@@ -154,6 +154,11 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
         click.echo(f"{listing.classes.summary()}: {class_table(prefix)}", err=True)
         for note in listing.classes.notes():
             click.echo(note, err=True)
+        twice = splitfolders.repeated(listing.folders)
+        if twice is not None:
+            first, second = twice.folder(twice.first), twice.folder(twice.second)
+            what = "are one class in two splits, with two labels: make lists of each split alone"
+            click.echo(f"{first} and {second} {what}", err=True)
     if listing.ignored:
         first = listing.first_ignored
         click.echo(f"passed over: {listing.ignored:,} files, e.g. {first}", err=True)

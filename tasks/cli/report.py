@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -10,10 +11,12 @@ from pipeline import neighbours, outputs, paths, preflight, products, progress, 
 from pipeline.errors import Vanished
 from pipeline.products import Product
 from pipeline.resolved import ResolvedJob
+from pipeline.sources import splitfolders
 from pipeline.splitjob import SplitJob
 from tasks.cli.text import product_states, size, states
 from tasks.supervisor import Outcome, Supervisor
 
+_SHOWN = 3  # names
 COMPLETE, FAILED, LEFT_OUT, INTERRUPTED = 0, 1, 4, 130
 
 
@@ -32,6 +35,8 @@ def complete(resolved: ResolvedJob, how: str) -> int:
         click.echo(f"{archive.name}: verified: {resolved.raw_file(archive)}")
     for product in resolved.products:
         _product(resolved, product, how)
+    for line in _beside(resolved):
+        click.echo(line)
     for split in resolved.splits.values():
         for line in _passed_over(resolved, split):
             click.echo(f"{split.name}: passed over in {line}")
@@ -71,6 +76,16 @@ def _passed_over(resolved: ResolvedJob, split: SplitJob) -> Iterator[str]:
             yield f"{split.archive.file}: {left}"
 
 
+def _beside(resolved: ResolvedJob) -> Iterator[str]:
+    """Yield what lies beside the splits of a folder, and is passed over."""
+    if resolved.job.images and len(resolved.splits) > 1:
+        folder = Path(resolved.job.images)
+        names = splitfolders.beside(folder, [s.split.folder for s in resolved.splits.values()])
+        if names:
+            shown = ", ".join(names[:_SHOWN])
+            yield f"passed over beside the splits in {folder}: {len(names):,}, e.g. {shown}"
+
+
 def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
     mark = products.finished(resolved.out, product)
     if mark is None:
@@ -90,7 +105,8 @@ def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
         for note in listed.classes.notes():
             click.echo(f"{split}{note}")
         for differs in neighbours.disagreements(resolved):
-            click.echo(f"{split}{differs.what}")
+            if differs.split == product.split:
+                click.echo(f"{split}{differs.what}")
         return
     click.echo(f"{split}{how}: {product.files[0]}{more}")
     if product.codec_here:

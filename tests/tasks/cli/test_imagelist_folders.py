@@ -64,3 +64,18 @@ def test_the_table_goes_with_the_folder_as_it_is(tmp_path: Path, out: Path) -> N
     table = out / "lists" / "train.classes.tsv"
     assert table.read_text() == "folder\tlabel\n1\t0\n10\t1\n"
     assert shardmill("status", out).returncode == 0
+
+
+def test_folders_that_are_splits_become_splits_of_one_table(tmp_path: Path, out: Path) -> None:
+    names = ("train/ant/0.jpg", "train/bee/0.jpg", "train/cow/0.jpg", "val/ant/0.jpg")
+    whole = draw(tmp_path / "set", *names, "val/cow/0.jpg", "Annotations/ant/0.xml")
+    run = shardmill("imagelist", whole, "--out", out, *RECORDIO, "--shards", 1)
+    assert run.returncode == 0, run.stderr
+    assert (labels(out, "train"), labels(out, "val")) == ([(0,), (1,), (2,)], [(0,), (2,)])
+    for split in ("train", "val"):
+        assert f"{split}: 3 classes: ant 0, bee 1, cow 2: {out}/lists/{split}." in run.stdout
+    assert f"passed over beside the splits in {whole}: 1, e.g. Annotations\n" in run.stdout
+    verified = shardmill("verify", out, "--against", whole)
+    assert verified.returncode == 0, verified.stderr
+    assert "2 compared with their sources" in verified.stdout
+    assert shardmill("status", out).returncode == 0
