@@ -9,11 +9,14 @@
     DIR/ILSVRC/Annotations/CLS-LOC/{train,val}
     DIR/LOC_val_solution.csv
 
-A DIR that is itself ``ILSVRC``, ``ILSVRC/Data`` or ``ILSVRC/Data/CLS-LOC`` is one of these, too.
+In the place of ``ILSVRC`` there may be a folder of any name, such as ``ILSVRC2015``, with a
+``Data/CLS-LOC`` in it. A DIR that is itself ``ILSVRC``, ``ILSVRC/Data`` or ``ILSVRC/Data/CLS-LOC``,
+or a link to one of them, is one of these, too, and so is one whose ``train`` is a link into it.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -22,6 +25,8 @@ from pipeline.config import SplitConfig
 from pipeline.errors import TreeRefused
 
 _COMPETITION = ("ILSVRC", "Data", "CLS-LOC")
+_DATA = _COMPETITION[1:]
+_OF_YEAR = re.compile(r"ILSVRC[0-9]*")
 _SOLUTION = "LOC_val_solution.csv"
 _SHOWN = 8
 
@@ -59,7 +64,8 @@ def look(tree: Path, split: SplitConfig, *, also: Path | None = None) -> str | N
     """
     if storage.real_folder(tree) is None:
         raise TreeRefused("there is no such folder", file=str(tree), expected="a folder of images")
-    found = _distinct(tree / name for name in _image_folders(split))
+    inner = [tree / name / "/".join(_DATA) / split.folder for name in _competitions_in(tree)]
+    found = _distinct([*(tree / name for name in _image_folders(split)), *inner])
     if also is not None and len(found) > 1:
         found.pop(storage.real_folder(also), None)
     path = _only(found, f"split {split.name}: two folders could hold its images")
@@ -72,11 +78,10 @@ def annotation_folder(tree: Path, split: SplitConfig) -> Path | None:
     Raises:
         TreeRefused: there is more than one.
     """
-    places = [
-        around / start / "Annotations" / "CLS-LOC" / split.folder
-        for around in _around(tree)
-        for start in (_COMPETITION[0], "")
-    ]
+    images = (storage.real_folder(tree / name) for name in _image_folders(split))
+    roots = _competitions(tree, *(real.parent for real in images if real is not None))
+    roots += [tree, tree / _COMPETITION[0]]
+    places = [root / "Annotations" / "CLS-LOC" / split.folder for root in roots]
     if split.layout == "class-tars":
         places.append(tree / "bboxes")
     return _only(_distinct(places), f"split {split.name}: two folders could hold its annotations")
@@ -84,7 +89,9 @@ def annotation_folder(tree: Path, split: SplitConfig) -> Path | None:
 
 def solution_file(tree: Path) -> Path | None:
     """Return where the validation classes of the competition's download lie, or None."""
-    folders = [around / start for around in _around(tree) for start in ("", _COMPETITION[0])]
+    roots = _competitions(tree)
+    above = [root.parent for root in roots if _OF_YEAR.fullmatch(root.name)]
+    folders = [tree, tree / _COMPETITION[0], *roots, *above]
     found = [folder / _SOLUTION for folder in folders if storage.stat(folder / _SOLUTION)]
     return found[0] if found else None
 
@@ -95,13 +102,21 @@ def _image_folders(split: SplitConfig) -> list[str]:
     return list(dict.fromkeys([*plain, *(f"{start}/{split.folder}" for start in starts)]))
 
 
-def _around(tree: Path) -> list[Path]:
-    """Return the tree and, where it is a part of the competition's download, that."""
-    parts = tree.absolute().parts
-    for length in range(1, len(_COMPETITION) + 1):
-        if parts[-length:] == _COMPETITION[:length]:
-            return [tree, tree.absolute().parents[length - 1]]
-    return [tree]
+def _competitions(tree: Path, *parts: Path) -> list[Path]:
+    """Return the competition's downloads in a tree, or that it or one of `parts` is a part of."""
+    found = [tree / name for name in _competitions_in(tree)]
+    for path in (tree.absolute(), *parts, storage.real_folder(tree) or tree):
+        for length in range(len(_DATA) + 1):
+            above = (path, *path.parents)[length:]
+            if above and path.parts[len(path.parts) - length :] == _DATA[:length]:
+                found.append(above[0])
+    return [root for root in found if storage.real_folder(root.joinpath(*_DATA)) is not None]
+
+
+def _competitions_in(folder: Path) -> list[str]:
+    """Return the names of the folders in a folder that hold the competition's images."""
+    names = sorted(entry.name for entry in storage.entries(folder) if entry.kind == "folder")
+    return [name for name in names if storage.real_folder(folder.joinpath(name, *_DATA))]
 
 
 def _distinct(places: Iterable[Path]) -> dict[Path | None, Path]:

@@ -43,6 +43,26 @@ class TestFind:
         found = find(tmp_path / start, TRAIN)
         assert tmp_path / start / found == tmp_path / "ILSVRC/Data/CLS-LOC/train"
 
+    @pytest.mark.parametrize("name", ["ILSVRC2015", "ILSVRC2012", "imagenet-cls-loc"])
+    @pytest.mark.parametrize("below", ["", "{}", "{}/Data", "{}/Data/CLS-LOC", "link"])
+    def test_the_competition_may_have_another_name_or_be_reached_by_a_link(
+        self, tmp_path: Path, name: str, below: str
+    ) -> None:
+        made(tmp_path, f"{name}/Data/CLS-LOC/train", f"{name}/Annotations/CLS-LOC/train")
+        tree = tmp_path / below.format(name)
+        if below == "link":
+            tree = made(tmp_path, "elsewhere") / "elsewhere" / "imagenet"
+            tree.symlink_to(tmp_path / name / "Data" / "CLS-LOC")
+        images, boxes = tree / find(tree, TRAIN), annotation_folder(tree, TRAIN)
+        assert images.samefile(tmp_path / name / "Data/CLS-LOC/train")
+        assert boxes is not None
+        assert boxes.samefile(tmp_path / name / "Annotations/CLS-LOC/train")
+
+    def test_two_downloads_of_the_competition_are_refused_with_both(self, tmp_path: Path) -> None:
+        made(tmp_path, "ILSVRC/Data/CLS-LOC/train", "ILSVRC2015/Data/CLS-LOC/train")
+        with pytest.raises(TreeRefused, match="two folders"):
+            find(tmp_path, TRAIN)
+
     def test_a_link_to_a_folder_is_followed(self, tmp_path: Path) -> None:
         made(tmp_path, "elsewhere/images", "tree")
         (tmp_path / "tree" / "train").symlink_to(tmp_path / "elsewhere" / "images")
@@ -121,6 +141,14 @@ class TestAnnotationFolder:
         assert found is not None
         assert found.samefile(tmp_path / "ILSVRC/Annotations/CLS-LOC/val")
 
+    def test_is_found_where_a_split_is_a_link_into_the_competition(self, tmp_path: Path) -> None:
+        made(tmp_path, "ILSVRC2015/Data/CLS-LOC/train", "ILSVRC2015/Annotations/CLS-LOC/train")
+        tree = made(tmp_path, "tree") / "tree"
+        (tree / "train").symlink_to(tmp_path / "ILSVRC2015/Data/CLS-LOC/train")
+        found = annotation_folder(tree, TRAIN)
+        assert found is not None
+        assert found.samefile(tmp_path / "ILSVRC2015/Annotations/CLS-LOC/train")
+
     def test_may_lie_beside_the_splits(self, tmp_path: Path) -> None:
         made(tmp_path, "val", "Annotations/CLS-LOC/val")
         assert annotation_folder(tmp_path, VALIDATION) == tmp_path / "Annotations/CLS-LOC/val"
@@ -149,6 +177,14 @@ class TestSolutionFile:
         found = solution_file(tmp_path / start)
         assert found is not None
         assert found.samefile(tmp_path / place / "LOC_val_solution.csv")
+
+    def test_is_found_from_a_link_to_the_images(self, tmp_path: Path) -> None:
+        made(tmp_path, "ILSVRC2015/Data/CLS-LOC", "tree")
+        (tmp_path / "LOC_val_solution.csv").write_bytes(b"")
+        (tmp_path / "tree/imagenet").symlink_to(tmp_path / "ILSVRC2015/Data/CLS-LOC")
+        found = solution_file(tmp_path / "tree/imagenet")
+        assert found is not None
+        assert found.samefile(tmp_path / "LOC_val_solution.csv")
 
     def test_is_not_looked_for_above_a_tree_of_another_name(self, tmp_path: Path) -> None:
         made(tmp_path, "ILSVRC2012/Data")
