@@ -24,6 +24,7 @@ from pipeline.errors import (
     UsageError,
     Vanished,
 )
+from pipeline.fingerprints import FingerprintsBuilder
 from pipeline.job import TRANSFERS
 from pipeline.pictureread import read_picture
 
@@ -88,6 +89,7 @@ def extract_group(
     tree: Path | None = None,
     change: Change | None = None,
     progress: Callable[[int], None] | None = None,
+    seen: FingerprintsBuilder | None = None,
 ) -> pa.Table:
     """Make the folders of some classes; what is there already is checked and mended.
 
@@ -106,6 +108,7 @@ def extract_group(
         change: what each picture becomes, the same whenever it is asked; only of those that are
             read and written. None: it stays as it is.
         progress: called with the images done so far, every 64.
+        seen: takes the fingerprints of the sources that are whole files.
 
     Returns:
         A row per picture, of `LISTING_SCHEMA`, sorted by file.
@@ -132,7 +135,7 @@ def extract_group(
     for picture in pictures:
         storage.check_file_name(picture.synset, root)
         storage.check_file_name(picture.name, root / picture.synset)
-    work = _Work(root, pictures, sources, transfer, tree is not None, change, progress)
+    work = _Work(root, pictures, sources, transfer, tree is not None, change, progress, seen)
     try:
         listing = work.extract()
     except OutputConflict:
@@ -212,9 +215,12 @@ class _Work:
     whole_files: bool
     change: Change | None
     progress: Callable[[int], None] | None
+    seen: FingerprintsBuilder | None
 
     def extract(self) -> pa.Table:
         """Make the folders and publish them."""
+        if self.seen is not None:
+            self.seen.clear()
         # In this order: a picture that another process moves meanwhile is seen.
         pictures = [self._found(picture) for picture in self.pictures]
         rows = []
@@ -264,7 +270,10 @@ class _Work:
     def _read(self, picture: PictureRow) -> memoryview:
         where = (picture.source, picture.offset, picture.length)
         key = f"{picture.synset}/{picture.name}"
+        stamp = self.sources.stamp(picture.source) if self.seen is not None else 0
         data = read_picture(self.sources, key, where, whole_file=self.whole_files)
+        if self.seen is not None:
+            self.seen.add(picture.source, stamp, xxhash.xxh3_128_digest(data))
         if self.change is None:
             return data
         try:

@@ -22,7 +22,7 @@ import xxhash
 from numpy.typing import NDArray
 
 from pipeline import manifest, storage
-from pipeline.errors import NoPermission
+from pipeline.errors import NoPermission, OutputDamaged, Vanished
 from pipeline.manifest import Document, FileEntry
 
 SCHEMA = pa.schema(
@@ -37,6 +37,34 @@ SCHEMA = pa.schema(
 
 _AT_ONCE = 64  # files that a thread reads in a row
 _THREADS = 16  # most of them wait for a disk
+
+
+@dataclass(frozen=True, eq=False)
+class FileStamps:
+    """The stamps of files as they are now, by the hashes of their paths.
+
+    Attributes:
+        path64: (n,) uint64, sorted, see `path_hashes`.
+        stamps: (n,) uint64, of the same files.
+    """
+
+    path64: NDArray[np.uint64]
+    stamps: NDArray[np.uint64]
+
+    @staticmethod
+    def of(path64: NDArray[np.uint64], stamps: NDArray[np.uint64]) -> FileStamps:
+        """Return the stamps of files in any order."""
+        order = np.argsort(path64, kind="stable")
+        return FileStamps(path64[order], stamps[order])
+
+    def differing(self, kept: pa.Table) -> NDArray[np.int64]:
+        """Return which rows of a table of fingerprints are of files that have another stamp now."""
+        if not len(self.path64) or not kept.num_rows:
+            return np.zeros(0, np.int64)
+        path64, stamps = kept["path64"].to_numpy(), kept["stamp"].to_numpy()
+        places = np.minimum(np.searchsorted(self.path64, path64), len(self.path64) - 1)
+        known = self.path64[places] == path64
+        return np.flatnonzero(known & (self.stamps[places] != stamps))
 
 
 @dataclass
@@ -55,7 +83,7 @@ class FingerprintsBuilder:
 
     def clear(self) -> None:
         """Forget every file."""
-        self.paths, self.contents, self.stamps = [], [], array("Q")
+        self.paths, self.stamps, self.contents = [], array("Q"), []
 
     def table(self) -> pa.Table:
         """Return the fingerprints as a table of `SCHEMA`, in the order in which they came."""
@@ -135,7 +163,10 @@ def load(path: Path, out: Path) -> tuple[Document, pa.Table] | None:
     """
     if storage.stat(mark_of(path)) is None:
         return None
-    document = manifest.load_checked(mark_of(path), out)
+    try:
+        document = manifest.load_checked(mark_of(path), out)
+    except Vanished as error:
+        raise OutputDamaged("the table is gone", file=str(path)) from error
     with storage.open_arrow(path) as file:
         found = pa.ipc.open_file(file).read_all()
         storage.check_table(found, SCHEMA)

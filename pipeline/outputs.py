@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import clutter, facts, manifest, paths, storage
+from pipeline import clutter, facts, manifest, partsources, paths, storage, withdrawal
 from pipeline.clutter import PassedOver
-from pipeline.errors import OutputDamaged
+from pipeline.errors import OutputDamaged, TransientError
 from pipeline.formats import recordio
 from pipeline.formats.shardformat import LABELS
 from pipeline.formats.wids import ShardFacts, wids_index
@@ -29,6 +29,8 @@ def shard_document(out: Path, output: Output, index: int) -> Document | None:
 
 def document(output: Output) -> Document | None:
     """Return the manifest of an output if it is complete, else None."""
+    if withdrawal.pending(output.folder.parents[2]):
+        return None
     return manifest.load_whole(paths.manifest(output.folder))
 
 
@@ -40,10 +42,14 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
 
     Raises:
         OutputDamaged: a shard vanished meanwhile.
+        TransientError: a shard was made of images that have been replaced meanwhile.
     """
     out = resolved.out
-    documents = [_required(out, output, index) for index in range(split.shards)]
     with ExitStack() as stack:
+        if split.archive is None:  # what is withdrawn meanwhile would be finished here
+            stack.enter_context(storage.shared_lock(paths.sources_lock(out)))
+        documents = [_required(out, output, index) for index in range(split.shards)]
+        _check_sources(out, output, documents)
         staged = _of_whole(stack, split, output, documents)
         table_file = stack.enter_context(storage.StagedFile(paths.facts(output.folder)))
         with table_file.stream() as stream:
@@ -57,6 +63,24 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
         manifest_file.write(manifest.serialise(merged))
         storage.publish(*staged, manifest_file)
     return merged
+
+
+def _check_sources(out: Path, output: Output, documents: list[Document]) -> None:
+    """Check that every shard was made of the images that are kept of it; the others are forgotten.
+
+    Raises:
+        TransientError: one was not.
+    """
+    stale = list(partsources.stale(out, documents))
+    for index in stale:
+        storage.remove(paths.shard_mark(out, output.digest, index))
+    if stale:
+        raise TransientError(
+            "images were replaced while shards were made of them",
+            file=str(output.folder),
+            found=f"{len(stale)} shards of older images",
+            remedy="run the same command again: these shards are made anew",
+        )
 
 
 def _of_whole(

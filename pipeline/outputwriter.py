@@ -12,7 +12,7 @@ from typing import Any, Self
 from pipeline import facts, manifest, paths, storage
 from pipeline.errors import BadAnnotation, BadImage, ShardmillError
 from pipeline.formats.shardformat import LABELS
-from pipeline.manifest import FileEntry
+from pipeline.manifest import Document, FileEntry
 from pipeline.output import Output
 from pipeline.paths import ShardName
 from pipeline.pictures import StoredPicture, repaired
@@ -121,8 +121,13 @@ class OutputWriter:
         if mended:
             self.repairs.append({"key": record.key} | asdict(mended))
 
-    def publish(self, left_out: Sequence[LeftOut]) -> None:
-        """Publish the shard, its manifest last; `left_out` is what no output has."""
+    def publish(self, left_out: Sequence[LeftOut], made_of: Document | None = None) -> None:
+        """Publish the shard, its manifest last.
+
+        Args:
+            left_out: what no output has.
+            made_of: what the manifest says of the files that the images are.
+        """
         self.writer.finish()
         digest, number = self.output.digest, self.name.index
         table_file = self._stage(paths.shard_facts(self.out, digest, number))
@@ -143,6 +148,7 @@ class OutputWriter:
             "left_out": [image.to_json() for image in (*left_out, *self.left_out)],
             "without_boxes": self.without_boxes,
             "notes": dict(sorted(self.notes.items())),
+            **(made_of or {}),
         }
         mark.write(manifest.serialise(document))
         storage.publish(*staged, mark)

@@ -99,12 +99,35 @@ def archive_index(out: Path, archive: str) -> Path:
 
 def tree_record(out: Path, split: str, digest: str) -> Path:
     """What is remembered of a split in a tree."""
-    return state(out) / "sources" / f"{split}-{digest}.json"
+    return sources(out) / f"{split}-{digest}.json"
+
+
+def sources(out: Path) -> Path:
+    """The folder of what is remembered of trees, and of the files that parts were made of."""
+    return state(out) / "sources"
+
+
+def part_sources(out: Path, family: str, part: int) -> Path:
+    """The fingerprints of the files that a shard, or a group of classes of a tree, was made of.
+
+    `family` is the digest of the plan, or of the tree.
+    """
+    return sources(out) / family / f"{part:05d}.arrow"
+
+
+def sources_lock(out: Path) -> Path:
+    """The file that is locked while outputs are finished or withdrawn."""
+    return state(out) / "sources.lock"
+
+
+def withdrawal(out: Path) -> Path:
+    """What is being withdrawn because an image was replaced; absent otherwise."""
+    return state(out) / "withdrawal.json"
 
 
 def annotation_contents(out: Path, split: str) -> Path:
     """The fingerprints of a split's annotations in a tree."""
-    return state(out) / "sources" / f"annotations-{split}.arrow"
+    return sources(out) / f"annotations-{split}.arrow"
 
 
 def catalog(out: Path, split: str, digest: str) -> Path:

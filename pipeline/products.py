@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipeline import clutter, extraction, manifest, paths, storage
+from pipeline import clutter, extraction, manifest, paths, storage, withdrawal
 from pipeline.errors import OutputConflict, OutputDamaged
 from pipeline.manifest import Document, FileEntry
 
@@ -109,6 +109,8 @@ def export(name: str, file: Path, digest: str) -> Product:
 
 def finished(out: Path, product: Product) -> Document | None:
     """Return a product's mark if it is finished, this job's, and its files are there."""
+    if withdrawal.pending(out):
+        return None
     mark = manifest.load_complete(paths.product_mark(out, product.name), out)
     if mark is None or mark["digest"] != product.digest or not mark["finished"]:
         return None

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import xxhash
 
 from pipeline import storage
 from pipeline.errors import BadImage, NoPermission, TransientError, UsageError
+from pipeline.fingerprints import FingerprintsBuilder
+from pipeline.manifest import Document
 from pipeline.output import Output
 from pipeline.outputwriter import LeftOut, OutputWriter, Picture, reason
 from pipeline.paths import ShardName
@@ -35,6 +38,7 @@ def write_shard(
     whole_files: bool = False,
     on_bad_image: str = "fail",
     progress: Callable[[int], None] | None = None,
+    keep: Callable[[pa.Table], Document] | None = None,
 ) -> int:
     """Write one shard and its manifest for each output; return the records of the largest.
 
@@ -51,6 +55,9 @@ def write_shard(
         on_bad_image: ``fail`` raises after the whole shard was looked at; ``skip`` leaves the
             image out and says so in the manifest.
         progress: called with the images done so far, every 64.
+        keep: keeps the fingerprints of the files that were read, before anything is published, and
+            returns what the marks say of them; may raise if they are others than before. None:
+            the images lie in archives.
 
     Raises:
         BadImage: images that cannot be stored, under ``fail``; none is left of a shard.
@@ -64,8 +71,9 @@ def write_shard(
         writers = [stack.enter_context(OutputWriter(out, name, output)) for output in outputs]
         prepares = _preparation(outputs)
         left_out: list[LeftOut] = []
+        seen = FingerprintsBuilder() if keep is not None else None
         for done, picture in enumerate(
-            pictures(rows, sources, prepares, whole_files=whole_files), start=1
+            pictures(rows, sources, prepares, whole_files=whole_files, seen=seen), start=1
         ):
             if isinstance(picture, LeftOut):
                 left_out.append(picture)
@@ -80,8 +88,9 @@ def write_shard(
         if any(writer.facts.records == 0 for writer in writers):
             raise _refused(faults, name, nothing_left=True)
         check_unchanged(sources, verified)
+        made_of = keep(seen.table()) if keep is not None and seen is not None else {}
         for writer in writers:
-            writer.publish(left_out)
+            writer.publish(left_out, made_of)
         return max((writer.facts.records for writer in writers), default=0)
 
 
@@ -91,10 +100,12 @@ def pictures(
     prepares: Preparation,
     *,
     whole_files: bool = False,
+    seen: FingerprintsBuilder | None = None,
 ) -> Iterator[Picture | LeftOut]:
     """Yield the images of a shard, read in order and encoded anew where that is asked for.
 
-    The encoded bytes are a view that the next step of the iteration may overwrite.
+    The encoded bytes are a view that the next step of the iteration may overwrite. `seen` takes
+    the fingerprints of the images that are whole files, in their order.
     """
     columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
     ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
@@ -107,15 +118,29 @@ def pictures(
         source, offset, length = where
         key, line = row["key"], row["line"]
         if length < 0:
+            if seen is not None:
+                seen.add(source, storage.ABSENT, None)
             yield LeftOut(key, source, offset, "there is no such file", line, remedy=_ABSENT)
             continue
+        stamp = sources.stamp(source) if seen is not None else 0  # first: see `settled_stamp`
+        data = read_picture(sources, key, where, whole_file=whole_files)
         try:
-            data = read_picture(sources, key, where, whole_file=whole_files)
             stored = prepares.prepare(data)
         except BadImage as error:
+            if seen is not None:
+                seen.add(source, stamp, xxhash.xxh3_128_digest(data))
             yield LeftOut(key, source, offset, reason(error), line, remedy=error.remedy or "")
             continue
+        if seen is not None:
+            seen.add(source, stamp, _content_hash(data, stored))
         yield Picture(record_of(row, stored), stored, source, offset, line)
+
+
+def _content_hash(data: memoryview, stored: StoredPicture) -> bytes:
+    """Return the xxh3-128 of a source; of one that is stored as it is, it is known already."""
+    if stored.encoded is data:
+        return bytes.fromhex(stored.xxh3_128)
+    return xxhash.xxh3_128_digest(data)
 
 
 def _will_need(sources: storage.SourceReader, where: tuple[str, int, int]) -> None:

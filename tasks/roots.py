@@ -5,8 +5,11 @@ luigi --module tasks BoundingBoxes --raw RAW --out OUT
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import luigi
 
+from pipeline import sourcelook, withdrawal
 from pipeline.job import Job
 from pipeline.resolved import resolve
 from tasks import arguments
@@ -50,7 +53,7 @@ class DatasetRoot(luigi.WrapperTask):
 
     def requires(self) -> MakeProducts:
         """Return everything that the job asks for."""
-        return make_products(self.job)
+        return looked_at(self.job)
 
 
 class VerifyArchives(DatasetRoot):
@@ -201,7 +204,19 @@ class PrepareImageList(luigi.WrapperTask):
 
     def requires(self) -> MakeProducts:
         """Return everything that the job asks for."""
-        return make_products(self.job)
+        return looked_at(self.job)
+
+
+@lru_cache(maxsize=16)
+def looked_at(job: Job) -> MakeProducts:
+    """Return the root of a job after a look whether its images are the same, once a process."""
+    resolved = resolve(job)
+    withdrawal.resume(resolved.out)
+    found = sourcelook.look(resolved)
+    sourcelook.settle(resolved.out, found)
+    if found.parts:
+        resolve.cache_clear()
+    return make_products(job)
 
 
 def make_products(job: Job) -> MakeProducts:

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from pathlib import Path
 
 import luigi
+import pyarrow as pa
 
-from pipeline import manifest, outputs, paths, plan, products, shards, storage
+from pipeline import (
+    manifest,
+    outputs,
+    partsources,
+    paths,
+    plan,
+    products,
+    shards,
+    storage,
+    withdrawal,
+)
 from pipeline.formats import recordio
 from pipeline.formats.recordio import RecordIOWriter
 from pipeline.manifest import Document, FileEntry
 from pipeline.output import Output
+from pipeline.partsources import SourcesDiffer
 from pipeline.paths import ShardName
 from pipeline.products import Product
 from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
@@ -83,6 +96,7 @@ class WriteShards(SplitTask):
                 whole_files=job.archive is None,
                 on_bad_image=self.on_bad_image,
                 progress=progress,
+                keep=partial(self._keep_sources, shard) if job.archive is None else None,
             )
         volume.bytes = sum(
             info.size
@@ -90,6 +104,15 @@ class WriteShards(SplitTask):
             for file in paths.shard_files(output.folder, output.format, name)[:1]
             if (info := storage.stat(file))
         )
+
+    def _keep_sources(self, shard: int, found: pa.Table) -> Document:
+        """Keep what a shard is made of; other formats of other images are withdrawn."""
+        family = str(self.digest)
+        try:
+            return partsources.keep(self.folder, family, shard, found, self.resolved.root)
+        except SourcesDiffer:
+            withdrawal.withdraw(self.folder, {family: [shard]})
+            raise
 
     def _found(self, output: Output, shard: int) -> Document | None:
         return outputs.shard_document(self.folder, output, shard)

@@ -9,8 +9,19 @@ import luigi
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import catalog, codecs, extraction, manifest, paths, products, shards, storage
+from pipeline import (
+    catalog,
+    codecs,
+    extraction,
+    manifest,
+    partsources,
+    paths,
+    products,
+    shards,
+    storage,
+)
 from pipeline.extraction import Change, ClassGroup
+from pipeline.fingerprints import FingerprintsBuilder
 from pipeline.job import TRANSFERS
 from pipeline.manifest import Document, FileEntry
 from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
@@ -74,6 +85,9 @@ class ExtractClasses(TreeTask):
         self.check(catalog_of(self))
         rows = self._rows()
         seen = seen_images(self, self.split_job)
+        # A move leaves nothing behind that could be replaced: the tree is the only copy.
+        whole_files = self.split_job.archive is None and self.transfer != "move"
+        read = FingerprintsBuilder() if whole_files else None
         with (
             self.counter(rows.num_rows, "images") as progress,
             storage.SourceReader(self.resolved.root) as sources,
@@ -87,9 +101,13 @@ class ExtractClasses(TreeTask):
                 tree=Path(self.job.tree) if self.job.tree else None,
                 change=self.change(),
                 progress=progress,
+                seen=read,
             )
             if seen:
                 shards.check_unchanged(sources, seen)
+        if read is not None:
+            family, root = str(self.digest), self.resolved.root
+            partsources.keep_instead(self.folder, family, int(self.group), read.table(), root)
         self._publish(listing)
         return Volume(rows.num_rows, pc.sum(listing["bytes"]).as_py() or 0)
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from drawnlists import encoded, lay
+from PIL import Image
 
 from pipeline.job import Job
 from pipeline.resolved import resolve
 from tasks import datasets
-from tasks.roots import make_products
+from tasks.roots import looked_at
 
 CLASSES = ("n00000001", "n00000002")
 PER_CLASS = 3
+LONG_AGO = 1_500_000_000
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,30 @@ def draw_tree(folder: Path) -> TreeSet:
 
 def do(job: Job) -> None:
     """Do a job in this process, step by step; what a step raises is raised."""
-    resolve.cache_clear()  # it is of a process, and this one does the work of several commands
-    _run(make_products(job))
+    resolve.cache_clear()  # these are of a process, and this one does the work of several commands
+    looked_at.cache_clear()
+    _run(looked_at(job))
     assert datasets.complete(job)
+
+
+def age(folder: Path) -> None:
+    """Make every file in a folder as old as if it had been written long ago."""
+    for path in folder.rglob("*"):
+        os.utime(path, (LONG_AGO, LONG_AGO))
+
+
+def put_another_in_place(path: Path, number: int = 90) -> bytes:
+    """Put another image of as many bytes in the place of a JPEG; return it."""
+    with Image.open(io.BytesIO(encoded(number))) as image:
+        memory = io.BytesIO()
+        image.save(memory, "JPEG", quality=20)
+    content, size = memory.getvalue(), path.stat().st_size
+    padding = size - len(content) - 4
+    assert padding >= 0
+    comment = b"\xff\xfe" + (padding + 2).to_bytes(2, "big") + bytes(padding)
+    path.write_bytes(content[:2] + comment + content[2:])
+    assert path.stat().st_size == size
+    return path.read_bytes()
 
 
 def _run(task: Any) -> None:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pipeline import catalog, digests, storage
 from pipeline.clutter import NOTHING, PassedOver
 from pipeline.errors import TransientError
+from pipeline.fingerprints import FileStamps
 from pipeline.sources import listing, lst
 from pipeline.sources.classtable import ClassTable, FolderClasses
 from pipeline.sources.listing import Listing
@@ -54,6 +55,7 @@ class ImageListing:
         clutter: of a folder, what was passed over as clutter.
         classes: of a folder, its classes; None: of a list, or of a folder without a walk.
         repeated: (n,) uint64, sorted: the xxh3-64 of the paths that are named more than once.
+        stamps: of the files, which no digest is of.
     """
 
     path: Path
@@ -72,6 +74,7 @@ class ImageListing:
     clutter: PassedOver
     classes: FolderClasses | None
     repeated: NDArray[np.uint64]
+    stamps: FileStamps
 
     @property
     def pinned(self) -> ClassTable | None:
@@ -106,19 +109,21 @@ def scan(
         Vanished: there is neither.
     """
     kinds = tuple(extensions) or listing.EXTENSIONS
-    content, hashes = hashlib.sha256(), array("Q")
+    content, hashes, stamps = hashlib.sha256(), array("Q"), array("Q")
     images = missing = size = widest = 0
     suffix = ""
     source = scanned or _source(path, kinds, recursive=recursive, table=table)
     for rows in _tables(source):
         names = rows["path"].to_pylist()
-        sizes = np.array(storage.file_sizes(root, names), np.int64)
+        found = storage.file_stamps(root, names)
+        sizes = np.array([each for each, _ in found], np.int64)
         suffix = suffix if images else os.path.splitext(names[0])[1]
         images += len(names)
         missing += int(np.count_nonzero(sizes < 0))
         size += int(sizes[sizes > 0].sum())
         widest = max(widest, pc.max(pc.list_value_length(rows["labels"])).as_py())
         hashes.extend(_hashes(names))
+        stamps.extend([stamp for _, stamp in found])
         _update(content, rows, names, sizes)
     folder = source if isinstance(source, Listing) else None
     return ImageListing(
@@ -138,6 +143,7 @@ def scan(
         clutter=folder.clutter if folder else NOTHING,
         classes=folder.classes if folder else None,
         repeated=_repeated(np.frombuffer(hashes, np.uint64)),
+        stamps=FileStamps.of(np.frombuffer(hashes, np.uint64), np.frombuffer(stamps, np.uint64)),
     )
 
 

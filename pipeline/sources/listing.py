@@ -254,7 +254,7 @@ def _walk(root: Path, *, recursive: bool) -> Iterator[tuple[str, list[str], list
                 remedy="remove the link",
             )
         entries, left = list[storage.Entry](), list[str]()
-        for entry in sorted(storage.entries(root / folder)):
+        for entry in sorted(storage.kinds(root / folder)):
             if not is_clutter(entry.name):
                 entries.append(entry)
             elif recursive or entry.kind != "folder":

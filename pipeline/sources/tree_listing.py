@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from pipeline import clutter, digests, paths, storage
 from pipeline.config import SplitConfig
 from pipeline.errors import TreeRefused
+from pipeline.fingerprints import FileStamps, path_hashes
 from pipeline.sources.tree_layout import find, look
 
 FILES = pa.schema(
@@ -24,6 +25,7 @@ FILES = pa.schema(
         ("path", pa.string()),  # relative to the tree, or absolute
         ("wnid", pa.string()),  # the class folder; empty: none
         ("size", pa.int64()),  # bytes
+        ("stamp", pa.uint64()),  # see `pipeline.storage.stamps`; no digest is of it
     ]
 )
 """Columns of `TreeListing.files`."""
@@ -54,6 +56,11 @@ class TreeListing:
     places: str
     bytes: int
     gone: bool = False
+
+    def stamps(self) -> FileStamps:
+        """Return the stamps of the files by their paths."""
+        path64 = path_hashes(self.files["path"].to_pylist())
+        return FileStamps.of(path64, self.files["stamp"].to_numpy())
 
     @staticmethod
     def nothing() -> TreeListing:
@@ -124,9 +131,9 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Level:
-    """What lies directly in a folder, sorted by name; files with their sizes in bytes."""
+    """What lies directly in a folder, by name, sorted."""
 
-    files: dict[str, int]
+    files: dict[str, storage.Entry]
     folders: list[str]
 
 
@@ -150,13 +157,14 @@ def _level(folder: Path, shown: str, ignored: list[str]) -> _Level:
     level = _Level({}, [])
     entries = sorted(storage.entries(folder), key=attrgetter("name"))
     all_safe = not _UNSAFE.search("".join(entry.name for entry in entries))
-    for name, kind, size, _ in entries:
+    for entry in entries:
+        name, kind = entry.name, entry.kind
         if clutter.is_clutter(name) or name == paths.METADATA:
             ignored.append(_joined(shown, _printable(name)))
         elif not all_safe and _UNSAFE.search(name):
             raise _unsafe(folder, name)
         elif kind == "file":
-            level.files[name] = size
+            level.files[name] = entry
         elif kind == "folder":
             level.folders.append(name)
         else:
@@ -171,7 +179,7 @@ def _level(folder: Path, shown: str, ignored: list[str]) -> _Level:
 
 
 def _piece(
-    split: SplitConfig, shown: str, wnid: str, files: dict[str, int], *, rank: int
+    split: SplitConfig, shown: str, wnid: str, files: dict[str, storage.Entry], *, rank: int
 ) -> pa.Table:
     names = pa.array(files, pa.string())
     flat = split.layout == "flat"
@@ -179,7 +187,8 @@ def _piece(
         names if flat else pc.binary_join_element_wise(wnid, names, "/"),
         pc.binary_join_element_wise(shown, names, "/") if shown else names,
         pa.repeat(pa.scalar(wnid, pa.string()), len(names)),
-        pa.array(files.values(), pa.int64()),
+        pa.array([entry.size for entry in files.values()], pa.int64()),
+        pa.array([entry.stamp for entry in files.values()], pa.uint64()),
         pa.repeat(pa.scalar(rank, pa.int8()), len(names)),
     ]
     return pa.table(columns, schema=_RANKED)

@@ -120,6 +120,12 @@ def entries(folder: Path) -> list[Entry]:
         return [found for entry in scan(folder) if (found := _followed(entry))]
 
 
+def kinds(folder: Path) -> list[Entry]:
+    """Do as `entries` does, but without sizes and stamps: only links are looked at one by one."""
+    with at(folder):
+        return [found for entry in scan(folder) if (found := _by_kind(entry))]
+
+
 def real_folder(path: Path) -> Path | None:
     """Return where a folder really lies, links resolved, or None if there is no such folder."""
     try:
@@ -220,6 +226,13 @@ def scan(folder: Path) -> list[os.DirEntry[str]]:
             return list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _by_kind(entry: os.DirEntry[str]) -> Entry | None:
+    if entry.is_symlink():
+        return _followed(entry)
+    kind = "file" if entry.is_file() else "folder" if entry.is_dir() else "special file"
+    return Entry(entry.name, kind, 0)
 
 
 def _followed(entry: os.DirEntry[str]) -> Entry | None:

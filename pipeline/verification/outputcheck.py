@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import manifest, paths, status, storage
+from pipeline import manifest, paths, status, storage, withdrawal
 from pipeline.errors import ArchiveMissing, OutputDamaged
 from pipeline.job import FORMATS
 from pipeline.manifest import Document
@@ -87,8 +87,10 @@ def is_abandoned(folder: Path, wanted: Collection[Path]) -> bool:
 def open_output(out: Path, folder: Path) -> FinishedOutput | Finding:
     """Read the manifest of an output, or say what is wrong with it."""
     path = paths.manifest(folder)
-    if storage.stat(path) is None:
+    if storage.stat(path) is None or withdrawal.pending(out):
         what = "the output is not finished: it has no manifest"
+        if storage.stat(path) is not None:
+            what = "the output is being withdrawn: it may hold images that were replaced"
         error = OutputDamaged(what, file=str(folder), remedy=_UNFINISHED)
         return Finding(Layer.FINISHED, path, error, removable=False)
     document = load(path, "shards", "split", *_OF_MANIFEST)

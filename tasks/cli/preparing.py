@@ -10,13 +10,23 @@ from typing import Any, TypeVar
 
 import click
 
-from pipeline import cleaning, paths, pictures, preflight, status, storage
+from pipeline import (
+    cleaning,
+    paths,
+    pictures,
+    preflight,
+    sourcelook,
+    status,
+    storage,
+    withdrawal,
+)
 from pipeline.errors import NoPermission
 from pipeline.formats.shardformat import LABELS
 from pipeline.formats.shardformats import FORMATS
 from pipeline.job import ON_BAD_IMAGE, Job
 from pipeline.pictures import PictureOptions
 from pipeline.resolved import ResolvedJob, resolve
+from pipeline.sourcelook import Look
 from tasks import arguments, datasets, scheduler
 from tasks.cli import report
 from tasks.cli.display import display
@@ -118,9 +128,12 @@ def prepare(
     """Do a job, or say what would be done; return the exit status."""
     address = _address(scheduler_host)
     resolved = resolve(job)
-    if datasets.complete(job):
+    found = sourcelook.look(resolved)
+    report.look(found)
+    if not found.parts and datasets.complete(job):
         cleaning.sweep(resolved)
         with contextlib.suppress(NoPermission):  # it spares the next look some reading, no more
+            sourcelook.settle(resolved.out, found)
             preflight.keep_contents(resolved)
         return report.complete(resolved, "already complete")
     if dry_run:
@@ -136,6 +149,7 @@ def prepare(
         elif not stack.enter_context(storage.sole_lock(lock, then_share=True)):
             click.echo(f"another command is at work on {job.out}", err=True)
             return _OVERLAP
+        resolved = _withdraw(resolved, found)
         preflight.check(resolved)
         if warning := preflight.codec_warning(resolved):
             click.echo(warning, err=True)
@@ -143,6 +157,16 @@ def prepare(
         if address is not None:
             scheduler.wait_for(address, _tell)
         return _run(resolved, Supervisor(job, workers or _cpus(), address))
+
+
+def _withdraw(resolved: ResolvedJob, found: Look) -> ResolvedJob:
+    """Withdraw what was made of images that were replaced; return the job as it is then."""
+    withdrawal.resume(resolved.out)
+    sourcelook.settle(resolved.out, found)
+    if not found.parts:
+        return resolved
+    resolve.cache_clear()
+    return resolve(resolved.job)
 
 
 def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:

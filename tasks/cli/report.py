@@ -11,6 +11,7 @@ from pipeline import neighbours, outputs, paths, preflight, products, progress, 
 from pipeline.errors import Vanished
 from pipeline.products import Product
 from pipeline.resolved import ResolvedJob
+from pipeline.sourcelook import Look
 from pipeline.sources import splitfolders
 from pipeline.splitjob import SplitJob
 from tasks.cli.text import product_states, size, states
@@ -26,6 +27,19 @@ def steps(resolved: ResolvedJob, run: str) -> None:
         rate = f", {step.images / step.seconds:,.0f} images/s" if step.images else ""
         volume = f", {size(step.bytes)}" if step.bytes else ""
         click.echo(f"{step.step}: {step.tasks} tasks in {step.seconds:.2f} s{volume}{rate}")
+
+
+def look(found: Look) -> None:
+    """Say what a look at the images has shown, if anything."""
+    if found.read:
+        click.echo(f"images that looked different and were read again: {found.read:,}")
+    if found.replaced:
+        first = found.replaced[0]
+        click.echo(
+            f"replaced since shards were made of them: {len(found.replaced):,}, e.g. {first}"
+        )
+    if found.parts:
+        click.echo(f"to be made anew, in every format: {len(found.parts):,} shards or class groups")
 
 
 def complete(resolved: ResolvedJob, how: str) -> int:

@@ -1,0 +1,121 @@
+"""Withdraws what was made of images that have been replaced, in one step.
+
+The step is a document: from the moment it is there nothing in the output folder is complete. What
+it names is removed then, links and manifests first, and at last the document. A command that finds
+one left behind by a killed command carries it out first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
+
+from pipeline import manifest, partsources, paths, storage
+from pipeline.errors import OutputDamaged
+from pipeline.formats.shardformats import ALL
+from pipeline.manifest import Document
+
+Parts = Mapping[str, Collection[int]]
+"""Numbers of parts by their family; see `pipeline.partsources`."""
+
+_OF_WHOLE = frozenset({"parquet", "croissant"})  # kinds of products that tell of every image
+
+
+def pending(out: Path) -> bool:
+    """Whether something is being withdrawn: then nothing is complete."""
+    return storage.stat(paths.withdrawal(out)) is not None
+
+
+def withdraw(out: Path, parts: Parts) -> None:
+    """Withdraw every output, export and tree that holds one of these parts, and the parts.
+
+    Manifests and links named ``current`` are removed, marks of products are made marks of what has
+    to be made, and marks of the parts are removed, so that they are made anew.
+    """
+    with storage.wait_for_lock(paths.sources_lock(out)):
+        every = _read(out)
+        for family, numbers in parts.items():
+            every[family] = sorted({*every.get(family, ()), *numbers})
+        document = {"parts": every, "files": []}
+        storage.publish_bytes(paths.withdrawal(out), manifest.serialise(document))
+        _carry_out(out, every)
+
+
+def resume(out: Path) -> None:
+    """Carry out what a killed command has begun to withdraw."""
+    if pending(out):
+        withdraw(out, {})
+
+
+def _read(out: Path) -> dict[str, list[int]]:
+    path = paths.withdrawal(out)
+    if storage.stat(path) is None:
+        return {}
+    try:
+        parts: dict[str, list[int]] = manifest.load(path)["parts"]
+    except OutputDamaged:  # which parts it named is not known any more: all of them are suspect
+        return {family: partsources.parts(out, family) for family in partsources.families(out)}
+    return dict(parts)
+
+
+def _carry_out(out: Path, parts: Parts) -> None:
+    folders = list(_outputs(out, parts))
+    for folder in folders:
+        link = paths.current(out, folder.parent.parent.name, folder.parent.name)
+        if storage.pointed(link) == folder.name:
+            storage.remove(link)
+    for folder in folders:
+        storage.remove(paths.manifest(folder))
+    marks = list(_shard_marks(out, parts))
+    for path in storage.documents(paths.product_marks(out)):
+        _unfinish(path, {*parts, *(mark.parent.name for mark in marks)})
+    for family, numbers in parts.items():
+        for number in numbers:
+            storage.remove(paths.group_mark(out, family, number))
+    for mark in marks:
+        storage.remove(mark)
+    for family, numbers in parts.items():
+        for number in numbers:
+            partsources.forget(out, family, number)
+    storage.remove(paths.withdrawal(out))
+
+
+def _outputs(out: Path, parts: Parts) -> Iterator[Path]:
+    """Yield the folders of the finished outputs of plans that parts belong to."""
+    for shard_format in ALL:
+        for split in storage.folders(paths.outputs(out, shard_format, "")):
+            for name in storage.folders(paths.outputs(out, shard_format, split)):
+                folder = paths.output(out, shard_format, split, name)
+                document = _load(paths.manifest(folder))
+                if document and document.get("digests", {}).get("plan") in parts:
+                    yield folder
+
+
+def _shard_marks(out: Path, parts: Parts) -> Iterator[Path]:
+    """Yield the marks of shards that are such parts, of finished outputs and of others."""
+    numbers = {number for each in parts.values() for number in each}
+    for digest in storage.folders(paths.shard_marks(out, "")):
+        for number in numbers:
+            path = paths.shard_mark(out, digest, number)
+            document = _load(path)
+            if document and number in parts.get(partsources.family_of(document) or "", ()):
+                yield path
+
+
+def _unfinish(path: Path, digests: Collection[str]) -> None:
+    """Make the mark of a product that one that it has to be made, if it is of these digests."""
+    document = _load(path)
+    if not document or not document.get("finished"):
+        return
+    if document["digest"] in digests or path.stem.partition("-")[0] in _OF_WHOLE:
+        unfinished = {"digest": document["digest"], "finished": False, "files": []}
+        storage.publish_bytes(path, manifest.serialise(unfinished))
+
+
+def _load(path: Path) -> Document | None:
+    if storage.stat(path) is None:
+        return None
+    try:
+        return manifest.load(path)
+    except OutputDamaged:
+        return None
