@@ -11,6 +11,7 @@ from pipeline import codecs, digests, paths
 from pipeline.errors import EnvironmentRefused
 from pipeline.formats.shardformat import RecordOptions, ShardFormat
 from pipeline.formats.shardformats import ALL
+from pipeline.images.bounds import MAX_PIXELS
 from pipeline.job import Job
 from pipeline.pictures import PictureOptions, preparation
 
@@ -153,10 +154,12 @@ def _output_of_codec(
 
 
 def _output(job: Job, split: str, plan_digest: str, form: RecordForm) -> Output:
+    # How many pixels are allowed decides which images are refused, and no byte of the others.
+    decisive = replace(form, picture=replace(form.picture, max_pixels=MAX_PIXELS))
     digest = digests.digest(
         {
             "format": form.format,
-            "parameters": form.to_json(),
+            "parameters": decisive.to_json(),
             "plan": plan_digest,
             "writer_version": form.shard_format.version,
         }

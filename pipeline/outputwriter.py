@@ -99,7 +99,11 @@ class OutputWriter:
             self.without_boxes.append(record.key)
             return
         try:
-            stored = repaired(picture.stored) if form.repairs else picture.stored
+            stored = (
+                repaired(picture.stored, form.picture.max_pixels)
+                if form.repairs
+                else picture.stored
+            )
             if stored is not picture.stored:
                 record = as_stored(record, stored)
             placement = self.writer.write(record)

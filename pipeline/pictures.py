@@ -9,11 +9,15 @@ from typing import Any, Final, get_args
 import xxhash
 
 from pipeline.errors import UsageError
-from pipeline.images import decode, header, repair
+from pipeline.images import header, repair
+from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.engine import Engine, engine
-from pipeline.images.orientation import UPRIGHT, read_orientation, with_orientation
-from pipeline.images.passthrough import PassedThrough, pass_through
+from pipeline.images.foreign import foreign_format
+from pipeline.images.inspection import inspect
+from pipeline.images.orientation import UPRIGHT, with_orientation
+from pipeline.images.passthrough import CUT_SHORT, PassedThrough, pass_through
 from pipeline.images.raster import Filter
+from pipeline.images.sound import END_ADDED
 from pipeline.images.spec import EncodeSpec, Processed, told
 from pipeline.images.transforms import CenterCrop, Resize, Transform
 from pipeline.storage import Buffer
@@ -45,7 +49,10 @@ class PictureOptions:
         engine: one of `ENGINES`.
         orientation: of pictures that EXIF says do not lie upright, one of `ORIENTATIONS`. None:
             ``keep`` for pictures that are stored as they are, else ``bake``.
-        transcode: take GIF, WebP and BMP, and encode them anew.
+        transcode: take GIF, WebP, BMP, TIFF and PNM where pictures are stored as they are, too,
+            and encode them anew.
+        max_pixels: how many a picture may have that is decoded, or made; it decides which ones
+            are refused and no byte of those that are not, and is in no digest.
     """
 
     resize: int | None = None
@@ -60,6 +67,7 @@ class PictureOptions:
     engine: str = "pillow"
     orientation: str | None = None
     transcode: bool = False
+    max_pixels: int = MAX_PIXELS
 
     @property
     def encodes(self) -> bool:
@@ -148,13 +156,12 @@ class Preparation:
         """
         if self._always:
             made = self._engine.process(data, self._spec)
-            mode = decode.foreign_format(data) or header.read_header(data).mode
+            mode = foreign_format(data) or header.read_header(data).mode
             return _stored(made, mode, plain=self._spec.form == "JPEG")
         kept = pass_through(data, self._spec, self._engine)
         jpeg = kept.encoded[0] == _JPEG
-        return _stored(
-            kept, kept.mode, plain=jpeg and (kept.encoded is not data or kept.mode not in _INKS)
-        )
+        as_it_is = kept.mode not in _INKS and kept.decodable
+        return _stored(kept, kept.mode, plain=jpeg and (kept.encoded is not data or as_it_is))
 
 
 def _stored(made: Processed | PassedThrough, mode: str, *, plain: bool) -> StoredPicture:
@@ -169,24 +176,28 @@ def _stored(made: Processed | PassedThrough, mode: str, *, plain: bool) -> Store
     )
 
 
-def repaired(picture: StoredPicture) -> StoredPicture:
+def repaired(picture: StoredPicture, max_pixels: int = MAX_PIXELS) -> StoredPicture:
     """Return a picture as an RGB or gray JPEG, encoded anew if it is none.
 
+    Args:
+        picture: as `Preparation.prepare` gives it.
+        max_pixels: how many it may have, if it is decoded.
+
     Raises:
-        BadImage: it cannot be decoded.
+        BadImage: it cannot be decoded, or is a JPEG that no decoder reads.
     """
     if picture.plain:
         return picture
-    found = header.read_header(picture.encoded)
-    reason = repair.needs_repair(found) or ""
-    encoded = repair.repair(picture.encoded)
-    orientation = read_orientation(picture.encoded, found.format)
-    if orientation != UPRIGHT:  # its pixels lie as they did
-        encoded = with_orientation(encoded, "JPEG", orientation)
+    of = inspect(picture.encoded)
+    encoded = repair.repair(picture.encoded, max_pixels)
+    if of.orientation != UPRIGHT:  # its pixels lie as they did
+        encoded = with_orientation(encoded, "JPEG", of.orientation)
     content_hash = xxhash.xxh3_128_hexdigest(encoded)
+    reason = repair.needs_repair(of.header) or ""
     mended = Repair(reason, repair.codec(), picture.xxh3_128)
-    size = (found.width, found.height)
-    notes = picture.notes
+    size = (of.header.width, of.header.height)
+    # A file that lacked its end, and no pixel, has one now.
+    notes = tuple(END_ADDED if note == CUT_SHORT else note for note in picture.notes)
     return StoredPicture(encoded, *size, picture.mode, content_hash, True, notes, mended)
 
 
@@ -210,5 +221,6 @@ def encode_spec(options: PictureOptions) -> EncodeSpec:
         subsampling=options.subsampling,  # type: ignore[arg-type]
         color=1 if options.color is None else options.color,  # type: ignore[arg-type]
         orientation=orientation,  # type: ignore[arg-type]
-        transcode=options.transcode,
+        transcode=options.transcode or options.encodes,
+        max_pixels=options.max_pixels,
     )

@@ -120,6 +120,16 @@ ENCODING = (
 )
 
 
+def test_how_many_pixels_are_allowed_is_recorded_and_decides_no_byte() -> None:
+    for picture in (PLAIN, *ENCODING):
+        more = replace(picture, max_pixels=1 << 30)
+        assert changed(
+            derived(replace(JOB, picture=picture)), derived(replace(JOB, picture=more))
+        ) == (set())
+        for each in derived(replace(JOB, picture=more)).values():
+            assert each.form.to_json()["picture"]["max_pixels"] == 1 << 30
+
+
 def test_offsets_labels_and_joining_are_of_the_formats_that_know_them() -> None:
     found = derived(replace(JOB, joined=True, labels="detection"))
     assert [each.label_offset for each in found.values()] == [1, 0, 0]

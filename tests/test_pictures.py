@@ -55,6 +55,7 @@ EVERY_OPTION = PictureOptions(
     engine="opencv",
     orientation="refuse",
     transcode=True,
+    max_pixels=1 << 30,
 )
 
 
@@ -226,8 +227,17 @@ class TestEncodedAnew:
     def test_the_mode_is_that_of_the_source(self) -> None:
         prepared = Preparation(PictureOptions(quality=90))
         assert prepared.prepare(encoded(mode="CMYK")).mode == "CMYK"
-        with pytest.raises(BadImage):
-            prepared.prepare(GIF)
+        assert prepared.prepare(GIF).mode == "GIF"
+
+    @pytest.mark.parametrize("form", ["GIF", "BMP", "TIFF", "PPM"])
+    def test_any_format_is_taken_for_none_keeps_its_bytes(self, form: str) -> None:
+        found = Preparation(PictureOptions(resize=15)).prepare(encoded(form=form))
+        assert (found.width, found.height) == size_of(bytes(found.encoded)) == (20, 15)
+        assert found.notes == (f"{form.replace('PPM', 'PNM').lower()}-transcoded",)
+        with pytest.raises(BadImage, match="where it is asked for"):
+            Preparation(PLAIN).prepare(encoded(form=form))
+        asked = Preparation(PictureOptions(transcode=True))
+        assert size_of(bytes(asked.prepare(encoded(form=form)).encoded)) == (40, 30)
 
     def test_what_is_lost_is_noted(self) -> None:
         prepared = Preparation(PictureOptions(quality=90))
@@ -305,3 +315,46 @@ def test_a_picture_that_claims_too_many_pixels_is_refused() -> None:
     prepared = Preparation(replace(PLAIN, resize=8))
     with pytest.raises(BadImage):
         prepared.prepare(bytes(png))
+
+
+def unread() -> bytes:
+    """Draw a JPEG that says it has 12 bits a sample."""
+    data = encoded()
+    at = data.index(b"\xff\xc0") + 4
+    return data[:at] + bytes([12]) + data[at + 1 :]
+
+
+class TestWhatNoDecoderReads:
+    def test_is_kept_with_a_note_where_bytes_are_and_never_made_a_jpeg_of(self) -> None:
+        kept = Preparation(PLAIN).prepare(unread())
+        assert (kept.encoded, kept.notes, kept.plain) == (unread(), ("12-bit",), False)
+        with pytest.raises(BadImage, match="no common decoder reads"):
+            repaired(kept)
+        with pytest.raises(BadImage, match="no common decoder reads"):
+            Preparation(PictureOptions(color=1)).prepare(unread())
+
+    def test_is_not_what_lacks_nothing_but_its_end(self) -> None:
+        kept = Preparation(PLAIN).prepare(encoded(mode="CMYK")[:-2])
+        assert kept.notes == ("cut-short",)
+        again = repaired(kept)
+        assert again.notes == ("end-marker-added",)
+        assert again.encoded == repaired(Preparation(PLAIN).prepare(encoded(mode="CMYK"))).encoded
+
+
+class TestMaxPixels:
+    def test_bounds_what_is_decoded_and_nothing_else(self) -> None:
+        few = PictureOptions(max_pixels=40 * 30 - 1)
+        assert Preparation(few).prepare(encoded()).width == 40
+        enough = replace(few, max_pixels=40 * 30)
+        for more in ({"quality": 90}, {"transcode": True}, {"orientation": "bake"}):
+            data = {"transcode": GIF, "orientation": TURNED}.get(next(iter(more)), encoded())
+            with pytest.raises(BadImage, match="too large") as caught:
+                Preparation(replace(few, **more)).prepare(data)
+            assert "--max-pixels" in (caught.value.remedy or "")
+            assert Preparation(replace(enough, **more)).prepare(data).width in {30, 40}
+
+    def test_bounds_what_is_repaired(self) -> None:
+        kept = Preparation(PLAIN).prepare(encoded(mode="CMYK"))
+        with pytest.raises(BadImage, match="too large"):
+            repaired(kept, 40 * 30 - 1)
+        assert repaired(kept, 40 * 30).plain

@@ -11,6 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
 from pipeline.im2rec.pack import Packed, pack
+from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Color, Encoding
 from pipeline.images.spec import Orientation
 from pipeline.images.transforms import Transform
@@ -34,6 +35,7 @@ def im2rec(
     engine: str = "pillow",
     orientation: Orientation | None = None,
     transcode: bool = False,
+    max_pixels: int = MAX_PIXELS,
 ) -> Packed:
     """Pack the pictures of an image list for MXNet: ``<name>.rec``, ``.idx``, ``.manifest.json``.
 
@@ -58,7 +60,9 @@ def im2rec(
         engine: ``pillow``, or ``opencv`` for the very bytes of MXNet's im2rec.
         orientation: what is done to pictures that do not lie upright, see `EncodeSpec`; None:
             they are turned; with color -1 ignored; under pass_through kept.
-        transcode: make JPEGs of GIF, WebP and BMP.
+        transcode: under pass_through, make JPEGs of GIF, WebP, BMP, TIFF and PNM; else they are
+            taken anyhow.
+        max_pixels: how many a picture may have that is decoded, or made.
 
     Returns:
         What was written and what was left out.
@@ -90,7 +94,9 @@ def im2rec(
     else:
         transforms = () if transformations is None else (transformations,)
     if pass_through:
-        spec = pass_through_spec(orientation=orientation, transcode=transcode)
+        spec = pass_through_spec(
+            orientation=orientation, transcode=transcode, max_pixels=max_pixels
+        )
     else:
         spec = encode_spec(
             transforms,
@@ -98,7 +104,7 @@ def im2rec(
             encoding=encoding,
             quality=quality,
             orientation=orientation,
-            transcode=transcode,
+            max_pixels=max_pixels,
         )
     packed = pack(
         PackJob(

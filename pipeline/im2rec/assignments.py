@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from pipeline.errors import UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.im2rec.job import PackJob, Part, encode_spec, pass_through_spec
+from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Filter, Raster
 from pipeline.images.spec import EncodeSpec, Orientation
 from pipeline.images.transforms import BuiltIn, CenterCrop, Resize, Transform
@@ -114,16 +115,17 @@ class Assignments:
             listing: the image list.
             root: the folder that its paths are in.
             output: the RecordIO file.
-            options: what that program has not: `engine`, `orientation`, `transcode` and other
-                attributes of `PackJob`.
+            options: what that program has not: `engine`, `orientation`, `transcode`, `max_pixels`
+                and other attributes of `PackJob`.
         """
         values = self.values
-        orientation, transcode = options.pop("orientation"), options.pop("transcode")
+        own = {name: options.pop(name) for name in ("orientation", "transcode")}
+        own["max_pixels"] = options.pop("max_pixels", MAX_PIXELS)
         return PackJob(
             listing=listing,
             root=root,
             output=output,
-            spec=self._spec(orientation=orientation, transcode=transcode),
+            spec=self._spec(**own),
             pass_through=bool(values["unchanged"]),
             labels=LabelForm.CPP if values["pack_label"] else None,
             label_width=values["label_width"],
@@ -140,9 +142,13 @@ class Assignments:
             idle = [key for key in ("center_crop", "inter_method") if key in self.given]
         return [f"{key}={self.values[key]}" for key in idle]
 
-    def _spec(self, *, orientation: Orientation | None, transcode: bool) -> EncodeSpec:
+    def _spec(
+        self, *, orientation: Orientation | None, transcode: bool, max_pixels: int
+    ) -> EncodeSpec:
         if self.values["unchanged"]:
-            return pass_through_spec(orientation=orientation, transcode=transcode)
+            return pass_through_spec(
+                orientation=orientation, transcode=transcode, max_pixels=max_pixels
+            )
         values, quality = self.values, self.values["quality"]
         if values["encoding"] == ".png" and quality > _MAX_LEVEL:
             quality = _DEFAULT_LEVEL
@@ -152,7 +158,7 @@ class Assignments:
             encoding=values["encoding"],
             quality=quality,
             orientation=orientation,
-            transcode=transcode,
+            max_pixels=max_pixels,
         )
 
     def _transforms(self) -> tuple[Transform, ...]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline import storage
 from pipeline.errors import UsageError
 from pipeline.formats.irheader import LabelForm
+from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Color, Encoding
 from pipeline.images.spec import EncodeSpec, Orientation
 from pipeline.images.transforms import BuiltIn, Transform
@@ -159,7 +160,7 @@ def encode_spec(
     encoding: Encoding = ".jpg",
     quality: int = 95,
     orientation: Orientation | None = None,
-    transcode: bool = False,
+    max_pixels: int = MAX_PIXELS,
 ) -> EncodeSpec:
     """Return how im2rec encodes, with chroma of half size; OpenCV then gives the same bytes.
 
@@ -170,7 +171,7 @@ def encode_spec(
         quality: see `EncodeSpec`.
         orientation: of pictures that do not lie upright; None: as im2rec, turned, but with color
             -1 left as they are.
-        transcode: take GIF, WebP and BMP too.
+        max_pixels: see `EncodeSpec`.
     """
     turned: Orientation = "ignore" if color == -1 else "bake"
     return EncodeSpec(
@@ -180,18 +181,27 @@ def encode_spec(
         subsampling="420",
         color=color,
         orientation=orientation or turned,
-        transcode=transcode,
+        transcode=True,  # no image keeps its bytes, of whatever format it is
+        max_pixels=max_pixels,
     )
 
 
-def pass_through_spec(*, orientation: Orientation | None, transcode: bool) -> EncodeSpec:
+def pass_through_spec(
+    *, orientation: Orientation | None, transcode: bool, max_pixels: int = MAX_PIXELS
+) -> EncodeSpec:
     """Return how those pictures are encoded that may not be passed through as they are.
 
     Args:
         orientation: None: pictures that do not lie upright are passed through, too.
-        transcode: make JPEGs of GIF, WebP and BMP, which MXNet does not read.
+        transcode: make JPEGs of images in other formats than JPEG and PNG.
+        max_pixels: see `EncodeSpec`.
     """
-    return EncodeSpec(color=-1, orientation=orientation or "keep", transcode=transcode)
+    return EncodeSpec(
+        color=-1,
+        orientation=orientation or "keep",
+        transcode=transcode,
+        max_pixels=max_pixels,
+    )
 
 
 def check_root(root: Path) -> None:

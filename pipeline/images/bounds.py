@@ -7,47 +7,71 @@ from typing import Final
 from pipeline.errors import BadImage
 from pipeline.images.header import ImageHeader
 
-MAX_PIXELS: Final = 128 << 20
-"""Pixels of a picture that is decoded, or made: half a GiB, four bytes each."""
-MAX_SIDE: Final = 65_500
-"""Pixels on a side: libjpeg's JPEG_MAX_DIMENSION."""
+MAX_PIXELS: Final = 256 << 20
+"""Pixels of an image that is decoded, or made, unless more are allowed: 1 GiB, four bytes each."""
+MAX_JPEG_SIDE: Final = 65_500
+"""Pixels on a side of a JPEG, read or written: JPEG_MAX_DIMENSION of libjpeg."""
 
-# At most: a JPEG has a bit for a block of 64; deflate makes 1,032 bytes of one, of 8 pixels each.
-_PIXELS_OF_A_BYTE: Final = {"JPEG": 8 * 64, "PNG": 1032 * 8}
-_REMEDY: Final = "leave the image out with --on-bad-image skip, or replace it by a smaller one"
+# At most: a JPEG has a bit for a block of 64; deflate makes 1,032 bytes of one, of 8 pixels each;
+# a PNM or an uncompressed bit map has a bit for a pixel; run lengths make 255 pixels of two bytes.
+_PIXELS_OF_A_BYTE: Final = {"JPEG": 8 * 64, "PNG": 1032 * 8, "PNM": 8, "BMP": 128}
+_LARGER: Final = (
+    "allow more with --max-pixels N, where the memory is there; or leave the image out with"
+    " --on-bad-image skip, or replace it by a smaller one"
+)
+_SMALLER: Final = "make images smaller with --resize N, or PNGs of them with --encoding .png"
+_BROKEN: Final = "get an intact copy of the file, or leave the image out with --on-bad-image skip"
 
 
-def check_claim(header: ImageHeader, size: int) -> None:
-    """Refuse a picture that claims too many pixels.
+def check_claim(header: ImageHeader, size: int, most: int = MAX_PIXELS) -> None:
+    """Refuse an image that claims too many pixels.
 
     Args:
-        header: what the picture claims.
+        header: what the image claims.
         size: bytes that it has.
+        most: pixels that are allowed.
 
     Raises:
-        BadImage: it has more pixels than are decoded, or than so many bytes can hold.
+        BadImage: it has more pixels than are allowed, or than so many bytes can hold.
     """
-    check_size(header.width, header.height, "picture too large to decode")
-    most = size * _PIXELS_OF_A_BYTE.get(header.format, MAX_PIXELS)
-    if header.width * header.height > most:
+    check_size(header.width, header.height, most, "picture too large to decode")
+    held = size * _PIXELS_OF_A_BYTE.get(header.format, most)
+    if header.width * header.height > held:
         raise BadImage(
             f"{header.format} of more pixels than its bytes can hold",
-            expected=f"at most {most:,} pixels in {size:,} bytes",
+            expected=f"at most {held:,} pixels in {size:,} bytes",
             found=f"{header.width} x {header.height}",
-            remedy=_REMEDY,
+            remedy=_BROKEN,
         )
 
 
-def check_size(width: int, height: int, what: str = "picture too large to make") -> None:
+def check_size(
+    width: int, height: int, most: int = MAX_PIXELS, what: str = "picture too large to make"
+) -> None:
     """Refuse a width and a height, in pixels.
 
     Raises:
-        BadImage: there are more than `MAX_PIXELS`, or more than `MAX_SIDE` on a side.
+        BadImage: there are more than `most` pixels.
     """
-    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
+    if width * height > most:
         raise BadImage(
             what,
-            expected=f"at most {MAX_PIXELS:,} pixels and {MAX_SIDE:,} on a side",
+            expected=f"at most {most:,} pixels",
             found=f"{width} x {height}",
-            remedy=_REMEDY,
+            remedy=_LARGER,
+        )
+
+
+def check_encodable(width: int, height: int, form: str) -> None:
+    """Refuse a size that a format (``JPEG`` or ``PNG``) cannot have.
+
+    Raises:
+        BadImage: a side of a JPEG would have more than `MAX_JPEG_SIDE` pixels.
+    """
+    if form == "JPEG" and max(width, height) > MAX_JPEG_SIDE:
+        raise BadImage(
+            "picture too large for a JPEG",
+            expected=f"at most {MAX_JPEG_SIDE:,} pixels on a side",
+            found=f"{width} x {height}",
+            remedy=_SMALLER,
         )

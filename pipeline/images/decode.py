@@ -1,4 +1,4 @@
-"""Decodes pictures by Pillow: JPEG and PNG, and on request what else it reads.
+"""Decodes JPEGs and PNGs by Pillow; `foreign` has what else it reads.
 
 Alpha is dropped and never blended, 16 bits become 8 by a shift, and CMYK is taken as inverted
 exactly where Adobe's APP14 segment says who wrote it: as `repair` and TensorFlow have it.
@@ -9,7 +9,6 @@ exactly where Adobe's APP14 segment says who wrote it: as `repair` and TensorFlo
 from __future__ import annotations
 
 import io
-import re
 import struct
 import warnings
 import zlib
@@ -19,11 +18,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import BadImage
-from pipeline.images.bounds import check_size
 from pipeline.images.header import ImageHeader
-from pipeline.images.orientation import tiff_orientation
 from pipeline.images.pillow import PillowRaster
-from pipeline.images.raster import Color
+from pipeline.images.raster import WIDE, Color
+from pipeline.images.spec import EncodeSpec, refuse_depth
 from pipeline.storage import Buffer
 
 if TYPE_CHECKING:
@@ -42,68 +40,49 @@ _UNDECODABLE: Final = (
     struct.error,
     zlib.error,
 )
-_FOREIGN: Final = {
-    "GIF": re.compile(rb"GIF8[79]a"),
-    "WEBP": re.compile(rb"RIFF....WEBP", re.DOTALL),
-    "BMP": re.compile(rb"BM"),
-}
 _PLUGINS: Final = {
     "JPEG": "JpegImagePlugin.JpegImageFile",
     "PNG": "PngImagePlugin.PngImageFile",
     "GIF": "GifImagePlugin.GifImageFile",
     "WEBP": "WebPImagePlugin.WebPImageFile",
     "BMP": "BmpImagePlugin.BmpImageFile",
+    "TIFF": "TiffImagePlugin.TiffImageFile",
+    "PNM": "PpmImagePlugin.PpmImageFile",
 }
-_EXIF: Final = b"Exif\0\0"
 _ALPHA_MODES: Final = frozenset({"LA", "PA", "RGBA"})
 _GRAY_MODES: Final = frozenset({"1", "L", "LA"})
 
 
-def decode(data: Buffer, header: ImageHeader, color: Color, orientation: int) -> PillowRaster:
+def decode(data: Buffer, header: ImageHeader, spec: EncodeSpec, orientation: int) -> PillowRaster:
     """Decode a JPEG or PNG whose size was found to be bearable.
 
     Warnings about metadata are held back, for the whole process while this runs.
 
     Args:
-        data: the file's bytes.
+        data: the file's bytes, see `sound.decodable`.
         header: what they claim.
-        color: the channels to give, see `Color`.
+        spec: the channels to give, and the pixels that may be made of them.
         orientation: the EXIF orientation, handed on.
 
     Raises:
-        BadImage: its pixels are damaged or cut off.
+        BadImage: its pixels are damaged or cut off; it would lose depth that `spec` wants kept.
     """
-    with _refusals(header.format, f"{header.width} x {header.height} pixels of {header.mode}"):
-        image = _loaded(_open(data, header.format), header, color)
+    if header.mode.endswith(WIDE):
+        refuse_depth(spec, header.format)
+    with refusals(header.format, f"{header.width} x {header.height} pixels of {header.mode}"):
+        image = _loaded(open_image(data, header.format), header, spec.color)
         if image.size != (header.width, header.height):
             raise ValueError(f"{image.width} x {image.height} pixels")
-        return PillowRaster(_converted(image, color), orientation)
+        return PillowRaster(converted(image, spec.color), orientation, spec.max_pixels)
 
 
-def foreign_format(data: Buffer) -> str | None:
-    """Return ``GIF``, ``WEBP`` or ``BMP`` if the bytes begin like one, else None."""
-    return next((name for name, opening in _FOREIGN.items() if opening.match(data)), None)
-
-
-def decode_foreign(data: Buffer, form: str, color: Color) -> tuple[PillowRaster, bool]:
-    """Decode the first frame of a picture in a `foreign_format`.
-
-    Returns:
-        The picture, and whether there are more frames.
+def open_image(data: Buffer, form: str) -> Image.Image:
+    """Open an image of a format as Pillow names it; ``PNM`` is PPM there.
 
     Raises:
-        BadImage: it is damaged or too large, or this Pillow lacks the format's codec.
+        BadImage: this Pillow lacks the format's codec.
+        Exception: whatever Pillow raises of a damaged header, see `refusals`.
     """
-    with _refusals(form, f"a picture that this build of Pillow reads as {form}"):
-        image = _open(data, form)
-        check_size(*image.size, "picture too large to decode")
-        animated = bool(getattr(image, "is_animated", False))
-        exif = bytes(image.info.get("exif", b"")).removeprefix(_EXIF)
-        image.load()
-        return PillowRaster(_converted(image, color), tiff_orientation(exif)), animated
-
-
-def _open(data: Buffer, form: str) -> Image.Image:
     # The plugin itself, not Image.open: that one's size limit is a global setting.
     from PIL import features
 
@@ -137,21 +116,27 @@ def _loaded(image: Image.Image, header: ImageHeader, color: Color) -> Image.Imag
     return image
 
 
-def _converted(image: Image.Image, color: Color) -> Image.Image:
+def converted(image: Image.Image, color: Color) -> Image.Image:
+    """Return a decoded image with the channels that are asked for."""
     mode = {1: "RGB", 0: "L"}.get(color) or _own_mode(image)
     if mode == "L" and image.mode not in _GRAY_MODES:
         image = image.convert("RGB")  # a palette's own way to gray rounds otherwise
     return image if image.mode == mode else image.convert(mode)
 
 
+def has_alpha(image: Image.Image) -> bool:
+    """Whether an image says how opaque it is."""
+    return image.mode in _ALPHA_MODES or "transparency" in image.info
+
+
 def _own_mode(image: Image.Image) -> str:
-    if image.mode in _ALPHA_MODES or "transparency" in image.info:
+    if has_alpha(image):
         return "RGBA"
     return "L" if image.mode in _GRAY_MODES else "RGB"
 
 
 @contextmanager
-def _refusals(form: str, expected: str) -> Iterator[None]:
+def refusals(form: str, expected: str) -> Iterator[None]:
     """Turn whatever Pillow raises into a refusal, and its warnings into nothing."""
     from PIL import Image
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Final, Protocol, TypeVar
+from typing import ClassVar, Final, Generic, Protocol, TypeVar
 
 from pipeline.errors import BadImage, UsageError
 from pipeline.images import decode, opencv, pillow, repair
-from pipeline.images.bounds import check_claim, check_size
-from pipeline.images.header import ImageHeader, read_header
+from pipeline.images.bounds import check_claim, check_encodable, check_size
+from pipeline.images.foreign import decode_foreign, foreign_format, orientation_refused
+from pipeline.images.header import ImageHeader
+from pipeline.images.inspection import Inspection, inspect, is_cut_short
 from pipeline.images.orientation import SIDEWAYS, UPRIGHT, read_orientation, with_orientation
-from pipeline.images.raster import Color, Encoding, Raster
+from pipeline.images.raster import WIDE, Encoding, Raster
 from pipeline.images.sampling import Sampling, read_sampling
 from pipeline.images.segments import png_chunks
+from pipeline.images.sound import decodable
 from pipeline.images.spec import PASSED_THROUGH, EncodeSpec, Processed
 from pipeline.images.transforms import Compose
 from pipeline.storage import Buffer
@@ -27,6 +30,21 @@ _R = TypeVar("_R", bound=Raster)
 _Notes = tuple[str, ...]
 _MODE_OF: Final = {1: "RGB", 0: "L"}
 _LEFT: Final = {"keep": "kept", "ignore": "ignored"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoders(Generic[_R]):
+    """How an engine decodes.
+
+    Attributes:
+        own: a JPEG or PNG, of a header, for a specification, with an orientation.
+        foreign: an image of another format; gives notes, too.
+        orientation: as the engine reads it.
+    """
+
+    own: Callable[[Buffer, ImageHeader, EncodeSpec, int], _R]
+    foreign: Callable[[Buffer, str, EncodeSpec], tuple[_R, _Notes]]
+    orientation: Callable[[Buffer, Inspection], int]
 
 
 class Engine(Protocol):
@@ -63,7 +81,7 @@ class PillowEngine:
 
     def process(self, encoded: Buffer, spec: EncodeSpec) -> Processed:
         """Encode a picture as asked; see `Engine.process`."""
-        return _process(encoded, spec, decode.decode, lambda raster: raster)
+        return _process(encoded, spec, _PILLOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +96,15 @@ class OpenCVEngine:
 
     def process(self, encoded: Buffer, spec: EncodeSpec) -> Processed:
         """Encode a picture as asked; see `Engine.process`."""
-        return _process(encoded, spec, opencv.decode, _to_opencv)
+        return _process(encoded, spec, _OPENCV)
+
+
+def _as_opencv(data: Buffer, of: Inspection) -> int:
+    return read_orientation(data, of.header.format, of.segments or None, as_opencv=True)
+
+
+_PILLOW: Final = _Decoders(decode.decode, decode_foreign, lambda _, of: of.orientation)
+_OPENCV: Final = _Decoders(opencv.decode, opencv.decode_foreign, _as_opencv)
 
 
 def engine(name: str) -> Engine:
@@ -95,41 +121,39 @@ def engine(name: str) -> Engine:
     raise UsageError("no such image engine", expected="pillow or opencv", found=name)
 
 
-def _to_opencv(raster: pillow.PillowRaster) -> opencv.OpenCVRaster:
-    return opencv.OpenCVRaster.of(raster.pixels(), raster.orientation)
-
-
-def _process(
-    data: Buffer,
-    spec: EncodeSpec,
-    decoded: Callable[[Buffer, ImageHeader, Color, int], _R],
-    taken_over: Callable[[pillow.PillowRaster], _R],
-) -> Processed:
-    foreign = decode.foreign_format(data)
-    if foreign:
-        _check_transcoding(foreign, spec)
-        first, animated = decode.decode_foreign(data, foreign, spec.color)
-        notes = (f"{foreign.lower()}-transcoded", *(("first-frame",) if animated else ()))
+def _process(data: Buffer, spec: EncodeSpec, by: _Decoders[_R]) -> Processed:
+    form = foreign_format(data)
+    if form:
+        _check_transcoding(form, spec)
+        first, notes = by.foreign(data, form, spec)
         _check_orientation(first.orientation, spec)
-        return _finished(taken_over(first), spec, "444", notes)
-    header = read_header(data)
-    orientation = read_orientation(data, header.format)
-    _check_orientation(orientation, spec)
-    if _is_as_asked(data, header, orientation, spec):
-        kept = () if orientation == UPRIGHT else (f"orientation-{orientation}-kept",)
-        return Processed(
-            bytes(data), header.width, header.height, header.mode, (PASSED_THROUGH, *kept)
-        )
-    check_claim(header, len(data))
-    raster = decoded(data, header, spec.color, orientation)
-    return _finished(raster, spec, read_sampling(data), _losses(data, header, raster, spec))
+        return _finished(first, spec, "444", notes)
+    of = inspect(data)
+    header = of.header
+    _check_orientation(of.orientation, spec)
+    if _is_as_asked(data, of, spec):
+        kept = () if of.orientation == UPRIGHT else (f"orientation-{of.orientation}-kept",)
+        notes = (PASSED_THROUGH, *kept, *of.notes)
+        return Processed(bytes(data), header.width, header.height, header.mode, notes)
+    of.check_decodable()
+    check_claim(header, len(data), spec.max_pixels)
+    sound, notes = decodable(data, of)
+    orientation = by.orientation(data, of) if spec.orientation == "bake" else of.orientation
+    raster = by.own(sound, header, spec, orientation)
+    if orientation != of.orientation:
+        notes = (*notes, f"orientation-{of.orientation}-{_LEFT['ignore']}")
+    notes = (*notes, *_losses(data, header, raster, spec))
+    return _finished(raster, spec, read_sampling(data), notes)
 
 
-def _is_as_asked(data: Buffer, header: ImageHeader, orientation: int, spec: EncodeSpec) -> bool:
+def _is_as_asked(data: Buffer, of: Inspection, spec: EncodeSpec) -> bool:
     """Whether a picture's own bytes are what encoding it anew is to give."""
+    header = of.header
     if spec.transforms or spec.quality is not None or header.format != spec.form:
         return False
-    if orientation != UPRIGHT and spec.orientation != "keep":
+    if (of.orientation != UPRIGHT and spec.orientation != "keep") or not of.decodable:
+        return False
+    if is_cut_short(data, of):
         return False
     if header.mode != _MODE_OF.get(spec.color, header.mode):
         return False
@@ -141,11 +165,11 @@ def _losses(data: Buffer, header: ImageHeader, raster: Raster, spec: EncodeSpec)
     notes = []
     if header.mode in {"CMYK", "YCCK"}:
         notes.append(f"{header.mode.lower()}-to-rgb")
-    if header.mode.endswith(";16"):
+    if header.mode.endswith(WIDE) and not raster.mode.endswith(WIDE):
         notes.append("16-bit-to-8")
     own = header.mode.partition(";")[0] in {"LA", "RGBA"}
     clear = header.format == "PNG" and any(chunk.name == b"tRNS" for chunk in png_chunks(data))
-    if (own or clear) and (spec.form == "JPEG" or raster.mode != "RGBA"):
+    if (own or clear) and (spec.form == "JPEG" or not raster.mode.startswith("RGBA")):
         notes.append("alpha-dropped")
     return tuple(notes)
 
@@ -155,10 +179,14 @@ def _finished(raster: _R, spec: EncodeSpec, sampling: Sampling, notes: _Notes) -
     stored = raster.orientation
     if spec.orientation == "bake":
         raster = raster.upright()
+    wide = raster.mode.endswith(WIDE)
     raster = Compose(spec.transforms).on(raster)
+    if wide and not raster.mode.endswith(WIDE):  # by a function of pixels
+        notes = (*notes, "16-bit-to-8")
     if stored in SIDEWAYS and raster.orientation == UPRIGHT and sampling == "422":
         sampling = "444"  # what shared a colour in a row now would in a column
-    check_size(*raster.size)
+    check_size(*raster.size, spec.max_pixels)
+    check_encodable(*raster.size, spec.form)
     encoded = raster.encoded(spec.encoding, spec.effort, spec.sampling(sampling))
     if stored != UPRIGHT:
         done = "baked" if raster.orientation == UPRIGHT else _LEFT[spec.orientation]
@@ -181,10 +209,4 @@ def _check_transcoding(form: str, spec: EncodeSpec) -> None:
 
 def _check_orientation(orientation: int, spec: EncodeSpec) -> None:
     if orientation != UPRIGHT and spec.orientation == "refuse":
-        raise BadImage(
-            "the picture's pixels do not lie upright",
-            expected="no EXIF orientation, or 1",
-            found=f"EXIF orientation {orientation}",
-            remedy="turn such pictures with --orientation bake, or leave them out with"
-            " --on-bad-image skip",
-        )
+        raise orientation_refused(orientation)

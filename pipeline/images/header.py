@@ -13,6 +13,7 @@ import zlib
 from dataclasses import dataclass
 
 from pipeline.errors import BadImage
+from pipeline.images.segments import Segments, head_segments
 from pipeline.storage import Buffer
 
 _JPEG_SIGNATURE = b"\xff\xd8\xff"
@@ -92,17 +93,18 @@ class ImageHeader:
     mode: str
 
 
-def read_header(data: Buffer) -> ImageHeader:
+def read_header(data: Buffer, segments: Segments | None = None) -> ImageHeader:
     """Read the header of a whole picture that is in memory; nothing is copied or decoded.
 
     Args:
         data: the file's bytes; a memoryview must be contiguous, of format ``B``.
+        segments: of a JPEG, if they are known: what `head_segments` returned.
 
     Raises:
         BadImage: it is neither JPEG nor PNG, or its header is damaged or cut off.
     """
     if data[:3] == _JPEG_SIGNATURE:
-        return _read_jpeg(data)
+        return _read_jpeg(data, head_segments(data) if segments is None else segments)
     if data[:8] == _PNG_SIGNATURE:
         return _read_png(data)
     raise _bad(
@@ -113,10 +115,10 @@ def read_header(data: Buffer) -> ImageHeader:
     )
 
 
-def _read_jpeg(data: Buffer) -> ImageHeader:
-    code, at = _find_segment(data, 2, _FRAME_OR_SCAN)
-    if code == _SOS:
-        raise _bad("JPEG without a frame header", at, "SOF before SOS", "SOS (ff da)")
+def _read_jpeg(data: Buffer, segments: Segments) -> ImageHeader:
+    at = next((at for code, at in segments if code in _FRAMES), None)
+    if at is None:
+        at = _missing_frame(data)
     try:
         length, _, height, width, components = _FRAME.unpack_from(data, at + 2)
     except struct.error:
@@ -131,6 +133,14 @@ def _read_jpeg(data: Buffer) -> ImageHeader:
     if not (width and height):
         raise _bad("JPEG of no size", at + 5, "at least 1 x 1 pixels", f"{width} x {height}")
     return ImageHeader("JPEG", width, height, _jpeg_mode(data, components, at))
+
+
+def _missing_frame(data: Buffer) -> int:
+    """Raise what stands where a frame header should be."""
+    code, at = _find_segment(data, 2, _FRAME_OR_SCAN)
+    if code == _SOS:
+        raise _bad("JPEG without a frame header", at, "SOF before SOS", "SOS (ff da)")
+    return at
 
 
 def _jpeg_mode(data: Buffer, components: int, at: int) -> str:

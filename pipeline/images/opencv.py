@@ -16,12 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import BadImage, UsageError
-from pipeline.images.decode import REMEDY
+from pipeline.images import foreign
+from pipeline.images.bounds import MAX_PIXELS
+from pipeline.images.decode import REMEDY, has_alpha, refusals
 from pipeline.images.header import ImageHeader
 from pipeline.images.orientation import SIDEWAYS, UPRIGHT
-from pipeline.images.raster import MODES, Box, Color, Encoding, Filter, Pixels, Size
+from pipeline.images.raster import MODES, WIDE, Box, Color, Encoding, Filter, Pixels, Size
 from pipeline.images.sampling import Sampling
-from pipeline.images.segments import is_whole
+from pipeline.images.spec import EncodeSpec
 from pipeline.storage import Buffer
 
 _FACTORS: Final = {"444": 0x111111, "422": 0x211111}  # 4:2:0 is OpenCV's own
@@ -35,6 +37,9 @@ _FILTERS: Final = {
 _LIBRARY: Final = re.compile(r"^ *(JPEG|ZLib): +(.+?) *$", re.MULTILINE)
 _AXES: Final = 3
 _NO_MEMORY: Final = -4  # cv::Error::StsNoMem
+_ORDERS: Final = {1: "GRAY", 3: "BGR", 4: "BGRA"}
+Levels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+_DECODES: Final = frozenset({"BMP", "TIFF", "PNM"})  # of foreign formats, as im2rec does
 
 
 @functools.cache
@@ -69,17 +74,20 @@ class OpenCVRaster:
     """A picture as OpenCV has it; see `Raster` for what can be done to it.
 
     Attributes:
-        array: uint8, height x width (gray), or x 3 (BGR) or x 4 (BGR and alpha).
+        array: uint8 or uint16, height x width (gray), or x 3 (BGR) or x 4 (BGR and alpha).
         orientation: the EXIF orientation that it still has.
+        max_pixels: how many may be made of it.
     """
 
-    array: Pixels
+    array: Levels
     orientation: int = UPRIGHT
+    max_pixels: int = MAX_PIXELS
 
     @classmethod
-    def of(cls, pixels: Pixels, orientation: int = UPRIGHT) -> Self:
+    def of(cls, pixels: Pixels, orientation: int = UPRIGHT, max_pixels: int = MAX_PIXELS) -> Self:
         """Take uint8 pixels, height x width x 1, 3 or 4 channels."""
-        return cls(pixels[..., 0] if pixels.shape[2] == 1 else _swapped(pixels), orientation)
+        array = pixels[..., 0] if pixels.shape[2] == 1 else _swapped(pixels)
+        return cls(array, orientation, max_pixels)
 
     @property
     def size(self) -> Size:  # noqa: D102 - as Raster says, here and below
@@ -87,17 +95,20 @@ class OpenCVRaster:
 
     @property
     def mode(self) -> str:  # noqa: D102
-        return MODES[1 if self.array.ndim < _AXES else self.array.shape[2]]
+        mode = MODES[1 if self.array.ndim < _AXES else self.array.shape[2]]
+        if self.array.dtype != np.uint16:
+            return mode
+        return ("I" if mode == "L" else mode) + WIDE
 
     def upright(self) -> Self:  # noqa: D102
-        array = self.array
+        array: Any = self.array
         if self.orientation in SIDEWAYS:
             array = array.swapaxes(0, 1)
         if self.orientation in {3, 4, 7, 8}:
             array = array[::-1]
         if self.orientation in {2, 3, 6, 7}:
             array = array[:, ::-1]
-        return type(self)(np.ascontiguousarray(array))
+        return replace(self, array=np.ascontiguousarray(array), orientation=UPRIGHT)
 
     def cropped(self, box: Box) -> Self:  # noqa: D102
         left, top, right, bottom = box
@@ -115,19 +126,19 @@ class OpenCVRaster:
         return replace(self, array=cv2().resize(self.array, size, interpolation=way))
 
     def recoloured(self, color: Color) -> Self:  # noqa: D102
-        mode = {1: "RGB", 0: "L", -1: self.mode}[color]
-        if mode == self.mode:
+        channels = 1 if self.array.ndim < _AXES else self.array.shape[2]
+        wanted = {1: 3, 0: 1, -1: channels}[color]
+        if wanted == channels:
             return self
-        names = {"L": "GRAY", "RGB": "BGR", "RGBA": "BGRA"}
-        way = getattr(cv2(), f"COLOR_{names[self.mode]}2{names[mode]}")
+        way = getattr(cv2(), f"COLOR_{_ORDERS[channels]}2{_ORDERS[wanted]}")
         return replace(self, array=cv2().cvtColor(self.array, way))
 
     def pixels(self) -> Pixels:  # noqa: D102
-        gray = self.array.ndim < _AXES
-        return self.array[..., None].copy() if gray else _swapped(self.array)
+        array = _eight_bits(self.array)
+        return array[..., None].copy() if array.ndim < _AXES else _swapped(array)
 
     def replaced(self, pixels: Pixels) -> Self:  # noqa: D102
-        return self.of(pixels, self.orientation)
+        return self.of(pixels, self.orientation, self.max_pixels)
 
     def encoded(self, encoding: Encoding, quality: int, sampling: Sampling) -> bytes:  # noqa: D102
         if encoding == ".png":
@@ -140,16 +151,47 @@ class OpenCVRaster:
         return bytes(output)
 
 
-def decode(data: Buffer, header: ImageHeader, color: Color, orientation: int) -> OpenCVRaster:
+def decode(data: Buffer, header: ImageHeader, spec: EncodeSpec, orientation: int) -> OpenCVRaster:
     """Decode a JPEG or PNG whose size was found to be bearable; see `pipeline.images.decode`.
 
-    im2rec packs a picture that is cut off, gray from there on; here its end marker must be there.
+    Raises:
+        BadImage: its pixels are damaged.
+    """
+    array = _decoded(data, header, spec)
+    if array.shape[:2] != (header.height, header.width):
+        raise _undecodable(header, "what OpenCV does not read")
+    return OpenCVRaster(array, orientation, spec.max_pixels)
+
+
+def decode_foreign(
+    data: Buffer, form: str, spec: EncodeSpec
+) -> tuple[OpenCVRaster, tuple[str, ...]]:
+    """Decode an image in a `foreign_format`; a GIF or WebP by Pillow.
+
+    Returns:
+        The image, and what is to be noted.
 
     Raises:
-        BadImage: its pixels are damaged or cut off.
+        BadImage: as `foreign.decode_foreign`.
     """
-    if not is_whole(data, header.format):
-        raise _undecodable(header, "the end of the file before the end of the picture")
+    if form not in _DECODES:
+        raster, notes = foreign.decode_foreign(data, form, spec)
+        return OpenCVRaster.of(raster.pixels(), raster.orientation, spec.max_pixels), notes
+    with refusals(form, f"an image that OpenCV reads as {form}"):
+        image, notes = foreign.opened(data, form, spec)
+        wide = foreign.is_wide(image, data, form)
+    array = _decoded(data, ImageHeader(form, *image.size, image.mode), spec)
+    if wide and array.dtype != np.uint16:
+        notes = (*notes, "16-bit-to-8")
+    if image.mode == "CMYK":
+        notes = (*notes, "cmyk-to-rgb")
+    if has_alpha(image) and array.shape[2:] != (4,):
+        notes = (*notes, "alpha-dropped")
+    return OpenCVRaster(array, UPRIGHT, spec.max_pixels), notes
+
+
+def _decoded(data: Buffer, header: ImageHeader, spec: EncodeSpec) -> Levels:
+    color = spec.color
     flags = color if color < 0 else color | int(cv2().IMREAD_IGNORE_ORIENTATION)
     try:
         array = cv2().imdecode(np.frombuffer(data, np.uint8), flags)
@@ -157,13 +199,14 @@ def decode(data: Buffer, header: ImageHeader, color: Color, orientation: int) ->
         if error.code == _NO_MEMORY:
             raise MemoryError(str(error)) from error
         raise _undecodable(header, str(error)) from error
-    if array is None or array.shape[:2] != (header.height, header.width):
+    if array is None or array.dtype not in {np.dtype(np.uint8), np.dtype(np.uint16)}:
         raise _undecodable(header, "what OpenCV does not read")
-    return OpenCVRaster(_eight_bits(array), orientation)
+    levels: Levels = array
+    return levels if spec.keeps_depth else _eight_bits(levels)
 
 
-def _eight_bits(array: npt.NDArray[np.generic]) -> Pixels:
-    if array.dtype == np.uint16:  # with color -1; im2rec saturates them all
+def _eight_bits(array: Levels) -> Pixels:
+    if array.dtype == np.uint16:  # where 8 bits are made of them, im2rec saturates them all
         return np.asarray(array.view(np.uint16) >> 8, np.uint8)
     return np.asarray(array, np.uint8)
 

@@ -12,7 +12,7 @@ import struct
 import zlib
 from typing import Final
 
-from pipeline.images.segments import jpeg_segments, png_chunks
+from pipeline.images.segments import Segments, head_segments, jpeg_segments, png_chunks
 from pipeline.storage import Buffer
 
 UPRIGHT: Final = 1
@@ -21,70 +21,65 @@ SIDEWAYS: Final = frozenset({5, 6, 7, 8})
 
 _TAG: Final = 0x0112
 _SHORT: Final = 3
+_INTEGERS: Final = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i"}  # TIFF 6.0, section 2
 _LAST: Final = 8
 _APP0, _APP1 = 0xE0, 0xE1
 _EXIF: Final = b"Exif\0\0"
 _BYTE_ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
-_ENTRY_BYTES: Final = 12
-_SEGMENT: Final = struct.Struct(">HH")  # marker, length with its own two bytes
-_LENGTH_BYTES: Final = 2
-_SOS_MARKER: Final = 0xFFDA
-# Frames and tables, DQT, DRI, APP0, APP2 to APP15 and COM: what has a length and is not APP1.
-_PLAIN: Final = {
-    *range(0xFFC0, 0xFFD0),
-    *(0xFFDB, 0xFFDD, 0xFFE0, *range(0xFFE2, 0xFFF0), 0xFFFE),
-}
+_ENTRY_BYTES, _INLINE_BYTES = 12, 4
+_HEAD_BYTES: Final = 4  # of a segment: marker, length
 _IHDR_END: Final = 33
 # One entry, orientation, of one 16-bit number padded to four bytes; then no further directory.
 _WRITTEN: Final = struct.Struct(">4sIHHHIHHI")
 
 
-def read_orientation(data: Buffer, form: str) -> int:
-    """Return the orientation, 1 to 8, of a ``JPEG`` or ``PNG``; 1 where none can be read."""
+def read_orientation(
+    data: Buffer, form: str, segments: Segments | None = None, *, as_opencv: bool = False
+) -> int:
+    """Return the orientation, 1 to 8, of a ``JPEG`` or ``PNG``; 1 where none can be read.
+
+    Args:
+        data: the file's bytes.
+        form: their format.
+        segments: of a JPEG, if they are known: what `head_segments` returned.
+        as_opencv: read the number as OpenCV does, see `tiff_orientation`.
+    """
     if form == "PNG":
         for chunk in png_chunks(data):
             if chunk.name == b"eXIf":
-                return tiff_orientation(data[chunk.start : chunk.end])
+                return tiff_orientation(data[chunk.start : chunk.end], as_opencv=as_opencv)
         return UPRIGHT
-    if _lacks_app1(data):
-        return UPRIGHT
-    for segment in jpeg_segments(data):
-        start = segment.start + len(_EXIF)
-        if segment.name == _APP1 and data[segment.start : start] == _EXIF:
-            return tiff_orientation(data[start : segment.end])
+    for code, at in head_segments(data) if segments is None else segments:
+        start = at + _HEAD_BYTES + len(_EXIF)
+        if code == _APP1 and data[at + _HEAD_BYTES : start] == _EXIF:
+            end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
+            return tiff_orientation(data[start:end], as_opencv=as_opencv)
     return UPRIGHT
 
 
-def _lacks_app1(data: Buffer) -> bool:
-    """Whether a JPEG surely has no such segment; of most that is known five times as fast so."""
-    at, end = 2, len(data) - _SEGMENT.size
-    while at <= end:
-        marker, length = _SEGMENT.unpack_from(data, at)
-        if marker == _SOS_MARKER:
-            return True
-        if marker not in _PLAIN or length < _LENGTH_BYTES:
-            return False
-        at += 2 + length
-    return False
-
-
-def tiff_orientation(tiff: Buffer) -> int:
+def tiff_orientation(tiff: Buffer, *, as_opencv: bool = False) -> int:
     """Return the orientation that Exif data states, 1 where it is damaged or states none.
 
     Args:
         tiff: begins with the byte order, ``II`` or ``MM``, and the number 42.
+        as_opencv: take the first two bytes for the number, whatever its type is said to be:
+            OpenCV (4.11, 5.0) so misses one of 8 or 32 bits whose high byte comes first.
     """
     order = _BYTE_ORDERS.get(bytes(tiff[:4]))
     if order is None:
         return UPRIGHT
-    entry = struct.Struct(f"{order}HHIH")
+    entry = struct.Struct(f"{order}HHI")
     try:
         (directory,) = struct.unpack_from(f"{order}I", tiff, 4)
         (count,) = struct.unpack_from(f"{order}H", tiff, directory)
-        for number in range(count):
-            tag, kind, _, value = entry.unpack_from(tiff, directory + 2 + _ENTRY_BYTES * number)
+        for at in range(directory + 2, directory + 2 + _ENTRY_BYTES * count, _ENTRY_BYTES):
+            tag, kind, values = entry.unpack_from(tiff, at)
             if tag == _TAG:
-                return value if kind == _SHORT and UPRIGHT <= value <= _LAST else UPRIGHT
+                number = "H" if as_opencv else _INTEGERS.get(kind)
+                if number is None or struct.calcsize(number) * values > _INLINE_BYTES:
+                    return UPRIGHT
+                (value,) = struct.unpack_from(order + number, tiff, at + entry.size)
+                return value if UPRIGHT <= value <= _LAST else UPRIGHT
     except struct.error:
         pass
     return UPRIGHT

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.errors import BadImage
-from pipeline.images.decode import foreign_format
 from pipeline.images.engine import Engine
-from pipeline.images.header import read_header
-from pipeline.images.orientation import UPRIGHT, read_orientation
+from pipeline.images.foreign import foreign_format
+from pipeline.images.inspection import inspect, is_cut_short
+from pipeline.images.orientation import UPRIGHT
 from pipeline.images.spec import EncodeSpec, Processed
 from pipeline.storage import Buffer
 
-_EOI: Final = b"\xff\xd9"
-_TAIL: Final = 4096  # bytes
+CUT_SHORT: Final = "cut-short"
+"""The note of a file that ends before its picture does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,10 @@ class PassedThrough:
         width: pixels, as stored.
         height: pixels, as stored.
         mode: of the source, as `ImageHeader.mode`; GIF, WEBP or BMP where it is one of these.
-        notes: as `Processed.notes`; ``16-bit`` of a picture of so many a sample; ``cut-short`` of
-            a file without its end: readers give the lower part gray, or refuse it.
+        notes: as `Processed.notes`; ``16-bit`` of a picture of so many a sample; what is said by
+            `peculiarity`; ``cut-short`` of a file without its end: readers give the lower part
+            gray, or refuse it.
+        decodable: whether its process is one that decoders know.
     """
 
     encoded: Buffer
@@ -35,6 +37,7 @@ class PassedThrough:
     height: int
     mode: str
     notes: tuple[str, ...]
+    decodable: bool = True
 
 
 def pass_through(data: Buffer, spec: EncodeSpec, engine: Engine) -> PassedThrough:
@@ -51,32 +54,25 @@ def pass_through(data: Buffer, spec: EncodeSpec, engine: Engine) -> PassedThroug
             cannot be decoded where it must be.
     """
     try:
-        found = read_header(data)
+        seen = inspect(data)
     except BadImage:
         form = foreign_format(data)
         if form is None:
             raise
         return _encoded(engine.process(data, spec), form)
-    orientation = read_orientation(data, found.format)
+    header, orientation = seen.header, seen.orientation
     if orientation != UPRIGHT and spec.orientation != "keep":
-        own = replace(spec, color=-1, encoding=".png" if found.format == "PNG" else ".jpg")
-        return _encoded(engine.process(data, own), found.mode)
+        own = replace(spec, color=-1, encoding=".png" if header.format == "PNG" else ".jpg")
+        return _encoded(engine.process(data, own), header.mode)
     notes = () if orientation == UPRIGHT else (f"orientation-{orientation}-kept",)
-    if found.mode.endswith(";16"):
+    if header.mode.endswith(";16"):
         notes = (*notes, "16-bit")
-    if _lacks_end(data, found.format):
-        notes = (*notes, "cut-short")
-    return PassedThrough(data, found.width, found.height, found.mode, notes)
-
-
-def _lacks_end(data: Buffer, form: str) -> bool:
-    """Whether a file surely ends before its picture does."""
-    if form == "PNG":
-        return b"IEND" not in bytes(data[-_TAIL:])
-    if data[-2:] == _EOI:
-        return False
-    # Others may follow; a thumbnail's own end, which lies near the beginning, does not count.
-    return _EOI not in bytes(data[len(data) // 2 :])
+    if seen.peculiarity:
+        notes = (*notes, seen.peculiarity)
+    if is_cut_short(data, seen):
+        notes = (*notes, CUT_SHORT)
+    size = (header.width, header.height)
+    return PassedThrough(data, *size, header.mode, notes, decodable=seen.decodable)
 
 
 def _encoded(made: Processed, mode: str) -> PassedThrough:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 
+from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.orientation import UPRIGHT
 from pipeline.images.raster import Box, Color, Encoding, Filter, Pixels, Size
 from pipeline.images.sampling import Sampling
@@ -30,18 +31,21 @@ class PillowRaster:
     Attributes:
         image: the decoded picture.
         orientation: the EXIF orientation that it still has.
+        max_pixels: how many may be made of it.
     """
 
     image: Image.Image
     orientation: int = UPRIGHT
+    max_pixels: int = MAX_PIXELS
 
     @classmethod
-    def of(cls, pixels: Pixels, orientation: int = UPRIGHT) -> Self:
+    def of(cls, pixels: Pixels, orientation: int = UPRIGHT, max_pixels: int = MAX_PIXELS) -> Self:
         """Take uint8 pixels, height x width x 1, 3 or 4 channels."""
         from PIL import Image
 
         channels = pixels.shape[2]
-        return cls(Image.fromarray(pixels[..., 0] if channels == 1 else pixels), orientation)
+        image = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+        return cls(image, orientation, max_pixels)
 
     @property
     def size(self) -> Size:  # noqa: D102 - as Raster says, here and below
@@ -65,7 +69,7 @@ class PillowRaster:
             Transpose.TRANSVERSE,
             Transpose.ROTATE_90,
         )[self.orientation - 2]
-        return type(self)(self.image.transpose(turn))
+        return replace(self, image=self.image.transpose(turn), orientation=UPRIGHT)
 
     def cropped(self, box: Box) -> Self:  # noqa: D102
         from PIL.Image import Resampling
@@ -88,7 +92,7 @@ class PillowRaster:
         return pixels[..., None] if pixels.ndim < len(self.image.size) + 1 else pixels
 
     def replaced(self, pixels: Pixels) -> Self:  # noqa: D102
-        return self.of(pixels, self.orientation)
+        return self.of(pixels, self.orientation, self.max_pixels)
 
     def encoded(self, encoding: Encoding, quality: int, sampling: Sampling) -> bytes:  # noqa: D102
         output = io.BytesIO()

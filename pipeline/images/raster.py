@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.errors import UsageError
-from pipeline.images.bounds import check_size
+from pipeline.images.bounds import MAX_PIXELS, check_size
 from pipeline.images.sampling import Sampling
 
 Pixels = npt.NDArray[np.uint8]
@@ -24,6 +24,8 @@ Encoding = Literal[".jpg", ".png"]
 
 MODES: Final = {1: "L", 3: "RGB", 4: "RGBA"}
 """Channels -> colour mode."""
+WIDE: Final = ";16"
+"""What the mode of an image of 16 bits a sample ends with; one channel of them is ``I;16``."""
 
 _AXES: Final = 3
 
@@ -36,12 +38,16 @@ class Raster(Protocol):
         """The EXIF orientation that its pixels still have, 1 to 8."""
 
     @property
+    def max_pixels(self) -> int:
+        """How many may be made of it."""
+
+    @property
     def size(self) -> Size:
         """Width and height as stored."""
 
     @property
     def mode(self) -> str:
-        """``L``, ``RGB`` or ``RGBA``."""
+        """``L``, ``RGB`` or ``RGBA``; of OpenCV also ``I;16``, ``RGB;16``, ``RGBA;16``."""
 
     def upright(self) -> Self:
         """Turn the pixels as the orientation says."""
@@ -56,7 +62,7 @@ class Raster(Protocol):
         """Convert to RGB or gray, less alpha."""
 
     def pixels(self) -> Pixels:
-        """Return a writable copy of the pixels."""
+        """Return a writable copy of the pixels; of 16 bits a sample the higher 8."""
 
     def replaced(self, pixels: Pixels) -> Self:
         """Return other pixels, of the same orientation."""
@@ -65,8 +71,8 @@ class Raster(Protocol):
         """Encode without metadata; a JPEG loses alpha."""
 
 
-def checked(result: Any, transform: object) -> Pixels:
-    """Return what a transform made, if it is a picture.
+def checked(result: Any, transform: object, most: int = MAX_PIXELS) -> Pixels:
+    """Return what a transform made, if it is a picture of `most` pixels at most.
 
     Raises:
         UsageError: it isn't: a float tensor, a wrong shape.
@@ -78,7 +84,7 @@ def checked(result: Any, transform: object) -> Pixels:
     if result.dtype != np.uint8 or not fits or not result.size:
         shape = " x ".join(map(str, result.shape))
         raise _no_picture(transform, f"{result.dtype} of shape {shape or '()'}")
-    check_size(result.shape[1], result.shape[0])
+    check_size(result.shape[1], result.shape[0], most)
     return result
 
 

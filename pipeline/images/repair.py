@@ -16,18 +16,17 @@ import zlib
 from typing import TYPE_CHECKING
 
 from pipeline.errors import BadImage
+from pipeline.images.bounds import MAX_PIXELS, check_claim, check_encodable
 from pipeline.images.codec import identity
-from pipeline.images.header import ImageHeader, read_header
+from pipeline.images.header import ImageHeader
+from pipeline.images.inspection import inspect
+from pipeline.images.sound import decodable
 from pipeline.storage import Buffer
 
 if TYPE_CHECKING:
     from PIL import Image
 
 _QUALITY = 100
-_MAX_PIXELS = 512 << 20
-# At most: a JPEG has a bit for a block of 64; deflate makes 1,032 bytes of one, of 8 pixels each.
-_PIXELS_OF_A_BYTE = {"JPEG": 8 * 64, "PNG": 1032 * 8}
-_MAX_SIDE = 65500  # libjpeg's JPEG_MAX_DIMENSION
 _REMEDY = "get an intact copy of the file, or leave the image out with --on-bad-image skip"
 _UNDECODABLE = (
     OSError,
@@ -48,18 +47,22 @@ def needs_repair(header: ImageHeader) -> str | None:
     return header.mode.lower() if header.mode in {"CMYK", "YCCK"} else None
 
 
-def repair(data: Buffer) -> bytes:
+def repair(data: Buffer, max_pixels: int = MAX_PIXELS) -> bytes:
     """Decode a picture and encode it as an RGB JPEG: quality 100, 4:4:4, without metadata.
 
     The result depends on the codec; see `codec`. Warnings about metadata are held back, for the
     whole process while this runs.
 
     Raises:
-        BadImage: its header or its pixels are damaged, or it is larger than 512 Mi pixels or than
-            a JPEG can be, or than so many bytes can hold.
+        BadImage: its header or its pixels are damaged, no decoder knows its process, or it has
+            more than `max_pixels`, or more than a JPEG can have or so many bytes can hold.
     """
-    header = read_header(data)
-    _refuse_oversized(header, len(data))
+    of = inspect(data)
+    header = of.header
+    of.check_decodable()
+    check_claim(header, len(data), max_pixels)
+    check_encodable(header.width, header.height, "JPEG")
+    data, _ = decodable(data, of)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -76,25 +79,6 @@ def repair(data: Buffer) -> bytes:
 def codec() -> str:
     """Return name and version of what decodes and encodes; see `codec.identity`."""
     return identity()
-
-
-def _refuse_oversized(header: ImageHeader, size: int) -> None:
-    pixels = header.width * header.height
-    if pixels > _MAX_PIXELS or max(header.width, header.height) > _MAX_SIDE:
-        raise BadImage(
-            "picture too large to encode anew",
-            expected=f"at most {_MAX_PIXELS:,} pixels and {_MAX_SIDE:,} on a side",
-            found=f"{header.width} x {header.height}",
-            remedy=_REMEDY,
-        )
-    most = size * _PIXELS_OF_A_BYTE[header.format]
-    if pixels > most:  # the codec would allocate them all, and a JPEG's would then go on in gray
-        raise BadImage(
-            f"{header.format} of more pixels than its bytes can hold",
-            expected=f"at most {most:,} pixels in {size:,} bytes",
-            found=f"{header.width} x {header.height}",
-            remedy=_REMEDY,
-        )
 
 
 def _decode(data: Buffer, header: ImageHeader) -> Image.Image:

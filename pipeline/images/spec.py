@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from pipeline.errors import UsageError
+from pipeline.errors import BadImage, UsageError
+from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Color, Encoding
 from pipeline.images.sampling import Sampling
 from pipeline.images.transforms import Transform
@@ -38,12 +39,14 @@ class EncodeSpec:
         subsampling: of the JPEG: ``420``, ``444``, or ``keep``: as the source has it. im2rec
             writes ``420``.
         color: 1 is RGB, 0 gray (one component), -1 the channels that the picture has; a JPEG
-            never has alpha. Four inks become RGB, 16 bits become 8 by a shift.
+            never has alpha. Four inks become RGB. 16 bits become 8 by a shift; with -1 a PNG keeps
+            them, by the engine ``opencv``, or is refused.
         orientation: of pictures whose EXIF orientation is not upright. ``bake`` turns their
             pixels; ``keep`` leaves them and repeats the tag; ``ignore`` leaves them and drops the
             tag, as im2rec does with color -1; ``refuse`` refuses them.
-        transcode: take a GIF, WebP or BMP too, if this build of Pillow can read it; of several
-            frames the first.
+        transcode: take a GIF, WebP, BMP, TIFF or PNM too, if this build of Pillow can read it; of
+            several frames the first.
+        max_pixels: how many an image may have, decoded or made; more are refused.
 
     Raises:
         UsageError: a value that is none of these.
@@ -56,6 +59,7 @@ class EncodeSpec:
     color: Color = 1
     orientation: Orientation = "bake"
     transcode: bool = False
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         _check("encoding", self.encoding, get_args(Encoding))
@@ -63,6 +67,8 @@ class EncodeSpec:
         _check("color", self.color, get_args(Color))
         _check("orientation", self.orientation, get_args(Orientation))
         least = 1 if self.encoding == ".jpg" else 0
+        if not isinstance(self.max_pixels, int) or self.max_pixels < 1:
+            _check("max_pixels", self.max_pixels, ("1 or more",))
         _check("quality", self.quality, (None, *range(least, _MAX_QUALITY + 1)))
         if not all(map(callable, self.transforms)):
             raise UsageError(
@@ -70,6 +76,11 @@ class EncodeSpec:
                 expected="functions from pixels to pixels",
                 found=repr(self.transforms),
             )
+
+    @property
+    def keeps_depth(self) -> bool:
+        """Whether 16 bits a sample are to stay so many."""
+        return self.encoding == ".png" and self.color == -1
 
     @property
     def form(self) -> str:
@@ -100,7 +111,8 @@ class Processed:
         notes: what happened beside the transforms, in order: ``passed-through``;
             ``gif-transcoded`` (any format in lower case), ``first-frame``; ``cmyk-to-rgb``,
             ``ycck-to-rgb``, ``16-bit-to-8``, ``alpha-dropped``; ``orientation-6-baked`` (2 to 8),
-            ``-kept`` or ``-ignored``.
+            ``-kept`` or ``-ignored``; ``end-marker-added`` of a file that lacked it and no pixel;
+            what `peculiarity` says.
     """
 
     encoded: bytes
@@ -108,6 +120,22 @@ class Processed:
     height: int
     mode: str
     notes: tuple[str, ...]
+
+
+def refuse_depth(spec: EncodeSpec, form: str) -> None:
+    """Refuse an image of 16 bits a sample where they are to be kept, for who cannot.
+
+    Raises:
+        BadImage: they are.
+    """
+    if spec.keeps_depth:
+        raise BadImage(
+            "the image engine pillow does not keep 16 bits a sample",
+            expected="8 bits a sample, or the engine opencv",
+            found=f"a {form} of 16 bits a sample",
+            remedy="keep them with --engine opencv, make 8 bits of them with --color 1 (RGB) or"
+            " --color 0 (gray), or leave the image out with --on-bad-image skip",
+        )
 
 
 def told(notes: tuple[str, ...]) -> tuple[str, ...]:

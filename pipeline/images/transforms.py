@@ -92,8 +92,10 @@ class Resize(BuiltIn):
         target = self.target(width, height)
         if target == (width, height):
             return raster
-        check_size(*target)
-        check_size(target[0], height)  # both codecs scale the rows first, then the columns
+        check_size(*target, raster.max_pixels)
+        check_size(
+            target[0], height, raster.max_pixels
+        )  # both codecs scale the rows first, then the columns
         return raster.resized(target, self.filter)
 
 
@@ -208,7 +210,7 @@ def apply(transform: Transform, raster: _R) -> _R:
             found=f"{type(error).__name__}: {error}",
             remedy="correct the transform, or leave the image out with --on-bad-image skip",
         ) from error
-    return raster.replaced(checked(made, transform))
+    return raster.replaced(checked(made, transform, raster.max_pixels))
 
 
 def _check_lengths(name: str, lengths: Sequence[object]) -> None:

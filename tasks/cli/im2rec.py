@@ -15,6 +15,7 @@ from pipeline.im2rec.assignments import Assignments
 from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
 from pipeline.im2rec.lists import class_table, find_lists, make_lists
 from pipeline.im2rec.pack import Packed, pack
+from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Filter
 from pipeline.images.transforms import CenterCrop, Resize, Transform
 from pipeline.sources import classtable, splitfolders
@@ -26,7 +27,7 @@ _LISTING = ("exts", "chunks", "train_ratio", "test_ratio", "recursive", "no_shuf
 _ENCODING = ("resize", "center_crop", "quality", "color", "encoding", "filter")
 _PACKING = ("pass_through", "pack_label", *_ENCODING)
 _PAIR = 2  # words: PREFIX and ROOT
-_OURS = ("engine", "orientation", "transcode", "error_limit", "num_thread")
+_OURS = ("engine", "orientation", "transcode", "max_pixels", "error_limit", "num_thread")
 
 
 class _ManyExtensions(click.Command):
@@ -91,7 +92,17 @@ class _ManyExtensions(click.Command):
     help="Of pictures that do not lie upright. Default: as im2rec.",
 )
 @click.option(
-    "--transcode", is_flag=True, help="Take GIF, WebP and BMP; with --pass-through as JPEGs."
+    "--transcode",
+    is_flag=True,
+    help="With --pass-through, make JPEGs of GIF, WebP, BMP, TIFF and PNM.",
+)
+@click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    default=MAX_PIXELS,
+    show_default=True,
+    metavar="N",
+    help="Refuse an image that has more when it is decoded, or made.",
 )
 @click.option("--error-limit", type=int, default=0, metavar="N", help="Pictures to leave out.")
 @click.pass_context
@@ -171,9 +182,9 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
 
 def _from_prefix(words: tuple[str, ...], given: set[str], options: dict[str, Any]) -> list[PackJob]:
     """Return the jobs of im2rec.py's command line."""
-    idle = given.intersection((*_LISTING, *(_ENCODING if options["pass_through"] else ())))
-    _say_idle(idle)
-    own = {"orientation": options["orientation"], "transcode": options["transcode"]}
+    idle = _ENCODING if options["pass_through"] else ("transcode",)
+    _say_idle(given.intersection((*_LISTING, *idle)))
+    own = {name: options[name] for name in ("orientation", "max_pixels")}
     crop = (CenterCrop(),) if options["center_crop"] else ()
     transforms: tuple[Transform, ...] = crop
     if options["resize"] < 0:
@@ -181,7 +192,7 @@ def _from_prefix(words: tuple[str, ...], given: set[str], options: dict[str, Any
     if options["resize"]:
         transforms = (*crop, Resize(options["resize"], filter=options["filter"]))
     if options["pass_through"]:
-        spec = pass_through_spec(**own)
+        spec = pass_through_spec(transcode=options["transcode"], **own)
     else:
         chosen = {name: options[name] for name in ("color", "encoding", "quality")}
         spec = encode_spec(transforms, **chosen, **own)
@@ -210,7 +221,7 @@ def _from_assignments(
     assignments = Assignments.parse(words[3:])
     for word in assignments.idle():
         click.echo(f"without effect here: {word}", err=True)
-    own = {"orientation": options["orientation"], "transcode": options["transcode"]}
+    own = {name: options[name] for name in ("orientation", "transcode", "max_pixels")}
     return [assignments.job(listing, root, output, **own, **_common(options))]
 
 

@@ -92,7 +92,19 @@ PICTURE_OPTIONS = (
         type=click.Choice(pictures.ORIENTATIONS),
         help="Of pictures that EXIF turns. Default: keep, or bake into what is encoded anew.",
     ),
-    click.option("--transcode", is_flag=True, help="Take GIF, WebP and BMP, and encode them anew."),
+    click.option(
+        "--transcode",
+        is_flag=True,
+        help="Take GIF, WebP, BMP, TIFF and PNM, too, and make JPEGs of them.",
+    ),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        default=pictures.PLAIN.max_pixels,
+        show_default=True,
+        metavar="N",
+        help="Refuse an image that has more when it is decoded, or made.",
+    ),
 )
 RUN_OPTIONS = (
     click.option("--workers", type=click.IntRange(1), default=None, help="Default: the CPUs."),

@@ -32,7 +32,7 @@ def packed(root: Path, listing: Path, *words: str) -> bytes:
 
 def test_without_a_key_pictures_are_encoded_anew_in_their_size() -> None:
     job = asked()
-    assert job.spec == EncodeSpec(quality=95, subsampling="420")
+    assert job.spec == EncodeSpec(quality=95, subsampling="420", transcode=True)
     assert (job.labels, job.label_width, job.pass_through) == (None, 1, False)
 
 
@@ -46,6 +46,7 @@ def test_keys_are_understood() -> None:
         subsampling="420",
         color=-1,
         orientation="ignore",
+        transcode=True,
     )
     assert (job.labels, job.label_width) == (LabelForm.CPP, 4)
     assert (job.part, job.threads) == (Part(2, 3), 2)

@@ -127,7 +127,7 @@ def test_one_pixel_is_a_picture(form: str) -> None:
 
 @pytest.mark.parametrize(
     ("width", "height", "what"),
-    [(65501, 1, "too large"), (60000, 60000, "too large"), (9999, 9999, "more pixels than")],
+    [(60000, 60000, "too large"), (9999, 9999, "more pixels than")],
 )
 def test_a_huge_claim_is_refused_before_it_is_decoded(width: int, height: int, what: str) -> None:
     ihdr = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))

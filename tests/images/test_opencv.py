@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import struct
 import sys
 from typing import Any
 
 import numpy as np
 import pytest
-from pictures import KINDS, Pixels, drawn, pixels_of, ramp, ramp_png, saved, wide_png
+from pictures import KINDS, Pixels, chunk, drawn, pixels_of, ramp, ramp_png, saved, wide_png
 from PIL import Image
 
 from pipeline.errors import BadImage, UsageError
 from pipeline.images import opencv
 from pipeline.images.engine import engine
+from pipeline.images.header import read_header
 from pipeline.images.orientation import with_orientation
 from pipeline.images.sampling import read_sampling
 from pipeline.images.spec import EncodeSpec, Processed
@@ -103,11 +105,74 @@ def test_pixels_are_rgb_to_a_transform_of_ones_own() -> None:
 
 @installed
 def test_sixteen_bits_become_eight_by_a_shift_and_are_not_saturated() -> None:
-    for color in (1, -1):
-        spec = EncodeSpec(encoding=".png", quality=1, color=color)
-        done = process(wide_png(2, 3, 0xFF), spec)
-        np.testing.assert_array_equal(pixels_of(done.encoded), ramp())
+    for options in ({"encoding": ".png"}, {"quality": 90, "color": -1}):
+        done = process(wide_png(2, 3, 0xFF), EncodeSpec(**options))
+        shown = pixels_of(done.encoded).astype(int)
+        assert np.abs(shown - ramp()).mean() < (1 if "encoding" in options else 8)
         assert done.notes == ("16-bit-to-8",)
+
+
+@installed
+@pytest.mark.parametrize(("colour", "channels", "mode"), [(0, 1, "I;16"), (2, 3, "RGB;16")])
+def test_sixteen_bits_stay_sixteen_as_im2rec_has_them(
+    colour: int, channels: int, mode: str
+) -> None:
+    data = wide_png(colour, channels, 0x5A)
+    done = process(data, asked(CenterCrop(), Resize(12), color=-1, encoding=".png"))
+    assert done.encoded == im2rec(data, crop=True, resize=12, color=-1, form=".png")
+    assert read_header(done.encoded).mode == done.mode == mode
+    assert done.notes == ()
+    levels = opencv.cv2().imdecode(np.frombuffer(done.encoded, np.uint8), -1)
+    assert levels.dtype == np.uint16
+    assert (levels & 0xFF).any()
+
+
+@installed
+def test_sixteen_bits_are_eight_to_a_function_of_pixels_and_that_is_said() -> None:
+    def look(pixels: Pixels) -> Pixels:
+        np.testing.assert_array_equal(pixels, ramp())
+        return pixels
+
+    done = process(wide_png(2, 3, 0xFF), EncodeSpec((look,), encoding=".png", color=-1))
+    assert done.notes == ("16-bit-to-8",)
+
+
+@installed
+@pytest.mark.parametrize("color", [1, 0, -1])
+@pytest.mark.parametrize("form", ["BMP", "TIFF", "PPM"])
+def test_the_bytes_of_other_formats_are_im2recs_too(form: str, color: int) -> None:
+    data = saved(Image.fromarray(ramp()), form)
+    done = process(data, asked(Resize(12), color=color, transcode=True))
+    assert done.encoded == im2rec(data, resize=12, color=color)
+
+
+@installed
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_an_orientation_is_read_as_opencv_reads_it(order: str) -> None:
+    start = {"<": b"II*\0", ">": b"MM\0*"}[order]
+    tiff = start + struct.pack(f"{order}IHHHII", 8, 1, 0x0112, 4, 1, 6) + bytes(4)
+    data = drawn().encoded
+    part = struct.pack(">BBH", 0xFF, 0xE1, 8 + len(tiff)) + b"Exif\0\0" + tiff
+    turned = data[:2] + part + data[2:]
+    done = process(turned, asked(Resize(64)))
+    assert done.encoded == im2rec(turned, resize=64)
+    assert done.notes == ("orientation-6-baked" if order == "<" else "orientation-6-ignored",)
+
+
+@installed
+def test_a_jpeg_that_lacks_nothing_but_its_end_marker_is_taken() -> None:
+    data = drawn().encoded
+    done = process(data[:-2], asked(Resize(64)))
+    assert done.encoded == im2rec(data, resize=64)
+    assert done.notes == ("end-marker-added",)
+
+
+@installed
+def test_what_stands_beside_the_pixels_of_a_png_does_not_cost_them() -> None:
+    data = ramp_png()
+    spoiled = data[:33] + chunk(b"tEXt", b"k\0v")[:-1] + b"\0" + data[33:]
+    done = process(spoiled, asked(color=1, encoding=".png"))
+    np.testing.assert_array_equal(pixels_of(done.encoded), ramp())
 
 
 @installed

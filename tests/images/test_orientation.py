@@ -62,7 +62,9 @@ def test_both_byte_orders_are_read(order: str) -> None:
         tiff("<", (0x0112, 3, 1, 6))[:16],
         tiff("<", (0x0112, 3, 1, 0)),
         tiff("<", (0x0112, 3, 1, 9)),
-        tiff("<", (0x0112, 4, 1, 6)),
+        tiff("<", (0x0112, 5, 1, 6)),
+        tiff("<", (0x0112, 3, 3, 6)),
+        tiff("<", (0x0112, 4, 2, 6)),
         tiff("<", (0x010F, 3, 1, 6)),
         b"II*\0" + struct.pack("<I", 0xFFFFFFFF),
         b"MM\0*" + struct.pack(">IH", 8, 0xFFFF),
@@ -70,6 +72,18 @@ def test_both_byte_orders_are_read(order: str) -> None:
 )
 def test_exif_that_states_no_orientation_means_upright(data: bytes) -> None:
     assert tiff_orientation(data) == 1
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("kind", ["1B", "3H", "4I", "6b", "8h", "9i"])
+def test_an_orientation_may_be_an_integer_of_any_type(order: str, kind: str) -> None:
+    value = struct.pack(order + kind[1], 6).ljust(4, b"\0")
+    entry = struct.pack(f"{order}HHI", 0x0112, int(kind[0]), 1) + value
+    head = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}IH", 8, 1)
+    assert tiff_orientation(head + entry + bytes(4)) == 6
+    # OpenCV reads two bytes, whatever the type is.
+    readable = order == "<" or kind in {"3H", "8h"}
+    assert tiff_orientation(head + entry + bytes(4), as_opencv=True) == (6 if readable else 1)
 
 
 def test_a_picture_without_exif_is_upright() -> None:

@@ -204,7 +204,7 @@ def test_the_global_size_limit_of_pillow_is_neither_used_nor_changed(
     assert Image.MAX_IMAGE_PIXELS == 10
 
 
-@pytest.mark.parametrize(("width", "height"), [(32768, 16385), (65501, 1), (1, 65501)])
+@pytest.mark.parametrize(("width", "height"), [(32768, 8193), (65501, 1), (1, 65501)])
 def test_a_picture_too_large_is_refused_before_it_is_decoded(width: int, height: int) -> None:
     ihdr = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     with pytest.raises(BadImage, match="too large") as caught:
@@ -214,7 +214,7 @@ def test_a_picture_too_large_is_refused_before_it_is_decoded(width: int, height:
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
 def test_a_picture_of_more_pixels_than_its_bytes_can_hold_is_refused(form: str) -> None:
-    claim = struct.pack(">HH", 20_000, 20_000) if form == "JPEG" else struct.pack(">II", 9999, 9999)
+    claim = struct.pack(">HH", 15_000, 15_000) if form == "JPEG" else struct.pack(">II", 9999, 9999)
     whole = encoded(smooth(4), "CMYK", "JPEG") if form == "JPEG" else encoded(smooth(3), "RGB")
     at = whole.index(b"\xff\xc0") + 5 if form == "JPEG" else 16
     data = whole[:at] + claim + whole[at + len(claim) :]

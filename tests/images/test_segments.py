@@ -2,10 +2,18 @@ from __future__ import annotations
 
 import struct
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.images.segments import SOS, is_whole, jpeg_segments, png_chunks
+from pipeline.images.segments import (
+    SOS,
+    Scans,
+    head_segments,
+    jpeg_scans,
+    jpeg_segments,
+    png_chunks,
+)
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 SCAN = b"\xff\xda\x00\x03\x01" + b"\x12\xff\x00\x34"
@@ -48,18 +56,34 @@ def test_the_chunks_of_a_png_go_up_to_its_end() -> None:
     assert contents(data) == [(b"IHDR", b"13 bytes"), (b"IEND", b"")]
 
 
-def test_a_jpeg_is_whole_when_its_end_marker_comes_after_its_scan() -> None:
+@pytest.mark.parametrize(
+    ("rest", "end", "whole"),
+    [
+        (EOI, 0, True),
+        (EOI + b"trailing", 0, True),
+        (b"", 0, False),
+        (b"\xff", 1, False),
+        (b"\xff" * 100, 100, False),
+        (b"\xff\xff\xff" + EOI, 3, True),
+        (b"\xff\xd0\x12\xff\xd7" + EOI, 5, True),
+        (b"\xff\x53SEFT" + EOI, 0, False),
+        (SOI + SCAN + EOI, 0, False),
+    ],
+)
+def test_a_scan_goes_up_to_a_marker_that_is_none_of_its_own(
+    rest: bytes, end: int, whole: bool
+) -> None:
     start = SOI + segment(0xE1, b"a thumbnail's " + EOI)
-    assert is_whole(start + SCAN + EOI, "JPEG")
-    assert is_whole(memoryview(start + SCAN + EOI + b"trailing"), "JPEG")
-    assert not is_whole(start + SCAN, "JPEG")
-    assert not is_whole(start + EOI, "JPEG")
+    found = jpeg_scans(memoryview(start + SCAN + rest), len(start))
+    assert (found.end, found.whole) == (len(start + SCAN) + end, whole)
+    assert found.headers == (len(start),)
 
 
-def test_a_png_is_whole_when_its_last_chunk_is_there() -> None:
-    data = SIGNATURE + chunk(b"IDAT", b"x") + chunk(b"IEND", b"")
-    assert is_whole(data, "PNG")
-    assert not is_whole(data[:-12], "PNG")
+def test_scans_and_the_segments_between_them_are_walked_through() -> None:
+    between = segment(0xC4, b"holds " + EOI) + segment(0xFE, b"and " + SOI)
+    data = SOI + SCAN + between + SCAN + EOI
+    assert jpeg_scans(data, 2) == Scans(len(data) - 2, True, (2, 2 + len(SCAN + between)))
+    assert not jpeg_scans(data[: 2 + len(SCAN) + 8], 2).whole
 
 
 @given(st.binary(max_size=300))
@@ -70,3 +94,6 @@ def test_any_bytes_are_walked_in_order_and_inside(data: bytes) -> None:
             assert before < part.start
             assert part.end <= 8 + len(data)
             before = part.start
+    fast = head_segments(SOI + data)
+    slow = [(part.name, part.start - 4) for part in jpeg_segments(SOI + data)]
+    assert fast[: len(slow)] == slow[: len(fast)]
