@@ -19,6 +19,7 @@ from pipeline.splitjob import SplitJob, plan_digest_of
 
 LAYOUT = "list"
 _SHARD_BYTES = 1 << 28  # about, of a shard whose number is not given
+_ANY_NUMBER = "say --format tfrecord or webdataset, which hold any number of labels"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 
 
@@ -155,6 +156,8 @@ def _split_job(job: Job, split: SplitConfig, listed: ImageListing) -> SplitJob:
             found="none of them",
             remedy="name the folder that the paths are relative to with --root",
         )
+    if "recordio" in job.formats:
+        listed.widths.check(job.images, _ANY_NUMBER)
     given = dict(job.shards).get(split.name)
     count = min(max(1, round(listed.bytes / _SHARD_BYTES)), listed.images)
     shards = count if given is None else given

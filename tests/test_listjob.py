@@ -151,6 +151,19 @@ def test_labels_are_stored_as_they_stand_there(drawn: ListedSet) -> None:
     assert {output.label_offset for output in outputs(job(drawn)).values()} == {0}
 
 
+def test_numbers_of_labels_that_mxnet_does_not_take_are_refused_for_recordio(
+    drawn: ListedSet,
+) -> None:
+    lines = drawn.path.read_text().splitlines()
+    drawn.path.write_text("\n".join([*lines[:-1], f"999\t1\t2\t{drawn.names[0]}", ""]))
+    with pytest.raises(BadAnnotation, match="from 1 to 2 labels") as refusal:
+        split_of(job(drawn))
+    assert (refusal.value.file, refusal.value.place) == (str(drawn.path), f"line {len(lines)}")
+    others = ("tfrecord", "webdataset")
+    assert all(name in str(refusal.value.remedy) for name in others)
+    assert split_of(job(drawn, formats=others)).images is not None
+
+
 def test_only_tfrecord_asks_for_jpegs(drawn: ListedSet) -> None:
     assert [name for name, output in outputs(job(drawn)).items() if output.form.repairs] == [
         "tfrecord"

@@ -8,13 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline import storage
 from pipeline.errors import InputRefused
 from pipeline.im2rec.job import PackJob, Part
+from pipeline.labelwidths import NO_IMAGES, LabelWidths
 from pipeline.sources import lst
 
+_FIRST_ONLY = "store only the first label of each: leave --pack-label out, or pack_labels=False"
 _STEP = 1 << 20  # bytes of a list that are looked at at once
 
 
@@ -48,23 +49,30 @@ class Survey:
     Attributes:
         lines: how many images.
         multiple: how many of them have more than one label.
+        widths: how many labels they have.
     """
 
     lines: int
     multiple: int
+    widths: LabelWidths
 
 
 def survey(job: PackJob) -> Survey:
     """Read a whole list, before hours of work are put into what is before a bad line.
 
     Raises:
-        BadAnnotation: see `lst.read`.
+        BadAnnotation: see `lst.read`; all labels are to be stored, and no reader takes their
+            numbers, see `LabelWidths.check`.
         InputRefused: there is no image in this part of the list.
     """
     lines = multiple = 0
+    widths = NO_IMAGES
     for table in _tables(job, unique=True):
-        lines += table.num_rows
-        multiple += pc.sum(pc.greater(pc.list_value_length(table["labels"]), 1)).as_py() or 0
+        if table.num_rows:
+            lines += table.num_rows
+            labels = table["labels"].combine_chunks()
+            multiple += int(np.count_nonzero(np.diff(labels.offsets.to_numpy()) > 1))
+            widths = LabelWidths.of(labels, table["line"].to_numpy()).merged_into(widths)
     if not lines:
         raise InputRefused(
             "no image in this part of the list, and no reader opens an empty file",
@@ -73,7 +81,9 @@ def survey(job: PackJob) -> Survey:
             found=f"none in part {job.part.number} of {job.part.of}",
             remedy="divide the list into fewer parts",
         )
-    return Survey(lines, multiple)
+    if job.labels is not None:
+        widths.check(str(job.listing), _FIRST_ONLY)
+    return Survey(lines, multiple, widths)
 
 
 def batches(job: PackJob, rows: int) -> Iterator[Batch]:

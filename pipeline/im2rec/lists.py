@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -16,30 +17,70 @@ from pipeline.sources.listing import Division, Listing, divide, list_pieces, sca
 _LISTS: Final = ".lst"
 
 
+@dataclass(frozen=True, eq=False)
+class MadeLists:
+    """What became of the pictures of a folder.
+
+    Attributes:
+        listing: the pictures.
+        counts: each list that was written, and how many images it has.
+        empty: lists that no image falls to; they are not written.
+        unlisted: how many images are in no list, because im2rec.py rounds both shares down.
+        others: lists that were there before, and that the same prefix means, too.
+    """
+
+    listing: Listing
+    counts: dict[Path, int]
+    empty: tuple[Path, ...]
+    unlisted: int
+    others: tuple[Path, ...]
+
+
 def find_lists(prefix: str) -> list[Path]:
     """Return the lists that im2rec.py means by a prefix, sorted by name.
 
     They are all those whose path begins with it: ``train`` means ``train.lst``, ``train_val.lst``
-    and ``train2.lst``; a folder means those in it.
+    and ``train2.lst``. A folder means those in it; where there are none, those whose path begins
+    with its name, unless a slash follows it.
 
     Raises:
-        UsageError: there is none.
+        UsageError: there is none; a folder has some in it, and beside it are some that ``--list``
+            would have made of the same prefix.
     """
     start = os.path.abspath(prefix)
-    if storage.real_folder(Path(start)) is not None:
-        folder, begins = Path(start), ""
-    else:
-        folder, begins = Path(start).parent, Path(start).name
-    names = sorted(entry.name for entry in storage.entries(folder) if entry.kind == "file")
-    found = [folder / name for name in names if name.startswith(begins) and name.endswith(_LISTS)]
+    inside = _lists(Path(start), "")
+    closed = prefix.endswith(os.sep)
+    beside = [] if closed else _lists(Path(start).parent, Path(start).name)
+    made = [path for path in beside if path.name.startswith(_made_of(start))]
+    if inside and made:
+        raise UsageError(
+            "this means lists in a folder and lists beside it",
+            file=prefix,
+            expected="one of the two",
+            found=f"{inside[0]} and {made[0]}",
+            remedy=f"say {start}/ for those in the folder, {start}. or {start}_ for the others",
+        )
+    found = inside or beside
     if not found:
+        is_folder = storage.real_folder(Path(start)) is not None
         raise UsageError(
             "there is no image list of this name",
             file=prefix,
-            expected=f"files {start}*{_LISTS}" if begins else f"files *{_LISTS} in that folder",
+            expected=f"files {start}/*{_LISTS}" if is_folder else f"files {start}*{_LISTS}",
             remedy="make lists with --list, or give their prefix, without .lst, as PREFIX",
         )
     return found
+
+
+def _lists(folder: Path, begins: str) -> list[Path]:
+    names = sorted(entry.name for entry in storage.entries(folder) if entry.kind == "file")
+    return [folder / name for name in names if name.startswith(begins) and name.endswith(_LISTS)]
+
+
+def _made_of(start: str) -> tuple[str, str]:
+    """Return what the names of lists begin with that are made of a prefix."""
+    name = os.path.basename(start)
+    return f"{name}.", f"{name}_"
 
 
 def class_table(prefix: str) -> Path:
@@ -55,7 +96,7 @@ def make_lists(
     *,
     recursive: bool,
     table: ClassTable | None = None,
-) -> tuple[Listing, dict[Path, int]]:
+) -> MadeLists:
     """Write the lists of the pictures in a folder, and with a walk their classes, all at once.
 
     Args:
@@ -67,26 +108,53 @@ def make_lists(
         table: see `scan`.
 
     Returns:
-        the pictures, and the lists with how many images each has.
+        What was written. A list that no image falls to is not, and one of its name is removed.
 
     Raises:
         TreeRefused: see `scan`.
-        UsageError: see `scan`.
+        UsageError: see `scan`; the prefix is the path of a folder, and names no list; no image
+            falls to any list.
     """
+    _check_prefix(prefix)
     listing = scan(root, recursive=recursive, extensions=extensions, table=table)
-    start, counts = os.path.abspath(prefix), {}
+    start = os.path.abspath(prefix)
+    lists = {Path(start + end): rows for end, rows in divide(len(listing.paths), division).items()}
+    counts = {path: len(rows) for path, rows in lists.items() if len(rows)}
+    if not counts:
+        raise UsageError(
+            "no image falls to any list: both shares are rounded down",
+            file=prefix,
+            expected="a share of one image or more",
+            found=f"{division.train} and {division.test} of {len(listing.paths)} images",
+            remedy="leave out --test-ratio: the rest is then for validation",
+        )
+    empty = tuple(path for path in lists if path not in counts)
     with storage.target_lock(Path(start)), contextlib.ExitStack() as stack:
         staged = []
-        for end, rows in divide(len(listing.paths), division).items():
-            path = Path(start + end)
+        for path in counts:
             file = stack.enter_context(storage.StagedFile(storage.output_file(path)))
-            for piece in list_pieces(listing, rows):
+            for piece in list_pieces(listing, lists[path]):
                 file.write(piece)
             staged.append(file)
-            counts[path] = len(rows)
         if listing.classes is not None:
             file = stack.enter_context(storage.StagedFile(storage.output_file(class_table(prefix))))
             file.write(listing.classes.table.content())
             staged.append(file)
+        for path in empty:  # of another time, when there were more images
+            if storage.kind(path) == "file":
+                storage.remove(path)
         storage.publish(*staged)
-    return listing, counts
+    before = (path for path in _lists(Path(start).parent, Path(start).name) if path not in counts)
+    unlisted = len(listing.paths) - sum(counts.values())
+    return MadeLists(listing, counts, empty, unlisted, tuple(before))
+
+
+def _check_prefix(prefix: str) -> None:
+    name = os.path.basename(prefix)
+    if name in {"", ".", ".."}:
+        raise UsageError(
+            "this is the path of a folder, and the lists need a name",
+            file=prefix,
+            expected="FOLDER/NAME, for FOLDER/NAME.lst",
+            remedy=f"say {os.path.join(prefix, 'train')}, for example",
+        )

@@ -58,6 +58,7 @@ class Packed:
         records: how many were written.
         bytes: of the records.
         unstored: lines of more labels than the one that is stored.
+        label_widths: the least and the greatest number of labels of a line.
         notes: what happened to pictures, and how often, see `Processed.notes`; under pass-through
             ``16-bit`` too.
         left_out: the pictures without a record, in the order of the list.
@@ -68,6 +69,7 @@ class Packed:
     records: int
     bytes: int
     unstored: int
+    label_widths: tuple[int, int]
     notes: dict[str, int]
     left_out: tuple[LeftOut, ...]
 
@@ -201,6 +203,7 @@ class _Output:
             records,
             self.size,
             unstored,
+            (found.widths.least, found.widths.most),
             dict(sorted(self._notes.items())),
             tuple(self._left_out),
         )
@@ -258,6 +261,7 @@ def _document(job: PackJob, packed: Packed, listing: str, files: list[FileEntry]
         "codec": engine(job.engine).codec(spec.encoding) if encodes else None,
         "counts": {
             "bytes": packed.bytes,
+            "labels": list(packed.label_widths),
             "labels_not_stored": packed.unstored,
             "left_out": len(packed.left_out),
             "lines": packed.lines,

@@ -24,6 +24,7 @@ from pipeline import catalog, digests, storage
 from pipeline.clutter import NOTHING, PassedOver
 from pipeline.errors import TransientError
 from pipeline.fingerprints import FileStamps
+from pipeline.labelwidths import NO_IMAGES, LabelWidths
 from pipeline.sources import listing, lst
 from pipeline.sources.classtable import ClassTable, FolderClasses
 from pipeline.sources.listing import Listing
@@ -45,7 +46,7 @@ class ImageListing:
         extensions: of a folder, what names of pictures end in.
         images: how many there are, missing ones too.
         missing: how many of them no file is there of.
-        widest: the greatest number of labels that an image has.
+        widths: how many labels its images have.
         bytes: how large the files are together.
         suffix: what the first path ends in, such as ``.jpg``; may be empty.
         digest: of lines, ids, labels, classes in words, paths and sizes; no times, and no matter
@@ -65,7 +66,7 @@ class ImageListing:
     extensions: tuple[str, ...]
     images: int
     missing: int
-    widest: int
+    widths: LabelWidths
     bytes: int
     suffix: str
     digest: str
@@ -110,7 +111,8 @@ def scan(
     """
     kinds = tuple(extensions) or listing.EXTENSIONS
     content, hashes, stamps = hashlib.sha256(), array("Q"), array("Q")
-    images = missing = size = widest = 0
+    images = missing = size = 0
+    widths = NO_IMAGES
     suffix = ""
     source = scanned or _source(path, kinds, recursive=recursive, table=table)
     for rows in _tables(source):
@@ -121,7 +123,8 @@ def scan(
         images += len(names)
         missing += int(np.count_nonzero(sizes < 0))
         size += int(sizes[sizes > 0].sum())
-        widest = max(widest, pc.max(pc.list_value_length(rows["labels"])).as_py())
+        labels = rows["labels"].combine_chunks()
+        widths = LabelWidths.of(labels, rows["line"].to_numpy()).merged_into(widths)
         hashes.extend(_hashes(names))
         stamps.extend([stamp for _, stamp in found])
         _update(content, rows, names, sizes)
@@ -134,7 +137,7 @@ def scan(
         extensions=kinds,
         images=images,
         missing=missing,
-        widest=widest,
+        widths=widths,
         bytes=size,
         suffix=suffix,
         digest=digests.digest({"files": content.hexdigest()}),

@@ -13,7 +13,7 @@ from pipeline.errors import UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.im2rec.assignments import Assignments
 from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
-from pipeline.im2rec.lists import class_table, find_lists, make_lists
+from pipeline.im2rec.lists import MadeLists, class_table, find_lists, make_lists
 from pipeline.im2rec.pack import Packed, pack
 from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Filter
@@ -152,7 +152,7 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
     prefix, root = words
     if options["classes"] and not options["recursive"]:
         raise click.UsageError("--classes says the labels of class folders: say --recursive, too")
-    listing, counts = make_lists(
+    made = make_lists(
         prefix,
         Path(root),
         options["exts"],
@@ -160,6 +160,7 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
         recursive=options["recursive"],
         table=classtable.read(Path(options["classes"])) if options["classes"] else None,
     )
+    listing = made.listing
     click.echo(folder_lines(listing), nl=False)
     if listing.classes is not None:
         click.echo(f"{listing.classes.summary()}: {class_table(prefix)}", err=True)
@@ -175,9 +176,24 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
         click.echo(f"passed over: {listing.ignored:,} files, e.g. {first}", err=True)
     if listing.clutter.count:
         click.echo(f"passed over: {listing.clutter}", err=True)
-    for path, count in counts.items():
-        click.echo(f"{path}: {count:,} images", err=True)
+    _report_lists(made, division)
     return 0
+
+
+def _report_lists(made: MadeLists, division: Division) -> None:
+    for path, count in made.counts.items():
+        click.echo(f"{path}: {count:,} images", err=True)
+    for path in made.empty:
+        click.echo(f"{path}: not written, no image falls to it", err=True)
+    if made.unlisted:
+        total, share = len(made.listing.paths), division.train
+        click.echo(
+            f"in no list: {made.unlisted:,} of {total:,} images; both shares are rounded down, as"
+            f" by im2rec.py; with --train-ratio {share} alone the rest is for validation",
+            err=True,
+        )
+    for path in made.others:
+        click.echo(f"{path}: not made now, but the same PREFIX packs it, too", err=True)
 
 
 def _from_prefix(words: tuple[str, ...], given: set[str], options: dict[str, Any]) -> list[PackJob]:

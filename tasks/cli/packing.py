@@ -46,6 +46,11 @@ def report(packed: Packed) -> int:
     )
     for note, count in packed.notes.items():
         click.echo(f"  {note}: {count:,}")
+    least, most = packed.label_widths
+    if least < most and not packed.unstored:
+        click.echo(
+            f"  labels an image: {least} to {most} (ImageDetRecordIter: label_pad_width={most})"
+        )
     if packed.unstored:
         click.echo(
             f"{targets.records}: only the first label is stored of {packed.unstored:,} images that"

@@ -53,7 +53,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_documented_call_works(
     root: Path, tmp_path: Path, transformations: Transform | Sequence[Transform]
 ) -> None:
-    write_list(tmp_path / "images.lst", [(3, 1, 2, "images/1.jpg"), (1, 7, "images/0.jpg")])
+    write_list(tmp_path / "images.lst", [(3, 1, 2, "images/1.jpg"), (1, 7, 8, "images/0.jpg")])
     packed = im2rec(
         "images.lst",
         "out_dir",
@@ -70,7 +70,7 @@ def test_the_documented_call_works(
     found = read(tmp_path / "out_dir" / "images.rec")
     assert [(r.id, r.flag, r.label, r.labels) for r in found] == [
         (3, 2, 0.0, (1.0, 2.0)),
-        (1, 1, 0.0, (7.0,)),
+        (1, 2, 0.0, (7.0, 8.0)),
     ]
     for record in found:
         with Image.open(io.BytesIO(record.picture)) as image:
@@ -120,7 +120,7 @@ def test_the_name_ends_at_the_first_dot_of_the_list(root: Path, tmp_path: Path) 
 
 
 def test_pictures_left_out_and_labels_not_stored_are_warned_of(root: Path, tmp_path: Path) -> None:
-    listing = write_list(tmp_path / "a.lst", [(0, 1, 2, "0.jpg"), (1, 1, "missing.jpg")])
+    listing = write_list(tmp_path / "a.lst", [(0, 1, 2, "0.jpg"), (1, 1, 1, "missing.jpg")])
     with pytest.raises(BadImage):
         im2rec(listing, "out", root=root)
     with pytest.warns(UserWarning, match="the first in line 2: missing.jpg"):

@@ -307,25 +307,57 @@ def test_an_id_with_the_bits_of_the_magic_number_is_refused(root: Path, key: int
 @pytest.mark.parametrize(
     ("form", "expected"),
     [
-        (None, [(0, 4.0, ()), (0, 0.5, ())]),
-        (LabelForm.PYTHON, [(3, 0.0, (4.0, 5.0, 0.25)), (0, 0.5, ())]),
-        (LabelForm.CPP, [(3, 4.0, (4.0, 5.0, 0.25)), (0, 0.5, ())]),
-        (LabelForm.VECTOR, [(3, 0.0, (4.0, 5.0, 0.25)), (1, 0.0, (0.5,))]),
+        (None, (0, 4.0, ())),
+        (LabelForm.PYTHON, (3, 0.0, (4.0, 5.0, 0.25))),
+        (LabelForm.CPP, (3, 4.0, (4.0, 5.0, 0.25))),
+        (LabelForm.VECTOR, (3, 0.0, (4.0, 5.0, 0.25))),
     ],
 )
 def test_labels_are_stored_as_asked_and_the_lost_are_counted(
     root: Path,
     tmp_path: Path,
     form: LabelForm | None,
-    expected: list[tuple[int, float, tuple[float, ...]]],
+    expected: tuple[int, float, tuple[float, ...]],
 ) -> None:
-    rows = [(1, 4, 5, 0.25, "1.jpg"), (0, 0.5, "0.jpg")]
+    rows = [(1, 4, 5, 0.25, "1.jpg"), (0, 4, 5, 0.25, "0.jpg")]
     packed = pack(passing(root, write_list(tmp_path / "a.lst", rows), labels=form))
     found = read(packed.targets.records)
-    assert [(r.flag, r.label, r.labels) for r in found] == expected
-    assert packed.unstored == (form is None)
+    assert [(r.flag, r.label, r.labels) for r in found] == [expected] * 2
+    assert packed.unstored == 2 * (form is None)
     counts = manifest.load(tmp_path / "a.manifest.json")["counts"]
-    assert counts["labels_not_stored"] == packed.unstored
+    assert (counts["labels_not_stored"], counts["labels"]) == (packed.unstored, [3, 3])
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        (LabelForm.PYTHON, (0, 0.5, ())),
+        (LabelForm.CPP, (0, 0.5, ())),
+        (LabelForm.VECTOR, (1, 0.0, (0.5,))),
+    ],
+)
+def test_one_label_is_a_vector_only_where_that_is_asked_for(
+    root: Path, tmp_path: Path, form: LabelForm, expected: tuple[int, float, tuple[float, ...]]
+) -> None:
+    job = passing(root, write_list(tmp_path / "a.lst", [(0, 0.5, "0.jpg")]), labels=form)
+    (found,) = read(pack(job).targets.records)
+    assert (found.flag, found.label, found.labels) == expected
+
+
+def test_numbers_of_labels_that_differ_are_refused_where_they_are_stored(
+    root: Path, tmp_path: Path
+) -> None:
+    box = (0, 0.1, 0.1, 0.9, 0.9)
+    rows = [(1, 2, 5, *box, "1.jpg"), (0, 2, 5, *box, *box, "0.jpg")]
+    listing = write_list(tmp_path / "a.lst", rows)
+    packed = pack(passing(root, listing, labels=LabelForm.PYTHON))
+    assert packed.label_widths == (7, 12)
+    assert manifest.load(packed.targets.manifest)["counts"]["labels"] == [7, 12]
+    write_list(listing, [*rows, (2, 2, 5, "2.jpg")])
+    with pytest.raises(BadAnnotation, match="from 2 to 12 labels") as refusal:
+        pack(passing(root, listing, labels=LabelForm.VECTOR))
+    assert (refusal.value.file, refusal.value.place) == (str(listing), "line 3")
+    assert pack(passing(root, listing)).unstored == 3  # a remedy: the first label is stored
 
 
 def test_what_was_packed_is_listed_with_all_its_labels(root: Path, tmp_path: Path) -> None:

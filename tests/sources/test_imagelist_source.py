@@ -194,7 +194,7 @@ class TestDigest:
 class TestListing:
     def test_counts_and_knows_the_customary_suffix(self, tmp_path: Path) -> None:
         found = scan(listed(tmp_path, "0\t1\ta.jpg", "1\t1\t2\t3\tb.jpg"))
-        assert (found.images, found.missing, found.widest) == (2, 0, 3)
+        assert (found.images, found.missing, found.widths.most) == (2, 0, 3)
         assert (found.bytes, found.suffix) == (2 * len(PICTURE), ".jpg")
         assert scan(listed(tmp_path, "0\t1\tname", files=("name",))).suffix == ""
 
