@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline import catalog, digests, output, products, storage
 from pipeline.config import DatasetConfig, SplitConfig
 from pipeline.errors import InputRefused, UsageError
+from pipeline.formats import wids
 from pipeline.job import Job
 from pipeline.labels import LabelTable
 from pipeline.products import Product
@@ -189,6 +190,12 @@ def _split_job(job: Job, split: SplitConfig, listed: ImageListing) -> SplitJob:
         catalog_digest=catalog_digest,
         plan_digest=plan_digest,
         outputs=output.derive(
-            job, split.name, plan_digest, suffix=listed.suffix, offsets=False, repairs=False
+            job,
+            split.name,
+            plan_digest,
+            suffix=listed.suffix,
+            offsets=False,
+            repairs=False,
+            shortened=wids.is_shortened(wids.sample_name(listed.longest, listed.suffix)),
         ),
     )

@@ -98,6 +98,7 @@ def derive(
     offsets: bool,
     repairs: bool,
     boxes: bool = False,
+    shortened: bool = False,
 ) -> tuple[Output, ...]:
     """Return the outputs of a split, one for each format that is asked for.
 
@@ -111,6 +112,7 @@ def derive(
         repairs: whether every format gets RGB or gray JPEGs; else those that must.
         boxes: whether there are boxes, which are fractions of the pixels as they lie: pictures
             are not turned then, unless one says so.
+        shortened: whether a sample's name in WebDataset shards cannot be all of its key.
 
     Raises:
         UsageError: the options for pictures contradict each other.
@@ -131,10 +133,13 @@ def derive(
         )
         mended = shard_format.jpeg_only or (repairs and shard_format.holds_pictures)
         form = RecordForm(name, options, picture, None, mended)
+        plan = plan_digest
+        if shortened and name == "webdataset":  # names of such samples were longer once
+            plan = digests.digest({"names": "shortened", "plan": plan_digest})
         if codec is None:
-            found.append(_output(job, split, plan_digest, form))
+            found.append(_output(job, split, plan, form))
         else:
-            made_by = partial(_output_of_codec, job, split, plan_digest, form)
+            made_by = partial(_output_of_codec, job, split, plan, form)
             found.append(codecs.choose(Path(job.out), split, codec, made_by))
     return tuple(found)
 

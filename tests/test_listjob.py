@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from drawnlists import ListedSet, draw_list, lay
 
-from pipeline import listjob
+from pipeline import listjob, output
 from pipeline.errors import BadAnnotation, InputRefused, UsageError
 from pipeline.formats.shardformats import FORMATS
 from pipeline.job import Job
@@ -172,6 +172,21 @@ def test_only_tfrecord_asks_for_jpegs(drawn: ListedSet) -> None:
 
 def test_samples_are_named_by_the_suffix_of_the_first_path(drawn: ListedSet) -> None:
     assert {output.form.options.suffix for output in outputs(job(drawn)).values()} == {".jpg"}
+
+
+def test_a_name_too_long_for_a_file_changes_webdataset_only(tmp_path: Path) -> None:
+    found = []
+    for number, name in enumerate(("猫" * 27, "x" * 240, "猫" * 80)):
+        lay(tmp_path / str(number) / "a.lst", f"0\t0\tc/{name}.jpg\n".encode())
+        lay(tmp_path / str(number) / "c" / f"{name}.jpg", b"x")
+        listed = ListedSet(tmp_path / str(number), tmp_path / str(number) / "a.lst")
+        (split,) = resolve(job(listed)).splits.values()
+        plain = output.derive(
+            job(listed), "a", split.plan_digest, suffix=".jpg", offsets=False, repairs=False
+        )
+        made = zip(split.outputs, plain, strict=True)
+        found.append({one.format for one, other in made if one.digest != other.digest})
+    assert found == [set(), set(), {"webdataset"}]
 
 
 def test_without_a_number_there_is_a_shard_for_each_256_mb(drawn: ListedSet) -> None:

@@ -9,10 +9,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import quote, unquote
 
+import xxhash
+
 from pipeline.formats.ustar import BLOCK
+
+_PART_BYTES: Final = 255 - len(".json")  # of a part of a name, so that file systems take it
+_PATH_BYTES: Final = 3072  # of a whole name; Linux takes 4,096 with the folder it lies in
+_SHORTENED: Final = "%~"  # no encoding has it
 
 
 class Member(NamedTuple):
@@ -53,7 +59,12 @@ def sample_name(key: str, suffix: str = ".JPEG") -> str:
     letters, digits and ``-_~/`` is percent-encoded (RFC 3986), and so are a first ``/`` and the
     first of two ``_``. The suffix is left out where its dot is the only one of the last component:
     ``n01440764/n01440764_18.JPEG`` is ``n01440764/n01440764_18``. A key without a suffix gets a
-    dot at its end, encoded too. No two keys have the same name: `sample_key` is the inverse.
+    dot at its end, encoded too. No two keys have the same name: `sample_key` is the inverse, but
+    for names that are shortened.
+
+    A part of a name that no file system takes, of more than 255 bytes with the longest extension,
+    ends in ``%~`` and the xxh3-128 of all of it instead, which no encoding does; and where a whole
+    name is longer than a path may be, its folders are such a hash together.
 
     Args:
         key: as in `ImageRecord`.
@@ -65,7 +76,13 @@ def sample_name(key: str, suffix: str = ".JPEG") -> str:
     elif not extension or not dot:
         key += "."
     name = quote(key).replace(".", "%2E")
-    return f"%{ord(name[0]):02X}{name[1:]}" if name.startswith(("/", "__")) else name
+    name = f"%{ord(name[0]):02X}{name[1:]}" if name.startswith(("/", "__")) else name
+    return name if len(name) <= _PART_BYTES else _shortened(name)
+
+
+def is_shortened(name: str) -> bool:
+    """Whether a sample's name is not all of its key; it is in ``filename``, but for its folders."""
+    return _SHORTENED in name
 
 
 def sample_key(name: str, suffix: str = ".JPEG") -> str:
@@ -102,6 +119,23 @@ def wids_index(shards: Iterable[ShardFacts], *, name: str) -> bytes:
         "name": name,
     }
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _shortened(name: str) -> str:
+    """Return a name whose parts, and whose whole, a file system takes."""
+    *folders, last = [
+        part if len(part) <= _PART_BYTES else _cut(part, _PART_BYTES) for part in name.split("/")
+    ]
+    whole = "/".join([*folders, last])
+    return whole if len(whole) <= _PATH_BYTES else f"{_cut(name, _PART_BYTES)}/{last}"
+
+
+def _cut(part: str, size: int) -> str:
+    """Return the beginning of a part, no encoded byte of it cut in two, and the hash of all."""
+    end = f"{_SHORTENED}{xxhash.xxh3_128_hexdigest(part.encode())}"
+    start = part.replace("/", "-")[: size - len(end)]
+    cut = start.rfind("%", len(start) - 2)
+    return f"{start[:cut] if cut >= 0 else start}{end}"
 
 
 def _shard_entry(shard: ShardFacts) -> dict[str, str | int]:

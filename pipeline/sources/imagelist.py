@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,7 @@ from pipeline.sources.classtable import ClassTable, FolderClasses
 from pipeline.sources.listing import Listing
 
 _LAST_CLASS: Final = 2.0**31  # the first that no class index can be
+_LONG: Final = r"[^/]{84,}"  # a part, in bytes, that may have more than 250 percent-encoded
 _NUMBERED: Final = r"#[0-9]+$"  # what ends like the key of a path that is named twice
 
 
@@ -49,6 +51,7 @@ class ImageListing:
         widths: how many labels its images have.
         bytes: how large the files are together.
         suffix: what the first path ends in, such as ``.jpg``; may be empty.
+        longest: the path with the longest part, percent-encoded, if one has more than 250 bytes.
         digest: of lines, ids, labels, classes in words, paths and sizes; no times, and no matter
             where the root lies.
         ignored: of a folder, how many files were passed over for their names.
@@ -69,6 +72,7 @@ class ImageListing:
     widths: LabelWidths
     bytes: int
     suffix: str
+    longest: str
     digest: str
     ignored: int
     first_ignored: str
@@ -113,7 +117,7 @@ def scan(
     content, hashes, stamps = hashlib.sha256(), array("Q"), array("Q")
     images = missing = size = 0
     widths = NO_IMAGES
-    suffix = ""
+    suffix = longest = ""
     source = scanned or _source(path, kinds, recursive=recursive, table=table)
     for rows in _tables(source):
         names = rows["path"].to_pylist()
@@ -127,6 +131,7 @@ def scan(
         widths = LabelWidths.of(labels, rows["line"].to_numpy()).merged_into(widths)
         hashes.extend(_hashes(names))
         stamps.extend([stamp for _, stamp in found])
+        longest = max(longest, _longest(rows["path"]), key=_encoded_bytes)
         _update(content, rows, names, sizes)
     folder = source if isinstance(source, Listing) else None
     return ImageListing(
@@ -140,6 +145,7 @@ def scan(
         widths=widths,
         bytes=size,
         suffix=suffix,
+        longest=longest,
         digest=digests.digest({"files": content.hexdigest()}),
         ignored=folder.ignored if folder else 0,
         first_ignored=folder.first_ignored if folder else "",
@@ -255,6 +261,17 @@ def _keys(
         return names
     rows = zip(names, ids.to_pylist(), again.tolist(), strict=True)
     return [f"{name}#{row}" if twice else name for name, row, twice in rows]
+
+
+def _longest(paths: pa.ChunkedArray) -> str:
+    """Return the path with the longest part, percent-encoded, of those with long ones."""
+    long = pc.match_substring_regex(paths.cast(pa.binary()), _LONG)
+    return max(paths.filter(long).to_pylist(), key=_encoded_bytes, default="")
+
+
+def _encoded_bytes(path: str) -> int:
+    """Return how many bytes the longest part of a path has, percent-encoded."""
+    return max(len(quote(part)) for part in path.split("/"))
 
 
 def _hashes(names: Sequence[str]) -> Iterator[int]:

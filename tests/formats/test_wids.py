@@ -14,6 +14,7 @@ from pipeline.formats.wids import (
     ShardFacts,
     index_content,
     index_line,
+    is_shortened,
     sample_key,
     sample_name,
     wids_index,
@@ -64,9 +65,36 @@ class TestName:
         assert sample_key("cat/1", ".jpg") == "cat/1.jpg"
         assert sample_name("cat/1.JPEG", ".jpg") == "cat/1%2EJPEG"
 
+    @pytest.mark.parametrize(
+        "key",
+        [
+            "c/" + "猫" * 80 + "0.jpg",
+            "猫" * 85 + "/0.jpg",
+            "c/" + "x" * 251,
+            "/".join(["ü" * 120] * 16) + "/0.jpg",
+            "猫" * 85 + "/" + "x" * 255,
+        ],
+    )
+    def test_is_short_enough_for_every_file_system(self, key: str) -> None:
+        name = sample_name(key, ".jpg")
+        assert is_shortened(name)
+        assert max(len(part) for part in f"{name}.json".split("/")) <= 255
+        assert len(name) <= 3072
+        assert sample_name(key, ".jpg") == name
+        twins = {sample_name(twin, ".jpg") for twin in (f"{key[:-6]}1{key[-5:]}", f"1{key}", key)}
+        assert len(twins) == 3
+
+    @pytest.mark.parametrize("key", ["x" * 246 + ".jpg", "a/" + "猫" * 27 + "abcdefg.jpg", "%~a"])
+    def test_is_whole_where_it_fits(self, key: str) -> None:
+        name = sample_name(key, ".jpg")
+        assert not is_shortened(name)
+        assert len(name) <= 250 + 2
+        assert sample_key(name, ".jpg") == key
+
     @given(key=KEYS, suffix=st.sampled_from([".JPEG", ".jpg", ".a"]))
     def test_gives_the_key_back(self, key: str, suffix: str) -> None:
-        assert sample_key(sample_name(key, suffix), suffix) == key
+        name = sample_name(key, suffix)
+        assert is_shortened(name) or sample_key(name, suffix) == key
 
     @given(keys=st.lists(st.one_of(KEYS, st.sampled_from(ODD)), unique=True))
     @example(keys=ODD)
