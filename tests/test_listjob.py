@@ -7,11 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 from drawnlists import ListedSet, draw_list, lay
 
-from pipeline import listjob, output
+from pipeline import fingerprints, listjob, output
 from pipeline.errors import BadAnnotation, InputRefused, UsageError
 from pipeline.formats.shardformats import FORMATS
 from pipeline.job import Job
@@ -294,6 +295,16 @@ class TestSplitFolders:
             "val/cow/0.jpg": ("cow/0.jpg", 2),
         }
         assert found["train"]["train/bee/0.jpg"] == ("bee/0.jpg", 1)
+
+    def test_know_their_files_by_the_names_that_sources_have(self, folder: Path) -> None:
+        resolve.cache_clear()
+        for split in resolve(self.asked(folder)).splits.values():
+            assert split.listing is not None
+            rows = pa.concat_tables(imagelist.catalog_rows(split.listing))
+            count = rows.num_rows
+            others = np.ones(count, np.uint64)
+            kept = fingerprints.table(rows["source"].to_pylist(), others, [None] * count)
+            assert len(split.listing.stamps.differing(kept)) == count
 
     def test_take_a_table_that_is_given(self, folder: Path) -> None:
         table = lay(folder.parent / "names", b"cow\nbee\nant\n")

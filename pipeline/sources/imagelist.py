@@ -129,7 +129,7 @@ def scan(
         size += int(sizes[sizes > 0].sum())
         labels = rows["labels"].combine_chunks()
         widths = LabelWidths.of(labels, rows["line"].to_numpy()).merged_into(widths)
-        hashes.extend(_hashes(names))
+        hashes.extend(_hashes([f"{prefix}{name}" for name in names] if prefix else names))
         stamps.extend([stamp for _, stamp in found])
         longest = max(longest, _longest(rows["path"]), key=_encoded_bytes)
         _update(content, rows, names, sizes)
