@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -15,6 +16,7 @@ import pyarrow.parquet as pq
 from pipeline import storage
 
 VERSION = 4
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 ROWS = 1 << 14
 """How many rows a row group has, about."""
 
@@ -29,6 +31,9 @@ SCHEMA = pa.schema(
         ("text", pa.dictionary(pa.int32(), pa.string())),  # the class in words
         # xmin, ymin, xmax, ymax of each object one after another, as fractions of the picture
         ("boxes", pa.list_(pa.float32())),
+        # class of each of these objects, 0-based in the label table; -1: it names none of them;
+        # empty where no object is of another class than its image
+        ("box_classes", pa.list_(pa.int32())),
         ("line", pa.int32()),  # in the image list, from 1; 0: there is none
         ("id", pa.uint64()),  # unique in the split: its number in the image list
         ("labels", pa.list_(pa.float32())),  # what an image list says; empty: class_index says all
@@ -58,9 +63,21 @@ def read(path: Path) -> Iterator[pa.Table]:
     with storage.open_arrow(path) as file:
         catalog = pq.ParquetFile(file)
         for group in range(catalog.num_row_groups):
-            table = catalog.read_row_group(group, use_threads=False).cast(SCHEMA)
+            table = with_all_columns(catalog.read_row_group(group, use_threads=False)).cast(SCHEMA)
             storage.check_table(table, SCHEMA)
             yield table
+
+
+def with_all_columns(table: Rows) -> Rows:
+    """Return a table that may be of an earlier version with the columns that it lacks."""
+    name = "box_classes"
+    if name in table.schema.names or "boxes" not in table.schema.names:
+        return table
+    nothing = pa.array([[]] * table.num_rows, SCHEMA.field(name).type)
+    names = [each for each in SCHEMA.names if each in {*table.schema.names, name}]
+    columns = {each: nothing if each == name else table.column(each) for each in names}
+    fields = [SCHEMA.field(each) if each == name else table.schema.field(each) for each in names]
+    return type(table).from_arrays(list(columns.values()), schema=pa.schema(fields))
 
 
 def read_words(path: Path) -> dict[str, pa.StringArray]:

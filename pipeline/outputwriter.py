@@ -179,6 +179,7 @@ def as_stored(record: ImageRecord, stored: StoredPicture) -> ImageRecord:
         encoded=stored.encoded,
         id=record.id,
         labels=record.labels,
+        box_classes=record.box_classes,
     )
 
 

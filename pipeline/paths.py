@@ -14,6 +14,7 @@
       <format>/<split>/<digest>/manifest.json             written last
       <format>/<split>/current -> <digest>
       bboxes.csv  bboxes.report.csv                       of train; bboxes.<split>.csv of others
+      bboxes.unmatched.csv                                annotations that fit no image
       lists/<split>.lst  synsets.txt  labels.tsv          image lists and label tables
       lists/<split>.classes.tsv                           of class folders, the label of each
       facts/<split>/<digest>/                             the two alone, where no shards are wanted
@@ -140,6 +141,11 @@ def catalog_mark(out: Path, split: str, digest: str) -> Path:
     return catalog(out, split, digest).with_suffix(".json")
 
 
+def catalog_unmatched(out: Path, split: str, digest: str) -> Path:
+    """The annotations that fit no image of a catalog."""
+    return catalog(out, split, digest).with_suffix(".unmatched.csv")
+
+
 def labels_mark(out: Path, split: str, digest: str) -> Path:
     """The mark that a split's labels agree with the devkit's."""
     return state(out) / "labels" / f"{split}-{digest}.json"
@@ -203,6 +209,16 @@ def bboxes(out: Path, split: str) -> Path:
 def bboxes_report(out: Path, split: str) -> Path:
     """What was repaired, dropped or refused on the way to the boxes."""
     return out / f"{_bboxes(split)}.report.csv"
+
+
+def bboxes_unmatched(out: Path, split: str) -> Path:
+    """The annotations that fit no image of a split."""
+    return out / f"{_bboxes(split)}.unmatched.csv"
+
+
+def bboxes_table(out: Path, split: str) -> Path:
+    """The bounding boxes of a split by class and name, for its catalog."""
+    return product_marks(out) / f"bboxes-{split}.arrow"
 
 
 def lists(out: Path) -> Path:

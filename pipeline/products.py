@@ -59,9 +59,18 @@ class Product:
 
 
 def bounding_boxes(out: Path, split: str, digest: str) -> Product:
-    """Return the product bboxes.csv, with its report."""
-    files = (paths.bboxes(out, split), paths.bboxes_report(out, split))
+    """Return the product bboxes.csv, with its report, and the table that is joined."""
+    files = (
+        paths.bboxes(out, split),
+        paths.bboxes_report(out, split),
+        paths.bboxes_table(out, split),
+    )
     return Product(f"bboxes-{split}", split, digest, files)
+
+
+def unmatched_boxes(out: Path, split: str, digest: str) -> Product:
+    """Return the product of the list of annotations that fit no image."""
+    return Product(f"unmatched-{split}", split, digest, (paths.bboxes_unmatched(out, split),))
 
 
 def image_list(out: Path, split: str, digest: str) -> Product:

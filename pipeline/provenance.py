@@ -44,6 +44,8 @@ def made_of(
     split = splits.get(product.split)
     if product.kind == "bboxes" and split is not None:
         found |= _boxes(split)
+    elif product.kind == "unmatched" and split is not None:
+        found |= _images(split) | _boxes(split) | classes
     elif product.kind == "list" and split is not None:
         found |= _images(split) | classes | {"version of lists": str(imagelist.VERSION)}
     elif product.kind == "labels":

@@ -33,6 +33,8 @@ class ImageRecord:
         id: unique in the split, 0 to 2**64 - 1: its number in the split's image list.
         labels: what an image list says of it, float32; empty where the class index says all, as
             it does of one label that is a whole number.
+        box_classes: 0-based class of each object in `boxes`, -1 where it names none; empty where
+            all are of the image's class.
     """
 
     key: str
@@ -46,6 +48,7 @@ class ImageRecord:
     encoded: Buffer
     id: int = 0
     labels: tuple[float, ...] = ()
+    box_classes: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

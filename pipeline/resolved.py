@@ -172,6 +172,9 @@ def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tu
     for name, split in splits.items():
         if split.boxes is not None and job.wants("boxes", *_OF_CATALOG):
             made.append(products.bounding_boxes(out, name, split.boxes.digest))
+        if split.boxes is not None and job.wants(*_OF_CATALOG):
+            digest = digests.digest({"boxes": split.boxes.digest, "rows": split.rows_digest})
+            made.append(products.unmatched_boxes(out, name, digest))
         if job.wants("shards"):
             whole = [output for output in split.outputs if output.joined]
             made += [products.joined_shards(name, output.folder) for output in whole]

@@ -179,6 +179,7 @@ def record_of(row: Mapping[str, Any], stored: StoredPicture) -> ImageRecord:
         encoded=stored.encoded,
         id=row["id"],
         labels=tuple(labels),
+        box_classes=tuple(row["box_classes"]),
     )
 
 

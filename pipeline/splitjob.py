@@ -32,6 +32,7 @@ class BoxSource:
         archive: what it should be; None: a folder in a tree.
         filtered: whether boxes of other classes are left out; the rule goes by class folders,
             so it means nothing for a flat split.
+        by_class: whether annotations lie in the folders of their classes.
         digest: of its content and of the filter.
         contents: of the annotations in a tree; None: an archive, or a tree that is gone.
     """
@@ -39,6 +40,7 @@ class BoxSource:
     path: Path
     archive: ArchiveConfig | None
     filtered: bool
+    by_class: bool
     digest: str
     contents: AnnotationContents | None = None
 
@@ -215,8 +217,9 @@ def _sources(
         if record is None or (folder is not None and tree.look(folder, split) is not None):
             raise
     # The tree is gone: what was made of it may be all that is wanted.
-    filtered = job.box_class_filter and split.layout == "class-tars"
-    boxes = BoxSource(Path(job.tree), None, filtered, record.boxes or "")
+    by_class = split.layout == "class-tars"
+    filtered = job.box_class_filter and by_class
+    boxes = BoxSource(Path(job.tree), None, filtered, by_class, record.boxes or "")
     return record.listing, boxes if record.boxes else None
 
 
@@ -250,7 +253,8 @@ def _box_source(
     if split.boxes in dataset.optional and split.boxes not in job.extras:
         return None
     archive = dataset.named(split.boxes)
-    filtered = job.box_class_filter and split.layout == "class-tars"
+    by_class = split.layout == "class-tars"
+    filtered = job.box_class_filter and by_class
     wnids = digests.digest({"wnids": table.wnids}) if filtered else None
     folder = tree.annotation_folder(Path(job.tree), split) if job.tree else None
     if folder is None and not job.raw:
@@ -266,8 +270,8 @@ def _box_source(
     content = archive.md5 if found is None else found.digest
     digest = digests.digest({"content": content, "filter": wnids, "version": bboxes.VERSION})
     if folder is not None:
-        return BoxSource(folder, None, filtered, digest, found)
-    return BoxSource(Path(job.raw) / archive.file, archive, filtered, digest)
+        return BoxSource(folder, None, filtered, by_class, digest, found)
+    return BoxSource(Path(job.raw) / archive.file, archive, filtered, by_class, digest)
 
 
 def _rows_digest(

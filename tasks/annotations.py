@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline import paths
-from pipeline.annotations import bboxes, contents
+from pipeline.annotations import absence, bboxes, boxtable, contents
 from pipeline.errors import TransientError
 from pipeline.splitjob import BoxSource
 from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
@@ -34,11 +34,14 @@ class WriteBoxes(ProductTask):
         """Read every annotation."""
         self.claim()
         wnids = frozenset(self.resolved.table.wnids) if self.source.filtered else None
-        found = bboxes.collect(self.source.path, class_filter=wnids)
+        classes = frozenset(self.resolved.table.wnids) if self.source.by_class else None
+        found = bboxes.collect(self.source.path, classes=classes, class_filter=wnids)
         self._check_unchanged()
+        absence.check(self.source.path, found)
         contents = {
             paths.bboxes(self.folder, self.split): bboxes.csv_pieces(found),
             paths.bboxes_report(self.folder, self.split): [bboxes.report_bytes(found)],
+            paths.bboxes_table(self.folder, self.split): boxtable.pieces(found),
         }
         size = self.publish_product(
             contents,

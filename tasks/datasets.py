@@ -13,13 +13,13 @@ from tasks.archives import VerifyArchive
 from tasks.base import JobParameter, ShardmillTask
 from tasks.dbcollection import DBCOLLECTION
 from tasks.exports import WriteCroissant, WriteImageFolder, WriteParquet
-from tasks.lists import CheckLabels, WriteClasses, WriteLabels, WriteList
+from tasks.lists import CheckLabels, WriteClasses, WriteLabels, WriteList, WriteUnmatched
 from tasks.shards import JoinShards, SetCurrent
 from tasks.splits import ProductTask
 from tasks.trees import ExtractTree, ShrinkTree
 
 _PRODUCTS = (
-    *(WriteBoxes, WriteList, WriteLabels, WriteClasses),
+    *(WriteBoxes, WriteUnmatched, WriteList, WriteLabels, WriteClasses),
     *(ExtractTree, ShrinkTree, JoinShards),
 )
 _EXPORTS = (WriteImageFolder, WriteParquet, WriteCroissant, *DBCOLLECTION)

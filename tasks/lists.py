@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
 import pyarrow as pa
 
 from pipeline import catalog, imagelist, manifest, paths, plan, products, storage
-from pipeline.annotations import boxtable
+from pipeline.annotations import boxjoin, boxtable
+from pipeline.annotations.boxjoin import BoxJoin, JoinCounts
 from pipeline.archives.index import ArchiveIndex
 from pipeline.clutter import PassedOver
 from pipeline.config import ArchiveConfig
@@ -42,7 +44,7 @@ class BuildCatalog(SplitTask):
         for source in self.requires():
             if not isinstance(source, CheckInputs):
                 self.check(source)
-        boxes = boxtable.read(paths.bboxes(self.folder, self.split)) if job.boxes else None
+        boxes = self._join()
         if job.listing is not None:
             parts = list_source.catalog_rows(job.listing)
         else:
@@ -50,13 +52,27 @@ class BuildCatalog(SplitTask):
                 *(self._parts(), job.split, self.resolved.table, job.expected, job.classes, boxes),
                 origin=str(self.resolved.root / job.tree.folder) if job.tree else "",
             )
-        with storage.StagedFile(paths.catalog(self.folder, self.split, self.digest)) as staged:
-            rows, corners = catalog.write(staged, parts)
-            used = corners // 4
-            elsewhere = len(boxes.corners) - used if boxes else 0
+        with contextlib.ExitStack() as stack:
+            path = paths.catalog(self.folder, self.split, self.digest)
+            staged = [stack.enter_context(storage.StagedFile(path))]
+            rows, corners = catalog.write(staged[0], parts)
+            if boxes is not None:
+                boxes.check()
+                path = paths.catalog_unmatched(self.folder, self.split, self.digest)
+                staged.append(stack.enter_context(storage.StagedFile(path)))
+                for piece in boxjoin.unmatched_pieces(boxes):
+                    staged[1].write(piece)
             more = {"passed_over": self._passed_over().to_json()} if job.archive else {}
-            self.publish(staged, rows, boxes=used, boxes_elsewhere=elsewhere, **more)
+            join = boxes.counts().to_json() if boxes is not None else None
+            self.publish(*staged, rows=rows, boxes=corners // 4, join=join, **more)
         return Volume(images=rows)
+
+    def _join(self) -> BoxJoin | None:
+        job = self.split_job
+        if job.boxes is None:
+            return None
+        table = boxtable.read(paths.bboxes_table(self.folder, self.split))
+        return BoxJoin(table, job.boxes.path, self.resolved.table.wnids, job.classes)
 
     def _parts(self) -> Iterable[pa.Table]:
         job, table = self.split_job, self.resolved.table
@@ -132,8 +148,32 @@ class BuildPlan(SplitTask):
         rows = plan.arrange(listed, images, self.job.order, self.job.seed or 0, path)
         with storage.StagedFile(path) as staged:
             hashes = plan.write(staged, rows, places)
-            self.publish(staged, images, shards=hashes)
+            self.publish(staged, rows=images, shards=hashes)
         return Volume(images=images)
+
+
+class WriteUnmatched(ProductTask):
+    """The annotations that fit no image of a split, and what else became of them."""
+
+    kind = "unmatched"
+    step = "lists"
+
+    def requires(self) -> BuildCatalog:
+        """Return the catalog."""
+        return catalog_of(self)
+
+    def make(self) -> Volume:
+        """Copy what the catalog's step found."""
+        self.claim()
+        source = self.requires()
+        with self.forgetting(source):
+            mark = manifest.load_checked(source.mark(), self.folder)
+        found = paths.catalog_unmatched(self.folder, self.split, self.split_job.catalog_digest)
+        self.publish_product(
+            {paths.bboxes_unmatched(self.folder, self.split): [storage.read_bytes(found)]},
+            closing=boxjoin.closing_lines(JoinCounts(**mark["join"])),
+        )
+        return Volume()
 
 
 class WriteList(ProductTask):

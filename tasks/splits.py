@@ -54,14 +54,17 @@ class SplitTask(ShardmillTask):
             source.forget()
             raise TransientError(f"{error.what}; it is made anew", file=error.file) from error
 
-    def publish(self, staged: storage.StagedFile, rows: int, **more: object) -> None:
-        """Publish a table and then the mark that says it is there."""
-        name = str(staged.path.relative_to(self.folder))
-        entry = FileEntry(name, staged.size, manifest.hash_file(staged.temp))
-        document = {"digest": str(self.digest), "rows": rows, "files": [entry.to_json()], **more}
+    def publish(self, *staged: storage.StagedFile, rows: int, **more: object) -> None:
+        """Publish a table, with what belongs to it, and then the mark that says it is there."""
+        names = [str(file.path.relative_to(self.folder)) for file in staged]
+        entries = [
+            FileEntry(name, file.size, manifest.hash_file(file.temp)).to_json()
+            for name, file in zip(names, staged, strict=True)
+        ]
+        document = {"digest": str(self.digest), "rows": rows, "files": entries, **more}
         with storage.StagedFile(self.mark()) as mark:
             mark.write(manifest.serialise(document))
-            storage.publish(staged, mark)
+            storage.publish(*staged, mark)
 
 
 class ProductTask(SplitTask):

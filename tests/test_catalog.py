@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from pipeline import catalog, storage
@@ -24,6 +25,7 @@ def rows(wnids: str) -> pa.Table:
             "synset": wnid,
             "text": WORDS[wnid],
             "boxes": [0.25, 0.5, 0.75, 1.0] * (number % 3),
+            "box_classes": [number] * (number % 2),
         }
         for number, wnid in enumerate(wnids.split())
     ]
@@ -47,6 +49,16 @@ def test_it_is_read_as_it_was_written_part_by_part(listed: Path) -> None:
     found = list(catalog.read(listed))
     assert [table.schema for table in found] == [catalog.SCHEMA] * 3
     assert [table.to_pylist() for table in found] == [part.to_pylist() for part in PARTS]
+
+
+def test_one_of_an_earlier_version_has_no_classes_of_objects(tmp_path: Path) -> None:
+    path = tmp_path / "catalog"
+    earlier = PARTS[0].drop_columns(["box_classes"])
+    pq.write_table(earlier, path)
+    (found,) = catalog.read(path)
+    assert found.schema == catalog.SCHEMA
+    assert found["box_classes"].to_pylist() == [[], [], []]
+    assert found.drop_columns(["box_classes"]).to_pylist() == earlier.to_pylist()
 
 
 def test_equal_parts_give_equal_bytes(listed: Path, tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ def batch(
             "synset": "",
             "text": "",
             "boxes": [],
+            "box_classes": [],
             "line": number + 1,
             "id": number,
             "labels": [],

@@ -27,6 +27,7 @@ def images(count: int) -> pa.Table:
             "synset": WNIDS[number % 3],
             "text": f"class {number % 3}",
             "boxes": [0.25, 0.5, 0.75, 1.0] * (number % 4),
+            "box_classes": [number] * (number % 2),
         }
         for number in range(count)
     ]
@@ -127,3 +128,13 @@ def test_a_shard_of_other_rows_than_were_planned_is_refused(tmp_path: Path) -> N
     with pytest.raises(OutputDamaged, match="the plan is not as it was written") as refusal:
         plan.read_shard(tmp_path / "plan", 0, hashes[1])
     assert refusal.value.place == "shard 0"
+
+
+def test_a_plan_of_an_earlier_version_has_no_classes_of_objects(tmp_path: Path) -> None:
+    earlier = images(3).unify_dictionaries().combine_chunks().drop_columns(["box_classes"])
+    (batch,) = earlier.to_batches()
+    with pa.ipc.new_file(str(tmp_path / "plan"), batch.schema) as writer:
+        writer.write_batch(batch)
+    found = plan.read_shard(tmp_path / "plan", 0, plan._hash(batch))
+    assert found.schema == catalog.SCHEMA
+    assert found["box_classes"].to_pylist() == [[], [], []]

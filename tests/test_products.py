@@ -32,12 +32,14 @@ def make(out: Path, product: Product, content: bytes = b"x\n") -> None:
 
 
 def test_boxes_of_train_have_the_name_that_the_scripts_give_them(out: Path) -> None:
-    assert boxes(out).files == (out / "bboxes.csv", out / "bboxes.report.csv")
+    assert boxes(out).files[:2] == (out / "bboxes.csv", out / "bboxes.report.csv")
     other = products.bounding_boxes(out, "validation", ONE)
-    assert [file.name for file in other.files] == [
+    assert [file.name for file in other.files if file.parent == out] == [
         "bboxes.validation.csv",
         "bboxes.validation.report.csv",
     ]
+    (unmatched,) = products.unmatched_boxes(out, "validation", ONE).files
+    assert unmatched == out / "bboxes.validation.unmatched.csv"
 
 
 def test_a_product_is_finished_when_its_mark_says_so_and_its_files_are_there(out: Path) -> None:

@@ -265,12 +265,9 @@ def test_the_report_of_the_boxes_names_what_was_spoiled_and_nothing_else(sample:
         (by_defect["outside"], 1, "dropped", "no area inside the picture"),
     }
     filtered = bboxes.collect(sample.raw / BOXES, class_filter=frozenset(WNIDS))
-    assert (found.skipped_boxes, filtered.skipped_boxes, filtered.skipped_files) == (0, 1, 0)
-    (left_out,) = set(filtered.report) - set(found.report)
-    assert (left_out.file, left_out.object, left_out.kind) == (
-        *(by_defect["other class"], 2),
-        "dropped",
-    )
+    # Of the one that is spoiled so, it is the second object: TensorFlow goes by the first.
+    assert (filtered.skipped_boxes, filtered.skipped_files) == (0, 0)
+    assert filtered.report == found.report
 
 
 def test_a_spoiled_coordinate_is_no_whole_number(sample: RawSet) -> None:

@@ -57,6 +57,7 @@ class Source:
                     "synset": key[:3],
                     "text": f"words of {key[:3]}",
                     "boxes": [0.1, 0.2, 0.3, 0.4] * (len(rows) % 3),
+                    "box_classes": [],
                     "line": 0,
                     "id": len(rows),
                     "labels": [],

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import digests, fingerprints, storage
-from pipeline.annotations import bboxes
+from pipeline.annotations import source
 from pipeline.errors import NoPermission, OutputDamaged
 
 _BATCH = 1 << 16  # rows
@@ -51,8 +51,8 @@ def scan(folder: Path, out: Path, kept: Path) -> AnnotationContents:
     places: list[str] = []
     stamps: list[int] = []
     sizes: list[int] = []
-    for place, entry, member in bboxes.listed(folder):
-        if bboxes.is_annotation(member):
+    for place, entry, member in source.listed(folder):
+        if source.is_annotation(member):
             names.append(member.name)
             places.append(str((place / entry.name).absolute()))
             stamps.append(entry.stamp)
@@ -62,7 +62,7 @@ def scan(folder: Path, out: Path, kept: Path) -> AnnotationContents:
     contents, known = _known(found, real, out, kept)
     unread = np.flatnonzero(~known)
     # What is too large to be an annotation is refused by its size: its content does not matter.
-    small = [row for row in unread.tolist() if sizes[row] <= bboxes.MAX_ANNOTATION]
+    small = [row for row in unread.tolist() if sizes[row] <= source.MAX_ANNOTATION]
     values = found["stamp"].to_numpy().copy()
     hashes: list[bytes | None] = contents.to_pylist()
     read = fingerprints.read_files(folder, [places[row] for row in small])

@@ -24,6 +24,7 @@ from typing import Literal
 
 from lxml import etree
 
+from pipeline.annotations.encoding import as_utf8
 from pipeline.errors import BadAnnotation
 from pipeline.records import Box
 
@@ -66,7 +67,6 @@ _OBJECT = _layout(
     "</object>",
 )
 _TAIL = _layout("</annotation>")
-# The encoding is fixed, so that no other can hide a DOCTYPE from the search for one.
 _PARSER = etree.XMLParser(
     encoding="utf-8",
     resolve_entities=False,
@@ -104,30 +104,34 @@ class Annotation:
         width: pixels of what the annotator saw, at least 1; the picture itself may differ.
         height: likewise.
         objects: in the order of the file.
+        name: the first ``<name>`` of the file, wherever it stands: to the scripts of TensorFlow's
+            Inception the class of all objects; empty if there is none.
     """
 
     filename: str
     width: int
     height: int
     objects: tuple[AnnotatedObject, ...]
+    name: str = ""
 
 
 def parse_annotation(content: bytes) -> Annotation:
-    """Read an annotation in UTF-8; no entity is expanded and nothing is fetched.
+    """Read an annotation; no entity is expanded and nothing is fetched.
 
     An annotation laid out as the published ones are is read by a regular expression, which takes
     a third of the time; all others, and whatever is not a plain number there, by a parser of XML.
 
     Raises:
-        BadAnnotation: it is not well-formed, declares a document type, is no ``<annotation>``,
-            or has no positive width and height.
+        BadAnnotation: it is not well-formed, not in the encoding that it declares, declares a
+            document type, is no ``<annotation>``, or has no positive width and height.
     """
     if plain := _plain(content):
         return plain
     filename = ""
     sizes = []
     objects = []
-    for child in _root(content):
+    root = _root(as_utf8(content))
+    for child in root:
         tag = child.tag
         if tag == "object":
             objects.append(_object(child))
@@ -136,7 +140,8 @@ def parse_annotation(content: bytes) -> Annotation:
         elif tag == "filename":
             filename = (child.text or "").strip()
     width, height = _size(sizes)
-    return Annotation(filename, width, height, tuple(objects))
+    name = (root.findtext(".//name") or "").strip()
+    return Annotation(filename, width, height, tuple(objects), name)
 
 
 def normalise(corners: Corners, width: int, height: int) -> tuple[Box | None, tuple[Repair, ...]]:
@@ -179,7 +184,8 @@ def _plain(content: bytes) -> Annotation | None:
     if not _TAIL.fullmatch(content, at):
         return None
     filename, width, height = head.groups()
-    return Annotation(filename.decode().strip(), int(width), int(height), tuple(objects))
+    name = objects[0].name if objects else ""
+    return Annotation(filename.decode().strip(), int(width), int(height), tuple(objects), name)
 
 
 class _Unreadable(Exception):
@@ -200,7 +206,7 @@ def _root(content: bytes) -> etree._Element:
         raise BadAnnotation(
             "the annotation is not well-formed XML",
             place=f"line {error.lineno}",
-            expected="XML in UTF-8",
+            expected="XML in the encoding that it declares, which is UTF-8 where it declares none",
             found=error.msg,
             remedy="correct it, or download it again",
         ) from None

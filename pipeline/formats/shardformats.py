@@ -249,10 +249,14 @@ def _labels(record: ImageRecord, options: RecordOptions) -> irheader.Labels:
     label = stored_label(record.class_index, options.label_offset)
     if options.labels == LABELS[0]:
         return record.labels or (label,)
-    if label < 0:
+    classes = [
+        label if own < 0 else stored_label(own, options.label_offset)
+        for own in record.box_classes or (-1,) * len(record.boxes)
+    ]
+    if min(classes, default=label) < 0:
         raise BadAnnotation("no class is known of the objects", expected="a labelled image")
     size = (record.width, record.height)
-    return irheader.detection_labels([label] * len(record.boxes), record.boxes, header=size)
+    return irheader.detection_labels(classes, record.boxes, header=size)
 
 
 def _path(record: ImageRecord) -> str:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import catalog, labels
-from pipeline.annotations.boxtable import BoxTable
+from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.config import SplitConfig
 from pipeline.errors import ArchiveRefused, ConfigError, CountMismatch, abbreviate
 from pipeline.labels import LabelTable
@@ -19,6 +19,7 @@ from pipeline.sources import oddnames
 
 _EXAMINED = 8  # classes of which names are looked at
 _BOXES = catalog.SCHEMA.field("boxes").type
+_OBJECTS = catalog.SCHEMA.field("box_classes").type
 _LABELS = catalog.SCHEMA.field("labels").type
 
 
@@ -90,7 +91,7 @@ def build_catalog(
     table: LabelTable,
     expected: Expectation,
     classes: tuple[str, ...] | None,
-    boxes: BoxTable | None = None,
+    boxes: BoxJoin | None = None,
     origin: str = "",
 ) -> Iterator[pa.Table]:
     """Yield the catalog of a split in parts, rows sorted by key.
@@ -104,14 +105,15 @@ def build_catalog(
         table: the label table.
         expected: what the split must hold.
         classes: the chosen WNIDs; None: all.
-        boxes: bounding boxes by file name; None: not wanted.
+        boxes: the bounding boxes to join with the images; None: not wanted.
         origin: what errors say the images lie in; empty: the archive.
 
     Raises:
         ArchiveRefused: an image appears twice.
+        BadAnnotation: an annotation fits two images.
         CountMismatch: a class does not have exactly the expected number of images.
     """
-    tally = _Tally(split, expected, classes, origin or split.archive)
+    tally = _Tally(split, expected, classes, origin or split.archive, boxes)
     first = 0
     for rows in _in_groups(map(tally.take, parts)):
         yield _labelled(rows, table, boxes, first)
@@ -128,7 +130,9 @@ class _Tally:
         expected: Expectation,
         classes: tuple[str, ...] | None,
         origin: str,
+        boxes: BoxJoin | None,
     ) -> None:
+        self._boxes = boxes
         self._split, self._expected, self._origin = split, expected, origin
         self._classes = None if classes is None else pa.array(classes, pa.string())
         self._counts: Counter[str] = Counter()
@@ -146,15 +150,21 @@ class _Tally:
         rows = part
         if self._expected.left_out:
             unwanted = pa.array(sorted(self._expected.left_out), pa.int64())
-            rows = rows.filter(pc.invert(pc.is_in(rows["number"], unwanted)))
+            rows = self._keep(rows, pc.invert(pc.is_in(rows["number"], unwanted)))
         if self._classes is not None:
-            rows = rows.filter(pc.is_in(rows["synset"], self._classes))
+            rows = self._keep(rows, pc.is_in(rows["synset"], self._classes))
         if self._expected.consecutive:
             self._numbers.update(rows["number"].to_pylist())
         rows = rows.sort_by("key")
         _check_unique(rows["key"], self._origin)
         self._count(rows)
         return rows
+
+    def _keep(self, rows: pa.Table, kept: pa.ChunkedArray) -> pa.Table:
+        """Return some of the rows; the annotations of the others are not wanted either."""
+        if self._boxes is not None:
+            self._boxes.pass_over(rows.filter(pc.invert(kept))["key"].combine_chunks())
+        return rows.filter(kept)
 
     def _count(self, rows: pa.Table) -> None:
         for each in rows["synset"].value_counts().to_pylist():
@@ -258,10 +268,14 @@ def _check_unique(keys: pa.ChunkedArray, origin: str) -> None:
         )
 
 
-def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxTable | None, first: int) -> pa.Table:
+def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxJoin | None, first: int) -> pa.Table:
     classes = pc.fill_null(pc.index_in(rows["synset"], pa.array(table.wnids, pa.string())), -1)
     words = pa.array([*table.words, ""], pa.string())
-    names = pc.replace_substring_regex(rows["key"], r"^.*/", "").combine_chunks()
+    nothing = pa.array([[]] * rows.num_rows)
+    corners, objects = nothing, nothing
+    if boxes is not None:
+        index = classes.combine_chunks().cast(pa.int32())
+        corners, objects = boxes.take(rows["key"].combine_chunks(), index)
     columns = {
         "key": rows["key"],
         "source": rows["source"],
@@ -270,7 +284,8 @@ def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxTable | None, first: 
         "class_index": classes,
         "synset": rows["synset"],
         "text": words.take(pc.if_else(pc.less(classes, 0), len(table.words), classes)),
-        "boxes": boxes.lookup(names)[0] if boxes else pa.array([[]] * rows.num_rows, _BOXES),
+        "boxes": corners.cast(_BOXES),
+        "box_classes": objects.cast(_OBJECTS),
         "line": pa.array(np.zeros(rows.num_rows, np.int32)),
         "id": pa.array(range(first, first + rows.num_rows), pa.uint64()),
         "labels": pa.array([[]] * rows.num_rows, _LABELS),

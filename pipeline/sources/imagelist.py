@@ -230,6 +230,7 @@ def _as_rows(
         "synset": pc.dictionary_encode(pa.repeat(pa.scalar("", pa.string()), count)),
         "text": pc.dictionary_encode(table["text"]),
         "boxes": pa.ListArray.from_arrays(empty, pa.array([], pa.float32())),
+        "box_classes": pa.ListArray.from_arrays(empty, pa.array([], pa.int32())),
         "line": table["line"],
         "id": table["id"],
         "labels": labels,

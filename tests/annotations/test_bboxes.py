@@ -7,7 +7,6 @@ import io
 import json
 import os
 import tarfile
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -194,20 +193,35 @@ def test_the_closing_counts_are_those_of_the_scripts(tmp_path: Path) -> None:
 def test_the_filter_of_tensorflow_leaves_out_other_folders_and_other_classes(
     tmp_path: Path,
 ) -> None:
-    boxes = gathered(tmp_path, DEFECTS, frozenset({A, B}))
-    gone = (f"{C}_1.JPEG", f"{B}_10.JPEG,0.2000")
-    kept = [line for line in GOLDEN.splitlines(keepends=True) if not line.startswith(gone)]
+    strange = xml(box(20, 10, 30, 20, name=A), box(10, 5, 50, 25, name=B))
+    boxes = gathered(tmp_path, DEFECTS | {f"{B}/{B}_11.xml": strange}, frozenset({A, B}))
+    kept = [line for line in GOLDEN.splitlines(keepends=True) if not line.startswith(C)]
+    # The file's first name is the label of each of its boxes: of B_10 both stay, of B_11 none.
     assert csv_bytes(boxes).decode() == "".join(kept)
-    assert (boxes.skipped_files, boxes.skipped_boxes) == (1, 1)
+    assert (boxes.skipped_files, boxes.skipped_boxes) == (1, 2)
+    assert [row for row in boxes.report if row.file.endswith("_11.xml")][1:] == [
+        (f"{B}/{B}_11.xml", 1, "dropped", f"of class {A}"),
+        (f"{B}/{B}_11.xml", 2, "dropped", f"of class {A}"),
+    ]
     assert closing_lines(boxes)[1:3] == [
-        "Skipped 9 XML files not in ImageNet Challenge.",
-        "Skipped 4 bounding boxes not in ImageNet Challenge.",
+        "Skipped 10 XML files not in ImageNet Challenge.",
+        "Skipped 5 bounding boxes not in ImageNet Challenge.",
     ]
 
 
-def test_a_filter_keeps_a_box_of_a_class_that_is_not_in_it(tmp_path: Path) -> None:
-    files = {f"{B}/x.xml": DEFECTS[f"{B}/{B}_10.xml"]}
-    assert len(gathered(tmp_path, files, frozenset({B})).corners) == 2
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        (xml(box(1, 1, 2, 2, name=A)), 1),  # of no class among these
+        (xml(box(1, 1, 2, 2, name=C), box(3, 3, 4, 4, name=B)), 0),
+        (xml("<owner><name>somebody</name></owner>", box(1, 1, 2, 2, name=C)), 1),
+        (xml(f"<part><name>{C}</name></part>", box(1, 1, 2, 2, name=B)), 0),
+    ],
+)
+def test_a_filter_goes_by_the_first_name_of_a_file(
+    tmp_path: Path, content: bytes, kept: int
+) -> None:
+    assert len(gathered(tmp_path, {f"{B}/x.xml": content}, frozenset({B, C})).corners) == kept
 
 
 def test_the_order_is_that_of_the_files_and_within_one_that_of_its_xml(tmp_path: Path) -> None:
@@ -223,7 +237,53 @@ def test_a_picture_annotated_twice_is_refused(tmp_path: Path) -> None:
     good = xml(box(1, 1, 2, 2))
     with pytest.raises(ArchiveRefused, match="annotated twice") as caught:
         gathered(tmp_path, {"a/x.xml": good, "a/y.xml": good, "b/x.xml": xml(size=None)})
-    assert (caught.value.place, caught.value.found) == ("in a and in b", "two of x.JPEG")
+    assert (caught.value.place, caught.value.found) == ("in a and in b", "two of x")
+
+
+def test_of_pictures_in_two_classes_one_name_is_enough(tmp_path: Path) -> None:
+    archive = tmp_path / "boxes.tar"
+    files = {f"{B}/1.xml": xml(box(3, 3, 4, 4)), f"x/{A}/1.XML": xml(box(1, 1, 2, 2))}
+    archive.write_bytes(tar_of(files))
+    boxes = collect(archive, classes=frozenset({A, B}))
+    assert csv_bytes(boxes).decode().splitlines() == [
+        "1.JPEG,0.0100,0.0200,0.0200,0.0400",
+        "1.JPEG,0.0300,0.0600,0.0400,0.0800",
+    ]
+    assert boxes.annotated.keys.to_pylist() == [f"{A}/1", f"{B}/1"]
+    archive.write_bytes(tar_of({f"x/{name}": content for name, content in files.items()} | files))
+    with pytest.raises(ArchiveRefused, match="annotated twice"):
+        collect(archive, classes=frozenset({A, B}))
+
+
+@pytest.mark.parametrize("name", ["1.xml", "1.jpg.xml", "1.JPEG.XML"])
+def test_an_annotation_outside_of_class_folders_is_known_by_its_name(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "boxes").mkdir()
+    (tmp_path / "boxes" / name).write_bytes(xml(box(1, 1, 2, 2)))
+    archive = tmp_path / "boxes.tar"
+    archive.write_bytes(tar_of({name: xml(box(1, 1, 2, 2))}))
+    for source in (archive, tmp_path / "boxes"):
+        found = collect(source, classes=frozenset({A}))
+        assert found.annotated.keys.to_pylist() == ["1"]
+    named = collect(tmp_path / "boxes", classes=frozenset({A, "boxes"}))
+    assert named.annotated.keys.to_pylist() == ["boxes/1"]
+
+
+def test_folders_may_lie_within_one_another(tmp_path: Path) -> None:
+    files = {f"v2/{name}": content for name, content in DEFECTS.items()}
+    deep = unpacked(tmp_path / "bboxes", files | {"x.xml": xml(box(1, 1, 2, 2))})
+    packed = gathered(tmp_path, files | {"x.xml": xml(box(1, 1, 2, 2))})
+    found = collect(deep)
+    assert csv_bytes(found) == csv_bytes(packed)
+    assert report_bytes(found) == report_bytes(packed)
+
+
+def test_folders_that_lead_around_in_a_circle_are_refused(tmp_path: Path) -> None:
+    folder = unpacked(tmp_path / "bboxes", {f"{A}/x.xml": xml()})
+    (folder / A / "up").symlink_to(folder)
+    with pytest.raises(TreeRefused, match="do not end"):
+        collect(folder)
 
 
 def test_a_name_that_would_break_the_csv_is_refused(tmp_path: Path) -> None:
@@ -378,9 +438,8 @@ def test_whatever_else_is_in_a_folder_is_reported(tmp_path: Path) -> None:
     (folder / A / "gone.xml").symlink_to("nowhere")
     os.mkfifo(folder / A / "fifo.xml")
     boxes = collect(folder)
-    assert boxes.xml_files == 1
+    assert boxes.xml_files == 2
     assert {row.file: row.reason for row in boxes.report} == {
-        f"{A}/deeper": "not an annotation: a folder of 0 bytes",
         f"{A}/fifo.xml": "not an annotation: a special file of 0 bytes",
         f"{A}/gone.xml": "not an annotation: a broken link of 0 bytes",
         f"{A}/huge.xml": f"not an annotation: a file of {len(huge)} bytes",
@@ -451,13 +510,14 @@ def defects(mini: Path) -> list[tuple[str, str]]:
     return [(a, b) for a, b in json.loads((mini / "EXPECTED.json").read_text())["xml_defects"]]
 
 
-def test_the_filter_takes_one_box_out_of_the_mini_set(mini: Path) -> None:
+def test_the_filter_takes_no_box_out_of_the_mini_set(mini: Path) -> None:
     classes = frozenset(json.loads((mini / "EXPECTED.json").read_text())["train_classes"])
     archive = mini / "ILSVRC2012_bbox_train_v2.tar.gz"
     every, filtered = collect(archive), collect(archive, class_filter=classes)
-    assert (filtered.skipped_files, filtered.skipped_boxes) == (0, 1)
-    lost = Counter(csv_bytes(every).splitlines()) - Counter(csv_bytes(filtered).splitlines())
-    assert list(lost) == [b"n02807133_1289.JPEG,0.0020,0.0027,0.3320,0.3333"]
+    # The second object of n02807133_1289 is of another class, and the first is not.
+    assert (filtered.skipped_files, filtered.skipped_boxes) == (0, 0)
+    assert csv_bytes(every) == csv_bytes(filtered)
+    assert len(filtered.corners) == 187
 
 
 def test_the_validation_boxes_of_the_mini_set_are_read_alike(mini: Path) -> None:

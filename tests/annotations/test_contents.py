@@ -10,8 +10,8 @@ import pytest
 
 from pipeline import paths
 from pipeline.annotations import contents
-from pipeline.annotations.bboxes import MAX_ANNOTATION
 from pipeline.annotations.contents import AnnotationContents
+from pipeline.annotations.source import MAX_ANNOTATION
 from pipeline.errors import NoPermission
 
 FILES = {"a/d.xml": b"34", "b/c.xml": b"12", "b/readme": b"456", "b/.e.xml": b"7"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,9 @@ GOOD = "<object><name>a</name><bndbox>" + "".join(CORNERS) + "</bndbox></object>
 GOOD_OBJECT = AnnotatedObject("a", (1, 2, 3, 4), None)
 
 
+READ = Annotation("n01440764_96", 500, 375, (FISH,), FISH.name)
+
+
 def annotation(*objects: str, size: str = SIZE) -> bytes:
     return f"<annotation>{size}{''.join(objects)}</annotation>".encode()
 
@@ -61,14 +65,13 @@ def refusal(content: bytes) -> BadAnnotation:
 
 
 def test_a_published_annotation_is_read() -> None:
-    expected = Annotation("n01440764_96", 500, 375, (FISH,))
-    assert parse_annotation(PUBLISHED.encode()) == expected
+    assert parse_annotation(PUBLISHED.encode()) == READ
 
 
 def test_both_ways_of_reading_take_the_published_layout(monkeypatch: pytest.MonkeyPatch) -> None:
     assert voc._plain(PUBLISHED.encode()) == parse_annotation(PUBLISHED.encode())
     monkeypatch.setattr(voc, "_plain", lambda _: None)
-    assert parse_annotation(PUBLISHED.encode()) == Annotation("n01440764_96", 500, 375, (FISH,))
+    assert parse_annotation(PUBLISHED.encode()) == READ
 
 
 @given(
@@ -184,7 +187,6 @@ def test_a_width_of_zero_in_the_published_layout_is_refused() -> None:
         PUBLISHED.replace("<xmax>", "<xmin>").encode(),
         PUBLISHED.replace("500", "\0").encode(),
         PUBLISHED.replace("ILSVRC_2012", "\udcff").encode("utf-8", "surrogateescape"),
-        PUBLISHED.encode("utf-16"),
         b"<a>" * 1000 + b"</a>" * 1000,
     ],
 )
@@ -206,7 +208,54 @@ def laughs(depth: int = 9) -> str:
     return f"<!DOCTYPE annotation [{entities}]>"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32"])
+def declaring(encoding: str, text: str = "") -> str:
+    return f'<?xml version="1.0" encoding="{encoding}"?>\n' + PUBLISHED.replace("ILSVRC", text)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        codecs.BOM_UTF8 + PUBLISHED.encode(),
+        codecs.BOM_UTF8 + declaring("UTF-8", "Universität").encode(),
+        declaring("utf-8", "图像").encode(),
+        declaring("ISO-8859-1", "Universität").encode("latin-1"),
+        declaring("windows-1252", "“quoted”").encode("cp1252"),
+        declaring("gb2312", "图像").encode("gb2312"),
+        declaring("gb2312", "囍").encode("gbk"),  # a character of the larger set, as is common
+        declaring("Shift_JIS", "画像").encode("shift_jis"),
+        declaring("euc-kr", "사진").encode("euc-kr"),
+        PUBLISHED.encode("utf-16"),
+        PUBLISHED.encode("utf-16-be"),
+        declaring("utf-16", "图像").encode("utf-16"),
+        declaring("UTF-16LE", "图像").encode("utf-16-le"),
+        declaring("utf-32", "图像").encode("utf-32"),
+        declaring("utf-32", "图像").encode("utf-32-be"),
+        declaring("utf-16", "图像").encode(),  # it was changed, and its declaration was not
+        declaring("UCS-2").encode(),
+        declaring("utf-16", "ILSVRC").replace("utf-16", "us-ascii").encode(),
+    ],
+)
+def test_xml_is_read_in_the_encoding_that_it_declares(content: bytes) -> None:
+    assert parse_annotation(content) == READ
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (declaring("x-nowhere").encode(), "the encoding 'x-nowhere'"),
+        (declaring("zip_codec").encode(), "the encoding 'zip_codec'"),
+        (declaring("punycode").encode(), "the encoding 'punycode'"),
+        (declaring("ascii", "ä").encode(), "'ascii' codec"),
+        (declaring("utf-16", "a").encode("utf-16")[:-1], "'utf-16-le' codec"),
+    ],
+)
+def test_what_is_not_in_its_encoding_is_refused(content: bytes, found: str) -> None:
+    error = refusal(content)
+    assert "encoding" in error.what
+    assert str(error.found).startswith(found)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-32", "utf-7", "cp037"])
 @pytest.mark.parametrize(
     "declared",
     [

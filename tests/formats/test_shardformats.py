@@ -198,16 +198,22 @@ class TestRecordIO:
         ids = [line.split("\t")[0] for line in index.read_text().splitlines()]
         assert ids == ["5", "10", "15", "20", "25", "30"]
 
-    def test_packs_classes_and_boxes_for_detection(self, tmp_path: Path) -> None:
-        image = record(2)
+    @pytest.mark.parametrize(("own", "packed"), [((), [3, 3]), ((0, 7), [1, 8]), ((-1, 0), [3, 1])])
+    def test_packs_classes_and_boxes_for_detection(
+        self, tmp_path: Path, own: tuple[int, ...], packed: list[int]
+    ) -> None:
+        image = record(2, box_classes=own)
         shard, *_ = write(self.made, tmp_path, [image], self.detection)
         (found,) = self.made.read(shard)
         parsed, _ = self.made.parse(found, "")
-        expected = detection_labels([3, 3], BOXES, header=(42, 30))
+        expected = detection_labels(packed, BOXES, header=(42, 30))
         assert parsed == {"id": 10, "labels": tuple(expected.tolist())}
         assert self.made.fields(image, self.detection) == parsed
 
-    @pytest.mark.parametrize("changes", [{"boxes": ()}, {"class_index": -1}])
+    @pytest.mark.parametrize(
+        "changes",
+        [{"boxes": ()}, {"class_index": -1}, {"class_index": -1, "box_classes": (0, -1)}],
+    )
     def test_packs_no_image_without_a_box_or_a_class_for_detection(
         self, tmp_path: Path, changes: dict[str, object]
     ) -> None:

@@ -15,7 +15,6 @@ from PIL import Image
 from scipy.io import savemat
 
 from pipeline import manifest
-from pipeline.annotations import bboxes
 from pipeline.archives.compressed import read_members
 from pipeline.formats.example import encode_head
 from pipeline.formats.tfrecord import frame_header, masked_crc32c
@@ -103,15 +102,14 @@ def annotation_files() -> tuple[bytes, ...]:
         archive = Path(folder) / "boxes.tar.gz"
         archive.write_bytes(sample()["ILSVRC2012_bbox_train_v2.tar.gz"])
         found = read_members(archive, largest=1 << 20)
-        return tuple(content for _, content in found if content is not None)
-
-
-@cache
-def box_tables() -> tuple[bytes, ...]:
-    with tempfile.TemporaryDirectory() as folder:
-        archive = Path(folder) / "boxes.tar.gz"
-        archive.write_bytes(sample()["ILSVRC2012_bbox_train_v2.tar.gz"])
-        return (b"".join(bboxes.csv_pieces(bboxes.collect(archive))),)
+        plain = [content for _, content in found if content is not None]
+    text = plain[0].decode()
+    return (
+        *plain,
+        f'<?xml version="1.0" encoding="iso-8859-1"?>{text}'.encode("latin-1"),
+        f'<?xml version="1.0" encoding="gb2312"?>{text}'.encode("gb2312"),
+        text.encode("utf-16"),
+    )
 
 
 def solutions() -> tuple[bytes, ...]:

@@ -31,6 +31,7 @@ def _listed() -> pa.Table:
             "synset": f"n0{number % 2}",
             "text": f"class {number % 2}",
             "boxes": [0.0, 0.25, 0.5, 1.0] * (number % 3),
+            "box_classes": list(range(number % 3)),
         }
         for number in range(_ROWS)
     ]

@@ -68,7 +68,6 @@ TARGETS = {
     ),
     "voc": _text(parsers.try_voc, documents.annotation_files, BadAnnotation),
     "boxes": _text(parsers.try_boxes, documents.annotation_files, ArchiveRefused),
-    "boxtable": _text(parsers.try_boxtable, documents.box_tables, OutputDamaged),
     "solution": _text(parsers.try_solution, documents.solutions, BadAnnotation),
     "image-list": _text(parsers.try_image_list, documents.image_lists, BadAnnotation),
     "image-list-of-two": _text(

@@ -21,6 +21,8 @@ from PIL import Image
 from support import ROOT, RawSet, prepare
 
 from pipeline import manifest
+from pipeline.annotations.source import read_annotations
+from pipeline.annotations.voc import parse_annotation
 
 READERS = Path(__file__).with_name("readers")
 MXNET = os.environ.get("SHARDMILL_MXNET_PYTHON", str(ROOT / ".venv-mxnet/bin/python"))
@@ -186,6 +188,18 @@ class TestImageNet:
             assert facts["wnid"] == key.partition("/")[0]
 
 
+def other_classes(sample: RawSet, wnids: list[str]) -> dict[str, dict[int, float]]:
+    """The label of each object that is of another class than its image, by name and place."""
+    found: dict[str, dict[int, float]] = {}
+    for member, content in read_annotations(sample.raw / "ILSVRC2012_bbox_train_v2.tar.gz"):
+        assert isinstance(content, bytes)
+        folder, _, name = member.partition("/")
+        for place, each in enumerate(parse_annotation(content).objects):
+            if each.name in wnids and each.name != folder:
+                found.setdefault(name.removesuffix(".xml"), {})[place] = wnids.index(each.name)
+    return found
+
+
 def test_boxes_reach_the_iterators_for_detection(sample: RawSet, out: Path) -> None:
     options = ("--labels", "detection", "--resize", 48, *BOTH)
     run = prepare(sample, out, "--split", "train", "--shards", "train=2", *options)
@@ -199,10 +213,15 @@ def test_boxes_reach_the_iterators_for_detection(sample: RawSet, out: Path) -> N
             [float(each) for each in corners]
         )
     images = listed(out / "lists/train.lst")
+    named = other_classes(sample, (out / "lists/synsets.txt").read_text().split())
+    assert len(named) == 1
     for number, (labels, path) in images.items():
         boxes = by_path.get(path.rpartition("/")[2].partition(".")[0])
         if boxes:
-            expected[number] = [[labels[0], *box] for box in boxes]
+            own = named.get(path.rpartition("/")[2].partition(".")[0], {})
+            expected[number] = [
+                [own.get(place, labels[0]), *box] for place, box in enumerate(boxes)
+            ]
     document = manifest.load(folder / "manifest.json")
     assert document["counts"]["left_out"] == len(images) - len(expected) > 0
     shard, index = joined(folder, "train")

@@ -124,6 +124,7 @@ class TestClassTars:
             "synset": "n02",
             "text": "goldfish",
             "boxes": [],
+            "box_classes": [],
             "line": 0,
             "id": 1,
             "labels": [],

@@ -54,6 +54,7 @@ class TestRows:
             "synset": "",
             "text": "",
             "boxes": [],
+            "box_classes": [],
             "line": 1,
             "id": 7,
             "labels": [],

@@ -5,8 +5,10 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import re
 import tarfile
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ import pytest
 from support import RawSet, prepare, products, shardmill
 
 from pipeline.annotations import bboxes
+from pipeline.annotations.source import read_annotations
 from pipeline.formats.example import parse_example
 from pipeline.formats.tfrecord import read_records
 from pipeline.sample import annotation_defects
@@ -101,7 +104,19 @@ def test_boxes_are_a_step_that_needs_nothing_else(small: RawSet, out: Path, tmp_
     assert list(products(out)) == ["bboxes.csv", "bboxes.report.csv"]
 
 
-def test_the_class_filter_of_tensorflow_is_another_product(sample: RawSet, out: Path) -> None:
+def test_the_class_filter_of_tensorflow_is_another_product(
+    small: RawSet, out: Path, tmp_path: Path
+) -> None:
+    sample = small.copy(tmp_path / "set")
+    last = [name for name, _ in read_annotations(sample.raw / ARCHIVE)][-1]
+    name, wnid = last.rpartition("/")[2].removesuffix(".xml"), small_wnids(sample)[0]
+    repack(
+        sample,
+        lambda member, data: (
+            member,
+            re.sub(b"<name>n[0-9]+", f"<name>{wnid}".encode(), data) if member == last else data,
+        ),
+    )
     assert prepare(sample, out, "--until", "boxes").returncode == 0
     plain = (out / "bboxes.csv").read_bytes()
     refused = prepare(sample, out, "--until", "boxes", "--box-class-filter")
@@ -111,7 +126,8 @@ def test_the_class_filter_of_tensorflow_is_another_product(sample: RawSet, out: 
     assert (out / "bboxes.csv").read_bytes() == plain
     replaced = prepare(sample, out, "--until", "boxes", "--box-class-filter", "--replace")
     assert replaced.returncode == 0, replaced.stderr
-    assert len((out / "bboxes.csv").read_bytes()) < len(plain)
+    left_out = set(plain.splitlines()) - set((out / "bboxes.csv").read_bytes().splitlines())
+    assert {line.partition(b".")[0] for line in left_out} == {name.encode()}
 
 
 def test_a_file_of_that_name_which_somebody_put_there_is_never_overwritten(
@@ -180,8 +196,8 @@ def test_an_annotation_that_cannot_be_read_is_reported_and_the_rest_kept(
     small: RawSet, out: Path, tmp_path: Path, content: bytes
 ) -> None:
     spoilt = small.copy(tmp_path / "spoilt")
-    victim = _spoil(spoilt.raw / ARCHIVE, content)
-    spoilt.repin(ARCHIVE)
+    victim = next(name for name, _ in read_annotations(spoilt.raw / ARCHIVE))
+    repack(spoilt, lambda member, data: (member, content if member == victim else data))
     run = prepare(spoilt, out)
     assert run.returncode == 0, run.stderr
     assert "1 refused" in run.stdout
@@ -192,20 +208,64 @@ def test_an_annotation_that_cannot_be_read_is_reported_and_the_rest_kept(
     assert sum(map(bool, stored.values())) == len(stored) - 1
 
 
-def _spoil(archive: Path, content: bytes) -> str:
-    """Put other content into the first annotation; return its name."""
+def test_annotations_that_fit_no_image_are_listed_and_said(
+    small: RawSet, out: Path, tmp_path: Path
+) -> None:
+    sample = small.copy(tmp_path / "set")
+    names = [name for name, _ in read_annotations(sample.raw / ARCHIVE)]
+    moved = f"{names[0][:9]}/{names[0][:9]}_0.XML"
+    changed = {names[0]: moved, names[1]: names[1].replace(".xml", ".XML")}
+    repack(sample, lambda member, data: (f"v2/{changed.get(member, member)}", data))
+    run = prepare(sample, out, "--until", "lists")
+    assert run.returncode == 0, run.stderr
+    assert "train: 11 of 12 annotations fit an image; 1 of 12 images have no" in run.stdout
+    assert "train: 1 annotations fit no image." in run.stdout
+    listed = (out / "bboxes.unmatched.csv").read_text()
+    assert listed == f"annotation\n{moved.removesuffix('.XML')}.xml\n"
+    assert str(out / "bboxes.unmatched.csv") in run.stdout
+    verified = shardmill("verify", out)
+    assert verified.returncode == 0
+    assert "unmatched-train: 1 files" in verified.stdout
+
+
+def test_boxes_that_fit_no_image_at_all_are_refused(
+    small: RawSet, out: Path, tmp_path: Path
+) -> None:
+    sample = small.copy(tmp_path / "set")
+    repack(sample, lambda member, data: (f"n99999999/{member.rpartition('/')[2]}", data))
+    run = prepare(sample, out)
+    assert run.returncode == 3
+    assert str(sample.raw / ARCHIVE) in run.stderr
+    assert "n99999999/" in run.stderr
+    assert "--no-boxes" in run.stderr
+    assert not (out / "tfrecord").exists()
+    assert prepare(sample, out, "--no-boxes").returncode == 0
+
+
+def test_an_archive_without_annotations_is_refused(
+    small: RawSet, out: Path, tmp_path: Path
+) -> None:
+    sample = small.copy(tmp_path / "set")
+    repack(sample, lambda member, data: (member.replace(".xml", ".tar.gz"), data))
+    run = prepare(sample, out, "--until", "boxes")
+    assert run.returncode == 3
+    assert str(sample.raw / ARCHIVE) in run.stderr
+    assert not (out / "bboxes.csv").exists()
+
+
+def small_wnids(sample: RawSet) -> list[str]:
+    return sorted({name[:9] for name, _ in read_annotations(sample.raw / ARCHIVE)})
+
+
+def repack(sample: RawSet, change: Callable[[str, bytes], tuple[str, bytes]]) -> None:
+    """Give every annotation the name and content that `change` returns for its own."""
     target = io.BytesIO()
-    victim = ""
-    with (
-        tarfile.open(archive) as source,
-        tarfile.open(fileobj=target, mode="w") as made,
-    ):
-        for member in source:
-            data = source.extractfile(member)
-            old = data.read() if data else b""
-            new = content if member.isfile() and not victim else old
-            victim = victim or (member.name if member.isfile() else "")
-            member.size = len(new)
-            made.addfile(member, io.BytesIO(new))
-    archive.write_bytes(gzip.compress(target.getvalue()))
-    return victim
+    with tarfile.open(fileobj=target, mode="w") as made:
+        for member, content in list(read_annotations(sample.raw / ARCHIVE)):
+            assert isinstance(content, bytes)
+            name, data = change(member, content)
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            made.addfile(info, io.BytesIO(data))
+    (sample.raw / ARCHIVE).write_bytes(gzip.compress(target.getvalue()))
+    sample.repin(ARCHIVE)

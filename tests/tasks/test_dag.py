@@ -237,7 +237,7 @@ def test_options_survive_the_way_through_luigis_parameters(sample: RawSet, out: 
         (ReorganiseValidation, ["tree-validation"]),
         (
             PrepareImageNet,
-            ["bboxes-train", "list-train", "list-validation", "labels"],
+            ["bboxes-train", "unmatched-train", "list-train", "list-validation", "labels"],
         ),
     ],
 )

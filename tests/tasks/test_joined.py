@@ -8,6 +8,7 @@ import pytest
 from support import RawSet, prepare, products, shardmill, timings
 
 from pipeline import manifest
+from pipeline.formats.irheader import parse_header
 from pipeline.formats.recordio import read_records
 
 RECORDIO = ("--format", "recordio", "--split", "train", "--shards", "train=3")
@@ -70,6 +71,12 @@ class TestLabelsOfBoxes:
         assert counts["records"] + counts["left_out"] == counts["images"]
         assert document["left_out"] == []
         assert shardmill("verify", out, "--against", sample.raw).returncode == 0
+        # One object of the sample is of another class than its image, and one names no class.
+        assert "train: 1 boxes are of another class than their image." in run.stdout
+        assert "train: 1 boxes name no class id" in run.stdout
+        shards = sorted(folder(out).glob("train-*.rec"))
+        labels = [parse_header(data).labels for shard in shards for data in records(shard)]
+        assert sum(len(set(each[4::5])) > 1 for each in labels) == 1
 
     def test_are_refused_at_once_where_no_boxes_are_read(self, sample: RawSet, out: Path) -> None:
         run = prepare(sample, out, "--format", "recordio", "--labels", "detection")

@@ -110,7 +110,8 @@ class TestReading:
         run = from_tree(raw_set, tree, tmp_path / "out", *SHARDS)
         assert run.returncode == 0, run.stderr
         assert shards(tmp_path / "out") == shards(tmp_path / "archives")
-        for name in ("bboxes.csv", "bboxes.report.csv", "lists/train.lst", "lists/validation.lst"):
+        of_boxes = ("bboxes.csv", "bboxes.report.csv", "bboxes.unmatched.csv")
+        for name in (*of_boxes, "lists/train.lst", "lists/validation.lst"):
             expected = (tmp_path / "archives" / name).read_bytes()
             assert (tmp_path / "out" / name).read_bytes() == expected
         run = shardmill("verify", tmp_path / "out", "--against", tree)

@@ -64,6 +64,8 @@ def test_nothing_is_found_in_intact_products(finished: Path) -> None:
     [
         ("bboxes-train", "bboxes.csv"),
         ("bboxes-train", "bboxes.report.csv"),
+        ("bboxes-train", ".shardmill/products/bboxes-train.arrow"),
+        ("unmatched-train", "bboxes.unmatched.csv"),
         ("list-train", "lists/train.lst"),
         ("labels", "lists/synsets.txt"),
         ("labels", "lists/labels.tsv"),
