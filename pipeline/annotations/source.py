@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from pipeline import clutter, storage
@@ -15,6 +16,7 @@ from pipeline.errors import BadAnnotation, TreeRefused
 MAX_ANNOTATION = 1 << 20
 """Bytes: what is larger is no annotation."""
 SUFFIX = ".xml"  # in any case
+_in_clutter = lru_cache(maxsize=1 << 12)(clutter.in_clutter)  # of a few folders, many times
 _DEEPEST = 16  # folders within one another
 _NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 
@@ -41,7 +43,8 @@ def read_annotations(
     archive = read_members(source, largest=MAX_ANNOTATION)
     is_folder = storage.real_folder(source) is not None
     for member, content in _read_folder(source, left) if is_folder else archive:
-        if not is_folder and clutter.in_clutter(member.name):
+        folder, _, name = member.name.rpartition("/")
+        if not is_folder and (clutter.is_clutter(name) or _in_clutter(folder)):
             left.append(member.name)
         elif content is not None and is_annotation(member):
             yield member.name, content
