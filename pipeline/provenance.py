@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from pipeline import catalog, digests, exportjob, imagelist, products
 from pipeline.annotations import bboxes
+from pipeline.exports import croissant, imagefolder, parquet
 from pipeline.job import Job
 from pipeline.labels import LabelTable
 from pipeline.products import Product
@@ -20,6 +21,11 @@ MadeOf = dict[str, str]
 _OF_TREES = ("tree", "tree256")
 _OF_DBCOLLECTION = "dbcollection"
 _OF_SHARDS = ("parquet", "croissant")
+_VERSIONS = {
+    "croissant": croissant.VERSION,
+    "imagefolder": imagefolder.VERSION,
+    "parquet": parquet.VERSION,
+}
 
 
 def made_of(
@@ -56,6 +62,8 @@ def made_of(
         found |= _images(split) | _boxes(split) | classes | columns
     elif product.kind != products.JOINED:
         found |= _of_all(product, job, splits.values()) | classes | columns
+    if product.kind in _VERSIONS:
+        found["version of the export"] = str(_VERSIONS[product.kind])
     if product.kind == "croissant":
         described = (each.name for each in others if each.kind in exportjob.DESCRIBED)
         found["files"] = ", ".join(sorted(described))

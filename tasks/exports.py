@@ -105,7 +105,13 @@ class WriteParquet(ExportTask):
             output.format: parquet.read_facts(paths.facts(output.folder))
             for output in split.outputs
         }
-        return ExportedSplit(split.name, lambda: catalog.read(listed), facts, split.split.folder)
+        return ExportedSplit(
+            split.name,
+            lambda: catalog.read(listed),
+            facts,
+            split.split.folder,
+            {output.format: output.form.picture for output in split.outputs},
+        )
 
     def _check_facts(self, source: WriteManifest) -> None:
         """Check the bytes of an output's facts; damaged, its manifest is made anew with them."""

@@ -9,7 +9,8 @@ Columns, null where nothing is known::
     ilsvrc_id       int32          its class's number in the development kit, from 1
     words           string         its class in words
     width, height   int32          pixels
-    mode            string         of the source: L, RGB, CMYK, ...
+    mode            string         of the picture: L, RGB, ...
+    source_mode     string         of the source: L, RGB, CMYK, ...; or GIF, WEBP, BMP, ...
     bytes           int64          of the picture
     xxh3_128        string         of the picture: 32 hex digits
     boxes           list<struct<xmin, ymin, xmax, ymax: float>>
@@ -22,9 +23,9 @@ and of each shard format that the images were written in, as ``tfrecord_shard``:
     <format>_bytes     int64       of the picture there, null where it is the one of `bytes`
     <format>_xxh3_128  string      likewise
 
-`width`, `height`, `bytes` and `xxh3_128` are those of the picture as the first format that holds
-it stores it. Formats differ where one repairs a picture and another does not. An image that is
-left out of all has a row, with nulls there.
+`width`, `height`, `mode`, `bytes` and `xxh3_128` are of the picture as the first format that holds
+it stores it; `source_mode` alone is of the file that was read. Formats differ where one repairs a
+picture and another does not. An image that is left out of all has a row, with nulls there.
 
 Rows are in the order of the catalogs; a row group has `ROWS` at most, of one split. Hugging
 Face's `datasets` finds under ``huggingface`` in the metadata of the schema that `class_id` is a
@@ -48,23 +49,26 @@ import xxhash
 
 from pipeline import catalog, storage
 from pipeline.errors import ConfigError, OutputDamaged
+from pipeline.exports.modes import stored_mode
 from pipeline.formats.shardformats import FACTS
 from pipeline.labels import LabelTable
+from pipeline.pictures import PLAIN, PictureOptions
 
-VERSION = 1
+VERSION = 2
 ROWS = 1 << 16
 BOX = pa.struct([(name, pa.float32()) for name in ("xmin", "ymin", "xmax", "ymax")])
 
 _INT, _LONG, _TEXT = pa.int32(), pa.int64(), pa.string()
 _CLASS = [("wnid", _TEXT), ("class_id", _LONG), ("ilsvrc_id", _INT), ("words", _TEXT)]
-_SIZE = [("width", _INT), ("height", _INT), ("mode", _TEXT)]
+_SIZE = [("width", _INT), ("height", _INT), ("mode", _TEXT), ("source_mode", _TEXT)]
 _CONTENT = [("bytes", _LONG), ("xxh3_128", _TEXT)]
 _COMMON = [("split", _TEXT), ("file_name", _TEXT), *_CLASS, *_SIZE, *_CONTENT]
 _COMMON += [("boxes", pa.list_(BOX))]
 _OF_FORMAT = [("shard", _INT), ("record", _INT), *_CONTENT]
-_FACTS = ["key", "shard", "record", "width", "height", "mode", "bytes", "xxh3_128"]
+_FACTS = ["key", "shard", "record", "width", "height", "mode", "bytes", "xxh3_128", "repair"]
 _STORED = np.dtype([("bytes", np.int64), ("xxh3_128", "V16")])
-_PICTURE = np.dtype([("width", np.int32), ("height", np.int32), ("mode", np.int8), *_STORED.descr])
+_MODES = [("mode", np.int8), ("source_mode", np.int8)]  # codes, -1 for an unknown one
+_PICTURE = np.dtype([("width", np.int32), ("height", np.int32), *_MODES, *_STORED.descr])
 _DISTINCT = {"file_name", "bytes", "xxh3_128", "boxes"}  # columns without a dictionary
 _STRAY = np.array([b"\xff" * 16])  # the last of all
 _ILSVRC_ID = "ilsvrc2012_id"
@@ -83,12 +87,14 @@ class ExportedSplit:
             is the one whose pictures the common columns describe.
         folder: of its class tree: an image is named ``<folder>/<wnid>/<name>``, or without the
             first part if it is ""; None: by its key.
+        options: shard format -> how its pictures are stored; as they are where it says nothing.
     """
 
     name: str
     rows: Callable[[], Iterable[pa.Table]]
     facts: Mapping[str, Iterable[pa.Table]] = field(default_factory=dict)
     folder: str | None = None
+    options: Mapping[str, PictureOptions] = field(default_factory=dict)
 
 
 def schema(formats: Iterable[str], wnids: Sequence[str]) -> pa.Schema:
@@ -160,7 +166,8 @@ def read_facts(path: Path) -> Iterator[pa.Table]:
     with storage.open_arrow(path) as file:
         for part in pq.ParquetFile(file).iter_batches(ROWS, columns=_FACTS, use_threads=False):
             whole = pc.match_substring_regex(part["xxh3_128"], "^[0-9a-f]{32}$")
-            if any(column.null_count for column in part.columns) or whole.false_count:
+            holes = any(part[name].null_count for name in _FACTS if name != "repair")
+            if holes or whole.false_count:
                 raise pa.ArrowInvalid("a fact is missing, or no hash")
             yield pa.table(part)
 
@@ -222,6 +229,7 @@ class _Facts:
         self._order = np.argsort(ids)
         self._ids = ids[self._order]
         self._split = split.name
+        self._options = split.options
         self._modes: list[str] = []
         self._picture = np.zeros(len(ids), _PICTURE)
         self._places = {name: np.full((len(ids), 2), -1, np.int32) for name in formats}
@@ -236,9 +244,11 @@ class _Facts:
         picture = self._picture[here]
         found = _stored_columns("", picture)
         missing = picture["bytes"] == 0
-        for name in ("width", "height", "mode"):
+        for name in ("width", "height"):
             found[name] = pa.array(picture[name], mask=missing)
-        found["mode"] = pa.array(self._modes, pa.string()).take(found["mode"])
+        for name, _ in _MODES:
+            codes = pa.array(picture[name], mask=missing | (picture[name] < 0))
+            found[name] = pa.array(self._modes, pa.string()).take(codes)
         for name, places in self._places.items():
             shards, records = places[here].T
             found[f"{name}_shard"] = pa.array(shards, mask=records < 0)
@@ -252,7 +262,16 @@ class _Facts:
         picture = np.empty(len(rows), _PICTURE)
         for name in ("width", "height", "bytes"):
             picture[name] = part[name]
-        picture["mode"] = self._codes(part["mode"].cast(pa.string()))
+        sources = part["mode"].cast(pa.string()).to_pylist()
+        reasons = part["repair"].cast(pa.string()).to_pylist()
+        options = self._options.get(shard_format, PLAIN)
+        read = [(mode, reason is not None) for mode, reason in zip(sources, reasons, strict=True)]
+        stored = {
+            (mode, mended): stored_mode(mode, options, repaired=mended)
+            for mode, mended in set(read)
+        }
+        picture["source_mode"] = self._codes(sources)
+        picture["mode"] = self._codes([stored[each] for each in read])
         digits = "".join(part["xxh3_128"].to_pylist())
         picture["xxh3_128"] = np.frombuffer(bytes.fromhex(digits), "V16")
         first = self._picture["bytes"][rows] == 0
@@ -260,10 +279,10 @@ class _Facts:
         other = self._picture["xxh3_128"][rows] != picture["xxh3_128"]
         self._own[shard_format][rows[other]] = picture[other][["bytes", "xxh3_128"]]
 
-    def _codes(self, modes: pa.ChunkedArray) -> Rows:
-        self._modes += sorted(set(pc.unique(modes).to_pylist()).difference(self._modes))
-        codes: Rows = pc.index_in(modes, value_set=pa.array(self._modes)).to_numpy()
-        return codes
+    def _codes(self, modes: Sequence[str | None]) -> list[int]:
+        self._modes += sorted({mode for mode in modes if mode}.difference(self._modes))
+        codes = {mode: code for code, mode in enumerate(self._modes)}
+        return [-1 if mode is None else codes[mode] for mode in modes]
 
     def _rows(self, shard_format: str, keys: pa.ChunkedArray) -> Rows:
         """Return where in the catalog some images are, of which the format had none so far."""

@@ -118,6 +118,7 @@ def test_a_row_says_what_catalog_labels_and_facts_say(tmp_path: Path) -> None:
             "width": 108,
             "height": 208,
             "mode": "RGB",
+            "source_mode": "RGB",
             "bytes": 308,
             "xxh3_128": f"{8:032x}",
             "boxes": [],
@@ -136,6 +137,7 @@ def test_a_row_says_what_catalog_labels_and_facts_say(tmp_path: Path) -> None:
             "width": 107,
             "height": 207,
             "mode": "CMYK",
+            "source_mode": "CMYK",
             "bytes": 307,
             "xxh3_128": f"{7:032x}",
             "boxes": [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import shutil
 import subprocess
@@ -11,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import inprocess
 import pyarrow.parquet as pq
 import pytest
 import xxhash
+from PIL import Image
 from support import RawSet, prepare, products, shardmill, temporary_files, timings
 
 from pipeline import manifest, paths, preflight
@@ -181,7 +184,37 @@ class TestParquet:
             assert row["bytes"] == len(content)
             assert row["xxh3_128"] == xxhash.xxh3_128_hexdigest(content)
             assert row["wnid"] == row["file_name"].split("/")[1]
+            with Image.open(out / row["file_name"]) as image:
+                assert image.mode.partition(";")[0] == row["mode"].partition(";")[0]
         assert {row["mode"] for row in rows} > {"RGB"}
+
+    @pytest.mark.parametrize("resize", [(), ("--resize", 24)])
+    def test_all_columns_are_of_the_picture_that_the_shards_hold(
+        self, monkeypatch: pytest.MonkeyPatch, sample: RawSet, out: Path, resize: tuple[object, ...]
+    ) -> None:
+        words = ("--raw", sample.raw, "--config", sample.config, "--out", out, "--no-boxes")
+        shards = ("--format", "webdataset", "--split", "train", "--export", "parquet", *resize)
+        run = inprocess.shardmill(monkeypatch, "imagenet", *words, *shards)
+        assert run.status == 0, run.said
+        rows = pq.read_table(out / "metadata.parquet").to_pylist()
+        named = {(row["webdataset_shard"], row["webdataset_record"]): row for row in rows}
+        assert {row["source_mode"] for row in rows} >= {"RGB", "CMYK"}
+        for shard in sorted((out / "webdataset/train/current").glob("*.tar")):
+            number = int(shard.name.split("-")[1])
+            with tarfile.open(shard) as tar:
+                members = [each for each in tar if each.name.endswith(".jpg")]
+                for record, member in enumerate(members):
+                    file = tar.extractfile(member)
+                    assert file is not None
+                    content, row = file.read(), named.pop((number, record))
+                    with Image.open(io.BytesIO(content)) as image:
+                        seen = (*image.size, image.mode)
+                    assert seen == (row["width"], row["height"], row["mode"])
+                    assert (len(content), xxhash.xxh3_128_hexdigest(content)) == (
+                        row["bytes"],
+                        row["xxh3_128"],
+                    )
+        assert named == {}
 
     def test_has_nothing_of_shards_that_were_not_made(self, made: Path) -> None:
         names = pq.read_schema(made / "metadata.parquet").names
