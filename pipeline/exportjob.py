@@ -192,8 +192,7 @@ def _dbcollection(
 
     out, devkit_used = Path(job.out), devkit(job, dataset)
     tasks = [dbcollection.CLASSIFICATION] if job.exported("dbcollection") else []
-    # Where the images lie is for the user to say, the smaller ones too.
-    tasks += [dbcollection.RAW256] if job.exported("raw256") or job.data_dir else []
+    tasks += [dbcollection.RAW256] if job.exported("raw256") else []
     lies: list[object] = []
     for split in splits.values():
         at = image_folder(job, split)

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import catalog
 from pipeline.errors import ConfigError, InputRefused
@@ -52,10 +53,20 @@ def list_bytes(
     return text.encode()
 
 
-def list_pieces(tables: Iterable[pa.Table]) -> Iterator[bytes]:
-    """Yield the image list of a catalog that comes in parts; errors as of `list_bytes`."""
+def list_pieces(
+    tables: Iterable[pa.Table], left_out: frozenset[str] = frozenset()
+) -> Iterator[bytes]:
+    """Yield the image list of a catalog that comes in parts; errors as of `list_bytes`.
+
+    Args:
+        tables: the parts, of `catalog.SCHEMA`.
+        left_out: keys of images that are not to be named.
+    """
     first = 0
-    for rows in tables:
+    unwanted = pa.array(sorted(left_out), pa.string())
+    for part in tables:
+        wanted = pc.invert(pc.is_in(part["key"].cast(pa.string()), value_set=unwanted))
+        rows = part.filter(wanted) if left_out else part
         yield list_bytes(catalog.tree_paths(rows), rows["class_index"], first)
         first += rows.num_rows
 

@@ -294,6 +294,10 @@ def _check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...]
         "--skip-blacklisted: none of the splits has a blacklist": (
             job.skip_blacklisted and not any(dataset.splits[name].blacklist for name in names)
         ),
+        "--on-bad-image skip is of shards: a tree of class folders would hold the bad images, too;"
+        " leave it out, or make the tree by a command of its own with --until extract": (
+            job.on_bad_image == "skip" and (job.wants("extract") or job.exported("raw256"))
+        ),
         "a split without labels has no classes to extract into: leave --extract or it out": (
             "extract" in job.products
             and any(not dataset.splits[name].has_classes for name in names)

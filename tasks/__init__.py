@@ -20,13 +20,13 @@ if TYPE_CHECKING or "luigi" in sys.modules:
         WriteStrictRaw256,
     )
     from tasks.exports import WriteCroissant, WriteImageFolder, WriteParquet
+    from tasks.image_list import WriteList
     from tasks.lists import (
         BuildCatalog,
         BuildPlan,
         CheckLabels,
         WriteClasses,
         WriteLabels,
-        WriteList,
     )
     from tasks.roots import (
         BoundingBoxes,

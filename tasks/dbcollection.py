@@ -117,9 +117,7 @@ class WriteRaw256(DbcollectionTask):
     kind = "dbcollection.raw256"
 
     def trees(self) -> list[ExtractTree]:
-        """Return those of the smaller pictures, unless they are not asked for."""
-        if not self.job.exported("raw256"):
-            return []
+        """Return those of the smaller pictures."""
         splits = exportjob.with_classes(self.resolved.splits)
         return [tree_of(self, ShrinkTree, name) for name in splits]
 

@@ -15,7 +15,8 @@ from pipeline.output import Output
 from pipeline.splitjob import SplitJob
 from tasks.annotations import WriteBoxes
 from tasks.base import ShardmillTask, Volume
-from tasks.lists import BuildCatalog, WriteLabels, WriteList
+from tasks.image_list import WriteList
+from tasks.lists import BuildCatalog, WriteLabels
 from tasks.shards import JoinShards, WriteManifest
 from tasks.splits import ProductTask
 from tasks.trees import ExtractTree, tree_of

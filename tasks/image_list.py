@@ -1,0 +1,77 @@
+"""The step that writes a split's image list: it names the images that are in the shards."""
+
+from __future__ import annotations
+
+from pipeline import catalog, digests, imagelist, outputs, paths
+from pipeline.manifest import Document
+from tasks.base import Volume
+from tasks.lists import BuildCatalog, catalog_of
+from tasks.shards import WriteManifest
+from tasks.splits import ProductTask
+
+
+class WriteList(ProductTask):
+    """The images of a split as a list in the form of im2rec.
+
+    An image that is left out of the shards is left out of the list, too. Which ones these are is
+    known when the shards are there; so with ``--on-bad-image skip`` the list comes after them.
+    """
+
+    kind = "list"
+    step = "lists"
+
+    def requires(self) -> list[BuildCatalog | WriteManifest]:
+        """Return the catalog, and the shards if images may be left out of them."""
+        after = self._manifests() if self.job.on_bad_image == "skip" else []
+        return [catalog_of(self), *after]
+
+    def document(self) -> Document | None:
+        """Return the mark, if the list is there and lacks what the shards lack."""
+        found = super().document()
+        if self.job.on_bad_image == "skip" and not all(t.complete() for t in self._manifests()):
+            return None  # it is not known yet
+        if found is None or found.get("left_out", "") == _named(self._left_out()):
+            return found
+        return None
+
+    def make(self) -> Volume:
+        """Write the list."""
+        self.claim()
+        self.check(catalog_of(self))
+        listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
+        left_out = self._left_out()
+        pieces = imagelist.list_pieces(catalog.read(listed), left_out)
+        closing = [f"{len(left_out):,} images are left out of the list as well"] if left_out else []
+        size = self.publish_product(
+            {paths.image_list(self.folder, self.split): pieces},
+            left_out=_named(left_out),
+            closing=closing,
+        )
+        return Volume(images=self.split_job.expected.images - len(left_out), size=size)
+
+    def _manifests(self) -> list[WriteManifest]:
+        if not self.job.wants("shards"):
+            return []
+        return [
+            WriteManifest(
+                out=self.out,
+                split=self.split,
+                digest=output.digest,
+                format=output.format,
+                on_bad_image=self.job.on_bad_image,
+                job=self.job,
+            )
+            for output in self.split_job.outputs
+        ]
+
+    def _left_out(self) -> frozenset[str]:
+        """Return the keys of images that a finished output of this job lacks as bad images."""
+        documents = [outputs.document(task.product) for task in self._manifests()]
+        return frozenset(
+            image["key"] for document in documents if document for image in document["left_out"]
+        )
+
+
+def _named(keys: frozenset[str]) -> str:
+    """Return a name for images that are left out; "" for none."""
+    return digests.digest({"keys": sorted(keys)}) if keys else ""
