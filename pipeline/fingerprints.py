@@ -57,14 +57,16 @@ class FileStamps:
         order = np.argsort(path64, kind="stable")
         return FileStamps(path64[order], stamps[order])
 
-    def differing(self, kept: pa.Table) -> NDArray[np.int64]:
-        """Return which rows of a table of fingerprints are of files that have another stamp now."""
-        if not len(self.path64) or not kept.num_rows:
-            return np.zeros(0, np.int64)
+    def differing(self, kept: pa.Table) -> NDArray[np.int64] | None:
+        """Return which rows of a table of fingerprints are of files that have another stamp now.
+
+        None: one of its files is not among these, so nothing can be said.
+        """
         path64, stamps = kept["path64"].to_numpy(), kept["stamp"].to_numpy()
-        places = np.minimum(np.searchsorted(self.path64, path64), len(self.path64) - 1)
-        known = self.path64[places] == path64
-        return np.flatnonzero(known & (self.stamps[places] != stamps))
+        places = np.searchsorted(self.path64, path64)
+        if not len(self.path64) or not (self.path64.take(places, mode="clip") == path64).all():
+            return None
+        return np.flatnonzero(self.stamps[places] != stamps)
 
 
 @dataclass

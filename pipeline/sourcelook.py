@@ -67,9 +67,10 @@ def look(resolved: ResolvedJob) -> Look:
             lost |= {(family, part) for part in finished.difference(known)} if known else set()
             for part in known:
                 loaded = partsources.load(resolved.out, family, part)
-                if loaded is None:
+                rows = stamps.differing(loaded[1]) if loaded is not None else None
+                if loaded is None or rows is None:
                     lost.add((family, part))
-                elif len(rows := stamps.differing(loaded[1])):
+                elif len(rows):
                     different.append(_Kept((family, part), loaded[1], rows.tolist()))
     return _compared(resolved, lost, different)
 

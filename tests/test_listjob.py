@@ -304,7 +304,9 @@ class TestSplitFolders:
             count = rows.num_rows
             others = np.ones(count, np.uint64)
             kept = fingerprints.table(rows["source"].to_pylist(), others, [None] * count)
-            assert len(split.listing.stamps.differing(kept)) == count
+            differing = split.listing.stamps.differing(kept)
+            assert differing is not None
+            assert len(differing) == count
 
     def test_take_a_table_that_is_given(self, folder: Path) -> None:
         table = lay(folder.parent / "names", b"cow\nbee\nant\n")

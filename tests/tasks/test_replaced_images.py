@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,24 @@ def of_tree(folder: Path) -> Case:
     return Case("train", drawn.image(1), drawn.tree, job)
 
 
+def of_splits(folder: Path) -> Case:
+    """Return the case of a folder of two splits of the same classes."""
+    images = folder / "img"
+    for number in range(8):
+        split, wnid = ("train", "val")[number % 2], f"class{number // 2 % 2}"
+        lay(images / split / wnid / f"{number}.jpg", encoded(number))
+
+    def job(out: Path, **options: Any) -> Job:
+        options.pop("shards", None)
+        shards = tuple((name, 4) for name in ("train", "val"))
+        return replace(
+            arguments.list_job(str(images), "", str(out), None, recursive=True, **options),
+            shards=shards,
+        )
+
+    return Case("val", images / "val/class0/1.jpg", images, job)
+
+
 CASES = {"folder": of_folder, "tree": of_tree}
 
 
@@ -120,6 +138,15 @@ def test_its_shards_are_made_anew_in_every_format_and_no_others(
     assert len([name for name in before if before[name] != after[name]]) == len(suffixes)
     do(case.job(tmp_path / "fresh"))
     assert products(out) == products(tmp_path / "fresh")
+
+
+def test_in_one_of_several_splits_it_is_seen_too(tmp_path: Path, out: Path) -> None:
+    made = of_splits(tmp_path / "set")
+    age(made.folder)
+    do(made.job(out))
+    new = put_another_in_place(made.image)
+    do(made.job(out))
+    assert new in made.images(out)
 
 
 def test_a_format_that_is_added_later_makes_the_first_anew(case: Case, out: Path) -> None:

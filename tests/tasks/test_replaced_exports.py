@@ -1,0 +1,87 @@
+"""An image that is replaced: trees and exports that hold it, or tell of it, are made anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from drawntrees import TreeSet, age, do, draw_tree, put_another_in_place
+from support import products
+
+from pipeline import paths
+from pipeline import products as fixed
+from pipeline.resolved import resolve
+
+EXPORTS = ("raw256", "parquet", "croissant", "imagefolder", "dbcollection")
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> TreeSet:
+    made = draw_tree(tmp_path / "set")
+    age(made.tree)
+    return made
+
+
+def test_every_file_is_that_of_a_run_on_the_new_image(
+    drawn: TreeSet, tmp_path: Path, out: Path
+) -> None:
+    def job_of(folder: Path) -> None:
+        do(drawn.job(folder, formats=("recordio",), joined=True, exports=EXPORTS))
+
+    job_of(out)
+    old, new = drawn.image(1).read_bytes(), put_another_in_place(drawn.image(1))
+    job_of(out)
+    extracted = out / "train" / drawn.image(1).relative_to(drawn.tree / "train")
+    assert extracted.read_bytes() == new
+    fresh = tmp_path / "fresh"
+    job_of(fresh)
+    here = {"dbcollection/classification.h5", "dbcollection/raw256.h5"}  # it names its folder
+    found, expected = products(out), products(fresh)
+    assert {name for name in expected if found.get(name) != expected[name]} <= here
+    assert found.keys() == expected.keys()
+    assert not [path for path in out.rglob("*.JPEG") if path.read_bytes() == old]
+
+
+@pytest.mark.parametrize("transfer", ["copy", "link", "symlink"])
+@pytest.mark.parametrize("in_place", [True, False], ids=["written over", "another file"])
+def test_a_tree_without_shards_has_it_too(
+    drawn: TreeSet, out: Path, transfer: str, in_place: bool
+) -> None:
+    job = drawn.job(out, products=("extract",), boxes=False, transfer=transfer)
+    do(job)
+    image = drawn.image(1)
+    if in_place:
+        new = put_another_in_place(image)
+    else:
+        copied = image.with_name("copy")
+        copied.write_bytes(image.read_bytes())
+        new = put_another_in_place(copied)
+        copied.replace(image)
+    do(job)
+    extracted = out / "train" / image.relative_to(drawn.tree / "train")
+    assert extracted.read_bytes() == new
+    assert extracted.is_symlink() == (transfer == "symlink")
+    (product,) = resolve(job).products
+    listing = paths.group_listing(out, product.digest, 0)
+    assert fixed.group_document(out, product, 0) is not None
+    assert listing.exists()
+
+
+def test_what_another_command_made_of_it_is_withdrawn_too(drawn: TreeSet, out: Path) -> None:
+    tree = drawn.job(out, products=("extract",), boxes=False)
+    do(tree)
+    do(drawn.job(out, boxes=False, exports=("parquet",)))
+    put_another_in_place(drawn.image(1))
+    do(drawn.job(out, boxes=False))
+    for job in (tree, drawn.job(out, boxes=False, exports=("parquet",))):
+        resolve.cache_clear()
+        made = [each for each in resolve(job).products if each.kind in {"tree", "parquet"}]
+        assert made
+        assert [fixed.finished(out, each) for each in made] == [None]
+
+
+def test_a_move_has_no_source_left_to_be_replaced(drawn: TreeSet, out: Path) -> None:
+    job = drawn.job(out, products=("extract",), boxes=False, transfer="move")
+    do(job)
+    do(job)
+    assert not (paths.sources(out) / resolve(job).products[0].digest).exists()
