@@ -1,8 +1,17 @@
 """MXNet's im2rec: pictures and labels of an image list, packed into RecordIO."""
 
 from pipeline.im2rec.api import im2rec
-from pipeline.im2rec.pack import LeftOut, Packed
-from pipeline.images.transforms import AutoOrient, CenterCrop, ColorConvert, Compose, Resize
+from pipeline.im2rec.result import LeftOut, Packed
+from pipeline.images import transforms
+from pipeline.images.transforms import (
+    AutoOrient,
+    CenterCrop,
+    ColorConvert,
+    Compose,
+    Normalize,
+    Resize,
+    ToTensor,
+)
 
 __all__ = [
     "AutoOrient",
@@ -10,7 +19,10 @@ __all__ = [
     "ColorConvert",
     "Compose",
     "LeftOut",
+    "Normalize",
     "Packed",
     "Resize",
+    "ToTensor",
     "im2rec",
+    "transforms",
 ]

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import multiprocessing
 import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
-from pipeline.errors import UsageError
+from pipeline import manifest, storage
+from pipeline.errors import OutputDamaged, UsageError
 from pipeline.formats.irheader import LabelForm
+from pipeline.im2rec.arguments import local_path, switch, whole_number
 from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
-from pipeline.im2rec.pack import Packed, pack
+from pipeline.im2rec.pack import pack
+from pipeline.im2rec.result import Packed
 from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Color, Encoding
 from pipeline.images.spec import Orientation
 from pipeline.images.transforms import Transform
-from pipeline.localpath import check_local
 
 
 def im2rec(
@@ -39,16 +44,17 @@ def im2rec(
 ) -> Packed:
     """Pack the pictures of an image list for MXNet: ``<name>.rec``, ``.idx``, ``.manifest.json``.
 
-    The name is the list's up to its first dot. Beside them, ``<name>.lst`` lists what was packed;
-    it is ``<name>-copy.lst`` where the list itself has that name. All files appear together when
-    the work is done, or none does.
+    The name is the list's without its suffix. Beside them, ``<name>.lst`` lists what was packed;
+    it is ``<name>-copy.lst`` where another list has that name. All files appear together when the
+    work is done, or none does. The files of a list of another name are not replaced.
 
     Args:
         list_file: lines ``id TAB label [TAB label ...] TAB path``.
         output_path: the folder of the output; made if need be.
         transformations: what is done to every picture, one or several in order: from and
             to uint8 pixels, height x width x channels.
-        num_workers: processes; None: one less than there are CPUs. With 0 or 1 this one works.
+        num_workers: processes; None: one less than there are CPUs. With 0 or 1 this one works, and
+            in a worker of a `multiprocessing.Pool`, which may have no processes of its own.
         batch_size: how many pictures a process is handed at once, at most.
         pack_labels: store all labels, as a vector though there be one; else only the first.
         color: 1 packs RGB, 0 gray, -1 the channels that there are.
@@ -76,58 +82,80 @@ def im2rec(
     Warns:
         UserWarning: pictures were left out; labels were not stored.
     """
-    if pass_through and transformations is not None:
+    passes = switch("pass_through", pass_through)
+    transcodes, largest = switch("transcode", transcode), whole_number("max_pixels", max_pixels)
+    if passes and transformations is not None:
         raise UsageError(
             "nothing is done to pictures that are passed through",
             expected="transformations or pass_through",
             found="both",
         )
-    for name, path in (("list_file", list_file), ("output_path", output_path), ("root", root)):
-        check_local(path, name)
-    workers = (os.cpu_count() or 1) - 1 if num_workers is None else num_workers
-    if workers < 0:
-        raise UsageError("too few workers", expected="0 or more", found=str(workers))
-    source = Path(list_file).absolute()
-    folder, name = Path(output_path).absolute(), source.name.partition(".")[0]
+    source = local_path("list_file", list_file).absolute()
+    folder = local_path("output_path", output_path).absolute()
     if isinstance(transformations, Sequence):
         transforms = tuple(transformations)
     else:
         transforms = () if transformations is None else (transformations,)
-    if pass_through:
-        spec = pass_through_spec(
-            orientation=orientation, transcode=transcode, max_pixels=max_pixels
-        )
+    if passes:
+        spec = pass_through_spec(orientation=orientation, transcode=transcodes, max_pixels=largest)
     else:
         spec = encode_spec(
             transforms,
-            color=color,
+            color=cast("Color", whole_number("color", color)),
             encoding=encoding,
-            quality=quality,
+            quality=whole_number("quality", quality),
             orientation=orientation,
-            max_pixels=max_pixels,
+            max_pixels=largest,
         )
     packed = pack(
         PackJob(
             listing=source,
-            root=Path(root),
-            output=folder / f"{name}.rec",
+            root=local_path("root", root),
+            output=folder / f"{source.stem}.rec",
             spec=spec,
-            pass_through=pass_through,
+            pass_through=passes,
             engine=engine,
-            labels=LabelForm.VECTOR if pack_labels else None,
-            listed=_list_name(source, folder, name),
-            error_limit=error_limit,
-            threads=max(1, workers),
-            batch_size=batch_size,
+            labels=LabelForm.VECTOR if switch("pack_labels", pack_labels) else None,
+            listed=_list_name(source, folder),
+            named_by_list=True,
+            error_limit=whole_number("error_limit", error_limit),
+            threads=_processes(num_workers),
+            batch_size=whole_number("batch_size", batch_size),
         )
     )
     _warn(packed)
     return packed
 
 
-def _list_name(source: Path, folder: Path, name: str) -> str:
-    own = f"{name}.lst"
-    return f"{name}-copy.lst" if os.path.realpath(folder / own) == os.path.realpath(source) else own
+def _processes(num_workers: int | None) -> int:
+    """Return how many processes do the work; 1: this one."""
+    if num_workers is None:
+        workers = (os.cpu_count() or 1) - 1
+    else:
+        workers = whole_number("num_workers", num_workers)
+    if workers < 0:
+        raise UsageError("too few workers", expected="0 or more", found=str(workers))
+    if multiprocessing.current_process().daemon:  # it may have no children
+        return 1
+    return max(1, workers)
+
+
+def _list_name(source: Path, folder: Path) -> str:
+    """Return the name of the list of what was packed: never that of a list of the user's."""
+    own, mark = folder / f"{source.stem}.lst", folder / f"{source.stem}.manifest.json"
+    if storage.kind(own) is None or _is_as_written(own, mark):
+        return own.name
+    return f"{source.stem}-copy.lst"
+
+
+def _is_as_written(path: Path, mark: Path) -> bool:
+    """Whether a file is what the manifest of an output of this name says that it is."""
+    if storage.stat(mark) is None:
+        return False
+    with contextlib.suppress(OutputDamaged):
+        hashes = {each.file: each.xxh3_128 for each in manifest.files_of(manifest.load(mark))}
+        return path.name in hashes and manifest.hash_file(path) == hashes[path.name]
+    return False
 
 
 def _warn(packed: Packed) -> None:

@@ -55,6 +55,7 @@ class PackJob:
         label_width: how many every line of the list has; None: any number, see `lst.read`.
         part: of the list.
         listed: name of a list, beside the output, of what was packed; None: there is none.
+        named_by_list: the output has its name of the list: one of another list is not replaced.
         error_limit: how many pictures may be left out because they cannot be packed.
         threads: processes that read and encode; with one, this process does.
         batch_size: how many pictures one of them is handed at once, at most.
@@ -74,6 +75,7 @@ class PackJob:
     label_width: int | None = None
     part: Part = field(default_factory=Part)
     listed: str | None = None
+    named_by_list: bool = False
     error_limit: int = 0
     threads: int = 1
     batch_size: int = 4096

@@ -5,21 +5,28 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import xxhash
 
-import pipeline
 from pipeline import manifest, storage
-from pipeline.errors import BadImage, InputRefused, ShardmillError, UsageError
+from pipeline.errors import (
+    BadImage,
+    InputRefused,
+    OutputConflict,
+    OutputDamaged,
+    ShardmillError,
+    UsageError,
+    Vanished,
+)
 from pipeline.formats.irheader import IndexedRecord
 from pipeline.formats.recordio import index_lines, list_line
 from pipeline.im2rec import crew
 from pipeline.im2rec.batches import Batch, Survey, batches, survey
 from pipeline.im2rec.job import PackJob, Targets, check_root
 from pipeline.im2rec.pictures import Piece
+from pipeline.im2rec.result import LeftOut, Packed, document
 from pipeline.images.engine import engine
 from pipeline.manifest import Document, FileEntry
 from pipeline.storage import RangeReader, StagedFile
@@ -29,49 +36,6 @@ Tell = Callable[[int, int], None]
 
 _ROWS, _ROWS_ENCODED = 64, 16  # that a worker is handed at once: some hundredths of a second
 _STEP = 1 << 20  # bytes that are hashed at once
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A picture that could not be packed.
-
-    Attributes:
-        line: in the list, from 1.
-        id: of the image.
-        path: as it stands in the list.
-        reason: what is wrong with it.
-    """
-
-    line: int
-    id: int
-    path: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Packed:
-    """What was written.
-
-    Attributes:
-        targets: the files.
-        lines: of the list, or of its part.
-        records: how many were written.
-        bytes: of the records.
-        unstored: lines of more labels than the one that is stored.
-        label_widths: the least and the greatest number of labels of a line.
-        notes: what happened to pictures, and how often, see `Processed.notes`; under pass-through
-            ``16-bit`` too.
-        left_out: the pictures without a record, in the order of the list.
-    """
-
-    targets: Targets
-    lines: int
-    records: int
-    bytes: int
-    unstored: int
-    label_widths: tuple[int, int]
-    notes: dict[str, int]
-    left_out: tuple[LeftOut, ...]
 
 
 def pack(
@@ -109,6 +73,8 @@ def pack(
             stack.enter_context(storage.target_lock(path, on_wait=on_wait))
         if storage.stat(job.listing) != before:  # it was written anew while this command waited
             before, (found, digest) = storage.stat(job.listing), _survey(job)
+        if job.named_by_list:
+            _check_list(job)
         _sweep(places)
         output = stack.enter_context(_Output(job, places))
         rows = _ROWS if job.pass_through else _ROWS_ENCODED
@@ -130,6 +96,21 @@ def pack(
 def _survey(job: PackJob) -> tuple[Survey, str]:
     """Return what the list holds, and its hash."""
     return survey(job), manifest.hash_file(job.listing)
+
+
+def _check_list(job: PackJob) -> None:
+    """Check that an output, if there is one, is of a list of the same name."""
+    path = job.targets.manifest
+    with contextlib.suppress(Vanished, OutputDamaged):
+        before = [each.get("list") for each in manifest.load(path).get("inputs", [])]
+        if before and job.listing.name not in before:
+            raise OutputConflict(
+                "an output of another list has this name, and is not replaced",
+                file=str(path),
+                expected=f"one of {job.listing.name}",
+                found=f"one of {before[0]}",
+                remedy="give another output folder, or move the other output away",
+            )
 
 
 class _Output:
@@ -207,12 +188,12 @@ class _Output:
             dict(sorted(self._notes.items())),
             tuple(self._left_out),
         )
-        self._finish(_document(self._job, packed, listing, list(self._entries())))
+        self._finish(document(self._job, packed, listing, list(self._entries())))
         return packed
 
-    def _finish(self, document: Document) -> None:
+    def _finish(self, content: Document) -> None:
         with StagedFile(self._places.manifest) as mark:
-            mark.write(manifest.serialise(document))
+            mark.write(manifest.serialise(content))
             storage.remove(self._places.manifest)  # it speaks of files that are about to change
             more = [self._listing] if self._listing else []
             storage.publish(self.records, self._index, *more, mark)
@@ -248,32 +229,6 @@ class _Output:
 
 def _listed(batch: Batch, row: int) -> IndexedRecord:
     return IndexedRecord(batch.ids[row], batch.labels[row], b"", batch.paths[row])
-
-
-def _document(job: PackJob, packed: Packed, listing: str, files: list[FileEntry]) -> Document:
-    spec = job.spec
-    encodes = not job.pass_through or spec.transcode or spec.orientation == "bake"
-    return {
-        "program": f"shardmill {pipeline.__version__}",
-        "format": "recordio",
-        "inputs": [{"list": job.listing.name, "xxh3_128": listing}],
-        "parameters": job.parameters(),
-        "codec": engine(job.engine).codec(spec.encoding) if encodes else None,
-        "counts": {
-            "bytes": packed.bytes,
-            "labels": list(packed.label_widths),
-            "labels_not_stored": packed.unstored,
-            "left_out": len(packed.left_out),
-            "lines": packed.lines,
-            "notes": packed.notes,
-            "records": packed.records,
-        },
-        "files": [entry.to_json() for entry in files],
-        "left_out": [
-            {"line": each.line, "id": each.id, "path": each.path, "reason": each.reason}
-            for each in packed.left_out
-        ],
-    }
 
 
 def _sweep(targets: Targets) -> None:

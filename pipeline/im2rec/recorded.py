@@ -19,14 +19,25 @@ from pipeline.images.transforms import (
     CenterCrop,
     ColorConvert,
     Compose,
+    Normalize,
     Resize,
+    ToTensor,
     Transform,
 )
 from pipeline.manifest import Document
 
 _BUILT_IN: Final[Mapping[str, Callable[..., Transform]]] = {
     kind.__name__: kind
-    for kind in (AutoOrient, AutoResize, CenterCrop, ColorConvert, Compose, Resize)
+    for kind in (
+        AutoOrient,
+        AutoResize,
+        CenterCrop,
+        ColorConvert,
+        Compose,
+        Normalize,
+        Resize,
+        ToTensor,
+    )
 }
 
 

@@ -70,7 +70,7 @@ class EncodeSpec:
         if not isinstance(self.max_pixels, int) or self.max_pixels < 1:
             _check("max_pixels", self.max_pixels, ("1 or more",))
         _check("quality", self.quality, (None, *range(least, _MAX_QUALITY + 1)))
-        if not all(map(callable, self.transforms)):
+        if not all(callable(each) and not isinstance(each, type) for each in self.transforms):
             raise UsageError(
                 "a transform cannot be called",
                 expected="functions from pixels to pixels",
@@ -144,7 +144,7 @@ def told(notes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check(name: str, value: object, allowed: Sequence[object]) -> None:
-    if value not in allowed or isinstance(value, bool):
+    if value not in allowed or isinstance(value, bool | float):
         shown = [str(choice) for choice in allowed if choice is not None]
         raise UsageError(
             f"pictures cannot be encoded with this {name}",

@@ -7,32 +7,32 @@ directly they do what the ``pillow`` engine does.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeVar, get_args
 
-from pipeline.errors import BadImage, ShardmillError, UsageError
+from pipeline.errors import UsageError
 from pipeline.images.bounds import check_size
-from pipeline.images.raster import Box, Color, Filter, Pixels, Raster, Size, checked
+from pipeline.images.raster import Box, Color, Filter, Raster, Size
+from pipeline.images.tensors import Normalize, ToTensor
+from pipeline.images.transform import BuiltIn, Transform, apply, name_of
 
-Transform = Callable[[Pixels], Pixels]
+__all__ = [
+    "AutoOrient",
+    "BuiltIn",
+    "CenterCrop",
+    "ColorConvert",
+    "Compose",
+    "Mode",
+    "Normalize",
+    "Resize",
+    "ToTensor",
+    "Transform",
+    "apply",
+]
+
 Mode = Literal["shorter", "longer", "exact"]
 _R = TypeVar("_R", bound=Raster)
-
-
-class BuiltIn(ABC):
-    """A transform that an engine does itself."""
-
-    @abstractmethod
-    def on(self, raster: _R) -> _R:
-        """Do it to a picture in memory."""
-
-    def __call__(self, pixels: Pixels) -> Pixels:
-        """Do it to pixels, by Pillow."""
-        from pipeline.images.pillow import PillowRaster  # noqa: PLC0415 - Pillow where it is used
-
-        return self.on(PillowRaster.of(checked(pixels, self))).pixels()
 
 
 @dataclass(frozen=True)
@@ -171,12 +171,16 @@ class Compose(BuiltIn):
 
     Attributes:
         transforms: in order.
+
+    Raises:
+        UsageError: another transform follows `ToTensor`, or `Normalize` does not.
     """
 
     transforms: tuple[Transform, ...]
 
     def __init__(self, transforms: Sequence[Transform]) -> None:
         object.__setattr__(self, "transforms", tuple(transforms))
+        _check_order(list(_flat(self.transforms)))
 
     def on(self, raster: _R) -> _R:
         """Do each."""
@@ -185,32 +189,20 @@ class Compose(BuiltIn):
         return raster
 
 
-def apply(transform: Transform, raster: _R) -> _R:
-    """Do any transform to a picture in memory.
+def _flat(transforms: Iterable[Transform]) -> Iterator[Transform]:
+    for transform in transforms:
+        if isinstance(transform, Compose):
+            yield from _flat(transform.transforms)
+        else:
+            yield transform
 
-    Raises:
-        BadImage: it failed on this picture, or would make too large a one.
-        UsageError: it returned no picture.
-        MemoryError, OSError: the system failed it; that says nothing about the picture.
-    """
-    if isinstance(transform, BuiltIn):
-        return transform.on(raster)
-    pixels = raster.pixels()
-    try:
-        made = transform(pixels)
-    except (ShardmillError, MemoryError):
-        raise
-    except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
-        name = getattr(transform, "__qualname__", type(transform).__qualname__)
-        raise BadImage(
-            f"the transform {name} failed on this image",
-            expected="that it takes uint8 pixels, height x width x channels, of any size",
-            found=f"{type(error).__name__}: {error}",
-            remedy="correct the transform, or leave the image out with --on-bad-image skip",
-        ) from error
-    return raster.replaced(checked(made, transform, raster.max_pixels))
+
+def _check_order(transforms: Sequence[Transform]) -> None:
+    """Check that what makes a tensor is last: the others are given pixels."""
+    of_training = [isinstance(each, BuiltIn) and each.is_for_training for each in transforms]
+    if of_training != sorted(of_training):
+        order = ", ".join(map(name_of, transforms))
+        raise _refused("Compose", "ToTensor and Normalize behind all others", order)
 
 
 def _check_lengths(name: str, lengths: Sequence[object]) -> None:

@@ -14,7 +14,8 @@ from pipeline.formats.irheader import LabelForm
 from pipeline.im2rec.assignments import Assignments
 from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
 from pipeline.im2rec.lists import MadeLists, class_table, find_lists, make_lists
-from pipeline.im2rec.pack import Packed, pack
+from pipeline.im2rec.pack import pack
+from pipeline.im2rec.result import Packed
 from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Filter
 from pipeline.images.transforms import CenterCrop, Resize, Transform

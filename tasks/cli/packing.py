@@ -10,7 +10,8 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from pipeline.im2rec.pack import Packed, Tell
+from pipeline.im2rec.pack import Tell
+from pipeline.im2rec.result import Packed
 from tasks.cli.text import size
 
 _COMPLETE, _LEFT_OUT = 0, 4

@@ -82,7 +82,9 @@ def test_the_documented_call_works(
     assert multiprocessing.active_children() == []
 
 
-def test_the_documented_transforms_are_refused_with_a_reason(root: Path, tmp_path: Path) -> None:
+def test_a_transform_of_ones_own_that_makes_a_tensor_is_refused_with_a_reason(
+    root: Path, tmp_path: Path
+) -> None:
     transformations = Compose([Resize(300), ToTensor(), Normalize(0, 1)])
     with pytest.raises(UsageError, match="ToTensor returned what no JPEG") as refusal:
         im2rec(list_all(root), "out", transformations, num_workers=2, root=root)
@@ -111,12 +113,6 @@ def test_the_list_of_what_was_packed_never_replaces_the_list(root: Path, tmp_pat
     assert listing.read_bytes() == before
     assert packed.targets.listing == tmp_path / "a-copy.lst"
     assert packed.targets.records == tmp_path / "a.rec"
-
-
-def test_the_name_ends_at_the_first_dot_of_the_list(root: Path, tmp_path: Path) -> None:
-    listing = list_all(root).rename(tmp_path / "my.set.lst")
-    packed = im2rec(listing, "out", num_workers=1, root=root)
-    assert packed.targets.records == tmp_path / "out" / "my.rec"
 
 
 def test_pictures_left_out_and_labels_not_stored_are_warned_of(root: Path, tmp_path: Path) -> None:

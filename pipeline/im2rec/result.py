@@ -1,0 +1,87 @@
+"""What came of packing a list, and the manifest that says so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pipeline
+from pipeline.im2rec.job import PackJob, Targets
+from pipeline.images.engine import engine
+from pipeline.manifest import Document, FileEntry
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A picture that could not be packed.
+
+    Attributes:
+        line: in the list, from 1.
+        id: of the image.
+        path: as it stands in the list.
+        reason: what is wrong with it.
+    """
+
+    line: int
+    id: int
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What was written.
+
+    Attributes:
+        targets: the files.
+        lines: of the list, or of its part.
+        records: how many were written.
+        bytes: of the records.
+        unstored: lines of more labels than the one that is stored.
+        label_widths: the least and the greatest number of labels of a line.
+        notes: what happened to pictures, and how often, see `Processed.notes`; under pass-through
+            ``16-bit`` too.
+        left_out: the pictures without a record, in the order of the list.
+    """
+
+    targets: Targets
+    lines: int
+    records: int
+    bytes: int
+    unstored: int
+    label_widths: tuple[int, int]
+    notes: dict[str, int]
+    left_out: tuple[LeftOut, ...]
+
+
+def document(job: PackJob, packed: Packed, listing: str, files: list[FileEntry]) -> Document:
+    """Return the manifest of what was written.
+
+    Args:
+        job: what was asked for.
+        packed: what came of it.
+        listing: the xxh3-128 of the list.
+        files: the records, the index, and the list of what was packed where there is one.
+    """
+    spec = job.spec
+    encodes = not job.pass_through or spec.transcode or spec.orientation == "bake"
+    return {
+        "program": f"shardmill {pipeline.__version__}",
+        "format": "recordio",
+        "inputs": [{"list": job.listing.name, "xxh3_128": listing}],
+        "parameters": job.parameters(),
+        "codec": engine(job.engine).codec(spec.encoding) if encodes else None,
+        "counts": {
+            "bytes": packed.bytes,
+            "labels": list(packed.label_widths),
+            "labels_not_stored": packed.unstored,
+            "left_out": len(packed.left_out),
+            "lines": packed.lines,
+            "notes": packed.notes,
+            "records": packed.records,
+        },
+        "files": [entry.to_json() for entry in files],
+        "left_out": [
+            {"line": each.line, "id": each.id, "path": each.path, "reason": each.reason}
+            for each in packed.left_out
+        ],
+    }
