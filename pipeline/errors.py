@@ -19,6 +19,7 @@
      ├── OutputDamaged              status 1   something already written is not what it was
      └── TransientError             status 1   worth another try; everything above is not
           └── Vanished                    a file that was there is gone
+               └── NameTooLong            it never was: permanent
 
 A message says what happened, where, what was expected, what was found and what to do.
 """
@@ -157,6 +158,12 @@ class TransientError(ShardmillError):
 
 class Vanished(TransientError):
     """A file that should be there is not: another process may have moved it on."""
+
+
+class NameTooLong(Vanished):
+    """A name or path is longer than the file system takes: nothing can be there."""
+
+    permanent = True
 
 
 def out_of_memory(error: MemoryError) -> TransientError:

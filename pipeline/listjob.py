@@ -21,6 +21,7 @@ from pipeline.splitjob import SplitJob, plan_digest_of
 LAYOUT = "list"
 _SHARD_BYTES = 1 << 28  # about, of a shard whose number is not given
 _ANY_NUMBER = "say --format tfrecord or webdataset, which hold any number of labels"
+_LONGEST_NAME = 200  # with what files of a split add, it fits the 255 bytes of a file name
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 
 
@@ -34,9 +35,10 @@ def split_names(job: Job) -> dict[str, str]:
         UsageError: the name that is given is none for files, or there is more than one split.
     """
     folders = _split_folders(job)
-    if job.name and not _NAME.fullmatch(job.name):
+    if job.name and not (_NAME.fullmatch(job.name) and len(job.name) <= _LONGEST_NAME):
         what = f"--name {job.name}: not a name for shards"
-        raise UsageError(what, expected="letters, digits, _", found=job.name)
+        expected = f"letters, digits, _; {_LONGEST_NAME} at most"
+        raise UsageError(what, expected=expected, found=job.name)
     if not folders:
         return {job.name or _file_name(Path(job.images).name): ""}
     names = {_file_name(folder): folder for folder in folders}
@@ -118,8 +120,12 @@ def _split_folders(job: Job) -> tuple[str, ...]:
 
 
 def _file_name(name: str) -> str:
-    """Return a name for files made of that of a list or folder."""
-    return re.sub(r"[^A-Za-z0-9_]+", "_", name.removesuffix(".lst")).strip("_") or "images"
+    """Return a name for files made of that of a list or folder; a long one is cut."""
+    stem = re.sub(r"[^A-Za-z0-9_]+", "_", name.removesuffix(".lst")).strip("_") or "images"
+    if len(stem) <= _LONGEST_NAME:
+        return stem
+    tail = f"_{digests.digest({'name': stem})}"
+    return stem[: _LONGEST_NAME - len(tail)] + tail
 
 
 def _of_split_folders(

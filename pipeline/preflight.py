@@ -55,6 +55,7 @@ def look(resolved: ResolvedJob) -> None:
         EnvironmentRefused: images have to be encoded, and no codec is installed.
     """
     raw = Path(resolved.job.raw)
+    storage.check_link(resolved.out)
     _check_current(resolved)
     _check_codec(resolved)
     neighbours.check(resolved)

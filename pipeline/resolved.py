@@ -21,6 +21,7 @@ from pipeline import (
     splitjob,
     storage,
 )
+from pipeline.choices import meant
 from pipeline.config import ArchiveConfig, DatasetConfig
 from pipeline.errors import UsageError
 from pipeline.formats.shardformat import LABELS
@@ -216,8 +217,12 @@ def _check_choices(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> 
     ):
         for word in given:
             if word not in known:
+                likely = meant(word, known)
                 raise UsageError(
-                    f"{option} {word}: unknown", expected=", ".join(known) or "none", found=word
+                    f"{option} {word}: unknown",
+                    expected=", ".join(known) or "none",
+                    found=word,
+                    remedy=f"say {likely}" if likely else None,
                 )
     if not 0 <= (job.seed or 0) < sharding.SEED_LIMIT:
         raise UsageError(f"--seed {job.seed}", expected="0 to 2**64 - 1", found=str(job.seed))
@@ -257,12 +262,12 @@ def _check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...]
         "--labels detection makes labels of bounding boxes: do not leave them out": (
             job.labels != LABELS[0] and not (job.boxes and not job.images)
         ),
-        "boxes are fractions of pictures as they lie: --orientation bake would make them wrong": (
+        "boxes are fractions of pictures as they lie, and --orientation bake would make them"
+        " wrong: leave it out, or say --no-boxes": (
             job.boxes and not job.images and job.picture.orientation == "bake"
         ),
-        "boxes are fractions of whole pictures: --center-crop would make them wrong": (
-            job.boxes and not job.images and job.picture.center_crop
-        ),
+        "boxes are fractions of whole pictures, and --center-crop would make them wrong: leave it"
+        " out, or say --no-boxes": (job.boxes and not job.images and job.picture.center_crop),
         "TFRecord shards hold JPEGs: leave --encoding .png or --format tfrecord out": (
             "tfrecord" in job.formats and job.picture.encoding == ".png"
         ),

@@ -248,6 +248,7 @@ class TestRefusals:
         ("options", "option", "expected", "found"),
         [
             ({"splits": ("tests",)}, "--split", "train, validation, test", "tests"),
+            ({"splits": ("val",)}, "--split", "train, validation, test", "val"),
             ({"formats": ("zip",)}, "--format", "tfrecord", "zip"),
             ({"formats": ()}, "format", "tfrecord", "none"),
             ({"order": "random"}, "--order", "hash, name, inception", "random"),
@@ -285,6 +286,23 @@ class TestRefusals:
         assert option in error.what
         assert expected in str(error.expected)
         assert error.found == found
+
+    @pytest.mark.parametrize(
+        "picture", [PictureOptions(center_crop=True), PictureOptions(orientation="bake")]
+    )
+    def test_what_makes_boxes_wrong_is_refused_with_a_remedy_that_works(
+        self, small: RawSet, out: Path, picture: PictureOptions
+    ) -> None:
+        with pytest.raises(UsageError, match="say --no-boxes"):
+            resolve(small.job(out, picture=picture))
+        resolve(small.job(out, picture=picture, boxes=False))
+
+    @pytest.mark.parametrize("word", ["val", "valid", "vaildation"])
+    def test_the_word_that_was_meant_is_named(self, small: RawSet, out: Path, word: str) -> None:
+        with pytest.raises(UsageError) as refusal:
+            resolve(small.job(out, splits=(word,)))
+        assert refusal.value.remedy == "say validation"
+        resolve(small.job(out, splits=("validation",)))
 
     @pytest.mark.parametrize(
         ("options", "what"),

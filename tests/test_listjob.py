@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from drawnlists import ListedSet, draw_list, lay
 
-from pipeline import fingerprints, listjob, output
+from pipeline import fingerprints, listjob, output, paths
 from pipeline.errors import BadAnnotation, InputRefused, UsageError
 from pipeline.formats.shardformats import FORMATS
 from pipeline.job import Job
@@ -113,6 +113,19 @@ def test_options_change_the_digests_of_what_they_change(
     drawn: ListedSet, options: dict[str, object], expected: set[str]
 ) -> None:
     assert changed(digests(job(drawn)), digests(job(drawn, **options))) == expected
+
+
+def test_a_long_name_is_cut_and_two_stay_two(drawn: ListedSet) -> None:
+    names = set()
+    for end in "ab":
+        folder = drawn.root.parent / ("n" * 249 + end)
+        lay(folder / "0.jpg", (drawn.root / drawn.names[0]).read_bytes())
+        (name,) = resolve(job(drawn, images=str(folder), root=str(folder))).splits
+        assert len(paths.catalog_mark(Path("/out"), name, "0" * 12).name) < 255
+        names.add(name)
+    assert len(names) == 2
+    with pytest.raises(UsageError, match="not a name for shards"):
+        resolve(job(drawn, name="n" * 201))
 
 
 def test_a_format_has_the_same_digest_whatever_is_made_beside_it(drawn: ListedSet) -> None:

@@ -14,6 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pipeline import manifest, paths, storage
+from pipeline.choices import meant
 from pipeline.errors import OutputDamaged, UsageError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def dataset(
 
     Raises:
         OutputDamaged: the manifest or a shard is missing, or a shard has another size.
-        UsageError: TensorFlow is not installed.
+        UsageError: TensorFlow is not installed; there is no such split, but others.
     """
     library = _tensorflow()
     shards = _shards(Path(out), split)
@@ -153,6 +154,15 @@ def _shards(out: Path, split: str) -> list[_Shard]:
     path = paths.manifest(link.resolve())
     if storage.stat(path) is None:
         there = storage.folders(paths.outputs(out, _FORMAT, split).parent)
+        if there and split not in there:
+            likely = meant(split, there)
+            raise UsageError(
+                f"there is no split {split!r} here",
+                file=str(out),
+                expected=", ".join(there),
+                found=split,
+                remedy=f"say {likely!r}" if likely else None,
+            )
         raise OutputDamaged(
             "the output has no manifest: it was not finished, or is not here",
             file=str(paths.manifest(link)),

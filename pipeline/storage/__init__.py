@@ -22,7 +22,7 @@ from pipeline.storage.locks import (
     target_lock,
     wait_for_lock,
 )
-from pipeline.storage.oserrors import translated
+from pipeline.storage.oserrors import check_link, translated
 from pipeline.storage.outputfile import output_file
 from pipeline.storage.ranges import RangeReader, SourceReader
 from pipeline.storage.reading import (
@@ -75,6 +75,7 @@ __all__ = [
     "TempFile",
     "append_line",
     "check_file_name",
+    "check_link",
     "check_table",
     "documents",
     "entries",

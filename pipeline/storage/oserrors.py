@@ -7,9 +7,11 @@ import errno
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from pipeline.errors import (
     EnvironmentRefused,
+    NameTooLong,
     NoPermission,
     NoSpace,
     OutputConflict,
@@ -18,63 +20,113 @@ from pipeline.errors import (
     Vanished,
 )
 
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
-_NO_PERMISSION = {errno.EACCES, errno.EPERM, errno.EROFS}
-_NOWHERE = {errno.ENOENT, errno.ELOOP, errno.ENAMETOOLONG}
-_IN_THE_WAY = {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY}
-_TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
+_AGAIN = "run the same command again; if it comes back, "
+
+
+class _Case(NamedTuple):
+    """What is said of some of the operating system's errors, with its own words; "": only those."""
+
+    kind: type[ShardmillError]
+    what: str
+    remedy: str
+
+
+_CASES: Final = (
+    (
+        (errno.ENOSPC, errno.EDQUOT),
+        _Case(
+            NoSpace,
+            "no space left to write",
+            "free some space on that file system, then run the same command again: what is"
+            " finished is kept",
+        ),
+    ),
+    (
+        (errno.EACCES, errno.EPERM, errno.EROFS),
+        _Case(
+            NoPermission,
+            "not permitted",
+            "check owner and mode of that path, and that its file system is writable",
+        ),
+    ),
+    (
+        (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENOTEMPTY),
+        _Case(
+            OutputConflict,
+            "something else stands in the way",
+            "move it away, or choose another output folder",
+        ),
+    ),
+    (
+        (errno.EFBIG,),
+        _Case(
+            EnvironmentRefused,
+            "a file would become larger than is permitted",
+            "raise the limit (ulimit -f), or choose another file system: FAT takes 4 GB. More"
+            " shards make smaller files",
+        ),
+    ),
+    (
+        (errno.ENAMETOOLONG,),
+        _Case(
+            NameTooLong,
+            "",
+            "give it, or the folder that it lies in, a shorter name",
+        ),
+    ),
+    (
+        (errno.EMFILE, errno.ENFILE),
+        _Case(
+            TransientError,
+            "",
+            f"{_AGAIN}let a process open more files (ulimit -n 1024), or use fewer --workers"
+            " (--num-thread of im2rec)",
+        ),
+    ),
+    (
+        (errno.ENOMEM,),
+        _Case(
+            TransientError,
+            "",
+            f"{_AGAIN}free some memory, or use fewer --workers (--num-thread of im2rec)",
+        ),
+    ),
+    ((errno.ENOENT, errno.ELOOP), _Case(Vanished, "", f"{_AGAIN}check the disk")),
+)
+_BY_NUMBER: Final = {number: case for numbers, case in _CASES for number in numbers}
+_ANY: Final = _Case(TransientError, "", f"{_AGAIN}check the disk")
 
 
 def translated(error: OSError, path: Path | None) -> ShardmillError:
     """Return the project's error for an operating-system error met at `path`, if it is known."""
-    reason, file = error.strerror or str(error), str(path) if path else None
-    if error.errno in _NO_SPACE:
-        return NoSpace(
-            f"no space left to write ({reason})",
-            file=file,
-            remedy="free some space on that file system, then run the same command again: "
-            "what is finished is kept",
-        )
-    if error.errno in _NO_PERMISSION:
-        return NoPermission(
-            f"not permitted ({reason})",
-            file=file,
-            remedy="check owner and mode of that path, and that its file system is writable",
-        )
-    if error.errno == errno.EFBIG:
-        return EnvironmentRefused(
-            f"a file would become larger than is permitted ({reason})",
-            file=file,
-            remedy="raise the limit (ulimit -f), or choose another file system: FAT takes 4 GB. "
-            "More shards make smaller files",
-        )
-    if error.errno in _IN_THE_WAY:
-        if link := _dangling(path):
-            return OutputConflict(
-                "a link leads nowhere",
-                file=str(link),
-                found=f"a link to {os.readlink(link)}, which is not there",
-                remedy="make what it should lead to, or remove the link",
-            )
-        return OutputConflict(
-            f"something else stands in the way ({reason})",
-            file=file,
-            remedy="move it away, or choose another output folder",
-        )
-    kind = Vanished if error.errno in _NOWHERE else TransientError
-    return kind(
-        f"{reason} (errno {error.errno})",
-        file=file,
-        remedy=f"run the same command again; if it comes back, {_cause(error)}",
+    case = _BY_NUMBER.get(error.errno or 0, _ANY)
+    if case.kind is OutputConflict and (link := _dangling(path)):
+        return _leads_nowhere(link)
+    reason = error.strerror or str(error)
+    return case.kind(
+        f"{case.what} ({reason})" if case.what else f"{reason} (errno {error.errno})",
+        file=str(path) if path else None,
+        remedy=case.remedy,
     )
 
 
-def _cause(error: OSError) -> str:
-    if error.errno in _TOO_MANY_FILES:
-        return "let a process open more files (ulimit -n 1024), or use fewer --workers"
-    if error.errno == errno.ENOMEM:
-        return "free some memory, or use fewer --workers"
-    return "check the disk"
+def check_link(path: Path) -> None:
+    """Check that no link on the way to a path leads nowhere.
+
+    Raises:
+        OutputConflict: one does.
+    """
+    if link := _dangling(path):
+        raise _leads_nowhere(link)
+
+
+def _leads_nowhere(link: Path) -> OutputConflict:
+    return OutputConflict(
+        "a link leads nowhere",
+        file=str(link),
+        found=f"a link to {os.readlink(link)}, which is not there",
+        remedy="make what it should lead to, or remove the link",
+    )
 
 
 def _dangling(path: Path | None) -> Path | None:

@@ -154,6 +154,7 @@ def prepare(
             click.echo(warning, err=True)
         report.plan(resolved)
         return report.COMPLETE
+    preflight.look(resolved)  # before the lock, which makes the folder of the output
     lock = paths.run_lock(resolved.out)
     with contextlib.ExitStack() as stack:
         if not no_overlap:

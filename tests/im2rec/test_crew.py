@@ -79,7 +79,7 @@ def test_a_command_whose_worker_is_killed_ends_in_status_1(
     assert not any(worker.is_running() for worker in workers)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_command_leaves_nothing(
     at_work: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
 ) -> None:

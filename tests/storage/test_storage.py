@@ -26,6 +26,7 @@ class TestErrors:
             ((errno.EACCES, errno.EPERM, errno.EROFS), NoPermission),
             ((errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY), OutputConflict),
             ((errno.ENOENT,), errors.Vanished),
+            ((errno.ENAMETOOLONG,), errors.NameTooLong),
             ((errno.EIO, errno.ESTALE, errno.EMFILE), TransientError),
         ],
     )

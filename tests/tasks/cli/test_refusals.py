@@ -1,0 +1,44 @@
+"""Commands that are refused leave nothing behind, and those that are interrupted end with 130."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from support import RawSet
+
+from pipeline.errors import ArchiveMissing, OutputConflict
+from tasks.cli import cli
+from tasks.interrupts import interrupting
+
+
+@pytest.mark.parametrize("option", ["--no-overlap", "--dry-run", "--no-boxes"])
+def test_a_refused_command_makes_no_folder(
+    small: RawSet, tmp_path: Path, out: Path, option: str
+) -> None:
+    words = ("imagenet", "--raw", tmp_path, "--config", small.config, "--out", out, option)
+    run = CliRunner().invoke(cli, [*map(str, words)], standalone_mode=False)
+    assert isinstance(run.exception, ArchiveMissing)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("option", ["--no-overlap", "--dry-run"])
+def test_a_link_to_nothing_as_output_is_named(small: RawSet, out: Path, option: str) -> None:
+    out.symlink_to("gone")
+    where = ("--raw", small.raw, "--config", small.config, "--out", out)
+    run = CliRunner().invoke(cli, [*map(str, ("imagenet", *where, option))], standalone_mode=False)
+    assert isinstance(run.exception, OutputConflict)
+    assert "a link leads nowhere" in str(run.exception)
+    assert not out.exists()
+
+
+def test_who_ignores_hangups_is_not_interrupted_by_one() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        assert signal.SIGHUP not in interrupting()
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        assert signal.SIGHUP in interrupting()
+    finally:
+        signal.signal(signal.SIGHUP, before)
