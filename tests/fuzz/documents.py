@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 import tarfile
 import tempfile
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from scipy.io import savemat
 
 from pipeline import manifest
@@ -69,7 +70,42 @@ def jpegs() -> tuple[bytes, ...]:
         _encoded(drawn.convert("L"), "JPEG", quality=20),
         _encoded(drawn, "JPEG", progressive=True, comment=b"a comment"),
         _encoded(drawn.convert("CMYK"), "JPEG", quality=30),
+        _with_orientation(_encoded(drawn, "JPEG", optimize=True), b"II*\0", "<HHIIH", 4),
+        _with_orientation(_encoded(drawn, "JPEG", quality=9), b"MM\0*", ">HHIIH", 9),
     )
+
+
+def _with_orientation(jpeg: bytes, order: bytes, entry: str, kind: int) -> bytes:
+    """Put an orientation in, of an integer type of 32 bits."""
+    big = entry[0]
+    tiff = order + struct.pack(f"{big}IH", 8, 1) + struct.pack(entry, 0x0112, kind, 1, 6, 0)
+    content = b"Exif\0\0" + tiff + bytes(2)
+    return jpeg[:2] + struct.pack(">HH", 0xFFE1, 2 + len(content)) + content + jpeg[2:]
+
+
+@cache
+def endless_jpegs() -> tuple[bytes, ...]:
+    """Return JPEGs that lack their end marker and no pixel, or have others' bytes in its place."""
+    return tuple(
+        jpeg[:-2] + rest
+        for jpeg in jpegs()
+        for rest in (b"", bytes(40), b"\xff\xff\x53trailer", b"text " * 9)
+    )
+
+
+@cache
+def foreign_images() -> tuple[bytes, ...]:
+    drawn = _drawn()
+    deep = Image.fromarray(np.asarray(drawn.convert("L")).astype(np.uint16) << 8)
+    named = [(drawn, form) for form in ("TIFF", "PPM", "BMP", "GIF")]
+    named += [
+        (drawn.convert("L"), "PPM"),
+        (drawn.convert("P"), "TIFF"),
+        (drawn.convert("1"), "BMP"),
+    ]
+    plain = b"P3\n# in figures\n2 1\n255\n1 2 3 40 50 60\n"
+    turned = _encoded(drawn, "TIFF", tiffinfo={274: 6, 254: 0})
+    return (*(_encoded(*each) for each in named), _encoded(deep, "TIFF"), turned, plain)
 
 
 @cache
@@ -77,7 +113,12 @@ def pngs() -> tuple[bytes, ...]:
     drawn = _drawn()
     deep = Image.fromarray(np.asarray(drawn.convert("L")).astype(np.uint16) << 8)
     modes = [drawn.convert(mode) for mode in ("L", "RGBA", "P", "1")]
-    return tuple(_encoded(image, "PNG") for image in (*modes, deep))
+    beside = PngImagePlugin.PngInfo()
+    beside.add_text("key", "a text " * 20, zip=True)
+    beside.add_itxt("key", "a text", zip=True)
+    plain = tuple(_encoded(image, "PNG") for image in (*modes, deep))
+    profile = {"pnginfo": beside, "icc_profile": b"a profile", "transparency": 3}
+    return (*plain, _encoded(modes[2], "PNG", **profile), plain[0][:-12])
 
 
 @cache

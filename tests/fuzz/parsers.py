@@ -26,8 +26,13 @@ from pipeline.archives.tar import TarScanner
 from pipeline.errors import ArchiveRefused
 from pipeline.formats.example import ParsedExample, encode_head, parse_example
 from pipeline.formats.tfrecord import read_records
+from pipeline.images.engine import PillowEngine
 from pipeline.images.header import read_header
+from pipeline.images.inspection import inspect, is_cut_short
+from pipeline.images.orientation import SIDEWAYS, UPRIGHT
 from pipeline.images.repair import repair
+from pipeline.images.segments import SOS, jpeg_scans
+from pipeline.images.spec import EncodeSpec
 from pipeline.labels import LabelTable
 from pipeline.records import ImageRecord
 from pipeline.sources import lst
@@ -204,18 +209,39 @@ def try_truth(data: bytes, folder: Path) -> None:
 
 
 def try_header(data: bytes, _: Path) -> None:
-    """A picture has a size, and the header does not depend on how its bytes are held."""
-    header = read_header(data)
-    assert header == read_header(memoryview(data))
+    """A picture has a size, and what is seen does not depend on how its bytes are held."""
+    header, seen = read_header(data), inspect(memoryview(data))
+    assert header == seen.header == inspect(data).header
     assert header.width > 0
     assert header.height > 0
+    assert UPRIGHT <= seen.orientation <= max(SIDEWAYS)
+    assert seen == inspect(data)
+    cut = is_cut_short(data, seen)
+    assert cut == is_cut_short(memoryview(data), seen)
+    if header.format == "JPEG" and seen.segments[-1][0] == SOS:
+        scans = jpeg_scans(data, seen.segments[-1][1])
+        assert scans.headers[0] < scans.end <= len(data)
+        assert list(scans.headers) == sorted(set(scans.headers))
+        assert cut <= (not scans.whole)
 
 
 def try_repair(data: bytes, _: Path) -> None:
-    """What is encoded anew is an RGB JPEG of the size that the header says."""
-    before, after = read_header(data), read_header(repair(data))
+    """What is encoded anew is a whole RGB JPEG of the size that the header says."""
+    repaired = repair(data)
+    before, after = read_header(data), read_header(repaired)
     assert (after.format, after.mode) == ("JPEG", "RGB")
+    assert not is_cut_short(repaired, inspect(repaired))
+    assert not inspect(repaired).notes
     assert (after.width, after.height) == (before.width, before.height)
+
+
+def try_foreign(data: bytes, _: Path) -> None:
+    """An image of another format is encoded as a whole JPEG of the size that is told."""
+    done = PillowEngine().process(data, EncodeSpec(quality=90, transcode=True, max_pixels=1 << 20))
+    header = read_header(done.encoded)
+    assert (header.width, header.height) == (done.width, done.height)
+    assert header.width * header.height <= 1 << 20
+    assert not is_cut_short(done.encoded, inspect(done.encoded))
 
 
 def try_manifest(data: bytes, folder: Path) -> None:

@@ -85,6 +85,16 @@ TARGETS = {
     "jpeg": _jpeg(parsers.try_header),
     "png": _png(parsers.try_header),
     "repair-jpeg": _jpeg(parsers.try_repair, room=_ROOM_OF_PIXELS),
+    "repair-endless-jpeg": Target(
+        parsers.try_repair,
+        documents.endless_jpegs,
+        BadImage,
+        fields.of_jpeg,
+        room=_ROOM_OF_PIXELS,
+    ),
+    "foreign-image": Target(
+        parsers.try_foreign, documents.foreign_images, BadImage, room=_ROOM_OF_PIXELS
+    ),
     "repair-png": _png(parsers.try_repair, room=_ROOM_OF_PIXELS),
     "manifest": _text(
         parsers.try_manifest, documents.manifests, OutputDamaged, seal=seals.manifest_hash
