@@ -42,7 +42,8 @@ class PictureOptions:
         center_crop: cut out the middle square first, as im2rec.py does.
         quality: of JPEGs, 1 to 100; of PNGs the level. None: 95 or level 6 where one is encoded.
         subsampling: of JPEGs, one of `SUBSAMPLINGS`.
-        color: 1 makes RGB, 0 gray; None keeps what there is, and makes RGB where one is encoded.
+        color: 1 makes RGB, 0 gray, -1 keeps the channels that there are, and 16 bits a sample
+            where `EncodeSpec` can; None keeps what there is, and makes RGB where one is encoded.
         encoding: ``.jpg`` or ``.png``; None keeps what there is, or is ``.jpg``.
         never_enlarge: smaller pictures keep their size.
         filter: of resizing, one of `FILTERS`; None: the engine's own.

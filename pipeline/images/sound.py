@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.images.inspection import Inspection
+from pipeline.images.jpegdata import pixel_segments
 from pipeline.images.jpegend import with_end
 from pipeline.images.pngdata import pixel_chunks
 from pipeline.storage import Buffer
@@ -26,5 +27,9 @@ def decodable(data: Buffer, of: Inspection) -> tuple[Buffer, tuple[str, ...]]:
     Raises:
         BadImage: pixels are missing; a chunk that a PNG's pixels need is damaged.
     """
-    changed, ended = pixel_chunks(data) if of.header.format == "PNG" else with_end(data, of)
+    if of.header.format == "PNG":
+        changed, ended = pixel_chunks(data)
+    else:
+        whole, ended = with_end(data, of)
+        changed = pixel_segments(whole, of.segments)
     return changed, (*of.notes, *((END_ADDED,) if ended else ()))

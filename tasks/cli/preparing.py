@@ -82,7 +82,11 @@ PICTURE_OPTIONS = (
     click.option(
         "--filter", type=click.Choice(pictures.FILTERS), help="Of resizing; Pillow: lanczos."
     ),
-    click.option("--color", type=click.IntRange(0, 1), help="1 makes RGB, 0 gray."),
+    click.option(
+        "--color",
+        type=click.IntRange(-1, 1),
+        help="1 makes RGB, 0 gray, -1 leaves the channels that there are. Default: RGB.",
+    ),
     click.option("--encoding", type=click.Choice(pictures.ENCODINGS), help="Default: .jpg."),
     click.option(
         "--engine", type=click.Choice(pictures.ENGINES), default="pillow", show_default=True
