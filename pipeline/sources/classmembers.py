@@ -14,6 +14,7 @@ times if the classes lie in no order, to take their images class by class.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -49,6 +50,34 @@ _EXPECTED_NAME: Final = (
 _Ranks = npt.NDArray[np.int32]
 
 
+@dataclass(frozen=True, eq=False)
+class _Runs:
+    """The ranks of a part's members, run by run: members of one class lie together.
+
+    Attributes:
+        ranks: (runs,) the rank of each run.
+        lengths: (runs,) int64, how many members each has.
+        held: the ranks, sorted, each once.
+    """
+
+    ranks: _Ranks
+    lengths: npt.NDArray[np.int64]
+    held: _Ranks
+
+    @staticmethod
+    def of(ranks: _Ranks) -> _Runs:
+        """Return the runs of some ranks."""
+        changes = np.flatnonzero(np.diff(ranks)) + 1
+        starts = np.concatenate([[0], changes]) if len(ranks) else changes
+        lengths = np.diff(np.concatenate([starts, [len(ranks)]]))
+        values = ranks[starts]
+        return _Runs(values, lengths.astype(np.int64), np.unique(values))
+
+    def expanded(self) -> _Ranks:
+        """Return the rank of each member."""
+        return np.repeat(self.ranks, self.lengths)
+
+
 class ClassMembers:
     """The images of an archive of classes.
 
@@ -80,19 +109,16 @@ class ClassMembers:
         Raises:
             ArchiveRefused: a member is not what the layout promises, or no file may have its name.
         """
-        holdings = [
-            np.unique(self._ranks(self._index[part]), return_counts=True)
-            for part in range(len(self._index))
-        ]
+        runs = [_Runs.of(self._ranks(self._index[part])) for part in range(len(self._index))]
         counts = np.zeros(len(self._wnids), np.int64)
-        for ranks, images in holdings:
-            held = ranks >= 0
-            counts[ranks[held]] += images[held]
-        for first, stop in _batches(counts, [ranks for ranks, _ in holdings]):
+        for each in runs:
+            images = each.ranks >= 0
+            np.add.at(counts, each.ranks[images], each.lengths[images])
+        for first, stop in _batches(counts, [each.held for each in runs]):
             pieces = [
-                self._taken(self._index[part], first, stop)
-                for part, (ranks, _) in enumerate(holdings)
-                if _holds(ranks, first, stop)
+                self._taken(self._index[part], each.expanded(), first, stop)
+                for part, each in enumerate(runs)
+                if _holds(each.held, first, stop)
             ]
             yield pa.concat_tables(pieces)
 
@@ -102,9 +128,8 @@ class ClassMembers:
         taken = members.filter(pa.array(ranks >= 0))
         self._as_rows(taken, ranks[ranks >= 0])
 
-    def _taken(self, members: pa.Table, first: int, stop: int) -> pa.Table:
+    def _taken(self, members: pa.Table, ranks: _Ranks, first: int, stop: int) -> pa.Table:
         """Return those images among members whose classes have the ranks first to stop - 1."""
-        ranks = self._ranks(members)
         wanted = (ranks >= first) & (ranks < stop)
         return self._as_rows(members.filter(pa.array(wanted)), ranks[wanted])
 

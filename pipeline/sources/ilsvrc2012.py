@@ -268,10 +268,16 @@ def _check_unique(keys: pa.ChunkedArray, origin: str) -> None:
         )
 
 
+def _no_lists(count: int) -> pa.ListArray:
+    """Return as many empty lists of floats."""
+    offsets = pa.array(np.zeros(count + 1, np.int32))
+    return pa.ListArray.from_arrays(offsets, pa.array([], pa.float32()))
+
+
 def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxJoin | None, first: int) -> pa.Table:
     classes = pc.fill_null(pc.index_in(rows["synset"], pa.array(table.wnids, pa.string())), -1)
     words = pa.array([*table.words, ""], pa.string())
-    nothing = pa.array([[]] * rows.num_rows)
+    nothing = _no_lists(rows.num_rows)
     corners, objects = nothing, nothing
     if boxes is not None:
         index = classes.combine_chunks().cast(pa.int32())
@@ -287,8 +293,8 @@ def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxJoin | None, first: i
         "boxes": corners.cast(_BOXES),
         "box_classes": objects.cast(_OBJECTS),
         "line": pa.array(np.zeros(rows.num_rows, np.int32)),
-        "id": pa.array(range(first, first + rows.num_rows), pa.uint64()),
-        "labels": pa.array([[]] * rows.num_rows, _LABELS),
+        "id": pa.array(np.arange(first, first + rows.num_rows, dtype=np.uint64)),
+        "labels": nothing.cast(_LABELS),
     }
     encoded = {
         name: pc.dictionary_encode(column)

@@ -46,11 +46,15 @@ class Paths:
     """
 
     def __init__(self, names: pa.StringArray) -> None:
-        plain = pc.replace_substring_regex(names, _LEADING, "")
-        self.leaf = pc.replace_substring_regex(plain, r"(?s)^.*/", "")
-        self.foldered = pc.match_substring(plain, "/")
-        self.folder = pc.replace_substring_regex(plain, r"(?s)^(?:.*/)?([^/]*)/[^/]*$", r"\1")
-        self.climbs = pc.match_substring_regex(plain, r"^/|(?:^|/)\.\.(?:/|$)")
+        self.foldered = pc.match_substring(names, "/")
+        self.leaf = self.folder = names
+        self.climbs = self.foldered
+        if pc.any(self.foldered).as_py():  # or these, the dearest of all, change nothing
+            plain = pc.replace_substring_regex(names, _LEADING, "")
+            self.leaf = pc.replace_substring_regex(plain, r"(?s)^.*/", "")
+            self.foldered = pc.match_substring(plain, "/")
+            self.folder = pc.replace_substring_regex(plain, r"(?s)^(?:.*/)?([^/]*)/[^/]*$", r"\1")
+            self.climbs = pc.match_substring_regex(plain, r"^/|(?:^|/)\.\.(?:/|$)")
 
     def unsafe(self) -> pa.BooleanArray:
         """Return which paths climb, or end in what can be no name of a file."""
@@ -101,7 +105,7 @@ def image_rows(
         {
             "key": keys,
             "synset": synsets,
-            "source": pa.array([split.archive] * len(keys), pa.string()),
+            "source": pa.repeat(pa.scalar(split.archive, pa.string()), len(keys)),
             "offset": members["offset"],
             "length": members["size"],
             "number": pa.array(numbers, pa.int64()),
