@@ -45,7 +45,8 @@ class PackJob:
 
     Attributes:
         listing: the image list.
-        root: what its paths are relative to; an absolute path is taken as it is.
+        root: what its paths are relative to; an absolute path is taken as it is, unless
+            `below_root`.
         output: the RecordIO file, see `Targets`; with parts, its name goes on with ``.part000``.
         spec: how pictures are encoded; with `pass_through` only those that may not stay as they
             are.
@@ -55,6 +56,8 @@ class PackJob:
         label_width: how many every line of the list has; None: any number, see `lst.read`.
         part: of the list.
         listed: name of a list, beside the output, of what was packed; None: there is none.
+        below_root: every path lies below the root, one that begins with a slash too, as im2rec.cc
+            has it.
         named_by_list: the output has its name of the list: one of another list is not replaced.
         error_limit: how many pictures may be left out because they cannot be packed.
         threads: processes that read and encode; with one, this process does.
@@ -75,6 +78,7 @@ class PackJob:
     label_width: int | None = None
     part: Part = field(default_factory=Part)
     listed: str | None = None
+    below_root: bool = False
     named_by_list: bool = False
     error_limit: int = 0
     threads: int = 1
@@ -112,7 +116,7 @@ class PackJob:
             each.name: getattr(self.spec, each.name) for each in fields(EncodeSpec)
         }
         spec["transforms"] = [_described(transform) for transform in self.spec.transforms]
-        return {
+        parameters: dict[str, object] = {
             "encode": spec,
             "engine": self.engine,
             "label_width": self.label_width,
@@ -120,6 +124,11 @@ class PackJob:
             "part": [self.part.number, self.part.of],
             "pass_through": self.pass_through,
         }
+        return parameters | ({"below_root": True} if self.below_root else {})
+
+    def source(self, path: str) -> str:
+        """Return the path of an image as it is looked for: relative to the root, or absolute."""
+        return path.lstrip("/") if self.below_root else path
 
 
 @dataclass(frozen=True, slots=True)

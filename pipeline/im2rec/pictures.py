@@ -110,7 +110,8 @@ class Packer:
         An arena is the caller's until it is given back to `release`. A piece with a failure is
         the last one.
         """
-        sizes = [self._announced(path) for path in batch.paths]
+        paths = [self._job.source(path) for path in batch.paths]
+        sizes = [self._announced(path) for path in paths]
         piece, arena = Piece(0, array("Q")), self._arena()
         try:
             for row, info in enumerate(sizes):
@@ -147,7 +148,7 @@ class Packer:
         self, arena: Arena, batch: Batch, row: int, info: FileInfo | None, piece: Piece
     ) -> int:
         labels = batch.labels[row] if self._job.labels else batch.labels[row][:1]
-        record = IndexedRecord(batch.ids[row], labels, b"", batch.paths[row])
+        record = IndexedRecord(batch.ids[row], labels, b"", self._job.source(batch.paths[row]))
         header = self._header(record, batch.lines[row])
         try:
             encoded, notes = self._encoded(self._read(record.path, info))
@@ -202,6 +203,8 @@ class Packer:
             remedy = "name the file of an image in the list, or leave it out with --error-limit"
             raise BadImage("this is not the file of an image", found=f"a {kind}", remedy=remedy)
         remedy = "put it there, correct the list, or leave it out with --error-limit"
+        if self._job.below_root:
+            remedy += "; a name that begins with / lies below ROOT too: / as ROOT makes it absolute"
         raise BadImage("there is no such image", remedy=remedy)
 
     def _encoded(self, data: memoryview) -> tuple[Buffer, tuple[str, ...]]:

@@ -67,6 +67,7 @@ def recorded_job(document: Document, path: Path, root: Path) -> PackJob:
         labels=None if parameters["labels"] == "first" else LabelForm(parameters["labels"]),
         label_width=parameters["label_width"],
         part=Part(number, of),
+        below_root=parameters.get("below_root", False),
     )
     if document["codec"] is not None:
         codec = engine(job.engine).codec(job.spec.encoding)

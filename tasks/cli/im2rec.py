@@ -21,6 +21,7 @@ from pipeline.images.raster import Filter
 from pipeline.images.transforms import CenterCrop, Resize, Transform
 from pipeline.sources import classtable, splitfolders
 from pipeline.sources.listing import EXTENSIONS, SEED, Division, folder_lines
+from tasks.cli.im2recwords import Im2recCommand
 from tasks.cli.packing import progress, report
 from tasks.cli.paramtypes import LOCAL_PATH
 
@@ -31,21 +32,7 @@ _PAIR = 2  # words: PREFIX and ROOT
 _OURS = ("engine", "orientation", "transcode", "max_pixels", "error_limit", "num_thread")
 
 
-class _ManyExtensions(click.Command):
-    """Takes ``--exts`` as argparse does: with all words that follow, up to the next option."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        words, many = list[str](), False
-        for word in args:
-            if word.startswith("-"):
-                many = word == "--exts"
-                words += [] if many else [word]
-            else:
-                words.append(f"--exts={word}" if many else word)
-        return super().parse_args(ctx, words)
-
-
-@click.command(cls=_ManyExtensions)
+@click.command(cls=Im2recCommand)
 @click.argument(
     "words",
     nargs=-1,
@@ -239,6 +226,8 @@ def _from_assignments(
     for word in assignments.idle():
         click.echo(f"without effect here: {word}", err=True)
     own = {name: options[name] for name in ("orientation", "transcode", "max_pixels")}
+    # im2rec.cc puts ROOT in front of a name, whatever that begins with.
+    own["below_root"] = words[1] != ""
     return [assignments.job(listing, root, output, **own, **_common(options))]
 
 
