@@ -20,6 +20,7 @@ from pipeline.splitjob import SplitJob, plan_digest_of
 
 LAYOUT = "list"
 _SHARD_BYTES = 1 << 28  # about, of a shard whose number is not given
+_IMAGES_OF_A_SHARD = 8  # at least, of such a shard
 _ANY_NUMBER = "say --format tfrecord or webdataset, which hold any number of labels"
 _LONGEST_NAME = 200  # with what files of a split add, it fits the 255 bytes of a file name
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
@@ -155,6 +156,7 @@ def _of_split_folders(
 
 
 def _split_job(job: Job, split: SplitConfig, listed: ImageListing) -> SplitJob:
+    _check_backslashes(job, listed)
     if listed.missing == listed.images:
         raise InputRefused(
             "none of the images is there",
@@ -166,7 +168,9 @@ def _split_job(job: Job, split: SplitConfig, listed: ImageListing) -> SplitJob:
     if "recordio" in job.formats:
         listed.widths.check(job.images, _ANY_NUMBER)
     given = dict(job.shards).get(split.name)
-    count = min(max(1, round(listed.bytes / _SHARD_BYTES)), listed.images)
+    # Bad images that are left out shall not leave a shard empty whose number nobody asked for.
+    fullest = max(1, (listed.images - listed.missing) // _IMAGES_OF_A_SHARD)
+    count = min(max(1, round(listed.bytes / _SHARD_BYTES)), fullest)
     shards = count if given is None else given
     if not 1 <= shards <= listed.images:
         raise UsageError(
@@ -205,3 +209,19 @@ def _split_job(job: Job, split: SplitConfig, listed: ImageListing) -> SplitJob:
             shortened=wids.is_shortened(wids.sample_name(listed.longest, listed.suffix)),
         ),
     )
+
+
+def _check_backslashes(job: Job, listed: ImageListing) -> None:
+    """Raise if images are missing because their paths are written as on Windows."""
+    path = listed.backslashed
+    if not path:
+        return
+    (there,) = storage.file_sizes(listed.root, [path.replace("\\", "/")])
+    if there >= 0 or listed.missing == listed.images:
+        raise InputRefused(
+            "the list has paths with backslashes, as Windows writes them",
+            file=job.images,
+            expected=f"paths with slashes, relative to {listed.root}",
+            found=path,
+            remedy=r"write them with slashes, and without a drive: tr '\\' / < LIST > NEW.lst",
+        )

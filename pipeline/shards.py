@@ -208,7 +208,9 @@ def _refused(
     if nothing_left:
         what = f"no picture is left of shard {name.stem}, and a shard may not be empty"
         place = shown + more or "none of its images has a bounding box"
-        return BadImage(what, place=place, remedy="ask for fewer shards")
+        fewer = f"ask for fewer shards than {name.count} with --shards"
+        remedy = fewer if name.count > 1 else "bring intact images: none of them all can be stored"
+        return BadImage(what, place=place, remedy=remedy)
     what = f"{len(left_out)} of the images of shard {name.stem} cannot be stored"
     remedies = list(dict.fromkeys(image.remedy for image in left_out[:_SHOWN] if image.remedy))
     if not any(_SKIP in remedy for remedy in remedies):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -203,7 +204,11 @@ def test_a_name_too_long_for_a_file_changes_webdataset_only(tmp_path: Path) -> N
     assert found == [set(), set(), {"webdataset"}]
 
 
-def test_without_a_number_there_is_a_shard_for_each_256_mb(drawn: ListedSet) -> None:
+def test_without_a_number_there_is_a_shard_for_each_256_mb(tmp_path: Path) -> None:
+    drawn = draw_list(tmp_path / "drawn", images=1)
+    for number in range(1, 40):
+        lay(drawn.root / f"{number}.jpg", b"")
+        drawn.add(f"{number}\t0\t{number}.jpg")
     assert split_of(job(drawn)).shards == 1
     for name in drawn.names[:5]:
         os.truncate(drawn.root / name, 200 << 20)  # no block of it is stored
@@ -211,7 +216,44 @@ def test_without_a_number_there_is_a_shard_for_each_256_mb(drawn: ListedSet) -> 
     assert found.shards == 4
     assert max(found.shard_sizes()) - min(found.shard_sizes()) <= 1
     os.truncate(drawn.root / drawn.names[0], 1 << 40)
-    assert split_of(job(drawn)).shards == 10  # an image each
+    assert split_of(job(drawn)).shards == 5  # of 8 images, so that bad ones leave none empty
+    for name in drawn.names[30:]:
+        (drawn.root / name).unlink()
+    assert split_of(job(drawn)).shards == 3  # of 8 that are there
+
+
+def test_a_large_image_beside_a_small_one_makes_no_shard_of_its_own(tmp_path: Path) -> None:
+    drawn = draw_list(tmp_path / "drawn", images=2)
+    os.truncate(drawn.root / drawn.names[0], 600 << 20)
+    assert split_of(job(drawn)).shards == 1
+
+
+@pytest.mark.parametrize("others", [(), ("1\t0\tgone\\x.jpg", "2\t0\tcats/0.jpg")])
+def test_paths_of_windows_are_named_and_the_remedy_works(
+    tmp_path: Path, others: tuple[str, ...]
+) -> None:
+    drawn = ListedSet(tmp_path / "root", tmp_path / "LIST")
+    lay(drawn.root / "cats/0.jpg", b"x")
+    drawn.path.touch()
+    drawn.add("0\t0\tcats\\0.jpg", *others)
+    with pytest.raises(InputRefused, match="backslashes") as refusal:
+        split_of(job(drawn))
+    assert refusal.value.found == "cats\\0.jpg"
+    command = str(refusal.value.remedy).partition(": ")[2]
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+    found = split_of(job(drawn, images=str(tmp_path / "NEW.lst"))).listing
+    assert found is not None
+    assert found.missing == len(others[:1])
+
+
+def test_a_backslash_in_a_name_is_a_letter_where_the_file_is_there(tmp_path: Path) -> None:
+    drawn = ListedSet(tmp_path / "root", tmp_path / "a.lst")
+    lay(drawn.root / "cats\\0.jpg", b"x")
+    drawn.path.touch()
+    drawn.add("0\t0\tcats\\0.jpg", "1\t0\tgone\\1.jpg")
+    found = split_of(job(drawn)).listing
+    assert found is not None
+    assert (found.images, found.missing) == (2, 1)
 
 
 @pytest.mark.parametrize("shards", [0, 11])

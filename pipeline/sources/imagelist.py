@@ -48,6 +48,7 @@ class ImageListing:
         extensions: of a folder, what names of pictures end in.
         images: how many there are, missing ones too.
         missing: how many of them no file is there of.
+        backslashed: the first of the missing ones whose path has a backslash; empty: none has.
         widths: how many labels its images have.
         bytes: how large the files are together.
         suffix: what the first path ends in, such as ``.jpg``; may be empty.
@@ -69,6 +70,7 @@ class ImageListing:
     extensions: tuple[str, ...]
     images: int
     missing: int
+    backslashed: str
     widths: LabelWidths
     bytes: int
     suffix: str
@@ -117,7 +119,7 @@ def scan(
     content, hashes, stamps = hashlib.sha256(), array("Q"), array("Q")
     images = missing = size = 0
     widths = NO_IMAGES
-    suffix = longest = ""
+    suffix = longest = backslashed = ""
     source = scanned or _source(path, kinds, recursive=recursive, table=table)
     for rows in _tables(source):
         names = rows["path"].to_pylist()
@@ -126,6 +128,8 @@ def scan(
         suffix = suffix if images else os.path.splitext(names[0])[1]
         images += len(names)
         missing += int(np.count_nonzero(sizes < 0))
+        absent = (names[place] for place in np.flatnonzero(sizes < 0))
+        backslashed = backslashed or next((name for name in absent if "\\" in name), "")
         size += int(sizes[sizes > 0].sum())
         labels = rows["labels"].combine_chunks()
         widths = LabelWidths.of(labels, rows["line"].to_numpy()).merged_into(widths)
@@ -142,6 +146,7 @@ def scan(
         extensions=kinds,
         images=images,
         missing=missing,
+        backslashed=backslashed,
         widths=widths,
         bytes=size,
         suffix=suffix,
@@ -271,7 +276,6 @@ def _longest(paths: pa.ChunkedArray) -> str:
 
 
 def _encoded_bytes(path: str) -> int:
-    """Return how many bytes the longest part of a path has, percent-encoded."""
     return max(len(quote(part)) for part in path.split("/"))
 
 

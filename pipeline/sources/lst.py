@@ -29,6 +29,8 @@ from numpy.typing import NDArray
 
 from pipeline import storage
 from pipeline.errors import BadAnnotation, UsageError
+from pipeline.sources import listforms
+from pipeline.sources.lstrefusals import REMEDY, SHOWN, check_text, refused, shown
 
 SCHEMA: Final = pa.schema(
     [
@@ -51,7 +53,6 @@ _FEWEST: Final = 3  # fields: id, label, path
 _LAST_ID: Final = 2**64 - 1
 _EXACT: Final = 2.0**24  # beyond it float32 has no longer every whole number
 _LARGEST: Final = float(np.finfo(np.float32).max)
-_SHOWN: Final = 120  # characters
 
 _BLANKS: Final = re.compile(r"[ \t]+")
 _ID: Final = re.compile(r"\+?0*([0-9]{1,20})")
@@ -101,7 +102,7 @@ def read(path: Path, *, label_width: int | None = None, unique: bool = True) -> 
             empty = False
             yield table
     if empty:
-        raise _refused(path, 1, "no image in the list", "a line for each image", "nothing")
+        raise refused(path, 1, "no image in the list", "a line for each image", "nothing")
     twice = _repeated(ids)
     if twice is not None:
         raise _used_twice(path, label_width, twice)
@@ -161,16 +162,29 @@ class _Block:
             line = whole.removesuffix("\r").strip(" \t")
             if not line:
                 continue
+            key, values, name = self._parsed(number, line)
+            lines.append(number)
+            ids.append(key)
+            labels.extend(values)
+            ends.append(len(labels))
+            paths.append(name)
+        return _table(lines, ids, ends, labels, paths)
+
+    def _parsed(self, number: int, line: str) -> tuple[int, list[float], str]:
+        """Return id, labels and path; of a line of another program's form, name that."""
+        try:
             key, *values, name = self._fields(number, line)
             if _CONTROL.search(name):
                 wanted = "a path without control characters"
                 raise self._refused(number, "a path that no image may have", wanted, name)
-            lines.append(number)
-            ids.append(self._id(number, key))
-            labels.extend([self._label(number, value) for value in values])
-            ends.append(len(labels))
-            paths.append(name)
-        return _table(lines, ids, ends, labels, paths)
+            return self._id(number, key), [self._label(number, value) for value in values], name
+        except BadAnnotation as error:
+            form = listforms.recognised(line, number)
+            if form is None:
+                raise
+            what = f"not im2rec's form of image lists, but {form.name}"
+            wanted = "an id, a label and a path, separated by TABs"
+            raise self._refused(number, what, wanted, line, form.remedy) from error
 
     def _fields(self, number: int, line: str) -> list[str]:
         fields = [each.strip(" ") for each in line.split("\t")]
@@ -184,7 +198,7 @@ class _Block:
             raise self._refused(number, "fields are missing", wanted, line)
         more = _BLANKS.split(fields[-1], maxsplit=1)
         if len(more) > 1 and self.width is None and _NUMBER.fullmatch(more[0]):
-            what = f"{more[0][:_SHOWN]} may be a second label or belong to the path"
+            what = f"{more[0][:SHOWN]} may be a second label or belong to the path"
             raise self._refused(number, what, wanted, line)
         if "\t" in fields[-1]:
             raise self._refused(number, "there are too many fields", wanted, line)
@@ -207,9 +221,10 @@ class _Block:
             raise self._refused(number, what, "one up to 2**24, or one that float32 has", text)
         return value
 
-    def _refused(self, number: int, what: str, expected: str, found: str) -> BadAnnotation:
-        shown = repr(found[:_SHOWN]) + "..." * (len(found) > _SHOWN)
-        return _refused(self.path, number, what, expected, shown)
+    def _refused(
+        self, number: int, what: str, expected: str, found: str, remedy: str = REMEDY
+    ) -> BadAnnotation:
+        return refused(self.path, number, what, expected, shown(found), remedy)
 
 
 def _blocks(path: Path, width: int | None) -> Iterator[_Block]:
@@ -227,24 +242,15 @@ def _blocks(path: Path, width: int | None) -> Iterator[_Block]:
             if lengths.max() > _LONGEST:
                 number = line + int(np.argmax(lengths > _LONGEST))
                 found = f"{lengths.max()} bytes or more"
-                raise _refused(
+                raise refused(
                     path, number, "a line is too long", f"at most {_LONGEST} bytes", found
                 )
             for first in range(0, len(ends), ROWS):
                 last = min(first + ROWS, len(ends))
                 block = content[stops[first] : stops[last]]
-                _check_text(path, line + first, block)
+                check_text(path, line + first, block)
                 yield _Block(path, width, line + first, block)
             line, rest = line + len(ends), content[stops[-1] :]
-
-
-def _check_text(path: Path, first: int, content: bytes) -> None:
-    try:
-        content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start)
-        found = ascii(content.split(b"\n")[line][:_SHOWN])
-        raise _refused(path, first + line, "a line that is no text", "UTF-8", found) from error
 
 
 def _ids(texts: pa.StringArray) -> pa.UInt64Array | None:
@@ -285,15 +291,4 @@ def _used_twice(path: Path, width: int | None, key: int) -> BadAnnotation:
     lines = (line for table in found for line in table["line"].to_pylist())
     first, second = itertools.islice(lines, 2)
     what, wanted = f"id {key} stands there twice", "an id of its own for each image"
-    return _refused(path, second, what, wanted, f"it is in line {first}, too")
-
-
-def _refused(path: Path, line: int, what: str, expected: str, found: str) -> BadAnnotation:
-    return BadAnnotation(
-        what,
-        file=str(path),
-        place=f"line {line}",
-        expected=expected,
-        found=found,
-        remedy="correct the list; with TABs between all fields it is read in one way only",
-    )
+    return refused(path, second, what, wanted, f"it is in line {first}, too")

@@ -156,7 +156,7 @@ def test_a_class_that_float32_would_turn_into_another_is_refused(path: Path, tex
     assert (refusal.what, refusal.found) == ("a label that float32 would change", repr(text))
 
 
-@pytest.mark.parametrize("line", ["0", "0\t0", "0 0", "a.jpg", "0\t\ta.jpg", "0\ta.jpg "])
+@pytest.mark.parametrize("line", ["0", "0\t0", "0 0", "a", "0\t\ta.jpg", "0\ta.jpg "])
 def test_a_line_with_a_field_missing_is_refused(path: Path, line: str) -> None:
     refusal = refused(path, f"0\t0\ta.jpg\n{line}\n")
     assert (refusal.what, refusal.place) == ("fields are missing", "line 2")

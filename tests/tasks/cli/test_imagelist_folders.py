@@ -79,3 +79,13 @@ def test_folders_that_are_splits_become_splits_of_one_table(tmp_path: Path, out:
     assert verified.returncode == 0, verified.stderr
     assert "2 compared with their sources" in verified.stdout
     assert shardmill("status", out).returncode == 0
+
+
+def test_a_shard_that_bad_images_leave_empty_needs_fewer_shards(tmp_path: Path, out: Path) -> None:
+    folder = draw(tmp_path / "set", "ant/0.jpg", "bee/0.jpg")
+    lay(folder / "ant/0.jpg", b"<html>")
+    where = ("imagelist", folder, "--out", out, *RECORDIO, "--on-bad-image", "skip", "--shards")
+    run = shardmill(*where, 2)
+    assert run.returncode == 3
+    assert "ask for fewer shards than 2 with --shards" in run.stderr
+    assert shardmill(*where, 1).returncode == 4

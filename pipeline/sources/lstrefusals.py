@@ -1,0 +1,57 @@
+"""How image lists are refused: by file and line, with what was expected and what was found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from pipeline.errors import BadAnnotation
+
+SHOWN: Final = 120
+"""How many characters of a line are shown."""
+REMEDY: Final = "correct the list; with TABs between all fields it is read in one way only"
+"""What can be done about a line that is almost of the form."""
+
+_ICONV: Final = "iconv -f UTF-16 -t UTF-8 LIST > NEW.lst"
+_UTF16: Final = (b"\xff\xfe", b"\xfe\xff")  # its byte order marks
+
+
+def shown(text: str) -> str:
+    """Return the beginning of a text as it is shown."""
+    return repr(text[:SHOWN]) + "..." * (len(text) > SHOWN)
+
+
+def check_text(path: Path, first: int, content: bytes) -> None:
+    """Check that lines are UTF-8.
+
+    Args:
+        path: the list.
+        first: the number of the first of the lines, from 1.
+        content: the lines.
+
+    Raises:
+        BadAnnotation: they are not; it names the first that is not.
+    """
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        if first == 1 and content.startswith(_UTF16):
+            what, remedy = "a list in UTF-16, as Windows writes it", "save it as UTF-8: " + _ICONV
+            raise refused(path, 1, what, "UTF-8", ascii(content[:SHOWN]), remedy) from error
+        line = content.count(b"\n", 0, error.start)
+        found = ascii(content.split(b"\n")[line][:SHOWN])
+        raise refused(path, first + line, "a line that is no text", "UTF-8", found) from error
+
+
+def refused(
+    path: Path, line: int, what: str, expected: str, found: str, remedy: str = REMEDY
+) -> BadAnnotation:
+    """Return the refusal of a line."""
+    return BadAnnotation(
+        what,
+        file=str(path),
+        place=f"line {line}",
+        expected=expected,
+        found=found,
+        remedy=remedy,
+    )
