@@ -20,6 +20,8 @@ JOINED = "joined"
 """The kind of product that RecordIO shards in one file are."""
 CLASSES = "classes"
 """The kind of product that the table of a split's class folders is."""
+FILES = "names and sizes of the images"
+"""What marks of products call the digest of a tree, which decides whether they are up to date."""
 _DAMAGED = "damaged"  # this program's, whoever's it was: it is made again
 
 
@@ -194,10 +196,18 @@ def check(out: Path, product: Product, *, replace: bool) -> None:
     if replace or owner in {product.digest, _DAMAGED} or (owner and product.succeeds):
         return
     present = [file for file in product.files if _is_there(file)]
-    if not present or (owner is None and product.in_place):
+    if not present or (owner is None and product.in_place) or _is_newer(out, product):
         return
     file = str(present[0])
     raise _made_otherwise(out, product, file) if owner else _in_the_way(file)
+
+
+def _is_newer(out: Path, product: Product) -> bool:
+    """Whether a product differs from what stands there in nothing but the images of its tree."""
+    then: Mapping[str, str] = (mark(out, product.name) or {}).get("made_of", {})
+    now = product.made_of
+    names = {name for name in {*then, *now} if then.get(name) != now.get(name)}
+    return bool(then) and all(name.endswith(FILES) for name in names)
 
 
 def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:

@@ -14,6 +14,7 @@ from pipeline.exports import croissant, imagefolder, parquet
 from pipeline.job import Job
 from pipeline.labels import LabelTable
 from pipeline.products import Product
+from pipeline.sources.imagelist import ImageListing
 from pipeline.splitjob import SplitJob
 
 MadeOf = dict[str, str]
@@ -106,7 +107,7 @@ def _images(split: SplitJob) -> MadeOf:
     expected = split.expected
     chosen = split.classes
     return {
-        "images": _source(split),
+        **_source(split),
         "number of images": f"{expected.images:,}",
         "--classes": "all" if chosen is None else f"{len(chosen):,} of them, {_short(chosen)}",
         "images of each class": _short(sorted(expected.counts.items())),
@@ -116,12 +117,17 @@ def _images(split: SplitJob) -> MadeOf:
     }
 
 
-def _source(split: SplitJob) -> str:
+def _source(split: SplitJob) -> MadeOf:
     if split.archive is not None:
-        return f"{split.archive.file} of MD5 {split.archive.md5}"
+        return {"images": f"{split.archive.file} of MD5 {split.archive.md5}"}
     if split.tree is not None:
-        return f"the folder {split.tree.folder}, {split.tree.digest}"
-    return f"{split.listing.path.name}, {split.listing.digest}" if split.listing else "none"
+        files = {products.FILES: split.tree.digest}
+        return {"images": f"the folder {split.tree.folder}", **files}
+    return {"images": _named(split.listing)} if split.listing else {"images": "none"}
+
+
+def _named(listing: ImageListing) -> str:
+    return f"{listing.path.name}, {listing.digest}"
 
 
 def _given(given: bool) -> str:

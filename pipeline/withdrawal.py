@@ -108,7 +108,9 @@ def _unfinish(path: Path, digests: Collection[str]) -> None:
     if not document or not document.get("finished"):
         return
     if document["digest"] in digests or path.stem.partition("-")[0] in _OF_WHOLE:
-        unfinished = {"digest": document["digest"], "finished": False, "files": []}
+        unfinished: Document = {"digest": document["digest"], "finished": False, "files": []}
+        if "made_of" in document:
+            unfinished["made_of"] = document["made_of"]
         storage.publish_bytes(path, manifest.serialise(unfinished))
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from pipeline import neighbours, outputs, paths, preflight, products, progress, status, storage
 from pipeline.errors import Vanished
+from pipeline.output import Output
 from pipeline.products import Product
 from pipeline.resolved import ResolvedJob
 from pipeline.sourcelook import Look
@@ -55,24 +56,40 @@ def complete(resolved: ResolvedJob, how: str) -> int:
         for line in _passed_over(resolved, split):
             click.echo(f"{split.name}: passed over in {line}")
         for output in split.outputs if resolved.job.wants("shards") else ():
-            document = outputs.document(output)
-            if document is None:
-                raise Vanished("files were removed meanwhile", file=str(output.folder))
-            counts = document["counts"]
-            left_out += counts["left_out"]
-            link = paths.current(resolved.out, output.format, split.split.name)
-            click.echo(
-                f"{split.split.name}: {how}, {counts['records']:,} records in {split.shards:,} "
-                f"shards, {size(counts['bytes'])}, {counts['boxes']:,} boxes, "
-                f"{counts['repaired']} repaired, "
-                f"{counts['left_out']} left out: {link}"
-            )
-            if output.codec_here:
-                made_by = _made_by(str(output.form.codec), output.codec_here)
-                click.echo(f"{split.split.name}: {output.format}: {made_by}")
-            for note, count in document["notes"].items():
-                click.echo(f"{split.split.name}: {output.format}: {note}: {count:,}")
+            left_out += _output(resolved, split, output, how)
     return LEFT_OUT if left_out else COMPLETE
+
+
+def _output(resolved: ResolvedJob, split: SplitJob, output: Output, how: str) -> int:
+    """Say what a finished output holds; return how many images were left out of it."""
+    document = outputs.document(output)
+    if document is None:
+        raise Vanished("files were removed meanwhile", file=str(output.folder))
+    counts = document["counts"]
+    link = paths.current(resolved.out, output.format, split.name)
+    click.echo(
+        f"{split.name}: {how}, {counts['records']:,} records in {split.shards:,} "
+        f"shards, {size(counts['bytes'])}, {counts['boxes']:,} boxes, "
+        f"{counts['repaired']} repaired, "
+        f"{counts['left_out']} left out: {link}"
+    )
+    if output.codec_here:
+        made_by = _made_by(str(output.form.codec), output.codec_here)
+        click.echo(f"{split.name}: {output.format}: {made_by}")
+    for note, count in document["notes"].items():
+        click.echo(f"{split.name}: {output.format}: {note}: {count:,}")
+    for line in _left_out(split, document["left_out"]):
+        click.echo(f"{split.name}: {output.format}: {line}: {paths.manifest(link)}")
+    return int(counts["left_out"])
+
+
+def _left_out(split: SplitJob, images: Sequence[Mapping[str, str]]) -> Iterator[str]:
+    """Yield which images were left out, and how they get in; all are listed in the manifest."""
+    if images:
+        named = f"left out: {len(images):,}, e.g. {images[0]['key']}: {images[0]['reason']}"
+        # What lies in an archive is pinned by its MD5: no other bytes can take its place.
+        remedy = "; put intact files in their places, then run the same command again"
+        yield f"{named}{remedy if split.archive is None else ''}; all are listed in the manifest"
 
 
 def _passed_over(resolved: ResolvedJob, split: SplitJob) -> Iterator[str]:

@@ -1,0 +1,134 @@
+"""An image that was left out gets in with the next run, once it is there and intact."""
+
+from __future__ import annotations
+
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from drawnlists import encoded, lay, stored
+from drawntrees import age, do, draw_tree
+from support import RawSet, products
+
+from pipeline import outputs, paths
+from pipeline.job import Job
+from pipeline.resolved import resolve
+from tasks import arguments
+from tasks.cli import report
+
+FORMATS = ("recordio", "webdataset")
+GOOD = encoded(50)
+BAD = b"no image".ljust(len(GOOD))
+
+
+def of_folder(folder: Path) -> tuple[Path, str, Callable[..., Job]]:
+    for number in range(4):
+        lay(folder / f"img/{number}.jpg", encoded(number))
+
+    def job(out: Path, **options: Any) -> Job:
+        return arguments.list_job(str(folder / "img"), "", str(out), 2, formats=FORMATS, **options)
+
+    return folder / "img/1.jpg", "img", job
+
+
+def of_list(folder: Path) -> tuple[Path, str, Callable[..., Job]]:
+    image, name, _ = of_folder(folder)
+    lines = "".join(f"{number}\t{number}\t{number}.jpg\n" for number in range(4))
+    listed = lay(folder / "img.lst", lines.encode())
+
+    def job(out: Path, **options: Any) -> Job:
+        root = str(image.parent)
+        return arguments.list_job(str(listed), root, str(out), 2, formats=FORMATS, **options)
+
+    return image, name, job
+
+
+def of_tree(folder: Path) -> tuple[Path, str, Callable[..., Job]]:
+    drawn = draw_tree(folder)
+
+    def job(out: Path, **options: Any) -> Job:
+        return drawn.job(out, formats=FORMATS, boxes=False, **options)
+
+    return drawn.image(1), "train", job
+
+
+def counts(job: Job) -> list[tuple[int, int]]:
+    """Return records and images left out, of each format."""
+    documents = [outputs.document(each) for s in resolve(job).splits.values() for each in s.outputs]
+    return [(each["counts"]["records"], each["counts"]["left_out"]) for each in documents if each]
+
+
+@pytest.mark.parametrize("source", [of_folder, of_list, of_tree])
+@pytest.mark.parametrize("now", [GOOD, GOOD + b"more"], ids=["as many bytes", "other size"])
+@pytest.mark.parametrize("skip", [True, False], ids=["skip", "fail"])
+def test_a_bad_image_that_is_replaced_as_the_closing_line_says(
+    tmp_path: Path,
+    out: Path,
+    capsys: pytest.CaptureFixture[str],
+    source: Callable[[Path], tuple[Path, str, Callable[..., Job]]],
+    now: bytes,
+    skip: bool,
+) -> None:
+    image, name, make_job = source(tmp_path / "set")
+    image.write_bytes(BAD)
+    age(image.parent)
+    job = make_job(out, on_bad_image="skip")
+    do(job)
+    assert [left for _, left in counts(job)] == [1, 1]
+    assert report.complete(resolve(job), "complete") == report.LEFT_OUT
+    said = capsys.readouterr().out
+    assert f"{name}: recordio: left out: 1, e.g. " in said
+    assert "put intact files in their places, then run the same command again" in said
+    image.write_bytes(now)
+    again = job if skip else make_job(out)
+    do(again)
+    assert [left for _, left in counts(again)] == [0, 0]
+    for shard_format in FORMATS:
+        assert now in [content for _, content in stored(out, shard_format, name)]
+    do(make_job(tmp_path / "fresh"))
+    digests = {each.digest for each in resolve(again).splits[name].outputs}
+    made = {
+        file: content for file, content in products(out).items() if digests & set(file.split("/"))
+    }
+    assert made.items() <= products(tmp_path / "fresh").items()
+
+
+def test_an_absent_image_that_is_there_now(tmp_path: Path, out: Path) -> None:
+    image, name, make_job = of_list(tmp_path / "set")
+    content = image.read_bytes()
+    image.unlink()
+    job = make_job(out, on_bad_image="skip")
+    do(job)
+    before = paths.current(out, "recordio", name).resolve()
+    assert counts(job) == [(3, 1), (3, 1)]
+    image.write_bytes(content)
+    do(job)
+    assert counts(job) == [(4, 0), (4, 0)]
+    assert content in [found for _, found in stored(out, "recordio", name)]
+    assert paths.current(out, "recordio", name).resolve() != before
+
+
+def test_of_an_archive_no_remedy_is_named_that_does_not_work(
+    sample: RawSet, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    raw = sample.copy(tmp_path / "raw")
+    spoil(raw)
+    do(raw.job(out, splits=("validation",), boxes=False, on_bad_image="skip"))
+    job = raw.job(out, splits=("validation",), boxes=False, on_bad_image="skip")
+    assert report.complete(resolve(job), "complete") == report.LEFT_OUT
+    (said,) = [line for line in capsys.readouterr().out.splitlines() if "left out: 1, e.g." in line]
+    assert "all are listed in the manifest" in said
+    assert "put intact files" not in said
+
+
+def spoil(raw: RawSet) -> None:
+    """Make an image of the flat archive one that nobody can read."""
+    archive = raw.raw / "ILSVRC2012_img_val.tar"
+    with tarfile.open(archive) as tar:
+        member = next(each for each in tar if each.isfile())
+    with archive.open("r+b") as file:
+        file.seek(member.offset_data)
+        file.write(bytes(member.size))
+    raw.repin(archive.name)
