@@ -129,8 +129,8 @@ def kinds(folder: Path) -> list[Entry]:
 def real_folder(path: Path) -> Path | None:
     """Return where a folder really lies, links resolved, or None if there is no such folder."""
     try:
-        real = Path(os.path.realpath(path, strict=True))
-        return real if stat_module.S_ISDIR(os.stat(real).st_mode) else None
+        real = Path(patiently(partial(os.path.realpath, path, strict=True)))
+        return real if stat_module.S_ISDIR(patiently(partial(os.stat, real)).st_mode) else None
     except OSError as error:
         if error.errno in _LEADS_NOWHERE:
             return None
@@ -222,10 +222,14 @@ def free_bytes(folder: Path) -> int:
 def scan(folder: Path) -> list[os.DirEntry[str]]:
     """Return the entries of a folder; [] if it is absent."""
     try:
-        with os.scandir(folder) as entries:
-            return list(entries)
+        return patiently(partial(_scan, folder))
     except (FileNotFoundError, NotADirectoryError):
         return []
+
+
+def _scan(folder: Path) -> list[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        return list(entries)
 
 
 def _by_kind(entry: os.DirEntry[str]) -> Entry | None:
@@ -237,7 +241,7 @@ def _by_kind(entry: os.DirEntry[str]) -> Entry | None:
 
 def _followed(entry: os.DirEntry[str]) -> Entry | None:
     try:
-        info = entry.stat()
+        info = patiently(entry.stat)
     except OSError as error:
         if error.errno not in _LEADS_NOWHERE:
             raise translated(error, Path(entry.path)) from error

@@ -51,13 +51,15 @@ def readers(folder: Path) -> Iterator[Callable[[], object]]:
     yield lambda: storage.stat(folder / "1.jpg")
     yield lambda: storage.kind(folder / "1.jpg")
     yield lambda: storage.file_sizes(folder, ["1.jpg"])
+    yield lambda: storage.real_folder(folder)
+    yield lambda: sorted(storage.entries(folder))
     yield lambda: SourceReader(folder).now("1.jpg").size
     yield lambda: bytes(SourceReader(folder).read("1.jpg", 0, 3))
     yield lambda: bytes(RangeReader(folder / "1.jpg").read(0, 3))
 
 
 @pytest.mark.parametrize("number", PASSING)
-@pytest.mark.parametrize("call", ["open", "stat", "preadv"])
+@pytest.mark.parametrize("call", ["open", "stat", "preadv", "scandir"])
 def test_an_error_that_passes_is_not_met(
     folder: Path, monkeypatch: pytest.MonkeyPatch, call: str, number: int
 ) -> None:
