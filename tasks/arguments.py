@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from pipeline import listjob, resources, storage
+from pipeline import listjob, pictures, resources, storage
+from pipeline.choices import meant
 from pipeline.errors import UsageError
-from pipeline.formats.shardformats import FACTS
+from pipeline.formats.shardformats import FACTS, FORMATS
 from pipeline.job import PRODUCTS, Job
 from pipeline.localpath import check_local
 from pipeline.pictures import PictureOptions
 
 NO_SHARDS = "none"
 """The format of those who want none."""
+_SWITCH = (False, True)
+_PICTURE_WORDS: Final[Mapping[str, Sequence[object]]] = {
+    "resize_mode": pictures.MODES,
+    "center_crop": _SWITCH,
+    "subsampling": pictures.SUBSAMPLINGS,
+    "color": (None, 0, 1),
+    "encoding": (None, *pictures.ENCODINGS),
+    "never_enlarge": _SWITCH,
+    "filter": (None, *pictures.FILTERS),
+    "engine": pictures.ENGINES,
+    "orientation": (None, *pictures.ORIENTATIONS),
+    "transcode": _SWITCH,
+}
+_PICTURE_NUMBERS: Final = {"resize": 1, "quality": 0, "max_pixels": 1}
 
 
 def list_job(images: str, root: str, out: str, shards: int | None, **options: Any) -> Job:
@@ -61,6 +76,17 @@ def picture_options(text: str) -> PictureOptions:
     if not isinstance(found, dict) or not found.keys() <= known:
         expected = f"a JSON object of {', '.join(sorted(known))}"
         raise UsageError(f"--picture {text}", expected=expected, found=text)
+    for name, choices in _PICTURE_WORDS.items():
+        _check_words(f"--picture {name}", [found[name]] if name in found else [], choices)
+    for name, least in _PICTURE_NUMBERS.items():
+        number = found.get(name, least)
+        whole = isinstance(number, int) and not isinstance(number, bool)
+        if number is not None and not (whole and number >= least):
+            raise UsageError(
+                f"--picture {name}: not such a number",
+                expected=f"a whole number from {least}",
+                found=json.dumps(number),
+            )
     return PictureOptions(**found)
 
 
@@ -80,8 +106,29 @@ def products_until(step: str, *, boxes: bool, extract: bool) -> tuple[str, ...]:
 
 
 def shard_formats(names: Iterable[str]) -> tuple[str, ...]:
-    """Return formats by their names; ``none`` is facts without shards."""
-    return tuple(FACTS if name == NO_SHARDS else name for name in names)
+    """Return formats by their names; ``none`` is facts without shards.
+
+    Raises:
+        UsageError: there is no such format.
+    """
+    given = tuple(names)
+    _check_words("--format", given, (*FORMATS, NO_SHARDS))
+    return tuple(FACTS if name == NO_SHARDS else name for name in given)
+
+
+def _check_words(option: str, given: Iterable[object], known: Sequence[object]) -> None:
+    texts = [each if isinstance(each, str) else json.dumps(each) for each in known]
+    for word in given:
+        # In Python 1 is True; in JSON it is not.
+        if any(word == each and type(word) is type(each) for each in known):
+            continue
+        likely = meant(str(word), texts)
+        raise UsageError(
+            f"{option} {word}: unknown",
+            expected=", ".join(texts),
+            found=str(word),
+            remedy=f"say {likely}" if likely else None,
+        )
 
 
 def default_config() -> str:

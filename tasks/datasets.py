@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+
 import luigi
 from luigi.parameter import ParameterVisibility
 
+from pipeline import outputs
 from pipeline.job import Job
 from pipeline.products import Product
 from pipeline.resolved import ResolvedJob, resolve
@@ -18,6 +21,8 @@ from tasks.lists import CheckLabels, WriteClasses, WriteLabels, WriteUnmatched
 from tasks.shards import JoinShards, SetCurrent
 from tasks.splits import ProductTask
 from tasks.trees import ExtractTree, ShrinkTree
+
+logger = logging.getLogger("luigi-interface")
 
 _PRODUCTS = (
     *(WriteBoxes, WriteUnmatched, WriteList, WriteLabels, WriteClasses),
@@ -44,6 +49,18 @@ class MakeProducts(luigi.WrapperTask):
     def requires(self) -> list[ShardmillTask]:
         """Return the last task of each product."""
         return last_tasks(self.job)
+
+    def run(self) -> None:
+        """Say how many images were left out, which ``shardmill`` says with its status."""
+        for split in resolve(self.job).splits.values():
+            for output in split.outputs if self.job.wants("shards") else ():
+                document = outputs.document(output)
+                left_out = document["counts"]["left_out"] if document else 0
+                if left_out:
+                    logger.warning(
+                        "%s: %d images were left out of %s: the output is complete without them",
+                        *(split.name, left_out, output.folder),
+                    )
 
 
 def last_tasks(job: Job) -> list[ShardmillTask]:

@@ -194,7 +194,7 @@ class PrepareImageList(luigi.WrapperTask):
             extensions=arguments.words(self.exts),
             classes=arguments.absolute(self.classes) if self.classes else "",
             replace=self.replace,
-            formats=arguments.words(self.format),
+            formats=arguments.shard_formats(arguments.words(self.format)),
             joined=self.joined,
             order=self.order,
             seed=arguments.number("--seed", self.seed),

@@ -1,0 +1,121 @@
+"""Luigi's own command: its words mean what those of shardmill mean, and which status is true."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from daemons import Luigid
+from drawnlists import draw_list, lay
+from support import ROOT, RawSet, shardmill, temporary_files
+
+from pipeline.errors import UsageError
+from pipeline.formats.shardformats import FACTS
+from pipeline.pictures import PictureOptions
+from pipeline.resolved import resolve
+from tasks import arguments
+from tasks.cli.imagelist import imagelist
+from tasks.cli.imagenet import imagenet
+from tasks.datasets import MakeProducts
+from tasks.roots import PrepareImageList, PrepareImageNet
+
+
+@pytest.fixture
+def lists(tmp_path: Path) -> dict[str, str]:
+    """What a root needs that prepares a list."""
+    listed = draw_list(tmp_path / "data", images=4)
+    return {"images": str(listed.path), "root": str(listed.root), "out": str(tmp_path / "out")}
+
+
+@pytest.mark.parametrize("root", [PrepareImageNet, PrepareImageList])
+def test_no_shards_is_a_format_of_every_root(
+    root: type[PrepareImageNet | PrepareImageList], lists: dict[str, str], small: RawSet
+) -> None:
+    of_set = {"raw": str(small.raw), "config": str(small.config), "out": lists["out"]}
+    given = of_set if root is PrepareImageNet else lists
+    job = root(**given, format="none").job  # type: ignore[arg-type]
+    assert job.formats == (FACTS,)
+    resolve(job)
+
+
+@pytest.mark.parametrize("root", [PrepareImageNet, PrepareImageList])
+@pytest.mark.parametrize("word", ["zip", FACTS, "recordio,zip"])
+def test_an_unknown_format_is_refused_with_those_that_the_command_knows(
+    root: type[PrepareImageNet | PrepareImageList], word: str, lists: dict[str, str]
+) -> None:
+    given = {"out": lists["out"]} if root is PrepareImageNet else lists
+    with pytest.raises(UsageError, match="--format") as refusal:
+        _ = root(**given, format=word).job  # type: ignore[arg-type]
+    command = imagenet if root is PrepareImageNet else imagelist
+    (option,) = (each for each in command.params if each.name == "formats")
+    assert isinstance(option.type, click.Choice)
+    assert refusal.value.expected == ", ".join(option.type.choices)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        *({"resize": 0}, {"resize": "256"}, {"resize": True}, {"resize": 2.5}, {"quality": -1}),
+        *({"resize_mode": "longest"}, {"center_crop": 1}, {"filter": "lanczos3"}, {"color": 2}),
+        *({"encoding": "jpg"}, {"engine": "pil"}, {"orientation": "baked"}, {"transcode": "yes"}),
+        *({"subsampling": "4:2:0"}, {"never_enlarge": None}, {"max_pixels": 0}, {"color": True}),
+    ],
+)
+def test_a_picture_option_is_refused_that_the_command_would_refuse(
+    picture: dict[str, object],
+) -> None:
+    (name,) = picture
+    with pytest.raises(UsageError, match=name):
+        arguments.picture_options(json.dumps(picture))
+
+
+def test_every_picture_option_is_checked() -> None:
+    known = {**arguments._PICTURE_WORDS, **arguments._PICTURE_NUMBERS}
+    plain = PictureOptions()
+    assert set(vars(plain)) == set(known)
+    assert arguments.picture_options(json.dumps(vars(plain))) == plain
+
+
+def test_images_that_were_left_out_are_said(
+    lists: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    lay(Path(lists["root"]) / "bad.jpg", b"\xff\xd8 nothing")
+    with Path(lists["images"]).open("a") as file:
+        file.write("99\t0\tbad.jpg\n")
+    options = ("--root", lists["root"], "--out", lists["out"], "--on-bad-image", "skip")
+    run = shardmill("imagelist", lists["images"], *options, "--format", "recordio")
+    assert run.returncode == 4, run.stderr
+    job = PrepareImageList(**lists, on_bad_image="skip", format="recordio").job  # type: ignore[arg-type]
+    root = MakeProducts(out=job.out, digest=resolve(job).digest, job=job)
+    with caplog.at_level(logging.WARNING, "luigi-interface"):
+        root.run()
+    assert "1 images were left out" in caplog.text
+
+
+def test_whether_a_shared_run_is_complete_is_what_status_says(
+    small: RawSet, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    with Luigid(tmp_path) as luigid:
+        host, port = luigid.address.split(":")
+        where = ("--raw", str(small.raw), "--config", str(small.config), "--out", str(out))
+        where += ("--split", "validation")
+        # --no-lock: as if on two hosts.
+        how = ("--scheduler-host", host, "--scheduler-port", port, "--no-lock")
+        words = ("-m", "luigi", "--module", "tasks", "PrepareImageNet", *where, *how)
+        commands = [
+            subprocess.Popen([sys.executable, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+            for _ in range(2)
+        ]
+        for started in commands:
+            _, stderr = started.communicate(timeout=300)
+            assert started.returncode in {0, 10, 25}, stderr
+    assert shardmill("status", out).returncode == 0
+    assert temporary_files(out) == []
+    next(out.glob("tfrecord/validation/*/validation-00000-*")).unlink()
+    assert shardmill("status", out).returncode == 1
