@@ -93,6 +93,11 @@ def archive_mark(out: Path, archive: str, size: int, mtime_ns: int) -> Path:
     return state(out) / "archives" / f"{archive}.{size}-{mtime_ns}.json"
 
 
+def archive_refusal(out: Path, archive: str, size: int, mtime_ns: int) -> Path:
+    """Why an archive of these looks was refused."""
+    return state(out) / "archives" / f"{archive}.{size}-{mtime_ns}.refused.json"
+
+
 def archive_index(out: Path, archive: str) -> Path:
     """The member index of an archive, by its published file name."""
     return state(out) / "archives" / f"{archive}.index.parquet"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pipeline import (
     codecs,
     manifest,
@@ -11,12 +9,13 @@ from pipeline import (
     outputs,
     paths,
     products,
+    rawarchives,
     storage,
     treerecord,
 )
 from pipeline.annotations import contents
 from pipeline.config import ArchiveConfig
-from pipeline.errors import ArchiveMissing, ArchiveRefused, NoSpace, OutputConflict, TreeRefused
+from pipeline.errors import NoSpace, OutputConflict, TreeRefused
 from pipeline.images import codec
 from pipeline.output import Output
 from pipeline.resolved import ResolvedJob
@@ -48,13 +47,13 @@ def look(resolved: ResolvedJob) -> None:
 
     Raises:
         ArchiveMissing: naming every missing archive, where to get it and where to put it.
-        ArchiveRefused: an archive has the wrong size.
+        ArchiveRefused: an archive has the wrong size, or was refused as it is now: see
+            `rawarchives.check`.
         OutputConflict: another data set, or what is not of this program, is in the way.
         NoSpace: less room than what will be written.
         UsageError: an output was begun with another codec than the one that is installed.
         EnvironmentRefused: images have to be encoded, and no codec is installed.
     """
-    raw = Path(resolved.job.raw)
     storage.check_link(resolved.out)
     _check_current(resolved)
     _check_codec(resolved)
@@ -63,12 +62,7 @@ def look(resolved: ResolvedJob) -> None:
         products.check(resolved.out, product, replace=resolved.job.replace)
     _check_trees(resolved)
     needed_now = needed_archives(resolved)
-    missing = [a for a in needed_now if storage.stat(raw / a.file) is None]
-    if missing:
-        sources = (split.boxes for split in resolved.splits.values() if split.boxes)
-        raise _missing(raw, missing, {each.archive.file for each in sources if each.archive})
-    for archive in needed_now:
-        _check_size(raw, archive)
+    rawarchives.check(resolved, needed_now)
     needed, free = needed_bytes(resolved), storage.free_bytes(resolved.out)
     if needed > free:
         raise NoSpace(
@@ -263,29 +257,3 @@ def _check_current(resolved: ResolvedJob) -> None:
                     file=str(link),
                     remedy="move it away, then run the same command again",
                 )
-
-
-def _missing(raw: Path, missing: list[ArchiveConfig], boxes: set[str]) -> ArchiveMissing:
-    lines = [f"{raw / archive.file}\nfrom {archive.url}" for archive in missing]
-    count = "an archive is" if len(missing) == 1 else f"{len(missing)} archives are"
-    return ArchiveMissing(
-        f"{count} not there",
-        file=str(raw),
-        expected="\n".join(lines),
-        remedy="put them there under exactly these names, then run the same command again"
-        + ("; or say --no-boxes" if any(a.file in boxes for a in missing) else ""),
-    )
-
-
-def _check_size(raw: Path, archive: ArchiveConfig) -> None:
-    info = storage.stat(raw / archive.file)
-    if info is not None and archive.bytes is not None and info.size != archive.bytes:
-        short = info.size < archive.bytes
-        raise ArchiveRefused(
-            "the archive has the wrong size",
-            file=str(raw / archive.file),
-            expected=f"{archive.bytes:,} bytes, MD5 {archive.md5}",
-            found=f"{info.size:,} bytes",
-            remedy=f"{'probably a download that broke off' if short else 'another archive'}: "
-            f"get it again from {archive.url}",
-        )

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline import manifest, outputs, paths, preflight, products, storage
-from pipeline.errors import OutputDamaged
+from pipeline import manifest, outputs, paths, preflight, products, refusals, storage
+from pipeline.errors import ArchiveRefused, OutputDamaged
 from pipeline.job import Job
 from pipeline.manifest import Document
 from pipeline.output import Output
@@ -84,6 +84,15 @@ def survey_products(resolved: ResolvedJob) -> dict[str, bool]:
         product.name: products.finished(resolved.out, product) is not None
         for product in resolved.products
     }
+
+
+def refused_archives(resolved: ResolvedJob) -> list[ArchiveRefused]:
+    """Return why archives of a job are refused that still look as they did then."""
+    found = (
+        refusals.recall(resolved.out, resolved.raw_file(archive), archive)
+        for archive in resolved.archives
+    )
+    return [refused for refused in found if refused is not None]
 
 
 def published_shards(out: Path, digest: str) -> set[int]:

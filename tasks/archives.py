@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import luigi
 
-from pipeline import manifest, neighbours, paths, preflight, storage
+from pipeline import manifest, neighbours, paths, preflight, refusals, storage
 from pipeline.archives import index
+from pipeline.archives.index import VerifiedArchive
 from pipeline.archives.tar import Member
 from pipeline.config import ArchiveConfig
-from pipeline.errors import TransientError
+from pipeline.errors import ArchiveRefused, TransientError
 from pipeline.manifest import Document, FileEntry
 from pipeline.sources import members
 from pipeline.splitjob import SplitJob
@@ -85,34 +87,25 @@ class VerifyArchive(ShardmillTask):
     def make(self) -> Volume:
         """Read the archive once: MD5 and member index."""
         source = self.resolved.raw_file(self.config)
+        refused = refusals.recall(self.folder, source, self.config)
+        if refused is not None and not self.job.replace:
+            raise refused
         info = storage.stat(source)
-        with self.counter(info.size if info else 0, "bytes") as progress:
-            if self.archive.endswith(".tar"):
-                listing = paths.archive_index(self.folder, self.archive)
-                found = index.verify_and_index(
-                    source,
-                    listing,
-                    expected_md5=self.md5,
-                    expected_size=self.config.bytes,
-                    nested=True,
-                    progress=progress,
-                    check_first=self._check_first,
-                )
-                files = [
-                    FileEntry(
-                        str(listing.relative_to(self.folder)),
-                        (storage.stat(listing) or storage.FileInfo(0, 0)).size,
-                        manifest.hash_file(listing),
-                    )
-                ]
-            else:
-                found = index.verify_only(
-                    source,
-                    expected_md5=self.md5,
-                    expected_size=self.config.bytes,
-                    progress=progress,
-                )
-                files = []
+        size = info.size if info else 0
+        read = 0
+        with self.counter(size, "bytes") as progress:
+
+            def note(done: int) -> None:
+                nonlocal read
+                read = done
+                progress(done)
+
+            try:
+                found, files = self._verify(source, note)
+            except ArchiveRefused as error:
+                if read == size:  # or it was refused at its beginning
+                    refusals.remember(self.folder, source, self.config, error)
+                raise
         document = {
             "archive": found.name,
             "size": found.size,
@@ -124,6 +117,29 @@ class VerifyArchive(ShardmillTask):
         mark = paths.archive_mark(self.folder, self.archive, found.size, found.mtime_ns)
         storage.publish_bytes(mark, manifest.serialise(document))
         return Volume(size=found.size)
+
+    def _verify(
+        self, source: Path, progress: Callable[[int], None]
+    ) -> tuple[VerifiedArchive, list[FileEntry]]:
+        """Return what the archive is, and its index, which only a plain tar has."""
+        md5, size = str(self.md5), self.config.bytes
+        if not self.archive.endswith(".tar"):
+            found = index.verify_only(
+                source, expected_md5=md5, expected_size=size, progress=progress
+            )
+            return found, []
+        listing = paths.archive_index(self.folder, self.archive)
+        found = index.verify_and_index(
+            source,
+            listing,
+            expected_md5=md5,
+            expected_size=size,
+            nested=True,
+            progress=progress,
+            check_first=self._check_first,
+        )
+        name, info = str(listing.relative_to(self.folder)), storage.stat(listing)
+        return found, [FileEntry(name, info.size if info else 0, manifest.hash_file(listing))]
 
     def _check_first(self, member: Member) -> None:
         """Check the first file of the archive against the splits that it is to hold."""

@@ -27,8 +27,10 @@ from pipeline.clutter import in_clutter
 from pipeline.errors import ArchiveRefused
 from pipeline.storage import Buffer
 
-__all__ = ["BLOCK", "COMPARE_MD5", "ENDS_EARLY", "Member", "TarScanner"]
+__all__ = ["BLOCK", "COMPARE_MD5", "ENDS_EARLY", "READER_VERSION", "Member", "TarScanner"]
 
+READER_VERSION = 1
+"""To be raised when an archive is read that was refused before: refusals are remembered."""
 ENDS_EARLY = "the tar archive ends too early"
 COMPARE_MD5 = (
     "compare its MD5 with the published one: if they differ, download it again; if they agree, a "

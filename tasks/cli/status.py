@@ -50,8 +50,8 @@ def status(out: str) -> int:
     for state in others:
         for line in text.states(state):
             click.echo(f"asked for earlier: {line}")
-    made = states.survey_products(resolved)
-    for line in text.product_states(made):
+    refused = map(str, states.refused_archives(resolved))
+    for line in (*refused, *text.product_states(states.survey_products(resolved))):
         click.echo(line)
     if at_work:
         _report_work(resolved, survey)
