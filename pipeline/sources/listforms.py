@@ -11,6 +11,7 @@ from typing import Final
 
 _IMAGE: Final = r"\.(?:jpe?g|png|bmp|gif|webp|tiff?|p[gpn]m)"
 _NUMBER: Final = r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?"
+_LONGEST: Final = 8192  # characters of a line that is looked at
 _TABS: Final = "write each line as id, label and path with TABs between them"
 _AWK: Final = (
     r"""awk '{sub(/\r$/, ""); label = $NF; sub(/[ \t]+[^ \t]+$/, ""); """
@@ -88,6 +89,8 @@ def recognised(line: str, number: int) -> ListForm | None:
         line: without its end, and without blanks around it.
         number: of the line, from 1: only the first can be a header.
     """
+    if len(line) > _LONGEST:
+        return None
     for pattern, form in _FORMS:
         if pattern.fullmatch(line):
             return form

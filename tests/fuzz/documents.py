@@ -168,6 +168,15 @@ def image_lists_of_two() -> tuple[bytes, ...]:
     return (b"7\t464\t-0.5\ta.JPEG\n0\t16777216\t33554432\tb.JPEG\n", b"1 2 3 4 a.JPEG\r\n\n")
 
 
+def class_tables() -> tuple[bytes, ...]:
+    """Tables of class folders in each of their forms, one name in two encodings."""
+    named, table = "# mine\nant\r\nbee 2/\n", "folder\tlabel\ncaf\u00e9\t1\nbee/x\t0\n"
+    others = "wnid\tsorted_index\twords\nn01\t0\tan ant\nn02\t1\ta bee\n", "ant 0\nbee 1\n"
+    return tuple(
+        text.encode() for text in (named, table, table.replace("\u00e9", "e\u0301"), *others)
+    )
+
+
 def label_tables() -> tuple[bytes, ...]:
     table = "wnid\twords\tilsvrc2012_id\ttrain\nn01\ta, b\t3\t2\nn02\tc\t1\t2\nn03\td\t2\t2\n"
     return (table.encode(), b"\xef\xbb\xbf" + table.replace("\n", "\r\n").encode())

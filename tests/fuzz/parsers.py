@@ -35,7 +35,7 @@ from pipeline.images.segments import SOS, jpeg_scans
 from pipeline.images.spec import EncodeSpec
 from pipeline.labels import LabelTable
 from pipeline.records import ImageRecord
-from pipeline.sources import lst
+from pipeline.sources import classtable, lst
 from pipeline.sources.devkit import read_labels
 from pipeline.sources.solution import load_solution
 
@@ -137,6 +137,13 @@ def try_image_list(data: bytes, folder: Path, *, width: int | None = None) -> No
     for form in (written, written.replace(b"\n", b" \n"), b"\n" + written):
         again = pa.concat_tables(lst.read(_laid(form, folder, "b.lst"), label_width=width))
         assert again.drop_columns(["line"]).to_pylist() == rows
+
+
+def try_class_table(data: bytes, folder: Path) -> None:
+    """Names are told apart in whatever encoding; written as a table, they are read as the same."""
+    found = classtable.read(_laid(data, folder, "classes.txt"))
+    assert len({classtable.normal(name) for name in found.names}) == len(found.names) > 0
+    assert classtable.read(_laid(found.content(), folder, "table.tsv")) == found
 
 
 def _listed(row: dict[str, Any]) -> str:

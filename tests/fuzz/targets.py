@@ -73,6 +73,7 @@ TARGETS = {
     "image-list-of-two": _text(
         partial(parsers.try_image_list, width=2), documents.image_lists_of_two, BadAnnotation
     ),
+    "class-table": _text(parsers.try_class_table, documents.class_tables, ConfigError),
     "label-table": _text(parsers.try_table, documents.label_tables, ConfigError),
     "counts": _text(parsers.try_counts, documents.counts, ConfigError),
     "label-list": _text(parsers.try_list, documents.label_lists, ConfigError),
