@@ -12,6 +12,7 @@
      │    ├── TreeRefused                      a folder of images is absent or holds something else
      │    ├── CountMismatch                    a class has too few or too many images
      │    ├── BadImage                         no picture in a known format
+     │    │    └── TooManyPixels               more than are allowed, and no other fault
      │    └── BadAnnotation                    an annotation that cannot be understood
      ├── EnvironmentRefused         status 1   the machine says no
      │    ├── NoSpace
@@ -128,6 +129,10 @@ class CountMismatch(InputRefused):
 
 class BadImage(InputRefused):
     """Bytes that are no picture in a known format."""
+
+
+class TooManyPixels(BadImage):
+    """An image of more pixels than are allowed; it is taken where more are."""
 
 
 class BadAnnotation(InputRefused):

@@ -23,15 +23,26 @@ from pipeline.splitjob import SplitJob
 
 
 def shard_document(out: Path, output: Output, index: int) -> Document | None:
-    """Return the manifest of one shard if its files are all there, else None."""
-    return manifest.load_complete(paths.shard_mark(out, output.digest, index), out)
+    """Return the manifest of one shard if its files are all there, else None.
+
+    A shard is not all there if an image was left out that is allowed now.
+    """
+    found = manifest.load_complete(paths.shard_mark(out, output.digest, index), out)
+    return None if found is None or _outgrown(found, output) else found
 
 
 def document(output: Output) -> Document | None:
-    """Return the manifest of an output if it is complete, else None."""
+    """Return the manifest of an output if it is complete, else None; see `shard_document`."""
     if withdrawal.pending(output.folder.parents[2]):
         return None
-    return manifest.load_whole(paths.manifest(output.folder))
+    found = manifest.load_whole(paths.manifest(output.folder))
+    return None if found is None or _outgrown(found, output) else found
+
+
+def _outgrown(found: Document, output: Output) -> bool:
+    """Whether an image was left out because fewer pixels were allowed than are now."""
+    allowed = output.form.picture.max_pixels
+    return any(0 < image.get("max_pixels", 0) < allowed for image in found["left_out"])
 
 
 def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:

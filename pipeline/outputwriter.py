@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline import facts, manifest, paths, storage
-from pipeline.errors import BadAnnotation, BadImage, ShardmillError
+from pipeline.errors import BadAnnotation, BadImage, ShardmillError, TooManyPixels
 from pipeline.formats.shardformat import LABELS
 from pipeline.manifest import Document, FileEntry
 from pipeline.output import Output
@@ -30,6 +30,7 @@ class LeftOut:
         reason: why it is left out.
         line: of the image list that names it, from 1; 0: there is none.
         remedy: what can be done about it.
+        max_pixels: how many were allowed, of an image that has more; 0 of others.
     """
 
     key: str
@@ -38,11 +39,24 @@ class LeftOut:
     reason: str
     line: int = 0
     remedy: str = ""
+    max_pixels: int = 0
+
+    @staticmethod
+    def because(
+        error: ShardmillError, key: str, source: str, offset: int, line: int, max_pixels: int
+    ) -> LeftOut:
+        """Return the image that an error is about, where so many pixels are allowed."""
+        allowed = max_pixels if isinstance(error, TooManyPixels) else 0
+        return LeftOut(key, source, offset, reason(error), line, error.remedy or "", allowed)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
-        found = {"key": self.key, "source": self.source, "offset": self.offset}
-        return found | ({"line": self.line} if self.line else {}) | {"reason": self.reason}
+        found: dict[str, Any] = {"key": self.key, "source": self.source, "offset": self.offset}
+        if self.line:
+            found["line"] = self.line
+        if self.max_pixels:
+            found["max_pixels"] = self.max_pixels
+        return found | {"reason": self.reason}
 
 
 @dataclass(frozen=True)
@@ -55,10 +69,10 @@ class Picture:
     offset: int
     line: int
 
-    def left_out(self, error: ShardmillError) -> LeftOut:
-        """Return that it is in no shard, and why."""
-        place = (self.record.key, self.source, self.offset)
-        return LeftOut(*place, reason(error), self.line, error.remedy or "")
+    def left_out(self, error: ShardmillError, max_pixels: int) -> LeftOut:
+        """Return that it is in no shard, and why; `max_pixels` are allowed."""
+        place = (self.record.key, self.source, self.offset, self.line)
+        return LeftOut.because(error, *place, max_pixels)
 
 
 class OutputWriter:
@@ -108,7 +122,7 @@ class OutputWriter:
                 record = as_stored(record, stored)
             placement = self.writer.write(record)
         except (BadImage, BadAnnotation) as error:
-            self.left_out.append(picture.left_out(error))
+            self.left_out.append(picture.left_out(error, form.picture.max_pixels))
             return
         mended = stored.repair
         self.facts.add(

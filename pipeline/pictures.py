@@ -142,6 +142,7 @@ class Preparation:
     def __init__(self, options: PictureOptions) -> None:
         self._spec = encode_spec(options)
         self._always = options.encodes
+        self.max_pixels = options.max_pixels
         self._engine: Engine = engine(options.engine)
         asked = self._always or options.transcode or options.orientation == "bake"
         encoding = self._spec.encoding if self._always else ".png"  # or .jpg: whose codec it names

@@ -15,7 +15,7 @@ from pipeline.errors import BadImage, NoPermission, TransientError, UsageError
 from pipeline.fingerprints import FingerprintsBuilder
 from pipeline.manifest import Document
 from pipeline.output import Output
-from pipeline.outputwriter import LeftOut, OutputWriter, Picture, reason
+from pipeline.outputwriter import LeftOut, OutputWriter, Picture
 from pipeline.paths import ShardName
 from pipeline.pictureread import read_picture
 from pipeline.pictures import PLAIN, Preparation, StoredPicture, preparation
@@ -129,7 +129,7 @@ def pictures(
         except BadImage as error:
             if seen is not None:
                 seen.add(source, stamp, xxhash.xxh3_128_digest(data))
-            yield LeftOut(key, source, offset, reason(error), line, remedy=error.remedy or "")
+            yield LeftOut.because(error, key, source, offset, line, prepares.max_pixels)
             continue
         if seen is not None:
             seen.add(source, stamp, _content_hash(data, stored))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.errors import BadImage
+from pipeline.errors import BadImage, TooManyPixels
 from pipeline.images.header import ImageHeader
 
 MAX_PIXELS: Final = 256 << 20
@@ -51,10 +51,10 @@ def check_size(
     """Refuse a width and a height, in pixels.
 
     Raises:
-        BadImage: there are more than `most` pixels.
+        TooManyPixels: there are more than `most` pixels.
     """
     if width * height > most:
-        raise BadImage(
+        raise TooManyPixels(
             what,
             expected=f"at most {most:,} pixels",
             found=f"{width} x {height}",

@@ -14,6 +14,7 @@ from support import RawSet, products
 
 from pipeline import outputs, paths
 from pipeline.job import Job
+from pipeline.pictures import PictureOptions
 from pipeline.resolved import resolve
 from tasks import arguments
 from tasks.cli import report
@@ -108,6 +109,25 @@ def test_an_absent_image_that_is_there_now(tmp_path: Path, out: Path) -> None:
     assert counts(job) == [(4, 0), (4, 0)]
     assert content in [found for _, found in stored(out, "recordio", name)]
     assert paths.current(out, "recordio", name).resolve() != before
+
+
+def test_an_image_of_more_pixels_than_were_allowed(tmp_path: Path, out: Path) -> None:
+    image, name, make_job = of_folder(tmp_path / "set")
+    image.write_bytes(encoded(60))
+    few = PictureOptions(quality=90, max_pixels=50 * 30)
+    job = make_job(out, on_bad_image="skip", picture=few)
+    do(job)
+    assert counts(job) == [(3, 1), (3, 1)]
+    more = make_job(out, picture=PictureOptions(quality=90))
+    assert (
+        resolve(more).splits[name].outputs[0].digest == resolve(job).splits[name].outputs[0].digest
+    )
+    assert counts(more) == []
+    do(more)
+    assert counts(more) == counts(job) == [(4, 0), (4, 0)]
+    do(make_job(tmp_path / "fresh", picture=PictureOptions(quality=90)))
+    fresh = list(stored(tmp_path / "fresh", "recordio", name))
+    assert list(stored(out, "recordio", name)) == fresh
 
 
 def test_of_an_archive_no_remedy_is_named_that_does_not_work(
