@@ -16,6 +16,7 @@ from pipeline.manifest import Document
 from pipeline.output import RecordForm
 from pipeline.paths import ShardName
 from pipeline.verification.findings import Finding, Layer, check_file, damage
+from pipeline.verification.shapes import OUTPUT, check_shape
 from pipeline.verification.shardcheck import ShardCheck, ShardToCheck
 from pipeline.verification.statecheck import load
 
@@ -73,15 +74,16 @@ def check_links(out: Path) -> Iterator[Finding]:
 
 def is_abandoned(folder: Path, wanted: Collection[Path]) -> bool:
     """Whether an output is unfinished and nobody asks for it: `current` has another, whole."""
+    unfinished = storage.stat(paths.manifest(folder)) is None
+    return folder not in wanted and unfinished and is_superseded(folder)
+
+
+def is_superseded(folder: Path) -> bool:
+    """Whether another output has taken the place of one: `current` has it, and it is whole."""
     split, shard_format = folder.parent.name, folder.parent.parent.name
     pointed = storage.pointed(paths.current(folder.parents[2], shard_format, split))
     current = folder.parent / (pointed or folder.name)
-    return (
-        folder not in wanted
-        and storage.stat(paths.manifest(folder)) is None
-        and current != folder
-        and storage.stat(paths.manifest(current)) is not None
-    )
+    return current != folder and storage.stat(paths.manifest(current)) is not None
 
 
 def open_output(out: Path, folder: Path) -> FinishedOutput | Finding:
@@ -96,7 +98,10 @@ def open_output(out: Path, folder: Path) -> FinishedOutput | Finding:
     document = load(path, "shards", "split", *_OF_MANIFEST)
     if isinstance(document, Finding):
         return document
-    found = f"{document['split']} {document['digests'].get('output')}"
+    misshapen = check_shape(path, document, OUTPUT)
+    if misshapen is not None:
+        return misshapen
+    found = f"{document['split']} {document['digests']['output']}"
     expected = f"{folder.parent.name} {folder.name}"
     if found != expected:
         what = "the manifest is of another output"

@@ -11,6 +11,7 @@ from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.job import Job
 from pipeline.manifest import Document, FileEntry
 from pipeline.verification.findings import Finding, Layer, check_file, damage, of_error
+from pipeline.verification.shapes import PRODUCT, TREE, check_shape
 from pipeline.verification.statecheck import load, load_table
 
 _FOREIGN = "move it away: a training script would take it for one of the set"
@@ -79,10 +80,18 @@ def open_product(out: Path, name: str, jobs: Iterable[Job]) -> FinishedProduct |
         # Without a mark, what stands there would pass for somebody else's.
         what, found = document.error.what, document.error.found
         return damage(Layer.OWN_HASH, path, what, None, None, found, _REPLACED, removable=False)
+    shape = PRODUCT | (TREE if document["finished"] and _is_tree(name) else {})
+    misshapen = check_shape(path, document, shape)
+    if misshapen is not None:
+        return misshapen
     if not document["finished"]:
         error = OutputDamaged(f"{name} is not finished", file=str(path), remedy=_UNFINISHED)
         return Finding(Layer.FINISHED, path, error, removable=False)
     return FinishedProduct(out, name, document, _copied(name, jobs))
+
+
+def _is_tree(name: str) -> bool:
+    return name.partition("-")[0] in {"tree", "tree256"}
 
 
 def check_files(product: FinishedProduct) -> ProductCheck:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,12 +12,11 @@ from pipeline import paths, storage
 from pipeline.errors import UsageError
 from pipeline.job import Job
 from pipeline.verification import boxcheck, outputcheck, productcheck, shardcheck, statecheck
-from pipeline.verification.findings import Finding, Layer, damage
+from pipeline.verification.findings import Finding
 from pipeline.verification.outputcheck import FinishedOutput
 from pipeline.verification.productcheck import FinishedProduct
 
 Check = TypeVar("Check")
-_OTHER_SHAPE = (AttributeError, LookupError, TypeError, ValueError)  # what a wrong document raises
 
 
 class Runner(Protocol):
@@ -60,24 +58,24 @@ class Verification:
         Raises:
             ArchiveMissing: there is nothing to compare with.
             UsageError: there is no plan to compare by.
+            Exception: a defect of a check: it says nothing of the data.
         """
         state = statecheck.check_state(self.out, self._trees())
         yield from state
         yield from outputcheck.check_links(self.out)
         for folder in outputs:
             damaged = {finding.path for finding in state}
-            yield from _shaped(paths.manifest(folder), self._output(folder, damaged))
+            yield from self._output(folder, damaged)
         for name in productcheck.product_names(self.out):
-            yield from _shaped(paths.product_mark(self.out, name), self._product(name))
+            yield from self._product(name)
 
     def _trees(self) -> set[Path]:
         """Return the folders of the marks of the trees, which are checked with these."""
         found = set()
         for name in productcheck.product_names(self.out):
-            with contextlib.suppress(*_OTHER_SHAPE):
-                product = productcheck.open_product(self.out, name, self.jobs)
-                if isinstance(product, FinishedProduct) and product.groups:
-                    found.add(product.marks)
+            product = productcheck.open_product(self.out, name, self.jobs)
+            if isinstance(product, FinishedProduct) and product.groups:
+                found.add(product.marks)
         return found
 
     def _output(self, folder: Path, damaged: set[Path]) -> Iterator[Finding]:
@@ -86,9 +84,11 @@ class Verification:
             yield output
             yield from self._marked(folder)
             return
-        if self.raw is not None:
-            outputcheck.check_sources(output, self.raw)
-        if self.raw is not None and storage.stat(output.plan) is None:
+        # What was replaced since was made of what its sources were then.
+        raw = None if outputcheck.is_superseded(folder) else self.raw
+        if raw is not None:
+            outputcheck.check_sources(output, raw)
+        if raw is not None and storage.stat(output.plan) is None:
             raise UsageError(
                 "without its plan an output cannot be compared with its sources",
                 file=str(output.plan),
@@ -97,10 +97,12 @@ class Verification:
         of_facts = outputcheck.check_facts(output)
         yield from of_facts
         yield from outputcheck.check_others(output)
-        yield from self._shards(output, damaged | {finding.path for finding in of_facts})
+        yield from self._shards(output, raw, damaged | {finding.path for finding in of_facts})
 
-    def _shards(self, output: FinishedOutput, damaged: set[Path]) -> Iterator[Finding]:
-        shards = outputcheck.shards_to_check(output, self.raw, damaged)
+    def _shards(
+        self, output: FinishedOutput, raw: Path | None, damaged: set[Path]
+    ) -> Iterator[Finding]:
+        shards = outputcheck.shards_to_check(output, raw, damaged)
         checks = [partial(shardcheck.check_shard, shard) for shard in shards]
         results, found = [], False
         for result in self.run(output.folder.parent.name, checks):
@@ -114,7 +116,8 @@ class Verification:
         planned = storage.stat(output.plan) is not None
         self.tell(
             f"{output.folder}: {output.shards:,} shards, {records:,} records"
-            + (f", {compared:,} compared with their sources" if self.raw else "")
+            + (f", {compared:,} compared with their sources" if raw else "")
+            + (", superseded: not compared with its sources" if self.raw and not raw else "")
             + _not_compared(output, sum(result.uncompared for result in results))
             + ("" if planned else ", labels not checked: the plan is gone"),
             sum(result.bytes for result in results),
@@ -151,14 +154,3 @@ class Verification:
 def _not_compared(output: FinishedOutput, images: int) -> str:
     made_by = outputcheck.form_of(output).codec or "another codec than the one installed here"
     return f", {images:,} not compared: encoded by {made_by}" if images > 0 else ""
-
-
-def _shaped(path: Path, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """Yield findings; a document that is sealed right, and yet of another shape, is one too."""
-    try:
-        yield from findings
-    except _OTHER_SHAPE as error:
-        found = f"{type(error).__name__}: {error}"
-        what, remedy = "a document of another shape", "it may be of another version of shardmill"
-        texts = (what, None, "one that this version has written", found, remedy)
-        yield damage(Layer.OWN_HASH, path, *texts, removable=False)

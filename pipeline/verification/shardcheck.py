@@ -17,6 +17,7 @@ from pipeline.paths import ShardName
 from pipeline.verification.factscheck import FactsChecker
 from pipeline.verification.findings import Finding, Layer, check_file, damage, few, of_error
 from pipeline.verification.recordcheck import Expected, RecordChecker, Row
+from pipeline.verification.shapes import SHARD_MARK, check_shape
 from pipeline.verification.statecheck import load, load_table
 
 
@@ -108,7 +109,10 @@ def check_shard(shard: ShardToCheck) -> ShardCheck:
 
 def check_marked(out: Path, digest: str, index: int) -> ShardCheck:
     """Compare the files of one shard with its mark alone: there is no manifest to believe."""
-    document = load(paths.shard_mark(out, digest, index), "files", "records")
+    path = paths.shard_mark(out, digest, index)
+    document = load(path, "files", "records")
+    if not isinstance(document, Finding):
+        document = check_shape(path, document, SHARD_MARK) or document
     if isinstance(document, Finding):
         return ShardCheck(0, 0, 0, (), (document,))
     entries = manifest.files_of(document)

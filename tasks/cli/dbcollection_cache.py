@@ -8,6 +8,7 @@ import click
 
 from pipeline import paths
 from pipeline.exports import dbcollection_cache as cache
+from pipeline.exports import deadpaths
 from pipeline.exports.dbcollection import TASKS
 from tasks.cli.paramtypes import LOCAL_FOLDER, LOCAL_PATH
 
@@ -30,5 +31,7 @@ def dbcollection_cache(out: str, home: Path | None) -> int:
     for task, path in found.files.items():
         instead = f", in the place of {found.replaced[task]}" if task in found.replaced else ""
         click.echo(f"{task}: {path}{instead}")
+        if warning := deadpaths.warning(path):
+            click.echo(f"warning: {warning}", err=True)
     click.echo(f"registered in {found.cache}")
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import multiprocessing
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -16,7 +17,13 @@ from rich.console import Console
 from rich.progress import track
 
 from pipeline import paths, storage
-from pipeline.errors import EnvironmentRefused, InputRefused, OutputDamaged, UsageError
+from pipeline.errors import (
+    EnvironmentRefused,
+    InputRefused,
+    OutputDamaged,
+    ShardmillError,
+    UsageError,
+)
 from pipeline.images import codec
 from pipeline.job import Job
 from pipeline.resolved import resolve
@@ -29,6 +36,8 @@ from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.text import size
 
 Check = TypeVar("Check")
+_MEANT = (ShardmillError, click.ClickException, click.Abort)
+_NAMING_IMAGES = ("classification", "raw256")  # tasks of dbcollection, whose files hold paths
 _AT_ONCE = 4  # shards handed to a process at a time
 
 
@@ -70,13 +79,41 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
             reading = Verification(folder, jobs, raw, _Pool(pool), _tell)
             all_findings = itertools.chain(reading.findings(outputs), packed.findings(None))
             findings = list(_told(all_findings))
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, Exception) and not isinstance(error, _MEANT):
+                return _internal_error(error)
             raise
+        _warn_of_dead_paths(folder)
         _sum_up(findings)
         if findings and remove_damaged:
             _remove(folder, findings, jobs)
     return OutputDamaged.exit_status if findings else 0
+
+
+def _internal_error(error: Exception) -> int:
+    """Say that a check has failed itself: that is no finding, and nothing is removed."""
+    click.echo("".join(traceback.format_exception(error)), err=True)
+    click.echo(
+        f"shardmill: internal error: {type(error).__name__}: {error}\n"
+        "  this is a defect of the program, or of the machine, and says nothing of the data: what"
+        " was not looked at before it is not verified, and nothing was removed",
+        err=True,
+    )
+    return ShardmillError.exit_status
+
+
+def _warn_of_dead_paths(out: Path) -> None:
+    """Say which exports name images that are not there: they may be meant for another machine."""
+    for task in _NAMING_IMAGES:
+        path = paths.dbcollection(out, task)
+        if storage.stat(path) is None:
+            continue
+        from pipeline.exports import deadpaths  # noqa: PLC0415  (loads HDF5: not for others)
+
+        with contextlib.suppress(ShardmillError, OSError, KeyError):  # damage is a finding
+            if warning := deadpaths.warning(path):
+                click.echo(f"warning: {warning}", err=True)
 
 
 def _warn_of_codec() -> None:
