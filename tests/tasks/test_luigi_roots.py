@@ -103,8 +103,8 @@ def test_whether_a_shared_run_is_complete_is_what_status_says(
     out = tmp_path / "out"
     with Luigid(tmp_path) as luigid:
         host, port = luigid.address.split(":")
-        where = ("--raw", str(small.raw), "--config", str(small.config), "--out", str(out))
-        where += ("--split", "validation")
+        where = ["--raw", str(small.raw), "--config", str(small.config), "--out", str(out)]
+        where += ["--split", "validation"]
         # --no-lock: as if on two hosts.
         how = ("--scheduler-host", host, "--scheduler-port", port, "--no-lock")
         words = ("-m", "luigi", "--module", "tasks", "PrepareImageNet", *where, *how)
