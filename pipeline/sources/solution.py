@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +13,13 @@ from typing import NamedTuple
 from pipeline import storage
 from pipeline.errors import BadAnnotation
 
-_HEADER = "ImageId,PredictionString"
-_LINE = re.compile(r"([^,\"\s]+),([^,\"]+)")
+_COLUMNS = ("ImageId", "PredictionString")
+_DELIMITERS = ",;\t"  # a comma is the download's; the others are those of spreadsheets
+_IMAGE = re.compile(r"[^,;\"\s]+")
 _WNID = re.compile(r"[A-Za-z]\w*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _FIELDS = 5  # of an object: WNID, xmin, ymin, xmax, ymax
+_SHOWN = 200
 
 
 class Answer(NamedTuple):
@@ -39,25 +43,27 @@ class Solution:
 
 
 def load_solution(path: Path) -> Solution:
-    """Read a solution file: text in UTF-8, the columns `ImageId` and `PredictionString`.
+    """Read a solution file: CSV (RFC 4180) in UTF-8, the columns `ImageId` and `PredictionString`.
 
     A line is ``ILSVRC2012_val_00048981,n03995372 85 1 499 272``: an image, then the WNID and the
-    box of each object in it, xmin, ymin, xmax and ymax in pixels. All are of one class.
+    box of each object in it, xmin, ymin, xmax and ymax in pixels. All are of one class. As other
+    programs save it, fields may stand in quotes, between semicolons or TABs, and beside others.
 
     Raises:
         BadAnnotation: a line is not of that form, or an image has two.
     """
     try:
-        lines = storage.read_bytes(path).decode("utf-8-sig").split("\n")
+        text = storage.read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadAnnotation("not UTF-8 text", file=str(path), place=str(error)) from error
-    if lines[0].rstrip() != _HEADER:
-        raise _refused(path, 1, "another header", _HEADER, repr(lines[0]))
+    rows = _rows(path, text)
+    _, header = next(rows)
+    image_at, objects_at = map(header.index, _COLUMNS)
     answers: dict[str, Answer] = {}
-    for number, line in enumerate(lines[1:], start=2):
-        if not line.strip():
-            continue
-        image, wnid = _parsed(path, number, line)
+    for number, fields in rows:
+        if len(fields) != len(header):
+            raise _malformed(path, number, fields)
+        image, wnid = _parsed(path, number, fields, fields[image_at], fields[objects_at])
         if image in answers:
             first = f"it is in line {answers[image].line}, too"
             raise _refused(path, number, f"image {image} appears twice", "each image once", first)
@@ -65,23 +71,48 @@ def load_solution(path: Path) -> Solution:
     return Solution(path, answers)
 
 
-def _parsed(path: Path, number: int, line: str) -> tuple[str, str]:
-    match = _LINE.fullmatch(line.rstrip())
-    words = match[2].split() if match else []
+def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield the fields of each line that is not blank, and its number, from 1; the header first."""
+    first = re.split("[\r\n]", text, maxsplit=1)[0]
+    delimiter = max(_DELIMITERS, key=first.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        header = next(reader, [])
+        if any(header.count(name) != 1 for name in _COLUMNS):
+            raise _refused(path, 1, "another header", ",".join(_COLUMNS), repr(first[:_SHOWN]))
+        yield 1, header
+        for fields in reader:
+            if any(field.strip() for field in fields):
+                yield reader.line_num, fields
+    except csv.Error as error:
+        expected = "CSV, a quote within a field doubled (RFC 4180)"
+        raise _refused(path, reader.line_num, "not CSV", expected, str(error)) from error
+
+
+def _parsed(
+    path: Path, number: int, fields: list[str], image: str, objects: str
+) -> tuple[str, str]:
+    words = objects.split()
     wnids = words[::_FIELDS]
     numbers = [word for place, word in enumerate(words) if place % _FIELDS]
     if (
-        match is None
+        not words
         or len(words) % _FIELDS
+        or not _IMAGE.fullmatch(image)
         or not all(map(_WNID.fullmatch, wnids))
         or not all(map(_NUMBER.fullmatch, numbers))
     ):
-        expected = "an image, a comma, and for each object a WNID and four numbers"
-        raise _refused(path, number, "not an image and its objects", expected, repr(line))
+        raise _malformed(path, number, fields)
     if len(set(wnids)) != 1:
         found = ", ".join(sorted(set(wnids)))
-        raise _refused(path, number, f"image {match[1]} has several classes", "one", found)
-    return match[1], wnids[0]
+        raise _refused(path, number, f"image {image} has several classes", "one", found)
+    return image, wnids[0]
+
+
+def _malformed(path: Path, number: int, fields: list[str]) -> BadAnnotation:
+    expected = "an image, a comma, and for each object a WNID and four numbers"
+    found = repr(",".join(fields)[:_SHOWN])
+    return _refused(path, number, "not an image and its objects", expected, found)
 
 
 def _refused(path: Path, line: int, what: str, expected: str, found: str) -> BadAnnotation:

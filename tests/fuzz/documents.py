@@ -155,7 +155,14 @@ def annotation_files() -> tuple[bytes, ...]:
 
 def solutions() -> tuple[bytes, ...]:
     lines = [_CSV, f"{_NUMBERED}1,n01 85 1 499 272 n01 0 0 9 9.5", f"{_NUMBERED}2,n02 1 1 2 2", ""]
-    return ("\n".join(lines).encode(), "\r\n".join(lines).encode())
+    plain = "\n".join(lines)
+    quoted = "\n".join(f'"{line}"'.replace(",", '","') for line in lines[:-1])
+    return (
+        plain.encode(),
+        "\r\n".join(lines).encode(),
+        plain.replace(",", ";").encode(),
+        quoted.encode(),
+    )
 
 
 def image_lists() -> tuple[bytes, ...]:

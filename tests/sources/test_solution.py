@@ -34,6 +34,43 @@ def test_each_image_has_a_class_and_the_line_that_says_so(
     }
 
 
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{},{}",
+        '"{}","{}"',
+        '{},"{}"',
+        "{};{}",
+        '"{}";"{}"',
+        "{}\t{}",
+        "7,{},{}",  # a table of pandas with its index
+        '{},{},"a ""quoted"" remark, and\nmore"',
+    ],
+)
+def test_it_may_be_saved_again_by_another_program(
+    path: Path, line: str, mark: str, ending: str
+) -> None:
+    lines = [line.format(*text.split(",")) for text in (HEADER, ONE, TWO)]
+    path.write_text(mark + ending.join([*lines, ""]), newline="")
+    answers = load_solution(path).answers
+    assert {image: answer.wnid for image, answer in answers.items()} == {
+        "ILSVRC2012_val_00048981": "n03995372",
+        "ILSVRC2012_val_00037956": "n03481172",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "place"), [('"ILSVRC2012_val_00000001,n0', "3"), ('"a"b,n03995372 1 1 2 2', "3")]
+)
+def test_quotes_that_do_not_close_are_refused(path: Path, line: str, place: str) -> None:
+    path.write_text(f"{HEADER}\n{ONE}\n{line}\n")
+    with pytest.raises(BadAnnotation, match="not CSV") as refusal:
+        load_solution(path)
+    assert str(refusal.value.place).startswith(f"line {place}")
+
+
 @pytest.mark.parametrize("header", ["", ONE, "ImageId", "image,label"])
 def test_another_header_is_refused(path: Path, header: str) -> None:
     path.write_text(f"{header}\n{ONE}\n")
@@ -55,7 +92,9 @@ def test_another_header_is_refused(path: Path, header: str) -> None:
         "ILSVRC2012_val_00000001,n03995372 85 1 499 272,n03995372",
         "ILSVRC2012_val_00000001,n03995372 85 1 499 x",
         "ILSVRC2012_val_00000001,7 85 1 499 272",
-        '"ILSVRC2012_val_00000001","n03995372 85 1 499 272"',
+        "ILSVRC2012_val_00000001;n03995372 85 1 499 272",
+        "ILSVRC2012_val_00000001\tn03995372 85 1 499 272",
+        "ILSVRC2012 val,n03995372 85 1 499 272",
     ],
 )
 def test_a_malformed_line_is_refused_with_its_number(path: Path, line: str) -> None:
