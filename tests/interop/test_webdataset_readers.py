@@ -6,8 +6,9 @@ import hashlib
 import io
 import json
 import os
+import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ WEBDATASET = os.environ.get(
     "SHARDMILL_WEBDATASET_PYTHON", str(ROOT / ".venv-webdataset/bin/python")
 )
 WIDS = os.environ.get("SHARDMILL_WIDS_PYTHON", str(ROOT / ".venv-wids/bin/python"))
+DATASETS = os.environ.get("SHARDMILL_DATASETS_PYTHON", str(ROOT / ".venv-datasets/bin/python"))
 DALI = os.environ.get("SHARDMILL_DALI_PYTHON", str(ROOT / ".venv-dali/bin/python"))
 SHARDS = 3
 
@@ -182,3 +184,22 @@ def test_dali_writes_the_same_indexes(output: Output, tmp_path: Path) -> None:
         theirs = tmp_path / "theirs"
         subprocess.run([DALI, program, shard, theirs], check=True, capture_output=True)
         assert theirs.read_bytes() == index.read_bytes()
+
+
+def test_datasets_reads_every_sample_as_the_documents_say(tmp_path: Path) -> None:
+    without = [replace(record, boxes=()) for record in odd_records()[:6]]
+    output = write(tmp_path / "OUT/webdataset/train/current", [*without, *odd_records()[6:]])
+    document = (ROOT / "docs/formats.md").read_text()
+    (snippet,) = re.findall(r"```python\n(from datasets import .*?)```", document, re.DOTALL)
+    shown = "import json; print(json.dumps([[r['cls'], r['json']] for r in dataset['train']]))"
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home")}
+    run = subprocess.run(
+        [DATASETS, "-c", f"{snippet}\n{shown}"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env=environment,
+    )
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout) == [row(record)[3:] for record in output.records]
