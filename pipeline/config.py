@@ -213,9 +213,6 @@ class _Reader(StrictToml):
                 "one of the keys images and counts",
                 "both" if "images" in table else "neither",
             )
-        if "counts" in table and "blacklist" in table:
-            what = f"[{where}] blacklist is of images whose numbers nobody knows"
-            raise self.error(what, where, "blacklist", "the key images", "counts")
         if "counts" in table and "labels" not in table:
             what = f"[{where}] counts images of classes that nobody knows"
             raise self.error(what, where, "counts", "the key labels, or images", "no labels")

@@ -14,7 +14,7 @@ from pipeline.labels import LabelTable
 from pipeline.products import Product
 from pipeline.sources import classtable, imagelist, listing, splitfolders
 from pipeline.sources.classtable import ClassTable
-from pipeline.sources.ilsvrc2012 import Expectation
+from pipeline.sources.expectation import Expectation
 from pipeline.sources.imagelist import ImageListing
 from pipeline.splitjob import SplitJob, plan_digest_of
 

@@ -19,7 +19,7 @@ from pipeline.errors import NoSpace, OutputConflict, TreeRefused
 from pipeline.images import codec
 from pipeline.output import Output
 from pipeline.resolved import ResolvedJob
-from pipeline.sources import ilsvrc2012
+from pipeline.sources.expectation import expectation
 from pipeline.splitjob import SplitJob
 from pipeline.treerecord import TreeRecord
 
@@ -213,7 +213,7 @@ def _chosen(resolved: ResolvedJob, split: SplitJob) -> float:
     """Return the share of a split's images that are of the chosen classes."""
     if split.classes is None or split.listing is not None:
         return 1.0
-    every = ilsvrc2012.expectation(split.split, resolved.table, None).images
+    every = expectation(split.split, resolved.table, None).images
     return split.expected.images / every
 
 

@@ -14,8 +14,8 @@ from pipeline.errors import ArchiveMissing, ConfigError, InputRefused, UsageErro
 from pipeline.job import Job
 from pipeline.labels import LabelTable
 from pipeline.output import Output
-from pipeline.sources import ilsvrc2012, tree
-from pipeline.sources.ilsvrc2012 import Expectation
+from pipeline.sources import tree
+from pipeline.sources.expectation import Expectation, expectation
 from pipeline.sources.imagelist import ImageListing
 from pipeline.sources.tree import TreeListing
 
@@ -143,7 +143,7 @@ def derive(
         InputRefused: a tree is not what it should be.
     """
     split = dataset.splits[name]
-    expected = ilsvrc2012.expectation(split, table, classes, skip_blacklisted=job.skip_blacklisted)
+    expected = expectation(split, table, classes, skip_blacklisted=job.skip_blacklisted)
     shards = dict(job.shards).get(name)
     count = min(split.shards, max(1, expected.images)) if shards is None else shards
     given = job.inception_threads

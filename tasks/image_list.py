@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline import catalog, digests, imagelist, outputs, paths
 from pipeline.manifest import Document
+from pipeline.sources.expectation import unused
 from tasks.base import Volume
 from tasks.lists import BuildCatalog, catalog_of
 from tasks.shards import WriteManifest
@@ -41,7 +42,10 @@ class WriteList(ProductTask):
         listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
         left_out = self._left_out()
         pieces = imagelist.list_pieces(catalog.read(listed), left_out)
-        closing = [f"{len(left_out):,} images are left out of the list as well"] if left_out else []
+        job = self.split_job
+        closing = unused(job.split, job.expected, job.classes)
+        if left_out:
+            closing.append(f"{len(left_out):,} images are left out of the list as well")
         size = self.publish_product(
             {paths.image_list(self.folder, self.split): pieces},
             left_out=_named(left_out),

@@ -103,10 +103,11 @@ def test_a_flat_split_may_count_its_classes_instead(path: Path) -> None:
     assert (split.counts, split.images) == (str(path.parent / "counts.tsv"), None)
 
 
-def test_a_blacklist_of_images_without_numbers_is_refused(path: Path) -> None:
-    error = refused(path, TEXT.replace("images = 5", 'counts = "counts.tsv"'))
-    assert (error.expected, error.found) == ("the key images", "counts")
-    assert error.place == f"line {TEXT[: TEXT.index(BLACKLIST)].count(chr(10)) + 1}"
+def test_a_flat_split_that_counts_its_classes_may_have_a_blacklist(path: Path) -> None:
+    path.write_text(TEXT.replace("images = 5", 'counts = "counts.tsv"'))
+    split = config.load(path).splits["validation"]
+    assert split.counts == str(path.parent / "counts.tsv")
+    assert split.blacklist == path.parent / "numbers.txt"
 
 
 def test_a_flat_split_may_have_no_labels_and_lie_in_an_optional_archive(path: Path) -> None:

@@ -3,86 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import catalog, labels
+from pipeline import catalog
 from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.config import SplitConfig
-from pipeline.errors import ArchiveRefused, ConfigError, CountMismatch, abbreviate
+from pipeline.errors import ArchiveRefused, CountMismatch, abbreviate
 from pipeline.labels import LabelTable
 from pipeline.sources import oddnames
+from pipeline.sources.expectation import Expectation
 
 _EXAMINED = 8  # classes of which names are looked at
 _BOXES = catalog.SCHEMA.field("boxes").type
 _OBJECTS = catalog.SCHEMA.field("box_classes").type
 _LABELS = catalog.SCHEMA.field("labels").type
-
-
-@dataclass(frozen=True)
-class Expectation:
-    """What a split must hold.
-
-    Attributes:
-        counts: images per WNID; "" stands for a class that nobody knows.
-        numbered: flat splits only: the WNID of each image number, 1 first.
-        consecutive: flat splits only: each number once, and no other.
-        left_out: numbers of images that are not wanted.
-    """
-
-    counts: Mapping[str, int]
-    numbered: tuple[str, ...] = ()
-    consecutive: bool = False
-    left_out: frozenset[int] = frozenset()
-
-    @property
-    def images(self) -> int:
-        """How many images that is."""
-        return sum(self.counts.values())
-
-
-def expectation(
-    split: SplitConfig,
-    table: LabelTable,
-    classes: tuple[str, ...] | None,
-    *,
-    skip_blacklisted: bool = False,
-) -> Expectation:
-    """Return what the configuration expects of a split, reduced to what is wanted.
-
-    Raises:
-        ConfigError: the label list is shorter than `images`, or a file of counts or numbers is
-            malformed.
-    """
-    images = split.images or 0
-    numbered = labels.load_list(split.labels, table) if split.labels else ("",) * images
-    left_out: frozenset[int] = frozenset()
-    if skip_blacklisted and split.blacklist is not None:
-        left_out = labels.load_numbers(split.blacklist, len(numbered))
-    if split.counts is not None:
-        counts = Counter(labels.load_counts(split.counts, table))
-    else:
-        _check_labels(split, numbered, images)
-        counts = Counter(numbered[:images])
-        counts.subtract(numbered[number - 1] for number in left_out)
-    if classes is not None:
-        chosen = set(classes)
-        counts = Counter({wnid: count for wnid, count in counts.items() if wnid in chosen})
-    return Expectation(dict(+counts), numbered, split.counts is None, left_out)
-
-
-def _check_labels(split: SplitConfig, numbered: tuple[str, ...], images: int) -> None:
-    if len(numbered) < images:
-        raise ConfigError(
-            f"split {split.name}: too few labels",
-            file=str(split.labels),
-            expected=f"{images} lines",
-            found=f"{len(numbered)} lines",
-        )
 
 
 def build_catalog(
@@ -137,6 +75,7 @@ class _Tally:
         self._classes = None if classes is None else pa.array(classes, pa.string())
         self._counts: Counter[str] = Counter()
         self._numbers: set[int] = set()
+        self._seen: set[int] = set()  # of those that are left out
         self._remarks: dict[str, str] = {}
 
     def take(self, part: pa.Table) -> pa.Table:
@@ -149,6 +88,7 @@ class _Tally:
         """
         rows = part
         if self._expected.left_out:
+            self._seen |= self._expected.left_out.intersection(rows["number"].to_pylist())
             unwanted = pa.array(sorted(self._expected.left_out), pa.int64())
             rows = self._keep(rows, pc.invert(pc.is_in(rows["number"], unwanted)))
         if self._classes is not None:
@@ -181,6 +121,8 @@ class _Tally:
         """Raise CountMismatch if these were not all of the expected images and no others."""
         if self._expected.consecutive:
             self._check_numbers()
+        else:
+            self._check_left_out()
         self._check_counts()
 
     def _check_numbers(self) -> None:
@@ -201,6 +143,23 @@ class _Tally:
                 expected=f"{expected}, each once",
                 found=f"{len(self._numbers)} images; {'; '.join(parts)}",
                 remedy=self._remedy("get it again, or correct `images` in the configuration"),
+            )
+
+    def _check_left_out(self) -> None:
+        """Raise if images that should be left out are not there: they were counted, too."""
+        chosen = None if self._classes is None else set(self._classes.to_pylist())
+        absent = [
+            number
+            for number in sorted(self._expected.left_out - self._seen)
+            if chosen is None or self._expected.numbered[number - 1] in chosen
+        ]
+        if absent:
+            raise CountMismatch(
+                f"split {self._split.name}: the blacklist names images that are not there",
+                file=str(self._split.blacklist),
+                expected="images of the split, which are among its `counts`",
+                found=f"the numbers {abbreviate(map(str, absent))}",
+                remedy="remove their lines from that file, or leave --skip-blacklisted out",
             )
 
     def _check_counts(self) -> None:

@@ -14,7 +14,7 @@ from pipeline.clutter import EXAMPLES, NOTHING, PassedOver
 from pipeline.config import SplitConfig
 from pipeline.labels import LabelTable
 from pipeline.sources.classmembers import ClassMembers
-from pipeline.sources.ilsvrc2012 import Expectation
+from pipeline.sources.expectation import Expectation
 from pipeline.sources.memberrows import (
     Parts,
     clutter_mask,

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from pipeline.config import SplitConfig
 from pipeline.errors import InputRefused, TreeRefused
 from pipeline.labels import LabelTable
-from pipeline.sources.ilsvrc2012 import Expectation
+from pipeline.sources.expectation import Expectation
 from pipeline.sources.solution import Solution, load_solution
 from pipeline.sources.tree_layout import annotation_folder, find, look, solution_file
 from pipeline.sources.tree_listing import TreeListing, scan

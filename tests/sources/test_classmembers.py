@@ -17,7 +17,8 @@ from pipeline.config import SplitConfig
 from pipeline.errors import ArchiveRefused, CountMismatch
 from pipeline.labels import LabelTable
 from pipeline.sources import classmembers
-from pipeline.sources.ilsvrc2012 import build_catalog, expectation
+from pipeline.sources.expectation import expectation
+from pipeline.sources.ilsvrc2012 import build_catalog
 from pipeline.sources.members import archive_rows, check_first, passed_over
 
 IMAGES = {"n01": ["n01_3.JPEG"], "n02": ["n02_10.JPEG", "n02_7.JPEG"]}

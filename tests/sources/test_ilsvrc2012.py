@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,7 +13,8 @@ from pipeline.archives.index import INDEX_SCHEMA
 from pipeline.config import SplitConfig
 from pipeline.errors import ArchiveRefused, ConfigError, CountMismatch
 from pipeline.labels import LabelTable
-from pipeline.sources.ilsvrc2012 import Expectation, build_catalog, expectation
+from pipeline.sources.expectation import Expectation, expectation, unused
+from pipeline.sources.ilsvrc2012 import build_catalog
 from pipeline.sources.members import archive_rows
 
 Row = tuple[str, str, int, int, str]
@@ -267,6 +269,67 @@ class TestFlat:
             parts = archive_rows([index(rows)], listed, table, expected)
             (built,) = build_catalog(parts, listed, table, expected, None)
             assert built["key"].to_pylist() == ["val_00000001.JPEG", "val_00000003.JPEG"]
+
+    @pytest.fixture
+    def counted(self, flat: SplitConfig, tmp_path: Path) -> SplitConfig:
+        """The same images by their classes, of three lines of labels, and a blacklist."""
+        (tmp_path / "counts.tsv").write_text("n01\t1\nn02\t2\n")
+        path, blacklist = str(tmp_path / "counts.tsv"), tmp_path / "blacklist.txt"
+        return replace(flat, counts=path, images=None, blacklist=blacklist)
+
+    @pytest.mark.parametrize(("classes", "left"), [(None, [2, 3]), (("n02",), [3])])
+    def test_what_is_left_out_is_among_the_counts(
+        self,
+        counted: SplitConfig,
+        table: LabelTable,
+        classes: tuple[str, ...] | None,
+        left: list[int],
+    ) -> None:
+        assert counted.blacklist is not None
+        counted.blacklist.write_text("1\n")
+        expected = expectation(counted, table, classes, skip_blacklisted=True)
+        parts = archive_rows([index(FLAT)], counted, table, expected)
+        (built,) = build_catalog(parts, counted, table, expected, classes)
+        assert built["key"].to_pylist() == [f"val_{number:08d}.JPEG" for number in left]
+        assert expected.images == len(left)
+
+    def test_a_blacklist_of_more_images_than_are_counted_is_refused(
+        self, counted: SplitConfig, table: LabelTable
+    ) -> None:
+        assert counted.blacklist is not None
+        counted.blacklist.write_text("1\n3\n")
+        Path(str(counted.counts)).write_text("n01\t1\nn02\t1\n")
+        with pytest.raises(ConfigError, match="more images of a class") as refusal:
+            expectation(counted, table, None, skip_blacklisted=True)
+        assert (refusal.value.file, refusal.value.found) == (
+            str(counted.blacklist),
+            "n02 1 too many",
+        )
+
+    def test_a_blacklist_of_counted_images_that_are_not_there_is_refused(
+        self, counted: SplitConfig, table: LabelTable
+    ) -> None:
+        assert counted.blacklist is not None
+        counted.blacklist.write_text("3\n")
+        expected = expectation(counted, table, None, skip_blacklisted=True)
+        parts = archive_rows([index(FLAT[1:])], counted, table, expected)
+        with pytest.raises(CountMismatch, match="not there") as refusal:
+            list(build_catalog(parts, counted, table, expected, None))
+        assert (refusal.value.file, refusal.value.found) == (
+            str(counted.blacklist),
+            "the numbers 3",
+        )
+
+    def test_says_which_labels_and_chosen_classes_have_no_image(
+        self, counted: SplitConfig, table: LabelTable
+    ) -> None:
+        Path(str(counted.counts)).write_text("n02\t2\n")
+        expected = expectation(counted, table, None)
+        assert unused(counted, expected, None) == ["1 of 3 lines of list.txt are of no image here"]
+        chosen = ("n01", "n02")
+        assert unused(counted, expectation(counted, table, chosen), chosen) == [
+            "1 of 2 chosen classes have no image here: n01"
+        ]
 
     @pytest.mark.parametrize(
         ("name", "kind"),

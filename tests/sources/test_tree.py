@@ -17,7 +17,7 @@ from pipeline.config import SplitConfig
 from pipeline.errors import InputRefused, TreeRefused
 from pipeline.labels import LabelTable
 from pipeline.sources import tree
-from pipeline.sources.ilsvrc2012 import Expectation, expectation
+from pipeline.sources.expectation import Expectation, expectation
 from pipeline.sources.members import archive_rows
 from pipeline.sources.solution import Answer, Solution
 
