@@ -19,7 +19,10 @@ _LARGER: Final = (
     "allow more with --max-pixels N, where the memory is there; or leave the image out with"
     " --on-bad-image skip, or replace it by a smaller one"
 )
-_SMALLER: Final = "make images smaller with --resize N, or PNGs of them with --encoding .png"
+_SMALLER: Final = (
+    "make it smaller with --resize N, store PNGs with --encoding .png where the format takes them,"
+    " or leave the image out with --on-bad-image skip"
+)
 _BROKEN: Final = "get an intact copy of the file, or leave the image out with --on-bad-image skip"
 
 

@@ -461,6 +461,7 @@ class TestRemedies:
             {"picture": PictureOptions(center_crop=True, never_enlarge=True, color=0)},
             {"picture": PictureOptions(encoding=".png", engine="opencv", subsampling="444")},
             {"picture": PictureOptions(orientation="bake", transcode=True)},
+            {"picture": PictureOptions(max_pixels=1 << 30, color=-1)},
         ],
     )
     def test_a_job_is_told_as_the_command_that_asks_for_it(
