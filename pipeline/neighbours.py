@@ -131,17 +131,30 @@ def _owner(resolved: ResolvedJob, split: SplitJob) -> str | None:
     if not any(storage.folders(paths.outputs(out, made, name), links=True) for made in FORMATS):
         return None
     mark = paths.catalog_mark(out, name, split.catalog_digest)
-    if manifest.load_complete(mark, out) is not None:
-        return None
+    alike = manifest.load_complete(mark, out) is not None
     owners = set()
     for document in _records(out):
         job = Job.from_json(document["job"])
         if name in _names(document, job):
             owners.add(_source(job))
-            if document.get("splits", {}).get(name, {}).get("rows") == split.rows_digest:
-                return None  # the same images, from another place
-    mine = _source(resolved.job)
-    return None if not owners or mine in owners else min(owners)
+            alike |= document.get("splits", {}).get(name, {}).get("rows") == split.rows_digest
+    if any(_is_same(_source(resolved.job), owner) for owner in owners):
+        return None
+    if alike:  # perhaps the same images, which were moved here from there
+        owners = {owner for owner in owners if _is_there(owner)}
+    return min(owners, default=None)
+
+
+def _is_same(first: str, second: str) -> bool:
+    """Whether two paths are of one list or folder, links or not."""
+    one, other = Path(first), Path(second)
+    in_one_folder = one.name == other.name and storage.same_folder(one.parent, other.parent)
+    return first == second or in_one_folder or storage.same_folder(one, other)
+
+
+def _is_there(source: str) -> bool:
+    path = Path(source)
+    return storage.stat(path) is not None or storage.real_folder(path) is not None
 
 
 def _tables(out: Path) -> Iterator[tuple[str, ClassTable]]:

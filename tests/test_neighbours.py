@@ -128,9 +128,24 @@ def test_the_same_folder_keeps_its_name_whatever_has_changed_in_it(
     taken(asked)
 
 
-def test_the_same_images_keep_their_name_wherever_they_lie(tmp_path: Path, out: Path) -> None:
+def test_images_that_were_moved_keep_their_name(tmp_path: Path, out: Path) -> None:
     made(job(folder(tmp_path / "here/train"), out))
-    taken(job(folder(tmp_path / "there/train"), out))
+    (tmp_path / "here").rename(tmp_path / "there")
+    taken(job(tmp_path / "there/train", out))
+
+
+def test_a_folder_keeps_its_name_by_whatever_path(tmp_path: Path, out: Path) -> None:
+    made(job(folder(tmp_path / "data/train"), out))
+    lay(tmp_path / "data/train/dog/0.jpg", encoded(9))
+    (tmp_path / "other").symlink_to(tmp_path / "data")
+    (tmp_path / "train").symlink_to(tmp_path / "data/train")
+    for path in ("other/train", "train"):
+        taken(job(tmp_path / path, out))
+
+
+def test_images_of_the_same_names_and_sizes_are_another_data_set(tmp_path: Path, out: Path) -> None:
+    made(job(folder(tmp_path / "jan/train"), out))
+    assert refused(job(folder(tmp_path / "feb/train"), out)).found
 
 
 def test_a_name_of_which_nothing_was_made_is_free(tmp_path: Path, out: Path) -> None:

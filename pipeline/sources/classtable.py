@@ -101,15 +101,16 @@ class FolderClasses:
         """Yield a sentence for each thing that may not be as it was meant."""
         if self.absent:
             yield f"classes of the table without an image here: {_some(self.absent)}"
-        if self.bare:
-            yield f"folders without an image, which are no class: {_some(self.bare)}"
+        bare = [name for name in self.bare if normal(name) not in self.table.labels]
+        if bare:
+            yield f"folders without an image, which are no class: {_some(bare)}"
         for one, other in self.alike:
             yield f"{one!a} and {other!a} are one name in two encodings: one class"
         numbers = sorted_as_text(self.table.names)
         if numbers:
             yield (
-                f"folders that are numbers are sorted as text: {numbers[0]} has a smaller label"
-                f" than {numbers[1]}; give another order with --classes"
+                f"numbers in names of folders are sorted as text: {numbers[0]} has a smaller"
+                f" label than {numbers[1]}; give another order with --classes"
             )
 
 
