@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import storage
+from pipeline.clutter import is_clutter
 from pipeline.errors import UsageError
 from pipeline.sources.classtable import ClassTable
 from pipeline.sources.listing import Division, Listing, divide, list_pieces, scan
@@ -73,8 +74,10 @@ def find_lists(prefix: str) -> list[Path]:
 
 
 def _lists(folder: Path, begins: str) -> list[Path]:
-    names = sorted(entry.name for entry in storage.entries(folder) if entry.kind == "file")
-    return [folder / name for name in names if name.startswith(begins) and name.endswith(_LISTS)]
+    files = (entry.name for entry in storage.entries(folder) if entry.kind == "file")
+    names = sorted(name for name in files if name.startswith(begins) and name.endswith(_LISTS))
+    # macOS leaves a file ._NAME beside every list; a hidden list is meant where its name is given.
+    return [folder / name for name in names if begins.startswith(".") or not is_clutter(name)]
 
 
 def _made_of(start: str) -> tuple[str, str]:

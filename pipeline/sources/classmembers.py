@@ -13,7 +13,7 @@ times if the classes lie in no order, to take their images class by class.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
@@ -25,6 +25,7 @@ import pyarrow.compute as pc
 
 from pipeline.clutter import in_clutter
 from pipeline.config import SplitConfig
+from pipeline.errors import ArchiveRefused
 from pipeline.labels import LabelTable
 from pipeline.sources.memberrows import (
     Parts,
@@ -87,6 +88,7 @@ class ClassMembers:
         table: the label table.
         classes: the chosen WNIDs; None: all. What lies in tars and folders of other names is not
             looked at then.
+        counts: how many images each class should have.
     """
 
     def __init__(
@@ -95,7 +97,9 @@ class ClassMembers:
         split: SplitConfig,
         table: LabelTable,
         classes: tuple[str, ...] | None,
+        counts: Mapping[str, int],
     ) -> None:
+        self._counts, self._empty = counts, list[str]()
         self._index, self._split, self._choice = index, split, classes is not None
         # In the order of the keys, which begin with a class and "/".
         wnids = sorted(classes or table.wnids, key=lambda wnid: f"{wnid}/".encode())
@@ -107,13 +111,15 @@ class ClassMembers:
         """Yield the images, some classes at a time, in the order of their keys' beginnings.
 
         Raises:
-            ArchiveRefused: a member is not what the layout promises, or no file may have its name.
+            ArchiveRefused: a member is not what the layout promises, no file may have its name, or
+                a class that should have images has a tar without a byte.
         """
         runs = [_Runs.of(self._ranks(self._index[part])) for part in range(len(self._index))]
         counts = np.zeros(len(self._wnids), np.int64)
         for each in runs:
             images = each.ranks >= 0
             np.add.at(counts, each.ranks[images], each.lengths[images])
+        self._check_empty(counts)
         for first, stop in _batches(counts, [each.held for each in runs]):
             pieces = [
                 self._taken(self._index[part], each.expanded(), first, stop)
@@ -146,6 +152,22 @@ class ClassMembers:
             ranks[top] = self._ranks_at_top(members.filter(pa.array(top)))
         return ranks
 
+    def _check_empty(self, found: npt.NDArray[np.int64]) -> None:
+        """Check that no class whose tar has no byte should have images; others have none."""
+        for tar in self._empty:
+            rank = self._rank_of_tar[tar]
+            expected = self._counts.get(tar.removesuffix(_TAR), 0)
+            if expected and not found[rank]:
+                raise ArchiveRefused(
+                    f"split {self._split.name}: a class tar without a byte",
+                    file=self._split.archive,
+                    place=f"member {tar}",
+                    expected=f"a tar of {expected} images",
+                    found="0 bytes",
+                    remedy="pack the archive anew with the whole tar of the class, or say in the "
+                    "counts of the configuration that the class has no image",
+                )
+
     def _rank_of(self, container: str) -> int:
         """Return the rank of a class tar's class, by its name."""
         if not container:
@@ -158,6 +180,8 @@ class ClassMembers:
         paths = Paths(strings(members["name"]))
         is_tar = pc.is_valid(pc.index_in(paths.leaf, self._tars))
         is_tar = pc.and_(is_tar, has_kind(members, "file"))
+        no_byte = pc.and_(is_tar, pc.equal(members["size"].combine_chunks(), 0))
+        self._empty += paths.leaf.filter(no_byte).to_pylist()
         in_folder = pc.index_in(paths.folder, self._wnids)
         in_folder = pc.fill_null(pc.if_else(paths.foldered, in_folder, None), _NO_IMAGE)
         known = pc.or_(is_tar, pc.greater_equal(in_folder, 0))

@@ -53,7 +53,7 @@ def archive_rows(
         ArchiveRefused: a member is not what the layout promises, or no file may have its name.
     """
     if split.layout == "class-tars":
-        yield from ClassMembers(index, split, table, classes).rows()
+        yield from ClassMembers(index, split, table, classes, expected.counts).rows()
     elif len(index) > 0:
         whole = pa.concat_tables(index[part] for part in range(len(index)))
         yield _flat(whole, split, table, expected)
@@ -86,7 +86,7 @@ def check_first(
     """
     members = pa.Table.from_pylist([member._asdict()], INDEX_SCHEMA)
     if split.layout == "class-tars":
-        ClassMembers((members,), split, table, classes).check(members)
+        ClassMembers((members,), split, table, classes, expected.counts).check(members)
     else:
         _flat(members, split, table, expected)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from pipeline import neighbours, outputs, paths, preflight, products, progress, status, storage
+from pipeline.clutter import EXAMPLES
 from pipeline.errors import Vanished
 from pipeline.output import Output
 from pipeline.products import Product
@@ -96,7 +97,8 @@ def _passed_over(resolved: ResolvedJob, split: SplitJob) -> Iterator[str]:
     """Yield where something was passed over among a split's images, how much, and a few names."""
     tree, listing = split.tree, split.listing
     if tree is not None and tree.ignored:
-        yield f"the tree: {len(tree.ignored):,} files, e.g. {tree.ignored[0]}"
+        shown = ", ".join(tree.ignored[:EXAMPLES])
+        yield f"the tree: {len(tree.ignored):,} files, e.g. {shown}"
     if listing is not None and listing.ignored:
         yield f"the folder: {listing.ignored:,} files, e.g. {listing.first_ignored}"
     if listing is not None and listing.clutter.count:

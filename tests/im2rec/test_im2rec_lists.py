@@ -27,6 +27,13 @@ def test_a_prefix_means_all_lists_whose_path_begins_with_it(tmp_path: Path) -> N
     assert found("v") == ["val.lst"]
 
 
+def test_what_macos_leaves_beside_a_list_is_no_list(tmp_path: Path) -> None:
+    for name in ("train.lst", "._train.lst", ".mine.lst"):
+        (tmp_path / name).touch()
+    assert [path.name for path in find_lists(f"{tmp_path}/")] == ["train.lst"]
+    assert [path.name for path in find_lists(str(tmp_path / ".mine"))] == [".mine.lst"]
+
+
 def test_a_folder_means_the_lists_in_it(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "b.lst").touch()

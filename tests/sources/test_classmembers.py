@@ -117,6 +117,21 @@ def test_what_was_not_chosen_is_not_looked_at(table: LabelTable) -> None:
             keys(members, table, classes)
 
 
+def test_a_class_tar_without_a_byte_is_refused_unless_the_class_has_no_image(
+    table: LabelTable,
+) -> None:
+    def archive(wnid: str) -> list[pa.Table]:
+        empty = Member("", f"x/{wnid}.tar", 99, 0, "file")
+        others = [each for each in tars() if wnid not in each[1] and wnid not in each[0]]
+        return [pa.Table.from_pylist([empty._asdict()], INDEX_SCHEMA), index(others)]
+
+    assert len(keys(archive("n03"), table)) == 3
+    assert keys(archive("n01"), table, ("n02",)) == ["n02/n02_10.JPEG", "n02/n02_7.JPEG"]
+    with pytest.raises(ArchiveRefused, match="a class tar without a byte") as refusal:
+        keys(archive("n01"), table)
+    assert (refusal.value.place, refusal.value.expected) == ("member n01.tar", "a tar of 1 images")
+
+
 def test_a_count_that_is_wrong_names_the_files_that_are_not_like_the_others(
     table: LabelTable,
 ) -> None:
