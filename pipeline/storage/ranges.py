@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import resource
 from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +22,8 @@ _Result = TypeVar("_Result")
 _FIRST_BUFFER = 1 << 18  # bytes; a larger one costs half a millisecond of page faults
 _ALL_CACHED = 128  # reads in a row
 _NOT_NOW = {errno.EAGAIN, errno.EOPNOTSUPP}
-_MAX_OPEN = 128  # files; more than are announced ahead, fewer than most processes may open
+_MAX_OPEN = 128  # files; more than are announced ahead
+_SHARE = 4  # of the files that a process may open, a reader takes one in so many
 _NO_DESCRIPTOR = {errno.EMFILE, errno.ENFILE}
 
 
@@ -83,7 +85,8 @@ class SourceReader:
         self._open: OrderedDict[str, int] = OrderedDict()
         self._buffer = memoryview(bytearray(_FIRST_BUFFER))
         self._cached = 0  # reads in a row that did not wait for the disk
-        self._most = _MAX_OPEN
+        allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self._most = max(1, min(_MAX_OPEN, allowed // _SHARE)) if allowed > 0 else _MAX_OPEN
 
     def path(self, source: str) -> Path:
         """Return where a source lies."""

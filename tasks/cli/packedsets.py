@@ -38,6 +38,10 @@ class PackedSets:
     def __bool__(self) -> bool:
         return bool(self.manifests or self.strays)
 
+    def beside_others(self) -> PackedSets:
+        """Return those in a folder that holds other outputs, too: strays are no business there."""
+        return PackedSets(self.manifests, ())
+
     def findings(self, raw: Path | None) -> Iterator[Finding]:
         """Read the outputs back, saying what was read, and yield what is wrong.
 

@@ -77,8 +77,8 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
     with _alone(folder, remove_damaged), ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
             reading = Verification(folder, jobs, raw, _Pool(pool), _tell)
-            all_findings = itertools.chain(reading.findings(outputs), packed.findings(None))
-            findings = list(_told(all_findings))
+            of_im2rec = packed.beside_others().findings(None)
+            findings = list(_told(itertools.chain(reading.findings(outputs), of_im2rec)))
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, Exception) and not isinstance(error, _MEANT):

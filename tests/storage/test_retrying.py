@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -134,6 +135,18 @@ def test_few_descriptors_are_enough(
         for number in reversed(range(COUNT)):
             assert bytes(sources.read(f"{number}.jpg", 0, 3)) == b"%03d" % number
     assert not held
+
+
+@pytest.mark.parametrize(("allowed", "most"), [(64, 16), (8, 2), (2, 1), (1 << 20, COUNT)])
+def test_a_reader_leaves_descriptors_for_others(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, allowed: int, most: int
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (allowed, allowed))
+    before = len(os.listdir("/proc/self/fd"))
+    with SourceReader(folder) as sources:
+        for number in range(COUNT):
+            sources.read(f"{number}.jpg", 0, 3)
+        assert len(os.listdir("/proc/self/fd")) == before + most
 
 
 def test_what_a_path_leads_to_is_known(folder: Path) -> None:

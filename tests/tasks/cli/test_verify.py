@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
@@ -11,10 +12,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from support import RawSet, prepare, shardmill
 
 from pipeline import manifest
+from pipeline.im2rec.job import PackJob
+from pipeline.im2rec.pack import pack
+from tasks.cli.verify import verify
 
+PNG = io.BytesIO()
+Image.new("RGB", (8, 8)).save(PNG, "PNG")
 VALIDATION = "ILSVRC2012_img_val.tar"
 
 
@@ -37,6 +44,20 @@ def test_an_intact_output_passes(sample: RawSet, finished: Path) -> None:
     assert "96 records, " in run.stdout
     assert "96 compared with their sources" in run.stdout
     assert "24 compared with their sources" in run.stdout
+
+
+def test_what_im2rec_wrote_beside_an_output_is_verified_too(
+    copied: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (copied / "foreign.rec").write_bytes(b"of another program")
+    (copied / "images").mkdir()
+    (copied / "images" / "0.png").write_bytes(PNG.getvalue())
+    (copied / "a.lst").write_text("0\t0\t0.png\n")
+    pack(PackJob(copied / "a.lst", copied / "images", copied / "a.rec", pass_through=True))
+    assert verify.main([str(copied)], standalone_mode=False) == 0
+    assert "a.manifest.json: 1 records" in capsys.readouterr().out
+    (copied / "a.idx").write_text("0\t4\n")
+    assert verify.main([str(copied)], standalone_mode=False) == 1
 
 
 @pytest.mark.parametrize(
