@@ -127,7 +127,18 @@ def tars() -> tuple[bytes, ...]:
     nested = {"n01.tar": tar_of(pictures), "n02.tar": tar_of({}), "readme": b"hello"}
     named = {_LONG: b"long", "ö": b"", "d/e.txt": b"x" * 600}
     extended = [tar_of(named, form) for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)]
-    return (tar_of(nested), tar_of(pictures), *extended)
+    return (tar_of(nested), tar_of(pictures), *extended, *class_archives())
+
+
+@cache
+def class_archives() -> tuple[bytes, ...]:
+    """Return archives of classes in every layout, with clutter, and with a tar without a byte."""
+    pictures = {f"{number}.JPEG": jpeg for number, jpeg in enumerate(jpegs()[:2])}
+    inside = {f"./n01/{name}": content for name, content in pictures.items()}
+    apple = b"\0\5\x16\7" * 30
+    packed = {"._n01.tar": apple, "x/n01.tar": tar_of({"n01/._0.JPEG": apple, **inside})}
+    folders = {f"train/n02/{name}": content for name, content in pictures.items()}
+    return (tar_of({**packed, "n03.tar": b""}), tar_of(folders), tar_of({**packed, **folders}))
 
 
 @cache

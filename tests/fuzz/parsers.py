@@ -21,8 +21,10 @@ from pipeline import config, labels, manifest
 from pipeline.annotations import bboxes, boxtable
 from pipeline.annotations.voc import normalise, parse_annotation
 from pipeline.archives.compressed import read_members
-from pipeline.archives.index import verify_and_index
+from pipeline.archives.index import ArchiveIndex, verify_and_index
 from pipeline.archives.tar import TarScanner
+from pipeline.clutter import EXAMPLES, in_clutter
+from pipeline.config import SplitConfig
 from pipeline.errors import ArchiveRefused
 from pipeline.formats.example import ParsedExample, encode_head, parse_example
 from pipeline.formats.tfrecord import read_records
@@ -35,11 +37,13 @@ from pipeline.images.segments import SOS, jpeg_scans
 from pipeline.images.spec import EncodeSpec
 from pipeline.labels import LabelTable
 from pipeline.records import ImageRecord
-from pipeline.sources import classtable, lst
+from pipeline.sources import classtable, lst, members
 from pipeline.sources.devkit import read_labels
+from pipeline.sources.expectation import Expectation
 from pipeline.sources.solution import load_solution
 
 TABLE = LabelTable(Path("synsets.tsv"), ("n01", "n02", "n03"), ("a", "b", "c"), {})
+_CLASSES = SplitConfig("train", "a.tar", "train", "class-tars", 1, counts="counts.tsv")
 _NAMED_BY_CONFIG = ["synsets.tsv", "counts.tsv", "validation_synsets.txt"]
 _NAMED_BY_CONFIG += ["validation_blacklist.txt"]
 _CONTROLS = set(map(chr, range(ord(" "))))
@@ -82,6 +86,22 @@ def try_index(data: bytes, folder: Path) -> None:
     archive, index = _laid(data, folder, "a.tar"), folder / "index.parquet"
     found = verify_and_index(archive, index, expected_md5=None, nested=True)
     assert pq.read_table(index).num_rows == found.members
+
+
+def try_class_members(data: bytes, folder: Path) -> None:
+    """Images lie in the archive and have keys that are names; clutter is counted, and no image."""
+    archive, index = _laid(data, folder, "a.tar"), folder / "index.parquet"
+    verify_and_index(archive, index, expected_md5=None, nested=True)
+    parts = ArchiveIndex(index)
+    for rows in members.archive_rows(parts, _CLASSES, TABLE, Expectation({})):
+        ends = zip(rows["offset"].to_pylist(), rows["length"].to_pylist(), strict=True)
+        assert all(0 < offset <= offset + length <= len(data) for offset, length in ends)
+        for key, wnid in zip(rows["key"].to_pylist(), rows["synset"].to_pylist(), strict=True):
+            assert key.startswith(f"{wnid}/")
+            assert key.count("/") == 1
+            assert not in_clutter(key)
+    left = members.passed_over(parts)
+    assert len(left.examples) == min(left.count, EXAMPLES)
 
 
 def try_members(data: bytes, folder: Path) -> None:

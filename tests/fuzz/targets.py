@@ -62,6 +62,7 @@ _table = partial(Target, refusal=OutputDamaged, fields=fields.of_words)
 TARGETS = {
     "tar": _tar(parsers.try_tar, documents.tars, ArchiveRefused),
     "archive": _tar(parsers.try_index, documents.tars, ArchiveRefused),
+    "class-members": _tar(parsers.try_class_members, documents.class_archives, ArchiveRefused),
     "gzip": Target(parsers.try_members, documents.packed_tars, ArchiveRefused),
     "tar-gz": Target(
         parsers.try_members, documents.tars, ArchiveRefused, fields.of_tar, seals.tar_gz
