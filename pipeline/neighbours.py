@@ -72,11 +72,9 @@ def disagreements(resolved: ResolvedJob) -> Iterator[Disagreement]:
         if classes is None:
             continue
         for other, theirs in _tables(resolved.out):
-            ours = classes.table
-            differs = ours.disagreement(theirs) if other not in resolved.splits else None
-            if differs is not None:
-                contained = ours.labels.keys() <= theirs.labels.keys()
-                what = _difference(differs, ours, theirs, other)
+            what = classes.table.difference(theirs, f"the split {other}")
+            if what is not None and other not in resolved.splits:
+                contained = classes.table.labels.keys() <= theirs.labels.keys()
                 yield Disagreement(name, other, what, contained)
 
 
@@ -167,14 +165,6 @@ def _tables(out: Path) -> Iterator[tuple[str, ClassTable]]:
             mark = manifest.load_complete(path, out)
             if mark is not None and mark["finished"]:
                 yield split, classtable.read(paths.class_table(out, split))
-
-
-def _difference(name: str, ours: ClassTable, theirs: ClassTable, other: str) -> str:
-    label = ours.labels[classtable.normal(name)]
-    known = theirs.labels.get(classtable.normal(name))
-    if known is not None:
-        return f"the class {name} has label {label} here, and {known} in the split {other}"
-    return f"label {label} is {name} here, and {theirs.names[label]} in the split {other}"
 
 
 def _taken(resolved: ResolvedJob, split: SplitJob, owner: str) -> OutputConflict:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pipeline import storage
 from pipeline.clutter import is_clutter
-from pipeline.errors import UsageError
+from pipeline.errors import ConfigError, UsageError
+from pipeline.sources import classtable
 from pipeline.sources.classtable import ClassTable
 from pipeline.sources.listing import Division, Listing, divide, list_pieces, scan
 
 _LISTS: Final = ".lst"
+_CLASSES: Final = ".classes.tsv"
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +90,19 @@ def _made_of(start: str) -> tuple[str, str]:
 
 def class_table(prefix: str) -> Path:
     """Return the path of the table of classes that is written beside the lists of a prefix."""
-    return Path(f"{os.path.abspath(prefix)}.classes.tsv")
+    return Path(f"{os.path.abspath(prefix)}{_CLASSES}")
+
+
+def other_tables(prefix: str) -> Iterator[tuple[Path, ClassTable]]:
+    """Yield the tables of classes beside that of a prefix; what is no table is passed over."""
+    own = class_table(prefix)
+    names = (entry.name for entry in storage.entries(own.parent) if entry.kind == "file")
+    for path in sorted(
+        own.parent / name for name in names if name.endswith(_CLASSES) and not is_clutter(name)
+    ):
+        if path != own:
+            with contextlib.suppress(ConfigError):
+                yield path, classtable.read(path)
 
 
 def make_lists(

@@ -70,6 +70,16 @@ class ClassTable:
         pairs = zip(self.names, other.names, strict=False)
         return next((mine for mine, its in pairs if normal(mine) != normal(its)), None)
 
+    def difference(self, other: ClassTable, where: str) -> str | None:
+        """Return a `disagreement` as a sentence; `where` is what to call the other table."""
+        name = self.disagreement(other)
+        if name is None:
+            return None
+        label, known = self.labels[normal(name)], other.labels.get(normal(name))
+        if known is not None:
+            return f"the class {name} has label {label} here, and {known} in {where}"
+        return f"label {label} is {name} here, and {other.names[label]} in {where}"
+
 
 @dataclass(frozen=True)
 class FolderClasses:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from drawnlists import lay
 from packing import names
 
 from pipeline.errors import TreeRefused, UsageError
-from pipeline.im2rec.lists import MadeLists, find_lists, make_lists
+from pipeline.im2rec.lists import MadeLists, find_lists, make_lists, other_tables
 from pipeline.sources import lst
 from pipeline.sources.listing import EXTENSIONS, Division
 
@@ -171,3 +172,16 @@ def test_a_prefix_that_names_no_list_is_refused(tmp_path: Path, prefix: str) -> 
     assert names(tmp_path) == {"images"}
     named = str(refusal.value.remedy).removeprefix("say ").removesuffix(", for example")
     assert made_lists(named, root).counts == {Path(os.path.abspath(f"{named}.lst")): 4}
+
+
+def test_tables_of_other_lists_beside_a_prefix_are_found(tmp_path: Path) -> None:
+    for name in ("train/ant", "train/bee", "val/bee"):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "0.jpg").touch()
+    lay(tmp_path / "lists" / "mine.classes.tsv", b"ant\nant\n")  # no table
+    for split in ("train", "val"):
+        root, prefix = tmp_path / split, str(tmp_path / "lists" / split)
+        make_lists(prefix, root, EXTENSIONS, Division(), recursive=True)
+    ((path, table),) = other_tables(str(tmp_path / "lists" / "val"))
+    assert (path.name, table.names) == ("train.classes.tsv", ("ant", "bee"))
+    assert list(other_tables(str(tmp_path / "no" / "lists"))) == []

@@ -138,6 +138,14 @@ def test_tables_disagree_where_a_name_or_a_label_is_two_things(
     assert ClassTable(first).disagreement(ClassTable(second)) == differs
 
 
+def test_a_difference_is_said_in_words() -> None:
+    three, two = ClassTable(("ant", "bee", "cow")), ClassTable(("ant", "cow"))
+    assert two.difference(three, "X") == "the class cow has label 1 here, and 2 in X"
+    other = ClassTable(("ant", "dog"))
+    assert other.difference(three, "X") == "label 1 is dog here, and bee in X"
+    assert three.difference(three, "X") is None
+
+
 def test_a_union_is_sorted_as_a_walk_meets_the_folders() -> None:
     first, second = ClassTable(("cat/deep", "cat-2")), ClassTable((".", "cat", f"{COMPOSED}"))
     found = classtable.union([first, second, ClassTable((DECOMPOSED,))])

@@ -112,6 +112,9 @@ def test_a_table_gives_other_folders_the_same_labels(work: Path, tree: Path) -> 
     for name in (first, third):
         shutil.copytree(tree / name, work / "images" / name)
     words = ("--list", "--recursive", "--no-shuffle", "val", "images")
+    _, stderr = run(*words)
+    differs = f"the class {third} has label 1 here, and 2 in {work / 'train.classes.tsv'}"
+    assert f"{differs}: for lists that belong together say --classes" in stderr
     _, stderr = run(*words, "--classes", "train.classes.tsv")
     labels_of = {row[2].partition("/")[0]: row[1] for row in fields(work / "val.lst")}
     assert labels_of == {first: "0.000000", third: "2.000000"}
