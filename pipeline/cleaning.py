@@ -74,6 +74,17 @@ def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
     return found
 
 
+def unfinished(out: Path) -> frozenset[str]:
+    """Return the digests of the outputs that have no manifest."""
+    folders = (
+        paths.output(out, shard_format, split, digest)
+        for shard_format in FORMATS
+        for split in storage.folders(out / shard_format, links=True)
+        for digest in storage.folders(paths.outputs(out, shard_format, split))
+    )
+    return frozenset(folder.name for folder in folders if not _finished(folder))
+
+
 def remove_output(output: Superseded) -> None:
     """Remove an output, its manifest first, so that it is never taken for complete.
 

@@ -306,6 +306,11 @@ def run_timings(out: Path, name: str) -> Path:
     return run(out, name) / "timings.jsonl"
 
 
+def run_end(out: Path, name: str) -> Path:
+    """How one command ended."""
+    return run(out, name) / "end.json"
+
+
 def run_log(out: Path, name: str) -> Path:
     """The log of the worker of one command."""
     return run(out, name) / "worker.log"

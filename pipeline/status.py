@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline import manifest, outputs, paths, preflight, products, refusals, storage
+from pipeline import manifest, outputs, paths, preflight, products, refusals, standing, storage
 from pipeline.errors import ArchiveRefused, OutputDamaged
 from pipeline.job import Job
 from pipeline.manifest import Document
@@ -103,8 +105,31 @@ def published_shards(out: Path, digest: str) -> set[int]:
 
 def record_job(resolved: ResolvedJob) -> None:
     """Record that this job was asked for last."""
-    document = {"job": resolved.job.to_json(), "files": []}
+    document = {"job": resolved.job.to_json(), **standing.names_of(resolved), "files": []}
     storage.publish_bytes(paths.last_job(resolved.out), manifest.serialise(document))
+
+
+def last_record(out: Path) -> Document:
+    """Return the record of the job that was started last; empty: there is none, or no readable."""
+    path = paths.last_job(out)
+    if storage.stat(path) is None:
+        stamps = [(storage.stat(each), each) for each in storage.documents(paths.jobs(out))]
+        dated = [(info.mtime_ns, each) for info, each in stamps if info is not None]
+        if not dated:
+            return {}
+        path = max(dated)[1]
+    with contextlib.suppress(OutputDamaged):
+        return manifest.load(path)
+    return {}
+
+
+def images_left(states: Iterable[OutputState]) -> int:
+    """Return how many images are still to be written: once, for however many formats."""
+    left: dict[str, int] = {}
+    for state in states:
+        missing = state.images - state.images_done
+        left[state.split] = max(left.get(state.split, 0), missing)
+    return sum(left.values())
 
 
 def recorded_jobs(out: Path) -> list[Job]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import luigi
 
-from pipeline import manifest, neighbours, paths, preflight, refusals, storage
+from pipeline import manifest, neighbours, paths, preflight, refusals, standing, storage
 from pipeline.archives import index
 from pipeline.archives.index import VerifiedArchive
 from pipeline.archives.tar import Member
@@ -46,6 +46,7 @@ class CheckInputs(ShardmillTask):
         document = {
             "codecs": sorted(name for name in codecs if name),  # of outputs that are begun now
             "job": self.job.to_json(),
+            **standing.names_of(self.resolved),
             "seen": self._seen(),
             "splits": neighbours.described(self.resolved),
             "files": [],

@@ -11,6 +11,7 @@ from support import RawSet
 
 from pipeline import manifest, outputs, paths, preflight, storage
 from pipeline.errors import ArchiveMissing, ArchiveRefused, NoPermission, NoSpace, OutputConflict
+from pipeline.pictures import PictureOptions
 from pipeline.resolved import ResolvedJob, resolve
 
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
@@ -25,7 +26,8 @@ def own(small: RawSet, tmp_path: Path) -> RawSet:
 def finish(resolved: ResolvedJob, split: str) -> None:
     """Publish a manifest that names no files: a finished output, as far as anyone looks."""
     (output,) = resolved.splits[split].outputs
-    storage.publish_bytes(paths.manifest(output.folder), manifest.serialise({"files": []}))
+    content = manifest.serialise({"files": [], "left_out": []})
+    storage.publish_bytes(paths.manifest(output.folder), content)
     assert outputs.document(output) is not None
 
 
@@ -131,6 +133,21 @@ class TestRoom:
             for classes in ("", str(tmp_path / "classes"))
         )
         assert one == pytest.approx(every / 3, abs=1)
+
+    def test_is_that_of_resized_images_larger_ones_too(self, small: RawSet, out: Path) -> None:
+        share = preflight.needed_bytes(resolve(small.job(out)))
+        needed = {
+            (edge, never): preflight.needed_bytes(
+                resolve(small.job(out, picture=PictureOptions(edge, never_enlarge=never)))
+            )
+            for edge in (32, 1000, 2000)
+            for never in (False, True)
+        }
+        assert needed[32, False] == needed[32, True] < share / 2
+        assert needed[1000, True] == needed[2000, True] == share
+        assert 2 * share < needed[1000, False] < 10 * share
+        # Twice the edge is four times the pixels, and less than that in bytes.
+        assert 2 * needed[1000, False] < needed[2000, False] < 3 * needed[1000, False]
 
     def test_that_is_too_little_is_refused(
         self, small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch

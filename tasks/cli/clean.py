@@ -8,7 +8,7 @@ import click
 
 from pipeline import cleaning, paths, status, storage
 from pipeline.cleaning import Superseded
-from pipeline.errors import UsageError
+from pipeline.errors import EnvironmentRefused, InputRefused, UsageError
 from pipeline.job import FORMATS
 from pipeline.resolved import resolve
 from pipeline.storage import TempFile
@@ -66,6 +66,13 @@ def _stale(folder: Path) -> list[TempFile]:
 
 
 def _wanted(out: Path) -> frozenset[str]:
+    """Return the digests of the outputs that the job that was started last is about."""
     jobs = [job for job in status.recorded_jobs(out) if job.wants("shards")]
-    splits = resolve(jobs[-1]).splits.values() if jobs else ()
-    return frozenset(output.digest for split in splits for output in split.outputs)
+    try:
+        splits = resolve(jobs[-1]).splits.values() if jobs else ()
+        return frozenset(output.digest for split in splits for output in split.outputs)
+    except (UsageError, InputRefused, EnvironmentRefused) as error:
+        # Its configuration, list or tree is gone: what is half done may be its output.
+        about = f"{error.what}: {error.file}" if error.file else error.what
+        click.echo(f"unfinished outputs are left alone: {about}", err=True)
+        return cleaning.unfinished(out)

@@ -15,6 +15,7 @@ from pipeline import (
     paths,
     pictures,
     preflight,
+    runend,
     sourcelook,
     status,
     storage,
@@ -193,8 +194,13 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
         outcome = supervisor.run(watch, _tell)
     report.steps(resolved, supervisor.name)
     if outcome.complete:
-        return report.complete(resolved, "complete")
-    return report.failure(supervisor, outcome)
+        code, reason = report.complete(resolved, "complete"), ""
+    else:
+        code = report.failure(supervisor, outcome)
+        first = next(iter(map(str, outcome.failures)), "no headway: see its log")
+        reason = "interrupted" if outcome.interrupted else first
+    runend.note(resolved.out, supervisor.name, code, reason)
+    return code
 
 
 def _tell(text: str) -> None:

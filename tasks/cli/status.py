@@ -8,14 +8,15 @@ from pathlib import Path
 
 import click
 
-from pipeline import paths, progress, storage
+from pipeline import paths, progress, runend, standing, storage
 from pipeline import status as states
-from pipeline.errors import ShardmillError, UsageError
-from pipeline.job import Job
+from pipeline.errors import EnvironmentRefused, InputRefused, ShardmillError, UsageError
+from pipeline.job import FORMATS, Job
 from pipeline.resolved import ResolvedJob, resolve
 from pipeline.status import OutputState
 from tasks import datasets
 from tasks.cli import text
+from tasks.cli.commandline import command_line
 from tasks.cli.packedsets import PackedSets, report_states
 from tasks.cli.paramtypes import LOCAL_PATH
 
@@ -39,10 +40,20 @@ def status(out: str) -> int:
             file=out,
             remedy="name a folder that a shardmill command was given as --out",
         )
-    resolved = resolve(jobs[-1])
-    survey = states.survey(resolved)
     at_work = storage.is_locked(paths.run_lock(folder))
     click.echo("a command is at work" if at_work else "no command is at work")
+    for line in text.job_lines(jobs[-1], command_line(jobs[-1]), runend.last(folder), at_work):
+        click.echo(line)
+    try:
+        resolved = resolve(jobs[-1])
+    except (UsageError, InputRefused, EnvironmentRefused) as error:
+        return _report_standing(folder, error)
+    return _report(resolved, jobs, at_work)
+
+
+def _report(resolved: ResolvedJob, jobs: Sequence[Job], at_work: bool) -> int:
+    """Say how far a job is; return the exit status."""
+    survey = states.survey(resolved)
     for state in survey:
         for line in text.states(state):
             click.echo(line)
@@ -58,6 +69,21 @@ def status(out: str) -> int:
     if not datasets.complete(resolved.job) or not all(state.complete for state in others):
         return 1
     return 4 if any(state.left_out for state in survey) else 0
+
+
+def _report_standing(out: Path, error: ShardmillError) -> int:
+    """Say what is there of a job whose configuration, list or tree cannot be read any more."""
+    click.echo(f"what the job reads is not as it was; what is there is told without it:\n{error}")
+    found = standing.look(out, states.last_record(out))
+    known = standing.current_outputs(out, FORMATS) if found is None else found.outputs
+    for output in known:
+        click.echo(text.standing(output))
+    for line in text.product_states(found.products if found else {}):
+        click.echo(line)
+    if found is None or not found.complete:
+        return 1
+    left_out = any(output.left_out for output in found.outputs)
+    return 4 if left_out else 0
 
 
 def _others(jobs: Sequence[Job], known: set[str]) -> list[OutputState]:
@@ -82,6 +108,6 @@ def _report_work(resolved: ResolvedJob, survey: list[OutputState]) -> None:
     shards = [t for t in progress.timings(resolved.out, run) if t.step == "shards"]
     for step in progress.by_step(shards):
         rate = step.images / step.seconds
-        left = sum(state.images - state.images_done for state in survey)
+        left = states.images_left(survey)
         if rate:
             click.echo(f"  {rate:,.0f} images/s, {text.duration(left / rate)} left")

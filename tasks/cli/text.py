@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pipeline.runend import UNKNOWN
+
 if TYPE_CHECKING:
+    from pipeline.job import Job
+    from pipeline.runend import RunEnd
+    from pipeline.standing import StandingOutput
     from pipeline.status import OutputState
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
@@ -49,3 +55,31 @@ def states(state: OutputState) -> list[str]:
     if state.would_run:
         lines.append(f"  would run: {', '.join(state.would_run)}")
     return lines
+
+
+def standing(output: StandingOutput) -> str:
+    """Return what there is of an output, by its own manifest."""
+    head = f"{output.split} ({output.format} {output.digest})"
+    if output.document is None:
+        return f"{head}: incomplete"
+    counts = output.document["counts"]
+    left_out = f", {counts['left_out']:,} left out" if counts["left_out"] else ""
+    return f"{head}: complete, {counts['records']:,} records{left_out}, {size(counts['bytes'])}"
+
+
+def job_lines(job: Job, command: str | None, end: RunEnd | None, at_work: bool) -> list[str]:
+    """Return what a job reads, the command that does it, and how the last one ended."""
+    source = job.images or job.tree or job.raw
+    lines = [f"source: {source}"]
+    lines += [f"command: {command}"] if command else []
+    if end is not None and not at_work:
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end.time))
+        lines.append(f"last end: {when}, {_ending(end)}")
+    return lines
+
+
+def _ending(end: RunEnd) -> str:
+    if end.status == UNKNOWN:
+        return "not noted: the command that began then was killed, or its machine went down"
+    first, *rest = (end.reason or "complete").splitlines()
+    return "\n".join([f"status {end.status}: {first}", *rest])

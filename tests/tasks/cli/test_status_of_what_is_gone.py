@@ -1,0 +1,138 @@
+"""``status`` and ``clean`` where the configuration, list or tree of a recorded job is gone."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import inprocess
+import pytest
+from drawnlists import ListedSet, current, draw_list
+from support import RawSet, products
+
+from pipeline import manifest, paths, runend, status
+from pipeline.job import Job
+from pipeline.resolved import resolve
+from tasks.cli import text
+
+
+@pytest.fixture
+def drawn(tmp_path: Path) -> ListedSet:
+    """A drawn list of one's own."""
+    return draw_list(tmp_path / "drawn", images=8)
+
+
+def prepare(
+    patch: pytest.MonkeyPatch, drawn: ListedSet, out: Path, *options: object
+) -> inprocess.Ran:
+    words = ("imagelist", drawn.path, "--root", drawn.root, "--out", out, "--shards", 2)
+    return inprocess.shardmill(patch, *words, "--format", "recordio", *options)
+
+
+@pytest.mark.parametrize("gone", ["list", "root"])
+def test_status_tells_a_complete_list_without_its_list_or_images(
+    monkeypatch: pytest.MonkeyPatch, drawn: ListedSet, out: Path, gone: str
+) -> None:
+    assert prepare(monkeypatch, drawn, out, "--joined").status == 0
+    drawn.path.unlink() if gone == "list" else shutil.rmtree(drawn.root)
+    run = inprocess.shardmill(monkeypatch, "status", out)
+    assert run.status == 0, run.said
+    assert "complete, 8 records" in run.said
+    assert "joined" in run.said
+    next(current(out, "recordio").glob("*.rec")).unlink()
+    run = inprocess.shardmill(monkeypatch, "status", out)
+    assert (run.status, "incomplete" in run.said) == (1, True)
+
+
+def test_status_tells_a_complete_set_whose_configuration_has_moved(
+    monkeypatch: pytest.MonkeyPatch, small: RawSet, tmp_path: Path, out: Path
+) -> None:
+    own = small.copy(tmp_path / "own")
+    words = ("--raw", own.raw, "--config", own.config, "--out", out)
+    assert inprocess.shardmill(monkeypatch, "imagenet", *words).status == 0
+    own.config.rename(own.config.with_name("moved.toml"))
+    run = inprocess.shardmill(monkeypatch, "status", out)
+    assert run.status == 0, run.said
+    assert run.said.count("complete, ") == 2
+    assert "bboxes-train: complete" in run.said
+    assert str(own.config) in run.said
+    (out / "bboxes.csv").unlink()
+    run = inprocess.shardmill(monkeypatch, "status", out)
+    assert (run.status, "bboxes-train: to be made" in run.said) == (1, True)
+
+
+def test_status_of_a_job_recorded_by_an_older_version_says_what_current_points_to(
+    monkeypatch: pytest.MonkeyPatch, drawn: ListedSet, out: Path
+) -> None:
+    assert prepare(monkeypatch, drawn, out).status == 0
+    drawn.path.unlink()
+    for path in (paths.last_job(out), *paths.jobs(out).iterdir()):
+        document = manifest.load(path)
+        path.write_bytes(manifest.serialise({"job": document["job"], "files": []}))
+    run = inprocess.shardmill(monkeypatch, "status", out)
+    assert (run.status, "complete, 8 records" in run.said) == (1, True), run.said
+
+
+def test_clean_works_and_leaves_alone_what_may_be_half_done(
+    monkeypatch: pytest.MonkeyPatch, drawn: ListedSet, out: Path
+) -> None:
+    for seed in (1, 2, 3):
+        assert prepare(monkeypatch, drawn, out, "--seed", seed).status == 0
+    kept = current(out, "recordio")
+    first, half = (
+        each
+        for each in kept.parent.iterdir()
+        if each.is_dir() and each != kept and not each.is_symlink()
+    )
+    paths.manifest(half).unlink()
+    drawn.path.unlink()
+    run = inprocess.shardmill(monkeypatch, "clean", out, "--yes")
+    assert run.status == 0, run.said
+    assert "unfinished outputs are left alone" in run.said
+    assert (first.exists(), half.exists(), kept.exists()) == (False, True, True)
+
+
+def test_status_says_source_command_and_how_the_last_one_ended(
+    monkeypatch: pytest.MonkeyPatch, drawn: ListedSet, out: Path
+) -> None:
+    victim = drawn.root / drawn.names[0]
+    content = victim.read_bytes()
+    victim.write_bytes(b"no image".ljust(len(content), b"."))
+    assert prepare(monkeypatch, drawn, out).status == 3
+    said = inprocess.shardmill(monkeypatch, "status", out).said
+    assert f"source: {drawn.path}" in said
+    assert f"command: shardmill imagelist {drawn.path}" in said
+    assert "status 3: " in said
+    assert victim.name in said
+    victim.write_bytes(content)
+    time.sleep(1)  # names of runs are of seconds
+    assert prepare(monkeypatch, drawn, out).status == 0
+    before = products(out)
+    said = inprocess.shardmill(monkeypatch, "status", out).said
+    assert "status 0: complete" in said
+    assert products(out) == before
+
+
+def test_a_command_that_was_killed_has_noted_no_end(out: Path) -> None:
+    assert runend.last(out) is None
+    for name in ("20260101-000000-one-aaaaaa", "20260102-030405-two-bbbbbb"):
+        paths.run(out, name).mkdir(parents=True)
+    runend.note(out, "20260101-000000-one-aaaaaa", 0, "")
+    end = runend.last(out)
+    assert end is not None
+    assert end.status == runend.UNKNOWN
+    assert time.localtime(end.time)[:6] == (2026, 1, 2, 3, 4, 5)
+    job = Job("/raw", str(out), "c.toml")
+    assert "was killed" in "\n".join(text.job_lines(job, None, end, False))
+    assert not any("last end" in line for line in text.job_lines(job, None, end, True))
+
+
+def test_images_that_are_left_are_counted_once_for_all_formats(small: RawSet, out: Path) -> None:
+    job = small.job(out, formats=("tfrecord", "recordio", "webdataset"))
+    states = status.survey(resolve(job))
+    images = {state.split: state.images for state in states}
+    assert status.images_left(states) == sum(images.values())
+    some = [replace(s, images_done=s.images - n) for n, s in enumerate(states[:3], start=1)]
+    assert status.images_left(some) == 3
