@@ -48,30 +48,41 @@ def scan(folder: Path, out: Path, kept: Path) -> AnnotationContents:
         NoPermission: an annotation may not be read.
     """
     names: list[str] = []
-    places: list[str] = []
+    places: list[tuple[Path, str]] = []
     stamps: list[int] = []
     sizes: list[int] = []
     for place, entry, member in source.listed(folder):
         if source.is_annotation(member):
             names.append(member.name)
-            places.append(str((place / entry.name).absolute()))
+            places.append((place, entry.name))
             stamps.append(entry.stamp)
             sizes.append(entry.size)
     real = str(storage.real_folder(folder) or folder)
     found = fingerprints.table(names, np.array(stamps, np.uint64), [None] * len(names))
     contents, known = _known(found, real, out, kept)
-    unread = np.flatnonzero(~known)
     # What is too large to be an annotation is refused by its size: its content does not matter.
-    small = [row for row in unread.tolist() if sizes[row] <= source.MAX_ANNOTATION]
-    values = found["stamp"].to_numpy().copy()
-    hashes: list[bytes | None] = contents.to_pylist()
-    read = fingerprints.read_files(folder, [places[row] for row in small])
-    for row, (stamp, content) in zip(small, read, strict=True):
+    unread = [row for row in np.flatnonzero(~known).tolist() if sizes[row] <= source.MAX_ANNOTATION]
+    values, hashes = found["stamp"].to_numpy().copy(), contents
+    if unread:
+        paths = [str((places[row][0] / places[row][1]).absolute()) for row in unread]
+        values[unread], hashes = _read(folder, paths, unread, contents)
+    columns = {"stamp": pa.array(values, pa.uint64()), "content": hashes}
+    for name, column in columns.items():
+        found = found.set_column(found.schema.get_field_index(name), name, column)
+    return AnnotationContents(real, _digest(found, sizes), found, len(unread))
+
+
+def _read(
+    folder: Path, paths: list[str], rows: list[int], contents: pa.Array
+) -> tuple[list[int], pa.Array]:
+    """Read annotations; return their stamps, and the contents with theirs in these rows."""
+    hashes = contents.to_pylist()
+    read = fingerprints.read_files(folder, paths)
+    for row, path, (_, content) in zip(rows, paths, read, strict=True):
         if content is None:
-            raise NoPermission("an annotation may not be read", file=places[row])
-        values[row], hashes[row] = stamp, content
-    complete = fingerprints.table(names, values, hashes)
-    return AnnotationContents(real, _digest(complete, sizes), complete, len(small))
+            raise NoPermission("an annotation may not be read", file=path)
+        hashes[row] = content
+    return [stamp for stamp, _ in read], pa.array(hashes, pa.binary(16))
 
 
 def keep(contents: AnnotationContents, out: Path, kept: Path) -> None:
