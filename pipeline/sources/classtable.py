@@ -158,9 +158,9 @@ def number(
         raise TreeRefused(
             "a folder of images that the table of classes does not have",
             file=str(root),
-            expected=f"folders of the {len(pinned.names):,} classes of the table",
-            found=_some(unknown),
-            remedy="add it at the end of the table given with --classes, or move it away",
+            expected=f"folders of its {len(pinned.names):,} classes: {_some(pinned.names)}",
+            found=_some(unknown).replace(".", ". (the folder itself)", unknown[0] == "."),
+            remedy="add it at the end of a copy of the table and give that with --classes, or move it away",
         )
     absent = tuple(name for name in pinned.names if normal(name) not in names)
     classes = FolderClasses(pinned, pinned=True, absent=absent, alike=tuple(alike))

@@ -62,6 +62,16 @@ class TestAPinnedTable:
         longer = ClassTable((*self.PINNED.names, "dog"))
         assert labelled(scan(tmp_path, recursive=True, table=longer))["dog/0.jpg"] == 4
 
+    def test_has_no_folder_itself_unless_it_says_so(self, tmp_path: Path) -> None:
+        fill(tmp_path, "0.jpg", "ant/0.jpg")
+        with pytest.raises(TreeRefused) as refusal:
+            scan(tmp_path, recursive=True, table=self.PINNED)
+        assert refusal.value.found == ". (the folder itself)"
+        assert scan(tmp_path, recursive=True, table=ClassTable((".", "ant"))).labels.tolist() == [
+            0,
+            1,
+        ]
+
     @pytest.mark.parametrize("stored", [COMPOSED, DECOMPOSED], ids=["NFC", "NFD"])
     @pytest.mark.parametrize("written", [COMPOSED, DECOMPOSED], ids=["NFC", "NFD"])
     def test_knows_a_name_in_every_encoding(
