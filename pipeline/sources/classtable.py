@@ -160,7 +160,8 @@ def number(
             file=str(root),
             expected=f"folders of its {len(pinned.names):,} classes: {_some(pinned.names)}",
             found=_some(unknown).replace(".", ". (the folder itself)", unknown[0] == "."),
-            remedy="add it at the end of a copy of the table and give that with --classes, or move it away",
+            remedy="add it at the end of a copy of the table, and give that with --classes; or move"
+            " it away",
         )
     absent = tuple(name for name in pinned.names if normal(name) not in names)
     classes = FolderClasses(pinned, pinned=True, absent=absent, alike=tuple(alike))
