@@ -116,8 +116,10 @@ def read_header(data: Buffer, segments: Segments | None = None) -> ImageHeader:
 
 
 def _read_jpeg(data: Buffer, segments: Segments) -> ImageHeader:
-    at = next((at for code, at in segments if code in _FRAMES), None)
-    if at is None:
+    for code, at in segments:  # noqa: B007 - `at` is used behind the loop
+        if code in _FRAMES:
+            break
+    else:
         at = _missing_frame(data)
     try:
         length, _, height, width, components = _FRAME.unpack_from(data, at + 2)

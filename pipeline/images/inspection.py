@@ -11,6 +11,7 @@ from pipeline.images.peculiarity import READ, peculiarity
 from pipeline.images.segments import EOI, SOS, Segments, head_segments, jpeg_scans, png_chunks
 from pipeline.storage import Buffer
 
+_JPEG: Final = b"\xff"  # its first byte
 _APP2: Final = 0xE2
 _CRC_BYTES: Final = 4
 _SEVERAL: Final = b"MPF\0"  # CIPA DC-007: more pictures follow in the file
@@ -66,7 +67,7 @@ def inspect(data: Buffer) -> Inspection:
     Raises:
         BadImage: it is neither, or its header is damaged or cut off.
     """
-    if data[:2] != EOI[:1] + b"\xd8":
+    if data[:1] != _JPEG:
         header = read_header(data)
         return Inspection(header, read_orientation(data, header.format), "", [])
     segments = head_segments(data)
