@@ -40,6 +40,9 @@ _BUILT_IN: Final[Mapping[str, Callable[..., Transform]]] = {
     )
 }
 
+# What an expression raises that is none, or one of another version of this program.
+_NO_TRANSFORM: Final = (SyntaxError, ValueError, TypeError, RecursionError)
+
 
 def recorded_job(document: Document, path: Path, root: Path) -> PackJob:
     """Return the job that would write the records of an output once more.
@@ -51,7 +54,8 @@ def recorded_job(document: Document, path: Path, root: Path) -> PackJob:
 
     Raises:
         UsageError: the list is not there or is another one by now; a transform is a function of
-            the user's own; the engine is not installed, or encodes as another version does.
+            the user's own; the engine is not installed, or encodes as another version does; the
+            options are those of another version of this program.
     """
     parameters = document["parameters"]
     encode = dict(parameters["encode"])
@@ -61,7 +65,7 @@ def recorded_job(document: Document, path: Path, root: Path) -> PackJob:
         listing=_listing(document, path),
         root=root,
         output=path.with_name("absent.rec"),  # nothing is written
-        spec=EncodeSpec(**encode),
+        spec=_spec(encode),
         pass_through=parameters["pass_through"],
         engine=parameters["engine"],
         labels=None if parameters["labels"] == "first" else LabelForm(parameters["labels"]),
@@ -74,6 +78,13 @@ def recorded_job(document: Document, path: Path, root: Path) -> PackJob:
         if codec != document["codec"]:
             raise _not_comparable("its images were encoded by", document["codec"], codec)
     return job
+
+
+def _spec(encode: dict[str, Any]) -> EncodeSpec:
+    try:
+        return EncodeSpec(**encode)
+    except TypeError as error:
+        raise _not_comparable("its options are of another version:", str(error), "") from error
 
 
 def _listing(document: Document, path: Path) -> Path:
@@ -102,7 +113,7 @@ def _transform(text: str) -> Transform:
     """Return the transform that a manifest describes by how it is written in Python."""
     try:
         transform: Transform = _evaluated(ast.parse(text, mode="eval").body)
-    except (SyntaxError, ValueError) as error:
+    except _NO_TRANSFORM as error:
         raise _not_comparable("a transform was", text, "one of this program's") from error
     return transform
 
@@ -129,6 +140,6 @@ def _not_comparable(what: str, recorded: str, now: str) -> UsageError:
     return UsageError(
         f"the records cannot be made once more to compare them: {what} {recorded}",
         expected=recorded,
-        found=now,
+        found=now or None,
         remedy="leave --against out: hashes and framing are checked all the same",
     )

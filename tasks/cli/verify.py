@@ -70,9 +70,7 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
     packed = PackedSets.of(folder)
     outputs = _outputs(folder, jobs, packed)
     if packed and not outputs and not productcheck.product_names(folder):
-        findings = list(_told(packed.findings(raw)))
-        _sum_up(findings)
-        return OutputDamaged.exit_status if findings else 0
+        return _verify_packed(packed, raw)
     context = multiprocessing.get_context("spawn")
     with _alone(folder, remove_damaged), ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
@@ -88,6 +86,18 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
         _sum_up(findings)
         if findings and remove_damaged:
             _remove(folder, findings, jobs)
+    return OutputDamaged.exit_status if findings else 0
+
+
+def _verify_packed(packed: PackedSets, raw: Path | None) -> int:
+    """Read outputs of im2rec back; nothing is removed: their command replaces them."""
+    try:
+        findings = list(_told(packed.findings(raw)))
+    except BaseException as error:
+        if isinstance(error, Exception) and not isinstance(error, _MEANT):
+            return _internal_error(error)
+        raise
+    _sum_up(findings)
     return OutputDamaged.exit_status if findings else 0
 
 

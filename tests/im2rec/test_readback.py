@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from packing import encoding, list_all, passing, tiny_set, write_list
 
+from pipeline import manifest
 from pipeline.errors import UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.im2rec.assignments import Assignments
@@ -135,7 +136,10 @@ def test_status_says_what_is_complete(
     root: Path, packed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert call(status, packed) == 0
-    assert capsys.readouterr().out == f"{packed / 'a.rec'}: complete, 12 records, 0 left out\n"
+    said = f"{packed / 'a.rec'}: complete, 12 records, 0 left out\n"
+    assert capsys.readouterr().out == said
+    assert call(status, packed / "a.rec") == 0
+    assert capsys.readouterr().out == said
     write_list(packed / "a.lst", [(0, 0, "0.jpg"), (1, 0, "absent.jpg")])
     pack(passing(root, packed / "a.lst", error_limit=1))
     assert call(status, packed) == 4
@@ -197,6 +201,55 @@ def test_what_cannot_be_compared_is_said(root: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not beside it"):
         call(verify, tmp_path, "--against", root)
     assert call(verify, tmp_path) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "Resize(",
+        "Resize(300)",
+        "Resize(size=-1)",
+        "Resize(width=3)",
+        "open(file='a')",
+        "None",
+        "Compose(transforms=(f,))",
+        "__import__('os')",
+        "Resize(size=(1, [2]))",
+        "(" * 500 + ")",
+    ],
+)
+def test_what_is_no_transform_of_this_program_is_never_evaluated(
+    root: Path, packed: Path, text: str
+) -> None:
+    mark = packed / "a.manifest.json"
+    document = manifest.load(mark)
+    document["parameters"]["encode"]["transforms"] = [text]
+    mark.write_bytes(manifest.serialise(document))
+    with pytest.raises(UsageError):
+        call(verify, packed, "--against", root)
+
+
+def test_options_of_another_version_are_not_compared(root: Path, packed: Path) -> None:
+    mark = packed / "a.manifest.json"
+    document = manifest.load(mark)
+    document["parameters"]["encode"]["sharpen"] = True
+    mark.write_bytes(manifest.serialise(document))
+    with pytest.raises(UsageError, match=r"of another version: .*sharpen"):
+        call(verify, packed, "--against", root)
+
+
+def test_a_fault_of_the_verifier_is_no_damage(
+    packed: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_path: Path) -> None:
+        raise LookupError("a defect")
+
+    monkeypatch.setattr("pipeline.verification.packcheck.scan_records", fail)
+    assert call(verify, packed) == 1
+    said = capsys.readouterr()
+    assert "internal error" in said.err
+    assert "problem" not in said.out
 
 
 def test_a_wrong_root_does_not_flood(root: Path, packed: Path, tmp_path: Path) -> None:
