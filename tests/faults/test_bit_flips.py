@@ -40,12 +40,14 @@ KINDS = {
     "manifests": "[rtw]*/*/*/manifest.json",
     "facts": "[rtw]*/*/*/facts.parquet",
     "boxes": "bboxes*.csv",
+    "box tables": f"{MARKS}/products/*.arrow",
     "lists": "lists/*",
     "trees": "*/n*/*.JPEG",
     "shard marks": f"{MARKS}/shards/*/*.json",
     "shard facts": f"{MARKS}/shards/*/*.arrow",
     "plans": f"{MARKS}/plans/*.arrow",
     "catalogs": f"{MARKS}/catalogs/*.parquet",
+    "unmatched boxes": f"{MARKS}/catalogs/*.csv",
     "archive indexes": f"{MARKS}/archives/*.parquet",
     "tree listings": f"{MARKS}/trees/*/*.arrow",
     "tree marks": f"{MARKS}/trees/*/*.json",
@@ -55,7 +57,8 @@ KINDS = {
     "last job": f"{MARKS}/job.json",
 }
 JOBS = {"jobs", "last job"}
-OF_PRODUCT = {"joined RecordIO", "boxes", "lists", "trees", "tree listings", "tree marks"}
+OF_PRODUCT = {"joined RecordIO", "boxes", "box tables", "lists"}
+OF_PRODUCT |= {"trees", "tree listings", "tree marks"}
 OF_OUTPUT = {"facts", "shard marks", "shard facts", "plans"} | {
     kind for kind in KINDS if kind.endswith(("shards", "indexes", "RecordIO lists"))
 }
