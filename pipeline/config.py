@@ -260,9 +260,9 @@ class _Reader(StrictToml):
 
     def tar(self, file: str, where: str) -> str:
         if not file.endswith(".tar"):
-            raise self.error(
-                f"[{where}] needs an uncompressed tar", where, "archive", "a name in .tar", file
-            )
+            what = f"[{where}] needs an uncompressed tar"
+            expected = "a name in .tar: unpack a packed archive first, such as with `gzip -dc`"
+            raise self.error(what, where, "archive", expected, file)
         return file
 
     def file_name(self, table: dict[str, Any], where: str, taken: set[str]) -> str:
