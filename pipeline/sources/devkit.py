@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeGuard
 
 from pipeline.archives.compressed import read_members
+from pipeline.archives.tar import COMPARE_MD5
 from pipeline.errors import ArchiveRefused, InputRefused
 from pipeline.labels import LabelTable
 from pipeline.sources import matlab
@@ -110,7 +111,7 @@ def check_labels(
             place=f"line {wrong[0]}, the first of {len(wrong)} that differ",
             expected=f"{expected or 'no such line'}, by {archive}, of {len(devkit)} lines",
             found=f"{found or 'no such line'}, of {len(listed)} lines",
-            remedy="correct the list in the configuration, or download the devkit again",
+            remedy="correct the list in the configuration, or name the devkit that belongs to it",
         )
 
 
@@ -173,7 +174,7 @@ def _wrong(archive: Path, line: int, what: str, expected: str, found: str) -> Ar
         place=f"{_TRUTH}, line {line}",
         expected=expected,
         found=found,
-        remedy="download it again, or choose the label table of its classes",
+        remedy=f"choose the label table of its classes, or {COMPARE_MD5}",
     )
 
 
@@ -184,5 +185,5 @@ def _lacking(archive: Path, member: str, expected: str, found: str) -> ArchiveRe
         place=member,
         expected=expected,
         found=found,
-        remedy="download it again: it is damaged, or not what its name says",
+        remedy=COMPARE_MD5,
     )

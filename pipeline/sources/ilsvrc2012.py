@@ -142,7 +142,7 @@ class _Tally:
                 file=self._origin,
                 expected=f"{expected}, each once",
                 found=f"{len(self._numbers)} images; {'; '.join(parts)}",
-                remedy=self._remedy("get it again, or correct `images` in the configuration"),
+                remedy=self._remedy("`images`"),
             )
 
     def _check_left_out(self) -> None:
@@ -174,7 +174,7 @@ class _Tally:
                 file=self._origin,
                 expected=f"{self._expected.images} images in {len(wanted)} classes",
                 found=f"{sum(found.values())} images in {len(found)} classes; {named}",
-                remedy=self._remedy("get it again, or correct the counts in the configuration"),
+                remedy=self._remedy("the counts"),
             )
 
     def _described(self, wnid: str) -> str:
@@ -182,8 +182,14 @@ class _Tally:
         remark = self._remarks.get(wnid)
         return f"{wnid} {found} of {wanted}" + (f" ({remark})" if remark else "")
 
-    def _remedy(self, usual: str) -> str:
+    def _remedy(self, key: str) -> str:
         """Return what to do: where classes are absent as a whole, they may not be wanted."""
+        usual = f"get it again, or correct {key} in the configuration"
+        if self._origin == self._split.archive:
+            usual = (
+                "the archive has its MD5, so another download would be no different: correct "
+                f"{key} in the configuration, or name another archive there"
+            )
         absent = self._expected.counts.keys() - self._counts.keys()
         if self._counts and absent and self._split.has_classes:
             return (
