@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import lru_cache
 from typing import Any, Final, get_args
 
 import xxhash
 
-from pipeline.errors import UsageError
+from pipeline.errors import BadImage, UsageError
 from pipeline.images import header, repair
-from pipeline.images.bounds import MAX_PIXELS
+from pipeline.images.bounds import MAX_PIXELS, check_claim
 from pipeline.images.engine import Engine, engine
 from pipeline.images.foreign import foreign_format
 from pipeline.images.inspection import inspect
+from pipeline.images.jpegend import with_end
 from pipeline.images.orientation import UPRIGHT, with_orientation
 from pipeline.images.passthrough import CUT_SHORT, PassedThrough, pass_through
 from pipeline.images.raster import Filter
@@ -94,7 +95,10 @@ _ENCODING: Final = ("resize", "center_crop", "quality", "subsampling", "color", 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Why a picture was encoded anew, by which codec, and the xxh3-128 it had before."""
+    """Why a picture's bytes were changed, by which codec, and the xxh3-128 it had before.
+
+    The reason is one of `repair.needs_repair`, or ``end-marker``: of a JPEG that lacked it.
+    """
 
     reason: str
     codec: str
@@ -181,6 +185,9 @@ def _stored(made: Processed | PassedThrough, mode: str, *, plain: bool) -> Store
 def repaired(picture: StoredPicture, max_pixels: int = MAX_PIXELS) -> StoredPicture:
     """Return a picture as an RGB or gray JPEG, encoded anew if it is none.
 
+    A JPEG that lacks its end marker and no pixel is given one: TensorFlow refuses it otherwise. One
+    that lacks pixels stays as it is, and so does its note.
+
     Args:
         picture: as `Preparation.prepare` gives it.
         max_pixels: how many it may have, if it is decoded.
@@ -189,18 +196,35 @@ def repaired(picture: StoredPicture, max_pixels: int = MAX_PIXELS) -> StoredPict
         BadImage: it cannot be decoded, or is a JPEG that no decoder reads.
     """
     if picture.plain:
-        return picture
+        return _ended(picture, max_pixels) if CUT_SHORT in picture.notes else picture
     of = inspect(picture.encoded)
     encoded = repair.repair(picture.encoded, max_pixels)
     if of.orientation != UPRIGHT:  # its pixels lie as they did
         encoded = with_orientation(encoded, "JPEG", of.orientation)
-    content_hash = xxhash.xxh3_128_hexdigest(encoded)
-    reason = repair.needs_repair(of.header) or ""
-    mended = Repair(reason, repair.codec(), picture.xxh3_128)
-    size = (of.header.width, of.header.height)
-    # A file that lacked its end, and no pixel, has one now.
-    notes = tuple(END_ADDED if note == CUT_SHORT else note for note in picture.notes)
-    return StoredPicture(encoded, *size, picture.mode, content_hash, True, notes, mended)
+    return _repaired(picture, encoded, repair.needs_repair(of.header) or "")
+
+
+def _ended(picture: StoredPicture, max_pixels: int) -> StoredPicture:
+    """Return a JPEG with the end marker that it lacks; as it is where it lacks pixels, too."""
+    of = inspect(picture.encoded)
+    try:
+        check_claim(of.header, len(picture.encoded), max_pixels)
+        whole, _ = with_end(picture.encoded, of)
+    except BadImage:
+        return picture
+    return _repaired(picture, whole, "end-marker")
+
+
+def _repaired(picture: StoredPicture, encoded: Buffer, reason: str) -> StoredPicture:
+    """Return a picture with other bytes of as many pixels, which have an end marker."""
+    return replace(
+        picture,
+        encoded=encoded,
+        xxh3_128=xxhash.xxh3_128_hexdigest(encoded),
+        plain=True,
+        notes=tuple(END_ADDED if note == CUT_SHORT else note for note in picture.notes),
+        repair=Repair(reason, repair.codec(), picture.xxh3_128),
+    )
 
 
 def encode_spec(options: PictureOptions) -> EncodeSpec:

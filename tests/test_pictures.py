@@ -341,6 +341,26 @@ class TestWhatNoDecoderReads:
         assert again.encoded == repaired(Preparation(PLAIN).prepare(encoded(mode="CMYK"))).encoded
 
 
+class TestWithoutAnEnd:
+    def test_a_jpeg_gets_its_end_marker_where_decoders_must_read_it(self) -> None:
+        kept = Preparation(PLAIN).prepare(encoded()[:-2] + bytes(100))
+        assert (kept.plain, kept.notes) == (True, ("cut-short",))
+        ended = repaired(kept)
+        assert pixels_of(bytes(ended.encoded)).tolist() == pixels_of(encoded()).tolist()
+        assert bytes(ended.encoded).endswith(b"\xff\xd9")
+        assert ended.xxh3_128 == xxhash.xxh3_128_hexdigest(ended.encoded)
+        assert ended.notes == ("end-marker-added",)
+        assert ended.repair is not None
+        assert (ended.repair.reason, ended.repair.source_xxh3_128) == ("end-marker", kept.xxh3_128)
+        assert (ended.width, ended.height, ended.mode) == (kept.width, kept.height, kept.mode)
+
+    def test_one_that_lacks_pixels_or_has_too_many_stays_as_it_is(self) -> None:
+        cut = Preparation(PLAIN).prepare(encoded()[:-60])
+        assert repaired(cut) is cut
+        large = Preparation(PLAIN).prepare(encoded()[:-2])
+        assert repaired(large, 40 * 30 - 1) is large
+
+
 class TestMaxPixels:
     def test_bounds_what_is_decoded_and_nothing_else(self) -> None:
         few = PictureOptions(max_pixels=40 * 30 - 1)
