@@ -173,9 +173,6 @@ def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tu
     for name, split in splits.items():
         if split.boxes is not None and job.wants("boxes", *_OF_CATALOG):
             made.append(products.bounding_boxes(out, name, split.boxes.digest))
-        if split.boxes is not None and job.wants(*_OF_CATALOG):
-            digest = digests.digest({"boxes": split.boxes.digest, "rows": split.rows_digest})
-            made.append(products.unmatched_boxes(out, name, digest))
         if job.wants("shards"):
             whole = [output for output in split.outputs if output.joined]
             made += [products.joined_shards(name, output.folder) for output in whole]
@@ -183,6 +180,9 @@ def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tu
         if job.wants("lists"):
             digest = digests.digest({"rows": split.rows_digest, "version": imagelist.VERSION})
             made.append(products.image_list(out, name, digest))
+        if split.boxes is not None and job.wants(*_OF_CATALOG):
+            digest = digests.digest({"boxes": split.boxes.digest, "rows": split.rows_digest})
+            made.append(products.unmatched_boxes(out, name, digest))
         if job.wants("extract") and split.split.has_classes:
             digest = digests.digest({"rows": split.rows_digest})
             tree = products.class_tree(out, name, split.split.folder, digest)

@@ -195,7 +195,7 @@ class TestResolved:
             (
                 {"splits": ("validation",), "extras": ("validation-boxes",)},
                 ["validation", "validation-boxes"],
-                ["bboxes-validation", "unmatched-validation", "list-validation", "labels"],
+                ["bboxes-validation", "list-validation", "unmatched-validation", "labels"],
             ),
             (
                 {"extras": ("test",), "boxes": False},

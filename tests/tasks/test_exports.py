@@ -68,7 +68,7 @@ def exported(out: Path) -> set[str]:
         top, _, rest = name.partition("/")
         if top in {"train", "val", "train256", "val256"} and rest != "metadata.parquet":
             found.add(top)
-        elif top not in {"facts", "lists", "bboxes.csv", "bboxes.report.csv"}:
+        elif top not in {"facts", "lists"} and not top.startswith("bboxes."):
             found.add(name)
     return found
 
