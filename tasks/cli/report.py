@@ -34,7 +34,7 @@ def steps(resolved: ResolvedJob, run: str) -> None:
 def look(found: Look) -> None:
     """Say what a look at the images has shown, if anything."""
     if found.read:
-        click.echo(f"images that looked different and were read again: {found.read:,}")
+        click.echo(f"images that may have changed, read again: {found.read:,}")
     if found.replaced:
         first = found.replaced[0]
         click.echo(

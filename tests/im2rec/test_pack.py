@@ -196,6 +196,21 @@ def test_pictures_within_the_limit_are_left_out_and_named(
     }
 
 
+def test_the_same_command_packs_what_is_there_and_intact_by_now(
+    root: Path, listing: Path, tmp_path: Path
+) -> None:
+    first = next(root.iterdir())
+    before, intact = read(pack(passing(root, listing)).targets.records), first.read_bytes()
+    for content in (b"no image".ljust(len(intact)), None):  # of the same size; absent
+        first.unlink() if content is None else first.write_bytes(content)
+        assert len(pack(passing(root, listing, error_limit=1)).left_out) == 1
+        first.write_bytes(intact)
+        packed = pack(passing(root, listing, error_limit=1))
+        assert packed.left_out == ()
+        assert read(packed.targets.records) == before
+    assert manifest.load(tmp_path / "a.manifest.json")["counts"]["left_out"] == 0
+
+
 def test_one_picture_more_than_the_limit_is_refused(
     root: Path, listing: Path, tmp_path: Path
 ) -> None:
