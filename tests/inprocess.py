@@ -44,7 +44,7 @@ class _InProcess(Supervisor):
         """Run all tasks, or up to the first that is refused."""
         del watch, tell
         try:
-            _build(datasets.last_tasks(self.job), set())
+            build(datasets.last_tasks(self.job))
         except ShardmillError as error:
             self.failed.append(error)
         return _Outcome(datasets.complete(self.job), False, tuple(self.failed))
@@ -73,11 +73,13 @@ def verify(monkeypatch: pytest.MonkeyPatch, *words: object) -> Ran:
     return shardmill(monkeypatch, "verify", *words)
 
 
-def _build(tasks: Iterable[Any], done: set[str]) -> None:
+def build(tasks: Iterable[Any], done: set[str] | None = None) -> None:
+    """Run tasks of Luigi one after another, each behind what it requires."""
+    done = set() if done is None else done
     flatten: Any = luigi.task.flatten
     for task in tasks:
         if task.task_id not in done and not task.complete():
-            _build(flatten(task.requires()), done)
+            build(flatten(task.requires()), done)
             task.run()
         done.add(task.task_id)
 

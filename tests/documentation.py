@@ -1,0 +1,86 @@
+"""The commands and snippets of README.md and docs/*.md, as they stand there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+from support import ROOT
+
+DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+COMMAND = re.compile(r"(shardmill|luigi) ")
+LAYOUT = re.compile(r"(OUT|pipeline)/")
+NOT_RUN = re.compile(r"(make|pip) ")
+"""What a test cannot run: it would install packages, or run all tests."""
+SNIPPETS = {
+    "from pipeline.im2rec import im2rec, transforms": "",
+    "from pipeline.loaders.tfdata import dataset": "test_tensorflow_reads_as_documented",
+    ">>> import dbcollection as dbc": "test_dbcollection_loads_as_documented",
+    "from datasets import load_dataset": "test_hugging_face_loads_as_documented",
+    "from datasets import Features, Image, List, Value, load_dataset": (
+        "test_hugging_face_reads_webdataset_as_documented"
+    ),
+}
+"""First lines of Python snippets, and which test of tests/interop runs each; "": this suite."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Indented lines in a row."""
+
+    document: str
+    lines: tuple[str, ...]
+
+    @property
+    def commands(self) -> list[str]:
+        """The lines that are commands."""
+        return [line for line in self.lines if COMMAND.match(line)]
+
+    @property
+    def others(self) -> list[str]:
+        """The lines that are none."""
+        return [line for line in self.lines if not COMMAND.match(line)]
+
+
+def blocks() -> Iterator[Block]:
+    """Yield the indented and the fenced blocks of all documentation."""
+    for path in DOCUMENTS:
+        fenced, marked = False, []
+        for line in path.read_text().splitlines():
+            if line.startswith("```"):
+                fenced = not fenced
+                marked.append((False, ""))
+            else:
+                marked.append((fenced or line.startswith("    "), line))
+        kept = [(inside or not line, inside, line) for inside, line in marked]
+        for code, group in groupby(kept, key=lambda each: each[0]):
+            lines = [line.removeprefix("    ") for _, inside, line in group if inside]
+            if code and lines:
+                yield Block(path.name, tuple(lines))
+
+
+def commands() -> list[str]:
+    """Return every command line, each once; one with an option in brackets with and without it."""
+    found: dict[str, None] = {}
+    for block in blocks():
+        for line in block.commands:
+            plain = line.partition("#")[0].strip()
+            for each in (re.sub(r" *\[[^]]*\]", "", plain), re.sub(r"[][]", "", plain)):
+                found[each] = None
+    return list(found)
+
+
+def snippet(first_line: str) -> str:
+    """Return a Python snippet by its first line, without prompts."""
+    for block in blocks():
+        if block.others[:1] == [first_line]:
+            return "\n".join(line.removeprefix(">>> ") for line in block.others)
+    raise LookupError(first_line)
+
+
+def words(path: Path) -> set[str]:
+    """Return every long option that a document names."""
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", path.read_text()))

@@ -1,0 +1,133 @@
+"""What README.md and docs/*.md say can be typed is typed here, on drawn images."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import documentation
+import inprocess
+import pytest
+from drawnlists import ListedSet, draw_list
+from luigi.cmdline_parser import CmdlineParser
+from support import ROOT, RawSet
+
+from tasks.cli import cli
+
+INTEROP = ROOT / "tests" / "interop" / "test_documented_snippets.py"
+_DONE = ("status", "verify OUT", "clean", "dbcollection-cache")
+_OF_OTHERS = {"--no-binary", "--no-deps", "--force-reinstall", "--local-scheduler", "--module"}
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> ListedSet:
+    """A drawn list; never changed by a test."""
+    return draw_list(tmp_path_factory.mktemp("drawn"), images=12)
+
+
+@pytest.fixture(scope="module")
+def done(small: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An output folder that a command has finished; never changed by a test."""
+    out = tmp_path_factory.mktemp("done") / "OUT"
+    words = ("--raw", small.raw, "--config", small.config, "--out", out, "--no-boxes")
+    with pytest.MonkeyPatch.context() as patch:
+        exports = ("--export", "dbcollection", "--data-dir", "/elsewhere")
+        run = inprocess.shardmill(patch, "imagenet", *words, *exports)
+    assert run.status == 0, run.said
+    return out
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: RawSet, drawn: ListedSet) -> Path:
+    """A folder in which everything lies that the documents name."""
+    (tmp_path / "RAW").symlink_to(small.raw)
+    for name in ("DIR", "FOLDER", "ROOT", "images", "image_root", "train", "val"):
+        (tmp_path / name).symlink_to(drawn.root)
+    (tmp_path / "data").mkdir()
+    for name in ("images.lst", "LIST", "PREFIX.lst", "image.lst", "NAME.lst", "data/train.lst"):
+        shutil.copy(drawn.path, tmp_path / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr("tasks.arguments.default_config", lambda: str(small.config))
+    return tmp_path
+
+
+def typed(patch: pytest.MonkeyPatch, line: str) -> inprocess.Ran:
+    """Type a line of a document."""
+    program, *words = shlex.split(line.replace("…", "--raw RAW --out NEW"))
+    if program == "shardmill":
+        run = inprocess.verify if words[0] == "verify" else inprocess.shardmill
+        given = words[1:] if words[0] == "verify" else words
+        return run(patch, *given)
+    with CmdlineParser.global_instance(words) as parser:
+        task = parser.get_task_obj()
+        inprocess.build([task])
+        return inprocess.Ran(0 if task.complete() else 1, "")
+
+
+@pytest.mark.parametrize("line", documentation.commands())
+def test_every_command_of_the_documents_does_what_it_says(
+    monkeypatch: pytest.MonkeyPatch, world: Path, done: Path, line: str
+) -> None:
+    if any(line.startswith(f"shardmill {word}") for word in _DONE):
+        shutil.copytree(done, world / "OUT", symlinks=True)
+    if "imagenet" in line:
+        (world / "DIR").unlink()  # images of dbcollection, perhaps on another machine
+    if "label_width=4" in line:
+        four = re.sub(r"\t(\d+)\.0+\t", r"\t\1\t0.5\t0.25\t1\t", (world / "LIST").read_text())
+        (world / "image.lst").write_text(four)
+    if "--classes OUT" in line:
+        train = "shardmill imagelist train --recursive --out OUT --format recordio"
+        assert train in documentation.commands()
+        assert typed(monkeypatch, train).status == 0
+    if "NAME.rec" in line:
+        assert typed(monkeypatch, "shardmill im2rec NAME ROOT").status == 0
+    before = set(world.rglob("*"))
+    run = typed(monkeypatch, line)
+    assert run.status == 0, run.said
+    makes = not any(word in line for word in ("status", "verify", "clean", "--dry-run"))
+    assert bool(set(world.rglob("*")) - before) == makes
+
+
+def test_the_python_snippet_of_im2rec_runs(
+    monkeypatch: pytest.MonkeyPatch, drawn: ListedSet, tmp_path: Path
+) -> None:
+    shutil.copytree(drawn.root, tmp_path / "here")
+    shutil.copy(drawn.path, tmp_path / "here" / "images.lst")
+    monkeypatch.chdir(tmp_path / "here")
+    exec(documentation.snippet("from pipeline.im2rec import im2rec, transforms"), {})  # noqa: S102  (the text of our own documents)
+    assert (tmp_path / "here/out_dir/images.rec").stat().st_size > 0
+
+
+@pytest.mark.parametrize(
+    "block", [*documentation.blocks()], ids=lambda block: f"{block.document}: {block.lines[0]}"
+)
+def test_every_snippet_is_run_by_a_test(block: documentation.Block) -> None:
+    first, *_ = [*block.others, ""]
+    if not first or documentation.LAYOUT.match(first):
+        return
+    if documentation.NOT_RUN.match(first):
+        assert all(documentation.NOT_RUN.match(line) for line in block.others if line)
+        return
+    assert first in documentation.SNIPPETS, f"no test runs {first!r} of {block.document}"
+    where = documentation.SNIPPETS[first]
+    assert not where or f"def {where}(" in INTEROP.read_text()
+
+
+def options(command: click.Command) -> Iterator[str]:
+    for parameter in command.params:
+        yield from (*parameter.opts, *parameter.secondary_opts)
+
+
+@pytest.mark.parametrize("path", documentation.DOCUMENTS, ids=lambda path: path.name)
+def test_every_option_that_a_document_names_is_one(path: Path) -> None:
+    known = set(_OF_OTHERS)
+    for name in cli.list_commands(click.Context(cli)):
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        known |= set(options(command))
+    assert documentation.words(path) - known == set()
