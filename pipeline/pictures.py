@@ -31,6 +31,8 @@ MODES: Final = ("shorter", "longer", "exact")
 ORIENTATIONS: Final = ("bake", "keep", "refuse")
 _JPEG: Final = 0xFF  # its first byte
 _INKS: Final = ("CMYK", "YCCK")
+END_MARKER: Final = "end-marker"
+"""The reason of a repair that put the end marker to a JPEG, and encoded nothing anew."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ _ENCODING: Final = ("resize", "center_crop", "quality", "subsampling", "color", 
 class Repair:
     """Why a picture's bytes were changed, by which codec, and the xxh3-128 it had before.
 
-    The reason is one of `repair.needs_repair`, or ``end-marker``: of a JPEG that lacked it.
+    The reason is one of `repair.needs_repair`, or `END_MARKER`.
     """
 
     reason: str
@@ -212,7 +214,7 @@ def _ended(picture: StoredPicture, max_pixels: int) -> StoredPicture:
         whole, _ = with_end(picture.encoded, of)
     except BadImage:
         return picture
-    return _repaired(picture, whole, "end-marker")
+    return _repaired(picture, whole, END_MARKER)
 
 
 def _repaired(picture: StoredPicture, encoded: Buffer, reason: str) -> StoredPicture:

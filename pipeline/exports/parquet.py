@@ -52,7 +52,7 @@ from pipeline.errors import ConfigError, OutputDamaged
 from pipeline.exports.modes import stored_mode
 from pipeline.formats.shardformats import FACTS
 from pipeline.labels import LabelTable
-from pipeline.pictures import PLAIN, PictureOptions
+from pipeline.pictures import END_MARKER, PLAIN, PictureOptions
 
 VERSION = 2
 ROWS = 1 << 16
@@ -265,7 +265,8 @@ class _Facts:
         sources = part["mode"].cast(pa.string()).to_pylist()
         reasons = part["repair"].cast(pa.string()).to_pylist()
         options = self._options.get(shard_format, PLAIN)
-        read = [(mode, reason is not None) for mode, reason in zip(sources, reasons, strict=True)]
+        encoded = [reason not in {None, END_MARKER} for reason in reasons]
+        read = list(zip(sources, encoded, strict=True))
         stored = {
             (mode, mended): stored_mode(mode, options, repaired=mended)
             for mode, mended in set(read)
