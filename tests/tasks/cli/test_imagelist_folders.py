@@ -1,14 +1,25 @@
-"""``shardmill imagelist`` on folders of class folders: which class has which label."""
+"""``shardmill imagelist`` on folders of class folders: which class has which label, and the words."""
 
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from drawnlists import encoded, lay, stored
-from support import products, shardmill
+from drawntrees import do
 
-RECORDIO = ("--recursive", "--format", "recordio")
+from pipeline import status
+from pipeline.errors import BadImage
+from pipeline.job import Job
+from pipeline.resolved import resolve
+from pipeline.verification import productcheck
+from pipeline.verification.productcheck import FinishedProduct
+from tasks import arguments
+from tasks.cli import report
+
+Make = Callable[..., str]
 
 
 def draw(path: Path, *names: str) -> Path:
@@ -23,69 +34,84 @@ def labels(out: Path, split: str) -> list[object]:
     return sorted(said["labels"] for said, _ in stored(out, "recordio", split))  # type: ignore[type-var]
 
 
-def test_one_table_of_classes_serves_two_folders(tmp_path: Path, out: Path) -> None:
+def job_of(folder: Path, out: Path, shards: int | None = None, **options: object) -> Job:
+    given = {"recursive": True, "formats": ("recordio",)} | options
+    return arguments.list_job(str(folder), "", str(out), shards, **given)
+
+
+@pytest.fixture
+def make(out: Path, capsys: pytest.CaptureFixture[str]) -> Make:
+    """Prepare a folder in this process; return the closing lines."""
+
+    def made(folder: Path, shards: int | None = None, **options: object) -> str:
+        job = job_of(folder, out, shards, **options)
+        do(job)
+        capsys.readouterr()
+        report.complete(resolve(job), "complete")
+        return capsys.readouterr().out
+
+    return made
+
+
+def findings(out: Path, name: str) -> int:
+    """Verify a product; return how much is wrong with it."""
+    opened = productcheck.open_product(out, name, ())
+    assert isinstance(opened, FinishedProduct)
+    return len(productcheck.check_files(opened).findings)
+
+
+def test_one_table_of_classes_serves_two_folders(tmp_path: Path, out: Path, make: Make) -> None:
     train = draw(tmp_path / "train", "ant/0.jpg", "bee/0.jpg", "cow/0.jpg", "none/0.txt")
     val = draw(tmp_path / "val", "ant/0.jpg", "cow/0.jpg")
-    run = shardmill("imagelist", train, "--out", out, *RECORDIO)
-    assert run.returncode == 0, run.stderr
+    said = make(train)
     table = out / "lists" / "train.classes.tsv"
-    assert f"train: 3 classes: ant 0, bee 1, cow 2: {table}\n" in run.stdout
-    assert "folders without an image, which are no class: none" in run.stdout
+    assert f"train: 3 classes: ant 0, bee 1, cow 2: {table}\n" in said
+    assert "folders without an image, which are no class: none" in said
     assert table.read_text() == "folder\tlabel\nant\t0\nbee\t1\ncow\t2\n"
-    refused = shardmill("imagelist", val, "--out", out, *RECORDIO)
-    assert refused.returncode == 2
-    assert f"say --classes {table}" in refused.stderr
-    run = shardmill("imagelist", val, "--out", out, *RECORDIO, "--classes", table)
-    assert run.returncode == 0, run.stderr
-    assert "val: classes of the table without an image here: bee" in run.stdout
+    said = make(val, classes=str(table))
+    assert "val: classes of the table without an image here: bee" in said
     assert (labels(out, "train"), labels(out, "val")) == ([(0,), (1,), (2,)], [(0,), (2,)])
     # The table is one of the products: known, verified, made again.
-    finished = products(out)
-    assert "classes-val: complete" in shardmill("status", out).stdout
-    assert shardmill("verify", out).returncode == 0
-    (out / "lists" / "val.classes.tsv").write_bytes(b"folder\tlabel\nant\t0\ncow\t1\n")
-    assert shardmill("verify", out, "--remove-damaged").returncode == 1
-    assert shardmill("status", out).returncode == 1
-    run = shardmill("imagelist", val, "--out", out, *RECORDIO, "--classes", table)
-    assert run.returncode == 0, run.stderr
-    assert products(out) == finished
-    assert "nothing to remove" in shardmill("clean", out).stdout
+    again, job = out / "lists" / "val.classes.tsv", job_of(val, out, classes=str(table))
+    content = again.read_bytes()
+    assert status.survey_products(resolve(job)) == {"classes-val": True}
+    assert findings(out, "classes-val") == 0
+    again.write_bytes(content.replace(b"cow\t2", b"cow\t1"))
+    assert findings(out, "classes-val") == 1
+    again.unlink()
+    assert status.survey_products(resolve(job)) == {"classes-val": False}
+    make(val, classes=str(table))
+    assert again.read_bytes() == content
 
 
-def test_the_table_goes_with_the_folder_as_it_is(tmp_path: Path, out: Path) -> None:
+def test_the_table_goes_with_the_folder_as_it_is(tmp_path: Path, out: Path, make: Make) -> None:
     train = draw(tmp_path / "train", "10/0.jpg", "9/0.jpg")
-    run = shardmill("imagelist", train, "--out", out, *RECORDIO)
-    assert run.returncode == 0, run.stderr
-    assert "sorted as text: 10 has a smaller label than 9" in run.stdout
+    assert "sorted as text: 10 has a smaller label than 9" in make(train)
     draw(train, "1/0.jpg")
     shutil.rmtree(train / "9")
-    run = shardmill("imagelist", train, "--out", out, *RECORDIO)
-    assert run.returncode == 0, run.stderr
+    make(train)
     table = out / "lists" / "train.classes.tsv"
     assert table.read_text() == "folder\tlabel\n1\t0\n10\t1\n"
-    assert shardmill("status", out).returncode == 0
 
 
-def test_folders_that_are_splits_become_splits_of_one_table(tmp_path: Path, out: Path) -> None:
+def test_folders_that_are_splits_become_splits_of_one_table(
+    tmp_path: Path, out: Path, make: Make
+) -> None:
     names = ("train/ant/0.jpg", "train/bee/0.jpg", "train/cow/0.jpg", "val/ant/0.jpg")
     whole = draw(tmp_path / "set", *names, "val/cow/0.jpg", "Annotations/ant/0.xml")
-    run = shardmill("imagelist", whole, "--out", out, *RECORDIO, "--shards", 1)
-    assert run.returncode == 0, run.stderr
+    said = make(whole, 1)
     assert (labels(out, "train"), labels(out, "val")) == ([(0,), (1,), (2,)], [(0,), (2,)])
     for split in ("train", "val"):
-        assert f"{split}: 3 classes: ant 0, bee 1, cow 2: {out}/lists/{split}." in run.stdout
-    assert f"passed over beside the splits in {whole}: 1, e.g. Annotations\n" in run.stdout
-    verified = shardmill("verify", out, "--against", whole)
-    assert verified.returncode == 0, verified.stderr
-    assert "2 compared with their sources" in verified.stdout
-    assert shardmill("status", out).returncode == 0
+        assert f"{split}: 3 classes: ant 0, bee 1, cow 2: {out}/lists/{split}." in said
+    assert f"passed over beside the splits in {whole}: 1, e.g. Annotations\n" in said
 
 
-def test_a_shard_that_bad_images_leave_empty_needs_fewer_shards(tmp_path: Path, out: Path) -> None:
+def test_a_shard_that_bad_images_leave_empty_needs_fewer_shards(
+    tmp_path: Path, out: Path, make: Make
+) -> None:
     folder = draw(tmp_path / "set", "ant/0.jpg", "bee/0.jpg")
     lay(folder / "ant/0.jpg", b"<html>")
-    where = ("imagelist", folder, "--out", out, *RECORDIO, "--on-bad-image", "skip", "--shards")
-    run = shardmill(*where, 2)
-    assert run.returncode == 3
-    assert "ask for fewer shards than 2 with --shards" in run.stderr
-    assert shardmill(*where, 1).returncode == 4
+    with pytest.raises(BadImage) as refusal:
+        make(folder, 2, on_bad_image="skip")
+    assert refusal.value.remedy == "ask for fewer shards than 2 with --shards"
+    assert "1 left out" in make(folder, 1, on_bad_image="skip")
