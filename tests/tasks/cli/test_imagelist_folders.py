@@ -1,4 +1,4 @@
-"""``shardmill imagelist`` on folders of class folders: which class has which label, and the words."""
+"""``shardmill imagelist`` on folders of class folders: which class has which label."""
 
 from __future__ import annotations
 
