@@ -169,6 +169,9 @@ def test_labels_that_are_not_stored_are_said_and_noted(work: Path, tree: Path) -
     assert "only the first label is stored of 1 images" in stderr
     first = (work / "set.rec").read_bytes()
     assert manifest.load(work / "set.manifest.json")["counts"]["labels_not_stored"] == 1
+    _, stderr = run("set", tree, "--pass-through", "--pack-label", status=3)
+    assert "images have from 1 to 2 labels" in stderr
+    (work / "set.lst").write_text(f"0\t4\t5\t{name}\n1\t6\t7\t{name}\n")
     assert run("set", tree, "--pass-through", "--pack-label")[1] == ""
     assert (work / "set.rec").read_bytes() != first
 
