@@ -185,10 +185,11 @@ class _Tally:
     def _remedy(self, key: str) -> str:
         """Return what to do: where classes are absent as a whole, they may not be wanted."""
         usual = f"get it again, or correct {key} in the configuration"
-        if self._origin == self._split.archive:
+        in_archive = self._origin == self._split.archive
+        if in_archive:
             usual = (
-                "the archive has its MD5, so another download would be no different: correct "
-                f"{key} in the configuration, or name another archive there"
+                "the archive has its MD5, so another download would be no different: pack it anew "
+                f"as it should be and correct `md5`, or correct {key}, in the configuration"
             )
         absent = self._expected.counts.keys() - self._counts.keys()
         if self._counts and absent and self._split.has_classes:
@@ -197,7 +198,7 @@ class _Tally:
                 f"{len(self._expected.counts)}, name them in a file, a line each, with --classes; "
                 f"else {usual}"
             )
-        if any(self._remarks.values()):
+        if not in_archive and any(self._remarks.values()):
             return (
                 f"move away what is no image of its class, bring back what is missing; or {usual}"
             )
