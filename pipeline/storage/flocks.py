@@ -16,6 +16,8 @@ from pathlib import Path
 
 from pipeline.storage.tempnames import temp_path
 
+_ATTEMPTS = 4
+
 
 class Lock(enum.Enum):
     """What is known of the lock on a file."""
@@ -56,6 +58,25 @@ def open_to_lock(path: Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
 
 
+def created(path: Path, flags: int = 0) -> int:
+    """Open a file for reading and writing, made where it is absent, and its folder too.
+
+    Whoever made the folder and was refused may remove it in that instant: then it is made again.
+
+    Raises:
+        OSError: it cannot be created.
+    """
+    flags |= os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+    for attempt in range(_ATTEMPTS):
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            return os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError  # one attempt or more
+
+
 def locked_temp(path: Path, create: Callable[[Path], int]) -> tuple[Path, int]:
     """Create something under a temporary name, and hold the lock on it.
 
@@ -79,14 +100,18 @@ def locked_temp(path: Path, create: Callable[[Path], int]) -> tuple[Path, int]:
         os.close(fd)  # it was removed as left behind, in the instant before it was locked
 
 
-def exclude(folder: Path) -> bool:
+def exclude(folder: Path, *, make: bool = False) -> bool:
     """Whether a lock in a folder keeps anybody out: two are asked for on a file made for that.
 
-    Between hosts they may still exclude nobody, which one host cannot find out.
+    Between hosts they may still exclude nobody, which one host cannot find out. With `make` the
+    folder is made, where it is absent; else nothing excludes there.
     """
     path, fds = temp_path(folder / "locks"), list[int]()
     try:
-        fds.append(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        if make:
+            fds.append(created(path, os.O_EXCL))
+        else:
+            fds.append(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
         fds.append(os.open(path, os.O_RDWR | os.O_CLOEXEC))
         return [take(fd) for fd in fds] == [Lock.FREE, Lock.HELD]
     except OSError:  # nobody may write here

@@ -39,7 +39,7 @@ def target_lock(
     the files of two commands never mix. It also works where the file system's locks exclude
     nobody, but there only between processes of one host for certain. A hidden file beside the
     target is locked and removed again; nothing of it is left but by a kill, and that is used
-    again, or swept.
+    again, or swept. Folders that are made for it are removed, where they are empty, by an error.
 
     Args:
         path: a file that stands for the set, such as the ``.rec`` of ``.rec``, ``.idx`` and
@@ -52,9 +52,28 @@ def target_lock(
         ShardmillError: the folder cannot be made or written.
     """
     lock = _lock_path(path)
+    with _folder_for(path, lock.parent), _held(path, lock, wait=wait, on_wait=on_wait):
+        yield
+
+
+@contextlib.contextmanager
+def _folder_for(path: Path, folder: Path) -> Iterator[None]:
+    """Make a folder; after an error, whatever of it was made here and is empty is removed."""
+    missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
     with at(path):
-        lock.parent.mkdir(parents=True, exist_ok=True)
-    hold = _locked if flocks.exclude(lock.parent) else _claimed_alone
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):  # somebody has put something there
+            for each in missing:
+                os.rmdir(each)
+        raise
+
+
+@contextlib.contextmanager
+def _held(path: Path, lock: Path, *, wait: bool, on_wait: Callable[[], object]) -> Iterator[None]:
+    hold = _locked if flocks.exclude(lock.parent, make=True) else _claimed_alone
     told = False
     while True:
         with hold(lock) as held:
@@ -206,8 +225,7 @@ def _busy(path: Path, lock: Path) -> OutputConflict:
 @contextlib.contextmanager
 def _lock_file(path: Path) -> Iterator[int]:
     with at(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        fd = flocks.created(path)
     try:
         yield fd
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import os
 import signal
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import click
 
 import pipeline
-from pipeline.errors import ShardmillError, out_of_memory
+from pipeline.errors import ConfigError, ShardmillError, out_of_memory
 from tasks import streams
 from tasks.interrupts import interrupting
 from tasks.safepath import SAFE_PATH
@@ -32,7 +33,15 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        found = getattr(import_module(f"tasks.cli.{name}"), name)
+        try:
+            found = getattr(import_module(f"tasks.cli.{name}"), name)
+        except (configparser.Error, UnicodeDecodeError) as error:  # Luigi reads them when imported
+            raise ConfigError(
+                "the settings of Luigi cannot be read",
+                expected="./luigi.cfg, and the file that LUIGI_CONFIG_PATH names, of its form",
+                found=" ".join(str(error).split()),
+                remedy="correct that file, or run the command in another folder",
+            ) from error
         return found if isinstance(found, click.Command) else None
 
 

@@ -54,6 +54,7 @@ _OURS = ("engine", "orientation", "transcode", "max_pixels", "error_limit", "num
 @click.option("--recursive", is_flag=True, help="A label for each folder below ROOT.")
 @click.option(
     "--classes",
+    type=LOCAL_PATH,
     default="",
     metavar="FILE",
     help="Labels of the folders: their names, one a line, or the table of another --list.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import multiprocessing
 import traceback
@@ -36,7 +37,8 @@ from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.text import size
 
 Check = TypeVar("Check")
-_MEANT = (ShardmillError, click.ClickException, click.Abort)
+_MEANT = (ShardmillError, click.ClickException, click.Abort, MemoryError)
+_SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _NAMING_IMAGES = ("classification", "raw256")  # tasks of dbcollection, whose files hold paths
 _AT_ONCE = 4  # shards handed to a process at a time
 
@@ -79,7 +81,7 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
             findings = list(_told(itertools.chain(reading.findings(outputs), of_im2rec)))
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
-            if isinstance(error, Exception) and not isinstance(error, _MEANT):
+            if isinstance(error, Exception) and _is_defect(error):
                 return _internal_error(error)
             raise
         _warn_of_dead_paths(folder)
@@ -94,11 +96,21 @@ def _verify_packed(packed: PackedSets, raw: Path | None) -> int:
     try:
         findings = list(_told(packed.findings(raw)))
     except BaseException as error:
-        if isinstance(error, Exception) and not isinstance(error, _MEANT):
+        if isinstance(error, Exception) and _is_defect(error):
             return _internal_error(error)
         raise
     _sum_up(findings)
     return OutputDamaged.exit_status if findings else 0
+
+
+def _is_defect(error: Exception) -> bool:
+    """Whether an error is none that a check means to raise.
+
+    Where the machine is short of memory or files, the command ends with the system's words.
+    """
+    if isinstance(error, OSError):
+        return error.errno not in _SHORTAGES
+    return not isinstance(error, _MEANT)
 
 
 def _internal_error(error: Exception) -> int:

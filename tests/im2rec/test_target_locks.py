@@ -11,7 +11,7 @@ import pytest
 from packing import encoding, list_all, names, passing, tiny_set, write_list
 
 from pipeline import storage
-from pipeline.errors import BadAnnotation, OutputConflict
+from pipeline.errors import BadAnnotation, InputRefused, OutputConflict
 from pipeline.im2rec.lists import make_lists
 from pipeline.im2rec.pack import pack
 from pipeline.images.transforms import Resize
@@ -114,6 +114,16 @@ def test_a_list_that_is_refused_leaves_no_folder(root: Path, tmp_path: Path) -> 
     listing = write_list(tmp_path / "a.lst", [(0, "no label", "0.jpg")])
     with pytest.raises(BadAnnotation):
         pack(passing(root, listing, output=tmp_path / "out" / "a.rec"))
+    assert names(tmp_path) == {"images", "a.lst"}
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_job_that_is_refused_midway_leaves_no_folder(
+    root: Path, tmp_path: Path, threads: int
+) -> None:
+    listing = write_list(tmp_path / "a.lst", [(0, "0", "0.jpg"), (1, "0", "absent.jpg")])
+    with pytest.raises(InputRefused):
+        pack(passing(root, listing, output=tmp_path / "new" / "er" / "a.rec", threads=threads))
     assert names(tmp_path) == {"images", "a.lst"}
 
 

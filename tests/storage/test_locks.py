@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import os
@@ -176,3 +177,38 @@ class TestATarget:
         with storage.target_lock(tmp_path / "o.rec", wait=False):
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
+
+
+class TestFoldersOfTargets:
+    def test_an_error_leaves_no_folder_that_was_made_for_the_target(self, tmp_path: Path) -> None:
+        (tmp_path / "old").mkdir()
+        with pytest.raises(KeyError), storage.target_lock(tmp_path / "old" / "a" / "b" / "x.rec"):
+            raise KeyError
+        assert list((tmp_path / "old").iterdir()) == []
+        with pytest.raises(KeyError), storage.target_lock(tmp_path / "old" / "x.rec"):
+            raise KeyError
+        assert (tmp_path / "old").is_dir()
+
+    def test_what_somebody_has_put_there_stays(self, tmp_path: Path) -> None:
+        other = tmp_path / "new" / "mine"
+        with contextlib.suppress(KeyError), storage.target_lock(tmp_path / "new" / "a" / "x.rec"):
+            other.touch()
+            raise KeyError
+        assert other.exists()
+        assert not (tmp_path / "new" / "a").exists()
+
+    def test_a_folder_that_is_removed_meanwhile_is_made_again(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before, removed = os.open, list[Path]()
+
+        def removing(path: Path, *more: int) -> int:
+            if len(removed) < 2:
+                os.rmdir(Path(path).parent)
+                removed.append(path)
+            return before(path, *more)
+
+        monkeypatch.setattr(os, "open", removing)
+        with storage.target_lock(tmp_path / "new" / "x.rec"):
+            assert len(removed) == 2
+            assert flocks.exclude(tmp_path / "new")

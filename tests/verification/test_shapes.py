@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import inprocess
 import pytest
@@ -88,6 +90,17 @@ class TestVerify:
         assert "in fail" in run.said, "no traceback"
         assert "problem" not in run.said
         assert sorted(path for path in out.rglob("*") if path.is_file()) == before
+
+    @pytest.mark.parametrize("error", [OSError(errno.EMFILE, "too many"), MemoryError()])
+    def test_a_machine_that_is_short_of_something_is_no_defect(
+        self, monkeypatch: pytest.MonkeyPatch, drawn: ListedSet, out: Path, error: Exception
+    ) -> None:
+        self.prepare(monkeypatch, drawn, out)
+        checked = Mock(side_effect=error)
+        monkeypatch.setattr("pipeline.verification.shardcheck.check_shard", checked)
+        with pytest.raises(type(error)):  # `main` says it in the system's words
+            inprocess.verify(monkeypatch, out)
+        assert checked.called
 
     def test_a_manifest_of_another_version_is_a_finding_that_names_the_place(
         self, monkeypatch: pytest.MonkeyPatch, drawn: ListedSet, out: Path

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,13 @@ def test_who_ignores_hangups_is_not_interrupted_by_one() -> None:
         assert signal.SIGHUP in interrupting()
     finally:
         signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.parametrize("content", [b"[core\nlog_level = INFO\n", b"\xff\xfe[\0c\0"])
+def test_settings_of_luigi_that_cannot_be_read_are_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "luigi.cfg").write_bytes(content)
+    words = [sys.executable, "-P", "-m", "tasks.cli", "imagelist", "x", "--out", "y"]
+    run = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 2, run.stderr
+    assert "the settings of Luigi cannot be read" in run.stderr
+    assert "Traceback" not in run.stderr
