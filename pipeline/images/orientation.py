@@ -28,6 +28,7 @@ _EXIF: Final = b"Exif\0\0"
 _BYTE_ORDERS: Final = {b"II*\0": "<", b"MM\0*": ">"}
 _ENTRY_BYTES, _INLINE_BYTES = 12, 4
 _HEAD_BYTES: Final = 4  # of a segment: marker, length
+_TIFF_AT: Final = _HEAD_BYTES + len(_EXIF)
 _IHDR_END: Final = 33
 # One entry, orientation, of one 16-bit number padded to four bytes; then no further directory.
 _WRITTEN: Final = struct.Struct(">4sIHHHIHHI")
@@ -50,10 +51,9 @@ def read_orientation(
                 return tiff_orientation(data[chunk.start : chunk.end], as_opencv=as_opencv)
         return UPRIGHT
     for code, at in head_segments(data) if segments is None else segments:
-        start = at + _HEAD_BYTES + len(_EXIF)
-        if code == _APP1 and data[at + _HEAD_BYTES : start] == _EXIF:
+        if code == _APP1 and data[at + _HEAD_BYTES : at + _TIFF_AT] == _EXIF:
             end = at + 2 + int.from_bytes(data[at + 2 : at + 4])
-            return tiff_orientation(data[start:end], as_opencv=as_opencv)
+            return tiff_orientation(data[at + _TIFF_AT : end], as_opencv=as_opencv)
     return UPRIGHT
 
 

@@ -35,6 +35,7 @@ _UNREAD_MARKERS: Final = {
     _EXP: _HIERARCHICAL,
 }
 _BITS: Final = 8
+_HIGH: Final = MAX_JPEG_SIDE >> 8
 _HEAD: Final = 4  # bytes of a segment before its content: marker, length
 _AC: Final = 0x10
 _STANDARD: Final = 1 << 0 | 1 << 1 | 1 << (_AC | 0) | 1 << (_AC | 1)  # of luma and chroma
@@ -84,12 +85,10 @@ def _of_frame(data: Buffer, at: int) -> str:
     bits = data[at + 4]
     if bits != _BITS:
         return f"{bits}-bit"
-    high = max(data[at + 5], data[at + 7])
-    if high >= MAX_JPEG_SIDE >> 8 and max(_number(data, at + 5), _number(data, at + 7)) > (
-        MAX_JPEG_SIDE
-    ):
-        return f"side-over-{MAX_JPEG_SIDE}"
-    return ""
+    if data[at + 5] < _HIGH and data[at + 7] < _HIGH:
+        return ""
+    side = max(_number(data, at + 5), _number(data, at + 7))
+    return f"side-over-{MAX_JPEG_SIDE}" if side > MAX_JPEG_SIDE else ""
 
 
 def _of_tables(data: Buffer, segments: Segments, frame: int, needed: tuple[int, int]) -> str:

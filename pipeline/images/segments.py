@@ -23,8 +23,7 @@ Segments = list[tuple[int, int]]
 _EOI: Final = 0xD9
 _STANDALONE: Final = frozenset({0x01, *range(0xD0, 0xD9)})  # TEM, RST0 to RST7, SOI
 _STANDALONE_MARKERS: Final = frozenset({0xFF01, *range(0xFFD0, 0xFFD8)})  # of these less SOI
-_NO_SEGMENT: Final = frozenset(range(0xFFD0, 0xFFDA))  # RST0 to RST7, SOI, EOI
-_FIRST_MARKER, _LAST_MARKER = 0xFF02, 0xFFFE
+_SEGMENT_MARKERS: Final = frozenset(range(0xFF02, 0xFFFF)) - set(range(0xFFD0, 0xFFDA))
 _SOI_MARKER, _EOI_MARKER, _SOS_MARKER = 0xFFD8, 0xFFD9, 0xFFDA
 _MARKER: Final = re.compile(rb"\xff[\x01-\xfe]")
 # In a scan 0xFF is stuffed with a zero, restart markers are part of it, 0xFF may fill up.
@@ -58,8 +57,9 @@ class Scans:
     """Where the scans of a JPEG end.
 
     Attributes:
-        end: offset of the marker that ends the last one; the end of the data if there is none.
-        whole: whether that is the end marker (EOI).
+        end: offset of the marker behind the last one; the end of the data if there is none. Other
+            segments may follow, or, where the end marker is lacking, what looks like some.
+        whole: whether the end marker (EOI) follows, behind segments or at once.
         headers: offsets of the scans' own markers (SOS).
     """
 
@@ -77,7 +77,7 @@ def head_segments(data: Buffer) -> Segments:
     at, last, read = 2, len(data) - _SEGMENT.size, _SEGMENT.unpack_from
     while at <= last:
         marker, length = read(data, at)
-        if marker < _FIRST_MARKER or marker > _LAST_MARKER or marker in _NO_SEGMENT:
+        if marker not in _SEGMENT_MARKERS:
             if marker in {_SOI_MARKER, _EOI_MARKER}:
                 break
             if marker in _STANDALONE_MARKERS:
@@ -120,16 +120,17 @@ def jpeg_scans(data: Buffer, at: int) -> Scans:
         data: the file's bytes.
         at: offset of the first scan's marker (SOS).
     """
-    headers = [at]
+    headers, end = [at], 0
     while True:
         length = int.from_bytes(data[at + 2 : at + 4])
         marker = _END_OF_SCAN.search(data, at + 2 + length)
-        if marker is None:
-            return Scans(len(data), whole=False, headers=tuple(headers))
-        at = marker.start()
-        code = data[at + 1]
+        following = len(data) if marker is None else marker.start()
+        if headers[-1] == at:
+            end = following
+        code = 0 if marker is None else data[following + 1]
         if code not in _BETWEEN_SCANS:
-            return Scans(at, whole=code == _EOI, headers=tuple(headers))
+            return Scans(end, whole=code == _EOI, headers=tuple(headers))
+        at = following
         if code == SOS:
             headers.append(at)
 

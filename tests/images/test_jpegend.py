@@ -9,6 +9,8 @@ from PIL import Image
 
 from pipeline.errors import BadImage
 from pipeline.images.engine import engine
+from pipeline.images.inspection import inspect
+from pipeline.images.jpegend import with_end
 from pipeline.images.repair import repair
 from pipeline.images.spec import EncodeSpec, Processed
 from pipeline.sample_shapes import Encoding
@@ -63,6 +65,13 @@ def test_a_progressive_picture_that_lacks_a_scan_is_refused_though_its_rows_are_
     for cut in (data[:before], data[:last], data[: last + 6]):
         with pytest.raises(BadImage, match="cannot be decoded"):
             process(cut)
+
+
+@pytest.mark.parametrize("marker", [b"\xff\xe0\xff\xff", b"\xff\xc4\0\x20", b"\xff\xdd\0\4"])
+def test_what_looks_like_a_segment_behind_the_last_scan_is_not_kept(marker: bytes) -> None:
+    data = drawn().encoded
+    cut = data[:-2] + marker + b"a video" * 99
+    assert with_end(cut, inspect(cut)) == (data, True)
 
 
 def test_bytes_that_would_be_kept_are_encoded_anew_if_their_end_is_missing() -> None:
