@@ -42,7 +42,8 @@ def document(output: Output) -> Document | None:
 def _outgrown(found: Document, output: Output) -> bool:
     """Whether an image was left out because fewer pixels were allowed than are now."""
     allowed = output.form.picture.max_pixels
-    return any(0 < image.get("max_pixels", 0) < allowed for image in found["left_out"])
+    left_out = found.get("left_out", ())
+    return any(0 < image.get("max_pixels", 0) < allowed for image in left_out)
 
 
 def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:

@@ -138,6 +138,16 @@ def test_the_same_job_gives_the_same_bytes_anywhere(small: RawSet, tmp_path: Pat
     assert contents[0] == contents[1]
 
 
+def test_a_manifest_that_says_nothing_of_left_out_images_is_complete(
+    small: RawSet, out: Path
+) -> None:
+    resolved, split, output = written(small, out)
+    found = outputs.finish(resolved, split, output)
+    older = {name: value for name, value in found.items() if name != "left_out"}
+    paths.manifest(output.folder).write_bytes(manifest.serialise(older))
+    assert outputs.document(output) == manifest.load(paths.manifest(output.folder))
+
+
 def test_an_order_by_name_has_no_seed(small: RawSet, out: Path) -> None:
     found = outputs.finish(*written(small, out, order="name", seed=5))
     assert (found["parameters"]["order"], found["parameters"]["seed"]) == ("name", None)
