@@ -220,7 +220,8 @@ def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:
         what = f"what stands here was made otherwise than is asked for now: {', '.join(names)}"
     else:
         what = (
-            "what stands here was made otherwise than is asked for now; its mark does not say how"
+            "what stands here was made otherwise than is asked for now, or by an older shardmill:"
+            " its mark does not say how"
         )
         names, then, now = ["digest"], {"digest": standing["digest"]}, {"digest": product.digest}
     return OutputConflict(

@@ -86,6 +86,7 @@ def test_a_product_of_another_job_is_refused_unless_it_may_be_replaced(
         products.check(out, wanted, replace=False)
     error = refusal.value
     assert (error.file, error.found) == (str(out / "bboxes.csv"), f"digest: {OTHER}")
+    assert "older shardmill" in error.what  # whose marks do not say what they were made of
     assert "--replace" in str(error.remedy)
     products.claim(out, wanted, replace=True)
     products.check(out, wanted, replace=False)

@@ -80,6 +80,9 @@ def job_lines(job: Job, command: str | None, end: RunEnd | None, at_work: bool) 
 
 def _ending(end: RunEnd) -> str:
     if end.status == UNKNOWN:
-        return "not noted: the command that began then was killed, or its machine went down"
+        return (
+            "not noted: the command that began then was killed, its machine went down, or it was"
+            " one of an older shardmill, which noted no end"
+        )
     first, *rest = (end.reason or "complete").splitlines()
     return "\n".join([f"status {end.status}: {first}", *rest])

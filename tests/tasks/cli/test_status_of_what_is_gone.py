@@ -125,7 +125,9 @@ def test_a_command_that_was_killed_has_noted_no_end(out: Path) -> None:
     assert end.status == runend.UNKNOWN
     assert time.localtime(end.time)[:6] == (2026, 1, 2, 3, 4, 5)
     job = Job("/raw", str(out), "c.toml")
-    assert "was killed" in "\n".join(text.job_lines(job, None, end, False))
+    said = "\n".join(text.job_lines(job, None, end, False))
+    assert "was killed" in said
+    assert "older shardmill" in said  # which has noted no end of any command
     assert not any("last end" in line for line in text.job_lines(job, None, end, True))
 
 
