@@ -144,6 +144,17 @@ def derive(
     return tuple(found)
 
 
+def decisive(form: RecordForm) -> dict[str, Any]:
+    """Return what of a form decides the bytes of an output."""
+    # How many pixels are allowed decides which images are refused, and no byte of the others.
+    counted = replace(form, picture=replace(form.picture, max_pixels=MAX_PIXELS))
+    return {
+        "format": form.format,
+        "parameters": counted.to_json(),
+        "writer_version": form.shard_format.version,
+    }
+
+
 def _codec(picture: PictureOptions) -> str | EnvironmentRefused | None:
     """Return the codec that images need, or why there is none; None: they need none."""
     try:
@@ -159,15 +170,6 @@ def _output_of_codec(
 
 
 def _output(job: Job, split: str, plan_digest: str, form: RecordForm) -> Output:
-    # How many pixels are allowed decides which images are refused, and no byte of the others.
-    decisive = replace(form, picture=replace(form.picture, max_pixels=MAX_PIXELS))
-    digest = digests.digest(
-        {
-            "format": form.format,
-            "parameters": decisive.to_json(),
-            "plan": plan_digest,
-            "writer_version": form.shard_format.version,
-        }
-    )
+    digest = digests.digest({**decisive(form), "plan": plan_digest})
     folder = paths.output(Path(job.out), form.format, split, digest)
     return Output(digest, folder, form, job.joined and form.format == "recordio")

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pipeline import catalog, digests, exportjob, imagelist, products
+from pipeline import catalog, digests, exportjob, imagelist, output, products
 from pipeline.annotations import bboxes
 from pipeline.exports import croissant, imagefolder, parquet
 from pipeline.job import Job
 from pipeline.labels import LabelTable
+from pipeline.output import Output
 from pipeline.products import Product
 from pipeline.sources.imagelist import ImageListing
-from pipeline.splitjob import SplitJob
+from pipeline.splitjob import SplitJob, plan_digest_of
 
 MadeOf = dict[str, str]
 
@@ -91,9 +92,17 @@ def _of_all(product: Product, job: Job, splits: Iterable[SplitJob]) -> MadeOf:
     for split in splits:
         parts = _images(split) if of_dbcollection else _images(split) | _boxes(split)
         if product.kind in _OF_SHARDS:
-            parts |= {f"shards of {each.format}": each.digest for each in split.outputs}
+            parts |= {f"shards of {each.format}": _form(job, split, each) for each in split.outputs}
+            if split.tree is not None:
+                parts[f"paths, {products.FILES}"] = split.tree.places
         found |= {f"{split.name}: {name}": value for name, value in parts.items()}
     return found
+
+
+def _form(job: Job, split: SplitJob, of_format: Output) -> str:
+    """Return what decides an output beside its images and boxes, which are named by themselves."""
+    order = plan_digest_of(job, "", split.shards, split.threads)
+    return digests.digest({**output.decisive(of_format.form), "plan": order})
 
 
 def _boxes(split: SplitJob) -> MadeOf:

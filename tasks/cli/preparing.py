@@ -21,7 +21,7 @@ from pipeline import (
     storage,
     withdrawal,
 )
-from pipeline.errors import NoPermission
+from pipeline.errors import NoPermission, NoSpace
 from pipeline.formats.shardformat import LABELS
 from pipeline.formats.shardformats import FORMATS
 from pipeline.job import ON_BAD_IMAGE, Job
@@ -149,7 +149,8 @@ def prepare(
     report.look(found)
     if not found.parts and datasets.complete(job):
         cleaning.sweep(resolved)
-        with contextlib.suppress(NoPermission):  # it spares the next look some reading, no more
+        # It spares the next look some reading, no more.
+        with contextlib.suppress(NoPermission, NoSpace):
             sourcelook.settle(resolved.out, found)
             preflight.keep_contents(resolved)
         return report.complete(resolved, "already complete")

@@ -81,12 +81,13 @@ def test_kill_after_kill_it_comes_to_an_end(
 def test_a_changed_list_after_a_kill_makes_the_output_of_that_list(
     drawn: ListedSet, tmp_path: Path, out: Path
 ) -> None:
-    start_and_kill(drawn, out, "*/pictures/*/pictures-*", 0.02)
-    shorter = ListedSet(drawn.root, tmp_path / drawn.path.name)
+    listed = ListedSet(drawn.root, tmp_path / drawn.path.name)
     lines = drawn.path.read_text().splitlines(keepends=True)
-    shorter.path.write_text("".join(lines[:100]))
-    assert shorter.prepare(tmp_path / "alone", *OPTIONS).returncode == 0
-    run = shorter.prepare(out, *OPTIONS)
+    listed.path.write_text("".join(lines))
+    start_and_kill(listed, out, "*/pictures/*/pictures-*", 0.02)
+    listed.path.write_text("".join(lines[:100]))
+    assert listed.prepare(tmp_path / "alone", *OPTIONS).returncode == 0
+    run = listed.prepare(out, *OPTIONS)
     assert run.returncode == 0, run.stderr
     assert products(tmp_path / "alone").items() <= products(out).items()
     assert shardmill("clean", out, "--yes").returncode == 0

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from drawnlists import encoded
 from drawntrees import TreeSet, age, do, draw_tree, put_another_in_place
 from support import products
 
 from pipeline import paths
 from pipeline import products as fixed
+from pipeline.errors import OutputConflict
+from pipeline.job import Job
 from pipeline.resolved import resolve
 
 EXPORTS = ("raw256", "parquet", "croissant", "imagefolder", "dbcollection")
@@ -85,3 +88,20 @@ def test_a_move_has_no_source_left_to_be_replaced(drawn: TreeSet, out: Path) -> 
     do(job)
     do(job)
     assert not (paths.sources(out) / resolve(job).products[0].digest).exists()
+
+
+def test_an_image_of_another_size_goes_into_exports_unasked(
+    drawn: TreeSet, tmp_path: Path, out: Path
+) -> None:
+    def job_of(folder: Path, **options: object) -> Job:
+        exports = ("parquet", "croissant", "imagefolder")
+        return drawn.job(folder, formats=("recordio",), exports=exports, **options)
+
+    do(job_of(out))
+    drawn.image(1).write_bytes(encoded(71))
+    do(job_of(out))
+    do(job_of(tmp_path / "fresh"))
+    for name in ("metadata.parquet", "croissant.json", "train/metadata.parquet"):
+        assert (out / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
+    with pytest.raises(OutputConflict, match="shards of recordio"):
+        do(job_of(out, order="name"))
