@@ -184,7 +184,8 @@ class Gathering:
                 place=f"in {one} and in {other}",
                 expected="one annotation of every picture",
                 found=f"two of {keys[place].as_py()}",
-                remedy="remove one of them, or download the archive again",
+                remedy="remove one of them; where an archive holds them, pack it anew without it "
+                "and correct `md5` in the configuration",
             )
 
     def _write(self, member: str, label: str, annotation: Annotation) -> None:

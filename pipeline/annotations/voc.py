@@ -208,7 +208,7 @@ def _root(content: bytes) -> etree._Element:
             place=f"line {error.lineno}",
             expected="XML in the encoding that it declares, which is UTF-8 where it declares none",
             found=error.msg,
-            remedy="correct it, or download it again",
+            remedy="correct it",
         ) from None
     if root.tag != "annotation":
         raise BadAnnotation(

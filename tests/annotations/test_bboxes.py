@@ -238,6 +238,7 @@ def test_a_picture_annotated_twice_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ArchiveRefused, match="annotated twice") as caught:
         gathered(tmp_path, {"a/x.xml": good, "a/y.xml": good, "b/x.xml": xml(size=None)})
     assert (caught.value.place, caught.value.found) == ("in a and in b", "two of x")
+    assert "download" not in str(caught.value.remedy)  # its MD5 is right
 
 
 def test_of_pictures_in_two_classes_one_name_is_enough(tmp_path: Path) -> None:

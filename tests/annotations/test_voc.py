@@ -193,6 +193,7 @@ def test_a_width_of_zero_in_the_published_layout_is_refused() -> None:
 def test_what_is_not_well_formed_is_refused_with_its_line(content: bytes) -> None:
     error = refusal(content)
     assert error.what == "the annotation is not well-formed XML"
+    assert error.remedy == "correct it"  # another download would be no different
     assert error.place is not None
     assert error.place.startswith("line ")
 
