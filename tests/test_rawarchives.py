@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import tarfile
@@ -42,6 +43,12 @@ def test_a_folder_of_class_tars_is_recognised_and_the_remedy_makes_a_tree(
     subprocess.run(["sh", "-c", command], cwd=tars, check=True)
     split = resolve(job).splits["train"].split
     assert tree.scan(tmp_path / "tree", split).files.num_rows == 12
+
+
+def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
 
 
 class Broken:
@@ -128,6 +135,19 @@ def test_what_is_refused_at_its_first_bytes_is_looked_at_each_time(
     for _ in range(2):
         assert "a web page, and no tar archive" in broken.verify().what
     assert refusals.recall(out, broken.path, broken.config) is None
+
+
+def test_a_class_tar_that_is_none_is_remembered_with_the_archive(broken: Broken, out: Path) -> None:
+    one = io.BytesIO()
+    with tarfile.open(fileobj=one, mode="w") as class_tar:
+        add(class_tar, "a_1.JPEG", bytes(2 << 20))
+    with tarfile.open(broken.path) as archive:
+        names = archive.getnames()
+    with tarfile.open(broken.path, "w") as archive:
+        add(archive, names[0], one.getvalue())
+        add(archive, names[1], b"<html>" + bytes(2000))
+    assert "a web page, and no tar archive" in str(broken.verify().found)
+    assert refusals.recall(out, broken.path, broken.config) is not None
 
 
 def test_a_damaged_record_of_a_refusal_is_no_refusal(broken: Broken, out: Path) -> None:

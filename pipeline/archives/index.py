@@ -74,7 +74,8 @@ def verify_and_index(
     """Read a tar archive once; publish the index of its members if it is the right one.
 
     What is no tar by its first bytes, or has a first member that `check_first` refuses, is
-    refused at once, and the rest is not read.
+    refused at once, and the rest is not read. So is a nested tar in the first MiB that is none;
+    of one further on nobody knows yet whether the archive is the right one, which comes first.
 
     Args:
         archive: an uncompressed tar.
@@ -162,6 +163,7 @@ class _Indexer:
         self._scanner = scanner
         self._sink = sink
         self._rows: list[Member] = []
+        self._at_start = True
 
     def look(self, view: memoryview) -> None:
         """Take the next bytes of the archive; a refusal in its midst waits for `finish`.
@@ -173,9 +175,11 @@ class _Indexer:
         try:
             members = self._scanner.feed(view)
         except ArchiveRefused:
-            if self._scanner.is_foreign:
+            if self._scanner.is_foreign and self._at_start:
                 raise
             return
+        finally:
+            self._at_start = False
         if self._check_first is not None:
             files = (each for each in members if each.kind == "file")
             first = next((each for each in files if not in_clutter(each.name)), None)
@@ -191,12 +195,12 @@ class _Indexer:
         """Write what is left; return why the archive is refused, or None.
 
         Raises:
-            ArchiveRefused: it is no tar by its first bytes.
+            ArchiveRefused: it is no tar by its first bytes, which are all of it.
         """
         try:
             self._scanner.finish()
         except ArchiveRefused as error:
-            if self._scanner.is_foreign:
+            if self._scanner.is_foreign and self._scanner.size < BLOCK:
                 raise
             return error
         if self._rows:

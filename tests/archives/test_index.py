@@ -184,6 +184,19 @@ def test_no_download_is_advised_where_the_md5_is_right(
     assert "another download would be no different" in str(error.remedy)
 
 
+@pytest.mark.parametrize("right", [True, False])
+def test_of_a_foreign_class_tar_far_inside_the_md5_is_known_first(
+    archive: Path, listing: Path, right: bool
+) -> None:
+    packed = gzip.compress(tar_of({"x.JPEG": b"x"}))
+    content = tar_of({"a.tar": tar_of({"x.JPEG": bytes(2 << 20)}), "b.tar": packed})
+    archive.write_bytes(content)
+    error = refused(archive, listing, md5_of(content) if right else "0" * 32)
+    assert ("nothing is damaged" in str(error.remedy)) == right
+    assert ("download it again" in str(error.remedy)) != right
+    assert "gzip data, and no tar archive" in (error.what if right else str(error.found))
+
+
 def test_an_archive_with_a_first_member_that_is_not_expected_is_not_read_to_its_end(
     archive: Path, listing: Path
 ) -> None:
