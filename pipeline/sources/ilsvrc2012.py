@@ -231,6 +231,8 @@ def _check_unique(keys: pa.ChunkedArray, origin: str) -> None:
             file=origin,
             place=keys[again].as_py(),
             expected="each name once",
+            remedy="take one of the two out and pack the archive anew, or unpack it and read it "
+            "with --tree",
         )
 
 

@@ -229,12 +229,14 @@ def _digest(files: pa.Table, column: str) -> str:
 
 
 def _misplaced(split: SplitConfig, path: Path, expected: str, kind: str) -> TreeRefused:
+    inner = f"move the images in it into {path.parent}, and the folder away"
+    outer = "move it away; class tars are unpacked into folders of their names"
     return TreeRefused(
         f"split {split.name}: a {kind} that does not belong there",
         file=str(path),
         expected=f"{expected} in {path.parent}",
         found=f"a {kind}",
-        remedy="move it away; class tars are unpacked into folders of their names",
+        remedy=inner if kind == "folder" else outer,
     )
 
 

@@ -98,7 +98,8 @@ def _passed_over(resolved: ResolvedJob, split: SplitJob) -> Iterator[str]:
     tree, listing = split.tree, split.listing
     if tree is not None and tree.ignored:
         shown = ", ".join(tree.ignored[:EXAMPLES])
-        yield f"the tree: {len(tree.ignored):,} files, e.g. {shown}"
+        names = "name" if len(tree.ignored) == 1 else "names"  # of folders, too
+        yield f"the tree: {len(tree.ignored):,} {names}, e.g. {shown}"
     if listing is not None and listing.ignored:
         yield f"the folder: {listing.ignored:,} files, e.g. {listing.first_ignored}"
     if listing is not None and listing.clutter.count:

@@ -194,6 +194,8 @@ def test_what_does_not_belong_there_is_refused(
     assert (
         error.expected == f"{'class folders' if kind == 'file' else 'files'} only in {wrong.parent}"
     )
+    inward = f"move the images in it into {wrong.parent}"
+    assert str(error.remedy).startswith("move it away" if kind == "file" else inward)
 
 
 def test_a_link_to_a_folder_inside_a_class_folder_is_refused(tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ class TestParquet:
         where = ("--tree", one, "--config", small.config, "--out", other)
         run = shardmill("imagenet", *where, *NONE, "--export", "parquet", "--no-boxes")
         assert run.returncode == 0, run.stderr
-        assert "passed over in the tree: 1 files, e.g. train/metadata.parquet" in run.stdout
+        assert "passed over in the tree: 1 name, e.g. train/metadata.parquet" in run.stdout
         assert products(other)["metadata.parquet"] == products(one)["metadata.parquet"]
 
     def test_has_rows_of_a_split_without_classes(self, sample: RawSet, out: Path) -> None:

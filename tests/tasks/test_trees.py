@@ -169,8 +169,8 @@ class TestReading:
         (tree / "val" / "Thumbs.db").write_text("x")
         run = from_tree(small, tree, tmp_path / "out")
         assert run.returncode == 0, run.stderr
-        assert "train: passed over in the tree: 1 files, e.g. train/.DS_Store" in run.stdout
-        assert "validation: passed over in the tree: 1 files, e.g. val/Thumbs.db" in run.stdout
+        assert "train: passed over in the tree: 1 name, e.g. train/.DS_Store" in run.stdout
+        assert "validation: passed over in the tree: 1 name, e.g. val/Thumbs.db" in run.stdout
 
     def test_a_tree_that_was_copied_by_half_is_refused(self, small: RawSet, tmp_path: Path) -> None:
         tree = classic(small, tmp_path / "tree")
