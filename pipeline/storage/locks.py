@@ -19,7 +19,7 @@ from pathlib import Path
 from pipeline.errors import OutputConflict
 from pipeline.storage import flocks
 from pipeline.storage.flocks import Lock
-from pipeline.storage.oserrors import at, translated
+from pipeline.storage.oserrors import at, check_link, translated
 from pipeline.storage.staging import StagedFile
 from pipeline.storage.tempnames import temp_prefix
 from pipeline.storage.temps import TempFile, temp_files
@@ -48,9 +48,11 @@ def target_lock(
         on_wait: called once before it waits.
 
     Raises:
-        OutputConflict: another command holds it, and `wait` is false.
+        OutputConflict: another command holds it, and `wait` is false; a link on the way to its
+            folder leads nowhere.
         ShardmillError: the folder cannot be made or written.
     """
+    check_link(path.parent)
     lock = _lock_path(path)
     with _folder_for(path, lock.parent), _held(path, lock, wait=wait, on_wait=on_wait):
         yield

@@ -7,7 +7,7 @@ import stat as stat_module
 from pathlib import Path
 
 from pipeline.errors import OutputConflict
-from pipeline.storage.oserrors import at
+from pipeline.storage.oserrors import at, check_link
 
 
 def output_file(path: Path) -> Path:
@@ -17,8 +17,10 @@ def output_file(path: Path) -> Path:
     Through a link, what is written is the file that the link names.
 
     Raises:
-        OutputConflict: a folder, a device, a pipe or a socket is there; a link leads nowhere.
+        OutputConflict: a folder, a device, a pipe or a socket is there; a link leads nowhere,
+            also one among the folders on the way.
     """
+    check_link(path.parent)  # of a disk that is not mounted: its folder would be made elsewhere
     with at(path):
         real = Path(os.path.realpath(path))
         try:

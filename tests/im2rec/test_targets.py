@@ -60,6 +60,20 @@ def root(tmp_path: Path) -> Path:
     return tiny_set(tmp_path)
 
 
+@pytest.mark.parametrize("target", ["not mounted/data", "disk"])
+def test_a_folder_that_is_a_link_to_nothing_is_not_made_elsewhere(
+    root: Path, tmp_path: Path, target: str
+) -> None:
+    listing = list_all(root)
+    (tmp_path / "disk").symlink_to(target)
+    before = names(tmp_path)
+    with pytest.raises(OutputConflict, match="a link leads nowhere"):
+        pack(passing(root, listing, output=tmp_path / "disk" / "new" / "a.rec"))
+    with pytest.raises(OutputConflict, match="a link leads nowhere"):
+        make_lists(str(tmp_path / "disk" / "p"), root, [".jpg"], Division(), recursive=False)
+    assert names(tmp_path) == before
+
+
 @pytest.mark.parametrize("found", IN_THE_WAY)
 @pytest.mark.parametrize("end", ENDS)
 def test_what_is_no_regular_file_is_not_replaced(
