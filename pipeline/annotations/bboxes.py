@@ -25,7 +25,7 @@ import numpy as np
 from pipeline import clutter, storage
 from pipeline.annotations.decimals import four_decimals
 from pipeline.annotations.gathering import Boxes, Gathering, ReportRow
-from pipeline.annotations.source import own_name, read_annotations
+from pipeline.annotations.source import SUFFIX, own_name, read_annotations
 from pipeline.errors import BadAnnotation
 
 __all__ = [
@@ -103,7 +103,7 @@ def report_bytes(boxes: Boxes) -> bytes:
 
 
 def closing_lines(boxes: Boxes) -> list[str]:
-    """Return what the scripts say at their end, by their way of counting.
+    """Return what the scripts say at their end, by their way of counting, and what they do not.
 
     To them a file without a box is skipped as a filtered one is, and so is a box without an area.
     """
@@ -116,7 +116,18 @@ def closing_lines(boxes: Boxes) -> list[str]:
         f"Skipped {without} XML files not in ImageNet Challenge.",
         f"Skipped {lost} bounding boxes not in ImageNet Challenge.",
         f"Wrote {len(boxes.corners)} bounding boxes from {len(boxes.files)} annotated images.",
+        *_unread(boxes),
     ]
+
+
+def _unread(boxes: Boxes) -> Iterator[str]:
+    """Yield how many files were refused as a whole, in words that say what follows from it."""
+    refused = [row.file for row in boxes.report if row.kind == "refused" and row.object is None]
+    unread = [name for name in refused if name.lower().endswith(SUFFIX)]
+    if unread:
+        yield f"{len(unread):,} annotations cannot be read, e.g. {unread[0]}; they give no boxes."
+    if others := [name for name in refused if not name.lower().endswith(SUFFIX)]:
+        yield f"{len(others):,} other files are no annotations, e.g. {others[0]}."
 
 
 def _folder_of_all(source: Path, classes: frozenset[str] | None) -> str | None:

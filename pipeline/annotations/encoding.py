@@ -31,7 +31,20 @@ _DECLARED: Final = re.compile(
 )
 # What is declared in bytes cannot be of two or four each: it was changed, its declaration was not.
 _WIDE: Final = re.compile(r"utf_?(16|32)|ucs_?[24]|iso_10646")
-_WIDER: Final = {"gb2312": "gb18030", "gbk": "gb18030"}  # which has all that they have, and more
+_WIDER: Final = {  # which has all that they have, and the characters that programs add to it
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "big5": "cp950",
+    "euc_kr": "cp949",
+    "shift_jis": "cp932",
+}
+_ALIASES: Final = {  # names in use, of IANA or of browsers, that Python does not know
+    "gb_2312-80": "gb18030",
+    "windows-31j": "cp932",
+    "x-euc-jp": "euc_jp",
+    "x-gbk": "gb18030",
+    "x-sjis": "cp932",
+}
 # Encodings of Python alone; some take a time that grows with the square of the length.
 _OF_PYTHON: Final = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 
@@ -57,7 +70,7 @@ def _decoded(content: bytes, encoding: str) -> bytes:
     try:
         if _WIDE.match(encoding.lower().replace("-", "_")) and content.lstrip()[:2] == b"<?":
             return content
-        known = codecs.lookup(encoding).name
+        known = codecs.lookup(_ALIASES.get(encoding.lower(), encoding)).name
         if known == "utf-8":
             return content
         if known in _OF_PYTHON:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import re
@@ -20,6 +21,10 @@ _WNID = re.compile(r"[A-Za-z]\w*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _FIELDS = 5  # of an object: WNID, xmin, ymin, xmax, ymax
 _SHOWN = 200
+_REMEDY = (
+    "download it again, or move it out of the tree: the classes are those of the configuration, "
+    "with which it is only compared"
+)
 
 
 class Answer(NamedTuple):
@@ -43,27 +48,24 @@ class Solution:
 
 
 def load_solution(path: Path) -> Solution:
-    """Read a solution file: CSV (RFC 4180) in UTF-8, the columns `ImageId` and `PredictionString`.
+    """Read a solution file: CSV (RFC 4180) with the columns `ImageId` and `PredictionString`.
 
     A line is ``ILSVRC2012_val_00048981,n03995372 85 1 499 272``: an image, then the WNID and the
     box of each object in it, xmin, ymin, xmax and ymax in pixels. All are of one class. As other
-    programs save it, fields may stand in quotes, between semicolons or TABs, and beside others.
+    programs save it, fields may stand in quotes, between semicolons or TABs, after blanks, and
+    beside others. It is in UTF-8, or in UTF-16 with a byte order mark.
 
     Raises:
         BadAnnotation: a line is not of that form, or an image has two.
     """
-    try:
-        text = storage.read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadAnnotation("not UTF-8 text", file=str(path), place=str(error)) from error
-    rows = _rows(path, text)
+    rows = _rows(path, _text(path))
     _, header = next(rows)
     image_at, objects_at = map(header.index, _COLUMNS)
     answers: dict[str, Answer] = {}
     for number, fields in rows:
         if len(fields) != len(header):
             raise _malformed(path, number, fields)
-        image, wnid = _parsed(path, number, fields, fields[image_at], fields[objects_at])
+        image, wnid = _parsed(path, number, fields, fields[image_at].strip(), fields[objects_at])
         if image in answers:
             first = f"it is in line {answers[image].line}, too"
             raise _refused(path, number, f"image {image} appears twice", "each image once", first)
@@ -71,13 +73,26 @@ def load_solution(path: Path) -> Solution:
     return Solution(path, answers)
 
 
+def _text(path: Path) -> str:
+    content = storage.read_bytes(path)
+    wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    try:
+        return content.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        place = str(error)
+        raise BadAnnotation(
+            "not UTF-8 text", file=str(path), place=place, remedy=_REMEDY
+        ) from error
+
+
 def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     """Yield the fields of each line that is not blank, and its number, from 1; the header first."""
     first = re.split("[\r\n]", text, maxsplit=1)[0]
     delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    file = io.StringIO(text, newline="")
+    reader = csv.reader(file, delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
-        header = next(reader, [])
+        header = [name.strip() for name in next(reader, [])]
         if any(header.count(name) != 1 for name in _COLUMNS):
             raise _refused(path, 1, "another header", ",".join(_COLUMNS), repr(first[:_SHOWN]))
         yield 1, header
@@ -116,4 +131,7 @@ def _malformed(path: Path, number: int, fields: list[str]) -> BadAnnotation:
 
 
 def _refused(path: Path, line: int, what: str, expected: str, found: str) -> BadAnnotation:
-    return BadAnnotation(what, file=str(path), place=f"line {line}", expected=expected, found=found)
+    place = f"line {line}"
+    return BadAnnotation(
+        what, file=str(path), place=place, expected=expected, found=found, remedy=_REMEDY
+    )

@@ -224,7 +224,13 @@ def declaring(encoding: str, text: str = "") -> str:
         declaring("gb2312", "图像").encode("gb2312"),
         declaring("gb2312", "囍").encode("gbk"),  # a character of the larger set, as is common
         declaring("Shift_JIS", "画像").encode("shift_jis"),
+        declaring("Shift_JIS", "①髙").encode("cp932"),
+        declaring("Windows-31J", "画像").encode("cp932"),  # as Java calls it
+        declaring("x-sjis", "画像").encode("shift_jis"),
         declaring("euc-kr", "사진").encode("euc-kr"),
+        declaring("euc-kr", "뷁").encode("cp949"),
+        declaring("big5", "裏").encode("cp950"),
+        declaring("GB_2312-80", "图像").encode("gb2312"),
         PUBLISHED.encode("utf-16"),
         PUBLISHED.encode("utf-16-be"),
         declaring("utf-16", "图像").encode("utf-16"),

@@ -42,6 +42,9 @@ def test_each_image_has_a_class_and_the_line_that_says_so(
         "{},{}",
         '"{}","{}"',
         '{},"{}"',
+        "{}, {}",
+        '"{}", "{}"',
+        " {} ;{}",
         "{};{}",
         '"{}";"{}"',
         "{}\t{}",
@@ -59,6 +62,19 @@ def test_it_may_be_saved_again_by_another_program(
         "ILSVRC2012_val_00048981": "n03995372",
         "ILSVRC2012_val_00037956": "n03481172",
     }
+
+
+def test_utf_16_as_spreadsheets_save_text_is_read(path: Path) -> None:
+    path.write_text(f"{HEADER}\n{ONE}\n".replace(",", "\t"), "utf-16", newline="\r\n")
+    assert load_solution(path).answers == {"ILSVRC2012_val_00048981": ("n03995372", 2)}
+
+
+@pytest.mark.parametrize("content", [f"{HEADER}\né,n03995372 1 1 2 2".encode("latin-1"), b""])
+def test_a_refusal_says_that_the_tree_can_do_without_it(path: Path, content: bytes) -> None:
+    path.write_bytes(content)
+    with pytest.raises(BadAnnotation) as refusal:
+        load_solution(path)
+    assert "move it out of the tree" in str(refusal.value.remedy)
 
 
 @pytest.mark.parametrize(

@@ -201,6 +201,7 @@ def test_an_annotation_that_cannot_be_read_is_reported_and_the_rest_kept(
     run = prepare(spoilt, out)
     assert run.returncode == 0, run.stderr
     assert "1 refused" in run.stdout
+    assert f"train: 1 annotations cannot be read, e.g. {victim}; they give no b" in run.stdout
     assert f"{victim},,refused," in (out / "bboxes.report.csv").read_text()
     stored = stored_boxes(out, "train")
     name = victim.rpartition("/")[2].replace(".xml", ".JPEG")
