@@ -159,7 +159,7 @@ def number(
             "a folder of images that the table of classes does not have",
             file=str(root),
             expected=f"folders of its {len(pinned.names):,} classes: {_some(pinned.names)}",
-            found=_some(unknown).replace(".", ". (the folder itself)", unknown[0] == "."),
+            found=_some([". (the folder itself)" if name == "." else name for name in unknown]),
             remedy="add it at the end of a copy of the table, and give that with --classes; or move"
             " it away",
         )

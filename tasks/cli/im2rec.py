@@ -13,21 +13,15 @@ from pipeline.errors import UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.im2rec.assignments import Assignments
 from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
-from pipeline.im2rec.lists import (
-    MadeLists,
-    class_table,
-    find_lists,
-    make_lists,
-    other_tables,
-)
+from pipeline.im2rec.lists import find_lists, make_lists
 from pipeline.im2rec.pack import pack
 from pipeline.im2rec.result import Packed
 from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Filter
 from pipeline.images.transforms import CenterCrop, Resize, Transform
-from pipeline.sources import classtable, splitfolders
-from pipeline.sources.classtable import FolderClasses
+from pipeline.sources import classtable
 from pipeline.sources.listing import EXTENSIONS, SEED, Division, folder_lines
+from tasks.cli import listreport
 from tasks.cli.im2recwords import Im2recCommand
 from tasks.cli.packing import progress, report
 from tasks.cli.paramtypes import LOCAL_PATH
@@ -159,45 +153,14 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
     listing = made.listing
     click.echo(folder_lines(listing), nl=False)
     if listing.classes is not None:
-        _report_classes(prefix, listing.classes)
+        listreport.classes(prefix, listing.classes)
     if listing.ignored:
         first = listing.first_ignored
         click.echo(f"passed over: {listing.ignored:,} files, e.g. {first}", err=True)
     if listing.clutter.count:
         click.echo(f"passed over: {listing.clutter}", err=True)
-    _report_lists(made, division)
+    listreport.lists(made, division)
     return 0
-
-
-def _report_classes(prefix: str, classes: FolderClasses) -> None:
-    click.echo(f"{classes.summary()}: {class_table(prefix)}", err=True)
-    for note in classes.notes():
-        click.echo(note, err=True)
-    twice = splitfolders.repeated(classes.table.names)
-    if twice is not None:
-        first, second = twice.folder(twice.first), twice.folder(twice.second)
-        what = "are one class in two splits, with two labels: make lists of each split alone"
-        click.echo(f"{first} and {second} {what}", err=True)
-    for path, table in other_tables(prefix):
-        differs = classes.table.difference(table, str(path))
-        if differs is not None:
-            click.echo(f"{differs}: for lists that belong together say --classes", err=True)
-
-
-def _report_lists(made: MadeLists, division: Division) -> None:
-    for path, count in made.counts.items():
-        click.echo(f"{path}: {count:,} images", err=True)
-    for path in made.empty:
-        click.echo(f"{path}: not written, no image falls to it", err=True)
-    if made.unlisted:
-        total, share = len(made.listing.paths), division.train
-        click.echo(
-            f"in no list: {made.unlisted:,} of {total:,} images; both shares are rounded down, as"
-            f" by im2rec.py; with --train-ratio {share} alone the rest is for validation",
-            err=True,
-        )
-    for path in made.others:
-        click.echo(f"{path}: not made now, but the same PREFIX packs it, too", err=True)
 
 
 def _from_prefix(words: tuple[str, ...], given: set[str], options: dict[str, Any]) -> list[PackJob]:
