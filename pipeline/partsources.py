@@ -7,7 +7,7 @@ format that is added later must be made of the same contents as the shard in the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -56,10 +56,15 @@ def keep(out: Path, family: str, part: int, found: pa.Table, root: Path) -> Docu
     return {_KEY: {"family": family, "content": content}}
 
 
-def keep_instead(out: Path, family: str, part: int, found: pa.Table, root: Path) -> None:
-    """Keep the fingerprints of what a part of a single form is being made of, whatever it was."""
+def keep_instead(out: Path, family: str, part: int, found: pa.Table, root: Path) -> Document:
+    """Keep the fingerprints of what a part of a single form is being made of, whatever it was.
+
+    Returns:
+        What the mark of the part says of them, as of `keep`.
+    """
     path = paths.part_sources(out, family, part)
     fingerprints.publish(path, found, out, root=str(root))
+    return {_KEY: {"family": family, "content": fingerprints.content_digest(found)}}
 
 
 def forget(out: Path, family: str, part: int) -> None:
@@ -73,6 +78,14 @@ def family_of(mark: Document) -> str | None:
     """Return the family of a part by its mark; None: of an archive, or of an earlier version."""
     made_of = mark.get(_KEY)
     return str(made_of["family"]) if made_of else None
+
+
+def was_kept(marks: Iterable[Path]) -> bool:
+    """Whether one of a part's marks says that its fingerprints were kept.
+
+    Those of an archive, or of an earlier version, do not: that nothing is kept of these is no loss.
+    """
+    return any(family_of(mark) is not None for mark in map(_mark, marks) if mark is not None)
 
 
 def stale(out: Path, marks: Sequence[Document]) -> Iterator[int]:
@@ -116,5 +129,12 @@ def _content(out: Path, family: str, part: int) -> str | None:
         return None
     try:
         return str(manifest.load(path)["content"])
+    except OutputDamaged:
+        return None
+
+
+def _mark(path: Path) -> Document | None:
+    try:
+        return manifest.load(path) if storage.stat(path) is not None else None
     except OutputDamaged:
         return None

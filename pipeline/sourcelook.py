@@ -64,7 +64,8 @@ def look(resolved: ResolvedJob) -> Look:
             continue
         for family, finished in _families(resolved, split):
             known = partsources.parts(resolved.out, family)
-            lost |= {(family, part) for part in finished.difference(known)} if known else set()
+            unknown = finished.keys() - known if known else ()
+            lost |= {(family, part) for part in unknown if partsources.was_kept(finished[part])}
             for part in known:
                 loaded = partsources.load(resolved.out, family, part)
                 rows = stamps.differing(loaded[1]) if loaded is not None else None
@@ -97,15 +98,22 @@ def _stamps(split: SplitJob) -> FileStamps | None:
     return None
 
 
-def _families(resolved: ResolvedJob, split: SplitJob) -> Iterator[tuple[str, set[int]]]:
-    """Yield what a job makes of a split's images, and which of its parts are finished."""
+def _families(
+    resolved: ResolvedJob, split: SplitJob
+) -> Iterator[tuple[str, dict[int, list[Path]]]]:
+    """Yield what a job makes of a split's images, and its finished parts with their marks."""
+    out = resolved.out
     if resolved.job.wants("shards"):
-        finished = any(outputs.document(output) is not None for output in split.outputs)
-        yield split.plan_digest, set(range(split.shards if finished else 0))
+        whole = [each.digest for each in split.outputs if outputs.document(each) is not None]
+        numbers = range(split.shards if whole else 0)
+        yield (
+            split.plan_digest,
+            {part: [paths.shard_mark(out, digest, part) for digest in whole] for part in numbers},
+        )
     for product in resolved.products:
         if product.tree and product.split == split.name:
-            marks = storage.documents(paths.tree_marks(resolved.out, product.digest))
-            yield product.digest, {int(path.stem) for path in marks}
+            marks = storage.documents(paths.tree_marks(out, product.digest))
+            yield product.digest, {int(path.stem): [path] for path in marks}
 
 
 def _compared(resolved: ResolvedJob, lost: set[Part], different: list[_Kept]) -> Look:

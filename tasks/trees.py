@@ -105,10 +105,12 @@ class ExtractClasses(TreeTask):
             )
             if seen:
                 shards.check_unchanged(sources, seen)
+        made_of: Document = {}
         if read is not None:
-            family, root = str(self.digest), self.resolved.root
-            partsources.keep_instead(self.folder, family, int(self.group), read.table(), root)
-        self._publish(listing)
+            part = str(self.digest), int(self.group)
+            found, root = read.table(), self.resolved.root
+            made_of = partsources.keep_instead(self.folder, *part, found, root)
+        self._publish(listing, made_of)
         return Volume(rows.num_rows, pc.sum(listing["bytes"]).as_py() or 0)
 
     def change(self) -> Change | None:
@@ -121,12 +123,12 @@ class ExtractClasses(TreeTask):
         names = pc.replace_substring_regex(rows["key"], r"^.*/", "")
         return rows.append_column("name", names)
 
-    def _publish(self, listing: pa.Table) -> None:
+    def _publish(self, listing: pa.Table, made_of: Document) -> None:
         content = extraction.listing_bytes(listing)
         path = paths.group_listing(self.folder, self.digest, self.group)
         name = str(path.relative_to(self.folder))
         entry = FileEntry(name, len(content), manifest.hash_bytes(content))
-        document = {"files": [entry.to_json()], "images": listing.num_rows}
+        document = {"files": [entry.to_json()], "images": listing.num_rows, **made_of}
         with storage.StagedFile(path) as staged, storage.StagedFile(self.mark()) as mark:
             staged.write(content)
             mark.write(manifest.serialise(document))

@@ -16,7 +16,7 @@ from drawnlists import encoded, lay, stored
 from drawntrees import LONG_AGO, PER_CLASS, TreeSet, age, do, draw_tree, put_another_in_place
 from support import products
 
-from pipeline import fingerprints, outputs, partsources, paths, sourcelook, storage
+from pipeline import fingerprints, manifest, outputs, partsources, paths, sourcelook, storage
 from pipeline.errors import TransientError
 from pipeline.job import Job
 from pipeline.partsources import SourcesDiffer
@@ -369,3 +369,49 @@ def test_killed_at_any_moment_no_format_is_complete_with_the_old_one(
         do(job)
         assert products(out) == fresh
     assert number > 10
+
+
+def make_unknown(out: Path, parts: set[int]) -> int:
+    """Make parts those of a version that kept no fingerprints; return how many marks they have."""
+    changed = 0
+    for family in partsources.families(out):
+        for part in parts.intersection(partsources.parts(out, family)):
+            partsources.forget(out, family, part)
+    for path in paths.state(out).rglob("*.json"):
+        document = manifest.load(path)
+        if path.stem.isdigit() and int(path.stem) in parts and "made_of" in document:
+            del document["made_of"]
+            storage.publish_bytes(path, manifest.serialise(document))
+            changed += 1
+    return changed
+
+
+def with_tree(case: Case, out: Path) -> Job:
+    job = case.job(out)
+    return replace(job, products=("shards", "extract")) if case.name == "train" else job
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_was_never_kept_is_not_lost(name: str, tmp_path: Path, out: Path) -> None:
+    case = CASES[name](tmp_path / "set")
+    age(case.folder)
+    job = with_tree(case, out)
+    do(job)
+    before = shard_files(out, case)
+    assert make_unknown(out, {0}) > 0
+    assert look(job).parts == frozenset()
+    do(job)
+    assert shard_files(out, case) == before
+
+
+def test_an_image_of_another_part_is_still_seen(tmp_path: Path, out: Path) -> None:
+    case = CASES["folder"](tmp_path / "set")
+    age(case.folder)
+    job = case.job(out)
+    do(job)
+    new = put_another_in_place(case.image)
+    (known,) = look(job).parts
+    make_unknown(out, {0, 1, 2, 3, 4, 5} - {known[1]})
+    assert look(job).parts == {known}
+    do(job)
+    assert new in case.images(out)
