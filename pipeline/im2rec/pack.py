@@ -14,16 +14,14 @@ from pipeline import manifest, storage
 from pipeline.errors import (
     BadImage,
     InputRefused,
-    OutputConflict,
-    OutputDamaged,
     ShardmillError,
     UsageError,
-    Vanished,
 )
 from pipeline.formats.irheader import IndexedRecord
 from pipeline.formats.recordio import index_lines, list_line
 from pipeline.im2rec import crew
 from pipeline.im2rec.batches import Batch, Survey, batches, survey
+from pipeline.im2rec.before import check_before
 from pipeline.im2rec.job import PackJob, Targets, check_root
 from pipeline.im2rec.pictures import Piece
 from pipeline.im2rec.result import LeftOut, Packed, document
@@ -55,7 +53,7 @@ def pack(
         BadAnnotation: see `lst.read`; an id or a label that RecordIO's readers stumble over.
         BadImage: more pictures than `PackJob.error_limit` cannot be packed.
         UsageError: the engine is not there, or a transform returned no picture; an output would
-            take the place of a folder, a device or a pipe.
+            take the place of a folder, a device or a pipe; see `check_before`.
         ShardmillError: a process has died; the files cannot be written.
     """
     if not job.pass_through:
@@ -73,8 +71,7 @@ def pack(
             stack.enter_context(storage.target_lock(path, on_wait=on_wait))
         if storage.stat(job.listing) != before:  # it was written anew while this command waited
             before, (found, digest) = storage.stat(job.listing), _survey(job)
-        if job.named_by_list:
-            _check_list(job)
+        check_before(job, digest)
         _sweep(places)
         output = stack.enter_context(_Output(job, places))
         rows = _ROWS if job.pass_through else _ROWS_ENCODED
@@ -96,21 +93,6 @@ def pack(
 def _survey(job: PackJob) -> tuple[Survey, str]:
     """Return what the list holds, and its hash."""
     return survey(job), manifest.hash_file(job.listing)
-
-
-def _check_list(job: PackJob) -> None:
-    """Check that an output, if there is one, is of a list of the same name."""
-    path = job.targets.manifest
-    with contextlib.suppress(Vanished, OutputDamaged):
-        before = [each.get("list") for each in manifest.load(path).get("inputs", [])]
-        if before and job.listing.name not in before:
-            raise OutputConflict(
-                "an output of another list has this name, and is not replaced",
-                file=str(path),
-                expected=f"one of {job.listing.name}",
-                found=f"one of {before[0]}",
-                remedy="give another output folder, or move the other output away",
-            )
 
 
 class _Output:

@@ -180,9 +180,9 @@ def test_an_output_of_another_list_is_not_replaced(root: Path) -> None:
     with pytest.raises(OutputConflict, match="not replaced") as refusal:
         im2rec("a.txt", "o", root=root)
     assert (refusal.value.expected, refusal.value.found) == ("one of a.txt", "one of a.lst")
-    write_list(Path("a.lst"), [(2, 0, "2.jpg")])
-    im2rec("a.lst", "o", root=root)  # the same list with other rows: packed anew
-    assert [record.id for record in read(Path("o/a.rec"))] == [2]
+    write_list(Path("a.lst"), [(2, 0, "2.jpg"), (0, 0, "0.jpg")])
+    im2rec("a.lst", "o", root=root)  # the same list, corrected: packed anew
+    assert [record.id for record in read(Path("o/a.rec"))] == [2, 0]
 
 
 def test_a_list_of_the_user_s_is_never_taken_for_the_list_of_what_was_packed(
