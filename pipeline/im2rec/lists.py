@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pipeline import storage
 from pipeline.clutter import is_clutter
-from pipeline.errors import ConfigError, UsageError
+from pipeline.errors import ConfigError, OutputConflict, UsageError
 from pipeline.sources import classtable
 from pipeline.sources.classtable import ClassTable
 from pipeline.sources.listing import Division, Listing, divide, list_pieces, scan
@@ -131,6 +131,7 @@ def make_lists(
         TreeRefused: see `scan`.
         UsageError: see `scan`; the prefix is the path of a folder, and names no list; no image
             falls to any list.
+        OutputConflict: see `storage.output_file`; two lists would become one file.
     """
     _check_prefix(prefix)
     listing = scan(root, recursive=recursive, extensions=extensions, table=table)
@@ -146,10 +147,11 @@ def make_lists(
             remedy="leave out --test-ratio: the rest is then for validation",
         )
     empty = tuple(path for path in lists if path not in counts)
+    places = _places(counts)
     with storage.target_lock(Path(start)), contextlib.ExitStack() as stack:
         staged = []
         for path in counts:
-            file = stack.enter_context(storage.StagedFile(storage.output_file(path)))
+            file = stack.enter_context(storage.StagedFile(places[path]))
             for piece in list_pieces(listing, lists[path]):
                 file.write(piece)
             staged.append(file)
@@ -164,6 +166,23 @@ def make_lists(
     before = (path for path in _lists(Path(start).parent, Path(start).name) if path not in counts)
     unlisted = len(listing.paths) - sum(counts.values())
     return MadeLists(listing, counts, empty, unlisted, tuple(before))
+
+
+def _places(paths: Iterable[Path]) -> dict[Path, Path]:
+    """Return where each list really goes, links followed."""
+    places: dict[Path, Path] = {}
+    for path in paths:
+        place = storage.output_file(path)
+        if place in places.values():
+            raise OutputConflict(
+                "two lists would become one file: a link leads from one to the other",
+                file=str(path),
+                expected="a file of its own for each list",
+                found=str(place),
+                remedy="remove the link, or give another PREFIX",
+            )
+        places[path] = place
+    return places
 
 
 def _check_prefix(prefix: str) -> None:

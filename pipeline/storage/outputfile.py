@@ -28,6 +28,7 @@ def output_file(path: Path) -> Path:
         except (FileNotFoundError, NotADirectoryError):
             if os.path.islink(path) and not real.parent.is_dir():
                 raise _refused(path, f"a link into {real.parent}, which is no folder") from None
+            check_link(path.parent)  # what is written would make the folder of an absent disk
             return real
     if stat_module.S_ISLNK(mode):
         raise _refused(path, "a link that leads back to itself")

@@ -133,3 +133,21 @@ def test_a_file_and_nothing_are_places_for_an_output(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for name in ("file", "absent", "absent folder/file"):
         assert output_file(tmp_path / name) == tmp_path / name
+
+
+def test_a_folder_that_a_link_only_promises_is_not_made(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "disk").symlink_to("not mounted")
+    with pytest.raises(OutputConflict, match="a link leads nowhere") as refusal:
+        pack(passing(root, list_all(root), output=tmp_path / "disk" / "sets" / "a.rec"))
+    assert refusal.value.file == str(tmp_path / "disk")
+    with pytest.raises(OutputConflict, match="a link leads nowhere"):
+        make_lists(str(tmp_path / "disk/p"), root, [".jpg"], Division(), recursive=False)
+    assert not (tmp_path / "not mounted").exists()
+
+
+def test_two_lists_do_not_become_one_file(root: Path, tmp_path: Path) -> None:
+    for part in ("train", "val"):
+        (tmp_path / f"p_{part}.lst").symlink_to("one.lst")
+    with pytest.raises(OutputConflict, match="two lists would become one file"):
+        make_lists(str(tmp_path / "p"), root, [".jpg"], Division(train=0.5), recursive=False)
+    assert not (tmp_path / "one.lst").exists()
