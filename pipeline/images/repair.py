@@ -10,14 +10,11 @@ inverted exactly where Adobe's APP14 segment says who wrote it.
 from __future__ import annotations
 
 import io
-import struct
-import warnings
-import zlib
 from typing import TYPE_CHECKING
 
-from pipeline.errors import BadImage
 from pipeline.images.bounds import MAX_PIXELS, check_claim, check_encodable
 from pipeline.images.codec import identity
+from pipeline.images.decode import refusals
 from pipeline.images.header import ImageHeader
 from pipeline.images.inspection import inspect
 from pipeline.images.sound import decodable
@@ -27,17 +24,6 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _QUALITY = 100
-_REMEDY = "get an intact copy of the file, or leave the image out with --on-bad-image skip"
-_UNDECODABLE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    LookupError,
-    TypeError,
-    EOFError,
-    struct.error,
-    zlib.error,
-)
 
 
 def needs_repair(header: ImageHeader) -> str | None:
@@ -63,17 +49,8 @@ def repair(data: Buffer, max_pixels: int = MAX_PIXELS) -> bytes:
     check_claim(header, len(data), max_pixels)
     check_encodable(header.width, header.height, "JPEG")
     data, _ = decodable(data, of)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return _encode(_decode(data, header))
-    except _UNDECODABLE as error:
-        raise BadImage(
-            f"{header.format} cannot be decoded",
-            expected=f"{header.width} x {header.height} pixels of {header.mode}",
-            found=str(error) or type(error).__name__,
-            remedy=_REMEDY,
-        ) from error
+    with refusals(header.format, f"{header.width} x {header.height} pixels of {header.mode}"):
+        return _encode(_decode(data, header))
 
 
 def codec() -> str:

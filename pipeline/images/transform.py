@@ -6,11 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
-from pipeline.errors import BadImage, ShardmillError
+from pipeline.errors import BadImage, EnvironmentRefused, ShardmillError
 from pipeline.images.raster import Pixels, Raster, checked
 
 Transform = Callable[[Pixels], Pixels]
 _R = TypeVar("_R", bound=Raster)
+
+# Errors of the system that another image would not meet: a transform has looked for a file of it.
+_OF_THE_IMAGE = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
 class BuiltIn(ABC):
@@ -40,7 +43,8 @@ def apply(transform: Transform, raster: _R) -> _R:
     Raises:
         BadImage: it failed on this picture, or would make too large a one.
         UsageError: it returned no picture.
-        MemoryError, OSError: the system failed it; that says nothing about the picture.
+        EnvironmentRefused: the system failed it, and that says nothing about the picture.
+        MemoryError: likewise.
     """
     if isinstance(transform, BuiltIn):
         return transform.on(raster)
@@ -50,8 +54,12 @@ def apply(transform: Transform, raster: _R) -> _R:
     except (ShardmillError, MemoryError):
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+        if isinstance(error, OSError) and not isinstance(error, _OF_THE_IMAGE) and error.errno:
+            raise EnvironmentRefused(
+                f"the system failed the transform {name_of(transform)}",
+                found=f"{type(error).__name__}: {error}",
+                remedy="put right what it names, then run the same command again",
+            ) from error
         raise BadImage(
             f"the transform {name_of(transform)} failed on this image",
             expected="that it takes uint8 pixels, height x width x channels, of any size",

@@ -13,6 +13,7 @@ from packing import encoding, list_all, names, passing, read, tiny_set, write_li
 from support import command
 
 from pipeline.errors import (
+    BadImage,
     EnvironmentRefused,
     NoPermission,
     ShardmillError,
@@ -123,10 +124,30 @@ def test_a_transform_for_which_there_is_no_memory_or_file_leaves_no_image_out(
     def fail(pixels: Pixels) -> Pixels:
         raise error
 
-    with pytest.raises((EnvironmentRefused, TransientError)) as refusal:
+    with pytest.raises(EnvironmentRefused) as refusal:
         pack(encoding(root, listing, fail, error_limit=50))
     assert refusal.value.file == str(root / "0.jpg")
     assert refusal.value.place == f"line 1 of {listing}"
+
+
+def test_what_a_transform_does_not_find_is_not_said_of_the_image(root: Path, listing: Path) -> None:
+    def look_up(pixels: Pixels) -> Pixels:
+        (root / "mask of none").read_bytes()
+        return pixels
+
+    with pytest.raises(BadImage, match=r"the transform .*look_up failed") as refusal:
+        pack(encoding(root, listing, look_up))
+    assert "FileNotFoundError" in (refusal.value.found or "")
+    assert "mask of none" in (refusal.value.found or "")
+
+
+def test_the_system_s_error_in_a_transform_names_the_transform(root: Path, listing: Path) -> None:
+    def look_up(pixels: Pixels) -> Pixels:
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), "/masks/7.png")
+
+    with pytest.raises(EnvironmentRefused, match=r"the system failed .*look_up") as refusal:
+        pack(encoding(root, listing, look_up, error_limit=50))
+    assert "/masks/7.png" in (refusal.value.found or "")
 
 
 def test_few_open_files_are_enough(root: Path, tmp_path: Path) -> None:

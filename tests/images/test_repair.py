@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import struct
@@ -269,3 +270,12 @@ def real_image(raw: Path, name: str) -> bytes:
             content = inner.extractfile(name)
             assert content is not None
             return content.read()
+
+
+def test_an_error_of_the_system_is_not_called_damage(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile", refuse)
+    with pytest.raises(OSError, match="Too many open files"):
+        repair(encoded(smooth(3), "RGB"))
