@@ -179,6 +179,7 @@ class TestClassTars:
         with pytest.raises(ArchiveRefused, match="twice") as refusal:
             build([*TRAIN, ("n01.tar", "./n01_3.JPEG", 7168, 300, "file")], train, table)
         assert refusal.value.place == "n01/n01_3.JPEG"
+        assert "pack the archive anew" in str(refusal.value.remedy)
 
     def test_one_image_short_are_refused_with_the_class(
         self, train: SplitConfig, table: LabelTable
