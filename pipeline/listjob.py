@@ -218,10 +218,15 @@ def _check_backslashes(job: Job, listed: ImageListing) -> None:
         return
     (there,) = storage.file_sizes(listed.root, [path.replace("\\", "/")])
     if there >= 0 or listed.missing == listed.images:
+        absolute = path.startswith("\\") or path[1:2] == ":"
+        kind = "a drive or a server" if absolute else "backslashes"
         raise InputRefused(
-            "the list has paths with backslashes, as Windows writes them",
+            f"the list has paths with {kind}, as Windows writes them",
             file=job.images,
             expected=f"paths with slashes, relative to {listed.root}",
             found=path,
-            remedy=r"write them with slashes, and without a drive: tr '\\' / < LIST > NEW.lst",
+            remedy="write them with slashes, and take away all that precedes the folders in"
+            f" {listed.root}"
+            if absolute
+            else r"write them with slashes: tr '\\' / < LIST > NEW.lst",
         )

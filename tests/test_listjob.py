@@ -246,6 +246,20 @@ def test_paths_of_windows_are_named_and_the_remedy_works(
     assert found.missing == len(others[:1])
 
 
+@pytest.mark.parametrize(
+    "path", ["C:\\set\\cats\\0.jpg", "C:/set/cats/0.jpg", "\\\\host\\cats\\0.jpg"]
+)
+def test_a_path_with_a_drive_or_a_server_is_refused_as_one(tmp_path: Path, path: str) -> None:
+    drawn = ListedSet(tmp_path / "root", tmp_path / "a.lst")
+    lay(drawn.root / "cats/0.jpg", b"x")
+    drawn.path.touch()
+    drawn.add(f"0\t0\t{path}")
+    with pytest.raises(InputRefused, match="a drive or a server") as refusal:
+        split_of(job(drawn))
+    assert refusal.value.found == path
+    assert str(drawn.root) in str(refusal.value.remedy)
+
+
 def test_a_backslash_in_a_name_is_a_letter_where_the_file_is_there(tmp_path: Path) -> None:
     drawn = ListedSet(tmp_path / "root", tmp_path / "a.lst")
     lay(drawn.root / "cats\\0.jpg", b"x")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ from pipeline.sources.listing import Listing
 
 _LAST_CLASS: Final = 2.0**31  # the first that no class index can be
 _LONG: Final = r"[^/]{84,}"  # a part, in bytes, that may have more than 250 percent-encoded
+_WINDOWS: Final = re.compile(r"\\|^[A-Za-z]:/")  # in paths that Windows has written
 _NUMBERED: Final = r"#[0-9]+$"  # what ends like the key of a path that is named twice
 
 
@@ -48,7 +50,7 @@ class ImageListing:
         extensions: of a folder, what names of pictures end in.
         images: how many there are, missing ones too.
         missing: how many of them no file is there of.
-        backslashed: the first of the missing ones whose path has a backslash; empty: none has.
+        backslashed: the first of the missing ones with a backslash or a drive; else empty.
         widths: how many labels its images have.
         bytes: how large the files are together.
         suffix: what the first path ends in, such as ``.jpg``; may be empty.
@@ -129,7 +131,7 @@ def scan(
         images += len(names)
         missing += int(np.count_nonzero(sizes < 0))
         absent = (names[place] for place in np.flatnonzero(sizes < 0))
-        backslashed = backslashed or next((name for name in absent if "\\" in name), "")
+        backslashed = backslashed or next((name for name in absent if _WINDOWS.search(name)), "")
         size += int(sizes[sizes > 0].sum())
         labels = rows["labels"].combine_chunks()
         widths = LabelWidths.of(labels, rows["line"].to_numpy()).merged_into(widths)
