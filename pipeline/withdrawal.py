@@ -7,11 +7,12 @@ one left behind by a killed command carries it out first.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+import contextlib
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline import manifest, partsources, paths, storage
-from pipeline.errors import OutputDamaged
+from pipeline.errors import OutputDamaged, TransientError
 from pipeline.formats.shardformats import ALL
 from pipeline.manifest import Document
 
@@ -45,6 +46,41 @@ def resume(out: Path) -> None:
     """Carry out what a killed command has begun to withdraw."""
     if pending(out):
         withdraw(out, {})
+
+
+def standing(manifests: Iterable[Path]) -> dict[Path, str]:
+    """Return the content hash of manifests that something is going to be made of.
+
+    Raises:
+        Vanished: one is gone.
+    """
+    return {path: manifest.hash_file(path) for path in manifests}
+
+
+@contextlib.contextmanager
+def while_standing(out: Path, made_of: Mapping[Path, str]) -> Iterator[None]:
+    """Let nothing be withdrawn in this context, in which what is made of manifests is published.
+
+    Args:
+        out: the output folder.
+        made_of: the manifests as they were before; see `standing`. Empty: nothing is looked at.
+
+    Raises:
+        TransientError: one was withdrawn meanwhile, and perhaps written anew.
+    """
+    if not made_of:
+        yield
+        return
+    with storage.shared_lock(paths.sources_lock(out)):
+        for path, content_hash in made_of.items():
+            gone = pending(out) or storage.stat(path) is None
+            if gone or manifest.hash_file(path) != content_hash:
+                raise TransientError(
+                    "images were replaced while something was made of their shards",
+                    file=str(path),
+                    remedy="run the same command again: it is made anew",
+                )
+        yield
 
 
 def _read(out: Path) -> dict[str, list[int]]:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
-from pipeline import catalog, exportjob, imagelist, manifest, paths, products, storage
+from pipeline import (
+    catalog,
+    exportjob,
+    imagelist,
+    manifest,
+    paths,
+    products,
+    storage,
+    withdrawal,
+)
 from pipeline.errors import OutputDamaged
 from pipeline.exports import croissant, imagefolder, parquet
 from pipeline.exports.croissant import DescribedFile, Description
@@ -48,13 +59,29 @@ class ExportTask(ProductTask):
         splits = self.resolved.splits.values()
         return [self.manifest_of(split, output) for split in splits for output in split.outputs]
 
-    def publish_file(self, staged: storage.StagedFile, **more: object) -> Volume:
-        """Publish the file and then the mark that it is there; `more` is kept with that."""
+    def standing(self) -> dict[Path, str]:
+        """Return the manifests, as they are now, of outputs whose images may be replaced."""
+        splits = (split for split in self.resolved.splits.values() if split.archive is None)
+        folders = [output.folder for split in splits for output in split.outputs]
+        return withdrawal.standing(map(paths.manifest, folders))
+
+    def publish_file(
+        self,
+        staged: storage.StagedFile,
+        made_of: Mapping[Path, str] = MappingProxyType({}),
+        **more: object,
+    ) -> Volume:
+        """Publish the file and then the mark that it is there; `more` is kept with that.
+
+        Raises:
+            TransientError: a manifest of `made_of` was withdrawn meanwhile.
+        """
         name = str(staged.path.relative_to(self.folder))
         entry = FileEntry(name, staged.size, manifest.hash_file(staged.temp))
         with storage.StagedFile(self.mark()) as mark:
             mark.write(products.finished_mark(self.product, [entry], **more))
-            storage.publish(staged, mark)
+            with withdrawal.while_standing(self.folder, made_of):
+                storage.publish(staged, mark)
         return Volume(size=entry.bytes)
 
 
@@ -90,6 +117,7 @@ class WriteParquet(ExportTask):
     def make(self) -> Volume:
         """Write it."""
         self.claim()
+        made_of = self.standing()
         for source in self.requires():
             if isinstance(source, WriteManifest):
                 self._check_facts(source)
@@ -98,7 +126,7 @@ class WriteParquet(ExportTask):
         splits = [self._exported(split) for split in self.resolved.splits.values()]
         with storage.StagedFile(self.product.files[0]) as staged:
             rows = parquet.write(staged, splits, self.resolved.table)
-            return self.publish_file(staged, rows=rows)
+            return self.publish_file(staged, made_of, rows=rows)
 
     def _exported(self, split: SplitJob) -> ExportedSplit:
         listed = paths.catalog(self.folder, split.name, split.catalog_digest)
@@ -148,6 +176,7 @@ class WriteCroissant(ExportTask):
         """Write it."""
         known = self._known()
         self.claim()
+        made_of = self.standing()
         entries = list(self._entries())
         hashes: dict[FileEntry, str] = {}
         with self.counter(sum(entry.bytes for entry in entries), "bytes") as progress:
@@ -160,7 +189,7 @@ class WriteCroissant(ExportTask):
         with storage.StagedFile(self.product.files[0]) as staged:
             staged.write(content)
             kept = [{**entry.to_json(), "sha256": sha} for entry, sha in hashes.items()]
-            return self.publish_file(staged, sha256=kept)
+            return self.publish_file(staged, made_of, sha256=kept)
 
     def _known(self) -> dict[FileEntry, str]:
         """Return what was found before: of files that are as they were it need not be made."""

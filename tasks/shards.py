@@ -187,6 +187,9 @@ class JoinShards(ProductTask):
     def make(self) -> Volume:
         """Copy the shards one after another."""
         self.claim()
+        listed = paths.manifest(self.split_job.output("recordio").folder)
+        replaceable = self.split_job.archive is None
+        made_of = withdrawal.standing([listed] if replaceable else ())
         shards = outputs.joined(self.folder, self.split_job, self.split_job.output("recordio"))
         with contextlib.ExitStack() as stack:
             staged = [stack.enter_context(storage.StagedFile(path)) for path in self.product.files]
@@ -199,7 +202,8 @@ class JoinShards(ProductTask):
             ]
             mark = stack.enter_context(storage.StagedFile(self.mark()))
             mark.write(products.finished_mark(self.product, entries, records=writer.records))
-            storage.publish(*staged, mark)
+            with withdrawal.while_standing(self.folder, made_of):
+                storage.publish(*staged, mark)
         return Volume(writer.records, sum(entry.bytes for entry in entries))
 
 

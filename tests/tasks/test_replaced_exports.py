@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawnlists import encoded
 from drawntrees import TreeSet, age, do, draw_tree, put_another_in_place
 from support import products
 
-from pipeline import paths
+from pipeline import paths, withdrawal
 from pipeline import products as fixed
-from pipeline.errors import OutputConflict
+from pipeline.errors import OutputConflict, TransientError
 from pipeline.job import Job
+from pipeline.products import Product
 from pipeline.resolved import resolve
 
 EXPORTS = ("raw256", "parquet", "croissant", "imagefolder", "dbcollection")
@@ -105,3 +107,27 @@ def test_an_image_of_another_size_goes_into_exports_unasked(
         assert (out / name).read_bytes() == (tmp_path / "fresh" / name).read_bytes()
     with pytest.raises(OutputConflict, match="shards of recordio"):
         do(job_of(out, order="name"))
+
+
+@pytest.mark.parametrize("name", ["joined", "parquet", "croissant"])
+def test_withdrawn_by_another_command_while_it_is_made_it_is_not_finished(
+    drawn: TreeSet, out: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    exports = () if name == "joined" else (name,)
+    job = drawn.job(
+        out, boxes=False, formats=("recordio",), joined=name == "joined", exports=exports
+    )
+    do(drawn.job(out, boxes=False, formats=("recordio",)))
+    family = resolve(job).splits["train"].plan_digest
+    real = fixed.finished_mark
+
+    def late(product: Product, *given: Any, **more: Any) -> bytes:
+        if product.kind == name:
+            withdrawal.withdraw(out, {family: [0]})
+        return real(product, *given, **more)
+
+    monkeypatch.setattr(fixed, "finished_mark", late)
+    with pytest.raises(TransientError, match="replaced while"):
+        do(job)
+    monkeypatch.undo()
+    do(job)
