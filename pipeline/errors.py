@@ -19,6 +19,7 @@
      │    └── NoPermission
      ├── OutputDamaged              status 1   something already written is not what it was
      └── TransientError             status 1   worth another try; everything above is not
+          ├── SourcesDiffer               an image was replaced while something was made of it
           └── Vanished                    a file that was there is gone
                └── NameTooLong            it never was: permanent
 
@@ -159,6 +160,10 @@ class TransientError(ShardmillError):
     """A failure that another attempt may not meet."""
 
     permanent = False
+
+
+class SourcesDiffer(TransientError):
+    """A part was made of other contents before: an image was replaced meanwhile."""
 
 
 class Vanished(TransientError):

@@ -13,14 +13,10 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import fingerprints, manifest, paths, storage
-from pipeline.errors import OutputDamaged, TransientError
+from pipeline.errors import OutputDamaged, SourcesDiffer
 from pipeline.manifest import Document
 
 _KEY = "made_of"
-
-
-class SourcesDiffer(TransientError):
-    """A part was made of other contents before: an image was replaced meanwhile."""
 
 
 def keep(out: Path, family: str, part: int, found: pa.Table, root: Path) -> Document:

@@ -20,11 +20,11 @@ from pipeline import (
     storage,
     withdrawal,
 )
+from pipeline.errors import SourcesDiffer
 from pipeline.formats import recordio
 from pipeline.formats.recordio import RecordIOWriter
 from pipeline.manifest import Document, FileEntry
 from pipeline.output import Output
-from pipeline.partsources import SourcesDiffer
 from pipeline.paths import ShardName
 from pipeline.products import Product
 from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images

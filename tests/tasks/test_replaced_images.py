@@ -17,9 +17,8 @@ from drawntrees import LONG_AGO, PER_CLASS, TreeSet, age, do, draw_tree, put_ano
 from support import products
 
 from pipeline import fingerprints, manifest, outputs, partsources, paths, sourcelook, storage
-from pipeline.errors import TransientError
+from pipeline.errors import SourcesDiffer, TransientError
 from pipeline.job import Job
-from pipeline.partsources import SourcesDiffer
 from pipeline.pictures import PictureOptions
 from pipeline.resolved import resolve
 from tasks import arguments, datasets
