@@ -130,12 +130,18 @@ def _owner(resolved: ResolvedJob, split: SplitJob) -> str | None:
         return None
     mark = paths.catalog_mark(out, name, split.catalog_digest)
     alike = manifest.load_complete(mark, out) is not None
-    owners = set()
+    current = {storage.pointed(paths.current(out, made, name)) for made in FORMATS}
+    owners, holders = set(), set()
     for document in _records(out):
         job = Job.from_json(document["job"])
         if name in _names(document, job):
             owners.add(_source(job))
-            alike |= document.get("splits", {}).get(name, {}).get("rows") == split.rows_digest
+            described_split = document.get("splits", {}).get(name, {})
+            alike |= described_split.get("rows") == split.rows_digest
+            if not current.isdisjoint(described_split.get("outputs", ())):
+                holders.add(_source(job))
+    # A name that went over by --replace is no longer its earlier owner's.
+    owners = holders or owners
     if any(_is_same(_source(resolved.job), owner) for owner in owners):
         return None
     if alike:  # perhaps the same images, which were moved here from there

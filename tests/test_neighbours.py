@@ -110,6 +110,14 @@ class TestAName:
         assert superseded.folder == split.outputs[0].folder
 
 
+def test_a_name_that_went_over_is_not_taken_back_in_silence(tmp_path: Path, out: Path) -> None:
+    first, second = folder(tmp_path / "x.v1"), folder(tmp_path / "x_v1", "ant", "bee")
+    made(job(first, out))
+    made(job(second, out, replace=True))
+    assert str(second) in str(refused(job(first, out)).found)
+    taken(job(second, out))
+
+
 @pytest.mark.parametrize(
     "change",
     [

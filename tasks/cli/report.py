@@ -56,6 +56,10 @@ def complete(resolved: ResolvedJob, how: str) -> int:
     for split in resolved.splits.values():
         for line in _passed_over(resolved, split):
             click.echo(f"{split.name}: passed over in {line}")
+        listed = split.listing
+        if listed is not None and listed.widths.least < listed.widths.most:
+            widths = f"{listed.widths.least} to {listed.widths.most}"
+            click.echo(f"{split.name}: labels an image: {widths}")
         for output in split.outputs if resolved.job.wants("shards") else ():
             left_out += _output(resolved, split, output, how)
     return LEFT_OUT if left_out else COMPLETE

@@ -12,7 +12,13 @@ from unittest.mock import Mock
 import pytest
 
 from pipeline import storage
-from pipeline.errors import NoSpace, OutputConflict, ShardmillError, TransientError
+from pipeline.errors import (
+    EnvironmentRefused,
+    NoSpace,
+    OutputConflict,
+    ShardmillError,
+    TransientError,
+)
 from pipeline.storage import StagedFile
 
 
@@ -57,12 +63,12 @@ def test_a_failure_at_any_step_leaves_what_was_there_before(
     assert path.read_bytes() == b"before"
 
 
-def test_a_stream_onto_a_full_disk_says_so(tmp_path: Path) -> None:
+def test_a_stream_that_becomes_larger_than_is_permitted_says_so(tmp_path: Path) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     with StagedFile(tmp_path / "file") as staged:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
         try:
-            with pytest.raises(NoSpace), staged.stream() as stream:
+            with pytest.raises(EnvironmentRefused, match="ulimit -f"), staged.stream() as stream:
                 stream.write(bytes(5000))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limits)

@@ -115,3 +115,12 @@ def test_a_shard_that_bad_images_leave_empty_needs_fewer_shards(
         make(folder, 2, on_bad_image="skip")
     assert refusal.value.remedy == "ask for fewer shards than 2 with --shards"
     assert "1 left out" in make(folder, 1, on_bad_image="skip")
+
+
+def test_the_least_and_most_labels_of_a_list_are_said(tmp_path: Path, make: Make) -> None:
+    draw(tmp_path, "a.jpg", "b.jpg")
+    one, two = "2\t5\t0\t0.1\t0.1\t0.5\t0.5", "\t1\t0.2\t0.2\t0.6\t0.6"
+    detection = lay(tmp_path / "set.lst", f"0\t{one}\ta.jpg\n1\t{one}{two}\tb.jpg\n".encode())
+    assert "set: labels an image: 7 to 12\n" in make(detection, recursive=False)
+    same = lay(tmp_path / "same.lst", f"0\t{one}\ta.jpg\n1\t{one}\tb.jpg\n".encode())
+    assert "labels an image" not in make(same, recursive=False)
