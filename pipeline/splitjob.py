@@ -153,7 +153,7 @@ def derive(
     check_shards(name, count, expected.images)
     if threads is not None and job.wants("shards"):
         sharding.check_threads(count, threads, expected.images, name)
-    images, boxes = _sources(job, dataset, table, split)
+    images, boxes = _sources(job, dataset, table, split, classes)
     rows_digest = _rows_digest(split, images, table, expected, classes)
     catalog_digest = digests.digest(
         {
@@ -202,7 +202,11 @@ def plan_digest_of(job: Job, catalog_digest: str, shards: int, threads: int | No
 
 
 def _sources(
-    job: Job, dataset: DatasetConfig, table: LabelTable, split: SplitConfig
+    job: Job,
+    dataset: DatasetConfig,
+    table: LabelTable,
+    split: SplitConfig,
+    classes: tuple[str, ...] | None,
 ) -> tuple[ArchiveConfig | TreeListing, BoxSource | None]:
     """Return where a split's images lie, and its boxes."""
     if not job.tree:
@@ -210,7 +214,7 @@ def _sources(
     if not job.wants("lists", "extract", "shards"):
         return TreeListing.nothing(), _box_source(job, dataset, table, split)
     try:
-        return _listing(job, split), _box_source(job, dataset, table, split)
+        return _listing(job, split, classes), _box_source(job, dataset, table, split)
     except InputRefused:
         record = treerecord.recall(job, split)
         folder = storage.real_folder(Path(job.tree))
@@ -223,11 +227,13 @@ def _sources(
     return record.listing, boxes if record.boxes else None
 
 
-def _listing(job: Job, split: SplitConfig) -> TreeListing:
+def _listing(job: Job, split: SplitConfig, classes: tuple[str, ...] | None) -> TreeListing:
     target = paths.tree(Path(job.out), split.folder)
     moved = job.transfer == "move" and job.wants("extract")
     made = target if job.wants("extract") else None
-    listing = tree.scan(Path(job.tree), split, also=target if moved else None, made=made)
+    chosen = None if classes is None else frozenset(classes)
+    also = target if moved else None
+    listing = tree.scan(Path(job.tree), split, also=also, made=made, classes=chosen)
     source = Path(job.tree) / listing.folder
     if not moved and storage.is_within(Path(job.out), source):
         raise UsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
@@ -69,7 +69,12 @@ class TreeListing:
 
 
 def scan(
-    tree: Path, split: SplitConfig, *, also: Path | None = None, made: Path | None = None
+    tree: Path,
+    split: SplitConfig,
+    *,
+    also: Path | None = None,
+    made: Path | None = None,
+    classes: Collection[str] | None = None,
 ) -> TreeListing:
     """List the files of a split, without opening any.
 
@@ -85,6 +90,8 @@ def scan(
             meanwhile is seen. One that is in both counts once, where it was before.
         made: a folder of class folders that is made of the split; of two folders that could be
             the split's it is not the one.
+        classes: the chosen class folders, None: all. In those that were not chosen, what does not
+            belong there is passed over instead of refused.
 
     Raises:
         TreeRefused: there is no folder for the split, or more than one; it holds what does not
@@ -99,7 +106,7 @@ def scan(
     if goal is not None and also is not None and not in_place:
         places.append(_Place(also, also.absolute().as_posix(), flat=False, settled=True))
     ignored: list[str] = []
-    pieces = [piece for place in places for piece in _pieces(place, split, ignored)]
+    pieces = [piece for place in places for piece in _pieces(place, split, ignored, classes)]
     files = pa.concat_tables([_RANKED.empty_table(), *pieces])
     if split.layout == "flat" or len(places) > 1:
         files = _each_once(files, split)
@@ -137,7 +144,9 @@ class _Level:
     folders: list[str]
 
 
-def _pieces(place: _Place, split: SplitConfig, ignored: list[str]) -> Iterator[pa.Table]:
+def _pieces(
+    place: _Place, split: SplitConfig, ignored: list[str], classes: Collection[str] | None
+) -> Iterator[pa.Table]:
     top = _level(place.folder, place.shown, ignored)
     if top.files and not place.flat:
         raise _misplaced(split, place.folder / next(iter(top.files)), "class folders only", "file")
@@ -145,15 +154,19 @@ def _pieces(place: _Place, split: SplitConfig, ignored: list[str]) -> Iterator[p
     # By their keys' beginning: the pieces of a split of class tars are sorted as they come.
     for name in sorted(top.folders, key=lambda name: f"{name}/"):
         shown = _joined(place.shown, name)
-        inner = _level(place.folder / name, shown, ignored)
+        unchosen = classes is not None and not place.flat and name not in classes
+        inner = _level(place.folder / name, shown, ignored, lenient=unchosen)
         for nested in inner.folders:
-            raise _misplaced(split, place.folder / name / nested, "files only", "folder")
+            if not unchosen:
+                raise _misplaced(split, place.folder / name / nested, "files only", "folder")
+            ignored.append(_joined(shown, nested))
         # The archive of test images holds them in a folder of that name.
         wnid = "" if place.flat and name in {split.folder, split.name} else name
         yield _piece(split, shown, wnid, inner.files, rank=int(place.settled and wnid != ""))
 
 
-def _level(folder: Path, shown: str, ignored: list[str]) -> _Level:
+def _level(folder: Path, shown: str, ignored: list[str], *, lenient: bool = False) -> _Level:
+    """List a folder; `lenient`: what is refused elsewhere is passed over."""
     level = _Level({}, [])
     entries = sorted(storage.entries(folder), key=attrgetter("name"))
     all_safe = not _UNSAFE.search("".join(entry.name for entry in entries))
@@ -162,11 +175,15 @@ def _level(folder: Path, shown: str, ignored: list[str]) -> _Level:
         if clutter.is_clutter(name) or name == paths.METADATA:
             ignored.append(_joined(shown, _printable(name)))
         elif not all_safe and _UNSAFE.search(name):
-            raise _unsafe(folder, name)
+            if not lenient:
+                raise _unsafe(folder, name)
+            ignored.append(_joined(shown, _printable(name)))
         elif kind == "file":
             level.files[name] = entry
         elif kind == "folder":
             level.folders.append(name)
+        elif lenient:
+            ignored.append(_joined(shown, name))
         else:
             raise TreeRefused(
                 "neither a file nor a folder",

@@ -198,6 +198,23 @@ def test_what_does_not_belong_there_is_refused(
     assert str(error.remedy).startswith("move it away" if kind == "file" else inward)
 
 
+def test_what_does_not_belong_into_classes_that_were_not_chosen_is_passed_over(
+    tmp_path: Path,
+) -> None:
+    fill(tmp_path, {"train/n01/x.JPEG": 1, "train/n02/y.JPEG": 2, "train/n02/images/z.JPEG": 3})
+    fill(tmp_path, {"train/n02/a\tb.JPEG": 4})
+    (tmp_path / "train/n02/dangling.JPEG").symlink_to("nowhere")
+    listing = scan(tmp_path, TRAIN, classes={"n01"})
+    assert sizes(listing) == {"n01/x.JPEG": 1, "n02/y.JPEG": 2}
+    assert listing.ignored == (
+        "train/n02/a\ufffdb.JPEG",
+        "train/n02/dangling.JPEG",
+        "train/n02/images",
+    )
+    with pytest.raises(TreeRefused):
+        scan(tmp_path, TRAIN, classes={"n02"})
+
+
 def test_a_link_to_a_folder_inside_a_class_folder_is_refused(tmp_path: Path) -> None:
     fill(tmp_path, {"train/n01/a.JPEG": 1})
     (tmp_path / "train" / "n01" / "up").symlink_to("..")
