@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
@@ -21,6 +23,14 @@ _HURRIED = {
 
 hypothesis.settings.register_profile("shared", deadline=None)  # no test asserts a time
 hypothesis.settings.load_profile("shared")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def hangups_are_not_ignored() -> Iterator[None]:
+    """Have commands that tests start hear SIGHUP, also where nohup has started the tests."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.fixture(scope="session")
