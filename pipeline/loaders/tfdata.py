@@ -161,7 +161,7 @@ def _shards(out: Path, split: str) -> list[_Shard]:
                 file=str(out),
                 expected=", ".join(there),
                 found=split,
-                remedy=f"say {likely!r}" if likely else None,
+                remedy=f"say {likely!r}" if likely else _REMEDY,
             )
         raise OutputDamaged(
             "the output has no manifest: it was not finished, or is not here",

@@ -258,10 +258,17 @@ class TestDataset:
 
 
 class TestDamage:
-    def test_names_the_manifest_that_is_missing_and_the_splits_there(self, out: Path) -> None:
-        with pytest.raises(OutputDamaged) as caught:
+    def test_names_the_splits_that_are_there(self, out: Path) -> None:
+        with pytest.raises(UsageError, match="no split 'validation'") as caught:
             tfdata.dataset(out, "validation")
-        assert str(caught.value.file).endswith("tfrecord/validation/current/manifest.json")
+        assert caught.value.expected == "train"
+        assert "run the shardmill command again" in str(caught.value.remedy)
+
+    def test_names_the_manifest_that_is_missing(self, out: Path) -> None:
+        storage.remove(paths.current(out, "tfrecord", "train"))
+        with pytest.raises(OutputDamaged) as caught:
+            tfdata.dataset(out, "train")
+        assert str(caught.value.file).endswith("tfrecord/train/current/manifest.json")
         assert caught.value.found == "splits begun: train"
         assert "run the shardmill command again" in str(caught.value.remedy)
 
