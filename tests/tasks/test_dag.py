@@ -200,17 +200,17 @@ def test_options_survive_the_way_through_luigis_parameters(sample: RawSet, out: 
         "--inception-threads": "4",
         "--label-offset": "0",
         "--extras": "validation-boxes",
-        "--until": "extract",
+        "--until": "lists",
         "--on-bad-image": "skip",
     }
-    flags = ["--extract", "--box-class-filter", "--skip-blacklisted", "--replace"]
+    flags = ["--box-class-filter", "--skip-blacklisted", "--replace"]
     words = ["PrepareImageNet", *(word for pair in given.items() for word in pair), *flags]
     root = CmdlineParser(words).get_task_obj()  # type: ignore[no-untyped-call]
     assert isinstance(root, PrepareImageNet)
     assert root.job == sample.job(
         out,
         splits=("train", "validation"),
-        products=("boxes", "lists", "extract"),
+        products=("boxes", "lists"),
         shards=(("train", 16), ("validation", 8)),
         order="inception",
         inception_threads=4,
