@@ -99,6 +99,16 @@ def load(path: Path) -> Document:
     return parse(storage.read_bytes(path), path)
 
 
+def load_undamaged(path: Path) -> Document | None:
+    """Return a manifest; None if it is absent or damaged. Errors of the system are raised."""
+    if storage.stat(path) is None:
+        return None
+    try:
+        return load(path)
+    except OutputDamaged:
+        return None
+
+
 def files_of(document: Mapping[str, Any]) -> list[FileEntry]:
     """Return the files a manifest names."""
     files = document.get("files", [])

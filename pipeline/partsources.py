@@ -81,7 +81,11 @@ def was_kept(marks: Iterable[Path]) -> bool:
 
     Those of an archive, or of an earlier version, do not: that nothing is kept of these is no loss.
     """
-    return any(family_of(mark) is not None for mark in map(_mark, marks) if mark is not None)
+    return any(
+        family_of(mark) is not None
+        for mark in map(manifest.load_undamaged, marks)
+        if mark is not None
+    )
 
 
 def stale(out: Path, marks: Sequence[Document]) -> Iterator[int]:
@@ -120,17 +124,5 @@ def refresh(out: Path, family: str, part: int, found: pa.Table) -> None:
 
 
 def _content(out: Path, family: str, part: int) -> str | None:
-    path = fingerprints.mark_of(paths.part_sources(out, family, part))
-    if storage.stat(path) is None:
-        return None
-    try:
-        return str(manifest.load(path)["content"])
-    except OutputDamaged:
-        return None
-
-
-def _mark(path: Path) -> Document | None:
-    try:
-        return manifest.load(path) if storage.stat(path) is not None else None
-    except OutputDamaged:
-        return None
+    mark = manifest.load_undamaged(fingerprints.mark_of(paths.part_sources(out, family, part)))
+    return None if mark is None else str(mark["content"])

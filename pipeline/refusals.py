@@ -11,7 +11,7 @@ from pathlib import Path
 from pipeline import manifest, paths, storage
 from pipeline.archives.tar import READER_VERSION
 from pipeline.config import ArchiveConfig
-from pipeline.errors import ArchiveRefused, OutputDamaged, from_record
+from pipeline.errors import ArchiveRefused, from_record
 
 
 def remember(out: Path, file: Path, archive: ArchiveConfig, refusal: ArchiveRefused) -> None:
@@ -38,11 +38,8 @@ def recall(out: Path, file: Path, archive: ArchiveConfig) -> ArchiveRefused | No
         archive: what it should be.
     """
     path = _path(out, file, archive)
-    if path is None or storage.stat(path) is None:
-        return None
-    try:
-        document = manifest.load(path)
-    except OutputDamaged:
+    document = None if path is None else manifest.load_undamaged(path)
+    if document is None:
         return None
     if any(document.get(name) != value for name, value in _expected(archive).items()):
         return None

@@ -122,7 +122,7 @@ def _outputs(out: Path, parts: Parts) -> Iterator[Path]:
         for split in storage.folders(paths.outputs(out, shard_format, "")):
             for name in storage.folders(paths.outputs(out, shard_format, split)):
                 folder = paths.output(out, shard_format, split, name)
-                document = _load(paths.manifest(folder))
+                document = manifest.load_undamaged(paths.manifest(folder))
                 if document and document.get("digests", {}).get("plan") in parts:
                     yield folder
 
@@ -133,14 +133,14 @@ def _shard_marks(out: Path, parts: Parts) -> Iterator[Path]:
     for digest in storage.folders(paths.shard_marks(out, "")):
         for number in numbers:
             path = paths.shard_mark(out, digest, number)
-            document = _load(path)
+            document = manifest.load_undamaged(path)
             if document and number in parts.get(partsources.family_of(document) or "", ()):
                 yield path
 
 
 def _unfinish(path: Path, digests: Collection[str]) -> None:
     """Make the mark of a product that one that it has to be made, if it is of these digests."""
-    document = _load(path)
+    document = manifest.load_undamaged(path)
     if not document or not document.get("finished"):
         return
     if document["digest"] in digests or path.stem.partition("-")[0] in _OF_WHOLE:
@@ -148,12 +148,3 @@ def _unfinish(path: Path, digests: Collection[str]) -> None:
         if "made_of" in document:
             unfinished["made_of"] = document["made_of"]
         storage.publish_bytes(path, manifest.serialise(unfinished))
-
-
-def _load(path: Path) -> Document | None:
-    if storage.stat(path) is None:
-        return None
-    try:
-        return manifest.load(path)
-    except OutputDamaged:
-        return None
