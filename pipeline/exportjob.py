@@ -17,7 +17,7 @@ from pipeline.products import Product
 from pipeline.sources import tree
 from pipeline.splitjob import SplitJob
 
-DESCRIBED = ("bboxes", "list", "labels", "parquet", products.JOINED)
+DESCRIBED = ("bboxes", "unmatched", "list", "labels", "parquet", products.JOINED)
 """Kinds of products whose files the Croissant description names, beside those of shards."""
 _DEVKIT = "devkit"
 _PUBLISHED = {

@@ -27,7 +27,7 @@ from pipeline.splitjob import SplitJob
 from tasks.annotations import WriteBoxes
 from tasks.base import ShardmillTask, Volume
 from tasks.image_list import WriteList
-from tasks.lists import BuildCatalog, WriteLabels
+from tasks.lists import BuildCatalog, WriteLabels, WriteUnmatched
 from tasks.shards import JoinShards, WriteManifest
 from tasks.splits import ProductTask
 from tasks.trees import ExtractTree, tree_of
@@ -158,7 +158,7 @@ class WriteCroissant(ExportTask):
     kind = "croissant"
     described: ClassVar[dict[str, type[ProductTask]]] = {
         maker.kind: maker
-        for maker in (WriteBoxes, WriteList, WriteLabels, WriteParquet, JoinShards)
+        for maker in (WriteBoxes, WriteUnmatched, WriteList, WriteLabels, WriteParquet, JoinShards)
     }
 
     def requires(self) -> list[ShardmillTask]:
@@ -202,14 +202,16 @@ class WriteCroissant(ExportTask):
         return {FileEntry(e["file"], e["bytes"], e["xxh3_128"]): e["sha256"] for e in kept}
 
     def _entries(self) -> Iterator[FileEntry]:
-        """Yield the files that are described, as paths in the output."""
+        """Yield the files that are described, as paths in the output: none of the state's own."""
         for source in self.requires():
             base = self.folder
             if isinstance(source, WriteManifest):
                 base = source.product.folder
-            prefix = base.relative_to(self.folder)
             for entry in manifest.files_of(manifest.load(source.mark())):
-                yield FileEntry(str(prefix / entry.file), entry.bytes, entry.xxh3_128)
+                path = base / entry.file
+                if not path.is_relative_to(paths.state(self.folder)):
+                    name = str(path.relative_to(self.folder))
+                    yield FileEntry(name, entry.bytes, entry.xxh3_128)
 
     def _description(self, hashes: dict[FileEntry, str]) -> Description:
         resolved, out = self.resolved, self.folder

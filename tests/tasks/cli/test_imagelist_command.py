@@ -190,7 +190,7 @@ def test_a_changed_list_makes_an_output_beside_and_rebuilds_nothing(
     labels = {label for said, _ in stored(out, "recordio") for label in said["labels"]}  # type: ignore[attr-defined]
     assert 8.0 in labels
     assert 1.0 not in labels
-    again = drawn.prepare(out, *THREE)
+    again = drawn.prepare(out, *THREE, "--replace")  # and the name goes back
     assert again.returncode == 0, again.stderr
     assert products(out) == after | {name: before[name] for name in links}
     status = shardmill("status", out)
