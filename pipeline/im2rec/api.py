@@ -47,7 +47,7 @@ def im2rec(
     The name is the list's without its suffix. Beside them, ``<name>.lst`` lists what was packed;
     it is ``<name>-copy.lst`` where another list has that name. All files appear together when the
     work is done, or none does. The files of a list of another name are not replaced, nor those of a
-    list of this name that has no image of this one.
+    list of this name that has no image of this one, nor those of images below another root.
 
     Args:
         list_file: lines ``id TAB label [TAB label ...] TAB path``.

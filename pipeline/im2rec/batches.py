@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import storage
 from pipeline.errors import InputRefused
@@ -50,11 +51,13 @@ class Survey:
         lines: how many images.
         multiple: how many of them have more than one label.
         widths: how many labels they have.
+        rooted: whether any path is relative to the root, so that another root means other images.
     """
 
     lines: int
     multiple: int
     widths: LabelWidths
+    rooted: bool
 
 
 def survey(job: PackJob) -> Survey:
@@ -67,12 +70,14 @@ def survey(job: PackJob) -> Survey:
     """
     lines = multiple = 0
     widths = NO_IMAGES
+    rooted = job.below_root
     for table in _tables(job, unique=True):
         if table.num_rows:
             lines += table.num_rows
             labels = table["labels"].combine_chunks()
             multiple += int(np.count_nonzero(np.diff(labels.offsets.to_numpy()) > 1))
             widths = LabelWidths.of(labels, table["line"].to_numpy()).merged_into(widths)
+            rooted = rooted or not pc.all(pc.starts_with(table["path"], "/")).as_py()
     if not lines:
         raise InputRefused(
             "no image in this part of the list, and no reader opens an empty file",
@@ -83,7 +88,7 @@ def survey(job: PackJob) -> Survey:
         )
     if job.labels is not None:
         widths.check(str(job.listing), _FIRST_ONLY)
-    return Survey(lines, multiple, widths)
+    return Survey(lines, multiple, widths, rooted)
 
 
 def batches(job: PackJob, rows: int) -> Iterator[Batch]:

@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 from pipeline import manifest, storage
 from pipeline.errors import OutputConflict, OutputDamaged, ShardmillError, Vanished
+from pipeline.im2rec.batches import Survey
 from pipeline.im2rec.job import PackJob
 from pipeline.manifest import Document
 from pipeline.sources import lst
 
 
-def check_before(job: PackJob, listing: str) -> None:
+def check_before(job: PackJob, content: Survey, listing: str) -> None:
     """Check that an output, if there is one, may be replaced by that of a job.
 
     Args:
         job: what is about to be packed.
+        content: what its list holds.
         listing: the xxh3-128 of its list.
 
     Raises:
-        OutputConflict: its index and manifest are those of another RecordIO file; or it has its
-            name of the list, and is of a list of another name, or of one that has no image of
-            this one.
+        OutputConflict: its index and manifest are those of another RecordIO file; its images lie
+            below another root; or it has its name of the list, and is of a list of another name,
+            or of one that has no image of this one.
     """
     targets = job.targets
     with contextlib.suppress(Vanished, OutputDamaged):
@@ -35,6 +38,16 @@ def check_before(job: PackJob, listing: str) -> None:
                 f"that of {targets.records.name}",
                 f"that of {records[0]}",
             )
+        if storage.stat(targets.records) is None:
+            return  # it was removed, so nothing is lost
+        other = _other_root(job, before) if content.rooted else None
+        if other is not None:
+            raise _conflict(
+                "an output of images below another root has this name, and is not replaced",
+                targets.manifest,
+                f"images below {job.root.absolute()}",
+                f"images below {other}",
+            )
         lists = [each.get("list") for each in before.get("inputs", [])]
         if not job.named_by_list or not lists:
             return
@@ -46,6 +59,23 @@ def check_before(job: PackJob, listing: str) -> None:
             return
         what = "an output of another list has this name, and is not replaced"
         raise _conflict(what, targets.manifest, expected, found)
+
+
+def _other_root(job: PackJob, before: Document) -> str | None:
+    """Return the root of the images that were packed; None: it is that of the job, or unknown.
+
+    It is compared as a path first: a folder that went by this name and was replaced is the same
+    source to the user, and one that has two names through a link is the same folder.
+    """
+    folder = job.targets.manifest.parent
+    for source in before.get("inputs", []):
+        recorded = source.get("root")
+        if recorded is None or recorded == job.root_from_output:
+            continue
+        root: str = os.path.normpath(folder / recorded)
+        if not storage.same_folder(Path(root), job.root):
+            return root
+    return None
 
 
 def _has_other_images(job: PackJob, listing: str, before: Document) -> bool:

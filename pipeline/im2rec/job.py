@@ -126,6 +126,15 @@ class PackJob:
         }
         return parameters | ({"below_root": True} if self.below_root else {})
 
+    @property
+    def root_from_output(self) -> str:
+        """The root as a path from the folder of the outputs.
+
+        A manifest names the root like this, so that it holds no path of one machine and stays true
+        where images and outputs are moved together.
+        """
+        return os.path.relpath(self.root, self.targets.manifest.parent)
+
     def source(self, path: str) -> str:
         """Return the path of an image as it is looked for: relative to the root, or absolute."""
         return path.lstrip("/") if self.below_root else path

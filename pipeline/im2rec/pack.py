@@ -71,7 +71,7 @@ def pack(
             stack.enter_context(storage.target_lock(path, on_wait=on_wait))
         if storage.stat(job.listing) != before:  # it was written anew while this command waited
             before, (found, digest) = storage.stat(job.listing), _survey(job)
-        check_before(job, digest)
+        check_before(job, found, digest)
         _sweep(places)
         output = stack.enter_context(_Output(job, places))
         rows = _ROWS if job.pass_through else _ROWS_ENCODED
@@ -170,7 +170,8 @@ class _Output:
             dict(sorted(self._notes.items())),
             tuple(self._left_out),
         )
-        self._finish(document(self._job, packed, listing, list(self._entries())))
+        entries = list(self._entries())
+        self._finish(document(self._job, packed, listing, entries, rooted=found.rooted))
         return packed
 
     def _finish(self, content: Document) -> None:

@@ -53,7 +53,9 @@ class Packed:
     left_out: tuple[LeftOut, ...]
 
 
-def document(job: PackJob, packed: Packed, listing: str, files: list[FileEntry]) -> Document:
+def document(
+    job: PackJob, packed: Packed, listing: str, files: list[FileEntry], *, rooted: bool
+) -> Document:
     """Return the manifest of what was written.
 
     Args:
@@ -61,13 +63,15 @@ def document(job: PackJob, packed: Packed, listing: str, files: list[FileEntry])
         packed: what came of it.
         listing: the xxh3-128 of the list.
         files: the records, the index, and the list of what was packed where there is one.
+        rooted: whether any path of the list is relative to the root, which is then recorded.
     """
     spec = job.spec
+    source = {"list": job.listing.name, "xxh3_128": listing}
     encodes = not job.pass_through or spec.transcode or spec.orientation == "bake"
     return {
         "program": f"shardmill {pipeline.__version__}",
         "format": "recordio",
-        "inputs": [{"list": job.listing.name, "xxh3_128": listing}],
+        "inputs": [source | ({"root": job.root_from_output} if rooted else {})],
         "parameters": job.parameters(),
         "codec": engine(job.engine).codec(spec.encoding) if encodes else None,
         "counts": {

@@ -121,7 +121,8 @@ def test_the_manifest_says_what_was_written(root: Path, listing: Path, tmp_path:
     assert [entry.file for entry in entries] == ["a.rec", "a.idx"]
     for entry in entries:
         assert manifest.hash_file(tmp_path / entry.file) == entry.xxh3_128
-    assert document["inputs"] == [{"list": "a.lst", "xxh3_128": manifest.hash_file(listing)}]
+    source = {"list": "a.lst", "xxh3_128": manifest.hash_file(listing), "root": "images"}
+    assert document["inputs"] == [source]
     assert document["parameters"]["encode"]["transforms"] == [
         "CenterCrop(size=None)",
         "Resize(size=32, mode=None, never_enlarge=False, filter=None)",
