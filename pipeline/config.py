@@ -16,6 +16,7 @@ from typing import Any
 
 from pipeline import paths, storage
 from pipeline.errors import ConfigError
+from pipeline.inputfile import check_shareable
 from pipeline.stricttoml import StrictToml, shown_value
 
 LAYOUTS = ("class-tars", "flat")
@@ -100,6 +101,7 @@ def load(path: Path) -> DatasetConfig:
     Raises:
         ConfigError: the file is absent, no TOML, or not of the documented form.
     """
+    check_shareable(path, "a configuration file")
     if storage.stat(path) is None:
         raise ConfigError(
             "there is no such configuration file",

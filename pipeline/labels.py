@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline import digests, storage
 from pipeline.errors import ConfigError
+from pipeline.inputfile import check_shareable
 
 _COUNT = re.compile("[0-9]{1,18}")  # it fits an int64
 _SHOWN = 80
@@ -149,6 +150,7 @@ def load_classes(path: Path, table: LabelTable) -> tuple[str, ...]:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    check_shareable(path, "a file of classes or labels")
     if storage.stat(path) is None:
         raise ConfigError("there is no such file", file=str(path))
     try:

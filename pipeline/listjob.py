@@ -9,6 +9,7 @@ from pipeline import catalog, digests, output, products, storage
 from pipeline.config import DatasetConfig, SplitConfig
 from pipeline.errors import InputRefused, UsageError
 from pipeline.formats import wids
+from pipeline.inputfile import check_shareable
 from pipeline.job import Job
 from pipeline.labels import LabelTable
 from pipeline.products import Product
@@ -87,6 +88,7 @@ def derive(job: Job, config: DatasetConfig) -> dict[str, SplitJob]:
         InputRefused: the list, or the folder, is not what it should be.
     """
     path, root = Path(job.images), Path(job.root)
+    check_shareable(path, "an image list")
     if storage.stat(path) is None and storage.real_folder(path) is None:
         raise UsageError(
             "there is no such list or folder of images",

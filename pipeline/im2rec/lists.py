@@ -12,11 +12,13 @@ from typing import Final
 from pipeline import storage
 from pipeline.clutter import is_clutter
 from pipeline.errors import ConfigError, OutputConflict, UsageError
+from pipeline.inputfile import check_rereadable
 from pipeline.sources import classtable
 from pipeline.sources.classtable import ClassTable
 from pipeline.sources.listing import Division, Listing, divide, list_pieces, scan
 
 _LISTS: Final = ".lst"
+_LIST_KINDS: Final = ("file", "special file")
 _CLASSES: Final = ".classes.tsv"
 
 
@@ -65,6 +67,7 @@ def find_lists(prefix: str) -> list[Path]:
         )
     found = inside or beside
     if not found:
+        check_rereadable(Path(prefix), "an image list")
         is_folder = storage.real_folder(Path(start)) is not None
         raise UsageError(
             "there is no image list of this name",
@@ -76,7 +79,8 @@ def find_lists(prefix: str) -> list[Path]:
 
 
 def _lists(folder: Path, begins: str) -> list[Path]:
-    files = (entry.name for entry in storage.entries(folder) if entry.kind == "file")
+    # A pipe that has the name of a list is not passed over: packing it says what it is.
+    files = (each.name for each in storage.entries(folder) if each.kind in _LIST_KINDS)
     names = sorted(name for name in files if name.startswith(begins) and name.endswith(_LISTS))
     # macOS leaves a file ._NAME beside every list; a hidden list is meant where its name is given.
     return [folder / name for name in names if begins.startswith(".") or not is_clutter(name)]

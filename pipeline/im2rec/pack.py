@@ -26,6 +26,7 @@ from pipeline.im2rec.job import PackJob, Targets, check_root
 from pipeline.im2rec.pictures import Piece
 from pipeline.im2rec.result import LeftOut, Packed, document
 from pipeline.images.engine import engine
+from pipeline.inputfile import check_rereadable
 from pipeline.manifest import Document, FileEntry
 from pipeline.storage import RangeReader, StagedFile
 
@@ -53,11 +54,12 @@ def pack(
         BadAnnotation: see `lst.read`; an id or a label that RecordIO's readers stumble over.
         BadImage: more pictures than `PackJob.error_limit` cannot be packed.
         UsageError: the engine is not there, or a transform returned no picture; an output would
-            take the place of a folder, a device or a pipe; see `check_before`.
+            take the place of a folder, a device or a pipe; see `check_before`; the list is a pipe.
         ShardmillError: a process has died; the files cannot be written.
     """
     if not job.pass_through:
         engine(job.engine).codec(job.spec.encoding)  # loads it, for all processes at once
+    check_rereadable(job.listing, "an image list")
     if storage.stat(job.listing) is None:
         raise UsageError(
             "there is no such image list", file=str(job.listing), remedy="name one that is there"

@@ -24,6 +24,7 @@ from typing import Final
 
 from pipeline import storage
 from pipeline.errors import ConfigError, TreeRefused
+from pipeline.inputfile import check_shareable
 
 VERSION: Final = 1
 """Part of the digest of the file: raise it when the same classes would give other bytes."""
@@ -276,6 +277,7 @@ def _check(path: Path, names: Mapping[int, str]) -> None:
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield lines that are not empty, with their numbers, blanks and a last slash taken away."""
+    check_shareable(path, "a table of classes")
     if storage.stat(path) is None:
         raise ConfigError("there is no such table of classes", file=str(path), remedy=_REMEDY)
     try:

@@ -43,6 +43,7 @@ from pipeline.storage.reading import (
     read_bytes,
     real_folder,
     sizes,
+    special_kind,
     stat,
 )
 from pipeline.storage.sharedwrite import SharedFile
@@ -106,6 +107,7 @@ __all__ = [
     "shared_lock",
     "sizes",
     "sole_lock",
+    "special_kind",
     "stat",
     "sync_file_system",
     "target_lock",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline.errors import OutputConflict
 from pipeline.storage.oserrors import at, check_link
+from pipeline.storage.reading import special_name
 
 
 def output_file(path: Path) -> Path:
@@ -33,17 +34,8 @@ def output_file(path: Path) -> Path:
     if stat_module.S_ISLNK(mode):
         raise _refused(path, "a link that leads back to itself")
     if not stat_module.S_ISREG(mode):
-        raise _refused(path, _kind(mode))
+        raise _refused(path, "a folder" if stat_module.S_ISDIR(mode) else special_name(mode))
     return real
-
-
-def _kind(mode: int) -> str:
-    kinds = (
-        (stat_module.S_ISDIR, "a folder"),
-        (stat_module.S_ISFIFO, "a pipe"),
-        (stat_module.S_ISSOCK, "a socket"),
-    )
-    return next((name for holds, name in kinds if holds(mode)), "a device")
 
 
 def _refused(path: Path, found: str) -> OutputConflict:

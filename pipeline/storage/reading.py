@@ -71,6 +71,21 @@ def kind(path: Path) -> str | None:
     return _kind(mode)
 
 
+def special_kind(path: Path) -> str | None:
+    """Return whether a path leads to ``a pipe``, ``a socket`` or ``a device``; None: to no such."""
+    if kind(path) != "special file":
+        return None
+    with at(path):
+        return special_name(os.stat(path).st_mode)
+
+
+def special_name(mode: int) -> str:
+    """Return the name of what is neither a regular file nor a folder, by its mode."""
+    if stat_module.S_ISFIFO(mode):
+        return "a pipe"
+    return "a socket" if stat_module.S_ISSOCK(mode) else "a device"
+
+
 def file_sizes(root: Path, names: Iterable[str]) -> list[int]:
     """Return the size of each regular file, links followed; -1 where there is none.
 

@@ -200,6 +200,13 @@ def _from_assignments(
     foreign = sorted(given.intersection((*_LISTING, *_PACKING)))
     if foreign:
         raise click.UsageError(f"{_option(foreign[0])} does not go with OUT: say it as KEY=VALUE")
+    if os.path.basename(words[2]) in {"", ".", ".."}:
+        raise UsageError(
+            "this is the path of a folder, and the output needs a name",
+            file=words[2],
+            expected="the name of a file, such as OUT.rec",
+            remedy=f"say {os.path.join(words[2], 'train.rec')}, for example",
+        )
     listing, root, output = (Path(word).absolute() for word in words[:3])
     assignments = Assignments.parse(words[3:])
     for word in assignments.idle():

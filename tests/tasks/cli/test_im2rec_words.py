@@ -103,3 +103,12 @@ def test_an_absolute_name_is_taken_where_the_root_is_the_first_slash_or_nothing(
     with pytest.raises(BadImage) as refusal:
         call("b.lst", "img", "b.rec", "unchanged=1")
     assert "/ as ROOT" in str(refusal.value.remedy)
+
+
+@pytest.mark.parametrize("out", ["o.rec/", "img/", "new/.", "..", ""])
+def test_an_output_that_is_the_path_of_a_folder_is_refused(work: Path, out: str) -> None:
+    before = sorted(work.rglob("*"))
+    with pytest.raises(UsageError, match="the output needs a name") as refusal:
+        call("a.lst", "img", out, "unchanged=1")
+    assert refusal.value.exit_status == 2
+    assert sorted(work.rglob("*")) == before

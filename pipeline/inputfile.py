@@ -1,0 +1,54 @@
+"""Files that are given as input and read more than once: a pipe gives its bytes only once.
+
+A shell's process substitution, ``/dev/stdin`` and a named pipe have paths like any file. But
+several processes read an image list, and the next command reads it again, by its path.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline import storage
+from pipeline.errors import UsageError
+
+_OF_ONE_PROCESS = ("/dev/fd/", "/dev/std", "/proc/")
+
+
+def check_rereadable(path: Path, noun: str) -> None:
+    """Check that a path leads to no pipe, socket or device.
+
+    Args:
+        path: what was given; it may be absent, or a folder.
+        noun: what it is given as, with its article, such as ``an image list``.
+
+    Raises:
+        UsageError: it does.
+    """
+    special = storage.special_kind(path)
+    if special is not None:
+        raise _refused(path, noun, special)
+
+
+def check_shareable(path: Path, noun: str) -> None:
+    """Check that a path leads to no pipe, socket or device, and to one file in every process.
+
+    Args:
+        path: see `check_rereadable`.
+        noun: see `check_rereadable`.
+
+    Raises:
+        UsageError: it does not, as ``/dev/stdin`` where a file is the standard input.
+    """
+    check_rereadable(path, noun)
+    if str(path).startswith(_OF_ONE_PROCESS):
+        raise _refused(path, noun, "a path that leads elsewhere in another process")
+
+
+def _refused(path: Path, noun: str, found: str) -> UsageError:
+    return UsageError(
+        f"{noun} is read more than once, and by several processes",
+        file=str(path),
+        expected="a file on disk",
+        found=found,
+        remedy="save it in a file first, and give that file",
+    )
