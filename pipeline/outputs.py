@@ -123,9 +123,18 @@ def passed_over(out: Path, split: SplitJob) -> PassedOver:
         return split.listing.clutter
     if split.tree is not None:
         return clutter.passed_over(split.tree.ignored)
+    return _of_catalog(out, split, "passed_over")
+
+
+def unreadable(out: Path, split: SplitJob) -> PassedOver:
+    """Return the tars of classes that were not chosen and that cannot be read, in an archive."""
+    return clutter.NOTHING if split.archive is None else _of_catalog(out, split, "unreadable")
+
+
+def _of_catalog(out: Path, split: SplitJob, name: str) -> PassedOver:
     mark = paths.catalog_mark(out, split.name, split.catalog_digest)
     catalog = manifest.load_complete(mark, out)
-    return PassedOver.from_json(catalog.get("passed_over")) if catalog else clutter.NOTHING
+    return PassedOver.from_json(catalog.get(name)) if catalog else clutter.NOTHING
 
 
 def joined(out: Path, split: SplitJob, output: Output) -> list[recordio.IndexedShard]:
@@ -217,8 +226,8 @@ def _merged(
 
 
 def _passed_over(out: Path, split: SplitJob) -> Document:
-    """Return what the manifest says of clutter among the images; nothing where there was none."""
-    left = passed_over(out, split)
+    """Return what the manifest says was passed over among the images; nothing where that is so."""
+    left = passed_over(out, split) + unreadable(out, split)
     return {"passed_over": left.to_json()} if left.count else {}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pipeline import (
     codecs,
     manifest,
@@ -14,6 +16,8 @@ from pipeline import (
     treerecord,
 )
 from pipeline.annotations import contents
+from pipeline.archives.brokentar import BrokenTar
+from pipeline.archives.tar import READER_VERSION
 from pipeline.config import ArchiveConfig
 from pipeline.errors import NoSpace, OutputConflict, TreeRefused
 from pipeline.images import codec
@@ -24,6 +28,8 @@ from pipeline.sources.expectation import expectation
 from pipeline.splitjob import SplitJob
 from pipeline.treerecord import TreeRecord
 
+BROKEN, READER = "broken", "reader"
+"""In the mark of an archive: the tars in it that cannot be read, by which version of the reader."""
 _BYTES_OF_A_PIXEL = 0.7  # of a JPEG of quality 95, with what a picture is longer than wide
 _AREA_OF_MODE = {"shorter": 1.0, "exact": 0.75, "longer": 0.56}  # of images of 4:3
 _GROWTH = 0.7  # measured: images of ILSVRC2012 at twice to four times their edge
@@ -51,7 +57,7 @@ def look(resolved: ResolvedJob) -> None:
     Raises:
         ArchiveMissing: naming every missing archive, where to get it and where to put it.
         ArchiveRefused: an archive has the wrong size, or was refused as it is now: see
-            `rawarchives.check`.
+            `rawarchives.check`; a tar in it that is needed cannot be read.
         OutputConflict: another data set, or what is not of this program, is in the way.
         NoSpace: less room than what will be written.
         UsageError: an output was begun with another codec than the one that is installed.
@@ -61,11 +67,11 @@ def look(resolved: ResolvedJob) -> None:
     _check_current(resolved)
     _check_codec(resolved)
     neighbours.check(resolved)
+    check_broken(resolved, resolved.archives)
     for product in resolved.products:
         products.check(resolved.out, product, replace=resolved.job.replace)
     _check_trees(resolved)
-    needed_now = needed_archives(resolved)
-    rawarchives.check(resolved, needed_now)
+    rawarchives.check(resolved, needed_archives(resolved))
     needed, free = needed_bytes(resolved), storage.free_bytes(resolved.out)
     if needed > free:
         raise NoSpace(
@@ -167,7 +173,21 @@ def verified(resolved: ResolvedJob, archive: ArchiveConfig) -> manifest.Document
         info.mtime_ns,
         archive.md5,
     )
-    return mark if agrees else None
+    # What an older reader could not read is read again.
+    current = BROKEN not in mark or mark.get(READER) == READER_VERSION
+    return mark if agrees and current else None
+
+
+def broken_tars(resolved: ResolvedJob, archive: ArchiveConfig) -> tuple[BrokenTar, ...]:
+    """Return the tars in a verified archive that cannot be read; none if it is not verified."""
+    mark = verified(resolved, archive) or {}
+    return tuple(map(BrokenTar.from_json, mark.get(BROKEN, ())))
+
+
+def check_broken(resolved: ResolvedJob, archives: Iterable[ArchiveConfig]) -> None:
+    """Raise the refusal of a tar in a verified archive that a job needs and that cannot be read."""
+    for archive in archives:
+        rawarchives.check_broken(resolved, archive, broken_tars(resolved, archive))
 
 
 def codec_warning(resolved: ResolvedJob) -> str | None:

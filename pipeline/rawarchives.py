@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline import refusals, storage
+from pipeline.archives.brokentar import BrokenTar
 from pipeline.config import ArchiveConfig
 from pipeline.errors import ArchiveMissing, ArchiveRefused
 from pipeline.resolved import ResolvedJob
+from pipeline.sources import members
 
 _TAR = ".tar"
 _UNPACKING = (
@@ -37,6 +39,28 @@ def check(resolved: ResolvedJob, needed: Sequence[ArchiveConfig]) -> None:
         refused = refusals.recall(resolved.out, raw / archive.file, archive)
         if refused is not None and not resolved.job.replace:
             raise refused
+
+
+def check_broken(
+    resolved: ResolvedJob, archive: ArchiveConfig, broken: Iterable[BrokenTar]
+) -> None:
+    """Check that a job can do without the tars in an archive that cannot be read.
+
+    It can where they are of classes that it has not chosen.
+
+    Args:
+        resolved: the job.
+        archive: the archive.
+        broken: what was noted of it when it was verified.
+
+    Raises:
+        ArchiveRefused: of the first one that it needs.
+    """
+    splits = [split for split in resolved.splits.values() if split.archive == archive]
+    for tar in broken:
+        needed = (members.is_needed(tar.name, split.split, split.classes) for split in splits)
+        if not splits or any(needed):
+            raise tar.refusal
 
 
 def _missing(resolved: ResolvedJob, raw: Path, missing: list[ArchiveConfig]) -> ArchiveMissing:

@@ -7,10 +7,20 @@ from pathlib import Path
 
 import luigi
 
-from pipeline import manifest, neighbours, paths, preflight, refusals, standing, storage
+from pipeline import (
+    manifest,
+    neighbours,
+    paths,
+    preflight,
+    rawarchives,
+    refusals,
+    standing,
+    storage,
+)
 from pipeline.archives import index
+from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import VerifiedArchive
-from pipeline.archives.tar import Member
+from pipeline.archives.tar import READER_VERSION, Member
 from pipeline.config import ArchiveConfig
 from pipeline.errors import ArchiveRefused, TransientError
 from pipeline.manifest import Document, FileEntry
@@ -82,11 +92,16 @@ class VerifyArchive(ShardmillTask):
         return paths.archive_mark(self.folder, self.archive, info.size, info.mtime_ns)
 
     def document(self) -> Document | None:
-        """Return the mark, if the archive has not changed since."""
+        """Return the mark, if the archive has not changed since and the job can do with it."""
+        try:
+            preflight.check_broken(self.resolved, (self.config,))
+        except ArchiveRefused:
+            return None
         return preflight.verified(self.resolved, self.config)
 
     def make(self) -> Volume:
         """Read the archive once: MD5 and member index."""
+        preflight.check_broken(self.resolved, (self.config,))
         source = self.resolved.raw_file(self.config)
         refused = refusals.recall(self.folder, source, self.config)
         if refused is not None and not self.job.replace:
@@ -115,8 +130,12 @@ class VerifyArchive(ShardmillTask):
             "members": found.members,
             "files": [entry.to_json() for entry in files],
         }
+        if found.broken:
+            broken = [tar.to_json() for tar in found.broken]
+            document |= {preflight.BROKEN: broken, preflight.READER: READER_VERSION}
         mark = paths.archive_mark(self.folder, self.archive, found.size, found.mtime_ns)
         storage.publish_bytes(mark, manifest.serialise(document))
+        rawarchives.check_broken(self.resolved, self.config, found.broken)
         return Volume(size=found.size)
 
     def _verify(
@@ -138,6 +157,7 @@ class VerifyArchive(ShardmillTask):
             nested=True,
             progress=progress,
             check_first=self._check_first,
+            check_broken=self._check_broken,
         )
         name, info = str(listing.relative_to(self.folder)), storage.stat(listing)
         return found, [FileEntry(name, info.size if info else 0, manifest.hash_file(listing))]
@@ -148,6 +168,10 @@ class VerifyArchive(ShardmillTask):
             if split.archive == self.config:
                 table, expected = self.resolved.table, split.expected
                 members.check_first(member, split.split, table, expected, split.classes)
+
+    def _check_broken(self, tar: BrokenTar) -> None:
+        """Check, before the rest of the archive is read, that a tar in it is not needed."""
+        rawarchives.check_broken(self.resolved, self.config, (tar,))
 
 
 def of_images(task: ShardmillTask, split: SplitJob) -> list[CheckInputs | VerifyArchive]:

@@ -8,12 +8,22 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import catalog, imagelist, manifest, paths, plan, products, storage
+from pipeline import (
+    catalog,
+    clutter,
+    imagelist,
+    manifest,
+    paths,
+    plan,
+    preflight,
+    products,
+    storage,
+)
 from pipeline.annotations import boxjoin, boxtable
 from pipeline.annotations.boxjoin import BoxJoin, JoinCounts
 from pipeline.archives.index import ArchiveIndex
-from pipeline.clutter import PassedOver
 from pipeline.config import ArchiveConfig
+from pipeline.manifest import Document
 from pipeline.sources import devkit, ilsvrc2012, members, tree
 from pipeline.sources import imagelist as list_source
 from pipeline.sources.tree import TreeListing
@@ -62,7 +72,7 @@ class BuildCatalog(SplitTask):
                 staged.append(stack.enter_context(storage.StagedFile(path)))
                 for piece in boxjoin.unmatched_pieces(boxes):
                     staged[1].write(piece)
-            more = {"passed_over": self._passed_over().to_json()} if job.archive else {}
+            more = self._passed_over(job.archive) if job.archive else {}
             join = boxes.counts().to_json() if boxes is not None else None
             self.publish(*staged, rows=rows, boxes=corners // 4, join=join, **more)
         return Volume(images=rows)
@@ -87,9 +97,13 @@ class BuildCatalog(SplitTask):
             raise LookupError(f"the images of {self.split} lie in no archive")
         return ArchiveIndex(paths.archive_index(self.folder, archive.file))
 
-    def _passed_over(self) -> PassedOver:
-        """Return the clutter in the archive."""
-        return members.passed_over(self._index())
+    def _passed_over(self, archive: ArchiveConfig) -> Document:
+        """Return the clutter in the archive, and the tars that cannot be read and nobody needs."""
+        found = {"passed_over": members.passed_over(self._index()).to_json()}
+        broken = clutter.passed_over(
+            tar.name for tar in preflight.broken_tars(self.resolved, archive)
+        )
+        return found | ({"unreadable": broken.to_json()} if broken.count else {})
 
 
 class CheckLabels(SplitTask):

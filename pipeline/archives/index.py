@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.identity import check_identity, of_right_md5
 from pipeline.archives.tar import BLOCK, Member, TarScanner
 from pipeline.clutter import in_clutter
@@ -40,6 +41,7 @@ _PROGRESS_STEP = 16 << 20
 _ROW_GROUP = 1 << 16
 Progress = Callable[[int], None]
 CheckMember = Callable[[Member], None]
+CheckBroken = Callable[[BrokenTar], None]
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ class VerifiedArchive:
         mtime_ns: modification time in nanoseconds since the epoch, before and after the read.
         md5: 32 lower-case hex digits.
         members: rows of its index, nested tars among them; 0 if it was not indexed.
+        broken: nested tars that cannot be read; none of what is in them can be relied on.
     """
 
     name: str
@@ -59,6 +62,7 @@ class VerifiedArchive:
     mtime_ns: int
     md5: str
     members: int
+    broken: tuple[BrokenTar, ...] = ()
 
 
 def verify_and_index(
@@ -70,6 +74,7 @@ def verify_and_index(
     nested: bool,
     progress: Progress = lambda _: None,
     check_first: CheckMember = lambda _: None,
+    check_broken: CheckBroken | None = None,
 ) -> VerifiedArchive:
     """Read a tar archive once; publish the index of its members if it is the right one.
 
@@ -85,6 +90,9 @@ def verify_and_index(
         nested: whether members named ``*.tar`` are indexed too.
         progress: told the bytes read so far, every 16 MiB and at the end.
         check_first: given the first regular file that is no clutter, at the top level.
+        check_broken: given a nested tar in the first MiB that is none by its first bytes, may
+            raise its refusal. It also has other nested tars that cannot be read noted in what is
+            returned, for the caller to judge; None: they refuse the archive.
 
     Raises:
         ArchiveMissing: there is no such file.
@@ -92,16 +100,23 @@ def verify_and_index(
         TransientError: the file changed while it was read.
     """
     with storage.StagedFile(index) as staged:
-        scanner = TarScanner(str(archive), nested=nested)
+        keep_broken = check_broken is not None
+        scanner = TarScanner(str(archive), nested=nested, keep_broken=keep_broken)
         with staged.stream() as stream, pq.ParquetWriter(stream, INDEX_SCHEMA, **_PARQUET) as sink:
-            indexer = _Indexer(scanner, sink, check_first)
+            indexer = _Indexer(scanner, sink, check_first, check_broken)
             found, head = _read_once(archive, indexer.look, progress)
             refusal = indexer.finish()
-        check_identity(archive, found.md5, found.size, head, (expected_md5, expected_size), refusal)
+        faults = [*([refusal] if refusal else []), *(tar.refusal for tar in scanner.broken)]
+        scan = faults[0] if faults else None
+        check_identity(archive, found.md5, found.size, head, (expected_md5, expected_size), scan)
         if refusal:
             raise of_right_md5(refusal) if expected_md5 is not None else refusal
         storage.publish(staged)
-    return replace(found, members=indexer.members)
+    broken = tuple(
+        replace(tar, refusal=of_right_md5(tar.refusal)) if expected_md5 is not None else tar
+        for tar in scanner.broken
+    )
+    return replace(found, members=indexer.members, broken=broken)
 
 
 def verify_only(
@@ -156,9 +171,14 @@ class _Indexer:
     """Scans the bytes it is shown and writes the members to Parquet, in bounded memory."""
 
     def __init__(
-        self, scanner: TarScanner, sink: pq.ParquetWriter, check_first: CheckMember
+        self,
+        scanner: TarScanner,
+        sink: pq.ParquetWriter,
+        check_first: CheckMember,
+        check_broken: CheckBroken | None,
     ) -> None:
         self.members = 0
+        self._check_broken = check_broken
         self._check_first: CheckMember | None = check_first
         self._scanner = scanner
         self._sink = sink
@@ -170,7 +190,7 @@ class _Indexer:
 
         Raises:
             ArchiveRefused: it is no tar by its first bytes, or begins with what does not belong
-                there.
+                there, or with a nested tar that is none and needed.
         """
         try:
             members = self._scanner.feed(view)
@@ -179,7 +199,11 @@ class _Indexer:
                 raise
             return
         finally:
-            self._at_start = False
+            at_start, self._at_start = self._at_start, False
+        if at_start and self._check_broken is not None:
+            for tar in self._scanner.broken:
+                if tar.is_foreign:
+                    self._check_broken(tar)
         if self._check_first is not None:
             files = (each for each in members if each.kind == "file")
             first = next((each for each in files if not in_clutter(each.name)), None)

@@ -8,9 +8,10 @@ looked at, as in GNU tar: an archive appended to another is ignored.
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from pipeline.archives import signatures
+from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.tarheader import (
     BLOCK,
     EXTENDED,
@@ -29,7 +30,7 @@ from pipeline.storage import Buffer
 
 __all__ = ["BLOCK", "COMPARE_MD5", "ENDS_EARLY", "READER_VERSION", "Member", "TarScanner"]
 
-READER_VERSION = 1
+READER_VERSION = 2
 """To be raised when an archive is read that was refused before: refusals are remembered."""
 ENDS_EARLY = "the tar archive ends too early"
 COMPARE_MD5 = (
@@ -40,6 +41,7 @@ COMPARE_MD5 = (
 
 _ZEROS = bytes(BLOCK)
 _MAX_EXTENDED_HEADER = 1 << 20
+_MOST_BROKEN = 10_000  # nested tars that are noted: a hostile archive has no end of them
 _MAX_NAME = 4096  # PATH_MAX of Linux; it also bounds the memory that a hostile archive can take
 _NAMES = ("file", "hardlink", "symlink", "device", "device", "directory", "fifo", "file")
 _KINDS = {0: "file", **dict(zip(b"01234567", _NAMES, strict=True))}
@@ -77,15 +79,21 @@ class TarScanner:
         nested: whether a top-level file named ``*.tar`` is scanned too, in place. It is listed
             before its own members; a tar inside it is a file like any other. One without a
             byte has no members, and one whose name is clutter is not scanned.
+        keep_broken: whether a nested tar that cannot be read is noted in `broken`, and the scan
+            goes on behind it; else the archive is refused.
 
     Attributes:
         size: bytes fed so far.
         end: offset just behind the end-of-archive marker; None until that was seen.
         is_foreign: whether it was refused for what its first bytes, or those of a nested tar,
             are instead.
+        broken: the nested tars that cannot be read, in order; some of the members of one may have
+            been returned before it broke off.
     """
 
-    def __init__(self, archive: str, *, nested: bool = False) -> None:
+    def __init__(self, archive: str, *, nested: bool = False, keep_broken: bool = False) -> None:
+        self.broken: list[BrokenTar] = []
+        self._keep_broken = keep_broken
         self.size = 0
         self.end: int | None = None
         self.is_foreign = False
@@ -137,8 +145,7 @@ class TarScanner:
             try:
                 _check_foreign(bytes(self._partial), self._archive, "")
             except Malformed as error:
-                self._refusal = self._refused(error)
-                raise self._refusal from None
+                self._refuse(error)
         last = self._last
         place, expected = f"after {_titled(last)}", f"{self._awaited} at byte {self._at}"
         if last and self.size < last.offset + last.size:
@@ -159,11 +166,14 @@ class TarScanner:
         except StopIteration:
             self.end = self._at + self._need
         except Malformed as error:
-            self._refusal = self._refused(error)
-            raise self._refusal from None
+            self._refuse(error)
+
+    def _refuse(self, error: Malformed) -> NoReturn:
+        self.is_foreign = error.remedy != ""
+        self._refusal = self._refused(error)
+        raise self._refusal from None
 
     def _refused(self, error: Malformed) -> ArchiveRefused:
-        self.is_foreign = error.remedy != ""
         return ArchiveRefused(
             error.what,
             file=self._archive,
@@ -210,7 +220,7 @@ class TarScanner:
             self._found.append(member)
             self._last = member
             if self._nested and not container and _holds_members(member):
-                yield from self._members(member.name, data, data + size)
+                yield from self._inside(member)
                 self._last = member
             at = data + _padded(member.size)
         if own:
@@ -219,6 +229,16 @@ class TarScanner:
         if (yield _within(limit, at + BLOCK, BLOCK)) != _ZEROS:
             raise Malformed("a lone block of zeros among the members", "two or none", "one")
         self._awaited = "a header"
+
+    def _inside(self, tar: Member) -> _Walk:
+        """Walk a nested tar; a broken one is noted if that is asked for."""
+        try:
+            yield from self._members(tar.name, tar.offset, tar.offset + tar.size)
+        except Malformed as error:
+            if not self._keep_broken or len(self.broken) == _MOST_BROKEN:
+                raise
+            self.broken.append(BrokenTar(tar.name, self._refused(error), error.remedy != ""))
+            self._awaited = "a header"
 
 
 def _check_foreign(head: bytes, archive: str, container: str) -> None:

@@ -24,7 +24,9 @@ from pipeline.sources.memberrows import (
     unexpected,
 )
 
-__all__ = ["Parts", "archive_rows", "check_first", "passed_over"]
+__all__ = ["Parts", "archive_rows", "check_first", "is_needed", "passed_over"]
+
+_TAR = ".tar"
 
 
 def archive_rows(
@@ -70,6 +72,19 @@ def passed_over(index: Parts) -> PassedOver:
         names = [" > ".join(filter(None, (row["container"], row["name"]))) for row in first]
         total += PassedOver(left.num_rows, tuple(names))
     return total
+
+
+def is_needed(tar: str, split: SplitConfig, classes: tuple[str, ...] | None) -> bool:
+    """Whether a split needs what lies in a nested tar: not that of a class that was not chosen.
+
+    Args:
+        tar: its name in the archive.
+        split: the configuration of the split.
+        classes: the chosen WNIDs; None: all.
+    """
+    if split.layout != "class-tars" or classes is None:
+        return True
+    return tar.rpartition("/")[2].removesuffix(_TAR) in classes
 
 
 def check_first(

@@ -112,6 +112,10 @@ def _passed_over(resolved: ResolvedJob, split: SplitJob) -> Iterator[str]:
         left = outputs.passed_over(resolved.out, split)
         if left.count:
             yield f"{split.archive.file}: {left}"
+        broken = outputs.unreadable(resolved.out, split)
+        if broken.count:
+            tars = f"tars of other classes that cannot be read: {broken.count:,}"
+            yield f"{split.archive.file}: {tars}, e.g. {', '.join(broken.examples)}"
 
 
 def _beside(resolved: ResolvedJob) -> Iterator[str]:

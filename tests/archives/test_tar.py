@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from pipeline.archives import tar as scanning
 from pipeline.archives.tar import BLOCK, ENDS_EARLY, Member, TarScanner
 from pipeline.errors import ArchiveRefused
 
@@ -249,6 +250,43 @@ def test_a_truncated_nested_tar_is_refused_in_an_intact_outer_one() -> None:
     cuts = [block + odd for block in range(0, end_of(inner), BLOCK) for odd in (0, 300)]
     for cut in cuts[1:]:
         assert "n01.tar" in str(refusal(tar_of({"n01.tar": inner[:cut], "next": b""})).place)
+
+
+@pytest.mark.parametrize("piece", [1 << 20, 700, 512, 100])
+def test_a_nested_tar_that_cannot_be_read_is_noted_where_that_is_asked_for(piece: int) -> None:
+    inner = tar_of({"a": b"a" * 600, "b": b"b"})
+    broken = {
+        "gzip.tar": b"\x1f\x8b" + bytes(900),
+        "short.tar": b"BZh",
+        "garbage.tar": b"\x55" * 3000,
+        "cut.tar": inner[:1600],
+        "lone.tar": header(b"x") + bytes(BLOCK) + header(b"y"),
+        "sparse.tar": header(b"x", typeflag=b"S"),
+        "longer.tar": header(b"x", 5000) + bytes(2048),
+    }
+    whole = tar_of({"n01.tar": inner, **broken, "n02.tar": inner, "after": b"!"})
+    scanner, found = TarScanner("a.tar", nested=True, keep_broken=True), list[Member]()
+    for at in range(0, len(whole), piece):
+        found += scanner.feed(whole[at : at + piece])
+    scanner.finish()
+    assert [each.name for each in scanner.broken] == list(broken)
+    assert [each.name for each in scanner.broken if each.is_foreign] == ["gzip.tar", "short.tar"]
+    for each in scanner.broken:
+        alone = refusal(tar_of({each.name: broken[each.name]}))
+        assert (each.refusal.what, each.refusal.remedy) == (alone.what, alone.remedy)
+        assert each.name in str(each.refusal.place)
+    tops = [member.name for member in found if not member.container]
+    assert tops == ["n01.tar", *broken, "n02.tar", "after"]
+    assert [member.name for member in found if member.container == "n02.tar"] == ["a", "b"]
+    with pytest.raises(ArchiveRefused, match="ends too early"):
+        TarScanner("a.tar", nested=True, keep_broken=True).finish()
+
+
+def test_of_broken_nested_tars_no_end_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scanning, "_MOST_BROKEN", 2)
+    scanner = TarScanner("a.tar", nested=True, keep_broken=True)
+    with pytest.raises(ArchiveRefused, match="gzip data"):
+        scanner.feed(tar_of({f"{number}.tar": b"\x1f\x8b" for number in range(3)}))
 
 
 def test_a_truncation_says_which_member_it_cuts() -> None:

@@ -6,6 +6,7 @@ of what came out. It raises the errors that its target names, and nothing else.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +23,7 @@ from pipeline.annotations import bboxes, boxtable
 from pipeline.annotations.voc import normalise, parse_annotation
 from pipeline.archives.compressed import read_members
 from pipeline.archives.index import ArchiveIndex, verify_and_index
-from pipeline.archives.tar import TarScanner
+from pipeline.archives.tar import Member, TarScanner
 from pipeline.clutter import EXAMPLES, in_clutter
 from pipeline.config import SplitConfig
 from pipeline.errors import ArchiveRefused
@@ -62,6 +63,7 @@ def _laid(content: bytes, folder: Path, name: str) -> Path:
 
 def try_tar(data: bytes, _: Path) -> None:
     """Members lie in the archive, in its order, and do not depend on how it is fed."""
+    _try_tar_with_broken_ones(data)
     scanner, found = TarScanner("a.tar", nested=True), []
     try:
         for at in range(0, len(data), _PIECE):
@@ -79,6 +81,20 @@ def try_tar(data: bytes, _: Path) -> None:
         assert "\0" not in member.name
     tops = [member.offset + member.size for member in found if not member.container]
     assert tops == sorted(tops)
+
+
+def _try_tar_with_broken_ones(data: bytes) -> None:
+    """Nested tars that cannot be read are noted, whatever the pieces; the others are read."""
+    whole = TarScanner("a.tar", nested=True, keep_broken=True)
+    pieces = TarScanner("a.tar", nested=True, keep_broken=True)
+    found: list[Member] = []
+    with contextlib.suppress(ArchiveRefused):
+        for at in range(0, len(data), _PIECE):
+            found += pieces.feed(data[at : at + _PIECE])
+    with contextlib.suppress(ArchiveRefused):
+        assert whole.feed(data)[: len(found)] == found
+    noted = [(tar.name, tar.refusal.place) for tar in pieces.broken]
+    assert [(tar.name, tar.refusal.place) for tar in whole.broken] == noted
 
 
 def try_index(data: bytes, folder: Path) -> None:
