@@ -17,6 +17,7 @@ from pipeline import manifest, paths, storage
 from pipeline.errors import EnvironmentRefused, OutputDamaged, UsageError
 from pipeline.formats.shardformats import ALL
 from pipeline.images import codec
+from pipeline.plaintext import Lines
 
 if TYPE_CHECKING:
     from pipeline.output import Output
@@ -77,7 +78,9 @@ def check(folder: Path, made_by: str, here: str, instead: str) -> None:
             file=str(folder),
             expected=made_by,
             found=here,
-            remedy=f"{codec.how_to_install(made_by)}\nor {instead}; or choose another --out",
+            remedy=Lines.of(
+                (codec.how_to_install(made_by), f"or {instead}; or choose another --out")
+            ),
         )
 
 

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import paths, storage
+from pipeline import names, paths, storage
 from pipeline.errors import ConfigError
 from pipeline.inputfile import check_shareable
 from pipeline.stricttoml import StrictToml, shown_value
 
 LAYOUTS = ("class-tars", "flat")
-_FILE_NAME = re.compile(rb"[^/\x00-\x1f\x7f]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -269,7 +268,7 @@ class _Reader(StrictToml):
 
     def file_name(self, table: dict[str, Any], where: str, taken: set[str]) -> str:
         name: str = self.value(table, where, "file", str)
-        if not _FILE_NAME.fullmatch(name.encode()) or name in {".", ".."}:
+        if names.file_flaw(name):
             what = f"[{where}] file is no file name"
             raise self.error(what, where, "file", "a name without folders", repr(name))
         if name in taken:

@@ -23,13 +23,21 @@
           └── Vanished                    a file that was there is gone
                └── NameTooLong            it never was: permanent
 
-A message says what happened, where, what was expected, what was found and what to do.
+A message says what happened, where, what was expected, what was found and what to do. Whatever
+names of others stand in it, each of these is one line that a terminal only shows; what lists things
+in several lines is given as `plaintext.Lines`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
+
+from pipeline import plaintext
+from pipeline.plaintext import Lines
+
+Record: TypeAlias = Mapping[str, str | list[str] | None]
+"""An error as plain data; a list holds the lines of a text."""
 
 
 class ShardmillError(Exception):
@@ -66,7 +74,7 @@ class ShardmillError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        head = f"{self.file}: {self.what}" if self.file else self.what
+        head = plaintext.line(f"{self.file}: {self.what}" if self.file else self.what)
         details = (
             ("place", self.place),
             ("expected", self.expected),
@@ -79,10 +87,9 @@ class ShardmillError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         return from_record, (self.to_record(),)
 
-    def to_record(self) -> dict[str, str | None]:
+    def to_record(self) -> dict[str, str | list[str] | None]:
         """Return the error as plain data, for a failure record; `from_record` reverses it."""
-        return {
-            "type": type(self).__name__,
+        texts = {
             "what": self.what,
             "file": self.file,
             "place": self.place,
@@ -90,6 +97,11 @@ class ShardmillError(Exception):
             "found": self.found,
             "remedy": self.remedy,
         }
+        plain = {
+            name: text.split("\n") if isinstance(text, Lines) else text
+            for name, text in texts.items()
+        }
+        return {"type": type(self).__name__, **plain}
 
 
 class UsageError(ShardmillError):
@@ -197,17 +209,22 @@ def abbreviate(items: Iterable[str], most: int = 8) -> str:
     return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
-def from_record(record: Mapping[str, str | None]) -> ShardmillError:
+def from_record(record: Record) -> ShardmillError:
     """Rebuild an error from `ShardmillError.to_record`."""
-    kind = _by_name().get(record.get("type") or "", ShardmillError)
+    kind = _by_name().get(str(record.get("type")), ShardmillError)
     return kind(
-        record.get("what") or "unknown error",
-        file=record.get("file"),
-        place=record.get("place"),
-        expected=record.get("expected"),
-        found=record.get("found"),
-        remedy=record.get("remedy"),
+        _text(record, "what") or "unknown error",
+        file=_text(record, "file"),
+        place=_text(record, "place"),
+        expected=_text(record, "expected"),
+        found=_text(record, "found"),
+        remedy=_text(record, "remedy"),
     )
+
+
+def _text(record: Record, name: str) -> str | None:
+    value = record.get(name)
+    return Lines.of(value) if isinstance(value, list) else value
 
 
 def _by_name() -> dict[str, type[ShardmillError]]:
@@ -221,4 +238,6 @@ def _by_name() -> dict[str, type[ShardmillError]]:
 
 
 def _hang(text: str) -> str:
-    return text.replace("\n", "\n" + " " * 12)
+    if isinstance(text, Lines):
+        return plaintext.lines(text).replace("\n", "\n" + " " * 12)
+    return plaintext.line(text)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from pipeline import digests, storage
+from pipeline import digests, names, storage
 from pipeline.errors import ConfigError
 from pipeline.inputfile import check_shareable
 
 _COUNT = re.compile("[0-9]{1,18}")  # it fits an int64
 _SHOWN = 80
+_CLASS = "the name of a folder, such as n01440764, that is not hidden"
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ def load_table(path: Path) -> LabelTable:
     """Read a label table: TAB-separated UTF-8 with a header line, columns `wnid` and `words`.
 
     Raises:
-        ConfigError: a column is missing, a line has too many or too few fields, a WNID is
-            missing or appears twice.
+        ConfigError: a column is missing, a line has too many or too few fields or holds control
+            characters, a WNID is missing, appears twice or can be no name of a class.
     """
     lines = _lines(path)
     header = next(lines, (0, ""))[1].split("\t")
@@ -61,8 +62,9 @@ def load_table(path: Path) -> LabelTable:
         if len(fields) != len(header):
             raise _refused(path, number, "wrong number of fields", str(len(header)), repr(line))
         wnid = fields[header.index("wnid")]
-        if not wnid or wnid in rows:
-            what = f"class {wnid} appears twice" if wnid else "a class without a WNID"
+        _check_names(path, number, wnid, fields)
+        if wnid in rows:
+            what = f"class {wnid} appears twice"
             raise _refused(path, number, what, "each WNID once", repr(line))
         rows[wnid] = fields
     wnids = tuple(sorted(rows))
@@ -147,6 +149,21 @@ def load_classes(path: Path, table: LabelTable) -> tuple[str, ...]:
     if not chosen:
         raise ConfigError("no class is named", file=str(path), expected="a WNID per line")
     return tuple(sorted(chosen))
+
+
+def _check_names(path: Path, number: int, wnid: str, fields: Sequence[str]) -> None:
+    """Raise unless a line's WNID can be a class, and its fields can stand in a table of ours."""
+    if not wnid:
+        raise _refused(
+            path, number, "a class without a WNID", "each WNID once", repr("\t".join(fields))
+        )
+    if flaw := names.class_flaw(wnid):
+        what = f"a WNID that can be no class: {flaw}"
+        raise _refused(path, number, what, _CLASS, repr(wnid[:_SHOWN]))
+    for field in fields:
+        if names.has_control(field):
+            what, expected = "a field that holds control characters", names.WITHOUT_CONTROL
+            raise _refused(path, number, what, expected, repr(field[:_SHOWN]))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from pipeline import clutter, extraction, manifest, paths, storage, withdrawal
 from pipeline.errors import OutputConflict, OutputDamaged
 from pipeline.manifest import Document, FileEntry
+from pipeline.plaintext import Lines
 
 JOINED = "joined"
 """The kind of product that RecordIO shards in one file are."""
@@ -227,8 +228,8 @@ def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:
     return OutputConflict(
         what,
         file=file,
-        expected="\n".join(f"{name}: {now.get(name, 'nothing')}" for name in names),
-        found="\n".join(f"{name}: {then.get(name, 'nothing')}" for name in names),
+        expected=Lines.of(f"{name}: {now.get(name, 'nothing')}" for name in names),
+        found=Lines.of(f"{name}: {then.get(name, 'nothing')}" for name in names),
         remedy="say --replace to put the new one in its place, or choose another --out",
     )
 

@@ -9,6 +9,7 @@ from pipeline import refusals, storage
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.config import ArchiveConfig
 from pipeline.errors import ArchiveMissing, ArchiveRefused
+from pipeline.plaintext import Lines
 from pipeline.resolved import ResolvedJob
 from pipeline.sources import members
 
@@ -68,12 +69,12 @@ def _missing(resolved: ResolvedJob, raw: Path, missing: list[ArchiveConfig]) -> 
     boxes = {each.archive.file for each in sources if each.archive}
     tars, folder = _class_tars(resolved, raw)
     unpacking = _UNPACKING.replace("FOLDER", folder)
-    lines = [f"{raw / archive.file}\nfrom {archive.url}" for archive in missing]
+    lines = [each for a in missing for each in (raw / a.file, f"from {a.url}")]
     count = "an archive is" if len(missing) == 1 else f"{len(missing)} archives are"
     return ArchiveMissing(
         f"{count} not there",
         file=str(raw),
-        expected="\n".join(lines),
+        expected=Lines.of(lines),
         found=f"{len(tars):,} tars of classes, such as {tars[0]}" if tars else None,
         remedy="put them there under exactly these names, then run the same command again"
         + ("; or say --no-boxes" if any(a.file in boxes for a in missing) else "")

@@ -19,6 +19,7 @@ from pipeline.outputwriter import LeftOut, OutputWriter, Picture
 from pipeline.paths import ShardName
 from pipeline.pictureread import read_picture
 from pipeline.pictures import PLAIN, Preparation, StoredPicture, preparation
+from pipeline.plaintext import Lines
 from pipeline.records import ImageRecord, as_boxes
 
 _AHEAD = 64  # pictures that the kernel is asked for before they are read
@@ -203,11 +204,12 @@ def check_unchanged(
 def _refused(
     left_out: Sequence[LeftOut], name: ShardName, *, nothing_left: bool = False
 ) -> BadImage:
-    shown = "\n".join(map(_shown, left_out[:_SHOWN]))
-    more = f"\nand {len(left_out) - _SHOWN} more" if len(left_out) > _SHOWN else ""
+    shown = list(map(_shown, left_out[:_SHOWN]))
+    if len(left_out) > _SHOWN:
+        shown.append(f"and {len(left_out) - _SHOWN} more")
     if nothing_left:
         what = f"no picture is left of shard {name.stem}, and a shard may not be empty"
-        place = shown + more or "none of its images has a bounding box"
+        place = Lines.of(shown) or "none of its images has a bounding box"
         fewer = f"ask for fewer shards than {name.count} with --shards"
         remedy = fewer if name.count > 1 else "bring intact images: none of them all can be stored"
         return BadImage(what, place=place, remedy=remedy)
@@ -215,7 +217,9 @@ def _refused(
     remedies = list(dict.fromkeys(image.remedy for image in left_out[:_SHOWN] if image.remedy))
     if not any(_SKIP in remedy for remedy in remedies):
         remedies.append(f"leave such images out with {_SKIP}: the manifest lists them")
-    return BadImage(what, place=shown + more, remedy="\nor ".join(remedies))
+    first, *others = remedies
+    remedy = Lines.of([first, *(f"or {each}" for each in others)])
+    return BadImage(what, place=Lines.of(shown), remedy=remedy)
 
 
 def _shown(image: LeftOut) -> str:

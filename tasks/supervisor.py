@@ -20,6 +20,7 @@ from typing import BinaryIO
 from pipeline import cleaning, paths, progress, storage
 from pipeline.errors import ShardmillError, Vanished, from_record
 from pipeline.job import Job
+from pipeline.plaintext import Lines
 from pipeline.resolved import resolve
 from tasks import datasets, scheduler
 from tasks.interrupts import interrupting
@@ -202,7 +203,7 @@ class Supervisor:
         return ShardmillError(
             "the process that runs the tasks has ended before its first task",
             file=str(self.log),
-            found=f"it ended with {ended}; the last line of its log is\n{last}",
+            found=Lines.of((f"it ended with {ended}; the last line of its log is", last)),
             remedy="mend what that line says: until then the same command fails again",
         )
 

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline import errors
 from pipeline.errors import BadImage, NameTooLong, ShardmillError, TransientError, from_record
+from pipeline.plaintext import Lines
 
 
 def tree(kind: type[ShardmillError] = ShardmillError) -> list[type[ShardmillError]]:
@@ -66,7 +67,8 @@ def test_a_record_of_an_unknown_kind_is_an_error_all_the_same() -> None:
 
 
 def test_a_message_names_the_file_and_then_each_detail_on_a_line() -> None:
-    error = BadImage("no picture", file="a.tar", place="x\ny", expected="a JPEG", remedy="drop it")
+    place = Lines.of("xy")
+    error = BadImage("no picture", file="a.tar", place=place, expected="a JPEG", remedy="drop it")
     assert str(error).splitlines() == [
         "a.tar: no picture",
         "  place:    x",
@@ -74,6 +76,18 @@ def test_a_message_names_the_file_and_then_each_detail_on_a_line() -> None:
         "  expected: a JPEG",
         "  to do:    drop it",
     ]
+
+
+def test_names_of_others_forge_no_line_of_a_message() -> None:
+    name = "x\neverything is as it was written\x1b[2J"
+    error = BadImage("no picture", file=name, place=name, found=Lines.of((name, "y")))
+    for copy in (error, from_record(json.loads(json.dumps(error.to_record())))):
+        assert str(copy).split("\n") == [
+            r"x\neverything is as it was written\x1b[2J: no picture",
+            r"  place:    x\neverything is as it was written\x1b[2J",
+            r"  found:    x\neverything is as it was written\x1b[2J",
+            r"            y",
+        ]
 
 
 def test_a_message_without_details_is_one_line() -> None:

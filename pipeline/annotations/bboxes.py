@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import clutter, storage
+from pipeline import clutter, plaintext, storage
 from pipeline.annotations.decimals import four_decimals
 from pipeline.annotations.gathering import Boxes, Gathering, ReportRow
 from pipeline.annotations.source import SUFFIX, own_name, read_annotations
@@ -96,9 +96,17 @@ def csv_pieces(boxes: Boxes) -> Iterator[bytes]:
 
 
 def report_bytes(boxes: Boxes) -> bytes:
-    """Return the report as CSV (RFC 4180 with LF) in UTF-8, with a header."""
+    """Return the report as CSV (RFC 4180 with LF) in UTF-8, with a header.
+
+    People open it with spreadsheets: what would be a formula there is marked as text, and a control
+    character is shown in its escaped form.
+    """
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([ReportRow._fields, *boxes.report])
+    rows = (
+        [*map(plaintext.cell, (row.file, row.object or "", row.kind, row.reason))]
+        for row in boxes.report
+    )
+    csv.writer(text, lineterminator="\n").writerows([ReportRow._fields, *rows])
     return text.getvalue().encode()
 
 

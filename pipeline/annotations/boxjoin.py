@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline import plaintext
 from pipeline.annotations.boxtable import BoxTable
 from pipeline.annotations.names import without_image_suffix
 from pipeline.errors import BadAnnotation
@@ -208,11 +209,14 @@ class BoxJoin:
 
 
 def unmatched_pieces(join: BoxJoin) -> Iterator[bytes]:
-    """Yield the annotations that fit no image as CSV (RFC 4180 with LF), with a header."""
+    """Yield the annotations that fit no image as CSV (RFC 4180 with LF), with a header.
+
+    Cells are escaped as those of `bboxes.report_bytes`.
+    """
     yield b"annotation\n"
     for keys in join.unmatched():
         text = io.StringIO()
-        rows = ([f"{key}.xml"] for key in keys.to_pylist())
+        rows = ([plaintext.cell(f"{key}.xml")] for key in keys.to_pylist())
         csv.writer(text, lineterminator="\n").writerows(rows)
         yield text.getvalue().encode()
 

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline import names as rule
 from pipeline.annotations.names import without_image_suffix
 from pipeline.annotations.source import SUFFIX
 from pipeline.annotations.voc import Annotation, normalise, parse_annotation
@@ -108,12 +109,22 @@ class Gathering:
         self._counts = array("q")  # how many of its boxes are written
         self._names: dict[int, tuple[str, ...]] = {}  # and see `Annotated`
         self._corners = array("d")
+        self._misplaced = 0  # annotations in folders that can be no class
         self._skipped_files = 0
         self._skipped_boxes = 0
 
     def take(self, member: str, content: bytes) -> None:
-        """Add the boxes of an annotation."""
+        """Add the boxes of an annotation.
+
+        Raises:
+            BadAnnotation: it cannot be read, or lies in a folder that can be no class, or under a
+                name that can be no picture's.
+        """
         folder, _, file = member.rpartition("/")
+        label = folder.rpartition("/")[2]
+        if label == ".." or rule.has_control(label):
+            self._misplaced += 1
+            raise BadAnnotation("a folder that can be no class", found=repr(label))
         stem = file[: -len(SUFFIX)]
         self._files.append(f"{stem}{_JPEG}")
         if len(self._files) == _AT_ONCE:
@@ -122,7 +133,6 @@ class Gathering:
         self._counts.append(0)
         if not stem or not stem.isprintable() or any(each in stem for each in ',"'):
             raise BadAnnotation("a name that cannot stand in bboxes.csv", found=repr(stem))
-        label = folder.rpartition("/")[2]
         if self._filter is not None and label not in self._filter:
             self._skipped_files += 1
             return
@@ -154,7 +164,7 @@ class Gathering:
             corners=np.frombuffer(self._corners).reshape(-1, 4)[rows],
             annotated=Annotated(keys, firsts[by_key], every[by_key], names),
             report=tuple(sorted(self.report, key=lambda row: (row.file, row.object or 0))),
-            xml_files=len(files),
+            xml_files=len(files) + self._misplaced,
             skipped_files=self._skipped_files,
             skipped_boxes=self._skipped_boxes,
             clutter=passed,

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.archives import signatures
 from pipeline.archives.tar import COMPARE_MD5, ENDS_EARLY
 from pipeline.errors import ArchiveRefused
+from pipeline.plaintext import Lines
 
 
 def check_identity(
@@ -35,9 +36,9 @@ def check_identity(
     right = size in {None, found_size} if md5 is None else found_md5 == md5.lower()
     if right:
         return
-    facts = f"MD5 {found_md5}, {found_size} bytes"
+    facts = [f"MD5 {found_md5}, {found_size} bytes"]
     if scan:
-        facts += f"\n{scan.what}: {scan.place}, expected {scan.expected}, found {scan.found}"
+        facts.append(f"{scan.what}: {scan.place}, expected {scan.expected}, found {scan.found}")
     named = [f"MD5 {md5.lower()}"] if md5 is not None else []
     named += [f"{size} bytes"] if size is not None else []
     missing = size - found_size if size is not None else 0
@@ -45,7 +46,7 @@ def check_identity(
         f"the archive does not have the published {'size' if md5 is None else 'MD5'}",
         file=str(archive),
         expected=", ".join(named),
-        found=facts,
+        found=Lines.of(facts),
         remedy=f"{_likely_cause(archive.name, head, missing, scan)}; download it again",
     )
 

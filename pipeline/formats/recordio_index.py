@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline import storage
+from pipeline import names, storage
 from pipeline.errors import BadAnnotation, OutputDamaged
 from pipeline.formats.irheader import IndexedRecord, as_float32
 
 _LINE: Final = re.compile(rb"(0|[1-9][0-9]{0,19})\t(0|[1-9][0-9]{0,18})\n")
-_UNLISTABLE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
+_UNLISTABLE: Final = re.compile(f"[{names.CONTROL}\ud800-\udfff]")
 _SHOWN: Final = 80  # bytes
 _REMEDY: Final = "remove the file and run the shardmill command again: it is made anew"
 

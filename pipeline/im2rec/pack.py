@@ -28,6 +28,7 @@ from pipeline.im2rec.result import LeftOut, Packed, document
 from pipeline.images.engine import engine
 from pipeline.inputfile import check_rereadable
 from pipeline.manifest import Document, FileEntry
+from pipeline.plaintext import Lines
 from pipeline.storage import RangeReader, StagedFile
 
 Tell = Callable[[int, int], None]
@@ -205,7 +206,7 @@ class _Output:
                 file=str(self._job.listing),
                 place=f"line {batch.lines[row]}",
                 expected=f"{limit} at most",
-                found=str(error),
+                found=Lines.of(str(error).split("\n")),
                 remedy="get intact copies, or raise --error-limit",
             )
         reason = ": ".join(part for part in (error.what, error.found) if part)

@@ -22,6 +22,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
+from pipeline import names as rule
 from pipeline import storage
 from pipeline.errors import ConfigError, TreeRefused
 from pipeline.inputfile import check_shareable
@@ -31,7 +32,6 @@ VERSION: Final = 1
 
 _HEADERS: Final = (("folder", "label"), ("wnid", "sorted_index"))  # ours; that of `labels.tsv`
 _LABEL: Final = re.compile(r"[0-9]{1,9}")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _PRINTED: Final = re.compile(r"(.*[^ ]) ([0-9]{1,9})")  # a line that im2rec.py --list prints
 _SHOWN: Final = 5  # classes of a closing line
@@ -206,7 +206,7 @@ def read(path: Path) -> ClassTable:
 
     Raises:
         ConfigError: there is no such file, it is no text in UTF-8, it names no class, a class or a
-            label twice, or labels that are not 0, 1, 2 and so on.
+            label twice, what can be no class folder, or labels that are not 0, 1, 2 and so on.
     """
     lines = list(_lines(path))
     header = lines[0][1].split("\t") if lines else []
@@ -268,8 +268,9 @@ def _check(path: Path, names: Mapping[int, str]) -> None:
         raise _refused(path, 1, "no class is named", "a folder's name on each line", "none")
     seen: dict[str, int] = {}
     for line, name in names.items():
-        if _CONTROL.search(name) or not name:
-            raise _refused(path, line, "no name of a class", "a folder's name alone", repr(name))
+        if flaw := rule.folder_flaw(name):
+            what = f"no name of a class: {flaw}"
+            raise _refused(path, line, what, "a folder's name alone", repr(name))
         if seen.setdefault(normal(name), line) != line:
             found = f"{name}, which is in line {seen[normal(name)]}, too"
             raise _refused(path, line, "a class stands there twice", "each class once", found)

@@ -31,6 +31,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipeline import names as rule
 from pipeline import storage
 from pipeline.clutter import NOTHING, PassedOver, is_clutter, passed_over
 from pipeline.errors import TreeRefused, UsageError
@@ -43,7 +44,7 @@ EXTENSIONS: Final = (".jpeg", ".jpg", ".png")
 SEED: Final = 100
 """What im2rec.py always shuffles with."""
 
-_UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # the last are bytes that are no UTF-8
+_UNSAFE: Final = re.compile(f"[{rule.CONTROL}\ud800-\udfff]")  # the last: bytes that are no UTF-8
 _LINES: Final = 1 << 16  # that are made at once
 
 

@@ -27,6 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline import names as rule
 from pipeline import storage
 from pipeline.errors import BadAnnotation, UsageError
 from pipeline.sources import listforms
@@ -57,7 +58,6 @@ _LARGEST: Final = float(np.finfo(np.float32).max)
 _BLANKS: Final = re.compile(r"[ \t]+")
 _ID: Final = re.compile(r"\+?0*([0-9]{1,20})")
 _NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 _IS_SEPARATOR: Final = np.isin(np.arange(256), list(b"\t\n"))
 _IS_CONTROL: Final = np.isin(np.arange(256), [*range(32), 127]) & ~_IS_SEPARATOR
@@ -120,7 +120,7 @@ class _Block:
     def regular(self) -> pa.Table | None:
         """Parse lines of a plain form all at once; None: some line has another."""
         plain = np.frombuffer(self.content.replace(b"\r\n", b"\n"), np.uint8)
-        if _IS_CONTROL[plain].any():
+        if _IS_CONTROL[plain].any() or rule.has_wide_control(self.content):
             return None
         table = self._separated(plain, self.width)
         if table is None and (blank := (plain == ord(" ")) | (plain == ord("\t"))).any():
@@ -174,7 +174,7 @@ class _Block:
         """Return id, labels and path; of a line of another program's form, name that."""
         try:
             key, *values, name = self._fields(number, line)
-            if _CONTROL.search(name):
+            if rule.has_control(name):
                 wanted = "a path without control characters"
                 raise self._refused(number, "a path that no image may have", wanted, name)
             return self._id(number, key), [self._label(number, value) for value in values], name

@@ -11,15 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import names as rule
 from pipeline.clutter import PATH_PATTERN
 from pipeline.config import SplitConfig
 from pipeline.errors import ArchiveRefused
 
-LONGEST_NAME: Final = 255
-"""Bytes that the name of a file may have."""
-
-_UNSAFE: Final = r"^\.{0,2}$|[\x00-\x1f\x7f]"
-_PYTHON_UNSAFE: Final = re.compile(r"\.{0,2}\Z|.*[\x00-\x1f\x7f]", re.DOTALL)
+_UNSAFE: Final = rf"^\.{{0,2}}$|[{rule.CONTROL}]"
+_PYTHON_UNSAFE: Final = re.compile(rf"\.{{0,2}}\Z|.*[{rule.CONTROL}]", re.DOTALL)
 _LEADING: Final = r"^(?:\./)+"
 _REMEDY: Final = {
     "class-tars": "take it out and pack the archive anew, add its class to the label table, or "
@@ -58,13 +56,13 @@ class Paths:
 
     def unsafe(self) -> pa.BooleanArray:
         """Return which paths climb, or end in what can be no name of a file."""
-        long = pc.greater(pc.binary_length(self.leaf), LONGEST_NAME)
+        long = pc.greater(pc.binary_length(self.leaf), rule.LONGEST)
         return pc.or_(self.climbs, pc.or_(long, pc.match_substring_regex(self.leaf, _UNSAFE)))
 
 
 def is_unsafe(leaf: str) -> bool:
     """Whether the last part of a path can be no name of a file."""
-    return bool(_PYTHON_UNSAFE.match(leaf)) or len(leaf.encode()) > LONGEST_NAME
+    return bool(_PYTHON_UNSAFE.match(leaf)) or len(leaf.encode()) > rule.LONGEST
 
 
 def strings(column: pa.ChunkedArray) -> pa.StringArray:

@@ -23,6 +23,7 @@ from pathlib import Path
 from pipeline import storage
 from pipeline.config import SplitConfig
 from pipeline.errors import TreeRefused
+from pipeline.plaintext import Lines
 
 _COMPETITION = ("ILSVRC", "Data", "CLS-LOC")
 _DATA = _COMPETITION[1:]
@@ -133,7 +134,7 @@ def _only(found: dict[Path | None, Path], what: str) -> Path | None:
         raise TreeRefused(
             what,
             expected="one folder",
-            found="\n".join(map(str, found.values())),
+            found=Lines.of(found.values()),
             remedy="move one of them away, or name a folder that holds only one of them",
         )
     return next(iter(found.values()), None)

@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import clutter, digests, paths, storage
+from pipeline import clutter, digests, names, paths, storage
 from pipeline.config import SplitConfig
 from pipeline.errors import TreeRefused
 from pipeline.fingerprints import FileStamps, path_hashes
+from pipeline.plaintext import Lines
 from pipeline.sources.tree_layout import find, look
 
 FILES = pa.schema(
@@ -31,7 +32,7 @@ FILES = pa.schema(
 """Columns of `TreeListing.files`."""
 
 _RANKED = FILES.append(pa.field("rank", pa.int8()))
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")  # the last are bytes that are no UTF-8
+_UNSAFE = re.compile(f"[{names.CONTROL}\ud800-\udfff]")  # the last are bytes that are no UTF-8
 _BATCH = 1 << 16  # rows
 
 
@@ -230,7 +231,7 @@ def _each_once(files: pa.Table, split: SplitConfig) -> pa.Table:
                 f"split {split.name}: image {first['key']} is there twice",
                 file=first["path"],
                 expected="each image once",
-                found="\n".join(f"{row['path']}, {row['size']} bytes" for row in (first, second)),
+                found=Lines.of(f"{row['path']}, {row['size']} bytes" for row in (first, second)),
                 remedy="remove the one that does not belong there",
             )
     return files.filter(pa.array(~again)) if again.any() else files

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.errors import OutputConflict
+from pipeline.plaintext import Lines
 from pipeline.storage import flocks
 from pipeline.storage.flocks import Lock
 from pipeline.storage.oserrors import at, check_link, translated
@@ -214,11 +215,11 @@ def _lock_path(target: Path) -> Path:
 
 def _busy(path: Path, lock: Path) -> OutputConflict:
     holders = _claims(lock, _SOLE)
-    claims = "".join(f"\n{claim.path}: process {claim.pid} on {claim.host}" for claim in holders)
+    claims = Lines.of(f"{each.path}: process {each.pid} on {each.host}" for each in holders)
     return OutputConflict(
         "another command is making this",
         file=str(path),
-        found=claims.strip() or None,
+        found=claims or None,
         remedy="wait until it has ended, then run the same command again"
         + ("; if it is dead, remove its file" if claims else ""),
     )

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import BadAnnotation, UsageError, Vanished
+from pipeline.names import has_control
 from pipeline.sources import lst
 
 # Text of an example in the documentation of MXNet, which shows blanks for TABs.
@@ -24,7 +25,7 @@ SHOWN = """\
 WORDS = ["0", "1", "7.5", "-2", "+3", "16777217", "1e39", "nan", "x", "a.jpg", "é ü.jpg", "0x1"]
 GAPS = ["\t", " ", "  ", " \t", "\t\t", "\n", "\r\n", "\r", "\u00a0", ""]
 LARGEST_ID = 2**64 - 1
-CHARACTERS = st.characters(codec="utf-8", exclude_characters=[*map(chr, range(32)), "\x7f"])
+CHARACTERS = st.characters(codec="utf-8").filter(lambda mark: not has_control(mark))
 shared = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pipeline.clutter import is_clutter
 from pipeline.config import SplitConfig
 from pipeline.errors import NoPermission, TreeRefused
+from pipeline.names import has_control
 from pipeline.sources.tree_listing import FILES, TreeListing, scan
 from pipeline.storage import reading
 
@@ -119,7 +120,7 @@ def test_keys_and_digest_do_not_tell_where_flat_files_lie(layout: dict[int, str]
 def test_any_printable_name_is_listed_and_any_other_refused(names: set[str]) -> None:
     names -= {".", ".."}
     plain = {name for name in names if not is_clutter(name)}
-    unsafe = {name for name in plain if any(mark < " " or mark == "\x7f" for mark in name)}
+    unsafe = {name for name in plain if has_control(name)}
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "train" / "n01").mkdir(parents=True)
         for name in names:

@@ -1,0 +1,79 @@
+r"""Which names are taken from others: the one rule for classes, files, members and paths of lists.
+
+Names are checked where they enter, so that nothing behind that has to: a name that passed can
+become a folder, a line of a list and a text on a screen. Blanks, quotes, letters of any language
+and bytes that are no UTF-8 are no concern of this rule; what cannot stand in a file's format is
+refused by that format.
+
+Refused everywhere are control characters: C0 with TAB and the ends of lines, DEL, C1, the line and
+paragraph separators U+2028 and U+2029, and the overrides and isolates of the direction of writing,
+U+202A to U+202E and U+2066 to U+2069. They cannot stand in lists, and show other names than there
+are. Names of clutter (`pipeline.clutter`), which are passed over, may hold them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from pipeline import paths
+from pipeline.clutter import is_clutter
+
+LONGEST: Final = 255
+"""Bytes that the name of a file or folder may have."""
+
+CONTROL: Final = "\\x00-\\x1f\\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+"""Control characters, to stand in a character class of `re` or RE2."""
+
+WITHOUT_CONTROL: Final = "a name without control characters and overrides of the writing direction"
+"""What is expected of every name, for refusals."""
+
+_CONTROL: Final = re.compile(f"[{CONTROL}]")
+_WIDE_CONTROL_UTF8: Final = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+
+
+def has_control(text: str) -> bool:
+    """Whether a text holds a control character."""
+    return _CONTROL.search(text) is not None
+
+
+def has_wide_control(content: bytes) -> bool:
+    """Whether UTF-8 holds a control character beyond ASCII; takes no time where all is ASCII."""
+    return not content.isascii() and _WIDE_CONTROL_UTF8.search(content) is not None
+
+
+def file_flaw(name: str) -> str:
+    """Return why a name can be that of no file or folder; empty: it can."""
+    if name in {"", ".", ".."} or "/" in name:
+        return "no plain name of a file or folder"
+    if has_control(name):
+        return "it holds control characters"
+    if len(name.encode()) > LONGEST:
+        return f"it has more than {LONGEST} bytes"
+    return ""
+
+
+def class_flaw(name: str) -> str:
+    """Return why a name can be no class of a label table; empty: it can.
+
+    A class becomes a folder of images, a part of their keys and a line of lists.
+    """
+    if flaw := file_flaw(name):
+        return flaw
+    if is_clutter(name):  # names of our own temporary files are hidden, too
+        return "folders of that name are passed over as clutter"
+    if name == paths.METADATA:
+        return "a file of that name describes the images"
+    return ""
+
+
+def folder_flaw(path: str) -> str:
+    """Return why a path can be no class folder below another folder; empty: it can.
+
+    ``.`` is that other folder itself.
+    """
+    if has_control(path):
+        return "it holds control characters"
+    if path != "." and any(part in {"", ".", ".."} for part in path.split("/")):
+        return "no path of a folder below the one that is listed"
+    return ""
