@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline import manifest, outputs, paths, preflight, products, refusals, standing, storage
-from pipeline.errors import ArchiveRefused, OutputDamaged
-from pipeline.job import Job
+from pipeline.errors import ArchiveRefused, OutputDamaged, ShardmillError
+from pipeline.job import FORMATS, Job
 from pipeline.manifest import Document
 from pipeline.output import Output
-from pipeline.resolved import ResolvedJob
+from pipeline.resolved import ResolvedJob, resolve
 from pipeline.splitjob import SplitJob
+from pipeline.standing import StandingOutput
 
 _MARK = re.compile(r"(\d{5,})\.json")
 
@@ -156,6 +157,19 @@ def recorded_jobs(out: Path) -> list[Job]:
             found=f"{type(error).__name__}: {error}",
             remedy="remove the files in it: they are written anew by the next command",
         ) from error
+
+
+def other_sets(out: Path, jobs: Iterable[Job]) -> list[StandingOutput]:
+    """Return the current outputs of splits that none of the jobs would make as things are.
+
+    An older version made one set of a folder that is read as several splits now; or what a job
+    reads is gone.
+    """
+    known = set[str]()
+    for job in jobs:
+        with contextlib.suppress(ShardmillError):  # what it reads is not there any more
+            known.update(resolve(job).splits)
+    return [each for each in standing.current_outputs(out, FORMATS) if each.split not in known]
 
 
 def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputState:

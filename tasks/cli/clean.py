@@ -12,6 +12,7 @@ from pipeline.errors import EnvironmentRefused, InputRefused, UsageError
 from pipeline.job import FORMATS
 from pipeline.resolved import resolve
 from pipeline.storage import TempFile
+from tasks.cli import text
 from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.text import size
 
@@ -34,6 +35,7 @@ def clean(out: str, yes: bool) -> int:
         click.echo(f"temporary file: {temp.path}, {size(temp.size)}")
     for output in superseded:
         click.echo(f"superseded output: {output.folder}, {size(output.bytes)}")
+    _say_kept(folder)
     if not stale and not superseded:
         click.echo("nothing to remove")
         return 0
@@ -46,6 +48,19 @@ def clean(out: str, yes: bool) -> int:
         still = cleaning.superseded(folder, _wanted(folder)) if idle else []
         _remove(stale, [output for output in superseded if output in still])
     return 0
+
+
+def _say_kept(out: Path) -> None:
+    """Name the sets that no recorded job would make now: whether they are needed, a person knows.
+
+    What a job reads may be on a disk that is not mounted; so nothing of its outputs is removed.
+    """
+    for output in status.other_sets(out, status.recorded_jobs(out)):
+        folder = paths.outputs(out, output.format, output.split)
+        click.echo(
+            f"kept: {text.standing(output)}: no recorded command would make it now, for an older"
+            f" version made it, or what it was made of is gone; if nobody needs it, remove {folder}"
+        )
 
 
 def _remove(stale: list[TempFile], superseded: list[Superseded]) -> None:

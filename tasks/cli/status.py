@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
@@ -13,6 +13,7 @@ from pipeline import status as states
 from pipeline.errors import EnvironmentRefused, InputRefused, ShardmillError, UsageError
 from pipeline.job import FORMATS, Job
 from pipeline.resolved import ResolvedJob, resolve
+from pipeline.standing import StandingOutput
 from pipeline.status import OutputState
 from tasks import datasets
 from tasks.cli import text
@@ -26,9 +27,9 @@ from tasks.cli.paramtypes import LOCAL_PATH
 def status(out: str) -> int:
     """Say what is done and missing in OUT, and what the same command would run now.
 
-    It speaks of the job that was started last, and of finished outputs of earlier ones; or of the
-    outputs of im2rec in OUT. Exit status 0 when all that is complete, 4 when images were left out,
-    1 when something is missing.
+    It speaks of the job that was started last, of finished outputs of earlier ones, and of sets
+    that none of them would make now; or of the outputs of im2rec in OUT. Exit status 0 when all
+    that is complete, 4 when images were left out, 1 when something is missing.
     """
     folder = Path(out).absolute()
     jobs = states.recorded_jobs(folder)
@@ -47,7 +48,7 @@ def status(out: str) -> int:
     try:
         resolved = resolve(jobs[-1])
     except (UsageError, InputRefused, EnvironmentRefused) as error:
-        return _report_standing(folder, error)
+        return _report_standing(folder, jobs, error)
     return _report(resolved, jobs, at_work)
 
 
@@ -61,29 +62,43 @@ def _report(resolved: ResolvedJob, jobs: Sequence[Job], at_work: bool) -> int:
     for state in others:
         for line in text.states(state):
             click.echo(f"asked for earlier: {line}")
+    remaining = _report_other_sets(resolved.out, jobs, frozenset())
     refused = map(str, states.refused_archives(resolved))
     for line in (*refused, *text.product_states(states.survey_products(resolved))):
         click.echo(line)
     if at_work:
         _report_work(resolved, survey)
-    if not datasets.complete(resolved.job) or not all(state.complete for state in others):
+    whole = datasets.complete(resolved.job) and all(state.complete for state in others)
+    if not whole or not all(output.document for output in remaining):
         return 1
     return 4 if any(state.left_out for state in survey) else 0
 
 
-def _report_standing(out: Path, error: ShardmillError) -> int:
+def _report_standing(out: Path, jobs: Sequence[Job], error: ShardmillError) -> int:
     """Say what is there of a job whose configuration, list or tree cannot be read any more."""
     click.echo(f"what the job reads is not as it was; what is there is told without it:\n{error}")
     found = standing.look(out, states.last_record(out))
     known = standing.current_outputs(out, FORMATS) if found is None else found.outputs
     for output in known:
         click.echo(text.standing(output))
+    remaining = _report_other_sets(out, jobs, {output.digest for output in known})
     for line in text.product_states(found.products if found else {}):
         click.echo(line)
-    if found is None or not found.complete:
+    if found is None or not found.complete or not all(output.document for output in remaining):
         return 1
     left_out = any(output.left_out for output in found.outputs)
     return 4 if left_out else 0
+
+
+def _report_other_sets(
+    out: Path, jobs: Sequence[Job], known: Collection[str]
+) -> list[StandingOutput]:
+    """Say what is there of other sets than those of known digests, and return it."""
+    found = [each for each in states.other_sets(out, jobs) if each.digest not in known]
+    for output in found:
+        what = text.standing(output)
+        click.echo(f"another set, which no recorded command would make now: {what}")
+    return found
 
 
 def _others(jobs: Sequence[Job], known: set[str]) -> list[OutputState]:

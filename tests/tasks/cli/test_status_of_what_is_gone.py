@@ -9,7 +9,7 @@ from pathlib import Path
 
 import inprocess
 import pytest
-from drawnlists import ListedSet, current, draw_list
+from drawnlists import ListedSet, current, draw_list, encoded, lay
 from support import RawSet, products
 
 from pipeline import manifest, paths, runend, status
@@ -92,6 +92,37 @@ def test_clean_works_and_leaves_alone_what_may_be_half_done(
     assert run.status == 0, run.said
     assert "unfinished outputs are left alone" in run.said
     assert (first.exists(), half.exists(), kept.exists()) == (False, True, True)
+
+
+def class_folders(root: Path) -> None:
+    for number, name in enumerate(("ant/0.jpg", "bee/1.jpg")):
+        lay(root / name, encoded(number))
+
+
+def test_a_set_that_no_command_would_make_any_more_is_listed_and_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path
+) -> None:
+    """An older version made one set of a folder of splits, as this one of a folder of classes."""
+    root = tmp_path / "photos"
+    class_folders(root)
+    words = ("imagelist", root, "--recursive", "--format", "recordio", "--out", out)
+    assert inprocess.shardmill(monkeypatch, *words).status == 0
+    shutil.rmtree(root)
+    for split in ("train", "val"):
+        class_folders(root / split)
+    for ends_with in (1, 0):  # before and after the splits are made
+        told = inprocess.shardmill(monkeypatch, "status", out)
+        assert told.status == ends_with
+        assert "another set, which no recorded command would make now: photos (reco" in told.said
+        cleaned = inprocess.shardmill(monkeypatch, "clean", out, "--yes")
+        assert f"remove {out / 'recordio' / 'photos'}\n" in cleaned.said
+        assert current(out, "recordio", "photos").is_dir()
+        if ends_with:
+            assert inprocess.shardmill(monkeypatch, *words).status == 0
+    shutil.rmtree(out / "recordio" / "photos")  # the remedy
+    for command in ("status", "clean"):
+        run = inprocess.shardmill(monkeypatch, command, out)
+        assert (run.status, "photos (" in run.said) == (0, False), run.said
 
 
 def test_status_says_source_command_and_how_the_last_one_ended(
