@@ -106,7 +106,12 @@ def derive(job: Job, config: DatasetConfig) -> dict[str, SplitJob]:
     else:
         (name,) = config.splits
         whole = imagelist.scan(
-            path, root, recursive=job.recursive, extensions=job.extensions, table=table
+            path,
+            root,
+            recursive=job.recursive,
+            extensions=job.extensions,
+            table=table,
+            is_cut=_is_cut,
         )
         if table is None and whole.classes is not None:
             splitfolders.check(path, whole.classes.table.names)
@@ -152,6 +157,7 @@ def _of_split_folders(
             extensions=job.extensions,
             prefix=f"{config.splits[name].folder}/",
             scanned=scanned[name],
+            is_cut=_is_cut,
         )
         for name, folder in folders.items()
     }
@@ -208,9 +214,14 @@ def _split_job(job: Job, split: SplitConfig, listed: ImageListing) -> SplitJob:
             suffix=listed.suffix,
             offsets=False,
             repairs=False,
-            shortened=wids.is_shortened(wids.sample_name(listed.longest, listed.suffix)),
+            shortened=listed.long_names,
         ),
     )
+
+
+def _is_cut(key: str, suffix: str) -> bool:
+    """Whether a key is too long for the name of a sample in WebDataset shards."""
+    return wids.is_shortened(wids.sample_name(key, suffix))
 
 
 def _check_backslashes(job: Job, listed: ImageListing) -> None:

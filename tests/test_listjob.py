@@ -15,6 +15,7 @@ from drawnlists import ListedSet, draw_list, lay
 
 from pipeline import fingerprints, listjob, output, paths
 from pipeline.errors import BadAnnotation, InputRefused, UsageError
+from pipeline.formats import wids
 from pipeline.formats.shardformats import FORMATS
 from pipeline.job import Job
 from pipeline.output import Output
@@ -189,9 +190,19 @@ def test_samples_are_named_by_the_suffix_of_the_first_path(drawn: ListedSet) -> 
     assert {output.form.options.suffix for output in outputs(job(drawn)).values()} == {".jpg"}
 
 
+CUT = {
+    "猫" * 27: False,
+    "x" * 240: False,
+    "猫" * 80: True,
+    "/".join(["猫" * 20] * 18): True,  # short parts, and 3,258 bytes of them
+    "/".join(["d" * 70] * 45): True,
+    "/".join(["d" * 70] * 40): False,
+}
+
+
 def test_a_name_too_long_for_a_file_changes_webdataset_only(tmp_path: Path) -> None:
     found = []
-    for number, name in enumerate(("猫" * 27, "x" * 240, "猫" * 80)):
+    for number, name in enumerate(CUT):
         lay(tmp_path / str(number) / "a.lst", f"0\t0\tc/{name}.jpg\n".encode())
         lay(tmp_path / str(number) / "c" / f"{name}.jpg", b"x")
         listed = ListedSet(tmp_path / str(number), tmp_path / str(number) / "a.lst")
@@ -201,7 +212,21 @@ def test_a_name_too_long_for_a_file_changes_webdataset_only(tmp_path: Path) -> N
         )
         made = zip(split.outputs, plain, strict=True)
         found.append({one.format for one, other in made if one.digest != other.digest})
-    assert found == [set(), set(), {"webdataset"}]
+    assert found == [{"webdataset"} if cut else set() for cut in CUT.values()]
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_name_that_is_too_long_with_an_id_behind_it_counts_too(
+    drawn: ListedSet, times: int
+) -> None:
+    """A path that is named twice is told from itself by the ids of its images."""
+    name, cut = "x" * 240 + ".jpg", times > 1
+    lay(drawn.root / name, b"x")
+    drawn.add(*(f"{100 + number}\t0\t{name}" for number in range(times)))
+    found = imagelist.scan(drawn.path, drawn.root, is_cut=listjob._is_cut)
+    assert found.long_names is cut
+    rows = pa.concat_tables(imagelist.catalog_rows(found))["key"].to_pylist()
+    assert any(wids.is_shortened(wids.sample_name(key, ".jpg")) for key in rows) is cut
 
 
 def test_without_a_number_there_is_a_shard_for_each_256_mb(tmp_path: Path) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -30,9 +29,9 @@ from pipeline.labelwidths import NO_IMAGES, LabelWidths
 from pipeline.sources import listing, lst
 from pipeline.sources.classtable import ClassTable, FolderClasses
 from pipeline.sources.listing import Listing
+from pipeline.sources.longnames import IsCut, LongNames, never_cut
 
 _LAST_CLASS: Final = 2.0**31  # the first that no class index can be
-_LONG: Final = r"[^/]{84,}"  # a part, in bytes, that may have more than 250 percent-encoded
 _WINDOWS: Final = re.compile(r"\\|^[A-Za-z]:/")  # in paths that Windows has written
 _NUMBERED: Final = r"#[0-9]+$"  # what ends like the key of a path that is named twice
 
@@ -54,7 +53,7 @@ class ImageListing:
         widths: how many labels its images have.
         bytes: how large the files are together.
         suffix: what the first path ends in, such as ``.jpg``; may be empty.
-        longest: the path with the longest part, percent-encoded, if one has more than 250 bytes.
+        long_names: whether any key's name is cut in WebDataset shards, by what `scan` was given.
         digest: of lines, ids, labels, classes in words, paths and sizes; no times, and no matter
             where the root lies.
         ignored: of a folder, how many files were passed over for their names.
@@ -76,7 +75,7 @@ class ImageListing:
     widths: LabelWidths
     bytes: int
     suffix: str
-    longest: str
+    long_names: bool
     digest: str
     ignored: int
     first_ignored: str
@@ -100,6 +99,7 @@ def scan(
     table: ClassTable | None = None,
     prefix: str = "",
     scanned: Listing | None = None,
+    is_cut: IsCut = never_cut,
 ) -> ImageListing:
     """Read a list, or list a folder, and look at the files that it names.
 
@@ -111,6 +111,7 @@ def scan(
         table: of a folder with class folders, which label each has; None: see `listing.scan`.
         prefix: see `ImageListing`.
         scanned: what was found in the folder, if somebody has looked.
+        is_cut: see `ImageListing.long_names`.
 
     Raises:
         BadAnnotation: see `lst.read`.
@@ -121,7 +122,8 @@ def scan(
     content, hashes, stamps = hashlib.sha256(), array("Q"), array("Q")
     images = missing = size = 0
     widths = NO_IMAGES
-    suffix = longest = backslashed = ""
+    long_names = LongNames(is_cut)
+    suffix = backslashed = ""
     source = scanned or _source(path, kinds, recursive=recursive, table=table)
     for rows in _tables(source):
         names = rows["path"].to_pylist()
@@ -137,9 +139,10 @@ def scan(
         widths = LabelWidths.of(labels, rows["line"].to_numpy()).merged_into(widths)
         hashes.extend(_hashes([f"{prefix}{name}" for name in names] if prefix else names))
         stamps.extend([stamp for _, stamp in found])
-        longest = max(longest, _longest(rows["path"]), key=_encoded_bytes)
+        long_names.look(rows["path"], rows["id"], suffix)
         _update(content, rows, names, sizes)
     folder = source if isinstance(source, Listing) else None
+    repeated = _repeated(np.frombuffer(hashes, np.uint64))
     return ImageListing(
         path=path,
         root=root,
@@ -152,13 +155,13 @@ def scan(
         widths=widths,
         bytes=size,
         suffix=suffix,
-        longest=longest,
+        long_names=long_names.with_ids(lambda keys: _numbered(keys, repeated)),
         digest=digests.digest({"files": content.hexdigest()}),
         ignored=folder.ignored if folder else 0,
         first_ignored=folder.first_ignored if folder else "",
         clutter=folder.clutter if folder else NOTHING,
         classes=folder.classes if folder else None,
-        repeated=_repeated(np.frombuffer(hashes, np.uint64)),
+        repeated=repeated,
         stamps=FileStamps.of(np.frombuffer(hashes, np.uint64), np.frombuffer(stamps, np.uint64)),
     )
 
@@ -263,22 +266,20 @@ def _keys(
 ) -> Sequence[str]:
     if not len(repeated):
         return names
-    again = np.isin(np.fromiter(_hashes(names), np.uint64, len(names)), repeated)
-    again |= pc.match_substring_regex(pa.array(names, pa.string()), _NUMBERED).to_numpy(False)
+    again = _numbered(names, repeated)
     if not again.any():
         return names
     rows = zip(names, ids.to_pylist(), again.tolist(), strict=True)
     return [f"{name}#{row}" if twice else name for name, row, twice in rows]
 
 
-def _longest(paths: pa.ChunkedArray) -> str:
-    """Return the path with the longest part, percent-encoded, of those with long ones."""
-    long = pc.match_substring_regex(paths.cast(pa.binary()), _LONG)
-    return max(paths.filter(long).to_pylist(), key=_encoded_bytes, default="")
-
-
-def _encoded_bytes(path: str) -> int:
-    return max(len(quote(part)) for part in path.split("/"))
+def _numbered(names: Sequence[str], repeated: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which paths get their image's id behind them: see `catalog_rows`."""
+    if not len(repeated):
+        return np.zeros(len(names), np.bool_)
+    again = np.isin(np.fromiter(_hashes(names), np.uint64, len(names)), repeated)
+    again |= pc.match_substring_regex(pa.array(names, pa.string()), _NUMBERED).to_numpy(False)
+    return again
 
 
 def _hashes(names: Sequence[str]) -> Iterator[int]:
