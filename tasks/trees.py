@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -185,7 +186,7 @@ class ShrinkClasses(SmallTreeTask, ExtractClasses):
         from pipeline.exports import raw256  # noqa: PLC0415  (loads Pillow: not for others)
 
         codecs.check(self.root, self.product.codec, self.product.codec_here, codecs.REPLACE)
-        return raw256.shrink
+        return partial(raw256.shrink, max_pixels=self.resolved.job.picture.max_pixels)
 
 
 class ShrinkTree(SmallTreeTask, ExtractTree):

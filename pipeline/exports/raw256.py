@@ -11,7 +11,10 @@ whoever reads them, and dies of alpha.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipeline import digests
+from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.engine import PillowEngine
 from pipeline.images.spec import EncodeSpec
 from pipeline.images.transforms import Resize
@@ -29,13 +32,17 @@ _SPEC = EncodeSpec(
 )
 
 
-def shrink(picture: memoryview) -> bytes:
+def shrink(picture: memoryview, max_pixels: int = MAX_PIXELS) -> bytes:
     """Return the smaller picture of one.
+
+    Args:
+        picture: its bytes.
+        max_pixels: how many it may have.
 
     Raises:
         BadImage: it is damaged, too large, or no JPEG or PNG.
     """
-    return PillowEngine().process(picture, _SPEC).encoded
+    return PillowEngine().process(picture, replace(_SPEC, max_pixels=max_pixels)).encoded
 
 
 def codec() -> str:

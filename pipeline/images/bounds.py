@@ -8,7 +8,10 @@ from pipeline.errors import BadImage, TooManyPixels
 from pipeline.images.header import ImageHeader
 
 MAX_PIXELS: Final = 256 << 20
-"""Pixels of an image that is decoded, or made, unless more are allowed: 1 GiB, four bytes each."""
+"""Pixels of an image that is stored, decoded or made, unless more are allowed.
+
+They take 1 GiB at four bytes each, and up to twice that while an image is converted.
+"""
 MAX_JPEG_SIDE: Final = 65_500
 """Pixels on a side of a JPEG, read or written: JPEG_MAX_DIMENSION of libjpeg."""
 
@@ -37,7 +40,7 @@ def check_claim(header: ImageHeader, size: int, most: int = MAX_PIXELS) -> None:
     Raises:
         BadImage: it has more pixels than are allowed, or than so many bytes can hold.
     """
-    check_size(header.width, header.height, most, "picture too large to decode")
+    check_decodable_size(header.width, header.height, most)
     held = size * _PIXELS_OF_A_BYTE.get(header.format, most)
     if header.width * header.height > held:
         raise BadImage(
@@ -46,6 +49,16 @@ def check_claim(header: ImageHeader, size: int, most: int = MAX_PIXELS) -> None:
             found=f"{header.width} x {header.height}",
             remedy=_BROKEN,
         )
+
+
+def check_decodable_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
+    """Refuse an image of more pixels than are allowed, also where its bytes are only stored.
+
+    Raises:
+        TooManyPixels: there are more than `most` pixels.
+    """
+    if width * height > most:
+        check_size(width, height, most, "picture too large to decode")
 
 
 def check_size(

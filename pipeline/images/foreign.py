@@ -16,6 +16,7 @@ import numpy as np
 from pipeline.errors import BadImage
 from pipeline.images.bounds import check_claim
 from pipeline.images.decode import converted, has_alpha, open_image, refusals
+from pipeline.images.foreignbounds import check_foreign
 from pipeline.images.header import ImageHeader
 from pipeline.images.orientation import UPRIGHT, tiff_orientation
 from pipeline.images.pillow import PillowRaster
@@ -85,8 +86,10 @@ def opened(data: Buffer, form: str, spec: EncodeSpec) -> tuple[Image.Image, tupl
         The image, and what is to be noted of it.
 
     Raises:
-        BadImage: it is too large, or is a photograph that only its camera's program develops.
+        BadImage: it is too large, holds far too much beside its pixels, or is a photograph that
+            only its camera's program develops.
     """
+    check_foreign(data, form, spec.max_pixels)
     image: Any = open_image(data, form)
     header = ImageHeader(form, image.width, image.height, image.mode)
     check_claim(header, len(data), spec.max_pixels)

@@ -8,6 +8,7 @@ from pipeline.errors import BadImage
 from pipeline.images.header import ImageHeader, read_header
 from pipeline.images.orientation import read_orientation
 from pipeline.images.peculiarity import READ, peculiarity
+from pipeline.images.scancount import MAX_SCANNED_PIXELS, MAX_SCANS
 from pipeline.images.segments import EOI, SOS, Segments, head_segments, jpeg_scans, png_chunks
 from pipeline.storage import Buffer
 
@@ -55,7 +56,8 @@ class Inspection(NamedTuple):
             raise BadImage(
                 "a JPEG that no common decoder reads",
                 expected="8 bits a sample; a baseline, extended or progressive process; its tables"
-                " and a scan; at most 65,500 pixels on a side",
+                f" and a scan; at most 65,500 pixels on a side; at most {MAX_SCANS} scans, and"
+                f" {MAX_SCANNED_PIXELS:,} pixels in all of them",
                 found=self.peculiarity,
                 remedy=_REMEDY,
             )

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Final
 
 from pipeline.images.bounds import MAX_JPEG_SIDE
+from pipeline.images.scancount import excessive_scans
 from pipeline.images.segments import FRAMES, SOS, Segments
 from pipeline.storage import Buffer
 
@@ -22,6 +23,7 @@ READ: Final = frozenset({STANDARD_TABLES, ARITHMETIC, ""})
 
 _DHT, _DQT, _DHP, _EXP = 0xC4, 0xDB, 0xDE, 0xDF
 _PROGRESSIVE: Final = 0xC2
+_PROGRESSIVES: Final = frozenset({_PROGRESSIVE, 0xCA})
 _ARITHMETIC: Final = frozenset({0xC9, 0xCA})
 _HIERARCHICAL, _RESERVED = "hierarchical", "reserved-marker"
 _UNREAD_FRAMES: Final = {
@@ -53,7 +55,8 @@ def peculiarity(data: Buffer, segments: Segments) -> str:
     Returns:
         ``lossless``, ``hierarchical``, ``12-bit`` (or another number), ``reserved-marker``,
         ``side-over-65500``, ``no-scan``, ``no-quantisation-table``, ``no-huffman-table``: no
-        decoder reads it. ``arithmetic-coded`` and ``standard-huffman-tables``: usual ones do.
+        decoder reads it. ``3018-scans`` (or another number): decoding it would take hours, see
+        `excessive_scans`. ``arithmetic-coded`` and ``standard-huffman-tables``: usual ones do.
     """
     frame = at = first_quantisation = first_huffman = 0
     unread = ""
@@ -72,6 +75,10 @@ def peculiarity(data: Buffer, segments: Segments) -> str:
             return unread or "no-scan"
         components = bytes(data[at + 9 : at + 10 + 3 * data[at + 9]])
         scan = bytes(data[place + _HEAD : place + 8 + 2 * data[place + _HEAD]])
+        if (frame in _PROGRESSIVES or scan[0] < components[0]) and (
+            scans := excessive_scans(data, place, _number(data, at + 5) * _number(data, at + 7))
+        ):
+            return f"{scans}-scans"
         quantisation, huffman = _needed(frame, components, scan)
         # Most segments hold one table; where they hold several, the first ones are not enough.
         if quantisation & ~first_quantisation or huffman & ~first_huffman or frame in _ARITHMETIC:
@@ -82,6 +89,8 @@ def peculiarity(data: Buffer, segments: Segments) -> str:
 
 
 def _of_frame(data: Buffer, at: int) -> str:
+    if not at:  # it stands behind more segments than are walked through
+        return "no-scan"
     bits = data[at + 4]
     if bits != _BITS:
         return f"{bits}-bit"

@@ -17,6 +17,8 @@ from pipeline.storage import Buffer
 SOS: Final = 0xDA
 FRAMES: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # less DHT, JPG and DAC
 EOI: Final = b"\xff\xd9"
+MAX_SEGMENTS: Final = 10_000
+"""How many steps may lead to a JPEG's first scan; photographs take less than a hundred."""
 Segments = list[tuple[int, int]]
 """Second byte and offset of each segment's marker."""
 
@@ -72,10 +74,13 @@ def head_segments(data: Buffer) -> Segments:
     """Return the segments of a JPEG up to its first scan (SOS), which is the last one.
 
     This is `jpeg_segments`, five times as fast: every picture that is stored passes through here.
+    It stops at `MAX_SEGMENTS`: a list of millions, of four bytes each, would take gigabytes.
     """
     found: Segments = []
     at, last, read = 2, len(data) - _SEGMENT.size, _SEGMENT.unpack_from
-    while at <= last:
+    for _ in range(MAX_SEGMENTS):
+        if at > last:
+            break
         marker, length = read(data, at)
         if marker not in _SEGMENT_MARKERS:
             if marker in {_SOI_MARKER, _EOI_MARKER}:

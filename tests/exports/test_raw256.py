@@ -106,3 +106,10 @@ def test_the_orientation_is_neither_heeded_nor_kept() -> None:
 def test_what_is_no_picture_is_refused() -> None:
     with pytest.raises(BadImage):
         shrink(memoryview(b"GIF89a" + bytes(40)))
+
+
+def test_an_image_of_more_pixels_than_are_allowed_is_refused() -> None:
+    content = memoryview(encoded("RGB", (400, 300)))
+    assert shrink(content, 400 * 300) == shrink(content)
+    with pytest.raises(BadImage, match="too large"):
+        shrink(content, 400 * 300 - 1)

@@ -5,8 +5,11 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pictures import drawn
 
+from pipeline.images.inspection import inspect
 from pipeline.images.segments import (
+    MAX_SEGMENTS,
     SOS,
     Scans,
     head_segments,
@@ -97,3 +100,12 @@ def test_any_bytes_are_walked_in_order_and_inside(data: bytes) -> None:
     fast = head_segments(SOI + data)
     slow = [(part.name, part.start - 4) for part in jpeg_segments(SOI + data)]
     assert fast[: len(slow)] == slow[: len(fast)]
+
+
+def test_a_jpeg_of_millions_of_segments_is_walked_through_up_to_a_bound() -> None:
+    plain = drawn().encoded
+    empty = b"\xff\xfe\0\2"
+    flood = plain[:2] + empty * (2 * MAX_SEGMENTS) + plain[2:]
+    assert len(head_segments(flood)) == MAX_SEGMENTS
+    assert inspect(flood).peculiarity == "no-scan"
+    assert inspect(plain[:2] + empty * 100 + plain[2:]).decodable
