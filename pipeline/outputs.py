@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import clutter, facts, manifest, partsources, paths, storage, withdrawal
+from pipeline import clutter, earlier, facts, manifest, partsources, paths, storage, withdrawal
 from pipeline.clutter import PassedOver
 from pipeline.errors import OutputDamaged, TransientError
 from pipeline.formats import recordio
@@ -61,7 +61,8 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
         if split.archive is None:  # what is withdrawn meanwhile would be finished here
             stack.enter_context(storage.shared_lock(paths.sources_lock(out)))
         documents = [_required(out, output, index) for index in range(split.shards)]
-        _check_sources(out, output, documents)
+        if split.archive is None:
+            _check_sources(out, split, output, documents)
         staged = _of_whole(stack, split, output, documents)
         table_file = stack.enter_context(storage.StagedFile(paths.facts(output.folder)))
         with table_file.stream() as stream:
@@ -77,13 +78,16 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
     return merged
 
 
-def _check_sources(out: Path, output: Output, documents: list[Document]) -> None:
+def _check_sources(out: Path, split: SplitJob, output: Output, documents: list[Document]) -> None:
     """Check that every shard was made of the images that are kept of it; the others are forgotten.
 
     Raises:
         TransientError: one was not.
     """
-    stale = list(partsources.stale(out, documents))
+    stale = [
+        *partsources.stale(out, documents),
+        *earlier.stale(out, split.plan_digest, output, documents),
+    ]
     for index in stale:
         storage.remove(paths.shard_mark(out, output.digest, index))
     if stale:

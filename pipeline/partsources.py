@@ -42,14 +42,19 @@ def keep(out: Path, family: str, part: int, found: pa.Table, root: Path) -> Docu
     except OutputDamaged:
         kept = None
     if kept is not None and kept[0]["content"] != content:
-        raise SourcesDiffer(
-            "an image has been replaced since the shard was made in another format",
-            file=str(root),
-            remedy="run the same command again: the shard is made anew in every format",
-        )
+        raise differ(root)
     if kept is None or not kept[1].equals(found):
         fingerprints.publish(path, found, out, root=str(root))
     return {_KEY: {"family": family, "content": content}}
+
+
+def differ(root: Path) -> SourcesDiffer:
+    """Return the error that images in a folder are others than a shard of them was made of."""
+    return SourcesDiffer(
+        "an image has been replaced since the shard was made in another format",
+        file=str(root),
+        remedy="run the same command again: the shard is made anew in every format",
+    )
 
 
 def keep_instead(out: Path, family: str, part: int, found: pa.Table, root: Path) -> Document:

@@ -33,12 +33,14 @@ class Look:
         replaced: paths of those that hold something else, relative to the job's root.
         parts: what was made of these, or of something that is not known any more.
         refreshed: the fingerprints of parts of which only stamps have changed.
+        families: of the job's outputs; see `pipeline.withdrawal`.
     """
 
     read: int = 0
     replaced: tuple[str, ...] = ()
     parts: frozenset[Part] = frozenset()
     refreshed: dict[Part, pa.Table] = field(default_factory=dict)
+    families: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +88,7 @@ def settle(out: Path, found: Look) -> None:
         parts: dict[str, list[int]] = {}
         for family, part in found.parts:
             parts.setdefault(family, []).append(part)
-        withdrawal.withdraw(out, parts)
+        withdrawal.withdraw(out, parts, found.families)
 
 
 def _stamps(split: SplitJob) -> FileStamps | None:
@@ -134,7 +136,9 @@ def _compared(resolved: ResolvedJob, lost: set[Part], different: list[_Kept]) ->
         else:
             refreshed[kept.part] = _with_stamps(kept, [now[path][0] for path in paths_of_part])
     parts |= _elsewhere(resolved, {path: now[path][1] for path in replaced})
-    return Look(len(wanted), tuple(sorted(replaced)), frozenset(parts), refreshed)
+    splits = resolved.splits.values()
+    families = {output.digest: split.plan_digest for split in splits for output in split.outputs}
+    return Look(len(wanted), tuple(sorted(replaced)), frozenset(parts), refreshed, families)
 
 
 def _with_stamps(kept: _Kept, stamps: list[int]) -> pa.Table:

@@ -18,6 +18,10 @@ from pipeline.manifest import Document
 
 Parts = Mapping[str, Collection[int]]
 """Numbers of parts by their family; see `pipeline.partsources`."""
+Families = Mapping[str, str]
+"""Digests of outputs, and the families that their shards belong to.
+
+The marks of shards name these themselves, but for those of earlier versions."""
 
 _OF_WHOLE = frozenset({"parquet", "croissant"})  # kinds of products that tell of every image
 
@@ -27,19 +31,26 @@ def pending(out: Path) -> bool:
     return storage.stat(paths.withdrawal(out)) is not None
 
 
-def withdraw(out: Path, parts: Parts) -> None:
+def withdraw(out: Path, parts: Parts, families: Families | None = None) -> None:
     """Withdraw every output, export and tree that holds one of these parts, and the parts.
 
     Manifests and links named ``current`` are removed, marks of products are made marks of what has
     to be made, and marks of the parts are removed, so that they are made anew.
+
+    Args:
+        out: the output folder.
+        parts: what is withdrawn.
+        families: of outputs that are not finished; what finished ones belong to, they say.
     """
     with storage.wait_for_lock(paths.sources_lock(out)):
-        every = _read(out)
+        every, known = _read(out)
         for family, numbers in parts.items():
             every[family] = sorted({*every.get(family, ()), *numbers})
-        document = {"parts": every, "files": []}
+        known |= {digest: of for digest, of in (families or {}).items() if of in every}
+        known |= {folder.name: family for folder, family in _outputs(out, every)}
+        document = {"parts": every, "families": known, "files": []}
         storage.publish_bytes(paths.withdrawal(out), manifest.serialise(document))
-        _carry_out(out, every)
+        _carry_out(out, every, known)
 
 
 def resume(out: Path) -> None:
@@ -83,26 +94,28 @@ def while_standing(out: Path, made_of: Mapping[Path, str]) -> Iterator[None]:
         yield
 
 
-def _read(out: Path) -> dict[str, list[int]]:
+def _read(out: Path) -> tuple[dict[str, list[int]], dict[str, str]]:
+    """Return what is being withdrawn: the parts, and the families of outputs."""
     path = paths.withdrawal(out)
     if storage.stat(path) is None:
-        return {}
+        return {}, {}
     try:
-        parts: dict[str, list[int]] = manifest.load(path)["parts"]
+        document = manifest.load(path)
     except OutputDamaged:  # which parts it named is not known any more: all of them are suspect
-        return {family: partsources.parts(out, family) for family in partsources.families(out)}
-    return dict(parts)
+        families = partsources.families(out)
+        return {family: partsources.parts(out, family) for family in families}, {}
+    return dict(document["parts"]), dict(document.get("families", {}))
 
 
-def _carry_out(out: Path, parts: Parts) -> None:
-    folders = list(_outputs(out, parts))
+def _carry_out(out: Path, parts: Parts, families: Families) -> None:
+    folders = [folder for folder, _ in _outputs(out, parts)]
     for folder in folders:
         link = paths.current(out, folder.parent.parent.name, folder.parent.name)
         if storage.pointed(link) == folder.name:
             storage.remove(link)
     for folder in folders:
         storage.remove(paths.manifest(folder))
-    marks = list(_shard_marks(out, parts))
+    marks = list(_shard_marks(out, parts, families))
     for path in storage.documents(paths.product_marks(out)):
         _unfinish(path, {*parts, *(mark.parent.name for mark in marks)})
     for family, numbers in parts.items():
@@ -116,25 +129,29 @@ def _carry_out(out: Path, parts: Parts) -> None:
     storage.remove(paths.withdrawal(out))
 
 
-def _outputs(out: Path, parts: Parts) -> Iterator[Path]:
-    """Yield the folders of the finished outputs of plans that parts belong to."""
+def _outputs(out: Path, parts: Parts) -> Iterator[tuple[Path, str]]:
+    """Yield the folders of finished outputs of plans that parts belong to, and these plans."""
     for shard_format in ALL:
         for split in storage.folders(paths.outputs(out, shard_format, "")):
             for name in storage.folders(paths.outputs(out, shard_format, split)):
                 folder = paths.output(out, shard_format, split, name)
                 document = manifest.load_undamaged(paths.manifest(folder))
-                if document and document.get("digests", {}).get("plan") in parts:
-                    yield folder
+                plan = str((document or {}).get("digests", {}).get("plan"))
+                if plan in parts:
+                    yield folder, plan
 
 
-def _shard_marks(out: Path, parts: Parts) -> Iterator[Path]:
+def _shard_marks(out: Path, parts: Parts, families: Families) -> Iterator[Path]:
     """Yield the marks of shards that are such parts, of finished outputs and of others."""
     numbers = {number for each in parts.values() for number in each}
     for digest in storage.folders(paths.shard_marks(out, "")):
         for number in numbers:
             path = paths.shard_mark(out, digest, number)
             document = manifest.load_undamaged(path)
-            if document and number in parts.get(partsources.family_of(document) or "", ()):
+            if document is None:
+                continue
+            family = partsources.family_of(document) or families.get(digest, "")
+            if number in parts.get(family, ()):
                 yield path
 
 

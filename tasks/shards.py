@@ -10,6 +10,7 @@ import luigi
 import pyarrow as pa
 
 from pipeline import (
+    earlier,
     manifest,
     outputs,
     partsources,
@@ -107,11 +108,17 @@ class WriteShards(SplitTask):
 
     def _keep_sources(self, shard: int, found: pa.Table) -> Document:
         """Keep what a shard is made of; other formats of other images are withdrawn."""
-        family = str(self.digest)
+        family, root = str(self.digest), self.resolved.root
+        contents = found["content"].to_pylist()
+        others = earlier.of_others(self.folder, self.split_job, shard, contents)
         try:
-            return partsources.keep(self.folder, family, shard, found, self.resolved.root)
+            if others:
+                raise partsources.differ(root)
+            return partsources.keep(self.folder, family, shard, found, root)
         except SourcesDiffer:
-            withdrawal.withdraw(self.folder, {family: [shard]})
+            outputs = (output.digest for output in self.split_job.outputs)
+            families = dict.fromkeys((*outputs, *others), family)
+            withdrawal.withdraw(self.folder, {family: [shard]}, families)
             raise
 
     def _found(self, output: Output, shard: int) -> Document | None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from drawnlists import encoded, lay, stored
 from drawntrees import LONG_AGO, PER_CLASS, TreeSet, age, do, draw_tree, put_another_in_place
+from PIL import Image
 from support import products
 
 from pipeline import fingerprints, manifest, outputs, partsources, paths, sourcelook, storage
@@ -414,3 +415,82 @@ def test_an_image_of_another_part_is_still_seen(tmp_path: Path, out: Path) -> No
     assert look(job).parts == {known}
     do(job)
     assert new in case.images(out)
+
+
+ALL = {0, 1, 2, 3, 4, 5}
+
+
+@pytest.mark.parametrize("added", [FORMATS, ("recordio",)])
+def test_a_format_beside_shards_of_an_earlier_version_sees_it(
+    case: Case, out: Path, added: tuple[str, ...]
+) -> None:
+    first = case.job(out, formats=("tfrecord",))
+    do(first)
+    make_unknown(out, ALL)
+    new = put_another_in_place(case.image)
+    with pytest.raises(SourcesDiffer, match="replaced"):
+        do(case.job(out, formats=added))
+    assert complete_formats(case.job(out)) == []
+    do(case.job(out, formats=added))
+    assert complete_formats(case.job(out)) == list(added)
+    do(first)
+    for shard_format in ("tfrecord", *added):
+        assert new in case.images(out, shard_format)
+
+
+def test_nor_is_an_earlier_version_gone_on_with_where_it_was_ended(
+    case: Case, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = case.job(out, formats=("tfrecord",))
+    monkeypatch.setattr(outputs, "finish", ended)
+    with pytest.raises(Ended):
+        do(first)
+    monkeypatch.undo()
+    make_unknown(out, ALL)
+    old, new = case.image.read_bytes(), put_another_in_place(case.image)
+    do(case.job(out, formats=("recordio",)))  # nothing says yet what the others belong to
+    with pytest.raises(TransientError, match="replaced while"):
+        do(first)
+    do(first)
+    assert new in case.images(out, "tfrecord")
+    assert old not in case.images(out, "tfrecord")
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_what_a_killed_second_format_knows_is_withdrawn_from_the_first_too(
+    case: Case, out: Path, monkeypatch: pytest.MonkeyPatch, finished: bool
+) -> None:
+    first, both = (case.job(out, formats=names) for names in (("tfrecord",), FORMATS))
+    with monkeypatch.context() as patch:
+        if not finished:
+            patch.setattr(outputs, "finish", ended)
+            with pytest.raises(Ended):
+                do(first)
+        else:
+            do(first)
+    make_unknown(out, ALL)
+    with monkeypatch.context() as patch:
+        patch.setattr(outputs, "finish", ended)
+        with pytest.raises(Ended):
+            do(both)
+    old, new = case.image.read_bytes(), put_another_in_place(case.image)
+    do(both)
+    for shard_format in FORMATS:
+        assert new in case.images(out, shard_format)
+        assert old not in case.images(out, shard_format)
+
+
+@pytest.mark.parametrize("picture", [PictureOptions(), PictureOptions(resize=16)])
+def test_a_format_beside_intact_shards_of_an_earlier_version_makes_none_anew(
+    folder: Case, out: Path, picture: PictureOptions
+) -> None:
+    with Image.open(folder.image) as image:
+        image.save(folder.image.with_name("7.png"))
+    lay(folder.image.with_name("8.jpg"), b"no image")
+    options: dict[str, Any] = {"picture": picture, "on_bad_image": "skip", "shards": 3}
+    do(folder.job(out, formats=("tfrecord",), **options))
+    before = shard_files(out, folder)
+    make_unknown(out, ALL)
+    do(folder.job(out, **options))
+    after = shard_files(out, folder)
+    assert {name: after[name] for name in before} == before

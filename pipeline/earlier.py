@@ -1,0 +1,95 @@
+"""Shards of earlier versions, which kept no fingerprints of the images that they were made of.
+
+What such a shard was made of is known where images are stored as they are: its facts have a hash of
+each, and its mark the hashes that repaired ones had before. These are compared with fingerprints as
+soon as there are some, because another format is made of the same images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline import facts, manifest, partsources, paths, storage
+from pipeline.errors import OutputDamaged, Vanished
+from pipeline.manifest import Document
+from pipeline.output import Output
+from pipeline.splitjob import SplitJob
+
+Contents = Sequence[bytes | None]
+"""The xxh3-128 of each image of a shard, in its order; None: it could not be read."""
+
+
+def of_others(out: Path, split: SplitJob, number: int, contents: Contents) -> list[str]:
+    """Return the digests of outputs of a split's plan whose shard was made of other images.
+
+    Args:
+        out: the output folder.
+        split: the split; its own outputs are among those that are looked at.
+        number: of the shard, 0-based.
+        contents: what the images of the shard are now.
+    """
+    found = []
+    for digest in storage.folders(paths.shard_marks(out, "")):
+        mark = manifest.load_undamaged(paths.shard_mark(out, digest, number))
+        if mark is None or partsources.family_of(mark) is not None:
+            continue
+        if _keeps_images(out, split, digest, mark) and _differs(out, mark, contents):
+            found.append(digest)
+    return found
+
+
+def stale(out: Path, family: str, output: Output, marks: Sequence[Document]) -> Iterator[int]:
+    """Yield the numbers of an output's shards that were made of other images than are kept.
+
+    Args:
+        out: the output folder.
+        family: digest of the plan; see `pipeline.partsources`.
+        output: whose shards they are.
+        marks: of all its shards.
+    """
+    if output.form.codec is not None:
+        return
+    for number, mark in enumerate(marks):
+        if partsources.family_of(mark) is not None:
+            continue
+        kept = partsources.load(out, family, number)
+        if kept is not None and _differs(out, mark, kept[1]["content"].to_pylist()):
+            yield number
+
+
+def _keeps_images(out: Path, split: SplitJob, digest: str, mark: Document) -> bool:
+    """Whether an output is of a split's plan, and stores images as they are or repaired."""
+    for output in split.outputs:
+        if output.digest == digest:
+            return output.form.codec is None
+    folder = paths.output(out, mark["format"], mark["split"], digest)
+    document = manifest.load_undamaged(paths.manifest(folder))
+    if document is None or document["digests"]["plan"] != split.plan_digest:
+        return False
+    return document["parameters"]["codec"] is None
+
+
+def _differs(out: Path, mark: Document, contents: Contents) -> bool:
+    """Whether a shard holds an image that is not among some contents, in their order."""
+    try:
+        table = facts.read_slice(paths.shard_facts(out, mark["output"], mark["shard"]))
+    except (OutputDamaged, Vanished):  # what it holds is not known any more
+        return True
+    before = {repair["key"]: repair["source_xxh3_128"] for repair in mark["repairs"]}
+    rows = table.select(["key", "xxh3_128"]).to_pylist()
+    return not is_part([_source_hash(row, before) for row in rows], contents)
+
+
+def _source_hash(row: Mapping[str, Any], repaired: Mapping[str, str]) -> bytes:
+    return bytes.fromhex(repaired.get(row["key"], row["xxh3_128"]))
+
+
+def is_part(hashes: Sequence[bytes], contents: Contents) -> bool:
+    """Whether hashes are those of some of the contents, in their order.
+
+    The others are images that were left out. One that could not be read may be any.
+    """
+    waiting = iter(contents)
+    return all(any(each is None or each == wanted for each in waiting) for wanted in hashes)
