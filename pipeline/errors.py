@@ -21,7 +21,8 @@
      └── TransientError             status 1   worth another try; everything above is not
           ├── SourcesDiffer               an image was replaced while something was made of it
           └── Vanished                    a file that was there is gone
-               └── NameTooLong            it never was: permanent
+               ├── NameTooLong            it never was: permanent
+               └── LinkLoop               its link leads back to itself: permanent
 
 A message says what happened, where, what was expected, what was found and what to do. Whatever
 names of others stand in it, each of these is one line that a terminal only shows; what lists things
@@ -184,6 +185,12 @@ class Vanished(TransientError):
 
 class NameTooLong(Vanished):
     """A name or path is longer than the file system takes: nothing can be there."""
+
+    permanent = True
+
+
+class LinkLoop(Vanished):
+    """A link leads back to itself: nothing can be there."""
 
     permanent = True
 

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 
 from pipeline.errors import (
     EnvironmentRefused,
+    LinkLoop,
     NameTooLong,
     NoPermission,
     NoSpace,
@@ -91,7 +92,15 @@ _CASES: Final = (
             f"{_AGAIN}free some memory, or use fewer --workers (--num-thread of im2rec)",
         ),
     ),
-    ((errno.ENOENT, errno.ELOOP), _Case(Vanished, "", f"{_AGAIN}check the disk")),
+    (
+        (errno.ELOOP,),
+        _Case(
+            LinkLoop,
+            "a link leads back to itself",
+            "remove the link, or have it lead to what is meant",
+        ),
+    ),
+    ((errno.ENOENT,), _Case(Vanished, "", f"{_AGAIN}check the disk")),
 )
 _BY_NUMBER: Final = {number: case for numbers, case in _CASES for number in numbers}
 _ANY: Final = _Case(TransientError, "", f"{_AGAIN}check the disk")
@@ -114,19 +123,32 @@ def check_link(path: Path) -> None:
     """Check that no link on the way to a path leads nowhere.
 
     Raises:
-        OutputConflict: one does.
+        OutputConflict: one does, or leads back to itself.
     """
     if link := _dangling(path):
         raise _leads_nowhere(link)
 
 
 def _leads_nowhere(link: Path) -> OutputConflict:
+    target = os.readlink(link)
+    if _is_loop(link):
+        case = _BY_NUMBER[errno.ELOOP]
+        found = f"a link to {target}"
+        return OutputConflict(case.what, file=str(link), found=found, remedy=case.remedy)
     return OutputConflict(
         "a link leads nowhere",
         file=str(link),
-        found=f"a link to {os.readlink(link)}, which is not there",
+        found=f"a link to {target}, which is not there",
         remedy="make what it should lead to, or remove the link",
     )
+
+
+def _is_loop(link: Path) -> bool:
+    try:
+        os.stat(link)
+    except OSError as error:
+        return error.errno == errno.ELOOP
+    return False
 
 
 def _dangling(path: Path | None) -> Path | None:

@@ -145,6 +145,7 @@ def prepare(
     """Do a job, or say what would be done; return the exit status."""
     address = _address(scheduler_host)
     resolved = resolve(job)
+    storage.check_link(resolved.out)  # before anything is looked for in that folder
     found = sourcelook.look(resolved)
     report.look(found)
     if not found.parts and datasets.complete(job):

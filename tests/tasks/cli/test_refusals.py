@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from drawnlists import encoded, lay
 from support import RawSet
 
-from pipeline.errors import ArchiveMissing, OutputConflict
+from pipeline.errors import ArchiveMissing, OutputConflict, ShardmillError
 from tasks.cli import cli
 from tasks.interrupts import interrupting
 
@@ -34,6 +35,30 @@ def test_a_link_to_nothing_as_output_is_named(small: RawSet, out: Path, option: 
     assert isinstance(run.exception, OutputConflict)
     assert "a link leads nowhere" in str(run.exception)
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("imagelist {folder} --out {loop}", 2),
+        ("imagelist {folder} --out {loop}/below --dry-run", 2),
+        ("im2rec --list {loop}/p {folder}", 2),
+        ("status {loop}", 1),
+        ("imagelist {loop} --out {folder}/out", 1),
+        ("im2rec {loop} {folder} {folder}/a.rec", 1),
+    ],
+)
+def test_a_link_to_itself_is_said_to_be_one(tmp_path: Path, words: str, status: int) -> None:
+    loop, folder = tmp_path / "loop", tmp_path / "folder"
+    loop.symlink_to("loop")
+    folder.mkdir()
+    lay(folder / "0.jpg", encoded(0))
+    given = words.format(loop=loop, folder=folder).split()
+    run = CliRunner().invoke(cli, given, standalone_mode=False)
+    assert isinstance(run.exception, ShardmillError)
+    assert "a link leads back to itself" in str(run.exception)
+    assert "remove the link, or have it lead to what is meant" in str(run.exception)
+    assert run.exception.exit_status == status
 
 
 def test_who_ignores_hangups_is_not_interrupted_by_one() -> None:
