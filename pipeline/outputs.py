@@ -89,7 +89,7 @@ def _check_sources(out: Path, split: SplitJob, output: Output, documents: list[D
         *earlier.stale(out, split.plan_digest, output, documents),
     ]
     for index in stale:
-        storage.remove(paths.shard_mark(out, output.digest, index))
+        storage.remove(out, paths.shard_mark(out, output.digest, index))
     if stale:
         raise TransientError(
             "images were replaced while shards were made of them",

@@ -71,8 +71,8 @@ def keep_instead(out: Path, family: str, part: int, found: pa.Table, root: Path)
 def forget(out: Path, family: str, part: int) -> None:
     """Forget what a part was made of."""
     path = paths.part_sources(out, family, part)
-    storage.remove(fingerprints.mark_of(path))
-    storage.remove(path)
+    storage.remove(out, fingerprints.mark_of(path))
+    storage.remove(out, path)
 
 
 def family_of(mark: Document) -> str | None:

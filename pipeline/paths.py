@@ -40,10 +40,6 @@ RESERVED = frozenset({"lists", "tfrecord", "recordio", "webdataset", "facts", "d
 """Folders of the output that no tree may have the name of."""
 _RECORDIO = (".rec", ".idx", ".lst")
 _DIGEST = re.compile(r"[0-9a-f]{12}")
-_PRODUCT = re.compile(
-    r"(manifest|index)\.json|facts\.parquet|without_boxes\.tsv|\w+\.(rec|idx|lst)"
-    r"|\w+-\d{5,}-of-\d{5,}(\.(rec|idx|lst|tar))?"
-)
 
 
 @dataclass(frozen=True)
@@ -341,11 +337,6 @@ def facts(folder: Path) -> Path:
     return folder / "facts.parquet"
 
 
-def is_product(name: str) -> bool:
-    """Whether a file of this name in an output's folder is one of this program's."""
-    return _PRODUCT.fullmatch(name) is not None
-
-
 def is_digest(name: str) -> bool:
     """Whether a folder of this name can be an output's."""
     return _DIGEST.fullmatch(name) is not None
@@ -379,6 +370,11 @@ def without_boxes(folder: Path) -> Path:
 def wids_index(folder: Path) -> Path:
     """The index of all WebDataset shards."""
     return folder / "index.json"
+
+
+def files_of_all(folder: Path) -> tuple[Path, ...]:
+    """The files that an output of some format has once, for all of its shards."""
+    return manifest(folder), facts(folder), without_boxes(folder), wids_index(folder)
 
 
 def _bboxes(split: str) -> str:

@@ -57,6 +57,7 @@ class Counter:
     """Publishes a `Count` at most twice a second; removes its file when it is closed."""
 
     def __init__(self, out: Path, run: str, step: str, name: str, total: int, unit: str) -> None:
+        self._out = out
         self._path = paths.run_counters(out, run) / f"{socket.gethostname()}-{os.getpid()}.json"
         self._count = Count(step, name, 0, total, unit)
         self._written = 0.0
@@ -73,7 +74,7 @@ class Counter:
 
     def close(self) -> None:
         """Remove the counter."""
-        storage.remove(self._path)
+        storage.remove(self._out, self._path)
 
 
 def counts(out: Path, run: str) -> list[Count]:
@@ -92,8 +93,8 @@ def counts(out: Path, run: str) -> list[Count]:
 def clear_counters(out: Path, run: str) -> None:
     """Remove the counters of a command whose tasks are all dead."""
     folder = paths.run_counters(out, run)
-    for name in storage.sizes(folder):
-        storage.remove(folder / name)
+    counters = (folder / name for name in storage.sizes(folder))
+    storage.carry_out(storage.plan_files(out, counters))
 
 
 def note(out: Path, run: str, timing: Timing) -> None:

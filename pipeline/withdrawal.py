@@ -112,28 +112,30 @@ def _carry_out(out: Path, parts: Parts, families: Families) -> None:
     for folder in folders:
         link = paths.current(out, folder.parent.parent.name, folder.parent.name)
         if storage.pointed(link) == folder.name:
-            storage.remove(link)
+            storage.remove(out, link)
     for folder in folders:
-        storage.remove(paths.manifest(folder))
+        storage.remove(out, paths.manifest(folder))
     marks = list(_shard_marks(out, parts, families))
     for path in storage.documents(paths.product_marks(out)):
         _unfinish(path, {*parts, *(mark.parent.name for mark in marks)})
     for family, numbers in parts.items():
         for number in numbers:
-            storage.remove(paths.group_mark(out, family, number))
+            storage.remove(out, paths.group_mark(out, family, number))
     for mark in marks:
-        storage.remove(mark)
+        storage.remove(out, mark)
     for family, numbers in parts.items():
         for number in numbers:
             partsources.forget(out, family, number)
-    storage.remove(paths.withdrawal(out))
+    storage.remove(out, paths.withdrawal(out))
 
 
 def _outputs(out: Path, parts: Parts) -> Iterator[tuple[Path, str]]:
     """Yield the folders of finished outputs of plans that parts belong to, and these plans."""
     for shard_format in ALL:
-        for split in storage.folders(paths.outputs(out, shard_format, "")):
-            for name in storage.folders(paths.outputs(out, shard_format, split)):
+        for split in storage.folders(paths.outputs(out, shard_format, ""), links=True):
+            for name in storage.folders(paths.outputs(out, shard_format, split), links=True):
+                if not paths.is_digest(name):
+                    continue  # the link `current`, which is another name of one of these
                 folder = paths.output(out, shard_format, split, name)
                 document = manifest.load_undamaged(paths.manifest(folder))
                 plan = str((document or {}).get("digests", {}).get("plan"))
@@ -144,7 +146,7 @@ def _outputs(out: Path, parts: Parts) -> Iterator[tuple[Path, str]]:
 def _shard_marks(out: Path, parts: Parts, families: Families) -> Iterator[Path]:
     """Yield the marks of shards that are such parts, of finished outputs and of others."""
     numbers = {number for each in parts.values() for number in each}
-    for digest in storage.folders(paths.shard_marks(out, "")):
+    for digest in storage.folders(paths.shard_marks(out, ""), links=True):
         for number in numbers:
             path = paths.shard_mark(out, digest, number)
             document = manifest.load_undamaged(path)

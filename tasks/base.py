@@ -85,7 +85,7 @@ class ShardmillTask(luigi.Task):
 
     def forget(self) -> None:
         """Have the product made anew, because it was found damaged."""
-        storage.remove(self.mark())
+        storage.remove(self.folder, self.mark())
 
     def make(self) -> Volume | None:
         """Make the product; return what was handled, or None where that was noted (`noting`)."""

@@ -77,7 +77,7 @@ class ExtractClasses(TreeTask):
 
     def forget(self) -> None:
         """Have the group looked at anew."""
-        storage.remove(self.mark())
+        storage.remove(self.folder, self.mark())
 
     def make(self) -> Volume:
         """Make the folders."""

@@ -11,12 +11,16 @@ import subprocess
 import sys
 import tarfile
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import paths, progress, storage
+import pyarrow as pa
+
+from pipeline import catalog, paths, progress, storage
 from pipeline.job import Job
 from pipeline.resources import shipped
+from pipeline.storage import Outcome, TempFile
 
 SHARDS = ("--shards", "train=48", "--shards", "validation=12")  # many, for a job worth killing
 ROOT = Path(__file__).resolve().parents[1]
@@ -151,6 +155,25 @@ def timings(out: Path) -> list[progress.Timing]:
 def temporary_files(out: Path) -> list[Path]:
     """Return what was left half written, anywhere."""
     return list(out.rglob(".*.tmp"))
+
+
+def swept(temp: TempFile) -> Outcome:
+    """Remove a temporary file, or a folder of those files that it holds now."""
+    folder = temp.path.parent
+    if temp.path.is_dir() and not temp.path.is_symlink():
+        files = lambda path: not path.is_dir()  # noqa: E731
+        plan = storage.plan_folder(folder, temp.path, files, links=True)
+        return storage.remove_temp(temp, plan)
+    return storage.remove_temp(temp, storage.plan_files(folder, [temp.path], links=True))
+
+
+def write_catalog(out: Path, files: Iterable[str], digest: str = "0123456789ab") -> None:
+    """Write a catalog of images, by class folder and name, into the state of an output folder."""
+    nothing = dict.fromkeys(catalog.SCHEMA.names)
+    rows = [nothing | {"synset": file.partition("/")[0], "key": file} for file in files]
+    with storage.StagedFile(paths.catalog(out, "train", digest)) as staged:
+        catalog.write(staged, [pa.Table.from_pylist(rows, catalog.SCHEMA)])
+        storage.publish(staged)
 
 
 def _write_counts(path: Path, counts: dict[str, int]) -> None:

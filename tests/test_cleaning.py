@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from pathlib import Path
 
 import pytest
-from support import RawSet
+from support import RawSet, write_catalog
 
 from pipeline import cleaning, manifest, paths, storage
 from pipeline.errors import NoPermission
 from pipeline.resolved import resolve
 
+SHARD = "train-00000-of-00001"
+CLASS = "n01440764"
 OLD, NEW, HALF, WANTED = "000000000001", "000000000002", "000000000003", "000000000004"
 
 
@@ -30,21 +34,27 @@ def point(out: Path, digest: str) -> None:
     storage.point(paths.current(out, "tfrecord", "train"), digest)
 
 
-def temp(folder: Path, pid: int = 99) -> Path:
+def temp(folder: Path, target: str = "bboxes.csv", pid: int = 99) -> Path:
     """Make a temporary file that nobody holds."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f".file.{socket.gethostname().replace('.', '_')}-{pid}-01234567.tmp"
+    path = folder / f".{target}.{socket.gethostname().replace('.', '_')}-{pid}-01234567.tmp"
     path.write_bytes(b"half")
     return path
 
 
-def temp_folder(folder: Path) -> Path:
-    """Make a temporary folder that nobody holds, with a file in it."""
-    path = temp(folder)
+def temp_folder(folder: Path, *names: str) -> Path:
+    """Make a temporary folder of a class that nobody holds, with files in it."""
+    path = temp(folder, CLASS)
     path.unlink()
     path.mkdir()
-    (path / "picture").write_bytes(b"half")
+    for name in names or ("1.JPEG",):
+        (path / name).write_bytes(b"half")
     return path
+
+
+def stale(out: Path) -> set[Path]:
+    """Return the temporary files that would be removed."""
+    return {each.temp.path for each in cleaning.stale(out, cleaning.temps(out)) if each.plan.items}
 
 
 class TestSuperseded:
@@ -55,8 +65,12 @@ class TestSuperseded:
         point(out, NEW)
         found = cleaning.superseded(out, frozenset())
         assert [one.folder for one in found] == [old, half]
-        assert found[0].marks == paths.shard_marks(out, OLD)
-        assert found[0].bytes == 120 + paths.manifest(old).stat().st_size
+        goes = {item.path for item in found[0].plan.items}
+        assert goes == {*old.rglob("*"), old, *paths.shard_marks(out, OLD).rglob("*")} | {
+            paths.shard_marks(out, OLD)
+        }
+        assert found[0].plan.bytes == 122 + paths.manifest(old).stat().st_size
+        assert found[0].plan.items[0].path == paths.manifest(old)
 
     def test_outputs_that_are_still_wanted_are_kept(self, out: Path) -> None:
         for digest in (OLD, NEW, WANTED):
@@ -101,17 +115,19 @@ class TestRemoving:
         output(out, NEW)
         point(out, NEW)
         (old,) = cleaning.superseded(out, frozenset())
-        removed: list[Path] = []
+        remove, removed = os.unlink, list[str]()
 
-        def refuse_the_second(path: Path) -> None:
-            removed.append(path)
+        def refuse_the_second(name: str, *, dir_fd: int) -> None:
+            removed.append(name)
             if len(removed) == 2:
-                raise NoPermission("injected")
+                raise PermissionError(errno.EACCES, "injected")
+            remove(name, dir_fd=dir_fd)
 
-        monkeypatch.setattr(storage, "remove", refuse_the_second)
+        monkeypatch.setattr(os, "unlink", refuse_the_second)
         with pytest.raises(NoPermission):
             cleaning.remove_output(old)
-        assert removed[0] == paths.manifest(old.folder)
+        assert removed[0] == paths.manifest(old.folder).name
+        assert not paths.manifest(old.folder).exists()
 
 
 class TestTemporaryFiles:
@@ -120,32 +136,35 @@ class TestTemporaryFiles:
         left = {
             temp(paths.state(out) / "archives"),
             temp(paths.shard_marks(out, OLD)),
-            temp(folder),
-            temp(folder / "idx"),
-            temp(folder.parent),
+            temp(folder, SHARD),
+            temp(folder / "idx", SHARD),
+            temp(folder.parent, "current"),
         }
         temp(out / "mine")
-        assert {found.path for found in cleaning.stale_temps(out)} == left
+        assert stale(out) == left
 
     def test_are_found_beside_products_without_a_digest(self, out: Path) -> None:
-        left = {temp(out), temp(out / "lists"), temp(paths.product_marks(out))}
+        left = {temp(out), temp(out / "lists", "train.lst"), temp(paths.product_marks(out))}
         folder = temp_folder(out / "train")
-        assert {found.path for found in cleaning.stale_temps(out)} == left
+        write_catalog(out, [f"{CLASS}/1.JPEG"])
+        assert stale(out) == left
         storage.publish_bytes(paths.product_mark(out, "tree-train"), b"{}")
-        assert {found.path for found in cleaning.stale_temps(out)} == left | {folder}
+        assert stale(out) == left | {folder}
 
     def test_of_living_owners_are_told_apart(self, out: Path) -> None:
         left = temp(paths.state(out))
         with storage.StagedFile(paths.state(out) / "file") as staged:
             assert {found.path for found in cleaning.temps(out)} == {left, staged.temp}
-            assert [found.path for found in cleaning.stale_temps(out)] == [left]
+            assert stale(out) == {left}
 
     def test_are_swept_where_a_job_writes_and_nowhere_else(self, small: RawSet, out: Path) -> None:
         resolved = resolve(small.job(out))
         folder = resolved.splits["train"].outputs[0].folder
-        for place in (paths.state(out) / "plans", folder, folder / "idx", folder.parent):
-            temp(place)
-        other = temp(output(out, OLD))
+        temp(paths.state(out) / "plans")
+        temp(folder.parent, "current")
+        for place in (folder, folder / "idx"):
+            temp(place, SHARD)
+        other = temp(output(out, OLD), SHARD)
         with storage.StagedFile(folder / "file") as staged:
             cleaning.sweep(resolved)
             assert {found.path for found in cleaning.temps(out)} == {other, staged.temp}
@@ -153,7 +172,7 @@ class TestTemporaryFiles:
     def test_links_that_were_never_set_are_swept_too(self, small: RawSet, out: Path) -> None:
         resolved = resolve(small.job(out))
         folder = resolved.splits["train"].outputs[0].folder
-        link = temp(folder.parent, pid=4_194_304)  # more than any process has
+        link = temp(folder.parent, "current", 4_194_304)  # more than any process has
         link.unlink()
         link.symlink_to("nowhere")
         cleaning.sweep(resolved)
@@ -167,11 +186,12 @@ class TestTemporaryFiles:
             temp_folder(out / "train"),
             temp_folder(out / "val"),
             temp(out),
-            temp(out / "lists"),
+            temp(out / "lists", "train.lst"),
         }
+        write_catalog(out, [f"{CLASS}/1.JPEG"])
         other = temp_folder(out / "mine")
         assert {found.path for found in cleaning.temps(out, resolved)} == left
         with storage.StagedFolder(out / "train" / "n01440764") as staged:
             cleaning.sweep(resolved)
             assert [found.path for found in cleaning.temps(out, resolved)] == [staged.temp]
-        assert (other / "picture").exists()
+        assert (other / "1.JPEG").exists()

@@ -16,7 +16,7 @@ from unittest.mock import Mock
 import pyarrow as pa
 import pytest
 import xxhash
-from support import RawSet
+from support import RawSet, swept, write_catalog
 
 from pipeline import catalog, cleaning, extraction, storage
 from pipeline.errors import (
@@ -599,6 +599,7 @@ class TestKills:
             assert seen == {
                 name: whole[name] for name in whole if name.partition("/")[0] in classes
             }
+            write_catalog(Path(job.out), whole)
             cleaning.sweep(resolve(job))
             assert not root.exists() or tree_of(root) == seen
             extract(root, rows, small.raw)
@@ -620,7 +621,7 @@ class TestKills:
             assert set(tree_of(tree).values()) >= set(PICTURES.values())
             for temp in storage.temp_files(root):
                 assert temp.owner_gone
-                storage.remove_temp(temp)
+                swept(temp)
             assert set(tree_of(tree).values()) >= set(PICTURES.values())
             listing = extract(*arguments)
             assert listing.to_pylist() == listing_of(PICTURES)

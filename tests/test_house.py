@@ -20,6 +20,7 @@ PATHS = ROOT / "pipeline" / "paths.py"
 
 FRAMEWORKS = {"tensorflow", "mxnet", "nvidia"}
 OUTPUT_NAMES = {"manifest.json", "facts.parquet", ".shardmill", "current", "idx"}
+REMOVERS = {"unlink", "rmdir", "rmtree", "removedirs"}
 RENAMERS = {"rename", "renames", "replace", "link", "move", "glob", "iglob", "rglob"}
 
 IMPORT_WITHOUT = """
@@ -125,6 +126,19 @@ def _is_about_text(call: ast.Call) -> bool:
     """Whether it is str.replace, which takes two arguments and is no function of os."""
     owner = ast.unparse(call.func).partition(".")[0]
     return ast.unparse(call.func).endswith(".replace") and len(call.args) == 2 and owner != "os"
+
+
+@pytest.mark.parametrize(
+    "path", [path for path in PROGRAM if path != STORAGE / "deleting.py"], ids=relative
+)
+def test_only_one_module_removes_files_and_folders(path: Path) -> None:
+    spelled = {
+        ast.unparse(node) for node in ast.walk(parsed(path)) if isinstance(node, ast.Attribute)
+    }
+    removers = {name for name in spelled if name.rpartition(".")[2] in REMOVERS}
+    assert removers | ({"os.remove"} & spelled) == set()
+    refused = {"shutil", "os.remove", *(f"os.{name}" for name in REMOVERS)}
+    assert imports_from(path, refused) == []
 
 
 @pytest.mark.parametrize("path", [path for path in PROGRAM if path != PATHS], ids=relative)

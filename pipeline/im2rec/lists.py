@@ -165,7 +165,7 @@ def make_lists(
             staged.append(file)
         for path in empty:  # of another time, when there were more images
             if storage.kind(path) == "file":
-                storage.remove(path)
+                storage.remove(path.parent, path)
         storage.publish(*staged)
     before = (path for path in _lists(Path(start).parent, Path(start).name) if path not in counts)
     unlisted = len(listing.paths) - sum(counts.values())

@@ -180,7 +180,8 @@ class _Output:
     def _finish(self, content: Document) -> None:
         with StagedFile(self._places.manifest) as mark:
             mark.write(manifest.serialise(content))
-            storage.remove(self._places.manifest)  # it speaks of files that are about to change
+            # It speaks of files that are about to change.
+            storage.remove(self._places.manifest.parent, self._places.manifest)
             more = [self._listing] if self._listing else []
             storage.publish(self.records, self._index, *more, mark)
 
@@ -223,4 +224,4 @@ def _sweep(targets: Targets) -> None:
         names = tuple(f".{path.name}." for path in targets.all if path.parent == folder)
         for temp in storage.temp_files(folder):
             if temp.owner_gone and temp.path.name.startswith(names):
-                storage.remove_temp(temp)
+                storage.remove_temp(temp, storage.plan_files(folder, [temp.path], links=True))

@@ -7,6 +7,8 @@ tell an owner at work from one that is gone. A folder of many small files appear
 synced once.
 """
 
+from pipeline.storage.below import reachable
+from pipeline.storage.deleting import carry_out, remove, remove_empty, remove_read
 from pipeline.storage.folders import (
     StagedFolder,
     check_file_name,
@@ -46,6 +48,7 @@ from pipeline.storage.reading import (
     special_kind,
     stat,
 )
+from pipeline.storage.removalplan import Doomed, Outcome, Plan, plan_files, plan_folder
 from pipeline.storage.sharedwrite import SharedFile
 from pipeline.storage.staging import (
     Buffer,
@@ -56,18 +59,22 @@ from pipeline.storage.staging import (
     probe_writable,
     publish,
     publish_bytes,
-    remove,
     write_unsynced,
 )
 from pipeline.storage.stamps import ABSENT, UNSETTLED, read_stamped
+from pipeline.storage.tempnames import SCRATCH
 from pipeline.storage.temps import TempFile, remove_temp, temp_files
 
 __all__ = [
     "ABSENT",
+    "SCRATCH",
     "UNSETTLED",
     "Buffer",
+    "Doomed",
     "Entry",
     "FileInfo",
+    "Outcome",
+    "Plan",
     "RangeReader",
     "SharedFile",
     "SourceReader",
@@ -75,6 +82,7 @@ __all__ = [
     "StagedFolder",
     "TempFile",
     "append_line",
+    "carry_out",
     "check_file_name",
     "check_link",
     "check_table",
@@ -92,16 +100,21 @@ __all__ = [
     "open_arrow",
     "open_log",
     "output_file",
+    "plan_files",
+    "plan_folder",
     "point",
     "pointed",
     "probe_writable",
     "publish",
     "publish_bytes",
     "publish_folders",
+    "reachable",
     "read_bytes",
     "read_stamped",
     "real_folder",
     "remove",
+    "remove_empty",
+    "remove_read",
     "remove_temp",
     "same_folder",
     "shared_lock",

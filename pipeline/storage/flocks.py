@@ -14,7 +14,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.storage.tempnames import temp_path
+from pipeline.storage.deleting import discard
+from pipeline.storage.tempnames import LOCK_PROBE, temp_path
 
 _ATTEMPTS = 4
 
@@ -44,18 +45,23 @@ def take(fd: int) -> Lock:
     return Lock.FREE
 
 
-def open_to_lock(path: Path) -> int:
+def open_to_lock(path: Path | str, folder: int | None = None) -> int:
     """Open a file to ask for its lock: for writing, unless only reading is permitted.
+
+    Args:
+        path: of the file; a link is not followed.
+        folder: an open folder that the path is relative to.
 
     Raises:
         OSError: it cannot be opened.
     """
+    flags = os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        return os.open(path, os.O_RDWR | flags, dir_fd=folder)
     except OSError as error:
         if error.errno not in {errno.EACCES, errno.EPERM, errno.EROFS, errno.EISDIR}:
             raise
-        return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        return os.open(path, os.O_RDONLY | flags, dir_fd=folder)
 
 
 def created(path: Path, flags: int = 0) -> int:
@@ -106,7 +112,7 @@ def exclude(folder: Path, *, make: bool = False) -> bool:
     Between hosts they may still exclude nobody, which one host cannot find out. With `make` the
     folder is made, where it is absent; else nothing excludes there.
     """
-    path, fds = temp_path(folder / "locks"), list[int]()
+    path, fds = temp_path(folder / LOCK_PROBE), list[int]()
     try:
         if make:
             fds.append(created(path, os.O_EXCL))
@@ -117,7 +123,8 @@ def exclude(folder: Path, *, make: bool = False) -> bool:
     except OSError:  # nobody may write here
         return False
     finally:
-        for fd in fds:
+        for place, fd in enumerate(fds):
+            if place == 0:
+                with contextlib.suppress(OSError):
+                    discard(path, fd)
             os.close(fd)
-        with contextlib.suppress(OSError):
-            os.unlink(path)

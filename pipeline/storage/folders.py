@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Self
 
 from pipeline.errors import InputRefused
+from pipeline.storage.deleting import discard, discard_files
 from pipeline.storage.flocks import locked_temp
 from pipeline.storage.oserrors import at, translated
 from pipeline.storage.staging import Buffer, sync_folder
-from pipeline.storage.temps import unlink_all
 
 _LONGEST_NAME = 255  # bytes
 # What the system says where a file can have no second name: another file system, one that knows
@@ -36,6 +36,7 @@ class StagedFolder:
         self.path = path
         self.merge = merge
         self._open = False
+        self._names: list[str] = []
         with at(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.temp, self._fd = locked_temp(path, _created)
@@ -52,6 +53,7 @@ class StagedFolder:
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             fd = os.open(name, flags, 0o666, dir_fd=self._fd)
+            self._names.append(name)
             try:
                 written = os.write(fd, content)
                 while written < len(content):
@@ -76,6 +78,7 @@ class StagedFolder:
                 return False
             absent = error.errno == errno.ENOENT
             raise translated(error, source if absent else self.path / name) from error
+        self._names.append(name)
         return True
 
     def symlink(self, name: str, source: Path) -> None:
@@ -87,6 +90,7 @@ class StagedFolder:
         check_file_name(name, self.path)
         with at(self.path / name):
             os.symlink(os.path.abspath(source), name, dir_fd=self._fd)
+        self._names.append(name)
 
     def __enter__(self) -> Self:
         return self
@@ -111,20 +115,23 @@ class StagedFolder:
         """Remove the temporary folder and what is in it, if it was not published."""
         if self._open:
             with contextlib.suppress(OSError):  # what stays is recognised as stale later
-                unlink_all(self._fd)
-                os.rmdir(self.temp)
+                self._remove()
             with contextlib.suppress(OSError):
                 self._close()
 
     def _move_files(self) -> None:
         target = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            for name in os.listdir(self._fd):
+            for name in self._names:
                 os.replace(name, name, src_dir_fd=self._fd, dst_dir_fd=target)
         finally:
             os.close(target)
-        unlink_all(self._fd)  # a second name of the same file is not moved
-        os.rmdir(self.temp)
+        self._remove()  # a second name of the same file is not moved
+
+    def _remove(self) -> None:
+        """Remove what was made here; what somebody else has put there stays, with the folder."""
+        discard_files(self._fd, self._names)
+        discard(self.temp, self._fd)
 
     def _close(self) -> None:
         if self._open:

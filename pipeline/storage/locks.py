@@ -16,9 +16,10 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pipeline.errors import OutputConflict
+from pipeline.errors import OutputConflict, ShardmillError
 from pipeline.plaintext import Lines
 from pipeline.storage import flocks
+from pipeline.storage.deleting import discard, remove_empty
 from pipeline.storage.flocks import Lock
 from pipeline.storage.oserrors import at, check_link, translated
 from pipeline.storage.staging import StagedFile
@@ -68,9 +69,10 @@ def _folder_for(path: Path, folder: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        with contextlib.suppress(OSError):  # somebody has put something there
+        with contextlib.suppress(ShardmillError):  # somebody may have put something there
             for each in missing:
-                os.rmdir(each)
+                if not remove_empty(each):
+                    break
         raise
 
 
@@ -165,7 +167,7 @@ def _locked(lock: Path) -> Iterator[bool]:
         finally:
             if held:
                 with contextlib.suppress(OSError):  # what stays is used again
-                    os.unlink(lock)
+                    discard(lock, fd)
                 with contextlib.suppress(OSError):  # forked processes have the descriptor, too
                     fcntl.flock(fd, fcntl.LOCK_UN)
 

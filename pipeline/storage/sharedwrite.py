@@ -24,7 +24,7 @@ class SharedFile:
     def __init__(self, temp: Path, path: Path) -> None:
         self.path = path
         with at(path):
-            self._fd = os.open(temp, os.O_WRONLY | os.O_CLOEXEC)
+            self._fd = os.open(temp, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def write_at(self, offset: int, data: Buffer) -> None:
         """Write all of `data` from a place, in bytes, that may lie behind the end.

@@ -11,9 +11,10 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from pipeline.errors import OutputConflict
+from pipeline.storage.deleting import discard, discard_link
 from pipeline.storage.flocks import locked_temp
 from pipeline.storage.oserrors import at, translated
-from pipeline.storage.tempnames import temp_path
+from pipeline.storage.tempnames import WRITE_PROBE, temp_path
 
 Buffer = bytes | bytearray | memoryview
 
@@ -79,7 +80,7 @@ class StagedFile:
         """Remove the temporary file, if it was not published."""
         if self._open:
             with contextlib.suppress(OSError):  # what stays is recognised as stale later
-                os.unlink(self.temp)
+                discard(self.temp, self._fd)
             with contextlib.suppress(OSError):
                 self._close()
 
@@ -149,22 +150,13 @@ def point(link: Path, target: str) -> None:
         sync_folder(link.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
-            os.unlink(temp)
+            discard_link(temp)
         raise translated(error, link) from error
-
-
-def remove(path: Path) -> None:
-    """Remove a file or an empty folder; absent is fine."""
-    with at(path), contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        if path.is_dir() and not path.is_symlink():
-            os.rmdir(path)
-        else:
-            os.unlink(path)
 
 
 def probe_writable(folder: Path) -> None:
     """Create the folder and write a byte in it, or raise why that cannot be done."""
-    with StagedFile(folder / "probe") as staged:
+    with StagedFile(folder / WRITE_PROBE) as staged:
         staged.write(b"x")
         staged.sync()
 

@@ -10,9 +10,12 @@ from pathlib import Path
 from pipeline.storage import owner
 from pipeline.storage.owner import Owner
 
+LOCK_PROBE, WRITE_PROBE = "locks", "probe"
+SCRATCH = frozenset({LOCK_PROBE, WRITE_PROBE})
+"""Targets of temporary files that are never published: they only find out what a folder can."""
 _LONGEST_STEM = 140  # bytes of the target's name: with owner and chance they fit 255
 _TEMP = re.compile(
-    r"\..+\.(?P<host>[^.]+)-(?P<pid>\d{1,7})"
+    r"\.(?P<target>.+)\.(?P<host>[^.]+)-(?P<pid>\d{1,7})"
     r"(-(?P<place>[0-9a-f]{8})-(?P<birth>[0-9a-f]{8}))?"  # earlier versions wrote none
     r"-[0-9a-f]{8}\.tmp"
 )
@@ -28,6 +31,13 @@ def temp_path(path: Path) -> Path:
 def temp_prefix(path: Path) -> str:
     """Return what the names of all temporary files of `path` begin with."""
     return f".{os.fsdecode(os.fsencode(path.name)[:_LONGEST_STEM])}."
+
+
+def target_of(name: str) -> tuple[str, bool]:
+    """Return the name of what a temporary file becomes, and whether that is cut off at its end."""
+    match = _TEMP.fullmatch(name)
+    target = match["target"] if match else name
+    return target, len(os.fsencode(target)) >= _LONGEST_STEM
 
 
 def owner_of(name: str) -> Owner | None:

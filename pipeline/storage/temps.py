@@ -8,18 +8,22 @@ compared, in another container of the same name, only a lock that does exclude t
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat as stat_module
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import OutputConflict
+from pipeline.errors import OutputConflict, Vanished
 from pipeline.storage import flocks, owner
+from pipeline.storage.below import opened
+from pipeline.storage.deleting import carry_out
 from pipeline.storage.flocks import Lock
 from pipeline.storage.oserrors import at
 from pipeline.storage.owner import Owner
 from pipeline.storage.reading import scan, sizes
-from pipeline.storage.tempnames import owner_of, temp_path
+from pipeline.storage.removalplan import Outcome, Plan
+from pipeline.storage.tempnames import owner_of, target_of, temp_path
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class TempFile:
         host: name of the machine of the process that made it.
         pid: number of that process.
         owner_gone: whether that process is gone, provably.
+        is_folder: whether it is a folder.
     """
 
     path: Path
@@ -39,6 +44,17 @@ class TempFile:
     host: str
     pid: int
     owner_gone: bool
+    is_folder: bool = False
+
+    @property
+    def target(self) -> Path:
+        """What it becomes when it is published; of a long name only the beginning."""
+        return self.path.with_name(target_of(self.path.name)[0])
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether `target` lacks the end of its name."""
+        return target_of(self.path.name)[1]
 
 
 def temp_files(folder: Path) -> list[TempFile]:
@@ -52,13 +68,15 @@ def temp_files(folder: Path) -> list[TempFile]:
     return sorted(found, key=lambda temp: temp.path.name)
 
 
-def remove_temp(temp: TempFile) -> None:
-    """Remove a temporary file or link, or a folder with the files in it; absent is fine.
+def remove_temp(temp: TempFile, plan: Plan) -> Outcome:
+    """Carry out the plan to remove a temporary file, link or folder, while its lock is held.
 
-    One whose owner lives, or has turned out to be at work, stays.
+    One whose owner lives, or has turned out to be at work, stays, and so does what is another
+    than it was when the plan was made.
 
     Raises:
-        OutputConflict: its name is not that of a temporary file, or a folder lies in it.
+        OutputConflict: its name is not that of a temporary file.
+        ShardmillError: it cannot be removed.
     """
     if owner_of(temp.path.name) is None:
         raise OutputConflict(
@@ -66,27 +84,28 @@ def remove_temp(temp: TempFile) -> None:
             file=str(temp.path),
             expected=f"a name like {temp_path(temp.path).name}",
         )
-    if not temp.owner_gone:
-        return
-    with at(temp.path), contextlib.suppress(FileNotFoundError):
-        if stat_module.S_ISLNK(os.lstat(temp.path).st_mode):
-            os.unlink(temp.path)
-        else:
-            _remove_unless_locked(temp.path)
-
-
-def unlink_all(folder: int) -> None:
-    """Unlink what lies in an open folder, one level deep."""
-    for name in os.listdir(folder):
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(name, dir_fd=folder)
+    if not (temp.owner_gone and plan.items):
+        return Outcome(kept=plan.items)
+    try:
+        with at(temp.path), opened(plan.root, temp.path.parent) as folder:
+            fd = _opened_to_lock(folder, temp.path.name)
+    except Vanished:
+        return Outcome()
+    if fd is None:
+        return carry_out(plan)
+    try:
+        # Held until it is gone: one who has just made it would write what is being removed.
+        return Outcome(kept=plan.items) if flocks.take(fd) is Lock.HELD else carry_out(plan)
+    finally:
+        os.close(fd)
 
 
 def _temp_file(path: Path, process: Owner) -> TempFile:
     info = os.lstat(path)
     gone = _gone(path, process, stat_module.S_ISLNK(info.st_mode))
-    size = sum(sizes(path).values()) if stat_module.S_ISDIR(info.st_mode) else info.st_size
-    return TempFile(path, size, process.host, process.pid, gone)
+    is_folder = stat_module.S_ISDIR(info.st_mode)
+    size = sum(sizes(path).values()) if is_folder else info.st_size
+    return TempFile(path, size, process.host, process.pid, gone, is_folder)
 
 
 def _gone(path: Path, process: Owner, is_link: bool) -> bool:
@@ -111,20 +130,13 @@ def _lock(path: Path) -> Lock:
         os.close(fd)
 
 
-def _remove_unless_locked(path: Path) -> None:
+def _opened_to_lock(folder: int, name: str) -> int | None:
+    """Open a temporary file to ask for its lock; None: a link, or a file that may not be read."""
     try:
-        fd = flocks.open_to_lock(path)
+        return flocks.open_to_lock(name, folder)
     except PermissionError:  # the file of another user, in a folder of this one
-        os.unlink(path)
-        return
-    try:
-        # Held until it is gone: one who has just made it would write what is being removed.
-        if flocks.take(fd) is Lock.HELD:
-            return
-        if stat_module.S_ISDIR(os.fstat(fd).st_mode):
-            unlink_all(fd)
-            os.rmdir(path)
-        else:
-            os.unlink(path)
-    finally:
-        os.close(fd)
+        return None
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return None

@@ -9,7 +9,9 @@ from pathlib import Path
 from pipeline import paths, storage
 from pipeline.errors import ShardmillError
 from pipeline.job import Job
+from pipeline.ownership import Catalogued, is_owned
 from pipeline.resolved import ResolvedJob, resolve
+from pipeline.storage import Plan
 from pipeline.verification.findings import Finding
 
 
@@ -19,31 +21,71 @@ class Removal:
 
     Attributes:
         removed: those that are gone now.
-        kept: those that are somebody else's, that cannot be made again, or that the program
-            replaces where they stand.
+        kept: those that are somebody else's, that cannot be made again, that the program replaces
+            where they stand, that lie behind a link, or that have changed since they were read.
     """
 
     removed: tuple[Path, ...]
     kept: tuple[Path, ...]
 
 
-def remove_damaged(out: Path, findings: Iterable[Finding]) -> Removal:
-    """Remove the files of findings, of which each must allow it.
+class Damaged:
+    """The damaged files of an output folder, as they were when they were found.
 
-    What a link leads to outside of `out` is somebody else's, whatever findings say.
-
-    Raises:
-        NoPermission: one may not be removed.
+    Args:
+        out: the output folder; what a link below it leads to is somebody else's.
     """
-    removable: dict[Path, bool] = {}
+
+    def __init__(self, out: Path) -> None:
+        self._out = out
+        self._plans: dict[Path, Plan] = {}
+        self._kept: set[Path] = set()
+
+    def note(self, finding: Finding) -> None:
+        """Plan to remove the file of a finding; every finding of the file must allow it."""
+        path = finding.path
+        if not finding.removable:
+            self._kept.add(path)
+        if path not in self._plans:
+            self._plans[path] = storage.plan_files(self._out, [path])
+
+    def remove(self) -> Removal:
+        """Remove those that have a name of this program's and are what they were.
+
+        Raises:
+            NoPermission: one may not be removed.
+        """
+        items = [item for plan in self._plans.values() for item in plan.items]
+        owned = self._owned([item.path for item in items]) - self._kept
+        plan = Plan(self._out, tuple(item for item in items if item.path in owned))
+        removed = tuple(item.path for item in storage.carry_out(plan).removed)
+        gone = frozenset(removed)
+        left = (path for path in self._plans if path not in gone)
+        return Removal(removed, tuple(path for path in left if self._is_there(path)))
+
+    def _is_there(self, path: Path) -> bool:
+        plan = self._plans[path]
+        return bool(plan.items or plan.strangers) and storage.stat(path) is not None
+
+    def _owned(self, files: Iterable[Path]) -> set[Path]:
+        """Return those files that this program writes, by their names."""
+        named = {path: is_owned(self._out, path) for path in files}
+        images = Catalogued(self._out, (path.parent.name for path, own in named.items() if not own))
+        return {path for path, own in named.items() if own or self._is_image(path, images)}
+
+    def _is_image(self, path: Path, images: Catalogued) -> bool:
+        """Whether a file is an image in a class folder of a tree, which a catalog names."""
+        tree = path.parent.parent
+        in_tree = tree.parent == self._out and tree.name not in paths.RESERVED
+        return in_tree and (path.parent.name, path.name) in images
+
+
+def remove_damaged(out: Path, findings: Iterable[Finding]) -> Removal:
+    """Remove the files of findings; see `Damaged`."""
+    damaged = Damaged(out)
     for finding in findings:
-        path, before = finding.path, removable.get(finding.path, True)
-        removable[path] = before and finding.removable and storage.is_within(path, out)
-    there = [path for path in removable if storage.stat(path) is not None]
-    removed = [path for path in there if removable[path]]
-    for path in removed:
-        storage.remove(path)
-    return Removal(tuple(removed), tuple(path for path in there if not removable[path]))
+        damaged.note(finding)
+    return damaged.remove()
 
 
 def makers(jobs: Iterable[Job], removed: Iterable[Path]) -> list[Job]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
 from pipeline import cleaning, paths, status, storage
-from pipeline.cleaning import Superseded
+from pipeline.cleaning import Stale, Superseded
 from pipeline.errors import EnvironmentRefused, InputRefused, UsageError
 from pipeline.job import FORMATS
 from pipeline.resolved import resolve
-from pipeline.storage import TempFile
+from pipeline.storage import Plan
 from tasks.cli import text
 from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.text import size
+
+_SHOWN = 5
 
 
 @click.command()
@@ -31,10 +34,13 @@ def clean(out: str, yes: bool) -> int:
         raise UsageError("this is no output folder of shardmill", file=out)
     stale = _stale(folder)
     superseded = cleaning.superseded(folder, _wanted(folder))
-    for temp in stale:
-        click.echo(f"temporary file: {temp.path}, {size(temp.size)}")
+    for each in stale:
+        click.echo(f"temporary file: {each.temp.path}, {size(each.plan.bytes)}")
     for output in superseded:
-        click.echo(f"superseded output: {output.folder}, {size(output.bytes)}")
+        plan = output.plan
+        click.echo(f"superseded output: {output.folder}, {plan.files:,} files, {size(plan.bytes)}")
+        for line in _strangers(plan):
+            click.echo(line)
     _say_kept(folder)
     if not stale and not superseded:
         click.echo("nothing to remove")
@@ -46,7 +52,8 @@ def clean(out: str, yes: bool) -> int:
             click.echo("a command is at work here: outputs are left alone")
         # What was confirmed may be wanted again by now.
         still = cleaning.superseded(folder, _wanted(folder)) if idle else []
-        _remove(stale, [output for output in superseded if output in still])
+        folders = {output.folder for output in still}
+        _remove(stale, [output for output in superseded if output.folder in folders])
     return 0
 
 
@@ -63,21 +70,35 @@ def _say_kept(out: Path) -> None:
         )
 
 
-def _remove(stale: list[TempFile], superseded: list[Superseded]) -> None:
-    for temp in stale:
-        storage.remove_temp(temp)
-    for output in superseded:
-        cleaning.remove_output(output)
-    total = sum(temp.size for temp in stale) + sum(output.bytes for output in superseded)
-    click.echo(f"removed: {len(stale) + len(superseded)}, {size(total)}")
+def _remove(stale: list[Stale], superseded: list[Superseded]) -> None:
+    """Remove what was shown, but what has changed since, and say what became of it."""
+    outcomes = [storage.remove_temp(each.temp, each.plan) for each in stale]
+    outcomes += [cleaning.remove_output(output) for output in superseded]
+    for item in (item for outcome in outcomes for item in outcome.kept):
+        click.echo(f"left alone: {item.path} has changed since, or is in use")
+    removed = [item for outcome in outcomes for item in outcome.removed]
+    files = sum(not item.is_folder for item in removed)
+    click.echo(f"removed: {files:,} files, {size(sum(item.size for item in removed))}")
 
 
-def _stale(folder: Path) -> list[TempFile]:
+def _stale(folder: Path) -> list[Stale]:
+    """Return the temporary files that go; say which stay."""
     found = cleaning.temps(folder)
     for temp in found:
         if not temp.owner_gone:
             click.echo(f"kept: {temp.path} belongs to process {temp.pid} on {temp.host}")
-    return [temp for temp in found if temp.owner_gone]
+    stale = cleaning.stale(folder, found)
+    for line in (line for each in stale for line in _strangers(each.plan)):
+        click.echo(line)
+    return [each for each in stale if each.plan.items]
+
+
+def _strangers(plan: Plan) -> Iterator[str]:
+    """Yield a line for each of the first paths of a plan that stay, and how many more there are."""
+    for path in plan.strangers[:_SHOWN]:
+        yield f"left alone: {path} is a link, or not of this program"
+    if (more := len(plan.strangers) - _SHOWN) > 0:
+        yield f"left alone: {more:,} more"
 
 
 def _wanted(out: Path) -> frozenset[str]:

@@ -31,6 +31,7 @@ from pipeline.resolved import resolve
 from pipeline.verification import outputcheck, productcheck, removal, statecheck
 from pipeline.verification.findings import Finding, by_layer
 from pipeline.verification.reading import Verification
+from pipeline.verification.removal import Damaged, Removal
 from tasks.cli.commandline import command_line
 from tasks.cli.packedsets import PackedSets
 from tasks.cli.paramtypes import LOCAL_PATH
@@ -78,7 +79,9 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
         try:
             reading = Verification(folder, jobs, raw, _Pool(pool), _tell)
             of_im2rec = packed.beside_others().findings(None)
-            findings = list(_told(itertools.chain(reading.findings(outputs), of_im2rec)))
+            damaged = Damaged(folder)
+            every = itertools.chain(reading.findings(outputs), of_im2rec)
+            findings = list(_told(every, damaged if remove_damaged else None))
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, Exception) and _is_defect(error):
@@ -87,7 +90,7 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
         _warn_of_dead_paths(folder)
         _sum_up(findings)
         if findings and remove_damaged:
-            _remove(folder, findings, jobs)
+            _remove(damaged.remove(), jobs)
     return OutputDamaged.exit_status if findings else 0
 
 
@@ -191,8 +194,7 @@ def _sum_up(findings: list[Finding]) -> None:
     click.echo("1 problem" if len(findings) == 1 else f"{len(findings):,} problems")
 
 
-def _remove(out: Path, findings: list[Finding], jobs: list[Job]) -> None:
-    done = removal.remove_damaged(out, findings)
+def _remove(done: Removal, jobs: list[Job]) -> None:
     for path in done.removed:
         click.echo(f"removed: {path}")
     for path in done.kept:
@@ -228,8 +230,11 @@ def _call(check: Callable[[], Check]) -> Check:
     return check()
 
 
-def _told(findings: Iterable[Finding]) -> Iterator[Finding]:
+def _told(findings: Iterable[Finding], damaged: Damaged | None = None) -> Iterator[Finding]:
+    """Say each finding; a damaged file is what it is now, whenever it is removed."""
     for finding in findings:
+        if damaged is not None:
+            damaged.note(finding)
         click.echo(f"shardmill: {finding.error}", err=True)
         yield finding
 

@@ -265,7 +265,7 @@ class TestDamage:
         assert "run the shardmill command again" in str(caught.value.remedy)
 
     def test_names_the_manifest_that_is_missing(self, out: Path) -> None:
-        storage.remove(paths.current(out, "tfrecord", "train"))
+        storage.remove(out, paths.current(out, "tfrecord", "train"))
         with pytest.raises(OutputDamaged) as caught:
             tfdata.dataset(out, "train")
         assert str(caught.value.file).endswith("tfrecord/train/current/manifest.json")
@@ -276,7 +276,7 @@ class TestDamage:
     def test_names_a_shard_that_is_missing_or_short(self, out: Path, missing: bool) -> None:
         path = paths.output(out, "tfrecord", "train", DIGEST) / "train-00002-of-00003"
         content = path.read_bytes()
-        storage.remove(path)
+        path.unlink()
         if not missing:
             path.write_bytes(content[:-1])
         with pytest.raises(OutputDamaged) as caught:

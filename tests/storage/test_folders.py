@@ -13,6 +13,7 @@ from unittest.mock import Mock
 
 import pytest
 from elsewhere import dead
+from support import swept
 
 from pipeline import storage
 from pipeline.errors import (
@@ -242,7 +243,7 @@ def test_a_folder_being_filled_is_known_with_its_size_and_its_owner(tmp_path: Pa
         (found,) = storage.temp_files(tmp_path)
         assert (found.path, found.size, found.pid) == (staged.temp, 42, os.getpid())
         assert not found.owner_gone
-        storage.remove_temp(found)
+        swept(found)
         storage.publish_folders(staged)
     assert content(tmp_path / "folder") == {"a": bytes(30), "b": bytes(12)}
 
@@ -252,8 +253,8 @@ def test_what_a_dead_process_left_is_removed_with_its_content(tmp_path: Path) ->
     (tmp_path / "kept").touch()
     (found.path / "link").symlink_to(tmp_path / "kept")
     assert (found.size, found.owner_gone) == (8, True)
-    storage.remove_temp(found)
-    storage.remove_temp(found)
+    swept(found)
+    swept(found)
     assert os.listdir(tmp_path) == ["kept"]
 
 
@@ -261,7 +262,7 @@ def test_a_folder_whose_owner_turns_out_to_live_stays(tmp_path: Path) -> None:
     found = orphan(tmp_path / "folder", {"a": b"one"})
     fd = os.open(found.path, os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_EX)
-    storage.remove_temp(found)
+    swept(found)
     assert content(found.path) == {"a": b"one"}
     os.close(fd)
 
@@ -273,7 +274,7 @@ def test_temporary_files_and_links_are_removed_too(tmp_path: Path) -> None:
     temps = storage.temp_files(tmp_path)
     assert len(temps) == 3
     for temp in temps:
-        storage.remove_temp(temp)
+        swept(temp)
     assert os.listdir(tmp_path) == []
 
 
@@ -282,15 +283,14 @@ def test_what_has_no_temporary_name_is_never_removed(tmp_path: Path, name: str) 
     (tmp_path / name).mkdir()
     (tmp_path / name / "a").touch()
     with pytest.raises(OutputConflict):
-        storage.remove_temp(TempFile(tmp_path / name, 0, "host", 1, owner_gone=True))
+        swept(TempFile(tmp_path / name, 0, "host", 1, owner_gone=True))
     assert os.listdir(tmp_path / name) == ["a"]
 
 
 def test_a_folder_in_a_temporary_folder_is_nobody_s_to_remove(tmp_path: Path) -> None:
     found = orphan(tmp_path / "folder", {})
     (found.path / "mine").mkdir()
-    with pytest.raises(OutputConflict):
-        storage.remove_temp(found)
+    swept(found)
     assert (found.path / "mine").is_dir()
 
 

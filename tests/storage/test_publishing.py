@@ -160,9 +160,9 @@ def test_removing_knows_files_links_and_empty_folders(tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("folder")
     for name in ("link", "file/below", "file", "file", "folder", "absent"):
-        storage.remove(tmp_path / name)
+        storage.remove(tmp_path, tmp_path / name)
     assert os.listdir(tmp_path) == []
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     with pytest.raises(OutputConflict):
-        storage.remove(tmp_path / "full")
+        storage.remove(tmp_path, tmp_path / "full")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from elsewhere import HOLD, NO_LOCKS, dead, elsewhere, staging
-from support import ROOT
+from support import ROOT, swept
 
 from pipeline import storage
 from pipeline.storage import StagedFile, StagedFolder, TempFile, owner
@@ -31,7 +31,7 @@ class TestTemporaryFiles:
             process.wait()
             (temp,) = storage.temp_files(tmp_path)
             assert temp.owner_gone
-        storage.remove(temp.path)
+        storage.remove(tmp_path, temp.path)
         assert storage.temp_files(tmp_path) == []
 
     def test_of_another_host_are_never_taken_for_left(
@@ -159,19 +159,19 @@ class TestOwners:
 def test_a_sweep_between_making_and_locking_costs_the_owner_nothing(
     stage: type[StagedFile | StagedFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock, swept = fcntl.flock, []
+    lock, seen = fcntl.flock, []
 
     def sweep_first(fd: int, operation: int) -> None:
         monkeypatch.setattr(fcntl, "flock", lock)
         (path,) = tmp_path.iterdir()
-        swept.append(path)
-        storage.remove_temp(TempFile(path, 0, "host", 1, owner_gone=True))
+        seen.append(path)
+        swept(TempFile(path, 0, "host", 1, owner_gone=True))
         assert not path.exists()
         lock(fd, operation)
 
     monkeypatch.setattr(fcntl, "flock", sweep_first)
     with stage(tmp_path / "made") as staged:
-        assert swept
+        assert seen
         assert staged.temp.exists()
         assert [temp.owner_gone for temp in storage.temp_files(tmp_path)] == [False]
 
@@ -181,7 +181,7 @@ def test_what_is_locked_by_now_is_not_removed(
     stage: type[StagedFile | StagedFolder], tmp_path: Path
 ) -> None:
     with stage(tmp_path / "made") as staged:
-        storage.remove_temp(TempFile(staged.temp, 0, "host", 1, owner_gone=True))
+        swept(TempFile(staged.temp, 0, "host", 1, owner_gone=True))
         assert staged.temp.exists()
 
 
@@ -192,13 +192,13 @@ def test_where_locks_exclude_nobody_what_lives_is_kept_and_what_is_dead_goes(
     with elsewhere(staging(tmp_path / "file"), NO_LOCKS) as process:
         (temp,) = storage.temp_files(tmp_path)
         assert not temp.owner_gone
-        storage.remove_temp(temp)
+        swept(temp)
         assert temp.path.exists()
         process.kill()
         process.wait()
         (temp,) = storage.temp_files(tmp_path)
         assert temp.owner_gone
-        storage.remove_temp(temp)
+        swept(temp)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -217,6 +217,6 @@ def test_locks_are_asked_for_on_writable_descriptors(
     with StagedFile(tmp_path / "made"), storage.shared_lock(tmp_path / "lock"):
         assert storage.is_locked(tmp_path / "lock")
     for temp in storage.temp_files(tmp_path):
-        storage.remove_temp(temp)
+        swept(temp)
     assert len(modes) > 4
     assert os.O_RDONLY not in modes

@@ -134,7 +134,7 @@ def test_an_intact_output_passes_with_its_sources_and_without(
 
 
 def test_an_intact_output_passes_without_its_plan(copied: Copy) -> None:
-    storage.remove(paths.plan(copied.out, copied.split.name, copied.split.plan_digest))
+    storage.remove(copied.out, paths.plan(copied.out, copied.split.name, copied.split.plan_digest))
     assert copied.findings() == []
 
 
@@ -251,7 +251,7 @@ def test_an_image_that_is_nowhere_is_found_without_the_plan(copied: Copy) -> Non
     _write(copied, 0, copied.rows(0).slice(1))
     outputs.finish(copied.resolved, copied.split, copied.output)
     assert Layer.PLAN in copied.layers()
-    storage.remove(paths.plan(copied.out, copied.split.name, copied.split.plan_digest))
+    storage.remove(copied.out, paths.plan(copied.out, copied.split.name, copied.split.plan_digest))
     assert copied.layers() == {Layer.WHOLE}
 
 

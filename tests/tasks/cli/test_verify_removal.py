@@ -12,6 +12,7 @@ from support import RawSet, prepare, products, shardmill
 
 from pipeline import paths, storage
 from pipeline.job import Job
+from pipeline.ownership import Catalogued, is_owned
 from pipeline.pictures import PictureOptions
 from tasks import arguments
 from tasks.cli.commandline import command_line
@@ -70,6 +71,16 @@ def test_a_damaged_mark_of_a_product_stays_and_the_same_command_replaces_it(
     assert prepare(small, copied, "--extract").returncode == 0
     assert products(copied) == products(finished)
     assert shardmill("verify", copied).returncode == 0
+
+
+def test_every_file_that_a_job_leaves_is_known_as_its_own(finished: Path) -> None:
+    kept = {"runs", "run.lock"}  # of commands, which nothing removes file by file
+    written = [path for path in finished.rglob("*") if path.is_file() or path.is_symlink()]
+    images = Catalogued(finished, {path.parent.name for path in written})
+    assert len(written) > 60
+    for path in written:
+        image = (path.parent.name, path.name) in images
+        assert image or kept & set(path.parts) or is_owned(finished, path), path
 
 
 def test_nothing_is_removed_from_an_intact_output(copied: Path) -> None:

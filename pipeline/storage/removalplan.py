@@ -1,0 +1,183 @@
+"""What is to be removed, planned: which files these are, and what stays."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat as stat_module
+from collections.abc import Callable, Container, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.errors import OutputConflict
+from pipeline.storage.below import opened, step
+from pipeline.storage.oserrors import at
+
+Owns = Callable[[Path], bool]
+"""Whether a path is one of this program's, by its name."""
+
+
+@dataclass(frozen=True)
+class Doomed:
+    """A file, a link or an empty folder that is to be removed, as it was when it was looked at.
+
+    Attributes:
+        path: where it is.
+        size: bytes; 0 of a folder.
+        identity: of the inode: its type, device and number; of what is no folder also the size
+            and the modification time in nanoseconds.
+    """
+
+    path: Path
+    size: int
+    identity: tuple[int, ...]
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return self.identity[0] == stat_module.S_IFDIR
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be removed below a root, in this order.
+
+    Attributes:
+        root: the folder that nothing outside of is removed.
+        items: what goes; a folder comes after its content.
+        strangers: what was met and stays: a link on the way, or something of another owner.
+    """
+
+    root: Path
+    items: tuple[Doomed, ...] = ()
+    strangers: tuple[Path, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Size of everything that goes."""
+        return sum(item.size for item in self.items)
+
+    @property
+    def files(self) -> int:
+        """How many files and links go."""
+        return sum(not item.is_folder for item in self.items)
+
+    def __add__(self, other: Plan) -> Plan:
+        """Return a plan of both, this one first."""
+        strangers = self.strangers + other.strangers
+        return replace(self, items=self.items + other.items, strangers=strangers)
+
+    def beginning_with(self, path: Path) -> Plan:
+        """Return the plan with one item moved to its beginning, if it has that."""
+        return replace(self, items=tuple(sorted(self.items, key=lambda item: item.path != path)))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a plan: items that are gone now, and those that had changed and stay."""
+
+    removed: tuple[Doomed, ...] = ()
+    kept: tuple[Doomed, ...] = ()
+
+
+def plan_files(root: Path, files: Iterable[Path], *, links: bool = False) -> Plan:
+    """Plan to remove some regular files, and with `links` links themselves; absent is fine.
+
+    Anything else of these names, and what lies behind a link, is a stranger.
+
+    Raises:
+        ShardmillError: a folder on the way cannot be read.
+    """
+    items, strangers = list[Doomed](), list[Path]()
+    for path in files:
+        try:
+            info = _look(root, path)
+        except OutputConflict:
+            strangers.append(path)
+            continue
+        if info is None:
+            continue
+        is_link = stat_module.S_ISLNK(info.st_mode)
+        if stat_module.S_ISREG(info.st_mode) or (links and is_link):
+            items.append(_doomed(path, info))
+        else:
+            strangers.append(path)
+    return Plan(root, tuple(items), tuple(strangers))
+
+
+def plan_folder(root: Path, folder: Path, owns: Owns, *, links: bool = False) -> Plan:
+    """Plan to remove what is owned in a folder, and the folder if nothing else is in it.
+
+    Args:
+        root: the folder that nothing outside of is removed.
+        folder: a folder below it; it may be absent.
+        owns: asked of each file, and of each folder before it is looked into.
+        links: whether links that are owned go, too: they themselves, never what they lead to.
+
+    Raises:
+        ShardmillError: a folder cannot be read.
+    """
+    items, strangers = list[Doomed](), list[Path]()
+    with at(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        try:
+            with opened(root, folder) as fd:
+                kinds = {stat_module.S_IFREG, stat_module.S_IFLNK if links else stat_module.S_IFREG}
+                _Planner(owns, kinds, items, strangers).plan(fd, folder)
+        except OutputConflict:
+            strangers.append(folder)
+    return Plan(root, tuple(items), tuple(strangers))
+
+
+def identity(info: os.stat_result) -> tuple[int, ...]:
+    """Return what tells an inode from another, and a file from what it is after a change."""
+    which = (stat_module.S_IFMT(info.st_mode), info.st_dev, info.st_ino)
+    if stat_module.S_ISDIR(info.st_mode):
+        return which
+    return (*which, info.st_size, info.st_mtime_ns)
+
+
+def _look(root: Path, path: Path) -> os.stat_result | None:
+    with at(path):
+        try:
+            with opened(root, path.parent) as fd:
+                return os.stat(path.name, dir_fd=fd, follow_symlinks=False)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+@dataclass(frozen=True)
+class _Planner:
+    """Goes through open folders and notes what goes and what stays."""
+
+    owns: Owns
+    kinds: Container[int]
+    items: list[Doomed]
+    strangers: list[Path]
+
+    def plan(self, fd: int, folder: Path) -> None:
+        """Note everything in an open folder, and the folder if all of it goes."""
+        before = len(self.strangers)
+        for name in sorted(os.listdir(fd)):
+            with contextlib.suppress(FileNotFoundError):
+                self._entry(fd, folder / name)
+        if len(self.strangers) == before:
+            self.items.append(_doomed(folder, os.fstat(fd)))
+
+    def _entry(self, fd: int, path: Path) -> None:
+        info = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
+        kind = stat_module.S_IFMT(info.st_mode)
+        if kind in self.kinds and self.owns(path):
+            self.items.append(_doomed(path, info))
+        elif kind == stat_module.S_IFDIR and self.owns(path):
+            inner = step(fd, path.name, path)
+            try:
+                self.plan(inner, path)
+            finally:
+                os.close(inner)
+        else:
+            self.strangers.append(path)
+
+
+def _doomed(path: Path, info: os.stat_result) -> Doomed:
+    size = 0 if stat_module.S_ISDIR(info.st_mode) else info.st_size
+    return Doomed(path, size, identity(info))
