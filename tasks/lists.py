@@ -22,6 +22,7 @@ from pipeline import (
 from pipeline.annotations import boxjoin, boxtable
 from pipeline.annotations.boxjoin import BoxJoin, JoinCounts
 from pipeline.archives.index import ArchiveIndex
+from pipeline.clutter import PassedOver
 from pipeline.config import ArchiveConfig
 from pipeline.manifest import Document
 from pipeline.sources import devkit, ilsvrc2012, members, tree
@@ -61,6 +62,7 @@ class BuildCatalog(SplitTask):
             parts = ilsvrc2012.build_catalog(
                 *(self._parts(), job.split, self.resolved.table, job.expected, job.classes, boxes),
                 origin=str(self.resolved.root / job.tree.folder) if job.tree else "",
+                passed_over=self._clutter,
             )
         with contextlib.ExitStack() as stack:
             path = paths.catalog(self.folder, self.split, self.digest)
@@ -96,6 +98,12 @@ class BuildCatalog(SplitTask):
         if archive is None:
             raise LookupError(f"the images of {self.split} lie in no archive")
         return ArchiveIndex(paths.archive_index(self.folder, archive.file))
+
+    def _clutter(self) -> PassedOver:
+        listed = self.split_job.tree
+        if listed is not None:
+            return clutter.passed_over(listed.ignored)
+        return members.passed_over(self._index())
 
     def _passed_over(self, archive: ArchiveConfig) -> Document:
         """Return the clutter in the archive, and the tars that cannot be read and nobody needs."""

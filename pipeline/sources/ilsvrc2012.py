@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from pipeline import catalog
 from pipeline.annotations.boxjoin import BoxJoin
+from pipeline.clutter import NOTHING, PassedOver
 from pipeline.config import SplitConfig
 from pipeline.errors import ArchiveRefused, CountMismatch, abbreviate
 from pipeline.labels import LabelTable
@@ -31,6 +32,7 @@ def build_catalog(
     classes: tuple[str, ...] | None,
     boxes: BoxJoin | None = None,
     origin: str = "",
+    passed_over: Callable[[], PassedOver] = PassedOver,
 ) -> Iterator[pa.Table]:
     """Yield the catalog of a split in parts, rows sorted by key.
 
@@ -45,13 +47,15 @@ def build_catalog(
         classes: the chosen WNIDs; None: all.
         boxes: the bounding boxes to join with the images; None: not wanted.
         origin: what errors say the images lie in; empty: the archive.
+        passed_over: returns what was passed over as clutter. Where images are missing, they may
+            lie in a folder whose name is hidden.
 
     Raises:
         ArchiveRefused: an image appears twice.
         BadAnnotation: an annotation fits two images.
         CountMismatch: a class does not have exactly the expected number of images.
     """
-    tally = _Tally(split, expected, classes, origin or split.archive, boxes)
+    tally = _Tally(split, expected, classes, origin or split.archive, boxes, passed_over)
     first = 0
     for rows in _in_groups(map(tally.take, parts)):
         yield _labelled(rows, table, boxes, first)
@@ -69,8 +73,9 @@ class _Tally:
         classes: tuple[str, ...] | None,
         origin: str,
         boxes: BoxJoin | None,
+        passed_over: Callable[[], PassedOver],
     ) -> None:
-        self._boxes = boxes
+        self._boxes, self._passed_over = boxes, passed_over
         self._split, self._expected, self._origin = split, expected, origin
         self._classes = None if classes is None else pa.array(classes, pa.string())
         self._counts: Counter[str] = Counter()
@@ -141,7 +146,7 @@ class _Tally:
                 f"split {self._split.name}: not the expected images",
                 file=self._origin,
                 expected=f"{expected}, each once",
-                found=f"{len(self._numbers)} images; {'; '.join(parts)}",
+                found=f"{len(self._numbers)} images; {'; '.join(parts)}" + self._hidden(absent),
                 remedy=self._remedy("`images`"),
             )
 
@@ -173,9 +178,15 @@ class _Tally:
                 f"split {self._split.name}: {what}",
                 file=self._origin,
                 expected=f"{self._expected.images} images in {len(wanted)} classes",
-                found=f"{sum(found.values())} images in {len(found)} classes; {named}",
+                found=f"{sum(found.values())} images in {len(found)} classes; {named}"
+                + self._hidden([wnid for wnid in wrong if found[wnid] < wanted.get(wnid, 0)]),
                 remedy=self._remedy("the counts"),
             )
+
+    def _hidden(self, absent: Sequence[object]) -> str:
+        """Return what was passed over, if something is missing: it may be among that."""
+        left = self._passed_over() if absent else NOTHING
+        return f"; passed over: {left}" if left.count else ""
 
     def _described(self, wnid: str) -> str:
         found, wanted = self._counts.get(wnid, 0), self._expected.counts.get(wnid, 0)

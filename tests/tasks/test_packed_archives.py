@@ -6,6 +6,8 @@ import io
 import tarfile
 from pathlib import Path
 
+import inprocess
+import pytest
 from support import RawSet, prepare, products
 
 from pipeline import manifest
@@ -57,3 +59,24 @@ def test_an_archive_packed_on_macos_with_folders_gives_the_same_records(
     assert f"train: passed over in {TRAIN}: 15 hidden or system names, e.g. winter21_w" in packed
     assert "passed_over" not in document
     assert littered["passed_over"]["count"] == 15
+
+
+@pytest.mark.parametrize("hidden", [1, 3])
+def test_a_hidden_folder_that_holds_what_is_missing_is_named(
+    monkeypatch: pytest.MonkeyPatch, small: RawSet, tmp_path: Path, out: Path, hidden: int
+) -> None:
+    own = small.copy(tmp_path / "raw")
+    with tarfile.open(own.raw / TRAIN, "w") as archive:
+        for number, (name, content) in enumerate(unpacked((small.raw / TRAIN).read_bytes())):
+            wnid = name.removesuffix(".tar")
+            for leaf, data in unpacked(content):
+                place = ".hidden/" if number < hidden else ""
+                info = tarfile.TarInfo(f"{place}{wnid}/{leaf}")
+                info.size = len(data)
+                archive.addfile(info, io.BytesIO(data))
+    own.repin(TRAIN)
+    where = ("--raw", own.raw, "--config", own.config, "--out", out)
+    run = inprocess.shardmill(monkeypatch, "imagenet", *where, "--split", "train", "--no-boxes")
+    assert run.status == 3, run.said
+    assert f"wrong number of images in {hidden} of 3 classes" in run.said
+    assert f"passed over: {4 * hidden} hidden or system names, e.g. .hidden/n0" in run.said
