@@ -187,11 +187,11 @@ class Gathering:
     def _check_unique(self, source: Path, keys: pa.StringArray, by_key: NDArray[np.int64]) -> None:
         place = pc.index(pc.equal(keys[1:], keys[:-1]), True).as_py()
         if place >= 0:
-            one, other = (self._folders[each] for each in by_key[place : place + 2])
+            one, other = (self._folders[each] or "." for each in by_key[place : place + 2])
             raise ArchiveRefused(
                 "a picture is annotated twice",
                 file=str(source),
-                place=f"in {one} and in {other}",
+                place=f"in {one} and in {other}" if one != other else f"twice in {one}",
                 expected="one annotation of every picture",
                 found=f"two of {keys[place].as_py()}",
                 remedy="remove one of them; where an archive holds them, pack it anew without it "

@@ -159,7 +159,7 @@ def prepare(
         preflight.look(resolved)
         if warning := preflight.codec_warning(resolved):
             click.echo(warning, err=True)
-        report.plan(resolved)
+        report.plan(resolved, found)
         return report.COMPLETE
     preflight.look(resolved)  # before the lock, which makes the folder of the output
     lock = paths.run_lock(resolved.out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pipeline.clutter import EXAMPLES
 from pipeline.errors import Vanished
 from pipeline.output import Output
 from pipeline.products import Product
+from pipeline.quantities import counted
 from pipeline.resolved import ResolvedJob
 from pipeline.sourcelook import Look
 from pipeline.sources import splitfolders
@@ -92,9 +94,18 @@ def _left_out(split: SplitJob, images: Sequence[Mapping[str, str]]) -> Iterator[
     """Yield which images were left out, and how they get in; all are listed in the manifest."""
     if images:
         named = f"left out: {len(images):,}, e.g. {images[0]['key']}: {images[0]['reason']}"
+        yield f"{named}{_how_they_get_in(split, images)}; all are listed in the manifest"
+
+
+def _how_they_get_in(split: SplitJob, images: Sequence[Mapping[str, str]]) -> str:
+    """Return what to do for images that were left out; nothing helps a bad one in an archive."""
+    remedies = []
+    if any("max_pixels" not in image for image in images) and split.archive is None:
         # What lies in an archive is pinned by its MD5: no other bytes can take its place.
-        remedy = "; put intact files in their places, then run the same command again"
-        yield f"{named}{remedy if split.archive is None else ''}; all are listed in the manifest"
+        remedies.append("put intact files in their places, then run the same command again")
+    if any("max_pixels" in image for image in images):
+        remedies.append("allow more pixels with a larger --max-pixels")
+    return "".join(f"; {remedy}" for remedy in remedies)
 
 
 def _passed_over(resolved: ResolvedJob, split: SplitJob) -> Iterator[str]:
@@ -159,14 +170,26 @@ def _made_by(codec: str, here: str) -> str:
     return f"taken as it is: its images were encoded by {codec}; installed here: {here}"
 
 
-def plan(resolved: ResolvedJob) -> None:
-    """Say what would be done."""
+def plan(resolved: ResolvedJob, found: Look) -> None:
+    """Say what would be done, where a look at the images has shown which were replaced."""
+    needed = preflight.needed_bytes(resolved)
+    stale = Counter(family for family, _ in found.parts)
     for state in status.survey(resolved):
         for line in states(state):
             click.echo(line)
+        again = stale[resolved.splits[state.split].plan_digest] if state.complete else 0
+        if again:
+            click.echo(
+                f"  would run: make {counted(again, 'shard')} again, of images that were replaced,"
+                " write the manifest, set current"
+            )
+            needed += state.bytes_done * again // state.shards
     for line in product_states(status.survey_products(resolved)):
         click.echo(line)
-    needed = preflight.needed_bytes(resolved)
+    for product in resolved.products:
+        if stale[product.digest]:
+            groups = counted(stale[product.digest], "class group")
+            click.echo(f"  would run: make {groups} of {product.name} again")
     free = storage.free_bytes(resolved.out)
     click.echo(f"to write: about {size(needed)}; free: {size(free)}")
 

@@ -10,7 +10,13 @@ import click
 
 from pipeline import paths, progress, runend, standing, storage
 from pipeline import status as states
-from pipeline.errors import EnvironmentRefused, InputRefused, ShardmillError, UsageError
+from pipeline.errors import (
+    ArchiveRefused,
+    EnvironmentRefused,
+    InputRefused,
+    ShardmillError,
+    UsageError,
+)
 from pipeline.job import FORMATS, Job
 from pipeline.resolved import ResolvedJob, resolve
 from pipeline.standing import StandingOutput
@@ -43,16 +49,29 @@ def status(out: str) -> int:
         )
     at_work = storage.is_locked(paths.run_lock(folder))
     click.echo("a command is at work" if at_work else "no command is at work")
-    for line in text.job_lines(jobs[-1], command_line(jobs[-1]), runend.last(folder), at_work):
+    resolved, refused = _resolved(jobs[-1]), list[ArchiveRefused]()
+    if isinstance(resolved, ResolvedJob):
+        refused = states.refused_archives(resolved)
+    known = [str(error).splitlines()[0] for error in refused]
+    last, end = jobs[-1], runend.last(folder)
+    for line in text.job_lines(last, command_line(last), end, at_work, known=known):
         click.echo(line)
+    if isinstance(resolved, ResolvedJob):
+        return _report(resolved, jobs, at_work, refused)
+    return _report_standing(folder, jobs, resolved)
+
+
+def _resolved(job: Job) -> ResolvedJob | ShardmillError:
+    """Return what a job means, or why that cannot be known any more."""
     try:
-        resolved = resolve(jobs[-1])
+        return resolve(job)
     except (UsageError, InputRefused, EnvironmentRefused) as error:
-        return _report_standing(folder, jobs, error)
-    return _report(resolved, jobs, at_work)
+        return error
 
 
-def _report(resolved: ResolvedJob, jobs: Sequence[Job], at_work: bool) -> int:
+def _report(
+    resolved: ResolvedJob, jobs: Sequence[Job], at_work: bool, refused: Sequence[ArchiveRefused]
+) -> int:
     """Say how far a job is; return the exit status."""
     survey = states.survey(resolved)
     for state in survey:
@@ -63,8 +82,7 @@ def _report(resolved: ResolvedJob, jobs: Sequence[Job], at_work: bool) -> int:
         for line in text.states(state):
             click.echo(f"asked for earlier: {line}")
     remaining = _report_other_sets(resolved.out, jobs, frozenset())
-    refused = map(str, states.refused_archives(resolved))
-    for line in (*refused, *text.product_states(states.survey_products(resolved))):
+    for line in (*map(str, refused), *text.product_states(states.survey_products(resolved))):
         click.echo(line)
     if at_work:
         _report_work(resolved, survey)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from pipeline.runend import UNKNOWN
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pipeline.job import Job
     from pipeline.runend import RunEnd
     from pipeline.standing import StandingOutput
@@ -67,14 +69,26 @@ def standing(output: StandingOutput) -> str:
     return f"{head}: complete, {counts['records']:,} records{left_out}, {size(counts['bytes'])}"
 
 
-def job_lines(job: Job, command: str | None, end: RunEnd | None, at_work: bool) -> list[str]:
-    """Return what a job reads, the command that does it, and how the last one ended."""
+def job_lines(
+    job: Job, command: str | None, end: RunEnd | None, at_work: bool, *, known: Iterable[str] = ()
+) -> list[str]:
+    """Return what a job reads, the command that does it, and how the last one ended.
+
+    Args:
+        job: the job that was started last.
+        command: what does it.
+        end: of the last command.
+        at_work: whether a command is at work now.
+        known: the first lines of errors that are told as a whole elsewhere.
+    """
     source = job.images or job.tree or job.raw
     lines = [f"source: {source}"]
     lines += [f"command: {command}"] if command else []
     if end is not None and not at_work:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end.time))
-        lines.append(f"last end: {when}, {_ending(end)}")
+        ending = _ending(end)
+        brief = any(line in ending for line in known)
+        lines.append(f"last end: {when}, {ending.splitlines()[0] if brief else ending}")
     return lines
 
 

@@ -245,6 +245,21 @@ def test_a_picture_annotated_twice_is_refused(tmp_path: Path) -> None:
     assert "download" not in str(caught.value.remedy)  # its MD5 is right
 
 
+@pytest.mark.parametrize("folder", ["", "a/"])
+def test_an_annotation_that_an_archive_holds_twice_is_said_to_be_there_twice(
+    tmp_path: Path, folder: str
+) -> None:
+    archive = tmp_path / "boxes.tar"
+    with tarfile.open(archive, "w") as tar:
+        for _ in range(2):
+            info = tarfile.TarInfo(f"{folder}x.xml")
+            info.size = len(xml())
+            tar.addfile(info, io.BytesIO(xml()))
+    with pytest.raises(ArchiveRefused, match="annotated twice") as caught:
+        collect(archive)
+    assert caught.value.place == f"twice in {folder.rstrip('/') or '.'}"
+
+
 def test_of_pictures_in_two_classes_one_name_is_enough(tmp_path: Path) -> None:
     archive = tmp_path / "boxes.tar"
     files = {f"{B}/1.xml": xml(box(3, 3, 4, 4)), f"x/{A}/1.XML": xml(box(1, 1, 2, 2))}

@@ -111,13 +111,19 @@ def test_an_absent_image_that_is_there_now(tmp_path: Path, out: Path) -> None:
     assert paths.current(out, "recordio", name).resolve() != before
 
 
-def test_an_image_of_more_pixels_than_were_allowed(tmp_path: Path, out: Path) -> None:
+def test_an_image_of_more_pixels_than_were_allowed(
+    tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     image, name, make_job = of_folder(tmp_path / "set")
     image.write_bytes(encoded(60))
     few = PictureOptions(quality=90, max_pixels=50 * 30)
     job = make_job(out, on_bad_image="skip", picture=few)
     do(job)
     assert counts(job) == [(3, 1), (3, 1)]
+    report.complete(resolve(job), "complete")
+    said = capsys.readouterr().out
+    assert "; allow more pixels with a larger --max-pixels; all are listed" in said
+    assert "put intact files" not in said
     more = make_job(out, picture=PictureOptions(quality=90))
     assert (
         resolve(more).splits[name].outputs[0].digest == resolve(job).splits[name].outputs[0].digest

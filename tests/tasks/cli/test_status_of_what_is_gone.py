@@ -146,6 +146,43 @@ def test_status_says_source_command_and_how_the_last_one_ended(
     assert products(out) == before
 
 
+def test_a_dry_run_says_which_shards_are_made_again_for_an_image_that_was_replaced(
+    monkeypatch: pytest.MonkeyPatch, drawn: ListedSet, out: Path
+) -> None:
+    assert prepare(monkeypatch, drawn, out).status == 0
+    said = prepare(monkeypatch, drawn, out, "--dry-run").said
+    assert "already complete" in said
+    victim = drawn.root / drawn.names[0]
+    content = bytearray(victim.read_bytes())
+    content[-3] ^= 1  # of the same size
+    victim.write_bytes(content)
+    before = products(out)
+    run = prepare(monkeypatch, drawn, out, "--dry-run")
+    assert (run.status, products(out)) == (0, before)
+    assert "would run: make 1 shard again, of images that were replaced" in run.said
+    assert "to write: about 0 B" not in run.said
+    run = prepare(monkeypatch, drawn, out)
+    assert run.status == 0, run.said
+    assert products(out) != before
+
+
+def test_a_refusal_that_is_remembered_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, small: RawSet, tmp_path: Path, out: Path
+) -> None:
+    own = small.copy(tmp_path / "own")
+    archive = own.raw / "ILSVRC2012_img_train.tar"
+    content = bytearray(archive.read_bytes())
+    content[700] ^= 1
+    archive.write_bytes(content)
+    words = ("--raw", own.raw, "--config", own.config, "--out", out, "--split", "train")
+    assert inprocess.shardmill(monkeypatch, "imagenet", *words, "--no-boxes").status == 3
+    said = inprocess.shardmill(monkeypatch, "status", out).said
+    assert said.count("does not have the published MD5") == 2  # how it ended, and what is known
+    assert "status 3: " in said
+    assert (said.count("expected:"), said.count("to do:")) == (1, 1)
+    assert "was not read again" in said
+
+
 def test_a_command_that_was_killed_has_noted_no_end(out: Path) -> None:
     assert runend.last(out) is None
     for name in ("20260101-000000-one-aaaaaa", "20260102-030405-two-bbbbbb"):
