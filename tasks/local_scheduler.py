@@ -1,12 +1,19 @@
-"""Luigi's scheduler inside a worker: the same, but that it tidies up less often."""
+"""What Luigi's worker is given: a scheduler, in its own process or a luigid, and a quiet log."""
 
 from __future__ import annotations
 
+import logging
+import sys
 import time
 
-from luigi.rpc import RemoteScheduler
+import luigi
 from luigi.scheduler import Scheduler
 from luigi.worker import Worker
+
+from pipeline.errors import ShardmillError
+from tasks.luigid import LuigidClient
+
+logger = logging.getLogger("luigi-interface")
 
 _EVERY_S = 0.5
 
@@ -30,19 +37,41 @@ class LocalScheduler(Scheduler):
             super().prune()
 
 
+class PlainWorker(Worker):
+    """Luigi's worker; an error of ours has said everything, and its traceback says nothing."""
+
+    def _log_unexpected_error(self, task: luigi.Task) -> None:
+        error = sys.exception()
+        if isinstance(error, ShardmillError):
+            logger.error("%s is not scheduled: %s", task.task_id, error.what)
+        else:
+            super()._log_unexpected_error(task)
+
+
 class Factory:
-    """Makes what `luigi.build` needs."""
+    """Makes what `luigi.build` needs.
+
+    Args:
+        luigid: to ask for work; None: the worker has a scheduler of its own.
+    """
+
+    def __init__(self, luigid: LuigidClient | None = None) -> None:
+        self._luigid = luigid
 
     def create_local_scheduler(self) -> Scheduler:
         """Return a scheduler for one worker."""
         return LocalScheduler()
 
-    def create_remote_scheduler(self, url: str) -> RemoteScheduler:
-        """Return a connection to a luigid."""
-        return RemoteScheduler(url)
+    def create_remote_scheduler(self, url: str) -> LuigidClient:
+        """Return the luigid; which one is the command's to say, and no setting of Luigi's."""
+        del url
+        if self._luigid is None:
+            raise TypeError("there is no luigid")
+        return self._luigid
 
     def create_worker(
-        self, scheduler: Scheduler, worker_processes: int, assistant: bool = False
+        self, scheduler: Scheduler | LuigidClient, worker_processes: int, assistant: bool = False
     ) -> Worker:
-        """Return a worker."""
-        return Worker(scheduler=scheduler, worker_processes=worker_processes, assistant=assistant)
+        """Return a worker; none is an assistant, which would run what others have scheduled."""
+        del assistant
+        return PlainWorker(scheduler=scheduler, worker_processes=worker_processes)

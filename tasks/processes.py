@@ -18,6 +18,8 @@ REPORT_VARIABLE = "SHARDMILL_REPORT"
 PARENT_VARIABLE = "SHARDMILL_PARENT"
 BEGUN = b"begun"
 """What a task reports when it begins."""
+NOTICE = b"notice "
+"""What a line begins with that a person should read at once."""
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _LONGEST_NAME = 15  # bytes
@@ -41,6 +43,12 @@ def report(record: bytes) -> None:
     if given and len(record) < select.PIPE_BUF:
         with contextlib.suppress(OSError):
             os.write(int(given), record + b"\n")
+
+
+def notice(text: str) -> None:
+    """Have the command say a line at once, and the log, too."""
+    sys.stderr.write(f"{text}\n")
+    report(NOTICE + text.encode())
 
 
 def stop_siblings() -> None:

@@ -1,20 +1,15 @@
-"""What is asked of a ``luigid`` beside its work: does it answer, will it try again?"""
+"""Whether a ``luigid`` is there, before a command and while it is at work."""
 
 from __future__ import annotations
 
 import socket
 import time
 from collections.abc import Callable
-from typing import Any
-
-import luigi.configuration
-from luigi.rpc import RemoteScheduler
-from luigi.task_status import DISABLED
 
 from pipeline.errors import ShardmillError
-from tasks.settings import apply_shipped_settings
+from tasks import settings
+from tasks.exchange import Address
 
-Address = tuple[str, int]
 _PAUSE_S = 0.5
 
 
@@ -47,11 +42,7 @@ def wait_for(address: Address, tell: Callable[[str], None]) -> None:
     Raises:
         ShardmillError: nothing has answered there in that time.
     """
-    apply_shipped_settings()
-    settings = luigi.configuration.get_config()
-    seconds = settings.getint("core", "rpc_retry_attempts") * settings.getint(
-        "core", "rpc_retry_wait"
-    )
+    _, seconds = settings.luigid_patience()
     deadline, told = time.monotonic() + seconds, False
     while True:
         try:
@@ -63,18 +54,3 @@ def wait_for(address: Address, tell: Callable[[str], None]) -> None:
                 tell(f"{error.what}: waiting for it ({error.found})")
             told = True
         time.sleep(_PAUSE_S)
-
-
-def re_enable(address: Address, out: str) -> None:
-    """Have what failed too often in an output folder tried again.
-
-    A scheduler lets such a task rest for ``disable_persist`` seconds, whoever asks for it: a
-    command that starts when the cause is mended would wait for nothing.
-
-    Raises:
-        luigi.rpc.RPCError: it does not answer.
-    """
-    remote: Any = RemoteScheduler(f"http://{address[0]}:{address[1]}/")
-    for task_id, task in remote.task_list(DISABLED, "", limit=False).items():
-        if task["params"].get("out") == out:
-            remote.re_enable_task(task_id)

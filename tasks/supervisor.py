@@ -23,10 +23,10 @@ from pipeline.job import Job
 from pipeline.plaintext import Lines
 from pipeline.resolved import resolve
 from tasks import datasets, scheduler
+from tasks.exchange import Address
 from tasks.interrupts import interrupting
-from tasks.processes import BEGUN, PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
+from tasks.processes import BEGUN, NOTICE, PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
 from tasks.safepath import SAFE_PATH
-from tasks.scheduler import Address
 
 _POLL_S = 0.2
 _IDLE_LAUNCHES = 3  # so many workers in a row may die or end without any headway
@@ -62,6 +62,7 @@ class Supervisor:
     _partial: bytes = b""
     _lost: bool = False
     _begun: bool = False
+    _said: set[str] = field(default_factory=set)
     _reported: dict[str, ShardmillError] = field(default_factory=dict)
 
     @property
@@ -145,7 +146,7 @@ class Supervisor:
                 if time.monotonic() - probed > _PROBE_S:
                     probed = time.monotonic()
                     self._probe(tell)
-                self._listen(reading)
+                self._listen(reading, tell)
                 if self._interrupts and not asked:
                     worker.send_signal(signal.SIGTERM)
                     asked = time.monotonic()
@@ -154,7 +155,7 @@ class Supervisor:
                 time.sleep(_POLL_S)
             _end_group(worker.pid)
             progress.clear_counters(self.out, self.name)
-            self._listen(reading)
+            self._listen(reading, tell)
             os.close(reading)
         watch()
         return worker.returncode
@@ -182,7 +183,7 @@ class Supervisor:
                 tell(f"{error.what}: waiting for it; finished tasks are kept")
             self._lost = True
 
-    def _listen(self, reports: int) -> None:
+    def _listen(self, reports: int, tell: Callable[[str], None]) -> None:
         with contextlib.suppress(BlockingIOError):
             while content := os.read(reports, 1 << 16):
                 *lines, self._partial = (self._partial + content).split(b"\n")
@@ -190,8 +191,16 @@ class Supervisor:
                     if line == BEGUN:
                         self._begun = True
                         continue
+                    if line.startswith(NOTICE):
+                        self._notice(line.removeprefix(NOTICE).decode(), tell)
+                        continue
                     error = from_record(json.loads(line))
                     self._reported.setdefault(str(error), error)
+
+    def _notice(self, text: str, tell: Callable[[str], None]) -> None:
+        if text not in self._said:  # each worker of this command says it
+            self._said.add(text)
+            tell(text)
 
     def _stillborn(self, status: int) -> ShardmillError:
         """Return why no worker of this command has come to its first task."""

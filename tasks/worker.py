@@ -21,9 +21,9 @@ from pipeline.job import Job
 from pipeline.resolved import resolve
 from tasks import streams
 from tasks.local_scheduler import Factory
-from tasks.processes import die_with_command, report
+from tasks.luigid import LuigidClient
+from tasks.processes import die_with_command, notice, report
 from tasks.roots import make_products
-from tasks.scheduler import re_enable
 from tasks.settings import apply_shipped_settings
 
 _IDLE = "max_keep_alive_idle_duration"
@@ -38,6 +38,7 @@ def main() -> int:
     try:
         return _run(job, digest, int(workers), scheduler)
     except ShardmillError as error:
+        sys.stderr.write(f"{error}\n")
         report(json.dumps(error.to_record()).encode())
         return error.exit_status
 
@@ -49,13 +50,21 @@ def _run(job: Job, digest: str, workers: int, scheduler: list[str]) -> int:
     pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what was freed
     apply_shipped_settings()
     _leave_when_idle()
-    settings: dict[str, object] = {"workers": workers, "local_scheduler": True}
+    luigid = None
     if scheduler:
         host, port = scheduler
-        settings |= {"local_scheduler": False, "scheduler_host": host, "scheduler_port": int(port)}
-        re_enable((host, int(port)), job.out)
-    result = luigi.build([make_products(job)], Factory(), detailed_summary=True, **settings)
+        luigid = LuigidClient((host, int(port)), lambda: make_products(job), notice)
+        luigid.re_enable(job.out)
+    result = luigi.build(
+        [make_products(job)],
+        Factory(luigid),
+        detailed_summary=True,
+        workers=workers,
+        local_scheduler=luigid is None,
+    )
     sys.stderr.write(f"{result.summary_text}\n")
+    if luigid is not None and luigid.given_up is not None:
+        raise luigid.given_up
     return 0
 
 

