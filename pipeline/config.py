@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +16,14 @@ from typing import Any
 from pipeline import names, paths, storage
 from pipeline.errors import ConfigError
 from pipeline.inputfile import check_shareable
-from pipeline.stricttoml import StrictToml, shown_value
+from pipeline.membernames import NoPattern, check_pattern
+from pipeline.stricttoml import StrictToml, checked_text, shown_value
 
 LAYOUTS = ("class-tars", "flat")
+MAX_IMAGES = 20_000_000
+"""Of a flat split."""
+MAX_SHARDS = 1_000_000
+"""Of a split."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def load(path: Path) -> DatasetConfig:
     """Read a configuration file.
 
     Raises:
-        ConfigError: the file is absent, no TOML, or not of the documented form.
+        ConfigError: the file is absent, too large, no TOML, or not of the documented form.
     """
     check_shareable(path, "a configuration file")
     if storage.stat(path) is None:
@@ -108,7 +112,7 @@ def load(path: Path) -> DatasetConfig:
             remedy="name an existing file with --config, or leave --config out for ILSVRC2012",
         )
     try:
-        text = storage.read_bytes(path).decode()
+        text = checked_text(path)
         document = tomllib.loads(text)
     except UnicodeDecodeError as error:
         raise ConfigError("not UTF-8 text", file=str(path), place=str(error)) from error
@@ -184,11 +188,11 @@ class _Reader(StrictToml):
             archive=self.tar(known[archive].file, where),
             folder=self.folder(table, where) if "folder" in table else name,
             layout=table["layout"],
-            shards=self.positive(table, where, "shards"),
+            shards=self.positive(table, where, "shards", MAX_SHARDS),
             counts=self.counts(table, where) if "counts" in table else None,
             member=self.pattern(table, where) if flat else None,
             labels=self.optional_path(table, where, "labels"),
-            images=self.positive(table, where, "images") if "images" in table else None,
+            images=self.positive(table, where, "images", MAX_IMAGES) if "images" in table else None,
             blacklist=self.optional_path(table, where, "blacklist"),
             boxes=self.reference(table, where, "boxes", known) if "boxes" in table else None,
             optional=archive in optional,
@@ -231,15 +235,12 @@ class _Reader(StrictToml):
     def pattern(self, table: dict[str, Any], where: str) -> str:
         text: str = self.value(table, where, "member", str)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")  # of what another Python will read otherwise
-                groups = re.compile(text).groups
-        except (re.error, OverflowError, RecursionError, Warning) as error:
-            what, found = f"[{where}] member is no regular expression", shown_value(text)
-            raise self.error(what, where, "member", "a pattern", f"{found}: {error}") from error
-        if groups != 1:
-            what = f"[{where}] member does not say where the image's number is"
-            raise self.error(what, where, "member", "one group", f"{groups} groups")
+            check_pattern(text)
+        except NoPattern as error:
+            what = f"[{where}] member does not say what names and numbers images have"
+            expected = "a regular expression of RE2 with one group, the image's number"
+            found = f"{shown_value(text)}: {error}"
+            raise self.error(what, where, "member", expected, found) from error
         return text
 
     def reference(

@@ -12,11 +12,50 @@ from typing import Any
 from pipeline import storage
 from pipeline.errors import ConfigError
 
+MAX_BYTES = 1 << 16
+"""Of a document; the one for ILSVRC2012 has 4,000."""
+MAX_DOTS = 100
+"""In a line."""
+
 _HEADER = re.compile(r"\s*\[([^\[\]]+)\]")
 _KEY = re.compile(r"([^#=]+)=")
 _PATH = re.compile(rb"(?=.{1,1024}\Z)/?[^/\0]{1,255}(/+[^/\0]{1,255})*", re.DOTALL)  # of a file
 _BITS = 63  # of a whole number, without its sign: TOML promises no more
 _SHOWN = 200
+
+
+def checked_text(path: Path) -> str:
+    """Return the text of a document, which tomllib can parse in a second or so.
+
+    Its time grows with the square of the parts that a dotted key has, each of which is in one line.
+
+    Raises:
+        ConfigError: the file has more bytes, or a line has more dots, than such documents need.
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    info = storage.stat(path)
+    size = info.size if info else 0
+    if size > MAX_BYTES:
+        raise _too_much("the configuration file is too large", path, None, MAX_BYTES, size, "bytes")
+    text = storage.read_bytes(path).decode()
+    for number, line in enumerate(text.split("\n"), start=1):
+        if (dots := line.count(".")) > MAX_DOTS:
+            what, place = "a line of the configuration has too many dots", f"line {number}"
+            raise _too_much(what, path, place, MAX_DOTS, dots, "dots, also of dotted keys")
+    return text
+
+
+def _too_much(
+    what: str, path: Path, place: str | None, most: int, found: int, unit: str
+) -> ConfigError:
+    return ConfigError(
+        what,
+        file=str(path),
+        place=place,
+        expected=f"at most {most:,} {unit}",
+        found=f"{found:,}",
+        remedy="put long lists into the files that the configuration names",
+    )
 
 
 @dataclass(frozen=True)
@@ -54,11 +93,14 @@ class StrictToml:
             raise self.error(what, where, key, expected, shown_value(value))
         return value
 
-    def positive(self, table: dict[str, Any], where: str, key: str) -> int:
-        """Return a whole number of at least 1."""
+    def positive(self, table: dict[str, Any], where: str, key: str, most: int | None = None) -> int:
+        """Return a whole number of at least 1, and at most `most`."""
         value: int = self.value(table, where, key, int)
+        expected = "1 or more" if most is None else f"1 to {most:,}"
         if value < 1:
-            raise self.error(f"[{where}] {key} is too few", where, key, "1 or more", str(value))
+            raise self.error(f"[{where}] {key} is too few", where, key, expected, str(value))
+        if most is not None and value > most:
+            raise self.error(f"[{where}] {key} is too many", where, key, expected, str(value))
         return value
 
     def relative(self, table: dict[str, Any], where: str, key: str) -> Path:

@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from cputime import bounded_cpu
 
 from pipeline import config
 from pipeline.config import ArchiveConfig, SplitConfig
@@ -151,16 +152,22 @@ def test_the_shipped_configuration_is_well_formed() -> None:
         ("bytes = 100", "bytes = -1", "1 or more", "-1"),
         ('archive = "flat"', 'archive = "test"', "train, flat, extra", "test"),
         ('layout = "flat"', 'layout = "folders"', "class-tars or flat", "folders"),
-        ("shards = 2", "shards = 0", "1 or more", "0"),
+        ("shards = 2", "shards = 0", "1 to 1,000,000", "0"),
         ("shards = 2", "shards = 2.0", "a whole number", "2.0"),
         ("shards = 2", f"shards = {2**63}", "a whole number", str(2**63)),
         ("shards = 2", f"shards = 0x{'f' * 4000}", "a whole number", "thousands of digits"),
-        ("images = 5", "images = 0", "1 or more", "0"),
+        ("images = 5", "images = 0", "1 to 20,000,000", "0"),
         (r"'(\d+)\.JPEG'", r"'\d+\.JPEG'", "one group", "0 groups"),
-        (r"'(\d+)\.JPEG'", r"'(\d+'", "a pattern", r"'(\\d+'"),
-        (r"'(\d+)\.JPEG'", "'(a{4294967296})'", "a pattern", "too large"),
-        (r"'(\d+)\.JPEG'", "'([[a])'", "a pattern", "Possible nested set"),
-        (r"'(\d+)\.JPEG'", f"'{'(' * 2000}{')' * 2000}'", "a pattern", "recursion"),
+        ("images = 5", "images = 2000000000", "1 to 20,000,000", "2000000000"),
+        ("shards = 2", "shards = 2000000000", "1 to 1,000,000", "2000000000"),
+        (r"'(\d+)\.JPEG'", r"'(\d+'", "one group", r"'(\\d+'"),
+        (r"'(\d+)\.JPEG'", r"'(\d)\1'", "of RE2", "invalid escape sequence"),
+        (r"'(\d+)\.JPEG'", r"'(\d+)(?!x)'", "of RE2", "invalid perl operator"),
+        (r"'(\d+)\.JPEG'", "'(a{4294967296})'", "of RE2", "too large"),
+        (r"'(\d+)\.JPEG'", "'(a{2000})'", "of RE2", "repetition size"),
+        (r"'(\d+)\.JPEG'", "'([[a])'", "of RE2", "Possible nested set"),
+        (r"'(\d+)\.JPEG'", f"'{'(' * 500}{')' * 500}'", "of RE2", "recursion"),
+        (r"'(\d+)\.JPEG'", f"'({'x' * 1000})'", "of RE2", "1,002 characters"),
         ('labels = "list.txt"', 'labels = "absent.txt"', "a file", "absent.txt"),
         ("images = 5", 'images = 5\ncounts = "counts.tsv"', "images and counts", "both"),
         (f"images = 5\n{BLACKLIST}", 'counts = "absent.tsv"\n', "a file", "absent.tsv"),
@@ -264,6 +271,23 @@ def test_the_line_is_found_however_the_key_is_written(path: Path, split: str) ->
 def test_what_is_no_toml_is_refused_with_its_place(path: Path) -> None:
     assert "line 3" in str(refused(path, 'dataset = "a"\n\nlabels = \n').place)
     assert "line 2" in str(refused(path, "[splits]\n[splits]\n").place)
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "found"),
+    [
+        (f"dataset = 1\na{'.a' * 200_000} = 1\n", None, "400,018"),
+        (f"dataset = 1\na{'.a' * 20_000} = 1\n", "line 2", "20,000"),
+        (f"dataset = 1\n[a{' . a' * 5000}]\n", "line 2", "5,000"),
+    ],
+)
+def test_more_text_than_any_configuration_has_is_refused_before_it_is_parsed(
+    path: Path, text: str, place: str | None, found: str
+) -> None:
+    with bounded_cpu():
+        error = refused(path, text)
+    assert (error.place, error.found) == (place, found)
+    assert "at most" in str(error.expected)
 
 
 @pytest.mark.parametrize("value", ["[" * 5000, "9" * 5000])

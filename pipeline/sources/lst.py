@@ -57,7 +57,8 @@ _LARGEST: Final = float(np.finfo(np.float32).max)
 
 _BLANKS: Final = re.compile(r"[ \t]+")
 _ID: Final = re.compile(r"\+?0*([0-9]{1,20})")
-_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+# No digit can be part of two repetitions: a line of 1 MiB would take hours to be refused.
+_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 _IS_SEPARATOR: Final = np.isin(np.arange(256), list(b"\t\n"))
 _IS_CONTROL: Final = np.isin(np.arange(256), [*range(32), 127]) & ~_IS_SEPARATOR

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -13,6 +12,7 @@ from pipeline.archives.tar import Member
 from pipeline.clutter import EXAMPLES, NOTHING, PassedOver
 from pipeline.config import SplitConfig
 from pipeline.labels import LabelTable
+from pipeline.membernames import image_numbers
 from pipeline.sources.classmembers import ClassMembers
 from pipeline.sources.expectation import Expectation
 from pipeline.sources.memberrows import (
@@ -110,16 +110,16 @@ def _flat(
     index: pa.Table, split: SplitConfig, table: LabelTable, expected: Expectation
 ) -> pa.Table:
     """Return the images of a flat split; they may lie in folders, those of classes in their own."""
-    pattern = re.compile(split.member or "")
     skipped = pc.or_(has_kind(index, "directory"), clutter_mask(index))
     members = index.filter(pc.invert(skipped))
     numbers, leaves, seen = list[int](), list[str](), set[int]()
-    for row in members.select(["name", "kind", "container", "offset"]).to_pylist():
-        name = row["name"].removeprefix("./")
+    rows = members.select(["name", "kind", "container", "offset"]).to_pylist()
+    names = [row["name"].removeprefix("./") for row in rows]
+    of_names = image_numbers(split.member or "", names)
+    of_leaves = image_numbers(split.member or "", [name.rpartition("/")[2] for name in names])
+    for row, name, *found in zip(rows, names, of_names, of_leaves, strict=True):
         folder, _, leaf = name.rpartition("/")
-        match = pattern.fullmatch(name) or pattern.fullmatch(leaf)
-        digits = (match[1] or "") if match and row["kind"] == "file" else ""
-        number = int(digits) if digits.isascii() and digits.isdigit() else 0
+        number = (found[0] or found[1]) if row["kind"] == "file" else 0
         if not 1 <= number <= len(expected.numbered) or number in seen or is_unsafe(leaf):
             wanted = f"{split.member} with a number from 1 to {len(expected.numbered)}, each once"
             raise unexpected(split, row, wanted)

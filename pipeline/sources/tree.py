@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pyarrow.compute as pc
 from pipeline.config import SplitConfig
 from pipeline.errors import InputRefused, TreeRefused
 from pipeline.labels import LabelTable
+from pipeline.membernames import image_numbers
 from pipeline.sources.expectation import Expectation
 from pipeline.sources.solution import Solution, load_solution
 from pipeline.sources.tree_layout import annotation_folder, find, look, solution_file
@@ -107,12 +107,9 @@ def _check_classes(listing: TreeListing, split: SplitConfig, table: LabelTable) 
 
 
 def _numbers(files: pa.Table, split: SplitConfig, expected: Expectation) -> list[int]:
-    pattern = re.compile(split.member or "")
-    numbers: dict[int, str] = {}
-    for key, path in zip(files["key"].to_pylist(), files["path"].to_pylist(), strict=True):
-        match = pattern.fullmatch(key)
-        digits = (match[1] or "") if match else ""
-        number = int(digits) if digits.isascii() and digits.isdigit() else 0
+    keys, numbers = files["key"].to_pylist(), dict[int, str]()
+    found = image_numbers(split.member or "", keys)
+    for key, path, number in zip(keys, files["path"].to_pylist(), found, strict=True):
         if not 1 <= number <= len(expected.numbered) or number in numbers:
             earlier = f", image {number} like {numbers[number]}" if number in numbers else ""
             raise TreeRefused(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
+from cputime import bounded_cpu
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -294,3 +295,10 @@ def test_what_is_written_with_all_digits_is_read_back(
     ]
     found = rows(tmp_path / "a.lst", "\n".join(lines))
     assert [row[1:] for row in found] == images
+
+
+@pytest.mark.parametrize("text", ["1" * 200_000 + "x", "1" * 100_000 + "." + "1" * 100_000 + "e"])
+def test_a_field_of_many_digits_that_is_no_number_is_refused_soon(path: Path, text: str) -> None:
+    path.write_text(f"0\t{text}\ta.jpg\n")
+    with bounded_cpu(), pytest.raises(BadAnnotation, match="not a label"):
+        list(lst.read(path))
