@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pipeline import storage
+from pipeline import storage, tablebounds
 
 VERSION = 4
 Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
@@ -62,6 +62,7 @@ def read(path: Path) -> Iterator[pa.Table]:
     """Yield the row groups of a catalog, in order."""
     with storage.open_arrow(path) as file:
         catalog = pq.ParquetFile(file)
+        tablebounds.check_groups(catalog, file)
         for group in range(catalog.num_row_groups):
             table = with_all_columns(catalog.read_row_group(group, use_threads=False)).cast(SCHEMA)
             storage.check_table(table, SCHEMA)
@@ -86,6 +87,7 @@ def read_words(path: Path) -> dict[str, pa.StringArray]:
     found: dict[str, dict[str, None]] = {name: {} for name in names}
     with storage.open_arrow(path) as file:
         catalog = pq.ParquetFile(file)
+        tablebounds.check_groups(catalog, file)
         for group in range(catalog.num_row_groups):
             table = catalog.read_row_group(group, columns=names, use_threads=False)
             for name in names:
@@ -104,5 +106,6 @@ def tree_paths(rows: pa.Table) -> pa.ChunkedArray:
 def read_classes(path: Path, wnids: Sequence[str]) -> pa.Table:
     """Read the rows of some classes."""
     with storage.open_arrow(path) as file:
+        tablebounds.check_groups(pq.ParquetFile(file), file)
         wanted = pc.field("synset").isin(list(wnids))
         return pq.read_table(file, schema=SCHEMA, use_threads=False, filters=wanted)

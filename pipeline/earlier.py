@@ -74,7 +74,8 @@ def _keeps_images(out: Path, split: SplitJob, digest: str, mark: Document) -> bo
 def _differs(out: Path, mark: Document, contents: Contents) -> bool:
     """Whether a shard holds an image that is not among some contents, in their order."""
     try:
-        table = facts.read_slice(paths.shard_facts(out, mark["output"], mark["shard"]))
+        path = paths.shard_facts(out, mark["output"], mark["shard"])
+        table = facts.read_slice(path, mark["records"])
     except (OutputDamaged, Vanished):  # what it holds is not known any more
         return True
     before = {repair["key"]: repair["source_xxh3_128"] for repair in mark["repairs"]}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import xxhash
 
-from pipeline import clutter, paths, storage
+from pipeline import clutter, paths, storage, tablebounds
 from pipeline.classfolder import ClassFolder, PictureRow
 from pipeline.errors import (
     BadImage,
@@ -187,6 +187,7 @@ def read_listing(path: Path) -> pa.Table:
         OutputDamaged: it is not as it was written.
     """
     with storage.open_arrow(path) as file:
+        tablebounds.check_file(file)
         return pa.ipc.open_file(file).read_all()
 
 

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import storage
+from pipeline import storage, tablebounds
 from pipeline.records import Placement
 
 SCHEMA = pa.schema(
@@ -80,9 +80,14 @@ def slice_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def read_slice(path: Path) -> pa.Table:
-    """Read one shard's facts as `slice_bytes` made them."""
+def read_slice(path: Path, most: int) -> pa.Table:
+    """Read one shard's facts as `slice_bytes` made them, of at most so many rows.
+
+    Raises:
+        OutputDamaged: they are not that.
+    """
     with storage.open_arrow(path) as file:
+        tablebounds.check_file(file, most)
         table = pa.ipc.open_file(file).read_all()
         storage.check_table(table, SCHEMA)
         return table.unify_dictionaries()
@@ -98,10 +103,17 @@ def write(stream: BinaryIO, tables: Iterable[pa.Table]) -> None:
 def read(path: Path) -> pa.Table:
     """Read a whole facts file."""
     with storage.open_arrow(path) as file:
+        tablebounds.check_groups(pq.ParquetFile(file), file)
         return pq.read_table(file, schema=SCHEMA, use_threads=False)
 
 
-def read_shard(path: Path, shard: int) -> pa.Table:
-    """Read the facts of one shard: its row group."""
+def read_shard(path: Path, shard: int, most: int) -> pa.Table:
+    """Read the facts of one shard, its row group, of at most so many rows.
+
+    Raises:
+        OutputDamaged: there are more, or they are no facts.
+    """
     with storage.open_arrow(path) as file:
-        return pq.ParquetFile(file).read_row_group(shard, use_threads=False)
+        facts = pq.ParquetFile(file)
+        tablebounds.check_group(facts, shard, min(most, tablebounds.ROWS_OF_A_BYTE * file.size()))
+        return facts.read_row_group(shard, use_threads=False)

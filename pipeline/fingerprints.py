@@ -21,7 +21,7 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from pipeline import manifest, storage
+from pipeline import manifest, storage, tablebounds
 from pipeline.errors import NoPermission, OutputDamaged, Vanished
 from pipeline.manifest import Document, FileEntry
 
@@ -170,6 +170,7 @@ def load(path: Path, out: Path) -> tuple[Document, pa.Table] | None:
     except Vanished as error:
         raise OutputDamaged("the table is gone", file=str(path)) from error
     with storage.open_arrow(path) as file:
+        tablebounds.check_file(file, packed=True)
         found = pa.ipc.open_file(file).read_all()
         storage.check_table(found, SCHEMA)
     return document, found

@@ -66,7 +66,7 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
         staged = _of_whole(stack, split, output, documents)
         table_file = stack.enter_context(storage.StagedFile(paths.facts(output.folder)))
         with table_file.stream() as stream:
-            facts.write(stream, _facts(out, output, split.shards))
+            facts.write(stream, _facts(out, output, documents))
         staged.append(table_file)
         entries = [
             FileEntry(file.path.name, file.size, manifest.hash_file(file.temp)) for file in staged
@@ -166,9 +166,9 @@ def _required(out: Path, output: Output, index: int) -> Document:
     return found
 
 
-def _facts(out: Path, output: Output, shards: int) -> Iterator[pa.Table]:
-    for index in range(shards):
-        yield facts.read_slice(paths.shard_facts(out, output.digest, index))
+def _facts(out: Path, output: Output, documents: list[Document]) -> Iterator[pa.Table]:
+    for index, document in enumerate(documents):
+        yield facts.read_slice(paths.shard_facts(out, output.digest, index), document["records"])
 
 
 def _merged(

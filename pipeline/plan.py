@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
 
-from pipeline import catalog, sharding, storage
+from pipeline import catalog, sharding, storage, tablebounds
 from pipeline.buckets import Buckets
 from pipeline.catalog import SCHEMA
 from pipeline.errors import OutputDamaged
@@ -86,6 +86,7 @@ def read_shard(path: Path, shard: int, expected: str | None = None) -> pa.Record
         OutputDamaged: the rows are not those that were written.
     """
     with storage.open_arrow(path) as file:
+        tablebounds.check_batch(file, shard)
         stored = pa.ipc.open_file(file).get_batch(shard)
         rows = catalog.with_all_columns(stored)
         storage.check_table(rows, SCHEMA)

@@ -142,7 +142,7 @@ def test_each_repair_is_recorded_with_its_codec_and_the_hash_before(
 
 def test_the_facts_describe_each_record(tmp_path: Path, out: Path, output: Output) -> None:
     Source(tmp_path, GOOD).write(out, output)
-    rows = facts.read_slice(paths.shard_facts(out, output.digest, NAME.index)).to_pylist()
+    rows = facts.read_slice(paths.shard_facts(out, output.digest, NAME.index), 1000).to_pylist()
     assert [(row["key"], row["shard"], row["record"]) for row in rows] == [
         (key, 1, record) for record, key in enumerate(GOOD)
     ]

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline import storage
+from pipeline import storage, tablebounds
 from pipeline.annotations.decimals import as_float32
 from pipeline.annotations.gathering import Boxes
 
@@ -93,6 +93,7 @@ def read(path: Path) -> BoxTable:
         Vanished: there is no such file.
     """
     with storage.open_arrow(path) as file:
+        tablebounds.check_stream(file)
         table = pa.ipc.open_stream(file).read_all()
         storage.check_table(table, SCHEMA)
         whole = pa.concat_tables([table, _NOTHING]).combine_chunks()

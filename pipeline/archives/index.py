@@ -16,7 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import storage
+from pipeline import storage, tablebounds
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.identity import check_identity, of_right_md5
 from pipeline.archives.tar import BLOCK, Member, TarScanner
@@ -153,6 +153,7 @@ class ArchiveIndex:
     def __getitem__(self, part: int) -> pa.Table:
         if self._last is None or self._last[0] != part:
             with self._open() as file:
+                tablebounds.check_group(file, part, _ROW_GROUP)
                 table = file.read_row_group(part, use_threads=False)
                 storage.check_table(table, INDEX_SCHEMA)
                 self._last = part, table

@@ -47,7 +47,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from pipeline import catalog, storage
+from pipeline import catalog, storage, tablebounds
 from pipeline.errors import ConfigError, OutputDamaged
 from pipeline.exports.modes import stored_mode
 from pipeline.formats.shardformats import FACTS
@@ -164,7 +164,9 @@ def grouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 def read_facts(path: Path) -> Iterator[pa.Table]:
     """Yield the facts of an output in parts: the columns that the export needs."""
     with storage.open_arrow(path) as file:
-        for part in pq.ParquetFile(file).iter_batches(ROWS, columns=_FACTS, use_threads=False):
+        facts = pq.ParquetFile(file)
+        tablebounds.check_groups(facts, file)
+        for part in facts.iter_batches(ROWS, columns=_FACTS, use_threads=False):
             whole = pc.match_substring_regex(part["xxh3_128"], "^[0-9a-f]{32}$")
             holes = any(part[name].null_count for name in _FACTS if name != "repair")
             if holes or whole.false_count:

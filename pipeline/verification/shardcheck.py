@@ -128,7 +128,7 @@ def _facts(shard: ShardToCheck, findings: list[Finding]) -> pa.Table | None:
     if path is None:
         return None
     try:
-        return _facts_table(path, lambda: facts.read_shard(path, shard.name.index))
+        return _facts_table(path, lambda: facts.read_shard(path, shard.name.index, shard.records))
     except ShardmillError as error:
         findings.append(of_error(Layer.TABLE, path, error))
         return None
@@ -171,12 +171,14 @@ def _check_mark(shard: ShardToCheck, table: pa.Table | None) -> Iterator[Finding
         yield damage(Layer.MARK, paths.manifest(shard.folder), *texts)
     if sliced in marked and storage.stat(sliced) is not None:
         broken = check_file(out, marked[sliced])
-        yield from broken or _check_slice(shard, sliced, table)
+        yield from broken or _check_slice(shard, sliced, document["records"], table)
 
 
-def _check_slice(shard: ShardToCheck, sliced: Path, table: pa.Table | None) -> Iterator[Finding]:
+def _check_slice(
+    shard: ShardToCheck, sliced: Path, records: int, table: pa.Table | None
+) -> Iterator[Finding]:
     try:
-        written = _facts_table(sliced, lambda: facts.read_slice(sliced))
+        written = _facts_table(sliced, lambda: facts.read_slice(sliced, records))
     except ShardmillError as error:
         yield of_error(Layer.TABLE, sliced, error)
         return

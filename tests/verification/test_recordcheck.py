@@ -33,7 +33,7 @@ def output(sample: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Finished
 
 @pytest.fixture(scope="module")
 def expected(output: FinishedOutput) -> Expected:
-    table = facts.read_shard(output.folder / "facts.parquet", 0)
+    table = facts.read_shard(output.folder / "facts.parquet", 0, 1000)
     return Expected(
         records=table.num_rows,
         facts=table.to_pylist(),
