@@ -195,22 +195,13 @@ def _merged(
         "dataset": resolved.dataset.dataset,
         "split": split.split.name,
         "format": output.format,
-        "inputs": _inputs(split),
+        "inputs": inputs(split),
         "digests": {
             "catalog": split.catalog_digest,
             "plan": split.plan_digest,
             "output": output.digest,
         },
-        "parameters": {
-            "box_class_filter": split.boxes.filtered if split.boxes else None,
-            "classes": list(split.classes) if split.classes is not None else None,
-            "inception_threads": split.threads,
-            **output.form.to_json(),
-            "order": resolved.job.order,
-            "seed": (resolved.job.seed or 0) if resolved.job.order == "hash" else None,
-            "shards": split.shards,
-            "skip_blacklisted": bool(split.expected.left_out),
-        },
+        "parameters": parameters(resolved, split, output),
         "counts": {
             "boxes": sum(shard["boxes"] for shard in documents),
             "bytes": sum(entry.bytes for entry in [*files, *of_whole]),
@@ -243,7 +234,21 @@ def _shard(shard: Document, prefix: str) -> Document:
     return {**file, "records": shard["records"]}
 
 
-def _inputs(split: SplitJob) -> list[Document]:
+def parameters(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
+    """Return the options that an output is made with."""
+    return {
+        "box_class_filter": split.boxes.filtered if split.boxes else None,
+        "classes": list(split.classes) if split.classes is not None else None,
+        "inception_threads": split.threads,
+        **output.form.to_json(),
+        "order": resolved.job.order,
+        "seed": (resolved.job.seed or 0) if resolved.job.order == "hash" else None,
+        "shards": split.shards,
+        "skip_blacklisted": bool(split.expected.left_out),
+    }
+
+
+def inputs(split: SplitJob) -> list[Document]:
     """Return what an output is made of, its images first."""
     found: list[Document] = []
     if split.listing is not None:

@@ -16,6 +16,7 @@ from pipeline.manifest import Document
 from pipeline.output import RecordForm
 from pipeline.paths import ShardName
 from pipeline.verification.findings import Finding, Layer, check_file, damage
+from pipeline.verification.notbegun import current_beside
 from pipeline.verification.shapes import OUTPUT, check_shape
 from pipeline.verification.shardcheck import ShardCheck, ShardToCheck
 from pipeline.verification.statecheck import load
@@ -90,10 +91,14 @@ def open_output(out: Path, folder: Path) -> FinishedOutput | Finding:
     """Read the manifest of an output, or say what is wrong with it."""
     path = paths.manifest(folder)
     if storage.stat(path) is None or withdrawal.pending(out):
-        what = "the output is not finished: it has no manifest"
+        what, found = "the output is not finished: it has no manifest", None
+        current = current_beside(out, folder)
+        if current is not None:
+            what = "the output was asked for and is not begun"
+            found = f"{current.name} is current: made with other options, or of other files"
         if storage.stat(path) is not None:
             what = "the output is being withdrawn: it may hold images that were replaced"
-        error = OutputDamaged(what, file=str(folder), remedy=_UNFINISHED)
+        error = OutputDamaged(what, file=str(folder), found=found, remedy=_UNFINISHED)
         return Finding(Layer.FINISHED, path, error, removable=False)
     document = load(path, "shards", "split", *_OF_MANIFEST)
     if isinstance(document, Finding):

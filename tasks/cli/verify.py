@@ -28,7 +28,13 @@ from pipeline.errors import (
 from pipeline.images import codec
 from pipeline.job import Job
 from pipeline.resolved import resolve
-from pipeline.verification import outputcheck, productcheck, removal, statecheck
+from pipeline.verification import (
+    notbegun,
+    outputcheck,
+    productcheck,
+    removal,
+    statecheck,
+)
 from pipeline.verification.findings import Finding, by_layer
 from pipeline.verification.reading import Verification
 from pipeline.verification.removal import Damaged, Removal
@@ -174,6 +180,9 @@ def _outputs(out: Path, jobs: list[Job], packed: PackedSets) -> list[Path]:
         resolved = resolve(jobs[-1]) if jobs else None
         splits = resolved.splits.values() if resolved and resolved.job.wants("shards") else ()
         wanted = {output.folder for split in splits for output in split.outputs}
+        for other in notbegun.look(resolved) if resolved else ():
+            wanted.discard(other.folder)
+            click.echo(str(other))
     except (UsageError, InputRefused) as error:
         click.echo(f"what was asked for last is not known any more: {error}", err=True)
     found = {*outputcheck.output_folders(out), *wanted}
