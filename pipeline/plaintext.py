@@ -14,12 +14,13 @@ ordinary name is shown as it is, and escaping twice changes nothing.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
 _UNSHOWABLE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters: C0, DEL, C1
-    "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"  # what changes the direction of writing
+    "\u202a-\u202e\u2066-\u2069"  # overrides and isolates of the direction of writing
     "\u2028\u2029"  # line and paragraph separators
     "\ufeff\U000e0000-\U000e007f"  # characters that nobody sees
     "\ud800-\udfff]"  # bytes that are no UTF-8, and lone surrogates
@@ -55,8 +56,11 @@ def lines(text: object) -> str:
 
 
 def is_plain(text: str) -> bool:
-    """Whether a text can be shown, copied and pasted as it is: nothing in it is out of sight."""
-    return text.isprintable()
+    """Whether a text can be shown, copied and pasted as it is: nothing in it is out of sight.
+
+    That is stricter than what `line` escapes: joiners of letters and blanks of no width count, too.
+    """
+    return all(each.isprintable() or unicodedata.category(each) == "Zs" for each in text)
 
 
 def cell(text: object) -> str:

@@ -5,6 +5,7 @@ They are written without sync: losing one in a crash costs nothing.
 
 from __future__ import annotations
 
+import collections
 import json
 import os
 import socket
@@ -114,6 +115,12 @@ def timings(out: Path, run: str) -> list[Timing]:
         except (ValueError, TypeError):
             continue
     return found
+
+
+def most_repeated(finished: Iterable[Timing]) -> tuple[str, int]:
+    """Return the task that was finished most often, as its step and name, and how often."""
+    often = collections.Counter(f"{timing.step}: {timing.name}" for timing in finished)
+    return max(often.items(), key=lambda each: each[1], default=("", 0))
 
 
 def activity(out: Path) -> tuple[int, int]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 # Luigi's own command looks here for tasks; commands that need no Luigi do not wait for it.
 if TYPE_CHECKING or "luigi" in sys.modules:
+    from tasks import plainlogs
     from tasks.annotations import WriteBoxes
     from tasks.archives import CheckInputs, VerifyArchive
     from tasks.datasets import MakeProducts
@@ -39,6 +40,8 @@ if TYPE_CHECKING or "luigi" in sys.modules:
     )
     from tasks.shards import SetCurrent, WriteManifest, WriteShards
     from tasks.trees import ExtractClasses, ExtractTree, ShrinkClasses, ShrinkTree
+
+    plainlogs.install()
 
 __all__ = [
     "BoundingBoxes",

@@ -19,6 +19,7 @@ from pipeline.errors import ShardmillError, out_of_memory
 from pipeline.job import Job
 from pipeline.manifest import Document
 from pipeline.resolved import ResolvedJob, resolve
+from tasks import plainlogs
 from tasks.processes import BEGUN, die_with_worker, report, run_name, show_as, stop_siblings
 
 logger = logging.getLogger("luigi-interface")
@@ -94,6 +95,10 @@ class ShardmillTask(luigi.Task):
     def output(self) -> DocumentTarget:
         """Return the document as Luigi's target."""
         return DocumentTarget(self.mark(), self.document)
+
+    def on_failure(self, exception: BaseException) -> str:  # noqa: ARG002 - Luigi's own
+        """Return for Luigi's pages and e-mail why the task failed."""
+        return plainlogs.indented(f"Runtime error:\n{traceback.format_exc()}")
 
     def run(self) -> None:
         """Make the product unless it is there: after a takeover Luigi does not ask again."""

@@ -3,6 +3,9 @@
 A full disk under a redirected output, a terminal that was closed, a reader that has seen enough:
 the command goes on and ends with the status of its work. What one of the two cannot take is said
 on the other.
+
+Whatever is written to them is text: what a terminal would obey is escaped. The ends of lines are
+not: whoever writes has to mean them (`tasks.cli.saying`).
 """
 
 from __future__ import annotations
@@ -15,6 +18,8 @@ import select
 import sys
 from typing import TextIO
 
+from pipeline import plaintext
+
 _STDOUT, _STDERR = 1, 2
 
 
@@ -26,6 +31,32 @@ def install() -> None:
     out.other, err.other = err, out
     sys.stdout = _text(out, sys.stdout, by_line=out.isatty())
     sys.stderr = _text(err, sys.stderr, by_line=True)
+
+
+def display() -> TextIO:
+    """Return standard error for a display that moves the cursor, and escapes what it shows."""
+    here = sys.stderr
+    return here.obeyed() if isinstance(here, _PlainText) else here
+
+
+class _PlainText(io.TextIOWrapper):
+    """A stream of text that a terminal only shows."""
+
+    _obeyed: TextIO | None = None  # kept: without an owner it would close what both write to
+
+    def write(self, text: str, /) -> int:
+        if not isinstance(text, str):  # click tries bytes, to see what a stream takes
+            return super().write(text)
+        super().write(plaintext.lines(text))
+        return len(text)
+
+    def obeyed(self) -> TextIO:
+        """Return the same stream for one whose escape sequences are its own."""
+        if self._obeyed is None:
+            self._obeyed = io.TextIOWrapper(
+                self.buffer, encoding=self.encoding, errors=self.errors, line_buffering=True
+            )
+        return self._obeyed
 
 
 class _Unfailing(io.RawIOBase):
@@ -96,7 +127,7 @@ def _text(raw: _Unfailing, before: TextIO | None, *, by_line: bool) -> TextIO:
     encoding = getattr(before, "encoding", None) or "utf-8"
     errors = getattr(before, "errors", None) or "strict"
     # A name that the terminal cannot show is no reason to fail, either.
-    return io.TextIOWrapper(
+    return _PlainText(
         io.BufferedWriter(raw),
         encoding=encoding,
         errors="backslashreplace" if errors == "strict" else errors,

@@ -22,7 +22,7 @@ from pipeline.errors import ShardmillError, Vanished, from_record
 from pipeline.job import Job
 from pipeline.plaintext import Lines
 from pipeline.resolved import resolve
-from tasks import datasets, scheduler
+from tasks import datasets, headway, scheduler
 from tasks.exchange import Address
 from tasks.interrupts import interrupting
 from tasks.processes import BEGUN, NOTICE, PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
@@ -89,6 +89,9 @@ class Supervisor:
                 complete = datasets.complete(self.job)
                 failures = self.failures()
                 if complete or self._interrupts or any(f.permanent for f in failures):
+                    break
+                if (repeated := headway.endless(self.out, self.name)) is not None:
+                    failures = (*failures, repeated)
                     break
                 if (now := progress.activity(self.out)) != active:
                     idle, active, moved = 0, now, time.monotonic()

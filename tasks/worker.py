@@ -19,7 +19,7 @@ import pyarrow as pa
 from pipeline.errors import ConfigError, ShardmillError, TreeRefused
 from pipeline.job import Job
 from pipeline.resolved import resolve
-from tasks import streams
+from tasks import plainlogs, streams
 from tasks.local_scheduler import Factory
 from tasks.luigid import LuigidClient
 from tasks.processes import die_with_command, notice, report
@@ -35,6 +35,7 @@ def main() -> int:
     job = Job.from_json(text)
     die_with_command()
     streams.install()
+    plainlogs.install()
     try:
         return _run(job, digest, int(workers), scheduler)
     except ShardmillError as error:

@@ -17,6 +17,7 @@ TASKS = [path for path in PROGRAM if path.is_relative_to(ROOT / "tasks")]
 LOADERS = ROOT / "pipeline" / "loaders"
 STORAGE = ROOT / "pipeline" / "storage"
 PATHS = ROOT / "pipeline" / "paths.py"
+SAYING = ROOT / "tasks" / "cli" / "saying.py"
 
 FRAMEWORKS = {"tensorflow", "mxnet", "nvidia"}
 OUTPUT_NAMES = {"manifest.json", "facts.parquet", ".shardmill", "current", "idx"}
@@ -174,3 +175,10 @@ def test_no_file_names_a_folder_of_some_machine(path: Path) -> None:
 def test_the_library_neither_prints_nor_exits(path: Path) -> None:
     called = {ast.unparse(n.func) for n in ast.walk(parsed(path)) if isinstance(n, ast.Call)}
     assert not called & {"print", "sys.exit", "exit", "os._exit"}
+
+
+@pytest.mark.parametrize("path", TASKS, ids=relative)
+def test_only_one_place_says_something_to_people(path: Path) -> None:
+    called = {ast.unparse(n.func) for n in ast.walk(parsed(path)) if isinstance(n, ast.Call)}
+    says = {"click.echo", "click.secho", "print"} if path != SAYING else {"print"}
+    assert not called & says

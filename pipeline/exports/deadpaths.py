@@ -14,11 +14,12 @@ import h5py
 import numpy as np
 
 from pipeline import storage
+from pipeline.plaintext import Lines
 
 _LOOKED_AT = 32  # images of a split, spread over all
 
 
-def warning(file: Path) -> str | None:
+def warning(file: Path) -> Lines | None:
     """Return a sentence if images that a file names are not there; None: those looked at are.
 
     Args:
@@ -35,11 +36,12 @@ def warning(file: Path) -> str | None:
         return None
     absent = storage.real_folder(Path(folder)) is None
     missing = "that folder is not there" if absent else "not all of them are there"
-    return (
-        f"{file} names images in {folder}, and {missing}: e.g. {dead[0]}\n"
+    what = f"{file} names images in {folder}, and {missing}: e.g. {dead[0]}"
+    remedy = (
         "  if it was made for this machine, run the command that made it again with --replace, and"
         " with --data-dir if the images lie elsewhere; it may be meant for another machine"
     )
+    return Lines.of((what, remedy))
 
 
 def _some_paths(content: h5py.File) -> Iterator[str]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
-from pipeline import manifest, storage
+from pipeline import manifest, plaintext, storage
 from pipeline.errors import OutputDamaged, UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.im2rec.arguments import local_path, switch, whole_number
@@ -163,8 +163,10 @@ def _warn(packed: Packed) -> None:
     if packed.left_out:
         first = packed.left_out[0]
         warnings.warn(
-            f"{len(packed.left_out)} pictures were left out, the first in line {first.line}: "
-            f"{first.path}: {first.reason}",
+            plaintext.line(
+                f"{len(packed.left_out)} pictures were left out, the first in line {first.line}: "
+                f"{first.path}: {first.reason}"
+            ),
             stacklevel=3,
         )
     if packed.unstored:

@@ -12,8 +12,10 @@ from pathlib import Path
 import click
 
 import pipeline
+from pipeline import plaintext
 from pipeline.errors import ConfigError, ShardmillError, out_of_memory
 from tasks import streams
+from tasks.cli.saying import say, say_refusal
 from tasks.interrupts import interrupting
 from tasks.safepath import SAFE_PATH
 
@@ -76,10 +78,11 @@ def main() -> None:
     except ShardmillError as error:
         code = _say(error)
     except click.ClickException as error:
+        vars(error)["message"] = plaintext.line(error.message)
         error.show()
         code = error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted", err=True)
         code = 130
     except MemoryError as error:
         code = _say(out_of_memory(error))
@@ -98,5 +101,5 @@ def _translated(error: OSError) -> ShardmillError:
 
 
 def _say(error: ShardmillError) -> int:
-    click.echo(f"shardmill: {error}", err=True)
+    say_refusal(error)
     return error.exit_status

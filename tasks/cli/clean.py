@@ -15,6 +15,7 @@ from pipeline.resolved import resolve
 from pipeline.storage import Plan
 from tasks.cli import text
 from tasks.cli.paramtypes import LOCAL_PATH
+from tasks.cli.saying import say
 from tasks.cli.text import size
 
 _SHOWN = 5
@@ -35,21 +36,21 @@ def clean(out: str, yes: bool) -> int:
     stale = _stale(folder)
     superseded = cleaning.superseded(folder, _wanted(folder))
     for each in stale:
-        click.echo(f"temporary file: {each.temp.path}, {size(each.plan.bytes)}")
+        say(f"temporary file: {each.temp.path}, {size(each.plan.bytes)}")
     for output in superseded:
         plan = output.plan
-        click.echo(f"superseded output: {output.folder}, {plan.files:,} files, {size(plan.bytes)}")
+        say(f"superseded output: {output.folder}, {plan.files:,} files, {size(plan.bytes)}")
         for line in _strangers(plan):
-            click.echo(line)
+            say(line)
     _say_kept(folder)
     if not stale and not superseded:
-        click.echo("nothing to remove")
+        say("nothing to remove")
         return 0
     if not yes and not click.confirm("remove these?"):
         return 0
     with storage.sole_lock(paths.run_lock(folder)) as idle:
         if not idle:
-            click.echo("a command is at work here: outputs are left alone")
+            say("a command is at work here: outputs are left alone")
         # What was confirmed may be wanted again by now.
         still = cleaning.superseded(folder, _wanted(folder)) if idle else []
         folders = {output.folder for output in still}
@@ -64,7 +65,7 @@ def _say_kept(out: Path) -> None:
     """
     for output in status.other_sets(out, status.recorded_jobs(out)):
         folder = paths.outputs(out, output.format, output.split)
-        click.echo(
+        say(
             f"kept: {text.standing(output)}: no recorded command would make it now, for an older"
             f" version made it, or what it was made of is gone; if nobody needs it, remove {folder}"
         )
@@ -75,10 +76,10 @@ def _remove(stale: list[Stale], superseded: list[Superseded]) -> None:
     outcomes = [storage.remove_temp(each.temp, each.plan) for each in stale]
     outcomes += [cleaning.remove_output(output) for output in superseded]
     for item in (item for outcome in outcomes for item in outcome.kept):
-        click.echo(f"left alone: {item.path} has changed since, or is in use")
+        say(f"left alone: {item.path} has changed since, or is in use")
     removed = [item for outcome in outcomes for item in outcome.removed]
     files = sum(not item.is_folder for item in removed)
-    click.echo(f"removed: {files:,} files, {size(sum(item.size for item in removed))}")
+    say(f"removed: {files:,} files, {size(sum(item.size for item in removed))}")
 
 
 def _stale(folder: Path) -> list[Stale]:
@@ -86,10 +87,10 @@ def _stale(folder: Path) -> list[Stale]:
     found = cleaning.temps(folder)
     for temp in found:
         if not temp.owner_gone:
-            click.echo(f"kept: {temp.path} belongs to process {temp.pid} on {temp.host}")
+            say(f"kept: {temp.path} belongs to process {temp.pid} on {temp.host}")
     stale = cleaning.stale(folder, found)
     for line in (line for each in stale for line in _strangers(each.plan)):
-        click.echo(line)
+        say(line)
     return [each for each in stale if each.plan.items]
 
 
@@ -110,5 +111,5 @@ def _wanted(out: Path) -> frozenset[str]:
     except (UsageError, InputRefused, EnvironmentRefused) as error:
         # Its configuration, list or tree is gone: what is half done may be its output.
         about = f"{error.what}: {error.file}" if error.file else error.what
-        click.echo(f"unfinished outputs are left alone: {about}", err=True)
+        say(f"unfinished outputs are left alone: {about}", err=True)
         return cleaning.unfinished(out)

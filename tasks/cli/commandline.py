@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import fields
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
 import click
 
+from pipeline import plaintext
 from pipeline.formats.shardformats import FACTS
 from pipeline.job import PRODUCTS, Job
 from pipeline.pictures import PictureOptions
@@ -15,16 +17,48 @@ from tasks import arguments
 from tasks.cli.imagelist import imagelist
 from tasks.cli.imagenet import imagenet
 
+_SHOWN = 80  # characters of a word
 _OF_PICTURE = {field.name for field in fields(PictureOptions)}
 
 
-def command_line(job: Job) -> str | None:
+@dataclass(frozen=True)
+class CommandLine:
+    """A command that a person may copy into a shell.
+
+    A job may have been recorded by others, in an output folder from elsewhere: each word is quoted,
+    and a command with a character that a terminal obeys or does not show is not offered, because
+    what a person sees of it would not be what the shell is given.
+
+    Attributes:
+        words: of the command.
+    """
+
+    words: Sequence[str]
+
+    @property
+    def text(self) -> str:
+        """The command for a shell."""
+        return shlex.join(self.words)
+
+    @property
+    def offer(self) -> str:
+        """The command, or why it is not offered."""
+        hidden = next((word for word in self.words if not plaintext.is_plain(word)), None)
+        if hidden is None:
+            return self.text
+        return (
+            "not shown, for the recorded job holds characters that a terminal obeys or does not"
+            f" show, so what you read would not be what you paste: {_shortened(ascii(hidden))}"
+        )
+
+
+def command_line(job: Job) -> CommandLine | None:
     """Return the ``shardmill`` command of a job; None if only Luigi's own can do it."""
     if job.images:
         products = ("shards",)
         default = Job("", "", "", products=products, boxes=False, images=job.images)
-        words = ["shardmill", "imagelist", job.images]
-        return shlex.join([*words, *_options(imagelist, job, default)])
+        images = f"./{job.images}" if job.images.startswith("-") else job.images  # no option
+        return CommandLine(["shardmill", "imagelist", images, *_options(imagelist, job, default)])
     until = max(job.products, key=PRODUCTS.index)
     extract = "extract" in job.products
     if set(arguments.products_until(until, boxes=job.boxes, extract=extract)) != set(job.products):
@@ -33,7 +67,11 @@ def command_line(job: Job) -> str | None:
     words += _options(imagenet, job, Job(raw="", out="", config=arguments.default_config()))
     words += ["--until", until] if until != PRODUCTS[-1] else []
     words += ["--extract"] if extract and until != "extract" else []
-    return shlex.join(words)
+    return CommandLine(words)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _options(command: click.Command, job: Job, default: Job) -> list[str]:

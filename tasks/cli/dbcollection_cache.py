@@ -10,7 +10,9 @@ from pipeline import paths
 from pipeline.exports import dbcollection_cache as cache
 from pipeline.exports import deadpaths
 from pipeline.exports.dbcollection import TASKS
+from pipeline.plaintext import Lines
 from tasks.cli.paramtypes import LOCAL_FOLDER, LOCAL_PATH
+from tasks.cli.saying import say
 
 
 @click.command("dbcollection-cache")
@@ -30,8 +32,8 @@ def dbcollection_cache(out: str, home: Path | None) -> int:
     found = cache.register(home or Path.home(), files)
     for task, path in found.files.items():
         instead = f", in the place of {found.replaced[task]}" if task in found.replaced else ""
-        click.echo(f"{task}: {path}{instead}")
+        say(f"{task}: {path}{instead}")
         if warning := deadpaths.warning(path):
-            click.echo(f"warning: {warning}", err=True)
-    click.echo(f"registered in {found.cache}")
+            say(Lines(f"warning: {warning}"), err=True)
+    say(f"registered in {found.cache}")
     return 0

@@ -8,13 +8,15 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-import click
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
-from pipeline import products, progress, status, storage
+from pipeline import plaintext, products, progress, status, storage
 from pipeline.resolved import ResolvedJob
+from tasks import streams
+from tasks.cli.saying import say
 from tasks.cli.text import duration, size
 
 _WINDOW_S = 30.0
@@ -135,7 +137,7 @@ class Observer:
 def display(resolved: ResolvedJob, run: str) -> Iterator[Callable[[], None]]:
     """Give a function to call often; it shows progress when it is time to."""
     observer = Observer(resolved, run)
-    console = Console(stderr=True)
+    console = Console(file=streams.display())
     if console.is_terminal:
         with Live(console=console, transient=True, auto_refresh=False) as live:
             yield _every(
@@ -163,7 +165,7 @@ def _table(bars: list[Bar]) -> Table:
     table = Table.grid(padding=(0, 2))
     for bar in bars:
         share = f"{bar.done / bar.total:4.0%}" if bar.total else ""
-        table.add_row(bar.name, share, *bar.figures)
+        table.add_row(Text(plaintext.line(bar.name)), share, *bar.figures)
     return table
 
 
@@ -181,4 +183,4 @@ class Lines:
             if bar.done >= bar.total:
                 self._finished.add(bar.name)
             figures = ", ".join(part for part in bar.figures if part)
-            click.echo(f"{bar.name}: {figures}", err=True)
+            say(f"{bar.name}: {figures}", err=True)

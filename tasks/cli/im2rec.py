@@ -25,6 +25,7 @@ from tasks.cli import listreport
 from tasks.cli.im2recwords import Im2recCommand
 from tasks.cli.packing import progress, report
 from tasks.cli.paramtypes import LOCAL_PATH
+from tasks.cli.saying import say
 
 _LISTING = ("exts", "chunks", "train_ratio", "test_ratio", "recursive", "no_shuffle", "classes")
 _ENCODING = ("resize", "center_crop", "quality", "color", "encoding", "filter")
@@ -123,7 +124,7 @@ def im2rec(ctx: click.Context, /, words: tuple[str, ...], make: bool, **options:
 
 def _packed(job: PackJob) -> Packed:
     def say_waiting() -> None:
-        click.echo(f"another command makes {job.targets.records}: waiting for its end", err=True)
+        say(f"another command makes {job.targets.records}: waiting for its end", err=True)
 
     with progress(job.listing.name) as tell:
         return pack(job, tell, say_waiting)
@@ -151,14 +152,15 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
         table=classtable.read(Path(options["classes"])) if options["classes"] else None,
     )
     listing = made.listing
-    click.echo(folder_lines(listing), nl=False)
+    for line in folder_lines(listing).split("\n")[:-1]:
+        say(line)
     if listing.classes is not None:
         listreport.classes(prefix, listing.classes)
     if listing.ignored:
         first = listing.first_ignored
-        click.echo(f"passed over: {listing.ignored:,} files, e.g. {first}", err=True)
+        say(f"passed over: {listing.ignored:,} files, e.g. {first}", err=True)
     if listing.clutter.count:
-        click.echo(f"passed over: {listing.clutter}", err=True)
+        say(f"passed over: {listing.clutter}", err=True)
     listreport.lists(made, division)
     return 0
 
@@ -210,7 +212,7 @@ def _from_assignments(
     listing, root, output = (Path(word).absolute() for word in words[:3])
     assignments = Assignments.parse(words[3:])
     for word in assignments.idle():
-        click.echo(f"without effect here: {word}", err=True)
+        say(f"without effect here: {word}", err=True)
     own = {name: options[name] for name in ("orientation", "transcode", "max_pixels")}
     # im2rec.cc puts ROOT in front of a name, whatever that begins with.
     own["below_root"] = words[1] != ""
@@ -227,7 +229,7 @@ def _common(options: dict[str, Any]) -> dict[str, Any]:
 
 def _say_idle(names: set[str]) -> None:
     for name in sorted(names):
-        click.echo(f"without effect here: {_option(name)}", err=True)
+        say(f"without effect here: {_option(name)}", err=True)
 
 
 def _option(name: str) -> str:

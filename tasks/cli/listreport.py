@@ -2,42 +2,41 @@
 
 from __future__ import annotations
 
-import click
-
 from pipeline.im2rec.lists import MadeLists, class_table, other_tables
 from pipeline.sources import splitfolders
 from pipeline.sources.classtable import FolderClasses
 from pipeline.sources.listing import Division
+from tasks.cli.saying import say
 
 
 def classes(prefix: str, found: FolderClasses) -> None:
     """Say which labels the folders have, where the table is, and what may be amiss with it."""
-    click.echo(f"{found.summary()}: {class_table(prefix)}", err=True)
+    say(f"{found.summary()}: {class_table(prefix)}", err=True)
     for note in found.notes():
-        click.echo(note, err=True)
+        say(note, err=True)
     twice = splitfolders.repeated(found.table.names)
     if twice is not None:
         first, second = twice.folder(twice.first), twice.folder(twice.second)
         what = "are one class in two splits, with two labels: make lists of each split alone"
-        click.echo(f"{first} and {second} {what}", err=True)
+        say(f"{first} and {second} {what}", err=True)
     for path, table in other_tables(prefix):
         differs = found.table.difference(table, str(path))
         if differs is not None:
-            click.echo(f"{differs}: for lists that belong together say --classes", err=True)
+            say(f"{differs}: for lists that belong together say --classes", err=True)
 
 
 def lists(made: MadeLists, division: Division) -> None:
     """Say which lists were made, and which images are in none."""
     for path, count in made.counts.items():
-        click.echo(f"{path}: {count:,} images", err=True)
+        say(f"{path}: {count:,} images", err=True)
     for path in made.empty:
-        click.echo(f"{path}: not written, no image falls to it", err=True)
+        say(f"{path}: not written, no image falls to it", err=True)
     if made.unlisted:
         total, share = len(made.listing.paths), division.train
-        click.echo(
+        say(
             f"in no list: {made.unlisted:,} of {total:,} images; both shares are rounded down, as"
             f" by im2rec.py; with --train-ratio {share} alone the rest is for validation",
             err=True,
         )
     for path in made.others:
-        click.echo(f"{path}: not made now, but the same PREFIX packs it, too", err=True)
+        say(f"{path}: not made now, but the same PREFIX packs it, too", err=True)

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import click
-
 from pipeline.verification import packcheck
 from pipeline.verification.findings import Finding, few
 from pipeline.verification.packcheck import PackedSet
 from pipeline.verification.packsource import SourceComparison
+from tasks.cli.saying import say
 from tasks.cli.text import size
 
 _COMPLETE, _INCOMPLETE, _LEFT_OUT = 0, 1, 4
@@ -53,7 +52,7 @@ class PackedSets:
             found = packcheck.check_set(manifest, compare)
             yield from few(found.findings)
             compared = f", {found.compared:,} compared with their sources" if raw else ""
-            click.echo(f"{manifest}: {found.records:,} records{compared}, {size(found.bytes)}")
+            say(f"{manifest}: {found.records:,} records{compared}, {size(found.bytes)}")
         yield from self.strays
 
 
@@ -61,22 +60,22 @@ def report_states(sets: PackedSets) -> int:
     """Say of each output whether its files are there; return the exit status of `status`."""
     states = {_COMPLETE}
     for stray in sets.strays:
-        click.echo(f"{stray.path}: incomplete: it has no manifest")
+        say(f"{stray.path}: incomplete: it has no manifest")
         states.add(_INCOMPLETE)
     for path in sets.manifests:
         found = packcheck.open_set(path)
         if not isinstance(found, PackedSet):
-            click.echo(f"{path}: incomplete: {found.error.what}")
+            say(f"{path}: incomplete: {found.error.what}")
             states.add(_INCOMPLETE)
             continue
         missing = packcheck.missing_files(found)
         counts = found.document["counts"]
         if missing:
-            click.echo(f"{found.records}: incomplete: {', '.join(missing)} missing or changed")
+            say(f"{found.records}: incomplete: {', '.join(missing)} missing or changed")
             states.add(_INCOMPLETE)
             continue
         left = counts["left_out"]
         records = counts["records"]
-        click.echo(f"{found.records}: complete, {records:,} records, {left:,} left out")
+        say(f"{found.records}: complete, {records:,} records, {left:,} left out")
         states.add(_LEFT_OUT if left else _COMPLETE)
     return _INCOMPLETE if _INCOMPLETE in states else max(states)

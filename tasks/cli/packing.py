@@ -6,12 +6,15 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-import click
+from rich import markup
 from rich.console import Console
 from rich.progress import Progress
 
+from pipeline import plaintext
 from pipeline.im2rec.pack import Tell
 from pipeline.im2rec.result import Packed
+from tasks import streams
+from tasks.cli.saying import say
 from tasks.cli.text import size
 
 _COMPLETE, _LEFT_OUT = 0, 4
@@ -21,13 +24,13 @@ _LOOK_EVERY_S = 0.5
 @contextlib.contextmanager
 def progress(name: str) -> Iterator[Tell]:
     """Give a function to call often; it shows on a terminal how far a list is."""
-    console = Console(stderr=True)
+    console = Console(file=streams.display())
     bar = Progress(
         console=console, auto_refresh=False, transient=True, disable=not console.is_terminal
     )
     last = 0.0
     with bar:
-        task = bar.add_task(name, total=None)
+        task = bar.add_task(markup.escape(plaintext.line(name)), total=None)
 
         def tell(done: int, total: int) -> None:
             nonlocal last
@@ -42,24 +45,20 @@ def progress(name: str) -> Iterator[Tell]:
 def report(packed: Packed) -> int:
     """Say what was written and what was lost; return the exit status."""
     targets, left = packed.targets, len(packed.left_out)
-    click.echo(
-        f"{targets.records}: {packed.records:,} records, {size(packed.bytes)}, {left:,} left out"
-    )
+    say(f"{targets.records}: {packed.records:,} records, {size(packed.bytes)}, {left:,} left out")
     for note, count in packed.notes.items():
-        click.echo(f"  {note}: {count:,}")
+        say(f"  {note}: {count:,}")
     least, most = packed.label_widths
     if least < most and not packed.unstored:
-        click.echo(
-            f"  labels an image: {least} to {most} (ImageDetRecordIter: label_pad_width={most})"
-        )
+        say(f"  labels an image: {least} to {most} (ImageDetRecordIter: label_pad_width={most})")
     if packed.unstored:
-        click.echo(
+        say(
             f"{targets.records}: only the first label is stored of {packed.unstored:,} images that"
             " have more: store all with --pack-label, or label_width=N pack_label=1",
             err=True,
         )
     for each in packed.left_out:
-        click.echo(f"left out: line {each.line}, {each.path}: {each.reason}", err=True)
+        say(f"left out: line {each.line}, {each.path}: {each.reason}", err=True)
     if left:
-        click.echo(f"all that is left out is named in {targets.manifest}", err=True)
+        say(f"all that is left out is named in {targets.manifest}", err=True)
     return _LEFT_OUT if left else _COMPLETE

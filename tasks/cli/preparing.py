@@ -31,6 +31,7 @@ from pipeline.sourcelook import Look
 from tasks import arguments, datasets, scheduler, settings
 from tasks.cli import report
 from tasks.cli.display import display
+from tasks.cli.saying import say
 from tasks.exchange import Address, shown
 from tasks.supervisor import Supervisor
 
@@ -158,7 +159,7 @@ def prepare(
     if dry_run:
         preflight.look(resolved)
         if warning := preflight.codec_warning(resolved):
-            click.echo(warning, err=True)
+            say(warning, err=True)
         report.plan(resolved, found)
         return report.COMPLETE
     preflight.look(resolved)  # before the lock, which makes the folder of the output
@@ -167,12 +168,12 @@ def prepare(
         if not no_overlap:
             stack.enter_context(storage.shared_lock(lock, claim=True))
         elif not stack.enter_context(storage.sole_lock(lock, then_share=True)):
-            click.echo(f"another command is at work on {job.out}", err=True)
+            say(f"another command is at work on {job.out}", err=True)
             return _OVERLAP
         resolved = _withdraw(resolved, found)
         preflight.check(resolved)
         if warning := preflight.codec_warning(resolved):
-            click.echo(warning, err=True)
+            say(warning, err=True)
         preflight.keep_contents(resolved)
         _say_settings()
         if address is not None:
@@ -192,7 +193,7 @@ def _withdraw(resolved: ResolvedJob, found: Look) -> ResolvedJob:
 
 def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
     status.record_job(resolved)
-    click.echo(f"log: {supervisor.log}")
+    say(f"log: {supervisor.log}")
     with display(resolved, supervisor.name) as watch:
         outcome = supervisor.run(watch, _tell)
     report.steps(resolved, supervisor.name)
@@ -215,7 +216,7 @@ def _say_settings() -> None:
 
 
 def _tell(text: str) -> None:
-    click.echo(text, err=True)
+    say(text, err=True)
 
 
 def _address(given: str) -> Address | None:

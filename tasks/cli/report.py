@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import click
-
 from pipeline import neighbours, outputs, paths, preflight, products, progress, status, storage
 from pipeline.clutter import EXAMPLES
 from pipeline.errors import Vanished
@@ -18,6 +16,7 @@ from pipeline.resolved import ResolvedJob
 from pipeline.sourcelook import Look
 from pipeline.sources import splitfolders
 from pipeline.splitjob import SplitJob
+from tasks.cli.saying import say, say_refusal
 from tasks.cli.text import product_states, size, states
 from tasks.supervisor import Outcome, Supervisor
 
@@ -30,38 +29,36 @@ def steps(resolved: ResolvedJob, run: str) -> None:
     for step in progress.by_step(progress.timings(resolved.out, run)):
         rate = f", {step.images / step.seconds:,.0f} images/s" if step.images else ""
         volume = f", {size(step.bytes)}" if step.bytes else ""
-        click.echo(f"{step.step}: {step.tasks} tasks in {step.seconds:.2f} s{volume}{rate}")
+        say(f"{step.step}: {step.tasks} tasks in {step.seconds:.2f} s{volume}{rate}")
 
 
 def look(found: Look) -> None:
     """Say what a look at the images has shown, if anything."""
     if found.read:
-        click.echo(f"images that may have changed, read again: {found.read:,}")
+        say(f"images that may have changed, read again: {found.read:,}")
     if found.replaced:
         first = found.replaced[0]
-        click.echo(
-            f"replaced since shards were made of them: {len(found.replaced):,}, e.g. {first}"
-        )
+        say(f"replaced since shards were made of them: {len(found.replaced):,}, e.g. {first}")
     if found.parts:
-        click.echo(f"to be made anew, in every format: {len(found.parts):,} shards or class groups")
+        say(f"to be made anew, in every format: {len(found.parts):,} shards or class groups")
 
 
 def complete(resolved: ResolvedJob, how: str) -> int:
     """Say what is there; return the exit status of a complete job."""
     left_out = 0
     for archive in resolved.archives if resolved.job.wants("verify") else resolved.extras:
-        click.echo(f"{archive.name}: verified: {resolved.raw_file(archive)}")
+        say(f"{archive.name}: verified: {resolved.raw_file(archive)}")
     for product in resolved.products:
         _product(resolved, product, how)
     for line in _beside(resolved):
-        click.echo(line)
+        say(line)
     for split in resolved.splits.values():
         for line in _passed_over(resolved, split):
-            click.echo(f"{split.name}: passed over in {line}")
+            say(f"{split.name}: passed over in {line}")
         listed = split.listing
         if listed is not None and listed.widths.least < listed.widths.most:
             widths = f"{listed.widths.least} to {listed.widths.most}"
-            click.echo(f"{split.name}: labels an image: {widths}")
+            say(f"{split.name}: labels an image: {widths}")
         for output in split.outputs if resolved.job.wants("shards") else ():
             left_out += _output(resolved, split, output, how)
     return LEFT_OUT if left_out else COMPLETE
@@ -74,7 +71,7 @@ def _output(resolved: ResolvedJob, split: SplitJob, output: Output, how: str) ->
         raise Vanished("files were removed meanwhile", file=str(output.folder))
     counts = document["counts"]
     link = paths.current(resolved.out, output.format, split.name)
-    click.echo(
+    say(
         f"{split.name}: {how}, {counts['records']:,} records in {split.shards:,} "
         f"shards, {size(counts['bytes'])}, {counts['boxes']:,} boxes, "
         f"{counts['repaired']} repaired, "
@@ -82,11 +79,11 @@ def _output(resolved: ResolvedJob, split: SplitJob, output: Output, how: str) ->
     )
     if output.codec_here:
         made_by = _made_by(str(output.form.codec), output.codec_here)
-        click.echo(f"{split.name}: {output.format}: {made_by}")
+        say(f"{split.name}: {output.format}: {made_by}")
     for note, count in document["notes"].items():
-        click.echo(f"{split.name}: {output.format}: {note}: {count:,}")
+        say(f"{split.name}: {output.format}: {note}: {count:,}")
     for line in _left_out(split, document["left_out"]):
-        click.echo(f"{split.name}: {output.format}: {line}: {paths.manifest(link)}")
+        say(f"{split.name}: {output.format}: {line}: {paths.manifest(link)}")
     return int(counts["left_out"])
 
 
@@ -145,7 +142,7 @@ def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
         raise Vanished("files were removed meanwhile", file=str(product.files[0]))
     split = f"{product.split}: " if product.split else ""
     for line in mark.get("closing", ()):
-        click.echo(f"{split}{line}")
+        say(f"{split}{line}")
     more = ""
     if "repaired" in mark:
         kinds = ", ".join(f"{mark[kind]} {kind}" for kind in ("repaired", "dropped", "refused"))
@@ -154,16 +151,16 @@ def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
         more = f", {mark['images']:,} images"
     listed = resolved.splits[product.split].listing if product.split else None
     if product.kind == products.CLASSES and listed is not None and listed.classes is not None:
-        click.echo(f"{split}{listed.classes.summary()}: {product.files[0]}")
+        say(f"{split}{listed.classes.summary()}: {product.files[0]}")
         for note in listed.classes.notes():
-            click.echo(f"{split}{note}")
+            say(f"{split}{note}")
         for differs in neighbours.disagreements(resolved):
             if differs.split == product.split:
-                click.echo(f"{split}{differs.what}")
+                say(f"{split}{differs.what}")
         return
-    click.echo(f"{split}{how}: {product.files[0]}{more}")
+    say(f"{split}{how}: {product.files[0]}{more}")
     if product.codec_here:
-        click.echo(f"{split}{_made_by(product.codec, product.codec_here)}")
+        say(f"{split}{_made_by(product.codec, product.codec_here)}")
 
 
 def _made_by(codec: str, here: str) -> str:
@@ -176,35 +173,33 @@ def plan(resolved: ResolvedJob, found: Look) -> None:
     stale = Counter(family for family, _ in found.parts)
     for state in status.survey(resolved):
         for line in states(state):
-            click.echo(line)
+            say(line)
         again = stale[resolved.splits[state.split].plan_digest] if state.complete else 0
         if again:
-            click.echo(
+            say(
                 f"  would run: make {counted(again, 'shard')} again, of images that were replaced,"
                 " write the manifest, set current"
             )
             needed += state.bytes_done * again // state.shards
     for line in product_states(status.survey_products(resolved)):
-        click.echo(line)
+        say(line)
     for product in resolved.products:
         if stale[product.digest]:
             groups = counted(stale[product.digest], "class group")
-            click.echo(f"  would run: make {groups} of {product.name} again")
+            say(f"  would run: make {groups} of {product.name} again")
     free = storage.free_bytes(resolved.out)
-    click.echo(f"to write: about {size(needed)}; free: {size(free)}")
+    say(f"to write: about {size(needed)}; free: {size(free)}")
 
 
 def failure(supervisor: Supervisor, outcome: Outcome) -> int:
     """Say what stopped a job; return its exit status."""
     for error in outcome.failures:
-        click.echo(f"shardmill: {error}", err=True)
+        say_refusal(error)
     if outcome.interrupted:
-        click.echo("interrupted: the same command goes on where this one was", err=True)
+        say("interrupted: the same command goes on where this one was", err=True)
         return INTERRUPTED
     refused = [error for error in outcome.failures if error.permanent]
     if refused:
         return max(error.exit_status for error in refused)
-    click.echo(
-        f"incomplete: the same command goes on where this one was; see {supervisor.log}", err=True
-    )
+    say(f"incomplete: the same command goes on where this one was; see {supervisor.log}", err=True)
     return FAILED

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from tasks.cli.paramtypes import LOCAL_PATH
+from tasks.cli.saying import say
 
 
 @click.command()
@@ -17,6 +18,6 @@ def sample(raw: str, seed: int) -> int:
     from pipeline.sample import draw_sample  # noqa: PLC0415  (draws with Pillow: not for others)
 
     config = draw_sample(Path(raw).absolute(), seed=seed)
-    click.echo(f"drawn: {config.parent}")
-    click.echo(f"now: shardmill imagenet --raw {raw} --config {config} --out OUT")
+    say(f"drawn: {config.parent}")
+    say(f"now: shardmill imagenet --raw {raw} --config {config} --out OUT")
     return 0

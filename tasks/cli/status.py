@@ -26,6 +26,7 @@ from tasks.cli import text
 from tasks.cli.commandline import command_line
 from tasks.cli.packedsets import PackedSets, report_states
 from tasks.cli.paramtypes import LOCAL_PATH
+from tasks.cli.saying import say
 
 
 @click.command()
@@ -48,14 +49,14 @@ def status(out: str) -> int:
             remedy="name a folder that a shardmill command was given as --out",
         )
     at_work = storage.is_locked(paths.run_lock(folder))
-    click.echo("a command is at work" if at_work else "no command is at work")
+    say("a command is at work" if at_work else "no command is at work")
     resolved, refused = _resolved(jobs[-1]), list[ArchiveRefused]()
     if isinstance(resolved, ResolvedJob):
         refused = states.refused_archives(resolved)
     known = [str(error).splitlines()[0] for error in refused]
     last, end = jobs[-1], runend.last(folder)
     for line in text.job_lines(last, command_line(last), end, at_work, known=known):
-        click.echo(line)
+        say(line)
     if isinstance(resolved, ResolvedJob):
         return _report(resolved, jobs, at_work, refused)
     return _report_standing(folder, jobs, resolved)
@@ -76,14 +77,16 @@ def _report(
     survey = states.survey(resolved)
     for state in survey:
         for line in text.states(state):
-            click.echo(line)
+            say(line)
     others = _others(jobs[:-1], {state.digest for state in survey})
     for state in others:
         for line in text.states(state):
-            click.echo(f"asked for earlier: {line}")
+            say(f"asked for earlier: {line}")
     remaining = _report_other_sets(resolved.out, jobs, frozenset())
-    for line in (*map(str, refused), *text.product_states(states.survey_products(resolved))):
-        click.echo(line)
+    for error in refused:
+        say(error)
+    for line in text.product_states(states.survey_products(resolved)):
+        say(line)
     if at_work:
         _report_work(resolved, survey)
     whole = datasets.complete(resolved.job) and all(state.complete for state in others)
@@ -94,14 +97,15 @@ def _report(
 
 def _report_standing(out: Path, jobs: Sequence[Job], error: ShardmillError) -> int:
     """Say what is there of a job whose configuration, list or tree cannot be read any more."""
-    click.echo(f"what the job reads is not as it was; what is there is told without it:\n{error}")
+    say("what the job reads is not as it was; what is there is told without it:")
+    say(error)
     found = standing.look(out, states.last_record(out))
     known = standing.current_outputs(out, FORMATS) if found is None else found.outputs
     for output in known:
-        click.echo(text.standing(output))
+        say(text.standing(output))
     remaining = _report_other_sets(out, jobs, {output.digest for output in known})
     for line in text.product_states(found.products if found else {}):
-        click.echo(line)
+        say(line)
     if found is None or not found.complete or not all(output.document for output in remaining):
         return 1
     left_out = any(output.left_out for output in found.outputs)
@@ -115,7 +119,7 @@ def _report_other_sets(
     found = [each for each in states.other_sets(out, jobs) if each.digest not in known]
     for output in found:
         what = text.standing(output)
-        click.echo(f"another set, which no recorded command would make now: {what}")
+        say(f"another set, which no recorded command would make now: {what}")
     return found
 
 
@@ -137,10 +141,10 @@ def _report_work(resolved: ResolvedJob, survey: list[OutputState]) -> None:
     for count in progress.counts(resolved.out, run):
         if count.unit == "bytes":
             done, total = text.size(count.done), text.size(count.total)
-            click.echo(f"  {count.step} {count.name}: {done} of {total}")
+            say(f"  {count.step} {count.name}: {done} of {total}")
     shards = [t for t in progress.timings(resolved.out, run) if t.step == "shards"]
     for step in progress.by_step(shards):
         rate = step.images / step.seconds
         left = states.images_left(survey)
         if rate:
-            click.echo(f"  {rate:,.0f} images/s, {text.duration(left / rate)} left")
+            say(f"  {rate:,.0f} images/s, {text.duration(left / rate)} left")

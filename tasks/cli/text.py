@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pipeline.runend import RunEnd
     from pipeline.standing import StandingOutput
     from pipeline.status import OutputState
+    from tasks.cli.commandline import CommandLine
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000
@@ -70,7 +71,12 @@ def standing(output: StandingOutput) -> str:
 
 
 def job_lines(
-    job: Job, command: str | None, end: RunEnd | None, at_work: bool, *, known: Iterable[str] = ()
+    job: Job,
+    command: CommandLine | None,
+    end: RunEnd | None,
+    at_work: bool,
+    *,
+    known: Iterable[str] = (),
 ) -> list[str]:
     """Return what a job reads, the command that does it, and how the last one ended.
 
@@ -83,20 +89,21 @@ def job_lines(
     """
     source = job.images or job.tree or job.raw
     lines = [f"source: {source}"]
-    lines += [f"command: {command}"] if command else []
+    lines += [f"command: {command.offer}"] if command else []
     if end is not None and not at_work:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end.time))
-        ending = _ending(end)
-        brief = any(line in ending for line in known)
-        lines.append(f"last end: {when}, {ending.splitlines()[0] if brief else ending}")
+        first, *rest = _ending(end)
+        brief = any(line in each for line in known for each in (first, *rest))
+        lines += [f"last end: {when}, {first}", *(() if brief else rest)]
     return lines
 
 
-def _ending(end: RunEnd) -> str:
+def _ending(end: RunEnd) -> list[str]:
+    """Return in lines how a command ended; all but the first are indented, whoever wrote them."""
     if end.status == UNKNOWN:
-        return (
+        return [
             "not noted: the command that began then was killed, its machine went down, or it was"
             " one of an older shardmill, which noted no end"
-        )
-    first, *rest = (end.reason or "complete").splitlines()
-    return "\n".join([f"status {end.status}: {first}", *rest])
+        ]
+    first, *rest = (end.reason or "complete").split("\n")
+    return [f"status {end.status}: {first}", *(f"  {each.removeprefix('  ')}" for each in rest)]

@@ -6,16 +6,11 @@ import contextlib
 import errno
 import itertools
 import multiprocessing
-import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import track
 
 from pipeline import paths, storage
 from pipeline.errors import (
@@ -27,6 +22,7 @@ from pipeline.errors import (
 )
 from pipeline.images import codec
 from pipeline.job import Job
+from pipeline.plaintext import Lines
 from pipeline.resolved import resolve
 from pipeline.verification import (
     notbegun,
@@ -38,16 +34,16 @@ from pipeline.verification import (
 from pipeline.verification.findings import Finding, by_layer
 from pipeline.verification.reading import Verification
 from pipeline.verification.removal import Damaged, Removal
+from tasks.cli.checks import Checks
 from tasks.cli.commandline import command_line
 from tasks.cli.packedsets import PackedSets
 from tasks.cli.paramtypes import LOCAL_PATH
+from tasks.cli.saying import say, say_traceback
 from tasks.cli.text import size
 
-Check = TypeVar("Check")
 _MEANT = (ShardmillError, click.ClickException, click.Abort, MemoryError)
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _NAMING_IMAGES = ("classification", "raw256")  # tasks of dbcollection, whose files hold paths
-_AT_ONCE = 4  # shards handed to a process at a time
 
 
 @click.command()
@@ -83,7 +79,7 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
     context = multiprocessing.get_context("spawn")
     with _alone(folder, remove_damaged), ProcessPoolExecutor(workers, mp_context=context) as pool:
         try:
-            reading = Verification(folder, jobs, raw, _Pool(pool), _tell)
+            reading = Verification(folder, jobs, raw, Checks(pool), _tell)
             of_im2rec = packed.beside_others().findings(None)
             damaged = Damaged(folder)
             every = itertools.chain(reading.findings(outputs), of_im2rec)
@@ -124,9 +120,9 @@ def _is_defect(error: Exception) -> bool:
 
 def _internal_error(error: Exception) -> int:
     """Say that a check has failed itself: that is no finding, and nothing is removed."""
-    click.echo("".join(traceback.format_exception(error)), err=True)
-    click.echo(
-        f"shardmill: internal error: {type(error).__name__}: {error}\n"
+    say_traceback(error)
+    say(f"shardmill: internal error: {type(error).__name__}: {error}", err=True)
+    say(
         "  this is a defect of the program, or of the machine, and says nothing of the data: what"
         " was not looked at before it is not verified, and nothing was removed",
         err=True,
@@ -144,17 +140,18 @@ def _warn_of_dead_paths(out: Path) -> None:
 
         with contextlib.suppress(ShardmillError, OSError, KeyError):  # damage is a finding
             if warning := deadpaths.warning(path):
-                click.echo(f"warning: {warning}", err=True)
+                say(Lines(f"warning: {warning}"), err=True)
 
 
 def _warn_of_codec() -> None:
     """Say if Pillow is not the one that should be there; what is written does not depend on it."""
+    warning: str | ShardmillError | None
     try:
         warning = codec.warning()
     except EnvironmentRefused as error:
-        warning = str(error)
+        warning = error
     if warning:
-        click.echo(warning, err=True)
+        say(warning, err=True)
 
 
 @contextlib.contextmanager
@@ -182,13 +179,14 @@ def _outputs(out: Path, jobs: list[Job], packed: PackedSets) -> list[Path]:
         wanted = {output.folder for split in splits for output in split.outputs}
         for other in notbegun.look(resolved) if resolved else ():
             wanted.discard(other.folder)
-            click.echo(str(other))
+            say(str(other))
     except (UsageError, InputRefused) as error:
-        click.echo(f"what was asked for last is not known any more: {error}", err=True)
+        say("what was asked for last is not known any more:", err=True)
+        say(error, err=True)
     found = {*outputcheck.output_folders(out), *wanted}
     abandoned = {folder for folder in found if outputcheck.is_abandoned(folder, wanted)}
     for folder in sorted(abandoned):
-        click.echo(f"not looked at: {folder} is unfinished, and another is current")
+        say(f"not looked at: {folder} is unfinished, and another is current")
     if not found and not packed and not productcheck.product_names(out):
         raise UsageError("there is no output to verify", file=str(out))
     return sorted(found - abandoned)
@@ -196,47 +194,25 @@ def _outputs(out: Path, jobs: list[Job], packed: PackedSets) -> list[Path]:
 
 def _sum_up(findings: list[Finding]) -> None:
     if not findings:
-        click.echo("everything is as it was written")
+        say("everything is as it was written")
         return
     seen = ", ".join(f"{layer} {count:,}" for layer, count in by_layer(findings).items())
-    click.echo(f"found by: {seen}")
-    click.echo("1 problem" if len(findings) == 1 else f"{len(findings):,} problems")
+    say(f"found by: {seen}")
+    say("1 problem" if len(findings) == 1 else f"{len(findings):,} problems")
 
 
 def _remove(done: Removal, jobs: list[Job]) -> None:
     for path in done.removed:
-        click.echo(f"removed: {path}")
+        say(f"removed: {path}")
     for path in done.kept:
-        click.echo(f"left alone: {path}")
+        say(f"left alone: {path}")
     if not done.removed:
         return
     lines = map(command_line, removal.makers(jobs, done.removed))
-    commands = [line for line in lines if line is not None]
-    click.echo("what is needed of these is made again by the command that made them")
+    commands = [line.offer for line in lines if line is not None]
+    say("what is needed of these is made again by the command that made them")
     for line in commands:
-        click.echo(f"  {line}")
-
-
-@dataclass(frozen=True)
-class _Pool:
-    """Runs checks in processes, with a progress bar on a terminal."""
-
-    pool: ProcessPoolExecutor
-
-    def __call__(self, name: str, checks: Sequence[Callable[[], Check]]) -> Iterator[Check]:
-        console = Console(stderr=True)
-        yield from track(
-            self.pool.map(_call, checks, chunksize=_AT_ONCE),
-            description=f"verify {name}",
-            total=len(checks),
-            transient=True,
-            console=console,
-            disable=not console.is_terminal,
-        )
-
-
-def _call(check: Callable[[], Check]) -> Check:
-    return check()
+        say(f"  {line}")
 
 
 def _told(findings: Iterable[Finding], damaged: Damaged | None = None) -> Iterator[Finding]:
@@ -244,9 +220,9 @@ def _told(findings: Iterable[Finding], damaged: Damaged | None = None) -> Iterat
     for finding in findings:
         if damaged is not None:
             damaged.note(finding)
-        click.echo(f"shardmill: {finding.error}", err=True)
+        say(f"shardmill: {finding.error}", err=True)
         yield finding
 
 
 def _tell(what: str, read: int) -> None:
-    click.echo(f"{what}, {size(read)}")
+    say(f"{what}, {size(read)}")

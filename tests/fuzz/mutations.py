@@ -18,6 +18,8 @@ _ODD = [b"\0", b"\\u0000", b"\xff", b"\xed\xa0\x80", "é\u2028".encode(), b"\t",
 _ODD += [b"\xef\xbb\xbf", b"\xff\xfe<\0", "٣".encode(), b" ", b",", b'"', b"'", b"#", b"&x;"]
 _NESTED = [b"[" * 3000, b"{" * 3000, b"<a>" * 600, b"(" * 3000, b"a{4294967296}", b"a." * 2000]
 _NAMES = [b"../", b"/", b".", b"n01", b"path=", b"size=", b"GNU.sparse.major=1", b"<!DOCTYPE a>"]
+_NAMES += [b"..", b"a/../b", b".x.host-1-deadbeef.tmp", b"\x1b[2J", "\x9b2J".encode()]
+_NAMES += ["\u202e".encode(), "\u2029".encode(), b"=1+1"]
 _WORDS = _NUMBERS + _ODD + _NESTED + _NAMES
 _MAX_EDITS = 4
 _MAX_RUN = 64

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import seals
 
-from pipeline import config, labels, manifest
+from pipeline import config, labels, manifest, names
 from pipeline.annotations import bboxes, boxtable
 from pipeline.annotations.voc import normalise, parse_annotation
 from pipeline.archives.compressed import read_members
@@ -167,6 +167,7 @@ def try_image_list(data: bytes, folder: Path, *, width: int | None = None) -> No
     found.validate(full=True)
     assert found.schema.equals(lst.SCHEMA)
     rows = found.drop_columns(["line"]).to_pylist()
+    assert not any(names.has_control(row["path"]) for row in rows)
     assert len({row["id"] for row in rows}) == len(rows)
     assert (np.diff(found["line"].to_numpy()) > 0).all()
     written = "".join(map(_listed, rows)).encode()
@@ -180,6 +181,7 @@ def try_class_table(data: bytes, folder: Path) -> None:
     found = classtable.read(_laid(data, folder, "classes.txt"))
     assert len({classtable.normal(name) for name in found.names}) == len(found.names) > 0
     assert classtable.read(_laid(found.content(), folder, "table.tsv")) == found
+    assert not any(map(names.folder_flaw, found.names))
 
 
 def _listed(row: dict[str, Any]) -> str:
@@ -190,11 +192,13 @@ def _listed(row: dict[str, Any]) -> str:
 
 
 def try_table(data: bytes, folder: Path) -> None:
-    """Every class has its words, and as many columns as the header."""
+    """Every class can be a folder and has its words, and as many columns as the header."""
     table = labels.load_table(_laid(data, folder, "synsets.tsv"))
     assert len(table.words) == len(table.wnids) == len(table.index)
     assert all(len(column) == len(table.wnids) for column in table.columns.values())
     assert table.digest
+    assert not any(map(names.class_flaw, table.wnids))
+    assert not any(map(names.has_control, table.words))
 
 
 def try_counts(data: bytes, folder: Path) -> None:

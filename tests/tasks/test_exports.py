@@ -492,7 +492,8 @@ class TestNoShards:
             out, formats=("facts",), exports=("dbcollection", "parquet"), data_dir="/data"
         )
         assert Job.from_json(job.to_json()) == job
-        line = command_line(job) or ""
+        command = command_line(job)
+        line = command.offer if command else ""
         options = "--format none --export dbcollection --export parquet --data-dir /data"
         assert options in line
         assert "--extract" not in line

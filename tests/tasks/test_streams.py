@@ -101,3 +101,26 @@ def test_what_no_step_expected_is_said_in_words(raised: str, words: str) -> None
     assert words in run.stderr
     assert "to do:" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+PLAIN = """
+import sys
+from tasks import streams
+streams.install()
+from rich.console import Console
+print("out \\x1b[2J \\udcff")
+Console(file=streams.display(), force_terminal=True).print("[bold]shown[/]")
+sys.stderr.write("err \\x1b[2J\\n")
+raise ValueError("raised \\x1b[2J")
+"""
+
+
+def test_what_a_terminal_would_obey_is_written_as_text_but_for_the_display() -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", PLAIN], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert run.stdout == "out \\x1b[2J \\udcff\n"
+    assert "\x1b[1mshown" in run.stderr
+    assert "err \\x1b[2J\n" in run.stderr
+    assert "raised \\x1b[2J" in run.stderr
+    assert "\x1b[2J" not in run.stderr

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from drawnlists import draw_list, lay
 from support import RawSet
 
+from pipeline import progress
+from pipeline.progress import Timing
 from tasks import supervisor as supervisor_module
 from tasks.cli import report
 from tasks.supervisor import Outcome, Supervisor
@@ -124,3 +127,42 @@ def test_a_log_that_cannot_be_written_decides_nothing(
     assert supervisor.run(lambda: None, said.append).complete
     assert len(said) == (obstacle == "a folder")
     assert all(str(supervisor.log) in line for line in said)
+
+
+@pytest.mark.usefixtures("impatient")
+class TestAStepThatIsDoneAgainAndAgain:
+    def outcome(
+        self, small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch, name: Callable[[int], str]
+    ) -> tuple[Outcome, int]:
+        """Run a command whose workers finish one step each, and never all of them."""
+        supervisor = Supervisor(small.job(out, products=("verify",)), workers=1)
+        launches = 0
+
+        def work(*_: object) -> int:
+            nonlocal launches
+            launches += 1
+            assert launches < 100
+            if launches <= 20:
+                timing = Timing("extract", name(launches), 0.0, 1.0, 1, 1)
+                progress.note(out, supervisor.name, timing)
+            return 0
+
+        monkeypatch.setattr(supervisor, "_work", work)
+        return supervisor.run(lambda: None, lambda _: None), launches
+
+    def test_ends_the_command_which_names_it(
+        self, small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        outcome, launches = self.outcome(small, out, monkeypatch, lambda _: "classes 3")
+        assert launches == 6
+        (error,) = outcome.failures
+        assert not outcome.complete
+        assert (error.exit_status, error.place) == (1, "extract: classes 3")
+        assert "again and again" in error.what
+
+    def test_is_not_taken_for_many_steps(
+        self, small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        outcome, launches = self.outcome(small, out, monkeypatch, lambda n: f"classes {n}")
+        assert launches == 20 + 3
+        assert outcome.failures == ()

@@ -479,7 +479,7 @@ class TestRemedies:
         job = Job(**(given | options))  # type: ignore[arg-type]
         line = command_line(job)
         assert line is not None
-        program, name, *words = shlex.split(line)
+        program, name, *words = shlex.split(line.offer)
         assert (program, name) == ("shardmill", "imagelist")
         assert _job(_parameters(words)) == job
 

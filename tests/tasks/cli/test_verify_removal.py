@@ -163,7 +163,7 @@ def test_a_job_is_told_as_the_command_that_asks_for_it(options: dict[str, object
     job = Job(**(given | options))  # type: ignore[arg-type]
     line = command_line(job)
     assert line is not None
-    program, name, *words = shlex.split(line)
+    program, name, *words = shlex.split(line.offer)
     assert (program, name) == ("shardmill", "imagenet")
     context = imagenet.make_context(name, words, resilient_parsing=False)
     assert isinstance(context, click.Context)

@@ -1,0 +1,41 @@
+"""How the checks of ``shardmill verify`` are done: in processes, with a bar on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+from rich import markup
+from rich.console import Console
+from rich.progress import track
+
+from pipeline import plaintext
+from tasks import streams
+
+Check = TypeVar("Check")
+_AT_ONCE = 4  # shards handed to a process at a time
+
+
+@dataclass(frozen=True)
+class Checks:
+    """Runs checks in the processes of a pool."""
+
+    pool: ProcessPoolExecutor
+
+    def __call__(self, name: str, checks: Sequence[Callable[[], Check]]) -> Iterator[Check]:
+        """Yield what the checks of a file give, in their order; `name` is what the bar says."""
+        console = Console(file=streams.display())
+        yield from track(
+            self.pool.map(_call, checks, chunksize=_AT_ONCE),
+            description=markup.escape(plaintext.line(f"verify {name}")),
+            total=len(checks),
+            transient=True,
+            console=console,
+            disable=not console.is_terminal,
+        )
+
+
+def _call(check: Callable[[], Check]) -> Check:
+    return check()
