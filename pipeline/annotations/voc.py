@@ -32,6 +32,8 @@ Corners = tuple[int, int, int, int]
 Repair = Literal["misordered", "clamped"]
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
+MAX_OBJECTS = 10_000
+"""Of an annotation."""
 _SHOWN = 80
 
 
@@ -123,7 +125,8 @@ def parse_annotation(content: bytes) -> Annotation:
 
     Raises:
         BadAnnotation: it is not well-formed, not in the encoding that it declares, declares a
-            document type, is no ``<annotation>``, or has no positive width and height.
+            document type, is no ``<annotation>``, has no positive width and height, or more than
+            `MAX_OBJECTS` objects.
     """
     if plain := _plain(content):
         return plain
@@ -135,6 +138,13 @@ def parse_annotation(content: bytes) -> Annotation:
         tag = child.tag
         if tag == "object":
             objects.append(_object(child))
+            if len(objects) > MAX_OBJECTS:
+                raise BadAnnotation(
+                    "the annotation has too many objects",
+                    expected=f"at most {MAX_OBJECTS:,}",
+                    found="more",
+                    remedy="split it, or leave it out",
+                )
         elif tag == "size":
             sizes.append(child)
         elif tag == "filename":

@@ -17,6 +17,8 @@ from pipeline.archives.tar import COMPARE_MD5, Member, TarScanner
 from pipeline.errors import ArchiveMissing, ArchiveRefused
 
 _STEP = 1 << 18
+_ALWAYS_UNPACKED = 256 << 20  # bytes
+_MAX_PACKING = 200  # how many bytes a packed one may stand for beyond that; annotations: some 40
 
 
 def read_members(archive: Path, *, largest: int) -> Iterator[tuple[Member, bytes | None]]:
@@ -61,7 +63,8 @@ def unpacked(archive: Path) -> Iterator[bytes]:
 
     Raises:
         ArchiveMissing: there is no such file.
-        ArchiveRefused: a gzip stream is truncated, fails its CRC, or is followed by what is none.
+        ArchiveRefused: a gzip stream is truncated, fails its CRC, is followed by what is none, or
+            stands for far more bytes than archives of small files do.
     """
     if storage.stat(archive) is None:
         remedy = "put it there, or correct the folder of the raw archives"
@@ -79,7 +82,7 @@ def unpacked(archive: Path) -> Iterator[bytes]:
 def _inflated(archive: Path, reader: storage.RangeReader) -> Iterator[bytes]:
     """Yield what gzip packed; one stream may follow another, and zeros the last (RFC 1952)."""
     stream = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-    at = 0
+    at = size = 0
     found = "the end of the file"
     try:
         while view := reader.read(at, _STEP):
@@ -91,7 +94,11 @@ def _inflated(archive: Path, reader: storage.RangeReader) -> Iterator[bytes]:
                     if not packed:
                         break
                     stream = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
-                yield stream.decompress(packed, _STEP)
+                piece = stream.decompress(packed, _STEP)
+                size += len(piece)
+                if size > _ALWAYS_UNPACKED + _MAX_PACKING * at:
+                    raise _packed_too_well(archive, at, size)
+                yield piece
                 packed = stream.unused_data if stream.eof else b""
         if stream.eof:
             return
@@ -104,4 +111,15 @@ def _inflated(archive: Path, reader: storage.RangeReader) -> Iterator[bytes]:
         expected="a whole stream, of the CRC at its end",
         found=found,
         remedy=COMPARE_MD5,
+    )
+
+
+def _packed_too_well(archive: Path, at: int, size: int) -> ArchiveRefused:
+    return ArchiveRefused(
+        "the gzip stream stands for far more bytes than archives of small files do",
+        file=str(archive),
+        place=f"byte {at} of the packed file, or up to {_STEP} before it",
+        expected=f"at most {_ALWAYS_UNPACKED >> 20} MiB, and {_MAX_PACKING} bytes for each beyond",
+        found=f"{size} bytes or more",
+        remedy=f"{COMPARE_MD5}; an archive that is right is taken unpacked, as a plain tar",
     )

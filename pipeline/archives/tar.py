@@ -40,7 +40,7 @@ COMPARE_MD5 = (
 """What to do about a damaged archive of which only its bytes are known."""
 
 _ZEROS = bytes(BLOCK)
-_MAX_EXTENDED_HEADER = 1 << 20
+_MAX_EXTENDED_HEADERS = 1 << 20  # bytes of all that one member has; real ones take some 10,000
 _MOST_BROKEN = 10_000  # nested tars that are noted: a hostile archive has no end of them
 _MAX_NAME = 4096  # PATH_MAX of Linux; it also bounds the memory that a hostile archive can take
 _NAMES = ("file", "hardlink", "symlink", "device", "device", "directory", "fifo", "file")
@@ -183,11 +183,14 @@ class TarScanner:
             remedy=error.remedy or COMPARE_MD5,
         )
 
-    def _payload(self, limit: int, at: int, size: int) -> Generator[tuple[int, int], bytes, bytes]:
-        """Read an extended header of `size` bytes at byte `at`."""
-        if size > _MAX_EXTENDED_HEADER:
-            most = f"at most {_MAX_EXTENDED_HEADER} bytes"
-            raise Malformed("an extended header is too long", most, f"{size} bytes")
+    def _payload(
+        self, limit: int, at: int, size: int, before: int
+    ) -> Generator[tuple[int, int], bytes, bytes]:
+        """Read an extended header of `size` bytes at `at`; its member has others of `before`."""
+        if before + size > _MAX_EXTENDED_HEADERS:
+            what = "the extended headers of a member are too long"
+            most = f"at most {_MAX_EXTENDED_HEADERS} bytes"
+            raise Malformed(what, most, f"{before + size} bytes or more")
         self._awaited = f"{size} bytes of an extended header"
         payload = yield _within(limit, at, size)
         self._awaited = "a header"
@@ -197,6 +200,7 @@ class TarScanner:
         """Walk the archive that stands in bytes `at` to `limit`, and those nested in it."""
         common: Records = {}
         own: Records = {}
+        extended = 0
         if limit - at < BLOCK:
             _check_foreign((yield at, limit - at), self._archive, container)
         start = at
@@ -208,13 +212,15 @@ class TarScanner:
                 raise
             data = at + BLOCK
             if typeflag in EXTENDED:
-                payload = yield from self._payload(limit, data, size)
+                payload = yield from self._payload(limit, data, size, extended)
                 extend(typeflag, payload, common, own)
+                extended += BLOCK + _padded(size)
                 at = data + _padded(size)
                 continue
             if own or common:
                 raw_name, size = overridden(raw_name, size, common | own)
                 own = {}
+            extended = 0
             member = _member(container, raw_name, data, size, typeflag)
             _within(limit, data, member.size)
             self._found.append(member)

@@ -8,6 +8,7 @@ Sources: POSIX.1-2017, pax, "ustar Interchange Format" and "pax Extended Header"
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Iterator
 
@@ -17,6 +18,8 @@ EXTENDED = frozenset(b"xXgLK")  # X is x as Solaris wrote it before there was a 
 GNU_SPARSE = ord("S")
 
 _PAX_GLOBAL, _GNU_LONG_NAME, _GNU_LONG_LINK = b"gLK"
+_MAX_RECORDS = 128  # of a pax header; real ones have some ten, and one for each extended attribute
+_RECORD = re.compile(rb"([0-9]{1,19}) (?:(path|size|GNU\.sparse\.[^=]*)|[^=]*)=")
 _NO_HEADER = "no tar header where one should stand"
 
 Records = dict[bytes, bytes]
@@ -72,10 +75,9 @@ def extend(typeflag: int, payload: bytes, common: Records, own: Records) -> None
         for key, value in _pax_records(payload):
             if key.startswith(b"GNU.sparse."):
                 raise sparse(payload[:100])
-            if key in {b"path", b"size"}:
-                if typeflag == _PAX_GLOBAL and len(value) > BLOCK:  # or each block would cost more
-                    raise Malformed("a name of all members is too long", "512 bytes", repr(key))
-                (common if typeflag == _PAX_GLOBAL else own)[key] = value
+            if typeflag == _PAX_GLOBAL and len(value) > BLOCK:  # or each block would cost more
+                raise Malformed("a name of all members is too long", "512 bytes", repr(key))
+            (common if typeflag == _PAX_GLOBAL else own)[key] = value
 
 
 def overridden(raw_name: bytes, size: int, extended: Records) -> tuple[bytes, int]:
@@ -87,18 +89,21 @@ def overridden(raw_name: bytes, size: int, extended: Records) -> tuple[bytes, in
 
 
 def _pax_records(payload: bytes) -> Iterator[tuple[bytes, bytes]]:
-    r"""Yield (key, value) of each record ``LENGTH KEY=VALUE\n``; LENGTH counts all of it."""
+    r"""Yield (key, value) of the records ``LENGTH KEY=VALUE\n`` that matter; LENGTH counts all."""
     payload = payload.rstrip(b"\0")
-    at = 0
+    at = count = 0
     while at < len(payload):
-        blank = payload.find(b" ", at, at + 20)
-        digits = payload[at : max(blank, at)]
-        end = at + int(digits) if digits.isdigit() else 0
-        key, equals, value = payload[blank + 1 : end - 1].partition(b"=")
-        if payload[end - 1 : end] != b"\n" or not equals:
+        count += 1
+        if count > _MAX_RECORDS:
+            what = "a pax header has too many records"
+            raise Malformed(what, f"at most {_MAX_RECORDS} records", "more")
+        begin = _RECORD.match(payload, at)
+        end = at + int(begin[1]) if begin else 0
+        if begin is None or end <= begin.end() or payload[end - 1 : end] != b"\n":
             found = repr(payload[at : at + 40])
             raise Malformed("a pax header is malformed", "LENGTH KEY=VALUE", found)
-        yield key, value
+        if begin[2] is not None:
+            yield begin[2], payload[begin.end() : end - 1]
         at = end
 
 

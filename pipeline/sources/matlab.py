@@ -32,6 +32,9 @@ _FORMATS = {1: "b", 2: "B", 3: "h", 4: "H", 5: "i", 6: "I", 7: "f", 9: "d", 12: 
 _TEXTS = {1: "latin-1", 2: "latin-1", 4: "utf-16", 16: "utf-8", 17: "utf-16"}
 _MAX_INFLATED = 16 << 20  # bytes; the published one has 1.3 million
 _ROW = 2  # dimensions
+_MAX_DIMENSIONS = 32  # of a matrix
+_MAX_FIELDS = 1000  # of a struct; the published ones have 8
+_MAX_VARIABLES = 1000  # of a file; the published one has 1
 
 
 class Malformed(Exception):
@@ -70,7 +73,8 @@ def read_structs(content: bytes, name: str) -> dict[str, list[Value]]:
     if order is None:
         raise Malformed("no header of MATLAB 5")
     left = _MAX_INFLATED
-    for element in _elements(memoryview(content)[_HEADER_BYTES:], order):
+    elements = _elements(memoryview(content)[_HEADER_BYTES:], order)
+    for element in islice(elements, _MAX_VARIABLES):
         found = element
         if element.kind == _PACKED:
             data = _inflated(element.data, left)
@@ -79,7 +83,7 @@ def read_structs(content: bytes, name: str) -> dict[str, list[Value]]:
         matrix = _matrix(found, order)
         if matrix is not None and matrix.name == name:
             return _fields(matrix, order)
-    raise Malformed(f"no variable {name}")
+    raise Malformed(f"no variable {name} among the first {_MAX_VARIABLES}")
 
 
 def _elements(data: memoryview, order: str) -> Iterator[_Element]:
@@ -127,6 +131,8 @@ def _matrix(element: _Element, order: str) -> _Matrix | None:
     flags, shape, name = (_next(content).data for _ in range(3))
     if len(flags) != 8 or len(shape) % 4:  # noqa: PLR2004 - two words of 32 bits
         raise Malformed("a matrix without flags or dimensions")
+    if len(shape) > 4 * _MAX_DIMENSIONS:  # the product of a million takes hours
+        raise Malformed(f"a matrix of {len(shape) // 4} dimensions")
     kind = struct.unpack_from(f"{order}I", flags)[0] & 0xFF
     sizes = struct.unpack(f"{order}{len(shape) // 4}i", shape)
     return _Matrix(kind, sizes, _text(name), content)
@@ -140,6 +146,8 @@ def _fields(matrix: _Matrix, order: str) -> dict[str, list[Value]]:
     step = int(width) if width is not None and 0 < width <= len(joined) else 0
     if not step:
         raise Malformed("structs without fields")
+    if len(joined) // step > _MAX_FIELDS:
+        raise Malformed(f"structs of {len(joined) // step} fields")
     names = [_text(joined[at : at + step]) for at in range(0, len(joined), step)]
     columns: dict[str, list[Value]] = {name: [] for name in names}
     count = math.prod(matrix.shape)

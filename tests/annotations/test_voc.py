@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 from pathlib import Path
 
 import pytest
+from cputime import bounded_cpu
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
@@ -335,3 +337,28 @@ def test_a_box_that_stays_lies_inside_and_has_an_area(
     if box:
         assert 0 <= box[0] < box[2] <= 1
         assert 0 <= box[1] < box[3] <= 1
+
+
+def test_an_annotation_of_more_objects_than_any_has_is_refused() -> None:
+    size = "<size><width>9</width><height>9</height></size>"
+    most = f"<annotation>{size}{'<object/>' * voc.MAX_OBJECTS}</annotation>"
+    assert len(parse_annotation(most.encode()).objects) == voc.MAX_OBJECTS
+    with pytest.raises(BadAnnotation, match="too many objects"):
+        parse_annotation(most.replace("<size>", "<object/><size>").encode())
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        "<a" + "".join(f" b{number}=''" for number in range(90_000)) + "/>",
+        "<a" + "".join(f" xmlns:b{number}='c'" for number in range(50_000)) + "/>",
+        "<a>" * 200 + "</a>" * 200 + "<a/>" * 200_000,
+        "<a>&#65;" + "&lt;" * 200_000 + "</a>",
+    ],
+    ids=["attributes", "namespaces", "elements", "references"],
+)
+def test_a_flood_of_anything_else_takes_a_bounded_time(flood: str) -> None:
+    size = "<size><width>9</width><height>9</height></size>"
+    with bounded_cpu(), contextlib.suppress(BadAnnotation):
+        found = parse_annotation(f"<annotation>{size}{flood}</annotation>".encode())
+        assert found.objects == ()

@@ -222,7 +222,10 @@ _BAD_SIZES = [
         (header(b"a", b"\x80" + b"\xff" * 11), "a member is longer than its archive"),
         *((extended(b"x", payload), "a pax header is malformed") for payload in _BAD_PAX),
         *((pax("size", n), "a pax header gives no size") for n in ("-1", "1e3", "9" * 40)),
-        *((header(b"a", 1 + (1 << 20), kind), "header is too long") for kind in (b"x", b"g", b"K")),
+        *((header(b"a", 1 + (1 << 20), kind), "are too long") for kind in (b"x", b"g", b"K", b"L")),
+        (pax("comment", "a") * 1100, "the extended headers of a member are too long"),
+        (extended(b"L", b"n\0" + bytes(1 << 16)) * 16, "the extended headers of a member"),
+        *((extended(kind, b"6 a=b\n" * 129), "too many records") for kind in (b"x", b"g", b"X")),
         (pax("path", "a") + _END, "an extended header has no member"),
         *((a, "a sparse file") for a in (header(b"a", 0, b"S"), pax("GNU.sparse.major", "1"))),
         *((header(n), "is not UTF-8") for n in (b"caf\xe9.jpg", b"\xed\xa0\x80")),
@@ -351,3 +354,12 @@ def test_damaged_bytes_are_refused_or_harmless(damage: list[tuple[int, int]]) ->
     with contextlib.suppress(ArchiveRefused):
         for member in scan(bytes(archive)):
             assert BLOCK <= member.offset <= member.offset + member.size <= len(archive)
+
+
+def test_as_many_extended_headers_as_real_archives_have_are_read() -> None:
+    attributes = b"".join(
+        b"%d SCHILY.xattr.user.%03d=%s\n" % (30 + 8000, number, b"v" * 8002)
+        for number in range(100)
+    )
+    archive = (extended(b"x", attributes) + pax("path", "a") + header()) * 3
+    assert named_sizes(archive + _END) == [("a", 0)] * 3

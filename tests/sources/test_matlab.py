@@ -77,6 +77,11 @@ def test_numbers_may_be_big_endian() -> None:
     ("elements", "found"),
     [
         (b"", "no variable"),
+        (
+            element(14, element(6, bytes(8)) + element(5, b"\3\0\0\0" * 40) + element(1, b"")),
+            "40 dimensions",
+        ),
+        (element(9, b"") * 1001 + element(14, b""), "among the first 1000"),
         (b"\0" * 7, "7 bytes in place of an element"),
         (struct.pack("<II", 14, 1 << 31), "where 0 are left"),
         (struct.pack("<HH4x", 5, 5), "a small element of 5 bytes"),
