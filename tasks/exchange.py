@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlencode
 
+from pipeline import plaintext
 from pipeline.errors import EnvironmentRefused, TransientError
 
 Address = tuple[str, int]
@@ -78,7 +79,7 @@ def ask(
     try:
         return json.loads(page)["response"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        start = page[:_SHOWN].decode("ascii", "backslashreplace")
+        start = page[: 2 * _SHOWN].decode(errors="backslashreplace")
         expected = 'JSON of the form {"response": ...}'
         raise refused(address, method, expected, shown(start)) from error
 
@@ -96,8 +97,8 @@ def refused(address: Address, method: str, expected: str, found: str) -> Environ
 
 
 def shown(text: str) -> str:
-    """Return text from the other side as it may be printed: ASCII, quoted, cut short."""
-    return ascii(text[:_SHOWN]) + ("..." if len(text) > _SHOWN else "")
+    """Return text from the other side as it may be printed: one line, cut short."""
+    return plaintext.line(text[:_SHOWN]) + ("..." if len(text) > _SHOWN else "")
 
 
 def _silent(address: Address, found: str) -> TransientError:

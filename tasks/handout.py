@@ -7,7 +7,10 @@ from typing import Any
 
 from luigi.scheduler import WORKER_STATE_ACTIVE, WORKER_STATE_DISABLED
 
+from pipeline import plaintext
+
 _COUNTS = ("n_pending_tasks", "n_unique_pending", "n_pending_last_scheduled")
+_NAME = 200  # characters of a worker's name in the log
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def _running(value: Any) -> tuple[str, str]:
     fields = (value.get("task_id"), value.get("worker")) if isinstance(value, dict) else ()
     match fields:
         case (str(task), str(worker)):
-            return task, worker
+            return task, plaintext.line(worker[:_NAME])
     raise ValueError("a running task without a name or a worker")
 
 

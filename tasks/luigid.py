@@ -149,7 +149,7 @@ class LuigidClient:
 
     def _request(self, method: str, arguments: Mapping[str, object]) -> Any:
         """Call a method; a luigid that does not answer is waited for as Luigi's settings say."""
-        pause, seconds = settings.luigid_patience()
+        pause, seconds = self._patience
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -168,6 +168,10 @@ class LuigidClient:
         except ValueError as error:
             expected = "a task's name, counts and what others run"
             raise exchange.refused(self._address, "get_work", expected, str(error)) from error
+
+    @cached_property
+    def _patience(self) -> tuple[float, float]:
+        return settings.luigid_patience()
 
     @cached_property
     def _of_job(self) -> dict[str, luigi.Task]:

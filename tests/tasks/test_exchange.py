@@ -60,8 +60,7 @@ def test_what_is_no_answer_of_a_luigid_is_refused(reply: Reply) -> None:
 def test_what_is_shown_of_an_answer_is_text() -> None:
     with pytest.raises(EnvironmentRefused) as refusal:
         ask(page(b"\x1b[2Jall is well\n\xe2\x80\xae"))
-    assert str(refusal.value).replace("\n", "").isascii()
-    assert "\x1b" not in str(refusal.value)
+    assert str(refusal.value.found).isprintable()
 
 
 def test_a_redirect_is_not_followed() -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
 import pytest
 from daemons import Luigid
-from fakeluigid import page, serving
+from fakeluigid import page, response, serving
 from support import RawSet, shardmill
 
 from tasks import exchange
 from tasks.archives import CheckInputs
+from tasks.cli import report
 from tasks.exchange import Address
+from tasks.supervisor import Outcome, Supervisor
 
 
 class Poster:
@@ -63,7 +67,7 @@ def test_a_poster_at_a_luigid_runs_nothing_and_stops_nothing(
             run = shardmill("imagenet", *where, "--workers", 2, "--scheduler-host", luigid.address)
     assert run.returncode == 0, run.stdout + run.stderr
     assert poster.workers
-    for task_id in (str(foreign.task_id)[:40], "'Posted'"):
+    for task_id in (str(foreign.task_id)[:40], "the task Posted,"):
         (line,) = (line for line in run.stderr.splitlines() if task_id in line)
         assert luigid.address in line
     assert list(elsewhere.iterdir()) == []
@@ -71,13 +75,35 @@ def test_a_poster_at_a_luigid_runs_nothing_and_stops_nothing(
 
 
 @pytest.mark.usefixtures("hurried")
-def test_what_is_no_luigid_ends_a_command_with_a_message(small: RawSet, out: Path) -> None:
-    where = ("--raw", small.raw, "--config", small.config, "--out", out, "--until", "lists")
+def test_what_is_no_luigid_ends_a_command_with_a_message(
+    small: RawSet, out: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    job = small.job(out, products=("verify",))
     with serving(page(b"<html>It works!</html>")) as (host, port):
-        run = shardmill("imagenet", *where, "--scheduler-host", f"{host}:{port}")
-    assert run.returncode == 1
-    assert f"what answers at {host}:{port} is not a luigid" in run.stderr
-    (log,) = out.rglob("*.log")
-    assert "Traceback" not in run.stderr + log.read_text()
-    again = shardmill("imagenet", *where)  # what the remedy says
-    assert again.returncode == 0, again.stderr
+        supervisor = Supervisor(job, 1, (host, port))
+        outcome = supervisor.run(lambda: None, lambda _: None)
+    assert report.failure(supervisor, outcome) == 1
+    said = capsys.readouterr().err
+    assert f"what answers at {host}:{port} is not a luigid" in said
+    assert "Traceback" not in said + supervisor.log.read_text()
+    alone = Supervisor(job, 1)  # what the remedy says
+    assert alone.run(lambda: None, lambda _: None).complete
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_luigid_that_invents_tasks_for_ever_holds_no_command(
+    small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.supervisor._PATIENCE_S", 3.0)
+    numbers, said = count(), list[str]()
+    work = {"running_tasks": [], "n_pending_tasks": 1, "n_unique_pending": 1}
+
+    def reply(connection: socket.socket) -> None:
+        response({**work, "task_id": f"Posted{next(numbers)}"})(connection)
+
+    with serving(reply) as address:
+        supervisor = Supervisor(small.job(out, products=("verify",)), 1, address)
+        outcome = supervisor.run(lambda: None, said.append)
+    assert outcome == Outcome(complete=False, interrupted=False, failures=())
+    assert "the task Posted" in said[0]
+    assert len(supervisor.log.read_bytes()) < 1_000_000
