@@ -7,6 +7,7 @@ same one; and folders get their labels from the class folders that they happen t
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -195,7 +196,7 @@ def _numbered_otherwise(resolved: ResolvedJob, found: Disagreement) -> OutputCon
         file=resolved.job.images,
         expected=f"the labels of {table}",
         found=f"others, by the class folders that the split {found.split} happens to have",
-        remedy=f"say --classes {table}"
+        remedy=f"say --classes {shlex.quote(str(table))}"
         if found.contained
         else f"{one_for_both} here and for the split {found.other}; or choose another --out",
     )

