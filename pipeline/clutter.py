@@ -20,6 +20,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.quantities import counted
+
 EXAMPLES: Final = 3
 """How many names of clutter are kept to be shown."""
 
@@ -81,8 +83,8 @@ class PassedOver:
     def __str__(self) -> str:
         """Say how many names there were, and the first of them."""
         more = ", …" if self.count > len(self.examples) else ""
-        names = "name" if self.count == 1 else "names"
-        return f"{self.count:,} hidden or system {names}, e.g. {', '.join(self.examples)}{more}"
+        names = counted(self.count, "hidden or system name")
+        return f"{names}, e.g. {', '.join(self.examples)}{more}"
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain data."""

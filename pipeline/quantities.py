@@ -15,3 +15,8 @@ def counted(number: int, noun: str) -> str:
     """
     ending = "" if number == 1 else "es" if noun.endswith(_HISSING) else "s"
     return f"{number:,} {noun}{ending}"
+
+
+def verb(number: int, singular: str, plural: str) -> str:
+    """Return the form of a verb that goes with a number: 1 image is, 2 images are."""
+    return singular if number == 1 else plural

@@ -13,6 +13,7 @@ from pipeline.errors import ArchiveRefused, OutputDamaged, ShardmillError
 from pipeline.job import FORMATS, Job
 from pipeline.manifest import Document
 from pipeline.output import Output
+from pipeline.quantities import counted
 from pipeline.resolved import ResolvedJob, resolve
 from pipeline.splitjob import SplitJob
 from pipeline.standing import StandingOutput
@@ -67,7 +68,7 @@ class OutputState:
         steps += [] if self.catalog else ["build the catalog"]
         steps += [] if self.planned else ["plan"]
         missing = self.shards - self.shards_done
-        steps += [f"write {missing:,} shards"] if missing else []
+        steps += [f"write {counted(missing, 'shard')}"] if missing else []
         return [*steps, "write the manifest", "set current"]
 
 

@@ -10,6 +10,7 @@ from luigi.parameter import ParameterVisibility
 from pipeline import outputs
 from pipeline.job import Job
 from pipeline.products import Product
+from pipeline.quantities import counted, verb
 from pipeline.resolved import ResolvedJob, resolve
 from tasks.annotations import WriteBoxes
 from tasks.archives import VerifyArchive
@@ -58,8 +59,9 @@ class MakeProducts(luigi.WrapperTask):
                 left_out = document["counts"]["left_out"] if document else 0
                 if left_out:
                     logger.warning(
-                        "%s: %d images were left out of %s: the output is complete without them",
-                        *(split.name, left_out, output.folder),
+                        "%s: %s %s left out of %s: the output is complete without that",
+                        *(split.name, counted(left_out, "image"), verb(left_out, "was", "were")),
+                        output.folder,
                     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline import catalog, digests, imagelist, outputs, paths
 from pipeline.manifest import Document
+from pipeline.quantities import counted, verb
 from pipeline.sources.expectation import unused
 from tasks.base import Volume
 from tasks.lists import BuildCatalog, catalog_of
@@ -45,7 +46,9 @@ class WriteList(ProductTask):
         job = self.split_job
         closing = unused(job.split, job.expected, job.classes)
         if left_out:
-            closing.append(f"{len(left_out):,} images are left out of the list as well")
+            number = len(left_out)
+            which = f"{counted(number, 'image')} {verb(number, 'is', 'are')}"
+            closing.append(f"{which} left out of the list as well")
         size = self.publish_product(
             {paths.image_list(self.folder, self.split): pieces},
             left_out=_named(left_out),

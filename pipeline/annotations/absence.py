@@ -9,6 +9,7 @@ from pipeline import storage
 from pipeline.annotations.gathering import Boxes
 from pipeline.annotations.source import own_name
 from pipeline.errors import BadAnnotation
+from pipeline.quantities import counted
 
 _ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 _SHOWN: Final = 4
@@ -39,7 +40,7 @@ def check(source: Path, boxes: Boxes) -> None:
         "bounding boxes are asked for, and no annotation has one that can be used",
         file=str(source),
         expected="annotations, <class>/<name>.xml, with an <object> and its <bndbox>",
-        found=f"{boxes.xml_files:,} annotations"
+        found=counted(boxes.xml_files, "annotation")
         + (f", {skipped}" if boxes.skipped_files else "")
         + (f"; {_few(rows)}" if rows else ""),
         remedy="correct them, bring others, or say --no-boxes",

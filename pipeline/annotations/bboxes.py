@@ -27,6 +27,7 @@ from pipeline.annotations.decimals import four_decimals
 from pipeline.annotations.gathering import Boxes, Gathering, ReportRow
 from pipeline.annotations.source import SUFFIX, own_name, read_annotations
 from pipeline.errors import BadAnnotation
+from pipeline.quantities import counted, verb
 
 __all__ = [
     "VERSION",
@@ -133,9 +134,11 @@ def _unread(boxes: Boxes) -> Iterator[str]:
     refused = [row.file for row in boxes.report if row.kind == "refused" and row.object is None]
     unread = [name for name in refused if name.lower().endswith(SUFFIX)]
     if unread:
-        yield f"{len(unread):,} annotations cannot be read, e.g. {unread[0]}; they give no boxes."
+        which = counted(len(unread), "annotation")
+        yield f"{which} cannot be read, e.g. {unread[0]}; no boxes are taken from such."
     if others := [name for name in refused if not name.lower().endswith(SUFFIX)]:
-        yield f"{len(others):,} other files are no annotations, e.g. {others[0]}."
+        are = verb(len(others), "is no annotation", "are no annotations")
+        yield f"{counted(len(others), 'other file')} {are}, e.g. {others[0]}."
 
 
 def _folder_of_all(source: Path, classes: frozenset[str] | None) -> str | None:

@@ -22,6 +22,7 @@ from pipeline import plaintext
 from pipeline.annotations.boxtable import BoxTable
 from pipeline.annotations.names import without_image_suffix
 from pipeline.errors import BadAnnotation
+from pipeline.quantities import counted, verb
 
 _AT_ONCE: Final = 1 << 14  # rows
 _NONE: Final = -1
@@ -160,7 +161,7 @@ class BoxJoin:
             file=str(self._source),
             expected=f"annotations named after the images, such as {self._example}, in folders of "
             "their classes",
-            found=f"{len(self._table):,} annotations"
+            found=counted(len(self._table), "annotation")
             + (f", e.g. {example[0]}.xml" if example else "")
             + (f"; {without_box:,} fit an image, and have no box" if without_box else ""),
             remedy="bring the annotations of these images there, or say --no-boxes",
@@ -226,13 +227,19 @@ def closing_lines(counts: JoinCounts) -> list[str]:
     without = f"{counts.without:,} of {counts.images:,} images have no annotation."
     lines = [f"{counts.matched:,} of {counts.annotations:,} annotations fit an image; {without}"]
     if counts.unmatched:
-        lines.append(f"{counts.unmatched:,} annotations fit no image.")
+        fit = verb(counts.unmatched, "fits", "fit")
+        lines.append(f"{counted(counts.unmatched, 'annotation')} {fit} no image.")
     if counts.unwanted:
-        lines.append(f"{counts.unwanted:,} annotations are of images or classes that are left out.")
+        which = f"{verb(counts.unwanted, 'is', 'are')} of images or classes that are left out"
+        lines.append(f"{counted(counts.unwanted, 'annotation')} {which}.")
     if counts.other_class:
-        lines.append(f"{counts.other_class:,} boxes are of another class than their image.")
+        lines.append(
+            f"{counted(counts.other_class, 'box')} {verb(counts.other_class, 'is', 'are')} of"
+            " another class than the image."
+        )
     if counts.no_class:
         lines.append(
-            f"{counts.no_class:,} boxes name no class id: they have the class of their image."
+            f"{counted(counts.no_class, 'box')} {verb(counts.no_class, 'names', 'name')} no"
+            " class id: the class is that of the image."
         )
     return lines

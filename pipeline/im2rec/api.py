@@ -21,6 +21,7 @@ from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Color, Encoding
 from pipeline.images.spec import Orientation
 from pipeline.images.transforms import Transform
+from pipeline.quantities import counted, verb
 
 
 def im2rec(
@@ -161,17 +162,17 @@ def _is_as_written(path: Path, mark: Path) -> bool:
 
 def _warn(packed: Packed) -> None:
     if packed.left_out:
-        first = packed.left_out[0]
+        first, left = packed.left_out[0], len(packed.left_out)
         warnings.warn(
             plaintext.line(
-                f"{len(packed.left_out)} pictures were left out, the first in line {first.line}: "
-                f"{first.path}: {first.reason}"
+                f"{counted(left, 'picture')} {verb(left, 'was', 'were')} left out, the first in"
+                f" line {first.line}: {first.path}: {first.reason}"
             ),
             stacklevel=3,
         )
     if packed.unstored:
         warnings.warn(
-            f"{packed.unstored} images have more labels than the first, which alone was stored:"
-            " pack_labels=True stores all",
+            f"{counted(packed.unstored, 'image')} {verb(packed.unstored, 'has', 'have')} more"
+            " labels than the first, which alone was stored: pack_labels=True stores all",
             stacklevel=3,
         )

@@ -29,6 +29,7 @@ from pipeline.images.engine import engine
 from pipeline.inputfile import check_rereadable
 from pipeline.manifest import Document, FileEntry
 from pipeline.plaintext import Lines
+from pipeline.quantities import counted
 from pipeline.storage import RangeReader, StagedFile
 
 Tell = Callable[[int, int], None]
@@ -159,7 +160,7 @@ class _Output:
                 "no picture is left, and no reader opens an empty file",
                 file=str(self._job.listing),
                 expected="1 picture or more",
-                found=f"{found.lines} lines, all left out",
+                found=f"{counted(found.lines, 'line')}, all left out",
             )
         records = found.lines - len(self._left_out)
         unstored = 0 if self._job.labels else found.multiple

@@ -27,6 +27,7 @@ from pipeline.clutter import in_clutter
 from pipeline.config import SplitConfig
 from pipeline.errors import ArchiveRefused
 from pipeline.labels import LabelTable
+from pipeline.quantities import counted
 from pipeline.sources.memberrows import (
     Parts,
     Paths,
@@ -162,7 +163,7 @@ class ClassMembers:
                     f"split {self._split.name}: a class tar without a byte",
                     file=self._split.archive,
                     place=f"member {tar}",
-                    expected=f"a tar of {expected} images",
+                    expected=f"a tar of {counted(expected, 'image')}",
                     found="0 bytes",
                     remedy="pack the archive anew with the whole tar of the class, or say in the "
                     "counts of the configuration that the class has no image",

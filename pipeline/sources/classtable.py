@@ -26,6 +26,7 @@ from pipeline import names as rule
 from pipeline import storage
 from pipeline.errors import ConfigError, TreeRefused
 from pipeline.inputfile import check_shareable
+from pipeline.quantities import counted
 
 VERSION: Final = 1
 """Part of the digest of the file: raise it when the same classes would give other bytes."""
@@ -106,7 +107,7 @@ class FolderClasses:
         shown = [f"{name} {label}" for label, name in enumerate(names)]
         if len(shown) > _SHOWN + 1:
             shown = [*shown[:_SHOWN], "...", shown[-1]]
-        return f"{len(names):,} {'class' if len(names) == 1 else 'classes'}: {', '.join(shown)}"
+        return f"{counted(len(names), 'class')}: {', '.join(shown)}"
 
     def notes(self) -> Iterator[str]:
         """Yield a sentence for each thing that may not be as it was meant."""

@@ -15,6 +15,7 @@ from pipeline.clutter import NOTHING, PassedOver
 from pipeline.config import SplitConfig
 from pipeline.errors import ArchiveRefused, CountMismatch, abbreviate
 from pipeline.labels import LabelTable
+from pipeline.quantities import counted
 from pipeline.sources import oddnames
 from pipeline.sources.expectation import Expectation
 
@@ -146,7 +147,8 @@ class _Tally:
                 f"split {self._split.name}: not the expected images",
                 file=self._origin,
                 expected=f"{expected}, each once",
-                found=f"{len(self._numbers)} images; {'; '.join(parts)}" + self._hidden(absent),
+                found=f"{counted(len(self._numbers), 'image')}; {'; '.join(parts)}"
+                + self._hidden(absent),
                 remedy=self._remedy("`images`"),
             )
 
@@ -177,8 +179,8 @@ class _Tally:
             raise CountMismatch(
                 f"split {self._split.name}: {what}",
                 file=self._origin,
-                expected=f"{self._expected.images} images in {len(wanted)} classes",
-                found=f"{sum(found.values())} images in {len(found)} classes; {named}"
+                expected=_held(self._expected.images, len(wanted)),
+                found=f"{_held(sum(found.values()), len(found))}; {named}"
                 + self._hidden([wnid for wnid in wrong if found[wnid] < wanted.get(wnid, 0)]),
                 remedy=self._remedy("the counts"),
             )
@@ -214,6 +216,10 @@ class _Tally:
                 f"move away what is no image of its class, bring back what is missing; or {usual}"
             )
         return usual
+
+
+def _held(images: int, classes: int) -> str:
+    return f"{counted(images, 'image')} in {counted(classes, 'class')}"
 
 
 def _in_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:

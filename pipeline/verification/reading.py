@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from pipeline import paths, storage
 from pipeline.errors import UsageError
 from pipeline.job import Job
+from pipeline.quantities import counted
 from pipeline.verification import boxcheck, outputcheck, productcheck, shardcheck, statecheck
 from pipeline.verification.findings import Finding
 from pipeline.verification.outputcheck import FinishedOutput
@@ -115,7 +116,7 @@ class Verification:
         compared = sum(result.compared for result in results)
         planned = storage.stat(output.plan) is not None
         self.tell(
-            f"{output.folder}: {output.shards:,} shards, {records:,} records"
+            f"{output.folder}: {counted(output.shards, 'shard')}, {counted(records, 'record')}"
             + (f", {compared:,} compared with their sources" if raw else "")
             + (", superseded: not compared with its sources" if self.raw and not raw else "")
             + _not_compared(output, sum(result.uncompared for result in results))
@@ -148,7 +149,9 @@ class Verification:
             results.append(result)
             yield from result.findings
         files = sum(result.files for result in results)
-        self.tell(f"{product.name}: {files:,} files", sum(result.bytes for result in results))
+        self.tell(
+            f"{product.name}: {counted(files, 'file')}", sum(result.bytes for result in results)
+        )
 
 
 def _not_compared(output: FinishedOutput, images: int) -> str:

@@ -11,6 +11,7 @@ from pipeline import cleaning, paths, status, storage
 from pipeline.cleaning import Stale, Superseded
 from pipeline.errors import EnvironmentRefused, InputRefused, UsageError
 from pipeline.job import FORMATS
+from pipeline.quantities import counted
 from pipeline.resolved import resolve
 from pipeline.storage import Plan
 from tasks.cli import text
@@ -39,7 +40,9 @@ def clean(out: str, yes: bool) -> int:
         say(f"temporary file: {each.temp.path}, {size(each.plan.bytes)}")
     for output in superseded:
         plan = output.plan
-        say(f"superseded output: {output.folder}, {plan.files:,} files, {size(plan.bytes)}")
+        say(
+            f"superseded output: {output.folder}, {counted(plan.files, 'file')}, {size(plan.bytes)}"
+        )
         for line in _strangers(plan):
             say(line)
     _say_kept(folder)
@@ -79,7 +82,7 @@ def _remove(stale: list[Stale], superseded: list[Superseded]) -> None:
         say(f"left alone: {item.path} has changed since, or is in use")
     removed = [item for outcome in outcomes for item in outcome.removed]
     files = sum(not item.is_folder for item in removed)
-    say(f"removed: {files:,} files, {size(sum(item.size for item in removed))}")
+    say(f"removed: {counted(files, 'file')}, {size(sum(item.size for item in removed))}")
 
 
 def _stale(folder: Path) -> list[Stale]:

@@ -19,6 +19,7 @@ from pipeline.im2rec.result import Packed
 from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Filter
 from pipeline.images.transforms import CenterCrop, Resize, Transform
+from pipeline.quantities import counted
 from pipeline.sources import classtable
 from pipeline.sources.listing import EXTENSIONS, SEED, Division, folder_lines
 from tasks.cli import listreport
@@ -158,7 +159,7 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
         listreport.classes(prefix, listing.classes)
     if listing.ignored:
         first = listing.first_ignored
-        say(f"passed over: {listing.ignored:,} files, e.g. {first}", err=True)
+        say(f"passed over: {counted(listing.ignored, 'file')}, e.g. {first}", err=True)
     if listing.clutter.count:
         say(f"passed over: {listing.clutter}", err=True)
     listreport.lists(made, division)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pipeline.im2rec.lists import MadeLists, class_table, other_tables
+from pipeline.quantities import counted
 from pipeline.sources import splitfolders
 from pipeline.sources.classtable import FolderClasses
 from pipeline.sources.listing import Division
@@ -28,7 +29,7 @@ def classes(prefix: str, found: FolderClasses) -> None:
 def lists(made: MadeLists, division: Division) -> None:
     """Say which lists were made, and which images are in none."""
     for path, count in made.counts.items():
-        say(f"{path}: {count:,} images", err=True)
+        say(f"{path}: {counted(count, 'image')}", err=True)
     for path in made.empty:
         say(f"{path}: not written, no image falls to it", err=True)
     if made.unlisted:

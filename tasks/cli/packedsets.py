@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.quantities import counted
 from pipeline.verification import packcheck
 from pipeline.verification.findings import Finding, few
 from pipeline.verification.packcheck import PackedSet
@@ -52,7 +53,7 @@ class PackedSets:
             found = packcheck.check_set(manifest, compare)
             yield from few(found.findings)
             compared = f", {found.compared:,} compared with their sources" if raw else ""
-            say(f"{manifest}: {found.records:,} records{compared}, {size(found.bytes)}")
+            say(f"{manifest}: {counted(found.records, 'record')}{compared}, {size(found.bytes)}")
         yield from self.strays
 
 
@@ -76,6 +77,6 @@ def report_states(sets: PackedSets) -> int:
             continue
         left = counts["left_out"]
         records = counts["records"]
-        say(f"{found.records}: complete, {records:,} records, {left:,} left out")
+        say(f"{found.records}: complete, {counted(records, 'record')}, {left:,} left out")
         states.add(_LEFT_OUT if left else _COMPLETE)
     return _INCOMPLETE if _INCOMPLETE in states else max(states)

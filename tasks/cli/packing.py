@@ -13,6 +13,7 @@ from rich.progress import Progress
 from pipeline import plaintext
 from pipeline.im2rec.pack import Tell
 from pipeline.im2rec.result import Packed
+from pipeline.quantities import counted, verb
 from tasks import streams
 from tasks.cli.saying import say
 from tasks.cli.text import size
@@ -45,7 +46,10 @@ def progress(name: str) -> Iterator[Tell]:
 def report(packed: Packed) -> int:
     """Say what was written and what was lost; return the exit status."""
     targets, left = packed.targets, len(packed.left_out)
-    say(f"{targets.records}: {packed.records:,} records, {size(packed.bytes)}, {left:,} left out")
+    say(
+        f"{targets.records}: {counted(packed.records, 'record')}, {size(packed.bytes)},"
+        f" {left:,} left out"
+    )
     for note, count in packed.notes.items():
         say(f"  {note}: {count:,}")
     least, most = packed.label_widths
@@ -53,8 +57,9 @@ def report(packed: Packed) -> int:
         say(f"  labels an image: {least} to {most} (ImageDetRecordIter: label_pad_width={most})")
     if packed.unstored:
         say(
-            f"{targets.records}: only the first label is stored of {packed.unstored:,} images that"
-            " have more: store all with --pack-label, or label_width=N pack_label=1",
+            f"{targets.records}: only the first label is stored of"
+            f" {counted(packed.unstored, 'image')} that {verb(packed.unstored, 'has', 'have')}"
+            " more: store all with --pack-label, or label_width=N pack_label=1",
             err=True,
         )
     for each in packed.left_out:

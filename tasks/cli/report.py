@@ -29,7 +29,7 @@ def steps(resolved: ResolvedJob, run: str) -> None:
     for step in progress.by_step(progress.timings(resolved.out, run)):
         rate = f", {step.images / step.seconds:,.0f} images/s" if step.images else ""
         volume = f", {size(step.bytes)}" if step.bytes else ""
-        say(f"{step.step}: {step.tasks} tasks in {step.seconds:.2f} s{volume}{rate}")
+        say(f"{step.step}: {counted(step.tasks, 'task')} in {step.seconds:.2f} s{volume}{rate}")
 
 
 def look(found: Look) -> None:
@@ -40,7 +40,8 @@ def look(found: Look) -> None:
         first = found.replaced[0]
         say(f"replaced since shards were made of them: {len(found.replaced):,}, e.g. {first}")
     if found.parts:
-        say(f"to be made anew, in every format: {len(found.parts):,} shards or class groups")
+        part = "shard or class group"
+        say(f"to be made anew, in every format: {counted(len(found.parts), part)}")
 
 
 def complete(resolved: ResolvedJob, how: str) -> int:
@@ -72,8 +73,9 @@ def _output(resolved: ResolvedJob, split: SplitJob, output: Output, how: str) ->
     counts = document["counts"]
     link = paths.current(resolved.out, output.format, split.name)
     say(
-        f"{split.name}: {how}, {counts['records']:,} records in {split.shards:,} "
-        f"shards, {size(counts['bytes'])}, {counts['boxes']:,} boxes, "
+        f"{split.name}: {how}, {counted(counts['records'], 'record')} in "
+        f"{counted(split.shards, 'shard')}, {size(counts['bytes'])}, "
+        f"{counted(counts['boxes'], 'box')}, "
         f"{counts['repaired']} repaired, "
         f"{counts['left_out']} left out: {link}"
     )
@@ -110,10 +112,10 @@ def _passed_over(resolved: ResolvedJob, split: SplitJob) -> Iterator[str]:
     tree, listing = split.tree, split.listing
     if tree is not None and tree.ignored:
         shown = ", ".join(tree.ignored[:EXAMPLES])
-        names = "name" if len(tree.ignored) == 1 else "names"  # of folders, too
-        yield f"the tree: {len(tree.ignored):,} {names}, e.g. {shown}"
+        names = counted(len(tree.ignored), "name")  # of folders, too
+        yield f"the tree: {names}, e.g. {shown}"
     if listing is not None and listing.ignored:
-        yield f"the folder: {listing.ignored:,} files, e.g. {listing.first_ignored}"
+        yield f"the folder: {counted(listing.ignored, 'file')}, e.g. {listing.first_ignored}"
     if listing is not None and listing.clutter.count:
         yield f"the folder: {listing.clutter}"
     if split.archive is not None:
@@ -148,7 +150,7 @@ def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
         kinds = ", ".join(f"{mark[kind]} {kind}" for kind in ("repaired", "dropped", "refused"))
         more = f", {kinds}: {product.files[1]}"
     elif product.tree:
-        more = f", {mark['images']:,} images"
+        more = f", {counted(mark['images'], 'image')}"
     listed = resolved.splits[product.split].listing if product.split else None
     if product.kind == products.CLASSES and listed is not None and listed.classes is not None:
         say(f"{split}{listed.classes.summary()}: {product.files[0]}")

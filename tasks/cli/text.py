@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from pipeline.quantities import counted
 from pipeline.runend import UNKNOWN
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def states(state: OutputState) -> list[str]:
     """Return what is done, what is missing and what would run, for one output."""
     head = f"{state.split} ({state.format} {state.digest})"
     if state.complete:
-        done = f"complete, {state.images - state.left_out:,} records"
+        done = f"complete, {counted(state.images - state.left_out, 'record')}"
         done += f", {state.left_out:,} left out" if state.left_out else ""
     else:
         done = (
@@ -67,7 +68,8 @@ def standing(output: StandingOutput) -> str:
         return f"{head}: incomplete"
     counts = output.document["counts"]
     left_out = f", {counts['left_out']:,} left out" if counts["left_out"] else ""
-    return f"{head}: complete, {counts['records']:,} records{left_out}, {size(counts['bytes'])}"
+    records = counted(counts["records"], "record")
+    return f"{head}: complete, {records}{left_out}, {size(counts['bytes'])}"
 
 
 def job_lines(

@@ -23,6 +23,7 @@ from pipeline.errors import (
 from pipeline.images import codec
 from pipeline.job import Job
 from pipeline.plaintext import Lines
+from pipeline.quantities import counted
 from pipeline.resolved import resolve
 from pipeline.verification import (
     notbegun,
@@ -198,7 +199,7 @@ def _sum_up(findings: list[Finding]) -> None:
         return
     seen = ", ".join(f"{layer} {count:,}" for layer, count in by_layer(findings).items())
     say(f"found by: {seen}")
-    say("1 problem" if len(findings) == 1 else f"{len(findings):,} problems")
+    say(counted(len(findings), "problem"))
 
 
 def _remove(done: Removal, jobs: list[Job]) -> None:

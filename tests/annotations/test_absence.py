@@ -94,7 +94,7 @@ def test_annotations_without_a_usable_box_are_refused_with_the_reason(tmp_path: 
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "1.xml").write_bytes(b"<annotation>")
     error = refusal(tmp_path)
-    assert str(error.found).startswith("1 annotations; a/1.xml: the annotation is not well-formed")
+    assert str(error.found).startswith("1 annotation; a/1.xml: the annotation is not well-formed")
     (tmp_path / "a" / "1.xml").write_bytes(XML)
     filtered = collect(tmp_path, class_filter=frozenset({"b"}))
     with pytest.raises(BadAnnotation, match="1 of classes that are not in the label table"):

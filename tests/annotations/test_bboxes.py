@@ -184,13 +184,14 @@ def test_the_closing_counts_are_those_of_the_scripts_and_of_what_cannot_be_read(
 ) -> None:
     boxes = gathered(tmp_path, DEFECTS | {"README.txt": b""})
     assert (boxes.xml_files, boxes.skipped_files, boxes.skipped_boxes) == (23, 0, 0)
+    unread = f"e.g. {A}/{A}_17.xml; no boxes are taken from such."  # to 21, and 28
     assert closing_lines(boxes) == [
         "Finished processing 23 XML files.",
         "Skipped 8 XML files not in ImageNet Challenge.",  # 17 to 22, 24 and 28
         "Skipped 3 bounding boxes not in ImageNet Challenge.",  # of 12, 16 and 24
         "Wrote 18 bounding boxes from 15 annotated images.",
-        f"6 annotations cannot be read, e.g. {A}/{A}_17.xml; they give no boxes.",  # to 21, and 28
-        "1 other files are no annotations, e.g. README.txt.",
+        f"6 annotations cannot be read, {unread}",
+        "1 other file is no annotation, e.g. README.txt.",
     ]
 
 

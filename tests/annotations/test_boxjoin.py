@@ -102,8 +102,8 @@ def test_objects_have_their_own_class_where_they_name_one() -> None:
     names = [f"a/{number}.jpg" for number in range(1, 7)]
     assert taken(join, *names) == ([2, 1, 1, 1, 0, 0], [[0, 1], [1], [], [], [], []])
     assert closing_lines(join.counts())[-2:] == [
-        "2 boxes are of another class than their image.",
-        "1 boxes name no class id: they have the class of their image.",
+        "2 boxes are of another class than the image.",
+        "1 box names no class id: the class is that of the image.",
     ]
 
 

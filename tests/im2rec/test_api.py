@@ -122,7 +122,7 @@ def test_pictures_left_out_and_labels_not_stored_are_warned_of(root: Path, tmp_p
     with pytest.warns(UserWarning, match="the first in line 2: missing.jpg"):
         im2rec(listing, "out", root=root, error_limit=1)
     write_list(listing, [(0, 1, 2, "0.jpg")])
-    with pytest.warns(UserWarning, match="1 images have more labels") as warned:
+    with pytest.warns(UserWarning, match="1 image has more labels") as warned:
         im2rec(listing, "out", root=root, pack_labels=False)
     assert warned[0].filename == __file__
 

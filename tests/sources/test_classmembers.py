@@ -129,7 +129,7 @@ def test_a_class_tar_without_a_byte_is_refused_unless_the_class_has_no_image(
     assert keys(archive("n01"), table, ("n02",)) == ["n02/n02_10.JPEG", "n02/n02_7.JPEG"]
     with pytest.raises(ArchiveRefused, match="a class tar without a byte") as refusal:
         keys(archive("n01"), table)
-    assert (refusal.value.place, refusal.value.expected) == ("member n01.tar", "a tar of 1 images")
+    assert (refusal.value.place, refusal.value.expected) == ("member n01.tar", "a tar of 1 image")
 
 
 def test_a_count_that_is_wrong_names_the_files_that_are_not_like_the_others(

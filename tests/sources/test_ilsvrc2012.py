@@ -255,7 +255,7 @@ class TestFlat:
         with pytest.raises(CountMismatch) as refusal:
             build(of_n02[:1], flat, table, ("n02",))
         assert refusal.value.expected == "2 of 3 images, each once"
-        assert refusal.value.found == "1 images; missing: 1"
+        assert refusal.value.found == "1 image; missing: 1"
         with pytest.raises(CountMismatch) as refusal:
             build(of_n02, flat, table)
         assert "with --classes" in str(refusal.value.remedy)

@@ -148,7 +148,7 @@ def test_a_deleted_file_is_made_again_and_nothing_else(small: RawSet, out: Path)
     (out / "bboxes.report.csv").unlink()
     run = prepare(small, out)
     assert run.returncode == 0, run.stderr
-    assert [line.split(":")[0] for line in run.stdout.splitlines() if " tasks in " in line] == [
+    assert [line.split(":")[0] for line in run.stdout.splitlines() if " task in " in line] == [
         "boxes"
     ]
     assert products(out) == before
@@ -201,7 +201,7 @@ def test_an_annotation_that_cannot_be_read_is_reported_and_the_rest_kept(
     run = prepare(spoilt, out)
     assert run.returncode == 0, run.stderr
     assert "1 refused" in run.stdout
-    assert f"train: 1 annotations cannot be read, e.g. {victim}; they give no b" in run.stdout
+    assert f"train: 1 annotation cannot be read, e.g. {victim}; no boxes" in run.stdout
     assert f"{victim},,refused," in (out / "bboxes.report.csv").read_text()
     stored = stored_boxes(out, "train")
     name = victim.rpartition("/")[2].replace(".xml", ".JPEG")
@@ -220,13 +220,13 @@ def test_annotations_that_fit_no_image_are_listed_and_said(
     run = prepare(sample, out, "--until", "lists")
     assert run.returncode == 0, run.stderr
     assert "train: 11 of 12 annotations fit an image; 1 of 12 images have no" in run.stdout
-    assert "train: 1 annotations fit no image." in run.stdout
+    assert "train: 1 annotation fits no image." in run.stdout
     listed = (out / "bboxes.unmatched.csv").read_text()
     assert listed == f"annotation\n{moved.removesuffix('.XML')}.xml\n"
     assert str(out / "bboxes.unmatched.csv") in run.stdout
     verified = shardmill("verify", out)
     assert verified.returncode == 0
-    assert "unmatched-train: 1 files" in verified.stdout
+    assert "unmatched-train: 1 file" in verified.stdout
 
 
 def test_boxes_that_fit_no_image_at_all_are_refused(

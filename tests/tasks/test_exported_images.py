@@ -85,7 +85,7 @@ class TestLeftOut:
             assert f"{victim.parent.name}/{victim.name}" in self.listed(out)
         run = self.prepare(monkeypatch, small, tree, out, "--on-bad-image", "skip")
         assert run.status == 4, run.said
-        assert "1 images are left out of the list as well" in run.said
+        assert "1 image is left out of the list as well" in run.said
         every = sorted(f"{path.parent.name}/{path.name}" for path in (tree / "train").glob("*/*"))
         every.remove(f"{victim.parent.name}/{victim.name}")
         assert self.listed(out) == every

@@ -72,8 +72,8 @@ class TestLabelsOfBoxes:
         assert document["left_out"] == []
         assert shardmill("verify", out, "--against", sample.raw).returncode == 0
         # One object of the sample is of another class than its image, and one names no class.
-        assert "train: 1 boxes are of another class than their image." in run.stdout
-        assert "train: 1 boxes name no class id" in run.stdout
+        assert "train: 1 box is of another class than the image." in run.stdout
+        assert "train: 1 box names no class id" in run.stdout
         shards = sorted(folder(out).glob("train-*.rec"))
         labels = [parse_header(data).labels for shard in shards for data in records(shard)]
         assert sum(len(set(each[4::5])) > 1 for each in labels) == 1

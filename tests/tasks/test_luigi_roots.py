@@ -94,7 +94,7 @@ def test_images_that_were_left_out_are_said(
     root = MakeProducts(out=job.out, digest=resolve(job).digest, job=job)
     with caplog.at_level(logging.WARNING, "luigi-interface"):
         root.run()
-    assert "1 images were left out" in caplog.text
+    assert "1 image was left out" in caplog.text
 
 
 def test_whether_a_shared_run_is_complete_is_what_status_says(

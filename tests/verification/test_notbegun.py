@@ -35,7 +35,7 @@ def test_of_an_earlier_version_what_is_current_is_verified(
     assert run.status == 0, run.said
     assert run.said.count("asked for and not begun: ") == 1
     assert f"; {current} is current and made with the same options of the same files" in run.said
-    assert f"{current}: 1 shards, 12 records" in run.said
+    assert f"{current}: 1 shard, 12 records" in run.said
     with (out / "tfrecord" / "train" / current / "train-00000-of-00001").open("r+b") as shard:
         shard.seek(100)
         shard.write(b"?????")

@@ -160,7 +160,7 @@ class TestInputsOfOthers:
         self.repack(raw, "*bbox_train*", f"{NAME}/{NAME}.xml")
         ran = self.imagenet(monkeypatch, raw, out)
         assert ran.status == 0
-        assert "1 annotations cannot be read, e.g. x\\nFORGED" in ran.said
+        assert "1 annotation cannot be read, e.g. x\\nFORGED" in ran.said
         assert_plain(ran.said)
         report = (out / "bboxes.report.csv").read_text()
         assert_plain(report)

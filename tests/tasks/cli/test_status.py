@@ -22,7 +22,7 @@ def test_what_is_missing_is_counted_and_what_would_run_is_said(small: RawSet, ou
     run = shardmill("status", out)
     assert run.returncode == 1
     assert "7 of 8 shards" in run.stdout
-    assert "would run: write 1 shards, write the manifest" in run.stdout
+    assert "would run: write 1 shard, write the manifest" in run.stdout
 
 
 def test_it_speaks_of_the_job_that_was_started_last(small: RawSet, out: Path) -> None:

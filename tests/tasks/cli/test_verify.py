@@ -55,7 +55,7 @@ def test_what_im2rec_wrote_beside_an_output_is_verified_too(
     (copied / "a.lst").write_text("0\t0\t0.png\n")
     pack(PackJob(copied / "a.lst", copied / "images", copied / "a.rec", pass_through=True))
     assert verify.main([str(copied)], standalone_mode=False) == 0
-    assert "a.manifest.json: 1 records" in capsys.readouterr().out
+    assert "a.manifest.json: 1 record" in capsys.readouterr().out
     (copied / "a.idx").write_text("0\t4\n")
     assert verify.main([str(copied)], standalone_mode=False) == 1
 
