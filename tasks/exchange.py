@@ -76,6 +76,15 @@ def ask(
     if page is None:
         expected = f"at most {allowed.answer_bytes} bytes"
         raise refused(address, method, expected, "an answer that is longer")
+    return read_answer(address, method, page)
+
+
+def read_answer(address: Address, method: str, page: bytes) -> Any:
+    """Return what a method returned.
+
+    Raises:
+        EnvironmentRefused: that is no answer of a luigid.
+    """
     try:
         return json.loads(page)["response"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:

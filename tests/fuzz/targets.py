@@ -9,6 +9,7 @@ from pathlib import Path
 
 import documents
 import fields
+import luigids
 import parsers
 import seals
 import shardfiles
@@ -20,6 +21,7 @@ from pipeline.errors import (
     BadAnnotation,
     BadImage,
     ConfigError,
+    EnvironmentRefused,
     OutputDamaged,
     ShardmillError,
 )
@@ -124,6 +126,7 @@ TARGETS = {
     "plan": _table(tables.try_plan, tables.plans),
     "facts-slice": _table(tables.try_slice, tables.slices),
     "archive-index": _table(tables.try_archive_index, lambda: tables.indexes(documents.tars()[0])),
+    "luigid": _text(luigids.try_answer, luigids.answers, EnvironmentRefused, room=64),
     "example": Target(parsers.try_example, documents.examples, OutputDamaged, fields.of_wire),
 }
 """Name -> target."""
