@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import multiprocessing
 import os
 import select
@@ -12,6 +13,8 @@ import socket
 import sys
 
 from luigi.worker import Worker
+
+from pipeline import storage
 
 RUN_VARIABLE = "SHARDMILL_RUN"
 REPORT_VARIABLE = "SHARDMILL_REPORT"
@@ -49,6 +52,18 @@ def notice(text: str) -> None:
     """Have the command say a line at once, and the log, too."""
     sys.stderr.write(f"{text}\n")
     report(NOTICE + text.encode())
+
+
+class _Notices(logging.Handler):
+    """Has the command say what is logged."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        notice(record.getMessage())
+
+
+def notice_waits() -> None:
+    """Have the command say for whom a task waits, in this process and those forked from it."""
+    logging.getLogger(storage.WAITS).addHandler(_Notices())
 
 
 def stop_siblings() -> None:

@@ -22,7 +22,7 @@ from pipeline.resolved import resolve
 from tasks import plainlogs, streams
 from tasks.local_scheduler import Factory
 from tasks.luigid import LuigidClient
-from tasks.processes import die_with_command, notice, report
+from tasks.processes import die_with_command, notice, notice_waits, report
 from tasks.roots import make_products
 from tasks.settings import apply_shipped_settings
 
@@ -36,6 +36,7 @@ def main() -> int:
     die_with_command()
     streams.install()
     plainlogs.install()
+    notice_waits()
     try:
         return _run(job, digest, int(workers), scheduler)
     except ShardmillError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -11,7 +13,7 @@ import subprocess
 import sys
 import tarfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -165,6 +167,26 @@ def swept(temp: TempFile) -> Outcome:
         plan = storage.plan_folder(folder, temp.path, files, links=True)
         return storage.remove_temp(temp, plan)
     return storage.remove_temp(temp, storage.plan_files(folder, [temp.path], links=True))
+
+
+class _Calling(logging.Handler):
+    def __init__(self, call: Callable[[str], object]) -> None:
+        super().__init__()
+        self.call = call
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.call(record.getMessage())
+
+
+@contextlib.contextmanager
+def on_wait(call: Callable[[str], object]) -> Iterator[None]:
+    """Call a function with what is said whenever a lock is waited for in this process."""
+    logger, handler = logging.getLogger(storage.WAITS), _Calling(call)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
 
 
 def write_catalog(out: Path, files: Iterable[str], digest: str = "0123456789ab") -> None:

@@ -42,11 +42,10 @@ _STEP = 1 << 20  # bytes that are hashed at once
 def pack(
     job: PackJob,
     tell: Tell = lambda _done, _all: None,
-    on_wait: Callable[[], object] = lambda: None,
 ) -> Packed:
     """Do a job: all its files appear at the end, together, or none does.
 
-    While another command makes one of the same files it waits, after calling `on_wait`.
+    While another command makes one of the same files it waits, see `storage.target_lock`.
 
     Memory does not grow with the list, but for 8 bytes an image; a process has some 32 MiB of
     records at most, and the picture it is at.
@@ -72,7 +71,7 @@ def pack(
         workers = stack.enter_context(crew.assembled(job))
         before, (found, digest) = storage.stat(job.listing), _survey(job)
         for path in sorted(set(places.all)):  # in one order, so that no two wait for each other
-            stack.enter_context(storage.target_lock(path, on_wait=on_wait))
+            stack.enter_context(storage.target_lock(path))
         if storage.stat(job.listing) != before:  # it was written anew while this command waited
             before, (found, digest) = storage.stat(job.listing), _survey(job)
         check_before(job, found, digest)

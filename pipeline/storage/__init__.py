@@ -17,8 +17,10 @@ from pipeline.storage.folders import (
     same_folder,
     sync_file_system,
 )
+from pipeline.storage.lockfiles import WAITS
 from pipeline.storage.locks import (
     is_locked,
+    lock_holders,
     shared_lock,
     sole_lock,
     target_lock,
@@ -69,6 +71,7 @@ __all__ = [
     "ABSENT",
     "SCRATCH",
     "UNSETTLED",
+    "WAITS",
     "Buffer",
     "Doomed",
     "Entry",
@@ -97,6 +100,7 @@ __all__ = [
     "is_within",
     "kind",
     "kinds",
+    "lock_holders",
     "open_arrow",
     "open_log",
     "output_file",

@@ -11,6 +11,7 @@ import enum
 import errno
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from pipeline.storage.deleting import discard
 from pipeline.storage.tempnames import LOCK_PROBE, temp_path
 
 _ATTEMPTS = 4
+_LOOK_S, _LOOK_AGAIN_S = 2.0, 0.001  # one who looks whether an owner is gone takes no longer
 
 
 class Lock(enum.Enum):
@@ -28,10 +30,14 @@ class Lock(enum.Enum):
     UNKNOWN = "the file system does not say"
 
 
-def wait(fd: int, operation: int = fcntl.LOCK_EX) -> None:
-    """Take a lock, after waiting for others; without one where the file system has none."""
-    with contextlib.suppress(OSError):
-        fcntl.flock(fd, operation)
+def take_own(fd: int) -> None:
+    """Take the lock on a file of this process, after waiting for who looks at it for a moment.
+
+    One who holds it for longer is not waited for: a process that runs is never taken for gone.
+    """
+    deadline = time.monotonic() + _LOOK_S
+    while take(fd) is Lock.HELD and time.monotonic() < deadline:
+        time.sleep(_LOOK_AGAIN_S)
 
 
 def take(fd: int) -> Lock:
@@ -64,7 +70,7 @@ def open_to_lock(path: Path | str, folder: int | None = None) -> int:
         return os.open(path, os.O_RDONLY | flags, dir_fd=folder)
 
 
-def created(path: Path, flags: int = 0) -> int:
+def created(path: Path, flags: int = 0, mode: int = 0o666) -> int:
     """Open a file for reading and writing, made where it is absent, and its folder too.
 
     Whoever made the folder and was refused may remove it in that instant: then it is made again.
@@ -76,7 +82,7 @@ def created(path: Path, flags: int = 0) -> int:
     for attempt in range(_ATTEMPTS):
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            return os.open(path, flags, 0o666)
+            return os.open(path, flags, mode)
         except FileNotFoundError:
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -100,7 +106,7 @@ def locked_temp(path: Path, create: Callable[[Path], int]) -> tuple[Path, int]:
         temp = temp_path(path)
         fd = create(temp)
         # It waits: one who asks whether the owner is gone holds the lock for a moment.
-        wait(fd)
+        take_own(fd)
         if os.path.lexists(temp):
             return temp, fd
         os.close(fd)  # it was removed as left behind, in the instant before it was locked

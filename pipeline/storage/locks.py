@@ -11,16 +11,16 @@ import contextlib
 import fcntl
 import hashlib
 import os
-import random
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import OutputConflict, ShardmillError
 from pipeline.plaintext import Lines
-from pipeline.storage import flocks
+from pipeline.storage import flocks, owner
 from pipeline.storage.deleting import discard, remove_empty
 from pipeline.storage.flocks import Lock
+from pipeline.storage.holders import Holder, holders, note
+from pipeline.storage.lockfiles import acquire, lock_file, wait_until
 from pipeline.storage.oserrors import at, check_link, translated
 from pipeline.storage.staging import StagedFile
 from pipeline.storage.tempnames import temp_prefix
@@ -28,13 +28,10 @@ from pipeline.storage.temps import TempFile, temp_files
 
 _SHARED, _SOLE = "shared", "sole"
 _LONGEST_NAME = 100  # bytes
-_LOOK_AGAIN_S = 0.05
 
 
 @contextlib.contextmanager
-def target_lock(
-    path: Path, *, wait: bool = True, on_wait: Callable[[], object] = lambda: None
-) -> Iterator[None]:
+def target_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold the lock over a target: one file, or a set of files that are published together.
 
     Whoever makes a set holds it from before the first file is staged until all are published: so
@@ -46,17 +43,17 @@ def target_lock(
     Args:
         path: a file that stands for the set, such as the ``.rec`` of ``.rec``, ``.idx`` and
             manifest; links are followed, it may be absent.
-        wait: wait for another holder; else it is refused.
-        on_wait: called once before it waits.
+        wait: wait for another holder, see `lockfiles.wait_until`; else it is refused.
 
     Raises:
         OutputConflict: another command holds it, and `wait` is false; a link on the way to its
             folder leads nowhere.
+        EnvironmentRefused: it was waited for in vain.
         ShardmillError: the folder cannot be made or written.
     """
     check_link(path.parent)
     lock = _lock_path(path)
-    with _folder_for(path, lock.parent), _held(path, lock, wait=wait, on_wait=on_wait):
+    with _folder_for(path, lock.parent), _held(path, lock, wait=wait):
         yield
 
 
@@ -77,20 +74,22 @@ def _folder_for(path: Path, folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _held(path: Path, lock: Path, *, wait: bool, on_wait: Callable[[], object]) -> Iterator[None]:
+def _held(path: Path, lock: Path, *, wait: bool) -> Iterator[None]:
     hold = _locked if flocks.exclude(lock.parent, make=True) else _claimed_alone
-    told = False
-    while True:
-        with hold(lock) as held:
-            if held:
-                yield
-                return
-        if not wait:
-            raise _busy(path, lock)
-        if not told:
-            told = True
-            on_wait()
-        time.sleep(_LOOK_AGAIN_S * (1 + random.random()))  # noqa: S311 - two must not keep step
+    with contextlib.ExitStack() as stack:
+
+        def taken() -> bool:
+            with contextlib.ExitStack() as attempt:
+                held = attempt.enter_context(hold(lock))
+                if held:
+                    stack.enter_context(attempt.pop_all())
+            return held
+
+        if not taken():
+            if not wait:
+                raise _busy(path, lock)
+            wait_until(taken, lock, lambda: lock_holders(lock))
+        yield
 
 
 @contextlib.contextmanager
@@ -100,20 +99,19 @@ def shared_lock(path: Path, *, claim: bool = False) -> Iterator[None]:
     With `claim` it is seen by others also where the file system's locks exclude nobody.
     """
     with contextlib.ExitStack() as stack:
-        fd = stack.enter_context(_lock_file(path))
-        flocks.wait(fd, fcntl.LOCK_SH)
+        fd = stack.enter_context(lock_file(path))
+        acquire(fd, path, fcntl.LOCK_SH)
         if claim and not flocks.exclude(path.parent):
             stack.enter_context(_claim(path, _SHARED))
-            while _claims(path, _SOLE):
-                time.sleep(_LOOK_AGAIN_S)
+            wait_until(lambda: not _claims(path, _SOLE), path, lambda: lock_holders(path))
         yield
 
 
 @contextlib.contextmanager
 def wait_for_lock(path: Path) -> Iterator[None]:
     """Hold a lock on `path` alone, after waiting for all who hold it."""
-    with _lock_file(path) as fd:
-        flocks.wait(fd)
+    with lock_file(path) as fd:
+        acquire(fd, path)
         yield
 
 
@@ -125,11 +123,13 @@ def sole_lock(path: Path, *, then_share: bool = False) -> Iterator[bool]:
     out.
     """
     with contextlib.ExitStack() as stack:
-        fd = stack.enter_context(_lock_file(path))
+        fd = stack.enter_context(lock_file(path))
         if flocks.exclude(path.parent):
             held = flocks.take(fd) is Lock.FREE
+            if held:
+                note(fd)
             if held and then_share:
-                flocks.wait(fd, fcntl.LOCK_SH)
+                acquire(fd, path, fcntl.LOCK_SH)
         else:
             alone = stack.enter_context(contextlib.ExitStack())
             held = alone.enter_context(_claimed_alone(path))
@@ -139,12 +139,17 @@ def sole_lock(path: Path, *, then_share: bool = False) -> Iterator[bool]:
         yield held
 
 
-def is_locked(path: Path) -> bool:
-    """Whether somebody holds a lock on `path`; nothing is written to ask."""
+def is_locked(path: Path) -> bool | None:
+    """Whether somebody holds a lock on `path`; nothing is written to ask.
+
+    None: it is not known, because only the owner of the file and its group may ask.
+    """
     try:
         fd = flocks.open_to_lock(path)
     except FileNotFoundError:
         return False
+    except PermissionError:
+        return bool(_claims(path, _SHARED, _SOLE)) or None
     except OSError as error:
         raise translated(error, path) from error
     try:
@@ -153,15 +158,32 @@ def is_locked(path: Path) -> bool:
         os.close(fd)
 
 
+def lock_holders(path: Path) -> str:
+    """Return who holds a lock, a line each, as far as that can be known; "": it cannot."""
+    found = list[object]()
+    with contextlib.suppress(OSError):
+        fd = flocks.open_to_lock(path)
+        try:
+            found += holders(fd)
+        finally:
+            os.close(fd)
+    claims = _claims(path, _SHARED, _SOLE)
+    mine = (os.getpid(), owner.host())
+    found += [Holder(c.host, c.pid, "") for c in claims if (c.pid, c.host) != mine]
+    return Lines.of(found)
+
+
 @contextlib.contextmanager
 def _locked(lock: Path) -> Iterator[bool]:
     """Hold the lock on a file that is there only meanwhile; yields whether it was free."""
     with contextlib.ExitStack() as stack:
         while True:
-            fd = stack.enter_context(_lock_file(lock))
+            fd = stack.enter_context(lock_file(lock))
             held = flocks.take(fd) is Lock.FREE
             if not held or _leads_to(lock, fd):
                 break
+        if held:
+            note(fd)
         try:
             yield held
         finally:
@@ -225,13 +247,3 @@ def _busy(path: Path, lock: Path) -> OutputConflict:
         remedy="wait until it has ended, then run the same command again"
         + ("; if it is dead, remove its file" if claims else ""),
     )
-
-
-@contextlib.contextmanager
-def _lock_file(path: Path) -> Iterator[int]:
-    with at(path):
-        fd = flocks.created(path)
-    try:
-        yield fd
-    finally:
-        os.close(fd)

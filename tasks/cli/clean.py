@@ -53,7 +53,9 @@ def clean(out: str, yes: bool) -> int:
         return 0
     with storage.sole_lock(paths.run_lock(folder)) as idle:
         if not idle:
-            say("a command is at work here: outputs are left alone")
+            who = ", ".join(storage.lock_holders(paths.run_lock(folder)).splitlines())
+            by = f" by {who}" if who else ""
+            say(f"a command is at work here{by}: outputs are left alone")
         # What was confirmed may be wanted again by now.
         still = cleaning.superseded(folder, _wanted(folder)) if idle else []
         folders = {output.folder for output in still}

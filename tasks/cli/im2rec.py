@@ -124,11 +124,8 @@ def im2rec(ctx: click.Context, /, words: tuple[str, ...], make: bool, **options:
 
 
 def _packed(job: PackJob) -> Packed:
-    def say_waiting() -> None:
-        say(f"another command makes {job.targets.records}: waiting for its end", err=True)
-
     with progress(job.listing.name) as tell:
-        return pack(job, tell, say_waiting)
+        return pack(job, tell)
 
 
 def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 import click
@@ -49,16 +49,17 @@ def status(out: str) -> int:
             remedy="name a folder that a shardmill command was given as --out",
         )
     at_work = storage.is_locked(paths.run_lock(folder))
-    say("a command is at work" if at_work else "no command is at work")
+    for line in _at_work(at_work, paths.run_lock(folder)):
+        say(line)
     resolved, refused = _resolved(jobs[-1]), list[ArchiveRefused]()
     if isinstance(resolved, ResolvedJob):
         refused = states.refused_archives(resolved)
     known = [str(error).splitlines()[0] for error in refused]
     last, end = jobs[-1], runend.last(folder)
-    for line in text.job_lines(last, command_line(last), end, at_work, known=known):
+    for line in text.job_lines(last, command_line(last), end, bool(at_work), known=known):
         say(line)
     if isinstance(resolved, ResolvedJob):
-        return _report(resolved, jobs, at_work, refused)
+        return _report(resolved, jobs, bool(at_work), refused)
     return _report_standing(folder, jobs, resolved)
 
 
@@ -68,6 +69,16 @@ def _resolved(job: Job) -> ResolvedJob | ShardmillError:
         return resolve(job)
     except (UsageError, InputRefused, EnvironmentRefused) as error:
         return error
+
+
+def _at_work(found: bool | None, lock: Path) -> Iterator[str]:
+    """Yield whether a command is at work, and which, as far as it can be known."""
+    if found is None:
+        yield f"whether a command is at work is known only to the owner of {lock} and its group"
+    else:
+        yield "a command is at work" if found else "no command is at work"
+    if found:
+        yield from (f"  {holder}" for holder in storage.lock_holders(lock).splitlines())
 
 
 def _report(

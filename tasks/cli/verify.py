@@ -166,6 +166,7 @@ def _alone(out: Path, wanted: bool) -> Iterator[None]:
             raise UsageError(
                 "a command is at work here, so nothing can be removed",
                 file=str(out),
+                found=storage.lock_holders(paths.run_lock(out)) or None,
                 remedy="wait until it has ended, or leave --remove-damaged out",
             )
         yield

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from packing import encoding, list_all, names, passing, tiny_set, write_list
+from support import on_wait
 
 from pipeline import storage
 from pipeline.errors import BadAnnotation, InputRefused, OutputConflict
@@ -58,11 +59,12 @@ def test_a_command_waits_for_one_that_makes_one_of_its_files(
     with contextlib.ExitStack() as other:
         other.enter_context(storage.target_lock(tmp_path / file))
 
-        def go_on() -> None:
+        def go_on(_: str) -> None:
             waited.append(names(tmp_path) - {f".{file}.lock"})
             other.close()
 
-        assert pack(job, on_wait=go_on).records == 12
+        with on_wait(go_on):
+            assert pack(job).records == 12
     expected = {"images", "a.lst"}
     assert [found - {".a.bin.lock", ".a.idx.lock"} for found in waited] == (
         [] if file == "a.rec" else [expected]
@@ -76,11 +78,12 @@ def test_a_set_reached_through_a_link_is_the_same_set(root: Path, tmp_path: Path
     with contextlib.ExitStack() as other:
         other.enter_context(storage.target_lock(tmp_path / "a.rec"))
 
-        def go_on() -> None:
+        def go_on(_: str) -> None:
             write_list(job.listing, [(0, 0, "0.jpg")])
             other.close()
 
-        assert pack(job, on_wait=go_on).records == 1  # of the list as it is after the waiting
+        with on_wait(go_on):
+            assert pack(job).records == 1  # of the list as it is after the waiting
 
 
 def work(folder: Path, size: int, barrier: Any, said: Any) -> None:

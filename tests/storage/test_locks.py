@@ -13,10 +13,11 @@ from unittest.mock import Mock
 
 import pytest
 from elsewhere import NO_LOCKS, elsewhere
+from support import on_wait
 
 from pipeline import storage
 from pipeline.errors import OutputConflict
-from pipeline.storage import flocks
+from pipeline.storage import flocks, owner
 
 
 class TestLocks:
@@ -122,12 +123,13 @@ class TestATarget:
                 pass
 
     def test_is_waited_for(self, tmp_path: Path, before: str) -> None:
-        target, waits = tmp_path / "o.rec", []
+        target, waits = tmp_path / "o.rec", list[str]()
         with elsewhere(f"storage.target_lock(Path({str(target)!r}))", before) as process:
             threading.Timer(0.2, process.kill).start()
-            with storage.target_lock(target, on_wait=lambda: waits.append(1)):
+            with on_wait(waits.append), storage.target_lock(target):
                 assert process.wait(timeout=10) == -signal.SIGKILL
-        assert waits == [1]
+        assert len(waits) == 1
+        assert f"process {process.pid} on {owner.host()}" in waits[0]
 
     @pytest.mark.usefixtures("before")
     def test_leaves_nothing_behind(self, tmp_path: Path) -> None:
