@@ -20,6 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline import plaintext
 from pipeline.quantities import counted
 
 EXAMPLES: Final = 3
@@ -75,6 +76,11 @@ class PassedOver:
     count: int = 0
     examples: tuple[str, ...] = ()
 
+    @staticmethod
+    def of(count: int, names: Iterable[str]) -> PassedOver:
+        """Return it with the first names, as plain text: clutter may have any name."""
+        return PassedOver(count, tuple(map(plaintext.line, names)))
+
     def __add__(self, other: PassedOver) -> PassedOver:
         """Return both together."""
         examples = (*self.examples, *other.examples)[:EXAMPLES]
@@ -111,7 +117,7 @@ def passed_over(names: Iterable[str]) -> PassedOver:
         count += 1
         if len(examples) < EXAMPLES:
             examples.append(name)
-    return PassedOver(count, tuple(examples))
+    return PassedOver.of(count, examples)
 
 
 def is_clutter(name: str) -> bool:

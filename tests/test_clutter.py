@@ -85,6 +85,11 @@ def test_the_rule_for_columns_is_that_of_single_paths(parts: list[str]) -> None:
     assert matched == in_clutter(column[0].as_py())
 
 
+def test_what_is_kept_of_hostile_names_is_plain_text() -> None:
+    kept = passed_over(["Icon\r", ".\x1b[2J\u202e", "._Vögel"])
+    assert kept.examples == (r"Icon\r", r".\x1b[2J\u202e", "._Vögel")
+
+
 def test_what_was_passed_over_is_counted_and_a_few_names_are_kept() -> None:
     nothing, one = PassedOver(), passed_over(["a/.b"])
     many = passed_over(f".{number}" for number in range(1200))

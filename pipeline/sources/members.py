@@ -70,7 +70,7 @@ def passed_over(index: Parts) -> PassedOver:
         left = members.filter(pc.and_(clutter_mask(members), is_file))
         first = left.slice(0, EXAMPLES).to_pylist()
         names = [" > ".join(filter(None, (row["container"], row["name"]))) for row in first]
-        total += PassedOver(left.num_rows, tuple(names))
+        total += PassedOver.of(left.num_rows, names)
     return total
 
 
