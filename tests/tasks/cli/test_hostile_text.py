@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 from drawnlists import ListedSet, draw_list, encoded, lay
 from inprocess import Ran, shardmill, verify
+from rich.console import Console
 from support import RawSet
 
 from pipeline import manifest, paths, storage
@@ -22,7 +23,7 @@ from pipeline.errors import BadImage, ShardmillError
 from pipeline.job import Job
 from tasks import plainlogs
 from tasks.archives import VerifyArchive
-from tasks.cli import cli, saying
+from tasks.cli import cli, display, saying
 from tasks.cli.commandline import CommandLine, command_line
 
 NAME = "x\nFORGED\r\x1b[2J\x1b]0;t\x07\x9b\u2028FORGED\u202e"
@@ -224,6 +225,15 @@ class TestTheEdges:
         assert said.split("\n") == [SHOWN, SHOWN, f"  found:    {SHOWN}", ""]
         assert complained.startswith(f"shardmill: {SHOWN}: {SHOWN}\n  Traceback")
         assert all(line.startswith("  ") for line in complained.split("\n")[1:-1])
+
+    def test_a_bar_of_the_display(self, capsys: pytest.CaptureFixture[str]) -> None:
+        bars = [display.Bar(f"[red]{NAME}", 1, 1, "images")]
+        stream = io.StringIO()
+        Console(file=stream, width=300).print(display._table(bars))
+        display.Lines().say(bars)
+        for said in (stream.getvalue(), capsys.readouterr().err):
+            assert f"[red]{SHOWN}" in said
+            assert_plain(said)
 
     def test_a_word_on_the_command_line(self) -> None:
         with pytest.raises(click.ClickException) as error:
