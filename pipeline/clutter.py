@@ -16,11 +16,12 @@ Whoever passes clutter over counts it and says so, with a `PassedOver`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from pipeline import plaintext
+from pipeline.documents.values import Size, Text
 from pipeline.quantities import counted
 
 EXAMPLES: Final = 3
@@ -73,8 +74,8 @@ class PassedOver:
         examples: the first `EXAMPLES` of them.
     """
 
-    count: int = 0
-    examples: tuple[str, ...] = ()
+    count: Size = 0
+    examples: tuple[Text, ...] = ()
 
     @staticmethod
     def of(count: int, names: Iterable[str]) -> PassedOver:
@@ -95,16 +96,6 @@ class PassedOver:
     def to_json(self) -> dict[str, object]:
         """Return it as plain data."""
         return {"count": self.count, "examples": list(self.examples)}
-
-    @staticmethod
-    def from_json(document: Mapping[str, object] | None) -> PassedOver:
-        """Reverse `to_json`; nothing was passed over where nothing is recorded."""
-        if document is None:
-            return PassedOver()
-        count, examples = document["count"], document["examples"]
-        if not isinstance(count, int) or not isinstance(examples, list):
-            raise TypeError("not a record of names that were passed over")
-        return PassedOver(count, tuple(map(str, examples)))
 
 
 NOTHING: Final = PassedOver()

@@ -7,14 +7,16 @@ as it is. One that is half done stays the job's output, too: `check` refuses to 
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import manifest, paths, storage
-from pipeline.errors import EnvironmentRefused, OutputDamaged, UsageError
+from pipeline.documents.outputs import OutputManifest
+from pipeline.documents.records import JobRecord
+from pipeline.documents.shards import ShardMark
+from pipeline.errors import EnvironmentRefused, UsageError
 from pipeline.formats.shardformats import ALL
 from pipeline.images import codec
 from pipeline.plaintext import Lines
@@ -86,15 +88,15 @@ def check(folder: Path, made_by: str, here: str, instead: str) -> None:
 
 def _known(out: Path, split: str) -> Iterator[str]:
     """Yield the codecs that are named by finished outputs of a split and by recorded jobs."""
-    documents = storage.documents(paths.jobs(out))
+    for path in storage.documents(paths.jobs(out)):
+        record = manifest.read_undamaged(path, JobRecord)
+        yield from record.codecs if record else ()
     for shard_format in ALL:
         folder = paths.outputs(out, shard_format, split)
-        documents += [paths.manifest(folder / name) for name in storage.folders(folder)]
-    for path in documents:
-        with contextlib.suppress(OutputDamaged):
-            document = manifest.load(path) if storage.stat(path) is not None else {}
-            named = [*document.get("codecs", ()), document.get("parameters", {}).get("codec")]
-            yield from (name for name in named if name)
+        for name in storage.folders(folder):
+            found = manifest.read_undamaged(paths.manifest(folder / name), OutputManifest)
+            if found is not None and found.parameters.codec:
+                yield found.parameters.codec
 
 
 def _is_current(out: Path, split: str, output: Output) -> bool:
@@ -102,10 +104,10 @@ def _is_current(out: Path, split: str, output: Output) -> bool:
 
 
 def _finished(output: Output) -> bool:
-    return manifest.load_whole(paths.manifest(output.folder)) is not None
+    return manifest.read_whole(paths.manifest(output.folder), OutputManifest) is not None
 
 
 def _begun(out: Path, output: Output) -> bool:
     """Whether one of an output's shards is there."""
     marks = storage.documents(paths.shard_marks(out, output.digest))
-    return any(manifest.load_complete(path, out) is not None for path in marks)
+    return any(manifest.read_complete(path, out, ShardMark) is not None for path in marks)

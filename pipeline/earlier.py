@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import facts, manifest, partsources, paths, storage
+from pipeline.documents.outputs import OutputManifest
+from pipeline.documents.shards import ShardMark
 from pipeline.errors import OutputDamaged, Vanished
-from pipeline.manifest import Document
 from pipeline.output import Output
 from pipeline.splitjob import SplitJob
 
@@ -32,15 +33,15 @@ def of_others(out: Path, split: SplitJob, number: int, contents: Contents) -> li
     """
     found = []
     for digest in storage.folders(paths.shard_marks(out, "")):
-        mark = manifest.load_undamaged(paths.shard_mark(out, digest, number))
-        if mark is None or partsources.family_of(mark) is not None:
+        mark = manifest.read_undamaged(paths.shard_mark(out, digest, number), ShardMark)
+        if mark is None or mark.made_of is not None:
             continue
         if _keeps_images(out, split, digest, mark) and _differs(out, mark, contents):
             found.append(digest)
     return found
 
 
-def stale(out: Path, family: str, output: Output, marks: Sequence[Document]) -> Iterator[int]:
+def stale(out: Path, family: str, output: Output, marks: Sequence[ShardMark]) -> Iterator[int]:
     """Yield the numbers of an output's shards that were made of other images than are kept.
 
     Args:
@@ -52,33 +53,33 @@ def stale(out: Path, family: str, output: Output, marks: Sequence[Document]) -> 
     if output.form.codec is not None:
         return
     for number, mark in enumerate(marks):
-        if partsources.family_of(mark) is not None:
+        if mark.made_of is not None:
             continue
         kept = partsources.load(out, family, number)
         if kept is not None and _differs(out, mark, kept[1]["content"].to_pylist()):
             yield number
 
 
-def _keeps_images(out: Path, split: SplitJob, digest: str, mark: Document) -> bool:
+def _keeps_images(out: Path, split: SplitJob, digest: str, mark: ShardMark) -> bool:
     """Whether an output is of a split's plan, and stores images as they are or repaired."""
     for output in split.outputs:
         if output.digest == digest:
             return output.form.codec is None
-    folder = paths.output(out, mark["format"], mark["split"], digest)
-    document = manifest.load_undamaged(paths.manifest(folder))
-    if document is None or document["digests"]["plan"] != split.plan_digest:
+    folder = paths.output(out, mark.format, mark.split, digest)
+    document = manifest.read_undamaged(paths.manifest(folder), OutputManifest)
+    if document is None or document.digests.plan != split.plan_digest:
         return False
-    return document["parameters"]["codec"] is None
+    return document.parameters.codec is None
 
 
-def _differs(out: Path, mark: Document, contents: Contents) -> bool:
+def _differs(out: Path, mark: ShardMark, contents: Contents) -> bool:
     """Whether a shard holds an image that is not among some contents, in their order."""
     try:
-        path = paths.shard_facts(out, mark["output"], mark["shard"])
-        table = facts.read_slice(path, mark["records"])
+        path = paths.shard_facts(out, mark.output, mark.shard)
+        table = facts.read_slice(path, mark.records)
     except (OutputDamaged, Vanished):  # what it holds is not known any more
         return True
-    before = {repair["key"]: repair["source_xxh3_128"] for repair in mark["repairs"]}
+    before = {image.key: image.source_xxh3_128 for image in mark.repairs}
     rows = table.select(["key", "xxh3_128"]).to_pylist()
     return not is_part([_source_hash(row, before) for row in rows], contents)
 

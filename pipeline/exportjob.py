@@ -173,12 +173,11 @@ def _small_tree(job: Job, out: Path, name: str, split: SplitJob) -> Product:
     except EnvironmentRefused as error:
         here = error
     standing = products.mark(out, products.small_tree(out, name, split.split.folder, "").name)
-    made_of = standing["made_of"] if standing and "made_of" in standing else {}
-    then = made_of.get("codec", here)
+    then = standing.made_of.get("codec", here) if standing else here
     if standing is not None and isinstance(then, str) and then != here:
         other = made_by(then, here if isinstance(here, str) else "no codec")
         replaced = job.replace and products.finished(out, other) is None
-        if other.digest == standing["digest"] and not replaced:
+        if other.digest == standing.digest and not replaced:
             return other
     if isinstance(here, EnvironmentRefused):
         raise here

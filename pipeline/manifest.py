@@ -3,41 +3,53 @@
 A manifest names its files with their sizes and content hashes, and carries a hash of itself.
 "Done" means: the manifest parses, and every file it names is there at its recorded size.
 The same form serves the marks under ``.shardmill`` (an archive verified, a catalog, a plan, a
-shard) and the manifest of a whole output.
+shard) and the manifest of a whole output. What a document says is decoded into the dataclass of its
+kind (`pipeline.documents`): its own hash shows that no byte was lost, and not who wrote it.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import xxhash
 
 from pipeline import digests, storage
+from pipeline.documents.decoding import REMEDY, fitted
+from pipeline.documents.values import Below, ContentHash, Size
 from pipeline.errors import OutputDamaged, ShardmillError
 
 _SELF = "self_xxh3_128"
-_PART = rb"(?!\.\.?(?:/|\Z))[^/\0]{1,255}"
-_BELOW = re.compile(rb"(?=.{1,1024}\Z)%b(?:/%b)*" % (_PART, _PART), re.DOTALL)
 
 Document = dict[str, Any]
+"""A document as plain data: on its way into a file, or before it is decoded."""
 
 
 @dataclass(frozen=True)
 class FileEntry:
     """A written file: its name relative to the manifest's base, bytes, xxh3-128 in hex."""
 
-    file: str
-    bytes: int
-    xxh3_128: str
+    file: Below
+    bytes: Size
+    xxh3_128: ContentHash
 
     def to_json(self) -> Document:
         """Return the entry as plain data."""
         return {"file": self.file, "bytes": self.bytes, "xxh3_128": self.xxh3_128}
+
+
+class Sealed(Protocol):
+    """What every kind of document has: the files that it names."""
+
+    @property
+    def files(self) -> tuple[FileEntry, ...]:
+        """Its files."""
+
+
+Kind = TypeVar("Kind", bound=Sealed)
 
 
 def hash_bytes(content: storage.Buffer) -> str:
@@ -65,13 +77,12 @@ def serialise(document: Mapping[str, object]) -> bytes:
 
 def parse(content: bytes, path: Path) -> Document:
     """Return the document, or raise OutputDamaged if any byte is not as it was written."""
-    remedy = "remove the file and run the shardmill command again: it is made anew"
     try:
         document = json.loads(content)
         whole = isinstance(document, dict) and serialise(document) == content
     except (ValueError, RecursionError) as error:
         raise OutputDamaged(
-            "not a manifest", file=str(path), place=str(error), remedy=remedy
+            "not a manifest", file=str(path), place=str(error), remedy=REMEDY
         ) from error
     if not whole:
         raise OutputDamaged(
@@ -79,40 +90,35 @@ def parse(content: bytes, path: Path) -> Document:
             file=str(path),
             expected="a document that agrees with its own hash",
             found="changed or missing bytes",
-            remedy=remedy,
-        )
-    files = document.get("files", [])
-    if not isinstance(files, list) or not all(map(_is_entry, files)):
-        raise OutputDamaged(
-            "the manifest does not name its files",
-            file=str(path),
-            expected="a name, a size and a hash for each",
-            found="another form: this program did not write it",
-            remedy=remedy,
+            remedy=REMEDY,
         )
     found: Document = document
     return found
 
 
 def load(path: Path) -> Document:
-    """Read and check a manifest."""
+    """Read a document as plain data, of which nothing is known but that its hash is right."""
     return parse(storage.read_bytes(path), path)
 
 
-def load_undamaged(path: Path) -> Document | None:
-    """Return a manifest; None if it is absent or damaged. Errors of the system are raised."""
+def read(path: Path, kind: type[Kind]) -> Kind:
+    """Read a document of a kind; see `pipeline.documents`.
+
+    Raises:
+        OutputDamaged: it is not as it was written, or is of another form.
+        Vanished: there is none.
+    """
+    return fitted(load(path), kind, path)
+
+
+def read_undamaged(path: Path, kind: type[Kind]) -> Kind | None:
+    """Return a document; None if it is absent or damaged. Errors of the system are raised."""
     if storage.stat(path) is None:
         return None
     try:
-        return load(path)
+        return read(path, kind)
     except OutputDamaged:
         return None
-
-
-def files_of(document: Mapping[str, Any]) -> list[FileEntry]:
-    """Return the files a manifest names."""
-    files = document.get("files", [])
-    return [FileEntry(f["file"], f["bytes"], f["xxh3_128"]) for f in files]
 
 
 def missing_files(entries: Iterable[FileEntry], base: Path) -> list[str]:
@@ -128,14 +134,14 @@ def missing_files(entries: Iterable[FileEntry], base: Path) -> list[str]:
     return missing
 
 
-def load_checked(path: Path, base: Path) -> Document:
+def read_checked(path: Path, base: Path, kind: type[Kind]) -> Kind:
     """Read a mark and check that its files have the hashes it records.
 
     Raises:
         OutputDamaged: the mark or a file is not as it was written.
     """
-    document = load(path)
-    for entry in files_of(document):
+    document = read(path, kind)
+    for entry in document.files:
         found = hash_file(base / entry.file)
         if found != entry.xxh3_128:
             raise OutputDamaged(
@@ -148,42 +154,32 @@ def load_checked(path: Path, base: Path) -> Document:
     return document
 
 
-def _is_entry(entry: object) -> bool:
-    """Whether this is what `FileEntry.to_json` gives, of a file below the manifest's base."""
-    if not isinstance(entry, dict):
-        return False
-    file, size, content = (entry.get(name) for name in ("file", "bytes", "xxh3_128"))
-    named = isinstance(file, str) and _BELOW.fullmatch(file.encode()) is not None
-    return named and type(size) is int and size >= 0 and isinstance(content, str)
+def read_complete(path: Path, base: Path, kind: type[Kind]) -> Kind | None:
+    """Return a document whose files are all there at their sizes; None if anything is amiss.
 
-
-def load_complete(path: Path, base: Path) -> Document | None:
-    """Return a manifest whose files are all there at their sizes; None if anything is amiss.
-
-    A mark names two or three files, so they are asked for one by one; see `load_whole` for
+    A mark names two or three files, so they are asked for one by one; see `read_whole` for
     the manifest of an output, which names thousands.
     """
-    document = _load_intact(path)
-    for entry in files_of(document) if document is not None else ():
+    document = _read_intact(path, kind)
+    for entry in document.files if document is not None else ():
         info = storage.stat(base / entry.file)
         if info is None or info.size != entry.bytes:
             return None
     return document
 
 
-def load_whole(path: Path) -> Document | None:
+def read_whole(path: Path, kind: type[Kind]) -> Kind | None:
     """Return an output's manifest if every file beside it is there, by one listing a folder."""
-    document = _load_intact(path)
-    if document is None or missing_files(files_of(document), path.parent):
+    document = _read_intact(path, kind)
+    if document is None or missing_files(document.files, path.parent):
         return None
     return document
 
 
-def _load_intact(path: Path) -> Document | None:
+def _read_intact(path: Path, kind: type[Kind]) -> Kind | None:
     if storage.stat(path) is None:
         return None
     try:
-        document = load(path)
+        return read(path, kind)
     except ShardmillError:
         return None
-    return document if "files" in document else None

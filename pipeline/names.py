@@ -18,11 +18,12 @@ from typing import Final
 
 from pipeline import paths
 from pipeline.clutter import is_clutter
+from pipeline.documents import values
 
 LONGEST: Final = 255
 """Bytes that the name of a file or folder may have."""
 
-CONTROL: Final = "\\x00-\\x1f\\x7f-\x9f\u2028-\u202e\u2066-\u2069"
+CONTROL: Final = values.CONTROL
 """Control characters, to stand in a character class of `re` or RE2."""
 
 WITHOUT_CONTROL: Final = "a name without control characters and overrides of the writing direction"

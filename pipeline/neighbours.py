@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline import config, listjob, manifest, paths, storage
+from pipeline.documents.products import ProductMark
+from pipeline.documents.records import JobRecord, RecordedSplit
+from pipeline.documents.tables import CatalogMark
 from pipeline.errors import OutputConflict, ShardmillError
 from pipeline.job import FORMATS, Job
 from pipeline.manifest import Document
@@ -43,10 +46,7 @@ class Disagreement:
 
 def described(resolved: ResolvedJob) -> Document:
     """Return what the record of a job says of its splits: what each is made of, and its outputs."""
-    return {
-        name: {"rows": split.rows_digest, "outputs": [output.digest for output in split.outputs]}
-        for name, split in resolved.splits.items()
-    }
+    return {name: asdict(split) for name, split in _described(resolved).items()}
 
 
 def check(resolved: ResolvedJob) -> None:
@@ -85,13 +85,12 @@ def sources(out: Path) -> dict[str, frozenset[str]]:
     What a job made that was allowed to replace another counts as made of that one, too.
     """
     found: dict[str, set[str]] = {}
-    for document in _records(out):
-        job = Job.from_json(document["job"])
-        splits = document.get("splits")
+    for record, job in _records(out):
+        splits = record.splits
         with contextlib.suppress(ShardmillError):  # it is not there any more, or is another
-            splits = described(resolve(job)) if splits is None else splits
+            splits = _described(resolve(job)) if splits is None else splits
         for split in (splits or {}).values():
-            for digest in split["outputs"]:
+            for digest in split.outputs:
                 found.setdefault(digest, set()).add("" if job.replace else _source(job))
     return {digest: frozenset(each) for digest, each in found.items()}
 
@@ -101,11 +100,19 @@ def same_source(first: frozenset[str], second: frozenset[str]) -> bool:
     return not first or not second or "" in first | second or not first.isdisjoint(second)
 
 
-def _records(out: Path) -> Iterator[Document]:
-    """Yield the records of the jobs that were begun in an output folder."""
+def _described(resolved: ResolvedJob) -> dict[str, RecordedSplit]:
+    return {
+        name: RecordedSplit(split.rows_digest, tuple(each.digest for each in split.outputs))
+        for name, split in resolved.splits.items()
+    }
+
+
+def _records(out: Path) -> Iterator[tuple[JobRecord, Job]]:
+    """Yield the records of the jobs that were begun in an output folder, and the jobs."""
     for path in storage.documents(paths.jobs(out)):
         with contextlib.suppress(ShardmillError):
-            yield manifest.load(path)
+            record = manifest.read(path, JobRecord)
+            yield record, Job.from_json(record.job)
 
 
 def _source(job: Job) -> str:
@@ -113,10 +120,10 @@ def _source(job: Job) -> str:
     return job.images or "a configured set"
 
 
-def _names(document: Document, job: Job) -> set[str]:
+def _names(record: JobRecord, job: Job) -> set[str]:
     """Return the names of a recorded job's splits."""
-    if "splits" in document:
-        return set(document["splits"])
+    if record.splits is not None:
+        return set(record.splits)
     with contextlib.suppress(ShardmillError):
         if job.images:
             return set(listjob.split_names(job))
@@ -130,17 +137,17 @@ def _owner(resolved: ResolvedJob, split: SplitJob) -> str | None:
     if not any(storage.folders(paths.outputs(out, made, name), links=True) for made in FORMATS):
         return None
     mark = paths.catalog_mark(out, name, split.catalog_digest)
-    alike = manifest.load_complete(mark, out) is not None
+    alike = manifest.read_complete(mark, out, CatalogMark) is not None
     current = {storage.pointed(paths.current(out, made, name)) for made in FORMATS}
     owners, holders = set(), set()
-    for document in _records(out):
-        job = Job.from_json(document["job"])
-        if name in _names(document, job):
+    for record, job in _records(out):
+        if name in _names(record, job):
             owners.add(_source(job))
-            described_split = document.get("splits", {}).get(name, {})
-            alike |= described_split.get("rows") == split.rows_digest
-            if not current.isdisjoint(described_split.get("outputs", ())):
-                holders.add(_source(job))
+            recorded = (record.splits or {}).get(name)
+            if recorded is not None:
+                alike |= recorded.rows == split.rows_digest
+                if not current.isdisjoint(recorded.outputs):
+                    holders.add(_source(job))
     # A name that went over by --replace is no longer its earlier owner's.
     owners = holders or owners
     if any(_is_same(_source(resolved.job), owner) for owner in owners):
@@ -169,8 +176,8 @@ def _tables(out: Path) -> Iterator[tuple[str, ClassTable]]:
         if split == path.stem:
             continue
         with contextlib.suppress(ShardmillError):  # damaged, or taken away: verify says so
-            mark = manifest.load_complete(path, out)
-            if mark is not None and mark["finished"]:
+            mark = manifest.read_complete(path, out, ProductMark)
+            if mark is not None and mark.finished:
                 yield split, classtable.read(paths.class_table(out, split))
 
 

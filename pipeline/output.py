@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import codecs, digests, paths
+from pipeline.documents.outputs import Parameters
 from pipeline.errors import EnvironmentRefused
 from pipeline.formats.shardformat import RecordOptions, ShardFormat
 from pipeline.formats.shardformats import ALL
@@ -51,13 +52,10 @@ class RecordForm:
         }
 
     @staticmethod
-    def from_json(name: str, parameters: dict[str, Any]) -> RecordForm:
+    def recorded(name: str, parameters: Parameters) -> RecordForm:
         """Rebuild it from the parameters of a manifest."""
-        options = RecordOptions(
-            parameters["label_offset"], parameters["labels"], parameters["suffix"]
-        )
-        picture = PictureOptions.from_json(parameters["picture"])
-        return RecordForm(name, options, picture, parameters["codec"], parameters["repairs"])
+        options = RecordOptions(parameters.label_offset, parameters.labels, parameters.suffix)
+        return RecordForm(name, options, parameters.picture, parameters.codec, parameters.repairs)
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
 
 from pipeline import clutter, earlier, facts, manifest, partsources, paths, storage, withdrawal
 from pipeline.clutter import PassedOver
+from pipeline.documents.outputs import OutputManifest
+from pipeline.documents.shards import ShardMark
+from pipeline.documents.tables import CatalogMark
 from pipeline.errors import OutputDamaged, TransientError
 from pipeline.formats import recordio
 from pipeline.formats.shardformat import LABELS
@@ -22,28 +26,29 @@ from pipeline.resolved import ResolvedJob
 from pipeline.splitjob import SplitJob
 
 
-def shard_document(out: Path, output: Output, index: int) -> Document | None:
+def shard_document(out: Path, output: Output, index: int) -> ShardMark | None:
     """Return the manifest of one shard if its files are all there, else None.
 
     A shard is not all there if an image was left out that is allowed now.
     """
-    found = manifest.load_complete(paths.shard_mark(out, output.digest, index), out)
-    return None if found is None or _outgrown(found, output) else found
+    found = manifest.read_complete(paths.shard_mark(out, output.digest, index), out, ShardMark)
+    if found is None or (found.output, found.shard) != (output.digest, index):
+        return None  # it may be another shard's: names can be changed
+    return None if _outgrown(found, output) else found
 
 
-def document(output: Output) -> Document | None:
+def document(output: Output) -> OutputManifest | None:
     """Return the manifest of an output if it is complete, else None; see `shard_document`."""
     if withdrawal.pending(output.folder.parents[2]):
         return None
-    found = manifest.load_whole(paths.manifest(output.folder))
+    found = manifest.read_whole(paths.manifest(output.folder), OutputManifest)
     return None if found is None or _outgrown(found, output) else found
 
 
-def _outgrown(found: Document, output: Output) -> bool:
+def _outgrown(found: ShardMark | OutputManifest, output: Output) -> bool:
     """Whether an image was left out because fewer pixels were allowed than are now."""
     allowed = output.form.picture.max_pixels
-    left_out = found.get("left_out", ())
-    return any(0 < image.get("max_pixels", 0) < allowed for image in left_out)
+    return any(0 < image.max_pixels < allowed for image in found.left_out)
 
 
 def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
@@ -78,7 +83,7 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
     return merged
 
 
-def _check_sources(out: Path, split: SplitJob, output: Output, documents: list[Document]) -> None:
+def _check_sources(out: Path, split: SplitJob, output: Output, documents: list[ShardMark]) -> None:
     """Check that every shard was made of the images that are kept of it; the others are forgotten.
 
     Raises:
@@ -100,13 +105,13 @@ def _check_sources(out: Path, split: SplitJob, output: Output, documents: list[D
 
 
 def _of_whole(
-    stack: ExitStack, split: SplitJob, output: Output, documents: list[Document]
+    stack: ExitStack, split: SplitJob, output: Output, documents: list[ShardMark]
 ) -> list[storage.StagedFile]:
     """Return files that belong to all shards together, written."""
     names = [ShardName(split.name, index, split.shards) for index in range(split.shards)]
     files = [paths.shard_files(output.folder, output.format, name) for name in names]
     if output.format == "webdataset":
-        sizes = [(shard["files"][0]["bytes"], shard["records"]) for shard in documents]
+        sizes = [(shard.files[0].bytes, shard.records) for shard in documents]
         each = zip(files, sizes, strict=True)
         shards = [ShardFacts(file[0].name, count, size) for file, (size, count) in each]
         index = stack.enter_context(storage.StagedFile(paths.wids_index(output.folder)))
@@ -115,7 +120,7 @@ def _of_whole(
     if output.form.options.labels != LABELS[0]:
         listed = stack.enter_context(storage.StagedFile(paths.without_boxes(output.folder)))
         for number, shard in enumerate(documents):
-            lines = "".join(f"{number}\t{key}\n" for key in shard["without_boxes"])
+            lines = "".join(f"{number}\t{key}\n" for key in shard.without_boxes)
             listed.write(lines.encode())
         return [listed]
     return []
@@ -137,8 +142,9 @@ def unreadable(out: Path, split: SplitJob) -> PassedOver:
 
 def _of_catalog(out: Path, split: SplitJob, name: str) -> PassedOver:
     mark = paths.catalog_mark(out, split.name, split.catalog_digest)
-    catalog = manifest.load_complete(mark, out)
-    return PassedOver.from_json(catalog.get(name)) if catalog else clutter.NOTHING
+    catalog = manifest.read_complete(mark, out, CatalogMark)
+    found: PassedOver | None = getattr(catalog, name, None)
+    return found or clutter.NOTHING
 
 
 def joined(out: Path, split: SplitJob, output: Output) -> list[recordio.IndexedShard]:
@@ -155,7 +161,7 @@ def joined(out: Path, split: SplitJob, output: Output) -> list[recordio.IndexedS
     return found
 
 
-def _required(out: Path, output: Output, index: int) -> Document:
+def _required(out: Path, output: Output, index: int) -> ShardMark:
     found = shard_document(out, output, index)
     if found is None:
         raise OutputDamaged(
@@ -166,30 +172,30 @@ def _required(out: Path, output: Output, index: int) -> Document:
     return found
 
 
-def _facts(out: Path, output: Output, documents: list[Document]) -> Iterator[pa.Table]:
+def _facts(out: Path, output: Output, documents: list[ShardMark]) -> Iterator[pa.Table]:
     for index, document in enumerate(documents):
-        yield facts.read_slice(paths.shard_facts(out, output.digest, index), document["records"])
+        yield facts.read_slice(paths.shard_facts(out, output.digest, index), document.records)
 
 
 def _merged(
     resolved: ResolvedJob,
     split: SplitJob,
     output: Output,
-    documents: list[Document],
+    documents: list[ShardMark],
     of_whole: list[FileEntry],
 ) -> Document:
     prefix = f"{output.folder.relative_to(resolved.out)}/"
     files = [
         FileEntry(entry.file.removeprefix(prefix), entry.bytes, entry.xxh3_128)
         for shard in documents
-        for entry in manifest.files_of(shard)
+        for entry in shard.files
         if entry.file.startswith(prefix)
     ]
     shards = [_shard(shard, prefix) for shard in documents]
-    repairs = [mended for shard in documents for mended in shard["repairs"]]
-    left_out = [image for shard in documents for image in shard["left_out"]]
-    without_boxes = sum(len(shard["without_boxes"]) for shard in documents)
-    notes = sum((Counter(shard["notes"]) for shard in documents), Counter[str]())
+    repairs = [asdict(image) for shard in documents for image in shard.repairs]
+    left_out = [image.to_json() for shard in documents for image in shard.left_out]
+    without_boxes = sum(len(shard.without_boxes) for shard in documents)
+    notes = sum((Counter(shard.notes) for shard in documents), Counter[str]())
     return {
         "program": "shardmill",
         "dataset": resolved.dataset.dataset,
@@ -203,11 +209,11 @@ def _merged(
         },
         "parameters": parameters(resolved, split, output),
         "counts": {
-            "boxes": sum(shard["boxes"] for shard in documents),
+            "boxes": sum(shard.boxes for shard in documents),
             "bytes": sum(entry.bytes for entry in [*files, *of_whole]),
             "images": split.expected.images,
             "left_out": len(left_out) + without_boxes,
-            "records": sum(shard["records"] for shard in documents),
+            "records": sum(shard.records for shard in documents),
             "repaired": len(repairs),
             "without_boxes": without_boxes,
         },
@@ -226,12 +232,12 @@ def _passed_over(out: Path, split: SplitJob) -> Document:
     return {"passed_over": left.to_json()} if left.count else {}
 
 
-def _shard(shard: Document, prefix: str) -> Document:
+def _shard(shard: ShardMark, prefix: str) -> Document:
     """Return what the manifest says of a shard; of facts alone there is no file to name."""
-    first = manifest.files_of(shard)[0]
+    first = shard.files[0]
     named = first.file.startswith(prefix)
     file = {"file": first.file.removeprefix(prefix), "bytes": first.bytes} if named else {}
-    return {**file, "records": shard["records"]}
+    return {**file, "records": shard.records}
 
 
 def parameters(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:

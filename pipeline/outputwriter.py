@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pipeline import facts, manifest, paths, storage
+from pipeline.documents.shards import LeftOutImage
 from pipeline.errors import BadAnnotation, BadImage, ShardmillError, TooManyPixels
 from pipeline.formats.shardformat import LABELS
 from pipeline.manifest import Document, FileEntry
@@ -51,12 +52,8 @@ class LeftOut:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
-        found: dict[str, Any] = {"key": self.key, "source": self.source, "offset": self.offset}
-        if self.line:
-            found["line"] = self.line
-        if self.max_pixels:
-            found["max_pixels"] = self.max_pixels
-        return found | {"reason": self.reason}
+        place = (self.key, self.source, self.offset)
+        return LeftOutImage(*place, self.reason, self.line, self.max_pixels).to_json()
 
 
 @dataclass(frozen=True)

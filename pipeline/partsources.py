@@ -13,8 +13,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import fingerprints, manifest, paths, storage
+from pipeline.documents.records import FingerprintsMark
+from pipeline.documents.shards import GroupMark, ShardMark
 from pipeline.errors import OutputDamaged, SourcesDiffer
 from pipeline.manifest import Document
+
+PartMark = ShardMark | GroupMark
+"""The mark of a part: of a shard, or of a group of classes of a tree."""
 
 _KEY = "made_of"
 
@@ -41,7 +46,7 @@ def keep(out: Path, family: str, part: int, found: pa.Table, root: Path) -> Docu
         kept = fingerprints.load(path, out)
     except OutputDamaged:
         kept = None
-    if kept is not None and kept[0]["content"] != content:
+    if kept is not None and kept[0].content != content:
         raise differ(root)
     if kept is None or not kept[1].equals(found):
         fingerprints.publish(path, found, out, root=str(root))
@@ -75,44 +80,33 @@ def forget(out: Path, family: str, part: int) -> None:
     storage.remove(out, path)
 
 
-def family_of(mark: Document) -> str | None:
-    """Return the family of a part by its mark; None: of an archive, or of an earlier version."""
-    made_of = mark.get(_KEY)
-    return str(made_of["family"]) if made_of else None
-
-
-def was_kept(marks: Iterable[Path]) -> bool:
+def was_kept(marks: Iterable[PartMark | None]) -> bool:
     """Whether one of a part's marks says that its fingerprints were kept.
 
     Those of an archive, or of an earlier version, do not: that nothing is kept of these is no loss.
     """
-    return any(
-        family_of(mark) is not None
-        for mark in map(manifest.load_undamaged, marks)
-        if mark is not None
-    )
+    return any(mark is not None and mark.made_of is not None for mark in marks)
 
 
-def stale(out: Path, marks: Sequence[Document]) -> Iterator[int]:
+def stale(out: Path, marks: Sequence[ShardMark]) -> Iterator[int]:
     """Yield the numbers of parts that are made of other contents than those that are kept."""
     for part, mark in enumerate(marks):
-        made_of = mark.get(_KEY)
-        if made_of and _content(out, made_of["family"], part) != made_of["content"]:
+        made_of = mark.made_of
+        if made_of and _content(out, made_of.family, part) != made_of.content:
             yield part
 
 
 def families(out: Path) -> list[str]:
     """Return the families of which something is kept."""
-    return storage.folders(paths.sources(out))
+    return [name for name in storage.folders(paths.sources(out)) if paths.is_digest(name)]
 
 
 def parts(out: Path, family: str) -> list[int]:
     """Return the numbers of the parts of which something is kept."""
-    names = storage.documents(paths.part_sources(out, family, 0).parent)
-    return [int(path.stem) for path in names]
+    return paths.numbers(storage.documents(paths.part_sources(out, family, 0).parent))
 
 
-def load(out: Path, family: str, part: int) -> tuple[Document, pa.Table] | None:
+def load(out: Path, family: str, part: int) -> tuple[FingerprintsMark, pa.Table] | None:
     """Return the mark and the fingerprints of a part's files; None if they are not to be had."""
     try:
         return fingerprints.load(paths.part_sources(out, family, part), out)
@@ -123,11 +117,12 @@ def load(out: Path, family: str, part: int) -> tuple[Document, pa.Table] | None:
 def refresh(out: Path, family: str, part: int, found: pa.Table) -> None:
     """Keep newer stamps of the same contents, unless other contents are kept by now."""
     kept = load(out, family, part)
-    if kept is not None and kept[0]["content"] == fingerprints.content_digest(found):
+    if kept is not None and kept[0].content == fingerprints.content_digest(found):
         path = paths.part_sources(out, family, part)
-        fingerprints.publish(path, found, out, root=kept[0]["root"])
+        fingerprints.publish(path, found, out, root=kept[0].root)
 
 
 def _content(out: Path, family: str, part: int) -> str | None:
-    mark = manifest.load_undamaged(fingerprints.mark_of(paths.part_sources(out, family, part)))
-    return None if mark is None else str(mark["content"])
+    path = fingerprints.mark_of(paths.part_sources(out, family, part))
+    mark = manifest.read_undamaged(path, FingerprintsMark)
+    return None if mark is None else mark.content

@@ -30,6 +30,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +40,7 @@ METADATA = "metadata.parquet"
 RESERVED = frozenset({"lists", "tfrecord", "recordio", "webdataset", "facts", "dbcollection"})
 """Folders of the output that no tree may have the name of."""
 _RECORDIO = (".rec", ".idx", ".lst")
+_NUMBERED = re.compile(r"([0-9]{5,8})\.json")
 _DIGEST = re.compile(r"[0-9a-f]{12}")
 
 
@@ -335,6 +337,11 @@ def manifest(folder: Path) -> Path:
 def facts(folder: Path) -> Path:
     """The facts of an output."""
     return folder / "facts.parquet"
+
+
+def numbers(marks: Iterable[Path]) -> list[int]:
+    """The 0-based numbers in the names of marks of parts; other files have none."""
+    return [int(match[1]) for path in marks if (match := _NUMBERED.fullmatch(path.name))]
 
 
 def is_digest(name: str) -> bool:

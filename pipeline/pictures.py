@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, get_args
 
 import xxhash
+from msgspec import Meta
 
+from pipeline.documents.values import one_of
 from pipeline.errors import BadImage, UsageError
 from pipeline.images import header, repair
 from pipeline.images.bounds import MAX_PIXELS, check_claim
@@ -59,19 +61,19 @@ class PictureOptions:
             are refused and no byte of those that are not, and is in no digest.
     """
 
-    resize: int | None = None
-    resize_mode: str = "shorter"
+    resize: Annotated[int, Meta(ge=1)] | None = None
+    resize_mode: Annotated[str, one_of(MODES)] = "shorter"
     center_crop: bool = False
-    quality: int | None = None
-    subsampling: str = "keep"
-    color: int | None = None
-    encoding: str | None = None
+    quality: Annotated[int, Meta(ge=0, le=100)] | None = None
+    subsampling: Annotated[str, one_of(SUBSAMPLINGS)] = "keep"
+    color: Annotated[int, Meta(ge=-1, le=1)] | None = None
+    encoding: Annotated[str, one_of(ENCODINGS)] | None = None
     never_enlarge: bool = False
-    filter: str | None = None
-    engine: str = "pillow"
-    orientation: str | None = None
+    filter: Annotated[str, one_of(FILTERS)] | None = None
+    engine: Annotated[str, one_of(ENGINES)] = "pillow"
+    orientation: Annotated[str, one_of(ORIENTATIONS)] | None = None
     transcode: bool = False
-    max_pixels: int = MAX_PIXELS
+    max_pixels: Annotated[int, Meta(ge=1)] = MAX_PIXELS
 
     @property
     def encodes(self) -> bool:
@@ -81,12 +83,6 @@ class PictureOptions:
     def to_json(self) -> dict[str, Any]:
         """Return what differs from the default, as plain data."""
         return {k: value for k, value in asdict(self).items() if value != getattr(PLAIN, k)}
-
-    @staticmethod
-    def from_json(document: dict[str, Any]) -> PictureOptions:
-        """Rebuild options; one that is not known any more is passed over."""
-        known = {field.name for field in fields(PictureOptions)}
-        return PictureOptions(**{name: value for name, value in document.items() if name in known})
 
 
 PLAIN: Final = PictureOptions()

@@ -19,6 +19,8 @@ from pipeline.annotations import contents
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.tar import READER_VERSION
 from pipeline.config import ArchiveConfig
+from pipeline.documents.records import ArchiveMark
+from pipeline.documents.tables import CatalogMark, LabelsMark
 from pipeline.errors import NoSpace, OutputConflict, TreeRefused
 from pipeline.images import codec
 from pipeline.output import Output
@@ -91,7 +93,7 @@ def needed_archives(resolved: ResolvedJob) -> list[ArchiveConfig]:
         if _unfinished(resolved, split):
             needed += [split.archive] if split.archive else []
         labels = paths.labels_mark(resolved.out, split.name, split.labels_digest)
-        if split.devkit and manifest.load_complete(labels, resolved.out) is None:
+        if split.devkit and manifest.read_complete(labels, resolved.out, LabelsMark) is None:
             needed.append(split.devkit)
         if boxes is not None and _lacks(resolved, f"bboxes-{split.name}"):
             needed.append(boxes)
@@ -159,29 +161,25 @@ def image_bytes(resolved: ResolvedJob, split: SplitJob) -> int:
     return info.size if info else (split.archive.bytes or 0)
 
 
-def verified(resolved: ResolvedJob, archive: ArchiveConfig) -> manifest.Document | None:
+def verified(resolved: ResolvedJob, archive: ArchiveConfig) -> ArchiveMark | None:
     """Return the mark of an archive if it was verified and has not changed since."""
     info = storage.stat(resolved.raw_file(archive))
     if info is None:
         return None
     path = paths.archive_mark(resolved.out, archive.file, info.size, info.mtime_ns)
-    mark = manifest.load_complete(path, resolved.out)
+    mark = manifest.read_complete(path, resolved.out, ArchiveMark)
     if mark is None:
         return None
-    agrees = (mark["size"], mark["mtime_ns"], mark["md5"]) == (
-        info.size,
-        info.mtime_ns,
-        archive.md5,
-    )
+    agrees = (mark.size, mark.mtime_ns, mark.md5) == (info.size, info.mtime_ns, archive.md5)
     # What an older reader could not read is read again.
-    current = BROKEN not in mark or mark.get(READER) == READER_VERSION
+    current = not mark.broken or mark.reader == READER_VERSION
     return mark if agrees and current else None
 
 
 def broken_tars(resolved: ResolvedJob, archive: ArchiveConfig) -> tuple[BrokenTar, ...]:
     """Return the tars in a verified archive that cannot be read; none if it is not verified."""
-    mark = verified(resolved, archive) or {}
-    return tuple(map(BrokenTar.from_json, mark.get(BROKEN, ())))
+    mark = verified(resolved, archive)
+    return tuple(map(BrokenTar.recorded, mark.broken)) if mark else ()
 
 
 def check_broken(resolved: ResolvedJob, archives: Iterable[ArchiveConfig]) -> None:
@@ -233,7 +231,7 @@ def _unfinished(resolved: ResolvedJob, split: SplitJob) -> bool:
     if resolved.job.wants("shards") and any(outputs.document(o) is None for o in split.outputs):
         return True
     listed = paths.catalog_mark(resolved.out, split.name, split.catalog_digest)
-    return manifest.load_complete(listed, resolved.out) is None and any(
+    return manifest.read_complete(listed, resolved.out, CatalogMark) is None and any(
         product.kind not in _WITHOUT_CATALOG
         and product.split in {"", split.name}
         and _lacks(resolved, product.name)

@@ -7,12 +7,13 @@ finished. So what a killed run left is known from what somebody else put there.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline import clutter, extraction, manifest, paths, storage, withdrawal
+from pipeline.documents.products import ProductMark
+from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputConflict, OutputDamaged
 from pipeline.manifest import Document, FileEntry
 from pipeline.plaintext import Lines
@@ -119,16 +120,16 @@ def export(name: str, file: Path, digest: str) -> Product:
     return Product(name, "", digest, (file,))
 
 
-def finished(out: Path, product: Product) -> Document | None:
+def finished(out: Path, product: Product) -> ProductMark | None:
     """Return a product's mark if it is finished, this job's, and its files are there."""
     if withdrawal.pending(out):
         return None
-    mark = manifest.load_complete(paths.product_mark(out, product.name), out)
-    if mark is None or mark["digest"] != product.digest or not mark["finished"]:
+    mark = manifest.read_complete(paths.product_mark(out, product.name), out, ProductMark)
+    if mark is None or mark.digest != product.digest or not mark.finished:
         return None
-    if product.tree and len(_class_folders(product.files[0])) != mark["classes"]:
+    if product.tree and len(_class_folders(product.files[0])) != mark.classes:
         return None
-    groups = range(mark["groups"] if product.tree else 0)
+    groups = range(mark.groups if product.tree else 0)
     return mark if all(group_document(out, product, index) for index in groups) else None
 
 
@@ -140,9 +141,10 @@ def extracted_images(out: Path, product: Product, counts: Mapping[str, int]) -> 
     return sum(group.images for group, name in zip(groups, names, strict=True) if name in done)
 
 
-def group_document(out: Path, product: Product, index: int) -> Document | None:
+def group_document(out: Path, product: Product, index: int) -> GroupMark | None:
     """Return the mark of one group of classes of a tree if all its files are there."""
-    mark = manifest.load_complete(paths.group_mark(out, product.digest, index), out)
+    path = paths.group_mark(out, product.digest, index)
+    mark = manifest.read_complete(path, out, GroupMark)
     if mark is None:
         return None
     try:
@@ -177,14 +179,9 @@ def finished_mark(product: Product, files: Iterable[FileEntry], **more: object) 
     return manifest.serialise(document)
 
 
-def mark(out: Path, name: str) -> Document | None:
+def mark(out: Path, name: str) -> ProductMark | None:
     """Return the mark of a product, whoever's it is; None: there is none, or it is damaged."""
-    path = paths.product_mark(out, name)
-    if storage.stat(path) is None:
-        return None
-    with contextlib.suppress(OutputDamaged):
-        return manifest.load(path)
-    return None
+    return manifest.read_undamaged(paths.product_mark(out, name), ProductMark)
 
 
 def check(out: Path, product: Product, *, replace: bool) -> None:
@@ -205,7 +202,8 @@ def check(out: Path, product: Product, *, replace: bool) -> None:
 
 def _is_newer(out: Path, product: Product) -> bool:
     """Whether a product differs from what stands there in nothing but the images of its tree."""
-    then: Mapping[str, str] = (mark(out, product.name) or {}).get("made_of", {})
+    standing = mark(out, product.name)
+    then: Mapping[str, str] = standing.made_of if standing else {}
     now = product.made_of
     names = {name for name in {*then, *now} if then.get(name) != now.get(name)}
     return bool(then) and all(name.endswith(FILES) for name in names)
@@ -213,8 +211,8 @@ def _is_newer(out: Path, product: Product) -> bool:
 
 def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:
     """Return the refusal that names what a product was made of, and what it would be made of."""
-    standing = mark(out, product.name) or {}
-    then: Mapping[str, str] = standing.get("made_of", {})
+    standing = mark(out, product.name)
+    then: Mapping[str, str] = standing.made_of if standing else {}
     now = product.made_of
     names = sorted(name for name in {*then, *now} if then and then.get(name) != now.get(name))
     if names:
@@ -224,7 +222,8 @@ def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:
             "what stands here was made otherwise than is asked for now, or by an older shardmill:"
             " its mark does not say how"
         )
-        names, then, now = ["digest"], {"digest": standing["digest"]}, {"digest": product.digest}
+        names, now = ["digest"], {"digest": product.digest}
+        then = {"digest": standing.digest} if standing else {}
     return OutputConflict(
         what,
         file=file,
@@ -258,7 +257,7 @@ def _owner(out: Path, product: Product) -> str | None:
     if storage.stat(path) is None:
         return None
     try:
-        return str(manifest.load(path)["digest"])
+        return manifest.read(path, ProductMark).digest
     except OutputDamaged:
         return _DAMAGED
 

@@ -6,6 +6,7 @@ They are written without sync: losing one in a crash costs nothing.
 from __future__ import annotations
 
 import collections
+import contextlib
 import json
 import os
 import socket
@@ -15,7 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline import paths, storage
-from pipeline.errors import Vanished
+from pipeline.documents.decoding import decoded
+from pipeline.documents.values import Seconds, Size, Text
+from pipeline.errors import OutputDamaged, Vanished
 
 _INTERVAL_S = 0.5
 
@@ -24,23 +27,23 @@ _INTERVAL_S = 0.5
 class Count:
     """How far one task is: `done` of `total` units (``bytes`` or ``images``)."""
 
-    step: str
-    name: str
-    done: int
-    total: int
-    unit: str
+    step: Text
+    name: Text
+    done: Size
+    total: Size
+    unit: Text
 
 
 @dataclass(frozen=True)
 class Timing:
     """A finished task: when it ran (seconds since the epoch) and what it handled."""
 
-    step: str
-    name: str
-    start: float
-    end: float
-    images: int
-    bytes: int
+    step: Text
+    name: Text
+    start: Seconds
+    end: Seconds
+    images: Size
+    bytes: Size
 
 
 @dataclass(frozen=True)
@@ -84,10 +87,8 @@ def counts(out: Path, run: str) -> list[Count]:
     found = []
     for name in sorted(storage.sizes(folder)):
         if name.endswith(".json"):
-            try:
-                found.append(Count(**json.loads(storage.read_bytes(folder / name))))
-            except (Vanished, ValueError, TypeError):
-                continue  # its task ended meanwhile, or another version wrote it
+            with contextlib.suppress(Vanished, OutputDamaged):  # its task ended, or it is not ours
+                found.append(decoded(storage.read_bytes(folder / name), Count, folder / name))
     return found
 
 
@@ -110,10 +111,8 @@ def timings(out: Path, run: str) -> list[Timing]:
         return []
     found = []
     for line in storage.read_bytes(path).splitlines():
-        try:
-            found.append(Timing(**json.loads(line)))
-        except (ValueError, TypeError):
-            continue
+        with contextlib.suppress(OutputDamaged):
+            found.append(decoded(line, Timing, path))
     return found
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipeline import manifest, paths, storage
 from pipeline.archives.tar import READER_VERSION
 from pipeline.config import ArchiveConfig
+from pipeline.documents.records import ArchiveRefusal
 from pipeline.errors import ArchiveRefused, from_record
 
 
@@ -38,12 +39,10 @@ def recall(out: Path, file: Path, archive: ArchiveConfig) -> ArchiveRefused | No
         archive: what it should be.
     """
     path = _path(out, file, archive)
-    document = None if path is None else manifest.load_undamaged(path)
-    if document is None:
+    kept = None if path is None else manifest.read_undamaged(path, ArchiveRefusal)
+    if kept is None or any(getattr(kept, k) != value for k, value in _expected(archive).items()):
         return None
-    if any(document.get(name) != value for name, value in _expected(archive).items()):
-        return None
-    known = from_record(document["refusal"])
+    known = from_record(kept.refusal)
     if not isinstance(known, ArchiveRefused):
         return None
     return ArchiveRefused(

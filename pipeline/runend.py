@@ -8,13 +8,19 @@ import re
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from pipeline import paths, storage
+from pipeline.documents.decoding import decoded
+from pipeline.documents.values import Seconds, Text
 from pipeline.errors import ShardmillError
 
 UNKNOWN = -1
+_LARGEST = 255  # exit status
 _STAMP = 15  # characters of a name, see `Supervisor.name`
-_STARTED = re.compile(r"\d{8}-\d{6}-")
+_STARTED = re.compile(r"[0-9]{8}-[0-9]{6}-")
 
 
 @dataclass(frozen=True)
@@ -27,9 +33,9 @@ class RunEnd:
         reason: why, in words; "" of a complete one.
     """
 
-    time: float
-    status: int
-    reason: str
+    time: Seconds
+    status: Annotated[int, Meta(ge=UNKNOWN, le=_LARGEST)]
+    reason: Text
 
 
 def note(out: Path, run: str, status: int, reason: str) -> None:
@@ -44,16 +50,21 @@ def last(out: Path) -> RunEnd | None:
 
     A command that was killed, or is at work, has noted nothing: its status is `UNKNOWN`.
     """
-    begun = sorted(name for name in storage.folders(paths.runs(out)) if _STARTED.match(name))
-    if not begun:
+    begun = [(name, _time_of(name)) for name in sorted(storage.folders(paths.runs(out)))]
+    name, started = max(((name, at) for name, at in begun if at is not None), default=("", None))
+    if started is None:
         return None
-    path = paths.run_end(out, begun[-1])
-    with contextlib.suppress(ShardmillError, ValueError, TypeError):
+    path = paths.run_end(out, name)
+    with contextlib.suppress(ShardmillError):
         if storage.stat(path) is not None:
-            return RunEnd(**json.loads(storage.read_bytes(path)))
-    return RunEnd(_time_of(begun[-1]), UNKNOWN, "")
+            return decoded(storage.read_bytes(path), RunEnd, path)
+    return RunEnd(started, UNKNOWN, "")
 
 
-def _time_of(run: str) -> float:
-    """Return when a run was started, by its name: local time."""
-    return time.mktime(time.strptime(run[:_STAMP], "%Y%m%d-%H%M%S"))
+def _time_of(run: str) -> float | None:
+    """Return when a run was started, by its name: local time; None: it is no name of a run."""
+    if not _STARTED.match(run):
+        return None
+    with contextlib.suppress(ValueError, OverflowError):
+        return max(0.0, time.mktime(time.strptime(run[:_STAMP], "%Y%m%d-%H%M%S")))
+    return None

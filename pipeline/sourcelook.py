@@ -7,16 +7,19 @@ withdraws what was made of files that do not.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import fingerprints, outputs, partsources, paths, storage, withdrawal
+from pipeline import fingerprints, manifest, outputs, partsources, paths, storage, withdrawal
+from pipeline.documents.shards import GroupMark, ShardMark
 from pipeline.fingerprints import FileStamps
+from pipeline.partsources import PartMark
 from pipeline.resolved import ResolvedJob
 from pipeline.splitjob import SplitJob
 
@@ -67,7 +70,7 @@ def look(resolved: ResolvedJob) -> Look:
         for family, finished in _families(resolved, split):
             known = partsources.parts(resolved.out, family)
             unknown = finished.keys() - known
-            lost |= {(family, part) for part in unknown if partsources.was_kept(finished[part])}
+            lost |= {(family, part) for part in unknown if partsources.was_kept(finished[part]())}
             for part in known:
                 loaded = partsources.load(resolved.out, family, part)
                 rows = stamps.differing(loaded[1]) if loaded is not None else None
@@ -102,7 +105,7 @@ def _stamps(split: SplitJob) -> FileStamps | None:
 
 def _families(
     resolved: ResolvedJob, split: SplitJob
-) -> Iterator[tuple[str, dict[int, list[Path]]]]:
+) -> Iterator[tuple[str, dict[int, Callable[[], list[PartMark | None]]]]]:
     """Yield what a job makes of a split's images, and its finished parts with their marks."""
     out = resolved.out
     if resolved.job.wants("shards"):
@@ -110,12 +113,22 @@ def _families(
         numbers = range(split.shards if whole else 0)
         yield (
             split.plan_digest,
-            {part: [paths.shard_mark(out, digest, part) for digest in whole] for part in numbers},
+            {part: partial(_shard_marks, out, whole, part) for part in numbers},
         )
     for product in resolved.products:
         if product.tree and product.split == split.name:
-            marks = storage.documents(paths.tree_marks(out, product.digest))
-            yield product.digest, {int(path.stem): [path] for path in marks}
+            digest = product.digest
+            groups = paths.numbers(storage.documents(paths.tree_marks(out, digest)))
+            yield digest, {group: partial(_group_marks, out, digest, group) for group in groups}
+
+
+def _shard_marks(out: Path, digests: list[str], part: int) -> list[PartMark | None]:
+    marks = (paths.shard_mark(out, digest, part) for digest in digests)
+    return [manifest.read_undamaged(path, ShardMark) for path in marks]
+
+
+def _group_marks(out: Path, digest: str, group: int) -> list[PartMark | None]:
+    return [manifest.read_undamaged(paths.group_mark(out, digest, group), GroupMark)]
 
 
 def _compared(resolved: ResolvedJob, lost: set[Part], different: list[_Kept]) -> Look:
@@ -158,7 +171,7 @@ def _elsewhere(resolved: ResolvedJob, contents: dict[str, bytes | None]) -> set[
     for family in partsources.families(resolved.out):
         for part in partsources.parts(resolved.out, family):
             loaded = partsources.load(resolved.out, family, part)
-            if loaded is None or loaded[0]["root"] != str(resolved.root):
+            if loaded is None or loaded[0].root != str(resolved.root):
                 continue
             rows = loaded[1].filter(pc.is_in(loaded[1]["path64"], path64)).to_pylist()
             if any(contents.get(row["path"], row["content"]) != row["content"] for row in rows):

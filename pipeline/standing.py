@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pipeline import manifest, paths, storage
+from pipeline.documents.outputs import OutputManifest
+from pipeline.documents.products import ProductMark
+from pipeline.documents.records import JobRecord
 from pipeline.manifest import Document
 from pipeline.resolved import ResolvedJob
 
@@ -26,12 +28,12 @@ class StandingOutput:
     split: str
     format: str
     digest: str
-    document: Document | None
+    document: OutputManifest | None
 
     @property
     def left_out(self) -> int:
         """How many images it lacks."""
-        return int(self.document["counts"]["left_out"]) if self.document else 0
+        return self.document.counts.left_out if self.document else 0
 
 
 @dataclass(frozen=True)
@@ -62,13 +64,13 @@ def names_of(resolved: ResolvedJob) -> Document:
     }
 
 
-def look(out: Path, record: Mapping[str, Any]) -> Standing | None:
+def look(out: Path, record: JobRecord | None) -> Standing | None:
     """Return what is there of a recorded job; None: its record does not say what it is about."""
-    if "outputs" not in record or "products" not in record:
+    if record is None or record.outputs is None or record.products is None:
         return None
     return Standing(
-        tuple(_output(out, *named) for named in record["outputs"]),
-        {name: _is_finished(out, name, digest) for name, digest in record["products"]},
+        tuple(_output(out, *named) for named in record.outputs),
+        {name: _is_finished(out, name, digest) for name, digest in record.products},
     )
 
 
@@ -84,10 +86,11 @@ def current_outputs(out: Path, formats: Iterable[str]) -> tuple[StandingOutput, 
 
 
 def _output(out: Path, shard_format: str, split: str, digest: str) -> StandingOutput:
-    document = manifest.load_whole(paths.manifest(paths.output(out, shard_format, split, digest)))
+    path = paths.manifest(paths.output(out, shard_format, split, digest))
+    document = manifest.read_whole(path, OutputManifest)
     return StandingOutput(split, shard_format, digest, document)
 
 
 def _is_finished(out: Path, name: str, digest: str) -> bool:
-    mark = manifest.load_complete(paths.product_mark(out, name), out)
-    return mark is not None and mark["digest"] == digest and bool(mark["finished"])
+    mark = manifest.read_complete(paths.product_mark(out, name), out, ProductMark)
+    return mark is not None and mark.digest == digest and mark.finished

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline import manifest, outputs, paths, preflight, products, refusals, standing, storage
-from pipeline.errors import ArchiveRefused, OutputDamaged, ShardmillError
+from pipeline.documents.records import JobRecord
+from pipeline.documents.tables import CatalogMark, PlanMark
+from pipeline.errors import ArchiveRefused, ShardmillError
 from pipeline.job import FORMATS, Job
-from pipeline.manifest import Document
 from pipeline.output import Output
 from pipeline.quantities import counted
 from pipeline.resolved import ResolvedJob, resolve
 from pipeline.splitjob import SplitJob
 from pipeline.standing import StandingOutput
-
-_MARK = re.compile(r"(\d{5,})\.json")
 
 
 @dataclass(frozen=True)
@@ -101,8 +99,7 @@ def refused_archives(resolved: ResolvedJob) -> list[ArchiveRefused]:
 
 def published_shards(out: Path, digest: str) -> set[int]:
     """Return the numbers of the shards that have a manifest, by one listing."""
-    names = storage.sizes(paths.shard_marks(out, digest))
-    return {int(match[1]) for name in names if (match := _MARK.fullmatch(name))}
+    return set(paths.numbers(storage.documents(paths.shard_marks(out, digest))))
 
 
 def record_job(resolved: ResolvedJob) -> None:
@@ -111,18 +108,16 @@ def record_job(resolved: ResolvedJob) -> None:
     storage.publish_bytes(paths.last_job(resolved.out), manifest.serialise(document))
 
 
-def last_record(out: Path) -> Document:
-    """Return the record of the job that was started last; empty: there is none, or no readable."""
+def last_record(out: Path) -> JobRecord | None:
+    """Return the record of the job that was started last; None: there is none, or no readable."""
     path = paths.last_job(out)
     if storage.stat(path) is None:
         stamps = [(storage.stat(each), each) for each in storage.documents(paths.jobs(out))]
         dated = [(info.mtime_ns, each) for info, each in stamps if info is not None]
         if not dated:
-            return {}
+            return None
         path = max(dated)[1]
-    with contextlib.suppress(OutputDamaged):
-        return manifest.load(path)
-    return {}
+    return manifest.read_undamaged(path, JobRecord)
 
 
 def images_left(states: Iterable[OutputState]) -> int:
@@ -138,26 +133,20 @@ def recorded_jobs(out: Path) -> list[Job]:
     """Return the jobs that were started on an output folder, the last one last.
 
     The folder may have been moved since: the jobs are given its place of today.
+
+    Raises:
+        OutputDamaged: a record is not as it was written, or cannot be understood.
     """
-    folder = paths.jobs(out)
-    found = []
-    for path in storage.documents(folder):
-        info = storage.stat(path)
-        if info is not None:
-            found.append((info.mtime_ns, manifest.load(path)["job"]))
+    stamps = [(storage.stat(path), path) for path in storage.documents(paths.jobs(out))]
+    dated = sorted((info.mtime_ns, path) for info, path in stamps if info is not None)
+    files = [path for _, path in dated]
     last = paths.last_job(out)
-    texts = [text for _, text in sorted(found)]
-    texts += [manifest.load(last)["job"]] if storage.stat(last) else []
-    try:
-        return [replace(Job.from_json(text), out=str(out)) for text in texts]
-    except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise OutputDamaged(
-            "the record of a job cannot be understood",
-            file=str(folder),
-            expected="the records of this version of shardmill",
-            found=f"{type(error).__name__}: {error}",
-            remedy="remove the files in it: they are written anew by the next command",
-        ) from error
+    files += [last] if storage.stat(last) else []
+    return [_recorded_job(out, path) for path in files]
+
+
+def _recorded_job(out: Path, path: Path) -> Job:
+    return replace(Job.from_json(manifest.read(path, JobRecord).job, path), out=str(out))
 
 
 def other_sets(out: Path, jobs: Iterable[Job]) -> list[StandingOutput]:
@@ -178,7 +167,7 @@ def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputStat
     whole = outputs.document(output)
     sizes = split.shard_sizes()
     if whole is not None:
-        done, written = set(range(split.shards)), int(whole["counts"]["bytes"])
+        done, written = set(range(split.shards)), whole.counts.bytes
     else:
         done, written = _finished(out, output, split.shards)
     archive = split.archive
@@ -187,8 +176,8 @@ def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputStat
         format=output.format,
         digest=output.digest,
         verified=archive is None or preflight.verified(resolved, archive) is not None,
-        catalog=_there(paths.catalog_mark(out, name, split.catalog_digest), out),
-        planned=_there(paths.plan_mark(out, name, split.plan_digest), out),
+        catalog=_there(paths.catalog_mark(out, name, split.catalog_digest), out, CatalogMark),
+        planned=_there(paths.plan_mark(out, name, split.plan_digest), out, PlanMark),
         shards_done=len(done),
         shards=split.shards,
         images_done=sum(sizes[index] for index in done),
@@ -197,19 +186,19 @@ def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputStat
         bytes_expected=preflight.image_bytes(resolved, split),
         complete=whole is not None,
         current=storage.pointed(paths.current(out, output.format, name)) == output.digest,
-        left_out=whole["counts"]["left_out"] if whole else 0,
+        left_out=whole.counts.left_out if whole else 0,
     )
 
 
 def _finished(out: Path, output: Output, shards: int) -> tuple[set[int], int]:
     done, written = set(), 0
     for index in published_shards(out, output.digest):
-        document: Document | None = outputs.shard_document(out, output, index)
-        if document is not None and index < shards:
+        mark = outputs.shard_document(out, output, index) if index < shards else None
+        if mark is not None:
             done.add(index)
-            written += sum(entry.bytes for entry in manifest.files_of(document))
+            written += sum(entry.bytes for entry in mark.files)
     return done, written
 
 
-def _there(mark: Path, out: Path) -> bool:
-    return manifest.load_complete(mark, out) is not None
+def _there(mark: Path, out: Path, kind: type[CatalogMark | PlanMark]) -> bool:
+    return manifest.read_complete(mark, out, kind) is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline import digests, manifest, paths, storage
 from pipeline.config import SplitConfig
-from pipeline.errors import OutputDamaged
+from pipeline.documents.records import RecordedTree
 from pipeline.job import Job
 from pipeline.sources.tree_listing import FILES, TreeListing
 
@@ -36,23 +36,19 @@ def remember(job: Job, split: SplitConfig, record: TreeRecord) -> None:
 
 def recall(job: Job, split: SplitConfig) -> TreeRecord | None:
     """Return what was found last, or None if nothing is remembered."""
-    path = _path(job, split)
-    if storage.stat(path) is None:
-        return None
-    try:
-        found = manifest.load(path)
-    except OutputDamaged:
+    found = manifest.read_undamaged(_path(job, split), RecordedTree)
+    if found is None:
         return None
     listing = TreeListing(
-        folder=found["folder"],
+        folder=found.folder,
         files=FILES.empty_table(),
-        ignored=tuple(found["ignored"]),
-        digest=found["digest"],
-        places=found["places"],
-        bytes=found["bytes"],
+        ignored=found.ignored,
+        digest=found.digest,
+        places=found.places,
+        bytes=found.bytes,
         gone=True,
     )
-    return TreeRecord(listing, found["boxes"])
+    return TreeRecord(listing, found.boxes)
 
 
 def _path(job: Job, split: SplitConfig) -> Path:

@@ -12,6 +12,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from pipeline import manifest, partsources, paths, storage
+from pipeline.documents.outputs import OutputManifest
+from pipeline.documents.products import ProductMark
+from pipeline.documents.records import Withdrawal
+from pipeline.documents.shards import ShardMark
 from pipeline.errors import OutputDamaged, TransientError
 from pipeline.formats.shardformats import ALL
 from pipeline.manifest import Document
@@ -100,11 +104,12 @@ def _read(out: Path) -> tuple[dict[str, list[int]], dict[str, str]]:
     if storage.stat(path) is None:
         return {}, {}
     try:
-        document = manifest.load(path)
+        document = manifest.read(path, Withdrawal)
     except OutputDamaged:  # which parts it named is not known any more: all of them are suspect
         families = partsources.families(out)
         return {family: partsources.parts(out, family) for family in families}, {}
-    return dict(document["parts"]), dict(document.get("families", {}))
+    parts = {family: list(numbers) for family, numbers in document.parts.items()}
+    return parts, dict(document.families)
 
 
 def _carry_out(out: Path, parts: Parts, families: Families) -> None:
@@ -137,10 +142,9 @@ def _outputs(out: Path, parts: Parts) -> Iterator[tuple[Path, str]]:
                 if not paths.is_digest(name):
                     continue  # the link `current`, which is another name of one of these
                 folder = paths.output(out, shard_format, split, name)
-                document = manifest.load_undamaged(paths.manifest(folder))
-                plan = str((document or {}).get("digests", {}).get("plan"))
-                if plan in parts:
-                    yield folder, plan
+                document = manifest.read_undamaged(paths.manifest(folder), OutputManifest)
+                if document is not None and document.digests.plan in parts:
+                    yield folder, document.digests.plan
 
 
 def _shard_marks(out: Path, parts: Parts, families: Families) -> Iterator[Path]:
@@ -149,21 +153,21 @@ def _shard_marks(out: Path, parts: Parts, families: Families) -> Iterator[Path]:
     for digest in storage.folders(paths.shard_marks(out, ""), links=True):
         for number in numbers:
             path = paths.shard_mark(out, digest, number)
-            document = manifest.load_undamaged(path)
-            if document is None:
+            mark = manifest.read_undamaged(path, ShardMark)
+            if mark is None:
                 continue
-            family = partsources.family_of(document) or families.get(digest, "")
+            family = mark.made_of.family if mark.made_of else families.get(digest, "")
             if number in parts.get(family, ()):
                 yield path
 
 
 def _unfinish(path: Path, digests: Collection[str]) -> None:
     """Make the mark of a product that one that it has to be made, if it is of these digests."""
-    document = manifest.load_undamaged(path)
-    if not document or not document.get("finished"):
+    mark = manifest.read_undamaged(path, ProductMark)
+    if not mark or not mark.finished:
         return
-    if document["digest"] in digests or path.stem.partition("-")[0] in _OF_WHOLE:
-        unfinished: Document = {"digest": document["digest"], "finished": False, "files": []}
-        if "made_of" in document:
-            unfinished["made_of"] = document["made_of"]
+    if mark.digest in digests or path.stem.partition("-")[0] in _OF_WHOLE:
+        unfinished: Document = {"digest": mark.digest, "finished": False, "files": []}
+        if mark.made_of:
+            unfinished["made_of"] = mark.made_of
         storage.publish_bytes(path, manifest.serialise(unfinished))

@@ -22,8 +22,9 @@ from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import VerifiedArchive
 from pipeline.archives.tar import READER_VERSION, Member
 from pipeline.config import ArchiveConfig
+from pipeline.documents.records import ArchiveMark, JobRecord
 from pipeline.errors import ArchiveRefused, TransientError
-from pipeline.manifest import Document, FileEntry
+from pipeline.manifest import FileEntry
 from pipeline.sources import members
 from pipeline.splitjob import SplitJob
 from tasks.base import ShardmillTask, Volume
@@ -38,15 +39,16 @@ class CheckInputs(ShardmillTask):
 
     digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the job")
     step = "check inputs"
+    document_kind = JobRecord
 
     def mark(self) -> Path:
         """Return the path of the job's record."""
         return paths.job(self.folder, self.digest)
 
-    def document(self) -> Document | None:
+    def document(self) -> JobRecord | None:
         """Return the record, if the archives still look as they did."""
-        found = manifest.load_complete(self.mark(), self.folder)
-        return found if found is not None and found["seen"] == self._seen() else None
+        found = manifest.read_complete(self.mark(), self.folder, JobRecord)
+        return found if found is not None and found.seen == self._seen() else None
 
     def make(self) -> Volume:
         """Look, and record what was asked for."""
@@ -75,6 +77,7 @@ class VerifyArchive(ShardmillTask):
     archive: luigi.Parameter[str] = luigi.Parameter(description="published file name")
     md5: luigi.Parameter[str] = luigi.Parameter(description="expected MD5, hex")
     step = "verify"
+    document_kind = ArchiveMark
 
     @property
     def config(self) -> ArchiveConfig:
@@ -91,7 +94,7 @@ class VerifyArchive(ShardmillTask):
         info = storage.stat(source) or storage.FileInfo(0, 0)
         return paths.archive_mark(self.folder, self.archive, info.size, info.mtime_ns)
 
-    def document(self) -> Document | None:
+    def document(self) -> ArchiveMark | None:
         """Return the mark, if the archive has not changed since and the job can do with it."""
         try:
             preflight.check_broken(self.resolved, (self.config,))
@@ -194,7 +197,7 @@ def seen_images(task: ShardmillTask, split: SplitJob) -> dict[str, storage.FileI
             file=split.archive.file,
             remedy="leave it alone while a command is at work: it is verified again",
         )
-    return {split.archive.file: storage.FileInfo(mark["size"], mark["mtime_ns"])}
+    return {split.archive.file: storage.FileInfo(mark.size, mark.mtime_ns)}
 
 
 def inputs(task: ShardmillTask) -> CheckInputs:

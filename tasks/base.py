@@ -9,7 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import luigi
 from luigi.parameter import ParameterVisibility
@@ -17,7 +17,7 @@ from luigi.parameter import ParameterVisibility
 from pipeline import paths, progress, storage
 from pipeline.errors import ShardmillError, out_of_memory
 from pipeline.job import Job
-from pipeline.manifest import Document
+from pipeline.manifest import Sealed
 from pipeline.resolved import ResolvedJob, resolve
 from tasks import plainlogs
 from tasks.processes import BEGUN, die_with_worker, report, run_name, show_as, stop_siblings
@@ -40,7 +40,7 @@ class JobParameter(luigi.Parameter[Job]):
 class DocumentTarget(luigi.Target):
     """A manifest or mark: it exists when it parses and `find` says that its files are there."""
 
-    def __init__(self, path: Path, find: Callable[[], Document | None]) -> None:
+    def __init__(self, path: Path, find: Callable[[], Sealed | None]) -> None:
         self.path = str(path)
         self._find = find
 
@@ -65,6 +65,8 @@ class ShardmillTask(luigi.Task):
     )
 
     step = ""
+    document_kind: ClassVar[type[Sealed]]
+    """What its mark is decoded into."""
 
     @property
     def folder(self) -> Path:
@@ -80,7 +82,7 @@ class ShardmillTask(luigi.Task):
         """Return the path of the document that is written last."""
         raise TypeError(f"{type(self).__name__} has no mark")
 
-    def document(self) -> Document | None:
+    def document(self) -> Sealed | None:
         """Return that document if the product is complete, else None."""
         raise TypeError(f"{type(self).__name__} has no document")
 

@@ -56,7 +56,7 @@ class MakeProducts(luigi.WrapperTask):
         for split in resolve(self.job).splits.values():
             for output in split.outputs if self.job.wants("shards") else ():
                 document = outputs.document(output)
-                left_out = document["counts"]["left_out"] if document else 0
+                left_out = document.counts.left_out if document else 0
                 if left_out:
                     logger.warning(
                         "%s: %s %s left out of %s: the output is complete without that",

@@ -17,6 +17,8 @@ from pipeline import (
     storage,
     withdrawal,
 )
+from pipeline.documents.outputs import OutputManifest
+from pipeline.documents.products import ProductMark
 from pipeline.errors import OutputDamaged
 from pipeline.exports import croissant, imagefolder, parquet
 from pipeline.exports.croissant import DescribedFile, Description
@@ -146,7 +148,7 @@ class WriteParquet(ExportTask):
         """Check the bytes of an output's facts; damaged, its manifest is made anew with them."""
         path = paths.facts(source.product.folder)
         with self.forgetting(source):
-            named = manifest.files_of(manifest.load(source.mark()))
+            named = manifest.read(source.mark(), OutputManifest).files
             wanted = {entry.xxh3_128 for entry in named if entry.file == path.name}
             if wanted != {manifest.hash_file(path)}:
                 raise OutputDamaged("the facts are not as they were written", file=str(path))
@@ -193,13 +195,9 @@ class WriteCroissant(ExportTask):
 
     def _known(self) -> dict[FileEntry, str]:
         """Return what was found before: of files that are as they were it need not be made."""
-        if storage.stat(self.mark()) is None:
-            return {}
-        try:
-            kept = manifest.load(self.mark()).get("sha256", [])
-        except OutputDamaged:
-            return {}
-        return {FileEntry(e["file"], e["bytes"], e["xxh3_128"]): e["sha256"] for e in kept}
+        mark = manifest.read_undamaged(self.mark(), ProductMark)
+        kept = mark.sha256 if mark else ()
+        return {FileEntry(each.file, each.bytes, each.xxh3_128): each.sha256 for each in kept}
 
     def _entries(self) -> Iterator[FileEntry]:
         """Yield the files that are described, as paths in the output: none of the state's own."""
@@ -207,7 +205,7 @@ class WriteCroissant(ExportTask):
             base = self.folder
             if isinstance(source, WriteManifest):
                 base = source.product.folder
-            for entry in manifest.files_of(manifest.load(source.mark())):
+            for entry in manifest.read(source.mark(), source.document_kind).files:
                 path = base / entry.file
                 if not path.is_relative_to(paths.state(self.folder)):
                     name = str(path.relative_to(self.folder))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline import catalog, digests, imagelist, outputs, paths
-from pipeline.manifest import Document
+from pipeline import catalog, digests, imagelist, outputs, paths, products
+from pipeline.documents.products import ProductMark
 from pipeline.quantities import counted, verb
 from pipeline.sources.expectation import unused
 from tasks.base import Volume
@@ -27,12 +27,12 @@ class WriteList(ProductTask):
         after = self._manifests() if self.job.on_bad_image == "skip" else []
         return [catalog_of(self), *after]
 
-    def document(self) -> Document | None:
+    def document(self) -> ProductMark | None:
         """Return the mark, if the list is there and lacks what the shards lack."""
-        found = super().document()
+        found = products.finished(self.folder, self.product)
         if self.job.on_bad_image == "skip" and not all(t.complete() for t in self._manifests()):
             return None  # it is not known yet
-        if found is None or found.get("left_out", "") == _named(self._left_out()):
+        if found is None or found.left_out == _named(self._left_out()):
             return found
         return None
 
@@ -75,7 +75,7 @@ class WriteList(ProductTask):
         """Return the keys of images that a finished output of this job lacks as bad images."""
         documents = [outputs.document(task.product) for task in self._manifests()]
         return frozenset(
-            image["key"] for document in documents if document for image in document["left_out"]
+            image.key for document in documents if document for image in document.left_out
         )
 
 

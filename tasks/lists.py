@@ -20,10 +20,11 @@ from pipeline import (
     storage,
 )
 from pipeline.annotations import boxjoin, boxtable
-from pipeline.annotations.boxjoin import BoxJoin, JoinCounts
+from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.archives.index import ArchiveIndex
 from pipeline.clutter import PassedOver
 from pipeline.config import ArchiveConfig
+from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.manifest import Document
 from pipeline.sources import devkit, ilsvrc2012, members, tree
 from pipeline.sources import imagelist as list_source
@@ -38,6 +39,7 @@ class BuildCatalog(SplitTask):
     """One row per image of a split, counted against the configuration."""
 
     step = "catalog"
+    document_kind = CatalogMark
 
     def requires(self) -> list[VerifyArchive | CheckInputs | WriteBoxes]:
         """Return the verification of the archives it is made from, and the boxes."""
@@ -118,6 +120,7 @@ class CheckLabels(SplitTask):
     """The labels of a flat split agree with those of the devkit; `digest` is of both."""
 
     step = "check labels"
+    document_kind = LabelsMark
 
     @property
     def devkit(self) -> ArchiveConfig:
@@ -150,6 +153,7 @@ class BuildPlan(SplitTask):
     """The catalog in shard order."""
 
     step = "plan"
+    document_kind = PlanMark
 
     def requires(self) -> BuildCatalog:
         """Return the catalog."""
@@ -189,11 +193,11 @@ class WriteUnmatched(ProductTask):
         self.claim()
         source = self.requires()
         with self.forgetting(source):
-            mark = manifest.load_checked(source.mark(), self.folder)
+            mark = manifest.read_checked(source.mark(), self.folder, CatalogMark)
         found = paths.catalog_unmatched(self.folder, self.split, self.split_job.catalog_digest)
         self.publish_product(
             {paths.bboxes_unmatched(self.folder, self.split): [storage.read_bytes(found)]},
-            closing=boxjoin.closing_lines(JoinCounts(**mark["join"])),
+            closing=boxjoin.closing_lines(mark.join) if mark.join else (),
         )
         return Volume()
 

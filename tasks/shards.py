@@ -21,7 +21,10 @@ from pipeline import (
     storage,
     withdrawal,
 )
-from pipeline.errors import SourcesDiffer
+from pipeline.documents.outputs import OutputManifest
+from pipeline.documents.shards import ShardMark
+from pipeline.documents.tables import PlanMark
+from pipeline.errors import OutputDamaged, SourcesDiffer
 from pipeline.formats import recordio
 from pipeline.formats.recordio import RecordIOWriter
 from pipeline.manifest import Document, FileEntry
@@ -46,6 +49,7 @@ class WriteShards(SplitTask):
     outputs: luigi.Parameter[str] = luigi.Parameter(description="format=digest, ...")
     on_bad_image: luigi.Parameter[str] = luigi.Parameter(description="fail or skip")
     step = "shards"
+    document_kind = ShardMark
 
     def requires(self) -> list[BuildPlan | CheckInputs | VerifyArchive]:
         """Return the plan, and what looks at the archive: a changed one is verified again."""
@@ -60,9 +64,9 @@ class WriteShards(SplitTask):
         """Return the path of the last shard's manifest in the first format."""
         return paths.shard_mark(self.folder, self.split_job.outputs[0].digest, self.stop - 1)
 
-    def document(self) -> Document | None:
+    def document(self) -> ShardMark | None:
         """Return the last shard's manifest in the first format, if no shard lacks any format."""
-        found: Document | None = None
+        found: ShardMark | None = None
         for shard in range(self.first, self.stop):
             documents = [self._found(output, shard) for output in self.split_job.outputs]
             found = documents[0]
@@ -73,13 +77,16 @@ class WriteShards(SplitTask):
     def make(self) -> None:
         """Write the shards that are missing."""
         with self.forgetting(self.plan):
-            mark = manifest.load(paths.plan_mark(self.folder, self.split, self.digest))
+            path = paths.plan_mark(self.folder, self.split, self.digest)
+            mark = manifest.read(path, PlanMark)
+            if len(mark.shards) != self.split_job.shards:
+                raise OutputDamaged("the plan is of another number of shards", file=str(path))
         for shard in range(self.first, self.stop):
             job = self.split_job
             missing = [output for output in job.outputs if self._found(output, shard) is None]
             if missing:
                 with self.noting(f"{self.split} {shard}") as volume:
-                    self._write(shard, missing, mark["shards"][shard], volume)
+                    self._write(shard, missing, mark.shards[shard], volume)
 
     def _write(self, shard: int, missing: list[Output], expected: str, volume: Volume) -> None:
         job, name = self.split_job, ShardName(self.split, shard, self.split_job.shards)
@@ -121,7 +128,7 @@ class WriteShards(SplitTask):
             withdrawal.withdraw(self.folder, {family: [shard]}, families)
             raise
 
-    def _found(self, output: Output, shard: int) -> Document | None:
+    def _found(self, output: Output, shard: int) -> ShardMark | None:
         return outputs.shard_document(self.folder, output, shard)
 
 
@@ -131,6 +138,7 @@ class WriteManifest(SplitTask):
     format: luigi.Parameter[str] = luigi.Parameter(description="shard format")
     on_bad_image: luigi.Parameter[str] = luigi.Parameter(description="fail or skip")
     step = "manifest"
+    document_kind = OutputManifest
 
     @property
     def product(self) -> Output:
@@ -159,7 +167,7 @@ class WriteManifest(SplitTask):
         """Return the path of the manifest."""
         return paths.manifest(self.product.folder)
 
-    def document(self) -> Document | None:
+    def document(self) -> OutputManifest | None:
         """Return the manifest, if one listing shows every file it names."""
         return outputs.document(self.product)
 
@@ -237,7 +245,7 @@ class SetCurrent(ShardmillTask):
         """Return the path of the link."""
         return paths.current(self.folder, self.format, self.split)
 
-    def document(self) -> Document | None:
+    def document(self) -> OutputManifest | None:
         """Return the manifest, if the link points to it and it is complete."""
         if storage.pointed(self.mark()) != self.digest:
             return None

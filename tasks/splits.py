@@ -10,8 +10,9 @@ import luigi
 import xxhash
 
 from pipeline import manifest, paths, products, storage
+from pipeline.documents.products import ProductMark
 from pipeline.errors import OutputDamaged, TransientError
-from pipeline.manifest import Document, FileEntry
+from pipeline.manifest import FileEntry, Sealed
 from pipeline.products import Product
 from pipeline.splitjob import SplitJob
 from tasks.base import ShardmillTask
@@ -28,9 +29,9 @@ class SplitTask(ShardmillTask):
         """The split's part of the job."""
         return self.resolved.splits[self.split]
 
-    def document(self) -> Document | None:
+    def document(self) -> Sealed | None:
         """Return the mark, if its files are there."""
-        return manifest.load_complete(self.mark(), self.folder)
+        return manifest.read_complete(self.mark(), self.folder, self.document_kind)
 
     def check(self, source: ShardmillTask) -> None:
         """Check the bytes of what another step made; damaged, it is forgotten and made anew.
@@ -39,7 +40,7 @@ class SplitTask(ShardmillTask):
             TransientError: it was damaged: the next attempt finds it missing.
         """
         with self.forgetting(source):
-            manifest.load_checked(source.mark(), self.folder)
+            manifest.read_checked(source.mark(), self.folder, source.document_kind)
 
     @contextlib.contextmanager
     def forgetting(self, source: ShardmillTask) -> Iterator[None]:
@@ -71,6 +72,7 @@ class ProductTask(SplitTask):
     """Makes a product whose path carries no digest; `digest` is what decides its bytes."""
 
     kind = ""
+    document_kind = ProductMark
 
     @property
     def product(self) -> Product:
@@ -81,7 +83,7 @@ class ProductTask(SplitTask):
         """Return the path of the product's mark."""
         return paths.product_mark(self.folder, self.product.name)
 
-    def document(self) -> Document | None:
+    def document(self) -> Sealed | None:
         """Return the mark, if the product is finished, this job's, and there."""
         return products.finished(self.folder, self.product)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import secrets
 import signal
@@ -18,7 +17,9 @@ from types import FrameType
 from typing import BinaryIO
 
 from pipeline import cleaning, paths, progress, storage
-from pipeline.errors import ShardmillError, Vanished, from_record
+from pipeline.documents.decoding import decoded
+from pipeline.documents.records import ErrorRecord
+from pipeline.errors import OutputDamaged, ShardmillError, Vanished, from_record
 from pipeline.job import Job
 from pipeline.plaintext import Lines
 from pipeline.resolved import resolve
@@ -112,8 +113,8 @@ class Supervisor:
         folder = paths.run_failures(self.out, self.name)
         found = []
         for path in storage.documents(folder):
-            with contextlib.suppress(Vanished, ValueError):
-                found.append(from_record(json.loads(storage.read_bytes(path))))
+            with contextlib.suppress(Vanished, OutputDamaged):
+                found.append(from_record(decoded(storage.read_bytes(path), ErrorRecord, path)))
         different = self._reported | {str(error): error for error in found}
         return tuple(sorted(different.values(), key=lambda error: not error.permanent))
 
@@ -195,10 +196,11 @@ class Supervisor:
                         self._begun = True
                         continue
                     if line.startswith(NOTICE):
-                        self._notice(line.removeprefix(NOTICE).decode(), tell)
+                        self._notice(line.removeprefix(NOTICE).decode(errors="replace"), tell)
                         continue
-                    error = from_record(json.loads(line))
-                    self._reported.setdefault(str(error), error)
+                    with contextlib.suppress(OutputDamaged):
+                        error = from_record(decoded(line, ErrorRecord, self.log))
+                        self._reported.setdefault(str(error), error)
 
     def _notice(self, text: str, tell: Callable[[str], None]) -> None:
         if text not in self._said:  # each worker of this command says it

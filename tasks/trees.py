@@ -21,6 +21,7 @@ from pipeline import (
     shards,
     storage,
 )
+from pipeline.documents.shards import GroupMark
 from pipeline.extraction import Change, ClassGroup
 from pipeline.fingerprints import FingerprintsBuilder
 from pipeline.job import TRANSFERS
@@ -71,7 +72,7 @@ class ExtractClasses(TreeTask):
         """Return the path of the group's mark."""
         return paths.group_mark(self.folder, self.digest, self.group)
 
-    def document(self) -> Document | None:
+    def document(self) -> GroupMark | None:
         """Return the mark, if every picture of the group is there."""
         return products.group_document(self.folder, self.product, self.group)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.clutter import PATH_PATTERN, PassedOver, in_clutter, is_clutter, passed_over
+from pipeline.documents.decoding import fitted
 
 CLUTTER = [
     "._n01440764_10026.JPEG",
@@ -97,5 +100,4 @@ def test_what_was_passed_over_is_counted_and_a_few_names_are_kept() -> None:
     assert str(one) == "1 hidden or system name, e.g. a/.b"
     assert str(one + many) == "1,201 hidden or system names, e.g. a/.b, .0, .1, …"
     for each in (nothing, one, many):
-        assert PassedOver.from_json(each.to_json()) == each
-    assert PassedOver.from_json(None) == nothing
+        assert fitted(each.to_json(), PassedOver, Path()) == each

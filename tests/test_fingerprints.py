@@ -35,7 +35,7 @@ def test_a_table_is_read_back_as_it_was_published(tmp_path: Path) -> None:
     loaded = fingerprints.load(path, tmp_path)
     assert loaded is not None
     assert loaded[1].equals(table)
-    assert (loaded[0]["root"], loaded[0]["content"]) == (
+    assert (loaded[0].root, loaded[0].content) == (
         "/images",
         fingerprints.content_digest(table),
     )

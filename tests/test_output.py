@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from pipeline import output
+from pipeline.documents.decoding import fitted
+from pipeline.documents.outputs import Parameters
 from pipeline.errors import UsageError
 from pipeline.formats.shardformat import RecordOptions
 from pipeline.formats.shardformats import FORMATS
@@ -45,7 +47,8 @@ def changed(first: dict[str, Output], second: dict[str, Output]) -> set[str]:
 )
 def test_a_form_is_rebuilt_from_the_parameters_of_a_manifest(form: RecordForm) -> None:
     parameters = json.loads(json.dumps(form.to_json()))
-    assert RecordForm.from_json(form.format, parameters) == form
+    recorded = fitted(parameters, Parameters, Path())
+    assert RecordForm.recorded(form.format, recorded) == form
     assert form.shard_format is FORMATS[form.format]
 
 

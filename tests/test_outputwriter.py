@@ -17,6 +17,7 @@ from pipeline import catalog, facts, manifest, outputs, paths, shards
 from pipeline.errors import BadImage, NoPermission, ShardmillError, TransientError, UsageError
 from pipeline.formats.shardformat import LABELS, RecordOptions
 from pipeline.formats.shardformats import FORMATS
+from pipeline.manifest import FileEntry
 from pipeline.output import Output, RecordForm
 from pipeline.outputwriter import LeftOut
 from pipeline.paths import ShardName
@@ -77,9 +78,8 @@ def write(
 
 
 def document(out: Path, made: Output) -> manifest.Document:
-    found = outputs.shard_document(out, made, 0)
-    assert found is not None
-    return found
+    assert outputs.shard_document(out, made, 0) is not None
+    return manifest.load(paths.shard_mark(out, made.digest, 0))
 
 
 def pictures_of(made: Output) -> list[bytes]:
@@ -262,7 +262,7 @@ def test_the_files_of_a_shard_are_named_with_their_hashes(tmp_path: Path, out: P
     rows = batch(tmp_path, {"a.jpg": RGB, "b.jpg": encoded(1)})
     for made in (output(out, name) for name in FORMATS):
         write(out, tmp_path, rows, made)
-        entries = manifest.files_of(document(out, made))
+        entries = [FileEntry(**entry) for entry in document(out, made)["files"]]
         expected = paths.shard_files(made.folder, made.format, NAME)
         assert [out / entry.file for entry in entries[:-1]] == list(expected)
         assert all(manifest.hash_file(out / entry.file) == entry.xxh3_128 for entry in entries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ import xxhash
 from drawnlists import encoded, size_of
 from PIL import Image
 
+from pipeline.documents.decoding import fitted
 from pipeline.errors import BadImage, UsageError
 from pipeline.images import repair
 from pipeline.images.orientation import read_orientation
@@ -65,10 +67,11 @@ class TestOptions:
         assert PLAIN.to_json() == {}
         assert EVERY_OPTION.to_json().keys() == {field.name for field in fields(PictureOptions)}
         for options in (PLAIN, EVERY_OPTION, PictureOptions(quality=90)):
-            assert PictureOptions.from_json(options.to_json()) == options
+            assert fitted(options.to_json(), PictureOptions, Path()) == options
 
     def test_that_are_not_known_any_more_are_passed_over(self) -> None:
-        assert PictureOptions.from_json({"resize": 8, "shear": 3}) == PictureOptions(resize=8)
+        recorded = {"resize": 8, "shear": 3}
+        assert fitted(recorded, PictureOptions, Path()) == PictureOptions(resize=8)
 
     @pytest.mark.parametrize(
         ("options", "encodes"),

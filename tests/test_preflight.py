@@ -7,6 +7,7 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
+from finishedoutputs import empty_manifest
 from support import RawSet
 
 from pipeline import manifest, outputs, paths, preflight, storage
@@ -26,7 +27,7 @@ def own(small: RawSet, tmp_path: Path) -> RawSet:
 def finish(resolved: ResolvedJob, split: str) -> None:
     """Publish a manifest that names no files: a finished output, as far as anyone looks."""
     (output,) = resolved.splits[split].outputs
-    content = manifest.serialise({"files": [], "left_out": []})
+    content = empty_manifest(split, output.digest)
     storage.publish_bytes(paths.manifest(output.folder), content)
     assert outputs.document(output) is not None
 
@@ -35,7 +36,8 @@ def verify(resolved: ResolvedJob, name: str) -> None:
     archive = resolved.dataset.archives[name]
     info = storage.stat(resolved.raw_file(archive))
     assert info is not None
-    mark = {"size": info.size, "mtime_ns": info.mtime_ns, "md5": archive.md5, "files": []}
+    look = {"size": info.size, "mtime_ns": info.mtime_ns, "md5": archive.md5}
+    mark = {"archive": archive.file, **look, "files": []}
     path = paths.archive_mark(resolved.out, archive.file, info.size, info.mtime_ns)
     storage.publish_bytes(path, manifest.serialise(mark))
 

@@ -19,6 +19,7 @@ from pipeline.formats.example import parse_example
 from pipeline.formats.shardformat import RecordOptions
 from pipeline.formats.tfrecord import read_records
 from pipeline.images.repair import codec, repair
+from pipeline.manifest import FileEntry
 from pipeline.output import Output, RecordForm
 from pipeline.paths import ShardName
 from pipeline.pictures import PLAIN
@@ -91,9 +92,8 @@ def stored(output: Output) -> dict[str, bytes]:
 
 
 def document(out: Path, output: Output) -> manifest.Document:
-    found = outputs.shard_document(out, output, NAME.index)
-    assert found is not None
-    return found
+    assert outputs.shard_document(out, output, NAME.index) is not None
+    return manifest.load(paths.shard_mark(out, output.digest, NAME.index))
 
 
 def files(out: Path) -> list[str]:
@@ -172,7 +172,7 @@ def test_the_shard_manifest_names_its_files_and_is_published_last(
         "shard": 1,
         "records": 4,
     }
-    entries = manifest.files_of(found)
+    entries = [FileEntry(**entry) for entry in found["files"]]
     assert [entry.file for entry in entries] == [
         "tfrecord/train/0123456789ab/train-00001-of-00003",
         "tfrecord/train/0123456789ab/idx/train-00001-of-00003",

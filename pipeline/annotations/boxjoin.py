@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pipeline import plaintext
 from pipeline.annotations.boxtable import BoxTable
 from pipeline.annotations.names import without_image_suffix
+from pipeline.documents.values import Size
 from pipeline.errors import BadAnnotation
 from pipeline.quantities import counted, verb
 
@@ -44,15 +45,15 @@ class JoinCounts:
         no_class: those of them that name none.
     """
 
-    annotations: int
-    matched: int
-    unwanted: int
-    unmatched: int
-    images: int
-    without: int
-    boxes: int
-    other_class: int
-    no_class: int
+    annotations: Size
+    matched: Size
+    unwanted: Size
+    unmatched: Size
+    images: Size
+    without: Size
+    boxes: Size
+    other_class: Size
+    no_class: Size
 
     def to_json(self) -> dict[str, int]:
         """Return it as plain data."""

@@ -101,7 +101,7 @@ def _known(
         loaded = fingerprints.load(kept, out)
     except OutputDamaged:
         return nothing
-    if loaded is None or loaded[0].get("folder") != folder or not loaded[1].num_rows:
+    if loaded is None or loaded[0].folder != folder or not loaded[1].num_rows:
         return nothing
     table = loaded[1].combine_chunks()
     rows = pc.index_in(found["path64"], table["path64"].combine_chunks()).combine_chunks()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.documents.records import RecordedBrokenTar
 from pipeline.errors import ArchiveRefused, from_record
 
 
@@ -29,13 +29,15 @@ class BrokenTar:
         return {"name": self.name, "refusal": record, "is_foreign": self.is_foreign}
 
     @staticmethod
-    def from_json(document: Mapping[str, Any]) -> BrokenTar:
-        """Reverse `to_json`.
-
-        Raises:
-            TypeError: the document is of something else.
-        """
-        refusal = from_record(document["refusal"])
-        if not isinstance(refusal, ArchiveRefused):
-            raise TypeError("not a record of a refused archive")
-        return BrokenTar(document["name"], refusal, document["is_foreign"])
+    def recorded(tar: RecordedBrokenTar) -> BrokenTar:
+        """Rebuild it from the mark of an archive."""
+        known = from_record(tar.refusal)
+        refusal = ArchiveRefused(
+            known.what,
+            file=known.file,
+            place=known.place,
+            expected=known.expected,
+            found=known.found,
+            remedy=known.remedy,
+        )
+        return BrokenTar(tar.name, refusal, tar.is_foreign)

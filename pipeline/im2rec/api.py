@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import cast
 
 from pipeline import manifest, plaintext, storage
+from pipeline.documents.packed import PackManifest
 from pipeline.errors import OutputDamaged, UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.im2rec.arguments import local_path, switch, whole_number
@@ -155,7 +156,7 @@ def _is_as_written(path: Path, mark: Path) -> bool:
     if storage.stat(mark) is None:
         return False
     with contextlib.suppress(OutputDamaged):
-        hashes = {each.file: each.xxh3_128 for each in manifest.files_of(manifest.load(mark))}
+        hashes = {each.file: each.xxh3_128 for each in manifest.read(mark, PackManifest).files}
         return path.name in hashes and manifest.hash_file(path) == hashes[path.name]
     return False
 

@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 from pipeline import manifest, storage
+from pipeline.documents.packed import PackedList, PackManifest
 from pipeline.errors import OutputConflict, OutputDamaged, ShardmillError, Vanished
 from pipeline.im2rec.batches import Survey
 from pipeline.im2rec.job import PackJob
-from pipeline.manifest import Document
 from pipeline.sources import lst
 
 
@@ -29,18 +29,19 @@ def check_before(job: PackJob, content: Survey, listing: str) -> None:
     """
     targets = job.targets
     with contextlib.suppress(Vanished, OutputDamaged):
-        before = manifest.load(targets.manifest)
-        records = [entry.file for entry in manifest.files_of(before)][:1]
-        if records and records != [targets.records.name]:
+        before = manifest.read(targets.manifest, PackManifest)
+        records = before.files[0].file
+        if records != targets.records.name:
             raise _conflict(
                 "this is the manifest of another output, and is not replaced",
                 targets.manifest,
                 f"that of {targets.records.name}",
-                f"that of {records[0]}",
+                f"that of {records}",
             )
         if storage.stat(targets.records) is None:
             return  # it was removed, so nothing is lost
-        other = _other_root(job, before) if content.rooted else None
+        packed = before.inputs[0]
+        other = _other_root(job, packed) if content.rooted else None
         if other is not None:
             raise _conflict(
                 "an output of images below another root has this name, and is not replaced",
@@ -48,12 +49,11 @@ def check_before(job: PackJob, content: Survey, listing: str) -> None:
                 f"images below {job.root.absolute()}",
                 f"images below {other}",
             )
-        lists = [each.get("list") for each in before.get("inputs", [])]
-        if not job.named_by_list or not lists:
+        if not job.named_by_list:
             return
-        if job.listing.name not in lists:
-            expected, found = f"one of {job.listing.name}", f"one of {lists[0]}"
-        elif _has_other_images(job, listing, before):
+        if job.listing.name != packed.list:
+            expected, found = f"one of {job.listing.name}", f"one of {packed.list}"
+        elif _has_other_images(job, listing, packed):
             expected, found = "one that has an image of this list", "a list without any of them"
         else:
             return
@@ -61,30 +61,25 @@ def check_before(job: PackJob, content: Survey, listing: str) -> None:
         raise _conflict(what, targets.manifest, expected, found)
 
 
-def _other_root(job: PackJob, before: Document) -> str | None:
+def _other_root(job: PackJob, before: PackedList) -> str | None:
     """Return the root of the images that were packed; None: it is that of the job, or unknown.
 
     It is compared as a path first: a folder that went by this name and was replaced is the same
     source to the user, and one that has two names through a link is the same folder.
     """
-    folder = job.targets.manifest.parent
-    for source in before.get("inputs", []):
-        recorded = source.get("root")
-        if recorded is None or recorded == job.root_from_output:
-            continue
-        root: str = os.path.normpath(folder / recorded)
-        if not storage.same_folder(Path(root), job.root):
-            return root
-    return None
+    if before.root is None or before.root == job.root_from_output:
+        return None
+    root: str = os.path.normpath(job.targets.manifest.parent / before.root)
+    return None if storage.same_folder(Path(root), job.root) else root
 
 
-def _has_other_images(job: PackJob, listing: str, before: Document) -> bool:
+def _has_other_images(job: PackJob, listing: str, before: PackedList) -> bool:
     """Whether the list that was packed has no image of this one: two folders have a list each.
 
     A list that was corrected keeps some; the first table of what was packed is looked at.
     """
     packed = job.targets.listing
-    if packed is None or listing in {each.get("xxh3_128") for each in before["inputs"]}:
+    if packed is None or listing == before.xxh3_128:
         return False
     if storage.stat(packed) is None:
         return False

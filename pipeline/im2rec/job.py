@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from pipeline import storage
+from pipeline.documents.packed import FIRST
 from pipeline.errors import UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.images.bounds import MAX_PIXELS
@@ -120,7 +121,7 @@ class PackJob:
             "encode": spec,
             "engine": self.engine,
             "label_width": self.label_width,
-            "labels": self.labels.value if self.labels else "first",
+            "labels": self.labels.value if self.labels else FIRST,
             "part": [self.part.number, self.part.of],
             "pass_through": self.pass_through,
         }

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pipeline import manifest, storage
+from pipeline.documents.packed import FIRST, PackManifest
 from pipeline.errors import UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.im2rec.assignments import AutoResize
@@ -24,7 +25,6 @@ from pipeline.images.transforms import (
     ToTensor,
     Transform,
 )
-from pipeline.manifest import Document
 
 _BUILT_IN: Final[Mapping[str, Callable[..., Transform]]] = {
     kind.__name__: kind
@@ -44,7 +44,7 @@ _BUILT_IN: Final[Mapping[str, Callable[..., Transform]]] = {
 _NO_TRANSFORM: Final = (SyntaxError, ValueError, TypeError, RecursionError)
 
 
-def recorded_job(document: Document, path: Path, root: Path) -> PackJob:
+def recorded_job(document: PackManifest, path: Path, root: Path) -> PackJob:
     """Return the job that would write the records of an output once more.
 
     Args:
@@ -57,39 +57,39 @@ def recorded_job(document: Document, path: Path, root: Path) -> PackJob:
             the user's own; the engine is not installed, or encodes as another version does; the
             options are those of another version of this program.
     """
-    parameters = document["parameters"]
-    encode = dict(parameters["encode"])
-    encode["transforms"] = tuple(map(_transform, encode["transforms"]))
-    number, of = parameters["part"]
+    parameters = document.parameters
     job = PackJob(
         listing=_listing(document, path),
         root=root,
         output=path.with_name("absent.rec"),  # nothing is written
-        spec=_spec(encode),
-        pass_through=parameters["pass_through"],
-        engine=parameters["engine"],
-        labels=None if parameters["labels"] == "first" else LabelForm(parameters["labels"]),
-        label_width=parameters["label_width"],
-        part=Part(number, of),
-        below_root=parameters.get("below_root", False),
+        spec=_spec(parameters.encode),
+        pass_through=parameters.pass_through,
+        engine=parameters.engine,
+        labels=None if parameters.labels == FIRST else LabelForm(parameters.labels),
+        label_width=parameters.label_width,
+        part=Part(*parameters.part),
+        below_root=parameters.below_root,
     )
-    if document["codec"] is not None:
+    if document.codec is not None:
         codec = engine(job.engine).codec(job.spec.encoding)
-        if codec != document["codec"]:
-            raise _not_comparable("its images were encoded by", document["codec"], codec)
+        if codec != document.codec:
+            raise _not_comparable("its images were encoded by", document.codec, codec)
     return job
 
 
-def _spec(encode: dict[str, Any]) -> EncodeSpec:
+def _spec(recorded: Mapping[str, Any]) -> EncodeSpec:
     try:
-        return EncodeSpec(**encode)
+        transforms = tuple(map(_transform, recorded["transforms"]))
+        return EncodeSpec(**{**recorded, "transforms": transforms})
+    except KeyError as error:
+        raise _not_comparable("its options are of another version: no", str(error), "") from error
     except TypeError as error:
         raise _not_comparable("its options are of another version:", str(error), "") from error
 
 
-def _listing(document: Document, path: Path) -> Path:
-    (source,) = document["inputs"]
-    listing = path.with_name(source["list"])
+def _listing(document: PackManifest, path: Path) -> Path:
+    source = document.inputs[0]
+    listing = path.with_name(source.list)
     if storage.stat(listing) is None:
         raise UsageError(
             "the image list of this output is not beside it, so nothing can be compared",
@@ -98,11 +98,11 @@ def _listing(document: Document, path: Path) -> Path:
             remedy="put the list there, or leave --against out",
         )
     found = manifest.hash_file(listing)
-    if found != source["xxh3_128"]:
+    if found != source.xxh3_128:
         raise UsageError(
             "the image list is not the one that was packed any more",
             file=str(listing),
-            expected=f"xxh3-128 {source['xxh3_128']}",
+            expected=f"xxh3-128 {source.xxh3_128}",
             found=found,
             remedy="pack the list as it is now, or leave --against out",
         )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import manifest, paths, storage
 from pipeline.choices import meant
+from pipeline.documents.listed import ListedShards
 from pipeline.errors import OutputDamaged, UsageError
 
 if TYPE_CHECKING:
@@ -186,20 +187,10 @@ def _shards(out: Path, split: str) -> list[_Shard]:
 
 
 def _named_shards(path: Path) -> list[_Shard]:
-    document = manifest.load(path)
-    try:
-        shards = [
-            _Shard(path.parent / str(shard["file"]), int(shard["bytes"]), int(shard["records"]))
-            for shard in document["shards"]
-        ]
-    except (KeyError, TypeError, ValueError) as error:
-        raise OutputDamaged(
-            "the manifest lists no shards",
-            file=str(path),
-            expected='"shards": a list of objects with "file", "bytes" and "records"',
-            found=repr(error),
-            remedy=_REMEDY,
-        ) from error
+    shards = [
+        _Shard(path.parent / shard.file, shard.bytes, shard.records)
+        for shard in manifest.read(path, ListedShards).shards
+    ]
     return sorted(shards, key=lambda shard: shard.path.name)
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import manifest, outputs, paths, status, storage
+from pipeline.documents.outputs import OutputManifest
 from pipeline.output import Output
 from pipeline.resolved import ResolvedJob
 from pipeline.splitjob import SplitJob
@@ -66,8 +67,11 @@ def current_beside(out: Path, folder: Path) -> Path | None:
 
 def _made_alike(resolved: ResolvedJob, split: SplitJob, output: Output, current: Path) -> bool:
     """Whether a finished output has the options and source files of one that is asked for."""
-    document = manifest.load_undamaged(paths.manifest(current))
-    if document is None or document["inputs"] != outputs.inputs(split):
+    path = paths.manifest(current)
+    if manifest.read_undamaged(path, OutputManifest) is None:
+        return False
+    document = manifest.load(path)  # as it was written: older versions knew fewer parameters
+    if document["inputs"] != outputs.inputs(split):
         return False
     then, now = document["parameters"], outputs.parameters(resolved, split, output)
     return all(then[name] == now[name] for name in then.keys() & now.keys())

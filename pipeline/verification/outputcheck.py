@@ -9,20 +9,18 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import manifest, paths, status, storage, withdrawal
+from pipeline import paths, status, storage, withdrawal
+from pipeline.documents.outputs import OutputManifest
 from pipeline.errors import ArchiveMissing, OutputDamaged
 from pipeline.job import FORMATS
-from pipeline.manifest import Document
 from pipeline.output import RecordForm
 from pipeline.paths import ShardName
 from pipeline.verification.findings import Finding, Layer, check_file, damage
 from pipeline.verification.notbegun import current_beside
-from pipeline.verification.shapes import OUTPUT, check_shape
 from pipeline.verification.shardcheck import ShardCheck, ShardToCheck
-from pipeline.verification.statecheck import load
+from pipeline.verification.statecheck import read
 
 _UNFINISHED = "run the shardmill command again: it goes on where it was"
-_OF_MANIFEST = ("counts", "digests", "files", "inputs", "left_out", "parameters", "repairs")
 
 
 @dataclass(frozen=True)
@@ -31,22 +29,22 @@ class FinishedOutput:
 
     out: Path
     folder: Path
-    document: Document
+    document: OutputManifest
 
     @property
     def shards(self) -> int:
         """How many shards it has."""
-        return len(self.document["shards"])
+        return len(self.document.shards)
 
     @property
     def plan(self) -> Path:
         """Where its plan lies, if that was kept."""
-        return paths.plan(self.out, self.document["split"], self.document["digests"]["plan"])
+        return paths.plan(self.out, self.document.split, self.document.digests.plan)
 
     @property
     def plan_mark(self) -> Path:
         """Where the mark of its plan lies."""
-        return paths.plan_mark(self.out, self.document["split"], self.document["digests"]["plan"])
+        return paths.plan_mark(self.out, self.document.split, self.document.digests.plan)
 
 
 def output_folders(out: Path) -> list[Path]:
@@ -100,13 +98,10 @@ def open_output(out: Path, folder: Path) -> FinishedOutput | Finding:
             what = "the output is being withdrawn: it may hold images that were replaced"
         error = OutputDamaged(what, file=str(folder), found=found, remedy=_UNFINISHED)
         return Finding(Layer.FINISHED, path, error, removable=False)
-    document = load(path, "shards", "split", *_OF_MANIFEST)
+    document = read(path, OutputManifest)
     if isinstance(document, Finding):
         return document
-    misshapen = check_shape(path, document, OUTPUT)
-    if misshapen is not None:
-        return misshapen
-    found = f"{document['split']} {document['digests']['output']}"
+    found = f"{document.split} {document.digests.output}"
     expected = f"{folder.parent.name} {folder.name}"
     if found != expected:
         what = "the manifest is of another output"
@@ -120,15 +115,15 @@ def check_sources(output: FinishedOutput, raw: Path) -> None:
     Raises:
         ArchiveMissing: one is not.
     """
-    images = output.document["inputs"][0]
-    if "list" in images:
+    images = output.document.inputs[0]
+    if images.list is not None:
         path, what = raw, "the folder that the paths of its list are relative to"
         there = not storage.is_empty(path)
-    elif "folder" in images:
-        path, what = raw / images["folder"], "the tree that it was made from"
+    elif images.folder is not None:
+        path, what = raw / images.folder, "the tree that it was made from"
         there = not storage.is_empty(path)
     else:
-        path, what = raw / images["file"], f"the archive of MD5 {images['md5']}"
+        path, what = raw / (images.file or ""), f"the archive of MD5 {images.md5}"
         there = storage.stat(path) is not None
     if not there:
         raise ArchiveMissing(
@@ -141,13 +136,13 @@ def check_sources(output: FinishedOutput, raw: Path) -> None:
 
 def form_of(output: FinishedOutput) -> RecordForm:
     """Return what the manifest says of the records."""
-    return RecordForm.from_json(output.document["format"], output.document["parameters"])
+    return RecordForm.recorded(output.document.format, output.document.parameters)
 
 
 def check_facts(output: FinishedOutput) -> list[Finding]:
     """Check the file of the facts, on which the checks of the records rely."""
     path = paths.facts(output.folder)
-    for entry in manifest.files_of(output.document):
+    for entry in output.document.files:
         if entry.file == path.name:
             return check_file(output.folder, entry)
     return [damage(Layer.WHOLE, paths.manifest(output.folder), f"it does not name {path.name}")]
@@ -157,10 +152,10 @@ def check_others(output: FinishedOutput) -> list[Finding]:
     """Check the files that belong to all shards together, less the facts."""
     known = {paths.facts(output.folder).name}
     for index in range(output.shards):
-        name = ShardName(output.document["split"], index, output.shards)
-        files = paths.shard_files(output.folder, output.document["format"], name)
+        name = ShardName(output.document.split, index, output.shards)
+        files = paths.shard_files(output.folder, output.document.format, name)
         known |= {str(path.relative_to(output.folder)) for path in files}
-    others = [entry for entry in manifest.files_of(output.document) if entry.file not in known]
+    others = [entry for entry in output.document.files if entry.file not in known]
     return [finding for entry in others for finding in check_file(output.folder, entry)]
 
 
@@ -178,23 +173,23 @@ def shards_to_check(
     table = paths.facts(output.folder)
     lost = output.plan in untrusted or output.plan_mark in untrusted
     planned = not lost and storage.stat(output.plan) is not None
-    entries = {entry.file: entry for entry in manifest.files_of(document)}
-    left_out = frozenset(image["key"] for image in document["left_out"])
+    entries = {entry.file: entry for entry in document.files}
+    left_out = frozenset(image.key for image in document.left_out)
     without = without_boxes(output)
-    repairs, form = tuple(document["repairs"]), form_of(output)
-    for index, shard in enumerate(document["shards"]):
-        name = ShardName(document["split"], index, output.shards)
+    form = form_of(output)
+    for index, shard in enumerate(document.shards):
+        name = ShardName(document.split, index, output.shards)
         files = paths.shard_files(output.folder, form.format, name)
         named = [entries.get(str(path.relative_to(output.folder))) for path in files]
         yield ShardToCheck(
             out=output.out,
             folder=output.folder,
             name=name,
-            records=shard["records"],
+            records=shard.records,
             entries=tuple(entry for entry in named if entry is not None),
             facts=None if table in untrusted else table,
             plan=output.plan if planned else None,
-            repairs=repairs,
+            repairs=document.repairs,
             left_out=left_out.union(without.get(index, ())),
             form=form,
             raw=raw,
@@ -221,15 +216,15 @@ def marked_shards(out: Path, digest: str) -> list[int]:
 def check_whole(output: FinishedOutput, checks: list[ShardCheck]) -> list[Finding]:
     """Check what only all shards together show: every image exactly once."""
     keys = [key for check in checks for key in check.keys]
-    left_out = [image["key"] for image in output.document["left_out"]]
+    left_out = [image.key for image in output.document.left_out]
     left_out += [key for keys in without_boxes(output).values() for key in keys]
-    counts = output.document["counts"]
-    expected = f"{counts['images']} different images, {counts['left_out']} of them left out"
+    counts = output.document.counts
+    expected = f"{counts.images} different images, {counts.left_out} of them left out"
     found = f"{len(set(keys) | set(left_out))} different, {len(keys)} records, {len(left_out)} out"
     right = (
-        len(keys) == counts["records"]
-        and len(left_out) == counts["left_out"]
-        and len(set(keys) | set(left_out)) == len(keys) + len(left_out) == counts["images"]
+        len(keys) == counts.records
+        and len(left_out) == counts.left_out
+        and len(set(keys) | set(left_out)) == len(keys) + len(left_out) == counts.images
     )
     path, what = paths.manifest(output.folder), "not every image exactly once"
     return [] if right else [damage(Layer.WHOLE, path, what, None, expected, found)]

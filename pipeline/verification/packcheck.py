@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import manifest, storage
+from pipeline.documents.packed import PackManifest
 from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.formats.irheader import parse_header
 from pipeline.formats.recordio import index_lines, read_records
-from pipeline.manifest import Document, FileEntry
+from pipeline.manifest import FileEntry
 from pipeline.verification.findings import Finding, Layer, check_file, damage, of_error
 
 MANIFEST: Final = ".manifest.json"
@@ -21,7 +22,6 @@ MANIFEST: Final = ".manifest.json"
 
 _ENDS: Final = (".rec", ".idx")
 _PART: Final = re.compile(r"\.rec\.part[0-9]+$")
-_OF_MANIFEST: Final = frozenset({"codec", "counts", "inputs", "left_out", "parameters"})
 _AGAIN: Final = "run the shardmill im2rec command again: it writes all files of this output anew"
 _FOREIGN: Final = "pack its list with shardmill im2rec, or move it away"
 
@@ -33,12 +33,15 @@ class PackedSet:
     Attributes:
         manifest: where that lies.
         document: what it says.
-        files: the entries of its files: the records, the index, and a list where one was made.
     """
 
     manifest: Path
-    document: Document
-    files: tuple[FileEntry, ...]
+    document: PackManifest
+
+    @property
+    def files(self) -> tuple[FileEntry, ...]:
+        """The records, the index, and a list where one was made."""
+        return self.document.files
 
     @property
     def records(self) -> Path:
@@ -98,13 +101,9 @@ def find_manifests(path: Path) -> list[Path]:
 def open_set(path: Path) -> PackedSet | Finding:
     """Read a manifest, or say what is wrong with it."""
     try:
-        document = manifest.load(path)
-        files = tuple(manifest.files_of(document))
-        if len(files) < len(_ENDS) or not document.keys() >= _OF_MANIFEST:
-            raise OutputDamaged("this is not a manifest of im2rec", file=str(path))
+        return PackedSet(path, manifest.read(path, PackManifest))
     except ShardmillError as error:
         return of_error(Layer.OWN_HASH, path, error)
-    return PackedSet(path, document, files)
 
 
 def check_set(path: Path, compare: Callable[[PackedSet, ScannedRecords], PackCheck]) -> PackCheck:
@@ -196,7 +195,7 @@ def missing_files(found: PackedSet) -> list[str]:
 def _check_records(found: PackedSet, scanned: ScannedRecords) -> Iterator[Finding]:
     if scanned.findings:
         return
-    expected, read = found.document["counts"]["records"], len(scanned.ids)
+    expected, read = found.document.counts.records, len(scanned.ids)
     if read != expected:
         what = "wrong number of records"
         yield damage(Layer.RECORD_FACTS, found.records, what, None, str(expected), str(read))

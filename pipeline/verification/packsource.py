@@ -36,7 +36,7 @@ class SourceComparison:
         """
         check_root(self.root)
         job = recorded_job(found.document, found.manifest, self.root)
-        left_out = {each["line"] for each in found.document["left_out"]}
+        left_out = {each.line for each in found.document.left_out}
         comparison = _Comparison(found.records, scanned, left_out)
         findings = list(few(comparison.findings(job)))
         return PackCheck(findings, 0, 0, comparison.compared)

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline import clutter, extraction, manifest, paths, storage
+from pipeline import clutter, extraction, paths, storage
+from pipeline.documents.products import ProductMark
+from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.job import Job
-from pipeline.manifest import Document, FileEntry
+from pipeline.manifest import FileEntry
 from pipeline.verification.findings import Finding, Layer, check_file, damage, of_error
-from pipeline.verification.shapes import PRODUCT, TREE, check_shape
-from pipeline.verification.statecheck import load, load_table
+from pipeline.verification.statecheck import load_table, read
 
 _FOREIGN = "move it away: a training script would take it for one of the set"
 _UNFINISHED = "run the shardmill command again: it goes on where it was"
@@ -33,23 +34,28 @@ class FinishedProduct:
 
     out: Path
     name: str
-    document: Document
+    document: ProductMark
     copied: bool
 
     @property
-    def groups(self) -> int:
-        """How many groups of classes it has, if it is a tree; else 0."""
-        return int(self.document.get("groups", 0))
+    def groups(self) -> list[int]:
+        """The numbers of its groups of classes, if it is a tree.
+
+        Of those that have no mark one is enough: a mark that says a billion is a finding, too.
+        """
+        claimed = self.document.groups
+        marked = {n for n in paths.numbers(storage.documents(self.marks)) if n < claimed}
+        return sorted(marked.union(range(min(claimed, len(marked) + 1))))
 
     @property
     def tree(self) -> Path:
         """The folder of a tree."""
-        return paths.tree(self.out, self.document["folder"])
+        return paths.tree(self.out, self.document.folder or "")
 
     @property
     def marks(self) -> Path:
         """The folder of the marks and listings of a tree."""
-        return paths.tree_marks(self.out, self.document["digest"])
+        return paths.tree_marks(self.out, self.document.digest)
 
 
 @dataclass(frozen=True)
@@ -75,18 +81,17 @@ def open_product(out: Path, name: str, jobs: Iterable[Job]) -> FinishedProduct |
         jobs: those that were started here: they tell how pictures came into a tree.
     """
     path = paths.product_mark(out, name)
-    document = load(path, "digest", "files", "finished")
+    document = read(path, ProductMark)
     if isinstance(document, Finding):
         # Without a mark, what stands there would pass for somebody else's.
-        what, found = document.error.what, document.error.found
-        return damage(Layer.OWN_HASH, path, what, None, None, found, _REPLACED, removable=False)
-    shape = PRODUCT | (TREE if document["finished"] and _is_tree(name) else {})
-    misshapen = check_shape(path, document, shape)
-    if misshapen is not None:
-        return misshapen
-    if not document["finished"]:
+        what, place, found = document.error.what, document.error.place, document.error.found
+        return damage(Layer.OWN_HASH, path, what, place, None, found, _REPLACED, removable=False)
+    if not document.finished:
         error = OutputDamaged(f"{name} is not finished", file=str(path), remedy=_UNFINISHED)
         return Finding(Layer.FINISHED, path, error, removable=False)
+    if document.folder is None and _is_tree(name):
+        what = "the mark does not say which folder the tree is"
+        return damage(Layer.OWN_HASH, path, what, remedy=_REPLACED, removable=False)
     return FinishedProduct(out, name, document, _copied(name, jobs))
 
 
@@ -96,7 +101,7 @@ def _is_tree(name: str) -> bool:
 
 def check_files(product: FinishedProduct) -> ProductCheck:
     """Compare the files of a product with the hashes in its mark."""
-    entries = manifest.files_of(product.document)
+    entries = product.document.files
     findings = [finding for entry in entries for finding in check_file(product.out, entry)]
     if product.groups:
         findings += _strange_folders(product)
@@ -134,11 +139,11 @@ def _check_picture(product: FinishedProduct, entry: FileEntry) -> list[Finding]:
 
 def _listing(product: FinishedProduct, index: int) -> list[FileEntry] | Finding:
     """Return the pictures of a group, or what is wrong with its mark or listing."""
-    digest = product.document["digest"]
-    document = load(paths.group_mark(product.out, digest, index), "files")
+    digest = product.document.digest
+    document = read(paths.group_mark(product.out, digest, index), GroupMark)
     if isinstance(document, Finding):
         return document
-    for entry in manifest.files_of(document):
+    for entry in document.files:
         for finding in check_file(product.out, entry):
             return finding
     path = paths.group_listing(product.out, digest, index)
@@ -152,7 +157,7 @@ def _listing(product: FinishedProduct, index: int) -> list[FileEntry] | Finding:
 def _strange_folders(product: FinishedProduct) -> list[Finding]:
     """Return the class folders of a tree that are none of its classes."""
     classes = set()
-    for index in range(product.groups):
+    for index in product.groups:
         entries = _listing(product, index)
         if isinstance(entries, Finding):
             return []  # it cannot be told, and the listing is found damaged anyway

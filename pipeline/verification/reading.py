@@ -139,7 +139,7 @@ class Verification:
             return
         checks = [
             partial(productcheck.check_files, product),
-            *(partial(productcheck.check_group, product, i) for i in range(product.groups)),
+            *(partial(productcheck.check_group, product, i) for i in product.groups),
         ]
         kind, _, split = name.partition("-")
         if kind == boxcheck.KIND and self.raw is not None:

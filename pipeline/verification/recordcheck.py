@@ -11,6 +11,7 @@ from typing import Any
 import xxhash
 
 from pipeline import storage
+from pipeline.documents.shards import RepairedImage
 from pipeline.errors import BadImage, EnvironmentRefused, ShardmillError
 from pipeline.formats.shardformat import StoredRecord
 from pipeline.images import repair
@@ -44,7 +45,7 @@ class Expected:
     records: int
     facts: list[Row]
     plan: list[Row]
-    repairs: Mapping[str, Row]
+    repairs: Mapping[str, RepairedImage]
     form: RecordForm
 
 
@@ -257,9 +258,9 @@ class RecordChecker:
             made = preparer.prepare(source)
             if mended is None:
                 return made.encoded
-            if made.xxh3_128 != mended["source_xxh3_128"]:
+            if made.xxh3_128 != mended.source_xxh3_128:
                 return "its source is not what was repaired"
-            if mended["codec"] != _repairer():
+            if mended.codec != _repairer():
                 return None
             return repaired(made, self.expected.form.picture.max_pixels).encoded
         except BadImage as error:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from pipeline import catalog, facts, manifest, paths, plan, storage
+from pipeline import catalog, facts, paths, plan, storage
+from pipeline.documents.shards import RepairedImage, ShardMark
 from pipeline.errors import ShardmillError
 from pipeline.manifest import FileEntry
 from pipeline.output import RecordForm
@@ -17,8 +17,7 @@ from pipeline.paths import ShardName
 from pipeline.verification.factscheck import FactsChecker
 from pipeline.verification.findings import Finding, Layer, check_file, damage, few, of_error
 from pipeline.verification.recordcheck import Expected, RecordChecker, Row
-from pipeline.verification.shapes import SHARD_MARK, check_shape
-from pipeline.verification.statecheck import load, load_table
+from pipeline.verification.statecheck import load_table, read
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class ShardToCheck:
     entries: tuple[FileEntry, ...]
     facts: Path | None
     plan: Path | None
-    repairs: tuple[Mapping[str, Any], ...]
+    repairs: tuple[RepairedImage, ...]
     left_out: frozenset[str]
     form: RecordForm
     raw: Path | None
@@ -86,7 +85,7 @@ def check_shard(shard: ShardToCheck) -> ShardCheck:
         records=shard.records,
         facts=rows,
         plan=_planned(shard, findings) if rows else [],
-        repairs={mended["key"]: mended for mended in shard.repairs},
+        repairs={image.key: image for image in shard.repairs},
         form=shard.form,
     )
     findings += _check_mark(shard, table)
@@ -110,16 +109,14 @@ def check_shard(shard: ShardToCheck) -> ShardCheck:
 def check_marked(out: Path, digest: str, index: int) -> ShardCheck:
     """Compare the files of one shard with its mark alone: there is no manifest to believe."""
     path = paths.shard_mark(out, digest, index)
-    document = load(path, "files", "records")
-    if not isinstance(document, Finding):
-        document = check_shape(path, document, SHARD_MARK) or document
+    document = read(path, ShardMark)
     if isinstance(document, Finding):
         return ShardCheck(0, 0, 0, (), (document,))
-    entries = manifest.files_of(document)
+    entries = document.files
     there = [entry for entry in entries if storage.stat(out / entry.file) is not None]
     findings = tuple(finding for entry in there for finding in check_file(out, entry))
     size = sum(entry.bytes for entry in entries[:1])
-    return ShardCheck(document["records"], size, 0, (), findings)
+    return ShardCheck(document.records, size, 0, (), findings)
 
 
 def _facts(shard: ShardToCheck, findings: list[Finding]) -> pa.Table | None:
@@ -154,24 +151,24 @@ def _check_mark(shard: ShardToCheck, table: pa.Table | None) -> Iterator[Finding
     path, sliced = paths.shard_mark(out, digest, index), paths.shard_facts(out, digest, index)
     if storage.stat(path) is None:
         return
-    document = load(path, "files", "records")
+    document = read(path, ShardMark)
     if isinstance(document, Finding):
         yield document
         return
-    marked = {out / entry.file: entry for entry in manifest.files_of(document)}
+    marked = {out / entry.file: entry for entry in document.files}
     named = {shard.folder / entry.file: entry for entry in shard.entries}
     for file, entry in named.items():
         mark = marked.get(file)
         if mark is None or (mark.bytes, mark.xxh3_128) != (entry.bytes, entry.xxh3_128):
             what, wanted = "the manifest says otherwise than the mark of the shard", str(mark)
             yield damage(Layer.MARK, file, what, None, wanted, str(entry))
-    if document["records"] != shard.records:
+    if document.records != shard.records:
         what = "the manifest says otherwise than the mark of the shard"
-        texts = (what, "records", str(document["records"]), str(shard.records))
+        texts = (what, "records", str(document.records), str(shard.records))
         yield damage(Layer.MARK, paths.manifest(shard.folder), *texts)
     if sliced in marked and storage.stat(sliced) is not None:
         broken = check_file(out, marked[sliced])
-        yield from broken or _check_slice(shard, sliced, document["records"], table)
+        yield from broken or _check_slice(shard, sliced, document.records, table)
 
 
 def _check_slice(

@@ -16,10 +16,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import manifest, paths, status, storage
+from pipeline.documents import kinds
+from pipeline.documents.records import JobRecord
 from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.job import Job
-from pipeline.manifest import Document
+from pipeline.manifest import Kind
 from pipeline.verification.findings import REMEDY, Finding, Layer, check_file, damage, of_error
+
+_FOREIGN = "move it away: nothing reads it"
 
 
 def check_state(out: Path, apart: Collection[Path]) -> list[Finding]:
@@ -41,26 +45,33 @@ def check_state(out: Path, apart: Collection[Path]) -> list[Finding]:
 
 def check_mark(out: Path, path: Path) -> list[Finding]:
     """Check a mark, and those of its files that are there."""
-    document = load(path, "files")
+    kind = kinds.kind_of(out, path)
+    if kind is None:
+        what = "this program writes no document of such a name here"
+        return [damage(Layer.STRANGER, path, what, remedy=_FOREIGN, removable=False)]
+    document = read(path, kind)
     if isinstance(document, Finding):
         return [document]
-    entries = manifest.files_of(document)
-    there = [entry for entry in entries if storage.stat(out / entry.file) is not None]
+    if isinstance(document, JobRecord):
+        return _check_job(path, document)
+    there = [entry for entry in document.files if storage.stat(out / entry.file) is not None]
     return [finding for entry in there for finding in check_file(out, entry)]
 
 
-def load(path: Path, *keys: str) -> Document | Finding:
-    """Return a mark or manifest that has these keys, or why that cannot be done."""
+def read(path: Path, kind: type[Kind]) -> Kind | Finding:
+    """Return a mark or manifest, or the finding that it is not as it was written."""
     try:
-        document = manifest.load(path)
+        return manifest.read(path, kind)
     except ShardmillError as error:
         return of_error(Layer.OWN_HASH, path, error)
-    lacking = [key for key in keys if key not in document]
-    if not lacking:
-        return document
-    wanted, found = f"one that has {', '.join(keys)}", f"no {', '.join(lacking)}"
-    what = "a document of another kind stands here"
-    return damage(Layer.OWN_HASH, path, what, None, wanted, found)
+
+
+def _check_job(path: Path, record: JobRecord) -> list[Finding]:
+    try:
+        Job.from_json(record.job, path)
+    except OutputDamaged as error:
+        return [of_error(Layer.OWN_HASH, path, error)]
+    return []
 
 
 def load_table(

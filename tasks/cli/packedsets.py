@@ -70,13 +70,12 @@ def report_states(sets: PackedSets) -> int:
             states.add(_INCOMPLETE)
             continue
         missing = packcheck.missing_files(found)
-        counts = found.document["counts"]
+        counts = found.document.counts
         if missing:
             say(f"{found.records}: incomplete: {', '.join(missing)} missing or changed")
             states.add(_INCOMPLETE)
             continue
-        left = counts["left_out"]
-        records = counts["records"]
+        left, records = counts.left_out, counts.records
         say(f"{found.records}: complete, {counted(records, 'record')}, {left:,} left out")
         states.add(_LEFT_OUT if left else _COMPLETE)
     return _INCOMPLETE if _INCOMPLETE in states else max(states)

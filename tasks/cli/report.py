@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from pipeline import neighbours, outputs, paths, preflight, products, progress, status, storage
 from pipeline.clutter import EXAMPLES
+from pipeline.documents.shards import LeftOutImage
 from pipeline.errors import Vanished
 from pipeline.output import Output
 from pipeline.products import Product
@@ -70,39 +71,39 @@ def _output(resolved: ResolvedJob, split: SplitJob, output: Output, how: str) ->
     document = outputs.document(output)
     if document is None:
         raise Vanished("files were removed meanwhile", file=str(output.folder))
-    counts = document["counts"]
+    counts = document.counts
     link = paths.current(resolved.out, output.format, split.name)
     say(
-        f"{split.name}: {how}, {counted(counts['records'], 'record')} in "
-        f"{counted(split.shards, 'shard')}, {size(counts['bytes'])}, "
-        f"{counted(counts['boxes'], 'box')}, "
-        f"{counts['repaired']} repaired, "
-        f"{counts['left_out']} left out: {link}"
+        f"{split.name}: {how}, {counted(counts.records, 'record')} in "
+        f"{counted(split.shards, 'shard')}, {size(counts.bytes)}, "
+        f"{counted(counts.boxes, 'box')}, "
+        f"{counts.repaired} repaired, "
+        f"{counts.left_out} left out: {link}"
     )
     if output.codec_here:
         made_by = _made_by(str(output.form.codec), output.codec_here)
         say(f"{split.name}: {output.format}: {made_by}")
-    for note, count in document["notes"].items():
+    for note, count in document.notes.items():
         say(f"{split.name}: {output.format}: {note}: {count:,}")
-    for line in _left_out(split, document["left_out"]):
+    for line in _left_out(split, document.left_out):
         say(f"{split.name}: {output.format}: {line}: {paths.manifest(link)}")
-    return int(counts["left_out"])
+    return counts.left_out
 
 
-def _left_out(split: SplitJob, images: Sequence[Mapping[str, str]]) -> Iterator[str]:
+def _left_out(split: SplitJob, images: Sequence[LeftOutImage]) -> Iterator[str]:
     """Yield which images were left out, and how they get in; all are listed in the manifest."""
     if images:
-        named = f"left out: {len(images):,}, e.g. {images[0]['key']}: {images[0]['reason']}"
+        named = f"left out: {len(images):,}, e.g. {images[0].key}: {images[0].reason}"
         yield f"{named}{_how_they_get_in(split, images)}; all are listed in the manifest"
 
 
-def _how_they_get_in(split: SplitJob, images: Sequence[Mapping[str, str]]) -> str:
+def _how_they_get_in(split: SplitJob, images: Sequence[LeftOutImage]) -> str:
     """Return what to do for images that were left out; nothing helps a bad one in an archive."""
     remedies = []
-    if any("max_pixels" not in image for image in images) and split.archive is None:
+    if any(not image.max_pixels for image in images) and split.archive is None:
         # What lies in an archive is pinned by its MD5: no other bytes can take its place.
         remedies.append("put intact files in their places, then run the same command again")
-    if any("max_pixels" in image for image in images):
+    if any(image.max_pixels for image in images):
         remedies.append("allow more pixels with a larger --max-pixels")
     return "".join(f"; {remedy}" for remedy in remedies)
 
@@ -143,14 +144,14 @@ def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
     if mark is None:
         raise Vanished("files were removed meanwhile", file=str(product.files[0]))
     split = f"{product.split}: " if product.split else ""
-    for line in mark.get("closing", ()):
+    for line in mark.closing:
         say(f"{split}{line}")
     more = ""
-    if "repaired" in mark:
-        kinds = ", ".join(f"{mark[kind]} {kind}" for kind in ("repaired", "dropped", "refused"))
+    if mark.repaired is not None:
+        kinds = f"{mark.repaired} repaired, {mark.dropped} dropped, {mark.refused} refused"
         more = f", {kinds}: {product.files[1]}"
     elif product.tree:
-        more = f", {counted(mark['images'], 'image')}"
+        more = f", {counted(mark.images, 'image')}"
     listed = resolved.splits[product.split].listing if product.split else None
     if product.kind == products.CLASSES and listed is not None and listed.classes is not None:
         say(f"{split}{listed.classes.summary()}: {product.files[0]}")

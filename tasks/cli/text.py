@@ -66,10 +66,10 @@ def standing(output: StandingOutput) -> str:
     head = f"{output.split} ({output.format} {output.digest})"
     if output.document is None:
         return f"{head}: incomplete"
-    counts = output.document["counts"]
-    left_out = f", {counts['left_out']:,} left out" if counts["left_out"] else ""
-    records = counted(counts["records"], "record")
-    return f"{head}: complete, {records}{left_out}, {size(counts['bytes'])}"
+    counts = output.document.counts
+    left_out = f", {counts.left_out:,} left out" if counts.left_out else ""
+    records = counted(counts.records, "record")
+    return f"{head}: complete, {records}{left_out}, {size(counts.bytes)}"
 
 
 def job_lines(

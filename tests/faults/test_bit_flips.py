@@ -126,7 +126,7 @@ def seen_in_product(out: Path, name: str) -> Iterator[Finding]:
         yield product
         return
     yield from productcheck.check_files(product).findings
-    for index in range(product.groups):
+    for index in product.groups:
         yield from productcheck.check_group(product, index).findings
 
 
@@ -144,7 +144,7 @@ def seen(finished: Finished, outputs: list[FinishedOutput], kind: str, path: Pat
         found += statecheck.check_state(out, ())
         if kind in OF_OUTPUT - {"archive indexes"}:
             for output in outputs:
-                if output.document["split"] in str(path) or output.folder.name in path.parts:
+                if output.document.split in str(path) or output.folder.name in path.parts:
                     found += seen_in_output(output, path)
     return {finding.layer for finding in found}
 

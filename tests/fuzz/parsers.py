@@ -26,6 +26,7 @@ from pipeline.archives.index import ArchiveIndex, verify_and_index
 from pipeline.archives.tar import Member, TarScanner
 from pipeline.clutter import EXAMPLES, in_clutter
 from pipeline.config import SplitConfig
+from pipeline.documents import kinds
 from pipeline.errors import ArchiveRefused
 from pipeline.formats.example import ParsedExample, encode_head, parse_example
 from pipeline.formats.tfrecord import read_records
@@ -292,12 +293,15 @@ def try_foreign(data: bytes, _: Path) -> None:
 
 
 def try_manifest(data: bytes, folder: Path) -> None:
-    """It is written again as it stands, and the files it names can be asked for."""
+    """It is written again as it stands; of whatever kind it is, its files can be asked for."""
     path = _laid(data, folder, "manifest.json")
     document = manifest.load(path)
     assert manifest.serialise(document) == data
-    manifest.load_complete(path, folder)
-    manifest.load_whole(path)
+    for kind in kinds.ALL:
+        found = manifest.read_complete(path, folder, kind)
+        assert manifest.read_whole(path, kind) == found
+        for entry in found.files if found else ():
+            assert (folder / entry.file).resolve().is_relative_to(folder.resolve())
 
 
 def try_tfrecord(data: bytes, folder: Path) -> None:

@@ -25,6 +25,7 @@ from packing import (
 from PIL import Image
 
 from pipeline import manifest
+from pipeline.documents.packed import PackManifest
 from pipeline.errors import BadAnnotation, BadImage, InputRefused, UsageError
 from pipeline.formats.irheader import LabelForm
 from pipeline.im2rec.pack import pack
@@ -115,9 +116,9 @@ def test_many_pieces_of_a_batch_come_in_order(
 
 def test_the_manifest_says_what_was_written(root: Path, listing: Path, tmp_path: Path) -> None:
     pack(encoding(root, listing, CenterCrop(), Resize(32)))
-    document = manifest.load_whole(tmp_path / "a.manifest.json")
-    assert document is not None
-    entries = manifest.files_of(document)
+    whole = manifest.read_whole(tmp_path / "a.manifest.json", PackManifest)
+    assert whole is not None
+    entries, document = whole.files, manifest.load(tmp_path / "a.manifest.json")
     assert [entry.file for entry in entries] == ["a.rec", "a.idx"]
     for entry in entries:
         assert manifest.hash_file(tmp_path / entry.file) == entry.xxh3_128
@@ -385,7 +386,7 @@ def test_what_was_packed_is_listed_with_all_its_labels(root: Path, tmp_path: Pat
     assert packed.targets.listing.read_text() == (
         "1\t4.000000\t5.000000\t0.25\t1.jpg\n0\t0.5\t0.jpg\n"
     )
-    entries = manifest.files_of(manifest.load(tmp_path / "a.manifest.json"))
+    entries = manifest.read(tmp_path / "a.manifest.json", PackManifest).files
     assert [entry.file for entry in entries] == ["a.rec", "a.idx", "a.lst"]
 
 
@@ -427,7 +428,7 @@ def test_another_time_the_files_are_replaced_together(
     write_list(listing, [(5, 0, "3.jpg")])
     pack(passing(root, listing))
     assert outputs(tmp_path) != first
-    assert manifest.load_whole(tmp_path / "a.manifest.json") is not None
+    assert manifest.read_whole(tmp_path / "a.manifest.json", PackManifest) is not None
 
 
 def test_what_a_killed_command_has_left_is_swept(root: Path, listing: Path, tmp_path: Path) -> None:

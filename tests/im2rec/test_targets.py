@@ -11,6 +11,7 @@ import pytest
 from packing import list_all, names, passing, read, tiny_set
 
 from pipeline import manifest
+from pipeline.documents.packed import PackManifest
 from pipeline.errors import OutputConflict
 from pipeline.im2rec.lists import make_lists
 from pipeline.im2rec.pack import pack
@@ -105,8 +106,8 @@ def test_a_link_is_followed(root: Path, tmp_path: Path, old: bytes | None) -> No
     assert all((tmp_path / f"a{end}").is_symlink() for end in ENDS)
     assert names(large) == {f"other{end}" for end in ENDS}
     assert names(tmp_path) == {"images", "large", "a.lst", *(f"a{end}" for end in ENDS)}
-    document = manifest.load(tmp_path / "a.manifest.json")
-    assert [entry.file for entry in manifest.files_of(document)] == ["a.rec", "a.idx"]
+    document = manifest.read(tmp_path / "a.manifest.json", PackManifest)
+    assert [entry.file for entry in document.files] == ["a.rec", "a.idx"]
 
 
 def test_the_index_and_the_manifest_lie_beside_a_link(root: Path, tmp_path: Path) -> None:

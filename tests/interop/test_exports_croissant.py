@@ -13,6 +13,7 @@ import pytest
 from support import ROOT, RawSet, prepare
 
 from pipeline import catalog, imagelist, manifest, paths, status, storage
+from pipeline.documents.outputs import OutputManifest
 from pipeline.exports import croissant, parquet
 from pipeline.exports.croissant import DescribedFile, Description
 from pipeline.manifest import FileEntry
@@ -43,10 +44,10 @@ def entries(resolved: ResolvedJob) -> list[FileEntry]:
     for split in resolved.splits.values():
         folder = split.output(FORMAT).folder
         prefix = folder.relative_to(out)
-        document = manifest.load(paths.manifest(folder))
+        document = manifest.read(paths.manifest(folder), OutputManifest)
         found += [
             FileEntry(f"{prefix}/{entry.file}", entry.bytes, entry.xxh3_128)
-            for entry in manifest.files_of(document)
+            for entry in document.files
         ]
     for path in (out / "metadata.parquet", paths.label_table(out)):
         name = str(path.relative_to(out))

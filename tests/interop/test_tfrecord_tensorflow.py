@@ -290,7 +290,7 @@ class TestDamage:
     def test_refuses_a_manifest_without_shards(self, out: Path, document: dict[str, Any]) -> None:
         path = paths.manifest(paths.output(out, "tfrecord", "train", DIGEST))
         storage.publish_bytes(path, manifest.serialise(document))
-        with pytest.raises(OutputDamaged, match="lists no shards"):
+        with pytest.raises(OutputDamaged, match="of another form"):
             tfdata.dataset(out, "train")
 
     def test_a_damaged_record_is_not_passed_on(self, tf: Any, out: Path) -> None:

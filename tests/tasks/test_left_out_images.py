@@ -58,7 +58,7 @@ def of_tree(folder: Path) -> tuple[Path, str, Callable[..., Job]]:
 def counts(job: Job) -> list[tuple[int, int]]:
     """Return records and images left out, of each format."""
     documents = [outputs.document(each) for s in resolve(job).splits.values() for each in s.outputs]
-    return [(each["counts"]["records"], each["counts"]["left_out"]) for each in documents if each]
+    return [(each.counts.records, each.counts.left_out) for each in documents if each]
 
 
 @pytest.mark.parametrize("source", [of_folder, of_list, of_tree])

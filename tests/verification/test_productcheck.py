@@ -39,7 +39,7 @@ def found(out: Path, name: str, *jobs: Job) -> list[Finding]:
     if isinstance(product, Finding):
         return [product]
     checks = [productcheck.check_files(product)]
-    checks += [productcheck.check_group(product, index) for index in range(product.groups)]
+    checks += [productcheck.check_group(product, index) for index in product.groups]
     return [finding for check in checks for finding in check.findings]
 
 
@@ -152,7 +152,7 @@ def test_what_was_not_written_there_is_found_and_never_removed(copied: Path) -> 
 def test_a_damaged_listing_is_found_and_nothing_else_is_blamed(copied: Path, size: int) -> None:
     product = productcheck.open_product(copied, "tree-train", ())
     assert isinstance(product, FinishedProduct)
-    listing = paths.group_listing(copied, product.document["digest"], 0)
+    listing = paths.group_listing(copied, product.document.digest, 0)
     listing.write_bytes(listing.read_bytes()[:size])
     assert {each.path for each in found(copied, "tree-train")} == {listing}
 

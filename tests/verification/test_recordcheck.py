@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support import RawSet, prepare
 
-from pipeline import facts, manifest, plan
+from pipeline import facts, plan
 from pipeline.formats.tfrecord import frame_header, index_lines, masked_crc32c, read_records
 from pipeline.records import Placement
 from pipeline.verification import outputcheck, shardcheck
@@ -38,7 +38,7 @@ def expected(output: FinishedOutput) -> Expected:
         records=table.num_rows,
         facts=table.to_pylist(),
         plan=plan.read_shard(output.plan, 0).to_pylist(),
-        repairs={mended["key"]: mended for mended in output.document["repairs"]},
+        repairs={image.key: image for image in output.document.repairs},
         form=outputcheck.form_of(output),
     )
 
@@ -198,7 +198,7 @@ def test_a_picture_that_is_not_its_source_may_not_be_removed(
 def test_a_shard_is_sent_to_a_process_without_the_manifest(output: FinishedOutput) -> None:
     (shard,) = outputcheck.shards_to_check(output, None, ())
     assert [entry.file for entry in shard.entries] == [
-        entry.file for entry in manifest.files_of(output.document)[:2]
+        entry.file for entry in output.document.files[:2]
     ]
     assert not any(isinstance(value, dict) for value in vars(shard).values())
     assert shardcheck.check_shard(shard).findings == ()

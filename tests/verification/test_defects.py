@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import inprocess
@@ -13,42 +12,12 @@ import pytest
 from drawnlists import ListedSet, draw_list
 
 from pipeline import manifest
-from pipeline.verification import shapes
-from pipeline.verification.shapes import misfit
-
-DOCUMENT: dict[str, Any] = {"counts": {"images": 3}, "left_out": [{"key": "a"}], "codec": None}
-SHAPE = {"counts": {"images": int}, "left_out": [{"key": str}], "codec": (str, type(None))}
 
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> ListedSet:
     """A drawn list; never changed by a test."""
     return draw_list(tmp_path_factory.mktemp("drawn"), images=8)
-
-
-def test_a_document_of_the_shape_fits_whatever_stands_beside_it() -> None:
-    assert misfit(DOCUMENT | {"more": 1}, SHAPE) is None
-    assert misfit(DOCUMENT | {"codec": "x"}, SHAPE) is None
-
-
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"counts": 5}, "counts is 5"),
-        ({"counts": {}}, "counts.images is not there"),
-        ({"counts": {"images": True}}, "counts.images is True"),
-        ({"left_out": {"key": "a"}}, "left_out is a dict"),
-        ({"left_out": [{"key": "a"}, {"key": 1}]}, "left_out[1].key is 1"),
-        ({"codec": 7}, "codec is 7"),
-    ],
-)
-def test_the_first_place_of_another_shape_is_named(change: dict[str, Any], said: str) -> None:
-    assert misfit(DOCUMENT | change, SHAPE) == said
-
-
-def test_only_known_values_fit_a_choice() -> None:
-    assert misfit("recordio", shapes.OUTPUT["format"]) is None
-    assert misfit("parquet", shapes.OUTPUT["format"], "format") == "format is 'parquet'"
 
 
 class TestVerify:
@@ -111,7 +80,7 @@ class TestVerify:
         document["parameters"]["label_offset"] = "one"
         path.write_bytes(manifest.serialise(document))
         run = inprocess.verify(monkeypatch, out)
-        assert (run.status, "parameters.label_offset is 'one'" in run.said) == (1, True)
+        assert (run.status, "$.parameters.label_offset" in run.said) == (1, True)
 
     def test_a_superseded_output_is_not_compared_with_what_its_sources_are_now(
         self, monkeypatch: pytest.MonkeyPatch, out: Path, tmp_path: Path

@@ -1,0 +1,26 @@
+"""The JSON documents that lie in an output folder, each as a frozen dataclass that checks it.
+
+The seal of a document (`pipeline.manifest`) is a checksum, not a signature: whoever can write in
+an output folder can seal what they like. So no field of a document is used before the whole of it
+has been decoded into the dataclass of its kind: types, ranges, lengths, names below their folder.
+What does not fit is `OutputDamaged`. Fields that a later version has added are passed over.
+
+::
+
+    jobs/*.json, job.json            records.JobRecord       job.Job, in the record as text
+    archives/*.json                  records.ArchiveMark
+    archives/*.refused.json          records.ArchiveRefusal
+    sources/<split>-<digest>.json    records.RecordedTree
+    sources/annotations-*.json       records.FingerprintsMark
+    sources/<family>/*.json          records.FingerprintsMark
+    withdrawal.json                  records.Withdrawal
+    labels/*.json                    tables.LabelsMark
+    catalogs/*.json                  tables.CatalogMark
+    plans/*.json                     tables.PlanMark
+    shards/<digest>/*.json           shards.ShardMark
+    trees/<digest>/*.json            shards.GroupMark
+    products/*.json                  products.ProductMark
+    runs/*                           progress.Count and Timing, runend.RunEnd, errors: unsealed
+    <output>/manifest.json           outputs.OutputManifest, for loaders listed.ListedShards
+    NAME.manifest.json of im2rec     packed.PackManifest
+"""

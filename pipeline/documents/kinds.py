@@ -1,0 +1,58 @@
+"""Which kind of document a file of the state is, by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from pipeline import paths
+from pipeline.documents.outputs import OutputManifest
+from pipeline.documents.packed import PackManifest
+from pipeline.documents.products import ProductMark
+from pipeline.documents.records import (
+    ArchiveMark,
+    ArchiveRefusal,
+    FingerprintsMark,
+    JobRecord,
+    RecordedTree,
+    Withdrawal,
+)
+from pipeline.documents.shards import GroupMark, ShardMark
+from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
+from pipeline.manifest import Sealed
+
+_BY_PATH: Final[Mapping[str, type[Sealed]]] = {
+    "job.json": JobRecord,
+    "withdrawal.json": Withdrawal,
+    "jobs/*": JobRecord,
+    "archives/*.refused.json": ArchiveRefusal,
+    "archives/*": ArchiveMark,
+    "sources/*-????????????.json": RecordedTree,
+    "sources/annotations-*": FingerprintsMark,
+    "sources/*/*": FingerprintsMark,
+    "labels/*": LabelsMark,
+    "catalogs/*": CatalogMark,
+    "plans/*": PlanMark,
+    "products/*": ProductMark,
+    "shards/*/*": ShardMark,
+    "trees/*/*": GroupMark,
+}
+
+ALL: Final[tuple[type[Sealed], ...]] = (
+    *dict.fromkeys(_BY_PATH.values()),
+    OutputManifest,
+    PackManifest,
+)
+"""Every kind of sealed document."""
+
+
+def kind_of(out: Path, path: Path) -> type[Sealed] | None:
+    """Return the kind of a document below the state of an output folder; None: none of ours."""
+    place = path.relative_to(paths.state(out))
+    return next((kind for pattern, kind in _BY_PATH.items() if _fits(place, pattern)), None)
+
+
+def _fits(place: Path, pattern: str) -> bool:
+    """Whether a path has as many parts as a pattern, and each fits."""
+    return len(place.parts) == pattern.count("/") + 1 and place.match(pattern)

@@ -1,0 +1,28 @@
+"""What a loader needs of the manifest of an output: its shards, and nothing of how they were made.
+
+`pipeline.documents.outputs` has all of the manifest, and imports what encodes images.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.documents.values import Below, Size
+from pipeline.manifest import FileEntry
+
+
+@dataclass(frozen=True, slots=True)
+class ListedShard:
+    """A shard: its file, relative to the manifest's folder."""
+
+    file: Below
+    bytes: Size
+    records: Size
+
+
+@dataclass(frozen=True, slots=True)
+class ListedShards:
+    """The shards of an output, in no order."""
+
+    shards: tuple[ListedShard, ...]
+    files: tuple[FileEntry, ...] = ()

@@ -1,0 +1,64 @@
+"""The marks of products whose paths carry no digest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pipeline.documents.values import (
+    Below,
+    ContentHash,
+    Digest,
+    Key,
+    Name,
+    Position,
+    Sha256,
+    Size,
+    Text,
+)
+from pipeline.manifest import FileEntry
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedEntry:
+    """A file that a description of the whole names, with the SHA-256 that was computed of it."""
+
+    file: Below
+    bytes: Size
+    xxh3_128: ContentHash
+    sha256: Sha256
+
+
+@dataclass(frozen=True, slots=True)
+class ProductMark:
+    """The mark of a product: whose it is, and whether it is finished.
+
+    Attributes:
+        digest: of what decides its bytes.
+        finished: whether it is.
+        files: its files; none of a tree.
+        made_of: what went into it, by name; empty: an older version did not say.
+        closing: what the command says of it at its end.
+        repaired: of boxes, how many; so are `dropped` and `refused`.
+        records: of joined shards.
+        rows: of a table.
+        folder: of a tree; so are the numbers of its `classes`, `groups` and `images`.
+        left_out: of an image list, a digest of the images that it lacks; "" for none.
+        sha256: of a description, the files that it names.
+    """
+
+    digest: Digest
+    finished: bool
+    files: tuple[FileEntry, ...]
+    made_of: dict[Key, Text] = field(default_factory=dict)
+    closing: tuple[Text, ...] = ()
+    repaired: Size | None = None
+    dropped: Size | None = None
+    refused: Size | None = None
+    records: Size | None = None
+    rows: Size | None = None
+    folder: Name | None = None
+    classes: Size = 0
+    groups: Position = 0
+    images: Size = 0
+    left_out: Text = ""
+    sha256: tuple[DescribedEntry, ...] = ()

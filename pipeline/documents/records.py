@@ -1,0 +1,161 @@
+"""What is remembered of commands and of their inputs: jobs, archives, trees, replaced images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from msgspec import Meta
+
+from pipeline.documents.values import (
+    BelowOrNone,
+    ContentHash,
+    Digest,
+    Key,
+    Name,
+    Place,
+    Position,
+    Size,
+    Stamp,
+    Text,
+)
+from pipeline.manifest import FileEntry
+
+ErrorRecord = dict[Key, Text | None]
+"""An error, see `ShardmillError.to_record`."""
+
+_DigestOrNone = Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{12})?\Z")]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSplit:
+    """What a job's record says of a split.
+
+    Attributes:
+        rows: digest of the rows that it is made of.
+        outputs: digests of its outputs.
+    """
+
+    rows: Text
+    outputs: tuple[Digest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """The record of a job.
+
+    Attributes:
+        job: its options, see `Job.to_json`.
+        files: none.
+        outputs: format, split and digest of each output; None: the record does not say.
+        products: name and digest of each product; None: the record does not say.
+        codecs: those of the outputs that it began.
+        seen: sizes of the archives when it was recorded.
+        splits: by name; None: the record does not say.
+    """
+
+    job: Annotated[str, Meta(max_length=1 << 20)]
+    files: tuple[FileEntry, ...] = ()
+    outputs: tuple[tuple[Name, Name, Digest], ...] | None = None
+    products: tuple[tuple[Name, Digest], ...] | None = None
+    codecs: tuple[Text, ...] = ()
+    seen: dict[Text, Size | None] = field(default_factory=dict)
+    splits: dict[Key, RecordedSplit] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBrokenTar:
+    """A tar in an archive that cannot be read; see `pipeline.archives.brokentar`."""
+
+    name: Text
+    refusal: ErrorRecord
+    is_foreign: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveMark:
+    """The mark of a verified archive.
+
+    Attributes:
+        archive: its published file name.
+        size: bytes.
+        mtime_ns: when it was changed last.
+        md5: of the whole.
+        files: its index, if it is a plain tar.
+        members: how many files it has.
+        broken: the tars in it that cannot be read.
+        reader: version of what could not read them.
+    """
+
+    archive: Text
+    size: Size
+    mtime_ns: Stamp
+    md5: ContentHash
+    files: tuple[FileEntry, ...]
+    members: Size | None = None
+    broken: tuple[RecordedBrokenTar, ...] = ()
+    reader: Size | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArchiveRefusal:
+    """Why an archive was refused.
+
+    Attributes:
+        md5: what it should have had.
+        size: what it should have had; None: any.
+        reader: version of what read it.
+        refusal: the error, see `ShardmillError.to_record`.
+        files: none.
+    """
+
+    md5: Text
+    size: Size | None
+    reader: Size
+    refusal: ErrorRecord
+    files: tuple[FileEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedTree:
+    """What was found in a tree; see `pipeline.treerecord`."""
+
+    folder: BelowOrNone
+    ignored: tuple[Text, ...]
+    digest: _DigestOrNone
+    places: _DigestOrNone
+    bytes: Size
+    boxes: _DigestOrNone | None
+    files: tuple[FileEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FingerprintsMark:
+    """The mark of a table of fingerprints.
+
+    Attributes:
+        files: the table.
+        content: of all fingerprints together.
+        root: folder that their paths are relative to, of parts of outputs.
+        folder: of annotations.
+    """
+
+    files: tuple[FileEntry, ...]
+    content: ContentHash
+    root: Place = ""
+    folder: Place = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawal:
+    """What is being withdrawn; see `pipeline.withdrawal`.
+
+    Attributes:
+        parts: numbers of parts by their family.
+        families: by the digests of outputs, the family of their shards.
+        files: none.
+    """
+
+    parts: dict[Digest, tuple[Position, ...]]
+    families: dict[Digest, Digest] = field(default_factory=dict)
+    files: tuple[FileEntry, ...] = ()

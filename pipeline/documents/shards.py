@@ -1,0 +1,82 @@
+"""The marks of finished shards and of finished groups of classes of a tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from pipeline.documents.values import ContentHash, Digest, Key, Name, Position, Size, Text
+from pipeline.manifest import FileEntry
+
+
+@dataclass(frozen=True, slots=True)
+class MadeOf:
+    """Which files a part was made of; see `pipeline.partsources`.
+
+    Attributes:
+        family: digest of the plan or of the tree.
+        content: of its fingerprints.
+    """
+
+    family: Digest
+    content: ContentHash
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOutImage:
+    """An image that is in the plan and in no shard; see `pipeline.outputwriter.LeftOut`."""
+
+    key: Key
+    source: Text
+    offset: Size
+    reason: Text
+    line: Size = 0
+    max_pixels: Size = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        found: dict[str, Any] = {"key": self.key, "source": self.source, "offset": self.offset}
+        if self.line:
+            found["line"] = self.line
+        if self.max_pixels:
+            found["max_pixels"] = self.max_pixels
+        return found | {"reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class RepairedImage:
+    """An image whose bytes were changed; see `pipeline.pictures.Repair`."""
+
+    key: Key
+    codec: Text
+    source_xxh3_128: ContentHash
+    reason: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShardMark:
+    """The manifest of one shard; file names are relative to the output folder."""
+
+    output: Digest
+    format: Name
+    split: Name
+    shard: Position
+    records: Size
+    files: Annotated[tuple[FileEntry, ...], Meta(min_length=1)]
+    boxes: Size = 0
+    repairs: tuple[RepairedImage, ...] = ()
+    left_out: tuple[LeftOutImage, ...] = ()
+    without_boxes: tuple[Key, ...] = ()
+    notes: dict[Key, Size] = field(default_factory=dict)
+    made_of: MadeOf | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupMark:
+    """The mark of one group of classes of a tree, which names the listing of its files."""
+
+    files: Annotated[tuple[FileEntry, ...], Meta(min_length=1)]
+    images: Size = 0
+    made_of: MadeOf | None = None

@@ -1,0 +1,51 @@
+"""The marks of catalogs and plans, and of labels that were compared with the devkit's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pipeline.annotations.boxjoin import JoinCounts
+from pipeline.clutter import PassedOver
+from pipeline.documents.values import ContentHash, Digest, Size
+from pipeline.manifest import FileEntry
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogMark:
+    """The mark of a finished catalog.
+
+    Attributes:
+        digest: of the catalog.
+        rows: images.
+        files: the catalog, and the annotations that fit no image.
+        join: what became of the annotations; None: none are wanted.
+        boxes: of all images.
+        passed_over: the clutter in the archive; None: there is no archive, or none was counted.
+        unreadable: the tars in the archive that cannot be read and that nobody needs.
+    """
+
+    digest: Digest
+    rows: Size
+    files: tuple[FileEntry, ...]
+    join: JoinCounts | None = None
+    boxes: Size = 0
+    passed_over: PassedOver | None = None
+    unreadable: PassedOver | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanMark:
+    """The mark of a finished plan; `shards` has a hash of each shard's rows."""
+
+    digest: Digest
+    rows: Size
+    shards: tuple[ContentHash, ...]
+    files: tuple[FileEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelsMark:
+    """The mark that the labels of a split agree with those of the devkit."""
+
+    images: Size
+    files: tuple[FileEntry, ...]

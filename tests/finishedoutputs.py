@@ -1,0 +1,83 @@
+"""Finished output folders that hold a document of every kind, and the commands that made them."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import inprocess
+import pytest
+from drawnlists import ALL_FORMATS, draw_list
+from drawntrees import draw_tree
+from support import RawSet
+
+from pipeline import manifest
+from pipeline.formats.shardformat import RecordOptions
+from pipeline.output import RecordForm
+from pipeline.pictures import PLAIN
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished output folder.
+
+    Attributes:
+        out: the folder.
+        words: the command that made it, and its options.
+    """
+
+    out: Path
+    words: tuple[object, ...]
+
+    def restore(self, pristine: Path) -> None:
+        """Make the folder again what it was."""
+        shutil.rmtree(self.out)
+        shutil.copytree(pristine, self.out, symlinks=True)
+
+
+def of_imagelist(folder: Path) -> Finished:
+    """Make all formats, and a joined one, of class folders."""
+    drawn, out = draw_list(folder / "drawn", images=8), folder / "out"
+    words = ("imagelist", drawn.root, "--recursive", "--name", "pictures", "--out", out)
+    return _made(Finished(out, (*words, *ALL_FORMATS, "--shards", 2, "--joined")))
+
+
+def of_imagenet(raw: RawSet, folder: Path) -> Finished:
+    """Make shards, lists, boxes, a tree, and what describes the whole, of archives."""
+    out = folder / "out"
+    words = ("imagenet", "--raw", raw.raw, "--config", raw.config, "--out", out)
+    more = ("--extract", "--shards", "train=2", "--export", "parquet", "--export", "croissant")
+    return _made(Finished(out, (*words, *more)))
+
+
+def of_tree(folder: Path) -> Finished:
+    """Make shards and a tree of an unpacked set."""
+    drawn, out = draw_tree(folder), folder / "out"
+    words = ("imagenet", "--tree", drawn.tree, "--config", drawn.config, "--split", "train")
+    return _made(Finished(out, (*words, "--extract", "--out", out)))
+
+
+def empty_manifest(split: str, digest: str, **counts: int) -> bytes:
+    """Return the manifest of a finished TFRecord output without a shard or any other file."""
+    form = RecordForm("tfrecord", RecordOptions(1), PLAIN, None, repairs=True)
+    nothing = dict.fromkeys(("bytes", "images", "left_out", "records", "repaired"), 0)
+    return manifest.serialise(
+        {
+            "format": form.format,
+            "split": split,
+            "digests": {"output": digest, "plan": digest},
+            "inputs": [{"list": "a.lst"}],
+            "parameters": form.to_json(),
+            "counts": nothing | counts,
+            "shards": [],
+            "files": [],
+        }
+    )
+
+
+def _made(finished: Finished) -> Finished:
+    with pytest.MonkeyPatch.context() as patch:
+        run = inprocess.shardmill(patch, *finished.words)
+    assert run.status == 0, run.said
+    return finished
