@@ -20,7 +20,7 @@ import luigi
 from luigi.scheduler import WORKER_STATE_DISABLED
 from luigi.task_status import DISABLED, FAILED
 
-from pipeline.errors import ShardmillError, TransientError
+from pipeline.errors import EnvironmentRefused, ShardmillError, TransientError
 from tasks import exchange, settings
 from tasks.exchange import Address, Limits, shown
 from tasks.handout import Handout
@@ -156,7 +156,7 @@ class LuigidClient:
                 return self._ask(self._address, method, arguments, _LIMITS)
             except TransientError as error:
                 if time.monotonic() >= deadline:
-                    raise
+                    raise self._lost(error, seconds) from error
                 logger.warning("%s (%s): again in %g seconds", error.what, error.found, pause)
             time.sleep(pause)
 
@@ -213,6 +213,15 @@ class LuigidClient:
             self._say(f"{where} hands out more that is not of this job: it is not named here")
         else:
             self._say(f"{where} handed out {what}, which is not of this job: not done")
+
+    def _lost(self, last: TransientError, seconds: float) -> EnvironmentRefused:
+        """Return the end of all waiting: another worker would only wait as long again."""
+        return EnvironmentRefused(
+            f"the luigid at {self._address[0]}:{self._address[1]} has not answered for"
+            f" {seconds:g} seconds",
+            found=last.found,
+            remedy=last.remedy,
+        )
 
     def _repeating(self, task_id: str) -> TransientError:
         return TransientError(

@@ -328,15 +328,16 @@ def test_a_luigid_that_goes_away_is_waited_for_but_not_for_ever(tmp_path: Path) 
     answers = iter([TransientError("busy"), TransientError("busy"), GOOD])
 
     def ask(*_: object) -> object:
-        answer = next(answers, TransientError("gone"))
+        answer = next(answers, TransientError("the luigid is gone"))
         if isinstance(answer, ShardmillError):
             raise answer
         return answer
 
     ours = Ours(Whole(out=str(tmp_path)), ask)
     assert ours.ask_for_work()["task_id"] is None
-    with pytest.raises(TransientError, match="gone"):
+    with pytest.raises(EnvironmentRefused, match="has not answered for") as refusal:
         ours.ask_for_work()
+    assert refusal.value.permanent  # no other worker waits as long again
 
 
 @pytest.mark.parametrize("status", ["DONE", "FAILED", "DISABLED"])
