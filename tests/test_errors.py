@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import pickle
 import re
+from pathlib import Path
 
 import pytest
 
 from pipeline import errors
+from pipeline.documents.decoding import decoded
+from pipeline.documents.records import ErrorRecord
 from pipeline.errors import (
     BadImage,
     LinkLoop,
@@ -95,6 +98,13 @@ def test_names_of_others_forge_no_line_of_a_message() -> None:
             r"  found:    x\neverything is as it was written\x1b[2J",
             r"            y",
         ]
+
+
+def test_a_record_with_lines_has_the_shape_that_is_read_back() -> None:
+    error = BadImage("no picture", place=Lines.of(("a", "b")), remedy="drop it")
+    content = json.dumps(error.to_record()).encode()
+    copy = from_record(decoded(content, ErrorRecord, Path("record")))
+    assert (type(copy), str(copy)) == (BadImage, str(error))
 
 
 def test_a_message_without_details_is_one_line() -> None:

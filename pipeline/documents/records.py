@@ -21,8 +21,8 @@ from pipeline.documents.values import (
 )
 from pipeline.manifest import FileEntry
 
-ErrorRecord = dict[Key, Text | None]
-"""An error, see `ShardmillError.to_record`."""
+ErrorRecord = dict[Key, Text | list[Text] | None]
+"""An error, see `ShardmillError.to_record`: a list holds the lines of a text."""
 
 _DigestOrNone = Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{12})?\Z")]
 
