@@ -19,6 +19,7 @@ from pipeline.storage.deleting import discard
 from pipeline.storage.tempnames import LOCK_PROBE, temp_path
 
 _ATTEMPTS = 4
+_PROBE_MODE = 0o600  # nobody else may lock what tells whether locks exclude
 _LOOK_S, _LOOK_AGAIN_S = 2.0, 0.001  # one who looks whether an owner is gone takes no longer
 
 
@@ -121,9 +122,10 @@ def exclude(folder: Path, *, make: bool = False) -> bool:
     path, fds = temp_path(folder / LOCK_PROBE), list[int]()
     try:
         if make:
-            fds.append(created(path, os.O_EXCL))
+            fds.append(created(path, os.O_EXCL, _PROBE_MODE))
         else:
-            fds.append(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            fds.append(os.open(path, flags, _PROBE_MODE))
         fds.append(os.open(path, os.O_RDWR | os.O_CLOEXEC))
         return [take(fd) for fd in fds] == [Lock.FREE, Lock.HELD]
     except OSError:  # nobody may write here

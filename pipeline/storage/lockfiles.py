@@ -50,13 +50,13 @@ def lock_file(path: Path) -> Iterator[int]:
         except OSError as error:
             if error.errno != errno.ELOOP:
                 raise
-            raise _no_lock_file(path, "a link") from error
+            raise no_lock_file(path, "a link") from error
     try:
         info = os.fstat(fd)
         if not stat_module.S_ISREG(info.st_mode):
-            raise _no_lock_file(path, "no regular file")
+            raise no_lock_file(path, "no regular file")
         if info.st_nlink > 1:
-            raise _no_lock_file(path, "a file that has other names, too")
+            raise no_lock_file(path, "a file that has other names, too")
         if info.st_uid == os.geteuid() and stat_module.S_IMODE(info.st_mode) & ~_MODE:
             with contextlib.suppress(OSError):  # a file system without modes
                 os.fchmod(fd, info.st_mode & _MODE)
@@ -120,7 +120,8 @@ def _spoken(seconds: float) -> str:
     return f"{seconds / _MINUTE_S:.0f} minutes"
 
 
-def _no_lock_file(path: Path, found: str) -> OutputConflict:
+def no_lock_file(path: Path, found: str) -> OutputConflict:
+    """Return the refusal of what stands in the place of a lock file."""
     return OutputConflict(
         "something else stands where a lock file should be",
         file=str(path),

@@ -8,6 +8,7 @@ here, counts as held.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import os
@@ -20,7 +21,7 @@ from pipeline.storage import flocks, owner
 from pipeline.storage.deleting import discard, remove_empty
 from pipeline.storage.flocks import Lock
 from pipeline.storage.holders import Holder, holders, note
-from pipeline.storage.lockfiles import acquire, lock_file, wait_until
+from pipeline.storage.lockfiles import acquire, lock_file, no_lock_file, wait_until
 from pipeline.storage.oserrors import at, check_link, translated
 from pipeline.storage.staging import StagedFile
 from pipeline.storage.tempnames import temp_prefix
@@ -151,6 +152,8 @@ def is_locked(path: Path) -> bool | None:
     except PermissionError:
         return bool(_claims(path, _SHARED, _SOLE)) or None
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise no_lock_file(path, "a link") from error
         raise translated(error, path) from error
     try:
         return flocks.take(fd) is Lock.HELD or bool(_claims(path, _SHARED, _SOLE))

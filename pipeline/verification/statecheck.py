@@ -3,7 +3,7 @@
 Looked at are the records of jobs and of trees, and the marks of archives, labels, catalogs and
 plans with their files; the marks of shards belong to `outputcheck`, those of products and
 trees to `productcheck`. Deliberately not looked at: the logs, timings, counters and
-failure records of commands, which nothing relies on, and the lock, which is empty.
+failure records of commands, which nothing relies on, and the locks.
 
 What is absent is no damage: it is made again when it is needed.
 """

@@ -14,7 +14,7 @@ from support import on_wait
 
 from pipeline import storage
 from pipeline.errors import EnvironmentRefused, OutputConflict
-from pipeline.storage import holders, lockfiles, owner
+from pipeline.storage import flocks, holders, lockfiles, owner
 
 Lock = Callable[[Path], AbstractContextManager[object]]
 WAITING: list[Lock] = [
@@ -83,7 +83,25 @@ def test_what_else_stands_there_is_refused_and_not_written(
     with pytest.raises(OutputConflict) as refusal, lock(tmp_path / "run.lock"):
         pass
     assert refusal.value.remedy
+    if plant is link:
+        with pytest.raises(OutputConflict, match="where a lock file should be"):
+            storage.is_locked(tmp_path / "run.lock")
     assert (other.read_text(), mode(other)) == ("precious", 0o644)
+
+
+def test_nobody_else_may_lock_what_tells_whether_locks_exclude(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take, modes = flocks.take, list[int]()
+
+    def note(fd: int) -> flocks.Lock:
+        modes.append(os.fstat(fd).st_mode & 0o777)
+        return take(fd)
+
+    monkeypatch.setattr(flocks, "take", note)
+    assert flocks.exclude(tmp_path)
+    assert flocks.exclude(tmp_path / "new", make=True)
+    assert set(modes) == {0o600}
 
 
 def test_a_file_with_other_content_is_locked_and_not_written(tmp_path: Path) -> None:
