@@ -84,6 +84,18 @@ def _with_orientation(jpeg: bytes, order: bytes, entry: str, kind: int) -> bytes
 
 
 @cache
+def whole_jpegs() -> tuple[bytes, ...]:
+    """Return JPEGs that have their end marker, one of almost too many scans among them."""
+    return (*jpegs(), _with_scans(jpegs()[2], 400))
+
+
+def _with_scans(jpeg: bytes, count: int) -> bytes:
+    """Repeat the last scan of a JPEG, without its data."""
+    last, end = jpeg.rindex(b"\xff\xda"), len(jpeg) - 2
+    return jpeg[:end] + jpeg[last : last + 10] * count + jpeg[end:]
+
+
+@cache
 def endless_jpegs() -> tuple[bytes, ...]:
     """Return JPEGs that lack their end marker and no pixel, or have others' bytes in its place."""
     return tuple(

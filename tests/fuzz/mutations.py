@@ -17,12 +17,14 @@ _NUMBERS += [b"9223372036854775807", b"4294967296", b"0x" + b"f" * 4000, b"9" * 
 _ODD = [b"\0", b"\\u0000", b"\xff", b"\xed\xa0\x80", "é\u2028".encode(), b"\t", b"\r", b"\n\n"]
 _ODD += [b"\xef\xbb\xbf", b"\xff\xfe<\0", "٣".encode(), b" ", b",", b'"', b"'", b"#", b"&x;"]
 _NESTED = [b"[" * 3000, b"{" * 3000, b"<a>" * 600, b"(" * 3000, b"a{4294967296}", b"a." * 2000]
+_LONG = [b"1" * 30_000 + b"x", b"a." * 20_000, b" " * 30_000, b"<a/>" * 8000, b"(a+)+b"]
 _NAMES = [b"../", b"/", b".", b"n01", b"path=", b"size=", b"GNU.sparse.major=1", b"<!DOCTYPE a>"]
 _NAMES += [b"..", b"a/../b", b".x.host-1-deadbeef.tmp", b"\x1b[2J", "\x9b2J".encode()]
 _NAMES += ["\u202e".encode(), "\u2029".encode(), b"=1+1"]
-_WORDS = _NUMBERS + _ODD + _NESTED + _NAMES
+_WORDS = _NUMBERS + _ODD + _NESTED + _NAMES + _LONG
 _MAX_EDITS = 4
 _MAX_RUN = 64
+_FLOOD = 1 << 15  # bytes
 
 Edit = Callable[[DrawFn, bytes, Target], bytes]
 
@@ -79,6 +81,13 @@ def _repeat(draw: DrawFn, data: bytes, _: Target) -> bytes:
     return data[:at] + data[at : at + size] * draw(st.integers(2, 4)) + data[at + size :]
 
 
+def _flood(draw: DrawFn, data: bytes, _: Target) -> bytes:
+    """Let a small part stand there thousands of times: what costs the square of it shows."""
+    at, size = draw(st.integers(0, len(data))), draw(st.integers(1, _MAX_RUN))
+    part = data[at : at + size]
+    return data[:at] + part * (_FLOOD // max(1, len(part))) + data[at + size :]
+
+
 def _field(draw: DrawFn, data: bytes, target: Target) -> bytes:
     """Set a field of the format to an extreme value."""
     found = list(target.fields(data))
@@ -112,5 +121,17 @@ def _line(draw: DrawFn, data: bytes, _: Target) -> bytes:
     return b"".join(lines)
 
 
-_EDITS = [_field, _field, _field, _flip, _truncate, _delete, _insert, _splice, _repeat]
-_TEXT_EDITS = [_word, _word, _word, _word, _line, _flip, _truncate, _splice, _insert, _repeat]
+_EDITS = [_field, _field, _field, _flip, _truncate, _delete, _insert, _splice, _repeat, _flood]
+_TEXT_EDITS = [
+    _word,
+    _word,
+    _word,
+    _word,
+    _line,
+    _flip,
+    _truncate,
+    _splice,
+    _insert,
+    _repeat,
+    _flood,
+]

@@ -27,6 +27,7 @@ from pipeline.errors import (
 )
 
 _ROOM_OF_PIXELS = 1032 * 8 * 16  # bytes; a byte of deflate can stand for so many of 1 bit
+_PACE_OF_PIXELS = 1032 * 8 * 1e-7  # seconds
 
 Parse = Callable[[bytes, Path], None]
 
@@ -43,6 +44,8 @@ class Target:
         seal: sets a document's checksums right.
         text: whether it is text, to be changed by words.
         room: bytes of memory that it may take for each byte, beside a fixed amount.
+        pace: seconds of the processor's time that it may take for each byte, likewise; many times
+            what it takes of a usual document.
     """
 
     parse: Parse
@@ -52,12 +55,13 @@ class Target:
     seal: Callable[[bytes], bytes] = seals.nothing
     text: bool = False
     room: int = 8
+    pace: float = 5e-5
 
 
 _text = partial(Target, text=True)
 _tar = partial(Target, fields=fields.of_tar, seal=seals.tar)
 _meta = partial(Target, parsers.try_meta, refusal=ArchiveRefused, fields=fields.of_mat)
-_jpeg = partial(Target, seeds=documents.jpegs, refusal=BadImage, fields=fields.of_jpeg)
+_jpeg = partial(Target, seeds=documents.whole_jpegs, refusal=BadImage, fields=fields.of_jpeg)
 _png = partial(Target, seeds=documents.pngs, refusal=BadImage, fields=fields.of_png, seal=seals.png)
 _table = partial(Target, refusal=OutputDamaged, fields=fields.of_words)
 
@@ -88,18 +92,23 @@ TARGETS = {
     "devkit-truth": _text(parsers.try_truth, documents.truths, ArchiveRefused),
     "jpeg": _jpeg(parsers.try_header),
     "png": _png(parsers.try_header),
-    "repair-jpeg": _jpeg(parsers.try_repair, room=_ROOM_OF_PIXELS),
+    "repair-jpeg": _jpeg(parsers.try_repair, room=_ROOM_OF_PIXELS, pace=_PACE_OF_PIXELS),
     "repair-endless-jpeg": Target(
         parsers.try_repair,
         documents.endless_jpegs,
         BadImage,
         fields.of_jpeg,
         room=_ROOM_OF_PIXELS,
+        pace=_PACE_OF_PIXELS,
     ),
     "foreign-image": Target(
-        parsers.try_foreign, documents.foreign_images, BadImage, room=_ROOM_OF_PIXELS
+        parsers.try_foreign,
+        documents.foreign_images,
+        BadImage,
+        room=_ROOM_OF_PIXELS,
+        pace=_PACE_OF_PIXELS,
     ),
-    "repair-png": _png(parsers.try_repair, room=_ROOM_OF_PIXELS),
+    "repair-png": _png(parsers.try_repair, room=_ROOM_OF_PIXELS, pace=_PACE_OF_PIXELS),
     "manifest": _text(
         parsers.try_manifest, documents.manifests, OutputDamaged, seal=seals.manifest_hash
     ),

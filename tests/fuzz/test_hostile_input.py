@@ -41,7 +41,7 @@ def test_a_hostile_document_is_refused_or_read_within_bounds(name: str, tmp_path
     @_SETTINGS
     @given(hostile(target))
     def hold(data: bytes) -> None:
-        with bounded_time():
+        with bounded_time(target, data):
             trial(target, data, tmp_path)
 
     with_seed = hypothesis.seed(int(_SEED)) if _SEED else None

@@ -18,8 +18,9 @@ _LARGEST = 5000  # bytes; Python converts numbers of up to 4,300 digits
 
 @pytest.mark.parametrize("path", _PATHS, ids=lambda path: f"{path.parent.name}: {path.name}")
 def test_what_once_broke_a_parser_does_so_no_more(path: Path, tmp_path: Path) -> None:
-    with bounded_time():
-        trial(TARGETS[path.parent.name], path.read_bytes(), tmp_path)
+    target, data = TARGETS[path.parent.name], path.read_bytes()
+    with bounded_time(target, data):
+        trial(target, data, tmp_path)
 
 
 def test_what_once_broke_a_parser_is_kept_small_and_named_by_a_target() -> None:
