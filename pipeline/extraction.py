@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import xxhash
 
 from pipeline import clutter, paths, storage, tablebounds
@@ -37,6 +38,9 @@ LISTING_SCHEMA = pa.schema(
     ]
 )
 """Columns of a group's listing, sorted by file, bytewise."""
+
+# By RE2, which has no lookahead: not two parts, or one that leads elsewhere.
+_NO_FILE_OF_A_CLASS = r"^[^/]*$|/.*/|^/|/$|^\.{1,2}/|/\.{1,2}$"
 
 Change = Callable[[memoryview], bytes]
 """Makes another picture of one."""
@@ -188,7 +192,12 @@ def read_listing(path: Path) -> pa.Table:
     """
     with storage.open_arrow(path) as file:
         tablebounds.check_file(file)
-        return pa.ipc.open_file(file).read_all()
+        found = pa.ipc.open_file(file).read_all()
+        storage.check_table(found, LISTING_SCHEMA)
+        leading_away = pc.match_substring_regex(found["file"], _NO_FILE_OF_A_CLASS)
+        if pc.any(leading_away, min_count=0).as_py():
+            raise pa.ArrowInvalid("a file that lies in no class folder")
+        return found
 
 
 def missing(root: Path, listing: pa.Table) -> list[str]:

@@ -158,6 +158,21 @@ class TestListing:
         with pytest.raises(OutputDamaged):
             extraction.read_listing(tmp_path / "listing")
 
+    @pytest.mark.parametrize(
+        "name", ["../a", "a/..", "a/.", "/etc", "/etc/passwd", "a/b/c", "a", "", "a/", "../../a/b"]
+    )
+    def test_names_files_of_class_folders_only(self, tmp_path: Path, name: str) -> None:
+        def forged(file: str) -> None:
+            columns = [[file], [1], ["0" * 32]]
+            content = pa.table(list(map(pa.array, columns)), schema=extraction.LISTING_SCHEMA)
+            (tmp_path / "listing").write_bytes(extraction.listing_bytes(content))
+
+        forged("n01/..a.JPEG")
+        assert extraction.read_listing(tmp_path / "listing").num_rows == 1
+        forged(name)
+        with pytest.raises(OutputDamaged, match="not as it was written"):
+            extraction.read_listing(tmp_path / "listing")
+
     def test_tells_what_is_missing_or_of_another_size(self, tmp_path: Path) -> None:
         root = tmp_path / "tree"
         listing = extract(root, archive(tmp_path), tmp_path)

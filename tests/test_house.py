@@ -158,6 +158,26 @@ def test_only_paths_spells_the_names_of_the_output_tree(path: Path) -> None:
     assert spelled == []
 
 
+def test_documents_are_parsed_in_one_place() -> None:
+    parsers = {"json.load", "json.loads", "manifest.load", "manifest.parse"}
+    found = {
+        relative(path)
+        for path in PROGRAM
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in parsers
+    }
+    # Beside the sealed ones: another program's cache, samples in tars, an argument of Luigi's
+    # command, a luigid's answer; and parameters that are compared as they were written.
+    assert found == {
+        "pipeline/manifest.py",
+        "pipeline/exports/dbcollection_cache.py",
+        "pipeline/formats/webdataset.py",
+        "pipeline/verification/notbegun.py",
+        "tasks/arguments.py",
+        "tasks/exchange.py",
+    }
+
+
 @pytest.mark.parametrize("path", PROGRAM, ids=relative)
 def test_no_file_is_too_long_to_read(path: Path) -> None:
     lines = len(path.read_text().splitlines())

@@ -12,12 +12,19 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from pipeline import plaintext
+from pipeline.documents.decoding import decoded
+from pipeline.documents.values import Text
+from pipeline.errors import OutputDamaged
 from pipeline.storage import owner
 from pipeline.storage.owner import Owner
 
 _BEGINS = b'{"command": '
+_LARGEST = (1 << 31) - 1  # number of a process
 _MOST = 2048  # bytes of a record
 _SHOWN = 160  # characters of a command
 _LOCKS = Path("/proc/locks")
@@ -36,9 +43,9 @@ class Holder:
         command: its command line; "": not known.
     """
 
-    host: str
-    pid: int
-    command: str
+    host: Text
+    pid: Annotated[int, Meta(ge=1, le=_LARGEST)]
+    command: Text
 
     def __str__(self) -> str:
         command = f" ({plaintext.line(self.command[:_SHOWN])})" if self.command else ""
@@ -80,12 +87,11 @@ def _known_to_kernel(fd: int) -> list[int]:
 def _recorded(fd: int) -> list[Holder]:
     """Return the last holder by its own record, unless it has ended since."""
     try:
-        record = json.loads(os.pread(fd, _MOST, 0))
-        holder = Holder(str(record["host"]), int(record["pid"]), str(record["command"]))
-    except (OSError, ValueError, TypeError, LookupError, RecursionError):
+        holder = decoded(os.pread(fd, _MOST, 0), Holder, Path())
+    except (OSError, OutputDamaged):
         return []
     here = holder.host == owner.host()
-    gone = here and not Owner(holder.host, abs(holder.pid), "", "").runs()
+    gone = here and not Owner(holder.host, holder.pid, "", "").runs()
     return [] if gone else [holder]
 
 
