@@ -35,6 +35,13 @@ def pending(out: Path) -> bool:
     return storage.stat(paths.withdrawal(out)) is not None
 
 
+def finished(out: Path) -> frozenset[Path]:
+    """Return the folders of outputs that have a manifest, of whatever job."""
+    return frozenset(
+        folder for folder in _folders(out) if storage.stat(paths.manifest(folder)) is not None
+    )
+
+
 def withdraw(out: Path, parts: Parts, families: Families | None = None) -> None:
     """Withdraw every output, export and tree that holds one of these parts, and the parts.
 
@@ -136,15 +143,19 @@ def _carry_out(out: Path, parts: Parts, families: Families) -> None:
 
 def _outputs(out: Path, parts: Parts) -> Iterator[tuple[Path, str]]:
     """Yield the folders of finished outputs of plans that parts belong to, and these plans."""
+    for folder in _folders(out):
+        document = manifest.read_undamaged(paths.manifest(folder), OutputManifest)
+        if document is not None and document.digests.plan in parts:
+            yield folder, document.digests.plan
+
+
+def _folders(out: Path) -> Iterator[Path]:
+    """Yield the folders of outputs, of whatever job."""
     for shard_format in ALL:
         for split in storage.folders(paths.outputs(out, shard_format, ""), links=True):
             for name in storage.folders(paths.outputs(out, shard_format, split), links=True):
-                if not paths.is_digest(name):
-                    continue  # the link `current`, which is another name of one of these
-                folder = paths.output(out, shard_format, split, name)
-                document = manifest.read_undamaged(paths.manifest(folder), OutputManifest)
-                if document is not None and document.digests.plan in parts:
-                    yield folder, document.digests.plan
+                if paths.is_digest(name):  # `current` is another name of one of these
+                    yield paths.output(out, shard_format, split, name)
 
 
 def _shard_marks(out: Path, parts: Parts, families: Families) -> Iterator[Path]:

@@ -170,6 +170,7 @@ def prepare(
         elif not stack.enter_context(storage.sole_lock(lock, then_share=True)):
             say(f"another command is at work on {job.out}", err=True)
             return _OVERLAP
+        stack.callback(report.withdrawn, resolved, withdrawal.finished(resolved.out))
         resolved = _withdraw(resolved, found)
         preflight.check(resolved)
         if warning := preflight.codec_warning(resolved):

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from pipeline import neighbours, outputs, paths, preflight, products, progress, status, storage
+from pipeline import (
+    neighbours,
+    outputs,
+    paths,
+    preflight,
+    products,
+    progress,
+    status,
+    storage,
+    withdrawal,
+)
 from pipeline.clutter import EXAMPLES
 from pipeline.documents.shards import LeftOutImage
 from pipeline.errors import Vanished
@@ -43,6 +53,21 @@ def look(found: Look) -> None:
     if found.parts:
         part = "shard or class group"
         say(f"to be made anew, in every format: {counted(len(found.parts), part)}")
+
+
+def withdrawn(resolved: ResolvedJob, before: Collection[Path]) -> None:
+    """Say which finished outputs are withdrawn that the job itself does not make anew.
+
+    Args:
+        resolved: the job, as it was when it began.
+        before: folders of the outputs that were finished then; see `withdrawal.finished`.
+    """
+    own = {output.folder for split in resolved.splits.values() for output in split.outputs}
+    for folder in sorted(set(before) - own - withdrawal.finished(resolved.out)):
+        say(
+            f"withdrawn: {folder}: it was made of an image that has been replaced; the command that"
+            " made it makes those shards anew"
+        )
 
 
 def complete(resolved: ResolvedJob, how: str) -> int:
