@@ -69,7 +69,8 @@ def _other_root(job: PackJob, before: PackedList) -> str | None:
     """
     if before.root is None or before.root == job.root_from_output:
         return None
-    root: str = os.path.normpath(job.targets.manifest.parent / before.root)
+    folder = job.targets.manifest.parent
+    root: str = os.path.normpath((storage.real_folder(folder) or folder) / before.root)
     return None if storage.same_folder(Path(root), job.root) else root
 
 

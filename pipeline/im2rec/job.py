@@ -132,9 +132,12 @@ class PackJob:
         """The root as a path from the folder of the outputs.
 
         A manifest names the root like this, so that it holds no path of one machine and stays true
-        where images and outputs are moved together.
+        where images and outputs are moved together. Links on the way to both are resolved, so that
+        it is the same whichever way they are reached; the name of the root itself may be a link.
         """
-        return os.path.relpath(self.root, self.targets.manifest.parent)
+        root, folder = Path(os.path.abspath(self.root)), self.targets.manifest.parent
+        beside = storage.real_folder(root.parent) or root.parent
+        return os.path.relpath(beside / root.name, storage.real_folder(folder) or folder)
 
     def source(self, path: str) -> str:
         """Return the path of an image as it is looked for: relative to the root, or absolute."""

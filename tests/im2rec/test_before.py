@@ -111,6 +111,23 @@ def test_images_and_output_may_be_moved_together(tmp_path: Path) -> None:
         im2rec(january / "train.lst", project / "out", root=january, num_workers=1)
 
 
+def test_an_output_folder_that_is_reached_by_a_link_is_the_same(root: Path, tmp_path: Path) -> None:
+    (january, february), far = two_months(tmp_path), tmp_path / "far" / "off"
+    (far / "out").mkdir(parents=True)
+    february.rename(far / "jan")  # from the folder, what the first is from the link
+    (tmp_path / "out").symlink_to(far / "out")
+
+    def pack(out: Path, images: Path) -> object:
+        return im2rec(images / "train.lst", out, root=images, num_workers=1)
+
+    pack(tmp_path / "out", january)
+    pack(far / "out", january)
+    for out in (tmp_path / "out", far / "out"):
+        with pytest.raises(OutputConflict, match="images below another root") as refusal:
+            pack(out, far / "jan")
+        assert refusal.value.found == f"images below {january}"
+
+
 def test_absolute_paths_are_the_same_images_below_every_root(root: Path, tmp_path: Path) -> None:
     listing = write_list(tmp_path / "train.lst", [(0, 0, root / "0.jpg")])
     for folder in (root, tmp_path):
