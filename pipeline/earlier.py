@@ -32,11 +32,13 @@ def of_others(out: Path, split: SplitJob, number: int, contents: Contents) -> li
         contents: what the images of the shard are now.
     """
     found = []
+    own = {output.digest: output.form.codec is None for output in split.outputs}
     for digest in storage.folders(paths.shard_marks(out, "")):
         mark = manifest.read_undamaged(paths.shard_mark(out, digest, number), ShardMark)
-        if mark is None or mark.made_of is not None:
+        if mark is None or mark.made_of is not None or not own.get(digest, True):
             continue
-        if _keeps_images(out, split, digest, mark) and _differs(out, mark, contents):
+        # The manifest of a large output takes far longer to read than the facts of a shard.
+        if _differs(out, mark, contents) and (digest in own or _keeps_images(out, split, mark)):
             found.append(digest)
     return found
 
@@ -60,12 +62,9 @@ def stale(out: Path, family: str, output: Output, marks: Sequence[ShardMark]) ->
             yield number
 
 
-def _keeps_images(out: Path, split: SplitJob, digest: str, mark: ShardMark) -> bool:
-    """Whether an output is of a split's plan, and stores images as they are or repaired."""
-    for output in split.outputs:
-        if output.digest == digest:
-            return output.form.codec is None
-    folder = paths.output(out, mark.format, mark.split, digest)
+def _keeps_images(out: Path, split: SplitJob, mark: ShardMark) -> bool:
+    """Whether a finished output is of a split's plan, and stores images as they are or repaired."""
+    folder = paths.output(out, mark.format, mark.split, mark.output)
     document = manifest.read_undamaged(paths.manifest(folder), OutputManifest)
     if document is None or document.digests.plan != split.plan_digest:
         return False
