@@ -59,6 +59,8 @@ def command_line(job: Job) -> CommandLine | None:
         default = Job("", "", "", products=products, boxes=False, images=job.images)
         images = f"./{job.images}" if job.images.startswith("-") else job.images  # no option
         return CommandLine(["shardmill", "imagelist", images, *_options(imagelist, job, default)])
+    if not job.products:
+        return None
     until = max(job.products, key=PRODUCTS.index)
     extract = "extract" in job.products
     if set(arguments.products_until(until, boxes=job.boxes, extract=extract)) != set(job.products):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -13,6 +14,8 @@ import pytest
 from finishedoutputs import Finished, of_imagelist, of_imagenet, of_tree
 from forging import Forgery, forgeries, sealed, unsealed, unsealed_forgeries
 from support import RawSet
+
+from pipeline import manifest, paths, storage
 
 # A finished folder gets some; SHARDMILL_FORGERIES=1000 SHARDMILL_SEED=7 tries more, and others.
 FORGERIES = int(os.environ.get("SHARDMILL_FORGERIES", "8"))
@@ -92,3 +95,26 @@ def test_what_forged_commands_have_noted_ends_none(
         for content in chance.sample(forged, min(len(forged), 2 * FORGERIES)):
             path.write_bytes(content)
             check_run(monkeypatch, content[:200], "status", made.out)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"products": []},
+        {"config": "/dev/zero"},
+        {"classes": "/etc/passwd"},
+        {"images": "/dev/zero"},
+        {"shards": [["train", 99_999_999]]},
+        {"seed": -1, "order": "im2rec"},
+        {"label_offset": 10**30},
+        {"raw": "/proc", "tree": "/proc"},
+    ],
+)
+def test_a_job_that_nobody_can_have_asked_for_ends_no_command(
+    monkeypatch: pytest.MonkeyPatch, small: RawSet, out: Path, options: dict[str, object]
+) -> None:
+    job = json.loads(small.job(out).to_json()) | options
+    record = {"job": json.dumps(job), "files": [], "outputs": [], "products": []}
+    storage.publish_bytes(paths.last_job(out), manifest.serialise(record))
+    for words in (("status", out), ("clean", out), ("verify", out)):
+        check_run(monkeypatch, options, *words)
