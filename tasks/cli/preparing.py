@@ -155,6 +155,8 @@ def prepare(
         with contextlib.suppress(NoPermission, NoSpace):
             sourcelook.settle(resolved.out, found)
             preflight.keep_contents(resolved)
+            if storage.stat(paths.last_job(resolved.out)) is None:  # it was damaged, and removed
+                status.record_job(resolved)
         return report.complete(resolved, "already complete")
     if dry_run:
         preflight.look(resolved)

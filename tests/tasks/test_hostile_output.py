@@ -97,6 +97,24 @@ def test_what_forged_commands_have_noted_ends_none(
             check_run(monkeypatch, content[:200], "status", made.out)
 
 
+def test_forged_records_of_a_job_are_removed_and_written_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    made = of_imagelist(tmp_path)
+    records = [paths.last_job(made.out), *storage.documents(paths.jobs(made.out))]
+    for path in records:
+        path.write_bytes(manifest.serialise({**manifest.load(path), "job": [1]}))
+    for name in ("status", "clean"):
+        run = inprocess.shardmill(monkeypatch, name, made.out)
+        assert (run.status, str(records[1]) in run.said) == (1, True), run.said
+    run = inprocess.verify(monkeypatch, made.out, "--remove-damaged")
+    assert run.status == 1
+    assert all(f"removed: {path}" in run.said for path in records)
+    assert inprocess.shardmill(monkeypatch, *made.words).status == 0
+    assert inprocess.shardmill(monkeypatch, "status", made.out).status == 0
+    assert inprocess.verify(monkeypatch, made.out).status == 0
+
+
 @pytest.mark.parametrize(
     "options",
     [
