@@ -97,6 +97,7 @@ def derive(job: Job, config: DatasetConfig) -> dict[str, SplitJob]:
             remedy="name one that is there",
         )
     if storage.real_folder(root) is None:
+        storage.check_link(root)
         raise UsageError(
             "there is no such folder of images", file=job.root, remedy="name it with --root"
         )

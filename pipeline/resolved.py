@@ -282,6 +282,7 @@ def _check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...]
         ),
         "--recursive and --exts have a meaning with a folder only": (
             bool(job.images and (job.recursive or job.extensions))
+            and storage.stat(Path(job.images)) is not None  # else that is said instead
             and storage.real_folder(Path(job.images)) is None
         ),
         "--classes is a table of class folders here: it goes with a folder and --recursive": (

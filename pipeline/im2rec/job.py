@@ -233,8 +233,10 @@ def check_root(root: Path) -> None:
 
     Raises:
         UsageError: it is not.
+        OutputConflict: a link on the way to it leads nowhere, or back to itself.
     """
     if storage.real_folder(root) is None:
+        storage.check_link(root)
         raise UsageError(
             "there is no such folder of images",
             file=str(root),
