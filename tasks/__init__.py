@@ -22,13 +22,8 @@ if TYPE_CHECKING or "luigi" in sys.modules:
     )
     from tasks.exports import WriteCroissant, WriteImageFolder, WriteParquet
     from tasks.image_list import WriteList
-    from tasks.lists import (
-        BuildCatalog,
-        BuildPlan,
-        CheckLabels,
-        WriteClasses,
-        WriteLabels,
-    )
+    from tasks.label_tables import WriteClasses, WriteLabels
+    from tasks.lists import BuildCatalog, BuildPlan, CheckLabels
     from tasks.roots import (
         BoundingBoxes,
         ExtractTrain,

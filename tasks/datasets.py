@@ -18,8 +18,10 @@ from tasks.base import JobParameter, ShardmillTask
 from tasks.dbcollection import DBCOLLECTION
 from tasks.exports import WriteCroissant, WriteImageFolder, WriteParquet
 from tasks.image_list import WriteList
-from tasks.lists import CheckLabels, WriteClasses, WriteLabels, WriteUnmatched
-from tasks.shards import JoinShards, SetCurrent
+from tasks.joined import JoinShards
+from tasks.label_tables import WriteClasses, WriteLabels
+from tasks.lists import CheckLabels, WriteUnmatched
+from tasks.shards import SetCurrent
 from tasks.splits import ProductTask
 from tasks.trees import ExtractTree, ShrinkTree
 

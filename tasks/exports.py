@@ -29,8 +29,10 @@ from pipeline.splitjob import SplitJob
 from tasks.annotations import WriteBoxes
 from tasks.base import ShardmillTask, Volume
 from tasks.image_list import WriteList
-from tasks.lists import BuildCatalog, WriteLabels, WriteUnmatched
-from tasks.shards import JoinShards, WriteManifest
+from tasks.joined import JoinShards
+from tasks.label_tables import WriteLabels
+from tasks.lists import BuildCatalog, WriteUnmatched
+from tasks.shards import WriteManifest
 from tasks.splits import ProductTask
 from tasks.trees import ExtractTree, tree_of
 

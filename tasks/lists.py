@@ -11,12 +11,10 @@ import pyarrow as pa
 from pipeline import (
     catalog,
     clutter,
-    imagelist,
     manifest,
     paths,
     plan,
     preflight,
-    products,
     storage,
 )
 from pipeline.annotations import boxjoin, boxtable
@@ -199,50 +197,6 @@ class WriteUnmatched(ProductTask):
             {paths.bboxes_unmatched(self.folder, self.split): [storage.read_bytes(found)]},
             closing=boxjoin.closing_lines(mark.join) if mark.join else (),
         )
-        return Volume()
-
-
-class WriteLabels(ProductTask):
-    """The WNIDs, and a table of every class by all conventions in use."""
-
-    kind = "labels"
-    step = "lists"
-
-    def requires(self) -> CheckInputs:
-        """Return the look at the inputs, which also finds another job's tables."""
-        return inputs(self)
-
-    def make(self) -> Volume:
-        """Write both."""
-        self.claim()
-        table = self.resolved.table
-        self.publish_product(
-            {
-                paths.synsets(self.folder): [imagelist.synsets_bytes(table)],
-                paths.label_table(self.folder): [imagelist.labels_bytes(table)],
-            }
-        )
-        return Volume()
-
-
-class WriteClasses(ProductTask):
-    """The table of a split's class folders and their labels."""
-
-    kind = products.CLASSES
-    step = "lists"
-
-    def requires(self) -> CheckInputs:
-        """Return the look at the inputs."""
-        return inputs(self)
-
-    def make(self) -> Volume:
-        """Write the table."""
-        self.claim()
-        listed = self.split_job.listing
-        if listed is None or listed.classes is None:
-            raise LookupError(f"the images of {self.split} lie in no class folders")
-        content = listed.classes.table.content()
-        self.publish_product({paths.class_table(self.folder, self.split): [content]})
         return Volume()
 
 

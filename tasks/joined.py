@@ -1,0 +1,59 @@
+"""The step that joins all RecordIO shards of an output in one file."""
+
+from __future__ import annotations
+
+import contextlib
+
+from pipeline import outputs, paths, products, storage, withdrawal
+from pipeline.formats import recordio
+from pipeline.formats.recordio import RecordIOWriter
+from pipeline.manifest import FileEntry
+from pipeline.products import Product
+from tasks.base import Volume
+from tasks.shards import WriteManifest
+from tasks.splits import ProductTask
+
+
+class JoinShards(ProductTask):
+    """All RecordIO shards of an output in one file, copied as they stand; `digest` is its own."""
+
+    kind = products.JOINED
+    step = "join"
+
+    @property
+    def product(self) -> Product:
+        """The product."""
+        return self.resolved.product(f"{self.kind}-{self.split}-{self.digest}")
+
+    def requires(self) -> WriteManifest:
+        """Return the manifest of the output."""
+        return WriteManifest(
+            out=self.out,
+            split=self.split,
+            digest=self.digest,
+            format="recordio",
+            on_bad_image=self.job.on_bad_image,
+            job=self.job,
+        )
+
+    def make(self) -> Volume:
+        """Copy the shards one after another."""
+        self.claim()
+        listed = paths.manifest(self.split_job.output("recordio").folder)
+        replaceable = self.split_job.archive is None
+        made_of = withdrawal.standing([listed] if replaceable else ())
+        shards = outputs.joined(self.folder, self.split_job, self.split_job.output("recordio"))
+        with contextlib.ExitStack() as stack:
+            staged = [stack.enter_context(storage.StagedFile(path)) for path in self.product.files]
+            writer = RecordIOWriter(*staged)
+            recordio.join(shards, writer)
+            hashes = (writer.shard_digest, writer.index_digest, writer.listing_digest or "")
+            entries = [
+                FileEntry(str(file.path.relative_to(self.folder)), file.size, content_hash)
+                for file, content_hash in zip(staged, hashes, strict=True)
+            ]
+            mark = stack.enter_context(storage.StagedFile(self.mark()))
+            mark.write(products.finished_mark(self.product, entries, records=writer.records))
+            with withdrawal.while_standing(self.folder, made_of):
+                storage.publish(*staged, mark)
+        return Volume(writer.records, sum(entry.bytes for entry in entries))

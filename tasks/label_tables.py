@@ -1,0 +1,52 @@
+"""Steps that write the tables of labels: of the data set, and of class folders."""
+
+from __future__ import annotations
+
+from pipeline import imagelist, paths, products
+from tasks.archives import CheckInputs, inputs
+from tasks.base import Volume
+from tasks.splits import ProductTask
+
+
+class WriteLabels(ProductTask):
+    """The WNIDs, and a table of every class by all conventions in use."""
+
+    kind = "labels"
+    step = "lists"
+
+    def requires(self) -> CheckInputs:
+        """Return the look at the inputs, which also finds another job's tables."""
+        return inputs(self)
+
+    def make(self) -> Volume:
+        """Write both."""
+        self.claim()
+        table = self.resolved.table
+        self.publish_product(
+            {
+                paths.synsets(self.folder): [imagelist.synsets_bytes(table)],
+                paths.label_table(self.folder): [imagelist.labels_bytes(table)],
+            }
+        )
+        return Volume()
+
+
+class WriteClasses(ProductTask):
+    """The table of a split's class folders and their labels."""
+
+    kind = products.CLASSES
+    step = "lists"
+
+    def requires(self) -> CheckInputs:
+        """Return the look at the inputs."""
+        return inputs(self)
+
+    def make(self) -> Volume:
+        """Write the table."""
+        self.claim()
+        listed = self.split_job.listing
+        if listed is None or listed.classes is None:
+            raise LookupError(f"the images of {self.split} lie in no class folders")
+        content = listed.classes.table.content()
+        self.publish_product({paths.class_table(self.folder, self.split): [content]})
+        return Volume()
