@@ -57,7 +57,7 @@ $(VENV)/.test: pyproject.toml $(LOCKS) | system $(VENV)/bin/python
 	.venv-lock/bin/python $(INSTALL) --require-hashes -r .ci/locks/uv.txt
 	touch $@
 lock: .venv-lock/.ready
-	sh .ci/lock .venv-lock/bin/uv
+	sh .ci/lock $(CURDIR)/.venv-lock/bin/uv
 
 .venv-dali/.ready: .ci/locks/dali.txt
 	$(PYTHON) -m venv .venv-dali

@@ -25,7 +25,7 @@ _ORPHANS_S = 15.0  # that a killed command's processes may take to end
 _REFUSALS = 5  # as many damaged files may be named one after another
 _REFUSED = (1, 2)  # a damaged file; a product whose mark is gone: it may be anybody's
 _NAMED = re.compile(r"^shardmill: (/.+?): ", re.MULTILINE)
-_NOISE = ("runs", "run.lock")  # below .shardmill: what no product depends on
+_NOISE = ("runs", "run.lock", "sources.lock")  # below .shardmill: what no product depends on
 
 
 @dataclass(frozen=True)

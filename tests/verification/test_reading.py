@@ -50,12 +50,12 @@ def layers(found: Iterable[Finding]) -> set[Layer]:
 
 
 def looked_at(out: Path) -> list[Path]:
-    """Every file that should be looked at."""
+    """Every file that should be looked at: what a lock file says is of a moment."""
     return [
         path
         for path in sorted(out.rglob("*"))
         if path.is_file() and path.stat().st_size and paths.runs(out) not in path.parents
-        if "current" not in path.parts
+        if "current" not in path.parts and path.suffix != ".lock"
     ]
 
 
