@@ -16,15 +16,17 @@ from pipeline.images.bounds import MAX_PIXELS, check_decodable_size
 from pipeline.storage import Buffer
 
 MAX_COMMENTS: Final = 1000
-"""Of a GIF, before its first image; of a plain PNM, whose numbers are text."""
+"""Of a GIF, before its second image; of a plain PNM, whose numbers are text."""
 MAX_COMMENT_BYTES: Final = 1 << 20
-"""Of all comments of a GIF before its first image."""
+"""Of all comments of a GIF before its second image."""
 
 _LEAST_VALUE_BYTES: Final = 1 << 20  # a TIFF whose values are cut off may still be decoded
 
 _REMEDY: Final = "save it anew by another program, or leave the image out with --on-bad-image skip"
 _GIF_HEAD_BYTES, _GIF_FLAGS_AT = 13, 10
-_EXTENSION, _IMAGE, _GIF_END, _COMMENT = 0x21, 0x2C, 0x3B, 0xFE
+_GIF_IMAGE_BYTES: Final = 10  # of an image's descriptor, with its mark
+_EXTENSION, _IMAGE, _GIF_END = 0x21, 0x2C, 0x3B
+_COMMENT, _APPLICATION, _LOOP = b"\xfe", b"\xff", b"NETSCAPE2.0"
 _PLAIN: Final = frozenset({b"P1", b"P2", b"P3"})
 _TILE_WIDTH, _TILE_LENGTH = 322, 323  # TIFF 6.0, section 15
 # TIFF 6.0, section 2, and BigTIFF: a type of value -> bytes.
@@ -57,24 +59,51 @@ def check_foreign(data: Buffer, form: str, max_pixels: int = MAX_PIXELS) -> None
 
 
 def _check_gif(data: Buffer) -> None:
-    """Walk through the blocks before the first image, in the way in which Pillow does."""
-    comments = size = 0
+    """Walk through the blocks up to the second image, in the very way in which Pillow does.
+
+    Pillow looks for a second image to know whether there is one.
+    """
+    comments = size = images = 0
     at = _GIF_HEAD_BYTES
     if len(data) < at:
         return
-    if data[_GIF_FLAGS_AT] & 0x80:
-        at += 3 << (data[_GIF_FLAGS_AT] & 7) + 1
-    while at < len(data) and data[at] not in {_IMAGE, _GIF_END}:
-        if data[at] != _EXTENSION:
+    at += _palette_bytes(data[_GIF_FLAGS_AT])
+    while at < len(data) and data[at] != _GIF_END:
+        if data[at] == _IMAGE:
+            images += 1
+            if images > 1 or at + _GIF_IMAGE_BYTES > len(data):
+                return
+            flags = data[at + _GIF_IMAGE_BYTES - 1]
+            at = _behind_blocks(data, at + _GIF_IMAGE_BYTES + _palette_bytes(flags) + 1)
+        elif data[at] != _EXTENSION:
             at += 1
-            continue
-        label, start = data[at + 1 : at + 2], at + 2
-        at = _behind_blocks(data, start)
-        if label == bytes([_COMMENT]):
+        elif data[at + 1 : at + 2] != _COMMENT:
+            at = _behind_extension(data, at + 1, first=not images)
+        else:
+            start, at = at + 2, _behind_blocks(data, at + 2)
             comments += 1
             size += at - start
             _check("GIF", "comments", comments, MAX_COMMENTS)
             _check("GIF", "bytes of comments", size, MAX_COMMENT_BYTES)
+
+
+def _palette_bytes(flags: int) -> int:
+    return 3 << (flags & 7) + 1 if flags & 0x80 else 0
+
+
+def _behind_extension(data: Buffer, at: int, *, first: bool) -> int:
+    """Return the offset behind an extension that is no comment, `at` being that of its label.
+
+    Where Pillow reads a block by itself, and it is the empty one that ends a chain, it reads on
+    through another chain. What lies there is not to be taken for blocks that Pillow does not see.
+    """
+    label, at = data[at : at + 1], at + 1
+    if at < len(data):
+        block = bytes(data[at + 1 : at + 1 + data[at]])
+        at += 1 + data[at]
+        if first and label == _APPLICATION and block.startswith(_LOOP) and at < len(data):
+            at += 1 + data[at]
+    return _behind_blocks(data, at)
 
 
 def _behind_blocks(data: Buffer, at: int) -> int:

@@ -39,6 +39,21 @@ def _gif(*comments: bytes) -> bytes:
     return plain[:at] + b"".join(blocks) + plain[at:]
 
 
+_FLOOD = b"\x21\xfe\x01a\0" * (MAX_COMMENTS + 1)
+
+
+def _behind(*parts: bytes) -> bytes:
+    """Return a GIF with more behind its only image."""
+    return b"".join([_saved("GIF").removesuffix(b";"), *parts, b";"])
+
+
+def _before(*parts: bytes) -> bytes:
+    """Return a GIF with more before its image."""
+    plain = _gif(b"here")
+    at = plain.index(b"\x21\xfe\x04here\0")
+    return b"".join([plain[:at], *parts, plain[at:]])
+
+
 def _tiff(order: str, entries: list[tuple[int, int, int, int]], *, big: bool, size: int) -> bytes:
     """Return a TIFF of entries (tag, type, values, value or offset), as many bytes long as told."""
     mark = b"II" if order == "<" else b"MM"
@@ -56,9 +71,26 @@ def _tiff(order: str, entries: list[tuple[int, int, int, int]], *, big: bool, si
     [
         (_gif(b"a" * (MAX_COMMENT_BYTES + 1)), "GIF", "bytes of comments"),
         (_gif(*[b"a"] * (MAX_COMMENTS + 1)), "GIF", "1,000 comments"),
+        (_behind(_FLOOD), "GIF", "comments"),
+        (_behind(b"\x21\xfe", b"\x01a" * MAX_COMMENT_BYTES, b"\0"), "GIF", "bytes of comments"),
+        # Behind an empty block Pillow reads on, through one of 44 bytes that is no image.
+        (_before(b"\x21\x01\0", b",".ljust(45), b"\0", _FLOOD), "GIF", "comments"),
+        (
+            _before(b"\x21\xff\x0bNETSCAPE2.0\0", b";".ljust(60), b"\0", _FLOOD),
+            "GIF",
+            "comments",
+        ),
         (b"P3\n2 1\n255\n" + b"#a\n" * (MAX_COMMENTS + 1) + b"1 2 3 4 5 6\n", "PNM", "comments"),
     ],
-    ids=["a long comment of a GIF", "comments of a GIF", "comments of a PNM"],
+    ids=[
+        "a long comment of a GIF",
+        "comments of a GIF",
+        "comments behind the image of a GIF",
+        "a long comment behind the image of a GIF",
+        "comments behind what seems to be the image of a GIF",
+        "comments behind what seems to be the end of a GIF",
+        "comments of a PNM",
+    ],
 )
 def test_a_flood_of_comments_is_refused(data: bytes, form: str, found: str) -> None:
     with pytest.raises(BadImage, match="far too much beside its pixels") as caught:
@@ -72,6 +104,7 @@ def test_a_flood_of_comments_is_refused(data: bytes, form: str, found: str) -> N
     "data",
     [
         _gif(b"a" * 1000, b"", b"b"),
+        _behind(b"\x21\xfe\x01a\0", b"\x21\xff\x0bNETSCAPE2.0\x03\x01\0\0\0"),
         b"P3\n2 1\n255\n" + b"#a\n" * 100 + b"1 2 3 4 5 6\n",
         *(_saved(form) for form in ("GIF", "PPM", "TIFF", "BMP")),
     ],
