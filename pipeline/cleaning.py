@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline import neighbours, paths, products, storage
 from pipeline.job import FORMATS
-from pipeline.ownership import Catalogued, is_owned
+from pipeline.ownership import Catalogued, begins_owned, is_owned
 from pipeline.resolved import ResolvedJob
 from pipeline.storage import Outcome, Plan, TempFile
 
@@ -120,7 +120,8 @@ def _plan_of_temp(out: Path, temp: TempFile, images: Catalogued) -> Plan:
         return storage.plan_folder(out, temp.path, owns, links=True)
     in_state = temp.path.is_relative_to(paths.state(out))
     scratch = temp.target.name in storage.SCRATCH
-    if in_state or scratch or temp.is_cut or is_owned(out, temp.target):
+    owned = begins_owned if temp.is_cut else is_owned
+    if in_state or scratch or owned(out, temp.target):
         return storage.plan_files(out, [temp.path], links=True)
     return Plan(out, strangers=(temp.path,))
 

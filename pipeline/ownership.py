@@ -36,6 +36,20 @@ def is_owned(out: Path, path: Path) -> bool:
     return any(pattern.fullmatch(name) for pattern in _patterns())
 
 
+def begins_owned(out: Path, path: Path) -> bool:
+    """Whether the end of a long name, which is cut off, could make this a path of this program's.
+
+    Only names that another name is a part of are so long: in the same folder, one of these has to
+    begin with the same letters, as far as no such name begins.
+    """
+    if not path.is_relative_to(out):
+        return False
+    folder = path.parent.relative_to(out).as_posix()
+    return any(
+        pattern.fullmatch(folder) and path.name.startswith(head) for pattern, head in _beginnings()
+    )
+
+
 class Catalogued:
     """The names of images in the class folders of trees, by the catalogs of an output folder.
 
@@ -77,8 +91,18 @@ def _rows(path: Path, classes: list[str]) -> Iterator[tuple[str, str]]:
 
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
-    every = {*_of_outputs(), *_of_products(), *_of_state()}
-    return tuple(_pattern(path) for path in sorted(every))
+    return tuple(_pattern(path) for path in _every())
+
+
+@cache
+def _beginnings() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return the folder of each name that holds another one, and what comes before that."""
+    named = ((path, re.split(f"{_SPLIT}|{_NAME}", path.name)) for path in _every())
+    return tuple((_pattern(path.parent), pieces[0]) for path, pieces in named if pieces[1:])
+
+
+def _every() -> list[Path]:
+    return sorted({*_of_outputs(), *_of_products(), *_of_state()})
 
 
 def _pattern(path: Path) -> re.Pattern[str]:

@@ -8,7 +8,7 @@ import pytest
 from support import write_catalog
 
 from pipeline import paths
-from pipeline.ownership import Catalogued, is_owned
+from pipeline.ownership import Catalogued, begins_owned, is_owned
 
 DIGEST = "0123456789ab"
 OUTPUT = f"tfrecord/train/{DIGEST}"
@@ -60,6 +60,25 @@ def test_a_name_that_is_written_is_owned(out: Path, name: str) -> None:
 def test_a_name_that_is_not_written_is_not(out: Path, name: str) -> None:
     assert not is_owned(out, out / name)
     assert not is_owned(out, out.parent / "bboxes.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "owned"),
+    [
+        (f"bboxes.{'a' * 140}", True),
+        (f"lists/{'a' * 140}", True),
+        (f"dbcollection/{'a' * 140}", True),
+        (f"tfrecord/{'a' * 140}/{DIGEST}/{'a' * 140}", True),
+        ("a" * 140, False),
+        (f"../bboxes.{'a' * 140}", False),
+        (f"tfrecord/{'a' * 140}", False),
+        (f"train/n01440764/{'a' * 140}", False),
+    ],
+)
+def test_the_beginning_of_a_long_name_is_owned_where_such_names_are_written(
+    out: Path, name: str, owned: bool
+) -> None:
+    assert begins_owned(out, out / name) == owned
 
 
 def test_names_of_images_are_those_of_the_catalogs(out: Path) -> None:

@@ -221,7 +221,6 @@ def _listed(batch: Batch, row: int) -> IndexedRecord:
 def _sweep(targets: Targets) -> None:
     """Remove what commands have left behind that were killed while they made the same files."""
     for folder in {path.parent for path in targets.all}:
-        names = tuple(f".{path.name}." for path in targets.all if path.parent == folder)
         for temp in storage.temp_files(folder):
-            if temp.owner_gone and temp.path.name.startswith(names):
+            if temp.owner_gone and any(temp.becomes(path) for path in targets.all):
                 storage.remove_temp(temp, storage.plan_files(folder, [temp.path], links=True))

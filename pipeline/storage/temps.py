@@ -23,7 +23,7 @@ from pipeline.storage.oserrors import at
 from pipeline.storage.owner import Owner
 from pipeline.storage.reading import scan, sizes
 from pipeline.storage.removalplan import Outcome, Plan
-from pipeline.storage.tempnames import owner_of, target_of, temp_path
+from pipeline.storage.tempnames import owner_of, target_of, temp_path, temp_prefix
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,10 @@ class TempFile:
     def is_cut(self) -> bool:
         """Whether `target` lacks the end of its name."""
         return target_of(self.path.name)[1]
+
+    def becomes(self, path: Path) -> bool:
+        """Whether it is a temporary file of this path, by its name, which may be cut."""
+        return self.target.parent == path.parent and temp_prefix(path) == f".{self.target.name}."
 
 
 def temp_files(folder: Path) -> list[TempFile]:

@@ -434,15 +434,17 @@ def test_another_time_the_files_are_replaced_together(
 def test_what_a_killed_command_has_left_is_swept(root: Path, listing: Path, tmp_path: Path) -> None:
     code = (
         "import os, sys; from pathlib import Path; from pipeline.storage import StagedFile\n"
-        "StagedFile(Path(sys.argv[1])); StagedFile(Path(sys.argv[2])); os.kill(os.getpid(), 9)"
+        "kept = [StagedFile(Path(each)) for each in sys.argv[1:]]; os.kill(os.getpid(), 9)"
     )
-    mine, foreign = tmp_path / "a.rec", tmp_path / "b.rec"
-    subprocess.run([sys.executable, "-c", code, str(mine), str(foreign)], check=False)
-    assert len(names(tmp_path)) == 4
+    targets = [tmp_path / name for name in ("a.rec", "a.rec.notes", "b.rec")]
+    subprocess.run([sys.executable, "-c", code, *map(str, targets)], check=False)
+    assert len(names(tmp_path)) == 5
     pack(passing(root, listing))
     left = [name for name in names(tmp_path) if name.endswith(".tmp")]
-    assert len(left) == 1
-    assert left[0].startswith(".b.rec.")
+    assert [name.rpartition(".")[0].rpartition(".")[0] for name in left] == [
+        ".a.rec.notes",
+        ".b.rec",
+    ]
 
 
 def test_lines_done_are_told(root: Path, listing: Path) -> None:

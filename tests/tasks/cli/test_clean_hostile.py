@@ -153,14 +153,16 @@ def test_a_folder_that_only_looks_temporary_is_not_emptied(
         (folder / "1.JPEG").write_bytes(b"half")
     for folder in mine:
         (folder / "thesis.tex").write_text("precious")
-    notes = twice / f".thesis.tex.{tail}"
-    notes.write_text("precious")
+    notes, long = (twice / f".{name}.{tail}" for name in ("thesis.tex", "thesis" * 25))
+    for path in (notes, long):
+        path.write_text("precious")
     said = clean(monkeypatch, twice)
     assert not ours.exists()
     assert [(folder / "thesis.tex").read_text() for folder in mine] == ["precious"] * 2
     assert (mine[0] / "1.JPEG").exists()
-    assert notes.read_text() == "precious"
-    for path in (*(folder / "thesis.tex" for folder in mine), notes):
+    for path in (notes, long):
+        assert path.read_text() == "precious"
+    for path in (*(folder / "thesis.tex" for folder in mine), notes, long):
         assert f"left alone: {path} " in said
 
 
