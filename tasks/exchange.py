@@ -22,6 +22,7 @@ from pipeline.errors import EnvironmentRefused, TransientError
 Address = tuple[str, int]
 _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Connection": "close"}
 _PIECE = 1 << 16
+_AROUND = 1 << 20  # bytes of an answer that are not of its body: headers, lengths of chunks
 _SERVER_ERROR = 500
 _SHOWN = 80
 
@@ -65,7 +66,10 @@ def ask(
         status, page = _post(address, f"/api/{method}", body, allowed)
     except (OSError, http.client.IncompleteRead) as error:
         raise _silent(address, str(error) or type(error).__name__) from error
-    except http.client.HTTPException as error:
+    except _TooLongError as error:
+        expected = f"at most {allowed.answer_bytes} bytes"
+        raise refused(address, method, expected, "an answer that is longer") from error
+    except (http.client.HTTPException, ValueError) as error:  # a length that is none is the latter
         found = f"{type(error).__name__}: {shown(str(error))}"
         raise refused(address, method, "an answer of HTTP", found) from error
     if status >= _SERVER_ERROR:
@@ -73,9 +77,6 @@ def ask(
     if status != http.HTTPStatus.OK:
         expected = "HTTP status 200; a redirect is not followed"
         raise refused(address, method, expected, f"HTTP status {status}")
-    if page is None:
-        expected = f"at most {allowed.answer_bytes} bytes"
-        raise refused(address, method, expected, "an answer that is longer")
     return read_answer(address, method, page)
 
 
@@ -119,13 +120,14 @@ def _silent(address: Address, found: str) -> TransientError:
     )
 
 
-def _post(address: Address, path: str, body: bytes, limits: Limits) -> tuple[int, bytes | None]:
-    """Return the status and the body of an answer; None in its place is one that is too long."""
+def _post(address: Address, path: str, body: bytes, limits: Limits) -> tuple[int, bytes]:
+    """Return the status and the body of an answer."""
     deadline = time.monotonic() + limits.answer_s
     connection = http.client.HTTPConnection(*address, timeout=limits.silence_s)
     try:
         connection.request("POST", path, body, _HEADERS)
-        stream = _Stream(_TimedReader(connection.sock, limits.silence_s, deadline))
+        most = limits.answer_bytes + _AROUND
+        stream = _Stream(_BoundedReader(connection.sock, limits.silence_s, deadline, most))
         response = http.client.HTTPResponse(cast("socket.socket", stream), method="POST")
         response.begin()
         return response.status, _read(response, limits.answer_bytes)
@@ -133,26 +135,36 @@ def _post(address: Address, path: str, body: bytes, limits: Limits) -> tuple[int
         connection.close()
 
 
-def _read(response: http.client.HTTPResponse, most: int) -> bytes | None:
+def _read(response: http.client.HTTPResponse, most: int) -> bytes:
     pieces, size = list[bytes](), 0
     while piece := response.read(_PIECE):
         size += len(piece)
         if size > most:
-            return None
+            raise _TooLongError
         pieces.append(piece)
     if response.length:  # bytes that were announced and did not come
         raise http.client.IncompleteRead(b"", response.length)
     return b"".join(pieces)
 
 
-class _TimedReader(io.RawIOBase):
-    """Reads from a socket until a moment that no number of small pieces can put off."""
+class _TooLongError(Exception):
+    """An answer is longer than it may be."""
 
-    def __init__(self, connection: socket.socket, silence_s: float, deadline: float) -> None:
+
+class _BoundedReader(io.RawIOBase):
+    """Reads from a socket until a moment that no number of small pieces can put off.
+
+    It counts what it reads: a chunk of length -1 has `http.client` read all that comes.
+    """
+
+    def __init__(
+        self, connection: socket.socket, silence_s: float, deadline: float, most: int
+    ) -> None:
         super().__init__()
         self._connection = connection
         self._silence_s = silence_s
         self._deadline = deadline
+        self._left = most
 
     def readable(self) -> bool:
         return True
@@ -162,13 +174,17 @@ class _TimedReader(io.RawIOBase):
         if left <= 0:
             raise TimeoutError("the answer takes too long")
         self._connection.settimeout(min(self._silence_s, left))
-        return self._connection.recv_into(buffer)
+        received = self._connection.recv_into(buffer)
+        self._left -= received
+        if self._left < 0:
+            raise _TooLongError
+        return received
 
 
 class _Stream:
     """What `http.client.HTTPResponse` wants of a socket."""
 
-    def __init__(self, reader: _TimedReader) -> None:
+    def __init__(self, reader: _BoundedReader) -> None:
         self._reader = reader
 
     def makefile(self, _mode: str) -> io.BufferedReader:

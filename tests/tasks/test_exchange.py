@@ -41,13 +41,16 @@ def test_an_answer_is_what_the_method_returned(value: object) -> None:
         page(b"x" * 200_000),
         endless(_LONG, b" " * 5000),
         endless(_CHUNKED, b"1000\r\n" + b" " * 4096 + b"\r\n"),
+        endless(_CHUNKED + b"-1\r\n", b" " * (1 << 16)),
+        lambda connection: connection.sendall(_CHUNKED + b"-5\r\nabc\r\n"),
         lambda connection: connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n\r\n"),
         lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 500),
         lambda connection: connection.sendall(b"HTTP/1.1 200 OK\r\na: " + b"b" * 90_000),
     ],
     ids=(
         *("html", "no response", "list", "text", "no UTF-8", "deep", "long number", "no content"),
-        *("not found", "long", "endless", "endless chunks", "no HTTP", "headers", "header"),
+        *("not found", "long", "endless", "endless chunks"),
+        *("endless negative chunk", "negative chunk", "no HTTP", "headers", "header"),
     ),
 )
 def test_what_is_no_answer_of_a_luigid_is_refused(reply: Reply) -> None:
@@ -82,7 +85,7 @@ def test_a_redirect_is_not_followed() -> None:
         endless(b"", b"", 0.05),
         endless(b"HTTP/1.1 200 OK\r\n", b"", 0.05),
         endless(b"HTTP/1.1 200 OK\r\na: ", b"b", 0.05),
-        endless(b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        endless(b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 100 Continue\r\n\r\n", 0.05),
         endless(_LONG, b" ", 0.05),
         lambda connection: connection.sendall(_LONG + b'{"response": 1}'),
         lambda connection: connection.sendall(_CHUNKED + b"ffff\r\n{"),
