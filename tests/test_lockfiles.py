@@ -64,12 +64,13 @@ def test_every_version_has_a_hash_and_no_registry_is_named(lock: str) -> None:
     assert "://" not in text
 
 
-def test_make_installs_nothing_without_a_lock_file() -> None:
-    installs = [
-        line for line in (ROOT / "Makefile").read_text().splitlines() if "$(INSTALL)" in line
-    ]
+def test_make_installs_and_builds_nothing_without_a_lock_file() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    installs = [line for line in makefile.splitlines() if "$(INSTALL)" in line]
     assert installs
     assert all(
-        "$(LOCKED)" in line or "--require-hashes" in line or "--editable ." in line
+        "$(LOCKED)" in line or "$(WHEELS)" in line or "--no-build-isolation --editable ." in line
         for line in installs
     )
+    assert "\nWHEELS := --require-hashes --only-binary :all:\n" in makefile
+    assert "\nLOCKED := --require-hashes --no-build-isolation " in makefile
