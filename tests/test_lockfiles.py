@@ -48,6 +48,13 @@ def test_a_lock_file_pins_all_that_the_project_asks_for(lock: str, extras: tuple
         assert all(wanted.specifier.contains(each) for each in versions[wanted.name]), wanted
 
 
+@pytest.mark.parametrize("lock", ["run", "test", "interop", "fuzz"])
+def test_luigis_bound_for_windows_holds_nowhere(lock: str) -> None:
+    (wanted,) = (LOCKS / "override.in").read_text().splitlines()[1:]
+    (version,) = pinned(lock)["python-daemon"]
+    assert Requirement(wanted).specifier.contains(version)
+
+
 def test_what_builds_the_project_is_pinned_too() -> None:
     versions = pinned("build")
     for line in PROJECT["build-system"]["requires"]:
