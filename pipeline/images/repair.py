@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.images.bounds import MAX_PIXELS, check_claim, check_encodable
 from pipeline.images.codec import identity
-from pipeline.images.decode import refusals
+from pipeline.images.decode import open_image, refusals
 from pipeline.images.header import ImageHeader
 from pipeline.images.inspection import inspect
 from pipeline.images.sound import decodable
@@ -59,27 +59,24 @@ def codec() -> str:
 
 
 def _decode(data: Buffer, header: ImageHeader) -> Image.Image:
-    if header.format == "PNG":
-        return _decode_png(data, header)
-    return _decode_jpeg(data)
-
-
-def _decode_jpeg(data: Buffer) -> Image.Image:
-    from PIL import ImageChops, JpegImagePlugin
-
-    # The plugin itself, not Image.open: that one's size limit is a global setting.
-    image = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    image = open_image(data, header.format)
+    if image.size != (header.width, header.height):  # it has several headers: no size was checked
+        raise ValueError(f"{image.width} x {image.height} pixels")
     image.load()
+    return _png(image, header) if header.format == "PNG" else _jpeg(image)
+
+
+def _jpeg(image: Image.Image) -> Image.Image:
+    from PIL import ImageChops
+
     if image.mode == "CMYK" and "adobe_transform" not in image.info:
         return ImageChops.invert(image).convert("RGB")  # Pillow inverts every CMYK JPEG
     return image.convert("RGB")
 
 
-def _decode_png(data: Buffer, header: ImageHeader) -> Image.Image:
-    from PIL import Image, PngImagePlugin
+def _png(image: Image.Image, header: ImageHeader) -> Image.Image:
+    from PIL import Image
 
-    image: Image.Image = PngImagePlugin.PngImageFile(io.BytesIO(data))
-    image.load()
     if header.mode == "I;16":  # Pillow's own conversion clips
         import numpy as np
 

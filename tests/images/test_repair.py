@@ -279,3 +279,22 @@ def test_an_error_of_the_system_is_not_called_damage(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile", refuse)
     with pytest.raises(OSError, match="Too many open files"):
         repair(encoded(smooth(3), "RGB"))
+
+
+@pytest.mark.parametrize("size", [(4, 4), (20_000, 20_000)])
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_a_second_header_does_not_decide_how_large_a_picture_is(
+    form: str, size: tuple[int, int]
+) -> None:
+    if form == "PNG":
+        second = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, 8, 0, 0, 0, 0))
+        data = png(8, 0, [bytes(WIDTH)] * HEIGHT, extra=second)
+    else:
+        plain = encoded(smooth(4), "CMYK", "JPEG")
+        at = plain.index(b"\xff\xc0")
+        end = at + 2 + int.from_bytes(plain[at + 2 : at + 4])
+        frame = plain[at : at + 5] + struct.pack(">HH", *size) + plain[at + 9 : end]
+        data = plain[:end] + frame + plain[end:]
+    with pytest.raises(BadImage, match="cannot be decoded") as caught:
+        repair(data)
+    assert caught.value.found == f"{size[0]} x {size[1]} pixels"
