@@ -63,6 +63,8 @@ def class_flaw(name: str) -> str:
     """
     if flaw := file_flaw(name):
         return flaw
+    if name != name.strip(" "):
+        return "a blank at its end is no part of it in image lists"
     if is_clutter(name):  # names of our own temporary files are hidden, too
         return "folders of that name are passed over as clutter"
     if name == paths.METADATA:

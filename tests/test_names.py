@@ -53,6 +53,11 @@ def test_what_is_passed_over_or_swept_in_a_tree_is_no_class(name: str) -> None:
     assert names.class_flaw(name)
 
 
+@pytest.mark.parametrize("name", [" n01", "n01 ", " "])
+def test_a_blank_at_an_end_which_no_image_list_can_hold_is_in_no_class(name: str) -> None:
+    assert "blank at its end" in names.class_flaw(name)
+
+
 @given(st.text(min_size=1))
 def test_no_class_is_taken_for_one_of_our_temporary_files(name: str) -> None:
     temporary = f".{name}.host-1-deadbeef.tmp"
