@@ -9,6 +9,7 @@ import collections
 import contextlib
 import json
 import os
+import re
 import socket
 import time
 from collections.abc import Iterable
@@ -20,6 +21,7 @@ from pipeline.documents.decoding import decoded
 from pipeline.documents.values import Seconds, Size, Text
 from pipeline.errors import OutputDamaged, Vanished
 
+_COUNTER = re.compile(r".+-\d+\.json", re.ASCII)
 _INTERVAL_S = 0.5
 
 
@@ -93,9 +95,9 @@ def counts(out: Path, run: str) -> list[Count]:
 
 
 def clear_counters(out: Path, run: str) -> None:
-    """Remove the counters of a command whose tasks are all dead."""
+    """Remove the counters of a command whose tasks are all dead, and nothing of another name."""
     folder = paths.run_counters(out, run)
-    counters = (folder / name for name in storage.sizes(folder))
+    counters = (folder / name for name in storage.sizes(folder) if _COUNTER.fullmatch(name))
     storage.carry_out(storage.plan_files(out, counters))
 
 

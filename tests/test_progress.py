@@ -107,3 +107,12 @@ class TestRuns:
         seen.append(progress.activity(out))
         assert len(set(seen)) == 4
         assert progress.activity(out) == seen[-1]
+
+
+def test_only_counters_are_cleared(tmp_path: Path) -> None:
+    folder = paths.run_counters(tmp_path, RUN)
+    Counter(tmp_path, RUN, "step", "name", 1, "images").update(1)
+    (folder / "mynotes.txt").write_text("precious")
+    assert len(storage.sizes(folder)) == 2
+    progress.clear_counters(tmp_path, RUN)
+    assert list(storage.sizes(folder)) == ["mynotes.txt"]
