@@ -158,8 +158,9 @@ class Round:
         ended = Ended(started.process.returncode, stderr)
         self.note(f"exit status {ended.status}")
         self.story.append(ended.stderr)
-        if _LOG_FOLLOWS not in ended.stderr:  # else Luigi's own log is among what is said
-            assert "Traceback" not in ended.stderr
+        # Luigi's own log, if it can be written nowhere else, has its tracebacks indented.
+        own = "\nTraceback" if _LOG_FOLLOWS in ended.stderr else "Traceback"
+        assert own not in f"\n{ended.stderr}"
         assert "defect of the program" not in ended.stderr
         assert ended.status in statuses or (self.damaged and ended.status in _REFUSED)
         if ended.status == 0 and not self.damaged:
