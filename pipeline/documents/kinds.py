@@ -39,6 +39,8 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "trees/*/*": GroupMark,
 }
 
+_FOLDERS: Final = {pattern.rpartition("/")[0] for pattern in _BY_PATH} - {""}
+
 ALL: Final[tuple[type[Sealed], ...]] = (
     *dict.fromkeys(_BY_PATH.values()),
     OutputManifest,
@@ -51,6 +53,17 @@ def kind_of(out: Path, path: Path) -> type[Sealed] | None:
     """Return the kind of a document below the state of an output folder; None: none of ours."""
     place = path.relative_to(paths.state(out))
     return next((kind for pattern, kind in _BY_PATH.items() if _fits(place, pattern)), None)
+
+
+def belongs_at(out: Path, path: Path) -> str | None:
+    """Return what lies at a path below the state: a ``file`` or ``folder``; None: nothing of ours.
+
+    Documents and the files that they name have a suffix, and folders have none.
+    """
+    if path.suffix:
+        return "file" if kind_of(out, path) is not None else None
+    place = path.relative_to(paths.state(out))
+    return "folder" if any(_fits(place, folder) for folder in _FOLDERS) else None
 
 
 def _fits(place: Path, pattern: str) -> bool:

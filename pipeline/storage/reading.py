@@ -164,9 +164,12 @@ def folders(folder: Path, *, links: bool = False) -> list[str]:
 
 
 def documents(folder: Path) -> list[Path]:
-    """Return the paths of the JSON documents in a folder, sorted, without half-written ones."""
-    names = (name for name in sizes(folder) if name.endswith(".json") and name[0] != ".")
-    return [folder / name for name in sorted(names)]
+    """Return the paths of the JSON documents in a folder, sorted, without half-written ones.
+
+    Links to files count: what is asked for by its path is read through them, too.
+    """
+    names = (each.name for each in kinds(folder) if each.kind == "file")
+    return [folder / name for name in sorted(names) if name.endswith(".json") and name[0] != "."]
 
 
 def is_empty(folder: Path) -> bool:

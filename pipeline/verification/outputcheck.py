@@ -20,6 +20,7 @@ from pipeline.verification.notbegun import current_beside
 from pipeline.verification.shardcheck import ShardCheck, ShardToCheck
 from pipeline.verification.statecheck import read
 
+_IN_THE_WAY = "move it away, then run the shardmill command again: it makes the link anew"
 _UNFINISHED = "run the shardmill command again: it goes on where it was"
 
 
@@ -68,6 +69,10 @@ def check_links(out: Path) -> Iterator[Finding]:
             if pointed is not None and not paths.is_digest(pointed):
                 what, wanted = "the link does not point to an output", "a digest"
                 texts = (what, None, wanted, pointed, _UNFINISHED)
+                yield damage(Layer.FINISHED, link, *texts, removable=False)
+            elif pointed is None and (kind := storage.kind(link)) is not None:
+                what = "something else stands in the place of the link to an output"
+                texts = (what, None, "a link", f"a {kind}", _IN_THE_WAY)
                 yield damage(Layer.FINISHED, link, *texts, removable=False)
 
 

@@ -5,7 +5,9 @@ plans with their files; the marks of shards belong to `outputcheck`, those of pr
 trees to `productcheck`. Deliberately not looked at: the logs, timings, counters and
 failure records of commands, which nothing relies on, and the locks.
 
-What is absent is no damage: it is made again when it is needed.
+What is absent is no damage: it is made again when it is needed. But where something else stands in
+the place of a file, such as a folder, a pipe or a link that leads nowhere, that is damage, also in
+the folders of which no mark is read here.
 """
 
 from __future__ import annotations
@@ -24,6 +26,11 @@ from pipeline.manifest import Kind
 from pipeline.verification.findings import REMEDY, Finding, Layer, check_file, damage, of_error
 
 _FOREIGN = "move it away: nothing reads it"
+_IN_THE_WAY = "move it away, then run the shardmill command again: what belongs there is made anew"
+_MARK_IN_THE_WAY = (
+    "move it away, then run the shardmill command again with --replace: without its mark, what"
+    " stands there counts as somebody else's"
+)
 
 
 def check_state(out: Path, apart: Collection[Path]) -> list[Finding]:
@@ -34,13 +41,15 @@ def check_state(out: Path, apart: Collection[Path]) -> list[Finding]:
         apart: folders of marks that somebody else checks.
     """
     # Those of shards have no end of files, and those of products say what is finished.
-    skipped = {paths.runs(out), paths.product_marks(out), paths.shard_marks(out, ""), *apart}
-    return [
+    elsewhere = [paths.product_marks(out), paths.shard_marks(out, ""), *apart]
+    findings = [
         finding
-        for folder in _below(paths.state(out), skipped)
+        for folder in _below(paths.state(out), {paths.runs(out), *elsewhere})
         for path in storage.documents(folder)
         for finding in check_mark(out, path)
     ]
+    every = _below(paths.state(out), {paths.runs(out)})
+    return findings + [finding for folder in every for finding in _in_the_way(out, folder)]
 
 
 def check_mark(out: Path, path: Path) -> list[Finding]:
@@ -56,6 +65,22 @@ def check_mark(out: Path, path: Path) -> list[Finding]:
         return _check_job(path, document)
     there = [entry for entry in document.files if storage.stat(out / entry.file) is not None]
     return [finding for entry in there for finding in check_file(out, entry)]
+
+
+def _in_the_way(out: Path, folder: Path) -> Iterator[Finding]:
+    """Yield what stands in a folder of the state where a file or a folder of ours belongs.
+
+    Nothing is opened: a pipe would be waited for.
+    """
+    for entry in sorted(storage.kinds(folder)):
+        path = folder / entry.name
+        belongs = None if entry.name.startswith(".") else kinds.belongs_at(out, path)
+        if belongs is not None and entry.kind != belongs:
+            what, found = "something else stands in the place of a file or folder", entry.kind
+            of_product = paths.product_marks(out) in {path, folder}
+            remedy = _MARK_IN_THE_WAY if of_product else _IN_THE_WAY
+            texts = (what, None, f"a {belongs}", f"a {found}", remedy)
+            yield damage(Layer.STRANGER, path, *texts, removable=False)
 
 
 def read(path: Path, kind: type[Kind]) -> Kind | Finding:
