@@ -1,0 +1,96 @@
+"""Whole jobs give the bytes, names, digests and exit statuses that the golden table says.
+
+`tests/golden.py` says what is in the table, what is not, and how it is renewed.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import time
+from pathlib import Path
+
+import golden
+import pytest
+from goldenjobs import JOBS, draw_inputs
+
+ELSEWHERE = ("archives", "tree, exports", "list, several labels", "folder", "im2rec, lists")
+"""Jobs that are run again under other circumstances: one of each source."""
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the jobs read: as it was when the table was written, or there is nothing to compare."""
+    folder = tmp_path_factory.mktemp("golden") / "in"
+    draw_inputs(folder)
+    lines = golden.input_differences(folder)
+    if lines and golden.system_differs():
+        pytest.skip("\n".join(["other libraries draw other inputs", *golden.changed_environment()]))
+    if lines:
+        pytest.fail(golden.explained(lines))
+    return folder
+
+
+@pytest.mark.parametrize("name", JOBS)
+def test_a_job_gives_what_it_gave(name: str, inputs: Path, tmp_path: Path) -> None:
+    lines = golden.differences(name, golden.see(name, inputs, tmp_path))
+    assert not lines, golden.explained(lines)
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_it_gives_the_same_elsewhere(
+    name: str, inputs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = tmp_path / "another folder" / "deeper down"
+    shutil.copytree(inputs, there / "inputs")
+    monkeypatch.setattr(socket, "gethostname", lambda: "another-host")
+    for variable in ("USER", "LOGNAME"):
+        monkeypatch.setenv(variable, "somebody")
+    monkeypatch.setenv("TZ", "Pacific/Chatham")
+    time.tzset()
+    before = os.umask(0o077)
+    try:
+        assert getpass.getuser() == "somebody"
+        lines = golden.differences(name, golden.see(name, there / "inputs", there / "work"))
+    finally:
+        os.umask(before)
+        monkeypatch.undo()
+        time.tzset()
+    assert not lines, golden.explained(lines)
+
+
+def test_it_gives_the_same_by_two_workers(inputs: Path, tmp_path: Path) -> None:
+    name = "list, order by another seed"
+    seen = golden.see(name, inputs, tmp_path, golden.by_workers(2))
+    lines = golden.differences(name, seen)
+    assert not lines, golden.explained(lines)
+
+
+def test_the_table_is_of_these_jobs() -> None:
+    assert set(golden.table()["jobs"]) == set(JOBS)
+
+
+@pytest.mark.parametrize("part", ["statuses", "digests", "files"])
+def test_what_differs_is_named(part: str) -> None:
+    name = "list, without shards"
+    seen = golden.Seen(**golden.table()["jobs"][name])
+    if part == "statuses":
+        seen.statuses[0], changed = 3, "exit status"
+    else:
+        entries = seen.files if part == "files" else seen.digests
+        changed = next(iter(entries))
+        entries[changed] = "another"
+    (line,) = golden.differences(name, seen)
+    assert name in line
+    assert changed in line
+    assert golden.RENEW in golden.explained([line])
+
+
+def test_the_table_is_not_renewed_where_ci_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = golden.TABLE.read_bytes()
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(SystemExit):
+        golden.renew()
+    assert golden.TABLE.read_bytes() == before
