@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import luigi
 from luigi.scheduler import Scheduler
 from luigi.worker import Worker
 
 from pipeline.errors import ShardmillError
-from tasks.luigid import LuigidClient
+
+if TYPE_CHECKING:  # most commands work alone
+    from tasks.luigid import LuigidClient
 
 logger = logging.getLogger("luigi-interface")
 

@@ -121,7 +121,7 @@ class Supervisor:
     def _work(self, watch: Callable[[], None], tell: Callable[[str], None]) -> int:
         """Run one worker to its end; return its exit status."""
         digest, job = resolve(self.job).digest, self.job.to_json()
-        command = [sys.executable, "-P", "-m", "tasks.worker", digest, job, str(self.workers)]
+        command = [sys.executable, "-P", "-m", "tasks.launch", digest, job, str(self.workers)]
         command += map(str, self.scheduler or ())
         reading, writing = os.pipe()
         os.set_blocking(reading, False)

@@ -1,9 +1,7 @@
 """The process that runs Luigi for a command.
 
-    python -m tasks.worker DIGEST JOB WORKERS [HOST PORT]
-
-It is a process of its own, so that the one that forks tasks has no display, no threads and no
-open pools, and so that a command outlives a worker that was killed.
+`tasks.launch` starts it. It is a process of its own, so that the one that forks tasks has no
+display, no threads and no open pools, and so that a command outlives a worker that was killed.
 """
 
 from __future__ import annotations
@@ -21,7 +19,6 @@ from pipeline.job import Job
 from pipeline.resolved import resolve
 from tasks import plainlogs, streams
 from tasks.local_scheduler import Factory
-from tasks.luigid import LuigidClient
 from tasks.processes import die_with_command, notice, notice_waits, report
 from tasks.roots import make_products
 from tasks.settings import apply_shipped_settings
@@ -54,6 +51,8 @@ def _run(job: Job, digest: str, workers: int, scheduler: list[str]) -> int:
     _leave_when_idle()
     luigid = None
     if scheduler:
+        from tasks.luigid import LuigidClient  # noqa: PLC0415 - most commands work alone
+
         host, port = scheduler
         luigid = LuigidClient((host, int(port)), lambda: make_products(job), notice)
         luigid.re_enable(job.out)
@@ -88,7 +87,3 @@ def _leave_when_idle() -> None:
     settings = luigi.configuration.get_config()
     if not settings.has_option("worker", _IDLE):
         settings.set("worker", _IDLE, "30 seconds")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -20,13 +20,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
-
-from lxml import etree
+from functools import cache
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.annotations.encoding import as_utf8
 from pipeline.errors import BadAnnotation
 from pipeline.records import Box
+
+if TYPE_CHECKING:  # lxml is imported where it is used: most commands read no annotation
+    from lxml import etree
 
 Corners = tuple[int, int, int, int]
 Repair = Literal["misordered", "clamped"]
@@ -69,16 +71,6 @@ _OBJECT = _layout(
     "</object>",
 )
 _TAIL = _layout("</annotation>")
-_PARSER = etree.XMLParser(
-    encoding="utf-8",
-    resolve_entities=False,
-    no_network=True,
-    load_dtd=False,
-    huge_tree=False,
-    remove_comments=True,
-    remove_pis=True,
-    collect_ids=False,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +194,25 @@ class _Unreadable(Exception):
     """Why an element cannot be read."""
 
 
+@cache
+def _parser() -> etree.XMLParser:
+    from lxml import etree  # noqa: PLC0415 - where it is used
+
+    return etree.XMLParser(
+        encoding="utf-8",
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+        collect_ids=False,
+    )
+
+
 def _root(content: bytes) -> etree._Element:
+    from lxml import etree  # noqa: PLC0415 - where it is used
+
     if b"<!DOCTYPE" in content:
         raise BadAnnotation(
             "the annotation declares a document type, which can hide entities",
@@ -211,7 +221,7 @@ def _root(content: bytes) -> etree._Element:
             remedy="remove the declaration, and write its entities out",
         )
     try:
-        root = etree.fromstring(content, _PARSER)
+        root = etree.fromstring(content, _parser())
     except etree.XMLSyntaxError as error:
         raise BadAnnotation(
             "the annotation is not well-formed XML",

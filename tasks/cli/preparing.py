@@ -30,7 +30,6 @@ from pipeline.resolved import ResolvedJob, resolve
 from pipeline.sourcelook import Look
 from tasks import arguments, datasets, scheduler, settings
 from tasks.cli import report
-from tasks.cli.display import display
 from tasks.cli.saying import say
 from tasks.exchange import Address, shown
 from tasks.supervisor import Supervisor
@@ -196,6 +195,8 @@ def _withdraw(resolved: ResolvedJob, found: Look) -> ResolvedJob:
 
 def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
     status.record_job(resolved)
+    from tasks.cli.display import display  # noqa: PLC0415 - Rich: not where nothing is to do
+
     say(f"log: {supervisor.log}")
     with display(resolved, supervisor.name) as watch:
         outcome = supervisor.run(watch, _tell)
