@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import manifest, paths, storage
+from pipeline import manifest, paths, storage, withdrawal
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.products import ProductMark
 from pipeline.documents.records import JobRecord
+from pipeline.job import FORMATS
 from pipeline.manifest import Document
 from pipeline.resolved import ResolvedJob
 
@@ -85,9 +86,57 @@ def current_outputs(out: Path, formats: Iterable[str]) -> tuple[StandingOutput, 
     return tuple(found)
 
 
+def output_folders(out: Path) -> list[Path]:
+    """Return the folders of all outputs, finished or not, and those that `current` points to."""
+    found = []
+    for shard_format in FORMATS:
+        for split in storage.folders(out / shard_format, links=True):
+            names = set(storage.folders(paths.outputs(out, shard_format, split)))
+            names.add(storage.pointed(paths.current(out, shard_format, split)) or "")
+            digests = sorted(name for name in names if paths.is_digest(name))
+            found += [paths.output(out, shard_format, split, name) for name in digests]
+    return found
+
+
+def is_abandoned(folder: Path, wanted: Collection[Path]) -> bool:
+    """Whether an output is unfinished and nobody asks for it: `current` has another, whole.
+
+    Every other output counts, for `status` and `verify` alike, whichever command was to make it.
+    """
+    unfinished = storage.stat(paths.manifest(folder)) is None
+    return folder not in wanted and unfinished and is_superseded(folder)
+
+
+def is_superseded(folder: Path) -> bool:
+    """Whether another output has taken the place of one: `current` has it, and it is whole."""
+    split, shard_format = folder.parent.name, folder.parent.parent.name
+    pointed = storage.pointed(paths.current(folder.parents[2], shard_format, split))
+    current = folder.parent / (pointed or folder.name)
+    return current != folder and storage.stat(paths.manifest(current)) is not None
+
+
+def others(out: Path, known: Collection[str]) -> list[StandingOutput]:
+    """Return the outputs that count, but for those of known digests.
+
+    Left out are also those that are whole and superseded: there is nothing to be said of them.
+    """
+    folders = [folder for folder in output_folders(out) if folder.name not in known]
+    found = [(folder, _output(out, *_names(folder))) for folder in folders]
+    return [
+        output
+        for folder, output in found
+        if not (is_superseded(folder) if output.document else is_abandoned(folder, ()))
+    ]
+
+
+def _names(folder: Path) -> tuple[str, str, str]:
+    """Return format, split and digest of the folder of an output."""
+    return folder.parent.parent.name, folder.parent.name, folder.name
+
+
 def _output(out: Path, shard_format: str, split: str, digest: str) -> StandingOutput:
     path = paths.manifest(paths.output(out, shard_format, split, digest))
-    document = manifest.read_whole(path, OutputManifest)
+    document = None if withdrawal.pending(out) else manifest.read_whole(path, OutputManifest)
     return StandingOutput(split, shard_format, digest, document)
 
 

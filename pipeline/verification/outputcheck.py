@@ -48,18 +48,6 @@ class FinishedOutput:
         return paths.plan_mark(self.out, self.document.split, self.document.digests.plan)
 
 
-def output_folders(out: Path) -> list[Path]:
-    """Return the folders of all outputs, finished or not, and those that `current` points to."""
-    found = []
-    for shard_format in FORMATS:
-        for split in storage.folders(out / shard_format, links=True):
-            names = set(storage.folders(paths.outputs(out, shard_format, split)))
-            names.add(storage.pointed(paths.current(out, shard_format, split)) or "")
-            digests = sorted(name for name in names if paths.is_digest(name))
-            found += [paths.output(out, shard_format, split, name) for name in digests]
-    return found
-
-
 def check_links(out: Path) -> Iterator[Finding]:
     """Check that each `current` points to an output beside it."""
     for shard_format in FORMATS:
@@ -74,20 +62,6 @@ def check_links(out: Path) -> Iterator[Finding]:
                 what = "something else stands in the place of the link to an output"
                 texts = (what, None, "a link", f"a {kind}", _IN_THE_WAY)
                 yield damage(Layer.FINISHED, link, *texts, removable=False)
-
-
-def is_abandoned(folder: Path, wanted: Collection[Path]) -> bool:
-    """Whether an output is unfinished and nobody asks for it: `current` has another, whole."""
-    unfinished = storage.stat(paths.manifest(folder)) is None
-    return folder not in wanted and unfinished and is_superseded(folder)
-
-
-def is_superseded(folder: Path) -> bool:
-    """Whether another output has taken the place of one: `current` has it, and it is whole."""
-    split, shard_format = folder.parent.name, folder.parent.parent.name
-    pointed = storage.pointed(paths.current(folder.parents[2], shard_format, split))
-    current = folder.parent / (pointed or folder.name)
-    return current != folder and storage.stat(paths.manifest(current)) is not None
 
 
 def open_output(out: Path, folder: Path) -> FinishedOutput | Finding:

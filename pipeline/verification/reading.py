@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pipeline import paths, storage
+from pipeline import paths, standing, storage
 from pipeline.errors import UsageError
 from pipeline.job import Job
 from pipeline.quantities import counted
@@ -54,7 +54,7 @@ class Verification:
         """Yield what is not as it was written.
 
         Args:
-            outputs: folders of outputs to look at; see `outputcheck.output_folders`.
+            outputs: folders of outputs to look at; see `standing.output_folders`.
 
         Raises:
             ArchiveMissing: there is nothing to compare with.
@@ -86,7 +86,7 @@ class Verification:
             yield from self._marked(folder)
             return
         # What was replaced since was made of what its sources were then.
-        raw = None if outputcheck.is_superseded(folder) else self.raw
+        raw = None if standing.is_superseded(folder) else self.raw
         if raw is not None:
             outputcheck.check_sources(output, raw)
         if raw is not None and storage.stat(output.plan) is None:

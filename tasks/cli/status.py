@@ -89,19 +89,15 @@ def _report(
     for state in survey:
         for line in text.states(state):
             say(line)
-    others = _others(jobs[:-1], {state.digest for state in survey})
-    for state in others:
-        for line in text.states(state):
-            say(f"asked for earlier: {line}")
-    remaining = _report_other_sets(resolved.out, jobs, frozenset())
+    others = _report_others(resolved.out, jobs, {state.digest for state in survey})
     for error in refused:
         say(error)
     for line in text.product_states(states.survey_products(resolved)):
         say(line)
     if at_work:
         _report_work(resolved, survey)
-    whole = datasets.complete(resolved.job) and all(state.complete for state in others)
-    if not whole or not all(output.document for output in remaining):
+    whole = all(output.document for output in others)
+    if not whole or not datasets.complete(resolved.job):
         return 1
     return 4 if any(state.left_out for state in survey) else 0
 
@@ -114,35 +110,40 @@ def _report_standing(out: Path, jobs: Sequence[Job], error: ShardmillError) -> i
     known = standing.current_outputs(out, FORMATS) if found is None else found.outputs
     for output in known:
         say(text.standing(output))
-    remaining = _report_other_sets(out, jobs, {output.digest for output in known})
+    others = _report_others(out, jobs, {output.digest for output in known})
     for line in text.product_states(found.products if found else {}):
         say(line)
-    if found is None or not found.complete or not all(output.document for output in remaining):
+    if found is None or not found.complete or not all(output.document for output in others):
         return 1
     left_out = any(output.left_out for output in found.outputs)
     return 4 if left_out else 0
 
 
-def _report_other_sets(
-    out: Path, jobs: Sequence[Job], known: Collection[str]
-) -> list[StandingOutput]:
-    """Say what is there of other sets than those of known digests, and return it."""
-    found = [each for each in states.other_sets(out, jobs) if each.digest not in known]
-    for output in found:
-        what = text.standing(output)
-        say(f"another set, which no recorded command would make now: {what}")
-    return found
+def _report_others(out: Path, jobs: Sequence[Job], known: Collection[str]) -> list[StandingOutput]:
+    """Say what is there of the outputs that count and have no known digest, and return them."""
+    others = standing.others(out, known)
+    if not others:
+        return others
+    earlier = _earlier(jobs)
+    unasked = {output.digest for output in states.other_sets(out, jobs)}
+    for output in others:
+        if output.digest in unasked:
+            what = text.standing(output)
+            say(f"another set, which no recorded command would make now: {what}")
+            continue
+        state = earlier.get(output.digest)
+        for line in [text.standing(output)] if state is None else text.states(state):
+            say(f"asked for earlier: {line}")
+    return others
 
 
-def _others(jobs: Sequence[Job], known: set[str]) -> list[OutputState]:
-    """Return the outputs that earlier jobs have finished, and that are still current."""
+def _earlier(jobs: Sequence[Job]) -> dict[str, OutputState]:
+    """Return the state of each output that recorded jobs would make now, by its digest."""
     found: dict[str, OutputState] = {}
     for job in jobs:
         with contextlib.suppress(ShardmillError):  # what it read is not there any more
-            for state in states.survey(resolve(job)):
-                if state.current and state.digest not in known:
-                    found[state.digest] = state
-    return list(found.values())
+            found |= {state.digest: state for state in states.survey(resolve(job))}
+    return found
 
 
 def _report_work(resolved: ResolvedJob, survey: list[OutputState]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from pipeline import paths, storage
+from pipeline import paths, standing, storage
 from pipeline.errors import (
     EnvironmentRefused,
     InputRefused,
@@ -27,7 +27,6 @@ from pipeline.quantities import counted
 from pipeline.resolved import resolve
 from pipeline.verification import (
     notbegun,
-    outputcheck,
     productcheck,
     removal,
     statecheck,
@@ -185,8 +184,8 @@ def _outputs(out: Path, jobs: list[Job], packed: PackedSets) -> list[Path]:
     except (UsageError, InputRefused) as error:
         say("what was asked for last is not known any more:", err=True)
         say(error, err=True)
-    found = {*outputcheck.output_folders(out), *wanted}
-    abandoned = {folder for folder in found if outputcheck.is_abandoned(folder, wanted)}
+    found = {*standing.output_folders(out), *wanted}
+    abandoned = {folder for folder in found if standing.is_abandoned(folder, wanted)}
     for folder in sorted(abandoned):
         say(f"not looked at: {folder} is unfinished, and another is current")
     if not found and not packed and not productcheck.product_names(out):

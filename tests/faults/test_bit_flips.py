@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from support import RawSet, prepare, products, shardmill
 
+from pipeline import standing
 from pipeline.verification import outputcheck, productcheck, shardcheck, statecheck
 from pipeline.verification.findings import Finding, Layer
 from pipeline.verification.outputcheck import FinishedOutput
@@ -104,7 +105,7 @@ def flipped(path: Path, chance: random.Random) -> Iterator[None]:
 
 
 def opened(out: Path) -> list[FinishedOutput]:
-    found = (outputcheck.open_output(out, folder) for folder in outputcheck.output_folders(out))
+    found = (outputcheck.open_output(out, folder) for folder in standing.output_folders(out))
     return [output for output in found if isinstance(output, FinishedOutput)]
 
 
@@ -182,9 +183,7 @@ def test_every_flipped_bit_is_found(finished: Finished, chance: random.Random) -
             layers = seen(finished, outputs, kind, path)
             assert layers, path
             if chance.randrange(WHOLE) == 0:
-                found = Verification(finished.out).findings(
-                    outputcheck.output_folders(finished.out)
-                )
+                found = Verification(finished.out).findings(standing.output_folders(finished.out))
                 assert {finding.path for finding in found} == {path}
         tally.add(kind, layers)
         if kind == "shards":
@@ -212,7 +211,7 @@ def check_mended(finished: Finished, out: Path) -> None:
         for file in finished.files[kind]:
             mended = copied(finished, file, out)
             assert not mended.exists() or mended.read_bytes() == file.read_bytes()
-    assert list(Verification(out).findings(outputcheck.output_folders(out))) == []
+    assert list(Verification(out).findings(standing.output_folders(out))) == []
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -12,8 +12,8 @@ from pipeline.annotations import bboxes
 from pipeline.errors import OutputConflict, TransientError
 from pipeline.job import Job
 from pipeline.resolved import resolve
+from pipeline.standing import output_folders
 from pipeline.verification.findings import Finding, Layer
-from pipeline.verification.outputcheck import output_folders
 from pipeline.verification.reading import Verification
 
 OLD, NEW = "n00000001_1.JPEG,0.1000,0.2500,0.5000,0.5000", ",0.9000,"

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from drawnlists import ALL_FORMATS, ListedSet, draw_list, encoded, lay, shards
 
-from pipeline import manifest, outputs, paths, plan, status, storage
+from pipeline import manifest, outputs, paths, plan, standing, status, storage
 from pipeline.formats.shardformats import FORMATS
 from pipeline.output import Output
 from pipeline.outputwriter import Picture
@@ -24,7 +24,7 @@ from pipeline.records import ImageRecord
 from pipeline.resolved import ResolvedJob, resolve
 from pipeline.shards import pictures, write_shard
 from pipeline.splitjob import SplitJob
-from pipeline.verification import outputcheck, statecheck
+from pipeline.verification import statecheck
 from pipeline.verification.findings import Finding, Layer
 from pipeline.verification.reading import Verification
 
@@ -266,7 +266,7 @@ class TestSources:
     @pytest.fixture(params=[False, True], ids=["as they are", "resized"])
     def folders(self, request: pytest.FixtureRequest, finished: Path, resized: Path) -> list[Path]:
         out = resized if request.param else finished
-        return outputcheck.output_folders(out)
+        return standing.output_folders(out)
 
     def found(self, folders: list[Path], raw: Path) -> list[Finding]:
         return list(Verification(folders[0].parents[2], (), raw).findings(folders))

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from support import RawSet, prepare
 
-from pipeline import facts, manifest, paths
+from pipeline import facts, manifest, paths, standing
 from pipeline.formats.tfrecord import index_lines, read_records
 from pipeline.records import Placement
 from pipeline.verification import findings, outputcheck, shardcheck, statecheck
@@ -42,7 +42,7 @@ def copied(finished: Path, out: Path) -> Path:
 
 def found(out: Path) -> list[Finding]:
     reading = Verification(out, statecheck.known_jobs(out))
-    return list(reading.findings(outputcheck.output_folders(out)))
+    return list(reading.findings(standing.output_folders(out)))
 
 
 def layers(found: Iterable[Finding]) -> set[Layer]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from drawnlists import encoded, lay
 from drawntrees import age, put_another_in_place
-from inprocess import Ran, shardmill
+from inprocess import Ran, shardmill, verify
 
 from pipeline import paths
 
@@ -62,3 +62,54 @@ def test_what_the_command_makes_anew_itself_is_not(
     ran = pack(monkeypatch, image, out, *both)
     assert (ran.status, withdrawn(ran)) == (0, []), ran.said
     assert "to be made anew" in ran.said
+
+
+def statuses(patch: pytest.MonkeyPatch, out: Path) -> tuple[int, int]:
+    """Return the exit statuses of ``status`` and ``verify``."""
+    return shardmill(patch, "status", out).status, verify(patch, out).status
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        (("--format", "tfrecord"), ("--format", "recordio")),
+        (("--format", "tfrecord", "--resize", 16), ("--format", "tfrecord", "--resize", 24)),
+    ],
+    ids=["another format", "superseded"],
+)
+@pytest.mark.parametrize("size", ["the same size", "another size"])
+def test_status_and_verify_agree_on_what_was_withdrawn(
+    image: Path,
+    out: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    first: tuple[object, ...],
+    last: tuple[object, ...],
+    size: str,
+) -> None:
+    for words in (first, last):
+        assert pack(monkeypatch, image, out, *words).status == 0
+    assert statuses(monkeypatch, out) == (0, 0)
+    put_another_in_place(image)
+    if size == "another size":
+        image.write_bytes(encoded(9))
+    assert pack(monkeypatch, image, out, *last).status in {0, 1}
+    assert pack(monkeypatch, image, out, *last).status == 0
+    told, found = statuses(monkeypatch, out)
+    assert told == found
+    if first[1] != last[1] and size == "the same size":
+        assert told == 1  # the other command's output is still to be made
+    assert pack(monkeypatch, image, out, *first).status == 0
+    assert statuses(monkeypatch, out) == (0, 0)
+
+
+def test_status_and_verify_agree_on_what_another_command_has_left_unfinished(
+    image: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert pack(monkeypatch, image, out, "--format", "tfrecord").status == 0
+    folder = paths.current(out, "tfrecord", "img").resolve()
+    paths.current(out, "tfrecord", "img").unlink()
+    paths.manifest(folder).unlink()
+    assert pack(monkeypatch, image, out, "--format", "webdataset").status == 0
+    ran = shardmill(monkeypatch, "status", out)
+    assert (ran.status, f"asked for earlier: img (tfrecord {folder.name})" in ran.said) == (1, True)
+    assert verify(monkeypatch, out).status == 1
