@@ -37,6 +37,8 @@ class TempFile:
         pid: number of that process.
         owner_gone: whether that process is gone, provably.
         is_folder: whether it is a folder.
+        is_held: whether somebody holds a lock on it though that process is gone: a child of it, or
+            anybody who may read the file.
     """
 
     path: Path
@@ -45,6 +47,7 @@ class TempFile:
     pid: int
     owner_gone: bool
     is_folder: bool = False
+    is_held: bool = False
 
     @property
     def target(self) -> Path:
@@ -106,19 +109,24 @@ def remove_temp(temp: TempFile, plan: Plan) -> Outcome:
 
 def _temp_file(path: Path, process: Owner) -> TempFile:
     info = os.lstat(path)
-    gone = _gone(path, process, stat_module.S_ISLNK(info.st_mode))
+    gone, held = _gone(path, process, stat_module.S_ISLNK(info.st_mode))
     is_folder = stat_module.S_ISDIR(info.st_mode)
     size = sum(sizes(path).values()) if is_folder else info.st_size
-    return TempFile(path, size, process.host, process.pid, gone, is_folder)
+    return TempFile(path, size, process.host, process.pid, gone, is_folder, held)
 
 
-def _gone(path: Path, process: Owner, is_link: bool) -> bool:
+def _gone(path: Path, process: Owner, is_link: bool) -> tuple[bool, bool]:
+    """Return whether the owner is gone, and whether somebody else holds its file nevertheless."""
     if process.host != owner.host():
-        return False
+        return False, False
     if process.is_comparable:
+        if process.runs():
+            return False, False
         # Its children may have inherited the lock.
-        return not process.runs() and (is_link or _lock(path) is not Lock.HELD)
-    return not is_link and _lock(path) is Lock.FREE and flocks.exclude(path.parent)
+        held = not is_link and _lock(path) is Lock.HELD
+        return not held, held
+    free = not is_link and _lock(path) is Lock.FREE
+    return free and flocks.exclude(path.parent), False
 
 
 def _lock(path: Path) -> Lock:

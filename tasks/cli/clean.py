@@ -13,7 +13,7 @@ from pipeline.errors import EnvironmentRefused, InputRefused, UsageError
 from pipeline.job import FORMATS
 from pipeline.quantities import counted
 from pipeline.resolved import resolve
-from pipeline.storage import Plan
+from pipeline.storage import Plan, TempFile
 from tasks.cli import text
 from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.saying import say
@@ -92,11 +92,20 @@ def _stale(folder: Path) -> list[Stale]:
     found = cleaning.temps(folder)
     for temp in found:
         if not temp.owner_gone:
-            say(f"kept: {temp.path} belongs to process {temp.pid} on {temp.host}")
+            say(f"kept: {_why_kept(temp)}")
     stale = cleaning.stale(folder, found)
     for line in (line for each in stale for line in _strangers(each.plan)):
         say(line)
     return [each for each in stale if each.plan.items]
+
+
+def _why_kept(temp: TempFile) -> str:
+    """Return why a temporary file stays: its process may live, or somebody holds a lock on it."""
+    process = f"process {temp.pid} on {temp.host}"
+    if not temp.is_held:
+        return f"{temp.path} belongs to {process}"
+    who = " and ".join(storage.lock_holders(temp.path).splitlines()) or "somebody"
+    return f"{temp.path} is locked by {who}; {process}, which made it, is gone"
 
 
 def _strangers(plan: Plan) -> Iterator[str]:

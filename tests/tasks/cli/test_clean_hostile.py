@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import socket
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from support import write_catalog
 
 from pipeline import manifest, paths, storage, withdrawal
+from pipeline.storage import owner
 
 OLD, NEW = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 SHARD = "train-00000-of-00001"
@@ -201,3 +203,23 @@ def test_a_forged_withdrawal_removes_nothing_outside(out: Path, foreign: Path) -
     withdrawal.resume(out)  # it names no part that could be one
     assert not withdrawal.pending(out)
     assert (foreign / "00000.json").read_text() == "precious"
+
+
+@pytest.mark.parametrize("by", ["a file", "a folder"])
+def test_what_a_reader_holds_of_a_process_that_is_gone_is_kept_and_so_said(
+    twice: Path, by: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = paths.state(twice) / f".job.json.{owner.host()}-4194304-01234567.tmp"
+    place.touch() if by == "a file" else place.mkdir()
+    reader = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        said = clean(monkeypatch, twice)
+        assert f"kept: {place} is locked by process {os.getpid()} on {owner.host()}" in said
+        assert "which made it, is gone" in said
+        assert place.exists()
+    finally:
+        os.close(reader)
+    if by == "a file":
+        clean(monkeypatch, twice)
+        assert not place.exists()
