@@ -103,9 +103,11 @@ def tree_paths(rows: pa.Table) -> pa.ChunkedArray:
     return pc.if_else(pc.equal(synsets, ""), names, foldered)
 
 
-def read_classes(path: Path, wnids: Sequence[str]) -> pa.Table:
-    """Read the rows of some classes."""
+def read_classes(path: Path, wnids: Sequence[str], beginnings: Sequence[str] = ()) -> pa.Table:
+    """Read the rows of some classes, and of those whose names begin in one of some ways."""
     with storage.open_arrow(path) as file:
         tablebounds.check_groups(pq.ParquetFile(file), file)
-        wanted = pc.field("synset").isin(list(wnids))
+        wanted = pc.field("synset").isin(pa.array(list(wnids), pa.string()))
+        for beginning in beginnings:
+            wanted |= pc.starts_with(pc.field("synset").cast(pa.string()), beginning)
         return pq.read_table(file, schema=SCHEMA, use_threads=False, filters=wanted)

@@ -42,7 +42,12 @@ class Stale:
 def stale(out: Path, found: Iterable[TempFile]) -> list[Stale]:
     """Return those of some temporary files whose owners are provably gone, with what goes."""
     gone = [temp for temp in found if temp.owner_gone]
-    images = Catalogued(out, (temp.target.name for temp in gone if temp.is_folder))
+    folders = [temp for temp in gone if temp.is_folder]
+    images = Catalogued(
+        out,
+        (temp.target.name for temp in folders if not temp.is_cut),
+        (temp.target.name for temp in folders if temp.is_cut),
+    )
     return [Stale(temp, _plan_of_temp(out, temp, images)) for temp in gone]
 
 

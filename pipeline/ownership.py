@@ -6,6 +6,7 @@ that spells the name when the file is written, with a placeholder in the place o
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache, cached_property
@@ -56,11 +57,15 @@ class Catalogued:
     Args:
         out: the output folder.
         classes: the class folders that will be asked about; only their rows are read.
+        beginnings: names of class folders of which the end is cut off, as those of temporary
+            folders are, that will be asked about, too: such a one may be any that begins so.
     """
 
-    def __init__(self, out: Path, classes: Iterable[str]) -> None:
+    def __init__(self, out: Path, classes: Iterable[str], beginnings: Iterable[str] = ()) -> None:
         self._out = out
         self._classes = sorted(set(classes))
+        # The last letter may be cut in the middle of its bytes.
+        self._beginnings = {name: os.fsencode(name).decode(errors="ignore") for name in beginnings}
 
     def __contains__(self, place: tuple[str, str]) -> bool:
         """Whether a class folder may hold a file of this name: `(class folder, name)`."""
@@ -70,20 +75,25 @@ class Catalogued:
     @cached_property
     def _names(self) -> Mapping[str, set[str]]:
         names: dict[str, set[str]] = {}
-        folder = paths.catalog(self._out, _SPLIT, _DIGEST).parent
-        listed = storage.sizes(folder) if storage.reachable(self._out, folder) else {}
-        for file in sorted(listed) if self._classes else ():
-            path = folder / file
+        catalogs = paths.catalog(self._out, _SPLIT, _DIGEST).parent
+        listed = storage.sizes(catalogs) if storage.reachable(self._out, catalogs) else {}
+        heads = sorted(set(self._beginnings.values()))
+        for file in sorted(listed) if self._classes or heads else ():
+            path = catalogs / file
             if is_owned(self._out, path) and path.suffix == ".parquet":
-                for synset, key in _rows(path, self._classes):
-                    names.setdefault(synset, set()).add(key.rpartition("/")[2])
+                for synset, key in _rows(path, self._classes, heads):
+                    begun = (
+                        cut for cut, head in self._beginnings.items() if synset.startswith(head)
+                    )
+                    for folder in (synset, *begun):
+                        names.setdefault(folder, set()).add(key.rpartition("/")[2])
         return names
 
 
-def _rows(path: Path, classes: list[str]) -> Iterator[tuple[str, str]]:
+def _rows(path: Path, classes: list[str], heads: list[str]) -> Iterator[tuple[str, str]]:
     """Yield class and key of the rows of a catalog; none of one that is damaged."""
     try:
-        rows = catalog.read_classes(path, classes)
+        rows = catalog.read_classes(path, classes, heads)
     except ShardmillError:
         return
     yield from zip(rows["synset"].to_pylist(), rows["key"].to_pylist(), strict=True)

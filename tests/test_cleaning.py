@@ -42,9 +42,9 @@ def temp(folder: Path, target: str = "bboxes.csv", pid: int = 99) -> Path:
     return path
 
 
-def temp_folder(folder: Path, *names: str) -> Path:
+def temp_folder(folder: Path, *names: str, target: str | bytes = CLASS) -> Path:
     """Make a temporary folder of a class that nobody holds, with files in it."""
-    path = temp(folder, CLASS)
+    path = temp(folder, os.fsdecode(target))
     path.unlink()
     path.mkdir()
     for name in names or ("1.JPEG",):
@@ -150,6 +150,22 @@ class TestTemporaryFiles:
         assert stale(out) == left
         storage.publish_bytes(paths.product_mark(out, "tree-train"), b"{}")
         assert stale(out) == left | {folder}
+
+    @pytest.mark.parametrize("name", ["c" * 140, "c" * 200, "a" + "ü" * 90])
+    def test_the_folder_of_a_class_of_a_long_name_goes_and_a_strangers_file_stays(
+        self, out: Path, name: str
+    ) -> None:
+        with storage.StagedFolder(out / "train" / name) as staged:
+            cut = storage.TempFile(staged.temp, 0, "host", 99, owner_gone=True, is_folder=True)
+        folder = temp_folder(out / "train", target=os.fsencode(cut.target.name))
+        storage.publish_bytes(paths.product_mark(out, "tree-train"), b"{}")
+        write_catalog(out, [f"{name}x/2.JPEG", f"{name[1:]}/1.JPEG"])
+        assert stale(out) == set()
+        write_catalog(out, [f"{name}/1.JPEG"], "ba9876543210")
+        assert stale(out) == {folder}
+        (folder / "mynotes.txt").touch()
+        (each,) = cleaning.stale(out, cleaning.temps(out))
+        assert each.plan.strangers == (folder / "mynotes.txt",)
 
     def test_of_living_owners_are_told_apart(self, out: Path) -> None:
         left = temp(paths.state(out))
