@@ -24,6 +24,7 @@ _LIST = ("imagelist", "{in}/listed/pictures.lst", "--root", "{in}/listed/root", 
 _LABELS = ("imagelist", "{in}/listed/labels.lst", "--root", "{in}/listed/root", "--out", "{out}")
 _BAD = ("imagelist", "{in}/odd/bad.lst", "--out", "{out}")
 _FOREIGN = ("imagelist", "{in}/odd/foreign.lst", "--out", "{out}")
+_TURNED = ("imagelist", "{in}/odd/turned.lst", "--out", "{out}")
 _FOLDER = ("imagelist", "{in}/listed/root", "--out", "{out}", "--name", "folder")
 _IM2REC = ("im2rec", "--num-thread", "1")
 _PACKED = ("{out}/packed", "{in}/listed/root")
@@ -131,6 +132,12 @@ JOBS: Mapping[str, tuple[Command, ...]] = {
     ),
     "list, other kinds of image": ((*_FOREIGN, *_FORMATS, "--transcode"),),
     "list, other kinds of image refused": ((*_FOREIGN, *_FORMATS),),
+    "list, images that EXIF turns": ((*_TURNED, *_FORMATS, "--resize", "20"),),
+    "list, images left as EXIF turns them": (
+        (*_TURNED, *_FORMATS, "--resize", "20", "--orientation", "keep", "--subsampling", "420"),
+    ),
+    "list, images as they are that EXIF turns": ((*_TURNED, *_FORMATS),),
+    "folder, PNGs": ((*_FOLDER, *_RECORDIO, "--recursive", "--exts", ".png"),),
     "folder": ((*_FOLDER, *_FORMATS, "--recursive", "--shards", "2"), *_LOOKED_AT),
     "folder, its classes": ((*_FOLDER, "--recursive", "--classes", "{in}/folders.txt"),),
     "folder of splits": (("imagelist", "{in}/splits", "--recursive", "--out", "{out}"),),
@@ -194,7 +201,7 @@ def _draw_lists(folder: Path) -> None:
 
 
 def _draw_odd(folder: Path) -> None:
-    """Draw a torn image among sound ones, and images that are no JPEGs, and list them."""
+    """Draw and list a torn image among sound ones, images that are no JPEGs, and turned ones."""
     for number in range(4):
         lay(folder / f"{number}.jpg", encoded(60 + number)[: 400 if number == 2 else None])
     lay(folder / "bad.lst", _lines(f"{number}\t{number}\t{number}.jpg" for number in range(4)))
@@ -202,6 +209,9 @@ def _draw_odd(folder: Path) -> None:
     for number, form in enumerate(forms):
         lay(folder / f"{form}.jpg", encoded(70 + number, form=form))
     lay(folder / "foreign.lst", _lines(f"{n}\t{n}\t{form}.jpg" for n, form in enumerate(forms)))
+    for orientation in (1, 3, 6):
+        lay(folder / f"turned{orientation}.jpg", encoded(80, orientation=orientation))
+    lay(folder / "turned.lst", _lines(f"{n}\t{n}\tturned{n}.jpg" for n in (1, 3, 6)))
 
 
 def _unpack(raw: Path, tree: Path) -> None:
