@@ -6,9 +6,10 @@ and bytes that are no UTF-8 are no concern of this rule; what cannot stand in a 
 refused by that format.
 
 Refused everywhere are control characters: C0 with TAB and the ends of lines, DEL, C1, the line and
-paragraph separators U+2028 and U+2029, and the overrides and isolates of the direction of writing,
-U+202A to U+202E and U+2066 to U+2069. They cannot stand in lists, and show other names than there
-are. Names of clutter (`pipeline.clutter`), which are passed over, may hold them.
+paragraph separators U+2028 and U+2029, and what changes the direction of writing: overrides and
+isolates, U+202A to U+202E and U+2066 to U+2069, and marks, U+061C, U+200E and U+200F. They cannot
+stand in lists, and show other names than there are. Names of clutter
+(`pipeline.clutter`), which are passed over, may hold them.
 """
 
 from __future__ import annotations
@@ -26,11 +27,14 @@ LONGEST: Final = 255
 CONTROL: Final = values.CONTROL
 """Control characters, to stand in a character class of `re` or RE2."""
 
-WITHOUT_CONTROL: Final = "a name without control characters and overrides of the writing direction"
+WITHOUT_CONTROL: Final = "a name without control characters and marks of the writing direction"
 """What is expected of every name, for refusals."""
 
 _CONTROL: Final = re.compile(f"[{CONTROL}]")
-_WIDE_CONTROL_UTF8: Final = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+_WIDE_CONTROL_UTF8: Final = re.compile(
+    rb"\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8e\x8f\xa8-\xae]|\xe2\x81[\xa6-\xa9]"
+)
+_WIDE_LEADS: Final = (b"\xc2", b"\xd8", b"\xe2")
 
 
 def has_control(text: str) -> bool:
@@ -40,7 +44,7 @@ def has_control(text: str) -> bool:
 
 def has_wide_control(content: bytes) -> bool:
     """Whether UTF-8 holds a control character beyond ASCII; takes no time in most languages."""
-    if content.isascii() or not (b"\xc2" in content or b"\xe2" in content):
+    if content.isascii() or not any(lead in content for lead in _WIDE_LEADS):
         return False
     return _WIDE_CONTROL_UTF8.search(content) is not None
 

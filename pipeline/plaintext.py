@@ -21,13 +21,18 @@ from typing import Final
 _UNSHOWABLE: Final = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters: C0, DEL, C1
     "\u202a-\u202e\u2066-\u2069"  # overrides and isolates of the direction of writing
+    "\u061c\u200e\u200f"  # and its marks
     "\u2028\u2029"  # line and paragraph separators
     "\ufeff\U000e0000-\U000e007f"  # characters that nobody sees
     "\ud800-\udfff]"  # bytes that are no UTF-8, and lone surrogates
 )
 _UNSHOWABLE_BUT_LINE_FEED: Final = re.compile(f"(?!\n){_UNSHOWABLE.pattern}")
 _SHORT: Final = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-_FORMULA: Final = tuple("=+-@\uff1d\uff0b\uff0d\uff20")  # in the wide forms of East Asia, too
+_FORMULA: Final = re.compile(
+    r"(?:\A|(?<=;))"  # spreadsheets of many countries separate the cells of a CSV file there
+    r'(?=[ \xa0"]*[=+\-@'  # blanks and quotes are taken off
+    "\uff1d\uff0b\uff0d\uff20])"  # the wide forms of East Asia
+)
 _ONE_BYTE, _TWO_BYTES = 0xFF, 0xFFFF
 
 
@@ -66,11 +71,10 @@ def is_plain(text: str) -> bool:
 def cell(text: object) -> str:
     """Return a text as a cell of a table that people open with a spreadsheet.
 
-    What begins like a formula gets an apostrophe in front, which is how spreadsheets themselves
-    mark text.
+    What begins like a formula, in the cell or behind a semicolon in it, gets an apostrophe in
+    front, which is how spreadsheets themselves mark text.
     """
-    shown = line(text)
-    return f"'{shown}" if shown.startswith(_FORMULA) else shown
+    return _FORMULA.sub("'", line(text))
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ from pipeline import names
 from pipeline.storage import tempnames
 
 CONTROL = ["\x00", "\x07", "\t", "\n", "\x1b", "\x7f", "\x80", "\x85", "\x9b", "\u2028", "\u2029"]
-OVERRIDES = ["\u202a", "\u202e", "\u2066", "\u2069"]
+OVERRIDES = ["\u202a", "\u202e", "\u2066", "\u2069", "\u061c", "\u200e", "\u200f"]
 
 
 @pytest.mark.parametrize("mark", [*CONTROL, *OVERRIDES])

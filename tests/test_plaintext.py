@@ -21,6 +21,7 @@ from pipeline.plaintext import Lines
         ("\x1b]0;title\x07", r"\x1b]0;title\x07"),
         ("\x9b2J", r"\x9b2J"),
         ("a\u202eb\u2069", r"a\u202eb\u2069"),
+        ("a\u200eb\u200f\u061c", r"a\u200eb\u200f\u061c"),
         ("a\u2028b\u2029c\x85d", r"a\u2028b\u2029c\x85d"),
         ("\U000e0041", r"\U000e0041"),
         ("caf\udce9", r"caf\udce9"),
@@ -56,12 +57,27 @@ def test_a_formula_is_marked_as_text_in_a_cell(text: str) -> None:
     assert plaintext.cell(text) == f"'{text}"
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        ('a; "=1+1"', 'a;\' "=1+1"'),
+        ("-1;b;+2", "'-1;b;'+2"),
+        (" =1", "' =1"),
+        ("a;b-1;c=2;", "a;b-1;c=2;"),
+    ],
+)
+def test_behind_a_semicolon_is_the_beginning_of_a_cell_too(text: str, written: str) -> None:
+    assert plaintext.cell(text) == plaintext.cell(written) == written
+
+
 @given(st.text())
 def test_no_cell_is_read_as_a_formula(text: str) -> None:
     sink = io.StringIO()
     csv.writer(sink, lineterminator="\n").writerow(["first", plaintext.cell(text)])
     assert sink.getvalue().count("\n") == 1
-    assert not plaintext.cell(text).startswith(("=", "+", "-", "@", "\t", "\r"))
+    for piece in plaintext.cell(text).split(";"):
+        assert not piece.lstrip(' "').startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
 @pytest.mark.parametrize("text", ["a\u200bb", "a\u202eb", "a\nb", "\x1b[8m", "a\xadb"])

@@ -12,8 +12,8 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-CONTROL: Final = "\\x00-\\x1f\\x7f-\x9f\u2028-\u202e\u2066-\u2069"
-"""Control characters and overrides of the writing direction, as in a character class of `re`."""
+CONTROL: Final = "\\x00-\\x1f\\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"
+"""Control characters and those of the writing direction, as in a character class of `re`."""
 
 _PART: Final = rf"(?!\.{{1,2}}(?:/|\Z))[^/{CONTROL}]{{1,255}}"
 _LATEST: Final = 253_402_300_799  # the last second of the year 9999
