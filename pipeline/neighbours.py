@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import structs
 
 from pipeline import config, listjob, manifest, paths, storage
 from pipeline.documents.products import ProductMark
@@ -46,7 +48,7 @@ class Disagreement:
 
 def described(resolved: ResolvedJob) -> Document:
     """Return what the record of a job says of its splits: what each is made of, and its outputs."""
-    return {name: asdict(split) for name, split in _described(resolved).items()}
+    return {name: structs.asdict(split) for name, split in _described(resolved).items()}
 
 
 def check(resolved: ResolvedJob) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 
 import pyarrow as pa
+from msgspec import structs
 
 from pipeline import clutter, earlier, facts, manifest, partsources, paths, storage, withdrawal
 from pipeline.clutter import PassedOver
@@ -192,7 +192,7 @@ def _merged(
         if entry.file.startswith(prefix)
     ]
     shards = [_shard(shard, prefix) for shard in documents]
-    repairs = [asdict(image) for shard in documents for image in shard.repairs]
+    repairs = [structs.asdict(image) for shard in documents for image in shard.repairs]
     left_out = [image.to_json() for shard in documents for image in shard.left_out]
     without_boxes = sum(len(shard.without_boxes) for shard in documents)
     notes = sum((Counter(shard.notes) for shard in documents), Counter[str]())

@@ -1,9 +1,11 @@
-"""The JSON documents that lie in an output folder, each as a frozen dataclass that checks it.
+"""The JSON documents that lie in an output folder, each as a frozen struct that checks it.
 
 The seal of a document (`pipeline.manifest`) is a checksum, not a signature: whoever can write in
 an output folder can seal what they like. So no field of a document is used before the whole of it
-has been decoded into the dataclass of its kind: types, ranges, lengths, names below their folder.
+has been decoded into the struct of its kind: types, ranges, lengths, names below their folder.
 What does not fit is `OutputDamaged`. Fields that a later version has added are passed over.
+They are structs of msgspec and no dataclasses because every process imports them: Python writes
+and compiles the methods of a dataclass anew each time, which takes a hundred times as long.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Decodes documents into the dataclasses of their kinds; nothing else does."""
+"""Decodes documents into the structs of their kinds; nothing else does."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Kind = TypeVar("Kind")
 
 
 def fitted(document: object, kind: type[Kind], path: Path, remedy: str = REMEDY) -> Kind:
-    """Return plain data as a dataclass whose every field was checked.
+    """Return plain data as a struct whose every field was checked.
 
     Args:
         document: as JSON was parsed.
-        kind: a dataclass whose fields have types of `pipeline.documents.values`.
+        kind: a struct whose fields have types of `pipeline.documents.values`.
         path: where it lies, for errors.
         remedy: what the user can do.
 
@@ -36,7 +36,7 @@ def fitted(document: object, kind: type[Kind], path: Path, remedy: str = REMEDY)
 
 
 def decoded(content: bytes | str, kind: type[Kind], path: Path, remedy: str = REMEDY) -> Kind:
-    """Return JSON that carries no seal as a dataclass whose every field was checked.
+    """Return JSON that carries no seal as a struct whose every field was checked.
 
     Raises:
         OutputDamaged: it is no JSON, or does not fit; see `fitted`.

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from pipeline.documents.values import Below, Size
 from pipeline.manifest import FileEntry
 
 
-@dataclass(frozen=True, slots=True)
-class ListedShard:
+class ListedShard(Struct, frozen=True):
     """A shard: its file, relative to the manifest's folder."""
 
     file: Below
@@ -20,8 +19,7 @@ class ListedShard:
     records: Size
 
 
-@dataclass(frozen=True, slots=True)
-class ListedShards:
+class ListedShards(Struct, frozen=True):
     """The shards of an output, in no order."""
 
     shards: tuple[ListedShard, ...]

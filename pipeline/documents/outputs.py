@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from pipeline.clutter import PassedOver
 from pipeline.documents.shards import LeftOutImage, RepairedImage
@@ -16,8 +15,7 @@ from pipeline.manifest import FileEntry
 from pipeline.pictures import PictureOptions
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
+class Input(Struct, frozen=True):
     """What an output was made of: a list, a folder, an archive or annotations."""
 
     list: Name | None = None
@@ -28,8 +26,7 @@ class Input:
     digest: Text = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Digests:
+class Digests(Struct, frozen=True):
     """Of the output itself, and of what it was made of."""
 
     output: Digest
@@ -37,8 +34,7 @@ class Digests:
     catalog: Text = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Parameters:
+class Parameters(Struct, frozen=True):
     """What decides the records of an output; see `pipeline.output.RecordForm`."""
 
     label_offset: int
@@ -49,8 +45,7 @@ class Parameters:
     repairs: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """What an output holds, in numbers."""
 
     bytes: Size
@@ -62,8 +57,7 @@ class Counts:
     without_boxes: Size = 0
 
 
-@dataclass(frozen=True, slots=True)
-class NamedShard:
+class NamedShard(Struct, frozen=True):
     """A shard of an output; of facts alone there is no file to name."""
 
     records: Size
@@ -71,8 +65,7 @@ class NamedShard:
     bytes: Size = 0
 
 
-@dataclass(frozen=True, slots=True)
-class OutputManifest:
+class OutputManifest(Struct, frozen=True):
     """The manifest of an output; file names are relative to its folder."""
 
     format: Annotated[str, one_of(ALL)]

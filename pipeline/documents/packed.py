@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Annotated, Final
 
-from msgspec import Meta
+from msgspec import Meta, Struct
 
 from pipeline.documents.values import ContentHash, Key, Name, Place, Position, Size, Text, one_of
 from pipeline.formats.irheader import LabelForm
@@ -17,8 +16,7 @@ FIRST: Final = "first"
 _Transform = Annotated[str, Meta(max_length=1 << 10)]
 
 
-@dataclass(frozen=True, slots=True)
-class PackedList:
+class PackedList(Struct, frozen=True):
     """The image list that was packed.
 
     Attributes:
@@ -32,23 +30,20 @@ class PackedList:
     root: Place | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PackCounts:
+class PackCounts(Struct, frozen=True):
     """What was packed, in numbers."""
 
     records: Size
     left_out: Size
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOutLine:
+class LeftOutLine(Struct, frozen=True):
     """A line of the list that has no record."""
 
     line: Size
 
 
-@dataclass(frozen=True, slots=True)
-class PackParameters:
+class PackParameters(Struct, frozen=True):
     """What the bytes depend on besides list and images; see `PackJob.parameters`.
 
     Attributes:
@@ -64,8 +59,7 @@ class PackParameters:
     below_root: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PackManifest:
+class PackManifest(Struct, frozen=True):
     """The manifest; file names are relative to its folder.
 
     Attributes:

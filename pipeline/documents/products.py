@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from pipeline.documents.values import (
     Below,
@@ -18,8 +18,7 @@ from pipeline.documents.values import (
 from pipeline.manifest import FileEntry
 
 
-@dataclass(frozen=True, slots=True)
-class DescribedEntry:
+class DescribedEntry(Struct, frozen=True):
     """A file that a description of the whole names, with the SHA-256 that was computed of it."""
 
     file: Below
@@ -28,8 +27,7 @@ class DescribedEntry:
     sha256: Sha256
 
 
-@dataclass(frozen=True, slots=True)
-class ProductMark:
+class ProductMark(Struct, frozen=True):
     """The mark of a product: whose it is, and whether it is finished.
 
     Attributes:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from pipeline.documents.values import (
     BelowOrNone,
@@ -27,8 +26,7 @@ ErrorRecord = dict[Key, Text | list[Text] | None]
 _DigestOrNone = Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{12})?\Z")]
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedSplit:
+class RecordedSplit(Struct, frozen=True):
     """What a job's record says of a split.
 
     Attributes:
@@ -40,8 +38,7 @@ class RecordedSplit:
     outputs: tuple[Digest, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class JobRecord:
+class JobRecord(Struct, frozen=True):
     """The record of a job.
 
     Attributes:
@@ -63,8 +60,7 @@ class JobRecord:
     splits: dict[Key, RecordedSplit] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedBrokenTar:
+class RecordedBrokenTar(Struct, frozen=True):
     """A tar in an archive that cannot be read; see `pipeline.archives.brokentar`."""
 
     name: Text
@@ -72,8 +68,7 @@ class RecordedBrokenTar:
     is_foreign: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveMark:
+class ArchiveMark(Struct, frozen=True):
     """The mark of a verified archive.
 
     Attributes:
@@ -97,8 +92,7 @@ class ArchiveMark:
     reader: Size | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ArchiveRefusal:
+class ArchiveRefusal(Struct, frozen=True):
     """Why an archive was refused.
 
     Attributes:
@@ -116,8 +110,7 @@ class ArchiveRefusal:
     files: tuple[FileEntry, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedTree:
+class RecordedTree(Struct, frozen=True):
     """What was found in a tree; see `pipeline.treerecord`."""
 
     folder: BelowOrNone
@@ -129,8 +122,7 @@ class RecordedTree:
     files: tuple[FileEntry, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class FingerprintsMark:
+class FingerprintsMark(Struct, frozen=True):
     """The mark of a table of fingerprints.
 
     Attributes:
@@ -146,8 +138,7 @@ class FingerprintsMark:
     folder: Place = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawal:
+class Withdrawal(Struct, frozen=True):
     """What is being withdrawn; see `pipeline.withdrawal`.
 
     Attributes:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from msgspec import Meta
+from msgspec import Meta, Struct, field
 
 from pipeline.documents.values import ContentHash, Digest, Key, Name, Position, Size, Text
 from pipeline.manifest import FileEntry
 
 
-@dataclass(frozen=True, slots=True)
-class MadeOf:
+class MadeOf(Struct, frozen=True):
     """Which files a part was made of; see `pipeline.partsources`.
 
     Attributes:
@@ -24,8 +22,7 @@ class MadeOf:
     content: ContentHash
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOutImage:
+class LeftOutImage(Struct, frozen=True):
     """An image that is in the plan and in no shard; see `pipeline.outputwriter.LeftOut`."""
 
     key: Key
@@ -45,8 +42,7 @@ class LeftOutImage:
         return found | {"reason": self.reason}
 
 
-@dataclass(frozen=True, slots=True)
-class RepairedImage:
+class RepairedImage(Struct, frozen=True):
     """An image whose bytes were changed; see `pipeline.pictures.Repair`."""
 
     key: Key
@@ -55,8 +51,7 @@ class RepairedImage:
     reason: Text = ""
 
 
-@dataclass(frozen=True, slots=True)
-class ShardMark:
+class ShardMark(Struct, frozen=True):
     """The manifest of one shard; file names are relative to the output folder."""
 
     output: Digest
@@ -73,8 +68,7 @@ class ShardMark:
     made_of: MadeOf | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class GroupMark:
+class GroupMark(Struct, frozen=True):
     """The mark of one group of classes of a tree, which names the listing of its files."""
 
     files: Annotated[tuple[FileEntry, ...], Meta(min_length=1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from pipeline.annotations.boxjoin import JoinCounts
 from pipeline.clutter import PassedOver
@@ -10,8 +10,7 @@ from pipeline.documents.values import ContentHash, Digest, Size
 from pipeline.manifest import FileEntry
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogMark:
+class CatalogMark(Struct, frozen=True):
     """The mark of a finished catalog.
 
     Attributes:
@@ -33,8 +32,7 @@ class CatalogMark:
     unreadable: PassedOver | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class PlanMark:
+class PlanMark(Struct, frozen=True):
     """The mark of a finished plan; `shards` has a hash of each shard's rows."""
 
     digest: Digest
@@ -43,8 +41,7 @@ class PlanMark:
     files: tuple[FileEntry, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LabelsMark:
+class LabelsMark(Struct, frozen=True):
     """The mark that the labels of a split agree with those of the devkit."""
 
     images: Size

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from finishedoutputs import of_imagelist, of_imagenet, of_tree
 from forging import Forgery, forgeries, sealed
+from msgspec import Struct, structs
 from support import RawSet
 
 from pipeline import manifest
@@ -57,8 +58,8 @@ def decoded(kind: type[Sealed], forged: Forgery) -> Sealed | None:
 
 def values(value: object, name: str = "") -> Iterator[tuple[str, object]]:
     """Yield everything that a decoded document holds, each with the name of its field."""
-    if is_dataclass(value):
-        for each in fields(value):
+    if isinstance(value, Struct) or is_dataclass(value):
+        for each in structs.fields(value) if isinstance(value, Struct) else fields(value):
             yield from values(getattr(value, each.name), each.name)
     elif isinstance(value, dict):
         yield from (each for pair in value.items() for part in pair for each in values(part, name))
