@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import xxhash
 
@@ -23,6 +23,14 @@ from pipeline.documents.values import Below, ContentHash, Size
 from pipeline.errors import OutputDamaged, ShardmillError
 
 _SELF = "self_xxh3_128"
+
+MOST_BYTES: Final = 1 << 26
+"""Bytes of a document, at most: 21,841 class tars that cannot be read, each with its error, take
+less than a third of that, and what is said of 10,000 shards takes less."""
+
+MOST_BYTES_OF_IMAGES: Final = 1 << 30
+"""Bytes of a document that lists images, at most: 1.7 million of them, each repaired or left out,
+take some 300 bytes each."""
 
 Document = dict[str, Any]
 """A document as plain data: on its way into a file, or before it is decoded."""
@@ -96,19 +104,32 @@ def parse(content: bytes, path: Path) -> Document:
     return found
 
 
-def load(path: Path) -> Document:
-    """Read a document as plain data, of which nothing is known but that its hash is right."""
-    return parse(storage.read_bytes(path), path)
+def most_bytes(kind: type[Sealed]) -> int:
+    """Return how many bytes a document of a kind may have; a longer one is not read.
+
+    A kind that lists images says so by a `LISTS_IMAGES`.
+    """
+    return MOST_BYTES_OF_IMAGES if hasattr(kind, "LISTS_IMAGES") else MOST_BYTES
+
+
+def load(path: Path, most: int = MOST_BYTES_OF_IMAGES) -> Document:
+    """Read a document as plain data, of which nothing is known but that its hash is right.
+
+    Raises:
+        OutputDamaged: it is not as it was written, or has more bytes than `most`.
+        Vanished: there is none.
+    """
+    return parse(storage.read_bytes(path, most), path)
 
 
 def read(path: Path, kind: type[Kind]) -> Kind:
     """Read a document of a kind; see `pipeline.documents`.
 
     Raises:
-        OutputDamaged: it is not as it was written, or is of another form.
+        OutputDamaged: it is not as it was written, is of another form or longer than `most_bytes`.
         Vanished: there is none.
     """
-    return fitted(load(path), kind, path)
+    return fitted(load(path, most_bytes(kind)), kind, path)
 
 
 def read_undamaged(path: Path, kind: type[Kind]) -> Kind | None:

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from pipeline import paths, storage
+from pipeline import manifest, paths, storage
 from pipeline.documents.decoding import decoded
 from pipeline.documents.values import Seconds, Size, Text
 from pipeline.errors import OutputDamaged, Vanished
@@ -90,7 +90,8 @@ def counts(out: Path, run: str) -> list[Count]:
     for name in sorted(storage.sizes(folder)):
         if name.endswith(".json"):
             with contextlib.suppress(Vanished, OutputDamaged):  # its task ended, or it is not ours
-                found.append(decoded(storage.read_bytes(folder / name), Count, folder / name))
+                content = storage.read_bytes(folder / name, manifest.MOST_BYTES)
+                found.append(decoded(content, Count, folder / name))
     return found
 
 
@@ -111,10 +112,11 @@ def timings(out: Path, run: str) -> list[Timing]:
     path = paths.run_timings(out, run)
     if storage.stat(path) is None:
         return []
-    found = []
-    for line in storage.read_bytes(path).splitlines():
-        with contextlib.suppress(OutputDamaged):
-            found.append(decoded(line, Timing, path))
+    found = list[Timing]()
+    with contextlib.suppress(OutputDamaged):  # it is longer than any: not ours
+        for line in storage.read_bytes(path, manifest.MOST_BYTES).splitlines():
+            with contextlib.suppress(OutputDamaged):
+                found.append(decoded(line, Timing, path))
     return found
 
 

@@ -12,7 +12,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from pipeline import paths, storage
+from pipeline import manifest, paths, storage
 from pipeline.documents.decoding import decoded
 from pipeline.documents.values import Seconds, Text
 from pipeline.errors import ShardmillError
@@ -57,7 +57,7 @@ def last(out: Path) -> RunEnd | None:
     path = paths.run_end(out, name)
     with contextlib.suppress(ShardmillError):
         if storage.stat(path) is not None:
-            return decoded(storage.read_bytes(path), RunEnd, path)
+            return decoded(storage.read_bytes(path, manifest.MOST_BYTES), RunEnd, path)
     return RunEnd(started, UNKNOWN, "")
 
 

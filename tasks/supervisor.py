@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
-from pipeline import cleaning, paths, progress, storage
+from pipeline import cleaning, manifest, paths, progress, storage
 from pipeline.documents.decoding import decoded
 from pipeline.documents.records import ErrorRecord
 from pipeline.errors import OutputDamaged, ShardmillError, Vanished, from_record
@@ -114,7 +114,8 @@ class Supervisor:
         found = []
         for path in storage.documents(folder):
             with contextlib.suppress(Vanished, OutputDamaged):
-                found.append(from_record(decoded(storage.read_bytes(path), ErrorRecord, path)))
+                content = storage.read_bytes(path, manifest.MOST_BYTES)
+                found.append(from_record(decoded(content, ErrorRecord, path)))
         different = self._reported | {str(error): error for error in found}
         return tuple(sorted(different.values(), key=lambda error: not error.permanent))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import Mock, call
@@ -13,6 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import manifest, storage
+from pipeline.documents import kinds
+from pipeline.documents.shards import ShardMark
 from pipeline.errors import OutputDamaged, Vanished
 from pipeline.manifest import FileEntry
 
@@ -154,3 +157,22 @@ class TestDone:
         monkeypatch.setattr(storage, "sizes", listing)
         assert manifest.missing_files(entries, tmp_path) == []
         assert listing.mock_calls == [call(tmp_path), call(tmp_path / "idx")]
+
+
+@pytest.mark.parametrize("kind", kinds.ALL)
+def test_a_document_without_end_is_not_read(
+    kind: type[manifest.Sealed], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "document.json"
+    path.touch()
+    os.truncate(path, manifest.most_bytes(kind) + 1)  # of blocks that nobody wrote
+    with pytest.raises(OutputDamaged, match="more bytes than this program writes") as found:
+        manifest.read(path, kind)
+    assert found.value.file == str(path)
+    assert manifest.read_undamaged(path, kind) is None
+
+
+def test_what_lists_images_may_be_long() -> None:
+    long = {kind.__name__ for kind in kinds.ALL if manifest.most_bytes(kind) > 1 << 29}
+    assert long == {"OutputManifest", "ShardMark", "PackManifest"}
+    assert manifest.most_bytes(ShardMark) > 1_700_000 * 400

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
 
@@ -67,6 +67,8 @@ class NamedShard(Struct, frozen=True):
 
 class OutputManifest(Struct, frozen=True):
     """The manifest of an output; file names are relative to its folder."""
+
+    LISTS_IMAGES: ClassVar = True
 
     format: Annotated[str, one_of(ALL)]
     split: Name

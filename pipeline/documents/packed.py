@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta, Struct
 
@@ -70,6 +70,8 @@ class PackManifest(Struct, frozen=True):
         files: the records, the index, and a list where one was made.
         left_out: lines without a record.
     """
+
+    LISTS_IMAGES: ClassVar = True
 
     inputs: Annotated[tuple[PackedList, ...], Meta(min_length=1, max_length=1)]
     parameters: PackParameters

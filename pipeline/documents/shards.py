@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from msgspec import Meta, Struct, field
 
@@ -53,6 +53,8 @@ class RepairedImage(Struct, frozen=True):
 
 class ShardMark(Struct, frozen=True):
     """The manifest of one shard; file names are relative to the output folder."""
+
+    LISTS_IMAGES: ClassVar = True
 
     output: Digest
     format: Name

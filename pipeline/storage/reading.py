@@ -178,10 +178,29 @@ def is_empty(folder: Path) -> bool:
         return not scan(folder)
 
 
-def read_bytes(path: Path) -> bytes:
-    """Return a whole (small) file."""
+def read_bytes(path: Path, most: int | None = None) -> bytes:
+    """Return a whole (small) file.
+
+    Args:
+        path: the file.
+        most: how many bytes it may have; None: any number.
+
+    Raises:
+        OutputDamaged: it has more; they are not read.
+    """
     with at(path):
-        return path.read_bytes()
+        if most is None:
+            return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else None
+    if content is None or len(content) > most:
+        raise OutputDamaged(
+            "a document of more bytes than this program writes",
+            file=str(path),
+            expected=f"at most {most:,} bytes",
+            remedy="remove the file and run the shardmill command again: it is made anew",
+        )
+    return content
 
 
 @contextlib.contextmanager

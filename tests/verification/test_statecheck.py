@@ -11,7 +11,7 @@ import inprocess
 import pytest
 from finishedoutputs import of_imagelist
 
-from pipeline import paths
+from pipeline import manifest, paths
 from pipeline.verification import outputcheck, statecheck
 
 
@@ -96,3 +96,13 @@ def test_a_link_to_a_document_is_read_as_the_document_is(out: Path, tmp_path: Pa
     (tmp_path / "aside").write_bytes(b"{}")
     path.symlink_to(tmp_path / "aside")
     assert [found for found, _ in _found(out)] == [path]
+
+
+def test_a_document_without_end_is_found_and_may_be_removed(out: Path) -> None:
+    path = paths.last_job(out)
+    path.parent.mkdir(parents=True)
+    path.touch()
+    os.truncate(path, manifest.MOST_BYTES + 1)
+    (found,) = statecheck.check_state(out, ())
+    assert (found.path, found.removable) == (path, True)
+    assert "more bytes than this program writes" in found.error.what
