@@ -55,6 +55,12 @@ def line(text: object) -> str:
     return _UNSHOWABLE.sub(_escaped, str(text))
 
 
+def beginning(text: object, most: int = 80) -> str:
+    """Return the first characters of a text of any length as one line, and whether it goes on."""
+    whole = str(text)
+    return line(whole[:most]) + ("..." if len(whole) > most else "")
+
+
 def lines(text: object) -> str:
     """Return a text whose line feeds are meant, such as a message of an error or a traceback."""
     return _UNSHOWABLE_BUT_LINE_FEED.sub(_escaped, str(text))

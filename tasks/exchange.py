@@ -24,7 +24,7 @@ _HEADERS = {"Content-Type": "application/x-www-form-urlencoded", "Connection": "
 _PIECE = 1 << 16
 _AROUND = 1 << 20  # bytes of an answer that are not of its body: headers, lengths of chunks
 _SERVER_ERROR = 500
-_SHOWN = 80
+_START = 160  # bytes of what is no answer that may be shown
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def ask(
         expected = f"at most {allowed.answer_bytes} bytes"
         raise refused(address, method, expected, "an answer that is longer") from error
     except (http.client.HTTPException, ValueError) as error:  # a length that is none is the latter
-        found = f"{type(error).__name__}: {shown(str(error))}"
+        found = f"{type(error).__name__}: {plaintext.beginning(error)}"
         raise refused(address, method, "an answer of HTTP", found) from error
     if status >= _SERVER_ERROR:
         raise _silent(address, f"HTTP status {status}")
@@ -89,9 +89,9 @@ def read_answer(address: Address, method: str, page: bytes) -> Any:
     try:
         return json.loads(page)["response"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        start = page[: 2 * _SHOWN].decode(errors="backslashreplace")
+        start = page[:_START].decode(errors="backslashreplace")
         expected = 'JSON of the form {"response": ...}'
-        raise refused(address, method, expected, shown(start)) from error
+        raise refused(address, method, expected, plaintext.beginning(start)) from error
 
 
 def refused(address: Address, method: str, expected: str, found: str) -> EnvironmentRefused:
@@ -104,11 +104,6 @@ def refused(address: Address, method: str, expected: str, found: str) -> Environ
         remedy="give --scheduler-host the address of a luigid of your own, on a network of your"
         " own, or leave it out to work alone; what is finished is kept",
     )
-
-
-def shown(text: str) -> str:
-    """Return text from the other side as it may be printed: one line, cut short."""
-    return plaintext.line(text[:_SHOWN]) + ("..." if len(text) > _SHOWN else "")
 
 
 def _silent(address: Address, found: str) -> TransientError:

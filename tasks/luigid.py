@@ -20,9 +20,10 @@ import luigi
 from luigi.scheduler import WORKER_STATE_DISABLED
 from luigi.task_status import DISABLED, FAILED
 
+from pipeline import plaintext
 from pipeline.errors import EnvironmentRefused, ShardmillError, TransientError
 from tasks import exchange, settings
-from tasks.exchange import Address, Limits, shown
+from tasks.exchange import Address, Limits
 from tasks.handout import Handout
 
 logger = logging.getLogger("luigi-interface")
@@ -197,7 +198,7 @@ class LuigidClient:
 
     def _decline(self, task_id: str, worker: object) -> None:
         """Give a task back as failed: one that is only kept would be handed out again at once."""
-        self._name(f"the task {shown(task_id)}")
+        self._name(f"the task {plaintext.beginning(task_id)}")
         why = json.dumps("this worker runs only the tasks of its own job")
         told = {"worker": worker, "task_id": task_id, "status": FAILED, "runnable": False}
         told["expl"] = why
@@ -227,7 +228,7 @@ class LuigidClient:
         return TransientError(
             f"the luigid at {self._address[0]}:{self._address[1]} hands out the same task again"
             " and again",
-            place=f"the task {shown(task_id)}",
+            place=f"the task {plaintext.beginning(task_id)}",
             found=f"more than {_MOST_TIMES} times",
             remedy="look in the log whether that task fails; if it does not, give --scheduler-host"
             " a luigid of your own, or leave it out to work alone",

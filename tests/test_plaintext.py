@@ -48,6 +48,14 @@ def test_what_is_shown_is_one_line_for_ever(text: str) -> None:
     assert plaintext.lines(text).replace("\n", r"\n") == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a\nb", r"a\nb"), ("a" * 80, "a" * 80), ("\x1b" * 81, r"\x1b" * 80 + "...")],
+)
+def test_of_a_long_text_the_beginning_is_shown_escaped(text: str, shown: str) -> None:
+    assert plaintext.beginning(text) == shown
+
+
 def test_lines_are_those_that_were_meant() -> None:
     assert Lines.of(("a\nb", 3, "c\x1b")).split("\n") == [r"a\nb", "3", r"c\x1b"]
 
