@@ -58,7 +58,7 @@ def differ(root: Path) -> SourcesDiffer:
     return SourcesDiffer(
         "an image has been replaced since the shard was made in another format",
         file=str(root),
-        remedy="run the same command again: the shard is made anew in every format",
+        remedy="run the same command again: every format of this split is written again",
     )
 
 
