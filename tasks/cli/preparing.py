@@ -14,6 +14,7 @@ from pipeline import (
     cleaning,
     paths,
     pictures,
+    plaintext,
     preflight,
     runend,
     sourcelook,
@@ -31,7 +32,7 @@ from pipeline.sourcelook import Look
 from tasks import arguments, datasets, scheduler, settings
 from tasks.cli import report
 from tasks.cli.saying import say
-from tasks.exchange import Address, shown
+from tasks.exchange import Address
 from tasks.supervisor import Supervisor
 
 _LUIGID_PORT = 8082
@@ -214,8 +215,8 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
 def _say_settings() -> None:
     if left_out := settings.apply_users_settings():
         _tell(
-            f"luigi.cfg of the working folder: {abbreviate(map(shown, left_out))}: not taken from"
-            " there; the file that LUIGI_CONFIG_PATH names is taken whole"
+            f"luigi.cfg of the working folder: {abbreviate(map(plaintext.beginning, left_out))}: not"
+            " taken from there; the file that LUIGI_CONFIG_PATH names is taken whole"
         )
 
 
