@@ -215,8 +215,8 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
 def _say_settings() -> None:
     if left_out := settings.apply_users_settings():
         _tell(
-            f"luigi.cfg of the working folder: {abbreviate(map(plaintext.beginning, left_out))}: not"
-            " taken from there; the file that LUIGI_CONFIG_PATH names is taken whole"
+            f"luigi.cfg of the working folder: {abbreviate(map(plaintext.beginning, left_out))}:"
+            " not taken from there; the file that LUIGI_CONFIG_PATH names is taken whole"
         )
 
 
