@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from pipeline import cleaning, paths, status, storage
+from pipeline import cleaning, paths, status, storage, unusedsources
 from pipeline.cleaning import Stale, Superseded
 from pipeline.errors import EnvironmentRefused, InputRefused, UsageError
 from pipeline.job import FORMATS
@@ -29,7 +29,8 @@ def clean(out: str, yes: bool) -> int:
     """Remove stale temporary files and superseded outputs from OUT, after asking.
 
     A temporary file is removed only when its owner is provably gone. Outputs are superseded
-    when `current` points to another; they are left alone while a command is at work.
+    when `current` points to another; they are left alone while a command is at work, as is what
+    was kept of the files that they were made of.
     """
     folder = Path(out).absolute()
     if not {*FORMATS, paths.state(folder).name} & set(storage.folders(folder)):
@@ -45,8 +46,12 @@ def clean(out: str, yes: bool) -> int:
         )
         for line in _strangers(plan):
             say(line)
+    unused = _unused(folder, superseded)
+    for place, plan in unused.items():
+        what = f"{place}, {counted(plan.files, 'file')}, {size(plan.bytes)}"
+        say(f"kept of source files, and needed by no output: {what}")
     _say_kept(folder)
-    if not stale and not superseded:
+    if not stale and not superseded and not unused:
         say("nothing to remove")
         return 0
     if not yes and not click.confirm("remove these?"):
@@ -59,8 +64,15 @@ def clean(out: str, yes: bool) -> int:
         # What was confirmed may be wanted again by now.
         still = cleaning.superseded(folder, _wanted(folder)) if idle else []
         folders = {output.folder for output in still}
-        _remove(stale, [output for output in superseded if output.folder in folders])
+        going = [output for output in superseded if output.folder in folders]
+        free = _unused(folder, going) if idle else {}
+        _remove(stale, going, [plan for place, plan in unused.items() if place in free])
     return 0
+
+
+def _unused(out: Path, gone: list[Superseded]) -> dict[Path, Plan]:
+    """Return what goes of what was kept of source files, once some outputs are gone."""
+    return unusedsources.plans(out, [output.folder for output in gone])
 
 
 def _say_kept(out: Path) -> None:
@@ -76,10 +88,11 @@ def _say_kept(out: Path) -> None:
         )
 
 
-def _remove(stale: list[Stale], superseded: list[Superseded]) -> None:
+def _remove(stale: list[Stale], superseded: list[Superseded], unused: list[Plan]) -> None:
     """Remove what was shown, but what has changed since, and say what became of it."""
     outcomes = [storage.remove_temp(each.temp, each.plan) for each in stale]
     outcomes += [cleaning.remove_output(output) for output in superseded]
+    outcomes += [storage.carry_out(plan) for plan in unused]
     for item in (item for outcome in outcomes for item in outcome.kept):
         say(f"left alone: {item.path} has changed since, or is in use")
     removed = [item for outcome in outcomes for item in outcome.removed]

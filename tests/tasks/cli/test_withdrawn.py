@@ -10,7 +10,7 @@ from drawnlists import encoded, lay
 from drawntrees import age, put_another_in_place
 from inprocess import Ran, shardmill, verify
 
-from pipeline import paths
+from pipeline import manifest, paths
 
 
 @pytest.fixture
@@ -113,3 +113,41 @@ def test_status_and_verify_agree_on_what_another_command_has_left_unfinished(
     ran = shardmill(monkeypatch, "status", out)
     assert (ran.status, f"asked for earlier: img (tfrecord {folder.name})" in ran.said) == (1, True)
     assert verify(monkeypatch, out).status == 1
+
+
+def kept(out: Path) -> set[str]:
+    """Return the families of which something is kept of source files."""
+    return {path.name for path in paths.sources(out).iterdir() if path.is_dir()}
+
+
+def test_what_was_kept_of_the_sources_of_removed_outputs_goes_with_them(
+    image: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for words in (("--seed", 1), ("--seed", 2, "--format", "tfrecord", "--format", "webdataset")):
+        assert pack(monkeypatch, image, out, *words).status == 0
+    current = paths.manifest(paths.current(out, "webdataset", "img"))
+    later = manifest.load(current)["digests"]["plan"]
+    (earlier,) = kept(out) - {later}
+    ran = shardmill(monkeypatch, "clean", out, "--yes")
+    assert ran.status == 0
+    assert f"needed by no output: {paths.sources(out) / earlier}" in ran.said
+    assert kept(out) == {later}
+    assert "nothing to remove" in shardmill(monkeypatch, "clean", out, "--yes").said
+    assert statuses(monkeypatch, out) == (0, 0)
+
+
+@pytest.mark.parametrize("left", ["shared", "unfinished", "damaged"])
+def test_what_is_kept_of_the_sources_of_outputs_that_are_there_stays(
+    image: Path, out: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    assert pack(monkeypatch, image, out, "--resize", 16).status == 0
+    assert pack(monkeypatch, image, out, "--resize", 20).status == 0
+    folder = paths.current(out, "tfrecord", "img").resolve()
+    if left == "unfinished":
+        paths.manifest(folder).unlink()
+    if left == "damaged":
+        paths.manifest(folder).write_bytes(b"{}")
+    before = kept(out)
+    assert before
+    shardmill(monkeypatch, "clean", out, "--yes")
+    assert kept(out) == before
