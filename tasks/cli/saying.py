@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import traceback
-
 import click
 
 from pipeline import plaintext
@@ -29,5 +27,7 @@ def say_refusal(error: ShardmillError) -> None:
 
 def say_traceback(error: BaseException) -> None:
     """Say where a defect shows; its lines are indented, so that none passes for another's."""
+    import traceback  # noqa: PLC0415 - every command begins with this module, few end here
+
     text = "".join(traceback.format_exception(error)).rstrip("\n")
     say(Lines.of(f"  {each}" for each in text.split("\n")), err=True)
