@@ -102,6 +102,34 @@ def same_source(first: frozenset[str], second: frozenset[str]) -> bool:
     return not first or not second or "" in first | second or not first.isdisjoint(second)
 
 
+def knows(resolved: ResolvedJob) -> bool:
+    """Whether a recorded job is made of what a job is made of."""
+    source = _source(resolved.job)
+    return any(_is_same(_source(job), source) for _, job in _records(resolved.out))
+
+
+def take_over(resolved: ResolvedJob) -> None:
+    """Make a job the one that is recorded for what it makes, if what that was made of is gone.
+
+    A list or folder that was moved, and is named by its new place now, makes the same outputs:
+    their record would name the old place for ever.
+
+    Raises:
+        ShardmillError: the record cannot be written.
+    """
+    path = paths.job(resolved.out, resolved.digest)
+    record = manifest.read_undamaged(path, JobRecord)
+    if record is None:
+        return
+    try:
+        source = _source(Job.from_json(record.job))
+    except ShardmillError:  # verify says what is wrong with it
+        return
+    if not _is_same(source, _source(resolved.job)) and not _is_there(source):
+        document = manifest.load(path) | {"job": resolved.job.to_json()}
+        storage.publish_bytes(path, manifest.serialise(document))
+
+
 def _described(resolved: ResolvedJob) -> dict[str, RecordedSplit]:
     return {
         name: RecordedSplit(split.rows_digest, tuple(each.digest for each in split.outputs))

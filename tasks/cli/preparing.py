@@ -12,6 +12,7 @@ import click
 
 from pipeline import (
     cleaning,
+    neighbours,
     paths,
     pictures,
     plaintext,
@@ -155,8 +156,8 @@ def prepare(
         with contextlib.suppress(NoPermission, NoSpace):
             sourcelook.settle(resolved.out, found)
             preflight.keep_contents(resolved)
-            if storage.stat(paths.last_job(resolved.out)) is None:  # it was damaged, and removed
-                status.record_job(resolved)
+            if not dry_run:
+                _record_finished(resolved)
         return report.complete(resolved, "already complete")
     if dry_run:
         preflight.look(resolved)
@@ -182,6 +183,15 @@ def prepare(
         if address is not None:
             scheduler.wait_for(address, _tell)
         return _run(resolved, Supervisor(job, workers or _cpus(), address))
+
+
+def _record_finished(resolved: ResolvedJob) -> None:
+    """Record a job of which nothing is to be done, if no record speaks of it."""
+    known = neighbours.knows(resolved)
+    if not known:
+        neighbours.take_over(resolved)  # its list or folder was somewhere else
+    if not known or storage.stat(paths.last_job(resolved.out)) is None:  # damaged, and removed
+        status.record_job(resolved)
 
 
 def _withdraw(resolved: ResolvedJob, found: Look) -> ResolvedJob:

@@ -206,3 +206,28 @@ def test_images_that_are_left_are_counted_once_for_all_formats(small: RawSet, ou
     assert status.images_left(states) == sum(images.values())
     some = [replace(s, images_done=s.images - n) for n, s in enumerate(states[:3], start=1)]
     assert status.images_left(some) == 3
+
+
+@pytest.mark.parametrize("moved", [True, False])
+def test_the_command_that_takes_over_a_finished_set_is_recorded(
+    monkeypatch: pytest.MonkeyPatch, drawn: ListedSet, out: Path, tmp_path: Path, moved: bool
+) -> None:
+    assert prepare(monkeypatch, drawn, out).status == 0
+    place = tmp_path / "elsewhere"
+    shutil.copytree(drawn.path.parent, place)
+    if moved:
+        shutil.rmtree(drawn.path.parent)
+    there = ListedSet(place / drawn.root.name, place / drawn.path.name)
+    run = prepare(monkeypatch, there, out)
+    assert (run.status, "already complete" in run.said) == (0, True), run.said
+    assert status.recorded_jobs(out)[-1].images == str(there.path)
+    told = inprocess.shardmill(monkeypatch, "status", out)
+    assert (told.status, f"source: {there.path}" in told.said) == (0, True), told.said
+    assert "is not as it was" not in told.said
+    # Where both are there, the name is still that of the first.
+    (record,) = paths.jobs(out).iterdir()
+    owner = there.path if moved else drawn.path
+    assert str(owner) in record.read_text()
+    before = products(out)
+    assert prepare(monkeypatch, there, out, "--dry-run").status == 0
+    assert products(out) == before
