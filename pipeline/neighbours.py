@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from msgspec import structs
+from msgspec import structs, to_builtins
 
 from pipeline import config, listjob, manifest, paths, storage
 from pipeline.documents.products import ProductMark
@@ -126,7 +126,8 @@ def take_over(resolved: ResolvedJob) -> None:
     except ShardmillError:  # verify says what is wrong with it
         return
     if not _is_same(source, _source(resolved.job)) and not _is_there(source):
-        document = manifest.load(path) | {"job": resolved.job.to_json()}
+        said = {name: value for name, value in to_builtins(record).items() if value is not None}
+        document = said | {"job": resolved.job.to_json()}
         storage.publish_bytes(path, manifest.serialise(document))
 
 
