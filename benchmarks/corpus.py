@@ -13,18 +13,12 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
-from pipeline import labels
+from pipeline.catalog import classes as labels
 from pipeline.errors import BadImage
 from pipeline.images import header, repair
 from pipeline.resources import shipped
-from pipeline.sample import draw_sample
-from pipeline.sample_annotations import (
-    DEFECTS,
-    DrawnAnnotation,
-    DrawnObject,
-    annotation_xml,
-    spoil,
-)
+from pipeline.sample.annotations import DEFECTS, DrawnAnnotation, DrawnObject, annotation_xml, spoil
+from pipeline.sample.draw import draw_sample
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = 100

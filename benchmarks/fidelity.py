@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.formats.irheader import parse_header
-from pipeline.formats.recordio import read_records
+from pipeline.formats.recordio.header import parse_header
+from pipeline.formats.recordio.shard import read_records
 
 Pixels = npt.NDArray[np.float64]
 

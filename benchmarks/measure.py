@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from pipeline import progress
+from pipeline.state import progress
 
 _SAMPLE_S = 0.02
 

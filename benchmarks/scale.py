@@ -19,8 +19,9 @@ from pathlib import Path
 from benchmarks import measure, report, scale_set
 from benchmarks.corpus import ROOT
 from benchmarks.scale_set import ScaleSet
-from pipeline import paths, progress
-from pipeline.progress import Timing
+from pipeline import paths
+from pipeline.state import progress
+from pipeline.state.progress import Timing
 
 WORKERS = 2
 _SHARDS = {"train": 1024, "validation": 128}

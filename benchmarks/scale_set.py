@@ -13,10 +13,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline import labels
-from pipeline.labels import LabelTable
+from pipeline.catalog import classes as labels
+from pipeline.catalog.classes import LabelTable
 from pipeline.resources import shipped
-from pipeline.sample_annotations import DrawnAnnotation, DrawnObject, annotation_xml
+from pipeline.sample.annotations import DrawnAnnotation, DrawnObject, annotation_xml
 
 TRAIN_IMAGES, VALIDATION_IMAGES = 1_281_167, 50_000
 _ANNOTATED = 0.425  # of ILSVRC2012's training images: 544,546 of 1,281,167

@@ -9,7 +9,7 @@ Refused everywhere are control characters: C0 with TAB and the ends of lines, DE
 paragraph separators U+2028 and U+2029, and what changes the direction of writing: overrides and
 isolates, U+202A to U+202E and U+2066 to U+2069, and marks, U+061C, U+200E and U+200F. They cannot
 stand in lists, and show other names than there are. Names of clutter
-(`pipeline.clutter`), which are passed over, may hold them.
+(`pipeline.storage.clutter`), which are passed over, may hold them.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import re
 from typing import Final
 
 from pipeline import paths
-from pipeline.clutter import is_clutter
 from pipeline.documents import values
+from pipeline.storage.clutter import is_clutter
 
 LONGEST: Final = 255
 """Bytes that the name of a file or folder may have."""

@@ -7,26 +7,20 @@ from pathlib import Path
 
 import luigi
 
-from pipeline import (
-    manifest,
-    neighbours,
-    paths,
-    preflight,
-    rawarchives,
-    refusals,
-    standing,
-    storage,
-)
+from pipeline import manifest, paths, storage
 from pipeline.archives import index
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import VerifiedArchive
 from pipeline.archives.tar import READER_VERSION, Member
-from pipeline.config import ArchiveConfig
 from pipeline.documents.records import ArchiveMark, JobRecord
 from pipeline.errors import ArchiveRefused, TransientError
+from pipeline.job import neighbours
+from pipeline.job.split import SplitJob
 from pipeline.manifest import FileEntry
-from pipeline.sources import members
-from pipeline.splitjob import SplitJob
+from pipeline.sources.ilsvrc2012 import members
+from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig
+from pipeline.state import preflight, refusals, standing
+from pipeline.state import raw_archives as rawarchives
 from tasks.base import ShardmillTask, Volume
 
 

@@ -9,13 +9,15 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline import listjob, pictures, resources, storage
-from pipeline.choices import meant
+from pipeline import resources, storage
 from pipeline.errors import UsageError
-from pipeline.formats.shardformats import FACTS, FORMATS
-from pipeline.job import PRODUCTS, Job
-from pipeline.localpath import check_local
-from pipeline.pictures import PictureOptions
+from pipeline.formats.registry import FACTS, FORMATS
+from pipeline.images import prepare as pictures
+from pipeline.images.prepare import PictureOptions
+from pipeline.job import image_list as listjob
+from pipeline.job.choices import meant
+from pipeline.job.options import PRODUCTS, Job
+from pipeline.storage.local_path import check_local
 
 NO_SHARDS = "none"
 """The format of those who want none."""

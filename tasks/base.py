@@ -14,11 +14,12 @@ from typing import Any, ClassVar
 import luigi
 from luigi.parameter import ParameterVisibility
 
-from pipeline import paths, progress, storage
+from pipeline import paths, storage
 from pipeline.errors import ShardmillError, out_of_memory
-from pipeline.job import Job
+from pipeline.job.options import Job
+from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.manifest import Sealed
-from pipeline.resolved import ResolvedJob, resolve
+from pipeline.state import progress
 from tasks import plainlogs
 from tasks.processes import BEGUN, die_with_worker, report, run_name, show_as, stop_siblings
 

@@ -7,11 +7,11 @@ import logging
 import luigi
 from luigi.parameter import ParameterVisibility
 
-from pipeline import outputs
-from pipeline.job import Job
-from pipeline.products import Product
+from pipeline.job.artifacts import Product
+from pipeline.job.options import Job
+from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.quantities import counted, verb
-from pipeline.resolved import ResolvedJob, resolve
+from pipeline.shards import finish as outputs
 from tasks.annotations import WriteBoxes
 from tasks.archives import VerifyArchive
 from tasks.base import JobParameter, ShardmillTask

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline import catalog, exportjob, paths, storage
-from pipeline.config import ArchiveConfig
+from pipeline import paths, storage
+from pipeline.catalog import table as catalog
 from pipeline.errors import InputRefused
-from pipeline.sources import devkit
+from pipeline.job import exports as exportjob
+from pipeline.sources.ilsvrc2012 import devkit
+from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig
 from tasks.archives import VerifyArchive, verification
 from tasks.base import Volume
 from tasks.exports import ExportTask
@@ -35,8 +37,9 @@ class DbcollectionTask(ExportTask):
 
     def make(self) -> Volume:
         """Write the file."""
-        from pipeline.exports import dbcollection, dbcollection_strict  # noqa: PLC0415  (HDF5)
-        from pipeline.exports.dbcollection_split import arrange  # noqa: PLC0415
+        from pipeline.exports.dbcollection import file as dbcollection  # noqa: PLC0415  (HDF5)
+        from pipeline.exports.dbcollection import strict as dbcollection_strict  # noqa: PLC0415  (HDF5)
+        from pipeline.exports.dbcollection.split import arrange  # noqa: PLC0415
 
         self.claim()
         _, task, *strict = self.kind.split(".")

@@ -7,25 +7,21 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
-from pipeline import (
-    catalog,
-    exportjob,
-    imagelist,
-    manifest,
-    paths,
-    products,
-    storage,
-    withdrawal,
-)
+from pipeline import manifest, paths, storage
+from pipeline.catalog import table as catalog
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.products import ProductMark
 from pipeline.errors import OutputDamaged
 from pipeline.exports import croissant, imagefolder, parquet
+from pipeline.exports import image_list as imagelist
 from pipeline.exports.croissant import DescribedFile, Description
 from pipeline.exports.parquet import ExportedSplit
+from pipeline.job import artifacts as products
+from pipeline.job import exports as exportjob
+from pipeline.job.split import SplitJob
 from pipeline.manifest import FileEntry
-from pipeline.output import Output
-from pipeline.splitjob import SplitJob
+from pipeline.shards.output import Output
+from pipeline.state import withdrawal
 from tasks.annotations import WriteBoxes
 from tasks.base import ShardmillTask, Volume
 from tasks.image_list import WriteList

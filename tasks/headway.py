@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from pipeline import paths, progress
+from pipeline import paths
 from pipeline.errors import ShardmillError
+from pipeline.state import progress
 
 _REPEATS: Final = 5
 """So often a command may do one step: it is done again where an image is replaced meanwhile."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from pipeline import catalog, digests, imagelist, outputs, paths, products
+from pipeline import digests, paths
+from pipeline.catalog import table as catalog
 from pipeline.documents.products import ProductMark
+from pipeline.exports import image_list as imagelist
+from pipeline.job import artifacts as products
 from pipeline.quantities import counted, verb
+from pipeline.shards import finish as outputs
 from pipeline.sources.expectation import unused
 from tasks.base import Volume
 from tasks.lists import BuildCatalog, catalog_of

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 
-from pipeline import outputs, paths, products, storage, withdrawal
-from pipeline.formats import recordio
-from pipeline.formats.recordio import RecordIOWriter
+from pipeline import paths, storage
+from pipeline.formats.recordio import shard as recordio
+from pipeline.formats.recordio.shard import RecordIOWriter
+from pipeline.job import artifacts as products
+from pipeline.job.artifacts import Product
 from pipeline.manifest import FileEntry
-from pipeline.products import Product
+from pipeline.shards import finish as outputs
+from pipeline.state import withdrawal
 from tasks.base import Volume
 from tasks.shards import WriteManifest
 from tasks.splits import ProductTask

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pipeline import imagelist, paths, products
+from pipeline import paths
+from pipeline.exports import image_list as imagelist
+from pipeline.job import artifacts as products
 from tasks.archives import CheckInputs, inputs
 from tasks.base import Volume
 from tasks.splits import ProductTask

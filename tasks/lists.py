@@ -8,25 +8,22 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import (
-    catalog,
-    clutter,
-    manifest,
-    paths,
-    plan,
-    preflight,
-    storage,
-)
+from pipeline import manifest, paths, storage
 from pipeline.annotations import boxjoin, boxtable
 from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.archives.index import ArchiveIndex
-from pipeline.clutter import PassedOver
-from pipeline.config import ArchiveConfig
+from pipeline.catalog import plan
+from pipeline.catalog import table as catalog
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.manifest import Document
-from pipeline.sources import devkit, ilsvrc2012, members, tree
-from pipeline.sources import imagelist as list_source
-from pipeline.sources.tree import TreeListing
+from pipeline.sources.ilsvrc2012 import devkit, members, tree
+from pipeline.sources.ilsvrc2012 import rows as ilsvrc2012
+from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig
+from pipeline.sources.ilsvrc2012.tree import TreeListing
+from pipeline.sources.imagelist import source as list_source
+from pipeline.state import preflight
+from pipeline.storage import clutter
+from pipeline.storage.clutter import PassedOver
 from tasks.annotations import WriteBoxes, boxes_of
 from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
 from tasks.base import Volume

@@ -9,9 +9,10 @@ from functools import lru_cache
 
 import luigi
 
-from pipeline import sourcelook, withdrawal
-from pipeline.job import Job
-from pipeline.resolved import resolve
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
+from pipeline.state import source_look as sourcelook
+from pipeline.state import withdrawal
 from tasks import arguments
 from tasks.datasets import MakeProducts
 

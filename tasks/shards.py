@@ -8,24 +8,20 @@ from pathlib import Path
 import luigi
 import pyarrow as pa
 
-from pipeline import (
-    earlier,
-    manifest,
-    outputs,
-    partsources,
-    paths,
-    plan,
-    shards,
-    storage,
-    withdrawal,
-)
+from pipeline import manifest, paths, storage
+from pipeline.catalog import plan
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.shards import ShardMark
 from pipeline.documents.tables import PlanMark
 from pipeline.errors import OutputDamaged, SourcesDiffer
 from pipeline.manifest import Document
-from pipeline.output import Output
 from pipeline.paths import ShardName
+from pipeline.shards import earlier
+from pipeline.shards import finish as outputs
+from pipeline.shards import part_sources as partsources
+from pipeline.shards import write as shards
+from pipeline.shards.output import Output
+from pipeline.state import withdrawal
 from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
 from tasks.base import ShardmillTask, Volume
 from tasks.lists import BuildPlan

@@ -9,12 +9,13 @@ from pathlib import Path
 import luigi
 import xxhash
 
-from pipeline import manifest, paths, products, storage
+from pipeline import manifest, paths, storage
 from pipeline.documents.products import ProductMark
 from pipeline.errors import OutputDamaged, TransientError
+from pipeline.job import artifacts as products
+from pipeline.job.artifacts import Product
+from pipeline.job.split import SplitJob
 from pipeline.manifest import FileEntry, Sealed
-from pipeline.products import Product
-from pipeline.splitjob import SplitJob
 from tasks.base import ShardmillTask
 
 

@@ -16,13 +16,14 @@ from pathlib import Path
 from types import FrameType
 from typing import BinaryIO
 
-from pipeline import cleaning, manifest, paths, progress, storage
+from pipeline import manifest, paths, storage
 from pipeline.documents.decoding import decoded
 from pipeline.documents.records import ErrorRecord
 from pipeline.errors import OutputDamaged, ShardmillError, Vanished, from_record
-from pipeline.job import Job
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
 from pipeline.plaintext import Lines
-from pipeline.resolved import resolve
+from pipeline.state import cleaning, progress
 from tasks import datasets, headway, scheduler
 from tasks.exchange import Address
 from tasks.interrupts import interrupting

@@ -10,22 +10,18 @@ import luigi
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline import (
-    catalog,
-    codecs,
-    extraction,
-    manifest,
-    partsources,
-    paths,
-    products,
-    shards,
-    storage,
-)
+from pipeline import manifest, paths, storage
+from pipeline.catalog import table as catalog
 from pipeline.documents.shards import GroupMark
-from pipeline.extraction import Change, ClassGroup
-from pipeline.fingerprints import FingerprintsBuilder
-from pipeline.job import TRANSFERS
+from pipeline.exports import class_tree as extraction
+from pipeline.exports.class_tree import Change, ClassGroup
+from pipeline.job import artifacts as products
+from pipeline.job.options import TRANSFERS
 from pipeline.manifest import Document, FileEntry
+from pipeline.shards import codecs
+from pipeline.shards import part_sources as partsources
+from pipeline.shards import write as shards
+from pipeline.state.fingerprints import FingerprintsBuilder
 from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
 from tasks.base import ShardmillTask, Volume
 from tasks.lists import BuildCatalog, catalog_of
@@ -187,7 +183,7 @@ class ShrinkClasses(SmallTreeTask, ExtractClasses):
 
     def change(self) -> Change | None:
         """Return what makes them smaller."""
-        from pipeline.exports import raw256  # noqa: PLC0415  (loads Pillow: not for others)
+        from pipeline.exports.dbcollection import raw256  # noqa: PLC0415  (loads Pillow: not for others)
 
         codecs.check(self.root, self.product.codec, self.product.codec_here, codecs.REPLACE)
         return partial(raw256.shrink, max_pixels=self.resolved.job.picture.max_pixels)

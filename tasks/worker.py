@@ -15,8 +15,8 @@ import luigi.configuration
 import pyarrow as pa
 
 from pipeline.errors import ConfigError, ShardmillError, TreeRefused
-from pipeline.job import Job
-from pipeline.resolved import resolve
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
 from tasks import plainlogs, streams
 from tasks.local_scheduler import Factory
 from tasks.processes import die_with_command, notice, notice_waits, report

@@ -12,7 +12,7 @@ import hypothesis
 import pytest
 from support import ROOT, SHARDS, RawSet, mini_set, mini_source, prepare, products
 
-from pipeline.sample import draw_sample
+from pipeline.sample.draw import draw_sample
 
 _HURRIED = {
     "retry_delay": "1",

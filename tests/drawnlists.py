@@ -11,8 +11,8 @@ from pathlib import Path
 from PIL import Image
 from support import shardmill
 
-from pipeline.formats.shardformat import ShardFormat
-from pipeline.formats.shardformats import FORMATS
+from pipeline.formats.base import ShardFormat
+from pipeline.formats.registry import FORMATS
 
 ALL_FORMATS = ("--format", "recordio", "--format", "tfrecord", "--format", "webdataset")
 SPLIT = "pictures"

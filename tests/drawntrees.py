@@ -12,8 +12,8 @@ from typing import Any
 from drawnlists import encoded, lay
 from PIL import Image
 
-from pipeline.job import Job
-from pipeline.resolved import resolve
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
 from tasks import datasets
 from tasks.roots import looked_at
 

@@ -13,9 +13,9 @@ from drawntrees import draw_tree
 from support import RawSet
 
 from pipeline import manifest
-from pipeline.formats.shardformat import RecordOptions
-from pipeline.output import RecordForm
-from pipeline.pictures import PLAIN
+from pipeline.formats.base import RecordOptions
+from pipeline.images.prepare import PLAIN
+from pipeline.shards.output import RecordForm
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from drawnlists import draw_list, encoded, lay
 
-from pipeline.sample import draw_sample
+from pipeline.sample.draw import draw_sample
 
 LONG_AGO = 1_500_000_000
 """When every input was changed last, seconds: marks of archives are named after it."""

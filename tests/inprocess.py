@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.errors import ShardmillError
-from pipeline.pictures import preparation
-from pipeline.resolved import resolve
+from pipeline.images.prepare import preparation
+from pipeline.job.resolve import resolve
 from tasks import datasets
 from tasks.cli import cli
 from tasks.supervisor import Supervisor

@@ -19,9 +19,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import catalog, paths, progress, storage
-from pipeline.job import Job
+from pipeline import paths, storage
+from pipeline.catalog import table as catalog
+from pipeline.job.options import Job
 from pipeline.resources import shipped
+from pipeline.state import progress
 from pipeline.storage import Outcome, TempFile
 
 SHARDS = ("--shards", "train=48", "--shards", "validation=12")  # many, for a job worth killing

@@ -170,8 +170,8 @@ def test_documents_are_parsed_in_one_place() -> None:
     # command, a luigid's answer; and parameters that are compared as they were written.
     assert found == {
         "pipeline/manifest.py",
-        "pipeline/exports/dbcollection_cache.py",
-        "pipeline/formats/webdataset.py",
+        "pipeline/exports/dbcollection/cache.py",
+        "pipeline/formats/webdataset/shard.py",
         "pipeline/verification/notbegun.py",
         "tasks/arguments.py",
         "tasks/exchange.py",

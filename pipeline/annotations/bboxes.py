@@ -22,12 +22,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import clutter, plaintext, storage
+from pipeline import plaintext, storage
 from pipeline.annotations.decimals import four_decimals
 from pipeline.annotations.gathering import Boxes, Gathering, ReportRow
 from pipeline.annotations.source import SUFFIX, own_name, read_annotations
 from pipeline.errors import BadAnnotation
 from pipeline.quantities import counted, verb
+from pipeline.storage import clutter
 
 __all__ = [
     "VERSION",

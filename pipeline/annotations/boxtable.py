@@ -17,9 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline import storage, tablebounds
+from pipeline import storage
 from pipeline.annotations.decimals import as_float32
 from pipeline.annotations.gathering import Boxes
+from pipeline.storage import table_bounds as tablebounds
 
 SCHEMA = pa.schema(
     [

@@ -11,9 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipeline import digests, fingerprints, storage
+from pipeline import digests, storage
 from pipeline.annotations import source
 from pipeline.errors import NoPermission, OutputDamaged
+from pipeline.state import fingerprints
 
 _BATCH = 1 << 16  # rows
 

@@ -17,8 +17,8 @@ from pipeline import names as rule
 from pipeline.annotations.names import without_image_suffix
 from pipeline.annotations.source import SUFFIX
 from pipeline.annotations.voc import Annotation, normalise, parse_annotation
-from pipeline.clutter import PassedOver
 from pipeline.errors import ArchiveRefused, BadAnnotation
+from pipeline.storage.clutter import PassedOver
 
 Kind = Literal["repaired", "dropped", "refused"]
 

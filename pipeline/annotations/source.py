@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline import clutter, storage
+from pipeline import storage
 from pipeline.archives.compressed import read_members
 from pipeline.archives.tar import Member
 from pipeline.errors import BadAnnotation, TreeRefused
+from pipeline.storage import clutter
 
 MAX_ANNOTATION = 1 << 20
 """Bytes: what is larger is no annotation."""

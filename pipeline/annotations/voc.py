@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pipeline.annotations.encoding import as_utf8
 from pipeline.errors import BadAnnotation
-from pipeline.records import Box
+from pipeline.formats.record import Box
 
 if TYPE_CHECKING:  # lxml is imported where it is used: most commands read no annotation
     from lxml import etree

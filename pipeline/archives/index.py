@@ -16,12 +16,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline import storage, tablebounds
+from pipeline import storage
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.identity import check_identity, of_right_md5
 from pipeline.archives.tar import BLOCK, Member, TarScanner
-from pipeline.clutter import in_clutter
 from pipeline.errors import ArchiveMissing, ArchiveRefused, OutputDamaged, TransientError
+from pipeline.storage import table_bounds as tablebounds
+from pipeline.storage.clutter import in_clutter
 
 INDEX_SCHEMA = pa.schema(
     {

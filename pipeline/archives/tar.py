@@ -24,9 +24,9 @@ from pipeline.archives.tarheader import (
     parse_header,
     sparse,
 )
-from pipeline.clutter import in_clutter
 from pipeline.errors import ArchiveRefused
 from pipeline.storage import Buffer
+from pipeline.storage.clutter import in_clutter
 
 __all__ = ["BLOCK", "COMPARE_MD5", "ENDS_EARLY", "READER_VERSION", "Member", "TarScanner"]
 

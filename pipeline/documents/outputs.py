@@ -6,13 +6,13 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
 
-from pipeline.clutter import PassedOver
 from pipeline.documents.shards import LeftOutImage, RepairedImage
 from pipeline.documents.values import Below, Digest, Key, Name, Size, Text, one_of
-from pipeline.formats.shardformat import LABELS
-from pipeline.formats.shardformats import ALL
+from pipeline.formats.base import LABELS
+from pipeline.formats.registry import ALL
+from pipeline.images.prepare import PictureOptions
 from pipeline.manifest import FileEntry
-from pipeline.pictures import PictureOptions
+from pipeline.storage.clutter import PassedOver
 
 
 class Input(Struct, frozen=True):
@@ -35,7 +35,7 @@ class Digests(Struct, frozen=True):
 
 
 class Parameters(Struct, frozen=True):
-    """What decides the records of an output; see `pipeline.output.RecordForm`."""
+    """What decides the records of an output; see `pipeline.shards.output.RecordForm`."""
 
     label_offset: int
     labels: Annotated[str, one_of(LABELS)]

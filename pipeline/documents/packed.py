@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Final
 from msgspec import Meta, Struct
 
 from pipeline.documents.values import ContentHash, Key, Name, Place, Position, Size, Text, one_of
-from pipeline.formats.irheader import LabelForm
+from pipeline.formats.recordio.header import LabelForm
 from pipeline.manifest import FileEntry
 
 FIRST: Final = "first"

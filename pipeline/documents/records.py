@@ -111,7 +111,7 @@ class ArchiveRefusal(Struct, frozen=True):
 
 
 class RecordedTree(Struct, frozen=True):
-    """What was found in a tree; see `pipeline.treerecord`."""
+    """What was found in a tree; see `pipeline.sources.ilsvrc2012.snapshot`."""
 
     folder: BelowOrNone
     ignored: tuple[Text, ...]
@@ -139,7 +139,7 @@ class FingerprintsMark(Struct, frozen=True):
 
 
 class Withdrawal(Struct, frozen=True):
-    """What is being withdrawn; see `pipeline.withdrawal`.
+    """What is being withdrawn; see `pipeline.state.withdrawal`.
 
     Attributes:
         parts: numbers of parts by their family.

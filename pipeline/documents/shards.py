@@ -11,7 +11,7 @@ from pipeline.manifest import FileEntry
 
 
 class MadeOf(Struct, frozen=True):
-    """Which files a part was made of; see `pipeline.partsources`.
+    """Which files a part was made of; see `pipeline.shards.part_sources`.
 
     Attributes:
         family: digest of the plan or of the tree.
@@ -23,7 +23,7 @@ class MadeOf(Struct, frozen=True):
 
 
 class LeftOutImage(Struct, frozen=True):
-    """An image that is in the plan and in no shard; see `pipeline.outputwriter.LeftOut`."""
+    """An image that is in the plan and in no shard; see `pipeline.shards.writer.LeftOut`."""
 
     key: Key
     source: Text
@@ -43,7 +43,7 @@ class LeftOutImage(Struct, frozen=True):
 
 
 class RepairedImage(Struct, frozen=True):
-    """An image whose bytes were changed; see `pipeline.pictures.Repair`."""
+    """An image whose bytes were changed; see `pipeline.images.prepare.Repair`."""
 
     key: Key
     codec: Text

@@ -5,9 +5,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from pipeline.annotations.boxjoin import JoinCounts
-from pipeline.clutter import PassedOver
 from pipeline.documents.values import ContentHash, Digest, Size
 from pipeline.manifest import FileEntry
+from pipeline.storage.clutter import PassedOver
 
 
 class CatalogMark(Struct, frozen=True):

@@ -27,8 +27,8 @@ from collections.abc import Iterable, Iterator
 import pyarrow as pa
 
 from pipeline import storage
+from pipeline.catalog.classes import LabelTable
 from pipeline.exports import parquet
-from pipeline.labels import LabelTable
 
 VERSION = 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.pictures import PictureOptions
+from pipeline.images.prepare import PictureOptions
 
 _KEPT: Final = frozenset(
     {"L", "RGB", "CMYK", "YCCK", "P", "LA", "RGBA", "I;16", "RGB;16", "LA;16", "RGBA;16"}

@@ -47,12 +47,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import xxhash
 
-from pipeline import catalog, storage, tablebounds
+from pipeline import storage
+from pipeline.catalog import table as catalog
+from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError, OutputDamaged
 from pipeline.exports.modes import stored_mode
-from pipeline.formats.shardformats import FACTS
-from pipeline.labels import LabelTable
-from pipeline.pictures import END_MARKER, PLAIN, PictureOptions
+from pipeline.formats.registry import FACTS
+from pipeline.images.prepare import END_MARKER, PLAIN, PictureOptions
+from pipeline.storage import table_bounds as tablebounds
 
 VERSION = 2
 ROWS = 1 << 16

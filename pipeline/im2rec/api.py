@@ -13,7 +13,7 @@ from typing import cast
 from pipeline import manifest, plaintext, storage
 from pipeline.documents.packed import PackManifest
 from pipeline.errors import OutputDamaged, UsageError
-from pipeline.formats.irheader import LabelForm
+from pipeline.formats.recordio.header import LabelForm
 from pipeline.im2rec.arguments import local_path, switch, whole_number
 from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
 from pipeline.im2rec.pack import pack

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from pipeline.errors import UsageError
-from pipeline.formats.irheader import LabelForm
+from pipeline.formats.recordio.header import LabelForm
 from pipeline.im2rec.job import PackJob, Part, encode_spec, pass_through_spec
 from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Filter, Raster

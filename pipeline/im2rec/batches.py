@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import storage
+from pipeline.catalog.label_widths import NO_IMAGES, LabelWidths
 from pipeline.errors import InputRefused
 from pipeline.im2rec.job import PackJob, Part
-from pipeline.labelwidths import NO_IMAGES, LabelWidths
-from pipeline.sources import lst
+from pipeline.sources.imagelist import lst
 
 _FIRST_ONLY = "store only the first label of each: leave --pack-label out, or pack_labels=False"
 _STEP = 1 << 20  # bytes of a list that are looked at at once

@@ -11,7 +11,7 @@ from pipeline.documents.packed import PackedList, PackManifest
 from pipeline.errors import OutputConflict, OutputDamaged, ShardmillError, Vanished
 from pipeline.im2rec.batches import Survey
 from pipeline.im2rec.job import PackJob
-from pipeline.sources import lst
+from pipeline.sources.imagelist import lst
 
 
 def check_before(job: PackJob, content: Survey, listing: str) -> None:

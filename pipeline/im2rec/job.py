@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline import storage
 from pipeline.documents.packed import FIRST
 from pipeline.errors import UsageError
-from pipeline.formats.irheader import LabelForm
+from pipeline.formats.recordio.header import LabelForm
 from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Color, Encoding
 from pipeline.images.spec import EncodeSpec, Orientation

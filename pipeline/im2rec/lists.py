@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import storage
-from pipeline.clutter import is_clutter
 from pipeline.errors import ConfigError, OutputConflict, UsageError
-from pipeline.inputfile import check_rereadable
-from pipeline.sources import classtable
-from pipeline.sources.classtable import ClassTable
-from pipeline.sources.listing import Division, Listing, divide, list_pieces, scan
+from pipeline.sources.imagelist import class_table as classtable
+from pipeline.sources.imagelist.class_table import ClassTable
+from pipeline.sources.imagelist.folder import Division, Listing, divide, list_pieces, scan
+from pipeline.storage.clutter import is_clutter
+from pipeline.storage.input_file import check_rereadable
 
 _LISTS: Final = ".lst"
 _LIST_KINDS: Final = ("file", "special file")

@@ -17,8 +17,8 @@ from pipeline.errors import (
     ShardmillError,
     UsageError,
 )
-from pipeline.formats.irheader import IndexedRecord
-from pipeline.formats.recordio import index_lines, list_line
+from pipeline.formats.recordio.header import IndexedRecord
+from pipeline.formats.recordio.shard import index_lines, list_line
 from pipeline.im2rec import crew
 from pipeline.im2rec.batches import Batch, Survey, batches, survey
 from pipeline.im2rec.before import check_before
@@ -26,11 +26,11 @@ from pipeline.im2rec.job import PackJob, Targets, check_root
 from pipeline.im2rec.pictures import Piece
 from pipeline.im2rec.result import LeftOut, Packed, document
 from pipeline.images.engine import engine
-from pipeline.inputfile import check_rereadable
 from pipeline.manifest import Document, FileEntry
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted
 from pipeline.storage import RangeReader, StagedFile
+from pipeline.storage.input_file import check_rereadable
 
 Tell = Callable[[int, int], None]
 """Is told, now and then, how many lines are done, of how many."""

@@ -18,8 +18,8 @@ from pipeline.errors import (
     Vanished,
     from_record,
 )
-from pipeline.formats.irheader import IndexedRecord, LabelForm, encode_header
-from pipeline.formats.recordio_framing import MAGIC_BYTES, frame, magics
+from pipeline.formats.recordio.framing import MAGIC_BYTES, frame, magics
+from pipeline.formats.recordio.header import IndexedRecord, LabelForm, encode_header
 from pipeline.im2rec.batches import Batch
 from pipeline.im2rec.job import PackJob, check_root
 from pipeline.images.engine import engine

@@ -10,7 +10,7 @@ from typing import Any, Final
 from pipeline import manifest, storage
 from pipeline.documents.packed import FIRST, PackManifest
 from pipeline.errors import UsageError
-from pipeline.formats.irheader import LabelForm
+from pipeline.formats.recordio.header import LabelForm
 from pipeline.im2rec.assignments import AutoResize
 from pipeline.im2rec.job import PackJob, Part
 from pipeline.images.engine import engine

@@ -14,9 +14,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from pipeline import manifest, paths, storage
-from pipeline.choices import meant
 from pipeline.documents.listed import ListedShards
 from pipeline.errors import OutputDamaged, UsageError
+from pipeline.job.choices import meant
 
 if TYPE_CHECKING:
     import tensorflow as tf

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline import labels
-from pipeline.config import SplitConfig
+from pipeline.catalog import classes as labels
+from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError, abbreviate
-from pipeline.labels import LabelTable
+from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,13 @@ from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 
-from pipeline import config, labels, paths, storage
+from pipeline import paths, storage
 from pipeline.annotations import bboxes
+from pipeline.catalog import classes as labels
 from pipeline.errors import ShardmillError
-from pipeline.job import Job
-from pipeline.sources import tree_layout
+from pipeline.job.options import Job
+from pipeline.sources.ilsvrc2012 import dataset as config
+from pipeline.sources.ilsvrc2012 import tree_layout
 from pipeline.verification.findings import Finding, Layer, damage, few, of_error
 from pipeline.verification.productcheck import ProductCheck
 

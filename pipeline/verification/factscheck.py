@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline import storage
 from pipeline.errors import BadImage
-from pipeline.pictures import preparation
+from pipeline.images.prepare import preparation
 from pipeline.verification.findings import Finding, Layer, damage
 from pipeline.verification.recordcheck import OF_SOURCE, Expected, Row
 

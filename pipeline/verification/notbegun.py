@@ -10,11 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import manifest, outputs, paths, status, storage
+from pipeline import manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
-from pipeline.output import Output
-from pipeline.resolved import ResolvedJob
-from pipeline.splitjob import SplitJob
+from pipeline.job.resolve import ResolvedJob
+from pipeline.job.split import SplitJob
+from pipeline.shards import finish as outputs
+from pipeline.shards.output import Output
+from pipeline.state import status
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import paths, status, storage, withdrawal
+from pipeline import paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.errors import ArchiveMissing, OutputDamaged
-from pipeline.job import FORMATS
-from pipeline.output import RecordForm
+from pipeline.job.options import FORMATS
 from pipeline.paths import ShardName
+from pipeline.shards.output import RecordForm
+from pipeline.state import status, withdrawal
 from pipeline.verification.findings import Finding, Layer, check_file, damage
 from pipeline.verification.notbegun import current_beside
 from pipeline.verification.shardcheck import ShardCheck, ShardToCheck

@@ -12,8 +12,8 @@ from typing import Final
 from pipeline import manifest, storage
 from pipeline.documents.packed import PackManifest
 from pipeline.errors import OutputDamaged, ShardmillError
-from pipeline.formats.irheader import parse_header
-from pipeline.formats.recordio import index_lines, read_records
+from pipeline.formats.recordio.header import parse_header
+from pipeline.formats.recordio.shard import index_lines, read_records
 from pipeline.manifest import FileEntry
 from pipeline.verification.findings import Finding, Layer, check_file, damage, of_error
 

@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline import clutter, extraction, paths, storage
+from pipeline import paths, storage
 from pipeline.documents.products import ProductMark
 from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputDamaged, ShardmillError
-from pipeline.job import Job
+from pipeline.exports import class_tree as extraction
+from pipeline.job.options import Job
 from pipeline.manifest import FileEntry
+from pipeline.storage import clutter
 from pipeline.verification.findings import Finding, Layer, check_file, damage, of_error
 from pipeline.verification.statecheck import load_table, read
 

@@ -8,10 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from pipeline import paths, standing, storage
+from pipeline import paths, storage
 from pipeline.errors import UsageError
-from pipeline.job import Job
+from pipeline.job.options import Job
 from pipeline.quantities import counted
+from pipeline.state import standing
 from pipeline.verification import boxcheck, outputcheck, productcheck, shardcheck, statecheck
 from pipeline.verification.findings import Finding
 from pipeline.verification.outputcheck import FinishedOutput

@@ -13,12 +13,12 @@ import xxhash
 from pipeline import storage
 from pipeline.documents.shards import RepairedImage
 from pipeline.errors import BadImage, EnvironmentRefused, ShardmillError
-from pipeline.formats.shardformat import StoredRecord
+from pipeline.formats.base import StoredRecord
+from pipeline.formats.record import ImageRecord
 from pipeline.images import repair
-from pipeline.output import RecordForm
-from pipeline.pictures import Preparation, StoredPicture, preparation, repaired
-from pipeline.records import ImageRecord
-from pipeline.shards import record_of
+from pipeline.images.prepare import Preparation, StoredPicture, preparation, repaired
+from pipeline.shards.output import RecordForm
+from pipeline.shards.write import record_of
 from pipeline.verification.findings import Finding, Layer, damage, of_error
 
 Row = Mapping[str, Any]

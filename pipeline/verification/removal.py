@@ -8,9 +8,9 @@ from pathlib import Path
 
 from pipeline import paths, storage
 from pipeline.errors import ShardmillError
-from pipeline.job import Job
-from pipeline.ownership import Catalogued, is_owned
-from pipeline.resolved import ResolvedJob, resolve
+from pipeline.job.options import Job
+from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.state.ownership import Catalogued, is_owned
 from pipeline.storage import Plan
 from pipeline.verification.findings import Finding
 

@@ -8,12 +8,15 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import catalog, facts, paths, plan, storage
+from pipeline import paths, storage
+from pipeline.catalog import plan
+from pipeline.catalog import table as catalog
 from pipeline.documents.shards import RepairedImage, ShardMark
 from pipeline.errors import ShardmillError
 from pipeline.manifest import FileEntry
-from pipeline.output import RecordForm
 from pipeline.paths import ShardName
+from pipeline.shards import facts
+from pipeline.shards.output import RecordForm
 from pipeline.verification.factscheck import FactsChecker
 from pipeline.verification.findings import Finding, Layer, check_file, damage, few, of_error
 from pipeline.verification.recordcheck import Expected, RecordChecker, Row

@@ -17,12 +17,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import manifest, paths, status, storage
+from pipeline import manifest, paths, storage
 from pipeline.documents import kinds
 from pipeline.documents.records import JobRecord
 from pipeline.errors import OutputDamaged, ShardmillError
-from pipeline.job import Job
+from pipeline.job.options import Job
 from pipeline.manifest import Kind
+from pipeline.state import status
 from pipeline.verification.findings import REMEDY, Finding, Layer, check_file, damage, of_error
 
 _FOREIGN = "move it away: nothing reads it"

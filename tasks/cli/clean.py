@@ -7,12 +7,14 @@ from pathlib import Path
 
 import click
 
-from pipeline import cleaning, paths, status, storage, unusedsources
-from pipeline.cleaning import Stale, Superseded
+from pipeline import paths, storage
 from pipeline.errors import EnvironmentRefused, InputRefused, UsageError
-from pipeline.job import FORMATS
+from pipeline.job.options import FORMATS
+from pipeline.job.resolve import resolve
 from pipeline.quantities import counted
-from pipeline.resolved import resolve
+from pipeline.state import cleaning, status
+from pipeline.state import unused_sources as unusedsources
+from pipeline.state.cleaning import Stale, Superseded
 from pipeline.storage import Plan, TempFile
 from tasks.cli import text
 from tasks.cli.paramtypes import LOCAL_PATH

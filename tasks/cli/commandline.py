@@ -10,9 +10,9 @@ from typing import Any
 import click
 
 from pipeline import plaintext
-from pipeline.formats.shardformats import FACTS
-from pipeline.job import PRODUCTS, Job
-from pipeline.pictures import PictureOptions
+from pipeline.formats.registry import FACTS
+from pipeline.images.prepare import PictureOptions
+from pipeline.job.options import PRODUCTS, Job
 from tasks import arguments
 from tasks.cli.imagelist import imagelist
 from tasks.cli.imagenet import imagenet

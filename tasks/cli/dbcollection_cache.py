@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from pipeline import paths
-from pipeline.exports import dbcollection_cache as cache
-from pipeline.exports import deadpaths
-from pipeline.exports.dbcollection import TASKS
+from pipeline.exports.dbcollection import cache
+from pipeline.exports.dbcollection import dead_paths as deadpaths
+from pipeline.exports.dbcollection.file import TASKS
 from pipeline.plaintext import Lines
 from tasks.cli.paramtypes import LOCAL_FOLDER, LOCAL_PATH
 from tasks.cli.saying import say

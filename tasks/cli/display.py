@@ -13,8 +13,10 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pipeline import plaintext, products, progress, status, storage
-from pipeline.resolved import ResolvedJob
+from pipeline import plaintext, storage
+from pipeline.job import artifacts as products
+from pipeline.job.resolve import ResolvedJob
+from pipeline.state import progress, status
 from tasks import streams
 from tasks.cli.saying import say
 from tasks.cli.text import duration, size

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from pipeline.errors import UsageError
-from pipeline.formats.irheader import LabelForm
+from pipeline.formats.recordio.header import LabelForm
 from pipeline.im2rec.assignments import Assignments
 from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
 from pipeline.im2rec.lists import find_lists, make_lists
@@ -20,8 +20,8 @@ from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Filter
 from pipeline.images.transforms import CenterCrop, Resize, Transform
 from pipeline.quantities import counted
-from pipeline.sources import classtable
-from pipeline.sources.listing import EXTENSIONS, SEED, Division, folder_lines
+from pipeline.sources.imagelist import class_table as classtable
+from pipeline.sources.imagelist.folder import EXTENSIONS, SEED, Division, folder_lines
 from tasks.cli import listreport
 from tasks.cli.im2recwords import Im2recCommand
 from tasks.cli.packing import progress, report

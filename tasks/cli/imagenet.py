@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from pipeline.job import EXPORTS, PRODUCTS, TRANSFERS, Job
+from pipeline.job.options import EXPORTS, PRODUCTS, TRANSFERS, Job
 from tasks import arguments
 from tasks.cli import preparing
 from tasks.cli.paramtypes import LOCAL_PATH

@@ -10,26 +10,19 @@ from typing import Any, TypeVar
 
 import click
 
-from pipeline import (
-    cleaning,
-    neighbours,
-    paths,
-    pictures,
-    plaintext,
-    preflight,
-    runend,
-    sourcelook,
-    status,
-    storage,
-    withdrawal,
-)
+from pipeline import paths, plaintext, storage
 from pipeline.errors import NoPermission, NoSpace, abbreviate
-from pipeline.formats.shardformat import LABELS
-from pipeline.formats.shardformats import FORMATS
-from pipeline.job import ON_BAD_IMAGE, Job
-from pipeline.pictures import PictureOptions
-from pipeline.resolved import ResolvedJob, resolve
-from pipeline.sourcelook import Look
+from pipeline.formats.base import LABELS
+from pipeline.formats.registry import FORMATS
+from pipeline.images import prepare as pictures
+from pipeline.images.prepare import PictureOptions
+from pipeline.job import neighbours
+from pipeline.job.options import ON_BAD_IMAGE, Job
+from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.state import cleaning, preflight, status, withdrawal
+from pipeline.state import run_end as runend
+from pipeline.state import source_look as sourcelook
+from pipeline.state.source_look import Look
 from tasks import arguments, datasets, scheduler, settings
 from tasks.cli import report
 from tasks.cli.saying import say

@@ -6,27 +6,21 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from pipeline import (
-    neighbours,
-    outputs,
-    paths,
-    preflight,
-    products,
-    progress,
-    status,
-    storage,
-    withdrawal,
-)
-from pipeline.clutter import EXAMPLES
+from pipeline import paths, storage
 from pipeline.documents.shards import LeftOutImage
 from pipeline.errors import Vanished
-from pipeline.output import Output
-from pipeline.products import Product
+from pipeline.job import artifacts as products
+from pipeline.job import neighbours
+from pipeline.job.artifacts import Product
+from pipeline.job.resolve import ResolvedJob
+from pipeline.job.split import SplitJob
 from pipeline.quantities import counted
-from pipeline.resolved import ResolvedJob
-from pipeline.sourcelook import Look
-from pipeline.sources import splitfolders
-from pipeline.splitjob import SplitJob
+from pipeline.shards import finish as outputs
+from pipeline.shards.output import Output
+from pipeline.sources.imagelist import split_folders as splitfolders
+from pipeline.state import preflight, progress, status, withdrawal
+from pipeline.state.source_look import Look
+from pipeline.storage.clutter import EXAMPLES
 from tasks.cli.saying import say, say_refusal
 from tasks.cli.text import product_states, size, states
 from tasks.supervisor import Outcome, Supervisor

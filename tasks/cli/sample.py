@@ -16,7 +16,7 @@ from tasks.cli.saying import say
 @click.option("--seed", type=int, default=0, show_default=True)
 def sample(raw: str, seed: int) -> int:
     """Draw a small ILSVRC-shaped set of archives, and its configuration, into RAW."""
-    from pipeline.sample import draw_sample  # noqa: PLC0415  (draws with Pillow: not for others)
+    from pipeline.sample.draw import draw_sample  # noqa: PLC0415  (draws with Pillow: not for others)
 
     config = draw_sample(Path(raw).absolute(), seed=seed)
     say(f"drawn: {config.parent}")

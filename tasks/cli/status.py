@@ -8,8 +8,7 @@ from pathlib import Path
 
 import click
 
-from pipeline import paths, progress, runend, standing, storage
-from pipeline import status as states
+from pipeline import paths, storage
 from pipeline.errors import (
     ArchiveRefused,
     EnvironmentRefused,
@@ -17,10 +16,13 @@ from pipeline.errors import (
     ShardmillError,
     UsageError,
 )
-from pipeline.job import FORMATS, Job
-from pipeline.resolved import ResolvedJob, resolve
-from pipeline.standing import StandingOutput
-from pipeline.status import OutputState
+from pipeline.job.options import FORMATS, Job
+from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.state import progress, standing
+from pipeline.state import run_end as runend
+from pipeline.state import status as states
+from pipeline.state.standing import StandingOutput
+from pipeline.state.status import OutputState
 from tasks import datasets
 from tasks.cli import text
 from tasks.cli.commandline import command_line

@@ -7,15 +7,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from pipeline.quantities import counted
-from pipeline.runend import UNKNOWN
+from pipeline.state.run_end import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline.job import Job
-    from pipeline.runend import RunEnd
-    from pipeline.standing import StandingOutput
-    from pipeline.status import OutputState
+    from pipeline.job.options import Job
+    from pipeline.state.run_end import RunEnd
+    from pipeline.state.standing import StandingOutput
+    from pipeline.state.status import OutputState
     from tasks.cli.commandline import CommandLine
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from pipeline import paths, standing, storage
+from pipeline import paths, storage
 from pipeline.errors import (
     EnvironmentRefused,
     InputRefused,
@@ -21,10 +21,11 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.images import codec
-from pipeline.job import Job
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted
-from pipeline.resolved import resolve
+from pipeline.state import standing
 from pipeline.verification import (
     notbegun,
     productcheck,
@@ -136,7 +137,7 @@ def _warn_of_dead_paths(out: Path) -> None:
         path = paths.dbcollection(out, task)
         if storage.stat(path) is None:
             continue
-        from pipeline.exports import deadpaths  # noqa: PLC0415  (loads HDF5: not for others)
+        from pipeline.exports.dbcollection import dead_paths as deadpaths  # noqa: PLC0415  (loads HDF5: not for others)
 
         with contextlib.suppress(ShardmillError, OSError, KeyError):  # damage is a finding
             if warning := deadpaths.warning(path):

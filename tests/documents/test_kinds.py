@@ -21,7 +21,7 @@ from pipeline.documents.packed import PackManifest
 from pipeline.documents.records import ArchiveRefusal, JobRecord, Withdrawal
 from pipeline.documents.tables import LabelsMark
 from pipeline.errors import OutputDamaged
-from pipeline.job import Job
+from pipeline.job.options import Job
 from pipeline.manifest import Sealed
 
 _LONGEST = 1 << 16

@@ -9,11 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 from support import RawSet, prepare
 
-from pipeline import catalog, paths, status, storage
+from pipeline import paths, storage
+from pipeline.catalog import table as catalog
+from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError
 from pipeline.exports.imagefolder import write
-from pipeline.labels import LabelTable
-from pipeline.resolved import resolve
+from pipeline.job.resolve import resolve
+from pipeline.state import status
 
 TABLE = LabelTable(
     Path("synsets.tsv"),

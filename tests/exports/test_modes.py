@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.exports.modes import stored_mode
-from pipeline.pictures import PLAIN, PictureOptions
+from pipeline.images.prepare import PLAIN, PictureOptions
 
 BAKED, SMALL = PictureOptions(orientation="bake"), PictureOptions(resize=8)
 

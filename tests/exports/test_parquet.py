@@ -20,13 +20,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import RawSet, prepare
 
-from pipeline import catalog, facts, labels, manifest, paths, status, storage
+from pipeline import manifest, paths, storage
+from pipeline.catalog import classes as labels
+from pipeline.catalog import table as catalog
+from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError, OutputDamaged
 from pipeline.exports import parquet
 from pipeline.exports.parquet import ExportedSplit, read_facts, write
-from pipeline.labels import LabelTable
-from pipeline.resolved import resolve
+from pipeline.job.resolve import resolve
 from pipeline.resources import shipped
+from pipeline.shards import facts
+from pipeline.state import status
 
 WNIDS = ("n01", "n02", "n03")
 TABLE = LabelTable(

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from support import RawSet, prepare, products, shardmill
 
-from pipeline import standing
+from pipeline.state import standing
 from pipeline.verification import outputcheck, productcheck, shardcheck, statecheck
 from pipeline.verification.findings import Finding, Layer
 from pipeline.verification.outputcheck import FinishedOutput

@@ -10,7 +10,7 @@ import psutil
 import pytest
 from support import RawSet, command, prepare, products, shardmill, temporary_files
 
-from pipeline.sample import draw_sample
+from pipeline.sample.draw import draw_sample
 
 EXPORTS = ("--format", "none", "--data-dir", "/data", "--export", "raw256", "--export", "croissant")
 PAUSES = (0.0, 0.15, 0.4)

@@ -16,7 +16,7 @@ from drawntrees import CLASSES, TreeSet, age, annotation, do, draw_tree
 from support import products, shardmill
 
 from pipeline import manifest, paths
-from pipeline.standing import output_folders
+from pipeline.state.standing import output_folders
 from pipeline.verification.reading import Verification
 from tasks import arguments
 

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from support import RawSet, command, prepare, products, shardmill, temporary_files
 
-from pipeline.sample import draw_sample
+from pipeline.sample.draw import draw_sample
 
 ROUNDS = 3
 EXTRACT = ("--extract", "--no-boxes", "--until", "extract")

@@ -17,10 +17,10 @@ from scipy.io import savemat
 
 from pipeline import manifest
 from pipeline.archives.compressed import read_members
-from pipeline.formats.example import encode_head
-from pipeline.formats.tfrecord import frame_header, masked_crc32c
-from pipeline.records import ImageRecord
-from pipeline.sample import draw_sample
+from pipeline.formats.record import ImageRecord
+from pipeline.formats.tfrecord.example import encode_head
+from pipeline.formats.tfrecord.shard import frame_header, masked_crc32c
+from pipeline.sample.draw import draw_sample
 
 _THUMBNAIL = (40, 24)
 _LONG = "l" * 90 + "/" + "ö" * 90

@@ -18,18 +18,19 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import seals
 
-from pipeline import config, labels, manifest, names
+from pipeline import manifest, names
 from pipeline.annotations import bboxes, boxtable
 from pipeline.annotations.voc import normalise, parse_annotation
 from pipeline.archives.compressed import read_members
 from pipeline.archives.index import ArchiveIndex, verify_and_index
 from pipeline.archives.tar import Member, TarScanner
-from pipeline.clutter import EXAMPLES, in_clutter
-from pipeline.config import SplitConfig
+from pipeline.catalog import classes as labels
+from pipeline.catalog.classes import LabelTable
 from pipeline.documents import kinds
 from pipeline.errors import ArchiveRefused
-from pipeline.formats.example import ParsedExample, encode_head, parse_example
-from pipeline.formats.tfrecord import read_records
+from pipeline.formats.record import ImageRecord
+from pipeline.formats.tfrecord.example import ParsedExample, encode_head, parse_example
+from pipeline.formats.tfrecord.shard import read_records
 from pipeline.images.engine import PillowEngine
 from pipeline.images.header import read_header
 from pipeline.images.inspection import inspect, is_cut_short
@@ -37,12 +38,15 @@ from pipeline.images.orientation import SIDEWAYS, UPRIGHT
 from pipeline.images.repair import repair
 from pipeline.images.segments import SOS, jpeg_scans
 from pipeline.images.spec import EncodeSpec
-from pipeline.labels import LabelTable
-from pipeline.records import ImageRecord
-from pipeline.sources import classtable, lst, members
-from pipeline.sources.devkit import read_labels
 from pipeline.sources.expectation import Expectation
-from pipeline.sources.solution import load_solution
+from pipeline.sources.ilsvrc2012 import dataset as config
+from pipeline.sources.ilsvrc2012 import members
+from pipeline.sources.ilsvrc2012.dataset import SplitConfig
+from pipeline.sources.ilsvrc2012.devkit import read_labels
+from pipeline.sources.ilsvrc2012.solution import load_solution
+from pipeline.sources.imagelist import class_table as classtable
+from pipeline.sources.imagelist import lst
+from pipeline.storage.clutter import EXAMPLES, in_clutter
 
 TABLE = LabelTable(Path("synsets.tsv"), ("n01", "n02", "n03"), ("a", "b", "c"), {})
 _CLASSES = SplitConfig("train", "a.tar", "train", "class-tars", 1, counts="counts.tsv")

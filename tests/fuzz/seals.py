@@ -8,7 +8,7 @@ import struct
 import zlib
 
 from pipeline import manifest
-from pipeline.formats.tfrecord import frame_header, masked_crc32c
+from pipeline.formats.tfrecord.shard import frame_header, masked_crc32c
 
 BLOCK = 512
 PNG_SIGNATURE_BYTES = 8

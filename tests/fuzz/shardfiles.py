@@ -9,16 +9,16 @@ from pathlib import Path
 import documents
 
 from pipeline import storage
-from pipeline.formats.irheader import IndexedRecord, encode_header, parse_header
-from pipeline.formats.recordio import (
+from pipeline.formats.recordio.framing import MAGIC_BYTES
+from pipeline.formats.recordio.header import IndexedRecord, encode_header, parse_header
+from pipeline.formats.recordio.shard import (
     RecordIOWriter,
     frame,
     index_lines,
     read_index,
     read_records,
 )
-from pipeline.formats.recordio_framing import MAGIC_BYTES
-from pipeline.formats.webdataset import WebDatasetWriter, read_samples
+from pipeline.formats.webdataset.shard import WebDatasetWriter, read_samples
 
 _LABELS = ((3.0,), (0.5, -1.0, 2.0**24))
 _PICTURE = b"\xff\xd8\xff" + bytes(9)

@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline import catalog, facts, plan, storage
+from pipeline import storage
 from pipeline.archives.index import INDEX_SCHEMA, ArchiveIndex, verify_and_index
-from pipeline.facts import FactsBuilder
-from pipeline.records import Placement
+from pipeline.catalog import plan
+from pipeline.catalog import table as catalog
+from pipeline.formats.record import Placement
+from pipeline.shards import facts
+from pipeline.shards.facts import FactsBuilder
 
 _ROWS, _SHARDS = 6, 2
 _numbers = itertools.count()

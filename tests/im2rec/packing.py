@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
-from pipeline.sample_shapes import Encoding, draw_picture
+from pipeline.sample.shapes import Encoding, draw_picture
 
 MAGIC = bytes.fromhex("0a23d7ce")
 

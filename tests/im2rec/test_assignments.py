@@ -10,7 +10,7 @@ import pytest
 from packing import MAGIC, draw_set, drawn, read, write_list
 
 from pipeline.errors import BadAnnotation, UsageError
-from pipeline.formats.irheader import LabelForm
+from pipeline.formats.recordio.header import LabelForm
 from pipeline.im2rec.assignments import Assignments, AutoResize
 from pipeline.im2rec.job import PackJob, Part
 from pipeline.im2rec.pack import pack

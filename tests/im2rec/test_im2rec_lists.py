@@ -10,8 +10,8 @@ from packing import names
 
 from pipeline.errors import TreeRefused, UsageError
 from pipeline.im2rec.lists import MadeLists, find_lists, make_lists, other_tables
-from pipeline.sources import lst
-from pipeline.sources.listing import EXTENSIONS, Division
+from pipeline.sources.imagelist import lst
+from pipeline.sources.imagelist.folder import EXTENSIONS, Division
 
 
 def test_a_prefix_means_all_lists_whose_path_begins_with_it(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from PIL import Image
 from pipeline import manifest
 from pipeline.documents.packed import PackManifest
 from pipeline.errors import BadAnnotation, BadImage, InputRefused, UsageError
-from pipeline.formats.irheader import LabelForm
+from pipeline.formats.recordio.header import LabelForm
 from pipeline.im2rec.pack import pack
 from pipeline.images.orientation import with_orientation
 from pipeline.images.raster import Pixels

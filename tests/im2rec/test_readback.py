@@ -13,7 +13,7 @@ from packing import encoding, list_all, passing, tiny_set, write_list
 
 from pipeline import manifest
 from pipeline.errors import UsageError
-from pipeline.formats.irheader import LabelForm
+from pipeline.formats.recordio.header import LabelForm
 from pipeline.im2rec.assignments import Assignments
 from pipeline.im2rec.job import PackJob, Part
 from pipeline.im2rec.pack import pack

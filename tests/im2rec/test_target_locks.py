@@ -16,7 +16,7 @@ from pipeline.errors import BadAnnotation, InputRefused, OutputConflict
 from pipeline.im2rec.lists import make_lists
 from pipeline.im2rec.pack import pack
 from pipeline.images.transforms import Resize
-from pipeline.sources.listing import Division
+from pipeline.sources.imagelist.folder import Division
 from pipeline.verification.packcheck import check_set, no_compare
 
 SET = ("a.rec", "a.idx", "a.lst", "a.manifest.json")

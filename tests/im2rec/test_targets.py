@@ -15,7 +15,7 @@ from pipeline.documents.packed import PackManifest
 from pipeline.errors import OutputConflict
 from pipeline.im2rec.lists import make_lists
 from pipeline.im2rec.pack import pack
-from pipeline.sources.listing import Division
+from pipeline.sources.imagelist.folder import Division
 from pipeline.storage import output_file
 
 ENDS = (".rec", ".idx", ".manifest.json")

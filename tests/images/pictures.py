@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.sample_shapes import Encoding, Picture, draw_picture
+from pipeline.sample.shapes import Encoding, Picture, draw_picture
 
 Pixels = npt.NDArray[np.uint8]
 KINDS: tuple[Encoding, ...] = ("usual", "gray", "progressive", "full-chroma", "cmyk", "png")

@@ -27,7 +27,7 @@ from pipeline.images.engine import engine
 from pipeline.images.orientation import with_orientation
 from pipeline.images.spec import EncodeSpec, Processed
 from pipeline.images.transforms import CenterCrop, ColorConvert, Resize
-from pipeline.sample_shapes import Encoding
+from pipeline.sample.shapes import Encoding
 
 SMALL = EncodeSpec((Resize(64),))
 AS_PNG = EncodeSpec(encoding=".png", quality=1)

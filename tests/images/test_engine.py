@@ -27,7 +27,7 @@ from pipeline.images.orientation import read_orientation, with_orientation
 from pipeline.images.sampling import read_sampling
 from pipeline.images.spec import EncodeSpec, Processed
 from pipeline.images.transforms import AutoOrient, CenterCrop, Resize
-from pipeline.sample_shapes import Encoding
+from pipeline.sample.shapes import Encoding
 
 SMALL = EncodeSpec((Resize(64),))
 AS_PNG = EncodeSpec(encoding=".png", quality=1)

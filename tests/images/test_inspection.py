@@ -14,7 +14,7 @@ from pipeline.errors import BadImage
 from pipeline.images.engine import engine
 from pipeline.images.inspection import inspect, is_cut_short
 from pipeline.images.spec import EncodeSpec
-from pipeline.sample_shapes import Encoding
+from pipeline.sample.shapes import Encoding
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 DHT, DQT, SOF0, SOF2 = 0xC4, 0xDB, 0xC0, 0xC2

@@ -13,7 +13,7 @@ from pipeline.images.inspection import inspect
 from pipeline.images.jpegend import with_end
 from pipeline.images.repair import repair
 from pipeline.images.spec import EncodeSpec, Processed
-from pipeline.sample_shapes import Encoding
+from pipeline.sample.shapes import Encoding
 
 AS_PNG = EncodeSpec(encoding=".png", quality=1)
 TRAILERS = {

@@ -20,7 +20,7 @@ from pipeline.images.orientation import with_orientation
 from pipeline.images.sampling import read_sampling
 from pipeline.images.spec import EncodeSpec, Processed
 from pipeline.images.transforms import CenterCrop, Resize, Transform
-from pipeline.sample_shapes import Encoding
+from pipeline.sample.shapes import Encoding
 
 installed = pytest.mark.skipif(
     importlib.util.find_spec("cv2") is None, reason="opencv-python-headless is not installed"

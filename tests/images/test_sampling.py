@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.images.sampling import read_sampling
-from pipeline.sample_shapes import draw_picture
+from pipeline.sample.shapes import draw_picture
 
 FRAME_AT = b"\xff\xc0"
 

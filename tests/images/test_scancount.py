@@ -13,6 +13,7 @@ from pipeline.errors import BadImage
 from pipeline.images.engine import PillowEngine
 from pipeline.images.inspection import inspect
 from pipeline.images.passthrough import pass_through
+from pipeline.images.prepare import PictureOptions, preparation, repaired
 from pipeline.images.repair import repair
 from pipeline.images.scancount import (
     FEW_SCANS,
@@ -22,7 +23,6 @@ from pipeline.images.scancount import (
 )
 from pipeline.images.segments import FRAMES, jpeg_scans
 from pipeline.images.spec import EncodeSpec
-from pipeline.pictures import PictureOptions, preparation, repaired
 
 _SIDE = 1 << 14
 

@@ -18,14 +18,17 @@ import pytest
 import scipy.io
 from support import ROOT, RawSet, prepare
 
-from pipeline import catalog, labels, paths, status, storage
+from pipeline import paths, storage
 from pipeline.archives.compressed import read_members
-from pipeline.exports.dbcollection import TASKS, USABLE, ClassText, Conventions, write
-from pipeline.exports.dbcollection_cache import register
-from pipeline.exports.dbcollection_split import Split, arrange
-from pipeline.exports.dbcollection_strict import STRICT
-from pipeline.resolved import resolve
-from pipeline.sources import matlab
+from pipeline.catalog import classes as labels
+from pipeline.catalog import table as catalog
+from pipeline.exports.dbcollection.cache import register
+from pipeline.exports.dbcollection.file import TASKS, USABLE, ClassText, Conventions, write
+from pipeline.exports.dbcollection.split import Split, arrange
+from pipeline.exports.dbcollection.strict import STRICT
+from pipeline.job.resolve import resolve
+from pipeline.sources.ilsvrc2012 import matlab
+from pipeline.state import status
 from pipeline.storage import StagedFile
 
 READERS = Path(__file__).with_name("readers")

@@ -12,12 +12,15 @@ import pyarrow.parquet as pq
 import pytest
 from support import ROOT, RawSet, prepare
 
-from pipeline import catalog, imagelist, manifest, paths, status, storage
+from pipeline import manifest, paths, storage
+from pipeline.catalog import table as catalog
 from pipeline.documents.outputs import OutputManifest
 from pipeline.exports import croissant, parquet
+from pipeline.exports import image_list as imagelist
 from pipeline.exports.croissant import DescribedFile, Description
+from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.manifest import FileEntry
-from pipeline.resolved import ResolvedJob, resolve
+from pipeline.state import status
 
 READERS = Path(__file__).with_name("readers")
 PYTHON = os.environ.get("SHARDMILL_CROISSANT_PYTHON", str(ROOT / ".venv-croissant/bin/python"))

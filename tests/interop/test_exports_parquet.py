@@ -13,9 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from support import ROOT, RawSet, prepare
 
-from pipeline import catalog, paths, status, storage
+from pipeline import paths, storage
+from pipeline.catalog import table as catalog
 from pipeline.exports.parquet import ExportedSplit, read_facts, write
-from pipeline.resolved import ResolvedJob, resolve
+from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.state import status
 
 READERS = Path(__file__).with_name("readers")
 PYTHON = os.environ.get("SHARDMILL_DATASETS_PYTHON", str(ROOT / ".venv-datasets/bin/python"))

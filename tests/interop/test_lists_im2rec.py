@@ -11,8 +11,15 @@ import pytest
 from support import ROOT
 
 from pipeline.errors import BadAnnotation
-from pipeline.sources import lst
-from pipeline.sources.listing import EXTENSIONS, Division, divide, folder_lines, list_pieces, scan
+from pipeline.sources.imagelist import lst
+from pipeline.sources.imagelist.folder import (
+    EXTENSIONS,
+    Division,
+    divide,
+    folder_lines,
+    list_pieces,
+    scan,
+)
 
 PYTHON = os.environ.get("SHARDMILL_MXNET_PYTHON", str(ROOT / ".venv-mxnet/bin/python"))
 FIND = """

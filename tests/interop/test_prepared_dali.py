@@ -10,8 +10,8 @@ from pathlib import Path
 
 from support import ROOT, RawSet, prepare
 
-from pipeline.formats.example import parse_example
-from pipeline.formats.tfrecord import read_records
+from pipeline.formats.tfrecord.example import parse_example
+from pipeline.formats.tfrecord.shard import read_records
 
 READER = Path(__file__).with_name("readers") / "dali_tfrecord.py"
 PYTHON = os.environ.get("SHARDMILL_DALI_PYTHON", str(ROOT / ".venv-dali/bin/python"))

@@ -18,8 +18,8 @@ from PIL import Image
 from support import ROOT, RawSet
 
 from pipeline import storage
-from pipeline.formats.irheader import LabelForm, detection_labels, parse_header
-from pipeline.formats.recordio import (
+from pipeline.formats.recordio.header import LabelForm, detection_labels, parse_header
+from pipeline.formats.recordio.shard import (
     IndexedRecord,
     IndexedShard,
     RecordIOWriter,

@@ -15,7 +15,7 @@ from PIL import Image
 from support import ROOT, command, mini_source
 
 from pipeline.images.orientation import with_orientation
-from pipeline.sample_shapes import Encoding, draw_picture
+from pipeline.sample.shapes import Encoding, draw_picture
 
 PYTHON = os.environ.get("SHARDMILL_MXNET_PYTHON", str(ROOT / ".venv-mxnet/bin/python"))
 FIND = """

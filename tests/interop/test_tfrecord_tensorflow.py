@@ -13,11 +13,11 @@ from PIL import Image
 
 from pipeline import manifest, paths, storage
 from pipeline.errors import OutputDamaged, UsageError
-from pipeline.formats.example import encode_head, parse_example
-from pipeline.formats.tfrecord import TFRecordWriter, read_records
+from pipeline.formats.record import Box, ImageRecord
+from pipeline.formats.tfrecord.example import encode_head, parse_example
+from pipeline.formats.tfrecord.shard import TFRecordWriter, read_records
 from pipeline.loaders import tfdata
 from pipeline.paths import ShardName
-from pipeline.records import Box, ImageRecord
 from pipeline.storage import StagedFile
 
 # TensorFlow and its parts use deprecated names; the warnings of all else stay errors.

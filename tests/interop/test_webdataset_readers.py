@@ -17,11 +17,11 @@ from PIL import Image
 from support import ROOT, RawSet, prepare
 
 from pipeline import storage
-from pipeline.formats.example import parse_example
-from pipeline.formats.tfrecord import read_records
-from pipeline.formats.webdataset import WebDatasetWriter
-from pipeline.formats.wids import ShardFacts, sample_name, wids_index
-from pipeline.records import ImageRecord
+from pipeline.formats.record import ImageRecord
+from pipeline.formats.tfrecord.example import parse_example
+from pipeline.formats.tfrecord.shard import read_records
+from pipeline.formats.webdataset.index import ShardFacts, sample_name, wids_index
+from pipeline.formats.webdataset.shard import WebDatasetWriter
 from pipeline.storage import StagedFile
 
 READERS = Path(__file__).with_name("readers")

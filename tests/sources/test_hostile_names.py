@@ -12,15 +12,18 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from pipeline import labels
 from pipeline.annotations import bboxes
 from pipeline.archives.index import INDEX_SCHEMA
 from pipeline.archives.tar import Member
-from pipeline.config import SplitConfig
+from pipeline.catalog import classes as labels
 from pipeline.errors import ArchiveRefused, BadAnnotation, ConfigError, TreeRefused
-from pipeline.sources import classtable, listing, lst, tree_listing
 from pipeline.sources.expectation import expectation
-from pipeline.sources.members import archive_rows
+from pipeline.sources.ilsvrc2012 import tree_listing
+from pipeline.sources.ilsvrc2012.dataset import SplitConfig
+from pipeline.sources.ilsvrc2012.members import archive_rows
+from pipeline.sources.imagelist import class_table as classtable
+from pipeline.sources.imagelist import folder as listing
+from pipeline.sources.imagelist import lst
 
 HOSTILE = ["\x1b[2J", "\x07", "\x9b2J", "\x85", "\u2028", "\u202e", "\u2069"]
 CLASSES = ["..", "/abs", "a/../../x", ".docs.HOST-99999-deadbeef.tmp", *(f"n{x}" for x in HOSTILE)]

@@ -17,9 +17,9 @@ from support import RawSet, prepare, products, shardmill
 
 from pipeline.annotations import bboxes
 from pipeline.annotations.source import read_annotations
-from pipeline.formats.example import parse_example
-from pipeline.formats.tfrecord import read_records
-from pipeline.sample import annotation_defects
+from pipeline.formats.tfrecord.example import parse_example
+from pipeline.formats.tfrecord.shard import read_records
+from pipeline.sample.draw import annotation_defects
 
 ARCHIVE, VALIDATION = "ILSVRC2012_bbox_train_v2.tar.gz", "ILSVRC2012_bbox_val_v3.tgz"
 

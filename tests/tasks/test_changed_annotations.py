@@ -10,9 +10,9 @@ from drawntrees import TreeSet, annotation, do, draw_tree
 from pipeline import paths
 from pipeline.annotations import bboxes
 from pipeline.errors import OutputConflict, TransientError
-from pipeline.job import Job
-from pipeline.resolved import resolve
-from pipeline.standing import output_folders
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
+from pipeline.state.standing import output_folders
 from pipeline.verification.findings import Finding, Layer
 from pipeline.verification.reading import Verification
 

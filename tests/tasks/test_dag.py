@@ -23,7 +23,7 @@ from support import (
     timings,
 )
 
-from pipeline.resolved import resolve
+from pipeline.job.resolve import resolve
 from tasks import (
     BoundingBoxes,
     ExtractClasses,

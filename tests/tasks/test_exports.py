@@ -17,11 +17,12 @@ import xxhash
 from PIL import Image
 from support import RawSet, prepare, products, shardmill, temporary_files, timings
 
-from pipeline import manifest, paths, preflight
+from pipeline import manifest, paths
 from pipeline.errors import UsageError
 from pipeline.exports import croissant
-from pipeline.job import EXPORTS, Job
-from pipeline.resolved import resolve
+from pipeline.job.options import EXPORTS, Job
+from pipeline.job.resolve import resolve
+from pipeline.state import preflight
 from tasks.cli.commandline import command_line
 
 NONE = ("--format", "none")

@@ -9,8 +9,8 @@ import inprocess
 import pytest
 from drawntrees import age, draw_tree
 
-from pipeline import fingerprints
 from pipeline.errors import NoPermission, NoSpace, ShardmillError
+from pipeline.state import fingerprints
 
 
 @pytest.mark.parametrize("error", [NoPermission, NoSpace])

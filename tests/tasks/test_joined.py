@@ -8,8 +8,8 @@ import pytest
 from support import RawSet, prepare, products, shardmill, timings
 
 from pipeline import manifest
-from pipeline.formats.irheader import parse_header
-from pipeline.formats.recordio import read_records
+from pipeline.formats.recordio.header import parse_header
+from pipeline.formats.recordio.shard import read_records
 
 RECORDIO = ("--format", "recordio", "--split", "train", "--shards", "train=3")
 

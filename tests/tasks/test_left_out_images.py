@@ -12,10 +12,11 @@ from drawnlists import encoded, lay, stored
 from drawntrees import age, do, draw_tree
 from support import RawSet, products
 
-from pipeline import outputs, paths
-from pipeline.job import Job
-from pipeline.pictures import PictureOptions
-from pipeline.resolved import resolve
+from pipeline import paths
+from pipeline.images.prepare import PictureOptions
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
+from pipeline.shards import finish as outputs
 from tasks import arguments
 from tasks.cli import report
 

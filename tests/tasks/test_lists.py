@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from support import RawSet, prepare, products, shardmill
 
-from pipeline import labels
-from pipeline.formats.example import parse_example
-from pipeline.formats.tfrecord import read_records
+from pipeline.catalog import classes as labels
+from pipeline.formats.tfrecord.example import parse_example
+from pipeline.formats.tfrecord.shard import read_records
 from pipeline.resources import shipped
 
 

@@ -15,9 +15,9 @@ from drawnlists import draw_list, lay
 from support import ROOT, RawSet, shardmill, temporary_files
 
 from pipeline.errors import UsageError
-from pipeline.formats.shardformats import FACTS
-from pipeline.pictures import PictureOptions
-from pipeline.resolved import resolve
+from pipeline.formats.registry import FACTS
+from pipeline.images.prepare import PictureOptions
+from pipeline.job.resolve import resolve
 from tasks import arguments
 from tasks.cli.imagelist import imagelist
 from tasks.cli.imagenet import imagenet

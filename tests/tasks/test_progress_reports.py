@@ -9,9 +9,10 @@ from unittest.mock import Mock
 import pytest
 from support import RawSet
 
-from pipeline import paths, progress, storage
+from pipeline import paths, storage
 from pipeline.errors import from_record
-from pipeline.resolved import resolve
+from pipeline.job.resolve import resolve
+from pipeline.state import progress
 from tasks import VerifyArchive
 from tasks.cli.display import Bar, Lines, Observer, Rates
 from tasks.processes import RUN_VARIABLE

@@ -11,13 +11,15 @@ from drawnlists import encoded
 from drawntrees import TreeSet, age, do, draw_tree, put_another_in_place
 from support import products
 
-from pipeline import partsources, paths, withdrawal
-from pipeline import products as fixed
+from pipeline import paths
 from pipeline.errors import OutputConflict, TransientError
-from pipeline.job import Job
+from pipeline.job import artifacts as fixed
+from pipeline.job.artifacts import Product
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
 from pipeline.manifest import Document
-from pipeline.products import Product
-from pipeline.resolved import resolve
+from pipeline.shards import part_sources as partsources
+from pipeline.state import withdrawal
 from tasks.trees import ExtractClasses
 
 EXPORTS = ("raw256", "parquet", "croissant", "imagefolder", "dbcollection")

@@ -17,11 +17,15 @@ from drawntrees import LONG_AGO, PER_CLASS, TreeSet, age, do, draw_tree, put_ano
 from PIL import Image
 from support import products
 
-from pipeline import fingerprints, manifest, outputs, partsources, paths, sourcelook, storage
+from pipeline import manifest, paths, storage
 from pipeline.errors import SourcesDiffer, TransientError
-from pipeline.job import Job
-from pipeline.pictures import PictureOptions
-from pipeline.resolved import resolve
+from pipeline.images.prepare import PictureOptions
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
+from pipeline.shards import finish as outputs
+from pipeline.shards import part_sources as partsources
+from pipeline.state import fingerprints
+from pipeline.state import source_look as sourcelook
 from tasks import arguments, datasets
 
 FORMATS = ("recordio", "tfrecord", "webdataset")

@@ -11,8 +11,8 @@ import pytest
 from drawnlists import draw_list, lay
 from support import RawSet
 
-from pipeline import progress
-from pipeline.progress import Timing
+from pipeline.state import progress
+from pipeline.state.progress import Timing
 from tasks import supervisor as supervisor_module
 from tasks.cli import report
 from tasks.supervisor import Outcome, Supervisor

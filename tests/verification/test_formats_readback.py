@@ -14,16 +14,19 @@ import pyarrow as pa
 import pytest
 from drawnlists import ALL_FORMATS, ListedSet, draw_list, encoded, lay, shards
 
-from pipeline import manifest, outputs, paths, plan, standing, status, storage
-from pipeline.formats.shardformats import FORMATS
-from pipeline.output import Output
-from pipeline.outputwriter import Picture
+from pipeline import manifest, paths, storage
+from pipeline.catalog import plan
+from pipeline.formats.record import ImageRecord
+from pipeline.formats.registry import FORMATS
+from pipeline.images.prepare import PictureOptions, Preparation, preparation
+from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.job.split import SplitJob
 from pipeline.paths import ShardName
-from pipeline.pictures import PictureOptions, Preparation, preparation
-from pipeline.records import ImageRecord
-from pipeline.resolved import ResolvedJob, resolve
-from pipeline.shards import pictures, write_shard
-from pipeline.splitjob import SplitJob
+from pipeline.shards import finish as outputs
+from pipeline.shards.output import Output
+from pipeline.shards.write import pictures, write_shard
+from pipeline.shards.writer import Picture
+from pipeline.state import standing, status
 from pipeline.verification import statecheck
 from pipeline.verification.findings import Finding, Layer
 from pipeline.verification.reading import Verification

@@ -10,9 +10,9 @@ import pytest
 from inprocess import Ran
 from support import RawSet
 
-from pipeline import shards
 from pipeline.annotations import bboxes
 from pipeline.errors import ArchiveRefused
+from pipeline.shards import write as shards
 
 
 def prepare(patch: pytest.MonkeyPatch, raw_set: RawSet, out: Path, *words: object) -> Ran:

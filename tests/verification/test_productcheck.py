@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from support import RawSet, prepare
 
-from pipeline import manifest, paths, status
-from pipeline.job import Job
+from pipeline import manifest, paths
+from pipeline.job.options import Job
+from pipeline.state import status
 from pipeline.verification import productcheck, removal
 from pipeline.verification.findings import Finding, Layer, damage
 from pipeline.verification.productcheck import FinishedProduct

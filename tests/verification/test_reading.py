@@ -13,9 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from support import RawSet, prepare
 
-from pipeline import facts, manifest, paths, standing
-from pipeline.formats.tfrecord import index_lines, read_records
-from pipeline.records import Placement
+from pipeline import manifest, paths
+from pipeline.formats.record import Placement
+from pipeline.formats.tfrecord.shard import index_lines, read_records
+from pipeline.shards import facts
+from pipeline.state import standing
 from pipeline.verification import findings, outputcheck, shardcheck, statecheck
 from pipeline.verification.findings import Finding, Layer
 from pipeline.verification.reading import Verification

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from support import RawSet, prepare
 
-from pipeline import facts, plan
-from pipeline.formats.tfrecord import frame_header, index_lines, masked_crc32c, read_records
-from pipeline.records import Placement
+from pipeline.catalog import plan
+from pipeline.formats.record import Placement
+from pipeline.formats.tfrecord.shard import frame_header, index_lines, masked_crc32c, read_records
+from pipeline.shards import facts
 from pipeline.verification import outputcheck, shardcheck
 from pipeline.verification.findings import Finding, Layer
 from pipeline.verification.outputcheck import FinishedOutput

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from pipeline.errors import UsageError
 from pipeline.im2rec import im2rec
-from pipeline.job import PATHS, Job
-from pipeline.localpath import check_local
-from pipeline.resolved import resolve
+from pipeline.job.options import PATHS, Job
+from pipeline.job.resolve import resolve
+from pipeline.storage.local_path import check_local
 from tasks.cli import cli
 from tasks.roots import PrepareImageList, PrepareImageNet
 

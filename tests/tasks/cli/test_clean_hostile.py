@@ -11,7 +11,8 @@ import inprocess
 import pytest
 from support import write_catalog
 
-from pipeline import manifest, paths, storage, withdrawal
+from pipeline import manifest, paths, storage
+from pipeline.state import withdrawal
 from pipeline.storage import owner
 
 OLD, NEW = "aaaaaaaaaaaa", "bbbbbbbbbbbb"

@@ -20,7 +20,7 @@ from support import RawSet
 
 from pipeline import manifest, paths, storage
 from pipeline.errors import BadImage, ShardmillError
-from pipeline.job import Job
+from pipeline.job.options import Job
 from tasks import plainlogs
 from tasks.archives import VerifyArchive
 from tasks.cli import cli, display, saying

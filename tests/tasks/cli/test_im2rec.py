@@ -13,7 +13,7 @@ from PIL import Image
 from support import RawSet, prepare, shardmill
 
 from pipeline import manifest
-from pipeline.formats.recordio import read_records
+from pipeline.formats.recordio.shard import read_records
 from tasks.cli.im2rec import im2rec
 
 OUTPUTS = {"set.lst", "set.rec", "set.idx", "set.manifest.json"}

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import BadImage
-from pipeline.formats.recordio import read_records
+from pipeline.formats.recordio.shard import read_records
 from pipeline.images.bounds import MAX_JPEG_SIDE
 from tasks.cli.im2rec import im2rec
 

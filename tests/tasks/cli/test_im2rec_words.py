@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipeline import manifest
 from pipeline.errors import BadImage, UsageError
-from pipeline.formats.recordio import read_records
+from pipeline.formats.recordio.shard import read_records
 from tasks.cli.im2rec import im2rec
 from tasks.cli.verify import verify
 

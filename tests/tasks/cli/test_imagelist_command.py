@@ -29,11 +29,11 @@ from support import command, products, shardmill, temporary_files, timings
 
 from pipeline import manifest
 from pipeline.errors import InputRefused
-from pipeline.formats.shardformats import FORMATS
-from pipeline.job import Job
-from pipeline.pictures import PictureOptions
-from pipeline.resolved import resolve
-from pipeline.sources import listing
+from pipeline.formats.registry import FORMATS
+from pipeline.images.prepare import PictureOptions
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
+from pipeline.sources.imagelist import folder as listing
 from tasks.cli.commandline import command_line
 from tasks.cli.imagelist import _job, imagelist
 

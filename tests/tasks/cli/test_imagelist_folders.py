@@ -10,10 +10,10 @@ import pytest
 from drawnlists import encoded, lay, stored
 from drawntrees import do
 
-from pipeline import status
 from pipeline.errors import BadImage
-from pipeline.job import Job
-from pipeline.resolved import resolve
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
+from pipeline.state import status
 from pipeline.verification import productcheck
 from pipeline.verification.productcheck import FinishedProduct
 from tasks import arguments

@@ -17,8 +17,8 @@ from pathlib import Path
 import pytest
 from support import RawSet, command, prepare, products, shardmill, temporary_files
 
-from pipeline.formats.example import parse_example
-from pipeline.formats.tfrecord import read_records
+from pipeline.formats.tfrecord.example import parse_example
+from pipeline.formats.tfrecord.shard import read_records
 
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 

@@ -12,9 +12,11 @@ import pytest
 from drawnlists import ListedSet, current, draw_list, encoded, lay
 from support import RawSet, products
 
-from pipeline import manifest, paths, runend, status
-from pipeline.job import Job
-from pipeline.resolved import resolve
+from pipeline import manifest, paths
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
+from pipeline.state import run_end as runend
+from pipeline.state import status
 from tasks.cli import text
 
 

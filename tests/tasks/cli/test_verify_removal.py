@@ -11,9 +11,9 @@ import pytest
 from support import RawSet, prepare, products, shardmill
 
 from pipeline import paths, storage
-from pipeline.job import Job
-from pipeline.ownership import Catalogued, is_owned
-from pipeline.pictures import PictureOptions
+from pipeline.images.prepare import PictureOptions
+from pipeline.job.options import Job
+from pipeline.state.ownership import Catalogued, is_owned
 from tasks import arguments
 from tasks.cli.commandline import command_line
 from tasks.cli.imagenet import _job, imagenet

@@ -1,0 +1,172 @@
+"""The plan: the catalog in shard order, in an Arrow file with one record batch per shard.
+
+A worker maps the file and touches only the pages of its own batch; the file's footer is 24
+bytes a shard, where a Parquet footer of 1,024 row groups takes 92 MB to open. Whoever makes a
+plan holds some ten thousand rows at a time, however many there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from pipeline import storage
+from pipeline.catalog import order as sharding
+from pipeline.catalog import table as catalog
+from pipeline.catalog.spill import Buckets
+from pipeline.catalog.table import SCHEMA
+from pipeline.errors import OutputDamaged
+from pipeline.storage import table_bounds as tablebounds
+
+_BUCKET = 1 << 16  # rows, about
+
+
+def arrange(listed: Path, rows: int, order: str, seed: int, scratch: Path) -> Iterator[pa.Table]:
+    """Yield the rows of a catalog in the wanted order.
+
+    Args:
+        listed: the catalog.
+        rows: how many it has.
+        order: one of `sharding.ORDERS`.
+        seed: of the hash order.
+        scratch: temporary files are made beside it, under its name and more.
+    """
+    words = catalog.read_words(listed)
+    tables = (_with_words(table, words) for table in catalog.read(listed))
+    count = -(-rows // _BUCKET)
+    if order == "list":  # which is how a catalog is sorted
+        yield from tables
+    elif order != "hash":
+        yield from _by_rank(tables, _ranks(listed, rows, order), scratch, count)
+    else:
+        with Buckets(scratch, SCHEMA, count) as buckets:
+            for table in tables:
+                keys = table["key"].to_pylist()
+                buckets.add(table, sharding.hash_buckets(keys, seed, count))
+            for number in range(count):
+                bucket = buckets.read(number)
+                places = sharding.permutation(bucket["key"].to_pylist(), order, seed)
+                yield bucket.take(pa.array(places))
+
+
+def write(
+    staged: storage.StagedFile, tables: Iterable[pa.Table], places: Sequence[int]
+) -> list[str]:
+    """Write a plan; equal rows give equal bytes.
+
+    Args:
+        staged: the file.
+        tables: every image, in order; the values of a dictionary column are the same in all.
+        places: shard i holds the rows [places[i], places[i + 1]).
+
+    Returns:
+        A hash of each shard's rows, so that a worker can check its own without the rest.
+    """
+    hashes = []
+    with staged.stream() as stream, pa.ipc.new_file(stream, SCHEMA) as writer:
+        for batch in _cut(tables, [stop - start for start, stop in pairwise(places)]):
+            writer.write_batch(batch)
+            hashes.append(_hash(batch))
+    return hashes
+
+
+def read_shard(path: Path, shard: int, expected: str | None = None) -> pa.RecordBatch:
+    """Return the rows of one shard, in record order.
+
+    Args:
+        path: the plan.
+        shard: 0-based number.
+        expected: the hash that `write` returned for it; None: not checked.
+
+    Raises:
+        OutputDamaged: the rows are not those that were written.
+    """
+    with storage.open_arrow(path) as file:
+        tablebounds.check_batch(file, shard)
+        stored = pa.ipc.open_file(file).get_batch(shard)
+        rows = catalog.with_all_columns(stored)
+        storage.check_table(rows, SCHEMA)
+        found = _hash(stored) if expected is not None else None
+    if found != expected:
+        raise OutputDamaged(
+            "the plan is not as it was written",
+            file=str(path),
+            place=f"shard {shard}",
+            expected=expected,
+            found=found,
+            remedy="remove the file and run the same command again: it is made anew",
+        )
+    return rows
+
+
+def _cut(tables: Iterable[pa.Table], sizes: Iterable[int]) -> Iterator[pa.RecordBatch]:
+    """Yield batches of the given sizes, which add up to the rows of all tables."""
+    source = iter(tables)
+    held = SCHEMA.empty_table()
+    for size in sizes:
+        while held.num_rows < size:
+            held = pa.concat_tables([held, next(source)])
+        # A copy: of a slice, Arrow would write some bytes of what follows it too.
+        (batch,) = held.take(pa.array(np.arange(size))).combine_chunks().to_batches()
+        yield batch
+        held = held.slice(size)
+
+
+def _with_words(table: pa.Table, words: dict[str, pa.StringArray]) -> pa.Table:
+    """Return a table whose dictionary columns have these values."""
+    for name, values in words.items():
+        indices = pc.index_in(table[name].cast(pa.string()), values).combine_chunks()
+        column = pa.DictionaryArray.from_arrays(indices, values)
+        table = table.set_column(table.schema.get_field_index(name), SCHEMA.field(name), column)
+    return table
+
+
+def _ranks(listed: Path, rows: int, order: str) -> npt.NDArray[np.int64]:
+    """Return int64 of shape [rows]: the place of each row of a catalog in an order."""
+    if order == "im2rec":
+        places = sharding.im2rec(rows)
+    else:
+        names = pa.concat_tables(
+            pa.table({"group": table["synset"].cast(pa.string()), "key": table["key"]})
+            for table in catalog.read(listed)
+        )
+        places = (
+            sharding.inception(names) if order == "inception" else sharding.by_name(names["key"])
+        )
+    ranks = np.empty_like(places)
+    ranks[places] = np.arange(len(places))
+    return ranks
+
+
+def _by_rank(
+    tables: Iterable[pa.Table], ranks: npt.NDArray[np.int64], scratch: Path, count: int
+) -> Iterator[pa.Table]:
+    """Yield rows by rank, the ranks being 0 to len(ranks) - 1."""
+    if (ranks[1:] > ranks[:-1]).all():
+        yield from tables
+        return
+    numbers = ranks * count // max(1, len(ranks))
+    with Buckets(scratch, SCHEMA, count) as buckets:
+        start = 0
+        for table in tables:
+            buckets.add(table, numbers[start : start + table.num_rows])
+            start += table.num_rows
+        for number in range(count):
+            places = np.argsort(ranks[numbers == number])
+            yield buckets.read(number).take(pa.array(places))
+
+
+def _hash(rows: pa.RecordBatch) -> str:
+    """Return the xxh3-128 of rows, whatever else their dictionaries hold."""
+    hasher = xxhash.xxh3_128()
+    for column in rows.columns:
+        plain = column.dictionary_decode() if pa.types.is_dictionary(column.type) else column
+        hasher.update(pa.RecordBatch.from_arrays([plain], ["values"]).serialize())
+    return hasher.hexdigest()

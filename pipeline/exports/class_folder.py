@@ -1,0 +1,127 @@
+"""The folder of one class in a classic tree: what stands there, and what is made for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline import storage
+from pipeline.errors import EnvironmentRefused, OutputConflict
+from pipeline.storage import clutter
+
+
+class PictureRow(NamedTuple):
+    """Where a picture lies and where it goes; sorted as they lie in their sources.
+
+    Attributes:
+        source: the file that holds it.
+        offset: bytes from the start of that file.
+        length: bytes.
+        synset: WNID, the name of its folder.
+        name: of its file.
+    """
+
+    source: str
+    offset: int
+    length: int
+    synset: str
+    name: str
+
+
+class ClassFolder:
+    """The folder of one class: what stands there, and what is being made for it.
+
+    Args:
+        path: the folder; it may be absent.
+        names: of the files that belong there.
+        sources: where pictures are read and linked from.
+        transfer: how they get there, of `TRANSFERS`.
+        stack: discards what was staged and not published.
+
+    Raises:
+        OutputConflict: something stands there that does not belong there; from `take`, when a
+            picture is moved onto a different one.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        names: set[str],
+        sources: storage.SourceReader,
+        transfer: str,
+        stack: ExitStack,
+    ) -> None:
+        self.path = path
+        self.staged: storage.StagedFolder | None = None
+        self._sources = sources
+        self._transfer = transfer
+        self._stack = stack
+        present = storage.entries(path)
+        self._check(present, names)
+        self._sizes = storage.sizes(path)
+        self._links = {entry.name for entry in present} - self._sizes.keys()
+        # Beside what is there, and through a link, files can only go one by one.
+        self._merge = bool(present) or path.is_symlink()
+
+    def take(self, picture: PictureRow, data: memoryview) -> None:
+        """Make a picture's file, unless it stands."""
+        if self._stands(picture, data):
+            return
+        if self._transfer == "move" and picture.name in self._sizes:
+            raise OutputConflict(
+                "two different pictures have one name, and none may be lost",
+                file=str(self._sources.path(picture.source)),
+                expected=f"what is in {self.path / picture.name}",
+                found="something else",
+                remedy="look at both, and remove one of them",
+            )
+        if self.staged is None:
+            staged = storage.StagedFolder(self.path, merge=self._merge)
+            self.staged = self._stack.enter_context(staged)
+        if self._transfer == "copy" or not self._linked(self.staged, picture):
+            self.staged.write(picture.name, data)
+
+    def _linked(self, staged: storage.StagedFolder, picture: PictureRow) -> bool:
+        source = self._sources.path(picture.source)
+        if self._transfer == "symlink":
+            staged.symlink(picture.name, source)
+            return True
+        linked = staged.hard_link(picture.name, source)
+        if not linked and self._transfer == "link":
+            raise EnvironmentRefused(
+                "the file can have no hard link there",
+                file=str(source),
+                place=str(self.path),
+                expected="both on one file system that knows hard links, and the file your own",
+                remedy="say --transfer copy or --transfer symlink",
+            )
+        return linked
+
+    def _stands(self, picture: PictureRow, data: memoryview) -> bool:
+        path = self.path / picture.name
+        if picture.name in self._links:
+            # A link does not outlive what it leads to.
+            source = self._sources.path(picture.source)
+            return self._transfer != "move" and path.resolve() == source.resolve()
+        same_size = self._sizes.get(picture.name) == len(data)
+        return same_size and storage.read_bytes(path) == bytes(data)
+
+    def _check(self, present: Sequence[storage.Entry], names: set[str]) -> None:
+        misfits = {
+            self.path / entry.name: entry.kind
+            for entry in present
+            if entry.name not in names or entry.kind in {"folder", "special file"}
+            if not clutter.is_clutter(entry.name)
+        }
+        if not self.path.is_dir() and (self.path.is_symlink() or self.path.exists()):
+            misfits[self.path] = "file"
+        for path, kind in sorted(misfits.items()):
+            raise OutputConflict(
+                "something that does not belong there stands in the tree",
+                file=str(path),
+                expected=f"a folder of the {len(names)} pictures of {self.path.name}, no others",
+                found=f"a {kind}",
+                remedy="move it away, or choose another --out",
+            )

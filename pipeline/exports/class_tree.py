@@ -1,0 +1,353 @@
+"""Turns catalog rows into a classic tree: a folder for each class, a file for each picture.
+
+A class folder is complete or absent, whenever the process is killed. A group of classes is made
+at once: its pictures are read in the order in which they lie, and its folders are synced together.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Container, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from pipeline import paths, storage
+from pipeline.errors import (
+    BadImage,
+    OutputConflict,
+    TransientError,
+    TreeRefused,
+    UsageError,
+    Vanished,
+)
+from pipeline.exports.class_folder import ClassFolder, PictureRow
+from pipeline.job.options import TRANSFERS
+from pipeline.shards.read_image import read_picture
+from pipeline.state.fingerprints import FingerprintsBuilder
+from pipeline.storage import clutter
+from pipeline.storage import table_bounds as tablebounds
+
+LISTING_SCHEMA = pa.schema(
+    [
+        ("file", pa.string()),  # <wnid>/<name>
+        ("bytes", pa.int64()),
+        ("xxh3_128", pa.string()),  # of the content, hex
+    ]
+)
+"""Columns of a group's listing, sorted by file, bytewise."""
+
+# By RE2, which has no lookahead: not two parts, or one that leads elsewhere.
+_NO_FILE_OF_A_CLASS = r"^[^/]*$|/.*/|^/|/$|^\.{1,2}/|/\.{1,2}$"
+
+Change = Callable[[memoryview], bytes]
+"""Makes another picture of one."""
+
+_GROUP_IMAGES = 8192  # some 900 MB: a kill costs little, a sync less
+_GROUP_CLASSES = 256  # folders that are open at a time
+_AHEAD = 64  # pictures that the kernel is asked for before they are read
+
+
+@dataclass(frozen=True)
+class ClassGroup:
+    """Classes that are extracted by one task.
+
+    Attributes:
+        index: 0-based number of the group.
+        classes: WNIDs, sorted.
+        images: how many they hold together.
+    """
+
+    index: int
+    classes: tuple[str, ...]
+    images: int
+
+
+def groups(counts: Mapping[str, int]) -> tuple[ClassGroup, ...]:
+    """Divide classes into groups: in order, each closed at 8,192 images or 256 classes.
+
+    Args:
+        counts: images per WNID.
+    """
+    closed: list[ClassGroup] = []
+    classes: list[str] = []
+    images = 0
+    wnids = sorted(counts)
+    for wnid in wnids:
+        classes.append(wnid)
+        images += counts[wnid]
+        full = images >= _GROUP_IMAGES or len(classes) == _GROUP_CLASSES
+        if full or wnid == wnids[-1]:
+            closed.append(ClassGroup(len(closed), tuple(classes), images))
+            classes, images = [], 0
+    return tuple(closed)
+
+
+def extract_group(
+    root: Path,
+    rows: pa.Table,
+    sources: storage.SourceReader,
+    *,
+    transfer: str = "copy",
+    tree: Path | None = None,
+    change: Change | None = None,
+    progress: Callable[[int], None] | None = None,
+    seen: FingerprintsBuilder | None = None,
+) -> pa.Table:
+    """Make the folders of some classes; what is there already is checked and mended.
+
+    A file that is there with the right content is kept, and so is a link to its source; one that
+    is missing or differs is made anew. Hidden names are left alone.
+
+    Args:
+        root: the folder of the class folders.
+        rows: the pictures, in any order: columns synset (the WNID), name (of the file), source,
+            offset, length (bytes).
+        sources: reads them.
+        transfer: how a picture gets there, of `TRANSFERS`: read and written; given one more
+            name; given a symbolic link; or linked, else copied, and then taken away from where
+            it was. All but ``copy`` need a tree.
+        tree: the folder in which each source is one picture; None: they are archives.
+        change: what each picture becomes, the same whenever it is asked; only of those that are
+            read and written. None: it stays as it is.
+        progress: called with the images done so far, every 64.
+        seen: takes the fingerprints of the sources that are whole files.
+
+    Returns:
+        A row per picture, of `LISTING_SCHEMA`, sorted by file.
+
+    Raises:
+        UsageError: there is no such transfer, or not from archives.
+        InputRefused: no file may have the name of a class or of a picture.
+        ArchiveRefused: a source ends before a picture that should be there.
+        TreeRefused: a picture is neither where it was nor where it is moved to, or has changed.
+        TransientError: a source has vanished.
+        OutputConflict: a file or folder stands there that does not belong there.
+        EnvironmentRefused: there can be no hard links.
+        BadImage: a picture cannot be changed.
+    """
+    columns = [rows[name].to_pylist() for name in PictureRow._fields]
+    pictures = sorted(map(PictureRow._make, zip(*columns, strict=True)))
+    known = TRANSFERS if tree else ("copy",)
+    if transfer not in known:
+        raise UsageError(
+            f"--transfer {transfer}: pictures of {'a tree' if tree else 'archives'} go otherwise",
+            expected=", ".join(known),
+            found=transfer,
+        )
+    for picture in pictures:
+        storage.check_file_name(picture.synset, root)
+        storage.check_file_name(picture.name, root / picture.synset)
+    work = _Work(root, pictures, sources, transfer, tree is not None, change, progress, seen)
+    try:
+        listing = work.extract()
+    except OutputConflict:
+        # Another process may have made a folder meanwhile: what is there is looked at once more.
+        listing = work.extract()
+        storage.sync_file_system(root)
+    if transfer == "move":
+        _remove_sources(root, pictures, sources, work.stamps)
+    return listing
+
+
+def check_root(root: Path, wnids: Container[str], *, flat_files: bool) -> None:
+    """Check that nothing stands beside the class folders that would pass for one of them.
+
+    Args:
+        root: the folder of the class folders; it may be absent.
+        wnids: the classes that belong there.
+        flat_files: whether files may stand there too: pictures that are still to be moved.
+
+    Raises:
+        OutputConflict: something does.
+    """
+    for entry in storage.entries(root):
+        known = entry.name in wnids if entry.kind == "folder" else flat_files
+        known = known or entry.name == paths.METADATA
+        if not known and not clutter.is_clutter(entry.name):
+            raise OutputConflict(
+                "something that does not belong there stands in the tree",
+                file=str(root / entry.name),
+                expected="folders of the chosen classes, no others",
+                found=f"a {entry.kind}",
+                remedy="move it away, or choose another --out",
+            )
+
+
+def listing_bytes(table: pa.Table) -> bytes:
+    """Return a group's listing as an Arrow file; equal listings give equal bytes."""
+    sink = io.BytesIO()
+    with pa.ipc.new_file(sink, LISTING_SCHEMA) as writer:
+        writer.write_table(table.cast(LISTING_SCHEMA).combine_chunks())
+    return sink.getvalue()
+
+
+def read_listing(path: Path) -> pa.Table:
+    """Read a group's listing as `listing_bytes` made it.
+
+    Raises:
+        OutputDamaged: it is not as it was written.
+    """
+    with storage.open_arrow(path) as file:
+        tablebounds.check_file(file)
+        found = pa.ipc.open_file(file).read_all()
+        storage.check_table(found, LISTING_SCHEMA)
+        leading_away = pc.match_substring_regex(found["file"], _NO_FILE_OF_A_CLASS)
+        if pc.any(leading_away, min_count=0).as_py():
+            raise pa.ArrowInvalid("a file that lies in no class folder")
+        return found
+
+
+def missing(root: Path, listing: pa.Table) -> list[str]:
+    """Return which files of a listing are absent or of another size; links are followed."""
+    folders: dict[str, dict[str, int]] = {}
+    for file, size in zip(listing["file"].to_pylist(), listing["bytes"].to_pylist(), strict=True):
+        wnid, _, name = file.partition("/")
+        folders.setdefault(wnid, {})[name] = size
+    lacking = []
+    for wnid, wanted in folders.items():
+        present = {
+            entry.name: entry.size for entry in storage.entries(root / wnid) if entry.kind == "file"
+        }
+        lacking += [f"{wnid}/{name}" for name in wanted if present.get(name) != wanted[name]]
+    return lacking
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What `extract_group` was asked for."""
+
+    root: Path
+    pictures: Sequence[PictureRow]
+    sources: storage.SourceReader
+    transfer: str
+    whole_files: bool
+    change: Change | None
+    progress: Callable[[int], None] | None
+    seen: FingerprintsBuilder | None
+    stamps: dict[str, int] = field(default_factory=dict)
+    """Of what is to be moved: source -> its stamp from before it was read."""
+
+    def extract(self) -> pa.Table:
+        """Make the folders and publish them."""
+        if self.seen is not None:
+            self.seen.clear()
+        # In this order: a picture that another process moves meanwhile is seen.
+        pictures = [self._found(picture) for picture in self.pictures]
+        rows = []
+        with ExitStack() as stack:
+            wanted: dict[str, set[str]] = {}
+            for picture in pictures:
+                wanted.setdefault(picture.synset, set()).add(picture.name)
+            folders = {
+                wnid: ClassFolder(self.root / wnid, names, self.sources, self.transfer, stack)
+                for wnid, names in wanted.items()
+            }
+            for done, picture in enumerate(pictures, start=1):
+                self._announce(pictures, done - 1)
+                data = self._read(picture)
+                folders[picture.synset].take(picture, data)
+                content_hash = xxhash.xxh3_128_hexdigest(data)
+                rows.append((f"{picture.synset}/{picture.name}", len(data), content_hash))
+                if self.progress is not None and done % _AHEAD == 0:
+                    self.progress(done)
+            made = [folder.staged for folder in folders.values() if folder.staged is not None]
+            storage.publish_folders(*made)
+        rows.sort()
+        listed = list(zip(*rows, strict=True)) or [()] * len(LISTING_SCHEMA)
+        return pa.table([pa.array(column) for column in listed], LISTING_SCHEMA)
+
+    def _found(self, picture: PictureRow) -> PictureRow:
+        """Return a picture that was moved before as one that lies where it goes."""
+        if self.transfer != "move":
+            return picture
+        ((size, stamp),) = storage.file_stamps(self.sources.root, [picture.source])
+        if size >= 0:
+            self.stamps[picture.source] = stamp
+            return picture
+        self.stamps.pop(picture.source, None)
+        target = (self.root / picture.synset / picture.name).absolute()
+        there = storage.stat(target)
+        if there is None or there.size != picture.length:
+            raise TreeRefused(
+                "a picture is neither where it was nor where it is moved to",
+                file=str(self.sources.path(picture.source)),
+                expected=f"{picture.length} bytes there, or as {target}",
+                found=f"{there.size} bytes there" if there else "no file",
+                remedy="bring it back, then run the same command again",
+            )
+        return picture._replace(source=str(target))
+
+    def _announce(self, pictures: Sequence[PictureRow], place: int) -> None:
+        first = 0 if place == 0 else place + _AHEAD
+        for picture in pictures[first : place + _AHEAD + 1]:
+            self.sources.will_need(picture.source, picture.offset, picture.length)
+
+    def _read(self, picture: PictureRow) -> memoryview:
+        where = (picture.source, picture.offset, picture.length)
+        key = f"{picture.synset}/{picture.name}"
+        stamp = self.sources.stamp(picture.source) if self.seen is not None else 0
+        data = read_picture(self.sources, key, where, whole_file=self.whole_files)
+        if self.seen is not None:
+            self.seen.add(picture.source, stamp, xxhash.xxh3_128_digest(data))
+        if self.change is None:
+            return data
+        try:
+            return memoryview(self.change(data))
+        except BadImage as error:
+            raise BadImage(
+                error.what,
+                file=str(self.sources.path(picture.source)),
+                place=f"{key}, offset {picture.offset}",
+                expected=error.expected,
+                found=error.found,
+                remedy="get an intact copy of it: no picture of a tree can be left out",
+            ) from error
+
+
+def _remove_sources(
+    root: Path,
+    pictures: Sequence[PictureRow],
+    sources: storage.SourceReader,
+    stamps: Mapping[str, int],
+) -> None:
+    """Remove pictures from where they were read, and class folders that are empty then.
+
+    Raises:
+        TransientError: one was replaced after it was read; it stays.
+        Vanished: one is not where it was moved to.
+    """
+    moved: dict[tuple[Path, str], list[PictureRow]] = {}
+    for picture in pictures:
+        folder = sources.path(picture.source).parent
+        moved.setdefault((folder, picture.synset), []).append(picture)
+    # What an earlier run has published may not be durable yet.
+    storage.sync_file_system(root)
+    for (folder, wnid), members in moved.items():
+        if storage.same_folder(folder, root / wnid):
+            continue  # they are where they go
+        standing = storage.sizes(root / wnid)
+        for picture in members:
+            if standing.get(picture.name) != picture.length:
+                raise Vanished(
+                    "a picture that was moved there is gone",
+                    file=str(root / wnid / picture.name),
+                    remedy="leave the tree alone while a command is at work, then run it again",
+                )
+        names = {
+            sources.path(picture.source).name: stamps[picture.source]
+            for picture in members
+            if picture.source in stamps
+        }
+        for name in storage.remove_read(folder, names):
+            raise TransientError(
+                "a picture was replaced while it was moved, and stays where it is",
+                file=str(folder / name),
+                remedy="leave the tree alone while a command is at work, then run it again",
+            )
+        if folder.name == wnid:
+            storage.remove_empty(folder)

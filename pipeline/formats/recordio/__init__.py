@@ -1,0 +1,1 @@
+"""MXNet's RecordIO files: image records, their framing and their index."""

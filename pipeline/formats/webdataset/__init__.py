@@ -1,0 +1,1 @@
+"""WebDataset tars, and the index that wids reads."""

@@ -1,0 +1,1 @@
+"""A job: its options, what they may be, and the paths and digests that follow from them."""

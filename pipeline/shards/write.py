@@ -1,0 +1,228 @@
+"""Writes one shard of a split in every format that is asked for, from one read of its images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import xxhash
+
+from pipeline import storage
+from pipeline.errors import BadImage, NoPermission, TransientError, UsageError
+from pipeline.formats.record import ImageRecord, as_boxes
+from pipeline.images.prepare import PLAIN, Preparation, StoredPicture, preparation
+from pipeline.manifest import Document
+from pipeline.paths import ShardName
+from pipeline.plaintext import Lines
+from pipeline.shards.output import Output
+from pipeline.shards.read_image import read_picture
+from pipeline.shards.writer import LeftOut, OutputWriter, Picture
+from pipeline.state.fingerprints import FingerprintsBuilder
+
+_AHEAD = 64  # pictures that the kernel is asked for before they are read
+_SHOWN = 10
+_ABSENT = "put the files there, or correct the list or --root"
+_SKIP = "--on-bad-image skip"
+
+
+def write_shard(
+    out: Path,
+    name: ShardName,
+    rows: pa.RecordBatch,
+    root: Path,
+    outputs: Sequence[Output],
+    *,
+    verified: Mapping[str, storage.FileInfo] | None = None,
+    whole_files: bool = False,
+    on_bad_image: str = "fail",
+    progress: Callable[[int], None] | None = None,
+    keep: Callable[[pa.Table], Document] | None = None,
+) -> int:
+    """Write one shard and its manifest for each output; return the records of the largest.
+
+    Args:
+        out: the output folder.
+        name: which shard.
+        rows: the shard's rows of the plan, in record order.
+        root: folder that the rows' sources are relative to.
+        outputs: what to write; each is published by itself, its shard manifest last.
+        verified: source name -> size and time of the file when it was verified; a file that
+            looks different, before or after it was read, is not trusted. None: not checked.
+        whole_files: whether each picture is a file by itself, as in a tree; one that is longer
+            than its row says is not trusted.
+        on_bad_image: ``fail`` raises after the whole shard was looked at; ``skip`` leaves the
+            image out and says so in the manifest.
+        progress: called with the images done so far, every 64.
+        keep: keeps the fingerprints of the files that were read, before anything is published, and
+            returns what the marks say of them; may raise if they are others than before. None:
+            the images lie in archives.
+
+    Raises:
+        BadImage: images that cannot be stored, under ``fail``; none is left of a shard.
+        UsageError: the engine that is asked for is not installed, or not the one of the outputs.
+        TransientError: an archive was changed since it was verified.
+        InputRefused: a source is not as long as it was.
+    """
+    with ExitStack() as stack:
+        sources = stack.enter_context(storage.SourceReader(root))
+        check_unchanged(sources, verified)
+        writers = [stack.enter_context(OutputWriter(out, name, output)) for output in outputs]
+        prepares = _preparation(outputs)
+        left_out: list[LeftOut] = []
+        seen = FingerprintsBuilder() if keep is not None else None
+        for done, picture in enumerate(
+            pictures(rows, sources, prepares, whole_files=whole_files, seen=seen), start=1
+        ):
+            if isinstance(picture, LeftOut):
+                left_out.append(picture)
+            else:
+                for writer in writers:
+                    writer.add(picture)
+            if progress is not None and done % _AHEAD == 0:
+                progress(done)
+        faults = left_out + [each for writer in writers for each in writer.left_out]
+        if faults and on_bad_image == "fail":
+            raise _refused(faults, name)
+        if any(writer.facts.records == 0 for writer in writers):
+            raise _refused(faults, name, nothing_left=True)
+        check_unchanged(sources, verified)
+        made_of = keep(seen.table()) if keep is not None and seen is not None else {}
+        for writer in writers:
+            writer.publish(left_out, made_of)
+        return max((writer.facts.records for writer in writers), default=0)
+
+
+def pictures(
+    rows: pa.RecordBatch,
+    sources: storage.SourceReader,
+    prepares: Preparation,
+    *,
+    whole_files: bool = False,
+    seen: FingerprintsBuilder | None = None,
+) -> Iterator[Picture | LeftOut]:
+    """Yield the images of a shard, read in order and encoded anew where that is asked for.
+
+    The encoded bytes are a view that the next step of the iteration may overwrite. `seen` takes
+    the fingerprints of the images that are whole files, in their order.
+    """
+    columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
+    ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
+    for wanted in ranges[:_AHEAD]:
+        _will_need(sources, wanted)
+    for place, where in enumerate(ranges):
+        if place + _AHEAD < len(ranges):
+            _will_need(sources, ranges[place + _AHEAD])
+        row = {name: values[place] for name, values in columns.items()}
+        source, offset, length = where
+        key, line = row["key"], row["line"]
+        if length < 0:
+            if seen is not None:
+                seen.add(source, storage.ABSENT, None)
+            yield LeftOut(key, source, offset, "there is no such file", line, remedy=_ABSENT)
+            continue
+        stamp = sources.stamp(source) if seen is not None else 0  # first: see `settled_stamp`
+        data = read_picture(sources, key, where, whole_file=whole_files)
+        try:
+            stored = prepares.prepare(data)
+        except BadImage as error:
+            if seen is not None:
+                seen.add(source, stamp, xxhash.xxh3_128_digest(data))
+            yield LeftOut.because(error, key, source, offset, line, prepares.max_pixels)
+            continue
+        if seen is not None:
+            seen.add(source, stamp, _content_hash(data, stored))
+        yield Picture(record_of(row, stored), stored, source, offset, line)
+
+
+def _content_hash(data: memoryview, stored: StoredPicture) -> bytes:
+    """Return the xxh3-128 of a source; of one that is stored as it is, it is known already."""
+    if stored.encoded is data:
+        return bytes.fromhex(stored.xxh3_128)
+    return xxhash.xxh3_128_digest(data)
+
+
+def _will_need(sources: storage.SourceReader, where: tuple[str, int, int]) -> None:
+    if where[2] >= 0:
+        with suppress(NoPermission):  # it is said when it is read
+            sources.will_need(*where)
+
+
+def _preparation(outputs: Sequence[Output]) -> Preparation:
+    """Return what prepares the pictures of outputs, which all have them in one way."""
+    (options,) = {output.form.picture for output in outputs} or {PLAIN}
+    found = preparation(options)
+    for output in outputs:
+        if output.form.codec != found.codec:
+            raise UsageError(
+                "pictures would be encoded by another program than the rest of the output",
+                expected=output.form.codec,
+                found=found.codec,
+                remedy="run the same command again: it says what to install",
+            )
+    return found
+
+
+def record_of(row: Mapping[str, Any], stored: StoredPicture) -> ImageRecord:
+    """Return what is written of a row of the plan."""
+    key, labels = row["key"], row["labels"]
+    return ImageRecord(
+        key=key,
+        filename=row["source"].rpartition("/")[2] if row["line"] else key.rpartition("/")[2],
+        class_index=row["class_index"],
+        synset=row["synset"],
+        text=row["text"],
+        boxes=as_boxes(row["boxes"]),
+        width=stored.width,
+        height=stored.height,
+        encoded=stored.encoded,
+        id=row["id"],
+        labels=tuple(labels),
+        box_classes=tuple(row["box_classes"]),
+    )
+
+
+def check_unchanged(
+    sources: storage.SourceReader, verified: Mapping[str, storage.FileInfo] | None
+) -> None:
+    """Check that files look as they did when they were verified; None: not asked.
+
+    Raises:
+        TransientError: one does not.
+    """
+    for source, info in (verified or {}).items():
+        if sources.now(source) != info:
+            raise TransientError(
+                "the file was changed after it was verified",
+                file=str(sources.path(source)),
+                remedy="leave it alone while a command is at work: it is verified again",
+            )
+
+
+def _refused(
+    left_out: Sequence[LeftOut], name: ShardName, *, nothing_left: bool = False
+) -> BadImage:
+    shown = list(map(_shown, left_out[:_SHOWN]))
+    if len(left_out) > _SHOWN:
+        shown.append(f"and {len(left_out) - _SHOWN} more")
+    if nothing_left:
+        what = f"no picture is left of shard {name.stem}, and a shard may not be empty"
+        place = Lines.of(shown) or "none of its images has a bounding box"
+        fewer = f"ask for fewer shards than {name.count} with --shards"
+        remedy = fewer if name.count > 1 else "bring intact images: none of them all can be stored"
+        return BadImage(what, place=place, remedy=remedy)
+    what = f"{len(left_out)} of the images of shard {name.stem} cannot be stored"
+    remedies = list(dict.fromkeys(image.remedy for image in left_out[:_SHOWN] if image.remedy))
+    if not any(_SKIP in remedy for remedy in remedies):
+        remedies.append(f"leave such images out with {_SKIP}: the manifest lists them")
+    first, *others = remedies
+    remedy = Lines.of([first, *(f"or {each}" for each in others)])
+    return BadImage(what, place=Lines.of(shown), remedy=remedy)
+
+
+def _shown(image: LeftOut) -> str:
+    if image.line:
+        return f"line {image.line}: {image.source}: {image.reason}"
+    return f"{image.key} in {image.source}, offset {image.offset}: {image.reason}"

@@ -1,0 +1,200 @@
+"""Writes one shard of one output, with its facts and its manifest."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline import manifest, paths, storage
+from pipeline.documents.shards import LeftOutImage
+from pipeline.errors import BadAnnotation, BadImage, ShardmillError, TooManyPixels
+from pipeline.formats.base import LABELS
+from pipeline.formats.record import ImageRecord
+from pipeline.images.prepare import StoredPicture, repaired
+from pipeline.manifest import Document, FileEntry
+from pipeline.paths import ShardName
+from pipeline.shards import facts
+from pipeline.shards.output import Output
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An image that is in the plan and in no shard, and why.
+
+    Attributes:
+        key: of the image.
+        source: file that it lies in.
+        offset: where it begins there, in bytes.
+        reason: why it is left out.
+        line: of the image list that names it, from 1; 0: there is none.
+        remedy: what can be done about it.
+        max_pixels: how many were allowed, of an image that has more; 0 of others.
+    """
+
+    key: str
+    source: str
+    offset: int
+    reason: str
+    line: int = 0
+    remedy: str = ""
+    max_pixels: int = 0
+
+    @staticmethod
+    def because(
+        error: ShardmillError, key: str, source: str, offset: int, line: int, max_pixels: int
+    ) -> LeftOut:
+        """Return the image that an error is about, where so many pixels are allowed."""
+        allowed = max_pixels if isinstance(error, TooManyPixels) else 0
+        return LeftOut(key, source, offset, reason(error), line, error.remedy or "", allowed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        place = (self.key, self.source, self.offset)
+        return LeftOutImage(*place, self.reason, self.line, self.max_pixels).to_json()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One row of the plan with its picture; `record` is what is written of any format."""
+
+    record: ImageRecord
+    stored: StoredPicture
+    source: str
+    offset: int
+    line: int
+
+    def left_out(self, error: ShardmillError, max_pixels: int) -> LeftOut:
+        """Return that it is in no shard, and why; `max_pixels` are allowed."""
+        place = (self.record.key, self.source, self.offset, self.line)
+        return LeftOut.because(error, *place, max_pixels)
+
+
+class OutputWriter:
+    """Writes one shard in one format, with its facts and its manifest.
+
+    Args:
+        out: the output folder.
+        name: which shard.
+        output: which output.
+    """
+
+    def __init__(self, out: Path, name: ShardName, output: Output) -> None:
+        self.out = out
+        self.name = name
+        self.output = output
+        self.facts = facts.FactsBuilder(name.index)
+        self.left_out: list[LeftOut] = []
+        self.without_boxes: list[str] = []
+        self.repairs: list[dict[str, Any]] = []
+        self.notes: Counter[str] = Counter()
+        self.boxes = 0
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        form = self.output.form
+        files = paths.shard_files(self.output.folder, form.format, self.name)
+        self.files = [self._stage(path) for path in files]
+        self.writer = form.shard_format.writer(self.files, form.options)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def add(self, picture: Picture) -> None:
+        """Append an image, or note why this output has it not."""
+        record, form = picture.record, self.output.form
+        if form.options.labels != LABELS[0] and not record.boxes:
+            self.without_boxes.append(record.key)
+            return
+        try:
+            stored = (
+                repaired(picture.stored, form.picture.max_pixels)
+                if form.repairs
+                else picture.stored
+            )
+            if stored is not picture.stored:
+                record = as_stored(record, stored)
+            placement = self.writer.write(record)
+        except (BadImage, BadAnnotation) as error:
+            self.left_out.append(picture.left_out(error, form.picture.max_pixels))
+            return
+        mended = stored.repair
+        self.facts.add(
+            record.key,
+            placement,
+            (record.width, record.height),
+            stored.mode,
+            len(record.encoded),
+            mended.reason if mended else None,
+            stored.xxh3_128,
+        )
+        self.boxes += len(record.boxes)
+        self.notes.update(stored.notes)
+        if mended:
+            self.repairs.append({"key": record.key} | asdict(mended))
+
+    def publish(self, left_out: Sequence[LeftOut], made_of: Document | None = None) -> None:
+        """Publish the shard, its manifest last.
+
+        Args:
+            left_out: what no output has.
+            made_of: what the manifest says of the files that the images are.
+        """
+        self.writer.finish()
+        digest, number = self.output.digest, self.name.index
+        table_file = self._stage(paths.shard_facts(self.out, digest, number))
+        content = facts.slice_bytes(self.facts.table())
+        table_file.write(content)
+        mark = self._stage(paths.shard_mark(self.out, digest, number))
+        hashes = [*self.writer.digests, manifest.hash_bytes(content)]
+        staged = [*self.files, table_file]
+        document = {
+            "output": digest,
+            "format": self.output.format,
+            "split": self.name.split,
+            "shard": number,
+            "records": self.facts.records,
+            "boxes": self.boxes,
+            "files": [self._entry(*each) for each in zip(staged, hashes, strict=True)],
+            "repairs": self.repairs,
+            "left_out": [image.to_json() for image in (*left_out, *self.left_out)],
+            "without_boxes": self.without_boxes,
+            "notes": dict(sorted(self.notes.items())),
+            **(made_of or {}),
+        }
+        mark.write(manifest.serialise(document))
+        storage.publish(*staged, mark)
+
+    def _stage(self, path: Path) -> storage.StagedFile:
+        return self._stack.enter_context(storage.StagedFile(path))
+
+    def _entry(self, staged: storage.StagedFile, content_hash: str) -> dict[str, Any]:
+        name = str(staged.path.relative_to(self.out))
+        return FileEntry(name, staged.size, content_hash).to_json()
+
+
+def as_stored(record: ImageRecord, stored: StoredPicture) -> ImageRecord:
+    """Return a record with another picture."""
+    return ImageRecord(
+        key=record.key,
+        filename=record.filename,
+        class_index=record.class_index,
+        synset=record.synset,
+        text=record.text,
+        boxes=record.boxes,
+        width=stored.width,
+        height=stored.height,
+        encoded=stored.encoded,
+        id=record.id,
+        labels=record.labels,
+        box_classes=record.box_classes,
+    )
+
+
+def reason(error: ShardmillError) -> str:
+    """Return in a line why an image cannot be stored."""
+    return f"{error.what}; found {error.found}" if error.found else error.what

@@ -1,0 +1,284 @@
+"""Dataset configurations: a TOML file that says which archives make which splits.
+
+The form is documented by the comments of ``config/ilsvrc2012.toml``. Unknown keys, wrong types
+and dangling references are refused, each with its line.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline import names, paths, storage
+from pipeline.errors import ConfigError
+from pipeline.sources.ilsvrc2012.member_names import NoPattern, check_pattern
+from pipeline.sources.ilsvrc2012.strict_toml import StrictToml, checked_text, shown_value
+from pipeline.storage.input_file import check_shareable
+
+LAYOUTS = ("class-tars", "flat")
+MAX_IMAGES = 20_000_000
+"""Of a flat split."""
+MAX_SHARDS = 1_000_000
+"""Of a split."""
+
+
+@dataclass(frozen=True)
+class ArchiveConfig:
+    """One archive as it is published: file name, where to get it, bytes (if known), MD5."""
+
+    name: str
+    file: str
+    url: str
+    md5: str
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """How one split lies in its archive.
+
+    Attributes:
+        name: e.g. ``train``.
+        archive: the archive's published file name.
+        folder: the split's folder in trees of images.
+        layout: ``class-tars`` or ``flat``.
+        shards: default number of shards.
+        counts: expected images per class: ``labels:COLUMN`` or a path; None for flat splits
+            that expect the images 1..`images`.
+        member: flat only: regular expression of a member, its group the image's number.
+        labels: flat only: path of the list whose line n is the WNID of image n; None: nobody
+            knows the classes.
+        images: flat only: the number of images, each of 1..images once.
+        blacklist: flat only: path of a list of images' numbers, for `Job.skip_blacklisted`.
+        boxes: name of the archive of bounding boxes.
+        optional: prepared only when its name, or its archive's, is given.
+    """
+
+    name: str
+    archive: str
+    folder: str
+    layout: str
+    shards: int
+    counts: str | None = None
+    member: str | None = None
+    labels: Path | None = None
+    images: int | None = None
+    blacklist: Path | None = None
+    boxes: str | None = None
+    optional: bool = False
+
+    @property
+    def has_classes(self) -> bool:
+        """Whether anybody knows the classes of its images."""
+        return self.layout == "class-tars" or self.labels is not None
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """A whole configuration file; `path` is where it was read."""
+
+    path: Path
+    dataset: str
+    label_table: Path
+    archives: Mapping[str, ArchiveConfig]
+    optional: Mapping[str, ArchiveConfig]
+    splits: Mapping[str, SplitConfig]
+
+    def named(self, name: str) -> ArchiveConfig:
+        """Return the archive that the configuration calls `name`."""
+        return {**self.archives, **self.optional}[name]
+
+    def archive(self, file: str) -> ArchiveConfig:
+        """Return the archive with this published file name."""
+        every = [*self.archives.values(), *self.optional.values()]
+        return next(archive for archive in every if archive.file == file)
+
+
+def load(path: Path) -> DatasetConfig:
+    """Read a configuration file.
+
+    Raises:
+        ConfigError: the file is absent, too large, no TOML, or not of the documented form.
+    """
+    check_shareable(path, "a configuration file")
+    if storage.stat(path) is None:
+        raise ConfigError(
+            "there is no such configuration file",
+            file=str(path),
+            remedy="name an existing file with --config, or leave --config out for ILSVRC2012",
+        )
+    try:
+        text = checked_text(path)
+        document = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise ConfigError("not UTF-8 text", file=str(path), place=str(error)) from error
+    except (ValueError, RecursionError) as error:  # of tables and numbers beyond all measure, too
+        raise ConfigError("not valid TOML", file=str(path), place=str(error)) from error
+    return _Reader(path, text).dataset(document)
+
+
+class _Reader(StrictToml):
+    def dataset(self, document: dict[str, Any]) -> DatasetConfig:
+        top = self.table(document, "", {"dataset", "labels", "archives", "splits"}, {"optional"})
+        labels = self.table(self.value(top, "", "labels", dict), "labels", {"table"})
+        archives = self.archives(top, "archives", {})
+        optional = self.archives(top, "optional", archives) if "optional" in top else {}
+        splits = {
+            name: self.split(name, value, archives, optional)
+            for name, value in self.value(top, "", "splits", dict).items()
+        }
+        self.check_folders(splits)
+        if not splits:
+            raise self.error("there is no split", "", "splits", "[splits.NAME]", "none")
+        return DatasetConfig(
+            path=self.path,
+            dataset=self.value(top, "", "dataset", str),
+            label_table=self.relative(labels, "labels", "table"),
+            archives=archives,
+            optional=optional,
+            splits=splits,
+        )
+
+    def archives(
+        self, top: dict[str, Any], section: str, others: Mapping[str, ArchiveConfig]
+    ) -> dict[str, ArchiveConfig]:
+        found = {}
+        files = {archive.file for archive in others.values()}
+        for name, value in self.value(top, "", section, dict).items():
+            where = f"{section}.{name}"
+            if name in others:
+                what = f"[{where}] has the name of another archive"
+                raise self.error(what, section, name, "a name of its own", name)
+            table = self.table(value, where, {"file", "url", "md5"}, {"bytes"})
+            md5 = self.value(table, where, "md5", str).lower()
+            if not re.fullmatch(r"[0-9a-f]{32}", md5):
+                raise self.error(f"[{where}] md5 is no MD5", where, "md5", "32 hex digits", md5)
+            found[name] = ArchiveConfig(
+                name=name,
+                file=self.file_name(table, where, files),
+                url=self.value(table, where, "url", str),
+                md5=md5,
+                bytes=self.positive(table, where, "bytes") if "bytes" in table else None,
+            )
+            files.add(found[name].file)
+        return found
+
+    def split(
+        self,
+        name: str,
+        value: object,
+        archives: Mapping[str, ArchiveConfig],
+        optional: Mapping[str, ArchiveConfig],
+    ) -> SplitConfig:
+        where = f"splits.{name}"
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_]*", name):
+            raise self.error(
+                f"[{where}] is no usable name", "splits", name, "letters, digits, _", name
+            )
+        table = self.split_table(value, where)
+        known = {**archives, **optional}
+        archive = self.reference(table, where, "archive", known)
+        flat = table["layout"] == "flat"
+        return SplitConfig(
+            name=name,
+            archive=self.tar(known[archive].file, where),
+            folder=self.folder(table, where) if "folder" in table else name,
+            layout=table["layout"],
+            shards=self.positive(table, where, "shards", MAX_SHARDS),
+            counts=self.counts(table, where) if "counts" in table else None,
+            member=self.pattern(table, where) if flat else None,
+            labels=self.optional_path(table, where, "labels"),
+            images=self.positive(table, where, "images", MAX_IMAGES) if "images" in table else None,
+            blacklist=self.optional_path(table, where, "blacklist"),
+            boxes=self.reference(table, where, "boxes", known) if "boxes" in table else None,
+            optional=archive in optional,
+        )
+
+    def split_table(self, value: object, where: str) -> dict[str, Any]:
+        layout = value.get("layout", "none") if isinstance(value, dict) else None
+        if layout is not None and layout not in LAYOUTS:
+            expected = " or ".join(LAYOUTS)
+            found = layout if isinstance(layout, str) else shown_value(layout)
+            raise self.error(f"[{where}] layout is unknown", where, "layout", expected, found)
+        common = {"archive", "layout", "shards"}
+        may = {"folder", "boxes"}
+        if layout == "class-tars":
+            return self.table(value, where, common | {"counts"}, may)
+        may |= {"labels", "images", "counts", "blacklist"}
+        table = self.table(value, where, common | {"member"}, may)
+        if ("images" in table) == ("counts" in table):
+            raise self.error(
+                f"[{where}] must say how many images there are",
+                where,
+                "images",
+                "one of the keys images and counts",
+                "both" if "images" in table else "neither",
+            )
+        if "counts" in table and "labels" not in table:
+            what = f"[{where}] counts images of classes that nobody knows"
+            raise self.error(what, where, "counts", "the key labels, or images", "no labels")
+        return table
+
+    def check_folders(self, splits: Mapping[str, SplitConfig]) -> None:
+        seen: set[str] = set()
+        for name, split in splits.items():
+            if split.folder in seen:
+                what = f"[splits.{name}] folder is that of another split"
+                place = f"splits.{name}"
+                raise self.error(what, place, "folder", "a folder for each split", split.folder)
+            seen.add(split.folder)
+
+    def pattern(self, table: dict[str, Any], where: str) -> str:
+        text: str = self.value(table, where, "member", str)
+        try:
+            check_pattern(text)
+        except NoPattern as error:
+            what = f"[{where}] member does not say what names and numbers images have"
+            expected = "a regular expression of RE2 with one group, the image's number"
+            found = f"{shown_value(text)}: {error}"
+            raise self.error(what, where, "member", expected, found) from error
+        return text
+
+    def reference(
+        self, table: dict[str, Any], where: str, key: str, archives: Mapping[str, ArchiveConfig]
+    ) -> str:
+        name: str = self.value(table, where, key, str)
+        if name not in archives:
+            what = f"[{where}] {key} {name!r} is not defined"
+            raise self.error(what, where, key, ", ".join(archives), name)
+        return name
+
+    def folder(self, table: dict[str, Any], where: str) -> str:
+        name: str = self.value(table, where, "folder", str)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or name in paths.RESERVED:
+            what = f"[{where}] folder is no usable name"
+            expected = f"letters, digits, _ and -, none of {', '.join(sorted(paths.RESERVED))}"
+            raise self.error(what, where, "folder", expected, repr(name))
+        return name
+
+    def tar(self, file: str, where: str) -> str:
+        if not file.endswith(".tar"):
+            what = f"[{where}] needs an uncompressed tar"
+            expected = "a name in .tar: unpack a packed archive first, such as with `gzip -dc`"
+            raise self.error(what, where, "archive", expected, file)
+        return file
+
+    def file_name(self, table: dict[str, Any], where: str, taken: set[str]) -> str:
+        name: str = self.value(table, where, "file", str)
+        if names.file_flaw(name):
+            what = f"[{where}] file is no file name"
+            raise self.error(what, where, "file", "a name without folders", repr(name))
+        if name in taken:
+            what = f"[{where}] file is that of another archive"
+            raise self.error(what, where, "file", "a file for each archive", name)
+        return name
+
+    def counts(self, table: dict[str, Any], where: str) -> str:
+        counts: str = self.value(table, where, "counts", str)
+        if counts.startswith("labels:"):
+            return counts
+        return str(self.relative(table, where, "counts"))

@@ -1,0 +1,1 @@
+"""Images that a list (`.lst`) or a folder names."""

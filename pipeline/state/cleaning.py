@@ -1,0 +1,185 @@
+"""What may be removed from an output folder: stale temporary files and superseded outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import paths, storage
+from pipeline.job import artifacts as products
+from pipeline.job import neighbours
+from pipeline.job.options import FORMATS
+from pipeline.job.resolve import ResolvedJob
+from pipeline.state.ownership import Catalogued, begins_owned, is_owned
+from pipeline.storage import Outcome, Plan, TempFile
+
+
+@dataclass(frozen=True)
+class Superseded:
+    """An output beside the finished one that `current` points to.
+
+    Attributes:
+        folder: where it lies.
+        plan: what goes of it, its manifest first, and what stays because it is not this program's.
+    """
+
+    folder: Path
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Stale:
+    """A temporary file whose owner is provably gone.
+
+    Attributes:
+        temp: the file, link or folder.
+        plan: what goes of it; nothing where it is not this program's.
+    """
+
+    temp: TempFile
+    plan: Plan
+
+
+def stale(out: Path, found: Iterable[TempFile]) -> list[Stale]:
+    """Return those of some temporary files whose owners are provably gone, with what goes."""
+    gone = [temp for temp in found if temp.owner_gone]
+    folders = [temp for temp in gone if temp.is_folder]
+    images = Catalogued(
+        out,
+        (temp.target.name for temp in folders if not temp.is_cut),
+        (temp.target.name for temp in folders if temp.is_cut),
+    )
+    return [Stale(temp, _plan_of_temp(out, temp, images)) for temp in gone]
+
+
+def temps(out: Path, resolved: ResolvedJob | None = None) -> list[TempFile]:
+    """Return all temporary files, those of living owners too; none that lie behind a link.
+
+    Args:
+        out: the output folder.
+        resolved: look only where this job writes; None: everywhere.
+    """
+    folders = _everywhere(out) if resolved is None else _of_job(out, resolved)
+    reachable = (folder for folder in dict.fromkeys(folders) if storage.reachable(out, folder))
+    return [temp for folder in reachable for temp in storage.temp_files(folder)]
+
+
+def sweep(resolved: ResolvedJob) -> None:
+    """Remove what dead processes have left half written where a job writes."""
+    for each in stale(resolved.out, temps(resolved.out, resolved)):
+        storage.remove_temp(each.temp, each.plan)
+
+
+def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
+    """Return the outputs that another one of the same data set has taken the place of.
+
+    Args:
+        out: the output folder.
+        keep: digests of outputs that are still wanted, e.g. of a job that is half done.
+    """
+    found, sources, unknown = [], neighbours.sources(out), frozenset[str]()
+    for shard_format, split in _splits(out):
+        wanted = storage.pointed(paths.current(out, shard_format, split))
+        if wanted is None or not paths.is_digest(wanted):
+            continue
+        if not _finished(paths.output(out, shard_format, split, wanted)):
+            continue
+        for digest in storage.folders(paths.outputs(out, shard_format, split)):
+            own, its = (sources.get(each, unknown) for each in (wanted, digest))
+            if digest in keep | {wanted} or not neighbours.same_source(own, its):
+                continue
+            plan = _plan_of_output(out, paths.output(out, shard_format, split, digest))
+            if plan is not None:
+                found.append(Superseded(paths.output(out, shard_format, split, digest), plan))
+    return found
+
+
+def unfinished(out: Path) -> frozenset[str]:
+    """Return the digests of the outputs that have no manifest."""
+    folders = (
+        paths.output(out, shard_format, split, digest)
+        for shard_format, split in _splits(out)
+        for digest in storage.folders(paths.outputs(out, shard_format, split))
+    )
+    return frozenset(folder.name for folder in folders if not _finished(folder))
+
+
+def remove_output(output: Superseded) -> Outcome:
+    """Remove what was planned of an output, its manifest first.
+
+    So it is never taken for complete. Where the manifest has changed since, all of it stays.
+    """
+    items = output.plan.items
+    if items and items[0].path == paths.manifest(output.folder):
+        first = storage.carry_out(Plan(output.plan.root, items[:1]))
+        if first.kept:
+            return Outcome(kept=items)
+        rest = storage.carry_out(Plan(output.plan.root, items[1:]))
+        return Outcome(first.removed + rest.removed, rest.kept)
+    return storage.carry_out(output.plan)
+
+
+def _plan_of_temp(out: Path, temp: TempFile, images: Catalogued) -> Plan:
+    """Return what goes of a temporary file: a folder's files if a catalog has their names."""
+    if temp.is_folder:
+        owns = lambda path: (temp.target.name, path.name) in images  # noqa: E731
+        return storage.plan_folder(out, temp.path, owns, links=True)
+    in_state = temp.path.is_relative_to(paths.state(out))
+    scratch = temp.target.name in storage.SCRATCH
+    owned = begins_owned if temp.is_cut else is_owned
+    if in_state or scratch or owned(out, temp.target):
+        return storage.plan_files(out, [temp.path], links=True)
+    return Plan(out, strangers=(temp.path,))
+
+
+def _plan_of_output(out: Path, folder: Path) -> Plan | None:
+    """Return what goes of an output; None: it is none of this program's."""
+    manifest, marks = paths.manifest(folder), paths.shard_marks(out, folder.name)
+    of_marks = storage.plan_folder(out, marks, lambda path: is_owned(out, path))
+    if not paths.is_digest(folder.name) or not (_finished(folder) or of_marks.files):
+        return None
+    joined = products.joined_shards(folder.parent.name, folder)
+    mark = storage.plan_files(out, [paths.product_mark(out, joined.name)])
+    files = storage.plan_folder(out, folder, lambda path: is_owned(out, path))
+    return (mark + files + of_marks).beginning_with(manifest)
+
+
+def _finished(folder: Path) -> bool:
+    return storage.stat(paths.manifest(folder)) is not None
+
+
+def _splits(out: Path) -> Iterator[tuple[str, str]]:
+    """Yield format and split of each folder of outputs that no link leads to."""
+    for shard_format in FORMATS:
+        if storage.reachable(out, out / shard_format):
+            for split in storage.folders(out / shard_format):
+                yield shard_format, split
+
+
+def _of_job(out: Path, resolved: ResolvedJob) -> Iterator[Path]:
+    yield from _below(out, paths.state(out))
+    for product in resolved.products:
+        yield from product.files if product.tree else (file.parent for file in product.files)
+    for split in resolved.splits.values():
+        for output in split.outputs:
+            yield output.folder.parent
+            yield from _below(out, output.folder)
+
+
+def _everywhere(out: Path) -> Iterator[Path]:
+    yield from _below(out, paths.state(out))
+    yield from (out, paths.lists(out), paths.dbcollection(out, "").parent)
+    # A tree's folder has the name that its configuration gives it.
+    if any(name.startswith("tree") for name in storage.sizes(paths.product_marks(out))):
+        yield from (out / name for name in storage.folders(out))
+    for shard_format in FORMATS:
+        yield from _below(out, out / shard_format)
+
+
+def _below(out: Path, folder: Path) -> Iterator[Path]:
+    """Yield a folder and all below it that no link leads to."""
+    if storage.reachable(out, folder):
+        yield folder
+        for name in storage.folders(folder):
+            yield from _below(out, folder / name)

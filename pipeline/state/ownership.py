@@ -1,0 +1,189 @@
+"""Which names below an output folder are this program's own: asked before anything is removed.
+
+There is no second list of names here. Each pattern is made from the function of `pipeline.paths`
+that spells the name when the file is written, with a placeholder in the place of what varies.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, cached_property
+from pathlib import Path
+
+from pipeline import paths, storage
+from pipeline.catalog import table as catalog
+from pipeline.errors import ShardmillError
+from pipeline.job.options import FORMATS
+from pipeline.paths import ShardName
+from pipeline.state import fingerprints
+
+_OUT = Path("OUT")
+_SPLIT, _DIGEST, _NAME, _NUMBER = "~split~", "~digest~", "~name~", 98765
+_PLACEHOLDERS = (
+    (_SPLIT, "split", r"[^/]+"),
+    (_DIGEST, "digest", r"[0-9a-f]{12}"),
+    (_NAME, "name", r"[^/]+"),
+)
+
+
+def is_owned(out: Path, path: Path) -> bool:
+    """Whether a file or folder of this path is one that this program writes, by its name.
+
+    Of trees of class folders it is false: their names are those of the images, see `Catalogued`.
+    """
+    if not path.is_relative_to(out):
+        return False
+    name = path.relative_to(out).as_posix()
+    return any(pattern.fullmatch(name) for pattern in _patterns())
+
+
+def begins_owned(out: Path, path: Path) -> bool:
+    """Whether the end of a long name, which is cut off, could make this a path of this program's.
+
+    Only names that another name is a part of are so long: in the same folder, one of these has to
+    begin with the same letters, as far as no such name begins.
+    """
+    if not path.is_relative_to(out):
+        return False
+    folder = path.parent.relative_to(out).as_posix()
+    return any(
+        pattern.fullmatch(folder) and path.name.startswith(head) for pattern, head in _beginnings()
+    )
+
+
+class Catalogued:
+    """The names of images in the class folders of trees, by the catalogs of an output folder.
+
+    Args:
+        out: the output folder.
+        classes: the class folders that will be asked about; only their rows are read.
+        beginnings: names of class folders of which the end is cut off, as those of temporary
+            folders are, that will be asked about, too: such a one may be any that begins so.
+    """
+
+    def __init__(self, out: Path, classes: Iterable[str], beginnings: Iterable[str] = ()) -> None:
+        self._out = out
+        self._classes = sorted(set(classes))
+        # The last letter may be cut in the middle of its bytes.
+        self._beginnings = {name: os.fsencode(name).decode(errors="ignore") for name in beginnings}
+
+    def __contains__(self, place: tuple[str, str]) -> bool:
+        """Whether a class folder may hold a file of this name: `(class folder, name)`."""
+        folder, name = place
+        return name in self._names.get(folder, ())
+
+    @cached_property
+    def _names(self) -> Mapping[str, set[str]]:
+        names: dict[str, set[str]] = {}
+        catalogs = paths.catalog(self._out, _SPLIT, _DIGEST).parent
+        listed = storage.sizes(catalogs) if storage.reachable(self._out, catalogs) else {}
+        heads = sorted(set(self._beginnings.values()))
+        for file in sorted(listed) if self._classes or heads else ():
+            path = catalogs / file
+            if is_owned(self._out, path) and path.suffix == ".parquet":
+                for synset, key in _rows(path, self._classes, heads):
+                    begun = (
+                        cut for cut, head in self._beginnings.items() if synset.startswith(head)
+                    )
+                    for folder in (synset, *begun):
+                        names.setdefault(folder, set()).add(key.rpartition("/")[2])
+        return names
+
+
+def _rows(path: Path, classes: list[str], heads: list[str]) -> Iterator[tuple[str, str]]:
+    """Yield class and key of the rows of a catalog; none of one that is damaged."""
+    try:
+        rows = catalog.read_classes(path, classes, heads)
+    except ShardmillError:
+        return
+    yield from zip(rows["synset"].to_pylist(), rows["key"].to_pylist(), strict=True)
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    return tuple(_pattern(path) for path in _every())
+
+
+@cache
+def _beginnings() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Return the folder of each name that holds another one, and what comes before that."""
+    named = ((path, re.split(f"{_SPLIT}|{_NAME}", path.name)) for path in _every())
+    return tuple((_pattern(path.parent), pieces[0]) for path, pieces in named if pieces[1:])
+
+
+def _every() -> list[Path]:
+    return sorted({*_of_outputs(), *_of_products(), *_of_state()})
+
+
+def _pattern(path: Path) -> re.Pattern[str]:
+    text = re.escape(path.relative_to(_OUT).as_posix())
+    for placeholder, group, form in _PLACEHOLDERS:
+        head, there, tail = text.partition(re.escape(placeholder))
+        if there:
+            tail = tail.replace(re.escape(placeholder), f"(?P={group})")
+            text = f"{head}(?P<{group}>{form}){tail}"
+    return re.compile(text.replace(str(_NUMBER), r"\d+"), re.ASCII)
+
+
+def _of_outputs() -> Iterator[Path]:
+    """Yield what lies in the folders of shard formats, and the folders in these."""
+    shard = ShardName(_SPLIT, _NUMBER, _NUMBER)
+    for shard_format in FORMATS:
+        folder = paths.output(_OUT, shard_format, _SPLIT, _DIGEST)
+        files = [*paths.shard_files(folder, shard_format, shard), *paths.files_of_all(folder)]
+        if shard_format == "recordio":
+            files += paths.joined_files(folder, _SPLIT)
+        yield from files
+        yield from (file.parent for file in files)
+        yield paths.current(_OUT, shard_format, _SPLIT)
+
+
+def _of_products() -> Iterator[Path]:
+    """Yield what has a path without a digest, but for trees."""
+    by_split: tuple[Callable[[Path, str], Path], ...] = (
+        paths.bboxes,
+        paths.bboxes_report,
+        paths.bboxes_unmatched,
+        paths.bboxes_table,
+        paths.image_list,
+        paths.class_table,
+    )
+    for split in ("train", _SPLIT):  # some names of the training images have no split in them
+        yield from (spell(_OUT, split) for spell in by_split)
+    yield from (paths.synsets(_OUT), paths.label_table(_OUT))
+    yield from (paths.images_table(_OUT), paths.croissant(_OUT))
+    yield from (paths.dbcollection(_OUT, _NAME, strict=strict) for strict in (False, True))
+    yield paths.tree_metadata(paths.tree(_OUT, _NAME))
+
+
+def _of_state() -> Iterator[Path]:
+    """Yield what lies in the folder of the state."""
+    by_digest: tuple[Callable[[Path, str, str], Path], ...] = (
+        paths.catalog,
+        paths.catalog_mark,
+        paths.catalog_unmatched,
+        paths.labels_mark,
+        paths.plan,
+        paths.plan_mark,
+        paths.tree_record,
+    )
+    yield from (spell(_OUT, _SPLIT, _DIGEST) for spell in by_digest)
+    yield paths.archive_mark(_OUT, _NAME, _NUMBER, _NUMBER)
+    yield paths.archive_refusal(_OUT, _NAME, _NUMBER, _NUMBER)
+    index = paths.archive_index(_OUT, _NAME)
+    yield from (index, fingerprints.mark_of(index))
+    contents = (
+        paths.part_sources(_OUT, _DIGEST, _NUMBER),
+        paths.annotation_contents(_OUT, _SPLIT),
+    )
+    for table in contents:
+        yield from (table, fingerprints.mark_of(table), table.parent)
+    yield paths.shard_mark(_OUT, _DIGEST, _NUMBER)
+    yield paths.shard_facts(_OUT, _DIGEST, _NUMBER)
+    yield paths.group_mark(_OUT, _DIGEST, _NUMBER)
+    yield paths.group_listing(_OUT, _DIGEST, _NUMBER)
+    yield paths.product_mark(_OUT, _NAME)
+    yield from (paths.job(_OUT, _DIGEST), paths.last_job(_OUT), paths.withdrawal(_OUT))
+    yield from (paths.run_lock(_OUT), paths.sources_lock(_OUT))

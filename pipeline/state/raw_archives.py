@@ -1,0 +1,106 @@
+"""The archives that a job reads: are they there, and can they be the right ones?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pipeline import storage
+from pipeline.archives.brokentar import BrokenTar
+from pipeline.errors import ArchiveMissing, ArchiveRefused
+from pipeline.job.resolve import ResolvedJob
+from pipeline.plaintext import Lines
+from pipeline.sources.ilsvrc2012 import members
+from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig
+from pipeline.state import refusals
+
+_TAR = ".tar"
+_UNPACKING = (
+    "unpack each into a folder of its name and read these with --tree TREE: `for t in *.tar; do "
+    'd=TREE/FOLDER/"${t%.tar}"; mkdir -p "$d" && tar -xf "$t" -C "$d"; done`'
+)
+
+
+def check(resolved: ResolvedJob, needed: Sequence[ArchiveConfig]) -> None:
+    """Check what can be known of archives without opening them.
+
+    Args:
+        resolved: the job.
+        needed: the archives that it is still to read.
+
+    Raises:
+        ArchiveMissing: naming every missing archive, where to get it and where to put it.
+        ArchiveRefused: an archive has the wrong size, or was refused and looks as it did then.
+    """
+    raw = Path(resolved.job.raw)
+    missing = [archive for archive in needed if storage.stat(raw / archive.file) is None]
+    if missing:
+        raise _missing(resolved, raw, missing)
+    for archive in needed:
+        _check_size(raw, archive)
+        refused = refusals.recall(resolved.out, raw / archive.file, archive)
+        if refused is not None and not resolved.job.replace:
+            raise refused
+
+
+def check_broken(
+    resolved: ResolvedJob, archive: ArchiveConfig, broken: Iterable[BrokenTar]
+) -> None:
+    """Check that a job can do without the tars in an archive that cannot be read.
+
+    It can where they are of classes that it has not chosen.
+
+    Args:
+        resolved: the job.
+        archive: the archive.
+        broken: what was noted of it when it was verified.
+
+    Raises:
+        ArchiveRefused: of the first one that it needs.
+    """
+    splits = [split for split in resolved.splits.values() if split.archive == archive]
+    for tar in broken:
+        needed = (members.is_needed(tar.name, split.split, split.classes) for split in splits)
+        if not splits or any(needed):
+            raise tar.refusal
+
+
+def _missing(resolved: ResolvedJob, raw: Path, missing: list[ArchiveConfig]) -> ArchiveMissing:
+    sources = (split.boxes for split in resolved.splits.values() if split.boxes)
+    boxes = {each.archive.file for each in sources if each.archive}
+    tars, folder = _class_tars(resolved, raw)
+    unpacking = _UNPACKING.replace("FOLDER", folder)
+    lines = [each for a in missing for each in (raw / a.file, f"from {a.url}")]
+    count = "an archive is" if len(missing) == 1 else f"{len(missing)} archives are"
+    return ArchiveMissing(
+        f"{count} not there",
+        file=str(raw),
+        expected=Lines.of(lines),
+        found=f"{len(tars):,} tars of classes, such as {tars[0]}" if tars else None,
+        remedy="put them there under exactly these names, then run the same command again"
+        + ("; or say --no-boxes" if any(a.file in boxes for a in missing) else "")
+        + (f"; or, with the tars of classes, {unpacking}" if tars else ""),
+    )
+
+
+def _class_tars(resolved: ResolvedJob, raw: Path) -> tuple[list[str], str]:
+    """Return the tars in a folder that are named after classes, and the folder of their split."""
+    folders = [s.split.folder for s in resolved.splits.values() if s.split.layout == "class-tars"]
+    wnids = resolved.table.index
+    names = sorted(storage.sizes(raw)) if folders else []
+    tars = [name for name in names if name.endswith(_TAR) and name.removesuffix(_TAR) in wnids]
+    return tars, folders[0] if folders else ""
+
+
+def _check_size(raw: Path, archive: ArchiveConfig) -> None:
+    info = storage.stat(raw / archive.file)
+    if info is not None and archive.bytes is not None and info.size != archive.bytes:
+        short = info.size < archive.bytes
+        raise ArchiveRefused(
+            "the archive has the wrong size",
+            file=str(raw / archive.file),
+            expected=f"{archive.bytes:,} bytes, MD5 {archive.md5}",
+            found=f"{info.size:,} bytes",
+            remedy=f"{'probably a download that broke off' if short else 'another archive'}: "
+            f"get it again from {archive.url}",
+        )

@@ -1,0 +1,67 @@
+"""Refused archives, remembered: a file that was read to its end and refused is not read again.
+
+A record lies beside the marks of verified archives, named after the file's size and time. A file
+that was touched or replaced, another MD5 in the configuration and ``--replace`` have it read again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline import manifest, paths, storage
+from pipeline.archives.tar import READER_VERSION
+from pipeline.documents.records import ArchiveRefusal
+from pipeline.errors import ArchiveRefused, from_record
+from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig
+
+
+def remember(out: Path, file: Path, archive: ArchiveConfig, refusal: ArchiveRefused) -> None:
+    """Note that an archive was read to its end and refused.
+
+    Args:
+        out: folder of the output.
+        file: the archive.
+        archive: what it should be.
+        refusal: why it is not.
+    """
+    path = _path(out, file, archive)
+    if path is not None:
+        document = {**_expected(archive), "refusal": refusal.to_record(), "files": []}
+        storage.publish_bytes(path, manifest.serialise(document))
+
+
+def recall(out: Path, file: Path, archive: ArchiveConfig) -> ArchiveRefused | None:
+    """Return why an archive was refused that looks as it did then; None: nothing is known.
+
+    Args:
+        out: folder of the output.
+        file: the archive, which is not opened.
+        archive: what it should be.
+    """
+    path = _path(out, file, archive)
+    kept = None if path is None else manifest.read_undamaged(path, ArchiveRefusal)
+    if kept is None or any(getattr(kept, k) != value for k, value in _expected(archive).items()):
+        return None
+    known = from_record(kept.refusal)
+    if not isinstance(known, ArchiveRefused):
+        return None
+    return ArchiveRefused(
+        known.what,
+        file=str(file),
+        place=known.place,
+        expected=known.expected,
+        found=known.found,
+        remedy=f"{known.remedy}. This was found when the file was read last; it has had the same "
+        "size and time since, and was not read again: --replace, or to touch it, has it read",
+    )
+
+
+def _path(out: Path, file: Path, archive: ArchiveConfig) -> Path | None:
+    info = storage.stat(file)
+    if info is None:
+        return None
+    return paths.archive_refusal(out, archive.file, info.size, info.mtime_ns)
+
+
+def _expected(archive: ArchiveConfig) -> dict[str, object]:
+    return {"md5": archive.md5, "size": archive.bytes, "reader": READER_VERSION}

@@ -1,0 +1,207 @@
+"""How far a job is, told from what is published."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline import manifest, paths, storage
+from pipeline.documents.records import JobRecord
+from pipeline.documents.tables import CatalogMark, PlanMark
+from pipeline.errors import ArchiveRefused, ShardmillError
+from pipeline.job import artifacts as products
+from pipeline.job.options import FORMATS, Job
+from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.job.split import SplitJob
+from pipeline.quantities import counted
+from pipeline.shards import finish as outputs
+from pipeline.shards.output import Output
+from pipeline.state import preflight, refusals, standing
+from pipeline.state.standing import StandingOutput
+
+
+@dataclass(frozen=True)
+class OutputState:
+    """How far one output is.
+
+    Attributes:
+        split: name of the split.
+        format: shard format.
+        digest: of the output.
+        verified: its archive was verified and has not changed since, or it lies in a tree.
+        catalog: its catalog is there.
+        planned: its plan is there.
+        shards_done: finished shards.
+        shards: all shards.
+        images_done: images in finished shards, left out ones included.
+        images: all images.
+        bytes_done: bytes of finished shards and their indexes.
+        bytes_expected: bytes of the archive, roughly those of the output.
+        complete: the manifest is whole.
+        current: the link `current` points to this output.
+        left_out: images that are in no shard; known when complete.
+    """
+
+    split: str
+    format: str
+    digest: str
+    verified: bool
+    catalog: bool
+    planned: bool
+    shards_done: int
+    shards: int
+    images_done: int
+    images: int
+    bytes_done: int
+    bytes_expected: int
+    complete: bool
+    current: bool
+    left_out: int
+
+    @property
+    def would_run(self) -> list[str]:
+        """The tasks that the same command would run now, in words."""
+        if self.complete:
+            return [] if self.current else ["set current"]
+        steps = [] if self.verified else ["verify the archive"]
+        steps += [] if self.catalog else ["build the catalog"]
+        steps += [] if self.planned else ["plan"]
+        missing = self.shards - self.shards_done
+        steps += [f"write {counted(missing, 'shard')}"] if missing else []
+        return [*steps, "write the manifest", "set current"]
+
+
+def survey(resolved: ResolvedJob) -> list[OutputState]:
+    """Return the state of every output of a job, checking every published file's size."""
+    return [
+        _state(resolved, split, output)
+        for split in resolved.splits.values()
+        for output in split.outputs
+        if resolved.job.wants("shards")
+    ]
+
+
+def survey_products(resolved: ResolvedJob) -> dict[str, bool]:
+    """Return name -> finished for every product of a job whose path carries no digest."""
+    return {
+        product.name: products.finished(resolved.out, product) is not None
+        for product in resolved.products
+    }
+
+
+def refused_archives(resolved: ResolvedJob) -> list[ArchiveRefused]:
+    """Return why archives of a job are refused that still look as they did then."""
+    found = (
+        refusals.recall(resolved.out, resolved.raw_file(archive), archive)
+        for archive in resolved.archives
+    )
+    return [refused for refused in found if refused is not None]
+
+
+def published_shards(out: Path, digest: str) -> set[int]:
+    """Return the numbers of the shards that have a manifest, by one listing."""
+    return set(paths.numbers(storage.documents(paths.shard_marks(out, digest))))
+
+
+def record_job(resolved: ResolvedJob) -> None:
+    """Record that this job was asked for last."""
+    document = {"job": resolved.job.to_json(), **standing.names_of(resolved), "files": []}
+    storage.publish_bytes(paths.last_job(resolved.out), manifest.serialise(document))
+
+
+def last_record(out: Path) -> JobRecord | None:
+    """Return the record of the job that was started last; None: there is none, or no readable."""
+    path = paths.last_job(out)
+    if storage.stat(path) is None:
+        stamps = [(storage.stat(each), each) for each in storage.documents(paths.jobs(out))]
+        dated = [(info.mtime_ns, each) for info, each in stamps if info is not None]
+        if not dated:
+            return None
+        path = max(dated)[1]
+    return manifest.read_undamaged(path, JobRecord)
+
+
+def images_left(states: Iterable[OutputState]) -> int:
+    """Return how many images are still to be written: once, for however many formats."""
+    left: dict[str, int] = {}
+    for state in states:
+        missing = state.images - state.images_done
+        left[state.split] = max(left.get(state.split, 0), missing)
+    return sum(left.values())
+
+
+def recorded_jobs(out: Path) -> list[Job]:
+    """Return the jobs that were started on an output folder, the last one last.
+
+    The folder may have been moved since: the jobs are given its place of today.
+
+    Raises:
+        OutputDamaged: a record is not as it was written, or cannot be understood.
+    """
+    stamps = [(storage.stat(path), path) for path in storage.documents(paths.jobs(out))]
+    dated = sorted((info.mtime_ns, path) for info, path in stamps if info is not None)
+    files = [path for _, path in dated]
+    last = paths.last_job(out)
+    files += [last] if storage.stat(last) else []
+    return [_recorded_job(out, path) for path in files]
+
+
+def _recorded_job(out: Path, path: Path) -> Job:
+    return replace(Job.from_json(manifest.read(path, JobRecord).job, path), out=str(out))
+
+
+def other_sets(out: Path, jobs: Iterable[Job]) -> list[StandingOutput]:
+    """Return the current outputs of splits that none of the jobs would make as things are.
+
+    An older version made one set of a folder that is read as several splits now; or what a job
+    reads is gone.
+    """
+    known = set[str]()
+    for job in jobs:
+        with contextlib.suppress(ShardmillError):  # what it reads is not there any more
+            known.update(resolve(job).splits)
+    return [each for each in standing.current_outputs(out, FORMATS) if each.split not in known]
+
+
+def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputState:
+    out, name = resolved.out, split.split.name
+    whole = outputs.document(output)
+    sizes = split.shard_sizes()
+    if whole is not None:
+        done, written = set(range(split.shards)), whole.counts.bytes
+    else:
+        done, written = _finished(out, output, split.shards)
+    archive = split.archive
+    return OutputState(
+        split=name,
+        format=output.format,
+        digest=output.digest,
+        verified=archive is None or preflight.verified(resolved, archive) is not None,
+        catalog=_there(paths.catalog_mark(out, name, split.catalog_digest), out, CatalogMark),
+        planned=_there(paths.plan_mark(out, name, split.plan_digest), out, PlanMark),
+        shards_done=len(done),
+        shards=split.shards,
+        images_done=sum(sizes[index] for index in done),
+        images=split.expected.images,
+        bytes_done=written,
+        bytes_expected=preflight.image_bytes(resolved, split),
+        complete=whole is not None,
+        current=storage.pointed(paths.current(out, output.format, name)) == output.digest,
+        left_out=whole.counts.left_out if whole else 0,
+    )
+
+
+def _finished(out: Path, output: Output, shards: int) -> tuple[set[int], int]:
+    done, written = set(), 0
+    for index in published_shards(out, output.digest):
+        mark = outputs.shard_document(out, output, index) if index < shards else None
+        if mark is not None:
+            done.add(index)
+            written += sum(entry.bytes for entry in mark.files)
+    return done, written
+
+
+def _there(mark: Path, out: Path, kind: type[CatalogMark | PlanMark]) -> bool:
+    return manifest.read_complete(mark, out, kind) is not None

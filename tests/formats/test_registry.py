@@ -1,0 +1,268 @@
+"""What every shard format offers: what is written is read, parsed and found again."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from drawnlists import encoded
+
+from pipeline import manifest, paths, storage
+from pipeline.errors import BadAnnotation, BadImage, InputRefused, OutputDamaged
+from pipeline.formats.base import LABELS, RecordOptions, ShardFormat, StoredRecord
+from pipeline.formats.record import ImageRecord
+from pipeline.formats.recordio.header import detection_labels
+from pipeline.formats.registry import FORMATS
+from pipeline.paths import ShardName
+
+NAME = ShardName("train", 0, 1)
+BOXES = ((0.0, 0.25, 0.5, 1.0), (0.125, 0.5, 0.75, 0.625))
+PLAIN = RecordOptions(label_offset=3)
+MAGIC = 0xCED7230A
+
+
+def record(number: int, **changes: object) -> ImageRecord:
+    made = ImageRecord(
+        key=f"n01/n01_{number}.JPEG",
+        filename=f"n01_{number}.JPEG",
+        class_index=number,
+        synset="n01",
+        text="Größe, a",
+        boxes=BOXES[: number % 3],
+        width=40 + number,
+        height=30,
+        encoded=encoded(number),
+        id=5 * number,
+    )
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def records() -> list[ImageRecord]:
+    """Labelled by a class, unlabelled, labelled by a list; with boxes and without."""
+    odd = [record(4, class_index=-1, synset="", text=""), record(5, labels=(0.5, -1.0, 2.0**30))]
+    return [*map(record, range(4)), *odd]
+
+
+@pytest.fixture(params=FORMATS)
+def made(request: pytest.FixtureRequest) -> ShardFormat:
+    return FORMATS[request.param]
+
+
+def write(
+    made: ShardFormat, folder: Path, given: list[ImageRecord], options: RecordOptions = PLAIN
+) -> tuple[Path, ...]:
+    """Write a shard; check what its writer says of it."""
+    files = paths.shard_files(folder, made.name, NAME)
+    with ExitStack() as stack:
+        staged = [stack.enter_context(storage.StagedFile(path)) for path in files]
+        writer = made.writer(staged, options)
+        placements = [writer.write(each) for each in given]
+        writer.finish()
+        storage.publish(*staged)
+    assert [manifest.hash_file(path) for path in files] == list(writer.digests)
+    found = [(each.offset, each.length) for each in made.read(files[0])]
+    assert found == [(each.offset, each.length) for each in placements]
+    return files
+
+
+def test_a_format_is_found_by_its_name() -> None:
+    assert [made.name for made in FORMATS.values()] == list(FORMATS)
+    assert list(FORMATS) == ["tfrecord", "recordio", "webdataset"]
+
+
+def test_only_tfrecord_counts_a_background_class_and_asks_for_jpegs() -> None:
+    assert {name: made.label_offset for name, made in FORMATS.items()} == {
+        "tfrecord": 1,
+        "recordio": 0,
+        "webdataset": 0,
+    }
+    assert [name for name, made in FORMATS.items() if made.jpeg_only] == ["tfrecord"]
+
+
+def test_a_record_says_what_was_written_of_its_image(made: ShardFormat, tmp_path: Path) -> None:
+    given = records()
+    shard, *_ = write(made, tmp_path, given)
+    for image, found in zip(given, made.read(shard), strict=True):
+        parsed, picture = made.parse(found, "a shard")
+        assert picture == image.encoded
+        assert parsed == made.fields(image, PLAIN)
+
+
+def test_a_record_is_a_picture_in_what_wraps_it(made: ShardFormat, tmp_path: Path) -> None:
+    given = records()
+    shard, *_ = write(made, tmp_path, given)
+    for image, found in zip(given, made.read(shard), strict=True):
+        before, after = made.wrap(image, PLAIN)
+        assert bytes(found.data) == before + bytes(image.encoded) + after
+        picture = made.picture(found, len(image.encoded))
+        assert picture == image.encoded
+        assert made.picture(found, len(found.data) + 1) is None
+
+
+def test_the_index_is_made_of_a_line_a_record(made: ShardFormat, tmp_path: Path) -> None:
+    shard, index, *_ = write(made, tmp_path, records())
+    assert made.index([found.line for found in made.read(shard)]) == index.read_bytes()
+
+
+def test_two_shards_of_the_same_records_are_the_same_bytes(
+    made: ShardFormat, tmp_path: Path
+) -> None:
+    first = write(made, tmp_path / "a", records())
+    second = write(made, tmp_path / "b", records())
+    assert [path.read_bytes() for path in first] == [path.read_bytes() for path in second]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"class_index": 2},
+        {"labels": (1.0, 2.0)},
+        {"encoded": encoded(7)},
+    ],
+)
+def test_another_image_is_another_record(
+    made: ShardFormat, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    first, *_ = write(made, tmp_path / "a", [record(1)])
+    second, *_ = write(made, tmp_path / "b", [record(1, **changes)])
+    assert first.read_bytes() != second.read_bytes()
+
+
+def test_label_offsets_leave_the_unlabelled_alone(made: ShardFormat) -> None:
+    name = "label" if made.name != "recordio" else "labels"
+    labelled, unlabelled = (made.fields(record(1, class_index=index), PLAIN) for index in (4, -1))
+    assert (labelled[name], unlabelled[name]) in [(7, -1), ((7.0,), (-1.0,))]
+
+
+def test_only_framing_that_has_lengths_can_be_left_out(made: ShardFormat, tmp_path: Path) -> None:
+    shard, *_ = write(made, tmp_path, records())
+    content = memoryview(shard.read_bytes())
+    found: list[StoredRecord | None] = []
+    for each in made.read(shard):
+        view = content[each.offset : each.offset + each.length]
+        assert (each.data in view.obj) if made.name == "tfrecord" else True  # type: ignore[operator]
+        found.append(made.unframed(view, each.offset))
+        if found[-1] is not None:
+            assert (found[-1].data, found[-1].line) == (each.data, each.line)
+    assert [each is not None for each in found] == [made.name == "tfrecord"] * len(found)
+
+
+@pytest.mark.parametrize("place", [0, 100, -700])
+def test_a_shard_that_is_cut_or_gone_is_refused_by_name(
+    made: ShardFormat, tmp_path: Path, place: int
+) -> None:
+    shard, *_ = write(made, tmp_path, records())
+    content = shard.read_bytes()
+    if place == 0:
+        shard.unlink()
+    else:
+        shard.write_bytes(content[:place])
+    with pytest.raises(OutputDamaged, match=str(shard)):
+        list(made.read(shard))
+
+
+def test_a_record_of_something_else_is_refused_with_its_place(made: ShardFormat) -> None:
+    nothing = StoredRecord(0, 0, memoryview(b"\xff" * 9), b"")
+    if made.name == "webdataset":
+        with pytest.raises(ValueError, match="another format"):
+            made.parse(nothing, "a shard")
+    else:
+        with pytest.raises(OutputDamaged, match="a shard, record 3"):
+            made.parse(nothing, "a shard, record 3")
+
+
+class TestRecordIO:
+    made = FORMATS["recordio"]
+    detection = RecordOptions(label_offset=1, labels=LABELS[1])
+
+    def test_lists_images_as_they_lie_in_a_tree(self, tmp_path: Path) -> None:
+        odd = [
+            record(1),
+            record(2, key="n01_2.JPEG"),  # of a flat archive: in a tree it lies below its class
+            record(3, synset="", key="a/b c/x.jpg", filename="x.jpg"),
+            record(4, synset="", key="/abs/y.jpg#20", filename="y.jpg"),
+            record(5, synset="", key="/z.jpg", filename="z.jpg"),
+            record(6, synset="", key="w.jpg", filename="w.jpg", class_index=-1),
+        ]
+        _, index, listing = write(self.made, tmp_path, odd)
+        assert listing.read_text().splitlines() == [
+            "5\t4.000000\tn01/n01_1.JPEG",
+            "10\t5.000000\tn01/n01_2.JPEG",
+            "15\t6.000000\ta/b c/x.jpg",
+            "20\t7.000000\t/abs/y.jpg",
+            "25\t8.000000\t/z.jpg",
+            "30\t-1.000000\tw.jpg",
+        ]
+        ids = [line.split("\t")[0] for line in index.read_text().splitlines()]
+        assert ids == ["5", "10", "15", "20", "25", "30"]
+
+    @pytest.mark.parametrize(("own", "packed"), [((), [3, 3]), ((0, 7), [1, 8]), ((-1, 0), [3, 1])])
+    def test_packs_classes_and_boxes_for_detection(
+        self, tmp_path: Path, own: tuple[int, ...], packed: list[int]
+    ) -> None:
+        image = record(2, box_classes=own)
+        shard, *_ = write(self.made, tmp_path, [image], self.detection)
+        (found,) = self.made.read(shard)
+        parsed, _ = self.made.parse(found, "")
+        expected = detection_labels(packed, BOXES, header=(42, 30))
+        assert parsed == {"id": 10, "labels": tuple(expected.tolist())}
+        assert self.made.fields(image, self.detection) == parsed
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"boxes": ()}, {"class_index": -1}, {"class_index": -1, "box_classes": (0, -1)}],
+    )
+    def test_packs_no_image_without_a_box_or_a_class_for_detection(
+        self, tmp_path: Path, changes: dict[str, object]
+    ) -> None:
+        with pytest.raises(BadAnnotation):
+            write(self.made, tmp_path, [record(2, **changes)], self.detection)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"id": MAGIC},
+            {"id": MAGIC << 32},
+            {"labels": (-1804698880.0,)},
+            {"labels": (1.0, -1804698880.0)},
+        ],
+    )
+    def test_refuses_an_id_or_a_label_that_holds_the_magic(
+        self, tmp_path: Path, changes: dict[str, object]
+    ) -> None:
+        with pytest.raises(BadAnnotation, match="bits of the number"):
+            write(self.made, tmp_path, [record(0), record(1, **changes)])
+        assert list(tmp_path.iterdir()) == []
+
+    def test_refuses_an_id_that_two_images_have(self, tmp_path: Path) -> None:
+        with pytest.raises(BadAnnotation, match="one id"):
+            write(self.made, tmp_path, [record(0), record(1, id=0)])
+
+    def test_makes_no_file_without_a_record(self, tmp_path: Path) -> None:
+        with pytest.raises(InputRefused, match="may not be empty"):
+            write(self.made, tmp_path, [])
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["recordio", "webdataset"])
+def test_a_png_is_stored_as_it_is(tmp_path: Path, name: str) -> None:
+    made, png = FORMATS[name], encoded(3, "RGBA", "PNG")
+    shard, *_ = write(made, tmp_path, [record(0), record(1, encoded=png)])
+    assert [bytes(made.parse(each, "")[1]) for each in made.read(shard)][1] == png
+
+
+def test_webdataset_refuses_what_is_neither_jpeg_nor_png(tmp_path: Path) -> None:
+    with pytest.raises(BadImage, match="member of a WebDataset shard"):
+        write(FORMATS["webdataset"], tmp_path, [record(0, encoded=b"GIF89a" + bytes(40))])
+
+
+def test_webdataset_names_samples_less_the_customary_suffix(tmp_path: Path) -> None:
+    made = FORMATS["webdataset"]
+    given = [record(0, key=f"a/b.{end}") for end in ("jpg", "JPEG")]
+    names = [made.fields(each, RecordOptions(0, suffix=".jpg"))["name"] for each in given]
+    assert names == ["a/b", "a/b%2EJPEG"]
+    shard, *_ = write(made, tmp_path, given, RecordOptions(0, suffix=".jpg"))
+    found = [made.parse(each, "")[0]["name"] for each in made.read(shard)]
+    assert found == names

@@ -1,0 +1,133 @@
+"""Products at paths without a digest: whose they are, and what may be replaced."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline import manifest, paths, storage
+from pipeline.errors import OutputConflict
+from pipeline.job import artifacts as products
+from pipeline.job.artifacts import Product
+from pipeline.manifest import FileEntry
+
+ONE, OTHER = "0123456789ab", "ba9876543210"
+
+
+def boxes(out: Path, digest: str = ONE) -> Product:
+    return products.bounding_boxes(out, "train", digest)
+
+
+def make(out: Path, product: Product, content: bytes = b"x\n") -> None:
+    """Claim, write and finish a product, as a task does."""
+    products.claim(out, product, replace=True)
+    entries = []
+    for path in product.files:
+        storage.publish_bytes(path, content)
+        name = str(path.relative_to(out))
+        entries.append(FileEntry(name, len(content), manifest.hash_bytes(content)))
+    mark = products.finished_mark(product, entries)
+    storage.publish_bytes(paths.product_mark(out, product.name), mark)
+
+
+def test_boxes_of_train_have_the_name_that_the_scripts_give_them(out: Path) -> None:
+    assert boxes(out).files[:2] == (out / "bboxes.csv", out / "bboxes.report.csv")
+    other = products.bounding_boxes(out, "validation", ONE)
+    assert [file.name for file in other.files if file.parent == out] == [
+        "bboxes.validation.csv",
+        "bboxes.validation.report.csv",
+    ]
+    (unmatched,) = products.unmatched_boxes(out, "validation", ONE).files
+    assert unmatched == out / "bboxes.validation.unmatched.csv"
+
+
+def test_a_product_is_finished_when_its_mark_says_so_and_its_files_are_there(out: Path) -> None:
+    product = boxes(out)
+    assert products.finished(out, product) is None
+    make(out, product)
+    assert products.finished(out, product) is not None
+    assert products.finished(out, boxes(out, OTHER)) is None
+    (out / "bboxes.csv").unlink()
+    assert products.finished(out, product) is None
+
+
+def test_a_claim_is_not_yet_the_product(out: Path) -> None:
+    product = boxes(out)
+    products.claim(out, product, replace=False)
+    assert products.finished(out, product) is None
+
+
+def test_what_a_killed_run_left_is_taken_for_its_own(out: Path) -> None:
+    product = boxes(out)
+    products.claim(out, product, replace=False)
+    storage.publish_bytes(product.files[0], b"half of it")
+    products.check(out, product, replace=False)
+    products.claim(out, product, replace=False)
+
+
+def test_a_finished_product_stays_finished_when_it_is_claimed_again(out: Path) -> None:
+    product = boxes(out)
+    make(out, product)
+    products.claim(out, product, replace=False)
+    assert products.finished(out, product) is not None
+
+
+@pytest.mark.parametrize("digest", [ONE, OTHER])
+def test_a_product_of_another_job_is_refused_unless_it_may_be_replaced(
+    out: Path, digest: str
+) -> None:
+    make(out, boxes(out, OTHER))
+    wanted = boxes(out, digest)
+    if digest == OTHER:
+        products.check(out, wanted, replace=False)
+        return
+    with pytest.raises(OutputConflict, match="made otherwise than is asked for now") as refusal:
+        products.check(out, wanted, replace=False)
+    error = refusal.value
+    assert (error.file, error.found) == (str(out / "bboxes.csv"), f"digest: {OTHER}")
+    assert "older shardmill" in error.what  # whose marks do not say what they were made of
+    assert "--replace" in str(error.remedy)
+    products.claim(out, wanted, replace=True)
+    products.check(out, wanted, replace=False)
+    assert products.finished(out, boxes(out, OTHER)) is None
+
+
+def test_a_refusal_names_what_was_otherwise_and_nothing_else(out: Path) -> None:
+    then = {"annotations": "boxes.tar.gz of MD5 1", "filter": "given", "version": "2"}
+    now = {"annotations": "boxes.tar.gz of MD5 2", "version": "2", "devkit": "given"}
+    make(out, replace(boxes(out, OTHER), made_of=then))
+    with pytest.raises(OutputConflict) as refusal:
+        products.check(out, replace(boxes(out), made_of=now), replace=False)
+    error = refusal.value
+    assert error.what.endswith("annotations, devkit, filter")
+    assert error.found == "annotations: boxes.tar.gz of MD5 1\ndevkit: nothing\nfilter: given"
+    assert error.expected == "annotations: boxes.tar.gz of MD5 2\ndevkit: given\nfilter: nothing"
+
+
+def test_a_file_that_somebody_else_put_there_is_refused(out: Path) -> None:
+    out.mkdir()
+    (out / "bboxes.report.csv").write_text("mine")
+    with pytest.raises(OutputConflict, match="in the way") as refusal:
+        products.claim(out, boxes(out), replace=False)
+    assert refusal.value.file == str(out / "bboxes.report.csv")
+    assert (out / "bboxes.report.csv").read_text() == "mine"
+
+
+def test_class_folders_that_somebody_else_put_there_are_refused(out: Path) -> None:
+    (out / "train" / "n01440764").mkdir(parents=True)
+    tree = products.class_tree(out, "train", "train", ONE)
+    with pytest.raises(OutputConflict, match="in the way"):
+        products.check(out, tree, replace=False)
+
+
+def test_a_product_whose_mark_is_damaged_is_made_again(out: Path) -> None:
+    product = boxes(out)
+    make(out, product)
+    path = paths.product_mark(out, product.name)
+    path.write_bytes(path.read_bytes().replace(b"0", b"1", 1))
+    assert products.finished(out, product) is None
+    products.claim(out, product, replace=False)
+    make(out, product)
+    assert products.finished(out, product) is not None

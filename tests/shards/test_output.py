@@ -1,0 +1,154 @@
+"""What follows from a job for each format: its digest, its folder, the form of its records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from pipeline.documents.decoding import fitted
+from pipeline.documents.outputs import Parameters
+from pipeline.errors import UsageError
+from pipeline.formats.base import RecordOptions
+from pipeline.formats.registry import FORMATS
+from pipeline.images.prepare import PLAIN, PictureOptions, preparation
+from pipeline.job.options import Job
+from pipeline.shards import output
+from pipeline.shards.output import Output, RecordForm
+
+JOB = Job(raw="/raw", out="/out", config="/c.toml", formats=tuple(FORMATS))
+PLAN = "0123456789ab"
+
+
+def derived(job: Job = JOB, plan: str = PLAN, **options: object) -> dict[str, Output]:
+    given: dict[str, object] = {"suffix": ".JPEG", "offsets": True, "repairs": True}
+    found = output.derive(job, "train", plan, **(given | options))  # type: ignore[arg-type]
+    return {each.format: each for each in found}
+
+
+def changed(first: dict[str, Output], second: dict[str, Output]) -> set[str]:
+    return {name for name in FORMATS if first[name].digest != second[name].digest}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        RecordForm("tfrecord", RecordOptions(1), PLAIN, None, True),
+        RecordForm(
+            "recordio",
+            RecordOptions(0, "detection", ".jpg"),
+            PictureOptions(resize=256, filter="lanczos"),
+            "pillow / libjpeg",
+            False,
+        ),
+    ],
+)
+def test_a_form_is_rebuilt_from_the_parameters_of_a_manifest(form: RecordForm) -> None:
+    parameters = json.loads(json.dumps(form.to_json()))
+    recorded = fitted(parameters, Parameters, Path())
+    assert RecordForm.recorded(form.format, recorded) == form
+    assert form.shard_format is FORMATS[form.format]
+
+
+def test_every_format_has_an_output_of_its_own_in_the_order_asked_for() -> None:
+    asked = replace(JOB, formats=("webdataset", "tfrecord", "webdataset"))
+    found = output.derive(asked, "train", PLAN, suffix="", offsets=True, repairs=True)
+    assert [each.format for each in found] == ["webdataset", "tfrecord"]
+    for each in found:
+        assert each.folder == Path("/out") / each.format / "train" / each.digest
+
+
+def test_formats_do_not_touch_each_others_digests() -> None:
+    together = derived()
+    assert len({each.digest for each in together.values()}) == len(FORMATS)
+    for name in FORMATS:
+        assert derived(replace(JOB, formats=(name,)))[name] == together[name]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"joined": True}, set()),
+        ({"labels": "detection"}, {"recordio"}),
+        ({"label_offset": 5}, set(FORMATS)),
+        ({"label_offset": 1}, {"recordio", "webdataset"}),
+        ({"picture": PictureOptions(resize=9)}, set(FORMATS)),
+        ({"on_bad_image": "skip"}, set()),
+        ({"out": "/elsewhere"}, set()),
+        ({"raw": "/elsewhere"}, set()),
+    ],
+)
+def test_an_option_changes_the_outputs_that_it_is_about(
+    options: dict[str, object], expected: set[str]
+) -> None:
+    other = derived(replace(JOB, **options))  # type: ignore[arg-type]
+    assert changed(derived(), other) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"suffix": ".jpg"}, set(FORMATS)),
+        ({"offsets": False}, {"tfrecord"}),
+        ({"repairs": False}, {"recordio", "webdataset"}),
+        ({"plan": "ba9876543210"}, set(FORMATS)),
+    ],
+)
+def test_so_does_what_the_source_says(options: dict[str, object], expected: set[str]) -> None:
+    assert changed(derived(), derived(**options)) == expected  # type: ignore[arg-type]
+
+
+def test_another_codec_makes_another_output_where_pictures_are_encoded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    preparation.cache_clear()
+    before = {each: derived(replace(JOB, picture=each)) for each in (PLAIN, *ENCODING)}
+    preparation.cache_clear()
+    monkeypatch.setattr("pipeline.images.repair.codec", lambda: "another / libjpeg")
+    try:
+        after = {each: derived(replace(JOB, picture=each)) for each in before}
+    finally:
+        preparation.cache_clear()
+    assert changed(before[PLAIN], after[PLAIN]) == set()
+    for each in ENCODING:
+        assert changed(before[each], after[each]) == set(FORMATS)
+
+
+ENCODING = (
+    PictureOptions(resize=9),
+    PictureOptions(orientation="bake"),
+    PictureOptions(transcode=True),
+)
+
+
+def test_how_many_pixels_are_allowed_is_recorded_and_decides_no_byte() -> None:
+    for picture in (PLAIN, *ENCODING):
+        more = replace(picture, max_pixels=1 << 30)
+        assert changed(
+            derived(replace(JOB, picture=picture)), derived(replace(JOB, picture=more))
+        ) == (set())
+        for each in derived(replace(JOB, picture=more)).values():
+            assert each.form.to_json()["picture"]["max_pixels"] == 1 << 30
+
+
+def test_offsets_labels_and_joining_are_of_the_formats_that_know_them() -> None:
+    found = derived(replace(JOB, joined=True, labels="detection"))
+    assert [each.label_offset for each in found.values()] == [1, 0, 0]
+    assert [each.joined for each in found.values()] == [False, True, False]
+    labels = [each.form.options.labels for each in found.values()]
+    assert labels == ["class", "detection", "class"]
+    assert [each.form.repairs for each in derived(repairs=False).values()] == [True, False, False]
+
+
+def test_options_for_pictures_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(UsageError):
+        derived(replace(JOB, picture=PictureOptions(filter="box")))
+
+
+@pytest.mark.parametrize(("boxes", "orientation"), [(True, "keep"), (False, None)])
+def test_pictures_with_boxes_are_not_turned(boxes: bool, orientation: str | None) -> None:
+    job = replace(JOB, picture=PictureOptions(resize=32))
+    for each in derived(job, boxes=boxes).values():
+        assert each.form.picture.orientation == orientation

@@ -1,0 +1,158 @@
+"""Archives that are not there, or were refused before: what is said, and that it helps."""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support import RawSet
+
+from pipeline import storage
+from pipeline.errors import ArchiveMissing, ArchiveRefused
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
+from pipeline.sources.ilsvrc2012 import tree
+from pipeline.state import preflight, refusals, status
+from tasks.archives import VerifyArchive
+
+TRAIN = "ILSVRC2012_img_train.tar"
+
+
+@pytest.fixture
+def own(small: RawSet, tmp_path: Path) -> RawSet:
+    """A copy of the sample, for tests that break it."""
+    return small.copy(tmp_path / "raw")
+
+
+def test_a_folder_of_class_tars_is_recognised_and_the_remedy_makes_a_tree(
+    own: RawSet, tmp_path: Path, out: Path
+) -> None:
+    tars = tmp_path / "tars"
+    tars.mkdir()
+    with tarfile.open(own.raw / TRAIN) as archive:
+        archive.extractall(tars, filter="data")
+    job = Job(str(tars), str(out), str(own.config), splits=("train",), boxes=False)
+    with pytest.raises(ArchiveMissing) as refusal:
+        preflight.look(resolve(job))
+    assert str(refusal.value.found).startswith("3 tars of classes, such as n0")
+    command = str(refusal.value.remedy).split("`")[1].replace("TREE", str(tmp_path / "tree"))
+    subprocess.run(["sh", "-c", command], cwd=tars, check=True)
+    split = resolve(job).splits["train"].split
+    assert tree.scan(tmp_path / "tree", split).files.num_rows == 12
+
+
+def add(archive: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
+
+
+class Broken:
+    """A job whose archive of training images is another one of the same size."""
+
+    def __init__(self, own: RawSet, out: Path) -> None:
+        self.path = own.raw / TRAIN
+        content = bytearray(self.path.read_bytes())
+        content[700] ^= 1
+        self.path.write_bytes(content)
+        self.job = own.job(out, splits=("train",))
+        self.config = resolve(self.job).dataset.archive(TRAIN)
+
+    def verify(self, *, replaced: bool = False) -> ArchiveRefused:
+        job = replace(self.job, replace=replaced)
+        task = VerifyArchive(out=job.out, archive=TRAIN, md5=self.config.md5, job=job)
+        with pytest.raises(ArchiveRefused) as caught:
+            task.make()
+        return caught.value
+
+
+@pytest.fixture
+def broken(own: RawSet, out: Path) -> Broken:
+    """A refused archive that is not known yet."""
+    return Broken(own, out)
+
+
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    opened: list[Path] = []
+    plain = storage.RangeReader.__init__
+
+    def noted(self: storage.RangeReader, path: Path) -> None:
+        opened.append(path)
+        plain(self, path)
+
+    monkeypatch.setattr(storage.RangeReader, "__init__", noted)
+    return opened
+
+
+def test_a_refused_archive_is_not_read_again(
+    broken: Broken, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, opened = broken.verify(), reads(monkeypatch)
+    again = broken.verify()
+    assert (again.what, again.found, again.expected) == (first.what, first.found, first.expected)
+    assert "was not read again: --replace, or to touch it" in str(again.remedy)
+    with pytest.raises(ArchiveRefused, match="does not have the published MD5"):
+        preflight.look(resolve(broken.job))
+    (said,) = status.refused_archives(resolve(broken.job))
+    assert said.found == first.found
+    assert broken.path not in opened
+
+
+@pytest.mark.parametrize("how", ["replace", "touch", "another md5"])
+def test_it_is_read_again_on_request_or_when_something_changed(
+    broken: Broken, out: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    broken.verify()
+    if how == "touch":
+        os.utime(broken.path, ns=(1, 1))
+    if how == "another md5":
+        other = replace(broken.config, md5="0" * 32)
+        assert refusals.recall(out, broken.path, broken.config) is not None
+        assert refusals.recall(out, broken.path, other) is None
+        return
+    opened = reads(monkeypatch)
+    assert "was not read again" not in str(broken.verify(replaced=how == "replace").remedy)
+    assert broken.path in opened
+
+
+def test_a_right_archive_in_its_place_is_taken(broken: Broken, small: RawSet, out: Path) -> None:
+    broken.verify()
+    broken.path.write_bytes((small.raw / TRAIN).read_bytes())
+    os.utime(broken.path, ns=(2, 2))
+    VerifyArchive(out=str(out), archive=TRAIN, md5=broken.config.md5, job=broken.job).make()
+    preflight.look(resolve(broken.job))
+    assert status.refused_archives(resolve(broken.job)) == []
+
+
+def test_what_is_refused_at_its_first_bytes_is_looked_at_each_time(
+    broken: Broken, out: Path
+) -> None:
+    broken.path.write_bytes(b"<html>" + broken.path.read_bytes()[6:])
+    for _ in range(2):
+        assert "a web page, and no tar archive" in broken.verify().what
+    assert refusals.recall(out, broken.path, broken.config) is None
+
+
+def test_a_class_tar_that_is_none_is_remembered_with_the_archive(broken: Broken, out: Path) -> None:
+    one = io.BytesIO()
+    with tarfile.open(fileobj=one, mode="w") as class_tar:
+        add(class_tar, "a_1.JPEG", bytes(2 << 20))
+    with tarfile.open(broken.path) as archive:
+        names = archive.getnames()
+    with tarfile.open(broken.path, "w") as archive:
+        add(archive, names[0], one.getvalue())
+        add(archive, names[1], b"<html>" + bytes(2000))
+    assert "a web page, and no tar archive" in str(broken.verify().found)
+    assert refusals.recall(out, broken.path, broken.config) is not None
+
+
+def test_a_damaged_record_of_a_refusal_is_no_refusal(broken: Broken, out: Path) -> None:
+    broken.verify()
+    (record,) = (out / ".shardmill" / "archives").glob("*.refused.json")
+    record.write_bytes(b"{}")
+    assert refusals.recall(out, broken.path, broken.config) is None
