@@ -23,7 +23,7 @@ class MadeOf(Struct, frozen=True):
 
 
 class LeftOutImage(Struct, frozen=True):
-    """An image that is in the plan and in no shard; see `pipeline.shards.writer.LeftOut`."""
+    """An image that is in the plan and in no shard; see `pipeline.shards.read.LeftOut`."""
 
     key: Key
     source: Text

@@ -27,7 +27,7 @@ from pipeline.errors import (
 )
 from pipeline.exports.class_folder import ClassFolder, PictureRow
 from pipeline.job.options import TRANSFERS
-from pipeline.shards.read_image import read_picture
+from pipeline.shards.read import read_picture
 from pipeline.state.fingerprints import FingerprintsBuilder
 from pipeline.storage import clutter
 from pipeline.storage import table_bounds as tablebounds

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
-import xxhash
 
 from pipeline import storage
-from pipeline.errors import BadImage, NoPermission, TransientError, UsageError
-from pipeline.formats.record import ImageRecord, as_boxes
-from pipeline.images.prepare import PLAIN, Preparation, StoredPicture, preparation
+from pipeline.errors import BadImage, TransientError, UsageError
+from pipeline.images.prepare import PLAIN, Preparation, preparation
 from pipeline.manifest import Document
 from pipeline.paths import ShardName
 from pipeline.plaintext import Lines
 from pipeline.shards.output import Output
-from pipeline.shards.read_image import read_picture
-from pipeline.shards.writer import LeftOut, OutputWriter, Picture
+from pipeline.shards.read import AHEAD, LeftOut, pictures
+from pipeline.shards.writer import OutputWriter
 from pipeline.state.fingerprints import FingerprintsBuilder
 
-_AHEAD = 64  # pictures that the kernel is asked for before they are read
 _SHOWN = 10
-_ABSENT = "put the files there, or correct the list or --root"
 _SKIP = "--on-bad-image skip"
 
 
@@ -81,7 +76,7 @@ def write_shard(
             else:
                 for writer in writers:
                     writer.add(picture)
-            if progress is not None and done % _AHEAD == 0:
+            if progress is not None and done % AHEAD == 0:
                 progress(done)
         faults = left_out + [each for writer in writers for each in writer.left_out]
         if faults and on_bad_image == "fail":
@@ -93,61 +88,6 @@ def write_shard(
         for writer in writers:
             writer.publish(left_out, made_of)
         return max((writer.facts.records for writer in writers), default=0)
-
-
-def pictures(
-    rows: pa.RecordBatch,
-    sources: storage.SourceReader,
-    prepares: Preparation,
-    *,
-    whole_files: bool = False,
-    seen: FingerprintsBuilder | None = None,
-) -> Iterator[Picture | LeftOut]:
-    """Yield the images of a shard, read in order and encoded anew where that is asked for.
-
-    The encoded bytes are a view that the next step of the iteration may overwrite. `seen` takes
-    the fingerprints of the images that are whole files, in their order.
-    """
-    columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
-    ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
-    for wanted in ranges[:_AHEAD]:
-        _will_need(sources, wanted)
-    for place, where in enumerate(ranges):
-        if place + _AHEAD < len(ranges):
-            _will_need(sources, ranges[place + _AHEAD])
-        row = {name: values[place] for name, values in columns.items()}
-        source, offset, length = where
-        key, line = row["key"], row["line"]
-        if length < 0:
-            if seen is not None:
-                seen.add(source, storage.ABSENT, None)
-            yield LeftOut(key, source, offset, "there is no such file", line, remedy=_ABSENT)
-            continue
-        stamp = sources.stamp(source) if seen is not None else 0  # first: see `settled_stamp`
-        data = read_picture(sources, key, where, whole_file=whole_files)
-        try:
-            stored = prepares.prepare(data)
-        except BadImage as error:
-            if seen is not None:
-                seen.add(source, stamp, xxhash.xxh3_128_digest(data))
-            yield LeftOut.because(error, key, source, offset, line, prepares.max_pixels)
-            continue
-        if seen is not None:
-            seen.add(source, stamp, _content_hash(data, stored))
-        yield Picture(record_of(row, stored), stored, source, offset, line)
-
-
-def _content_hash(data: memoryview, stored: StoredPicture) -> bytes:
-    """Return the xxh3-128 of a source; of one that is stored as it is, it is known already."""
-    if stored.encoded is data:
-        return bytes.fromhex(stored.xxh3_128)
-    return xxhash.xxh3_128_digest(data)
-
-
-def _will_need(sources: storage.SourceReader, where: tuple[str, int, int]) -> None:
-    if where[2] >= 0:
-        with suppress(NoPermission):  # it is said when it is read
-            sources.will_need(*where)
 
 
 def _preparation(outputs: Sequence[Output]) -> Preparation:
@@ -163,25 +103,6 @@ def _preparation(outputs: Sequence[Output]) -> Preparation:
                 remedy="run the same command again: it says what to install",
             )
     return found
-
-
-def record_of(row: Mapping[str, Any], stored: StoredPicture) -> ImageRecord:
-    """Return what is written of a row of the plan."""
-    key, labels = row["key"], row["labels"]
-    return ImageRecord(
-        key=key,
-        filename=row["source"].rpartition("/")[2] if row["line"] else key.rpartition("/")[2],
-        class_index=row["class_index"],
-        synset=row["synset"],
-        text=row["text"],
-        boxes=as_boxes(row["boxes"]),
-        width=stored.width,
-        height=stored.height,
-        encoded=stored.encoded,
-        id=row["id"],
-        labels=tuple(labels),
-        box_classes=tuple(row["box_classes"]),
-    )
 
 
 def check_unchanged(

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
 from pipeline import manifest, paths, storage
-from pipeline.documents.shards import LeftOutImage
-from pipeline.errors import BadAnnotation, BadImage, ShardmillError, TooManyPixels
+from pipeline.errors import BadAnnotation, BadImage
 from pipeline.formats.base import LABELS
 from pipeline.formats.record import ImageRecord
 from pipeline.images.prepare import StoredPicture, repaired
@@ -19,58 +18,7 @@ from pipeline.manifest import Document, FileEntry
 from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards.output import Output
-
-
-@dataclass(frozen=True)
-class LeftOut:
-    """An image that is in the plan and in no shard, and why.
-
-    Attributes:
-        key: of the image.
-        source: file that it lies in.
-        offset: where it begins there, in bytes.
-        reason: why it is left out.
-        line: of the image list that names it, from 1; 0: there is none.
-        remedy: what can be done about it.
-        max_pixels: how many were allowed, of an image that has more; 0 of others.
-    """
-
-    key: str
-    source: str
-    offset: int
-    reason: str
-    line: int = 0
-    remedy: str = ""
-    max_pixels: int = 0
-
-    @staticmethod
-    def because(
-        error: ShardmillError, key: str, source: str, offset: int, line: int, max_pixels: int
-    ) -> LeftOut:
-        """Return the image that an error is about, where so many pixels are allowed."""
-        allowed = max_pixels if isinstance(error, TooManyPixels) else 0
-        return LeftOut(key, source, offset, reason(error), line, error.remedy or "", allowed)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain data."""
-        place = (self.key, self.source, self.offset)
-        return LeftOutImage(*place, self.reason, self.line, self.max_pixels).to_json()
-
-
-@dataclass(frozen=True)
-class Picture:
-    """One row of the plan with its picture; `record` is what is written of any format."""
-
-    record: ImageRecord
-    stored: StoredPicture
-    source: str
-    offset: int
-    line: int
-
-    def left_out(self, error: ShardmillError, max_pixels: int) -> LeftOut:
-        """Return that it is in no shard, and why; `max_pixels` are allowed."""
-        place = (self.record.key, self.source, self.offset, self.line)
-        return LeftOut.because(error, *place, max_pixels)
+from pipeline.shards.read import LeftOut, Picture
 
 
 class OutputWriter:
@@ -193,8 +141,3 @@ def as_stored(record: ImageRecord, stored: StoredPicture) -> ImageRecord:
         labels=record.labels,
         box_classes=record.box_classes,
     )
-
-
-def reason(error: ShardmillError) -> str:
-    """Return in a line why an image cannot be stored."""
-    return f"{error.what}; found {error.found}" if error.found else error.what

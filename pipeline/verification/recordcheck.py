@@ -18,7 +18,7 @@ from pipeline.formats.record import ImageRecord
 from pipeline.images import repair
 from pipeline.images.prepare import Preparation, StoredPicture, preparation, repaired
 from pipeline.shards.output import RecordForm
-from pipeline.shards.write import record_of
+from pipeline.shards.read import record_of
 from pipeline.verification.findings import Finding, Layer, damage, of_error
 
 Row = Mapping[str, Any]

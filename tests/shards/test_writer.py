@@ -25,8 +25,7 @@ from pipeline.shards import facts
 from pipeline.shards import finish as outputs
 from pipeline.shards import write as shards
 from pipeline.shards.output import Output, RecordForm
-from pipeline.shards.read_image import read_picture
-from pipeline.shards.writer import LeftOut
+from pipeline.shards.read import LeftOut, read_picture
 
 NAME = ShardName("train", 0, 1)
 MAGIC = 0xCED7230A
@@ -122,7 +121,7 @@ def test_each_picture_is_read_once_for_all_formats(
         read.append(key)
         return read_picture(sources, key, *where, **options)
 
-    monkeypatch.setattr(shards, "read_picture", counted)
+    monkeypatch.setattr("pipeline.shards.read.read_picture", counted)
     write(out, tmp_path, rows, *(output(out, name) for name in FORMATS))
     assert read == [f"{number}.jpg" for number in range(5)]
 

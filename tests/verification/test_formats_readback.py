@@ -24,8 +24,8 @@ from pipeline.job.split import SplitJob
 from pipeline.paths import ShardName
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
-from pipeline.shards.write import pictures, write_shard
-from pipeline.shards.writer import Picture
+from pipeline.shards.read import Picture, pictures
+from pipeline.shards.write import write_shard
 from pipeline.state import standing, status
 from pipeline.verification import statecheck
 from pipeline.verification.findings import Finding, Layer

@@ -1,0 +1,154 @@
+"""What the options of a job may be, alone and together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from pipeline import storage
+from pipeline.catalog import order as sharding
+from pipeline.errors import UsageError
+from pipeline.formats.base import LABELS
+from pipeline.formats.registry import FACTS
+from pipeline.images import prepare as pictures
+from pipeline.images.prepare import PLAIN
+from pipeline.job import exports as exportjob
+from pipeline.job.choices import meant
+from pipeline.job.options import EXPORTS, FORMATS, ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
+from pipeline.job.split import SplitJob
+from pipeline.sources.ilsvrc2012.dataset import DatasetConfig
+
+_LABEL_OFFSET_LIMIT = 1 << 30
+
+
+def check_choices(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> None:
+    """Check each option by itself: known words, and numbers within their limits.
+
+    Raises:
+        UsageError: an option has a value that means nothing.
+    """
+    for option, given, known in (
+        ("--split", names, tuple(dataset.splits)),
+        ("--shards", [split for split, _ in job.shards], names),
+        ("--format", job.formats, FORMATS),
+        ("--with", job.extras, tuple(dataset.optional)),
+        ("--order", (job.order,), _orders(job)),
+        ("--labels", (job.labels,), LABELS),
+        ("--engine", (job.picture.engine,), pictures.ENGINES),
+        ("--transfer", (job.transfer,), TRANSFERS),
+        ("--export", job.exports, EXPORTS),
+        ("--on-bad-image", (job.on_bad_image,), ON_BAD_IMAGE),
+        ("products", job.products, PRODUCTS),
+    ):
+        for word in given:
+            if word not in known:
+                likely = meant(word, known)
+                raise UsageError(
+                    f"{option} {word}: unknown",
+                    expected=", ".join(known) or "none",
+                    found=word,
+                    remedy=f"say {likely}" if likely else None,
+                )
+    if not 0 <= (job.seed or 0) < sharding.SEED_LIMIT:
+        raise UsageError(f"--seed {job.seed}", expected="0 to 2**64 - 1", found=str(job.seed))
+    if job.label_offset is not None and not 0 <= job.label_offset < _LABEL_OFFSET_LIMIT:
+        raise UsageError(
+            f"--label-offset {job.label_offset}: labels are not negative, and fit 32 bits",
+            expected=f"0 to {_LABEL_OFFSET_LIMIT - 1}",
+            found=str(job.label_offset),
+        )
+    if not job.formats:
+        raise UsageError("no format is asked for", expected=", ".join(FORMATS), found="none")
+
+
+def _orders(job: Job) -> tuple[str, ...]:
+    """Return the orders that have a meaning: a list has no classes, a set no order of its own."""
+    unknown = "inception" if job.images else "list"
+    return tuple(order for order in sharding.ORDERS if order != unknown)
+
+
+def check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> None:
+    """Check that the options mean something together.
+
+    Raises:
+        UsageError: two of them contradict each other, or one has no effect.
+    """
+    inception = job.order == "inception"
+    refusals = {
+        "--raw or --tree must be given": not (job.raw or job.tree or job.images),
+        "--labels detection and --joined have a meaning with --format recordio only": (
+            "recordio" not in job.formats and (job.joined or job.labels != LABELS[0])
+        ),
+        "--labels detection makes labels of bounding boxes: do not leave them out": (
+            job.labels != LABELS[0] and not (job.boxes and not job.images)
+        ),
+        "boxes are fractions of pictures as they lie, and --orientation bake would make them"
+        " wrong: leave it out, or say --no-boxes": (
+            job.boxes and not job.images and job.picture.orientation == "bake"
+        ),
+        "boxes are fractions of whole pictures, and --center-crop would make them wrong: leave it"
+        " out, or say --no-boxes": (job.boxes and not job.images and job.picture.center_crop),
+        "TFRecord shards hold JPEGs: leave --encoding .png or --format tfrecord out": (
+            "tfrecord" in job.formats and job.picture.encoding == ".png"
+        ),
+        "--format none is no shards: leave it or the other formats out": (
+            FACTS in job.formats and len(job.formats) > 1
+        ),
+        "--format none stores no pictures: leave out what they should become": (
+            FACTS in job.formats and replace(job.picture, max_pixels=PLAIN.max_pixels) != PLAIN
+        ),
+        "--seed has no meaning with --order inception, whose shuffle is fixed": (
+            inception and job.seed is not None
+        ),
+        "--recursive and --exts have a meaning with a folder only": (
+            bool(job.images and (job.recursive or job.extensions))
+            and storage.stat(Path(job.images)) is not None  # else that is said instead
+            and storage.real_folder(Path(job.images)) is None
+        ),
+        "--classes is a table of class folders here: it goes with a folder and --recursive": (
+            bool(job.images and job.classes) and not job.recursive
+        ),
+        "--inception-threads has a meaning with --order inception only": (
+            not inception and job.inception_threads is not None
+        ),
+        "--transfer has a meaning with --tree and --extract only": (
+            job.transfer != "copy" and not (job.tree and job.wants("extract"))
+        ),
+        "--transfer move would take away what the shards are made from: say --until extract": (
+            job.transfer == "move" and job.wants("shards")
+        ),
+        "--skip-blacklisted: none of the splits has a blacklist": (
+            job.skip_blacklisted and not any(dataset.splits[name].blacklist for name in names)
+        ),
+        "--on-bad-image skip is of shards: a tree of class folders would hold the bad images, too;"
+        " leave it out, or make the tree by a command of its own with --until extract": (
+            job.on_bad_image == "skip" and (job.wants("extract") or job.exported("raw256"))
+        ),
+        "a split without labels has no classes to extract into: leave --extract or it out": (
+            "extract" in job.products
+            and any(not dataset.splits[name].has_classes for name in names)
+        ),
+        "the devkit is an archive: name the folder that holds it with --raw": (
+            "devkit" in job.extras and not job.raw
+        ),
+    }
+    for what, refused in refusals.items():
+        if refused:
+            raise UsageError(what)
+    exportjob.check(job, dataset, names)
+
+
+def check_detection(job: Job, splits: Mapping[str, SplitJob]) -> None:
+    """Check that splits whose labels are to be made of bounding boxes have some.
+
+    Raises:
+        UsageError: one has none.
+    """
+    without = [name for name, split in splits.items() if split.boxes is None]
+    if job.labels != LABELS[0] and job.wants("shards") and without:
+        raise UsageError(
+            f"--labels detection: no bounding boxes are read for the split {', '.join(without)}",
+            expected="boxes in every split",
+            remedy="name their archive with --with, or choose other splits with --split",
+        )

@@ -1,0 +1,203 @@
+"""Reads the images of a plan from where its rows say they lie; a source that changed is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import xxhash
+
+from pipeline import storage
+from pipeline.documents.shards import LeftOutImage
+from pipeline.errors import (
+    ArchiveRefused,
+    BadImage,
+    NoPermission,
+    ShardmillError,
+    TooManyPixels,
+    TreeRefused,
+)
+from pipeline.formats.record import ImageRecord, as_boxes
+from pipeline.images.prepare import Preparation, StoredPicture
+from pipeline.state.fingerprints import FingerprintsBuilder
+
+AHEAD = 64
+"""How many images the kernel is asked for before they are read."""
+_ABSENT = "put the files there, or correct the list or --root"
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An image that is in the plan and in no shard, and why.
+
+    Attributes:
+        key: of the image.
+        source: file that it lies in.
+        offset: where it begins there, in bytes.
+        reason: why it is left out.
+        line: of the image list that names it, from 1; 0: there is none.
+        remedy: what can be done about it.
+        max_pixels: how many were allowed, of an image that has more; 0 of others.
+    """
+
+    key: str
+    source: str
+    offset: int
+    reason: str
+    line: int = 0
+    remedy: str = ""
+    max_pixels: int = 0
+
+    @staticmethod
+    def because(
+        error: ShardmillError, key: str, source: str, offset: int, line: int, max_pixels: int
+    ) -> LeftOut:
+        """Return the image that an error is about, where so many pixels are allowed."""
+        allowed = max_pixels if isinstance(error, TooManyPixels) else 0
+        return LeftOut(key, source, offset, reason(error), line, error.remedy or "", allowed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        place = (self.key, self.source, self.offset)
+        return LeftOutImage(*place, self.reason, self.line, self.max_pixels).to_json()
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One row of the plan with its picture; `record` is what is written of any format."""
+
+    record: ImageRecord
+    stored: StoredPicture
+    source: str
+    offset: int
+    line: int
+
+    def left_out(self, error: ShardmillError, max_pixels: int) -> LeftOut:
+        """Return that it is in no shard, and why; `max_pixels` are allowed."""
+        place = (self.record.key, self.source, self.offset, self.line)
+        return LeftOut.because(error, *place, max_pixels)
+
+
+def pictures(
+    rows: pa.RecordBatch,
+    sources: storage.SourceReader,
+    prepares: Preparation,
+    *,
+    whole_files: bool = False,
+    seen: FingerprintsBuilder | None = None,
+) -> Iterator[Picture | LeftOut]:
+    """Yield the images of a shard, read in order and encoded anew where that is asked for.
+
+    The encoded bytes are a view that the next step of the iteration may overwrite. `seen` takes
+    the fingerprints of the images that are whole files, in their order.
+    """
+    columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
+    ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
+    for wanted in ranges[:AHEAD]:
+        _will_need(sources, wanted)
+    for place, where in enumerate(ranges):
+        if place + AHEAD < len(ranges):
+            _will_need(sources, ranges[place + AHEAD])
+        row = {name: values[place] for name, values in columns.items()}
+        source, offset, length = where
+        key, line = row["key"], row["line"]
+        if length < 0:
+            if seen is not None:
+                seen.add(source, storage.ABSENT, None)
+            yield LeftOut(key, source, offset, "there is no such file", line, remedy=_ABSENT)
+            continue
+        stamp = sources.stamp(source) if seen is not None else 0  # first: see `settled_stamp`
+        data = read_picture(sources, key, where, whole_file=whole_files)
+        try:
+            stored = prepares.prepare(data)
+        except BadImage as error:
+            if seen is not None:
+                seen.add(source, stamp, xxhash.xxh3_128_digest(data))
+            yield LeftOut.because(error, key, source, offset, line, prepares.max_pixels)
+            continue
+        if seen is not None:
+            seen.add(source, stamp, _content_hash(data, stored))
+        yield Picture(record_of(row, stored), stored, source, offset, line)
+
+
+def read_picture(
+    sources: storage.SourceReader,
+    key: str,
+    where: tuple[str, int, int],
+    *,
+    whole_file: bool,
+) -> memoryview:
+    """Return the bytes of a picture; the next read may overwrite them.
+
+    Args:
+        sources: reads them.
+        key: what errors call the picture.
+        where: its source, its offset there and its length, in bytes.
+        whole_file: whether it is a file by itself, as in a tree.
+
+    Raises:
+        TreeRefused: the file is not as long any more as when the tree was listed.
+        ArchiveRefused: the archive ends before the picture does.
+    """
+    source, offset, length = where
+    data = sources.read(source, offset, length)
+    if whole_file:
+        size = len(data) if len(data) < length else sources.now(source).size
+        if size != length:
+            raise TreeRefused(
+                "the picture has changed since the tree was listed",
+                file=str(sources.path(source)),
+                expected=f"{length} bytes",
+                found=f"{size} bytes",
+                remedy="leave the tree alone, then run the same command again: it is listed anew",
+            )
+    elif len(data) != length:
+        raise ArchiveRefused(
+            "the file ends before an image that it should hold",
+            file=str(sources.path(source)),
+            place=f"{key}, offset {offset}",
+            expected=f"{length} bytes",
+            found=f"{len(data)} bytes",
+            remedy="the file changed after it was verified: get it again",
+        )
+    return data
+
+
+def record_of(row: Mapping[str, Any], stored: StoredPicture) -> ImageRecord:
+    """Return what is written of a row of the plan."""
+    key, labels = row["key"], row["labels"]
+    return ImageRecord(
+        key=key,
+        filename=row["source"].rpartition("/")[2] if row["line"] else key.rpartition("/")[2],
+        class_index=row["class_index"],
+        synset=row["synset"],
+        text=row["text"],
+        boxes=as_boxes(row["boxes"]),
+        width=stored.width,
+        height=stored.height,
+        encoded=stored.encoded,
+        id=row["id"],
+        labels=tuple(labels),
+        box_classes=tuple(row["box_classes"]),
+    )
+
+
+def reason(error: ShardmillError) -> str:
+    """Return in a line why an image cannot be stored."""
+    return f"{error.what}; found {error.found}" if error.found else error.what
+
+
+def _content_hash(data: memoryview, stored: StoredPicture) -> bytes:
+    """Return the xxh3-128 of a source; of one that is stored as it is, it is known already."""
+    if stored.encoded is data:
+        return bytes.fromhex(stored.xxh3_128)
+    return xxhash.xxh3_128_digest(data)
+
+
+def _will_need(sources: storage.SourceReader, where: tuple[str, int, int]) -> None:
+    if where[2] >= 0:
+        with suppress(NoPermission):  # it is said when it is read
+            sources.will_need(*where)
