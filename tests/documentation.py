@@ -12,7 +12,7 @@ from support import ROOT
 
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMAND = re.compile(r"(shardmill|luigi) ")
-LAYOUT = re.compile(r"(OUT|pipeline)/")
+LAYOUT = re.compile(r"(OUT|pipeline)/|source ")
 NOT_RUN = re.compile(r"(make|pip) ")
 """What a test cannot run: it would install packages, or run all tests."""
 SNIPPETS = {
