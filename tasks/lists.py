@@ -18,9 +18,9 @@ from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.manifest import Document
 from pipeline.sources.ilsvrc2012 import devkit, members, tree
 from pipeline.sources.ilsvrc2012 import rows as ilsvrc2012
-from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig
 from pipeline.sources.ilsvrc2012.tree import TreeListing
 from pipeline.sources.imagelist import source as list_source
+from pipeline.sources.inputs import Archive
 from pipeline.state import preflight
 from pipeline.storage import clutter
 from pipeline.storage.clutter import PassedOver
@@ -102,7 +102,7 @@ class BuildCatalog(SplitTask):
             return clutter.passed_over(listed.ignored)
         return members.passed_over(self._index())
 
-    def _passed_over(self, archive: ArchiveConfig) -> Document:
+    def _passed_over(self, archive: Archive) -> Document:
         """Return the clutter in the archive, and the tars that cannot be read and nobody needs."""
         found = {"passed_over": members.passed_over(self._index()).to_json()}
         broken = clutter.passed_over(
@@ -118,7 +118,7 @@ class CheckLabels(SplitTask):
     document_kind = LabelsMark
 
     @property
-    def devkit(self) -> ArchiveConfig:
+    def devkit(self) -> Archive:
         """The archive to compare with."""
         found = self.split_job.devkit
         if found is None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import storage
+from pipeline.catalog import class_table as classtable
+from pipeline.catalog.class_table import ClassTable
 from pipeline.errors import ConfigError, OutputConflict, UsageError
-from pipeline.sources.imagelist import class_table as classtable
-from pipeline.sources.imagelist.class_table import ClassTable
 from pipeline.sources.imagelist.folder import Division, Listing, divide, list_pieces, scan
 from pipeline.storage.clutter import is_clutter
 from pipeline.storage.input_file import check_rereadable

@@ -16,7 +16,8 @@ from pipeline.job.artifacts import Product
 from pipeline.job.options import Job
 from pipeline.job.split import SplitJob
 from pipeline.sources.ilsvrc2012 import tree
-from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig, DatasetConfig
+from pipeline.sources.ilsvrc2012.dataset import DatasetConfig
+from pipeline.sources.inputs import Archive
 
 DESCRIBED = ("bboxes", "unmatched", "list", "labels", "parquet", products.JOINED)
 """Kinds of products whose files the Croissant description names, beside those of shards."""
@@ -150,7 +151,7 @@ def published(dataset: DatasetConfig) -> dict[str, str]:
     return _PUBLISHED.get(dataset.dataset, {})
 
 
-def devkit(job: Job, dataset: DatasetConfig) -> ArchiveConfig | None:
+def devkit(job: Job, dataset: DatasetConfig) -> Archive | None:
     """Return the devkit, if it is there to say what classes mean."""
     return dataset.named(_DEVKIT) if _DEVKIT in job.extras else None
 

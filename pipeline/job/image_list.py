@@ -6,22 +6,22 @@ import re
 from pathlib import Path
 
 from pipeline import digests, storage
+from pipeline.catalog import class_table as classtable
 from pipeline.catalog import table as catalog
+from pipeline.catalog.class_table import ClassTable
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import InputRefused, UsageError
 from pipeline.formats.webdataset import index as wids
 from pipeline.job import artifacts as products
+from pipeline.job import outputs
 from pipeline.job.artifacts import Product
 from pipeline.job.options import Job
 from pipeline.job.split import SplitJob, plan_digest_of
-from pipeline.shards import output
 from pipeline.sources.expectation import Expectation
 from pipeline.sources.ilsvrc2012.dataset import DatasetConfig, SplitConfig
-from pipeline.sources.imagelist import class_table as classtable
 from pipeline.sources.imagelist import folder as listing
 from pipeline.sources.imagelist import source as imagelist
 from pipeline.sources.imagelist import split_folders as splitfolders
-from pipeline.sources.imagelist.class_table import ClassTable
 from pipeline.sources.imagelist.source import ImageListing
 from pipeline.storage.input_file import check_shareable
 
@@ -214,7 +214,7 @@ def _split_job(job: Job, split: SplitConfig, listed: ImageListing) -> SplitJob:
         rows_digest=rows_digest,
         catalog_digest=catalog_digest,
         plan_digest=plan_digest,
-        outputs=output.derive(
+        outputs=outputs.derive(
             job,
             split.name,
             plan_digest,

@@ -15,6 +15,8 @@ from pathlib import Path
 from msgspec import structs, to_builtins
 
 from pipeline import manifest, paths, storage
+from pipeline.catalog import class_table as classtable
+from pipeline.catalog.class_table import ClassTable
 from pipeline.documents.products import ProductMark
 from pipeline.documents.records import JobRecord, RecordedSplit
 from pipeline.documents.tables import CatalogMark
@@ -25,8 +27,6 @@ from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
 from pipeline.sources.ilsvrc2012 import dataset as config
-from pipeline.sources.imagelist import class_table as classtable
-from pipeline.sources.imagelist.class_table import ClassTable
 
 _CLASSES = "classes-"  # what the marks of class tables begin with
 

@@ -21,7 +21,8 @@ from pipeline.job.artifacts import Product
 from pipeline.job.options import PATHS, Job
 from pipeline.job.split import SplitJob
 from pipeline.sources.ilsvrc2012 import dataset as config
-from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig, DatasetConfig
+from pipeline.sources.ilsvrc2012.dataset import DatasetConfig
+from pipeline.sources.inputs import Archive
 from pipeline.storage.local_path import check_local
 
 
@@ -42,7 +43,7 @@ class ResolvedJob:
     dataset: DatasetConfig
     table: LabelTable
     splits: Mapping[str, SplitJob]
-    extras: tuple[ArchiveConfig, ...]
+    extras: tuple[Archive, ...]
     products: tuple[Product, ...]
 
     @property
@@ -56,16 +57,16 @@ class ResolvedJob:
         return Path(self.job.root or self.job.tree or self.job.raw)
 
     @property
-    def archives(self) -> tuple[ArchiveConfig, ...]:
+    def archives(self) -> tuple[Archive, ...]:
         """Every archive that is needed, each once."""
-        needed: list[ArchiveConfig] = []
+        needed: list[Archive] = []
         for split in self.splits.values():
             needed += split.archives if self.job.wants("verify", *_OF_CATALOG) else ()
             if split.boxes and split.boxes.archive and self.job.wants("boxes"):
                 needed.append(split.boxes.archive)
         return tuple({archive.file: archive for archive in (*needed, *self.extras)}.values())
 
-    def raw_file(self, archive: ArchiveConfig) -> Path:
+    def raw_file(self, archive: Archive) -> Path:
         """Return where an archive lies."""
         return Path(self.job.raw) / archive.file
 
@@ -144,7 +145,7 @@ def _default_splits(job: Job, dataset: DatasetConfig) -> tuple[str, ...]:
 
 def _extras(
     job: Job, dataset: DatasetConfig, splits: Mapping[str, SplitJob]
-) -> tuple[ArchiveConfig, ...]:
+) -> tuple[Archive, ...]:
     """Return the optional archives that are only verified: no split reads them, or its tree."""
     in_tree = {each.file for split in splits.values() for each in split.archives}
     for split in splits.values():

@@ -8,45 +8,23 @@ from pathlib import Path
 
 from pipeline import digests, paths, storage
 from pipeline.annotations import bboxes, contents
-from pipeline.annotations.contents import AnnotationContents
 from pipeline.catalog import order as sharding
 from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ArchiveMissing, ConfigError, InputRefused, UsageError
+from pipeline.job import outputs
 from pipeline.job.options import Job
-from pipeline.shards import output
 from pipeline.shards.output import Output
 from pipeline.sources.expectation import Expectation, expectation
 from pipeline.sources.ilsvrc2012 import snapshot as treerecord
 from pipeline.sources.ilsvrc2012 import tree
-from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig, DatasetConfig, SplitConfig
+from pipeline.sources.ilsvrc2012.dataset import DatasetConfig, SplitConfig
 from pipeline.sources.ilsvrc2012.tree import TreeListing
 from pipeline.sources.imagelist.source import ImageListing
+from pipeline.sources.inputs import Archive, BoxSource
 
 _INCEPTION_THREADS = 8
 _DEVKIT = "devkit"
-
-
-@dataclass(frozen=True)
-class BoxSource:
-    """Where the bounding boxes of a split come from.
-
-    Attributes:
-        path: the archive or folder of annotations.
-        archive: what it should be; None: a folder in a tree.
-        filtered: whether boxes of other classes are left out; the rule goes by class folders,
-            so it means nothing for a flat split.
-        by_class: whether annotations lie in the folders of their classes.
-        digest: of its content and of the filter.
-        contents: of the annotations in a tree; None: an archive, or a tree that is gone.
-    """
-
-    path: Path
-    archive: ArchiveConfig | None
-    filtered: bool
-    by_class: bool
-    digest: str
-    contents: AnnotationContents | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +47,9 @@ class SplitJob:
     """
 
     split: SplitConfig
-    images: ArchiveConfig | TreeListing | ImageListing
+    images: Archive | TreeListing | ImageListing
     boxes: BoxSource | None
-    devkit: ArchiveConfig | None
+    devkit: Archive | None
     classes: tuple[str, ...] | None
     expected: Expectation
     shards: int
@@ -87,9 +65,9 @@ class SplitJob:
         return self.split.name
 
     @property
-    def archive(self) -> ArchiveConfig | None:
+    def archive(self) -> Archive | None:
         """The archive of its images, if they lie in one."""
-        return self.images if isinstance(self.images, ArchiveConfig) else None
+        return self.images if isinstance(self.images, Archive) else None
 
     @property
     def tree(self) -> TreeListing | None:
@@ -102,7 +80,7 @@ class SplitJob:
         return self.images if isinstance(self.images, ImageListing) else None
 
     @property
-    def archives(self) -> tuple[ArchiveConfig, ...]:
+    def archives(self) -> tuple[Archive, ...]:
         """Every archive that the split's catalog is made from."""
         boxes = self.boxes.archive if self.boxes else None
         return tuple(each for each in (self.archive, boxes, self.devkit) if each is not None)
@@ -180,7 +158,7 @@ def derive(
         rows_digest=rows_digest,
         catalog_digest=catalog_digest,
         plan_digest=plan_digest,
-        outputs=output.derive(
+        outputs=outputs.derive(
             job,
             name,
             plan_digest,
@@ -211,7 +189,7 @@ def _sources(
     table: LabelTable,
     split: SplitConfig,
     classes: tuple[str, ...] | None,
-) -> tuple[ArchiveConfig | TreeListing, BoxSource | None]:
+) -> tuple[Archive | TreeListing, BoxSource | None]:
     """Return where a split's images lie, and its boxes."""
     if not job.tree:
         return dataset.archive(split.archive), _box_source(job, dataset, table, split)
@@ -286,12 +264,12 @@ def _box_source(
 
 def _rows_digest(
     split: SplitConfig,
-    images: ArchiveConfig | TreeListing,
+    images: Archive | TreeListing,
     table: LabelTable,
     expected: Expectation,
     classes: tuple[str, ...] | None,
 ) -> str:
-    if isinstance(images, ArchiveConfig):
+    if isinstance(images, Archive):
         source = {"archive": images.md5, "archive_file": images.file}
     else:
         source = {"tree": images.digest}

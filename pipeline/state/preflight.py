@@ -22,8 +22,8 @@ from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
 from pipeline.sources.expectation import expectation
 from pipeline.sources.ilsvrc2012 import snapshot as treerecord
-from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig
 from pipeline.sources.ilsvrc2012.snapshot import TreeRecord
+from pipeline.sources.inputs import Archive
 from pipeline.state import raw_archives as rawarchives
 
 BROKEN, READER = "broken", "reader"
@@ -81,9 +81,9 @@ def look(resolved: ResolvedJob) -> None:
         )
 
 
-def needed_archives(resolved: ResolvedJob) -> list[ArchiveConfig]:
+def needed_archives(resolved: ResolvedJob) -> list[Archive]:
     """Return the archives that are still to be read: those of finished splits may be gone."""
-    needed: list[ArchiveConfig] = []
+    needed: list[Archive] = []
     for split in resolved.splits.values():
         boxes = split.boxes.archive if split.boxes else None
         if _unfinished(resolved, split):
@@ -157,7 +157,7 @@ def image_bytes(resolved: ResolvedJob, split: SplitJob) -> int:
     return info.size if info else (split.archive.bytes or 0)
 
 
-def verified(resolved: ResolvedJob, archive: ArchiveConfig) -> ArchiveMark | None:
+def verified(resolved: ResolvedJob, archive: Archive) -> ArchiveMark | None:
     """Return the mark of an archive if it was verified and has not changed since."""
     info = storage.stat(resolved.raw_file(archive))
     if info is None:
@@ -172,13 +172,13 @@ def verified(resolved: ResolvedJob, archive: ArchiveConfig) -> ArchiveMark | Non
     return mark if agrees and current else None
 
 
-def broken_tars(resolved: ResolvedJob, archive: ArchiveConfig) -> tuple[BrokenTar, ...]:
+def broken_tars(resolved: ResolvedJob, archive: Archive) -> tuple[BrokenTar, ...]:
     """Return the tars in a verified archive that cannot be read; none if it is not verified."""
     mark = verified(resolved, archive)
     return tuple(map(BrokenTar.recorded, mark.broken)) if mark else ()
 
 
-def check_broken(resolved: ResolvedJob, archives: Iterable[ArchiveConfig]) -> None:
+def check_broken(resolved: ResolvedJob, archives: Iterable[Archive]) -> None:
     """Raise the refusal of a tar in a verified archive that a job needs and that cannot be read."""
     for archive in archives:
         rawarchives.check_broken(resolved, archive, broken_tars(resolved, archive))

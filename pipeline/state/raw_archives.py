@@ -11,7 +11,7 @@ from pipeline.errors import ArchiveMissing, ArchiveRefused
 from pipeline.job.resolve import ResolvedJob
 from pipeline.plaintext import Lines
 from pipeline.sources.ilsvrc2012 import members
-from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig
+from pipeline.sources.inputs import Archive
 from pipeline.state import refusals
 
 _TAR = ".tar"
@@ -21,7 +21,7 @@ _UNPACKING = (
 )
 
 
-def check(resolved: ResolvedJob, needed: Sequence[ArchiveConfig]) -> None:
+def check(resolved: ResolvedJob, needed: Sequence[Archive]) -> None:
     """Check what can be known of archives without opening them.
 
     Args:
@@ -43,9 +43,7 @@ def check(resolved: ResolvedJob, needed: Sequence[ArchiveConfig]) -> None:
             raise refused
 
 
-def check_broken(
-    resolved: ResolvedJob, archive: ArchiveConfig, broken: Iterable[BrokenTar]
-) -> None:
+def check_broken(resolved: ResolvedJob, archive: Archive, broken: Iterable[BrokenTar]) -> None:
     """Check that a job can do without the tars in an archive that cannot be read.
 
     It can where they are of classes that it has not chosen.
@@ -65,7 +63,7 @@ def check_broken(
             raise tar.refusal
 
 
-def _missing(resolved: ResolvedJob, raw: Path, missing: list[ArchiveConfig]) -> ArchiveMissing:
+def _missing(resolved: ResolvedJob, raw: Path, missing: list[Archive]) -> ArchiveMissing:
     sources = (split.boxes for split in resolved.splits.values() if split.boxes)
     boxes = {each.archive.file for each in sources if each.archive}
     tars, folder = _class_tars(resolved, raw)
@@ -92,7 +90,7 @@ def _class_tars(resolved: ResolvedJob, raw: Path) -> tuple[list[str], str]:
     return tars, folders[0] if folders else ""
 
 
-def _check_size(raw: Path, archive: ArchiveConfig) -> None:
+def _check_size(raw: Path, archive: Archive) -> None:
     info = storage.stat(raw / archive.file)
     if info is not None and archive.bytes is not None and info.size != archive.bytes:
         short = info.size < archive.bytes

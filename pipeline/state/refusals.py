@@ -12,10 +12,10 @@ from pipeline import manifest, paths, storage
 from pipeline.archives.tar import READER_VERSION
 from pipeline.documents.records import ArchiveRefusal
 from pipeline.errors import ArchiveRefused, from_record
-from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig
+from pipeline.sources.inputs import Archive
 
 
-def remember(out: Path, file: Path, archive: ArchiveConfig, refusal: ArchiveRefused) -> None:
+def remember(out: Path, file: Path, archive: Archive, refusal: ArchiveRefused) -> None:
     """Note that an archive was read to its end and refused.
 
     Args:
@@ -30,7 +30,7 @@ def remember(out: Path, file: Path, archive: ArchiveConfig, refusal: ArchiveRefu
         storage.publish_bytes(path, manifest.serialise(document))
 
 
-def recall(out: Path, file: Path, archive: ArchiveConfig) -> ArchiveRefused | None:
+def recall(out: Path, file: Path, archive: Archive) -> ArchiveRefused | None:
     """Return why an archive was refused that looks as it did then; None: nothing is known.
 
     Args:
@@ -56,12 +56,12 @@ def recall(out: Path, file: Path, archive: ArchiveConfig) -> ArchiveRefused | No
     )
 
 
-def _path(out: Path, file: Path, archive: ArchiveConfig) -> Path | None:
+def _path(out: Path, file: Path, archive: Archive) -> Path | None:
     info = storage.stat(file)
     if info is None:
         return None
     return paths.archive_refusal(out, archive.file, info.size, info.mtime_ns)
 
 
-def _expected(archive: ArchiveConfig) -> dict[str, object]:
+def _expected(archive: Archive) -> dict[str, object]:
     return {"md5": archive.md5, "size": archive.bytes, "reader": READER_VERSION}

@@ -9,6 +9,7 @@ from typing import Any, get_args
 import click
 from click.core import ParameterSource
 
+from pipeline.catalog import class_table as classtable
 from pipeline.errors import UsageError
 from pipeline.formats.recordio.header import LabelForm
 from pipeline.im2rec.assignments import Assignments
@@ -20,7 +21,6 @@ from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.raster import Filter
 from pipeline.images.transforms import CenterCrop, Resize, Transform
 from pipeline.quantities import counted
-from pipeline.sources.imagelist import class_table as classtable
 from pipeline.sources.imagelist.folder import EXTENSIONS, SEED, Division, folder_lines
 from tasks.cli import listreport
 from tasks.cli.im2recwords import Im2recCommand

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from pipeline.catalog.class_table import FolderClasses
 from pipeline.im2rec.lists import MadeLists, class_table, other_tables
 from pipeline.quantities import counted
 from pipeline.sources.imagelist import split_folders as splitfolders
-from pipeline.sources.imagelist.class_table import FolderClasses
 from pipeline.sources.imagelist.folder import Division
 from tasks.cli.saying import say
 

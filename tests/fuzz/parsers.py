@@ -24,6 +24,7 @@ from pipeline.annotations.voc import normalise, parse_annotation
 from pipeline.archives.compressed import read_members
 from pipeline.archives.index import ArchiveIndex, verify_and_index
 from pipeline.archives.tar import Member, TarScanner
+from pipeline.catalog import class_table as classtable
 from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.documents import kinds
@@ -44,7 +45,6 @@ from pipeline.sources.ilsvrc2012 import members
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.devkit import read_labels
 from pipeline.sources.ilsvrc2012.solution import load_solution
-from pipeline.sources.imagelist import class_table as classtable
 from pipeline.sources.imagelist import lst
 from pipeline.storage.clutter import EXAMPLES, in_clutter
 

@@ -19,10 +19,10 @@ from pipeline.formats.registry import FORMATS
 from pipeline.formats.webdataset import index as wids
 from pipeline.images.prepare import PictureOptions
 from pipeline.job import image_list as listjob
+from pipeline.job import outputs as output_job
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.job.split import SplitJob
-from pipeline.shards import output
 from pipeline.shards.output import Output
 from pipeline.sources.imagelist import source as imagelist
 from pipeline.state import fingerprints
@@ -210,7 +210,7 @@ def test_a_name_too_long_for_a_file_changes_webdataset_only(tmp_path: Path) -> N
         lay(tmp_path / str(number) / "c" / f"{name}.jpg", b"x")
         listed = ListedSet(tmp_path / str(number), tmp_path / str(number) / "a.lst")
         (split,) = resolve(job(listed)).splits.values()
-        plain = output.derive(
+        plain = output_job.derive(
             job(listed), "a", split.plan_digest, suffix=".jpg", offsets=False, repairs=False
         )
         made = zip(split.outputs, plain, strict=True)

@@ -17,6 +17,7 @@ from pipeline import names, paths, storage
 from pipeline.errors import ConfigError
 from pipeline.sources.ilsvrc2012.member_names import NoPattern, check_pattern
 from pipeline.sources.ilsvrc2012.strict_toml import StrictToml, checked_text, shown_value
+from pipeline.sources.inputs import Archive
 from pipeline.storage.input_file import check_shareable
 
 LAYOUTS = ("class-tars", "flat")
@@ -24,17 +25,6 @@ MAX_IMAGES = 20_000_000
 """Of a flat split."""
 MAX_SHARDS = 1_000_000
 """Of a split."""
-
-
-@dataclass(frozen=True)
-class ArchiveConfig:
-    """One archive as it is published: file name, where to get it, bytes (if known), MD5."""
-
-    name: str
-    file: str
-    url: str
-    md5: str
-    bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -84,15 +74,15 @@ class DatasetConfig:
     path: Path
     dataset: str
     label_table: Path
-    archives: Mapping[str, ArchiveConfig]
-    optional: Mapping[str, ArchiveConfig]
+    archives: Mapping[str, Archive]
+    optional: Mapping[str, Archive]
     splits: Mapping[str, SplitConfig]
 
-    def named(self, name: str) -> ArchiveConfig:
+    def named(self, name: str) -> Archive:
         """Return the archive that the configuration calls `name`."""
         return {**self.archives, **self.optional}[name]
 
-    def archive(self, file: str) -> ArchiveConfig:
+    def archive(self, file: str) -> Archive:
         """Return the archive with this published file name."""
         every = [*self.archives.values(), *self.optional.values()]
         return next(archive for archive in every if archive.file == file)
@@ -144,8 +134,8 @@ class _Reader(StrictToml):
         )
 
     def archives(
-        self, top: dict[str, Any], section: str, others: Mapping[str, ArchiveConfig]
-    ) -> dict[str, ArchiveConfig]:
+        self, top: dict[str, Any], section: str, others: Mapping[str, Archive]
+    ) -> dict[str, Archive]:
         found = {}
         files = {archive.file for archive in others.values()}
         for name, value in self.value(top, "", section, dict).items():
@@ -157,7 +147,7 @@ class _Reader(StrictToml):
             md5 = self.value(table, where, "md5", str).lower()
             if not re.fullmatch(r"[0-9a-f]{32}", md5):
                 raise self.error(f"[{where}] md5 is no MD5", where, "md5", "32 hex digits", md5)
-            found[name] = ArchiveConfig(
+            found[name] = Archive(
                 name=name,
                 file=self.file_name(table, where, files),
                 url=self.value(table, where, "url", str),
@@ -171,8 +161,8 @@ class _Reader(StrictToml):
         self,
         name: str,
         value: object,
-        archives: Mapping[str, ArchiveConfig],
-        optional: Mapping[str, ArchiveConfig],
+        archives: Mapping[str, Archive],
+        optional: Mapping[str, Archive],
     ) -> SplitConfig:
         where = f"splits.{name}"
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_]*", name):
@@ -244,7 +234,7 @@ class _Reader(StrictToml):
         return text
 
     def reference(
-        self, table: dict[str, Any], where: str, key: str, archives: Mapping[str, ArchiveConfig]
+        self, table: dict[str, Any], where: str, key: str, archives: Mapping[str, Archive]
     ) -> str:
         name: str = self.value(table, where, key, str)
         if name not in archives:

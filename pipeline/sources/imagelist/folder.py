@@ -33,9 +33,9 @@ from numpy.typing import NDArray
 
 from pipeline import names as rule
 from pipeline import storage
+from pipeline.catalog import class_table as classtable
+from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.errors import TreeRefused, UsageError
-from pipeline.sources.imagelist import class_table as classtable
-from pipeline.sources.imagelist.class_table import ClassTable, FolderClasses
 from pipeline.storage.clutter import NOTHING, PassedOver, is_clutter, passed_over
 
 EXTENSIONS: Final = (".jpeg", ".jpg", ".png")

@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from pipeline import digests, storage
 from pipeline.catalog import table as catalog
+from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.catalog.label_widths import NO_IMAGES, LabelWidths
 from pipeline.errors import TransientError
 from pipeline.sources.imagelist import folder as listing
 from pipeline.sources.imagelist import lst
-from pipeline.sources.imagelist.class_table import ClassTable, FolderClasses
 from pipeline.sources.imagelist.folder import Listing
 from pipeline.sources.imagelist.long_names import IsCut, LongNames, never_cut
 from pipeline.state.fingerprints import FileStamps

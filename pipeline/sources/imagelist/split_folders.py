@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import storage
+from pipeline.catalog.class_table import normal
 from pipeline.errors import TreeRefused
 from pipeline.sources.imagelist import folder as listing
-from pipeline.sources.imagelist.class_table import normal
 from pipeline.storage.clutter import is_clutter
 
 _WORDS: Final = "train|training|val|valid|validation|test|testing|dev|eval|evaluation|holdout"

@@ -11,7 +11,8 @@ from cputime import bounded_cpu
 from pipeline.errors import ConfigError
 from pipeline.resources import shipped
 from pipeline.sources.ilsvrc2012 import dataset as config
-from pipeline.sources.ilsvrc2012.dataset import ArchiveConfig, SplitConfig
+from pipeline.sources.ilsvrc2012.dataset import SplitConfig
+from pipeline.sources.inputs import Archive
 
 TEXT = """\
 # shards = 9, layout = "other": a comment is no setting
@@ -79,7 +80,7 @@ def test_everything_that_is_written_is_read(path: Path) -> None:
     assert found.label_table == path.parent / "table.tsv"
     url = "https://example.org/train.tar#shards"
     md5 = "1d675b47d978889d74fa0da5fadfb00e"
-    assert found.archives["train"] == ArchiveConfig("train", "train.tar", url, md5, 100)
+    assert found.archives["train"] == Archive("train", "train.tar", url, md5, 100)
     assert found.archives["flat"].bytes is None
     assert found.archive("extra.tgz") == found.optional["extra"]
     assert found.splits == {

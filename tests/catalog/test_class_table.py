@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.catalog import class_table as classtable
+from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.errors import ConfigError, TreeRefused
-from pipeline.sources.imagelist import class_table as classtable
-from pipeline.sources.imagelist.class_table import ClassTable, FolderClasses
 from pipeline.sources.imagelist.folder import Listing, scan
 
 COMPOSED, DECOMPOSED = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))

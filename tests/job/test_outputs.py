@@ -14,8 +14,8 @@ from pipeline.errors import UsageError
 from pipeline.formats.base import RecordOptions
 from pipeline.formats.registry import FORMATS
 from pipeline.images.prepare import PLAIN, PictureOptions, preparation
+from pipeline.job import outputs
 from pipeline.job.options import Job
-from pipeline.shards import output
 from pipeline.shards.output import Output, RecordForm
 
 JOB = Job(raw="/raw", out="/out", config="/c.toml", formats=tuple(FORMATS))
@@ -24,7 +24,7 @@ PLAN = "0123456789ab"
 
 def derived(job: Job = JOB, plan: str = PLAN, **options: object) -> dict[str, Output]:
     given: dict[str, object] = {"suffix": ".JPEG", "offsets": True, "repairs": True}
-    found = output.derive(job, "train", plan, **(given | options))  # type: ignore[arg-type]
+    found = outputs.derive(job, "train", plan, **(given | options))  # type: ignore[arg-type]
     return {each.format: each for each in found}
 
 
@@ -54,7 +54,7 @@ def test_a_form_is_rebuilt_from_the_parameters_of_a_manifest(form: RecordForm) -
 
 def test_every_format_has_an_output_of_its_own_in_the_order_asked_for() -> None:
     asked = replace(JOB, formats=("webdataset", "tfrecord", "webdataset"))
-    found = output.derive(asked, "train", PLAN, suffix="", offsets=True, repairs=True)
+    found = outputs.derive(asked, "train", PLAN, suffix="", offsets=True, repairs=True)
     assert [each.format for each in found] == ["webdataset", "tfrecord"]
     for each in found:
         assert each.folder == Path("/out") / each.format / "train" / each.digest

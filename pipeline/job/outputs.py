@@ -1,0 +1,91 @@
+"""What follows from a job for each format of a split: the output that it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from pipeline import digests, paths
+from pipeline.errors import EnvironmentRefused
+from pipeline.formats.base import RecordOptions
+from pipeline.formats.registry import ALL
+from pipeline.images.prepare import PictureOptions, preparation
+from pipeline.job.options import Job
+from pipeline.shards import codecs
+from pipeline.shards.output import Output, RecordForm, decisive
+
+
+def derive(
+    job: Job,
+    split: str,
+    plan_digest: str,
+    *,
+    suffix: str,
+    offsets: bool,
+    repairs: bool,
+    boxes: bool = False,
+    shortened: bool = False,
+) -> tuple[Output, ...]:
+    """Return the outputs of a split, one for each format that is asked for.
+
+    Args:
+        job: the job.
+        split: name of the split.
+        plan_digest: of its plan.
+        suffix: what its keys customarily end in.
+        offsets: whether class indexes get the offset that is usual for a format; of a list they
+            do not, which says itself what its labels are.
+        repairs: whether every format gets RGB or gray JPEGs; else those that must.
+        boxes: whether there are boxes, which are fractions of the pixels as they lie: pictures
+            are not turned then, unless one says so.
+        shortened: whether a sample's name in WebDataset shards cannot be all of its key.
+
+    Raises:
+        UsageError: the options for pictures contradict each other.
+        EnvironmentRefused: no codec is installed, and one is needed.
+    """
+    picture = job.picture
+    if boxes and picture.encodes and picture.orientation is None:
+        picture = replace(picture, orientation="keep")
+    codec = _codec(picture)
+    found = []
+    for name in dict.fromkeys(job.formats):
+        shard_format = ALL[name]
+        offset = shard_format.label_offset if offsets else 0
+        options = RecordOptions(
+            label_offset=offset if job.label_offset is None else job.label_offset,
+            labels=job.labels if name == "recordio" else RecordOptions(0).labels,
+            suffix=suffix,
+        )
+        mended = shard_format.jpeg_only or (repairs and shard_format.holds_pictures)
+        form = RecordForm(name, options, picture, None, mended)
+        plan = plan_digest
+        if shortened and name == "webdataset":  # names of such samples were longer once
+            plan = digests.digest({"names": "shortened", "plan": plan_digest})
+        if codec is None:
+            found.append(_output(job, split, plan, form))
+        else:
+            made_by = partial(_output_of_codec, job, split, plan, form)
+            found.append(codecs.choose(Path(job.out), split, codec, made_by))
+    return tuple(found)
+
+
+def _codec(picture: PictureOptions) -> str | EnvironmentRefused | None:
+    """Return the codec that images need, or why there is none; None: they need none."""
+    try:
+        return preparation(picture).codec
+    except EnvironmentRefused as error:
+        return error
+
+
+def _output_of_codec(
+    job: Job, split: str, plan_digest: str, form: RecordForm, codec: str
+) -> Output:
+    return _output(job, split, plan_digest, replace(form, codec=codec))
+
+
+def _output(job: Job, split: str, plan_digest: str, form: RecordForm) -> Output:
+    digest = digests.digest({**decisive(form), "plan": plan_digest})
+    folder = paths.output(Path(job.out), form.format, split, digest)
+    return Output(digest, folder, form, job.joined and form.format == "recordio")

@@ -1,0 +1,41 @@
+"""Files that a source is read from: archives that are pinned, and annotations of boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.annotations.contents import AnnotationContents
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One archive as it is published: file name, where to get it, bytes (if known), MD5."""
+
+    name: str
+    file: str
+    url: str
+    md5: str
+    bytes: int | None
+
+
+@dataclass(frozen=True)
+class BoxSource:
+    """Where the bounding boxes of a split come from.
+
+    Attributes:
+        path: the archive or folder of annotations.
+        archive: what it should be; None: a folder in a tree.
+        filtered: whether boxes of other classes are left out; the rule goes by class folders,
+            so it means nothing for a flat split.
+        by_class: whether annotations lie in the folders of their classes.
+        digest: of its content and of the filter.
+        contents: of the annotations in a tree; None: an archive, or a tree that is gone.
+    """
+
+    path: Path
+    archive: Archive | None
+    filtered: bool
+    by_class: bool
+    digest: str
+    contents: AnnotationContents | None = None
