@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from pipeline import manifest, paths, storage
 from pipeline.catalog import table as catalog
 from pipeline.documents.shards import GroupMark
+from pipeline.exports import class_listing
 from pipeline.exports import class_tree as extraction
 from pipeline.exports.class_tree import Change, ClassGroup
 from pipeline.job import artifacts as products
@@ -125,7 +126,7 @@ class ExtractClasses(TreeTask):
         return rows.append_column("name", names)
 
     def _publish(self, listing: pa.Table, made_of: Document) -> None:
-        content = extraction.listing_bytes(listing)
+        content = class_listing.listing_bytes(listing)
         path = paths.group_listing(self.folder, self.digest, self.group)
         name = str(path.relative_to(self.folder))
         entry = FileEntry(name, len(content), manifest.hash_bytes(content))

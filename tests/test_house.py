@@ -363,12 +363,10 @@ NAME_AN_EXPORT: Final[set[str]] = {
     "tasks/trees.py",
 }
 ASK_FOR_FILES: Final[set[str]] = {
-    "pipeline/exports/class_folder.py",
     "pipeline/im2rec/job.py",
     "pipeline/resources.py",
     "tasks/arguments.py",
 }
 TOO_LONG: Final[set[str]] = {
-    "pipeline/exports/class_tree.py",
     "pipeline/paths.py",
 }

@@ -63,7 +63,7 @@ class ClassFolder:
         self._sizes = storage.sizes(path)
         self._links = {entry.name for entry in present} - self._sizes.keys()
         # Beside what is there, and through a link, files can only go one by one.
-        self._merge = bool(present) or path.is_symlink()
+        self._merge = bool(present or storage.pointed(path))
 
     def take(self, picture: PictureRow, data: memoryview) -> None:
         """Make a picture's file, unless it stands."""
@@ -115,7 +115,8 @@ class ClassFolder:
             if entry.name not in names or entry.kind in {"folder", "special file"}
             if not clutter.is_clutter(entry.name)
         }
-        if not self.path.is_dir() and (self.path.is_symlink() or self.path.exists()):
+        kind = storage.kind(self.path)
+        if kind not in {None, "folder"} or (kind is None and storage.pointed(self.path)):
             misfits[self.path] = "file"
         for path, kind in sorted(misfits.items()):
             raise OutputConflict(

@@ -6,14 +6,12 @@ at once: its pictures are read in the order in which they lie, and its folders a
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Container, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 
 from pipeline import paths, storage
@@ -26,23 +24,11 @@ from pipeline.errors import (
     Vanished,
 )
 from pipeline.exports.class_folder import ClassFolder, PictureRow
+from pipeline.exports.class_listing import LISTING_SCHEMA
 from pipeline.job.options import TRANSFERS
 from pipeline.shards.read import read_picture
 from pipeline.state.fingerprints import FingerprintsBuilder
 from pipeline.storage import clutter
-from pipeline.storage import table_bounds as tablebounds
-
-LISTING_SCHEMA = pa.schema(
-    [
-        ("file", pa.string()),  # <wnid>/<name>
-        ("bytes", pa.int64()),
-        ("xxh3_128", pa.string()),  # of the content, hex
-    ]
-)
-"""Columns of a group's listing, sorted by file, bytewise."""
-
-# By RE2, which has no lookahead: not two parts, or one that leads elsewhere.
-_NO_FILE_OF_A_CLASS = r"^[^/]*$|/.*/|^/|/$|^\.{1,2}/|/\.{1,2}$"
 
 Change = Callable[[memoryview], bytes]
 """Makes another picture of one."""
@@ -176,45 +162,6 @@ def check_root(root: Path, wnids: Container[str], *, flat_files: bool) -> None:
                 found=f"a {entry.kind}",
                 remedy="move it away, or choose another --out",
             )
-
-
-def listing_bytes(table: pa.Table) -> bytes:
-    """Return a group's listing as an Arrow file; equal listings give equal bytes."""
-    sink = io.BytesIO()
-    with pa.ipc.new_file(sink, LISTING_SCHEMA) as writer:
-        writer.write_table(table.cast(LISTING_SCHEMA).combine_chunks())
-    return sink.getvalue()
-
-
-def read_listing(path: Path) -> pa.Table:
-    """Read a group's listing as `listing_bytes` made it.
-
-    Raises:
-        OutputDamaged: it is not as it was written.
-    """
-    with storage.open_arrow(path) as file:
-        tablebounds.check_file(file)
-        found = pa.ipc.open_file(file).read_all()
-        storage.check_table(found, LISTING_SCHEMA)
-        leading_away = pc.match_substring_regex(found["file"], _NO_FILE_OF_A_CLASS)
-        if pc.any(leading_away, min_count=0).as_py():
-            raise pa.ArrowInvalid("a file that lies in no class folder")
-        return found
-
-
-def missing(root: Path, listing: pa.Table) -> list[str]:
-    """Return which files of a listing are absent or of another size; links are followed."""
-    folders: dict[str, dict[str, int]] = {}
-    for file, size in zip(listing["file"].to_pylist(), listing["bytes"].to_pylist(), strict=True):
-        wnid, _, name = file.partition("/")
-        folders.setdefault(wnid, {})[name] = size
-    lacking = []
-    for wnid, wanted in folders.items():
-        present = {
-            entry.name: entry.size for entry in storage.entries(root / wnid) if entry.kind == "file"
-        }
-        lacking += [f"{wnid}/{name}" for name in wanted if present.get(name) != wanted[name]]
-    return lacking
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from pipeline import manifest, paths, storage
 from pipeline.documents.products import ProductMark
 from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputConflict, OutputDamaged
+from pipeline.exports import class_listing
 from pipeline.exports import class_tree as extraction
 from pipeline.manifest import Document, FileEntry
 from pipeline.plaintext import Lines
@@ -151,10 +152,10 @@ def group_document(out: Path, product: Product, index: int) -> GroupMark | None:
     if mark is None:
         return None
     try:
-        listing = extraction.read_listing(paths.group_listing(out, product.digest, index))
+        listing = class_listing.read_listing(paths.group_listing(out, product.digest, index))
     except OutputDamaged:
         return None
-    return None if extraction.missing(product.files[0], listing) else mark
+    return None if class_listing.missing(product.files[0], listing) else mark
 
 
 def claim(out: Path, product: Product, *, replace: bool) -> None:

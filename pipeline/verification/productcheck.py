@@ -10,7 +10,7 @@ from pipeline import paths, storage
 from pipeline.documents.products import ProductMark
 from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputDamaged, ShardmillError
-from pipeline.exports import class_tree as extraction
+from pipeline.exports import class_listing
 from pipeline.job.options import Job
 from pipeline.manifest import FileEntry
 from pipeline.storage import clutter
@@ -150,7 +150,9 @@ def _listing(product: FinishedProduct, index: int) -> list[FileEntry] | Finding:
             return finding
     path = paths.group_listing(product.out, digest, index)
     try:
-        table = load_table(path, extraction.LISTING_SCHEMA, lambda: extraction.read_listing(path))
+        table = load_table(
+            path, class_listing.LISTING_SCHEMA, lambda: class_listing.read_listing(path)
+        )
     except ShardmillError as error:
         return of_error(Layer.TABLE, path, error)
     return [FileEntry(row["file"], row["bytes"], row["xxh3_128"]) for row in table.to_pylist()]

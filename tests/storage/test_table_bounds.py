@@ -17,9 +17,8 @@ from pipeline.archives.index import INDEX_SCHEMA, ArchiveIndex
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
 from pipeline.errors import OutputDamaged
-from pipeline.exports import class_tree as extraction
-from pipeline.exports import parquet
-from pipeline.exports.class_tree import LISTING_SCHEMA
+from pipeline.exports import class_listing, parquet
+from pipeline.exports.class_listing import LISTING_SCHEMA
 from pipeline.shards import facts
 from pipeline.state import fingerprints
 from pipeline.storage import table_bounds as tablebounds
@@ -86,7 +85,7 @@ _OF_ARROW: dict[str, tuple[pa.Schema, Callable[[Path], object]]] = {
     "a slice of facts": (facts.SCHEMA, lambda path: facts.read_slice(path, 1250)),
     "a plan": (catalog.SCHEMA, lambda path: plan.read_shard(path, 0)),
     "fingerprints": (fingerprints.SCHEMA, _fingerprints),
-    "a listing": (LISTING_SCHEMA, extraction.read_listing),
+    "a listing": (LISTING_SCHEMA, class_listing.read_listing),
     "annotations": (boxtable.SCHEMA, boxtable.read),
 }
 
