@@ -25,7 +25,10 @@ TASKS: Final = [path for path in PROGRAM if path.is_relative_to(ROOT / "tasks")]
 FRAMEWORKS: Final = {"tensorflow", "mxnet", "nvidia", "torch"}
 SOURCES: Final = {"ilsvrc2012", "imagelist"}
 FORMATS: Final = {"tfrecord", "recordio", "webdataset"}
-EXPORTS: Final = {"parquet", "croissant", "imagefolder", "dbcollection", "image_list", "class_tree"}
+EXPORTS: Final = {
+    *("parquet", "croissant", "imagefolder", "dbcollection", "image_list"),
+    *("class_tree", "class_listing"),
+}
 OUTPUT_NAMES: Final = {"manifest.json", "facts.parquet", ".shardmill", "current", "idx"}
 REMOVERS: Final = {"unlink", "rmdir", "rmtree", "removedirs"}
 RENAMERS: Final = {"rename", "renames", "replace", "link", "move", "glob", "iglob", "rglob"}

@@ -452,10 +452,8 @@ class TestFromTrees:
         (tmp_path / "out").mkdir()
         (tmp_path / "out/n01").symlink_to(tmp_path / "train/n01")
         extract(tmp_path / "out", rows, tmp_path, "move")
-        assert (
-            class_listing.missing(tmp_path / "out", pa.Table.from_pylist(listing_of(PICTURES)))
-            == []
-        )
+        listing = pa.Table.from_pylist(listing_of(PICTURES))
+        assert class_listing.missing(tmp_path / "out", listing) == []
         assert len(list((tmp_path / "train/n01").iterdir())) == 4
 
     def test_moving_over_links_to_the_sources_leaves_files(self, tmp_path: Path) -> None:
