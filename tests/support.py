@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import forked
 import pyarrow as pa
 
 from pipeline import paths, storage
@@ -121,7 +122,14 @@ shards = 4
 
 
 def shardmill(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
-    """Run the command in a process of its own."""
+    """Run the command in a process of its own, forked where a new interpreter makes no odds."""
+    if forked.possible():
+        return forked.run(command(*arguments), timeout=timeout)
+    return interpreted(*arguments, timeout=timeout)
+
+
+def interpreted(*arguments: object, timeout: float = 300) -> subprocess.CompletedProcess[str]:
+    """Run the command in a new interpreter."""
     return subprocess.run(
         command(*arguments), capture_output=True, text=True, timeout=timeout, check=False
     )

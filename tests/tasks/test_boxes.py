@@ -239,7 +239,7 @@ def test_boxes_that_fit_no_image_at_all_are_refused(
     assert str(sample.raw / ARCHIVE) in run.stderr
     assert "n99999999/" in run.stderr
     assert "--no-boxes" in run.stderr
-    assert not (out / "tfrecord").exists()
+    assert not (out / "tfrecord" / "train").exists()
     assert prepare(sample, out, "--no-boxes").returncode == 0
 
 

@@ -1,0 +1,192 @@
+"""Whole commands in forked processes: all of them real, but for what Python imports at its start.
+
+A command of its own interpreter imports Arrow, NumPy and Luigi, and so does its worker: seconds,
+where the work of a test's job takes some tenths of one. A fork of the test's process has imported
+them already, and shares nothing else with it that a command could see: descriptors, handlers of
+signals, caches, Luigi's and logging's state are those of a new process. What a test has
+monkeypatched has an effect. What a new interpreter decides itself (``PYTHONHASHSEED``, ``-P``,
+Luigi's own search for settings) is no matter for a fork: `support.shardmill` starts one for those.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gc
+import inspect
+import logging
+import multiprocessing
+import multiprocessing.context
+import os
+import signal
+import subprocess
+import sys
+import threading
+import traceback
+import warnings
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, NoReturn
+
+import h5py  # noqa: F401 - forks would import it again and again; so would they what follows
+import luigi
+import lxml.etree  # noqa: F401
+import numpy.ma  # noqa: F401
+import PIL.features  # noqa: F401
+import pyarrow.dataset
+import pyarrow.parquet  # noqa: F401
+from luigi.setup_logging import InterfaceLogging
+
+from tasks import cli, launch, supervisor, worker
+from tasks.cli import clean, display, im2rec, imagelist, imagenet, status, verify  # noqa: F401
+
+_POLL_S = 0.02
+_ARGUMENTS = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
+
+
+def _work() -> NoReturn:
+    """Be a worker that runs its tasks itself, one after another."""
+    module: Any = worker
+    shipped = module.apply_shipped_settings
+
+    def apply() -> None:
+        shipped()
+        settings: Any = luigi.configuration.get_config
+        settings().set("worker", "force_multiprocessing", "false")
+
+    module.apply_shipped_settings = apply
+    sys.argv[3] = "1"
+    sys.exit(launch.main())
+
+
+_MODULES = {"tasks.cli": cli.main, "tasks.launch": _work}
+
+
+def possible() -> bool:
+    """Whether Luigi reads the settings that it would read in a new interpreter."""
+    return not any(name.startswith("LUIGI_") for name in os.environ)
+
+
+class ForkedPopen(subprocess.Popen[Any]):
+    """A `subprocess.Popen` that forks where a module of ours would be run."""
+
+    def _execute_child(self, *given: Any) -> None:
+        how = _ARGUMENTS.bind(self, *given).arguments
+        words = list(how["args"])
+        if "-m" not in words[:3] or (main := _MODULES.get(words[words.index("-m") + 1])) is None:
+            super()._execute_child(*given)  # type: ignore[misc]
+            return
+        ends = {0: how["p2cread"], 1: how["c2pwrite"], 2: how["errwrite"]}
+        self.pid = os.fork()
+        if self.pid == 0:
+            _become(main, words, ends, how)
+        self._child_created = True
+        for child, ours in (
+            ("p2cread", "p2cwrite"),
+            ("c2pwrite", "c2pread"),
+            ("errwrite", "errread"),
+        ):
+            if how[child] != -1 and how[ours] != -1:
+                os.close(how[child])
+        if (devnull := getattr(self, "_devnull", None)) is not None:
+            os.close(devnull)
+
+
+def run(words: list[str], *, timeout: float) -> subprocess.CompletedProcess[str]:
+    """Do what `subprocess.run` does with a command line, and return the same."""
+    pipe = subprocess.PIPE
+    with ForkedPopen(words, stdout=pipe, stderr=pipe, text=True) as process:
+        try:
+            said = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(words, process.returncode, *said)
+
+
+def _become(
+    main: Callable[[], object], words: list[str], ends: dict[int, int], how: dict[str, Any]
+) -> NoReturn:
+    """Be a new process that runs a main function, and end."""
+    code = 70
+    try:
+        atexit._clear()
+        _take_descriptors(ends, how["pass_fds"])
+        if how["start_new_session"]:
+            os.setsid()
+        if how["cwd"]:
+            os.chdir(how["cwd"])
+        if how["env"] is not None:
+            os.environ.clear()
+            os.environ.update(how["env"])
+        _forget()
+        sys.argv = words[words.index("-m") + 1 :]
+        code = _exit_code(main)
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _exit_code(main: Callable[[], object]) -> int:
+    try:
+        main()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
+    except BaseException:  # noqa: BLE001 - as the interpreter does
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+def _take_descriptors(ends: dict[int, int], kept: tuple[int, ...]) -> None:
+    """Have the standard streams, and no other descriptor but those to keep."""
+    gc.freeze()  # no file of the test's is ever closed here: its number may be another's
+    copies = {fd: os.dup(end) for fd, end in ends.items() if end != -1}
+    for fd, copy in copies.items():
+        os.dup2(copy, fd)
+    low = 3
+    for fd in [*sorted(kept), 1 << 16]:
+        os.closerange(low, fd)
+        low = fd + 1
+    for fd, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
+        stream = open(fd, "r" if fd == 0 else "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _forget() -> None:
+    """Have the state of modules that a new interpreter would have."""
+    warnings.resetwarnings()
+    for kind in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+        warnings.simplefilter("ignore", kind)
+    for number in set(signal.Signals) - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) not in (signal.SIG_DFL, signal.SIG_IGN, None):
+            signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in ("pipeline", "tasks"):
+            _clear_caches(module)
+    register: Any = luigi.task_register.Register
+    register.clear_instance_cache()
+    luigi.configuration.LuigiConfigParser._instance = None
+    InterfaceLogging._configured = False
+    for logger in (logging.root, *map(logging.getLogger, list(logging.root.manager.loggerDict))):
+        logger.handlers = []
+        logger.setLevel(logging.WARNING if logger is logging.root else logging.NOTSET)
+    context: Any = multiprocessing.context
+    context._default_context._actual_context = None
+    context._concrete_contexts["spawn"] = context._concrete_contexts["fork"]
+    subprocess.Popen = ForkedPopen  # type: ignore[misc]
+    supervisor._POLL_S = supervisor._PAUSE_S = _POLL_S
+    os.fsync = os.fstat  # type: ignore[assignment]  # no test cuts the power
+
+
+def _clear_caches(module: ModuleType) -> None:
+    for value in list(vars(module).values()):
+        with contextlib.suppress(AttributeError):
+            value.cache_clear()
