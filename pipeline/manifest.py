@@ -83,6 +83,38 @@ def serialise(document: Mapping[str, object]) -> bytes:
     return (json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
 
 
+def publish(
+    files: Iterable[storage.StagedFile],
+    mark: Path,
+    base: Path,
+    document: Mapping[str, object],
+    *,
+    listed: Iterable[FileEntry] = (),
+    superseding: bool = False,
+) -> Document:
+    """Publish written files together, and last the mark that names them; return what it says.
+
+    Args:
+        files: the files, whole; the mark names them in this order.
+        mark: where to write it.
+        base: the folder that the names of files are relative to.
+        document: what the mark says beside the names, sizes and hashes of its files.
+        listed: files that are there already, which the mark names before these.
+        superseding: see `storage.publish`.
+    """
+    staged = tuple(files)
+    entries = [*listed, *(_entry(file, base) for file in staged)]
+    whole = {**document, "files": [entry.to_json() for entry in entries]}
+    with storage.StagedFile(mark) as sealed:
+        sealed.write(serialise(whole))
+        storage.publish(*staged, sealed, superseding=superseding)
+    return whole
+
+
+def _entry(file: storage.StagedFile, base: Path) -> FileEntry:
+    return FileEntry(str(file.known_as.relative_to(base)), file.size, file.content_hash)
+
+
 def parse(content: bytes, path: Path) -> Document:
     """Return the document, or raise OutputDamaged if any byte is not as it was written."""
     try:

@@ -67,7 +67,8 @@ class DbcollectionTask(ExportTask):
                     "program": "shardmill",
                 },
             )
-            return self.publish_file(staged, closing=list(self._closing(task)))
+            closing = list(self._closing(task))
+            return Volume(size=self.publish_files([staged], closing=closing))
 
     def _closing(self, task: str) -> Iterator[str]:
         """Yield what is to be said of the file."""

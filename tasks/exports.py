@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType
 from typing import ClassVar
 
 from pipeline import manifest, paths, storage
@@ -16,7 +15,6 @@ from pipeline.exports import croissant, imagefolder, parquet
 from pipeline.exports import image_list as imagelist
 from pipeline.exports.croissant import DescribedFile, Description
 from pipeline.exports.parquet import ExportedSplit
-from pipeline.job import artifacts as products
 from pipeline.job import exports as exportjob
 from pipeline.job.split import SplitJob
 from pipeline.manifest import FileEntry
@@ -65,25 +63,6 @@ class ExportTask(ProductTask):
         folders = [output.folder for split in splits for output in split.outputs]
         return withdrawal.standing(map(paths.manifest, folders))
 
-    def publish_file(
-        self,
-        staged: storage.StagedFile,
-        made_of: Mapping[Path, str] = MappingProxyType({}),
-        **more: object,
-    ) -> Volume:
-        """Publish the file and then the mark that it is there; `more` is kept with that.
-
-        Raises:
-            TransientError: a manifest of `made_of` was withdrawn meanwhile.
-        """
-        name = str(staged.path.relative_to(self.folder))
-        entry = FileEntry(name, staged.size, manifest.hash_file(staged.temp))
-        with storage.StagedFile(self.mark()) as mark:
-            mark.write(products.finished_mark(self.product, [entry], **more))
-            with withdrawal.while_standing(self.folder, made_of):
-                storage.publish(staged, mark)
-        return Volume(size=entry.bytes)
-
 
 class WriteImageFolder(ExportTask):
     """What imagefolder reads beside the class folders of a split."""
@@ -101,7 +80,7 @@ class WriteImageFolder(ExportTask):
         listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
         with storage.StagedFile(self.product.files[0]) as staged:
             imagefolder.write(staged, catalog.read(listed), self.resolved.table)
-            return self.publish_file(staged)
+            return Volume(size=self.publish_files([staged]))
 
 
 class WriteParquet(ExportTask):
@@ -126,7 +105,7 @@ class WriteParquet(ExportTask):
         splits = [self._exported(split) for split in self.resolved.splits.values()]
         with storage.StagedFile(self.product.files[0]) as staged:
             rows = parquet.write(staged, splits, self.resolved.table)
-            return self.publish_file(staged, made_of, rows=rows)
+            return Volume(size=self.publish_files([staged], made_of, rows=rows))
 
     def _exported(self, split: SplitJob) -> ExportedSplit:
         listed = paths.catalog(self.folder, split.name, split.catalog_digest)
@@ -189,7 +168,7 @@ class WriteCroissant(ExportTask):
         with storage.StagedFile(self.product.files[0]) as staged:
             staged.write(content)
             kept = [{**entry.to_json(), "sha256": sha} for entry, sha in hashes.items()]
-            return self.publish_file(staged, made_of, sha256=kept)
+            return Volume(size=self.publish_files([staged], made_of, sha256=kept))
 
     def _known(self) -> dict[FileEntry, str]:
         """Return what was found before: of files that are as they were it need not be made."""

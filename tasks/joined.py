@@ -9,7 +9,6 @@ from pipeline.formats.recordio import shard as recordio
 from pipeline.formats.recordio.shard import RecordIOWriter
 from pipeline.job import artifacts as products
 from pipeline.job.artifacts import Product
-from pipeline.manifest import FileEntry
 from pipeline.shards import finish as outputs
 from pipeline.state import withdrawal
 from tasks.base import Volume
@@ -50,13 +49,5 @@ class JoinShards(ProductTask):
             staged = [stack.enter_context(storage.StagedFile(path)) for path in self.product.files]
             writer = RecordIOWriter(*staged)
             recordio.join(shards, writer)
-            hashes = (writer.shard_digest, writer.index_digest, writer.listing_digest or "")
-            entries = [
-                FileEntry(str(file.path.relative_to(self.folder)), file.size, content_hash)
-                for file, content_hash in zip(staged, hashes, strict=True)
-            ]
-            mark = stack.enter_context(storage.StagedFile(self.mark()))
-            mark.write(products.finished_mark(self.product, entries, records=writer.records))
-            with withdrawal.while_standing(self.folder, made_of):
-                storage.publish(*staged, mark)
-        return Volume(writer.records, sum(entry.bytes for entry in entries))
+            size = self.publish_files(staged, made_of, records=writer.records)
+        return Volume(writer.records, size)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import luigi
-import xxhash
 
 from pipeline import manifest, paths, storage
 from pipeline.documents.products import ProductMark
@@ -15,7 +15,8 @@ from pipeline.errors import OutputDamaged, TransientError
 from pipeline.job import artifacts as products
 from pipeline.job.artifacts import Product
 from pipeline.job.split import SplitJob
-from pipeline.manifest import FileEntry, Sealed
+from pipeline.manifest import Sealed
+from pipeline.state import withdrawal
 from tasks.base import ShardmillTask
 
 
@@ -58,15 +59,8 @@ class SplitTask(ShardmillTask):
 
     def publish(self, *staged: storage.StagedFile, rows: int, **more: object) -> None:
         """Publish a table, with what belongs to it, and then the mark that says it is there."""
-        names = [str(file.path.relative_to(self.folder)) for file in staged]
-        entries = [
-            FileEntry(name, file.size, manifest.hash_file(file.temp)).to_json()
-            for name, file in zip(names, staged, strict=True)
-        ]
-        document = {"digest": str(self.digest), "rows": rows, "files": entries, **more}
-        with storage.StagedFile(self.mark()) as mark:
-            mark.write(manifest.serialise(document))
-            storage.publish(*staged, mark)
+        document = {"digest": str(self.digest), "rows": rows, **more}
+        manifest.publish(staged, self.mark(), self.folder, document)
 
 
 class ProductTask(SplitTask):
@@ -96,22 +90,32 @@ class ProductTask(SplitTask):
         """Claim the product's path, unless another stands there."""
         products.claim(self.folder, self.product, replace=self.job.replace)
 
-    def publish_product(self, contents: Mapping[Path, Iterable[bytes]], **more: object) -> int:
-        """Publish files and then the mark that says they are there; return their bytes.
+    def publish_files(
+        self,
+        staged: Sequence[storage.StagedFile],
+        made_of: Mapping[Path, str] = MappingProxyType({}),
+        /,
+        **more: object,
+    ) -> int:
+        """Publish written files and then the mark that says they are there; return their bytes.
 
-        The content of a file comes in pieces.
+        Args:
+            staged: the files.
+            made_of: manifests that they are made of; see `withdrawal.standing`.
+            more: what else the mark says.
+
+        Raises:
+            TransientError: a manifest of `made_of` was withdrawn meanwhile.
         """
+        with withdrawal.while_standing(self.folder, made_of):
+            products.publish(self.folder, self.product, staged, **more)
+        return sum(file.size for file in staged)
+
+    def publish_product(self, contents: Mapping[Path, Iterable[bytes]], **more: object) -> int:
+        """Write files and publish them, see `publish_files`; their contents come in pieces."""
         with contextlib.ExitStack() as stack:
             staged = [stack.enter_context(storage.StagedFile(path)) for path in contents]
-            entries = []
             for file, pieces in zip(staged, contents.values(), strict=True):
-                hasher = xxhash.xxh3_128()
                 for piece in pieces:
                     file.write(piece)
-                    hasher.update(piece)
-                name = str(file.path.relative_to(self.folder))
-                entries.append(FileEntry(name, file.size, hasher.hexdigest()))
-            mark = stack.enter_context(storage.StagedFile(self.mark()))
-            mark.write(products.finished_mark(self.product, entries, **more))
-            storage.publish(*staged, mark)
-        return sum(entry.bytes for entry in entries)
+            return self.publish_files(staged, **more)

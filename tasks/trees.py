@@ -18,7 +18,7 @@ from pipeline.exports import class_tree as extraction
 from pipeline.exports.class_tree import Change, ClassGroup
 from pipeline.job import artifacts as products
 from pipeline.job.options import TRANSFERS
-from pipeline.manifest import Document, FileEntry
+from pipeline.manifest import Document
 from pipeline.shards import codecs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
@@ -126,15 +126,11 @@ class ExtractClasses(TreeTask):
         return rows.append_column("name", names)
 
     def _publish(self, listing: pa.Table, made_of: Document) -> None:
-        content = class_listing.listing_bytes(listing)
         path = paths.group_listing(self.folder, self.digest, self.group)
-        name = str(path.relative_to(self.folder))
-        entry = FileEntry(name, len(content), manifest.hash_bytes(content))
-        document = {"files": [entry.to_json()], "images": listing.num_rows, **made_of}
-        with storage.StagedFile(path) as staged, storage.StagedFile(self.mark()) as mark:
-            staged.write(content)
-            mark.write(manifest.serialise(document))
-            storage.publish(staged, mark)
+        with storage.StagedFile(path) as staged:
+            staged.write(class_listing.listing_bytes(listing))
+            document = {"images": listing.num_rows, **made_of}
+            manifest.publish([staged], self.mark(), self.folder, document)
 
 
 class ExtractTree(TreeTask):
@@ -155,15 +151,13 @@ class ExtractTree(TreeTask):
         """Write the mark that says so."""
         self.claim()
         self.check_root(flat_files=False)
-        content = products.finished_mark(
-            self.product,
+        self.publish_files(
             (),
             folder=self.root.name,
             classes=len(self.split_job.expected.counts),
             groups=len(self.requires()),
             images=self.split_job.expected.images,
         )
-        storage.publish_bytes(self.mark(), content)
         return Volume()
 
 

@@ -46,6 +46,36 @@ def entries(tmp_path: Path) -> list[FileEntry]:
     return found
 
 
+class TestPublish:
+    def test_the_mark_names_the_files_that_were_there_and_then_its_own(
+        self, tmp_path: Path, entries: list[FileEntry]
+    ) -> None:
+        folder = tmp_path / "idx"
+        with storage.StagedFile(folder / "two") as one, storage.StagedFile(tmp_path / "c") as two:
+            one.write(b"first")
+            said = manifest.publish(
+                [one, two], tmp_path / "m", tmp_path, {"split": "train"}, listed=entries
+            )
+        assert manifest.serialise(said) == (tmp_path / "m").read_bytes()
+        assert said["split"] == "train"
+        named = manifest.read_checked(tmp_path / "m", tmp_path, Named).files
+        assert [entry.file for entry in named] == ["a", "idx/a", "b", "idx/two", "c"]
+        assert list(named[:3]) == entries
+        assert [entry.bytes for entry in named[3:]] == [5, 0]
+
+    def test_a_file_is_named_as_it_is_known(self, tmp_path: Path) -> None:
+        place, known_as = tmp_path / "disk" / "real", tmp_path / "out" / "link"
+        with storage.StagedFile(place, known_as) as staged:
+            manifest.publish([staged], tmp_path / "m", tmp_path / "out", {})
+        assert place.read_bytes() == b""
+        assert [each.file for each in manifest.read(tmp_path / "m", Named).files] == ["link"]
+
+    def test_a_mark_that_cannot_be_written_leaves_no_file(self, tmp_path: Path) -> None:
+        with storage.StagedFile(tmp_path / "a") as staged, pytest.raises(TypeError):
+            manifest.publish([staged], tmp_path / "m", tmp_path, {"split": object()})
+        assert os.listdir(tmp_path) == []
+
+
 class TestSeal:
     def test_a_document_comes_back_with_its_hash(self) -> None:
         found = manifest.parse(SEALED, Path("m"))

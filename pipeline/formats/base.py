@@ -60,10 +60,6 @@ class ShardWriter(Protocol):
     def finish(self) -> None:
         """Write what belongs to the whole shard."""
 
-    @property
-    def digests(self) -> tuple[str, ...]:
-        """The xxh3-128 of each file, in hex, in the order of the files."""
-
 
 class ShardFormat(ABC):
     """One format of shards; see `shardformats.FORMATS`."""

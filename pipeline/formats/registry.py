@@ -234,11 +234,6 @@ class _RecordIOWriter:
     def finish(self) -> None:
         self._writer.finish()
 
-    @property
-    def digests(self) -> tuple[str, ...]:
-        listing = self._writer.listing_digest or ""
-        return (self._writer.shard_digest, self._writer.index_digest, listing)
-
 
 def _indexed(record: ImageRecord, options: RecordOptions) -> IndexedRecord:
     return IndexedRecord(record.id, _labels(record, options), record.encoded, _path(record))

@@ -17,7 +17,7 @@ from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputConflict, OutputDamaged
 from pipeline.exports import class_listing
 from pipeline.exports import class_tree as extraction
-from pipeline.manifest import Document, FileEntry
+from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.state import withdrawal
 from pipeline.storage import clutter
@@ -172,15 +172,16 @@ def claim(out: Path, product: Product, *, replace: bool) -> None:
 
 def unfinish(out: Path, product: Product) -> None:
     """Note that this product has to be made, and that what lies in its place is its own."""
-    document = {**_head(product), "finished": False, "files": []}
-    storage.publish_bytes(paths.product_mark(out, product.name), manifest.serialise(document))
+    document = {**_head(product), "finished": False}
+    manifest.publish((), paths.product_mark(out, product.name), out, document)
 
 
-def finished_mark(product: Product, files: Iterable[FileEntry], **more: object) -> bytes:
-    """Return the mark of a finished product; `more` is kept with it."""
-    entries = [entry.to_json() for entry in files]
-    document = {**_head(product), "finished": True, "files": entries, **more}
-    return manifest.serialise(document)
+def publish(
+    out: Path, product: Product, files: Iterable[storage.StagedFile], /, **more: object
+) -> None:
+    """Publish the files of a product and then its mark, finished; `more` is kept with that."""
+    document = {**_head(product), "finished": True, **more}
+    manifest.publish(files, paths.product_mark(out, product.name), out, document)
 
 
 def mark(out: Path, name: str) -> ProductMark | None:

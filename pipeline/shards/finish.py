@@ -77,14 +77,22 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
         with table_file.stream() as stream:
             facts.write(stream, _facts(out, output, documents))
         staged.append(table_file)
-        entries = [
-            FileEntry(file.path.name, file.size, manifest.hash_file(file.temp)) for file in staged
-        ]
-        merged = _merged(resolved, split, output, documents, entries)
-        manifest_file = stack.enter_context(storage.StagedFile(paths.manifest(output.folder)))
-        manifest_file.write(manifest.serialise(merged))
-        storage.publish(*staged, manifest_file)
-    return merged
+        of_shards = _files(resolved.out, output, documents)
+        size = sum(each.bytes for each in of_shards) + sum(file.size for file in staged)
+        merged = _merged(resolved, split, output, documents, size)
+        mark = paths.manifest(output.folder)
+        return manifest.publish(staged, mark, output.folder, merged, listed=of_shards)
+
+
+def _files(out: Path, output: Output, documents: list[ShardMark]) -> list[FileEntry]:
+    """Return the files of all shards, by their names in the output's folder."""
+    prefix = f"{output.folder.relative_to(out)}/"
+    return [
+        FileEntry(entry.file.removeprefix(prefix), entry.bytes, entry.xxh3_128)
+        for shard in documents
+        for entry in shard.files
+        if entry.file.startswith(prefix)
+    ]
 
 
 def _check_sources(out: Path, split: SplitJob, output: Output, documents: list[ShardMark]) -> None:
@@ -186,15 +194,10 @@ def _merged(
     split: SplitJob,
     output: Output,
     documents: list[ShardMark],
-    of_whole: list[FileEntry],
+    size: int,
 ) -> Document:
+    """Return what the manifest says beside its files, which are `size` bytes."""
     prefix = f"{output.folder.relative_to(resolved.out)}/"
-    files = [
-        FileEntry(entry.file.removeprefix(prefix), entry.bytes, entry.xxh3_128)
-        for shard in documents
-        for entry in shard.files
-        if entry.file.startswith(prefix)
-    ]
     shards = [_shard(shard, prefix) for shard in documents]
     repairs = [structs.asdict(image) for shard in documents for image in shard.repairs]
     left_out = [image.to_json() for shard in documents for image in shard.left_out]
@@ -214,7 +217,7 @@ def _merged(
         "parameters": parameters(resolved, split, output),
         "counts": {
             "boxes": sum(shard.boxes for shard in documents),
-            "bytes": sum(entry.bytes for entry in [*files, *of_whole]),
+            "bytes": size,
             "images": split.expected.images,
             "left_out": len(left_out) + without_boxes,
             "records": sum(shard.records for shard in documents),
@@ -222,7 +225,6 @@ def _merged(
             "without_boxes": without_boxes,
         },
         "shards": shards,
-        "files": [entry.to_json() for entry in [*files, *of_whole]],
         "repairs": repairs,
         "left_out": left_out,
         "notes": dict(sorted(notes.items())),

@@ -14,7 +14,7 @@ from pipeline.errors import BadAnnotation, BadImage
 from pipeline.formats.base import LABELS
 from pipeline.formats.record import ImageRecord
 from pipeline.images.prepare import StoredPicture, repaired
-from pipeline.manifest import Document, FileEntry
+from pipeline.manifest import Document
 from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards.output import Output
@@ -95,11 +95,7 @@ class OutputWriter:
         self.writer.finish()
         digest, number = self.output.digest, self.name.index
         table_file = self._stage(paths.shard_facts(self.out, digest, number))
-        content = facts.slice_bytes(self.facts.table())
-        table_file.write(content)
-        mark = self._stage(paths.shard_mark(self.out, digest, number))
-        hashes = [*self.writer.digests, manifest.hash_bytes(content)]
-        staged = [*self.files, table_file]
+        table_file.write(facts.slice_bytes(self.facts.table()))
         document = {
             "output": digest,
             "format": self.output.format,
@@ -107,22 +103,17 @@ class OutputWriter:
             "shard": number,
             "records": self.facts.records,
             "boxes": self.boxes,
-            "files": [self._entry(*each) for each in zip(staged, hashes, strict=True)],
             "repairs": self.repairs,
             "left_out": [image.to_json() for image in (*left_out, *self.left_out)],
             "without_boxes": self.without_boxes,
             "notes": dict(sorted(self.notes.items())),
             **(made_of or {}),
         }
-        mark.write(manifest.serialise(document))
-        storage.publish(*staged, mark)
+        mark = paths.shard_mark(self.out, digest, number)
+        manifest.publish([*self.files, table_file], mark, self.out, document)
 
     def _stage(self, path: Path) -> storage.StagedFile:
         return self._stack.enter_context(storage.StagedFile(path))
-
-    def _entry(self, staged: storage.StagedFile, content_hash: str) -> dict[str, Any]:
-        name = str(staged.path.relative_to(self.out))
-        return FileEntry(name, staged.size, content_hash).to_json()
 
 
 def as_stored(record: ImageRecord, stored: StoredPicture) -> ImageRecord:

@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from pipeline import manifest, storage
 from pipeline.documents.records import FingerprintsMark
 from pipeline.errors import NoPermission, OutputDamaged, Vanished
-from pipeline.manifest import FileEntry
 from pipeline.storage import table_bounds as tablebounds
 
 SCHEMA = pa.schema(
@@ -145,13 +144,10 @@ def read_files(root: Path, paths: Sequence[str]) -> list[tuple[int, bytes | None
 
 def publish(path: Path, fingerprints: pa.Table, out: Path, **more: object) -> None:
     """Publish a table, and the mark beside it that seals it; `more` is kept in the mark."""
-    content = _serialised(fingerprints)
-    entry = FileEntry(str(path.relative_to(out)), len(content), manifest.hash_bytes(content))
-    document = {"files": [entry.to_json()], "content": content_digest(fingerprints), **more}
-    with storage.StagedFile(path) as staged, storage.StagedFile(mark_of(path)) as mark:
-        staged.write(content)
-        mark.write(manifest.serialise(document))
-        storage.publish(staged, mark)
+    with storage.StagedFile(path) as staged:
+        staged.write(_serialised(fingerprints))
+        document = {"content": content_digest(fingerprints), **more}
+        manifest.publish([staged], mark_of(path), out, document)
 
 
 def mark_of(path: Path) -> Path:

@@ -4,30 +4,46 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
+
+import xxhash
 
 from pipeline.errors import OutputConflict
-from pipeline.storage.deleting import discard, discard_link
+from pipeline.storage.deleting import discard, discard_link, remove
 from pipeline.storage.flocks import locked_temp
 from pipeline.storage.oserrors import at, translated
+from pipeline.storage.ranges import RangeReader
 from pipeline.storage.tempnames import WRITE_PROBE, temp_path
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
 Buffer = bytes | bytearray | memoryview
+
+_STEP: Final = 1 << 20  # bytes that are read back at once
 
 
 class StagedFile:
     """A file being written under a temporary name; `publish` gives it its final one.
 
-    Leaving the context without `publish` removes it.
+    Each byte is hashed as it is appended, so that a manifest can name the file without reading it
+    again. Leaving the context without `publish` removes it.
+
+    Args:
+        path: the final name.
+        known_as: the path by which manifests name the file, where a link leads from it to `path`.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, known_as: Path | None = None) -> None:
         self.path = path
+        self.known_as = known_as or path
         self.size = 0
+        self._hash = xxhash.xxh3_128()
         self._open = False
         with at(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -43,16 +59,45 @@ class StagedFile:
                 _write_rest(self._fd, buffers, written)
         except OSError as error:
             raise translated(error, self.path) from error
+        for buffer in buffers:
+            self._hash.update(buffer)
         self.size += total
         return total
 
     @contextlib.contextmanager
     def stream(self, buffer: int = 1 << 20) -> Iterator[BinaryIO]:
-        """Give a binary stream onto the file, for libraries that want one; `buffer` in bytes."""
+        """Give a binary stream that appends to the file, for libraries that want one.
+
+        It cannot seek: a hash takes the bytes in their order.
+
+        Args:
+            buffer: bytes that are written at once.
+        """
+        with at(self.path), io.BufferedWriter(_Appender(self._append, self._end), buffer) as stream:
+            yield stream
+
+    def follow(self, end: int) -> None:
+        """Take in what others have written up to an offset, all of it, through a `SharedFile`.
+
+        It is read back once, in the order of its bytes, and hashed; `size` becomes `end`.
+
+        Args:
+            end: offset in bytes, not before `size`.
+        """
+        with RangeReader(self.temp) as reader:
+            while self.size < end:
+                view = reader.read(self.size, min(_STEP, end - self.size))
+                if not view:
+                    raise EOFError(f"{self.temp} ends at {self.size}, before {end}")
+                self._hash.update(view)
+                self.size += len(view)
         with at(self.path):
-            with os.fdopen(os.dup(self._fd), "wb", buffering=buffer) as stream:
-                yield stream
-            self.size = os.fstat(self._fd).st_size
+            os.lseek(self._fd, self.size, os.SEEK_SET)  # what is appended next comes behind
+
+    @property
+    def content_hash(self) -> str:
+        """The xxh3-128, in hex, of the first `size` bytes: of all of them, before `publish`."""
+        return self._hash.hexdigest()
 
     def __enter__(self) -> Self:
         return self
@@ -84,21 +129,55 @@ class StagedFile:
             with contextlib.suppress(OSError):
                 self._close()
 
+    def _append(self, view: memoryview) -> int:
+        """Append bytes from the beginning of a view; return how many, as a raw stream does."""
+        written = os.write(self._fd, view)
+        self._hash.update(view[:written])
+        self.size += written
+        return written
+
+    def _end(self) -> int:
+        return self.size
+
     def _close(self) -> None:
         if self._open:
             self._open = False
             os.close(self._fd)
 
 
-def publish(*staged: StagedFile) -> None:
+class _Appender(io.RawIOBase):
+    """The raw stream below `StagedFile.stream`."""
+
+    def __init__(self, append: Callable[[memoryview], int], end: Callable[[], int]) -> None:
+        self._append = append
+        self._end = end
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        return self._append(memoryview(data))
+
+    def tell(self) -> int:
+        return self._end()
+
+
+def publish(*staged: StagedFile, superseding: bool = False) -> None:
     """Make the files durable and give them their final names, in the order given.
 
     The last one is the mark that the others are there: it is renamed after the names of the
     others are durable.
+
+    Args:
+        staged: the files, their mark last.
+        superseding: whether a mark that stands there is removed before the others get their names,
+            because it speaks of the files that they replace.
     """
     for file in staged:
         file.sync()
     *first, last = staged
+    if superseding:
+        remove(last.path.parent, last.path)
     for file in first:
         file.rename()
     for folder in sorted({file.path.parent for file in first}):

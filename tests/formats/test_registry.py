@@ -61,7 +61,7 @@ def write(
         placements = [writer.write(each) for each in given]
         writer.finish()
         storage.publish(*staged)
-    assert [manifest.hash_file(path) for path in files] == list(writer.digests)
+    assert [manifest.hash_file(path) for path in files] == [file.content_hash for file in staged]
     found = [(each.offset, each.length) for each in made.read(files[0])]
     assert found == [(each.offset, each.length) for each in placements]
     return files

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from pipeline import manifest, paths, storage
+from pipeline import paths, storage
 from pipeline.errors import OutputConflict
 from pipeline.job import artifacts as products
 from pipeline.job.artifacts import Product
-from pipeline.manifest import FileEntry
 
 ONE, OTHER = "0123456789ab", "ba9876543210"
 
@@ -23,13 +23,11 @@ def boxes(out: Path, digest: str = ONE) -> Product:
 def make(out: Path, product: Product, content: bytes = b"x\n") -> None:
     """Claim, write and finish a product, as a task does."""
     products.claim(out, product, replace=True)
-    entries = []
-    for path in product.files:
-        storage.publish_bytes(path, content)
-        name = str(path.relative_to(out))
-        entries.append(FileEntry(name, len(content), manifest.hash_bytes(content)))
-    mark = products.finished_mark(product, entries)
-    storage.publish_bytes(paths.product_mark(out, product.name), mark)
+    with ExitStack() as stack:
+        staged = [stack.enter_context(storage.StagedFile(path)) for path in product.files]
+        for file in staged:
+            file.write(content)
+        products.publish(out, product, staged)
 
 
 def test_boxes_of_train_have_the_name_that_the_scripts_give_them(out: Path) -> None:

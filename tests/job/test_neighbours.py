@@ -64,9 +64,7 @@ def made(asked: Job, *, recorded: bool = True) -> ResolvedJob:
         if split.listing is not None and split.listing.classes is not None:
             content = split.listing.classes.table.content()
             lay(paths.class_table(out, name), content)
-            product = resolved.product(f"classes-{name}")
-            mark = products.finished_mark(product, [])
-            lay(paths.product_mark(out, product.name), mark)
+            products.publish(out, resolved.product(f"classes-{name}"), ())
     return resolved
 
 

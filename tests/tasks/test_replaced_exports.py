@@ -14,12 +14,12 @@ from support import products
 from pipeline import paths
 from pipeline.errors import OutputConflict, TransientError
 from pipeline.job import artifacts as fixed
-from pipeline.job.artifacts import Product
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.manifest import Document
 from pipeline.shards import part_sources as partsources
 from pipeline.state import withdrawal
+from tasks.splits import ProductTask
 from tasks.trees import ExtractClasses
 
 EXPORTS = ("raw256", "parquet", "croissant", "imagefolder", "dbcollection")
@@ -164,14 +164,14 @@ def test_withdrawn_by_another_command_while_it_is_made_it_is_not_finished(
     )
     do(drawn.job(out, boxes=False, formats=("recordio",)))
     family = resolve(job).splits["train"].plan_digest
-    real = fixed.finished_mark
+    real = ProductTask.publish_files
 
-    def late(product: Product, *given: Any, **more: Any) -> bytes:
-        if product.kind == name:
+    def late(task: ProductTask, *given: Any, **more: Any) -> int:
+        if task.kind == name:
             withdrawal.withdraw(out, {family: [0]})
-        return real(product, *given, **more)
+        return real(task, *given, **more)
 
-    monkeypatch.setattr(fixed, "finished_mark", late)
+    monkeypatch.setattr(ProductTask, "publish_files", late)
     with pytest.raises(TransientError, match="replaced while"):
         do(job)
     monkeypatch.undo()

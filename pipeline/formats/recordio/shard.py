@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import xxhash
 
 from pipeline.errors import BadAnnotation, BadImage, InputRefused, OutputDamaged, UsageError
 from pipeline.formats.record import Placement
@@ -33,7 +32,7 @@ from pipeline.formats.recordio.framing import (
 )
 from pipeline.formats.recordio.header import IndexedRecord, LabelForm, encode_header
 from pipeline.formats.recordio.index import index_lines, list_line, read_index, read_list
-from pipeline.storage import Buffer, StagedFile
+from pipeline.storage import StagedFile
 
 __all__ = [
     "WRITER_VERSION",
@@ -83,9 +82,9 @@ class RecordIOWriter:
         *,
         form: LabelForm = LabelForm.PYTHON,
     ) -> None:
-        self._shard = _Hashed(shard)
-        self._index = _Hashed(index)
-        self._listing = _Hashed(listing) if listing else None
+        self._shard = shard
+        self._index = index
+        self._listing = listing
         self._lines = bytearray()
         self._form = form
         self._ids = array("Q")
@@ -107,7 +106,7 @@ class RecordIOWriter:
             raise _wrong_size(record, len(header))
         line = list_line(record) if self._listing else b""
         offset = self._shard.size
-        length = self._shard.append(*frame(header, encoded))
+        length = self._shard.write(*frame(header, encoded))
         self._ids.append(record.id)
         self._offsets.append(offset)
         self._list(line)
@@ -128,7 +127,7 @@ class RecordIOWriter:
         for piece in read_parts(part.shard):
             if piece.begins and piece.offset != next(expected, None):
                 raise _not_indexed(part, f"byte {piece.offset}")
-            self._shard.append(piece.framed)
+            self._shard.write(piece.framed)
         if next(expected, None) is not None:
             raise _not_indexed(part, "the end")
         self._ids.extend(ids)
@@ -151,30 +150,15 @@ class RecordIOWriter:
                 remedy="ask for fewer shards, or list more images",
             )
         _check_unique(self._shard.path, self._ids)
-        self._index.append(index_lines(self._ids, self._offsets))
+        self._index.write(index_lines(self._ids, self._offsets))
         if self._listing:
-            self._listing.append(bytes(self._lines))
+            self._listing.write(self._lines)
             self._lines.clear()
 
     @property
     def records(self) -> int:
         """How many were written."""
         return len(self._ids)
-
-    @property
-    def shard_digest(self) -> str:
-        """The xxh3-128 of the shard as written so far, in hex."""
-        return self._shard.digest
-
-    @property
-    def index_digest(self) -> str:
-        """The xxh3-128 of the index, in hex; of no bytes before `finish`."""
-        return self._index.digest
-
-    @property
-    def listing_digest(self) -> str | None:
-        """The xxh3-128 of the image list, in hex, whole after `finish`; None where none is made."""
-        return self._listing.digest if self._listing else None
 
     def _lines_of(self, part: IndexedShard, ids: array[int]) -> bytes:
         if not self._listing:
@@ -191,30 +175,8 @@ class RecordIOWriter:
         if self._listing:
             self._lines += lines
             if len(self._lines) >= _LISTED:
-                self._listing.append(bytes(self._lines))
+                self._listing.write(self._lines)
                 self._lines.clear()
-
-
-class _Hashed:
-    """A staged file, and the hash of what was written to it."""
-
-    def __init__(self, file: StagedFile) -> None:
-        self._file = file
-        self._hash = xxhash.xxh3_128()
-        self.path = file.path
-
-    @property
-    def size(self) -> int:
-        return self._file.size
-
-    @property
-    def digest(self) -> str:
-        return self._hash.hexdigest()
-
-    def append(self, *buffers: Buffer) -> int:
-        for buffer in buffers:
-            self._hash.update(buffer)
-        return self._file.write(*buffers)
 
 
 def join(parts: Iterable[IndexedShard], writer: RecordIOWriter) -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final
 
 import crc32c
-import xxhash
 
 from pipeline import storage
 from pipeline.errors import OutputDamaged
@@ -61,8 +60,6 @@ class TFRecordWriter:
         self._index = index
         self._label_offset = label_offset
         self._placements: list[Placement] = []
-        self._shard_hash = xxhash.xxh3_128()
-        self._index_hash = xxhash.xxh3_128()
 
     def write(self, record: ImageRecord) -> Placement:
         """Append a record; its picture is written from where it stands, uncopied.
@@ -77,31 +74,12 @@ class TFRecordWriter:
         closing = _CRC.pack(masked_crc32c(head, encoded))
         placement = Placement(self._shard.size, len(opening) + len(encoded) + len(closing))
         self._shard.write(opening, encoded, closing)
-        for buffer in (opening, encoded, closing):
-            self._shard_hash.update(buffer)
         self._placements.append(placement)
         return placement
 
     def finish(self) -> None:
         """Write the index of all records written."""
-        lines = index_lines(self._placements)
-        self._index.write(lines)
-        self._index_hash.update(lines)
-
-    @property
-    def digests(self) -> tuple[str, str]:
-        """Both of them, shard first."""
-        return self.shard_digest, self.index_digest
-
-    @property
-    def shard_digest(self) -> str:
-        """The xxh3-128 of the shard as written so far, in hex."""
-        return self._shard_hash.hexdigest()
-
-    @property
-    def index_digest(self) -> str:
-        """The xxh3-128 of the index, in hex; of no bytes before `finish`."""
-        return self._index_hash.hexdigest()
+        self._index.write(index_lines(self._placements))
 
 
 def masked_crc32c(*buffers: Buffer) -> int:

@@ -22,15 +22,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import xxhash
-
 from pipeline import storage
 from pipeline.errors import BadImage, OutputDamaged
 from pipeline.formats.record import ImageRecord, Placement
 from pipeline.formats.tfrecord.example import ParsedExample, stored_label
 from pipeline.formats.webdataset.index import Member, index_content, index_line, sample_name
 from pipeline.formats.webdataset.ustar import BLOCK, PAX, member_header
-from pipeline.storage import Buffer, RangeReader, StagedFile
+from pipeline.storage import RangeReader, StagedFile
 
 WRITER_VERSION: int = 1
 """Part of the output digest: raise it when the same records would give other bytes."""
@@ -83,8 +81,6 @@ class WebDatasetWriter:
         self._label_offset = label_offset
         self._suffix = suffix
         self._lines: list[bytes] = []
-        self._shard_hash = xxhash.xxh3_128()
-        self._index_hash = xxhash.xxh3_128()
 
     def write(self, record: ImageRecord) -> Placement:
         """Append a sample; its picture is written from where it stands, uncopied.
@@ -96,37 +92,15 @@ class WebDatasetWriter:
         """
         start = self._shard.size
         opening, closing, members = _sample(record, self._label_offset, self._suffix)
-        self._append(opening, record.encoded, closing)
+        self._shard.write(opening, record.encoded, closing)
         moved = [Member(name, start + offset, size) for name, offset, size in members]
         self._lines.append(index_line(moved))
         return Placement(start, self._shard.size - start)
 
     def finish(self) -> None:
         """End the archive, and write the index of all samples written."""
-        self._append(_END)
-        content = index_content(self._lines)
-        self._index.write(content)
-        self._index_hash.update(content)
-
-    @property
-    def digests(self) -> tuple[str, str]:
-        """Both of them, shard first."""
-        return self.shard_digest, self.index_digest
-
-    @property
-    def shard_digest(self) -> str:
-        """The xxh3-128 of the shard as written so far, in hex; `finish` adds its end."""
-        return self._shard_hash.hexdigest()
-
-    @property
-    def index_digest(self) -> str:
-        """The xxh3-128 of the index, in hex; of no bytes before `finish`."""
-        return self._index_hash.hexdigest()
-
-    def _append(self, *buffers: Buffer) -> None:
-        self._shard.write(*buffers)
-        for buffer in buffers:
-            self._shard_hash.update(buffer)
+        self._shard.write(_END)
+        self._index.write(index_content(self._lines))
 
 
 def envelope(record: ImageRecord, label_offset: int, suffix: str) -> tuple[bytes, bytes]:
