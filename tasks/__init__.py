@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 # Luigi's own command looks here for tasks; commands that need no Luigi do not wait for it.
 if TYPE_CHECKING or "luigi" in sys.modules:
-    from tasks import plainlogs
     from tasks.annotations import WriteBoxes
     from tasks.archives import CheckInputs, VerifyArchive
     from tasks.datasets import MakeProducts
@@ -33,6 +32,7 @@ if TYPE_CHECKING or "luigi" in sys.modules:
         ReorganiseValidation,
         VerifyArchives,
     )
+    from tasks.run import plainlogs
     from tasks.shards import SetCurrent, WriteManifest, WriteShards
     from tasks.trees import ExtractClasses, ExtractTree, ShrinkClasses, ShrinkTree
 

@@ -20,8 +20,8 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.manifest import Sealed
 from pipeline.state import progress
-from tasks import plainlogs
-from tasks.processes import BEGUN, die_with_worker, report, run_name, show_as, stop_siblings
+from tasks.run import plainlogs
+from tasks.run.processes import BEGUN, die_with_worker, report, run_name, show_as, stop_siblings
 
 logger = logging.getLogger("luigi-interface")
 

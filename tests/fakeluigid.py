@@ -12,7 +12,7 @@ from typing import Any
 
 from luigi.scheduler import Scheduler
 
-from tasks.exchange import Address, Limits
+from tasks.run.exchange import Address, Limits
 
 Reply = Callable[[socket.socket], object]
 

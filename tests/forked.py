@@ -37,8 +37,9 @@ import pyarrow.dataset
 import pyarrow.parquet  # noqa: F401
 from luigi.setup_logging import InterfaceLogging
 
-from tasks import cli, launch, supervisor, worker
+from tasks import cli
 from tasks.cli import clean, display, im2rec, imagelist, imagenet, status, verify  # noqa: F401
+from tasks.run import launch, supervisor, worker
 
 _POLL_S = 0.02
 _ARGUMENTS = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
@@ -59,7 +60,7 @@ def _work() -> NoReturn:
     sys.exit(launch.main())
 
 
-_MODULES = {"tasks.cli": cli.main, "tasks.launch": _work}
+_MODULES = {"tasks.cli": cli.main, "tasks.run.launch": _work}
 
 
 def possible() -> bool:

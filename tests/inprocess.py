@@ -16,7 +16,7 @@ from pipeline.images.prepare import preparation
 from pipeline.job.resolve import resolve
 from tasks import datasets
 from tasks.cli import cli
-from tasks.supervisor import Supervisor
+from tasks.run.supervisor import Supervisor
 
 
 @dataclass(frozen=True)

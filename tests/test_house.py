@@ -248,7 +248,7 @@ def test_documents_are_parsed_in_one_place() -> None:
         "pipeline/formats/webdataset/shard.py",
         "pipeline/verification/notbegun.py",
         "tasks/arguments.py",
-        "tasks/exchange.py",
+        "tasks/run/exchange.py",
     }
 
 

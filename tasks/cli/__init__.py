@@ -16,11 +16,11 @@ import click
 import pipeline
 from pipeline import plaintext
 from pipeline.errors import ConfigError, ShardmillError, out_of_memory
-from tasks import streams
 from tasks.cli.saying import say, say_refusal
-from tasks.interrupts import interrupting
-from tasks.safepath import SAFE_PATH
-from tasks.startup import importing
+from tasks.run import streams
+from tasks.run.interrupts import interrupting
+from tasks.run.safepath import SAFE_PATH
+from tasks.run.startup import importing
 
 _COMMANDS = (
     *("imagenet", "imagelist", "im2rec", "dbcollection-cache"),

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from pipeline import plaintext
-from tasks import streams
+from tasks.run import streams
 
 Check = TypeVar("Check")
 _AT_ONCE = 4  # shards handed to a process at a time

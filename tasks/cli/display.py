@@ -17,9 +17,9 @@ from pipeline import plaintext, storage
 from pipeline.job import artifacts as products
 from pipeline.job.resolve import ResolvedJob
 from pipeline.state import progress, status
-from tasks import streams
 from tasks.cli.saying import say
 from tasks.cli.text import duration, size
+from tasks.run import streams
 
 _WINDOW_S = 30.0
 _LINE_EVERY_S = 5.0

@@ -14,9 +14,9 @@ from pipeline import plaintext
 from pipeline.im2rec.pack import Tell
 from pipeline.im2rec.result import Packed
 from pipeline.quantities import counted, verb
-from tasks import streams
 from tasks.cli.saying import say
 from tasks.cli.text import size
+from tasks.run import streams
 
 _COMPLETE, _LEFT_OUT = 0, 4
 _LOOK_EVERY_S = 0.5

@@ -23,11 +23,12 @@ from pipeline.state import cleaning, preflight, status, withdrawal
 from pipeline.state import run_end as runend
 from pipeline.state import source_look as sourcelook
 from pipeline.state.source_look import Look
-from tasks import arguments, datasets, scheduler, settings
+from tasks import arguments, datasets
 from tasks.cli import report
 from tasks.cli.saying import say
-from tasks.exchange import Address
-from tasks.supervisor import Supervisor
+from tasks.run import scheduler, settings
+from tasks.run.exchange import Address
+from tasks.run.supervisor import Supervisor
 
 _LUIGID_PORT = 8082
 _OVERLAP = 10

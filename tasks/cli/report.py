@@ -23,7 +23,7 @@ from pipeline.state.source_look import Look
 from pipeline.storage.clutter import EXAMPLES
 from tasks.cli.saying import say, say_refusal
 from tasks.cli.text import product_states, size, states
-from tasks.supervisor import Outcome, Supervisor
+from tasks.run.supervisor import Outcome, Supervisor
 
 _SHOWN = 3  # names
 COMPLETE, FAILED, LEFT_OUT, INTERRUPTED = 0, 1, 4, 130

@@ -8,8 +8,8 @@ from pathlib import Path
 from luigi.scheduler import Scheduler
 
 from pipeline.errors import EnvironmentRefused
-from tasks import exchange
-from tasks.handout import Handout
+from tasks.run import exchange
+from tasks.run.handout import Handout
 
 _ADDRESS = ("luigid", 8082)
 _KNOWN = {"task_id", "running_tasks", "worker_state", "n_pending_tasks", "n_unique_pending"}

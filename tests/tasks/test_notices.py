@@ -8,7 +8,7 @@ import os
 import pytest
 
 from pipeline import storage
-from tasks.processes import NOTICE, REPORT_VARIABLE, notice_waits
+from tasks.run.processes import NOTICE, REPORT_VARIABLE, notice_waits
 
 
 def test_for_whom_a_task_waits_is_said_by_its_command(

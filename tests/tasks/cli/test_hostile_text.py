@@ -21,10 +21,10 @@ from support import RawSet
 from pipeline import manifest, paths, storage
 from pipeline.errors import BadImage, ShardmillError
 from pipeline.job.options import Job
-from tasks import plainlogs
 from tasks.archives import VerifyArchive
 from tasks.cli import cli, display, saying
 from tasks.cli.commandline import CommandLine, command_line
+from tasks.run import plainlogs
 
 NAME = "x\nFORGED\r\x1b[2J\x1b]0;t\x07\x9b\u2028FORGED\u202e"
 SHOWN = r"x\nFORGED\r\x1b[2J\x1b]0;t\x07\x9b\u2028FORGED\u202e"

@@ -14,7 +14,7 @@ from support import RawSet
 
 from pipeline.errors import ArchiveMissing, OutputConflict, ShardmillError
 from tasks.cli import cli
-from tasks.interrupts import interrupting
+from tasks.run.interrupts import interrupting
 
 
 @pytest.mark.parametrize("option", ["--no-overlap", "--dry-run", "--no-boxes"])

@@ -17,10 +17,10 @@ from support import RawSet
 from pipeline.errors import EnvironmentRefused, ShardmillError, TransientError
 from tasks import datasets
 from tasks.archives import CheckInputs
-from tasks.exchange import Address
-from tasks.local_scheduler import Factory, PlainWorker
-from tasks.luigid import LuigidClient
 from tasks.roots import make_products
+from tasks.run.exchange import Address
+from tasks.run.local_scheduler import Factory, PlainWorker
+from tasks.run.luigid import LuigidClient
 
 _ADDRESS = ("luigid", 8082)
 _WORKER = "ours"
@@ -320,7 +320,7 @@ def test_only_tasks_of_the_output_folder_are_enabled_again(tmp_path: Path) -> No
 @pytest.fixture
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Luigi's settings for a luigid that goes away, much shortened."""
-    monkeypatch.setattr("tasks.settings.luigid_patience", lambda: (0.01, 0.2))
+    monkeypatch.setattr("tasks.run.settings.luigid_patience", lambda: (0.01, 0.2))
 
 
 @pytest.mark.usefixtures("patience")

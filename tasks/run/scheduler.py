@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 from pipeline.errors import ShardmillError
-from tasks import settings
-from tasks.exchange import Address
+from tasks.run import settings
+from tasks.run.exchange import Address
 
 _PAUSE_S = 0.5
 

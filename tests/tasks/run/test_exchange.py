@@ -8,8 +8,8 @@ import pytest
 from fakeluigid import Reply, endless, page, response, serving
 
 from pipeline.errors import EnvironmentRefused, TransientError
-from tasks import exchange
-from tasks.exchange import Limits
+from tasks.run import exchange
+from tasks.run.exchange import Limits
 
 _LIMITS = Limits(silence_s=0.3, answer_s=0.6, answer_bytes=100_000)
 _CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -12,9 +12,9 @@ import pytest
 from drawnlists import draw_list
 from support import ROOT
 
-from tasks.startup import importing
+from tasks.run.startup import importing
 
-RARE = ("PIL", "boto3", "cv2", "h5py", "lxml", "pandas", "requests", "rich", "tasks.luigid")
+RARE = ("PIL", "boto3", "cv2", "h5py", "lxml", "pandas", "requests", "rich", "tasks.run.luigid")
 """What many jobs do without: it is imported where it is used."""
 
 IMPORTED = f"""
@@ -37,7 +37,7 @@ def rare_imports(code: str) -> str:
 
 
 def test_a_worker_that_works_alone_on_plain_shards_imports_nothing_rare() -> None:
-    assert rare_imports("import tasks.worker") == ""
+    assert rare_imports("import tasks.run.worker") == ""
 
 
 def test_a_command_with_nothing_to_do_imports_nothing_rare(

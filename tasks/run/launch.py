@@ -1,21 +1,21 @@
 """Starts the process that runs Luigi for a command.
 
-    python -m tasks.launch DIGEST JOB WORKERS [HOST PORT]
+    python -m tasks.run.launch DIGEST JOB WORKERS [HOST PORT]
 
-See `tasks.worker`, whose imports are the most of its start.
+See `tasks.run.worker`, whose imports are the most of its start.
 """
 
 from __future__ import annotations
 
 import sys
 
-from tasks.startup import importing
+from tasks.run.startup import importing
 
 
 def main() -> int:
     """Import the worker and run it; return its exit status."""
     with importing():
-        from tasks import worker  # noqa: PLC0415 - not before the context is entered
+        from tasks.run import worker  # noqa: PLC0415 - not before the context is entered
     return worker.main()
 
 

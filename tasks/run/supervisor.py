@@ -24,11 +24,12 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.plaintext import Lines
 from pipeline.state import cleaning, progress
-from tasks import datasets, headway, scheduler
-from tasks.exchange import Address
-from tasks.interrupts import interrupting
-from tasks.processes import BEGUN, NOTICE, PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
-from tasks.safepath import SAFE_PATH
+from tasks import datasets
+from tasks.run import headway, scheduler
+from tasks.run.exchange import Address
+from tasks.run.interrupts import interrupting
+from tasks.run.processes import BEGUN, NOTICE, PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
+from tasks.run.safepath import SAFE_PATH
 
 _POLL_S = 0.2
 _IDLE_LAUNCHES = 3  # so many workers in a row may die or end without any headway
@@ -123,7 +124,7 @@ class Supervisor:
     def _work(self, watch: Callable[[], None], tell: Callable[[str], None]) -> int:
         """Run one worker to its end; return its exit status."""
         digest, job = resolve(self.job).digest, self.job.to_json()
-        command = [sys.executable, "-P", "-m", "tasks.launch", digest, job, str(self.workers)]
+        command = [sys.executable, "-P", "-m", "tasks.run.launch", digest, job, str(self.workers)]
         command += map(str, self.scheduler or ())
         reading, writing = os.pipe()
         os.set_blocking(reading, False)

@@ -1,6 +1,6 @@
 """The process that runs Luigi for a command.
 
-`tasks.launch` starts it. It is a process of its own, so that the one that forks tasks has no
+`tasks.run.launch` starts it. It is a process of its own, so that the one that forks tasks has no
 display, no threads and no open pools, and so that a command outlives a worker that was killed.
 """
 
@@ -17,11 +17,11 @@ import pyarrow as pa
 from pipeline.errors import ConfigError, ShardmillError, TreeRefused
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
-from tasks import plainlogs, streams
-from tasks.local_scheduler import Factory
-from tasks.processes import die_with_command, notice, notice_waits, report
 from tasks.roots import make_products
-from tasks.settings import apply_shipped_settings
+from tasks.run import plainlogs, streams
+from tasks.run.local_scheduler import Factory
+from tasks.run.processes import die_with_command, notice, notice_waits, report
+from tasks.run.settings import apply_shipped_settings
 
 _IDLE = "max_keep_alive_idle_duration"
 
@@ -51,7 +51,7 @@ def _run(job: Job, digest: str, workers: int, scheduler: list[str]) -> int:
     _leave_when_idle()
     luigid = None
     if scheduler:
-        from tasks.luigid import LuigidClient  # noqa: PLC0415 - most commands work alone
+        from tasks.run.luigid import LuigidClient  # noqa: PLC0415 - most commands work alone
 
         host, port = scheduler
         luigid = LuigidClient((host, int(port)), lambda: make_products(job), notice)

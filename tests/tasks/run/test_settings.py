@@ -13,7 +13,7 @@ from drawnlists import draw_list
 from luigi.configuration import LuigiConfigParser
 from support import ROOT
 
-from tasks import settings
+from tasks.run import settings
 
 _SETTINGS = """
 [core]

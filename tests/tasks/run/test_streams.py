@@ -14,7 +14,7 @@ from support import ROOT, command
 
 SPEAKER = """
 import sys
-from tasks import streams
+from tasks.run import streams
 streams.install()
 import click
 for number in range(3):
@@ -105,7 +105,7 @@ def test_what_no_step_expected_is_said_in_words(raised: str, words: str) -> None
 
 PLAIN = """
 import sys
-from tasks import streams
+from tasks.run import streams
 streams.install()
 from rich.console import Console
 print("out \\x1b[2J \\udcff")

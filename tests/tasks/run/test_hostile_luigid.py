@@ -13,11 +13,11 @@ from daemons import Luigid
 from fakeluigid import page, response, serving
 from support import RawSet, shardmill
 
-from tasks import exchange
 from tasks.archives import CheckInputs
 from tasks.cli import report
-from tasks.exchange import Address
-from tasks.supervisor import Outcome, Supervisor
+from tasks.run import exchange
+from tasks.run.exchange import Address
+from tasks.run.supervisor import Outcome, Supervisor
 
 
 class Poster:
@@ -94,7 +94,7 @@ def test_what_is_no_luigid_ends_a_command_with_a_message(
 def test_a_luigid_that_invents_tasks_for_ever_holds_no_command(
     small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.supervisor._PATIENCE_S", 3.0)
+    monkeypatch.setattr("tasks.run.supervisor._PATIENCE_S", 3.0)
     numbers, said = count(), list[str]()
     work = {"running_tasks": [], "n_pending_tasks": 1, "n_unique_pending": 1}
 

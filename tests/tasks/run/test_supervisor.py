@@ -13,9 +13,9 @@ from support import RawSet
 
 from pipeline.state import progress
 from pipeline.state.progress import Timing
-from tasks import supervisor as supervisor_module
 from tasks.cli import report
-from tasks.supervisor import Outcome, Supervisor
+from tasks.run import supervisor as supervisor_module
+from tasks.run.supervisor import Outcome, Supervisor
 
 HOSTILE = (
     *("tasks.py", "pipeline/__init__.py", "luigi.py", "numpy.py", "multiprocessing/__init__.py"),

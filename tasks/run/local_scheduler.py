@@ -14,7 +14,7 @@ from luigi.worker import Worker
 from pipeline.errors import ShardmillError
 
 if TYPE_CHECKING:  # most commands work alone
-    from tasks.luigid import LuigidClient
+    from tasks.run.luigid import LuigidClient
 
 logger = logging.getLogger("luigi-interface")
 

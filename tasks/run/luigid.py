@@ -22,9 +22,9 @@ from luigi.task_status import DISABLED, FAILED
 
 from pipeline import plaintext
 from pipeline.errors import EnvironmentRefused, ShardmillError, TransientError
-from tasks import exchange, settings
-from tasks.exchange import Address, Limits
-from tasks.handout import Handout
+from tasks.run import exchange, settings
+from tasks.run.exchange import Address, Limits
+from tasks.run.handout import Handout
 
 logger = logging.getLogger("luigi-interface")
 

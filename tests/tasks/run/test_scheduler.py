@@ -8,7 +8,7 @@ import threading
 import pytest
 
 from pipeline.errors import ShardmillError
-from tasks import scheduler
+from tasks.run import scheduler
 
 
 @pytest.fixture
@@ -38,6 +38,6 @@ def test_one_that_comes_late_is_waited_for(port: int) -> None:
 def test_one_that_never_comes_is_given_up_after_what_the_settings_say(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.settings.luigid_patience", lambda: (0.0, 0.0))
+    monkeypatch.setattr("tasks.run.settings.luigid_patience", lambda: (0.0, 0.0))
     with pytest.raises(ShardmillError, match="no Luigi scheduler answers"):
         scheduler.wait_for(("127.0.0.1", port), lambda _: None)

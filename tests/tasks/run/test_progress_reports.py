@@ -15,7 +15,7 @@ from pipeline.job.resolve import resolve
 from pipeline.state import progress
 from tasks import VerifyArchive
 from tasks.cli.display import Bar, Lines, Observer, Rates
-from tasks.processes import RUN_VARIABLE
+from tasks.run.processes import RUN_VARIABLE
 
 RUN = "20260101-000000-host-abcdef"
 
