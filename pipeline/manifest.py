@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -47,6 +47,10 @@ class FileEntry:
     def to_json(self) -> Document:
         """Return the entry as plain data."""
         return {"file": self.file, "bytes": self.bytes, "xxh3_128": self.xxh3_128}
+
+    def named(self, name: str) -> FileEntry:
+        """Return the entry of the same file by its name in another folder."""
+        return replace(self, file=name)
 
 
 class Sealed(Protocol):

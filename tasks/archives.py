@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from pipeline.documents.records import ArchiveMark, JobRecord
 from pipeline.errors import ArchiveRefused, TransientError
 from pipeline.job import neighbours
 from pipeline.job.split import SplitJob
-from pipeline.manifest import FileEntry
+from pipeline.manifest import Document
 from pipeline.sources.ilsvrc2012 import members
 from pipeline.sources.inputs import Archive
 from pipeline.state import preflight, refusals, standing
@@ -55,9 +56,8 @@ class CheckInputs(ShardmillTask):
             **standing.names_of(self.resolved),
             "seen": self._seen(),
             "splits": neighbours.described(self.resolved),
-            "files": [],
         }
-        storage.publish_bytes(self.mark(), manifest.serialise(document))
+        manifest.publish((), self.mark(), self.folder, document)
         return Volume()
 
     def _seen(self) -> dict[str, int | None]:
@@ -103,6 +103,21 @@ class VerifyArchive(ShardmillTask):
         refused = refusals.recall(self.folder, source, self.config)
         if refused is not None and not self.job.replace:
             raise refused
+        with contextlib.ExitStack() as stack:
+            files = [stack.enter_context(storage.StagedFile(path)) for path in self._listings()]
+            found = self._verify(source, *files)
+            mark = paths.archive_mark(self.folder, self.archive, found.size, found.mtime_ns)
+            manifest.publish(files, mark, self.folder, _document(found))
+        rawarchives.check_broken(self.resolved, self.config, found.broken)
+        return Volume(size=found.size)
+
+    def _listings(self) -> list[Path]:
+        """Return the path of the index, which only a plain tar has."""
+        plain = self.archive.endswith(".tar")
+        return [paths.archive_index(self.folder, self.archive)] if plain else []
+
+    def _verify(self, source: Path, *listings: storage.StagedFile) -> VerifiedArchive:
+        """Return what the archive is, and write its index; a refusal is remembered."""
         info = storage.stat(source)
         size = info.size if info else 0
         read = 0
@@ -114,41 +129,23 @@ class VerifyArchive(ShardmillTask):
                 progress(done)
 
             try:
-                found, files = self._verify(source, note)
+                return self._read(source, note, *listings)
             except ArchiveRefused as error:
                 if read == size:  # or it was refused at its beginning
                     refusals.remember(self.folder, source, self.config, error)
                 raise
-        document = {
-            "archive": found.name,
-            "size": found.size,
-            "mtime_ns": found.mtime_ns,
-            "md5": found.md5,
-            "members": found.members,
-            "files": [entry.to_json() for entry in files],
-        }
-        if found.broken:
-            broken = [tar.to_json() for tar in found.broken]
-            document |= {preflight.BROKEN: broken, preflight.READER: READER_VERSION}
-        mark = paths.archive_mark(self.folder, self.archive, found.size, found.mtime_ns)
-        storage.publish_bytes(mark, manifest.serialise(document))
-        rawarchives.check_broken(self.resolved, self.config, found.broken)
-        return Volume(size=found.size)
 
-    def _verify(
-        self, source: Path, progress: Callable[[int], None]
-    ) -> tuple[VerifiedArchive, list[FileEntry]]:
-        """Return what the archive is, and its index, which only a plain tar has."""
+    def _read(
+        self, source: Path, progress: Callable[[int], None], *listings: storage.StagedFile
+    ) -> VerifiedArchive:
         md5, size = str(self.md5), self.config.bytes
-        if not self.archive.endswith(".tar"):
-            found = index.verify_only(
+        if not listings:
+            return index.verify_only(
                 source, expected_md5=md5, expected_size=size, progress=progress
             )
-            return found, []
-        listing = paths.archive_index(self.folder, self.archive)
-        found = index.verify_and_index(
+        return index.verify_and_index(
             source,
-            listing,
+            *listings,
             expected_md5=md5,
             expected_size=size,
             nested=True,
@@ -156,8 +153,6 @@ class VerifyArchive(ShardmillTask):
             check_first=self._check_first,
             check_broken=self._check_broken,
         )
-        name, info = str(listing.relative_to(self.folder)), storage.stat(listing)
-        return found, [FileEntry(name, info.size if info else 0, manifest.hash_file(listing))]
 
     def _check_first(self, member: Member) -> None:
         """Check the first file of the archive against the splits that it is to hold."""
@@ -169,6 +164,21 @@ class VerifyArchive(ShardmillTask):
     def _check_broken(self, tar: BrokenTar) -> None:
         """Check, before the rest of the archive is read, that a tar in it is not needed."""
         rawarchives.check_broken(self.resolved, self.config, (tar,))
+
+
+def _document(found: VerifiedArchive) -> Document:
+    """Return what the mark of an archive says beside its index."""
+    document: Document = {
+        "archive": found.name,
+        "size": found.size,
+        "mtime_ns": found.mtime_ns,
+        "md5": found.md5,
+        "members": found.members,
+    }
+    if found.broken:
+        broken = [tar.to_json() for tar in found.broken]
+        document |= {preflight.BROKEN: broken, preflight.READER: READER_VERSION}
+    return document
 
 
 def of_images(task: ShardmillTask, split: SplitJob) -> list[CheckInputs | VerifyArchive]:

@@ -185,8 +185,7 @@ class WriteCroissant(ExportTask):
             for entry in manifest.read(source.mark(), source.document_kind).files:
                 path = base / entry.file
                 if not path.is_relative_to(paths.state(self.folder)):
-                    name = str(path.relative_to(self.folder))
-                    yield FileEntry(name, entry.bytes, entry.xxh3_128)
+                    yield entry.named(str(path.relative_to(self.folder)))
 
     def _description(self, hashes: dict[FileEntry, str]) -> Description:
         resolved, out = self.resolved, self.folder

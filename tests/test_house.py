@@ -238,6 +238,43 @@ def test_only_paths_spells_the_names_of_the_output_tree() -> None:
     assert offenders(outside("pipeline/paths.py"), spells) == set()
 
 
+def test_one_function_names_files_and_publishes_them_with_their_mark() -> None:
+    def hashes(path: Path) -> bool:
+        return any(
+            isinstance(node, ast.Attribute) and node.attr == "content_hash" for node in nodes(path)
+        )
+
+    owners = ("pipeline/manifest.py", "pipeline/storage/staging.py")
+    assert offenders(outside(*owners), hashes) == set()
+    # Beside it: lists and a drawn sample, which have no mark.
+    files = outside("pipeline/storage")
+    assert offenders(files, lambda path: "storage.publish" in called(path)) == {
+        "pipeline/im2rec/lists.py",
+        "pipeline/manifest.py",
+        "pipeline/sample/draw.py",
+    }
+    # Beside it: entries that another document or a table holds already.
+    assert offenders(PROGRAM, lambda path: called(path) & {"FileEntry", "manifest.FileEntry"}) == {
+        "pipeline/manifest.py",
+        "pipeline/verification/productcheck.py",
+        "tasks/exports.py",
+    }
+
+
+def test_a_file_is_read_to_be_hashed_only_where_something_is_verified() -> None:
+    # Of pack.py it is the list, which is an input.
+    readers = {"hash_file", "manifest.hash_file"}
+    assert offenders(PROGRAM, lambda path: called(path) & readers) == {
+        "pipeline/im2rec/api.py",
+        "pipeline/im2rec/pack.py",
+        "pipeline/im2rec/recorded.py",
+        "pipeline/manifest.py",
+        "pipeline/state/withdrawal.py",
+        "pipeline/verification/findings.py",
+        "tasks/exports.py",
+    }
+
+
 def test_documents_are_parsed_in_one_place() -> None:
     parsers = {"json.load", "json.loads", "manifest.load", "manifest.parse"}
     # Beside the sealed ones: another program's cache, samples in tars, an argument of Luigi's

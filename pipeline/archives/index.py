@@ -68,7 +68,7 @@ class VerifiedArchive:
 
 def verify_and_index(
     archive: Path,
-    index: Path,
+    index: storage.StagedFile,
     *,
     expected_md5: str | None,
     expected_size: int | None = None,
@@ -77,7 +77,7 @@ def verify_and_index(
     check_first: CheckMember = lambda _: None,
     check_broken: CheckBroken | None = None,
 ) -> VerifiedArchive:
-    """Read a tar archive once; publish the index of its members if it is the right one.
+    """Read a tar archive once, and write the index of its members; it is the right one, or refused.
 
     What is no tar by its first bytes, or has a first member that `check_first` refuses, is
     refused at once, and the rest is not read. So is a nested tar in the first MiB that is none;
@@ -85,7 +85,8 @@ def verify_and_index(
 
     Args:
         archive: an uncompressed tar.
-        index: where to publish the Parquet file of `INDEX_SCHEMA`; same archive, same bytes.
+        index: a Parquet file of `INDEX_SCHEMA`, for the caller to publish; same archive, same
+            bytes.
         expected_md5: 32 hex digits; None: not known.
         expected_size: bytes; decides only where the MD5 is not known.
         nested: whether members named ``*.tar`` are indexed too.
@@ -100,19 +101,16 @@ def verify_and_index(
         ArchiveRefused: MD5 or size is wrong, or the archive is truncated or malformed.
         TransientError: the file changed while it was read.
     """
-    with storage.StagedFile(index) as staged:
-        keep_broken = check_broken is not None
-        scanner = TarScanner(str(archive), nested=nested, keep_broken=keep_broken)
-        with staged.stream() as stream, pq.ParquetWriter(stream, INDEX_SCHEMA, **_PARQUET) as sink:
-            indexer = _Indexer(scanner, sink, check_first, check_broken)
-            found, head = _read_once(archive, indexer.look, progress)
-            refusal = indexer.finish()
-        faults = [*([refusal] if refusal else []), *(tar.refusal for tar in scanner.broken)]
-        scan = faults[0] if faults else None
-        check_identity(archive, found.md5, found.size, head, (expected_md5, expected_size), scan)
-        if refusal:
-            raise of_right_md5(refusal) if expected_md5 is not None else refusal
-        storage.publish(staged)
+    scanner = TarScanner(str(archive), nested=nested, keep_broken=check_broken is not None)
+    with index.stream() as stream, pq.ParquetWriter(stream, INDEX_SCHEMA, **_PARQUET) as sink:
+        indexer = _Indexer(scanner, sink, check_first, check_broken)
+        found, head = _read_once(archive, indexer.look, progress)
+        refusal = indexer.finish()
+    faults = [*([refusal] if refusal else []), *(tar.refusal for tar in scanner.broken)]
+    scan = faults[0] if faults else None
+    check_identity(archive, found.md5, found.size, head, (expected_md5, expected_size), scan)
+    if refusal:
+        raise of_right_md5(refusal) if expected_md5 is not None else refusal
     broken = tuple(
         replace(tar, refusal=of_right_md5(tar.refusal)) if expected_md5 is not None else tar
         for tar in scanner.broken
@@ -134,7 +132,7 @@ def verify_only(
 
 
 class ArchiveIndex:
-    """An index that `verify_and_index` published: tables of `INDEX_SCHEMA`, held one at a time.
+    """An index that `verify_and_index` wrote: tables of `INDEX_SCHEMA`, held one at a time.
 
     Raises:
         OutputDamaged: now or at any access: it is not that.

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
-
-import xxhash
 
 from pipeline import manifest, storage
 from pipeline.errors import (
@@ -26,17 +24,15 @@ from pipeline.im2rec.job import PackJob, Targets, check_root
 from pipeline.im2rec.pictures import Piece
 from pipeline.im2rec.result import LeftOut, Packed, document
 from pipeline.images.engine import engine
-from pipeline.manifest import Document, FileEntry
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted
-from pipeline.storage import RangeReader, StagedFile
+from pipeline.storage import StagedFile
 from pipeline.storage.input_file import check_rereadable
 
 Tell = Callable[[int, int], None]
 """Is told, now and then, how many lines are done, of how many."""
 
 _ROWS, _ROWS_ENCODED = 64, 16  # that a worker is handed at once: some hundredths of a second
-_STEP = 1 << 20  # bytes that are hashed at once
 
 
 def pack(
@@ -81,9 +77,9 @@ def pack(
         for batch, piece in workers.pieces(output.records, batches(job, rows)):
             workers.place(output.size)
             output.take(batch, piece)
-            output.hash(workers.written)
+            output.records.follow(workers.written)  # hashed while it is in memory
             tell(output.lines, found.lines)
-        output.hash(workers.written)
+        output.records.follow(workers.written)
         if storage.stat(job.listing) != before:
             raise InputRefused(
                 "the list was changed while it was read",
@@ -106,19 +102,16 @@ class _Output:
         self._targets = job.targets
         self._places = places
         self._stack = contextlib.ExitStack()
-        self._hash = xxhash.xxh3_128()
-        self._hashed = 0
         self._left_out: list[LeftOut] = []
         self._notes: Counter[str] = Counter()
         self.size = self.lines = 0
 
     def __enter__(self) -> Self:
         with self._stack:
-            self.records = self._staged(self._places.records)
-            self._index = self._staged(self._places.index)
-            listing = self._places.listing
-            self._listing = self._staged(listing) if listing else None
-            self._reader = self._stack.enter_context(RangeReader(self.records.temp))
+            self.records = self._staged(self._places.records, self._targets.records)
+            self._index = self._staged(self._places.index, self._targets.index)
+            place, listing = self._places.listing, self._targets.listing
+            self._listing = self._staged(place, listing) if place and listing else None
             self._stack = self._stack.pop_all()
         return self
 
@@ -145,13 +138,6 @@ class _Output:
         if piece.failure is not None:
             raise piece.failure
 
-    def hash(self, end: int) -> None:
-        """Hash the records up to an offset: workers write them in no order, a hash needs one."""
-        while self._hashed < end:
-            view = self._reader.read(self._hashed, min(_STEP, end - self._hashed))
-            self._hash.update(view)
-            self._hashed += len(view)
-
     def publish(self, found: Survey, listing: str) -> Packed:
         """Give the files their names, the manifest's last."""
         if not self.size:
@@ -173,29 +159,14 @@ class _Output:
             dict(sorted(self._notes.items())),
             tuple(self._left_out),
         )
-        entries = list(self._entries())
-        self._finish(document(self._job, packed, listing, entries, rooted=found.rooted))
+        content = document(self._job, packed, listing, rooted=found.rooted)
+        files = [self.records, self._index, *([self._listing] if self._listing else [])]
+        base = self._targets.records.parent
+        manifest.publish(files, self._places.manifest, base, content, superseding=True)
         return packed
 
-    def _finish(self, content: Document) -> None:
-        with StagedFile(self._places.manifest) as mark:
-            mark.write(manifest.serialise(content))
-            # It speaks of files that are about to change.
-            storage.remove(self._places.manifest.parent, self._places.manifest)
-            more = [self._listing] if self._listing else []
-            storage.publish(self.records, self._index, *more, mark)
-
-    def _entries(self) -> Iterator[FileEntry]:
-        yield FileEntry(self._targets.records.name, self.size, self._hash.hexdigest())
-        for path, file in (
-            (self._targets.index, self._index),
-            (self._targets.listing, self._listing),
-        ):
-            if path is not None and file is not None:
-                yield FileEntry(path.name, file.size, manifest.hash_file(file.temp))
-
-    def _staged(self, path: Path) -> StagedFile:
-        return self._stack.enter_context(StagedFile(path))
+    def _staged(self, place: Path, known_as: Path) -> StagedFile:
+        return self._stack.enter_context(StagedFile(place, known_as))
 
     def _leave_out(self, batch: Batch, row: int, error: ShardmillError) -> None:
         limit = self._job.error_limit

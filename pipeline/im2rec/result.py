@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pipeline
 from pipeline.im2rec.job import PackJob, Targets
 from pipeline.images.engine import engine
-from pipeline.manifest import Document, FileEntry
+from pipeline.manifest import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +53,13 @@ class Packed:
     left_out: tuple[LeftOut, ...]
 
 
-def document(
-    job: PackJob, packed: Packed, listing: str, files: list[FileEntry], *, rooted: bool
-) -> Document:
-    """Return the manifest of what was written.
+def document(job: PackJob, packed: Packed, listing: str, *, rooted: bool) -> Document:
+    """Return what the manifest says beside the files that were written.
 
     Args:
         job: what was asked for.
         packed: what came of it.
         listing: the xxh3-128 of the list.
-        files: the records, the index, and the list of what was packed where there is one.
         rooted: whether any path of the list is relative to the root, which is then recorded.
     """
     spec = job.spec
@@ -83,7 +80,6 @@ def document(
             "notes": packed.notes,
             "records": packed.records,
         },
-        "files": [entry.to_json() for entry in files],
         "left_out": [
             {"line": each.line, "id": each.id, "path": each.path, "reason": each.reason}
             for each in packed.left_out

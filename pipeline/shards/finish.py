@@ -88,7 +88,7 @@ def _files(out: Path, output: Output, documents: list[ShardMark]) -> list[FileEn
     """Return the files of all shards, by their names in the output's folder."""
     prefix = f"{output.folder.relative_to(out)}/"
     return [
-        FileEntry(entry.file.removeprefix(prefix), entry.bytes, entry.xxh3_128)
+        entry.named(entry.file.removeprefix(prefix))
         for shard in documents
         for entry in shard.files
         if entry.file.startswith(prefix)

@@ -44,6 +44,7 @@ class StagedFile:
         self.known_as = known_as or path
         self.size = 0
         self._hash = xxhash.xxh3_128()
+        self._reader: RangeReader | None = None
         self._open = False
         with at(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -84,13 +85,14 @@ class StagedFile:
         Args:
             end: offset in bytes, not before `size`.
         """
-        with RangeReader(self.temp) as reader:
-            while self.size < end:
-                view = reader.read(self.size, min(_STEP, end - self.size))
-                if not view:
-                    raise EOFError(f"{self.temp} ends at {self.size}, before {end}")
-                self._hash.update(view)
-                self.size += len(view)
+        if self._reader is None:
+            self._reader = RangeReader(self.temp)  # which keeps its buffer from call to call
+        while self.size < end:
+            view = self._reader.read(self.size, min(_STEP, end - self.size))
+            if not view:
+                raise EOFError(f"{self.temp} ends at {self.size}, before {end}")
+            self._hash.update(view)
+            self.size += len(view)
         with at(self.path):
             os.lseek(self._fd, self.size, os.SEEK_SET)  # what is appended next comes behind
 
@@ -142,6 +144,8 @@ class StagedFile:
     def _close(self) -> None:
         if self._open:
             self._open = False
+            if self._reader is not None:
+                self._reader.close()
             os.close(self._fd)
 
 

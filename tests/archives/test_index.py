@@ -12,13 +12,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from indexing import verify_and_index
 from support import mini_source
 
 from pipeline.archives import index
 from pipeline.archives.index import (
     ArchiveIndex,
     VerifiedArchive,
-    verify_and_index,
     verify_only,
 )
 from pipeline.archives.tar import Member

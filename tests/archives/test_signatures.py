@@ -14,8 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from indexing import verify_and_index
 
-from pipeline.archives.index import verify_and_index
 from pipeline.archives.signatures import recognise
 from pipeline.errors import ArchiveRefused
 

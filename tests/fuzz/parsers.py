@@ -18,11 +18,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import seals
 
-from pipeline import manifest, names
+from pipeline import manifest, names, storage
 from pipeline.annotations import bboxes, boxtable
 from pipeline.annotations.voc import normalise, parse_annotation
 from pipeline.archives.compressed import read_members
-from pipeline.archives.index import ArchiveIndex, verify_and_index
+from pipeline.archives.index import ArchiveIndex, VerifiedArchive, verify_and_index
 from pipeline.archives.tar import Member, TarScanner
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog import classes as labels
@@ -102,17 +102,24 @@ def _try_tar_with_broken_ones(data: bytes) -> None:
     assert [(tar.name, tar.refusal.place) for tar in whole.broken] == noted
 
 
+def _indexed(archive: Path, index: Path) -> VerifiedArchive:
+    with storage.StagedFile(index) as staged:
+        found = verify_and_index(archive, staged, expected_md5=None, nested=True)
+        storage.publish(staged)
+    return found
+
+
 def try_index(data: bytes, folder: Path) -> None:
     """The index has a row for every member."""
     archive, index = _laid(data, folder, "a.tar"), folder / "index.parquet"
-    found = verify_and_index(archive, index, expected_md5=None, nested=True)
+    found = _indexed(archive, index)
     assert pq.read_table(index).num_rows == found.members
 
 
 def try_class_members(data: bytes, folder: Path) -> None:
     """Images lie in the archive and have keys that are names; clutter is counted, and no image."""
     archive, index = _laid(data, folder, "a.tar"), folder / "index.parquet"
-    verify_and_index(archive, index, expected_md5=None, nested=True)
+    _indexed(archive, index)
     parts = ArchiveIndex(index)
     for rows in members.archive_rows(parts, _CLASSES, TABLE, Expectation({})):
         ends = zip(rows["offset"].to_pylist(), rows["length"].to_pylist(), strict=True)

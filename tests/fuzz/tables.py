@@ -76,7 +76,9 @@ def indexes(archive: bytes) -> tuple[bytes, ...]:
     with tempfile.TemporaryDirectory() as folder:
         tar, index = Path(folder) / "a.tar", Path(folder) / "index"
         tar.write_bytes(archive)
-        verify_and_index(tar, index, expected_md5=None, nested=True)
+        with storage.StagedFile(index) as staged:
+            verify_and_index(tar, staged, expected_md5=None, nested=True)
+            storage.publish(staged)
         return (index.read_bytes(),)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from indexing import verify_and_index
 from support import RawSet
 
 from pipeline import manifest, paths, storage
-from pipeline.archives.index import ArchiveIndex, verify_and_index
+from pipeline.archives.index import ArchiveIndex
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
 from pipeline.errors import OutputDamaged

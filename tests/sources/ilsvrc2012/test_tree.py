@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from indexing import verify_and_index
 from support import RawSet
 
-from pipeline.archives.index import ArchiveIndex, verify_and_index
+from pipeline.archives.index import ArchiveIndex
 from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import InputRefused, TreeRefused

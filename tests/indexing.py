@@ -1,0 +1,18 @@
+"""The index of an archive, made and published where a test wants it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pipeline import storage
+from pipeline.archives import index
+from pipeline.archives.index import VerifiedArchive
+
+
+def verify_and_index(archive: Path, path: Path, **options: Any) -> VerifiedArchive:
+    """Publish the index of an archive that is the right one; see `index.verify_and_index`."""
+    with storage.StagedFile(path) as staged:
+        found = index.verify_and_index(archive, staged, **options)
+        storage.publish(staged)
+    return found
