@@ -1,4 +1,7 @@
-"""Pure functions that spell every file name of the output tree; nothing else does.
+"""Pure functions that spell every file name of the output tree that is not a format's own.
+
+The files of shards, and those that a format has once for all of them, are named by the formats
+(`pipeline.formats.base.ShardFormat.files` and `whole_files`); the folders are named here.
 
 ::
 
@@ -37,9 +40,8 @@ from pathlib import Path
 _STATE = ".shardmill"
 METADATA = "metadata.parquet"
 """What imagefolder looks for beside folders of pictures."""
-RESERVED = frozenset({"lists", "tfrecord", "recordio", "webdataset", "facts", "dbcollection"})
-"""Folders of the output that no tree may have the name of."""
-_RECORDIO = (".rec", ".idx", ".lst")
+RESERVED = frozenset({"lists", "dbcollection"})
+"""Folders of the output that no tree may have the name of, besides those of the formats."""
 _NUMBERED = re.compile(r"([0-9]{5,8})\.json")
 _DIGEST = re.compile(r"[0-9a-f]{12}")
 
@@ -347,41 +349,6 @@ def numbers(marks: Iterable[Path]) -> list[int]:
 def is_digest(name: str) -> bool:
     """Whether a folder of this name can be an output's."""
     return _DIGEST.fullmatch(name) is not None
-
-
-def shard_files(folder: Path, shard_format: str, name: ShardName) -> tuple[Path, ...]:
-    """The files of one shard: itself, its index, of RecordIO its image list; of facts none.
-
-    Indexes that readers are told of lie in a folder beside the shards, so that a pattern for
-    shards does not find them; those that MXNet looks for lie beside each.
-    """
-    if shard_format == "facts":
-        return ()
-    if shard_format == "recordio":
-        return tuple(folder / f"{name.stem}{suffix}" for suffix in _RECORDIO)
-    if shard_format == "webdataset":
-        return folder / f"{name.stem}.tar", folder / "idx" / f"{name.stem}.idx"
-    return folder / name.stem, folder / "idx" / name.stem
-
-
-def joined_files(folder: Path, split: str) -> tuple[Path, ...]:
-    """All RecordIO shards in one: shard, index and image list."""
-    return tuple(folder / f"{split}{suffix}" for suffix in _RECORDIO)
-
-
-def without_boxes(folder: Path) -> Path:
-    """Images that are in no shard of boxes: a line each, the shard's number, TAB, the key."""
-    return folder / "without_boxes.tsv"
-
-
-def wids_index(folder: Path) -> Path:
-    """The index of all WebDataset shards."""
-    return folder / "index.json"
-
-
-def files_of_all(folder: Path) -> tuple[Path, ...]:
-    """The files that an output of some format has once, for all of its shards."""
-    return manifest(folder), facts(folder), without_boxes(folder), wids_index(folder)
 
 
 def _bboxes(split: str) -> str:

@@ -110,7 +110,7 @@ class WriteParquet(ExportTask):
     def _exported(self, split: SplitJob) -> ExportedSplit:
         listed = paths.catalog(self.folder, split.name, split.catalog_digest)
         facts = {
-            output.format: parquet.read_facts(paths.facts(output.folder))
+            output.exported_as: parquet.read_facts(paths.facts(output.folder))
             for output in split.outputs
         }
         return ExportedSplit(
@@ -118,7 +118,7 @@ class WriteParquet(ExportTask):
             lambda: catalog.read(listed),
             facts,
             split.split.folder,
-            {output.format: output.form.picture for output in split.outputs},
+            {output.exported_as: output.form.picture for output in split.outputs},
         )
 
     def _check_facts(self, source: WriteManifest) -> None:
@@ -190,7 +190,7 @@ class WriteCroissant(ExportTask):
     def _description(self, hashes: dict[FileEntry, str]) -> Description:
         resolved, out = self.resolved, self.folder
         table, splits = resolved.table, resolved.splits.values()
-        formats = dict.fromkeys(output.format for split in splits for output in split.outputs)
+        formats = dict.fromkeys(output.exported_as for split in splits for output in split.outputs)
         images = sum(split.expected.images for split in splits)
         classes = {wnid for split in splits for wnid in split.expected.counts if wnid}
         labels = paths.label_table(out)

@@ -1,15 +1,14 @@
-"""The step that joins all RecordIO shards of an output in one file."""
+"""The step that joins all shards of an output in one file."""
 
 from __future__ import annotations
 
 import contextlib
 
 from pipeline import paths, storage
-from pipeline.formats.recordio import shard as recordio
-from pipeline.formats.recordio.shard import RecordIOWriter
 from pipeline.job import artifacts as products
 from pipeline.job.artifacts import Product
 from pipeline.shards import finish as outputs
+from pipeline.shards.output import Output
 from pipeline.state import withdrawal
 from tasks.base import Volume
 from tasks.shards import WriteManifest
@@ -17,15 +16,20 @@ from tasks.splits import ProductTask
 
 
 class JoinShards(ProductTask):
-    """All RecordIO shards of an output in one file, copied as they stand; `digest` is its own."""
+    """All shards of an output in one file, copied as they stand; `digest` is its own."""
 
     kind = products.JOINED
     step = "join"
 
     @property
+    def joined(self) -> Output:
+        """The output whose shards are joined."""
+        return next(each for each in self.split_job.outputs if each.digest == self.digest)
+
+    @property
     def product(self) -> Product:
         """The product."""
-        return self.resolved.product(f"{self.kind}-{self.split}-{self.digest}")
+        return self.resolved.product(products.joined_name(self.split, self.digest))
 
     def requires(self) -> WriteManifest:
         """Return the manifest of the output."""
@@ -33,7 +37,7 @@ class JoinShards(ProductTask):
             out=self.out,
             split=self.split,
             digest=self.digest,
-            format="recordio",
+            format=self.joined.format,
             on_bad_image=self.job.on_bad_image,
             job=self.job,
         )
@@ -41,13 +45,13 @@ class JoinShards(ProductTask):
     def make(self) -> Volume:
         """Copy the shards one after another."""
         self.claim()
-        listed = paths.manifest(self.split_job.output("recordio").folder)
+        output = self.joined
+        listed = paths.manifest(output.folder)
         replaceable = self.split_job.archive is None
         made_of = withdrawal.standing([listed] if replaceable else ())
-        shards = outputs.joined(self.folder, self.split_job, self.split_job.output("recordio"))
+        shards = outputs.joined(self.folder, self.split_job, output)
         with contextlib.ExitStack() as stack:
             staged = [stack.enter_context(storage.StagedFile(path)) for path in self.product.files]
-            writer = RecordIOWriter(*staged)
-            recordio.join(shards, writer)
-            size = self.publish_files(staged, made_of, records=writer.records)
-        return Volume(writer.records, size)
+            records = output.form.shard_format.join(shards, staged)
+            size = self.publish_files(staged, made_of, records=records)
+        return Volume(records, size)

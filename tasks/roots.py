@@ -9,12 +9,16 @@ from functools import lru_cache
 
 import luigi
 
+from pipeline.formats.base import JOINED
+from pipeline.formats.registry import DEFAULT, titles
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.state import source_look as sourcelook
 from pipeline.state import withdrawal
 from tasks import arguments
 from tasks.datasets import MakeProducts
+
+JOINED_TOO = f"{titles(JOINED)} in one file, too"
 
 
 class DatasetRoot(luigi.WrapperTask):
@@ -107,7 +111,7 @@ class ReorganiseValidation(ExtractTrain):
 class PrepareImageNet(DatasetRoot):
     """ILSVRC2012, or a set of its shape, from archives or a tree to verified shards."""
 
-    format: luigi.Parameter[str] = luigi.Parameter(default="tfrecord", description="formats")
+    format: luigi.Parameter[str] = luigi.Parameter(default=DEFAULT, description="formats")
     shards: luigi.Parameter[str] = luigi.Parameter(default="", description="train=8,...")
     order: luigi.Parameter[str] = luigi.Parameter(
         default="hash", description="hash, name or inception"
@@ -124,7 +128,7 @@ class PrepareImageNet(DatasetRoot):
     until: luigi.Parameter[str] = luigi.Parameter(default="shards", description="the last step")
     on_bad_image: luigi.Parameter[str] = luigi.Parameter(default="fail", description="or skip")
     labels: luigi.Parameter[str] = luigi.Parameter(default="class", description="or detection")
-    joined: luigi.BoolParameter = luigi.BoolParameter(description="RecordIO in one file, too")
+    joined: luigi.BoolParameter = luigi.BoolParameter(description=JOINED_TOO)
     picture: luigi.Parameter[str] = luigi.Parameter(
         default="{}", description='options of pictures as JSON: {"resize": 256, "quality": 95}'
     )
@@ -171,9 +175,9 @@ class PrepareImageList(luigi.WrapperTask):
     recursive: luigi.BoolParameter = luigi.BoolParameter(description="folders are classes")
     exts: luigi.Parameter[str] = luigi.Parameter(default="", description=".jpg,.png")
     classes: luigi.Parameter[str] = luigi.Parameter(default="", description="table of the classes")
-    format: luigi.Parameter[str] = luigi.Parameter(default="tfrecord", description="formats")
+    format: luigi.Parameter[str] = luigi.Parameter(default=DEFAULT, description="formats")
     replace: luigi.BoolParameter = luigi.BoolParameter(description="take another set's name over")
-    joined: luigi.BoolParameter = luigi.BoolParameter(description="RecordIO in one file, too")
+    joined: luigi.BoolParameter = luigi.BoolParameter(description=JOINED_TOO)
     shards: luigi.Parameter[str] = luigi.Parameter(default="", description="a number")
     order: luigi.Parameter[str] = luigi.Parameter(default="hash", description="list, name, ...")
     seed: luigi.Parameter[str] = luigi.Parameter(default="", description="of hash: a number")

@@ -100,7 +100,7 @@ class WriteShards(SplitTask):
         volume.bytes = sum(
             info.size
             for output in missing
-            for file in paths.shard_files(output.folder, output.format, name)[:1]
+            for file in output.files(name)[:1]
             if (info := storage.stat(file))
         )
 

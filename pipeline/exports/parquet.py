@@ -52,7 +52,6 @@ from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError, OutputDamaged
 from pipeline.exports.modes import stored_mode
-from pipeline.formats.registry import FACTS
 from pipeline.images.prepare import END_MARKER, PLAIN, PictureOptions
 from pipeline.storage import table_bounds as tablebounds
 
@@ -86,7 +85,7 @@ class ExportedSplit:
         name: of the split.
         rows: opens its catalog, as `catalog.read` does; called twice.
         facts: shard format -> parts of its facts, as `read_facts` yields them; the first format
-            is the one whose pictures the common columns describe.
+            is the one whose images the common columns describe. "": of no shards, only facts.
         folder: of its class tree: an image is named ``<folder>/<wnid>/<name>``, or without the
             first part if it is ""; None: by its key.
         options: shard format -> how its pictures are stored; as they are where it says nothing.
@@ -103,10 +102,10 @@ def schema(formats: Iterable[str], wnids: Sequence[str]) -> pa.Schema:
     """Return the columns of the export.
 
     Args:
-        formats: shard formats, in the order of their columns; facts alone have none.
+        formats: shard formats, in the order of their columns; "", facts without shards, has none.
         wnids: of the label table.
     """
-    shown = [name for name in formats if name != FACTS]
+    shown = [name for name in formats if name]
     of_formats = [(f"{name}_{what}", kind) for name in shown for what, kind in _OF_FORMAT]
     return pa.schema(_COMMON + of_formats, class_label("class_id", wnids))
 
@@ -300,8 +299,9 @@ class _Facts:
         for what, wrong in (("not in the catalog", unknown), ("there twice", again)):
             if wrong.any():
                 key = keys[order[wrong.argmax()]].as_py()
+                whose = f"the facts of {shard_format}" if shard_format else "the facts"
                 raise OutputDamaged(
-                    f"the facts of {shard_format} are of other images than the catalog",
+                    f"{whose} are of other images than the catalog",
                     place=f"{key!r} of split {self._split}",
                     found=f"one that is {what}",
                     remedy="remove that output and run the shardmill command again",

@@ -1,19 +1,28 @@
-"""What every shard format offers to those who write and check shards; they know no more of it."""
+"""What every shard format offers to those who write and check shards; they know no more of it.
+
+A format is a class in a folder of its own and a line of `pipeline.formats.registry`. It owns the
+names of its files, its options and defaults, and the bytes of its records.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
+from pipeline.formats import without_boxes
 from pipeline.formats.record import ImageRecord, Placement
-from pipeline.formats.webdataset.shard import Sample
 from pipeline.storage import StagedFile
 
 LABELS: Final = ("class", "detection")
-"""What RecordIO can have as labels: those of the class or list, or classes and boxes of objects."""
+"""What records can have as labels: those of the class or list, or classes and boxes of objects."""
+
+DETECTION: Final = f"--labels {LABELS[1]}"
+"""The option that makes labels of boxes, as it is given on the command line."""
+JOINED: Final = "--joined"
+"""The option that makes one more file of all shards, as it is given on the command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +31,8 @@ class RecordOptions:
 
     Attributes:
         label_offset: added to the class index of a labelled image.
-        labels: of RecordIO, one of `LABELS`.
-        suffix: what keys customarily end in, see `wids.sample_name`.
+        labels: one of `LABELS`.
+        suffix: what keys customarily end in, such as ``.JPEG``.
     """
 
     label_offset: int
@@ -37,13 +46,30 @@ class StoredRecord(Placement):
 
     Attributes:
         data: what stands between the framing; a view that is valid until the next one is read.
-        line: the record's part of the index.
-        sample: of WebDataset only: the sample.
+        line: the record's part of the index; empty where the format has none.
+        parsed: what the format has parsed of it while it was read, for its own use.
     """
 
     data: memoryview
-    line: bytes
-    sample: Sample | None = None
+    line: bytes = b""
+    parsed: object = None
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenShard:
+    """A finished shard, as files of the whole output list it.
+
+    Attributes:
+        stem: its name without a format's suffix.
+        bytes: size of its first file.
+        records: how many it holds.
+        without_boxes: keys of the images that it lacks because they have no boxes.
+    """
+
+    stem: str
+    bytes: int
+    records: int
+    without_boxes: Sequence[str] = ()
 
 
 class ShardWriter(Protocol):
@@ -53,7 +79,7 @@ class ShardWriter(Protocol):
         """Append a record.
 
         Raises:
-            BadImage: the format cannot hold the picture.
+            BadImage: the format cannot hold the image.
             BadAnnotation: it cannot hold the labels.
         """
 
@@ -62,21 +88,76 @@ class ShardWriter(Protocol):
 
 
 class ShardFormat(ABC):
-    """One format of shards; see `shardformats.FORMATS`."""
+    """One format of shards; see `pipeline.formats.registry.FORMATS`.
+
+    A format whose records are one image between two byte strings derives from `ContiguousFormat`,
+    by which they are verified faster; of others each record is parsed.
+    """
 
     name: ClassVar[str]
+    """How it is called on the command line; also its folder in the output."""
+    title: ClassVar[str]
+    """How people call it."""
     version: ClassVar[int]
     """Part of the output digest: raised when the same records would give other bytes."""
     label_offset: ClassVar[int] = 0
     """What is added to class indexes unless one says otherwise."""
     jpeg_only: ClassVar[bool] = False
-    """Whether each picture must be an RGB or gray JPEG."""
-    holds_pictures: ClassVar[bool] = True
+    """Whether each image must be an RGB or gray JPEG."""
+    holds_images: ClassVar[bool] = True
     """Whether there are shards at all."""
+    takes: ClassVar[tuple[str, ...]] = ()
+    """Options that are not for every format and that this one takes: `DETECTION`, `JOINED`."""
+    one_label_width: ClassVar[bool] = False
+    """Whether readers want the same number of labels in every record of an output."""
+    cuts_names: ClassVar[bool] = False
+    """Whether some keys are too long for the names of its records, see `is_cut`."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What its records can have as labels, of `LABELS`."""
+        return LABELS if DETECTION in self.takes else LABELS[:1]
 
     @abstractmethod
-    def writer(self, files: Sequence[StagedFile], options: RecordOptions) -> ShardWriter:
-        """Return a writer into the files of one shard, see `paths.shard_files`."""
+    def files(self, stem: str) -> tuple[str, ...]:
+        """Return the names of one shard's files, relative to the folder of the output.
+
+        The shard comes first, then its index if it has one, then what else belongs to it. They
+        lie in that folder or in one folder below it. The stem is ``train-00000-of-01024``, or,
+        of all shards joined, ``train``.
+        """
+
+    def paths(self, folder: Path, stem: str) -> tuple[Path, ...]:
+        """Return the paths of one shard's files in the folder of an output, see `files`."""
+        return tuple(folder / name for name in self.files(stem))
+
+    def whole_files(self) -> tuple[str, ...]:
+        """Return the names of the files that an output may have once, for all of its shards."""
+        return (without_boxes.NAME,) if DETECTION in self.takes else ()
+
+    def whole(
+        self,
+        split: str,  # noqa: ARG002 - some name it
+        shards: Sequence[WrittenShard],
+        options: RecordOptions,
+    ) -> Mapping[str, Iterable[bytes]]:
+        """Return the content of these files, in pieces, by their names; of those that are made."""
+        if options.labels == LABELS[0]:
+            return {}
+        return {without_boxes.NAME: without_boxes.lines(shard.without_boxes for shard in shards)}
+
+    @abstractmethod
+    def writer(
+        self, files: Sequence[StagedFile], options: RecordOptions, records: int
+    ) -> ShardWriter:
+        """Return a writer into the files of one shard.
+
+        Args:
+            files: one for each name of `files`; `StagedFile.write_at` writes over what was
+                written before.
+            options: of the records.
+            records: how many are planned; fewer are written where images are left out.
+        """
 
     @abstractmethod
     def read(self, path: Path) -> Iterator[StoredRecord]:
@@ -87,12 +168,8 @@ class ShardFormat(ABC):
         """
 
     @abstractmethod
-    def wrap(self, record: ImageRecord, options: RecordOptions) -> tuple[bytes, bytes]:
-        """Return what stands before and after the picture in the data of a record."""
-
-    @abstractmethod
     def parse(self, record: StoredRecord, file: str) -> tuple[dict[str, object], memoryview]:
-        """Return what a record says, by name, and its picture.
+        """Return what a record says, by name, and its image.
 
         Raises:
             OutputDamaged: it is not as it is written; `file` is what it names.
@@ -100,17 +177,72 @@ class ShardFormat(ABC):
 
     @abstractmethod
     def fields(self, record: ImageRecord, options: RecordOptions) -> dict[str, object]:
-        """Return what `parse` finds in the record of an image."""
+        """Return what `parse` finds in the record of an image.
 
-    def picture(self, record: StoredRecord, size: int) -> memoryview | None:
-        """Return the picture of a record, `size` bytes long; None if it can have no such one."""
-        start = len(record.data) - size
-        return record.data[start:] if start >= 0 else None
+        ``filename``, ``width`` and ``height`` are compared with the facts, all else with the plan.
+        """
 
-    @abstractmethod
-    def unframed(self, view: memoryview, offset: int) -> StoredRecord | None:
+    def image(self, record: StoredRecord, size: int) -> memoryview | None:  # noqa: ARG002
+        """Return the image of a record, `size` bytes long, without parsing it; None: it cannot."""
+        return None
+
+    def is_as_written(
+        self, record: StoredRecord, image: ImageRecord, options: RecordOptions
+    ) -> bool:
+        """Whether a record is what would be written of an image now.
+
+        Raises:
+            ShardmillError: the format would not take the image.
+        """
+        said, encoded = self.parse(record, image.key)
+        return said == self.fields(image, options) and encoded == image.encoded
+
+    def unframed(self, view: memoryview, offset: int) -> StoredRecord | None:  # noqa: ARG002
         """Return the record that a view of a shard holds, unchecked; None if nobody can tell."""
+        return None
 
     def index(self, lines: Sequence[bytes]) -> bytes:
         """Return an index of these lines."""
         return b"".join(lines)
+
+    def join(self, shards: Iterable[Sequence[Path]], files: Sequence[StagedFile]) -> int:
+        """Write the records of finished shards, one after another; return how many there are.
+
+        Args:
+            shards: the files of each, see `files`.
+            files: those of the one that is written; it is finished, and not published.
+
+        Raises:
+            OutputDamaged: a shard is not as it was written.
+        """
+        raise TypeError(f"{self.title} shards are not joined: {shards}, {files}")
+
+    def is_cut(self, key: str, suffix: str) -> bool:  # noqa: ARG002
+        """Whether a key is too long to be the name of its record; see `RecordOptions.suffix`."""
+        return False
+
+
+class ContiguousFormat(ShardFormat):
+    """A format whose records are one image between two byte strings."""
+
+    @abstractmethod
+    def wrap(self, record: ImageRecord, options: RecordOptions) -> tuple[bytes, bytes]:
+        """Return what stands before and after the image in the data of a record."""
+
+    def image(self, record: StoredRecord, size: int) -> memoryview | None:
+        """Return what a record ends in; None if it is too short."""
+        start = len(record.data) - size
+        return record.data[start:] if start >= 0 else None
+
+    def is_as_written(
+        self, record: StoredRecord, image: ImageRecord, options: RecordOptions
+    ) -> bool:
+        """Whether what stands around an image is, byte for byte, what would be written now."""
+        before, after = self.wrap(image, options)
+        data = record.data
+        end = len(data) - len(after)
+        return (
+            len(data) == len(before) + len(image.encoded) + len(after)
+            and data[: len(before)] == before
+            and data[end:] == after
+        )

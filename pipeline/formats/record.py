@@ -1,13 +1,21 @@
-"""One image on its way into a shard, as every shard format sees it."""
+"""One image on its way into a shard, as every shard format sees it; and read back from there."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from pipeline.storage import Buffer
 
 Box = tuple[float, float, float, float]
+UNLABELLED: Final = -1
+"""The label of an image whose class is not known."""
+
+
+def stored_label(class_index: int, label_offset: int) -> int:
+    """Return the label to store: no offset makes a class of an unlabelled image."""
+    return class_index + label_offset if class_index >= 0 else UNLABELLED
 
 
 def as_boxes(flat: Sequence[float]) -> tuple[Box, ...]:
@@ -57,3 +65,50 @@ class Placement:
 
     offset: int
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedRecord:
+    """What the record of a format that stores all of it says of its image.
+
+    Attributes:
+        filename: as in `ImageRecord`.
+        label: class index plus the label offset it was written with; -1 where unlabelled.
+        synset: as in `ImageRecord`.
+        text: as in `ImageRecord`.
+        boxes: as in `ImageRecord`, perhaps in float32 precision.
+        width: pixels.
+        height: pixels.
+        encoded: the image: a view of the parsed buffer, not a copy.
+        labels: as in `ImageRecord`.
+    """
+
+    filename: str
+    label: int
+    synset: str
+    text: str
+    boxes: tuple[Box, ...]
+    width: int
+    height: int
+    encoded: memoryview
+    labels: tuple[float, ...] = ()
+
+    def fields(self) -> dict[str, object]:
+        """Return what it says, by name, but for the boxes."""
+        return {name: getattr(self, name) for name in _COMPARED}
+
+
+def fields_of(record: ImageRecord, label_offset: int) -> dict[str, object]:
+    """Return what `ParsedRecord.fields` gives of the record of an image."""
+    return {
+        "filename": record.filename,
+        "label": stored_label(record.class_index, label_offset),
+        "synset": record.synset,
+        "text": record.text,
+        "width": record.width,
+        "height": record.height,
+        "labels": record.labels,
+    }
+
+
+_COMPARED: Final = ("filename", "label", "synset", "text", "width", "height", "labels")

@@ -19,11 +19,12 @@ from pipeline.exports import class_listing
 from pipeline.exports import class_tree as extraction
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
+from pipeline.shards.output import Output
 from pipeline.state import withdrawal
 from pipeline.storage import clutter
 
 JOINED = "joined"
-"""The kind of product that RecordIO shards in one file are."""
+"""The kind of product that all shards of an output in one file are."""
 CLASSES = "classes"
 """The kind of product that the table of a split's class folders is."""
 FILES = "names and sizes of the images"
@@ -107,10 +108,15 @@ def small_tree(out: Path, split: str, folder: str, digest: str) -> Product:
     return Product(f"tree256-{split}", split, digest, (paths.small_tree(out, folder),), tree=True)
 
 
-def joined_shards(split: str, folder: Path) -> Product:
-    """Return the product of an output's shards in one file; each output has its own."""
-    name = f"{JOINED}-{split}-{folder.name}"
-    return Product(name, split, folder.name, paths.joined_files(folder, split))
+def joined_name(split: str, digest: str) -> str:
+    """Return the name of the product of an output's shards in one file: each has its own."""
+    return f"{JOINED}-{split}-{digest}"
+
+
+def joined_shards(split: str, output: Output) -> Product:
+    """Return the product of an output's shards in one file."""
+    files = output.form.shard_format.paths(output.folder, split)
+    return Product(joined_name(split, output.digest), split, output.digest, files)
 
 
 def tree_metadata(out: Path, split: str, folder: str, digest: str) -> Product:

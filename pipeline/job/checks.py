@@ -9,8 +9,9 @@ from pathlib import Path
 from pipeline import storage
 from pipeline.catalog import order as sharding
 from pipeline.errors import UsageError
-from pipeline.formats.base import LABELS
-from pipeline.formats.registry import FACTS
+from pipeline.formats import registry as shardformats
+from pipeline.formats.base import DETECTION, JOINED, LABELS
+from pipeline.formats.registry import ALL
 from pipeline.images import prepare as pictures
 from pipeline.images.prepare import PLAIN
 from pipeline.job import exports as exportjob
@@ -75,11 +76,11 @@ def check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...])
         UsageError: two of them contradict each other, or one has no effect.
     """
     inception = job.order == "inception"
+    formats = [ALL[name] for name in job.formats]
+    no_shards = not all(each.holds_images for each in formats)
     refusals = {
         "--raw or --tree must be given": not (job.raw or job.tree or job.images),
-        "--labels detection and --joined have a meaning with --format recordio only": (
-            "recordio" not in job.formats and (job.joined or job.labels != LABELS[0])
-        ),
+        **dict.fromkeys(shardformats.without_meaning(job.formats, _of_formats(job)), True),
         "--labels detection makes labels of bounding boxes: do not leave them out": (
             job.labels != LABELS[0] and not (job.boxes and not job.images)
         ),
@@ -89,14 +90,17 @@ def check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...])
         ),
         "boxes are fractions of whole pictures, and --center-crop would make them wrong: leave it"
         " out, or say --no-boxes": (job.boxes and not job.images and job.picture.center_crop),
-        "TFRecord shards hold JPEGs: leave --encoding .png or --format tfrecord out": (
-            "tfrecord" in job.formats and job.picture.encoding == ".png"
-        ),
+        **{
+            f"{each.title} shards hold JPEGs: leave --encoding .png or --format {each.name} out": (
+                each.jpeg_only and job.picture.encoding == ".png"
+            )
+            for each in formats
+        },
         "--format none is no shards: leave it or the other formats out": (
-            FACTS in job.formats and len(job.formats) > 1
+            no_shards and len(formats) > 1
         ),
         "--format none stores no pictures: leave out what they should become": (
-            FACTS in job.formats and replace(job.picture, max_pixels=PLAIN.max_pixels) != PLAIN
+            no_shards and replace(job.picture, max_pixels=PLAIN.max_pixels) != PLAIN
         ),
         "--seed has no meaning with --order inception, whose shuffle is fixed": (
             inception and job.seed is not None
@@ -137,6 +141,12 @@ def check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...])
         if refused:
             raise UsageError(what)
     exportjob.check(job, dataset, names)
+
+
+def _of_formats(job: Job) -> list[str]:
+    """Return the options that are asked for and that only some formats take."""
+    given = {DETECTION: job.labels != LABELS[0], JOINED: job.joined}
+    return [option for option, is_given in given.items() if is_given]
 
 
 def check_detection(job: Job, splits: Mapping[str, SplitJob]) -> None:

@@ -11,7 +11,8 @@ from pipeline.catalog import table as catalog
 from pipeline.catalog.class_table import ClassTable
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import InputRefused, UsageError
-from pipeline.formats.webdataset import index as wids
+from pipeline.formats import registry as shardformats
+from pipeline.formats.registry import ALL
 from pipeline.job import artifacts as products
 from pipeline.job import outputs
 from pipeline.job.artifacts import Product
@@ -28,7 +29,6 @@ from pipeline.storage.input_file import check_shareable
 LAYOUT = "list"
 _SHARD_BYTES = 1 << 28  # about, of a shard whose number is not given
 _IMAGES_OF_A_SHARD = 8  # at least, of such a shard
-_ANY_NUMBER = "say --format tfrecord or webdataset, which hold any number of labels"
 _LONGEST_NAME = 200  # with what files of a split add, it fits the 255 bytes of a file name
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 
@@ -118,7 +118,7 @@ def derive(job: Job, config: DatasetConfig) -> dict[str, SplitJob]:
             recursive=job.recursive,
             extensions=job.extensions,
             table=table,
-            is_cut=_is_cut,
+            is_cut=shardformats.is_cut,
         )
         if table is None and whole.classes is not None:
             splitfolders.check(path, whole.classes.table.names)
@@ -164,7 +164,7 @@ def _of_split_folders(
             extensions=job.extensions,
             prefix=f"{config.splits[name].folder}/",
             scanned=scanned[name],
-            is_cut=_is_cut,
+            is_cut=shardformats.is_cut,
         )
         for name, folder in folders.items()
     }
@@ -180,8 +180,9 @@ def _split_job(job: Job, split: SplitConfig, listed: ImageListing) -> SplitJob:
             found="none of them",
             remedy="name the folder that the paths are relative to with --root",
         )
-    if "recordio" in job.formats:
-        listed.widths.check(job.images, _ANY_NUMBER)
+    if any(ALL[name].one_label_width for name in job.formats):
+        others = shardformats.of_any_label_width()
+        listed.widths.check(job.images, f"say --format {others}, which hold any number of labels")
     given = dict(job.shards).get(split.name)
     # Bad images that are left out shall not leave a shard empty whose number nobody asked for.
     fullest = max(1, (listed.images - listed.missing) // _IMAGES_OF_A_SHARD)
@@ -224,11 +225,6 @@ def _split_job(job: Job, split: SplitConfig, listed: ImageListing) -> SplitJob:
             shortened=listed.long_names,
         ),
     )
-
-
-def _is_cut(key: str, suffix: str) -> bool:
-    """Whether a key is too long for the name of a sample in WebDataset shards."""
-    return wids.is_shortened(wids.sample_name(key, suffix))
 
 
 def _check_backslashes(job: Job, listed: ImageListing) -> None:

@@ -11,11 +11,11 @@ from pipeline import digests
 from pipeline.catalog.order import ORDERS
 from pipeline.documents.decoding import decoded
 from pipeline.documents.values import Key, Name, NameOrNone, Place, Position, one_of
-from pipeline.formats import base as shardformat
-from pipeline.formats import registry as shardformats
+from pipeline.formats.base import LABELS
+from pipeline.formats.registry import ALL, DEFAULT
 from pipeline.images.prepare import PLAIN, PictureOptions
 
-FORMATS = tuple(shardformats.ALL)
+FORMATS = tuple(ALL)
 PRODUCTS = ("verify", "boxes", "lists", "extract", "shards")
 """What a job can make, in the order of making: archives verified, bboxes.csv, image lists, trees
 of class folders, shards."""
@@ -39,8 +39,8 @@ class Job:
         splits: split names; empty: all but those of optional archives that are not in `extras`.
         products: what to make, of `PRODUCTS`.
         formats: shard formats.
-        labels: of RecordIO shards, one of `shardformat.LABELS`.
-        joined: whether RecordIO shards are joined into one file, too.
+        labels: of records, one of `LABELS`; of formats that take no other, the first.
+        joined: whether shards are joined into one file, too, of formats that take that.
         picture: how pictures are stored.
         shards: (split, number of shards) where it differs from the configuration.
         order: one of `sharding.ORDERS`.
@@ -73,7 +73,7 @@ class Job:
     tree: Place = ""
     splits: tuple[Name, ...] = ()
     products: tuple[Annotated[str, one_of(PRODUCTS)], ...] = ("boxes", "lists", "shards")
-    formats: tuple[Annotated[str, one_of(FORMATS)], ...] = ("tfrecord",)
+    formats: tuple[Annotated[str, one_of(FORMATS)], ...] = (DEFAULT,)
     shards: tuple[tuple[Name, Position], ...] = ()
     order: Annotated[str, one_of(ORDERS)] = "hash"
     seed: int | None = None
@@ -87,7 +87,7 @@ class Job:
     transfer: Annotated[str, one_of(TRANSFERS)] = TRANSFERS[0]
     replace: bool = False
     on_bad_image: Annotated[str, one_of(ON_BAD_IMAGE)] = ON_BAD_IMAGE[0]
-    labels: Annotated[str, one_of(shardformat.LABELS)] = shardformat.LABELS[0]
+    labels: Annotated[str, one_of(LABELS)] = LABELS[0]
     joined: bool = False
     picture: PictureOptions = PLAIN
     images: Place = ""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline import digests, paths
 from pipeline.errors import EnvironmentRefused
-from pipeline.formats.base import RecordOptions
+from pipeline.formats.base import JOINED, LABELS, RecordOptions
 from pipeline.formats.registry import ALL
 from pipeline.images.prepare import PictureOptions, preparation
 from pipeline.job.options import Job
@@ -39,7 +39,7 @@ def derive(
         repairs: whether every format gets RGB or gray JPEGs; else those that must.
         boxes: whether there are boxes, which are fractions of the pixels as they lie: pictures
             are not turned then, unless one says so.
-        shortened: whether a sample's name in WebDataset shards cannot be all of its key.
+        shortened: whether some keys are too long to be names, see `ShardFormat.cuts_names`.
 
     Raises:
         UsageError: the options for pictures contradict each other.
@@ -55,13 +55,13 @@ def derive(
         offset = shard_format.label_offset if offsets else 0
         options = RecordOptions(
             label_offset=offset if job.label_offset is None else job.label_offset,
-            labels=job.labels if name == "recordio" else RecordOptions(0).labels,
+            labels=job.labels if job.labels in shard_format.labels else LABELS[0],
             suffix=suffix,
         )
-        mended = shard_format.jpeg_only or (repairs and shard_format.holds_pictures)
+        mended = shard_format.jpeg_only or (repairs and shard_format.holds_images)
         form = RecordForm(name, options, picture, None, mended)
         plan = plan_digest
-        if shortened and name == "webdataset":  # names of such samples were longer once
+        if shortened and shard_format.cuts_names:  # names of such records were longer once
             plan = digests.digest({"names": "shortened", "plan": plan_digest})
         if codec is None:
             found.append(_output(job, split, plan, form))
@@ -88,4 +88,4 @@ def _output_of_codec(
 def _output(job: Job, split: str, plan_digest: str, form: RecordForm) -> Output:
     digest = digests.digest({**decisive(form), "plan": plan_digest})
     folder = paths.output(Path(job.out), form.format, split, digest)
-    return Output(digest, folder, form, job.joined and form.format == "recordio")
+    return Output(digest, folder, form, job.joined and JOINED in form.shard_format.takes)

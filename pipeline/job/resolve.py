@@ -12,6 +12,7 @@ from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import UsageError
 from pipeline.exports import image_list as imagelist
+from pipeline.formats.registry import ALL
 from pipeline.job import artifacts as products
 from pipeline.job import checks, provenance
 from pipeline.job import exports as exportjob
@@ -107,7 +108,7 @@ def resolve(job: Job) -> ResolvedJob:
     if job.images:
         dataset, table = listjob.dataset(job), listjob.table(job)
     else:
-        dataset = config.load(Path(job.config))
+        dataset = config.load(Path(job.config), ALL)
         table = labels.load_table(dataset.label_table)
     names = job.splits or _default_splits(job, dataset)
     checks.check_choices(job, dataset, names)
@@ -165,7 +166,7 @@ def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tu
             made.append(products.bounding_boxes(out, name, split.boxes.digest))
         if job.wants("shards"):
             whole = [output for output in split.outputs if output.joined]
-            made += [products.joined_shards(name, output.folder) for output in whole]
+            made += [products.joined_shards(name, output) for output in whole]
         made += listjob.class_tables(out, name, split)
         if job.wants("lists"):
             digest = digests.digest({"rows": split.rows_digest, "version": imagelist.VERSION})

@@ -15,9 +15,7 @@ from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.shards import ShardMark
 from pipeline.documents.tables import CatalogMark
 from pipeline.errors import OutputDamaged, TransientError
-from pipeline.formats.base import LABELS
-from pipeline.formats.recordio import shard as recordio
-from pipeline.formats.webdataset.index import ShardFacts, wids_index
+from pipeline.formats.base import WrittenShard
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Document, FileEntry
@@ -120,22 +118,20 @@ def _of_whole(
     stack: ExitStack, split: SplitJob, output: Output, documents: list[ShardMark]
 ) -> list[storage.StagedFile]:
     """Return files that belong to all shards together, written."""
-    names = [ShardName(split.name, index, split.shards) for index in range(split.shards)]
-    files = [paths.shard_files(output.folder, output.format, name) for name in names]
-    if output.format == "webdataset":
-        sizes = [(shard.files[0].bytes, shard.records) for shard in documents]
-        each = zip(files, sizes, strict=True)
-        shards = [ShardFacts(file[0].name, count, size) for file, (size, count) in each]
-        index = stack.enter_context(storage.StagedFile(paths.wids_index(output.folder)))
-        index.write(wids_index(shards, name=split.name))
-        return [index]
-    if output.form.options.labels != LABELS[0]:
-        listed = stack.enter_context(storage.StagedFile(paths.without_boxes(output.folder)))
-        for number, shard in enumerate(documents):
-            lines = "".join(f"{number}\t{key}\n" for key in shard.without_boxes)
-            listed.write(lines.encode())
-        return [listed]
-    return []
+    shards = [
+        WrittenShard(name.stem, shard.files[0].bytes, shard.records, shard.without_boxes)
+        for name, shard in zip(_names(split), documents, strict=True)
+    ]
+    form, staged = output.form, []
+    for name, content in form.shard_format.whole(split.name, shards, form.options).items():
+        staged.append(stack.enter_context(storage.StagedFile(output.folder / name)))
+        for piece in content:
+            staged[-1].write(piece)
+    return staged
+
+
+def _names(split: SplitJob) -> list[ShardName]:
+    return [ShardName(split.name, index, split.shards) for index in range(split.shards)]
 
 
 def passed_over(out: Path, split: SplitJob) -> PassedOver:
@@ -159,18 +155,15 @@ def _of_catalog(out: Path, split: SplitJob, name: str) -> PassedOver:
     return found or clutter.NOTHING
 
 
-def joined(out: Path, split: SplitJob, output: Output) -> list[recordio.IndexedShard]:
-    """Return the RecordIO shards that are one file together, in order.
+def joined(out: Path, split: SplitJob, output: Output) -> list[tuple[Path, ...]]:
+    """Return the files of the shards that are one file together, in order.
 
     Raises:
         OutputDamaged: one is not there any more.
     """
-    found = []
     for index in range(split.shards):
         _required(out, output, index)
-        name = ShardName(split.name, index, split.shards)
-        found.append(recordio.IndexedShard(*paths.shard_files(output.folder, "recordio", name)))
-    return found
+    return [output.files(name) for name in _names(split)]
 
 
 def _required(out: Path, output: Output, index: int) -> ShardMark:

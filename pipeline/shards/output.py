@@ -11,6 +11,7 @@ from pipeline.formats.base import RecordOptions, ShardFormat
 from pipeline.formats.registry import ALL
 from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.prepare import PictureOptions
+from pipeline.paths import ShardName
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,15 @@ class Output:
     def label_offset(self) -> int:
         """What is added to class indexes."""
         return self.form.options.label_offset
+
+    @property
+    def exported_as(self) -> str:
+        """What exports call its shards: the name of the format; "" where there are none."""
+        return self.format if self.form.shard_format.holds_images else ""
+
+    def files(self, name: ShardName) -> tuple[Path, ...]:
+        """Return the files of one shard, see `ShardFormat.files`."""
+        return self.form.shard_format.paths(self.folder, name.stem)
 
 
 def decisive(form: RecordForm) -> dict[str, Any]:

@@ -64,7 +64,8 @@ def write_shard(
     with ExitStack() as stack:
         sources = stack.enter_context(storage.SourceReader(root))
         check_unchanged(sources, verified)
-        writers = [stack.enter_context(OutputWriter(out, name, output)) for output in outputs]
+        made = (OutputWriter(out, name, output, rows.num_rows) for output in outputs)
+        writers = [stack.enter_context(writer) for writer in made]
         prepares = _preparation(outputs)
         left_out: list[LeftOut] = []
         seen = FingerprintsBuilder() if keep is not None else None

@@ -28,9 +28,11 @@ class OutputWriter:
         out: the output folder.
         name: which shard.
         output: which output.
+        planned: how many images the plan has for the shard.
     """
 
-    def __init__(self, out: Path, name: ShardName, output: Output) -> None:
+    def __init__(self, out: Path, name: ShardName, output: Output, planned: int) -> None:
+        self.planned = planned
         self.out = out
         self.name = name
         self.output = output
@@ -44,9 +46,8 @@ class OutputWriter:
 
     def __enter__(self) -> Self:
         form = self.output.form
-        files = paths.shard_files(self.output.folder, form.format, self.name)
-        self.files = [self._stage(path) for path in files]
-        self.writer = form.shard_format.writer(self.files, form.options)
+        self.files = [self._stage(path) for path in self.output.files(self.name)]
+        self.writer = form.shard_format.writer(self.files, form.options, self.planned)
         return self
 
     def __exit__(self, *_: object) -> None:

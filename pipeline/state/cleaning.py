@@ -139,8 +139,8 @@ def _plan_of_output(out: Path, folder: Path) -> Plan | None:
     of_marks = storage.plan_folder(out, marks, lambda path: is_owned(out, path))
     if not paths.is_digest(folder.name) or not (_finished(folder) or of_marks.files):
         return None
-    joined = products.joined_shards(folder.parent.name, folder)
-    mark = storage.plan_files(out, [paths.product_mark(out, joined.name)])
+    joined = products.joined_name(folder.parent.name, folder.name)
+    mark = storage.plan_files(out, [paths.product_mark(out, joined)])
     files = storage.plan_folder(out, folder, lambda path: is_owned(out, path))
     return (mark + files + of_marks).beginning_with(manifest)
 

@@ -1,7 +1,8 @@
 """Which names below an output folder are this program's own: asked before anything is removed.
 
-There is no second list of names here. Each pattern is made from the function of `pipeline.paths`
-that spells the name when the file is written, with a placeholder in the place of what varies.
+There is no second list of names here. Each pattern is made from the function of `pipeline.paths`,
+or of the shard format, that spells the name when the file is written, with a placeholder in the
+place of what varies.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from pathlib import Path
 from pipeline import paths, storage
 from pipeline.catalog import table as catalog
 from pipeline.errors import ShardmillError
-from pipeline.job.options import FORMATS
+from pipeline.formats.base import JOINED
+from pipeline.formats.registry import ALL
 from pipeline.paths import ShardName
 from pipeline.state import fingerprints
 
@@ -130,14 +132,16 @@ def _pattern(path: Path) -> re.Pattern[str]:
 def _of_outputs() -> Iterator[Path]:
     """Yield what lies in the folders of shard formats, and the folders in these."""
     shard = ShardName(_SPLIT, _NUMBER, _NUMBER)
-    for shard_format in FORMATS:
-        folder = paths.output(_OUT, shard_format, _SPLIT, _DIGEST)
-        files = [*paths.shard_files(folder, shard_format, shard), *paths.files_of_all(folder)]
-        if shard_format == "recordio":
-            files += paths.joined_files(folder, _SPLIT)
+    for shard_format in ALL.values():
+        folder = paths.output(_OUT, shard_format.name, _SPLIT, _DIGEST)
+        files = [paths.manifest(folder), paths.facts(folder)]
+        files += shard_format.paths(folder, shard.stem)
+        files += (folder / name for name in shard_format.whole_files())
+        if JOINED in shard_format.takes:
+            files += shard_format.paths(folder, _SPLIT)
         yield from files
         yield from (file.parent for file in files)
-        yield paths.current(_OUT, shard_format, _SPLIT)
+        yield paths.current(_OUT, shard_format.name, _SPLIT)
 
 
 def _of_products() -> Iterator[Path]:

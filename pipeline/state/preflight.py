@@ -120,7 +120,7 @@ def needed_bytes(resolved: ResolvedJob) -> int:
 
 def _output_bytes(output: Output, split: SplitJob, share: float) -> int:
     """Return roughly how many bytes an output will have, of pictures that have `share`."""
-    if not output.form.shard_format.holds_pictures:
+    if not output.form.shard_format.holds_images:
         return 0
     picture = output.form.picture
     if picture.resize is not None:

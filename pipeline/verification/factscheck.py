@@ -29,7 +29,7 @@ class FactsChecker:
         self.uncompared = 0
         self.keys = [str(fact["key"]) for fact in expected.facts]
 
-    def check(self, file: Path, _index: Path) -> Iterator[Finding]:
+    def check(self, file: Path) -> Iterator[Finding]:
         """Yield what is wrong with the facts in a file."""
         expected = self.expected
         if self.records not in {0, expected.records}:

@@ -12,6 +12,7 @@ from pathlib import Path
 from pipeline import paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.errors import ArchiveMissing, OutputDamaged
+from pipeline.formats import without_boxes as withoutboxes
 from pipeline.job.options import FORMATS
 from pipeline.paths import ShardName
 from pipeline.shards.output import RecordForm
@@ -130,11 +131,9 @@ def check_facts(output: FinishedOutput) -> list[Finding]:
 
 def check_others(output: FinishedOutput) -> list[Finding]:
     """Check the files that belong to all shards together, less the facts."""
-    known = {paths.facts(output.folder).name}
+    known, shard_format = {paths.facts(output.folder).name}, form_of(output).shard_format
     for index in range(output.shards):
-        name = ShardName(output.document.split, index, output.shards)
-        files = paths.shard_files(output.folder, output.document.format, name)
-        known |= {str(path.relative_to(output.folder)) for path in files}
+        known.update(shard_format.files(_name(output, index).stem))
     others = [entry for entry in output.document.files if entry.file not in known]
     return [finding for entry in others for finding in check_file(output.folder, entry)]
 
@@ -158,9 +157,8 @@ def shards_to_check(
     without = without_boxes(output)
     form = form_of(output)
     for index, shard in enumerate(document.shards):
-        name = ShardName(document.split, index, output.shards)
-        files = paths.shard_files(output.folder, form.format, name)
-        named = [entries.get(str(path.relative_to(output.folder))) for path in files]
+        name = _name(output, index)
+        named = [entries.get(file) for file in form.shard_format.files(name.stem)]
         yield ShardToCheck(
             out=output.out,
             folder=output.folder,
@@ -178,14 +176,12 @@ def shards_to_check(
 
 def without_boxes(output: FinishedOutput) -> dict[int, list[str]]:
     """Return the images that have no boxes to be labels of, by the number of their shard."""
-    path = paths.without_boxes(output.folder)
-    found: dict[int, list[str]] = {}
-    if storage.stat(path) is not None:
-        for line in storage.read_bytes(path).decode(errors="replace").splitlines():
-            number, _, key = line.partition("\t")
-            if number.isascii() and number.isdecimal():
-                found.setdefault(int(number), []).append(key)
-    return found
+    path = output.folder / withoutboxes.NAME
+    return {} if storage.stat(path) is None else withoutboxes.parsed(storage.read_bytes(path))
+
+
+def _name(output: FinishedOutput, index: int) -> ShardName:
+    return ShardName(output.document.split, index, output.shards)
 
 
 def marked_shards(out: Path, digest: str) -> list[int]:

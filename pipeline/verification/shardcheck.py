@@ -77,7 +77,7 @@ class ShardCheck:
 
 def check_shard(shard: ShardToCheck) -> ShardCheck:
     """Read one shard back and compare it with all that is known of it."""
-    files = paths.shard_files(shard.folder, shard.form.format, shard.name)
+    files = shard.form.shard_format.paths(shard.folder, shard.name.stem)
     findings = [finding for entry in shard.entries for finding in check_file(shard.folder, entry)]
     if len(shard.entries) < len(files):
         what, manifest_file = "it does not name a shard and its index", paths.manifest(shard.folder)
@@ -95,12 +95,12 @@ def check_shard(shard: ShardToCheck) -> ShardCheck:
     raw = shard.raw if expected.plan else None
     checker: RecordChecker | FactsChecker
     if files:
-        checker, (file, index) = RecordChecker(expected, raw), files[:2]
+        checker, file, index = RecordChecker(expected, raw), files[0], files[1:2]
     else:
-        checker, file, index = FactsChecker(expected, raw), paths.facts(shard.folder), Path()
+        checker, file, index = FactsChecker(expected, raw), paths.facts(shard.folder), ()
     if storage.stat(file) is not None:
         try:
-            findings += few(checker.check(file, index))
+            findings += few(checker.check(file, *index))
         except ShardmillError as error:
             findings.append(of_error(Layer.RECORD_CRC, file, error))
     size, keys = sum(entry.bytes for entry in shard.entries[:1]), tuple(checker.keys)

@@ -12,8 +12,8 @@ import click
 
 from pipeline import paths, plaintext, storage
 from pipeline.errors import NoPermission, NoSpace, abbreviate
-from pipeline.formats.base import LABELS
-from pipeline.formats.registry import FORMATS
+from pipeline.formats.base import DETECTION, JOINED, LABELS
+from pipeline.formats.registry import DEFAULT, FORMATS, titles
 from pipeline.images import prepare as pictures
 from pipeline.images.prepare import PictureOptions
 from pipeline.job import neighbours
@@ -40,12 +40,12 @@ SHARD_OPTIONS = (
         "formats",
         multiple=True,
         type=click.Choice((*FORMATS, arguments.NO_SHARDS)),
-        default=("tfrecord",),
+        default=(DEFAULT,),
         show_default=True,
         help="Of shards; several are made from one read and one decode. none: no shards, only the"
         " facts that exports are made of.",
     ),
-    click.option("--joined", is_flag=True, help="RecordIO: all shards in one file, too."),
+    click.option(JOINED, is_flag=True, help=f"{titles(JOINED)}: all shards in one file, too."),
     click.option(
         "--on-bad-image", type=click.Choice(ON_BAD_IMAGE), default="fail", show_default=True
     ),
@@ -55,7 +55,7 @@ LABEL_OPTION = click.option(
     type=click.Choice(LABELS),
     default=LABELS[0],
     show_default=True,
-    help="RecordIO: detection packs the boxes; a picture without one is left out.",
+    help=f"{titles(DETECTION)}: detection packs the boxes; a picture without one is left out.",
 )
 PICTURE_OPTIONS = (
     click.option("--resize", type=click.IntRange(1), metavar="N", help="Pixels of the edge."),

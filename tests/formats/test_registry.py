@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from drawnlists import encoded
 
-from pipeline import manifest, paths, storage
+from pipeline import manifest, storage
 from pipeline.errors import BadAnnotation, BadImage, InputRefused, OutputDamaged
-from pipeline.formats.base import LABELS, RecordOptions, ShardFormat, StoredRecord
+from pipeline.formats.base import LABELS, ContiguousFormat, RecordOptions, ShardFormat, StoredRecord
 from pipeline.formats.record import ImageRecord
 from pipeline.formats.recordio.header import detection_labels
 from pipeline.formats.registry import FORMATS
@@ -54,10 +54,10 @@ def write(
     made: ShardFormat, folder: Path, given: list[ImageRecord], options: RecordOptions = PLAIN
 ) -> tuple[Path, ...]:
     """Write a shard; check what its writer says of it."""
-    files = paths.shard_files(folder, made.name, NAME)
+    files = made.paths(folder, NAME.stem)
     with ExitStack() as stack:
         staged = [stack.enter_context(storage.StagedFile(path)) for path in files]
-        writer = made.writer(staged, options)
+        writer = made.writer(staged, options, len(given))
         placements = [writer.write(each) for each in given]
         writer.finish()
         storage.publish(*staged)
@@ -90,15 +90,16 @@ def test_a_record_says_what_was_written_of_its_image(made: ShardFormat, tmp_path
         assert parsed == made.fields(image, PLAIN)
 
 
-def test_a_record_is_a_picture_in_what_wraps_it(made: ShardFormat, tmp_path: Path) -> None:
+def test_a_record_is_an_image_in_what_wraps_it(made: ShardFormat, tmp_path: Path) -> None:
+    assert isinstance(made, ContiguousFormat)
     given = records()
     shard, *_ = write(made, tmp_path, given)
     for image, found in zip(given, made.read(shard), strict=True):
         before, after = made.wrap(image, PLAIN)
         assert bytes(found.data) == before + bytes(image.encoded) + after
-        picture = made.picture(found, len(image.encoded))
+        picture = made.image(found, len(image.encoded))
         assert picture == image.encoded
-        assert made.picture(found, len(found.data) + 1) is None
+        assert made.image(found, len(found.data) + 1) is None
 
 
 def test_the_index_is_made_of_a_line_a_record(made: ShardFormat, tmp_path: Path) -> None:
@@ -166,7 +167,7 @@ def test_a_shard_that_is_cut_or_gone_is_refused_by_name(
 def test_a_record_of_something_else_is_refused_with_its_place(made: ShardFormat) -> None:
     nothing = StoredRecord(0, 0, memoryview(b"\xff" * 9), b"")
     if made.name == "webdataset":
-        with pytest.raises(ValueError, match="another format"):
+        with pytest.raises(TypeError, match="another format"):
             made.parse(nothing, "a shard")
     else:
         with pytest.raises(OutputDamaged, match="a shard, record 3"):

@@ -29,8 +29,8 @@ from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.documents import kinds
 from pipeline.errors import ArchiveRefused
-from pipeline.formats.record import ImageRecord
-from pipeline.formats.tfrecord.example import ParsedExample, encode_head, parse_example
+from pipeline.formats.record import ImageRecord, ParsedRecord
+from pipeline.formats.tfrecord.example import encode_head, parse_example
 from pipeline.formats.tfrecord.shard import read_records
 from pipeline.images.engine import PillowEngine
 from pipeline.images.header import read_header
@@ -346,6 +346,6 @@ def try_example(data: bytes, _: Path) -> None:
     assert _shown(again) == _shown(found)
 
 
-def _shown(example: ParsedExample) -> str:
+def _shown(example: ParsedRecord) -> str:
     """Return an Example as text: no number is not equal to itself."""
     return f"{replace(example, encoded=_NO_PICTURE)}, {bytes(example.encoded).hex()}"

@@ -15,6 +15,7 @@ from pipeline import manifest, paths, storage
 from pipeline.errors import OutputDamaged, UsageError
 from pipeline.formats.record import Box, ImageRecord
 from pipeline.formats.tfrecord.example import encode_head, parse_example
+from pipeline.formats.tfrecord.format import TFRecord
 from pipeline.formats.tfrecord.shard import TFRecordWriter, read_records
 from pipeline.loaders import tfdata
 from pipeline.paths import ShardName
@@ -116,9 +117,7 @@ def out(tmp_path: Path) -> Path:
     folder = paths.output(tmp_path, "tfrecord", "train", DIGEST)
     parts = (RECORDS[:2], RECORDS[2:4], RECORDS[4:])
     shards = [
-        write_shard(
-            paths.shard_files(folder, "tfrecord", ShardName("train", index, len(parts)))[0], part
-        )
+        write_shard(TFRecord().paths(folder, ShardName("train", index, len(parts)).stem)[0], part)
         for index, part in enumerate(parts)
     ]
     content = manifest.serialise({"shards": shards[::-1]})

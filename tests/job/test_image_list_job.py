@@ -15,6 +15,7 @@ from drawnlists import ListedSet, draw_list, lay
 
 from pipeline import paths
 from pipeline.errors import BadAnnotation, InputRefused, UsageError
+from pipeline.formats import registry
 from pipeline.formats.registry import FORMATS
 from pipeline.formats.webdataset import index as wids
 from pipeline.images.prepare import PictureOptions
@@ -226,7 +227,7 @@ def test_a_name_that_is_too_long_with_an_id_behind_it_counts_too(
     name, cut = "x" * 240 + ".jpg", times > 1
     lay(drawn.root / name, b"x")
     drawn.add(*(f"{100 + number}\t0\t{name}" for number in range(times)))
-    found = imagelist.scan(drawn.path, drawn.root, is_cut=listjob._is_cut)
+    found = imagelist.scan(drawn.path, drawn.root, is_cut=registry.is_cut)
     assert found.long_names is cut
     rows = pa.concat_tables(imagelist.catalog_rows(found))["key"].to_pylist()
     assert any(wids.is_shortened(wids.sample_name(key, ".jpg")) for key in rows) is cut

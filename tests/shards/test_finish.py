@@ -180,8 +180,8 @@ def test_a_shard_that_is_gone_meanwhile_stops_it(small: RawSet, out: Path, damag
     mark = paths.shard_mark(out, output.digest, 1)
     {
         "mark": mark,
-        "shard": paths.shard_files(output.folder, "tfrecord", name)[0],
-        "index": paths.shard_files(output.folder, "tfrecord", name)[1],
+        "shard": output.files(name)[0],
+        "index": output.files(name)[1],
         "facts": paths.shard_facts(out, output.digest, 1),
     }[damage].unlink()
     with pytest.raises(OutputDamaged) as refusal:

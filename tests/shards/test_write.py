@@ -88,10 +88,7 @@ def made(out: Path, name: str, digest: str, label_offset: int, repairs: bool = T
 
 
 def stored(output: Output) -> dict[str, bytes]:
-    parsed = [
-        parse_example(bytes(record.data))
-        for record in read_records(paths.shard_files(output.folder, "tfrecord", NAME)[0])
-    ]
+    parsed = [parse_example(bytes(record.data)) for record in read_records(output.files(NAME)[0])]
     return {example.filename: bytes(example.encoded) for example in parsed}
 
 
@@ -108,7 +105,7 @@ def test_pictures_are_stored_byte_for_byte_in_the_order_of_the_plan(
     tmp_path: Path, out: Path, output: Output
 ) -> None:
     assert Source(tmp_path, GOOD).write(out, output) == 4
-    shard = paths.shard_files(output.folder, "tfrecord", NAME)[0]
+    shard = output.files(NAME)[0]
     examples = [parse_example(bytes(record.data)) for record in read_records(shard)]
     assert [(example.filename, example.label) for example in examples] == [
         ("a.JPEG", 1),
@@ -158,7 +155,7 @@ def test_the_facts_describe_each_record(tmp_path: Path, out: Path, output: Outpu
     ]
     contents = stored(output).values()
     assert [row["xxh3_128"] for row in rows] == [manifest.hash_bytes(found) for found in contents]
-    index = paths.shard_files(output.folder, "tfrecord", NAME)[1].read_text()
+    index = output.files(NAME)[1].read_text()
     assert index == "".join(f"{row['offset']} {row['length']}\n" for row in rows)
 
 

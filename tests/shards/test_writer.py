@@ -86,7 +86,7 @@ def document(out: Path, made: Output) -> manifest.Document:
 
 
 def pictures_of(made: Output) -> list[bytes]:
-    shard, *_ = paths.shard_files(made.folder, made.format, NAME)
+    shard, *_ = made.files(NAME)
     form = FORMATS[made.format]
     return [bytes(form.parse(record, "")[1]) for record in form.read(shard)]
 
@@ -266,7 +266,7 @@ def test_the_files_of_a_shard_are_named_with_their_hashes(tmp_path: Path, out: P
     for made in (output(out, name) for name in FORMATS):
         write(out, tmp_path, rows, made)
         entries = [FileEntry(**entry) for entry in document(out, made)["files"]]
-        expected = paths.shard_files(made.folder, made.format, NAME)
+        expected = made.files(NAME)
         assert [out / entry.file for entry in entries[:-1]] == list(expected)
         assert all(manifest.hash_file(out / entry.file) == entry.xxh3_128 for entry in entries)
 

@@ -89,12 +89,14 @@ class Copy:
 
     def rewrite(self, index: int, change: Change) -> None:
         """Write a shard of changed records: framing, index and all hashes are right."""
-        files = paths.shard_files(self.output.folder, self.name, self.shard(index))
+        files = self.output.files(self.shard(index))
         prepares = preparation(self.output.form.picture)
         with ExitStack() as stack:
             sources = stack.enter_context(storage.SourceReader(self.resolved.root))
             staged = [stack.enter_context(storage.StagedFile(path)) for path in files]
-            writer = self.output.form.shard_format.writer(staged, self.output.form.options)
+            writer = self.output.form.shard_format.writer(
+                staged, self.output.form.options, len(self.rows(index))
+            )
             given = []
             for picture in pictures(self.rows(index), sources, prepares):
                 assert isinstance(picture, Picture)
@@ -210,7 +212,7 @@ def test_records_that_are_not_those_written_are_found_behind_right_hashes(
     copied.rewrite(1, change)
     found = copied.findings()
     assert layer in {finding.layer for finding in found}
-    wrong = paths.shard_files(copied.output.folder, copied.name, copied.shard(1))[0]
+    wrong = copied.output.files(copied.shard(1))[0]
     assert wrong in {finding.path for finding in found}
     outside = {Layer.SIZE, Layer.FILE_HASH, Layer.OWN_HASH, Layer.RECORD_CRC}
     assert not outside & {finding.layer for finding in found}
@@ -229,8 +231,8 @@ def test_another_name_is_found_behind_right_hashes(copied: Copy) -> None:
 
 
 def test_an_index_of_other_records_is_found_behind_right_hashes(copied: Copy) -> None:
-    _, index, *_ = paths.shard_files(copied.output.folder, copied.name, copied.shard(2))
-    other = paths.shard_files(copied.output.folder, copied.name, copied.shard(1))[1]
+    _, index, *_ = copied.output.files(copied.shard(2))
+    other = copied.output.files(copied.shard(1))[1]
     shutil.copy(other, index)
     copied.seal()
     found = copied.findings()

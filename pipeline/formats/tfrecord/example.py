@@ -9,12 +9,11 @@ precedes the picture is one small head, and the picture follows it untouched.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from pipeline.errors import BadImage
-from pipeline.formats.record import Box, ImageRecord
+from pipeline.formats.record import UNLABELLED, Box, ImageRecord, ParsedRecord, stored_label
 from pipeline.formats.tfrecord.features import (
     Kind,
     Values,
@@ -26,9 +25,6 @@ from pipeline.formats.tfrecord.features import (
 )
 from pipeline.formats.tfrecord.wire import WireReader, encode_varint
 from pipeline.storage import Buffer
-
-UNLABELLED: Final = -1
-"""The label of an image whose class is not known."""
 
 _KINDS: Final = {
     "image/channels": Kind.INTS,
@@ -55,38 +51,6 @@ _FORMAT: Final = b"JPEG"
 _LEAST: Final = {"image/class/label": UNLABELLED, "image/height": 1, "image/width": 1}
 _BOX: Final = "image/object/bbox/"  # the lists under it have an element a box, all others one
 _MAX_MESSAGE: Final = (1 << 31) - 1  # bytes; protobuf parses no more
-
-
-@dataclass(frozen=True, slots=True)
-class ParsedExample:
-    """What an Example says of its image.
-
-    Attributes:
-        filename: as in `ImageRecord`.
-        label: class index plus the label offset it was written with; -1 where unlabelled.
-        synset: as in `ImageRecord`.
-        text: as in `ImageRecord`.
-        boxes: as in `ImageRecord`, in float32 precision.
-        width: pixels.
-        height: pixels.
-        encoded: the picture: a view of the parsed buffer, not a copy.
-        labels: as in `ImageRecord`.
-    """
-
-    filename: str
-    label: int
-    synset: str
-    text: str
-    boxes: tuple[Box, ...]
-    width: int
-    height: int
-    encoded: memoryview
-    labels: tuple[float, ...] = ()
-
-
-def stored_label(class_index: int, label_offset: int) -> int:
-    """Return the label to store: no offset makes a class of an unlabelled image."""
-    return class_index + label_offset if class_index >= 0 else UNLABELLED
 
 
 def encode_head(record: ImageRecord, label_offset: int) -> bytes:
@@ -128,7 +92,7 @@ def encode_head(record: ImageRecord, label_offset: int) -> bytes:
     return head
 
 
-def parse_example(data: Buffer, *, file: str | None = None) -> ParsedExample:
+def parse_example(data: Buffer, *, file: str | None = None) -> ParsedRecord:
     """Read an Example of the fifteen features, in any key order, lists packed or not.
 
     Args:
@@ -151,7 +115,7 @@ def parse_example(data: Buffer, *, file: str | None = None) -> ParsedExample:
         if values[key][0] < least:
             raise wire.refused(key, f"at least {least}", str(values[key][0]))
     sides = (values[_BOX + side] for side in ("xmin", "ymin", "xmax", "ymax"))
-    return ParsedExample(
+    return ParsedRecord(
         filename=_text(wire, values, "image/filename"),
         label=label,
         synset=_text(wire, values, "image/class/synset"),

@@ -24,8 +24,7 @@ from typing import Any, Final
 
 from pipeline import storage
 from pipeline.errors import BadImage, OutputDamaged
-from pipeline.formats.record import ImageRecord, Placement
-from pipeline.formats.tfrecord.example import ParsedExample, stored_label
+from pipeline.formats.record import ImageRecord, ParsedRecord, Placement, stored_label
 from pipeline.formats.webdataset.index import Member, index_content, index_line, sample_name
 from pipeline.formats.webdataset.ustar import BLOCK, PAX, member_header
 from pipeline.storage import RangeReader, StagedFile
@@ -60,7 +59,7 @@ class Sample(Placement):
 
     name: str
     members: tuple[Member, ...]
-    content: ParsedExample
+    content: ParsedRecord
 
 
 class WebDatasetWriter:
@@ -181,7 +180,7 @@ class _ShardReader:
         prefix, name = (field.rstrip(b"\0") for field in (block[345:500], block[:100]))
         return block[156:157], b"/".join(filter(None, (prefix, name))), int(block[124:135], 8)
 
-    def _content(self, picture: Member, label: Member, facts: Member) -> ParsedExample:
+    def _content(self, picture: Member, label: Member, facts: Member) -> ParsedRecord:
         digits, text = (bytes(self._read(part.offset, part.size)) for part in (label, facts))
         self._place = label.name
         if not _LABEL.fullmatch(digits):
@@ -193,7 +192,7 @@ class _ShardReader:
             found = None
         if not _are_facts(found):
             raise self._damaged(facts.offset, f"JSON of {', '.join(_KEYS)}", repr(text[:100]))
-        return ParsedExample(
+        return ParsedRecord(
             filename=found["filename"],
             label=int(digits),
             synset=found["wnid"],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -88,8 +88,12 @@ class DatasetConfig:
         return next(archive for archive in every if archive.file == file)
 
 
-def load(path: Path) -> DatasetConfig:
+def load(path: Path, taken: Iterable[str] = ()) -> DatasetConfig:
     """Read a configuration file.
+
+    Args:
+        path: the file.
+        taken: names that no folder of a split may have, besides `paths.RESERVED`.
 
     Raises:
         ConfigError: the file is absent, too large, no TOML, or not of the documented form.
@@ -108,10 +112,13 @@ def load(path: Path) -> DatasetConfig:
         raise ConfigError("not UTF-8 text", file=str(path), place=str(error)) from error
     except (ValueError, RecursionError) as error:  # of tables and numbers beyond all measure, too
         raise ConfigError("not valid TOML", file=str(path), place=str(error)) from error
-    return _Reader(path, text).dataset(document)
+    return _Reader(path, text, paths.RESERVED.union(taken)).dataset(document)
 
 
+@dataclass(frozen=True)
 class _Reader(StrictToml):
+    taken: frozenset[str]
+
     def dataset(self, document: dict[str, Any]) -> DatasetConfig:
         top = self.table(document, "", {"dataset", "labels", "archives", "splits"}, {"optional"})
         labels = self.table(self.value(top, "", "labels", dict), "labels", {"table"})
@@ -244,9 +251,9 @@ class _Reader(StrictToml):
 
     def folder(self, table: dict[str, Any], where: str) -> str:
         name: str = self.value(table, where, "folder", str)
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or name in paths.RESERVED:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or name in self.taken:
             what = f"[{where}] folder is no usable name"
-            expected = f"letters, digits, _ and -, none of {', '.join(sorted(paths.RESERVED))}"
+            expected = f"letters, digits, _ and -, none of {', '.join(sorted(self.taken))}"
             raise self.error(what, where, "folder", expected, repr(name))
         return name
 

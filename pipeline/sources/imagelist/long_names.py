@@ -1,4 +1,4 @@
-"""Which lists name an image so long that its name in a WebDataset shard is cut."""
+"""Which lists name an image so long that its name in shards is cut, of formats that cut names."""
 
 from __future__ import annotations
 

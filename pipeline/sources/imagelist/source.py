@@ -55,7 +55,7 @@ class ImageListing:
         widths: how many labels its images have.
         bytes: how large the files are together.
         suffix: what the first path ends in, such as ``.jpg``; may be empty.
-        long_names: whether any key's name is cut in WebDataset shards, by what `scan` was given.
+        long_names: whether any key's name is cut in shards, by what `scan` was given.
         digest: of lines, ids, labels, classes in words, paths and sizes; no times, and no matter
             where the root lies.
         ignored: of a folder, how many files were passed over for their names.

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import BadImage, OutputDamaged
-from pipeline.formats.record import Box, ImageRecord
-from pipeline.formats.tfrecord.example import ParsedExample, encode_head, parse_example
+from pipeline.formats.record import Box, ImageRecord, ParsedRecord
+from pipeline.formats.tfrecord.example import encode_head, parse_example
 from pipeline.storage import Buffer
 
 TENCH = ImageRecord(
@@ -78,7 +78,7 @@ def entry(key: bytes, feature: bytes) -> bytes:
     return bytes((0x0A, len(content))) + content
 
 
-def parsed_or_refused(data: Buffer) -> ParsedExample | OutputDamaged:
+def parsed_or_refused(data: Buffer) -> ParsedRecord | OutputDamaged:
     try:
         return parse_example(data)
     except OutputDamaged as damage:

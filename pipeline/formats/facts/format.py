@@ -1,0 +1,64 @@
+"""The format of those who want no shards: no record is written, and there is none to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.formats.base import RecordOptions, ShardFormat, ShardWriter, StoredRecord
+from pipeline.formats.record import ImageRecord, Placement
+from pipeline.storage import StagedFile
+
+_NOWHERE = Placement(0, 0)
+
+
+class Facts(ShardFormat):
+    """No shards: only what there is to know of the images, as they lie in their source."""
+
+    name = "facts"
+    title = "facts"
+    version = 1
+    holds_images = False
+
+    def files(self, stem: str) -> tuple[str, ...]:  # noqa: ARG002
+        """Return nothing."""
+        return ()
+
+    def writer(
+        self,
+        files: Sequence[StagedFile],  # noqa: ARG002 - there is none
+        options: RecordOptions,  # noqa: ARG002
+        records: int,  # noqa: ARG002
+    ) -> ShardWriter:
+        """Return a writer that writes nothing."""
+        return _NoWriter()
+
+    def read(self, path: Path) -> Iterator[StoredRecord]:  # noqa: ARG002
+        """Yield nothing."""
+        return iter(())
+
+    def parse(
+        self,
+        record: StoredRecord,
+        file: str,  # noqa: ARG002
+    ) -> tuple[dict[str, object], memoryview]:
+        """Return what a record would say."""
+        return {}, record.data
+
+    def fields(
+        self,
+        record: ImageRecord,  # noqa: ARG002
+        options: RecordOptions,  # noqa: ARG002
+    ) -> dict[str, object]:
+        """Return nothing."""
+        return {}
+
+
+class _NoWriter:
+    """Writes nothing."""
+
+    def write(self, record: ImageRecord) -> Placement:  # noqa: ARG002
+        return _NOWHERE
+
+    def finish(self) -> None:
+        pass

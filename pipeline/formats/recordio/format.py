@@ -1,0 +1,111 @@
+"""RecordIO as a shard format: MXNet's image records, with indexes and image lists."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from pipeline.errors import BadAnnotation
+from pipeline.formats.base import (
+    DETECTION,
+    JOINED,
+    LABELS,
+    ContiguousFormat,
+    RecordOptions,
+    ShardWriter,
+    StoredRecord,
+)
+from pipeline.formats.record import ImageRecord, Placement, stored_label
+from pipeline.formats.recordio import header, shard
+from pipeline.formats.recordio.header import IndexedRecord
+from pipeline.formats.recordio.shard import IndexedShard, RecordIOWriter
+from pipeline.storage import StagedFile
+
+
+class RecordIO(ContiguousFormat):
+    """Image records of MXNet in RecordIO files, with indexes and image lists."""
+
+    name = "recordio"
+    title = "RecordIO"
+    version = shard.WRITER_VERSION
+    takes = (DETECTION, JOINED)
+    one_label_width = True
+
+    def files(self, stem: str) -> tuple[str, ...]:
+        """Return shard, index and image list, side by side, where MXNet looks for them."""
+        return f"{stem}.rec", f"{stem}.idx", f"{stem}.lst"
+
+    def writer(
+        self,
+        files: Sequence[StagedFile],
+        options: RecordOptions,
+        records: int,  # noqa: ARG002 - records are appended
+    ) -> ShardWriter:
+        """Return a writer into shard, index and image list."""
+        return _Writer(files, options)
+
+    def read(self, path: Path) -> Iterator[StoredRecord]:
+        """Yield the records of a shard."""
+        for number, record in enumerate(shard.read_records(path), start=1):
+            place = f"{path}, record {number}, byte {record.offset}"
+            parsed = header.parse_header(record.data, file=place)
+            line = shard.index_lines([parsed.id], [record.offset])
+            yield StoredRecord(record.offset, record.length, record.data, line)
+
+    def wrap(self, record: ImageRecord, options: RecordOptions) -> tuple[bytes, bytes]:
+        """Return the header and the labels; nothing follows the image."""
+        return header.encode_header(_indexed(record, options)), b""
+
+    def parse(self, record: StoredRecord, file: str) -> tuple[dict[str, object], memoryview]:
+        """Return id and labels."""
+        parsed = header.parse_header(record.data, file=file)
+        return {"id": parsed.id, "labels": parsed.labels}, parsed.encoded
+
+    def fields(self, record: ImageRecord, options: RecordOptions) -> dict[str, object]:
+        """Return id and labels of an image."""
+        labels = header.as_float32(_labels(record, options))
+        return {"id": record.id, "labels": tuple(labels.tolist())}
+
+    def join(self, shards: Iterable[Sequence[Path]], files: Sequence[StagedFile]) -> int:
+        """Copy the records of finished shards, with their ids and lines of the list."""
+        writer = RecordIOWriter(*files)
+        shard.join((IndexedShard(*each) for each in shards), writer)
+        return writer.records
+
+
+class _Writer:
+    """Gives images to a `RecordIOWriter` as it wants them."""
+
+    def __init__(self, files: Sequence[StagedFile], options: RecordOptions) -> None:
+        self._writer = RecordIOWriter(*files)
+        self._options = options
+
+    def write(self, record: ImageRecord) -> Placement:
+        return self._writer.write(_indexed(record, self._options))
+
+    def finish(self) -> None:
+        self._writer.finish()
+
+
+def _indexed(record: ImageRecord, options: RecordOptions) -> IndexedRecord:
+    return IndexedRecord(record.id, _labels(record, options), record.encoded, _path(record))
+
+
+def _labels(record: ImageRecord, options: RecordOptions) -> header.Labels:
+    label = stored_label(record.class_index, options.label_offset)
+    if options.labels == LABELS[0]:
+        return record.labels or (label,)
+    classes = [
+        label if own < 0 else stored_label(own, options.label_offset)
+        for own in record.box_classes or (-1,) * len(record.boxes)
+    ]
+    if min(classes, default=label) < 0:
+        raise BadAnnotation("no class is known of the objects", expected="a labelled image")
+    size = (record.width, record.height)
+    return header.detection_labels(classes, record.boxes, header=size)
+
+
+def _path(record: ImageRecord) -> str:
+    """Return what an image list names an image: as it lies in a tree, or in its source."""
+    folder = record.synset or record.key.rpartition("/")[0]
+    return f"{folder}/{record.filename}" if folder or record.key[:1] == "/" else record.filename

@@ -1,0 +1,61 @@
+"""TFRecord as a shard format: tf.train.Examples, with the indexes that DALI reads them by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pipeline.formats.base import ContiguousFormat, RecordOptions, ShardWriter, StoredRecord
+from pipeline.formats.record import ImageRecord, Placement, fields_of
+from pipeline.formats.tfrecord import example, shard
+from pipeline.storage import StagedFile
+
+
+class TFRecord(ContiguousFormat):
+    """tf.train.Examples in TFRecord files, with DALI's indexes."""
+
+    name = "tfrecord"
+    title = "TFRecord"
+    version = shard.WRITER_VERSION
+    label_offset = 1  # 0 is TensorFlow's background class
+    jpeg_only = True  # which is what its Examples say of them
+
+    def files(self, stem: str) -> tuple[str, ...]:
+        """Return shard and index: in a folder beside the shards, where no pattern finds it."""
+        return stem, f"idx/{stem}"
+
+    def writer(
+        self,
+        files: Sequence[StagedFile],
+        options: RecordOptions,
+        records: int,  # noqa: ARG002 - records are appended
+    ) -> ShardWriter:
+        """Return a writer into shard and index."""
+        records_file, index = files
+        return shard.TFRecordWriter(records_file, index, label_offset=options.label_offset)
+
+    def read(self, path: Path) -> Iterator[StoredRecord]:
+        """Yield the records of a shard."""
+        for record in shard.read_records(path):
+            line = shard.index_lines([record])
+            yield StoredRecord(record.offset, record.length, record.data, line)
+
+    def wrap(self, record: ImageRecord, options: RecordOptions) -> tuple[bytes, bytes]:
+        """Return the Example up to its image; nothing follows that."""
+        return example.encode_head(record, options.label_offset), b""
+
+    def parse(self, record: StoredRecord, file: str) -> tuple[dict[str, object], memoryview]:
+        """Return the features of an Example."""
+        parsed = example.parse_example(record.data, file=file)
+        return parsed.fields(), parsed.encoded
+
+    def fields(self, record: ImageRecord, options: RecordOptions) -> dict[str, object]:
+        """Return the features of an image."""
+        return fields_of(record, options.label_offset)
+
+    def unframed(self, view: memoryview, offset: int) -> StoredRecord | None:
+        """Return the record less its framing."""
+        placement = Placement(offset, len(view))
+        data = shard.unframed(view)
+        line = shard.index_lines([placement])
+        return None if data is None else StoredRecord(offset, len(view), data, line)
