@@ -45,6 +45,7 @@ class StagedFile:
         self.size = 0
         self._hash = xxhash.xxh3_128()
         self._reader: RangeReader | None = None
+        self._overwritten = False
         self._open = False
         with at(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,6 +65,22 @@ class StagedFile:
             self._hash.update(buffer)
         self.size += total
         return total
+
+    def write_at(self, offset: int, *buffers: Buffer) -> None:
+        """Write over bytes that were written before; what is appended next comes behind all.
+
+        The file is then read back once, to be hashed.
+        """
+        total = sum(len(buffer) for buffer in buffers)
+        if offset < 0 or offset + total > self.size:
+            raise ValueError(f"bytes {offset} to {offset + total} of {self.size} written ones")
+        self._overwritten = True
+        with at(self.path):
+            for buffer in buffers:
+                view = memoryview(buffer)
+                while view:
+                    written = os.pwrite(self._fd, view, offset)
+                    view, offset = view[written:], offset + written
 
     @contextlib.contextmanager
     def stream(self, buffer: int = 1 << 20) -> Iterator[BinaryIO]:
@@ -85,12 +102,7 @@ class StagedFile:
         Args:
             end: offset in bytes, not before `size`.
         """
-        if self._reader is None:
-            self._reader = RangeReader(self.temp)  # which keeps its buffer from call to call
-        while self.size < end:
-            view = self._reader.read(self.size, min(_STEP, end - self.size))
-            if not view:
-                raise EOFError(f"{self.temp} ends at {self.size}, before {end}")
+        for view in self._read_back(self.size, end):
             self._hash.update(view)
             self.size += len(view)
         with at(self.path):
@@ -99,7 +111,23 @@ class StagedFile:
     @property
     def content_hash(self) -> str:
         """The xxh3-128, in hex, of the first `size` bytes: of all of them, before `publish`."""
+        if self._overwritten:
+            self._hash.reset()
+            for view in self._read_back(0, self.size):
+                self._hash.update(view)
+            self._overwritten = False
         return self._hash.hexdigest()
+
+    def _read_back(self, start: int, end: int) -> Iterator[memoryview]:
+        """Yield what was written from one offset to another, in pieces."""
+        if self._reader is None:
+            self._reader = RangeReader(self.temp)  # which keeps its buffer from call to call
+        while start < end:
+            view = self._reader.read(start, min(_STEP, end - start))
+            if not view:
+                raise EOFError(f"{self.temp} ends at {start}, before {end}")
+            yield view
+            start += len(view)
 
     def __enter__(self) -> Self:
         return self

@@ -127,3 +127,36 @@ def test_a_mark_that_speaks_of_older_files_goes_before_they_do(
         storage.publish(staged, mark, superseding=True)
     assert steps == [("file", False), ("mark", False)]
     assert mark_path.read_bytes() == b"new"
+
+
+def test_of_bytes_that_are_written_over_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pwrite = os.pwrite
+    monkeypatch.setattr(os, "pwrite", lambda fd, view, at: pwrite(fd, view[:2], at))
+    with StagedFile(tmp_path / "file") as staged:
+        staged.write(b"______efgh")
+        staged.write_at(2, b"abc", b"", bytearray(b"d"))
+        staged.write(b"ij")
+        staged.write_at(0, b"<>")
+        staged.write(b"kl")
+        assert check(staged) == b"<>abcdefghijkl"
+
+
+def test_it_is_written_over_after_its_hash_was_asked_for(tmp_path: Path) -> None:
+    with StagedFile(tmp_path / "file") as staged:
+        staged.write(b"abc")
+        staged.write_at(0, b"x")
+        assert staged.content_hash == xxhash.xxh3_128_hexdigest(b"xbc")
+        staged.write(b"d")
+        staged.write_at(3, b"y")
+        assert check(staged) == b"xbcy"
+
+
+@pytest.mark.parametrize("offset", [-1, 2, 9])
+def test_nothing_is_written_over_what_is_not_there(tmp_path: Path, offset: int) -> None:
+    with StagedFile(tmp_path / "file") as staged:
+        staged.write(b"abc")
+        with pytest.raises(ValueError, match="of 3 written ones"):
+            staged.write_at(offset, b"xy")
+        assert check(staged) == b"abc"
