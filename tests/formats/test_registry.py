@@ -11,7 +11,17 @@ from drawnlists import encoded
 
 from pipeline import manifest, storage
 from pipeline.errors import BadAnnotation, BadImage, InputRefused, OutputDamaged
-from pipeline.formats.base import LABELS, ContiguousFormat, RecordOptions, ShardFormat, StoredRecord
+from pipeline.formats import registry, without_boxes
+from pipeline.formats.base import (
+    DETECTION,
+    JOINED,
+    LABELS,
+    ContiguousFormat,
+    RecordOptions,
+    ShardFormat,
+    StoredRecord,
+    WrittenShard,
+)
 from pipeline.formats.record import ImageRecord
 from pipeline.formats.recordio.header import detection_labels
 from pipeline.formats.registry import FORMATS
@@ -21,6 +31,7 @@ NAME = ShardName("train", 0, 1)
 BOXES = ((0.0, 0.25, 0.5, 1.0), (0.125, 0.5, 0.75, 0.625))
 PLAIN = RecordOptions(label_offset=3)
 MAGIC = 0xCED7230A
+MEANING = "--labels detection and --joined have a meaning with --format recordio only"
 
 
 def record(number: int, **changes: object) -> ImageRecord:
@@ -267,3 +278,56 @@ def test_webdataset_names_samples_less_the_customary_suffix(tmp_path: Path) -> N
     shard, *_ = write(made, tmp_path, given, RecordOptions(0, suffix=".jpg"))
     found = [made.parse(each, "")[0]["name"] for each in made.read(shard)]
     assert found == names
+
+
+@pytest.mark.parametrize(
+    ("formats", "given", "said"),
+    [
+        ([], [], []),
+        (["tfrecord"], [], []),
+        (["recordio"], [DETECTION, JOINED], []),
+        (["tfrecord", "recordio"], [JOINED], []),
+        (["tfrecord"], [JOINED], [MEANING]),
+        (["webdataset", "facts"], [DETECTION], [MEANING]),
+        (["facts"], [JOINED, DETECTION], [MEANING]),
+    ],
+)
+def test_an_option_of_some_formats_means_nothing_to_others(
+    formats: list[str], given: list[str], said: list[str]
+) -> None:
+    assert list(registry.without_meaning(formats, given)) == said
+
+
+def test_each_option_of_a_format_is_told_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(FORMATS["tfrecord"]), "takes", (JOINED,))
+    assert list(registry.without_meaning(["webdataset"], [JOINED, DETECTION])) == [
+        "--joined has a meaning with --format tfrecord or recordio only",
+        "--labels detection has a meaning with --format recordio only",
+    ]
+    assert registry.titles(JOINED) == "TFRecord, RecordIO"
+
+
+@pytest.mark.parametrize("name", registry.ALL)
+def test_no_two_files_of_an_output_have_one_name(name: str) -> None:
+    made = registry.ALL[name]
+    files = [*made.files("train-00000-of-00001"), *made.whole_files(), *made.files("train")]
+    assert len({*files, "manifest.json", "facts.parquet"}) == len(files) + 2
+    assert all(file.count("/") < 2 for file in files)
+
+
+def test_only_what_takes_boxes_for_labels_lists_the_images_without() -> None:
+    shards = [
+        WrittenShard("train-00000-of-00002", 9, 3, ["a", "b"]),
+        WrittenShard("train-00001-of-00002", 9, 3),
+        WrittenShard("train-00002-of-00002", 9, 3, ["c"]),
+    ]
+    options = RecordOptions(0, DETECTION.rpartition(" ")[2])
+    for made in FORMATS.values():
+        plain = made.whole("train", shards, RecordOptions(0))
+        assert without_boxes.NAME not in plain
+        assert plain.keys() <= set(made.whole_files())
+    recordio = FORMATS["recordio"]
+    written = recordio.whole("train", shards, options)
+    content = b"".join(written[without_boxes.NAME])
+    assert content == b"0\ta\n0\tb\n2\tc\n"
+    assert without_boxes.parsed(content + b"x\td\n") == {0: ["a", "b"], 2: ["c"]}

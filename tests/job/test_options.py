@@ -12,7 +12,7 @@ from support import RawSet
 
 from pipeline.errors import ConfigError, UsageError
 from pipeline.images.prepare import PictureOptions
-from pipeline.job.options import Job
+from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import resolve
 
 ALL = {"catalog", "plan", "output"}
@@ -390,3 +390,10 @@ def test_a_job_survives_json() -> None:
     for job in (given, plain):
         assert Job.from_json(job.to_json()) == job
         assert hash(Job.from_json(job.to_json())) == hash(job)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_split_has_the_folder_of_a_format(own: RawSet, out: Path, name: str) -> None:
+    own.config.write_text(own.config.read_text().replace('folder = "val"', f'folder = "{name}"'))
+    with pytest.raises(ConfigError, match="folder is no usable name"):
+        resolve(own.job(out))
