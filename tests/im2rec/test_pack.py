@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -26,7 +28,7 @@ from PIL import Image
 
 from pipeline import manifest
 from pipeline.documents.packed import PackManifest
-from pipeline.errors import BadAnnotation, BadImage, InputRefused, UsageError
+from pipeline.errors import BadAnnotation, BadImage, InputRefused, NoSpace, UsageError
 from pipeline.formats.recordio.header import LabelForm
 from pipeline.im2rec.pack import pack
 from pipeline.images.orientation import with_orientation
@@ -428,6 +430,20 @@ def test_another_time_the_files_are_replaced_together(
     write_list(listing, [(5, 0, "3.jpg")])
     pack(passing(root, listing))
     assert outputs(tmp_path) != first
+    assert manifest.read_whole(tmp_path / "a.manifest.json", PackManifest) is not None
+
+
+def test_an_output_that_cannot_be_made_durable_leaves_the_one_before_whole(
+    root: Path, listing: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack(passing(root, listing))
+    first = outputs(tmp_path)
+    write_list(listing, [(5, 0, "3.jpg")])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", Mock(side_effect=[None, None, OSError(errno.ENOSPC, "full")]))
+        with pytest.raises(NoSpace):
+            pack(passing(root, listing))
+    assert outputs(tmp_path) == first
     assert manifest.read_whole(tmp_path / "a.manifest.json", PackManifest) is not None
 
 

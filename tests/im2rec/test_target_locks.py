@@ -32,12 +32,12 @@ def test_the_files_of_a_set_are_held_while_they_are_published(
 ) -> None:
     held = []
 
-    def publish(*staged: Any) -> None:
+    def publish(*staged: Any, superseding: bool) -> None:
         for file in staged:
             with pytest.raises(OutputConflict), storage.target_lock(file.path, wait=False):
                 pass
             held.append(file.path.name)
-        real(*staged)
+        real(*staged, superseding=superseding)
 
     real = storage.publish
     monkeypatch.setattr(storage, "publish", publish)
