@@ -30,6 +30,7 @@ from typing import Any, NoReturn
 
 import h5py  # noqa: F401 - forks would import it again and again; so would they what follows
 import luigi
+import luigi.cmdline
 import lxml.etree  # noqa: F401
 import numpy.ma  # noqa: F401
 import PIL.features  # noqa: F401
@@ -42,6 +43,12 @@ from tasks.cli import clean, display, im2rec, imagelist, imagenet, status, verif
 from tasks.run import launch, supervisor, worker
 
 _POLL_S = 0.02
+_WITHOUT_WAITS = (
+    ("worker", "force_multiprocessing", "false"),
+    ("worker", "wait_interval", "0.05"),
+    ("worker", "wait_jitter", "0"),
+    ("scheduler", "retry_delay", "0.1"),
+)
 _ARGUMENTS = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
 
 
@@ -53,19 +60,24 @@ def _work() -> NoReturn:
     def apply() -> None:
         shipped()
         settings: Any = luigi.configuration.get_config
-        settings().set("worker", "force_multiprocessing", "false")
+        for section, option, value in _WITHOUT_WAITS:
+            settings().set(section, option, value)
 
     module.apply_shipped_settings = apply
     sys.argv[3] = "1"
     sys.exit(launch.main())
 
 
-_MODULES = {"tasks.cli": cli.main, "tasks.run.launch": _work}
+_MODULES = {
+    "tasks.cli": cli.main,
+    "tasks.run.launch": _work,
+    "luigi": luigi.cmdline.luigi_run,
+}
 
 
 def possible() -> bool:
     """Whether Luigi reads the settings that it would read in a new interpreter."""
-    return not any(name.startswith("LUIGI_") for name in os.environ)
+    return "LUIGI_CONFIG_PARSER" not in os.environ
 
 
 class ForkedPopen(subprocess.Popen[Any]):
@@ -93,7 +105,7 @@ class ForkedPopen(subprocess.Popen[Any]):
             os.close(devnull)
 
 
-def run(words: list[str], *, timeout: float) -> subprocess.CompletedProcess[str]:
+def run(words: list[str], *, timeout: float = 300) -> subprocess.CompletedProcess[str]:
     """Do what `subprocess.run` does with a command line, and return the same."""
     pipe = subprocess.PIPE
     with ForkedPopen(words, stdout=pipe, stderr=pipe, text=True) as process:
@@ -175,6 +187,8 @@ def _forget() -> None:
     register: Any = luigi.task_register.Register
     register.clear_instance_cache()
     luigi.configuration.LuigiConfigParser._instance = None
+    if (path := os.environ.get("LUIGI_CONFIG_PATH")) is not None:
+        luigi.configuration.add_config_path(path)
     InterfaceLogging._configured = False
     for logger in (logging.root, *map(logging.getLogger, list(logging.root.manager.loggerDict))):
         logger.handlers = []

@@ -99,22 +99,41 @@ def shards(out: Path) -> dict[tuple[str, ...], str]:
     return found
 
 
+@pytest.fixture(scope="module")
+def from_archives(sample: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is made of the archives of the drawn sample."""
+    out = tmp_path_factory.mktemp("archives")
+    run = prepare(sample, out, *SHARDS)
+    assert run.returncode == 0, run.stderr
+    return out
+
+
 class TestReading:
     @pytest.mark.parametrize("layout", LAYOUTS)
     def test_shards_from_a_tree_equal_those_from_the_archives(
-        self, raw_set: RawSet, tmp_path: Path, layout: Callable[[RawSet, Path], Path]
+        self,
+        sample: RawSet,
+        from_archives: Path,
+        tmp_path: Path,
+        layout: Callable[[RawSet, Path], Path],
     ) -> None:
-        run = prepare(raw_set, tmp_path / "archives", *SHARDS)
+        self.compare(sample, layout(sample, tmp_path / "tree"), from_archives, tmp_path / "out")
+
+    def test_so_do_those_of_real_pictures(self, mini: RawSet, tmp_path: Path) -> None:
+        run = prepare(mini, tmp_path / "archives", *SHARDS)
         assert run.returncode == 0, run.stderr
-        tree = layout(raw_set, tmp_path / "tree")
-        run = from_tree(raw_set, tree, tmp_path / "out", *SHARDS)
+        tree = competition(mini, tmp_path / "tree")
+        self.compare(mini, tree, tmp_path / "archives", tmp_path / "out")
+
+    @staticmethod
+    def compare(raw_set: RawSet, tree: Path, archives: Path, out: Path) -> None:
+        run = from_tree(raw_set, tree, out, *SHARDS)
         assert run.returncode == 0, run.stderr
-        assert shards(tmp_path / "out") == shards(tmp_path / "archives")
+        assert shards(out) == shards(archives)
         of_boxes = ("bboxes.csv", "bboxes.report.csv", "bboxes.unmatched.csv")
         for name in (*of_boxes, "lists/train.lst", "lists/validation.lst"):
-            expected = (tmp_path / "archives" / name).read_bytes()
-            assert (tmp_path / "out" / name).read_bytes() == expected
-        run = shardmill("verify", tmp_path / "out", "--against", tree)
+            assert (out / name).read_bytes() == (archives / name).read_bytes()
+        run = shardmill("verify", out, "--against", tree)
         assert run.returncode == 0, run.stderr
 
     def test_boxes_of_validation_come_from_the_tree_too(
@@ -383,12 +402,12 @@ class TestReorganisingValidation:
 
     @pytest.mark.parametrize("transfer", ["copy", "link", "symlink", "move"])
     def test_a_flat_folder_becomes_class_folders(
-        self, raw_set: RawSet, tmp_path: Path, transfer: str
+        self, sample: RawSet, tmp_path: Path, transfer: str
     ) -> None:
-        unpack(raw_set.raw / VALIDATION, tmp_path / "tree" / "val")
-        expected = foldered(raw_set, tmp_path / "expected") / "val"
+        unpack(sample.raw / VALIDATION, tmp_path / "tree" / "val")
+        expected = foldered(sample, tmp_path / "expected") / "val"
         out = tmp_path / "out"
-        run = from_tree(raw_set, tmp_path / "tree", out, *self.OPTIONS, "--transfer", transfer)
+        run = from_tree(sample, tmp_path / "tree", out, *self.OPTIONS, "--transfer", transfer)
         assert run.returncode == 0, run.stderr
         contents = {
             str(path.relative_to(out / "val")): path.read_bytes()
@@ -399,7 +418,7 @@ class TestReorganisingValidation:
         }
         left = list((tmp_path / "tree" / "val").iterdir())
         assert (left == []) == (transfer == "move")
-        again = from_tree(raw_set, tmp_path / "tree", out, *self.OPTIONS, "--transfer", transfer)
+        again = from_tree(sample, tmp_path / "tree", out, *self.OPTIONS, "--transfer", transfer)
         assert again.returncode == 0, again.stderr
         assert "already complete" in again.stdout
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import re
 import struct
@@ -195,10 +196,13 @@ class TestReading:
         parsed = parse_example(example(FEATURES.replace(NO_BOXES, boxes)))
         assert parsed.boxes == ((0.25, 0.125, 0.5, 0.75), (0.0, 0.5, 1.0, 1.0))
 
-    @pytest.mark.parametrize("size", range(len(example(FEATURES))))
-    def test_refuses_an_example_cut_anywhere(self, size: int) -> None:
-        with pytest.raises(OutputDamaged):
-            parse_example(example(FEATURES)[:size])
+    def test_refuses_an_example_cut_anywhere(self) -> None:
+        whole, taken = example(FEATURES), []
+        for size in range(len(whole)):
+            with contextlib.suppress(OutputDamaged):
+                parse_example(whole[:size])
+                taken.append(size)
+        assert taken == []
 
     @given(at=st.integers(0, len(example(FEATURES)) - 1), value=st.integers(0, 255))
     def test_a_changed_byte_gives_a_refusal_or_an_example(self, at: int, value: int) -> None:

@@ -18,7 +18,6 @@ from support import RawSet, prepare, shardmill
 from pipeline import manifest
 from pipeline.im2rec.job import PackJob
 from pipeline.im2rec.pack import pack
-from tasks.cli.verify import verify
 
 PNG = io.BytesIO()
 Image.new("RGB", (8, 8)).save(PNG, "PNG")
@@ -46,18 +45,17 @@ def test_an_intact_output_passes(sample: RawSet, finished: Path) -> None:
     assert "24 compared with their sources" in run.stdout
 
 
-def test_what_im2rec_wrote_beside_an_output_is_verified_too(
-    copied: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_im2rec_wrote_beside_an_output_is_verified_too(copied: Path) -> None:
     (copied / "foreign.rec").write_bytes(b"of another program")
     (copied / "images").mkdir()
     (copied / "images" / "0.png").write_bytes(PNG.getvalue())
     (copied / "a.lst").write_text("0\t0\t0.png\n")
     pack(PackJob(copied / "a.lst", copied / "images", copied / "a.rec", pass_through=True))
-    assert verify.main([str(copied)], standalone_mode=False) == 0
-    assert "a.manifest.json: 1 record" in capsys.readouterr().out
+    run = shardmill("verify", copied)
+    assert run.returncode == 0, run.stderr
+    assert "a.manifest.json: 1 record" in run.stdout
     (copied / "a.idx").write_text("0\t4\n")
-    assert verify.main([str(copied)], standalone_mode=False) == 1
+    assert shardmill("verify", copied).returncode == 1
 
 
 @pytest.mark.parametrize(
