@@ -188,7 +188,8 @@ def _forget() -> None:
     register.clear_instance_cache()
     luigi.configuration.LuigiConfigParser._instance = None
     if (path := os.environ.get("LUIGI_CONFIG_PATH")) is not None:
-        luigi.configuration.add_config_path(path)
+        add: Any = luigi.configuration.add_config_path
+        add(path)
     InterfaceLogging._configured = False
     for logger in (logging.root, *map(logging.getLogger, list(logging.root.manager.loggerDict))):
         logger.handlers = []
