@@ -68,10 +68,15 @@ def _work() -> NoReturn:
     sys.exit(launch.main())
 
 
+def _luigi() -> None:
+    run: Any = luigi.cmdline.luigi_run
+    run(sys.argv[1:])
+
+
 _MODULES = {
     "tasks.cli": cli.main,
     "tasks.run.launch": _work,
-    "luigi": luigi.cmdline.luigi_run,
+    "luigi": _luigi,
 }
 
 
