@@ -6,13 +6,7 @@ The files of shards, and those that a format has once for all of them, are named
 ::
 
     OUT/
-      tfrecord/<split>/<digest>/<split>-00000-of-01024    shards
-      tfrecord/<split>/<digest>/idx/<same name>           DALI indexes
-      recordio/<split>/<digest>/<split>-00000-of-01024.rec  .idx  .lst
-      recordio/<split>/<digest>/<split>.rec  .idx  .lst   all shards in one, if asked for
-      webdataset/<split>/<digest>/<split>-00000-of-01024.tar
-      webdataset/<split>/<digest>/idx/<same name>.idx     DALI indexes
-      webdataset/<split>/<digest>/index.json              the index of wids
+      <format>/<split>/<digest>/                          shards and their indexes
       <format>/<split>/<digest>/facts.parquet             what only the bytes tell, a row per image
       <format>/<split>/<digest>/manifest.json             written last
       <format>/<split>/current -> <digest>
@@ -20,7 +14,7 @@ The files of shards, and those that a format has once for all of them, are named
       bboxes.unmatched.csv                                annotations that fit no image
       lists/<split>.lst  synsets.txt  labels.tsv          image lists and label tables
       lists/<split>.classes.tsv                           of class folders, the label of each
-      facts/<split>/<digest>/                             the two alone, where no shards are wanted
+      facts/<split>/<digest>/                             no shards, where none are wanted
       train/<wnid>/*.JPEG  val/<wnid>/*.JPEG              trees, named by a split's `folder`
       train/metadata.parquet  val/metadata.parquet        what imagefolder reads beside them
       train256/<wnid>/*.JPEG  val256/<wnid>/*.JPEG        trees of smaller pictures

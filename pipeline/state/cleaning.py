@@ -7,10 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import paths, storage
+from pipeline.documents.outputs import OutputManifest
+from pipeline.errors import ShardmillError
+from pipeline.formats.base import JOINED
+from pipeline.formats.registry import ALL
 from pipeline.job import artifacts as products
 from pipeline.job import neighbours
 from pipeline.job.options import FORMATS
 from pipeline.job.resolve import ResolvedJob
+from pipeline.manifest import read_undamaged
 from pipeline.state.ownership import Catalogued, begins_owned, is_owned
 from pipeline.storage import Outcome, Plan, TempFile
 
@@ -141,8 +146,29 @@ def _plan_of_output(out: Path, folder: Path) -> Plan | None:
         return None
     joined = products.joined_name(folder.parent.name, folder.name)
     mark = storage.plan_files(out, [paths.product_mark(out, joined)])
-    files = storage.plan_folder(out, folder, lambda path: is_owned(out, path))
+    named = _named(folder)
+    owns = lambda path: is_owned(out, path) and (named is None or path in named)  # noqa: E731
+    files = storage.plan_folder(out, folder, owns)
     return (mark + files + of_marks).beginning_with(manifest)
+
+
+def _named(folder: Path) -> set[Path] | None:
+    """Return what is an output's by its manifest; None: there is none to believe.
+
+    Those of all shards in one are a product of their own, which no manifest names.
+    """
+    try:
+        document = read_undamaged(paths.manifest(folder), OutputManifest)
+    except ShardmillError:  # such as one that may not be read: then names alone tell
+        return None
+    if document is None:
+        return None
+    found = {folder / entry.file for entry in document.files}
+    shard_format = ALL[document.format]
+    if JOINED in shard_format.takes:
+        found.update(shard_format.paths(folder, folder.parent.name))
+    found.add(paths.manifest(folder))
+    return found | {path.parent for path in found}
 
 
 def _finished(folder: Path) -> bool:

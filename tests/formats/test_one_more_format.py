@@ -10,11 +10,18 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from slots import Slots
 from support import ROOT
+from test_registry import record
+
+from pipeline import manifest, storage
+from pipeline.formats.base import RecordOptions
+from pipeline.storage import StagedFile
 
 FILES = ["train-00000-of-00002.slots", "train-00001-of-00002.slots"]
 
@@ -85,4 +92,25 @@ def test_a_damaged_shard_is_removed_and_made_again(came: dict[str, Any]) -> None
 
 
 def test_clean_takes_its_files_and_leaves_those_of_others(came: dict[str, Any]) -> None:
-    assert came["left"] == ["notes.slots"]
+    assert came["left"] == ["notes.slots", "train-00004-of-00009.slots"]  # no shard of that output
+
+
+@pytest.mark.parametrize("planned", [3, 8])
+def test_a_shard_may_hold_fewer_records_than_were_planned(tmp_path: Path, planned: int) -> None:
+    made, options = Slots(), RecordOptions(label_offset=1)
+    given = [record(number) for number in range(3)]
+    (path,) = made.paths(tmp_path, "train-00000-of-00001")
+    with StagedFile(path) as staged:
+        writer = made.writer([staged], options, planned)
+        places = [writer.write(each) for each in given]
+        writer.finish()
+        said = staged.content_hash
+        storage.publish(staged)
+    assert manifest.hash_file(path) == said
+    for image, place, found in zip(given, places, made.read(path), strict=True):
+        assert (found.offset, found.length) == (place.offset, place.length)
+        assert made.image(found, len(image.encoded)) is None
+        assert made.parse(found, "a shard") == (made.fields(image, options), image.encoded)
+        assert made.is_as_written(found, image, options)
+        assert not made.is_as_written(found, replace(image, width=1), options)
+        assert not made.is_as_written(found, replace(image, encoded=b"another"), options)
