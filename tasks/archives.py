@@ -18,7 +18,6 @@ from pipeline.errors import ArchiveRefused, TransientError
 from pipeline.job import neighbours
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
-from pipeline.sources.ilsvrc2012 import members
 from pipeline.sources.inputs import Archive
 from pipeline.state import preflight, refusals, standing
 from pipeline.state import raw_archives as rawarchives
@@ -48,7 +47,7 @@ class CheckInputs(ShardmillTask):
     def make(self) -> Volume:
         """Look, and record what was asked for."""
         preflight.check(self.resolved)
-        preflight.remember_trees(self.resolved)
+        preflight.remember_sources(self.resolved)
         codecs = {o.form.codec for s in self.resolved.splits.values() for o in s.outputs}
         document = {
             "codecs": sorted(name for name in codecs if name),  # of outputs that are begun now
@@ -157,9 +156,8 @@ class VerifyArchive(ShardmillTask):
     def _check_first(self, member: Member) -> None:
         """Check the first file of the archive against the splits that it is to hold."""
         for split in self.resolved.splits.values():
-            if split.archive == self.config:
-                table, expected = self.resolved.table, split.expected
-                members.check_first(member, split.split, table, expected, split.classes)
+            if self.config in split.source.inputs:
+                split.source.check_first(member)
 
     def _check_broken(self, tar: BrokenTar) -> None:
         """Check, before the rest of the archive is read, that a tar in it is not needed."""
@@ -183,25 +181,26 @@ def _document(found: VerifiedArchive) -> Document:
 
 def of_images(task: ShardmillTask, split: SplitJob) -> list[CheckInputs | VerifyArchive]:
     """Return what looks at the images of a split: a changed archive is verified again."""
-    return [inputs(task), *([verification(task, split.archive)] if split.archive else [])]
+    return [inputs(task), *(verification(task, archive) for archive in split.source.inputs)]
 
 
 def seen_images(task: ShardmillTask, split: SplitJob) -> dict[str, storage.FileInfo]:
-    """Return how the archive of a split looked when it was verified; nothing of a tree.
+    """Return how the archives of a split's images looked when they were verified.
 
     Raises:
-        TransientError: it has changed since.
+        TransientError: one has changed since.
     """
-    if split.archive is None:
-        return {}
-    mark = preflight.verified(task.resolved, split.archive)
-    if mark is None:
-        raise TransientError(
-            "the archive was changed after it was verified",
-            file=split.archive.file,
-            remedy="leave it alone while a command is at work: it is verified again",
-        )
-    return {split.archive.file: storage.FileInfo(mark.size, mark.mtime_ns)}
+    seen = {}
+    for archive in split.source.inputs:
+        mark = preflight.verified(task.resolved, archive)
+        if mark is None:
+            raise TransientError(
+                "the archive was changed after it was verified",
+                file=archive.file,
+                remedy="leave it alone while a command is at work: it is verified again",
+            )
+        seen[archive.file] = storage.FileInfo(mark.size, mark.mtime_ns)
+    return seen
 
 
 def inputs(task: ShardmillTask) -> CheckInputs:

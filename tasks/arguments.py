@@ -14,9 +14,9 @@ from pipeline.errors import UsageError
 from pipeline.formats.registry import FACTS, FORMATS
 from pipeline.images import prepare as pictures
 from pipeline.images.prepare import PictureOptions
-from pipeline.job import image_list as listjob
 from pipeline.job.choices import meant
 from pipeline.job.options import PRODUCTS, Job
+from pipeline.sources import registry as sources
 from pipeline.storage.local_path import check_local
 
 NO_SHARDS = "none"
@@ -61,7 +61,7 @@ def list_job(images: str, root: str, out: str, shards: int | None, **options: An
     )
     if shards is None:
         return job
-    return replace(job, shards=tuple((name, shards) for name in listjob.split_names(job)))
+    return replace(job, shards=tuple((name, shards) for name in sources.split_names(job)))
 
 
 def picture_options(text: str) -> PictureOptions:

@@ -78,9 +78,9 @@ def last_tasks(job: Job) -> list[ShardmillTask]:
             for made in split.outputs
         ]
     tasks += [
-        CheckLabels(out=job.out, split=name, digest=split.labels_digest, job=job)
+        CheckLabels(out=job.out, split=name, digest=split.source.labels.digest, job=job)
         for name, split in resolved.splits.items()
-        if split.devkit is not None
+        if split.source.labels is not None
     ]
     verified = resolved.archives if job.wants("verify") else resolved.extras
     tasks += [

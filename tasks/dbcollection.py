@@ -8,7 +8,6 @@ from pipeline import paths, storage
 from pipeline.catalog import table as catalog
 from pipeline.errors import InputRefused
 from pipeline.job import exports as exportjob
-from pipeline.sources.ilsvrc2012 import devkit
 from pipeline.sources.inputs import Archive
 from tasks.archives import VerifyArchive, verification
 from tasks.base import Volume
@@ -23,7 +22,7 @@ class DbcollectionTask(ExportTask):
     @property
     def devkit(self) -> Archive | None:
         """The archive that says what classes mean, if it is to be used."""
-        return exportjob.devkit(self.job, self.resolved.dataset)
+        return self.resolved.dataset.class_texts
 
     def trees(self) -> list[ExtractTree]:
         """Return the tasks that make the trees in which the images lie."""
@@ -62,7 +61,7 @@ class DbcollectionTask(ExportTask):
                 exportjob.data_folder(self.job),
                 conventions=conventions,
                 provenance={
-                    "dataset": self.resolved.dataset.dataset,
+                    "dataset": self.resolved.dataset.name,
                     "digest": self.product.digest,
                     "program": "shardmill",
                 },
@@ -85,7 +84,7 @@ class DbcollectionTask(ExportTask):
         if source is None:
             return {wnid: (text, "") for wnid, text in words.items()}
         path = self.resolved.raw_file(source)
-        known = devkit.read_texts(path)
+        known = self.resolved.dataset.read_class_texts(path)
         for wnid in sorted(wnids - known.keys()):
             raise InputRefused(
                 "the devkit does not say what a class means",

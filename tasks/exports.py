@@ -59,7 +59,7 @@ class ExportTask(ProductTask):
 
     def standing(self) -> dict[Path, str]:
         """Return the manifests, as they are now, of outputs whose images may be replaced."""
-        splits = (split for split in self.resolved.splits.values() if split.archive is None)
+        splits = (split for split in self.resolved.splits.values() if split.source.whole_files)
         folders = [output.folder for split in splits for output in split.outputs]
         return withdrawal.standing(map(paths.manifest, folders))
 
@@ -197,7 +197,7 @@ class WriteCroissant(ExportTask):
         has_labels = any(labels in product.files for product in resolved.products)
         header = imagelist.labels_bytes(table).decode().partition("\n")[0]
         return Description(
-            name=resolved.dataset.dataset,
+            name=resolved.dataset.name,
             about=f"{images:,} images of {len(classes):,} classes, prepared by shardmill.",
             splits={split.name: split.expected.images for split in splits},
             files=tuple(DescribedFile(e.file, e.bytes, sha) for e, sha in hashes.items()),
@@ -205,5 +205,5 @@ class WriteCroissant(ExportTask):
             columns=parquet.schema(formats, table.wnids),
             classes=str(labels.relative_to(out)) if has_labels else "",
             class_columns=tuple(header.split("\t")) if has_labels else (),
-            **exportjob.published(resolved.dataset),
+            **resolved.dataset.published,
         )

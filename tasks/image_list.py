@@ -9,7 +9,6 @@ from pipeline.exports import image_list as imagelist
 from pipeline.job import artifacts as products
 from pipeline.quantities import counted, verb
 from pipeline.shards import finish as outputs
-from pipeline.sources.expectation import unused
 from tasks.base import Volume
 from tasks.lists import BuildCatalog, catalog_of
 from tasks.shards import WriteManifest
@@ -48,7 +47,7 @@ class WriteList(ProductTask):
         left_out = self._left_out()
         pieces = imagelist.list_pieces(catalog.read(listed), left_out)
         job = self.split_job
-        closing = unused(job.split, job.expected, job.classes)
+        closing = job.source.unused()
         if left_out:
             number = len(left_out)
             which = f"{counted(number, 'image')} {verb(number, 'is', 'are')}"

@@ -47,7 +47,7 @@ class JoinShards(ProductTask):
         self.claim()
         output = self.joined
         listed = paths.manifest(output.folder)
-        replaceable = self.split_job.archive is None
+        replaceable = self.split_job.source.whole_files
         made_of = withdrawal.standing([listed] if replaceable else ())
         shards = outputs.joined(self.folder, self.split_job, output)
         with contextlib.ExitStack() as stack:

@@ -46,9 +46,9 @@ class WriteClasses(ProductTask):
     def make(self) -> Volume:
         """Write the table."""
         self.claim()
-        listed = self.split_job.listing
-        if listed is None or listed.classes is None:
+        classes = self.split_job.source.folder_classes
+        if classes is None:
             raise LookupError(f"the images of {self.split} lie in no class folders")
-        content = listed.classes.table.content()
+        content = classes.table.content()
         self.publish_product({paths.class_table(self.folder, self.split): [content]})
         return Volume()

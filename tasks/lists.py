@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
 from pathlib import Path
-
-import pyarrow as pa
 
 from pipeline import manifest, paths, storage
 from pipeline.annotations import boxjoin, boxtable
 from pipeline.annotations.boxjoin import BoxJoin
-from pipeline.archives.index import ArchiveIndex
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.manifest import Document
-from pipeline.sources.ilsvrc2012 import devkit, members, tree
-from pipeline.sources.ilsvrc2012 import rows as ilsvrc2012
-from pipeline.sources.ilsvrc2012.tree import TreeListing
-from pipeline.sources.imagelist import source as list_source
-from pipeline.sources.inputs import Archive
+from pipeline.sources.source import LabelCheck
 from pipeline.state import preflight
 from pipeline.storage import clutter
-from pipeline.storage.clutter import PassedOver
 from tasks.annotations import WriteBoxes, boxes_of
 from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
 from tasks.base import Volume
@@ -39,7 +30,7 @@ class BuildCatalog(SplitTask):
     def requires(self) -> list[VerifyArchive | CheckInputs | WriteBoxes]:
         """Return the verification of the archives it is made from, and the boxes."""
         job = self.split_job
-        verified = [verification(self, job.archive)] if job.archive else []
+        verified = [verification(self, archive) for archive in job.source.inputs]
         return [*verified, *boxes_of(self), *([] if verified else [inputs(self)])]
 
     def mark(self) -> Path:
@@ -48,19 +39,11 @@ class BuildCatalog(SplitTask):
 
     def make(self) -> Volume:
         """Turn what lies in the archive or tree into a catalog."""
-        job = self.split_job
         for source in self.requires():
             if not isinstance(source, CheckInputs):
                 self.check(source)
         boxes = self._join()
-        if job.listing is not None:
-            parts = list_source.catalog_rows(job.listing)
-        else:
-            parts = ilsvrc2012.build_catalog(
-                *(self._parts(), job.split, self.resolved.table, job.expected, job.classes, boxes),
-                origin=str(self.resolved.root / job.tree.folder) if job.tree else "",
-                passed_over=self._clutter,
-            )
+        parts = self.split_job.source.rows(self.folder, boxes)
         with contextlib.ExitStack() as stack:
             path = paths.catalog(self.folder, self.split, self.digest)
             staged = [stack.enter_context(storage.StagedFile(path))]
@@ -71,43 +54,25 @@ class BuildCatalog(SplitTask):
                 staged.append(stack.enter_context(storage.StagedFile(path)))
                 for piece in boxjoin.unmatched_pieces(boxes):
                     staged[1].write(piece)
-            more = self._passed_over(job.archive) if job.archive else {}
             join = boxes.counts().to_json() if boxes is not None else None
-            self.publish(*staged, rows=rows, boxes=corners // 4, join=join, **more)
+            self.publish(*staged, rows=rows, boxes=corners // 4, join=join, **self._passed_over())
         return Volume(images=rows)
 
     def _join(self) -> BoxJoin | None:
-        job = self.split_job
-        if job.boxes is None:
+        source = self.split_job.source
+        if source.boxes is None:
             return None
         table = boxtable.read(paths.bboxes_table(self.folder, self.split))
-        return BoxJoin(table, job.boxes.path, self.resolved.table.wnids, job.classes)
+        return BoxJoin(table, source.boxes.path, self.resolved.table.wnids, source.classes)
 
-    def _parts(self) -> Iterable[pa.Table]:
-        job, table = self.split_job, self.resolved.table
-        if isinstance(job.images, TreeListing):
-            solution = tree.read_solution(self.resolved.root) if job.split.labels else None
-            return [tree.rows(job.images, job.split, table, job.expected, solution, job.classes)]
-        return members.archive_rows(self._index(), job.split, table, job.expected, job.classes)
-
-    def _index(self) -> ArchiveIndex:
-        archive = self.split_job.archive
-        if archive is None:
-            raise LookupError(f"the images of {self.split} lie in no archive")
-        return ArchiveIndex(paths.archive_index(self.folder, archive.file))
-
-    def _clutter(self) -> PassedOver:
-        listed = self.split_job.tree
-        if listed is not None:
-            return clutter.passed_over(listed.ignored)
-        return members.passed_over(self._index())
-
-    def _passed_over(self, archive: Archive) -> Document:
-        """Return the clutter in the archive, and the tars that cannot be read and nobody needs."""
-        found = {"passed_over": members.passed_over(self._index()).to_json()}
-        broken = clutter.passed_over(
-            tar.name for tar in preflight.broken_tars(self.resolved, archive)
-        )
+    def _passed_over(self) -> Document:
+        """Return the clutter in archives, and the tars that cannot be read and nobody needs."""
+        source = self.split_job.source
+        if source.whole_files:
+            return {}
+        found = {"passed_over": source.passed_over(self.folder).to_json()}
+        tars = (preflight.broken_tars(self.resolved, archive) for archive in source.inputs)
+        broken = clutter.passed_over(tar.name for each in tars for tar in each)
         return found | ({"unreadable": broken.to_json()} if broken.count else {})
 
 
@@ -118,16 +83,16 @@ class CheckLabels(SplitTask):
     document_kind = LabelsMark
 
     @property
-    def devkit(self) -> Archive:
-        """The archive to compare with."""
-        found = self.split_job.devkit
+    def labels(self) -> LabelCheck:
+        """What the labels are compared with."""
+        found = self.split_job.source.labels
         if found is None:
             raise LookupError(f"no devkit is to be compared with the split {self.split}")
         return found
 
     def requires(self) -> VerifyArchive:
         """Return the verification of the devkit."""
-        return verification(self, self.devkit)
+        return verification(self, self.labels.archive)
 
     def mark(self) -> Path:
         """Return the path of the mark that they agree."""
@@ -135,11 +100,8 @@ class CheckLabels(SplitTask):
 
     def make(self) -> Volume:
         """Compare them, image by image."""
-        job, source = self.split_job, self.resolved.raw_file(self.devkit)
-        found = devkit.read_labels(source, self.resolved.table)
-        labels = job.split.labels or Path()
-        devkit.check_labels(found, job.expected.numbered, source, labels)
-        manifest.publish((), self.mark(), self.folder, {"images": len(found)})
+        images = self.labels.run(self.resolved.raw_file(self.labels.archive))
+        manifest.publish((), self.mark(), self.folder, {"images": images})
         return Volume()
 
 

@@ -92,10 +92,10 @@ class WriteShards(SplitTask):
                 self.resolved.root,
                 missing,
                 verified=seen_images(self, job),
-                whole_files=job.archive is None,
+                whole_files=job.source.whole_files,
                 on_bad_image=self.on_bad_image,
                 progress=progress,
-                keep=partial(self._keep_sources, shard) if job.archive is None else None,
+                keep=partial(self._keep_sources, shard) if job.source.whole_files else None,
             )
         volume.bytes = sum(
             info.size

@@ -85,7 +85,7 @@ class ExtractClasses(TreeTask):
         rows = self._rows()
         seen = seen_images(self, self.split_job)
         # A move leaves nothing behind that could be replaced: the tree is the only copy.
-        whole_files = self.split_job.archive is None and self.transfer != "move"
+        whole_files = self.split_job.source.whole_files and self.transfer != "move"
         read = FingerprintsBuilder() if whole_files else None
         with (
             self.counter(rows.num_rows, "images") as progress,

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from pipeline import digests, names, storage
 from pipeline.errors import ConfigError
@@ -42,6 +43,10 @@ class LabelTable:
     def digest(self) -> str:
         """A digest of what reaches the records: WNIDs and words."""
         return digests.digest({"wnids": self.wnids, "words": self.words})
+
+
+NO_LABELS: Final = LabelTable(Path(), (), (), {})
+"""The label table of images whose classes nobody knows by name."""
 
 
 def load_table(path: Path) -> LabelTable:

@@ -20,6 +20,7 @@ from pipeline.exports import class_tree as extraction
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.shards.output import Output
+from pipeline.sources.source import FILES
 from pipeline.state import withdrawal
 from pipeline.storage import clutter
 
@@ -27,8 +28,6 @@ JOINED = "joined"
 """The kind of product that all shards of an output in one file are."""
 CLASSES = "classes"
 """The kind of product that the table of a split's class folders is."""
-FILES = "names and sizes of the images"
-"""What marks of products call the digest of a tree, which decides whether they are up to date."""
 _DAMAGED = "damaged"  # this program's, whoever's it was: it is made again
 
 

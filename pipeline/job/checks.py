@@ -18,12 +18,12 @@ from pipeline.job import exports as exportjob
 from pipeline.job.choices import meant
 from pipeline.job.options import EXPORTS, FORMATS, ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
 from pipeline.job.split import SplitJob
-from pipeline.sources.ilsvrc2012.dataset import DatasetConfig
+from pipeline.sources.data_set import BOXES, DataSet
 
 _LABEL_OFFSET_LIMIT = 1 << 30
 
 
-def check_choices(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> None:
+def check_choices(job: Job, dataset: DataSet, names: tuple[str, ...]) -> None:
     """Check each option by itself: known words, and numbers within their limits.
 
     Raises:
@@ -34,7 +34,7 @@ def check_choices(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> N
         ("--shards", [split for split, _ in job.shards], names),
         ("--format", job.formats, FORMATS),
         ("--with", job.extras, tuple(dataset.optional)),
-        ("--order", (job.order,), _orders(job)),
+        ("--order", (job.order,), _orders(dataset)),
         ("--labels", (job.labels,), LABELS),
         ("--engine", (job.picture.engine,), pictures.ENGINES),
         ("--transfer", (job.transfer,), TRANSFERS),
@@ -63,13 +63,13 @@ def check_choices(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> N
         raise UsageError("no format is asked for", expected=", ".join(FORMATS), found="none")
 
 
-def _orders(job: Job) -> tuple[str, ...]:
+def _orders(dataset: DataSet) -> tuple[str, ...]:
     """Return the orders that have a meaning: a list has no classes, a set no order of its own."""
-    unknown = "inception" if job.images else "list"
-    return tuple(order for order in sharding.ORDERS if order != unknown)
+    of_some = {"inception", "list"}
+    return tuple(o for o in sharding.ORDERS if o not in of_some or o in dataset.own_orders)
 
 
-def check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...]) -> None:
+def check_combinations(job: Job, dataset: DataSet, names: tuple[str, ...]) -> None:
     """Check that the options mean something together.
 
     Raises:
@@ -78,18 +78,17 @@ def check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...])
     inception = job.order == "inception"
     formats = [ALL[name] for name in job.formats]
     no_shards = not all(each.holds_images for each in formats)
+    boxes = job.boxes and BOXES in dataset.offers
     refusals = {
         "--raw or --tree must be given": not (job.raw or job.tree or job.images),
         **dict.fromkeys(shardformats.without_meaning(job.formats, _of_formats(job)), True),
         "--labels detection makes labels of bounding boxes: do not leave them out": (
-            job.labels != LABELS[0] and not (job.boxes and not job.images)
+            job.labels != LABELS[0] and not boxes
         ),
         "boxes are fractions of pictures as they lie, and --orientation bake would make them"
-        " wrong: leave it out, or say --no-boxes": (
-            job.boxes and not job.images and job.picture.orientation == "bake"
-        ),
+        " wrong: leave it out, or say --no-boxes": (boxes and job.picture.orientation == "bake"),
         "boxes are fractions of whole pictures, and --center-crop would make them wrong: leave it"
-        " out, or say --no-boxes": (job.boxes and not job.images and job.picture.center_crop),
+        " out, or say --no-boxes": (boxes and job.picture.center_crop),
         **{
             f"{each.title} shards hold JPEGs: leave --encoding .png or --format {each.name} out": (
                 each.jpeg_only and job.picture.encoding == ".png"
@@ -123,7 +122,7 @@ def check_combinations(job: Job, dataset: DatasetConfig, names: tuple[str, ...])
             job.transfer == "move" and job.wants("shards")
         ),
         "--skip-blacklisted: none of the splits has a blacklist": (
-            job.skip_blacklisted and not any(dataset.splits[name].blacklist for name in names)
+            job.skip_blacklisted and not any(dataset.splits[name].has_blacklist for name in names)
         ),
         "--on-bad-image skip is of shards: a tree of class folders would hold the bad images, too;"
         " leave it out, or make the tree by a command of its own with --until extract": (
@@ -162,3 +161,16 @@ def check_detection(job: Job, splits: Mapping[str, SplitJob]) -> None:
             expected="boxes in every split",
             remedy="name their archive with --with, or choose other splits with --split",
         )
+
+
+def check_label_widths(job: Job, splits: Mapping[str, SplitJob]) -> None:
+    """Check that the formats can hold as many labels as the images have.
+
+    Raises:
+        BadAnnotation: one cannot.
+    """
+    for split in splits.values():
+        widths = split.source.label_widths
+        if widths is not None and any(ALL[name].one_label_width for name in job.formats):
+            others = shardformats.of_any_label_width()
+            widths.check(job.images, f"say --format {others}, which hold any number of labels")

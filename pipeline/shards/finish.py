@@ -65,10 +65,10 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
     """
     out = resolved.out
     with ExitStack() as stack:
-        if split.archive is None:  # what is withdrawn meanwhile would be finished here
+        if split.source.whole_files:  # what is withdrawn meanwhile would be finished here
             stack.enter_context(storage.shared_lock(paths.sources_lock(out)))
         documents = [_required(out, output, index) for index in range(split.shards)]
-        if split.archive is None:
+        if split.source.whole_files:
             _check_sources(out, split, output, documents)
         staged = _of_whole(stack, split, output, documents)
         table_file = stack.enter_context(storage.StagedFile(paths.facts(output.folder)))
@@ -136,16 +136,14 @@ def _names(split: SplitJob) -> list[ShardName]:
 
 def passed_over(out: Path, split: SplitJob) -> PassedOver:
     """Return what was passed over as clutter among the images of a split, as far as it is known."""
-    if split.listing is not None:
-        return split.listing.clutter
-    if split.tree is not None:
-        return clutter.passed_over(split.tree.ignored)
+    if split.source.whole_files:
+        return split.source.passed_over(out)
     return _of_catalog(out, split, "passed_over")
 
 
 def unreadable(out: Path, split: SplitJob) -> PassedOver:
     """Return the tars of classes that were not chosen and that cannot be read, in an archive."""
-    return clutter.NOTHING if split.archive is None else _of_catalog(out, split, "unreadable")
+    return clutter.NOTHING if split.source.whole_files else _of_catalog(out, split, "unreadable")
 
 
 def _of_catalog(out: Path, split: SplitJob, name: str) -> PassedOver:
@@ -198,8 +196,8 @@ def _merged(
     notes = sum((Counter(shard.notes) for shard in documents), Counter[str]())
     return {
         "program": "shardmill",
-        "dataset": resolved.dataset.dataset,
-        "split": split.split.name,
+        "dataset": resolved.dataset.name,
+        "split": split.name,
         "format": output.format,
         "inputs": inputs(split),
         "digests": {
@@ -243,28 +241,21 @@ def parameters(resolved: ResolvedJob, split: SplitJob, output: Output) -> Docume
     """Return the options that an output is made with."""
     return {
         "box_class_filter": split.boxes.filtered if split.boxes else None,
-        "classes": list(split.classes) if split.classes is not None else None,
+        "classes": list(split.source.classes) if split.source.classes is not None else None,
         "inception_threads": split.threads,
         **output.form.to_json(),
         "order": resolved.job.order,
         "seed": (resolved.job.seed or 0) if resolved.job.order == "hash" else None,
         "shards": split.shards,
-        "skip_blacklisted": bool(split.expected.left_out),
+        "skip_blacklisted": bool(split.source.left_out),
     }
 
 
 def inputs(split: SplitJob) -> list[Document]:
     """Return what an output is made of, its images first."""
-    found: list[Document] = []
-    if split.listing is not None:
-        found.append({"list": split.listing.path.name, "digest": split.listing.digest})
-    if split.tree is not None:
-        found.append({"folder": split.tree.folder, "digest": split.tree.digest})
-    found += [
-        {"file": archive.file, "md5": archive.md5}
-        for archive in split.archives
-        if archive != split.devkit
-    ]
-    if split.boxes is not None and split.boxes.archive is None:
-        found.append({"annotations": split.boxes.path.name, "digest": split.boxes.digest})
+    found, boxes = split.source.described(), split.boxes
+    if boxes is not None and boxes.archive is not None:
+        found.append({"file": boxes.archive.file, "md5": boxes.archive.md5})
+    elif boxes is not None:
+        found.append({"annotations": boxes.path.name, "digest": boxes.digest})
     return found

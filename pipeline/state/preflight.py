@@ -10,7 +10,7 @@ from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.tar import READER_VERSION
 from pipeline.documents.records import ArchiveMark
 from pipeline.documents.tables import CatalogMark, LabelsMark
-from pipeline.errors import NoSpace, OutputConflict, TreeRefused
+from pipeline.errors import NoSpace, OutputConflict
 from pipeline.images import codec
 from pipeline.images.prepare import PictureOptions
 from pipeline.job import artifacts as products
@@ -20,9 +20,6 @@ from pipeline.job.split import SplitJob
 from pipeline.shards import codecs
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
-from pipeline.sources.expectation import expectation
-from pipeline.sources.ilsvrc2012 import snapshot as treerecord
-from pipeline.sources.ilsvrc2012.snapshot import TreeRecord
 from pipeline.sources.inputs import Archive
 from pipeline.state import raw_archives as rawarchives
 
@@ -68,7 +65,7 @@ def look(resolved: ResolvedJob) -> None:
     check_broken(resolved, resolved.archives)
     for product in resolved.products:
         products.check(resolved.out, product, replace=resolved.job.replace)
-    _check_trees(resolved)
+    _check_gone(resolved)
     rawarchives.check(resolved, needed_archives(resolved))
     needed, free = needed_bytes(resolved), storage.free_bytes(resolved.out)
     if needed > free:
@@ -87,10 +84,10 @@ def needed_archives(resolved: ResolvedJob) -> list[Archive]:
     for split in resolved.splits.values():
         boxes = split.boxes.archive if split.boxes else None
         if _unfinished(resolved, split):
-            needed += [split.archive] if split.archive else []
-        labels = paths.labels_mark(resolved.out, split.name, split.labels_digest)
-        if split.devkit and manifest.read_complete(labels, resolved.out, LabelsMark) is None:
-            needed.append(split.devkit)
+            needed += split.source.inputs
+        labels = split.source.labels
+        if labels is not None and not _compared(resolved, split.name, labels.digest):
+            needed.append(labels.archive)
         if boxes is not None and _lacks(resolved, f"bboxes-{split.name}"):
             needed.append(boxes)
     named = resolved.archives if resolved.job.wants("verify") else resolved.extras
@@ -98,11 +95,17 @@ def needed_archives(resolved: ResolvedJob) -> list[Archive]:
     return list({archive.file: archive for archive in needed}.values())
 
 
+def _compared(resolved: ResolvedJob, split: str, digest: str) -> bool:
+    """Whether the labels of a split were found to agree with an archive's."""
+    mark = paths.labels_mark(resolved.out, split, digest)
+    return manifest.read_complete(mark, resolved.out, LabelsMark) is not None
+
+
 def needed_bytes(resolved: ResolvedJob) -> int:
     """Return roughly how many bytes are still to be written."""
     total = 0
     for split in resolved.splits.values():
-        share = image_bytes(resolved, split) * _MARGIN * _chosen(resolved, split)
+        share = split.source.size() * _MARGIN * split.source.share()
         for output in split.outputs if resolved.job.wants("shards") else ():
             if outputs.document(output) is None:
                 written = sum(storage.sizes(output.folder).values())
@@ -143,18 +146,6 @@ def _resized_bytes(picture: PictureOptions, share: float, images: int) -> float:
         return min(share, shrunk)
     # An enlarged image has no more detail: its bytes grow more slowly than its pixels.
     return float(share * (shrunk / share) ** _GROWTH)
-
-
-def image_bytes(resolved: ResolvedJob, split: SplitJob) -> int:
-    """Return roughly how many bytes the images of a split have, of whatever class."""
-    if split.tree is not None:
-        return split.tree.bytes
-    if split.listing is not None:
-        return split.listing.bytes
-    if split.archive is None:
-        return 0
-    info = storage.stat(resolved.raw_file(split.archive))
-    return info.size if info else (split.archive.bytes or 0)
 
 
 def verified(resolved: ResolvedJob, archive: Archive) -> ArchiveMark | None:
@@ -243,32 +234,18 @@ def _lacks(resolved: ResolvedJob, name: str) -> bool:
     )
 
 
-def _chosen(resolved: ResolvedJob, split: SplitJob) -> float:
-    """Return the share of a split's images that are of the chosen classes."""
-    if split.classes is None or split.listing is not None:
-        return 1.0
-    every = expectation(split.split, resolved.table, None).images
-    return split.expected.images / every
-
-
-def _check_trees(resolved: ResolvedJob) -> None:
+def _check_gone(resolved: ResolvedJob) -> None:
     for split in resolved.splits.values():
-        if split.tree is not None and split.tree.gone and _unfinished(resolved, split):
-            raise TreeRefused(
-                f"split {split.name}: the tree is gone, and not everything is made of it",
-                file=resolved.job.tree,
-                expected=f"the folder {split.tree.folder} in it, as it was",
-                remedy="bring it back, then run the same command again",
-            )
+        gone = split.source.gone()
+        if gone is not None and _unfinished(resolved, split):
+            raise gone
 
 
-def remember_trees(resolved: ResolvedJob) -> None:
-    """Note what was found in a job's tree, for when it is gone."""
+def remember_sources(resolved: ResolvedJob) -> None:
+    """Note what was found in a job's sources, for when they are gone."""
     keep_contents(resolved)
     for split in resolved.splits.values():
-        if split.tree is not None and not split.tree.gone:
-            boxes = split.boxes.digest if split.boxes else None
-            treerecord.remember(resolved.job, split.split, TreeRecord(split.tree, boxes))
+        split.source.remember()
 
 
 def keep_contents(resolved: ResolvedJob) -> None:
@@ -282,7 +259,7 @@ def keep_contents(resolved: ResolvedJob) -> None:
 def _check_current(resolved: ResolvedJob) -> None:
     for split in resolved.splits.values():
         for output in split.outputs:
-            link = paths.current(resolved.out, output.format, split.split.name)
+            link = paths.current(resolved.out, output.format, split.name)
             if link.name in storage.folders(link.parent) or (
                 storage.stat(link) and storage.pointed(link) is None
             ):

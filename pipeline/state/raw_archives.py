@@ -10,15 +10,8 @@ from pipeline.archives.brokentar import BrokenTar
 from pipeline.errors import ArchiveMissing, ArchiveRefused
 from pipeline.job.resolve import ResolvedJob
 from pipeline.plaintext import Lines
-from pipeline.sources.ilsvrc2012 import members
 from pipeline.sources.inputs import Archive
 from pipeline.state import refusals
-
-_TAR = ".tar"
-_UNPACKING = (
-    "unpack each into a folder of its name and read these with --tree TREE: `for t in *.tar; do "
-    'd=TREE/FOLDER/"${t%.tar}"; mkdir -p "$d" && tar -xf "$t" -C "$d"; done`'
-)
 
 
 def check(resolved: ResolvedJob, needed: Sequence[Archive]) -> None:
@@ -56,38 +49,28 @@ def check_broken(resolved: ResolvedJob, archive: Archive, broken: Iterable[Broke
     Raises:
         ArchiveRefused: of the first one that it needs.
     """
-    splits = [split for split in resolved.splits.values() if split.archive == archive]
+    splits = [s for s in resolved.splits.values() if archive in s.source.inputs]
     for tar in broken:
-        needed = (members.is_needed(tar.name, split.split, split.classes) for split in splits)
-        if not splits or any(needed):
+        if not splits or any(split.source.needs(tar.name) for split in splits):
             raise tar.refusal
 
 
 def _missing(resolved: ResolvedJob, raw: Path, missing: list[Archive]) -> ArchiveMissing:
     sources = (split.boxes for split in resolved.splits.values() if split.boxes)
     boxes = {each.archive.file for each in sources if each.archive}
-    tars, folder = _class_tars(resolved, raw)
-    unpacking = _UNPACKING.replace("FOLDER", folder)
+    instead = (split.source.beside_missing(raw) for split in resolved.splits.values())
+    found, remedy = next(filter(None, instead), (None, None))
     lines = [each for a in missing for each in (raw / a.file, f"from {a.url}")]
     count = "an archive is" if len(missing) == 1 else f"{len(missing)} archives are"
     return ArchiveMissing(
         f"{count} not there",
         file=str(raw),
         expected=Lines.of(lines),
-        found=f"{len(tars):,} tars of classes, such as {tars[0]}" if tars else None,
+        found=found,
         remedy="put them there under exactly these names, then run the same command again"
         + ("; or say --no-boxes" if any(a.file in boxes for a in missing) else "")
-        + (f"; or, with the tars of classes, {unpacking}" if tars else ""),
+        + (f"; or, {remedy}" if remedy else ""),
     )
-
-
-def _class_tars(resolved: ResolvedJob, raw: Path) -> tuple[list[str], str]:
-    """Return the tars in a folder that are named after classes, and the folder of their split."""
-    folders = [s.split.folder for s in resolved.splits.values() if s.split.layout == "class-tars"]
-    wnids = resolved.table.index
-    names = sorted(storage.sizes(raw)) if folders else []
-    tars = [name for name in names if name.endswith(_TAR) and name.removesuffix(_TAR) in wnids]
-    return tars, folders[0] if folders else ""
 
 
 def _check_size(raw: Path, archive: Archive) -> None:

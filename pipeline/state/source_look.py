@@ -24,7 +24,6 @@ from pipeline.shards import finish as outputs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards.part_sources import PartMark
 from pipeline.state import fingerprints, withdrawal
-from pipeline.state.fingerprints import FileStamps
 
 Part = tuple[str, int]
 """A family and the number of a part; see `pipeline.shards.part_sources`."""
@@ -67,7 +66,7 @@ def look(resolved: ResolvedJob) -> Look:
     lost: set[Part] = set()
     different: list[_Kept] = []
     for split in resolved.splits.values():
-        stamps = _stamps(split)
+        stamps = split.source.stamps()
         if stamps is None:
             continue
         for family, finished in _families(resolved, split):
@@ -95,15 +94,6 @@ def settle(out: Path, found: Look) -> None:
         for family, part in found.parts:
             parts.setdefault(family, []).append(part)
         withdrawal.withdraw(out, parts, found.families)
-
-
-def _stamps(split: SplitJob) -> FileStamps | None:
-    """Return the stamps of a split's images; None: they lie in an archive, or are gone."""
-    if split.listing is not None:
-        return split.listing.stamps
-    if split.tree is not None and not split.tree.gone:
-        return split.tree.stamps()
-    return None
 
 
 def _families(

@@ -166,19 +166,19 @@ def other_sets(out: Path, jobs: Iterable[Job]) -> list[StandingOutput]:
 
 
 def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputState:
-    out, name = resolved.out, split.split.name
+    out, name = resolved.out, split.name
     whole = outputs.document(output)
     sizes = split.shard_sizes()
     if whole is not None:
         done, written = set(range(split.shards)), whole.counts.bytes
     else:
         done, written = _finished(out, output, split.shards)
-    archive = split.archive
+    archives = split.source.inputs
     return OutputState(
         split=name,
         format=output.format,
         digest=output.digest,
-        verified=archive is None or preflight.verified(resolved, archive) is not None,
+        verified=all(preflight.verified(resolved, each) is not None for each in archives),
         catalog=_there(paths.catalog_mark(out, name, split.catalog_digest), out, CatalogMark),
         planned=_there(paths.plan_mark(out, name, split.plan_digest), out, PlanMark),
         shards_done=len(done),
@@ -186,7 +186,7 @@ def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputStat
         images_done=sum(sizes[index] for index in done),
         images=split.expected.images,
         bytes_done=written,
-        bytes_expected=preflight.image_bytes(resolved, split),
+        bytes_expected=split.source.size(),
         complete=whole is not None,
         current=storage.pointed(paths.current(out, output.format, name)) == output.digest,
         left_out=whole.counts.left_out if whole else 0,

@@ -8,11 +8,9 @@ from pathlib import Path
 
 from pipeline import paths, storage
 from pipeline.annotations import bboxes
-from pipeline.catalog import classes as labels
 from pipeline.errors import ShardmillError
 from pipeline.job.options import Job
-from pipeline.sources.ilsvrc2012 import dataset as config
-from pipeline.sources.ilsvrc2012 import tree_layout
+from pipeline.sources import registry
 from pipeline.verification.findings import Finding, Layer, damage, few, of_error
 from pipeline.verification.productcheck import ProductCheck
 
@@ -41,15 +39,12 @@ def check_boxes(out: Path, split: str, tree: Path, jobs: Iterable[Job]) -> Produ
 
 
 def _differences(path: Path, split: str, tree: Path, job: Job) -> Iterator[Finding]:
-    dataset = config.load(Path(job.config))
-    if split not in dataset.splits:
+    dataset = registry.data_set(job)
+    there = dataset.annotations(split, tree)
+    if there is None:
         return
-    form = dataset.splits[split]
-    folder = tree_layout.annotation_folder(tree, form)
-    if folder is None:
-        return
-    filtered = job.box_class_filter and form.layout == "class-tars"
-    wnids = frozenset(labels.load_table(dataset.label_table).wnids) if filtered else None
+    folder, filtered = there
+    wnids = frozenset(dataset.table.wnids) if filtered else None
     found = b"".join(bboxes.csv_pieces(bboxes.collect(folder, class_filter=wnids)))
     lines = zip_longest(storage.read_bytes(path).splitlines(), found.splitlines())
     for number, (written, made) in enumerate(lines, start=1):

@@ -86,7 +86,7 @@ class Observer:
         self._run = run
         self._rates = Rates()
         self._sizes = {
-            (split.split.name, output.format): (output, split.shard_sizes())
+            (split.name, output.format): (output, split.shard_sizes())
             for split in resolved.splits.values()
             for output in split.outputs
             if resolved.job.wants("shards")

@@ -17,15 +17,12 @@ from pipeline.job.split import SplitJob
 from pipeline.quantities import counted
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
-from pipeline.sources.imagelist import split_folders as splitfolders
 from pipeline.state import preflight, progress, status, withdrawal
 from pipeline.state.source_look import Look
-from pipeline.storage.clutter import EXAMPLES
 from tasks.cli.saying import say, say_refusal
 from tasks.cli.text import product_states, size, states
 from tasks.run.supervisor import Outcome, Supervisor
 
-_SHOWN = 3  # names
 COMPLETE, FAILED, LEFT_OUT, INTERRUPTED = 0, 1, 4, 130
 
 
@@ -71,15 +68,11 @@ def complete(resolved: ResolvedJob, how: str) -> int:
         say(f"{archive.name}: verified: {resolved.raw_file(archive)}")
     for product in resolved.products:
         _product(resolved, product, how)
-    for line in _beside(resolved):
+    for line in resolved.dataset.beside():
         say(line)
     for split in resolved.splits.values():
-        for line in _passed_over(resolved, split):
-            say(f"{split.name}: passed over in {line}")
-        listed = split.listing
-        if listed is not None and listed.widths.least < listed.widths.most:
-            widths = f"{listed.widths.least} to {listed.widths.most}"
-            say(f"{split.name}: labels an image: {widths}")
+        for line in (*split.source.closing(), *_passed_over(resolved, split)):
+            say(f"{split.name}: {line}")
         for output in split.outputs if resolved.job.wants("shards") else ():
             left_out += _output(resolved, split, output, how)
     return LEFT_OUT if left_out else COMPLETE
@@ -119,7 +112,7 @@ def _left_out(split: SplitJob, images: Sequence[LeftOutImage]) -> Iterator[str]:
 def _how_they_get_in(split: SplitJob, images: Sequence[LeftOutImage]) -> str:
     """Return what to do for images that were left out; nothing helps a bad one in an archive."""
     remedies = []
-    if any(not image.max_pixels for image in images) and split.archive is None:
+    if any(not image.max_pixels for image in images) and split.source.whole_files:
         # What lies in an archive is pinned by its MD5: no other bytes can take its place.
         remedies.append("put intact files in their places, then run the same command again")
     if any(image.max_pixels for image in images):
@@ -128,34 +121,15 @@ def _how_they_get_in(split: SplitJob, images: Sequence[LeftOutImage]) -> str:
 
 
 def _passed_over(resolved: ResolvedJob, split: SplitJob) -> Iterator[str]:
-    """Yield where something was passed over among a split's images, how much, and a few names."""
-    tree, listing = split.tree, split.listing
-    if tree is not None and tree.ignored:
-        shown = ", ".join(tree.ignored[:EXAMPLES])
-        names = counted(len(tree.ignored), "name")  # of folders, too
-        yield f"the tree: {names}, e.g. {shown}"
-    if listing is not None and listing.ignored:
-        yield f"the folder: {counted(listing.ignored, 'file')}, e.g. {listing.first_ignored}"
-    if listing is not None and listing.clutter.count:
-        yield f"the folder: {listing.clutter}"
-    if split.archive is not None:
+    """Yield what was passed over in the archives of a split's images, and a few names."""
+    for archive in split.source.inputs:
         left = outputs.passed_over(resolved.out, split)
         if left.count:
-            yield f"{split.archive.file}: {left}"
+            yield f"passed over in {archive.file}: {left}"
         broken = outputs.unreadable(resolved.out, split)
         if broken.count:
             tars = f"tars of other classes that cannot be read: {broken.count:,}"
-            yield f"{split.archive.file}: {tars}, e.g. {', '.join(broken.examples)}"
-
-
-def _beside(resolved: ResolvedJob) -> Iterator[str]:
-    """Yield what lies beside the splits of a folder, and is passed over."""
-    if resolved.job.images and len(resolved.splits) > 1:
-        folder = Path(resolved.job.images)
-        names = splitfolders.beside(folder, [s.split.folder for s in resolved.splits.values()])
-        if names:
-            shown = ", ".join(names[:_SHOWN])
-            yield f"passed over beside the splits in {folder}: {len(names):,}, e.g. {shown}"
+            yield f"passed over in {archive.file}: {tars}, e.g. {', '.join(broken.examples)}"
 
 
 def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
@@ -171,10 +145,10 @@ def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
         more = f", {kinds}: {product.files[1]}"
     elif product.tree:
         more = f", {counted(mark.images, 'image')}"
-    listed = resolved.splits[product.split].listing if product.split else None
-    if product.kind == products.CLASSES and listed is not None and listed.classes is not None:
-        say(f"{split}{listed.classes.summary()}: {product.files[0]}")
-        for note in listed.classes.notes():
+    classes = resolved.splits[product.split].source.folder_classes if product.split else None
+    if product.kind == products.CLASSES and classes is not None:
+        say(f"{split}{classes.summary()}: {product.files[0]}")
+        for note in classes.notes():
             say(f"{split}{note}")
         for differs in neighbours.disagreements(resolved):
             if differs.split == product.split:

@@ -39,11 +39,11 @@ from pipeline.images.orientation import SIDEWAYS, UPRIGHT
 from pipeline.images.repair import repair
 from pipeline.images.segments import SOS, jpeg_scans
 from pipeline.images.spec import EncodeSpec
-from pipeline.sources.expectation import Expectation
 from pipeline.sources.ilsvrc2012 import dataset as config
 from pipeline.sources.ilsvrc2012 import members
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.devkit import read_labels
+from pipeline.sources.ilsvrc2012.expectation import Expectation
 from pipeline.sources.ilsvrc2012.solution import load_solution
 from pipeline.sources.imagelist import lst
 from pipeline.storage.clutter import EXAMPLES, in_clutter

@@ -68,7 +68,7 @@ def described(raw_set: RawSet, out: Path) -> Path:
     header = imagelist.labels_bytes(resolved.table).decode().partition("\n")[0]
     known = croissant.sha256_of(out, entries(resolved), {})
     description = Description(
-        name=resolved.dataset.dataset,
+        name=resolved.dataset.name,
         about="Images of the ILSVRC 2012.",
         splits={name: split.expected.images for name, split in resolved.splits.items()},
         files=tuple(DescribedFile(each.file, each.bytes, found) for each, found in known.items()),

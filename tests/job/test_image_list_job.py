@@ -15,17 +15,19 @@ from drawnlists import ListedSet, draw_list, lay
 
 from pipeline import paths
 from pipeline.errors import BadAnnotation, InputRefused, UsageError
-from pipeline.formats import registry
+from pipeline.formats import registry as shardformats
 from pipeline.formats.registry import FORMATS
 from pipeline.formats.webdataset import index as wids
 from pipeline.images.prepare import PictureOptions
-from pipeline.job import image_list as listjob
 from pipeline.job import outputs as output_job
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.job.split import SplitJob
 from pipeline.shards.output import Output
-from pipeline.sources.imagelist import source as imagelist
+from pipeline.sources import registry
+from pipeline.sources.imagelist import scan as imagelist
+from pipeline.sources.imagelist.scan import ImageListing
+from pipeline.sources.imagelist.source import ListSource
 from pipeline.state import fingerprints
 from tasks import arguments
 
@@ -58,6 +60,11 @@ def split_of(asked: Job) -> SplitJob:
     return found
 
 
+def listing(split: SplitJob) -> ImageListing:
+    assert isinstance(split.source, ListSource)
+    return split.source.listing
+
+
 def outputs(asked: Job) -> dict[str, Output]:
     return {output.format: output for output in split_of(asked).outputs}
 
@@ -87,7 +94,7 @@ def test_shards_are_named_as_is_asked_or_as_the_list_is(
     images: str, name: str, expected: str
 ) -> None:
     asked = Job(raw="", out="/out", config="", images=images, name=name)
-    assert list(listjob.split_names(asked)) == [expected]
+    assert list(registry.split_names(asked)) == [expected]
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "-x", "_x", "a b", "ü"])
@@ -181,7 +188,7 @@ def test_numbers_of_labels_that_mxnet_does_not_take_are_refused_for_recordio(
     assert (refusal.value.file, refusal.value.place) == (str(drawn.path), f"line {len(lines)}")
     others = ("tfrecord", "webdataset")
     assert all(name in str(refusal.value.remedy) for name in others)
-    assert split_of(job(drawn, formats=others)).images is not None
+    assert split_of(job(drawn, formats=others)).expected.images == 10
 
 
 def test_only_tfrecord_asks_for_jpegs(drawn: ListedSet) -> None:
@@ -227,7 +234,7 @@ def test_a_name_that_is_too_long_with_an_id_behind_it_counts_too(
     name, cut = "x" * 240 + ".jpg", times > 1
     lay(drawn.root / name, b"x")
     drawn.add(*(f"{100 + number}\t0\t{name}" for number in range(times)))
-    found = imagelist.scan(drawn.path, drawn.root, is_cut=registry.is_cut)
+    found = imagelist.scan(drawn.path, drawn.root, is_cut=shardformats.is_cut)
     assert found.long_names is cut
     rows = pa.concat_tables(imagelist.catalog_rows(found))["key"].to_pylist()
     assert any(wids.is_shortened(wids.sample_name(key, ".jpg")) for key in rows) is cut
@@ -270,8 +277,7 @@ def test_paths_of_windows_are_named_and_the_remedy_works(
     assert refusal.value.found == "cats\\0.jpg"
     command = str(refusal.value.remedy).partition(": ")[2]
     subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
-    found = split_of(job(drawn, images=str(tmp_path / "NEW.lst"))).listing
-    assert found is not None
+    found = listing(split_of(job(drawn, images=str(tmp_path / "NEW.lst"))))
     assert found.missing == len(others[:1])
 
 
@@ -294,8 +300,7 @@ def test_a_backslash_in_a_name_is_a_letter_where_the_file_is_there(tmp_path: Pat
     lay(drawn.root / "cats\\0.jpg", b"x")
     drawn.path.touch()
     drawn.add("0\t0\tcats\\0.jpg", "1\t0\tgone\\1.jpg")
-    found = split_of(job(drawn)).listing
-    assert found is not None
+    found = listing(split_of(job(drawn)))
     assert (found.images, found.missing) == (2, 1)
 
 
@@ -321,8 +326,7 @@ def test_a_root_that_holds_none_of_the_images_is_refused(drawn: ListedSet, tmp_p
 
 def test_an_image_that_is_not_there_is_none_of_the_jobs_refusals(drawn: ListedSet) -> None:
     drawn.add("100\t1\tno.jpg")
-    found = split_of(job(drawn)).listing
-    assert found is not None
+    found = listing(split_of(job(drawn)))
     assert (found.images, found.missing) == (11, 1)
 
 
@@ -382,10 +386,10 @@ class TestSplitFolders:
         assert list(splits) == ["train", "val"]
         names, found = {}, {}
         for name, split in splits.items():
-            assert split.listing is not None
-            assert split.listing.classes is not None
-            names[name] = split.listing.classes.table.names
-            rows = pa.concat_tables(imagelist.catalog_rows(split.listing)).to_pylist()
+            classes = split.source.folder_classes
+            assert classes is not None
+            names[name] = classes.table.names
+            rows = pa.concat_tables(imagelist.catalog_rows(listing(split))).to_pylist()
             found[name] = {row["source"]: (row["key"], row["class_index"]) for row in rows}
         assert names == dict.fromkeys(("train", "val"), ("ant", "bee", "cow"))
         assert found["val"] == {
@@ -397,12 +401,11 @@ class TestSplitFolders:
     def test_know_their_files_by_the_names_that_sources_have(self, folder: Path) -> None:
         resolve.cache_clear()
         for split in resolve(self.asked(folder)).splits.values():
-            assert split.listing is not None
-            rows = pa.concat_tables(imagelist.catalog_rows(split.listing))
+            rows = pa.concat_tables(imagelist.catalog_rows(listing(split)))
             count = rows.num_rows
             others = np.ones(count, np.uint64)
             kept = fingerprints.table(rows["source"].to_pylist(), others, [None] * count)
-            differing = split.listing.stamps.differing(kept)
+            differing = listing(split).stamps.differing(kept)
             assert differing is not None
             assert len(differing) == count
 
@@ -410,9 +413,9 @@ class TestSplitFolders:
         table = lay(folder.parent / "names", b"cow\nbee\nant\n")
         resolve.cache_clear()
         for split in resolve(self.asked(folder, classes=str(table))).splits.values():
-            assert split.listing is not None
-            assert split.listing.pinned is not None
-            assert split.listing.pinned.names == ("cow", "bee", "ant")
+            pinned = listing(split).pinned
+            assert pinned is not None
+            assert pinned.names == ("cow", "bee", "ant")
 
     def test_have_a_number_of_shards_each(self, folder: Path) -> None:
         made = arguments.list_job(str(folder), "", "/out", 2, recursive=True)
@@ -430,13 +433,11 @@ class TestSplitFolders:
             resolve(self.asked(folder))
         assert f"{folder / 'train'} first, with --name train" in str(refusal.value.remedy)
         resolve.cache_clear()
-        first = resolve(self.asked(folder / "train", name="train")).splits["train"].listing
-        assert first is not None
+        first = listing(resolve(self.asked(folder / "train", name="train")).splits["train"])
         assert first.classes is not None
         table = lay(folder.parent / "train.classes.tsv", first.classes.table.content())
         options = {"name": "val", "classes": str(table)}
-        second = resolve(self.asked(folder / "val", **options)).splits["val"].listing
-        assert second is not None
+        second = listing(resolve(self.asked(folder / "val", **options)).splits["val"])
         assert second.classes is not None
         assert second.classes.absent == ("bee",)
 

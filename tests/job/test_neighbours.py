@@ -61,8 +61,9 @@ def made(asked: Job, *, recorded: bool = True) -> ResolvedJob:
             link = paths.current(out, output.format, name)
             link.unlink(missing_ok=True)
             link.symlink_to(output.digest)
-        if split.listing is not None and split.listing.classes is not None:
-            content = split.listing.classes.table.content()
+        classes = split.source.folder_classes
+        if classes is not None:
+            content = classes.table.content()
             lay(paths.class_table(out, name), content)
             products.publish(out, resolved.product(f"classes-{name}"), ())
     return resolved
@@ -190,11 +191,10 @@ class TestClasses:
         assert refusal.remedy == f"say --classes {table}"
         pinned = job(tmp_path / "val", out, classes=str(table))
         taken(pinned)
-        listed = resolve(pinned).splits["val"].listing
-        assert listed is not None
-        assert listed.classes is not None
-        assert listed.classes.table.labels == {"ant": 0, "bee": 1, "cow": 2}
-        assert listed.classes.absent == ("bee",)
+        classes = resolve(pinned).splits["val"].source.folder_classes
+        assert classes is not None
+        assert classes.table.labels == {"ant": 0, "bee": 1, "cow": 2}
+        assert classes.absent == ("bee",)
 
     def test_that_the_first_split_lacked_need_one_table_for_both(
         self, tmp_path: Path, out: Path

@@ -9,7 +9,6 @@ from indexing import verify_and_index
 from support import RawSet
 
 from pipeline import manifest, paths, storage
-from pipeline.archives.index import ArchiveIndex
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
 from pipeline.errors import OutputDamaged
@@ -21,18 +20,15 @@ from pipeline.shards import facts
 from pipeline.shards import finish as outputs
 from pipeline.shards import write as shards
 from pipeline.shards.output import Output
-from pipeline.sources.ilsvrc2012.members import archive_rows
-from pipeline.sources.ilsvrc2012.rows import build_catalog
 
 
 def write_shards(resolved: ResolvedJob, split: SplitJob, output: Output) -> None:
     """Do what the tasks do before an output is finished."""
-    assert split.archive is not None
-    source = resolved.raw_file(split.archive)
-    listing, planned = resolved.out / "index", resolved.out / "plan"
-    verify_and_index(source, listing, expected_md5=split.archive.md5, nested=True)
-    found = archive_rows(ArchiveIndex(listing), split.split, resolved.table, split.expected)
-    parts = build_catalog(found, split.split, resolved.table, split.expected, split.classes)
+    (archive,) = split.source.inputs
+    source = resolved.raw_file(archive)
+    index, planned = paths.archive_index(resolved.out, archive.file), resolved.out / "plan"
+    verify_and_index(source, index, expected_md5=archive.md5, nested=True)
+    parts = split.source.rows(resolved.out, None)
     with storage.StagedFile(resolved.out / "catalog") as staged:
         rows, _ = catalog.write(staged, parts)
         storage.publish(staged)
@@ -42,7 +38,7 @@ def write_shards(resolved: ResolvedJob, split: SplitJob, output: Output) -> None
         plan.write(staged, ordered, split.boundaries())
         storage.publish(staged)
     for shard in range(split.shards):
-        name = ShardName(split.split.name, shard, split.shards)
+        name = ShardName(split.name, shard, split.shards)
         batch = plan.read_shard(planned, shard)
         on_bad = resolved.job.on_bad_image
         shards.write_shard(resolved.out, name, batch, source.parent, [output], on_bad_image=on_bad)

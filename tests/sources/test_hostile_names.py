@@ -18,9 +18,9 @@ from pipeline.archives.tar import Member
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog import classes as labels
 from pipeline.errors import ArchiveRefused, BadAnnotation, ConfigError, TreeRefused
-from pipeline.sources.expectation import expectation
 from pipeline.sources.ilsvrc2012 import tree_listing
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
+from pipeline.sources.ilsvrc2012.expectation import expectation
 from pipeline.sources.ilsvrc2012.members import archive_rows
 from pipeline.sources.imagelist import folder as listing
 from pipeline.sources.imagelist import lst

@@ -16,7 +16,7 @@ from pipeline import storage
 from pipeline.errors import ArchiveMissing, ArchiveRefused
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
-from pipeline.sources.ilsvrc2012 import tree
+from pipeline.sources.ilsvrc2012 import dataset, tree
 from pipeline.state import preflight, refusals, status
 from tasks.archives import VerifyArchive
 
@@ -42,7 +42,7 @@ def test_a_folder_of_class_tars_is_recognised_and_the_remedy_makes_a_tree(
     assert str(refusal.value.found).startswith("3 tars of classes, such as n0")
     command = str(refusal.value.remedy).split("`")[1].replace("TREE", str(tmp_path / "tree"))
     subprocess.run(["sh", "-c", command], cwd=tars, check=True)
-    split = resolve(job).splits["train"].split
+    split = dataset.load(own.config).splits["train"]
     assert tree.scan(tmp_path / "tree", split).files.num_rows == 12
 
 

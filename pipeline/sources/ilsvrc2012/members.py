@@ -10,9 +10,9 @@ import pyarrow.compute as pc
 from pipeline.archives.index import INDEX_SCHEMA
 from pipeline.archives.tar import Member
 from pipeline.catalog.classes import LabelTable
-from pipeline.sources.expectation import Expectation
 from pipeline.sources.ilsvrc2012.class_members import ClassMembers
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
+from pipeline.sources.ilsvrc2012.expectation import Expectation
 from pipeline.sources.ilsvrc2012.member_names import image_numbers
 from pipeline.sources.ilsvrc2012.member_rows import (
     Parts,

@@ -14,9 +14,9 @@ from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ArchiveRefused, CountMismatch, abbreviate
 from pipeline.quantities import counted
-from pipeline.sources.expectation import Expectation
 from pipeline.sources.ilsvrc2012 import odd_names as oddnames
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
+from pipeline.sources.ilsvrc2012.expectation import Expectation
 from pipeline.storage.clutter import NOTHING, PassedOver
 
 _EXAMINED = 8  # classes of which names are looked at

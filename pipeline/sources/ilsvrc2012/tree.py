@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import InputRefused, TreeRefused
-from pipeline.sources.expectation import Expectation
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
+from pipeline.sources.ilsvrc2012.expectation import Expectation
 from pipeline.sources.ilsvrc2012.member_names import image_numbers
 from pipeline.sources.ilsvrc2012.solution import Solution, load_solution
 from pipeline.sources.ilsvrc2012.tree_layout import annotation_folder, find, look, solution_file

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-IsCut: TypeAlias = Callable[[str, str], bool]
-"""Whether the name of a key is cut, by the key and the suffix of the data set's keys."""
+from pipeline.sources.source import IsCut
 
 # No shorter path can be cut: encoding makes at most three bytes of one, and adds a few.
 _PART: Final = r"[^/]{75,}"  # in bytes

@@ -13,8 +13,8 @@ from pipeline.catalog import classes as labels
 from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ArchiveRefused, ConfigError, CountMismatch
-from pipeline.sources.expectation import Expectation, expectation, unused
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
+from pipeline.sources.ilsvrc2012.expectation import Expectation, expectation, unused
 from pipeline.sources.ilsvrc2012.members import archive_rows
 from pipeline.sources.ilsvrc2012.rows import build_catalog
 

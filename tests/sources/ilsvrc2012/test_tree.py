@@ -16,10 +16,10 @@ from pipeline.archives.index import ArchiveIndex
 from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import InputRefused, TreeRefused
-from pipeline.sources.expectation import Expectation, expectation
 from pipeline.sources.ilsvrc2012 import dataset as config
 from pipeline.sources.ilsvrc2012 import tree
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
+from pipeline.sources.ilsvrc2012.expectation import Expectation, expectation
 from pipeline.sources.ilsvrc2012.members import archive_rows
 from pipeline.sources.ilsvrc2012.solution import Answer, Solution
 

@@ -10,28 +10,22 @@ from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError, abbreviate
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
+from pipeline.sources.source import Expected
 
 
 @dataclass(frozen=True)
-class Expectation:
-    """What a split must hold.
+class Expectation(Expected):
+    """What a split must hold: images per WNID, and which of them are which.
 
     Attributes:
-        counts: images per WNID; "" stands for a class that nobody knows.
         numbered: flat splits only: the WNID of each image number, 1 first.
         consecutive: flat splits only: each number once, and no other.
         left_out: numbers of images that are not wanted.
     """
 
-    counts: Mapping[str, int]
     numbered: tuple[str, ...] = ()
     consecutive: bool = False
     left_out: frozenset[int] = frozenset()
-
-    @property
-    def images(self) -> int:
-        """How many images that is."""
-        return sum(self.counts.values())
 
 
 def expectation(

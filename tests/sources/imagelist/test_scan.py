@@ -13,8 +13,8 @@ from drawnlists import ListedSet, draw_list, encoded, lay
 from pipeline.catalog import table as catalog
 from pipeline.errors import BadAnnotation, NoPermission, TransientError, TreeRefused
 from pipeline.sources.imagelist import lst
-from pipeline.sources.imagelist import source as imagelist
-from pipeline.sources.imagelist.source import ImageListing
+from pipeline.sources.imagelist import scan as imagelist
+from pipeline.sources.imagelist.scan import ImageListing
 
 PICTURE = encoded()
 

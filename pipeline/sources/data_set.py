@@ -1,0 +1,105 @@
+"""What the rest of the program knows of a data set: its splits, and what they share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pipeline.catalog.classes import LabelTable
+from pipeline.job.options import Job
+from pipeline.sources.inputs import Archive
+from pipeline.sources.source import IsCut, Source, Split
+
+BOXES, LISTS, EXTRACT, EXPORTS = "boxes", "lists", "extract", "exports"
+"""Steps that a data set may offer beside shards."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DataSet(ABC):
+    """The data set that a job's options mean, before anything of its images is looked at.
+
+    Attributes:
+        job: the job.
+        name: of the set.
+        root: folder that the files of its sources are relative to.
+        splits: all that there are.
+        archives: those that are always there, by the names that the configuration gives them.
+        optional: those that an option asks for.
+        offers: which steps mean something for it, beside shards.
+        own_orders: orders of images that mean something for it and not for every data set.
+        published: what its publishers say of it, fields of a Croissant `Description`.
+    """
+
+    job: Job
+    name: str
+    root: Path
+    splits: Mapping[str, Split]
+    archives: Mapping[str, Archive] = field(default_factory=dict)
+    optional: Mapping[str, Archive] = field(default_factory=dict)
+    offers: frozenset[str] = frozenset()
+    own_orders: frozenset[str] = frozenset()
+    published: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    @abstractmethod
+    def table(self) -> LabelTable:
+        """The label table.
+
+        Raises:
+            ConfigError: it cannot be understood.
+        """
+
+    @abstractmethod
+    def sources(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
+        """Look at the images of some splits, and return each split's source.
+
+        Args:
+            names: of the splits.
+            is_cut: see `IsCut`.
+
+        Raises:
+            ConfigError: the configuration contradicts itself.
+            UsageError: the options cannot be met.
+            InputRefused: what is there is not what it should be.
+        """
+
+    @property
+    def default_splits(self) -> tuple[str, ...]:
+        """The splits that are meant where none is named."""
+        return tuple(self.splits)
+
+    def named(self, name: str) -> Archive:
+        """Return the archive that the configuration calls `name`."""
+        return {**self.archives, **self.optional}[name]
+
+    def archive(self, file: str) -> Archive:
+        """Return the archive with this published file name."""
+        every = [*self.archives.values(), *self.optional.values()]
+        return next(archive for archive in every if archive.file == file)
+
+    @property
+    def class_texts(self) -> Archive | None:
+        """The archive that says what classes mean, if it is to be used; see `read_class_texts`."""
+        return None
+
+    def read_class_texts(self, file: Path) -> dict[str, tuple[str, str]]:
+        """Return the words and the gloss of each class that the archive in a file knows.
+
+        Raises:
+            ArchiveRefused: it is no such archive.
+        """
+        raise LookupError(f"nobody says in {file} what the classes of {self.name} mean")
+
+    def annotations(self, split: str, tree: Path) -> tuple[Path, bool] | None:
+        """Return a split's folder of annotations in a tree, and whether they are filtered by class.
+
+        None: there is none.
+        """
+        del split, tree
+        return None
+
+    def beside(self) -> Iterator[str]:
+        """Yield what lies beside the splits and is passed over, for people."""
+        yield from ()

@@ -1,0 +1,291 @@
+"""A split of ILSVRC2012, or of a set of its shape: in its archive, or unpacked in a tree."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline import digests, paths, storage
+from pipeline.annotations.boxjoin import BoxJoin
+from pipeline.archives.index import ArchiveIndex
+from pipeline.archives.tar import Member
+from pipeline.catalog.classes import LabelTable
+from pipeline.errors import TreeRefused
+from pipeline.job.options import Job
+from pipeline.manifest import Document
+from pipeline.quantities import counted
+from pipeline.sources.ilsvrc2012 import devkit, members, snapshot, tree
+from pipeline.sources.ilsvrc2012 import expectation as expectations
+from pipeline.sources.ilsvrc2012 import rows as catalog_rows
+from pipeline.sources.ilsvrc2012.dataset import SplitConfig
+from pipeline.sources.ilsvrc2012.expectation import Expectation
+from pipeline.sources.ilsvrc2012.snapshot import TreeRecord
+from pipeline.sources.ilsvrc2012.tree import TreeListing
+from pipeline.sources.inputs import Archive
+from pipeline.sources.source import FILES, Source
+from pipeline.state.fingerprints import FileStamps
+from pipeline.storage import clutter
+from pipeline.storage.clutter import PassedOver
+
+_TAR = ".tar"
+_UNPACKING = (
+    "unpack each into a folder of its name and read these with --tree TREE: `for t in *.tar; do "
+    'd=TREE/FOLDER/"${t%.tar}"; mkdir -p "$d" && tar -xf "$t" -C "$d"; done`'
+)
+
+
+@dataclass(frozen=True)
+class DevkitCheck:
+    """The labels of a flat split are to agree with those of the devkit."""
+
+    archive: Archive
+    numbered: tuple[str, ...]
+    file: Path
+    table: LabelTable
+
+    @property
+    def digest(self) -> str:
+        """A digest of the labels and of the devkit."""
+        return digests.digest({"devkit": self.archive.md5, "numbered": list(self.numbered)})
+
+    def run(self, file: Path) -> int:
+        """Compare them with the devkit in a file, image by image."""
+        known = devkit.read_labels(file, self.table)
+        devkit.check_labels(known, self.numbered, file, self.file)
+        return len(known)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Ilsvrc2012Source(Source):
+    """A split of a configured set, with its configuration and the label table."""
+
+    config: SplitConfig
+    table: LabelTable
+    expected: Expectation
+
+    @abstractmethod
+    def _digested(self) -> Document:
+        """Return what identifies the images themselves."""
+
+    @abstractmethod
+    def _parts(self, out: Path) -> Iterable[pa.Table]:
+        """Return what there is, before it is counted."""
+
+    @property
+    def _origin(self) -> str:
+        """What errors say the images lie in; empty: the archive."""
+        return ""
+
+    def identity(self) -> Document:
+        """Return what identifies the images, and what of the configuration chooses and labels."""
+        return {
+            **self._digested(),
+            "classes": self.classes,
+            "counts": digests.digest(self.expected.counts),
+            "labels": self.table.digest,
+            "layout": self.config.layout,
+            "left_out": sorted(self.expected.left_out),
+            "member": self.config.member,
+            "numbered": digests.digest({"wnids": self.expected.numbered}),
+            "split": self.config.name,
+        }
+
+    def places(self) -> Document:
+        """Return the digest of the boxes; a tree adds where its images lie."""
+        return {"boxes": self.boxes.digest if self.boxes else None, "places": None}
+
+    def made_of(self) -> dict[str, str]:
+        """Return which classes, labels and images are chosen."""
+        chosen, labels, left_out = self.classes, self.expected.numbered, self.expected.left_out
+        return {
+            "--classes": "all" if chosen is None else f"{len(chosen):,} of them, {_short(chosen)}",
+            "labels": _short(list(labels)) if labels else "those of the folders",
+            "--skip-blacklisted": f"{len(left_out):,} images" if left_out else "none",
+        }
+
+    def rows(self, out: Path, boxes: BoxJoin | None) -> Iterator[pa.Table]:
+        """Yield the catalog, sorted by key and counted; see `rows.build_catalog`."""
+        return catalog_rows.build_catalog(
+            self._parts(out),
+            self.config,
+            self.table,
+            self.expected,
+            self.classes,
+            boxes,
+            origin=self._origin,
+            passed_over=lambda: self.passed_over(out),
+        )
+
+    def share(self) -> float:
+        """Return the share of the images that are of the chosen classes."""
+        if self.classes is None:
+            return 1.0
+        every = expectations.expectation(self.config, self.table, None).images
+        return self.expected.images / every
+
+    def unused(self) -> list[str]:
+        """Return which lines of labels and choices of classes have no image."""
+        return expectations.unused(self.config, self.expected, self.classes)
+
+    def beside_missing(self, raw: Path) -> tuple[str, str] | None:
+        """Return that tars of classes are there, as people unpack the archive, and how to go on."""
+        if self.config.layout != "class-tars":
+            return None
+        names = sorted(storage.sizes(raw))
+        tars = [
+            name
+            for name in names
+            if name.endswith(_TAR) and name.removesuffix(_TAR) in self.table.index
+        ]
+        if not tars:
+            return None
+        unpacking = _UNPACKING.replace("FOLDER", self.config.folder)
+        return (
+            f"{len(tars):,} tars of classes, such as {tars[0]}",
+            f"with the tars of classes, {unpacking}",
+        )
+
+    def find_in(self, folder: Path) -> str | None:
+        """Return the folder of this split in an unpacked tree."""
+        return tree.look(folder, self.config)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ArchiveSource(Ilsvrc2012Source):
+    """The members of an archive."""
+
+    @property
+    def archive(self) -> Archive:
+        """The archive."""
+        return self.inputs[0]
+
+    def _digested(self) -> Document:
+        return {"archive": self.archive.md5, "archive_file": self.archive.file}
+
+    def made_of(self) -> dict[str, str]:
+        """Return the archive's name and MD5, and what is chosen."""
+        return {"images": f"{self.archive.file} of MD5 {self.archive.md5}", **super().made_of()}
+
+    def described(self) -> list[Document]:
+        """Return the archive's name and MD5."""
+        return [{"file": self.archive.file, "md5": self.archive.md5}]
+
+    def _parts(self, out: Path) -> Iterable[pa.Table]:
+        return members.archive_rows(
+            self._index(out), self.config, self.table, self.expected, self.classes
+        )
+
+    def passed_over(self, out: Path) -> PassedOver:
+        """Return the clutter among the members, by the archive's index."""
+        return members.passed_over(self._index(out))
+
+    def _index(self, out: Path) -> ArchiveIndex:
+        return ArchiveIndex(paths.archive_index(out, self.archive.file))
+
+    def size(self) -> int:
+        """Return how many bytes the archive has."""
+        info = storage.stat(self.root / self.archive.file)
+        return info.size if info else (self.archive.bytes or 0)
+
+    def needs(self, tar: str) -> bool:
+        """Return whether what lies in a nested tar is needed: not that of an unchosen class."""
+        return members.is_needed(tar, self.config, self.classes)
+
+    def check_first(self, member: Member) -> None:
+        """Check the first file of the archive against the layout."""
+        members.check_first(member, self.config, self.table, self.expected, self.classes)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class TreeSource(Ilsvrc2012Source):
+    """The files of an unpacked tree; `replaces` are the archives that it stands for."""
+
+    job: Job
+    listing: TreeListing
+    replaces: frozenset[str]
+
+    def _digested(self) -> Document:
+        return {"tree": self.listing.digest}
+
+    @property
+    def _origin(self) -> str:
+        return str(self.root / self.listing.folder)
+
+    def places(self) -> Document:
+        """Return the digest of the boxes, and that of the paths of the images."""
+        return {**super().places(), "places": self.listing.places}
+
+    def made_of(self) -> dict[str, str]:
+        """Return the folder and a digest of its files, and what is chosen."""
+        files = {FILES: self.listing.digest}
+        return {"images": f"the folder {self.listing.folder}", **files, **super().made_of()}
+
+    def made_of_places(self) -> dict[str, str]:
+        """Return a digest of the paths of the images."""
+        return {f"paths, {FILES}": self.listing.places}
+
+    def described(self) -> list[Document]:
+        """Return the folder and its digest."""
+        return [{"folder": self.listing.folder, "digest": self.listing.digest}]
+
+    def _parts(self, out: Path) -> Iterable[pa.Table]:
+        del out
+        solution = tree.read_solution(self.root) if self.config.labels else None
+        args = (self.listing, self.config, self.table, self.expected, solution, self.classes)
+        return [tree.rows(*args)]
+
+    def passed_over(self, out: Path) -> PassedOver:
+        """Return the clutter in the tree."""
+        del out
+        return clutter.passed_over(self.listing.ignored)
+
+    def size(self) -> int:
+        """Return how many bytes the files have together."""
+        return self.listing.bytes
+
+    def stamps(self) -> FileStamps | None:
+        """Return how the files look; None: they are gone."""
+        return None if self.listing.gone else self.listing.stamps()
+
+    def closing(self) -> Iterator[str]:
+        """Yield what was passed over in the tree."""
+        ignored = self.listing.ignored
+        if ignored:
+            names = counted(len(ignored), "name")  # of folders, too
+            shown = ", ".join(ignored[: clutter.EXAMPLES])
+            yield f"passed over in the tree: {names}, e.g. {shown}"
+
+    def gone(self) -> TreeRefused | None:
+        """Return that the tree is not there any more."""
+        if not self.listing.gone:
+            return None
+        return TreeRefused(
+            f"split {self.split.name}: the tree is gone, and not everything is made of it",
+            file=self.job.tree,
+            expected=f"the folder {self.listing.folder} in it, as it was",
+            remedy="bring it back, then run the same command again",
+        )
+
+    def remember(self) -> None:
+        """Note what was found in the tree, for when it is gone."""
+        if not self.listing.gone:
+            boxes = self.boxes.digest if self.boxes else None
+            snapshot.remember(self.job, self.config, TreeRecord(self.listing, boxes))
+
+    @property
+    def tree(self) -> Path | None:
+        """The split's folder."""
+        return self.root / self.listing.folder
+
+    @property
+    def unpacked(self) -> frozenset[str]:
+        """The archives of the images and boxes that lie in the tree."""
+        return self.replaces
+
+
+def _short(value: object) -> str:
+    return digests.digest({"value": value})

@@ -1,0 +1,307 @@
+"""What an image list, or a folder of images, names: it is looked at, and becomes a catalog.
+
+A list is that of im2rec (`lst`), a folder one as im2rec.py would list it (`listing`). Both are read
+twice, once to know what they are and once to make the catalog, and never held whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+from numpy.typing import NDArray
+
+from pipeline import digests, storage
+from pipeline.catalog import table as catalog
+from pipeline.catalog.class_table import ClassTable, FolderClasses
+from pipeline.catalog.label_widths import NO_IMAGES, LabelWidths
+from pipeline.errors import TransientError
+from pipeline.sources.imagelist import folder as listing
+from pipeline.sources.imagelist import lst
+from pipeline.sources.imagelist.folder import Listing
+from pipeline.sources.imagelist.long_names import LongNames, never_cut
+from pipeline.sources.source import IsCut
+from pipeline.state.fingerprints import FileStamps
+from pipeline.storage.clutter import NOTHING, PassedOver
+
+_LAST_CLASS: Final = 2.0**31  # the first that no class index can be
+_WINDOWS: Final = re.compile(r"\\|^[A-Za-z]:/")  # in paths that Windows has written
+_NUMBERED: Final = r"#[0-9]+$"  # what ends like the key of a path that is named twice
+
+
+@dataclass(frozen=True, eq=False)
+class ImageListing:
+    """What a list or a folder names.
+
+    Attributes:
+        path: the list or the folder.
+        root: folder that the paths are relative to.
+        prefix: where that lies in the folder that the sources of a catalog are relative to, with a
+            slash at its end; empty: it is that folder.
+        recursive: of a folder, whether the folders in it are classes.
+        extensions: of a folder, what names of pictures end in.
+        images: how many there are, missing ones too.
+        missing: how many of them no file is there of.
+        backslashed: the first of the missing ones with a backslash or a drive; else empty.
+        widths: how many labels its images have.
+        bytes: how large the files are together.
+        suffix: what the first path ends in, such as ``.jpg``; may be empty.
+        long_names: whether any key's name is cut in shards, by what `scan` was given.
+        digest: of lines, ids, labels, classes in words, paths and sizes; no times, and no matter
+            where the root lies.
+        ignored: of a folder, how many files were passed over for their names.
+        first_ignored: the first of them.
+        clutter: of a folder, what was passed over as clutter.
+        classes: of a folder, its classes; None: of a list, or of a folder without a walk.
+        repeated: (n,) uint64, sorted: the xxh3-64 of the paths that are named more than once.
+        stamps: of the files, which no digest is of.
+    """
+
+    path: Path
+    root: Path
+    prefix: str
+    recursive: bool
+    extensions: tuple[str, ...]
+    images: int
+    missing: int
+    backslashed: str
+    widths: LabelWidths
+    bytes: int
+    suffix: str
+    long_names: bool
+    digest: str
+    ignored: int
+    first_ignored: str
+    clutter: PassedOver
+    classes: FolderClasses | None
+    repeated: NDArray[np.uint64]
+    stamps: FileStamps
+
+    @property
+    def pinned(self) -> ClassTable | None:
+        """The table of classes that was given."""
+        return self.classes.table if self.classes and self.classes.pinned else None
+
+
+def scan(
+    path: Path,
+    root: Path,
+    *,
+    recursive: bool = False,
+    extensions: Sequence[str] = (),
+    table: ClassTable | None = None,
+    prefix: str = "",
+    scanned: Listing | None = None,
+    is_cut: IsCut = never_cut,
+) -> ImageListing:
+    """Read a list, or list a folder, and look at the files that it names.
+
+    Args:
+        path: the list or the folder.
+        root: folder that the paths are relative to.
+        recursive: of a folder, whether the folders in it are classes.
+        extensions: of a folder, what names of pictures end in; empty: the customary ones.
+        table: of a folder with class folders, which label each has; None: see `listing.scan`.
+        prefix: see `ImageListing`.
+        scanned: what was found in the folder, if somebody has looked.
+        is_cut: see `ImageListing.long_names`.
+
+    Raises:
+        BadAnnotation: see `lst.read`.
+        TreeRefused: see `listing.scan`.
+        Vanished: there is neither.
+    """
+    kinds = tuple(extensions) or listing.EXTENSIONS
+    content, hashes, stamps = hashlib.sha256(), array("Q"), array("Q")
+    images = missing = size = 0
+    widths = NO_IMAGES
+    long_names = LongNames(is_cut)
+    suffix = backslashed = ""
+    source = scanned or _source(path, kinds, recursive=recursive, table=table)
+    for rows in _tables(source):
+        names = rows["path"].to_pylist()
+        found = storage.file_stamps(root, names)
+        sizes = np.array([each for each, _ in found], np.int64)
+        suffix = suffix if images else os.path.splitext(names[0])[1]
+        images += len(names)
+        missing += int(np.count_nonzero(sizes < 0))
+        absent = (names[place] for place in np.flatnonzero(sizes < 0))
+        backslashed = backslashed or next((name for name in absent if _WINDOWS.search(name)), "")
+        size += int(sizes[sizes > 0].sum())
+        labels = rows["labels"].combine_chunks()
+        widths = LabelWidths.of(labels, rows["line"].to_numpy()).merged_into(widths)
+        hashes.extend(_hashes([f"{prefix}{name}" for name in names] if prefix else names))
+        stamps.extend([stamp for _, stamp in found])
+        long_names.look(rows["path"], rows["id"], suffix)
+        _update(content, rows, names, sizes)
+    folder = source if isinstance(source, Listing) else None
+    repeated = _repeated(np.frombuffer(hashes, np.uint64))
+    return ImageListing(
+        path=path,
+        root=root,
+        prefix=prefix,
+        recursive=recursive,
+        extensions=kinds,
+        images=images,
+        missing=missing,
+        backslashed=backslashed,
+        widths=widths,
+        bytes=size,
+        suffix=suffix,
+        long_names=long_names.with_ids(lambda keys: _numbered(keys, repeated)),
+        digest=digests.digest({"files": content.hexdigest()}),
+        ignored=folder.ignored if folder else 0,
+        first_ignored=folder.first_ignored if folder else "",
+        clutter=folder.clutter if folder else NOTHING,
+        classes=folder.classes if folder else None,
+        repeated=repeated,
+        stamps=FileStamps.of(np.frombuffer(hashes, np.uint64), np.frombuffer(stamps, np.uint64)),
+    )
+
+
+def catalog_rows(listed: ImageListing) -> Iterator[pa.Table]:
+    """Yield the catalog of what a list or a folder names, in its order.
+
+    The key of an image is its path; of one that is named more than once it is ``<path>#<id>``, and
+    beside such a one also that of an image whose path ends in ``#`` and digits.
+
+    Raises:
+        TransientError: something has changed since it was looked at.
+    """
+    content = hashlib.sha256()
+    kinds, pinned = listed.extensions, listed.pinned
+    source = _source(listed.path, kinds, recursive=listed.recursive, table=pinned)
+    for table in _tables(source):
+        names = table["path"].to_pylist()
+        sizes = np.array(storage.file_sizes(listed.root, names), np.int64)
+        _update(content, table, names, sizes)
+        yield _as_rows(table, names, sizes, listed)
+    if digests.digest({"files": content.hexdigest()}) != listed.digest:
+        raise TransientError(
+            "the list, or a file that it names, was changed meanwhile",
+            file=str(listed.path),
+            remedy="leave them alone while a command is at work: the list is read again",
+        )
+
+
+def _source(
+    path: Path, extensions: Sequence[str], *, recursive: bool, table: ClassTable | None
+) -> Path | Listing:
+    """Return a list as it is, or what a folder holds."""
+    if storage.real_folder(path) is None:
+        return path
+    return listing.scan(path, recursive=recursive, extensions=extensions, table=table)
+
+
+def _tables(found: Path | Listing) -> Iterator[pa.Table]:
+    """Yield columns of `lst.SCHEMA`, and `text`, the class in words."""
+    if isinstance(found, Path):
+        for table in lst.read(found):
+            texts = pa.repeat(pa.scalar("", pa.string()), table.num_rows)
+            yield table.append_column("text", texts)
+        return
+    words = pa.array(found.folders or ("",), pa.string())
+    for first in range(0, len(found.paths), lst.ROWS):
+        labels = found.labels[first : first + lst.ROWS]
+        count = len(labels)
+        offsets = pa.array(np.arange(count + 1, dtype=np.int32))
+        values = pa.array(labels.astype(np.float32))
+        columns = {
+            "line": pa.array(np.zeros(count, np.int64)),
+            "id": pa.array(np.arange(first, first + count, dtype=np.uint64)),
+            "labels": pa.ListArray.from_arrays(offsets, values),
+            "path": found.paths.slice(first, count).cast(pa.string()),
+            "text": words.take(pa.array(labels)),
+        }
+        yield pa.table(columns)
+
+
+def _as_rows(
+    table: pa.Table, names: Sequence[str], sizes: NDArray[np.int64], listed: ImageListing
+) -> pa.Table:
+    classes, labels = _labels(table["labels"].combine_chunks())
+    count = table.num_rows
+    empty = pa.array(np.zeros(count + 1, np.int32))
+    columns = {
+        "key": pa.array(_keys(names, table["id"], listed.repeated), pa.string()),
+        "source": pa.array([f"{listed.prefix}{name}" for name in names])
+        if listed.prefix
+        else table["path"],
+        "offset": pa.array(np.zeros(count, np.int64)),
+        "length": pa.array(sizes),
+        "class_index": classes,
+        "synset": pc.dictionary_encode(pa.repeat(pa.scalar("", pa.string()), count)),
+        "text": pc.dictionary_encode(table["text"]),
+        "boxes": pa.ListArray.from_arrays(empty, pa.array([], pa.float32())),
+        "box_classes": pa.ListArray.from_arrays(empty, pa.array([], pa.int32())),
+        "line": table["line"],
+        "id": table["id"],
+        "labels": labels,
+    }
+    return pa.table(columns).cast(catalog.SCHEMA)
+
+
+def _labels(labels: pa.ListArray) -> tuple[pa.Array, pa.Array]:
+    """Return the class of each image, and the labels of those that no class says; see `catalog`."""
+    counts = pc.list_value_length(labels).to_numpy()
+    values = labels.flatten().to_numpy()
+    first = values[np.cumsum(counts) - counts]
+    single = (counts == 1) & (first == np.floor(first)) & (first >= -1) & (first < _LAST_CLASS)
+    classes = np.where(single, first, -1).astype(np.int32)
+    kept = np.where(single, 0, counts)
+    offsets = np.concatenate([[0], np.cumsum(kept)]).astype(np.int32)
+    others = values[np.repeat(~single, counts)]
+    return pa.array(classes), pa.ListArray.from_arrays(pa.array(offsets), pa.array(others))
+
+
+def _keys(
+    names: Sequence[str], ids: pa.ChunkedArray, repeated: NDArray[np.uint64]
+) -> Sequence[str]:
+    if not len(repeated):
+        return names
+    again = _numbered(names, repeated)
+    if not again.any():
+        return names
+    rows = zip(names, ids.to_pylist(), again.tolist(), strict=True)
+    return [f"{name}#{row}" if twice else name for name, row, twice in rows]
+
+
+def _numbered(names: Sequence[str], repeated: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return which paths get their image's id behind them: see `catalog_rows`."""
+    if not len(repeated):
+        return np.zeros(len(names), np.bool_)
+    again = np.isin(np.fromiter(_hashes(names), np.uint64, len(names)), repeated)
+    again |= pc.match_substring_regex(pa.array(names, pa.string()), _NUMBERED).to_numpy(False)
+    return again
+
+
+def _hashes(names: Sequence[str]) -> Iterator[int]:
+    return (xxhash.xxh3_64_intdigest(name.encode()) for name in names)
+
+
+def _repeated(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    ordered = np.sort(hashes)
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def _update(
+    content: hashlib._Hash, table: pa.Table, names: Sequence[str], sizes: NDArray[np.int64]
+) -> None:
+    labels = table["labels"].combine_chunks()
+    content.update("".join(f"{name}\n" for name in names).encode())
+    content.update("".join(f"{text}\n" for text in pc.unique(table["text"]).to_pylist()).encode())
+    content.update(table["line"].to_numpy().astype("<i8").tobytes())
+    content.update(table["id"].to_numpy().astype("<u8").tobytes())
+    content.update(pc.list_value_length(labels).to_numpy().astype("<i4").tobytes())
+    content.update(labels.flatten().to_numpy().astype("<f4").tobytes())
+    content.update(sizes.astype("<i8").tobytes())

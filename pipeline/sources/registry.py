@@ -1,0 +1,34 @@
+"""Which source the options of a job mean: the one place that knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.job.options import Job
+from pipeline.sources.data_set import DataSet
+from pipeline.sources.ilsvrc2012.configured import ConfiguredSet
+from pipeline.sources.imagelist.listed import ListedSet
+
+
+def data_set(job: Job, taken: Iterable[str] = ()) -> DataSet:
+    """Return the data set of a job; of its images nothing is looked at.
+
+    Args:
+        job: the job.
+        taken: names in the output that no folder of a split may have.
+
+    Raises:
+        ConfigError: the configuration cannot be understood.
+        UsageError: the name that is given is none for files, or there is more than one split.
+    """
+    return ListedSet.of(job) if job.images else ConfiguredSet.of(job, taken)
+
+
+def split_names(job: Job) -> tuple[str, ...]:
+    """Return the names of the splits that a job can be about.
+
+    Raises:
+        ConfigError: see `data_set`.
+        UsageError: see `data_set`.
+    """
+    return job.splits or tuple(data_set(job).splits)

@@ -1,0 +1,243 @@
+"""What the rest of the program knows of an input: the images of one split, wherever they lie.
+
+A source turns raw files into the rows of a catalog, and says what must be known before: which files
+to find and verify, how many images of which class to expect, and what identifies them in digests.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Protocol, TypeAlias
+
+import pyarrow as pa
+
+from pipeline.annotations.boxjoin import BoxJoin
+from pipeline.archives.tar import Member
+from pipeline.catalog.class_table import FolderClasses
+from pipeline.catalog.label_widths import LabelWidths
+from pipeline.errors import InputRefused
+from pipeline.manifest import Document
+from pipeline.sources.inputs import Archive, BoxSource
+from pipeline.state.fingerprints import FileStamps
+from pipeline.storage.clutter import PassedOver
+
+FILES: Final = "names and sizes of the images"
+"""What `Source.made_of` calls the digest of a tree: it decides whether a product is up to date."""
+
+IsCut: TypeAlias = Callable[[str, str], bool]
+"""Whether the name of a sample cannot hold all of a key, by the key and the suffix of such keys."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """What is known of a split before anything of its images is looked at.
+
+    Attributes:
+        name: e.g. ``train``.
+        folder: the split's folder in trees of images.
+        flat: whether its images may lie outside of class folders.
+        has_classes: whether anybody knows the classes of its images by name.
+        has_blacklist: whether there is a list of images that may be left out.
+    """
+
+    name: str
+    folder: str
+    flat: bool = False
+    has_classes: bool = False
+    has_blacklist: bool = False
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What a split must hold: images per class; "" stands for a class that nobody knows."""
+
+    counts: Mapping[str, int]
+
+    @property
+    def images(self) -> int:
+        """How many images that is."""
+        return sum(self.counts.values())
+
+
+@dataclass(frozen=True)
+class Defaults:
+    """How the images of a source are stored where no option says otherwise.
+
+    Attributes:
+        suffix: what keys customarily end in.
+        offsets: whether class indexes get the offset that is usual for a format.
+        repairs: whether every format gets RGB or gray JPEGs; else only those that must.
+        long_names: whether the name of some sample cannot hold all of its key.
+    """
+
+    suffix: str
+    offsets: bool
+    repairs: bool
+    long_names: bool = False
+
+
+class LabelCheck(Protocol):
+    """Compares the labels of a split with what an archive says of them."""
+
+    @property
+    def archive(self) -> Archive:
+        """The archive."""
+
+    @property
+    def digest(self) -> str:
+        """A digest of the labels and of the archive."""
+
+    def run(self, file: Path) -> int:
+        """Compare them with the archive in a file, image by image; return how many it knows.
+
+        Raises:
+            ArchiveRefused: they do not agree.
+        """
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Source(ABC):
+    """The images of one split, as they lie in archives or in files of their own.
+
+    Attributes:
+        split: what is known of it without looking.
+        root: folder that the files of `rows` are relative to.
+        expected: what it must hold.
+        shards: how many shards are made of it, as asked for or by default.
+        defaults: how its images are stored.
+        inputs: archives that its images lie in, to be found and verified; none where each image
+            is a file of its own.
+        boxes: where its bounding boxes come from; None: none are wanted.
+        classes: the chosen WNIDs; None: all.
+        left_out: how many of its images an option leaves out.
+        labels: what its labels are compared with; None: nothing was asked for.
+    """
+
+    split: Split
+    root: Path
+    expected: Expected
+    shards: int
+    defaults: Defaults
+    inputs: tuple[Archive, ...] = ()
+    boxes: BoxSource | None = None
+    classes: tuple[str, ...] | None = None
+    left_out: int = 0
+    labels: LabelCheck | None = None
+
+    @abstractmethod
+    def identity(self) -> Document:
+        """Return what decides which images there are, and their labels: it goes into digests."""
+
+    @abstractmethod
+    def places(self) -> Document:
+        """Return what else decides a catalog: where the images lie, and their boxes."""
+
+    @abstractmethod
+    def made_of(self) -> dict[str, str]:
+        """Return what `identity` was made of, by names and in values that a person understands."""
+
+    @abstractmethod
+    def described(self) -> list[Document]:
+        """Return what a manifest says of it among the inputs, without the boxes."""
+
+    @abstractmethod
+    def rows(self, out: Path, boxes: BoxJoin | None) -> Iterator[pa.Table]:
+        """Yield the catalog in parts, columns as in `catalog.SCHEMA`.
+
+        Args:
+            out: the output folder, which has the indexes of `inputs`.
+            boxes: the bounding boxes to join with the images; None: not wanted.
+
+        Raises:
+            InputRefused: it does not hold what it must.
+            TransientError: it was changed meanwhile.
+        """
+
+    @abstractmethod
+    def passed_over(self, out: Path) -> PassedOver:
+        """Return what lies among the images as clutter; of archives their indexes say so."""
+
+    @abstractmethod
+    def size(self) -> int:
+        """Return roughly how many bytes its images have, of whatever class."""
+
+    @property
+    def whole_files(self) -> bool:
+        """Whether each image is a file of its own, which others can replace."""
+        return not self.inputs
+
+    def share(self) -> float:
+        """Return the share of `size` that is of the chosen images."""
+        return 1.0
+
+    def stamps(self) -> FileStamps | None:
+        """Return how the files of its images look; None: they lie in archives, or are gone."""
+        return None
+
+    def made_of_places(self) -> dict[str, str]:
+        """Return, like `made_of`, what decides the paths of its images."""
+        return {}
+
+    def closing(self) -> Iterator[str]:
+        """Yield what is to be said of it when a job is complete."""
+        yield from ()
+
+    def unused(self) -> list[str]:
+        """Return which labels and chosen classes have no image, a line each."""
+        return []
+
+    def gone(self) -> InputRefused | None:
+        """Return why nothing more can be made of it, if it is remembered only; else None."""
+        return None
+
+    def remember(self) -> None:  # noqa: B027 - most have nothing to note
+        """Note what was found in it, for when it is gone."""
+
+    def needs(self, tar: str) -> bool:
+        """Return whether what lies in a nested tar of `inputs` is needed, by the tar's name."""
+        del tar
+        return True
+
+    def check_first(self, member: Member) -> None:  # noqa: B027 - few can tell by it
+        """Check the first file of an archive before the rest is read.
+
+        Raises:
+            ArchiveRefused: it cannot be what the split is to be read from.
+        """
+
+    def beside_missing(self, raw: Path) -> tuple[str, str] | None:
+        """Return what a folder holds in the place of a missing archive, and what to do with it."""
+        del raw
+        return None
+
+    def find_in(self, tree: Path) -> str | None:
+        """Return the folder of this split in an unpacked tree; None: there is none.
+
+        Raises:
+            TreeRefused: two folders could be it.
+        """
+        del tree
+        return None
+
+    @property
+    def tree(self) -> Path | None:
+        """The folder of class folders that it is read from; None: there is no such folder."""
+        return None
+
+    @property
+    def unpacked(self) -> frozenset[str]:
+        """File names of the archives that are not needed because a tree has what they hold."""
+        return frozenset()
+
+    @property
+    def folder_classes(self) -> FolderClasses | None:
+        """The class folders that its labels were made of; None: labels come from elsewhere."""
+        return None
+
+    @property
+    def label_widths(self) -> LabelWidths | None:
+        """How many labels its images have; None: a class each."""
+        return None
