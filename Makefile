@@ -106,8 +106,9 @@ lint: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# A file's tests stay in one process: they share what their module's fixtures made.
-PARALLEL := -n logical --dist loadfile
+# A process takes tests from the other when it has none left: both end at the same time, and only the
+# files that are divided so have what their fixtures make made twice.
+PARALLEL := -n logical --dist worksteal
 test: $(VENV)/.test lint
 	$(BIN)/python -m pytest $(PARALLEL)
 
