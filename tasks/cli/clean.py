@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -17,16 +18,22 @@ from pipeline.state import unused_sources as unusedsources
 from pipeline.state.cleaning import Stale, Superseded
 from pipeline.storage import Plan, TempFile
 from tasks.cli import text
+from tasks.cli.grouping import GroupedCommand
 from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.saying import say
 from tasks.cli.text import size
 
 _SHOWN = 5
 
+EXAMPLES: Final = (
+    "shardmill clean OUT",
+    "shardmill clean OUT --yes",
+)
 
-@click.command()
+
+@click.command(cls=GroupedCommand, examples=EXAMPLES)
 @click.argument("out", type=LOCAL_PATH)
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Remove without asking.")
 def clean(out: str, yes: bool) -> int:
     """Remove stale temporary files and superseded outputs from OUT, after asking.
 

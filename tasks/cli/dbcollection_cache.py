@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -11,11 +12,14 @@ from pipeline.exports.dbcollection import cache
 from pipeline.exports.dbcollection import dead_paths as deadpaths
 from pipeline.exports.dbcollection.file import TASKS
 from pipeline.plaintext import Lines
+from tasks.cli.grouping import GroupedCommand
 from tasks.cli.paramtypes import LOCAL_FOLDER, LOCAL_PATH
 from tasks.cli.saying import say
 
+EXAMPLES: Final = ("shardmill dbcollection-cache OUT",)
 
-@click.command("dbcollection-cache")
+
+@click.command("dbcollection-cache", cls=GroupedCommand, examples=EXAMPLES)
 @click.argument("out", type=LOCAL_PATH)
 @click.option(
     "--home",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Final
 
 import click
 from click.core import ParameterSource
@@ -17,15 +17,12 @@ from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
 from pipeline.im2rec.lists import find_lists, make_lists
 from pipeline.im2rec.pack import pack
 from pipeline.im2rec.result import Packed
-from pipeline.images.bounds import MAX_PIXELS
-from pipeline.images.raster import Filter
 from pipeline.images.transforms import CenterCrop, Resize, Transform
 from pipeline.quantities import counted
 from pipeline.sources.imagelist.folder import EXTENSIONS, SEED, Division, folder_lines
-from tasks.cli import listreport
+from tasks.cli import im2recoptions, listreport
 from tasks.cli.im2recwords import Im2recCommand
 from tasks.cli.packing import progress, report
-from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.saying import say
 
 _LISTING = ("exts", "chunks", "train_ratio", "test_ratio", "recursive", "no_shuffle", "classes")
@@ -34,80 +31,25 @@ _PACKING = ("pass_through", "pack_label", *_ENCODING)
 _PAIR = 2  # words: PREFIX and ROOT
 _OURS = ("engine", "orientation", "transcode", "max_pixels", "error_limit", "num_thread")
 
+EXAMPLES: Final = (
+    "shardmill im2rec --list --recursive PREFIX ROOT",
+    "shardmill im2rec PREFIX ROOT --resize 256 --num-thread 4",
+    "shardmill im2rec image.lst ROOT/ out.rec resize=256",
+)
 
-@click.command(cls=Im2recCommand)
-@click.argument(
-    "words",
-    nargs=-1,
-    type=LOCAL_PATH,
-    metavar="PREFIX ROOT | LIST ROOT OUT [KEY=VALUE]...",
-)
-@click.option("--list", "make", is_flag=True, help="Make lists of the pictures in ROOT.")
-@click.option("--exts", multiple=True, default=EXTENSIONS, metavar=".EXT ...", show_default=True)
-@click.option("--chunks", type=int, default=1, show_default=True, help="Lists to make.")
-@click.option("--train-ratio", type=float, default=1.0, show_default=True)
-@click.option("--test-ratio", type=float, default=0.0, show_default=True)
-@click.option("--recursive", is_flag=True, help="A label for each folder below ROOT.")
-@click.option(
-    "--classes",
-    type=LOCAL_PATH,
-    default="",
-    metavar="FILE",
-    help="Labels of the folders: their names, one a line, or the table of another --list.",
-)
-@click.option("--no-shuffle", is_flag=True, help="Keep the order of the names.")
-@click.option("--pass-through", is_flag=True, help="Pack the bytes of pictures as they are.")
-@click.option("--resize", type=int, default=0, metavar="N", help="Scale the shorter edge.")
-@click.option("--center-crop", is_flag=True, help="Cut out the square in the middle, first.")
-@click.option("--quality", type=int, default=95, show_default=True, help="JPEG; or PNG level.")
-@click.option("--num-thread", type=click.IntRange(1), default=None, help="Default: the CPUs.")
-@click.option("--color", type=click.Choice(["-1", "0", "1"]), default="1", show_default=True)
-@click.option("--encoding", type=click.Choice([".jpg", ".png"]), default=".jpg", show_default=True)
-@click.option("--pack-label", is_flag=True, help="Store all labels of an image.")
-@click.option(
-    "--engine",
-    type=click.Choice(["pillow", "opencv"]),
-    default="pillow",
-    show_default=True,
-    help="opencv: the very bytes of im2rec; it does not antialias.",
-)
-@click.option(
-    "--filter",
-    type=click.Choice(get_args(Filter)),
-    default=None,
-    help="Of resizing.  [default: lanczos; of opencv bilinear]",
-)
-@click.option(
-    "--orientation",
-    type=click.Choice(["bake", "keep", "refuse"]),
-    default=None,
-    help="Of pictures that do not lie upright. Default: as im2rec.",
-)
-@click.option(
-    "--transcode",
-    is_flag=True,
-    help="With --pass-through, make JPEGs of GIF, WebP, BMP, TIFF and PNM.",
-)
-@click.option(
-    "--max-pixels",
-    type=click.IntRange(1),
-    default=MAX_PIXELS,
-    show_default=True,
-    metavar="N",
-    help="Refuse an image that has more when it is decoded, or made.",
-)
-@click.option("--error-limit", type=int, default=0, metavar="N", help="Pictures to leave out.")
+
+@click.command(cls=Im2recCommand, params=im2recoptions.parameters(EXTENSIONS), examples=EXAMPLES)
 @click.pass_context
 def im2rec(ctx: click.Context, /, words: tuple[str, ...], make: bool, **options: Any) -> int:
-    """Pack pictures and labels into RecordIO, as MXNet's im2rec.py and im2rec.cc do.
+    """Pack images and labels into RecordIO, as MXNet's im2rec.py and im2rec.cc do.
 
     \b
-    im2rec --list PREFIX ROOT      makes PREFIX.lst of the pictures in ROOT
+    im2rec --list PREFIX ROOT      makes PREFIX.lst of the images in ROOT
                                    (--recursive: and PREFIX.classes.tsv)
     im2rec PREFIX ROOT             packs every list whose path begins with PREFIX
     im2rec LIST ROOT OUT resize=256 label_width=4 ...     as im2rec.cc: LIST into OUT
 
-    Exit status 4 when pictures were left out, as --error-limit allows.
+    Exit status 4 when images were left out, as --error-limit allows.
     """  # noqa: D301 - click's \b is a real backspace
     given = {
         name

@@ -11,6 +11,8 @@ from typing import Final
 
 import click
 
+from tasks.cli.grouping import GroupedCommand
+
 _DASHES: Final = "\u2010\u2011\u2012\u2013\u2014\u2015\u2212\uff0d"
 _TRUTHS: Final = {"true", "false"}
 _SWITCHED: Final = {*_TRUTHS, "1", "0", "yes", "no"}
@@ -18,7 +20,7 @@ _PAIR: Final = 2  # words: PREFIX and ROOT
 _GONE: Final = {"--shuffle": "lists are shuffled unless you say --no-shuffle: leave it out"}
 
 
-class Im2recCommand(click.Command):
+class Im2recCommand(GroupedCommand):
     """Takes ``--exts`` as argparse does: with all words that follow, up to the next option."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:

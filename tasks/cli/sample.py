@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Final
 
 import click
 
+from tasks.cli.grouping import GroupedCommand
 from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.saying import say
 
+EXAMPLES: Final = (
+    "shardmill sample NEW",
+    "shardmill sample NEW --seed 7",
+)
 
-@click.command()
+
+@click.command(cls=GroupedCommand, examples=EXAMPLES)
 @click.argument("raw", type=LOCAL_PATH)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn.")
 def sample(raw: str, seed: int) -> int:
     """Draw a small ILSVRC-shaped set of archives, and its configuration, into RAW."""
     from pipeline.sample.draw import draw_sample  # noqa: PLC0415  (draws with Pillow: not for others)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -26,12 +27,15 @@ from pipeline.state.status import OutputState
 from tasks import datasets
 from tasks.cli import text
 from tasks.cli.commandline import command_line
+from tasks.cli.grouping import GroupedCommand
 from tasks.cli.packedsets import PackedSets, report_states
 from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.saying import say
 
+EXAMPLES: Final = ("shardmill status OUT",)
 
-@click.command()
+
+@click.command(cls=GroupedCommand, examples=EXAMPLES)
 @click.argument("out", type=LOCAL_PATH)
 def status(out: str) -> int:
     """Say what is done and missing in OUT, and what the same command would run now.

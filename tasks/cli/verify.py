@@ -9,6 +9,7 @@ import multiprocessing
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -37,6 +38,7 @@ from pipeline.verification.reading import Verification
 from pipeline.verification.removal import Damaged, Removal
 from tasks.cli.checks import Checks
 from tasks.cli.commandline import command_line
+from tasks.cli.grouping import GroupedCommand
 from tasks.cli.packedsets import PackedSets
 from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.saying import say, say_traceback
@@ -46,18 +48,33 @@ _MEANT = (ShardmillError, click.ClickException, click.Abort, MemoryError)
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
 _NAMING_IMAGES = ("classification", "raw256")  # tasks of dbcollection, whose files hold paths
 
+EXAMPLES: Final = (
+    "shardmill verify OUT",
+    "shardmill verify OUT --against RAW --workers 4",
+    "shardmill verify OUT --remove-damaged",
+)
 
-@click.command()
+
+@click.command(cls=GroupedCommand, examples=EXAMPLES)
 @click.argument("out", type=LOCAL_PATH)
 @click.option(
     "--against",
     type=LOCAL_PATH,
     default="",
     metavar="RAW",
-    help="Compare each picture with its source.",
+    help="Compare each image with its source, in this folder of archives or images.",
 )
-@click.option("--remove-damaged", is_flag=True, help="Remove damaged files, to be made again.")
-@click.option("--workers", type=click.IntRange(1), default=None, help="Default: the CPUs.")
+@click.option(
+    "--remove-damaged",
+    is_flag=True,
+    help="Remove damaged files: their command makes them again.",
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=None,
+    help="How many processes; default: the CPUs.",
+)
 def verify(out: str, against: str, remove_damaged: bool, workers: int | None) -> int:
     """Read everything in OUT back: hashes, framing, checksums, counts, each image once.
 

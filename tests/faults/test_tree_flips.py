@@ -16,9 +16,9 @@ from drawntrees import CLASSES, TreeSet, age, annotation, do, draw_tree
 from support import products, shardmill
 
 from pipeline import manifest, paths
+from pipeline.job import build
 from pipeline.state.standing import output_folders
 from pipeline.verification.reading import Verification
-from tasks import arguments
 
 FLIPS = int(os.environ.get("SHARDMILL_FLIPS", "200")) // 10
 SOURCES = ".shardmill/sources"
@@ -48,7 +48,7 @@ class Prepared:
         exports = ("parquet", "imagefolder")
         do(self.drawn.job(self.out, products=made, formats=("webdataset",), exports=exports))
         folder = self.drawn.tree / "train"
-        do(arguments.list_job(str(folder), "", str(self.out), 2, name="folder", recursive=True))
+        do(build.list_job(str(folder), "", str(self.out), 2, name="folder", recursive=True))
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from pipeline.formats import registry as shardformats
 from pipeline.formats.registry import FORMATS
 from pipeline.formats.webdataset import index as wids
 from pipeline.images.prepare import PictureOptions
+from pipeline.job import build
 from pipeline.job import outputs as output_job
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
@@ -29,7 +30,6 @@ from pipeline.sources.imagelist import scan as imagelist
 from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.sources.imagelist.source import ListSource
 from pipeline.state import fingerprints
-from tasks import arguments
 
 ALL = {"catalog", "plan", *FORMATS}
 OF_SHARDS = ALL - {"catalog"}
@@ -418,7 +418,7 @@ class TestSplitFolders:
             assert pinned.names == ("cow", "bee", "ant")
 
     def test_have_a_number_of_shards_each(self, folder: Path) -> None:
-        made = arguments.list_job(str(folder), "", "/out", 2, recursive=True)
+        made = build.list_job(str(folder), "", "/out", 2, recursive=True)
         assert made.shards == (("train", 2), ("val", 2))
         assert [split.shards for split in resolve(made).splits.values()] == [2, 2]
 

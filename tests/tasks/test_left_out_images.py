@@ -14,10 +14,10 @@ from support import RawSet, products
 
 from pipeline import paths
 from pipeline.images.prepare import PictureOptions
+from pipeline.job import build
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.shards import finish as outputs
-from tasks import arguments
 from tasks.cli import report
 
 FORMATS = ("recordio", "webdataset")
@@ -30,7 +30,7 @@ def of_folder(folder: Path) -> tuple[Path, str, Callable[..., Job]]:
         lay(folder / f"img/{number}.jpg", encoded(number))
 
     def job(out: Path, **options: Any) -> Job:
-        return arguments.list_job(str(folder / "img"), "", str(out), 2, formats=FORMATS, **options)
+        return build.list_job(str(folder / "img"), "", str(out), 2, formats=FORMATS, **options)
 
     return folder / "img/1.jpg", "img", job
 
@@ -42,7 +42,7 @@ def of_list(folder: Path) -> tuple[Path, str, Callable[..., Job]]:
 
     def job(out: Path, **options: Any) -> Job:
         root = str(image.parent)
-        return arguments.list_job(str(listed), root, str(out), 2, formats=FORMATS, **options)
+        return build.list_job(str(listed), root, str(out), 2, formats=FORMATS, **options)
 
     return image, name, job
 

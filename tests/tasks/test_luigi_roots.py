@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -18,7 +19,9 @@ from pipeline.errors import UsageError
 from pipeline.formats.registry import FACTS
 from pipeline.images.prepare import PictureOptions
 from pipeline.job.resolve import resolve
+from pipeline.job.table.images import IMAGE_OPTIONS
 from tasks import arguments
+from tasks.cli.grouping import ListOf
 from tasks.cli.imagelist import imagelist
 from tasks.cli.imagenet import imagenet
 from tasks.datasets import MakeProducts
@@ -34,11 +37,11 @@ def lists(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize("root", [PrepareImageNet, PrepareImageList])
 def test_no_shards_is_a_format_of_every_root(
-    root: type[PrepareImageNet | PrepareImageList], lists: dict[str, str], small: RawSet
+    root: Any, lists: dict[str, str], small: RawSet
 ) -> None:
     of_set = {"raw": str(small.raw), "config": str(small.config), "out": lists["out"]}
     given = of_set if root is PrepareImageNet else lists
-    job = root(**given, format="none").job  # type: ignore[arg-type]
+    job = root(**given, format="none").job
     assert job.formats == (FACTS,)
     resolve(job)
 
@@ -46,15 +49,16 @@ def test_no_shards_is_a_format_of_every_root(
 @pytest.mark.parametrize("root", [PrepareImageNet, PrepareImageList])
 @pytest.mark.parametrize("word", ["zip", FACTS, "recordio,zip"])
 def test_an_unknown_format_is_refused_with_those_that_the_command_knows(
-    root: type[PrepareImageNet | PrepareImageList], word: str, lists: dict[str, str]
+    root: Any, word: str, lists: dict[str, str]
 ) -> None:
     given = {"out": lists["out"]} if root is PrepareImageNet else lists
     with pytest.raises(UsageError, match="--format") as refusal:
-        _ = root(**given, format=word).job  # type: ignore[arg-type]
+        _ = root(**given, format=word).job
     command = imagenet if root is PrepareImageNet else imagelist
-    (option,) = (each for each in command.params if each.name == "formats")
-    assert isinstance(option.type, click.Choice)
-    assert refusal.value.expected == ", ".join(option.type.choices)
+    (option,) = (each for each in command.params if each.name == "format")
+    assert isinstance(option.type, ListOf)
+    assert isinstance(option.type.each, click.Choice)
+    assert refusal.value.expected == ", ".join(option.type.each.choices)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +75,13 @@ def test_a_picture_option_is_refused_that_the_command_would_refuse(
 ) -> None:
     (name,) = picture
     with pytest.raises(UsageError, match=name):
-        arguments.picture_options(json.dumps(picture))
+        arguments.image_options(json.dumps(picture))
 
 
 def test_every_picture_option_is_checked() -> None:
-    known = {**arguments._PICTURE_WORDS, **arguments._PICTURE_NUMBERS}
-    plain = PictureOptions()
-    assert set(vars(plain)) == set(known)
-    assert arguments.picture_options(json.dumps(vars(plain))) == plain
+    plain = vars(PictureOptions())
+    assert set(plain) == {option.field for option in IMAGE_OPTIONS}
+    assert arguments.image_options(json.dumps(plain)) == plain
 
 
 def test_images_that_were_left_out_are_said(
@@ -90,7 +93,8 @@ def test_images_that_were_left_out_are_said(
     options = ("--root", lists["root"], "--out", lists["out"], "--on-bad-image", "skip")
     run = shardmill("imagelist", lists["images"], *options, "--format", "recordio")
     assert run.returncode == 4, run.stderr
-    job = PrepareImageList(**lists, on_bad_image="skip", format="recordio").job  # type: ignore[arg-type]
+    root_of_lists: Any = PrepareImageList
+    job = root_of_lists(**lists, on_bad_image="skip", format="recordio").job
     root = MakeProducts(out=job.out, digest=resolve(job).digest, job=job)
     with caplog.at_level(logging.WARNING, "luigi-interface"):
         root.run()

@@ -20,13 +20,14 @@ from support import products
 from pipeline import manifest, paths, storage
 from pipeline.errors import SourcesDiffer, TransientError
 from pipeline.images.prepare import PictureOptions
+from pipeline.job import build
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.shards import finish as outputs
 from pipeline.shards import part_sources as partsources
 from pipeline.state import fingerprints
 from pipeline.state import source_look as sourcelook
-from tasks import arguments, datasets
+from tasks import datasets
 
 FORMATS = ("recordio", "tfrecord", "webdataset")
 
@@ -56,7 +57,7 @@ def of_folder(folder: Path) -> Case:
         lay(images / f"{number}.jpg", encoded(number))
 
     def job(out: Path, **options: Any) -> Job:
-        return arguments.list_job(str(images), "", str(out), options.pop("shards", 6), **options)
+        return build.list_job(str(images), "", str(out), options.pop("shards", 6), **options)
 
     return Case("img", images / "1.jpg", images, job)
 
@@ -83,7 +84,7 @@ def of_splits(folder: Path) -> Case:
         options.pop("shards", None)
         shards = tuple((name, 4) for name in ("train", "val"))
         return replace(
-            arguments.list_job(str(images), "", str(out), None, recursive=True, **options),
+            build.list_job(str(images), "", str(out), None, recursive=True, **options),
             shards=shards,
         )
 

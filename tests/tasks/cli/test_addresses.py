@@ -72,14 +72,14 @@ def test_every_command_refuses_an_address(words: str, address: str, work: Path) 
 def test_roots_of_luigi_refuse_an_address(name: str) -> None:
     given = {"raw": "img", "out": "out"} | {name: ADDRESS}
     with pytest.raises(UsageError, match="an address"):
-        PrepareImageNet(**given).requires()  # type: ignore[arg-type]
+        PrepareImageNet(**given).requires()
 
 
 @pytest.mark.parametrize("name", ["images", "root", "out"])
 def test_the_root_of_lists_refuses_an_address(name: str) -> None:
     given = {"images": "a.lst", "out": "out"} | {name: ADDRESS}
     with pytest.raises(UsageError, match="an address"):
-        PrepareImageList(**given).requires()  # type: ignore[arg-type]
+        PrepareImageList(**given).requires()
 
 
 @pytest.mark.parametrize("name", PATHS)

@@ -31,11 +31,12 @@ from pipeline import manifest
 from pipeline.errors import InputRefused
 from pipeline.formats.registry import FORMATS
 from pipeline.images.prepare import PictureOptions
+from pipeline.job.build import build_job
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.sources.imagelist import folder as listing
 from tasks.cli.commandline import command_line
-from tasks.cli.imagelist import _job, imagelist
+from tasks.cli.imagelist import imagelist
 
 THREE = (*ALL_FORMATS, "--shards", 3, "--joined")
 
@@ -351,7 +352,9 @@ def test_a_bad_line_is_named_and_nothing_is_written(
     drawn: ListedSet, out: Path, line: str, status: int, said: str
 ) -> None:
     drawn.add(line)
-    asked = _job(_parameters([str(drawn.path), "--root", str(drawn.root), "--out", str(out)]))
+    asked = build_job(
+        "imagelist", _parameters([str(drawn.path), "--root", str(drawn.root), "--out", str(out)])
+    )
     run = _refusal(asked)
     assert run.exit_status == status
     assert said in run.what
@@ -481,15 +484,14 @@ class TestRemedies:
         assert line is not None
         program, name, *words = shlex.split(line.offer)
         assert (program, name) == ("shardmill", "imagelist")
-        assert _job(_parameters(words)) == job
+        assert build_job(name, _parameters(words)) == job
 
 
 def _parameters(words: list[str]) -> dict[str, Any]:
-    """Return the options of a command line less those of its run."""
+    """Return the options of a command line."""
     context = imagelist.make_context("imagelist", words, resilient_parsing=False)
     assert isinstance(context, click.Context)
-    run_options = {"workers", "scheduler_host", "no_overlap", "dry_run"}
-    return {key: value for key, value in context.params.items() if key not in run_options}
+    return context.params
 
 
 def _refusal(job: Job) -> InputRefused:

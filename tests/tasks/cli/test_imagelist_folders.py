@@ -11,12 +11,12 @@ from drawnlists import encoded, lay, stored
 from drawntrees import do
 
 from pipeline.errors import BadImage
+from pipeline.job import build
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.state import status
 from pipeline.verification import productcheck
 from pipeline.verification.productcheck import FinishedProduct
-from tasks import arguments
 from tasks.cli import report
 
 Make = Callable[..., str]
@@ -36,7 +36,7 @@ def labels(out: Path, split: str) -> list[object]:
 
 def job_of(folder: Path, out: Path, shards: int | None = None, **options: object) -> Job:
     given = {"recursive": True, "formats": ("recordio",)} | options
-    return arguments.list_job(str(folder), "", str(out), shards, **given)
+    return build.list_job(str(folder), "", str(out), shards, **given)
 
 
 @pytest.fixture

@@ -12,11 +12,11 @@ from support import RawSet, prepare, products, shardmill
 
 from pipeline import paths, storage
 from pipeline.images.prepare import PictureOptions
+from pipeline.job import build
 from pipeline.job.options import Job
 from pipeline.state.ownership import Catalogued, is_owned
-from tasks import arguments
 from tasks.cli.commandline import command_line
-from tasks.cli.imagenet import _job, imagenet
+from tasks.cli.imagenet import imagenet
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,7 @@ def test_a_shard_whose_source_has_changed_is_not_removed(
     ],
 )
 def test_a_job_is_told_as_the_command_that_asks_for_it(options: dict[str, object]) -> None:
-    given: dict[str, object] = {"raw": "/raw", "out": "/out", "config": arguments.default_config()}
+    given: dict[str, object] = {"raw": "/raw", "out": "/out", "config": build.default_config()}
     job = Job(**(given | options))  # type: ignore[arg-type]
     line = command_line(job)
     assert line is not None
@@ -167,9 +167,7 @@ def test_a_job_is_told_as_the_command_that_asks_for_it(options: dict[str, object
     assert (program, name) == ("shardmill", "imagenet")
     context = imagenet.make_context(name, words, resilient_parsing=False)
     assert isinstance(context, click.Context)
-    run_options = {"workers", "scheduler_host", "no_overlap", "dry_run"}
-    asked = {key: value for key, value in context.params.items() if key not in run_options}
-    assert _job(asked) == job
+    assert build.build_job(name, context.params) == job
 
 
 def test_a_job_that_only_luigi_can_do_is_told_as_no_command() -> None:

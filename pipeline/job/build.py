@@ -1,0 +1,151 @@
+"""The job that the options of a command ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pipeline import resources, storage
+from pipeline.formats.registry import FACTS
+from pipeline.images.prepare import PictureOptions
+from pipeline.job.options import PRODUCTS, Job
+from pipeline.job.table.group import Kind
+from pipeline.job.table.option import LIST, SET, Option, Value
+from pipeline.job.table.options import options_of
+from pipeline.job.table.shards import NO_SHARDS
+from pipeline.job.table.values import check_words, shard_counts
+from pipeline.sources import registry as sources
+from pipeline.storage.local_path import absolute
+
+
+def build_job(command: str, given: Mapping[str, Any]) -> Job:
+    """Return the job that a command is asked for.
+
+    Args:
+        command: one of `COMMANDS`.
+        given: values by the names of options; those that are not there have their default.
+
+    Raises:
+        UsageError: a value means nothing, or a path is empty or an address.
+    """
+    options = options_of(command)
+    values = {option.name: given.get(option.name, option.default) for option in options}
+    decided = {
+        option.field: _of_job(option, values[option.name])
+        for option in options
+        if option.field and not option.of_image
+    }
+    images = {option.field: values[option.name] for option in options if option.of_image}
+    decided["picture"] = PictureOptions(**images)
+    if command == LIST:
+        del decided["products"]  # there is one step only
+        return list_job(**decided)
+    steps = steps_until(values["until"], boxes=values["boxes"], extract=values["extract"])
+    config = decided["config"] or default_config()
+    return Job(**(decided | {"products": steps, "config": config}))
+
+
+def _of_job(option: Option, value: Value) -> Any:
+    """Return what a field of `Job` holds of an option's value."""
+    if option.kind is Kind.PATH:
+        return absolute(str(value), option.flag) if value or option.required else ""
+    if option.kind is Kind.COUNTS and isinstance(value, tuple):
+        return shard_counts(value)
+    if option.field == "formats" and isinstance(value, tuple):
+        return tuple(FACTS if name == NO_SHARDS else name for name in value)
+    return value
+
+
+def list_job(images: str, root: str, out: str, shards: int | None, **options: Any) -> Job:
+    """Return the job that prepares a list or a folder.
+
+    Args:
+        images: the list or folder.
+        root: folder of its paths; empty: its own.
+        out: folder of the output.
+        shards: how many, of each split; None: by the size of the images.
+        **options: other fields of `Job`.
+    """
+    path = Path(absolute(images))
+    own = path if storage.real_folder(path) else path.parent
+    job = Job(
+        raw="",
+        config="",
+        images=str(path),
+        root=absolute(root) if root else str(own),
+        out=absolute(out),
+        products=("shards",),
+        boxes=False,
+        **options,
+    )
+    if shards is None:
+        return job
+    return replace(job, shards=tuple((name, shards) for name in sources.split_names(job)))
+
+
+def steps_until(step: str, *, boxes: bool, extract: bool) -> tuple[str, ...]:
+    """Return the steps up to one of them, of `PRODUCTS`.
+
+    Raises:
+        UsageError: there is no such step.
+    """
+    check_words("--until", [step], PRODUCTS)
+    if step == "verify":
+        return ("verify",)
+    wanted = {"boxes": boxes, "lists": True, "extract": extract or step == "extract"}
+    upto = PRODUCTS[: PRODUCTS.index(step) + 1]
+    return tuple(name for name in upto if name != "verify" and wanted.get(name, True))
+
+
+def default_config() -> str:
+    """Return the path of the shipped ILSVRC2012 configuration."""
+    return str(resources.shipped("config/ilsvrc2012.toml"))
+
+
+def command_words(job: Job) -> list[str] | None:
+    """Return the words of the ``shardmill`` command that asks for a job.
+
+    None where only Luigi's own command can ask for it.
+    """
+    if job.images:
+        default = Job("", "", "", products=("shards",), boxes=False, images=job.images)
+        images = f"./{job.images}" if job.images.startswith("-") else job.images  # no option
+        return ["shardmill", LIST, images, *_words_of(LIST, job, default)]
+    if not job.products:
+        return None
+    until = max(job.products, key=PRODUCTS.index)
+    extract = "extract" in job.products
+    if set(steps_until(until, boxes=job.boxes, extract=extract)) != set(job.products):
+        return None
+    words = _words_of(SET, job, Job(raw="", out="", config=default_config()))
+    words += ["--until", until] if until != PRODUCTS[-1] else []
+    words += ["--extract"] if extract and until != "extract" else []
+    return ["shardmill", SET, *words]
+
+
+def _words_of(command: str, job: Job, default: Job) -> list[str]:
+    """Return the options whose values are not the default ones."""
+    fields = (each for each in options_of(command) if each.field not in {"", "products"})
+    return [word for option in fields for word in _words(option, job, default)]
+
+
+def _words(option: Option, job: Job, default: Job) -> Iterable[str]:
+    value = _value(option, job)
+    if value == _value(option, default):
+        return []
+    if option.kind is Kind.SWITCH:
+        return [option.flag if value else option.off]
+    values = value if isinstance(value, tuple) else (value,)
+    texts = ["=".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in values]
+    return [word for text in texts for word in (option.flag, text)]
+
+
+def _value(option: Option, job: Job) -> Any:
+    value = getattr(job.picture if option.of_image else job, option.field)
+    if option.field == "shards" and option.kind is Kind.NUMBER:
+        return value[0][1] if value else None
+    if option.field == "formats":
+        return tuple(NO_SHARDS if name == FACTS else name for name in value)
+    return value

@@ -1,0 +1,1 @@
+"""The options of the commands that prepare a data set, one table: spelling, values, help."""

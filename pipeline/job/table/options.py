@@ -1,0 +1,29 @@
+"""Every option of the commands that prepare a data set, declared once.
+
+The options of ``shardmill imagenet`` and ``imagelist``, the parameters of Luigi's roots, the job
+that is made of them, and the command line that is printed for a job all follow from this table.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from pipeline.job.table.exports import EXPORT_OPTIONS
+from pipeline.job.table.images import IMAGE_OPTIONS
+from pipeline.job.table.inputs import INPUT_OPTIONS, SELECTION_OPTIONS
+from pipeline.job.table.option import Option
+from pipeline.job.table.run import RUN_OPTIONS
+from pipeline.job.table.shards import SHARD_OPTIONS
+
+OPTIONS: Final[tuple[Option, ...]] = (
+    *(*INPUT_OPTIONS, *SELECTION_OPTIONS, *IMAGE_OPTIONS),
+    *(*SHARD_OPTIONS, *EXPORT_OPTIONS, *RUN_OPTIONS),
+)
+"""All options, in the order of ``--help``."""
+
+
+@cache
+def options_of(command: str) -> tuple[Option, ...]:
+    """Return the options of a command, in the order of ``--help``."""
+    return tuple(option for option in OPTIONS if command in option.commands)

@@ -1,0 +1,89 @@
+"""The options that say how far a command goes, and how it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from pipeline.job.options import PRODUCTS, Job
+from pipeline.job.table.group import Group, Kind
+from pipeline.job.table.option import COMMANDS, LIST, SET, Option
+
+STEPS: Final[Mapping[str, tuple[str, ...]]] = {SET: PRODUCTS, LIST: PRODUCTS[-1:]}
+"""The steps that each command can stop after, in the order of making."""
+
+RUN_OPTIONS: Final = (
+    Option(
+        flag="--until",
+        kind=Kind.CHOICE,
+        group=Group.RUN,
+        help="Stop after this step: archives verified, boxes read, lists written, class folders"
+        " extracted, shards made.",
+        commands=(SET,),
+        field="products",
+        default=PRODUCTS[-1],
+        choices=STEPS[SET],
+    ),
+    Option(
+        flag="--until",
+        kind=Kind.CHOICE,
+        group=Group.RUN,
+        help="Stop after this step. A list or folder has one only, so this changes nothing.",
+        commands=(LIST,),
+        field="products",
+        default=PRODUCTS[-1],
+        choices=STEPS[LIST],
+    ),
+    Option(
+        flag="--replace",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Replace boxes, lists, trees and exports that a command with other options made.",
+        commands=(SET,),
+        field="replace",
+        default=Job.replace,
+    ),
+    Option(
+        flag="--replace",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Let the name of the shards go over from another list or folder to this one.",
+        commands=(LIST,),
+        field="replace",
+        default=Job.replace,
+    ),
+    Option(
+        flag="--workers",
+        kind=Kind.NUMBER,
+        group=Group.RUN,
+        help="How many processes work; default: as many as there are CPUs.",
+        commands=COMMANDS,
+        least=1,
+        metavar="N",
+    ),
+    Option(
+        flag="--scheduler-host",
+        kind=Kind.TEXT,
+        group=Group.RUN,
+        help="luigid through which several hosts share the work; default port 8082.",
+        commands=COMMANDS,
+        default="",
+        metavar="HOST[:PORT]",
+    ),
+    Option(
+        flag="--no-overlap",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Do nothing, and end with status 10, while another command works on OUT.",
+        commands=COMMANDS,
+        default=False,
+    ),
+    Option(
+        flag="--dry-run",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Say what would be done, and do nothing.",
+        commands=COMMANDS,
+        default=False,
+    ),
+)

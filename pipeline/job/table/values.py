@@ -1,0 +1,122 @@
+"""The values of options, read from text and checked: for those who have no click to do it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from pipeline.errors import UsageError
+from pipeline.job.choices import meant, words
+from pipeline.job.table.group import Kind
+from pipeline.job.table.option import Option, Value
+
+_WHOLE: Final = re.compile(r"-?[0-9]+")
+
+
+def text_of(option: Option) -> str:
+    """Return the text that stands for the default of an option; `parsed` reverses it."""
+    default = option.default
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return "" if default is None else str(default)
+
+
+def parsed(option: Option, text: str) -> Value:
+    """Return what a text means as the value of an option that is no switch.
+
+    An empty text is no word of a list, and else that the option is not given.
+
+    Raises:
+        UsageError: it is no such value.
+    """
+    if option.repeats:
+        given = words(text)
+        if option.kind is Kind.CHOICE:
+            check_words(option.flag, given, option.choices)
+        return given
+    if not text and not option.default:
+        return option.default
+    if option.kind is Kind.NUMBER:
+        return _number(option, text)
+    if option.kind is Kind.CHOICE:
+        check_words(option.flag, [text], option.choices)
+    return text
+
+
+def check_value(option: Option, value: object, said: str) -> None:
+    """Check a value that has a type already, such as one of a JSON document.
+
+    Args:
+        option: whose value it is.
+        value: the value.
+        said: what the message calls the option.
+
+    Raises:
+        UsageError: the option takes no such value.
+    """
+    if value is None and option.default is None:
+        return
+    if option.kind is Kind.NUMBER:
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        _check_range(option, value if whole else None, said, json.dumps(value))
+    else:
+        known = (False, True) if option.kind is Kind.SWITCH else option.choices
+        check_words(said, [value], (None, *known) if option.default is None else known)
+
+
+def check_words(said: str, given: Iterable[object], known: Sequence[object]) -> None:
+    """Check that words are known ones; names the one that was meant.
+
+    Raises:
+        UsageError: one is not.
+    """
+    texts = [word if isinstance(word, str) else json.dumps(word) for word in known]
+    for word in given:
+        # In Python 1 is True; in JSON it is not.
+        if any(word == each and type(word) is type(each) for each in known):
+            continue
+        likely = meant(str(word), texts)
+        raise UsageError(
+            f"{said} {word}: unknown",
+            expected=", ".join(texts),
+            found=str(word),
+            remedy=f"say {likely}" if likely else None,
+        )
+
+
+def shard_counts(pairs: Iterable[str]) -> tuple[tuple[str, int], ...]:
+    """Parse ``split=number`` pairs.
+
+    Raises:
+        UsageError: a pair is not of that form.
+    """
+    counts = []
+    for pair in pairs:
+        split, equals, count = pair.partition("=")
+        if not equals or not count.isascii() or not count.isdigit():
+            raise UsageError(f"--shards {pair}", expected="SPLIT=NUMBER", found=pair)
+        counts.append((split, int(count)))
+    if len(dict(counts)) < len(counts):
+        raise UsageError("--shards is given twice for a split", found=", ".join(pairs))
+    return tuple(counts)
+
+
+def _number(option: Option, text: str) -> int:
+    number = int(text) if _WHOLE.fullmatch(text) else None
+    _check_range(option, number, f"{option.flag} {text}", text)
+    return int(text)
+
+
+def _check_range(option: Option, number: object, said: str, shown: str) -> None:
+    inside = isinstance(number, int) and (
+        (option.least is None or number >= option.least)
+        and (option.most is None or number <= option.most)
+    )
+    if not inside:
+        least = "" if option.least is None else f" from {option.least}"
+        most = "" if option.most is None else f" to {option.most}"
+        raise UsageError(
+            f"{said}: not such a number", expected=f"a whole number{least}{most}", found=shown
+        )

