@@ -95,7 +95,9 @@ class ForkedPopen(subprocess.Popen[Any]):
             super()._execute_child(*given)  # type: ignore[misc]
             return
         ends = {0: how["p2cread"], 1: how["c2pwrite"], 2: how["errwrite"]}
-        self.pid = os.fork()
+        with warnings.catch_warnings():  # from Python 3.12 on, of threads: the child starts none
+            warnings.simplefilter("ignore", DeprecationWarning)
+            self.pid = os.fork()
         if self.pid == 0:
             _become(main, words, ends, how)
         self._child_created = True
