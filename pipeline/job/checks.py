@@ -11,13 +11,14 @@ from pipeline.catalog import order as sharding
 from pipeline.errors import UsageError
 from pipeline.formats import registry as shardformats
 from pipeline.formats.base import DETECTION, JOINED, LABELS
-from pipeline.formats.registry import ALL
+from pipeline.formats.registry import ALL, FORMATS
 from pipeline.images import prepare as pictures
 from pipeline.images.prepare import PLAIN
 from pipeline.job import exports as exportjob
 from pipeline.job.choices import meant
-from pipeline.job.options import EXPORTS, FORMATS, ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
+from pipeline.job.options import EXPORTS, ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
 from pipeline.job.split import SplitJob
+from pipeline.job.table.shards import NO_SHARDS
 from pipeline.sources.data_set import BOXES, DataSet
 
 _LABEL_OFFSET_LIMIT = 1 << 30
@@ -32,7 +33,7 @@ def check_choices(job: Job, dataset: DataSet, names: tuple[str, ...]) -> None:
     for option, given, known in (
         ("--split", names, tuple(dataset.splits)),
         ("--shards", [split for split, _ in job.shards], names),
-        ("--format", job.formats, FORMATS),
+        ("--format", job.formats, tuple(ALL)),
         ("--with", job.extras, tuple(dataset.optional)),
         ("--order", (job.order,), _orders(dataset)),
         ("--labels", (job.labels,), LABELS),
@@ -60,7 +61,12 @@ def check_choices(job: Job, dataset: DataSet, names: tuple[str, ...]) -> None:
             found=str(job.label_offset),
         )
     if not job.formats:
-        raise UsageError("no format is asked for", expected=", ".join(FORMATS), found="none")
+        raise UsageError(
+            "no format is asked for",
+            expected=f"{', '.join(FORMATS)}; {NO_SHARDS} makes no shards",
+            found="an empty list",
+            remedy="name one with --format, or leave --format out",
+        )
 
 
 def _orders(dataset: DataSet) -> tuple[str, ...]:

@@ -61,6 +61,19 @@ def test_an_unknown_format_is_refused_with_those_that_the_command_knows(
     assert refusal.value.expected == ", ".join(option.type.each.choices)
 
 
+def test_a_list_of_no_format_is_refused_with_words_that_can_be_given(
+    lists: dict[str, str],
+) -> None:
+    root: Any = PrepareImageList
+    with pytest.raises(UsageError, match="no format is asked for") as refusal:
+        resolve(root(**lists, format="").job)
+    error = refusal.value
+    assert FACTS not in str(error.expected)
+    assert "none" in str(error.expected)
+    assert error.found != "none"  # which is a word that --format takes
+    assert "--format" in str(error.remedy)
+
+
 @pytest.mark.parametrize(
     "picture",
     [
