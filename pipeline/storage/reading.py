@@ -192,7 +192,9 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
         if most is None:
             return path.read_bytes()
         with path.open("rb") as file:
-            content = file.read(most + 1) if os.fstat(file.fileno()).st_size <= most else None
+            size = os.fstat(file.fileno()).st_size
+            # One byte more shows whether it grows; a buffer of `most` bytes would be taken at once.
+            content = file.read(size + 1) if size <= most else None
     if content is None or len(content) > most:
         raise OutputDamaged(
             "a document of more bytes than this program writes",

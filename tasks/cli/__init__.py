@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import functools
 import os
 import signal
@@ -15,12 +14,12 @@ import click
 
 import pipeline
 from pipeline import plaintext
-from pipeline.errors import ConfigError, ShardmillError, out_of_memory
+from pipeline.errors import ShardmillError, out_of_memory
+from tasks.cli.luigi_import import importing_luigi
 from tasks.cli.saying import say, say_refusal
 from tasks.run import streams
 from tasks.run.interrupts import interrupting
 from tasks.run.safepath import SAFE_PATH
-from tasks.run.startup import importing
 
 _COMMANDS = (
     *("imagenet", "imagelist", "im2rec", "dbcollection-cache"),
@@ -38,21 +37,13 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        try:
-            found = getattr(_module(f"tasks.cli.{name}"), name)
-        except (configparser.Error, UnicodeDecodeError) as error:  # Luigi reads them when imported
-            raise ConfigError(
-                "the settings of Luigi cannot be read",
-                expected="./luigi.cfg, and the file that LUIGI_CONFIG_PATH names, of its form",
-                found=" ".join(str(error).split()),
-                remedy="correct that file, or run the command in another folder",
-            ) from error
+        found = getattr(_module(f"tasks.cli.{name}"), name)
         return found if isinstance(found, click.Command) else None
 
 
 @functools.cache  # what is imported already is not to be kept from the collector again
 def _module(name: str) -> ModuleType:
-    with importing():
+    with importing_luigi():
         return import_module(name)
 
 

@@ -9,7 +9,7 @@ import click
 from pipeline.job.table.option import LIST
 from tasks.cli import options
 from tasks.cli.grouping import GroupedCommand
-from tasks.run.startup import importing
+from tasks.cli.luigi_import import importing_luigi
 
 EXAMPLES: Final = (
     "shardmill imagelist images.lst --root DIR --out OUT --format recordio,tfrecord",
@@ -29,7 +29,7 @@ def imagelist(**given: Any) -> int:
 
     The same command goes on where an interrupted one was.
     """
-    with importing():
+    with importing_luigi():
         from tasks.cli import preparing  # noqa: PLC0415 - Luigi: not for --help and completion
 
     return preparing.prepare(LIST, given)

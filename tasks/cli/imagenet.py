@@ -9,7 +9,7 @@ import click
 from pipeline.job.table.option import SET
 from tasks.cli import options
 from tasks.cli.grouping import GroupedCommand
-from tasks.run.startup import importing
+from tasks.cli.luigi_import import importing_luigi
 
 EXAMPLES: Final = (
     "shardmill imagenet --raw RAW --out OUT --workers 4",
@@ -24,7 +24,7 @@ def imagenet(**given: Any) -> int:
 
     The same command goes on where an interrupted one was.
     """
-    with importing():
+    with importing_luigi():
         from tasks.cli import preparing  # noqa: PLC0415 - Luigi: not for --help and completion
 
     return preparing.prepare(SET, given)
