@@ -250,7 +250,7 @@ class TestRefusals:
             ({"splits": ("tests",)}, "--split", "train, validation, test", "tests"),
             ({"splits": ("val",)}, "--split", "train, validation, test", "val"),
             ({"formats": ("zip",)}, "--format", "tfrecord", "zip"),
-            ({"formats": ()}, "format", "tfrecord", "none"),
+            ({"formats": ()}, "format", "tfrecord", "an empty list"),
             ({"order": "random"}, "--order", "hash, name, inception", "random"),
             ({"extras": ("devkit",)}, "--with", "validation-boxes, test", "devkit"),
             ({"transfer": "steal"}, "--transfer", "copy, link, symlink, move", "steal"),
