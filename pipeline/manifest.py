@@ -115,6 +115,11 @@ def publish(
     return whole
 
 
+def publish_alone(path: Path, document: Mapping[str, object]) -> None:
+    """Publish a document that names no file."""
+    storage.publish_bytes(path, serialise({**document, "files": []}))
+
+
 def _entry(file: storage.StagedFile, base: Path) -> FileEntry:
     return FileEntry(str(file.known_as.relative_to(base)), file.size, file.content_hash)
 

@@ -15,10 +15,10 @@ from pipeline.formats.registry import ALL, FORMATS
 from pipeline.images import prepare as pictures
 from pipeline.images.prepare import PLAIN
 from pipeline.job import exports as exportjob
-from pipeline.job.choices import meant
 from pipeline.job.options import EXPORTS, ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
 from pipeline.job.split import SplitJob
 from pipeline.job.table.shards import NO_SHARDS
+from pipeline.job.table.values import check_words
 from pipeline.sources.data_set import BOXES, DataSet
 
 _LABEL_OFFSET_LIMIT = 1 << 30
@@ -43,15 +43,7 @@ def check_choices(job: Job, dataset: DataSet, names: tuple[str, ...]) -> None:
         ("--on-bad-image", (job.on_bad_image,), ON_BAD_IMAGE),
         ("products", job.products, PRODUCTS),
     ):
-        for word in given:
-            if word not in known:
-                likely = meant(word, known)
-                raise UsageError(
-                    f"{option} {word}: unknown",
-                    expected=", ".join(known) or "none",
-                    found=word,
-                    remedy=f"say {likely}" if likely else None,
-                )
+        check_words(option, given, known)
     if not 0 <= (job.seed or 0) < sharding.SEED_LIMIT:
         raise UsageError(f"--seed {job.seed}", expected="0 to 2**64 - 1", found=str(job.seed))
     if job.label_offset is not None and not 0 <= job.label_offset < _LABEL_OFFSET_LIMIT:

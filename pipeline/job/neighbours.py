@@ -128,8 +128,7 @@ def take_over(resolved: ResolvedJob) -> None:
         return
     if not _is_same(source, _source(resolved.job)) and not _is_there(source):
         said = {name: value for name, value in to_builtins(record).items() if value is not None}
-        document = said | {"job": resolved.job.to_json()}
-        storage.publish_bytes(path, manifest.serialise(document))
+        manifest.publish_alone(path, said | {"job": resolved.job.to_json()})
 
 
 def _described(resolved: ResolvedJob) -> dict[str, RecordedSplit]:

@@ -14,18 +14,16 @@ from pipeline.images.prepare import PictureOptions, preparation
 from pipeline.job.options import Job
 from pipeline.shards import codecs
 from pipeline.shards.output import Output, RecordForm, decisive
+from pipeline.sources.source import Defaults
 
 
 def derive(
     job: Job,
     split: str,
     plan_digest: str,
+    defaults: Defaults,
     *,
-    suffix: str,
-    offsets: bool,
-    repairs: bool,
     boxes: bool = False,
-    shortened: bool = False,
 ) -> tuple[Output, ...]:
     """Return the outputs of a split, one for each format that is asked for.
 
@@ -33,13 +31,9 @@ def derive(
         job: the job.
         split: name of the split.
         plan_digest: of its plan.
-        suffix: what its keys customarily end in.
-        offsets: whether class indexes get the offset that is usual for a format; of a list they
-            do not, which says itself what its labels are.
-        repairs: whether every format gets RGB or gray JPEGs; else those that must.
+        defaults: how its images are stored where no option says otherwise.
         boxes: whether there are boxes, which are fractions of the pixels as they lie: pictures
             are not turned then, unless one says so.
-        shortened: whether some keys are too long to be names, see `ShardFormat.cuts_names`.
 
     Raises:
         UsageError: the options for pictures contradict each other.
@@ -52,16 +46,16 @@ def derive(
     found = []
     for name in dict.fromkeys(job.formats):
         shard_format = ALL[name]
-        offset = shard_format.label_offset if offsets else 0
+        offset = shard_format.label_offset if defaults.offsets else 0
         options = RecordOptions(
             label_offset=offset if job.label_offset is None else job.label_offset,
             labels=job.labels if job.labels in shard_format.labels else LABELS[0],
-            suffix=suffix,
+            suffix=defaults.suffix,
         )
-        mended = shard_format.jpeg_only or (repairs and shard_format.holds_images)
+        mended = shard_format.jpeg_only or (defaults.repairs and shard_format.holds_images)
         form = RecordForm(name, options, picture, None, mended)
         plan = plan_digest
-        if shortened and shard_format.cuts_names:  # names of such records were longer once
+        if defaults.long_names and shard_format.cuts_names:  # names of these were longer once
             plan = digests.digest({"names": "shortened", "plan": plan_digest})
         if codec is None:
             found.append(_output(job, split, plan, form))

@@ -111,11 +111,8 @@ def derive(job: Job, source: Source) -> SplitJob:
             job,
             source.split.name,
             plan_digest,
-            suffix=source.defaults.suffix,
-            offsets=source.defaults.offsets,
-            repairs=source.defaults.repairs,
+            source.defaults,
             boxes=source.boxes is not None,
-            shortened=source.defaults.long_names,
         ),
     )
 

@@ -68,7 +68,8 @@ class Defaults:
 
     Attributes:
         suffix: what keys customarily end in.
-        offsets: whether class indexes get the offset that is usual for a format.
+        offsets: whether class indexes get the offset that is usual for a format; of a list they
+            do not, which says itself what its labels are.
         repairs: whether every format gets RGB or gray JPEGs; else only those that must.
         long_names: whether the name of some sample cannot hold all of its key.
     """

@@ -26,8 +26,8 @@ def remember(out: Path, file: Path, archive: Archive, refusal: ArchiveRefused) -
     """
     path = _path(out, file, archive)
     if path is not None:
-        document = {**_expected(archive), "refusal": refusal.to_record(), "files": []}
-        storage.publish_bytes(path, manifest.serialise(document))
+        document = {**_expected(archive), "refusal": refusal.to_record()}
+        manifest.publish_alone(path, document)
 
 
 def recall(out: Path, file: Path, archive: Archive) -> ArchiveRefused | None:

@@ -107,8 +107,8 @@ def published_shards(out: Path, digest: str) -> set[int]:
 
 def record_job(resolved: ResolvedJob) -> None:
     """Record that this job was asked for last."""
-    document = {"job": resolved.job.to_json(), **standing.names_of(resolved), "files": []}
-    storage.publish_bytes(paths.last_job(resolved.out), manifest.serialise(document))
+    document = {"job": resolved.job.to_json(), **standing.names_of(resolved)}
+    manifest.publish_alone(paths.last_job(resolved.out), document)
 
 
 def last_record(out: Path) -> JobRecord | None:

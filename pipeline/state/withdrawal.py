@@ -60,8 +60,7 @@ def withdraw(out: Path, parts: Parts, families: Families | None = None) -> None:
             every[family] = sorted({*every.get(family, ()), *numbers})
         known |= {digest: of for digest, of in (families or {}).items() if of in every}
         known |= {folder.name: family for folder, family in _outputs(out, every)}
-        document = {"parts": every, "families": known, "files": []}
-        storage.publish_bytes(paths.withdrawal(out), manifest.serialise(document))
+        manifest.publish_alone(paths.withdrawal(out), {"parts": every, "families": known})
         _carry_out(out, every, known)
 
 
@@ -179,7 +178,7 @@ def _unfinish(path: Path, digests: Collection[str]) -> None:
     if not mark or not mark.finished:
         return
     if mark.digest in digests or path.stem.partition("-")[0] in _OF_WHOLE:
-        unfinished: Document = {"digest": mark.digest, "finished": False, "files": []}
+        unfinished: Document = {"digest": mark.digest, "finished": False}
         if mark.made_of:
             unfinished["made_of"] = mark.made_of
-        storage.publish_bytes(path, manifest.serialise(unfinished))
+        manifest.publish_alone(path, unfinished)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import get_args
 
 import click
 
+from pipeline.images import prepare as images
 from pipeline.images.bounds import MAX_PIXELS
-from pipeline.images.raster import Filter
 from pipeline.job.table.group import Group
 from tasks.cli.grouping import GroupedOption, ListOf
 from tasks.cli.paramtypes import LOCAL_PATH
@@ -108,14 +107,14 @@ def parameters(extensions: tuple[str, ...]) -> list[click.Parameter]:
         ),
         _image(
             ["--encoding"],
-            type=click.Choice([".jpg", ".png"]),
+            type=click.Choice(images.ENCODINGS),
             default=".jpg",
             show_default=True,
             help="Format that images are encoded in.",
         ),
         _image(
             ["--engine"],
-            type=click.Choice(["pillow", "opencv"]),
+            type=click.Choice(images.ENGINES),
             default="pillow",
             show_default=True,
             help="Library that decodes, resizes and encodes; opencv gives the bytes of im2rec,"
@@ -123,13 +122,13 @@ def parameters(extensions: tuple[str, ...]) -> list[click.Parameter]:
         ),
         _image(
             ["--filter"],
-            type=click.Choice(get_args(Filter)),
+            type=click.Choice(images.FILTERS),
             default=None,
             help="Filter that --resize uses; default: lanczos, with --engine opencv bilinear.",
         ),
         _image(
             ["--orientation"],
-            type=click.Choice(["bake", "keep", "refuse"]),
+            type=click.Choice(images.ORIENTATIONS),
             default=None,
             help="What to do with images that EXIF says are turned: turn their pixels, store them"
             " as they lie, or refuse them; default: as im2rec.",

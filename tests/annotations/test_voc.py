@@ -11,37 +11,12 @@ from cputime import bounded_cpu
 from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
+from publishedbox import PUBLISHED
 
 from pipeline.annotations import voc
 from pipeline.annotations.voc import AnnotatedObject, Annotation, normalise, parse_annotation
 from pipeline.errors import BadAnnotation
 
-PUBLISHED = """<annotation>
-\t<folder>n01440764</folder>
-\t<filename>n01440764_96</filename>
-\t<source>
-\t\t<database>ILSVRC_2012</database>
-\t</source>
-\t<size>
-\t\t<width>500</width>
-\t\t<height>375</height>
-\t\t<depth>3</depth>
-\t</size>
-\t<segmented>0</segmented>
-\t<object>
-\t\t<name>n01440764</name>
-\t\t<pose>Unspecified</pose>
-\t\t<truncated>0</truncated>
-\t\t<difficult>0</difficult>
-\t\t<bndbox>
-\t\t\t<xmin>34</xmin>
-\t\t\t<ymin>128</ymin>
-\t\t\t<xmax>430</xmax>
-\t\t\t<ymax>305</ymax>
-\t\t</bndbox>
-\t</object>
-</annotation>
-"""
 FISH = AnnotatedObject("n01440764", (34, 128, 430, 305), None)
 SIZE = "<size><width>100</width><height>50</height></size>"
 CORNERS = ("<xmin>1</xmin>", "<ymin>2</ymin>", "<xmax>3</xmax>", "<ymax>4</ymax>")

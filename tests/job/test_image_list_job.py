@@ -29,6 +29,7 @@ from pipeline.sources import registry
 from pipeline.sources.imagelist import scan as imagelist
 from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.sources.imagelist.source import ListSource
+from pipeline.sources.source import Defaults
 from pipeline.state import fingerprints
 
 ALL = {"catalog", "plan", *FORMATS}
@@ -218,9 +219,8 @@ def test_a_name_too_long_for_a_file_changes_webdataset_only(tmp_path: Path) -> N
         lay(tmp_path / str(number) / "c" / f"{name}.jpg", b"x")
         listed = ListedSet(tmp_path / str(number), tmp_path / str(number) / "a.lst")
         (split,) = resolve(job(listed)).splits.values()
-        plain = output_job.derive(
-            job(listed), "a", split.plan_digest, suffix=".jpg", offsets=False, repairs=False
-        )
+        defaults = Defaults(suffix=".jpg", offsets=False, repairs=False)
+        plain = output_job.derive(job(listed), "a", split.plan_digest, defaults)
         made = zip(split.outputs, plain, strict=True)
         found.append({one.format for one, other in made if one.digest != other.digest})
     assert found == [{"webdataset"} if cut else set() for cut in CUT.values()]

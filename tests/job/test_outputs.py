@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,14 +18,17 @@ from pipeline.images.prepare import PLAIN, PictureOptions, preparation
 from pipeline.job import outputs
 from pipeline.job.options import Job
 from pipeline.shards.output import Output, RecordForm
+from pipeline.sources.source import Defaults
 
 JOB = Job(raw="/raw", out="/out", config="/c.toml", formats=tuple(FORMATS))
 PLAN = "0123456789ab"
 
 
-def derived(job: Job = JOB, plan: str = PLAN, **options: object) -> dict[str, Output]:
-    given: dict[str, object] = {"suffix": ".JPEG", "offsets": True, "repairs": True}
-    found = outputs.derive(job, "train", plan, **(given | options))  # type: ignore[arg-type]
+def derived(
+    job: Job = JOB, plan: str = PLAN, *, boxes: bool = False, **others: Any
+) -> dict[str, Output]:
+    defaults = replace(Defaults(suffix=".JPEG", offsets=True, repairs=True), **others)
+    found = outputs.derive(job, "train", plan, defaults, boxes=boxes)
     return {each.format: each for each in found}
 
 
@@ -54,7 +58,7 @@ def test_a_form_is_rebuilt_from_the_parameters_of_a_manifest(form: RecordForm) -
 
 def test_every_format_has_an_output_of_its_own_in_the_order_asked_for() -> None:
     asked = replace(JOB, formats=("webdataset", "tfrecord", "webdataset"))
-    found = outputs.derive(asked, "train", PLAN, suffix="", offsets=True, repairs=True)
+    found = outputs.derive(asked, "train", PLAN, Defaults(suffix="", offsets=True, repairs=True))
     assert [each.format for each in found] == ["webdataset", "tfrecord"]
     for each in found:
         assert each.folder == Path("/out") / each.format / "train" / each.digest

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image, JpegImagePlugin
+from publishedbox import PUBLISHED
 from support import RawSet
 
 from pipeline.annotations import bboxes
@@ -35,32 +36,6 @@ TEST = "ILSVRC2012_img_test_v10102019.tar"
 BOXES = "ILSVRC2012_bbox_train_v2.tar.gz"
 VALIDATION_BOXES = "ILSVRC2012_bbox_val_v3.tgz"
 WNIDS = labels.load_table(shipped("config/ilsvrc2012/synsets.tsv")).wnids
-ANNOTATION = b"""<annotation>
-\t<folder>n01440764</folder>
-\t<filename>n01440764_96</filename>
-\t<source>
-\t\t<database>ILSVRC_2012</database>
-\t</source>
-\t<size>
-\t\t<width>500</width>
-\t\t<height>375</height>
-\t\t<depth>3</depth>
-\t</size>
-\t<segmented>0</segmented>
-\t<object>
-\t\t<name>n01440764</name>
-\t\t<pose>Unspecified</pose>
-\t\t<truncated>0</truncated>
-\t\t<difficult>0</difficult>
-\t\t<bndbox>
-\t\t\t<xmin>34</xmin>
-\t\t\t<ymin>128</ymin>
-\t\t\t<xmax>430</xmax>
-\t\t\t<ymax>305</ymax>
-\t\t</bndbox>
-\t</object>
-</annotation>
-"""
 
 
 def members(content: bytes) -> dict[str, bytes]:
@@ -241,7 +216,7 @@ def check_annotation(content: bytes, filename: str, image: bytes) -> None:
 def test_an_annotation_is_laid_out_as_the_real_ones() -> None:
     drawn = Picture(b"", 500, 375, ((34, 128, 430, 305),))
     annotation = annotate(drawn, "n01440764", "n01440764", "n01440764_96")
-    assert annotation_xml(annotation) == ANNOTATION
+    assert annotation_xml(annotation) == PUBLISHED.encode()
 
 
 def test_the_boxes_of_the_validation_images_are_read_back_whole(sample: RawSet) -> None:

@@ -80,7 +80,7 @@ def check_words(said: str, given: Iterable[object], known: Sequence[object]) -> 
         likely = meant(str(word), texts)
         raise UsageError(
             f"{said} {word}: unknown",
-            expected=", ".join(texts),
+            expected=", ".join(texts) or "none",
             found=str(word),
             remedy=f"say {likely}" if likely else None,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import digests, manifest, paths, storage
+from pipeline import digests, manifest, paths
 from pipeline.documents.records import RecordedTree
 from pipeline.job.options import Job
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
@@ -29,9 +29,8 @@ def remember(job: Job, split: SplitConfig, record: TreeRecord) -> None:
         "places": record.listing.places,
         "bytes": record.listing.bytes,
         "boxes": record.boxes,
-        "files": [],
     }
-    storage.publish_bytes(_path(job, split), manifest.serialise(document))
+    manifest.publish_alone(_path(job, split), document)
 
 
 def recall(job: Job, split: SplitConfig) -> TreeRecord | None:
