@@ -56,7 +56,7 @@ class CheckInputs(ShardmillTask):
             "seen": self._seen(),
             "splits": neighbours.described(self.resolved),
         }
-        manifest.publish((), self.mark(), self.folder, document)
+        manifest.publish_alone(self.mark(), document)
         return Volume()
 
     def _seen(self) -> dict[str, int | None]:

@@ -178,7 +178,7 @@ def claim(out: Path, product: Product, *, replace: bool) -> None:
 def unfinish(out: Path, product: Product) -> None:
     """Note that this product has to be made, and that what lies in its place is its own."""
     document = {**_head(product), "finished": False}
-    manifest.publish((), paths.product_mark(out, product.name), out, document)
+    manifest.publish_alone(paths.product_mark(out, product.name), document)
 
 
 def publish(
