@@ -1,4 +1,4 @@
-"""Makes sets of ILSVRC2012's shape and number of images, of tiny pictures, in half a minute."""
+"""Makes sets of ILSVRC2012's shape and number of images, of tiny drawings, in half a minute."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from pipeline.sample.annotations import DrawnAnnotation, DrawnObject, annotation
 
 TRAIN_IMAGES, VALIDATION_IMAGES = 1_281_167, 50_000
 _ANNOTATED = 0.425  # of ILSVRC2012's training images: 544,546 of 1,281,167
-_DISTINCT = 61  # pictures; no divisor of the size of a class
+_DISTINCT = 61  # drawings; no divisor of the size of a class
 _SIDES = (8, 24)  # pixels
 _BLOCK = 512
 _CHECKSUM = slice(148, 156)
@@ -34,7 +34,7 @@ _FILES = {
 
 @dataclass(frozen=True)
 class ScaleSet:
-    """A set of tiny pictures: where it lies, and how many there are of what."""
+    """A set of tiny drawings: where it lies, and how many there are of what."""
 
     raw: Path
     config: Path
@@ -75,10 +75,10 @@ def make(folder: Path, images: int) -> ScaleSet:
     numbered = shipped("config/ilsvrc2012/validation_synsets.txt").read_text().split()
     numbered = numbered[: max(1, VALIDATION_IMAGES * images // TRAIN_IMAGES)]
     folder.mkdir()
-    pictures = [_entry_of(content) for content in _pictures()]
+    drawings = [_entry_of(content) for content in _drawings()]
     parts = {
-        "train": _train(folder / _FILES["train"], counts, pictures),
-        "validation": _validation(folder / _FILES["validation"], len(numbered), pictures),
+        "train": _train(folder / _FILES["train"], counts, drawings),
+        "validation": _validation(folder / _FILES["validation"], len(numbered), drawings),
     }
     annotated = {wnid: round(_ANNOTATED * count) for wnid, count in counts.items()}
     parts["boxes"] = _boxes(folder / _FILES["boxes"], annotated)
@@ -107,7 +107,7 @@ def _shares(table: LabelTable, images: int) -> dict[str, int]:
     }
 
 
-def _pictures() -> Iterator[bytes]:
+def _drawings() -> Iterator[bytes]:
     chance = random.Random(0)
     for _ in range(_DISTINCT):
         size = chance.randint(*_SIDES), chance.randint(*_SIDES)
@@ -134,8 +134,8 @@ def _named(entry: tuple[bytes, bytes], name: str) -> bytes:
     return bytes(header) + entry[1]
 
 
-def _train(path: Path, counts: dict[str, int], pictures: list[tuple[bytes, bytes]]) -> str:
-    archive, endless = _Archive(path), cycle(pictures)
+def _train(path: Path, counts: dict[str, int], drawings: list[tuple[bytes, bytes]]) -> str:
+    archive, endless = _Archive(path), cycle(drawings)
     for wnid, count in counts.items():
         members = [_named(next(endless), f"{wnid}_{7 * n + 1}.JPEG") for n in range(count)]
         content = b"".join([*members, _END])
@@ -143,8 +143,8 @@ def _train(path: Path, counts: dict[str, int], pictures: list[tuple[bytes, bytes
     return archive.close()
 
 
-def _validation(path: Path, images: int, pictures: list[tuple[bytes, bytes]]) -> str:
-    archive, endless = _Archive(path), cycle(pictures)
+def _validation(path: Path, images: int, drawings: list[tuple[bytes, bytes]]) -> str:
+    archive, endless = _Archive(path), cycle(drawings)
     for number in range(1, images + 1):
         archive.add(_named(next(endless), f"ILSVRC2012_val_{number:08}.JPEG"))
     return archive.close()

@@ -94,7 +94,7 @@ def stored(out: Path, name: str, split: str = SPLIT) -> Iterator[tuple[dict[str,
             yield parsed, bytes(picture)
 
 
-def size_of(picture: bytes) -> tuple[int, int]:
+def size_of(content: bytes) -> tuple[int, int]:
     """Return width and height, pixels, as Pillow sees them."""
-    with Image.open(io.BytesIO(picture)) as image:
+    with Image.open(io.BytesIO(content)) as image:
         return image.size

@@ -219,8 +219,8 @@ def _unpack(raw: Path, tree: Path) -> None:
     with tarfile.open(raw / "ILSVRC2012_img_train.tar") as train:
         for name, content in _members(train):
             with tarfile.open(fileobj=io.BytesIO(content)) as images:
-                for image, picture in _members(images):
-                    lay(tree / "train" / name.removesuffix(".tar") / image, picture)
+                for name_of_image, image_bytes in _members(images):
+                    lay(tree / "train" / name.removesuffix(".tar") / name_of_image, image_bytes)
     for archive, folder in (
         ("ILSVRC2012_img_val.tar", "val"),
         ("ILSVRC2012_bbox_train_v2.tar.gz", "bboxes"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from pipeline.sample.shapes import Picture
+from pipeline.sample.shapes import Drawing
 
 Defect = Literal[
     "misordered",  # xmin and xmax of the first object have changed places
@@ -77,7 +77,7 @@ class DrawnAnnotation:
     objects: tuple[DrawnObject, ...]
 
 
-def annotate(picture: Picture, wnid: str, folder: str, stem: str) -> DrawnAnnotation:
+def annotate(picture: Drawing, wnid: str, folder: str, stem: str) -> DrawnAnnotation:
     """Return the true annotation of a picture that shows objects of one class."""
     objects = tuple(DrawnObject(wnid, box) for box in picture.boxes)
     return DrawnAnnotation(folder, stem, picture.width, picture.height, objects)

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.catalog.classes import LabelTable
 from pipeline.sample.annotations import Defect, annotate, annotation_xml, spoil
-from pipeline.sample.shapes import Encoding, Picture, draw_picture
+from pipeline.sample.shapes import Drawing, Encoding, draw_picture
 
 _MTIME = 1325376000  # 2012-01-01
 
@@ -91,7 +91,7 @@ def draw_test(table: LabelTable, truth: Sequence[str], seed: int) -> bytes:
 
 def _draw(
     table: LabelTable, wnid: str, stem: str, seed: int, encoding: Encoding = "usual"
-) -> Picture:
+) -> Drawing:
     return draw_picture(chance(seed, stem), wnid, _words(table, wnid), encoding=encoding)
 
 

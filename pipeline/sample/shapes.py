@@ -98,7 +98,7 @@ class Style:
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class Drawing:
     """A drawn picture.
 
     Attributes:
@@ -126,7 +126,7 @@ def class_style(wnid: str) -> Style:
 
 def draw_picture(
     rng: random.Random, wnid: str, words: str, *, encoding: Encoding = "usual"
-) -> Picture:
+) -> Drawing:
     """Draw one to three objects of a class, with its words small in the lower left corner.
 
     Args:
@@ -148,7 +148,7 @@ def draw_picture(
     mode, form, options = _ENCODINGS[encoding]
     output = io.BytesIO()
     image.convert(mode).save(output, form, **options)
-    return Picture(output.getvalue(), *image.size, tuple(boxes))
+    return Drawing(output.getvalue(), *image.size, tuple(boxes))
 
 
 def _extent(mask: Image.Image) -> PixelBox:

@@ -96,8 +96,8 @@ def test_a_record_says_what_was_written_of_its_image(made: ShardFormat, tmp_path
     given = records()
     shard, *_ = write(made, tmp_path, given)
     for image, found in zip(given, made.read(shard), strict=True):
-        parsed, picture = made.parse(found, "a shard")
-        assert picture == image.encoded
+        parsed, stored = made.parse(found, "a shard")
+        assert stored == image.encoded
         assert parsed == made.fields(image, PLAIN)
 
 
@@ -108,8 +108,8 @@ def test_a_record_is_an_image_in_what_wraps_it(made: ShardFormat, tmp_path: Path
     for image, found in zip(given, made.read(shard), strict=True):
         before, after = made.wrap(image, PLAIN)
         assert bytes(found.data) == before + bytes(image.encoded) + after
-        picture = made.image(found, len(image.encoded))
-        assert picture == image.encoded
+        stored = made.image(found, len(image.encoded))
+        assert stored == image.encoded
         assert made.image(found, len(found.data) + 1) is None
 
 

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.sample.shapes import Encoding, Picture, draw_picture
+from pipeline.sample.shapes import Drawing, Encoding, draw_picture
 
 Pixels = npt.NDArray[np.uint8]
 KINDS: tuple[Encoding, ...] = ("usual", "gray", "progressive", "full-chroma", "cmyk", "png")
 WIDTH, HEIGHT = 24, 16
 
 
-def drawn(encoding: Encoding = "usual", seed: int = 0) -> Picture:
+def drawn(encoding: Encoding = "usual", seed: int = 0) -> Drawing:
     return draw_picture(random.Random(seed), "n01440764", "tench", encoding=encoding)
 
 

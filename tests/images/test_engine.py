@@ -63,8 +63,8 @@ def test_every_kind_of_picture_is_encoded_as_asked(
     form = "JPEG" if encoding == ".jpg" else "PNG"
     assert read_header(done.encoded) == ImageHeader(form, *size, mode)
     assert (done.width, done.height, done.mode) == (*size, mode)
-    with Image.open(io.BytesIO(picture.encoded)) as image:
-        wanted = np.asarray(image.convert(mode).resize(size, Image.Resampling.LANCZOS))
+    with Image.open(io.BytesIO(picture.encoded)) as opened:
+        wanted = np.asarray(opened.convert(mode).resize(size, Image.Resampling.LANCZOS))
     assert np.abs(pixels_of(done.encoded).astype(float) - wanted).mean() < 3
 
 

@@ -41,11 +41,11 @@ COUNT = 23
 def picture(number: int, *comments: bytes) -> bytes:
     """Draw a picture, every fourth a PNG; each comment begins at a multiple of 4 bytes."""
     stream = io.BytesIO()
-    image = Image.new("RGB", (24 + number, 20), (10 * number, 5, 5))
+    canvas = Image.new("RGB", (24 + number, 20), (10 * number, 5, 5))
     if not comments and number % 4 == 3:
-        image.save(stream, "PNG")
+        canvas.save(stream, "PNG")
         return stream.getvalue()
-    image.save(stream, "JPEG")
+    canvas.save(stream, "JPEG")
     content = stream.getvalue()
     for comment in comments:  # its segment: ff fe, the length, then what it says
         content = content[:2] + b"\xff\xfe" + _u16(4 + len(comment)) + b"--" + comment + content[2:]

@@ -27,7 +27,7 @@ from pipeline.images.repair import needs_repair, repair
 from pipeline.resources import shipped
 from pipeline.sample.annotations import DEFECTS, Defect, annotate, annotation_xml
 from pipeline.sample.draw import annotation_defects, draw_sample
-from pipeline.sample.shapes import Encoding, Picture, class_style, draw_picture
+from pipeline.sample.shapes import Drawing, Encoding, class_style, draw_picture
 from pipeline.sources.ilsvrc2012 import dataset as config
 
 TRAIN = "ILSVRC2012_img_train.tar"
@@ -62,7 +62,7 @@ def spoiled(sample: RawSet, defect: Defect) -> tuple[str, Annotation]:
     return member, parse_annotation(annotation_files(sample.raw / BOXES)[member])
 
 
-def picture(number: int, encoding: Encoding = "usual") -> Picture:
+def picture(number: int, encoding: Encoding = "usual") -> Drawing:
     wnid = WNIDS[number * 37 % 1000]
     return draw_picture(random.Random(f"test {number}"), wnid, "words", encoding=encoding)
 
@@ -214,7 +214,7 @@ def check_annotation(content: bytes, filename: str, image: bytes) -> None:
 
 
 def test_an_annotation_is_laid_out_as_the_real_ones() -> None:
-    drawn = Picture(b"", 500, 375, ((34, 128, 430, 305),))
+    drawn = Drawing(b"", 500, 375, ((34, 128, 430, 305),))
     annotation = annotate(drawn, "n01440764", "n01440764", "n01440764_96")
     assert annotation_xml(annotation) == PUBLISHED.encode()
 

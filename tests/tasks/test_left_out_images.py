@@ -115,8 +115,8 @@ def test_an_absent_image_that_is_there_now(tmp_path: Path, out: Path) -> None:
 def test_an_image_of_more_pixels_than_were_allowed(
     tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    image, name, make_job = of_folder(tmp_path / "set")
-    image.write_bytes(encoded(60))
+    file, name, make_job = of_folder(tmp_path / "set")
+    file.write_bytes(encoded(60))
     few = PictureOptions(quality=90, max_pixels=50 * 30)
     job = make_job(out, on_bad_image="skip", picture=few)
     do(job)

@@ -489,8 +489,8 @@ def test_what_a_killed_second_format_knows_is_withdrawn_from_the_first_too(
 def test_a_format_beside_intact_shards_of_an_earlier_version_makes_none_anew(
     folder: Case, out: Path, picture: PictureOptions
 ) -> None:
-    with Image.open(folder.image) as image:
-        image.save(folder.image.with_name("7.png"))
+    with Image.open(folder.image) as opened:
+        opened.save(folder.image.with_name("7.png"))
     lay(folder.image.with_name("8.jpg"), b"no image")
     options: dict[str, Any] = {"picture": picture, "on_bad_image": "skip", "shards": 3}
     do(folder.job(out, formats=("tfrecord",), **options))
