@@ -22,7 +22,7 @@ from pipeline.manifest import Document
 from pipeline.shards import codecs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
-from pipeline.state.fingerprints import FingerprintsBuilder
+from pipeline.storage.fingerprints import FingerprintsBuilder
 from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
 from tasks.base import ShardmillTask, Volume
 from tasks.lists import BuildCatalog, catalog_of

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from pipeline import digests, storage
 from pipeline.annotations import source
+from pipeline.documents import fingerprint_tables
 from pipeline.errors import NoPermission, OutputDamaged
-from pipeline.state import fingerprints
+from pipeline.storage import fingerprints
 
 _BATCH = 1 << 16  # rows
 
@@ -89,7 +90,7 @@ def _read(
 def keep(contents: AnnotationContents, out: Path, kept: Path) -> None:
     """Keep the fingerprints, unless what is kept already was enough."""
     if contents.read:
-        fingerprints.publish(kept, contents.fingerprints, out, folder=contents.folder)
+        fingerprint_tables.publish(kept, contents.fingerprints, out, folder=contents.folder)
 
 
 def _known(
@@ -99,7 +100,7 @@ def _known(
     count = found.num_rows
     nothing = pa.nulls(count, pa.binary(16)), np.zeros(count, bool)
     try:
-        loaded = fingerprints.load(kept, out)
+        loaded = fingerprint_tables.load(kept, out)
     except OutputDamaged:
         return nothing
     if loaded is None or loaded[0].folder != folder or not loaded[1].num_rows:

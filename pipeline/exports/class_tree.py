@@ -27,8 +27,8 @@ from pipeline.exports.class_folder import ClassFolder, PictureRow
 from pipeline.exports.class_listing import LISTING_SCHEMA
 from pipeline.job.options import TRANSFERS
 from pipeline.shards.read import read_picture
-from pipeline.state.fingerprints import FingerprintsBuilder
 from pipeline.storage import clutter
+from pipeline.storage.fingerprints import FingerprintsBuilder
 
 Change = Callable[[memoryview], bytes]
 """Makes another picture of one."""

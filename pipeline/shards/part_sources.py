@@ -13,11 +13,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import manifest, paths, storage
+from pipeline.documents import fingerprint_tables
 from pipeline.documents.records import FingerprintsMark
 from pipeline.documents.shards import GroupMark, ShardMark
 from pipeline.errors import OutputDamaged, SourcesDiffer
 from pipeline.manifest import Document
-from pipeline.state import fingerprints
+from pipeline.storage import fingerprints
 
 PartMark = ShardMark | GroupMark
 """The mark of a part: of a shard, or of a group of classes of a tree."""
@@ -44,13 +45,13 @@ def keep(out: Path, family: str, part: int, found: pa.Table, root: Path) -> Docu
     path = paths.part_sources(out, family, part)
     content = fingerprints.content_digest(found)
     try:
-        kept = fingerprints.load(path, out)
+        kept = fingerprint_tables.load(path, out)
     except OutputDamaged:
         kept = None
     if kept is not None and kept[0].content != content:
         raise differ(root)
     if kept is None or not kept[1].equals(found):
-        fingerprints.publish(path, found, out, root=str(root))
+        fingerprint_tables.publish(path, found, out, root=str(root))
     return {_KEY: {"family": family, "content": content}}
 
 
@@ -70,14 +71,14 @@ def keep_instead(out: Path, family: str, part: int, found: pa.Table, root: Path)
         What the mark of the part says of them, as of `keep`.
     """
     path = paths.part_sources(out, family, part)
-    fingerprints.publish(path, found, out, root=str(root))
+    fingerprint_tables.publish(path, found, out, root=str(root))
     return {_KEY: {"family": family, "content": fingerprints.content_digest(found)}}
 
 
 def forget(out: Path, family: str, part: int) -> None:
     """Forget what a part was made of."""
     path = paths.part_sources(out, family, part)
-    storage.remove(out, fingerprints.mark_of(path))
+    storage.remove(out, fingerprint_tables.mark_of(path))
     storage.remove(out, path)
 
 
@@ -110,7 +111,7 @@ def parts(out: Path, family: str) -> list[int]:
 def load(out: Path, family: str, part: int) -> tuple[FingerprintsMark, pa.Table] | None:
     """Return the mark and the fingerprints of a part's files; None if they are not to be had."""
     try:
-        return fingerprints.load(paths.part_sources(out, family, part), out)
+        return fingerprint_tables.load(paths.part_sources(out, family, part), out)
     except OutputDamaged:
         return None
 
@@ -120,10 +121,10 @@ def refresh(out: Path, family: str, part: int, found: pa.Table) -> None:
     kept = load(out, family, part)
     if kept is not None and kept[0].content == fingerprints.content_digest(found):
         path = paths.part_sources(out, family, part)
-        fingerprints.publish(path, found, out, root=kept[0].root)
+        fingerprint_tables.publish(path, found, out, root=kept[0].root)
 
 
 def _content(out: Path, family: str, part: int) -> str | None:
-    path = fingerprints.mark_of(paths.part_sources(out, family, part))
+    path = fingerprint_tables.mark_of(paths.part_sources(out, family, part))
     mark = manifest.read_undamaged(path, FingerprintsMark)
     return None if mark is None else mark.content

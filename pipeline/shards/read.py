@@ -22,7 +22,7 @@ from pipeline.errors import (
 )
 from pipeline.formats.record import ImageRecord, as_boxes
 from pipeline.images.prepare import Preparation, StoredPicture
-from pipeline.state.fingerprints import FingerprintsBuilder
+from pipeline.storage.fingerprints import FingerprintsBuilder
 
 AHEAD = 64
 """How many images the kernel is asked for before they are read."""

@@ -17,7 +17,7 @@ from pipeline.plaintext import Lines
 from pipeline.shards.output import Output
 from pipeline.shards.read import AHEAD, LeftOut, pictures
 from pipeline.shards.writer import OutputWriter
-from pipeline.state.fingerprints import FingerprintsBuilder
+from pipeline.storage.fingerprints import FingerprintsBuilder
 
 _SHOWN = 10
 _SKIP = "--on-bad-image skip"

@@ -21,8 +21,8 @@ from pipeline.catalog.label_widths import LabelWidths
 from pipeline.errors import InputRefused
 from pipeline.manifest import Document
 from pipeline.sources.inputs import Archive, BoxSource
-from pipeline.state.fingerprints import FileStamps
 from pipeline.storage.clutter import PassedOver
+from pipeline.storage.fingerprints import FileStamps
 
 FILES: Final = "names and sizes of the images"
 """What `Source.made_of` calls the digest of a tree: it decides whether a product is up to date."""

@@ -15,11 +15,11 @@ from pathlib import Path
 
 from pipeline import paths, storage
 from pipeline.catalog import table as catalog
+from pipeline.documents import fingerprint_tables
 from pipeline.errors import ShardmillError
 from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
 from pipeline.paths import ShardName
-from pipeline.state import fingerprints
 
 _OUT = Path("OUT")
 _SPLIT, _DIGEST, _NAME, _NUMBER = "~split~", "~digest~", "~name~", 98765
@@ -177,13 +177,13 @@ def _of_state() -> Iterator[Path]:
     yield paths.archive_mark(_OUT, _NAME, _NUMBER, _NUMBER)
     yield paths.archive_refusal(_OUT, _NAME, _NUMBER, _NUMBER)
     index = paths.archive_index(_OUT, _NAME)
-    yield from (index, fingerprints.mark_of(index))
+    yield from (index, fingerprint_tables.mark_of(index))
     contents = (
         paths.part_sources(_OUT, _DIGEST, _NUMBER),
         paths.annotation_contents(_OUT, _SPLIT),
     )
     for table in contents:
-        yield from (table, fingerprints.mark_of(table), table.parent)
+        yield from (table, fingerprint_tables.mark_of(table), table.parent)
     yield paths.shard_mark(_OUT, _DIGEST, _NUMBER)
     yield paths.shard_facts(_OUT, _DIGEST, _NUMBER)
     yield paths.group_mark(_OUT, _DIGEST, _NUMBER)

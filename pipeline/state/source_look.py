@@ -23,7 +23,8 @@ from pipeline.job.split import SplitJob
 from pipeline.shards import finish as outputs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards.part_sources import PartMark
-from pipeline.state import fingerprints, withdrawal
+from pipeline.state import withdrawal
+from pipeline.storage import fingerprints
 
 Part = tuple[str, int]
 """A family and the number of a part; see `pipeline.shards.part_sources`."""

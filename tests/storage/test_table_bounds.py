@@ -16,11 +16,12 @@ from pipeline.annotations import boxtable
 from pipeline.archives.index import INDEX_SCHEMA, ArchiveIndex
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
+from pipeline.documents import fingerprint_tables
 from pipeline.errors import OutputDamaged
 from pipeline.exports import class_listing, parquet
 from pipeline.exports.class_listing import LISTING_SCHEMA
 from pipeline.shards import facts
-from pipeline.state import fingerprints
+from pipeline.storage import fingerprints
 from pipeline.storage import table_bounds as tablebounds
 
 _MANY = 1_000_000
@@ -60,12 +61,12 @@ def _arrow(path: Path, schema: pa.Schema, count: int = _MANY, *, stream: bool = 
 
 def _fingerprints(path: Path) -> object:
     content = path.read_bytes()
-    fingerprints.publish(path, fingerprints.SCHEMA.empty_table(), path.parent, root="/")
+    fingerprint_tables.publish(path, fingerprints.SCHEMA.empty_table(), path.parent, root="/")
     path.write_bytes(content)
     entry = manifest.FileEntry(path.name, len(content), manifest.hash_bytes(content))
-    mark = manifest.load(fingerprints.mark_of(path)) | {"files": [entry.to_json()]}
-    fingerprints.mark_of(path).write_bytes(manifest.serialise(mark))
-    return fingerprints.load(path, path.parent)
+    mark = manifest.load(fingerprint_tables.mark_of(path)) | {"files": [entry.to_json()]}
+    fingerprint_tables.mark_of(path).write_bytes(manifest.serialise(mark))
+    return fingerprint_tables.load(path, path.parent)
 
 
 _OF_PARQUET: dict[str, tuple[pa.Schema, Callable[[Path], object]]] = {

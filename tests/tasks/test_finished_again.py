@@ -9,8 +9,8 @@ import inprocess
 import pytest
 from drawntrees import age, draw_tree
 
+from pipeline.documents import fingerprint_tables
 from pipeline.errors import NoPermission, NoSpace, ShardmillError
-from pipeline.state import fingerprints
 
 
 @pytest.mark.parametrize("error", [NoPermission, NoSpace])
@@ -26,7 +26,7 @@ def test_new_stamps_that_cannot_be_kept_are_no_failure(
     def refused(*_: object, **__: object) -> None:
         raise error("nothing can be written")
 
-    monkeypatch.setattr(fingerprints, "publish", refused)
+    monkeypatch.setattr(fingerprint_tables, "publish", refused)
     run = inprocess.shardmill(monkeypatch, *words, "--out", out)
     assert run.status == 0, run.said
     assert "read again: 1" in run.said

@@ -25,8 +25,8 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.shards import finish as outputs
 from pipeline.shards import part_sources as partsources
-from pipeline.state import fingerprints
 from pipeline.state import source_look as sourcelook
+from pipeline.storage import fingerprints
 from tasks import datasets
 
 FORMATS = ("recordio", "tfrecord", "webdataset")

@@ -27,9 +27,9 @@ from pipeline.sources.ilsvrc2012.snapshot import TreeRecord
 from pipeline.sources.ilsvrc2012.tree import TreeListing
 from pipeline.sources.inputs import Archive
 from pipeline.sources.source import FILES, Source
-from pipeline.state.fingerprints import FileStamps
 from pipeline.storage import clutter
 from pipeline.storage.clutter import PassedOver
+from pipeline.storage.fingerprints import FileStamps
 
 _TAR = ".tar"
 _UNPACKING = (

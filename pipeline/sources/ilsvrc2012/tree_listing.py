@@ -18,8 +18,8 @@ from pipeline.errors import TreeRefused
 from pipeline.plaintext import Lines
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.tree_layout import find, look
-from pipeline.state.fingerprints import FileStamps, path_hashes
 from pipeline.storage import clutter
+from pipeline.storage.fingerprints import FileStamps, path_hashes
 
 FILES = pa.schema(
     [

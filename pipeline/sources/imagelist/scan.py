@@ -31,8 +31,8 @@ from pipeline.sources.imagelist import lst
 from pipeline.sources.imagelist.folder import Listing
 from pipeline.sources.imagelist.long_names import LongNames, never_cut
 from pipeline.sources.source import IsCut
-from pipeline.state.fingerprints import FileStamps
 from pipeline.storage.clutter import NOTHING, PassedOver
+from pipeline.storage.fingerprints import FileStamps
 
 _LAST_CLASS: Final = 2.0**31  # the first that no class index can be
 _WINDOWS: Final = re.compile(r"\\|^[A-Za-z]:/")  # in paths that Windows has written

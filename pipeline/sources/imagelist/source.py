@@ -16,8 +16,8 @@ from pipeline.quantities import counted
 from pipeline.sources.imagelist import scan
 from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.sources.source import Source
-from pipeline.state.fingerprints import FileStamps
 from pipeline.storage.clutter import PassedOver
+from pipeline.storage.fingerprints import FileStamps
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

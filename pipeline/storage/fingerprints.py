@@ -7,7 +7,6 @@ one; when the stamp differs, the file is read and its hashes are compared.
 
 from __future__ import annotations
 
-import io
 import os
 from array import array
 from collections.abc import Iterator, Sequence
@@ -21,10 +20,8 @@ import pyarrow as pa
 import xxhash
 from numpy.typing import NDArray
 
-from pipeline import manifest, storage
-from pipeline.documents.records import FingerprintsMark
-from pipeline.errors import NoPermission, OutputDamaged, Vanished
-from pipeline.storage import table_bounds as tablebounds
+from pipeline.errors import NoPermission
+from pipeline.storage.stamps import UNSETTLED, read_stamped
 
 SCHEMA = pa.schema(
     [
@@ -130,7 +127,7 @@ def read_files(root: Path, paths: Sequence[str]) -> list[tuple[int, bytes | None
 
     Returns:
         For each the stamp to keep and the xxh3-128 of its content; of a file that may not be read,
-        `storage.UNSETTLED` and None.
+        `UNSETTLED` and None.
 
     Raises:
         Vanished: one is gone.
@@ -142,46 +139,6 @@ def read_files(root: Path, paths: Sequence[str]) -> list[tuple[int, bytes | None
         return [found for part in pool.map(partial(_read_some, root), parts) for found in part]
 
 
-def publish(path: Path, fingerprints: pa.Table, out: Path, **more: object) -> None:
-    """Publish a table, and the mark beside it that seals it; `more` is kept in the mark."""
-    with storage.StagedFile(path) as staged:
-        staged.write(_serialised(fingerprints))
-        document = {"content": content_digest(fingerprints), **more}
-        manifest.publish([staged], mark_of(path), out, document)
-
-
-def mark_of(path: Path) -> Path:
-    """Return where the mark of a table lies."""
-    return path.with_suffix(".json")
-
-
-def load(path: Path, out: Path) -> tuple[FingerprintsMark, pa.Table] | None:
-    """Return the mark and the table that were published last; None if there is none.
-
-    Raises:
-        OutputDamaged: they are not as they were written.
-    """
-    if storage.stat(mark_of(path)) is None:
-        return None
-    try:
-        document = manifest.read_checked(mark_of(path), out, FingerprintsMark)
-    except Vanished as error:
-        raise OutputDamaged("the table is gone", file=str(path)) from error
-    with storage.open_arrow(path) as file:
-        tablebounds.check_file(file, packed=True)
-        found = pa.ipc.open_file(file).read_all()
-        storage.check_table(found, SCHEMA)
-    return document, found
-
-
-def _serialised(fingerprints: pa.Table) -> bytes:
-    sink = io.BytesIO()
-    options = pa.ipc.IpcWriteOptions(compression="zstd")
-    with pa.ipc.new_file(sink, SCHEMA, options=options) as writer:
-        writer.write_table(fingerprints.combine_chunks())
-    return sink.getvalue()
-
-
 def _read_some(root: Path, paths: Sequence[str]) -> list[tuple[int, bytes | None]]:
     return list(_read_each(root, paths))
 
@@ -189,6 +146,6 @@ def _read_some(root: Path, paths: Sequence[str]) -> list[tuple[int, bytes | None
 def _read_each(root: Path, paths: Sequence[str]) -> Iterator[tuple[int, bytes | None]]:
     for path in paths:
         try:
-            yield storage.read_stamped(Path(os.path.join(root, path)))
+            yield read_stamped(Path(os.path.join(root, path)))
         except NoPermission:
-            yield storage.UNSETTLED, None
+            yield UNSETTLED, None

@@ -10,9 +10,10 @@ import pytest
 import xxhash
 
 from pipeline import storage
+from pipeline.documents import fingerprint_tables
 from pipeline.errors import OutputDamaged
-from pipeline.state import fingerprints
-from pipeline.state.fingerprints import FileStamps, FingerprintsBuilder
+from pipeline.storage import fingerprints
+from pipeline.storage.fingerprints import FileStamps, FingerprintsBuilder
 
 FILES = {"b.jpg": 11, "a/ü.jpg": 12, "c.jpg": 13}
 
@@ -31,9 +32,9 @@ def stamps(files: dict[str, int]) -> FileStamps:
 
 def test_a_table_is_read_back_as_it_was_published(tmp_path: Path) -> None:
     path, table = tmp_path / "sources" / "00000.arrow", builder().table()
-    assert fingerprints.load(path, tmp_path) is None
-    fingerprints.publish(path, table, tmp_path, root="/images")
-    loaded = fingerprints.load(path, tmp_path)
+    assert fingerprint_tables.load(path, tmp_path) is None
+    fingerprint_tables.publish(path, table, tmp_path, root="/images")
+    loaded = fingerprint_tables.load(path, tmp_path)
     assert loaded is not None
     assert loaded[1].equals(table)
     assert (loaded[0].root, loaded[0].content) == (
@@ -45,21 +46,21 @@ def test_a_table_is_read_back_as_it_was_published(tmp_path: Path) -> None:
 @pytest.mark.parametrize("suffix", [".arrow", ".json"])
 def test_no_byte_of_it_may_change(tmp_path: Path, suffix: str) -> None:
     path = tmp_path / "00000.arrow"
-    fingerprints.publish(path, builder().table(), tmp_path)
+    fingerprint_tables.publish(path, builder().table(), tmp_path)
     victim = path.with_suffix(suffix)
     content = victim.read_bytes()
     for place in range(0, len(content), 97):
         victim.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         with pytest.raises(OutputDamaged):
-            fingerprints.load(path, tmp_path)
+            fingerprint_tables.load(path, tmp_path)
 
 
 def test_a_table_without_its_file_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "00000.arrow"
-    fingerprints.publish(path, builder().table(), tmp_path)
+    fingerprint_tables.publish(path, builder().table(), tmp_path)
     path.unlink()
     with pytest.raises(OutputDamaged, match="gone"):
-        fingerprints.load(path, tmp_path)
+        fingerprint_tables.load(path, tmp_path)
 
 
 def test_contents_and_paths_are_in_the_digest_and_stamps_are_not() -> None:
