@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import stat as stat_module
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +16,8 @@ import pyarrow as pa
 
 from pipeline.errors import OutputDamaged
 from pipeline.storage.oserrors import at, translated
-from pipeline.storage.retrying import patiently
+from pipeline.storage.retrying import patiently, try_again
+from pipeline.storage.spreading import spread
 from pipeline.storage.stamps import ABSENT, stamp_of
 
 _LEADS_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
@@ -103,19 +104,38 @@ def file_stamps(root: Path, names: Iterable[str]) -> list[tuple[int, int]]:
         root: folder that the names are relative to.
         names: paths; an absolute one counts as it is.
     """
+    return spread(partial(_file_stamps, os.path.join(root, "")), list(names))
+
+
+def _file_stamps(root: str, names: Sequence[str]) -> list[tuple[int, int]]:
+    """Do as `file_stamps` does, one after another; `root` ends in a slash.
+
+    There may be millions of names: this is written to cost little beside the calls of the system.
+    """
     found = []
+    look, regular, stamp = os.stat, stat_module.S_ISREG, stamp_of
     for name in names:
-        path = os.path.join(root, name)
+        path = name if name[:1] == "/" else root + name
         try:
-            info = patiently(partial(os.stat, path))
+            info = look(path)
         except OSError as error:
-            if error.errno not in _NO_FILE:
-                raise translated(error, Path(path)) from error
-            found.append((-1, ABSENT))
-            continue
-        regular = stat_module.S_ISREG(info.st_mode)
-        found.append((info.st_size, stamp_of(info)) if regular else (-1, ABSENT))
+            again = _stat_again(path, error)
+            if again is None:
+                found.append((-1, ABSENT))
+                continue
+            info = again
+        found.append((info.st_size, stamp(info)) if regular(info.st_mode) else (-1, ABSENT))
     return found
+
+
+def _stat_again(path: str, error: OSError) -> os.stat_result | None:
+    """Return what a path leads to that could not be looked at once; None: to no file."""
+    try:
+        return try_again(partial(os.stat, path), error)
+    except OSError as last:
+        if last.errno not in _NO_FILE:
+            raise translated(last, Path(path)) from last
+        return None
 
 
 def sizes(folder: Path) -> dict[str, int]:
@@ -132,7 +152,7 @@ def sizes(folder: Path) -> dict[str, int]:
 def entries(folder: Path) -> list[Entry]:
     """Return everything that a folder holds, links followed, in no order; [] if it is absent."""
     with at(folder):
-        return [found for entry in scan(folder) if (found := _followed(entry))]
+        return [found for found in spread(_all_followed, scan(folder)) if found is not None]
 
 
 def kinds(folder: Path) -> list[Entry]:
@@ -276,6 +296,10 @@ def _by_kind(entry: os.DirEntry[str]) -> Entry | None:
         return _followed(entry)
     kind = "file" if entry.is_file() else "folder" if entry.is_dir() else "special file"
     return Entry(entry.name, kind, 0)
+
+
+def _all_followed(entries: Sequence[os.DirEntry[str]]) -> list[Entry | None]:
+    return [_followed(entry) for entry in entries]
 
 
 def _followed(entry: os.DirEntry[str]) -> Entry | None:

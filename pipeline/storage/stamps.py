@@ -26,13 +26,14 @@ ABSENT: Final = 1
 _FIRST: Final = 2
 _SETTLED_NS: Final = 2_000_000_000  # the coarsest clock of a file system in use ticks every 2 s
 _PACK: Final = struct.Struct("<qqQ").pack
+_HASH: Final = xxhash.xxh3_64_intdigest
 _READ: Final = 1 << 20  # bytes at a time
 
 
 def stamp_of(info: os.stat_result) -> int:
     """Return the stamp of a file that is there."""
-    packed = _PACK(info.st_size, info.st_mtime_ns, info.st_ino)
-    return max(_FIRST, xxhash.xxh3_64_intdigest(packed))
+    stamp = _HASH(_PACK(info.st_size, info.st_mtime_ns, info.st_ino))
+    return max(stamp, _FIRST)
 
 
 def settled_stamp(info: os.stat_result) -> int:

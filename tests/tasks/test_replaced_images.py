@@ -219,7 +219,7 @@ def test_a_finished_run_reads_no_image_and_looks_at_each_once(
 
     monkeypatch.setattr(storage, "file_stamps", note_list)
     monkeypatch.setattr(storage, "entries", note_tree)
-    monkeypatch.setattr(storage, "read_stamped", refuse)
+    monkeypatch.setattr(fingerprints, "read_stamped", refuse)
     monkeypatch.setattr(storage.SourceReader, "read", refuse)
     do(case.job(out))
     images = [path.name for path in case.folder.rglob("*") if path.suffix in {".jpg", ".JPEG"}]

@@ -147,7 +147,7 @@ def scan(
     pieces, counts, folders, bare = [], [], [], []
     ignored, first, clutter = 0, "", NOTHING
     for folder, names, others, left in _walk(root, recursive=recursive):
-        chosen = [name for name in names if os.path.splitext(name)[1].lower() in extensions]
+        chosen = [name for name in names if _extension(name) in extensions]
         passed = sorted({*names, *others} - {*chosen})
         clutter += passed_over(_joined(folder, name) for name in left)
         ignored += len(passed)
@@ -177,7 +177,7 @@ def scan(
 def holds_image(root: Path, extensions: Sequence[str], *, recursive: bool) -> bool:
     """Whether an image lies in a folder; arguments as of `scan`, errors too."""
     return any(
-        os.path.splitext(name)[1].lower() in extensions
+        _extension(name) in extensions
         for _, names, *_ in _walk(root, recursive=recursive)
         for name in names
     )
@@ -273,6 +273,12 @@ def _topmost(bare: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
     above = {"/".join(part[:depth]) for part in parts for depth in range(len(part) + 1)} | {""}
     found = {folder for folder in bare if folder not in above}
     return tuple(sorted(folder for folder in found if folder.rpartition("/")[0] in above))
+
+
+def _extension(name: str) -> str:
+    """Return the end of a name, hidden ones apart, from its last dot on in lower case, or ""."""
+    dot = name.rfind(".")
+    return name[dot:].lower() if dot >= 0 else ""
 
 
 def _joined(folder: str, name: str) -> str:
