@@ -1,4 +1,4 @@
-"""Bounds on the size of a picture, checked before memory is taken for its pixels."""
+"""Bounds on the size of an image, checked before memory is taken for its pixels."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def check_claim(header: ImageHeader, size: int, most: int = MAX_PIXELS) -> None:
     Raises:
         BadImage: it has more pixels than are allowed, or than so many bytes can hold.
     """
-    check_decodable_size(header.width, header.height, most)
+    check_size(header.width, header.height, most)
     held = size * _PIXELS_OF_A_BYTE.get(header.format, most)
     if header.width * header.height > held:
         raise BadImage(
@@ -51,29 +51,19 @@ def check_claim(header: ImageHeader, size: int, most: int = MAX_PIXELS) -> None:
         )
 
 
-def check_decodable_size(width: int, height: int, most: int = MAX_PIXELS) -> None:
-    """Refuse an image of more pixels than are allowed, also where its bytes are only stored.
+def check_size(width: int, height: int, most: int = MAX_PIXELS, *, made: bool = False) -> None:
+    """Refuse a width and a height, in pixels: of an image that is there, or of one to be made.
 
-    Raises:
-        TooManyPixels: there are more than `most` pixels.
-    """
-    if width * height > most:
-        check_size(width, height, most, "picture too large to decode")
-
-
-def check_size(
-    width: int, height: int, most: int = MAX_PIXELS, what: str = "picture too large to make"
-) -> None:
-    """Refuse a width and a height, in pixels.
+    What is there is refused also where its bytes are only stored.
 
     Raises:
         TooManyPixels: there are more than `most` pixels.
     """
     if width * height > most:
         raise TooManyPixels(
-            what,
+            "image too large",
             expected=f"at most {most:,} pixels",
-            found=f"{width} x {height}",
+            found=f"{width} x {height}" + (", as it would be made" if made else ""),
             remedy=_LARGER,
         )
 
@@ -86,7 +76,7 @@ def check_encodable(width: int, height: int, form: str) -> None:
     """
     if form == "JPEG" and max(width, height) > MAX_JPEG_SIDE:
         raise BadImage(
-            "picture too large for a JPEG",
+            "image too large for a JPEG",
             expected=f"at most {MAX_JPEG_SIDE:,} pixels on a side",
             found=f"{width} x {height}",
             remedy=_SMALLER,

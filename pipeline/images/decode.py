@@ -1,7 +1,7 @@
 """Decodes JPEGs and PNGs by Pillow; `foreign` has what else it reads.
 
 Alpha is dropped and never blended, 16 bits become 8 by a shift, and CMYK is taken as inverted
-exactly where Adobe's APP14 segment says who wrote it: as `repair` and TensorFlow have it.
+exactly where Adobe's APP14 segment says who wrote it: as TensorFlow has it.
 """
 
 # ruff: noqa: PLC0415 - Pillow is imported where it is used: most shards decode nothing

@@ -12,7 +12,7 @@ import struct
 from typing import Final
 
 from pipeline.errors import BadImage
-from pipeline.images.bounds import MAX_PIXELS, check_decodable_size
+from pipeline.images.bounds import MAX_PIXELS, check_size
 from pipeline.storage import Buffer
 
 MAX_COMMENTS: Final = 1000
@@ -139,7 +139,7 @@ def _check_tiff(data: Buffer, max_pixels: int) -> None:
             (tile[tag],) = struct.unpack_from(order + form, data, at + entry.size)
     most = max(len(data), _LEAST_VALUE_BYTES)
     _check("TIFF", "bytes of values, in its first directory", total, most)
-    check_decodable_size(tile[_TILE_WIDTH], tile[_TILE_LENGTH], max_pixels)
+    check_size(tile[_TILE_WIDTH], tile[_TILE_LENGTH], max_pixels)
 
 
 def _check(form: str, what: str, found: int, most: int) -> None:

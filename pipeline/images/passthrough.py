@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline.errors import BadImage
-from pipeline.images.bounds import check_decodable_size
+from pipeline.images.bounds import check_size
 from pipeline.images.engine import Engine
 from pipeline.images.foreign import foreign_format
 from pipeline.images.inspection import inspect, is_cut_short
@@ -62,7 +62,7 @@ def pass_through(data: Buffer, spec: EncodeSpec, engine: Engine) -> PassedThroug
             raise
         return _encoded(engine.process(data, spec), form)
     header, orientation = seen.header, seen.orientation
-    check_decodable_size(header.width, header.height, spec.max_pixels)
+    check_size(header.width, header.height, spec.max_pixels)
     if orientation != UPRIGHT and spec.orientation != "keep":
         own = replace(spec, color=-1, encoding=".png" if header.format == "PNG" else ".jpg")
         return _encoded(engine.process(data, own), header.mode)

@@ -126,7 +126,7 @@ def test_a_tiff_whose_values_share_their_bytes_is_refused(order: str, *, big: bo
 
 def test_a_tile_of_a_tiff_has_no_more_pixels_than_an_image_may_have() -> None:
     tiles = [(322, _LONG, 1, 1 << 15), (323, _LONG, 1, 1 << 14)]
-    with pytest.raises(BadImage, match="too large to decode"):
+    with pytest.raises(BadImage, match="image too large"):
         check_foreign(_tiff("<", tiles, big=False, size=400), "TIFF")
     check_foreign(_tiff("<", tiles, big=False, size=400), "TIFF", 1 << 29)
 

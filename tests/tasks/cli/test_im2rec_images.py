@@ -80,7 +80,7 @@ def test_a_side_is_bounded_only_where_it_is_of_a_jpeg(work: Path) -> None:
     assert call("a", "img", "--encoding", ".png") == 0
     assert packed(work) == [(MAX_JPEG_SIDE + 1, 2)]
     refused = refusal("a", "img")
-    assert refused.what == "picture too large for a JPEG"
+    assert refused.what == "image too large for a JPEG"
     assert "--encoding .png" in (refused.remedy or "")
 
 
