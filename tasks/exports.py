@@ -15,7 +15,6 @@ from pipeline.exports import croissant, imagefolder, parquet
 from pipeline.exports import image_list as imagelist
 from pipeline.exports.croissant import DescribedFile, Description
 from pipeline.exports.parquet import ExportedSplit
-from pipeline.job import exports as exportjob
 from pipeline.job.split import SplitJob
 from pipeline.manifest import FileEntry
 from pipeline.shards.output import Output
@@ -147,7 +146,7 @@ class WriteCroissant(ExportTask):
                 out=self.out, split=each.split, digest=each.digest, job=self.job
             )
             for each in self.resolved.products
-            if each.kind in exportjob.DESCRIBED
+            if each.described
         ]
         return [*made, *self.manifests()]
 

@@ -6,9 +6,9 @@ from pipeline import digests, paths
 from pipeline.catalog import table as catalog
 from pipeline.documents.products import ProductMark
 from pipeline.exports import image_list as imagelist
-from pipeline.job import artifacts as products
 from pipeline.quantities import counted, verb
 from pipeline.shards import finish as outputs
+from pipeline.state import claims
 from tasks.base import Volume
 from tasks.lists import BuildCatalog, catalog_of
 from tasks.shards import WriteManifest
@@ -32,7 +32,7 @@ class WriteList(ProductTask):
 
     def document(self) -> ProductMark | None:
         """Return the mark, if the list is there and lacks what the shards lack."""
-        found = products.finished(self.folder, self.product)
+        found = claims.finished(self.folder, self.product)
         if self.job.on_bad_image == "skip" and not all(t.complete() for t in self._manifests()):
             return None  # it is not known yet
         if found is None or found.left_out == _named(self._left_out()):

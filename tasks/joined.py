@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from pipeline import paths, storage
-from pipeline.job import artifacts as products
-from pipeline.job.artifacts import Product
+from pipeline.job.artifacts import JOINED, Product, name_of
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
 from pipeline.state import withdrawal
@@ -18,7 +17,7 @@ from tasks.splits import ProductTask
 class JoinShards(ProductTask):
     """All shards of an output in one file, copied as they stand; `digest` is its own."""
 
-    kind = products.JOINED
+    kind = JOINED
     step = "join"
 
     @property
@@ -29,7 +28,7 @@ class JoinShards(ProductTask):
     @property
     def product(self) -> Product:
         """The product."""
-        return self.resolved.product(products.joined_name(self.split, self.digest))
+        return self.resolved.product(name_of(JOINED, self.split, self.digest))
 
     def requires(self) -> WriteManifest:
         """Return the manifest of the output."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipeline import paths
 from pipeline.exports import image_list as imagelist
-from pipeline.job import artifacts as products
+from pipeline.job import artifacts
 from tasks.archives import CheckInputs, inputs
 from tasks.base import Volume
 from tasks.splits import ProductTask
@@ -36,7 +36,7 @@ class WriteLabels(ProductTask):
 class WriteClasses(ProductTask):
     """The table of a split's class folders and their labels."""
 
-    kind = products.CLASSES
+    kind = artifacts.CLASSES
     step = "lists"
 
     def requires(self) -> CheckInputs:

@@ -12,11 +12,10 @@ import luigi
 from pipeline import manifest, paths, storage
 from pipeline.documents.products import ProductMark
 from pipeline.errors import OutputDamaged, TransientError
-from pipeline.job import artifacts as products
 from pipeline.job.artifacts import Product
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Sealed
-from pipeline.state import withdrawal
+from pipeline.state import claims, withdrawal
 from tasks.base import ShardmillTask
 
 
@@ -80,15 +79,15 @@ class ProductTask(SplitTask):
 
     def document(self) -> Sealed | None:
         """Return the mark, if the product is finished, this job's, and there."""
-        return products.finished(self.folder, self.product)
+        return claims.finished(self.folder, self.product)
 
     def forget(self) -> None:
         """Have the product made anew; its path stays claimed."""
-        products.unfinish(self.folder, self.product)
+        claims.unfinish(self.folder, self.product)
 
     def claim(self) -> None:
         """Claim the product's path, unless another stands there."""
-        products.claim(self.folder, self.product, replace=self.job.replace)
+        claims.claim(self.folder, self.product, replace=self.job.replace)
 
     def publish_files(
         self,
@@ -108,7 +107,7 @@ class ProductTask(SplitTask):
             TransientError: a manifest of `made_of` was withdrawn meanwhile.
         """
         with withdrawal.while_standing(self.folder, made_of):
-            products.publish(self.folder, self.product, staged, **more)
+            claims.publish(self.folder, self.product, staged, **more)
         return sum(file.size for file in staged)
 
     def publish_product(self, contents: Mapping[Path, Iterable[bytes]], **more: object) -> int:

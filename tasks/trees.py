@@ -16,12 +16,12 @@ from pipeline.documents.shards import GroupMark
 from pipeline.exports import class_listing
 from pipeline.exports import class_tree as extraction
 from pipeline.exports.class_tree import Change, ClassGroup
-from pipeline.job import artifacts as products
 from pipeline.job.options import TRANSFERS
 from pipeline.manifest import Document
 from pipeline.shards import codecs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
+from pipeline.state import claims
 from pipeline.storage.fingerprints import FingerprintsBuilder
 from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
 from tasks.base import ShardmillTask, Volume
@@ -71,7 +71,7 @@ class ExtractClasses(TreeTask):
 
     def document(self) -> GroupMark | None:
         """Return the mark, if every picture of the group is there."""
-        return products.group_document(self.folder, self.product, self.group)
+        return claims.group_document(self.folder, self.product, self.group)
 
     def forget(self) -> None:
         """Have the group looked at anew."""

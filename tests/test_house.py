@@ -371,10 +371,10 @@ NAME_A_SOURCE: Final[set[str]] = {
     "tasks/cli/listreport.py",
 }
 NAME_AN_EXPORT: Final[set[str]] = {
-    "pipeline/job/artifacts.py",
+    "pipeline/job/products.py",
     "pipeline/job/exports.py",
     "pipeline/job/provenance.py",
-    "pipeline/job/resolve.py",
+    "pipeline/state/claims.py",
     "pipeline/verification/productcheck.py",
     "tasks/cli/dbcollection_cache.py",
     "tasks/cli/verify.py",

@@ -1,45 +1,75 @@
-"""Products whose paths carry no digest: bboxes.csv, image lists, trees of class folders, exports.
+"""Artifacts: everything that is made and has a mark, and what each of them needs.
 
-Each has a mark under ``.shardmill`` that says by its digest whose it is. The mark is written
-twice: before the first file, to claim the path, and after the last, as the mark that it is
-finished. So what a killed run left is known from what somebody else put there.
+What depends on what is written in `Artifact.needs` and nowhere else.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
-from pipeline import manifest, paths, storage
-from pipeline.documents.products import ProductMark
-from pipeline.documents.shards import GroupMark
-from pipeline.errors import OutputConflict, OutputDamaged
-from pipeline.exports import class_listing
-from pipeline.exports import class_tree as extraction
-from pipeline.manifest import Document
-from pipeline.plaintext import Lines
-from pipeline.shards.output import Output
-from pipeline.sources.source import FILES
-from pipeline.state import withdrawal
-from pipeline.storage import clutter
+INPUTS: Final = "inputs"
+"""The record of a job: its inputs were there, and its output may be written."""
+ARCHIVE: Final = "archive"
+"""An archive that was verified, with the index of its members."""
+LABELS_CHECK: Final = "compared"
+"""The labels of a split agree with those of an archive."""
+CATALOG: Final = "catalog"
+PLAN: Final = "plan"
+SHARDS: Final = "shards"
+"""All shards of a split, in every format; each has a mark of its own."""
+MANIFEST: Final = "manifest"
+LINK: Final = "link"
+"""The link to the output of a format that is a split's current one."""
+BOXES: Final = "bboxes"
+UNMATCHED: Final = "unmatched"
+LIST: Final = "list"
+LABELS: Final = "labels"
+CLASSES: Final = "classes"
+"""The table of a split's class folders."""
+TREE: Final = "tree"
+SMALL_TREE: Final = "tree256"
+JOINED: Final = "joined"
+"""All shards of an output in one file."""
 
-JOINED = "joined"
-"""The kind of product that all shards of an output in one file are."""
-CLASSES = "classes"
-"""The kind of product that the table of a split's class folders is."""
-_DAMAGED = "damaged"  # this program's, whoever's it was: it is made again
 
-
-@dataclass(frozen=True)
-class Product:
-    """Files at fixed paths.
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """Anything that is made and has a mark: the document that says that it is whole.
 
     Attributes:
-        name: unique in an output folder.
+        kind: what it is, of whatever split; see `name_of`.
+        name: unique in a job; see `name_of`.
         split: whose it is; "" where it is no split's.
         digest: of everything that decides its bytes.
         files: the files; of a tree, the folder that is filled.
+        mark: the path of its mark; None of an archive, each copy of which has a mark of its own.
+        needs: names of the artifacts that must be whole before it is made, in order. Nothing else
+            says what depends on what.
+        step: what making it is called in reports.
+        versioned: whether its digest is in its path, so that nothing else can stand there.
+        described: whether a description of the whole output names its files.
+    """
+
+    kind: str
+    name: str
+    split: str = ""
+    digest: str
+    files: tuple[Path, ...] = ()
+    mark: Path | None = None
+    needs: tuple[str, ...] = ()
+    step: str
+    versioned: bool = True
+    described: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product(Artifact):
+    """An artifact at a fixed path, which is claimed before it is written.
+
+    Attributes:
         tree: whether it is a tree of class folders.
         in_place: whether what stands there is what it is made of.
         succeeds: whether it takes the place of another job's without being asked, as a link
@@ -49,10 +79,7 @@ class Product:
         codec_here: the codec that is installed, where it is another than `codec`; else "".
     """
 
-    name: str
-    split: str
-    digest: str
-    files: tuple[Path, ...]
+    versioned: bool = False
     tree: bool = False
     in_place: bool = False
     succeeds: bool = False
@@ -60,217 +87,23 @@ class Product:
     codec: str = ""
     codec_here: str = ""
 
-    @property
-    def kind(self) -> str:
-        """What it is, of whatever split."""
-        return self.name.partition("-")[0]
 
+def name_of(kind: str, split: str = "", variant: str = "") -> str:
+    """Return the name of an artifact in its job; of a product it is the name of its mark, too.
 
-def bounding_boxes(out: Path, split: str, digest: str) -> Product:
-    """Return the product bboxes.csv, with its report, and the table that is joined."""
-    files = (
-        paths.bboxes(out, split),
-        paths.bboxes_report(out, split),
-        paths.bboxes_table(out, split),
-    )
-    return Product(f"bboxes-{split}", split, digest, files)
-
-
-def unmatched_boxes(out: Path, split: str, digest: str) -> Product:
-    """Return the product of the list of annotations that fit no image."""
-    return Product(f"unmatched-{split}", split, digest, (paths.bboxes_unmatched(out, split),))
-
-
-def image_list(out: Path, split: str, digest: str) -> Product:
-    """Return the product of a split's image list."""
-    return Product(f"list-{split}", split, digest, (paths.image_list(out, split),))
-
-
-def label_tables(out: Path, digest: str) -> Product:
-    """Return the product of the label tables."""
-    return Product("labels", "", digest, (paths.synsets(out), paths.label_table(out)))
-
-
-def class_table(out: Path, split: str, digest: str) -> Product:
-    """Return the product of the table of a split's class folders."""
-    files = (paths.class_table(out, split),)
-    return Product(f"{CLASSES}-{split}", split, digest, files, succeeds=True)
-
-
-def class_tree(out: Path, split: str, folder: str, digest: str) -> Product:
-    """Return the product of a split's tree of class folders."""
-    return Product(f"tree-{split}", split, digest, (paths.tree(out, folder),), tree=True)
-
-
-def small_tree(out: Path, split: str, folder: str, digest: str) -> Product:
-    """Return the product of a split's tree of smaller pictures."""
-    return Product(f"tree256-{split}", split, digest, (paths.small_tree(out, folder),), tree=True)
-
-
-def joined_name(split: str, digest: str) -> str:
-    """Return the name of the product of an output's shards in one file: each has its own."""
-    return f"{JOINED}-{split}-{digest}"
-
-
-def joined_shards(split: str, output: Output) -> Product:
-    """Return the product of an output's shards in one file."""
-    files = output.form.shard_format.paths(output.folder, split)
-    return Product(joined_name(split, output.digest), split, output.digest, files)
-
-
-def tree_metadata(out: Path, split: str, folder: str, digest: str) -> Product:
-    """Return the product of the file that describes a split's tree."""
-    file = paths.tree_metadata(paths.tree(out, folder))
-    return Product(f"imagefolder-{split}", split, digest, (file,))
-
-
-def export(name: str, file: Path, digest: str) -> Product:
-    """Return the product of a file that is of all splits."""
-    return Product(name, "", digest, (file,))
-
-
-def finished(out: Path, product: Product) -> ProductMark | None:
-    """Return a product's mark if it is finished, this job's, and its files are there."""
-    if withdrawal.pending(out):
-        return None
-    mark = manifest.read_complete(paths.product_mark(out, product.name), out, ProductMark)
-    if mark is None or mark.digest != product.digest or not mark.finished:
-        return None
-    if product.tree and len(_class_folders(product.files[0])) != mark.classes:
-        return None
-    groups = range(mark.groups if product.tree else 0)
-    return mark if all(group_document(out, product, index) for index in groups) else None
-
-
-def extracted_images(out: Path, product: Product, counts: Mapping[str, int]) -> int:
-    """Return how many images of a tree lie in finished groups of classes, by one listing."""
-    done = {path.stem for path in storage.documents(paths.tree_marks(out, product.digest))}
-    groups = extraction.groups(counts)
-    names = (paths.group_mark(out, product.digest, group.index).stem for group in groups)
-    return sum(group.images for group, name in zip(groups, names, strict=True) if name in done)
-
-
-def group_document(out: Path, product: Product, index: int) -> GroupMark | None:
-    """Return the mark of one group of classes of a tree if all its files are there."""
-    path = paths.group_mark(out, product.digest, index)
-    mark = manifest.read_complete(path, out, GroupMark)
-    if mark is None:
-        return None
-    try:
-        listing = class_listing.read_listing(paths.group_listing(out, product.digest, index))
-    except OutputDamaged:
-        return None
-    return None if class_listing.missing(product.files[0], listing) else mark
-
-
-def claim(out: Path, product: Product, *, replace: bool) -> None:
-    """Note that this product is being made, unless another stands in its place.
-
-    Raises:
-        OutputConflict: it does, and it may not be replaced.
+    Args:
+        kind: what it is; without a hyphen.
+        split: whose it is; "" where it is no split's.
+        variant: which of several of a kind that a split has; without a hyphen.
     """
-    check(out, product, replace=replace)
-    owner = _owner(out, product)
-    if owner != product.digest:
-        unfinish(out, product)
+    return "-".join(filter(None, (kind, split, variant)))
 
 
-def unfinish(out: Path, product: Product) -> None:
-    """Note that this product has to be made, and that what lies in its place is its own."""
-    document = {**_head(product), "finished": False}
-    manifest.publish_alone(paths.product_mark(out, product.name), document)
+def kind_of(name: str) -> str:
+    """Return the kind of an artifact of this name, where a mark is all that is left of it."""
+    return name.partition("-")[0]
 
 
-def publish(
-    out: Path, product: Product, files: Iterable[storage.StagedFile], /, **more: object
-) -> None:
-    """Publish the files of a product and then its mark, finished; `more` is kept with that."""
-    document = {**_head(product), "finished": True, **more}
-    manifest.publish(files, paths.product_mark(out, product.name), out, document)
-
-
-def mark(out: Path, name: str) -> ProductMark | None:
-    """Return the mark of a product, whoever's it is; None: there is none, or it is damaged."""
-    return manifest.read_undamaged(paths.product_mark(out, name), ProductMark)
-
-
-def check(out: Path, product: Product, *, replace: bool) -> None:
-    """Look whether another product stands in the place of this one.
-
-    Raises:
-        OutputConflict: it does, and it may not be replaced.
-    """
-    owner = _owner(out, product)
-    if replace or owner in {product.digest, _DAMAGED} or (owner and product.succeeds):
-        return
-    present = [file for file in product.files if _is_there(file)]
-    if not present or (owner is None and product.in_place) or _is_newer(out, product):
-        return
-    file = str(present[0])
-    raise _made_otherwise(out, product, file) if owner else _in_the_way(file)
-
-
-def _is_newer(out: Path, product: Product) -> bool:
-    """Whether a product differs from what stands there in nothing but the images of its tree."""
-    standing = mark(out, product.name)
-    then: Mapping[str, str] = standing.made_of if standing else {}
-    now = product.made_of
-    names = {name for name in {*then, *now} if then.get(name) != now.get(name)}
-    return bool(then) and all(name.endswith(FILES) for name in names)
-
-
-def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:
-    """Return the refusal that names what a product was made of, and what it would be made of."""
-    standing = mark(out, product.name)
-    then: Mapping[str, str] = standing.made_of if standing else {}
-    now = product.made_of
-    names = sorted(name for name in {*then, *now} if then and then.get(name) != now.get(name))
-    if names:
-        what = f"what stands here was made otherwise than is asked for now: {', '.join(names)}"
-    else:
-        what = (
-            "what stands here was made otherwise than is asked for now, or by an older shardmill:"
-            " its mark does not say how"
-        )
-        names, now = ["digest"], {"digest": product.digest}
-        then = {"digest": standing.digest} if standing else {}
-    return OutputConflict(
-        what,
-        file=file,
-        expected=Lines.of(f"{name}: {now.get(name, 'nothing')}" for name in names),
-        found=Lines.of(f"{name}: {then.get(name, 'nothing')}" for name in names),
-        remedy="say --replace to put the new one in its place, or choose another --out",
-    )
-
-
-def _in_the_way(file: str) -> OutputConflict:
-    return OutputConflict(
-        "a file or folder is in the way",
-        file=file,
-        expected="nothing, or what this program made",
-        found="something that is not of this program",
-        remedy="say --replace to put the new one in its place, or choose another --out",
-    )
-
-
-def _head(product: Product) -> Document:
-    """Return what every mark begins with."""
-    return {"digest": product.digest, "made_of": dict(product.made_of)}
-
-
-def _class_folders(tree: Path) -> list[str]:
-    return [name for name in storage.folders(tree, links=True) if not clutter.is_clutter(name)]
-
-
-def _owner(out: Path, product: Product) -> str | None:
-    path = paths.product_mark(out, product.name)
-    if storage.stat(path) is None:
-        return None
-    try:
-        return manifest.read(path, ProductMark).digest
-    except OutputDamaged:
-        return _DAMAGED
-
-
-def _is_there(path: Path) -> bool:
-    return storage.stat(path) is not None or bool(storage.folders(path))
+def parts_of(kind: str) -> str:
+    """Return the kind of what a tree is made in: the groups of its classes, each with a mark."""
+    return f"{kind}.groups"

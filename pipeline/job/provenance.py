@@ -14,8 +14,7 @@ from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.exports import croissant, imagefolder, parquet
 from pipeline.exports import image_list as imagelist
-from pipeline.job import artifacts as products
-from pipeline.job import exports as exportjob
+from pipeline.job import artifacts
 from pipeline.job.artifacts import Product
 from pipeline.job.options import Job
 from pipeline.job.split import SplitJob, plan_digest_of
@@ -55,7 +54,7 @@ def made_of(
         others: all of its products.
     """
     split = splits.get(product.split)
-    if product.kind == products.JOINED:
+    if product.kind == artifacts.JOINED:
         return {}  # its name has the digest of its shards
     if split is None and product.kind != "labels":
         found = _of_all(product, job, splits.values())
@@ -65,7 +64,7 @@ def made_of(
     if product.kind in _VERSIONS:
         found["version of its form"] = str(_VERSIONS[product.kind])
     if product.kind == "croissant":
-        described = (each.name for each in others if each.kind in exportjob.DESCRIBED)
+        described = (each.name for each in others if each.described)
         found["files"] = ", ".join(sorted(described))
     if product.codec:
         found["codec"] = product.codec

@@ -7,16 +7,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from pipeline import digests, storage
-from pipeline.catalog import class_table as classtable
-from pipeline.catalog.class_table import FolderClasses
+from pipeline import digests
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import UsageError
-from pipeline.exports import image_list as imagelist
 from pipeline.formats import registry as shardformats
 from pipeline.formats.registry import ALL
-from pipeline.job import artifacts as products
-from pipeline.job import checks, provenance
+from pipeline.job import checks, products, provenance
 from pipeline.job import exports as exportjob
 from pipeline.job import split as splitjob
 from pipeline.job.artifacts import Product
@@ -63,7 +59,7 @@ class ResolvedJob:
         """Every archive that is needed, each once."""
         needed: list[Archive] = []
         for split in self.splits.values():
-            needed += split.archives if self.job.wants("verify", *_OF_CATALOG) else ()
+            needed += split.archives if self.job.wants("verify", *products.OF_CATALOG) else ()
             if split.boxes and split.boxes.archive and self.job.wants("boxes"):
                 needed.append(split.boxes.archive)
         return tuple({archive.file: archive for archive in (*needed, *self.extras)}.values())
@@ -91,9 +87,6 @@ class ResolvedJob:
         )
 
 
-_OF_CATALOG = ("lists", "extract", "shards")
-
-
 @lru_cache(maxsize=16)
 def resolve(job: Job) -> ResolvedJob:
     """Read the configuration and work out every digest and count; list the tree, if any.
@@ -114,7 +107,7 @@ def resolve(job: Job) -> ResolvedJob:
     splits = {name: splitjob.derive(job, source) for name, source in found.items()}
     checks.check_label_widths(job, splits)
     checks.check_detection(job, splits)
-    made = _products(job, table, splits)
+    made = products.derive(job, table, splits)
     made += exportjob.derive(job, dataset, table, splits, made)
     made = tuple(
         replace(product, made_of=provenance.made_of(product, job, table, splits, made))
@@ -136,44 +129,3 @@ def _extras(job: Job, dataset: DataSet, splits: Mapping[str, SplitJob]) -> tuple
     used.update(*(split.source.unpacked for split in splits.values()))
     named = (dataset.optional[name] for name in dict.fromkeys(job.extras))
     return tuple(archive for archive in named if archive.file not in used)
-
-
-def _products(job: Job, table: LabelTable, splits: Mapping[str, SplitJob]) -> tuple[Product, ...]:
-    out = Path(job.out)
-    made = []
-    for name, split in splits.items():
-        if split.boxes is not None and job.wants("boxes", *_OF_CATALOG):
-            made.append(products.bounding_boxes(out, name, split.boxes.digest))
-        if job.wants("shards"):
-            whole = [output for output in split.outputs if output.joined]
-            made += [products.joined_shards(name, output) for output in whole]
-        if split.source.folder_classes is not None:
-            made.append(_class_table(out, name, split.source.folder_classes))
-        if job.wants("lists"):
-            digest = digests.digest({"rows": split.rows_digest, "version": imagelist.VERSION})
-            made.append(products.image_list(out, name, digest))
-        if split.boxes is not None and job.wants(*_OF_CATALOG):
-            digest = digests.digest({"boxes": split.boxes.digest, "rows": split.rows_digest})
-            made.append(products.unmatched_boxes(out, name, digest))
-        if job.wants("extract") and split.split.has_classes:
-            digest = digests.digest({"rows": split.rows_digest})
-            tree = products.class_tree(out, name, split.split.folder, digest)
-            made.append(replace(tree, in_place=_in_place(split, tree)))
-    if job.wants("lists"):
-        digest = digests.digest(
-            {"columns": table.columns, "labels": table.digest, "version": imagelist.VERSION}
-        )
-        made.append(products.label_tables(out, digest))
-    return tuple(made)
-
-
-def _class_table(out: Path, name: str, classes: FolderClasses) -> Product:
-    names = classes.table.names
-    digest = digests.digest({"classes": names, "version": classtable.VERSION})
-    return products.class_table(out, name, digest)
-
-
-def _in_place(split: SplitJob, made: Product) -> bool:
-    """Whether the tree to be made is the one that is read."""
-    tree = split.source.tree
-    return tree is not None and storage.same_folder(tree, made.files[0])

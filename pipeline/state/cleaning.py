@@ -11,8 +11,9 @@ from pipeline.documents.outputs import OutputManifest
 from pipeline.errors import ShardmillError
 from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
-from pipeline.job import artifacts as products
 from pipeline.job import neighbours
+from pipeline.job.artifacts import JOINED as JOINED_SHARDS
+from pipeline.job.artifacts import name_of
 from pipeline.job.options import FORMATS
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import read_undamaged
@@ -144,7 +145,7 @@ def _plan_of_output(out: Path, folder: Path) -> Plan | None:
     of_marks = storage.plan_folder(out, marks, lambda path: is_owned(out, path))
     if not paths.is_digest(folder.name) or not (_finished(folder) or of_marks.files):
         return None
-    joined = products.joined_name(folder.parent.name, folder.name)
+    joined = name_of(JOINED_SHARDS, folder.parent.name, folder.name)
     mark = storage.plan_files(out, [paths.product_mark(out, joined)])
     named = _named(folder)
     owns = lambda path: is_owned(out, path) and (named is None or path in named)  # noqa: E731

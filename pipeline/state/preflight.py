@@ -13,14 +13,14 @@ from pipeline.documents.tables import CatalogMark, LabelsMark
 from pipeline.errors import NoSpace, OutputConflict
 from pipeline.images import codec
 from pipeline.images.prepare import PictureOptions
-from pipeline.job import artifacts as products
-from pipeline.job import neighbours
+from pipeline.job import artifacts, neighbours
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
 from pipeline.shards import codecs
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
 from pipeline.sources.inputs import Archive
+from pipeline.state import claims
 from pipeline.state import raw_archives as rawarchives
 
 BROKEN, READER = "broken", "reader"
@@ -30,7 +30,7 @@ _AREA_OF_MODE = {"shorter": 1.0, "exact": 0.75, "longer": 0.56}  # of images of 
 _GROWTH = 0.7  # measured: images of ILSVRC2012 at twice to four times their edge
 _BYTES_OF_A_SMALL_PICTURE = 25_000  # shorter side 256, quality 75
 _WITHOUT_CATALOG = frozenset(
-    {"bboxes", "labels", products.CLASSES, products.JOINED}
+    {"bboxes", "labels", artifacts.CLASSES, artifacts.JOINED}
 )  # kinds of products
 _MARGIN = 1.02  # framing, indexes, facts and manifests, beside the pictures themselves
 
@@ -64,7 +64,7 @@ def look(resolved: ResolvedJob) -> None:
     neighbours.check(resolved)
     check_broken(resolved, resolved.archives)
     for product in resolved.products:
-        products.check(resolved.out, product, replace=resolved.job.replace)
+        claims.check(resolved.out, product, replace=resolved.job.replace)
     _check_gone(resolved)
     rawarchives.check(resolved, needed_archives(resolved))
     needed, free = needed_bytes(resolved), storage.free_bytes(resolved.out)
@@ -112,11 +112,11 @@ def needed_bytes(resolved: ResolvedJob) -> int:
                 total += max(0, _output_bytes(output, split, share) - written)
         if resolved.job.transfer == "copy" and _lacks(resolved, f"tree-{split.name}"):
             made = resolved.product(f"tree-{split.name}")
-            done = products.extracted_images(resolved.out, made, split.expected.counts)
+            done = claims.extracted_images(resolved.out, made, split.expected.counts)
             total += int(share * (1 - done / split.expected.images))
         if _lacks(resolved, f"tree256-{split.name}"):
             made = resolved.product(f"tree256-{split.name}")
-            done = products.extracted_images(resolved.out, made, split.expected.counts)
+            done = claims.extracted_images(resolved.out, made, split.expected.counts)
             total += (split.expected.images - done) * _BYTES_OF_A_SMALL_PICTURE
     return total
 
@@ -206,7 +206,7 @@ def _check_codec(resolved: ResolvedJob) -> None:
     for output in unfinished_outputs(resolved):
         codecs.check(output.folder, output.form.codec or "", output.codec_here, codecs.REMOVE)
     for product in resolved.products:
-        if product.codec_here and products.finished(resolved.out, product) is None:
+        if product.codec_here and claims.finished(resolved.out, product) is None:
             codecs.check(product.files[0], product.codec, product.codec_here, codecs.REPLACE)
     codec_warning(resolved)
 
@@ -229,7 +229,7 @@ def _unfinished(resolved: ResolvedJob, split: SplitJob) -> bool:
 def _lacks(resolved: ResolvedJob, name: str) -> bool:
     """Whether a product is asked for and not finished."""
     return any(
-        product.name == name and products.finished(resolved.out, product) is None
+        product.name == name and claims.finished(resolved.out, product) is None
         for product in resolved.products
     )
 

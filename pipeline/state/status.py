@@ -11,14 +11,13 @@ from pipeline import manifest, paths, storage
 from pipeline.documents.records import JobRecord
 from pipeline.documents.tables import CatalogMark, PlanMark
 from pipeline.errors import ArchiveRefused, ShardmillError
-from pipeline.job import artifacts as products
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
 from pipeline.quantities import counted
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
-from pipeline.state import preflight, refusals, standing
+from pipeline.state import claims, preflight, refusals, standing
 from pipeline.state.standing import StandingOutput
 
 
@@ -86,7 +85,7 @@ def survey(resolved: ResolvedJob) -> list[OutputState]:
 def survey_products(resolved: ResolvedJob) -> dict[str, bool]:
     """Return name -> finished for every product of a job whose path carries no digest."""
     return {
-        product.name: products.finished(resolved.out, product) is not None
+        product.name: claims.finished(resolved.out, product) is not None
         for product in resolved.products
     }
 

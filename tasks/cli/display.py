@@ -14,9 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline import plaintext, storage
-from pipeline.job import artifacts as products
 from pipeline.job.resolve import ResolvedJob
-from pipeline.state import progress, status
+from pipeline.state import claims, progress, status
 from tasks.cli.saying import say
 from tasks.cli.text import duration, size
 from tasks.run import streams
@@ -127,7 +126,7 @@ class Observer:
             if not product.tree:
                 continue
             expected = self._resolved.splits[product.split].expected
-            done = products.extracted_images(self._resolved.out, product, expected.counts)
+            done = claims.extracted_images(self._resolved.out, product, expected.counts)
             if done:
                 total = expected.images
                 rate = self._rates.rate(product.name, now, done)

@@ -9,15 +9,14 @@ from pathlib import Path
 from pipeline import paths, storage
 from pipeline.documents.shards import LeftOutImage
 from pipeline.errors import Vanished
-from pipeline.job import artifacts as products
-from pipeline.job import neighbours
+from pipeline.job import artifacts, neighbours
 from pipeline.job.artifacts import Product
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
 from pipeline.quantities import counted
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
-from pipeline.state import preflight, progress, status, withdrawal
+from pipeline.state import claims, preflight, progress, status, withdrawal
 from pipeline.state.source_look import Look
 from tasks.cli.saying import say, say_refusal
 from tasks.cli.text import product_states, size, states
@@ -133,7 +132,7 @@ def _passed_over(resolved: ResolvedJob, split: SplitJob) -> Iterator[str]:
 
 
 def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
-    mark = products.finished(resolved.out, product)
+    mark = claims.finished(resolved.out, product)
     if mark is None:
         raise Vanished("files were removed meanwhile", file=str(product.files[0]))
     split = f"{product.split}: " if product.split else ""
@@ -146,7 +145,7 @@ def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
     elif product.tree:
         more = f", {counted(mark.images, 'image')}"
     classes = resolved.splits[product.split].source.folder_classes if product.split else None
-    if product.kind == products.CLASSES and classes is not None:
+    if product.kind == artifacts.CLASSES and classes is not None:
         say(f"{split}{classes.summary()}: {product.files[0]}")
         for note in classes.notes():
             say(f"{split}{note}")

@@ -11,11 +11,10 @@ from support import RawSet
 
 from pipeline import manifest, paths, storage
 from pipeline.errors import OutputConflict
-from pipeline.job import artifacts as products
 from pipeline.job import neighbours
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
-from pipeline.state import cleaning, preflight
+from pipeline.state import claims, cleaning, preflight
 
 ORDINARY = ("ant", "bee", "cow")
 
@@ -65,7 +64,7 @@ def made(asked: Job, *, recorded: bool = True) -> ResolvedJob:
         if classes is not None:
             content = classes.table.content()
             lay(paths.class_table(out, name), content)
-            products.publish(out, resolved.product(f"classes-{name}"), ())
+            claims.publish(out, resolved.product(f"classes-{name}"), ())
     return resolved
 
 

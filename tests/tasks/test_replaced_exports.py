@@ -13,11 +13,11 @@ from support import products
 
 from pipeline import paths
 from pipeline.errors import OutputConflict, TransientError
-from pipeline.job import artifacts as fixed
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.manifest import Document
 from pipeline.shards import part_sources as partsources
+from pipeline.state import claims as fixed
 from pipeline.state import withdrawal
 from tasks.splits import ProductTask
 from tasks.trees import ExtractClasses

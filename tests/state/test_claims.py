@@ -10,8 +10,9 @@ import pytest
 
 from pipeline import paths, storage
 from pipeline.errors import OutputConflict
-from pipeline.job import artifacts as products
+from pipeline.job import products
 from pipeline.job.artifacts import Product
+from pipeline.state import claims
 
 ONE, OTHER = "0123456789ab", "ba9876543210"
 
@@ -22,12 +23,12 @@ def boxes(out: Path, digest: str = ONE) -> Product:
 
 def make(out: Path, product: Product, content: bytes = b"x\n") -> None:
     """Claim, write and finish a product, as a task does."""
-    products.claim(out, product, replace=True)
+    claims.claim(out, product, replace=True)
     with ExitStack() as stack:
         staged = [stack.enter_context(storage.StagedFile(path)) for path in product.files]
         for file in staged:
             file.write(content)
-        products.publish(out, product, staged)
+        claims.publish(out, product, staged)
 
 
 def test_boxes_of_train_have_the_name_that_the_scripts_give_them(out: Path) -> None:
@@ -43,33 +44,33 @@ def test_boxes_of_train_have_the_name_that_the_scripts_give_them(out: Path) -> N
 
 def test_a_product_is_finished_when_its_mark_says_so_and_its_files_are_there(out: Path) -> None:
     product = boxes(out)
-    assert products.finished(out, product) is None
+    assert claims.finished(out, product) is None
     make(out, product)
-    assert products.finished(out, product) is not None
-    assert products.finished(out, boxes(out, OTHER)) is None
+    assert claims.finished(out, product) is not None
+    assert claims.finished(out, boxes(out, OTHER)) is None
     (out / "bboxes.csv").unlink()
-    assert products.finished(out, product) is None
+    assert claims.finished(out, product) is None
 
 
 def test_a_claim_is_not_yet_the_product(out: Path) -> None:
     product = boxes(out)
-    products.claim(out, product, replace=False)
-    assert products.finished(out, product) is None
+    claims.claim(out, product, replace=False)
+    assert claims.finished(out, product) is None
 
 
 def test_what_a_killed_run_left_is_taken_for_its_own(out: Path) -> None:
     product = boxes(out)
-    products.claim(out, product, replace=False)
+    claims.claim(out, product, replace=False)
     storage.publish_bytes(product.files[0], b"half of it")
-    products.check(out, product, replace=False)
-    products.claim(out, product, replace=False)
+    claims.check(out, product, replace=False)
+    claims.claim(out, product, replace=False)
 
 
 def test_a_finished_product_stays_finished_when_it_is_claimed_again(out: Path) -> None:
     product = boxes(out)
     make(out, product)
-    products.claim(out, product, replace=False)
-    assert products.finished(out, product) is not None
+    claims.claim(out, product, replace=False)
+    assert claims.finished(out, product) is not None
 
 
 @pytest.mark.parametrize("digest", [ONE, OTHER])
@@ -79,17 +80,17 @@ def test_a_product_of_another_job_is_refused_unless_it_may_be_replaced(
     make(out, boxes(out, OTHER))
     wanted = boxes(out, digest)
     if digest == OTHER:
-        products.check(out, wanted, replace=False)
+        claims.check(out, wanted, replace=False)
         return
     with pytest.raises(OutputConflict, match="made otherwise than is asked for now") as refusal:
-        products.check(out, wanted, replace=False)
+        claims.check(out, wanted, replace=False)
     error = refusal.value
     assert (error.file, error.found) == (str(out / "bboxes.csv"), f"digest: {OTHER}")
     assert "older shardmill" in error.what  # whose marks do not say what they were made of
     assert "--replace" in str(error.remedy)
-    products.claim(out, wanted, replace=True)
-    products.check(out, wanted, replace=False)
-    assert products.finished(out, boxes(out, OTHER)) is None
+    claims.claim(out, wanted, replace=True)
+    claims.check(out, wanted, replace=False)
+    assert claims.finished(out, boxes(out, OTHER)) is None
 
 
 def test_a_refusal_names_what_was_otherwise_and_nothing_else(out: Path) -> None:
@@ -97,7 +98,7 @@ def test_a_refusal_names_what_was_otherwise_and_nothing_else(out: Path) -> None:
     now = {"annotations": "boxes.tar.gz of MD5 2", "version": "2", "devkit": "given"}
     make(out, replace(boxes(out, OTHER), made_of=then))
     with pytest.raises(OutputConflict) as refusal:
-        products.check(out, replace(boxes(out), made_of=now), replace=False)
+        claims.check(out, replace(boxes(out), made_of=now), replace=False)
     error = refusal.value
     assert error.what.endswith("annotations, devkit, filter")
     assert error.found == "annotations: boxes.tar.gz of MD5 1\ndevkit: nothing\nfilter: given"
@@ -108,7 +109,7 @@ def test_a_file_that_somebody_else_put_there_is_refused(out: Path) -> None:
     out.mkdir()
     (out / "bboxes.report.csv").write_text("mine")
     with pytest.raises(OutputConflict, match="in the way") as refusal:
-        products.claim(out, boxes(out), replace=False)
+        claims.claim(out, boxes(out), replace=False)
     assert refusal.value.file == str(out / "bboxes.report.csv")
     assert (out / "bboxes.report.csv").read_text() == "mine"
 
@@ -117,7 +118,7 @@ def test_class_folders_that_somebody_else_put_there_are_refused(out: Path) -> No
     (out / "train" / "n01440764").mkdir(parents=True)
     tree = products.class_tree(out, "train", "train", ONE)
     with pytest.raises(OutputConflict, match="in the way"):
-        products.check(out, tree, replace=False)
+        claims.check(out, tree, replace=False)
 
 
 def test_a_product_whose_mark_is_damaged_is_made_again(out: Path) -> None:
@@ -125,7 +126,7 @@ def test_a_product_whose_mark_is_damaged_is_made_again(out: Path) -> None:
     make(out, product)
     path = paths.product_mark(out, product.name)
     path.write_bytes(path.read_bytes().replace(b"0", b"1", 1))
-    assert products.finished(out, product) is None
-    products.claim(out, product, replace=False)
+    assert claims.finished(out, product) is None
+    claims.claim(out, product, replace=False)
     make(out, product)
-    assert products.finished(out, product) is not None
+    assert claims.finished(out, product) is not None

@@ -1,0 +1,173 @@
+"""Whose the products of an output folder are: artifacts whose paths carry no digest.
+
+Each has a mark under ``.shardmill`` that says by its digest whose it is. The mark is written
+twice: before the first file, to claim the path, and after the last, as the mark that it is
+finished. So what a killed run left is known from what somebody else put there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from pipeline import manifest, paths, storage
+from pipeline.documents.products import ProductMark
+from pipeline.documents.shards import GroupMark
+from pipeline.errors import OutputConflict, OutputDamaged
+from pipeline.exports import class_listing
+from pipeline.exports import class_tree as extraction
+from pipeline.job.artifacts import Product
+from pipeline.manifest import Document
+from pipeline.plaintext import Lines
+from pipeline.sources.source import FILES
+from pipeline.state import withdrawal
+from pipeline.storage import clutter
+
+_DAMAGED = "damaged"  # this program's, whoever's it was: it is made again
+
+
+def finished(out: Path, product: Product) -> ProductMark | None:
+    """Return a product's mark if it is finished, this job's, and its files are there."""
+    if withdrawal.pending(out):
+        return None
+    mark = manifest.read_complete(paths.product_mark(out, product.name), out, ProductMark)
+    if mark is None or mark.digest != product.digest or not mark.finished:
+        return None
+    if product.tree and len(_class_folders(product.files[0])) != mark.classes:
+        return None
+    groups = range(mark.groups if product.tree else 0)
+    return mark if all(group_document(out, product, index) for index in groups) else None
+
+
+def extracted_images(out: Path, product: Product, counts: Mapping[str, int]) -> int:
+    """Return how many images of a tree lie in finished groups of classes, by one listing."""
+    done = {path.stem for path in storage.documents(paths.tree_marks(out, product.digest))}
+    groups = extraction.groups(counts)
+    names = (paths.group_mark(out, product.digest, group.index).stem for group in groups)
+    return sum(group.images for group, name in zip(groups, names, strict=True) if name in done)
+
+
+def group_document(out: Path, product: Product, index: int) -> GroupMark | None:
+    """Return the mark of one group of classes of a tree if all its files are there."""
+    path = paths.group_mark(out, product.digest, index)
+    mark = manifest.read_complete(path, out, GroupMark)
+    if mark is None:
+        return None
+    try:
+        listing = class_listing.read_listing(paths.group_listing(out, product.digest, index))
+    except OutputDamaged:
+        return None
+    return None if class_listing.missing(product.files[0], listing) else mark
+
+
+def claim(out: Path, product: Product, *, replace: bool) -> None:
+    """Note that this product is being made, unless another stands in its place.
+
+    Raises:
+        OutputConflict: it does, and it may not be replaced.
+    """
+    check(out, product, replace=replace)
+    owner = _owner(out, product)
+    if owner != product.digest:
+        unfinish(out, product)
+
+
+def unfinish(out: Path, product: Product) -> None:
+    """Note that this product has to be made, and that what lies in its place is its own."""
+    document = {**_head(product), "finished": False}
+    manifest.publish_alone(paths.product_mark(out, product.name), document)
+
+
+def publish(
+    out: Path, product: Product, files: Iterable[storage.StagedFile], /, **more: object
+) -> None:
+    """Publish the files of a product and then its mark, finished; `more` is kept with that."""
+    document = {**_head(product), "finished": True, **more}
+    manifest.publish(files, paths.product_mark(out, product.name), out, document)
+
+
+def mark(out: Path, name: str) -> ProductMark | None:
+    """Return the mark of a product, whoever's it is; None: there is none, or it is damaged."""
+    return manifest.read_undamaged(paths.product_mark(out, name), ProductMark)
+
+
+def check(out: Path, product: Product, *, replace: bool) -> None:
+    """Look whether another product stands in the place of this one.
+
+    Raises:
+        OutputConflict: it does, and it may not be replaced.
+    """
+    owner = _owner(out, product)
+    if replace or owner in {product.digest, _DAMAGED} or (owner and product.succeeds):
+        return
+    present = [file for file in product.files if _is_there(file)]
+    if not present or (owner is None and product.in_place) or _is_newer(out, product):
+        return
+    file = str(present[0])
+    raise _made_otherwise(out, product, file) if owner else _in_the_way(file)
+
+
+def _is_newer(out: Path, product: Product) -> bool:
+    """Whether a product differs from what stands there in nothing but the images of its tree."""
+    standing = mark(out, product.name)
+    then: Mapping[str, str] = standing.made_of if standing else {}
+    now = product.made_of
+    names = {name for name in {*then, *now} if then.get(name) != now.get(name)}
+    return bool(then) and all(name.endswith(FILES) for name in names)
+
+
+def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:
+    """Return the refusal that names what a product was made of, and what it would be made of."""
+    standing = mark(out, product.name)
+    then: Mapping[str, str] = standing.made_of if standing else {}
+    now = product.made_of
+    names = sorted(name for name in {*then, *now} if then and then.get(name) != now.get(name))
+    if names:
+        what = f"what stands here was made otherwise than is asked for now: {', '.join(names)}"
+    else:
+        what = (
+            "what stands here was made otherwise than is asked for now, or by an older shardmill:"
+            " its mark does not say how"
+        )
+        names, now = ["digest"], {"digest": product.digest}
+        then = {"digest": standing.digest} if standing else {}
+    return OutputConflict(
+        what,
+        file=file,
+        expected=Lines.of(f"{name}: {now.get(name, 'nothing')}" for name in names),
+        found=Lines.of(f"{name}: {then.get(name, 'nothing')}" for name in names),
+        remedy="say --replace to put the new one in its place, or choose another --out",
+    )
+
+
+def _in_the_way(file: str) -> OutputConflict:
+    return OutputConflict(
+        "a file or folder is in the way",
+        file=file,
+        expected="nothing, or what this program made",
+        found="something that is not of this program",
+        remedy="say --replace to put the new one in its place, or choose another --out",
+    )
+
+
+def _head(product: Product) -> Document:
+    """Return what every mark begins with."""
+    return {"digest": product.digest, "made_of": dict(product.made_of)}
+
+
+def _class_folders(tree: Path) -> list[str]:
+    return [name for name in storage.folders(tree, links=True) if not clutter.is_clutter(name)]
+
+
+def _owner(out: Path, product: Product) -> str | None:
+    path = paths.product_mark(out, product.name)
+    if storage.stat(path) is None:
+        return None
+    try:
+        return manifest.read(path, ProductMark).digest
+    except OutputDamaged:
+        return _DAMAGED
+
+
+def _is_there(path: Path) -> bool:
+    return storage.stat(path) is not None or bool(storage.folders(path))
