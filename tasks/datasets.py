@@ -7,32 +7,17 @@ import logging
 import luigi
 from luigi.parameter import ParameterVisibility
 
-from pipeline.job.artifacts import Product
 from pipeline.job.options import Job
-from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.job.resolve import resolve
 from pipeline.quantities import counted, verb
 from pipeline.shards import finish as outputs
-from tasks.annotations import WriteBoxes
 from tasks.archives import VerifyArchive
 from tasks.base import JobParameter, ShardmillTask
-from tasks.dbcollection import DBCOLLECTION
-from tasks.exports import WriteCroissant, WriteImageFolder, WriteParquet
-from tasks.image_list import WriteList
-from tasks.joined import JoinShards
-from tasks.label_tables import WriteClasses, WriteLabels
-from tasks.lists import CheckLabels, WriteUnmatched
+from tasks.exports import maker
+from tasks.lists import CheckLabels
 from tasks.shards import SetCurrent
-from tasks.splits import ProductTask
-from tasks.trees import ExtractTree, ShrinkTree
 
 logger = logging.getLogger("luigi-interface")
-
-_PRODUCTS = (
-    *(WriteBoxes, WriteUnmatched, WriteList, WriteLabels, WriteClasses),
-    *(ExtractTree, ShrinkTree, JoinShards),
-)
-_EXPORTS = (WriteImageFolder, WriteParquet, WriteCroissant, *DBCOLLECTION)
-_MAKERS: dict[str, type[ProductTask]] = {maker.kind: maker for maker in (*_PRODUCTS, *_EXPORTS)}
 
 
 class MakeProducts(luigi.WrapperTask):
@@ -70,7 +55,7 @@ class MakeProducts(luigi.WrapperTask):
 def last_tasks(job: Job) -> list[ShardmillTask]:
     """Return the last task of each product of a job."""
     resolved = resolve(job)
-    tasks: list[ShardmillTask] = [_maker(resolved, product) for product in resolved.products]
+    tasks: list[ShardmillTask] = [maker(resolved, product) for product in resolved.products]
     if job.wants("shards"):
         tasks += [
             SetCurrent(out=job.out, split=name, digest=made.digest, format=made.format, job=job)
@@ -93,8 +78,3 @@ def last_tasks(job: Job) -> list[ShardmillTask]:
 def complete(job: Job) -> bool:
     """Return whether everything a job asks for is there: the truth for an exit status."""
     return all(task.complete() for task in last_tasks(job))
-
-
-def _maker(resolved: ResolvedJob, product: Product) -> ProductTask:
-    job = resolved.job
-    return _MAKERS[product.kind](out=job.out, split=product.split, digest=product.digest, job=job)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,8 +14,9 @@ from pipeline.catalog import table as catalog
 from pipeline.documents.shards import GroupMark
 from pipeline.exports import class_listing
 from pipeline.exports import class_tree as extraction
+from pipeline.exports.base import TRANSFERS, TreeOfImages
 from pipeline.exports.class_tree import Change, ClassGroup
-from pipeline.job.options import TRANSFERS
+from pipeline.job.artifacts import Product
 from pipeline.manifest import Document
 from pipeline.shards import codecs
 from pipeline.shards import part_sources as partsources
@@ -24,7 +24,7 @@ from pipeline.shards import write as shards
 from pipeline.state import claims
 from pipeline.storage.fingerprints import FingerprintsBuilder
 from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
-from tasks.base import ShardmillTask, Volume
+from tasks.base import Volume
 from tasks.lists import BuildCatalog, catalog_of
 from tasks.splits import ProductTask
 
@@ -161,36 +161,45 @@ class ExtractTree(TreeTask):
         return Volume()
 
 
-class SmallTreeTask(TreeTask):
-    """A step towards the tree of a split's smaller pictures."""
+class ChangedTreeTask(TreeTask):
+    """A step towards a tree of a split's images, changed by an export; `digest` says which."""
 
-    kind = "tree256"
-    step = "raw256"
+    @property
+    def product(self) -> Product:
+        """The tree."""
+        products = (each for each in self.resolved.products if each.tree and each.plan)
+        return next(p for p in products if (p.split, p.digest) == (self.split, self.digest))
+
+    @property
+    def tree(self) -> TreeOfImages:
+        """How its images are changed."""
+        tree = self.product.plan.tree if self.product.plan else None
+        if tree is None:
+            raise LookupError(f"no export changes the images of {self.product.name}")
+        return tree
+
+    @property
+    def step(self) -> str:  # type: ignore[override]  # each export has its own
+        """What the making of it is called."""
+        return self.tree.step
 
     @property
     def transfer(self) -> str:
-        """How pictures get there: a smaller one is no link to its source."""
+        """How images get there: a changed one is no link to its source."""
         return TRANSFERS[0]
 
 
-class ShrinkClasses(SmallTreeTask, ExtractClasses):
-    """The folders of some classes, of smaller pictures."""
+class ChangeClasses(ChangedTreeTask, ExtractClasses):
+    """The folders of some classes, of changed images."""
 
     def change(self) -> Change | None:
-        """Return what makes them smaller."""
-        from pipeline.exports.dbcollection import raw256  # noqa: PLC0415  (loads Pillow: not for others)
-
+        """Return what changes them."""
         codecs.check(self.root, self.product.codec, self.product.codec_here, codecs.REPLACE)
-        return partial(raw256.shrink, max_pixels=self.resolved.job.picture.max_pixels)
+        change, most = self.tree.change, self.resolved.job.picture.max_pixels
+        return lambda image: change(image, most)
 
 
-class ShrinkTree(SmallTreeTask, ExtractTree):
-    """The tree of a split's smaller pictures."""
+class ChangeTree(ChangedTreeTask, ExtractTree):
+    """A tree of a split's images, changed by an export."""
 
-    of_classes = ShrinkClasses
-
-
-def tree_of(task: ShardmillTask, maker: type[ExtractTree], split: str) -> ExtractTree:
-    """Return the task that makes a tree of a split, for another task of the same job."""
-    made = task.resolved.product(f"{maker.kind}-{split}")
-    return maker(out=task.out, split=split, digest=made.digest, job=task.job)
+    of_classes = ChangeClasses

@@ -23,9 +23,9 @@ from pipeline.errors import (
     UsageError,
     Vanished,
 )
+from pipeline.exports.base import TRANSFERS
 from pipeline.exports.class_folder import ClassFolder, PictureRow
 from pipeline.exports.class_listing import LISTING_SCHEMA
-from pipeline.job.options import TRANSFERS
 from pipeline.shards.read import read_picture
 from pipeline.storage import clutter
 from pipeline.storage.fingerprints import FingerprintsBuilder

@@ -22,13 +22,17 @@ torchvision's ``ImageFolder`` takes no notice of the file: it looks for images i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 
-from pipeline import storage
+from pipeline import digests, storage
+from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.exports import parquet
+from pipeline.exports.base import Export, ExportPlan, ExportWork, Need, SetView, What
+from pipeline.manifest import Document
+from pipeline.paths import METADATA
 
 VERSION = 1
 
@@ -68,3 +72,38 @@ def _parts(rows: Iterable[pa.Table], table: LabelTable) -> Iterator[pa.Table]:
         found = parquet.of_catalog(part, "", numbers)
         found["label"] = found.pop("class_id")
         yield pa.table(found)
+
+
+class ImageFolder(Export):
+    """The file that Hugging Face's imagefolder reads in a tree of class folders, of each split."""
+
+    name = "imagefolder"
+    needs_classes = True
+
+    def in_class_folders(self, data_dir: str) -> bool:
+        """Return that it lies beside class folders."""
+        del data_dir
+        return True
+
+    def files(self, folder: str) -> tuple[str, ...]:
+        """Return the file in a split's tree."""
+        return (f"{folder}/{METADATA}",)
+
+    def plan(self, data: SetView) -> Iterator[ExportPlan]:
+        """Yield a file for each split that has classes."""
+        for name, split in data.with_classes.items():
+            document = {"catalog": split.catalog_digest, **data.of_labels, "version": VERSION}
+            yield ExportPlan(
+                kind=self.name,
+                files=(data.out / split.folder / METADATA,),
+                digest=digests.digest(document),
+                split=name,
+                needs=(Need(What.CATALOG, name), Need(What.ARTIFACT, f"tree-{name}")),
+                made_of={"version of its form": str(VERSION)},
+            )
+
+    def write(self, work: ExportWork, staged: Sequence[storage.StagedFile]) -> Document:
+        """Write the file; see `write`."""
+        split = work.data.splits[work.plan.split]
+        write(staged[0], catalog.read(split.catalog), work.data.table)
+        return {}

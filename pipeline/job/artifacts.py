@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from pipeline.exports.base import ExportPlan
+
 INPUTS: Final = "inputs"
 """The record of a job: its inputs were there, and its output may be written."""
 ARCHIVE: Final = "archive"
@@ -30,7 +32,6 @@ LABELS: Final = "labels"
 CLASSES: Final = "classes"
 """The table of a split's class folders."""
 TREE: Final = "tree"
-SMALL_TREE: Final = "tree256"
 JOINED: Final = "joined"
 """All shards of an output in one file."""
 
@@ -77,6 +78,8 @@ class Product(Artifact):
         made_of: what decides the digest, by name, in short values; see `provenance.made_of`.
         codec: of images that are encoded anew; "": there are none.
         codec_here: the codec that is installed, where it is another than `codec`; else "".
+        export: the export that makes it, by its name; "": none does.
+        plan: what that export says of it; None: no export makes it.
     """
 
     versioned: bool = False
@@ -86,6 +89,8 @@ class Product(Artifact):
     made_of: Mapping[str, str] = field(default_factory=dict, compare=False)
     codec: str = ""
     codec_here: str = ""
+    export: str = ""
+    plan: ExportPlan | None = field(default=None, compare=False)
 
 
 def name_of(kind: str, split: str = "", variant: str = "") -> str:

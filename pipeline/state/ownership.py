@@ -17,6 +17,7 @@ from pipeline import paths, storage
 from pipeline.catalog import table as catalog
 from pipeline.documents import fingerprint_tables
 from pipeline.errors import ShardmillError
+from pipeline.exports import registry as exports
 from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
 from pipeline.paths import ShardName
@@ -157,9 +158,7 @@ def _of_products() -> Iterator[Path]:
     for split in ("train", _SPLIT):  # some names of the training images have no split in them
         yield from (spell(_OUT, split) for spell in by_split)
     yield from (paths.synsets(_OUT), paths.label_table(_OUT))
-    yield from (paths.images_table(_OUT), paths.croissant(_OUT))
-    yield from (paths.dbcollection(_OUT, _NAME, strict=strict) for strict in (False, True))
-    yield paths.tree_metadata(paths.tree(_OUT, _NAME))
+    yield from (_OUT / name for name in exports.files(_NAME))
 
 
 def _of_state() -> Iterator[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from pipeline import manifest, paths, storage
 from pipeline.annotations import contents
@@ -14,6 +14,7 @@ from pipeline.errors import NoSpace, OutputConflict
 from pipeline.images import codec
 from pipeline.images.prepare import PictureOptions
 from pipeline.job import artifacts, neighbours
+from pipeline.job.artifacts import Product
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
 from pipeline.shards import codecs
@@ -28,7 +29,6 @@ BROKEN, READER = "broken", "reader"
 _BYTES_OF_A_PIXEL = 0.7  # of a JPEG of quality 95, with what a picture is longer than wide
 _AREA_OF_MODE = {"shorter": 1.0, "exact": 0.75, "longer": 0.56}  # of images of 4:3
 _GROWTH = 0.7  # measured: images of ILSVRC2012 at twice to four times their edge
-_BYTES_OF_A_SMALL_PICTURE = 25_000  # shorter side 256, quality 75
 _WITHOUT_CATALOG = frozenset(
     {"bboxes", "labels", artifacts.CLASSES, artifacts.JOINED}
 )  # kinds of products
@@ -104,7 +104,7 @@ def _compared(resolved: ResolvedJob, split: str, digest: str) -> bool:
 def needed_bytes(resolved: ResolvedJob) -> int:
     """Return roughly how many bytes are still to be written."""
     total = 0
-    for split in resolved.splits.values():
+    for name, split in resolved.splits.items():
         share = split.source.size() * _MARGIN * split.source.share()
         for output in split.outputs if resolved.job.wants("shards") else ():
             if outputs.document(output) is None:
@@ -114,10 +114,10 @@ def needed_bytes(resolved: ResolvedJob) -> int:
             made = resolved.product(f"tree-{split.name}")
             done = claims.extracted_images(resolved.out, made, split.expected.counts)
             total += int(share * (1 - done / split.expected.images))
-        if _lacks(resolved, f"tree256-{split.name}"):
-            made = resolved.product(f"tree256-{split.name}")
+        for made in changed_trees(resolved, name):
             done = claims.extracted_images(resolved.out, made, split.expected.counts)
-            total += (split.expected.images - done) * _BYTES_OF_A_SMALL_PICTURE
+            tree = made.plan.tree if made.plan else None
+            total += (split.expected.images - done) * (tree.image_bytes if tree else 0)
     return total
 
 
@@ -187,8 +187,8 @@ def codec_warning(resolved: ResolvedJob) -> str | None:
         or (output.form.codec is not None and output.form.picture.engine == "pillow")
         for output in wanted
     )
-    shrinks = any(_lacks(resolved, f"tree256-{name}") for name in resolved.splits)
-    if not of_pillow and not shrinks:
+    changes = any(list(changed_trees(resolved, name)) for name in resolved.splits)
+    if not of_pillow and not changes:
         return None
     codec.identity()
     return codec.warning()
@@ -213,7 +213,7 @@ def _check_codec(resolved: ResolvedJob) -> None:
 
 def _unfinished(resolved: ResolvedJob, split: SplitJob) -> bool:
     """Whether something is still to be made of a split's images."""
-    if any(_lacks(resolved, f"{kind}-{split.name}") for kind in ("tree", "tree256")):
+    if _lacks(resolved, f"tree-{split.name}") or list(changed_trees(resolved, split.name)):
         return True
     if resolved.job.wants("shards") and any(outputs.document(o) is None for o in split.outputs):
         return True
@@ -224,6 +224,14 @@ def _unfinished(resolved: ResolvedJob, split: SplitJob) -> bool:
         and _lacks(resolved, product.name)
         for product in resolved.products
     )
+
+
+def changed_trees(resolved: ResolvedJob, split: str) -> Iterator[Product]:
+    """Yield the trees of a split's images, changed by an export, that are not finished."""
+    for product in resolved.products:
+        changed = product.plan is not None and product.tree and product.split == split
+        if changed and claims.finished(resolved.out, product) is None:
+            yield product
 
 
 def _lacks(resolved: ResolvedJob, name: str) -> bool:

@@ -17,6 +17,7 @@ from pipeline.documents.products import ProductMark
 from pipeline.documents.records import Withdrawal
 from pipeline.documents.shards import ShardMark
 from pipeline.errors import OutputDamaged, TransientError
+from pipeline.exports.registry import EXPORTS
 from pipeline.formats.registry import ALL
 from pipeline.manifest import Document
 from pipeline.shards import part_sources as partsources
@@ -28,7 +29,7 @@ Families = Mapping[str, str]
 
 The marks of shards name these themselves, but for those of earlier versions."""
 
-_OF_WHOLE = frozenset({"parquet", "croissant"})  # kinds of products that tell of every image
+_OF_WHOLE = frozenset(name for name, export in EXPORTS.items() if export.of_images)
 
 
 def pending(out: Path) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline import paths, storage
 from pipeline.errors import ShardmillError
-from pipeline.formats.registry import ALL
+from pipeline.job import exports as exportjob
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.state.ownership import Catalogued, is_owned
@@ -77,7 +77,7 @@ class Damaged:
     def _is_image(self, path: Path, images: Catalogued) -> bool:
         """Whether a file is an image in a class folder of a tree, which a catalog names."""
         tree = path.parent.parent
-        reserved = tree.name in paths.RESERVED or tree.name in ALL
+        reserved = tree.name in exportjob.taken_names()
         in_tree = tree.parent == self._out and not reserved
         return in_tree and (path.parent.name, path.name) in images
 

@@ -7,10 +7,8 @@ from typing import Final
 
 import click
 
-from pipeline import paths
-from pipeline.exports.dbcollection import cache
+from pipeline.exports.dbcollection import cache, export
 from pipeline.exports.dbcollection import dead_paths as deadpaths
-from pipeline.exports.dbcollection.file import TASKS
 from pipeline.plaintext import Lines
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.paramtypes import LOCAL_FOLDER, LOCAL_PATH
@@ -32,7 +30,7 @@ def dbcollection_cache(out: str, home: Path | None) -> int:
     Then dbcollection.load(name="ilsvrc2012", task=TASK) finds them, for the tasks
     `classification` and `raw256`. Other datasets in the cache are kept.
     """
-    files = {task: paths.dbcollection(Path(out), task) for task in TASKS}
+    files = {task: export.file(Path(out), task) for task in export.TASKS}
     found = cache.register(home or Path.home(), files)
     for task, path in found.files.items():
         instead = f", in the place of {found.replaced[task]}" if task in found.replaced else ""

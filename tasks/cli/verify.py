@@ -22,6 +22,7 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.images import codec
+from pipeline.job import exports as exportjob
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.plaintext import Lines
@@ -46,7 +47,6 @@ from tasks.cli.text import size
 
 _MEANT = (ShardmillError, click.ClickException, click.Abort, MemoryError)
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}
-_NAMING_IMAGES = ("classification", "raw256")  # tasks of dbcollection, whose files hold paths
 
 EXAMPLES: Final = (
     "shardmill verify OUT",
@@ -150,15 +150,8 @@ def _internal_error(error: Exception) -> int:
 
 def _warn_of_dead_paths(out: Path) -> None:
     """Say which exports name images that are not there: they may be meant for another machine."""
-    for task in _NAMING_IMAGES:
-        path = paths.dbcollection(out, task)
-        if storage.stat(path) is None:
-            continue
-        from pipeline.exports.dbcollection import dead_paths as deadpaths  # noqa: PLC0415  (loads HDF5: not for others)
-
-        with contextlib.suppress(ShardmillError, OSError, KeyError):  # damage is a finding
-            if warning := deadpaths.warning(path):
-                say(Lines(f"warning: {warning}"), err=True)
+    for warning in exportjob.dead_paths(out):
+        say(Lines(f"warning: {warning}"), err=True)
 
 
 def _warn_of_codec() -> None:

@@ -34,7 +34,7 @@ from pipeline.errors import (
 )
 from pipeline.exports import class_listing
 from pipeline.exports import class_tree as extraction
-from pipeline.job.options import TRANSFERS
+from pipeline.exports.base import TRANSFERS
 from pipeline.job.resolve import resolve
 from pipeline.state import cleaning
 

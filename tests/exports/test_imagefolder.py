@@ -33,7 +33,7 @@ def rows(**columns: object) -> pa.Table:
 
 
 def written(tree: Path, *parts: pa.Table, table: LabelTable = TABLE) -> pa.Table:
-    with storage.StagedFile(paths.tree_metadata(tree)) as staged:
+    with storage.StagedFile(tree / paths.METADATA) as staged:
         count = write(staged, parts, table)
         storage.publish(staged)
     found = pq.read_table(tree / "metadata.parquet", partitioning=None)
@@ -74,9 +74,7 @@ def test_the_parts_of_a_catalog_do_not_matter(tmp_path: Path) -> None:
     parts = [rows(key=f"n02/{number}.JPEG") for number in range(5)]
     written(tmp_path / "parts", *parts)
     written(tmp_path / "whole", pa.concat_tables(parts))
-    parted, whole = (
-        paths.tree_metadata(tmp_path / name).read_bytes() for name in ("parts", "whole")
-    )
+    parted, whole = ((tmp_path / name / paths.METADATA).read_bytes() for name in ("parts", "whole"))
     assert parted == whole
 
 

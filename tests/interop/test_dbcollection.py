@@ -22,6 +22,7 @@ from pipeline import paths, storage
 from pipeline.archives.compressed import read_members
 from pipeline.catalog import classes as labels
 from pipeline.catalog import table as catalog
+from pipeline.exports.dbcollection import export
 from pipeline.exports.dbcollection.cache import register
 from pipeline.exports.dbcollection.file import TASKS, USABLE, ClassText, Conventions, write
 from pipeline.exports.dbcollection.split import Split, arrange
@@ -147,7 +148,7 @@ def answers(pictures: list[Picture], folder: Path, texts: dict[str, ClassText]) 
 def test_dbcollection_finds_both_tasks_in_its_cache(extracted: Extracted, tmp_path: Path) -> None:
     out, files = extracted.out, {}
     for task in TASKS:
-        path = paths.dbcollection(out, task)
+        path = export.file(out, task)
         files[task] = write_file(path, task, extracted, out, USABLE)
     home = tmp_path / "home"
     register(home, files)

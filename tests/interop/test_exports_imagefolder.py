@@ -36,7 +36,7 @@ def resolved(raw_set: RawSet, out: Path) -> ResolvedJob:
     for split in resolved.splits.values():
         rows = partial(catalog.read, paths.catalog(out, split.name, split.catalog_digest))
         tree = paths.tree(out, split.split.folder)
-        with storage.StagedFile(paths.tree_metadata(tree)) as staged:
+        with storage.StagedFile(tree / paths.METADATA) as staged:
             write(staged, rows(), resolved.table)
             storage.publish(staged)
     return resolved
@@ -60,7 +60,7 @@ def test_imagefolder_finds_splits_images_and_labels(
         assert split["classes"] == {"label": list(resolved.table.wnids)}
         tree = paths.tree(out, resolved.splits[name].split.folder)
         images = [row["image"] for row in split["rows"]]
-        rows = pq.read_table(paths.tree_metadata(tree), partitioning=None).to_pylist()
+        rows = pq.read_table(tree / paths.METADATA, partitioning=None).to_pylist()
         files = [str(tree / row.pop("file_name")) for row in rows]
         assert [file for file, _ in images] == files
         assert sorted(files) == sorted(map(str, tree.glob("*/*")))

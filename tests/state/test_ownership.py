@@ -71,7 +71,7 @@ def test_a_name_that_is_not_written_is_not(out: Path, name: str) -> None:
     [
         (f"bboxes.{'a' * 140}", True),
         (f"lists/{'a' * 140}", True),
-        (f"dbcollection/{'a' * 140}", True),
+        (f"dbcollection/{'a' * 140}", False),  # its names are a few short ones
         (f"tfrecord/{'a' * 140}/{DIGEST}/{'a' * 140}", True),
         ("a" * 140, False),
         (f"../bboxes.{'a' * 140}", False),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.job.options import EXPORTS, TRANSFERS, Job
+from pipeline.exports.base import TRANSFERS
+from pipeline.job.options import EXPORTS, Job
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import SET, Option
 

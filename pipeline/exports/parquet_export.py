@@ -1,0 +1,70 @@
+"""The export ``parquet``: one table of the images of all splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+
+from pipeline import digests, paths
+from pipeline.catalog import table as catalog
+from pipeline.exports import parquet
+from pipeline.exports.base import Export, ExportPlan, ExportWork, Need, SetView, SplitView, What
+from pipeline.exports.parquet import ExportedSplit
+from pipeline.manifest import Document
+from pipeline.storage import StagedFile
+
+IMAGES = paths.METADATA
+"""The table; the names of images in it begin where it lies."""
+
+
+def columns(data: SetView) -> pa.Schema:
+    """Return the columns of the table."""
+    shards = [each.exported_as for split in data.splits.values() for each in split.shards]
+    return parquet.schema(dict.fromkeys(shards), data.table.wnids)
+
+
+class Parquet(Export):
+    """A row per image: all that catalog, label table and facts say."""
+
+    name = "parquet"
+    of_images = True
+    parts = ("images", "boxes", "shards")
+
+    def files(self, folder: str) -> tuple[str, ...]:
+        """Return the table."""
+        del folder
+        return (IMAGES,)
+
+    def plan(self, data: SetView) -> Iterator[ExportPlan]:
+        """Yield the table."""
+        rows = [
+            [name, split.folder, split.catalog_digest, split.outputs]
+            for name, split in data.splits.items()
+        ]
+        yield ExportPlan(
+            kind=self.name,
+            files=(data.out / IMAGES,),
+            digest=digests.digest({**data.of_labels, "splits": rows, "version": parquet.VERSION}),
+            needs=(
+                *(Need(What.CATALOG, name) for name in data.splits),
+                *(Need(What.FACTS, name) for name in data.splits),
+            ),
+            described=True,
+            made_of={"version of its form": str(parquet.VERSION)},
+        )
+
+    def write(self, work: ExportWork, staged: Sequence[StagedFile]) -> Document:
+        """Write the table; see `parquet.write`."""
+        splits = [_exported(split) for split in work.data.splits.values()]
+        return {"rows": parquet.write(staged[0], splits, work.data.table)}
+
+
+def _exported(split: SplitView) -> ExportedSplit:
+    return ExportedSplit(
+        split.name,
+        lambda: catalog.read(split.catalog),
+        {each.exported_as: parquet.read_facts(paths.facts(each.folder)) for each in split.shards},
+        split.folder,
+        {each.exported_as: each.images for each in split.shards},
+    )

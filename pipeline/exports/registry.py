@@ -1,0 +1,59 @@
+"""Every export, a line each; nothing else of the program names one."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from typing import Final
+
+from pipeline.exports.base import Export
+from pipeline.exports.croissant_export import Croissant
+from pipeline.exports.dbcollection.export import Classification, Raw256
+from pipeline.exports.imagefolder import ImageFolder
+from pipeline.exports.parquet_export import Parquet
+
+_EVERY: Final = (
+    Classification(),
+    Raw256(),
+    ImageFolder(),
+    Parquet(),
+    Croissant(),
+)
+
+EXPORTS: Final[Mapping[str, Export]] = {each.name: each for each in _EVERY}
+"""Every export by its name, in the order of making: each after those that it implies."""
+
+
+def asked(names: Collection[str]) -> list[Export]:
+    """Return the exports of some names, with those that they imply, in the order of making."""
+    implied = {also for name in names if name in EXPORTS for also in EXPORTS[name].implies}
+    return [export for name, export in EXPORTS.items() if name in names or name in implied]
+
+
+def without_meaning(names: Collection[str], given: Collection[str]) -> Iterator[str]:
+    """Yield why options that some exports take mean nothing to those that are chosen.
+
+    Args:
+        names: of the chosen exports.
+        given: options, see `Export.takes`.
+    """
+    takers: dict[tuple[str, ...], list[str]] = {}
+    for option in dict.fromkeys(option for each in EXPORTS.values() for option in each.takes):
+        owners = tuple(each.name for each in EXPORTS.values() if option in each.takes)
+        takers.setdefault(owners, []).append(option)
+    for owners, options in takers.items():
+        if not set(given).isdisjoint(options) and set(names).isdisjoint(owners):
+            what = f"{' and '.join(options)} {'has' if len(options) == 1 else 'have'} a meaning"
+            yield f"{what} with --export {' or '.join(owners)} only"
+
+
+def files(folder: str) -> Iterator[str]:
+    """Yield the names of all files that exports can make, see `Export.files`."""
+    for export in EXPORTS.values():
+        yield from export.files(folder)
+
+
+def folders() -> frozenset[str]:
+    """Return the folders of the output that exports fill and that are no split's."""
+    marker = "~"
+    named = (name.partition("/") for name in files(marker))
+    return frozenset(folder for folder, slash, _ in named if slash and folder != marker)
