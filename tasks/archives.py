@@ -42,7 +42,8 @@ class CheckInputs(ShardmillTask):
     def document(self) -> JobRecord | None:
         """Return the record, if the archives still look as they did."""
         found = manifest.read_complete(self.mark(), self.folder, JobRecord)
-        return found if found is not None and found.seen == self._seen() else None
+        seen = rawarchives.seen(self.resolved)
+        return found if found is not None and found.seen == seen else None
 
     def make(self) -> Volume:
         """Look, and record what was asked for."""
@@ -53,15 +54,11 @@ class CheckInputs(ShardmillTask):
             "codecs": sorted(name for name in codecs if name),  # of outputs that are begun now
             "job": self.job.to_json(),
             **standing.names_of(self.resolved),
-            "seen": self._seen(),
+            "seen": rawarchives.seen(self.resolved),
             "splits": neighbours.described(self.resolved),
         }
         manifest.publish_alone(self.mark(), document)
         return Volume()
-
-    def _seen(self) -> dict[str, int | None]:
-        infos = {a.file: storage.stat(self.resolved.raw_file(a)) for a in self.resolved.archives}
-        return {name: info.size if info else None for name, info in infos.items()}
 
 
 class VerifyArchive(ShardmillTask):
@@ -90,14 +87,14 @@ class VerifyArchive(ShardmillTask):
     def document(self) -> ArchiveMark | None:
         """Return the mark, if the archive has not changed since and the job can do with it."""
         try:
-            preflight.check_broken(self.resolved, (self.config,))
+            rawarchives.check_verified(self.resolved, (self.config,))
         except ArchiveRefused:
             return None
-        return preflight.verified(self.resolved, self.config)
+        return rawarchives.verified(self.resolved, self.config)
 
     def make(self) -> Volume:
         """Read the archive once: MD5 and member index."""
-        preflight.check_broken(self.resolved, (self.config,))
+        rawarchives.check_verified(self.resolved, (self.config,))
         source = self.resolved.raw_file(self.config)
         refused = refusals.recall(self.folder, source, self.config)
         if refused is not None and not self.job.replace:
@@ -175,7 +172,7 @@ def _document(found: VerifiedArchive) -> Document:
     }
     if found.broken:
         broken = [tar.to_json() for tar in found.broken]
-        document |= {preflight.BROKEN: broken, preflight.READER: READER_VERSION}
+        document |= {rawarchives.BROKEN: broken, rawarchives.READER: READER_VERSION}
     return document
 
 
@@ -192,7 +189,7 @@ def seen_images(task: ShardmillTask, split: SplitJob) -> dict[str, storage.FileI
     """
     seen = {}
     for archive in split.source.inputs:
-        mark = preflight.verified(task.resolved, archive)
+        mark = rawarchives.verified(task.resolved, archive)
         if mark is None:
             raise TransientError(
                 "the archive was changed after it was verified",

@@ -11,6 +11,7 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.quantities import counted, verb
 from pipeline.shards import finish as outputs
+from pipeline.state import inventory
 from tasks.archives import VerifyArchive
 from tasks.base import JobParameter, ShardmillTask
 from tasks.exports import maker
@@ -77,4 +78,4 @@ def last_tasks(job: Job) -> list[ShardmillTask]:
 
 def complete(job: Job) -> bool:
     """Return whether everything a job asks for is there: the truth for an exit status."""
-    return all(task.complete() for task in last_tasks(job))
+    return inventory.complete(resolve(job))

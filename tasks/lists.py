@@ -13,7 +13,7 @@ from pipeline.catalog import table as catalog
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.manifest import Document
 from pipeline.sources.source import LabelCheck
-from pipeline.state import preflight
+from pipeline.state import raw_archives as rawarchives
 from pipeline.storage import clutter
 from tasks.annotations import WriteBoxes, boxes_of
 from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
@@ -71,7 +71,7 @@ class BuildCatalog(SplitTask):
         if source.whole_files:
             return {}
         found = {"passed_over": source.passed_over(self.folder).to_json()}
-        tars = (preflight.broken_tars(self.resolved, archive) for archive in source.inputs)
+        tars = (rawarchives.broken_tars(self.resolved, archive) for archive in source.inputs)
         broken = clutter.passed_over(tar.name for each in tars for tar in each)
         return found | ({"unreadable": broken.to_json()} if broken.count else {})
 

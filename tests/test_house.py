@@ -257,7 +257,8 @@ def test_only_paths_spells_the_names_of_the_output_tree() -> None:
         steps = {
             id(node.value)
             for node in nodes(path)
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "step"
+            if (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "step")
+            or (isinstance(node, ast.keyword) and node.arg == "step")
         }
         return any(
             isinstance(node, ast.Constant) and node.value in OUTPUT_NAMES and id(node) not in steps

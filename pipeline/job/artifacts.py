@@ -32,6 +32,8 @@ LABELS: Final = "labels"
 CLASSES: Final = "classes"
 """The table of a split's class folders."""
 TREE: Final = "tree"
+GROUPS: Final = "groups"
+"""The groups of classes that a tree is made in; each has a mark of its own."""
 JOINED: Final = "joined"
 """All shards of an output in one file."""
 
@@ -41,12 +43,13 @@ class Artifact:
     """Anything that is made and has a mark: the document that says that it is whole.
 
     Attributes:
-        kind: what it is, of whatever split; see `name_of`.
-        name: unique in a job; see `name_of`.
+        kind: what it is, of whatever split; without a hyphen.
         split: whose it is; "" where it is no split's.
+        variant: which of several of its kind: the format of an output, the file of an archive.
         digest: of everything that decides its bytes.
         files: the files; of a tree, the folder that is filled.
-        mark: the path of its mark; None of an archive, each copy of which has a mark of its own.
+        mark: the path of its mark; None of an archive, of which each copy has a mark of its own,
+            and of what is made in parts, each of which has one.
         needs: names of the artifacts that must be whole before it is made, in order. Nothing else
             says what depends on what.
         step: what making it is called in reports.
@@ -55,8 +58,8 @@ class Artifact:
     """
 
     kind: str
-    name: str
     split: str = ""
+    variant: str = ""
     digest: str
     files: tuple[Path, ...] = ()
     mark: Path | None = None
@@ -64,6 +67,11 @@ class Artifact:
     step: str
     versioned: bool = True
     described: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in a job; see `name_of`."""
+        return name_of(self.kind, self.split, self.variant)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,9 +105,9 @@ def name_of(kind: str, split: str = "", variant: str = "") -> str:
     """Return the name of an artifact in its job; of a product it is the name of its mark, too.
 
     Args:
-        kind: what it is; without a hyphen.
-        split: whose it is; "" where it is no split's.
-        variant: which of several of a kind that a split has; without a hyphen.
+        kind: see `Artifact`.
+        split: see `Artifact`.
+        variant: see `Artifact`.
     """
     return "-".join(filter(None, (kind, split, variant)))
 
@@ -109,6 +117,5 @@ def kind_of(name: str) -> str:
     return name.partition("-")[0]
 
 
-def parts_of(kind: str) -> str:
-    """Return the kind of what a tree is made in: the groups of its classes, each with a mark."""
-    return f"{kind}.groups"
+OF_IMAGES: Final = frozenset({CATALOG, SHARDS, GROUPS})
+"""Kinds of artifacts that are made of the images themselves, or of their index."""

@@ -17,6 +17,7 @@ from pipeline.job.artifacts import (
     BOXES,
     CATALOG,
     CLASSES,
+    GROUPS,
     INPUTS,
     JOINED,
     LABELS,
@@ -26,7 +27,6 @@ from pipeline.job.artifacts import (
     UNMATCHED,
     Product,
     name_of,
-    parts_of,
 )
 from pipeline.job.options import Job
 from pipeline.job.split import SplitJob
@@ -155,9 +155,17 @@ def joined_shards(out: Path, split: str, output: Output) -> Product:
     """Return the product of an output's shards in one file, of which each output has its own."""
     files = output.form.shard_format.paths(output.folder, split)
     needs = (name_of(MANIFEST, split, output.format),)
-    made = product(out, JOINED, output.digest, files, step="join", split=split, needs=needs)
-    name = name_of(JOINED, split, output.digest)
-    return replace(made, name=name, mark=paths.product_mark(out, name), described=True)
+    return product(
+        out,
+        JOINED,
+        output.digest,
+        files,
+        step="join",
+        split=split,
+        variant=output.digest,
+        needs=needs,
+        described=True,
+    )
 
 
 def product(
@@ -169,6 +177,7 @@ def product(
     needs: Iterable[str],
     step: str = "exports",
     split: str = "",
+    variant: str = "",
     described: bool = False,
 ) -> Product:
     """Return an artifact at a fixed path; see `Artifact` for what is given.
@@ -181,16 +190,16 @@ def product(
         needs: names of what it is made of; see `name_of`.
         step: what making it is called in reports.
         split: whose it is; "" where it is of all splits.
+        variant: which of several of its kind.
         described: whether the description of the whole output names its files.
     """
-    name = name_of(kind, split)
     return Product(
         kind=kind,
-        name=name,
         split=split,
+        variant=variant,
         digest=digest,
         files=files,
-        mark=paths.product_mark(out, name),
+        mark=paths.product_mark(out, name_of(kind, split, variant)),
         needs=tuple(needs),
         step=step,
         described=described,
@@ -201,6 +210,6 @@ def tree_product(
     out: Path, kind: str, split: str, folder: Path, digest: str, *, step: str
 ) -> Product:
     """Return an artifact that is a tree of class folders, made in parts; see `product`."""
-    needs = (name_of(parts_of(kind), split),)
+    needs = (name_of(GROUPS, split, kind),)
     made = product(out, kind, digest, (folder,), step=step, split=split, needs=needs)
     return replace(made, tree=True)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from pipeline import digests
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import UsageError
 from pipeline.formats import registry as shardformats
-from pipeline.job import checks, products, provenance
+from pipeline.job import checks, graph, products, provenance
 from pipeline.job import exports as exportjob
 from pipeline.job import split as splitjob
 from pipeline.job.artifacts import Product
+from pipeline.job.graph import Graph
 from pipeline.job.options import PATHS, Job
 from pipeline.job.split import SplitJob
+from pipeline.shards.output import Output
 from pipeline.sources import registry as sources
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.inputs import Archive
@@ -63,6 +65,17 @@ class ResolvedJob:
                 needed.append(split.boxes.archive)
         return tuple({archive.file: archive for archive in (*needed, *self.extras)}.values())
 
+    @cached_property
+    def graph(self) -> Graph:
+        """Everything that it makes, each artifact behind what it needs."""
+        return graph.derive(self)
+
+    @property
+    def outputs(self) -> list[tuple[SplitJob, Output]]:
+        """The outputs that are asked for, each with its split."""
+        splits = self.splits.values() if self.job.wants("shards") else ()
+        return [(split, output) for split in splits for output in split.outputs]
+
     def raw_file(self, archive: Archive) -> Path:
         """Return where an archive lies."""
         return Path(self.job.raw) / archive.file
@@ -74,13 +87,10 @@ class ResolvedJob:
     @property
     def digest(self) -> str:
         """A digest of what this job makes: its outputs, wherever they lie."""
-        outputs = [
-            [output.format, output.digest] for s in self.splits.values() for output in s.outputs
-        ]
         return digests.digest(
             {
                 "archives": [archive.md5 for archive in self.archives],
-                "outputs": outputs if self.job.wants("shards") else [],
+                "outputs": [[output.format, output.digest] for _, output in self.outputs],
                 "products": [[product.name, product.digest] for product in self.products],
             }
         )

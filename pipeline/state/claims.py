@@ -16,7 +16,7 @@ from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputConflict, OutputDamaged
 from pipeline.exports import class_listing
 from pipeline.exports import class_tree as extraction
-from pipeline.job.artifacts import Product
+from pipeline.job.artifacts import Artifact, Product
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.sources.source import FILES
@@ -47,17 +47,27 @@ def extracted_images(out: Path, product: Product, counts: Mapping[str, int]) -> 
     return sum(group.images for group, name in zip(groups, names, strict=True) if name in done)
 
 
-def group_document(out: Path, product: Product, index: int) -> GroupMark | None:
+def group_document(out: Path, tree: Artifact, index: int) -> GroupMark | None:
     """Return the mark of one group of classes of a tree if all its files are there."""
-    path = paths.group_mark(out, product.digest, index)
+    path = paths.group_mark(out, tree.digest, index)
     mark = manifest.read_complete(path, out, GroupMark)
     if mark is None:
         return None
     try:
-        listing = class_listing.read_listing(paths.group_listing(out, product.digest, index))
+        listing = class_listing.read_listing(paths.group_listing(out, tree.digest, index))
     except OutputDamaged:
         return None
-    return None if class_listing.missing(product.files[0], listing) else mark
+    return None if class_listing.missing(tree.files[0], listing) else mark
+
+
+def last_group(out: Path, tree: Artifact, counts: Mapping[str, int]) -> GroupMark | None:
+    """Return the mark of the last group of classes of a tree; None: a group lacks a file."""
+    found: GroupMark | None = None
+    for group in extraction.groups(counts):
+        found = group_document(out, tree, group.index)
+        if found is None:
+            return None
+    return found
 
 
 def claim(out: Path, product: Product, *, replace: bool) -> None:

@@ -5,13 +5,51 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from pipeline import storage
+from pipeline import manifest, paths, storage
 from pipeline.archives.brokentar import BrokenTar
+from pipeline.archives.tar import READER_VERSION
+from pipeline.documents.records import ArchiveMark
 from pipeline.errors import ArchiveMissing, ArchiveRefused
 from pipeline.job.resolve import ResolvedJob
 from pipeline.plaintext import Lines
 from pipeline.sources.inputs import Archive
 from pipeline.state import refusals
+
+BROKEN, READER = "broken", "reader"
+"""In the mark of an archive: the tars in it that cannot be read, by which version of the reader."""
+
+
+def verified(resolved: ResolvedJob, archive: Archive) -> ArchiveMark | None:
+    """Return the mark of an archive if it was verified and has not changed since."""
+    info = storage.stat(resolved.raw_file(archive))
+    if info is None:
+        return None
+    path = paths.archive_mark(resolved.out, archive.file, info.size, info.mtime_ns)
+    mark = manifest.read_complete(path, resolved.out, ArchiveMark)
+    if mark is None:
+        return None
+    agrees = (mark.size, mark.mtime_ns, mark.md5) == (info.size, info.mtime_ns, archive.md5)
+    # What an older reader could not read is read again.
+    current = not mark.broken or mark.reader == READER_VERSION
+    return mark if agrees and current else None
+
+
+def broken_tars(resolved: ResolvedJob, archive: Archive) -> tuple[BrokenTar, ...]:
+    """Return the tars in a verified archive that cannot be read; none if it is not verified."""
+    mark = verified(resolved, archive)
+    return tuple(map(BrokenTar.recorded, mark.broken)) if mark else ()
+
+
+def check_verified(resolved: ResolvedJob, archives: Iterable[Archive]) -> None:
+    """Raise the refusal of a tar in a verified archive that a job needs and that cannot be read."""
+    for archive in archives:
+        check_broken(resolved, archive, broken_tars(resolved, archive))
+
+
+def seen(resolved: ResolvedJob) -> dict[str, int | None]:
+    """Return the sizes of a job's archives as they are now; None: there is none."""
+    infos = {each.file: storage.stat(resolved.raw_file(each)) for each in resolved.archives}
+    return {name: info.size if info else None for name, info in infos.items()}
 
 
 def check(resolved: ResolvedJob, needed: Sequence[Archive]) -> None:

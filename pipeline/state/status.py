@@ -6,18 +6,20 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from pipeline import manifest, paths, storage
 from pipeline.documents.records import JobRecord
-from pipeline.documents.tables import CatalogMark, PlanMark
 from pipeline.errors import ArchiveRefused, ShardmillError
+from pipeline.job.artifacts import ARCHIVE, CATALOG, LINK, MANIFEST, PLAN, SHARDS, Artifact, name_of
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
 from pipeline.quantities import counted
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
-from pipeline.state import claims, preflight, refusals, standing
+from pipeline.state import refusals, standing
+from pipeline.state.inventory import Inventory
 from pipeline.state.standing import StandingOutput
 
 
@@ -29,9 +31,6 @@ class OutputState:
         split: name of the split.
         format: shard format.
         digest: of the output.
-        verified: its archive was verified and has not changed since, or it lies in a tree.
-        catalog: its catalog is there.
-        planned: its plan is there.
         shards_done: finished shards.
         shards: all shards.
         images_done: images in finished shards, left out ones included.
@@ -41,14 +40,12 @@ class OutputState:
         complete: the manifest is whole.
         current: the link `current` points to this output.
         left_out: images that are in no shard; known when complete.
+        would_run: the tasks that the same command would run now, in words.
     """
 
     split: str
     format: str
     digest: str
-    verified: bool
-    catalog: bool
-    planned: bool
     shards_done: int
     shards: int
     images_done: int
@@ -58,36 +55,27 @@ class OutputState:
     complete: bool
     current: bool
     left_out: int
-
-    @property
-    def would_run(self) -> list[str]:
-        """The tasks that the same command would run now, in words."""
-        if self.complete:
-            return [] if self.current else ["set current"]
-        steps = [] if self.verified else ["verify the archive"]
-        steps += [] if self.catalog else ["build the catalog"]
-        steps += [] if self.planned else ["plan"]
-        missing = self.shards - self.shards_done
-        steps += [f"write {counted(missing, 'shard')}"] if missing else []
-        return [*steps, "write the manifest", "set current"]
+    would_run: tuple[str, ...]
 
 
-def survey(resolved: ResolvedJob) -> list[OutputState]:
+_IN_WORDS: Final = {
+    ARCHIVE: "verify the archive",
+    CATALOG: "build the catalog",
+    PLAN: "plan",
+    MANIFEST: "write the manifest",
+    LINK: "set current",
+}
+
+
+def survey(inventory: Inventory) -> list[OutputState]:
     """Return the state of every output of a job, checking every published file's size."""
-    return [
-        _state(resolved, split, output)
-        for split in resolved.splits.values()
-        for output in split.outputs
-        if resolved.job.wants("shards")
-    ]
+    resolved = inventory.resolved
+    return [_state(inventory, split, output) for split, output in resolved.outputs]
 
 
-def survey_products(resolved: ResolvedJob) -> dict[str, bool]:
+def survey_products(inventory: Inventory) -> dict[str, bool]:
     """Return name -> finished for every product of a job whose path carries no digest."""
-    return {
-        product.name: claims.finished(resolved.out, product) is not None
-        for product in resolved.products
-    }
+    return {each.name: inventory.whole(each.name) for each in inventory.resolved.products}
 
 
 def refused_archives(resolved: ResolvedJob) -> list[ArchiveRefused]:
@@ -164,22 +152,19 @@ def other_sets(out: Path, jobs: Iterable[Job]) -> list[StandingOutput]:
     return [each for each in standing.current_outputs(out, FORMATS) if each.split not in known]
 
 
-def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputState:
-    out, name = resolved.out, split.name
-    whole = outputs.document(output)
+def _state(inventory: Inventory, split: SplitJob, output: Output) -> OutputState:
+    out, of_output = inventory.resolved.out, (split.name, output.format)
+    whole = inventory.manifest(*of_output)
     sizes = split.shard_sizes()
     if whole is not None:
         done, written = set(range(split.shards)), whole.counts.bytes
     else:
         done, written = _finished(out, output, split.shards)
-    archives = split.source.inputs
+    pending = inventory.pending([name_of(LINK, *of_output)])
     return OutputState(
-        split=name,
+        split=split.name,
         format=output.format,
         digest=output.digest,
-        verified=all(preflight.verified(resolved, each) is not None for each in archives),
-        catalog=_there(paths.catalog_mark(out, name, split.catalog_digest), out, CatalogMark),
-        planned=_there(paths.plan_mark(out, name, split.plan_digest), out, PlanMark),
         shards_done=len(done),
         shards=split.shards,
         images_done=sum(sizes[index] for index in done),
@@ -187,9 +172,17 @@ def _state(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputStat
         bytes_done=written,
         bytes_expected=split.source.size(),
         complete=whole is not None,
-        current=storage.pointed(paths.current(out, output.format, name)) == output.digest,
+        current=storage.pointed(paths.current(out, output.format, split.name)) == output.digest,
         left_out=whole.counts.left_out if whole else 0,
+        would_run=_would_run(pending, split.shards - len(done)),
     )
+
+
+def _would_run(pending: Iterable[Artifact], missing: int) -> tuple[str, ...]:
+    """Return in words what is to be made for an output that lacks some shards."""
+    words = {**_IN_WORDS, **({SHARDS: f"write {counted(missing, 'shard')}"} if missing else {})}
+    steps = (words[artifact.kind] for artifact in pending if artifact.kind in words)
+    return tuple(dict.fromkeys(steps))
 
 
 def _finished(out: Path, output: Output, shards: int) -> tuple[set[int], int]:
@@ -200,7 +193,3 @@ def _finished(out: Path, output: Output, shards: int) -> tuple[set[int], int]:
             done.add(index)
             written += sum(entry.bytes for entry in mark.files)
     return done, written
-
-
-def _there(mark: Path, out: Path, kind: type[CatalogMark | PlanMark]) -> bool:
-    return manifest.read_complete(mark, out, kind) is not None

@@ -18,8 +18,8 @@ from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.state import cleaning, preflight, status, withdrawal
 from pipeline.state import run_end as runend
 from pipeline.state import source_look as sourcelook
+from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
-from tasks import datasets
 from tasks.cli import options, report
 from tasks.cli.saying import say
 from tasks.run import scheduler, settings
@@ -44,7 +44,8 @@ def _prepare(
     storage.check_link(resolved.out)  # before anything is looked for in that folder
     found = sourcelook.look(resolved)
     report.look(found)
-    if not found.parts and datasets.complete(job):
+    inventory = Inventory(resolved)
+    if not found.parts and inventory.complete:
         cleaning.sweep(resolved)
         # It spares the next look some reading, no more.
         with contextlib.suppress(NoPermission, NoSpace):
@@ -52,7 +53,7 @@ def _prepare(
             preflight.keep_contents(resolved)
             if not dry_run:
                 _record_finished(resolved)
-        return report.complete(resolved, "already complete")
+        return report.complete(inventory, "already complete")
     if dry_run:
         preflight.look(resolved)
         if warning := preflight.codec_warning(resolved):
@@ -107,7 +108,7 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
         outcome = supervisor.run(watch, _tell)
     report.steps(resolved, supervisor.name)
     if outcome.complete:
-        code, reason = report.complete(resolved, "complete"), ""
+        code, reason = report.complete(Inventory(resolved), "complete"), ""
     else:
         code = report.failure(supervisor, outcome)
         first = next(iter(map(str, outcome.failures)), "no headway: see its log")

@@ -9,14 +9,15 @@ from pathlib import Path
 from pipeline import paths, storage
 from pipeline.documents.shards import LeftOutImage
 from pipeline.errors import Vanished
-from pipeline.job import artifacts, neighbours
-from pipeline.job.artifacts import Product
+from pipeline.job import neighbours
+from pipeline.job.artifacts import ARCHIVE, CLASSES, Product
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
 from pipeline.quantities import counted
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
-from pipeline.state import claims, preflight, progress, status, withdrawal
+from pipeline.state import preflight, progress, status, withdrawal
+from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from tasks.cli.saying import say, say_refusal
 from tasks.cli.text import product_states, size, states
@@ -60,30 +61,32 @@ def withdrawn(resolved: ResolvedJob, before: Collection[Path]) -> None:
         )
 
 
-def complete(resolved: ResolvedJob, how: str) -> int:
+def complete(inventory: Inventory, how: str) -> int:
     """Say what is there; return the exit status of a complete job."""
-    left_out = 0
-    for archive in resolved.archives if resolved.job.wants("verify") else resolved.extras:
-        say(f"{archive.name}: verified: {resolved.raw_file(archive)}")
+    resolved, left_out = inventory.resolved, 0
+    for artifact in map(resolved.graph.__getitem__, resolved.graph.last):
+        if artifact.kind == ARCHIVE:
+            archive = resolved.dataset.archive(artifact.variant)
+            say(f"{archive.name}: verified: {resolved.raw_file(archive)}")
     for product in resolved.products:
-        _product(resolved, product, how)
+        _product(inventory, product, how)
     for line in resolved.dataset.beside():
         say(line)
     for split in resolved.splits.values():
         for line in (*split.source.closing(), *_passed_over(resolved, split)):
             say(f"{split.name}: {line}")
         for output in split.outputs if resolved.job.wants("shards") else ():
-            left_out += _output(resolved, split, output, how)
+            left_out += _output(inventory, split, output, how)
     return LEFT_OUT if left_out else COMPLETE
 
 
-def _output(resolved: ResolvedJob, split: SplitJob, output: Output, how: str) -> int:
+def _output(inventory: Inventory, split: SplitJob, output: Output, how: str) -> int:
     """Say what a finished output holds; return how many images were left out of it."""
-    document = outputs.document(output)
+    document = inventory.manifest(split.name, output.format)
     if document is None:
         raise Vanished("files were removed meanwhile", file=str(output.folder))
     counts = document.counts
-    link = paths.current(resolved.out, output.format, split.name)
+    link = paths.current(inventory.resolved.out, output.format, split.name)
     say(
         f"{split.name}: {how}, {counted(counts.records, 'record')} in "
         f"{counted(split.shards, 'shard')}, {size(counts.bytes)}, "
@@ -131,8 +134,8 @@ def _passed_over(resolved: ResolvedJob, split: SplitJob) -> Iterator[str]:
             yield f"passed over in {archive.file}: {tars}, e.g. {', '.join(broken.examples)}"
 
 
-def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
-    mark = claims.finished(resolved.out, product)
+def _product(inventory: Inventory, product: Product, how: str) -> None:
+    resolved, mark = inventory.resolved, inventory.product(product)
     if mark is None:
         raise Vanished("files were removed meanwhile", file=str(product.files[0]))
     split = f"{product.split}: " if product.split else ""
@@ -145,7 +148,7 @@ def _product(resolved: ResolvedJob, product: Product, how: str) -> None:
     elif product.tree:
         more = f", {counted(mark.images, 'image')}"
     classes = resolved.splits[product.split].source.folder_classes if product.split else None
-    if product.kind == artifacts.CLASSES and classes is not None:
+    if product.kind == CLASSES and classes is not None:
         say(f"{split}{classes.summary()}: {product.files[0]}")
         for note in classes.notes():
             say(f"{split}{note}")
@@ -166,7 +169,8 @@ def plan(resolved: ResolvedJob, found: Look) -> None:
     """Say what would be done, where a look at the images has shown which were replaced."""
     needed = preflight.needed_bytes(resolved)
     stale = Counter(family for family, _ in found.parts)
-    for state in status.survey(resolved):
+    inventory = Inventory(resolved)
+    for state in status.survey(inventory):
         for line in states(state):
             say(line)
         again = stale[resolved.splits[state.split].plan_digest] if state.complete else 0
@@ -176,7 +180,7 @@ def plan(resolved: ResolvedJob, found: Look) -> None:
                 " write the manifest, set current"
             )
             needed += state.bytes_done * again // state.shards
-    for line in product_states(status.survey_products(resolved)):
+    for line in product_states(status.survey_products(inventory)):
         say(line)
     for product in resolved.products:
         if stale[product.digest]:

@@ -22,9 +22,9 @@ from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.state import progress, standing
 from pipeline.state import run_end as runend
 from pipeline.state import status as states
+from pipeline.state.inventory import Inventory
 from pipeline.state.standing import StandingOutput
 from pipeline.state.status import OutputState
-from tasks import datasets
 from tasks.cli import text
 from tasks.cli.commandline import command_line
 from tasks.cli.grouping import GroupedCommand
@@ -91,19 +91,20 @@ def _report(
     resolved: ResolvedJob, jobs: Sequence[Job], at_work: bool, refused: Sequence[ArchiveRefused]
 ) -> int:
     """Say how far a job is; return the exit status."""
-    survey = states.survey(resolved)
+    inventory = Inventory(resolved)
+    survey = states.survey(inventory)
     for state in survey:
         for line in text.states(state):
             say(line)
     others = _report_others(resolved.out, jobs, {state.digest for state in survey})
     for error in refused:
         say(error)
-    for line in text.product_states(states.survey_products(resolved)):
+    for line in text.product_states(states.survey_products(inventory)):
         say(line)
     if at_work:
         _report_work(resolved, survey)
     whole = all(output.document for output in others)
-    if not whole or not datasets.complete(resolved.job):
+    if not whole or not inventory.complete:
         return 1
     return 4 if any(state.left_out for state in survey) else 0
 
@@ -148,7 +149,7 @@ def _earlier(jobs: Sequence[Job]) -> dict[str, OutputState]:
     found: dict[str, OutputState] = {}
     for job in jobs:
         with contextlib.suppress(ShardmillError):  # what it read is not there any more
-            found |= {state.digest: state for state in states.survey(resolve(job))}
+            found |= {state.digest: state for state in states.survey(Inventory(resolve(job)))}
     return found
 
 

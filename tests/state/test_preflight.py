@@ -16,6 +16,7 @@ from pipeline.images.prepare import PictureOptions
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.shards import finish as outputs
 from pipeline.state import preflight
+from pipeline.state import raw_archives as rawarchives
 
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 
@@ -102,13 +103,13 @@ class TestArchives:
     def test_stay_verified_until_they_change(self, own: RawSet, out: Path) -> None:
         resolved = resolve(own.job(out))
         train = resolved.dataset.archives["train"]
-        assert preflight.verified(resolved, train) is None
+        assert rawarchives.verified(resolved, train) is None
         verify(resolved, "train")
-        assert preflight.verified(resolved, train) is not None
+        assert rawarchives.verified(resolved, train) is not None
         os.utime(own.raw / TRAIN, ns=(1, 1))
-        assert preflight.verified(resolved, train) is None
+        assert rawarchives.verified(resolved, train) is None
         (own.raw / TRAIN).unlink()
-        assert preflight.verified(resolved, train) is None
+        assert rawarchives.verified(resolved, train) is None
 
 
 class TestRoom:

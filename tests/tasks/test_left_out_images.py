@@ -18,6 +18,7 @@ from pipeline.job import build
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.shards import finish as outputs
+from pipeline.state.inventory import Inventory
 from tasks.cli import report
 
 FORMATS = ("recordio", "webdataset")
@@ -79,7 +80,7 @@ def test_a_bad_image_that_is_replaced_as_the_closing_line_says(
     job = make_job(out, on_bad_image="skip")
     do(job)
     assert [left for _, left in counts(job)] == [1, 1]
-    assert report.complete(resolve(job), "complete") == report.LEFT_OUT
+    assert report.complete(Inventory(resolve(job)), "complete") == report.LEFT_OUT
     said = capsys.readouterr().out
     assert f"{name}: recordio: left out: 1, e.g. " in said
     assert "put intact files in their places, then run the same command again" in said
@@ -121,7 +122,7 @@ def test_an_image_of_more_pixels_than_were_allowed(
     job = make_job(out, on_bad_image="skip", picture=few)
     do(job)
     assert counts(job) == [(3, 1), (3, 1)]
-    report.complete(resolve(job), "complete")
+    report.complete(Inventory(resolve(job)), "complete")
     said = capsys.readouterr().out
     assert "; allow more pixels with a larger --max-pixels; all are listed" in said
     assert "put intact files" not in said
@@ -144,7 +145,7 @@ def test_of_an_archive_no_remedy_is_named_that_does_not_work(
     spoil(raw)
     do(raw.job(out, splits=("validation",), boxes=False, on_bad_image="skip"))
     job = raw.job(out, splits=("validation",), boxes=False, on_bad_image="skip")
-    assert report.complete(resolve(job), "complete") == report.LEFT_OUT
+    assert report.complete(Inventory(resolve(job)), "complete") == report.LEFT_OUT
     (said,) = [line for line in capsys.readouterr().out.splitlines() if "left out: 1, e.g." in line]
     assert "all are listed in the manifest" in said
     assert "put intact files" not in said

@@ -15,6 +15,7 @@ from pipeline.job import build
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.state import status
+from pipeline.state.inventory import Inventory
 from pipeline.verification import productcheck
 from pipeline.verification.productcheck import FinishedProduct
 from tasks.cli import report
@@ -47,7 +48,7 @@ def make(out: Path, capsys: pytest.CaptureFixture[str]) -> Make:
         job = job_of(folder, out, shards, **options)
         do(job)
         capsys.readouterr()
-        report.complete(resolve(job), "complete")
+        report.complete(Inventory(resolve(job)), "complete")
         return capsys.readouterr().out
 
     return made
@@ -74,12 +75,12 @@ def test_one_table_of_classes_serves_two_folders(tmp_path: Path, out: Path, make
     # The table is one of the products: known, verified, made again.
     again, job = out / "lists" / "val.classes.tsv", job_of(val, out, classes=str(table))
     content = again.read_bytes()
-    assert status.survey_products(resolve(job)) == {"classes-val": True}
+    assert status.survey_products(Inventory(resolve(job))) == {"classes-val": True}
     assert findings(out, "classes-val") == 0
     again.write_bytes(content.replace(b"cow\t2", b"cow\t1"))
     assert findings(out, "classes-val") == 1
     again.unlink()
-    assert status.survey_products(resolve(job)) == {"classes-val": False}
+    assert status.survey_products(Inventory(resolve(job))) == {"classes-val": False}
     make(val, classes=str(table))
     assert again.read_bytes() == content
 

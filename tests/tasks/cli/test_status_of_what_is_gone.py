@@ -17,6 +17,7 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.state import run_end as runend
 from pipeline.state import status
+from pipeline.state.inventory import Inventory
 from tasks.cli import text
 
 
@@ -203,7 +204,7 @@ def test_a_command_that_was_killed_has_noted_no_end(out: Path) -> None:
 
 def test_images_that_are_left_are_counted_once_for_all_formats(small: RawSet, out: Path) -> None:
     job = small.job(out, formats=("tfrecord", "recordio", "webdataset"))
-    states = status.survey(resolve(job))
+    states = status.survey(Inventory(resolve(job)))
     images = {state.split: state.images for state in states}
     assert status.images_left(states) == sum(images.values())
     some = [replace(s, images_done=s.images - n) for n, s in enumerate(states[:3], start=1)]

@@ -1,0 +1,218 @@
+"""Everything that a job makes, each behind what it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline import paths
+from pipeline.job.artifacts import (
+    ARCHIVE,
+    BOXES,
+    CATALOG,
+    GROUPS,
+    INPUTS,
+    LABELS_CHECK,
+    LINK,
+    MANIFEST,
+    PLAN,
+    SHARDS,
+    Artifact,
+    Product,
+    name_of,
+)
+from pipeline.sources.inputs import Archive
+
+if TYPE_CHECKING:
+    from pipeline.job.resolve import ResolvedJob
+    from pipeline.job.split import SplitJob
+    from pipeline.shards.output import Output
+    from pipeline.sources.source import LabelCheck
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The artifacts of a job.
+
+    Attributes:
+        artifacts: by name, each behind what it needs.
+        last: names of those that the job is about: nothing else that it makes is asked for.
+    """
+
+    artifacts: Mapping[str, Artifact]
+    last: tuple[str, ...]
+
+    def __iter__(self) -> Iterator[Artifact]:
+        """Return the artifacts, each behind what it needs."""
+        return iter(self.artifacts.values())
+
+    def __getitem__(self, name: str) -> Artifact:
+        """Return the artifact of a name."""
+        return self.artifacts[name]
+
+    def of_kind(self, kind: str) -> list[Artifact]:
+        """Return the artifacts of a kind, in order."""
+        return [artifact for artifact in self if artifact.kind == kind]
+
+
+def derive(resolved: ResolvedJob) -> Graph:
+    """Return the artifacts of a job."""
+    every: dict[str, Artifact] = {artifact.name: artifact for artifact in _every(resolved)}
+    last = tuple(_last(resolved))
+    ordered: dict[str, Artifact] = {}
+    for name in last:
+        _add(name, every, ordered)
+    return Graph(ordered, last)
+
+
+def _add(name: str, every: Mapping[str, Artifact], ordered: dict[str, Artifact]) -> None:
+    """Add an artifact behind everything that it needs."""
+    if name not in ordered:
+        for need in every[name].needs:
+            _add(need, every, ordered)
+        ordered[name] = every[name]
+
+
+def _last(resolved: ResolvedJob) -> Iterator[str]:
+    yield from (product.name for product in resolved.products)
+    if resolved.job.wants("shards"):
+        for name, split in sorted(resolved.splits.items(), reverse=True):
+            yield from (name_of(LINK, name, output.format) for output in split.outputs)
+    for name, split in resolved.splits.items():
+        if split.source.labels is not None:
+            yield name_of(LABELS_CHECK, name)
+    verified = resolved.archives if resolved.job.wants("verify") else resolved.extras
+    yield from (_archive_name(archive) for archive in verified)
+
+
+def _every(resolved: ResolvedJob) -> Iterator[Artifact]:
+    """Yield what a job can be made of, whether it needs it or not."""
+    digest = resolved.digest
+    yield Artifact(
+        kind=INPUTS, digest=digest, mark=paths.job(resolved.out, digest), step="check inputs"
+    )
+    yield from (_archive(resolved, archive) for archive in resolved.archives)
+    for split in resolved.splits.values():
+        yield from (_archive(resolved, archive) for archive in split.archives)
+        yield from _of_split(resolved, split)
+    for product in resolved.products:
+        if product.tree:
+            yield _classes(resolved, product)
+        yield product
+
+
+def _archive(resolved: ResolvedJob, archive: Archive) -> Artifact:
+    plain = archive.file.endswith(".tar")
+    return Artifact(
+        kind=ARCHIVE,
+        variant=archive.file,
+        digest=archive.md5,
+        files=(paths.archive_index(resolved.out, archive.file),) if plain else (),
+        needs=(INPUTS,),
+        step="verify",
+        versioned=False,
+    )
+
+
+def _of_split(resolved: ResolvedJob, split: SplitJob) -> Iterator[Artifact]:
+    yield _catalog(resolved, split)
+    if split.source.labels is not None:
+        yield _labels_check(resolved, split, split.source.labels)
+    yield Artifact(
+        kind=PLAN,
+        split=split.name,
+        digest=split.plan_digest,
+        files=(paths.plan(resolved.out, split.name, split.plan_digest),),
+        mark=paths.plan_mark(resolved.out, split.name, split.plan_digest),
+        needs=(name_of(CATALOG, split.name),),
+        step="plan",
+    )
+    yield Artifact(
+        kind=SHARDS,
+        split=split.name,
+        digest=split.plan_digest,
+        files=tuple(output.folder for output in split.outputs),
+        needs=(name_of(PLAN, split.name), *_images(split)),
+        step="shards",
+    )
+    for output in split.outputs:
+        yield from _of_output(resolved, split, output)
+
+
+def _catalog(resolved: ResolvedJob, split: SplitJob) -> Artifact:
+    place = resolved.out, split.name, split.catalog_digest
+    inputs = _names(split.source.inputs)
+    boxes = [name_of(BOXES, split.name)] if split.boxes is not None else []
+    return Artifact(
+        kind=CATALOG,
+        split=split.name,
+        digest=split.catalog_digest,
+        files=(paths.catalog(*place), *([paths.catalog_unmatched(*place)] if boxes else [])),
+        mark=paths.catalog_mark(*place),
+        needs=(*inputs, *boxes, *(() if inputs else (INPUTS,))),
+        step="catalog",
+    )
+
+
+def _labels_check(resolved: ResolvedJob, split: SplitJob, labels: LabelCheck) -> Artifact:
+    return Artifact(
+        kind=LABELS_CHECK,
+        split=split.name,
+        digest=labels.digest,
+        mark=paths.labels_mark(resolved.out, split.name, labels.digest),
+        needs=(_archive_name(labels.archive),),
+        step="check labels",
+    )
+
+
+def _of_output(resolved: ResolvedJob, split: SplitJob, output: Output) -> Iterator[Artifact]:
+    yield Artifact(
+        kind=MANIFEST,
+        split=split.name,
+        variant=output.format,
+        digest=output.digest,
+        files=(output.folder,),
+        mark=paths.manifest(output.folder),
+        needs=(name_of(SHARDS, split.name),),
+        step="manifest",
+    )
+    link = paths.current(resolved.out, output.format, split.name)
+    yield Artifact(
+        kind=LINK,
+        split=split.name,
+        variant=output.format,
+        digest=output.digest,
+        files=(link,),
+        mark=link,
+        needs=(name_of(MANIFEST, split.name, output.format),),
+        step="current",
+        versioned=False,
+    )
+
+
+def _classes(resolved: ResolvedJob, tree: Product) -> Artifact:
+    """Return the groups of classes that a tree is made in."""
+    split = resolved.splits[tree.split]
+    return Artifact(
+        kind=GROUPS,
+        split=tree.split,
+        variant=tree.kind,
+        digest=tree.digest,
+        files=tree.files,
+        needs=(name_of(CATALOG, tree.split), *_images(split)),
+        step=tree.step,
+    )
+
+
+def _images(split: SplitJob) -> tuple[str, ...]:
+    """Return what looks at the images of a split: a changed archive is verified again."""
+    return (INPUTS, *_names(split.source.inputs))
+
+
+def _names(archives: Iterable[Archive]) -> tuple[str, ...]:
+    return tuple(map(_archive_name, archives))
+
+
+def _archive_name(archive: Archive) -> str:
+    return name_of(ARCHIVE, variant=archive.file)

@@ -1,0 +1,209 @@
+"""Which artifacts of a job are whole: their marks are this job's, and their files are there.
+
+An artifact is asked for by its own mark and its own files. Only an output of thousands of shards,
+and a tree, are asked for by listing their own folders, which is cheaper there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Final
+
+from pipeline import digests, manifest, storage
+from pipeline.documents.outputs import OutputManifest
+from pipeline.documents.products import ProductMark
+from pipeline.documents.records import ArchiveMark, JobRecord
+from pipeline.documents.shards import GroupMark, ShardMark
+from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
+from pipeline.errors import ArchiveRefused
+from pipeline.job.artifacts import (
+    ARCHIVE,
+    CATALOG,
+    GROUPS,
+    INPUTS,
+    LABELS_CHECK,
+    LINK,
+    LIST,
+    MANIFEST,
+    PLAN,
+    SHARDS,
+    Artifact,
+    Product,
+    name_of,
+)
+from pipeline.job.resolve import ResolvedJob
+from pipeline.manifest import Kind, Sealed
+from pipeline.shards import finish as outputs
+from pipeline.state import claims
+from pipeline.state import raw_archives as rawarchives
+
+
+class Inventory:
+    """What of a job is whole, each artifact as it was when it was first asked for."""
+
+    def __init__(self, resolved: ResolvedJob) -> None:
+        self.resolved = resolved
+        self._documents: dict[str, Sealed | None] = {}
+
+    def document(self, name: str) -> Sealed | None:
+        """Return the mark of the artifact of a name; None: it is not whole."""
+        if name not in self._documents:
+            self._documents[name] = document(self.resolved, self.resolved.graph[name])
+        return self._documents[name]
+
+    def whole(self, name: str) -> bool:
+        """Whether the artifact of a name is whole."""
+        return self.document(name) is not None
+
+    def manifest(self, split: str, shard_format: str) -> OutputManifest | None:
+        """Return the manifest of a split's output in a format; None: it is not whole."""
+        found = self.document(name_of(MANIFEST, split, shard_format))
+        return found if isinstance(found, OutputManifest) else None
+
+    def product(self, product: Product) -> ProductMark | None:
+        """Return the mark of a product; None: it is not whole."""
+        found = self.document(product.name)
+        return found if isinstance(found, ProductMark) else None
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that the job asks for is there."""
+        return all(map(self.whole, self.resolved.graph.last))
+
+    def pending(self, names: Iterable[str] | None = None) -> tuple[Artifact, ...]:
+        """Return what is still to be made, each artifact behind what it needs.
+
+        What nothing needs that is still to be made is not made again, though it were gone.
+
+        Args:
+            names: of what is asked for; None: everything that the job is about.
+        """
+        graph, found = self.resolved.graph, set[str]()
+        ahead = list(graph.last if names is None else names)
+        while ahead:
+            name = ahead.pop()
+            if name not in found and not self.whole(name):
+                found.add(name)
+                ahead += graph[name].needs
+        return tuple(artifact for artifact in graph if artifact.name in found)
+
+
+def complete(resolved: ResolvedJob) -> bool:
+    """Return whether everything a job asks for is there: the truth for an exit status."""
+    return Inventory(resolved).complete
+
+
+def document(resolved: ResolvedJob, artifact: Artifact) -> Sealed | None:
+    """Return the mark of an artifact of a job, or of its last part; None: it is not whole."""
+    if isinstance(artifact, Product):
+        ask = _OF_PRODUCTS.get(artifact.kind, _product)
+        return ask(resolved, artifact)
+    return _ASKED[artifact.kind](resolved, artifact)
+
+
+def shard(resolved: ResolvedJob, artifact: Artifact, index: int) -> ShardMark | None:
+    """Return a shard's mark in the first format; None: it lacks a format."""
+    made = resolved.splits[artifact.split].outputs
+    found = [outputs.shard_document(resolved.out, output, index) for output in made]
+    return None if None in found else found[0]
+
+
+def class_group(resolved: ResolvedJob, artifact: Artifact, index: int) -> GroupMark | None:
+    """Return the mark of a group of classes of a tree; None: it lacks a file."""
+    return claims.group_document(resolved.out, artifact, index)
+
+
+def _inputs(resolved: ResolvedJob, artifact: Artifact) -> JobRecord | None:
+    """Return the record of a job, if the archives still look as they did."""
+    found = _marked(JobRecord, resolved, artifact)
+    return found if found is not None and found.seen == rawarchives.seen(resolved) else None
+
+
+def _archive(resolved: ResolvedJob, artifact: Artifact) -> ArchiveMark | None:
+    """Return the mark of an archive that has not changed since and that the job can do with."""
+    archive = resolved.dataset.archive(artifact.variant)
+    try:
+        rawarchives.check_verified(resolved, (archive,))
+    except ArchiveRefused:
+        return None
+    return rawarchives.verified(resolved, archive)
+
+
+def _marked(kind: type[Kind], resolved: ResolvedJob, artifact: Artifact) -> Kind | None:
+    """Return the mark of an artifact whose path carries its digest."""
+    if artifact.mark is None:
+        raise LookupError(f"{artifact.name} has no mark of its own")
+    return manifest.read_complete(artifact.mark, resolved.out, kind)
+
+
+def _shards(resolved: ResolvedJob, artifact: Artifact) -> ShardMark | None:
+    found: ShardMark | None = None
+    for index in range(resolved.splits[artifact.split].shards):
+        found = shard(resolved, artifact, index)
+        if found is None:
+            return None
+    return found
+
+
+def _class_groups(resolved: ResolvedJob, artifact: Artifact) -> GroupMark | None:
+    counts = resolved.splits[artifact.split].expected.counts
+    return claims.last_group(resolved.out, artifact, counts)
+
+
+def _manifest(resolved: ResolvedJob, artifact: Artifact) -> OutputManifest | None:
+    return outputs.document(resolved.splits[artifact.split].output(artifact.variant))
+
+
+def _link(resolved: ResolvedJob, artifact: Artifact) -> OutputManifest | None:
+    """Return the manifest of an output, if the link points to it and it is complete."""
+    if artifact.mark is None or storage.pointed(artifact.mark) != artifact.digest:
+        return None
+    return _manifest(resolved, artifact)
+
+
+def _product(resolved: ResolvedJob, artifact: Product) -> ProductMark | None:
+    return claims.finished(resolved.out, artifact)
+
+
+def _list(resolved: ResolvedJob, artifact: Product) -> ProductMark | None:
+    """Return the mark of an image list that lacks what the shards lack."""
+    found = claims.finished(resolved.out, artifact)
+    made = _finished_outputs(resolved, artifact.split)
+    if resolved.job.on_bad_image == "skip" and None in made:
+        return None  # it is not known yet what they lack
+    agrees = found is not None and found.left_out == name_of_left_out(_left_out(made))
+    return found if agrees else None
+
+
+def left_out(resolved: ResolvedJob, split: str) -> frozenset[str]:
+    """Return the keys of images that a finished output of a split lacks as bad images."""
+    return _left_out(_finished_outputs(resolved, split))
+
+
+def name_of_left_out(keys: frozenset[str]) -> str:
+    """Return a name for images that are left out; "" for none."""
+    return digests.digest({"keys": sorted(keys)}) if keys else ""
+
+
+def _left_out(manifests: Iterable[OutputManifest | None]) -> frozenset[str]:
+    return frozenset(image.key for each in manifests if each for image in each.left_out)
+
+
+def _finished_outputs(resolved: ResolvedJob, split: str) -> list[OutputManifest | None]:
+    made = resolved.splits[split].outputs if resolved.job.wants("shards") else ()
+    return [outputs.document(output) for output in made]
+
+
+_ASKED: Final[Mapping[str, Callable[[ResolvedJob, Artifact], Sealed | None]]] = {
+    INPUTS: _inputs,
+    ARCHIVE: _archive,
+    CATALOG: partial(_marked, CatalogMark),
+    LABELS_CHECK: partial(_marked, LabelsMark),
+    PLAN: partial(_marked, PlanMark),
+    SHARDS: _shards,
+    MANIFEST: _manifest,
+    LINK: _link,
+    GROUPS: _class_groups,
+}
+_OF_PRODUCTS: Final[Mapping[str, Callable[[ResolvedJob, Product], Sealed | None]]] = {LIST: _list}
