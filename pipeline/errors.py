@@ -88,6 +88,10 @@ class ShardmillError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         return from_record, (self.to_record(),)
 
+    def altered(self, **texts: str | None) -> ShardmillError:
+        """Return the same error with another file, place, remedy or other text."""
+        return from_record({**self.to_record(), **texts})
+
     def to_record(self) -> dict[str, str | list[str] | None]:
         """Return the error as plain data, for a failure record; `from_record` reverses it."""
         texts = {

@@ -1,4 +1,4 @@
-"""What is to be packed, and how: the one description that every way of asking for it becomes."""
+"""What is to be packed, and how: the one description that every command line and call becomes."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pipeline.documents.packed import FIRST
 from pipeline.errors import UsageError
 from pipeline.formats.recordio.header import LabelForm
 from pipeline.images.bounds import MAX_PIXELS
+from pipeline.images.encoder import ImageEncoder
 from pipeline.images.raster import Color, Encoding
 from pipeline.images.spec import EncodeSpec, Orientation
 from pipeline.images.transforms import BuiltIn, Transform
@@ -49,10 +50,10 @@ class PackJob:
         root: what its paths are relative to; an absolute path is taken as it is, unless
             `below_root`.
         output: the RecordIO file, see `Targets`; with parts, its name goes on with ``.part000``.
-        spec: how pictures are encoded; with `pass_through` only those that may not stay as they
+        spec: how images are encoded; with `pass_through` only those that may not stay as they
             are.
-        pass_through: pack the bytes of a picture as they are.
-        engine: who encodes, ``pillow`` or ``opencv``.
+        pass_through: pack the bytes of an image as they are.
+        engine: what encodes, ``pillow`` or ``opencv``.
         labels: how they are stored; None: only the first, in the header.
         label_width: how many every line of the list has; None: any number, see `lst.read`.
         part: of the list.
@@ -60,9 +61,9 @@ class PackJob:
         below_root: every path lies below the root, one that begins with a slash too, as im2rec.cc
             has it.
         named_by_list: the output has its name of the list: one of another list is not replaced.
-        error_limit: how many pictures may be left out because they cannot be packed.
+        error_limit: how many images may be left out because they cannot be packed.
         threads: processes that read and encode; with one, this process does.
-        batch_size: how many pictures one of them is handed at once, at most.
+        batch_size: how many images one of them is handed at once, at most.
 
     Raises:
         UsageError: a number is out of its range; an output is the list itself, or would take the
@@ -112,7 +113,7 @@ class PackJob:
         return Targets(records, index, mark, listing)
 
     def parameters(self) -> dict[str, object]:
-        """Return, as plain data, what the bytes depend on besides list and pictures."""
+        """Return, as plain data, what the bytes depend on besides list and images."""
         spec: dict[str, object] = {
             each.name: getattr(self.spec, each.name) for each in fields(EncodeSpec)
         }
@@ -138,6 +139,22 @@ class PackJob:
         root, folder = Path(os.path.abspath(self.root)), self.targets.manifest.parent
         beside = storage.real_folder(root.parent) or root.parent
         return os.path.relpath(beside / root.name, storage.real_folder(folder) or folder)
+
+    def encoder(self) -> ImageEncoder:
+        """Return what gives the images as they are packed.
+
+        Raises:
+            UsageError: its engine is not there.
+        """
+        return ImageEncoder(self.spec, self.engine, passes=self.pass_through)
+
+    def codec(self) -> str | None:
+        """Return the codec that encodes images, and load it; None where none is encoded anew.
+
+        Raises:
+            UsageError: its engine is not there.
+        """
+        return self.encoder().codec(self.spec.encoding)
 
     def source(self, path: str) -> str:
         """Return the path of an image as it is looked for: relative to the root, or absolute."""
@@ -193,7 +210,7 @@ def encode_spec(
         color: see `EncodeSpec`.
         encoding: see `EncodeSpec`.
         quality: see `EncodeSpec`.
-        orientation: of pictures that do not lie upright; None: as im2rec, turned, but with color
+        orientation: of images that do not lie upright; None: as im2rec, turned, but with color
             -1 left as they are.
         max_pixels: see `EncodeSpec`.
     """
@@ -213,10 +230,10 @@ def encode_spec(
 def pass_through_spec(
     *, orientation: Orientation | None, transcode: bool, max_pixels: int = MAX_PIXELS
 ) -> EncodeSpec:
-    """Return how those pictures are encoded that may not be passed through as they are.
+    """Return how those images are encoded that may not be passed through as they are.
 
     Args:
-        orientation: None: pictures that do not lie upright are passed through, too.
+        orientation: None: images that do not lie upright are passed through, too.
         transcode: make JPEGs of images in other formats than JPEG and PNG.
         max_pixels: see `EncodeSpec`.
     """

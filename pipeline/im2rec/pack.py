@@ -1,4 +1,4 @@
-"""Packs the pictures of an image list into one RecordIO file, with its index and its manifest."""
+"""Packs the images of an image list into one RecordIO file, with its index and its manifest."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from pipeline.errors import (
 )
 from pipeline.formats.recordio.header import IndexedRecord
 from pipeline.formats.recordio.shard import index_lines, list_line
-from pipeline.im2rec import crew
+from pipeline.im2rec import pool
 from pipeline.im2rec.batches import Batch, Survey, batches, survey
 from pipeline.im2rec.before import check_before
+from pipeline.im2rec.encode import Chunk
 from pipeline.im2rec.job import PackJob, Targets, check_root
-from pipeline.im2rec.pictures import Piece
 from pipeline.im2rec.result import LeftOut, Packed, document
-from pipeline.images.engine import engine
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted
+from pipeline.shards.read import reason
 from pipeline.storage import StagedFile
 from pipeline.storage.input_file import check_rereadable
 
@@ -44,18 +44,17 @@ def pack(
     While another command makes one of the same files it waits, see `storage.target_lock`.
 
     Memory does not grow with the list, but for 8 bytes an image; a process has some 32 MiB of
-    records at most, and the picture it is at.
+    records at most, and the image it is at.
 
     Raises:
-        InputRefused: no picture is left; the list was changed meanwhile.
+        InputRefused: no image is left; the list was changed meanwhile.
         BadAnnotation: see `lst.read`; an id or a label that RecordIO's readers stumble over.
-        BadImage: more pictures than `PackJob.error_limit` cannot be packed.
-        UsageError: the engine is not there, or a transform returned no picture; an output would
+        BadImage: more images than `PackJob.error_limit` cannot be packed.
+        UsageError: the engine is not there, or a transform returned no image; an output would
             take the place of a folder, a device or a pipe; see `check_before`; the list is a pipe.
         ShardmillError: a process has died; the files cannot be written.
     """
-    if not job.pass_through:
-        engine(job.engine).codec(job.spec.encoding)  # loads it, for all processes at once
+    job.codec()  # loads it, for all processes at once
     check_rereadable(job.listing, "an image list")
     if storage.stat(job.listing) is None:
         raise UsageError(
@@ -64,7 +63,7 @@ def pack(
     check_root(job.root)
     places = job.targets.places()
     with contextlib.ExitStack() as stack:
-        workers = stack.enter_context(crew.assembled(job))
+        workers = stack.enter_context(pool.open_pool(job))
         before, (found, digest) = storage.stat(job.listing), _survey(job)
         for path in sorted(set(places.all)):  # in one order, so that no two wait for each other
             stack.enter_context(storage.target_lock(path))
@@ -74,9 +73,9 @@ def pack(
         _sweep(places)
         output = stack.enter_context(_Output(job, places))
         rows = _ROWS if job.pass_through else _ROWS_ENCODED
-        for batch, piece in workers.pieces(output.records, batches(job, rows)):
+        for batch, chunk in workers.chunks(output.records, batches(job, rows)):
             workers.place(output.size)
-            output.take(batch, piece)
+            output.take(batch, chunk)
             output.records.follow(workers.written)  # hashed while it is in memory
             tell(output.lines, found.lines)
         output.records.follow(workers.written)
@@ -118,12 +117,12 @@ class _Output:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def take(self, batch: Batch, piece: Piece) -> None:
+    def take(self, batch: Batch, chunk: Chunk) -> None:
         """Note what became of some rows; their records lie where the last ones end."""
         ids, offsets, lines = [], [], []
-        for row, length in enumerate(piece.lengths, piece.first):
-            if row in piece.left_out:
-                self._leave_out(batch, row, piece.left_out[row])
+        for row, length in enumerate(chunk.lengths, chunk.first):
+            if row in chunk.left_out:
+                self._leave_out(batch, row, chunk.left_out[row])
                 continue
             ids.append(batch.ids[row])
             offsets.append(self.size)
@@ -133,18 +132,18 @@ class _Output:
         self._index.write(index_lines(ids, offsets))
         if self._listing:
             self._listing.write(b"".join(lines))
-        self._notes.update(piece.notes)
-        self.lines += len(piece.lengths)
-        if piece.failure is not None:
-            raise piece.failure
+        self._notes.update(chunk.notes)
+        self.lines += len(chunk.lengths)
+        if chunk.failure is not None:
+            raise chunk.failure
 
     def publish(self, found: Survey, listing: str) -> Packed:
         """Give the files their names, the manifest's last."""
         if not self.size:
             raise InputRefused(
-                "no picture is left, and no reader opens an empty file",
+                "no image is left, and no reader opens an empty file",
                 file=str(self._job.listing),
-                expected="1 picture or more",
+                expected="1 image or more",
                 found=f"{counted(found.lines, 'line')}, all left out",
             )
         records = found.lines - len(self._left_out)
@@ -174,15 +173,15 @@ class _Output:
             raise error
         if len(self._left_out) == limit:
             raise BadImage(
-                "more pictures cannot be packed than may be left out",
+                "more images cannot be packed than may be left out",
                 file=str(self._job.listing),
                 place=f"line {batch.lines[row]}",
                 expected=f"{limit} at most",
                 found=Lines.of(str(error).split("\n")),
                 remedy="get intact copies, or raise --error-limit",
             )
-        reason = ": ".join(part for part in (error.what, error.found) if part)
-        self._left_out.append(LeftOut(batch.lines[row], batch.ids[row], batch.paths[row], reason))
+        place = (batch.lines[row], batch.ids[row], batch.paths[row])
+        self._left_out.append(LeftOut(*place, reason(error)))
 
 
 def _listed(batch: Batch, row: int) -> IndexedRecord:

@@ -13,7 +13,6 @@ from pipeline.errors import UsageError
 from pipeline.formats.recordio.header import LabelForm
 from pipeline.im2rec.assignments import AutoResize
 from pipeline.im2rec.job import PackJob, Part
-from pipeline.images.engine import engine
 from pipeline.images.spec import EncodeSpec
 from pipeline.images.transforms import (
     AutoOrient,
@@ -71,7 +70,7 @@ def recorded_job(document: PackManifest, path: Path, root: Path) -> PackJob:
         below_root=parameters.below_root,
     )
     if document.codec is not None:
-        codec = engine(job.engine).codec(job.spec.encoding)
+        codec = job.codec() or ""
         if codec != document.codec:
             raise _not_comparable("its images were encoded by", document.codec, codec)
     return job

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import pipeline
 from pipeline.im2rec.job import PackJob, Targets
-from pipeline.images.engine import engine
 from pipeline.manifest import Document
 
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A picture that could not be packed.
+    """An image that could not be packed.
 
     Attributes:
         line: in the list, from 1.
@@ -38,9 +37,9 @@ class Packed:
         bytes: of the records.
         unstored: lines of more labels than the one that is stored.
         label_widths: the least and the greatest number of labels of a line.
-        notes: what happened to pictures, and how often, see `Processed.notes`; under pass-through
+        notes: what happened to images, and how often, see `Processed.notes`; under pass-through
             ``16-bit`` too.
-        left_out: the pictures without a record, in the order of the list.
+        left_out: the images without a record, in the order of the list.
     """
 
     targets: Targets
@@ -62,15 +61,13 @@ def document(job: PackJob, packed: Packed, listing: str, *, rooted: bool) -> Doc
         listing: the xxh3-128 of the list.
         rooted: whether any path of the list is relative to the root, which is then recorded.
     """
-    spec = job.spec
     source = {"list": job.listing.name, "xxh3_128": listing}
-    encodes = not job.pass_through or spec.transcode or spec.orientation == "bake"
     return {
         "program": f"shardmill {pipeline.__version__}",
         "format": "recordio",
         "inputs": [source | ({"root": job.root_from_output} if rooted else {})],
         "parameters": job.parameters(),
-        "codec": engine(job.engine).codec(spec.encoding) if encodes else None,
+        "codec": job.codec(),
         "counts": {
             "bytes": packed.bytes,
             "labels": list(packed.label_widths),

@@ -1,15 +1,15 @@
-"""A process that packs: what it is told, what it answers, and how it ends.
+"""A process of the pool: the messages that it takes, its answers, and how it ends.
 
-It is sent, and so says back, through one pipe:
+Both sides talk through one pipe. The process is sent:
 
-* first the temporary and the final path of the file that it shall write;
-* a `Batch`: it answers with the first `Piece` of it, whose records it keeps in memory;
-* None: it answers with the next `Piece`;
-* an offset: there it writes the oldest piece that it keeps, and answers `WRITTEN`.
+* first the temporary and the final path of the file that it writes into;
+* a `Batch`: it answers with the first `Chunk` of it, whose records it keeps in memory;
+* None: it answers with the next `Chunk`;
+* an offset: it writes the oldest chunk that it keeps there, and answers `WRITTEN`.
 
-To each piece there is one batch or None, sooner or later, and one offset, in any order. An error
-in its stead is why it cannot go on. Pictures never pass through the pipe; and since nothing large
-is sent to it while it may be sending, neither side waits for the other forever.
+Each chunk is followed by one batch or None, and by one offset, in any order. An error that comes
+in place of an answer is why the process cannot go on. Images never pass through the pipe. Nothing
+large is sent to a process that may be sending, so neither side waits for the other forever.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import Final
 
 from pipeline.errors import ShardmillError
 from pipeline.im2rec.batches import Batch
+from pipeline.im2rec.encode import RecordBuffer, RecordEncoder
 from pipeline.im2rec.job import PackJob
-from pipeline.im2rec.pictures import Arena, Packer
 from pipeline.storage import SharedFile
 
 WRITTEN: Final = "written"
@@ -34,10 +34,10 @@ def work(connection: Connection, job: PackJob, others: Sequence[Connection]) -> 
     """Pack what is sent, until the other end of the connection is closed.
 
     Args:
-        connection: to the process that assembles the file.
+        connection: to the process that publishes the file.
         job: what is packed.
         others: the ends, inherited from it, that it has of connections to other workers: as long
-            as they are open here, those would not see it die.
+            as they are open here, those workers would not see it die.
     """
     for other in others:
         other.close()
@@ -47,26 +47,26 @@ def work(connection: Connection, job: PackJob, others: Sequence[Connection]) -> 
     with contextlib.suppress(EOFError, ConnectionError):
         try:
             temp, path = connection.recv()
-            with Packer(job) as packer, SharedFile(temp, path) as file:
-                _Dialogue(connection, packer, file).run()
+            with RecordEncoder(job) as encoder, SharedFile(temp, path) as file:
+                _Conversation(connection, encoder, file).run()
         except ShardmillError as error:
             connection.send(error)
 
 
-class _Dialogue:
-    def __init__(self, connection: Connection, packer: Packer, file: SharedFile) -> None:
+class _Conversation:
+    def __init__(self, connection: Connection, encoder: RecordEncoder, file: SharedFile) -> None:
         self._connection = connection
-        self._packer = packer
+        self._encoder = encoder
         self._file = file
-        self._kept: deque[Arena] = deque()
+        self._kept: deque[RecordBuffer] = deque()
 
     def run(self) -> None:
         batch = self._next()
         while batch is not None:
             following = None
-            for piece, arena in self._packer.pieces(batch):
-                self._kept.append(arena)
-                self._connection.send(piece)
+            for chunk, buffer in self._encoder.chunks(batch):
+                self._kept.append(buffer)
+                self._connection.send(chunk)
                 following = self._next()
             batch = following
 
@@ -75,7 +75,7 @@ class _Dialogue:
             message = self._connection.recv()
             if not isinstance(message, int):
                 return message if isinstance(message, Batch) else None
-            arena = self._kept.popleft()
-            self._file.write_at(message, arena.content)
-            self._packer.release(arena)
+            buffer = self._kept.popleft()
+            self._file.write_at(message, buffer.content)
+            self._encoder.release(buffer)
             self._connection.send(WRITTEN)

@@ -13,12 +13,12 @@ from pipeline.documents.values import one_of
 from pipeline.errors import BadImage, UsageError
 from pipeline.images import header, repair
 from pipeline.images.bounds import MAX_PIXELS, check_claim
-from pipeline.images.engine import Engine, engine
+from pipeline.images.encoder import ImageEncoder
 from pipeline.images.foreign import foreign_format
 from pipeline.images.inspection import inspect
 from pipeline.images.jpegend import with_end
 from pipeline.images.orientation import UPRIGHT, with_orientation
-from pipeline.images.passthrough import CUT_SHORT, PassedThrough, pass_through
+from pipeline.images.passthrough import CUT_SHORT, PassedThrough
 from pipeline.images.raster import Filter
 from pipeline.images.sound import END_ADDED
 from pipeline.images.spec import EncodeSpec, Processed, told
@@ -143,12 +143,10 @@ class Preparation:
 
     def __init__(self, options: PictureOptions) -> None:
         self._spec = encode_spec(options)
-        self._always = options.encodes
         self.max_pixels = options.max_pixels
-        self._engine: Engine = engine(options.engine)
-        asked = self._always or options.transcode or options.orientation == "bake"
-        encoding = self._spec.encoding if self._always else ".png"  # or .jpg: whose codec it names
-        self.codec = self._engine.codec(encoding) if asked else None
+        self._encoder = ImageEncoder(self._spec, options.engine, passes=not options.encodes)
+        # Both encodings may be made where few images are; the codec of a PNG names that of a JPEG.
+        self.codec = self._encoder.codec(self._spec.encoding if options.encodes else ".png")
         """What encodes the pictures that are to be encoded anew: part of the output digest."""
 
     def prepare(self, data: Buffer) -> StoredPicture:
@@ -158,14 +156,13 @@ class Preparation:
             BadImage: its header is that of no JPEG or PNG, its orientation is refused, or it
                 cannot be decoded where it must be.
         """
-        if self._always:
-            made = self._engine.process(data, self._spec)
+        made = self._encoder.encode(data)
+        if isinstance(made, Processed):
             mode = foreign_format(data) or header.read_header(data).mode
             return _stored(made, mode, plain=self._spec.form == "JPEG")
-        kept = pass_through(data, self._spec, self._engine)
-        jpeg = kept.encoded[0] == _JPEG
-        as_it_is = kept.mode not in _INKS and kept.decodable
-        return _stored(kept, kept.mode, plain=jpeg and (kept.encoded is not data or as_it_is))
+        jpeg = made.encoded[0] == _JPEG
+        as_it_is = made.mode not in _INKS and made.decodable
+        return _stored(made, made.mode, plain=jpeg and (made.encoded is not data or as_it_is))
 
 
 def _stored(made: Processed | PassedThrough, mode: str, *, plain: bool) -> StoredPicture:

@@ -143,9 +143,8 @@ def read_picture(
         ArchiveRefused: the archive ends before the picture does.
     """
     source, offset, length = where
-    data = sources.read(source, offset, length)
     if whole_file:
-        size = len(data) if len(data) < length else sources.now(source).size
+        data, size = read_file(sources, source, length)
         if size != length:
             raise TreeRefused(
                 "the picture has changed since the tree was listed",
@@ -154,7 +153,9 @@ def read_picture(
                 found=f"{size} bytes",
                 remedy="leave the tree alone, then run the same command again: it is listed anew",
             )
-    elif len(data) != length:
+        return data
+    data = sources.read(source, offset, length)
+    if len(data) != length:
         raise ArchiveRefused(
             "the file ends before an image that it should hold",
             file=str(sources.path(source)),
@@ -164,6 +165,15 @@ def read_picture(
             remedy="the file changed after it was verified: get it again",
         )
     return data
+
+
+def read_file(sources: storage.SourceReader, source: str, length: int) -> tuple[memoryview, int]:
+    """Return the bytes of a file that was `length` bytes long, and how long it is by now.
+
+    If it has another length now, it was changed. The next read may overwrite the bytes.
+    """
+    data = sources.read(source, 0, length)
+    return data, len(data) if len(data) < length else sources.now(source).size
 
 
 def record_of(row: Mapping[str, Any], stored: StoredPicture) -> ImageRecord:

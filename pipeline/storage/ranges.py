@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 
 from pipeline.storage.oserrors import at
-from pipeline.storage.reading import FileInfo
+from pipeline.storage.reading import FileInfo, stat
 from pipeline.storage.retrying import patiently, try_again
 from pipeline.storage.stamps import settled_stamp
 
@@ -82,6 +82,7 @@ class SourceReader:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._prefix = os.path.join(root, "")
         self._open: OrderedDict[str, int] = OrderedDict()
         self._buffer = memoryview(bytearray(_FIRST_BUFFER))
         self._cached = 0  # reads in a row that did not wait for the disk
@@ -91,6 +92,10 @@ class SourceReader:
     def path(self, source: str) -> Path:
         """Return where a source lies."""
         return self.root / source
+
+    def look(self, source: str) -> FileInfo | None:
+        """Return what is known of a source without opening it; None if it is no regular file."""
+        return stat(self._name(source))
 
     def now(self, source: str) -> FileInfo:
         """Return size and modification time of a source as they are now."""
@@ -142,12 +147,16 @@ class SourceReader:
         """Open a source; where the process has no descriptor left, other sources are closed."""
         while True:
             try:
-                return os.open(self.path(source), os.O_RDONLY | os.O_CLOEXEC)
+                return os.open(self._name(source), os.O_RDONLY | os.O_CLOEXEC)
             except OSError as error:
                 if error.errno not in _NO_DESCRIPTOR or not self._open:
                     raise
                 self._most = max(1, len(self._open) // 2)
                 self._close_beyond(self._most - 1)
+
+    def _name(self, source: str) -> str:
+        """Return where a source lies as text, which takes a tenth of the time of a `Path`."""
+        return source if source[:1] == "/" else self._prefix + source
 
     def _close_beyond(self, most: int) -> None:
         while len(self._open) > most:

@@ -48,14 +48,14 @@ class Entry(NamedTuple):
     stamp: int = 0
 
 
-def stat(path: Path) -> FileInfo | None:
+def stat(path: Path | str) -> FileInfo | None:
     """Return what is known of a regular file without opening it, or None if there is none."""
     try:
         info = patiently(lambda: os.stat(path))
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise translated(error, path) from error
+        raise translated(error, Path(path)) from error
     if not stat_module.S_ISREG(info.st_mode):
         return None
     return FileInfo(info.st_size, info.st_mtime_ns)

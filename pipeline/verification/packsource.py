@@ -9,8 +9,8 @@ from pathlib import Path
 from pipeline import storage
 from pipeline.errors import ShardmillError
 from pipeline.im2rec.batches import Batch, batches
+from pipeline.im2rec.encode import Chunk, RecordEncoder
 from pipeline.im2rec.job import PackJob, check_root
-from pipeline.im2rec.pictures import Packer, Piece
 from pipeline.im2rec.recorded import recorded_job
 from pipeline.verification.findings import Finding, Layer, damage, few, of_error
 from pipeline.verification.packcheck import PackCheck, PackedSet, ScannedRecords
@@ -51,27 +51,27 @@ class _Comparison:
 
     def findings(self, job: PackJob) -> Iterator[Finding]:
         """Yield which records are not what their sources give."""
-        with Packer(job) as packer, storage.RangeReader(self._path) as stored:
+        with RecordEncoder(job) as encoder, storage.RangeReader(self._path) as stored:
             for batch in batches(job, _ROWS):
-                for piece, arena in packer.pieces(batch):
-                    yield from self._piece(batch, piece, arena.content, stored)
-                    packer.release(arena)
-                    if piece.failure is not None:
-                        yield of_error(Layer.SOURCE, self._path, piece.failure)
+                for chunk, buffer in encoder.chunks(batch):
+                    yield from self._chunk(batch, chunk, buffer.content, stored)
+                    encoder.release(buffer)
+                    if chunk.failure is not None:
+                        yield of_error(Layer.SOURCE, self._path, chunk.failure)
                         return
 
-    def _piece(
-        self, batch: Batch, piece: Piece, content: memoryview, stored: storage.RangeReader
+    def _chunk(
+        self, batch: Batch, chunk: Chunk, content: memoryview, stored: storage.RangeReader
     ) -> Iterator[Finding]:
         start = 0
-        for row, length in enumerate(piece.lengths, piece.first):
+        for row, length in enumerate(chunk.lengths, chunk.first):
             made, start = content[start : start + length], start + length
             if batch.lines[row] in self._left_out:
                 continue
             number, self.compared = self.compared, self.compared + 1
             place = f"record {number + 1}, line {batch.lines[row]} of the list, {batch.paths[row]}"
-            if row in piece.left_out:
-                yield self._differs("its source cannot be packed", place, piece.left_out[row])
+            if row in chunk.left_out:
+                yield self._differs("its source cannot be packed", place, chunk.left_out[row])
                 continue
             size = self._scanned.lengths[number]
             if made != stored.read(self._scanned.offsets[number], size):

@@ -101,15 +101,15 @@ def test_the_bytes_are_the_same_however_many_do_the_work(
     assert found[0] == found[1] == found[2]
 
 
-def test_many_pieces_of_a_batch_come_in_order(
+def test_many_chunks_of_a_batch_come_in_order(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = [(number, 0, f"{number % 12}.jpg") for number in range(500)]
     listing = write_list(tmp_path / "a.lst", rows)
     whole = pack(passing(root, listing))
     expected = outputs(tmp_path)
-    monkeypatch.setattr("pipeline.im2rec.pictures.PIECE", 20_000)
-    monkeypatch.setattr("pipeline.im2rec.crew._AHEAD", 100_000)
+    monkeypatch.setattr("pipeline.im2rec.encode.CHUNK_BYTES", 20_000)
+    monkeypatch.setattr("pipeline.im2rec.pool._AHEAD", 100_000)
     assert whole.bytes > 2_000_000
     for threads in (1, 3):
         pack(passing(root, listing, threads=threads))
@@ -196,7 +196,7 @@ def test_pictures_within_the_limit_are_left_out_and_named(
         "line": 6,
         "id": 1002,
         "path": "page.jpg",
-        "reason": "not a picture in a known format: HTML page",
+        "reason": "not a picture in a known format; found HTML page",
     }
 
 
@@ -219,7 +219,7 @@ def test_one_picture_more_than_the_limit_is_refused(
     root: Path, listing: Path, tmp_path: Path
 ) -> None:
     put_bad(root, listing, *BAD)
-    with pytest.raises(BadImage, match="more pictures cannot be packed") as refusal:
+    with pytest.raises(BadImage, match="more images cannot be packed") as refusal:
         pack(passing(root, listing, threads=2, error_limit=4))
     assert refusal.value.place == "line 8"
     assert names(tmp_path) == {"images", "a.lst"}
@@ -237,7 +237,7 @@ def test_a_folder_and_a_pipe_are_no_pictures(root: Path, listing: Path) -> None:
 def test_a_picture_too_large_for_a_record_is_left_out(
     root: Path, listing: Path, monkeypatch: pytest.MonkeyPatch, passes: bool
 ) -> None:
-    monkeypatch.setattr("pipeline.im2rec.pictures._LARGEST", 100_000)
+    monkeypatch.setattr("pipeline.im2rec.image_files._LARGEST", 100_000)
     if passes:
         (root / "5.jpg").write_bytes(drawn() + bytes(100_000))
         job = passing(root, listing, error_limit=1)
@@ -247,7 +247,7 @@ def test_a_picture_too_large_for_a_record_is_left_out(
         job = replace(job, error_limit=1)
     (left_out,) = pack(job).left_out
     assert left_out.path == "5.jpg"
-    assert left_out.reason.startswith("a picture too large to pack")
+    assert left_out.reason.startswith("an image too large to pack")
 
 
 def enlarge(pixels: Pixels) -> Pixels:
@@ -259,7 +259,7 @@ def test_a_list_of_which_nothing_is_left_is_refused(
     root: Path, listing: Path, tmp_path: Path
 ) -> None:
     write_list(listing, [(0, 0, "missing.jpg")])
-    with pytest.raises(InputRefused, match="no picture is left"):
+    with pytest.raises(InputRefused, match="no image is left"):
         pack(passing(root, listing, error_limit=1))
     assert names(tmp_path) == {"images", "a.lst"}
 

@@ -101,9 +101,9 @@ def test_absence_is_said_of_what_is_absent(root: Path, listing: Path) -> None:
     assert [each.reason for each in packed.left_out] == [
         "there is no such image",
         "there is no such image",
-        f"{cannot}: a link leads back to itself ({os.strerror(errno.ELOOP)})",
-        "this is not the file of an image: a folder",
-        f"{cannot}: {os.strerror(errno.ENAMETOOLONG)} (errno {errno.ENAMETOOLONG})",
+        f"{cannot}; found a link leads back to itself ({os.strerror(errno.ELOOP)})",
+        "this is not the file of an image; found a folder",
+        f"{cannot}; found {os.strerror(errno.ENAMETOOLONG)} (errno {errno.ENAMETOOLONG})",
     ]
 
 

@@ -32,7 +32,7 @@ from pipeline.formats.recordio.framing import (
 )
 from pipeline.formats.recordio.header import IndexedRecord, LabelForm, encode_header
 from pipeline.formats.recordio.index import index_lines, list_line, read_index, read_list
-from pipeline.storage import StagedFile
+from pipeline.storage import Buffer, StagedFile
 
 __all__ = [
     "WRITER_VERSION",
@@ -40,6 +40,7 @@ __all__ = [
     "IndexedShard",
     "RawRecord",
     "RecordIOWriter",
+    "encode_record",
     "frame",
     "index_lines",
     "join",
@@ -91,22 +92,17 @@ class RecordIOWriter:
         self._offsets = array("Q")
 
     def write(self, record: IndexedRecord) -> Placement:
-        """Append a record; its picture is written from where it stands, uncopied unless it is cut.
+        """Append a record.
 
         Raises:
-            BadAnnotation: see `encode_header`; the id or a label has the bits of the magic number,
-                which DALI cannot read; the path cannot stand in an image list.
-            BadImage: the picture has no bytes, or the payload 512 MiB or more.
+            BadAnnotation: see `encode_record`; the path cannot stand in an image list.
+            BadImage: see `encode_record`.
             ShardmillError: the file cannot be written, see `StagedFile.write`.
         """
-        header, encoded = encode_header(record, self._form), record.encoded
-        if MAGIC_BYTES in header and magics(header):
-            raise _has_magic(record)
-        if not len(encoded) or len(header) + len(encoded) > MAX_PAYLOAD:
-            raise _wrong_size(record, len(header))
+        pieces = encode_record(record, self._form)
         line = list_line(record) if self._listing else b""
         offset = self._shard.size
-        length = self._shard.write(*frame(header, encoded))
+        length = self._shard.write(*pieces)
         self._ids.append(record.id)
         self._offsets.append(offset)
         self._list(line)
@@ -179,6 +175,22 @@ class RecordIOWriter:
                 self._lines.clear()
 
 
+def encode_record(record: IndexedRecord, form: LabelForm) -> list[Buffer]:
+    """Return a record as it lies in a shard, in pieces; its image is not copied unless it is cut.
+
+    Raises:
+        BadAnnotation: see `encode_header`; the id or a label has the bits of the magic number,
+            which DALI cannot read.
+        BadImage: the image has no bytes, or the payload 512 MiB or more.
+    """
+    header, encoded = encode_header(record, form), record.encoded
+    if MAGIC_BYTES in header and magics(header):
+        raise _has_magic(record)
+    if not len(encoded) or len(header) + len(encoded) > MAX_PAYLOAD:
+        raise _wrong_size(record, len(header))
+    return frame(header, encoded)
+
+
 def join(parts: Iterable[IndexedShard], writer: RecordIOWriter) -> None:
     """Make one shard of several, their records one after another, and finish it.
 
@@ -208,18 +220,18 @@ def _check_unique(path: Path, ids: array[int]) -> None:
 
 def _has_magic(record: IndexedRecord) -> BadAnnotation:
     return BadAnnotation(
-        "an id or a label has the bits of the number that parts of records begin with",
+        "an id or a label has the bits of RecordIO's magic number",
         file=record.path,
         place=f"id {record.id}",
         expected=f"none that DALI cannot read: {MAGIC:#010x} in either half of an id, or a label",
-        found=f"labels {', '.join(map(str, record.labels[:8]))}",
+        found=f"id {record.id}, labels {', '.join(map(str, record.labels[:8]))}",
         remedy="give the image another id, or its class another number",
     )
 
 
 def _wrong_size(record: IndexedRecord, header: int) -> BadImage:
     return BadImage(
-        "the picture cannot be stored in a RecordIO shard",
+        "the image cannot be stored in a RecordIO shard",
         file=record.path,
         place=f"id {record.id}",
         expected=f"1 to {MAX_PAYLOAD - header} bytes",

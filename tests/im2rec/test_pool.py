@@ -16,7 +16,7 @@ from packing import draw_set, encoding, list_all, names, passing, saved, write_l
 from support import command, shardmill
 
 from pipeline.errors import BadImage, NoSpace, ShardmillError
-from pipeline.im2rec import crew
+from pipeline.im2rec import pool
 from pipeline.im2rec.pack import pack
 from pipeline.images.raster import Pixels
 from pipeline.storage import SharedFile
@@ -74,7 +74,7 @@ def test_a_command_whose_worker_is_killed_ends_in_status_1(
     workers[1].send_signal(signal.SIGKILL)
     _, stderr = at_work.communicate(timeout=60)
     assert at_work.returncode == 1
-    assert "a process that packs pictures has died" in stderr
+    assert "a process that packs images has died" in stderr
     assert names(tmp_path) == {"images", "a.lst"}
     assert not any(worker.is_running() for worker in workers)
 
@@ -133,8 +133,10 @@ def test_images_that_a_transform_fails_on_count_under_the_limit(
         (root / name).write_bytes(saved("JPEG"))
     job = encoding(root, list_all(root), crop, threads=threads, error_limit=2)
     assert [each.path for each in pack(job).left_out] == ["2.jpg", "9.jpg"]
-    assert pack(job).left_out[0].reason.endswith("failed on this image: ValueError: too small")
-    with pytest.raises(BadImage, match="more pictures cannot be packed"):
+    assert (
+        pack(job).left_out[0].reason.endswith("failed on this image; found ValueError: too small")
+    )
+    with pytest.raises(BadImage, match="more images cannot be packed"):
         pack(replace(job, error_limit=1))
 
 
@@ -159,18 +161,18 @@ def test_a_worker_that_is_ahead_waits_for_the_one_that_is_not(
     listing = write_list(tmp_path / "a.lst", rows)
     expected = pack(passing(root, listing)).targets.records.read_bytes()
     largest = []
-    supply = crew._Team._supply
+    feed = pool.WorkerPool._feed
 
-    def supplied(team: crew._Team, member: crew._Member) -> None:
-        supply(team, member)
-        largest.append(sum(member.sizes))
+    def fed(workers: pool.WorkerPool, worker: pool.Worker) -> None:
+        feed(workers, worker)
+        largest.append(sum(worker.sizes))
 
     def slow(pixels: Pixels) -> Pixels:
         time.sleep(0.2)
         return pixels
 
-    monkeypatch.setattr(crew, "_AHEAD", 50_000)
-    monkeypatch.setattr(crew._Team, "_supply", supplied)
+    monkeypatch.setattr(pool, "_AHEAD", 50_000)
+    monkeypatch.setattr(pool.WorkerPool, "_feed", fed)
     assert (
         expected
         == pack(passing(root, listing, threads=3, batch_size=4)).targets.records.read_bytes()
