@@ -133,14 +133,14 @@ class Assignments:
             **options,
         )
 
-    def idle(self) -> list[str]:
+    def ignored_options(self) -> list[str]:
         """Return the words given that have no effect, as im2rec.cc has it."""
-        idle = []
+        ignored = []
         if self.values["unchanged"]:
-            idle = [key for key in _ENCODING_KEYS if key in self.given]
+            ignored = [key for key in _ENCODING_KEYS if key in self.given]
         elif self.values["resize"] <= 0:
-            idle = [key for key in ("center_crop", "inter_method") if key in self.given]
-        return [f"{key}={self.values[key]}" for key in idle]
+            ignored = [key for key in ("center_crop", "inter_method") if key in self.given]
+        return [f"{key}={self.values[key]}" for key in ignored]
 
     def _spec(
         self, *, orientation: Orientation | None, transcode: bool, max_pixels: int
@@ -187,7 +187,7 @@ class Assignments:
                 "inter_method leaves the filter to chance" if chance else "no such inter_method",
                 expected="0 nearest, 1 bilinear, 2 bicubic, 3 area, 4 lanczos or 9 automatic",
                 found=str(values["inter_method"]),
-                remedy="choose a filter: the same pictures shall give the same bytes",
+                remedy="choose a filter: the same images shall give the same bytes",
             )
 
 

@@ -18,11 +18,15 @@ from pipeline.im2rec.lists import find_lists, make_lists
 from pipeline.im2rec.pack import pack
 from pipeline.im2rec.result import Packed
 from pipeline.images.transforms import CenterCrop, Resize, Transform
+from pipeline.job.table.im2rec import PACK_OPTIONS
 from pipeline.quantities import counted
 from pipeline.sources.imagelist.folder import EXTENSIONS, SEED, Division, folder_lines
-from tasks.cli import im2recoptions, listreport
+from tasks.cli import listreport
+from tasks.cli.grouping import GroupedArgument
+from tasks.cli.im2rec_report import progress, report
 from tasks.cli.im2recwords import Im2recCommand
-from tasks.cli.packing import progress, report
+from tasks.cli.options import parameters
+from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.saying import say
 
 _LISTING = ("exts", "chunks", "train_ratio", "test_ratio", "recursive", "no_shuffle", "classes")
@@ -38,9 +42,19 @@ EXAMPLES: Final = (
 )
 
 
-@click.command(cls=Im2recCommand, params=im2recoptions.parameters(EXTENSIONS), examples=EXAMPLES)
+_WORDS: Final = GroupedArgument(
+    ["words"],
+    nargs=-1,
+    type=LOCAL_PATH,
+    metavar="PREFIX ROOT | LIST ROOT OUT [KEY=VALUE]...",
+    text="What the paths of lists begin with, and the folder of the images, as for im2rec.py; or,"
+    " as for im2rec.cc, a list, that folder, the file to write, and options such as resize=256.",
+)
+
+
+@click.command(cls=Im2recCommand, params=[_WORDS, *parameters(PACK_OPTIONS)], examples=EXAMPLES)
 @click.pass_context
-def im2rec(ctx: click.Context, /, words: tuple[str, ...], make: bool, **options: Any) -> int:
+def im2rec(ctx: click.Context, /, words: tuple[str, ...], **options: Any) -> int:
     """Pack images and labels into RecordIO, as MXNet's im2rec.py and im2rec.cc do.
 
     \b
@@ -58,9 +72,8 @@ def im2rec(ctx: click.Context, /, words: tuple[str, ...], make: bool, **options:
     }
     if len(words) < _PAIR:
         raise click.UsageError("PREFIX and ROOT are needed, or LIST, ROOT and OUT")
-    if make:
+    if options["list"]:
         return _make_lists(words, given, options)
-    options["color"] = int(options["color"])
     forms = _from_assignments if len(words) > _PAIR else _from_prefix
     return max(report(_packed(job)) for job in forms(words, given, options))
 
@@ -73,7 +86,7 @@ def _packed(job: PackJob) -> Packed:
 def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]) -> int:
     if len(words) > _PAIR:
         raise click.UsageError(f"--list takes PREFIX and ROOT; not {words[2]}")
-    _say_idle(given.intersection((*_PACKING, *_OURS)))
+    _say_ignored(given.intersection((*_PACKING, *_OURS)))
     division = Division(
         options["chunks"],
         options["train_ratio"],
@@ -86,7 +99,7 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
     made = make_lists(
         prefix,
         Path(root),
-        options["exts"],
+        options["exts"] or EXTENSIONS,
         division,
         recursive=options["recursive"],
         table=classtable.read(Path(options["classes"])) if options["classes"] else None,
@@ -107,13 +120,11 @@ def _make_lists(words: tuple[str, ...], given: set[str], options: dict[str, Any]
 
 def _from_prefix(words: tuple[str, ...], given: set[str], options: dict[str, Any]) -> list[PackJob]:
     """Return the jobs of im2rec.py's command line."""
-    idle = _ENCODING if options["pass_through"] else ("transcode",)
-    _say_idle(given.intersection((*_LISTING, *idle)))
+    ignored = _ENCODING if options["pass_through"] else ("transcode",)
+    _say_ignored(given.intersection((*_LISTING, *ignored)))
     own = {name: options[name] for name in ("orientation", "max_pixels")}
     crop = (CenterCrop(),) if options["center_crop"] else ()
     transforms: tuple[Transform, ...] = crop
-    if options["resize"] < 0:
-        raise UsageError("no size to scale to", expected="1 or more", found=str(options["resize"]))
     if options["resize"]:
         transforms = (*crop, Resize(options["resize"], filter=options["filter"]))
     if options["pass_through"]:
@@ -151,8 +162,8 @@ def _from_assignments(
         )
     listing, root, output = (Path(word).absolute() for word in words[:3])
     assignments = Assignments.parse(words[3:])
-    for word in assignments.idle():
-        say(f"without effect here: {word}", err=True)
+    for word in assignments.ignored_options():
+        say(f"{word} has no effect here", err=True)
     own = {name: options[name] for name in ("orientation", "transcode", "max_pixels")}
     # im2rec.cc puts ROOT in front of a name, whatever that begins with.
     own["below_root"] = words[1] != ""
@@ -167,9 +178,9 @@ def _common(options: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _say_idle(names: set[str]) -> None:
+def _say_ignored(names: set[str]) -> None:
     for name in sorted(names):
-        say(f"without effect here: {_option(name)}", err=True)
+        say(f"{_option(name)} has no effect here", err=True)
 
 
 def _option(name: str) -> str:

@@ -7,9 +7,10 @@ from typing import Any, Final
 import click
 
 from pipeline.job.table.option import LIST
-from tasks.cli import options
+from pipeline.job.table.options import options_of
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.luigi_import import importing_luigi
+from tasks.cli.options import parameters
 
 EXAMPLES: Final = (
     "shardmill imagelist images.lst --root DIR --out OUT --format recordio,tfrecord",
@@ -18,7 +19,7 @@ EXAMPLES: Final = (
 )
 
 
-@click.command(cls=GroupedCommand, params=options.parameters(LIST), examples=EXAMPLES)
+@click.command(cls=GroupedCommand, params=parameters(options_of(LIST)), examples=EXAMPLES)
 def imagelist(**given: Any) -> int:
     """Prepare the images that an image list, or a folder, names.
 

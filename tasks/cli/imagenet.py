@@ -7,9 +7,10 @@ from typing import Any, Final
 import click
 
 from pipeline.job.table.option import SET
-from tasks.cli import options
+from pipeline.job.table.options import options_of
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.luigi_import import importing_luigi
+from tasks.cli.options import parameters
 
 EXAMPLES: Final = (
     "shardmill imagenet --raw RAW --out OUT --workers 4",
@@ -18,7 +19,7 @@ EXAMPLES: Final = (
 )
 
 
-@click.command(cls=GroupedCommand, params=options.parameters(SET), examples=EXAMPLES)
+@click.command(cls=GroupedCommand, params=parameters(options_of(SET)), examples=EXAMPLES)
 def imagenet(**given: Any) -> int:
     """Prepare ILSVRC2012, or a set of its shape, from its archives or an unpacked tree.
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from pipeline.job.table.group import Kind
 from pipeline.job.table.option import Option
-from pipeline.job.table.options import options_of
 from tasks.cli.grouping import GroupedArgument, GroupedOption, ListOf
 from tasks.cli.paramtypes import LOCAL_PATH
 
@@ -17,16 +16,16 @@ if TYPE_CHECKING:
     from tasks.cli.grouping import ParamType
 
 
-def parameters(command: str) -> list[click.Parameter]:
-    """Return the options of a command of the table as click's."""
-    return [_parameter(option) for option in options_of(command)]
+def parameters(options: Iterable[Option]) -> list[click.Parameter]:
+    """Return options of the table as click's."""
+    return [_parameter(option) for option in options]
 
 
 def split_run_options(
-    command: str, given: Mapping[str, Any]
+    options: Iterable[Option], given: Mapping[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the values that make a job, and those of how the command is run."""
-    fields = {option.name for option in options_of(command) if option.field}
+    """Return the values of options that make a job, and those of how the command is run."""
+    fields = {option.name for option in options if option.field}
     of_job = {name: value for name, value in given.items() if name in fields}
     return of_job, {name: value for name, value in given.items() if name not in fields}
 
@@ -64,4 +63,6 @@ def _type(option: Option) -> ParamType:
     if option.kind is Kind.NUMBER:
         bounded = (option.least, option.most) != (None, None)
         return click.IntRange(option.least, option.most) if bounded else click.INT
+    if option.kind is Kind.FRACTION:
+        return click.FLOAT
     return click.STRING

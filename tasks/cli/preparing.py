@@ -15,12 +15,14 @@ from pipeline.job import neighbours
 from pipeline.job.build import build_job
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.job.table.options import options_of
 from pipeline.state import cleaning, preflight, status, withdrawal
 from pipeline.state import run_end as runend
 from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
-from tasks.cli import options, report
+from tasks.cli import report
+from tasks.cli.options import split_run_options
 from tasks.cli.saying import say
 from tasks.run import scheduler, settings
 from tasks.run.exchange import Address
@@ -32,7 +34,7 @@ _OVERLAP = 10
 
 def prepare(command: str, given: Mapping[str, Any]) -> int:
     """Do what a command is asked for, or say what would be done; return the exit status."""
-    values, how = options.split_run_options(command, given)
+    values, how = split_run_options(options_of(command), given)
     return _prepare(build_job(command, values), **how)
 
 

@@ -55,16 +55,16 @@ def test_keys_are_understood() -> None:
 
 def test_the_crop_is_done_only_where_a_size_is_given() -> None:
     assert asked("center_crop=1").spec.transforms == ()
-    assert Assignments.parse(["center_crop=1", "inter_method=2"]).idle() == [
+    assert Assignments.parse(["center_crop=1", "inter_method=2"]).ignored_options() == [
         "center_crop=1",
         "inter_method=2",
     ]
-    assert Assignments.parse(["center_crop=1", "resize=8"]).idle() == []
+    assert Assignments.parse(["center_crop=1", "resize=8"]).ignored_options() == []
 
 
-def test_unchanged_pictures_keep_their_bytes_and_other_keys_are_idle() -> None:
+def test_unchanged_pictures_keep_their_bytes_and_other_keys_are_ignored() -> None:
     assert asked("unchanged=1", "resize=256").pass_through
-    assert Assignments.parse(["unchanged=1", "resize=256", "label_width=2"]).idle() == [
+    assert Assignments.parse(["unchanged=1", "resize=256", "label_width=2"]).ignored_options() == [
         "resize=256"
     ]
 

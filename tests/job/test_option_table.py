@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from dataclasses import fields, replace
 from typing import Any, get_type_hints
 
 import msgspec
 import pytest
+from support import ROOT
 
+from pipeline.errors import UsageError
 from pipeline.images.prepare import PictureOptions
 from pipeline.job.build import build_job, default_config
 from pipeline.job.options import Job
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import COMMANDS, IMAGE_FIELDS, LIST, SET, Option
+from pipeline.job.table.option import COMMANDS, IMAGE_FIELDS, LIST, PACK, SET, Option
 from pipeline.job.table.options import OPTIONS, options_of
 from pipeline.job.table.shards import NO_SHARDS
+from pipeline.job.table.values import parsed
 
 JOB_FIELDS = {field.name for field in fields(Job)} - {"picture"}
 TYPES = get_type_hints(Job, include_extras=True) | get_type_hints(
@@ -78,7 +83,7 @@ def sample(option: Option) -> Any:
 @pytest.mark.parametrize("option", OPTIONS, ids=spelled)
 def test_an_option_takes_what_its_field_holds(option: Option) -> None:
     if not option.field:
-        assert option.group is Group.RUN
+        assert option.group is Group.RUN or option.commands == (PACK,)
         return
     if option.kind is Kind.CHOICE:
         assert [word for word in option.choices if not accepted(option, word)] in ([], [NO_SHARDS])
@@ -110,3 +115,17 @@ def test_the_words_of_lists_hold_no_comma() -> None:
 def test_a_job_with_other_images_options_holds_them() -> None:
     job = build_job(LIST, {"images": "/l/a.lst", "out": "/out", "quality": 80, "filter": "box"})
     assert job.picture == replace(PictureOptions(), quality=80, filter="box")
+
+
+def test_a_fraction_is_read_from_text_like_a_whole_number() -> None:
+    ratio = next(option for option in options_of(PACK) if option.kind is Kind.FRACTION)
+    assert parsed(ratio, "0.25") == 0.25
+    with pytest.raises(UsageError, match=f"{ratio.flag} half: not such a number"):
+        parsed(ratio, "half")
+
+
+def test_the_options_of_im2rec_are_known_without_those_of_a_job() -> None:
+    code = "import sys, pipeline.job.table.im2rec; print('pipeline.job.options' in sys.modules)"
+    words = [sys.executable, "-c", code]
+    run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == "False\n"  # which imports every format and export

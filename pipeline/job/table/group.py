@@ -23,5 +23,6 @@ class Kind(Enum):
     TEXT = "text"
     CHOICE = "one of its choices"
     NUMBER = "whole number"
+    FRACTION = "number"
     SWITCH = "given or not"
     COUNTS = "SPLIT=NUMBER"

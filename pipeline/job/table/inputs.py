@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.job.options import ON_BAD_IMAGE, Job
+from pipeline.job.table.common import EXTENSIONS, FOLDER_CLASSES, RECURSIVE
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import CATALOG, COMMANDS, LIST, SET, Option
 
@@ -75,41 +76,9 @@ INPUT_OPTIONS: Final = (
         default=Job.root,
         metavar="DIR",
     ),
-    Option(
-        flag="--recursive",
-        kind=Kind.SWITCH,
-        group=Group.INPUT,
-        help="Take each folder below FOLDER as a class; default: only the images in FOLDER itself,"
-        " with label 0.",
-        commands=(LIST,),
-        field="recursive",
-        default=Job.recursive,
-        digests=CATALOG,
-    ),
-    Option(
-        flag="--exts",
-        kind=Kind.TEXT,
-        group=Group.INPUT,
-        help="File extensions to take from a folder; default: .jpeg,.jpg,.png.",
-        commands=(LIST,),
-        field="extensions",
-        default=Job.extensions,
-        metavar=".EXT",
-        repeats=True,
-        digests=CATALOG,
-    ),
-    Option(
-        flag="--classes",
-        kind=Kind.PATH,
-        group=Group.INPUT,
-        help="File that gives the class folders their labels: their names, one a line, or the"
-        " NAME.classes.tsv of another run; default: by the order of their names.",
-        commands=(LIST,),
-        field="classes",
-        default=Job.classes,
-        metavar="FILE",
-        digests=CATALOG,
-    ),
+    RECURSIVE,
+    EXTENSIONS,
+    FOLDER_CLASSES,
     Option(
         flag="--out",
         kind=Kind.PATH,

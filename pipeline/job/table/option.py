@@ -13,8 +13,11 @@ SET: Final = "imagenet"
 LIST: Final = "imagelist"
 """The command that prepares an image list or a folder."""
 COMMANDS: Final = (SET, LIST)
+"""The commands that prepare a data set, which Luigi has, too."""
+PACK: Final = "im2rec"
+"""The command that packs image lists as MXNet's programs do."""
 
-Value = str | int | bool | None | tuple[str, ...]
+Value = str | int | float | bool | None | tuple[str, ...]
 """The value of an option; of one that repeats, its words."""
 
 CATALOG: Final = frozenset({"catalog", "plan", "output"})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from pipeline.job.options import PRODUCTS, Job
+from pipeline.job.table.common import WORKERS
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import COMMANDS, LIST, SET, Option
 
@@ -52,15 +53,7 @@ RUN_OPTIONS: Final = (
         field="replace",
         default=Job.replace,
     ),
-    Option(
-        flag="--workers",
-        kind=Kind.NUMBER,
-        group=Group.RUN,
-        help="How many processes work; default: as many as there are CPUs.",
-        commands=COMMANDS,
-        least=1,
-        metavar="N",
-    ),
+    WORKERS,
     Option(
         flag="--scheduler-host",
         kind=Kind.TEXT,

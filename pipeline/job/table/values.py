@@ -40,6 +40,8 @@ def parsed(option: Option, text: str) -> Value:
         return option.default
     if option.kind is Kind.NUMBER:
         return _number(option, text)
+    if option.kind is Kind.FRACTION:
+        return _fraction(option, text)
     if option.kind is Kind.CHOICE:
         check_words(option.flag, [text], option.choices)
     return text
@@ -107,6 +109,14 @@ def _number(option: Option, text: str) -> int:
     number = int(text) if _WHOLE.fullmatch(text) else None
     _check_range(option, number, f"{option.flag} {text}", text)
     return int(text)
+
+
+def _fraction(option: Option, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        said = f"{option.flag} {text}: not such a number"
+        raise UsageError(said, expected="a number", found=text) from None
 
 
 def _check_range(option: Option, number: object, said: str, shown: str) -> None:

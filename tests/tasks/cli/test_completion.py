@@ -14,7 +14,7 @@ from click.shell_completion import ShellComplete, get_completion_class
 from support import ROOT
 
 from pipeline.formats.registry import FORMATS
-from pipeline.job.table.option import LIST, SET
+from pipeline.job.table.option import LIST, PACK, SET
 from pipeline.job.table.options import options_of
 from tasks.cli import cli
 from tasks.cli.completion import SHELLS, VARIABLE
@@ -31,7 +31,7 @@ def test_commands_are_completed() -> None:
     assert "man" not in candidates("")  # hidden
 
 
-@pytest.mark.parametrize("command", [SET, LIST])
+@pytest.mark.parametrize("command", [SET, LIST, PACK])
 def test_every_flag_is_completed(command: str) -> None:
     flags = {option.flag for option in options_of(command) if not option.positional}
     flags |= {option.off for option in options_of(command) if option.off}
@@ -40,7 +40,7 @@ def test_every_flag_is_completed(command: str) -> None:
 
 @pytest.mark.parametrize(
     ("option", "command"),
-    [(option, command) for command in (SET, LIST) for option in options_of(command)],
+    [(option, command) for command in (SET, LIST, PACK) for option in options_of(command)],
     ids=lambda each: getattr(each, "flag", each),
 )
 def test_the_choices_of_a_flag_are_completed(option: object, command: str) -> None:

@@ -1,4 +1,4 @@
-"""What a person sees of packing, and the exit status that follows."""
+"""How ``shardmill im2rec`` shows and says what it packed, and the exit status that follows."""
 
 from __future__ import annotations
 
