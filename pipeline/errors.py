@@ -20,6 +20,7 @@
      ├── OutputDamaged              status 1   something already written is not what it was
      └── TransientError             status 1   worth another try; everything above is not
           ├── SourcesDiffer               an image was replaced while something was made of it
+          ├── MemberDiffers               an image in an archive is not what was verified
           └── Vanished                    a file that was there is gone
                ├── NameTooLong            it never was: permanent
                └── LinkLoop               its link leads back to itself: permanent
@@ -181,6 +182,10 @@ class TransientError(ShardmillError):
 
 class SourcesDiffer(TransientError):
     """A part was made of other contents before: an image was replaced meanwhile."""
+
+
+class MemberDiffers(TransientError):
+    """An image in an archive has other bytes than when the archive was verified."""
 
 
 class Vanished(TransientError):

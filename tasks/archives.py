@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import luigi
 
 from pipeline import manifest, paths, storage
 from pipeline.archives import index
+from pipeline.archives import member_hashes as memberhashes
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import VerifiedArchive
+from pipeline.archives.member_hashes import KnownMembers
 from pipeline.archives.tar import READER_VERSION, Member
 from pipeline.documents.records import ArchiveMark, JobRecord
-from pipeline.errors import ArchiveRefused, TransientError
+from pipeline.errors import ArchiveRefused, MemberDiffers, TransientError
 from pipeline.job import neighbours
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
@@ -103,14 +105,18 @@ class VerifyArchive(ShardmillTask):
             files = [stack.enter_context(storage.StagedFile(path)) for path in self._listings()]
             found = self._verify(source, *files)
             mark = paths.archive_mark(self.folder, self.archive, found.size, found.mtime_ns)
-            manifest.publish(files, mark, self.folder, _document(found))
+            for hashes in files[1:]:  # before the mark that says that the archive is verified
+                memberhashes.publish(self.folder, self.archive, found.md5, hashes)
+            manifest.publish(files[:1], mark, self.folder, _document(found))
         rawarchives.check_broken(self.resolved, self.config, found.broken)
         return Volume(size=found.size)
 
     def _listings(self) -> list[Path]:
-        """Return the path of the index, which only a plain tar has."""
-        plain = self.archive.endswith(".tar")
-        return [paths.archive_index(self.folder, self.archive)] if plain else []
+        """Return the paths of index and member hashes, which only a plain tar has."""
+        if not self.archive.endswith(".tar"):
+            return []
+        place = (self.folder, str(self.archive))
+        return [paths.archive_index(*place), paths.member_hashes(*place)]
 
     def _verify(self, source: Path, *listings: storage.StagedFile) -> VerifiedArchive:
         """Return what the archive is, and write its index; a refusal is remembered."""
@@ -198,6 +204,27 @@ def seen_images(task: ShardmillTask, split: SplitJob) -> dict[str, storage.FileI
             )
         seen[archive.file] = storage.FileInfo(mark.size, mark.mtime_ns)
     return seen
+
+
+def known_members(task: ShardmillTask, split: SplitJob) -> KnownMembers:
+    """Return what the images of a split were when its archives were verified, if it is known."""
+    archives = ((archive.file, archive.md5) for archive in split.source.inputs)
+    return KnownMembers.of(task.folder, archives)
+
+
+@contextlib.contextmanager
+def verifying_again(task: ShardmillTask, split: SplitJob) -> Iterator[None]:
+    """Have the archives of a split verified again if an image is found to differ in this context.
+
+    Raises:
+        MemberDiffers: one does: the next attempt finds the archives not verified.
+    """
+    try:
+        yield
+    except MemberDiffers:
+        for archive in split.source.inputs:
+            verification(task, archive).forget()
+        raise
 
 
 def inputs(task: ShardmillTask) -> CheckInputs:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import luigi
 import pyarrow as pa
 
 from pipeline import manifest, paths, storage
+from pipeline.archives.member_hashes import KnownMembers
 from pipeline.catalog import plan
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.shards import ShardMark
@@ -22,7 +23,14 @@ from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
 from pipeline.shards.output import Output
 from pipeline.state import withdrawal
-from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
+from tasks.archives import (
+    CheckInputs,
+    VerifyArchive,
+    known_members,
+    of_images,
+    seen_images,
+    verifying_again,
+)
 from tasks.base import ShardmillTask, Volume
 from tasks.lists import BuildPlan
 from tasks.splits import SplitTask
@@ -84,7 +92,10 @@ class WriteShards(SplitTask):
         with self.forgetting(self.plan):
             planned = paths.plan(self.folder, self.split, self.digest)
             rows = plan.read_shard(planned, shard, expected)
-        with self.counter(rows.num_rows, "images") as progress:
+        with (
+            self.counter(rows.num_rows, "images") as progress,
+            verifying_again(self, job),
+        ):
             volume.images = shards.write_shard(
                 self.folder,
                 name,
@@ -92,6 +103,7 @@ class WriteShards(SplitTask):
                 self.resolved.root,
                 missing,
                 verified=seen_images(self, job),
+                members=self._members,
                 whole_files=job.source.whole_files,
                 on_bad_image=self.on_bad_image,
                 progress=progress,
@@ -103,6 +115,11 @@ class WriteShards(SplitTask):
             for file in output.files(name)[:1]
             if (info := storage.stat(file))
         )
+
+    @cached_property
+    def _members(self) -> KnownMembers:
+        """What the images were when their archives were verified; read once for all shards."""
+        return known_members(self, self.split_job)
 
     def _keep_sources(self, shard: int, found: pa.Table) -> Document:
         """Keep what a shard is made of; other formats of other images are withdrawn."""

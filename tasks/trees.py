@@ -23,7 +23,14 @@ from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
 from pipeline.state import claims
 from pipeline.storage.fingerprints import FingerprintsBuilder
-from tasks.archives import CheckInputs, VerifyArchive, of_images, seen_images
+from tasks.archives import (
+    CheckInputs,
+    VerifyArchive,
+    known_members,
+    of_images,
+    seen_images,
+    verifying_again,
+)
 from tasks.base import Volume
 from tasks.lists import BuildCatalog, catalog_of
 from tasks.splits import ProductTask
@@ -90,6 +97,7 @@ class ExtractClasses(TreeTask):
         with (
             self.counter(rows.num_rows, "images") as progress,
             storage.SourceReader(self.resolved.root) as sources,
+            verifying_again(self, self.split_job),
         ):
             shards.check_unchanged(sources, seen)
             listing = extraction.extract_group(
@@ -99,6 +107,7 @@ class ExtractClasses(TreeTask):
                 transfer=self.transfer,
                 tree=Path(self.job.tree) if self.job.tree else None,
                 change=self.change(),
+                members=known_members(self, self.split_job),
                 progress=progress,
                 seen=read,
             )

@@ -11,8 +11,14 @@ from pipeline.archives.index import VerifiedArchive
 
 
 def verify_and_index(archive: Path, path: Path, **options: Any) -> VerifiedArchive:
-    """Publish the index of an archive that is the right one; see `index.verify_and_index`."""
-    with storage.StagedFile(path) as staged:
-        found = index.verify_and_index(archive, staged, **options)
-        storage.publish(staged)
+    """Publish the index of an archive that is the right one, and beside it its member hashes.
+
+    See `index.verify_and_index`.
+    """
+    with (
+        storage.StagedFile(path) as staged,
+        storage.StagedFile(path.with_suffix(".members")) as hashes,
+    ):
+        found = index.verify_and_index(archive, staged, hashes, **options)
+        storage.publish(hashes, staged)
     return found

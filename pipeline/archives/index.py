@@ -19,6 +19,8 @@ import pyarrow.parquet as pq
 from pipeline import storage
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.identity import check_identity, of_right_md5
+from pipeline.archives.member_hashes import SCHEMA as HASHES_SCHEMA
+from pipeline.archives.member_hashes import MemberHasher
 from pipeline.archives.tar import BLOCK, Member, TarScanner
 from pipeline.errors import ArchiveMissing, ArchiveRefused, OutputDamaged, TransientError
 from pipeline.storage import table_bounds as tablebounds
@@ -69,6 +71,7 @@ class VerifiedArchive:
 def verify_and_index(
     archive: Path,
     index: storage.StagedFile,
+    hashes: storage.StagedFile,
     *,
     expected_md5: str | None,
     expected_size: int | None = None,
@@ -87,6 +90,7 @@ def verify_and_index(
         archive: an uncompressed tar.
         index: a Parquet file of `INDEX_SCHEMA`, for the caller to publish; same archive, same
             bytes.
+        hashes: an Arrow file of `member_hashes.SCHEMA`, likewise.
         expected_md5: 32 hex digits; None: not known.
         expected_size: bytes; decides only where the MD5 is not known.
         nested: whether members named ``*.tar`` are indexed too.
@@ -102,8 +106,14 @@ def verify_and_index(
         TransientError: the file changed while it was read.
     """
     scanner = TarScanner(str(archive), nested=nested, keep_broken=check_broken is not None)
-    with index.stream() as stream, pq.ParquetWriter(stream, INDEX_SCHEMA, **_PARQUET) as sink:
-        indexer = _Indexer(scanner, sink, check_first, check_broken)
+    with (
+        index.stream() as stream,
+        pq.ParquetWriter(stream, INDEX_SCHEMA, **_PARQUET) as sink,
+        hashes.stream() as beside,
+        pa.ipc.new_file(beside, HASHES_SCHEMA) as hash_sink,
+    ):
+        hasher = MemberHasher(hash_sink, scanner.reads_inside)
+        indexer = _Indexer(scanner, sink, hasher, check_first, check_broken)
         found, head = _read_once(archive, indexer.look, progress)
         refusal = indexer.finish()
     faults = [*([refusal] if refusal else []), *(tar.refusal for tar in scanner.broken)]
@@ -174,6 +184,7 @@ class _Indexer:
         self,
         scanner: TarScanner,
         sink: pq.ParquetWriter,
+        hasher: MemberHasher,
         check_first: CheckMember,
         check_broken: CheckBroken | None,
     ) -> None:
@@ -182,6 +193,7 @@ class _Indexer:
         self._check_first: CheckMember | None = check_first
         self._scanner = scanner
         self._sink = sink
+        self._hasher = hasher
         self._rows: list[Member] = []
         self._at_start = True
 
@@ -210,6 +222,7 @@ class _Indexer:
             if first is not None:
                 self._check_first(first)
                 self._check_first = None
+        self._hasher.take(view, members)
         self._rows += members
         while len(self._rows) >= _ROW_GROUP:
             self._write(self._rows[:_ROW_GROUP])
@@ -229,6 +242,7 @@ class _Indexer:
             return error
         if self._rows:
             self._write(self._rows)
+        self._hasher.finish()
         return None
 
     def _write(self, rows: Sequence[Member]) -> None:

@@ -107,6 +107,10 @@ class TarScanner:
         self._walk = self._members("", 0, MAX_OFFSET)
         self._at, self._need = next(self._walk)
 
+    def reads_inside(self, member: Member) -> bool:
+        """Whether a member is a nested tar whose members are listed too."""
+        return self._nested and not member.container and _holds_members(member)
+
     def feed(self, buffer: Buffer) -> list[Member]:
         """Take the next bytes of the archive; return the members whose headers they complete.
 
@@ -225,7 +229,7 @@ class TarScanner:
             _within(limit, data, member.size)
             self._found.append(member)
             self._last = member
-            if self._nested and not container and _holds_members(member):
+            if self.reads_inside(member):
                 yield from self._inside(member)
                 self._last = member
             at = data + _padded(member.size)

@@ -15,6 +15,7 @@ from pipeline.documents.records import (
     ArchiveRefusal,
     FingerprintsMark,
     JobRecord,
+    MemberHashesMark,
     RecordedTree,
     Withdrawal,
 )
@@ -27,6 +28,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "withdrawal.json": Withdrawal,
     "jobs/*": JobRecord,
     "archives/*.refused.json": ArchiveRefusal,
+    "archives/*.members.json": MemberHashesMark,
     "archives/*": ArchiveMark,
     "sources/*-????????????.json": RecordedTree,
     "sources/annotations-*": FingerprintsMark,

@@ -92,6 +92,20 @@ class ArchiveMark(Struct, frozen=True):
     reader: Size | None = None
 
 
+class MemberHashesMark(Struct, frozen=True):
+    """The mark of the hashes of an archive's members; see `pipeline.archives.member_hashes`.
+
+    Attributes:
+        archive: its published file name.
+        md5: of the archive whose members they are.
+        files: their table.
+    """
+
+    archive: Text
+    md5: ContentHash
+    files: tuple[FileEntry, ...]
+
+
 class ArchiveRefusal(Struct, frozen=True):
     """Why an archive was refused.
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import xxhash
 
 from pipeline import paths, storage
+from pipeline.archives.member_hashes import KnownMembers
 from pipeline.errors import (
     BadImage,
     OutputConflict,
@@ -26,7 +27,7 @@ from pipeline.errors import (
 from pipeline.exports.base import TRANSFERS
 from pipeline.exports.class_folder import ClassFolder, PictureRow
 from pipeline.exports.class_listing import LISTING_SCHEMA
-from pipeline.shards.read import read_picture
+from pipeline.shards.read import NONE_KNOWN, read_member
 from pipeline.storage import clutter
 from pipeline.storage.fingerprints import FingerprintsBuilder
 
@@ -83,6 +84,7 @@ def extract_group(
     change: Change | None = None,
     progress: Callable[[int], None] | None = None,
     seen: FingerprintsBuilder | None = None,
+    members: KnownMembers = NONE_KNOWN,
 ) -> pa.Table:
     """Make the folders of some classes; what is there already is checked and mended.
 
@@ -102,6 +104,7 @@ def extract_group(
             read and written. None: it stays as it is.
         progress: called with the images done so far, every 64.
         seen: takes the fingerprints of the sources that are whole files.
+        members: what the pictures were when their archives were verified.
 
     Returns:
         A row per picture, of `LISTING_SCHEMA`, sorted by file.
@@ -112,6 +115,7 @@ def extract_group(
         ArchiveRefused: a source ends before a picture that should be there.
         TreeRefused: a picture is neither where it was nor where it is moved to, or has changed.
         TransientError: a source has vanished.
+        MemberDiffers: a picture is not what it was when its archive was verified.
         OutputConflict: a file or folder stands there that does not belong there.
         EnvironmentRefused: there can be no hard links.
         BadImage: a picture cannot be changed.
@@ -128,7 +132,11 @@ def extract_group(
     for picture in pictures:
         storage.check_file_name(picture.synset, root)
         storage.check_file_name(picture.name, root / picture.synset)
-    work = _Work(root, pictures, sources, transfer, tree is not None, change, progress, seen)
+    places = [(picture.source, picture.offset) for picture in pictures]
+    of_members = members.at([source for source, _ in places], [offset for _, offset in places])
+    hashes = {place: known for place, known in zip(places, of_members, strict=True) if known}
+    whole = tree is not None
+    work = _Work(root, pictures, sources, transfer, whole, change, progress, seen, hashes)
     try:
         listing = work.extract()
     except OutputConflict:
@@ -176,6 +184,8 @@ class _Work:
     change: Change | None
     progress: Callable[[int], None] | None
     seen: FingerprintsBuilder | None
+    known: Mapping[tuple[str, int], bytes]
+    """Hashes of verified members, by source and offset."""
     stamps: dict[str, int] = field(default_factory=dict)
     """Of what is to be moved: source -> its stamp from before it was read."""
 
@@ -196,10 +206,9 @@ class _Work:
             }
             for done, picture in enumerate(pictures, start=1):
                 self._announce(pictures, done - 1)
-                data = self._read(picture)
+                data, content = self._read(picture)
                 folders[picture.synset].take(picture, data)
-                content_hash = xxhash.xxh3_128_hexdigest(data)
-                rows.append((f"{picture.synset}/{picture.name}", len(data), content_hash))
+                rows.append((f"{picture.synset}/{picture.name}", len(data), content.hex()))
                 if self.progress is not None and done % _AHEAD == 0:
                     self.progress(done)
             made = [folder.staged for folder in folders.values() if folder.staged is not None]
@@ -234,17 +243,20 @@ class _Work:
         for picture in pictures[first : place + _AHEAD + 1]:
             self.sources.will_need(picture.source, picture.offset, picture.length)
 
-    def _read(self, picture: PictureRow) -> memoryview:
+    def _read(self, picture: PictureRow) -> tuple[memoryview, bytes]:
+        """Return what is written of a picture, and its xxh3-128."""
         where = (picture.source, picture.offset, picture.length)
         key = f"{picture.synset}/{picture.name}"
         stamp = self.sources.stamp(picture.source) if self.seen is not None else 0
-        data = read_picture(self.sources, key, where, whole_file=self.whole_files)
+        known = self.known.get((picture.source, picture.offset))
+        data, content = read_member(self.sources, key, where, known, whole_file=self.whole_files)
         if self.seen is not None:
-            self.seen.add(picture.source, stamp, xxhash.xxh3_128_digest(data))
+            self.seen.add(picture.source, stamp, content)
         if self.change is None:
-            return data
+            return data, content
         try:
-            return memoryview(self.change(data))
+            changed = self.change(data)
+            return memoryview(changed), xxhash.xxh3_128_digest(changed)
         except BadImage as error:
             raise BadImage(
                 error.what,

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import pyarrow as pa
 import xxhash
 
 from pipeline import storage
+from pipeline.archives.member_hashes import KnownMembers
 from pipeline.documents.shards import LeftOutImage
 from pipeline.errors import (
     ArchiveRefused,
     BadImage,
+    MemberDiffers,
     NoPermission,
     ShardmillError,
     TooManyPixels,
@@ -26,6 +29,8 @@ from pipeline.storage.fingerprints import FingerprintsBuilder
 
 AHEAD = 64
 """How many images the kernel is asked for before they are read."""
+NONE_KNOWN: Final = KnownMembers()
+"""No hashes of members: nothing is compared."""
 _ABSENT = "put the files there, or correct the list or --root"
 
 
@@ -88,14 +93,21 @@ def pictures(
     *,
     whole_files: bool = False,
     seen: FingerprintsBuilder | None = None,
+    members: KnownMembers = NONE_KNOWN,
 ) -> Iterator[Picture | LeftOut]:
     """Yield the images of a shard, read in order and encoded anew where that is asked for.
 
     The encoded bytes are a view that the next step of the iteration may overwrite. `seen` takes
-    the fingerprints of the images that are whole files, in their order.
+    the fingerprints of the images that are whole files, in their order. With `members`, images
+    are compared with what they were when their archive was verified.
+
+    Raises:
+        MemberDiffers: one is not that, though it was read twice.
+        InputRefused: see `read_picture`.
     """
     columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
     ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
+    known = members.at(columns["source"], columns["offset"])
     for wanted in ranges[:AHEAD]:
         _will_need(sources, wanted)
     for place, where in enumerate(ranges):
@@ -110,17 +122,33 @@ def pictures(
             yield LeftOut(key, source, offset, "there is no such file", line, remedy=_ABSENT)
             continue
         stamp = sources.stamp(source) if seen is not None else 0  # first: see `settled_stamp`
-        data = read_picture(sources, key, where, whole_file=whole_files)
-        try:
-            stored = prepares.prepare(data)
-        except BadImage as error:
-            if seen is not None:
-                seen.add(source, stamp, xxhash.xxh3_128_digest(data))
-            yield LeftOut.because(error, key, source, offset, line, prepares.max_pixels)
-            continue
+        stored, content = _prepared(sources, prepares, key, where, whole_files)
+        if known[place] is not None and content() != known[place]:
+            sources.not_cached(*where)
+            stored, content = _prepared(sources, prepares, key, where, whole_files)
+            check_member(sources, key, where, content(), known[place])
         if seen is not None:
-            seen.add(source, stamp, _content_hash(data, stored))
-        yield Picture(record_of(row, stored), stored, source, offset, line)
+            seen.add(source, stamp, content())
+        if isinstance(stored, BadImage):
+            yield LeftOut.because(stored, key, source, offset, line, prepares.max_pixels)
+        else:
+            yield Picture(record_of(row, stored), stored, source, offset, line)
+
+
+def _prepared(
+    sources: storage.SourceReader,
+    prepares: Preparation,
+    key: str,
+    where: tuple[str, int, int],
+    whole_file: bool,
+) -> tuple[StoredPicture | BadImage, Callable[[], bytes]]:
+    """Read an image; return it as it is stored, or why it is not, and what gives its xxh3-128."""
+    data = read_picture(sources, key, where, whole_file=whole_file)
+    try:
+        stored = prepares.prepare(data)
+    except BadImage as error:
+        return error, partial(xxhash.xxh3_128_digest, data)
+    return stored, partial(_content_hash, data, stored)
 
 
 def read_picture(
@@ -174,6 +202,59 @@ def read_file(sources: storage.SourceReader, source: str, length: int) -> tuple[
     """
     data = sources.read(source, 0, length)
     return data, len(data) if len(data) < length else sources.now(source).size
+
+
+def read_member(
+    sources: storage.SourceReader,
+    key: str,
+    where: tuple[str, int, int],
+    known: bytes | None,
+    *,
+    whole_file: bool,
+) -> tuple[memoryview, bytes]:
+    """Return the bytes of an image and their xxh3-128; see `read_picture` and `check_member`."""
+    data = read_picture(sources, key, where, whole_file=whole_file)
+    content = xxhash.xxh3_128_digest(data)
+    if known is not None and content != known:
+        sources.not_cached(*where)
+        data = read_picture(sources, key, where, whole_file=whole_file)
+        content = xxhash.xxh3_128_digest(data)
+        check_member(sources, key, where, content, known)
+    return data, content
+
+
+def check_member(
+    sources: storage.SourceReader,
+    key: str,
+    where: tuple[str, int, int],
+    content: bytes,
+    known: bytes | None,
+) -> None:
+    """Check that an image has the bytes that it had when its archive was verified.
+
+    Args:
+        sources: what it was read from.
+        key: what errors call the image.
+        where: its source, its offset there and its length, in bytes.
+        content: its xxh3-128, 16 bytes.
+        known: that of the verified member; None: not known, nothing is compared.
+
+    Raises:
+        MemberDiffers: it has others.
+    """
+    if known is None or content == known:
+        return
+    source, offset, length = where
+    raise MemberDiffers(
+        "an image is not what it was when its archive was verified",
+        file=str(sources.path(source)),
+        place=f"{key}, {length} bytes at offset {offset}",
+        expected=f"xxh3-128 {known.hex()}",
+        found=f"xxh3-128 {content.hex()}, read twice",
+        remedy="the archive was changed and kept its size and time, or its bytes went bad on the"
+        " way: its MD5 is to be computed again; if that is wrong, get the archive again, and if it"
+        " is right, look at the disk, the network and the memory of this machine",
+    )
 
 
 def record_of(row: Mapping[str, Any], stored: StoredPicture) -> ImageRecord:

@@ -9,13 +9,14 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import storage
+from pipeline.archives.member_hashes import KnownMembers
 from pipeline.errors import BadImage, TransientError, UsageError
 from pipeline.images.prepare import PLAIN, Preparation, preparation
 from pipeline.manifest import Document
 from pipeline.paths import ShardName
 from pipeline.plaintext import Lines
 from pipeline.shards.output import Output
-from pipeline.shards.read import AHEAD, LeftOut, pictures
+from pipeline.shards.read import AHEAD, NONE_KNOWN, LeftOut, pictures
 from pipeline.shards.writer import OutputWriter
 from pipeline.storage.fingerprints import FingerprintsBuilder
 
@@ -31,6 +32,7 @@ def write_shard(
     outputs: Sequence[Output],
     *,
     verified: Mapping[str, storage.FileInfo] | None = None,
+    members: KnownMembers = NONE_KNOWN,
     whole_files: bool = False,
     on_bad_image: str = "fail",
     progress: Callable[[int], None] | None = None,
@@ -46,6 +48,7 @@ def write_shard(
         outputs: what to write; each is published by itself, its shard manifest last.
         verified: source name -> size and time of the file when it was verified; a file that
             looks different, before or after it was read, is not trusted. None: not checked.
+        members: what the images were when their archives were verified.
         whole_files: whether each picture is a file by itself, as in a tree; one that is longer
             than its row says is not trusted.
         on_bad_image: ``fail`` raises after the whole shard was looked at; ``skip`` leaves the
@@ -59,6 +62,7 @@ def write_shard(
         BadImage: images that cannot be stored, under ``fail``; none is left of a shard.
         UsageError: the engine that is asked for is not installed, or not the one of the outputs.
         TransientError: an archive was changed since it was verified.
+        MemberDiffers: so was an image in it, and the archive looks as before.
         InputRefused: a source is not as long as it was.
     """
     with ExitStack() as stack:
@@ -69,9 +73,10 @@ def write_shard(
         prepares = _preparation(outputs)
         left_out: list[LeftOut] = []
         seen = FingerprintsBuilder() if keep is not None else None
-        for done, picture in enumerate(
-            pictures(rows, sources, prepares, whole_files=whole_files, seen=seen), start=1
-        ):
+        read = pictures(
+            rows, sources, prepares, whole_files=whole_files, seen=seen, members=members
+        )
+        for done, picture in enumerate(read, start=1):
             if isinstance(picture, LeftOut):
                 left_out.append(picture)
             else:

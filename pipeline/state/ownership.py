@@ -177,6 +177,7 @@ def _of_state() -> Iterator[Path]:
     yield paths.archive_refusal(_OUT, _NAME, _NUMBER, _NUMBER)
     index = paths.archive_index(_OUT, _NAME)
     yield from (index, fingerprint_tables.mark_of(index))
+    yield from (paths.member_hashes(_OUT, _NAME), paths.member_hashes_mark(_OUT, _NAME))
     contents = (
         paths.part_sources(_OUT, _DIGEST, _NUMBER),
         paths.annotation_contents(_OUT, _SPLIT),

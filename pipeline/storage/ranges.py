@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import mmap
 import os
 import resource
 from collections import OrderedDict
@@ -111,6 +112,14 @@ class SourceReader:
         if self._cached < _ALL_CACHED and hasattr(os, "posix_fadvise"):
             fd = self._patiently(source, partial(self._fd, source))
             os.posix_fadvise(fd, offset, length, os.POSIX_FADV_WILLNEED)
+
+    def not_cached(self, source: str, offset: int, length: int) -> None:
+        """Have the kernel read this range from where it is stored when it is asked for again."""
+        if hasattr(os, "posix_fadvise"):
+            first = offset - offset % mmap.PAGESIZE  # of pages that are cut nothing is dropped
+            size = -(-(offset + length - first) // mmap.PAGESIZE) * mmap.PAGESIZE
+            fd = self._patiently(source, partial(self._fd, source))
+            os.posix_fadvise(fd, first, size, os.POSIX_FADV_DONTNEED)
 
     def read(self, source: str, offset: int, length: int) -> memoryview:
         """Return up to `length` bytes at `offset`; fewer only where the file ends.

@@ -8,8 +8,9 @@ from pathlib import Path
 from pipeline import storage
 from pipeline.errors import BadImage
 from pipeline.images.prepare import preparation
+from pipeline.verification.expected import OF_ARCHIVE, Expected, Row
 from pipeline.verification.findings import Finding, Layer, damage
-from pipeline.verification.recordcheck import OF_SOURCE, Expected, Row
+from pipeline.verification.recordcheck import OF_SOURCE
 
 
 class FactsChecker:
@@ -42,14 +43,19 @@ class FactsChecker:
             return
         if self.raw is not None:
             with storage.SourceReader(self.raw) as sources:
-                for row, fact in zip(expected.plan, expected.facts, strict=True):
+                for number, fact in enumerate(expected.facts):
                     self.compared += 1
-                    yield from self._check_source(file, row, fact, sources)
+                    yield from self._check_source(file, number, fact, sources)
 
     def _check_source(
-        self, file: Path, row: Row, fact: Row, sources: storage.SourceReader
+        self, file: Path, number: int, fact: Row, sources: storage.SourceReader
     ) -> Iterator[Finding]:
+        row = self.expected.plan[number]
         data = sources.read(row["source"], row["offset"], row["length"])
+        changed = self.expected.changed(number, data)
+        if changed is not None:
+            yield damage(Layer.SOURCE, file, *changed, OF_ARCHIVE, removable=False)
+            return
         what = f"the facts of {row['key']} are not those of its source"
         try:
             made = preparation(self.expected.form.picture).prepare(data)

@@ -171,7 +171,15 @@ def shards_to_check(
             left_out=left_out.union(without.get(index, ())),
             form=form,
             raw=raw,
+            archives=tuple(archives(output)),
         )
+
+
+def archives(output: FinishedOutput) -> Iterator[tuple[str, str]]:
+    """Yield file name and MD5 of each archive that the images of an output lie in."""
+    images = output.document.inputs[0]
+    if images.file is not None:
+        yield images.file, images.md5
 
 
 def without_boxes(output: FinishedOutput) -> dict[int, list[str]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from pipeline import paths, storage
+from pipeline.archives import member_hashes as memberhashes
 from pipeline.errors import UsageError
 from pipeline.job.options import Job
 from pipeline.quantities import counted
@@ -121,9 +122,21 @@ class Verification:
             + (f", {compared:,} compared with their sources" if raw else "")
             + (", superseded: not compared with its sources" if self.raw and not raw else "")
             + _not_compared(output, sum(result.uncompared for result in results))
-            + ("" if planned else ", labels not checked: the plan is gone"),
+            + ("" if planned else ", labels not checked: the plan is gone")
+            + self._without_members(output),
             sum(result.bytes for result in results),
         )
+
+    def _without_members(self, output: FinishedOutput) -> str:
+        """Return that images were written without a comparison with their verified archive."""
+        lacking = [
+            file
+            for file, md5 in outputcheck.archives(output)
+            if memberhashes.load(self.out, file, md5) is None
+        ]
+        if not lacking:
+            return ""
+        return f", images not compared with what was verified: no hashes of {lacking[0]} are kept"
 
     def _marked(self, folder: Path) -> Iterator[Finding]:
         """Check the shards of an output without a manifest as far as their marks tell."""

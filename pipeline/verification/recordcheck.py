@@ -4,49 +4,25 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import xxhash
 
 from pipeline import storage
-from pipeline.documents.shards import RepairedImage
 from pipeline.errors import BadImage, EnvironmentRefused, ShardmillError
 from pipeline.formats.base import StoredRecord
 from pipeline.formats.record import ImageRecord
 from pipeline.images import repair
 from pipeline.images.prepare import Preparation, StoredPicture, preparation, repaired
-from pipeline.shards.output import RecordForm
 from pipeline.shards.read import record_of
+from pipeline.verification.expected import OF_ARCHIVE, Expected, Row
 from pipeline.verification.findings import Finding, Layer, damage, of_error
-
-Row = Mapping[str, Any]
 
 OF_SOURCE = (
     "one of the two has changed: find out which before the shard is removed; an archive is "
     "verified anew by shardmill imagenet --until verify with another --out"
 )
-
-
-@dataclass(frozen=True)
-class Expected:
-    """What one shard should hold, record by record.
-
-    Attributes:
-        records: how many.
-        facts: a row of `facts.SCHEMA` a record; nothing where there are no facts to trust, and
-            then no record is looked into.
-        plan: a row of `catalog.SCHEMA` a record, or nothing where there is no plan to trust.
-        repairs: the repairs of the manifest, by key.
-        form: of the records.
-    """
-
-    records: int
-    facts: list[Row]
-    plan: list[Row]
-    repairs: Mapping[str, RepairedImage]
-    form: RecordForm
 
 
 class RecordChecker:
@@ -161,7 +137,7 @@ class RecordChecker:
             # Of a picture that is as it was written, the archive itself may be the wrong one.
             whole = found["xxh3_128"] == fact["xxh3_128"]
             for finding in self._check_source(file, place, row, stored, sources):
-                yield replace(finding, removable=not whole)
+                yield replace(finding, removable=finding.removable and not whole)
 
     def _picture_by_head(
         self, record: StoredRecord, fact: Row, row: Row | None
@@ -224,6 +200,10 @@ class RecordChecker:
         except ShardmillError as error:
             unread = f"{key}: its source cannot be read: {error.what}"
             yield damage(Layer.SOURCE, file, unread, place, row["source"], None, OF_SOURCE)
+            return
+        changed = self.expected.changed(self.records - 1, source)
+        if changed is not None:
+            yield damage(Layer.SOURCE, file, *changed, OF_ARCHIVE, removable=False)
             return
         what = expected = found = None
         made = self._made_of(source, key)

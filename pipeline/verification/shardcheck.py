@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import paths, storage
+from pipeline.archives.member_hashes import KnownMembers
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
 from pipeline.documents.shards import RepairedImage, ShardMark
@@ -17,9 +18,10 @@ from pipeline.manifest import FileEntry
 from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards.output import RecordForm
+from pipeline.verification.expected import Expected, Row
 from pipeline.verification.factscheck import FactsChecker
 from pipeline.verification.findings import Finding, Layer, check_file, damage, few, of_error
-from pipeline.verification.recordcheck import Expected, RecordChecker, Row
+from pipeline.verification.recordcheck import RecordChecker
 from pipeline.verification.statecheck import load_table, read
 
 
@@ -39,6 +41,7 @@ class ShardToCheck:
         left_out: keys of images that are in the plan and in no shard.
         form: of its records.
         raw: folder of the archives or tree, to compare each picture with its source; or None.
+        archives: file name and MD5 of those that its images lie in.
     """
 
     out: Path
@@ -52,6 +55,7 @@ class ShardToCheck:
     left_out: frozenset[str]
     form: RecordForm
     raw: Path | None
+    archives: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,15 +88,17 @@ def check_shard(shard: ShardToCheck) -> ShardCheck:
         findings.append(damage(Layer.WHOLE, manifest_file, what, None, shard.name.stem))
     table = _facts(shard, findings)
     rows = table.to_pylist() if table is not None else []
+    planned = _planned(shard, findings) if rows else []
+    raw = shard.raw if planned else None
     expected = Expected(
         records=shard.records,
         facts=rows,
-        plan=_planned(shard, findings) if rows else [],
+        plan=planned,
+        members=_members(shard, planned) if raw else [],
         repairs={image.key: image for image in shard.repairs},
         form=shard.form,
     )
     findings += _check_mark(shard, table)
-    raw = shard.raw if expected.plan else None
     checker: RecordChecker | FactsChecker
     if files:
         checker, file, index = RecordChecker(expected, raw), files[0], files[1:2]
@@ -148,6 +154,12 @@ def _planned(shard: ShardToCheck, findings: list[Finding]) -> list[Row]:
         findings.append(of_error(Layer.TABLE, path, error))
         return []
     return [row for row in rows if row["key"] not in shard.left_out]
+
+
+def _members(shard: ShardToCheck, planned: list[Row]) -> list[bytes | None]:
+    """Return what the image of each row was when its archive was verified, if it is known."""
+    known = KnownMembers.of(shard.out, shard.archives)
+    return known.at([row["source"] for row in planned], [row["offset"] for row in planned])
 
 
 def _check_mark(shard: ShardToCheck, table: pa.Table | None) -> Iterator[Finding]:

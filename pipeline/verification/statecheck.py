@@ -19,15 +19,20 @@ import pyarrow as pa
 
 from pipeline import manifest, paths, storage
 from pipeline.documents import kinds
-from pipeline.documents.records import JobRecord
+from pipeline.documents.records import JobRecord, MemberHashesMark
 from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.job.options import Job
-from pipeline.manifest import Kind
+from pipeline.manifest import Kind, Sealed
 from pipeline.state import status
 from pipeline.verification.findings import REMEDY, Finding, Layer, check_file, damage, of_error
 
 _FOREIGN = "move it away: nothing reads it"
 _IN_THE_WAY = "move it away, then run the shardmill command again: what belongs there is made anew"
+_OF_MEMBERS = (
+    "say shardmill verify OUT --remove-damaged, or remove the file: images of the archive are then"
+    " compared with nothing when they are read; `touch` the archive and prepare it with --until"
+    " verify to have the hashes again"
+)
 _MARK_IN_THE_WAY = (
     "move it away, then run the shardmill command again with --replace: without its mark, what"
     " stands there counts as somebody else's"
@@ -61,11 +66,20 @@ def check_mark(out: Path, path: Path) -> list[Finding]:
         return [damage(Layer.STRANGER, path, what, remedy=_FOREIGN, removable=False)]
     document = read(path, kind)
     if isinstance(document, Finding):
-        return [document]
+        return _with_remedy([document], kind)
     if isinstance(document, JobRecord):
         return _check_job(path, document)
     there = [entry for entry in document.files if storage.stat(out / entry.file) is not None]
-    return [finding for entry in there for finding in check_file(out, entry)]
+    findings = [finding for entry in there for finding in check_file(out, entry)]
+    return _with_remedy(findings, kind)
+
+
+def _with_remedy(findings: list[Finding], kind: type[Sealed]) -> list[Finding]:
+    """Return findings with what helps: not everything is made again by the next command."""
+    if kind is MemberHashesMark:
+        for finding in findings:
+            finding.error.remedy = _OF_MEMBERS
+    return findings
 
 
 def _in_the_way(out: Path, folder: Path) -> Iterator[Finding]:

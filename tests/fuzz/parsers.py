@@ -17,12 +17,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import seals
+from xxhash import xxh3_128_digest
 
 from pipeline import manifest, names, storage
 from pipeline.annotations import bboxes, boxtable
 from pipeline.annotations.voc import normalise, parse_annotation
 from pipeline.archives.compressed import read_members
 from pipeline.archives.index import ArchiveIndex, VerifiedArchive, verify_and_index
+from pipeline.archives.member_hashes import MemberHashes
 from pipeline.archives.tar import Member, TarScanner
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog import classes as labels
@@ -103,17 +105,25 @@ def _try_tar_with_broken_ones(data: bytes) -> None:
 
 
 def _indexed(archive: Path, index: Path) -> VerifiedArchive:
-    with storage.StagedFile(index) as staged:
-        found = verify_and_index(archive, staged, expected_md5=None, nested=True)
-        storage.publish(staged)
+    path = index.with_suffix(".members")
+    with storage.StagedFile(index) as staged, storage.StagedFile(path) as hashes:
+        found = verify_and_index(archive, staged, hashes, expected_md5=None, nested=True)
+        storage.publish(hashes, staged)
     return found
 
 
 def try_index(data: bytes, folder: Path) -> None:
-    """The index has a row for every member."""
+    """The index has a row for every member, and each but a nested tar has its hash."""
     archive, index = _laid(data, folder, "a.tar"), folder / "index.parquet"
     found = _indexed(archive, index)
-    assert pq.read_table(index).num_rows == found.members
+    rows = pq.read_table(index, columns=["container", "offset", "size"]).to_pylist()
+    assert len(rows) == found.members
+    offsets = np.array([row["offset"] for row in rows], np.int64)
+    known = MemberHashes(index.with_suffix(".members")).at(offsets)
+    for row, content in zip(rows, known, strict=True):
+        member = data[row["offset"] : row["offset"] + row["size"]]
+        assert content is None or content == xxh3_128_digest(member)
+        assert content is not None or not row["container"]
 
 
 def try_class_members(data: bytes, folder: Path) -> None:

@@ -9,10 +9,15 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+from indexing import verify_and_index
 
 from pipeline import storage
-from pipeline.archives.index import INDEX_SCHEMA, ArchiveIndex, verify_and_index
+from pipeline.archives import member_hashes as memberhashes
+from pipeline.archives.index import INDEX_SCHEMA, ArchiveIndex
+from pipeline.archives.member_hashes import MemberHasher
+from pipeline.archives.tar import Member
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
 from pipeline.formats.record import Placement
@@ -76,10 +81,20 @@ def indexes(archive: bytes) -> tuple[bytes, ...]:
     with tempfile.TemporaryDirectory() as folder:
         tar, index = Path(folder) / "a.tar", Path(folder) / "index"
         tar.write_bytes(archive)
-        with storage.StagedFile(index) as staged:
-            verify_and_index(tar, staged, expected_md5=None, nested=True)
-            storage.publish(staged)
+        verify_and_index(tar, index, expected_md5=None, nested=True)
         return (index.read_bytes(),)
+
+
+def member_hashes() -> tuple[bytes, ...]:
+    def write(staged: storage.StagedFile) -> None:
+        content = memoryview(bytes(100 * _ROWS))
+        members = [Member("", f"{row}", 100 * row, 100, "file") for row in range(_ROWS)]
+        with staged.stream() as stream, pa.ipc.new_file(stream, memberhashes.SCHEMA) as sink:
+            hasher = MemberHasher(sink, lambda _: False)
+            hasher.take(content, members)
+            hasher.finish()
+
+    return (_staged(write),)
 
 
 def try_catalog(data: bytes, folder: Path) -> None:
@@ -109,6 +124,13 @@ def try_archive_index(data: bytes, folder: Path) -> None:
     with _laid(data, folder) as path:
         parts = ArchiveIndex(path)
         _check([parts[part] for part in range(len(parts))], INDEX_SCHEMA)
+
+
+def try_member_hashes(data: bytes, folder: Path) -> None:
+    """Every hash has 16 bytes."""
+    with _laid(data, folder) as path:
+        known = memberhashes.MemberHashes(path).at(np.arange(0, 100 * _ROWS, 50))
+        assert all(content is None or len(content) == memberhashes.SIZE for content in known)
 
 
 @contextlib.contextmanager

@@ -135,6 +135,7 @@ TARGETS = {
     "plan": _table(tables.try_plan, tables.plans),
     "facts-slice": _table(tables.try_slice, tables.slices),
     "archive-index": _table(tables.try_archive_index, lambda: tables.indexes(documents.tars()[0])),
+    "member-hashes": _table(tables.try_member_hashes, tables.member_hashes),
     "luigid": _text(luigids.try_answer, luigids.answers, EnvironmentRefused, room=64),
     "example": Target(parsers.try_example, documents.examples, OutputDamaged, fields.of_wire),
 }

@@ -16,9 +16,10 @@ from pipeline.formats.record import Placement
 from pipeline.formats.tfrecord.shard import frame_header, index_lines, masked_crc32c, read_records
 from pipeline.shards import facts
 from pipeline.verification import outputcheck, shardcheck
+from pipeline.verification.expected import Expected
 from pipeline.verification.findings import Finding, Layer
 from pipeline.verification.outputcheck import FinishedOutput
-from pipeline.verification.recordcheck import Expected, RecordChecker
+from pipeline.verification.recordcheck import RecordChecker
 
 
 @pytest.fixture(scope="module")

@@ -150,6 +150,15 @@ def test_a_source_that_differs_is_found(sample: RawSet, finished: Path, tmp_path
     (changed.raw / VALIDATION).write_bytes(content)
     run = shardmill("verify", finished, "--against", changed.raw)
     assert run.returncode == 1
+    assert f"{member.name}: its source is not what it was when its archive was" in run.stderr
+    for path in (finished / ".shardmill" / "archives").glob("*.members.*"):  # of an older version
+        path.rename(tmp_path / path.name)
+    try:
+        run = shardmill("verify", finished, "--against", changed.raw)
+    finally:
+        for path in tmp_path.glob("*.members.*"):
+            path.rename(finished / ".shardmill" / "archives" / path.name)
+    assert run.returncode == 1
     assert f"{member.name} is not its source" in run.stderr
 
 

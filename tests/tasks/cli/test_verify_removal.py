@@ -135,7 +135,7 @@ def test_a_shard_whose_source_has_changed_is_not_removed(
     before = products(copied)
     run = shardmill("verify", copied, "--against", raw, "--remove-damaged")
     assert run.returncode == 1
-    assert "is not its source" in run.stderr
+    assert "its source is not what it was when its archive was verified" in run.stderr
     assert products(copied) == before
     assert archive.read_bytes() == content
 
