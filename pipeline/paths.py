@@ -98,11 +98,6 @@ def member_hashes(out: Path, archive: str) -> Path:
     return state(out) / "archives" / f"{archive}.members.arrow"
 
 
-def member_hashes_mark(out: Path, archive: str) -> Path:
-    """The mark of the hashes of an archive's members."""
-    return member_hashes(out, archive).with_suffix(".json")
-
-
 def tree_record(out: Path, split: str, digest: str) -> Path:
     """What is remembered of a split in a tree."""
     return sources(out) / f"{split}-{digest}.json"

@@ -177,6 +177,11 @@ class KnownMembers:
         return found
 
 
+def mark_of(table: Path) -> Path:
+    """Return the path of the mark of a table of hashes."""
+    return table.with_suffix(".json")
+
+
 def publish(out: Path, archive: str, md5: str, staged: storage.StagedFile) -> None:
     """Publish the table of a verified archive, and the mark that seals it.
 
@@ -187,7 +192,7 @@ def publish(out: Path, archive: str, md5: str, staged: storage.StagedFile) -> No
         staged: the table, whole.
     """
     document = {"archive": archive, "md5": md5}
-    manifest.publish([staged], paths.member_hashes_mark(out, archive), out, document)
+    manifest.publish([staged], mark_of(staged.path), out, document)
 
 
 def load(out: Path, archive: str, md5: str) -> MemberHashes | None:
@@ -198,13 +203,14 @@ def load(out: Path, archive: str, md5: str) -> MemberHashes | None:
         archive: its published file name.
         md5: the MD5 that it was verified to have: those of another archive are none of its.
     """
-    mark = paths.member_hashes_mark(out, archive)
+    table = paths.member_hashes(out, archive)
+    mark = mark_of(table)
     document = manifest.read_undamaged(mark, MemberHashesMark)
     if document is None or document.md5 != md5:
         return None
     try:
         manifest.read_checked(mark, out, MemberHashesMark)
-        return MemberHashes(paths.member_hashes(out, archive))
+        return MemberHashes(table)
     except (OutputDamaged, Vanished):  # what is damaged, `verify` says
         return None
 

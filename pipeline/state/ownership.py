@@ -14,6 +14,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from pipeline import paths, storage
+from pipeline.archives import member_hashes as memberhashes
 from pipeline.catalog import table as catalog
 from pipeline.documents import fingerprint_tables
 from pipeline.errors import ShardmillError
@@ -177,7 +178,8 @@ def _of_state() -> Iterator[Path]:
     yield paths.archive_refusal(_OUT, _NAME, _NUMBER, _NUMBER)
     index = paths.archive_index(_OUT, _NAME)
     yield from (index, fingerprint_tables.mark_of(index))
-    yield from (paths.member_hashes(_OUT, _NAME), paths.member_hashes_mark(_OUT, _NAME))
+    hashes = paths.member_hashes(_OUT, _NAME)
+    yield from (hashes, memberhashes.mark_of(hashes))
     contents = (
         paths.part_sources(_OUT, _DIGEST, _NUMBER),
         paths.annotation_contents(_OUT, _SPLIT),

@@ -128,7 +128,8 @@ def test_the_hashes_of_several_archives_are_looked_up_together(kept: Path) -> No
 def test_what_is_not_whole_or_of_another_archive_counts_as_absent(kept: Path) -> None:
     assert member_hashes.load(kept, "a.tar", _MD5) is not None
     assert member_hashes.load(kept, "a.tar", "1" * 32) is None
-    table, mark = paths.member_hashes(kept, "a.tar"), paths.member_hashes_mark(kept, "a.tar")
+    table = paths.member_hashes(kept, "a.tar")
+    mark = member_hashes.mark_of(table)
     whole = table.read_bytes()
     for damaged in (whole[:-9], whole[:300] + bytes([whole[300] ^ 1]) + whole[301:], b""):
         table.write_bytes(damaged)
@@ -155,7 +156,9 @@ def test_a_table_of_other_columns_or_with_holes_is_damaged(tmp_path: Path) -> No
 
 
 def test_the_mark_says_of_which_archive_they_are(kept: Path) -> None:
-    mark = manifest.read(paths.member_hashes_mark(kept, "a.tar"), MemberHashesMark)
+    mark = manifest.read(
+        member_hashes.mark_of(paths.member_hashes(kept, "a.tar")), MemberHashesMark
+    )
     assert (mark.archive, mark.md5) == ("a.tar", _MD5)
     assert [entry.file for entry in mark.files] == [".shardmill/archives/a.tar.members.arrow"]
 

@@ -11,6 +11,7 @@ from inprocess import Ran
 from support import RawSet, prepare
 
 from pipeline import paths
+from pipeline.archives import member_hashes
 
 ARCHIVE = "ILSVRC2012_img_val.tar"
 OPTIONS = ("--split", "validation", "--no-boxes", "--shards", "validation=2")
@@ -138,7 +139,8 @@ def test_without_hashes_nothing_is_compared_and_verify_says_so(
     mine: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     assert run(monkeypatch, mine, out, "--until", "verify").status == 0
-    table, mark = paths.member_hashes(out, ARCHIVE), paths.member_hashes_mark(out, ARCHIVE)
+    table = paths.member_hashes(out, ARCHIVE)
+    mark = member_hashes.mark_of(table)
     for path in {"table": [table], "mark": [mark], "both": [table, mark]}[lost]:
         path.unlink()
     before = {path: path.stat().st_mtime_ns for path in table.parent.iterdir()}
