@@ -5,17 +5,16 @@ from __future__ import annotations
 from pipeline import paths
 from pipeline.annotations import absence, bboxes, boxtable, contents
 from pipeline.errors import TransientError
+from pipeline.job.artifacts import BOXES
 from pipeline.sources.inputs import BoxSource
-from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
 from tasks.base import Volume
-from tasks.splits import ProductTask, SplitTask
+from tasks.splits import ProductTask
 
 
 class WriteBoxes(ProductTask):
     """bboxes.csv of a split, and the report of what was repaired, dropped or refused."""
 
-    kind = "bboxes"
-    step = "boxes"
+    makes = BOXES
 
     @property
     def source(self) -> BoxSource:
@@ -24,11 +23,6 @@ class WriteBoxes(ProductTask):
         if found is None:
             raise LookupError(f"no boxes are wanted of the split {self.split}")
         return found
-
-    def requires(self) -> CheckInputs | VerifyArchive:
-        """Return the verification of the archive of annotations."""
-        archive = self.source.archive
-        return verification(self, archive) if archive else inputs(self)
 
     def make(self) -> Volume:
         """Read every annotation."""
@@ -68,11 +62,3 @@ class WriteBoxes(ProductTask):
                 file=str(self.source.path),
                 remedy="run the same command again: the annotations are read anew",
             )
-
-
-def boxes_of(task: SplitTask) -> list[WriteBoxes]:
-    """Return the task that makes the boxes of another task's split, if they are wanted."""
-    source = task.split_job.boxes
-    if source is None:
-        return []
-    return [WriteBoxes(out=task.out, split=task.split, digest=source.digest, job=task.job)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import luigi
 
@@ -18,6 +19,7 @@ from pipeline.archives.tar import READER_VERSION, Member
 from pipeline.documents.records import ArchiveMark, JobRecord
 from pipeline.errors import ArchiveRefused, MemberDiffers, TransientError
 from pipeline.job import neighbours
+from pipeline.job.artifacts import ARCHIVE, INPUTS, Artifact, name_of
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
 from pipeline.sources.inputs import Archive
@@ -34,18 +36,18 @@ class CheckInputs(ShardmillTask):
     """
 
     digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the job")
-    step = "check inputs"
+    makes = INPUTS
     document_kind = JobRecord
 
-    def mark(self) -> Path:
-        """Return the path of the job's record."""
-        return paths.job(self.folder, self.digest)
+    @classmethod
+    def named(cls, artifact: Artifact) -> dict[str, Any]:
+        """Return the parameter that names the job."""
+        return {"digest": artifact.digest}
 
-    def document(self) -> JobRecord | None:
-        """Return the record, if the archives still look as they did."""
-        found = manifest.read_complete(self.mark(), self.folder, JobRecord)
-        seen = rawarchives.seen(self.resolved)
-        return found if found is not None and found.seen == seen else None
+    @property
+    def artifact_name(self) -> str:
+        """The name of the record, in its job."""
+        return INPUTS
 
     def make(self) -> Volume:
         """Look, and record what was asked for."""
@@ -68,31 +70,29 @@ class VerifyArchive(ShardmillTask):
 
     archive: luigi.Parameter[str] = luigi.Parameter(description="published file name")
     md5: luigi.Parameter[str] = luigi.Parameter(description="expected MD5, hex")
-    step = "verify"
+    makes = ARCHIVE
     document_kind = ArchiveMark
+
+    @classmethod
+    def named(cls, artifact: Artifact) -> dict[str, Any]:
+        """Return the parameters that name an archive."""
+        return {"archive": artifact.variant, "md5": artifact.digest}
+
+    @property
+    def artifact_name(self) -> str:
+        """The name of the archive, in its job."""
+        return name_of(ARCHIVE, variant=str(self.archive))
 
     @property
     def config(self) -> Archive:
         """The archive's configuration."""
         return self.resolved.dataset.archive(self.archive)
 
-    def requires(self) -> CheckInputs:
-        """Return the look at all archives, which comes before the first is read."""
-        return inputs(self)
-
     def mark(self) -> Path:
         """Return the path of the mark of the archive as it looks now."""
         source = self.resolved.raw_file(self.config)
         info = storage.stat(source) or storage.FileInfo(0, 0)
         return paths.archive_mark(self.folder, self.archive, info.size, info.mtime_ns)
-
-    def document(self) -> ArchiveMark | None:
-        """Return the mark, if the archive has not changed since and the job can do with it."""
-        try:
-            rawarchives.check_verified(self.resolved, (self.config,))
-        except ArchiveRefused:
-            return None
-        return rawarchives.verified(self.resolved, self.config)
 
     def make(self) -> Volume:
         """Read the archive once: MD5 and member index."""
@@ -182,11 +182,6 @@ def _document(found: VerifiedArchive) -> Document:
     return document
 
 
-def of_images(task: ShardmillTask, split: SplitJob) -> list[CheckInputs | VerifyArchive]:
-    """Return what looks at the images of a split: a changed archive is verified again."""
-    return [inputs(task), *(verification(task, archive) for archive in split.source.inputs)]
-
-
 def seen_images(task: ShardmillTask, split: SplitJob) -> dict[str, storage.FileInfo]:
     """Return how the archives of a split's images looked when they were verified.
 
@@ -213,8 +208,8 @@ def known_members(task: ShardmillTask, split: SplitJob) -> KnownMembers:
 
 
 @contextlib.contextmanager
-def verifying_again(task: ShardmillTask, split: SplitJob) -> Iterator[None]:
-    """Have the archives of a split verified again if an image is found to differ in this context.
+def verifying_again(task: ShardmillTask) -> Iterator[None]:
+    """Have the archives that a task reads verified again if an image differs in this context.
 
     Raises:
         MemberDiffers: one does: the next attempt finds the archives not verified.
@@ -222,16 +217,6 @@ def verifying_again(task: ShardmillTask, split: SplitJob) -> Iterator[None]:
     try:
         yield
     except MemberDiffers:
-        for archive in split.source.inputs:
-            verification(task, archive).forget()
+        for verification in task.needed(ARCHIVE):
+            verification.forget()
         raise
-
-
-def inputs(task: ShardmillTask) -> CheckInputs:
-    """Return the task that looks at all inputs of another task's job."""
-    return CheckInputs(out=task.out, digest=task.resolved.digest, job=task.job)
-
-
-def verification(task: ShardmillTask, archive: Archive) -> VerifyArchive:
-    """Return the task that verifies an archive for another task of the same job."""
-    return VerifyArchive(out=task.out, archive=archive.file, md5=archive.md5, job=task.job)

@@ -7,19 +7,21 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final, Self
 
 import luigi
 from luigi.parameter import ParameterVisibility
 
 from pipeline import paths, storage
 from pipeline.errors import ShardmillError, out_of_memory
+from pipeline.job.artifacts import Artifact
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.manifest import Sealed
-from pipeline.state import progress
+from pipeline.state import inventory, progress
+from tasks.reporting import ProgressReporter
 from tasks.run import plainlogs
 from tasks.run.processes import BEGUN, die_with_worker, report, run_name, show_as, stop_siblings
 
@@ -65,9 +67,50 @@ class ShardmillTask(luigi.Task):
         significant=False, visibility=ParameterVisibility.HIDDEN, description="the whole job"
     )
 
-    step = ""
+    makes: ClassVar[str] = ""
+    """The kind of artifact that it makes, or its `Artifact.maker`."""
     document_kind: ClassVar[type[Sealed]]
     """What its mark is decoded into."""
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "makes" in cls.__dict__:
+            MAKERS[cls.makes] = cls
+
+    @classmethod
+    def of(cls, resolved: ResolvedJob, artifact: Artifact) -> list[Self]:
+        """Return the tasks that make an artifact for a job: one, or one for each of its parts."""
+        return [cls(out=resolved.job.out, job=resolved.job, **cls.named(artifact))]
+
+    @classmethod
+    def named(cls, artifact: Artifact) -> dict[str, Any]:
+        """Return the parameters that name an artifact."""
+        raise TypeError(f"{cls.__name__} does not make {artifact.name}")
+
+    @property
+    def artifact_name(self) -> str:
+        """The name of the artifact that it makes, in its job."""
+        raise TypeError(f"{type(self).__name__} makes nothing")
+
+    @property
+    def artifact(self) -> Artifact:
+        """The artifact that it makes, or makes a part of."""
+        return self.resolved.graph[self.artifact_name]
+
+    @property
+    def step(self) -> str:
+        """What it does, for reports."""
+        return self.artifact.step
+
+    def requires(self) -> list[ShardmillTask]:
+        """Return the tasks that make what the artifact needs."""
+        return tasks_of(self.resolved, self.artifact.needs)
+
+    def needed(self, kind: str) -> list[ShardmillTask]:
+        """Return those of the tasks before this one that make artifacts of a kind."""
+        graph = self.resolved.graph
+        names = [need for need in self.artifact.needs if graph[need].kind == kind]
+        return tasks_of(self.resolved, names)
 
     @property
     def folder(self) -> Path:
@@ -81,11 +124,14 @@ class ShardmillTask(luigi.Task):
 
     def mark(self) -> Path:
         """Return the path of the document that is written last."""
-        raise TypeError(f"{type(self).__name__} has no mark")
+        mark = self.artifact.mark
+        if mark is None:
+            raise TypeError(f"{type(self).__name__} has no mark")
+        return mark
 
     def document(self) -> Sealed | None:
         """Return that document if the product is complete, else None."""
-        raise TypeError(f"{type(self).__name__} has no document")
+        return inventory.document(self.resolved, self.artifact)
 
     def forget(self) -> None:
         """Have the product made anew, because it was found damaged."""
@@ -168,30 +214,21 @@ class ShardmillTask(luigi.Task):
             logger.error("the failure record could not be written: %s", second)
 
 
+MAKERS: Final[dict[str, type[ShardmillTask]]] = {}
+"""The task that makes each kind of artifact: filled where each is defined."""
+
+
+def tasks_of(resolved: ResolvedJob, names: Iterable[str]) -> list[ShardmillTask]:
+    """Return the tasks that make the artifacts of these names for a job."""
+    artifacts = [resolved.graph[name] for name in names]
+    makers = [MAKERS[artifact.maker or artifact.kind] for artifact in artifacts]
+    pairs = zip(makers, artifacts, strict=True)
+    return [task for maker, artifact in pairs for task in maker.of(resolved, artifact)]
+
+
 class Volume:
     """What a task handled, for rates: images and bytes."""
 
     def __init__(self, images: int = 0, size: int = 0) -> None:
         self.images = images
         self.bytes = size
-
-
-class ProgressReporter:
-    """Publishes progress of a running task, at most twice a second."""
-
-    def __init__(self, task: ShardmillTask, total: int, unit: str) -> None:
-        self._task = task
-        self._total = total
-        name = str(task.task_id)
-        self._counter = progress.Counter(task.folder, run_name(), task.step, name, total, unit)
-
-    def __call__(self, done: int) -> None:
-        """Note that `done` units are done."""
-        if self._counter.update(done):
-            tell: Any = getattr(self._task, "set_progress_percentage", None)
-            if tell is not None:
-                tell(round(100 * done / max(1, self._total), 1))
-
-    def close(self) -> None:
-        """Remove the counter."""
-        self._counter.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import Final
 
 import luigi
 from luigi.parameter import ParameterVisibility
@@ -12,12 +13,23 @@ from pipeline.job.resolve import resolve
 from pipeline.quantities import counted, verb
 from pipeline.shards import finish as outputs
 from pipeline.state import inventory
-from tasks.archives import VerifyArchive
-from tasks.base import JobParameter, ShardmillTask
-from tasks.exports import maker
-from tasks.lists import CheckLabels
-from tasks.shards import SetCurrent
+from tasks import annotations as boxes
+from tasks import (
+    archives,
+    exports,
+    image_list,
+    joined,
+    label_tables,
+    lists,
+    shards,
+    trees,
+)
+from tasks.base import JobParameter, ShardmillTask, tasks_of
 
+STEPS: Final = (
+    *(boxes, archives, exports, image_list, joined, label_tables, lists, shards, trees),
+)
+"""The modules that define the steps: each fills the table of tasks when it is imported."""
 logger = logging.getLogger("luigi-interface")
 
 
@@ -56,24 +68,7 @@ class MakeProducts(luigi.WrapperTask):
 def last_tasks(job: Job) -> list[ShardmillTask]:
     """Return the last task of each product of a job."""
     resolved = resolve(job)
-    tasks: list[ShardmillTask] = [maker(resolved, product) for product in resolved.products]
-    if job.wants("shards"):
-        tasks += [
-            SetCurrent(out=job.out, split=name, digest=made.digest, format=made.format, job=job)
-            for name, split in sorted(resolved.splits.items(), reverse=True)
-            for made in split.outputs
-        ]
-    tasks += [
-        CheckLabels(out=job.out, split=name, digest=split.source.labels.digest, job=job)
-        for name, split in resolved.splits.items()
-        if split.source.labels is not None
-    ]
-    verified = resolved.archives if job.wants("verify") else resolved.extras
-    tasks += [
-        VerifyArchive(out=job.out, archive=archive.file, md5=archive.md5, job=job)
-        for archive in verified
-    ]
-    return tasks
+    return tasks_of(resolved, resolved.graph.last)
 
 
 def complete(job: Job) -> bool:

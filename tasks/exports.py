@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import luigi
 
@@ -13,34 +13,17 @@ from pipeline import manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.products import ProductMark
 from pipeline.errors import OutputDamaged
-from pipeline.exports.base import ExportPlan, ExportWork, Need, What
+from pipeline.exports.base import ExportPlan, ExportWork, What
 from pipeline.exports.registry import EXPORTS
 from pipeline.job import exports as exportjob
-from pipeline.job.artifacts import Product
-from pipeline.job.resolve import ResolvedJob
-from pipeline.job.split import SplitJob
+from pipeline.job.artifacts import CATALOG, EXPORT, MANIFEST, Artifact
 from pipeline.manifest import FileEntry
-from pipeline.shards.output import Output
 from pipeline.sources.inputs import Archive
 from pipeline.state import withdrawal
-from tasks.annotations import WriteBoxes
-from tasks.archives import verification
-from tasks.base import ShardmillTask, Volume
-from tasks.image_list import WriteList
-from tasks.joined import JoinShards
-from tasks.label_tables import WriteClasses, WriteLabels
-from tasks.lists import BuildCatalog, WriteUnmatched
+from tasks.base import Volume
 from tasks.shards import WriteManifest
 from tasks.splits import ProductTask
-from tasks.trees import ChangeTree, ExtractTree
 
-_MAKERS: Final[Mapping[str, type[ProductTask]]] = {
-    maker.kind: maker
-    for maker in (
-        *(WriteBoxes, WriteUnmatched, WriteList, WriteLabels, WriteClasses),
-        *(ExtractTree, JoinShards),
-    )
-}
 _OF_IMAGES: Final = {What.FACTS, What.OUTPUTS}
 
 
@@ -48,12 +31,17 @@ class WriteExport(ProductTask):
     """Files that an export makes; `name` is that of their mark."""
 
     name: luigi.Parameter[str] = luigi.Parameter(description="name of the artifact")
-    step = "exports"
+    makes = EXPORT
+
+    @classmethod
+    def named(cls, artifact: Artifact) -> dict[str, Any]:
+        """Return the parameters that name what an export makes."""
+        return {**super().named(artifact), "name": artifact.name}
 
     @property
-    def product(self) -> Product:
-        """The product."""
-        return self.resolved.product(str(self.name))
+    def artifact_name(self) -> str:
+        """The name of what it makes, in its job."""
+        return str(self.name)
 
     @property
     def plan(self) -> ExportPlan:
@@ -63,17 +51,12 @@ class WriteExport(ProductTask):
             raise LookupError(f"no export makes {self.name}")
         return plan
 
-    def requires(self) -> list[ShardmillTask]:
-        """Return what makes the things that it needs."""
-        return [task for need in self.plan.needs for task in self._makers(need)]
-
     def make(self) -> Volume:
         """Write its files."""
         before = manifest.read_undamaged(self.mark(), ProductMark)
         self.claim()
         made_of = self._standing()
-        for need in self.plan.needs:
-            self._check(need)
+        self._check_needs()
         work = ExportWork(
             plan=self.plan,
             data=exportjob.view_of(self.resolved),
@@ -89,25 +72,13 @@ class WriteExport(ProductTask):
             said = EXPORTS[self.product.export].write(work, staged)
             return Volume(size=self.publish_files(staged, made_of, **said))
 
-    def _makers(self, need: Need) -> list[ShardmillTask]:
-        """Return the tasks that make something that it needs."""
-        if need.what is What.CATALOG:
-            return [self._catalog_of(self.resolved.splits[need.name])]
-        if need.what in _OF_IMAGES:
-            split = self.resolved.splits[need.name]
-            return [self._manifest_of(split, output) for output in split.outputs]
-        if need.what is What.CLASS_TEXTS:
-            return [verification(self, self._texts)]
-        return [maker(self.resolved, self.resolved.product(need.name))]
-
-    def _check(self, need: Need) -> None:
+    def _check_needs(self) -> None:
         """Check the bytes of what it reads; damaged, that is made anew."""
-        if need.what is What.CATALOG:
-            self.check(self._catalog_of(self.resolved.splits[need.name]))
-        elif need.what is What.FACTS:
-            split = self.resolved.splits[need.name]
-            for output in split.outputs:
-                self._check_facts(self._manifest_of(split, output))
+        self.check(*self.needed(CATALOG))
+        of_facts = {need.name for need in self.plan.needs if need.what is What.FACTS}
+        for source in self.needed(MANIFEST):
+            if isinstance(source, WriteManifest) and source.split in of_facts:
+                self._check_facts(source)
 
     def _check_facts(self, source: WriteManifest) -> None:
         """Check the bytes of an output's facts; damaged, its manifest is made anew with them."""
@@ -147,27 +118,3 @@ class WriteExport(ProductTask):
     def _class_texts(self) -> tuple[Path, Mapping[str, tuple[str, str]]]:
         path = self.resolved.raw_file(self._texts)
         return path, self.resolved.dataset.read_class_texts(path)
-
-    def _catalog_of(self, split: SplitJob) -> BuildCatalog:
-        digest = split.catalog_digest
-        return BuildCatalog(out=self.out, split=split.name, digest=digest, job=self.job)
-
-    def _manifest_of(self, split: SplitJob, output: Output) -> WriteManifest:
-        return WriteManifest(
-            out=self.out,
-            split=split.name,
-            digest=output.digest,
-            format=output.format,
-            on_bad_image=self.job.on_bad_image,
-            job=self.job,
-        )
-
-
-def maker(resolved: ResolvedJob, product: Product) -> ProductTask:
-    """Return the last task of a product."""
-    named = {"out": resolved.job.out, "split": product.split, "digest": product.digest}
-    if not product.export:
-        return _MAKERS[product.kind](**named, job=resolved.job)
-    if product.tree:
-        return ChangeTree(**named, job=resolved.job)
-    return WriteExport(**named, name=product.name, job=resolved.job)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from pipeline import digests, paths
+from pipeline import paths
 from pipeline.catalog import table as catalog
-from pipeline.documents.products import ProductMark
 from pipeline.exports import image_list as imagelist
+from pipeline.job.artifacts import CATALOG, LIST
 from pipeline.quantities import counted, verb
-from pipeline.shards import finish as outputs
-from pipeline.state import claims
+from pipeline.state import inventory
 from tasks.base import Volume
-from tasks.lists import BuildCatalog, catalog_of
-from tasks.shards import WriteManifest
 from tasks.splits import ProductTask
 
 
@@ -22,29 +19,14 @@ class WriteList(ProductTask):
     known when the shards are there; so with ``--on-bad-image skip`` the list comes after them.
     """
 
-    kind = "list"
-    step = "lists"
-
-    def requires(self) -> list[BuildCatalog | WriteManifest]:
-        """Return the catalog, and the shards if images may be left out of them."""
-        after = self._manifests() if self.job.on_bad_image == "skip" else []
-        return [catalog_of(self), *after]
-
-    def document(self) -> ProductMark | None:
-        """Return the mark, if the list is there and lacks what the shards lack."""
-        found = claims.finished(self.folder, self.product)
-        if self.job.on_bad_image == "skip" and not all(t.complete() for t in self._manifests()):
-            return None  # it is not known yet
-        if found is None or found.left_out == _named(self._left_out()):
-            return found
-        return None
+    makes = LIST
 
     def make(self) -> Volume:
         """Write the list."""
         self.claim()
-        self.check(catalog_of(self))
+        self.check(*self.needed(CATALOG))
         listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
-        left_out = self._left_out()
+        left_out = inventory.left_out(self.resolved, str(self.split))
         pieces = imagelist.list_pieces(catalog.read(listed), left_out)
         job = self.split_job
         closing = job.source.unused()
@@ -54,34 +36,7 @@ class WriteList(ProductTask):
             closing.append(f"{which} left out of the list as well")
         size = self.publish_product(
             {paths.image_list(self.folder, self.split): pieces},
-            left_out=_named(left_out),
+            left_out=inventory.name_of_left_out(left_out),
             closing=closing,
         )
         return Volume(images=self.split_job.expected.images - len(left_out), size=size)
-
-    def _manifests(self) -> list[WriteManifest]:
-        if not self.job.wants("shards"):
-            return []
-        return [
-            WriteManifest(
-                out=self.out,
-                split=self.split,
-                digest=output.digest,
-                format=output.format,
-                on_bad_image=self.job.on_bad_image,
-                job=self.job,
-            )
-            for output in self.split_job.outputs
-        ]
-
-    def _left_out(self) -> frozenset[str]:
-        """Return the keys of images that a finished output of this job lacks as bad images."""
-        documents = [outputs.document(task.product) for task in self._manifests()]
-        return frozenset(
-            image.key for document in documents if document for image in document.left_out
-        )
-
-
-def _named(keys: frozenset[str]) -> str:
-    """Return a name for images that are left out; "" for none."""
-    return digests.digest({"keys": sorted(keys)}) if keys else ""

@@ -5,20 +5,18 @@ from __future__ import annotations
 import contextlib
 
 from pipeline import paths, storage
-from pipeline.job.artifacts import JOINED, Product, name_of
+from pipeline.job.artifacts import JOINED, name_of
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
 from pipeline.state import withdrawal
 from tasks.base import Volume
-from tasks.shards import WriteManifest
 from tasks.splits import ProductTask
 
 
 class JoinShards(ProductTask):
     """All shards of an output in one file, copied as they stand; `digest` is its own."""
 
-    kind = JOINED
-    step = "join"
+    makes = JOINED
 
     @property
     def joined(self) -> Output:
@@ -26,20 +24,9 @@ class JoinShards(ProductTask):
         return next(each for each in self.split_job.outputs if each.digest == self.digest)
 
     @property
-    def product(self) -> Product:
-        """The product."""
-        return self.resolved.product(name_of(JOINED, self.split, self.digest))
-
-    def requires(self) -> WriteManifest:
-        """Return the manifest of the output."""
-        return WriteManifest(
-            out=self.out,
-            split=self.split,
-            digest=self.digest,
-            format=self.joined.format,
-            on_bad_image=self.job.on_bad_image,
-            job=self.job,
-        )
+    def artifact_name(self) -> str:
+        """The name of the product, in its job."""
+        return name_of(JOINED, str(self.split), str(self.digest))
 
     def make(self) -> Volume:
         """Copy the shards one after another."""

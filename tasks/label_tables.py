@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pipeline import paths
 from pipeline.exports import image_list as imagelist
-from pipeline.job import artifacts
-from tasks.archives import CheckInputs, inputs
+from pipeline.job.artifacts import CLASSES, LABELS
 from tasks.base import Volume
 from tasks.splits import ProductTask
 
@@ -13,12 +12,7 @@ from tasks.splits import ProductTask
 class WriteLabels(ProductTask):
     """The WNIDs, and a table of every class by all conventions in use."""
 
-    kind = "labels"
-    step = "lists"
-
-    def requires(self) -> CheckInputs:
-        """Return the look at the inputs, which also finds another job's tables."""
-        return inputs(self)
+    makes = LABELS
 
     def make(self) -> Volume:
         """Write both."""
@@ -36,12 +30,7 @@ class WriteLabels(ProductTask):
 class WriteClasses(ProductTask):
     """The table of a split's class folders and their labels."""
 
-    kind = artifacts.CLASSES
-    step = "lists"
-
-    def requires(self) -> CheckInputs:
-        """Return the look at the inputs."""
-        return inputs(self)
+    makes = CLASSES
 
     def make(self) -> Volume:
         """Write the table."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 from pipeline import manifest, paths, storage
 from pipeline.annotations import boxjoin, boxtable
@@ -11,12 +10,12 @@ from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
+from pipeline.job.artifacts import CATALOG, LABELS_CHECK, PLAN, UNMATCHED
 from pipeline.manifest import Document
 from pipeline.sources.source import LabelCheck
 from pipeline.state import raw_archives as rawarchives
 from pipeline.storage import clutter
-from tasks.annotations import WriteBoxes, boxes_of
-from tasks.archives import CheckInputs, VerifyArchive, inputs, verification
+from tasks.archives import CheckInputs
 from tasks.base import Volume
 from tasks.splits import ProductTask, SplitTask
 
@@ -24,18 +23,8 @@ from tasks.splits import ProductTask, SplitTask
 class BuildCatalog(SplitTask):
     """One row per image of a split, counted against the configuration."""
 
-    step = "catalog"
+    makes = CATALOG
     document_kind = CatalogMark
-
-    def requires(self) -> list[VerifyArchive | CheckInputs | WriteBoxes]:
-        """Return the verification of the archives it is made from, and the boxes."""
-        job = self.split_job
-        verified = [verification(self, archive) for archive in job.source.inputs]
-        return [*verified, *boxes_of(self), *([] if verified else [inputs(self)])]
-
-    def mark(self) -> Path:
-        """Return the path of the catalog's mark."""
-        return paths.catalog_mark(self.folder, self.split, self.digest)
 
     def make(self) -> Volume:
         """Turn what lies in the archive or tree into a catalog."""
@@ -79,7 +68,7 @@ class BuildCatalog(SplitTask):
 class CheckLabels(SplitTask):
     """The labels of a flat split agree with those of the devkit; `digest` is of both."""
 
-    step = "check labels"
+    makes = LABELS_CHECK
     document_kind = LabelsMark
 
     @property
@@ -89,14 +78,6 @@ class CheckLabels(SplitTask):
         if found is None:
             raise LookupError(f"no devkit is to be compared with the split {self.split}")
         return found
-
-    def requires(self) -> VerifyArchive:
-        """Return the verification of the devkit."""
-        return verification(self, self.labels.archive)
-
-    def mark(self) -> Path:
-        """Return the path of the mark that they agree."""
-        return paths.labels_mark(self.folder, self.split, self.digest)
 
     def make(self) -> Volume:
         """Compare them, image by image."""
@@ -108,22 +89,14 @@ class CheckLabels(SplitTask):
 class BuildPlan(SplitTask):
     """The catalog in shard order."""
 
-    step = "plan"
+    makes = PLAN
     document_kind = PlanMark
-
-    def requires(self) -> BuildCatalog:
-        """Return the catalog."""
-        return catalog_of(self)
-
-    def mark(self) -> Path:
-        """Return the path of the plan's mark."""
-        return paths.plan_mark(self.folder, self.split, self.digest)
 
     def make(self) -> Volume:
         """Order the catalog and cut it into shards."""
         job = self.split_job
         listed = paths.catalog(self.folder, self.split, job.catalog_digest)
-        self.check(self.requires())
+        self.check(*self.needed(CATALOG))
         path = paths.plan(self.folder, self.split, self.digest)
         places = job.boundaries()
         images = places[-1]
@@ -137,17 +110,12 @@ class BuildPlan(SplitTask):
 class WriteUnmatched(ProductTask):
     """The annotations that fit no image of a split, and what else became of them."""
 
-    kind = "unmatched"
-    step = "lists"
-
-    def requires(self) -> BuildCatalog:
-        """Return the catalog."""
-        return catalog_of(self)
+    makes = UNMATCHED
 
     def make(self) -> Volume:
         """Copy what the catalog's step found."""
         self.claim()
-        source = self.requires()
+        (source,) = self.needed(CATALOG)
         with self.forgetting(source):
             mark = manifest.read_checked(source.mark(), self.folder, CatalogMark)
         found = paths.catalog_unmatched(self.folder, self.split, self.split_job.catalog_digest)
@@ -156,10 +124,3 @@ class WriteUnmatched(ProductTask):
             closing=boxjoin.closing_lines(mark.join) if mark.join else (),
         )
         return Volume()
-
-
-def catalog_of(task: SplitTask) -> BuildCatalog:
-    """Return the task that makes the catalog of another task's split."""
-    return BuildCatalog(
-        out=task.out, split=task.split, digest=task.split_job.catalog_digest, job=task.job
-    )

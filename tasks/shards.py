@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any, Self
 
 import luigi
 import pyarrow as pa
@@ -15,6 +16,8 @@ from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.shards import ShardMark
 from pipeline.documents.tables import PlanMark
 from pipeline.errors import OutputDamaged, SourcesDiffer
+from pipeline.job.artifacts import LINK, MANIFEST, PLAN, SHARDS, Artifact, name_of
+from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import Document
 from pipeline.paths import ShardName
 from pipeline.shards import earlier
@@ -22,17 +25,9 @@ from pipeline.shards import finish as outputs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
 from pipeline.shards.output import Output
-from pipeline.state import withdrawal
-from tasks.archives import (
-    CheckInputs,
-    VerifyArchive,
-    known_members,
-    of_images,
-    seen_images,
-    verifying_again,
-)
+from pipeline.state import inventory, withdrawal
+from tasks.archives import known_members, seen_images, verifying_again
 from tasks.base import ShardmillTask, Volume
-from tasks.lists import BuildPlan
 from tasks.splits import SplitTask
 
 
@@ -47,17 +42,33 @@ class WriteShards(SplitTask):
     stop: luigi.IntParameter = luigi.IntParameter(description="that of the last one, and one more")
     outputs: luigi.Parameter[str] = luigi.Parameter(description="format=digest, ...")
     on_bad_image: luigi.Parameter[str] = luigi.Parameter(description="fail or skip")
-    step = "shards"
+    makes = SHARDS
     document_kind = ShardMark
 
-    def requires(self) -> list[BuildPlan | CheckInputs | VerifyArchive]:
-        """Return the plan, and what looks at the archive: a changed one is verified again."""
-        return [self.plan, *of_images(self, self.split_job)]
+    @classmethod
+    def of(cls, resolved: ResolvedJob, artifact: Artifact) -> list[Self]:
+        """Return a task for each group of shards."""
+        job, split = resolved.job, resolved.splits[artifact.split]
+        wanted = ",".join(f"{output.format}={output.digest}" for output in split.outputs)
+        return [
+            cls(
+                out=job.out,
+                split=split.name,
+                digest=artifact.digest,
+                first=first,
+                stop=stop,
+                outputs=wanted,
+                on_bad_image=job.on_bad_image,
+                job=job,
+            )
+            for first, stop in split.shard_groups()
+        ]
 
     @property
-    def plan(self) -> BuildPlan:
-        """The plan that the shards are part of."""
-        return BuildPlan(out=self.out, split=self.split, digest=self.digest, job=self.job)
+    def plan(self) -> ShardmillTask:
+        """The task that makes the plan that the shards are part of."""
+        (task,) = self.needed(PLAN)
+        return task
 
     def mark(self) -> Path:
         """Return the path of the last shard's manifest in the first format."""
@@ -65,13 +76,8 @@ class WriteShards(SplitTask):
 
     def document(self) -> ShardMark | None:
         """Return the last shard's manifest in the first format, if no shard lacks any format."""
-        found: ShardMark | None = None
-        for shard in range(self.first, self.stop):
-            documents = [self._found(output, shard) for output in self.split_job.outputs]
-            found = documents[0]
-            if None in documents:
-                return None
-        return found
+        shards = range(self.first, self.stop)
+        return inventory.shards(self.resolved, self.artifact, shards)
 
     def make(self) -> None:
         """Write the shards that are missing."""
@@ -94,7 +100,7 @@ class WriteShards(SplitTask):
             rows = plan.read_shard(planned, shard, expected)
         with (
             self.counter(rows.num_rows, "images") as progress,
-            verifying_again(self, job),
+            verifying_again(self),
         ):
             volume.images = shards.write_shard(
                 self.folder,
@@ -145,39 +151,29 @@ class WriteManifest(SplitTask):
 
     format: luigi.Parameter[str] = luigi.Parameter(description="shard format")
     on_bad_image: luigi.Parameter[str] = luigi.Parameter(description="fail or skip")
-    step = "manifest"
+    makes = MANIFEST
     document_kind = OutputManifest
+
+    @classmethod
+    def named(cls, artifact: Artifact) -> dict[str, Any]:
+        """Return the parameters that name an output."""
+        return {**super().named(artifact), "format": artifact.variant}
+
+    @classmethod
+    def of(cls, resolved: ResolvedJob, artifact: Artifact) -> list[Self]:
+        """Return the task that finishes an output."""
+        job, named = resolved.job, cls.named(artifact)
+        return [cls(out=job.out, on_bad_image=job.on_bad_image, job=job, **named)]
+
+    @property
+    def artifact_name(self) -> str:
+        """The name of the manifest, in its job."""
+        return name_of(MANIFEST, str(self.split), str(self.format))
 
     @property
     def product(self) -> Output:
         """The output that is finished here."""
         return self.split_job.output(self.format)
-
-    def requires(self) -> list[WriteShards]:
-        """Return the tasks that write the shards."""
-        job = self.split_job
-        wanted = ",".join(f"{output.format}={output.digest}" for output in job.outputs)
-        return [
-            WriteShards(
-                out=self.out,
-                split=self.split,
-                digest=job.plan_digest,
-                first=first,
-                stop=stop,
-                outputs=wanted,
-                on_bad_image=self.on_bad_image,
-                job=self.job,
-            )
-            for first, stop in job.shard_groups()
-        ]
-
-    def mark(self) -> Path:
-        """Return the path of the manifest."""
-        return paths.manifest(self.product.folder)
-
-    def document(self) -> OutputManifest | None:
-        """Return the manifest, if one listing shows every file it names."""
-        return outputs.document(self.product)
 
     def make(self) -> Volume:
         """Merge the shards' manifests and facts."""
@@ -185,34 +181,21 @@ class WriteManifest(SplitTask):
         return Volume(document["counts"]["records"], document["counts"]["bytes"])
 
 
-class SetCurrent(ShardmillTask):
+class SetCurrent(SplitTask):
     """`current` points to a complete output: the path that a training script uses."""
 
-    split: luigi.Parameter[str] = luigi.Parameter(description="name of the split")
-    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the output")
     format: luigi.Parameter[str] = luigi.Parameter(description="shard format")
-    step = "current"
+    makes = LINK
 
-    def requires(self) -> WriteManifest:
-        """Return the manifest of the output."""
-        return WriteManifest(
-            out=self.out,
-            split=self.split,
-            digest=self.digest,
-            format=self.format,
-            on_bad_image=self.job.on_bad_image,
-            job=self.job,
-        )
+    @classmethod
+    def named(cls, artifact: Artifact) -> dict[str, Any]:
+        """Return the parameters that name an output."""
+        return {**super().named(artifact), "format": artifact.variant}
 
-    def mark(self) -> Path:
-        """Return the path of the link."""
-        return paths.current(self.folder, self.format, self.split)
-
-    def document(self) -> OutputManifest | None:
-        """Return the manifest, if the link points to it and it is complete."""
-        if storage.pointed(self.mark()) != self.digest:
-            return None
-        return outputs.document(self.resolved.splits[self.split].output(self.format))
+    @property
+    def artifact_name(self) -> str:
+        """The name of the link, in its job."""
+        return name_of(LINK, str(self.split), str(self.format))
 
     def make(self) -> Volume:
         """Set the link."""

@@ -6,15 +6,15 @@ import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import luigi
 
-from pipeline import manifest, paths, storage
+from pipeline import manifest, storage
 from pipeline.documents.products import ProductMark
 from pipeline.errors import OutputDamaged, TransientError
-from pipeline.job.artifacts import Product
+from pipeline.job.artifacts import Artifact, Product, name_of
 from pipeline.job.split import SplitJob
-from pipeline.manifest import Sealed
 from pipeline.state import claims, withdrawal
 from tasks.base import ShardmillTask
 
@@ -30,18 +30,25 @@ class SplitTask(ShardmillTask):
         """The split's part of the job."""
         return self.resolved.splits[self.split]
 
-    def document(self) -> Sealed | None:
-        """Return the mark, if its files are there."""
-        return manifest.read_complete(self.mark(), self.folder, self.document_kind)
+    @classmethod
+    def named(cls, artifact: Artifact) -> dict[str, Any]:
+        """Return the parameters that name an artifact of a split."""
+        return {"split": artifact.split, "digest": artifact.digest}
 
-    def check(self, source: ShardmillTask) -> None:
-        """Check the bytes of what another step made; damaged, it is forgotten and made anew.
+    @property
+    def artifact_name(self) -> str:
+        """The name of the artifact that it makes, in its job."""
+        return name_of(self.makes, str(self.split))
+
+    def check(self, *sources: ShardmillTask) -> None:
+        """Check the bytes of what other steps made; damaged, it is forgotten and made anew.
 
         Raises:
             TransientError: it was damaged: the next attempt finds it missing.
         """
-        with self.forgetting(source):
-            manifest.read_checked(source.mark(), self.folder, source.document_kind)
+        for source in sources:
+            with self.forgetting(source):
+                manifest.read_checked(source.mark(), self.folder, source.document_kind)
 
     @contextlib.contextmanager
     def forgetting(self, source: ShardmillTask) -> Iterator[None]:
@@ -65,21 +72,12 @@ class SplitTask(ShardmillTask):
 class ProductTask(SplitTask):
     """Makes a product whose path carries no digest; `digest` is what decides its bytes."""
 
-    kind = ""
     document_kind = ProductMark
 
     @property
     def product(self) -> Product:
         """The product."""
-        return self.resolved.product(f"{self.kind}-{self.split}" if self.split else self.kind)
-
-    def mark(self) -> Path:
-        """Return the path of the product's mark."""
-        return paths.product_mark(self.folder, self.product.name)
-
-    def document(self) -> Sealed | None:
-        """Return the mark, if the product is finished, this job's, and there."""
-        return claims.finished(self.folder, self.product)
+        return self.resolved.product(self.artifact_name)
 
     def forget(self) -> None:
         """Have the product made anew; its path stays claimed."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import ClassVar
+from typing import Self
 
 import luigi
 import pyarrow as pa
@@ -16,31 +16,35 @@ from pipeline.exports import class_listing
 from pipeline.exports import class_tree as extraction
 from pipeline.exports.base import TRANSFERS, TreeOfImages
 from pipeline.exports.class_tree import Change, ClassGroup
-from pipeline.job.artifacts import Product
+from pipeline.job.artifacts import (
+    CATALOG,
+    CHANGED_GROUPS,
+    CHANGED_TREE,
+    GROUPS,
+    TREE,
+    Artifact,
+    Product,
+    name_of,
+)
+from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import Document
 from pipeline.shards import codecs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
 from pipeline.state import claims
 from pipeline.storage.fingerprints import FingerprintsBuilder
-from tasks.archives import (
-    CheckInputs,
-    VerifyArchive,
-    known_members,
-    of_images,
-    seen_images,
-    verifying_again,
-)
+from tasks.archives import known_members, seen_images, verifying_again
 from tasks.base import Volume
-from tasks.lists import BuildCatalog, catalog_of
 from tasks.splits import ProductTask
 
 
 class TreeTask(ProductTask):
     """A step towards the tree of a split."""
 
-    kind = "tree"
-    step = "extract"
+    @property
+    def product(self) -> Product:
+        """The tree."""
+        return self.resolved.product(name_of(TREE, str(self.split)))
 
     @property
     def root(self) -> Path:
@@ -62,15 +66,24 @@ class ExtractClasses(TreeTask):
     """The folders of some classes, each complete or absent."""
 
     group: luigi.IntParameter = luigi.IntParameter(description="0-based number")
+    makes = GROUPS
+
+    @classmethod
+    def of(cls, resolved: ResolvedJob, artifact: Artifact) -> list[Self]:
+        """Return a task for each group of classes."""
+        job, named = resolved.job, cls.named(artifact)
+        groups = extraction.groups(resolved.splits[artifact.split].expected.counts)
+        return [cls(out=job.out, group=group.index, job=job, **named) for group in groups]
+
+    @property
+    def artifact_name(self) -> str:
+        """The name of all groups together, in their job."""
+        return name_of(GROUPS, str(self.split), self.product.kind)
 
     @property
     def classes(self) -> ClassGroup:
         """The classes of this group."""
         return extraction.groups(self.split_job.expected.counts)[self.group]
-
-    def requires(self) -> list[BuildCatalog | CheckInputs | VerifyArchive]:
-        """Return the catalog, and what looks at the archive."""
-        return [catalog_of(self), *of_images(self, self.split_job)]
 
     def mark(self) -> Path:
         """Return the path of the group's mark."""
@@ -88,7 +101,7 @@ class ExtractClasses(TreeTask):
         """Make the folders."""
         self.claim()
         self.check_root(flat_files=self.transfer == "move")
-        self.check(catalog_of(self))
+        self.check(*self.needed(CATALOG))
         rows = self._rows()
         seen = seen_images(self, self.split_job)
         # A move leaves nothing behind that could be replaced: the tree is the only copy.
@@ -97,7 +110,7 @@ class ExtractClasses(TreeTask):
         with (
             self.counter(rows.num_rows, "images") as progress,
             storage.SourceReader(self.resolved.root) as sources,
-            verifying_again(self, self.split_job),
+            verifying_again(self),
         ):
             shards.check_unchanged(sources, seen)
             listing = extraction.extract_group(
@@ -145,16 +158,12 @@ class ExtractClasses(TreeTask):
 class ExtractTree(TreeTask):
     """The tree of a split: the barrier behind which all of its folders are there."""
 
-    of_classes: ClassVar[type[ExtractClasses]] = ExtractClasses
+    makes = TREE
 
-    def requires(self) -> list[ExtractClasses]:
-        """Return a task per group of classes."""
-        return [
-            self.of_classes(
-                out=self.out, split=self.split, digest=self.digest, group=group.index, job=self.job
-            )
-            for group in extraction.groups(self.split_job.expected.counts)
-        ]
+    @property
+    def artifact_name(self) -> str:
+        """The name of the tree, in its job."""
+        return self.product.name
 
     def make(self) -> Volume:
         """Write the mark that says so."""
@@ -188,11 +197,6 @@ class ChangedTreeTask(TreeTask):
         return tree
 
     @property
-    def step(self) -> str:  # type: ignore[override]  # each export has its own
-        """What the making of it is called."""
-        return self.tree.step
-
-    @property
     def transfer(self) -> str:
         """How images get there: a changed one is no link to its source."""
         return TRANSFERS[0]
@@ -200,6 +204,8 @@ class ChangedTreeTask(TreeTask):
 
 class ChangeClasses(ChangedTreeTask, ExtractClasses):
     """The folders of some classes, of changed images."""
+
+    makes = CHANGED_GROUPS
 
     def change(self) -> Change | None:
         """Return what changes them."""
@@ -211,4 +217,4 @@ class ChangeClasses(ChangedTreeTask, ExtractClasses):
 class ChangeTree(ChangedTreeTask, ExtractTree):
     """A tree of a split's images, changed by an export."""
 
-    of_classes = ChangeClasses
+    makes = CHANGED_TREE

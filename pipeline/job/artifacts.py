@@ -52,6 +52,7 @@ class Artifact:
             and of what is made in parts, each of which has one.
         needs: names of the artifacts that must be whole before it is made, in order. Nothing else
             says what depends on what.
+        maker: what makes it, where its kind does not say that.
         step: what making it is called in reports.
         versioned: whether its digest is in its path, so that nothing else can stand there.
         described: whether a description of the whole output names its files.
@@ -64,6 +65,7 @@ class Artifact:
     files: tuple[Path, ...] = ()
     mark: Path | None = None
     needs: tuple[str, ...] = ()
+    maker: str = ""
     step: str
     versioned: bool = True
     described: bool = False
@@ -117,5 +119,7 @@ def kind_of(name: str) -> str:
     return name.partition("-")[0]
 
 
+EXPORT, CHANGED_TREE, CHANGED_GROUPS = "export", "changed tree", "changed groups"
+"""What makes the files of an export, a tree of changed images, and its groups of classes."""
 OF_IMAGES: Final = frozenset({CATALOG, SHARDS, GROUPS})
 """Kinds of artifacts that are made of the images themselves, or of their index."""

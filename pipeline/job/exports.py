@@ -25,7 +25,15 @@ from pipeline.exports.base import (
     What,
 )
 from pipeline.job import products
-from pipeline.job.artifacts import ARCHIVE, CATALOG, MANIFEST, Product, name_of
+from pipeline.job.artifacts import (
+    ARCHIVE,
+    CATALOG,
+    CHANGED_TREE,
+    EXPORT,
+    MANIFEST,
+    Product,
+    name_of,
+)
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.split import SplitJob
 from pipeline.sources.data_set import EXPORTS, DataSet
@@ -168,10 +176,12 @@ def _product(
             split=plan.split,
             described=plan.described,
         )
-        return replace(product, export=export.name, plan=plan)
+        return replace(product, export=export.name, plan=plan, maker=EXPORT)
     (folder,) = plan.files
     tree = products.tree_product(out, plan.kind, plan.split, folder, "", step=plan.tree.step)
-    return _by_codec(job, replace(tree, export=export.name, plan=plan), plan.tree)
+    return _by_codec(
+        job, replace(tree, export=export.name, plan=plan, maker=CHANGED_TREE), plan.tree
+    )
 
 
 def _names(need: Need, dataset: DataSet, splits: Mapping[str, SplitJob]) -> list[str]:

@@ -11,6 +11,7 @@ from pipeline.job.artifacts import (
     ARCHIVE,
     BOXES,
     CATALOG,
+    CHANGED_GROUPS,
     GROUPS,
     INPUTS,
     LABELS_CHECK,
@@ -201,6 +202,7 @@ def _classes(resolved: ResolvedJob, tree: Product) -> Artifact:
         digest=tree.digest,
         files=tree.files,
         needs=(name_of(CATALOG, tree.split), *_images(split)),
+        maker=CHANGED_GROUPS if tree.maker else "",
         step=tree.step,
     )
 

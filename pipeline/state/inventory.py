@@ -102,16 +102,18 @@ def document(resolved: ResolvedJob, artifact: Artifact) -> Sealed | None:
     return _ASKED[artifact.kind](resolved, artifact)
 
 
-def shard(resolved: ResolvedJob, artifact: Artifact, index: int) -> ShardMark | None:
-    """Return a shard's mark in the first format; None: it lacks a format."""
-    made = resolved.splits[artifact.split].outputs
-    found = [outputs.shard_document(resolved.out, output, index) for output in made]
-    return None if None in found else found[0]
+def shards(resolved: ResolvedJob, artifact: Artifact, numbers: Iterable[int]) -> ShardMark | None:
+    """Return the mark of the last one of some shards in the first format.
 
-
-def class_group(resolved: ResolvedJob, artifact: Artifact, index: int) -> GroupMark | None:
-    """Return the mark of a group of classes of a tree; None: it lacks a file."""
-    return claims.group_document(resolved.out, artifact, index)
+    None: a shard lacks a format.
+    """
+    made, found = resolved.splits[artifact.split].outputs, None
+    for number in numbers:
+        marks = [outputs.shard_document(resolved.out, output, number) for output in made]
+        found = marks[0]
+        if None in marks:
+            return None
+    return found
 
 
 def _inputs(resolved: ResolvedJob, artifact: Artifact) -> JobRecord | None:
@@ -138,12 +140,7 @@ def _marked(kind: type[Kind], resolved: ResolvedJob, artifact: Artifact) -> Kind
 
 
 def _shards(resolved: ResolvedJob, artifact: Artifact) -> ShardMark | None:
-    found: ShardMark | None = None
-    for index in range(resolved.splits[artifact.split].shards):
-        found = shard(resolved, artifact, index)
-        if found is None:
-            return None
-    return found
+    return shards(resolved, artifact, range(resolved.splits[artifact.split].shards))
 
 
 def _class_groups(resolved: ResolvedJob, artifact: Artifact) -> GroupMark | None:

@@ -167,7 +167,7 @@ def test_withdrawn_by_another_command_while_it_is_made_it_is_not_finished(
     real = ProductTask.publish_files
 
     def late(task: ProductTask, *given: Any, **more: Any) -> int:
-        if task.kind == name:
+        if task.product.kind == name:
             withdrawal.withdraw(out, {family: [0]})
         return real(task, *given, **more)
 
