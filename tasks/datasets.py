@@ -53,16 +53,15 @@ class MakeProducts(luigi.WrapperTask):
 
     def run(self) -> None:
         """Say how many images were left out, which ``shardmill`` says with its status."""
-        for split in resolve(self.job).splits.values():
-            for output in split.outputs if self.job.wants("shards") else ():
-                document = outputs.document(output)
-                left_out = document.counts.left_out if document else 0
-                if left_out:
-                    logger.warning(
-                        "%s: %s %s left out of %s: the output is complete without that",
-                        *(split.name, counted(left_out, "image"), verb(left_out, "was", "were")),
-                        output.folder,
-                    )
+        for split, output in resolve(self.job).outputs:
+            document = outputs.document(output)
+            left_out = document.counts.left_out if document else 0
+            if left_out:
+                logger.warning(
+                    "%s: %s %s left out of %s: the output is complete without that",
+                    *(split.name, counted(left_out, "image"), verb(left_out, "was", "were")),
+                    output.folder,
+                )
 
 
 def last_tasks(job: Job) -> list[ShardmillTask]:

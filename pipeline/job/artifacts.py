@@ -115,8 +115,21 @@ def name_of(kind: str, split: str = "", variant: str = "") -> str:
 
 
 def kind_of(name: str) -> str:
-    """Return the kind of an artifact of this name, where a mark is all that is left of it."""
+    """Return the kind of the artifact of a name: of some, a mark of that name is all that is left.
+
+    It is the only function that reads what `name_of` spells, beside `split_of`.
+    """
     return name.partition("-")[0]
+
+
+def split_of(name: str, kind: str) -> str | None:
+    """Return whose an artifact of a name is; None: it is not of this kind, and without variant."""
+    return name.removeprefix(f"{kind}-") if kind_of(name) == kind else None
+
+
+def is_tree(name: str) -> bool:
+    """Return whether the artifact of a name is a tree of class folders."""
+    return kind_of(name).startswith(TREE)
 
 
 EXPORT, CHANGED_TREE, CHANGED_GROUPS = "export", "changed tree", "changed groups"

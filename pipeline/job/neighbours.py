@@ -21,13 +21,12 @@ from pipeline.documents.products import ProductMark
 from pipeline.documents.records import JobRecord, RecordedSplit
 from pipeline.documents.tables import CatalogMark
 from pipeline.errors import OutputConflict, ShardmillError
+from pipeline.job.artifacts import CLASSES, split_of
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
 from pipeline.sources import registry
-
-_CLASSES = "classes-"  # what the marks of class tables begin with
 
 
 @dataclass(frozen=True)
@@ -201,8 +200,8 @@ def _is_there(source: str) -> bool:
 def _tables(out: Path) -> Iterator[tuple[str, ClassTable]]:
     """Yield each split that has a finished class table, and the table."""
     for path in storage.documents(paths.product_marks(out)):
-        split = path.stem.removeprefix(_CLASSES)
-        if split == path.stem:
+        split = split_of(path.stem, CLASSES)
+        if split is None:
             continue
         with contextlib.suppress(ShardmillError):  # damaged, or taken away: verify says so
             mark = manifest.read_complete(path, out, ProductMark)

@@ -26,6 +26,7 @@ from pipeline.job.artifacts import (
     TREE,
     UNMATCHED,
     Product,
+    is_tree,
     name_of,
 )
 from pipeline.job.options import Job
@@ -209,7 +210,13 @@ def product(
 def tree_product(
     out: Path, kind: str, split: str, folder: Path, digest: str, *, step: str
 ) -> Product:
-    """Return an artifact that is a tree of class folders, made in parts; see `product`."""
+    """Return an artifact that is a tree of class folders, made in parts; see `product`.
+
+    Raises:
+        ValueError: the kind is not one that `is_tree` knows.
+    """
+    if not is_tree(kind):
+        raise ValueError(f"the name of a kind of trees begins with {TREE}, and not: {kind}")
     needs = (name_of(GROUPS, split, kind),)
     made = product(out, kind, digest, (folder,), step=step, split=split, needs=needs)
     return replace(made, tree=True)

@@ -14,7 +14,7 @@ from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
 from pipeline.job import neighbours
 from pipeline.job.artifacts import JOINED as JOINED_SHARDS
-from pipeline.job.artifacts import name_of
+from pipeline.job.artifacts import MANIFEST, Product, is_tree, name_of
 from pipeline.job.options import FORMATS
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import read_undamaged
@@ -187,19 +187,21 @@ def _splits(out: Path) -> Iterator[tuple[str, str]]:
 
 def _of_job(out: Path, resolved: ResolvedJob) -> Iterator[Path]:
     yield from _below(out, paths.state(out))
-    for product in resolved.products:
-        yield from product.files if product.tree else (file.parent for file in product.files)
-    for split in resolved.splits.values():
-        for output in split.outputs:
-            yield output.folder.parent
-            yield from _below(out, output.folder)
+    for artifact in resolved.graph:
+        if isinstance(artifact, Product):
+            files = artifact.files
+            yield from files if artifact.tree else (file.parent for file in files)
+        elif artifact.kind == MANIFEST:
+            (folder,) = artifact.files
+            yield folder.parent
+            yield from _below(out, folder)
 
 
 def _everywhere(out: Path) -> Iterator[Path]:
     yield from _below(out, paths.state(out))
     yield from (out, paths.lists(out), *(out / name for name in sorted(exports.folders())))
     # A tree's folder has the name that its configuration gives it.
-    if any(name.startswith("tree") for name in storage.sizes(paths.product_marks(out))):
+    if any(is_tree(path.stem) for path in storage.documents(paths.product_marks(out))):
         yield from (out / name for name in storage.folders(out))
     for shard_format in FORMATS:
         yield from _below(out, out / shard_format)

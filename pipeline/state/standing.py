@@ -59,9 +59,8 @@ class Standing:
 
 def names_of(resolved: ResolvedJob) -> Document:
     """Return what a job's record says of the outputs and products that it is about."""
-    splits = resolved.splits.items() if resolved.job.wants("shards") else ()
     return {
-        "outputs": [[each.format, name, each.digest] for name, s in splits for each in s.outputs],
+        "outputs": [[each.format, split.name, each.digest] for split, each in resolved.outputs],
         "products": [[product.name, product.digest] for product in resolved.products],
     }
 

@@ -19,6 +19,7 @@ from pipeline.documents.shards import ShardMark
 from pipeline.errors import OutputDamaged, TransientError
 from pipeline.exports.registry import EXPORTS
 from pipeline.formats.registry import ALL
+from pipeline.job.artifacts import kind_of
 from pipeline.manifest import Document
 from pipeline.shards import part_sources as partsources
 
@@ -178,7 +179,7 @@ def _unfinish(path: Path, digests: Collection[str]) -> None:
     mark = manifest.read_undamaged(path, ProductMark)
     if not mark or not mark.finished:
         return
-    if mark.digest in digests or path.stem.partition("-")[0] in _OF_WHOLE:
+    if mark.digest in digests or kind_of(path.stem) in _OF_WHOLE:
         unfinished: Document = {"digest": mark.digest, "finished": False}
         if mark.made_of:
             unfinished["made_of"] = mark.made_of

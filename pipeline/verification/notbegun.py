@@ -42,11 +42,10 @@ class NotBegun:
 
 def look(resolved: ResolvedJob) -> Iterator[NotBegun]:
     """Yield the outputs of a job that are not begun, where one that was made alike is current."""
-    for split in resolved.splits.values() if resolved.job.wants("shards") else ():
-        for output in split.outputs:
-            current = current_beside(resolved.out, output.folder)
-            if current is not None and _made_alike(resolved, split, output, current):
-                yield NotBegun(output.folder, current)
+    for split, output in resolved.outputs:
+        current = current_beside(resolved.out, output.folder)
+        if current is not None and _made_alike(resolved, split, output, current):
+            yield NotBegun(output.folder, current)
 
 
 def current_beside(out: Path, folder: Path) -> Path | None:

@@ -11,6 +11,7 @@ from pipeline.documents.products import ProductMark
 from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.exports import class_listing
+from pipeline.job.artifacts import TREE, is_tree, split_of
 from pipeline.job.options import Job
 from pipeline.manifest import FileEntry
 from pipeline.storage import clutter
@@ -91,14 +92,10 @@ def open_product(out: Path, name: str, jobs: Iterable[Job]) -> FinishedProduct |
     if not document.finished:
         error = OutputDamaged(f"{name} is not finished", file=str(path), remedy=_UNFINISHED)
         return Finding(Layer.FINISHED, path, error, removable=False)
-    if document.folder is None and _is_tree(name):
+    if document.folder is None and is_tree(name):
         what = "the mark does not say which folder the tree is"
         return damage(Layer.OWN_HASH, path, what, remedy=_REPLACED, removable=False)
     return FinishedProduct(out, name, document, _copied(name, jobs))
-
-
-def _is_tree(name: str) -> bool:
-    return name.partition("-")[0] in {"tree", "tree256"}
 
 
 def check_files(product: FinishedProduct) -> ProductCheck:
@@ -125,9 +122,9 @@ def _copied(name: str, jobs: Iterable[Job]) -> bool:
 
     Links share their bytes with somebody's own pictures, and what was moved is the only one.
     """
-    kind, _, split = name.partition("-")
-    if kind == "tree256":
-        return True
+    split = split_of(name, TREE)
+    if split is None:
+        return True  # no tree, or one of images that were changed
     made = [job for job in jobs if job.wants("extract") and split in (job.splits or (split,))]
     return bool(made) and all(job.transfer == "copy" for job in made)
 

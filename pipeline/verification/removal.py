@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import paths, storage
+from pipeline import storage
 from pipeline.errors import ShardmillError
 from pipeline.job import exports as exportjob
 from pipeline.job.options import Job
-from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.job.resolve import resolve
 from pipeline.state.ownership import Catalogued, is_owned
 from pipeline.storage import Plan
 from pipeline.verification.findings import Finding
@@ -102,19 +102,12 @@ def _makes(job: Job, file: Path) -> bool:
         resolved = resolve(job)
     except ShardmillError:
         return True  # what it would make is not known any more
-    return bool(_digests(resolved) & set(_words(file))) or any(
-        file in (made, paths.product_mark(resolved.out, product.name)) or made in file.parents
+    versioned = {artifact.digest for artifact in resolved.graph if artifact.versioned}
+    return bool(versioned & set(_words(file))) or any(
+        file in (made, product.mark) or made in file.parents
         for product in resolved.products
         for made in product.files
     )
-
-
-def _digests(resolved: ResolvedJob) -> set[str]:
-    """Return the digests that the names of what a job makes carry."""
-    found = {product.digest for product in resolved.products if product.tree}
-    for split in resolved.splits.values():
-        found |= {split.catalog_digest, split.plan_digest, *(made.digest for made in split.outputs)}
-    return found
 
 
 def _words(file: Path) -> list[str]:

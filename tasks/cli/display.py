@@ -86,9 +86,7 @@ class Observer:
         self._rates = Rates()
         self._sizes = {
             (split.name, output.format): (output, split.shard_sizes())
-            for split in resolved.splits.values()
-            for output in split.outputs
-            if resolved.job.wants("shards")
+            for split, output in resolved.outputs
         }
 
     def bars(self, now: float) -> list[Bar]:

@@ -187,8 +187,7 @@ def _outputs(out: Path, jobs: list[Job], packed: PackedSets) -> list[Path]:
     wanted = set()
     try:
         resolved = resolve(jobs[-1]) if jobs else None
-        splits = resolved.splits.values() if resolved and resolved.job.wants("shards") else ()
-        wanted = {output.folder for split in splits for output in split.outputs}
+        wanted = {output.folder for _, output in resolved.outputs} if resolved else set()
         for other in notbegun.look(resolved) if resolved else ():
             wanted.discard(other.folder)
             say(str(other))
