@@ -99,12 +99,17 @@ def member_hashes(out: Path, archive: str) -> Path:
 
 
 def tree_record(out: Path, split: str, digest: str) -> Path:
-    """What is remembered of a split in a tree."""
+    """What is known of a split in a tree without reading it, or when it is gone."""
     return sources(out) / f"{split}-{digest}.json"
 
 
+def list_record(out: Path, split: str, digest: str) -> Path:
+    """What is known of a split in a list or folder without reading it."""
+    return sources(out) / f"list-{split}-{digest}.json"
+
+
 def sources(out: Path) -> Path:
-    """The folder of what is remembered of trees, and of the files that parts were made of."""
+    """The folder of what is known of sources, and of the files that parts were made of."""
     return state(out) / "sources"
 
 
@@ -321,6 +326,5 @@ def is_digest(name: str) -> bool:
     return _DIGEST.fullmatch(name) is not None
 
 
-def _bboxes(split: str) -> str:
-    # The scripts that this file is of know boxes of the training images only.
+def _bboxes(split: str) -> str:  # the scripts that it is of know boxes of training images only
     return "bboxes" if split == "train" else f"bboxes.{split}"

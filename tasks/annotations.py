@@ -52,11 +52,11 @@ class WriteBoxes(ProductTask):
         Raises:
             TransientError: one was changed while the command was at work.
         """
-        before = self.source.contents
+        before = self.source.content
         if before is None:
             return
         kept = paths.annotation_contents(self.folder, self.split)
-        if contents.scan(self.source.path, self.folder, kept).digest != before.digest:
+        if contents.scan(self.source.path, self.folder, kept).digest != before:
             raise TransientError(
                 "an annotation was changed while the command was at work",
                 file=str(self.source.path),

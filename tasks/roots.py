@@ -7,21 +7,22 @@ Their parameters are the options of ``shardmill imagenet`` and ``imagelist``, by
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from functools import lru_cache
 from typing import ClassVar
 
 import luigi
 
-from pipeline.errors import UsageError
+from pipeline.errors import NoPermission, NoSpace, UsageError
 from pipeline.job.build import build_job
 from pipeline.job.choices import words
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.job.table.images import IMAGE_OPTIONS
 from pipeline.job.table.option import LIST, SET, Value
+from pipeline.state import preflight, withdrawal
 from pipeline.state import source_look as sourcelook
-from pipeline.state import withdrawal
 from tasks import arguments
 from tasks.datasets import MakeProducts
 from tasks.parameters import ListParameter, given, takes
@@ -158,13 +159,20 @@ class PrepareImageList(ImageDocument):
 
 @lru_cache(maxsize=16)
 def looked_at(job: Job) -> MakeProducts:
-    """Return the root of a job after a look whether its images are the same, once a process."""
-    resolved = resolve(job)
+    """Return the root of a job after its source was read and its images looked at, once a process.
+
+    That is no task: what a task has made stays made, and this is to be done by every command.
+    """
+    resolved = resolve.reading(job)
     withdrawal.resume(resolved.out)
     found = sourcelook.look(resolved)
     sourcelook.settle(resolved.out, found)
+    with contextlib.suppress(
+        NoPermission, NoSpace
+    ):  # a task says so, where something is to be made
+        preflight.remember_sources(resolved)
     if found.parts:
-        resolve.cache_clear()
+        resolve.again(job)
     return make_products(job)
 
 

@@ -212,5 +212,5 @@ def _forget() -> None:
 
 def _clear_caches(module: ModuleType) -> None:
     for value in list(vars(module).values()):
-        with contextlib.suppress(AttributeError):
+        if not isinstance(value, type) and hasattr(value, "cache_clear"):
             value.cache_clear()

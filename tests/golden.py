@@ -9,7 +9,8 @@ does not make every file look new. Not as they are, since they say where and whe
 * lock files: that they are there, not what they hold;
 * fingerprints of files that a job has read: without the stamps (time and inode) of these files,
   and their mark without size and hash of the fingerprints;
-* the record of a tree: its name holds a digest of where the tree lies;
+* the record of a tree: its name holds a digest of where the tree lies; it is compared without how
+  the folders and annotations looked, and that of a list or folder, which decides no byte, is not;
 * documents that name the folder of the inputs or OUT, absolute or relative to OUT: these as
   ``{in}`` and ``{out}``, and without the seal, the hash of the rest.
 
@@ -52,14 +53,18 @@ from goldenjobs import JOBS, LAID_IN_OUT, draw_inputs
 from PIL import features
 from support import command
 
+from pipeline import manifest
+
 TABLE = Path(__file__).with_suffix(".json")
 RENEW = ".venv/bin/python tests/golden.py renew"
 KEEP = ".venv/bin/python tests/golden.py keep FOLDER"
 STATE = ".shardmill"
 _PROGRESS = f"{STATE}/runs/"
 _FINGERPRINTS = re.compile(rf"{STATE}/sources/(?:[^/]+/[0-9]+|annotations-[^/]+)\.(arrow|json)")
+_LIST_RECORD = f"{STATE}/sources/list-"
 _TREE_RECORD = re.compile(rf"({STATE}/sources/[^/]+-)[0-9a-f]{{12}}\.json")
 _SEAL = "self_xxh3_128"
+_LOOKS = {"look", "annotations"}
 _LOCKED = ("h5py", "numpy", "pillow-simd", "pyarrow")
 
 Run = Callable[[Sequence[str]], int]
@@ -235,7 +240,7 @@ def _files(
     """Yield the name and the hash of each file below OUT that is pinned."""
     for path in sorted(out.rglob("*")):
         name = path.relative_to(out).as_posix()
-        if name.startswith(_PROGRESS) or (path.is_dir() and not path.is_symlink()):
+        if name.startswith((_PROGRESS, _LIST_RECORD)) or (path.is_dir() and not path.is_symlink()):
             continue
         shown = _TREE_RECORD.sub(r"\1{where the tree lies}.json", _named(name, digests))
         if path.is_symlink():
@@ -249,6 +254,9 @@ def _files(
 def _pinned(name: str, content: bytes, folders: Mapping[str, str]) -> bytes:
     """Return of a file what does not depend on where and when the job ran."""
     kind = _FINGERPRINTS.fullmatch(name)
+    if _TREE_RECORD.fullmatch(name):
+        record = json.loads(content)
+        return manifest.serialise({key: record[key] for key in record.keys() - _LOOKS})
     if kind is not None and kind[1] == "arrow":
         rows = pa.ipc.open_file(content).read_all().drop_columns(["stamp"])
         return f"{rows.schema}\n{rows.to_pylist()}".encode()

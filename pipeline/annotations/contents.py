@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,13 +38,16 @@ class AnnotationContents:
     read: int
 
 
-def scan(folder: Path, out: Path, kept: Path) -> AnnotationContents:
+def scan(
+    folder: Path, out: Path, kept: Path, note: Callable[[Path], None] | None = None
+) -> AnnotationContents:
     """List the annotations of a folder, and read those whose stamp is not the kept one.
 
     Args:
         folder: folder of annotations, in a form that `bboxes.collect` takes.
         out: the output folder.
         kept: where `keep` puts the fingerprints; they may be absent.
+        note: called with each folder before it is listed.
 
     Raises:
         TreeRefused: a name is not UTF-8.
@@ -53,7 +57,7 @@ def scan(folder: Path, out: Path, kept: Path) -> AnnotationContents:
     places: list[tuple[Path, str]] = []
     stamps: list[int] = []
     sizes: list[int] = []
-    for place, entry, member in source.listed(folder):
+    for place, entry, member in source.listed(folder, note=note):
         if source.is_annotation(member):
             names.append(member.name)
             places.append((place, entry.name))

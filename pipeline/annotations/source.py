@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -61,14 +61,16 @@ def is_annotation(member: Member) -> bool:
 
 
 def listed(
-    folder: Path, passed: list[str] | None = None
+    folder: Path,
+    passed: list[str] | None = None,
+    note: Callable[[Path], None] | None = None,
 ) -> Iterator[tuple[Path, storage.Entry, Member]]:
     """Yield every file below a folder of annotations as the member that it would be of an archive.
 
     Each comes with the folder that holds it and its entry there. What lies in a folder comes
     before what lies in the folders in it, sorted by name. In a folder without folders the names
     of the members begin with its own name, which stands for the class. Clutter is passed over,
-    and its names are appended to `passed`.
+    and its names are appended to `passed`. `note` is called with each folder before it is listed.
 
     Raises:
         TreeRefused: a name is not UTF-8, or a link leads around in a circle.
@@ -76,7 +78,7 @@ def listed(
     left = [] if passed is None else passed
     flat = not any(entry.kind == "folder" for entry in _level(folder, "", []))
     shown = f"{own_name(folder)}/" if flat else ""
-    yield from _below(folder, shown, (), left)
+    yield from _below(folder, shown, (), left, note)
 
 
 def own_name(folder: Path) -> str:
@@ -85,7 +87,11 @@ def own_name(folder: Path) -> str:
 
 
 def _below(
-    folder: Path, shown: str, around: tuple[Path | None, ...], passed: list[str]
+    folder: Path,
+    shown: str,
+    around: tuple[Path | None, ...],
+    passed: list[str],
+    note: Callable[[Path], None] | None,
 ) -> Iterator[tuple[Path, storage.Entry, Member]]:
     real = storage.real_folder(folder)
     if real in around or len(around) == _DEEPEST:
@@ -96,6 +102,8 @@ def _below(
             found="a link to a folder around it" if real in around else "more",
             remedy="remove the link, or move the annotations up",
         )
+    if note is not None:
+        note(folder)
     inner: list[str] = []
     for entry in _level(folder, shown if around else "", passed):
         if entry.kind == "folder":
@@ -104,7 +112,7 @@ def _below(
             member = Member("", f"{shown}{entry.name}", 0, entry.size, entry.kind)
             yield folder, entry, member
     for name in inner:
-        yield from _below(folder / name, f"{shown}{name}/", (*around, real), passed)
+        yield from _below(folder / name, f"{shown}{name}/", (*around, real), passed, note)
 
 
 def _read_folder(folder: Path, passed: list[str]) -> Iterator[tuple[Member, bytes | None]]:

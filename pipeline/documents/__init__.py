@@ -12,7 +12,8 @@ and compiles the methods of a dataclass anew each time, which takes a hundred ti
     jobs/*.json, job.json            records.JobRecord       job.Job, in the record as text
     archives/*.json                  records.ArchiveMark
     archives/*.refused.json          records.ArchiveRefusal
-    sources/<split>-<digest>.json    records.RecordedTree
+    sources/<split>-<digest>.json    sources.RecordedTree
+    sources/list-<split>-<digest>.json  sources.RecordedList
     sources/annotations-*.json       records.FingerprintsMark
     sources/<family>/*.json          records.FingerprintsMark
     withdrawal.json                  records.Withdrawal

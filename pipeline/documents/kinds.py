@@ -16,13 +16,14 @@ from pipeline.documents.records import (
     FingerprintsMark,
     JobRecord,
     MemberHashesMark,
-    RecordedTree,
     Withdrawal,
 )
 from pipeline.documents.shards import GroupMark, ShardMark
+from pipeline.documents.sources import RecordedList, RecordedTree
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.manifest import Sealed
 
+_DIGEST: Final = "[0-9a-f]" * 12
 _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "job.json": JobRecord,
     "withdrawal.json": Withdrawal,
@@ -30,7 +31,8 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "archives/*.refused.json": ArchiveRefusal,
     "archives/*.members.json": MemberHashesMark,
     "archives/*": ArchiveMark,
-    "sources/*-????????????.json": RecordedTree,
+    f"sources/list-*-{_DIGEST}.json": RecordedList,  # no name of a split has a dash
+    f"sources/*-{_DIGEST}.json": RecordedTree,
     "sources/annotations-*": FingerprintsMark,
     "sources/*/*": FingerprintsMark,
     "labels/*": LabelsMark,

@@ -1,4 +1,4 @@
-"""What is remembered of commands and of their inputs: jobs, archives, trees, replaced images."""
+"""What is remembered of commands and of their inputs: jobs, archives, replaced images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Annotated
 from msgspec import Meta, Struct, field
 
 from pipeline.documents.values import (
-    BelowOrNone,
     ContentHash,
     Digest,
     Key,
@@ -22,8 +21,6 @@ from pipeline.manifest import FileEntry
 
 ErrorRecord = dict[Key, Text | list[Text] | None]
 """An error, see `ShardmillError.to_record`: a list holds the lines of a text."""
-
-_DigestOrNone = Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{12})?\Z")]
 
 
 class RecordedSplit(Struct, frozen=True):
@@ -121,18 +118,6 @@ class ArchiveRefusal(Struct, frozen=True):
     size: Size | None
     reader: Size
     refusal: ErrorRecord
-    files: tuple[FileEntry, ...] = ()
-
-
-class RecordedTree(Struct, frozen=True):
-    """What was found in a tree; see `pipeline.sources.ilsvrc2012.snapshot`."""
-
-    folder: BelowOrNone
-    ignored: tuple[Text, ...]
-    digest: _DigestOrNone
-    places: _DigestOrNone
-    bytes: Size
-    boxes: _DigestOrNone | None
     files: tuple[FileEntry, ...] = ()
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Final
 
 from pipeline import digests
 from pipeline.catalog.classes import LabelTable
@@ -22,6 +23,7 @@ from pipeline.shards.output import Output
 from pipeline.sources import registry as sources
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.inputs import Archive
+from pipeline.sources.source import Source
 from pipeline.storage.local_path import check_local
 
 
@@ -76,6 +78,11 @@ class ResolvedJob:
         splits = self.splits.values() if self.job.wants("shards") else ()
         return [(split, output) for split in splits for output in split.outputs]
 
+    @property
+    def glanced_at(self) -> frozenset[str]:
+        """What alone was looked at, and not each image; empty: each image was, or an archive."""
+        return frozenset(split.source.glanced_at for split in self.splits.values()) - {""}
+
     def raw_file(self, archive: Archive) -> Path:
         """Return where an archive lies."""
         return Path(self.job.raw) / archive.file
@@ -96,15 +103,64 @@ class ResolvedJob:
         )
 
 
-@lru_cache(maxsize=16)
-def resolve(job: Job) -> ResolvedJob:
-    """Read the configuration and work out every digest and count; list the tree, if any.
+_OF_CATALOG: Final = ("lists", "extract", "shards")
+_MOST_KEPT: Final = 16  # jobs
 
-    Raises:
-        ConfigError: the configuration or a file it names cannot be understood.
-        UsageError: the options contradict it.
-        InputRefused: the tree is not what it should be.
+
+@dataclass
+class Resolver:
+    """What jobs mean, each found out once a process.
+
+    Calling it reads documents: what was kept of a list, folder or tree when it was read last, as
+    long as its list or folders look as they did then. The images themselves are not looked at.
+    Where nothing is kept, or something has changed, the source is read.
     """
+
+    _known: dict[Job, ResolvedJob] = field(default_factory=dict)
+
+    def __call__(self, job: Job) -> ResolvedJob:
+        """Return what a job means, with every digest and count.
+
+        Raises:
+            ConfigError: the configuration or a file it names cannot be understood.
+            UsageError: the options contradict it.
+            InputRefused: the tree or the list is not what it should be.
+        """
+        if job not in self._known:
+            self._keep(job, _resolved(job, read=False))
+        return self._known[job]
+
+    def reading(self, job: Job) -> ResolvedJob:
+        """Read the source of a job and look at each image; return what the job means from now on.
+
+        Raises:
+            ShardmillError: as calling it does.
+        """
+        self._keep(job, _resolved(job, read=True))
+        return self._known[job]
+
+    def again(self, job: Job) -> ResolvedJob:
+        """Return what a job means now that its outputs have changed, and its source has not."""
+        known = self(job)
+        found = {name: split.source for name, split in known.splits.items()}
+        self._keep(job, _derived(job, known.dataset, known.table, found))
+        return self._known[job]
+
+    def cache_clear(self) -> None:
+        """Forget what all jobs mean."""
+        self._known.clear()
+
+    def _keep(self, job: Job, resolved: ResolvedJob) -> None:
+        self._known.pop(job, None)
+        while len(self._known) >= _MOST_KEPT:
+            del self._known[next(iter(self._known))]
+        self._known[job] = resolved
+
+
+resolve: Final = Resolver()
+
+
+def _resolved(job: Job, *, read: bool) -> ResolvedJob:
     for name in PATHS:
         check_local(getattr(job, name), f"--{name}".replace("_", "-"))
     dataset = sources.data_set(job, exportjob.taken_names())
@@ -112,7 +168,16 @@ def resolve(job: Job) -> ResolvedJob:
     names = job.splits or dataset.default_splits
     checks.check_choices(job, dataset, names)
     checks.check_combinations(job, dataset, names)
-    found = dataset.sources(names, shardformats.is_cut)
+    found = None if read else dataset.recorded(names)
+    if found is None:
+        found = dataset.read(names, shardformats.is_cut)
+    return _derived(job, dataset, table, found)
+
+
+def _derived(
+    job: Job, dataset: DataSet, table: LabelTable, found: Mapping[str, Source]
+) -> ResolvedJob:
+    """Return what follows from the sources of a job; nothing of these is read."""
     splits = {name: splitjob.derive(job, source) for name, source in found.items()}
     checks.check_label_widths(job, splits)
     checks.check_detection(job, splits)
@@ -127,7 +192,7 @@ def resolve(job: Job) -> ResolvedJob:
         raise UsageError(
             "nothing would be made",
             expected="splits with boxes, or a later step",
-            found=f"the steps {', '.join(job.products) or 'none'} of {', '.join(names)}",
+            found=f"the steps {', '.join(job.products) or 'none'} of {', '.join(splits)}",
         )
     return resolved
 

@@ -52,7 +52,7 @@ class DataSet(ABC):
         """
 
     @abstractmethod
-    def sources(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
+    def read(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
         """Look at the images of some splits, and return each split's source.
 
         Args:
@@ -63,6 +63,17 @@ class DataSet(ABC):
             ConfigError: the configuration contradicts itself.
             UsageError: the options cannot be met.
             InputRefused: what is there is not what it should be.
+        """
+
+    @abstractmethod
+    def recorded(self, names: Sequence[str]) -> dict[str, Source] | None:
+        """Return each split's source as it was kept when it was read last, without reading it.
+
+        None: nothing was kept, or what is there does not look as it did then. The images
+        themselves are not looked at.
+
+        Raises:
+            ShardmillError: as `read` does, of what can be seen without reading.
         """
 
     @property

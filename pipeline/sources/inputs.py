@@ -30,7 +30,8 @@ class BoxSource:
             so it means nothing for a flat split.
         by_class: whether annotations lie in the folders of their classes.
         digest: of its content and of the filter.
-        contents: of the annotations in a tree; None: an archive, or a tree that is gone.
+        content: digest of the annotations in a tree; None: an archive, or a tree that is gone.
+        contents: of these annotations, if they were looked at.
     """
 
     path: Path
@@ -38,4 +39,5 @@ class BoxSource:
     filtered: bool
     by_class: bool
     digest: str
+    content: str | None = None
     contents: AnnotationContents | None = None

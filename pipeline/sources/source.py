@@ -174,6 +174,14 @@ class Source(ABC):
         """Return the share of `size` that is of the chosen images."""
         return 1.0
 
+    @property
+    def glanced_at(self) -> str:
+        """What alone was looked at, in words, and not each image; empty: all that there is.
+
+        Such a source is what a document says of it: see `DataSet.recorded`.
+        """
+        return ""
+
     def stamps(self) -> FileStamps | None:
         """Return how the files of its images look; None: they lie in archives, or are gone."""
         return None
@@ -195,7 +203,7 @@ class Source(ABC):
         return None
 
     def remember(self) -> None:  # noqa: B027 - most have nothing to note
-        """Note what was found in it, for when it is gone."""
+        """Keep what was found in it, so that it need not be read to be known, or if it is gone."""
 
     def needs(self, tar: str) -> bool:
         """Return whether what lies in a nested tar of `inputs` is needed, by the tar's name."""

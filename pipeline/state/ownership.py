@@ -172,6 +172,7 @@ def _of_state() -> Iterator[Path]:
         paths.plan,
         paths.plan_mark,
         paths.tree_record,
+        paths.list_record,
     )
     yield from (spell(_OUT, _SPLIT, _DIGEST) for spell in by_digest)
     yield paths.archive_mark(_OUT, _NAME, _NUMBER, _NUMBER)

@@ -189,7 +189,7 @@ def _check_gone(inventory: Inventory) -> None:
 
 
 def remember_sources(resolved: ResolvedJob) -> None:
-    """Note what was found in a job's sources, for when they are gone."""
+    """Keep what was found in a job's sources, so that they need not be read to be known."""
     keep_contents(resolved)
     for split in resolved.splits.values():
         split.source.remember()

@@ -63,7 +63,7 @@ from pipeline.storage.staging import (
     publish_bytes,
     write_unsynced,
 )
-from pipeline.storage.stamps import ABSENT, UNSETTLED
+from pipeline.storage.stamps import ABSENT, UNSETTLED, read_stamped, settled
 from pipeline.storage.tempnames import SCRATCH
 from pipeline.storage.temps import TempFile, remove_temp, temp_files
 
@@ -114,12 +114,14 @@ __all__ = [
     "publish_folders",
     "reachable",
     "read_bytes",
+    "read_stamped",
     "real_folder",
     "remove",
     "remove_empty",
     "remove_read",
     "remove_temp",
     "same_folder",
+    "settled",
     "shared_lock",
     "sizes",
     "sole_lock",

@@ -6,6 +6,7 @@ that the file has to be read to know whether its content is the same; two equal 
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import time
@@ -15,7 +16,7 @@ from typing import Final
 
 import xxhash
 
-from pipeline.storage.oserrors import at
+from pipeline.storage.oserrors import at, translated
 from pipeline.storage.retrying import patiently
 
 UNSETTLED: Final = 0
@@ -27,6 +28,7 @@ _FIRST: Final = 2
 _SETTLED_NS: Final = 2_000_000_000  # the coarsest clock of a file system in use ticks every 2 s
 _PACK: Final = struct.Struct("<qqQ").pack
 _HASH: Final = xxhash.xxh3_64_intdigest
+_NOWHERE: Final = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _READ: Final = 1 << 20  # bytes at a time
 
 
@@ -44,6 +46,20 @@ def settled_stamp(info: os.stat_result) -> int:
     """
     recent = abs(time.time_ns() - info.st_mtime_ns) < _SETTLED_NS
     return UNSETTLED if recent else stamp_of(info)
+
+
+def settled(path: Path) -> int:
+    """Return the stamp to record of a file or folder before it is read, see `settled_stamp`.
+
+    Of a folder that is its own: it changes with the names in the folder, and not with the content
+    of the files. `ABSENT` where there is nothing.
+    """
+    try:
+        return settled_stamp(patiently(partial(os.stat, path)))
+    except OSError as error:
+        if error.errno in _NOWHERE:
+            return ABSENT
+        raise translated(error, path) from error
 
 
 def read_stamped(path: Path) -> tuple[int, bytes]:

@@ -21,7 +21,7 @@ from pipeline.state import run_end as runend
 from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
-from tasks.cli import report
+from tasks.cli import report, text
 from tasks.cli.options import split_run_options
 from tasks.cli.saying import say
 from tasks.run import scheduler, settings
@@ -42,10 +42,13 @@ def _prepare(
     job: Job, *, workers: int | None, scheduler_host: str, no_overlap: bool, dry_run: bool
 ) -> int:
     address = _address(scheduler_host)
-    resolved = resolve(job)
+    # Whatever is said to be complete, each image was looked at; a dry run may say that it was not.
+    resolved = resolve(job) if dry_run else resolve.reading(job)
     storage.check_link(resolved.out)  # before anything is looked for in that folder
-    found = sourcelook.look(resolved)
+    found = sourcelook.look(resolved) if not resolved.glanced_at else Look()
     report.look(found)
+    for line in text.glanced_at(resolved):
+        say(line)
     inventory = Inventory(resolved)
     if not found.parts and inventory.complete:
         cleaning.sweep(resolved)
@@ -54,6 +57,7 @@ def _prepare(
             sourcelook.settle(resolved.out, found)
             preflight.keep_contents(resolved)
             if not dry_run:
+                preflight.remember_sources(resolved)
                 _record_finished(resolved)
         return report.complete(inventory, "already complete")
     if dry_run:
@@ -75,7 +79,7 @@ def _prepare(
         preflight.check(resolved)
         if warning := preflight.codec_warning(resolved):
             say(warning, err=True)
-        preflight.keep_contents(resolved)
+        preflight.remember_sources(resolved)  # the worker knows the source by that
         _say_settings()
         if address is not None:
             scheduler.wait_for(address, _tell)
@@ -97,8 +101,7 @@ def _withdraw(resolved: ResolvedJob, found: Look) -> ResolvedJob:
     sourcelook.settle(resolved.out, found)
     if not found.parts:
         return resolved
-    resolve.cache_clear()
-    return resolve(resolved.job)
+    return resolve.again(resolved.job)
 
 
 def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:

@@ -91,6 +91,8 @@ def _report(
     resolved: ResolvedJob, jobs: Sequence[Job], at_work: bool, refused: Sequence[ArchiveRefused]
 ) -> int:
     """Say how far a job is; return the exit status."""
+    for line in text.glanced_at(resolved):
+        say(line)
     inventory = Inventory(resolved)
     survey = states.survey(inventory)
     for state in survey:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pipeline.job.options import Job
+    from pipeline.job.resolve import ResolvedJob
     from pipeline.state.run_end import RunEnd
     from pipeline.state.standing import StandingOutput
     from pipeline.state.status import OutputState
@@ -59,6 +60,14 @@ def states(state: OutputState) -> list[str]:
     if state.would_run:
         lines.append(f"  would run: {', '.join(state.would_run)}")
     return lines
+
+
+def glanced_at(resolved: ResolvedJob) -> list[str]:
+    """Return what of a job's source alone was looked at, if not each image."""
+    return [
+        f"the images were not looked at, only {what}: a run of the command looks at each"
+        for what in sorted(resolved.glanced_at)
+    ]
 
 
 def standing(output: StandingOutput) -> str:

@@ -186,7 +186,7 @@ def _outputs(out: Path, jobs: list[Job], packed: PackedSets) -> list[Path]:
     """Return what is there and what was asked for last, without what nobody asks for."""
     wanted = set()
     try:
-        resolved = resolve(jobs[-1]) if jobs else None
+        resolved = resolve.reading(jobs[-1]) if jobs else None
         wanted = {output.folder for _, output in resolved.outputs} if resolved else set()
         for other in notbegun.look(resolved) if resolved else ():
             wanted.discard(other.folder)

@@ -39,7 +39,7 @@ def jobs(folder: Path, small: RawSet) -> dict[str, Job]:
 
 def source_of(job: Job) -> Source:
     found = registry.data_set(job)
-    ((name, source),) = found.sources(registry.split_names(job), is_cut).items()
+    ((name, source),) = found.read(registry.split_names(job), is_cut).items()
     assert source.split == found.splits[name]
     return source
 

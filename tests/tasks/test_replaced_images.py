@@ -115,14 +115,12 @@ def shard_files(out: Path, case: Case) -> dict[str, int]:
 
 
 def complete_formats(job: Job) -> list[str]:
-    resolve.cache_clear()
-    every = [each for split in resolve(job).splits.values() for each in split.outputs]
+    every = [each for split in resolve.reading(job).splits.values() for each in split.outputs]
     return [each.format for each in every if outputs.document(each) is not None]
 
 
 def look(job: Job) -> sourcelook.Look:
-    resolve.cache_clear()
-    return sourcelook.look(resolve(job))
+    return sourcelook.look(resolve.reading(job))
 
 
 def test_its_shards_are_made_anew_in_every_format_and_no_others(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,17 +15,19 @@ from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ArchiveMissing, ConfigError, InputRefused, UsageError
 from pipeline.job.options import Job
 from pipeline.sources.data_set import BOXES, EXPORTS, EXTRACT, LISTS, DataSet
+from pipeline.sources.glance import Folders, Glance, Note, no_note
 from pipeline.sources.ilsvrc2012 import dataset as configuration
-from pipeline.sources.ilsvrc2012 import devkit, snapshot, tree
+from pipeline.sources.ilsvrc2012 import devkit, readtree, snapshot, tree
 from pipeline.sources.ilsvrc2012.dataset import DatasetConfig, SplitConfig
 from pipeline.sources.ilsvrc2012.expectation import Expectation, expectation
+from pipeline.sources.ilsvrc2012.snapshot import TreeRecord
 from pipeline.sources.ilsvrc2012.source import (
     ArchiveSource,
     DevkitCheck,
     Ilsvrc2012Source,
-    TreeSource,
 )
 from pipeline.sources.ilsvrc2012.tree import TreeListing
+from pipeline.sources.ilsvrc2012.tree_source import TreeSource
 from pipeline.sources.inputs import Archive, BoxSource
 from pipeline.sources.source import Defaults, IsCut, Source, Split
 
@@ -82,12 +84,46 @@ class ConfiguredSet(DataSet):
             if not split.optional or self.archive(split.archive).name in self.job.extras
         )
 
-    def sources(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
+    def read(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
         """List the tree, if there is one; the content of archives follows from their MD5s."""
         del is_cut  # such names are short
-        chosen = self.job.classes
-        classes = labels.load_classes(Path(chosen), self.table) if chosen else None
+        classes = self._classes()
         return {name: self._source(self.config.splits[name], classes) for name in names}
+
+    def recorded(self, names: Sequence[str]) -> dict[str, Source] | None:
+        """Return what was kept of the tree, if its folders look as they did then."""
+        classes, found = self._classes(), dict[str, Source]()
+        for name in names:
+            config = self.config.splits[name]
+            record = self._known(config, classes) if self.job.tree else None
+            if self.job.tree and record is None:
+                return None
+            found[name] = self._source(config, classes, record)
+        return found
+
+    def _classes(self) -> tuple[str, ...] | None:
+        """Return the chosen classes; None: all.
+
+        Raises:
+            ConfigError: the choice cannot be understood.
+        """
+        chosen = self.job.classes
+        return labels.load_classes(Path(chosen), self.table) if chosen else None
+
+    def _known(self, config: SplitConfig, classes: tuple[str, ...] | None) -> TreeRecord | None:
+        """Return what was kept of a split in a tree, if the same folder still is the split's."""
+        job = self.job
+        if (
+            not readtree.wants_images(job)
+            or readtree.moves(job)
+            or storage.real_folder(Path(job.tree)) is None
+        ):
+            return None
+        record = snapshot.load(job, config, classes)
+        made = readtree.made(job, config)
+        if record is None or tree.look(Path(job.tree), config, also=made) != record.listing.folder:
+            return None
+        return record
 
     @property
     def class_texts(self) -> Archive | None:
@@ -106,7 +142,13 @@ class ConfiguredSet(DataSet):
             return None
         return folder, self.job.box_class_filter and form.layout == "class-tars"
 
-    def _source(self, config: SplitConfig, classes: tuple[str, ...] | None) -> Ilsvrc2012Source:
+    def _source(
+        self,
+        config: SplitConfig,
+        classes: tuple[str, ...] | None,
+        record: TreeRecord | None = None,
+    ) -> Ilsvrc2012Source:
+        """Return the source of a split; of a tree by what is known of it, if that is given."""
         skip = self.job.skip_blacklisted
         expected = expectation(config, self.table, classes, skip_blacklisted=skip)
         known: dict[str, Any] = {
@@ -124,12 +166,23 @@ class ConfiguredSet(DataSet):
         if not self.job.tree:
             archive = self.archive(config.archive)
             return ArchiveSource(inputs=(archive,), boxes=self._boxes(config), **known)
-        listing, boxes = self._in_tree(config, classes)
+        if record is not None:
+            readtree.check_out(self.job, config, record.listing.folder)
+            listing, look = record.listing, record.look
+            boxes = self._boxes(config, known=record.annotations)
+        else:
+            listing, boxes, look = self._in_tree(config, classes)
         replaced = {config.archive}
         if boxes is not None and boxes.archive is None and config.boxes:
             replaced.add(self.named(config.boxes).file)
         return TreeSource(
-            job=self.job, listing=listing, boxes=boxes, replaces=frozenset(replaced), **known
+            job=self.job,
+            listing=listing,
+            look=look,
+            boxes=boxes,
+            replaces=frozenset(replaced),
+            list_again=partial(readtree.listing, self.job, config, classes, no_note),
+            **known,
         )
 
     def _label_check(self, config: SplitConfig, expected: Expectation) -> DevkitCheck | None:
@@ -139,25 +192,39 @@ class ConfiguredSet(DataSet):
 
     def _in_tree(
         self, config: SplitConfig, classes: tuple[str, ...] | None
-    ) -> tuple[TreeListing, BoxSource | None]:
-        """Return the files of a split in a tree, and its boxes."""
+    ) -> tuple[TreeListing, BoxSource | None, Glance | None]:
+        """Return the files of a split in a tree, its boxes, and how the folders looked before."""
         job = self.job
-        if not job.wants("lists", "extract", "shards"):
-            return TreeListing.nothing(), self._boxes(config)
+        if not readtree.wants_images(job):
+            return TreeListing.nothing(), self._boxes(config), None
+        folders = Folders()
         try:
-            return _listing(job, config, classes), self._boxes(config)
+            listing = readtree.listing(job, config, classes, folders.note)
+            boxes = self._boxes(config, folders.note)
         except InputRefused:
-            record = snapshot.recall(job, config)
+            record = snapshot.load_gone(job, config)
             folder = storage.real_folder(Path(job.tree))
             if record is None or (folder is not None and tree.look(folder, config) is not None):
                 raise
+        else:
+            # What the job moves looks otherwise all the time.
+            return listing, boxes, None if readtree.moves(job) else folders.glance()
         # The tree is gone: what was made of it may be all that is wanted.
         by_class = config.layout == "class-tars"
         filtered = job.box_class_filter and by_class
         boxes = BoxSource(Path(job.tree), None, filtered, by_class, record.boxes or "")
-        return record.listing, boxes if record.boxes else None
+        return record.listing, boxes if record.boxes else None, None
 
-    def _boxes(self, config: SplitConfig) -> BoxSource | None:
+    def _boxes(
+        self, config: SplitConfig, note: Note = no_note, *, known: str = ""
+    ) -> BoxSource | None:
+        """Return where the boxes of a split come from; None: none are wanted.
+
+        Args:
+            config: the split.
+            note: called with each folder of annotations before it is listed.
+            known: the digest of the annotations in the tree, if they need not be looked at.
+        """
         job = self.job
         if not job.boxes or config.boxes is None:
             return None
@@ -170,14 +237,19 @@ class ConfiguredSet(DataSet):
         folder = tree.annotation_folder(Path(job.tree), config) if job.tree else None
         if folder is None and not job.raw:
             raise _no_annotations(job, config, archive)
+        if folder is None:
+            digest = _box_digest(archive.md5, wnids)
+            return BoxSource(Path(job.raw) / archive.file, archive, filtered, by_class, digest)
         out = Path(job.out)
         kept = paths.annotation_contents(out, config.name)
-        found = None if folder is None else contents.scan(folder, out, kept)
-        content = archive.md5 if found is None else found.digest
-        digest = digests.digest({"content": content, "filter": wnids, "version": bboxes.VERSION})
-        if folder is not None:
-            return BoxSource(folder, None, filtered, by_class, digest, found)
-        return BoxSource(Path(job.raw) / archive.file, archive, filtered, by_class, digest)
+        found = None if known else contents.scan(folder, out, kept, note)
+        content = known if found is None else found.digest
+        digest = _box_digest(content, wnids)
+        return BoxSource(folder, None, filtered, by_class, digest, content, found)
+
+
+def _box_digest(content: str, wnids: str | None) -> str:
+    return digests.digest({"content": content, "filter": wnids, "version": bboxes.VERSION})
 
 
 def _split(config: SplitConfig) -> Split:
@@ -216,27 +288,3 @@ def _no_annotations(job: Job, config: SplitConfig, archive: Archive) -> ArchiveM
         expected=f"a folder of annotations, or --raw with a folder that holds {archive.file}",
         remedy="name it with --raw, or say --no-boxes",
     )
-
-
-def _listing(job: Job, config: SplitConfig, classes: tuple[str, ...] | None) -> TreeListing:
-    target = paths.tree(Path(job.out), config.folder)
-    moved = job.transfer == "move" and job.wants("extract")
-    made = target if job.wants("extract") else None
-    chosen = None if classes is None else frozenset(classes)
-    also = target if moved else None
-    listing = tree.scan(Path(job.tree), config, also=also, made=made, classes=chosen)
-    source = Path(job.tree) / listing.folder
-    if not moved and storage.is_within(Path(job.out), source):
-        raise UsageError(
-            f"split {config.name}: the output would lie among the images that are read",
-            file=job.out,
-            expected=f"a folder outside of {source}",
-            remedy="choose another --out",
-        )
-    if job.wants("extract") and not moved and storage.same_folder(source, target):
-        raise UsageError(
-            f"split {config.name}: the tree to make is the one to read",
-            file=str(source),
-            remedy="say --transfer move to reorganise it in place, or choose another --out",
-        )
-    return listing

@@ -1,43 +1,82 @@
-"""What is remembered of a tree, so that what was made of it is known when the tree is gone."""
+"""What is kept of a tree: all that a job must know of it before its catalog is made.
+
+When the tree is gone, what was made of it is still known by that.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import digests, manifest, paths
-from pipeline.documents.records import RecordedTree
+from pipeline import digests, paths
+from pipeline.documents.sources import RecordedTree
 from pipeline.job.options import Job
+from pipeline.manifest import Document
+from pipeline.sources import glance
+from pipeline.sources.glance import Glance
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.tree_listing import FILES, TreeListing
 
 
 @dataclass(frozen=True)
 class TreeRecord:
-    """The images of a split in a tree, and the digest of its boxes; None: none are wanted."""
+    """What is known of a split in a tree.
+
+    Attributes:
+        listing: its images, of which nothing but the files themselves is kept.
+        boxes: digest of its boxes; None: none are wanted.
+        annotations: digest of the annotations in the tree; empty: there are none.
+        look: how the folders looked before they were listed; None: that is not known.
+    """
 
     listing: TreeListing
     boxes: str | None
+    annotations: str = ""
+    look: Glance | None = None
 
 
-def remember(job: Job, split: SplitConfig, record: TreeRecord) -> None:
-    """Note what a job has found in its tree, in the place of what was found before."""
-    document = {
+def save(job: Job, split: SplitConfig, classes: Sequence[str] | None, record: TreeRecord) -> None:
+    """Keep what a job has found in its tree, in the place of what was found before.
+
+    Args:
+        job: the job.
+        split: the split.
+        classes: the chosen WNIDs; None: all.
+        record: what was found.
+    """
+    document: Document = {
         "folder": record.listing.folder,
         "ignored": list(record.listing.ignored),
         "digest": record.listing.digest,
         "places": record.listing.places,
         "bytes": record.listing.bytes,
         "boxes": record.boxes,
+        "annotations": record.annotations,
+        "look": record.look.to_json(_asked(job, split, classes)) if record.look else None,
     }
-    manifest.publish_alone(_path(job, split), document)
+    glance.record(Path(job.out), path(job, split), document, RecordedTree)
 
 
-def recall(job: Job, split: SplitConfig) -> TreeRecord | None:
-    """Return what was found last, or None if nothing is remembered."""
-    found = manifest.read_undamaged(_path(job, split), RecordedTree)
-    if found is None:
+def load_gone(job: Job, split: SplitConfig) -> TreeRecord | None:
+    """Return what was found last in a tree that is not there any more; None: it is not known."""
+    found = glance.recall(path(job, split), RecordedTree)
+    return _record(found, look=None) if found is not None else None
+
+
+def load(job: Job, split: SplitConfig, classes: Sequence[str] | None) -> TreeRecord | None:
+    """Return what was found last, if the folders look as they did then; None: it is not known.
+
+    Arguments as of `save`.
+    """
+    found = glance.recall(path(job, split), RecordedTree)
+    if found is None or found.look is None or found.look.asked != _asked(job, split, classes):
         return None
+    look = Glance.recorded(found.look)
+    return _record(found, look) if look.holds() else None
+
+
+def _record(found: RecordedTree, look: Glance | None) -> TreeRecord:
     listing = TreeListing(
         folder=found.folder,
         files=FILES.empty_table(),
@@ -45,12 +84,14 @@ def recall(job: Job, split: SplitConfig) -> TreeRecord | None:
         digest=found.digest,
         places=found.places,
         bytes=found.bytes,
-        gone=True,
+        known=look is not None,
+        gone=look is None,
     )
-    return TreeRecord(listing, found.boxes)
+    return TreeRecord(listing, found.boxes, found.annotations, look)
 
 
-def _path(job: Job, split: SplitConfig) -> Path:
+def path(job: Job, split: SplitConfig) -> Path:
+    """Return where the document lies."""
     asked = digests.digest(
         {
             "boxes": job.boxes,
@@ -60,3 +101,17 @@ def _path(job: Job, split: SplitConfig) -> Path:
         }
     )
     return paths.tree_record(Path(job.out), split.name, asked)
+
+
+def _asked(job: Job, split: SplitConfig, classes: Sequence[str] | None) -> str:
+    """Return a digest of what decides which folders are listed, and what in them is refused."""
+    return glance.asked(
+        {
+            "archive": split.archive,
+            "classes": classes,
+            "extract": job.wants("extract"),
+            "folder": split.folder,
+            "layout": split.layout,
+            "transfer": job.transfer,
+        }
+    )

@@ -14,22 +14,15 @@ from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.archives.index import ArchiveIndex
 from pipeline.archives.tar import Member
 from pipeline.catalog.classes import LabelTable
-from pipeline.errors import TreeRefused
-from pipeline.job.options import Job
 from pipeline.manifest import Document
-from pipeline.quantities import counted
-from pipeline.sources.ilsvrc2012 import devkit, members, snapshot, tree
+from pipeline.sources.ilsvrc2012 import devkit, members, tree
 from pipeline.sources.ilsvrc2012 import expectation as expectations
 from pipeline.sources.ilsvrc2012 import rows as catalog_rows
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.expectation import Expectation
-from pipeline.sources.ilsvrc2012.snapshot import TreeRecord
-from pipeline.sources.ilsvrc2012.tree import TreeListing
 from pipeline.sources.inputs import Archive
-from pipeline.sources.source import FILES, Source
-from pipeline.storage import clutter
+from pipeline.sources.source import Source
 from pipeline.storage.clutter import PassedOver
-from pipeline.storage.fingerprints import FileStamps
 
 _TAR = ".tar"
 _UNPACKING = (
@@ -198,93 +191,6 @@ class ArchiveSource(Ilsvrc2012Source):
     def check_first(self, member: Member) -> None:
         """Check the first file of the archive against the layout."""
         members.check_first(member, self.config, self.table, self.expected, self.classes)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class TreeSource(Ilsvrc2012Source):
-    """The files of an unpacked tree; `replaces` are the archives that it stands for."""
-
-    job: Job
-    listing: TreeListing
-    replaces: frozenset[str]
-
-    def _digested(self) -> Document:
-        return {"tree": self.listing.digest}
-
-    @property
-    def _origin(self) -> str:
-        return str(self.root / self.listing.folder)
-
-    def places(self) -> Document:
-        """Return the digest of the boxes, and that of the paths of the images."""
-        return {**super().places(), "places": self.listing.places}
-
-    def made_of(self) -> dict[str, str]:
-        """Return the folder and a digest of its files, and what is chosen."""
-        files = {FILES: self.listing.digest}
-        return {"images": f"the folder {self.listing.folder}", **files, **super().made_of()}
-
-    def made_of_places(self) -> dict[str, str]:
-        """Return a digest of the paths of the images."""
-        return {f"paths, {FILES}": self.listing.places}
-
-    def described(self) -> list[Document]:
-        """Return the folder and its digest."""
-        return [{"folder": self.listing.folder, "digest": self.listing.digest}]
-
-    def _parts(self, out: Path) -> Iterable[pa.Table]:
-        del out
-        solution = tree.read_solution(self.root) if self.config.labels else None
-        args = (self.listing, self.config, self.table, self.expected, solution, self.classes)
-        return [tree.rows(*args)]
-
-    def passed_over(self, out: Path) -> PassedOver:
-        """Return the clutter in the tree."""
-        del out
-        return clutter.passed_over(self.listing.ignored)
-
-    def size(self) -> int:
-        """Return how many bytes the files have together."""
-        return self.listing.bytes
-
-    def stamps(self) -> FileStamps | None:
-        """Return how the files look; None: they are gone."""
-        return None if self.listing.gone else self.listing.stamps()
-
-    def closing(self) -> Iterator[str]:
-        """Yield what was passed over in the tree."""
-        ignored = self.listing.ignored
-        if ignored:
-            names = counted(len(ignored), "name")  # of folders, too
-            shown = ", ".join(ignored[: clutter.EXAMPLES])
-            yield f"passed over in the tree: {names}, e.g. {shown}"
-
-    def gone(self) -> TreeRefused | None:
-        """Return that the tree is not there any more."""
-        if not self.listing.gone:
-            return None
-        return TreeRefused(
-            f"split {self.split.name}: the tree is gone, and not everything is made of it",
-            file=self.job.tree,
-            expected=f"the folder {self.listing.folder} in it, as it was",
-            remedy="bring it back, then run the same command again",
-        )
-
-    def remember(self) -> None:
-        """Note what was found in the tree, for when it is gone."""
-        if not self.listing.gone:
-            boxes = self.boxes.digest if self.boxes else None
-            snapshot.remember(self.job, self.config, TreeRecord(self.listing, boxes))
-
-    @property
-    def tree(self) -> Path | None:
-        """The split's folder."""
-        return self.root / self.listing.folder
-
-    @property
-    def unpacked(self) -> frozenset[str]:
-        """The archives of the images and boxes that lie in the tree."""
-        return self.replaces
 
 
 def _short(value: object) -> str:

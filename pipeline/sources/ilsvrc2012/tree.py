@@ -64,7 +64,7 @@ def rows(
     numbers: Sequence[int] | npt.NDArray[np.int64] = np.zeros(files.num_rows, np.int64)
     if split.layout == "class-tars":
         if classes is None:
-            _check_classes(listing, split, table)
+            _check_classes(listing.folder, files, split, table)
     else:
         numbers = _numbers(files, split, expected)
         known = [expected.numbered[number - 1] for number in numbers]
@@ -94,12 +94,12 @@ def read_solution(tree: Path) -> Solution | None:
     return None if path is None else load_solution(path)
 
 
-def _check_classes(listing: TreeListing, split: SplitConfig, table: LabelTable) -> None:
-    unknown = set(pc.unique(listing.files["wnid"]).to_pylist()) - set(table.wnids)
+def _check_classes(folder: str, files: pa.Table, split: SplitConfig, table: LabelTable) -> None:
+    unknown = set(pc.unique(files["wnid"]).to_pylist()) - set(table.wnids)
     if unknown:
         raise TreeRefused(
             f"split {split.name}: a folder that is no class",
-            file="/".join(filter(None, (listing.folder, min(unknown)))),
+            file="/".join(filter(None, (folder, min(unknown)))),
             expected=f"folders named after the WNIDs of {table.path}",
             found=", ".join(sorted(unknown)),
             remedy="move it away, or add the class to the label table",

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from pipeline import digests, names, paths, storage
 from pipeline.errors import TreeRefused
 from pipeline.plaintext import Lines
+from pipeline.sources.glance import Note, no_note
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.tree_layout import find, look
 from pipeline.storage import clutter
@@ -43,12 +44,13 @@ class TreeListing:
 
     Attributes:
         folder: the split's folder, relative to the tree, "/"-separated; empty: there is none.
-        files: columns as in `FILES`, sorted by key, bytewise; none of a tree that is gone.
+        files: columns as in `FILES`, sorted by key, bytewise; none if they are `known` only.
         ignored: paths of what was passed over, relative to the tree or absolute as in `files`.
         digest: of keys and sizes: no times, and no matter where a flat split's files lie.
         places: a digest of paths and sizes, which does tell.
         bytes: how large the files are together.
-        gone: what is remembered of a tree that is not there any more.
+        known: its files were not looked at, because what was found before is still right.
+        gone: its files were not looked at, because the tree is not there any more.
     """
 
     folder: str
@@ -57,6 +59,7 @@ class TreeListing:
     digest: str
     places: str
     bytes: int
+    known: bool = False
     gone: bool = False
 
     def stamps(self) -> FileStamps:
@@ -77,6 +80,7 @@ def scan(
     also: Path | None = None,
     made: Path | None = None,
     classes: Collection[str] | None = None,
+    note: Note = no_note,
 ) -> TreeListing:
     """List the files of a split, without opening any.
 
@@ -94,6 +98,7 @@ def scan(
             the split's it is not the one.
         classes: the chosen class folders, None: all. In those that were not chosen, what does not
             belong there is passed over instead of refused.
+        note: called with each folder before it is listed.
 
     Raises:
         TreeRefused: there is no folder for the split, or more than one; it holds what does not
@@ -104,9 +109,9 @@ def scan(
     in_place = folder is not None and storage.real_folder(tree / folder) == goal
     places = []
     if folder is not None:
-        places.append(_Place(tree / folder, folder, split.layout == "flat", in_place))
+        places.append(_Place(tree / folder, folder, split.layout == "flat", in_place, note))
     if goal is not None and also is not None and not in_place:
-        places.append(_Place(also, also.absolute().as_posix(), flat=False, settled=True))
+        places.append(_Place(also, also.absolute().as_posix(), flat=False, settled=True, note=note))
     ignored: list[str] = []
     pieces = [piece for place in places for piece in _pieces(place, split, ignored, classes)]
     files = pa.concat_tables([_RANKED.empty_table(), *pieces])
@@ -126,7 +131,7 @@ def scan(
 
 @dataclass(frozen=True)
 class _Place:
-    """A folder to be listed.
+    """A folder to be listed, with what is called before that and before those in it are.
 
     `shown` is how its files' paths begin, `flat` whether files may lie outside of class folders,
     `settled` whether its class folders are those into which files are being moved.
@@ -136,6 +141,7 @@ class _Place:
     shown: str
     flat: bool
     settled: bool
+    note: Note
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,7 @@ class _Level:
 def _pieces(
     place: _Place, split: SplitConfig, ignored: list[str], classes: Collection[str] | None
 ) -> Iterator[pa.Table]:
+    place.note(place.folder)
     top = _level(place.folder, place.shown, ignored)
     if top.files and not place.flat:
         raise _misplaced(split, place.folder / next(iter(top.files)), "class folders only", "file")
@@ -157,6 +164,7 @@ def _pieces(
     for name in sorted(top.folders, key=lambda name: f"{name}/"):
         shown = _joined(place.shown, name)
         unchosen = classes is not None and not place.flat and name not in classes
+        place.note(place.folder / name)
         inner = _level(place.folder / name, shown, ignored, lenient=unchosen)
         for nested in inner.folders:
             if not unchosen:

@@ -36,6 +36,7 @@ from pipeline import storage
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.errors import TreeRefused, UsageError
+from pipeline.sources.glance import Note, no_note
 from pipeline.storage.clutter import NOTHING, PassedOver, is_clutter, passed_over
 
 EXTENSIONS: Final = (".jpeg", ".jpg", ".png")
@@ -121,6 +122,7 @@ def scan(
     recursive: bool = False,
     extensions: Sequence[str] = EXTENSIONS,
     table: ClassTable | None = None,
+    note: Note = no_note,
 ) -> Listing:
     """List the images of a folder, by their names alone.
 
@@ -133,6 +135,7 @@ def scan(
         extensions: of images, with their dot; names are put in lower case to compare.
         table: which label each folder has; None: its place among those that hold images. Two
             folders whose names differ in their Unicode form only have one label.
+        note: called with each folder before it is listed.
 
     Raises:
         UsageError: an extension that no name can have.
@@ -146,7 +149,7 @@ def scan(
         raise TreeRefused("no folder of images", file=str(root), remedy="give another folder")
     pieces, counts, folders, bare = [], [], [], []
     ignored, first, clutter = 0, "", NOTHING
-    for folder, names, others, left in _walk(root, recursive=recursive):
+    for folder, names, others, left in _walk(root, recursive=recursive, note=note):
         chosen = [name for name in names if _extension(name) in extensions]
         passed = sorted({*names, *others} - {*chosen})
         clutter += passed_over(_joined(folder, name) for name in left)
@@ -237,7 +240,9 @@ def folder_lines(listing: Listing) -> str:
     return "".join(f"{folder} {label}\n" for label, folder in enumerate(listing.folders))
 
 
-def _walk(root: Path, *, recursive: bool) -> Iterator[tuple[str, list[str], list[str], list[str]]]:
+def _walk(
+    root: Path, *, recursive: bool, note: Note = no_note
+) -> Iterator[tuple[str, list[str], list[str], list[str]]]:
     """Yield folders, relative, empty for `root`, each with the sorted names of its files.
 
     The other lists are the names of what is neither file nor folder, and of clutter. Folders
@@ -254,6 +259,7 @@ def _walk(root: Path, *, recursive: bool) -> Iterator[tuple[str, list[str], list
                 found=f"a link to {real}",
                 remedy="remove the link",
             )
+        note(root / folder)
         entries, left = list[storage.Entry](), list[str]()
         for entry in sorted(storage.kinds(root / folder)):
             if not is_clutter(entry.name):

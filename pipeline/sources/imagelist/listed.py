@@ -10,15 +10,16 @@ from typing import Final
 
 from pipeline import digests, storage
 from pipeline.catalog import class_table as classtable
-from pipeline.catalog.class_table import ClassTable
 from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.errors import InputRefused, UsageError
 from pipeline.job.options import Job
 from pipeline.sources.data_set import DataSet
+from pipeline.sources.glance import Folders, Glance
 from pipeline.sources.imagelist import folder as listing
-from pipeline.sources.imagelist import scan
+from pipeline.sources.imagelist import scan, snapshot
 from pipeline.sources.imagelist import split_folders as splitfolders
 from pipeline.sources.imagelist.scan import ImageListing
+from pipeline.sources.imagelist.snapshot import ListPlace
 from pipeline.sources.imagelist.source import ListSource
 from pipeline.sources.source import Defaults, Expected, IsCut, Source, Split
 from pipeline.storage.input_file import check_shareable
@@ -59,17 +60,40 @@ class ListedSet(DataSet):
         """The label table, which has no class: a list numbers them without naming any."""
         return NO_LABELS
 
-    def sources(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
+    def read(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
         """Read the list, or list the folder, and look at the files that it names."""
         del names  # one list or folder is one job, with all of its splits
+        places = self._places()
+        if len(places) > 1:
+            return _of_split_folders(self.splits, places, is_cut)
+        ((name, place),) = places.items()
+        return {name: _of_whole(self.splits[name], place, is_cut)}
+
+    def recorded(self, names: Sequence[str]) -> dict[str, Source] | None:
+        """Return what was kept of the list or folder, if that looks as it did then."""
+        del names
+        found, tables = dict[str, Source](), set[tuple[str, ...] | None]()
+        for name, place in self._places().items():
+            known = snapshot.load(place)
+            if known is None or not known[1].holds():
+                return None
+            tables.add(known[0].classes.table.names if known[0].classes else None)
+            found[name] = _source(self.splits[name], place, *known)
+        # The splits of a folder share a table; a command that was killed has not kept it for all.
+        return found if len(tables) == 1 else None
+
+    def _places(self) -> dict[str, ListPlace]:
+        """Return where each split lies.
+
+        Raises:
+            UsageError: there is no such list or folder.
+            ConfigError: the table of classes cannot be understood.
+        """
         _check_there(self.job)
         table = classtable.read(Path(self.job.classes)) if self.job.classes else None
-        if len(self.splits) > 1:
-            listed = _of_split_folders(self.job, self.folders, table, is_cut)
-        else:
-            (name,) = self.splits
-            listed = {name: _of_whole(self.job, table, is_cut)}
-        return {name: _source(self.job, self.splits[name], found) for name, found in listed.items()}
+        return {
+            name: ListPlace(self.job, name, below, table) for name, below in self.folders.items()
+        }
 
     def beside(self) -> Iterator[str]:
         """Yield what lies beside the folders of the splits."""
@@ -145,49 +169,62 @@ def _check_there(job: Job) -> None:
         )
 
 
-def _of_whole(job: Job, table: ClassTable | None, is_cut: IsCut) -> ImageListing:
-    """Return what a list, or a folder that is one split, names."""
-    path = Path(job.images)
-    whole = scan.scan(
-        path,
-        Path(job.root),
-        recursive=job.recursive,
-        extensions=job.extensions,
-        table=table,
+def _of_whole(split: Split, place: ListPlace, is_cut: IsCut) -> ListSource:
+    """Read a list, or a folder that is one split."""
+    folders = Folders()
+    is_list = storage.real_folder(place.path) is None
+    look = Glance.of_list(place.path) if is_list else None
+    listed = scan.scan(
+        place.path,
+        place.root,
+        recursive=place.recursive,
+        extensions=place.extensions,
+        table=place.table,
         is_cut=is_cut,
+        note=folders.note,
     )
-    if table is None and whole.classes is not None:
-        splitfolders.check(path, whole.classes.table.names)
-    return whole
+    if place.table is None and listed.classes is not None:
+        splitfolders.check(place.path, listed.classes.table.names)
+    return _source(split, place, listed, look or folders.glance())
 
 
 def _of_split_folders(
-    job: Job, folders: Mapping[str, str], table: ClassTable | None, is_cut: IsCut
-) -> dict[str, ImageListing]:
-    """Return what each split's folder holds; without a table, all classes of all are one table."""
-    kinds = job.extensions or listing.EXTENSIONS
+    splits: Mapping[str, Split], places: Mapping[str, ListPlace], is_cut: IsCut
+) -> dict[str, Source]:
+    """Read each split's folder; without a table, all classes of all are one table."""
+    seen = {name: Folders() for name in places}
     scanned = {
-        name: listing.scan(Path(job.images) / below, recursive=True, extensions=kinds, table=table)
-        for name, below in folders.items()
+        name: listing.scan(
+            place.path,
+            recursive=True,
+            extensions=place.extensions,
+            table=place.table,
+            note=seen[name].note,
+        )
+        for name, place in places.items()
     }
-    if table is None:
+    if all(place.table is None for place in places.values()):
         table = classtable.union(each.classes.table for each in scanned.values() if each.classes)
         scanned = {name: each.numbered(table) for name, each in scanned.items()}
-    return {
-        name: scan.scan(
-            Path(job.images) / below,
-            Path(job.root) / below,
+    found: dict[str, Source] = {}
+    for name, place in places.items():
+        listed = scan.scan(
+            place.path,
+            place.root,
             recursive=True,
-            extensions=job.extensions,
-            prefix=f"{below}/",
+            extensions=place.extensions,
+            prefix=place.prefix,
             scanned=scanned[name],
             is_cut=is_cut,
         )
-        for name, below in folders.items()
-    }
+        found[name] = _source(splits[name], place, listed, seen[name].glance())
+    return found
 
 
-def _source(job: Job, split: Split, listed: ImageListing) -> ListSource:
+def _source(
+    split: Split, place: ListPlace, listed: ImageListing, look: Glance | None
+) -> ListSource:
+    job = place.job
     _check_backslashes(job, listed)
     if listed.missing == listed.images:
         raise InputRefused(
@@ -205,7 +242,9 @@ def _source(job: Job, split: Split, listed: ImageListing) -> ListSource:
         defaults=Defaults(
             suffix=listed.suffix, offsets=False, repairs=False, long_names=listed.long_names
         ),
+        place=place,
         listing=listed,
+        look=look,
     )
 
 

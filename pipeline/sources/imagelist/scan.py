@@ -18,7 +18,6 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import xxhash
 from numpy.typing import NDArray
 
 from pipeline import digests, storage
@@ -26,7 +25,9 @@ from pipeline.catalog import table as catalog
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.catalog.label_widths import NO_IMAGES, LabelWidths
 from pipeline.errors import TransientError
+from pipeline.sources.glance import Note, no_note
 from pipeline.sources.imagelist import folder as listing
+from pipeline.sources.imagelist import keys as imagekeys
 from pipeline.sources.imagelist import lst
 from pipeline.sources.imagelist.folder import Listing
 from pipeline.sources.imagelist.long_names import LongNames, never_cut
@@ -36,7 +37,6 @@ from pipeline.storage.fingerprints import FileStamps
 
 _LAST_CLASS: Final = 2.0**31  # the first that no class index can be
 _WINDOWS: Final = re.compile(r"\\|^[A-Za-z]:/")  # in paths that Windows has written
-_NUMBERED: Final = r"#[0-9]+$"  # what ends like the key of a path that is named twice
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,8 +63,8 @@ class ImageListing:
         first_ignored: the first of them.
         clutter: of a folder, what was passed over as clutter.
         classes: of a folder, its classes; None: of a list, or of a folder without a walk.
-        repeated: (n,) uint64, sorted: the xxh3-64 of the paths that are named more than once.
-        stamps: of the files, which no digest is of.
+        repeats: whether a path is named more than once.
+        stamps: of the files, which no digest is of; None: they were not looked at, see `snapshot`.
     """
 
     path: Path
@@ -84,8 +84,8 @@ class ImageListing:
     first_ignored: str
     clutter: PassedOver
     classes: FolderClasses | None
-    repeated: NDArray[np.uint64]
-    stamps: FileStamps
+    repeats: bool
+    stamps: FileStamps | None
 
     @property
     def pinned(self) -> ClassTable | None:
@@ -103,6 +103,7 @@ def scan(
     prefix: str = "",
     scanned: Listing | None = None,
     is_cut: IsCut = never_cut,
+    note: Note = no_note,
 ) -> ImageListing:
     """Read a list, or list a folder, and look at the files that it names.
 
@@ -115,6 +116,7 @@ def scan(
         prefix: see `ImageListing`.
         scanned: what was found in the folder, if somebody has looked.
         is_cut: see `ImageListing.long_names`.
+        note: called with each folder before it is listed.
 
     Raises:
         BadAnnotation: see `lst.read`.
@@ -127,7 +129,7 @@ def scan(
     widths = NO_IMAGES
     long_names = LongNames(is_cut)
     suffix = backslashed = ""
-    source = scanned or _source(path, kinds, recursive=recursive, table=table)
+    source = scanned or _source(path, kinds, recursive=recursive, table=table, note=note)
     for rows in _tables(source):
         names = rows["path"].to_pylist()
         found = storage.file_stamps(root, names)
@@ -140,12 +142,12 @@ def scan(
         size += int(sizes[sizes > 0].sum())
         labels = rows["labels"].combine_chunks()
         widths = LabelWidths.of(labels, rows["line"].to_numpy()).merged_into(widths)
-        hashes.extend(_hashes([f"{prefix}{name}" for name in names] if prefix else names))
+        hashes.extend(imagekeys.hashes([f"{prefix}{name}" for name in names] if prefix else names))
         stamps.extend([stamp for _, stamp in found])
         long_names.look(rows["path"], rows["id"], suffix)
         _update(content, rows, names, sizes)
     folder = source if isinstance(source, Listing) else None
-    repeated = _repeated(np.frombuffer(hashes, np.uint64))
+    repeated = imagekeys.repeats_among(np.frombuffer(hashes, np.uint64))
     return ImageListing(
         path=path,
         root=root,
@@ -158,13 +160,13 @@ def scan(
         widths=widths,
         bytes=size,
         suffix=suffix,
-        long_names=long_names.with_ids(lambda keys: _numbered(keys, repeated)),
+        long_names=long_names.with_ids(lambda keys: imagekeys.numbered(keys, repeated)),
         digest=digests.digest({"files": content.hexdigest()}),
         ignored=folder.ignored if folder else 0,
         first_ignored=folder.first_ignored if folder else "",
         clutter=folder.clutter if folder else NOTHING,
         classes=folder.classes if folder else None,
-        repeated=repeated,
+        repeats=len(repeated) > 0,
         stamps=FileStamps.of(np.frombuffer(hashes, np.uint64), np.frombuffer(stamps, np.uint64)),
     )
 
@@ -181,11 +183,12 @@ def catalog_rows(listed: ImageListing) -> Iterator[pa.Table]:
     content = hashlib.sha256()
     kinds, pinned = listed.extensions, listed.pinned
     source = _source(listed.path, kinds, recursive=listed.recursive, table=pinned)
+    repeated = _repeated_paths(source) if listed.repeats else imagekeys.NO_PATHS
     for table in _tables(source):
         names = table["path"].to_pylist()
         sizes = np.array(storage.file_sizes(listed.root, names), np.int64)
         _update(content, table, names, sizes)
-        yield _as_rows(table, names, sizes, listed)
+        yield _as_rows(table, names, sizes, listed.prefix, repeated)
     if digests.digest({"files": content.hexdigest()}) != listed.digest:
         raise TransientError(
             "the list, or a file that it names, was changed meanwhile",
@@ -195,12 +198,17 @@ def catalog_rows(listed: ImageListing) -> Iterator[pa.Table]:
 
 
 def _source(
-    path: Path, extensions: Sequence[str], *, recursive: bool, table: ClassTable | None
+    path: Path,
+    extensions: Sequence[str],
+    *,
+    recursive: bool,
+    table: ClassTable | None,
+    note: Note = no_note,
 ) -> Path | Listing:
     """Return a list as it is, or what a folder holds."""
     if storage.real_folder(path) is None:
         return path
-    return listing.scan(path, recursive=recursive, extensions=extensions, table=table)
+    return listing.scan(path, recursive=recursive, extensions=extensions, table=table, note=note)
 
 
 def _tables(found: Path | Listing) -> Iterator[pa.Table]:
@@ -227,16 +235,18 @@ def _tables(found: Path | Listing) -> Iterator[pa.Table]:
 
 
 def _as_rows(
-    table: pa.Table, names: Sequence[str], sizes: NDArray[np.int64], listed: ImageListing
+    table: pa.Table,
+    names: Sequence[str],
+    sizes: NDArray[np.int64],
+    prefix: str,
+    repeated: NDArray[np.uint64],
 ) -> pa.Table:
     classes, labels = _labels(table["labels"].combine_chunks())
     count = table.num_rows
     empty = pa.array(np.zeros(count + 1, np.int32))
     columns = {
-        "key": pa.array(_keys(names, table["id"], listed.repeated), pa.string()),
-        "source": pa.array([f"{listed.prefix}{name}" for name in names])
-        if listed.prefix
-        else table["path"],
+        "key": pa.array(imagekeys.keys(names, table["id"], repeated), pa.string()),
+        "source": pa.array([f"{prefix}{name}" for name in names]) if prefix else table["path"],
         "offset": pa.array(np.zeros(count, np.int64)),
         "length": pa.array(sizes),
         "class_index": classes,
@@ -264,34 +274,12 @@ def _labels(labels: pa.ListArray) -> tuple[pa.Array, pa.Array]:
     return pa.array(classes), pa.ListArray.from_arrays(pa.array(offsets), pa.array(others))
 
 
-def _keys(
-    names: Sequence[str], ids: pa.ChunkedArray, repeated: NDArray[np.uint64]
-) -> Sequence[str]:
-    if not len(repeated):
-        return names
-    again = _numbered(names, repeated)
-    if not again.any():
-        return names
-    rows = zip(names, ids.to_pylist(), again.tolist(), strict=True)
-    return [f"{name}#{row}" if twice else name for name, row, twice in rows]
-
-
-def _numbered(names: Sequence[str], repeated: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Return which paths get their image's id behind them: see `catalog_rows`."""
-    if not len(repeated):
-        return np.zeros(len(names), np.bool_)
-    again = np.isin(np.fromiter(_hashes(names), np.uint64, len(names)), repeated)
-    again |= pc.match_substring_regex(pa.array(names, pa.string()), _NUMBERED).to_numpy(False)
-    return again
-
-
-def _hashes(names: Sequence[str]) -> Iterator[int]:
-    return (xxhash.xxh3_64_intdigest(name.encode()) for name in names)
-
-
-def _repeated(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    ordered = np.sort(hashes)
-    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+def _repeated_paths(source: Path | Listing) -> NDArray[np.uint64]:
+    """Return (n,) uint64, sorted: the xxh3-64 of the paths that are named more than once."""
+    hashes = array("Q")
+    for table in _tables(source):
+        hashes.extend(imagekeys.hashes(table["path"].to_pylist()))
+    return imagekeys.repeats_among(np.frombuffer(hashes, np.uint64))
 
 
 def _update(

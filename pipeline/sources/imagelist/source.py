@@ -8,13 +8,17 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline import storage
 from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.catalog.class_table import FolderClasses
 from pipeline.catalog.label_widths import LabelWidths
+from pipeline.errors import TransientError
 from pipeline.manifest import Document
 from pipeline.quantities import counted
-from pipeline.sources.imagelist import scan
+from pipeline.sources.glance import Glance
+from pipeline.sources.imagelist import scan, snapshot
 from pipeline.sources.imagelist.scan import ImageListing
+from pipeline.sources.imagelist.snapshot import ListPlace
 from pipeline.sources.source import Source
 from pipeline.storage.clutter import PassedOver
 from pipeline.storage.fingerprints import FileStamps
@@ -22,9 +26,17 @@ from pipeline.storage.fingerprints import FileStamps
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ListSource(Source):
-    """What a list or a folder names; `listing` says what was found there."""
+    """What a list or a folder names.
 
+    Attributes:
+        place: which list or folder it is.
+        listing: what was found there.
+        look: how it looked before it was read; None: too large to be kept.
+    """
+
+    place: ListPlace
     listing: ImageListing
+    look: Glance | None
 
     def identity(self) -> Document:
         """Return the digest of the listing, and the classes that were given."""
@@ -52,8 +64,12 @@ class ListSource(Source):
 
     def rows(self, out: Path, boxes: BoxJoin | None) -> Iterator[pa.Table]:
         """Yield the catalog, in the order of the list; see `scan.catalog_rows`."""
-        del out, boxes
-        return scan.catalog_rows(self.listing)
+        del boxes
+        try:
+            yield from scan.catalog_rows(self.listing)
+        except TransientError:
+            storage.remove(out, self.place.record)  # it is to be read anew
+            raise
 
     def passed_over(self, out: Path) -> PassedOver:
         """Return the clutter in a folder."""
@@ -65,8 +81,27 @@ class ListSource(Source):
         return self.listing.bytes
 
     def stamps(self) -> FileStamps | None:
-        """Return how the files of its images look."""
+        """Return how the files of its images looked when they were looked at.
+
+        Raises:
+            LookupError: they were not; see `glanced_at`.
+        """
+        if self.listing.stamps is None:
+            raise LookupError(f"nobody has looked at the images of {self.listing.path}")
         return self.listing.stamps
+
+    @property
+    def glanced_at(self) -> str:
+        """What alone was looked at: the list, or the folders."""
+        if self.listing.stamps is not None:
+            return ""
+        is_list = self.look is not None and self.look.content is not None
+        return "the list" if is_list else "the folders"
+
+    def remember(self) -> None:
+        """Keep what was found, so that the list or folder need not be read to be known."""
+        if self.listing.stamps is not None and self.look is not None:
+            snapshot.save(self.place, self.listing, self.look)
 
     def closing(self) -> Iterator[str]:
         """Yield what was passed over in a folder, and how many labels the images of a list have."""

@@ -160,8 +160,14 @@ def test_a_dry_run_says_which_shards_are_made_again_for_an_image_that_was_replac
     content[-3] ^= 1  # of the same size
     victim.write_bytes(content)
     before = products(out)
+    said = prepare(monkeypatch, drawn, out, "--dry-run").said
+    assert "the images were not looked at, only the list: a run of the command looks" in said
+    assert "already complete" in said
+    for record in paths.sources(out).glob("list-*.json"):
+        record.unlink()  # of an output that an earlier version has made
     run = prepare(monkeypatch, drawn, out, "--dry-run")
     assert (run.status, products(out)) == (0, before)
+    assert "the images were not looked at" not in run.said
     assert "would run: make 1 shard again, of images that were replaced" in run.said
     assert "to write: about 0 B" not in run.said
     run = prepare(monkeypatch, drawn, out)

@@ -1,0 +1,94 @@
+"""Snapshots of sources whose images are files of their own: what is known without reading them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from pipeline.documents.values import BelowOrNone, ContentHash, Digest, Key, Place, Size, Text
+from pipeline.manifest import FileEntry
+from pipeline.storage.clutter import PassedOver
+
+_DigestOrNone = Annotated[str, Meta(pattern=r"\A(?:[0-9a-f]{12})?\Z")]
+_Stamp64 = Annotated[str, Meta(pattern=r"\A[0-9a-f]{16}\Z")]
+
+
+class RecordedLook(Struct, frozen=True):
+    """How a list or the folders of a source looked; see `pipeline.sources.glance`.
+
+    Attributes:
+        asked: digest of the options that decide how the source is read.
+        stamps: of the list, or of each folder, by its path, in hex.
+        content: of the list; empty: there is none.
+    """
+
+    asked: Digest
+    stamps: dict[Place, _Stamp64]
+    content: ContentHash | None = None
+
+
+class RecordedTree(Struct, frozen=True):
+    """What was found in a tree; see `pipeline.sources.ilsvrc2012.snapshot`.
+
+    Attributes:
+        folder: of the split; "" of a tree whose images have all been moved.
+        ignored: what was passed over.
+        digest: of keys and sizes.
+        places: of paths and sizes.
+        bytes: of all images.
+        boxes: digest of the bounding boxes; None: none are wanted.
+        annotations: of the content of the annotations in the tree; empty: it has none.
+        look: how the folders looked; None: an earlier version did not note it, or there are too
+            many of them, or they are being changed by the job itself.
+        files: none.
+    """
+
+    folder: BelowOrNone
+    ignored: tuple[Text, ...]
+    digest: _DigestOrNone
+    places: _DigestOrNone
+    bytes: Size
+    boxes: _DigestOrNone | None
+    annotations: _DigestOrNone = ""
+    look: RecordedLook | None = None
+    files: tuple[FileEntry, ...] = ()
+
+
+class RecordedWidths(Struct, frozen=True):
+    """How many labels images have; see `pipeline.catalog.label_widths.LabelWidths`."""
+
+    least: Size
+    most: Size
+    least_line: Size
+    most_line: Size
+    detection: bool
+
+
+class RecordedClasses(Struct, frozen=True):
+    """Class folders; see `pipeline.catalog.class_table.FolderClasses`."""
+
+    names: tuple[Key, ...]
+    pinned: bool
+    absent: tuple[Key, ...]
+    bare: tuple[Key, ...]
+    alike: tuple[tuple[Key, Key], ...]
+
+
+class RecordedList(Struct, frozen=True):
+    """What a list or folder names; see `pipeline.sources.imagelist.scan.ImageListing`."""
+
+    images: Size
+    missing: Size
+    widths: RecordedWidths
+    bytes: Size
+    suffix: Text
+    long_names: bool
+    digest: Digest
+    ignored: Size
+    first_ignored: Text
+    clutter: PassedOver
+    classes: RecordedClasses | None
+    repeats: bool
+    look: RecordedLook
+    files: tuple[FileEntry, ...] = ()

@@ -1,0 +1,150 @@
+"""What is kept of a list or folder: all that a job must know of it before its catalog is made."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pipeline import paths
+from pipeline.catalog.class_table import ClassTable, FolderClasses
+from pipeline.catalog.label_widths import LabelWidths
+from pipeline.documents.sources import RecordedClasses, RecordedList
+from pipeline.job.options import Job
+from pipeline.manifest import Document
+from pipeline.sources import glance
+from pipeline.sources.glance import Glance
+from pipeline.sources.imagelist import folder
+from pipeline.sources.imagelist.scan import ImageListing
+from pipeline.storage.clutter import PassedOver
+
+
+@dataclass(frozen=True)
+class ListPlace:
+    """What of a job's list or folder is one split, and how it is read.
+
+    Attributes:
+        job: the job.
+        split: name of the split.
+        below: the split's folder in the job's folder; empty: it is the whole.
+        table: the table of classes that was given.
+    """
+
+    job: Job
+    split: str
+    below: str
+    table: ClassTable | None
+
+    @property
+    def path(self) -> Path:
+        """The list or the folder."""
+        return Path(self.job.images) / self.below
+
+    @property
+    def root(self) -> Path:
+        """The folder that its paths are relative to."""
+        return Path(self.job.root) / self.below
+
+    @property
+    def prefix(self) -> str:
+        """What precedes its paths, where they are to be relative to the folder of all splits."""
+        return f"{self.below}/" if self.below else ""
+
+    @property
+    def recursive(self) -> bool:
+        """Whether the folders in it are classes."""
+        return self.job.recursive or bool(self.below)
+
+    @property
+    def extensions(self) -> tuple[str, ...]:
+        """Of a folder, what names of images end in."""
+        return self.job.extensions or folder.EXTENSIONS
+
+    @property
+    def asked(self) -> str:
+        """A digest of the options that decide how it is read."""
+        return glance.asked(
+            {
+                "below": self.below,
+                "classes": self.table.names if self.table else None,
+                "extensions": self.extensions,
+                "images": self.job.images,
+                "recursive": self.recursive,
+                "root": self.job.root,
+            }
+        )
+
+    @property
+    def record(self) -> Path:
+        """Where the document lies."""
+        return paths.list_record(Path(self.job.out), self.split, self.asked)
+
+
+def save(place: ListPlace, listing: ImageListing, look: Glance) -> None:
+    """Keep what was found in a list or folder, in the place of what was found before."""
+    document: Document = {
+        "images": listing.images,
+        "missing": listing.missing,
+        "widths": asdict(listing.widths),
+        "bytes": listing.bytes,
+        "suffix": listing.suffix,
+        "long_names": listing.long_names,
+        "digest": listing.digest,
+        "ignored": listing.ignored,
+        "first_ignored": listing.first_ignored,
+        "clutter": listing.clutter.to_json(),
+        "classes": _classes(listing.classes) if listing.classes else None,
+        "repeats": listing.repeats,
+        "look": look.to_json(place.asked),
+    }
+    glance.record(Path(place.job.out), place.record, document, RecordedList)
+
+
+def load(place: ListPlace) -> tuple[ImageListing, Glance] | None:
+    """Return what was found last, and how it looked then; None: it is not known."""
+    found = glance.recall(place.record, RecordedList)
+    if found is None or found.look.asked != place.asked:
+        return None
+    listing = ImageListing(
+        path=place.path,
+        root=place.root,
+        prefix=place.prefix,
+        recursive=place.recursive,
+        extensions=place.extensions,
+        images=found.images,
+        missing=found.missing,
+        backslashed="",  # whoever read it has checked that
+        widths=LabelWidths(
+            found.widths.least,
+            found.widths.most,
+            found.widths.least_line,
+            found.widths.most_line,
+            found.widths.detection,
+        ),
+        bytes=found.bytes,
+        suffix=found.suffix,
+        long_names=found.long_names,
+        digest=found.digest,
+        ignored=found.ignored,
+        first_ignored=found.first_ignored,
+        clutter=PassedOver(found.clutter.count, found.clutter.examples),
+        classes=_known(found.classes) if found.classes else None,
+        repeats=found.repeats,
+        stamps=None,
+    )
+    return listing, Glance.recorded(found.look)
+
+
+def _classes(classes: FolderClasses) -> Document:
+    said = asdict(classes)
+    del said["table"]
+    return {**said, "names": classes.table.names}
+
+
+def _known(found: RecordedClasses) -> FolderClasses:
+    return FolderClasses(
+        ClassTable(found.names),
+        pinned=found.pinned,
+        absent=found.absent,
+        bare=found.bare,
+        alike=found.alike,
+    )
