@@ -116,7 +116,7 @@ def sources(out: Path) -> Path:
 def part_sources(out: Path, family: str, part: int) -> Path:
     """The fingerprints of the files that a shard, or a group of classes of a tree, was made of.
 
-    `family` is the digest of the plan, or of the tree.
+    `family` is the digest of the shards of a split, or of a tree.
     """
     return sources(out) / family / f"{part:05d}.arrow"
 

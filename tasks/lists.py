@@ -36,7 +36,7 @@ class BuildCatalog(SplitTask):
         with contextlib.ExitStack() as stack:
             path = paths.catalog(self.folder, self.split, self.digest)
             staged = [stack.enter_context(storage.StagedFile(path))]
-            rows, corners = catalog.write(staged[0], parts)
+            rows, objects = catalog.write(staged[0], parts)
             if boxes is not None:
                 boxes.check()
                 path = paths.catalog_unmatched(self.folder, self.split, self.digest)
@@ -44,7 +44,7 @@ class BuildCatalog(SplitTask):
                 for piece in boxjoin.unmatched_pieces(boxes):
                     staged[1].write(piece)
             join = boxes.counts().to_json() if boxes is not None else None
-            self.publish(*staged, rows=rows, boxes=corners // 4, join=join, **self._passed_over())
+            self.publish(*staged, rows=rows, boxes=objects, join=join, **self._passed_over())
         return Volume(images=rows)
 
     def _join(self) -> BoxJoin | None:

@@ -77,7 +77,7 @@ class StepRoot(DatasetRoot):
     """One step by itself.
 
     Attributes:
-        step: which, of `PRODUCTS`.
+        step: which, of `STEPS`.
         reads_boxes: whether bounding boxes are read for it.
     """
 
@@ -87,7 +87,7 @@ class StepRoot(DatasetRoot):
     @property
     def job(self) -> Job:
         """The options as a job."""
-        return replace(super().job, products=(self.step,), boxes=self.reads_boxes)
+        return replace(super().job, steps=(self.step,), boxes=self.reads_boxes)
 
 
 class VerifyArchives(StepRoot):

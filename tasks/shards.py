@@ -20,7 +20,6 @@ from pipeline.job.artifacts import LINK, MANIFEST, PLAN, SHARDS, Artifact, name_
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import Document
 from pipeline.paths import ShardName
-from pipeline.shards import earlier
 from pipeline.shards import finish as outputs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
@@ -129,16 +128,11 @@ class WriteShards(SplitTask):
 
     def _keep_sources(self, shard: int, found: pa.Table) -> Document:
         """Keep what a shard is made of; other formats of other images are withdrawn."""
-        family, root = str(self.digest), self.resolved.root
-        contents = found["content"].to_pylist()
-        others = earlier.of_others(self.folder, self.split_job, shard, contents)
+        family = self.split_job.shards_digest
         try:
-            if others:
-                raise partsources.differ(root)
-            return partsources.keep(self.folder, family, shard, found, root)
+            return partsources.keep(self.folder, family, shard, found, self.resolved.root)
         except SourcesDiffer:
-            outputs = (output.digest for output in self.split_job.outputs)
-            families = dict.fromkeys((*outputs, *others), family)
+            families = {output.digest: family for output in self.split_job.outputs}
             withdrawal.withdraw(self.folder, {family: [shard]}, families)
             raise
 

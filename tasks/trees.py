@@ -145,7 +145,7 @@ class ExtractClasses(TreeTask):
         listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
         rows = catalog.read_classes(listed, self.classes.classes)
         names = pc.replace_substring_regex(rows["key"], r"^.*/", "")
-        return rows.append_column("name", names)
+        return rows.append_column("synset", rows["class_id"]).append_column("name", names)
 
     def _publish(self, listing: pa.Table, made_of: Document) -> None:
         path = paths.group_listing(self.folder, self.digest, self.group)

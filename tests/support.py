@@ -202,7 +202,7 @@ def on_wait(call: Callable[[str], object]) -> Iterator[None]:
 def write_catalog(out: Path, files: Iterable[str], digest: str = "0123456789ab") -> None:
     """Write a catalog of images, by class folder and name, into the state of an output folder."""
     nothing = dict.fromkeys(catalog.SCHEMA.names)
-    rows = [nothing | {"synset": file.partition("/")[0], "key": file} for file in files]
+    rows = [nothing | {"class_id": file.partition("/")[0], "key": file} for file in files]
     with storage.StagedFile(paths.catalog(out, "train", digest)) as staged:
         catalog.write(staged, [pa.Table.from_pylist(rows, catalog.SCHEMA)])
         storage.publish(staged)

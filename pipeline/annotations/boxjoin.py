@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pipeline import plaintext
 from pipeline.annotations.boxtable import BoxTable
 from pipeline.annotations.names import without_image_suffix
+from pipeline.catalog import objects
 from pipeline.documents.values import Size
 from pipeline.errors import BadAnnotation
 from pipeline.quantities import counted, verb
@@ -88,17 +89,15 @@ class BoxJoin:
         self._images = self._without = self._boxes = self._other_class = self._no_class = 0
         self._example = ""
 
-    def take(
-        self, keys: pa.StringArray, class_index: pa.Int32Array
-    ) -> tuple[pa.ListArray, pa.ListArray]:
-        """Return the boxes of wanted images, and the classes of their objects.
+    def take(self, keys: pa.StringArray, class_index: pa.Int32Array) -> pa.ListArray:
+        """Return the objects of wanted images.
 
         Args:
             keys: (n,) keys of the catalog.
             class_index: (n,) int32, 0-based class of each image; -1: none.
 
         Returns:
-            (n,) lists of float32 and (n,) lists of int32, as `catalog.SCHEMA` has them.
+            (n,) lists, as of `objects.TYPE`.
 
         Raises:
             BadAnnotation: an annotation fits two images.
@@ -113,8 +112,12 @@ class BoxJoin:
         self._without += len(places) - len(found)
         self._example = self._example or str(keys[0].as_py() if len(keys) else "")
         boxes = self._table.boxes.take(pa.array(places % len(self._table.boxes)))
-        self._boxes += len(boxes.values) // 4
-        return boxes, self._classes(places, class_index)
+        corners = boxes.values.to_numpy().reshape(-1, 4)
+        self._boxes += len(corners)
+        offsets = boxes.offsets.to_numpy() // 4
+        classes = self._classes(places, class_index.to_numpy(), np.diff(offsets))
+        known = pa.array(classes, mask=classes == objects.UNKNOWN)
+        return objects.listed(offsets, corners, classes, self._wnids.take(known))
 
     def pass_over(self, keys: pa.StringArray) -> None:
         """Note images that are there and not wanted: their annotations have their image."""
@@ -177,21 +180,19 @@ class BoxJoin:
             places = np.where(places == _NONE, by_name, places)
         return places
 
-    def _classes(self, places: NDArray[np.int64], class_index: pa.Int32Array) -> pa.ListArray:
-        """Return the class of each object, where one is another than its image's; else nothing."""
+    def _classes(
+        self, places: NDArray[np.int64], class_index: NDArray[np.int32], counts: NDArray[np.int32]
+    ) -> NDArray[np.int32]:
+        """Return the class of each object: that of its image, where all are named after it."""
+        classes = np.repeat(class_index, counts)
         names = self._table.names.take(pa.array(places % len(self._table.names)))
-        own = pc.fill_null(pc.index_in(names.flatten(), self._wnids), _NONE).to_numpy()
-        parents = pc.list_parent_indices(names).to_numpy()
-        others = (own != _NONE) & (own != class_index.to_numpy()[parents])
-        self._other_class += int(others.sum())
-        self._no_class += int((own == _NONE).sum())
-        keep = np.zeros(len(places), np.bool_)
-        keep[parents[others]] = True
-        counts = np.where(keep, pc.list_value_length(names).to_numpy(), 0)
-        return pa.ListArray.from_arrays(
-            pa.array(np.append(0, np.cumsum(counts)), pa.int32()),
-            pa.array(own[keep[parents]], pa.int32()),
-        )
+        named = pc.list_value_length(names).to_numpy() > 0
+        own = pc.fill_null(pc.index_in(names.flatten(), self._wnids), objects.UNKNOWN).to_numpy()
+        parents = class_index[pc.list_parent_indices(names).to_numpy()]
+        self._other_class += int(((own != objects.UNKNOWN) & (own != parents)).sum())
+        self._no_class += int((own == objects.UNKNOWN).sum())
+        classes[np.repeat(named, counts)] = own
+        return classes
 
     def _of_two(
         self, keys: pa.StringArray, places: NDArray[np.int64], again: NDArray[np.bool_]

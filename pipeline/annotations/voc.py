@@ -24,8 +24,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.annotations.encoding import as_utf8
+from pipeline.catalog.objects import Box
 from pipeline.errors import BadAnnotation
-from pipeline.formats.record import Box
 
 if TYPE_CHECKING:  # lxml is imported where it is used: most commands read no annotation
     from lxml import etree

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import xxhash
 
 from pipeline import storage
+from pipeline.catalog import earlier
 from pipeline.catalog import order as sharding
 from pipeline.catalog import table as catalog
 from pipeline.catalog.spill import Buckets
@@ -91,8 +92,8 @@ def read_shard(path: Path, shard: int, expected: str | None = None) -> pa.Record
     with storage.open_arrow(path) as file:
         tablebounds.check_batch(file, shard)
         stored = pa.ipc.open_file(file).get_batch(shard)
-        rows = catalog.with_all_columns(stored)
-        storage.check_table(rows, SCHEMA)
+        rows = earlier.as_now(stored, SCHEMA)
+        catalog.check(rows)
         found = _hash(stored) if expected is not None else None
     if found != expected:
         raise OutputDamaged(
@@ -134,7 +135,7 @@ def _ranks(listed: Path, rows: int, order: str) -> npt.NDArray[np.int64]:
         places = sharding.im2rec(rows)
     else:
         names = pa.concat_tables(
-            pa.table({"group": table["synset"].cast(pa.string()), "key": table["key"]})
+            pa.table({"group": table["class_id"].cast(pa.string()), "key": table["key"]})
             for table in catalog.read(listed)
         )
         places = (

@@ -7,79 +7,104 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipeline import storage
+from pipeline.catalog import earlier, objects
 from pipeline.storage import table_bounds as tablebounds
 
-VERSION = 4
-Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
+VERSION = 5
+"""Of the columns: of catalogs and plans. It is in their digests, and in no other."""
 ROWS = 1 << 14
 """How many rows a row group has, about."""
 
+_PLACE = ("source", "offset", "length")
 SCHEMA = pa.schema(
     [
         ("key", pa.string()),  # unique in the split
+        ("filename", pa.string()),  # as the data set, or a list, names the file of the image
         ("source", pa.string()),  # file that holds the bytes, in RAW or the tree
         ("offset", pa.int64()),  # bytes from the start of that file
         ("length", pa.int64()),  # bytes; -1: there is no such file
         ("class_index", pa.int32()),  # 0-based in the label table; -1: none
-        ("synset", pa.dictionary(pa.int32(), pa.string())),  # WNID; empty: none
-        ("text", pa.dictionary(pa.int32(), pa.string())),  # the class in words
-        # xmin, ymin, xmax, ymax of each object one after another, as fractions of the picture
-        ("boxes", pa.list_(pa.float32())),
-        # class of each of these objects, 0-based in the label table; -1: it names none of them;
-        # empty where no object is of another class than its image
-        ("box_classes", pa.list_(pa.int32())),
-        ("line", pa.int32()),  # in the image list, from 1; 0: there is none
-        ("id", pa.uint64()),  # unique in the split: its number in the image list
+        ("class_id", pa.dictionary(pa.int32(), pa.string())),  # such as a WNID; empty: none
+        ("class_text", pa.dictionary(pa.int32(), pa.string())),  # the class in words
         ("labels", pa.list_(pa.float32())),  # what an image list says; empty: class_index says all
+        ("id", pa.uint64()),  # unique in the split: its number in the image list
+        ("line", pa.int32()),  # in the image list, from 1; 0: there is none
+        ("objects", objects.TYPE),  # on the image
     ]
 )
 """Columns of a catalog and of a plan. Rows of a catalog are in the order of their source: by key,
 bytewise, of archives and trees; line by line of an image list."""
+
+_ALIKE = ["source", "class_index", "class_id", "class_text", "line"]
+_ALIKE += [f"objects.list.element.{name}" for name in ("class_index", "class_id", "flags", "mask")]
+# Columns of few values: to look for a dictionary of others takes longer than to write them.
 
 
 def write(staged: storage.StagedFile, tables: Iterable[pa.Table]) -> tuple[int, int]:
     """Write tables as Parquet, a row group each; equal tables give equal bytes.
 
     Returns:
-        The number of rows, and that of the coordinates in `boxes`: four a box.
+        The number of rows, and that of the objects on all images.
     """
-    rows = corners = 0
-    with staged.stream() as stream, pq.ParquetWriter(stream, SCHEMA, compression="zstd") as writer:
+    rows = boxes = 0
+    options = {"compression": "zstd", "use_dictionary": _ALIKE}
+    with staged.stream() as stream, pq.ParquetWriter(stream, SCHEMA, **options) as writer:
         for table in tables:
             writer.write_table(table.cast(SCHEMA), row_group_size=max(1, table.num_rows))
             rows += table.num_rows
-            corners += pc.sum(pc.list_value_length(table["boxes"])).as_py() or 0
-    return rows, corners
+            boxes += objects.count(table["objects"])
+    return rows, boxes
 
 
 def read(path: Path) -> Iterator[pa.Table]:
-    """Yield the row groups of a catalog, in order."""
+    """Yield the row groups of a catalog, of an earlier version, too, in order."""
     with storage.open_arrow(path) as file:
         catalog = pq.ParquetFile(file)
         tablebounds.check_groups(catalog, file)
         for group in range(catalog.num_row_groups):
-            table = with_all_columns(catalog.read_row_group(group, use_threads=False)).cast(SCHEMA)
-            storage.check_table(table, SCHEMA)
+            stored = catalog.read_row_group(group, use_threads=False)
+            table = earlier.as_now(stored, SCHEMA).cast(SCHEMA)
+            check(table)
             yield table
 
 
-def with_all_columns(table: Rows) -> Rows:
-    """Return a table that may be of an earlier version with the columns that it lacks."""
-    name = "box_classes"
-    if name in table.schema.names or "boxes" not in table.schema.names:
-        return table
-    nothing = pa.array([[]] * table.num_rows, SCHEMA.field(name).type)
-    names = [each for each in SCHEMA.names if each in {*table.schema.names, name}]
-    columns = {each: nothing if each == name else table.column(each) for each in names}
-    fields = [SCHEMA.field(each) if each == name else table.schema.field(each) for each in names]
-    return type(table).from_arrays(list(columns.values()), schema=pa.schema(fields))
+def check(rows: pa.Table | pa.RecordBatch) -> None:
+    """Check, in the context of `storage.open_arrow`, that every value of some rows can be read.
+
+    Raises:
+        pa.ArrowInvalid: one cannot, or the columns are not those of a catalog.
+    """
+    storage.check_table(rows, SCHEMA)
+    objects.check(rows.column("objects"))
+
+
+def columns(rows: pa.Table | pa.RecordBatch) -> dict[str, list[Any]]:
+    """Return the columns of rows as lists of Python values.
+
+    In the place of `objects`, `boxes` and `box_classes` have a tuple an image.
+    """
+    found = {name: rows.column(name).to_pylist() for name in SCHEMA.names if name != "objects"}
+    listed = rows.column("objects")
+    return found | {"boxes": objects.boxes(listed), "box_classes": objects.class_indexes(listed)}
+
+
+def dicts(rows: pa.Table | pa.RecordBatch) -> list[dict[str, Any]]:
+    """Return rows one by one, with the names of `columns`."""
+    listed = columns(rows)
+    return [dict(zip(listed, values, strict=True)) for values in zip(*listed.values(), strict=True)]
+
+
+def file_names(paths: pa.StringArray) -> pa.StringArray:
+    """Return what follows the last "/" of each path."""
+    parts = pc.split_pattern(paths, "/", max_splits=1, reverse=True)
+    return parts.values.take(pa.array(parts.offsets.to_numpy()[1:] - 1))
 
 
 def read_words(path: Path) -> dict[str, pa.StringArray]:
@@ -97,18 +122,28 @@ def read_words(path: Path) -> dict[str, pa.StringArray]:
 
 
 def tree_paths(rows: pa.Table) -> pa.ChunkedArray:
-    """Return where each image lies in a tree of class folders: ``<wnid>/<name>``."""
+    """Return where each image lies in a tree of class folders: ``<class_id>/<name>``."""
     names = pc.replace_substring_regex(rows["key"], r"^.*/", "")
-    synsets = rows["synset"].cast(pa.string())
-    foldered = pc.binary_join_element_wise(synsets, names, "/")
-    return pc.if_else(pc.equal(synsets, ""), names, foldered)
+    classes = rows["class_id"].cast(pa.string())
+    foldered = pc.binary_join_element_wise(classes, names, "/")
+    return pc.if_else(pc.equal(classes, ""), names, foldered)
 
 
-def read_classes(path: Path, wnids: Sequence[str], beginnings: Sequence[str] = ()) -> pa.Table:
-    """Read the rows of some classes, and of those whose names begin in one of some ways."""
+def read_classes(path: Path, ids: Sequence[str], beginnings: Sequence[str] = ()) -> pa.Table:
+    """Read which images are of some classes, and of those whose ids begin in some ways.
+
+    Returns:
+        Columns key, class_id, source, offset and length.
+    """
     with storage.open_arrow(path) as file:
-        tablebounds.check_groups(pq.ParquetFile(file), file)
-        wanted = pc.field("synset").isin(pa.array(list(wnids), pa.string()))
+        table = pq.ParquetFile(file)
+        tablebounds.check_groups(table, file)
+        name = "class_id"
+        if name not in table.schema_arrow.names:
+            name = earlier.NAMES[name]
+        wanted = pc.field(name).isin(pa.array(list(ids), pa.string()))
         for beginning in beginnings:
-            wanted |= pc.starts_with(pc.field("synset").cast(pa.string()), beginning)
-        return pq.read_table(file, schema=SCHEMA, use_threads=False, filters=wanted)
+            wanted |= pc.starts_with(pc.field(name).cast(pa.string()), beginning)
+        read = ["key", name, *_PLACE]
+        rows = pq.read_table(file, columns=read, use_threads=False, filters=wanted)
+        return rows.rename_columns(["key", "class_id", *_PLACE])

@@ -27,11 +27,25 @@ class Input(Struct, frozen=True):
 
 
 class Digests(Struct, frozen=True):
-    """Of the output itself, and of what it was made of."""
+    """Of the output itself, and of what it was made of.
+
+    Attributes:
+        output: of what decides its bytes.
+        plan: of the plan that its shards, or the last of them, were made by.
+        catalog: of the catalog of that plan.
+        shards: of which image goes where, whatever the version of the plan; "": an older version
+            did not say.
+    """
 
     output: Digest
     plan: Digest
     catalog: Text = ""
+    shards: Text = ""
+
+    @property
+    def family(self) -> str:
+        """What the shards' marks call their family; see `pipeline.shards.part_sources`."""
+        return self.shards or self.plan
 
 
 class Parameters(Struct, frozen=True):

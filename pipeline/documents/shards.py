@@ -14,7 +14,7 @@ class MadeOf(Struct, frozen=True):
     """Which files a part was made of; see `pipeline.shards.part_sources`.
 
     Attributes:
-        family: digest of the plan or of the tree.
+        family: digest of the shards or of the tree.
         content: of its fingerprints.
     """
 

@@ -77,7 +77,7 @@ class SplitView:
         counts: class -> images; "" stands for a class that nobody knows.
         images: how many there are.
         rows_digest: of what decides which images there are, and their labels.
-        catalog_digest: of that, and of what else is in the catalog.
+        images_digest: of that, and of all else that a catalog says.
         catalog: the catalog.
         shards: its outputs.
         find_in: returns the folder of its images in an unpacked tree; None: there is none.
@@ -90,7 +90,7 @@ class SplitView:
     counts: Mapping[str, int]
     images: int
     rows_digest: str
-    catalog_digest: str
+    images_digest: str
     catalog: Path
     shards: tuple[ShardSet, ...]
     find_in: Callable[[Path], str | None]

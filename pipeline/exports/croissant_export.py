@@ -34,7 +34,7 @@ class Croissant(Export):
             "dataset": data.name,
             "published": dict(data.published),
             "outputs": [split.outputs for split in data.splits.values()],
-            "products": [[each.name, each.digest] for each in data.described],
+            "artifacts": [[each.name, each.digest] for each in data.described],
             "version": croissant.VERSION,
         }
         yield ExportPlan(

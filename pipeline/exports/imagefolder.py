@@ -92,7 +92,7 @@ class ImageFolder(Export):
     def plan(self, data: SetView) -> Iterator[ExportPlan]:
         """Yield a file for each split that has classes."""
         for name, split in data.with_classes.items():
-            document = {"catalog": split.catalog_digest, **data.of_labels, "version": VERSION}
+            document = {"images": split.images_digest, **data.of_labels, "version": VERSION}
             yield ExportPlan(
                 kind=self.name,
                 files=(data.out / split.folder / METADATA,),

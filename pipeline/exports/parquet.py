@@ -194,11 +194,11 @@ def of_catalog(rows: pa.Table, folder: str | None, numbers: pa.Array) -> dict[st
     ids = _but(rows["class_index"], -1)
     return {
         "file_name": pc.binary_join_element_wise(folder, names, "/") if folder else names,
-        "wnid": _but(rows["synset"].cast(pa.string()), ""),
+        "wnid": _but(rows["class_id"].cast(pa.string()), ""),
         "class_id": ids,
         "ilsvrc_id": numbers.take(ids) if len(numbers) else pa.nulls(len(ids), pa.int32()),
-        "words": _but(rows["text"].cast(pa.string()), ""),
-        "boxes": _boxes(rows["boxes"]),
+        "words": _but(rows["class_text"].cast(pa.string()), ""),
+        "boxes": _boxes(rows["objects"]),
     }
 
 
@@ -207,10 +207,9 @@ def _but(column: pa.ChunkedArray, nothing: object) -> pa.ChunkedArray:
 
 
 def _boxes(column: pa.ChunkedArray) -> pa.ListArray:
-    flat = pc.list_flatten(column).to_numpy().reshape(-1, 4)
-    ends = np.cumsum(pc.list_value_length(column).to_numpy() // 4, dtype=np.int32)
-    corners = [pa.array(np.ascontiguousarray(each)) for each in flat.T]
-    boxes = pa.StructArray.from_arrays(corners, fields=list(BOX))
+    listed = pc.list_flatten(column).combine_chunks()
+    ends = np.cumsum(pc.list_value_length(column).to_numpy(), dtype=np.int32)
+    boxes = pa.StructArray.from_arrays([listed.field(f.name) for f in BOX], fields=list(BOX))
     return pa.ListArray.from_arrays(np.append(np.int32(0), ends), boxes)
 
 

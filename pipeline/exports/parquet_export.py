@@ -39,7 +39,7 @@ class Parquet(Export):
     def plan(self, data: SetView) -> Iterator[ExportPlan]:
         """Yield the table."""
         rows = [
-            [name, split.folder, split.catalog_digest, split.outputs]
+            [name, split.folder, split.images_digest, split.outputs]
             for name, split in data.splits.items()
         ]
         yield ExportPlan(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from pipeline.catalog.objects import Box
 from pipeline.storage import Buffer
 
-Box = tuple[float, float, float, float]
 UNLABELLED: Final = -1
 """The label of an image whose class is not known."""
 
@@ -18,22 +17,16 @@ def stored_label(class_index: int, label_offset: int) -> int:
     return class_index + label_offset if class_index >= 0 else UNLABELLED
 
 
-def as_boxes(flat: Sequence[float]) -> tuple[Box, ...]:
-    """Return the boxes of a catalog's row, where their corners stand one after another."""
-    corners = iter(flat)
-    return tuple(zip(corners, corners, corners, corners, strict=True))
-
-
 @dataclass(frozen=True, slots=True)
 class ImageRecord:
     """What a shard format writes for one image.
 
     Attributes:
         key: unique name in the split, e.g. ``n01440764/n01440764_18.JPEG``.
-        filename: last part of the key, as the dataset publishes it.
+        filename: of the image, as the data set publishes it, or a list names it.
         class_index: 0-based index in the label table; -1 where there is no label.
-        synset: WNID, ASCII; empty where there is no label.
-        text: the class in words, UTF-8.
+        class_id: of the class, such as a WNID; empty where there is no label.
+        class_text: the class in words, UTF-8.
         boxes: (xmin, ymin, xmax, ymax) of each object, as fractions of width and height.
         width: pixels.
         height: pixels.
@@ -41,15 +34,15 @@ class ImageRecord:
         id: unique in the split, 0 to 2**64 - 1: its number in the split's image list.
         labels: what an image list says of it, float32; empty where the class index says all, as
             it does of one label that is a whole number.
-        box_classes: 0-based class of each object in `boxes`, -1 where it names none; empty where
-            all are of the image's class.
+        box_classes: 0-based class of each object in `boxes`, -1 where it names none and is of the
+            image's; empty where all are.
     """
 
     key: str
     filename: str
     class_index: int
-    synset: str
-    text: str
+    class_id: str
+    class_text: str
     boxes: tuple[Box, ...]
     width: int
     height: int
@@ -74,8 +67,8 @@ class ParsedRecord:
     Attributes:
         filename: as in `ImageRecord`.
         label: class index plus the label offset it was written with; -1 where unlabelled.
-        synset: as in `ImageRecord`.
-        text: as in `ImageRecord`.
+        class_id: as in `ImageRecord`.
+        class_text: as in `ImageRecord`.
         boxes: as in `ImageRecord`, perhaps in float32 precision.
         width: pixels.
         height: pixels.
@@ -85,8 +78,8 @@ class ParsedRecord:
 
     filename: str
     label: int
-    synset: str
-    text: str
+    class_id: str
+    class_text: str
     boxes: tuple[Box, ...]
     width: int
     height: int
@@ -103,12 +96,20 @@ def fields_of(record: ImageRecord, label_offset: int) -> dict[str, object]:
     return {
         "filename": record.filename,
         "label": stored_label(record.class_index, label_offset),
-        "synset": record.synset,
-        "text": record.text,
+        "class_id": record.class_id,
+        "class_text": record.class_text,
         "width": record.width,
         "height": record.height,
         "labels": record.labels,
     }
 
 
-_COMPARED: Final = ("filename", "label", "synset", "text", "width", "height", "labels")
+_COMPARED: Final = (
+    "filename",
+    "label",
+    "class_id",
+    "class_text",
+    "width",
+    "height",
+    "labels",
+)

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline import resources, storage
 from pipeline.formats.registry import FACTS
 from pipeline.images.prepare import PictureOptions
-from pipeline.job.options import PRODUCTS, Job
+from pipeline.job.options import STEPS, Job
 from pipeline.job.table.group import Kind
 from pipeline.job.table.option import LIST, SET, Option, Value
 from pipeline.job.table.options import options_of
@@ -40,11 +40,11 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
     images = {option.field: values[option.name] for option in options if option.of_image}
     decided["picture"] = PictureOptions(**images)
     if command == LIST:
-        del decided["products"]  # there is one step only
+        del decided["steps"]  # there is one step only
         return list_job(**decided)
     steps = steps_until(values["until"], boxes=values["boxes"], extract=values["extract"])
     config = decided["config"] or default_config()
-    return Job(**(decided | {"products": steps, "config": config}))
+    return Job(**(decided | {"steps": steps, "config": config}))
 
 
 def _of_job(option: Option, value: Value) -> Any:
@@ -76,7 +76,7 @@ def list_job(images: str, root: str, out: str, shards: int | None, **options: An
         images=str(path),
         root=absolute(root) if root else str(own),
         out=absolute(out),
-        products=("shards",),
+        steps=("shards",),
         boxes=False,
         **options,
     )
@@ -86,16 +86,16 @@ def list_job(images: str, root: str, out: str, shards: int | None, **options: An
 
 
 def steps_until(step: str, *, boxes: bool, extract: bool) -> tuple[str, ...]:
-    """Return the steps up to one of them, of `PRODUCTS`.
+    """Return the steps up to one of them, of `STEPS`.
 
     Raises:
         UsageError: there is no such step.
     """
-    check_words("--until", [step], PRODUCTS)
+    check_words("--until", [step], STEPS)
     if step == "verify":
         return ("verify",)
     wanted = {"boxes": boxes, "lists": True, "extract": extract or step == "extract"}
-    upto = PRODUCTS[: PRODUCTS.index(step) + 1]
+    upto = STEPS[: STEPS.index(step) + 1]
     return tuple(name for name in upto if name != "verify" and wanted.get(name, True))
 
 
@@ -110,24 +110,24 @@ def command_words(job: Job) -> list[str] | None:
     None where only Luigi's own command can ask for it.
     """
     if job.images:
-        default = Job("", "", "", products=("shards",), boxes=False, images=job.images)
+        default = Job("", "", "", steps=("shards",), boxes=False, images=job.images)
         images = f"./{job.images}" if job.images.startswith("-") else job.images  # no option
         return ["shardmill", LIST, images, *_words_of(LIST, job, default)]
-    if not job.products:
+    if not job.steps:
         return None
-    until = max(job.products, key=PRODUCTS.index)
-    extract = "extract" in job.products
-    if set(steps_until(until, boxes=job.boxes, extract=extract)) != set(job.products):
+    until = max(job.steps, key=STEPS.index)
+    extract = "extract" in job.steps
+    if set(steps_until(until, boxes=job.boxes, extract=extract)) != set(job.steps):
         return None
     words = _words_of(SET, job, Job(raw="", out="", config=default_config()))
-    words += ["--until", until] if until != PRODUCTS[-1] else []
+    words += ["--until", until] if until != STEPS[-1] else []
     words += ["--extract"] if extract and until != "extract" else []
     return ["shardmill", SET, *words]
 
 
 def _words_of(command: str, job: Job, default: Job) -> list[str]:
     """Return the options whose values are not the default ones."""
-    fields = (each for each in options_of(command) if each.field not in {"", "products"})
+    fields = (each for each in options_of(command) if each.field not in {"", "steps"})
     return [word for option in fields for word in _words(option, job, default)]
 
 

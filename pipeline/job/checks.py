@@ -17,7 +17,7 @@ from pipeline.formats.registry import ALL, FORMATS
 from pipeline.images import prepare as pictures
 from pipeline.images.prepare import PLAIN
 from pipeline.job import exports as exportjob
-from pipeline.job.options import EXPORTS, ON_BAD_IMAGE, PRODUCTS, Job
+from pipeline.job.options import EXPORTS, ON_BAD_IMAGE, STEPS, Job
 from pipeline.job.split import SplitJob
 from pipeline.job.table.shards import NO_SHARDS
 from pipeline.job.table.values import check_words
@@ -43,7 +43,7 @@ def check_choices(job: Job, dataset: DataSet, names: tuple[str, ...]) -> None:
         ("--transfer", (job.transfer,), TRANSFERS),
         ("--export", job.exports, EXPORTS),
         ("--on-bad-image", (job.on_bad_image,), ON_BAD_IMAGE),
-        ("products", job.products, PRODUCTS),
+        ("steps", job.steps, STEPS),
     ):
         check_words(option, given, known)
     if not 0 <= (job.seed or 0) < sharding.SEED_LIMIT:
@@ -133,8 +133,7 @@ def check_combinations(job: Job, dataset: DataSet, names: tuple[str, ...]) -> No
             )
         ),
         "a split without labels has no classes to extract into: leave --extract or it out": (
-            "extract" in job.products
-            and any(not dataset.splits[name].has_classes for name in names)
+            "extract" in job.steps and any(not dataset.splits[name].has_classes for name in names)
         ),
         "the devkit is an archive: name the folder that holds it with --raw": (
             "devkit" in job.extras and not job.raw

@@ -139,7 +139,7 @@ def _split_view(out: Path, split: SplitJob) -> SplitView:
         counts=split.expected.counts,
         images=split.expected.images,
         rows_digest=split.rows_digest,
-        catalog_digest=split.catalog_digest,
+        images_digest=split.images_digest,
         catalog=paths.catalog(out, split.name, split.catalog_digest),
         shards=tuple(
             ShardSet(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 from pipeline import digests
 from pipeline.catalog.order import ORDERS
-from pipeline.documents.decoding import decoded
+from pipeline.documents.decoding import decoded, fitted
 from pipeline.documents.values import Key, Name, NameOrNone, Place, Position, one_of
 from pipeline.exports import registry
 from pipeline.exports.base import TRANSFERS
@@ -18,7 +18,7 @@ from pipeline.formats.registry import ALL, DEFAULT
 from pipeline.images.prepare import PLAIN, PictureOptions
 
 FORMATS = tuple(ALL)
-PRODUCTS = ("verify", "boxes", "lists", "extract", "shards")
+STEPS = ("verify", "boxes", "lists", "extract", "shards")
 """What a job can make, in the order of making: archives verified, bboxes.csv, image lists, trees
 of class folders, shards."""
 EXPORTS = tuple(registry.EXPORTS)
@@ -26,6 +26,25 @@ EXPORTS = tuple(registry.EXPORTS)
 ON_BAD_IMAGE = ("fail", "skip")
 PATHS = ("raw", "out", "config", "tree", "classes", "images", "root", "data_dir")
 """Fields of `Job` that are paths."""
+
+_OF_SETS: Final[dict[str, Any]] = {
+    "raw": "",
+    "config": "",
+    "tree": "",
+    "extras": (),
+    "skip_blacklisted": False,
+    "boxes": False,
+    "box_class_filter": False,
+}
+"""Options that mean something for a configured set only, and what they are of a list or folder."""
+_OF_LISTS: Final[dict[str, Any]] = {
+    "images": "",
+    "root": "",
+    "name": "",
+    "recursive": False,
+    "extensions": (),
+}
+"""Options that mean something for a list or folder only, and what they are of a configured set."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +57,7 @@ class Job:
         config: dataset configuration file.
         tree: folder of an unpacked set to read instead of the archives of images; "": none.
         splits: split names; empty: all but those of optional archives that are not in `extras`.
-        products: what to make, of `PRODUCTS`.
+        steps: what to make, of `STEPS`.
         formats: shard formats.
         labels: of records, one of `LABELS`; of formats that take no other, the first.
         joined: whether shards are joined into one file, too, of formats that take that.
@@ -73,7 +92,7 @@ class Job:
     config: Place
     tree: Place = ""
     splits: tuple[Name, ...] = ()
-    products: tuple[Annotated[str, one_of(PRODUCTS)], ...] = ("boxes", "lists", "shards")
+    steps: tuple[Annotated[str, one_of(STEPS)], ...] = ("boxes", "lists", "shards")
     formats: tuple[Annotated[str, one_of(FORMATS)], ...] = (DEFAULT,)
     shards: tuple[tuple[Name, Position], ...] = ()
     order: Annotated[str, one_of(ORDERS)] = "hash"
@@ -102,21 +121,30 @@ class Job:
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
     def to_json(self) -> str:
-        """Return canonical JSON; `from_json` reverses it."""
-        return digests.canonical(asdict(self)).decode()
+        """Return canonical JSON; `from_json` reverses it.
+
+        The options of the other kind of input, which have no meaning, are not in it.
+        """
+        others = _not_of(self.images)
+        fields = asdict(self).items()
+        recorded = {name: value for name, value in fields if others.get(name, ...) != value}
+        return digests.canonical(recorded).decode()
 
     @staticmethod
     def from_json(text: str, file: Path = Path()) -> Job:
-        """Rebuild a job; an option that was not known when it was recorded has its default.
+        """Rebuild a job; an option that is not recorded has its default.
 
         Raises:
             OutputDamaged: this is no job of this version; `file` is where it was recorded.
         """
-        return decoded(text, Job, file)
+        document = decoded(text, dict[str, Any], file)
+        if "products" in document:  # what `steps` was called once
+            document = {"steps": document["products"], **document}
+        return fitted({**_not_of(document.get("images")), **document}, Job, file)
 
-    def wants(self, *products: str) -> bool:
-        """Whether any of these products is asked for, or needed for what is exported."""
-        return not {*self.products, *self._implied}.isdisjoint(products)
+    def wants(self, *steps: str) -> bool:
+        """Whether any of these steps is asked for, or needed for what is exported."""
+        return not {*self.steps, *self._implied}.isdisjoint(steps)
 
     def exported(self, *exports: str) -> bool:
         """Whether any of these exports is asked for."""
@@ -128,3 +156,8 @@ class Job:
             export.in_class_folders(self.data_dir) for export in registry.asked(self.exports)
         )
         return ("extract",) if in_trees else ()
+
+
+def _not_of(images: object) -> dict[str, Any]:
+    """Return the options that mean nothing for a list or folder, if that is given, or for a set."""
+    return _OF_SETS if images else _OF_LISTS

@@ -20,7 +20,7 @@ from pipeline.sources.source import Defaults
 def derive(
     job: Job,
     split: str,
-    plan_digest: str,
+    shards_digest: str,
     defaults: Defaults,
     *,
     boxes: bool = False,
@@ -30,7 +30,7 @@ def derive(
     Args:
         job: the job.
         split: name of the split.
-        plan_digest: of its plan.
+        shards_digest: of which image goes where; see `SplitJob`.
         defaults: how its images are stored where no option says otherwise.
         boxes: whether there are boxes, which are fractions of the pixels as they lie: pictures
             are not turned then, unless one says so.
@@ -54,13 +54,13 @@ def derive(
         )
         mended = shard_format.jpeg_only or (defaults.repairs and shard_format.holds_images)
         form = RecordForm(name, options, picture, None, mended)
-        plan = plan_digest
+        shards = shards_digest
         if defaults.long_names and shard_format.cuts_names:  # names of these were longer once
-            plan = digests.digest({"names": "shortened", "plan": plan_digest})
+            shards = digests.digest({"names": "shortened", "shards": shards_digest})
         if codec is None:
-            found.append(_output(job, split, plan, form))
+            found.append(_output(job, split, shards, form))
         else:
-            made_by = partial(_output_of_codec, job, split, plan, form)
+            made_by = partial(_output_of_codec, job, split, shards, form)
             found.append(codecs.choose(Path(job.out), split, codec, made_by))
     return tuple(found)
 
@@ -74,12 +74,12 @@ def _codec(picture: PictureOptions) -> str | EnvironmentRefused | None:
 
 
 def _output_of_codec(
-    job: Job, split: str, plan_digest: str, form: RecordForm, codec: str
+    job: Job, split: str, shards_digest: str, form: RecordForm, codec: str
 ) -> Output:
-    return _output(job, split, plan_digest, replace(form, codec=codec))
+    return _output(job, split, shards_digest, replace(form, codec=codec))
 
 
-def _output(job: Job, split: str, plan_digest: str, form: RecordForm) -> Output:
-    digest = digests.digest({**decisive(form), "plan": plan_digest})
+def _output(job: Job, split: str, shards_digest: str, form: RecordForm) -> Output:
+    digest = digests.digest({**decisive(form), "shards": shards_digest})
     folder = paths.output(Path(job.out), form.format, split, digest)
     return Output(digest, folder, form, job.joined and JOINED in form.shard_format.takes)

@@ -10,14 +10,13 @@ from collections.abc import Iterable, Mapping
 
 from pipeline import digests
 from pipeline.annotations import bboxes
-from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.exports import image_list as imagelist
 from pipeline.exports.registry import EXPORTS
 from pipeline.job import artifacts
 from pipeline.job.artifacts import Product
 from pipeline.job.options import Job
-from pipeline.job.split import SplitJob, plan_digest_of
+from pipeline.job.split import SplitJob, order_of
 from pipeline.shards import output
 from pipeline.shards.output import Output
 
@@ -101,8 +100,8 @@ def _of_all(product: Product, job: Job, splits: Iterable[SplitJob]) -> MadeOf:
 
 def _form(job: Job, split: SplitJob, of_format: Output) -> str:
     """Return what decides an output beside its images and boxes, which are named by themselves."""
-    order = plan_digest_of(job, "", split.shards, split.threads)
-    return digests.digest({**output.decisive(of_format.form), "plan": order})
+    order = order_of(job, split.shards, split.threads)
+    return digests.digest({**output.decisive(of_format.form), **order})
 
 
 def _boxes(split: SplitJob) -> MadeOf:
@@ -125,7 +124,6 @@ def _images(split: SplitJob) -> MadeOf:
         **split.source.made_of(),
         "number of images": f"{expected.images:,}",
         "images of each class": _short(sorted(expected.counts.items())),
-        "version of catalogs": str(catalog.VERSION),
     }
 
 

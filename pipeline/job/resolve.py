@@ -192,7 +192,7 @@ def _derived(
         raise UsageError(
             "nothing would be made",
             expected="splits with boxes, or a later step",
-            found=f"the steps {', '.join(job.products) or 'none'} of {', '.join(splits)}",
+            found=f"the steps {', '.join(job.steps) or 'none'} of {', '.join(splits)}",
         )
     return resolved
 

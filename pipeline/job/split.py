@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from pipeline import digests
 from pipeline.catalog import order as sharding
@@ -25,14 +26,21 @@ class SplitJob:
         source: its images, wherever they lie.
         threads: of the ``inception`` order; None for others.
         rows_digest: of what decides which images there are, and their labels.
-        catalog_digest: of that, where the images lie in a tree, and the boxes.
-        plan_digest: of the catalog and what decides which image goes where.
+        images_digest: of that, where the images lie in a tree, and the boxes: of all that a
+            catalog says.
+        shards_digest: of that, and what decides which image goes where: of all that a plan says.
+        catalog_digest: of the images, and of how this version writes a catalog. No digest of
+            anything else follows from it: another version makes its own catalog and plan, and
+            the same shards.
+        plan_digest: likewise of the shards.
         outputs: one for each format.
     """
 
     source: Source
     threads: int | None
     rows_digest: str
+    images_digest: str
+    shards_digest: str
     catalog_digest: str
     plan_digest: str
     outputs: tuple[Output, ...]
@@ -97,37 +105,35 @@ def derive(job: Job, source: Source) -> SplitJob:
     """
     threads = _threads(job, source)
     rows_digest = digests.digest(source.identity())
-    catalog_digest = digests.digest(
-        {**source.places(), "catalog_version": catalog.VERSION, "rows": rows_digest}
-    )
-    plan_digest = plan_digest_of(job, catalog_digest, source.shards, threads)
+    images_digest = digests.digest({**source.places(), "rows": rows_digest})
+    order = order_of(job, source.shards, threads)
+    shards_digest = digests.digest({**order, "images": images_digest})
     return SplitJob(
         source=source,
         threads=threads,
         rows_digest=rows_digest,
-        catalog_digest=catalog_digest,
-        plan_digest=plan_digest,
+        images_digest=images_digest,
+        shards_digest=shards_digest,
+        catalog_digest=digests.digest({"catalog": catalog.VERSION, "images": images_digest}),
+        plan_digest=digests.digest({"plan": catalog.VERSION, "shards": shards_digest}),
         outputs=outputs.derive(
             job,
             source.split.name,
-            plan_digest,
+            shards_digest,
             source.defaults,
             boxes=source.boxes is not None,
         ),
     )
 
 
-def plan_digest_of(job: Job, catalog_digest: str, shards: int, threads: int | None) -> str:
-    """Return the digest of a plan."""
-    return digests.digest(
-        {
-            "catalog": catalog_digest,
-            "order": job.order,
-            "seed": (job.seed or 0) if job.order == "hash" else None,
-            "shards": shards,
-            "threads": threads,
-        }
-    )
+def order_of(job: Job, shards: int, threads: int | None) -> dict[str, Any]:
+    """Return what decides which image goes where, by the names that manifests have for it."""
+    found: dict[str, Any] = {"order": job.order, "shards": shards}
+    if job.order == "hash":
+        found["seed"] = job.seed or 0
+    if threads is not None:
+        found["inception_threads"] = threads
+    return found
 
 
 def _threads(job: Job, source: Source) -> int | None:

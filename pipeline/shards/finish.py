@@ -17,10 +17,10 @@ from pipeline.documents.tables import CatalogMark
 from pipeline.errors import OutputDamaged, TransientError
 from pipeline.formats.base import WrittenShard
 from pipeline.job.resolve import ResolvedJob
-from pipeline.job.split import SplitJob
+from pipeline.job.split import SplitJob, order_of
 from pipeline.manifest import Document, FileEntry
 from pipeline.paths import ShardName
-from pipeline.shards import earlier, facts
+from pipeline.shards import facts
 from pipeline.shards import part_sources as partsources
 from pipeline.shards.output import Output
 from pipeline.state import withdrawal
@@ -69,7 +69,7 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
             stack.enter_context(storage.shared_lock(paths.sources_lock(out)))
         documents = [_required(out, output, index) for index in range(split.shards)]
         if split.source.whole_files:
-            _check_sources(out, split, output, documents)
+            _check_sources(out, output, documents)
         staged = _of_whole(stack, split, output, documents)
         table_file = stack.enter_context(storage.StagedFile(paths.facts(output.folder)))
         with table_file.stream() as stream:
@@ -93,16 +93,13 @@ def _files(out: Path, output: Output, documents: list[ShardMark]) -> list[FileEn
     ]
 
 
-def _check_sources(out: Path, split: SplitJob, output: Output, documents: list[ShardMark]) -> None:
+def _check_sources(out: Path, output: Output, documents: list[ShardMark]) -> None:
     """Check that every shard was made of the images that are kept of it; the others are forgotten.
 
     Raises:
         TransientError: one was not.
     """
-    stale = [
-        *partsources.stale(out, documents),
-        *earlier.stale(out, split.plan_digest, output, documents),
-    ]
+    stale = list(partsources.stale(out, documents))
     for index in stale:
         storage.remove(out, paths.shard_mark(out, output.digest, index))
     if stale:
@@ -203,6 +200,7 @@ def _merged(
         "digests": {
             "catalog": split.catalog_digest,
             "plan": split.plan_digest,
+            "shards": split.shards_digest,
             "output": output.digest,
         },
         "parameters": parameters(resolved, split, output),
@@ -240,14 +238,9 @@ def _shard(shard: ShardMark, prefix: str) -> Document:
 def parameters(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
     """Return the options that an output is made with."""
     return {
-        "box_class_filter": split.boxes.filtered if split.boxes else None,
-        "classes": list(split.source.classes) if split.source.classes is not None else None,
-        "inception_threads": split.threads,
+        **split.source.parameters(),
+        **order_of(resolved.job, split.shards, split.threads),
         **output.form.to_json(),
-        "order": resolved.job.order,
-        "seed": (resolved.job.seed or 0) if resolved.job.order == "hash" else None,
-        "shards": split.shards,
-        "skip_blacklisted": bool(split.source.left_out),
     }
 
 

@@ -1,8 +1,9 @@
 """What the parts of outputs were made of, where images are files that may be replaced.
 
-A part is a shard of a plan, or a group of classes of an extracted tree; the digest of the plan or
-tree is its family. All formats of a plan share one table of fingerprints a part: a shard in a
-format that is added later must be made of the same contents as the shard in the first one.
+A part is a shard of a split, or a group of classes of an extracted tree; the digest of the shards
+(`SplitJob.shards_digest`) or tree is its family. All formats of a split share one table of
+fingerprints a part: a shard in a format that is added later must be made of the same contents as
+the shard in the first one.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def keep(out: Path, family: str, part: int, found: pa.Table, root: Path) -> Docu
 
     Args:
         out: the output folder.
-        family: digest of the plan or of the tree.
+        family: digest of the shards or of the tree.
         part: 0-based number.
         found: their fingerprints, in the order of the part.
         root: folder that the paths are relative to.

@@ -13,6 +13,7 @@ import xxhash
 
 from pipeline import storage
 from pipeline.archives.member_hashes import KnownMembers
+from pipeline.catalog import table as catalog
 from pipeline.documents.shards import LeftOutImage
 from pipeline.errors import (
     ArchiveRefused,
@@ -23,7 +24,7 @@ from pipeline.errors import (
     TooManyPixels,
     TreeRefused,
 )
-from pipeline.formats.record import ImageRecord, as_boxes
+from pipeline.formats.record import ImageRecord
 from pipeline.images.prepare import Preparation, StoredPicture
 from pipeline.storage.fingerprints import FingerprintsBuilder
 
@@ -105,7 +106,7 @@ def pictures(
         MemberDiffers: one is not that, though it was read twice.
         InputRefused: see `read_picture`.
     """
-    columns = {name: rows.column(name).to_pylist() for name in rows.schema.names}
+    columns = catalog.columns(rows)
     ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
     known = members.at(columns["source"], columns["offset"])
     for wanted in ranges[:AHEAD]:
@@ -258,21 +259,20 @@ def check_member(
 
 
 def record_of(row: Mapping[str, Any], stored: StoredPicture) -> ImageRecord:
-    """Return what is written of a row of the plan."""
-    key, labels = row["key"], row["labels"]
+    """Return what is written of a row of the plan, as `catalog.columns` has it."""
     return ImageRecord(
-        key=key,
-        filename=row["source"].rpartition("/")[2] if row["line"] else key.rpartition("/")[2],
+        key=row["key"],
+        filename=row["filename"],
         class_index=row["class_index"],
-        synset=row["synset"],
-        text=row["text"],
-        boxes=as_boxes(row["boxes"]),
+        class_id=row["class_id"],
+        class_text=row["class_text"],
+        boxes=row["boxes"],
         width=stored.width,
         height=stored.height,
         encoded=stored.encoded,
         id=row["id"],
-        labels=tuple(labels),
-        box_classes=tuple(row["box_classes"]),
+        labels=tuple(row["labels"]),
+        box_classes=row["box_classes"],
     )
 
 

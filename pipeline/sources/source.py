@@ -144,6 +144,10 @@ class Source(ABC):
     def described(self) -> list[Document]:
         """Return what a manifest says of it among the inputs, without the boxes."""
 
+    def parameters(self) -> Document:
+        """Return its options as a manifest says them; none where it has none."""
+        return {}
+
     @abstractmethod
     def rows(self, out: Path, boxes: BoxJoin | None) -> Iterator[pa.Table]:
         """Yield the catalog in parts, columns as in `catalog.SCHEMA`.

@@ -102,7 +102,7 @@ def _rows(path: Path, classes: list[str], heads: list[str]) -> Iterator[tuple[st
         rows = catalog.read_classes(path, classes, heads)
     except ShardmillError:
         return
-    yield from zip(rows["synset"].to_pylist(), rows["key"].to_pylist(), strict=True)
+    yield from zip(rows["class_id"].to_pylist(), rows["key"].to_pylist(), strict=True)
 
 
 @cache

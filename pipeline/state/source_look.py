@@ -106,7 +106,7 @@ def _families(
         whole = [each.digest for each in split.outputs if outputs.document(each) is not None]
         numbers = range(split.shards if whole else 0)
         yield (
-            split.plan_digest,
+            split.shards_digest,
             {part: partial(_shard_marks, out, whole, part) for part in numbers},
         )
     for product in resolved.products:
@@ -144,7 +144,7 @@ def _compared(resolved: ResolvedJob, lost: set[Part], different: list[_Kept]) ->
             refreshed[kept.part] = _with_stamps(kept, [now[path][0] for path in paths_of_part])
     parts |= _elsewhere(resolved, {path: now[path][1] for path in replaced})
     splits = resolved.splits.values()
-    families = {output.digest: split.plan_digest for split in splits for output in split.outputs}
+    families = {output.digest: split.shards_digest for split in splits for output in split.outputs}
     return Look(len(wanted), tuple(sorted(replaced)), frozenset(parts), refreshed, families)
 
 

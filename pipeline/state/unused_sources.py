@@ -50,7 +50,7 @@ def _needed(out: Path, gone: Collection[Path]) -> set[str]:
     for folder in standing.output_folders(out):
         path = paths.manifest(folder)
         if folder not in gone and storage.stat(path) is not None:
-            needed.add(manifest.read(path, OutputManifest).digests.plan)
+            needed.add(manifest.read(path, OutputManifest).digests.family)
             finished.add(folder.name)
     for path in storage.documents(paths.product_marks(out)):
         needed.add(manifest.read(path, ProductMark).digest)

@@ -144,11 +144,11 @@ def _carry_out(out: Path, parts: Parts, families: Families) -> None:
 
 
 def _outputs(out: Path, parts: Parts) -> Iterator[tuple[Path, str]]:
-    """Yield the folders of finished outputs of plans that parts belong to, and these plans."""
+    """Yield the folders of finished outputs that parts belong to, and their families."""
     for folder in _folders(out):
         document = manifest.read_undamaged(paths.manifest(folder), OutputManifest)
-        if document is not None and document.digests.plan in parts:
-            yield folder, document.digests.plan
+        if document is not None and document.digests.family in parts:
+            yield folder, document.digests.family
 
 
 def _folders(out: Path) -> Iterator[Path]:

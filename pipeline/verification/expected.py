@@ -37,7 +37,7 @@ class Expected:
         records: how many.
         facts: a row of `facts.SCHEMA` a record; nothing where there are no facts to trust, and
             then no record is looked into.
-        plan: a row of `catalog.SCHEMA` a record, or nothing where there is no plan to trust.
+        plan: a row of the plan a record, as of `catalog.dicts`; or nothing, if none is trusted.
         repairs: the repairs of the manifest, by key.
         form: of the records.
     """

@@ -149,7 +149,7 @@ def _planned(shard: ShardToCheck, findings: list[Finding]) -> list[Row]:
         return []
     try:
         read = lambda: plan.read_shard(path, shard.name.index)  # noqa: E731
-        rows = load_table(path, catalog.SCHEMA, read).to_pylist()
+        rows = catalog.dicts(load_table(path, catalog.SCHEMA, read))
     except ShardmillError as error:
         findings.append(of_error(Layer.TABLE, path, error))
         return []

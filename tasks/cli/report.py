@@ -173,7 +173,7 @@ def plan(resolved: ResolvedJob, found: Look) -> None:
     for state in status.survey(inventory):
         for line in states(state):
             say(line)
-        again = stale[resolved.splits[state.split].plan_digest] if state.complete else 0
+        again = stale[resolved.splits[state.split].shards_digest] if state.complete else 0
         if again:
             say(
                 f"  would run: make {counted(again, 'shard')} again, of images that were replaced,"

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.annotations.boxjoin import BoxJoin, closing_lines, unmatched_pieces
 from pipeline.annotations.boxtable import SCHEMA, BoxTable
+from pipeline.catalog import objects
 from pipeline.errors import BadAnnotation
 
 BOX = [0.1, 0.2, 0.3, 0.4]
@@ -35,8 +36,9 @@ def join_of(
 def taken(join: BoxJoin, *keys: str) -> tuple[list[int], list[list[int]]]:
     """How many boxes each image has, and of which classes their objects are."""
     index = [WNIDS.index(key[0]) if "/" in key else -1 for key in keys]
-    boxes, classes = join.take(pa.array(keys, pa.string()), pa.array(index, pa.int32()))
-    return [len(each) // 4 for each in boxes], classes.to_pylist()
+    found = join.take(pa.array(keys, pa.string()), pa.array(index, pa.int32()))
+    classes = objects.class_indexes(found)
+    return [len(each) for each in objects.boxes(found)], [list(each) for each in classes]
 
 
 def left(join: BoxJoin) -> list[str]:
@@ -59,7 +61,7 @@ def test_the_suffix_of_an_image_does_not_matter(suffix: str) -> None:
 
 def test_an_annotation_of_no_class_in_particular_is_of_its_name() -> None:
     join = join_of({"1": ["b"], "a/2": ["a"], "c/1": ["c"]})
-    assert taken(join, "a/1.jpg", "a/2.jpg") == ([1, 1], [[1], []])
+    assert taken(join, "a/1.jpg", "a/2.jpg") == ([1, 1], [[1], [0]])
     assert left(join) == ["c/1.xml"]
 
 
@@ -100,7 +102,7 @@ def test_images_and_classes_that_are_not_wanted_leave_no_annotation_over() -> No
 def test_objects_have_their_own_class_where_they_name_one() -> None:
     join = join_of({"a/1": ["a", "b"], "a/2": ["b"], "a/3": ["dog"], "a/4": ["a"], "a/5": []})
     names = [f"a/{number}.jpg" for number in range(1, 7)]
-    assert taken(join, *names) == ([2, 1, 1, 1, 0, 0], [[0, 1], [1], [], [], [], []])
+    assert taken(join, *names) == ([2, 1, 1, 1, 0, 0], [[0, 1], [1], [-1], [0], [], []])
     assert closing_lines(join.counts())[-2:] == [
         "2 boxes are of another class than the image.",
         "1 box names no class id: the class is that of the image.",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from catalogrows import as_before, objects
 
 from pipeline import storage
 from pipeline.catalog import plan
@@ -22,14 +23,15 @@ def images(count: int) -> pa.Table:
     rows = [
         {
             "key": f"{WNIDS[number % 3]}/ü_{number}.JPEG",
+            "filename": f"ü_{number}.JPEG",
             "source": "train.tar",
             "offset": 512 * number,
             "length": 100 + number,
             "class_index": number % 3,
-            "synset": WNIDS[number % 3],
-            "text": f"class {number % 3}",
-            "boxes": [0.25, 0.5, 0.75, 1.0] * (number % 4),
-            "box_classes": [number] * (number % 2),
+            "class_id": WNIDS[number % 3],
+            "class_text": f"class {number % 3}",
+            "line": 0,
+            "objects": objects([0.25, 0.5, 0.75, 1.0] * (number % 4), [number] * (number % 4)),
         }
         for number in range(count)
     ]
@@ -69,7 +71,7 @@ def test_a_catalog_is_arranged_whatever_the_number_of_rows_that_are_held(
 ) -> None:
     monkeypatch.setattr(plan, "_BUCKET", rows_at_once)
     rows = images(50)
-    keys, groups = rows["key"].to_pylist(), rows["synset"].to_pylist()
+    keys, groups = rows["key"].to_pylist(), rows["class_id"].to_pylist()
     ordered = arranged(tmp_path, rows, order, 7)
     places = permutation(keys, order, 7, groups)
     by_key = {row["key"]: row for row in rows.to_pylist()}
@@ -132,11 +134,11 @@ def test_a_shard_of_other_rows_than_were_planned_is_refused(tmp_path: Path) -> N
     assert refusal.value.place == "shard 0"
 
 
-def test_a_plan_of_an_earlier_version_has_no_classes_of_objects(tmp_path: Path) -> None:
-    earlier = images(3).unify_dictionaries().combine_chunks().drop_columns(["box_classes"])
-    (batch,) = earlier.to_batches()
+def test_a_plan_of_an_earlier_version_is_read_as_one_of_this(tmp_path: Path) -> None:
+    now = images(3).unify_dictionaries().combine_chunks()
+    (batch,) = as_before(now).combine_chunks().to_batches()
     with pa.ipc.new_file(str(tmp_path / "plan"), batch.schema) as writer:
         writer.write_batch(batch)
     found = plan.read_shard(tmp_path / "plan", 0, plan._hash(batch))
     assert found.schema == catalog.SCHEMA
-    assert found["box_classes"].to_pylist() == [[], [], []]
+    assert catalog.dicts(found) == catalog.dicts(now)

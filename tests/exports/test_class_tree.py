@@ -609,7 +609,7 @@ class TestKills:
         steps = tmp_path / "steps"
         assert die(0, steps, tmp_path / "usual", rows, small.raw) == 0
         for fatal in chance.sample(range(1, int(steps.read_text())), k=KILLS // 2):
-            job = small.job(tmp_path / str(fatal), products=("extract",))
+            job = small.job(tmp_path / str(fatal), steps=("extract",))
             root = tmp_path / str(fatal) / "train"
             assert die(fatal, steps, root, rows, small.raw) == -signal.SIGKILL
             seen = {name: data for name, data in tree_of(root).items() if name[0] != "."}

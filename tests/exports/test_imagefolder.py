@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from catalogrows import objects
 from support import RawSet, prepare
 
 from pipeline import paths, storage
@@ -27,7 +28,13 @@ TABLE = LabelTable(
 
 def rows(**columns: object) -> pa.Table:
     """One row of a catalog, as far as it is read."""
-    first = {"key": "a.JPEG", "class_index": 1, "synset": "n02", "text": "goldfish", "boxes": []}
+    first = {
+        "key": "a.JPEG",
+        "class_index": 1,
+        "class_id": "n02",
+        "class_text": "goldfish",
+        "objects": [],
+    }
     row = dict.fromkeys(catalog.SCHEMA.names) | first | columns
     return pa.Table.from_pylist([row], catalog.SCHEMA)
 
@@ -42,7 +49,7 @@ def written(tree: Path, *parts: pa.Table, table: LabelTable = TABLE) -> pa.Table
 
 
 def test_a_row_names_the_file_in_its_class_folder(tmp_path: Path) -> None:
-    part = rows(key="n02/b.JPEG", boxes=[0.0, 0.25, 0.5, 1.0])
+    part = rows(key="n02/b.JPEG", objects=objects([0.0, 0.25, 0.5, 1.0]))
     assert written(tmp_path, part).to_pylist() == [
         {
             "file_name": "n02/b.JPEG",
@@ -60,7 +67,7 @@ def test_a_flat_image_is_named_by_where_it_lies_in_the_tree(tmp_path: Path) -> N
 
 
 def test_an_image_without_a_class_has_no_label(tmp_path: Path) -> None:
-    (row,) = written(tmp_path, rows(class_index=-1, synset="", text="")).to_pylist()
+    (row,) = written(tmp_path, rows(class_index=-1, class_id="", class_text="")).to_pylist()
     assert (row["file_name"], row["label"], row["wnid"]) == ("a.JPEG", None, None)
 
 

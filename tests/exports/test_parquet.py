@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from catalogrows import objects
 from hypothesis import given
 from hypothesis import strategies as st
 from support import RawSet, prepare
@@ -59,9 +60,9 @@ def catalog_of(images: Sequence[Image]) -> pa.Table:
     columns: dict[str, list[Any]] = {
         "key": [image.key for image in images],
         "class_index": classes,
-        "synset": ["" if each < 0 else WNIDS[each] for each in classes],
-        "text": ["" if each < 0 else TABLE.words[each] for each in classes],
-        "boxes": [image.boxes for image in images],
+        "class_id": ["" if each < 0 else WNIDS[each] for each in classes],
+        "class_text": ["" if each < 0 else TABLE.words[each] for each in classes],
+        "objects": [objects(image.boxes) for image in images],
     }
     rest = [[None] * len(images) for _ in catalog.SCHEMA]
     whole = dict(zip(catalog.SCHEMA.names, rest, strict=True)) | columns

@@ -46,7 +46,7 @@ class Prepared:
         """Do both jobs."""
         made = ("boxes", "lists", "extract", "shards")
         exports = ("parquet", "imagefolder")
-        do(self.drawn.job(self.out, products=made, formats=("webdataset",), exports=exports))
+        do(self.drawn.job(self.out, steps=made, formats=("webdataset",), exports=exports))
         folder = self.drawn.tree / "train"
         do(build.list_job(str(folder), "", str(self.out), 2, name="folder", recursive=True))
 

@@ -39,8 +39,8 @@ def record(number: int, **changes: object) -> ImageRecord:
         key=f"n01/n01_{number}.JPEG",
         filename=f"n01_{number}.JPEG",
         class_index=number,
-        synset="n01",
-        text="Größe, a",
+        class_id="n01",
+        class_text="Größe, a",
         boxes=BOXES[: number % 3],
         width=40 + number,
         height=30,
@@ -52,7 +52,10 @@ def record(number: int, **changes: object) -> ImageRecord:
 
 def records() -> list[ImageRecord]:
     """Labelled by a class, unlabelled, labelled by a list; with boxes and without."""
-    odd = [record(4, class_index=-1, synset="", text=""), record(5, labels=(0.5, -1.0, 2.0**30))]
+    odd = [
+        record(4, class_index=-1, class_id="", class_text=""),
+        record(5, labels=(0.5, -1.0, 2.0**30)),
+    ]
     return [*map(record, range(4)), *odd]
 
 
@@ -193,10 +196,10 @@ class TestRecordIO:
         odd = [
             record(1),
             record(2, key="n01_2.JPEG"),  # of a flat archive: in a tree it lies below its class
-            record(3, synset="", key="a/b c/x.jpg", filename="x.jpg"),
-            record(4, synset="", key="/abs/y.jpg#20", filename="y.jpg"),
-            record(5, synset="", key="/z.jpg", filename="z.jpg"),
-            record(6, synset="", key="w.jpg", filename="w.jpg", class_index=-1),
+            record(3, class_id="", key="a/b c/x.jpg", filename="x.jpg"),
+            record(4, class_id="", key="/abs/y.jpg#20", filename="y.jpg"),
+            record(5, class_id="", key="/z.jpg", filename="z.jpg"),
+            record(6, class_id="", key="w.jpg", filename="w.jpg", class_index=-1),
         ]
         _, index, listing = write(self.made, tmp_path, odd)
         assert listing.read_text().splitlines() == [

@@ -134,7 +134,7 @@ def try_class_members(data: bytes, folder: Path) -> None:
     for rows in members.archive_rows(parts, _CLASSES, TABLE, Expectation({})):
         ends = zip(rows["offset"].to_pylist(), rows["length"].to_pylist(), strict=True)
         assert all(0 < offset <= offset + length <= len(data) for offset, length in ends)
-        for key, wnid in zip(rows["key"].to_pylist(), rows["synset"].to_pylist(), strict=True):
+        for key, wnid in zip(rows["key"].to_pylist(), rows["class_id"].to_pylist(), strict=True):
             assert key.startswith(f"{wnid}/")
             assert key.count("/") == 1
             assert not in_clutter(key)
@@ -345,8 +345,8 @@ def try_example(data: bytes, _: Path) -> None:
         found.filename,
         found.filename,
         found.label,
-        found.synset,
-        found.text,
+        found.class_id,
+        found.class_text,
         found.boxes,
         found.width,
         found.height,

@@ -214,7 +214,7 @@ def write_truth(folder: Path, pictures: Iterable[Picture], meta: bytes) -> None:
 
 def rows_of(pictures: list[Picture]) -> list[pa.Table]:
     keys = [f"{wnid}/{name}" for wnid, name in pictures]
-    return [pa.table({"key": keys, "synset": [wnid for wnid, _ in pictures]})]
+    return [pa.table({"key": keys, "class_id": [wnid for wnid, _ in pictures]})]
 
 
 def described(path: Path) -> dict[str, object]:

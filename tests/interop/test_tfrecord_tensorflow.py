@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from pipeline import manifest, paths, storage
+from pipeline.catalog.objects import Box
 from pipeline.errors import OutputDamaged, UsageError
-from pipeline.formats.record import Box, ImageRecord
+from pipeline.formats.record import ImageRecord
 from pipeline.formats.tfrecord.example import encode_head, parse_example
 from pipeline.formats.tfrecord.format import TFRecord
 from pipeline.formats.tfrecord.shard import TFRecordWriter, read_records
@@ -52,8 +53,8 @@ def record(number: int) -> ImageRecord:
         key=f"n{number}/bild_{number}ü.JPEG",
         filename=f"bild_{number}ü.JPEG",
         class_index=number if labelled else -1,
-        synset=f"n{number:08d}" if labelled else "",
-        text=f"Größe {number}" if labelled else "",
+        class_id=f"n{number:08d}" if labelled else "",
+        class_text=f"Größe {number}" if labelled else "",
         boxes=BOXES[: number % 3],
         width=width,
         height=height,
@@ -76,8 +77,8 @@ def expected_features(image: ImageRecord, number: int) -> dict[str, tuple[str, l
         "image/colorspace": ("bytes_list", [b"RGB"]),
         "image/channels": ("int64_list", [3]),
         "image/class/label": ("int64_list", [number]),
-        "image/class/synset": ("bytes_list", [image.synset.encode()]),
-        "image/class/text": ("bytes_list", [image.text.encode()]),
+        "image/class/synset": ("bytes_list", [image.class_id.encode()]),
+        "image/class/text": ("bytes_list", [image.class_text.encode()]),
         "image/object/bbox/xmin": ("float_list", list(xmin)),
         "image/object/bbox/xmax": ("float_list", list(xmax)),
         "image/object/bbox/ymin": ("float_list", list(ymin)),
@@ -150,7 +151,7 @@ class TestExample:
         found = tf.io.parse_single_example(data, tfdata.feature_spec())
         assert found["image/encoded"].numpy() == image.encoded
         assert found["image/class/label"].numpy().tolist() == [3]
-        assert found["image/class/text"].numpy().decode() == image.text
+        assert found["image/class/text"].numpy().decode() == image.class_text
         sides = [found[f"image/object/bbox/{side}"] for side in ("xmin", "ymin", "xmax", "ymax")]
         boxes = list(zip(*(side.values.numpy().tolist() for side in sides), strict=True))
         assert boxes == list(image.boxes)
@@ -177,7 +178,7 @@ class TestShard:
         for number, (found, image) in enumerate(zip(read_records(path), RECORDS, strict=True)):
             parsed = parse_example(found.data)
             assert (parsed.filename, parsed.label) == (image.filename, number)
-            assert (parsed.synset, parsed.text) == (image.synset, image.text)
+            assert (parsed.class_id, parsed.class_text) == (image.class_id, image.class_text)
             assert (parsed.width, parsed.height) == (image.width, image.height)
             assert (parsed.boxes, parsed.encoded) == (image.boxes, image.encoded)
 
@@ -204,8 +205,8 @@ class TestDataset:
     def test_gives_what_was_written(self, out: Path) -> None:
         for element, image in zip(tfdata.dataset(out, "train"), RECORDS, strict=True):
             assert int(element["label"]) == label(image)
-            assert element["synset"].numpy().decode() == image.synset
-            assert element["text"].numpy().decode() == image.text
+            assert element["synset"].numpy().decode() == image.class_id
+            assert element["text"].numpy().decode() == image.class_text
             assert (int(element["width"]), int(element["height"])) == (image.width, image.height)
             assert element["bbox"].shape == (len(image.boxes), 4)
             assert element["bbox"].numpy().tolist() == [

@@ -92,11 +92,11 @@ def records_of(raw_set: RawSet, out: Path) -> list[ImageRecord]:
     )
     return [
         ImageRecord(
-            key=f"{content.synset}/{content.filename}",
+            key=f"{content.class_id}/{content.filename}",
             filename=content.filename,
             class_index=content.label,
-            synset=content.synset,
-            text=content.text,
+            class_id=content.class_id,
+            class_text=content.class_text,
             boxes=content.boxes,
             width=content.width,
             height=content.height,
@@ -123,8 +123,8 @@ def odd_records() -> list[ImageRecord]:
 def row(record: ImageRecord) -> list[object]:
     """What a reader should find in a sample."""
     facts = {
-        "wnid": record.synset,
-        "words": record.text,
+        "wnid": record.class_id,
+        "words": record.class_text,
         "width": record.width,
         "height": record.height,
         "boxes": [list(box) for box in record.boxes],

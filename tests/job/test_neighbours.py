@@ -33,7 +33,7 @@ def job(images: Path, out: Path, **options: object) -> Job:
         "out": str(out),
         "images": str(images),
         "root": str(images),
-        "products": ("shards",),
+        "steps": ("shards",),
         "formats": ("recordio",),
         "boxes": False,
         "recursive": True,
@@ -168,13 +168,13 @@ def test_a_name_of_which_nothing_was_made_is_free(tmp_path: Path, out: Path) -> 
 def test_a_configured_set_and_a_folder_do_not_share_a_name(
     tmp_path: Path, out: Path, small: RawSet, recorded: bool
 ) -> None:
-    configured = small.job(out, products=("shards",), boxes=False)
+    configured = small.job(out, steps=("shards",), boxes=False)
     made(configured, recorded=recorded)
     assert "configured set" in str(refused(job(folder(tmp_path / "train"), out)).found)
     taken(job(folder(tmp_path / "train"), out, name="mine"))
     elsewhere = tmp_path / "elsewhere"
     made(job(folder(tmp_path / "validation"), elsewhere), recorded=recorded)
-    again = small.job(elsewhere, products=("shards",), boxes=False)
+    again = small.job(elsewhere, steps=("shards",), boxes=False)
     assert "another --out" in str(refused(again).remedy)
 
 
@@ -233,5 +233,5 @@ def test_a_pinned_table_enters_the_digests_and_no_table_leaves_them(tmp_path: Pa
         given = {"classes": str(lay(tmp_path / f"{len(names)}.txt", names))} if names else {}
         (split,) = resolve(job(tmp_path / "train", tmp_path / "out", **given)).splits.values()
         found.append((split.rows_digest, split.outputs[0].digest))
-    assert found[0] == ("1e799a4be9db", "5c10692b3110")  # as before there were tables
+    assert found[0] == ("1e799a4be9db", "a69e6e6baf90")  # as before there were tables
     assert len(set(found)) == 3

@@ -38,9 +38,9 @@ def test_each_field_is_decided_by_one_option_of_a_command(command: str) -> None:
     options = options_of(command)
     assert len({option.flag for option in options}) == len(options)
     decided = Counter(option.field for option in options if option.field)
-    steps = {option.flag for option in options if option.field == "products"}
+    steps = {option.flag for option in options if option.field == "steps"}
     assert steps <= {"--extract", "--until"}
-    assert decided.pop("products") == len(steps)
+    assert decided.pop("steps") == len(steps)
     assert set(decided.values()) == {1}
 
 
@@ -54,7 +54,7 @@ def test_what_no_option_of_a_list_decides_is_not_of_lists() -> None:
 
 def test_nothing_given_is_a_job_with_the_defaults_of_its_fields() -> None:
     assert build_job(SET, {"raw": "/raw", "out": "/out"}) == Job("/raw", "/out", default_config())
-    listed = Job("", "/out", "", images="/l/a.lst", root="/l", products=("shards",), boxes=False)
+    listed = Job("", "/out", "", images="/l/a.lst", root="/l", steps=("shards",), boxes=False)
     assert build_job(LIST, {"images": "/l/a.lst", "out": "/out"}) == listed
 
 
@@ -64,7 +64,7 @@ def spelled(option: Option) -> str:
 
 def accepted(option: Option, value: object) -> bool:
     """Whether a recorded job may hold a value in the field of an option."""
-    stored = [value] if option.repeats or option.field == "products" else value
+    stored = [value] if option.repeats or option.field == "steps" else value
     try:
         msgspec.convert(stored, TYPES[option.field])
     except msgspec.ValidationError:

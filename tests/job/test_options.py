@@ -60,7 +60,7 @@ class TestDigests:
             ({"boxes": False}, ALL),
             ({"box_class_filter": True}, ALL),
             ({"order": "inception", "inception_threads": 2}, {"plan", "output"}),
-            ({"products": ("lists", "extract", "shards")}, set()),
+            ({"steps": ("lists", "extract", "shards")}, set()),
             ({"extras": ("validation-boxes",)}, set()),
             ({"skip_blacklisted": True}, set()),
             ({"replace": True}, set()),
@@ -180,18 +180,18 @@ class TestResolved:
     @pytest.mark.parametrize(
         ("options", "archives", "products"),
         [
-            ({"products": ("boxes",)}, ["boxes"], ["bboxes-train"]),
+            ({"steps": ("boxes",)}, ["boxes"], ["bboxes-train"]),
             (
-                {"products": ("lists",), "boxes": False, "splits": ("train",)},
+                {"steps": ("lists",), "boxes": False, "splits": ("train",)},
                 ["train"],
                 ["list-train", "labels"],
             ),
             (
-                {"products": ("extract",), "boxes": False, "splits": ("validation",)},
+                {"steps": ("extract",), "boxes": False, "splits": ("validation",)},
                 ["validation"],
                 ["tree-validation"],
             ),
-            ({"products": ("verify",)}, ["train", "boxes", "validation"], []),
+            ({"steps": ("verify",)}, ["train", "boxes", "validation"], []),
             (
                 {"splits": ("validation",), "extras": ("validation-boxes",)},
                 ["validation", "validation-boxes"],
@@ -220,8 +220,8 @@ class TestResolved:
         self, small: RawSet, out: Path
     ) -> None:
         made = ("lists", "extract", "shards")
-        plain = resolve(small.job(out, products=made, boxes=False))
-        other = resolve(small.job(out, products=made, order="name", shards=(("train", 3),)))
+        plain = resolve(small.job(out, steps=made, boxes=False))
+        other = resolve(small.job(out, steps=made, order="name", shards=(("train", 3),)))
         of_boxes = ("bboxes", "unmatched")
         assert [p for p in other.products if p.kind not in of_boxes] == list(plain.products)
 
@@ -254,7 +254,7 @@ class TestRefusals:
             ({"order": "random"}, "--order", "hash, name, inception", "random"),
             ({"extras": ("devkit",)}, "--with", "validation-boxes, test", "devkit"),
             ({"transfer": "steal"}, "--transfer", "copy, link, symlink, move", "steal"),
-            ({"products": ("cake",)}, "products", "verify, boxes, lists", "cake"),
+            ({"steps": ("cake",)}, "steps", "verify, boxes, lists", "cake"),
             ({"on_bad_image": "warn"}, "--on-bad-image", "fail, skip", "warn"),
             ({"shards": (("test", 3),)}, "--shards", "train, validation", "test"),
             (
@@ -312,7 +312,7 @@ class TestRefusals:
             ({"order": "inception", "shards": (("train", 3),)}, "--inception-threads"),
             ({"transfer": "move"}, "--transfer has a meaning with --tree and --extract only"),
             ({"skip_blacklisted": True, "splits": ("train",)}, "none of the splits"),
-            ({"extras": ("test",), "products": ("extract",)}, "has no classes"),
+            ({"extras": ("test",), "steps": ("extract",)}, "has no classes"),
         ],
     )
     def test_options_that_contradict_each_other_are_refused(
@@ -343,7 +343,7 @@ class TestRefusals:
 
 def test_a_job_that_was_recorded_before_an_option_was_known_has_its_default() -> None:
     recorded = json.loads(Job("/raw", "/out", "/c.toml", seed=3).to_json())
-    del recorded["tree"], recorded["products"], recorded["boxes"]
+    del recorded["tree"], recorded["steps"], recorded["boxes"]
     assert Job.from_json(json.dumps(recorded)) == Job("/raw", "/out", "/c.toml", seed=3)
 
 
@@ -354,7 +354,7 @@ def test_a_job_survives_json() -> None:
         config="/c.toml",
         tree="/tree",
         splits=("train",),
-        products=("extract",),
+        steps=("extract",),
         formats=("tfrecord",),
         shards=(("train", 3), ("validation", 1)),
         order="name",

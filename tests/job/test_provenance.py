@@ -15,7 +15,7 @@ from pipeline.job.options import EXPORTS, Job
 from pipeline.job.resolve import resolve
 from pipeline.state import preflight
 
-EVERY = {"exports": EXPORTS, "products": ("boxes", "lists", "extract", "shards")}
+EVERY = {"exports": EXPORTS, "steps": ("boxes", "lists", "extract", "shards")}
 
 
 def made(job: Job) -> dict[str, Product]:
@@ -59,7 +59,7 @@ def test_the_whole_command_names_the_option(
 ) -> None:
     words = ("imagenet", "--raw", small.raw, "--config", small.config, "--out", out)
     assert inprocess.shardmill(monkeypatch, *words, "--until", "boxes").status == 0
-    job = small.job(out, products=("boxes",), box_class_filter=True)
+    job = small.job(out, steps=("boxes",), box_class_filter=True)
     with pytest.raises(OutputConflict, match="--box-class-filter: given"):
         preflight.look(resolve(job))
     run = inprocess.shardmill(monkeypatch, *words, "--until", "boxes", "--box-class-filter")

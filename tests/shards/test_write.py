@@ -11,6 +11,7 @@ from unittest.mock import Mock
 import pyarrow as pa
 import pytest
 import xxhash
+from catalogrows import objects
 from PIL import Image
 
 from pipeline import manifest, paths, storage
@@ -55,14 +56,14 @@ class Source:
             rows.append(
                 {
                     "key": key,
+                    "filename": key.rpartition("/")[2],
                     "source": "train.tar",
                     "offset": offset,
                     "length": len(content),
                     "class_index": int(key[2]) - 1,
-                    "synset": key[:3],
-                    "text": f"words of {key[:3]}",
-                    "boxes": [0.1, 0.2, 0.3, 0.4] * (len(rows) % 3),
-                    "box_classes": [],
+                    "class_id": key[:3],
+                    "class_text": f"words of {key[:3]}",
+                    "objects": objects([0.1, 0.2, 0.3, 0.4] * (len(rows) % 3)),
                     "line": 0,
                     "id": len(rows),
                     "labels": [],
@@ -113,7 +114,7 @@ def test_pictures_are_stored_byte_for_byte_in_the_order_of_the_plan(
         ("c.JPEG", 1),
         ("d.JPEG", 2),
     ]
-    assert [(example.synset, example.text) for example in examples[:2]] == [
+    assert [(example.class_id, example.class_text) for example in examples[:2]] == [
         ("n01", "words of n01"),
         ("n02", "words of n02"),
     ]

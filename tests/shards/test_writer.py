@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from catalogrows import objects
 from drawnlists import encoded, lay
 
 from pipeline import manifest, paths
@@ -39,14 +40,14 @@ def batch(
     rows = [
         {
             "key": key,
+            "filename": key.rpartition("/")[2],
             "source": key,
             "offset": 0,
             "length": -1 if content is None else len(content),
             "class_index": number,
-            "synset": "",
-            "text": "",
-            "boxes": [],
-            "box_classes": [],
+            "class_id": "",
+            "class_text": "",
+            "objects": [],
             "line": number + 1,
             "id": number,
             "labels": [],
@@ -202,8 +203,8 @@ def test_what_the_system_does_not_let_one_read_is_no_bad_image(
 def test_a_picture_without_a_box_is_left_out_where_boxes_are_labels(
     tmp_path: Path, out: Path
 ) -> None:
-    boxes = [[], [0.0, 0.0, 0.5, 1.0]]
-    rows = batch(tmp_path, {"a.jpg": RGB, "b.jpg": RGB}, boxes=boxes)
+    boxes = [[], objects([0.0, 0.0, 0.5, 1.0])]
+    rows = batch(tmp_path, {"a.jpg": RGB, "b.jpg": RGB}, objects=boxes)
     detection, plain = output(out, "recordio", LABELS[1]), output(out, "webdataset")
     assert write(out, tmp_path, rows, detection, plain, on_bad_image="fail") == 2
     found = document(out, detection)
@@ -213,14 +214,14 @@ def test_a_picture_without_a_box_is_left_out_where_boxes_are_labels(
 
 
 def test_a_box_that_cannot_be_a_label_is_no_such_choice(tmp_path: Path, out: Path) -> None:
-    boxes = [[0.5, 0.0, 0.5, 1.0], [0.0, 0.0, 0.5, 1.0]]
-    rows = batch(tmp_path, {"a.jpg": RGB, "b.jpg": RGB}, boxes=boxes)
+    boxes = [objects([0.5, 0.0, 0.5, 1.0]), objects([0.0, 0.0, 0.5, 1.0])]
+    rows = batch(tmp_path, {"a.jpg": RGB, "b.jpg": RGB}, objects=boxes)
     with pytest.raises(BadImage, match="1 of the images"):
         write(out, tmp_path, rows, output(out, "recordio", LABELS[1]), on_bad_image="fail")
 
 
 def test_no_shard_is_published_where_one_format_would_have_none(tmp_path: Path, out: Path) -> None:
-    rows = batch(tmp_path, {"a.jpg": RGB, "b.jpg": RGB}, boxes=[[], []])
+    rows = batch(tmp_path, {"a.jpg": RGB, "b.jpg": RGB}, objects=[[], []])
     detection, plain = output(out, "recordio", LABELS[1]), output(out, "tfrecord")
     with pytest.raises(BadImage, match="no picture is left"):
         write(out, tmp_path, rows, plain, detection)

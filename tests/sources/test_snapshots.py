@@ -256,7 +256,7 @@ def test_splits_of_which_only_one_was_kept_are_read(tmp_path: Path) -> None:
 
 def test_a_tree_that_its_own_job_moves_is_listed_by_every_command(tmp_path: Path) -> None:
     plain = of_tree(tmp_path / "in")
-    case = Case(replace(plain.job, transfer="move", products=("extract",)), plain.folder)
+    case = Case(replace(plain.job, transfer="move", steps=("extract",)), plain.folder)
     age(tmp_path)
     keep(case)
     assert case.recorded() is None

@@ -198,7 +198,7 @@ class TestTemporaryFiles:
     def test_folders_of_a_tree_and_files_beside_it_are_swept_too(
         self, small: RawSet, out: Path
     ) -> None:
-        resolved = resolve(small.job(out, products=("boxes", "lists", "extract")))
+        resolved = resolve(small.job(out, steps=("boxes", "lists", "extract")))
         left = {
             temp_folder(out / "train"),
             temp_folder(out / "val"),

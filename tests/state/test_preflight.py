@@ -74,7 +74,7 @@ class TestArchives:
             preflight.check(resolve(own.job(out)))
 
     def test_of_finished_splits_may_be_gone(self, own: RawSet, out: Path) -> None:
-        resolved = resolve(own.job(out, products=("shards",), boxes=False))
+        resolved = resolve(own.job(out, steps=("shards",), boxes=False))
         (own.raw / TRAIN).unlink()
         finish(resolved, "train")
         preflight.check(resolved)

@@ -78,7 +78,7 @@ def test_one_that_is_changed_while_boxes_are_made_is_not_taken(
         return found
 
     monkeypatch.setattr(bboxes, "collect", late)
-    job = drawn.job(out, products=("boxes",))
+    job = drawn.job(out, steps=("boxes",))
     with pytest.raises(TransientError, match="changed while"):
         do(job)
     assert not paths.bboxes(out, "train").exists()

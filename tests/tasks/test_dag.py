@@ -155,7 +155,7 @@ def test_luigi_does_not_try_again_what_will_not_pass(
 
 
 def test_a_leaf_requires_a_fixed_number_of_tasks(sample: RawSet, out: Path) -> None:
-    tasks = last_tasks(sample.job(out, products=("extract", "shards")))
+    tasks = last_tasks(sample.job(out, steps=("extract", "shards")))
     for (manifest,) in (task.requires() for task in tasks if isinstance(task, SetCurrent)):
         assert isinstance(manifest, WriteManifest)
         leaves = [leaf for leaf in manifest.requires() if isinstance(leaf, WriteShards)]
@@ -208,7 +208,7 @@ def test_options_survive_the_way_through_luigis_parameters(sample: RawSet, out: 
     assert root.job == sample.job(
         out,
         splits=("train", "validation"),
-        products=("boxes", "lists"),
+        steps=("boxes", "lists"),
         shards=(("train", 16), ("validation", 8)),
         order="inception",
         inception_threads=4,

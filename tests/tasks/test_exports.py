@@ -427,7 +427,7 @@ class TestBadInput:
     def test_exports_of_a_list_are_refused(self, small: RawSet, tmp_path: Path) -> None:
         (tmp_path / "1.jpg").write_bytes(b"x")
         options = {"images": str(tmp_path), "root": str(tmp_path), "boxes": False}
-        job = small.job(tmp_path / "out", products=("shards",), exports=("parquet",), **options)
+        job = small.job(tmp_path / "out", steps=("shards",), exports=("parquet",), **options)
         with pytest.raises(UsageError, match="a list of images"):
             resolve(job)
 

@@ -118,7 +118,7 @@ def test_forged_records_of_a_job_are_removed_and_written_anew(
 @pytest.mark.parametrize(
     "options",
     [
-        {"products": []},
+        {"steps": []},
         {"config": "/dev/zero"},
         {"classes": "/etc/passwd"},
         {"images": "/dev/zero"},

@@ -145,7 +145,7 @@ def test_the_test_images_have_no_label(sample: RawSet, out: Path) -> None:
     assert run.returncode == 0, run.stderr
     (shard,) = (out / "tfrecord" / "test" / "current").glob("test-*")
     parsed = [parse_example(record.data) for record in read_records(shard)]
-    assert {(each.label, each.synset, each.text) for each in parsed} == {(-1, "", "")}
+    assert {(each.label, each.class_id, each.class_text) for each in parsed} == {(-1, "", "")}
     assert len(parsed) == 8
     assert listed(out, "test")[0] == ["0", "-1.000000", "ILSVRC2012_test_00000001.JPEG"]
     assert shardmill("verify", out, "--against", sample.raw).returncode == 0

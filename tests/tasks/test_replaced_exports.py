@@ -57,7 +57,7 @@ def test_every_file_is_that_of_a_run_on_the_new_image(
 def test_a_tree_without_shards_has_it_too(
     drawn: TreeSet, out: Path, transfer: str, in_place: bool
 ) -> None:
-    job = drawn.job(out, products=("extract",), boxes=False, transfer=transfer)
+    job = drawn.job(out, steps=("extract",), boxes=False, transfer=transfer)
     do(job)
     image = drawn.image(1)
     if in_place:
@@ -78,7 +78,7 @@ def test_a_tree_without_shards_has_it_too(
 
 
 def test_what_another_command_made_of_it_is_withdrawn_too(drawn: TreeSet, out: Path) -> None:
-    tree = drawn.job(out, products=("extract",), boxes=False)
+    tree = drawn.job(out, steps=("extract",), boxes=False)
     do(tree)
     do(drawn.job(out, boxes=False, exports=("parquet",)))
     put_another_in_place(drawn.image(1))
@@ -93,7 +93,7 @@ def test_what_another_command_made_of_it_is_withdrawn_too(drawn: TreeSet, out: P
 def test_a_withdrawal_waits_until_classes_and_their_fingerprints_are_both_there(
     drawn: TreeSet, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = drawn.job(out, products=("extract",), boxes=False)
+    job = drawn.job(out, steps=("extract",), boxes=False)
     do(job)
     digest = resolve(job).products[0].digest
     mark = paths.group_mark(out, digest, 0)
@@ -120,7 +120,7 @@ def test_a_withdrawal_waits_until_classes_and_their_fingerprints_are_both_there(
 def test_classes_whose_fingerprints_are_all_gone_are_looked_at_anew(
     drawn: TreeSet, out: Path
 ) -> None:
-    job = drawn.job(out, products=("extract",), boxes=False)
+    job = drawn.job(out, steps=("extract",), boxes=False)
     do(job)
     digest = resolve(job).products[0].digest
     partsources.forget(out, digest, 0)
@@ -131,7 +131,7 @@ def test_classes_whose_fingerprints_are_all_gone_are_looked_at_anew(
 
 
 def test_a_move_has_no_source_left_to_be_replaced(drawn: TreeSet, out: Path) -> None:
-    job = drawn.job(out, products=("extract",), boxes=False, transfer="move")
+    job = drawn.job(out, steps=("extract",), boxes=False, transfer="move")
     do(job)
     do(job)
     assert not (paths.sources(out) / resolve(job).products[0].digest).exists()
@@ -163,7 +163,7 @@ def test_withdrawn_by_another_command_while_it_is_made_it_is_not_finished(
         out, boxes=False, formats=("recordio",), joined=name == "joined", exports=exports
     )
     do(drawn.job(out, boxes=False, formats=("recordio",)))
-    family = resolve(job).splits["train"].plan_digest
+    family = resolve(job).splits["train"].shards_digest
     real = ProductTask.publish_files
 
     def late(task: ProductTask, *given: Any, **more: Any) -> int:

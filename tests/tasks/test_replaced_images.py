@@ -280,7 +280,7 @@ def test_shards_of_other_images_than_are_kept_are_not_finished(folder: Case, out
     job = folder.job(out)
     do(job)
     (split,) = resolve(job).splits.values()
-    family = split.plan_digest
+    family = split.shards_digest
     loaded = partsources.load(out, family, 3)
     assert loaded is not None
     row = loaded[1].to_pylist()[0]
@@ -307,7 +307,7 @@ def test_what_was_kept_and_is_lost_makes_its_shard_anew(
     do(job)
     before, files = products(out), shard_files(out, folder)
     (split,) = resolve(job).splits.values()
-    path = paths.part_sources(out, split.plan_digest, 2).with_suffix(suffix)
+    path = paths.part_sources(out, split.shards_digest, 2).with_suffix(suffix)
     if damage == "flip":
         content = bytearray(path.read_bytes())
         content[len(content) // 2] ^= 1
@@ -391,7 +391,7 @@ def make_unknown(out: Path, parts: set[int]) -> int:
 
 def with_tree(case: Case, out: Path) -> Job:
     job = case.job(out)
-    return replace(job, products=("shards", "extract")) if case.name == "train" else job
+    return replace(job, steps=("shards", "extract")) if case.name == "train" else job
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -421,42 +421,6 @@ def test_an_image_of_another_part_is_still_seen(tmp_path: Path, out: Path) -> No
 
 
 ALL = {0, 1, 2, 3, 4, 5}
-
-
-@pytest.mark.parametrize("added", [FORMATS, ("recordio",)])
-def test_a_format_beside_shards_of_an_earlier_version_sees_it(
-    case: Case, out: Path, added: tuple[str, ...]
-) -> None:
-    first = case.job(out, formats=("tfrecord",))
-    do(first)
-    make_unknown(out, ALL)
-    new = put_another_in_place(case.image)
-    with pytest.raises(SourcesDiffer, match="replaced"):
-        do(case.job(out, formats=added))
-    assert complete_formats(case.job(out)) == []
-    do(case.job(out, formats=added))
-    assert complete_formats(case.job(out)) == list(added)
-    do(first)
-    for shard_format in ("tfrecord", *added):
-        assert new in case.images(out, shard_format)
-
-
-def test_nor_is_an_earlier_version_gone_on_with_where_it_was_ended(
-    case: Case, out: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = case.job(out, formats=("tfrecord",))
-    monkeypatch.setattr(outputs, "finish", ended)
-    with pytest.raises(Ended):
-        do(first)
-    monkeypatch.undo()
-    make_unknown(out, ALL)
-    old, new = case.image.read_bytes(), put_another_in_place(case.image)
-    do(case.job(out, formats=("recordio",)))  # nothing says yet what the others belong to
-    with pytest.raises(TransientError, match="replaced while"):
-        do(first)
-    do(first)
-    assert new in case.images(out, "tfrecord")
-    assert old not in case.images(out, "tfrecord")
 
 
 @pytest.mark.parametrize("finished", [True, False])

@@ -247,7 +247,7 @@ def test_an_image_of_another_shard_is_found_though_all_documents_agree(copied: C
     for index, changed in enumerate((first, second)):
         _write(copied, index, changed)
         # What is kept of the images would tell, too.
-        paths.part_sources(copied.out, copied.split.plan_digest, index).unlink()
+        paths.part_sources(copied.out, copied.split.shards_digest, index).unlink()
     outputs.finish(copied.resolved, copied.split, copied.output)
     found = copied.layers()
     assert Layer.PLAN in found

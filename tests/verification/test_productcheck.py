@@ -16,9 +16,9 @@ from pipeline.verification import productcheck, removal
 from pipeline.verification.findings import Finding, Layer, damage
 from pipeline.verification.productcheck import FinishedProduct
 
-COPY = Job(raw="raw", out="out", config="", products=("extract",))
-MOVE = Job(raw="", tree="tree", out="out", config="", products=("extract",), transfer="move")
-LISTS = Job(raw="raw", out="out", config="", products=("lists",))
+COPY = Job(raw="raw", out="out", config="", steps=("extract",))
+MOVE = Job(raw="", tree="tree", out="out", config="", steps=("extract",), transfer="move")
+LISTS = Job(raw="raw", out="out", config="", steps=("lists",))
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +160,7 @@ def test_a_damaged_listing_is_found_and_nothing_else_is_blamed(copied: Path, siz
 
 def test_the_job_that_makes_a_file_is_known(small: RawSet, copied: Path) -> None:
     others = [
-        small.job(copied, splits=(split,), products=("extract",))
-        for split in ("train", "validation")
+        small.job(copied, splits=(split,), steps=("extract",)) for split in ("train", "validation")
     ]
     jobs = [*status.recorded_jobs(copied), *others]
     makers = removal.makers(jobs, [picture(copied)])

@@ -12,6 +12,7 @@ import pytest
 from support import RawSet, prepare
 
 from pipeline.catalog import plan
+from pipeline.catalog import table as catalog
 from pipeline.formats.record import Placement
 from pipeline.formats.tfrecord.shard import frame_header, index_lines, masked_crc32c, read_records
 from pipeline.shards import facts
@@ -39,7 +40,7 @@ def expected(output: FinishedOutput) -> Expected:
     return Expected(
         records=table.num_rows,
         facts=table.to_pylist(),
-        plan=plan.read_shard(output.plan, 0).to_pylist(),
+        plan=list(catalog.dicts(plan.read_shard(output.plan, 0))),
         repairs={image.key: image for image in output.document.repairs},
         form=outputcheck.form_of(output),
     )
@@ -99,7 +100,7 @@ def test_an_intact_shard_is_as_its_sources_are(
 
 def test_a_changed_box_is_found_under_a_right_checksum(shard: Shard, expected: Expected) -> None:
     number = first(expected, lambda _, row: row["boxes"])
-    box = struct.pack("<f", expected.plan[number]["boxes"][0])
+    box = struct.pack("<f", expected.plan[number]["boxes"][0][0])
     shard.change(number, box, bytes([box[0] ^ 1, *box[1:]]))
     (found,) = shard.check(expected)
     assert found.layer is Layer.PLAN
@@ -114,15 +115,15 @@ def test_a_repaired_picture_is_compared_byte_by_byte_with_the_plan_too(
     number = first(expected, lambda fact, _: fact["repair"])
     boxes = expected.plan[number]["boxes"]
     planned: list[Any] = [dict(row) for row in expected.plan]
-    planned[number]["boxes"] = [] if boxes else [0.0, 0.0, 0.5, 0.5]
+    planned[number]["boxes"] = () if boxes else ((0.0, 0.0, 0.5, 0.5),)
     assert layers(shard.check(replace(expected, plan=planned))) == [Layer.PLAN]
 
 
 @pytest.mark.parametrize(
     ("of", "layer"),
     [
-        (lambda _, row: row["synset"], Layer.PLAN),
-        (lambda _, row: row["text"], Layer.PLAN),
+        (lambda _, row: row["class_id"], Layer.PLAN),
+        (lambda _, row: row["class_text"], Layer.PLAN),
         (lambda fact, _: fact["key"].rpartition("/")[2], Layer.RECORD_FACTS),
     ],
 )

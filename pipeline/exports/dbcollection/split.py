@@ -59,7 +59,7 @@ def arrange(
     Args:
         name: of its group: ``train`` or ``val``.
         counts: WNID -> images, of every class that the split has by its configuration.
-        rows: of a catalog, in any order: their columns `key` and `synset` are read.
+        rows: of a catalog, in any order: their columns `key` and `class_id` are read.
         folder: of the images, below the data folder; None: the name.
         flat: whether they lie in that folder itself.
 
@@ -98,7 +98,7 @@ def not_ascii(what: str, place: str, found: str) -> InputRefused:
 
 
 def _class_ids(name: str, table: pa.Table, known: pa.StringArray) -> pa.ChunkedArray:
-    wnids = table["synset"].cast(pa.string())
+    wnids = table["class_id"].cast(pa.string())
     found = pc.index_in(wnids, known)
     if found.null_count:
         row = pc.index(pc.is_null(found), True).as_py()

@@ -107,5 +107,5 @@ def _labels(record: ImageRecord, options: RecordOptions) -> header.Labels:
 
 def _path(record: ImageRecord) -> str:
     """Return what an image list names an image: as it lies in a tree, or in its source."""
-    folder = record.synset or record.key.rpartition("/")[0]
+    folder = record.class_id or record.key.rpartition("/")[0]
     return f"{folder}/{record.filename}" if folder or record.key[:1] == "/" else record.filename

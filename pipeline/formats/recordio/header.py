@@ -18,8 +18,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.catalog.objects import Box
 from pipeline.errors import BadAnnotation, OutputDamaged
-from pipeline.formats.record import Box
 from pipeline.storage import Buffer
 
 Labels: TypeAlias = Sequence[float] | NDArray[np.float32]

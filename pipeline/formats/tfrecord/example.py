@@ -12,8 +12,9 @@ import struct
 from functools import lru_cache
 from typing import Final
 
+from pipeline.catalog.objects import Box
 from pipeline.errors import BadImage
-from pipeline.formats.record import UNLABELLED, Box, ImageRecord, ParsedRecord, stored_label
+from pipeline.formats.record import UNLABELLED, ImageRecord, ParsedRecord, stored_label
 from pipeline.formats.tfrecord.features import (
     Kind,
     Values,
@@ -70,7 +71,7 @@ def encode_head(record: ImageRecord, label_offset: int) -> bytes:
     size = len(record.encoded)
     entries = b"".join(
         (
-            _class_entries(label, record.synset, record.text),
+            _class_entries(label, record.class_id, record.class_text),
             _open_filename(len(filename)),
             filename,
             height,
@@ -118,8 +119,8 @@ def parse_example(data: Buffer, *, file: str | None = None) -> ParsedRecord:
     return ParsedRecord(
         filename=_text(wire, values, "image/filename"),
         label=label,
-        synset=_text(wire, values, "image/class/synset"),
-        text=_text(wire, values, "image/class/text"),
+        class_id=_text(wire, values, "image/class/synset"),
+        class_text=_text(wire, values, "image/class/text"),
         boxes=tuple(zip(*sides, strict=True)),
         width=values["image/width"][0],
         height=values["image/height"][0],
@@ -135,12 +136,12 @@ _NO_BOXES: Final = b"".join(empty_entry(key, _KINDS[key]) for key in _KINDS if k
 
 
 @lru_cache(maxsize=4096)
-def _class_entries(label: int, synset: str, text: str) -> bytes:
+def _class_entries(label: int, class_id: str, class_text: str) -> bytes:
     return (
         entry("image/channels", Kind.INTS, encode_varint(_CHANNELS))
         + entry("image/class/label", Kind.INTS, encode_varint(label))
-        + entry("image/class/synset", Kind.BYTES, synset.encode())
-        + entry("image/class/text", Kind.BYTES, text.encode())
+        + entry("image/class/synset", Kind.BYTES, class_id.encode())
+        + entry("image/class/text", Kind.BYTES, class_text.encode())
         + entry("image/colorspace", Kind.BYTES, _COLORSPACE)
     )
 

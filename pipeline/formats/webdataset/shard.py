@@ -195,8 +195,8 @@ class _ShardReader:
         return ParsedRecord(
             filename=found["filename"],
             label=int(digits),
-            synset=found["wnid"],
-            text=found["words"],
+            class_id=found["wnid"],
+            class_text=found["words"],
             boxes=tuple(map(tuple, found["boxes"])),
             width=found["width"],
             height=found["height"],
@@ -258,7 +258,7 @@ def _picture_extension(record: ImageRecord) -> str:
 
 def _encode_facts(record: ImageRecord) -> bytes:
     size = (record.width, record.height)
-    values = (record.synset, record.text, *size, record.boxes, record.filename)
+    values = (record.class_id, record.class_text, *size, record.boxes, record.filename)
     found: dict[str, object] = dict(zip(_KEYS, values, strict=True))
     if record.labels:
         found[_LABELS] = record.labels

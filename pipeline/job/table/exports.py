@@ -27,7 +27,7 @@ EXPORT_OPTIONS: Final = (
         group=Group.EXPORTS,
         help="Also make folders of images, one a class, below OUT.",
         commands=(SET,),
-        field="products",
+        field="steps",
         default=False,
     ),
     Option(

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from pipeline.job.options import PRODUCTS, Job
+from pipeline.job.options import STEPS, Job
 from pipeline.job.table.common import WORKERS
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import COMMANDS, LIST, SET, Option
 
-STEPS: Final[Mapping[str, tuple[str, ...]]] = {SET: PRODUCTS, LIST: PRODUCTS[-1:]}
+STEPS_OF: Final[Mapping[str, tuple[str, ...]]] = {SET: STEPS, LIST: STEPS[-1:]}
 """The steps that each command can stop after, in the order of making."""
 
 RUN_OPTIONS: Final = (
@@ -21,9 +21,9 @@ RUN_OPTIONS: Final = (
         help="Stop after this step: archives verified, boxes read, lists written, class folders"
         " extracted, shards made.",
         commands=(SET,),
-        field="products",
-        default=PRODUCTS[-1],
-        choices=STEPS[SET],
+        field="steps",
+        default=STEPS[-1],
+        choices=STEPS_OF[SET],
     ),
     Option(
         flag="--until",
@@ -31,9 +31,9 @@ RUN_OPTIONS: Final = (
         group=Group.RUN,
         help="Stop after this step. A list or folder has one only, so this changes nothing.",
         commands=(LIST,),
-        field="products",
-        default=PRODUCTS[-1],
-        choices=STEPS[LIST],
+        field="steps",
+        default=STEPS[-1],
+        choices=STEPS_OF[LIST],
     ),
     Option(
         flag="--replace",

@@ -102,7 +102,7 @@ def image_rows(
     return pa.table(
         {
             "key": keys,
-            "synset": synsets,
+            "class_id": synsets,
             "source": pa.repeat(pa.scalar(split.archive, pa.string()), len(keys)),
             "offset": members["offset"],
             "length": members["size"],

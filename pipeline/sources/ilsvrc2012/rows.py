@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.annotations.boxjoin import BoxJoin
+from pipeline.catalog import objects
 from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ArchiveRefused, CountMismatch, abbreviate
@@ -20,9 +21,6 @@ from pipeline.sources.ilsvrc2012.expectation import Expectation
 from pipeline.storage.clutter import NOTHING, PassedOver
 
 _EXAMINED = 8  # classes of which names are looked at
-_BOXES = catalog.SCHEMA.field("boxes").type
-_OBJECTS = catalog.SCHEMA.field("box_classes").type
-_LABELS = catalog.SCHEMA.field("labels").type
 
 
 def build_catalog(
@@ -98,7 +96,7 @@ class _Tally:
             unwanted = pa.array(sorted(self._expected.left_out), pa.int64())
             rows = self._keep(rows, pc.invert(pc.is_in(rows["number"], unwanted)))
         if self._classes is not None:
-            rows = self._keep(rows, pc.is_in(rows["synset"], self._classes))
+            rows = self._keep(rows, pc.is_in(rows["class_id"], self._classes))
         if self._expected.consecutive:
             self._numbers.update(rows["number"].to_pylist())
         rows = rows.sort_by("key")
@@ -113,13 +111,13 @@ class _Tally:
         return rows.filter(kept)
 
     def _count(self, rows: pa.Table) -> None:
-        for each in rows["synset"].value_counts().to_pylist():
+        for each in rows["class_id"].value_counts().to_pylist():
             wnid, count = each["values"], each["counts"]
             self._counts[wnid] += count
             wanted = self._expected.counts.get(wnid, 0)
             if count == wanted or len(self._remarks) == _EXAMINED:
                 continue
-            keys = rows["key"].filter(pc.equal(rows["synset"], wnid)).to_pylist()
+            keys = rows["key"].filter(pc.equal(rows["class_id"], wnid)).to_pylist()
             names = [key.rpartition("/")[2] for key in keys]
             self._remarks[wnid] = oddnames.describe(wnid, names, wanted)
 
@@ -253,33 +251,26 @@ def _check_unique(keys: pa.ChunkedArray, origin: str) -> None:
         )
 
 
-def _no_lists(count: int) -> pa.ListArray:
-    """Return as many empty lists of floats."""
-    offsets = pa.array(np.zeros(count + 1, np.int32))
-    return pa.ListArray.from_arrays(offsets, pa.array([], pa.float32()))
-
-
 def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxJoin | None, first: int) -> pa.Table:
-    classes = pc.fill_null(pc.index_in(rows["synset"], pa.array(table.wnids, pa.string())), -1)
+    classes = pc.fill_null(pc.index_in(rows["class_id"], pa.array(table.wnids, pa.string())), -1)
     words = pa.array([*table.words, ""], pa.string())
-    nothing = _no_lists(rows.num_rows)
-    corners, objects = nothing, nothing
+    keys, found = rows["key"].combine_chunks(), objects.none(rows.num_rows)
     if boxes is not None:
-        index = classes.combine_chunks().cast(pa.int32())
-        corners, objects = boxes.take(rows["key"].combine_chunks(), index)
+        found = boxes.take(keys, classes.combine_chunks().cast(pa.int32()))
+    no_labels = pa.array(np.zeros(rows.num_rows + 1, np.int32))
     columns = {
         "key": rows["key"],
+        "filename": catalog.file_names(keys),
         "source": rows["source"],
         "offset": rows["offset"],
         "length": rows["length"],
         "class_index": classes,
-        "synset": rows["synset"],
-        "text": words.take(pc.if_else(pc.less(classes, 0), len(table.words), classes)),
-        "boxes": corners.cast(_BOXES),
-        "box_classes": objects.cast(_OBJECTS),
-        "line": pa.array(np.zeros(rows.num_rows, np.int32)),
+        "class_id": rows["class_id"],
+        "class_text": words.take(pc.if_else(pc.less(classes, 0), len(table.words), classes)),
+        "labels": pa.ListArray.from_arrays(no_labels, pa.array([], pa.float32())),
         "id": pa.array(np.arange(first, first + rows.num_rows, dtype=np.uint64)),
-        "labels": nothing.cast(_LABELS),
+        "line": pa.array(np.zeros(rows.num_rows, np.int32)),
+        "objects": found,
     }
     encoded = {
         name: pc.dictionary_encode(column)

@@ -89,7 +89,7 @@ class Ilsvrc2012Source(Source):
 
     def places(self) -> Document:
         """Return the digest of the boxes; a tree adds where its images lie."""
-        return {"boxes": self.boxes.digest if self.boxes else None, "places": None}
+        return {"boxes": self.boxes.digest} if self.boxes else {}
 
     def made_of(self) -> dict[str, str]:
         """Return which classes, labels and images are chosen."""
@@ -98,6 +98,14 @@ class Ilsvrc2012Source(Source):
             "--classes": "all" if chosen is None else f"{len(chosen):,} of them, {_short(chosen)}",
             "labels": _short(list(labels)) if labels else "those of the folders",
             "--skip-blacklisted": f"{len(left_out):,} images" if left_out else "none",
+        }
+
+    def parameters(self) -> Document:
+        """Return which classes, images and boxes are chosen."""
+        return {
+            "box_class_filter": self.boxes.filtered if self.boxes else None,
+            "classes": list(self.classes) if self.classes is not None else None,
+            "skip_blacklisted": bool(self.left_out),
         }
 
     def rows(self, out: Path, boxes: BoxJoin | None) -> Iterator[pa.Table]:

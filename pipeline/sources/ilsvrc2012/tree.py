@@ -51,7 +51,7 @@ def rows(
             table are classes that were not chosen.
 
     Returns:
-        Columns key, synset, source (the path), offset (0), length, and number, which is 0 for
+        Columns key, class_id, source (the path), offset (0), length, and number, which is 0 for
         splits of class tars, as `pipeline.sources.ilsvrc2012.rows.archive_rows` has them.
 
     Raises:
@@ -75,7 +75,7 @@ def rows(
     return pa.table(
         {
             "key": files["key"],
-            "synset": synsets,
+            "class_id": synsets,
             "source": files["path"],
             "offset": pa.array(np.zeros(files.num_rows, np.int64)),
             "length": files["size"],

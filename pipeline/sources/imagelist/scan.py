@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import digests, storage
+from pipeline.catalog import objects
 from pipeline.catalog import table as catalog
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.catalog.label_widths import NO_IMAGES, LabelWidths
@@ -243,20 +244,19 @@ def _as_rows(
 ) -> pa.Table:
     classes, labels = _labels(table["labels"].combine_chunks())
     count = table.num_rows
-    empty = pa.array(np.zeros(count + 1, np.int32))
     columns = {
         "key": pa.array(imagekeys.keys(names, table["id"], repeated), pa.string()),
+        "filename": catalog.file_names(pa.array(names, pa.string())),
         "source": pa.array([f"{prefix}{name}" for name in names]) if prefix else table["path"],
         "offset": pa.array(np.zeros(count, np.int64)),
         "length": pa.array(sizes),
         "class_index": classes,
-        "synset": pc.dictionary_encode(pa.repeat(pa.scalar("", pa.string()), count)),
-        "text": pc.dictionary_encode(table["text"]),
-        "boxes": pa.ListArray.from_arrays(empty, pa.array([], pa.float32())),
-        "box_classes": pa.ListArray.from_arrays(empty, pa.array([], pa.int32())),
-        "line": table["line"],
-        "id": table["id"],
+        "class_id": pc.dictionary_encode(pa.repeat(pa.scalar("", pa.string()), count)),
+        "class_text": pc.dictionary_encode(table["text"]),
         "labels": labels,
+        "id": table["id"],
+        "line": table["line"],
+        "objects": objects.none(count),
     }
     return pa.table(columns).cast(catalog.SCHEMA)
 

@@ -32,7 +32,7 @@ def tables(wnids: list[str], keys: list[str]) -> Iterator[pa.Table]:
     for start in range(0, len(keys), ROWS):
         part = slice(start, start + ROWS)
         synsets = pa.array(wnids[part], pa.string()).dictionary_encode()
-        yield pa.table({"key": keys[part], "synset": synsets})
+        yield pa.table({"key": keys[part], "class_id": synsets})
 
 
 def train_tables(counts: dict[str, int]) -> Iterator[pa.Table]:

@@ -26,7 +26,7 @@ OTHER: dict[str, Any] = {
 
 
 def write_task(path: Path, task: str, data_dir: str) -> Path:
-    rows = pa.table({"key": ["n01/1.JPEG"], "synset": ["n01"]})
+    rows = pa.table({"key": ["n01/1.JPEG"], "class_id": ["n01"]})
     with StagedFile(path) as staged:
         splits = [arrange("train", {"n01": 1}, [rows])]
         write(staged, task, splits, {"n01": ClassText("tench", "a fish")}, data_dir)

@@ -42,7 +42,7 @@ MOST = 500_000_000  # bytes
 
 def split_of(name: str, keys: list[str], folder: str | None = None, *, flat: bool = False) -> Split:
     synsets = [key.partition("/")[0] for key in keys]
-    rows = pa.table({"key": keys, "synset": synsets})
+    rows = pa.table({"key": keys, "class_id": synsets})
     return arrange(name, Counter(synsets), [rows], folder=folder, flat=flat)
 
 

@@ -15,7 +15,7 @@ KEYS = ["n01/9.JPEG", "n02/b.JPEG", "n01/100.JPEG", "n03/a.JPEG", "n01/10_.JPEG"
 def table(keys: Sequence[str], wnids: Sequence[str] | None = None) -> pa.Table:
     """Rows of a catalog, as far as they are read."""
     synsets = pa.array(wnids or [key.partition("/")[0] for key in keys], pa.string())
-    return pa.table({"key": pa.array(keys, pa.string()), "synset": synsets.dictionary_encode()})
+    return pa.table({"key": pa.array(keys, pa.string()), "class_id": synsets.dictionary_encode()})
 
 
 def rows(split: Split) -> list[tuple[str, str]]:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.catalog.objects import Box
 from pipeline.errors import BadImage, OutputDamaged
-from pipeline.formats.record import Box, ImageRecord, ParsedRecord
+from pipeline.formats.record import ImageRecord, ParsedRecord
 from pipeline.formats.tfrecord.example import encode_head, parse_example
 from pipeline.storage import Buffer
 
@@ -21,8 +22,8 @@ TENCH = ImageRecord(
     key="n01440764/n01440764_18.JPEG",
     filename="n01440764_18.JPEG",
     class_index=0,
-    synset="n01440764",
-    text="tench, Tinca tinca",
+    class_id="n01440764",
+    class_text="tench, Tinca tinca",
     boxes=(),
     width=500,
     height=375,
@@ -113,12 +114,12 @@ class TestEncoding:
 
     @pytest.mark.parametrize("offset", [0, 1])
     def test_unlabelled_stays_minus_one_whatever_the_offset(self, offset: int) -> None:
-        record = replace(TENCH, class_index=-1, synset="", text="")
+        record = replace(TENCH, class_index=-1, class_id="", class_text="")
         data = encode_head(record, offset) + PICTURE
         label = entry(b"image/class/label", b"\x1a\x0c\x0a\x0a" + b"\xff" * 9 + b"\x01")
         assert label in data
         parsed = parse_example(data)
-        assert (parsed.label, parsed.synset, parsed.text) == (-1, "", "")
+        assert (parsed.label, parsed.class_id, parsed.class_text) == (-1, "", "")
 
     @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152])
     def test_lengths_are_right_on_both_sides_of_each_varint_size(self, size: int) -> None:
@@ -165,7 +166,7 @@ def test_an_example_reads_back_as_it_was_written(
     parsed = parse_example(encode_head(record, 1) + picture)
     assert parsed.filename == filename
     assert parsed.label == (class_index + 1 if class_index >= 0 else -1)
-    assert (parsed.synset, parsed.text) == ("n01", text)
+    assert (parsed.class_id, parsed.class_text) == ("n01", text)
     assert parsed.boxes == tuple(boxes)
     assert (parsed.width, parsed.height) == (width, height)
     assert parsed.encoded == picture

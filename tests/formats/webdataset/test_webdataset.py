@@ -78,8 +78,8 @@ def members(path: Path) -> dict[str, bytes]:
 def expected_members(record: ImageRecord, extension: str) -> dict[str, bytes]:
     name = sample_name(record.key)
     facts = {
-        "wnid": record.synset,
-        "words": record.text,
+        "wnid": record.class_id,
+        "words": record.class_text,
         "width": record.width,
         "height": record.height,
         "boxes": [list(box) for box in record.boxes],
@@ -99,8 +99,8 @@ def record_of(sample: Sample) -> ImageRecord:
         key=sample_key(sample.name),
         filename=content.filename,
         class_index=content.label,
-        synset=content.synset,
-        text=content.text,
+        class_id=content.class_id,
+        class_text=content.class_text,
         boxes=content.boxes,
         width=content.width,
         height=content.height,

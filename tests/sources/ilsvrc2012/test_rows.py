@@ -120,14 +120,14 @@ class TestClassTars:
         ]
         assert rows[1] == {
             "key": "n02/n02_10.JPEG",
+            "filename": "n02_10.JPEG",
             "source": "train.tar",
             "offset": 2048,
             "length": 200,
             "class_index": 1,
-            "synset": "n02",
-            "text": "goldfish",
-            "boxes": [],
-            "box_classes": [],
+            "class_id": "n02",
+            "class_text": "goldfish",
+            "objects": [],
             "line": 0,
             "id": 1,
             "labels": [],
@@ -214,12 +214,12 @@ class TestFlat:
         self, flat: SplitConfig, table: LabelTable
     ) -> None:
         rows = build(FLAT, flat, table)
-        assert [(row["key"], row["synset"], row["offset"]) for row in rows] == [
+        assert [(row["key"], row["class_id"], row["offset"]) for row in rows] == [
             ("val_00000001.JPEG", "n02", 1024),
             ("val_00000002.JPEG", "n01", 2048),
             ("val_00000003.JPEG", "n02", 512),
         ]
-        assert [row["text"] for row in rows] == ["goldfish", "tench", "goldfish"]
+        assert [row["class_text"] for row in rows] == ["goldfish", "tench", "goldfish"]
 
     def test_may_be_packed_with_a_folder_and_leading_dots(
         self, flat: SplitConfig, table: LabelTable
@@ -233,7 +233,7 @@ class TestFlat:
 
     @pytest.mark.parametrize("folder", ["val/", "./val/", "ILSVRC/Data/val/", "val/{}/"])
     def test_may_lie_in_folders(self, flat: SplitConfig, table: LabelTable, folder: str) -> None:
-        classes = {row["key"]: row["synset"] for row in build(FLAT, flat, table)}
+        classes = {row["key"]: row["class_id"] for row in build(FLAT, flat, table)}
         moved = [(row[0], f"{folder.format(classes[row[1]])}{row[1]}", *row[2:]) for row in FLAT]
         assert build(moved, flat, table) == build(FLAT, flat, table)
 

@@ -30,7 +30,7 @@ PLACES = {
     "competition": "ILSVRC/Data/CLS-LOC/{split.folder}",
 }
 WHERE = ["flat", "foldered", "half foldered"]
-SAME = ["key", "synset", "length", "number"]
+SAME = ["key", "class_id", "length", "number"]
 
 
 def unpack(content: bytes) -> dict[str, bytes]:
@@ -57,7 +57,7 @@ class Unpacked:
         for name, split in self.splits.items():
             archive = split.archive.removesuffix(".tar")
             top = folder / place.format(split=split, archive=archive)
-            synsets = dict(zip(*self.column(name, "key", "synset"), strict=True))
+            synsets = dict(zip(*self.column(name, "key", "class_id"), strict=True))
             for number, (key, content) in enumerate(self.images[name].items()):
                 apart = where == "foldered" or (where == "half foldered" and number % 2)
                 wnid = synsets[key] if apart and split.layout == "flat" else ""
@@ -70,7 +70,7 @@ class Unpacked:
         return [self.rows[split][name].to_pylist() for name in names]
 
     def solution(self) -> str:
-        keys, synsets = self.column("validation", "key", "synset")
+        keys, synsets = self.column("validation", "key", "class_id")
         pairs = zip(reversed(keys), reversed(synsets), strict=True)
         lines = (f"{key.removesuffix('.JPEG')},{wnid} 1 2 30 40 " for key, wnid in pairs)
         return "\n".join(["ImageId,PredictionString", *lines, ""])
@@ -176,7 +176,7 @@ def test_a_row_says_where_the_image_is_and_which(tmp_path: Path) -> None:
     assert rows_of(tmp_path, VALIDATION, "n01/v_02.JPEG", "v_3.JPEG") == [
         {
             "key": "v_02.JPEG",
-            "synset": "n01",
+            "class_id": "n01",
             "source": "val/n01/v_02.JPEG",
             "offset": 0,
             "length": 5,
@@ -184,7 +184,7 @@ def test_a_row_says_where_the_image_is_and_which(tmp_path: Path) -> None:
         },
         {
             "key": "v_3.JPEG",
-            "synset": "n02",
+            "class_id": "n02",
             "source": "val/v_3.JPEG",
             "offset": 0,
             "length": 5,
@@ -193,7 +193,7 @@ def test_a_row_says_where_the_image_is_and_which(tmp_path: Path) -> None:
     ]
     assert rows_of(tmp_path, TRAIN, "n02/any name")[0] == {
         "key": "n02/any name",
-        "synset": "n02",
+        "class_id": "n02",
         "source": "train/n02/any name",
         "offset": 0,
         "length": 5,
@@ -210,7 +210,7 @@ def test_an_empty_folder_gives_no_rows(tmp_path: Path) -> None:
 def test_images_without_labels_have_an_empty_class(tmp_path: Path) -> None:
     expected = Expectation({"": 2}, ("", ""), consecutive=True)
     rows = rows_of(tmp_path, TEST, "test/v_1.JPEG", "v_2.JPEG", expected=expected)
-    assert [(row["synset"], row["number"]) for row in rows] == [("", 1), ("", 2)]
+    assert [(row["class_id"], row["number"]) for row in rows] == [("", 1), ("", 2)]
     with pytest.raises(TreeRefused) as refusal:
         rows_of(tmp_path / "other", TEST, "n01/v_1.JPEG", expected=expected)
     assert (refusal.value.file, refusal.value.found) == ("test/n01/v_1.JPEG", "n01")

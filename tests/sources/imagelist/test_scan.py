@@ -48,14 +48,14 @@ class TestRows:
         first, second = rows(scan(made))
         assert first == {
             "key": "sub folder/ü.jpg",
+            "filename": "ü.jpg",
             "source": "sub folder/ü.jpg",
             "offset": 0,
             "length": len(PICTURE),
             "class_index": 3,
-            "synset": "",
-            "text": "",
-            "boxes": [],
-            "box_classes": [],
+            "class_id": "",
+            "class_text": "",
+            "objects": [],
             "line": 1,
             "id": 7,
             "labels": [],
@@ -246,7 +246,9 @@ class TestFolder:
         for name in ("b/2.jpg", "b/1.PNG", "a/c/3.jpeg", "a/x.txt", "top.jpg"):
             lay(tmp_path / name, PICTURE)
         found = rows(imagelist.scan(tmp_path, tmp_path, recursive=True))
-        assert [(row["id"], row["key"], row["class_index"], row["text"]) for row in found] == [
+        assert [
+            (row["id"], row["key"], row["class_index"], row["class_text"]) for row in found
+        ] == [
             (0, "top.jpg", 0, "."),
             (1, "a/c/3.jpeg", 1, "a/c"),
             (2, "b/1.PNG", 2, "b"),

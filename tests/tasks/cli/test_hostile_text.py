@@ -280,7 +280,7 @@ class TestTheEdges:
 
 
 def test_a_job_that_begins_like_an_option_is_none_when_it_is_pasted(out: Path) -> None:
-    job = Job("", str(out), "", products=("shards",), boxes=False, images="--help", root="/r")
+    job = Job("", str(out), "", steps=("shards",), boxes=False, images="--help", root="/r")
     command = command_line(job)
     assert command is not None
     assert "imagelist ./--help" in command.offer

@@ -476,7 +476,7 @@ class TestRemedies:
             "config": "",
             "images": "/lists/a.lst",
             "root": "/lists",
-            "products": ("shards",),
+            "steps": ("shards",),
             "boxes": False,
         }
         job = Job(**(given | options))  # type: ignore[arg-type]

@@ -144,11 +144,11 @@ def test_a_shard_whose_source_has_changed_is_not_removed(
     "options",
     [
         {},
-        {"products": ("verify",)},
-        {"products": ("boxes",)},
-        {"products": ("boxes", "lists", "extract"), "transfer": "copy"},
-        {"products": ("boxes", "lists", "extract", "shards"), "replace": True},
-        {"products": ("lists", "shards"), "boxes": False},
+        {"steps": ("verify",)},
+        {"steps": ("boxes",)},
+        {"steps": ("boxes", "lists", "extract"), "transfer": "copy"},
+        {"steps": ("boxes", "lists", "extract", "shards"), "replace": True},
+        {"steps": ("lists", "shards"), "boxes": False},
         {"splits": ("train", "validation"), "shards": (("train", 7), ("validation", 2))},
         {"order": "inception", "inception_threads": 4, "label_offset": 0},
         {"seed": 3, "on_bad_image": "skip", "skip_blacklisted": True, "extras": ("devkit",)},
@@ -171,5 +171,5 @@ def test_a_job_is_told_as_the_command_that_asks_for_it(options: dict[str, object
 
 
 def test_a_job_that_only_luigi_can_do_is_told_as_no_command() -> None:
-    job = Job(raw="/raw", out="/out", config="", products=("extract",), boxes=False)
+    job = Job(raw="/raw", out="/out", config="", steps=("extract",), boxes=False)
     assert command_line(job) is None

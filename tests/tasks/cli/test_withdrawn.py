@@ -126,7 +126,7 @@ def test_what_was_kept_of_the_sources_of_removed_outputs_goes_with_them(
     for words in (("--seed", 1), ("--seed", 2, "--format", "tfrecord", "--format", "webdataset")):
         assert pack(monkeypatch, image, out, *words).status == 0
     current = paths.manifest(paths.current(out, "webdataset", "img"))
-    later = manifest.load(current)["digests"]["plan"]
+    later = manifest.load(current)["digests"]["shards"]
     (earlier,) = kept(out) - {later}
     ran = shardmill(monkeypatch, "clean", out, "--yes")
     assert ran.status == 0

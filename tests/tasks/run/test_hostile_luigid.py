@@ -78,7 +78,7 @@ def test_a_poster_at_a_luigid_runs_nothing_and_stops_nothing(
 def test_what_is_no_luigid_ends_a_command_with_a_message(
     small: RawSet, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    job = small.job(out, products=("verify",))
+    job = small.job(out, steps=("verify",))
     with serving(page(b"<html>It works!</html>")) as (host, port):
         supervisor = Supervisor(job, 1, (host, port))
         outcome = supervisor.run(lambda: None, lambda _: None)
@@ -102,7 +102,7 @@ def test_a_luigid_that_invents_tasks_for_ever_holds_no_command(
         response({**work, "task_id": f"Posted{next(numbers)}"})(connection)
 
     with serving(reply) as address:
-        supervisor = Supervisor(small.job(out, products=("verify",)), 1, address)
+        supervisor = Supervisor(small.job(out, steps=("verify",)), 1, address)
         outcome = supervisor.run(lambda: None, said.append)
     assert outcome == Outcome(complete=False, interrupted=False, failures=())
     assert "the task Posted" in said[0]

@@ -344,7 +344,7 @@ def test_a_luigid_that_goes_away_is_waited_for_but_not_for_ever(tmp_path: Path) 
 def test_what_a_poster_says_of_our_tasks_makes_nothing_complete(
     small: RawSet, out: Path, status: str
 ) -> None:
-    job = small.job(out, products=("verify",))
+    job = small.job(out, steps=("verify",))
     luigid = InProcess(Scheduler(retry_delay=1000.0))  # type: ignore[no-untyped-call]
 
     def ask(address: Address, method: str, told: dict[str, object], *_: object) -> object:

@@ -64,7 +64,7 @@ class TestAWorkerThatDiesAtOnce:
         self, small: RawSet, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> Supervisor:
         """A command whose workers cannot import a module that they need."""
-        job = small.job(out, products=("verify",))
+        job = small.job(out, steps=("verify",))
         code = "#!/bin/sh\necho Traceback >&2\necho 'ImportError: no such thing' >&2\nexit 1\n"
         broken = lay(tmp_path / "python", code.encode())
         broken.chmod(0o755)
@@ -108,7 +108,7 @@ def test_a_worker_that_came_to_a_task_may_go_on(
     broken = lay(tmp_path / "python", code.encode())
     broken.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(broken))
-    supervisor = Supervisor(small.job(out, products=("verify",)), workers=1)
+    supervisor = Supervisor(small.job(out, steps=("verify",)), workers=1)
     outcome = supervisor.run(lambda: None, lambda _: None)
     assert outcome == Outcome(complete=False, interrupted=False, failures=())
 
@@ -117,7 +117,7 @@ def test_a_worker_that_came_to_a_task_may_go_on(
 def test_a_log_that_cannot_be_written_decides_nothing(
     small: RawSet, out: Path, obstacle: str
 ) -> None:
-    supervisor = Supervisor(small.job(out, products=("verify",)), workers=1)
+    supervisor = Supervisor(small.job(out, steps=("verify",)), workers=1)
     supervisor.log.parent.mkdir(parents=True)
     if obstacle == "a folder":
         supervisor.log.mkdir()
@@ -135,7 +135,7 @@ class TestAStepThatIsDoneAgainAndAgain:
         self, small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch, name: Callable[[int], str]
     ) -> tuple[Outcome, int]:
         """Run a command whose workers finish one step each, and never all of them."""
-        supervisor = Supervisor(small.job(out, products=("verify",)), workers=1)
+        supervisor = Supervisor(small.job(out, steps=("verify",)), workers=1)
         launches = 0
 
         def work(*_: object) -> int:
