@@ -388,7 +388,6 @@ NAME_AN_EXPORT: Final[set[str]] = {
     "tasks/trees.py",
 }
 ASK_FOR_FILES: Final[set[str]] = {
-    "pipeline/im2rec/job.py",
     "pipeline/resources.py",
 }
 TOO_LONG: Final[set[str]] = set()

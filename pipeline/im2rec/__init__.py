@@ -1,4 +1,4 @@
-"""MXNet's im2rec: pictures and labels of an image list, packed into RecordIO."""
+"""MXNet's im2rec: images and labels of an image list, packed into RecordIO."""
 
 from pipeline.im2rec.api import im2rec
 from pipeline.im2rec.result import LeftOut, Packed

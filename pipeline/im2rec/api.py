@@ -44,7 +44,7 @@ def im2rec(
     transcode: bool = False,
     max_pixels: int = MAX_PIXELS,
 ) -> Packed:
-    """Pack the pictures of an image list for MXNet: ``<name>.rec``, ``.idx``, ``.manifest.json``.
+    """Pack the images of an image list for MXNet: ``<name>.rec``, ``.idx``, ``.manifest.json``.
 
     The name is the list's without its suffix. Beside them, ``<name>.lst`` lists what was packed;
     it is ``<name>-copy.lst`` where another list has that name. All files appear together when the
@@ -54,42 +54,42 @@ def im2rec(
     Args:
         list_file: lines ``id TAB label [TAB label ...] TAB path``.
         output_path: the folder of the output; made if need be.
-        transformations: what is done to every picture, one or several in order: from and
+        transformations: what is done to every image, one or several in order: from and
             to uint8 pixels, height x width x channels.
         num_workers: processes; None: one less than there are CPUs. With 0 or 1 this one works, and
             in a worker of a `multiprocessing.Pool`, which may have no processes of its own.
-        batch_size: how many pictures a process is handed at once, at most.
+        batch_size: how many images a process is handed at once, at most.
         pack_labels: store all labels, as a vector though there be one; else only the first.
         color: 1 packs RGB, 0 gray, -1 the channels that there are.
         encoding: ``.jpg`` or ``.png``.
         quality: of a JPEG, 1 to 100; of a PNG its level, up to 9.
-        pass_through: pack the bytes of pictures as they are.
-        error_limit: how many pictures may be left out because they cannot be packed.
+        pass_through: pack the bytes of images as they are.
+        error_limit: how many images may be left out because they cannot be packed.
         root: what paths in the list are relative to; default: the working folder.
         engine: ``pillow``, or ``opencv`` for the very bytes of MXNet's im2rec.
-        orientation: what is done to pictures that do not lie upright, see `EncodeSpec`; None:
+        orientation: what is done to images that do not lie upright, see `EncodeSpec`; None:
             they are turned; with color -1 ignored; under pass_through kept.
         transcode: under pass_through, make JPEGs of GIF, WebP, BMP, TIFF and PNM; else they are
             taken anyhow.
-        max_pixels: how many a picture may have that is decoded, or made.
+        max_pixels: how many an image may have that is decoded, or made.
 
     Returns:
         What was written and what was left out.
 
     Raises:
         UsageError: options that contradict each other; a path is an address such as
-            ``s3://bucket``; a transform returned no picture, but e.g. a
+            ``s3://bucket``; a transform returned no image, but e.g. a
             float tensor.
         ShardmillError: see `pack`.
 
     Warns:
-        UserWarning: pictures were left out; labels were not stored.
+        UserWarning: images were left out; labels were not stored.
     """
     passes = switch("pass_through", pass_through)
     transcodes, largest = switch("transcode", transcode), whole_number("max_pixels", max_pixels)
     if passes and transformations is not None:
         raise UsageError(
-            "nothing is done to pictures that are passed through",
+            "nothing is done to images that are passed through",
             expected="transformations or pass_through",
             found="both",
         )
@@ -166,7 +166,7 @@ def _warn(packed: Packed) -> None:
         first, left = packed.left_out[0], len(packed.left_out)
         warnings.warn(
             plaintext.line(
-                f"{counted(left, 'picture')} {verb(left, 'was', 'were')} left out, the first in"
+                f"{counted(left, 'image')} {verb(left, 'was', 'were')} left out, the first in"
                 f" line {first.line}: {first.path}: {first.reason}"
             ),
             stacklevel=3,

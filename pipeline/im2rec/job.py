@@ -15,6 +15,7 @@ from pipeline.images.encoder import ImageEncoder
 from pipeline.images.raster import Color, Encoding
 from pipeline.images.spec import EncodeSpec, Orientation
 from pipeline.images.transforms import BuiltIn, Transform
+from pipeline.storage import input_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class PackJob:
             if getattr(self, name) < least:
                 found = str(getattr(self, name))
                 raise UsageError(f"{name} is too small", expected=f"{least} or more", found=found)
-        places = [Path(os.path.realpath(self.listing)), *self.targets.places().all]
+        places = [storage.resolved(self.listing), *self.targets.places().all]
         if len(set(places)) < len(places):
             raise UsageError(
                 "an output would take the place of the list, or of another one",
@@ -246,19 +247,10 @@ def pass_through_spec(
 
 
 def check_root(root: Path) -> None:
-    """Check that the folder of the images is there.
-
-    Raises:
-        UsageError: it is not.
-        OutputConflict: a link on the way to it leads nowhere, or back to itself.
-    """
-    if storage.real_folder(root) is None:
-        storage.check_link(root)
-        raise UsageError(
-            "there is no such folder of images",
-            file=str(root),
-            remedy="give the folder that the paths in the list are relative to as ROOT",
-        )
+    """Check that the folder of the images is there; see `input_file.check_root`."""
+    input_file.check_root(
+        root, "give the folder that the paths in the list are relative to as ROOT"
+    )
 
 
 def _described(transform: Transform) -> str:

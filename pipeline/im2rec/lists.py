@@ -1,4 +1,4 @@
-"""The image lists of a prefix: which there are, and new ones of a folder of pictures."""
+"""The image lists of a prefix: which there are, and new ones of a folder of images."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _CLASSES: Final = ".classes.tsv"
 
 @dataclass(frozen=True, eq=False)
 class MadeLists:
-    """What became of the pictures of a folder.
+    """What became of the images of a folder.
 
     Attributes:
-        listing: the pictures.
+        listing: the images.
         counts: each list that was written, and how many images it has.
         empty: lists that no image falls to; they are not written.
         unlisted: how many images are in no list, because im2rec.py rounds both shares down.
@@ -118,7 +118,7 @@ def make_lists(
     recursive: bool,
     table: ClassTable | None = None,
 ) -> MadeLists:
-    """Write the lists of the pictures in a folder, and with a walk their classes, all at once.
+    """Write the lists of the images in a folder, and with a walk their classes, all at once.
 
     Args:
         prefix: what the paths of the lists begin with.

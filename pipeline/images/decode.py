@@ -90,9 +90,9 @@ def open_image(data: Buffer, form: str) -> Image.Image:
         raise BadImage(
             "Pillow was built without WebP here",
             expected="a build with libwebp",
-            found="a WebP picture",
+            found="a WebP image",
             remedy="install libwebp-dev, then pillow-simd again with pip's --no-cache-dir"
-            " --force-reinstall; or convert the picture first",
+            " --force-reinstall; or convert the image first",
         )
     module, _, name = _PLUGINS[form].partition(".")
     image: Image.Image = getattr(import_module(f"PIL.{module}"), name)(io.BytesIO(data))

@@ -27,7 +27,7 @@ from pipeline.storage.locks import (
     wait_for_lock,
 )
 from pipeline.storage.oserrors import check_link, translated
-from pipeline.storage.outputfile import output_file
+from pipeline.storage.outputfile import output_file, resolved
 from pipeline.storage.ranges import RangeReader, SourceReader
 from pipeline.storage.reading import (
     Entry,
@@ -120,6 +120,7 @@ __all__ = [
     "remove_empty",
     "remove_read",
     "remove_temp",
+    "resolved",
     "same_folder",
     "settled",
     "shared_lock",

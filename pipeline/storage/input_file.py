@@ -1,4 +1,4 @@
-"""Files that are given as input and read more than once: a pipe gives its bytes only once.
+"""Files and folders that are given as input. Files are read more than once, and pipes only once.
 
 A shell's process substitution, ``/dev/stdin`` and a named pipe have paths like any file. But
 several processes read an image list, and the next command reads it again, by its path.
@@ -42,6 +42,22 @@ def check_shareable(path: Path, noun: str) -> None:
     check_rereadable(path, noun)
     if str(path).startswith(_OF_ONE_PROCESS):
         raise _refused(path, noun, "a path that leads elsewhere in another process")
+
+
+def check_root(root: Path, remedy: str) -> None:
+    """Check that the folder of images is there.
+
+    Args:
+        root: the folder.
+        remedy: what to do if it is not.
+
+    Raises:
+        UsageError: it is not.
+        OutputConflict: a link on the way to it leads nowhere, or back to itself.
+    """
+    if storage.real_folder(root) is None:
+        storage.check_link(root)
+        raise UsageError("there is no such folder of images", file=str(root), remedy=remedy)
 
 
 def _refused(path: Path, noun: str, found: str) -> UsageError:

@@ -38,6 +38,11 @@ def output_file(path: Path) -> Path:
     return real
 
 
+def resolved(path: Path) -> Path:
+    """Return a path with its links resolved, as far as anything is there."""
+    return Path(os.path.realpath(path))
+
+
 def _refused(path: Path, found: str) -> OutputConflict:
     return OutputConflict(
         "the output cannot be written there",

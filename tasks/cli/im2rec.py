@@ -25,7 +25,7 @@ from tasks.cli import listreport
 from tasks.cli.grouping import GroupedArgument
 from tasks.cli.im2rec_report import progress, report
 from tasks.cli.im2recwords import Im2recCommand
-from tasks.cli.options import parameters
+from tasks.cli.options import parameters, processes
 from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.saying import say
 
@@ -174,7 +174,7 @@ def _common(options: dict[str, Any]) -> dict[str, Any]:
     return {
         "engine": options["engine"],
         "error_limit": options["error_limit"],
-        "threads": options["num_thread"] or _cpus(),
+        "threads": processes(options["num_thread"]),
     }
 
 
@@ -185,7 +185,3 @@ def _say_ignored(names: set[str]) -> None:
 
 def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

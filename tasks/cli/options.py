@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,13 @@ def split_run_options(
     fields = {option.name for option in options if option.field}
     of_job = {name: value for name, value in given.items() if name in fields}
     return of_job, {name: value for name, value in given.items() if name not in fields}
+
+
+def processes(given: int | None) -> int:
+    """Return how many processes work: as many as are asked for, or as there are CPUs."""
+    if given is not None:
+        return given
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _parameter(option: Option) -> click.Parameter:

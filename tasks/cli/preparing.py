@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,7 +21,7 @@ from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from tasks.cli import report, text
-from tasks.cli.options import split_run_options
+from tasks.cli.options import processes, split_run_options
 from tasks.cli.saying import say
 from tasks.run import scheduler, settings
 from tasks.run.exchange import Address
@@ -83,7 +82,7 @@ def _prepare(
         _say_settings()
         if address is not None:
             scheduler.wait_for(address, _tell)
-        return _run(resolved, Supervisor(job, workers or _cpus(), address))
+        return _run(resolved, Supervisor(job, processes(workers), address))
 
 
 def _record_finished(resolved: ResolvedJob) -> None:
@@ -141,7 +140,3 @@ def _address(given: str) -> Address | None:
     if not host or (port and not port.isdecimal()):
         raise click.UsageError(f"--scheduler-host {given}: HOST or HOST:PORT, a number")
     return host, int(port or _LUIGID_PORT)
-
-
-def _cpus() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

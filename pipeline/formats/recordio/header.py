@@ -1,8 +1,8 @@
-"""Image records of MXNet: a header with id and labels, and the picture.
+"""Image records of MXNet: a header with id and labels, and the image.
 
 All numbers are little-endian; ``flag`` is how many labels follow the header, 0 being none::
 
-    u32 flag | f32 label | u64 id | u64 id2, always 0 | flag x f32 labels | picture
+    u32 flag | f32 label | u64 id | u64 id2, always 0 | flag x f32 labels | image
 
 Sources: apache/mxnet 1.9.1, python/mxnet/recordio.py (`pack`) and src/io/image_recordio.h.
 """
@@ -53,8 +53,8 @@ class IndexedRecord:
     Attributes:
         id: unique in the shard, 0 to 2**64 - 1.
         labels: one or more; stored as float32.
-        encoded: the picture as it is stored; may be a view that the caller reuses.
-        path: what an image list names the picture.
+        encoded: the image as it is stored; may be a view that the caller reuses.
+        path: what an image list names the image.
     """
 
     id: int
@@ -73,7 +73,7 @@ class ParsedRecord:
         id: of the image.
         id2: 0, unless another program wrote it.
         labels: those that follow the header; where there are none, the one in it.
-        encoded: the picture: a view of the parsed buffer, not a copy.
+        encoded: the image: a view of the parsed buffer, not a copy.
     """
 
     flag: int
@@ -85,7 +85,7 @@ class ParsedRecord:
 
 
 def encode_header(record: IndexedRecord, form: LabelForm = LabelForm.PYTHON) -> bytes:
-    """Return a record's payload up to the picture: 24 bytes, and 4 for each label behind them.
+    """Return a record's payload up to the image: 24 bytes, and 4 for each label behind them.
 
     Raises:
         BadAnnotation: the id does not fit; there is no label; see `as_float32`.
@@ -179,7 +179,7 @@ def detection_labels(
 
     Raises:
         BadAnnotation: there is no object, which cannot be expressed; a class is negative; a box
-            has no area in float32, or leaves the picture; objects have different numbers of
+            has no area in float32, or leaves the image; objects have different numbers of
             extras; a number is none that float32 has, see `as_float32`.
     """
     if not boxes:

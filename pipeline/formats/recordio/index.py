@@ -40,7 +40,7 @@ def list_line(record: IndexedRecord) -> bytes:
             place=f"id {record.id}",
             expected="a path in UTF-8 without control characters, and no white space at its ends",
             found=ascii(path),
-            remedy="rename the picture",
+            remedy="rename the image",
         )
     labels = as_float32(record.labels)
     texts = [f"{label:f}" if label.is_integer() else str(label) for label in labels]

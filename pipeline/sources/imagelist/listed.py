@@ -22,7 +22,7 @@ from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.sources.imagelist.snapshot import ListPlace
 from pipeline.sources.imagelist.source import ListSource
 from pipeline.sources.source import Defaults, Expected, IsCut, Source, Split
-from pipeline.storage.input_file import check_shareable
+from pipeline.storage.input_file import check_root, check_shareable
 
 _SHARD_BYTES: Final = 1 << 28  # about, of a shard whose number is not given
 _IMAGES_OF_A_SHARD: Final = 8  # at least, of such a shard
@@ -162,11 +162,7 @@ def _check_there(job: Job) -> None:
             expected="an image list, or a folder of pictures",
             remedy="name one that is there",
         )
-    if storage.real_folder(root) is None:
-        storage.check_link(root)
-        raise UsageError(
-            "there is no such folder of images", file=job.root, remedy="name it with --root"
-        )
+    check_root(root, "name it with --root")
 
 
 def _of_whole(split: Split, place: ListPlace, is_cut: IsCut) -> ListSource:
