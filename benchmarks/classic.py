@@ -110,7 +110,7 @@ class Bench:
         parse = measure.run(command, ROOT)
         said = json.loads(parse.output)
         assert said["images"] == _ANNOTATIONS, f"{said['images']} annotations were parsed"
-        both = Usage(tar.wall_s + parse.wall_s, tar.cpu_s + parse.cpu_s, "")
+        both = Usage(tar.wall_s + parse.wall_s, tar.cpu_s + parse.cpu_s, "", parse.peak_bytes)
         self._add(_SCRIPT, tar.wall_s + said["seconds"], both, "annotations")
         self._same("boxes", _sorted_lines(csv))
         shutil.rmtree(folder)

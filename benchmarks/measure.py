@@ -26,11 +26,13 @@ class Usage:
         wall_s: seconds from start to end, imports and all.
         cpu_s: user and system seconds of the process and of all descendants it waited for.
         output: what it wrote to standard output.
+        peak_bytes: the largest resident set of the process or one of these descendants.
     """
 
     wall_s: float
     cpu_s: float
     output: str
+    peak_bytes: int
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ def run(command: Sequence[str], folder: Path) -> Usage:
         if process.returncode:
             tail = (said + errors.read().decode(errors="replace"))[-2000:]
             raise CommandFailed(f"{' '.join(command)}: status {process.returncode}\n{tail}")
-        return Usage(wall, usage.ru_utime + usage.ru_stime, said)
+        cpu, peak = usage.ru_utime + usage.ru_stime, usage.ru_maxrss << 10
+        return Usage(wall, cpu, said, peak)
 
 
 def steps(out: Path) -> dict[str, float]:

@@ -75,7 +75,7 @@ def make(folder: Path, images: int) -> ScaleSet:
     numbered = shipped("config/ilsvrc2012/validation_synsets.txt").read_text().split()
     numbered = numbered[: max(1, VALIDATION_IMAGES * images // TRAIN_IMAGES)]
     folder.mkdir()
-    drawings = [_entry_of(content) for content in _drawings()]
+    drawings = [_entry_of(content) for content in tiny_images()]
     parts = {
         "train": _train(folder / _FILES["train"], counts, drawings),
         "validation": _validation(folder / _FILES["validation"], len(numbered), drawings),
@@ -107,7 +107,8 @@ def _shares(table: LabelTable, images: int) -> dict[str, int]:
     }
 
 
-def _drawings() -> Iterator[bytes]:
+def tiny_images() -> Iterator[bytes]:
+    """Yield some different JPEGs of a few hundred bytes."""
     chance = random.Random(0)
     for _ in range(_DISTINCT):
         size = chance.randint(*_SIDES), chance.randint(*_SIDES)
