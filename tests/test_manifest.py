@@ -23,6 +23,20 @@ DOCUMENT = {"split": "train", "text": "zürich \x1f", "shards": [{"bytes": 3}], 
 SEALED = manifest.serialise(DOCUMENT)
 
 
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    # Halves of surrogate pairs cannot be written as UTF-8.
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("az \x1f"), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
 @dataclass(frozen=True)
 class Named:
     """A document that says nothing but its files."""
@@ -34,6 +48,15 @@ def publish(path: Path, entries: list[FileEntry]) -> Path:
     document = {"files": [entry.to_json() for entry in entries]}
     storage.publish_bytes(path, manifest.serialise(document))
     return path
+
+
+@given(st.dictionaries(st.sampled_from("abc"), JSON))
+def test_a_document_is_written_with_a_value_a_line(document: dict[str, object]) -> None:
+    content = manifest.serialise(document)
+    sealed = json.loads(content)
+    text = json.dumps(sealed, indent=1, sort_keys=True, ensure_ascii=False)
+    assert content == f"{text}\n".encode()
+    assert manifest.parse(content, Path("mark.json")) == sealed
 
 
 @pytest.fixture

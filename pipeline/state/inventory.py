@@ -49,8 +49,17 @@ class Inventory:
     def document(self, name: str) -> Sealed | None:
         """Return the mark of the artifact of a name; None: it is not whole."""
         if name not in self._documents:
-            self._documents[name] = document(self.resolved, self.resolved.graph[name])
+            self._documents[name] = self._asked_for(self.resolved.graph[name])
         return self._documents[name]
+
+    def _asked_for(self, artifact: Artifact) -> Sealed | None:
+        if artifact.kind == LINK:
+            (output,) = artifact.needs  # a manifest of thousands of files is read once
+            return self.document(output) if _points(artifact) else None
+        if isinstance(artifact, Product) and artifact.kind == LIST:
+            made = _outputs(self.resolved, artifact.split)
+            return _list(self.resolved, artifact, [self.manifest(*names) for names in made])
+        return document(self.resolved, artifact)
 
     def whole(self, name: str) -> bool:
         """Whether the artifact of a name is whole."""
@@ -96,9 +105,10 @@ def complete(resolved: ResolvedJob) -> bool:
 
 def document(resolved: ResolvedJob, artifact: Artifact) -> Sealed | None:
     """Return the mark of an artifact of a job, or of its last part; None: it is not whole."""
+    if isinstance(artifact, Product) and artifact.kind == LIST:
+        return _list(resolved, artifact, _finished_outputs(resolved, artifact.split))
     if isinstance(artifact, Product):
-        ask = _OF_PRODUCTS.get(artifact.kind, _product)
-        return ask(resolved, artifact)
+        return claims.finished(resolved.out, artifact)
     return _ASKED[artifact.kind](resolved, artifact)
 
 
@@ -154,19 +164,20 @@ def _manifest(resolved: ResolvedJob, artifact: Artifact) -> OutputManifest | Non
 
 def _link(resolved: ResolvedJob, artifact: Artifact) -> OutputManifest | None:
     """Return the manifest of an output, if the link points to it and it is complete."""
-    if artifact.mark is None or storage.pointed(artifact.mark) != artifact.digest:
-        return None
-    return _manifest(resolved, artifact)
+    return _manifest(resolved, artifact) if _points(artifact) else None
 
 
-def _product(resolved: ResolvedJob, artifact: Product) -> ProductMark | None:
-    return claims.finished(resolved.out, artifact)
+def _points(artifact: Artifact) -> bool:
+    """Whether a link points to its output."""
+    (link,) = artifact.files
+    return storage.pointed(link) == artifact.digest
 
 
-def _list(resolved: ResolvedJob, artifact: Product) -> ProductMark | None:
-    """Return the mark of an image list that lacks what the shards lack."""
+def _list(
+    resolved: ResolvedJob, artifact: Product, made: list[OutputManifest | None]
+) -> ProductMark | None:
+    """Return the mark of an image list that lacks what the shards lack, by their manifests."""
     found = claims.finished(resolved.out, artifact)
-    made = _finished_outputs(resolved, artifact.split)
     if resolved.job.on_bad_image == "skip" and None in made:
         return None  # it is not known yet what they lack
     agrees = found is not None and found.left_out == name_of_left_out(_left_out(made))
@@ -188,8 +199,12 @@ def _left_out(manifests: Iterable[OutputManifest | None]) -> frozenset[str]:
 
 
 def _finished_outputs(resolved: ResolvedJob, split: str) -> list[OutputManifest | None]:
-    made = resolved.splits[split].outputs if resolved.job.wants("shards") else ()
-    return [outputs.document(output) for output in made]
+    return [outputs.document(made) for each, made in resolved.outputs if each.name == split]
+
+
+def _outputs(resolved: ResolvedJob, split: str) -> list[tuple[str, str]]:
+    """Return split and format of the outputs of a split that are asked for."""
+    return [(split, output.format) for each, output in resolved.outputs if each.name == split]
 
 
 _ASKED: Final[Mapping[str, Callable[[ResolvedJob, Artifact], Sealed | None]]] = {
@@ -203,4 +218,3 @@ _ASKED: Final[Mapping[str, Callable[[ResolvedJob, Artifact], Sealed | None]]] = 
     LINK: _link,
     GROUPS: _class_groups,
 }
-_OF_PRODUCTS: Final[Mapping[str, Callable[[ResolvedJob, Product], Sealed | None]]] = {LIST: _list}

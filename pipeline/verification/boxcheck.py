@@ -14,7 +14,6 @@ from pipeline.sources import registry
 from pipeline.verification.findings import Finding, Layer, damage, few, of_error
 from pipeline.verification.productcheck import ProductCheck
 
-KIND = "bboxes"
 """The kind of product that is checked here."""
 _CHANGED = "run the shardmill command again with --replace: boxes and shards are made anew"
 

@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from pipeline import paths, storage
 from pipeline.archives import member_hashes as memberhashes
 from pipeline.errors import UsageError
+from pipeline.job.artifacts import BOXES, split_of
 from pipeline.job.options import Job
 from pipeline.quantities import counted
 from pipeline.state import standing
@@ -155,8 +156,8 @@ class Verification:
             partial(productcheck.check_files, product),
             *(partial(productcheck.check_group, product, i) for i in product.groups),
         ]
-        kind, _, split = name.partition("-")
-        if kind == boxcheck.KIND and self.raw is not None:
+        split = split_of(name, BOXES)
+        if split is not None and self.raw is not None:
             checks.append(partial(boxcheck.check_boxes, self.out, split, self.raw, self.jobs))
         results = []
         for result in self.run(product.name, checks):

