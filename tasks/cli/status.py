@@ -41,7 +41,8 @@ def status(out: str) -> int:
     """Say what is done and missing in OUT, and what the same command would run now.
 
     It speaks of the job that was started last, of finished outputs of earlier ones, and of sets
-    that none of them would make now; or of the outputs of im2rec in OUT. Exit status 0 when all
+    that none of them would make now; or of the outputs of im2rec in OUT. Of images that an earlier
+    run has looked at, only their list or folders are looked at. Exit status 0 when all
     that is complete, 4 when images were left out, 1 when something is missing.
     """
     folder = Path(out).absolute()

@@ -75,7 +75,8 @@ RUN_OPTIONS: Final = (
         flag="--dry-run",
         kind=Kind.SWITCH,
         group=Group.RUN,
-        help="Say what would be done, and do nothing.",
+        help="Say what would be done, and do nothing. Of images that an earlier run has looked at,"
+        " only their list or folders are looked at.",
         commands=COMMANDS,
         default=False,
     ),
