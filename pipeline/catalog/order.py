@@ -60,13 +60,10 @@ def permutation(
         return np.arange(len(keys))
     if order == "im2rec":
         return im2rec(len(keys))
-    names = np.array([key.encode() for key in keys], dtype=object)
     if order == "name":
+        names = np.array([key.encode() for key in keys], dtype=object)
         return np.argsort(names, kind="stable").astype(np.int64)
-    hashes = np.frombuffer(b"".join(_hashes(names, seed)), dtype=">u8").reshape(-1, 2)
-    found = np.lexsort((hashes[:, 1], hashes[:, 0])).astype(np.int64)
-    _break_ties(found, hashes, names)
-    return found
+    return by_hash(key_hashes(keys, seed), keys)
 
 
 def inception(names: pa.Table) -> npt.NDArray[np.int64]:
@@ -99,13 +96,27 @@ def _shuffled(count: int, seed: int) -> npt.NDArray[np.int64]:
     return np.frombuffer(index, np.int64)
 
 
-def hash_buckets(keys: Sequence[str], seed: int, count: int) -> npt.NDArray[np.int64]:
-    """Return int64 of shape [len(keys)], in 0..count - 1, which only grows in the hash order.
+def key_hashes(keys: Sequence[str], seed: int) -> npt.NDArray[np.bytes_]:
+    """Return S16 of shape [len(keys)]: what ``hash`` sorts keys by."""
+    return np.frombuffer(b"".join(_hashes([key.encode() for key in keys], seed)), dtype="S16")
+
+
+def by_hash(
+    hashes: npt.NDArray[np.bytes_], keys: Sequence[str] | pa.StringArray
+) -> npt.NDArray[np.int64]:
+    """Return what `permutation` does for ``hash``, where the hashes of the keys are known."""
+    words = hashes.view(">u8").reshape(-1, 2)
+    found = np.lexsort((words[:, 1], words[:, 0])).astype(np.int64)
+    _break_ties(found, words, keys)
+    return found
+
+
+def hash_buckets(hashes: npt.NDArray[np.bytes_], count: int) -> npt.NDArray[np.int64]:
+    """Return int64 of shape [len(hashes)], in 0..count - 1, which only grows in the hash order.
 
     Sorted bucket by bucket, keys are in the hash order. `count` is at most 2**32.
     """
-    hashes = _hashes([key.encode() for key in keys], seed)
-    first = np.frombuffer(b"".join([each[:4] for each in hashes]), dtype=">u4")
+    first = hashes.view(">u4").reshape(-1, 4)[:, 0]
     return (first.astype(np.uint64) * np.uint64(count) >> np.uint64(32)).astype(np.int64)
 
 
@@ -179,7 +190,7 @@ def _evenly(start: int, stop: int, pieces: int) -> list[int]:
     return places
 
 
-def _hashes(names: Sequence[bytes] | npt.NDArray[np.object_], seed: int) -> list[bytes]:
+def _hashes(names: Sequence[bytes], seed: int) -> list[bytes]:
     keyed = hashlib.blake2b(digest_size=16, key=seed.to_bytes(8, "little"))
     digests = []
     for name in names:
@@ -190,7 +201,9 @@ def _hashes(names: Sequence[bytes] | npt.NDArray[np.object_], seed: int) -> list
 
 
 def _break_ties(
-    found: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64], names: npt.NDArray[np.object_]
+    found: npt.NDArray[np.int64],
+    hashes: npt.NDArray[np.uint64],
+    keys: Sequence[str] | pa.StringArray,
 ) -> None:
     ordered = hashes[found]
     same = np.flatnonzero((ordered[1:] == ordered[:-1]).all(axis=1))
@@ -198,4 +211,4 @@ def _break_ties(
         stop = int(place) + 1
         while stop < len(found) and (ordered[stop] == ordered[place]).all():
             stop += 1
-        found[place:stop] = sorted(found[place:stop], key=lambda row: names[row])
+        found[place:stop] = sorted(found[place:stop], key=lambda row: str(keys[row]).encode())

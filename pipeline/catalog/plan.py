@@ -27,6 +27,7 @@ from pipeline.errors import OutputDamaged
 from pipeline.storage import table_bounds as tablebounds
 
 _BUCKET = 1 << 16  # rows, about
+_HASHES = pa.field("hash of the key", pa.binary(16))
 
 
 def arrange(listed: Path, rows: int, order: str, seed: int, scratch: Path) -> Iterator[pa.Table]:
@@ -47,14 +48,25 @@ def arrange(listed: Path, rows: int, order: str, seed: int, scratch: Path) -> It
     elif order != "hash":
         yield from _by_rank(tables, _ranks(listed, rows, order), scratch, count)
     else:
-        with Buckets(scratch, SCHEMA, count) as buckets:
+        # To compute the hashes twice would take longer than all else.
+        with Buckets(scratch, SCHEMA.append(_HASHES), count) as buckets:
             for table in tables:
-                keys = table["key"].to_pylist()
-                buckets.add(table, sharding.hash_buckets(keys, seed, count))
+                hashes = sharding.key_hashes(table["key"].to_pylist(), seed)
+                column = pa.FixedSizeBinaryArray.from_buffers(
+                    _HASHES.type, len(hashes), [None, pa.py_buffer(hashes)]
+                )
+                hashed = table.append_column(_HASHES, column)
+                buckets.add(hashed, sharding.hash_buckets(hashes, count))
             for number in range(count):
-                bucket = buckets.read(number)
-                places = sharding.permutation(bucket["key"].to_pylist(), order, seed)
-                yield bucket.take(pa.array(places))
+                yield _in_hash_order(buckets.read(number))
+
+
+def _in_hash_order(bucket: pa.Table) -> pa.Table:
+    """Return rows sorted by their hashes, without these."""
+    rows = bucket.drop_columns([_HASHES.name])
+    column = bucket[_HASHES.name].combine_chunks()
+    hashes = np.frombuffer(column.buffers()[1] or b"", "S16", len(column), 16 * column.offset)
+    return rows.take(pa.array(sharding.by_hash(hashes, rows["key"])))
 
 
 def write(

@@ -6,8 +6,10 @@ import hashlib
 import random
 from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +18,10 @@ from pipeline.catalog import order as sharding
 from pipeline.catalog.order import (
     SEED_LIMIT,
     boundaries,
+    by_hash,
     check_threads,
     hash_buckets,
+    key_hashes,
     permutation,
     shards_at_once,
 )
@@ -256,6 +260,12 @@ def test_a_task_writes_few_shards_unless_they_are_small_and_many(
 def test_buckets_follow_each_other_in_the_hash_order(
     keys: list[str], seed: int, count: int
 ) -> None:
-    numbers = hash_buckets(keys, seed, count)[permutation(keys, "hash", seed)].tolist()
+    numbers = hash_buckets(key_hashes(keys, seed), count)[permutation(keys, "hash", seed)].tolist()
     assert numbers == sorted(numbers)
     assert set(numbers) <= set(range(count))
+
+
+@pytest.mark.parametrize("keys", [["ü", "b", "a"], pa.chunked_array([["ü"], ["b", "a"]])])
+def test_keys_of_equal_hash_are_ordered_by_key_in_a_column_too(keys: Any) -> None:
+    hashes = np.array([b"x" * 16] * 3, "S16")
+    assert by_hash(hashes, keys).tolist() == [2, 1, 0]
