@@ -21,6 +21,10 @@ FLIPS ?= 1000
 CASES ?= 10000
 SEED ?= 0
 
+# Bytecode is kept also where the environment says otherwise: without it each worker of the tests
+# compiles every test and module anew (14 s of processor), and so does each command that they start.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: demo test lint lock interop faults fuzz bench scale setup clean man
 .DELETE_ON_ERROR:
 
