@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from pipeline import manifest, paths, storage
 from pipeline.documents import kinds
-from pipeline.documents.records import JobRecord, MemberHashesMark
+from pipeline.documents.records import ArchiveMark, JobRecord, MemberHashesMark
 from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.job.options import Job
 from pipeline.manifest import Kind, Sealed
@@ -56,6 +56,12 @@ def check_state(out: Path, apart: Collection[Path]) -> list[Finding]:
     ]
     every = _below(paths.state(out), {paths.runs(out)})
     return findings + [finding for folder in every for finding in _in_the_way(out, folder)]
+
+
+def archive_marks(out: Path) -> list[Path]:
+    """Return the marks of verified archives."""
+    every = storage.documents(paths.archive_index(out, "").parent)
+    return [path for path in every if kinds.kind_of(out, path) is ArchiveMark]
 
 
 def check_mark(out: Path, path: Path) -> list[Finding]:

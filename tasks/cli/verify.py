@@ -198,9 +198,17 @@ def _outputs(out: Path, jobs: list[Job], packed: PackedSets) -> list[Path]:
     abandoned = {folder for folder in found if standing.is_abandoned(folder, wanted)}
     for folder in sorted(abandoned):
         say(f"not looked at: {folder} is unfinished, and another is current")
-    if not found and not packed and not productcheck.product_names(out):
+    nothing = not found and not packed and not productcheck.product_names(out)
+    if nothing and (archives := statecheck.archive_marks(out)):
+        count = counted(len(archives), "verified archive")
+        say(f"nothing is made of {count} yet: what is kept of {_them(archives)} is read back")
+    elif nothing:
         raise UsageError("there is no output to verify", file=str(out))
     return sorted(found - abandoned)
+
+
+def _them(archives: list[Path]) -> str:
+    return "it" if len(archives) == 1 else "them"
 
 
 def _sum_up(findings: list[Finding]) -> None:

@@ -184,3 +184,21 @@ def test_hashes_of_another_archive_of_the_same_name_are_not_compared(
     os.utime(mine.raw / ARCHIVE)
     assert run(monkeypatch, mine, out).status == 0
     assert inprocess.verify(monkeypatch, out, "--against", mine.raw).status == 0
+
+
+def test_what_is_kept_of_archives_is_verified_before_anything_is_made_of_them(
+    mine: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(monkeypatch, mine, out, "--until", "verify").status == 0
+    for words in ((), ("--against", mine.raw)):
+        ended = inprocess.verify(monkeypatch, out, *words)
+        assert ended.status == 0
+        assert "nothing is made of 1 verified archive yet" in ended.said
+        assert "everything is as it was written" in ended.said
+    for path in (paths.archive_index(out, ARCHIVE), paths.member_hashes(out, ARCHIVE)):
+        intact = path.read_bytes()
+        path.write_bytes(intact[:-5] + b"x" + intact[-4:])
+        ended = inprocess.verify(monkeypatch, out)
+        assert ended.status == 1
+        assert f"{path}: the file's hash is wrong" in ended.said
+        path.write_bytes(intact)

@@ -165,7 +165,7 @@ def scan(
         raise TreeRefused(
             "no image in the folder",
             file=str(root),
-            expected=f"names that end in {', '.join(extensions)}",
+            expected=_wanted(extensions),
             found=("none" if recursive else "none, without the folders in it")
             + (f"; passed over: {clutter}" if clutter.count else ""),
             remedy="give another folder, or other extensions"
@@ -303,6 +303,12 @@ def _paths(root: Path, folder: str, names: Sequence[str]) -> pa.LargeStringArray
                 remedy="give it another name, or move it away",
             )
     return pa.array(paths, pa.large_string())
+
+
+def _wanted(extensions: Sequence[str]) -> str:
+    """Return which names are those of images; an empty extension stands for names without one."""
+    texts = [f"names that end in {', '.join(filter(None, extensions))}"] if any(extensions) else []
+    return " or ".join([*texts, *(["names without an extension"] if "" in extensions else [])])
 
 
 def _check_extensions(extensions: Sequence[str]) -> None:

@@ -88,6 +88,22 @@ def test_only_names_of_the_extensions_asked_for_are_listed(tmp_path: Path) -> No
     assert scan(tmp_path, extensions=[""]).paths.to_pylist() == ["gif"]
 
 
+@pytest.mark.parametrize(
+    ("extensions", "expected"),
+    [
+        (["", ".gif"], "names that end in .gif or names without an extension"),
+        ([""], "names without an extension"),
+        ([".gif", ".png"], "names that end in .gif, .png"),
+    ],
+)
+def test_where_no_name_has_an_extension_that_is_asked_for_it_is_said_which_those_are(
+    tmp_path: Path, extensions: list[str], expected: str
+) -> None:
+    with pytest.raises(TreeRefused) as refusal:
+        scan(fill(tmp_path, ["a.jpg"]), extensions=extensions)
+    assert refusal.value.expected == expected
+
+
 @pytest.mark.parametrize("extension", ["jpg", ".JPG", ".tar.gz", "*.jpg", ".a/b"])
 def test_an_extension_that_no_name_can_have_is_refused(tmp_path: Path, extension: str) -> None:
     with pytest.raises(UsageError, match="extension") as refusal:
