@@ -380,7 +380,6 @@ NAME_A_SOURCE: Final[set[str]] = {
 }
 NAME_AN_EXPORT: Final[set[str]] = {
     "pipeline/job/products.py",
-    "pipeline/job/provenance.py",
     "pipeline/state/claims.py",
     "pipeline/verification/productcheck.py",
     "tasks/image_list.py",

@@ -85,6 +85,9 @@ class Product(Artifact):
         in_place: whether what stands there is what it is made of.
         succeeds: whether it takes the place of another job's without being asked, as a link
             `current` does; never of what this program did not write.
+        parts: what of its split, or of all splits, decides its bytes: ``images``, ``boxes`` and
+            ``shards``.
+        version: of its form; 0: that is not told.
         made_of: what decides the digest, by name, in short values; see `provenance.made_of`.
         codec: of images that are encoded anew; "": there are none.
         codec_here: the codec that is installed, where it is another than `codec`; else "".
@@ -96,6 +99,8 @@ class Product(Artifact):
     tree: bool = False
     in_place: bool = False
     succeeds: bool = False
+    parts: tuple[str, ...] = ("images", "boxes")
+    version: int = 0
     made_of: Mapping[str, str] = field(default_factory=dict, compare=False)
     codec: str = ""
     codec_here: str = ""

@@ -176,11 +176,13 @@ def _product(
             split=plan.split,
             described=plan.described,
         )
-        return replace(product, export=export.name, plan=plan, maker=EXPORT)
+        return replace(product, export=export.name, plan=plan, parts=export.parts, maker=EXPORT)
     (folder,) = plan.files
     tree = products.tree_product(out, plan.kind, plan.split, folder, "", step=plan.tree.step)
     return _by_codec(
-        job, replace(tree, export=export.name, plan=plan, maker=CHANGED_TREE), plan.tree
+        job,
+        replace(tree, export=export.name, plan=plan, parts=export.parts, maker=CHANGED_TREE),
+        plan.tree,
     )
 
 

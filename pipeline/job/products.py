@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import digests, paths, storage
+from pipeline.annotations import bboxes
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog.class_table import FolderClasses
 from pipeline.catalog.classes import LabelTable
@@ -108,9 +109,8 @@ def bounding_boxes(out: Path, split: str, digest: str, after: str = INPUTS) -> P
         paths.bboxes_report(out, split),
         paths.bboxes_table(out, split),
     )
-    return product(
-        out, BOXES, digest, files, step="boxes", split=split, needs=(after,), described=True
-    )
+    made = product(out, BOXES, digest, files, step="boxes", split=split, needs=(after,))
+    return replace(made, described=True, parts=("boxes",), version=bboxes.VERSION)
 
 
 def unmatched_boxes(out: Path, split: str, digest: str) -> Product:
@@ -131,13 +131,15 @@ def image_list(out: Path, split: str, digest: str, after: Iterable[str] = ()) ->
         after: names of the manifests that say which images are left out.
     """
     files, needs = (paths.image_list(out, split),), (name_of(CATALOG, split), *after)
-    return product(out, LIST, digest, files, step="lists", split=split, needs=needs, described=True)
+    made = product(out, LIST, digest, files, step="lists", split=split, needs=needs)
+    return replace(made, described=True, parts=("images",), version=imagelist.VERSION)
 
 
 def label_tables(out: Path, digest: str) -> Product:
     """Return the product of the label tables."""
     files = (paths.synsets(out), paths.label_table(out))
-    return product(out, LABELS, digest, files, step="lists", needs=(INPUTS,), described=True)
+    made = product(out, LABELS, digest, files, step="lists", needs=(INPUTS,))
+    return replace(made, described=True, parts=(), version=imagelist.VERSION)
 
 
 def class_table(out: Path, split: str, digest: str) -> Product:
@@ -149,7 +151,8 @@ def class_table(out: Path, split: str, digest: str) -> Product:
 
 def class_tree(out: Path, split: str, folder: str, digest: str) -> Product:
     """Return the product of a split's tree of class folders."""
-    return tree_product(out, TREE, split, paths.tree(out, folder), digest, step="extract")
+    made = tree_product(out, TREE, split, paths.tree(out, folder), digest, step="extract")
+    return replace(made, parts=("images",))
 
 
 def joined_shards(out: Path, split: str, output: Output) -> Product:

@@ -9,11 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from pipeline import digests
-from pipeline.annotations import bboxes
 from pipeline.catalog.classes import LabelTable
-from pipeline.exports import image_list as imagelist
-from pipeline.exports.registry import EXPORTS
-from pipeline.job import artifacts
 from pipeline.job.artifacts import Product
 from pipeline.job.options import Job
 from pipeline.job.split import SplitJob, order_of
@@ -21,14 +17,6 @@ from pipeline.shards import output
 from pipeline.shards.output import Output
 
 MadeOf = dict[str, str]
-
-_VERSIONS = {
-    "bboxes": bboxes.VERSION,
-    "labels": imagelist.VERSION,
-    "list": imagelist.VERSION,
-}
-# Which parts of a split decide a product of it.
-_PARTS = {"bboxes": ("boxes",), "list": ("images",), "tree": ("images",)}
 
 
 def made_of(
@@ -46,15 +34,12 @@ def made_of(
         splits: its splits, by name.
     """
     split = splits.get(product.split)
-    if product.kind == artifacts.JOINED:
-        return {}  # its name has the digest of its shards
-    if split is None and product.kind != "labels":
-        found = _of_all(product, job, splits.values())
-    else:
-        found = _of_split(product, split) if split is not None else {}
+    if product.variant:
+        return {}  # its name has its digest
+    found = _of_split(product, split) if split else _of_all(product, job, splits.values())
     found |= _of_table(table)
-    if product.kind in _VERSIONS:
-        found["version of its form"] = str(_VERSIONS[product.kind])
+    if product.version:
+        found["version of its form"] = str(product.version)
     if product.plan is not None:
         found |= product.plan.made_of
     if product.codec:
@@ -64,16 +49,9 @@ def made_of(
 
 def _of_split(product: Product, split: SplitJob) -> MadeOf:
     found: MadeOf = {}
-    for name in _parts(product):
+    for name in product.parts:
         found |= _OF_SPLIT[name](split)
     return found
-
-
-def _parts(product: Product) -> tuple[str, ...]:
-    """Return which parts of a split decide a product."""
-    if product.export:
-        return EXPORTS[product.export].parts
-    return _PARTS.get(product.kind, ("images", "boxes"))
 
 
 def _of_table(table: LabelTable) -> MadeOf:
@@ -86,12 +64,11 @@ def _of_table(table: LabelTable) -> MadeOf:
 def _of_all(product: Product, job: Job, splits: Iterable[SplitJob]) -> MadeOf:
     """Return what decides an export that is of all splits together."""
     found: MadeOf = {}
-    chosen = _parts(product)
     for split in splits:
         parts: MadeOf = {}
-        for name in chosen:
+        for name in product.parts:
             parts |= _OF_SPLIT[name](split) if name in _OF_SPLIT else {}
-        if "shards" in chosen:
+        if "shards" in product.parts:
             parts |= {f"shards of {each.format}": _form(job, split, each) for each in split.outputs}
             parts |= split.source.made_of_places()
         found |= {f"{split.name}: {name}": value for name, value in parts.items()}
