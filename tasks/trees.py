@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import manifest, paths, storage
-from pipeline.catalog import table as catalog
+from pipeline.catalog import class_folders
 from pipeline.documents.shards import GroupMark
-from pipeline.exports import class_listing
+from pipeline.exports import class_folder, class_listing
 from pipeline.exports import class_tree as extraction
 from pipeline.exports.base import TRANSFERS, TreeOfImages
 from pipeline.exports.class_tree import Change, ClassGroup
@@ -58,7 +58,7 @@ class TreeTask(ProductTask):
 
     def check_root(self, *, flat_files: bool) -> None:
         """Check that nothing else stands in the tree."""
-        counts = self.split_job.expected.counts
+        counts = self.split_job.class_counts
         extraction.check_root(self.root, counts, flat_files=flat_files)
 
 
@@ -72,7 +72,7 @@ class ExtractClasses(TreeTask):
     def of(cls, resolved: ResolvedJob, artifact: Artifact) -> list[Self]:
         """Return a task for each group of classes."""
         job, named = resolved.job, cls.named(artifact)
-        groups = extraction.groups(resolved.splits[artifact.split].expected.counts)
+        groups = extraction.groups(resolved.splits[artifact.split].class_counts)
         return [cls(out=job.out, group=group.index, job=job, **named) for group in groups]
 
     @property
@@ -83,7 +83,7 @@ class ExtractClasses(TreeTask):
     @property
     def classes(self) -> ClassGroup:
         """The classes of this group."""
-        return extraction.groups(self.split_job.expected.counts)[self.group]
+        return extraction.groups(self.split_job.class_counts)[self.group]
 
     def mark(self) -> Path:
         """Return the path of the group's mark."""
@@ -118,7 +118,7 @@ class ExtractClasses(TreeTask):
                 rows,
                 sources,
                 transfer=self.transfer,
-                tree=Path(self.job.tree) if self.job.tree else None,
+                whole_files=self.split_job.source.whole_files,
                 change=self.change(),
                 members=known_members(self, self.split_job),
                 progress=progress,
@@ -143,9 +143,11 @@ class ExtractClasses(TreeTask):
 
     def _rows(self) -> pa.Table:
         listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
-        rows = catalog.read_classes(listed, self.classes.classes)
-        names = pc.replace_substring_regex(rows["key"], r"^.*/", "")
-        return rows.append_column("synset", rows["class_id"]).append_column("name", names)
+        rows = class_folders.read(listed, self.classes.classes)
+        rows = rows.append_column("folder", class_folders.names(rows))
+        rows = rows.append_column("name", class_folders.file_names(rows))
+        class_folder.check_names(rows, self.root)
+        return rows
 
     def _publish(self, listing: pa.Table, made_of: Document) -> None:
         path = paths.group_listing(self.folder, self.digest, self.group)
@@ -172,7 +174,7 @@ class ExtractTree(TreeTask):
         self.publish_files(
             (),
             folder=self.root.name,
-            classes=len(self.split_job.expected.counts),
+            classes=len(self.split_job.class_counts),
             groups=len(self.requires()),
             images=self.split_job.expected.images,
         )

@@ -31,7 +31,9 @@ from pipeline.storage.input_file import check_shareable
 VERSION: Final = 1
 """Part of the digest of the file: raise it when the same classes would give other bytes."""
 
-_HEADERS: Final = (("folder", "label"), ("wnid", "sorted_index"))  # ours; that of `labels.tsv`
+COLUMNS: Final = ("folder", "label")
+"""Those of a table that is written here."""
+_HEADERS: Final = (COLUMNS, ("wnid", "sorted_index"))  # ours; that of `labels.tsv`
 _LABEL: Final = re.compile(r"[0-9]{1,9}")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _PRINTED: Final = re.compile(r"(.*[^ ]) ([0-9]{1,9})")  # a line that im2rec.py --list prints

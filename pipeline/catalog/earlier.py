@@ -6,6 +6,7 @@ are cleaned by the names in it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeVar
 
 import numpy as np
@@ -18,6 +19,13 @@ Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
 NAMES = {"class_id": "synset", "class_text": "text"}
 """What columns were called in version 4 and before."""
+
+
+def stored_names(columns: Iterable[str]) -> dict[str, str]:
+    """Return what a table of such columns calls those that have another name now, and the rest."""
+    names = list(columns)
+    then = {was: now for now, was in NAMES.items() if was in names}
+    return {then.get(name, name): name for name in names}
 
 
 def as_now(rows: Rows, schema: pa.Schema) -> Rows:

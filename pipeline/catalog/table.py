@@ -5,7 +5,7 @@ It is written and read in parts of `ROWS` or so: nobody holds the whole of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -119,31 +119,3 @@ def read_words(path: Path) -> dict[str, pa.StringArray]:
             for name in names:
                 found[name] |= dict.fromkeys(pc.unique(table[name].cast(pa.string())).to_pylist())
     return {name: pa.array(words, pa.string()) for name, words in found.items()}
-
-
-def tree_paths(rows: pa.Table) -> pa.ChunkedArray:
-    """Return where each image lies in a tree of class folders: ``<class_id>/<name>``."""
-    names = pc.replace_substring_regex(rows["key"], r"^.*/", "")
-    classes = rows["class_id"].cast(pa.string())
-    foldered = pc.binary_join_element_wise(classes, names, "/")
-    return pc.if_else(pc.equal(classes, ""), names, foldered)
-
-
-def read_classes(path: Path, ids: Sequence[str], beginnings: Sequence[str] = ()) -> pa.Table:
-    """Read which images are of some classes, and of those whose ids begin in some ways.
-
-    Returns:
-        Columns key, class_id, source, offset and length.
-    """
-    with storage.open_arrow(path) as file:
-        table = pq.ParquetFile(file)
-        tablebounds.check_groups(table, file)
-        name = "class_id"
-        if name not in table.schema_arrow.names:
-            name = earlier.NAMES[name]
-        wanted = pc.field(name).isin(pa.array(list(ids), pa.string()))
-        for beginning in beginnings:
-            wanted |= pc.starts_with(pc.field(name).cast(pa.string()), beginning)
-        read = ["key", name, *_PLACE]
-        rows = pq.read_table(file, columns=read, use_threads=False, filters=wanted)
-        return rows.rename_columns(["key", "class_id", *_PLACE])

@@ -65,6 +65,14 @@ class RecordedWidths(Struct, frozen=True):
     detection: bool
 
 
+class RecordedCounts(Struct, frozen=True):
+    """The images of each class; see `pipeline.sources.imagelist.class_counts.ClassCounts`."""
+
+    counts: tuple[tuple[Size, Size], ...]
+    without: Size
+    without_line: Size
+
+
 class RecordedClasses(Struct, frozen=True):
     """Class folders; see `pipeline.catalog.class_table.FolderClasses`."""
 
@@ -76,7 +84,11 @@ class RecordedClasses(Struct, frozen=True):
 
 
 class RecordedList(Struct, frozen=True):
-    """What a list or folder names; see `pipeline.sources.imagelist.scan.ImageListing`."""
+    """What a list or folder names; see `pipeline.sources.imagelist.scan.ImageListing`.
+
+    Attributes:
+        counts: of an earlier version none.
+    """
 
     images: Size
     missing: Size
@@ -91,4 +103,5 @@ class RecordedList(Struct, frozen=True):
     classes: RecordedClasses | None
     repeats: bool
     look: RecordedLook
+    counts: RecordedCounts | None = None
     files: tuple[FileEntry, ...] = ()

@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
 
+from pipeline import digests
 from pipeline.catalog.classes import LabelTable
 from pipeline.documents.products import ProductMark
 from pipeline.images.prepare import PictureOptions
@@ -73,8 +74,10 @@ class SplitView:
         name: of the split.
         folder: of its images, in trees of class folders.
         flat: whether its images may lie outside of class folders.
-        has_classes: whether its classes have names.
-        counts: class -> images; "" stands for a class that nobody knows.
+        has_classes: whether its images have classes.
+        counts: class folder -> images; "" stands for a class that nobody knows.
+        class_names: names of its classes by their index, of an image list or folder; empty: the
+            list names none. None: it is no list, and the label table has them.
         images: how many there are.
         rows_digest: of what decides which images there are, and their labels.
         images_digest: of that, and of all else that a catalog says.
@@ -88,6 +91,7 @@ class SplitView:
     flat: bool
     has_classes: bool
     counts: Mapping[str, int]
+    class_names: tuple[str, ...] | None
     images: int
     rows_digest: str
     images_digest: str
@@ -146,13 +150,27 @@ class SetView:
 
     @property
     def with_classes(self) -> dict[str, SplitView]:
-        """The splits whose classes have names."""
+        """The splits whose images have classes."""
         return {name: split for name, split in self.splits.items() if split.has_classes}
 
     @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The classes of an image list or folder, see `SplitView`; all splits have the same."""
+        return next((split.class_names for split in self.splits.values()), None)
+
+    @property
+    def made_of_classes(self) -> dict[str, str]:
+        """The same as `of_labels` says of class folders, for people."""
+        if not self.class_names:
+            return {}
+        names = digests.digest({"classes": self.class_names})
+        return {"class folders": f"{len(self.class_names):,}, {names}"}
+
+    @property
     def of_labels(self) -> Document:
-        """What of the label table decides the bytes of tables, for digests."""
-        return {"columns": self.table.columns, "labels": self.table.digest}
+        """What of the label table or class folders decides the bytes of tables, for digests."""
+        labels = {"columns": self.table.columns, "labels": self.table.digest}
+        return labels if self.class_names is None else {**labels, "classes": self.class_names}
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +251,7 @@ class Export(ABC):
     takes: ClassVar[tuple[str, ...]] = ()
     """Options that are not for every export and that this one takes: `DATA_DIR`, `STRICT`."""
     needs_classes: ClassVar[bool] = False
-    """Whether it is of splits whose classes have names only."""
+    """Whether it is of splits whose images have classes only."""
     changes_images: ClassVar[bool] = False
     """Whether it makes trees of changed images, in which no bad image can be left out."""
     of_images: ClassVar[bool] = False

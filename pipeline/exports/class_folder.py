@@ -7,8 +7,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow as pa
+
 from pipeline import storage
-from pipeline.errors import EnvironmentRefused, OutputConflict
+from pipeline.errors import EnvironmentRefused, InputRefused, OutputConflict
 from pipeline.storage import clutter
 
 
@@ -19,14 +21,14 @@ class PictureRow(NamedTuple):
         source: the file that holds it.
         offset: bytes from the start of that file.
         length: bytes.
-        synset: WNID, the name of its folder.
+        folder: of its class.
         name: of its file.
     """
 
     source: str
     offset: int
     length: int
-    synset: str
+    folder: str
     name: str
 
 
@@ -125,4 +127,32 @@ class ClassFolder:
                 expected=f"a folder of the {len(names)} pictures of {self.path.name}, no others",
                 found=f"a {kind}",
                 remedy="move it away, or choose another --out",
+            )
+
+
+def check_names(rows: pa.Table, root: Path) -> None:
+    """Check that no two images of a class have one name.
+
+    Args:
+        rows: of images, with the columns `folder`, `name` and `key`.
+        root: the folder of the class folders.
+
+    Raises:
+        InputRefused: two have.
+    """
+    places = pa.table([rows["folder"], rows["name"]], ["folder", "name"])
+    count = places.group_by(["folder", "name"]).aggregate([]).num_rows
+    if count == rows.num_rows:
+        return
+    seen: dict[tuple[str, str], str] = {}
+    columns = (rows[name].to_pylist() for name in ("folder", "name", "key"))
+    for folder, name, key in zip(*columns, strict=True):
+        other = seen.setdefault((folder, name), key)
+        if other != key:
+            raise InputRefused(
+                "two images of one class would have one name in its folder, and none may be lost",
+                file=str(root / folder / name),
+                expected="one image of that name",
+                found=f"{other} and {key}",
+                remedy="rename one of them, or leave out what needs class folders",
             )

@@ -80,7 +80,7 @@ def extract_group(
     sources: storage.SourceReader,
     *,
     transfer: str = "copy",
-    tree: Path | None = None,
+    whole_files: bool = False,
     change: Change | None = None,
     progress: Callable[[int], None] | None = None,
     seen: FingerprintsBuilder | None = None,
@@ -93,13 +93,13 @@ def extract_group(
 
     Args:
         root: the folder of the class folders.
-        rows: the pictures, in any order: columns synset (the WNID), name (of the file), source,
+        rows: the pictures, in any order: columns folder (of the class), name (of the file), source,
             offset, length (bytes).
         sources: reads them.
         transfer: how a picture gets there, of `TRANSFERS`: read and written; given one more
             name; given a symbolic link; or linked, else copied, and then taken away from where
-            it was. All but ``copy`` need a tree.
-        tree: the folder in which each source is one picture; None: they are archives.
+            it was. All but ``copy`` need files that are one image each.
+        whole_files: whether each source is one image; else they are archives.
         change: what each picture becomes, the same whenever it is asked; only of those that are
             read and written. None: it stays as it is.
         progress: called with the images done so far, every 64.
@@ -122,21 +122,21 @@ def extract_group(
     """
     columns = [rows[name].to_pylist() for name in PictureRow._fields]
     pictures = sorted(map(PictureRow._make, zip(*columns, strict=True)))
-    known = TRANSFERS if tree else ("copy",)
+    known = TRANSFERS if whole_files else ("copy",)
     if transfer not in known:
+        where = "files of their own" if whole_files else "archives"
         raise UsageError(
-            f"--transfer {transfer}: pictures of {'a tree' if tree else 'archives'} go otherwise",
+            f"--transfer {transfer}: images in {where} go otherwise",
             expected=", ".join(known),
             found=transfer,
         )
     for picture in pictures:
-        storage.check_file_name(picture.synset, root)
-        storage.check_file_name(picture.name, root / picture.synset)
+        storage.check_file_name(picture.folder, root)
+        storage.check_file_name(picture.name, root / picture.folder)
     places = [(picture.source, picture.offset) for picture in pictures]
     of_members = members.at([source for source, _ in places], [offset for _, offset in places])
     hashes = {place: known for place, known in zip(places, of_members, strict=True) if known}
-    whole = tree is not None
-    work = _Work(root, pictures, sources, transfer, whole, change, progress, seen, hashes)
+    work = _Work(root, pictures, sources, transfer, whole_files, change, progress, seen, hashes)
     try:
         listing = work.extract()
     except OutputConflict:
@@ -199,7 +199,7 @@ class _Work:
         with ExitStack() as stack:
             wanted: dict[str, set[str]] = {}
             for picture in pictures:
-                wanted.setdefault(picture.synset, set()).add(picture.name)
+                wanted.setdefault(picture.folder, set()).add(picture.name)
             folders = {
                 wnid: ClassFolder(self.root / wnid, names, self.sources, self.transfer, stack)
                 for wnid, names in wanted.items()
@@ -207,8 +207,8 @@ class _Work:
             for done, picture in enumerate(pictures, start=1):
                 self._announce(pictures, done - 1)
                 data, content = self._read(picture)
-                folders[picture.synset].take(picture, data)
-                rows.append((f"{picture.synset}/{picture.name}", len(data), content.hex()))
+                folders[picture.folder].take(picture, data)
+                rows.append((f"{picture.folder}/{picture.name}", len(data), content.hex()))
                 if self.progress is not None and done % _AHEAD == 0:
                     self.progress(done)
             made = [folder.staged for folder in folders.values() if folder.staged is not None]
@@ -226,7 +226,7 @@ class _Work:
             self.stamps[picture.source] = stamp
             return picture
         self.stamps.pop(picture.source, None)
-        target = (self.root / picture.synset / picture.name).absolute()
+        target = (self.root / picture.folder / picture.name).absolute()
         there = storage.stat(target)
         if there is None or there.size != picture.length:
             raise TreeRefused(
@@ -246,7 +246,7 @@ class _Work:
     def _read(self, picture: PictureRow) -> tuple[memoryview, bytes]:
         """Return what is written of a picture, and its xxh3-128."""
         where = (picture.source, picture.offset, picture.length)
-        key = f"{picture.synset}/{picture.name}"
+        key = f"{picture.folder}/{picture.name}"
         stamp = self.sources.stamp(picture.source) if self.seen is not None else 0
         known = self.known.get((picture.source, picture.offset))
         data, content = read_member(self.sources, key, where, known, whole_file=self.whole_files)
@@ -283,7 +283,7 @@ def _remove_sources(
     moved: dict[tuple[Path, str], list[PictureRow]] = {}
     for picture in pictures:
         folder = sources.path(picture.source).parent
-        moved.setdefault((folder, picture.synset), []).append(picture)
+        moved.setdefault((folder, picture.folder), []).append(picture)
     # What an earlier run has published may not be durable yet.
     storage.sync_file_system(root)
     for (folder, wnid), members in moved.items():

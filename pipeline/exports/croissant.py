@@ -43,7 +43,7 @@ _MEDIA_TYPES = {
     ".txt": "text/plain",
 }
 _ANY_BYTES = "application/octet-stream"
-_TEXTS = {"wnid", "words"}
+_TEXTS = {"wnid", "words", "folder"}
 _OF_CROISSANT = (
     "arrayShape citeAs column containedIn equivalentProperty extract field fileObject "
     "fileProperty fileSet format includes isArray isLiveDataset jsonPath key md5 parentField path "
@@ -96,6 +96,9 @@ class Description:
         columns: those of the Parquet export, as `parquet.schema` returns them.
         classes: name of the label table; "": there is none.
         class_columns: its columns, in their order.
+        class_key: which of these is the number of a class.
+        class_column: which column of the Parquet export refers to that.
+        image_key: the columns of the Parquet export by which an image is known.
         license: a URL or a name.
         url: of a page about it.
         cite_as: how to cite it.
@@ -111,6 +114,9 @@ class Description:
     columns: pa.Schema
     classes: str = ""
     class_columns: tuple[str, ...] = ()
+    class_key: str = "sorted_index"
+    class_column: str = "class_id"
+    image_key: tuple[str, ...] = ("file_name",)
     license: str = ""
     url: str = ""
     cite_as: str = ""
@@ -206,13 +212,14 @@ def _file(file: DescribedFile) -> Document:
     }
 
 
-def _record_set(name: str, about: str, key: str, fields: list[Document]) -> Document:
+def _record_set(name: str, about: str, key: tuple[str, ...], fields: list[Document]) -> Document:
+    keys = [{"@id": f"{name}/{column}"} for column in key]
     return {
         "@type": "cr:RecordSet",
         "@id": name,
         "name": name,
         "description": about,
-        "key": {"@id": f"{name}/{key}"},
+        "key": keys if len(keys) > 1 else keys[0],
         "field": fields,
     }
 
@@ -229,7 +236,7 @@ def _column(file: str, name: str, **rest: Any) -> Document:
 
 def _splits(description: Description) -> Document:
     fields = [_field("splits/name", "sc:Text"), _field("splits/images", "sc:Integer")]
-    found = _record_set("splits", "The splits and how many images each has.", "name", fields)
+    found = _record_set("splits", "The splits and how many images each has.", ("name",), fields)
     rows = description.splits.items()
     data = [{"splits/name": name, "splits/images": images} for name, images in rows]
     return {**found, "dataType": "cr:Split", "data": data}
@@ -246,25 +253,32 @@ def _classes(description: Description) -> list[Document]:
         )
         for name in description.class_columns
     ]
-    about = "The classes, by all conventions in use, sorted by WNID."
-    return [_record_set("classes", about, "sorted_index", fields)]
+    about = "The classes, and their numbers by each convention."
+    if description.class_key == "sorted_index":
+        about = "The classes, by all conventions in use, sorted by WNID."
+    return [_record_set("classes", about, (description.class_key,), fields)]
 
 
 def _images(description: Description) -> Document:
     references = {"split": "splits/name"}
     if description.classes:
-        references["class_id"] = "classes/sorted_index"
+        references[description.class_column] = f"classes/{description.class_key}"
     fields = [_image_field(description.images, field) for field in description.columns]
     for field in fields:
         if field["name"] in references:
             field["references"] = {"field": {"@id": references[field["name"]]}}
-    return _record_set("images", "The images, in all splits.", "file_name", fields)
+    about = "The images, in all splits."
+    return _record_set("images", about, description.image_key, fields)
 
 
 def _image_field(file: str, column: pa.Field) -> Document:
     place = f"images/{column.name}"
     if not pa.types.is_list(column.type):
         return _field(place, _data_type(column.type), source=_column(file, column.name))
+    if not pa.types.is_struct(column.type.value_type):
+        data_type = _data_type(column.type.value_type)
+        source = _column(file, column.name)
+        return _field(place, data_type, source=source, isArray=True, arrayShape="-1")
     corners = [
         _field(
             f"{place}/{corner.name}",

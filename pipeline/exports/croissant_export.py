@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from pipeline import digests, paths
-from pipeline.exports import croissant, parquet_export
+from pipeline.catalog import class_table
+from pipeline.exports import columns_of_lists, croissant, parquet_export
 from pipeline.exports import image_list as imagelist
 from pipeline.exports.base import Export, ExportPlan, ExportWork, Need, SetView, What
 from pipeline.exports.croissant import DescribedFile, Description
@@ -65,21 +67,37 @@ class Croissant(Export):
         return {"sha256": [{**each.to_json(), "sha256": sha} for each, sha in hashes.items()]}
 
 
+def _of_classes(data: SetView) -> dict[str, Any]:
+    """Return what a description says of classes: of the label table, or of class folders."""
+    if data.class_names is None:
+        labels = paths.label_table(data.out)
+        if not any(labels in each.files for each in data.described):
+            return {}
+        header = imagelist.labels_bytes(data.table).decode().partition("\n")[0]
+        name = str(labels.relative_to(data.out))
+        return {"classes": name, "class_columns": tuple(header.split("\t"))}
+    found: dict[str, Any] = {"class_column": columns_of_lists.CLASS, "image_key": ("split", "id")}
+    tables = (paths.class_table(data.out, name) for name in data.splits)
+    made = {file for each in data.described for file in each.files}
+    table = next((file for file in tables if file in made), None)
+    if table is None:
+        return found
+    name = str(table.relative_to(data.out))
+    columns = {"classes": name, "class_columns": class_table.COLUMNS, "class_key": "label"}
+    return found | columns
+
+
 def _description(data: SetView, hashes: dict[FileEntry, str]) -> Description:
     splits = data.splits.values()
     images = sum(split.images for split in splits)
     classes = {name for split in splits for name in split.counts if name}
-    labels = paths.label_table(data.out)
-    has_labels = any(labels in each.files for each in data.described)
-    header = imagelist.labels_bytes(data.table).decode().partition("\n")[0]
+    about = f"{images:,} images" + (f" of {len(classes):,} classes" if classes else "")
     return Description(
         name=data.name,
-        about=f"{images:,} images of {len(classes):,} classes, prepared by shardmill.",
+        about=f"{about}, prepared by shardmill.",
         splits={split.name: split.images for split in splits},
         files=tuple(DescribedFile(e.file, e.bytes, sha) for e, sha in hashes.items()),
         images=parquet_export.IMAGES,
         columns=parquet_export.columns(data),
-        classes=str(labels.relative_to(data.out)) if has_labels else "",
-        class_columns=tuple(header.split("\t")) if has_labels else (),
-        **data.published,
+        **{**data.published, **_of_classes(data)},
     )

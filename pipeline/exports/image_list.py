@@ -18,7 +18,7 @@ from typing import TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.catalog import table as catalog
+from pipeline.catalog import class_folders
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError, InputRefused
 
@@ -67,7 +67,7 @@ def list_pieces(
     for part in tables:
         wanted = pc.invert(pc.is_in(part["key"].cast(pa.string()), value_set=unwanted))
         rows = part.filter(wanted) if left_out else part
-        yield list_bytes(catalog.tree_paths(rows), rows["class_index"], first)
+        yield list_bytes(class_folders.paths(rows), rows["class_index"], first)
         first += rows.num_rows
 
 

@@ -17,6 +17,9 @@ metadata of the schema. Those are all of the label table, so that a class keeps 
 are chosen. Rows are in the order of the catalog. What facts tell is left out: it is of the pictures
 in shards, which may have been resized.
 
+Of an image list or folder the columns are `file_name` and `label`, which is the label of the list
+or of the class folder, `id` and `class_text` (see `columns_of_lists`).
+
 torchvision's ``ImageFolder`` takes no notice of the file: it looks for images in folders alone.
 """
 
@@ -27,10 +30,12 @@ from collections.abc import Iterable, Iterator, Sequence
 import pyarrow as pa
 
 from pipeline import digests, storage
+from pipeline.catalog import class_folders
 from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
-from pipeline.exports import parquet
+from pipeline.exports import columns_of_lists, parquet
 from pipeline.exports.base import Export, ExportPlan, ExportWork, Need, SetView, What
+from pipeline.exports.row_groups import class_label, grouped, write_groups
 from pipeline.manifest import Document
 from pipeline.paths import METADATA
 
@@ -48,13 +53,28 @@ _COLUMNS = pa.schema(
 )
 
 
-def write(staged: storage.StagedFile, rows: Iterable[pa.Table], table: LabelTable) -> int:
+_OF_LIST = pa.schema(
+    [
+        ("file_name", pa.string()),
+        ("label", pa.int64()),
+        *(pair for pair in columns_of_lists.COLUMNS if pair[0] in {"id", "class_text"}),
+    ]
+)
+
+
+def write(
+    staged: storage.StagedFile,
+    rows: Iterable[pa.Table],
+    table: LabelTable,
+    class_names: Sequence[str] | None = None,
+) -> int:
     """Write the file of a split; the same arguments give the same bytes.
 
     Args:
         staged: the file.
         rows: of the split's catalog, as `catalog.read` yields them.
         table: the label table.
+        class_names: of an image list or folder, see `SetView.class_names`; None: it is neither.
 
     Returns:
         The number of rows.
@@ -62,8 +82,11 @@ def write(staged: storage.StagedFile, rows: Iterable[pa.Table], table: LabelTabl
     Raises:
         ConfigError: the label table has a class number that is none.
     """
-    columns = _COLUMNS.with_metadata(parquet.class_label("label", table.wnids))
-    return parquet.write_groups(staged, columns, parquet.grouped(_parts(rows, table)))
+    if class_names is not None:
+        columns = _OF_LIST.with_metadata(class_label("label", class_names))
+        return write_groups(staged, columns, grouped(_parts_of_list(rows)))
+    columns = _COLUMNS.with_metadata(class_label("label", table.wnids))
+    return write_groups(staged, columns, grouped(_parts(rows, table)))
 
 
 def _parts(rows: Iterable[pa.Table], table: LabelTable) -> Iterator[pa.Table]:
@@ -72,6 +95,13 @@ def _parts(rows: Iterable[pa.Table], table: LabelTable) -> Iterator[pa.Table]:
         found = parquet.of_catalog(part, "", numbers)
         found["label"] = found.pop("class_id")
         yield pa.table(found)
+
+
+def _parts_of_list(rows: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    for part in rows:
+        found = columns_of_lists.of_catalog(part)
+        label, where = found[columns_of_lists.CLASS], class_folders.paths(part)
+        yield pa.table(found | {"label": label, "file_name": where}).select(_OF_LIST.names)
 
 
 class ImageFolder(Export):
@@ -99,11 +129,11 @@ class ImageFolder(Export):
                 digest=digests.digest(document),
                 split=name,
                 needs=(Need(What.CATALOG, name), Need(What.ARTIFACT, f"tree-{name}")),
-                made_of={"version of its form": str(VERSION)},
+                made_of={"version of its form": str(VERSION), **data.made_of_classes},
             )
 
     def write(self, work: ExportWork, staged: Sequence[storage.StagedFile]) -> Document:
         """Write the file; see `write`."""
         split = work.data.splits[work.plan.split]
-        write(staged[0], catalog.read(split.catalog), work.data.table)
+        write(staged[0], catalog.read(split.catalog), work.data.table, split.class_names)
         return {}

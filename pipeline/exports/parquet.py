@@ -27,6 +27,9 @@ and of each shard format that the images were written in, as ``tfrecord_shard``:
 it stores it; `source_mode` alone is of the file that was read. Formats differ where one repairs a
 picture and another does not. An image that is left out of all has a row, with nulls there.
 
+An image list or a folder has the columns of `columns_of_lists` in the place of those before
+`width`, and no `boxes`.
+
 Rows are in the order of the catalogs; a row group has `ROWS` at most, of one split. Hugging
 Face's `datasets` finds under ``huggingface`` in the metadata of the schema that `class_id` is a
 ``ClassLabel``, whose names are the WNIDs.
@@ -34,7 +37,6 @@ Face's `datasets` finds under ``huggingface`` in the metadata of the schema that
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,15 +50,16 @@ import pyarrow.parquet as pq
 import xxhash
 
 from pipeline import storage
-from pipeline.catalog import table as catalog
+from pipeline.catalog import class_folders
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError, OutputDamaged
+from pipeline.exports import columns_of_lists
 from pipeline.exports.modes import stored_mode
+from pipeline.exports.row_groups import ROWS, class_label, grouped, write_groups
 from pipeline.images.prepare import END_MARKER, PLAIN, PictureOptions
 from pipeline.storage import table_bounds as tablebounds
 
 VERSION = 2
-ROWS = 1 << 16
 BOX = pa.struct([(name, pa.float32()) for name in ("xmin", "ymin", "xmax", "ymax")])
 
 _INT, _LONG, _TEXT = pa.int32(), pa.int64(), pa.string()
@@ -65,12 +68,12 @@ _SIZE = [("width", _INT), ("height", _INT), ("mode", _TEXT), ("source_mode", _TE
 _CONTENT = [("bytes", _LONG), ("xxh3_128", _TEXT)]
 _COMMON = [("split", _TEXT), ("file_name", _TEXT), *_CLASS, *_SIZE, *_CONTENT]
 _COMMON += [("boxes", pa.list_(BOX))]
+_OF_LIST = [("split", _TEXT), *columns_of_lists.COLUMNS, *_SIZE, *_CONTENT]
 _OF_FORMAT = [("shard", _INT), ("record", _INT), *_CONTENT]
 _FACTS = ["key", "shard", "record", "width", "height", "mode", "bytes", "xxh3_128", "repair"]
 _STORED = np.dtype([("bytes", np.int64), ("xxh3_128", "V16")])
 _MODES = [("mode", np.int8), ("source_mode", np.int8)]  # codes, -1 for an unknown one
 _PICTURE = np.dtype([("width", np.int32), ("height", np.int32), *_MODES, *_STORED.descr])
-_DISTINCT = {"file_name", "bytes", "xxh3_128", "boxes"}  # columns without a dictionary
 _STRAY = np.array([b"\xff" * 16])  # the last of all
 _ILSVRC_ID = "ilsvrc2012_id"
 
@@ -89,6 +92,7 @@ class ExportedSplit:
         folder: of its class tree: an image is named ``<folder>/<wnid>/<name>``, or without the
             first part if it is ""; None: by its key.
         options: shard format -> how its pictures are stored; as they are where it says nothing.
+        class_names: of an image list or folder, see `SetView.class_names`; None: it is neither.
     """
 
     name: str
@@ -96,26 +100,25 @@ class ExportedSplit:
     facts: Mapping[str, Iterable[pa.Table]] = field(default_factory=dict)
     folder: str | None = None
     options: Mapping[str, PictureOptions] = field(default_factory=dict)
+    class_names: Sequence[str] | None = None
 
 
-def schema(formats: Iterable[str], wnids: Sequence[str]) -> pa.Schema:
+def schema(
+    formats: Iterable[str], wnids: Sequence[str], class_names: Sequence[str] | None = None
+) -> pa.Schema:
     """Return the columns of the export.
 
     Args:
         formats: shard formats, in the order of their columns; "", facts without shards, has none.
         wnids: of the label table.
+        class_names: see `ExportedSplit`; None: the columns are those of a label table.
     """
     shown = [name for name in formats if name]
     of_formats = [(f"{name}_{what}", kind) for name in shown for what, kind in _OF_FORMAT]
-    return pa.schema(_COMMON + of_formats, class_label("class_id", wnids))
-
-
-def class_label(column: str, wnids: Sequence[str]) -> dict[str, str] | None:
-    """Return metadata by which `datasets` takes an int64 column for classes; None if of none."""
-    if not wnids:
-        return None
-    features = {column: {"names": list(wnids), "_type": "ClassLabel"}}
-    return {"huggingface": json.dumps({"info": {"features": features}})}
+    if class_names is None:
+        return pa.schema(_COMMON + of_formats, class_label("class_id", wnids))
+    label = class_label(columns_of_lists.CLASS, class_names)
+    return pa.schema(_OF_LIST + of_formats, label)
 
 
 def write(staged: storage.StagedFile, splits: Sequence[ExportedSplit], table: LabelTable) -> int:
@@ -133,33 +136,8 @@ def write(staged: storage.StagedFile, splits: Sequence[ExportedSplit], table: La
     formats = tuple(dict.fromkeys(name for split in splits for name in split.facts))
     numbers = ilsvrc_ids(table)
     groups = (group for split in splits for group in grouped(_parts(split, formats, numbers)))
-    return write_groups(staged, schema(formats, table.wnids), groups)
-
-
-def write_groups(staged: storage.StagedFile, columns: pa.Schema, groups: Iterable[pa.Table]) -> int:
-    """Write tables as Parquet, a row group each, and return the number of rows."""
-    alike = [name for name in columns.names if name not in _DISTINCT]
-    options = {"compression": "zstd", "use_dictionary": alike}
-    rows = 0
-    with staged.stream() as stream, pq.ParquetWriter(stream, columns, **options) as writer:
-        for group in groups:
-            ordered = group.select(columns.names).cast(columns)
-            writer.write_table(ordered, row_group_size=max(1, group.num_rows))
-            rows += group.num_rows
-    return rows
-
-
-def grouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
-    """Yield the rows of many tables in tables of `ROWS`; the last has what is left."""
-    held: list[pa.Table] = []
-    for table in tables:
-        held.append(table)
-        while sum(part.num_rows for part in held) >= ROWS:
-            whole = pa.concat_tables(held)
-            yield whole.slice(0, ROWS)
-            held = [whole.slice(ROWS)]
-    if any(part.num_rows for part in held):
-        yield pa.concat_tables(held)
+    class_names = next((split.class_names for split in splits), None)
+    return write_groups(staged, schema(formats, table.wnids, class_names), groups)
 
 
 def read_facts(path: Path) -> Iterator[pa.Table]:
@@ -190,7 +168,7 @@ def of_catalog(rows: pa.Table, folder: str | None, numbers: pa.Array) -> dict[st
 
     `folder` is as of `ExportedSplit`, and `numbers` as `ilsvrc_ids` returns them.
     """
-    names = rows["key"] if folder is None else catalog.tree_paths(rows)
+    names = rows["key"] if folder is None else class_folders.paths(rows)
     ids = _but(rows["class_index"], -1)
     return {
         "file_name": pc.binary_join_element_wise(folder, names, "/") if folder else names,
@@ -219,7 +197,11 @@ def _parts(split: ExportedSplit, formats: Sequence[str], numbers: pa.Array) -> I
     start = 0
     for rows in split.rows():
         here = slice(start, start := start + rows.num_rows)
-        found = of_catalog(rows, split.folder, numbers) | stored.columns(here)
+        if split.class_names is None:
+            found = of_catalog(rows, split.folder, numbers)
+        else:
+            found = columns_of_lists.of_catalog(rows)
+        found |= stored.columns(here)
         yield pa.table(found | {"split": pa.repeat(split.name, rows.num_rows)})
 
 

@@ -21,7 +21,7 @@ IMAGES = paths.METADATA
 def columns(data: SetView) -> pa.Schema:
     """Return the columns of the table."""
     shards = [each.exported_as for split in data.splits.values() for each in split.shards]
-    return parquet.schema(dict.fromkeys(shards), data.table.wnids)
+    return parquet.schema(dict.fromkeys(shards), data.table.wnids, data.class_names)
 
 
 class Parquet(Export):
@@ -51,7 +51,7 @@ class Parquet(Export):
                 *(Need(What.FACTS, name) for name in data.splits),
             ),
             described=True,
-            made_of={"version of its form": str(parquet.VERSION)},
+            made_of={"version of its form": str(parquet.VERSION), **data.made_of_classes},
         )
 
     def write(self, work: ExportWork, staged: Sequence[StagedFile]) -> Document:
@@ -67,4 +67,5 @@ def _exported(split: SplitView) -> ExportedSplit:
         {each.exported_as: parquet.read_facts(paths.facts(each.folder)) for each in split.shards},
         split.folder,
         {each.exported_as: each.images for each in split.shards},
+        split.class_names,
     )

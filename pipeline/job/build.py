@@ -14,6 +14,7 @@ from pipeline.job.options import STEPS, Job
 from pipeline.job.table.group import Kind
 from pipeline.job.table.option import LIST, SET, Option, Value
 from pipeline.job.table.options import options_of
+from pipeline.job.table.run import STEPS_OF
 from pipeline.job.table.shards import NO_SHARDS
 from pipeline.job.table.values import check_words, shard_counts
 from pipeline.sources import registry as sources
@@ -40,8 +41,9 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
     images = {option.field: values[option.name] for option in options if option.of_image}
     decided["picture"] = PictureOptions(**images)
     if command == LIST:
-        del decided["steps"]  # there is one step only
-        return list_job(**decided)
+        until, extract = values["until"], values["extract"]
+        check_words("--until", [until], STEPS_OF[LIST])
+        return list_job(**decided | {"steps": list_steps(until, extract=extract)})
     steps = steps_until(values["until"], boxes=values["boxes"], extract=values["extract"])
     config = decided["config"] or default_config()
     return Job(**(decided | {"steps": steps, "config": config}))
@@ -58,7 +60,20 @@ def _of_job(option: Option, value: Value) -> Any:
     return value
 
 
-def list_job(images: str, root: str, out: str, shards: int | None, **options: Any) -> Job:
+def list_steps(step: str, *, extract: bool) -> tuple[str, ...]:
+    """Return the steps of a list or folder up to one of them, of `STEPS`."""
+    wanted = {"extract": extract or step == "extract", "shards": step == "shards"}
+    return tuple(name for name in STEPS_OF[LIST] if wanted[name])
+
+
+def list_job(
+    images: str,
+    root: str,
+    out: str,
+    shards: int | None,
+    steps: tuple[str, ...] = ("shards",),
+    **options: Any,
+) -> Job:
     """Return the job that prepares a list or a folder.
 
     Args:
@@ -66,6 +81,7 @@ def list_job(images: str, root: str, out: str, shards: int | None, **options: An
         root: folder of its paths; empty: its own.
         out: folder of the output.
         shards: how many, of each split; None: by the size of the images.
+        steps: what to make, see `list_steps`.
         **options: other fields of `Job`.
     """
     path = Path(absolute(images))
@@ -76,7 +92,7 @@ def list_job(images: str, root: str, out: str, shards: int | None, **options: An
         images=str(path),
         root=absolute(root) if root else str(own),
         out=absolute(out),
-        steps=("shards",),
+        steps=steps,
         boxes=False,
         **options,
     )
@@ -112,7 +128,12 @@ def command_words(job: Job) -> list[str] | None:
     if job.images:
         default = Job("", "", "", steps=("shards",), boxes=False, images=job.images)
         images = f"./{job.images}" if job.images.startswith("-") else job.images  # no option
-        return ["shardmill", LIST, images, *_words_of(LIST, job, default)]
+        step = max(job.steps, key=STEPS.index, default="")
+        extract = "extract" in job.steps
+        if step not in STEPS_OF[LIST] or list_steps(step, extract=extract) != job.steps:
+            return None
+        words = ["shardmill", LIST, images, *_words_of(LIST, job, default)]
+        return words + _of_steps(job, STEPS_OF[LIST])
     if not job.steps:
         return None
     until = max(job.steps, key=STEPS.index)
@@ -120,9 +141,14 @@ def command_words(job: Job) -> list[str] | None:
     if set(steps_until(until, boxes=job.boxes, extract=extract)) != set(job.steps):
         return None
     words = _words_of(SET, job, Job(raw="", out="", config=default_config()))
-    words += ["--until", until] if until != STEPS[-1] else []
-    words += ["--extract"] if extract and until != "extract" else []
-    return ["shardmill", SET, *words]
+    return ["shardmill", SET, *words, *_of_steps(job, STEPS)]
+
+
+def _of_steps(job: Job, steps: tuple[str, ...]) -> list[str]:
+    """Return the options that say which steps a job consists of."""
+    until, extract = max(job.steps, key=steps.index), "extract" in job.steps
+    words = ["--until", until] if until != steps[-1] else []
+    return words + (["--extract"] if extract and until != "extract" else [])
 
 
 def _words_of(command: str, job: Job, default: Job) -> list[str]:

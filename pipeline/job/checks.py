@@ -116,7 +116,13 @@ def check_combinations(job: Job, dataset: DataSet, names: tuple[str, ...]) -> No
             not inception and job.inception_threads is not None
         ),
         "--transfer has a meaning with --tree and --extract only": (
-            job.transfer != "copy" and not (job.tree and job.wants("extract"))
+            job.transfer != "copy" and not job.images and not (job.tree and job.wants("extract"))
+        ),
+        "--transfer has a meaning with --extract only": (
+            job.transfer != "copy" and bool(job.images) and not job.wants("extract")
+        ),
+        "--transfer move would leave nothing where the list or folder says: choose another": (
+            job.transfer == "move" and bool(job.images)
         ),
         "--transfer move would take away what the shards are made from: say --until extract": (
             job.transfer == "move" and job.wants("shards")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline import paths
+from pipeline import paths, storage
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import EnvironmentRefused, UsageError
 from pipeline.exports import registry
@@ -36,7 +36,7 @@ from pipeline.job.artifacts import (
 )
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.split import SplitJob
-from pipeline.sources.data_set import EXPORTS, DataSet
+from pipeline.sources.data_set import DataSet
 from pipeline.state import claims
 
 if TYPE_CHECKING:
@@ -53,9 +53,6 @@ def check(job: Job, dataset: DataSet, names: Iterable[str]) -> None:
     given = {DATA_DIR: bool(job.data_dir), STRICT: job.dbcollection_strict}
     of_classes = [each.name for each in registry.asked(job.exports) if each.needs_classes]
     refusals = {
-        "--export is of a configured set: a list of images has no catalog of classes": (
-            bool(job.exports) and EXPORTS not in dataset.offers
-        ),
         "--export comes after the shards: leave --until out, or say --format none if none are"
         " wanted": bool(job.exports and not job.wants("shards")),
         **dict.fromkeys(
@@ -90,9 +87,11 @@ def derive(
     Raises:
         UsageError: one cannot be made of these images.
     """
+    asked = registry.asked(job.exports)
+    check_class_folders(job, splits.values(), asked)
     data = view(job, dataset, table, splits, others)
     trees, files = list[Product](), list[Product]()
-    for export in registry.asked(job.exports):
+    for export in asked:
         for what in export.refusals(data):
             raise UsageError(what)
         made = replace(data, described=(*data.described, *_described((*trees, *files))))
@@ -100,6 +99,40 @@ def derive(
             product = _product(job, export, plan, dataset, splits)
             (trees if product.tree else files).append(product)
     return (*trees, *files)
+
+
+def check_class_folders(job: Job, splits: Iterable[SplitJob], asked: Iterable[Export]) -> None:
+    """Check that images can lie in class folders, where these are to be made or to be named.
+
+    Raises:
+        UsageError: they cannot; or the folders would lie where the images are read from.
+    """
+    if not job.wants("extract") and not any(export.needs_classes for export in asked):
+        return
+    for split in splits:
+        split.source.check_class_folders()
+        if job.images:
+            _check_folder(job, split)
+
+
+def _check_folder(job: Job, split: SplitJob) -> None:
+    """Check that the class folders of a list or folder lie in a folder of their own."""
+    name = split.split.folder
+    if name in taken_names():
+        raise UsageError(
+            f"class folders cannot lie in {name}, which is a folder of this program's own",
+            file=str(Path(job.out) / name),
+            remedy="give another name with --name",
+        )
+    read, out = storage.real_folder(Path(job.images)), Path(job.out)
+    inside = read is not None and storage.is_within(out / name, read)
+    if read is not None and (inside or storage.same_folder(out / name, read)):
+        raise UsageError(
+            "the class folders would lie in the folder that is read",
+            file=str(out / name),
+            expected=f"a folder outside of {read}",
+            remedy="choose another --out",
+        )
 
 
 def view(
@@ -135,8 +168,9 @@ def _split_view(out: Path, split: SplitJob) -> SplitView:
         name=split.name,
         folder=split.split.folder,
         flat=split.split.flat,
-        has_classes=split.split.has_classes,
-        counts=split.expected.counts,
+        has_classes=bool(split.class_counts),
+        counts=split.class_counts or split.expected.counts,
+        class_names=split.source.class_names,
         images=split.expected.images,
         rows_digest=split.rows_digest,
         images_digest=split.images_digest,

@@ -146,7 +146,7 @@ def class_table(out: Path, split: str, digest: str) -> Product:
     """Return the product of the table of a split's class folders."""
     files = (paths.class_table(out, split),)
     made = product(out, CLASSES, digest, files, step="lists", split=split, needs=(INPUTS,))
-    return replace(made, succeeds=True)
+    return replace(made, succeeds=True, described=True)
 
 
 def class_tree(out: Path, split: str, folder: str, digest: str) -> Product:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -59,6 +60,11 @@ class SplitJob:
     def expected(self) -> Expected:
         """What the split must hold."""
         return self.source.expected
+
+    @property
+    def class_counts(self) -> Mapping[str, int]:
+        """Images of each class folder, see `Source.class_counts`."""
+        return self.source.class_counts
 
     @property
     def shards(self) -> int:

@@ -12,7 +12,7 @@ from pipeline.job.options import Job
 from pipeline.sources.inputs import Archive
 from pipeline.sources.source import IsCut, Source, Split
 
-BOXES, LISTS, EXTRACT, EXPORTS = "boxes", "lists", "extract", "exports"
+BOXES, LISTS, EXTRACT = "boxes", "lists", "extract"
 """Steps that a data set may offer beside shards."""
 
 

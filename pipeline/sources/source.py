@@ -39,7 +39,8 @@ class Split:
         name: e.g. ``train``.
         folder: the split's folder in trees of images.
         flat: whether its images may lie outside of class folders.
-        has_classes: whether anybody knows the classes of its images by name.
+        has_classes: whether its images have classes; of a list that is only known when it is
+            read, see `Source.check_class_folders`.
         has_blacklist: whether there is a list of images that may be left out.
     """
 
@@ -238,6 +239,23 @@ class Source(ABC):
     @property
     def tree(self) -> Path | None:
         """The folder of class folders that it is read from; None: there is no such folder."""
+        return None
+
+    @property
+    def class_counts(self) -> Mapping[str, int]:
+        """Images of each class folder that a tree of them has; empty: there can be no such tree."""
+        return self.expected.counts if self.split.has_classes else {}
+
+    def check_class_folders(self) -> None:  # noqa: B027 - most can always be
+        """Check that its images can lie in class folders, if they have classes.
+
+        Raises:
+            UsageError: they cannot.
+        """
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The names of classes by their index, where no label table has them; None: it has."""
         return None
 
     @property

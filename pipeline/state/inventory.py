@@ -154,7 +154,7 @@ def _shards(resolved: ResolvedJob, artifact: Artifact) -> ShardMark | None:
 
 
 def _class_groups(resolved: ResolvedJob, artifact: Artifact) -> GroupMark | None:
-    counts = resolved.splits[artifact.split].expected.counts
+    counts = resolved.splits[artifact.split].class_counts
     return claims.last_group(resolved.out, artifact, counts)
 
 

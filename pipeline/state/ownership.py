@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pipeline import paths, storage
 from pipeline.archives import member_hashes as memberhashes
-from pipeline.catalog import table as catalog
+from pipeline.catalog import class_folders
 from pipeline.documents import fingerprint_tables
 from pipeline.errors import ShardmillError
 from pipeline.exports import registry as exports
@@ -87,22 +87,21 @@ class Catalogued:
         for file in sorted(listed) if self._classes or heads else ():
             path = catalogs / file
             if is_owned(self._out, path) and path.suffix == ".parquet":
-                for synset, key in _rows(path, self._classes, heads):
-                    begun = (
-                        cut for cut, head in self._beginnings.items() if synset.startswith(head)
-                    )
-                    for folder in (synset, *begun):
-                        names.setdefault(folder, set()).add(key.rpartition("/")[2])
+                for name, file_name in _rows(path, self._classes, heads):
+                    begun = (cut for cut, head in self._beginnings.items() if name.startswith(head))
+                    for folder in (name, *begun):
+                        names.setdefault(folder, set()).add(file_name)
         return names
 
 
 def _rows(path: Path, classes: list[str], heads: list[str]) -> Iterator[tuple[str, str]]:
-    """Yield class and key of the rows of a catalog; none of one that is damaged."""
+    """Yield class folder and file name of rows of a catalog; none of one that is damaged."""
     try:
-        rows = catalog.read_classes(path, classes, heads)
+        rows = class_folders.read(path, classes, heads)
     except ShardmillError:
         return
-    yield from zip(rows["class_id"].to_pylist(), rows["key"].to_pylist(), strict=True)
+    named = class_folders.names(rows), class_folders.file_names(rows)
+    yield from zip(*(column.to_pylist() for column in named), strict=True)
 
 
 @cache

@@ -109,7 +109,7 @@ def _tree_bytes(resolved: ResolvedJob, tree: Product, split: SplitJob, share: fl
     if changed is None and resolved.job.transfer != "copy":
         return 0
     images = split.expected.images
-    left = images - claims.extracted_images(resolved.out, tree, split.expected.counts)
+    left = images - claims.extracted_images(resolved.out, tree, split.class_counts)
     return int(left * (share / images if changed is None else changed.image_bytes))
 
 

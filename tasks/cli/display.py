@@ -123,10 +123,10 @@ class Observer:
         for product in self._resolved.products:
             if not product.tree:
                 continue
-            expected = self._resolved.splits[product.split].expected
-            done = claims.extracted_images(self._resolved.out, product, expected.counts)
+            split = self._resolved.splits[product.split]
+            done = claims.extracted_images(self._resolved.out, product, split.class_counts)
             if done:
-                total = expected.images
+                total = split.expected.images
                 rate = self._rates.rate(product.name, now, done)
                 found.append(Bar(f"extract {product.split}", done, total, "images", rate=rate))
         return found

@@ -10,6 +10,7 @@ import pytest
 from catalogrows import as_before, objects
 
 from pipeline import storage
+from pipeline.catalog import class_folders
 from pipeline.catalog import table as catalog
 from pipeline.errors import OutputDamaged
 
@@ -84,7 +85,7 @@ def test_one_of_an_earlier_version_is_read_as_one_of_this(tmp_path: Path) -> Non
     (found,) = catalog.read(path)
     assert found.schema == catalog.SCHEMA
     assert found.to_pylist() == EARLIER.to_pylist()
-    assert catalog.read_classes(path, ["n02"], ["n0"])["class_id"].to_pylist() == ["n01"] * 3
+    assert class_folders.read(path, ["n02"], ["n0"])["class_id"].to_pylist() == ["n01"] * 3
 
 
 def test_one_without_classes_of_objects_has_those_of_the_images(tmp_path: Path) -> None:
@@ -153,7 +154,7 @@ def test_its_words_come_in_the_order_of_their_first_images(listed: Path) -> None
 
 
 def test_the_rows_of_some_classes_are_read(listed: Path) -> None:
-    found = catalog.read_classes(listed, ["n01", "n03"])
+    found = class_folders.read(listed, ["n01", "n03"])
     assert found["class_id"].to_pylist() == ["n01", "n01", "n03"]
 
 

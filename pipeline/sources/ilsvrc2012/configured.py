@@ -14,7 +14,7 @@ from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ArchiveMissing, ConfigError, InputRefused, UsageError
 from pipeline.job.options import Job
-from pipeline.sources.data_set import BOXES, EXPORTS, EXTRACT, LISTS, DataSet
+from pipeline.sources.data_set import BOXES, EXTRACT, LISTS, DataSet
 from pipeline.sources.glance import Folders, Glance, Note, no_note
 from pipeline.sources.ilsvrc2012 import dataset as configuration
 from pipeline.sources.ilsvrc2012 import devkit, readtree, snapshot, tree
@@ -64,7 +64,7 @@ class ConfiguredSet(DataSet):
             splits={name: _split(split) for name, split in config.splits.items()},
             archives=config.archives,
             optional=config.optional,
-            offers=frozenset({BOXES, LISTS, EXTRACT, EXPORTS}),
+            offers=frozenset({BOXES, LISTS, EXTRACT}),
             own_orders=frozenset({"inception"}),
             published=_PUBLISHED.get(config.dataset, {}),
             config=config,

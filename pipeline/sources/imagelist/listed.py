@@ -50,7 +50,10 @@ class ListedSet(DataSet):
             job=job,
             name=only or _file_name(Path(job.images).name),
             root=Path(job.root),
-            splits={name: Split(name, folder or name) for name, folder in folders.items()},
+            splits={
+                name: Split(name, folder or name, has_classes=True)
+                for name, folder in folders.items()
+            },
             own_orders=frozenset({"list"}),
             folders=folders,
         )

@@ -30,6 +30,7 @@ from pipeline.sources.glance import Note, no_note
 from pipeline.sources.imagelist import folder as listing
 from pipeline.sources.imagelist import keys as imagekeys
 from pipeline.sources.imagelist import lst
+from pipeline.sources.imagelist.class_counts import ClassCounter, ClassCounts
 from pipeline.sources.imagelist.folder import Listing
 from pipeline.sources.imagelist.long_names import LongNames, never_cut
 from pipeline.sources.source import IsCut
@@ -55,6 +56,7 @@ class ImageListing:
         missing: how many of them no file is there of.
         backslashed: the first of the missing ones with a backslash or a drive; else empty.
         widths: how many labels its images have.
+        counts: how many images are of each class.
         bytes: how large the files are together.
         suffix: what the first path ends in, such as ``.jpg``; may be empty.
         long_names: whether any key's name is cut in shards, by what `scan` was given.
@@ -77,6 +79,7 @@ class ImageListing:
     missing: int
     backslashed: str
     widths: LabelWidths
+    counts: ClassCounts
     bytes: int
     suffix: str
     long_names: bool
@@ -127,7 +130,7 @@ def scan(
     kinds = tuple(extensions) or listing.EXTENSIONS
     content, hashes, stamps = hashlib.sha256(), array("Q"), array("Q")
     images = missing = size = 0
-    widths = NO_IMAGES
+    widths, counter = NO_IMAGES, ClassCounter()
     long_names = LongNames(is_cut)
     suffix = backslashed = ""
     source = scanned or _source(path, kinds, recursive=recursive, table=table, note=note)
@@ -143,6 +146,7 @@ def scan(
         size += int(sizes[sizes > 0].sum())
         labels = rows["labels"].combine_chunks()
         widths = LabelWidths.of(labels, rows["line"].to_numpy()).merged_into(widths)
+        counter.add(_labels(labels)[0], rows["line"].to_numpy())
         hashes.extend(imagekeys.hashes([f"{prefix}{name}" for name in names] if prefix else names))
         stamps.extend([stamp for _, stamp in found])
         long_names.look(rows["path"], rows["id"], suffix)
@@ -159,6 +163,7 @@ def scan(
         missing=missing,
         backslashed=backslashed,
         widths=widths,
+        counts=counter.result(),
         bytes=size,
         suffix=suffix,
         long_names=long_names.with_ids(lambda keys: imagekeys.numbered(keys, repeated)),

@@ -14,6 +14,7 @@ from pipeline.manifest import Document
 from pipeline.sources import glance
 from pipeline.sources.glance import Glance
 from pipeline.sources.imagelist import folder
+from pipeline.sources.imagelist.class_counts import ClassCounts
 from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.storage.clutter import PassedOver
 
@@ -85,6 +86,7 @@ def save(place: ListPlace, listing: ImageListing, look: Glance) -> None:
         "images": listing.images,
         "missing": listing.missing,
         "widths": asdict(listing.widths),
+        "counts": {**asdict(listing.counts), "counts": sorted(listing.counts.counts.items())},
         "bytes": listing.bytes,
         "suffix": listing.suffix,
         "long_names": listing.long_names,
@@ -102,7 +104,7 @@ def save(place: ListPlace, listing: ImageListing, look: Glance) -> None:
 def load(place: ListPlace) -> tuple[ImageListing, Glance] | None:
     """Return what was found last, and how it looked then; None: it is not known."""
     found = glance.recall(place.record, RecordedList)
-    if found is None or found.look.asked != place.asked:
+    if found is None or found.look.asked != place.asked or found.counts is None:
         return None
     listing = ImageListing(
         path=place.path,
@@ -119,6 +121,9 @@ def load(place: ListPlace) -> tuple[ImageListing, Glance] | None:
             found.widths.least_line,
             found.widths.most_line,
             found.widths.detection,
+        ),
+        counts=ClassCounts(
+            dict(found.counts.counts), found.counts.without, found.counts.without_line
         ),
         bytes=found.bytes,
         suffix=found.suffix,

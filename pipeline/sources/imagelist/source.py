@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from pipeline import storage
 from pipeline.annotations.boxjoin import BoxJoin
+from pipeline.catalog import class_folders
 from pipeline.catalog.class_table import FolderClasses
 from pipeline.catalog.label_widths import LabelWidths
 from pipeline.errors import TransientError
 from pipeline.manifest import Document
 from pipeline.quantities import counted
 from pipeline.sources.glance import Glance
-from pipeline.sources.imagelist import scan, snapshot
+from pipeline.sources.imagelist import scan, snapshot, treeform
 from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.sources.imagelist.snapshot import ListPlace
 from pipeline.sources.source import Source
@@ -118,6 +119,35 @@ class ListSource(Source):
     def folder_classes(self) -> FolderClasses | None:
         """The class folders of a folder."""
         return self.listing.classes
+
+    @property
+    def class_counts(self) -> Mapping[str, int]:
+        """Images of each class folder: of a folder its own ones, of a list those of the labels."""
+        counts = self.listing.counts.counts.items()
+        if self.listing.classes is None:
+            return {class_folders.of_number(label): images for label, images in counts}
+        names = self.listing.classes.table.names
+        return {names[label]: images for label, images in counts}
+
+    def check_class_folders(self) -> None:
+        """Check that each image has one class, whose folder lies beside those of the others."""
+        found = self.listing
+        if storage.real_folder(found.path) is None:
+            treeform.check_list(found.path, found.counts)
+        else:
+            names = found.classes.table.names if found.classes else None
+            treeform.check_folder(found.path, names)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The class folders of a folder; a list names no classes."""
+        return self.listing.classes.table.names if self.listing.classes else ()
+
+    def find_in(self, tree: Path) -> str | None:
+        """Return the folder of this name, or of the name of the folder that is read."""
+        names = (self.listing.path.name, self.split.folder)
+        there = (name for name in names if storage.real_folder(tree / name) is not None)
+        return next(there, None)
 
     @property
     def label_widths(self) -> LabelWidths | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from drawnlists import encoded, lay, stored
@@ -36,7 +37,7 @@ def labels(out: Path, split: str) -> list[object]:
 
 
 def job_of(folder: Path, out: Path, shards: int | None = None, **options: object) -> Job:
-    given = {"recursive": True, "formats": ("recordio",)} | options
+    given: dict[str, Any] = {"recursive": True, "formats": ("recordio",), **options}
     return build.list_job(str(folder), "", str(out), shards, **given)
 
 

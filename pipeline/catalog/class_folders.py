@@ -1,0 +1,113 @@
+"""Where the images of a catalog lie in a tree of class folders: ``<class folder>/<file name>``.
+
+The folder is named after the class: by its id, such as a WNID; else by its name in words, which is
+the folder that its images were found in; else by its number, with `DIGITS` digits or more, so that
+folders sorted by name are classes sorted by number. The last is the case of image lists, whose
+paths may be of any folders: there all of a path makes the name of the file, ``_`` between its
+parts. A path that is listed more than once has its id before the suffix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline import storage
+from pipeline.catalog import earlier
+from pipeline.storage import table_bounds as tablebounds
+
+DIGITS: Final = 5
+"""How many digits the number of a class has at least where it is a name of a folder."""
+_READ: Final = ["key", "source", "offset", "length", "class_index", "class_id", "class_text", "id"]
+
+
+def of_number(class_index: int) -> str:
+    """Return the folder of a class that has a number and no name."""
+    return f"{class_index:0{DIGITS}d}"
+
+
+def names(rows: pa.Table) -> pa.ChunkedArray:
+    """Return the class folder of each image; "" of those that have no class."""
+    ids, texts = _text(rows, "class_id"), _text(rows, "class_text")
+    digits = rows["class_index"].cast(pa.string())
+    padded = pc.utf8_lpad(digits, DIGITS, "0")
+    numbers = pc.if_else(_is_numbered(rows), padded, "")
+    return pc.if_else(pc.equal(ids, ""), pc.if_else(pc.equal(texts, ""), numbers, texts), ids)
+
+
+def file_names(rows: pa.Table) -> pa.ChunkedArray:
+    """Return the name of each image in its class folder."""
+    last = pc.replace_substring_regex(rows["key"], r"^.*/", "")
+    numbered = _is_numbered(rows)
+    if not pc.any(numbered).as_py():
+        return last
+    whole = pc.replace_substring(rows["source"], "/", "_")
+    again = pc.and_(numbered, pc.not_equal(rows["key"], rows["source"]))
+    if pc.any(again).as_py():
+        twice = zip(whole.to_pylist(), rows["id"].to_pylist(), again.to_pylist(), strict=True)
+        whole = pa.chunked_array([[_with_id(n, i) if more else n for n, i, more in twice]])
+    return pc.if_else(numbered, whole, last)
+
+
+def paths(rows: pa.Table) -> pa.ChunkedArray:
+    """Return where each image lies; the name of its file alone of those that have no class."""
+    folders, files = names(rows), file_names(rows)
+    return pc.if_else(
+        pc.equal(folders, ""), files, pc.binary_join_element_wise(folders, files, "/")
+    )
+
+
+def read(path: Path, folders: Sequence[str], beginnings: Sequence[str] = ()) -> pa.Table:
+    """Read the rows of some class folders, and of those whose names begin in one of some ways.
+
+    Returns:
+        Columns of a catalog, of an earlier version, too: those that say where the images lie.
+    """
+    with storage.open_arrow(path) as file:
+        table = pq.ParquetFile(file)
+        tablebounds.check_groups(table, file)
+        stored = earlier.stored_names(table.schema_arrow.names)
+        numbers = pc.field("class_index").isin(_numbers(folders))
+        if any(beginning.isdigit() for beginning in beginnings):
+            numbers |= pc.field("class_index") >= 0
+        wanted = numbers & (pc.field(stored["class_id"]) == "")
+        for name in (stored["class_id"], stored["class_text"]):
+            wanted |= pc.field(name).isin(pa.array(list(folders), pa.string()))
+            for beginning in beginnings:
+                wanted |= pc.starts_with(pc.field(name).cast(pa.string()), beginning)
+        columns = [stored[name] for name in _READ]
+        rows = pq.read_table(file, columns=columns, use_threads=False, filters=wanted)
+        rows = rows.select(columns).rename_columns(_READ)
+        # The words of one class may be the id of another.
+        found = names(rows)
+        chosen = pc.is_in(found, value_set=pa.array(list(folders), pa.string()))
+        for beginning in beginnings:
+            chosen = pc.or_(chosen, pc.starts_with(found, beginning))
+        return rows.filter(chosen)
+
+
+def _text(rows: pa.Table, name: str) -> pa.ChunkedArray:
+    return rows[name].cast(pa.string())
+
+
+def _is_numbered(rows: pa.Table) -> pa.ChunkedArray:
+    """Return of which images the class has a number and no name."""
+    ids, texts = _text(rows, "class_id"), _text(rows, "class_text")
+    nameless = pc.and_(pc.equal(ids, ""), pc.equal(texts, ""))
+    return pc.and_(nameless, pc.greater_equal(rows["class_index"], 0))
+
+
+def _with_id(name: str, number: int) -> str:
+    stem, dot, suffix = name.rpartition(".")
+    return f"{stem}#{number}.{suffix}" if dot else f"{name}#{number}"
+
+
+def _numbers(folders: Sequence[str]) -> pa.Array:
+    digits = (name for name in folders if name.isascii() and name.isdigit() and len(name) < 11)  # noqa: PLR2004
+    found = [int(name) for name in digits]
+    return pa.array([each for each in found if each < 1 << 31], pa.int32())
