@@ -45,7 +45,7 @@ def permutation(
         keys: unique names.
         order: one of `ORDERS`.
         seed: 0 <= seed < 2**64; used by ``hash`` only.
-        groups: the WNID of each key, "" where there is none; used by ``inception`` only, which
+        groups: the class id of each key, "" where there is none; used by ``inception`` only, which
             cannot do without.
 
     Returns:

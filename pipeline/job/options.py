@@ -67,7 +67,7 @@ class Job:
         seed: of the ``hash`` order; None: 0.
         inception_threads: of the ``inception`` order; None: 8.
         label_offset: added to the 0-based class index; None: the format's own.
-        classes: file of chosen WNIDs, or of a folder the table of its class folders; "": all.
+        classes: file of chosen class ids, or of a folder the table of its class folders; "": all.
         skip_blacklisted: leave out the images of a split's blacklist.
         extras: optional archives to use too.
         boxes: whether bounding boxes are read.

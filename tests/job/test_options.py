@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
@@ -345,6 +345,29 @@ def test_a_job_that_was_recorded_before_an_option_was_known_has_its_default() ->
     recorded = json.loads(Job("/raw", "/out", "/c.toml", seed=3).to_json())
     del recorded["tree"], recorded["steps"], recorded["boxes"]
     assert Job.from_json(json.dumps(recorded)) == Job("/raw", "/out", "/c.toml", seed=3)
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        Job("/raw", "/out", "/c.toml", steps=("lists", "extract"), boxes=False),
+        Job("", "/out", "", steps=("shards",), boxes=False, images="/a.lst", root="/r", seed=3),
+    ],
+)
+def test_a_job_that_an_earlier_version_recorded_is_read(job: Job) -> None:
+    recorded = json.loads(json.dumps(asdict(job)))  # it wrote the options of every kind of input
+    recorded["products"] = recorded.pop("steps")
+    assert Job.from_json(json.dumps(recorded)) == job
+
+
+def test_a_job_is_recorded_without_the_options_of_another_kind_of_input() -> None:
+    listed = Job("", "/out", "", steps=("shards",), boxes=False, images="/a.lst", root="/r")
+    of_sets = {"raw", "config", "tree", "extras", "boxes", "box_class_filter", "skip_blacklisted"}
+    assert not of_sets & json.loads(listed.to_json()).keys()
+    of_lists = {"images", "root", "name", "recursive", "extensions"}
+    recorded = json.loads(Job("/raw", "/out", "/c.toml").to_json())
+    assert not of_lists & recorded.keys()
+    assert of_sets <= recorded.keys()
 
 
 def test_a_job_survives_json() -> None:
