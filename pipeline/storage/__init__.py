@@ -28,7 +28,7 @@ from pipeline.storage.locks import (
 )
 from pipeline.storage.oserrors import check_link, translated
 from pipeline.storage.outputfile import output_file, resolved
-from pipeline.storage.ranges import RangeReader, SourceReader
+from pipeline.storage.ranges import RangeReader, SourceReader, holds
 from pipeline.storage.reading import (
     Entry,
     FileInfo,
@@ -95,6 +95,7 @@ __all__ = [
     "file_stamps",
     "folders",
     "free_bytes",
+    "holds",
     "is_empty",
     "is_locked",
     "is_within",

@@ -72,6 +72,13 @@ class RangeReader:
         self.close()
 
 
+def holds(path: Path, content: bytes) -> bool:
+    """Whether a file holds exactly some bytes; one of another size is not read."""
+    with RangeReader(path) as reader:
+        same_size = reader.info.size == len(content)
+        return same_size and reader.read(0, len(content)) == content
+
+
 class SourceReader:
     """Reads byte ranges of many files in a folder, of which few are open at a time.
 

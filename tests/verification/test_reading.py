@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from support import RawSet, prepare
 
-from pipeline import manifest, paths
+from pipeline import manifest, paths, storage
 from pipeline.formats.record import Placement
 from pipeline.formats.tfrecord.shard import index_lines, read_records
 from pipeline.shards import facts
@@ -190,6 +190,16 @@ def test_an_index_that_does_not_fit_is_found_behind_a_manifest_that_fits(copied:
     reseal(index.parents[1])
     forget_marks(copied)
     assert [(each.layer, each.path) for each in found(copied)] == [(Layer.INDEX, index)]
+
+
+def test_a_file_of_another_size_than_some_bytes_is_not_read_to_be_compared(tmp_path: Path) -> None:
+    path = tmp_path / "index"
+    path.write_bytes(b"0 8\n")
+    assert storage.holds(path, b"0 8\n")
+    assert not storage.holds(path, b"0 9\n")
+    with path.open("r+b") as file:
+        file.truncate(1 << 40)  # it takes no room on the disk
+    assert not storage.holds(path, b"0 8\n")
 
 
 def test_facts_that_are_not_those_of_the_shards_are_found_behind_a_manifest_that_fits(

@@ -14,6 +14,7 @@ from pipeline.formats.recordio.header import IndexedRecord, as_float32
 
 _LINE: Final = re.compile(rb"(0|[1-9][0-9]{0,19})\t(0|[1-9][0-9]{0,18})\n")
 _UNLISTABLE: Final = re.compile(f"[{names.CONTROL}\ud800-\udfff]")
+_MOST_BYTES: Final = 1 << 30  # some 40 million images of 25 bytes each
 _SHOWN: Final = 80  # bytes
 _REMEDY: Final = "remove the file and run the shardmill command again: it is made anew"
 
@@ -92,7 +93,7 @@ def read_list(path: Path, ids: Sequence[int]) -> bytes:
 def _lines(path: Path) -> list[bytes]:
     if storage.stat(path) is None:
         raise OutputDamaged("the file is missing", file=str(path), remedy=_REMEDY)
-    return storage.read_bytes(path).splitlines(keepends=True)
+    return storage.read_bytes(path, _MOST_BYTES).splitlines(keepends=True)
 
 
 def _damaged(path: Path, number: int, expected: str, found: str) -> OutputDamaged:

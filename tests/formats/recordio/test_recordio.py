@@ -415,6 +415,12 @@ class TestIndexAndList:
         assert caught.value.file == str(tmp_path / "a.idx")
         assert caught.value.place == f"line {line}"
 
+    def test_an_index_that_is_longer_than_any_is_not_read(self, tmp_path: Path) -> None:
+        with (tmp_path / "a.idx").open("wb") as file:
+            file.truncate(1 << 40)  # it takes no room on the disk
+        with pytest.raises(OutputDamaged, match="more bytes than this program writes"):
+            read_index(tmp_path / "a.idx")
+
     def test_says_that_an_index_is_missing(self, tmp_path: Path) -> None:
         with pytest.raises(OutputDamaged, match="missing"):
             read_index(tmp_path / "none")
