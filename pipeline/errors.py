@@ -89,6 +89,11 @@ class ShardmillError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         return from_record, (self.to_record(),)
 
+    @property
+    def brief(self) -> str:
+        """What happened and what was found, in a line."""
+        return f"{self.what}; found {self.found}" if self.found else self.what
+
     def altered(self, **texts: str | None) -> ShardmillError:
         """Return the same error with another file, place, remedy or other text."""
         return from_record({**self.to_record(), **texts})

@@ -9,7 +9,6 @@ from typing import Final, Self
 from pipeline import storage
 from pipeline.errors import BadImage, ShardmillError, Vanished
 from pipeline.im2rec.job import PackJob, check_root
-from pipeline.shards.read import read_file
 from pipeline.storage import FileInfo
 
 _LARGEST: Final = 1 << 28  # bytes of an image: half of what a record holds
@@ -61,10 +60,10 @@ class ImageFiles:
             info = self._look(source)
         check_bytes(info.size)
         try:
-            data, size = read_file(self._sources, source, info.size)
+            data, size = self._sources.read_whole(source, info.size)
         except Vanished:
             info = self._look(source)
-            data, size = read_file(self._sources, source, info.size)
+            data, size = self._sources.read_whole(source, info.size)
         if size != info.size:
             raise BadImage(
                 "the image was changed while it was read",

@@ -25,7 +25,6 @@ from pipeline.im2rec.job import PackJob, Targets, check_root
 from pipeline.im2rec.result import LeftOut, Packed, document
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted
-from pipeline.shards.read import reason
 from pipeline.storage import StagedFile
 from pipeline.storage.input_file import check_rereadable
 
@@ -181,7 +180,7 @@ class _Output:
                 remedy="get intact copies, or raise --error-limit",
             )
         place = (batch.lines[row], batch.ids[row], batch.paths[row])
-        self._left_out.append(LeftOut(*place, reason(error)))
+        self._left_out.append(LeftOut(*place, error.brief))
 
 
 def _listed(batch: Batch, row: int) -> IndexedRecord:

@@ -63,7 +63,7 @@ class LeftOut:
     ) -> LeftOut:
         """Return the image that an error is about, where so many pixels are allowed."""
         allowed = max_pixels if isinstance(error, TooManyPixels) else 0
-        return LeftOut(key, source, offset, reason(error), line, error.remedy or "", allowed)
+        return LeftOut(key, source, offset, error.brief, line, error.remedy or "", allowed)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
@@ -173,7 +173,7 @@ def read_picture(
     """
     source, offset, length = where
     if whole_file:
-        data, size = read_file(sources, source, length)
+        data, size = sources.read_whole(source, length)
         if size != length:
             raise TreeRefused(
                 "the picture has changed since the tree was listed",
@@ -194,15 +194,6 @@ def read_picture(
             remedy="the file changed after it was verified: get it again",
         )
     return data
-
-
-def read_file(sources: storage.SourceReader, source: str, length: int) -> tuple[memoryview, int]:
-    """Return the bytes of a file that was `length` bytes long, and how long it is by now.
-
-    If it has another length now, it was changed. The next read may overwrite the bytes.
-    """
-    data = sources.read(source, 0, length)
-    return data, len(data) if len(data) < length else sources.now(source).size
 
 
 def read_member(
@@ -274,11 +265,6 @@ def record_of(row: Mapping[str, Any], stored: StoredPicture) -> ImageRecord:
         labels=tuple(row["labels"]),
         box_classes=row["box_classes"],
     )
-
-
-def reason(error: ShardmillError) -> str:
-    """Return in a line why an image cannot be stored."""
-    return f"{error.what}; found {error.found}" if error.found else error.what
 
 
 def _content_hash(data: memoryview, stored: StoredPicture) -> bytes:

@@ -137,6 +137,14 @@ class SourceReader:
             self._buffer = memoryview(bytearray(length + length // 4))
         return self._patiently(source, partial(self._read, source, offset, length))
 
+    def read_whole(self, source: str, length: int) -> tuple[memoryview, int]:
+        """Return the bytes of a file that was `length` bytes long, and how long it is by now.
+
+        If it has another length now, it was changed.
+        """
+        data = self.read(source, 0, length)
+        return data, len(data) if len(data) < length else self.now(source).size
+
     def close(self) -> None:
         """Close every file."""
         while self._open:

@@ -59,3 +59,11 @@ def test_what_is_imported_is_kept_from_the_collector_which_then_goes_on() -> Non
         assert gc.get_freeze_count() >= frozen + len(kept)
     finally:
         gc.unfreeze()
+
+
+def test_im2rec_starts_without_what_reads_tables_of_a_preparation() -> None:
+    heavy = "{'pipeline.job.options', 'pyarrow.parquet'}"
+    code = f"import tasks.cli.im2rec, sys; print(*{heavy} & set(sys.modules))"
+    words = [sys.executable, "-c", code]
+    run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == "\n"
