@@ -124,6 +124,28 @@ JOBS: Mapping[str, tuple[Command, ...]] = {
     "list, order by name": ((*_LIST, "--order", "name", "--name", "by_name"),),
     "list, order by another seed": ((*_LABELS, *_FORMATS, "--seed", "3"),),
     "list, resized": ((*_LABELS, *_FORMATS, "--resize", "20", "--center-crop", "--quality", "90"),),
+    "list, exports": (
+        (*_LIST, *_RECORDIO, "--export", "parquet,croissant,imagefolder"),
+        ("verify", "{out}", "--against", "{in}/listed/root"),
+        *_LOOKED_AT,
+    ),
+    "list, several labels, exports": (
+        (*_LABELS, "--format", "none", "--export", "parquet,croissant"),
+    ),
+    "list, class folders": ((*_LIST, "--until", "extract", "--transfer", "symlink"),),
+    "list, exports refused": ((*_LABELS, "--export", "imagefolder"),),
+    "folder, exports": (
+        (
+            *(*_FOLDER, "--recursive", "--exts", ".jpg", "--format", "none"),
+            *("--export", "parquet,croissant,imagefolder,dbcollection,raw256", *_DATA),
+        ),
+    ),
+    "folder of splits, exports": (
+        (
+            *("imagelist", "{in}/splits", "--recursive", "--out", "{out}"),
+            *("--export", "croissant,imagefolder"),
+        ),
+    ),
     "list, without shards": ((*_LIST, "--format", "none"),),
     "list, bad image": ((*_BAD, *_FORMATS),),
     "list, bad image left out": (
