@@ -463,7 +463,7 @@ class TestNoShards:
         flip(other.raw / "ILSVRC2012_img_train.tar")
         run = shardmill("verify", out, "--against", other.raw)
         assert run.returncode == 1
-        assert "not those of its source" in run.stderr
+        assert "its source is not what it was when its archive was verified" in run.stderr
         assert next(out.glob("facts/train/*/facts.parquet")).exists()
 
     def test_a_lost_part_of_the_facts_is_made_again(self, small: RawSet, out: Path) -> None:
