@@ -217,7 +217,7 @@ def test_an_image_that_grew_is_seen_by_a_look_at_each_and_by_the_rows(
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("tree", {"transfer": "link", "products": ("extract",)}),
+        ("tree", {"transfer": "link", "steps": ("extract",)}),
         ("tree", {"boxes": False}),
         ("list", {"recursive": True}),
         ("list", {"root": "/usr"}),
