@@ -133,7 +133,6 @@ JOBS: Mapping[str, tuple[Command, ...]] = {
         (*_LABELS, "--format", "none", "--export", "parquet,croissant"),
     ),
     "list, class folders": ((*_LIST, "--until", "extract", "--transfer", "symlink"),),
-    "list, exports refused": ((*_LABELS, "--export", "imagefolder"),),
     "folder, exports": (
         (
             *(*_FOLDER, "--recursive", "--exts", ".jpg", "--format", "none"),

@@ -424,13 +424,6 @@ class TestBadInput:
         with pytest.raises(UsageError, match="smaller pictures of another"):
             resolve(other.job(out, exports=("raw256",)))
 
-    def test_exports_of_a_list_are_refused(self, small: RawSet, tmp_path: Path) -> None:
-        (tmp_path / "1.jpg").write_bytes(b"x")
-        options = {"images": str(tmp_path), "root": str(tmp_path), "boxes": False}
-        job = small.job(tmp_path / "out", steps=("shards",), exports=("parquet",), **options)
-        with pytest.raises(UsageError, match="a list of images"):
-            resolve(job)
-
     def test_an_unknown_export_is_refused(self, small: RawSet, out: Path) -> None:
         with pytest.raises(UsageError, match="--export coco: unknown"):
             resolve(small.job(out, exports=("coco",)))
