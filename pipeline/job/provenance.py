@@ -18,6 +18,8 @@ from pipeline.shards.output import Output
 
 MadeOf = dict[str, str]
 
+_OF = ": "  # between a split and what is said of it, where a product is of all splits
+
 
 def made_of(
     product: Product,
@@ -47,6 +49,12 @@ def made_of(
     return found
 
 
+def split_of(name: str) -> str:
+    """Return the split that a name of `made_of` is of; "" where it does not say one."""
+    split, colon, _ = name.partition(_OF)
+    return split if colon else ""
+
+
 def _of_split(product: Product, split: SplitJob) -> MadeOf:
     found: MadeOf = {}
     for name in product.parts:
@@ -71,7 +79,7 @@ def _of_all(product: Product, job: Job, splits: Iterable[SplitJob]) -> MadeOf:
         if "shards" in product.parts:
             parts |= {f"shards of {each.format}": _form(job, split, each) for each in split.outputs}
             parts |= split.source.made_of_places()
-        found |= {f"{split.name}: {name}": value for name, value in parts.items()}
+        found |= {f"{split.name}{_OF}{name}": value for name, value in parts.items()}
     return found
 
 

@@ -17,6 +17,7 @@ from pipeline.errors import OutputConflict, OutputDamaged
 from pipeline.exports import class_listing
 from pipeline.exports import class_tree as extraction
 from pipeline.job.artifacts import Artifact, Product
+from pipeline.job.provenance import split_of
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.sources.source import FILES
@@ -131,6 +132,7 @@ def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:
     standing = mark(out, product.name)
     then: Mapping[str, str] = standing.made_of if standing else {}
     now = product.made_of
+    then, now = _lone_splits_as_one(then, now) if then else (then, now)
     names = sorted(name for name in {*then, *now} if then and then.get(name) != now.get(name))
     if names:
         what = f"what stands here was made otherwise than is asked for now: {', '.join(names)}"
@@ -148,6 +150,20 @@ def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:
         found=Lines.of(f"{name}: {then.get(name, 'nothing')}" for name in names),
         remedy="say --replace to put the new one in its place, or choose another --out",
     )
+
+
+def _lone_splits_as_one(
+    then: Mapping[str, str], now: Mapping[str, str]
+) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return both with one entry for all that is said of a split which only one of them has."""
+    splits = [{split_of(name) for name in made_of} - {""} for made_of in (then, now)]
+    lone = splits[0] ^ splits[1]
+    shown = []
+    for made_of, own in zip((then, now), splits, strict=True):
+        rest = {name: value for name, value in made_of.items() if split_of(name) not in lone}
+        parts = {f"split {name}": "part of it" if name in own else "no part of it" for name in lone}
+        shown.append(rest | parts)
+    return shown[0], shown[1]
 
 
 def _in_the_way(file: str) -> OutputConflict:

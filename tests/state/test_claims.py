@@ -105,6 +105,18 @@ def test_a_refusal_names_what_was_otherwise_and_nothing_else(out: Path) -> None:
     assert error.expected == "annotations: boxes.tar.gz of MD5 2\ndevkit: given\nfilter: nothing"
 
 
+def test_a_split_that_only_one_of_two_products_has_is_named_once(out: Path) -> None:
+    then = {"train: images": "1", "train: labels": "2", "test: labels": "3", "version": "1"}
+    now = {"val: images": "1", "val: labels": "2", "test: labels": "4", "version": "1"}
+    make(out, replace(boxes(out, OTHER), made_of=then))
+    with pytest.raises(OutputConflict) as refusal:
+        claims.check(out, replace(boxes(out), made_of=now), replace=False)
+    error = refusal.value
+    assert error.what.endswith("split train, split val, test: labels")
+    assert error.found == "split train: part of it\nsplit val: no part of it\ntest: labels: 3"
+    assert error.expected == "split train: no part of it\nsplit val: part of it\ntest: labels: 4"
+
+
 def test_a_file_that_somebody_else_put_there_is_refused(out: Path) -> None:
     out.mkdir()
     (out / "bboxes.report.csv").write_text("mine")
