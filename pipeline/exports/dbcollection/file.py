@@ -210,7 +210,7 @@ def _parts(count: int, step: int) -> Iterator[tuple[int, int]]:
 def _text_of(texts: Mapping[str, ClassText], wnid: str) -> ClassText:
     if wnid not in texts:
         raise ConfigError(f"nothing says what class {wnid} means", expected="words and a gloss")
-    for what, text in (("WNID", wnid), ("words", texts[wnid].words), ("gloss", texts[wnid].gloss)):
+    for what, text in (("name", wnid), ("words", texts[wnid].words), ("gloss", texts[wnid].gloss)):
         if not re.fullmatch(ASCII, text):
             raise not_ascii(f"the {what} of a class", f"class {wnid}", text)
     return texts[wnid]

@@ -252,7 +252,7 @@ def test_what_a_class_means_is_ascii(
 
 def test_a_wnid_is_ascii(tmp_path: Path) -> None:
     split = replace(split_of("train", TRAIN[:2]), classes=("犬",))
-    with pytest.raises(InputRefused, match="the WNID of a class cannot stand"):
+    with pytest.raises(InputRefused, match="the name of a class cannot stand"):
         written(tmp_path / "c.h5", split, texts={"犬": ClassText("dog", "")})
 
 
