@@ -117,7 +117,7 @@ def make(folder: Path, images: int) -> Corpus:
 def annotate(corpus: Corpus, annotations: int) -> Path:
     """Write an archive of annotations beside the images, as many in every class, synced.
 
-    They are drawn by chance, of other pictures than the set's, and a few have the defects that
+    They are drawn by chance, of other images than the set's, and a few have the defects that
     published ones have.
 
     Returns:
@@ -159,7 +159,7 @@ def _photographs(folder: Path) -> tuple[str, list[bytes]]:
     data = Path(given) if given else ROOT.parent / "shared" / "data"
     source, origin = data / "ilsvrc2012-mini", "photographs of ILSVRC2012"
     if not source.is_dir():
-        source, origin = folder / "sample", "pictures of the drawn sample"
+        source, origin = folder / "sample", "images of the drawn sample"
         draw_sample(source)
     found = [*_class_tars(source / _TRAIN), *_members(source / _VALIDATION)]
     return origin, [content for content in found if _usual(content)]

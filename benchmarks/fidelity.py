@@ -1,4 +1,4 @@
-"""How far resized pictures are from what they should be: PSNR beside every speed of resizing."""
+"""How far resized images are from what they should be: PSNR beside every speed of resizing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Pixels = npt.NDArray[np.float64]
 
 
 def of_shard(shard: Path, sources: Sequence[Path]) -> str:
-    """Return mean and lowest PSNR of the first pictures of a RecordIO file, one for each source."""
+    """Return mean and lowest PSNR of the first images of a RecordIO file, one for each source."""
     pairs = zip(read_records(shard), sources, strict=False)
     return _summary(
         [psnr(bytes(parse_header(record.data).encoded), source) for record, source in pairs]
@@ -26,7 +26,7 @@ def of_shard(shard: Path, sources: Sequence[Path]) -> str:
 
 
 def of_files(files: Sequence[Path], sources: Sequence[Path]) -> str:
-    """Return mean and lowest PSNR of pictures, one for each source."""
+    """Return mean and lowest PSNR of images, one for each source."""
     pairs = zip(files, sources, strict=True)
     return _summary([psnr(file.read_bytes(), source) for file, source in pairs])
 
@@ -36,7 +36,7 @@ def _summary(found: Sequence[float]) -> str:
 
 
 def psnr(encoded: bytes, source: Path) -> float:
-    """Return the PSNR of a picture against Lanczos-3 of its source, in double precision."""
+    """Return the PSNR of an image against Lanczos-3 of its source, in double precision."""
     made = _pixels(encoded)
     wanted = lanczos(_pixels(source.read_bytes()), (made.shape[1], made.shape[0]))
     return float(10 * np.log10(255**2 / np.square(made - wanted).mean()))

@@ -25,7 +25,7 @@ from benchmarks.report import Aim, Memory, Series
 WORKERS = 2
 _EDGE, _QUALITY = 256, 95
 _SHARDS = 8
-_LOOKED_AT = 60  # pictures whose PSNR is measured
+_LOOKED_AT = 60  # images whose PSNR is measured
 _MXNET = ROOT / ".venv-mxnet" / "bin" / "python"
 _IMG2DATASET = ROOT / ".venv-img2dataset"
 _HERE = Path(__file__).resolve().parent
@@ -38,7 +38,7 @@ class Bench:
     """The runs of all programs on one list.
 
     Attributes:
-        corpus: the pictures, as files.
+        corpus: the images, as files.
         ram: folder for outputs that cost no disk.
         im2rec: path of MXNet's ``im2rec.py``.
     """

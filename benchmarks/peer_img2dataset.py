@@ -1,4 +1,4 @@
-"""Resizes pictures with img2dataset's own resizer, in processes: the part of it that is ours, too.
+"""Resizes images with img2dataset's own resizer, in processes: the part of it that is ours, too.
 
 python peer_img2dataset.py LIST ROOT FOLDER WORKERS writes FOLDER/<line>.jpg and prints the seconds.
 Imports and the start of the processes are not counted.
@@ -34,7 +34,7 @@ def begin(_: int) -> None:
 
 
 def resize(source: Path, target: Path) -> None:
-    """Resize one picture: shorter edge 256, quality 95."""
+    """Resize one image: shorter edge 256, quality 95."""
     resizer = Resizer(256, "keep_ratio", resize_only_if_bigger=False, encode_quality=95)
     encoded, *_, error = resizer(io.BytesIO(source.read_bytes()))
     if error is not None:

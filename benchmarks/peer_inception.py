@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def begin(_: int) -> None:
-    """Have a process ready: TensorFlow imported, one picture decoded."""
+    """Have a process ready: TensorFlow imported, one image decoded."""
     tf.io.decode_jpeg(tf.io.encode_jpeg(tf.zeros([8, 8, 3], tf.uint8)))
     time.sleep(1)  # so that each process takes one
 

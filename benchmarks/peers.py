@@ -101,7 +101,7 @@ class Bench:
         shutil.rmtree(out)
 
     def inception(self) -> None:
-        """Measure the recipe of Inception's scripts, which decodes every picture."""
+        """Measure the recipe of Inception's scripts, which decodes every image."""
         out = self.ram / "inception"
         self._peer(_INCEPTION, self.inception_command(out))
         shutil.rmtree(out)

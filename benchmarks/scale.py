@@ -1,6 +1,6 @@
-"""Runs the whole job on a million tiny pictures: ``python -m benchmarks.scale``.
+"""Runs the whole job on a million tiny images: ``python -m benchmarks.scale``.
 
-What is measured is everything but the pictures' bytes: Luigi, catalogs, plans, memory. Each
+What is measured is everything but the images' bytes: Luigi, catalogs, plans, memory. Each
 number of images is run twice, once for the times and once for the memory, whose sampling costs
 processor time.
 """

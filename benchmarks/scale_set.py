@@ -112,9 +112,9 @@ def tiny_images() -> Iterator[bytes]:
     chance = random.Random(0)
     for _ in range(_DISTINCT):
         size = chance.randint(*_SIDES), chance.randint(*_SIDES)
-        picture = Image.frombytes("RGB", size, chance.randbytes(3 * size[0] * size[1]))
+        image = Image.frombytes("RGB", size, chance.randbytes(3 * size[0] * size[1]))
         content = io.BytesIO()
-        picture.save(content, "JPEG", quality=85)
+        image.save(content, "JPEG", quality=85)
         yield content.getvalue()
 
 

@@ -11,7 +11,7 @@
      │    ├── ArchiveRefused                   wrong MD5, truncated, not a tar
      │    ├── TreeRefused                      a folder of images is absent or holds something else
      │    ├── CountMismatch                    a class has too few or too many images
-     │    ├── BadImage                         no picture in a known format
+     │    ├── BadImage                         no image in a known format
      │    │    └── TooManyPixels               more than are allowed, and no other fault
      │    └── BadAnnotation                    an annotation that cannot be understood
      ├── EnvironmentRefused         status 1   the machine says no
@@ -152,7 +152,7 @@ class CountMismatch(InputRefused):
 
 
 class BadImage(InputRefused):
-    """Bytes that are no picture in a known format."""
+    """Bytes that are no image in a known format."""
 
 
 class TooManyPixels(BadImage):

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING or "luigi" in sys.modules:
     from tasks.annotations import WriteBoxes
     from tasks.archives import CheckInputs, VerifyArchive
-    from tasks.datasets import MakeProducts
     from tasks.exports import WriteExport
     from tasks.image_list import WriteList
     from tasks.label_tables import WriteClasses, WriteLabels
     from tasks.lists import BuildCatalog, BuildPlan, CheckLabels
+    from tasks.prepare import Prepare
     from tasks.roots import (
         BoundingBoxes,
         ExtractTrain,
@@ -44,7 +44,7 @@ __all__ = [
     "ExtractTrain",
     "ExtractTree",
     "ImageList",
-    "MakeProducts",
+    "Prepare",
     "PrepareImageList",
     "PrepareImageNet",
     "ReorganiseValidation",
@@ -60,7 +60,7 @@ __all__ = [
     "WriteShards",
 ]
 _MODULES = (
-    *("annotations", "archives", "datasets", "exports", "lists", "roots"),
+    *("annotations", "archives", "exports", "lists", "prepare", "roots"),
     *("shards", "trees"),
 )
 

@@ -1,4 +1,4 @@
-"""Steps that look at the raw archives: are they there, and are they the right ones?"""
+"""The steps that check the raw archives: are they there, and are they the right ones?"""
 
 from __future__ import annotations
 
@@ -218,5 +218,5 @@ def verifying_again(task: ShardmillTask) -> Iterator[None]:
         yield
     except MemberDiffers:
         for verification in task.needed(ARCHIVE):
-            verification.forget()
+            verification.invalidate()
         raise

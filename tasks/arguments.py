@@ -23,7 +23,7 @@ def image_options(text: str) -> dict[str, Any]:
         given = None
     if not isinstance(given, dict) or not given.keys() <= known.keys():
         expected = f"a JSON object of {', '.join(sorted(known))}"
-        raise UsageError(f"--picture {text}", expected=expected, found=text)
+        raise UsageError(f"--image {text}", expected=expected, found=text)
     for name, value in given.items():
-        check_value(known[name], value, f"--picture {name}")
+        check_value(known[name], value, f"--image {name}")
     return given

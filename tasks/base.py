@@ -1,4 +1,4 @@
-"""What every task shares: its job, its failure record, its progress, and a clean end."""
+"""The base of every task: its job, its failure record, its progress, and a clean end."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ class ShardmillTask(luigi.Task):
         """Return that document if the product is complete, else None."""
         return inventory.document(self.resolved, self.artifact)
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Have the product made anew, because it was found damaged."""
         storage.remove(self.folder, self.mark())
 

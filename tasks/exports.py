@@ -83,7 +83,7 @@ class WriteExport(ProductTask):
     def _check_facts(self, source: WriteManifest) -> None:
         """Check the bytes of an output's facts; damaged, its manifest is made anew with them."""
         path = paths.facts(source.product.folder)
-        with self.forgetting(source):
+        with self.invalidating(source):
             named = manifest.read(source.mark(), OutputManifest).files
             wanted = {entry.xxh3_128 for entry in named if entry.file == path.name}
             if wanted != {manifest.hash_file(path)}:

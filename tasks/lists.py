@@ -1,4 +1,4 @@
-"""Steps between archives and shards: the catalog of a split, its plan, its image list."""
+"""The steps between archives and shards: the catalog of a split, its plan, its image list."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class WriteUnmatched(ProductTask):
         """Copy what the catalog's step found."""
         self.claim()
         (source,) = self.needed(CATALOG)
-        with self.forgetting(source):
+        with self.invalidating(source):
             mark = manifest.read_checked(source.mark(), self.folder, CatalogMark)
         found = paths.catalog_unmatched(self.folder, self.split, self.split_job.catalog_digest)
         self.publish_product(

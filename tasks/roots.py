@@ -24,8 +24,8 @@ from pipeline.job.table.option import LIST, SET, Value
 from pipeline.state import preflight, withdrawal
 from pipeline.state import source_look as sourcelook
 from tasks import arguments
-from tasks.datasets import MakeProducts
 from tasks.parameters import ListParameter, given, takes
+from tasks.prepare import Prepare
 
 _SHARED = (
     *("--raw", "--out", "--tree", "--config", "--with", "--split", "--classes"),
@@ -52,7 +52,7 @@ class JobRoot(luigi.WrapperTask):
         """The options as a job."""
         return build_job(self.command, self.asked)
 
-    def requires(self) -> MakeProducts:
+    def requires(self) -> Prepare:
         """Return everything that the job asks for."""
         return looked_at(self.job)
 
@@ -126,7 +126,7 @@ class ReorganiseValidation(ExtractTrain):
 class ImageDocument(JobRoot):
     """A root that also takes the options of images as one JSON document."""
 
-    picture: luigi.Parameter[str] = luigi.Parameter(
+    image: luigi.Parameter[str] = luigi.Parameter(
         default="{}",
         description='The options of images as JSON: {"resize": 256, "quality": 95}.',
     )
@@ -138,10 +138,10 @@ class ImageDocument(JobRoot):
         Raises:
             UsageError: the document and an option give the same, or a value means nothing.
         """
-        values, document = super().asked, arguments.image_options(self.picture)
+        values, document = super().asked, arguments.image_options(self.image)
         for option in IMAGE_OPTIONS:
             if option.name in document and values[option.name] != option.default:
-                raise UsageError(f"{option.flag} is given, and by --picture, too: leave one out")
+                raise UsageError(f"{option.flag} is given, and by --image, too: leave one out")
         return values | document
 
 
@@ -158,7 +158,7 @@ class PrepareImageList(ImageDocument):
 
 
 @lru_cache(maxsize=16)
-def looked_at(job: Job) -> MakeProducts:
+def looked_at(job: Job) -> Prepare:
     """Return the root of a job after its source was read and its images looked at, once a process.
 
     That is no task: what a task has made stays made, and this is to be done by every command.
@@ -173,9 +173,9 @@ def looked_at(job: Job) -> MakeProducts:
         preflight.remember_sources(resolved)
     if found.parts:
         resolve.again(job)
-    return make_products(job)
+    return prepare_task(job)
 
 
-def make_products(job: Job) -> MakeProducts:
+def prepare_task(job: Job) -> Prepare:
     """Return the root of a job."""
-    return MakeProducts(out=job.out, digest=resolve(job).digest, job=job)
+    return Prepare(out=job.out, digest=resolve(job).digest, job=job)

@@ -80,7 +80,7 @@ class WriteShards(SplitTask):
 
     def make(self) -> None:
         """Write the shards that are missing."""
-        with self.forgetting(self.plan):
+        with self.invalidating(self.plan):
             path = paths.plan_mark(self.folder, self.split, self.digest)
             mark = manifest.read(path, PlanMark)
             if len(mark.shards) != self.split_job.shards:
@@ -94,7 +94,7 @@ class WriteShards(SplitTask):
 
     def _write(self, shard: int, missing: list[Output], expected: str, volume: Volume) -> None:
         job, name = self.split_job, ShardName(self.split, shard, self.split_job.shards)
-        with self.forgetting(self.plan):
+        with self.invalidating(self.plan):
             planned = paths.plan(self.folder, self.split, self.digest)
             rows = plan.read_shard(planned, shard, expected)
         with (

@@ -47,11 +47,11 @@ class SplitTask(ShardmillTask):
             TransientError: it was damaged: the next attempt finds it missing.
         """
         for source in sources:
-            with self.forgetting(source):
+            with self.invalidating(source):
                 manifest.read_checked(source.mark(), self.folder, source.document_kind)
 
     @contextlib.contextmanager
-    def forgetting(self, source: ShardmillTask) -> Iterator[None]:
+    def invalidating(self, source: ShardmillTask) -> Iterator[None]:
         """Have what another step made be made anew if it is found damaged in this context.
 
         Raises:
@@ -60,7 +60,7 @@ class SplitTask(ShardmillTask):
         try:
             yield
         except OutputDamaged as error:
-            source.forget()
+            source.invalidate()
             raise TransientError(f"{error.what}; it is made anew", file=error.file) from error
 
     def publish(self, *staged: storage.StagedFile, rows: int, **more: object) -> None:
@@ -79,7 +79,7 @@ class ProductTask(SplitTask):
         """The product."""
         return self.resolved.product(self.artifact_name)
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Have the product made anew; its path stays claimed."""
         claims.unfinish(self.folder, self.product)
 

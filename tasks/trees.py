@@ -1,4 +1,4 @@
-"""The steps that make a classic tree: a folder for each class, its pictures in it."""
+"""The steps that make a classic tree: a folder for each class, its images in it."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TreeTask(ProductTask):
 
     @property
     def transfer(self) -> str:
-        """How pictures get there."""
+        """How images get there."""
         return self.job.transfer
 
     def check_root(self, *, flat_files: bool) -> None:
@@ -90,10 +90,10 @@ class ExtractClasses(TreeTask):
         return paths.group_mark(self.folder, self.digest, self.group)
 
     def document(self) -> GroupMark | None:
-        """Return the mark, if every picture of the group is there."""
+        """Return the mark, if every image of the group is there."""
         return claims.group_document(self.folder, self.product, self.group)
 
-    def forget(self) -> None:
+    def invalidate(self) -> None:
         """Have the group looked at anew."""
         storage.remove(self.folder, self.mark())
 
@@ -138,7 +138,7 @@ class ExtractClasses(TreeTask):
         return Volume(rows.num_rows, pc.sum(listing["bytes"]).as_py() or 0)
 
     def change(self) -> Change | None:
-        """Return what pictures become; None: nothing else."""
+        """Return what images become; None: nothing else."""
         return None
 
     def _rows(self) -> pa.Table:
@@ -212,7 +212,7 @@ class ChangeClasses(ChangedTreeTask, ExtractClasses):
     def change(self) -> Change | None:
         """Return what changes them."""
         codecs.check(self.root, self.product.codec, self.product.codec_here, codecs.REPLACE)
-        change, most = self.tree.change, self.resolved.job.picture.max_pixels
+        change, most = self.tree.change, self.resolved.job.image.max_pixels
         return lambda image: change(image, most)
 
 

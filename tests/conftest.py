@@ -1,4 +1,4 @@
-"""Fixtures: the product's own drawn sample, and the real pictures where they are to be had."""
+"""Fixtures: the product's own drawn sample, and the real images where they are to be had."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> RawSet:
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> RawSet:
-    """A smaller sample, without odd pictures, for tests that run the whole job often."""
+    """A smaller sample, without odd images, for tests that run the whole job often."""
     raw = tmp_path_factory.mktemp("small")
     config = draw_sample(
         raw, train_classes=3, images_per_class=4, validation_images=6, quirks=False
@@ -55,7 +55,7 @@ def mini(tmp_path_factory: pytest.TempPathFactory) -> RawSet:
     """The real mini set, if it is there."""
     source = mini_source()
     if source is None:
-        pytest.skip("the real pictures are not here: set SHARDMILL_TEST_DATA")
+        pytest.skip("the real images are not here: set SHARDMILL_TEST_DATA")
     return mini_set(source, tmp_path_factory.mktemp("mini"))
 
 

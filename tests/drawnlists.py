@@ -1,4 +1,4 @@
-"""Drawn pictures in a folder and the image lists that name them: what tests of lists begin with."""
+"""Drawn images in a folder and the image lists that name them: what tests of lists begin with."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pipeline.formats.base import ShardFormat
 from pipeline.formats.registry import FORMATS
 
 ALL_FORMATS = ("--format", "recordio", "--format", "tfrecord", "--format", "webdataset")
-SPLIT = "pictures"
+SPLIT = "images"
 _NAMES = ("cats/{}.jpg", "small dogs/no {}.jpg", "Vögel/ü{}.jpeg", "cats/{}.png")
 _ORIENTATION = 0x112
 
 
 @dataclass(frozen=True)
 class ListedSet:
-    """A folder of pictures, and a list that names them."""
+    """A folder of images, and a list that names them."""
 
     root: Path
     path: Path
@@ -45,7 +45,7 @@ class ListedSet:
 def encoded(
     number: int = 0, mode: str = "RGB", form: str = "JPEG", orientation: int | None = None
 ) -> bytes:
-    """Draw a picture; no two numbers below 100 give the same."""
+    """Draw an image; no two numbers below 100 give the same."""
     memory, exif = io.BytesIO(), Image.Exif()
     if orientation is not None:
         exif[_ORIENTATION] = orientation
@@ -55,7 +55,7 @@ def encoded(
 
 
 def draw_list(folder: Path, images: int = 24) -> ListedSet:
-    """Draw pictures, gray ones and PNGs among them, and list them between TABs."""
+    """Draw images, gray ones and PNGs among them, and list them between TABs."""
     listed = ListedSet(folder / "root", folder / f"{SPLIT}.lst")
     listed.root.mkdir(parents=True)
     listed.path.touch()
@@ -86,12 +86,12 @@ def shards(folder: Path, split: str = SPLIT) -> list[Path]:
 
 
 def stored(out: Path, name: str, split: str = SPLIT) -> Iterator[tuple[dict[str, object], bytes]]:
-    """Yield what each record of a finished output says, and its picture."""
+    """Yield what each record of a finished output says, and its image."""
     made: ShardFormat = FORMATS[name]
     for shard in shards(current(out, name, split), split):
         for record in made.read(shard):
-            parsed, picture = made.parse(record, str(shard))
-            yield parsed, bytes(picture)
+            parsed, image = made.parse(record, str(shard))
+            yield parsed, bytes(image)
 
 
 def size_of(content: bytes) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
-from tasks import datasets
+from tasks.prepare import is_complete
 from tasks.roots import looked_at
 
 CLASSES = ("n00000001", "n00000002")
@@ -79,7 +79,7 @@ def do(job: Job) -> None:
     resolve.cache_clear()  # these are of a process, and this one does the work of several commands
     looked_at.cache_clear()
     _run(looked_at(job))
-    assert datasets.complete(job)
+    assert is_complete(job)
 
 
 def age(folder: Path) -> None:

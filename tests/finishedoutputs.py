@@ -39,7 +39,7 @@ class Finished:
 def of_imagelist(folder: Path) -> Finished:
     """Make all formats, and a joined one, of class folders."""
     drawn, out = draw_list(folder / "drawn", images=8), folder / "out"
-    words = ("imagelist", drawn.root, "--recursive", "--name", "pictures", "--out", out)
+    words = ("imagelist", drawn.root, "--recursive", "--name", "images", "--out", out)
     return _made(Finished(out, (*words, *ALL_FORMATS, "--shards", 2, "--joined")))
 
 

@@ -20,7 +20,7 @@ Command = tuple[str, ...]
 
 _ARCHIVES = ("imagenet", "--raw", "{in}/raw", "--config", "{in}/raw/sample.toml", "--out", "{out}")
 _TREE = ("imagenet", "--tree", "{in}/tree", "--config", "{in}/raw/sample.toml", "--out", "{out}")
-_LIST = ("imagelist", "{in}/listed/pictures.lst", "--root", "{in}/listed/root", "--out", "{out}")
+_LIST = ("imagelist", "{in}/listed/images.lst", "--root", "{in}/listed/root", "--out", "{out}")
 _LABELS = ("imagelist", "{in}/listed/labels.lst", "--root", "{in}/listed/root", "--out", "{out}")
 _BAD = ("imagelist", "{in}/odd/bad.lst", "--out", "{out}")
 _FOREIGN = ("imagelist", "{in}/odd/foreign.lst", "--out", "{out}")

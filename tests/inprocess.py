@@ -14,8 +14,8 @@ from click.testing import CliRunner
 from pipeline.errors import ShardmillError
 from pipeline.images.prepare import preparation
 from pipeline.job.resolve import resolve
-from tasks import datasets
 from tasks.cli import cli
+from tasks.prepare import is_complete, leaf_tasks
 from tasks.run.supervisor import Supervisor
 
 
@@ -44,10 +44,10 @@ class _InProcess(Supervisor):
         """Run all tasks, or up to the first that is refused."""
         del watch, tell
         try:
-            build(datasets.last_tasks(self.job))
+            build(leaf_tasks(self.job))
         except ShardmillError as error:
             self.failed.append(error)
-        return _Outcome(datasets.complete(self.job), False, tuple(self.failed))
+        return _Outcome(is_complete(self.job), False, tuple(self.failed))
 
 
 class _Here:

@@ -78,9 +78,9 @@ def test_a_record_of_an_unknown_kind_is_an_error_all_the_same() -> None:
 
 def test_a_message_names_the_file_and_then_each_detail_on_a_line() -> None:
     place = Lines.of("xy")
-    error = BadImage("no picture", file="a.tar", place=place, expected="a JPEG", remedy="drop it")
+    error = BadImage("no image", file="a.tar", place=place, expected="a JPEG", remedy="drop it")
     assert str(error).splitlines() == [
-        "a.tar: no picture",
+        "a.tar: no image",
         "  place:    x",
         "            y",
         "  expected: a JPEG",
@@ -90,10 +90,10 @@ def test_a_message_names_the_file_and_then_each_detail_on_a_line() -> None:
 
 def test_names_of_others_forge_no_line_of_a_message() -> None:
     name = "x\neverything is as it was written\x1b[2J"
-    error = BadImage("no picture", file=name, place=name, found=Lines.of((name, "y")))
+    error = BadImage("no image", file=name, place=name, found=Lines.of((name, "y")))
     for copy in (error, from_record(json.loads(json.dumps(error.to_record())))):
         assert str(copy).split("\n") == [
-            r"x\neverything is as it was written\x1b[2J: no picture",
+            r"x\neverything is as it was written\x1b[2J: no image",
             r"  place:    x\neverything is as it was written\x1b[2J",
             r"  found:    x\neverything is as it was written\x1b[2J",
             r"            y",
@@ -101,7 +101,7 @@ def test_names_of_others_forge_no_line_of_a_message() -> None:
 
 
 def test_a_record_with_lines_has_the_shape_that_is_read_back() -> None:
-    error = BadImage("no picture", place=Lines.of(("a", "b")), remedy="drop it")
+    error = BadImage("no image", place=Lines.of(("a", "b")), remedy="drop it")
     content = json.dumps(error.to_record()).encode()
     copy = from_record(decoded(content, ErrorRecord, Path("record")))
     assert (type(copy), str(copy)) == (BadImage, str(error))

@@ -1,4 +1,4 @@
-"""Annotations that were asked for and are not there: what lies in their place, and what to do."""
+"""The refusal of missing annotations: what lies in their place, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""bboxes.csv: every box of an archive or folder of annotations, as fractions of its picture.
+r"""bboxes.csv: every box of an archive or folder of annotations, as fractions of its image.
 
 One line a box, without a header, as ``gen_train_bboxes.py`` writes it, which follows
 ``process_bounding_boxes.py`` of TensorFlow's Inception::
@@ -66,7 +66,7 @@ def collect(
 
     Raises:
         ArchiveMissing: there is no such file or folder.
-        ArchiveRefused: it is damaged, or annotates a picture twice.
+        ArchiveRefused: it is damaged, or annotates an image twice.
         TreeRefused: a name in the folder is not UTF-8, or a link in it leads around in a circle.
     """
     gathering = Gathering(_folder_of_all(source, classes), class_filter)

@@ -67,9 +67,9 @@ class Boxes:
     """The boxes of an archive, and what became of the rest.
 
     Attributes:
-        files: (files,) names of the pictures that have a box, ``*.JPEG``, as string, in C order;
+        files: (files,) names of the images that have a box, ``*.JPEG``, as string, in C order;
             those of one name in two classes follow one another.
-        offsets: (files + 1,) int64; the boxes of picture i are rows offsets[i] to offsets[i + 1].
+        offsets: (files + 1,) int64; the boxes of image i are rows offsets[i] to offsets[i + 1].
         corners: (boxes, 4) float64, xmin, ymin, xmax, ymax, in 0..1.
         annotated: the same boxes by class and name.
         report: in C order of the member's name, then by object.
@@ -103,7 +103,7 @@ class Gathering:
         self.report: list[ReportRow] = []
         self._folder_of_all = folder_of_all
         self._filter = class_filter
-        self._files: list[str] = []  # of the last annotations: their pictures;
+        self._files: list[str] = []  # of the last annotations: their images;
         self._named: list[pa.StringArray] = []  # and of those before them
         self._folders: list[str] = []  # of every annotation: its folder
         self._counts = array("q")  # how many of its boxes are written
@@ -118,7 +118,7 @@ class Gathering:
 
         Raises:
             BadAnnotation: it cannot be read, or lies in a folder that can be no class, or under a
-                name that can be no picture's.
+                name that can be no image's.
         """
         folder, _, file = member.rpartition("/")
         label = folder.rpartition("/")[2]
@@ -189,10 +189,10 @@ class Gathering:
         if place >= 0:
             one, other = (self._folders[each] or "." for each in by_key[place : place + 2])
             raise ArchiveRefused(
-                "a picture is annotated twice",
+                "an image is annotated twice",
                 file=str(source),
                 place=f"in {one} and in {other}" if one != other else f"twice in {one}",
-                expected="one annotation of every picture",
+                expected="one annotation of every image",
                 found=f"two of {keys[place].as_py()}",
                 remedy="remove one of them; where an archive holds them, pack it anew without it "
                 "and correct `md5` in the configuration",
@@ -217,7 +217,7 @@ class Gathering:
                 self._corners.extend(box)
                 names.append(each.name)
             if repairs or box is None:
-                how = ", ".join(repairs) if box else "no area inside the picture"
+                how = ", ".join(repairs) if box else "no area inside the image"
                 reason = f"{how}: {each.corners} in {size}"
                 kind: Kind = "repaired" if box else "dropped"
                 self.report.append(ReportRow(member, number, kind, reason))

@@ -91,11 +91,11 @@ class AnnotatedObject:
 
 @dataclass(frozen=True, slots=True)
 class Annotation:
-    """What an annotation says of one picture.
+    """What an annotation says of one image.
 
     Attributes:
         filename: ``<filename>`` as it is written; empty if there is none, ``%s`` in a few.
-        width: pixels of what the annotator saw, at least 1; the picture itself may differ.
+        width: pixels of what the annotator saw, at least 1; the image itself may differ.
         height: likewise.
         objects: in the order of the file.
         name: the first ``<name>`` of the file, wherever it stands: to the scripts of TensorFlow's
@@ -147,13 +147,13 @@ def parse_annotation(content: bytes) -> Annotation:
 
 
 def normalise(corners: Corners, width: int, height: int) -> tuple[Box | None, tuple[Repair, ...]]:
-    """Scale a box to its picture, put its corners in order and cut off what lies outside.
+    """Scale a box to its image, put its corners in order and cut off what lies outside.
 
     Returns the box as fractions, None if it has no area, and what had to be repaired.
 
     Args:
         corners: xmin, ymin, xmax, ymax in pixels.
-        width: of the picture, in pixels, at least 1.
+        width: of the image, in pixels, at least 1.
         height: likewise.
     """
     x0, y0, x1, y1 = corners
@@ -248,7 +248,7 @@ def _size(sizes: list[etree._Element]) -> tuple[int, int]:
             raise _Unreadable(f"{width} x {height} pixels")
     except _Unreadable as error:
         raise BadAnnotation(
-            "the annotation gives no size of its picture",
+            "the annotation gives no size of its image",
             expected="one <size> with a positive <width> and <height>",
             found=str(error),
         ) from None

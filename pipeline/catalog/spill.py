@@ -1,4 +1,4 @@
-"""Rows that do not fit into memory: in temporary files, each row in the bucket of its number."""
+"""Bucket sort on disk: rows that do not fit into memory, in a temporary file for each bucket."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from pipeline.documents.shards import LeftOutImage, RepairedImage
 from pipeline.documents.values import Below, Digest, Key, Name, Size, Text, one_of
 from pipeline.formats.base import LABELS
 from pipeline.formats.registry import ALL
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.manifest import FileEntry
 from pipeline.storage.clutter import PassedOver
 
@@ -54,7 +54,7 @@ class Parameters(Struct, frozen=True):
     label_offset: int
     labels: Annotated[str, one_of(LABELS)]
     suffix: Text
-    picture: PictureOptions
+    image: ImageOptions = field(name="picture")  # its key in documents since the first of them
     codec: Text | None
     repairs: bool
 

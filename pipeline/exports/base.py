@@ -18,7 +18,7 @@ from typing import ClassVar, Final, NamedTuple
 from pipeline import digests
 from pipeline.catalog.classes import LabelTable
 from pipeline.documents.products import ProductMark
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.manifest import Document, FileEntry
 from pipeline.plaintext import Lines
 from pipeline.storage import StagedFile
@@ -63,7 +63,7 @@ class ShardSet:
     digest: str
     folder: Path
     exported_as: str
-    images: PictureOptions
+    images: ImageOptions
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -14,8 +14,8 @@ from pipeline.errors import EnvironmentRefused, InputRefused, OutputConflict
 from pipeline.storage import clutter
 
 
-class PictureRow(NamedTuple):
-    """Where a picture lies and where it goes; sorted as they lie in their sources.
+class ImageRow(NamedTuple):
+    """Where an image lies and where it goes; sorted as they lie in their sources.
 
     Attributes:
         source: the file that holds it.
@@ -38,13 +38,13 @@ class ClassFolder:
     Args:
         path: the folder; it may be absent.
         names: of the files that belong there.
-        sources: where pictures are read and linked from.
+        sources: where images are read and linked from.
         transfer: how they get there, of `TRANSFERS`.
         stack: discards what was staged and not published.
 
     Raises:
-        OutputConflict: something stands there that does not belong there; from `take`, when a
-            picture is moved onto a different one.
+        OutputConflict: something stands there that does not belong there; from `take`, when an
+            image is moved onto a different one.
     """
 
     def __init__(
@@ -67,30 +67,30 @@ class ClassFolder:
         # Beside what is there, and through a link, files can only go one by one.
         self._merge = bool(present or storage.pointed(path))
 
-    def take(self, picture: PictureRow, data: memoryview) -> None:
-        """Make a picture's file, unless it stands."""
-        if self._stands(picture, data):
+    def take(self, image: ImageRow, data: memoryview) -> None:
+        """Make an image's file, unless it stands."""
+        if self._stands(image, data):
             return
-        if self._transfer == "move" and picture.name in self._sizes:
+        if self._transfer == "move" and image.name in self._sizes:
             raise OutputConflict(
-                "two different pictures have one name, and none may be lost",
-                file=str(self._sources.path(picture.source)),
-                expected=f"what is in {self.path / picture.name}",
+                "two different images have one name, and none may be lost",
+                file=str(self._sources.path(image.source)),
+                expected=f"what is in {self.path / image.name}",
                 found="something else",
                 remedy="look at both, and remove one of them",
             )
         if self.staged is None:
             staged = storage.StagedFolder(self.path, merge=self._merge)
             self.staged = self._stack.enter_context(staged)
-        if self._transfer == "copy" or not self._linked(self.staged, picture):
-            self.staged.write(picture.name, data)
+        if self._transfer == "copy" or not self._linked(self.staged, image):
+            self.staged.write(image.name, data)
 
-    def _linked(self, staged: storage.StagedFolder, picture: PictureRow) -> bool:
-        source = self._sources.path(picture.source)
+    def _linked(self, staged: storage.StagedFolder, image: ImageRow) -> bool:
+        source = self._sources.path(image.source)
         if self._transfer == "symlink":
-            staged.symlink(picture.name, source)
+            staged.symlink(image.name, source)
             return True
-        linked = staged.hard_link(picture.name, source)
+        linked = staged.hard_link(image.name, source)
         if not linked and self._transfer == "link":
             raise EnvironmentRefused(
                 "the file can have no hard link there",
@@ -101,13 +101,13 @@ class ClassFolder:
             )
         return linked
 
-    def _stands(self, picture: PictureRow, data: memoryview) -> bool:
-        path = self.path / picture.name
-        if picture.name in self._links:
+    def _stands(self, image: ImageRow, data: memoryview) -> bool:
+        path = self.path / image.name
+        if image.name in self._links:
             # A link does not outlive what it leads to.
-            source = self._sources.path(picture.source)
+            source = self._sources.path(image.source)
             return self._transfer != "move" and path.resolve() == source.resolve()
-        same_size = self._sizes.get(picture.name) == len(data)
+        same_size = self._sizes.get(image.name) == len(data)
         return same_size and storage.read_bytes(path) == bytes(data)
 
     def _check(self, present: Sequence[storage.Entry], names: set[str]) -> None:
@@ -124,7 +124,7 @@ class ClassFolder:
             raise OutputConflict(
                 "something that does not belong there stands in the tree",
                 file=str(path),
-                expected=f"a folder of the {len(names)} pictures of {self.path.name}, no others",
+                expected=f"a folder of the {len(names)} images of {self.path.name}, no others",
                 found=f"a {kind}",
                 remedy="move it away, or choose another --out",
             )

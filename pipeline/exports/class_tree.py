@@ -1,7 +1,7 @@
-"""Turns catalog rows into a classic tree: a folder for each class, a file for each picture.
+"""Turns catalog rows into a classic tree: a folder for each class, a file for each image.
 
 A class folder is complete or absent, whenever the process is killed. A group of classes is made
-at once: its pictures are read in the order in which they lie, and its folders are synced together.
+at once: its images are read in the order in which they lie, and its folders are synced together.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from pipeline.errors import (
     Vanished,
 )
 from pipeline.exports.base import TRANSFERS
-from pipeline.exports.class_folder import ClassFolder, PictureRow
+from pipeline.exports.class_folder import ClassFolder, ImageRow
 from pipeline.exports.class_listing import LISTING_SCHEMA
 from pipeline.shards.read import NONE_KNOWN, read_member
 from pipeline.storage import clutter
 from pipeline.storage.fingerprints import FingerprintsBuilder
 
 Change = Callable[[memoryview], bytes]
-"""Makes another picture of one."""
+"""Makes another image of one."""
 
 _GROUP_IMAGES = 8192  # some 900 MB: a kill costs little, a sync less
 _GROUP_CLASSES = 256  # folders that are open at a time
-_AHEAD = 64  # pictures that the kernel is asked for before they are read
+_AHEAD = 64  # images that the kernel is asked for before they are read
 
 
 @dataclass(frozen=True)
@@ -93,35 +93,35 @@ def extract_group(
 
     Args:
         root: the folder of the class folders.
-        rows: the pictures, in any order: columns folder (of the class), name (of the file), source,
+        rows: the images, in any order: columns folder (of the class), name (of the file), source,
             offset, length (bytes).
         sources: reads them.
-        transfer: how a picture gets there, of `TRANSFERS`: read and written; given one more
+        transfer: how an image gets there, of `TRANSFERS`: read and written; given one more
             name; given a symbolic link; or linked, else copied, and then taken away from where
             it was. All but ``copy`` need files that are one image each.
         whole_files: whether each source is one image; else they are archives.
-        change: what each picture becomes, the same whenever it is asked; only of those that are
+        change: what each image becomes, the same whenever it is asked; only of those that are
             read and written. None: it stays as it is.
         progress: called with the images done so far, every 64.
         seen: takes the fingerprints of the sources that are whole files.
-        members: what the pictures were when their archives were verified.
+        members: what the images were when their archives were verified.
 
     Returns:
-        A row per picture, of `LISTING_SCHEMA`, sorted by file.
+        A row per image, of `LISTING_SCHEMA`, sorted by file.
 
     Raises:
         UsageError: there is no such transfer, or not from archives.
-        InputRefused: no file may have the name of a class or of a picture.
-        ArchiveRefused: a source ends before a picture that should be there.
-        TreeRefused: a picture is neither where it was nor where it is moved to, or has changed.
+        InputRefused: no file may have the name of a class or of an image.
+        ArchiveRefused: a source ends before an image that should be there.
+        TreeRefused: an image is neither where it was nor where it is moved to, or has changed.
         TransientError: a source has vanished.
-        MemberDiffers: a picture is not what it was when its archive was verified.
+        MemberDiffers: an image is not what it was when its archive was verified.
         OutputConflict: a file or folder stands there that does not belong there.
         EnvironmentRefused: there can be no hard links.
-        BadImage: a picture cannot be changed.
+        BadImage: an image cannot be changed.
     """
-    columns = [rows[name].to_pylist() for name in PictureRow._fields]
-    pictures = sorted(map(PictureRow._make, zip(*columns, strict=True)))
+    columns = [rows[name].to_pylist() for name in ImageRow._fields]
+    images = sorted(map(ImageRow._make, zip(*columns, strict=True)))
     known = TRANSFERS if whole_files else ("copy",)
     if transfer not in known:
         where = "files of their own" if whole_files else "archives"
@@ -130,13 +130,13 @@ def extract_group(
             expected=", ".join(known),
             found=transfer,
         )
-    for picture in pictures:
-        storage.check_file_name(picture.folder, root)
-        storage.check_file_name(picture.name, root / picture.folder)
-    places = [(picture.source, picture.offset) for picture in pictures]
+    for image in images:
+        storage.check_file_name(image.folder, root)
+        storage.check_file_name(image.name, root / image.folder)
+    places = [(image.source, image.offset) for image in images]
     of_members = members.at([source for source, _ in places], [offset for _, offset in places])
     hashes = {place: known for place, known in zip(places, of_members, strict=True) if known}
-    work = _Work(root, pictures, sources, transfer, whole_files, change, progress, seen, hashes)
+    work = _Work(root, images, sources, transfer, whole_files, change, progress, seen, hashes)
     try:
         listing = work.extract()
     except OutputConflict:
@@ -144,7 +144,7 @@ def extract_group(
         listing = work.extract()
         storage.sync_file_system(root)
     if transfer == "move":
-        _remove_sources(root, pictures, sources, work.stamps)
+        _remove_sources(root, images, sources, work.stamps)
     return listing
 
 
@@ -154,7 +154,7 @@ def check_root(root: Path, wnids: Container[str], *, flat_files: bool) -> None:
     Args:
         root: the folder of the class folders; it may be absent.
         wnids: the classes that belong there.
-        flat_files: whether files may stand there too: pictures that are still to be moved.
+        flat_files: whether files may stand there too: images that are still to be moved.
 
     Raises:
         OutputConflict: something does.
@@ -177,7 +177,7 @@ class _Work:
     """What `extract_group` was asked for."""
 
     root: Path
-    pictures: Sequence[PictureRow]
+    images: Sequence[ImageRow]
     sources: storage.SourceReader
     transfer: str
     whole_files: bool
@@ -193,22 +193,22 @@ class _Work:
         """Make the folders and publish them."""
         if self.seen is not None:
             self.seen.clear()
-        # In this order: a picture that another process moves meanwhile is seen.
-        pictures = [self._found(picture) for picture in self.pictures]
+        # In this order: an image that another process moves meanwhile is seen.
+        images = [self._found(image) for image in self.images]
         rows = []
         with ExitStack() as stack:
             wanted: dict[str, set[str]] = {}
-            for picture in pictures:
-                wanted.setdefault(picture.folder, set()).add(picture.name)
+            for image in images:
+                wanted.setdefault(image.folder, set()).add(image.name)
             folders = {
                 wnid: ClassFolder(self.root / wnid, names, self.sources, self.transfer, stack)
                 for wnid, names in wanted.items()
             }
-            for done, picture in enumerate(pictures, start=1):
-                self._announce(pictures, done - 1)
-                data, content = self._read(picture)
-                folders[picture.folder].take(picture, data)
-                rows.append((f"{picture.folder}/{picture.name}", len(data), content.hex()))
+            for done, image in enumerate(images, start=1):
+                self._announce(images, done - 1)
+                data, content = self._read(image)
+                folders[image.folder].take(image, data)
+                rows.append((f"{image.folder}/{image.name}", len(data), content.hex()))
                 if self.progress is not None and done % _AHEAD == 0:
                     self.progress(done)
             made = [folder.staged for folder in folders.values() if folder.staged is not None]
@@ -217,41 +217,41 @@ class _Work:
         listed = list(zip(*rows, strict=True)) or [()] * len(LISTING_SCHEMA)
         return pa.table([pa.array(column) for column in listed], LISTING_SCHEMA)
 
-    def _found(self, picture: PictureRow) -> PictureRow:
-        """Return a picture that was moved before as one that lies where it goes."""
+    def _found(self, image: ImageRow) -> ImageRow:
+        """Return an image that was moved before as one that lies where it goes."""
         if self.transfer != "move":
-            return picture
-        ((size, stamp),) = storage.file_stamps(self.sources.root, [picture.source])
+            return image
+        ((size, stamp),) = storage.file_stamps(self.sources.root, [image.source])
         if size >= 0:
-            self.stamps[picture.source] = stamp
-            return picture
-        self.stamps.pop(picture.source, None)
-        target = (self.root / picture.folder / picture.name).absolute()
+            self.stamps[image.source] = stamp
+            return image
+        self.stamps.pop(image.source, None)
+        target = (self.root / image.folder / image.name).absolute()
         there = storage.stat(target)
-        if there is None or there.size != picture.length:
+        if there is None or there.size != image.length:
             raise TreeRefused(
-                "a picture is neither where it was nor where it is moved to",
-                file=str(self.sources.path(picture.source)),
-                expected=f"{picture.length} bytes there, or as {target}",
+                "an image is neither where it was nor where it is moved to",
+                file=str(self.sources.path(image.source)),
+                expected=f"{image.length} bytes there, or as {target}",
                 found=f"{there.size} bytes there" if there else "no file",
                 remedy="bring it back, then run the same command again",
             )
-        return picture._replace(source=str(target))
+        return image._replace(source=str(target))
 
-    def _announce(self, pictures: Sequence[PictureRow], place: int) -> None:
+    def _announce(self, images: Sequence[ImageRow], place: int) -> None:
         first = 0 if place == 0 else place + _AHEAD
-        for picture in pictures[first : place + _AHEAD + 1]:
-            self.sources.will_need(picture.source, picture.offset, picture.length)
+        for image in images[first : place + _AHEAD + 1]:
+            self.sources.will_need(image.source, image.offset, image.length)
 
-    def _read(self, picture: PictureRow) -> tuple[memoryview, bytes]:
-        """Return what is written of a picture, and its xxh3-128."""
-        where = (picture.source, picture.offset, picture.length)
-        key = f"{picture.folder}/{picture.name}"
-        stamp = self.sources.stamp(picture.source) if self.seen is not None else 0
-        known = self.known.get((picture.source, picture.offset))
+    def _read(self, image: ImageRow) -> tuple[memoryview, bytes]:
+        """Return what is written of an image, and its xxh3-128."""
+        where = (image.source, image.offset, image.length)
+        key = f"{image.folder}/{image.name}"
+        stamp = self.sources.stamp(image.source) if self.seen is not None else 0
+        known = self.known.get((image.source, image.offset))
         data, content = read_member(self.sources, key, where, known, whole_file=self.whole_files)
         if self.seen is not None:
-            self.seen.add(picture.source, stamp, content)
+            self.seen.add(image.source, stamp, content)
         if self.change is None:
             return data, content
         try:
@@ -260,51 +260,51 @@ class _Work:
         except BadImage as error:
             raise BadImage(
                 error.what,
-                file=str(self.sources.path(picture.source)),
-                place=f"{key}, offset {picture.offset}",
+                file=str(self.sources.path(image.source)),
+                place=f"{key}, offset {image.offset}",
                 expected=error.expected,
                 found=error.found,
-                remedy="get an intact copy of it: no picture of a tree can be left out",
+                remedy="get an intact copy of it: no image of a tree can be left out",
             ) from error
 
 
 def _remove_sources(
     root: Path,
-    pictures: Sequence[PictureRow],
+    images: Sequence[ImageRow],
     sources: storage.SourceReader,
     stamps: Mapping[str, int],
 ) -> None:
-    """Remove pictures from where they were read, and class folders that are empty then.
+    """Remove images from where they were read, and class folders that are empty then.
 
     Raises:
         TransientError: one was replaced after it was read; it stays.
         Vanished: one is not where it was moved to.
     """
-    moved: dict[tuple[Path, str], list[PictureRow]] = {}
-    for picture in pictures:
-        folder = sources.path(picture.source).parent
-        moved.setdefault((folder, picture.folder), []).append(picture)
+    moved: dict[tuple[Path, str], list[ImageRow]] = {}
+    for image in images:
+        folder = sources.path(image.source).parent
+        moved.setdefault((folder, image.folder), []).append(image)
     # What an earlier run has published may not be durable yet.
     storage.sync_file_system(root)
     for (folder, wnid), members in moved.items():
         if storage.same_folder(folder, root / wnid):
             continue  # they are where they go
         standing = storage.sizes(root / wnid)
-        for picture in members:
-            if standing.get(picture.name) != picture.length:
+        for image in members:
+            if standing.get(image.name) != image.length:
                 raise Vanished(
-                    "a picture that was moved there is gone",
-                    file=str(root / wnid / picture.name),
+                    "an image that was moved there is gone",
+                    file=str(root / wnid / image.name),
                     remedy="leave the tree alone while a command is at work, then run it again",
                 )
         names = {
-            sources.path(picture.source).name: stamps[picture.source]
-            for picture in members
-            if picture.source in stamps
+            sources.path(image.source).name: stamps[image.source]
+            for image in members
+            if image.source in stamps
         }
         for name in storage.remove_read(folder, names):
             raise TransientError(
-                "a picture was replaced while it was moved, and stays where it is",
+                "an image was replaced while it was moved, and stays where it is",
                 file=str(folder / name),
                 remedy="leave the tree alone while a command is at work, then run it again",
             )

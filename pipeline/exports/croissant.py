@@ -287,7 +287,7 @@ def _image_field(file: str, column: pa.Field) -> Document:
         )
         for corner in column.type.value_type
     ]
-    about = "Of each object, as fractions of the picture's width and height."
+    about = "Of each object, as fractions of the image's width and height."
     return _field(place, "", description=about, isArray=True, arrayShape="-1", subField=corners)
 
 

@@ -14,7 +14,7 @@ asks folders for no labels. Columns, null where nothing is known::
 
 `label` is a ``ClassLabel`` whose names are the WNIDs: it says so under ``huggingface`` in the
 metadata of the schema. Those are all of the label table, so that a class keeps its number where few
-are chosen. Rows are in the order of the catalog. What facts tell is left out: it is of the pictures
+are chosen. Rows are in the order of the catalog. What facts tell is left out: it is of the images
 in shards, which may have been resized.
 
 Of an image list or folder the columns are `file_name` and `label`, which is the label of the list

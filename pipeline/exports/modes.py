@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 
 _KEPT: Final = frozenset(
     {"L", "RGB", "CMYK", "YCCK", "P", "LA", "RGBA", "I;16", "RGB;16", "LA;16", "RGBA;16"}
@@ -14,7 +14,7 @@ _AS_IT_IS: Final = -1
 _UNCHANGED: Final = frozenset({"L", "RGB"})
 
 
-def stored_mode(source: str, options: PictureOptions, *, repaired: bool) -> str | None:
+def stored_mode(source: str, options: ImageOptions, *, repaired: bool) -> str | None:
     """Return the mode that an image has where it is stored.
 
     Args:

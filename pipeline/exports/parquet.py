@@ -9,10 +9,10 @@ Columns, null where nothing is known::
     ilsvrc_id       int32          its class's number in the development kit, from 1
     words           string         its class in words
     width, height   int32          pixels
-    mode            string         of the picture: L, RGB, ...
+    mode            string         of the image: L, RGB, ...
     source_mode     string         of the source: L, RGB, CMYK, ...; or GIF, WEBP, BMP, ...
-    bytes           int64          of the picture
-    xxh3_128        string         of the picture: 32 hex digits
+    bytes           int64          of the image
+    xxh3_128        string         of the image: 32 hex digits
     boxes           list<struct<xmin, ymin, xmax, ymax: float>>
                                    of each object, as fractions of the source's width and height
 
@@ -20,12 +20,12 @@ and of each shard format that the images were written in, as ``tfrecord_shard``:
 
     <format>_shard     int32       0-based
     <format>_record    int32       0-based in the shard
-    <format>_bytes     int64       of the picture there, null where it is the one of `bytes`
+    <format>_bytes     int64       of the image there, null where it is the one of `bytes`
     <format>_xxh3_128  string      likewise
 
-`width`, `height`, `mode`, `bytes` and `xxh3_128` are of the picture as the first format that holds
-it stores it; `source_mode` alone is of the file that was read. Formats differ where one repairs a
-picture and another does not. An image that is left out of all has a row, with nulls there.
+`width`, `height`, `mode`, `bytes` and `xxh3_128` are of the image as the first format that holds
+it stores it; `source_mode` alone is of the file that was read. Formats differ where one repairs an
+image and another does not. An image that is left out of all has a row, with nulls there.
 
 An image list or a folder has the columns of `columns_of_lists` in the place of those before
 `width`, and no `boxes`.
@@ -56,7 +56,7 @@ from pipeline.errors import ConfigError, OutputDamaged
 from pipeline.exports import columns_of_lists
 from pipeline.exports.modes import stored_mode
 from pipeline.exports.row_groups import ROWS, class_label, grouped, write_groups
-from pipeline.images.prepare import END_MARKER, PLAIN, PictureOptions
+from pipeline.images.prepare import END_MARKER, PLAIN, ImageOptions
 from pipeline.storage import table_bounds as tablebounds
 
 VERSION = 2
@@ -73,7 +73,7 @@ _OF_FORMAT = [("shard", _INT), ("record", _INT), *_CONTENT]
 _FACTS = ["key", "shard", "record", "width", "height", "mode", "bytes", "xxh3_128", "repair"]
 _STORED = np.dtype([("bytes", np.int64), ("xxh3_128", "V16")])
 _MODES = [("mode", np.int8), ("source_mode", np.int8)]  # codes, -1 for an unknown one
-_PICTURE = np.dtype([("width", np.int32), ("height", np.int32), *_MODES, *_STORED.descr])
+_IMAGE = np.dtype([("width", np.int32), ("height", np.int32), *_MODES, *_STORED.descr])
 _STRAY = np.array([b"\xff" * 16])  # the last of all
 _ILSVRC_ID = "ilsvrc2012_id"
 
@@ -91,7 +91,7 @@ class ExportedSplit:
             is the one whose images the common columns describe. "": of no shards, only facts.
         folder: of its class tree: an image is named ``<folder>/<wnid>/<name>``, or without the
             first part if it is ""; None: by its key.
-        options: shard format -> how its pictures are stored; as they are where it says nothing.
+        options: shard format -> how its images are stored; as they are where it says nothing.
         class_names: of an image list or folder, see `SetView.class_names`; None: it is neither.
     """
 
@@ -99,7 +99,7 @@ class ExportedSplit:
     rows: Callable[[], Iterable[pa.Table]]
     facts: Mapping[str, Iterable[pa.Table]] = field(default_factory=dict)
     folder: str | None = None
-    options: Mapping[str, PictureOptions] = field(default_factory=dict)
+    options: Mapping[str, ImageOptions] = field(default_factory=dict)
     class_names: Sequence[str] | None = None
 
 
@@ -215,7 +215,7 @@ class _Facts:
         self._split = split.name
         self._options = split.options
         self._modes: list[str] = []
-        self._picture = np.zeros(len(ids), _PICTURE)
+        self._image = np.zeros(len(ids), _IMAGE)
         self._places = {name: np.full((len(ids), 2), -1, np.int32) for name in formats}
         # Few pages of these are ever written: formats seldom differ.
         self._own = {name: np.zeros(len(ids), _STORED) for name in formats}
@@ -225,13 +225,13 @@ class _Facts:
 
     def columns(self, here: slice) -> dict[str, pa.Array]:
         """Return the columns of some rows."""
-        picture = self._picture[here]
-        found = _stored_columns("", picture)
-        missing = picture["bytes"] == 0
+        image = self._image[here]
+        found = _stored_columns("", image)
+        missing = image["bytes"] == 0
         for name in ("width", "height"):
-            found[name] = pa.array(picture[name], mask=missing)
+            found[name] = pa.array(image[name], mask=missing)
         for name, _ in _MODES:
-            codes = pa.array(picture[name], mask=missing | (picture[name] < 0))
+            codes = pa.array(image[name], mask=missing | (image[name] < 0))
             found[name] = pa.array(self._modes, pa.string()).take(codes)
         for name, places in self._places.items():
             shards, records = places[here].T
@@ -243,9 +243,9 @@ class _Facts:
     def _add(self, shard_format: str, part: pa.Table) -> None:
         rows = self._rows(shard_format, part["key"])
         self._places[shard_format][rows] = np.column_stack([part["shard"], part["record"]])
-        picture = np.empty(len(rows), _PICTURE)
+        image = np.empty(len(rows), _IMAGE)
         for name in ("width", "height", "bytes"):
-            picture[name] = part[name]
+            image[name] = part[name]
         sources = part["mode"].cast(pa.string()).to_pylist()
         reasons = part["repair"].cast(pa.string()).to_pylist()
         options = self._options.get(shard_format, PLAIN)
@@ -255,14 +255,14 @@ class _Facts:
             (mode, mended): stored_mode(mode, options, repaired=mended)
             for mode, mended in set(read)
         }
-        picture["source_mode"] = self._codes(sources)
-        picture["mode"] = self._codes([stored[each] for each in read])
+        image["source_mode"] = self._codes(sources)
+        image["mode"] = self._codes([stored[each] for each in read])
         digits = "".join(part["xxh3_128"].to_pylist())
-        picture["xxh3_128"] = np.frombuffer(bytes.fromhex(digits), "V16")
-        first = self._picture["bytes"][rows] == 0
-        self._picture[rows[first]] = picture[first]
-        other = self._picture["xxh3_128"][rows] != picture["xxh3_128"]
-        self._own[shard_format][rows[other]] = picture[other][["bytes", "xxh3_128"]]
+        image["xxh3_128"] = np.frombuffer(bytes.fromhex(digits), "V16")
+        first = self._image["bytes"][rows] == 0
+        self._image[rows[first]] = image[first]
+        other = self._image["xxh3_128"][rows] != image["xxh3_128"]
+        self._own[shard_format][rows[other]] = image[other][["bytes", "xxh3_128"]]
 
     def _codes(self, modes: Sequence[str | None]) -> list[int]:
         self._modes += sorted({mode for mode in modes if mode}.difference(self._modes))

@@ -1,4 +1,4 @@
-"""What every shard format offers to those who write and check shards; they know no more of it.
+"""The protocol of a shard format: what writing and verifying shards needs of it.
 
 A format is a class in a folder of its own and a line of `pipeline.formats.registry`. It owns the
 names of its files, its options and defaults, and the bytes of its records.

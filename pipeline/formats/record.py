@@ -1,4 +1,4 @@
-"""One image on its way into a shard, as every shard format sees it; and read back from there."""
+"""An image record as every shard format takes it and gives it back."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class ImageRecord:
         boxes: (xmin, ymin, xmax, ymax) of each object, as fractions of width and height.
         width: pixels.
         height: pixels.
-        encoded: the picture as it is stored; may be a view that the caller reuses.
+        encoded: the image as it is stored; may be a view that the caller reuses.
         id: unique in the split, 0 to 2**64 - 1: its number in the split's image list.
         labels: what an image list says of it, float32; empty where the class index says all, as
             it does of one label that is a whole number.

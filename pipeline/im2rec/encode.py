@@ -15,7 +15,7 @@ from pipeline.formats.recordio.shard import encode_record
 from pipeline.im2rec.batches import Batch
 from pipeline.im2rec.image_files import ImageFiles, check_bytes
 from pipeline.im2rec.job import PackJob
-from pipeline.images.spec import told
+from pipeline.images.spec import without_passthrough
 from pipeline.storage import Buffer, FileInfo
 
 CHUNK_BYTES: Final = 2 << 20
@@ -151,7 +151,7 @@ class RecordEncoder:
             raise error.altered(file=str(self._job.listing), place=f"line {line}") from error
         except (ShardmillError, MemoryError, OSError) as error:
             raise self._failure(error, source, line) from error
-        chunk.notes.update(told(made.notes))
+        chunk.notes.update(without_passthrough(made.notes))
         return pieces
 
     def _failure(

@@ -1,1 +1,1 @@
-"""Pictures: what their bytes say, and the few that must be encoded anew."""
+"""Images: what their bytes say, and the few that must be encoded anew."""

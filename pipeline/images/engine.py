@@ -1,4 +1,4 @@
-"""Image engines: decode, transform and encode one picture; who does it is a choice of two.
+"""Image engines: decode, transform and encode one image; who does it is a choice of two.
 
 ``pillow`` antialiases what it shrinks and is the default. ``opencv`` gives what im2rec gives, byte
 for byte, at ``EncodeSpec(quality=95, subsampling="420")``; with color -1 im2rec's orientation is
@@ -48,7 +48,7 @@ class _Decoders(Generic[_R]):
 
 
 class Engine(Protocol):
-    """What encodes pictures anew: picklable, without state.
+    """What encodes images anew: picklable, without state.
 
     For processes, not threads: Pillow's warnings are held back for the whole process meanwhile.
     """
@@ -61,11 +61,11 @@ class Engine(Protocol):
         """Return name and version of what decodes and encodes: part of a digest."""
 
     def process(self, encoded: Buffer, spec: EncodeSpec) -> Processed:
-        """Encode a picture as asked; see `EncodeSpec`.
+        """Encode an image as asked; see `EncodeSpec`.
 
         Raises:
             BadImage: it is damaged, too large, of a format or orientation that is refused.
-            UsageError: a transform returned no picture.
+            UsageError: a transform returned no image.
         """
 
 
@@ -80,7 +80,7 @@ class PillowEngine:
         return repair.codec() + (f" / {pillow.zlib_version()}" if encoding == ".png" else "")
 
     def process(self, encoded: Buffer, spec: EncodeSpec) -> Processed:
-        """Encode a picture as asked; see `Engine.process`."""
+        """Encode an image as asked; see `Engine.process`."""
         return _process(encoded, spec, _PILLOW)
 
 
@@ -95,7 +95,7 @@ class OpenCVEngine:
         return opencv.codec(encoding)
 
     def process(self, encoded: Buffer, spec: EncodeSpec) -> Processed:
-        """Encode a picture as asked; see `Engine.process`."""
+        """Encode an image as asked; see `Engine.process`."""
         return _process(encoded, spec, _OPENCV)
 
 
@@ -147,7 +147,7 @@ def _process(data: Buffer, spec: EncodeSpec, by: _Decoders[_R]) -> Processed:
 
 
 def _is_as_asked(data: Buffer, of: Inspection, spec: EncodeSpec) -> bool:
-    """Whether a picture's own bytes are what encoding it anew is to give."""
+    """Whether an image's own bytes are what encoding it anew is to give."""
     header = of.header
     if spec.transforms or spec.quality is not None or header.format != spec.form:
         return False
@@ -200,7 +200,7 @@ def _finished(raster: _R, spec: EncodeSpec, sampling: Sampling, notes: _Notes) -
 def _check_transcoding(form: str, spec: EncodeSpec) -> None:
     if not spec.transcode:
         raise BadImage(
-            f"{form} pictures are taken only where it is asked for",
+            f"{form} images are taken only where it is asked for",
             expected="a JPEG or PNG",
             found=f"a {form}",
             remedy="encode it anew with --transcode, or leave it out with --on-bad-image skip",

@@ -145,10 +145,10 @@ def _turned(data: Buffer, spec: EncodeSpec) -> tuple[str, ...]:
 def orientation_refused(orientation: int) -> BadImage:
     """Return the error of an image that does not lie upright, where that is refused."""
     return BadImage(
-        "the picture's pixels do not lie upright",
+        "the image's pixels do not lie upright",
         expected="no EXIF orientation, or 1",
         found=f"EXIF orientation {orientation}",
-        remedy="turn such pictures with --orientation bake, or leave them out with"
+        remedy="turn such images with --orientation bake, or leave them out with"
         " --on-bad-image skip",
     )
 

@@ -1,4 +1,4 @@
-"""What the first bytes of a picture say: format, size, colour mode.
+"""What the first bytes of an image say: format, size, colour mode.
 
 Only bytes are believed, never a file's name. The JPEG walk follows ITU-T T.81 annex B and is as
 forgiving as libjpeg's: fill bytes, and junk between two segments, are passed over. The PNG header
@@ -75,7 +75,7 @@ _REMEDY = "get an intact copy of the file, or leave the image out with --on-bad-
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """Format, size and colour mode of a picture.
+    """Format, size and colour mode of an image.
 
     Attributes:
         format: ``JPEG`` or ``PNG``.
@@ -94,7 +94,7 @@ class ImageHeader:
 
 
 def read_header(data: Buffer, segments: Segments | None = None) -> ImageHeader:
-    """Read the header of a whole picture that is in memory; nothing is copied or decoded.
+    """Read the header of a whole image that is in memory; nothing is copied or decoded.
 
     Args:
         data: the file's bytes; a memoryview must be contiguous, of format ``B``.
@@ -108,7 +108,7 @@ def read_header(data: Buffer, segments: Segments | None = None) -> ImageHeader:
     if data[:8] == _PNG_SIGNATURE:
         return _read_png(data)
     raise _bad(
-        "not a picture in a known format",
+        "not an image in a known format",
         0,
         expected="a JPEG (ff d8 ff) or a PNG (89 50 4e 47)",
         found=_describe(bytes(data[:_LOOK_AT])),

@@ -1,4 +1,4 @@
-"""What a file says of its picture without being decoded: all of its header, and whether it ends."""
+"""What a file says of its image without being decoded: all of its header, and whether it ends."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pipeline.storage import Buffer
 _JPEG: Final = b"\xff"  # its first byte
 _APP2: Final = 0xE2
 _CRC_BYTES: Final = 4
-_SEVERAL: Final = b"MPF\0"  # CIPA DC-007: more pictures follow in the file
+_SEVERAL: Final = b"MPF\0"  # CIPA DC-007: more images follow in the file
 _REMEDY: Final = (
     "convert it by the program that wrote it, or leave the image out with --on-bad-image skip"
 )
 
 
 class Inspection(NamedTuple):
-    """What a JPEG or PNG says of itself; a tuple, because one is made of every picture.
+    """What a JPEG or PNG says of itself; a tuple, because one is made of every image.
 
     Attributes:
         header: format, size, mode.
@@ -79,10 +79,10 @@ def inspect(data: Buffer) -> Inspection:
 
 
 def is_cut_short(data: Buffer, of: Inspection) -> bool:
-    """Whether a file ends before its picture does.
+    """Whether a file ends before its image does.
 
     A JPEG whose last two bytes are its end marker is not looked through, unless it says that it
-    holds more pictures, to one of which they may belong.
+    holds more images, to one of which they may belong.
     """
     if of.header.format == "PNG":
         ends = (chunk.end for chunk in png_chunks(data) if chunk.name == b"IEND")

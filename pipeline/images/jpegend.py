@@ -26,9 +26,9 @@ _COEFFICIENTS: Final = 64
 # Bytes that are no marker, and the same with every bit turned.
 _FILLER: Final = bytes((37 * number + 11) % 251 for number in range(64))
 _FILLERS: Final = (b"", _FILLER, bytes(0xFF ^ byte for byte in _FILLER).replace(b"\xff", b"\xfe"))
-# Padding and texts behind a picture that is cut off decode as if they were a part of it.
+# Padding and texts behind an image that is cut off decode as if they were a part of it.
 _PADDING: Final = bytes([0, 9, 10, 13, *range(0x20, 0x7F)])
-_PADDED: Final = 16  # bytes of that kind, and more, are no picture's own
+_PADDED: Final = 16  # bytes of that kind, and more, are no image's own
 _MAY_BE_OWN: Final = 4  # of these, which are as likely as any others
 
 
@@ -52,7 +52,7 @@ def with_end(data: Buffer, of: Inspection) -> tuple[Buffer, bool]:
         "JPEG cannot be decoded",
         place=f"byte {scans.end}",
         expected=f"{header.width} x {header.height} pixels of {header.mode}, and an end marker",
-        found="the end of the file before the end of the picture",
+        found="the end of the file before the end of the image",
         remedy=REMEDY,
     )
 

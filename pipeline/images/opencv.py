@@ -1,7 +1,7 @@
-"""Pictures in memory as OpenCV has them: what im2rec.py and im2rec.cc make, byte for byte.
+"""Images in memory as OpenCV has them: what im2rec.py and im2rec.cc make, byte for byte.
 
 ``cv2.resize`` does not antialias: fine texture that is shrunk shows moire. OpenCV is loaded when
-the first picture is; it is no requirement of this program.
+the first image is; it is no requirement of this program.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def codec(encoding: Encoding = ".jpg") -> str:
 
 @dataclass(frozen=True, slots=True)
 class OpenCVRaster:
-    """A picture as OpenCV has it; see `Raster` for what can be done to it.
+    """An image as OpenCV has it; see `Raster` for what can be done to it.
 
     Attributes:
         array: uint8 or uint16, height x width (gray), or x 3 (BGR) or x 4 (BGR and alpha).

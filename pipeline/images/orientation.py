@@ -1,4 +1,4 @@
-"""EXIF orientation: how a picture's stored pixels lie, read from its bytes and written to them.
+"""EXIF orientation: how an image's stored pixels lie, read from its bytes and written to them.
 
 The tag is 0x0112 of the first image file directory of the Exif data: TIFF inside a JPEG's APP1
 segment or a PNG's ``eXIf`` chunk (CIPA DC-008 clause 4.6, ISO/IEC 15948 clause 11.3.4.5). Its

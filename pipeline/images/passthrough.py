@@ -1,4 +1,4 @@
-"""Pictures that are stored as they are, and the few that cannot be."""
+"""Images that are stored as they are, and the few that cannot be."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from pipeline.images.spec import EncodeSpec, Processed
 from pipeline.storage import Buffer
 
 CUT_SHORT: Final = "cut-short"
-"""The note of a file that ends before its picture does."""
+"""The note of a file that ends before its image does."""
 
 
 @dataclass(frozen=True, slots=True)
 class PassedThrough:
-    """A picture as it is stored.
+    """An image as it is stored.
 
     Attributes:
         encoded: the file's bytes: the source's own, unless it could not stay as it is.
         width: pixels, as stored.
         height: pixels, as stored.
         mode: of the source, as `ImageHeader.mode`; GIF, WEBP or BMP where it is one of these.
-        notes: as `Processed.notes`; ``16-bit`` of a picture of so many a sample; what is said by
+        notes: as `Processed.notes`; ``16-bit`` of an image of so many a sample; what is said by
             `peculiarity`; ``cut-short`` of a file without its end: readers give the lower part
             gray, or refuse it.
         decodable: whether its process is one that decoders know.
@@ -46,7 +46,7 @@ def pass_through(data: Buffer, spec: EncodeSpec, engine: Engine) -> PassedThroug
 
     Args:
         data: the file's bytes.
-        spec: what is done with a picture that does not lie upright (``keep`` leaves it), and how
+        spec: what is done with an image that does not lie upright (``keep`` leaves it), and how
             one in another format is encoded, if `EncodeSpec.transcode` has it.
         engine: who encodes these.
 

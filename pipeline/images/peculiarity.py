@@ -1,4 +1,4 @@
-"""What keeps decoders from reading a JPEG although its size is stated: its process and its tables.
+"""JPEGs with a whole header that common decoders cannot read: odd processes and tables.
 
 Known by trial of TensorFlow 2.21, OpenCV 4.11 and 5.0, and Pillow with libjpeg-turbo 2.1: all of
 them decode baseline, extended and progressive JPEGs of 8 bits a sample, by Huffman or arithmetic

@@ -1,4 +1,4 @@
-"""Pictures in memory as Pillow has them: the default way, antialiased when shrinking.
+"""Images in memory as Pillow has them: the default way, antialiased when shrinking.
 
 The codec is Pillow's build of libjpeg-turbo, or pillow-simd's: the same pixels, sooner.
 """
@@ -26,10 +26,10 @@ _SAMPLINGS: Final = {"444": 0, "422": 1, "420": 2}
 
 @dataclass(frozen=True, slots=True)
 class PillowRaster:
-    """A picture of mode ``L``, ``RGB`` or ``RGBA``; see `Raster` for what can be done to it.
+    """An image of mode ``L``, ``RGB`` or ``RGBA``; see `Raster` for what can be done to it.
 
     Attributes:
-        image: the decoded picture.
+        image: the decoded image.
         orientation: the EXIF orientation that it still has.
         max_pixels: how many may be made of it.
     """

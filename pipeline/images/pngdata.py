@@ -79,7 +79,7 @@ def _ended(data: Buffer, kept: list[Part]) -> bytes:
             "PNG cannot be decoded",
             place=f"byte {len(data)}",
             expected="all of its pixels, and the chunk IEND",
-            found="the end of the file before the end of the picture",
+            found="the end of the file before the end of the image",
             remedy=REMEDY,
         )
     parts = [(chunk.name, bytes(data[chunk.start : chunk.end])) for chunk in kept]

@@ -1,4 +1,4 @@
-"""One picture as it will be stored: as it is, repaired, or encoded anew."""
+"""Prepares one image for storage: unchanged, repaired, or encoded anew."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.images.orientation import UPRIGHT, with_orientation
 from pipeline.images.passthrough import CUT_SHORT, PassedThrough
 from pipeline.images.raster import Filter
 from pipeline.images.sound import END_ADDED
-from pipeline.images.spec import EncodeSpec, Processed, told
+from pipeline.images.spec import EncodeSpec, Processed, without_passthrough
 from pipeline.images.transforms import CenterCrop, Resize, Transform
 from pipeline.storage import Buffer
 
@@ -38,11 +38,11 @@ END_MARKER: Final = "end-marker"
 
 
 @dataclass(frozen=True)
-class PictureOptions:
-    """How pictures are stored: as they are, unless it is said what they become.
+class ImageOptions:
+    """How images are stored: as they are, unless it is said what they become.
 
     Attributes:
-        resize: pixels of an edge; None: pictures keep their size.
+        resize: pixels of an edge; None: images keep their size.
         resize_mode: which edge, one of `MODES`; ``exact`` makes squares.
         center_crop: cut out the middle square first, as im2rec.py does.
         quality: of JPEGs, 1 to 100; of PNGs the level. None: 95 or level 6 where one is encoded.
@@ -50,14 +50,14 @@ class PictureOptions:
         color: 1 makes RGB, 0 gray, -1 keeps the channels that there are, and 16 bits a sample
             where `EncodeSpec` can; None keeps what there is, and makes RGB where one is encoded.
         encoding: ``.jpg`` or ``.png``; None keeps what there is, or is ``.jpg``.
-        never_enlarge: smaller pictures keep their size.
+        never_enlarge: smaller images keep their size.
         filter: of resizing, one of `FILTERS`; None: the engine's own.
         engine: one of `ENGINES`.
-        orientation: of pictures that EXIF says do not lie upright, one of `ORIENTATIONS`. None:
-            ``keep`` for pictures that are stored as they are, else ``bake``.
-        transcode: take GIF, WebP, BMP, TIFF and PNM where pictures are stored as they are, too,
+        orientation: of images that EXIF says do not lie upright, one of `ORIENTATIONS`. None:
+            ``keep`` for images that are stored as they are, else ``bake``.
+        transcode: take GIF, WebP, BMP, TIFF and PNM where images are stored as they are, too,
             and encode them anew.
-        max_pixels: how many a picture may have that is decoded, or made; it decides which ones
+        max_pixels: how many an image may have that is decoded, or made; it decides which ones
             are refused and no byte of those that are not, and is in no digest.
     """
 
@@ -77,7 +77,7 @@ class PictureOptions:
 
     @property
     def encodes(self) -> bool:
-        """Whether every picture is encoded anew."""
+        """Whether every image is encoded anew."""
         return any(getattr(self, name) != getattr(PLAIN, name) for name in _ENCODING)
 
     def to_json(self) -> dict[str, Any]:
@@ -85,15 +85,15 @@ class PictureOptions:
         return {k: value for k, value in asdict(self).items() if value != getattr(PLAIN, k)}
 
 
-PLAIN: Final = PictureOptions()
-"""Pictures are stored as they are."""
+PLAIN: Final = ImageOptions()
+"""Images are stored as they are."""
 
 _ENCODING: Final = ("resize", "center_crop", "quality", "subsampling", "color", "encoding")
 
 
 @dataclass(frozen=True, slots=True)
 class Repair:
-    """Why a picture's bytes were changed, by which codec, and the xxh3-128 it had before.
+    """Why an image's bytes were changed, by which codec, and the xxh3-128 it had before.
 
     The reason is one of `repair.needs_repair`, or `END_MARKER`.
     """
@@ -104,8 +104,8 @@ class Repair:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredPicture:
-    """A picture as it will be stored.
+class StoredImage:
+    """An image as it will be stored.
 
     Attributes:
         encoded: its bytes; may be a view that the caller reuses.
@@ -115,7 +115,7 @@ class StoredPicture:
         xxh3_128: of `encoded`, in hex.
         plain: whether it is an RGB or gray JPEG.
         notes: what happened to it, see `Processed.notes`.
-        repair: of a picture that could not be stored as it was, though it should have been.
+        repair: of an image that could not be stored as it was, though it should have been.
     """
 
     encoded: Buffer
@@ -129,28 +129,28 @@ class StoredPicture:
 
 
 @lru_cache(maxsize=8)
-def preparation(options: PictureOptions) -> Preparation:
-    """Return the preparation of pictures for these options; see `Preparation`."""
+def preparation(options: ImageOptions) -> Preparation:
+    """Return the preparation of images for these options; see `Preparation`."""
     return Preparation(options)
 
 
 class Preparation:
-    """Turns pictures into what is stored of them.
+    """Turns images into what is stored of them.
 
     Raises:
         UsageError: the options contradict each other, or the engine is not installed.
     """
 
-    def __init__(self, options: PictureOptions) -> None:
+    def __init__(self, options: ImageOptions) -> None:
         self._spec = encode_spec(options)
         self.max_pixels = options.max_pixels
         self._encoder = ImageEncoder(self._spec, options.engine, passes=not options.encodes)
         # Both encodings may be made where few images are; the codec of a PNG names that of a JPEG.
         self.codec = self._encoder.codec(self._spec.encoding if options.encodes else ".png")
-        """What encodes the pictures that are to be encoded anew: part of the output digest."""
+        """What encodes the images that are to be encoded anew: part of the output digest."""
 
-    def prepare(self, data: Buffer) -> StoredPicture:
-        """Return a picture as it is stored where any format will do.
+    def prepare(self, data: Buffer) -> StoredImage:
+        """Return an image as it is stored where any format will do.
 
         Raises:
             BadImage: its header is that of no JPEG or PNG, its orientation is refused, or it
@@ -165,65 +165,65 @@ class Preparation:
         return _stored(made, made.mode, plain=jpeg and (made.encoded is not data or as_it_is))
 
 
-def _stored(made: Processed | PassedThrough, mode: str, *, plain: bool) -> StoredPicture:
-    return StoredPicture(
+def _stored(made: Processed | PassedThrough, mode: str, *, plain: bool) -> StoredImage:
+    return StoredImage(
         encoded=made.encoded,
         width=made.width,
         height=made.height,
         mode=mode,
         xxh3_128=xxhash.xxh3_128_hexdigest(made.encoded),
         plain=plain,
-        notes=told(made.notes),
+        notes=without_passthrough(made.notes),
     )
 
 
-def repaired(picture: StoredPicture, max_pixels: int = MAX_PIXELS) -> StoredPicture:
-    """Return a picture as an RGB or gray JPEG, encoded anew if it is none.
+def repaired(image: StoredImage, max_pixels: int = MAX_PIXELS) -> StoredImage:
+    """Return an image as an RGB or gray JPEG, encoded anew if it is none.
 
     A JPEG that lacks its end marker and no pixel is given one: TensorFlow refuses it otherwise. One
     that lacks pixels stays as it is, and so does its note.
 
     Args:
-        picture: as `Preparation.prepare` gives it.
+        image: as `Preparation.prepare` gives it.
         max_pixels: how many it may have, if it is decoded.
 
     Raises:
         BadImage: it cannot be decoded, or is a JPEG that no decoder reads.
     """
-    if picture.plain:
-        return _ended(picture, max_pixels) if CUT_SHORT in picture.notes else picture
-    of = inspect(picture.encoded)
-    encoded = repair.repair(picture.encoded, max_pixels)
+    if image.plain:
+        return _ended(image, max_pixels) if CUT_SHORT in image.notes else image
+    of = inspect(image.encoded)
+    encoded = repair.repair(image.encoded, max_pixels)
     if of.orientation != UPRIGHT:  # its pixels lie as they did
         encoded = with_orientation(encoded, "JPEG", of.orientation)
-    return _repaired(picture, encoded, repair.needs_repair(of.header) or "")
+    return _repaired(image, encoded, repair.needs_repair(of.header) or "")
 
 
-def _ended(picture: StoredPicture, max_pixels: int) -> StoredPicture:
+def _ended(image: StoredImage, max_pixels: int) -> StoredImage:
     """Return a JPEG with the end marker that it lacks; as it is where it lacks pixels, too."""
-    of = inspect(picture.encoded)
+    of = inspect(image.encoded)
     try:
-        check_claim(of.header, len(picture.encoded), max_pixels)
-        whole, _ = with_end(picture.encoded, of)
+        check_claim(of.header, len(image.encoded), max_pixels)
+        whole, _ = with_end(image.encoded, of)
     except BadImage:
-        return picture
-    return _repaired(picture, whole, END_MARKER)
+        return image
+    return _repaired(image, whole, END_MARKER)
 
 
-def _repaired(picture: StoredPicture, encoded: Buffer, reason: str) -> StoredPicture:
-    """Return a picture with other bytes of as many pixels, which have an end marker."""
+def _repaired(image: StoredImage, encoded: Buffer, reason: str) -> StoredImage:
+    """Return an image with other bytes of as many pixels, which have an end marker."""
     return replace(
-        picture,
+        image,
         encoded=encoded,
         xxh3_128=xxhash.xxh3_128_hexdigest(encoded),
         plain=True,
-        notes=tuple(END_ADDED if note == CUT_SHORT else note for note in picture.notes),
-        repair=Repair(reason, repair.codec(), picture.xxh3_128),
+        notes=tuple(END_ADDED if note == CUT_SHORT else note for note in image.notes),
+        repair=Repair(reason, repair.codec(), image.xxh3_128),
     )
 
 
-def encode_spec(options: PictureOptions) -> EncodeSpec:
-    """Return what is asked of an engine for the pictures that it gets.
+def encode_spec(options: ImageOptions) -> EncodeSpec:
+    """Return what is asked of an engine for the images that it gets.
 
     Raises:
         UsageError: the options contradict each other.
@@ -233,7 +233,7 @@ def encode_spec(options: PictureOptions) -> EncodeSpec:
         by = {"mode": options.resize_mode, "filter": options.filter}
         transforms.append(Resize(options.resize, never_enlarge=options.never_enlarge, **by))  # type: ignore[arg-type]
     elif options.never_enlarge or options.filter or options.resize_mode != MODES[0]:
-        raise UsageError("how pictures are resized is said, and not to what", expected="--resize N")
+        raise UsageError("how images are resized is said, and not to what", expected="--resize N")
     orientation = options.orientation or ("bake" if options.encodes else "keep")
     return EncodeSpec(
         transforms=tuple(transforms),

@@ -1,4 +1,4 @@
-"""A decoded picture, and what can be done to it: the verbs that transforms and engines share."""
+"""A decoded image, and the operations on it that transforms and engines share."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _AXES: Final = 3
 
 
 class Raster(Protocol):
-    """A picture in memory; every verb returns another one, or itself if there is nothing to do."""
+    """An image in memory; every verb returns another one, or itself if there is nothing to do."""
 
     @property
     def orientation(self) -> int:
@@ -72,23 +72,23 @@ class Raster(Protocol):
 
 
 def checked(result: Any, transform: object, most: int = MAX_PIXELS) -> Pixels:
-    """Return what a transform made, if it is a picture of `most` pixels at most.
+    """Return what a transform made, if it is an image of `most` pixels at most.
 
     Raises:
         UsageError: it isn't: a float tensor, a wrong shape.
-        BadImage: it is larger than pictures may be.
+        BadImage: it is larger than images may be.
     """
     if not isinstance(result, np.ndarray):
-        raise _no_picture(transform, f"an object of type {type(result).__name__}")
+        raise _no_image(transform, f"an object of type {type(result).__name__}")
     fits = result.ndim == _AXES and result.shape[-1] in MODES
     if result.dtype != np.uint8 or not fits or not result.size:
         shape = " x ".join(map(str, result.shape))
-        raise _no_picture(transform, f"{result.dtype} of shape {shape or '()'}")
+        raise _no_image(transform, f"{result.dtype} of shape {shape or '()'}")
     check_size(result.shape[1], result.shape[0], most, made=True)
     return result
 
 
-def _no_picture(transform: object, found: str) -> UsageError:
+def _no_image(transform: object, found: str) -> UsageError:
     return UsageError(
         f"{_name(transform)} returned what no JPEG or PNG can hold",
         expected="uint8 pixels, height x width x channels (1 gray, 3 RGB, 4 RGB and alpha)",

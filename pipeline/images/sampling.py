@@ -20,7 +20,7 @@ _SAMPLINGS: Final[dict[tuple[int, ...], Sampling]] = {
 
 
 def read_sampling(data: Buffer) -> Sampling:
-    """Return the subsampling of a picture's colours.
+    """Return the subsampling of an image's colours.
 
     ``444`` is the answer for a PNG or gray too, and for the rare layouts (4:4:0, 4:1:1) that the
     other two would blur. Source: ITU-T T.81 B.2.2, the sampling factors of a frame header.

@@ -1,4 +1,4 @@
-"""The parts a picture's file is made of: segments and scans of a JPEG, chunks of a PNG.
+"""The parts an image's file is made of: segments and scans of a JPEG, chunks of a PNG.
 
 A damaged file ends the walk and raises nothing: what a walk did not find is not there. Sources:
 ITU-T T.81 annex B, read as forgivingly as libjpeg does; ISO/IEC 15948 clause 5.
@@ -73,7 +73,7 @@ class Scans:
 def head_segments(data: Buffer) -> Segments:
     """Return the segments of a JPEG up to its first scan (SOS), which is the last one.
 
-    This is `jpeg_segments`, five times as fast: every picture that is stored passes through here.
+    This is `jpeg_segments`, five times as fast: every image that is stored passes through here.
     It stops at `MAX_SEGMENTS`: a list of millions, of four bytes each, would take gigabytes.
     """
     found: Segments = []

@@ -1,4 +1,4 @@
-"""The bytes of a JPEG or PNG as decoders are given them."""
+"""The bytes of a JPEG or PNG that a decoder is given: only those that its pixels need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is asked of an image engine, and what it gives."""
+"""What an image engine is asked for, and what it returns."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pipeline.images.sampling import Sampling
 from pipeline.images.transforms import Transform
 
 PASSED_THROUGH: Final = "passed-through"
-"""The note of a picture to which nothing happened."""
+"""The note of an image to which nothing happened."""
 Orientation = Literal["bake", "keep", "ignore", "refuse"]
 
 _JPEG_QUALITY: Final = 95
@@ -25,23 +25,23 @@ _MANY: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class EncodeSpec:
-    """How pictures are to be encoded.
+    """How images are to be encoded.
 
-    A picture that already is what is asked for keeps its bytes: its format, colours, orientation
+    An image that already is what is asked for keeps its bytes: its format, colours, orientation
     and subsampling are right, there is no transform and no `quality`. All others are decoded and
     encoded anew, without metadata.
 
     Attributes:
-        transforms: done in order to the decoded picture.
+        transforms: done in order to the decoded image.
         encoding: ``.jpg`` or ``.png``.
         quality: of a JPEG 1 to 100; the level of a PNG, where more than 9 is 9 (im2rec.py).
             None is 95 or level 6, for those that must be encoded.
         subsampling: of the JPEG: ``420``, ``444``, or ``keep``: as the source has it. im2rec
             writes ``420``.
-        color: 1 is RGB, 0 gray (one component), -1 the channels that the picture has; a JPEG
+        color: 1 is RGB, 0 gray (one component), -1 the channels that the image has; a JPEG
             never has alpha. Four inks become RGB. 16 bits become 8 by a shift; with -1 a PNG keeps
             them, by the engine ``opencv``, or is refused.
-        orientation: of pictures whose EXIF orientation is not upright. ``bake`` turns their
+        orientation: of images whose EXIF orientation is not upright. ``bake`` turns their
             pixels; ``keep`` leaves them and repeats the tag; ``ignore`` leaves them and drops the
             tag, as im2rec does with color -1; ``refuse`` refuses them.
         transcode: take a GIF, WebP, BMP, TIFF or PNM too, if this build of Pillow can read it; of
@@ -95,13 +95,13 @@ class EncodeSpec:
         return _PNG_LEVEL if self.quality is None else min(self.quality, _MAX_LEVEL)
 
     def sampling(self, source: Sampling) -> Sampling:
-        """Return the subsampling of a JPEG made of a picture that has `source`."""
+        """Return the subsampling of a JPEG made of an image that has `source`."""
         return source if self.subsampling == "keep" else self.subsampling
 
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """A picture as an engine gives it.
+    """An image as an engine gives it.
 
     Attributes:
         encoded: the file's bytes.
@@ -138,7 +138,7 @@ def refuse_depth(spec: EncodeSpec, form: str) -> None:
         )
 
 
-def told(notes: tuple[str, ...]) -> tuple[str, ...]:
+def without_passthrough(notes: tuple[str, ...]) -> tuple[str, ...]:
     """Return the notes that are worth telling: all but that nothing happened."""
     return tuple(note for note in notes if note != PASSED_THROUGH)
 
@@ -147,7 +147,7 @@ def _check(name: str, value: object, allowed: Sequence[object]) -> None:
     if value not in allowed or isinstance(value, bool | float):
         shown = [str(choice) for choice in allowed if choice is not None]
         raise UsageError(
-            f"pictures cannot be encoded with this {name}",
+            f"images cannot be encoded with this {name}",
             expected=", ".join(shown) if len(shown) < _MANY else f"{shown[0]} to {shown[-1]}",
             found=repr(value),
         )

@@ -22,7 +22,7 @@ _R = TypeVar("_R", bound=Raster)
 
 @dataclass(frozen=True)
 class ToTensor(BuiltIn):
-    """Leave the pixels as they are: a picture stores levels of 0 to 255, not a float tensor.
+    """Leave the pixels as they are: an image stores levels of 0 to 255, not a float tensor.
 
     It stands where MXNet's has its place, at the end; the program that trains makes the tensor.
     """
@@ -55,7 +55,7 @@ class Normalize(BuiltIn):
             value = getattr(self, name)
             if not _all(value, keeps):
                 raise UsageError(
-                    "normalised values cannot be stored in a picture",
+                    "normalised values cannot be stored in an image",
                     expected="Normalize(0, 1), which changes none",
                     found=f"{name}={value!r}",
                     remedy="leave Normalize to the program that trains on the records",

@@ -20,7 +20,7 @@ class BuiltIn(ABC):
     """A transform that an engine does itself.
 
     Attributes:
-        is_for_training: what it makes is no picture any more, but what a training program makes of
+        is_for_training: what it makes is no image any more, but what a training program makes of
             one that is stored; here the pixels stay as they are.
     """
 
@@ -28,7 +28,7 @@ class BuiltIn(ABC):
 
     @abstractmethod
     def on(self, raster: _R) -> _R:
-        """Do it to a picture in memory."""
+        """Do it to an image in memory."""
 
     def __call__(self, pixels: Pixels) -> Pixels:
         """Do it to pixels, by Pillow."""
@@ -38,12 +38,12 @@ class BuiltIn(ABC):
 
 
 def apply(transform: Transform, raster: _R) -> _R:
-    """Do any transform to a picture in memory.
+    """Do any transform to an image in memory.
 
     Raises:
-        BadImage: it failed on this picture, or would make too large a one.
-        UsageError: it returned no picture.
-        EnvironmentRefused: the system failed it, and that says nothing about the picture.
+        BadImage: it failed on this image, or would make too large a one.
+        UsageError: it returned no image.
+        EnvironmentRefused: the system failed it, and that says nothing about the image.
         MemoryError: likewise.
     """
     if isinstance(transform, BuiltIn):

@@ -1,4 +1,4 @@
-"""What is done to a picture before it is encoded anew.
+"""What is done to an image before it is encoded anew.
 
 A transform is any picklable callable from `Pixels` to `Pixels`. Those defined here are also known
 to the engines, which do them with means of their own and without a detour through an array; called
@@ -37,7 +37,7 @@ _R = TypeVar("_R", bound=Raster)
 
 @dataclass(frozen=True)
 class Resize(BuiltIn):
-    """Scale a picture.
+    """Scale an image.
 
     Attributes:
         size: one length in pixels, of the edge that `mode` names; or width and height.
@@ -45,7 +45,7 @@ class Resize(BuiltIn):
             down, as im2rec does; ``longer``: the longer edge does; ``exact``: both edges are
             given, the aspect changes (one length makes a square). Left out, a length means
             ``shorter`` and a pair means ``exact``.
-        never_enlarge: a picture that would grow on either edge stays as it is.
+        never_enlarge: an image that would grow on either edge stays as it is.
         filter: None is the engine's own: ``lanczos`` of Pillow; ``bilinear`` of OpenCV, as in
             im2rec. Pillow's filters cover all that is shrunk (antialiasing), OpenCV's do not.
 
@@ -72,7 +72,7 @@ class Resize(BuiltIn):
             )
 
     def target(self, width: int, height: int) -> Size:
-        """Return the size, in pixels, that a picture of `width` x `height` gets."""
+        """Return the size, in pixels, that an image of `width` x `height` gets."""
         if isinstance(self.size, tuple):
             target = self.size
         elif self.mode == "exact":
@@ -119,7 +119,7 @@ class CenterCrop(BuiltIn):
             )
 
     def box(self, width: int, height: int) -> Box:
-        """Return what is cut out of a picture of `width` x `height` pixels."""
+        """Return what is cut out of an image of `width` x `height` pixels."""
         size = min(width, height) if self.size is None else self.size
         wide, high = size if isinstance(size, tuple) else (size, size)
         wide, high = min(wide, width), min(high, height)
@@ -157,7 +157,7 @@ class ColorConvert(BuiltIn):
 
 @dataclass(frozen=True)
 class AutoOrient(BuiltIn):
-    """Turn a picture as its EXIF orientation says; plain pixels have none and stay as they are."""
+    """Turn an image as its EXIF orientation says; plain pixels have none and stay as they are."""
 
     def on(self, raster: _R) -> _R:
         """Turn it."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline import resources, storage
 from pipeline.formats.registry import FACTS
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.job.options import STEPS, Job
 from pipeline.job.table.group import Kind
 from pipeline.job.table.option import LIST, SET, Option, Value
@@ -39,7 +39,7 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
         if option.field and not option.of_image
     }
     images = {option.field: values[option.name] for option in options if option.of_image}
-    decided["picture"] = PictureOptions(**images)
+    decided["image"] = ImageOptions(**images)
     if command == LIST:
         until, extract = values["until"], values["extract"]
         check_words("--until", [until], STEPS_OF[LIST])
@@ -169,7 +169,7 @@ def _words(option: Option, job: Job, default: Job) -> Iterable[str]:
 
 
 def _value(option: Option, job: Job) -> Any:
-    value = getattr(job.picture if option.of_image else job, option.field)
+    value = getattr(job.image if option.of_image else job, option.field)
     if option.field == "shards" and option.kind is Kind.NUMBER:
         return value[0][1] if value else None
     if option.field == "formats":

@@ -14,7 +14,7 @@ from pipeline.exports.base import TRANSFERS
 from pipeline.formats import registry as shardformats
 from pipeline.formats.base import DETECTION, JOINED, LABELS
 from pipeline.formats.registry import ALL, FORMATS
-from pipeline.images import prepare as pictures
+from pipeline.images import prepare as images
 from pipeline.images.prepare import PLAIN
 from pipeline.job import exports as exportjob
 from pipeline.job.options import EXPORTS, ON_BAD_IMAGE, STEPS, Job
@@ -39,7 +39,7 @@ def check_choices(job: Job, dataset: DataSet, names: tuple[str, ...]) -> None:
         ("--with", job.extras, tuple(dataset.optional)),
         ("--order", (job.order,), _orders(dataset)),
         ("--labels", (job.labels,), LABELS),
-        ("--engine", (job.picture.engine,), pictures.ENGINES),
+        ("--engine", (job.image.engine,), images.ENGINES),
         ("--transfer", (job.transfer,), TRANSFERS),
         ("--export", job.exports, EXPORTS),
         ("--on-bad-image", (job.on_bad_image,), ON_BAD_IMAGE),
@@ -85,21 +85,21 @@ def check_combinations(job: Job, dataset: DataSet, names: tuple[str, ...]) -> No
         "--labels detection makes labels of bounding boxes: do not leave them out": (
             job.labels != LABELS[0] and not boxes
         ),
-        "boxes are fractions of pictures as they lie, and --orientation bake would make them"
-        " wrong: leave it out, or say --no-boxes": (boxes and job.picture.orientation == "bake"),
-        "boxes are fractions of whole pictures, and --center-crop would make them wrong: leave it"
-        " out, or say --no-boxes": (boxes and job.picture.center_crop),
+        "boxes are fractions of images as they lie, and --orientation bake would make them"
+        " wrong: leave it out, or say --no-boxes": (boxes and job.image.orientation == "bake"),
+        "boxes are fractions of whole images, and --center-crop would make them wrong: leave it"
+        " out, or say --no-boxes": (boxes and job.image.center_crop),
         **{
             f"{each.title} shards hold JPEGs: leave --encoding .png or --format {each.name} out": (
-                each.jpeg_only and job.picture.encoding == ".png"
+                each.jpeg_only and job.image.encoding == ".png"
             )
             for each in formats
         },
         "--format none is no shards: leave it or the other formats out": (
             no_shards and len(formats) > 1
         ),
-        "--format none stores no pictures: leave out what they should become": (
-            no_shards and replace(job.picture, max_pixels=PLAIN.max_pixels) != PLAIN
+        "--format none stores no images: leave out what they should become": (
+            no_shards and replace(job.image, max_pixels=PLAIN.max_pixels) != PLAIN
         ),
         "--seed has no meaning with --order inception, whose shuffle is fixed": (
             inception and job.seed is not None

@@ -1,4 +1,4 @@
-"""Words that are given as options: lists of them, and which of the known ones was meant."""
+"""Values of options that are one of some words, and which of them a misspelt word meant."""
 
 from __future__ import annotations
 

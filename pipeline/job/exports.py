@@ -153,7 +153,7 @@ def view(
         class_texts=texts.md5 if texts else "",
         data_dir=job.data_dir,
         strict=job.dbcollection_strict,
-        max_pixels=job.picture.max_pixels,
+        max_pixels=job.image.max_pixels,
         described=_described(others),
     )
 
@@ -181,7 +181,7 @@ def _split_view(out: Path, split: SplitJob) -> SplitView:
                 digest=output.digest,
                 folder=output.folder,
                 exported_as=output.exported_as,
-                images=output.form.picture,
+                images=output.form.image,
             )
             for output in split.outputs
         ),

@@ -1,4 +1,4 @@
-"""What was asked for: every option of a preparation, as a person gives it."""
+"""The options of a job, as a person gives them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ from pipeline.exports import registry
 from pipeline.exports.base import TRANSFERS
 from pipeline.formats.base import LABELS
 from pipeline.formats.registry import ALL, DEFAULT
-from pipeline.images.prepare import PLAIN, PictureOptions
+from pipeline.images.prepare import PLAIN, ImageOptions
 
 FORMATS = tuple(ALL)
 STEPS = ("verify", "boxes", "lists", "extract", "shards")
 """What a job can make, in the order of making: archives verified, bboxes.csv, image lists, trees
 of class folders, shards."""
 EXPORTS = tuple(registry.EXPORTS)
-"""Files of the whole data set, made of catalogs and facts; and a tree of smaller pictures."""
+"""Files of the whole data set, made of catalogs and facts; and a tree of smaller images."""
 ON_BAD_IMAGE = ("fail", "skip")
 PATHS = ("raw", "out", "config", "tree", "classes", "images", "root", "data_dir")
 """Fields of `Job` that are paths."""
 
+_EARLIER_NAMES: Final = {"products": "steps", "picture": "image"}
+"""Fields of a recorded job as earlier versions named them, and as they are named now."""
 _OF_SETS: Final[dict[str, Any]] = {
     "raw": "",
     "config": "",
@@ -61,7 +63,7 @@ class Job:
         formats: shard formats.
         labels: of records, one of `LABELS`; of formats that take no other, the first.
         joined: whether shards are joined into one file, too, of formats that take that.
-        picture: how pictures are stored.
+        image: how images are stored.
         shards: (split, number of shards) where it differs from the configuration.
         order: one of `sharding.ORDERS`.
         seed: of the ``hash`` order; None: 0.
@@ -75,12 +77,12 @@ class Job:
         transfer: how files of a tree come into the extracted one, of `TRANSFERS`.
         replace: whether a product of another job, whose path carries no digest, may be replaced.
         on_bad_image: ``fail`` or ``skip``; in no digest.
-        images: an image list, or a folder of pictures, to read instead of a configured set; "":
+        images: an image list, or a folder of images, to read instead of a configured set; "":
             none.
         root: folder that the paths of `images` are relative to.
         name: of its only split.
         recursive: of a folder, whether the folders in it are classes.
-        extensions: of a folder, what names of pictures end in; empty: the customary ones.
+        extensions: of a folder, what names of images end in; empty: the customary ones.
         exports: what else is made of the whole, of `EXPORTS`.
         data_dir: folder that dbcollection is told the images lie in; "": the output, whose trees
             are then made, too.
@@ -109,7 +111,7 @@ class Job:
     on_bad_image: Annotated[str, one_of(ON_BAD_IMAGE)] = ON_BAD_IMAGE[0]
     labels: Annotated[str, one_of(LABELS)] = LABELS[0]
     joined: bool = False
-    picture: PictureOptions = PLAIN
+    image: ImageOptions = PLAIN
     images: Place = ""
     root: Place = ""
     name: NameOrNone = ""
@@ -138,8 +140,9 @@ class Job:
             OutputDamaged: this is no job of this version; `file` is where it was recorded.
         """
         document = decoded(text, dict[str, Any], file)
-        if "products" in document:  # what `steps` was called once
-            document = {"steps": document["products"], **document}
+        for earlier, name in _EARLIER_NAMES.items():
+            if earlier in document:
+                document = {name: document[earlier], **document}
         return fitted({**_not_of(document.get("images")), **document}, Job, file)
 
     def wants(self, *steps: str) -> bool:

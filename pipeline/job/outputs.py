@@ -1,4 +1,4 @@
-"""What follows from a job for each format of a split: the output that it asks for."""
+"""The outputs that a job asks for: one for each format of a split."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline import digests, paths
 from pipeline.errors import EnvironmentRefused
 from pipeline.formats.base import JOINED, LABELS, RecordOptions
 from pipeline.formats.registry import ALL
-from pipeline.images.prepare import PictureOptions, preparation
+from pipeline.images.prepare import ImageOptions, preparation
 from pipeline.job.options import Job
 from pipeline.shards import codecs
 from pipeline.shards.output import Output, RecordForm, decisive
@@ -32,17 +32,17 @@ def derive(
         split: name of the split.
         shards_digest: of which image goes where; see `SplitJob`.
         defaults: how its images are stored where no option says otherwise.
-        boxes: whether there are boxes, which are fractions of the pixels as they lie: pictures
+        boxes: whether there are boxes, which are fractions of the pixels as they lie: images
             are not turned then, unless one says so.
 
     Raises:
-        UsageError: the options for pictures contradict each other.
+        UsageError: the options for images contradict each other.
         EnvironmentRefused: no codec is installed, and one is needed.
     """
-    picture = job.picture
-    if boxes and picture.encodes and picture.orientation is None:
-        picture = replace(picture, orientation="keep")
-    codec = _codec(picture)
+    image = job.image
+    if boxes and image.encodes and image.orientation is None:
+        image = replace(image, orientation="keep")
+    codec = _codec(image)
     found = []
     for name in dict.fromkeys(job.formats):
         shard_format = ALL[name]
@@ -53,7 +53,7 @@ def derive(
             suffix=defaults.suffix,
         )
         mended = shard_format.jpeg_only or (defaults.repairs and shard_format.holds_images)
-        form = RecordForm(name, options, picture, None, mended)
+        form = RecordForm(name, options, image, None, mended)
         shards = shards_digest
         if defaults.long_names and shard_format.cuts_names:  # names of these were longer once
             shards = digests.digest({"names": "shortened", "shards": shards_digest})
@@ -65,10 +65,10 @@ def derive(
     return tuple(found)
 
 
-def _codec(picture: PictureOptions) -> str | EnvironmentRefused | None:
+def _codec(image: ImageOptions) -> str | EnvironmentRefused | None:
     """Return the codec that images need, or why there is none; None: they need none."""
     try:
-        return preparation(picture).codec
+        return preparation(image).codec
     except EnvironmentRefused as error:
         return error
 

@@ -1,4 +1,4 @@
-"""What a product was made of, in names and short values that a person understands.
+"""What an artifact was made of, in names and short values that a person understands.
 
 A product's digest says that something differs, and not what. So its mark keeps, beside the digest,
 the things that went into it, and a refusal names those that are others now.

@@ -1,4 +1,4 @@
-"""A job with its configuration read: every path and digest of the output is known."""
+"""Resolves a job: reads its configuration and works out every path and digest of its output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What follows from a job for one split, before anything of its images has been read."""
+"""A split as a job prepares it: its source, digests, shard count and outputs."""
 
 from __future__ import annotations
 

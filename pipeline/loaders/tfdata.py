@@ -59,12 +59,12 @@ def dataset(
     Args:
         out: the output folder of the shardmill command.
         split: ``train`` or ``validation``.
-        decode: whether to decode the pictures.
+        decode: whether to decode the images.
         shuffle_files: read the files in a random order, another in each epoch, and 16 at a time
             by turns, instead of one after the other by name. Records of one file keep their
             order: ``.shuffle(...)`` the dataset as well.
         seed: makes the order under `shuffle_files` reproducible.
-        num_parallel: pictures decoded at once; default: as many as tf.data finds best. It has
+        num_parallel: images decoded at once; default: as many as tf.data finds best. It has
             no influence on the order, except under `shuffle_files` without `seed`.
 
     Returns:

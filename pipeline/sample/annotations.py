@@ -10,7 +10,7 @@ from pipeline.sample.shapes import Drawing
 
 Defect = Literal[
     "misordered",  # xmin and xmax of the first object have changed places
-    "beyond",  # its right edge lies outside the picture
+    "beyond",  # its right edge lies outside the image
     "outside",  # all of it does
     "fraction",  # its xmin is no whole number
     "unnamed",  # <filename> is %s
@@ -77,10 +77,10 @@ class DrawnAnnotation:
     objects: tuple[DrawnObject, ...]
 
 
-def annotate(picture: Drawing, wnid: str, folder: str, stem: str) -> DrawnAnnotation:
-    """Return the true annotation of a picture that shows objects of one class."""
-    objects = tuple(DrawnObject(wnid, box) for box in picture.boxes)
-    return DrawnAnnotation(folder, stem, picture.width, picture.height, objects)
+def annotate(image: Drawing, wnid: str, folder: str, stem: str) -> DrawnAnnotation:
+    """Return the true annotation of an image that shows objects of one class."""
+    objects = tuple(DrawnObject(wnid, box) for box in image.boxes)
+    return DrawnAnnotation(folder, stem, image.width, image.height, objects)
 
 
 def spoil(
@@ -92,7 +92,7 @@ def spoil(
         annotation: a true one.
         defect: which.
         common_name: for ``common name``: the class in words.
-        other_class: for ``other class``: the WNID of a class that is not the picture's.
+        other_class: for ``other class``: the WNID of a class that is not the image's.
     """
     first, *others = annotation.objects
     if defect == "unnamed":

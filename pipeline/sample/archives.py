@@ -1,6 +1,6 @@
 """Draws the archives of the sample: tars in the shapes of ILSVRC2012's.
 
-A class is given by its WNID everywhere; what a picture shows depends on the seed and on its own
+A class is given by its WNID everywhere; what an image shows depends on the seed and on its own
 name, so that one archive is the same whatever else is drawn.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.catalog.classes import LabelTable
 from pipeline.sample.annotations import Defect, annotate, annotation_xml, spoil
-from pipeline.sample.shapes import Drawing, Encoding, draw_picture
+from pipeline.sample.shapes import Drawing, Encoding, draw_image
 
 _MTIME = 1325376000  # 2012-01-01
 
@@ -38,7 +38,7 @@ def draw_train(
         stems: class -> its images' names without suffix.
         odd: the images that are not encoded as usual, by that name.
         defects: the annotations that are not right, likewise.
-        seed: other pictures for another seed.
+        seed: other images for another seed.
     """
     class_tars: dict[str, bytes] = {}
     annotations: dict[str, bytes | None] = {}
@@ -46,9 +46,9 @@ def draw_train(
         members = {}
         annotations[wnid] = None
         for stem in group:
-            picture = _draw(table, wnid, stem, seed, odd.get(stem, "usual"))
-            members[f"{stem}.JPEG"] = picture.encoded
-            annotation = annotate(picture, wnid, wnid, stem)
+            image = _draw(table, wnid, stem, seed, odd.get(stem, "usual"))
+            members[f"{stem}.JPEG"] = image.encoded
+            annotation = annotate(image, wnid, wnid, stem)
             if stem in defects:
                 rivals = [other for other in table.wnids if other != wnid]
                 annotation = spoil(
@@ -68,15 +68,15 @@ def draw_validation(table: LabelTable, truth: Sequence[str], seed: int) -> tuple
     Args:
         table: the label table.
         truth: the class of each image, from the first.
-        seed: other pictures for another seed.
+        seed: other images for another seed.
     """
     images = {}
     annotations: dict[str, bytes | None] = {"val": None}
     for number in _even_first(len(truth)):
         stem, wnid = f"ILSVRC2012_val_{number:08d}", truth[number - 1]
-        picture = _draw(table, wnid, stem, seed)
-        images[f"{stem}.JPEG"] = picture.encoded
-        annotations[f"val/{stem}.xml"] = annotation_xml(annotate(picture, wnid, "val", stem))
+        image = _draw(table, wnid, stem, seed)
+        images[f"{stem}.JPEG"] = image.encoded
+        annotations[f"val/{stem}.xml"] = annotation_xml(annotate(image, wnid, "val", stem))
     return _tar(images), gzip.compress(_tar(annotations), mtime=0)
 
 
@@ -92,7 +92,7 @@ def draw_test(table: LabelTable, truth: Sequence[str], seed: int) -> bytes:
 def _draw(
     table: LabelTable, wnid: str, stem: str, seed: int, encoding: Encoding = "usual"
 ) -> Drawing:
-    return draw_picture(chance(seed, stem), wnid, _words(table, wnid), encoding=encoding)
+    return draw_image(chance(seed, stem), wnid, _words(table, wnid), encoding=encoding)
 
 
 def _words(table: LabelTable, wnid: str) -> str:

@@ -2,7 +2,7 @@
 
 It has what the real archives have: a tar of class tars, a flat tar out of name order, test images
 without labels in a folder, boxes in the XML layout of PASCAL VOC, a few of them wrong, and a few
-pictures that are not what their name says. The archives are those of the real set by name, so a
+images that are not what their name says. The archives are those of the real set by name, so a
 folder that holds others of these names is refused.
 """
 
@@ -109,7 +109,7 @@ def draw_sample(
         images_per_class: training images in each, 1 to 1,300.
         validation_images: 1 to 50,000.
         test_images: up to 100,000; 0 leaves the test set out.
-        seed: other pictures for another seed.
+        seed: other images for another seed.
         quirks: encode one training image each in gray, progressive, 4:4:4 and CMYK, and one
             as a PNG; with fewer than five images, the first of these. Spoil some annotations
             too (`annotation_defects`).

@@ -1,6 +1,6 @@
-"""Draws one picture of the sample: coloured shapes on a textured ground, a look for each class.
+"""Draws one image of the sample: coloured shapes on a textured ground, a look for each class.
 
-A picture depends on its random generator and its class alone, so any one can be drawn again.
+An image depends on its random generator and its class alone, so any one can be drawn again.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A drawn picture.
+    """A drawn image.
 
     Attributes:
         encoded: the file's bytes.
@@ -124,7 +124,7 @@ def class_style(wnid: str) -> Style:
     return Style(list(_SHAPES)[shape], hue * 360 // _HUES, pattern)
 
 
-def draw_picture(
+def draw_image(
     rng: random.Random, wnid: str, words: str, *, encoding: Encoding = "usual"
 ) -> Drawing:
     """Draw one to three objects of a class, with its words small in the lower left corner.

@@ -1,4 +1,4 @@
-"""Facts: what only the bytes of an image tell, collected while it is written.
+"""Facts: what is learned of each image while it is written, such as its size, hash and place.
 
 Whoever comes later (exports, verification) reads these instead of 138 GB.
 """
@@ -28,9 +28,9 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),  # pixels
         ("height", pa.int32()),  # pixels
         ("mode", pa.dictionary(pa.int32(), pa.string())),  # of the source: L, RGB, CMYK, ...
-        ("bytes", pa.int64()),  # of the stored picture
+        ("bytes", pa.int64()),  # of the stored image
         ("repair", pa.dictionary(pa.int32(), pa.string())),  # null, or why it was re-encoded
-        ("xxh3_128", pa.string()),  # of the stored picture, hex
+        ("xxh3_128", pa.string()),  # of the stored image, hex
     ]
 )
 
@@ -53,13 +53,13 @@ class FactsBuilder:
         placement: Placement,
         size: tuple[int, int],
         mode: str,
-        picture_bytes: int,
+        image_bytes: int,
         repair: str | None,
         content_hash: str,
     ) -> None:
         """Add one record; `size` is (width, height) in pixels."""
         place = (self.shard, len(self.rows), placement.offset, placement.length)
-        self.rows.append((key, *place, *size, mode, picture_bytes, repair, content_hash))
+        self.rows.append((key, *place, *size, mode, image_bytes, repair, content_hash))
 
     def table(self) -> pa.Table:
         """Return the facts as a table."""

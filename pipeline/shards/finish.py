@@ -49,7 +49,7 @@ def document(output: Output) -> OutputManifest | None:
 
 def _outgrown(found: ShardMark | OutputManifest, output: Output) -> bool:
     """Whether an image was left out because fewer pixels were allowed than are now."""
-    allowed = output.form.picture.max_pixels
+    allowed = output.form.image.max_pixels
     return any(0 < image.max_pixels < allowed for image in found.left_out)
 
 

@@ -1,4 +1,4 @@
-"""One format's output of a split: where it goes, and what decides its bytes."""
+"""An output: the shards of one split in one format, where they go and what decides their bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pipeline.documents.outputs import Parameters
 from pipeline.formats.base import RecordOptions, ShardFormat
 from pipeline.formats.registry import ALL
 from pipeline.images.bounds import MAX_PIXELS
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.paths import ShardName
 
 
@@ -21,14 +21,14 @@ class RecordForm:
     Attributes:
         format: name of the shard format.
         options: those of the records.
-        picture: how pictures are stored.
+        image: how images are stored.
         codec: what encodes those that are to be encoded anew; None where that is asked of none.
-        repairs: whether pictures that are no RGB or gray JPEG are made one.
+        repairs: whether images that are no RGB or gray JPEG are made one.
     """
 
     format: str
     options: RecordOptions
-    picture: PictureOptions
+    image: ImageOptions
     codec: str | None
     repairs: bool
 
@@ -43,7 +43,7 @@ class RecordForm:
             "label_offset": self.options.label_offset,
             "labels": self.options.labels,
             "suffix": self.options.suffix,
-            "picture": self.picture.to_json(),
+            "picture": self.image.to_json(),  # its key in documents
             "codec": self.codec,
             "repairs": self.repairs,
         }
@@ -52,7 +52,7 @@ class RecordForm:
     def recorded(name: str, parameters: Parameters) -> RecordForm:
         """Rebuild it from the parameters of a manifest."""
         options = RecordOptions(parameters.label_offset, parameters.labels, parameters.suffix)
-        return RecordForm(name, options, parameters.picture, parameters.codec, parameters.repairs)
+        return RecordForm(name, options, parameters.image, parameters.codec, parameters.repairs)
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Output:
 def decisive(form: RecordForm) -> dict[str, Any]:
     """Return what of a form decides the bytes of an output."""
     # How many pixels are allowed decides which images are refused, and no byte of the others.
-    counted = replace(form, picture=replace(form.picture, max_pixels=MAX_PIXELS))
+    counted = replace(form, image=replace(form.image, max_pixels=MAX_PIXELS))
     return {
         "format": form.format,
         "parameters": counted.to_json(),

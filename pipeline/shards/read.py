@@ -25,7 +25,7 @@ from pipeline.errors import (
     TreeRefused,
 )
 from pipeline.formats.record import ImageRecord
-from pipeline.images.prepare import Preparation, StoredPicture
+from pipeline.images.prepare import Preparation, StoredImage
 from pipeline.storage.fingerprints import FingerprintsBuilder
 
 AHEAD = 64
@@ -72,11 +72,11 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One row of the plan with its picture; `record` is what is written of any format."""
+class Image:
+    """One row of the plan with its image; `record` is what is written of any format."""
 
     record: ImageRecord
-    stored: StoredPicture
+    stored: StoredImage
     source: str
     offset: int
     line: int
@@ -87,7 +87,7 @@ class Picture:
         return LeftOut.because(error, *place, max_pixels)
 
 
-def pictures(
+def images(
     rows: pa.RecordBatch,
     sources: storage.SourceReader,
     prepares: Preparation,
@@ -95,7 +95,7 @@ def pictures(
     whole_files: bool = False,
     seen: FingerprintsBuilder | None = None,
     members: KnownMembers = NONE_KNOWN,
-) -> Iterator[Picture | LeftOut]:
+) -> Iterator[Image | LeftOut]:
     """Yield the images of a shard, read in order and encoded anew where that is asked for.
 
     The encoded bytes are a view that the next step of the iteration may overwrite. `seen` takes
@@ -104,7 +104,7 @@ def pictures(
 
     Raises:
         MemberDiffers: one is not that, though it was read twice.
-        InputRefused: see `read_picture`.
+        InputRefused: see `read_image`.
     """
     columns = catalog.columns(rows)
     ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
@@ -133,7 +133,7 @@ def pictures(
         if isinstance(stored, BadImage):
             yield LeftOut.because(stored, key, source, offset, line, prepares.max_pixels)
         else:
-            yield Picture(record_of(row, stored), stored, source, offset, line)
+            yield Image(record_of(row, stored), stored, source, offset, line)
 
 
 def _prepared(
@@ -142,9 +142,9 @@ def _prepared(
     key: str,
     where: tuple[str, int, int],
     whole_file: bool,
-) -> tuple[StoredPicture | BadImage, Callable[[], bytes]]:
+) -> tuple[StoredImage | BadImage, Callable[[], bytes]]:
     """Read an image; return it as it is stored, or why it is not, and what gives its xxh3-128."""
-    data = read_picture(sources, key, where, whole_file=whole_file)
+    data = read_image(sources, key, where, whole_file=whole_file)
     try:
         stored = prepares.prepare(data)
     except BadImage as error:
@@ -152,31 +152,31 @@ def _prepared(
     return stored, partial(_content_hash, data, stored)
 
 
-def read_picture(
+def read_image(
     sources: storage.SourceReader,
     key: str,
     where: tuple[str, int, int],
     *,
     whole_file: bool,
 ) -> memoryview:
-    """Return the bytes of a picture; the next read may overwrite them.
+    """Return the bytes of an image; the next read may overwrite them.
 
     Args:
         sources: reads them.
-        key: what errors call the picture.
+        key: what errors call the image.
         where: its source, its offset there and its length, in bytes.
         whole_file: whether it is a file by itself, as in a tree.
 
     Raises:
         TreeRefused: the file is not as long any more as when the tree was listed.
-        ArchiveRefused: the archive ends before the picture does.
+        ArchiveRefused: the archive ends before the image does.
     """
     source, offset, length = where
     if whole_file:
         data, size = sources.read_whole(source, length)
         if size != length:
             raise TreeRefused(
-                "the picture has changed since the tree was listed",
+                "the image has changed since the tree was listed",
                 file=str(sources.path(source)),
                 expected=f"{length} bytes",
                 found=f"{size} bytes",
@@ -204,12 +204,12 @@ def read_member(
     *,
     whole_file: bool,
 ) -> tuple[memoryview, bytes]:
-    """Return the bytes of an image and their xxh3-128; see `read_picture` and `check_member`."""
-    data = read_picture(sources, key, where, whole_file=whole_file)
+    """Return the bytes of an image and their xxh3-128; see `read_image` and `check_member`."""
+    data = read_image(sources, key, where, whole_file=whole_file)
     content = xxhash.xxh3_128_digest(data)
     if known is not None and content != known:
         sources.not_cached(*where)
-        data = read_picture(sources, key, where, whole_file=whole_file)
+        data = read_image(sources, key, where, whole_file=whole_file)
         content = xxhash.xxh3_128_digest(data)
         check_member(sources, key, where, content, known)
     return data, content
@@ -249,7 +249,7 @@ def check_member(
     )
 
 
-def record_of(row: Mapping[str, Any], stored: StoredPicture) -> ImageRecord:
+def record_of(row: Mapping[str, Any], stored: StoredImage) -> ImageRecord:
     """Return what is written of a row of the plan, as `catalog.columns` has it."""
     return ImageRecord(
         key=row["key"],
@@ -267,7 +267,7 @@ def record_of(row: Mapping[str, Any], stored: StoredPicture) -> ImageRecord:
     )
 
 
-def _content_hash(data: memoryview, stored: StoredPicture) -> bytes:
+def _content_hash(data: memoryview, stored: StoredImage) -> bytes:
     """Return the xxh3-128 of a source; of one that is stored as it is, it is known already."""
     if stored.encoded is data:
         return bytes.fromhex(stored.xxh3_128)

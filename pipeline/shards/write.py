@@ -16,7 +16,7 @@ from pipeline.manifest import Document
 from pipeline.paths import ShardName
 from pipeline.plaintext import Lines
 from pipeline.shards.output import Output
-from pipeline.shards.read import AHEAD, NONE_KNOWN, LeftOut, pictures
+from pipeline.shards.read import AHEAD, NONE_KNOWN, LeftOut, images
 from pipeline.shards.writer import OutputWriter
 from pipeline.storage.fingerprints import FingerprintsBuilder
 
@@ -49,7 +49,7 @@ def write_shard(
         verified: source name -> size and time of the file when it was verified; a file that
             looks different, before or after it was read, is not trusted. None: not checked.
         members: what the images were when their archives were verified.
-        whole_files: whether each picture is a file by itself, as in a tree; one that is longer
+        whole_files: whether each image is a file by itself, as in a tree; one that is longer
             than its row says is not trusted.
         on_bad_image: ``fail`` raises after the whole shard was looked at; ``skip`` leaves the
             image out and says so in the manifest.
@@ -73,15 +73,13 @@ def write_shard(
         prepares = _preparation(outputs)
         left_out: list[LeftOut] = []
         seen = FingerprintsBuilder() if keep is not None else None
-        read = pictures(
-            rows, sources, prepares, whole_files=whole_files, seen=seen, members=members
-        )
-        for done, picture in enumerate(read, start=1):
-            if isinstance(picture, LeftOut):
-                left_out.append(picture)
+        read = images(rows, sources, prepares, whole_files=whole_files, seen=seen, members=members)
+        for done, image in enumerate(read, start=1):
+            if isinstance(image, LeftOut):
+                left_out.append(image)
             else:
                 for writer in writers:
-                    writer.add(picture)
+                    writer.add(image)
             if progress is not None and done % AHEAD == 0:
                 progress(done)
         faults = left_out + [each for writer in writers for each in writer.left_out]
@@ -97,13 +95,13 @@ def write_shard(
 
 
 def _preparation(outputs: Sequence[Output]) -> Preparation:
-    """Return what prepares the pictures of outputs, which all have them in one way."""
-    (options,) = {output.form.picture for output in outputs} or {PLAIN}
+    """Return what prepares the images of outputs, which all have them in one way."""
+    (options,) = {output.form.image for output in outputs} or {PLAIN}
     found = preparation(options)
     for output in outputs:
         if output.form.codec != found.codec:
             raise UsageError(
-                "pictures would be encoded by another program than the rest of the output",
+                "images would be encoded by another program than the rest of the output",
                 expected=output.form.codec,
                 found=found.codec,
                 remedy="run the same command again: it says what to install",
@@ -135,7 +133,7 @@ def _refused(
     if len(left_out) > _SHOWN:
         shown.append(f"and {len(left_out) - _SHOWN} more")
     if nothing_left:
-        what = f"no picture is left of shard {name.stem}, and a shard may not be empty"
+        what = f"no image is left of shard {name.stem}, and a shard may not be empty"
         place = Lines.of(shown) or "none of its images has a bounding box"
         fewer = f"ask for fewer shards than {name.count} with --shards"
         remedy = fewer if name.count > 1 else "bring intact images: none of them all can be stored"

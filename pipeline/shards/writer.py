@@ -13,12 +13,12 @@ from pipeline import manifest, paths, storage
 from pipeline.errors import BadAnnotation, BadImage
 from pipeline.formats.base import LABELS
 from pipeline.formats.record import ImageRecord
-from pipeline.images.prepare import StoredPicture, repaired
+from pipeline.images.prepare import StoredImage, repaired
 from pipeline.manifest import Document
 from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards.output import Output
-from pipeline.shards.read import LeftOut, Picture
+from pipeline.shards.read import Image, LeftOut
 
 
 class OutputWriter:
@@ -53,23 +53,19 @@ class OutputWriter:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def add(self, picture: Picture) -> None:
+    def add(self, image: Image) -> None:
         """Append an image, or note why this output has it not."""
-        record, form = picture.record, self.output.form
+        record, form = image.record, self.output.form
         if form.options.labels != LABELS[0] and not record.boxes:
             self.without_boxes.append(record.key)
             return
         try:
-            stored = (
-                repaired(picture.stored, form.picture.max_pixels)
-                if form.repairs
-                else picture.stored
-            )
-            if stored is not picture.stored:
+            stored = repaired(image.stored, form.image.max_pixels) if form.repairs else image.stored
+            if stored is not image.stored:
                 record = as_stored(record, stored)
             placement = self.writer.write(record)
         except (BadImage, BadAnnotation) as error:
-            self.left_out.append(picture.left_out(error, form.picture.max_pixels))
+            self.left_out.append(image.left_out(error, form.image.max_pixels))
             return
         mended = stored.repair
         self.facts.add(
@@ -117,8 +113,8 @@ class OutputWriter:
         return self._stack.enter_context(storage.StagedFile(path))
 
 
-def as_stored(record: ImageRecord, stored: StoredPicture) -> ImageRecord:
-    """Return a record with another picture."""
+def as_stored(record: ImageRecord, stored: StoredImage) -> ImageRecord:
+    """Return a record with another image."""
     return ImageRecord(
         key=record.key,
         filename=record.filename,

@@ -1,4 +1,4 @@
-"""What the rest of the program knows of a data set: its splits, and what they share."""
+"""The protocol of a data set: its splits, and what they share."""
 
 from __future__ import annotations
 

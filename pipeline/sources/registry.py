@@ -1,4 +1,4 @@
-"""Which source the options of a job mean: the one place that knows."""
+"""The registry of sources: which of them the options of a job mean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the rest of the program knows of an input: the images of one split, wherever they lie.
+"""The protocol of a source: the images of one split, wherever they lie.
 
 A source turns raw files into the rows of a catalog, and says what must be known before: which files
 to find and verify, how many images of which class to expect, and what identifies them in digests.

@@ -1,4 +1,4 @@
-"""Looks before anything is read: are the inputs there, is there room, may it be written?"""
+"""Checks before a run: are the inputs there, is there space, may the output be written?"""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pipeline import paths, storage
 from pipeline.annotations import contents
 from pipeline.errors import NoSpace, OutputConflict
 from pipeline.images import codec
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.job import neighbours
 from pipeline.job.artifacts import ARCHIVE, LINK, MANIFEST, OF_IMAGES, Product
 from pipeline.job.resolve import ResolvedJob
@@ -18,10 +18,10 @@ from pipeline.state import claims
 from pipeline.state import raw_archives as rawarchives
 from pipeline.state.inventory import Inventory
 
-_BYTES_OF_A_PIXEL = 0.7  # of a JPEG of quality 95, with what a picture is longer than wide
+_BYTES_OF_A_PIXEL = 0.7  # of a JPEG of quality 95, with what an image is longer than wide
 _AREA_OF_MODE = {"shorter": 1.0, "exact": 0.75, "longer": 0.56}  # of images of 4:3
 _GROWTH = 0.7  # measured: images of ILSVRC2012 at twice to four times their edge
-_MARGIN = 1.02  # framing, indexes, facts and manifests, beside the pictures themselves
+_MARGIN = 1.02  # framing, indexes, facts and manifests, beside the images themselves
 
 
 def check(resolved: ResolvedJob) -> None:
@@ -29,13 +29,13 @@ def check(resolved: ResolvedJob) -> None:
 
     Raises:
         NoPermission: the output folder may not be written.
-        ShardmillError: see `look`.
+        ShardmillError: see `check_readonly`.
     """
-    look(resolved)
+    check_readonly(resolved)
     storage.probe_writable(paths.state(resolved.out))
 
 
-def look(resolved: ResolvedJob) -> None:
+def check_readonly(resolved: ResolvedJob) -> None:
     """Raise what can be seen to stand in the way without writing anything.
 
     Raises:
@@ -114,27 +114,27 @@ def _tree_bytes(resolved: ResolvedJob, tree: Product, split: SplitJob, share: fl
 
 
 def _output_bytes(output: Output, split: SplitJob, share: float) -> int:
-    """Return roughly how many bytes an output will have, of pictures that have `share`."""
+    """Return roughly how many bytes an output will have, of images that have `share`."""
     if not output.form.shard_format.holds_images:
         return 0
-    picture = output.form.picture
-    if picture.resize is not None:
-        share = _resized_bytes(picture, share, split.expected.images)
+    image = output.form.image
+    if image.resize is not None:
+        share = _resized_bytes(image, share, split.expected.images)
     return int(share * (2 if output.joined else 1))
 
 
-def _resized_bytes(picture: PictureOptions, share: float, images: int) -> float:
+def _resized_bytes(image: ImageOptions, share: float, images: int) -> float:
     """Return roughly how many bytes images have once they are resized.
 
     Args:
-        picture: how they are resized.
+        image: how they are resized.
         share: bytes of the images before.
         images: how many there are.
     """
-    edge = picture.resize or 0
-    pixels = edge * edge * _AREA_OF_MODE[picture.resize_mode]
+    edge = image.resize or 0
+    pixels = edge * edge * _AREA_OF_MODE[image.resize_mode]
     shrunk = images * pixels * _BYTES_OF_A_PIXEL
-    if shrunk <= share or picture.never_enlarge:
+    if shrunk <= share or image.never_enlarge:
         return min(share, shrunk)
     # An enlarged image has no more detail: its bytes grow more slowly than its pixels.
     return float(share * (shrunk / share) ** _GROWTH)
@@ -152,7 +152,7 @@ def codec_warning(resolved: ResolvedJob) -> str | None:
 def _codec_warning(inventory: Inventory) -> str | None:
     of_pillow = any(
         output.form.repairs  # by Pillow, whatever encodes the other images
-        or (output.form.codec is not None and output.form.picture.engine == "pillow")
+        or (output.form.codec is not None and output.form.image.engine == "pillow")
         for output in _unfinished_outputs(inventory)
     )
     if not of_pillow and not any(product.codec for product in _unfinished_products(inventory)):

@@ -1,4 +1,4 @@
-"""Looks whether the images that outputs were made of are still the same, before work begins.
+"""Checks before a run whether the images that outputs were made of are still the same.
 
 Only what has another stamp than the one that is kept is read. `look` reads and changes nothing
 under the output folder; `settle` keeps the new stamps of files that hold what they held, and

@@ -1,4 +1,4 @@
-"""What a recorded job has made, told without its configuration, list or tree: those may be gone."""
+"""What a recorded job has made, known without its inputs, which may be gone."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def names_of(resolved: ResolvedJob) -> Document:
     }
 
 
-def look(out: Path, record: JobRecord | None) -> Standing | None:
+def standing_of(out: Path, record: JobRecord | None) -> Standing | None:
     """Return what is there of a recorded job; None: its record does not say what it is about."""
     if record is None or record.outputs is None or record.products is None:
         return None

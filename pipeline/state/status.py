@@ -1,4 +1,4 @@
-"""How far a job is, told from what is published."""
+"""How far a job is, by what has been published."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Withdraws what was made of images that have been replaced, in one step.
+"""Withdraws all that was made of images that have been replaced, in one step.
 
 The step is a document: from the moment it is there nothing in the output folder is complete. What
 it names is removed then, links and manifests first, and at last the document. A command that finds

@@ -17,19 +17,7 @@ from pipeline.storage.folders import (
     same_folder,
     sync_file_system,
 )
-from pipeline.storage.lockfiles import WAITS
-from pipeline.storage.locks import (
-    is_locked,
-    lock_holders,
-    shared_lock,
-    sole_lock,
-    target_lock,
-    wait_for_lock,
-)
-from pipeline.storage.oserrors import check_link, translated
-from pipeline.storage.outputfile import output_file, resolved
-from pipeline.storage.ranges import RangeReader, SourceReader, holds
-from pipeline.storage.reading import (
+from pipeline.storage.listing import (
     Entry,
     FileInfo,
     check_table,
@@ -50,6 +38,18 @@ from pipeline.storage.reading import (
     special_kind,
     stat,
 )
+from pipeline.storage.lockfiles import WAITS
+from pipeline.storage.locks import (
+    is_locked,
+    lock_holders,
+    shared_lock,
+    sole_lock,
+    target_lock,
+    wait_for_lock,
+)
+from pipeline.storage.oserrors import check_link, translated
+from pipeline.storage.outputfile import output_file, resolved
+from pipeline.storage.ranges import RangeReader, SourceReader, holds
 from pipeline.storage.removalplan import Doomed, Outcome, Plan, plan_files, plan_folder
 from pipeline.storage.sharedwrite import SharedFile
 from pipeline.storage.staging import (

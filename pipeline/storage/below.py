@@ -1,4 +1,4 @@
-"""Folders below a root, opened one by one so that no link on the way is followed."""
+"""Opens folders below a root one by one, so that no symbolic link on the way is followed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import OutputConflict
-from pipeline.storage.oserrors import at
+from pipeline.storage.oserrors import translate_oserrors
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 """Flags that a folder is opened with."""
@@ -20,7 +20,7 @@ NOT_A_FOLDER = frozenset({errno.ENOTDIR, errno.ELOOP, errno.EMLINK})
 
 def reachable(root: Path, folder: Path) -> bool:
     """Whether a folder is there, below `root` or the root itself, with no link on the way."""
-    with at(folder):
+    with translate_oserrors(folder):
         try:
             with opened(root, folder):
                 return True

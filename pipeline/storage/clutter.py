@@ -1,4 +1,4 @@
-"""Clutter: names that systems and tools leave beside data, and that are never data themselves.
+"""Clutter: files that operating systems and tools leave beside data, known by their names.
 
 This is the one rule of the project for folders of images, unpacked data sets, archives and
 annotations. A path is clutter if one of its parts is:

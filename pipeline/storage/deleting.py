@@ -18,7 +18,7 @@ from pathlib import Path
 
 from pipeline.errors import OutputConflict
 from pipeline.storage.below import FOLDER, NOT_A_FOLDER, opened
-from pipeline.storage.oserrors import at
+from pipeline.storage.oserrors import translate_oserrors
 from pipeline.storage.removalplan import Doomed, Outcome, Plan, identity
 from pipeline.storage.stamps import stamp_of
 
@@ -34,7 +34,7 @@ def carry_out(plan: Plan) -> Outcome:
     removed, kept = list[Doomed](), list[Doomed]()
     for folder, grouped in itertools.groupby(plan.items, key=lambda item: item.path.parent):
         items = list(grouped)
-        with at(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with translate_oserrors(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
             try:
                 with opened(plan.root, folder) as fd:
                     for item in items:
@@ -52,7 +52,7 @@ def remove(root: Path, path: Path) -> None:
         ShardmillError: it cannot be removed.
     """
     absent = contextlib.suppress(FileNotFoundError, NotADirectoryError)
-    with at(path), absent, opened(root, path.parent) as fd:
+    with translate_oserrors(path), absent, opened(root, path.parent) as fd:
         info = os.stat(path.name, dir_fd=fd, follow_symlinks=False)
         remove_it = os.rmdir if stat_module.S_ISDIR(info.st_mode) else os.unlink
         remove_it(path.name, dir_fd=fd)
@@ -77,7 +77,7 @@ def remove_read(folder: Path, stamps: Mapping[str, int]) -> list[str]:
         ShardmillError: one cannot be removed.
     """
     different = list[str]()
-    with at(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+    with translate_oserrors(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
         fd = os.open(folder, FOLDER)
         try:
             for name, stamp in stamps.items():
@@ -104,7 +104,7 @@ def remove_empty(folder: Path) -> bool:
     except OSError as error:
         if error.errno in _NOT_EMPTY | NOT_A_FOLDER:
             return False
-        with at(folder):
+        with translate_oserrors(folder):
             raise
     return True
 

@@ -1,4 +1,4 @@
-"""Folders of files on their way to their final names."""
+"""Staged folders: their files appear under their final names when all of them are whole."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Self
 from pipeline.errors import InputRefused
 from pipeline.storage.deleting import discard, discard_files
 from pipeline.storage.flocks import locked_temp
-from pipeline.storage.oserrors import at, translated
+from pipeline.storage.oserrors import translate_oserrors, translated
 from pipeline.storage.staging import Buffer, sync_folder
 
 _LONGEST_NAME = 255  # bytes
@@ -37,7 +37,7 @@ class StagedFolder:
         self.merge = merge
         self._open = False
         self._names: list[str] = []
-        with at(path):
+        with translate_oserrors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.temp, self._fd = locked_temp(path, _created)
             self.device = os.fstat(self._fd).st_dev
@@ -88,7 +88,7 @@ class StagedFolder:
             InputRefused: no file may have that name.
         """
         check_file_name(name, self.path)
-        with at(self.path / name):
+        with translate_oserrors(self.path / name):
             os.symlink(os.path.abspath(source), name, dir_fd=self._fd)
         self._names.append(name)
 
@@ -104,7 +104,7 @@ class StagedFolder:
 
     def rename(self) -> None:
         """Give the folder, or with `merge` its files, the final name; it must be synced."""
-        with at(self.path):
+        with translate_oserrors(self.path):
             if self.merge:
                 self._move_files()
             else:
@@ -155,7 +155,7 @@ def publish_folders(*staged: StagedFolder) -> None:
 
 def sync_file_system(folder: Path) -> None:
     """Make everything on the file system that holds a folder durable."""
-    with at(folder):
+    with translate_oserrors(folder):
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _sync_file_system(fd, folder)
@@ -165,7 +165,7 @@ def sync_file_system(folder: Path) -> None:
 
 def same_folder(one: Path, other: Path) -> bool:
     """Whether two paths lead to one folder; false if either is absent."""
-    with at(one):
+    with translate_oserrors(one):
         try:
             return os.path.samefile(one, other)
         except (FileNotFoundError, NotADirectoryError):
@@ -190,7 +190,7 @@ def check_file_name(name: str, folder: Path) -> None:
             file=str(folder),
             expected=f"1 to {_LONGEST_NAME} bytes, not . or .., without / and NUL",
             found=repr(name),
-            remedy="give the picture another name in its archive or tree",
+            remedy="give the image another name in its archive or tree",
         )
 
 

@@ -21,7 +21,7 @@ from pipeline import plaintext
 from pipeline.errors import EnvironmentRefused, OutputConflict
 from pipeline.plaintext import Lines
 from pipeline.storage import flocks, holders
-from pipeline.storage.oserrors import at
+from pipeline.storage.oserrors import translate_oserrors
 
 WAIT_S = 3600.0
 """How long a command waits for a lock before it ends, in seconds."""
@@ -44,7 +44,7 @@ def lock_file(path: Path) -> Iterator[int]:
         OutputConflict: something else stands there: a link, a folder, a file with another name.
         ShardmillError: it cannot be made or opened.
     """
-    with at(path):
+    with translate_oserrors(path):
         try:
             fd = flocks.created(path, os.O_NOFOLLOW | os.O_NONBLOCK, _MODE)
         except OSError as error:

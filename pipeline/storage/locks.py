@@ -22,7 +22,7 @@ from pipeline.storage.deleting import discard, remove_empty
 from pipeline.storage.flocks import Lock
 from pipeline.storage.holders import Holder, holders, note
 from pipeline.storage.lockfiles import acquire, lock_file, no_lock_file, wait_until
-from pipeline.storage.oserrors import at, check_link, translated
+from pipeline.storage.oserrors import check_link, translate_oserrors, translated
 from pipeline.storage.staging import StagedFile
 from pipeline.storage.tempnames import temp_prefix
 from pipeline.storage.temps import TempFile, temp_files
@@ -62,7 +62,7 @@ def target_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
 def _folder_for(path: Path, folder: Path) -> Iterator[None]:
     """Make a folder; after an error, whatever of it was made here and is empty is removed."""
     missing = [each for each in (folder, *folder.parents) if not os.path.lexists(each)]
-    with at(path):
+    with translate_oserrors(path):
         folder.mkdir(parents=True, exist_ok=True)
     try:
         yield

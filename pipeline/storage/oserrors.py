@@ -1,4 +1,4 @@
-"""The operating system's errors in the program's words."""
+"""Translates the operating system's errors into the errors of this program."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _dangling(path: Path | None) -> Path | None:
 
 
 @contextlib.contextmanager
-def at(path: Path) -> Iterator[None]:
+def translate_oserrors(path: Path) -> Iterator[None]:
     """Turn what the operating system says about `path` into the project's errors."""
     try:
         yield

@@ -7,8 +7,8 @@ import stat as stat_module
 from pathlib import Path
 
 from pipeline.errors import OutputConflict
-from pipeline.storage.oserrors import at, check_link
-from pipeline.storage.reading import special_name
+from pipeline.storage.listing import special_name
+from pipeline.storage.oserrors import check_link, translate_oserrors
 
 
 def output_file(path: Path) -> Path:
@@ -22,7 +22,7 @@ def output_file(path: Path) -> Path:
             also one among the folders on the way.
     """
     check_link(path.parent)  # of a disk that is not mounted: its folder would be made elsewhere
-    with at(path):
+    with translate_oserrors(path):
         real = Path(os.path.realpath(path))
         try:
             mode = os.lstat(real).st_mode

@@ -1,4 +1,4 @@
-"""The process that a temporary file belongs to, and whether it still runs."""
+"""Which process a temporary file belongs to, and whether that process still runs."""
 
 from __future__ import annotations
 

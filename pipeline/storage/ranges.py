@@ -1,4 +1,4 @@
-"""Readers of byte ranges: of one file, or of many of which few are open at a time."""
+"""Reads byte ranges of one file, or of many files of which a few are open at a time."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from pipeline.storage.oserrors import at
-from pipeline.storage.reading import FileInfo, stat
+from pipeline.storage.listing import FileInfo, stat
+from pipeline.storage.oserrors import translate_oserrors
 from pipeline.storage.retrying import patiently, try_again
 from pipeline.storage.stamps import settled_stamp
 
@@ -32,12 +32,12 @@ class RangeReader:
     """Reads byte ranges of one file.
 
     The view that `read` returns is valid until the next `read`: the buffer is reused, because
-    a fresh allocation of some 100 KB for every picture costs more than the copy itself.
+    a fresh allocation of some 100 KB for every image costs more than the copy itself.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        with at(path):
+        with translate_oserrors(path):
             self._fd = patiently(partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC))
             info = os.fstat(self._fd)
         self.info = FileInfo(info.st_size, info.st_mtime_ns)
@@ -45,7 +45,7 @@ class RangeReader:
 
     def now(self) -> FileInfo:
         """Return size and modification time as they are now; `info` has those at opening."""
-        with at(self.path):
+        with translate_oserrors(self.path):
             info = os.fstat(self._fd)
         return FileInfo(info.st_size, info.st_mtime_ns)
 
@@ -58,7 +58,7 @@ class RangeReader:
         """Return up to `length` bytes at `offset`; fewer only where the file ends."""
         if length > len(self._buffer):
             self._buffer = memoryview(bytearray(length + length // 4))
-        with at(self.path):
+        with translate_oserrors(self.path):
             return patiently(partial(_read_into, self._buffer[:length], self._fd, offset))
 
     def close(self) -> None:
@@ -190,7 +190,7 @@ class SourceReader:
         try:
             return attempt()
         except OSError as error:
-            with at(self.path(source)):
+            with translate_oserrors(self.path(source)):
                 return try_again(attempt, error, lambda _error: self._forget(source))
 
     def _forget(self, source: str) -> None:

@@ -1,4 +1,4 @@
-"""What is to be removed, planned: which files these are, and what stays."""
+"""Plans a removal: which files go, and which stay."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pipeline.errors import OutputConflict
 from pipeline.storage.below import opened, step
-from pipeline.storage.oserrors import at
+from pipeline.storage.oserrors import translate_oserrors
 
 Owns = Callable[[Path], bool]
 """Whether a path is one of this program's, by its name."""
@@ -118,7 +118,7 @@ def plan_folder(root: Path, folder: Path, owns: Owns, *, links: bool = False) ->
         ShardmillError: a folder cannot be read.
     """
     items, strangers = list[Doomed](), list[Path]()
-    with at(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
+    with translate_oserrors(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
         try:
             with opened(root, folder) as fd:
                 kinds = {stat_module.S_IFREG, stat_module.S_IFLNK if links else stat_module.S_IFREG}
@@ -137,7 +137,7 @@ def identity(info: os.stat_result) -> tuple[int, ...]:
 
 
 def _look(root: Path, path: Path) -> os.stat_result | None:
-    with at(path):
+    with translate_oserrors(path):
         try:
             with opened(root, path.parent) as fd:
                 return os.stat(path.name, dir_fd=fd, follow_symlinks=False)

@@ -1,4 +1,4 @@
-"""Further attempts where the operating system fails in a way that may pass.
+"""Tries again where the operating system fails in a way that may pass.
 
 A file server that was restarted answers ESTALE once, a machine short of memory ENOMEM for a while,
 a process with too many open files EMFILE until it closes some. None of these says anything about

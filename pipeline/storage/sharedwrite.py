@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Self
 
-from pipeline.storage.oserrors import at, translated
+from pipeline.storage.oserrors import translate_oserrors, translated
 from pipeline.storage.staging import Buffer
 
 
@@ -23,7 +23,7 @@ class SharedFile:
 
     def __init__(self, temp: Path, path: Path) -> None:
         self.path = path
-        with at(path):
+        with translate_oserrors(path):
             self._fd = os.open(temp, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def write_at(self, offset: int, data: Buffer) -> None:
@@ -35,7 +35,7 @@ class SharedFile:
             NoSpace: it does not fit.
         """
         view, end = memoryview(data), offset
-        with at(self.path):
+        with translate_oserrors(self.path):
             while view:
                 written = os.pwrite(self._fd, view, end)
                 view, end = view[written:], end + written

@@ -1,4 +1,4 @@
-"""Files on their way to their final names, and the few other ways to change a folder."""
+"""Staged files: temporary files that appear under their final names when they are whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import xxhash
 from pipeline.errors import OutputConflict
 from pipeline.storage.deleting import discard, discard_link, remove
 from pipeline.storage.flocks import locked_temp
-from pipeline.storage.oserrors import at, translated
+from pipeline.storage.oserrors import translate_oserrors, translated
 from pipeline.storage.ranges import RangeReader
 from pipeline.storage.tempnames import WRITE_PROBE, temp_path
 
@@ -47,7 +47,7 @@ class StagedFile:
         self._reader: RangeReader | None = None
         self._overwritten = False
         self._open = False
-        with at(path):
+        with translate_oserrors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self.temp, self._fd = locked_temp(path, _created)
         self._open = True
@@ -75,7 +75,7 @@ class StagedFile:
         if offset < 0 or offset + total > self.size:
             raise ValueError(f"bytes {offset} to {offset + total} of {self.size} written ones")
         self._overwritten = True
-        with at(self.path):
+        with translate_oserrors(self.path):
             for buffer in buffers:
                 view = memoryview(buffer)
                 while view:
@@ -91,7 +91,10 @@ class StagedFile:
         Args:
             buffer: bytes that are written at once.
         """
-        with at(self.path), io.BufferedWriter(_Appender(self._append, self._end), buffer) as stream:
+        with (
+            translate_oserrors(self.path),
+            io.BufferedWriter(_Appender(self._append, self._end), buffer) as stream,
+        ):
             yield stream
 
     def follow(self, end: int) -> None:
@@ -105,7 +108,7 @@ class StagedFile:
         for view in self._read_back(self.size, end):
             self._hash.update(view)
             self.size += len(view)
-        with at(self.path):
+        with translate_oserrors(self.path):
             os.lseek(self._fd, self.size, os.SEEK_SET)  # what is appended next comes behind
 
     @property
@@ -142,12 +145,12 @@ class StagedFile:
 
     def sync(self) -> None:
         """Make the bytes written so far durable."""
-        with at(self.path):
+        with translate_oserrors(self.path):
             os.fsync(self._fd)
 
     def rename(self) -> None:
         """Give the file its final name, replacing any before it; it must be synced."""
-        with at(self.path):
+        with translate_oserrors(self.path):
             os.replace(self.temp, self.path)
             self._close()
 
@@ -227,13 +230,13 @@ def publish_bytes(path: Path, content: bytes) -> None:
 
 def append_line(path: Path, line: bytes) -> None:
     """Append one line in a single write: lines of several processes do not mix."""
-    with open_log(path) as log, at(path):
+    with open_log(path) as log, translate_oserrors(path):
         log.write(line + b"\n")
 
 
 def open_log(path: Path) -> BinaryIO:
     """Open a log for appending, unbuffered."""
-    with at(path):
+    with translate_oserrors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         return path.open("ab", buffering=0)
 

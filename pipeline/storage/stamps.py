@@ -1,4 +1,4 @@
-"""Stamps: what tells without reading a file that it is probably the one that was read before.
+"""Stamps: size and times of a file, which tell without reading it whether it has changed.
 
 A stamp is a 64-bit hash of a file's size, modification time and inode. Two different stamps say
 that the file has to be read to know whether its content is the same; two equal stamps are trusted.
@@ -16,7 +16,7 @@ from typing import Final
 
 import xxhash
 
-from pipeline.storage.oserrors import at, translated
+from pipeline.storage.oserrors import translate_oserrors, translated
 from pipeline.storage.retrying import patiently
 
 UNSETTLED: Final = 0
@@ -69,7 +69,7 @@ def read_stamped(path: Path) -> tuple[int, bytes]:
         NoPermission: it may not be read.
         Vanished: it is gone.
     """
-    with at(path):
+    with translate_oserrors(path):
         return patiently(partial(_read, path))
 
 

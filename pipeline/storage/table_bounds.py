@@ -1,4 +1,4 @@
-"""How much a table claims to hold, seen before its rows are read: packed ones may hold anything.
+"""Bounds on the size of a table, checked before its rows are read and unpacked.
 
 A Parquet or Arrow file of 1 MB can stand for hundreds of millions of rows. What its footer and the
 headers of its batches say is compared with what is known of the table, or with the file's size:

@@ -19,9 +19,9 @@ from pipeline.storage import flocks, owner
 from pipeline.storage.below import opened
 from pipeline.storage.deleting import carry_out
 from pipeline.storage.flocks import Lock
-from pipeline.storage.oserrors import at
+from pipeline.storage.listing import scan, sizes
+from pipeline.storage.oserrors import translate_oserrors
 from pipeline.storage.owner import Owner
-from pipeline.storage.reading import scan, sizes
 from pipeline.storage.removalplan import Outcome, Plan
 from pipeline.storage.tempnames import owner_of, target_of, temp_path, temp_prefix
 
@@ -67,7 +67,7 @@ class TempFile:
 def temp_files(folder: Path) -> list[TempFile]:
     """Return the temporary files, links and folders in a folder (not below), sorted by name."""
     found = []
-    with at(folder):
+    with translate_oserrors(folder):
         for entry in scan(folder):
             if process := owner_of(entry.name):
                 with contextlib.suppress(FileNotFoundError):
@@ -94,7 +94,7 @@ def remove_temp(temp: TempFile, plan: Plan) -> Outcome:
     if not (temp.owner_gone and plan.items):
         return Outcome(kept=plan.items)
     try:
-        with at(temp.path), opened(plan.root, temp.path.parent) as folder:
+        with translate_oserrors(temp.path), opened(plan.root, temp.path.parent) as folder:
             fd = _opened_to_lock(folder, temp.path.name)
     except Vanished:
         return Outcome()

@@ -11,7 +11,7 @@ from pipeline.annotations import bboxes
 from pipeline.errors import ShardmillError
 from pipeline.job.options import Job
 from pipeline.sources import registry
-from pipeline.verification.findings import Finding, Layer, damage, few, of_error
+from pipeline.verification.findings import Finding, Layer, damage, of_error, truncated
 from pipeline.verification.productcheck import ProductCheck
 
 """The kind of product that is checked here."""
@@ -32,7 +32,7 @@ def check_boxes(out: Path, split: str, tree: Path, jobs: Iterable[Job]) -> Produ
     if not makers or storage.stat(path) is None or storage.real_folder(tree) is None:
         return ProductCheck(0, 0, ())
     try:
-        return ProductCheck(0, 0, tuple(few(_differences(path, split, tree, makers[-1]))))
+        return ProductCheck(0, 0, tuple(truncated(_differences(path, split, tree, makers[-1]))))
     except ShardmillError as error:
         return ProductCheck(0, 0, (of_error(Layer.SOURCE, path, error),))
 

@@ -18,7 +18,7 @@ class FactsChecker:
 
     Args:
         expected: the facts, and the plan that they should be of.
-        raw: folder of the archives or of the tree, to compare every fact with its picture; or
+        raw: folder of the archives or of the tree, to compare every fact with its image; or
             None.
     """
 
@@ -58,9 +58,9 @@ class FactsChecker:
             return
         what = f"the facts of {row['key']} are not those of its source"
         try:
-            made = preparation(self.expected.form.picture).prepare(data)
+            made = preparation(self.expected.form.image).prepare(data)
         except BadImage as error:
-            texts = (what, None, None, f"a source that is no picture: {error.what}", OF_SOURCE)
+            texts = (what, None, None, f"a source that is no image: {error.what}", OF_SOURCE)
             yield damage(Layer.SOURCE, file, *texts, removable=False)
             return
         found: dict[str, object] = {

@@ -27,7 +27,7 @@ class Layer(StrEnum):
 
     FINISHED = "finished"
     """A manifest or a finished mark is there."""
-    OWN_HASH = "own hash"
+    SELF_CHECKSUM = "self-checksum"
     """A manifest or mark agrees with the hash it carries, and is of what its name says."""
     SIZE = "size"
     """A file is there with the size that its manifest or mark says."""
@@ -38,18 +38,18 @@ class Layer(StrEnum):
     RECORD_CRC = "record CRC"
     """The framing of a shard: lengths and data have the CRC-32C that stand beside them."""
     RECORD_FACTS = "record facts"
-    """A record's place, its picture's hash, size and name are those of the facts."""
+    """A record's place, its image's hash, size and name are those of the facts."""
     PLAN = "plan"
-    """A record is, byte for byte up to its picture, what the plan says."""
+    """A record is, byte for byte up to its image, what the plan says."""
     INDEX = "index"
     """A DALI index has the records' places."""
     MARK = "shard mark"
     """The manifest and the facts say what the marks and the facts of the shards say."""
-    WHOLE = "whole"
+    COMPLETENESS = "completeness"
     """Every image exactly once."""
     SOURCE = "source"
-    """A picture is its source in the raw archives, or the repair of it."""
-    STRANGER = "stranger"
+    """An image is its source in the raw archives, or the repair of it."""
+    UNEXPECTED_FILE = "unexpected file"
     """A tree holds nothing that was not written there."""
 
 
@@ -119,7 +119,7 @@ def check_file(base: Path, entry: FileEntry, remedy: str = REMEDY) -> list[Findi
     return []
 
 
-def few(findings: Iterable[Finding]) -> Iterator[Finding]:
+def truncated(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield the first findings of each layer on each file, then how many more there are."""
     counts: Counter[tuple[Layer, Path, bool]] = Counter()
     for finding in findings:

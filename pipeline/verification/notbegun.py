@@ -1,4 +1,4 @@
-"""Outputs that were asked for last and of which nothing is there, beside others that are current.
+"""Outputs that the last command asked for and that were never begun.
 
 After an upgrade of the program, digests may differ from those of finished outputs though the same
 was asked for: that is no damage, and what is current is what can be verified.
@@ -40,7 +40,7 @@ class NotBegun:
         )
 
 
-def look(resolved: ResolvedJob) -> Iterator[NotBegun]:
+def outputs_not_begun(resolved: ResolvedJob) -> Iterator[NotBegun]:
     """Yield the outputs of a job that are not begun, where one that was made alike is current."""
     for split, output in resolved.outputs:
         current = current_beside(resolved.out, output.folder)

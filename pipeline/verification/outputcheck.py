@@ -1,4 +1,4 @@
-"""Reads finished outputs back and says everything that is not as it was written.
+"""Reads finished outputs back and reports everything that is not as it was written.
 
 `findings.Layer` lists the layers of checks, outermost first.
 """
@@ -86,12 +86,12 @@ def open_output(out: Path, folder: Path) -> FinishedOutput | Finding:
     expected = f"{folder.parent.name} {folder.name}"
     if found != expected:
         what = "the manifest is of another output"
-        return damage(Layer.OWN_HASH, path, what, None, expected, found)
+        return damage(Layer.SELF_CHECKSUM, path, what, None, expected, found)
     return FinishedOutput(out, folder, document)
 
 
 def check_sources(output: FinishedOutput, raw: Path) -> None:
-    """Check that there is something to compare the pictures with.
+    """Check that there is something to compare the images with.
 
     Raises:
         ArchiveMissing: one is not.
@@ -126,7 +126,9 @@ def check_facts(output: FinishedOutput) -> list[Finding]:
     for entry in output.document.files:
         if entry.file == path.name:
             return check_file(output.folder, entry)
-    return [damage(Layer.WHOLE, paths.manifest(output.folder), f"it does not name {path.name}")]
+    return [
+        damage(Layer.COMPLETENESS, paths.manifest(output.folder), f"it does not name {path.name}")
+    ]
 
 
 def check_others(output: FinishedOutput) -> list[Finding]:
@@ -145,7 +147,7 @@ def shards_to_check(
 
     Args:
         output: where they belong.
-        raw: folder of the archives or tree, to compare each picture with its source; or None.
+        raw: folder of the archives or tree, to compare each image with its source; or None.
         untrusted: files that were found damaged: facts and plan among them are not believed.
     """
     document = output.document
@@ -211,4 +213,4 @@ def check_whole(output: FinishedOutput, checks: list[ShardCheck]) -> list[Findin
         and len(set(keys) | set(left_out)) == len(keys) + len(left_out) == counts.images
     )
     path, what = paths.manifest(output.folder), "not every image exactly once"
-    return [] if right else [damage(Layer.WHOLE, path, what, None, expected, found)]
+    return [] if right else [damage(Layer.COMPLETENESS, path, what, None, expected, found)]

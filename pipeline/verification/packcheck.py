@@ -103,7 +103,7 @@ def open_set(path: Path) -> PackedSet | Finding:
     try:
         return PackedSet(path, manifest.read(path, PackManifest))
     except ShardmillError as error:
-        return of_error(Layer.OWN_HASH, path, error)
+        return of_error(Layer.SELF_CHECKSUM, path, error)
 
 
 def check_set(path: Path, compare: Callable[[PackedSet, ScannedRecords], PackCheck]) -> PackCheck:
@@ -174,7 +174,7 @@ def _is_output(name: str) -> bool:
 
 def _stray(path: Path) -> Finding:
     what = "no manifest speaks of this file: another program made it, or a command was killed"
-    return damage(Layer.STRANGER, path, what, remedy=_FOREIGN, removable=False)
+    return damage(Layer.UNEXPECTED_FILE, path, what, remedy=_FOREIGN, removable=False)
 
 
 def no_compare(_found: PackedSet, _scanned: ScannedRecords) -> PackCheck:

@@ -12,7 +12,7 @@ from pipeline.im2rec.batches import Batch, batches
 from pipeline.im2rec.encode import Chunk, RecordEncoder
 from pipeline.im2rec.job import PackJob, check_root
 from pipeline.im2rec.recorded import recorded_job
-from pipeline.verification.findings import Finding, Layer, damage, few, of_error
+from pipeline.verification.findings import Finding, Layer, damage, of_error, truncated
 from pipeline.verification.packcheck import PackCheck, PackedSet, ScannedRecords
 
 _ROWS = 64  # that are packed at once
@@ -38,7 +38,7 @@ class SourceComparison:
         job = recorded_job(found.document, found.manifest, self.root)
         left_out = {each.line for each in found.document.left_out}
         comparison = _Comparison(found.records, scanned, left_out)
-        findings = list(few(comparison.findings(job)))
+        findings = list(truncated(comparison.findings(job)))
         return PackCheck(findings, 0, 0, comparison.compared)
 
 

@@ -1,4 +1,4 @@
-"""Reads back what has a path without a digest: bboxes.csv, lists, trees of class folders."""
+"""Reads back artifacts at fixed paths: bboxes.csv, lists, trees of class folders, exports."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FinishedProduct:
         out: the output folder.
         name: of the product.
         document: the mark.
-        copied: whether the pictures of a tree are copies, which can be made again.
+        copied: whether the images of a tree are copies, which can be made again.
     """
 
     out: Path
@@ -81,20 +81,22 @@ def open_product(out: Path, name: str, jobs: Iterable[Job]) -> FinishedProduct |
     Args:
         out: the output folder.
         name: of the product.
-        jobs: those that were started here: they tell how pictures came into a tree.
+        jobs: those that were started here: they tell how images came into a tree.
     """
     path = paths.product_mark(out, name)
     document = read(path, ProductMark)
     if isinstance(document, Finding):
         # Without a mark, what stands there would pass for somebody else's.
         what, place, found = document.error.what, document.error.place, document.error.found
-        return damage(Layer.OWN_HASH, path, what, place, None, found, _REPLACED, removable=False)
+        return damage(
+            Layer.SELF_CHECKSUM, path, what, place, None, found, _REPLACED, removable=False
+        )
     if not document.finished:
         error = OutputDamaged(f"{name} is not finished", file=str(path), remedy=_UNFINISHED)
         return Finding(Layer.FINISHED, path, error, removable=False)
     if document.folder is None and is_tree(name):
         what = "the mark does not say which folder the tree is"
-        return damage(Layer.OWN_HASH, path, what, remedy=_REPLACED, removable=False)
+        return damage(Layer.SELF_CHECKSUM, path, what, remedy=_REPLACED, removable=False)
     return FinishedProduct(out, name, document, _copied(name, jobs))
 
 
@@ -108,19 +110,19 @@ def check_files(product: FinishedProduct) -> ProductCheck:
 
 
 def check_group(product: FinishedProduct, index: int) -> ProductCheck:
-    """Compare the pictures of a group of classes with their hashes, and look for others."""
+    """Compare the images of a group of classes with their hashes, and look for others."""
     entries = _listing(product, index)
     if isinstance(entries, Finding):
         return ProductCheck(0, 0, (entries,))
-    findings = [finding for entry in entries for finding in _check_picture(product, entry)]
+    findings = [finding for entry in entries for finding in _check_image(product, entry)]
     findings += _strange_files(product, entries)
     return ProductCheck(len(entries), sum(entry.bytes for entry in entries), tuple(findings))
 
 
 def _copied(name: str, jobs: Iterable[Job]) -> bool:
-    """Whether every job that can have made a tree has copied its pictures.
+    """Whether every job that can have made a tree has copied its images.
 
-    Links share their bytes with somebody's own pictures, and what was moved is the only one.
+    Links share their bytes with somebody's own images, and what was moved is the only one.
     """
     split = split_of(name, TREE)
     if split is None:
@@ -129,7 +131,7 @@ def _copied(name: str, jobs: Iterable[Job]) -> bool:
     return bool(made) and all(job.transfer == "copy" for job in made)
 
 
-def _check_picture(product: FinishedProduct, entry: FileEntry) -> list[Finding]:
+def _check_image(product: FinishedProduct, entry: FileEntry) -> list[Finding]:
     if product.copied:
         return check_file(product.tree, entry)
     found = check_file(product.tree, entry, _NOT_OURS)
@@ -137,7 +139,7 @@ def _check_picture(product: FinishedProduct, entry: FileEntry) -> list[Finding]:
 
 
 def _listing(product: FinishedProduct, index: int) -> list[FileEntry] | Finding:
-    """Return the pictures of a group, or what is wrong with its mark or listing."""
+    """Return the images of a group, or what is wrong with its mark or listing."""
     digest = product.document.digest
     document = read(paths.group_mark(product.out, digest, index), GroupMark)
     if isinstance(document, Finding):
@@ -180,4 +182,4 @@ def _strange_files(product: FinishedProduct, entries: Iterable[FileEntry]) -> It
 
 
 def _stranger(path: Path, what: str) -> Finding:
-    return damage(Layer.STRANGER, path, what, remedy=_FOREIGN, removable=False)
+    return damage(Layer.UNEXPECTED_FILE, path, what, remedy=_FOREIGN, removable=False)

@@ -42,7 +42,7 @@ class Verification:
     Attributes:
         out: the output folder.
         jobs: those that were started there.
-        raw: folder of the archives or tree, to compare each picture with its source; or None.
+        raw: folder of the archives or tree, to compare each image with its source; or None.
         run: runs the checks of shards and of groups of classes.
         tell: told in a line what was read.
     """

@@ -14,7 +14,7 @@ from pipeline.errors import BadImage, EnvironmentRefused, ShardmillError
 from pipeline.formats.base import StoredRecord
 from pipeline.formats.record import ImageRecord
 from pipeline.images import repair
-from pipeline.images.prepare import Preparation, StoredPicture, preparation, repaired
+from pipeline.images.prepare import Preparation, StoredImage, preparation, repaired
 from pipeline.shards.read import record_of
 from pipeline.verification.expected import OF_ARCHIVE, Expected, Row
 from pipeline.verification.findings import Finding, Layer, damage, of_error
@@ -32,7 +32,7 @@ class RecordChecker:
 
     Args:
         expected: what the shard should hold.
-        raw: folder of the archives or of the tree, to compare every picture with its source; or
+        raw: folder of the archives or of the tree, to compare every image with its source; or
             None.
     """
 
@@ -114,7 +114,7 @@ class RecordChecker:
         fact = self.expected.facts[number - 1]
         row = self.expected.plan[number - 1] if number <= len(self.expected.plan) else None
         self.keys.append(fact["key"])
-        stored = self._picture_by_head(record, fact, row)
+        stored = self._image_by_head(record, fact, row)
         if stored is None:
             try:
                 parsed, stored = self._format.parse(record, f"{file}, {place}")
@@ -134,15 +134,13 @@ class RecordChecker:
                 yield damage(Layer.RECORD_FACTS, file, what, place, str(fact[name]), str(value))
         if row is not None and self.raw is not None:
             self.compared += 1
-            # Of a picture that is as it was written, the archive itself may be the wrong one.
+            # Of an image that is as it was written, the archive itself may be the wrong one.
             whole = found["xxh3_128"] == fact["xxh3_128"]
             for finding in self._check_source(file, place, row, stored, sources):
                 yield replace(finding, removable=finding.removable and not whole)
 
-    def _picture_by_head(
-        self, record: StoredRecord, fact: Row, row: Row | None
-    ) -> memoryview | None:
-        """Return the picture if all around it is, byte for byte, what would be written now.
+    def _image_by_head(self, record: StoredRecord, fact: Row, row: Row | None) -> memoryview | None:
+        """Return the image if all around it is, byte for byte, what would be written now.
 
         That is some thirty times faster than to parse it.
         """
@@ -235,7 +233,7 @@ class RecordChecker:
                 return "its source is not what was repaired"
             if mended.codec != _repairer():
                 return None
-            return repaired(made, self.expected.form.picture.max_pixels).encoded
+            return repaired(made, self.expected.form.image.max_pixels).encoded
         except BadImage as error:
             return f"its source cannot be stored any more: {error.what}"
 
@@ -243,7 +241,7 @@ class RecordChecker:
         """Return what prepares images as they were stored; None: that codec is not installed."""
         if self._preparation is None:
             with contextlib.suppress(EnvironmentRefused):
-                self._preparation = preparation(self.expected.form.picture)
+                self._preparation = preparation(self.expected.form.image)
         if self._preparation is None or self._preparation.codec != self.expected.form.codec:
             return None
         return self._preparation
@@ -280,4 +278,4 @@ def _filename(key: str, found: object) -> str:
 
 def _as_written(fact: Row, row: Row, stored: memoryview) -> ImageRecord:
     size = (fact["width"], fact["height"])
-    return record_of(row, StoredPicture(stored, *size, fact["mode"], fact["xxh3_128"], plain=True))
+    return record_of(row, StoredImage(stored, *size, fact["mode"], fact["xxh3_128"], plain=True))

@@ -1,4 +1,4 @@
-"""Removes damaged files, so that the command that made them makes exactly those again."""
+"""Removes damaged files, so that the command that made them makes exactly these again."""
 
 from __future__ import annotations
 

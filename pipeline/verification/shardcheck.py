@@ -20,7 +20,7 @@ from pipeline.shards import facts
 from pipeline.shards.output import RecordForm
 from pipeline.verification.expected import Expected, Row
 from pipeline.verification.factscheck import FactsChecker
-from pipeline.verification.findings import Finding, Layer, check_file, damage, few, of_error
+from pipeline.verification.findings import Finding, Layer, check_file, damage, of_error, truncated
 from pipeline.verification.recordcheck import RecordChecker
 from pipeline.verification.statecheck import load_table, read
 
@@ -40,7 +40,7 @@ class ShardToCheck:
         repairs: of the manifest.
         left_out: keys of images that are in the plan and in no shard.
         form: of its records.
-        raw: folder of the archives or tree, to compare each picture with its source; or None.
+        raw: folder of the archives or tree, to compare each image with its source; or None.
         archives: file name and MD5 of those that its images lie in.
     """
 
@@ -85,7 +85,7 @@ def check_shard(shard: ShardToCheck) -> ShardCheck:
     findings = [finding for entry in shard.entries for finding in check_file(shard.folder, entry)]
     if len(shard.entries) < len(files):
         what, manifest_file = "it does not name a shard and its index", paths.manifest(shard.folder)
-        findings.append(damage(Layer.WHOLE, manifest_file, what, None, shard.name.stem))
+        findings.append(damage(Layer.COMPLETENESS, manifest_file, what, None, shard.name.stem))
     table = _facts(shard, findings)
     rows = table.to_pylist() if table is not None else []
     planned = _planned(shard, findings) if rows else []
@@ -106,7 +106,7 @@ def check_shard(shard: ShardToCheck) -> ShardCheck:
         checker, file, index = FactsChecker(expected, raw), paths.facts(shard.folder), ()
     if storage.stat(file) is not None:
         try:
-            findings += few(checker.check(file, *index))
+            findings += truncated(checker.check(file, *index))
         except ShardmillError as error:
             findings.append(of_error(Layer.RECORD_CRC, file, error))
     size, keys = sum(entry.bytes for entry in shard.entries[:1]), tuple(checker.keys)

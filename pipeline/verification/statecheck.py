@@ -1,4 +1,4 @@
-"""Reads back what the program remembers under an output: marks, and the tables they name.
+"""Reads back the state folder of an output: marks, and the tables they name.
 
 Looked at are the records of jobs and of trees, and the marks of archives, labels, catalogs and
 plans with their files; the marks of shards belong to `outputcheck`, those of products and
@@ -69,7 +69,7 @@ def check_mark(out: Path, path: Path) -> list[Finding]:
     kind = kinds.kind_of(out, path)
     if kind is None:
         what = "this program writes no document of such a name here"
-        return [damage(Layer.STRANGER, path, what, remedy=_FOREIGN, removable=False)]
+        return [damage(Layer.UNEXPECTED_FILE, path, what, remedy=_FOREIGN, removable=False)]
     document = read(path, kind)
     if isinstance(document, Finding):
         return _with_remedy([document], kind)
@@ -101,7 +101,7 @@ def _in_the_way(out: Path, folder: Path) -> Iterator[Finding]:
             of_product = paths.product_marks(out) in {path, folder}
             remedy = _MARK_IN_THE_WAY if of_product else _IN_THE_WAY
             texts = (what, None, f"a {belongs}", f"a {found}", remedy)
-            yield damage(Layer.STRANGER, path, *texts, removable=False)
+            yield damage(Layer.UNEXPECTED_FILE, path, *texts, removable=False)
 
 
 def read(path: Path, kind: type[Kind]) -> Kind | Finding:
@@ -109,14 +109,14 @@ def read(path: Path, kind: type[Kind]) -> Kind | Finding:
     try:
         return manifest.read(path, kind)
     except ShardmillError as error:
-        return of_error(Layer.OWN_HASH, path, error)
+        return of_error(Layer.SELF_CHECKSUM, path, error)
 
 
 def _check_job(path: Path, record: JobRecord) -> list[Finding]:
     try:
         Job.from_json(record.job, path)
     except OutputDamaged as error:
-        return [of_error(Layer.OWN_HASH, path, error)]
+        return [of_error(Layer.SELF_CHECKSUM, path, error)]
     return []
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipeline.quantities import counted
 from pipeline.verification import packcheck
-from pipeline.verification.findings import Finding, few
+from pipeline.verification.findings import Finding, truncated
 from pipeline.verification.packcheck import PackedSet
 from pipeline.verification.packsource import SourceComparison
 from tasks.cli.saying import say
@@ -51,7 +51,7 @@ class PackedSets:
         compare = packcheck.no_compare if raw is None else SourceComparison(raw)
         for manifest in self.manifests:
             found = packcheck.check_set(manifest, compare)
-            yield from few(found.findings)
+            yield from truncated(found.findings)
             compared = f", {found.compared:,} compared with their sources" if raw else ""
             say(f"{manifest}: {counted(found.records, 'record')}{compared}, {size(found.bytes)}")
         yield from self.strays

@@ -60,12 +60,12 @@ def _prepare(
                 _record_finished(resolved)
         return report.complete(inventory, "already complete")
     if dry_run:
-        preflight.look(resolved)
+        preflight.check_readonly(resolved)
         if warning := preflight.codec_warning(resolved):
             say(warning, err=True)
         report.plan(resolved, found)
         return report.COMPLETE
-    preflight.look(resolved)  # before the lock, which makes the folder of the output
+    preflight.check_readonly(resolved)  # before the lock, which makes the folder of the output
     lock = paths.run_lock(resolved.out)
     with contextlib.ExitStack() as stack:
         if not no_overlap:

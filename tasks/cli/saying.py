@@ -1,4 +1,4 @@
-"""How the commands say something: the one place where text goes to standard output and error."""
+"""The one place where commands write to standard output and standard error."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def say_refusal(error: ShardmillError) -> None:
 
 def say_traceback(error: BaseException) -> None:
     """Say where a defect shows; its lines are indented, so that none passes for another's."""
-    import traceback  # noqa: PLC0415 - every command begins with this module, few end here
+    import traceback  # noqa: PLC0415 - every command begins with this module, truncated end here
 
     text = "".join(traceback.format_exception(error)).rstrip("\n")
     say(Lines.of(f"  {each}" for each in text.split("\n")), err=True)

@@ -26,10 +26,10 @@ from pipeline.state.inventory import Inventory
 from pipeline.state.standing import StandingOutput
 from pipeline.state.status import OutputState
 from tasks.cli import text
-from tasks.cli.commandline import command_line
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.packedsets import PackedSets, report_states
 from tasks.cli.paramtypes import LOCAL_PATH
+from tasks.cli.rerun_command import command_line
 from tasks.cli.saying import say
 
 EXAMPLES: Final = ("shardmill status OUT",)
@@ -116,7 +116,7 @@ def _report_standing(out: Path, jobs: Sequence[Job], error: ShardmillError) -> i
     """Say what is there of a job whose configuration, list or tree cannot be read any more."""
     say("what the job reads is not as it was; what is there is told without it:")
     say(error)
-    found = standing.look(out, states.last_record(out))
+    found = standing.standing_of(out, states.last_record(out))
     known = standing.current_outputs(out, FORMATS) if found is None else found.outputs
     for output in known:
         say(text.standing(output))

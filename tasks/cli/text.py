@@ -1,4 +1,4 @@
-"""Figures and states in words."""
+"""Numbers and states as text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pipeline.state.run_end import RunEnd
     from pipeline.state.standing import StandingOutput
     from pipeline.state.status import OutputState
-    from tasks.cli.commandline import CommandLine
+    from tasks.cli.rerun_command import CommandLine
 
 _UNITS = ("B", "kB", "MB", "GB", "TB")
 _STEP = 1000
@@ -42,7 +42,7 @@ def duration(seconds: float) -> str:
 
 def product_states(survey: Mapping[str, bool]) -> list[str]:
     """Return whether each product without a digest in its path is there."""
-    return [f"{name}: {'complete' if done else 'to be made'}" for name, done in survey.items()]
+    return [f"{name}: {'complete' if done else 'pending'}" for name, done in survey.items()]
 
 
 def states(state: OutputState) -> list[str]:

@@ -38,10 +38,10 @@ from pipeline.verification.findings import Finding, by_layer
 from pipeline.verification.reading import Verification
 from pipeline.verification.removal import Damaged, Removal
 from tasks.cli.checks import Checks
-from tasks.cli.commandline import command_line
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.packedsets import PackedSets
 from tasks.cli.paramtypes import LOCAL_PATH
+from tasks.cli.rerun_command import command_line
 from tasks.cli.saying import say, say_traceback
 from tasks.cli.text import size
 
@@ -188,7 +188,7 @@ def _outputs(out: Path, jobs: list[Job], packed: PackedSets) -> list[Path]:
     try:
         resolved = resolve.reading(jobs[-1]) if jobs else None
         wanted = {output.folder for _, output in resolved.outputs} if resolved else set()
-        for other in notbegun.look(resolved) if resolved else ():
+        for other in notbegun.outputs_not_begun(resolved) if resolved else ():
             wanted.discard(other.folder)
             say(str(other))
     except (UsageError, InputRefused) as error:

@@ -1,4 +1,4 @@
-"""Headway that repeats itself is none: a step that is done, not there, and done again for ever."""
+"""Notices a run without progress: a step that is done again and again and is never complete."""
 
 from __future__ import annotations
 

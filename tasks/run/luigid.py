@@ -1,4 +1,4 @@
-"""A worker's side of a ``luigid``: what it is asked, and what is taken from it.
+"""A worker's client of a ``luigid``: what it asks, and which answers it accepts.
 
 Luigi's worker does what the scheduler says: it imports the module that an answer names, builds a
 task of the parameters beside it, and runs that. A luigid knows no passwords, so everybody who

@@ -1,4 +1,4 @@
-"""Processes: which command a task works for, how it reports a failure, how it ends."""
+"""The processes of a run: which command a task works for, how it reports a failure, how it ends."""
 
 from __future__ import annotations
 

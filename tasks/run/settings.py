@@ -1,4 +1,4 @@
-"""Luigi's settings: the user's own, some numbers of the working folder, and those shipped.
+"""Luigi's settings: the user's own, those shipped, and which win.
 
 Some of Luigi's settings run code (``logging_conf_file``, ``task_process_context``,
 ``metrics_custom_import``) or send what is done elsewhere (e-mail, a scheduler's address). A

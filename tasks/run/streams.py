@@ -1,4 +1,4 @@
-"""Standard output and standard error whose failure decides nothing.
+"""Standard output and standard error: that they cannot be written decides nothing.
 
 A full disk under a redirected output, a terminal that was closed, a reader that has seen enough:
 the command goes on and ends with the status of its work. What one of the two cannot take is said

@@ -1,4 +1,4 @@
-"""Runs the worker process for a command, watches it, and tells how it ended."""
+"""Runs the worker process for a command, watches it, and reports how it ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.plaintext import Lines
 from pipeline.state import cleaning, progress
-from tasks import datasets
+from tasks.prepare import is_complete
 from tasks.run import headway, scheduler
 from tasks.run.exchange import Address
 from tasks.run.interrupts import interrupting
@@ -89,7 +89,7 @@ class Supervisor:
         with self._catching_signals():
             while True:
                 status = self._work(watch, tell)
-                complete = datasets.complete(self.job)
+                complete = is_complete(self.job)
                 failures = self.failures()
                 if complete or self._interrupts or any(f.permanent for f in failures):
                     break

@@ -17,7 +17,7 @@ import pyarrow as pa
 from pipeline.errors import ConfigError, ShardmillError, TreeRefused
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
-from tasks.roots import make_products
+from tasks.roots import prepare_task
 from tasks.run import plainlogs, streams
 from tasks.run.local_scheduler import Factory
 from tasks.run.processes import die_with_command, notice, notice_waits, report
@@ -54,10 +54,10 @@ def _run(job: Job, digest: str, workers: int, scheduler: list[str]) -> int:
         from tasks.run.luigid import LuigidClient  # noqa: PLC0415 - most commands work alone
 
         host, port = scheduler
-        luigid = LuigidClient((host, int(port)), lambda: make_products(job), notice)
+        luigid = LuigidClient((host, int(port)), lambda: prepare_task(job), notice)
         luigid.re_enable(job.out)
     result = luigi.build(
-        [make_products(job)],
+        [prepare_task(job)],
         Factory(luigid),
         detailed_summary=True,
         workers=workers,

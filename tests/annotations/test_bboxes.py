@@ -25,7 +25,7 @@ from pipeline.errors import ArchiveMissing, ArchiveRefused, TreeRefused
 
 A, B, C = "n00000001", "n00000002", "n00000003"
 SIZE = (100, 50)
-NO_SIZE = "the annotation gives no size of its picture"
+NO_SIZE = "the annotation gives no size of its image"
 
 
 def box(*corners: object, name: str = A) -> str:
@@ -97,7 +97,7 @@ DEFECTS = {  # in an order that is neither that of the names nor that of the cla
     f"{A}/{A}_29.xml": xml(box(120, 5, 10, -3)),
     f"{C}/{C}_1.xml": xml(box(33, 1, 34, 2, name=C), size=(300, 7)),
 }
-LINES = [  # by hand; a picture has 100 x 50 pixels where nothing else is said
+LINES = [  # by hand; an image has 100 x 50 pixels where nothing else is said
     # xmin > xmax, so they change places: 10/100, 5/50, 50/100, 25/50
     f"{A}_10.JPEG,0.1000,0.1000,0.5000,0.5000",
     # 117/100 is cut off at 1
@@ -105,7 +105,7 @@ LINES = [  # by hand; a picture has 100 x 50 pixels where nothing else is said
     # 1/100, 1/50, 2/100, 2/50; the second begins and ends at 1, right of it all; 3/100, 3/50, ...
     f"{A}_12.JPEG,0.0100,0.0200,0.0200,0.0400",
     f"{A}_12.JPEG,0.0300,0.0600,0.0400,0.0800",
-    # <filename> is %s, but a picture is named after its XML file
+    # <filename> is %s, but an image is named after its XML file
     f"{A}_13.JPEG,0.1000,0.1000,0.5000,0.5000",
     # int(64.9)/100 = 64/100, 5/50, 90/100, 25/50
     f"{A}_14.JPEG,0.6400,0.1000,0.9000,0.5000",
@@ -146,7 +146,7 @@ def test_the_report_has_every_box_and_file_not_taken_as_it_stands(tmp_path: Path
     rows = gathered(tmp_path, DEFECTS).report
     dtd = "the annotation declares a document type, which can hide entities"
     malformed = "the annotation is not well-formed XML"
-    nothing = "no area inside the picture"
+    nothing = "no area inside the image"
     assert [(row.file, row.object, row.kind, row.reason.split(":")[0]) for row in rows] == [
         (f"{A}/{A}_10.xml", 1, "repaired", "misordered"),
         (f"{A}/{A}_11.xml", 1, "repaired", "clamped"),
@@ -238,7 +238,7 @@ def test_the_order_is_that_of_the_files_and_within_one_that_of_its_xml(tmp_path:
     assert (str(boxes.offsets.dtype), str(boxes.corners.dtype)) == ("int64", "float64")
 
 
-def test_a_picture_annotated_twice_is_refused(tmp_path: Path) -> None:
+def test_an_image_annotated_twice_is_refused(tmp_path: Path) -> None:
     good = xml(box(1, 1, 2, 2))
     with pytest.raises(ArchiveRefused, match="annotated twice") as caught:
         gathered(tmp_path, {"a/x.xml": good, "a/y.xml": good, "b/x.xml": xml(size=None)})
@@ -261,7 +261,7 @@ def test_an_annotation_that_an_archive_holds_twice_is_said_to_be_there_twice(
     assert caught.value.place == f"twice in {folder.rstrip('/') or '.'}"
 
 
-def test_of_pictures_in_two_classes_one_name_is_enough(tmp_path: Path) -> None:
+def test_of_images_in_two_classes_one_name_is_enough(tmp_path: Path) -> None:
     archive = tmp_path / "boxes.tar"
     files = {f"{B}/1.xml": xml(box(3, 3, 4, 4)), f"x/{A}/1.XML": xml(box(1, 1, 2, 2))}
     archive.write_bytes(tar_of(files))
@@ -478,7 +478,7 @@ def test_a_name_in_a_folder_that_is_not_utf_8_is_refused(tmp_path: Path) -> None
     assert caught.value.found == r"'b-\udcff.xml'"
 
 
-def test_a_picture_annotated_twice_in_a_folder_is_refused(tmp_path: Path) -> None:
+def test_an_image_annotated_twice_in_a_folder_is_refused(tmp_path: Path) -> None:
     folder = unpacked(tmp_path, {"a/x.xml": xml(), "b/x.xml": xml()})
     with pytest.raises(ArchiveRefused, match="annotated twice") as caught:
         collect(folder)

@@ -145,7 +145,7 @@ def test_two_names_are_a_problem_and_none_is_not() -> None:
 )
 def test_an_annotation_without_a_size_is_refused(size: str, found: str) -> None:
     error = refusal(annotation(GOOD, size=size))
-    assert error.what == "the annotation gives no size of its picture"
+    assert error.what == "the annotation gives no size of its image"
     assert error.found == found
 
 

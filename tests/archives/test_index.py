@@ -315,7 +315,7 @@ def test_a_damaged_index_is_refused(archive: Path, listing: Path) -> None:
 def test_the_real_mini_set_is_indexed(tmp_path: Path) -> None:
     source = mini_source()
     if source is None:
-        pytest.skip("the real pictures are not here: set SHARDMILL_TEST_DATA")
+        pytest.skip("the real images are not here: set SHARDMILL_TEST_DATA")
     expected = json.loads((source / "EXPECTED.json").read_text())
     tables = {}
     for name, facts in expected["archives"].items():
@@ -335,6 +335,6 @@ def test_the_real_mini_set_is_indexed(tmp_path: Path) -> None:
     assert len(tables["ILSVRC2012_img_val.tar"]) == expected["val_images"]
     for name, rows in tables.items():
         content = (source / name).read_bytes()
-        pictures = [row for row in rows if not row["name"].endswith(".tar")]
-        starts = Counter(content[row["offset"] :][:3] for row in pictures)
+        images = [row for row in rows if not row["name"].endswith(".tar")]
+        starts = Counter(content[row["offset"] :][:3] for row in images)
         assert set(starts) <= {b"\xff\xd8\xff", b"\x89PN"}

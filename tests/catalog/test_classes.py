@@ -118,8 +118,8 @@ class TestCounts:
 
     def test_of_a_column_that_is_not_there_are_refused(self, table: LabelTable) -> None:
         with pytest.raises(ConfigError) as refusal:
-            labels.load_counts("labels:pictures", table)
-        assert details(refusal, table.path) == ("line 1", "pictures", "wnid, images")
+            labels.load_counts("labels:images", table)
+        assert details(refusal, table.path) == ("line 1", "images", "wnid, images")
 
     def test_of_a_column_of_words_are_refused_with_the_class(self, table: LabelTable) -> None:
         with pytest.raises(ConfigError) as refusal:

@@ -1,4 +1,4 @@
-"""Extraction: a tree like that of tar, complete or absent, and no picture is ever lost."""
+"""Extraction: a tree like that of tar, complete or absent, and no image is ever lost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ KILLS = 20
 TRAIN, VALIDATION = "ILSVRC2012_img_train.tar", "ILSVRC2012_img_val.tar"
 STEPS = ("mkdir", "open", "write", "link", "symlink", "rename", "replace", "unlink", "rmdir")
 Tree = dict[str, bytes]
-PICTURES = {
+IMAGES = {
     f"n0{number}/n0{number}_{place}.JPEG": random.Random(f"{number} {place}").randbytes(100 + place)
     for number in range(3)
     for place in range(4)
@@ -81,8 +81,8 @@ def table(rows: list[dict[str, object]]) -> pa.Table:
     )
 
 
-def archive(folder: Path, files: Tree = PICTURES) -> pa.Table:
-    """Write pictures end to end, as one file; return the rows that say where they are."""
+def archive(folder: Path, files: Tree = IMAGES) -> pa.Table:
+    """Write images end to end, as one file; return the rows that say where they are."""
     rows, offset = [], 0
     for file, content in files.items():
         rows.append(row(file, "train.tar", offset, len(content)))
@@ -91,14 +91,14 @@ def archive(folder: Path, files: Tree = PICTURES) -> pa.Table:
     return table(rows)
 
 
-def foldered(folder: Path, files: Tree = PICTURES) -> pa.Table:
-    """Write pictures as an unpacked tree of class folders; return its rows."""
+def foldered(folder: Path, files: Tree = IMAGES) -> pa.Table:
+    """Write images as an unpacked tree of class folders; return its rows."""
     fill(folder / "train", files)
     return table([row(file, f"train/{file}", 0, len(data)) for file, data in files.items()])
 
 
-def flat(folder: Path, files: Tree = PICTURES) -> pa.Table:
-    """Write pictures as files of one folder; return the rows."""
+def flat(folder: Path, files: Tree = IMAGES) -> pa.Table:
+    """Write images as files of one folder; return the rows."""
     fill(folder / "val", {file.partition("/")[2]: data for file, data in files.items()})
     return table(
         [row(file, f"val/{file.partition('/')[2]}", 0, len(data)) for file, data in files.items()]
@@ -237,7 +237,7 @@ class TestFromArchives:
     def test_the_listing_is_sorted_and_the_rows_may_have_any_order(self, tmp_path: Path) -> None:
         rows = archive(tmp_path)
         listing = extract(tmp_path / "tree", rows, tmp_path)
-        assert listing.to_pylist() == listing_of(PICTURES)
+        assert listing.to_pylist() == listing_of(IMAGES)
         again = extract(tmp_path / "again", rows.sort_by([("name", "descending")]), tmp_path)
         assert class_listing.listing_bytes(again) == class_listing.listing_bytes(listing)
 
@@ -248,9 +248,9 @@ class TestFromArchives:
             column = rows[name].cast(kind)
             rows = rows.set_column(rows.schema.get_field_index(name), name, column)
         extract(tmp_path / "tree", rows, tmp_path)
-        assert tree_of(tmp_path / "tree") == PICTURES
+        assert tree_of(tmp_path / "tree") == IMAGES
 
-    def test_pictures_are_read_in_the_order_in_which_they_lie(
+    def test_images_are_read_in_the_order_in_which_they_lie(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         files = {f"n{place % 5}/{place}": bytes([place]) * 50 for place in range(200)}
@@ -277,7 +277,7 @@ class TestFromArchives:
         assert first == 65
         assert done == [64, 128, 192]
 
-    def test_a_picture_that_is_cut_off_is_refused_and_nothing_appears(self, tmp_path: Path) -> None:
+    def test_an_image_that_is_cut_off_is_refused_and_nothing_appears(self, tmp_path: Path) -> None:
         rows = archive(tmp_path)
         os.truncate(tmp_path / "train.tar", (tmp_path / "train.tar").stat().st_size - 1)
         with pytest.raises(ArchiveRefused) as refusal:
@@ -297,7 +297,7 @@ class TestFromArchives:
         assert os.listdir(tmp_path) == ["train.tar"]
 
     @pytest.mark.parametrize("transfer", ["link", "symlink", "move", "teleport"])
-    def test_pictures_of_an_archive_can_only_be_copied(self, tmp_path: Path, transfer: str) -> None:
+    def test_images_of_an_archive_can_only_be_copied(self, tmp_path: Path, transfer: str) -> None:
         with pytest.raises(UsageError):
             extract(tmp_path / "tree", archive(tmp_path), tmp_path, transfer)
 
@@ -328,7 +328,7 @@ class TestWhatIsThere:
         (root / "n01/n01_1.JPEG").symlink_to("nowhere")
         kept = {path: path.stat().st_ino for path in root.glob("*/*_3.JPEG")}
         assert extract(root, rows, tmp_path).equals(listing)
-        assert tree_of(root) == PICTURES
+        assert tree_of(root) == IMAGES
         assert not any(path.is_symlink() for path in root.rglob("*"))
         assert {path: path.stat().st_ino for path in kept} == kept
         assert (tmp_path / "outside").read_bytes() == b"mine"
@@ -340,7 +340,7 @@ class TestWhatIsThere:
         fill(root, {"n02/.DS_Store": b"hidden", "unrelated": b"mine"})
         extract(root, archive(tmp_path), tmp_path)
         others = {"n01/.git/": b"", "n02/.DS_Store": b"hidden", "unrelated": b"mine"}
-        assert tree_of(root) == PICTURES | others
+        assert tree_of(root) == IMAGES | others
 
     @pytest.mark.parametrize(
         "name", ["n01/other.JPEG", "n01/n01_0.JPEG/below", "n01/below/a", "n01"]
@@ -369,7 +369,7 @@ class TestWhatIsThere:
                 extract(root, archive(tmp_path), tmp_path)
 
     def test_may_have_been_made_by_another_process_meanwhile(self, tmp_path: Path) -> None:
-        files = {f"n00/{place}": bytes([place]) for place in range(100)} | PICTURES
+        files = {f"n00/{place}": bytes([place]) for place in range(100)} | IMAGES
         root, rows = tmp_path / "tree", archive(tmp_path, files)
         extract(root, rows, tmp_path, progress=lambda _: overtake(root, rows, tmp_path))
         assert tree_of(root) == files
@@ -389,16 +389,16 @@ class TestFromTrees:
         root, rows = tmp_path / "out", make(tmp_path)
         before = {path.name: path.stat().st_ino for path in tmp_path.rglob("*.JPEG")}
         listing = extract(root, rows, tmp_path, transfer)
-        assert listing.to_pylist() == listing_of(PICTURES)
-        assert tree_of(root) == PICTURES
+        assert listing.to_pylist() == listing_of(IMAGES)
+        assert tree_of(root) == IMAGES
         made = {path.name: path for path in root.rglob("*.JPEG")}
         same = {name: path.stat().st_ino == before[name] for name, path in made.items()}
         assert set(same.values()) == {transfer != "copy"}
         assert {path.is_symlink() for path in made.values()} == {transfer == "symlink"}
         left = [path for path in tmp_path.rglob("*.JPEG") if root not in path.parents]
-        assert len(left) == (0 if transfer == "move" else len(PICTURES))
+        assert len(left) == (0 if transfer == "move" else len(IMAGES))
         assert extract(root, rows, tmp_path, transfer).equals(listing)
-        assert tree_of(root) == PICTURES
+        assert tree_of(root) == IMAGES
 
     def test_moving_removes_class_folders_that_are_empty_then(self, tmp_path: Path) -> None:
         rows = foldered(tmp_path)
@@ -416,44 +416,44 @@ class TestFromTrees:
 
     def test_a_flat_folder_is_reorganised_in_place(self, tmp_path: Path) -> None:
         extract(tmp_path / "val", flat(tmp_path), tmp_path, "move")
-        assert tree_of(tmp_path) == {f"val/{name}": data for name, data in PICTURES.items()}
+        assert tree_of(tmp_path) == {f"val/{name}": data for name, data in IMAGES.items()}
 
     def test_one_that_is_half_reorganised_too(self, tmp_path: Path) -> None:
         rows = flat(tmp_path)
-        for name in list(PICTURES)[:6]:
+        for name in list(IMAGES)[:6]:
             (tmp_path / "val" / name).parent.mkdir(exist_ok=True)
             (tmp_path / "val" / name.partition("/")[2]).rename(tmp_path / "val" / name)
         extract(tmp_path / "val", rows, tmp_path, "move")
-        assert tree_of(tmp_path) == {f"val/{name}": data for name, data in PICTURES.items()}
+        assert tree_of(tmp_path) == {f"val/{name}": data for name, data in IMAGES.items()}
 
-    @pytest.mark.parametrize("size", [4, len(PICTURES["n02/n02_0.JPEG"])])
-    def test_a_move_onto_a_different_picture_is_refused_and_loses_neither(
+    @pytest.mark.parametrize("size", [4, len(IMAGES["n02/n02_0.JPEG"])])
+    def test_a_move_onto_a_different_image_is_refused_and_loses_neither(
         self, tmp_path: Path, size: int
     ) -> None:
         rows = flat(tmp_path)
         fill(tmp_path / "val", {"n02/n02_0.JPEG": bytes(size)})
         before = tree_of(tmp_path)
-        with pytest.raises(OutputConflict, match="two different pictures"):
+        with pytest.raises(OutputConflict, match="two different images"):
             extract(tmp_path / "val", rows, tmp_path, "move")
         assert tree_of(tmp_path) == before
 
     @pytest.mark.parametrize("alias", [False, True])
     @pytest.mark.parametrize("transfer", TRANSFERS)
-    def test_a_picture_that_lies_where_it_goes_is_never_removed(
+    def test_an_image_that_lies_where_it_goes_is_never_removed(
         self, tmp_path: Path, transfer: str, alias: bool
     ) -> None:
         rows = foldered(tmp_path)
         if alias:
             (tmp_path / "alias").symlink_to("train")
         extract(tmp_path / ("alias" if alias else "train"), rows, tmp_path, transfer)
-        assert tree_of(tmp_path / "train") == PICTURES
+        assert tree_of(tmp_path / "train") == IMAGES
 
     def test_nor_is_one_whose_class_folder_is_a_link_to_where_it_was(self, tmp_path: Path) -> None:
         rows = foldered(tmp_path)
         (tmp_path / "out").mkdir()
         (tmp_path / "out/n01").symlink_to(tmp_path / "train/n01")
         extract(tmp_path / "out", rows, tmp_path, "move")
-        listing = pa.Table.from_pylist(listing_of(PICTURES))
+        listing = pa.Table.from_pylist(listing_of(IMAGES))
         assert class_listing.missing(tmp_path / "out", listing) == []
         assert len(list((tmp_path / "train/n01").iterdir())) == 4
 
@@ -461,7 +461,7 @@ class TestFromTrees:
         rows = foldered(tmp_path)
         extract(tmp_path / "out", rows, tmp_path, "symlink")
         extract(tmp_path / "out", rows, tmp_path, "move")
-        assert tree_of(tmp_path) == {f"out/{name}": data for name, data in PICTURES.items()} | {
+        assert tree_of(tmp_path) == {f"out/{name}": data for name, data in IMAGES.items()} | {
             "train/": b""
         }
 
@@ -475,11 +475,11 @@ class TestFromTrees:
     def test_sources_may_be_links_themselves(self, tmp_path: Path) -> None:
         rows = foldered(tmp_path)
         (tmp_path / "train").rename(tmp_path / "elsewhere")
-        for name in PICTURES:
+        for name in IMAGES:
             (tmp_path / "train" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "train" / name).symlink_to(tmp_path / "elsewhere" / name)
         extract(tmp_path / "out", rows, tmp_path, "move")
-        assert tree_of(tmp_path / "out") == PICTURES == tree_of(tmp_path / "elsewhere")
+        assert tree_of(tmp_path / "out") == IMAGES == tree_of(tmp_path / "elsewhere")
         assert not any(path.is_symlink() for path in (tmp_path / "out").rglob("*"))
         assert tree_of(tmp_path / "train") == {}
 
@@ -494,7 +494,7 @@ class TestFromTrees:
         assert "copy" in (refusal.value.remedy or "")
         assert os.listdir(tmp_path / "out") == []
         extract(tmp_path / "out", rows, tmp_path, "move")
-        assert tree_of(tmp_path / "out") == PICTURES
+        assert tree_of(tmp_path / "out") == IMAGES
         assert tree_of(tmp_path / "train") == {}
 
     def test_a_file_that_has_grown_or_vanished_is_not_trusted(self, tmp_path: Path) -> None:
@@ -509,7 +509,7 @@ class TestFromTrees:
         assert os.listdir(tmp_path / "out") == []
 
     @pytest.mark.parametrize("left", [None, b"short"])
-    def test_a_picture_that_is_nowhere_is_said_to_be_lost(
+    def test_an_image_that_is_nowhere_is_said_to_be_lost(
         self, tmp_path: Path, left: bytes | None
     ) -> None:
         rows = foldered(tmp_path)
@@ -518,7 +518,7 @@ class TestFromTrees:
         with pytest.raises(TreeRefused) as refusal:
             extract(tmp_path / "out", rows, tmp_path, "move")
         assert refusal.value.file == str(tmp_path / "train/n01/n01_1.JPEG")
-        assert len(tree_of(tmp_path / "train")) == len(PICTURES) - 1
+        assert len(tree_of(tmp_path / "train")) == len(IMAGES) - 1
 
     def test_nothing_is_removed_before_all_is_durable(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -528,7 +528,7 @@ class TestFromTrees:
         monkeypatch.setattr(storage, "sync_file_system", refuse)
         with pytest.raises(NoSpace):
             extract(tmp_path / "out", rows, tmp_path, "move")
-        assert tree_of(tmp_path / "train") == PICTURES
+        assert tree_of(tmp_path / "train") == IMAGES
 
     def test_nor_when_what_was_moved_is_gone_again(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -553,7 +553,7 @@ class TestFailures:
         assert refusal.value.file == str(tmp_path / "tree/n00/n00_2.JPEG")
         assert os.listdir(tmp_path / "tree") == []
         extract(tmp_path / "tree", rows, tmp_path)
-        assert tree_of(tmp_path / "tree") == PICTURES
+        assert tree_of(tmp_path / "tree") == IMAGES
 
     def test_a_target_that_cannot_be_written_is_said(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -637,12 +637,12 @@ class TestKills:
             root = tree / ("val" if in_place else "out/val")
             arguments = (root, rows, tree, "move")
             assert die(fatal, steps, *arguments) == -signal.SIGKILL
-            assert set(tree_of(tree).values()) >= set(PICTURES.values())
+            assert set(tree_of(tree).values()) >= set(IMAGES.values())
             for temp in storage.temp_files(root):
                 assert temp.owner_gone
                 swept(temp)
-            assert set(tree_of(tree).values()) >= set(PICTURES.values())
+            assert set(tree_of(tree).values()) >= set(IMAGES.values())
             listing = extract(*arguments)
-            assert listing.to_pylist() == listing_of(PICTURES)
-            assert tree_of(root) == PICTURES
+            assert listing.to_pylist() == listing_of(IMAGES)
+            assert tree_of(root) == IMAGES
             assert in_place or tree_of(tree / "val") == {}

@@ -92,17 +92,17 @@ def test_a_class_number_that_is_none_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_extracted_picture_has_its_row(raw_set: RawSet, out: Path) -> None:
+def test_every_extracted_image_has_its_row(raw_set: RawSet, out: Path) -> None:
     run = prepare(raw_set, out, "--extract", "--until", "extract")
     assert run.returncode == 0, run.stderr
     resolved = resolve(status.recorded_jobs(out)[-1])
     for split in resolved.splits.values():
         read = partial(catalog.read, paths.catalog(out, split.name, split.catalog_digest))
         tree = paths.tree(out, split.split.folder)
-        pictures = {str(path.relative_to(tree)) for path in tree.glob("*/*")}
+        images = {str(path.relative_to(tree)) for path in tree.glob("*/*")}
         found = written(tree, *read(), table=resolved.table).to_pylist()
-        assert {row["file_name"] for row in found} == pictures
-        assert len(found) == len(pictures)
+        assert {row["file_name"] for row in found} == images
+        assert len(found) == len(images)
         for row in found:
             folder = row["file_name"].partition("/")[0]
             assert row["wnid"] == folder == resolved.table.wnids[row["label"]]

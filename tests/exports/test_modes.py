@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from pipeline.exports.modes import stored_mode
-from pipeline.images.prepare import PLAIN, PictureOptions
+from pipeline.images.prepare import PLAIN, ImageOptions
 
-BAKED, SMALL = PictureOptions(orientation="bake"), PictureOptions(resize=8)
+BAKED, SMALL = ImageOptions(orientation="bake"), ImageOptions(resize=8)
 
 
 @pytest.mark.parametrize(
@@ -18,16 +18,16 @@ BAKED, SMALL = PictureOptions(orientation="bake"), PictureOptions(resize=8)
         ("RGBA;16", PLAIN, False, "RGBA;16"),
         ("CMYK", PLAIN, True, "RGB"),
         ("L", SMALL, False, "RGB"),
-        ("CMYK", PictureOptions(color=0), False, "L"),
-        ("CMYK", PictureOptions(color=-1), False, "RGB"),
-        ("L", PictureOptions(color=-1), False, None),
-        ("RGB;16", PictureOptions(color=-1, encoding=".png"), False, None),
-        ("WEBP", PictureOptions(transcode=True), False, "RGB"),
+        ("CMYK", ImageOptions(color=0), False, "L"),
+        ("CMYK", ImageOptions(color=-1), False, "RGB"),
+        ("L", ImageOptions(color=-1), False, None),
+        ("RGB;16", ImageOptions(color=-1, encoding=".png"), False, None),
+        ("WEBP", ImageOptions(transcode=True), False, "RGB"),
         ("L", BAKED, False, "L"),
         ("P", BAKED, False, None),
     ],
 )
 def test_the_mode_follows_from_the_source_and_the_options(
-    source: str, options: PictureOptions, repaired: bool, expected: str | None
+    source: str, options: ImageOptions, repaired: bool, expected: str | None
 ) -> None:
     assert stored_mode(source, options, repaired=repaired) == expected

@@ -69,14 +69,14 @@ def catalog_of(images: Sequence[Image]) -> pa.Table:
     return pa.table(whole, catalog.SCHEMA)
 
 
-def facts_of(shard: int, pictures: dict[str, int]) -> pa.Table:
-    """The facts of a shard: key -> number of a picture, which says all of it."""
-    rows: dict[str, list[Any]] = {name: [None] * len(pictures) for name in facts.SCHEMA.names}
-    numbers = list(pictures.values())
+def facts_of(shard: int, images: dict[str, int]) -> pa.Table:
+    """The facts of a shard: key -> number of an image, which says all of it."""
+    rows: dict[str, list[Any]] = {name: [None] * len(images) for name in facts.SCHEMA.names}
+    numbers = list(images.values())
     rows |= {
-        "key": list(pictures),
-        "shard": [shard] * len(pictures),
-        "record": list(range(len(pictures))),
+        "key": list(images),
+        "shard": [shard] * len(images),
+        "record": list(range(len(images))),
         "width": [100 + each for each in numbers],
         "height": [200 + each for each in numbers],
         "mode": ["CMYK" if each % 2 else "RGB" for each in numbers],
@@ -158,7 +158,7 @@ def test_a_row_says_what_catalog_labels_and_facts_say(tmp_path: Path) -> None:
     assert found.schema.equals(parquet.schema(["tfrecord"], WNIDS), check_metadata=False)
 
 
-def test_formats_that_store_another_picture_say_so(tmp_path: Path) -> None:
+def test_formats_that_store_another_image_say_so(tmp_path: Path) -> None:
     stored = {
         "webdataset": [facts_of(0, {"n01/same.JPEG": 2, "n01/mended.JPEG": 4})],
         "tfrecord": [
@@ -275,19 +275,19 @@ def test_facts_find_their_images_in_whatever_order(
 ) -> None:
     keys = [f"n01/{number}.JPEG" for number in range(12)]
     stored = {}
-    for number, pictures in enumerate(formats):
-        placed = {keys[each]: pictures[each] for each in order if each in pictures}
+    for number, images in enumerate(formats):
+        placed = {keys[each]: images[each] for each in order if each in images}
         halves = [dict(list(placed.items())[:cut]), dict(list(placed.items())[cut:])]
         stored[f"f{number}"] = [facts_of(shard, half) for shard, half in enumerate(halves)]
     split = split_of([Image(key, 0) for key in keys], stored)
     path = tmp_path_factory.mktemp("any") / "images.parquet"
     rows = export(path, split).read().to_pylist()
     for place, row in enumerate(rows):
-        held = [pictures[place] for pictures in formats if place in pictures]
+        held = [images[place] for images in formats if place in images]
         assert row["width"] == (held[0] + 100 if held else None)
         assert row["xxh3_128"] == (f"{held[0]:032x}" if held else None)
-        for number, pictures in enumerate(formats):
-            own = pictures.get(place)
+        for number, images in enumerate(formats):
+            own = images.get(place)
             differs = own is not None and own != held[0]
             assert (row[f"f{number}_record"] is None) == (own is None)
             assert row[f"f{number}_bytes"] == (own + 300 if differs and own else None)

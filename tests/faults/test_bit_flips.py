@@ -234,7 +234,7 @@ def test_damage_of_many_kinds_at_once_is_mended_by_one_command(
 ) -> None:
     out = tmp_path / "out"
     shutil.copytree(finished.out, out, symlinks=True)
-    # Without the records of jobs it is not known that pictures are copies, and without the mark
+    # Without the records of jobs it is not known that images are copies, and without the mark
     # of a product nothing of its files.
     for kind in sorted(KINDS.keys() - {*JOBS, "product marks"}):
         flip(copied(finished, chance.choice(finished.files[kind]), out), chance)

@@ -1,4 +1,4 @@
-"""Exports under kills: a folder of smaller pictures is complete or absent, a file is whole."""
+"""Exports under kills: a folder of smaller images is complete or absent, a file is whole."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAUSES = (0.0, 0.15, 0.4)
 
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> RawSet:
-    """A sample of more pictures, for smaller ones that take long enough to be killed."""
+    """A sample of more images, for smaller ones that take long enough to be killed."""
     raw = tmp_path_factory.mktemp("crowd")
     config = draw_sample(
         raw, train_classes=12, images_per_class=40, validation_images=120, quirks=False

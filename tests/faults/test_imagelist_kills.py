@@ -68,7 +68,7 @@ def test_kill_after_kill_it_comes_to_an_end(
     drawn: ListedSet, undisturbed: dict[str, str], out: Path, chance: random.Random
 ) -> None:
     for _ in range(3):
-        start_and_kill(drawn, out, "*/pictures/*/pictures-*", chance.uniform(0, 0.1))
+        start_and_kill(drawn, out, "*/images/*/images-*", chance.uniform(0, 0.1))
         check_whole(out, undisturbed)
     last = drawn.prepare(out, *OPTIONS)
     assert last.returncode == 0, last.stderr
@@ -84,7 +84,7 @@ def test_a_changed_list_after_a_kill_makes_the_output_of_that_list(
     listed = ListedSet(drawn.root, tmp_path / drawn.path.name)
     lines = drawn.path.read_text().splitlines(keepends=True)
     listed.path.write_text("".join(lines))
-    start_and_kill(listed, out, "*/pictures/*/pictures-*", 0.02)
+    start_and_kill(listed, out, "*/images/*/images-*", 0.02)
     listed.path.write_text("".join(lines[:100]))
     assert listed.prepare(tmp_path / "alone", *OPTIONS).returncode == 0
     run = listed.prepare(out, *OPTIONS)

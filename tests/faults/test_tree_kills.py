@@ -22,7 +22,7 @@ VALIDATION = "ILSVRC2012_img_val.tar"
 
 @pytest.fixture(scope="module")
 def crowd(tmp_path_factory: pytest.TempPathFactory) -> RawSet:
-    """A sample of more pictures, for an extraction that takes long enough to be killed."""
+    """A sample of more images, for an extraction that takes long enough to be killed."""
     raw = tmp_path_factory.mktemp("crowd")
     config = draw_sample(
         raw, train_classes=12, images_per_class=60, validation_images=240, quirks=False
@@ -79,7 +79,7 @@ def test_a_class_folder_is_complete_or_absent_whenever_the_job_is_killed(
 
 
 @pytest.mark.usefixtures("hurried")
-def test_a_move_that_is_killed_loses_no_picture(
+def test_a_move_that_is_killed_loses_no_image(
     crowd: RawSet, tmp_path: Path, chance: random.Random
 ) -> None:
     options = ("--split", "validation", *EXTRACT, "--transfer", "move")

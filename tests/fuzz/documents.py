@@ -49,7 +49,7 @@ def tar_of(files: Mapping[str, bytes], tar_format: int = tarfile.USTAR_FORMAT) -
 
 
 def _drawn() -> Image.Image:
-    """Return a picture of the sample, small."""
+    """Return an image of the sample, small."""
     with tarfile.open(fileobj=io.BytesIO(sample()["ILSVRC2012_img_val.tar"])) as tar:
         stream = tar.extractfile(tar.getnames()[0])
         assert stream is not None
@@ -135,21 +135,21 @@ def pngs() -> tuple[bytes, ...]:
 
 @cache
 def tars() -> tuple[bytes, ...]:
-    pictures = {f"n01_{number}.JPEG": jpeg for number, jpeg in enumerate(jpegs()[:2])}
-    nested = {"n01.tar": tar_of(pictures), "n02.tar": tar_of({}), "readme": b"hello"}
+    images = {f"n01_{number}.JPEG": jpeg for number, jpeg in enumerate(jpegs()[:2])}
+    nested = {"n01.tar": tar_of(images), "n02.tar": tar_of({}), "readme": b"hello"}
     named = {_LONG: b"long", "ö": b"", "d/e.txt": b"x" * 600}
     extended = [tar_of(named, form) for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)]
-    return (tar_of(nested), tar_of(pictures), *extended, *class_archives())
+    return (tar_of(nested), tar_of(images), *extended, *class_archives())
 
 
 @cache
 def class_archives() -> tuple[bytes, ...]:
     """Return archives of classes in every layout, with clutter, and with a tar without a byte."""
-    pictures = {f"{number}.JPEG": jpeg for number, jpeg in enumerate(jpegs()[:2])}
-    inside = {f"./n01/{name}": content for name, content in pictures.items()}
+    images = {f"{number}.JPEG": jpeg for number, jpeg in enumerate(jpegs()[:2])}
+    inside = {f"./n01/{name}": content for name, content in images.items()}
     apple = b"\0\5\x16\7" * 30
     packed = {"._n01.tar": apple, "x/n01.tar": tar_of({"n01/._0.JPEG": apple, **inside})}
-    folders = {f"train/n02/{name}": content for name, content in pictures.items()}
+    folders = {f"train/n02/{name}": content for name, content in images.items()}
     return (tar_of({**packed, "n03.tar": b""}), tar_of(folders), tar_of({**packed, **folders}))
 
 

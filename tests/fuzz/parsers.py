@@ -58,7 +58,7 @@ _CONTROLS = set(map(chr, range(ord(" "))))
 _DEVKIT = "devkit/data/"
 _LARGEST = 1 << 20
 _HIGHEST = 50
-_NO_PICTURE = memoryview(b"")
+_NO_IMAGE = memoryview(b"")
 _PIECE = 700  # bytes; no whole number of blocks
 
 
@@ -149,7 +149,7 @@ def try_members(data: bytes, folder: Path) -> None:
 
 
 def try_voc(data: bytes, _: Path) -> None:
-    """A picture has a size; a box has an area inside it."""
+    """An image has a size; a box has an area inside it."""
     found = parse_annotation(data)
     assert found.width > 0
     assert found.height > 0
@@ -278,7 +278,7 @@ def try_truth(data: bytes, folder: Path) -> None:
 
 
 def try_header(data: bytes, _: Path) -> None:
-    """A picture has a size, and what is seen does not depend on how its bytes are held."""
+    """An image has a size, and what is seen does not depend on how its bytes are held."""
     header, seen = read_header(data), inspect(memoryview(data))
     assert header == seen.header == inspect(data).header
     assert header.width > 0
@@ -336,7 +336,7 @@ def try_tfrecord(data: bytes, folder: Path) -> None:
 
 
 def try_example(data: bytes, _: Path) -> None:
-    """A picture has a size; what is encoded of it again is read as the same."""
+    """An image has a size; what is encoded of it again is read as the same."""
     found = parse_example(data)
     assert found.width > 0
     assert found.height > 0
@@ -358,4 +358,4 @@ def try_example(data: bytes, _: Path) -> None:
 
 def _shown(example: ParsedRecord) -> str:
     """Return an Example as text: no number is not equal to itself."""
-    return f"{replace(example, encoded=_NO_PICTURE)}, {bytes(example.encoded).hex()}"
+    return f"{replace(example, encoded=_NO_IMAGE)}, {bytes(example.encoded).hex()}"

@@ -21,15 +21,15 @@ from pipeline.formats.recordio.shard import (
 from pipeline.formats.webdataset.shard import WebDatasetWriter, read_samples
 
 _LABELS = ((3.0,), (0.5, -1.0, 2.0**24))
-_PICTURE = b"\xff\xd8\xff" + bytes(9)
+_IMAGE = b"\xff\xd8\xff" + bytes(9)
 
 
 def indexed() -> list[IndexedRecord]:
-    """Return records whose pictures are whole, cut once and cut twice in a row."""
-    pictures = (*documents.jpegs()[:2], _PICTURE + MAGIC_BYTES + b"-", _PICTURE + MAGIC_BYTES * 2)
+    """Return records whose images are whole, cut once and cut twice in a row."""
+    images = (*documents.jpegs()[:2], _IMAGE + MAGIC_BYTES + b"-", _IMAGE + MAGIC_BYTES * 2)
     return [
-        IndexedRecord(7 * number, _LABELS[number % 2], picture, f"n01/{number}.jpg")
-        for number, picture in enumerate(pictures)
+        IndexedRecord(7 * number, _LABELS[number % 2], image, f"n01/{number}.jpg")
+        for number, image in enumerate(images)
     ]
 
 
@@ -88,7 +88,7 @@ def try_recordio(data: bytes, folder: Path) -> None:
 
 
 def try_image_header(data: bytes, _: Path) -> None:
-    """Header, labels and picture fill the payload, and every label is there."""
+    """Header, labels and image fill the payload, and every label is there."""
     found = parse_header(data)
     assert len(found.labels) == max(1, found.flag)
     assert 24 + 4 * found.flag + len(found.encoded) == len(data)
@@ -111,8 +111,8 @@ def try_webdataset(data: bytes, folder: Path) -> None:
     for sample in read_samples(path):
         assert sample.offset == end
         end += sample.length
-        picture, *_ = sample.members
-        assert bytes(sample.content.encoded) == data[picture.offset :][: picture.size]
+        image, *_ = sample.members
+        assert bytes(sample.content.encoded) == data[image.offset :][: image.size]
         assert [member.name.rpartition(".")[0] for member in sample.members] == [sample.name] * 3
         assert min(sample.content.width, sample.content.height) >= 1
     assert data[end:] == bytes(1024)

@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 from PIL import Image
 
 from pipeline.im2rec.job import PackJob, encode_spec, pass_through_spec
-from pipeline.sample.shapes import Encoding, draw_picture
+from pipeline.sample.shapes import Encoding, draw_image
 
 MAGIC = bytes.fromhex("0a23d7ce")
 
 
 class Record(NamedTuple):
-    """A record: where it begins, its header, labels and picture."""
+    """A record: where it begins, its header, labels and image."""
 
     offset: int
     flag: int
@@ -26,11 +26,11 @@ class Record(NamedTuple):
     id: int
     id2: int
     labels: tuple[float, ...]
-    picture: bytes
+    image: bytes
 
 
 def drawn(encoding: Encoding = "usual", seed: int = 0) -> bytes:
-    return draw_picture(random.Random(seed), "n01440764", "tench", encoding=encoding).encoded
+    return draw_image(random.Random(seed), "n01440764", "tench", encoding=encoding).encoded
 
 
 def saved(form: str, mode: str = "RGB", **options: Any) -> bytes:
@@ -65,7 +65,7 @@ def write_list(path: Path, rows: Iterable[Sequence[object]]) -> Path:
 
 
 def list_all(root: Path) -> Path:
-    """List every picture of a set, beside its folder; ids and labels are not in order."""
+    """List every image of a set, beside its folder; ids and labels are not in order."""
     names = sorted(path.name for path in root.iterdir())
     rows = [(7 * number % 101, number % 5, name) for number, name in enumerate(names)]
     return write_list(root.parent / "a.lst", rows)

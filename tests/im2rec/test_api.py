@@ -73,7 +73,7 @@ def test_the_documented_call_works(
         (1, 2, 0.0, (7.0, 8.0)),
     ]
     for record in found:
-        with Image.open(io.BytesIO(record.picture)) as image:
+        with Image.open(io.BytesIO(record.image)) as image:
             assert min(image.size) == 300
     assert names(tmp_path / "out_dir") == {
         f"images{end}" for end in (".rec", ".idx", ".lst", ".manifest.json")
@@ -115,7 +115,7 @@ def test_the_list_of_what_was_packed_never_replaces_the_list(root: Path, tmp_pat
     assert packed.targets.records == tmp_path / "a.rec"
 
 
-def test_pictures_left_out_and_labels_not_stored_are_warned_of(root: Path, tmp_path: Path) -> None:
+def test_images_left_out_and_labels_not_stored_are_warned_of(root: Path, tmp_path: Path) -> None:
     listing = write_list(tmp_path / "a.lst", [(0, 1, 2, "0.jpg"), (1, 1, 1, "missing.jpg")])
     with pytest.raises(BadImage):
         im2rec(listing, "out", root=root)

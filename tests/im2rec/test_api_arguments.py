@@ -57,7 +57,7 @@ def test_a_normalisation_that_changes_nothing_leaves_the_pixels(mean: Any) -> No
     ("mean", "std"), [(0.5, 1), (0, 255), ((0, 0, 0.1), 1), ("0", 2), (None, 1), (np.ones(3), 1)]
 )
 def test_a_normalisation_that_changes_values_is_refused(mean: Any, std: Any) -> None:
-    with pytest.raises(UsageError, match="cannot be stored in a picture") as refusal:
+    with pytest.raises(UsageError, match="cannot be stored in an image") as refusal:
         Normalize(mean, std)
     assert "leave Normalize to the program that trains" in str(refusal.value.remedy)
 

@@ -30,7 +30,7 @@ def packed(root: Path, listing: Path, *words: str) -> bytes:
     return pack(job).targets.records.read_bytes()
 
 
-def test_without_a_key_pictures_are_encoded_anew_in_their_size() -> None:
+def test_without_a_key_images_are_encoded_anew_in_their_size() -> None:
     job = asked()
     assert job.spec == EncodeSpec(quality=95, subsampling="420", transcode=True)
     assert (job.labels, job.label_width, job.pass_through) == (None, 1, False)
@@ -62,7 +62,7 @@ def test_the_crop_is_done_only_where_a_size_is_given() -> None:
     assert Assignments.parse(["center_crop=1", "resize=8"]).ignored_options() == []
 
 
-def test_unchanged_pictures_keep_their_bytes_and_other_keys_are_ignored() -> None:
+def test_unchanged_images_keep_their_bytes_and_other_keys_are_ignored() -> None:
     assert asked("unchanged=1", "resize=256").pass_through
     assert Assignments.parse(["unchanged=1", "resize=256", "label_width=2"]).ignored_options() == [
         "resize=256"
@@ -144,7 +144,7 @@ def test_the_bytes_with_four_labels(tmp_path: Path) -> None:
     words = ["unchanged=1", "label_width=4"]
     assert packed(root, listing, *words, "pack_label=1") == record
     first = read_one(packed(root, listing, *words), tmp_path)
-    assert (first.flag, first.label, first.picture) == (0, 1.0, data)
+    assert (first.flag, first.label, first.image) == (0, 1.0, data)
 
 
 def test_too_few_or_too_many_labels_are_refused(tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_lists_are_made_beside_the_prefix_all_at_once(tmp_path: Path) -> None:
     assert sorted(lines) == [f"{number}\t0.000000\t{number}.jpg" for number in range(10)]
 
 
-def test_a_folder_without_pictures_makes_no_list(tmp_path: Path) -> None:
+def test_a_folder_without_images_makes_no_list(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     with pytest.raises(TreeRefused):
         make_lists(

@@ -61,7 +61,7 @@ def outputs(folder: Path) -> dict[str, bytes]:
 
 
 def put_bad(root: Path, listing: Path, *bad: str) -> Path:
-    """Put pictures that cannot be packed behind the third line of a list."""
+    """Put images that cannot be packed behind the third line of a list."""
     for name in bad:
         content = BAD[name]
         if content is not None:
@@ -82,7 +82,7 @@ def test_records_hold_the_files_in_the_order_of_the_list(
     assert [(r.flag, r.id, r.label, r.id2) for r in found] == [
         (0, int(key), float(label), 0) for key, label, _ in rows
     ]
-    assert [r.picture for r in found] == [(root / name).read_bytes() for *_, name in rows]
+    assert [r.image for r in found] == [(root / name).read_bytes() for *_, name in rows]
     assert index(packed.targets.index) == [(r.id, r.offset) for r in found]
     assert (packed.lines, packed.records, packed.left_out) == (12, 12, ())
     assert packed.bytes == packed.targets.records.stat().st_size
@@ -140,7 +140,7 @@ def test_transforms_are_done_and_functions_that_cannot_be_pickled_too(
 ) -> None:
     packed = pack(encoding(root, listing, Resize(40), lambda pixels: pixels[:30], threads=2))
     for record in read(packed.targets.records):
-        with Image.open(io.BytesIO(record.picture)) as image:
+        with Image.open(io.BytesIO(record.image)) as image:
             assert image.height == 30
 
 
@@ -161,7 +161,7 @@ def test_a_float_tensor_is_refused_with_a_reason(
 
 @pytest.mark.parametrize("name", BAD)
 @pytest.mark.parametrize("threads", [1, 2])
-def test_a_picture_that_cannot_be_packed_is_refused_by_its_line(
+def test_an_image_that_cannot_be_packed_is_refused_by_its_line(
     root: Path, listing: Path, tmp_path: Path, name: str, threads: int
 ) -> None:
     put_bad(root, listing, name)
@@ -179,7 +179,7 @@ def test_a_picture_that_cannot_be_packed_is_refused_by_its_line(
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_pictures_within_the_limit_are_left_out_and_named(
+def test_images_within_the_limit_are_left_out_and_named(
     root: Path, listing: Path, tmp_path: Path, threads: int
 ) -> None:
     whole = pack(passing(root, listing))
@@ -196,7 +196,7 @@ def test_pictures_within_the_limit_are_left_out_and_named(
         "line": 6,
         "id": 1002,
         "path": "page.jpg",
-        "reason": "not a picture in a known format; found HTML page",
+        "reason": "not an image in a known format; found HTML page",
     }
 
 
@@ -215,7 +215,7 @@ def test_the_same_command_packs_what_is_there_and_intact_by_now(
     assert manifest.load(tmp_path / "a.manifest.json")["counts"]["left_out"] == 0
 
 
-def test_one_picture_more_than_the_limit_is_refused(
+def test_one_image_more_than_the_limit_is_refused(
     root: Path, listing: Path, tmp_path: Path
 ) -> None:
     put_bad(root, listing, *BAD)
@@ -225,7 +225,7 @@ def test_one_picture_more_than_the_limit_is_refused(
     assert names(tmp_path) == {"images", "a.lst"}
 
 
-def test_a_folder_and_a_pipe_are_no_pictures(root: Path, listing: Path) -> None:
+def test_a_folder_and_a_pipe_are_no_images(root: Path, listing: Path) -> None:
     (root / "folder.jpg").mkdir()
     os.mkfifo(root / "pipe.jpg")
     write_list(listing, [(0, 0, "0.jpg"), (1, 0, "folder.jpg"), (2, 0, "pipe.jpg")])
@@ -234,7 +234,7 @@ def test_a_folder_and_a_pipe_are_no_pictures(root: Path, listing: Path) -> None:
 
 
 @pytest.mark.parametrize("passes", [True, False])
-def test_a_picture_too_large_for_a_record_is_left_out(
+def test_an_image_too_large_for_a_record_is_left_out(
     root: Path, listing: Path, monkeypatch: pytest.MonkeyPatch, passes: bool
 ) -> None:
     monkeypatch.setattr("pipeline.im2rec.image_files._LARGEST", 100_000)
@@ -272,11 +272,11 @@ def test_gif_becomes_a_jpeg_where_that_is_asked_for(root: Path, listing: Path) -
     assert pack(encoding(root, listing)).notes["gif-transcoded"] == 1
     packed = pack(passing(root, listing, transcode=True))
     assert packed.notes == {"gif-transcoded": 1}
-    assert read(packed.targets.records)[3].picture[:3] == b"\xff\xd8\xff"
+    assert read(packed.targets.records)[3].image[:3] == b"\xff\xd8\xff"
 
 
 @pytest.mark.parametrize("orientation", [None, "keep", "bake", "refuse"])
-def test_pictures_that_lie_turned_are_counted_and_treated_as_asked(
+def test_images_that_lie_turned_are_counted_and_treated_as_asked(
     root: Path, listing: Path, orientation: str | None
 ) -> None:
     turned = with_orientation(drawn(), "JPEG", 6)
@@ -284,13 +284,13 @@ def test_pictures_that_lie_turned_are_counted_and_treated_as_asked(
     (root / "6.jpg").write_bytes(with_orientation(saved("PNG"), "PNG", 3))
     job = passing(root, listing, orientation=orientation, error_limit=2)
     packed = pack(job)
-    found = {record.picture for record in read(packed.targets.records)}
+    found = {record.image for record in read(packed.targets.records)}
     if orientation == "refuse":
         assert [each.path for each in packed.left_out] == ["5.jpg", "6.jpg"]
     elif orientation == "bake":
         assert packed.notes == {"orientation-3-baked": 1, "orientation-6-baked": 1}
         assert turned not in found
-        assert sum(picture.startswith(b"\x89PNG") for picture in found) == 1
+        assert sum(image.startswith(b"\x89PNG") for image in found) == 1
     else:
         assert packed.notes == {"orientation-3-kept": 1, "orientation-6-kept": 1}
         assert turned in found
@@ -301,7 +301,7 @@ def test_sixteen_bits_are_counted(root: Path, listing: Path) -> None:
     assert pack(passing(root, listing)).notes == {"16-bit": 1}
 
 
-def test_the_magic_number_in_a_picture_is_cut_out(root: Path, listing: Path) -> None:
+def test_the_magic_number_in_an_image_is_cut_out(root: Path, listing: Path) -> None:
     data = drawn()
     comment = b"\xff\xfe\0\x0a" + MAGIC * 2  # behind SOI: at bytes 30 and 34 of the payload
     for shift in range(4):
@@ -310,9 +310,9 @@ def test_the_magic_number_in_a_picture_is_cut_out(root: Path, listing: Path) -> 
     packed = pack(passing(root, listing))
     content = packed.targets.records.read_bytes()
     assert sum(content[at : at + 4] == MAGIC for at in range(0, len(content), 4)) == 12 + 2
-    pictures = [record.picture for record in read(packed.targets.records)]
+    images = [record.image for record in read(packed.targets.records)]
     listed = [line.split("\t")[2] for line in listing.read_text().splitlines()]
-    assert pictures == [(root / name).read_bytes() for name in listed]
+    assert images == [(root / name).read_bytes() for name in listed]
 
 
 @pytest.mark.parametrize("key", [0xCED7230A, 0xCED7230A << 32])
@@ -392,7 +392,7 @@ def test_what_was_packed_is_listed_with_all_its_labels(root: Path, tmp_path: Pat
     assert [entry.file for entry in entries] == ["a.rec", "a.idx", "a.lst"]
 
 
-def test_a_bad_line_is_refused_before_any_picture_is_read(root: Path, listing: Path) -> None:
+def test_a_bad_line_is_refused_before_any_image_is_read(root: Path, listing: Path) -> None:
     listing.write_text(listing.read_text() + "7\t1\n")
     told: list[int] = []
     with pytest.raises(BadAnnotation, match="fields are missing"):

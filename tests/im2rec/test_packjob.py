@@ -54,7 +54,7 @@ def test_a_part_that_there_is_not_is_refused(number: int, of: int) -> None:
         Part(number, of)
 
 
-def test_pictures_that_lie_turned_are_treated_as_im2rec_does() -> None:
+def test_images_that_lie_turned_are_treated_as_im2rec_does() -> None:
     assert [encode_spec(color=color).orientation for color in (1, 0, -1)] == [
         "bake",
         "bake",

@@ -72,7 +72,7 @@ DAMAGE: list[tuple[str, Callable[[Path], object], set[tuple[Layer, str]]]] = [
     ("a.rec", Path.unlink, {(Layer.SIZE, "a.rec")}),
     ("a.idx", Path.unlink, {(Layer.SIZE, "a.idx")}),
     ("a.idx", without_last_line, {(Layer.SIZE, "a.idx"), (Layer.INDEX, "a.idx")}),
-    ("a.manifest.json", lambda path: flip(path, 30), {(Layer.OWN_HASH, "a.manifest.json")}),
+    ("a.manifest.json", lambda path: flip(path, 30), {(Layer.SELF_CHECKSUM, "a.manifest.json")}),
 ]
 
 
@@ -110,8 +110,8 @@ def test_the_command_that_a_finding_names_mends_it(root: Path, packed: Path) -> 
 @pytest.mark.parametrize("stray", ["b.rec", "b.idx", "out.rec.part003"])
 def test_files_of_another_program_are_named(packed: Path, stray: str) -> None:
     (packed / stray).write_bytes((packed / "a.rec").read_bytes())
-    assert layers(packed) == [(Layer.STRANGER, stray)]
-    assert layers(packed / stray) == [(Layer.STRANGER, stray)]
+    assert layers(packed) == [(Layer.UNEXPECTED_FILE, stray)]
+    assert layers(packed / stray) == [(Layer.UNEXPECTED_FILE, stray)]
     assert layers(packed / "a.rec") == []
     assert (call(verify, packed), call(status, packed)) == (1, 1)
 
@@ -120,12 +120,12 @@ def test_what_a_command_left_that_was_killed_before_its_manifest_is_no_output(
     packed: Path,
 ) -> None:
     (packed / "a.manifest.json").unlink()
-    assert layers(packed / "a.rec") == [(Layer.STRANGER, "a.rec")]
-    assert layers(packed) == [(Layer.STRANGER, "a.idx"), (Layer.STRANGER, "a.rec")]
+    assert layers(packed / "a.rec") == [(Layer.UNEXPECTED_FILE, "a.rec")]
+    assert layers(packed) == [(Layer.UNEXPECTED_FILE, "a.idx"), (Layer.UNEXPECTED_FILE, "a.rec")]
 
 
 def test_a_folder_without_an_output_is_refused(tmp_path: Path) -> None:
-    for name in ("x.manifest.json", "picture.jpg", "list.lst"):
+    for name in ("x.manifest.json", "image.jpg", "list.lst"):
         (tmp_path / name).write_text("{}")
     for path in (tmp_path, tmp_path / "list.lst", tmp_path / "absent.rec"):
         with pytest.raises(UsageError, match="no output to verify"):

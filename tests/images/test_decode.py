@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from pictures import (
+from drawn_images import (
     KINDS,
     chunk,
     drawn,
@@ -19,6 +17,8 @@ from pictures import (
     saved,
     wide_png,
 )
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, features
 
 from pipeline.errors import BadImage
@@ -87,7 +87,7 @@ def test_one_bit_fills_the_range() -> None:
 
 
 @pytest.mark.parametrize("kind", ["cmyk", "png"])
-def test_the_colours_are_those_of_a_repaired_picture(kind: Encoding) -> None:
+def test_the_colours_are_those_of_a_repaired_image(kind: Encoding) -> None:
     data = drawn(kind).encoded
     done = process(data, AS_PNG)
     repaired = pixels_of(repair.repair(data)).astype(int)
@@ -118,7 +118,7 @@ def test_gray_is_the_luma_that_a_jpeg_stores() -> None:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
-def test_one_pixel_is_a_picture(form: str) -> None:
+def test_one_pixel_is_an_image(form: str) -> None:
     data = saved(Image.new("RGB", (1, 1), (200, 100, 50)), form)
     done = process(data, EncodeSpec((Resize(3), CenterCrop(2)), encoding=".png"))
     assert (done.width, done.height) == (2, 2)
@@ -136,7 +136,7 @@ def test_a_huge_claim_is_refused_before_it_is_decoded(width: int, height: int, w
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("share", [0.02, 0.5, 0.9])
-def test_a_picture_that_is_cut_off_is_refused(kind: Encoding, share: float) -> None:
+def test_an_image_that_is_cut_off_is_refused(kind: Encoding, share: float) -> None:
     data = drawn(kind).encoded
     refusal(data[: int(share * len(data))], EncodeSpec(quality=90))
 
@@ -180,7 +180,7 @@ def test_webp_is_transcoded_where_pillow_has_the_codec_and_refused_where_not() -
 @pytest.mark.parametrize(
     "data", [b"", b"GIF89a", b"BM", b"\0" * 99, b"<html>", b"GIF89a" + b"\xff" * 99]
 )
-def test_what_is_no_picture_is_refused(data: bytes) -> None:
+def test_what_is_no_image_is_refused(data: bytes) -> None:
     refusal(data, EncodeSpec((Resize(64),), transcode=True))
 
 
@@ -190,10 +190,10 @@ def test_what_is_no_picture_is_refused(data: bytes) -> None:
     places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=12),
     cut=st.floats(0.3, 1),
 )
-def test_damaged_bytes_give_a_picture_or_a_refusal(
+def test_damaged_bytes_give_an_image_or_a_refusal(
     kind: str, places: list[tuple[float, int]], cut: float
 ) -> None:
-    data = bytearray(SMALL_PICTURES[kind])
+    data = bytearray(SMALL_IMAGES[kind])
     for place, value in places:
         data[int(place * (len(data) - 1))] = value
     spec = EncodeSpec((Resize(8),), transcode=True)
@@ -204,7 +204,7 @@ def test_damaged_bytes_give_a_picture_or_a_refusal(
     assert min(done.width, done.height) == 8
 
 
-def small_pictures() -> Iterator[tuple[str, bytes]]:
+def small_images() -> Iterator[tuple[str, bytes]]:
     for kind in KINDS:
         mode, form = {"gray": ("L", "JPEG"), "cmyk": ("CMYK", "JPEG"), "png": ("RGBA", "PNG")}.get(
             kind, ("RGB", "JPEG")
@@ -215,4 +215,4 @@ def small_pictures() -> Iterator[tuple[str, bytes]]:
     yield "gif", saved(Image.fromarray(ramp()), "GIF")
 
 
-SMALL_PICTURES = dict(small_pictures())
+SMALL_IMAGES = dict(small_images())

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from pictures import drawn
+from drawn_images import drawn
 
 from pipeline.errors import UsageError
 from pipeline.images.encoder import ImageEncoder

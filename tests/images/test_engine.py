@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import (
+from drawn_images import (
     HEIGHT,
     KINDS,
     WIDTH,
@@ -53,17 +53,17 @@ def negative(pixels: Pixels) -> Pixels:
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("encoding", [".jpg", ".png"])
 @pytest.mark.parametrize(("color", "mode"), [(1, "RGB"), (0, "L")])
-def test_every_kind_of_picture_is_encoded_as_asked(
+def test_every_kind_of_image_is_encoded_as_asked(
     kind: Encoding, encoding: str, color: int, mode: str
 ) -> None:
-    picture = drawn(kind)
+    image = drawn(kind)
     spec = EncodeSpec((Resize(64),), encoding, None, "444", color)  # type: ignore[arg-type]
-    done = process(picture.encoded, spec)
-    size = Resize(64).target(picture.width, picture.height)
+    done = process(image.encoded, spec)
+    size = Resize(64).target(image.width, image.height)
     form = "JPEG" if encoding == ".jpg" else "PNG"
     assert read_header(done.encoded) == ImageHeader(form, *size, mode)
     assert (done.width, done.height, done.mode) == (*size, mode)
-    with Image.open(io.BytesIO(picture.encoded)) as opened:
+    with Image.open(io.BytesIO(image.encoded)) as opened:
         wanted = np.asarray(opened.convert(mode).resize(size, Image.Resampling.LANCZOS))
     assert np.abs(pixels_of(done.encoded).astype(float) - wanted).mean() < 3
 
@@ -80,12 +80,10 @@ def test_the_same_bytes_come_every_time_from_every_buffer_and_in_every_process(
 
 
 @pytest.mark.parametrize("kind", ["usual", "progressive", "full-chroma"])
-def test_a_picture_that_is_as_asked_keeps_its_bytes(kind: Encoding) -> None:
-    picture = drawn(kind)
-    done = process(picture.encoded, EncodeSpec())
-    assert done == Processed(
-        picture.encoded, picture.width, picture.height, "RGB", ("passed-through",)
-    )
+def test_an_image_that_is_as_asked_keeps_its_bytes(kind: Encoding) -> None:
+    image = drawn(kind)
+    done = process(image.encoded, EncodeSpec())
+    assert done == Processed(image.encoded, image.width, image.height, "RGB", ("passed-through",))
 
 
 @pytest.mark.parametrize(
@@ -128,7 +126,7 @@ def test_one_wish_that_is_not_met_is_enough_to_encode(kind: Encoding, spec: Enco
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
-def test_a_baked_orientation_shows_the_picture_upright(form: str, orientation: int) -> None:
+def test_a_baked_orientation_shows_the_image_upright(form: str, orientation: int) -> None:
     data = saved(Image.fromarray(ramp()), form)
     stored = with_orientation(data, form, orientation)
     done = process(stored, AS_PNG)
@@ -226,7 +224,7 @@ def drawn_cmyk() -> Image.Image:
     return Image.fromarray(ramp())
 
 
-def test_a_thin_picture_is_not_stretched_beyond_all_bounds() -> None:
+def test_a_thin_image_is_not_stretched_beyond_all_bounds() -> None:
     data = saved(Image.new("RGB", (1, 9000)))
     assert process(data, EncodeSpec((Resize(256, "longer"),))).height == 256
     found = refusal(data, EncodeSpec((Resize(256),))).found

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from pictures import (
+from drawn_images import (
     Pixels,
     drawn,
     pixels_of,
@@ -78,13 +78,13 @@ def test_resizing_alone_loses_no_more_than_rounding_does() -> None:
 
 
 def test_drawn_shapes_and_letters_are_close_to_it_too() -> None:
-    pictures = [drawn("full-chroma", seed) for seed in range(12)]
-    pictures = [picture for picture in pictures if min(picture.width, picture.height) > 300]
-    assert len(pictures) >= 4
+    images = [drawn("full-chroma", seed) for seed in range(12)]
+    images = [image for image in images if min(image.width, image.height) > 300]
+    assert len(images) >= 4
     found = []
-    for picture in pictures:
-        done = process(picture.encoded, EncodeSpec((Resize(256),)))
-        wanted = lanczos(pixels_of(picture.encoded), (done.width, done.height))
+    for image in images:
+        done = process(image.encoded, EncodeSpec((Resize(256),)))
+        wanted = lanczos(pixels_of(image.encoded), (done.width, done.height))
         found.append(psnr(pixels_of(done.encoded), wanted))
     assert np.mean(found) >= 37
 

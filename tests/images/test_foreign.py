@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import HEIGHT, WIDTH, Pixels, pixels_of, ramp, saved
+from drawn_images import HEIGHT, WIDTH, Pixels, pixels_of, ramp, saved
 from PIL import Image
 
 from pipeline.errors import BadImage

@@ -231,7 +231,7 @@ def test_a_damaged_png_header_is_refused(data: bytes, what: str) -> None:
         (SOI + b"\x00\x10", "bytes ff d8 00 10"),
     ],
 )
-def test_what_is_no_picture_is_named(data: bytes, found: str) -> None:
+def test_what_is_no_image_is_named(data: bytes, found: str) -> None:
     error = refusal(data)
     assert error.found == found
     assert error.place == "byte 0"

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Callable
 
 import pytest
-from pictures import KINDS, drawn, saved
+from drawn_images import KINDS, drawn, saved
 from PIL import Image, JpegImagePlugin
 
 from pipeline.errors import BadImage
@@ -18,9 +18,9 @@ from pipeline.sample.shapes import Encoding
 
 SOI, EOI = b"\xff\xd8", b"\xff\xd9"
 DHT, DQT, SOF0, SOF2 = 0xC4, 0xDB, 0xC0, 0xC2
-PICTURE = Image.new("RGB", (40, 24), (90, 140, 40))
-PLAIN = saved(PICTURE, "JPEG")
-PROGRESSIVE = saved(PICTURE, "JPEG", progressive=True)
+IMAGE = Image.new("RGB", (40, 24), (90, 140, 40))
+PLAIN = saved(IMAGE, "JPEG")
+PROGRESSIVE = saved(IMAGE, "JPEG", progressive=True)
 
 
 def segment(code: int, content: bytes) -> bytes:
@@ -98,7 +98,7 @@ READ = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_nothing_is_peculiar_about_usual_pictures(kind: Encoding) -> None:
+def test_nothing_is_peculiar_about_usual_images(kind: Encoding) -> None:
     seen = inspect(memoryview(drawn(kind).encoded))
     assert (seen.peculiarity, seen.decodable, seen.notes) == ("", True, ())
 
@@ -120,7 +120,7 @@ def test_one_that_decoders_read_is_not_refused(data: bytes, what: str) -> None:
     assert (seen.peculiarity, seen.decodable) == (what, True)
 
 
-def test_a_progressive_picture_needs_only_what_its_first_scan_needs() -> None:
+def test_a_progressive_image_needs_only_what_its_first_scan_needs() -> None:
     first = without(PROGRESSIVE, DHT, lambda each: each[0] < 0x10)
     assert inspect(first).peculiarity == ""
 
@@ -130,25 +130,25 @@ WHOLE = {
     "zeros": bytes(5000),
     "ones": b"\xff" * 5000,
     "video": b"\0\0\0\x18ftypmp42" + bytes(range(250)) * 400,
-    "another picture": PLAIN,
+    "another image": PLAIN,
 }
 
 
 @pytest.mark.parametrize("more", WHOLE.values(), ids=list(WHOLE))
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
-def test_what_follows_the_end_does_not_make_a_picture_cut_short(form: str, more: bytes) -> None:
-    data = saved(PICTURE, form) + more
+def test_what_follows_the_end_does_not_make_an_image_cut_short(form: str, more: bytes) -> None:
+    data = saved(IMAGE, form) + more
     assert not is_cut_short(data, inspect(data))
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
 @pytest.mark.parametrize("lost", [1, 2, 13, 60])
 def test_a_file_without_its_end_is_cut_short(form: str, lost: int) -> None:
-    data = saved(PICTURE, form)[:-lost]
+    data = saved(IMAGE, form)[:-lost]
     assert is_cut_short(data, inspect(data))
 
 
-def test_the_end_of_another_picture_in_the_file_is_not_the_first_one_s_own() -> None:
+def test_the_end_of_another_image_in_the_file_is_not_the_first_one_s_own() -> None:
     several = SOI + segment(0xE2, b"MPF\0II*\0") + PLAIN[2:]
     cut = several[:-4] + PLAIN
     assert cut.endswith(EOI)
@@ -156,7 +156,7 @@ def test_the_end_of_another_picture_in_the_file_is_not_the_first_one_s_own() -> 
     assert not is_cut_short(several + PLAIN, inspect(several + PLAIN))
 
 
-def test_the_end_of_a_thumbnail_is_not_the_picture_s_own() -> None:
+def test_the_end_of_a_thumbnail_is_not_the_image_s_own() -> None:
     thumbnail = segment(0xE1, b"Exif\0\0" + PLAIN)
     cut = SOI + thumbnail + PLAIN[2:-4]
     assert is_cut_short(cut, inspect(cut))

@@ -6,7 +6,7 @@ import struct
 
 import numpy as np
 import pytest
-from pictures import drawn, pixels_of, ramp, saved
+from drawn_images import drawn, pixels_of, ramp, saved
 from PIL import Image
 
 from pipeline.images.engine import engine

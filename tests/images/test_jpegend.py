@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from pictures import KINDS, drawn, pixels_of, saved
+from drawn_images import KINDS, drawn, pixels_of, saved
 from PIL import Image
 
 from pipeline.errors import BadImage
@@ -23,7 +23,7 @@ TRAILERS = {
     "zeros": bytes(4096),
     "a camera's own": b"\xff\xff\xff" + b"SEFT" * 500,
     "text": b"a trailer of this and that; " * 90,
-    "another picture": saved(Image.new("L", (8, 8)), "JPEG"),
+    "another image": saved(Image.new("L", (8, 8)), "JPEG"),
 }
 
 CASES: list[tuple[Encoding, bytes]] = [
@@ -49,7 +49,7 @@ def test_all_pixels_are_taken_whatever_stands_in_the_place_of_the_end(
 
 @pytest.mark.parametrize(("kind", "trailer"), CASES)
 @pytest.mark.parametrize("share", [0.3, 0.97])
-def test_a_picture_that_lacks_pixels_is_refused_whatever_follows(
+def test_an_image_that_lacks_pixels_is_refused_whatever_follows(
     kind: Encoding, share: float, trailer: bytes
 ) -> None:
     data = drawn(kind).encoded
@@ -58,7 +58,7 @@ def test_a_picture_that_lacks_pixels_is_refused_whatever_follows(
     assert caught.value.remedy
 
 
-def test_a_progressive_picture_that_lacks_a_scan_is_refused_though_its_rows_are_there() -> None:
+def test_a_progressive_image_that_lacks_a_scan_is_refused_though_its_rows_are_there() -> None:
     data = drawn("progressive").encoded
     last = data.rindex(b"\xff\xda")
     before = data.rindex(b"\xff\xc4", 0, last)
@@ -83,7 +83,7 @@ def test_bytes_that_would_be_kept_are_encoded_anew_if_their_end_is_missing() -> 
         engine("pillow").process(data[:-900], EncodeSpec())
 
 
-def test_a_repaired_picture_is_whole_again() -> None:
+def test_a_repaired_image_is_whole_again() -> None:
     data = drawn("cmyk").encoded
     assert repair(data[:-2]) == repair(data)
     with pytest.raises(BadImage):

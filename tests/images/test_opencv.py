@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pictures import KINDS, Pixels, chunk, drawn, pixels_of, ramp, ramp_png, saved, wide_png
+from drawn_images import KINDS, Pixels, chunk, drawn, pixels_of, ramp, ramp_png, saved, wide_png
 from PIL import Image
 
 from pipeline.errors import BadImage, UsageError
@@ -78,7 +78,7 @@ def test_the_bytes_are_im2recs_with_and_without_crop_and_size(seed: int) -> None
 
 @installed
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_bytes_are_im2recs_for_pictures_that_lie_turned(orientation: int) -> None:
+def test_the_bytes_are_im2recs_for_images_that_lie_turned(orientation: int) -> None:
     data = with_orientation(drawn().encoded, "JPEG", orientation)
     for color in (1, 0):
         done = process(data, asked(Resize(64), color=color))
@@ -185,7 +185,7 @@ def test_subsampling_is_kept(sampling: str) -> None:
 
 @installed
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_picture_that_is_cut_off_is_refused_not_packed(kind: Encoding) -> None:
+def test_an_image_that_is_cut_off_is_refused_not_packed(kind: Encoding) -> None:
     data = drawn(kind).encoded
     with pytest.raises(BadImage, match="cannot be decoded"):
         process(data[: len(data) // 2], EncodeSpec(quality=95))

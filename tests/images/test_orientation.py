@@ -86,7 +86,7 @@ def test_an_orientation_may_be_an_integer_of_any_type(order: str, kind: str) -> 
     assert tiff_orientation(head + entry + bytes(4), as_opencv=True) == (6 if readable else 1)
 
 
-def test_a_picture_without_exif_is_upright() -> None:
+def test_an_image_without_exif_is_upright() -> None:
     assert read_orientation(blank("JPEG"), "JPEG") == 1
     assert read_orientation(blank("PNG"), "PNG") == 1
 

@@ -1,9 +1,9 @@
-"""Pictures that keep their bytes: what is said of them all the same."""
+"""Images that keep their bytes: what is said of them all the same."""
 
 from __future__ import annotations
 
 import pytest
-from pictures import drawn, saved
+from drawn_images import drawn, saved
 from PIL import Image
 
 from pipeline.errors import BadImage
@@ -19,7 +19,7 @@ def passed(data: bytes) -> PassedThrough:
     return pass_through(data, KEEP, engine("pillow"))
 
 
-def test_a_picture_is_what_it_was_and_nothing_is_said() -> None:
+def test_an_image_is_what_it_was_and_nothing_is_said() -> None:
     data = drawn().encoded
     found = passed(data)
     assert found.encoded is data
@@ -27,12 +27,12 @@ def test_a_picture_is_what_it_was_and_nothing_is_said() -> None:
 
 
 @pytest.mark.parametrize("more", [b"", b"\n", bytes(100)], ids=["end", "newline", "zeros"])
-def test_what_follows_the_end_of_a_picture_does_no_harm(more: bytes) -> None:
+def test_what_follows_the_end_of_an_image_does_no_harm(more: bytes) -> None:
     assert passed(drawn().encoded + more).notes == ()
 
 
 @pytest.mark.parametrize("part", [0.5, 0.9, 0.999])
-def test_a_picture_that_is_cut_short_is_kept_and_that_is_said(part: float) -> None:
+def test_an_image_that_is_cut_short_is_kept_and_that_is_said(part: float) -> None:
     data = drawn().encoded
     cut = data[: int(len(data) * part)]
     found = passed(cut)
@@ -40,7 +40,7 @@ def test_a_picture_that_is_cut_short_is_kept_and_that_is_said(part: float) -> No
     assert found.notes == ("cut-short",)
 
 
-def test_the_end_of_a_thumbnail_is_not_the_picture_s_own() -> None:
+def test_the_end_of_a_thumbnail_is_not_the_image_s_own() -> None:
     data = drawn().encoded
     thumbnail = b"\xff\xe1" + (2 + 6 + 20).to_bytes(2) + b"Exif\0\0" + bytes(18) + EOI
     cut = data[:2] + thumbnail + data[2 : len(data) // 2]
@@ -53,6 +53,6 @@ def test_a_png_without_its_end_is_told_apart() -> None:
     assert passed(data[:-20]).notes == ("cut-short",)
 
 
-def test_what_is_no_picture_is_refused() -> None:
+def test_what_is_no_image_is_refused() -> None:
     with pytest.raises(BadImage):
         passed(b"<html>")

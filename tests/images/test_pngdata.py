@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
-from pictures import chunk, pixels_of, ramp, ramp_png, saved
+from drawn_images import chunk, pixels_of, ramp, ramp_png, saved
 from PIL import Image
 
 from pipeline.errors import BadImage

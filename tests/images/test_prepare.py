@@ -1,4 +1,4 @@
-"""One picture as it will be stored: as it is, repaired, or encoded anew, and all of it said."""
+"""One image as it will be stored: as it is, repaired, or encoded anew, and all of it said."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pipeline.images import repair
 from pipeline.images.orientation import read_orientation
 from pipeline.images.prepare import (
     PLAIN,
-    PictureOptions,
+    ImageOptions,
     Preparation,
     encode_spec,
     preparation,
@@ -45,7 +45,7 @@ def pixels_of(data: bytes) -> npt.NDArray[np.uint8]:
 
 
 DEEP = deep()
-EVERY_OPTION = PictureOptions(
+EVERY_OPTION = ImageOptions(
     resize=64,
     resize_mode="longer",
     center_crop=True,
@@ -65,13 +65,13 @@ EVERY_OPTION = PictureOptions(
 class TestOptions:
     def test_are_rebuilt_from_what_differs_from_the_default(self) -> None:
         assert PLAIN.to_json() == {}
-        assert EVERY_OPTION.to_json().keys() == {field.name for field in fields(PictureOptions)}
-        for options in (PLAIN, EVERY_OPTION, PictureOptions(quality=90)):
-            assert fitted(options.to_json(), PictureOptions, Path()) == options
+        assert EVERY_OPTION.to_json().keys() == {field.name for field in fields(ImageOptions)}
+        for options in (PLAIN, EVERY_OPTION, ImageOptions(quality=90)):
+            assert fitted(options.to_json(), ImageOptions, Path()) == options
 
     def test_that_are_not_known_any_more_are_passed_over(self) -> None:
         recorded = {"resize": 8, "shear": 3}
-        assert fitted(recorded, PictureOptions, Path()) == PictureOptions(resize=8)
+        assert fitted(recorded, ImageOptions, Path()) == ImageOptions(resize=8)
 
     @pytest.mark.parametrize(
         ("options", "encodes"),
@@ -88,10 +88,10 @@ class TestOptions:
             ({"encoding": ".jpg"}, True),
         ],
     )
-    def test_say_whether_every_picture_is_encoded_anew(
+    def test_say_whether_every_image_is_encoded_anew(
         self, options: dict[str, object], encodes: bool
     ) -> None:
-        assert PictureOptions(**options).encodes is encodes  # type: ignore[arg-type]
+        assert ImageOptions(**options).encodes is encodes  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         "options", [{"filter": "lanczos"}, {"never_enlarge": True}, {"resize_mode": "exact"}]
@@ -99,17 +99,17 @@ class TestOptions:
     def test_of_a_resizing_that_nobody_asks_for_are_refused(
         self, options: dict[str, object]
     ) -> None:
-        with pytest.raises(UsageError, match="how pictures are resized"):
-            encode_spec(PictureOptions(**options))  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="how images are resized"):
+            encode_spec(ImageOptions(**options))  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         "options", [{"quality": 0}, {"quality": -1, "encoding": ".png"}, {"engine": "gimp"}]
     )
-    def test_that_cannot_be_met_are_refused_before_a_picture_is_seen(
+    def test_that_cannot_be_met_are_refused_before_an_image_is_seen(
         self, options: dict[str, object]
     ) -> None:
         with pytest.raises(UsageError):
-            Preparation(PictureOptions(**options))  # type: ignore[arg-type]
+            Preparation(ImageOptions(**options))  # type: ignore[arg-type]
 
     @pytest.mark.parametrize(
         ("options", "expected"),
@@ -120,34 +120,34 @@ class TestOptions:
             ({"orientation": "refuse"}, "refuse"),
         ],
     )
-    def test_leave_orientations_alone_unless_pictures_are_encoded(
+    def test_leave_orientations_alone_unless_images_are_encoded(
         self, options: dict[str, object], expected: str
     ) -> None:
-        assert encode_spec(PictureOptions(**options)).orientation == expected  # type: ignore[arg-type]
+        assert encode_spec(ImageOptions(**options)).orientation == expected  # type: ignore[arg-type]
 
     def test_share_a_preparation(self) -> None:
-        assert preparation(PictureOptions(resize=9)) is preparation(PictureOptions(resize=9))
+        assert preparation(ImageOptions(resize=9)) is preparation(ImageOptions(resize=9))
 
 
 class TestCodec:
     """The codec is part of an output's digest: another one may give other bytes."""
 
-    def test_is_of_none_where_no_picture_is_to_be_encoded(self) -> None:
+    def test_is_of_none_where_no_image_is_to_be_encoded(self) -> None:
         assert Preparation(PLAIN).codec is None
-        assert Preparation(PictureOptions(orientation="refuse")).codec is None
+        assert Preparation(ImageOptions(orientation="refuse")).codec is None
 
     @pytest.mark.parametrize(
         "options", [{"resize": 8}, {"orientation": "bake"}, {"transcode": True}, {"quality": 90}]
     )
     def test_is_named_wherever_one_is(self, options: dict[str, object]) -> None:
-        codec = Preparation(PictureOptions(**options)).codec  # type: ignore[arg-type]
+        codec = Preparation(ImageOptions(**options)).codec  # type: ignore[arg-type]
         assert codec is not None
         assert codec.startswith(repair.codec())
 
     def test_of_pngs_is_named_where_one_may_be_made(self) -> None:
-        assert "zlib" in str(Preparation(PictureOptions(encoding=".png")).codec)
-        assert "zlib" in str(Preparation(PictureOptions(orientation="bake")).codec)
-        assert "zlib" not in str(Preparation(PictureOptions(resize=8)).codec)
+        assert "zlib" in str(Preparation(ImageOptions(encoding=".png")).codec)
+        assert "zlib" in str(Preparation(ImageOptions(orientation="bake")).codec)
+        assert "zlib" not in str(Preparation(ImageOptions(resize=8)).codec)
 
 
 class TestAsTheyAre:
@@ -162,7 +162,7 @@ class TestAsTheyAre:
         ],
         ids=["rgb", "gray", "cmyk", "png", "16-bit"],
     )
-    def test_pictures_are_passed_on_uncopied(self, data: bytes, mode: str, plain: bool) -> None:
+    def test_images_are_passed_on_uncopied(self, data: bytes, mode: str, plain: bool) -> None:
         view = memoryview(data)
         found = Preparation(PLAIN).prepare(view)
         assert found.encoded is view
@@ -181,7 +181,7 @@ class TestAsTheyAre:
 
     @pytest.mark.parametrize("form", ["JPEG", "PNG"])
     def test_a_turned_one_alone_is_encoded_where_they_are_baked(self, form: str) -> None:
-        prepared = Preparation(PictureOptions(orientation="bake"))
+        prepared = Preparation(ImageOptions(orientation="bake"))
         upright, turned = encoded(form=form), encoded(form=form, orientation=6)
         assert prepared.prepare(upright).encoded is upright
         found = prepared.prepare(turned)
@@ -193,7 +193,7 @@ class TestAsTheyAre:
 
     @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
     def test_what_is_baked_is_of_the_kind_that_it_is_said_to_be(self, mode: str) -> None:
-        prepared = Preparation(PictureOptions(orientation="bake"))
+        prepared = Preparation(ImageOptions(orientation="bake"))
         found = prepared.prepare(encoded(mode=mode, orientation=3))
         assert found.plain
         with_none = Preparation(PLAIN).prepare(found.encoded)
@@ -201,7 +201,7 @@ class TestAsTheyAre:
         assert with_none.mode == ("L" if mode == "L" else "RGB")
 
     def test_a_turned_one_is_refused_on_request(self) -> None:
-        prepared = Preparation(PictureOptions(orientation="refuse"))
+        prepared = Preparation(ImageOptions(orientation="refuse"))
         with pytest.raises(BadImage, match="upright") as refusal:
             prepared.prepare(TURNED)
         assert refusal.value.found == "EXIF orientation 6"
@@ -214,58 +214,58 @@ class TestAsTheyAre:
             Preparation(PLAIN).prepare(data)
 
     def test_a_gif_is_taken_on_request_and_noted(self) -> None:
-        found = Preparation(PictureOptions(transcode=True)).prepare(GIF)
+        found = Preparation(ImageOptions(transcode=True)).prepare(GIF)
         assert (found.mode, found.plain, found.notes) == ("GIF", True, ("gif-transcoded",))
         assert size_of(bytes(found.encoded)) == (40, 30)
         untouched = encoded()
-        assert Preparation(PictureOptions(transcode=True)).prepare(untouched).encoded is untouched
+        assert Preparation(ImageOptions(transcode=True)).prepare(untouched).encoded is untouched
 
 
 class TestEncodedAnew:
-    def test_every_picture_has_the_size_that_is_asked_for(self) -> None:
-        found = Preparation(PictureOptions(resize=15)).prepare(encoded())
+    def test_every_image_has_the_size_that_is_asked_for(self) -> None:
+        found = Preparation(ImageOptions(resize=15)).prepare(encoded())
         assert (found.width, found.height) == size_of(bytes(found.encoded)) == (20, 15)
         assert found.xxh3_128 == xxhash.xxh3_128_hexdigest(found.encoded)
         assert (found.mode, found.plain, found.repair) == ("RGB", True, None)
 
     def test_the_mode_is_that_of_the_source(self) -> None:
-        prepared = Preparation(PictureOptions(quality=90))
+        prepared = Preparation(ImageOptions(quality=90))
         assert prepared.prepare(encoded(mode="CMYK")).mode == "CMYK"
         assert prepared.prepare(GIF).mode == "GIF"
 
     @pytest.mark.parametrize("form", ["GIF", "BMP", "TIFF", "PPM"])
     def test_any_format_is_taken_for_none_keeps_its_bytes(self, form: str) -> None:
-        found = Preparation(PictureOptions(resize=15)).prepare(encoded(form=form))
+        found = Preparation(ImageOptions(resize=15)).prepare(encoded(form=form))
         assert (found.width, found.height) == size_of(bytes(found.encoded)) == (20, 15)
         assert found.notes == (f"{form.replace('PPM', 'PNM').lower()}-transcoded",)
         with pytest.raises(BadImage, match="where it is asked for"):
             Preparation(PLAIN).prepare(encoded(form=form))
-        asked = Preparation(PictureOptions(transcode=True))
+        asked = Preparation(ImageOptions(transcode=True))
         assert size_of(bytes(asked.prepare(encoded(form=form)).encoded)) == (40, 30)
 
     def test_what_is_lost_is_noted(self) -> None:
-        prepared = Preparation(PictureOptions(quality=90))
+        prepared = Preparation(ImageOptions(quality=90))
         assert prepared.prepare(encoded(mode="RGBA", form="PNG")).notes == ("alpha-dropped",)
         assert prepared.prepare(DEEP).notes == ("16-bit-to-8",)
         assert prepared.prepare(TURNED).notes == ("orientation-6-baked",)
 
     def test_what_passes_unchanged_is_not_noted(self) -> None:
         data = encoded()
-        found = Preparation(PictureOptions(color=1)).prepare(data)
+        found = Preparation(ImageOptions(color=1)).prepare(data)
         assert (bytes(found.encoded), found.notes) == (data, ())
 
     def test_a_png_is_no_plain_jpeg(self) -> None:
-        found = Preparation(PictureOptions(encoding=".png")).prepare(encoded())
+        found = Preparation(ImageOptions(encoding=".png")).prepare(encoded())
         assert not found.plain
         assert bytes(found.encoded[:4]) == b"\x89PNG"
 
-    def test_a_damaged_picture_is_refused(self) -> None:
+    def test_a_damaged_image_is_refused(self) -> None:
         with pytest.raises(BadImage):
-            Preparation(PictureOptions(resize=8)).prepare(encoded(3, form="PNG")[:300])
+            Preparation(ImageOptions(resize=8)).prepare(encoded(3, form="PNG")[:300])
 
 
 class TestRepaired:
-    def test_a_plain_picture_is_left_alone(self) -> None:
+    def test_a_plain_image_is_left_alone(self) -> None:
         found = Preparation(PLAIN).prepare(encoded())
         assert repaired(found) is found
 
@@ -302,7 +302,7 @@ class TestRepaired:
         assert np.array_equal(pixels_of(bytes(found.encoded)), pixels_of(bytes(alike.encoded)))
 
     def test_what_was_baked_is_not_turned_again(self) -> None:
-        prepared = Preparation(PictureOptions(orientation="bake"))
+        prepared = Preparation(ImageOptions(orientation="bake"))
         found = repaired(prepared.prepare(encoded(form="PNG", orientation=8)))
         assert read_orientation(found.encoded, "JPEG") == 1
         assert size_of(bytes(found.encoded)) == (30, 40)
@@ -313,7 +313,7 @@ class TestRepaired:
             repaired(broken)
 
 
-def test_a_picture_that_claims_too_many_pixels_is_refused() -> None:
+def test_an_image_that_claims_too_many_pixels_is_refused() -> None:
     png = bytearray(encoded(form="PNG"))
     png[16:24] = struct.pack(">II", 60000, 60000)
     prepared = Preparation(replace(PLAIN, resize=8))
@@ -335,7 +335,7 @@ class TestWhatNoDecoderReads:
         with pytest.raises(BadImage, match="no common decoder reads"):
             repaired(kept)
         with pytest.raises(BadImage, match="no common decoder reads"):
-            Preparation(PictureOptions(color=1)).prepare(unread())
+            Preparation(ImageOptions(color=1)).prepare(unread())
 
     def test_is_not_what_lacks_nothing_but_its_end(self) -> None:
         kept = Preparation(PLAIN).prepare(encoded(mode="CMYK")[:-2])
@@ -367,7 +367,7 @@ class TestWithoutAnEnd:
 
 class TestMaxPixels:
     def test_bounds_what_is_decoded_and_what_is_only_stored(self) -> None:
-        few = PictureOptions(max_pixels=40 * 30 - 1)
+        few = ImageOptions(max_pixels=40 * 30 - 1)
         enough = replace(few, max_pixels=40 * 30)
         options: tuple[dict[str, Any], ...]
         options = ({}, {"quality": 90}, {"transcode": True}, {"orientation": "bake"})

@@ -206,7 +206,7 @@ def test_the_global_size_limit_of_pillow_is_neither_used_nor_changed(
 
 
 @pytest.mark.parametrize(("width", "height"), [(32768, 8193), (65501, 1), (1, 65501)])
-def test_a_picture_too_large_is_refused_before_it_is_decoded(width: int, height: int) -> None:
+def test_an_image_too_large_is_refused_before_it_is_decoded(width: int, height: int) -> None:
     ihdr = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
     with pytest.raises(BadImage, match="too large") as caught:
         repair(b"\x89PNG\r\n\x1a\n" + ihdr)
@@ -214,7 +214,7 @@ def test_a_picture_too_large_is_refused_before_it_is_decoded(width: int, height:
 
 
 @pytest.mark.parametrize("form", ["JPEG", "PNG"])
-def test_a_picture_of_more_pixels_than_its_bytes_can_hold_is_refused(form: str) -> None:
+def test_an_image_of_more_pixels_than_its_bytes_can_hold_is_refused(form: str) -> None:
     claim = struct.pack(">HH", 15_000, 15_000) if form == "JPEG" else struct.pack(">II", 9999, 9999)
     whole = encoded(smooth(4), "CMYK", "JPEG") if form == "JPEG" else encoded(smooth(3), "RGB")
     at = whole.index(b"\xff\xc0") + 5 if form == "JPEG" else 16
@@ -226,7 +226,7 @@ def test_a_picture_of_more_pixels_than_its_bytes_can_hold_is_refused(form: str) 
 
 
 @pytest.mark.parametrize(("mode", "form"), [("1", "PNG"), ("CMYK", "JPEG")])
-def test_a_large_picture_of_one_colour_takes_few_bytes_and_is_encoded(mode: str, form: str) -> None:
+def test_a_large_image_of_one_colour_takes_few_bytes_and_is_encoded(mode: str, form: str) -> None:
     blank = io.BytesIO()
     Image.new(mode, (2000, 3000)).save(blank, form, optimize=True)
     assert read_header(repair(blank.getvalue())).height == 3000
@@ -283,7 +283,7 @@ def test_an_error_of_the_system_is_not_called_damage(monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("size", [(4, 4), (20_000, 20_000)])
 @pytest.mark.parametrize("form", ["PNG", "JPEG"])
-def test_a_second_header_does_not_decide_how_large_a_picture_is(
+def test_a_second_header_does_not_decide_how_large_an_image_is(
     form: str, size: tuple[int, int]
 ) -> None:
     if form == "PNG":

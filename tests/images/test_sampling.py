@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.images.sampling import read_sampling
-from pipeline.sample.shapes import draw_picture
+from pipeline.sample.shapes import draw_image
 
 FRAME_AT = b"\xff\xc0"
 
@@ -39,13 +39,13 @@ def test_a_rare_sampling_counts_as_none(factors: int) -> None:
 def test_gray_and_png_share_no_colour() -> None:
     assert read_sampling(jpeg("", "L")) == "444"
     assert (
-        read_sampling(draw_picture(random.Random(0), "n01440764", "", encoding="png").encoded)
+        read_sampling(draw_image(random.Random(0), "n01440764", "", encoding="png").encoded)
         == "444"
     )
 
 
 def test_progressive_frames_are_read() -> None:
-    drawn = draw_picture(random.Random(0), "n01440764", "tench", encoding="progressive")
+    drawn = draw_image(random.Random(0), "n01440764", "tench", encoding="progressive")
     assert read_sampling(drawn.encoded) == "420"
 
 

@@ -13,7 +13,7 @@ from pipeline.errors import BadImage
 from pipeline.images.engine import PillowEngine
 from pipeline.images.inspection import inspect
 from pipeline.images.passthrough import pass_through
-from pipeline.images.prepare import PictureOptions, preparation, repaired
+from pipeline.images.prepare import ImageOptions, preparation, repaired
 from pipeline.images.repair import repair
 from pipeline.images.scancount import (
     FEW_SCANS,
@@ -64,7 +64,7 @@ def test_a_jpeg_of_thousands_of_scans_is_refused_before_it_is_decoded() -> None:
 
 def test_a_format_that_promises_decodable_images_refuses_it_and_others_note_it() -> None:
     data = jpeg_of_scans(MAX_SCANS + 1)
-    stored = preparation(PictureOptions()).prepare(data)
+    stored = preparation(ImageOptions()).prepare(data)
     assert (stored.plain, stored.notes) == (False, (f"{MAX_SCANS + 1}-scans",))
     with pytest.raises(BadImage):
         repaired(stored)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import struct
 
 import pytest
+from drawn_images import drawn
 from hypothesis import given
 from hypothesis import strategies as st
-from pictures import drawn
 
 from pipeline.images.inspection import inspect
 from pipeline.images.segments import (

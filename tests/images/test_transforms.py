@@ -163,7 +163,7 @@ def test_transforms_are_pickled_compared_and_shown_by_what_they_do() -> None:
     ],
     ids=lambda result: f"{getattr(result, 'dtype', type(result))} {np.shape(result)}",
 )
-def test_what_is_no_picture_is_refused_when_a_transform_returns_it(result: Any) -> None:
+def test_what_is_no_image_is_refused_when_a_transform_returns_it(result: Any) -> None:
     def broken(pixels: Pixels) -> Any:
         return result
 

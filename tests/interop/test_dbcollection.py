@@ -1,4 +1,4 @@
-"""dbcollection loads the files made for it, and makes the same ones of the same pictures."""
+"""dbcollection loads the files made for it, and makes the same ones of the same images."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ PNG = b"\x89PNG"
 PROPERTIES = ["shape", "dtype", "chunks", "maxshape", "compression", "compression_opts"]
 PROPERTIES += ["shuffle", "fletcher32", "fillvalue"]
 
-Picture = tuple[str, str]  # WNID, file name
+Image = tuple[str, str]  # WNID, file name
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ class Extracted:
         rows = zip(*columns, strict=True)
         return {wnid: ClassText(words, gloss) for wnid, words, gloss in rows}
 
-    def listed(self, folder: str) -> list[Picture]:
-        """Return the pictures in a folder of the tree, by class and name."""
+    def listed(self, folder: str) -> list[Image]:
+        """Return the images in a folder of the tree, by class and name."""
         found = (self.out / folder).glob("*/*")
         return sorted((path.parent.name, path.name) for path in found)
 
@@ -99,7 +99,7 @@ def meta_of(raw_set: RawSet, folder: Path) -> bytes:
 def write_file(
     path: Path, task: str, tree: Extracted, data: Path, conventions: Conventions
 ) -> Path:
-    """Write the file of a task, for pictures in the folder `data`."""
+    """Write the file of a task, for images in the folder `data`."""
     options: dict[str, Any] = {"conventions": conventions, "provenance": {"program": "shardmill"}}
     with StagedFile(path) as staged:
         write(staged, task, tree.splits, tree.texts, str(data), **options)
@@ -118,11 +118,11 @@ def python(home: Path, *command: object) -> str:
     return run.stdout
 
 
-def answers(pictures: list[Picture], folder: Path, texts: dict[str, ClassText]) -> dict[str, Any]:
+def answers(images: list[Image], folder: Path, texts: dict[str, ClassText]) -> dict[str, Any]:
     """What the loader should answer on a set."""
-    classes = sorted({wnid for wnid, _ in pictures})
-    files = [str(folder / wnid / name) for wnid, name in pictures]
-    ids = [[row, classes.index(wnid)] for row, (wnid, _) in enumerate(pictures)]
+    classes = sorted({wnid for wnid, _ in images})
+    files = [str(folder / wnid / name) for wnid, name in images]
+    ids = [[row, classes.index(wnid)] for row, (wnid, _) in enumerate(images)]
     per_class = [[row for row, rank in ids if rank == each] for each in range(len(classes))]
     most = max(map(len, per_class))
     fields = {
@@ -156,15 +156,15 @@ def test_dbcollection_finds_both_tasks_in_its_cache(extracted: Extracted, tmp_pa
     for task, suffix in (("classification", ""), ("raw256", "256")):
         listed = {name: extracted.listed(name) for name in ("train", "val")}
         sets = {
-            name: answers(pictures, extracted.out / f"{name}{suffix}", extracted.texts)
-            for name, pictures in listed.items()
+            name: answers(images, extracted.out / f"{name}{suffix}", extracted.texts)
+            for name, images in listed.items()
         }
         assert found[task]["sets"] == sets
         assert found[task]["size"] == {name: [len(each), 2] for name, each in listed.items()}
         assert found[task]["data_dir"] == str(extracted.out)
-        for name, pictures in listed.items():
+        for name, images in listed.items():
             assert f"Set: {name}" in found[task]["info"]
-            assert f"shape = ({len(pictures)}, 2)," in found[task]["info"]
+            assert f"shape = ({len(images)}, 2)," in found[task]["info"]
 
 
 def test_the_usable_paths_of_an_extracted_tree_exist(extracted: Extracted, tmp_path: Path) -> None:
@@ -178,25 +178,25 @@ def test_the_usable_paths_of_an_extracted_tree_exist(extracted: Extracted, tmp_p
 
 
 def lay_out(tree: Extracted, layout: str, task: str, data: Path) -> Extracted:
-    """Copy the pictures in a layout that dbcollection takes; return what that copy holds."""
+    """Copy the images in a layout that dbcollection takes; return what that copy holds."""
     (data / "ilsvrc2012").mkdir(parents=True)
     (data / "ilsvrc2012" / "meta.mat").write_bytes(tree.meta)
     splits = []
     for name in ("train", "val"):
-        pictures = tree.listed(name)
-        if task == "raw256":  # it dies of a picture that it cannot write as a JPEG
-            pictures = [each for each in pictures if not is_png(tree.out / name / "/".join(each))]
-        pictures = pictures[:1] if layout == "one picture" else pictures
+        images = tree.listed(name)
+        if task == "raw256":  # it dies of an image that it cannot write as a JPEG
+            images = [each for each in images if not is_png(tree.out / name / "/".join(each))]
+        images = images[:1] if layout == "one image" else images
         flat = layout == "flat" and name == "val"
         folder = f"ILSVRC2012_img_{name}" if layout == "published names" else name
-        for wnid, file in pictures:
+        for wnid, file in images:
             target = data / "ilsvrc2012" / folder / ("" if flat else wnid) / file
             target.parent.mkdir(parents=True, exist_ok=True)
             os.link(tree.out / name / wnid / file, target)
         if flat:
-            write_truth(data / "ilsvrc2012", pictures, tree.meta)
-        counts = Counter(wnid for wnid, _ in pictures)
-        splits.append(arrange(name, counts, rows_of(pictures), folder=folder, flat=flat))
+            write_truth(data / "ilsvrc2012", images, tree.meta)
+        counts = Counter(wnid for wnid, _ in images)
+        splits.append(arrange(name, counts, rows_of(images), folder=folder, flat=flat))
     return Extracted(data, splits, tree.meta)
 
 
@@ -204,17 +204,17 @@ def is_png(path: Path) -> bool:
     return path.read_bytes().startswith(PNG)
 
 
-def write_truth(folder: Path, pictures: Iterable[Picture], meta: bytes) -> None:
-    """Write the classes of flat pictures: line i is that of the i-th in the listing."""
+def write_truth(folder: Path, images: Iterable[Image], meta: bytes) -> None:
+    """Write the classes of flat images: line i is that of the i-th in the listing."""
     wnids = matlab.read_structs(meta, "synsets")["WNID"]
-    by_name = sorted(pictures, key=lambda picture: picture[1])
+    by_name = sorted(images, key=lambda image: image[1])
     lines = "".join(f"{wnids.index(wnid) + 1}\n" for wnid, _ in by_name)
     (folder / "ILSVRC2012_validation_ground_truth.txt").write_text(lines)
 
 
-def rows_of(pictures: list[Picture]) -> list[pa.Table]:
-    keys = [f"{wnid}/{name}" for wnid, name in pictures]
-    return [pa.table({"key": keys, "class_id": [wnid for wnid, _ in pictures]})]
+def rows_of(images: list[Image]) -> list[pa.Table]:
+    keys = [f"{wnid}/{name}" for wnid, name in images]
+    return [pa.table({"key": keys, "class_id": [wnid for wnid, _ in images]})]
 
 
 def described(path: Path) -> dict[str, object]:
@@ -234,7 +234,7 @@ def described(path: Path) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("layout", ["folders", "flat", "published names", "one picture"])
+@pytest.mark.parametrize("layout", ["folders", "flat", "published names", "one image"])
 def test_the_strict_file_is_what_dbcollection_itself_makes(
     extracted: Extracted, tmp_path: Path, layout: str, task: str
 ) -> None:

@@ -73,6 +73,6 @@ def test_torchvision_takes_no_notice_of_the_file(resolved: ResolvedJob, out: Pat
     for split in resolved.splits.values():
         tree = paths.tree(out, split.split.folder)
         found = python(TORCHVISION, "read_imagefolder.py", tree)
-        pictures = sorted(str(path.relative_to(tree)) for path in tree.glob("*/*"))
-        assert [sample[0] for sample in found["samples"]] == pictures
-        assert found["classes"] == sorted({path.partition("/")[0] for path in pictures})
+        images = sorted(str(path.relative_to(tree)) for path in tree.glob("*/*"))
+        assert [sample[0] for sample in found["samples"]] == images
+        assert found["classes"] == sorted({path.partition("/")[0] for path in images})

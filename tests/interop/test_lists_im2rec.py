@@ -58,8 +58,8 @@ def im2rec() -> Path:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of names of pictures, of folders with and without any, and of links."""
-    found = tmp_path_factory.mktemp("pictures") / "root"
+    """A folder of names of images, of folders with and without any, and of links."""
+    found = tmp_path_factory.mktemp("images") / "root"
     for number, folder in enumerate(FOLDERS):
         (found / folder).mkdir(parents=True)
         for name in NAMES[number % 3 :: 1 + number % 2] if folder != "empty/inner" else []:

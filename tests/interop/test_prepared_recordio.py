@@ -1,6 +1,6 @@
 """What ``imagenet`` and ``imagelist`` make, read by MXNet, NVIDIA DALI, webdataset and wids.
 
-What is expected is taken from lists, trees and pictures, not from the shards.
+What is expected is taken from lists, trees and images, not from the shards.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def dali(shard: Path) -> Any:
 
 @pytest.fixture(scope="module", params=["sample", "mini"])
 def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Shards in both formats beside the list and the tree of the same pictures."""
+    """Shards in both formats beside the list and the tree of the same images."""
     raw_set: RawSet = request.getfixturevalue(request.param)
     out = tmp_path_factory.mktemp("prepared")
     run = prepare(raw_set, out, "--split", "train", "--extract", *BOTH)
@@ -107,7 +107,7 @@ def packed(drawn: ListedSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def expected(drawn: ListedSet, packed: Path) -> list[tuple[int, list[float], bytes]]:
-    """Id, labels and picture of each record, in the order of the joined file."""
+    """Id, labels and image of each record, in the order of the joined file."""
     index = (current(packed, "recordio", "three") / "three.idx").read_text().splitlines()
     rows = listed(drawn.path)
     return [
@@ -118,7 +118,7 @@ def expected(drawn: ListedSet, packed: Path) -> list[tuple[int, list[float], byt
 
 class TestImageNet:
     def sources(self, prepared: Path) -> dict[int, tuple[list[float], str | None]]:
-        """Return id -> labels, SHA-256 of the picture; None where it was repaired."""
+        """Return id -> labels, SHA-256 of the image; None where it was repaired."""
         document = manifest.load(current(prepared, "recordio", "train") / "manifest.json")
         repaired = {mended["key"] for mended in document["repairs"]}
         found = {}
@@ -127,14 +127,14 @@ class TestImageNet:
             found[number] = (labels, None if path in repaired else sha(content))
         return found
 
-    def test_mxnet_finds_every_picture_by_its_number_in_the_list(self, prepared: Path) -> None:
+    def test_mxnet_finds_every_image_by_its_number_in_the_list(self, prepared: Path) -> None:
         sources = self.sources(prepared)
         found = mxnet("records", *joined(current(prepared, "recordio", "train"), "train"))
         assert sorted(row[2] for row in found) == sorted(sources)
         for flag, labels, number, id2, digest in found:
-            expected, picture = sources[number]
+            expected, image = sources[number]
             assert (flag, labels, id2) == (0, expected, 0)
-            assert picture in {None, digest}
+            assert image in {None, digest}
 
     def test_mxnet_finds_the_same_in_the_shards(self, prepared: Path) -> None:
         folder = current(prepared, "recordio", "train")
@@ -159,9 +159,9 @@ class TestImageNet:
         sources = self.sources(prepared)
         index = (folder / "train.idx").read_text().splitlines()
         for line, (digest, labels, _) in zip(index, found, strict=True):
-            expected, picture = sources[int(line.split("\t")[0])]
+            expected, image = sources[int(line.split("\t")[0])]
             assert labels == expected
-            assert picture in {None, digest}
+            assert image in {None, digest}
 
     def test_webdataset_wids_and_dali_find_the_same_samples(
         self, prepared: Path, tmp_path: Path
@@ -203,7 +203,7 @@ def other_classes(sample: RawSet, wnids: list[str]) -> dict[str, dict[int, float
 def test_boxes_reach_the_iterators_for_detection(sample: RawSet, out: Path) -> None:
     options = ("--labels", "detection", "--resize", 48, *BOTH)
     run = prepare(sample, out, "--split", "train", "--shards", "train=2", *options)
-    assert run.returncode in {0, 4}, run.stderr  # pictures without a box are left out
+    assert run.returncode in {0, 4}, run.stderr  # images without a box are left out
     folder = current(out, "recordio", "train")
     expected: dict[int, list[list[float]]] = {}
     by_path: dict[str, list[list[float]]] = {}
@@ -269,7 +269,7 @@ class TestImageList:
         assert printed(WIDS, "read_wids.py", folder / "index.json", tmp_path) == found
 
     @pytest.mark.parametrize("size", [("--resize", 20), ("--resize", 20, "--center-crop")])
-    def test_readers_find_pictures_of_the_size_that_was_asked_for(
+    def test_readers_find_images_of_the_size_that_was_asked_for(
         self, drawn: ListedSet, tmp_path: Path, size: tuple[object, ...]
     ) -> None:
         run = drawn.prepare(tmp_path, *BOTH, *size, "--quality", 90)

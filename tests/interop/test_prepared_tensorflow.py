@@ -47,9 +47,9 @@ def sources(raw_set: RawSet, split: str) -> dict[str, tuple[str, bytes]]:
                 continue
             with tarfile.open(fileobj=content) as inner:
                 for nested in inner:
-                    picture = inner.extractfile(nested)
-                    assert picture is not None
-                    found[nested.name] = (member.name.removesuffix(".tar"), picture.read())
+                    image = inner.extractfile(nested)
+                    assert image is not None
+                    found[nested.name] = (member.name.removesuffix(".tar"), image.read())
     return found
 
 
@@ -102,7 +102,7 @@ def listed_boxes(out: Path) -> dict[str, list[list[float]]]:
     return found
 
 
-def test_the_loader_gives_pictures_labels_and_boxes(prepared: tuple[RawSet, Path]) -> None:
+def test_the_loader_gives_images_labels_and_boxes(prepared: tuple[RawSet, Path]) -> None:
     raw_set, out = prepared
     listed, boxed = listed_boxes(out), 0
     examples: list[dict[str, Any]] = list(dataset(out, "train").as_numpy_iterator())

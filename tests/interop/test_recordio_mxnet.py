@@ -38,8 +38,8 @@ BOX = (0.0, 0.25, 0.5, 1.0)
 COUNT = 23
 
 
-def picture(number: int, *comments: bytes) -> bytes:
-    """Draw a picture, every fourth a PNG; each comment begins at a multiple of 4 bytes."""
+def image(number: int, *comments: bytes) -> bytes:
+    """Draw an image, every fourth a PNG; each comment begins at a multiple of 4 bytes."""
     stream = io.BytesIO()
     canvas = Image.new("RGB", (24 + number, 20), (10 * number, 5, 5))
     if not comments and number % 4 == 3:
@@ -58,7 +58,7 @@ def _u16(value: int) -> bytes:
 
 def plain() -> list[IndexedRecord]:
     """One label each; two are unlike any class."""
-    records = [IndexedRecord(3 * at + 1, (at,), picture(at), f"a/{at}.jpg") for at in range(COUNT)]
+    records = [IndexedRecord(3 * at + 1, (at,), image(at), f"a/{at}.jpg") for at in range(COUNT)]
     records[5] = replace(records[5], labels=(-1.0,), id=2**63 - 1)
     records[9] = replace(records[9], labels=(2.0**24,), id=0)
     return records
@@ -89,10 +89,10 @@ def objects() -> list[IndexedRecord]:
 
 
 def magical() -> list[IndexedRecord]:
-    """Pictures in which the magic number stands at multiples of 4 bytes, and elsewhere."""
+    """Images in which the magic number stands at multiples of 4 bytes, and elsewhere."""
     comments = [(MAGIC,), (MAGIC * 3,), (b"-" + MAGIC * 2 + b"---",), (MAGIC, MAGIC + b"----")]
     records = [
-        replace(record, encoded=picture(at, *comments[at % 4])) for at, record in enumerate(plain())
+        replace(record, encoded=image(at, *comments[at % 4])) for at, record in enumerate(plain())
     ]
     uncut = [at for at, record in enumerate(records) if len(frame(b"", record.encoded)) > 1]
     assert uncut == list(range(2, COUNT, 4))
@@ -177,7 +177,7 @@ def dali_row(record: IndexedRecord) -> list[object]:
 
 
 def of_raw_set(raw_set: RawSet) -> list[IndexedRecord]:
-    """The validation pictures, numbered."""
+    """The validation images, numbered."""
     records = []
     with tarfile.open(raw_set.raw / "ILSVRC2012_img_val.tar", "r:") as tar:
         for number, member in enumerate(tar):
@@ -201,7 +201,7 @@ def test_mxnet_reads_every_record(
     ]
 
 
-def test_mxnet_reads_the_pictures_of_a_set(raw_set: RawSet, tmp_path: Path) -> None:
+def test_mxnet_reads_the_images_of_a_set(raw_set: RawSet, tmp_path: Path) -> None:
     records = of_raw_set(raw_set)
     shard = write(tmp_path, records)
     assert mxnet("records", shard.shard, shard.index) == [row(record) for record in records]
@@ -326,6 +326,6 @@ class TestDali:
         expected = [dali_row(record) for record in records]
         assert dali(joined(tmp_path, parts)) == expected
 
-    def test_reads_the_pictures_of_a_set(self, raw_set: RawSet, tmp_path: Path) -> None:
+    def test_reads_the_images_of_a_set(self, raw_set: RawSet, tmp_path: Path) -> None:
         records = of_raw_set(raw_set)
         assert dali(write(tmp_path, records)) == [dali_row(record) for record in records]

@@ -1,4 +1,4 @@
-"""MXNet's own im2rec.py packs the same lists of the same pictures into the same bytes."""
+"""MXNet's own im2rec.py packs the same lists of the same images into the same bytes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 from support import ROOT, command, mini_source
 
 from pipeline.images.orientation import with_orientation
-from pipeline.sample.shapes import Encoding, draw_picture
+from pipeline.sample.shapes import Encoding, draw_image
 
 PYTHON = os.environ.get("SHARDMILL_MXNET_PYTHON", str(ROOT / ".venv-mxnet/bin/python"))
 FIND = """
@@ -59,11 +59,11 @@ def with_opencv(
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Pictures of every kind, of odd sizes, lying turned, in folders."""
+    """Images of every kind, of odd sizes, lying turned, in folders."""
     folder = tmp_path_factory.mktemp("drawn")
     chance = random.Random(0)
     for number, kind in enumerate(KINDS * 3):
-        data = draw_picture(chance, "n01440764", "tench", encoding=kind).encoded
+        data = draw_image(chance, "n01440764", "tench", encoding=kind).encoded
         path = folder / f"class {number % 3}" / f"{number}.jpg"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(data)
@@ -72,7 +72,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         noise = Image.frombytes("RGB", size, chance.randbytes(3 * size[0] * size[1]))
         noise.save(output, "JPEG")
         (folder / f"{size[0]}x{size[1]}.jpeg").write_bytes(output.getvalue())
-    upright = draw_picture(chance, "n01440764", "tench").encoded
+    upright = draw_image(chance, "n01440764", "tench").encoded
     for orientation in range(2, 9):
         turned = with_orientation(upright, "JPEG", orientation)
         (folder / f"turned-{orientation}.jpg").write_bytes(turned)
@@ -81,10 +81,10 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Real pictures of the mini set."""
+    """Real images of the mini set."""
     source = mini_source()
     if source is None:
-        pytest.skip("the real pictures are not here: set SHARDMILL_TEST_DATA")
+        pytest.skip("the real images are not here: set SHARDMILL_TEST_DATA")
     folder = tmp_path_factory.mktemp("real")
     with tarfile.open(source / "ILSVRC2012_img_val.tar") as tar:
         for member in [member for member in tar if member.isfile()][:REAL]:
@@ -173,7 +173,7 @@ def test_what_opencv_encodes_is_the_same(
 
 
 @pytest.mark.parametrize("flags", ["--pass-through", "--resize 256 --num-thread 2", "--color 0"])
-def test_real_pictures_are_packed_into_the_same_bytes(
+def test_real_images_are_packed_into_the_same_bytes(
     im2rec: list[str], with_opencv: Mapping[str, str], real: Path, tmp_path: Path, flags: str
 ) -> None:
     one, other = (listed(real, tmp_path / name) for name in ("a", "b"))

@@ -29,8 +29,8 @@ def members(archive: bytes) -> Iterator[tuple[str, bytes]]:
                 yield member.name, content.read()
 
 
-def train_pictures(raw_set: RawSet) -> dict[str, bytes]:
-    """``<wnid>/<name>`` -> picture, by the names of the class tars."""
+def train_images(raw_set: RawSet) -> dict[str, bytes]:
+    """``<wnid>/<name>`` -> image, by the names of the class tars."""
     return {
         f"{class_tar.removesuffix('.tar')}/{name}": content
         for class_tar, inner in members((raw_set.raw / TRAIN).read_bytes())
@@ -38,8 +38,8 @@ def train_pictures(raw_set: RawSet) -> dict[str, bytes]:
     }
 
 
-def validation_pictures(raw_set: RawSet) -> dict[str, bytes]:
-    """``<wnid>/<name>`` -> picture, by the label list, whose line n is the WNID of image n."""
+def validation_images(raw_set: RawSet) -> dict[str, bytes]:
+    """``<wnid>/<name>`` -> image, by the label list, whose line n is the WNID of image n."""
     wnids = (raw_set.config.parent / "validation_synsets.txt").read_text().split()
     return {
         f"{wnids[int(name[15:23]) - 1]}/{name}": content
@@ -47,35 +47,35 @@ def validation_pictures(raw_set: RawSet) -> dict[str, bytes]:
     }
 
 
-def expected(pictures: dict[str, bytes]) -> dict[str, object]:
+def expected(images: dict[str, bytes]) -> dict[str, object]:
     """What the reader should find: targets are ranks among the folders' names."""
-    classes = sorted({path.partition("/")[0] for path in pictures})
+    classes = sorted({path.partition("/")[0] for path in images})
     return {
-        "length": len(pictures),
+        "length": len(images),
         "classes": classes,
         "class_to_idx": {wnid: rank for rank, wnid in enumerate(classes)},
         "samples": [
-            [path, classes.index(path.partition("/")[0]), decoded_size(pictures[path])]
-            for path in sorted(pictures)
+            [path, classes.index(path.partition("/")[0]), decoded_size(images[path])]
+            for path in sorted(images)
         ],
     }
 
 
 def decoded_size(content: bytes) -> list[int]:
-    """Width and height of a picture."""
-    with Image.open(io.BytesIO(content)) as picture:
-        return list(picture.size)
+    """Width and height of an image."""
+    with Image.open(io.BytesIO(content)) as image:
+        return list(image.size)
 
 
 @pytest.mark.parametrize(
-    ("folder", "pictures"), [("train", train_pictures), ("val", validation_pictures)]
+    ("folder", "images"), [("train", train_images), ("val", validation_images)]
 )
-def test_image_folder_finds_every_picture_under_the_rank_of_its_class(
-    raw_set: RawSet, out: Path, folder: str, pictures: Callable[[RawSet], dict[str, bytes]]
+def test_image_folder_finds_every_image_under_the_rank_of_its_class(
+    raw_set: RawSet, out: Path, folder: str, images: Callable[[RawSet], dict[str, bytes]]
 ) -> None:
     assert prepare(raw_set, out, *EXTRACT).returncode == 0
     run = subprocess.run(
         [PYTHON, READER, out / folder], capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout) == expected(pictures(raw_set))
+    assert json.loads(run.stdout) == expected(images(raw_set))

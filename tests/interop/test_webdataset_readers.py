@@ -107,12 +107,12 @@ def records_of(raw_set: RawSet, out: Path) -> list[ImageRecord]:
 
 
 def odd_records() -> list[ImageRecord]:
-    """Small pictures, every other a PNG, under keys of all kinds; the first is unlabelled."""
+    """Small images, every other a PNG, under keys of all kinds; the first is unlabelled."""
     records = []
     for number, key in enumerate(ODD_KEYS):
         stream = io.BytesIO()
-        picture = Image.new("RGB", (20 + number, 10), (25 * number, 5, 5))
-        picture.save(stream, ("JPEG", "PNG")[number % 2])
+        image = Image.new("RGB", (20 + number, 10), (25 * number, 5, 5))
+        image.save(stream, ("JPEG", "PNG")[number % 2])
         boxes = ((0.0, 0.25, 0.5, 1.0),) * number
         about = ("n01", 'Größe "1"', boxes, 20 + number, 10)
         name = key.rpartition("/")[2]
@@ -142,7 +142,7 @@ def dali_row(record: ImageRecord) -> list[object]:
 
 @pytest.fixture(params=["sample", "mini", "odd"])
 def output(request: pytest.FixtureRequest, tmp_path: Path) -> Output:
-    """The drawn sample, the real mini set, and pictures under odd keys."""
+    """The drawn sample, the real mini set, and images under odd keys."""
     if request.param == "odd":
         return write(tmp_path / "webdataset", odd_records())
     raw_set: RawSet = request.getfixturevalue(request.param)

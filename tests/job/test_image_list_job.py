@@ -18,7 +18,7 @@ from pipeline.errors import BadAnnotation, InputRefused, UsageError
 from pipeline.formats import registry as shardformats
 from pipeline.formats.registry import FORMATS
 from pipeline.formats.webdataset import index as wids
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.job import build
 from pipeline.job import outputs as output_job
 from pipeline.job.options import Job
@@ -87,7 +87,7 @@ def changed(first: dict[str, str], second: dict[str, str]) -> set[str]:
         ("/lists/train.v2.lst", "", "train_v2"),
         ("/lists/Größe 1.txt", "", "Gr_e_1_txt"),
         ("/lists/-_-.lst", "", "images"),
-        ("/pictures/", "", "pictures"),
+        ("/images/", "", "images"),
         ("/lists/train.lst", "val_2", "val_2"),
     ],
 )
@@ -111,16 +111,16 @@ def test_a_name_that_is_none_for_shards_is_refused(drawn: ListedSet, name: str) 
         ({"order": "list"}, OF_SHARDS),
         ({"order": "im2rec"}, OF_SHARDS),
         ({"seed": 1}, OF_SHARDS),
-        ({"shards": (("pictures", 3),)}, OF_SHARDS),
-        ({"shards": (("pictures", 1),)}, set()),
+        ({"shards": (("images", 3),)}, OF_SHARDS),
+        ({"shards": (("images", 1),)}, set()),
         ({"name": "other"}, ALL),
-        ({"name": "pictures"}, set()),
+        ({"name": "images"}, set()),
         ({"seed": 0}, set()),
         ({"on_bad_image": "skip"}, set()),
         ({"joined": True}, set()),
         ({"label_offset": 1}, set(FORMATS)),
-        ({"picture": PictureOptions(resize=8)}, set(FORMATS)),
-        ({"picture": PictureOptions(orientation="refuse")}, set(FORMATS)),
+        ({"image": ImageOptions(resize=8)}, set(FORMATS)),
+        ({"image": ImageOptions(orientation="refuse")}, set(FORMATS)),
     ],
 )
 def test_options_change_the_digests_of_what_they_change(
@@ -307,7 +307,7 @@ def test_a_backslash_in_a_name_is_a_letter_where_the_file_is_there(tmp_path: Pat
 @pytest.mark.parametrize("shards", [0, 11])
 def test_a_shard_without_an_image_is_refused(drawn: ListedSet, shards: int) -> None:
     with pytest.raises(UsageError) as refusal:
-        resolve(job(drawn, shards=(("pictures", shards),)))
+        resolve(job(drawn, shards=(("images", shards),)))
     assert refusal.value.expected == "1 to 10, the number of images"
     assert refusal.value.remedy == "say --shards N with N in that range"
 
@@ -344,8 +344,8 @@ def test_a_bad_line_is_refused_before_anything_is_written(drawn: ListedSet) -> N
         {"order": "inception"},
         {"labels": "detection"},
         {"formats": ("tfrecord",), "joined": True},
-        {"picture": PictureOptions(encoding=".png")},
-        {"picture": PictureOptions(filter="box")},
+        {"image": ImageOptions(encoding=".png")},
+        {"image": ImageOptions(filter="box")},
         {"formats": ()},
         {"splits": ("train",)},
     ],

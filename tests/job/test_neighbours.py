@@ -20,7 +20,7 @@ ORDINARY = ("ant", "bee", "cow")
 
 
 def folder(path: Path, *classes: str) -> Path:
-    """Draw a folder of class folders, a picture in each."""
+    """Draw a folder of class folders, an image in each."""
     for number, name in enumerate(classes or ORDINARY):
         lay(path / name / "0.jpg", encoded(len(path.name) + number))
     return path
@@ -71,14 +71,14 @@ def made(asked: Job, *, recorded: bool = True) -> ResolvedJob:
 def refused(asked: Job) -> OutputConflict:
     resolve.cache_clear()
     with pytest.raises(OutputConflict) as refusal:
-        preflight.look(resolve(asked))
+        preflight.check_readonly(resolve(asked))
     assert refusal.value.exit_status == 2
     return refusal.value
 
 
 def taken(asked: Job) -> None:
     resolve.cache_clear()
-    preflight.look(resolve(asked))
+    preflight.check_readonly(resolve(asked))
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 from support import ROOT
 
 from pipeline.errors import UsageError
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.job.build import build_job, default_config
 from pipeline.job.options import Job
 from pipeline.job.table.group import Group, Kind
@@ -22,10 +22,8 @@ from pipeline.job.table.options import OPTIONS, options_of
 from pipeline.job.table.shards import NO_SHARDS
 from pipeline.job.table.values import parsed
 
-JOB_FIELDS = {field.name for field in fields(Job)} - {"picture"}
-TYPES = get_type_hints(Job, include_extras=True) | get_type_hints(
-    PictureOptions, include_extras=True
-)
+JOB_FIELDS = {field.name for field in fields(Job)} - {"image"}
+TYPES = get_type_hints(Job, include_extras=True) | get_type_hints(ImageOptions, include_extras=True)
 
 
 def test_the_options_decide_every_field_of_a_job_and_no_other() -> None:
@@ -114,7 +112,7 @@ def test_the_words_of_lists_hold_no_comma() -> None:
 
 def test_a_job_with_other_images_options_holds_them() -> None:
     job = build_job(LIST, {"images": "/l/a.lst", "out": "/out", "quality": 80, "filter": "box"})
-    assert job.picture == replace(PictureOptions(), quality=80, filter="box")
+    assert job.image == replace(ImageOptions(), quality=80, filter="box")
 
 
 def test_a_fraction_is_read_from_text_like_a_whole_number() -> None:

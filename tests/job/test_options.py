@@ -11,7 +11,7 @@ import pytest
 from support import RawSet
 
 from pipeline.errors import ConfigError, UsageError
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import resolve
 
@@ -288,14 +288,14 @@ class TestRefusals:
         assert error.found == found
 
     @pytest.mark.parametrize(
-        "picture", [PictureOptions(center_crop=True), PictureOptions(orientation="bake")]
+        "image", [ImageOptions(center_crop=True), ImageOptions(orientation="bake")]
     )
     def test_what_makes_boxes_wrong_is_refused_with_a_remedy_that_works(
-        self, small: RawSet, out: Path, picture: PictureOptions
+        self, small: RawSet, out: Path, image: ImageOptions
     ) -> None:
         with pytest.raises(UsageError, match="say --no-boxes"):
-            resolve(small.job(out, picture=picture))
-        resolve(small.job(out, picture=picture, boxes=False))
+            resolve(small.job(out, image=image))
+        resolve(small.job(out, image=image, boxes=False))
 
     @pytest.mark.parametrize("word", ["val", "valid", "vaildation"])
     def test_the_word_that_was_meant_is_named(self, small: RawSet, out: Path, word: str) -> None:
@@ -357,6 +357,7 @@ def test_a_job_that_was_recorded_before_an_option_was_known_has_its_default() ->
 def test_a_job_that_an_earlier_version_recorded_is_read(job: Job) -> None:
     recorded = json.loads(json.dumps(asdict(job)))  # it wrote the options of every kind of input
     recorded["products"] = recorded.pop("steps")
+    recorded["picture"] = recorded.pop("image")
     assert Job.from_json(json.dumps(recorded)) == job
 
 
@@ -394,9 +395,9 @@ def test_a_job_survives_json() -> None:
         on_bad_image="skip",
         labels="detection",
         joined=True,
-        picture=PictureOptions(resize=256, quality=90),
+        image=ImageOptions(resize=256, quality=90),
         images="/list.lst",
-        root="/pictures",
+        root="/images",
         name="mine",
         recursive=True,
         extensions=(".png",),

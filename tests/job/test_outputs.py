@@ -14,7 +14,7 @@ from pipeline.documents.outputs import Parameters
 from pipeline.errors import UsageError
 from pipeline.formats.base import RecordOptions
 from pipeline.formats.registry import FORMATS
-from pipeline.images.prepare import PLAIN, PictureOptions, preparation
+from pipeline.images.prepare import PLAIN, ImageOptions, preparation
 from pipeline.job import outputs
 from pipeline.job.options import Job
 from pipeline.shards.output import Output, RecordForm
@@ -43,7 +43,7 @@ def changed(first: dict[str, Output], second: dict[str, Output]) -> set[str]:
         RecordForm(
             "recordio",
             RecordOptions(0, "detection", ".jpg"),
-            PictureOptions(resize=256, filter="lanczos"),
+            ImageOptions(resize=256, filter="lanczos"),
             "pillow / libjpeg",
             False,
         ),
@@ -78,7 +78,7 @@ def test_formats_do_not_touch_each_others_digests() -> None:
         ({"labels": "detection"}, {"recordio"}),
         ({"label_offset": 5}, set(FORMATS)),
         ({"label_offset": 1}, {"recordio", "webdataset"}),
-        ({"picture": PictureOptions(resize=9)}, set(FORMATS)),
+        ({"image": ImageOptions(resize=9)}, set(FORMATS)),
         ({"on_bad_image": "skip"}, set()),
         ({"out": "/elsewhere"}, set()),
         ({"raw": "/elsewhere"}, set()),
@@ -104,15 +104,15 @@ def test_so_does_what_the_source_says(options: dict[str, object], expected: set[
     assert changed(derived(), derived(**options)) == expected  # type: ignore[arg-type]
 
 
-def test_another_codec_makes_another_output_where_pictures_are_encoded(
+def test_another_codec_makes_another_output_where_images_are_encoded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     preparation.cache_clear()
-    before = {each: derived(replace(JOB, picture=each)) for each in (PLAIN, *ENCODING)}
+    before = {each: derived(replace(JOB, image=each)) for each in (PLAIN, *ENCODING)}
     preparation.cache_clear()
     monkeypatch.setattr("pipeline.images.repair.codec", lambda: "another / libjpeg")
     try:
-        after = {each: derived(replace(JOB, picture=each)) for each in before}
+        after = {each: derived(replace(JOB, image=each)) for each in before}
     finally:
         preparation.cache_clear()
     assert changed(before[PLAIN], after[PLAIN]) == set()
@@ -121,19 +121,19 @@ def test_another_codec_makes_another_output_where_pictures_are_encoded(
 
 
 ENCODING = (
-    PictureOptions(resize=9),
-    PictureOptions(orientation="bake"),
-    PictureOptions(transcode=True),
+    ImageOptions(resize=9),
+    ImageOptions(orientation="bake"),
+    ImageOptions(transcode=True),
 )
 
 
 def test_how_many_pixels_are_allowed_is_recorded_and_decides_no_byte() -> None:
-    for picture in (PLAIN, *ENCODING):
-        more = replace(picture, max_pixels=1 << 30)
-        assert changed(
-            derived(replace(JOB, picture=picture)), derived(replace(JOB, picture=more))
-        ) == (set())
-        for each in derived(replace(JOB, picture=more)).values():
+    for image in (PLAIN, *ENCODING):
+        more = replace(image, max_pixels=1 << 30)
+        assert changed(derived(replace(JOB, image=image)), derived(replace(JOB, image=more))) == (
+            set()
+        )
+        for each in derived(replace(JOB, image=more)).values():
             assert each.form.to_json()["picture"]["max_pixels"] == 1 << 30
 
 
@@ -146,13 +146,13 @@ def test_offsets_labels_and_joining_are_of_the_formats_that_know_them() -> None:
     assert [each.form.repairs for each in derived(repairs=False).values()] == [True, False, False]
 
 
-def test_options_for_pictures_that_contradict_each_other_are_refused() -> None:
+def test_options_for_images_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(UsageError):
-        derived(replace(JOB, picture=PictureOptions(filter="box")))
+        derived(replace(JOB, image=ImageOptions(filter="box")))
 
 
 @pytest.mark.parametrize(("boxes", "orientation"), [(True, "keep"), (False, None)])
-def test_pictures_with_boxes_are_not_turned(boxes: bool, orientation: str | None) -> None:
-    job = replace(JOB, picture=PictureOptions(resize=32))
+def test_images_with_boxes_are_not_turned(boxes: bool, orientation: str | None) -> None:
+    job = replace(JOB, image=ImageOptions(resize=32))
     for each in derived(job, boxes=boxes).values():
-        assert each.form.picture.orientation == orientation
+        assert each.form.image.orientation == orientation

@@ -61,7 +61,7 @@ def test_the_whole_command_names_the_option(
     assert inprocess.shardmill(monkeypatch, *words, "--until", "boxes").status == 0
     job = small.job(out, steps=("boxes",), box_class_filter=True)
     with pytest.raises(OutputConflict, match="--box-class-filter: given"):
-        preflight.look(resolve(job))
+        preflight.check_readonly(resolve(job))
     run = inprocess.shardmill(monkeypatch, *words, "--until", "boxes", "--box-class-filter")
     assert run.status == 2
     assert "found:    --box-class-filter: not given" in run.said

@@ -27,7 +27,7 @@ from pipeline.images.repair import needs_repair, repair
 from pipeline.resources import shipped
 from pipeline.sample.annotations import DEFECTS, Defect, annotate, annotation_xml
 from pipeline.sample.draw import annotation_defects, draw_sample
-from pipeline.sample.shapes import Drawing, Encoding, class_style, draw_picture
+from pipeline.sample.shapes import Drawing, Encoding, class_style, draw_image
 from pipeline.sources.ilsvrc2012 import dataset as config
 
 TRAIN = "ILSVRC2012_img_train.tar"
@@ -62,9 +62,9 @@ def spoiled(sample: RawSet, defect: Defect) -> tuple[str, Annotation]:
     return member, parse_annotation(annotation_files(sample.raw / BOXES)[member])
 
 
-def picture(number: int, encoding: Encoding = "usual") -> Drawing:
+def image(number: int, encoding: Encoding = "usual") -> Drawing:
     wnid = WNIDS[number * 37 % 1000]
-    return draw_picture(random.Random(f"test {number}"), wnid, "words", encoding=encoding)
+    return draw_image(random.Random(f"test {number}"), wnid, "words", encoding=encoding)
 
 
 def pixels(data: bytes) -> np.ndarray[Any, np.dtype[np.int64]]:
@@ -238,7 +238,7 @@ def test_the_report_of_the_boxes_names_what_was_spoiled_and_nothing_else(sample:
     assert reported == {
         (by_defect["misordered"], 1, "repaired", "misordered"),
         (by_defect["beyond"], 1, "repaired", "clamped"),
-        (by_defect["outside"], 1, "dropped", "no area inside the picture"),
+        (by_defect["outside"], 1, "dropped", "no area inside the image"),
     }
     filtered = bboxes.collect(sample.raw / BOXES, class_filter=frozenset(WNIDS))
     # Of the one that is spoiled so, it is the second object: TensorFlow goes by the first.
@@ -272,7 +272,7 @@ def test_without_quirks_no_annotation_is_spoiled(small: RawSet) -> None:
 
 @pytest.mark.parametrize("number", range(24))
 def test_the_boxes_are_the_extremes_of_the_coloured_pixels(number: int) -> None:
-    drawn = picture(number, "png")
+    drawn = image(number, "png")
     rgb = pixels(drawn.encoded)
     assert rgb.shape == (drawn.height, drawn.width, 3)
     coloured = rgb.max(axis=-1) - rgb.min(axis=-1) > 75  # the ground and the lettering are muted
@@ -303,7 +303,7 @@ def test_without_quirks_every_image_is_usual(small: RawSet) -> None:
 
 @pytest.mark.parametrize("encoding", ["cmyk", "png"])
 def test_an_odd_image_once_repaired_shows_what_the_usual_one_shows(encoding: Encoding) -> None:
-    usual, odd = picture(1), picture(1, encoding)
+    usual, odd = image(1), image(1, encoding)
     assert usual.boxes == odd.boxes
     assert np.abs(pixels(repair(odd.encoded)) - pixels(usual.encoded)).mean() < 5
 

@@ -1,4 +1,4 @@
-"""Writing one shard: the pictures as they were, the repairs on record, bad images never hidden."""
+"""Writing one shard: the images as they were, the repairs on record, bad images never hidden."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ from pipeline.shards.output import Output, RecordForm
 NAME = ShardName("train", 1, 3)
 
 
-def picture(mode: str, encoding: str = "JPEG", size: tuple[int, int] = (32, 24)) -> bytes:
+def image(mode: str, encoding: str = "JPEG", size: tuple[int, int] = (32, 24)) -> bytes:
     memory = io.BytesIO()
     Image.linear_gradient("L").resize(size).convert(mode).save(memory, encoding)
     return memory.getvalue()
 
 
-RGB, GRAY, CMYK = picture("RGB"), picture("L", size=(17, 9)), picture("CMYK")
-PNG = picture("RGBA", "PNG")
+RGB, GRAY, CMYK = image("RGB"), image("L", size=(17, 9)), image("CMYK")
+PNG = image("RGBA", "PNG")
 JUNK = b"<html>Please log in</html>"
 GOOD = {"n01/a.JPEG": RGB, "n02/b.JPEG": GRAY, "n01/c.JPEG": PNG, "n02/d.JPEG": CMYK}
 
 
 class Source:
-    """An archive made of pictures end to end, and the rows of a plan that point into it."""
+    """An archive made of images end to end, and the rows of a plan that point into it."""
 
-    def __init__(self, folder: Path, pictures: dict[str, bytes]) -> None:
+    def __init__(self, folder: Path, images: dict[str, bytes]) -> None:
         self.file = folder / "train.tar"
-        self.file.write_bytes(b"".join(pictures.values()))
+        self.file.write_bytes(b"".join(images.values()))
         rows: list[dict[str, object]] = []
         offset = 0
-        for key, content in pictures.items():
+        for key, content in images.items():
             rows.append(
                 {
                     "key": key,
@@ -102,7 +102,7 @@ def files(out: Path) -> list[str]:
     return sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
 
 
-def test_pictures_are_stored_byte_for_byte_in_the_order_of_the_plan(
+def test_images_are_stored_byte_for_byte_in_the_order_of_the_plan(
     tmp_path: Path, out: Path, output: Output
 ) -> None:
     assert Source(tmp_path, GOOD).write(out, output) == 4

@@ -19,24 +19,22 @@ from pipeline.catalog import table as catalog
 from pipeline.errors import BadImage, NoPermission, ShardmillError, TransientError, UsageError
 from pipeline.formats.base import LABELS, RecordOptions
 from pipeline.formats.registry import FORMATS
-from pipeline.images.prepare import PLAIN, PictureOptions, preparation
+from pipeline.images.prepare import PLAIN, ImageOptions, preparation
 from pipeline.manifest import FileEntry
 from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards import finish as outputs
 from pipeline.shards import write as shards
 from pipeline.shards.output import Output, RecordForm
-from pipeline.shards.read import LeftOut, read_picture
+from pipeline.shards.read import LeftOut, read_image
 
 NAME = ShardName("train", 0, 1)
 MAGIC = 0xCED7230A
 RGB, PNG = encoded(), encoded(3, "RGBA", "PNG")
 
 
-def batch(
-    folder: Path, pictures: Mapping[str, bytes | None], **columns: list[Any]
-) -> pa.RecordBatch:
-    """Lay pictures in a folder, and list them as a plan does; None: there is no such file."""
+def batch(folder: Path, images: Mapping[str, bytes | None], **columns: list[Any]) -> pa.RecordBatch:
+    """Lay images in a folder, and list them as a plan does; None: there is no such file."""
     rows = [
         {
             "key": key,
@@ -52,9 +50,9 @@ def batch(
             "id": number,
             "labels": [],
         }
-        for number, (key, content) in enumerate(pictures.items())
+        for number, (key, content) in enumerate(images.items())
     ]
-    for key, content in pictures.items():
+    for key, content in images.items():
         if content is not None:
             lay(folder / key, content)
     for name, values in columns.items():
@@ -63,12 +61,10 @@ def batch(
     return pa.RecordBatch.from_pylist(rows, catalog.SCHEMA)
 
 
-def output(
-    out: Path, name: str, labels: str = LABELS[0], picture: PictureOptions = PLAIN
-) -> Output:
+def output(out: Path, name: str, labels: str = LABELS[0], image: ImageOptions = PLAIN) -> Output:
     options = RecordOptions(0, labels)
-    codec = preparation(picture).codec
-    form = RecordForm(name, options, picture, codec, FORMATS[name].jpeg_only)
+    codec = preparation(image).codec
+    form = RecordForm(name, options, image, codec, FORMATS[name].jpeg_only)
     digest = f"{list(FORMATS).index(name)}23456789abc"
     return Output(digest, paths.output(out, name, "train", digest), form)
 
@@ -86,22 +82,22 @@ def document(out: Path, made: Output) -> manifest.Document:
     return manifest.load(paths.shard_mark(out, made.digest, 0))
 
 
-def pictures_of(made: Output) -> list[bytes]:
+def images_of(made: Output) -> list[bytes]:
     shard, *_ = made.files(NAME)
     form = FORMATS[made.format]
     return [bytes(form.parse(record, "")[1]) for record in form.read(shard)]
 
 
-def test_every_format_has_the_pictures_that_it_can_hold(tmp_path: Path, out: Path) -> None:
+def test_every_format_has_the_images_that_it_can_hold(tmp_path: Path, out: Path) -> None:
     rows = batch(tmp_path, {"a.jpg": RGB, "b.png": PNG})
     every = [output(out, name) for name in FORMATS]
     assert write(out, tmp_path, rows, *every) == 2
     first, *others = every
     assert [mended["key"] for mended in document(out, first)["repairs"]] == ["b.png"]
-    assert pictures_of(first)[0] == RGB
-    assert pictures_of(first)[1][:2] == b"\xff\xd8"
+    assert images_of(first)[0] == RGB
+    assert images_of(first)[1][:2] == b"\xff\xd8"
     for made in others:
-        assert pictures_of(made) == [RGB, PNG]
+        assert images_of(made) == [RGB, PNG]
         assert document(out, made)["repairs"] == []
     tables = [facts.read_slice(paths.shard_facts(out, made.digest, 0), 1000) for made in every]
     assert [table["mode"].to_pylist() for table in tables] == [["RGB", "RGBA"]] * 3
@@ -112,7 +108,7 @@ def test_every_format_has_the_pictures_that_it_can_hold(tmp_path: Path, out: Pat
     ]
 
 
-def test_each_picture_is_read_once_for_all_formats(
+def test_each_image_is_read_once_for_all_formats(
     tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = batch(tmp_path, {f"{number}.jpg": encoded(number) for number in range(5)})
@@ -120,9 +116,9 @@ def test_each_picture_is_read_once_for_all_formats(
 
     def counted(sources: Any, key: str, *where: Any, **options: Any) -> memoryview:
         read.append(key)
-        return read_picture(sources, key, *where, **options)
+        return read_image(sources, key, *where, **options)
 
-    monkeypatch.setattr("pipeline.shards.read.read_picture", counted)
+    monkeypatch.setattr("pipeline.shards.read.read_image", counted)
     write(out, tmp_path, rows, *(output(out, name) for name in FORMATS))
     assert read == [f"{number}.jpg" for number in range(5)]
 
@@ -200,7 +196,7 @@ def test_what_the_system_does_not_let_one_read_is_no_bad_image(
     assert os.strerror(number) in error.value.what
 
 
-def test_a_picture_without_a_box_is_left_out_where_boxes_are_labels(
+def test_an_image_without_a_box_is_left_out_where_boxes_are_labels(
     tmp_path: Path, out: Path
 ) -> None:
     boxes = [[], objects([0.0, 0.0, 0.5, 1.0])]
@@ -223,40 +219,38 @@ def test_a_box_that_cannot_be_a_label_is_no_such_choice(tmp_path: Path, out: Pat
 def test_no_shard_is_published_where_one_format_would_have_none(tmp_path: Path, out: Path) -> None:
     rows = batch(tmp_path, {"a.jpg": RGB, "b.jpg": RGB}, objects=[[], []])
     detection, plain = output(out, "recordio", LABELS[1]), output(out, "tfrecord")
-    with pytest.raises(BadImage, match="no picture is left"):
+    with pytest.raises(BadImage, match="no image is left"):
         write(out, tmp_path, rows, plain, detection)
     assert [path for path in out.rglob("*") if path.is_file()] == []
 
 
-def test_what_happened_to_pictures_is_counted_for_those_that_are_stored(
+def test_what_happened_to_images_is_counted_for_those_that_are_stored(
     tmp_path: Path, out: Path
 ) -> None:
-    pictures = {
+    images = {
         "a.jpg": encoded(orientation=6),
         "b.jpg": encoded(orientation=6),
         "c.jpg": encoded(orientation=3),
         "d.jpg": RGB,
     }
-    rows = batch(tmp_path, pictures, id=[MAGIC, 1, 2, 3])
+    rows = batch(tmp_path, images, id=[MAGIC, 1, 2, 3])
     recordio, tfrecord = output(out, "recordio"), output(out, "tfrecord")
     write(out, tmp_path, rows, recordio, tfrecord)
     assert document(out, recordio)["notes"] == {"orientation-3-kept": 1, "orientation-6-kept": 1}
     assert document(out, tfrecord)["notes"] == {"orientation-3-kept": 1, "orientation-6-kept": 2}
 
 
-def test_every_format_has_the_same_pictures_where_they_are_encoded(
-    tmp_path: Path, out: Path
-) -> None:
-    resized = PictureOptions(resize=16)
-    every = [output(out, name, picture=resized) for name in FORMATS]
+def test_every_format_has_the_same_images_where_they_are_encoded(tmp_path: Path, out: Path) -> None:
+    resized = ImageOptions(resize=16)
+    every = [output(out, name, image=resized) for name in FORMATS]
     write(out, tmp_path, batch(tmp_path, {"a.jpg": RGB, "b.png": PNG}), *every)
-    first, *others = (pictures_of(made) for made in every)
+    first, *others = (images_of(made) for made in every)
     assert others == [first, first]
     assert all(document(out, made)["notes"] == {"alpha-dropped": 1} for made in every)
 
 
 def test_a_codec_that_is_not_the_outputs_writes_nothing(tmp_path: Path, out: Path) -> None:
-    made = output(out, "recordio", picture=PictureOptions(resize=16))
+    made = output(out, "recordio", image=ImageOptions(resize=16))
     other = replace(made, form=replace(made.form, codec="another"))
     with pytest.raises(UsageError, match="another program"):
         write(out, tmp_path, batch(tmp_path, {"a.jpg": RGB}), other)

@@ -12,7 +12,7 @@ from support import RawSet
 
 from pipeline import manifest, paths, storage
 from pipeline.errors import ArchiveMissing, ArchiveRefused, NoPermission, NoSpace, OutputConflict
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.shards import finish as outputs
 from pipeline.state import preflight
@@ -143,7 +143,7 @@ class TestRoom:
         share = preflight.needed_bytes(resolve(small.job(out)))
         needed = {
             (edge, never): preflight.needed_bytes(
-                resolve(small.job(out, picture=PictureOptions(edge, never_enlarge=never)))
+                resolve(small.job(out, image=ImageOptions(edge, never_enlarge=never)))
             )
             for edge in (32, 1000, 2000)
             for never in (False, True)

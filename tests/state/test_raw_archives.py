@@ -38,7 +38,7 @@ def test_a_folder_of_class_tars_is_recognised_and_the_remedy_makes_a_tree(
         archive.extractall(tars, filter="data")
     job = Job(str(tars), str(out), str(own.config), splits=("train",), boxes=False)
     with pytest.raises(ArchiveMissing) as refusal:
-        preflight.look(resolve(job))
+        preflight.check_readonly(resolve(job))
     assert str(refusal.value.found).startswith("3 tars of classes, such as n0")
     command = str(refusal.value.remedy).split("`")[1].replace("TREE", str(tmp_path / "tree"))
     subprocess.run(["sh", "-c", command], cwd=tars, check=True)
@@ -97,7 +97,7 @@ def test_a_refused_archive_is_not_read_again(
     assert (again.what, again.found, again.expected) == (first.what, first.found, first.expected)
     assert "was not read again: --replace, or to touch it" in str(again.remedy)
     with pytest.raises(ArchiveRefused, match="does not have the published MD5"):
-        preflight.look(resolve(broken.job))
+        preflight.check_readonly(resolve(broken.job))
     (said,) = status.refused_archives(resolve(broken.job))
     assert said.found == first.found
     assert broken.path not in opened
@@ -125,7 +125,7 @@ def test_a_right_archive_in_its_place_is_taken(broken: Broken, small: RawSet, ou
     broken.path.write_bytes((small.raw / TRAIN).read_bytes())
     os.utime(broken.path, ns=(2, 2))
     VerifyArchive(out=str(out), archive=TRAIN, md5=broken.config.md5, job=broken.job).make()
-    preflight.look(resolve(broken.job))
+    preflight.check_readonly(resolve(broken.job))
     assert status.refused_archives(resolve(broken.job)) == []
 
 

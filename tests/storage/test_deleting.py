@@ -132,7 +132,7 @@ def test_the_root_may_be_reached_by_a_link_and_a_link_itself_may_go(
 
 def test_of_files_that_were_read_one_that_was_replaced_stays(root: Path) -> None:
     read = {name: stamp_of((root / "a/b" / name).stat()) for name in ("three", "mynotes.txt")}
-    (root / "a/b/mynotes.txt").write_text("a newer picture")
+    (root / "a/b/mynotes.txt").write_text("a newer image")
     assert storage.remove_read(root / "a/b", read | {"gone": 7}) == ["mynotes.txt"]
     assert files(root / "a/b") == {"mynotes.txt"}
     assert storage.remove_read(root / "absent", read) == []

@@ -32,7 +32,7 @@ from tasks import (
     ExtractTrain,
     ExtractTree,
     ImageList,
-    MakeProducts,
+    Prepare,
     PrepareImageNet,
     ReorganiseValidation,
     SetCurrent,
@@ -40,8 +40,8 @@ from tasks import (
     WriteManifest,
     WriteShards,
 )
-from tasks.datasets import last_tasks
-from tasks.roots import make_products
+from tasks.prepare import leaf_tasks
+from tasks.roots import prepare_task
 
 
 def luigi_command(
@@ -155,7 +155,7 @@ def test_luigi_does_not_try_again_what_will_not_pass(
 
 
 def test_a_leaf_requires_a_fixed_number_of_tasks(sample: RawSet, out: Path) -> None:
-    tasks = last_tasks(sample.job(out, steps=("extract", "shards")))
+    tasks = leaf_tasks(sample.job(out, steps=("extract", "shards")))
     for (manifest,) in (task.requires() for task in tasks if isinstance(task, SetCurrent)):
         assert isinstance(manifest, WriteManifest)
         leaves = [leaf for leaf in manifest.requires() if isinstance(leaf, WriteShards)]
@@ -220,8 +220,8 @@ def test_options_survive_the_way_through_luigis_parameters(sample: RawSet, out: 
         on_bad_image="skip",
     )
     job = root.job
-    parameters = make_products(job).to_str_params()  # type: ignore[no-untyped-call]
-    rebuilt = MakeProducts.from_str_params(parameters)  # type: ignore[no-untyped-call]
+    parameters = prepare_task(job).to_str_params()  # type: ignore[no-untyped-call]
+    rebuilt = Prepare.from_str_params(parameters)  # type: ignore[no-untyped-call]
     assert rebuilt.job == job
 
 
@@ -252,7 +252,7 @@ def test_tasks_of_jobs_that_make_the_same_are_the_same_task(
 ) -> None:
     moved = sample.copy(tmp_path / "moved")
     first, second = (
-        [task.task_id for task in last_tasks(raw_set.job(out))] for raw_set in (sample, moved)
+        [task.task_id for task in leaf_tasks(raw_set.job(out))] for raw_set in (sample, moved)
     )
     assert first == second
 

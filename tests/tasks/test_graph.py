@@ -19,7 +19,7 @@ from pipeline.job.resolve import resolve
 from pipeline.job.table.options import options_of
 from pipeline.state.inventory import Inventory
 from tasks.cli import cli, options
-from tasks.roots import make_products
+from tasks.roots import prepare_task
 
 PREPARING = {
     name: [words for words in commands if words[0] in {"imagenet", "imagelist"}]
@@ -98,7 +98,7 @@ def needs(graph: Graph) -> dict[str, tuple[str, ...]]:
 def test_luigi_sees_the_graph_of_artifacts(name: str, inputs: Path, out: Path) -> None:
     for words in PREPARING[name]:
         job = job_of(words, inputs, out)
-        graph, last = resolve(job).graph, required(make_products(job))
+        graph, last = resolve(job).graph, required(prepare_task(job))
         assert [task.artifact.name for task in last] == list(graph.last)
         seen: dict[str, tuple[str, ...]] = {}
         for task in tasks_behind(last):

@@ -13,7 +13,7 @@ from drawntrees import age, do, draw_tree
 from support import RawSet, products
 
 from pipeline import paths
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.job import build
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
@@ -118,22 +118,22 @@ def test_an_image_of_more_pixels_than_were_allowed(
 ) -> None:
     file, name, make_job = of_folder(tmp_path / "set")
     file.write_bytes(encoded(60))
-    few = PictureOptions(quality=90, max_pixels=50 * 30)
-    job = make_job(out, on_bad_image="skip", picture=few)
+    few = ImageOptions(quality=90, max_pixels=50 * 30)
+    job = make_job(out, on_bad_image="skip", image=few)
     do(job)
     assert counts(job) == [(3, 1), (3, 1)]
     report.complete(Inventory(resolve(job)), "complete")
     said = capsys.readouterr().out
     assert "; allow more pixels with a larger --max-pixels; all are listed" in said
     assert "put intact files" not in said
-    more = make_job(out, picture=PictureOptions(quality=90))
+    more = make_job(out, image=ImageOptions(quality=90))
     assert (
         resolve(more).splits[name].outputs[0].digest == resolve(job).splits[name].outputs[0].digest
     )
     assert counts(more) == []
     do(more)
     assert counts(more) == counts(job) == [(4, 0), (4, 0)]
-    do(make_job(tmp_path / "fresh", picture=PictureOptions(quality=90)))
+    do(make_job(tmp_path / "fresh", image=ImageOptions(quality=90)))
     fresh = list(stored(tmp_path / "fresh", "recordio", name))
     assert list(stored(out, "recordio", name)) == fresh
 

@@ -90,7 +90,7 @@ def test_status_and_clean_know_the_lists(small: RawSet, out: Path) -> None:
     (out / "lists" / "train.lst").unlink()
     run = shardmill("status", out)
     assert run.returncode == 1
-    assert "list-train: to be made" in run.stdout
+    assert "list-train: pending" in run.stdout
 
 
 class TestInceptionOrder:

@@ -17,14 +17,14 @@ from support import ROOT, RawSet, shardmill, temporary_files
 
 from pipeline.errors import UsageError
 from pipeline.formats.registry import FACTS
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.job.resolve import resolve
 from pipeline.job.table.images import IMAGE_OPTIONS
 from tasks import arguments
 from tasks.cli.grouping import ListOf
 from tasks.cli.imagelist import imagelist
 from tasks.cli.imagenet import imagenet
-from tasks.datasets import MakeProducts
+from tasks.prepare import Prepare
 from tasks.roots import PrepareImageList, PrepareImageNet
 
 
@@ -75,7 +75,7 @@ def test_a_list_of_no_format_is_refused_with_words_that_can_be_given(
 
 
 @pytest.mark.parametrize(
-    "picture",
+    "image",
     [
         *({"resize": 0}, {"resize": "256"}, {"resize": True}, {"resize": 2.5}, {"quality": -1}),
         *({"resize_mode": "longest"}, {"center_crop": 1}, {"filter": "lanczos3"}, {"color": 2}),
@@ -83,16 +83,16 @@ def test_a_list_of_no_format_is_refused_with_words_that_can_be_given(
         *({"subsampling": "4:2:0"}, {"never_enlarge": None}, {"max_pixels": 0}, {"color": True}),
     ],
 )
-def test_a_picture_option_is_refused_that_the_command_would_refuse(
-    picture: dict[str, object],
+def test_an_image_option_is_refused_that_the_command_would_refuse(
+    image: dict[str, object],
 ) -> None:
-    (name,) = picture
+    (name,) = image
     with pytest.raises(UsageError, match=name):
-        arguments.image_options(json.dumps(picture))
+        arguments.image_options(json.dumps(image))
 
 
-def test_every_picture_option_is_checked() -> None:
-    plain = vars(PictureOptions())
+def test_every_image_option_is_checked() -> None:
+    plain = vars(ImageOptions())
     assert set(plain) == {option.field for option in IMAGE_OPTIONS}
     assert arguments.image_options(json.dumps(plain)) == plain
 
@@ -108,7 +108,7 @@ def test_images_that_were_left_out_are_said(
     assert run.returncode == 4, run.stderr
     root_of_lists: Any = PrepareImageList
     job = root_of_lists(**lists, on_bad_image="skip", format="recordio").job
-    root = MakeProducts(out=job.out, digest=resolve(job).digest, job=job)
+    root = Prepare(out=job.out, digest=resolve(job).digest, job=job)
     with caplog.at_level(logging.WARNING, "luigi-interface"):
         root.run()
     assert "1 image was left out" in caplog.text

@@ -19,7 +19,7 @@ from support import products
 
 from pipeline import manifest, paths, storage
 from pipeline.errors import SourcesDiffer, TransientError
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.job import build
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
@@ -27,7 +27,7 @@ from pipeline.shards import finish as outputs
 from pipeline.shards import part_sources as partsources
 from pipeline.state import source_look as sourcelook
 from pipeline.storage import fingerprints
-from tasks import datasets
+from tasks.prepare import is_complete
 
 FORMATS = ("recordio", "tfrecord", "webdataset")
 
@@ -251,7 +251,7 @@ def test_outputs_of_other_options_that_hold_it_are_withdrawn(folder: Case, out: 
 
 
 def test_a_resized_output_knows_its_sources(folder: Case, out: Path) -> None:
-    job = folder.job(out, picture=PictureOptions(resize=16))
+    job = folder.job(out, image=ImageOptions(resize=16))
     do(job)
     before = folder.images(out)
     os.utime(folder.image, (LONG_AGO + 9, LONG_AGO + 9))
@@ -368,7 +368,7 @@ def test_killed_at_any_moment_no_format_is_complete_with_the_old_one(
                 pass
         # The first change is the step: before it nothing was changed.
         assert complete_formats(job) == (list(FORMATS) if number == 1 else [])
-        assert datasets.complete(job) == (number == 1)
+        assert is_complete(job) == (number == 1)
         do(job)
         assert products(out) == fresh
     assert number > 10
@@ -447,14 +447,14 @@ def test_what_a_killed_second_format_knows_is_withdrawn_from_the_first_too(
         assert old not in case.images(out, shard_format)
 
 
-@pytest.mark.parametrize("picture", [PictureOptions(), PictureOptions(resize=16)])
+@pytest.mark.parametrize("image", [ImageOptions(), ImageOptions(resize=16)])
 def test_a_format_beside_intact_shards_of_an_earlier_version_makes_none_anew(
-    folder: Case, out: Path, picture: PictureOptions
+    folder: Case, out: Path, image: ImageOptions
 ) -> None:
     with Image.open(folder.image) as opened:
         opened.save(folder.image.with_name("7.png"))
     lay(folder.image.with_name("8.jpg"), b"no image")
-    options: dict[str, Any] = {"picture": picture, "on_bad_image": "skip", "shards": 3}
+    options: dict[str, Any] = {"image": image, "on_bad_image": "skip", "shards": 3}
     do(folder.job(out, formats=("tfrecord",), **options))
     before = shard_files(out, folder)
     make_unknown(out, ALL)

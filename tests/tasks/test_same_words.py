@@ -81,8 +81,8 @@ def test_a_switch_and_its_opposite_are_refused_by_luigi() -> None:
 
 
 def test_options_of_images_may_be_one_document_but_not_twice() -> None:
-    document = whole(SET, ("--picture", '{"resize": 256, "color": -1}'))
+    document = whole(SET, ("--image", '{"resize": 256, "color": -1}'))
     plain = whole(SET, ("--resize", "256", "--color", "-1"))
     assert by_luigi(SET, document) == by_click(SET, plain)
     with pytest.raises(UsageError, match="--quality is given"):
-        by_luigi(SET, whole(SET, ("--picture", '{"quality": 90}', "--quality", "80")))
+        by_luigi(SET, whole(SET, ("--image", '{"quality": 90}', "--quality", "80")))

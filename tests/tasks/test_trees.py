@@ -119,7 +119,7 @@ class TestReading:
     ) -> None:
         self.compare(sample, layout(sample, tmp_path / "tree"), from_archives, tmp_path / "out")
 
-    def test_so_do_those_of_real_pictures(self, mini: RawSet, tmp_path: Path) -> None:
+    def test_so_do_those_of_real_images(self, mini: RawSet, tmp_path: Path) -> None:
         run = prepare(mini, tmp_path / "archives", *SHARDS)
         assert run.returncode == 0, run.stderr
         tree = competition(mini, tmp_path / "tree")
@@ -206,7 +206,7 @@ class TestReading:
         assert run.returncode == 3
         assert "readme.txt" in run.stderr
 
-    def test_a_picture_that_was_cut_short_is_refused_or_left_out(
+    def test_an_image_that_was_cut_short_is_refused_or_left_out(
         self, small: RawSet, tmp_path: Path
     ) -> None:
         tree = classic(small, tmp_path / "tree")
@@ -218,7 +218,7 @@ class TestReading:
         run = from_tree(small, tree, tmp_path / "out", *SHARDS, "--on-bad-image", "skip")
         assert run.returncode == 4
 
-    def test_a_picture_in_the_wrong_class_folder_is_refused(
+    def test_an_image_in_the_wrong_class_folder_is_refused(
         self, small: RawSet, tmp_path: Path
     ) -> None:
         tree = foldered(small, tmp_path / "tree")
@@ -252,7 +252,7 @@ class TestExtracting:
         assert run.returncode == 0
         assert "already complete" in run.stdout
 
-    def test_makes_a_picture_again_that_was_deleted_or_cut_short(
+    def test_makes_an_image_again_that_was_deleted_or_cut_short(
         self, small: RawSet, out: Path
     ) -> None:
         assert prepare(small, out, "--extract").returncode == 0
@@ -366,7 +366,7 @@ class TestExtracting:
 
 
 def _rename_member(archive: Path, name: str, tar_format: int = tarfile.GNU_FORMAT) -> None:
-    """Pack the first class tar anew, its first picture under another name."""
+    """Pack the first class tar anew, its first image under another name."""
     made = io.BytesIO()
     with (
         tarfile.open(archive) as outer,
@@ -507,7 +507,7 @@ class TestReorganisingValidation:
 
 
 class TestOddTrees:
-    def test_a_move_never_replaces_a_picture_by_a_different_one(
+    def test_a_move_never_replaces_an_image_by_a_different_one(
         self, small: RawSet, tmp_path: Path
     ) -> None:
         tree = tmp_path / "tree"

@@ -75,7 +75,7 @@ class TestVerify:
         self, monkeypatch: pytest.MonkeyPatch, drawn: ListedSet, out: Path
     ) -> None:
         self.prepare(monkeypatch, drawn, out)
-        path = out / "recordio/pictures/current/manifest.json"
+        path = out / "recordio/images/current/manifest.json"
         document = json.loads(path.read_text())
         document["parameters"]["label_offset"] = "one"
         path.write_bytes(manifest.serialise(document))

@@ -18,13 +18,13 @@ from pipeline import manifest, paths, storage
 from pipeline.catalog import plan
 from pipeline.formats.record import ImageRecord
 from pipeline.formats.registry import FORMATS
-from pipeline.images.prepare import PictureOptions, Preparation, preparation
+from pipeline.images.prepare import ImageOptions, Preparation, preparation
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
 from pipeline.paths import ShardName
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
-from pipeline.shards.read import Picture, pictures
+from pipeline.shards.read import Image, images
 from pipeline.shards.write import write_shard
 from pipeline.state import standing, status
 from pipeline.verification import statecheck
@@ -39,7 +39,7 @@ Change = Callable[[list[ImageRecord]], list[ImageRecord]]
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> ListedSet:
-    """A list of which one picture is turned and one is named twice."""
+    """A list of which one image is turned and one is named twice."""
     found = draw_list(tmp_path_factory.mktemp("drawn") / "drawn")
     lay(found.root / "turned.jpg", encoded(orientation=6))
     found.add("500\t1\tturned.jpg", "501\t6\tturned.jpg", "502\t0.5\tcats/0.jpg")
@@ -90,7 +90,7 @@ class Copy:
     def rewrite(self, index: int, change: Change) -> None:
         """Write a shard of changed records: framing, index and all hashes are right."""
         files = self.output.files(self.shard(index))
-        prepares = preparation(self.output.form.picture)
+        prepares = preparation(self.output.form.image)
         with ExitStack() as stack:
             sources = stack.enter_context(storage.SourceReader(self.resolved.root))
             staged = [stack.enter_context(storage.StagedFile(path)) for path in files]
@@ -98,9 +98,9 @@ class Copy:
                 staged, self.output.form.options, len(self.rows(index))
             )
             given = []
-            for picture in pictures(self.rows(index), sources, prepares):
-                assert isinstance(picture, Picture)
-                given.append(replace(picture.record, encoded=bytes(picture.record.encoded)))
+            for image in images(self.rows(index), sources, prepares):
+                assert isinstance(image, Image)
+                given.append(replace(image.record, encoded=bytes(image.record.encoded)))
             for record in change(given):
                 writer.write(record)
             writer.finish()
@@ -181,11 +181,11 @@ def other_labels(records: list[ImageRecord]) -> list[ImageRecord]:
     return [replace(records[0], labels=(1.0, 0.5)), *records[1:]]
 
 
-def other_picture(records: list[ImageRecord]) -> list[ImageRecord]:
+def other_image(records: list[ImageRecord]) -> list[ImageRecord]:
     return [replace(records[0], encoded=encoded(99)), *records[1:]]
 
 
-def pictures_swapped(records: list[ImageRecord]) -> list[ImageRecord]:
+def images_swapped(records: list[ImageRecord]) -> list[ImageRecord]:
     first, second, *others = records
     one = replace(first, encoded=second.encoded)
     return [one, replace(second, encoded=first.encoded), *others]
@@ -196,15 +196,15 @@ def pictures_swapped(records: list[ImageRecord]) -> list[ImageRecord]:
     ("change", "layer"),
     [
         (swapped, Layer.RECORD_FACTS),
-        (pictures_swapped, Layer.RECORD_FACTS),
-        (other_picture, Layer.RECORD_FACTS),
+        (images_swapped, Layer.RECORD_FACTS),
+        (other_image, Layer.RECORD_FACTS),
         (lambda records: records[:-1], Layer.RECORD_FACTS),
         (lambda records: records[1:], Layer.RECORD_FACTS),
         (doubled, Layer.RECORD_FACTS),
         (other_label, Layer.PLAN),
         (other_labels, Layer.PLAN),
     ],
-    ids=["swapped", "pictures", "picture", "last", "first", "doubled", "label", "labels"],
+    ids=["swapped", "images", "image", "last", "first", "doubled", "label", "labels"],
 )
 def test_records_that_are_not_those_written_are_found_behind_right_hashes(
     copied: Copy, change: Change, layer: Layer
@@ -214,7 +214,7 @@ def test_records_that_are_not_those_written_are_found_behind_right_hashes(
     assert layer in {finding.layer for finding in found}
     wrong = copied.output.files(copied.shard(1))[0]
     assert wrong in {finding.path for finding in found}
-    outside = {Layer.SIZE, Layer.FILE_HASH, Layer.OWN_HASH, Layer.RECORD_CRC}
+    outside = {Layer.SIZE, Layer.FILE_HASH, Layer.SELF_CHECKSUM, Layer.RECORD_CRC}
     assert not outside & {finding.layer for finding in found}
 
 
@@ -259,7 +259,7 @@ def test_an_image_that_is_nowhere_is_found_without_the_plan(copied: Copy) -> Non
     outputs.finish(copied.resolved, copied.split, copied.output)
     assert Layer.PLAN in copied.layers()
     storage.remove(copied.out, paths.plan(copied.out, copied.split.name, copied.split.plan_digest))
-    assert copied.layers() == {Layer.WHOLE}
+    assert copied.layers() == {Layer.COMPLETENESS}
 
 
 def _write(copied: Copy, index: int, rows: pa.RecordBatch) -> None:
@@ -301,11 +301,11 @@ class TestSources:
 def test_another_codec_is_no_damage(
     drawn: ListedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    baked = PictureOptions(orientation="bake")
+    baked = ImageOptions(orientation="bake")
     run = drawn.prepare(tmp_path / "out", "--format", "recordio", "--orientation", "bake")
     assert run.returncode == 0, run.stderr
     copied = Copy(tmp_path / "out", "recordio")
-    assert copied.output.form.picture == baked
+    assert copied.output.form.image == baked
     preparation.cache_clear()
     monkeypatch.setattr("pipeline.images.repair.codec", lambda: "another / libjpeg")
     monkeypatch.setattr(Preparation, "prepare", Mock(side_effect=AssertionError("compared")))

@@ -1,4 +1,4 @@
-"""Reading products back: their files, their marks, and whose the pictures of a tree are."""
+"""Reading products back: their files, their marks, and whose the images of a tree are."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def flip(path: Path) -> Path:
     return path
 
 
-def picture(out: Path) -> Path:
+def image(out: Path) -> Path:
     return min((out / "train").glob("*/*.JPEG"))
 
 
@@ -81,7 +81,7 @@ def test_a_flipped_bit_of_a_file_is_found(copied: Path, name: str, file: str) ->
 def test_a_damaged_mark_stays_for_the_command_to_replace(copied: Path) -> None:
     mark = flip(paths.product_mark(copied, "labels"))
     (told,) = found(copied, "labels")
-    assert (told.layer, told.path, told.removable) == (Layer.OWN_HASH, mark, False)
+    assert (told.layer, told.path, told.removable) == (Layer.SELF_CHECKSUM, mark, False)
 
 
 def test_a_product_that_is_not_finished_is_said_to_be_so(copied: Path) -> None:
@@ -103,10 +103,10 @@ def test_a_product_that_is_not_finished_is_said_to_be_so(copied: Path) -> None:
         ((), False),
     ],
 )
-def test_a_picture_may_be_removed_only_if_it_is_a_copy(
+def test_an_image_may_be_removed_only_if_it_is_a_copy(
     copied: Path, jobs: tuple[Job, ...], removable: bool
 ) -> None:
-    damaged = flip(picture(copied))
+    damaged = flip(image(copied))
     (told,) = found(copied, "tree-train", *jobs)
     assert (told.layer, told.path, told.removable) == (Layer.FILE_HASH, damaged, removable)
     done = removal.remove_damaged(copied, [told])
@@ -118,7 +118,7 @@ def test_what_a_link_leads_to_elsewhere_is_never_removed(copied: Path, tmp_path:
     elsewhere = tmp_path / "mine"
     (copied / "train").rename(elsewhere)
     (copied / "train").symlink_to(elsewhere)
-    damaged = flip(picture(copied))
+    damaged = flip(image(copied))
     told = found(copied, "tree-train", COPY)
     assert [(each.path, each.removable) for each in told] == [(damaged, True)]
     done = removal.remove_damaged(copied, told)
@@ -140,11 +140,11 @@ def test_a_file_goes_only_if_every_finding_about_it_allows(tmp_path: Path, order
 
 def test_what_was_not_written_there_is_found_and_never_removed(copied: Path) -> None:
     (copied / "train/n00000000").mkdir()
-    foreign = picture(copied).with_name("more.JPEG")
+    foreign = image(copied).with_name("more.JPEG")
     foreign.write_bytes(b"mine")
     told = found(copied, "tree-train", COPY)
     assert {each.path for each in told} == {foreign, copied / "train/n00000000"}
-    assert {each.layer for each in told} == {Layer.STRANGER}
+    assert {each.layer for each in told} == {Layer.UNEXPECTED_FILE}
     assert removal.remove_damaged(copied, told).removed == ()
     assert foreign.exists()
 
@@ -163,7 +163,7 @@ def test_the_job_that_makes_a_file_is_known(small: RawSet, copied: Path) -> None
         small.job(copied, splits=(split,), steps=("extract",)) for split in ("train", "validation")
     ]
     jobs = [*status.recorded_jobs(copied), *others]
-    makers = removal.makers(jobs, [picture(copied)])
+    makers = removal.makers(jobs, [image(copied)])
     assert others[0] in makers
     assert others[1] not in makers
     assert removal.makers(jobs, [paths.product_mark(copied, "unknown")]) == list(

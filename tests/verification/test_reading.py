@@ -227,7 +227,7 @@ def test_a_manifest_that_does_not_name_all_its_files_is_found(copied: Path) -> N
     document["files"] = []
     path.write_bytes(manifest.serialise(document))
     told = found(copied)
-    assert {(finding.layer, finding.path) for finding in told} == {(Layer.WHOLE, path)}
+    assert {(finding.layer, finding.path) for finding in told} == {(Layer.COMPLETENESS, path)}
 
 
 def test_an_image_that_is_there_twice_is_found_by_all_shards_together(copied: Path) -> None:
@@ -235,13 +235,13 @@ def test_an_image_that_is_there_twice_is_found_by_all_shards_together(copied: Pa
     document = json.loads(path.read_text())
     document["counts"]["images"] += 1
     path.write_bytes(manifest.serialise(document))
-    assert [(each.layer, each.path) for each in found(copied)] == [(Layer.WHOLE, path)]
+    assert [(each.layer, each.path) for each in found(copied)] == [(Layer.COMPLETENESS, path)]
 
 
 def test_the_manifest_of_another_output_is_refused(copied: Path) -> None:
     path = folder_of(copied) / "manifest.json"
     shutil.copy(folder_of(copied, "validation") / "manifest.json", path)
-    assert [(each.layer, each.path) for each in found(copied)] == [(Layer.OWN_HASH, path)]
+    assert [(each.layer, each.path) for each in found(copied)] == [(Layer.SELF_CHECKSUM, path)]
 
 
 @pytest.mark.parametrize("first", ["manifest.json", "facts.parquet"])
@@ -277,10 +277,10 @@ def test_a_link_to_no_output_is_found(copied: Path) -> None:
     assert not told.removable
 
 
-def test_a_shard_of_wrong_pictures_is_told_in_a_few_lines() -> None:
+def test_a_shard_of_wrong_images_is_told_in_a_few_lines() -> None:
     shard = Path("train-00000-of-00001")
     many = [findings.damage(Layer.PLAN, shard, f"wrong {number}") for number in range(1000)]
-    told = list(findings.few(many))
+    told = list(findings.truncated(many))
     assert len(told) < 10
     assert "995 more" in told[-1].error.what
 

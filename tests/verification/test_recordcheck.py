@@ -109,7 +109,7 @@ def test_a_changed_box_is_found_under_a_right_checksum(shard: Shard, expected: E
     assert found.error.place.startswith(f"record {number + 1}, ")
 
 
-def test_a_repaired_picture_is_compared_byte_by_byte_with_the_plan_too(
+def test_a_repaired_image_is_compared_byte_by_byte_with_the_plan_too(
     shard: Shard, expected: Expected
 ) -> None:
     number = first(expected, lambda fact, _: fact["repair"])
@@ -135,9 +135,7 @@ def test_a_changed_word_is_found_under_a_right_checksum(
     assert layer in layers(shard.check(expected))
 
 
-def test_a_changed_picture_is_found_under_a_right_checksum(
-    shard: Shard, expected: Expected
-) -> None:
+def test_a_changed_image_is_found_under_a_right_checksum(shard: Shard, expected: Expected) -> None:
     data = shard.data[7]
     shard.change(7, data, data[:-1] + bytes([data[-1] ^ 1]))
     (found,) = shard.check(expected)
@@ -161,7 +159,7 @@ def test_behind_broken_framing_the_records_are_still_looked_at(
     content = bytearray(shard.file.read_bytes())
     third, fourth = expected.facts[2], expected.facts[3]
     content[third["offset"] + (place if place >= 0 else third["length"] - 1)] ^= 1
-    content[fourth["offset"] + fourth["length"] - 5] ^= 1  # the last byte of a picture
+    content[fourth["offset"] + fourth["length"] - 5] ^= 1  # the last byte of an image
     shard.file.write_bytes(content)
     found = shard.check(expected)
     assert layers(found)[0] is Layer.RECORD_CRC
@@ -185,7 +183,7 @@ def test_a_record_too_few_is_found_with_no_plan_to_tell(shard: Shard, expected: 
     assert layers(found) == [Layer.RECORD_FACTS]
 
 
-def test_a_picture_that_is_not_its_source_may_not_be_removed(
+def test_an_image_that_is_not_its_source_may_not_be_removed(
     shard: Shard, expected: Expected, sample: RawSet, tmp_path: Path
 ) -> None:
     changed = sample.copy(tmp_path / "changed").raw

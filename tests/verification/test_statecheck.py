@@ -35,7 +35,7 @@ DIGEST = "0123456789ab"
 OF_STATE = (
     "job.json",
     f"jobs/{DIGEST}.json",
-    "products/list-pictures.json",
+    "products/list-images.json",
     "products/bboxes-train.arrow",
     f"catalogs/train-{DIGEST}.json",
     f"catalogs/train-{DIGEST}.parquet",
@@ -69,7 +69,7 @@ def test_what_stands_in_the_place_of_a_file_of_the_state_is_found(
 
 @pytest.mark.parametrize("planted", ["a special file", "a folder"])
 def test_what_stands_in_the_place_of_a_current_link_is_found(out: Path, planted: str) -> None:
-    link = paths.current(out, "tfrecord", "pictures")
+    link = paths.current(out, "tfrecord", "images")
     link.parent.mkdir(parents=True)
     PLANTED[planted](link)
     assert _found(out) == [(link, planted)]

@@ -162,7 +162,7 @@ class DbcollectionExport(Export):
         if data.data_dir:
             small = _SMALL if self.changes_images else ""
             folders = " and ".join(f"{split.folder}{small}" for split in data.with_classes.values())
-            yield f"{self.task}: names pictures in {data.data_dir}, in {folders}"
+            yield f"{self.task}: names images in {data.data_dir}, in {folders}"
 
 
 class Classification(DbcollectionExport):
@@ -199,7 +199,7 @@ class Raw256(DbcollectionExport):
         yield from super().refusals(data)
         folders = {split.folder for split in data.splits.values()}
         if any(f"{folder}{_SMALL}" in folders for folder in folders):
-            yield "a split has the folder that the smaller pictures of another go into"
+            yield "a split has the folder that the smaller images of another go into"
 
     def plan(self, data: SetView) -> Iterator[ExportPlan]:
         """Yield the trees of smaller images, and then the file."""

@@ -93,7 +93,7 @@ def _usable_place(task: str, split: Split) -> Place:
 
 
 USABLE = Conventions("usable", lambda given: given.rstrip("/") or "/", _usable_place, False)
-"""Paths that exist: pictures of raw256 lie in ``train256`` and ``val256``, in class folders."""
+"""Paths that exist: images of raw256 lie in ``train256`` and ``val256``, in class folders."""
 
 
 def write(

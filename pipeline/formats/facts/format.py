@@ -1,4 +1,4 @@
-"""The format of those who want no shards: no record is written, and there is none to read."""
+"""The format without shards: the facts of each image are collected, and no record is written."""
 
 from __future__ import annotations
 

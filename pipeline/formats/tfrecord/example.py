@@ -3,7 +3,7 @@
 The features are the fifteen of the Inception scripts (tensorflow/models, research/inception,
 build_imagenet_data.py), and ``image/labels``, a list of floats, where the labels of an image list
 are no class. Their keys are in ascending order, but for ``image/encoded``, which is last: all that
-precedes the picture is one small head, and the picture follows it untouched.
+precedes the image is one small head, and the image follows it untouched.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _MAX_MESSAGE: Final = (1 << 31) - 1  # bytes; protobuf parses no more
 
 
 def encode_head(record: ImageRecord, label_offset: int) -> bytes:
-    """Return the serialised Example up to the picture; ``record.encoded`` completes it.
+    """Return the serialised Example up to the image; ``record.encoded`` completes it.
 
     Args:
         record: the image.
@@ -84,7 +84,7 @@ def encode_head(record: ImageRecord, label_offset: int) -> bytes:
     head = open_example(entries, size)
     if len(head) + size > _MAX_MESSAGE:
         raise BadImage(
-            "the picture is too large for a tf.train.Example",
+            "the image is too large for a tf.train.Example",
             file=record.key,
             expected=f"at most {_MAX_MESSAGE} bytes with its features",
             found=f"{len(head) + size} bytes",

@@ -62,7 +62,7 @@ class TFRecordWriter:
         self._placements: list[Placement] = []
 
     def write(self, record: ImageRecord) -> Placement:
-        """Append a record; its picture is written from where it stands, uncopied.
+        """Append a record; its image is written from where it stands, uncopied.
 
         Raises:
             BadImage: see `encode_head`.

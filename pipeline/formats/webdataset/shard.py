@@ -2,7 +2,7 @@
 
 An image is a sample of three members, in this order; for NAME see `wids.sample_name`::
 
-    NAME.jpg    the picture as it is stored; NAME.png if its bytes are a PNG's
+    NAME.jpg    the image as it is stored; NAME.png if its bytes are a PNG's
     NAME.cls    the class index plus the label offset in decimal digits; -1 where unlabelled
     NAME.json   {"wnid", "words", "width", "height", "boxes": [[xmin, ymin, xmax, ymax], ...],
                 "filename"}, each as in `ImageRecord`, UTF-8; and "labels", if it has any
@@ -52,8 +52,8 @@ class Sample(Placement):
 
     Attributes:
         name: what its members are named, see `wids.sample_name`.
-        members: picture, class and facts, for `wids.index_line`.
-        content: what is written of the image; the picture is a view that is valid until the next
+        members: image, class and facts, for `wids.index_line`.
+        content: what is written of the image; the image is a view that is valid until the next
             sample is read.
     """
 
@@ -82,10 +82,10 @@ class WebDatasetWriter:
         self._lines: list[bytes] = []
 
     def write(self, record: ImageRecord) -> Placement:
-        """Append a sample; its picture is written from where it stands, uncopied.
+        """Append a sample; its image is written from where it stands, uncopied.
 
         Raises:
-            BadImage: the picture is neither JPEG nor PNG, or of 8 GiB or more.
+            BadImage: the image is neither JPEG nor PNG, or of 8 GiB or more.
             ValueError: a box is not of finite numbers.
             ShardmillError: the file cannot be written, see `StagedFile.write`.
         """
@@ -103,15 +103,15 @@ class WebDatasetWriter:
 
 
 def envelope(record: ImageRecord, label_offset: int, suffix: str) -> tuple[bytes, bytes]:
-    """Return what stands before and after the picture in a sample; errors as of `write`."""
+    """Return what stands before and after the image in a sample; errors as of `write`."""
     opening, closing, _ = _sample(record, label_offset, suffix)
     return opening, closing
 
 
 def read_samples(path: Path) -> Iterator[Sample]:
-    """Yield the samples of a shard in order, all but the bytes of their pictures checked.
+    """Yield the samples of a shard in order, all but the bytes of their images checked.
 
-    Holds one sample in memory. Of a picture it is known that it is all there: a tar archive has
+    Holds one sample in memory. Of an image it is known that it is all there: a tar archive has
     checksums of nothing but headers.
 
     Raises:
@@ -180,7 +180,7 @@ class _ShardReader:
         prefix, name = (field.rstrip(b"\0") for field in (block[345:500], block[:100]))
         return block[156:157], b"/".join(filter(None, (prefix, name))), int(block[124:135], 8)
 
-    def _content(self, picture: Member, label: Member, facts: Member) -> ParsedRecord:
+    def _content(self, image: Member, label: Member, facts: Member) -> ParsedRecord:
         digits, text = (bytes(self._read(part.offset, part.size)) for part in (label, facts))
         self._place = label.name
         if not _LABEL.fullmatch(digits):
@@ -200,7 +200,7 @@ class _ShardReader:
             boxes=tuple(map(tuple, found["boxes"])),
             width=found["width"],
             height=found["height"],
-            encoded=self._read(picture.offset, picture.size),
+            encoded=self._read(image.offset, image.size),
             labels=tuple(found.get(_LABELS, ())),
         )
 
@@ -225,11 +225,11 @@ class _ShardReader:
 def _sample(
     record: ImageRecord, label_offset: int, suffix: str
 ) -> tuple[bytes, bytes, list[Member]]:
-    """Return what stands before and after the picture, and where the members are in all that."""
+    """Return what stands before and after the image, and where the members are in all that."""
     name, size = sample_name(record.key, suffix), len(record.encoded)
-    picture = f"{name}.{_picture_extension(record)}"
-    opening = member_header(picture, size)
-    members = [Member(picture, len(opening), size)]
+    image = f"{name}.{_image_extension(record)}"
+    opening = member_header(image, size)
+    members = [Member(image, len(opening), size)]
     closing = bytes(-size % BLOCK)
     behind = len(opening) + size
     for member, data in (
@@ -242,13 +242,13 @@ def _sample(
     return opening, closing, members
 
 
-def _picture_extension(record: ImageRecord) -> str:
+def _image_extension(record: ImageRecord) -> str:
     start, size = bytes(record.encoded[:8]), len(record.encoded)
     for signature, extension in _SIGNATURES.items():
         if start.startswith(signature) and size <= _MAX_SIZE:
             return extension
     raise BadImage(
-        "the picture cannot be a member of a WebDataset shard",
+        "the image cannot be a member of a WebDataset shard",
         file=record.key,
         expected=f"a JPEG (ff d8 ff) or a PNG (89 50 4e 47) of at most {_MAX_SIZE} bytes",
         found=f"{size} bytes that begin with {start.hex(' ')}",

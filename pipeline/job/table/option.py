@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Final
 
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.job.table.group import Group, Kind
 
 SET: Final = "imagenet"
@@ -28,8 +28,8 @@ OUTPUT: Final = frozenset({"output"})
 """The digest of what decides the bytes of shards, and nothing before them."""
 NO_DIGEST: Final = frozenset[str]()
 
-IMAGE_FIELDS: Final = frozenset(field.name for field in fields(PictureOptions))
-"""The fields of a job's `picture`."""
+IMAGE_FIELDS: Final = frozenset(field.name for field in fields(ImageOptions))
+"""The fields of a job's `image`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Option:
         group: the heading that it stands under.
         help: what it is for, in a sentence or two.
         commands: the commands that take it.
-        field: the field of `Job`, or of its `picture`, that it decides; "": none.
+        field: the field of `Job`, or of its `image`, that it decides; "": none.
         default: its value where it is not given.
         choices: the words that it takes, if `kind` says so.
         least: the smallest number that it takes; None: any.

@@ -121,7 +121,10 @@ class ConfiguredSet(DataSet):
             return None
         record = snapshot.load(job, config, classes)
         made = readtree.made(job, config)
-        if record is None or tree.look(Path(job.tree), config, also=made) != record.listing.folder:
+        if (
+            record is None
+            or tree.find_or_none(Path(job.tree), config, also=made) != record.listing.folder
+        ):
             return None
         return record
 
@@ -204,7 +207,8 @@ class ConfiguredSet(DataSet):
         except InputRefused:
             record = snapshot.load_gone(job, config)
             folder = storage.real_folder(Path(job.tree))
-            if record is None or (folder is not None and tree.look(folder, config) is not None):
+            there = folder is not None and tree.find_or_none(folder, config) is not None
+            if record is None or there:
                 raise
         else:
             # What the job moves looks otherwise all the time.

@@ -1,4 +1,4 @@
-"""What all layouts of archives share: rows of images, names that may be, and refusals."""
+"""What all layouts of archives share: the rows of images, the names allowed, and refusals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files of a class are probably too many, or missing, told from their names alone."""
+"""Guesses from file names which files of a class are too many or missing."""
 
 from __future__ import annotations
 

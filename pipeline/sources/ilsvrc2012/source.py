@@ -152,7 +152,7 @@ class Ilsvrc2012Source(Source):
 
     def find_in(self, folder: Path) -> str | None:
         """Return the folder of this split in an unpacked tree."""
-        return tree.look(folder, self.config)
+        return tree.find_or_none(folder, self.config)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -16,7 +16,12 @@ from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.expectation import Expectation
 from pipeline.sources.ilsvrc2012.member_names import image_numbers
 from pipeline.sources.ilsvrc2012.solution import Solution, load_solution
-from pipeline.sources.ilsvrc2012.tree_layout import annotation_folder, find, look, solution_file
+from pipeline.sources.ilsvrc2012.tree_layout import (
+    annotation_folder,
+    find,
+    find_or_none,
+    solution_file,
+)
 from pipeline.sources.ilsvrc2012.tree_listing import TreeListing, scan
 
 __all__ = [
@@ -24,7 +29,7 @@ __all__ = [
     "TreeListing",
     "annotation_folder",
     "find",
-    "look",
+    "find_or_none",
     "read_solution",
     "rows",
     "scan",

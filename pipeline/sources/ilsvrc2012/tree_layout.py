@@ -1,4 +1,4 @@
-"""Where the parts of an unpacked ILSVRC2012 lie, in the layouts that are about.
+"""Finds the parts of an unpacked ILSVRC2012, in the layouts that people have.
 
 ::
 
@@ -43,7 +43,7 @@ def find(tree: Path, split: SplitConfig, *, also: Path | None = None) -> str:
     Raises:
         TreeRefused: there is no such folder, or more than one.
     """
-    found = look(tree, split, also=also)
+    found = find_or_none(tree, split, also=also)
     if found is None:
         here = sorted(entry.name for entry in storage.entries(tree) if entry.kind == "folder")
         more = ["…"] if len(here) > _SHOWN else []
@@ -57,7 +57,7 @@ def find(tree: Path, split: SplitConfig, *, also: Path | None = None) -> str:
     return found
 
 
-def look(tree: Path, split: SplitConfig, *, also: Path | None = None) -> str | None:
+def find_or_none(tree: Path, split: SplitConfig, *, also: Path | None = None) -> str | None:
     """Do as `find` does, but return None where the split has no folder.
 
     Raises:

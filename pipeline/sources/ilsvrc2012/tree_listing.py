@@ -18,7 +18,7 @@ from pipeline.errors import TreeRefused
 from pipeline.plaintext import Lines
 from pipeline.sources.glance import Note, no_note
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
-from pipeline.sources.ilsvrc2012.tree_layout import find, look
+from pipeline.sources.ilsvrc2012.tree_layout import find, find_or_none
 from pipeline.storage import clutter
 from pipeline.storage.fingerprints import FileStamps, path_hashes
 
@@ -105,7 +105,7 @@ def scan(
             belong there, or an image twice.
     """
     goal = None if also is None or storage.is_empty(also) else storage.real_folder(also)
-    folder = (look if goal else find)(tree, split, also=also or made)
+    folder = (find_or_none if goal else find)(tree, split, also=also or made)
     in_place = folder is not None and storage.real_folder(tree / folder) == goal
     places = []
     if folder is not None:

@@ -1,4 +1,4 @@
-r"""Image lists made of a folder of pictures, as ``tools/im2rec.py --list`` makes them.
+r"""Image lists made of a folder of images, as ``tools/im2rec.py --list`` makes them.
 
 For a folder and options that both take, the lists are the same, byte for byte. A line is ::
 

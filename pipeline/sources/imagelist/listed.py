@@ -162,7 +162,7 @@ def _check_there(job: Job) -> None:
         raise UsageError(
             "there is no such list or folder of images",
             file=job.images,
-            expected="an image list, or a folder of pictures",
+            expected="an image list, or a folder of images",
             remedy="name one that is there",
         )
     check_root(root, "name it with --root")

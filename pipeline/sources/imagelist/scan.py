@@ -1,4 +1,4 @@
-"""What an image list, or a folder of images, names: it is looked at, and becomes a catalog.
+"""Scans an image list or a folder of images, and turns it into rows of a catalog.
 
 A list is that of im2rec (`lst`), a folder one as im2rec.py would list it (`listing`). Both are read
 twice, once to know what they are and once to make the catalog, and never held whole.
@@ -51,7 +51,7 @@ class ImageListing:
         prefix: where that lies in the folder that the sources of a catalog are relative to, with a
             slash at its end; empty: it is that folder.
         recursive: of a folder, whether the folders in it are classes.
-        extensions: of a folder, what names of pictures end in.
+        extensions: of a folder, what names of images end in.
         images: how many there are, missing ones too.
         missing: how many of them no file is there of.
         backslashed: the first of the missing ones with a backslash or a drive; else empty.
@@ -115,7 +115,7 @@ def scan(
         path: the list or the folder.
         root: folder that the paths are relative to.
         recursive: of a folder, whether the folders in it are classes.
-        extensions: of a folder, what names of pictures end in; empty: the customary ones.
+        extensions: of a folder, what names of images end in; empty: the customary ones.
         table: of a folder with class folders, which label each has; None: see `listing.scan`.
         prefix: see `ImageListing`.
         scanned: what was found in the folder, if somebody has looked.

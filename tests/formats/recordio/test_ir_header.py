@@ -21,7 +21,7 @@ from pipeline.formats.recordio.header import (
     parse_header,
 )
 
-ONE = IndexedRecord(7, (464.0,), b"picture", "n04/a.JPEG")
+ONE = IndexedRecord(7, (464.0,), b"image", "n04/a.JPEG")
 FLOAT32 = st.floats(width=32, allow_nan=False, allow_infinity=False)
 BOX = (0.0, 0.25, 0.5, 1.0)
 SEVEN_AND_0 = "0700000000000000" + "0000000000000000"
@@ -137,9 +137,9 @@ class TestRefusals:
 
 
 def test_what_another_program_wrote_into_id2_is_read() -> None:
-    parsed = parse_header(struct.pack("<IfQQ", 0, 1.5, 2, 3) + b"picture")
+    parsed = parse_header(struct.pack("<IfQQ", 0, 1.5, 2, 3) + b"image")
     assert (parsed.flag, parsed.label, parsed.id, parsed.id2) == (0, 1.5, 2, 3)
-    assert (parsed.labels, bytes(parsed.encoded)) == ((1.5,), b"picture")
+    assert (parsed.labels, bytes(parsed.encoded)) == ((1.5,), b"image")
 
 
 class TestDetectionLabels:

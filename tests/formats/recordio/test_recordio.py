@@ -226,11 +226,11 @@ class TestWriter:
             assert storage.stat(tmp_path / "rec") is None
             assert storage.stat(tmp_path / "idx") is None
 
-    @pytest.mark.parametrize("picture", [b"first", b"1234" + MAGIC])
-    def test_a_reused_picture_buffer_may_change_after_each_record(
-        self, tmp_path: Path, picture: bytes
+    @pytest.mark.parametrize("image", [b"first", b"1234" + MAGIC])
+    def test_a_reused_image_buffer_may_change_after_each_record(
+        self, tmp_path: Path, image: bytes
     ) -> None:
-        buffer = bytearray(picture)
+        buffer = bytearray(image)
         with StagedFile(tmp_path / "rec") as shard, StagedFile(tmp_path / "idx") as index:
             writer = RecordIOWriter(shard, index)
             writer.write(replace(FIRST, encoded=memoryview(buffer)))
@@ -239,16 +239,16 @@ class TestWriter:
             writer.finish()
             storage.publish(shard, index)
         found = [bytes(parse_header(at.data).encoded) for at in read_records(tmp_path / "rec")]
-        assert found == [picture, bytes(len(picture))]
+        assert found == [image, bytes(len(image))]
 
     @given(
         labels=st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1),
-        pictures=st.lists(PAYLOADS.filter(bool), min_size=1, max_size=4),
+        images=st.lists(PAYLOADS.filter(bool), min_size=1, max_size=4),
     )
-    def test_what_it_writes_is_read_again(self, labels: list[float], pictures: list[bytes]) -> None:
+    def test_what_it_writes_is_read_again(self, labels: list[float], images: list[bytes]) -> None:
         bad = struct.unpack("<f", MAGIC)[0]
         labels = [0.0 if label == bad else label for label in labels]
-        records = [IndexedRecord(at, labels, data, "a") for at, data in enumerate(pictures)]
+        records = [IndexedRecord(at, labels, data, "a") for at, data in enumerate(images)]
         with TemporaryDirectory() as folder:
             write(Path(folder), records)
             found = [
@@ -259,24 +259,20 @@ class TestWriter:
         assert found == [(record.id, labels, record.encoded) for record in records]
 
     @pytest.mark.parametrize("before", range(4))
-    def test_a_picture_full_of_magic_numbers_is_read_again(
+    def test_an_image_full_of_magic_numbers_is_read_again(
         self, tmp_path: Path, before: int
     ) -> None:
-        pictures = [
+        images = [
             bytes(before) + MAGIC * many + bytes(after)
             for many in range(1, 4)
             for after in range(4)
         ]
-        pictures += [bytes(size) for size in range(1, 21)]
-        write(tmp_path, [replace(FIRST, id=at, encoded=x) for at, x in enumerate(pictures)])
+        images += [bytes(size) for size in range(1, 21)]
+        write(tmp_path, [replace(FIRST, id=at, encoded=x) for at, x in enumerate(images)])
         records = [bytes(at.data) for at in read_records(tmp_path / "a.rec")]
-        assert records == [
-            payload(replace(FIRST, id=at, encoded=x)) for at, x in enumerate(pictures)
-        ]
+        assert records == [payload(replace(FIRST, id=at, encoded=x)) for at, x in enumerate(images)]
 
-    def test_the_pictures_of_the_sample_are_read_again(
-        self, raw_set: RawSet, tmp_path: Path
-    ) -> None:
+    def test_the_images_of_the_sample_are_read_again(self, raw_set: RawSet, tmp_path: Path) -> None:
         with tarfile.open(raw_set.raw / "ILSVRC2012_img_val.tar", "r:") as tar:
             contents = [(member.name, tar.extractfile(member)) for member in tar]
             records = [
@@ -331,7 +327,7 @@ class TestWriterRefuses:
         with pytest.raises(BadAnnotation, match="DALI cannot read"):
             writer.write(replace(FIRST, labels=(bad,) * labels))
 
-    def test_a_picture_of_no_bytes(self, writer: RecordIOWriter) -> None:
+    def test_an_image_of_no_bytes(self, writer: RecordIOWriter) -> None:
         with pytest.raises(BadImage, match="RecordIO") as caught:
             writer.write(replace(FIRST, encoded=b""))
         assert (caught.value.file, caught.value.found) == (FIRST.path, "0")
@@ -340,9 +336,9 @@ class TestWriterRefuses:
         size = (1 << 29) - 24
         with (tmp_path / "sparse").open("w+b") as file:
             file.truncate(size)
-            picture = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+            image = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
         with pytest.raises(BadImage, match=f"1 to {size - 1} bytes"):
-            writer.write(replace(FIRST, encoded=picture))
+            writer.write(replace(FIRST, encoded=image))
 
     @pytest.mark.parametrize(
         "path", ["", " a", "a\t", "a\u3000", "a\nb", "a\tb", "a\x7f", "\udc80"]

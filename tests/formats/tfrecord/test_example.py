@@ -62,9 +62,9 @@ TWO_BOXES = (
 )
 WIDTH = b"\x0a\x15\x0a\x0bimage/width\x12\x06\x1a\x04\x0a\x02\xf4\x03"
 ENCODED = b"\x0a\x19\x0a\x0dimage/encoded\x12\x08\x0a\x06\x0a\x04"
-PICTURE = b"\xff\xd8\xff\xd9"
+IMAGE = b"\xff\xd8\xff\xd9"
 
-FEATURES = BEFORE_BOXES + NO_BOXES + WIDTH + ENCODED + PICTURE
+FEATURES = BEFORE_BOXES + NO_BOXES + WIDTH + ENCODED + IMAGE
 
 
 def example(features: bytes) -> bytes:
@@ -89,19 +89,19 @@ def parsed_or_refused(data: Buffer) -> ParsedRecord | OutputDamaged:
 
 class TestEncoding:
     def test_gives_the_bytes_of_the_hand_made_example(self) -> None:
-        assert encode_head(TENCH, 1) + PICTURE == example(FEATURES)
+        assert encode_head(TENCH, 1) + IMAGE == example(FEATURES)
 
     def test_packs_boxes_as_little_endian_float32_with_a_label_each(self) -> None:
         boxes = ((0.25, 0.125, 0.5, 0.75), (0.0, 0.5, 1.0, 1.0))
-        features = BEFORE_BOXES + TWO_BOXES + WIDTH + ENCODED + PICTURE
-        assert encode_head(replace(TENCH, boxes=boxes), 1) + PICTURE == example(features)
+        features = BEFORE_BOXES + TWO_BOXES + WIDTH + ENCODED + IMAGE
+        assert encode_head(replace(TENCH, boxes=boxes), 1) + IMAGE == example(features)
 
-    def test_leaves_the_picture_alone(self) -> None:
+    def test_leaves_the_image_alone(self) -> None:
         one = encode_head(replace(TENCH, encoded=b"\x00" * 300), 1)
         other = encode_head(replace(TENCH, encoded=memoryview(bytearray(b"\xff" * 300))), 1)
         assert one == other
 
-    def test_writes_keys_in_ascending_order_with_the_picture_last(self) -> None:
+    def test_writes_keys_in_ascending_order_with_the_image_last(self) -> None:
         head = encode_head(replace(TENCH, boxes=((0.0, 0.0, 1.0, 1.0),)), 1)
         keys = re.findall(rb"image/[a-z/]+", head)
         assert len(keys) == 15
@@ -109,13 +109,13 @@ class TestEncoding:
 
     @pytest.mark.parametrize("offset", [0, 1, 1000])
     def test_label_is_the_class_index_plus_the_offset(self, offset: int) -> None:
-        data = encode_head(replace(TENCH, class_index=999), offset) + PICTURE
+        data = encode_head(replace(TENCH, class_index=999), offset) + IMAGE
         assert parse_example(data).label == 999 + offset
 
     @pytest.mark.parametrize("offset", [0, 1])
     def test_unlabelled_stays_minus_one_whatever_the_offset(self, offset: int) -> None:
         record = replace(TENCH, class_index=-1, class_id="", class_text="")
-        data = encode_head(record, offset) + PICTURE
+        data = encode_head(record, offset) + IMAGE
         label = entry(b"image/class/label", b"\x1a\x0c\x0a\x0a" + b"\xff" * 9 + b"\x01")
         assert label in data
         parsed = parse_example(data)
@@ -123,13 +123,13 @@ class TestEncoding:
 
     @pytest.mark.parametrize("size", [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152])
     def test_lengths_are_right_on_both_sides_of_each_varint_size(self, size: int) -> None:
-        picture = bytes(size)
-        data = encode_head(replace(TENCH, encoded=picture), 1) + picture
-        assert parse_example(data).encoded == picture
+        image = bytes(size)
+        data = encode_head(replace(TENCH, encoded=image), 1) + image
+        assert parse_example(data).encoded == image
 
-    def test_refuses_a_picture_that_protobuf_could_not_read_back(self) -> None:
-        with mmap.mmap(-1, 1 << 31) as pages, memoryview(pages) as picture:
-            record = replace(TENCH, encoded=picture)
+    def test_refuses_an_image_that_protobuf_could_not_read_back(self) -> None:
+        with mmap.mmap(-1, 1 << 31) as pages, memoryview(pages) as image:
+            record = replace(TENCH, encoded=image)
             with pytest.raises(BadImage, match="n01440764_18") as caught:
                 encode_head(record, 1)
             del record
@@ -149,7 +149,7 @@ words = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
     class_index=st.integers(-1, 1 << 40),
     width=st.integers(1, 1 << 31),
     height=st.integers(1, 1 << 31),
-    picture=st.binary(max_size=300),
+    image=st.binary(max_size=300),
 )
 def test_an_example_reads_back_as_it_was_written(
     filename: str,
@@ -158,29 +158,29 @@ def test_an_example_reads_back_as_it_was_written(
     class_index: int,
     width: int,
     height: int,
-    picture: bytes,
+    image: bytes,
 ) -> None:
     record = ImageRecord(
-        f"k/{filename}", filename, class_index, "n01", text, tuple(boxes), width, height, picture
+        f"k/{filename}", filename, class_index, "n01", text, tuple(boxes), width, height, image
     )
-    parsed = parse_example(encode_head(record, 1) + picture)
+    parsed = parse_example(encode_head(record, 1) + image)
     assert parsed.filename == filename
     assert parsed.label == (class_index + 1 if class_index >= 0 else -1)
     assert (parsed.class_id, parsed.class_text) == ("n01", text)
     assert parsed.boxes == tuple(boxes)
     assert (parsed.width, parsed.height) == (width, height)
-    assert parsed.encoded == picture
+    assert parsed.encoded == image
 
 
 class TestReading:
-    def test_gives_the_picture_as_a_view_of_the_same_memory(self) -> None:
+    def test_gives_the_image_as_a_view_of_the_same_memory(self) -> None:
         data = bytearray(example(FEATURES))
         parsed = parse_example(data)
         data[-1] = 0x00
         assert bytes(parsed.encoded) == b"\xff\xd8\xff\x00"
 
     def test_accepts_the_keys_in_any_order(self) -> None:
-        data = example(ENCODED + PICTURE + WIDTH + NO_BOXES + BEFORE_BOXES)
+        data = example(ENCODED + IMAGE + WIDTH + NO_BOXES + BEFORE_BOXES)
         assert parse_example(data) == parse_example(example(FEATURES))
 
     def test_accepts_a_value_before_its_key(self) -> None:

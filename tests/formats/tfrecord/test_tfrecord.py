@@ -102,7 +102,7 @@ class TestWriter:
             assert storage.stat(tmp_path / "shard") is None
             assert storage.stat(tmp_path / "index") is None
 
-    def test_a_reused_picture_buffer_may_change_after_each_record(self, tmp_path: Path) -> None:
+    def test_a_reused_image_buffer_may_change_after_each_record(self, tmp_path: Path) -> None:
         buffer = bytearray(b"first")
         with StagedFile(tmp_path / "shard") as shard, StagedFile(tmp_path / "index") as index:
             writer = TFRecordWriter(shard, index, label_offset=1)
@@ -111,8 +111,8 @@ class TestWriter:
             writer.write(replace(RECORDS[0], encoded=memoryview(buffer)))
             writer.finish()
             storage.publish(shard, index)
-        pictures = [bytes(parse_example(data).encoded) for data in contents(tmp_path / "shard")]
-        assert pictures == [b"first", b"other"]
+        images = [bytes(parse_example(data).encoded) for data in contents(tmp_path / "shard")]
+        assert images == [b"first", b"other"]
 
     def test_a_shard_of_no_records_is_two_empty_files(self, tmp_path: Path) -> None:
         write(tmp_path, [])

@@ -251,7 +251,7 @@ class TestWriter:
             assert storage.stat(tmp_path / "shard") is None
             assert storage.stat(tmp_path / "index") is None
 
-    def test_a_reused_picture_buffer_may_change_after_each_sample(self, tmp_path: Path) -> None:
+    def test_a_reused_image_buffer_may_change_after_each_sample(self, tmp_path: Path) -> None:
         buffer = bytearray(JPEG)
         with StagedFile(tmp_path / "shard") as shard, StagedFile(tmp_path / "index") as index:
             writer = WebDatasetWriter(shard, index)
@@ -263,25 +263,25 @@ class TestWriter:
         found = members(tmp_path / "shard")
         assert (found["a/a_1.jpg"], found["b.jpg"]) == (JPEG, JPEG.replace(b"one", b"two"))
 
-    @pytest.mark.parametrize("picture", [b"", b"\xff\xd8", b"GIF89a", b"\x89PNG\r\n\x1a"])
-    def test_refuses_what_is_no_picture(self, tmp_path: Path, picture: bytes) -> None:
+    @pytest.mark.parametrize("image", [b"", b"\xff\xd8", b"GIF89a", b"\x89PNG\r\n\x1a"])
+    def test_refuses_what_is_no_image(self, tmp_path: Path, image: bytes) -> None:
         with StagedFile(tmp_path / "shard") as shard, StagedFile(tmp_path / "index") as index:
             writer = WebDatasetWriter(shard, index)
             with pytest.raises(BadImage) as caught:
-                writer.write(replace(FIRST, encoded=picture))
+                writer.write(replace(FIRST, encoded=image))
             assert shard.size == 0
         assert caught.value.file == FIRST.key
-        assert str(caught.value.found).startswith(f"{len(picture)} bytes")
+        assert str(caught.value.found).startswith(f"{len(image)} bytes")
 
-    def test_refuses_a_picture_whose_size_no_header_holds(self, tmp_path: Path) -> None:
+    def test_refuses_an_image_whose_size_no_header_holds(self, tmp_path: Path) -> None:
         size = 1 << 33
         with (tmp_path / "sparse").open("w+b") as file:
             file.write(JPEG)
             file.truncate(size)
-            picture = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
+            image = memoryview(mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ))
         with StagedFile(tmp_path / "shard") as shard, StagedFile(tmp_path / "index") as index:
             with pytest.raises(BadImage, match="at most 8589934591 bytes"):
-                WebDatasetWriter(shard, index).write(replace(FIRST, encoded=picture))
+                WebDatasetWriter(shard, index).write(replace(FIRST, encoded=image))
             assert shard.size == 0
 
     def test_refuses_a_box_that_json_cannot_hold(self, tmp_path: Path) -> None:
@@ -319,18 +319,18 @@ class TestReader:
         ),
         text=st.text(st.characters(exclude_categories=["Cs"])),
         boxes=st.lists(st.tuples(*[st.floats(allow_nan=False, allow_infinity=False)] * 4)),
-        picture=st.binary(max_size=1100),
+        image=st.binary(max_size=1100),
     )
-    @example(keys=[LONG, LONGER], text="\0\n", boxes=[(5e-324, -0.0, 0.1, 1e300)], picture=b"")
+    @example(keys=[LONG, LONGER], text="\0\n", boxes=[(5e-324, -0.0, 0.1, 1e300)], image=b"")
     def test_reads_records_of_all_kinds(
         self,
         keys: list[str],
         text: str,
         boxes: list[tuple[float, float, float, float]],
-        picture: bytes,
+        image: bytes,
     ) -> None:
         records = [
-            ImageRecord(key, text, at, text, text, tuple(boxes), 1 + at, 2, JPEG + picture)
+            ImageRecord(key, text, at, text, text, tuple(boxes), 1 + at, 2, JPEG + image)
             for at, key in enumerate(keys)
         ]
         with TemporaryDirectory() as folder:
@@ -342,11 +342,11 @@ class TestReader:
                 expected |= expected_members(record, "jpg")
             assert members(path) == expected
 
-    def test_reads_the_pictures_of_the_sample(self, raw_set: RawSet, tmp_path: Path) -> None:
-        pictures = validation_pictures(raw_set)
+    def test_reads_the_images_of_the_sample(self, raw_set: RawSet, tmp_path: Path) -> None:
+        images = validation_images(raw_set)
         records = [
             replace(FIRST, key=name, filename=name, encoded=content)
-            for name, content in pictures.items()
+            for name, content in images.items()
         ]
         write(tmp_path, records)
         assert [record_of(sample) for sample in read_samples(tmp_path / "shard")] == records
@@ -508,8 +508,8 @@ def test_a_shard_put_together_by_hand_is_read(tmp_path: Path) -> None:
     assert not refuses(tmp_path / "shard", sample(b"0", FACTS))
 
 
-def validation_pictures(raw_set: RawSet) -> dict[str, bytes]:
-    """Name -> bytes of the validation pictures, by tarfile."""
+def validation_images(raw_set: RawSet) -> dict[str, bytes]:
+    """Name -> bytes of the validation images, by tarfile."""
     return members(raw_set.raw / "ILSVRC2012_img_val.tar")
 
 

@@ -1,7 +1,7 @@
 """Reads RecordIO shards with DALI on the CPU, through their indexes; prints JSON.
 
 Runs in an environment of its own, without shardmill: ``dali_recordio.py SHARD... -- INDEX...``.
-The result is a list of [SHA-256 of the encoded picture, labels, decoded shape], in reading order.
+The result is a list of [SHA-256 of the encoded image, labels, decoded shape], in reading order.
 """
 
 from __future__ import annotations

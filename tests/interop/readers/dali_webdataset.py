@@ -1,7 +1,7 @@
 """Reads WebDataset shards with DALI on the CPU; prints JSON.
 
 Runs in an environment of its own, without shardmill: ``dali_webdataset.py SHARD... -- INDEX...``;
-without indexes DALI infers them. The result is a list of [SHA-256 of the encoded picture, class
+without indexes DALI infers them. The result is a list of [SHA-256 of the encoded image, class
 index, facts, decoded shape], in reading order.
 """
 

@@ -1,4 +1,4 @@
-"""Lets dbcollection itself make the file of a task, from a folder of pictures; prints its path.
+"""Lets dbcollection itself make the file of a task, from a folder of images; prints its path.
 
 Runs in an environment of its own, without shardmill: ``HOME=DIR make_dbcollection.py DATA TASK``.
 """

@@ -2,7 +2,7 @@
 
 Runs in an environment of its own, without shardmill::
 
-    mxnet_recordio.py records SHARD INDEX       [flag, labels, id, id2, SHA-256 of the picture] of
+    mxnet_recordio.py records SHARD INDEX       [flag, labels, id, id2, SHA-256 of the image] of
                                                 each record, by the index, as they follow too
     mxnet_recordio.py iterate SHARD INDEX WIDTH PARTS
                                                 labels of each image that ImageRecordIter finds:
@@ -13,7 +13,7 @@ Runs in an environment of its own, without shardmill::
     mxnet_recordio.py detect SHARD INDEX        labels of each image that ImageDetRecordIter finds,
                                                 and the objects that ImageDetIter finds
     mxnet_recordio.py gluon SHARD               [shape, labels] of each of ImageRecordDataset
-    mxnet_recordio.py write SHARD INDEX < JSON  writes [[id, label or labels, picture in hex], ...]
+    mxnet_recordio.py write SHARD INDEX < JSON  writes [[id, label or labels, image in hex], ...]
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def records(shard: str, index: str) -> list[Any]:
 
 
 def row(content: bytes) -> list[Any]:
-    header, picture = mx.recordio.unpack(content)
-    digest = hashlib.sha256(picture).hexdigest()
+    header, image = mx.recordio.unpack(content)
+    digest = hashlib.sha256(image).hexdigest()
     labels = np.atleast_1d(header.label).tolist()
     return [header.flag, labels, header.id, header.id2, digest]
 
@@ -115,16 +115,16 @@ def detect(shard: str, index: str) -> list[Any]:
 
 def gluon(shard: str) -> list[Any]:
     return [
-        [list(picture.shape), np.atleast_1d(label).tolist()]
-        for picture, label in mx.gluon.data.vision.ImageRecordDataset(shard)
+        [list(image.shape), np.atleast_1d(label).tolist()]
+        for image, label in mx.gluon.data.vision.ImageRecordDataset(shard)
     ]
 
 
 def write(shard: str, index: str) -> None:
     writer = mx.recordio.MXIndexedRecordIO(index, shard, "w")
-    for key, label, picture in json.load(sys.stdin):
+    for key, label, image in json.load(sys.stdin):
         header = mx.recordio.IRHeader(0, label, key, 0)
-        writer.write_idx(key, mx.recordio.pack(header, bytes.fromhex(picture)))
+        writer.write_idx(key, mx.recordio.pack(header, bytes.fromhex(image)))
     writer.close()
 
 

@@ -55,8 +55,8 @@ def main() -> None:
     dataset = image_folder()(root)
     samples = []
     for number, (path, _) in enumerate(dataset.samples):
-        picture, target = dataset[number]
-        samples.append([str(Path(path).relative_to(root)), target, list(picture.size)])
+        image, target = dataset[number]
+        samples.append([str(Path(path).relative_to(root)), target, list(image.size)])
     found = {
         "length": len(dataset),
         "classes": dataset.classes,

@@ -1,7 +1,7 @@
 """Reads shards with webdataset's `WebDataset`; prints JSON.
 
 Runs in an environment of its own, without shardmill: ``read_webdataset.py SHARD...``. The result
-is a list of [``__key__``, extension of the picture, its SHA-256, class index, facts], in reading
+is a list of [``__key__``, extension of the image, its SHA-256, class index, facts], in reading
 order; class index and facts as webdataset decodes them.
 """
 

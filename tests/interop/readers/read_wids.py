@@ -1,7 +1,7 @@
 """Reads an output with wids' `ShardListDataset`, from its last sample to its first; prints JSON.
 
 Runs in an environment of its own, without shardmill: ``read_wids.py INDEX CACHE``, CACHE being a
-folder that shards are copied to. The result is a list of [``__key__``, extension of the picture,
+folder that shards are copied to. The result is a list of [``__key__``, extension of the image,
 its SHA-256, class index, facts], in the order of the index.
 
 torch, a gigabyte, is not installed: wids imports it, but one process does nothing with it. So

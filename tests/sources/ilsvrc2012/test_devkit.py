@@ -290,7 +290,7 @@ def test_a_devkit_without_glosses_is_refused(devkit: Devkit) -> None:
 def test_the_genuine_texts_are_those_that_were_published(devkit: Devkit) -> None:
     source = mini_source()
     if source is None:
-        pytest.skip("the real pictures are not here: set SHARDMILL_TEST_DATA")
+        pytest.skip("the real images are not here: set SHARDMILL_TEST_DATA")
     every = read_texts(source / f"{TOP}.tar.gz")
     table = labels.load_table(resources.shipped("config/ilsvrc2012/synsets.tsv"))
     found = {wnid: every[wnid] for wnid in table.wnids}

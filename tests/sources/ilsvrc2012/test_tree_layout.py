@@ -9,7 +9,12 @@ import pytest
 
 from pipeline.errors import NoPermission, TreeRefused
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
-from pipeline.sources.ilsvrc2012.tree_layout import annotation_folder, find, look, solution_file
+from pipeline.sources.ilsvrc2012.tree_layout import (
+    annotation_folder,
+    find,
+    find_or_none,
+    solution_file,
+)
 
 TRAIN = SplitConfig(
     name="train", archive="ILSVRC2012_img_train.tar", folder="train", layout="class-tars", shards=1
@@ -110,9 +115,9 @@ class TestFind:
         self, tmp_path: Path
     ) -> None:
         made(tmp_path, "val")
-        assert look(tmp_path, VALIDATION, also=tmp_path / "val") == "val"
+        assert find_or_none(tmp_path, VALIDATION, also=tmp_path / "val") == "val"
         made(tmp_path, "ILSVRC2012_img_val")
-        assert look(tmp_path, VALIDATION, also=tmp_path / "val") == "ILSVRC2012_img_val"
+        assert find_or_none(tmp_path, VALIDATION, also=tmp_path / "val") == "ILSVRC2012_img_val"
 
     def test_an_absent_tree_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(TreeRefused, match="no such folder") as refusal:

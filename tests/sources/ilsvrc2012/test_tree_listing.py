@@ -15,7 +15,7 @@ from pipeline.errors import NoPermission, TreeRefused
 from pipeline.names import has_control
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.tree_listing import FILES, TreeListing, scan
-from pipeline.storage import reading
+from pipeline.storage import listing as storage_listing
 from pipeline.storage.clutter import is_clutter
 
 TRAIN = SplitConfig(name="train", archive="t.tar", folder="train", layout="class-tars", shards=1)
@@ -274,7 +274,7 @@ def test_a_file_that_may_not_be_looked_at_is_named(
             raise PermissionError(13, "Permission denied")
 
     fill(tmp_path, {"val/a.JPEG": 1})
-    monkeypatch.setattr(reading, "scan", lambda _: [Denied()])
+    monkeypatch.setattr(storage_listing, "scan", lambda _: [Denied()])
     with pytest.raises(NoPermission) as refusal:
         scan(tmp_path, VALIDATION)
     assert refusal.value.file == Denied.path
@@ -358,7 +358,7 @@ class TestMoves:
     ) -> None:
         tree, goal = fill(tmp_path, {"val/a.JPEG": 1, "val/b.JPEG": 2}), tmp_path / "out"
         (goal / "n01").mkdir(parents=True)
-        real = reading.scan
+        real = storage_listing.scan
 
         def scan_and_move(folder: Path) -> list[os.DirEntry[str]]:
             entries = real(folder)
@@ -366,7 +366,7 @@ class TestMoves:
                 (folder / "a.JPEG").rename(goal / "n01" / "a.JPEG")
             return entries
 
-        monkeypatch.setattr(reading, "scan", scan_and_move)
+        monkeypatch.setattr(storage_listing, "scan", scan_and_move)
         listing = scan(tree, VALIDATION, also=goal)
         assert places(listing) == [(f"{goal}/n01/a.JPEG", "n01"), ("val/b.JPEG", "")]
 

@@ -1,4 +1,4 @@
-"""Lists made of a folder of pictures: the walk, the labels, the division, and what is refused."""
+"""Lists made of a folder of images: the walk, the labels, the division, and what is refused."""
 
 from __future__ import annotations
 

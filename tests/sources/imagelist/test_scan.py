@@ -1,4 +1,4 @@
-"""Image lists and folders of pictures as a source: what they name becomes the rows of a catalog."""
+"""Image lists and folders of images as a source: what they name becomes the rows of a catalog."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from pipeline.sources.imagelist import lst
 from pipeline.sources.imagelist import scan as imagelist
 from pipeline.sources.imagelist.scan import ImageListing
 
-PICTURE = encoded()
+IMAGE = encoded()
 
 
 def listed(folder: Path, *lines: str, files: tuple[str, ...] = ("a.jpg", "b.jpg")) -> ListedSet:
-    """Write a list, and the same picture under some names."""
+    """Write a list, and the same image under some names."""
     for name in files:
-        lay(folder / "root" / name, PICTURE)
+        lay(folder / "root" / name, IMAGE)
     (folder / "root").mkdir(exist_ok=True)
     made = ListedSet(folder / "root", folder / "images.lst")
     made.path.write_bytes("".join(f"{line}\n" for line in lines).encode())
@@ -44,14 +44,14 @@ def rows(found: ImageListing) -> list[dict[str, Any]]:
 class TestRows:
     def test_say_what_a_line_says(self, tmp_path: Path) -> None:
         made = listed(tmp_path, "7\t3\tsub folder/ü.jpg", "", "0\t2.000000\tb.jpg")
-        lay(made.root / "sub folder/ü.jpg", PICTURE)
+        lay(made.root / "sub folder/ü.jpg", IMAGE)
         first, second = rows(scan(made))
         assert first == {
             "key": "sub folder/ü.jpg",
             "filename": "ü.jpg",
             "source": "sub folder/ü.jpg",
             "offset": 0,
-            "length": len(PICTURE),
+            "length": len(IMAGE),
             "class_index": 3,
             "class_id": "",
             "class_text": "",
@@ -93,11 +93,11 @@ class TestRows:
         assert [row["line"] for row in found] == list(range(1, 25))
 
     def test_name_absolute_paths_as_they_stand_there(self, tmp_path: Path) -> None:
-        elsewhere = lay(tmp_path / "else where/c.jpg", PICTURE)
+        elsewhere = lay(tmp_path / "else where/c.jpg", IMAGE)
         made = listed(tmp_path, f"0\t1\t{elsewhere}", "1\t1\ta.jpg")
         found = rows(scan(made))
         assert [row["source"] for row in found] == [str(elsewhere), "a.jpg"]
-        assert [row["length"] for row in found] == [len(PICTURE)] * 2
+        assert [row["length"] for row in found] == [len(IMAGE)] * 2
 
     @pytest.mark.parametrize("name", ["gone.jpg", "folder", "nowhere.jpg", "loop.jpg", "a.jpg/b"])
     def test_have_no_length_where_no_file_is(self, tmp_path: Path, name: str) -> None:
@@ -106,12 +106,12 @@ class TestRows:
         (made.root / "nowhere.jpg").symlink_to("gone.jpg")
         (made.root / "loop.jpg").symlink_to("loop.jpg")
         found = scan(made)
-        assert (found.images, found.missing, found.bytes) == (2, 1, len(PICTURE))
-        assert [row["length"] for row in rows(found)] == [len(PICTURE), -1]
+        assert (found.images, found.missing, found.bytes) == (2, 1, len(IMAGE))
+        assert [row["length"] for row in rows(found)] == [len(IMAGE), -1]
 
     def test_have_no_length_where_no_file_can_have_the_name(self, tmp_path: Path) -> None:
         made = listed(tmp_path, f"0\t1\t{'x' * 300}.jpg", "1\t1\ta.jpg")
-        assert [row["length"] for row in rows(scan(made))] == [-1, len(PICTURE)]
+        assert [row["length"] for row in rows(scan(made))] == [-1, len(IMAGE)]
 
     def test_of_an_empty_file_have_the_length_0(self, tmp_path: Path) -> None:
         made = listed(tmp_path, "0\t1\tempty.jpg", "1\t1\ta.jpg")
@@ -187,7 +187,7 @@ class TestDigest:
     def test_changes_with_the_size_of_a_file(self, tmp_path: Path) -> None:
         made = listed(tmp_path, "0\t1\ta.jpg", "2\t3\tb.jpg")
         before = scan(made).digest
-        lay(made.root / "b.jpg", PICTURE + b"\0")
+        lay(made.root / "b.jpg", IMAGE + b"\0")
         assert scan(made).digest != before
         (made.root / "b.jpg").unlink()
         assert scan(made).digest != before
@@ -197,7 +197,7 @@ class TestListing:
     def test_counts_and_knows_the_customary_suffix(self, tmp_path: Path) -> None:
         found = scan(listed(tmp_path, "0\t1\ta.jpg", "1\t1\t2\t3\tb.jpg"))
         assert (found.images, found.missing, found.widths.most) == (2, 0, 3)
-        assert (found.bytes, found.suffix) == (2 * len(PICTURE), ".jpg")
+        assert (found.bytes, found.suffix) == (2 * len(IMAGE), ".jpg")
         assert scan(listed(tmp_path, "0\t1\tname", files=("name",))).suffix == ""
 
     @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ class TestListing:
         if change == "list":
             made.add("2\t3\ta.jpg")
         elif change == "file":
-            lay(made.root / "b.jpg", PICTURE[:-1])
+            lay(made.root / "b.jpg", IMAGE[:-1])
         else:
             (made.root / "b.jpg").unlink()
         with pytest.raises(TransientError, match="changed meanwhile"):
@@ -244,7 +244,7 @@ class TestListing:
 class TestFolder:
     def test_of_classes_is_labelled_as_im2rec_does(self, tmp_path: Path) -> None:
         for name in ("b/2.jpg", "b/1.PNG", "a/c/3.jpeg", "a/x.txt", "top.jpg"):
-            lay(tmp_path / name, PICTURE)
+            lay(tmp_path / name, IMAGE)
         found = rows(imagelist.scan(tmp_path, tmp_path, recursive=True))
         assert [
             (row["id"], row["key"], row["class_index"], row["class_text"]) for row in found
@@ -259,13 +259,13 @@ class TestFolder:
 
     def test_by_itself_is_one_class(self, tmp_path: Path) -> None:
         for name in ("2.jpg", "1.jpg", "a/3.jpg"):
-            lay(tmp_path / name, PICTURE)
+            lay(tmp_path / name, IMAGE)
         found = rows(imagelist.scan(tmp_path, tmp_path))
         assert [(row["key"], row["class_index"]) for row in found] == [("1.jpg", 0), ("2.jpg", 0)]
 
     def test_holds_what_ends_as_is_asked(self, tmp_path: Path) -> None:
         for name in ("1.jpg", "2.gif"):
-            lay(tmp_path / name, PICTURE)
+            lay(tmp_path / name, IMAGE)
         found = rows(imagelist.scan(tmp_path, tmp_path, extensions=[".gif"]))
         assert [row["key"] for row in found] == ["2.gif"]
 
@@ -276,13 +276,13 @@ class TestFolder:
             digests.add(imagelist.scan(made.root, made.root, recursive=recursive).digest)
         assert len(digests) == 3  # lines are told of one, and classes in words of another
 
-    def test_without_a_picture_is_refused(self, tmp_path: Path) -> None:
+    def test_without_an_image_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(TreeRefused):
             imagelist.scan(tmp_path, tmp_path)
 
-    def test_a_new_picture_is_noticed(self, tmp_path: Path) -> None:
-        lay(tmp_path / "1.jpg", PICTURE)
+    def test_a_new_image_is_noticed(self, tmp_path: Path) -> None:
+        lay(tmp_path / "1.jpg", IMAGE)
         found = imagelist.scan(tmp_path, tmp_path)
-        lay(tmp_path / "2.jpg", PICTURE)
+        lay(tmp_path / "2.jpg", IMAGE)
         with pytest.raises(TransientError):
             rows(found)

@@ -20,7 +20,7 @@ ADDRESS = "s3://bucket/x"
 
 @pytest.fixture(autouse=True)
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with a picture's folder and a list in it."""
+    """A working folder with an image's folder and a list in it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "img").mkdir()
     (tmp_path / "a.lst").write_text("0\t0\t0.jpg\n")

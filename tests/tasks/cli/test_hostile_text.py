@@ -23,7 +23,7 @@ from pipeline.errors import BadImage, ShardmillError
 from pipeline.job.options import Job
 from tasks.archives import VerifyArchive
 from tasks.cli import cli, display, saying
-from tasks.cli.commandline import CommandLine, command_line
+from tasks.cli.rerun_command import CommandLine, command_line
 from tasks.run import plainlogs
 
 NAME = "x\nFORGED\r\x1b[2J\x1b]0;t\x07\x9b\u2028FORGED\u202e"
@@ -47,7 +47,7 @@ def reseal(path: Path, change: Callable[[dict[str, object]], None]) -> None:
 
 @pytest.fixture
 def listed(tmp_path: Path) -> ListedSet:
-    """A list of a few pictures."""
+    """A list of a few images."""
     return draw_list(tmp_path / "data", images=4)
 
 

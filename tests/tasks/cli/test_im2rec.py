@@ -22,7 +22,7 @@ TABLE = "set.classes.tsv"
 
 @pytest.fixture(scope="module")
 def tree(small: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Class folders of drawn pictures: ``train/<wnid>/*.JPEG``, 3 of 4 each."""
+    """Class folders of drawn images: ``train/<wnid>/*.JPEG``, 3 of 4 each."""
     out = tmp_path_factory.mktemp("tree")
     run = prepare(small, out, "--split", "train", "--until", "extract")
     assert run.returncode == 0, run.stderr
@@ -47,7 +47,7 @@ def labels(path: Path) -> list[tuple[int, float, int]]:
 
 
 def sizes(path: Path) -> list[tuple[int, int]]:
-    """Width and height of each picture without labels behind its header."""
+    """Width and height of each image without labels behind its header."""
     found = []
     for record in read_records(path):
         with Image.open(io.BytesIO(record.data[24:])) as image:
@@ -176,7 +176,7 @@ def test_labels_that_are_not_stored_are_said_and_noted(work: Path, tree: Path) -
     assert (work / "set.rec").read_bytes() != first
 
 
-def test_pictures_left_out_give_status_4_and_too_many_status_3(work: Path, tree: Path) -> None:
+def test_images_left_out_give_status_4_and_too_many_status_3(work: Path, tree: Path) -> None:
     name = next(tree.rglob("*.JPEG")).relative_to(tree)
     (work / "set.lst").write_text(f"0\t0\tgone.jpg\n1\t0\t{name}\n")
     _, stderr = run("set", tree, "--pass-through", status=3)
@@ -188,7 +188,7 @@ def test_pictures_left_out_give_status_4_and_too_many_status_3(work: Path, tree:
     assert {path.name for path in work.iterdir()} == OUTPUTS
 
 
-def test_notes_of_pictures_are_said(work: Path, tmp_path: Path) -> None:
+def test_notes_of_images_are_said(work: Path, tmp_path: Path) -> None:
     (work / "images").mkdir()
     Image.new("RGB", (9, 9)).save(work / "images" / "0.gif")
     (work / "set.lst").write_text("0\t0\t0.gif\n")

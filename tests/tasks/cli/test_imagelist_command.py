@@ -30,13 +30,13 @@ from support import command, products, shardmill, temporary_files, timings
 from pipeline import manifest
 from pipeline.errors import InputRefused
 from pipeline.formats.registry import FORMATS
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.job.build import build_job
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.sources.imagelist import folder as listing
-from tasks.cli.commandline import command_line
 from tasks.cli.imagelist import imagelist
+from tasks.cli.rerun_command import command_line
 
 THREE = (*ALL_FORMATS, "--shards", 3, "--joined")
 
@@ -65,7 +65,7 @@ def copied(made: tuple[ListedSet, Path], tmp_path: Path) -> tuple[ListedSet, Pat
     return drawn, tmp_path / "out"
 
 
-def document(out: Path, name: str, split: str = "pictures") -> dict[str, Any]:
+def document(out: Path, name: str, split: str = "images") -> dict[str, Any]:
     return manifest.load(current(out, name, split) / "manifest.json")
 
 
@@ -73,13 +73,13 @@ def steps(out: Path) -> Counter[str]:
     return Counter(timing.step for timing in timings(out))
 
 
-def test_every_format_holds_every_picture_of_the_list(made: tuple[ListedSet, Path]) -> None:
+def test_every_format_holds_every_image_of_the_list(made: tuple[ListedSet, Path]) -> None:
     drawn, out = made
     sources = {name: (drawn.root / name).read_bytes() for name in drawn.names}
     repaired = {mended["key"] for mended in document(out, "tfrecord")["repairs"]}
     assert repaired == {name for name in drawn.names if name.endswith(".png")}
     for name in FORMATS:
-        found = [picture for _, picture in stored(out, name)]
+        found = [image for _, image in stored(out, name)]
         kept = [content for key, content in sources.items() if key not in repaired]
         expected = kept if name == "tfrecord" else list(sources.values())
         assert Counter(map(bytes, expected)) <= Counter(found)
@@ -105,7 +105,7 @@ def test_shards_differ_by_one_image_and_each_has_its_index(made: tuple[ListedSet
         assert [shard["records"] for shard in found["shards"]] == [8, 8, 8]
         named = {entry["file"] for entry in found["files"]}
         there = {str(path.relative_to(current(out, name))) for path in _files(current(out, name))}
-        joined = {f"pictures.{suffix}" for suffix in ("rec", "idx", "lst")}
+        joined = {f"images.{suffix}" for suffix in ("rec", "idx", "lst")}
         assert named - joined == there - joined - {"manifest.json"}
         assert all(path.stat().st_size > 0 for path in _files(current(out, name)))
     assert {path.suffix for path in _files(current(out, "recordio"))} >= {".rec", ".idx", ".lst"}
@@ -116,8 +116,8 @@ def test_joined_shards_are_the_shards_one_after_another(made: tuple[ListedSet, P
     folder = current(out, "recordio")
     for suffix in (".rec", ".lst"):
         parts = [path.with_suffix(suffix).read_bytes() for path in shards(folder)]
-        assert (folder / f"pictures{suffix}").read_bytes() == b"".join(parts)
-    assert len((folder / "pictures.idx").read_text().splitlines()) == 24
+        assert (folder / f"images{suffix}").read_bytes() == b"".join(parts)
+    assert len((folder / "images.idx").read_text().splitlines()) == 24
 
 
 def test_wids_finds_every_shard_in_the_index(made: tuple[ListedSet, Path]) -> None:
@@ -169,7 +169,7 @@ def test_a_deleted_or_cut_file_is_noticed_and_made_again(copied: tuple[ListedSet
     os.truncate(shards(current(out, "tfrecord"))[1], 10)
     next(current(out, "webdataset").glob("idx/*")).unlink()
     (current(out, "webdataset") / "index.json").unlink()
-    os.truncate(current(out, "recordio") / "pictures.rec", 10)
+    os.truncate(current(out, "recordio") / "images.rec", 10)
     run = drawn.prepare(out, *THREE)
     assert run.returncode == 0, run.stderr
     assert products(out) == finished
@@ -211,7 +211,7 @@ def test_one_list_under_two_names_makes_two_outputs(
     run = drawn.prepare(out, *THREE, "--name", "again")
     assert run.returncode == 0, run.stderr
     for name in FORMATS:
-        first, second = (list(stored(out, name, split)) for split in ("pictures", "again"))
+        first, second = (list(stored(out, name, split)) for split in ("images", "again"))
         assert first == second
         assert len(first) == 24
     verified = shardmill("verify", out)
@@ -245,8 +245,8 @@ def test_a_list_of_every_odd_form_is_read(tmp_path: Path, out: Path) -> None:
 
 def test_a_folder_of_classes_is_listed_as_im2rec_does(tmp_path: Path, out: Path) -> None:
     for number, name in enumerate(("b/1.jpg", "a/2.jpg", "a/3.png", "a/4.txt")):
-        lay(tmp_path / "pictures" / name, encoded(number, form="PNG" if "png" in name else "JPEG"))
-    folder = tmp_path / "pictures"
+        lay(tmp_path / "images" / name, encoded(number, form="PNG" if "png" in name else "JPEG"))
+    folder = tmp_path / "images"
     lay(folder / ".ipynb_checkpoints/1-checkpoint.jpg", encoded(4))
     run = shardmill("imagelist", folder, "--recursive", "--out", out, "--format", "recordio")
     assert run.returncode == 0, run.stderr
@@ -269,18 +269,18 @@ def test_a_folder_in_the_order_of_im2rec_has_the_list_that_im2rec_makes(
     assert (current(out, "recordio", "root") / "root.lst").read_bytes() == expected
 
 
-def test_pictures_are_resized_for_all_formats_alike(drawn: ListedSet, out: Path) -> None:
+def test_images_are_resized_for_all_formats_alike(drawn: ListedSet, out: Path) -> None:
     options = ("--resize", 16, "--quality", 80, "--filter", "lanczos", "--subsampling", "444")
     run = drawn.prepare(out, *ALL_FORMATS, *options)
     assert run.returncode == 0, run.stderr
-    found = [[picture for _, picture in stored(out, name)] for name in FORMATS]
+    found = [[image for _, image in stored(out, name)] for name in FORMATS]
     assert found[0] == found[1] == found[2]
-    assert {min(size_of(picture)) for picture in found[0]} == {16}
+    assert {min(size_of(image)) for image in found[0]} == {16}
     verified = shardmill("verify", out, "--against", drawn.root)
     assert verified.returncode == 0, verified.stderr
 
 
-class TestBadPictures:
+class TestBadImages:
     @pytest.fixture
     def spoiled(self, drawn: ListedSet) -> ListedSet:
         lay(drawn.root / "page.jpg", b"<html>Please log in</html>")
@@ -379,7 +379,7 @@ def test_a_read_only_root_is_enough(drawn: ListedSet, out: Path) -> None:
 def test_a_dry_run_says_what_would_be_done_and_does_none_of_it(drawn: ListedSet, out: Path) -> None:
     run = drawn.prepare(out, *THREE, "--dry-run")
     assert run.returncode == 0
-    assert all(f"pictures ({name} " in run.stdout for name in FORMATS)
+    assert all(f"images ({name} " in run.stdout for name in FORMATS)
     assert not out.exists()
 
 
@@ -430,7 +430,7 @@ class TestRemedies:
         finished = products(out)
         damaged = [
             shards(current(out, "recordio"))[0],
-            current(out, "recordio") / "pictures.rec",
+            current(out, "recordio") / "images.rec",
             shards(current(out, "webdataset"))[1],
             current(out, "webdataset") / "index.json",
             shards(current(out, "tfrecord"))[2],
@@ -460,11 +460,11 @@ class TestRemedies:
             {"recursive": True, "extensions": (".png", ".gif")},
             {"recursive": True, "classes": "/else where/train.classes.tsv", "replace": True},
             {"seed": 3, "on_bad_image": "skip"},
-            {"picture": PictureOptions(resize=8, resize_mode="exact", filter="box", quality=0)},
-            {"picture": PictureOptions(center_crop=True, never_enlarge=True, color=0)},
-            {"picture": PictureOptions(encoding=".png", engine="opencv", subsampling="444")},
-            {"picture": PictureOptions(orientation="bake", transcode=True)},
-            {"picture": PictureOptions(max_pixels=1 << 30, color=-1)},
+            {"image": ImageOptions(resize=8, resize_mode="exact", filter="box", quality=0)},
+            {"image": ImageOptions(center_crop=True, never_enlarge=True, color=0)},
+            {"image": ImageOptions(encoding=".png", engine="opencv", subsampling="444")},
+            {"image": ImageOptions(orientation="bake", transcode=True)},
+            {"image": ImageOptions(max_pixels=1 << 30, color=-1)},
         ],
     )
     def test_a_job_is_told_as_the_command_that_asks_for_it(

@@ -25,7 +25,7 @@ Make = Callable[..., str]
 
 
 def draw(path: Path, *names: str) -> Path:
-    """Draw a picture under each name, no two alike."""
+    """Draw an image under each name, no two alike."""
     for number, name in enumerate(names):
         lay(path / name, encoded(number + len(str(path)) % 40))
     return path

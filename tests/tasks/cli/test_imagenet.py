@@ -39,7 +39,7 @@ def timings(out: Path) -> Counter[str]:
 
 
 def members(archive: Path) -> dict[str, bytes]:
-    """Every picture of an archive by its file name, read by tarfile."""
+    """Every image of an archive by its file name, read by tarfile."""
     found = {}
     with tarfile.open(archive) as tar:
         for member in tar:
@@ -48,15 +48,15 @@ def members(archive: Path) -> dict[str, bytes]:
             if member.name.endswith(".tar"):
                 with tarfile.open(fileobj=content) as inner:
                     for nested in inner:
-                        picture = inner.extractfile(nested)
-                        assert picture is not None
-                        found[nested.name] = picture.read()
+                        image = inner.extractfile(nested)
+                        assert image is not None
+                        found[nested.name] = image.read()
             else:
                 found[member.name] = content.read()
     return found
 
 
-def test_every_picture_is_in_one_record_byte_for_byte(raw_set: RawSet, out: Path) -> None:
+def test_every_image_is_in_one_record_byte_for_byte(raw_set: RawSet, out: Path) -> None:
     run = prepare(raw_set, out)
     assert run.returncode == 0, run.stderr
     for split, archive in (("train", TRAIN), ("validation", VALIDATION)):
@@ -187,7 +187,7 @@ def test_a_truncated_archive_of_the_pinned_md5_is_refused_with_its_place(
 
 
 def rewrite_train(raw: Path, change: str, wnid: str) -> None:
-    """Rewrite the train archive with one class tar cut, absent, or lacking a picture."""
+    """Rewrite the train archive with one class tar cut, absent, or lacking an image."""
     source, target = raw / TRAIN, raw / "changed.tar"
     with tarfile.open(source) as tar, tarfile.open(target, "w", format=tarfile.USTAR_FORMAT) as new:
         for member in tar:
@@ -233,24 +233,24 @@ def test_a_changed_class_tar_never_passes(
     assert not (out / "tfrecord" / "train" / "current").exists()
 
 
-def spoil_pictures(raw_set: RawSet) -> list[str]:
-    """Overwrite the first two validation pictures with text; return their names."""
+def spoil_images(raw_set: RawSet) -> list[str]:
+    """Overwrite the first two validation images with text; return their names."""
     content = bytearray((raw_set.raw / VALIDATION).read_bytes())
     names = []
     with tarfile.open(raw_set.raw / VALIDATION) as tar:
         for member in tar.getmembers()[:2]:
-            content[member.offset_data : member.offset_data + 20] = b"<html>not a picture "
+            content[member.offset_data : member.offset_data + 20] = b"<html>not an image "
             names.append(member.name)
     (raw_set.raw / VALIDATION).write_bytes(content)
     raw_set.repin(VALIDATION)
     return names
 
 
-def test_bad_pictures_fail_then_are_left_out_on_request(
+def test_bad_images_fail_then_are_left_out_on_request(
     small: RawSet, tmp_path: Path, out: Path
 ) -> None:
     broken = small.copy(tmp_path / "broken")
-    names = spoil_pictures(broken)
+    names = spoil_images(broken)
     options = ("--split", "validation", "--shards", "validation=1")
     run = prepare(broken, out, *options)
     assert run.returncode == 3

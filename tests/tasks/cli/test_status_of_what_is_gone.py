@@ -63,7 +63,7 @@ def test_status_tells_a_complete_set_whose_configuration_has_moved(
     assert str(own.config) in run.said
     (out / "bboxes.csv").unlink()
     run = inprocess.shardmill(monkeypatch, "status", out)
-    assert (run.status, "bboxes-train: to be made" in run.said) == (1, True)
+    assert (run.status, "bboxes-train: pending" in run.said) == (1, True)
 
 
 def test_status_of_a_job_recorded_by_an_older_version_says_what_current_points_to(

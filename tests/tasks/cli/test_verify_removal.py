@@ -11,12 +11,12 @@ import pytest
 from support import RawSet, prepare, products, shardmill
 
 from pipeline import paths, storage
-from pipeline.images.prepare import PictureOptions
+from pipeline.images.prepare import ImageOptions
 from pipeline.job import build
 from pipeline.job.options import Job
 from pipeline.state.ownership import Catalogued, is_owned
-from tasks.cli.commandline import command_line
 from tasks.cli.imagenet import imagenet
+from tasks.cli.rerun_command import command_line
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_nothing_is_removed_while_a_command_is_at_work(copied: Path) -> None:
     assert damaged.exists()
 
 
-def test_pictures_that_were_moved_there_are_never_removed(
+def test_images_that_were_moved_there_are_never_removed(
     small: RawSet, tmp_path: Path, out: Path
 ) -> None:
     tree = tmp_path / "tree"
@@ -130,7 +130,7 @@ def test_a_shard_whose_source_has_changed_is_not_removed(
     raw = small.copy(tmp_path / "raw").raw
     archive = raw / "ILSVRC2012_img_val.tar"
     content = bytearray(archive.read_bytes())
-    content[2000] ^= 1  # in the first picture
+    content[2000] ^= 1  # in the first image
     archive.write_bytes(content)
     before = products(copied)
     run = shardmill("verify", copied, "--against", raw, "--remove-damaged")
@@ -152,10 +152,10 @@ def test_a_shard_whose_source_has_changed_is_not_removed(
         {"splits": ("train", "validation"), "shards": (("train", 7), ("validation", 2))},
         {"order": "inception", "inception_threads": 4, "label_offset": 0},
         {"seed": 3, "on_bad_image": "skip", "skip_blacklisted": True, "extras": ("devkit",)},
-        {"raw": "", "tree": "/a tree/of pictures", "classes": "/chosen.txt"},
+        {"raw": "", "tree": "/a tree/of images", "classes": "/chosen.txt"},
         {"config": "/other.toml", "box_class_filter": True},
         {"formats": ("recordio", "webdataset"), "labels": "detection", "joined": True},
-        {"picture": PictureOptions(resize=256, quality=90, never_enlarge=True, color=0)},
+        {"image": ImageOptions(resize=256, quality=90, never_enlarge=True, color=0)},
     ],
 )
 def test_a_job_is_told_as_the_command_that_asks_for_it(options: dict[str, object]) -> None:

@@ -15,9 +15,9 @@ from luigi.scheduler import Scheduler
 from support import RawSet
 
 from pipeline.errors import EnvironmentRefused, ShardmillError, TransientError
-from tasks import datasets
 from tasks.archives import CheckInputs
-from tasks.roots import make_products
+from tasks.prepare import is_complete
+from tasks.roots import prepare_task
 from tasks.run.exchange import Address
 from tasks.run.local_scheduler import Factory, PlainWorker
 from tasks.run.luigid import LuigidClient
@@ -350,11 +350,11 @@ def test_what_a_poster_says_of_our_tasks_makes_nothing_complete(
     def ask(address: Address, method: str, told: dict[str, object], *_: object) -> object:
         return luigid(address, method, told | {"status": status} if "status" in told else told)
 
-    ours = Ours(make_products(job), ask)
+    ours = Ours(prepare_task(job), ask)
     ours.schedule()
     assert ours.work()
     assert {task["status"] for task in luigid(_ADDRESS, "task_list", {}).values()} == {status}
-    assert not datasets.complete(job)
+    assert not is_complete(job)
 
 
 def test_an_error_of_ours_is_logged_without_a_traceback(

@@ -109,7 +109,7 @@ def test_harmless_numbers_are_taken_and_the_rest_is_named(work: Path) -> None:
         *(("worker", "keep_alive", value) for value in ("perhaps", "", "%(here)s")),
         ("scheduler", "retry_count", "999999999"),
         ("DEFAULT", "task_process_context", "postersmodule.Context"),
-        ("MakeProducts", "out", "/elsewhere"),
+        ("Prepare", "out", "/elsewhere"),
     ],
 )
 def test_what_is_out_of_range_or_unknown_is_left_out(

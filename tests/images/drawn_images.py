@@ -1,4 +1,4 @@
-"""Small pictures that tests encode and look at."""
+"""Small images that tests encode and look at."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from pipeline.sample.shapes import Drawing, Encoding, draw_picture
+from pipeline.sample.shapes import Drawing, Encoding, draw_image
 
 Pixels = npt.NDArray[np.uint8]
 KINDS: tuple[Encoding, ...] = ("usual", "gray", "progressive", "full-chroma", "cmyk", "png")
@@ -20,7 +20,7 @@ WIDTH, HEIGHT = 24, 16
 
 
 def drawn(encoding: Encoding = "usual", seed: int = 0) -> Drawing:
-    return draw_picture(random.Random(seed), "n01440764", "tench", encoding=encoding)
+    return draw_image(random.Random(seed), "n01440764", "tench", encoding=encoding)
 
 
 def ramp(channels: int = 3) -> Pixels:

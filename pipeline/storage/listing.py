@@ -1,4 +1,4 @@
-"""What is there."""
+"""Stat, list and read files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from pipeline.errors import OutputDamaged
-from pipeline.storage.oserrors import at, translated
+from pipeline.storage.oserrors import translate_oserrors, translated
 from pipeline.storage.retrying import patiently, try_again
 from pipeline.storage.spreading import spread
 from pipeline.storage.stamps import ABSENT, stamp_of
@@ -76,7 +76,7 @@ def special_kind(path: Path) -> str | None:
     """Return whether a path leads to ``a pipe``, ``a socket`` or ``a device``; None: to no such."""
     if kind(path) != "special file":
         return None
-    with at(path):
+    with translate_oserrors(path):
         return special_name(os.stat(path).st_mode)
 
 
@@ -141,7 +141,7 @@ def _stat_again(path: str, error: OSError) -> os.stat_result | None:
 def sizes(folder: Path) -> dict[str, int]:
     """Return name -> size of the regular files in a folder, in one listing; {} if it is absent."""
     found: dict[str, int] = {}
-    with at(folder):
+    with translate_oserrors(folder):
         for entry in scan(folder):
             with contextlib.suppress(FileNotFoundError):
                 if entry.is_file(follow_symlinks=False):
@@ -151,13 +151,13 @@ def sizes(folder: Path) -> dict[str, int]:
 
 def entries(folder: Path) -> list[Entry]:
     """Return everything that a folder holds, links followed, in no order; [] if it is absent."""
-    with at(folder):
+    with translate_oserrors(folder):
         return [found for found in spread(_all_followed, scan(folder)) if found is not None]
 
 
 def kinds(folder: Path) -> list[Entry]:
     """Do as `entries` does, but without sizes and stamps: only links are looked at one by one."""
-    with at(folder):
+    with translate_oserrors(folder):
         return [found for entry in scan(folder) if (found := _by_kind(entry))]
 
 
@@ -179,7 +179,7 @@ def folders(folder: Path, *, links: bool = False) -> list[str]:
         folder: where to look.
         links: whether links to folders count.
     """
-    with at(folder):
+    with translate_oserrors(folder):
         return sorted(entry.name for entry in scan(folder) if entry.is_dir(follow_symlinks=links))
 
 
@@ -194,7 +194,7 @@ def documents(folder: Path) -> list[Path]:
 
 def is_empty(folder: Path) -> bool:
     """Whether there is nothing in a folder; true if it is absent."""
-    with at(folder):
+    with translate_oserrors(folder):
         return not scan(folder)
 
 
@@ -208,7 +208,7 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
     Raises:
         OutputDamaged: it has more; they are not read.
     """
-    with at(path):
+    with translate_oserrors(path):
         if most is None:
             return path.read_bytes()
         with path.open("rb") as file:
@@ -273,7 +273,7 @@ def pointed(link: Path) -> str | None:
 
 def free_bytes(folder: Path) -> int:
     """Return the bytes that may still be written to the file system that holds `folder`."""
-    with at(folder):
+    with translate_oserrors(folder):
         info = os.statvfs(_existing(folder))
     return info.f_bavail * info.f_frsize
 

@@ -1,4 +1,4 @@
-"""The command line of a job: what a person types to have it done again."""
+"""The command line that does a recorded job again."""
 
 from __future__ import annotations
 

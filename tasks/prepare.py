@@ -1,4 +1,4 @@
-"""What a job consists of: the last task of each of its products."""
+"""The root of a job's tasks: it requires the last task of each artifact."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STEPS: Final = (
 logger = logging.getLogger("luigi-interface")
 
 
-class MakeProducts(luigi.WrapperTask):
+class Prepare(luigi.WrapperTask):
     """Everything that a job asks for.
 
     It is complete when every output's manifest is whole and `current` points to it, which
@@ -49,7 +49,7 @@ class MakeProducts(luigi.WrapperTask):
 
     def requires(self) -> list[ShardmillTask]:
         """Return the last task of each product."""
-        return last_tasks(self.job)
+        return leaf_tasks(self.job)
 
     def run(self) -> None:
         """Say how many images were left out, which ``shardmill`` says with its status."""
@@ -64,12 +64,12 @@ class MakeProducts(luigi.WrapperTask):
                 )
 
 
-def last_tasks(job: Job) -> list[ShardmillTask]:
+def leaf_tasks(job: Job) -> list[ShardmillTask]:
     """Return the last task of each product of a job."""
     resolved = resolve(job)
     return tasks_of(resolved, resolved.graph.last)
 
 
-def complete(job: Job) -> bool:
+def is_complete(job: Job) -> bool:
     """Return whether everything a job asks for is there: the truth for an exit status."""
     return inventory.complete(resolve(job))
