@@ -65,7 +65,8 @@ def states(state: OutputState) -> list[str]:
 def glanced_at(resolved: ResolvedJob) -> list[str]:
     """Return what of a job's source alone was looked at, if not each image."""
     return [
-        f"the images were not looked at, only {what}: a run of the command looks at each"
+        f"the images were not looked at, only size and time of {what}:"
+        " a run of the command looks at each"
         for what in sorted(resolved.glanced_at)
     ]
 

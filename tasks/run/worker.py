@@ -14,7 +14,7 @@ import luigi
 import luigi.configuration
 import pyarrow as pa
 
-from pipeline.errors import ConfigError, ShardmillError, TreeRefused
+from pipeline.errors import ConfigError, InputRefused, ShardmillError
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from tasks.roots import prepare_task
@@ -70,10 +70,13 @@ def _run(job: Job, digest: str, workers: int, scheduler: list[str]) -> int:
 
 
 def _changed(job: Job) -> ShardmillError:
-    kind = TreeRefused if job.tree else ConfigError
+    """Return the refusal of a job whose inputs are others than the command found."""
+    read = job.images or job.tree
+    kind = InputRefused if read else ConfigError
+    what = "the images, what names them" if job.images else "the configuration, the tree"
     return kind(
-        "the configuration, the tree or the program was changed while the command was at work",
-        file=job.tree or job.config,
+        f"{what} or the program was changed while the command was at work",
+        file=read or job.config,
         remedy="run the same command again: what is finished and still wanted is kept",
     )
 

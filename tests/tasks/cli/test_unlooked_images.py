@@ -17,7 +17,10 @@ from pipeline import paths, storage
 from pipeline.job.resolve import resolve
 from tasks.roots import PrepareImageList, looked_at
 
-LIST = "the images were not looked at, only the list: a run of the command looks at each"
+LIST = (
+    "the images were not looked at, only size and time of the list:"
+    " a run of the command looks at each"
+)
 FOLDERS = LIST.replace("the list", "the folders")
 
 
