@@ -50,6 +50,7 @@ KINDS = {
     "catalogs": f"{MARKS}/catalogs/*.parquet",
     "unmatched boxes": f"{MARKS}/catalogs/*.csv",
     "archive indexes": f"{MARKS}/archives/*.parquet",
+    "member hashes": f"{MARKS}/archives/*.members.arrow",
     "tree listings": f"{MARKS}/trees/*/*.arrow",
     "tree marks": f"{MARKS}/trees/*/*.json",
     "product marks": f"{MARKS}/products/*.json",

@@ -247,7 +247,7 @@ class TestRecordIO:
     def test_refuses_an_id_or_a_label_that_holds_the_magic(
         self, tmp_path: Path, changes: dict[str, object]
     ) -> None:
-        with pytest.raises(BadAnnotation, match="bits of the number"):
+        with pytest.raises(BadAnnotation, match="has the bits of RecordIO"):
             write(self.made, tmp_path, [record(0), record(1, **changes)])
         assert list(tmp_path.iterdir()) == []
 

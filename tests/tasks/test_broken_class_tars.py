@@ -128,7 +128,7 @@ def test_what_an_older_reader_could_not_read_is_read_again(
 ) -> None:
     made = broken_archive(small, tmp_path, BREAKING["garbage"][0])
     assert made.prepare(monkeypatch, out).status == 3
-    (path,) = (out / ".shardmill" / "archives").glob(f"{TRAIN}.*.json")
+    (path,) = (out / ".shardmill" / "archives").glob(f"{TRAIN}.*-*.json")
     document = manifest.load(path)
     path.write_bytes(manifest.serialise(document | {"reader": document["reader"] - 1}))
     run = made.prepare(monkeypatch, out, "--classes", made.others)
