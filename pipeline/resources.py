@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline import storage
+
 
 def shipped(name: str) -> Path:
     """Return the path of a shipped file, e.g. ``config/ilsvrc2012.toml``.
@@ -12,4 +14,4 @@ def shipped(name: str) -> Path:
     """
     here = Path(__file__).resolve().parent
     packed = here / "shipped" / name
-    return packed if packed.exists() else here.parent / name
+    return packed if storage.stat(packed) else here.parent / name
