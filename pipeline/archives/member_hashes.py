@@ -215,6 +215,16 @@ def load(out: Path, archive: str, md5: str) -> MemberHashes | None:
         return None
 
 
+def lacking(out: Path, archives: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the file names of the archives of whose members no hashes are kept.
+
+    Args:
+        out: the output folder.
+        archives: file name and MD5 of each.
+    """
+    return [file for file, md5 in archives if load(out, file, md5) is None]
+
+
 def _binary(content: bytes) -> pa.Array:
     """Return fixed-size values, one behind the other in some bytes."""
     buffers = [None, pa.py_buffer(content)]

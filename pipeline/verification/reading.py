@@ -130,11 +130,7 @@ class Verification:
 
     def _without_members(self, output: FinishedOutput) -> str:
         """Return that images were written without a comparison with their verified archive."""
-        lacking = [
-            file
-            for file, md5 in outputcheck.archives(output)
-            if memberhashes.load(self.out, file, md5) is None
-        ]
+        lacking = memberhashes.lacking(self.out, outputcheck.archives(output))
         if not lacking:
             return ""
         return f", images not compared with what was verified: no hashes of {lacking[0]} are kept"

@@ -107,12 +107,14 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
     status.record_job(resolved)
     from tasks.cli.display import display  # noqa: PLC0415 - Rich: not where nothing is to do
 
+    to_read = report.splits_to_read(resolved)
     say(f"log: {supervisor.log}")
     with display(resolved, supervisor.name) as watch:
         outcome = supervisor.run(watch, _tell)
     report.steps(resolved, supervisor.name)
     if outcome.complete:
         code, reason = report.complete(Inventory(resolved), "complete"), ""
+        report.uncompared(resolved, to_read)
     else:
         code = report.failure(supervisor, outcome)
         first = next(iter(map(str, outcome.failures)), "no headway: see its log")

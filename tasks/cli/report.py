@@ -7,10 +7,11 @@ from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from pipeline import paths, storage
+from pipeline.archives import member_hashes as memberhashes
 from pipeline.documents.shards import LeftOutImage
 from pipeline.errors import Vanished
 from pipeline.job import neighbours
-from pipeline.job.artifacts import ARCHIVE, CLASSES, Product
+from pipeline.job.artifacts import ARCHIVE, CLASSES, GROUPS, SHARDS, Product
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
 from pipeline.quantities import counted
@@ -59,6 +60,25 @@ def withdrawn(resolved: ResolvedJob, before: Collection[Path]) -> None:
             f"withdrawn: {folder}: it was made of an image that has been replaced; the command that"
             " made it makes those shards anew"
         )
+
+
+def splits_to_read(resolved: ResolvedJob) -> set[str]:
+    """Return the splits whose images are still to be read, for shards or trees."""
+    pending = Inventory(resolved).pending()
+    return {artifact.split for artifact in pending if artifact.kind in {SHARDS, GROUPS}}
+
+
+def uncompared(resolved: ResolvedJob, read: Collection[str]) -> None:
+    """Say of which archives images were read that nothing was known of to compare them with.
+
+    Args:
+        resolved: the job.
+        read: the splits whose images were read.
+    """
+    inputs = [archive for name in sorted(read) for archive in resolved.splits[name].source.inputs]
+    archives = dict.fromkeys((archive.file, archive.md5) for archive in inputs)
+    for file in memberhashes.lacking(resolved.out, archives):
+        say(f"images were not compared with what was verified: no hashes of {file} are kept")
 
 
 def complete(inventory: Inventory, how: str) -> int:

@@ -17,6 +17,7 @@ ARCHIVE = "ILSVRC2012_img_val.tar"
 OPTIONS = ("--split", "validation", "--no-boxes", "--shards", "validation=2")
 DIFFERS = "an image is not what it was when its archive was verified"
 NOT_KEPT = f"images not compared with what was verified: no hashes of {ARCHIVE} are kept"
+WERE_NOT = NOT_KEPT.replace("images not", "images were not")
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_verify_tells_a_changed_archive_from_a_changed_shard(
 
 
 @pytest.mark.parametrize("lost", ["table", "mark", "both"])
-def test_without_hashes_nothing_is_compared_and_verify_says_so(
+def test_without_hashes_nothing_is_compared_and_each_command_says_so(
     mine: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch, lost: str
 ) -> None:
     assert run(monkeypatch, mine, out, "--until", "verify").status == 0
@@ -144,9 +145,16 @@ def test_without_hashes_nothing_is_compared_and_verify_says_so(
     for path in {"table": [table], "mark": [mark], "both": [table, mark]}[lost]:
         path.unlink()
     before = {path: path.stat().st_mtime_ns for path in table.parent.iterdir()}
-    assert run(monkeypatch, mine, out).status == 0
+    for words in ([], ["--extract", "--format", "none"]):
+        ended = run(monkeypatch, mine, out, *words)
+        assert ended.status == 0
+        assert ended.said.count(WERE_NOT) == 1
     assert {path: path.stat().st_mtime_ns for path in table.parent.iterdir()} == before
-    for words in ((), ("--against", mine.raw)):
+    for words in ([], ["--export", "parquet"]):  # no image is read
+        ended = run(monkeypatch, mine, out, *words)
+        assert ended.status == 0
+        assert WERE_NOT not in ended.said
+    for words in ([], ["--against", str(mine.raw)]):
         ended = inprocess.verify(monkeypatch, out, *words)
         assert ended.status == 0
         assert NOT_KEPT in ended.said
@@ -159,7 +167,9 @@ def test_damaged_hashes_cost_no_work_and_are_made_again_as_the_remedy_says(
     table = paths.member_hashes(out, ARCHIVE)
     intact = table.read_bytes()
     table.write_bytes(intact[:-300] + bytes([intact[-300] ^ 1]) + intact[-299:])
-    assert run(monkeypatch, mine, out).status == 0
+    ended = run(monkeypatch, mine, out)
+    assert ended.status == 0
+    assert ended.said.count(WERE_NOT) == 1
     finished = {path: path.stat().st_mtime_ns for path in (out / "tfrecord").rglob("*")}
     ended = inprocess.verify(monkeypatch, out, "--remove-damaged")
     assert ended.status == 1
@@ -173,6 +183,9 @@ def test_damaged_hashes_cost_no_work_and_are_made_again_as_the_remedy_says(
     assert NOT_KEPT not in ended.said
     assert run(monkeypatch, mine, out).status == 0
     assert {path: path.stat().st_mtime_ns for path in (out / "tfrecord").rglob("*")} == finished
+    ended = run(monkeypatch, mine, out, "--resize", "16")
+    assert ended.status == 0
+    assert WERE_NOT not in ended.said
 
 
 def test_hashes_of_another_archive_of_the_same_name_are_not_compared(
