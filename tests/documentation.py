@@ -15,8 +15,14 @@ COMMAND = re.compile(r"(shardmill|luigi) ")
 LAYOUT = re.compile(r"(OUT|pipeline)/|source ")
 NOT_RUN = re.compile(r"(make|pip|eval) ")
 """What no test runs: it would install packages, or run all tests, or is for a shell's settings."""
+EXAMPLES = {
+    "export": '''"""Counts: how many images of each class each split has, as JSON."""''',
+    "format": '''"""Plain shards: of each image its label, its number of bytes, and these."""''',
+}
+"""First lines of the complete examples of docs/architecture.md."""
 SNIPPETS = {
     "from pipeline.im2rec import im2rec, transforms": "",
+    **dict.fromkeys(EXAMPLES.values(), ""),
     "from pipeline.loaders.tfdata import dataset": "test_tensorflow_reads_as_documented",
     ">>> import dbcollection as dbc": "test_dbcollection_loads_as_documented",
     "from datasets import load_dataset": "test_hugging_face_loads_as_documented",
@@ -54,10 +60,11 @@ def blocks() -> Iterator[Block]:
                 fenced = not fenced
                 marked.append((False, ""))
             else:
-                marked.append((fenced or line.startswith("    "), line))
+                indented = line.startswith("    ") and not fenced
+                marked.append((fenced or indented, line[4:] if indented else line))
         kept = [(inside or not line, inside, line) for inside, line in marked]
         for code, group in groupby(kept, key=lambda each: each[0]):
-            lines = [line.removeprefix("    ") for _, inside, line in group if inside]
+            lines = [line for _, inside, line in group if inside]
             if code and lines:
                 yield Block(path.name, tuple(lines))
 

@@ -223,11 +223,28 @@ class ShardFormat(ABC):
 
 
 class ContiguousFormat(ShardFormat):
-    """A format whose records are one image between two byte strings."""
+    """A format whose records are one image between two byte strings.
+
+    Unless it says otherwise, a shard is one file, in which records follow each other unframed.
+    """
+
+    def files(self, stem: str) -> tuple[str, ...]:
+        """Return the shard alone, with the name of the format as its suffix."""
+        return (f"{stem}.{self.name}",)
 
     @abstractmethod
     def wrap(self, record: ImageRecord, options: RecordOptions) -> tuple[bytes, bytes]:
         """Return what stands before and after the image in the data of a record."""
+
+    def writer(
+        self,
+        files: Sequence[StagedFile],
+        options: RecordOptions,
+        records: int,  # noqa: ARG002 - records are appended
+    ) -> ShardWriter:
+        """Return a writer that appends records to one file as `wrap` gives them."""
+        (file,) = files
+        return _Appending(self, file, options)
 
     def image(self, record: StoredRecord, size: int) -> memoryview | None:
         """Return what a record ends in; None if it is too short."""
@@ -246,3 +263,18 @@ class ContiguousFormat(ShardFormat):
             and data[: len(before)] == before
             and data[end:] == after
         )
+
+
+class _Appending:
+    """Appends records as `ContiguousFormat.wrap` gives them."""
+
+    def __init__(self, form: ContiguousFormat, file: StagedFile, options: RecordOptions) -> None:
+        self._form, self._file, self._options = form, file, options
+
+    def write(self, record: ImageRecord) -> Placement:
+        before, after = self._form.wrap(record, self._options)
+        offset = self._file.size
+        return Placement(offset, self._file.write(before, record.encoded, after))
+
+    def finish(self) -> None:
+        """Do nothing: nothing belongs to the whole shard."""
