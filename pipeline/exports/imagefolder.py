@@ -115,6 +115,16 @@ class ImageFolder(Export):
         del data_dir
         return True
 
+    def refusals(self, data: SetView) -> Iterator[str]:
+        """Yield that a class folder has the name of the file."""
+        for split in data.with_classes.values():
+            if METADATA in split.counts:
+                yield (
+                    f"--export {self.name} writes a file {METADATA} beside the class folders of"
+                    f" {split.name}, and one of these has that name: rename that folder, or leave"
+                    " the export out"
+                )
+
     def files(self, folder: str) -> tuple[str, ...]:
         """Return the file in a split's tree."""
         return (f"{folder}/{METADATA}",)

@@ -335,3 +335,30 @@ def test_what_a_folder_cannot_have_is_refused(
     assert what in run(*command, *given, "--export", "imagefolder", status=2).said
     assert products(pets) == before
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("class_name", "words", "status", "what"),
+    [
+        ("V\N{LATIN SMALL LETTER O WITH DIAERESIS}gel", ("dbcollection",), 3, "V\\xf6gel"),
+        ("\N{CJK UNIFIED IDEOGRAPH-732B}", ("raw256",), 3, "the name of a class cannot stand in"),
+        ("metadata.parquet", ("imagefolder",), 2, "one of these has that name"),
+        ("metadata.parquet", ("imagefolder", "--extract"), 2, "rename that folder"),
+    ],
+)
+def test_a_class_name_that_an_export_cannot_have_is_refused_before_anything_is_made(
+    run: Run,
+    pets: Path,
+    out: Path,
+    class_name: str,
+    words: tuple[str, ...],
+    status: int,
+    what: str,
+) -> None:
+    lay(pets / class_name / "9.jpg", encoded(9))
+    command = ("imagelist", pets, "--recursive", "--out", out)
+    assert what in run(*command, "--export", *words, status=status).said
+    assert not out.exists()
+    run(*command, *NONE, "--extract")  # without the export it is a class like others
+    (pets / class_name).rename(pets / "renamed")
+    run(*command[:-1], out.with_name("renamed"), *NONE, "--export", *words)

@@ -91,6 +91,8 @@ class DbcollectionExport(Export):
         form.check_dir(data_folder(data))
         lies: list[object] = []
         for split in data.with_classes.values():
+            for name, text in _words(data, set(split.counts)).items():
+                form.check_texts(name, form.ClassText("" if data.class_texts else text, ""))
             at = image_place(data, split)
             lies.append([split.folder, at.folder, at.flat, split.rows_digest])
         shared = {
@@ -259,10 +261,17 @@ def _placed(rows: pa.Table) -> pa.Table:
     return pa.table(columns)
 
 
+def _words(data: SetView, classes: set[str]) -> dict[str, str]:
+    """Return the words of classes by the label table; those of folders are their names."""
+    table = data.table
+    return {
+        name: table.words[table.index[name]] if table.index else name for name in sorted(classes)
+    }
+
+
 def _texts(work: ExportWork, classes: set[str]) -> Mapping[str, tuple[str, str]]:
     """Return words and gloss of classes; without an archive of texts nobody knows the latter."""
-    table = work.data.table
-    words = {name: table.words[table.index[name]] if table.index else name for name in classes}
+    words = _words(work.data, classes)
     if not work.data.class_texts:
         return {name: (text, "") for name, text in words.items()}
     path, known = work.class_texts()

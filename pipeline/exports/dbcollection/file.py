@@ -210,10 +210,19 @@ def _parts(count: int, step: int) -> Iterator[tuple[int, int]]:
 def _text_of(texts: Mapping[str, ClassText], wnid: str) -> ClassText:
     if wnid not in texts:
         raise ConfigError(f"nothing says what class {wnid} means", expected="words and a gloss")
-    for what, text in (("name", wnid), ("words", texts[wnid].words), ("gloss", texts[wnid].gloss)):
+    check_texts(wnid, texts[wnid])
+    return texts[wnid]
+
+
+def check_texts(wnid: str, texts: ClassText) -> None:
+    """Check that a file can hold what a class is called.
+
+    Raises:
+        InputRefused: a text is not ASCII.
+    """
+    for what, text in (("name", wnid), ("words", texts.words), ("gloss", texts.gloss)):
         if not re.fullmatch(ASCII, text):
             raise not_ascii(f"the {what} of a class", f"class {wnid}", text)
-    return texts[wnid]
 
 
 def check_dir(data_dir: str) -> None:
