@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -153,6 +154,13 @@ def check_names(rows: pa.Table, root: Path) -> None:
                 "two images of one class would have one name in its folder, and none may be lost",
                 file=str(root / folder / name),
                 expected="one image of that name",
-                found=f"{other} and {key}",
+                found=_named_alike(other, key),
                 remedy="rename one of them, or leave out what needs class folders",
             )
+
+
+def _named_alike(one: str, other: str) -> str:
+    """Return two names, with what tells them apart if that cannot be seen."""
+    if unicodedata.normalize("NFC", one) != unicodedata.normalize("NFC", other):
+        return f"{one} and {other}"
+    return f"{one!a} and {other!a}, which differ in Unicode normalisation only"

@@ -130,14 +130,7 @@ def check_combinations(job: Job, dataset: DataSet, names: tuple[str, ...]) -> No
         "--skip-blacklisted: none of the splits has a blacklist": (
             job.skip_blacklisted and not any(dataset.splits[name].has_blacklist for name in names)
         ),
-        "--on-bad-image skip is of shards: a tree of class folders would hold the bad images, too;"
-        " leave it out, or make the tree by a command of its own with --until extract": (
-            job.on_bad_image == "skip"
-            and (
-                job.wants("extract")
-                or any(export.changes_images for export in exports.asked(job.exports))
-            )
-        ),
+        _skip_in_trees(job): job.on_bad_image == "skip" and _makes_trees(job),
         "a split without labels has no classes to extract into: leave --extract or it out": (
             "extract" in job.steps and any(not dataset.splits[name].has_classes for name in names)
         ),
@@ -149,6 +142,30 @@ def check_combinations(job: Job, dataset: DataSet, names: tuple[str, ...]) -> No
         if refused:
             raise UsageError(what)
     exportjob.check(job, dataset, names)
+
+
+def _makes_trees(job: Job) -> bool:
+    """Whether class folders of images are made, as they are or changed."""
+    changed = any(export.changes_images for export in exports.asked(job.exports))
+    return changed or job.wants("extract")
+
+
+def _skip_in_trees(job: Job) -> str:
+    """Return why bad images cannot be skipped where class folders are made."""
+    if "extract" in job.steps:
+        return (
+            "--on-bad-image skip is of shards: a tree of class folders would hold the bad images,"
+            " too; leave it out, or make the tree by a command of its own with --until extract"
+        )
+    needing = [
+        export.name
+        for export in exports.asked(job.exports)
+        if export.changes_images or export.in_class_folders(job.data_dir)
+    ]
+    return (
+        f"--on-bad-image skip is of shards: --export {','.join(needing)} needs the class folders of"
+        " all images, which would hold the bad ones, too; leave it or the export out"
+    )
 
 
 def _of_formats(job: Job) -> list[str]:

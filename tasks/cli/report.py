@@ -107,10 +107,11 @@ def _output(inventory: Inventory, split: SplitJob, output: Output, how: str) -> 
         raise Vanished("files were removed meanwhile", file=str(output.folder))
     counts = document.counts
     link = paths.current(inventory.resolved.out, output.format, split.name)
+    boxes = f"{counted(counts.boxes, 'box')}, " if split.boxes or counts.boxes else ""
     say(
         f"{split.name}: {how}, {counted(counts.records, 'record')} in "
         f"{counted(split.shards, 'shard')}, {size(counts.bytes)}, "
-        f"{counted(counts.boxes, 'box')}, "
+        f"{boxes}"
         f"{counts.repaired} repaired, "
         f"{counts.left_out} left out: {link}"
     )

@@ -20,7 +20,9 @@ EXAMPLES: Final = (
 
 @click.command(cls=GroupedCommand, examples=EXAMPLES)
 @click.argument("raw", type=LOCAL_PATH)
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of what is drawn.")
+@click.option(
+    "--seed", type=int, default=0, metavar="N", show_default=True, help="Seed of what is drawn."
+)
 def sample(raw: str, seed: int) -> int:
     """Draw a small ILSVRC-shaped set of archives, and its configuration, into RAW."""
     from pipeline.sample.draw import draw_sample  # noqa: PLC0415  (draws with Pillow: not for others)

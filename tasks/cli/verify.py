@@ -42,7 +42,7 @@ from tasks.cli.grouping import GroupedCommand
 from tasks.cli.packedsets import PackedSets
 from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.rerun_command import command_line
-from tasks.cli.saying import say, say_traceback
+from tasks.cli.saying import say, say_refusal, say_traceback
 from tasks.cli.text import size
 
 _MEANT = (ShardmillError, click.ClickException, click.Abort, MemoryError)
@@ -73,6 +73,7 @@ EXAMPLES: Final = (
     "--workers",
     type=click.IntRange(1),
     default=None,
+    metavar="N",
     help="How many processes; default: the CPUs.",
 )
 def verify(out: str, against: str, remove_damaged: bool, workers: int | None) -> int:
@@ -239,7 +240,7 @@ def _told(findings: Iterable[Finding], damaged: Damaged | None = None) -> Iterat
     for finding in findings:
         if damaged is not None:
             damaged.note(finding)
-        say(f"shardmill: {finding.error}", err=True)
+        say_refusal(finding.error)
         yield finding
 
 

@@ -301,6 +301,17 @@ class TestOfAFolder:
         (["0\t1\tcats/0.jpg"], ("--transfer", "link"), "--extract only"),
         (["0\t1\tcats/0.jpg"], ("--data-dir", "/data"), "--export dbcollection or raw256 only"),
         (["0\t1\tcats/0.jpg"], ("--extract", "--on-bad-image", "skip"), "--until extract"),
+        (
+            ["0\t1\tcats/0.jpg"],
+            ("--export", "imagefolder", "--on-bad-image", "skip"),
+            "--export imagefolder needs the class folders",
+        ),
+        (
+            ["0\t1\tcats/0.jpg"],
+            ("--export", "raw256", "--data-dir", "/data", "--on-bad-image", "skip"),
+            "--export raw256 needs the class folders",
+        ),
+        (["0\t1.5\tcats/0.jpg"], EVERY, "1 image without that"),
     ],
 )
 def test_what_a_list_cannot_have_is_refused(
@@ -362,3 +373,23 @@ def test_a_class_name_that_an_export_cannot_have_is_refused_before_anything_is_m
     run(*command, *NONE, "--extract")  # without the export it is a class like others
     (pets / class_name).rename(pets / "renamed")
     run(*command[:-1], out.with_name("renamed"), *NONE, "--export", *words)
+
+
+def test_class_folders_that_look_alike_are_told_apart(run: Run, pets: Path, out: Path) -> None:
+    for name in ("\N{LATIN SMALL LETTER E WITH ACUTE}", "e\N{COMBINING ACUTE ACCENT}"):
+        lay(pets / name / "0.jpg", encoded(0))
+    said = run("imagelist", pets, "--recursive", "--out", out, *NONE, "--extract", status=3).said
+    assert ", which differ in Unicode normalisation only" in said
+    assert {r"'\xe9/0.jpg'", r"'e\u0301/0.jpg'"} <= set(said.replace(",", " ").split())
+
+
+def test_findings_stand_in_lines_and_no_boxes_are_counted_where_there_are_none(
+    run: Run, pets: Path, out: Path
+) -> None:
+    said = run("imagelist", pets, "--recursive", "--out", out).said
+    assert "6 records in" in said
+    assert "boxes" not in said
+    lay(pets / "cat" / "0.jpg", encoded(17))
+    said = run("verify", out, "--against", pets, status=1).said
+    assert "\n  place:" in said
+    assert "\\n" not in said

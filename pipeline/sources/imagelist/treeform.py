@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.quantities import counted
 from pipeline.sources.imagelist.class_counts import ClassCounts
 
 
@@ -21,7 +22,7 @@ def check_list(path: Path, counts: ClassCounts) -> None:
             file=str(path),
             place=f"line {counts.without_line}",
             expected="one label an image, a whole number from 0",
-            found=f"{counts.without:,} images without that",
+            found=f"{counted(counts.without, 'image')} without that",
             remedy="leave out what needs class folders: --export parquet has all labels",
         )
     if not counts.counts:
