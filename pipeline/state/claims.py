@@ -24,6 +24,8 @@ from pipeline.sources.source import FILES
 from pipeline.state import withdrawal
 from pipeline.storage import clutter
 
+_EARLIER = "version of catalogs"
+"""What only marks of earlier versions of this program name among what decides a product."""
 _DAMAGED = "damaged"  # this program's, whoever's it was: it is made again
 
 
@@ -134,6 +136,13 @@ def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:
     now = product.made_of
     then, now = _lone_splits_as_one(then, now) if then else (then, now)
     names = sorted(name for name in {*then, *now} if then and then.get(name) != now.get(name))
+    if names and all(name.endswith(_EARLIER) for name in names):
+        return OutputConflict(
+            "an earlier version of shardmill made what stands here",
+            file=file,
+            remedy="say --replace to make it anew, or choose another --out",
+        )
+    names = [name for name in names if not name.endswith(_EARLIER)]
     if names:
         what = f"what stands here was made otherwise than is asked for now: {', '.join(names)}"
     else:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from pipeline import paths, storage
 from pipeline.annotations import contents
-from pipeline.errors import NoSpace, OutputConflict
+from pipeline.errors import InputRefused, NoSpace, OutputConflict
 from pipeline.images import codec
 from pipeline.images.prepare import ImageOptions
 from pipeline.job import neighbours
@@ -180,12 +182,18 @@ def _check_codec(inventory: Inventory) -> None:
     _codec_warning(inventory)
 
 
-def _check_gone(inventory: Inventory) -> None:
+def gone(inventory: Inventory) -> Iterator[InputRefused]:
+    """Yield which trees are gone of which something is still to be made."""
     reading = {each.split for each in inventory.pending() if each.kind in OF_IMAGES}
     for split in inventory.resolved.splits.values():
-        gone = split.source.gone()
-        if gone is not None and split.name in reading:
-            raise gone
+        refused = split.source.gone()
+        if refused is not None and split.name in reading:
+            yield refused
+
+
+def _check_gone(inventory: Inventory) -> None:
+    for refused in gone(inventory):
+        raise refused
 
 
 def remember_sources(resolved: ResolvedJob) -> None:

@@ -19,7 +19,7 @@ from pipeline.errors import (
 )
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import ResolvedJob, resolve
-from pipeline.state import progress, standing
+from pipeline.state import preflight, progress, standing
 from pipeline.state import run_end as runend
 from pipeline.state import status as states
 from pipeline.state.inventory import Inventory
@@ -102,6 +102,8 @@ def _report(
     others = _report_others(resolved.out, jobs, {state.digest for state in survey})
     for error in refused:
         say(error)
+    for absent in preflight.gone(inventory):
+        say(f"{absent.what}: {absent.file}: {absent.remedy}")
     for line in text.product_states(states.survey_products(inventory)):
         say(line)
     if at_work:

@@ -105,6 +105,24 @@ def test_a_refusal_names_what_was_otherwise_and_nothing_else(out: Path) -> None:
     assert error.expected == "annotations: boxes.tar.gz of MD5 2\ndevkit: given\nfilter: nothing"
 
 
+@pytest.mark.parametrize("other", [{}, {"devkit": "given"}])
+def test_a_refusal_says_in_words_that_an_earlier_version_made_what_stands_there(
+    out: Path, other: dict[str, str]
+) -> None:
+    now = {"train: images": "1", "version": "1"}
+    then = {**now, "train: version of catalogs": "4"}
+    make(out, replace(boxes(out, OTHER), made_of=then))
+    with pytest.raises(OutputConflict) as refusal:
+        claims.check(out, replace(boxes(out), made_of={**now, **other}), replace=False)
+    error = refusal.value
+    assert "catalogs" not in str(error)
+    assert ("earlier version of shardmill" in error.what, "devkit" in error.what) == (
+        not other,
+        bool(other),
+    )
+    assert "--replace" in str(error.remedy)
+
+
 def test_a_split_that_only_one_of_two_products_has_is_named_once(out: Path) -> None:
     then = {"train: images": "1", "train: labels": "2", "test: labels": "3", "version": "1"}
     now = {"val: images": "1", "val: labels": "2", "test: labels": "4", "version": "1"}

@@ -243,3 +243,25 @@ def test_the_command_that_takes_over_a_finished_set_is_recorded(
     before = products(out)
     assert prepare(monkeypatch, there, out, "--dry-run").status == 0
     assert products(out) == before
+
+
+def test_status_says_that_a_tree_is_gone_of_which_something_is_still_to_be_made(
+    monkeypatch: pytest.MonkeyPatch, small: RawSet, tmp_path: Path, out: Path
+) -> None:
+    where = ("--config", small.config, "--no-boxes", "--split", "train")
+    made = ("--raw", small.raw, "--out", tmp_path / "made", "--until", "extract")
+    assert inprocess.shardmill(monkeypatch, "imagenet", *where, *made).status == 0
+    tree = tmp_path / "made" / "train"
+    words = ("imagenet", *where, "--tree", tree.parent, "--out", out)
+    assert inprocess.shardmill(monkeypatch, *words).status == 0
+    tree.rename(tmp_path / "away")
+    said = inprocess.shardmill(monkeypatch, "status", out)
+    assert (said.status, "the tree is gone" in said.said) == (0, False)
+    next(current(out, "tfrecord", "train").glob("train-*")).unlink()
+    lines = inprocess.shardmill(monkeypatch, "status", out).said.splitlines()
+    (line,) = (each for each in lines if "the tree is gone" in each)
+    assert str(tree.parent) in line
+    assert "bring it back" in line
+    assert inprocess.shardmill(monkeypatch, *words).status == 3
+    (tmp_path / "away").rename(tree)
+    assert "the tree is gone" not in inprocess.shardmill(monkeypatch, "status", out).said
