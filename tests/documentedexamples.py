@@ -27,6 +27,10 @@ def register(kind: str, module: Any) -> None:
     elif kind == "format":
         for known in ("ALL", "FORMATS"):
             vars(formats)[known]["plain"] = module.Plain()
+    elif kind == "source":
+        # Behind the others: it imports the options of a job, which are made of those registries.
+        sources = importlib.import_module("pipeline.sources.registry")
+        vars(sources)["SOURCES"] = (module.CsvSet, *sources.SOURCES)
 
 
 if __name__ == "__main__":
@@ -37,10 +41,18 @@ import pytest  # noqa: E402
 from drawnlists import encoded, lay  # noqa: E402
 from support import products  # noqa: E402
 
-WORDS = {"export": ("--format", "none", "--export", "counts"), "format": ("--format", "plain")}
+WORDS = {
+    "export": ("--format", "none", "--export", "counts"),
+    "format": ("--format", "plain"),
+    "source": ("--format", "recordio"),
+}
 LAYERS = re.compile("record CRC|record facts|plan")
 """What `verify` finds a damaged record by, besides the hash of its file."""
-FILES = {"export": "counts.json", "format": "plain/pets/current/pets-00000-of-00001.plain"}
+FILES = {
+    "export": "counts.json",
+    "format": "plain/pets/current/pets-00000-of-00001.plain",
+    "source": "recordio/pets/current/pets-00000-of-00001.rec",
+}
 
 
 class Commands:
@@ -48,10 +60,19 @@ class Commands:
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.pets, self.out = folder / "pets", folder / "out"
-        self.words = ("imagelist", self.pets, "--recursive", "--out", self.out, *WORDS[kind])
+        self.csv = folder / "pets.csv" if kind == "source" else None
+        named = (self.csv,) if self.csv else (self.pets, "--recursive")
+        self.words = ("imagelist", *named, "--out", self.out, *WORDS[kind])
         self.statuses, self.said = dict[str, int](), dict[str, str]()
         for number, name in enumerate(("a", "b", "a", "a")):
-            lay(self.pets / name / f"{number}.jpg", encoded(number))
+            self.add(name, number)
+
+    def add(self, name: str, number: int) -> None:
+        """Add an image of a class, ``a`` or ``b``."""
+        lay(self.pets / name / f"{number}.jpg", encoded(number))
+        if self.csv:
+            with self.csv.open("a") as file:
+                file.write(f"pets/{name}/{number}.jpg,{'ab'.index(name)}\n")
 
     def run(self, name: str, *words: object) -> None:
         """Run a command."""
@@ -62,7 +83,8 @@ class Commands:
 
     def verify(self, name: str, *words: object) -> None:
         """Verify the output against the images."""
-        self.run(name, "verify", self.out, "--against", self.pets, *words)
+        root = self.csv.parent if self.csv else self.pets
+        self.run(name, "verify", self.out, "--against", root, *words)
 
 
 def unseen(commands: Commands, file: Path) -> list[int]:
@@ -93,7 +115,7 @@ def run_all(kind: str, folder: Path) -> dict[str, object]:
     removed = not file.exists()
     run("repaired", *made)
     same = products(commands.out) == before
-    lay(commands.pets / "b" / "9.jpg", encoded(9))
+    commands.add("b", 9)
     run("changed", *made)
     run("replaced", *made, "--replace")
     run("cleaned", "clean", commands.out, "--yes")
@@ -108,6 +130,9 @@ def run_all(kind: str, folder: Path) -> dict[str, object]:
         "same": same,
         "later": (commands.out / FILES[kind]).read_bytes().hex(),
         "superseded": file.exists(),
+        "list": (commands.out / FILES[kind]).with_suffix(".lst").read_text()
+        if kind == "source"
+        else "",
     }
 
 

@@ -58,7 +58,7 @@ def test_an_example_is_short(kind: str) -> None:
 @pytest.mark.parametrize("kind", documentation.EXAMPLES)
 def test_every_command_works_with_an_example(results: dict[str, dict[str, Any]], kind: str) -> None:
     came = results[kind]
-    changed = {"export": 2, "format": 0}  # an export's path carries no digest
+    changed = {"export": 2, "format": 0, "source": 0}  # an export's path carries no digest
     assert came["statuses"] == {**ENDED, "changed": changed[kind]}, came["said"]
     assert "already complete" in came["said"]["again"]
     assert "4 compared with their sources" in came["said"]["verified"]
@@ -97,4 +97,14 @@ def test_clean_removes_superseded_shards_of_the_format(
     results: dict[str, dict[str, Any]],
 ) -> None:
     assert not results["format"]["superseded"]
+    assert not results["source"]["superseded"]
     assert results["export"]["superseded"] is True  # its path is that of the newer one
+
+
+def test_the_images_of_the_source_have_the_labels_of_its_lines(
+    results: dict[str, dict[str, Any]],
+) -> None:
+    lines = results["source"]["list"].splitlines()
+    expected = {"pets/a/0.jpg": 0, "pets/b/1.jpg": 1, "pets/a/2.jpg": 0, "pets/a/3.jpg": 0}
+    found = {path: float(label) for _, label, path in (line.split("\t") for line in lines)}
+    assert found == {**expected, "pets/b/9.jpg": 1}

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
-from pipeline.catalog.classes import LabelTable
+from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.job.options import Job
 from pipeline.sources.inputs import Archive
 from pipeline.sources.source import IsCut, Source, Split
@@ -42,14 +43,33 @@ class DataSet(ABC):
     own_orders: frozenset[str] = frozenset()
     published: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @staticmethod
     @abstractmethod
+    def is_meant(job: Job) -> bool:
+        """Whether the options of a job mean a data set of this kind."""
+
+    @classmethod
+    @abstractmethod
+    def of(cls, job: Job, taken: Iterable[str] = ()) -> Self:
+        """Return the data set of a job that means one of this kind.
+
+        Args:
+            job: the job.
+            taken: names in the output that no folder of a split may have.
+
+        Raises:
+            ConfigError: the configuration cannot be understood.
+            UsageError: the options cannot be met.
+        """
+
+    @property
     def table(self) -> LabelTable:
-        """The label table.
+        """The label table; by default one without classes.
 
         Raises:
             ConfigError: it cannot be understood.
         """
+        return NO_LABELS
 
     @abstractmethod
     def read(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
@@ -65,16 +85,17 @@ class DataSet(ABC):
             InputRefused: what is there is not what it should be.
         """
 
-    @abstractmethod
     def recorded(self, names: Sequence[str]) -> dict[str, Source] | None:
         """Return each split's source as it was kept when it was read last, without reading it.
 
-        None: nothing was kept, or what is there does not look as it did then. The images
-        themselves are not looked at.
+        None: nothing was kept, as by default, or what is there does not look as it did then; it
+        is read then. The images themselves are not looked at.
 
         Raises:
             ShardmillError: as `read` does, of what can be seen without reading.
         """
+        del names
+        return None
 
     @property
     def default_splits(self) -> tuple[str, ...]:

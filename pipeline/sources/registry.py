@@ -1,13 +1,20 @@
-"""The registry of sources: which of them the options of a job mean."""
+"""Every source, a line each: which of them the options of a job mean."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from pipeline.job.options import Job
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.ilsvrc2012.configured import ConfiguredSet
 from pipeline.sources.imagelist.listed import ListedSet
+
+SOURCES: Final[tuple[type[DataSet], ...]] = (
+    ListedSet,
+    ConfiguredSet,
+)
+"""Every kind of data set; a job means the first that says so."""
 
 
 def data_set(job: Job, taken: Iterable[str] = ()) -> DataSet:
@@ -21,7 +28,7 @@ def data_set(job: Job, taken: Iterable[str] = ()) -> DataSet:
         ConfigError: the configuration cannot be understood.
         UsageError: the name that is given is none for files, or there is more than one split.
     """
-    return ListedSet.of(job) if job.images else ConfiguredSet.of(job, taken)
+    return next(kind for kind in SOURCES if kind.is_meant(job)).of(job, taken)
 
 
 def split_names(job: Job) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from typing import Final, Protocol, TypeAlias
 
 import pyarrow as pa
 
+from pipeline import digests
 from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.archives.tar import Member
 from pipeline.catalog.class_table import FolderClasses
@@ -21,7 +22,7 @@ from pipeline.catalog.label_widths import LabelWidths
 from pipeline.errors import InputRefused
 from pipeline.manifest import Document
 from pipeline.sources.inputs import Archive, BoxSource
-from pipeline.storage.clutter import PassedOver
+from pipeline.storage.clutter import NOTHING, PassedOver
 from pipeline.storage.fingerprints import FileStamps
 
 FILES: Final = "names and sizes of the images"
@@ -133,13 +134,13 @@ class Source(ABC):
     def identity(self) -> Document:
         """Return what decides which images there are, and their labels: it goes into digests."""
 
-    @abstractmethod
     def places(self) -> Document:
         """Return what else decides a catalog: where the images lie, and their boxes."""
+        return {}
 
-    @abstractmethod
     def made_of(self) -> dict[str, str]:
         """Return what `identity` was made of, by names and in values that a person understands."""
+        return {"images": digests.digest(self.identity())}
 
     @abstractmethod
     def described(self) -> list[Document]:
@@ -162,9 +163,10 @@ class Source(ABC):
             TransientError: it was changed meanwhile.
         """
 
-    @abstractmethod
     def passed_over(self, out: Path) -> PassedOver:
         """Return what lies among the images as clutter; of archives their indexes say so."""
+        del out
+        return NOTHING
 
     @abstractmethod
     def size(self) -> int:

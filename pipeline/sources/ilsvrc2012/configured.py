@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from pipeline import digests, paths, storage
 from pipeline.annotations import bboxes, contents
@@ -50,14 +50,19 @@ class ConfiguredSet(DataSet):
     config: DatasetConfig
 
     @staticmethod
-    def of(job: Job, taken: Iterable[str] = ()) -> ConfiguredSet:
+    def is_meant(job: Job) -> bool:
+        """Whether no list or folder is named, but archives or an unpacked tree."""
+        return not job.images
+
+    @classmethod
+    def of(cls, job: Job, taken: Iterable[str] = ()) -> Self:
         """Read the configuration of a job; no folder of a split may have a name of `taken`.
 
         Raises:
             ConfigError: it cannot be understood.
         """
         config = configuration.load(Path(job.config), taken)
-        return ConfiguredSet(
+        return cls(
             job=job,
             name=config.dataset,
             root=Path(job.tree or job.raw),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from pipeline import digests, storage
+from pipeline import storage
 from pipeline.catalog import class_table as classtable
-from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.errors import InputRefused, UsageError
 from pipeline.job.options import Job
+from pipeline.sources import split_names as splitnames
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.glance import Folders, Glance
 from pipeline.sources.imagelist import folder as listing
@@ -21,13 +20,10 @@ from pipeline.sources.imagelist import split_folders as splitfolders
 from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.sources.imagelist.snapshot import ListPlace
 from pipeline.sources.imagelist.source import ListSource
+from pipeline.sources.shard_count import shard_count
 from pipeline.sources.source import Defaults, Expected, IsCut, Source, Split
 from pipeline.storage.input_file import check_root, check_shareable
 
-_SHARD_BYTES: Final = 1 << 28  # about, of a shard whose number is not given
-_IMAGES_OF_A_SHARD: Final = 8  # at least, of such a shard
-_LONGEST_NAME: Final = 200  # with what files of a split add, it fits the 255 bytes of a file name
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 _SHOWN: Final = 3  # names
 
 
@@ -38,17 +34,23 @@ class ListedSet(DataSet):
     folders: Mapping[str, str]
 
     @staticmethod
-    def of(job: Job) -> ListedSet:
+    def is_meant(job: Job) -> bool:
+        """Whether a list or folder is named."""
+        return bool(job.images)
+
+    @classmethod
+    def of(cls, job: Job, taken: Iterable[str] = ()) -> Self:
         """Return the data set of a job.
 
         Raises:
             UsageError: see `split_names`.
         """
+        del taken  # class folders are asked for later, and checked then
         folders = split_names(job)
         only = next(iter(folders)) if len(folders) == 1 else None
-        return ListedSet(
+        return cls(
             job=job,
-            name=only or _file_name(Path(job.images).name),
+            name=only or splitnames.of_file(Path(job.images).name),
             root=Path(job.root),
             splits={
                 name: Split(name, folder or name, has_classes=True)
@@ -57,11 +59,6 @@ class ListedSet(DataSet):
             own_orders=frozenset({"list"}),
             folders=folders,
         )
-
-    @property
-    def table(self) -> LabelTable:
-        """The label table, which has no class: a list numbers them without naming any."""
-        return NO_LABELS
 
     def read(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
         """Read the list, or list the folder, and look at the files that it names."""
@@ -118,13 +115,10 @@ def split_names(job: Job) -> dict[str, str]:
         UsageError: the name that is given is none for files, or there is more than one split.
     """
     folders = _split_folders(job)
-    if job.name and not (_NAME.fullmatch(job.name) and len(job.name) <= _LONGEST_NAME):
-        what = f"--name {job.name}: not a name for shards"
-        expected = f"letters, digits, _; {_LONGEST_NAME} at most"
-        raise UsageError(what, expected=expected, found=job.name)
+    splitnames.check(job.name)
     if not folders:
-        return {job.name or _file_name(Path(job.images).name): ""}
-    names = {_file_name(folder): folder for folder in folders}
+        return {job.name or splitnames.of_file(Path(job.images).name): ""}
+    names = {splitnames.of_file(folder): folder for folder in folders}
     if job.name or len(names) < len(folders):
         raise UsageError(
             "the folder holds splits, and each gets the name of its folder",
@@ -143,15 +137,6 @@ def _split_folders(job: Job) -> tuple[str, ...]:
     if not job.recursive or storage.real_folder(path) is None:
         return ()
     return splitfolders.find(path, job.extensions or listing.EXTENSIONS)
-
-
-def _file_name(name: str) -> str:
-    """Return a name for files made of that of a list or folder; a long one is cut."""
-    stem = re.sub(r"[^A-Za-z0-9_]+", "_", name.removesuffix(".lst")).strip("_") or "images"
-    if len(stem) <= _LONGEST_NAME:
-        return stem
-    tail = f"_{digests.digest({'name': stem})}"
-    return stem[: _LONGEST_NAME - len(tail)] + tail
 
 
 def _check_there(job: Job) -> None:
@@ -237,7 +222,7 @@ def _source(
         split=split,
         root=Path(job.root),
         expected=Expected({"": listed.images}),
-        shards=_shards(job, split, listed),
+        shards=shard_count(job, split.name, listed.images, listed.missing, listed.bytes),
         defaults=Defaults(
             suffix=listed.suffix, offsets=False, repairs=False, long_names=listed.long_names
         ),
@@ -245,23 +230,6 @@ def _source(
         listing=listed,
         look=look,
     )
-
-
-def _shards(job: Job, split: Split, listed: ImageListing) -> int:
-    """Return how many shards are made of a split: as many as are asked for, or by its bytes."""
-    given = dict(job.shards).get(split.name)
-    # Bad images that are left out shall not leave a shard empty whose number nobody asked for.
-    fullest = max(1, (listed.images - listed.missing) // _IMAGES_OF_A_SHARD)
-    count = min(max(1, round(listed.bytes / _SHARD_BYTES)), fullest)
-    shards = count if given is None else given
-    if not 1 <= shards <= listed.images:
-        raise UsageError(
-            f"--shards {shards}: a shard of {split.name} would be empty, and none may be",
-            expected=f"1 to {listed.images}, the number of images",
-            found=str(shards),
-            remedy="say --shards N with N in that range",
-        )
-    return shards
 
 
 def _check_backslashes(job: Job, listed: ImageListing) -> None:
