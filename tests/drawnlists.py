@@ -54,9 +54,9 @@ def encoded(
     return memory.getvalue()
 
 
-def draw_list(folder: Path, images: int = 24) -> ListedSet:
+def draw_list(folder: Path, images: int = 24, split: str = SPLIT) -> ListedSet:
     """Draw images, gray ones and PNGs among them, and list them between TABs."""
-    listed = ListedSet(folder / "root", folder / f"{SPLIT}.lst")
+    listed = ListedSet(folder / "root", folder / f"{split}.lst")
     listed.root.mkdir(parents=True)
     listed.path.touch()
     for number in range(images):

@@ -20,7 +20,7 @@ Command = tuple[str, ...]
 
 _ARCHIVES = ("imagenet", "--raw", "{in}/raw", "--config", "{in}/raw/sample.toml", "--out", "{out}")
 _TREE = ("imagenet", "--tree", "{in}/tree", "--config", "{in}/raw/sample.toml", "--out", "{out}")
-_LIST = ("imagelist", "{in}/listed/images.lst", "--root", "{in}/listed/root", "--out", "{out}")
+_LIST = ("imagelist", "{in}/listed/pictures.lst", "--root", "{in}/listed/root", "--out", "{out}")
 _LABELS = ("imagelist", "{in}/listed/labels.lst", "--root", "{in}/listed/root", "--out", "{out}")
 _BAD = ("imagelist", "{in}/odd/bad.lst", "--out", "{out}")
 _FOREIGN = ("imagelist", "{in}/odd/foreign.lst", "--out", "{out}")
@@ -214,7 +214,7 @@ def draw_inputs(folder: Path) -> None:
 
 def _draw_lists(folder: Path) -> None:
     """Draw images and two lists that name them: with a label for each, and with three."""
-    drawn = draw_list(folder, images=12)
+    drawn = draw_list(folder, images=12, split="pictures")
     lines = [line.split("\t") for line in drawn.path.read_text().splitlines()]
     lay(
         folder / "labels.lst", _lines(f"{i}\t{label}\t0.25\t-3\t{name}" for i, label, name in lines)

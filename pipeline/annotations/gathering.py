@@ -217,7 +217,7 @@ class Gathering:
                 self._corners.extend(box)
                 names.append(each.name)
             if repairs or box is None:
-                how = ", ".join(repairs) if box else "no area inside the image"
+                how = ", ".join(repairs) if box else "no area inside the picture"
                 reason = f"{how}: {each.corners} in {size}"
                 kind: Kind = "repaired" if box else "dropped"
                 self.report.append(ReportRow(member, number, kind, reason))

@@ -146,7 +146,7 @@ def test_the_report_has_every_box_and_file_not_taken_as_it_stands(tmp_path: Path
     rows = gathered(tmp_path, DEFECTS).report
     dtd = "the annotation declares a document type, which can hide entities"
     malformed = "the annotation is not well-formed XML"
-    nothing = "no area inside the image"
+    nothing = "no area inside the picture"
     assert [(row.file, row.object, row.kind, row.reason.split(":")[0]) for row in rows] == [
         (f"{A}/{A}_10.xml", 1, "repaired", "misordered"),
         (f"{A}/{A}_11.xml", 1, "repaired", "clamped"),

@@ -111,15 +111,15 @@ class TestTable:
 
 class TestCounts:
     def test_come_from_a_column_of_the_table(self, table: LabelTable) -> None:
-        assert labels.load_counts("labels:images", table) == {"n01": 3, "n02": 5}
+        assert labels.load_counts("labels:photos", table) == {"n01": 3, "n02": 5}
 
     def test_come_from_a_file(self, write: Callable[[str], Path], table: LabelTable) -> None:
         assert labels.load_counts(str(write("n02\t1\r\n\nn01\t0\n")), table) == {"n02": 1, "n01": 0}
 
     def test_of_a_column_that_is_not_there_are_refused(self, table: LabelTable) -> None:
         with pytest.raises(ConfigError) as refusal:
-            labels.load_counts("labels:images", table)
-        assert details(refusal, table.path) == ("line 1", "images", "wnid, images")
+            labels.load_counts("labels:photos", table)
+        assert details(refusal, table.path) == ("line 1", "photos", "wnid, images")
 
     def test_of_a_column_of_words_are_refused_with_the_class(self, table: LabelTable) -> None:
         with pytest.raises(ConfigError) as refusal:

@@ -238,7 +238,7 @@ def test_the_report_of_the_boxes_names_what_was_spoiled_and_nothing_else(sample:
     assert reported == {
         (by_defect["misordered"], 1, "repaired", "misordered"),
         (by_defect["beyond"], 1, "repaired", "clamped"),
-        (by_defect["outside"], 1, "dropped", "no area inside the image"),
+        (by_defect["outside"], 1, "dropped", "no area inside the picture"),
     }
     filtered = bboxes.collect(sample.raw / BOXES, class_filter=frozenset(WNIDS))
     # Of the one that is spoiled so, it is the second object: TensorFlow goes by the first.

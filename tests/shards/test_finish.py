@@ -77,7 +77,7 @@ def test_the_manifest_says_what_was_made_of_what(sample: RawSet, out: Path) -> N
         "label_offset": 1,
         "labels": "class",
         "order": "hash",
-        "image": {},
+        "picture": {},
         "repairs": True,
         "seed": 3,
         "shards": 8,

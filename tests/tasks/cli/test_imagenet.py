@@ -239,7 +239,7 @@ def spoil_images(raw_set: RawSet) -> list[str]:
     names = []
     with tarfile.open(raw_set.raw / VALIDATION) as tar:
         for member in tar.getmembers()[:2]:
-            content[member.offset_data : member.offset_data + 20] = b"<html>not an image "
+            content[member.offset_data : member.offset_data + 20] = b"<html>not one image "
             names.append(member.name)
     (raw_set.raw / VALIDATION).write_bytes(content)
     raw_set.repin(VALIDATION)
