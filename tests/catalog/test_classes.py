@@ -111,7 +111,7 @@ class TestTable:
 
 class TestCounts:
     def test_come_from_a_column_of_the_table(self, table: LabelTable) -> None:
-        assert labels.load_counts("labels:photos", table) == {"n01": 3, "n02": 5}
+        assert labels.load_counts("labels:images", table) == {"n01": 3, "n02": 5}
 
     def test_come_from_a_file(self, write: Callable[[str], Path], table: LabelTable) -> None:
         assert labels.load_counts(str(write("n02\t1\r\n\nn01\t0\n")), table) == {"n02": 1, "n01": 0}
