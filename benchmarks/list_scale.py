@@ -25,7 +25,7 @@ _SHARDS = 64
 _ROUNDS = 3
 _NOTHING = "nothing: the program's modules alone"
 _RESOLVE = (
-    "from pathlib import Path; from tasks import datasets; from pipeline.state import status;"
+    "from pathlib import Path; from tasks import prepare; from pipeline.state import status;"
     " from pipeline.job.resolve import resolve; import sys;"
     " resolve(status.recorded_jobs(Path(sys.argv[1]))[-1])"
 )
