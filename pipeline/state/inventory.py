@@ -49,17 +49,19 @@ class Inventory:
     def document(self, name: str) -> Sealed | None:
         """Return the mark of the artifact of a name; None: it is not whole."""
         if name not in self._documents:
-            self._documents[name] = self._asked_for(self.resolved.graph[name])
+            self._documents[name] = self.ask(self.resolved.graph[name])
         return self._documents[name]
 
-    def _asked_for(self, artifact: Artifact) -> Sealed | None:
+    def ask(self, artifact: Artifact) -> Sealed | None:
+        """Return the mark of an artifact as it is now; None: it is not whole."""
         if artifact.kind == LINK:
             (output,) = artifact.needs  # a manifest of thousands of files is read once
             return self.document(output) if _points(artifact) else None
         if isinstance(artifact, Product) and artifact.kind == LIST:
-            made = _outputs(self.resolved, artifact.split)
-            return _list(self.resolved, artifact, [self.manifest(*names) for names in made])
-        return document(self.resolved, artifact)
+            return _list(self.resolved, artifact, self.manifests(artifact.split))
+        if isinstance(artifact, Product):
+            return claims.finished(self.resolved.out, artifact)
+        return _ASKED[artifact.kind](self.resolved, artifact)
 
     def whole(self, name: str) -> bool:
         """Whether the artifact of a name is whole."""
@@ -69,6 +71,11 @@ class Inventory:
         """Return the manifest of a split's output in a format; None: it is not whole."""
         found = self.document(name_of(MANIFEST, split, shard_format))
         return found if isinstance(found, OutputManifest) else None
+
+    def manifests(self, split: str) -> list[OutputManifest | None]:
+        """Return the manifests of a split's outputs; None: it is not whole."""
+        made = (output for each, output in self.resolved.outputs if each.name == split)
+        return [self.manifest(split, output.format) for output in made]
 
     def product(self, product: Product) -> ProductMark | None:
         """Return the mark of a product; None: it is not whole."""
@@ -105,11 +112,7 @@ def complete(resolved: ResolvedJob) -> bool:
 
 def document(resolved: ResolvedJob, artifact: Artifact) -> Sealed | None:
     """Return the mark of an artifact of a job, or of its last part; None: it is not whole."""
-    if isinstance(artifact, Product) and artifact.kind == LIST:
-        return _list(resolved, artifact, _finished_outputs(resolved, artifact.split))
-    if isinstance(artifact, Product):
-        return claims.finished(resolved.out, artifact)
-    return _ASKED[artifact.kind](resolved, artifact)
+    return Inventory(resolved).ask(artifact)
 
 
 def shards(resolved: ResolvedJob, artifact: Artifact, numbers: Iterable[int]) -> ShardMark | None:
@@ -162,11 +165,6 @@ def _manifest(resolved: ResolvedJob, artifact: Artifact) -> OutputManifest | Non
     return outputs.document(resolved.splits[artifact.split].output(artifact.variant))
 
 
-def _link(resolved: ResolvedJob, artifact: Artifact) -> OutputManifest | None:
-    """Return the manifest of an output, if the link points to it and it is complete."""
-    return _manifest(resolved, artifact) if _points(artifact) else None
-
-
 def _points(artifact: Artifact) -> bool:
     """Whether a link points to its output."""
     (link,) = artifact.files
@@ -186,7 +184,7 @@ def _list(
 
 def left_out(resolved: ResolvedJob, split: str) -> frozenset[str]:
     """Return the keys of images that a finished output of a split lacks as bad images."""
-    return _left_out(_finished_outputs(resolved, split))
+    return _left_out(Inventory(resolved).manifests(split))
 
 
 def name_of_left_out(keys: frozenset[str]) -> str:
@@ -198,15 +196,6 @@ def _left_out(manifests: Iterable[OutputManifest | None]) -> frozenset[str]:
     return frozenset(image.key for each in manifests if each for image in each.left_out)
 
 
-def _finished_outputs(resolved: ResolvedJob, split: str) -> list[OutputManifest | None]:
-    return [outputs.document(made) for each, made in resolved.outputs if each.name == split]
-
-
-def _outputs(resolved: ResolvedJob, split: str) -> list[tuple[str, str]]:
-    """Return split and format of the outputs of a split that are asked for."""
-    return [(split, output.format) for each, output in resolved.outputs if each.name == split]
-
-
 _ASKED: Final[Mapping[str, Callable[[ResolvedJob, Artifact], Sealed | None]]] = {
     INPUTS: _inputs,
     ARCHIVE: _archive,
@@ -215,6 +204,5 @@ _ASKED: Final[Mapping[str, Callable[[ResolvedJob, Artifact], Sealed | None]]] = 
     PLAN: partial(_marked, PlanMark),
     SHARDS: _shards,
     MANIFEST: _manifest,
-    LINK: _link,
     GROUPS: _class_groups,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,9 +81,9 @@ class DbcollectionExport(Export):
         del folder
         return tuple(_name(self.task, strict=strict) for strict in (False, True))
 
+    @abstractmethod
     def trees(self, data: SetView) -> Iterator[Need]:
         """Yield the trees in which the images lie."""
-        raise NotImplementedError
 
     def plan(self, data: SetView) -> Iterator[ExportPlan]:
         """Yield the file, and the strict one if it is asked for."""
