@@ -32,7 +32,7 @@ from pipeline.shards import codecs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
 from pipeline.state import claims
-from pipeline.storage.fingerprints import FingerprintsBuilder
+from pipeline.storage.local.fingerprints import FingerprintsBuilder
 from tasks.archives import known_members, seen_images, verifying_again
 from tasks.base import Volume
 from tasks.splits import ProductTask

@@ -249,7 +249,7 @@ def test_only_storage_asks_what_files_there_are() -> None:
 
 
 def test_only_one_module_removes_files_and_folders() -> None:
-    files = outside("pipeline/storage/deleting.py")
+    files = outside("pipeline/storage/local/deleting.py")
     refused = {"shutil", "os.remove", *(f"os.{name}" for name in REMOVERS)}
 
     def removes(path: Path) -> bool:
@@ -282,7 +282,7 @@ def test_one_function_names_files_and_publishes_them_with_their_mark() -> None:
             isinstance(node, ast.Attribute) and node.attr == "content_hash" for node in nodes(path)
         )
 
-    owners = ("pipeline/manifest.py", "pipeline/storage/staging.py")
+    owners = ("pipeline/manifest.py", "pipeline/storage/local/staging.py")
     assert offenders(outside(*owners), hashes) == set()
     # Beside it: lists and a drawn sample, which have no mark.
     files = outside("pipeline/storage")

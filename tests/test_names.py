@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline import names
-from pipeline.storage import tempnames
+from pipeline.storage.local import tempnames
 
 CONTROL = ["\x00", "\x07", "\t", "\n", "\x1b", "\x7f", "\x80", "\x85", "\x9b", "\u2028", "\u2029"]
 OVERRIDES = ["\u202a", "\u202e", "\u2066", "\u2069", "\u061c", "\u200e", "\u200f"]

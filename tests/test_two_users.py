@@ -23,7 +23,7 @@ from support import on_wait
 
 from pipeline import manifest, paths, storage
 from pipeline.errors import EnvironmentRefused
-from pipeline.storage import lockfiles
+from pipeline.storage.local import lockfiles
 
 NOBODY = 65534
 ROOT = os.geteuid() == 0
@@ -168,6 +168,6 @@ def test_who_may_only_read_is_told_what_status_cannot_know(
     def refused(*_: object) -> int:
         raise refuse
 
-    monkeypatch.setattr("pipeline.storage.flocks.open_to_lock", refused)
+    monkeypatch.setattr("pipeline.storage.local.flocks.open_to_lock", refused)
     assert storage.is_locked(lock) is None
     assert storage.lock_holders(lock) == ""

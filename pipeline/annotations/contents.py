@@ -16,7 +16,7 @@ from pipeline import digests, storage
 from pipeline.annotations import source
 from pipeline.documents import fingerprint_tables
 from pipeline.errors import NoPermission, OutputDamaged
-from pipeline.storage import fingerprints
+from pipeline.storage.local import fingerprints
 
 _BATCH = 1 << 16  # rows
 

@@ -26,7 +26,7 @@ from pipeline import names as rule
 from pipeline import storage
 from pipeline.errors import ConfigError, TreeRefused
 from pipeline.quantities import counted
-from pipeline.storage.input_file import check_shareable
+from pipeline.storage.local.input_file import check_shareable
 
 VERSION: Final = 1
 """Part of the digest of the file: raise it when the same classes would give other bytes."""

@@ -11,7 +11,7 @@ from typing import Final
 
 from pipeline import digests, names, storage
 from pipeline.errors import ConfigError
-from pipeline.storage.input_file import check_shareable
+from pipeline.storage.local.input_file import check_shareable
 
 _COUNT = re.compile("[0-9]{1,18}")  # it fits an int64
 _SHOWN = 80

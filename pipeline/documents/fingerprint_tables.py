@@ -1,6 +1,6 @@
 """Tables of fingerprints in an output folder, each with a mark that seals it.
 
-What a fingerprint is says `pipeline.storage.fingerprints`.
+What a fingerprint is says `pipeline.storage.local.fingerprints`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pipeline import manifest, storage
 from pipeline.documents.records import FingerprintsMark
 from pipeline.errors import OutputDamaged, Vanished
 from pipeline.storage import table_bounds as tablebounds
-from pipeline.storage.fingerprints import SCHEMA, content_digest
+from pipeline.storage.local.fingerprints import SCHEMA, content_digest
 
 
 def publish(path: Path, fingerprints: pa.Table, out: Path, **more: object) -> None:

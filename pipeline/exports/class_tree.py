@@ -29,7 +29,7 @@ from pipeline.exports.class_folder import ClassFolder, ImageRow
 from pipeline.exports.class_listing import LISTING_SCHEMA
 from pipeline.shards.read import NONE_KNOWN, read_member
 from pipeline.storage import clutter
-from pipeline.storage.fingerprints import FingerprintsBuilder
+from pipeline.storage.local.fingerprints import FingerprintsBuilder
 
 Change = Callable[[memoryview], bytes]
 """Makes another image of one."""

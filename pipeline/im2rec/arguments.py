@@ -14,7 +14,7 @@ from typing import SupportsIndex
 import numpy as np
 
 from pipeline.errors import UsageError
-from pipeline.storage.local_path import check_local
+from pipeline.storage.local.local_path import check_local
 
 
 def whole_number(name: str, value: object) -> int:

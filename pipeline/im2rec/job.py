@@ -15,7 +15,7 @@ from pipeline.images.encoder import ImageEncoder
 from pipeline.images.raster import Color, Encoding
 from pipeline.images.spec import EncodeSpec, Orientation
 from pipeline.images.transforms import BuiltIn, Transform
-from pipeline.storage import input_file
+from pipeline.storage.local import input_file
 
 
 @dataclass(frozen=True, slots=True)

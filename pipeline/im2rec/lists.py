@@ -15,7 +15,7 @@ from pipeline.catalog.class_table import ClassTable
 from pipeline.errors import ConfigError, OutputConflict, UsageError
 from pipeline.sources.imagelist.folder import Division, Listing, divide, list_pieces, scan
 from pipeline.storage.clutter import is_clutter
-from pipeline.storage.input_file import check_rereadable
+from pipeline.storage.local.input_file import check_rereadable
 
 _LISTS: Final = ".lst"
 _LIST_KINDS: Final = ("file", "special file")

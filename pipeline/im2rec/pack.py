@@ -26,7 +26,7 @@ from pipeline.im2rec.result import LeftOut, Packed, document
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted
 from pipeline.storage import StagedFile
-from pipeline.storage.input_file import check_rereadable
+from pipeline.storage.local.input_file import check_rereadable
 
 Tell = Callable[[int, int], None]
 """Is told, now and then, how many lines are done, of how many."""

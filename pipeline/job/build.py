@@ -18,7 +18,7 @@ from pipeline.job.table.run import STEPS_OF
 from pipeline.job.table.shards import NO_SHARDS
 from pipeline.job.table.values import check_words, shard_counts
 from pipeline.sources import registry as sources
-from pipeline.storage.local_path import absolute
+from pipeline.storage.local.local_path import absolute
 
 
 def build_job(command: str, given: Mapping[str, Any]) -> Job:

@@ -24,7 +24,7 @@ from pipeline.sources import registry as sources
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.inputs import Archive
 from pipeline.sources.source import Source
-from pipeline.storage.local_path import check_local
+from pipeline.storage.local.local_path import check_local
 
 
 @dataclass(frozen=True)

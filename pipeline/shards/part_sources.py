@@ -19,7 +19,7 @@ from pipeline.documents.records import FingerprintsMark
 from pipeline.documents.shards import GroupMark, ShardMark
 from pipeline.errors import OutputDamaged, SourcesDiffer
 from pipeline.manifest import Document
-from pipeline.storage import fingerprints
+from pipeline.storage.local import fingerprints
 
 PartMark = ShardMark | GroupMark
 """The mark of a part: of a shard, or of a group of classes of a tree."""

@@ -26,7 +26,7 @@ from pipeline.errors import (
 )
 from pipeline.formats.record import ImageRecord
 from pipeline.images.prepare import Preparation, StoredImage
-from pipeline.storage.fingerprints import FingerprintsBuilder
+from pipeline.storage.local.fingerprints import FingerprintsBuilder
 
 AHEAD = 64
 """How many images the kernel is asked for before they are read."""

@@ -18,7 +18,7 @@ from pipeline.plaintext import Lines
 from pipeline.shards.output import Output
 from pipeline.shards.read import AHEAD, NONE_KNOWN, LeftOut, images
 from pipeline.shards.writer import OutputWriter
-from pipeline.storage.fingerprints import FingerprintsBuilder
+from pipeline.storage.local.fingerprints import FingerprintsBuilder
 
 _SHOWN = 10
 _SKIP = "--on-bad-image skip"

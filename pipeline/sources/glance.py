@@ -29,7 +29,7 @@ class Glance:
     """How the list or the folders of a source looked before they were read.
 
     Attributes:
-        stamps: of each, by its path; see `pipeline.storage.stamps`.
+        stamps: of each, by its path; see `pipeline.storage.local.stamps`.
         content: of a list, the xxh3-128 of its content; None: these are folders.
     """
 

@@ -24,7 +24,7 @@ from pipeline.job.options import Job
 from pipeline.manifest import Document
 from pipeline.sources.shard_count import shard_count
 from pipeline.sources.source import Defaults, Expected, Source, Split
-from pipeline.storage.fingerprints import FileStamps, path_hashes
+from pipeline.storage.local.fingerprints import FileStamps, path_hashes
 
 Named = tuple[str, int]
 """Path of an image, relative to the root or absolute, and its class, from 0."""

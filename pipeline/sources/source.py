@@ -23,7 +23,7 @@ from pipeline.errors import InputRefused
 from pipeline.manifest import Document
 from pipeline.sources.inputs import Archive, BoxSource
 from pipeline.storage.clutter import NOTHING, PassedOver
-from pipeline.storage.fingerprints import FileStamps
+from pipeline.storage.local.fingerprints import FileStamps
 
 FILES: Final = "names and sizes of the images"
 """What `Source.made_of` calls the digest of a tree: it decides whether a product is up to date."""

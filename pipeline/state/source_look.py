@@ -24,7 +24,7 @@ from pipeline.shards import finish as outputs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards.part_sources import PartMark
 from pipeline.state import withdrawal
-from pipeline.storage import fingerprints
+from pipeline.storage.local import fingerprints
 
 Part = tuple[str, int]
 """A family and the number of a part; see `pipeline.shards.part_sources`."""

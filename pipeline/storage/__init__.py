@@ -7,9 +7,9 @@ tell an owner at work from one that is gone. A folder of many small files appear
 synced once.
 """
 
-from pipeline.storage.below import reachable
-from pipeline.storage.deleting import carry_out, remove, remove_empty, remove_read
-from pipeline.storage.folders import (
+from pipeline.storage.local.below import reachable
+from pipeline.storage.local.deleting import carry_out, remove, remove_empty, remove_read
+from pipeline.storage.local.folders import (
     StagedFolder,
     check_file_name,
     is_within,
@@ -17,7 +17,7 @@ from pipeline.storage.folders import (
     same_folder,
     sync_file_system,
 )
-from pipeline.storage.listing import (
+from pipeline.storage.local.listing import (
     Entry,
     FileInfo,
     check_table,
@@ -38,8 +38,8 @@ from pipeline.storage.listing import (
     special_kind,
     stat,
 )
-from pipeline.storage.lockfiles import WAITS
-from pipeline.storage.locks import (
+from pipeline.storage.local.lockfiles import WAITS
+from pipeline.storage.local.locks import (
     is_locked,
     lock_holders,
     shared_lock,
@@ -47,12 +47,12 @@ from pipeline.storage.locks import (
     target_lock,
     wait_for_lock,
 )
-from pipeline.storage.oserrors import check_link, translated
-from pipeline.storage.outputfile import output_file, resolved
-from pipeline.storage.ranges import RangeReader, SourceReader, holds
-from pipeline.storage.removalplan import Doomed, Outcome, Plan, plan_files, plan_folder
-from pipeline.storage.sharedwrite import SharedFile
-from pipeline.storage.staging import (
+from pipeline.storage.local.oserrors import check_link, translated
+from pipeline.storage.local.outputfile import output_file, resolved
+from pipeline.storage.local.ranges import RangeReader, SourceReader, holds
+from pipeline.storage.local.removalplan import Doomed, Outcome, Plan, plan_files, plan_folder
+from pipeline.storage.local.sharedwrite import SharedFile
+from pipeline.storage.local.staging import (
     Buffer,
     StagedFile,
     append_line,
@@ -63,9 +63,9 @@ from pipeline.storage.staging import (
     publish_bytes,
     write_unsynced,
 )
-from pipeline.storage.stamps import ABSENT, UNSETTLED, read_stamped, settled
-from pipeline.storage.tempnames import SCRATCH
-from pipeline.storage.temps import TempFile, remove_temp, temp_files
+from pipeline.storage.local.stamps import ABSENT, UNSETTLED, read_stamped, settled
+from pipeline.storage.local.tempnames import SCRATCH
+from pipeline.storage.local.temps import TempFile, remove_temp, temp_files
 
 __all__ = [
     "ABSENT",

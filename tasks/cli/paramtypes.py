@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from pipeline.storage.local_path import check_local
+from pipeline.storage.local.local_path import check_local
 
 
 class LocalPath(click.Path):

@@ -108,7 +108,7 @@ def test_one_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.M
     def refuse(path: Path) -> tuple[int, bytes]:
         raise NoPermission("not permitted", file=str(path))
 
-    monkeypatch.setattr("pipeline.storage.fingerprints.read_stamped", refuse)
+    monkeypatch.setattr("pipeline.storage.local.fingerprints.read_stamped", refuse)
     with pytest.raises(NoPermission) as caught:
         look(folder, tmp_path / "out")
     assert caught.value.file == str(folder / "a/d.xml")

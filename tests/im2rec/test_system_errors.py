@@ -22,7 +22,7 @@ from pipeline.errors import (
 )
 from pipeline.im2rec.pack import pack
 from pipeline.images.raster import Pixels
-from pipeline.storage import retrying
+from pipeline.storage.local import retrying
 
 SYSTEM = (errno.ESTALE, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOTCONN)
 

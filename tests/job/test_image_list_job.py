@@ -30,7 +30,7 @@ from pipeline.sources.imagelist import scan as imagelist
 from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.sources.imagelist.source import ListSource
 from pipeline.sources.source import Defaults
-from pipeline.storage import fingerprints
+from pipeline.storage.local import fingerprints
 
 ALL = {"catalog", "plan", *FORMATS}
 OF_SHARDS = ALL - {"catalog"}

@@ -187,7 +187,7 @@ def test_what_the_system_does_not_let_one_read_is_no_bad_image(
         return opened(path, *options, **more)
 
     monkeypatch.setattr("os.open", refuse)
-    monkeypatch.setattr("pipeline.storage.retrying.WAITS", (0.0,))
+    monkeypatch.setattr("pipeline.storage.local.retrying.WAITS", (0.0,))
     made = output(out, "recordio")
     options = {"on_bad_image": on_bad_image, "whole_files": whole_files}
     with pytest.raises(kind) as error:

@@ -21,8 +21,8 @@ from pipeline.errors import OutputDamaged
 from pipeline.exports import class_listing, parquet
 from pipeline.exports.class_listing import LISTING_SCHEMA
 from pipeline.shards import facts
-from pipeline.storage import fingerprints
 from pipeline.storage import table_bounds as tablebounds
+from pipeline.storage.local import fingerprints
 
 _MANY = 1_000_000
 

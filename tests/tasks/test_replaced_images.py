@@ -26,7 +26,7 @@ from pipeline.job.resolve import resolve
 from pipeline.shards import finish as outputs
 from pipeline.shards import part_sources as partsources
 from pipeline.state import source_look as sourcelook
-from pipeline.storage import fingerprints
+from pipeline.storage.local import fingerprints
 from tasks.prepare import is_complete
 
 FORMATS = ("recordio", "tfrecord", "webdataset")

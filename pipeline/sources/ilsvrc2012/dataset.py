@@ -18,7 +18,7 @@ from pipeline.errors import ConfigError
 from pipeline.sources.ilsvrc2012.member_names import NoPattern, check_pattern
 from pipeline.sources.ilsvrc2012.strict_toml import StrictToml, checked_text, shown_value
 from pipeline.sources.inputs import Archive
-from pipeline.storage.input_file import check_shareable
+from pipeline.storage.local.input_file import check_shareable
 
 LAYOUTS = ("class-tars", "flat")
 MAX_IMAGES = 20_000_000

@@ -20,7 +20,7 @@ from pipeline.sources.glance import Note, no_note
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.tree_layout import find, find_or_none
 from pipeline.storage import clutter
-from pipeline.storage.fingerprints import FileStamps, path_hashes
+from pipeline.storage.local.fingerprints import FileStamps, path_hashes
 
 FILES = pa.schema(
     [
@@ -28,7 +28,7 @@ FILES = pa.schema(
         ("path", pa.string()),  # relative to the tree, or absolute
         ("wnid", pa.string()),  # the class folder; empty: none
         ("size", pa.int64()),  # bytes
-        ("stamp", pa.uint64()),  # see `pipeline.storage.stamps`; no digest is of it
+        ("stamp", pa.uint64()),  # see `pipeline.storage.local.stamps`; no digest is of it
     ]
 )
 """Columns of `TreeListing.files`."""

@@ -21,7 +21,7 @@ from pipeline.sources.ilsvrc2012.tree_listing import TreeListing
 from pipeline.sources.source import FILES
 from pipeline.storage import clutter
 from pipeline.storage.clutter import PassedOver
-from pipeline.storage.fingerprints import FileStamps
+from pipeline.storage.local.fingerprints import FileStamps
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -22,7 +22,7 @@ from pipeline.sources.imagelist.snapshot import ListPlace
 from pipeline.sources.imagelist.source import ListSource
 from pipeline.sources.shard_count import shard_count
 from pipeline.sources.source import Defaults, Expected, IsCut, Source, Split
-from pipeline.storage.input_file import check_root, check_shareable
+from pipeline.storage.local.input_file import check_root, check_shareable
 
 _SHOWN: Final = 3  # names
 

@@ -35,7 +35,7 @@ from pipeline.sources.imagelist.folder import Listing
 from pipeline.sources.imagelist.long_names import LongNames, never_cut
 from pipeline.sources.source import IsCut
 from pipeline.storage.clutter import NOTHING, PassedOver
-from pipeline.storage.fingerprints import FileStamps
+from pipeline.storage.local.fingerprints import FileStamps
 
 _LAST_CLASS: Final = 2.0**31  # the first that no class index can be
 _WINDOWS: Final = re.compile(r"\\|^[A-Za-z]:/")  # in paths that Windows has written

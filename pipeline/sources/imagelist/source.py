@@ -22,7 +22,7 @@ from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.sources.imagelist.snapshot import ListPlace
 from pipeline.sources.source import Source
 from pipeline.storage.clutter import PassedOver
-from pipeline.storage.fingerprints import FileStamps
+from pipeline.storage.local.fingerprints import FileStamps
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

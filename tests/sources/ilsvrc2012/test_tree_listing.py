@@ -15,8 +15,8 @@ from pipeline.errors import NoPermission, TreeRefused
 from pipeline.names import has_control
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.tree_listing import FILES, TreeListing, scan
-from pipeline.storage import listing as storage_listing
 from pipeline.storage.clutter import is_clutter
+from pipeline.storage.local import listing as storage_listing
 
 TRAIN = SplitConfig(name="train", archive="t.tar", folder="train", layout="class-tars", shards=1)
 VALIDATION = SplitConfig(name="validation", archive="v.tar", folder="val", layout="flat", shards=1)

@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.im2rec import im2rec
 from pipeline.job.options import PATHS, Job
 from pipeline.job.resolve import resolve
-from pipeline.storage.local_path import check_local
+from pipeline.storage.local.local_path import check_local
 from tasks.cli import cli
 from tasks.roots import PrepareImageList, PrepareImageNet
 

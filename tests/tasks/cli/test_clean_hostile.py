@@ -13,7 +13,7 @@ from support import write_catalog
 
 from pipeline import manifest, paths, storage
 from pipeline.state import withdrawal
-from pipeline.storage import owner
+from pipeline.storage.local import owner
 
 OLD, NEW = "aaaaaaaaaaaa", "bbbbbbbbbbbb"
 SHARD = "train-00000-of-00001"

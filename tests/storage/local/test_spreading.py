@@ -11,7 +11,7 @@ import pytest
 
 from pipeline import storage
 from pipeline.errors import ShardmillError
-from pipeline.storage.spreading import spread
+from pipeline.storage.local.spreading import spread
 
 FEW = 15 + 128  # so many are asked in a row in any case
 

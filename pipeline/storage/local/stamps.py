@@ -16,8 +16,8 @@ from typing import Final
 
 import xxhash
 
-from pipeline.storage.oserrors import translate_oserrors, translated
-from pipeline.storage.retrying import patiently
+from pipeline.storage.local.oserrors import translate_oserrors, translated
+from pipeline.storage.local.retrying import patiently
 
 UNSETTLED: Final = 0
 """No file has this stamp: what is recorded with it is read again."""

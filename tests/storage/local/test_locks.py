@@ -17,7 +17,7 @@ from support import on_wait
 
 from pipeline import storage
 from pipeline.errors import OutputConflict
-from pipeline.storage import flocks, owner
+from pipeline.storage.local import flocks, owner
 
 
 class TestLocks:

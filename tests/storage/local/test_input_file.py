@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from pipeline.errors import ShardmillError, UsageError
-from pipeline.storage.input_file import check_rereadable, check_shareable
+from pipeline.storage.local.input_file import check_rereadable, check_shareable
 from tasks.cli import cli
 
 COMMANDS = {

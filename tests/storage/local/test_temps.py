@@ -16,8 +16,9 @@ from elsewhere import HOLD, NO_LOCKS, dead, elsewhere, staging
 from support import ROOT, swept
 
 from pipeline import storage
-from pipeline.storage import StagedFile, StagedFolder, TempFile, owner
-from pipeline.storage.owner import Owner
+from pipeline.storage import StagedFile, StagedFolder, TempFile
+from pipeline.storage.local import owner
+from pipeline.storage.local.owner import Owner
 
 IMPORTS = HOLD.partition("{before}")[0]
 

@@ -7,8 +7,8 @@ import re
 import secrets
 from pathlib import Path
 
-from pipeline.storage import owner
-from pipeline.storage.owner import Owner
+from pipeline.storage.local import owner
+from pipeline.storage.local.owner import Owner
 
 LOCK_PROBE, WRITE_PROBE = "locks", "probe"
 SCRATCH = frozenset({LOCK_PROBE, WRITE_PROBE})

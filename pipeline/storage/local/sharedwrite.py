@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import Self
 
-from pipeline.storage.oserrors import translate_oserrors, translated
-from pipeline.storage.staging import Buffer
+from pipeline.storage.local.oserrors import translate_oserrors, translated
+from pipeline.storage.local.staging import Buffer
 
 
 class SharedFile:

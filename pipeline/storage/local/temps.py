@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import OutputConflict, Vanished
-from pipeline.storage import flocks, owner
-from pipeline.storage.below import opened
-from pipeline.storage.deleting import carry_out
-from pipeline.storage.flocks import Lock
-from pipeline.storage.listing import scan, sizes
-from pipeline.storage.oserrors import translate_oserrors
-from pipeline.storage.owner import Owner
-from pipeline.storage.removalplan import Outcome, Plan
-from pipeline.storage.tempnames import owner_of, target_of, temp_path, temp_prefix
+from pipeline.storage.local import flocks, owner
+from pipeline.storage.local.below import opened
+from pipeline.storage.local.deleting import carry_out
+from pipeline.storage.local.flocks import Lock
+from pipeline.storage.local.listing import scan, sizes
+from pipeline.storage.local.oserrors import translate_oserrors
+from pipeline.storage.local.owner import Owner
+from pipeline.storage.local.removalplan import Outcome, Plan
+from pipeline.storage.local.tempnames import owner_of, target_of, temp_path, temp_prefix
 
 
 @dataclass(frozen=True)

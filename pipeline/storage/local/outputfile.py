@@ -7,8 +7,8 @@ import stat as stat_module
 from pathlib import Path
 
 from pipeline.errors import OutputConflict
-from pipeline.storage.listing import special_name
-from pipeline.storage.oserrors import check_link, translate_oserrors
+from pipeline.storage.local.listing import special_name
+from pipeline.storage.local.oserrors import check_link, translate_oserrors
 
 
 def output_file(path: Path) -> Path:

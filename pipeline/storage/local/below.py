@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.errors import OutputConflict
-from pipeline.storage.oserrors import translate_oserrors
+from pipeline.storage.local.oserrors import translate_oserrors
 
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 """Flags that a folder is opened with."""

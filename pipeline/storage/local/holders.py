@@ -20,8 +20,8 @@ from pipeline import plaintext
 from pipeline.documents.decoding import decoded
 from pipeline.documents.values import Text
 from pipeline.errors import OutputDamaged
-from pipeline.storage import owner
-from pipeline.storage.owner import Owner
+from pipeline.storage.local import owner
+from pipeline.storage.local.owner import Owner
 
 _BEGINS = b'{"command": '
 _LARGEST = (1 << 31) - 1  # number of a process

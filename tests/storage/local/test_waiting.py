@@ -14,7 +14,7 @@ from support import on_wait
 
 from pipeline import storage
 from pipeline.errors import EnvironmentRefused, OutputConflict
-from pipeline.storage import flocks, holders, lockfiles, owner
+from pipeline.storage.local import flocks, holders, lockfiles, owner
 
 Lock = Callable[[Path], AbstractContextManager[object]]
 WAITING: list[Lock] = [

@@ -1,6 +1,6 @@
 """Fingerprints: what files held when they were read, so that they need not be read again.
 
-A fingerprint is a path, the file's stamp (see `pipeline.storage.stamps`) and the hash of its
+A fingerprint is a path, the file's stamp (see `pipeline.storage.local.stamps`) and the hash of its
 content. As long as a file has the stamp that is kept of it, its content is taken to be the kept
 one; when the stamp differs, the file is read and its hashes are compared.
 """
@@ -21,13 +21,13 @@ import xxhash
 from numpy.typing import NDArray
 
 from pipeline.errors import NoPermission
-from pipeline.storage.stamps import UNSETTLED, read_stamped
+from pipeline.storage.local.stamps import UNSETTLED, read_stamped
 
 SCHEMA = pa.schema(
     [
         ("path", pa.string()),  # relative to a root that the owner of the table knows, or absolute
         ("path64", pa.uint64()),  # xxh3-64 of `path`
-        ("stamp", pa.uint64()),  # when the file was read; see `pipeline.storage.stamps`
+        ("stamp", pa.uint64()),  # when the file was read; see `pipeline.storage.local.stamps`
         ("content", pa.binary(16)),  # xxh3-128 of what it held; null: it could not be read
     ]
 )

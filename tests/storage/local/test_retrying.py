@@ -12,7 +12,8 @@ import pytest
 
 from pipeline import storage
 from pipeline.errors import NoPermission, TransientError, Vanished
-from pipeline.storage import FileInfo, RangeReader, SourceReader, retrying
+from pipeline.storage import FileInfo, RangeReader, SourceReader
+from pipeline.storage.local import retrying
 
 PASSING = (errno.ESTALE, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ETIMEDOUT)
 COUNT = 20

@@ -15,10 +15,10 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from pipeline.errors import OutputDamaged
-from pipeline.storage.oserrors import translate_oserrors, translated
-from pipeline.storage.retrying import patiently, try_again
-from pipeline.storage.spreading import spread
-from pipeline.storage.stamps import ABSENT, stamp_of
+from pipeline.storage.local.oserrors import translate_oserrors, translated
+from pipeline.storage.local.retrying import patiently, try_again
+from pipeline.storage.local.spreading import spread
+from pipeline.storage.local.stamps import ABSENT, stamp_of
 
 _LEADS_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _NO_FILE = {*_LEADS_NOWHERE, errno.ENAMETOOLONG}
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
         name: as the operating system gives it.
         kind: ``file``, ``folder``, ``broken link`` or ``special file``.
         size: bytes of a file; 0 for all else.
-        stamp: of a file, see `pipeline.storage.stamps`; 0 for all else.
+        stamp: of a file, see `pipeline.storage.local.stamps`; 0 for all else.
     """
 
     name: str

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.errors import OutputConflict
-from pipeline.storage.below import opened, step
-from pipeline.storage.oserrors import translate_oserrors
+from pipeline.storage.local.below import opened, step
+from pipeline.storage.local.oserrors import translate_oserrors
 
 Owns = Callable[[Path], bool]
 """Whether a path is one of this program's, by its name."""

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Self
 
 from pipeline.errors import InputRefused
-from pipeline.storage.deleting import discard, discard_files
-from pipeline.storage.flocks import locked_temp
-from pipeline.storage.oserrors import translate_oserrors, translated
-from pipeline.storage.staging import Buffer, sync_folder
+from pipeline.storage.local.deleting import discard, discard_files
+from pipeline.storage.local.flocks import locked_temp
+from pipeline.storage.local.oserrors import translate_oserrors, translated
+from pipeline.storage.local.staging import Buffer, sync_folder
 
 _LONGEST_NAME = 255  # bytes
 # What the system says where a file can have no second name: another file system, one that knows

@@ -12,8 +12,8 @@ import xxhash
 from pipeline import storage
 from pipeline.documents import fingerprint_tables
 from pipeline.errors import OutputDamaged
-from pipeline.storage import fingerprints
-from pipeline.storage.fingerprints import FileStamps, FingerprintsBuilder
+from pipeline.storage.local import fingerprints
+from pipeline.storage.local.fingerprints import FileStamps, FingerprintsBuilder
 
 FILES = {"b.jpg": 11, "a/ü.jpg": 12, "c.jpg": 13}
 

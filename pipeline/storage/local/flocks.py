@@ -15,8 +15,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.storage.deleting import discard
-from pipeline.storage.tempnames import LOCK_PROBE, temp_path
+from pipeline.storage.local.deleting import discard
+from pipeline.storage.local.tempnames import LOCK_PROBE, temp_path
 
 _ATTEMPTS = 4
 _PROBE_MODE = 0o600  # nobody else may lock what tells whether locks exclude

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 import xxhash
 
 from pipeline.errors import OutputConflict
-from pipeline.storage.deleting import discard, discard_link, remove
-from pipeline.storage.flocks import locked_temp
-from pipeline.storage.oserrors import translate_oserrors, translated
-from pipeline.storage.ranges import RangeReader
-from pipeline.storage.tempnames import WRITE_PROBE, temp_path
+from pipeline.storage.local.deleting import discard, discard_link, remove
+from pipeline.storage.local.flocks import locked_temp
+from pipeline.storage.local.oserrors import translate_oserrors, translated
+from pipeline.storage.local.ranges import RangeReader
+from pipeline.storage.local.tempnames import WRITE_PROBE, temp_path
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer

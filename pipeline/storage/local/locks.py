@@ -17,15 +17,15 @@ from pathlib import Path
 
 from pipeline.errors import OutputConflict, ShardmillError
 from pipeline.plaintext import Lines
-from pipeline.storage import flocks, owner
-from pipeline.storage.deleting import discard, remove_empty
-from pipeline.storage.flocks import Lock
-from pipeline.storage.holders import Holder, holders, note
-from pipeline.storage.lockfiles import acquire, lock_file, no_lock_file, wait_until
-from pipeline.storage.oserrors import check_link, translate_oserrors, translated
-from pipeline.storage.staging import StagedFile
-from pipeline.storage.tempnames import temp_prefix
-from pipeline.storage.temps import TempFile, temp_files
+from pipeline.storage.local import flocks, owner
+from pipeline.storage.local.deleting import discard, remove_empty
+from pipeline.storage.local.flocks import Lock
+from pipeline.storage.local.holders import Holder, holders, note
+from pipeline.storage.local.lockfiles import acquire, lock_file, no_lock_file, wait_until
+from pipeline.storage.local.oserrors import check_link, translate_oserrors, translated
+from pipeline.storage.local.staging import StagedFile
+from pipeline.storage.local.tempnames import temp_prefix
+from pipeline.storage.local.temps import TempFile, temp_files
 
 _SHARED, _SOLE = "shared", "sole"
 _LONGEST_NAME = 100  # bytes

@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from pipeline.storage.listing import FileInfo, stat
-from pipeline.storage.oserrors import translate_oserrors
-from pipeline.storage.retrying import patiently, try_again
-from pipeline.storage.stamps import settled_stamp
+from pipeline.storage.local.listing import FileInfo, stat
+from pipeline.storage.local.oserrors import translate_oserrors
+from pipeline.storage.local.retrying import patiently, try_again
+from pipeline.storage.local.stamps import settled_stamp
 
 _Result = TypeVar("_Result")
 

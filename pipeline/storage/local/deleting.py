@@ -17,10 +17,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline.errors import OutputConflict
-from pipeline.storage.below import FOLDER, NOT_A_FOLDER, opened
-from pipeline.storage.oserrors import translate_oserrors
-from pipeline.storage.removalplan import Doomed, Outcome, Plan, identity
-from pipeline.storage.stamps import stamp_of
+from pipeline.storage.local.below import FOLDER, NOT_A_FOLDER, opened
+from pipeline.storage.local.oserrors import translate_oserrors
+from pipeline.storage.local.removalplan import Doomed, Outcome, Plan, identity
+from pipeline.storage.local.stamps import stamp_of
 
 _NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
 
@@ -68,7 +68,7 @@ def remove_read(folder: Path, stamps: Mapping[str, int]) -> list[str]:
 
     Args:
         folder: where they are.
-        stamps: name -> stamp from before it was read; see `pipeline.storage.stamps`.
+        stamps: name -> stamp from before it was read; see `pipeline.storage.local.stamps`.
 
     Returns:
         The names of the files that look different, which stay.

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline import storage
 from pipeline.errors import OutputConflict
-from pipeline.storage.stamps import stamp_of
+from pipeline.storage.local.stamps import stamp_of
 
 
 @pytest.fixture

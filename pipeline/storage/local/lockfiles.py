@@ -20,8 +20,8 @@ from typing import Final
 from pipeline import plaintext
 from pipeline.errors import EnvironmentRefused, OutputConflict
 from pipeline.plaintext import Lines
-from pipeline.storage import flocks, holders
-from pipeline.storage.oserrors import translate_oserrors
+from pipeline.storage.local import flocks, holders
+from pipeline.storage.local.oserrors import translate_oserrors
 
 WAIT_S = 3600.0
 """How long a command waits for a lock before it ends, in seconds."""
