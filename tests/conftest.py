@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import random
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import hypothesis
 import pytest
-from support import ROOT, SHARDS, RawSet, mini_set, mini_source, prepare, products
+import shared
+from finishedoutputs import prepared
+from support import ROOT, SHARDS, RawSet, mini_set, mini_source, products
 
 from pipeline.sample.draw import draw_sample
+from pipeline.storage.local import folders
 
 _HURRIED = {
     "retry_delay": "1",
@@ -33,30 +38,54 @@ def hangups_are_not_ignored() -> Iterator[None]:
     signal.signal(signal.SIGHUP, before)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_file_is_flushed() -> Iterator[None]:
+    """Have nothing wait for the disk, which is no matter where no test cuts the power.
+
+    That files are flushed, and when, is shown by the tests of `pipeline.storage`; commands in new
+    interpreters flush theirs.
+    """
+    library = SimpleNamespace(syncfs=lambda _: 0)
+    errors = {"get_errno": ctypes.get_errno, "set_errno": ctypes.set_errno}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", os.fstat)
+        patch.setattr(folders, "ctypes", SimpleNamespace(CDLL=lambda *_, **__: library, **errors))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def place_of_what_is_shared(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Say where that is made which all tests read, and all processes that run them."""
+    base = tmp_path_factory.getbasetemp()
+    shared.use((base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared")
+
+
 @pytest.fixture(scope="session")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> RawSet:
+def sample() -> RawSet:
     """The drawn sample: never changed by a test."""
-    raw = tmp_path_factory.mktemp("sample")
-    return RawSet(raw, draw_sample(raw))
+    raw = shared.once("sample", draw_sample)
+    return RawSet(raw, raw / "sample.toml")
 
 
 @pytest.fixture(scope="session")
-def small(tmp_path_factory: pytest.TempPathFactory) -> RawSet:
+def small() -> RawSet:
     """A smaller sample, without odd images, for tests that run the whole job often."""
-    raw = tmp_path_factory.mktemp("small")
-    config = draw_sample(
-        raw, train_classes=3, images_per_class=4, validation_images=6, quirks=False
-    )
-    return RawSet(raw, config)
+    raw = shared.once("small", _draw_small)
+    return RawSet(raw, raw / "sample.toml")
+
+
+def _draw_small(raw: Path) -> None:
+    draw_sample(raw, train_classes=3, images_per_class=4, validation_images=6, quirks=False)
 
 
 @pytest.fixture(scope="session")
-def mini(tmp_path_factory: pytest.TempPathFactory) -> RawSet:
+def mini() -> RawSet:
     """The real mini set, if it is there."""
     source = mini_source()
     if source is None:
         pytest.skip("the real images are not here: set SHARDMILL_TEST_DATA")
-    return mini_set(source, tmp_path_factory.mktemp("mini"))
+    folder = shared.once("mini", lambda folder: mini_set(source, folder))
+    return RawSet(source, folder / "mini.toml")
 
 
 @pytest.fixture(params=["sample", "mini"])
@@ -75,9 +104,8 @@ def out(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def undisturbed(sample: RawSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The bytes of a run that nobody disturbs."""
-    out = tmp_path_factory.mktemp("undisturbed")
-    run = prepare(sample, out, *SHARDS)
-    assert run.returncode == 0, run.stderr
+    out = tmp_path_factory.mktemp("undisturbed") / "out"
+    prepared(sample, out, *SHARDS)
     return products(out)
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import inprocess
 import pytest
+import shared
 from drawnlists import ALL_FORMATS, draw_list
 from drawntrees import draw_tree
-from support import RawSet
+from support import RawSet, prepare
 
 from pipeline import manifest
 from pipeline.formats.base import RecordOptions
@@ -34,6 +36,23 @@ class Finished:
         """Make the folder again what it was."""
         shutil.rmtree(self.out)
         shutil.copytree(pristine, self.out, symlinks=True)
+
+
+def prepared(raw_set: RawSet, out: Path, *options: object) -> None:
+    """Have an absent folder hold what ``shardmill imagenet`` makes of a raw set with options.
+
+    The command runs once for all tests that begin with the same output, in another folder; then
+    each has a copy, which is its own. Its record of the job names that other folder, which is
+    gone. A raw set that a test has changed is one of another folder.
+    """
+    words = repr((str(raw_set.raw), str(raw_set.config), [*map(str, options)]))
+
+    def make(folder: Path) -> None:
+        run = prepare(raw_set, folder / "out", *options)
+        assert run.returncode == 0, run.stdout + run.stderr
+
+    name = f"prepared-{hashlib.sha256(words.encode()).hexdigest()[:16]}"
+    shutil.copytree(shared.once(name, make) / "out", out, symlinks=True)
 
 
 def of_imagelist(folder: Path) -> Finished:
