@@ -5,11 +5,14 @@
     ShardmillError
      ├── UsageError                 status 2   options that cannot be met
      │    ├── ConfigError                      a configuration file that cannot be understood
+     │    ├── NoRanges                         a web server that only sends whole files
      │    └── OutputConflict                   another run's product stands in the way
      ├── InputRefused               status 3   the raw data is not what was promised
      │    ├── ArchiveMissing
      │    ├── ArchiveRefused                   wrong MD5, truncated, not a tar
      │    ├── TreeRefused                      a folder of images is absent or holds something else
+     │    ├── ObjectMissing                    there is no object at a remote address
+     │    ├── ObjectRefused                    a store or web server does not give an object out
      │    ├── CountMismatch                    a class has too few or too many images
      │    ├── BadImage                         no image in a known format
      │    │    └── TooManyPixels               more than are allowed, and no other fault
@@ -21,6 +24,8 @@
      └── TransientError             status 1   worth another try; everything above is not
           ├── SourcesDiffer               an image was replaced while something was made of it
           ├── MemberDiffers               an image in an archive is not what was verified
+          ├── ObjectChanged               a remote object was replaced since it was looked at
+          ├── RemoteUnavailable           a store or web server failed after all tries
           └── Vanished                    a file that was there is gone
                ├── NameTooLong            it never was: permanent
                └── LinkLoop               its link leads back to itself: permanent
@@ -129,6 +134,10 @@ class OutputConflict(UsageError):
     """A product of another configuration stands where this one would go."""
 
 
+class NoRanges(UsageError):
+    """A web server sends whole files only, where parts of one are asked for."""
+
+
 class InputRefused(ShardmillError):
     """The raw data is not what the configuration promises."""
 
@@ -145,6 +154,14 @@ class ArchiveRefused(InputRefused):
 
 class TreeRefused(InputRefused):
     """A folder of images is absent, or holds what does not belong there."""
+
+
+class ObjectMissing(InputRefused):
+    """There is no object at a remote address."""
+
+
+class ObjectRefused(InputRefused):
+    """A store or web server does not give an object out, or gives what cannot be used."""
 
 
 class CountMismatch(InputRefused):
@@ -191,6 +208,14 @@ class SourcesDiffer(TransientError):
 
 class MemberDiffers(TransientError):
     """An image in an archive has other bytes than when the archive was verified."""
+
+
+class ObjectChanged(TransientError):
+    """A remote object is another than when it was looked at: it was replaced meanwhile."""
+
+
+class RemoteUnavailable(TransientError):
+    """A store or web server did not answer, or not as it should, after all tries."""
 
 
 class Vanished(TransientError):

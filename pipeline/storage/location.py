@@ -132,7 +132,7 @@ def parse(text: str, name: str = "path") -> Location:
         raise UsageError(
             f"{name}: an address with an unknown scheme",
             expected=", ".join(f"{each}://" for each in SCHEMES) + ", or a local path",
-            found=_shown(text),
+            found=shown(text),
             remedy="copy from or to that place with its own program, and give a local path",
         )
     host, _, key = rest.partition("/")
@@ -144,9 +144,9 @@ def parse(text: str, name: str = "path") -> Location:
         raise UsageError(
             f"{name}: an address that names a bucket and nothing in it",
             expected="s3://BUCKET/PREFIX: a prefix keeps one job's objects apart from all else",
-            found=_shown(text),
+            found=shown(text),
         )
-    _check_key(key, scheme, _shown(text), name)
+    _check_key(key, scheme, shown(text), name)
     return Remote(scheme, host, key)
 
 
@@ -163,7 +163,7 @@ def _of_file(rest: str, text: str, name: str) -> Path:
         raise UsageError(
             f"{name}: a file address of another machine",
             expected="file:///PATH, with three slashes",
-            found=_shown(text),
+            found=shown(text),
         )
     return Path(f"/{_decoded(path, text, name)}")
 
@@ -173,7 +173,7 @@ def _check_host(scheme: str, host: str, text: str, name: str) -> None:
         raise UsageError(
             f"{name}: an address that holds a user or a password",
             expected="an address without them: logs and lists of processes would show them",
-            found=_shown(text),
+            found=shown(text),
             remedy="give them by --netrc or --header @FILE; of S3, by AWS's variables and files",
         )
     pattern = _BUCKET if scheme == S3 else _HOST
@@ -182,7 +182,7 @@ def _check_host(scheme: str, host: str, text: str, name: str) -> None:
         raise UsageError(
             f"{name}: an address without a {noun}, or with one that cannot be",
             expected=f"{scheme}://{noun.upper()}/NAME",
-            found=_shown(text),
+            found=shown(text),
         )
 
 
@@ -192,13 +192,13 @@ def _decoded(key: str, text: str, name: str) -> str:
         raise UsageError(
             f"{name}: an address with a query or a fragment",
             expected="the address of a folder or a file, to which names are added",
-            found=_shown(text),
+            found=shown(text),
             remedy="leave out what follows the ? or the #; write %3F or %23 if it is in a name",
         )
     try:
         return unquote(key, errors="strict")
     except UnicodeDecodeError:
-        raise UsageError(f"{name}: an address that is not UTF-8", found=_shown(text)) from None
+        raise UsageError(f"{name}: an address that is not UTF-8", found=shown(text)) from None
 
 
 def _check_key(key: str, scheme: str, shown: str, name: str = "path") -> None:
@@ -220,7 +220,7 @@ def _check_key(key: str, scheme: str, shown: str, name: str = "path") -> None:
         )
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return an address without what may be a secret in it: a user, a password, a query."""
     without_query = re.split(r"[?#]", text, maxsplit=1)
     shown = re.sub(r"(://)[^/]*@", r"\1…@", without_query[0])

@@ -1,0 +1,90 @@
+"""One easy handle of libcurl, which carries out one request after another."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pycurl
+
+from pipeline.storage.http.ticket import Ticket
+from pipeline.storage.http.trust import certificates
+
+_BUFFER: Final = 1 << 18  # bytes that libcurl passes on at once, at most
+_CONNECT_SECONDS: Final = 20
+_SLOW_SECONDS: Final = 30  # a server that sends next to nothing for so long has gone
+_SLOW_BYTES: Final = 1000  # a second
+_IDLE_SECONDS: Final = 45  # most servers close a connection that rests after a minute
+_AGENT: Final = "shardmill"
+_PROTOCOLS: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
+
+
+class Handle:
+    """A handle whose options are set once; each request changes what differs from the last.
+
+    libcurl follows no redirect by itself: it would send the user's headers to the other host.
+    """
+
+    def __init__(self) -> None:
+        self.curl = pycurl.Curl()
+        self.ticket: Ticket | None = None
+        self._ca_file: str | None = None
+        self._last: tuple[bool, bool, int] = (False, False, 0)
+        set_option = self.curl.setopt
+        set_option(pycurl.NOSIGNAL, 1)
+        set_option(pycurl.FOLLOWLOCATION, 0)
+        set_option(pycurl.PROTOCOLS, _PROTOCOLS)
+        set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        set_option(pycurl.SSL_VERIFYPEER, 1)
+        set_option(pycurl.SSL_VERIFYHOST, 2)
+        set_option(pycurl.PATH_AS_IS, 1)  # keys of objects are not paths
+        set_option(pycurl.USERAGENT, _AGENT)
+        set_option(pycurl.BUFFERSIZE, _BUFFER)
+        set_option(pycurl.CONNECTTIMEOUT, _CONNECT_SECONDS)
+        set_option(pycurl.LOW_SPEED_TIME, _SLOW_SECONDS)
+        set_option(pycurl.LOW_SPEED_LIMIT, _SLOW_BYTES)
+        set_option(pycurl.MAXAGE_CONN, _IDLE_SECONDS)
+        set_option(pycurl.TCP_KEEPALIVE, 1)
+        set_option(pycurl.HEADERFUNCTION, self._take_header)
+        set_option(pycurl.WRITEFUNCTION, self._take, use_memoryview=True)
+
+    def load(self, ticket: Ticket) -> None:
+        """Make ready for the next try of a request."""
+        self.ticket = ticket
+        ticket.begin()
+        request = ticket.request
+        self.curl.setopt(pycurl.URL, ticket.url)
+        self.curl.setopt(pycurl.HTTPHEADER, ticket.headers)
+        if self._ca_file != request.ca_file:
+            self._trust(request.ca_file)
+        last = (request.head, request.netrc, request.rate)
+        if last != self._last:
+            self._last = last
+            self.curl.setopt(pycurl.NOBODY if request.head else pycurl.HTTPGET, 1)
+            optional = pycurl.NETRC_OPTIONAL if request.netrc else pycurl.NETRC_IGNORED
+            self.curl.setopt(pycurl.NETRC, optional)
+            self.curl.setopt(pycurl.MAX_RECV_SPEED_LARGE, request.rate)
+
+    def unload(self) -> None:
+        """Forget a request whose try is over, with what it holds."""
+        self.ticket = None
+
+    def close(self) -> None:
+        """Give the handle back to libcurl."""
+        self.ticket = None
+        self.curl.close()
+
+    def _take_header(self, line: bytes) -> None:
+        if self.ticket is not None:
+            self.ticket.head.append(line)
+
+    def _take(self, piece: memoryview) -> int | None:
+        return self.ticket.take(piece) if self.ticket is not None else 0
+
+    def _trust(self, ca_file: str) -> None:
+        file, folder = certificates(ca_file)
+        for option, path in ((pycurl.CAINFO, file), (pycurl.CAPATH, folder)):
+            if path is not None:
+                self.curl.setopt(option, path)
+            else:
+                self.curl.unsetopt(option)
+        self._ca_file = ca_file

@@ -1,0 +1,68 @@
+"""How long to wait before another try, and when to give up."""
+
+from __future__ import annotations
+
+import email.utils
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.storage.http.answers import Outcome
+
+RETRIED: Final = frozenset(
+    {Outcome.BUSY, Outcome.FAILED, Outcome.BROKEN, Outcome.SHORT, Outcome.TOO_LONG}
+)
+"""What may be otherwise a moment later; all other outcomes are final."""
+RARELY: Final = frozenset({Outcome.ELSEWHERE})
+"""What is most often a lasting fault of a server, and sometimes one of a cache before it."""
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often and how long.
+
+    Attributes:
+        tries: in a row without a byte that was not there before.
+        few: as many where the fault most often lasts, such as a host name that is not known.
+        first: seconds before the second try; each later wait is twice as long, and random
+            between half of that and all of it, so that many clients do not come back at once.
+        longest: seconds of one wait.
+        longest_asked: seconds of one wait where the server asks for one.
+    """
+
+    tries: int = 9
+    few: int = 3
+    first: float = 0.25
+    longest: float = 20.0
+    longest_asked: float = 120.0
+
+    def seconds(self, failures: int, asked: float | None, random: Callable[[], float]) -> float:
+        """Return how long to wait after so many failures.
+
+        Args:
+            failures: in a row, at least 1.
+            asked: what the server asked for; None: nothing.
+            random: returns a number from 0 to 1.
+        """
+        most = min(self.longest, self.first * 2.0 ** (failures - 1))
+        return max(most * (1 + random()) / 2, min(asked or 0.0, self.longest_asked))
+
+    def is_over(self, failures: int, *, lasting: bool) -> bool:
+        """Whether to give up after so many failures in a row."""
+        return failures >= (self.few if lasting else self.tries)
+
+
+def retry_after(value: str, now: float) -> float | None:
+    """Return the seconds that a ``Retry-After`` header asks for; None: it asks for none.
+
+    Args:
+        value: of the header: seconds, or a date.
+        now: seconds since the epoch.
+    """
+    if value.strip().isdecimal():
+        return float(value)
+    try:
+        date = email.utils.parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, date.timestamp() - now)
