@@ -4,6 +4,7 @@
 # make faults  kills, full disks, flipped bits:   make faults ROUNDS=100 FLIPS=1000 SEED=7
 # make remote  S3 and web servers: real ones, on loopback
 # make fuzz    hostile input for every parser:    make fuzz CASES=10000
+#              and more examples of each rule:    make fuzz EXAMPLES=1000
 # make man     renew the manual page, docs/shardmill.1
 # make lock    renew the lock files, .ci/locks
 # make bench   beside the peers, tar and scripts; make scale: a million images
@@ -20,6 +21,7 @@ LOCKS := $(wildcard .ci/locks/*.txt)
 ROUNDS ?= 12
 FLIPS ?= 1000
 CASES ?= 10000
+EXAMPLES ?= 1000
 SEED ?= 0
 
 # Bytecode is kept also where the environment says otherwise: without it each worker of the tests
@@ -157,7 +159,9 @@ remote: $(VENV)/.test .venv-servers/.ready | system-remote
 	touch $@
 
 # First documents that are changed by what is known of their form, then by what of the code is run.
+# Before both, the tests that state a rule of whatever hypothesis draws.
 fuzz: $(VENV)/.test .venv-fuzz/.ready
+	SHARDMILL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest $(PARALLEL) -m hypothesis
 	SHARDMILL_CASES=$(CASES) $(BIN)/python -m pytest tests/fuzz
 	@set -e; for name in $$(.venv-fuzz/bin/python tests/fuzz/atheris_main.py); do \
 		.venv-fuzz/bin/python tests/fuzz/atheris_main.py $$name -runs=$(CASES); done

@@ -26,7 +26,9 @@ _HURRIED = {
 }
 
 
-hypothesis.settings.register_profile("shared", deadline=None)  # no test asserts a time
+# No test asserts a time. Few examples of each rule: `make fuzz` tries many.
+_EXAMPLES = int(os.environ.get("SHARDMILL_EXAMPLES", "25"))
+hypothesis.settings.register_profile("shared", deadline=None, max_examples=_EXAMPLES)
 hypothesis.settings.load_profile("shared")
 
 

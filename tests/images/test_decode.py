@@ -17,7 +17,7 @@ from drawn_images import (
     saved,
     wide_png,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, features
 
@@ -184,7 +184,6 @@ def test_what_is_no_image_is_refused(data: bytes) -> None:
     refusal(data, EncodeSpec((Resize(64),), transcode=True))
 
 
-@settings(max_examples=150)
 @given(
     kind=st.sampled_from([*KINDS, "gif"]),
     places=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=12),

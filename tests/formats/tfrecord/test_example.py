@@ -9,7 +9,7 @@ import struct
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.catalog.objects import Box
@@ -141,7 +141,6 @@ box_lists = st.lists(st.tuples(fractions, fractions, fractions, fractions), max_
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 
 
-@settings(deadline=None)
 @given(
     filename=words,
     text=words,
