@@ -152,12 +152,10 @@ def _of_products() -> Iterator[Path]:
         paths.bboxes_report,
         paths.bboxes_unmatched,
         paths.bboxes_table,
-        paths.image_list,
         paths.class_table,
     )
     for split in ("train", _SPLIT):  # some names of the training images have no split in them
         yield from (spell(_OUT, split) for spell in by_split)
-    yield from (paths.synsets(_OUT), paths.label_table(_OUT))
     yield from (_OUT / name for name in exports.files(_NAME))
 
 

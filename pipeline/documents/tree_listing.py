@@ -1,4 +1,7 @@
-"""The listing of a group of class folders: the files in them, with their sizes and hashes."""
+"""The listing beside the mark of a part of a tree: the files in it, with their sizes and hashes.
+
+A part is some class folders, each with all of its files; see `pipeline.exports.tree.ClassGroup`.
+"""
 
 from __future__ import annotations
 
