@@ -121,7 +121,7 @@ class VerifyArchive(ShardmillTask):
     def _verify(self, source: Path, *listings: storage.StagedFile) -> VerifiedArchive:
         """Return what the archive is, and write its index; a refusal is remembered."""
         info = storage.stat(source)
-        size = info.size if info else 0
+        size, placed = info.size if info else 0, storage.placed(source)
         read = 0
         with self.counter(size, "bytes") as progress:
 
@@ -134,7 +134,7 @@ class VerifyArchive(ShardmillTask):
                 return self._read(source, note, *listings)
             except ArchiveRefused as error:
                 if read == size:  # or it was refused at its beginning
-                    refusals.remember(self.folder, source, self.config, error)
+                    refusals.remember(self.folder, source, self.config, error, placed)
                 raise
 
     def _read(

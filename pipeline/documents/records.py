@@ -111,6 +111,7 @@ class ArchiveRefusal(Struct, frozen=True):
         size: what it should have had; None: any.
         reader: version of what read it.
         refusal: the error, see `ShardmillError.to_record`.
+        placed: what `storage.placed` said of the file; "": a record of an earlier version.
         files: none.
     """
 
@@ -118,6 +119,7 @@ class ArchiveRefusal(Struct, frozen=True):
     size: Size | None
     reader: Size
     refusal: ErrorRecord
+    placed: Text = ""
     files: tuple[FileEntry, ...] = ()
 
 

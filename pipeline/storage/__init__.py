@@ -63,7 +63,7 @@ from pipeline.storage.local.staging import (
     publish_bytes,
     write_unsynced,
 )
-from pipeline.storage.local.stamps import ABSENT, UNSETTLED, read_stamped, settled
+from pipeline.storage.local.stamps import ABSENT, UNSETTLED, placed, read_stamped, settled
 from pipeline.storage.local.tempnames import SCRATCH
 from pipeline.storage.local.temps import TempFile, remove_temp, temp_files
 
@@ -105,6 +105,7 @@ __all__ = [
     "open_arrow",
     "open_log",
     "output_file",
+    "placed",
     "plan_files",
     "plan_folder",
     "point",
