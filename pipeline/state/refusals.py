@@ -65,7 +65,7 @@ def _path(out: Path, file: Path, archive: Archive) -> Path | None:
     info = storage.stat(file)
     if info is None:
         return None
-    return paths.archive_refusal(out, archive.file, info.size, info.mtime_ns)
+    return paths.archive_refusal(out, archive.file, info.look)
 
 
 def _expected(archive: Archive) -> dict[str, object]:

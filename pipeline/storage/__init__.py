@@ -7,6 +7,7 @@ tell an owner at work from one that is gone. A folder of many small files appear
 synced once.
 """
 
+from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.local.below import reachable
 from pipeline.storage.local.deleting import carry_out, remove, remove_empty, remove_read
 from pipeline.storage.local.folders import (
@@ -19,7 +20,6 @@ from pipeline.storage.local.folders import (
 )
 from pipeline.storage.local.listing import (
     Entry,
-    FileInfo,
     check_table,
     documents,
     entries,
@@ -30,6 +30,7 @@ from pipeline.storage.local.listing import (
     is_empty,
     kind,
     kinds,
+    modified_ns,
     open_arrow,
     pointed,
     read_bytes,
@@ -102,6 +103,7 @@ __all__ = [
     "kind",
     "kinds",
     "lock_holders",
+    "modified_ns",
     "open_arrow",
     "open_log",
     "output_file",
