@@ -5,8 +5,11 @@
     ShardmillError
      ├── UsageError                 status 2   options that cannot be met
      │    ├── ConfigError                      a configuration file that cannot be understood
+     │    ├── OutputConflict                   another run's product stands in the way
      │    ├── NoRanges                         a web server that only sends whole files
-     │    └── OutputConflict                   another run's product stands in the way
+     │    ├── NoSuchBucket                     a store has no bucket of that name
+     │    ├── WrongRegion                      a bucket lies in another region than was said
+     │    └── CredentialsRefused               a store does not take the keys, or there are none
      ├── InputRefused               status 3   the raw data is not what was promised
      │    ├── ArchiveMissing
      │    ├── ArchiveRefused                   wrong MD5, truncated, not a tar
@@ -26,6 +29,7 @@
           ├── MemberDiffers               an image in an archive is not what was verified
           ├── ObjectChanged               a remote object was replaced since it was looked at
           ├── RemoteUnavailable           a store or web server failed after all tries
+          ├── UploadDiffers               a store does not hold what was sent to it
           └── Vanished                    a file that was there is gone
                ├── NameTooLong            it never was: permanent
                └── LinkLoop               its link leads back to itself: permanent
@@ -138,6 +142,18 @@ class NoRanges(UsageError):
     """A web server sends whole files only, where parts of one are asked for."""
 
 
+class NoSuchBucket(UsageError):
+    """A store has no bucket of the name that an address begins with."""
+
+
+class WrongRegion(UsageError):
+    """A bucket lies in another region than the one that requests were signed for."""
+
+
+class CredentialsRefused(UsageError):
+    """There are no keys, or the store does not take them: unknown, wrong or expired ones."""
+
+
 class InputRefused(ShardmillError):
     """The raw data is not what the configuration promises."""
 
@@ -216,6 +232,10 @@ class ObjectChanged(TransientError):
 
 class RemoteUnavailable(TransientError):
     """A store or web server did not answer, or not as it should, after all tries."""
+
+
+class UploadDiffers(TransientError):
+    """An upload was not refused, and yet the store does not hold what was sent."""
 
 
 class Vanished(TransientError):

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import inprocess
 import pytest
-from commands import prepare
-from support import RawSet, products
+from support import RawSet, prepare, products
 
 from pipeline import manifest
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import click
 import pytest
-from commands import shardmill
 from drawnlists import (
     ALL_FORMATS,
     ListedSet,
@@ -26,7 +25,7 @@ from drawnlists import (
     size_of,
     stored,
 )
-from support import command, products, temporary_files, timings
+from support import command, products, shardmill, temporary_files, timings
 
 from pipeline import manifest
 from pipeline.errors import InputRefused

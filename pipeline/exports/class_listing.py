@@ -1,7 +1,4 @@
-"""The listing beside the mark of a part of a tree: the files in it, with their sizes and hashes.
-
-A part is some class folders, each with all of its files; see `pipeline.exports.tree.ClassGroup`.
-"""
+"""The listing of a group of class folders: the files in them, with their sizes and hashes."""
 
 from __future__ import annotations
 
