@@ -75,17 +75,17 @@ def job(out: Path, digest: str) -> Path:
     return jobs(out) / f"{digest}.json"
 
 
-def archive_mark(out: Path, archive: str, size: int, mtime_ns: int) -> Path:
-    """The mark of a verified archive, by its published name and its looks.
+def archive_mark(out: Path, archive: str, look: str) -> Path:
+    """The mark of a verified archive, by its published name and its `FileInfo.look`.
 
     Hosts whose copies have other times share one output: each copy has a mark of its own.
     """
-    return state(out) / "archives" / f"{archive}.{size}-{mtime_ns}.json"
+    return state(out) / "archives" / f"{archive}.{look}.json"
 
 
-def archive_refusal(out: Path, archive: str, size: int, mtime_ns: int) -> Path:
+def archive_refusal(out: Path, archive: str, look: str) -> Path:
     """Why an archive of these looks was refused."""
-    return state(out) / "archives" / f"{archive}.{size}-{mtime_ns}.refused.json"
+    return state(out) / "archives" / f"{archive}.{look}.refused.json"
 
 
 def archive_index(out: Path, archive: str) -> Path:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING or "luigi" in sys.modules:
     from tasks.annotations import WriteBoxes
     from tasks.archives import CheckInputs, VerifyArchive
+    from tasks.class_tables import WriteClasses
     from tasks.exports import WriteExport
-    from tasks.image_list import WriteList
-    from tasks.label_tables import WriteClasses, WriteLabels
     from tasks.lists import BuildCatalog, BuildPlan, CheckLabels
     from tasks.prepare import Prepare
     from tasks.roots import (
@@ -54,13 +53,11 @@ __all__ = [
     "WriteBoxes",
     "WriteClasses",
     "WriteExport",
-    "WriteLabels",
-    "WriteList",
     "WriteManifest",
     "WriteShards",
 ]
 _MODULES = (
-    *("annotations", "archives", "exports", "lists", "prepare", "roots"),
+    *("annotations", "archives", "class_tables", "exports", "lists", "prepare", "roots"),
     *("shards", "trees"),
 )
 

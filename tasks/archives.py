@@ -91,8 +91,8 @@ class VerifyArchive(ShardmillTask):
     def mark(self) -> Path:
         """Return the path of the mark of the archive as it looks now."""
         source = self.resolved.raw_file(self.config)
-        info = storage.stat(source) or storage.FileInfo(0, 0)
-        return paths.archive_mark(self.folder, self.archive, info.size, info.mtime_ns)
+        info = storage.stat(source) or storage.FileInfo(0, "0")
+        return paths.archive_mark(self.folder, self.archive, info.look)
 
     def make(self) -> Volume:
         """Read the archive once: MD5 and member index."""
@@ -104,12 +104,12 @@ class VerifyArchive(ShardmillTask):
         with contextlib.ExitStack() as stack:
             files = [stack.enter_context(storage.StagedFile(path)) for path in self._listings()]
             found = self._verify(source, *files)
-            mark = paths.archive_mark(self.folder, self.archive, found.size, found.mtime_ns)
+            mark = paths.archive_mark(self.folder, self.archive, found.info.look)
             for hashes in files[1:]:  # before the mark that says that the archive is verified
                 memberhashes.publish(self.folder, self.archive, found.md5, hashes)
             manifest.publish(files[:1], mark, self.folder, _document(found))
         rawarchives.check_broken(self.resolved, self.config, found.broken)
-        return Volume(size=found.size)
+        return Volume(size=found.info.size)
 
     def _listings(self) -> list[Path]:
         """Return the paths of index and member hashes, which only a plain tar has."""
@@ -121,7 +121,7 @@ class VerifyArchive(ShardmillTask):
     def _verify(self, source: Path, *listings: storage.StagedFile) -> VerifiedArchive:
         """Return what the archive is, and write its index; a refusal is remembered."""
         info = storage.stat(source)
-        size = info.size if info else 0
+        size, placed = info.size if info else 0, storage.placed(source)
         read = 0
         with self.counter(size, "bytes") as progress:
 
@@ -134,7 +134,7 @@ class VerifyArchive(ShardmillTask):
                 return self._read(source, note, *listings)
             except ArchiveRefused as error:
                 if read == size:  # or it was refused at its beginning
-                    refusals.remember(self.folder, source, self.config, error)
+                    refusals.remember(self.folder, source, self.config, error, placed)
                 raise
 
     def _read(
@@ -171,8 +171,8 @@ def _document(found: VerifiedArchive) -> Document:
     """Return what the mark of an archive says beside its index."""
     document: Document = {
         "archive": found.name,
-        "size": found.size,
-        "mtime_ns": found.mtime_ns,
+        "size": found.info.size,
+        "stamp": found.info.stamp,
         "md5": found.md5,
         "members": found.members,
     }
@@ -197,7 +197,7 @@ def seen_images(task: ShardmillTask, split: SplitJob) -> dict[str, storage.FileI
                 file=archive.file,
                 remedy="leave it alone while a command is at work: it is verified again",
             )
-        seen[archive.file] = storage.FileInfo(mark.size, mark.mtime_ns)
+        seen[archive.file] = mark.info
     return seen
 
 

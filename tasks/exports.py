@@ -13,13 +13,13 @@ from pipeline import manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.products import ProductMark
 from pipeline.errors import OutputDamaged
+from pipeline.exports import registry
 from pipeline.exports.base import ExportPlan, ExportWork, What
-from pipeline.exports.registry import EXPORTS
-from pipeline.job import exports as exportjob
+from pipeline.job import set_view
 from pipeline.job.artifacts import CATALOG, EXPORT, MANIFEST, Artifact
 from pipeline.manifest import FileEntry
 from pipeline.sources.inputs import Archive
-from pipeline.state import withdrawal
+from pipeline.state import inventory, withdrawal
 from tasks.base import Volume
 from tasks.shards import WriteManifest
 from tasks.splits import ProductTask
@@ -57,20 +57,32 @@ class WriteExport(ProductTask):
         self.claim()
         made_of = self._standing()
         self._check_needs()
+        left_out = self._left_out()
+        # An export that leaves nothing out says so, too; of others the mark says nothing.
+        lacking = {} if left_out is None else {"left_out": inventory.name_of_left_out(left_out)}
         work = ExportWork(
             plan=self.plan,
-            data=exportjob.view_of(self.resolved),
+            data=set_view.view_of(self.resolved),
             digest=self.product.digest,
             mark=before,
             entries=self._entries,
+            left_out=left_out or frozenset(),
             class_texts=self._class_texts,
             counter=self.counter,
         )
         with contextlib.ExitStack() as stack:
             files = map(storage.StagedFile, self.product.files)
             staged = [stack.enter_context(file) for file in files]
-            said = EXPORTS[self.product.export].write(work, staged)
-            return Volume(size=self.publish_files(staged, made_of, **said))
+            said = registry.every()[self.product.export].write(work, staged)
+            size = self.publish_files(staged, made_of, **said, **lacking)
+        images = 0 if left_out is None else self.split_job.expected.images - len(left_out)
+        return Volume(images=images, size=size)
+
+    def _left_out(self) -> frozenset[str] | None:
+        """Return which images it lacks as the shards do; None: it takes no notice of these."""
+        if not self.product.lacks_bad_images:
+            return None
+        return inventory.left_out(self.resolved, self.product.split)
 
     def _check_needs(self) -> None:
         """Check the bytes of what it reads; damaged, that is made anew."""

@@ -16,19 +16,16 @@ from pipeline.state import inventory
 from tasks import annotations as boxes
 from tasks import (
     archives,
+    class_tables,
     exports,
-    image_list,
     joined,
-    label_tables,
     lists,
     shards,
     trees,
 )
 from tasks.base import JobParameter, ShardmillTask, tasks_of
 
-STEPS: Final = (
-    *(boxes, archives, exports, image_list, joined, label_tables, lists, shards, trees),
-)
+STEPS: Final = (*(boxes, archives, class_tables, exports, joined, lists, shards, trees),)
 """The modules that define the steps: each fills the table of tasks when it is imported."""
 logger = logging.getLogger("luigi-interface")
 

@@ -11,11 +11,10 @@ import pyarrow.compute as pc
 
 from pipeline import manifest, paths, storage
 from pipeline.catalog import class_folders
+from pipeline.documents import tree_listing
 from pipeline.documents.shards import GroupMark
-from pipeline.exports import class_folder, class_listing
-from pipeline.exports import class_tree as extraction
-from pipeline.exports.base import TRANSFERS, TreeOfImages
-from pipeline.exports.class_tree import Change, ClassGroup
+from pipeline.exports.base import TRANSFERS
+from pipeline.exports.tree import ClassGroup, GroupWork, TreeOfImages
 from pipeline.job.artifacts import (
     CATALOG,
     CHANGED_GROUPS,
@@ -39,12 +38,20 @@ from tasks.splits import ProductTask
 
 
 class TreeTask(ProductTask):
-    """A step towards the tree of a split."""
+    """A step towards a tree of a split; `digest` says which, where it has several."""
 
     @property
     def product(self) -> Product:
         """The tree."""
-        return self.resolved.product(name_of(TREE, str(self.split)))
+        trees = (product for product in self.resolved.products if product.tree)
+        return next(p for p in trees if (p.split, p.digest) == (self.split, self.digest))
+
+    @property
+    def tree(self) -> TreeOfImages:
+        """How the tree is made."""
+        if self.product.tree is None:
+            raise LookupError(f"{self.product.name} is no tree of class folders")
+        return self.product.tree
 
     @property
     def root(self) -> Path:
@@ -53,13 +60,12 @@ class TreeTask(ProductTask):
 
     @property
     def transfer(self) -> str:
-        """How images get there."""
-        return self.job.transfer
+        """How images get there: a changed one is no link to its source."""
+        return TRANSFERS[0] if self.tree.changed else self.job.transfer
 
     def check_root(self, *, flat_files: bool) -> None:
         """Check that nothing else stands in the tree."""
-        counts = self.split_job.class_counts
-        extraction.check_root(self.root, counts, flat_files=flat_files)
+        self.tree.check_root(self.root, self.split_job.class_counts, flat_files=flat_files)
 
 
 class ExtractClasses(TreeTask):
@@ -72,7 +78,8 @@ class ExtractClasses(TreeTask):
     def of(cls, resolved: ResolvedJob, artifact: Artifact) -> list[Self]:
         """Return a task for each group of classes."""
         job, named = resolved.job, cls.named(artifact)
-        groups = extraction.groups(resolved.splits[artifact.split].class_counts)
+        tree = resolved.product(name_of(artifact.variant, artifact.split))
+        groups = claims.class_groups(tree, resolved.splits[artifact.split].class_counts)
         return [cls(out=job.out, group=group.index, job=job, **named) for group in groups]
 
     @property
@@ -83,7 +90,7 @@ class ExtractClasses(TreeTask):
     @property
     def classes(self) -> ClassGroup:
         """The classes of this group."""
-        return extraction.groups(self.split_job.class_counts)[self.group]
+        return self.tree.groups(self.split_job.class_counts)[self.group]
 
     def mark(self) -> Path:
         """Return the path of the group's mark."""
@@ -100,6 +107,7 @@ class ExtractClasses(TreeTask):
     def make(self) -> Volume:
         """Make the folders."""
         self.claim()
+        codecs.check(self.root, self.product.codec, self.product.codec_here, codecs.REPLACE)
         self.check_root(flat_files=self.transfer == "move")
         self.check(*self.needed(CATALOG))
         rows = self._rows()
@@ -113,16 +121,18 @@ class ExtractClasses(TreeTask):
             verifying_again(self),
         ):
             shards.check_unchanged(sources, seen)
-            listing = extraction.extract_group(
-                self.root,
-                rows,
-                sources,
-                transfer=self.transfer,
-                whole_files=self.split_job.source.whole_files,
-                change=self.change(),
-                members=known_members(self, self.split_job),
-                progress=progress,
-                seen=read,
+            listing = self.tree.write(
+                GroupWork(
+                    root=self.root,
+                    rows=rows,
+                    sources=sources,
+                    transfer=self.transfer,
+                    whole_files=self.split_job.source.whole_files,
+                    max_pixels=self.job.image.max_pixels,
+                    progress=progress,
+                    seen=read,
+                    members=known_members(self, self.split_job),
+                )
             )
             if seen:
                 shards.check_unchanged(sources, seen)
@@ -137,22 +147,14 @@ class ExtractClasses(TreeTask):
                 self._publish(listing, made_of)
         return Volume(rows.num_rows, pc.sum(listing["bytes"]).as_py() or 0)
 
-    def change(self) -> Change | None:
-        """Return what images become; None: nothing else."""
-        return None
-
     def _rows(self) -> pa.Table:
         listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
-        rows = class_folders.read(listed, self.classes.classes)
-        rows = rows.append_column("folder", class_folders.names(rows))
-        rows = rows.append_column("name", class_folders.file_names(rows))
-        class_folder.check_names(rows, self.root)
-        return rows
+        return class_folders.read(listed, self.classes.classes)
 
     def _publish(self, listing: pa.Table, made_of: Document) -> None:
         path = paths.group_listing(self.folder, self.digest, self.group)
         with storage.StagedFile(path) as staged:
-            staged.write(class_listing.listing_bytes(listing))
+            staged.write(tree_listing.listing_bytes(listing))
             document = {"images": listing.num_rows, **made_of}
             manifest.publish([staged], self.mark(), self.folder, document)
 
@@ -181,42 +183,13 @@ class ExtractTree(TreeTask):
         return Volume()
 
 
-class ChangedTreeTask(TreeTask):
-    """A step towards a tree of a split's images, changed by an export; `digest` says which."""
-
-    @property
-    def product(self) -> Product:
-        """The tree."""
-        products = (each for each in self.resolved.products if each.tree and each.plan)
-        return next(p for p in products if (p.split, p.digest) == (self.split, self.digest))
-
-    @property
-    def tree(self) -> TreeOfImages:
-        """How its images are changed."""
-        tree = self.product.plan.tree if self.product.plan else None
-        if tree is None:
-            raise LookupError(f"no export changes the images of {self.product.name}")
-        return tree
-
-    @property
-    def transfer(self) -> str:
-        """How images get there: a changed one is no link to its source."""
-        return TRANSFERS[0]
-
-
-class ChangeClasses(ChangedTreeTask, ExtractClasses):
-    """The folders of some classes, of changed images."""
+class ChangeClasses(ExtractClasses):
+    """The folders of some classes, of images that an export changes."""
 
     makes = CHANGED_GROUPS
 
-    def change(self) -> Change | None:
-        """Return what changes them."""
-        codecs.check(self.root, self.product.codec, self.product.codec_here, codecs.REPLACE)
-        change, most = self.tree.change, self.resolved.job.image.max_pixels
-        return lambda image: change(image, most)
 
-
-class ChangeTree(ChangedTreeTask, ExtractTree):
+class ChangeTree(ExtractTree):
     """A tree of a split's images, changed by an export."""
 
     makes = CHANGED_TREE

@@ -38,21 +38,37 @@ class Finished:
         shutil.copytree(pristine, self.out, symlinks=True)
 
 
-def prepared(raw_set: RawSet, out: Path, *options: object) -> None:
-    """Have an absent folder hold what ``shardmill imagenet`` makes of a raw set with options.
+@dataclass(frozen=True)
+class Kept:
+    """An output folder that all tests read and none may change, and what was said of it."""
 
-    The command runs once for all tests that begin with the same output, in another folder; then
-    each has a copy, which is its own. Its record of the job names that other folder, which is
-    gone. A raw set that a test has changed is one of another folder.
+    out: Path
+    stdout: str
+
+
+def kept(raw_set: RawSet, *options: object) -> Kept:
+    """Return what ``shardmill imagenet`` makes of a raw set with options, made once for all tests.
+
+    The command ran in another folder, which is gone and which the record of the job names. A raw
+    set that a test has changed lies elsewhere, and is another.
     """
     words = repr((str(raw_set.raw), str(raw_set.config), [*map(str, options)]))
 
     def make(folder: Path) -> None:
         run = prepare(raw_set, folder / "out", *options)
         assert run.returncode == 0, run.stdout + run.stderr
+        (folder / "stdout").write_text(run.stdout)
 
     name = f"prepared-{hashlib.sha256(words.encode()).hexdigest()[:16]}"
-    shutil.copytree(shared.once(name, make) / "out", out, symlinks=True)
+    folder = shared.once(name, make)
+    return Kept(folder / "out", (folder / "stdout").read_text())
+
+
+def prepared(raw_set: RawSet, out: Path, *options: object) -> str:
+    """Have an absent folder hold a copy of that, which a test may change; return what was said."""
+    finished = kept(raw_set, *options)
+    shutil.copytree(finished.out, out, symlinks=True)
+    return finished.stdout
 
 
 def of_imagelist(folder: Path) -> Finished:

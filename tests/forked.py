@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import functools
 import gc
 import inspect
 import logging
@@ -25,7 +26,6 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any, NoReturn
 
 import h5py  # noqa: F401 - forks would import it again and again; so would they what follows
@@ -189,11 +189,7 @@ def _forget() -> None:
             signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    for name, module in list(sys.modules.items()):
-        if name.partition(".")[0] in ("pipeline", "tasks"):
-            _clear_caches(module)
-    register: Any = luigi.task_register.Register
-    register.clear_instance_cache()
+    forget_caches()
     luigi.configuration.LuigiConfigParser._instance = None
     if (path := os.environ.get("LUIGI_CONFIG_PATH")) is not None:
         add: Any = luigi.configuration.add_config_path
@@ -210,7 +206,20 @@ def _forget() -> None:
     os.fsync = os.fstat  # type: ignore[assignment]  # no test cuts the power
 
 
-def _clear_caches(module: ModuleType) -> None:
-    for value in list(vars(module).values()):
-        if not isinstance(value, type) and hasattr(value, "cache_clear"):
-            value.cache_clear()
+def forget_caches() -> None:
+    """Forget what earlier commands of this process have resolved."""
+    names = [name for name in sys.modules if name.partition(".")[0] in ("pipeline", "tasks")]
+    for clear in _clearing(tuple(names)):
+        clear()
+    register: Any = luigi.task_register.Register
+    register.clear_instance_cache()
+
+
+@functools.lru_cache(1)
+def _clearing(names: tuple[str, ...]) -> list[Callable[[], None]]:
+    """Return what clears each cache of these modules."""
+    values = [value for name in names for value in vars(sys.modules[name]).values()]
+    caches = [
+        each for each in values if not isinstance(each, type) and hasattr(each, "cache_clear")
+    ]
+    return [each.cache_clear for each in caches if hasattr(each, "cache_clear")]

@@ -16,6 +16,7 @@ from pipeline.images.prepare import preparation
 from pipeline.job.resolve import resolve
 from tasks.cli import cli
 from tasks.prepare import is_complete, leaf_tasks
+from tasks.run.processes import RUN_VARIABLE
 from tasks.run.supervisor import Supervisor
 
 
@@ -43,10 +44,12 @@ class _InProcess(Supervisor):
     def run(self, watch: Callable[[], None], tell: Callable[[str], None]) -> _Outcome:  # type: ignore[override]
         """Run all tasks, or up to the first that is refused."""
         del watch, tell
-        try:
-            build(leaf_tasks(self.job))
-        except ShardmillError as error:
-            self.failed.append(error)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv(RUN_VARIABLE, self.name)
+            try:
+                build(leaf_tasks(self.job))
+            except ShardmillError as error:
+                self.failed.append(error)
         return _Outcome(is_complete(self.job), False, tuple(self.failed))
 
 
@@ -65,6 +68,12 @@ class _Here:
         return map(call, *items)
 
     def shutdown(self, **_: object) -> None: ...
+
+
+def in_this_process(patch: pytest.MonkeyPatch) -> None:
+    """Have commands start no other process for their tasks and checks."""
+    patch.setattr("tasks.cli.preparing.Supervisor", _InProcess)
+    patch.setattr("tasks.cli.verify.ProcessPoolExecutor", _Here)
 
 
 def verify(monkeypatch: pytest.MonkeyPatch, *words: object) -> Ran:

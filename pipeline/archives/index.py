@@ -53,16 +53,14 @@ class VerifiedArchive:
 
     Attributes:
         name: file name, without its folder.
-        size: bytes.
-        mtime_ns: modification time in nanoseconds since the epoch, before and after the read.
+        info: its size and stamp, the same before and after the read.
         md5: 32 lower-case hex digits.
         members: rows of its index, nested tars among them; 0 if it was not indexed.
         broken: nested tars that cannot be read; none of what is in them can be relied on.
     """
 
     name: str
-    size: int
-    mtime_ns: int
+    info: storage.FileInfo
     md5: str
     members: int
     broken: tuple[BrokenTar, ...] = ()
@@ -118,7 +116,7 @@ def verify_and_index(
         refusal = indexer.finish()
     faults = [*([refusal] if refusal else []), *(tar.refusal for tar in scanner.broken)]
     scan = faults[0] if faults else None
-    check_identity(archive, found.md5, found.size, head, (expected_md5, expected_size), scan)
+    check_identity(archive, found.md5, found.info.size, head, (expected_md5, expected_size), scan)
     if refusal:
         raise of_right_md5(refusal) if expected_md5 is not None else refusal
     broken = tuple(
@@ -137,7 +135,7 @@ def verify_only(
 ) -> VerifiedArchive:
     """Read an archive of any kind once, for its MD5; arguments and errors of `verify_and_index`."""
     found, head = _read_once(archive, lambda _: None, progress)
-    check_identity(archive, found.md5, found.size, head, (expected_md5, expected_size), None)
+    check_identity(archive, found.md5, found.info.size, head, (expected_md5, expected_size), None)
     return found
 
 
@@ -278,7 +276,7 @@ def _read_once(
             found=f"{size} bytes read, then {f'{now.size} bytes' if now else 'no file'}",
             remedy="wait until its download has ended, then run the same command again",
         )
-    return VerifiedArchive(archive.name, size, info.mtime_ns, md5.hexdigest(), 0), head
+    return VerifiedArchive(archive.name, info, md5.hexdigest(), 0), head
 
 
 def _present(archive: Path) -> storage.FileInfo:

@@ -21,7 +21,7 @@ and compiles the methods of a dataclass anew each time, which takes a hundred ti
     catalogs/*.json                  tables.CatalogMark
     plans/*.json                     tables.PlanMark
     shards/<digest>/*.json           shards.ShardMark
-    trees/<digest>/*.json            shards.GroupMark
+    trees/<digest>/*.json            shards.GroupMark, and tree_listing beside it
     products/*.json                  products.ProductMark
     runs/*                           progress.Count and Timing, runend.RunEnd, errors: unsealed
     <output>/manifest.json           outputs.OutputManifest, for loaders listed.ListedShards

@@ -18,6 +18,7 @@ from pipeline.documents.values import (
     Text,
 )
 from pipeline.manifest import FileEntry
+from pipeline.storage import FileInfo
 
 ErrorRecord = dict[Key, Text | list[Text] | None]
 """An error, see `ShardmillError.to_record`: a list holds the lines of a text."""
@@ -71,9 +72,10 @@ class ArchiveMark(Struct, frozen=True):
     Attributes:
         archive: its published file name.
         size: bytes.
-        mtime_ns: when it was changed last.
+        stamp: as `pipeline.storage.FileInfo` has it.
         md5: of the whole.
         files: its index, if it is a plain tar.
+        mtime_ns: of an older record, which has the stamp as a number.
         members: how many files it has.
         broken: the tars in it that cannot be read.
         reader: version of what could not read them.
@@ -81,12 +83,18 @@ class ArchiveMark(Struct, frozen=True):
 
     archive: Text
     size: Size
-    mtime_ns: Stamp
     md5: ContentHash
     files: tuple[FileEntry, ...]
+    stamp: Text | None = None
+    mtime_ns: Stamp | None = None
     members: Size | None = None
     broken: tuple[RecordedBrokenTar, ...] = ()
     reader: Size | None = None
+
+    @property
+    def info(self) -> FileInfo:
+        """Size and stamp of the archive that was verified."""
+        return FileInfo(self.size, self.stamp or str(self.mtime_ns))
 
 
 class MemberHashesMark(Struct, frozen=True):
@@ -111,6 +119,7 @@ class ArchiveRefusal(Struct, frozen=True):
         size: what it should have had; None: any.
         reader: version of what read it.
         refusal: the error, see `ShardmillError.to_record`.
+        placed: what `storage.placed` said of the file; "": a record of an earlier version.
         files: none.
     """
 
@@ -118,6 +127,7 @@ class ArchiveRefusal(Struct, frozen=True):
     size: Size | None
     reader: Size
     refusal: ErrorRecord
+    placed: Text = ""
     files: tuple[FileEntry, ...] = ()
 
 

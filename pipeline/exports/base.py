@@ -18,6 +18,7 @@ from typing import ClassVar, Final, NamedTuple
 from pipeline import digests
 from pipeline.catalog.classes import LabelTable
 from pipeline.documents.products import ProductMark
+from pipeline.exports.tree import TreeOfImages
 from pipeline.images.prepare import ImageOptions
 from pipeline.manifest import Document, FileEntry
 from pipeline.plaintext import Lines
@@ -36,6 +37,7 @@ class What(Enum):
     CATALOG = "the catalog of a split"
     FACTS = "the facts of every output of a split"
     OUTPUTS = "the files of every output of a split"
+    LEFT_OUT = "which images of the plan's own split are left out of its outputs"
     CLASS_TEXTS = "the archive that says what classes mean"
     ARTIFACT = "another artifact, by its name"
 
@@ -84,6 +86,7 @@ class SplitView:
         catalog: the catalog.
         shards: its outputs.
         find_in: returns the folder of its images in an unpacked tree; None: there is none.
+        unused: returns which labels and chosen classes have no image, a line each.
     """
 
     name: str
@@ -98,6 +101,7 @@ class SplitView:
     catalog: Path
     shards: tuple[ShardSet, ...]
     find_in: Callable[[Path], str | None]
+    unused: Callable[[], list[str]]
 
     @property
     def outputs(self) -> list[list[str]]:
@@ -173,25 +177,6 @@ class SetView:
         return labels if self.class_names is None else {**labels, "classes": self.class_names}
 
 
-@dataclass(frozen=True, eq=False)
-class TreeOfImages:
-    """A tree of class folders whose images an export changes.
-
-    Attributes:
-        codec: returns the codec that is installed; raises `EnvironmentRefused`.
-        digest: returns the digest of the tree that a codec makes.
-        change: returns the changed image, by its bytes and the most pixels it may have.
-        image_bytes: about how large a changed image is.
-        step: what the making of it is called.
-    """
-
-    codec: Callable[[], str]
-    digest: Callable[[str], str]
-    change: Callable[[memoryview, int], bytes]
-    image_bytes: int
-    step: str
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ExportPlan:
     """Files that an export makes together, at paths that carry no digest.
@@ -199,12 +184,12 @@ class ExportPlan:
     Attributes:
         kind: what they are, without a ``-``; with the split's name, the name of their mark.
         files: the files; of a tree, its folder.
-        digest: of everything that decides their bytes; "": see `TreeOfImages.digest`.
+        digest: of everything that decides their bytes; "": see `tree.ChangedImages.digest`.
         split: whose they are; "": of all splits.
         needs: what has to be there before.
         made_of: what else decides the digest, by name, in short values that a person understands.
         described: whether a description of the whole output names them.
-        tree: how the images of a tree are changed; None: it is no tree.
+        tree: how the tree is made, class folder by class folder; None: it is no tree.
     """
 
     kind: str
@@ -228,6 +213,7 @@ class ExportWork:
         mark: the mark of the same files from before; None: there is none.
         entries: returns the files of all outputs and artifacts that it needs, relative to the
             output folder.
+        left_out: keys of the images that the outputs lack, of a plan that needs `What.LEFT_OUT`.
         class_texts: returns words and gloss of each class that the archive knows, and its path.
         counter: reports progress, by how many units there are and what they are.
     """
@@ -237,21 +223,26 @@ class ExportWork:
     digest: str
     mark: ProductMark | None
     entries: Callable[[], list[FileEntry]]
+    left_out: frozenset[str]
     class_texts: Callable[[], tuple[Path, Mapping[str, tuple[str, str]]]]
     counter: Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
 
 
 class Export(ABC):
-    """One export; see `pipeline.exports.registry.EXPORTS`."""
+    """One export; see `pipeline.exports.registry`."""
 
     name: ClassVar[str]
-    """How it is called on the command line."""
+    """How it is called on the command line; of what a step makes, its name among exports."""
+    step: ClassVar[str] = ""
+    """The step of a job that makes it; "": `--export` asks for it, by its name."""
     implies: ClassVar[tuple[str, ...]] = ()
     """Exports that are made with it."""
     takes: ClassVar[tuple[str, ...]] = ()
     """Options that are not for every export and that this one takes: `DATA_DIR`, `STRICT`."""
     needs_classes: ClassVar[bool] = False
     """Whether it is of splits whose images have classes only."""
+    transfers: ClassVar[bool] = False
+    """Whether it makes trees of unchanged images, which may be links; see `TRANSFERS`."""
     changes_images: ClassVar[bool] = False
     """Whether it makes trees of changed images, in which no bad image can be left out."""
     of_images: ClassVar[bool] = False
@@ -273,7 +264,7 @@ class Export(ABC):
         """Return the names of all files that it can make, relative to the output folder.
 
         Args:
-            folder: of a split, in trees of class folders.
+            folder: of a split, in trees of class folders; in other names, that of the split.
         """
 
     @abstractmethod

@@ -16,6 +16,7 @@ import xxhash
 
 from pipeline import paths, storage
 from pipeline.archives.member_hashes import KnownMembers
+from pipeline.documents.tree_listing import LISTING_SCHEMA
 from pipeline.errors import (
     BadImage,
     OutputConflict,
@@ -26,7 +27,7 @@ from pipeline.errors import (
 )
 from pipeline.exports.base import TRANSFERS
 from pipeline.exports.class_folder import ClassFolder, ImageRow
-from pipeline.exports.class_listing import LISTING_SCHEMA
+from pipeline.exports.tree import ClassGroup
 from pipeline.shards.read import NONE_KNOWN, read_member
 from pipeline.storage import clutter
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
@@ -37,21 +38,6 @@ Change = Callable[[memoryview], bytes]
 _GROUP_IMAGES = 8192  # some 900 MB: a kill costs little, a sync less
 _GROUP_CLASSES = 256  # folders that are open at a time
 _AHEAD = 64  # images that the kernel is asked for before they are read
-
-
-@dataclass(frozen=True)
-class ClassGroup:
-    """Classes that are extracted by one task.
-
-    Attributes:
-        index: 0-based number of the group.
-        classes: WNIDs, sorted.
-        images: how many they hold together.
-    """
-
-    index: int
-    classes: tuple[str, ...]
-    images: int
 
 
 def groups(counts: Mapping[str, int]) -> tuple[ClassGroup, ...]:

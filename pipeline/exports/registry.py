@@ -6,21 +6,35 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
 from pipeline.exports.base import Export
+from pipeline.exports.class_tree_export import ClassTree
 from pipeline.exports.croissant_export import Croissant
 from pipeline.exports.dbcollection.export import Classification, Raw256
+from pipeline.exports.image_list_export import ImageList, LabelTables
 from pipeline.exports.imagefolder import ImageFolder
 from pipeline.exports.parquet_export import Parquet
 
-_EVERY: Final = (
+_BY_NAME: Final = (
     Classification(),
     Raw256(),
     ImageFolder(),
     Parquet(),
     Croissant(),
 )
+_BY_STEP: Final = (
+    ImageList(),
+    LabelTables(),
+    ClassTree(),
+)
 
-EXPORTS: Final[Mapping[str, Export]] = {each.name: each for each in _EVERY}
-"""Every export by its name, in the order of making: each after those that it implies."""
+EXPORTS: Final[Mapping[str, Export]] = {each.name: each for each in _BY_NAME}
+"""Every export of `--export` by its name, in the order of making: each after those it implies."""
+OF_STEPS: Final[Mapping[str, Export]] = {each.name: each for each in _BY_STEP}
+"""Every export that a step of a job makes, by its name."""
+
+
+def every() -> Mapping[str, Export]:
+    """Return all exports by their names."""
+    return {**EXPORTS, **OF_STEPS}
 
 
 def asked(names: Collection[str]) -> list[Export]:
@@ -48,7 +62,7 @@ def without_meaning(names: Collection[str], given: Collection[str]) -> Iterator[
 
 def files(folder: str) -> Iterator[str]:
     """Yield the names of all files that exports can make, see `Export.files`."""
-    for export in EXPORTS.values():
+    for export in every().values():
         yield from export.files(folder)
 
 

@@ -5,12 +5,14 @@ What depends on what is written in `Artifact.needs` and nowhere else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from pipeline.exports.base import ExportPlan
+from pipeline import paths
+from pipeline.exports.base import ExportPlan, What
+from pipeline.exports.tree import TreeOfImages
 
 INPUTS: Final = "inputs"
 """The record of a job: its inputs were there, and its output may be written."""
@@ -27,15 +29,19 @@ LINK: Final = "link"
 """The link to the output of a format that is a split's current one."""
 BOXES: Final = "bboxes"
 UNMATCHED: Final = "unmatched"
-LIST: Final = "list"
-LABELS: Final = "labels"
 CLASSES: Final = "classes"
 """The table of a split's class folders."""
 TREE: Final = "tree"
+"""What the kind of a tree of class folders begins with, and what makes one of unchanged images."""
 GROUPS: Final = "groups"
 """The groups of classes that a tree is made in; each has a mark of its own."""
 JOINED: Final = "joined"
 """All shards of an output in one file."""
+
+EXPORT, CHANGED_TREE, CHANGED_GROUPS = "export", "changed tree", "changed groups"
+"""What makes the files of an export, a tree of changed images, and its groups of classes."""
+OF_IMAGES: Final = frozenset({CATALOG, SHARDS, GROUPS})
+"""Kinds of artifacts that are made of the images themselves, or of their index."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +87,7 @@ class Product(Artifact):
     """An artifact at a fixed path, which is claimed before it is written.
 
     Attributes:
-        tree: whether it is a tree of class folders.
+        tree: how it is made, if it is a tree of class folders; else None.
         in_place: whether what stands there is what it is made of.
         succeeds: whether it takes the place of another job's without being asked, as a link
             `current` does; never of what this program did not write.
@@ -96,7 +102,7 @@ class Product(Artifact):
     """
 
     versioned: bool = False
-    tree: bool = False
+    tree: TreeOfImages | None = field(default=None, compare=False)
     in_place: bool = False
     succeeds: bool = False
     parts: tuple[str, ...] = ("images", "boxes")
@@ -106,6 +112,11 @@ class Product(Artifact):
     codec_here: str = ""
     export: str = ""
     plan: ExportPlan | None = field(default=None, compare=False)
+
+    @property
+    def lacks_bad_images(self) -> bool:
+        """Whether images that are left out of the shards are left out of it, too."""
+        return self.plan is not None and any(n.what is What.LEFT_OUT for n in self.plan.needs)
 
 
 def name_of(kind: str, split: str = "", variant: str = "") -> str:
@@ -137,7 +148,54 @@ def is_tree(name: str) -> bool:
     return kind_of(name).startswith(TREE)
 
 
-EXPORT, CHANGED_TREE, CHANGED_GROUPS = "export", "changed tree", "changed groups"
-"""What makes the files of an export, a tree of changed images, and its groups of classes."""
-OF_IMAGES: Final = frozenset({CATALOG, SHARDS, GROUPS})
-"""Kinds of artifacts that are made of the images themselves, or of their index."""
+def product(
+    out: Path,
+    kind: str,
+    digest: str,
+    files: tuple[Path, ...],
+    *,
+    needs: Iterable[str],
+    step: str = "exports",
+    split: str = "",
+    variant: str = "",
+    described: bool = False,
+) -> Product:
+    """Return an artifact at a fixed path; see `Artifact` for what is given.
+
+    Args:
+        out: the output folder.
+        kind: what it is; without a hyphen.
+        digest: of everything that decides its bytes.
+        files: its files.
+        needs: names of what it is made of; see `name_of`.
+        step: what making it is called in reports.
+        split: whose it is; "" where it is of all splits.
+        variant: which of several of its kind.
+        described: whether the description of the whole output names its files.
+    """
+    return Product(
+        kind=kind,
+        split=split,
+        variant=variant,
+        digest=digest,
+        files=files,
+        mark=paths.product_mark(out, name_of(kind, split, variant)),
+        needs=tuple(needs),
+        step=step,
+        described=described,
+    )
+
+
+def tree_product(
+    out: Path, kind: str, split: str, folder: Path, digest: str, tree: TreeOfImages
+) -> Product:
+    """Return an artifact that is a tree of class folders, made in parts; see `product`.
+
+    Raises:
+        ValueError: the kind is not one that `is_tree` knows.
+    """
+    if not is_tree(kind):
+        raise ValueError(f"the name of a kind of trees begins with {TREE}, and not: {kind}")
+    needs = (name_of(GROUPS, split, kind),)
+    made = product(out, kind, digest, (folder,), step=tree.step, split=split, needs=needs)
+    return replace(made, tree=tree, maker=CHANGED_TREE if tree.changed else TREE)

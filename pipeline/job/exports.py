@@ -1,11 +1,11 @@
-"""What follows from a job for its exports: what they are told, what they refuse, what they make."""
+"""What follows from a job for its exports: what they refuse, and what they make."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Final
 
 from pipeline import paths, storage
 from pipeline.catalog.classes import LabelTable
@@ -14,33 +14,31 @@ from pipeline.exports import registry
 from pipeline.exports.base import (
     DATA_DIR,
     STRICT,
-    Described,
     Export,
     ExportPlan,
     Need,
-    SetView,
-    ShardSet,
-    SplitView,
-    TreeOfImages,
     What,
 )
-from pipeline.job import products
+from pipeline.exports.tree import ChangedImages
+from pipeline.job import set_view
 from pipeline.job.artifacts import (
     ARCHIVE,
     CATALOG,
-    CHANGED_TREE,
     EXPORT,
+    INPUTS,
     MANIFEST,
     Product,
     name_of,
+    product,
+    tree_product,
 )
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.split import SplitJob
 from pipeline.sources.data_set import DataSet
 from pipeline.state import claims
 
-if TYPE_CHECKING:
-    from pipeline.job.resolve import ResolvedJob
+_STEP: Final = "exports"
+"""What making an export is called in reports, but for those that a step of a job makes."""
 
 
 def check(job: Job, dataset: DataSet, names: Iterable[str]) -> None:
@@ -68,6 +66,21 @@ def check(job: Job, dataset: DataSet, names: Iterable[str]) -> None:
             raise UsageError(what)
 
 
+def of_steps(
+    job: Job, dataset: DataSet, table: LabelTable, splits: Mapping[str, SplitJob]
+) -> tuple[Product, ...]:
+    """Return what the exports are that the steps of a job make."""
+    exports = [each for each in registry.OF_STEPS.values() if job.wants(each.step)]
+    if not exports:
+        return ()
+    data = set_view.view(job, dataset, table, splits)
+    return tuple(
+        _product(job, export, plan, dataset, splits)
+        for export in exports
+        for plan in export.plan(data)
+    )
+
+
 def derive(
     job: Job,
     dataset: DataSet,
@@ -75,7 +88,7 @@ def derive(
     splits: Mapping[str, SplitJob],
     others: Iterable[Product],
 ) -> tuple[Product, ...]:
-    """Return what a job's exports are.
+    """Return what the exports are that a job asks for by their names.
 
     Args:
         job: the job.
@@ -89,15 +102,15 @@ def derive(
     """
     asked = registry.asked(job.exports)
     check_class_folders(job, splits.values(), asked)
-    data = view(job, dataset, table, splits, others)
+    data = set_view.view(job, dataset, table, splits, others)
     trees, files = list[Product](), list[Product]()
     for export in asked:
         for what in export.refusals(data):
             raise UsageError(what)
-        made = replace(data, described=(*data.described, *_described((*trees, *files))))
+        made = replace(data, described=(*data.described, *set_view.described_by((*trees, *files))))
         for plan in export.plan(made):
-            product = _product(job, export, plan, dataset, splits)
-            (trees if product.tree else files).append(product)
+            one = _product(job, export, plan, dataset, splits)
+            (trees if one.tree else files).append(one)
     return (*trees, *files)
 
 
@@ -135,92 +148,39 @@ def _check_folder(job: Job, split: SplitJob) -> None:
         )
 
 
-def view(
-    job: Job,
-    dataset: DataSet,
-    table: LabelTable,
-    splits: Mapping[str, SplitJob],
-    others: Iterable[Product] = (),
-) -> SetView:
-    """Return what exports are told of a job."""
-    texts = dataset.class_texts
-    return SetView(
-        name=dataset.name,
-        out=Path(job.out),
-        published=dataset.published,
-        table=table,
-        splits={name: _split_view(Path(job.out), split) for name, split in splits.items()},
-        class_texts=texts.md5 if texts else "",
-        data_dir=job.data_dir,
-        strict=job.dbcollection_strict,
-        max_pixels=job.image.max_pixels,
-        described=_described(others),
-    )
-
-
-def view_of(resolved: ResolvedJob) -> SetView:
-    """Return what exports are told of a resolved job, when they are made."""
-    return view(resolved.job, resolved.dataset, resolved.table, resolved.splits, resolved.products)
-
-
-def _split_view(out: Path, split: SplitJob) -> SplitView:
-    return SplitView(
-        name=split.name,
-        folder=split.split.folder,
-        flat=split.split.flat,
-        has_classes=bool(split.class_counts),
-        counts=split.class_counts or split.expected.counts,
-        class_names=split.source.class_names,
-        images=split.expected.images,
-        rows_digest=split.rows_digest,
-        images_digest=split.images_digest,
-        catalog=paths.catalog(out, split.name, split.catalog_digest),
-        shards=tuple(
-            ShardSet(
-                format=output.format,
-                digest=output.digest,
-                folder=output.folder,
-                exported_as=output.exported_as,
-                images=output.form.image,
-            )
-            for output in split.outputs
-        ),
-        find_in=split.source.find_in,
-    )
-
-
-def _described(made: Iterable[Product]) -> tuple[Described, ...]:
-    return tuple(
-        Described(name=each.name, digest=each.digest, files=each.files)
-        for each in made
-        if each.described
-    )
-
-
 def _product(
     job: Job, export: Export, plan: ExportPlan, dataset: DataSet, splits: Mapping[str, SplitJob]
 ) -> Product:
     """Return a plan as a product."""
     out = Path(job.out)
     if plan.tree is None:
-        needs = [name for need in plan.needs for name in _names(need, dataset, splits)]
-        product = products.product(
+        needs = [name for need in plan.needs for name in _names(need, job, dataset, splits)]
+        made = product(
             *(out, plan.kind, plan.digest, plan.files),
-            needs=needs,
+            needs=needs or (INPUTS,),
+            step=export.step or _STEP,
             split=plan.split,
             described=plan.described,
         )
-        return replace(product, export=export.name, plan=plan, parts=export.parts, maker=EXPORT)
-    (folder,) = plan.files
-    tree = products.tree_product(out, plan.kind, plan.split, folder, "", step=plan.tree.step)
-    return _by_codec(
-        job,
-        replace(tree, export=export.name, plan=plan, parts=export.parts, maker=CHANGED_TREE),
-        plan.tree,
-    )
+        made = replace(made, maker=EXPORT)
+    else:
+        (folder,) = plan.files
+        made = tree_product(out, plan.kind, plan.split, folder, plan.digest, plan.tree)
+    made = replace(made, export=export.name, plan=plan, parts=export.parts)
+    if plan.tree is None:
+        return made
+    if plan.tree.changed:
+        return _by_codec(job, made, plan.tree.changed)
+    return replace(made, in_place=_in_place(splits[plan.split], made))
 
 
-def _names(need: Need, dataset: DataSet, splits: Mapping[str, SplitJob]) -> list[str]:
+def _in_place(split: SplitJob, made: Product) -> bool:
+    """Whether the tree to be made is the one that is read."""
+    tree = split.source.tree
+    return tree is not None and storage.same_folder(tree, made.files[0])
+
+
+def _names(need: Need, job: Job, dataset: DataSet, splits: Mapping[str, SplitJob]) -> list[str]:
     """Return the names of the artifacts that something which an export needs consists of."""
     if need.what is What.CATALOG:
         return [name_of(CATALOG, need.name)]
@@ -229,11 +189,13 @@ def _names(need: Need, dataset: DataSet, splits: Mapping[str, SplitJob]) -> list
         return [name_of(ARCHIVE, variant=texts.file)] if texts else []
     if need.what is What.ARTIFACT:
         return [need.name]
+    if need.what is What.LEFT_OUT and (job.on_bad_image != "skip" or not job.wants("shards")):
+        return []  # no image can be left out
     outputs = splits[need.name].outputs
     return [name_of(MANIFEST, need.name, output.format) for output in outputs]
 
 
-def _by_codec(job: Job, product: Product, tree: TreeOfImages) -> Product:
+def _by_codec(job: Job, tree: Product, changed: ChangedImages) -> Product:
     """Return a tree of changed images: one that another codec has made is taken as it is.
 
     Raises:
@@ -242,14 +204,14 @@ def _by_codec(job: Job, product: Product, tree: TreeOfImages) -> Product:
     out = Path(job.out)
 
     def made_by(codec: str, here: str = "") -> Product:
-        return replace(product, digest=tree.digest(codec), codec=codec, codec_here=here)
+        return replace(tree, digest=changed.digest(codec), codec=codec, codec_here=here)
 
     here: str | EnvironmentRefused
     try:
-        here = tree.codec()
+        here = changed.codec()
     except EnvironmentRefused as error:
         here = error
-    standing = claims.mark(out, product.name)
+    standing = claims.mark(out, tree.name)
     then = standing.made_of.get("codec", here) if standing else here
     if standing is not None and isinstance(then, str) and then != here:
         other = made_by(then, here if isinstance(here, str) else "no codec")
@@ -268,5 +230,5 @@ def taken_names() -> frozenset[str]:
 
 def dead_paths(out: Path) -> Iterator[str]:
     """Yield warnings of paths in an output's exports that lead nowhere."""
-    for export in registry.EXPORTS.values():
+    for export in registry.every().values():
         yield from export.dead_paths(out)

@@ -202,7 +202,7 @@ def _classes(resolved: ResolvedJob, tree: Product) -> Artifact:
         digest=tree.digest,
         files=tree.files,
         needs=(name_of(CATALOG, tree.split), *_images(split)),
-        maker=CHANGED_GROUPS if tree.maker else "",
+        maker=CHANGED_GROUPS if tree.tree and tree.tree.changed else "",
         step=tree.step,
     )
 

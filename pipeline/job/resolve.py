@@ -181,11 +181,9 @@ def _derived(
     splits = {name: splitjob.derive(job, source) for name, source in found.items()}
     checks.check_label_widths(job, splits)
     checks.check_detection(job, splits)
-    made = products.derive(job, table, splits)
-    made += exportjob.derive(job, dataset, table, splits, made)
     made = tuple(
         replace(product, made_of=provenance.made_of(product, job, table, splits))
-        for product in made
+        for product in products.derive(job, dataset, table, splits)
     )
     resolved = ResolvedJob(job, dataset, table, splits, _extras(job, dataset, splits), made)
     if not made and not job.wants("shards") and not resolved.archives:

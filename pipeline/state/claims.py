@@ -11,12 +11,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline import manifest, paths, storage
+from pipeline.documents import tree_listing
 from pipeline.documents.products import ProductMark
 from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputConflict, OutputDamaged
-from pipeline.exports import class_listing
-from pipeline.exports import class_tree as extraction
-from pipeline.job.artifacts import Artifact, Product
+from pipeline.exports.tree import ClassGroup
+from pipeline.job.artifacts import Product
 from pipeline.job.provenance import split_of
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
@@ -42,31 +42,43 @@ def finished(out: Path, product: Product) -> ProductMark | None:
     return mark if all(group_document(out, product, index) for index in groups) else None
 
 
+def class_groups(tree: Product, counts: Mapping[str, int]) -> tuple[ClassGroup, ...]:
+    """Return the groups of classes that a tree is made in.
+
+    Args:
+        tree: the tree.
+        counts: class folder -> images.
+    """
+    if tree.tree is None:
+        raise LookupError(f"{tree.name} is no tree of class folders")
+    return tree.tree.groups(counts)
+
+
 def extracted_images(out: Path, product: Product, counts: Mapping[str, int]) -> int:
     """Return how many images of a tree lie in finished groups of classes, by one listing."""
     done = {path.stem for path in storage.documents(paths.tree_marks(out, product.digest))}
-    groups = extraction.groups(counts)
+    groups = class_groups(product, counts)
     names = (paths.group_mark(out, product.digest, group.index).stem for group in groups)
     return sum(group.images for group, name in zip(groups, names, strict=True) if name in done)
 
 
-def group_document(out: Path, tree: Artifact, index: int) -> GroupMark | None:
+def group_document(out: Path, tree: Product, index: int) -> GroupMark | None:
     """Return the mark of one group of classes of a tree if all its files are there."""
     path = paths.group_mark(out, tree.digest, index)
     mark = manifest.read_complete(path, out, GroupMark)
     if mark is None:
         return None
     try:
-        listing = class_listing.read_listing(paths.group_listing(out, tree.digest, index))
+        listing = tree_listing.read_listing(paths.group_listing(out, tree.digest, index))
     except OutputDamaged:
         return None
-    return None if class_listing.missing(tree.files[0], listing) else mark
+    return None if tree_listing.missing(tree.files[0], listing) else mark
 
 
-def last_group(out: Path, tree: Artifact, counts: Mapping[str, int]) -> GroupMark | None:
+def last_group(out: Path, tree: Product, counts: Mapping[str, int]) -> GroupMark | None:
     """Return the mark of the last group of classes of a tree; None: a group lacks a file."""
     found: GroupMark | None = None
-    for group in extraction.groups(counts):
+    for group in class_groups(tree, counts):
         found = group_document(out, tree, group.index)
         if found is None:
             return None

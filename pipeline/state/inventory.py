@@ -24,7 +24,6 @@ from pipeline.job.artifacts import (
     INPUTS,
     LABELS_CHECK,
     LINK,
-    LIST,
     MANIFEST,
     PLAN,
     SHARDS,
@@ -57,8 +56,8 @@ class Inventory:
         if artifact.kind == LINK:
             (output,) = artifact.needs  # a manifest of thousands of files is read once
             return self.document(output) if _points(artifact) else None
-        if isinstance(artifact, Product) and artifact.kind == LIST:
-            return _list(self.resolved, artifact, self.manifests(artifact.split))
+        if isinstance(artifact, Product) and artifact.lacks_bad_images:
+            return _as_left_out(self.resolved, artifact, self.manifests(artifact.split))
         if isinstance(artifact, Product):
             return claims.finished(self.resolved.out, artifact)
         return _ASKED[artifact.kind](self.resolved, artifact)
@@ -158,7 +157,8 @@ def _shards(resolved: ResolvedJob, artifact: Artifact) -> ShardMark | None:
 
 def _class_groups(resolved: ResolvedJob, artifact: Artifact) -> GroupMark | None:
     counts = resolved.splits[artifact.split].class_counts
-    return claims.last_group(resolved.out, artifact, counts)
+    tree = resolved.product(name_of(artifact.variant, artifact.split))
+    return claims.last_group(resolved.out, tree, counts)
 
 
 def _manifest(resolved: ResolvedJob, artifact: Artifact) -> OutputManifest | None:
@@ -171,10 +171,10 @@ def _points(artifact: Artifact) -> bool:
     return storage.pointed(link) == artifact.digest
 
 
-def _list(
+def _as_left_out(
     resolved: ResolvedJob, artifact: Product, made: list[OutputManifest | None]
 ) -> ProductMark | None:
-    """Return the mark of an image list that lacks what the shards lack, by their manifests."""
+    """Return the mark of an export that leaves out what the shards lack, by their manifests."""
     found = claims.finished(resolved.out, artifact)
     if resolved.job.on_bad_image == "skip" and None in made:
         return None  # it is not known yet what they lack

@@ -25,10 +25,12 @@ from pipeline.paths import ShardName
 
 _OUT = Path("OUT")
 _SPLIT, _DIGEST, _NAME, _NUMBER = "~split~", "~digest~", "~name~", 98765
+_LOOK = "~look~"
 _PLACEHOLDERS = (
     (_SPLIT, "split", r"[^/]+"),
     (_DIGEST, "digest", r"[0-9a-f]{12}"),
     (_NAME, "name", r"[^/]+"),
+    (_LOOK, "look", r"\d+-(-?\d+|[0-9a-f]{16})"),
 )
 
 
@@ -152,12 +154,10 @@ def _of_products() -> Iterator[Path]:
         paths.bboxes_report,
         paths.bboxes_unmatched,
         paths.bboxes_table,
-        paths.image_list,
         paths.class_table,
     )
     for split in ("train", _SPLIT):  # some names of the training images have no split in them
         yield from (spell(_OUT, split) for spell in by_split)
-    yield from (paths.synsets(_OUT), paths.label_table(_OUT))
     yield from (_OUT / name for name in exports.files(_NAME))
 
 
@@ -174,8 +174,8 @@ def _of_state() -> Iterator[Path]:
         paths.list_record,
     )
     yield from (spell(_OUT, _SPLIT, _DIGEST) for spell in by_digest)
-    yield paths.archive_mark(_OUT, _NAME, _NUMBER, _NUMBER)
-    yield paths.archive_refusal(_OUT, _NAME, _NUMBER, _NUMBER)
+    yield paths.archive_mark(_OUT, _NAME, _LOOK)
+    yield paths.archive_refusal(_OUT, _NAME, _LOOK)
     index = paths.archive_index(_OUT, _NAME)
     yield from (index, fingerprint_tables.mark_of(index))
     hashes = paths.member_hashes(_OUT, _NAME)

@@ -107,7 +107,7 @@ def _bytes_to_write(inventory: Inventory) -> int:
 
 def _tree_bytes(resolved: ResolvedJob, tree: Product, split: SplitJob, share: float) -> int:
     """Return roughly how many bytes are still to be written into a tree of class folders."""
-    changed = tree.plan.tree if tree.plan else None
+    changed = tree.tree.changed if tree.tree else None
     if changed is None and resolved.job.transfer != "copy":
         return 0
     images = split.expected.images

@@ -133,19 +133,19 @@ def activity(out: Path) -> tuple[int, int]:
         info = storage.stat(paths.run_timings(out, name))
         finished += info.size if info else 0
         folder = paths.run_counters(out, name)
-        infos = [storage.stat(folder / counter) for counter in storage.sizes(folder)]
-        counted = max([counted, *(info.mtime_ns for info in infos if info)])
+        times = [storage.modified_ns(folder / counter) for counter in storage.sizes(folder)]
+        counted = max([counted, *filter(None, times)])
     return finished, counted
 
 
 def latest_run(out: Path) -> str | None:
     """Return the name of the command that finished a task last."""
-    stamps = {}
+    times = {}
     for name in storage.folders(paths.runs(out)):
-        info = storage.stat(paths.run_timings(out, name))
-        if info is not None:
-            stamps[name] = info.mtime_ns
-    return max(stamps, key=lambda name: stamps[name]) if stamps else None
+        modified = storage.modified_ns(paths.run_timings(out, name))
+        if modified is not None:
+            times[name] = modified
+    return max(times, key=lambda name: times[name]) if times else None
 
 
 def by_step(finished: Iterable[Timing]) -> list[StepTiming]:

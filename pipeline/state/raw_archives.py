@@ -24,11 +24,11 @@ def verified(resolved: ResolvedJob, archive: Archive) -> ArchiveMark | None:
     info = storage.stat(resolved.raw_file(archive))
     if info is None:
         return None
-    path = paths.archive_mark(resolved.out, archive.file, info.size, info.mtime_ns)
+    path = paths.archive_mark(resolved.out, archive.file, info.look)
     mark = manifest.read_complete(path, resolved.out, ArchiveMark)
     if mark is None:
         return None
-    agrees = (mark.size, mark.mtime_ns, mark.md5) == (info.size, info.mtime_ns, archive.md5)
+    agrees = (mark.info, mark.md5) == (info, archive.md5)
     # What an older reader could not read is read again.
     current = not mark.broken or mark.reader == READER_VERSION
     return mark if agrees and current else None

@@ -1,7 +1,8 @@
 """Refused archives, remembered: a file that was read to its end and refused is not read again.
 
 A record lies beside the marks of verified archives, named after the file's size and time. A file
-that was touched or replaced, another MD5 in the configuration and ``--replace`` have it read again.
+that was touched, replaced or restored (see `storage.placed`), another MD5 in the configuration and
+``--replace`` have it read again.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pipeline.errors import ArchiveRefused, from_record
 from pipeline.sources.inputs import Archive
 
 
-def remember(out: Path, file: Path, archive: Archive, refusal: ArchiveRefused) -> None:
+def remember(out: Path, file: Path, archive: Archive, refusal: ArchiveRefused, placed: str) -> None:
     """Note that an archive was read to its end and refused.
 
     Args:
@@ -23,10 +24,11 @@ def remember(out: Path, file: Path, archive: Archive, refusal: ArchiveRefused) -
         file: the archive.
         archive: what it should be.
         refusal: why it is not.
+        placed: what `storage.placed` said of the file before it was read.
     """
     path = _path(out, file, archive)
     if path is not None:
-        document = {**_expected(archive), "refusal": refusal.to_record()}
+        document = {**_expected(archive), "refusal": refusal.to_record(), "placed": placed}
         manifest.publish_alone(path, document)
 
 
@@ -42,6 +44,8 @@ def recall(out: Path, file: Path, archive: Archive) -> ArchiveRefused | None:
     kept = None if path is None else manifest.read_undamaged(path, ArchiveRefusal)
     if kept is None or any(getattr(kept, k) != value for k, value in _expected(archive).items()):
         return None
+    if kept.placed and kept.placed != storage.placed(file):
+        return None
     known = from_record(kept.refusal)
     if not isinstance(known, ArchiveRefused):
         return None
@@ -51,8 +55,9 @@ def recall(out: Path, file: Path, archive: Archive) -> ArchiveRefused | None:
         place=known.place,
         expected=known.expected,
         found=known.found,
-        remedy=f"{known.remedy}. This was found when the file was read last; it has had the same "
-        "size and time since, and was not read again: --replace, or to touch it, has it read",
+        remedy=f"{known.remedy}. This was found when the file was read last; it has not been"
+        " replaced or restored since, and was not read again: --replace, or to touch it, has it"
+        " read",
     )
 
 
@@ -60,7 +65,7 @@ def _path(out: Path, file: Path, archive: Archive) -> Path | None:
     info = storage.stat(file)
     if info is None:
         return None
-    return paths.archive_refusal(out, archive.file, info.size, info.mtime_ns)
+    return paths.archive_refusal(out, archive.file, info.look)
 
 
 def _expected(archive: Archive) -> dict[str, object]:

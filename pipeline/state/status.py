@@ -102,12 +102,17 @@ def last_record(out: Path) -> JobRecord | None:
     """Return the record of the job that was started last; None: there is none, or no readable."""
     path = paths.last_job(out)
     if storage.stat(path) is None:
-        stamps = [(storage.stat(each), each) for each in storage.documents(paths.jobs(out))]
-        dated = [(info.mtime_ns, each) for info, each in stamps if info is not None]
+        dated = _by_time(paths.jobs(out))
         if not dated:
             return None
-        path = max(dated)[1]
+        path = dated[-1]
     return manifest.read_undamaged(path, JobRecord)
+
+
+def _by_time(folder: Path) -> list[Path]:
+    """Return the documents of a folder, the one that was written last at the end."""
+    times = [(storage.modified_ns(path), path) for path in storage.documents(folder)]
+    return [path for _, path in sorted((time, path) for time, path in times if time is not None)]
 
 
 def images_left(states: Iterable[OutputState]) -> int:
@@ -127,9 +132,7 @@ def recorded_jobs(out: Path) -> list[Job]:
     Raises:
         OutputDamaged: a record is not as it was written, or cannot be understood.
     """
-    stamps = [(storage.stat(path), path) for path in storage.documents(paths.jobs(out))]
-    dated = sorted((info.mtime_ns, path) for info, path in stamps if info is not None)
-    files = [path for _, path in dated]
+    files = _by_time(paths.jobs(out))
     last = paths.last_job(out)
     files += [last] if storage.stat(last) else []
     return [_recorded_job(out, path) for path in files]

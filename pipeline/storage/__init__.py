@@ -7,6 +7,7 @@ tell an owner at work from one that is gone. A folder of many small files appear
 synced once.
 """
 
+from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.local.below import reachable
 from pipeline.storage.local.deleting import carry_out, remove, remove_empty, remove_read
 from pipeline.storage.local.folders import (
@@ -19,7 +20,6 @@ from pipeline.storage.local.folders import (
 )
 from pipeline.storage.local.listing import (
     Entry,
-    FileInfo,
     check_table,
     documents,
     entries,
@@ -30,6 +30,7 @@ from pipeline.storage.local.listing import (
     is_empty,
     kind,
     kinds,
+    modified_ns,
     open_arrow,
     pointed,
     read_bytes,
@@ -63,7 +64,7 @@ from pipeline.storage.local.staging import (
     publish_bytes,
     write_unsynced,
 )
-from pipeline.storage.local.stamps import ABSENT, UNSETTLED, read_stamped, settled
+from pipeline.storage.local.stamps import ABSENT, UNSETTLED, placed, read_stamped, settled
 from pipeline.storage.local.tempnames import SCRATCH
 from pipeline.storage.local.temps import TempFile, remove_temp, temp_files
 
@@ -102,9 +103,11 @@ __all__ = [
     "kind",
     "kinds",
     "lock_holders",
+    "modified_ns",
     "open_arrow",
     "open_log",
     "output_file",
+    "placed",
     "plan_files",
     "plan_folder",
     "point",

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline import paths, storage
+from pipeline.documents import tree_listing
 from pipeline.documents.products import ProductMark
 from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputDamaged, ShardmillError
-from pipeline.exports import class_listing
-from pipeline.job.artifacts import TREE, is_tree, split_of
+from pipeline.exports.registry import OF_STEPS
+from pipeline.job.artifacts import is_tree, kind_of, split_of
 from pipeline.job.options import Job
 from pipeline.manifest import FileEntry
 from pipeline.storage import clutter
@@ -124,10 +125,11 @@ def _copied(name: str, jobs: Iterable[Job]) -> bool:
 
     Links share their bytes with somebody's own images, and what was moved is the only one.
     """
-    split = split_of(name, TREE)
-    if split is None:
+    export = OF_STEPS.get(kind_of(name))
+    split = split_of(name, export.name) if export and export.transfers else None
+    if export is None or split is None:
         return True  # no tree, or one of images that were changed
-    made = [job for job in jobs if job.wants("extract") and split in (job.splits or (split,))]
+    made = [job for job in jobs if job.wants(export.step) and split in (job.splits or (split,))]
     return bool(made) and all(job.transfer == "copy" for job in made)
 
 
@@ -150,7 +152,7 @@ def _listing(product: FinishedProduct, index: int) -> list[FileEntry] | Finding:
     path = paths.group_listing(product.out, digest, index)
     try:
         table = load_table(
-            path, class_listing.LISTING_SCHEMA, lambda: class_listing.read_listing(path)
+            path, tree_listing.LISTING_SCHEMA, lambda: tree_listing.read_listing(path)
         )
     except ShardmillError as error:
         return of_error(Layer.TABLE, path, error)

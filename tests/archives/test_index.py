@@ -23,6 +23,7 @@ from pipeline.archives.index import (
 )
 from pipeline.archives.tar import Member
 from pipeline.errors import ArchiveMissing, ArchiveRefused, OutputDamaged, TransientError
+from pipeline.storage import FileInfo
 
 
 def tar_of(files: dict[str, bytes]) -> bytes:
@@ -72,8 +73,8 @@ def read_index(listing: Path) -> pa.Table:
 def test_a_right_archive_is_indexed(archive: Path, listing: Path) -> None:
     md5 = md5_of(_NESTED)
     found = verify_and_index(archive, listing, expected_md5=md5.upper(), nested=True)
-    info = archive.stat()
-    assert found == VerifiedArchive("a.tar", len(_NESTED), info.st_mtime_ns, md5, 4)
+    info = FileInfo(len(_NESTED), str(archive.stat().st_mtime_ns))
+    assert found == VerifiedArchive("a.tar", info, md5, 4)
     assert sorted(os.listdir(listing.parent)) == ["a.index.members", listing.name]
     table = read_index(listing)
     assert table.schema.equals(index.INDEX_SCHEMA)
@@ -250,7 +251,7 @@ def test_the_size_decides_where_no_md5_is_known(archive: Path, listing: Path) ->
 def test_a_right_md5_overrules_a_wrong_size(archive: Path, listing: Path) -> None:
     md5 = md5_of(_NESTED)
     found = verify_and_index(archive, listing, expected_md5=md5, expected_size=1, nested=True)
-    assert found.size == len(_NESTED)
+    assert found.info.size == len(_NESTED)
 
 
 @pytest.mark.parametrize("name", ["none.tar", "raw", "raw/a.tar/below.tar"])
@@ -326,7 +327,7 @@ def test_the_real_mini_set_is_indexed(tmp_path: Path) -> None:
             assert found.members == len(tables[name])
         else:
             found = verify_only(source / name, expected_md5=md5)
-        assert found.size == facts["bytes"]
+        assert found.info.size == facts["bytes"]
     train = Counter(row["container"] for row in tables["ILSVRC2012_img_train.tar"])
     classes = {f"{wnid}.tar" for wnid in expected["train_classes"]}
     assert train.pop("") == len(classes)

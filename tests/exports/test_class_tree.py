@@ -17,6 +17,7 @@ from support import RawSet
 
 from pipeline import storage
 from pipeline.catalog import table as catalog
+from pipeline.documents import tree_listing
 from pipeline.errors import (
     ArchiveRefused,
     InputRefused,
@@ -26,7 +27,6 @@ from pipeline.errors import (
     OutputDamaged,
     UsageError,
 )
-from pipeline.exports import class_listing
 from pipeline.exports import class_tree as extraction
 
 
@@ -55,15 +55,15 @@ class TestListing:
         self, tmp_path: Path
     ) -> None:
         listing = extract(tmp_path / "tree", archive(tmp_path), tmp_path)
-        assert listing.schema == class_listing.LISTING_SCHEMA
-        content = class_listing.listing_bytes(listing)
+        assert listing.schema == tree_listing.LISTING_SCHEMA
+        content = tree_listing.listing_bytes(listing)
         pieces = pa.concat_tables([listing.slice(0, 5), listing.slice(5)])
-        assert class_listing.listing_bytes(pieces) == content
+        assert tree_listing.listing_bytes(pieces) == content
         (tmp_path / "listing").write_bytes(content)
-        assert class_listing.read_listing(tmp_path / "listing").equals(listing)
+        assert tree_listing.read_listing(tmp_path / "listing").equals(listing)
         (tmp_path / "listing").write_bytes(content[:-20])
         with pytest.raises(OutputDamaged):
-            class_listing.read_listing(tmp_path / "listing")
+            tree_listing.read_listing(tmp_path / "listing")
 
     @pytest.mark.parametrize(
         "name", ["../a", "a/..", "a/.", "/etc", "/etc/passwd", "a/b/c", "a", "", "a/", "../../a/b"]
@@ -71,27 +71,27 @@ class TestListing:
     def test_names_files_of_class_folders_only(self, tmp_path: Path, name: str) -> None:
         def forged(file: str) -> None:
             columns = [[file], [1], ["0" * 32]]
-            content = pa.table(list(map(pa.array, columns)), schema=class_listing.LISTING_SCHEMA)
-            (tmp_path / "listing").write_bytes(class_listing.listing_bytes(content))
+            content = pa.table(list(map(pa.array, columns)), schema=tree_listing.LISTING_SCHEMA)
+            (tmp_path / "listing").write_bytes(tree_listing.listing_bytes(content))
 
         forged("n01/..a.JPEG")
-        assert class_listing.read_listing(tmp_path / "listing").num_rows == 1
+        assert tree_listing.read_listing(tmp_path / "listing").num_rows == 1
         forged(name)
         with pytest.raises(OutputDamaged, match="not as it was written"):
-            class_listing.read_listing(tmp_path / "listing")
+            tree_listing.read_listing(tmp_path / "listing")
 
     def test_tells_what_is_missing_or_of_another_size(self, tmp_path: Path) -> None:
         root = tmp_path / "tree"
         listing = extract(root, archive(tmp_path), tmp_path)
-        assert class_listing.missing(root, listing) == []
+        assert tree_listing.missing(root, listing) == []
         (root / "n00/n00_1.JPEG").unlink()
         (root / "n01/n01_0.JPEG").write_bytes(b"short")
         (root / "n02/n02_3.JPEG").unlink()
         (root / "n02/n02_3.JPEG").symlink_to("nowhere")
         (root / "n02/more.JPEG").touch()
         lacking = ["n00/n00_1.JPEG", "n01/n01_0.JPEG", "n02/n02_3.JPEG"]
-        assert class_listing.missing(root, listing) == lacking
-        assert class_listing.missing(tmp_path / "absent", listing) == listing["file"].to_pylist()
+        assert tree_listing.missing(root, listing) == lacking
+        assert tree_listing.missing(tmp_path / "absent", listing) == listing["file"].to_pylist()
 
 
 class TestFromArchives:
@@ -118,7 +118,7 @@ class TestFromArchives:
         listing = extract(tmp_path / "tree", rows, tmp_path)
         assert listing.to_pylist() == listing_of(IMAGES)
         again = extract(tmp_path / "again", rows.sort_by([("name", "descending")]), tmp_path)
-        assert class_listing.listing_bytes(again) == class_listing.listing_bytes(listing)
+        assert tree_listing.listing_bytes(again) == tree_listing.listing_bytes(listing)
 
     def test_columns_may_be_those_of_a_catalog(self, tmp_path: Path) -> None:
         rows = archive(tmp_path)
@@ -182,7 +182,7 @@ class TestFromArchives:
 
     def test_no_rows_make_no_folder(self, tmp_path: Path) -> None:
         listing = extract(tmp_path / "tree", archive(tmp_path).slice(0, 0), tmp_path)
-        assert listing.equals(class_listing.LISTING_SCHEMA.empty_table())
+        assert listing.equals(tree_listing.LISTING_SCHEMA.empty_table())
         assert os.listdir(tmp_path) == ["train.tar"]
 
 
@@ -242,7 +242,7 @@ class TestWhatIsThere:
             (tmp_path / "elsewhere").mkdir()
             extract(root, archive(tmp_path), tmp_path)
             assert (tmp_path / "elsewhere/n01_0.JPEG").is_file()
-            assert class_listing.missing(root, extract(root, archive(tmp_path), tmp_path)) == []
+            assert tree_listing.missing(root, extract(root, archive(tmp_path), tmp_path)) == []
         else:
             with pytest.raises(OutputConflict):
                 extract(root, archive(tmp_path), tmp_path)

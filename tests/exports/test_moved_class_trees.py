@@ -14,8 +14,8 @@ from classtrees import IMAGES, fill, flat, foldered, listing_of, tree_of
 from extracting import extract
 
 from pipeline import storage
+from pipeline.documents import tree_listing
 from pipeline.errors import EnvironmentRefused, NoSpace, OutputConflict, TreeRefused, Vanished
-from pipeline.exports import class_listing
 from pipeline.exports.base import TRANSFERS
 
 
@@ -93,7 +93,7 @@ class TestFromTrees:
         (tmp_path / "out/n01").symlink_to(tmp_path / "train/n01")
         extract(tmp_path / "out", rows, tmp_path, "move")
         listing = pa.Table.from_pylist(listing_of(IMAGES))
-        assert class_listing.missing(tmp_path / "out", listing) == []
+        assert tree_listing.missing(tmp_path / "out", listing) == []
         assert len(list((tmp_path / "train/n01").iterdir())) == 4
 
     def test_moving_over_links_to_the_sources_leaves_files(self, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from pipeline import paths, storage
 from pipeline.errors import OutputConflict
+from pipeline.exports.class_tree_export import ClassFolders
 from pipeline.job import products
-from pipeline.job.artifacts import Product
+from pipeline.job.artifacts import Product, tree_product
 from pipeline.state import claims
 
 ONE, OTHER = "0123456789ab", "ba9876543210"
@@ -146,7 +147,7 @@ def test_a_file_that_somebody_else_put_there_is_refused(out: Path) -> None:
 
 def test_class_folders_that_somebody_else_put_there_are_refused(out: Path) -> None:
     (out / "train" / "n01440764").mkdir(parents=True)
-    tree = products.class_tree(out, "train", "train", ONE)
+    tree = tree_product(out, "tree", "train", out / "train", ONE, ClassFolders("extract"))
     with pytest.raises(OutputConflict, match="in the way"):
         claims.check(out, tree, replace=False)
 

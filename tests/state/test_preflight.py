@@ -39,9 +39,9 @@ def verify(resolved: ResolvedJob, name: str) -> None:
     archive = resolved.dataset.archives[name]
     info = storage.stat(resolved.raw_file(archive))
     assert info is not None
-    look = {"size": info.size, "mtime_ns": info.mtime_ns, "md5": archive.md5}
+    look = {"size": info.size, "stamp": info.stamp, "md5": archive.md5}
     mark = {"archive": archive.file, **look, "files": []}
-    path = paths.archive_mark(resolved.out, archive.file, info.size, info.mtime_ns)
+    path = paths.archive_mark(resolved.out, archive.file, info.look)
     storage.publish_bytes(path, manifest.serialise(mark))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import tarfile
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from support import RawSet
 
-from pipeline import storage
+from pipeline import manifest, storage
 from pipeline.errors import ArchiveMissing, ArchiveRefused
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
@@ -127,6 +128,35 @@ def test_a_right_archive_in_its_place_is_taken(broken: Broken, small: RawSet, ou
     VerifyArchive(out=str(out), archive=TRAIN, md5=broken.config.md5, job=broken.job).make()
     preflight.check_readonly(resolve(broken.job))
     assert status.refused_archives(resolve(broken.job)) == []
+
+
+@pytest.mark.parametrize("how", ["in place", "renamed"])
+def test_a_file_that_is_restored_with_its_size_and_time_is_read_again(
+    broken: Broken, small: RawSet, out: Path, how: str
+) -> None:
+    right, wrong = (small.raw / TRAIN).read_bytes(), broken.path.stat()
+    broken.verify()
+    restored = broken.path if how == "in place" else broken.path.with_suffix(".restored")
+    restored.write_bytes(right)
+    os.utime(restored, ns=(wrong.st_atime_ns, wrong.st_mtime_ns))
+    restored.rename(broken.path)
+    now = broken.path.stat()
+    assert (now.st_size, now.st_mtime_ns) == (wrong.st_size, wrong.st_mtime_ns)
+    preflight.check_readonly(resolve(broken.job))
+    VerifyArchive(out=str(out), archive=TRAIN, md5=broken.config.md5, job=broken.job).make()
+    assert status.refused_archives(resolve(broken.job)) == []
+
+
+def test_a_refusal_that_an_earlier_version_has_noted_is_one_of_the_file_of_that_size_and_time(
+    broken: Broken, out: Path
+) -> None:
+    broken.verify()
+    (record,) = (out / ".shardmill" / "archives").glob("*.refused.json")
+    document = json.loads(record.read_bytes())
+    del document["placed"]
+    manifest.publish_alone(record, document)
+    broken.path.chmod(0o600)
+    assert refusals.recall(out, broken.path, broken.config) is not None
 
 
 def test_what_is_refused_at_its_first_bytes_is_looked_at_each_time(

@@ -16,10 +16,10 @@ from pipeline.annotations import boxtable
 from pipeline.archives.index import INDEX_SCHEMA, ArchiveIndex
 from pipeline.catalog import class_folders, plan
 from pipeline.catalog import table as catalog
-from pipeline.documents import fingerprint_tables
+from pipeline.documents import fingerprint_tables, tree_listing
+from pipeline.documents.tree_listing import LISTING_SCHEMA
 from pipeline.errors import OutputDamaged
-from pipeline.exports import class_listing, parquet
-from pipeline.exports.class_listing import LISTING_SCHEMA
+from pipeline.exports import parquet
 from pipeline.shards import facts
 from pipeline.storage import table_bounds as tablebounds
 from pipeline.storage.local import fingerprints
@@ -86,7 +86,7 @@ _OF_ARROW: dict[str, tuple[pa.Schema, Callable[[Path], object]]] = {
     "a slice of facts": (facts.SCHEMA, lambda path: facts.read_slice(path, 1250)),
     "a plan": (catalog.SCHEMA, lambda path: plan.read_shard(path, 0)),
     "fingerprints": (fingerprints.SCHEMA, _fingerprints),
-    "a listing": (LISTING_SCHEMA, class_listing.read_listing),
+    "a listing": (LISTING_SCHEMA, tree_listing.read_listing),
     "annotations": (boxtable.SCHEMA, boxtable.read),
 }
 

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import RawSet, prepare, products, shardmill
+import support
+from commands import prepare, shardmill
+from finishedoutputs import kept, prepared
+from support import RawSet, products
 
 from pipeline.annotations import bboxes
 from pipeline.annotations.source import read_annotations
@@ -44,15 +47,15 @@ def listed_boxes(path: Path) -> dict[str, list[tuple[float, ...]]]:
 
 
 def test_the_file_and_the_report_are_made_and_every_record_holds_its_boxes(
-    raw_set: RawSet, out: Path
+    raw_set: RawSet,
 ) -> None:
-    run = prepare(raw_set, out)
-    assert run.returncode == 0, run.stderr
+    finished = kept(raw_set)
+    out = finished.out
     found = bboxes.collect(raw_set.raw / ARCHIVE)
     assert (out / "bboxes.csv").read_bytes() == b"".join(bboxes.csv_pieces(found))
     assert (out / "bboxes.report.csv").read_bytes() == bboxes.report_bytes(found)
     for line in bboxes.closing_lines(found):
-        assert f"train: {line}" in run.stdout
+        assert f"train: {line}" in finished.stdout
     listed, stored = listed_boxes(out / "bboxes.csv"), stored_boxes(out, "train")
     assert set(listed) <= set(stored)
     assert {name: boxes for name, boxes in stored.items() if boxes} == listed
@@ -61,18 +64,16 @@ def test_the_file_and_the_report_are_made_and_every_record_holds_its_boxes(
     assert manifest["counts"]["boxes"] == len(found.corners)
 
 
-def test_the_planted_defects_are_in_the_report(sample: RawSet, out: Path) -> None:
-    assert prepare(sample, out, "--until", "boxes").returncode == 0
-    report = (out / "bboxes.report.csv").read_text().splitlines()[1:]
+def test_the_planted_defects_are_in_the_report(sample: RawSet) -> None:
+    report = (kept(sample).out / "bboxes.report.csv").read_text().splitlines()[1:]
     told = {line.split(",")[0]: line.split(",")[2] for line in report}
     planted = annotation_defects()
     assert set(told) <= set(planted)
     assert sorted(set(told.values())) == ["dropped", "repaired"]
 
 
-def test_validation_boxes_are_read_when_they_are_asked_for(raw_set: RawSet, out: Path) -> None:
-    run = prepare(raw_set, out, "--with", "validation-boxes", "--split", "validation")
-    assert run.returncode == 0, run.stderr
+def test_validation_boxes_are_read_when_they_are_asked_for(raw_set: RawSet) -> None:
+    out = kept(raw_set, "--with", "validation-boxes", "--split", "validation").out
     listed = listed_boxes(out / "bboxes.validation.csv")
     assert listed
     stored = stored_boxes(out, "validation")
@@ -143,7 +144,7 @@ def test_a_file_of_that_name_which_somebody_put_there_is_never_overwritten(
 
 
 def test_a_deleted_file_is_made_again_and_nothing_else(small: RawSet, out: Path) -> None:
-    assert prepare(small, out).returncode == 0
+    prepared(small, out)
     before = products(out)
     (out / "bboxes.report.csv").unlink()
     run = prepare(small, out)
@@ -156,11 +157,11 @@ def test_a_deleted_file_is_made_again_and_nothing_else(small: RawSet, out: Path)
 
 @pytest.mark.usefixtures("hurried")
 def test_an_edited_file_does_not_reach_the_records(small: RawSet, out: Path) -> None:
-    assert prepare(small, out, "--until", "boxes").returncode == 0
+    prepared(small, out, "--until", "boxes")
     path = out / "bboxes.csv"
     before = path.read_bytes()
     path.write_bytes(before.replace(b",0.", b",1.", 1))
-    run = prepare(small, out)
+    run = support.prepare(small, out)
     assert run.returncode == 0, run.stderr
     assert path.read_bytes() == before
     assert max(x for boxes in stored_boxes(out, "train").values() for box in boxes for x in box) < 1
@@ -182,7 +183,7 @@ def test_a_damaged_archive_of_boxes_costs_nothing_that_is_finished(
 
 
 def test_verify_names_a_changed_file(small: RawSet, out: Path) -> None:
-    assert prepare(small, out).returncode == 0
+    prepared(small, out)
     assert shardmill("verify", out).returncode == 0
     path = out / "bboxes.csv"
     path.write_bytes(path.read_bytes().replace(b"0", b"1", 1))

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import inprocess
 import pytest
+import support
+from commands import prepare
 from inprocess import Ran
-from support import RawSet, prepare
+from support import RawSet
 
 from pipeline import paths
 from pipeline.archives import member_hashes
@@ -51,7 +53,7 @@ def test_a_changed_image_has_its_archive_verified_again_in_the_same_command(
 ) -> None:
     assert prepare(mine, out, *OPTIONS, *words, "--until", "verify").returncode == 0
     flip(mine)
-    ended = prepare(mine, out, *OPTIONS, *words)
+    ended = support.prepare(mine, out, *OPTIONS, *words)
     assert ended.returncode == 3
     assert "the archive does not have the published MD5" in ended.stderr
     assert not list(out.glob("*/validation/*/manifest.json"))

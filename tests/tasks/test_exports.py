@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
 import tarfile
 from pathlib import Path
@@ -13,9 +12,12 @@ from typing import Any
 import h5py
 import pyarrow.parquet as pq
 import pytest
+import support
 import xxhash
+from commands import prepare, shardmill
+from finishedoutputs import kept, prepared
 from PIL import Image
-from support import RawSet, prepare, products, shardmill, temporary_files, timings
+from support import RawSet, products, temporary_files, timings
 
 from pipeline import manifest, paths
 from pipeline.errors import UsageError
@@ -47,18 +49,16 @@ def export(raw_set: RawSet, out: Path, *options: object) -> subprocess.Completed
     return run
 
 
-@pytest.fixture(scope="module")
-def made(small: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def made(small: RawSet) -> Path:
     """Every export of the smaller sample; never changed by a test."""
-    out = tmp_path_factory.mktemp("made") / "out"
-    export(small, out, *EVERY, *DATA, "--dbcollection-strict")
-    return out
+    return kept(small, *NONE, *EVERY, *DATA, "--dbcollection-strict").out
 
 
 @pytest.fixture
-def copied(made: Path, tmp_path: Path) -> Path:
+def copied(small: RawSet, tmp_path: Path) -> Path:
     """A copy of that, where the same command would have nothing to do."""
-    shutil.copytree(made, tmp_path / "copied", symlinks=True)
+    prepared(small, tmp_path / "copied", *NONE, *EVERY, *DATA, "--dbcollection-strict")
     return tmp_path / "copied"
 
 
@@ -193,7 +193,7 @@ class TestParquet:
 
     def test_is_the_same_of_a_tree(self, small: RawSet, tmp_path: Path) -> None:
         one, other = tmp_path / "one", tmp_path / "other"
-        export(small, one, "--export", "parquet", "--export", "imagefolder", "--no-boxes")
+        prepared(small, one, *NONE, "--export", "parquet", "--export", "imagefolder", "--no-boxes")
         where = ("--tree", one, "--config", small.config, "--out", other)
         run = shardmill("imagenet", *where, *NONE, "--export", "parquet", "--no-boxes")
         assert run.returncode == 0, run.stderr
@@ -215,7 +215,8 @@ class TestParquet:
         before = products(copied)
         flip(next(copied.glob("facts/train/*/facts.parquet")))
         (copied / "metadata.parquet").unlink()
-        export(small, copied, *EVERY, *DATA, "--dbcollection-strict")
+        run = support.prepare(small, copied, *NONE, *EVERY, *DATA, "--dbcollection-strict")
+        assert run.returncode == 0, run.stderr
         assert products(copied) == before
 
 
@@ -239,7 +240,7 @@ class TestCroissant:
         assert described == present
 
     def test_reads_no_shard_a_second_time(self, small: RawSet, out: Path) -> None:
-        assert prepare(small, out, "--export", "croissant").returncode == 0
+        prepared(small, out, "--export", "croissant")
         before = (out / "croissant.json").read_bytes()
         flip(next(out.glob("tfrecord/train/*/train-*")))  # reading it would tell
         (out / "croissant.json").unlink()
@@ -382,7 +383,7 @@ class TestBadInput:
         self, small: RawSet, out: Path, tmp_path: Path
     ) -> None:
         tree = tmp_path / "tree"
-        export(small, tree, "--extract", "--no-boxes")
+        prepared(small, tree, "--extract")
         victim = next((tree / "val").glob("*/*"))
         victim.write_bytes(victim.read_bytes()[:2000])  # its header stays readable
         where = ("--tree", tree, "--config", small.config, "--out", out, "--no-boxes")
@@ -431,27 +432,27 @@ class TestBadInput:
 
 class TestNoShards:
     def test_facts_are_those_of_the_shards_of_images_that_stay_as_they_are(
-        self, small: RawSet, tmp_path: Path
+        self, small: RawSet
     ) -> None:
-        assert prepare(small, tmp_path / "one", "--format", "tfrecord").returncode == 0
-        export(small, tmp_path / "other")
         columns = ["key", "shard", "record", "width", "height", "mode", "bytes", "xxh3_128"]
         one, other = (
-            pq.read_table(tmp_path / out / name / "train/current/facts.parquet", columns=columns)
-            for out, name in (("one", "tfrecord"), ("other", "facts"))
+            pq.read_table(out / name / "train/current/facts.parquet", columns=columns)
+            for out, name in (
+                (kept(small).out, "tfrecord"),
+                (kept(small, *NONE).out, "facts"),
+            )
         )
         assert one.equals(other)
 
-    def test_verify_compares_facts_with_their_sources(self, small: RawSet, out: Path) -> None:
-        export(small, out)
-        run = shardmill("verify", out, "--against", small.raw)
+    def test_verify_compares_facts_with_their_sources(self, small: RawSet) -> None:
+        run = shardmill("verify", kept(small, *NONE).out, "--against", small.raw)
         assert run.returncode == 0, run.stderr
         assert "12 compared with their sources" in run.stdout
 
     def test_verify_against_another_source_tells(
         self, small: RawSet, out: Path, tmp_path: Path
     ) -> None:
-        export(small, out)
+        prepared(small, out, *NONE)
         other = small.copy(tmp_path / "raw")
         flip(other.raw / "ILSVRC2012_img_train.tar")
         run = shardmill("verify", out, "--against", other.raw)
@@ -460,7 +461,7 @@ class TestNoShards:
         assert next(out.glob("facts/train/*/facts.parquet")).exists()
 
     def test_a_lost_part_of_the_facts_is_made_again(self, small: RawSet, out: Path) -> None:
-        export(small, out)
+        prepared(small, out, *NONE)
         before = products(out)
         next(out.glob("facts/train/*/facts.parquet")).unlink()
         next(out.glob(".shardmill/shards/*/00000.facts.arrow")).unlink()

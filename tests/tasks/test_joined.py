@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support import RawSet, prepare, products, shardmill, timings
+from commands import prepare, shardmill
+from finishedoutputs import prepared
+from support import RawSet, products, timings
 
 from pipeline import manifest
 from pipeline.formats.recordio.header import parse_header
@@ -26,7 +28,7 @@ class TestJoined:
     def test_is_made_of_finished_shards_without_touching_them(
         self, small: RawSet, out: Path
     ) -> None:
-        assert prepare(small, out, *RECORDIO).returncode == 0
+        prepared(small, out, *RECORDIO)
         before = products(out)
         run = prepare(small, out, *RECORDIO, "--joined")
         assert run.returncode == 0, run.stderr
@@ -41,7 +43,7 @@ class TestJoined:
         assert records(joined) == [data for part in parts for data in records(part)]
 
     def test_is_made_again_when_it_is_gone(self, small: RawSet, out: Path) -> None:
-        assert prepare(small, out, *RECORDIO, "--joined").returncode == 0
+        prepared(small, out, *RECORDIO, "--joined")
         before = products(out)
         (folder(out) / "train.rec").unlink()
         assert shardmill("verify", out).returncode == 1
@@ -50,7 +52,7 @@ class TestJoined:
         assert shardmill("verify", out).returncode == 0
 
     def test_goes_with_a_superseded_output(self, small: RawSet, out: Path) -> None:
-        assert prepare(small, out, *RECORDIO, "--joined").returncode == 0
+        prepared(small, out, *RECORDIO, "--joined")
         old = folder(out)
         assert prepare(small, out, *RECORDIO[:4], "--shards", "train=2").returncode == 0
         assert shardmill("clean", out, "--yes").returncode == 0

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support import RawSet, prepare, products, shardmill
+from commands import prepare, shardmill
+from finishedoutputs import kept, prepared
+from support import RawSet, products
 
 from pipeline.catalog import classes as labels
 from pipeline.formats.tfrecord.example import parse_example
@@ -31,9 +33,8 @@ def listed(out: Path, split: str) -> list[list[str]]:
     return [line.split("\t") for line in lines]
 
 
-def test_every_image_is_listed_in_name_order_with_its_class(raw_set: RawSet, out: Path) -> None:
-    run = prepare(raw_set, out)
-    assert run.returncode == 0, run.stderr
+def test_every_image_is_listed_in_name_order_with_its_class(raw_set: RawSet) -> None:
+    out = kept(raw_set).out
     table = labels.load_table(shipped("config/ilsvrc2012/synsets.tsv"))
     for split in ("train", "validation"):
         rows = listed(out, split)
@@ -62,7 +63,7 @@ def test_lists_are_a_step_that_makes_no_shard(small: RawSet, out: Path) -> None:
 
 
 def test_a_choice_of_classes_is_another_list(small: RawSet, out: Path, tmp_path: Path) -> None:
-    assert prepare(small, out).returncode == 0
+    prepared(small, out)
     chosen = tmp_path / "classes"
     chosen.write_text((small.raw / "counts.tsv").read_text().split("\t")[0])
     refused = prepare(small, out, "--classes", chosen)
@@ -75,7 +76,7 @@ def test_a_choice_of_classes_is_another_list(small: RawSet, out: Path, tmp_path:
 
 
 def test_other_orders_seeds_and_shards_keep_the_lists(small: RawSet, out: Path) -> None:
-    assert prepare(small, out).returncode == 0
+    prepared(small, out)
     before = products(out)["lists/train.lst"]
     run = prepare(small, out, "--seed", 7, "--shards", "train=3")
     assert run.returncode == 0, run.stderr
@@ -83,7 +84,7 @@ def test_other_orders_seeds_and_shards_keep_the_lists(small: RawSet, out: Path) 
 
 
 def test_status_and_clean_know_the_lists(small: RawSet, out: Path) -> None:
-    assert prepare(small, out).returncode == 0
+    prepared(small, out)
     run = shardmill("status", out)
     assert run.returncode == 0
     assert "list-train: complete" in run.stdout

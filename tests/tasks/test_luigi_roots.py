@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import forked
 import pytest
+from commands import shardmill
 from daemons import Luigid
 from drawnlists import draw_list, lay
-from support import ROOT, RawSet, shardmill, temporary_files
+from support import RawSet, temporary_files
 
 from pipeline.errors import UsageError
 from pipeline.formats.registry import FACTS
@@ -126,7 +128,7 @@ def test_whether_a_shared_run_is_complete_is_what_status_says(
         how = ("--scheduler-host", host, "--scheduler-port", port, "--no-lock")
         words = ("-m", "luigi", "--module", "tasks", "PrepareImageNet", *where, *how)
         commands = [
-            subprocess.Popen([sys.executable, *words], cwd=ROOT, stderr=subprocess.PIPE, text=True)
+            forked.ForkedPopen([sys.executable, *words], stderr=subprocess.PIPE, text=True)
             for _ in range(2)
         ]
         for started in commands:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import inprocess
 import pytest
-from support import RawSet, prepare, products
+from commands import prepare
+from support import RawSet, products
 
 from pipeline import manifest
 

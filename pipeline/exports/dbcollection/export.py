@@ -23,9 +23,10 @@ from pipeline.exports.base import (
     Need,
     SetView,
     SplitView,
-    TreeOfImages,
     What,
 )
+from pipeline.exports.class_tree_export import ClassFolders
+from pipeline.exports.tree import ChangedImages, TreeOfImages
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.storage import StagedFile
@@ -219,13 +220,13 @@ class Raw256(DbcollectionExport):
 def _small_tree(rows_digest: str) -> TreeOfImages:
     from pipeline.exports.dbcollection import raw256  # noqa: PLC0415  (loads Pillow: not for others)
 
-    return TreeOfImages(
+    changed = ChangedImages(
         codec=raw256.codec,
         digest=lambda codec: raw256.digest(rows_digest, codec),
         change=raw256.shrink,
         image_bytes=_SMALL_IMAGE_BYTES,
-        step="raw256",
     )
+    return ClassFolders("raw256", changed)
 
 
 def data_folder(data: SetView) -> str:

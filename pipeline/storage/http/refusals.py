@@ -22,12 +22,13 @@ RESOLVE: Final = frozenset({5, 6})
 """No address is known for the name of the host, or of the proxy."""
 TRUST: Final = frozenset({51, 53, 58, 60, 77, 83, 90, 91})
 """The certificate of the server, or the file of those that are trusted, is no good."""
-ADDRESS: Final = frozenset({1, 3})
+ADDRESS: Final = frozenset({3})
 """The address cannot be used at all."""
 _TEXTS: Final = {
     7: "no connection",
     28: "too slow, or no answer in time",
     47: "too many redirects",
+    1: "an answer that is not HTTP",
     **dict.fromkeys((18, 52, 55, 56, 92), "the connection was broken off"),
     **dict.fromkeys(RESOLVE, "the name of the host is not known"),
     **dict.fromkeys(TRUST, "the certificate of the server is not trusted"),

@@ -118,7 +118,9 @@ class Ticket:
             self.error = error
             return 0
         self._received += len(piece)
-        return None
+        # One that announces more bytes than its range has would be waited for in vain.
+        is_all = self._taken == self._announced
+        return 0 if is_all and (self.answer.length or 0) > self._taken else None
 
     def conclude(self, code: int) -> Outcome:
         """Say what became of a try that is over, by libcurl's code.

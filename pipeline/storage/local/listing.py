@@ -7,7 +7,6 @@ import errno
 import os
 import stat as stat_module
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from pipeline.errors import OutputDamaged
+from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.local.oserrors import translate_oserrors, translated
 from pipeline.storage.local.retrying import patiently, try_again
 from pipeline.storage.local.spreading import spread
@@ -22,14 +22,6 @@ from pipeline.storage.local.stamps import ABSENT, stamp_of
 
 _LEADS_NOWHERE = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _NO_FILE = {*_LEADS_NOWHERE, errno.ENAMETOOLONG}
-
-
-@dataclass(frozen=True)
-class FileInfo:
-    """Size in bytes and modification time in nanoseconds since the epoch."""
-
-    size: int
-    mtime_ns: int
 
 
 class Entry(NamedTuple):
@@ -58,7 +50,13 @@ def stat(path: Path | str) -> FileInfo | None:
         raise translated(error, Path(path)) from error
     if not stat_module.S_ISREG(info.st_mode):
         return None
-    return FileInfo(info.st_size, info.st_mtime_ns)
+    return FileInfo.of(info)
+
+
+def modified_ns(path: Path) -> int | None:
+    """Return when a file was modified last, in nanoseconds since the epoch; None: no file."""
+    info = stat(path)
+    return int(info.stamp) if info else None
 
 
 def kind(path: Path) -> str | None:

@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
-from pipeline.storage.local.listing import FileInfo, stat
+from pipeline.storage.fileinfo import FileInfo
+from pipeline.storage.local.listing import stat
 from pipeline.storage.local.oserrors import translate_oserrors
 from pipeline.storage.local.retrying import patiently, try_again
 from pipeline.storage.local.stamps import settled_stamp
@@ -40,14 +41,14 @@ class RangeReader:
         with translate_oserrors(path):
             self._fd = patiently(partial(os.open, path, os.O_RDONLY | os.O_CLOEXEC))
             info = os.fstat(self._fd)
-        self.info = FileInfo(info.st_size, info.st_mtime_ns)
+        self.info = FileInfo.of(info)
         self._buffer = memoryview(bytearray(_FIRST_BUFFER))
 
     def now(self) -> FileInfo:
-        """Return size and modification time as they are now; `info` has those at opening."""
+        """Return size and stamp as they are now; `info` has those at opening."""
         with translate_oserrors(self.path):
             info = os.fstat(self._fd)
-        return FileInfo(info.st_size, info.st_mtime_ns)
+        return FileInfo.of(info)
 
     def will_need(self, offset: int, length: int) -> None:
         """Tell the kernel that this range will be read soon."""
@@ -106,9 +107,9 @@ class SourceReader:
         return stat(self._name(source))
 
     def now(self, source: str) -> FileInfo:
-        """Return size and modification time of a source as they are now."""
+        """Return size and stamp of a source as they are now."""
         info = self._patiently(source, lambda: os.fstat(self._fd(source)))
-        return FileInfo(info.st_size, info.st_mtime_ns)
+        return FileInfo.of(info)
 
     def stamp(self, source: str) -> int:
         """Return the stamp to record with what is read next of a source that is a whole file."""

@@ -62,6 +62,25 @@ def settled(path: Path) -> int:
         raise translated(error, path) from error
 
 
+def placed(path: Path) -> str:
+    """Return what differs once a file has been replaced or restored, even with its size and time.
+
+    It is of the file's number (inode) and of the time of its last change of any kind (ctime), which
+    nobody can set back; "" where there is no file. A new name for the file, other rights and a copy
+    of the folder change it, too, and no byte of the file.
+
+    Raises:
+        NoPermission: nobody may look.
+    """
+    try:
+        info = patiently(partial(os.stat, path))
+    except OSError as error:
+        if error.errno in _NOWHERE:
+            return ""
+        raise translated(error, path) from error
+    return f"{info.st_ino}-{info.st_ctime_ns}"
+
+
 def read_stamped(path: Path) -> tuple[int, bytes]:
     """Read a file; return the stamp to record, and the xxh3-128 of its content, 16 bytes.
 

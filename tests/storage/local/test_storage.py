@@ -102,7 +102,7 @@ class TestLooking:
     def test_stat_knows_regular_files_only(self, tmp_path: Path) -> None:
         file = tmp_path / "file"
         file.write_bytes(b"abc")
-        assert storage.stat(file) == FileInfo(3, file.stat().st_mtime_ns)
+        assert storage.stat(file) == FileInfo(3, str(file.stat().st_mtime_ns))
         for other in (tmp_path, tmp_path / "absent", file / "below"):
             assert storage.stat(other) is None
 

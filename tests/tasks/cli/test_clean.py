@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import forked
 import pytest
-from support import RawSet, prepare, products, shardmill, temporary_files
+import shared
+from commands import prepare, shardmill
+from support import RawSet, command, products, temporary_files
 
+SHARDS = ("--split", "train", "--shards", "train=3")
 LEAVES_A_TEMP = """
 import os, sys
 from pathlib import Path
@@ -24,8 +29,13 @@ os.kill(os.getpid(), 9)
 @pytest.fixture
 def twice(small: RawSet, out: Path) -> Path:
     """An output folder in which one seed's output has taken the place of another's."""
-    assert prepare(small, out, "--split", "train").returncode == 0
-    assert prepare(small, out, "--split", "train", "--seed", 1).returncode == 0
+
+    def make(folder: Path) -> None:
+        for seed in ((), ("--seed", 1)):
+            run = prepare(small, folder / "out", *SHARDS, *seed)
+            assert run.returncode == 0, run.stderr
+
+    shutil.copytree(shared.once("superseded", make) / "out", out, symlinks=True)
     return out
 
 
@@ -45,20 +55,14 @@ def test_superseded_outputs_go_and_the_current_one_stays_whole(twice: Path) -> N
 
 def test_it_asks_and_takes_no_for_an_answer(twice: Path) -> None:
     before = products(twice)
-    run = subprocess.run(
-        [sys.executable, "-m", "tasks.cli", "clean", str(twice)],
-        input="n\n",
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    run = shardmill("clean", twice, answer="n\n")
     assert run.returncode == 0
     assert "superseded output" in run.stdout
     assert products(twice) == before
 
 
 def test_a_temporary_file_of_a_dead_process_goes(twice: Path) -> None:
-    target = twice / "tfrecord/train/current/train-00000-of-00008"
+    target = twice / "tfrecord/train/current/train-00000-of-00003"
     subprocess.run([sys.executable, "-c", LEAVES_A_TEMP, target.resolve()], check=False)
     assert len(temporary_files(twice)) == 1
     assert shardmill("clean", twice, "--yes").returncode == 0
@@ -67,10 +71,10 @@ def test_a_temporary_file_of_a_dead_process_goes(twice: Path) -> None:
 
 def test_a_temporary_file_of_another_host_or_a_living_process_stays(twice: Path) -> None:
     folder = (twice / "tfrecord/train/current").resolve()
-    foreign = folder / ".train-00000-of-00008.elsewhere-17-0a1b2c3d.tmp"
+    foreign = folder / ".train-00000-of-00003.elsewhere-17-0a1b2c3d.tmp"
     foreign.write_bytes(b"half")
     host = os.uname().nodename
-    living = folder / f".train-00001-of-00008.{host}-{os.getpid()}-0a1b2c3d.tmp"
+    living = folder / f".train-00001-of-00003.{host}-{os.getpid()}-0a1b2c3d.tmp"
     with living.open("wb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         run = shardmill("clean", twice, "--yes")
@@ -102,22 +106,22 @@ def test_what_somebody_else_put_there_stays(twice: Path) -> None:
 
 
 def test_an_output_that_is_wanted_again_while_it_asks_stays(small: RawSet, twice: Path) -> None:
-    asking = subprocess.Popen(
-        [sys.executable, "-u", "-m", "tasks.cli", "clean", str(twice)],
+    asking = forked.ForkedPopen(
+        command("clean", twice),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
     assert asking.stdout is not None
     assert "superseded output" in asking.stdout.readline()
-    assert prepare(small, twice, "--split", "train").returncode == 0
+    assert prepare(small, twice, *SHARDS).returncode == 0
     asking.communicate("y\n", timeout=60)
     assert shardmill("verify", twice).returncode == 0
     assert (twice / "tfrecord/train/current/manifest.json").exists()
 
 
 def test_a_half_done_output_that_is_still_wanted_stays(small: RawSet, twice: Path) -> None:
-    assert prepare(small, twice, "--split", "train", "--seed", 2).returncode == 0
+    assert prepare(small, twice, *SHARDS, "--seed", 2).returncode == 0
     wanted = os.readlink(twice / "tfrecord/train/current")
     os.unlink(twice / "tfrecord/train/current")
     os.symlink(next(iter(outputs(twice) - {wanted})), twice / "tfrecord/train/current")

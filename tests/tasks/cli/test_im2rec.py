@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from commands import prepare, shardmill
 from PIL import Image
-from support import RawSet, prepare, shardmill
+from support import RawSet
 
 from pipeline import manifest
 from pipeline.formats.recordio.shard import read_records

@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 import pytest
+from commands import shardmill
 from drawnlists import (
     ALL_FORMATS,
     ListedSet,
@@ -25,7 +26,7 @@ from drawnlists import (
     size_of,
     stored,
 )
-from support import command, products, shardmill, temporary_files, timings
+from support import command, products, temporary_files, timings
 
 from pipeline import manifest
 from pipeline.errors import InputRefused

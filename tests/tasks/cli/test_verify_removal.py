@@ -8,7 +8,9 @@ from pathlib import Path
 
 import click
 import pytest
-from support import RawSet, prepare, products, shardmill
+from commands import prepare, shardmill
+from finishedoutputs import kept, prepared
+from support import RawSet, products
 
 from pipeline import paths, storage
 from pipeline.images.prepare import ImageOptions
@@ -20,15 +22,13 @@ from tasks.cli.rerun_command import command_line
 
 
 @pytest.fixture(scope="module")
-def finished(small: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("finished") / "out"
-    assert prepare(small, out, "--extract").returncode == 0
-    return out
+def finished(small: RawSet) -> Path:
+    return kept(small, "--extract").out
 
 
 @pytest.fixture
-def copied(finished: Path, out: Path) -> Path:
-    shutil.copytree(finished, out, symlinks=True)
+def copied(small: RawSet, out: Path) -> Path:
+    prepared(small, out, "--extract")
     return out
 
 

@@ -1,0 +1,82 @@
+"""What exports are told of a job: of its data set, and of each split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import paths
+from pipeline.catalog.classes import LabelTable
+from pipeline.exports.base import Described, SetView, ShardSet, SplitView
+from pipeline.job.artifacts import Product
+from pipeline.job.options import Job
+from pipeline.job.split import SplitJob
+from pipeline.sources.data_set import DataSet
+
+if TYPE_CHECKING:
+    from pipeline.job.resolve import ResolvedJob
+
+
+def view(
+    job: Job,
+    dataset: DataSet,
+    table: LabelTable,
+    splits: Mapping[str, SplitJob],
+    others: Iterable[Product] = (),
+) -> SetView:
+    """Return what exports are told of a job."""
+    texts = dataset.class_texts
+    return SetView(
+        name=dataset.name,
+        out=Path(job.out),
+        published=dataset.published,
+        table=table,
+        splits={name: _split_view(Path(job.out), split) for name, split in splits.items()},
+        class_texts=texts.md5 if texts else "",
+        data_dir=job.data_dir,
+        strict=job.dbcollection_strict,
+        max_pixels=job.image.max_pixels,
+        described=described_by(others),
+    )
+
+
+def view_of(resolved: ResolvedJob) -> SetView:
+    """Return what exports are told of a resolved job, when they are made."""
+    return view(resolved.job, resolved.dataset, resolved.table, resolved.splits, resolved.products)
+
+
+def _split_view(out: Path, split: SplitJob) -> SplitView:
+    return SplitView(
+        name=split.name,
+        folder=split.split.folder,
+        flat=split.split.flat,
+        has_classes=bool(split.class_counts),
+        counts=split.class_counts or split.expected.counts,
+        class_names=split.source.class_names,
+        images=split.expected.images,
+        rows_digest=split.rows_digest,
+        images_digest=split.images_digest,
+        catalog=paths.catalog(out, split.name, split.catalog_digest),
+        shards=tuple(
+            ShardSet(
+                format=output.format,
+                digest=output.digest,
+                folder=output.folder,
+                exported_as=output.exported_as,
+                images=output.form.image,
+            )
+            for output in split.outputs
+        ),
+        find_in=split.source.find_in,
+        unused=split.source.unused,
+    )
+
+
+def described_by(made: Iterable[Product]) -> tuple[Described, ...]:
+    """Return those of some products whose files a description of the whole output names."""
+    return tuple(
+        Described(name=each.name, digest=each.digest, files=each.files)
+        for each in made
+        if each.described
+    )
