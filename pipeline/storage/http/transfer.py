@@ -58,13 +58,17 @@ class Transfer:
         self._patience = patience or Patience()
         self._clock, self._sleep, self._chance = clock, sleep, chance
         self._process = os.getpid()
-        self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_MAXCONNECTS, in_flight)
+        self._multi = _multi(in_flight)
         self._free: list[Handle] = []
         self._busy: dict[pycurl.Curl, tuple[Handle, Ticket]] = {}
         self._waiting: deque[Ticket] = deque()
         self._delayed: list[tuple[float, int, Ticket]] = []
         self._count = 0
+
+    @property
+    def under_way(self) -> int:
+        """How many requests have not ended yet, those among them that wait for their turn."""
+        return len(self._busy) + len(self._waiting) + len(self._delayed)
 
     def submit(
         self, request: Request, *, sink: Sink | None = None, renew: Renew | None = None
@@ -125,6 +129,12 @@ class Transfer:
             self._waiting.remove(ticket)
         self._delayed = [each for each in self._delayed if each[2] is not ticket]
         heapq.heapify(self._delayed)
+
+    def rest(self) -> None:
+        """Close the connections, unless a request is under way."""
+        if not self._busy:
+            self._multi.close()
+            self._multi = _multi(self.in_flight)
 
     def close(self) -> None:
         """Give up all requests and close all connections."""
@@ -238,6 +248,12 @@ class Transfer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _multi(in_flight: int) -> pycurl.CurlMulti:
+    multi = pycurl.CurlMulti()
+    multi.setopt(pycurl.M_MAXCONNECTS, max(in_flight, IN_FLIGHT))
+    return multi
 
 
 def _follow(ticket: Ticket, outcome: Outcome) -> bool:
