@@ -40,11 +40,12 @@ def rule(fault: str, match: str = "", **options: Any) -> Rule:
 
     Args:
         fault: ``answer`` with `status`, `headers` and `body` of its own; ``delay`` for `seconds`,
-            beside other faults; ``reset`` the connection at once; ``whole``: the range is not
-            passed on, so that all is sent; ``elsewhere``: a range that begins `by` bytes later;
-            ``cut`` the body `after` so many bytes; ``length``: announce `by` bytes more, and close
-            the connection; ``gzip`` the body; ``flip`` a bit of the byte at `after`; ``headers``:
-            only put `headers` into the answer, as all others do, too.
+            beside other faults; ``reset`` the connection at once; ``lose`` the answer of a server
+            that has done what was asked; ``whole``: the range is not passed on, so that all is
+            sent; ``elsewhere``: a range that begins `by` bytes later; ``cut`` the body `after` so
+            many bytes; ``length``: announce `by` bytes more, and close the connection; ``gzip``
+            the body; ``flip`` a bit of the byte at `after`; ``headers``: only put `headers` into
+            the answer, as all others do, too.
         match: a regular expression, which is looked for in ``METHOD /path?query bytes=0-9``.
         options: beside those, `skip`: how many such requests pass first; `every`: one of so many;
             `times`: how often at most.

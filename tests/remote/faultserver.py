@@ -184,6 +184,8 @@ class Connection:
             if stays is not None:
                 return stays
             answer, server = await self.ask(head, body)
+        if any(rule.fault == "lose" for rule in rules):
+            return False
         entry["status"] = answer.status
         bare = head.first.startswith("HEAD ") or answer.status in {204, 304}
         pieces = None if bare else body_of(server, answer, until_end=True)

@@ -7,9 +7,10 @@ its models stays in memory.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeAlias
@@ -23,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from pipeline.storage.location import Remote
 from pipeline.storage.s3 import errors, listpage
 from pipeline.storage.s3.body import add_md5
-from pipeline.storage.s3.retries import Retries
+from pipeline.storage.s3.retries import TRIES, Retries
 from pipeline.storage.s3.settings import Settings, check_endpoint
 
 Answer: TypeAlias = Mapping[str, Any]
@@ -66,6 +67,7 @@ class Client:
         self.etags_are_md5 = True
         self._boto: Any = None
         self._credentials: Any = None
+        self._retries = Retries(lambda: settings in _answered, lambda: _answered.add(settings))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.settings!r})"
@@ -154,6 +156,15 @@ class Client:
         self.close()
         self._boto = self._credentials = None
 
+    @contextlib.contextmanager
+    def trying_once(self) -> Iterator[None]:
+        """Send each request once only while the context lasts: it is no loss if one fails."""
+        self._retries.most = 1
+        try:
+            yield
+        finally:
+            self._retries.most = TRIES
+
     def close(self) -> None:
         """Close the idle connections; the next request opens another."""
         if self._boto is not None:
@@ -180,6 +191,7 @@ class Client:
     def _made(self) -> Any:
         if self._boto is None:
             self._boto, self._credentials = _create(self.settings)
+            self._boto.meta.events.register("needs-retry.s3", self._retries.needs_retry)
         return self._boto
 
 
@@ -220,7 +232,7 @@ def preload(settings: Settings) -> None:
 
 
 def _create(settings: Settings) -> tuple[Any, Any]:
-    """Return a client of boto3, which tries each request a few times, and its credentials."""
+    """Return a client of boto3, which tries each request once, and its credentials."""
     core = botocore.session.Session(profile=settings.profile)
     if _loaders:
         core.register_component("data_loader", _loaders[0])
@@ -229,8 +241,6 @@ def _create(settings: Settings) -> tuple[Any, Any]:
     if not _loaders:
         _loaders.append(core.get_component("data_loader"))
     check_endpoint(client.meta.endpoint_url, "AWS_ENDPOINT_URL")
-    policy = Retries(lambda: settings in _answered, lambda: _answered.add(settings))
-    client.meta.events.register("needs-retry.s3", policy.needs_retry)
     client.meta.events.register("before-parse.s3.ListObjectsV2", listpage.before_parse)
     client.meta.events.register("before-call.s3.DeleteObjects", add_md5)
     return client, None if settings.unsigned else session.get_credentials()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 from pipeline.errors import ObjectMissing, RemoteUnavailable
+from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.location import Remote
 from pipeline.storage.s3.client import Answer, Client, connect
 from pipeline.storage.s3.etags import bare
@@ -45,9 +46,10 @@ class ObjectInfo:
         return cls(size, bare(answer.get("ETag")), str(version) if is_kept else None)
 
     @property
-    def stamp(self) -> str:
-        """A text that is another one when the object was replaced."""
-        return self.etag if self.version is None else f"{self.etag} {self.version}"
+    def as_file(self) -> FileInfo:
+        """Size and stamp, as every store has them; a listing knows of no version."""
+        stamp = self.etag if self.version is None else f"{self.etag} {self.version}"
+        return FileInfo(self.size, stamp)
 
 
 @dataclass

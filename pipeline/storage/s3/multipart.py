@@ -219,11 +219,10 @@ def _begun(client: Client, place: Remote) -> Iterator[_Upload]:
     upload = _Upload(client, place, str(upload_id))
     try:
         yield upload
-    except RemoteUnavailable:
-        raise  # it would not answer this either
     except BaseException:
         if upload.is_open:
-            with contextlib.suppress(ShardmillError):  # what stays is found by `unfinished`
+            # What stays there is found by `removal.unfinished`.
+            with contextlib.suppress(ShardmillError), client.trying_once():
                 upload.give_up()
         raise
 

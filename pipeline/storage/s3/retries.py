@@ -72,11 +72,15 @@ class Retries:
     Args:
         is_known: whether the store has answered any request so far, of this or another client.
         answered: is called at each answer, whatever it says.
+
+    Attributes:
+        most: how often a request is sent at most, whatever comes of it.
     """
 
     def __init__(self, is_known: Callable[[], bool], answered: Callable[[], object]) -> None:
         self._is_known = is_known
         self._answered = answered
+        self.most = TRIES
 
     def needs_retry(
         self,
@@ -92,7 +96,7 @@ class Retries:
         """
         if response is None:
             tries = TRIES if self._is_known() else FIRST_TRIES
-            if attempts >= tries or not _may_pass(caught_exception):
+            if attempts >= min(tries, self.most) or not _may_pass(caught_exception):
                 return None
             return wait_s(attempts)
         self._answered()
@@ -101,7 +105,7 @@ class Retries:
         # The status may be another than that of HTTP: an error can come with 200.
         status = parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", http.status_code)
         tries = FEW_TRIES if code in _ALTERED else TRIES
-        if attempts >= tries or not is_passing(int(status), code):
+        if attempts >= min(tries, self.most) or not is_passing(int(status), code):
             return None
         return wait_s(attempts, http.headers.get("retry-after"))
 
