@@ -11,8 +11,7 @@ from luigi.parameter import ParameterVisibility
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.quantities import counted, verb
-from pipeline.shards import finish as outputs
-from pipeline.state import inventory
+from pipeline.state.inventory import Inventory
 from tasks import annotations as boxes
 from tasks import (
     archives,
@@ -50,8 +49,10 @@ class Prepare(luigi.WrapperTask):
 
     def run(self) -> None:
         """Say how many images were left out, which ``shardmill`` says with its status."""
-        for split, output in resolve(self.job).outputs:
-            document = outputs.document(output)
+        resolved = resolve(self.job)
+        inventory = Inventory(resolved)
+        for split, output in resolved.outputs:
+            document = inventory.manifest(split.name, output.format)
             left_out = document.counts.left_out if document else 0
             if left_out:
                 logger.warning(
@@ -69,4 +70,4 @@ def leaf_tasks(job: Job) -> list[ShardmillTask]:
 
 def is_complete(job: Job) -> bool:
     """Return whether everything a job asks for is there: the truth for an exit status."""
-    return inventory.complete(resolve(job))
+    return Inventory(resolve(job)).complete

@@ -23,6 +23,7 @@ from pipeline.job.table.images import IMAGE_OPTIONS
 from pipeline.job.table.option import LIST, SET, Value
 from pipeline.state import preflight, withdrawal
 from pipeline.state import source_look as sourcelook
+from pipeline.state.inventory import Inventory
 from tasks import arguments
 from tasks.parameters import ListParameter, given, takes
 from tasks.prepare import Prepare
@@ -165,7 +166,7 @@ def looked_at(job: Job) -> Prepare:
     """
     resolved = resolve.reading(job)
     withdrawal.resume(resolved.out)
-    found = sourcelook.look(resolved)
+    found = sourcelook.look(Inventory(resolved))
     sourcelook.settle(resolved.out, found)
     with contextlib.suppress(
         NoPermission, NoSpace

@@ -20,10 +20,10 @@ from pipeline import manifest, paths, storage
 from pipeline.documents.shards import GroupMark, ShardMark
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
-from pipeline.shards import finish as outputs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards.part_sources import PartMark
 from pipeline.state import withdrawal
+from pipeline.state.inventory import Inventory
 from pipeline.storage.local import fingerprints
 
 Part = tuple[str, int]
@@ -58,19 +58,23 @@ class _Kept:
     rows: list[int]
 
 
-def look(resolved: ResolvedJob) -> Look:
+def look(inventory: Inventory) -> Look:
     """Look at the images of a job that lie in files of their own.
+
+    Args:
+        inventory: of the job; it reads each manifest once for whoever asks it.
 
     Raises:
         Vanished: a file is gone that was there when the tree was listed.
     """
+    resolved = inventory.resolved
     lost: set[Part] = set()
     different: list[_Kept] = []
     for split in resolved.splits.values():
         stamps = split.source.stamps()
         if stamps is None:
             continue
-        for family, finished in _families(resolved, split):
+        for family, finished in _families(inventory, split):
             known = partsources.parts(resolved.out, family)
             unknown = finished.keys() - known
             lost |= {(family, part) for part in unknown if partsources.was_kept(finished[part]())}
@@ -98,12 +102,13 @@ def settle(out: Path, found: Look) -> None:
 
 
 def _families(
-    resolved: ResolvedJob, split: SplitJob
+    inventory: Inventory, split: SplitJob
 ) -> Iterator[tuple[str, dict[int, Callable[[], list[PartMark | None]]]]]:
     """Yield what a job makes of a split's images, and its finished parts with their marks."""
-    out = resolved.out
+    resolved, out = inventory.resolved, inventory.resolved.out
     if resolved.job.wants("shards"):
-        whole = [each.digest for each in split.outputs if outputs.document(each) is not None]
+        made = (each for each in split.outputs if inventory.manifest(split.name, each.format))
+        whole = [each.digest for each in made]
         numbers = range(split.shards if whole else 0)
         yield (
             split.shards_digest,

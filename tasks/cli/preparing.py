@@ -44,11 +44,11 @@ def _prepare(
     # Whatever is said to be complete, each image was looked at; a dry run may say that it was not.
     resolved = resolve(job) if dry_run else resolve.reading(job)
     storage.check_link(resolved.out)  # before anything is looked for in that folder
-    found = sourcelook.look(resolved) if not resolved.glanced_at else Look()
+    inventory = Inventory(resolved)
+    found = sourcelook.look(inventory) if not resolved.glanced_at else Look()
     report.look(found)
     for line in text.glanced_at(resolved):
         say(line)
-    inventory = Inventory(resolved)
     if not found.parts and inventory.complete:
         cleaning.sweep(resolved)
         # It spares the next look some reading, no more.

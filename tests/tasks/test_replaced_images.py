@@ -26,6 +26,7 @@ from pipeline.job.resolve import resolve
 from pipeline.shards import finish as outputs
 from pipeline.shards import part_sources as partsources
 from pipeline.state import source_look as sourcelook
+from pipeline.state.inventory import Inventory
 from pipeline.storage.local import fingerprints
 from tasks.prepare import is_complete
 
@@ -120,7 +121,7 @@ def complete_formats(job: Job) -> list[str]:
 
 
 def look(job: Job) -> sourcelook.Look:
-    return sourcelook.look(resolve.reading(job))
+    return sourcelook.look(Inventory(resolve.reading(job)))
 
 
 def test_its_shards_are_made_anew_in_every_format_and_no_others(

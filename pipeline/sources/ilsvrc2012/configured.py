@@ -148,7 +148,11 @@ class ConfiguredSet(DataSet):
         folder = tree.annotation_folder(tree_folder, form) if form is not None else None
         if form is None or folder is None:
             return None
-        return folder, self.job.box_class_filter and form.layout == "class-tars"
+        return folder, self._filters_boxes(form)
+
+    def _filters_boxes(self, config: SplitConfig) -> bool:
+        """Whether boxes of other classes than that of their folder are left out."""
+        return self.job.box_class_filter and config.by_class
 
     def _source(
         self,
@@ -219,10 +223,11 @@ class ConfiguredSet(DataSet):
             # What the job moves looks otherwise all the time.
             return listing, boxes, None if readtree.moves(job) else folders.glance()
         # The tree is gone: what was made of it may be all that is wanted.
-        by_class = config.layout == "class-tars"
-        filtered = job.box_class_filter and by_class
-        boxes = BoxSource(Path(job.tree), None, filtered, by_class, record.boxes or "")
-        return record.listing, boxes if record.boxes else None, None
+        if not record.boxes:
+            return record.listing, None, None
+        by_class, filtered = config.by_class, self._filters_boxes(config)
+        boxes = BoxSource(Path(job.tree), None, filtered, by_class, record.boxes)
+        return record.listing, boxes, None
 
     def _boxes(
         self, config: SplitConfig, note: Note = no_note, *, known: str = ""
@@ -240,8 +245,7 @@ class ConfiguredSet(DataSet):
         if config.boxes in self.optional and config.boxes not in job.extras:
             return None
         archive = self.named(config.boxes)
-        by_class = config.layout == "class-tars"
-        filtered = job.box_class_filter and by_class
+        by_class, filtered = config.by_class, self._filters_boxes(config)
         wnids = digests.digest({"wnids": self.table.wnids}) if filtered else None
         folder = tree.annotation_folder(Path(job.tree), config) if job.tree else None
         if folder is None and not job.raw:

@@ -62,9 +62,14 @@ class SplitConfig:
     optional: bool = False
 
     @property
+    def by_class(self) -> bool:
+        """Whether images and annotations lie in archives or folders of their classes."""
+        return self.layout == LAYOUTS[0]
+
+    @property
     def has_classes(self) -> bool:
         """Whether anybody knows the classes of its images."""
-        return self.layout == "class-tars" or self.labels is not None
+        return self.by_class or self.labels is not None
 
 
 @dataclass(frozen=True)

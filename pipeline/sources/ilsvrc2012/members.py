@@ -54,7 +54,7 @@ def archive_rows(
     Raises:
         ArchiveRefused: a member is not what the layout promises, or no file may have its name.
     """
-    if split.layout == "class-tars":
+    if split.by_class:
         yield from ClassMembers(index, split, table, classes, expected.counts).rows()
     elif len(index) > 0:
         whole = pa.concat_tables(index[part] for part in range(len(index)))
@@ -82,7 +82,7 @@ def is_needed(tar: str, split: SplitConfig, classes: tuple[str, ...] | None) -> 
         split: the configuration of the split.
         classes: the chosen WNIDs; None: all.
     """
-    if split.layout != "class-tars" or classes is None:
+    if not split.by_class or classes is None:
         return True
     return tar.rpartition("/")[2].removesuffix(_TAR) in classes
 
@@ -100,7 +100,7 @@ def check_first(
         ArchiveRefused: the layout does not allow it.
     """
     members = pa.Table.from_pylist([member._asdict()], INDEX_SCHEMA)
-    if split.layout == "class-tars":
+    if split.by_class:
         ClassMembers((members,), split, table, classes, expected.counts).check(members)
     else:
         _flat(members, split, table, expected)

@@ -134,7 +134,7 @@ class Ilsvrc2012Source(Source):
 
     def beside_missing(self, raw: Path) -> tuple[str, str] | None:
         """Return that tars of classes are there, as people unpack the archive, and how to go on."""
-        if self.config.layout != "class-tars":
+        if not self.config.by_class:
             return None
         names = sorted(storage.sizes(raw))
         tars = [

@@ -67,7 +67,7 @@ def rows(
     files = listing.files
     synsets: pa.Array | pa.ChunkedArray = files["wnid"]
     numbers: Sequence[int] | npt.NDArray[np.int64] = np.zeros(files.num_rows, np.int64)
-    if split.layout == "class-tars":
+    if split.by_class:
         if classes is None:
             _check_classes(listing.folder, files, split, table)
     else:

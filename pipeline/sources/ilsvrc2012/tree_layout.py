@@ -83,7 +83,7 @@ def annotation_folder(tree: Path, split: SplitConfig) -> Path | None:
     roots = _competitions(tree, *(real.parent for real in images if real is not None))
     roots += [tree, tree / _COMPETITION[0]]
     places = [root / "Annotations" / "CLS-LOC" / split.folder for root in roots]
-    if split.layout == "class-tars":
+    if split.by_class:
         places.append(tree / "bboxes")
     return _only(_distinct(places), f"split {split.name}: two folders could hold its annotations")
 
