@@ -95,6 +95,7 @@ class Product(Artifact):
             ``shards``.
         version: of its form; 0: that is not told.
         made_of: what decides the digest, by name, in short values; see `provenance.made_of`.
+        follows: what of `made_of` it follows without being asked; see `provenance.follows`.
         codec: of images that are encoded anew; "": there are none.
         codec_here: the codec that is installed, where it is another than `codec`; else "".
         export: the export that makes it, by its name; "": none does.
@@ -108,6 +109,7 @@ class Product(Artifact):
     parts: tuple[str, ...] = ("images", "boxes")
     version: int = 0
     made_of: Mapping[str, str] = field(default_factory=dict, compare=False)
+    follows: frozenset[str] = field(default=frozenset(), compare=False)
     codec: str = ""
     codec_here: str = ""
     export: str = ""

@@ -15,9 +15,11 @@ from pipeline.job.options import Job
 from pipeline.job.split import SplitJob, order_of
 from pipeline.shards import output
 from pipeline.shards.output import Output
+from pipeline.sources.source import NUMBERS
 
 MadeOf = dict[str, str]
 
+_NUMBER, _OF_EACH_CLASS = NUMBERS
 _OF = ": "  # between a split and what is said of it, where a product is of all splits
 
 
@@ -47,6 +49,15 @@ def made_of(
     if product.codec:
         found["codec"] = product.codec
     return found
+
+
+def follows(product: Product, splits: Mapping[str, SplitJob]) -> frozenset[str]:
+    """Return which names of `made_of` only say what lies in folders, see `Source.follows`."""
+    if product.split in splits:
+        return splits[product.split].source.follows()
+    return frozenset(
+        f"{split.name}{_OF}{name}" for split in splits.values() for name in split.source.follows()
+    )
 
 
 def split_of(name: str) -> str:
@@ -107,8 +118,8 @@ def _images(split: SplitJob) -> MadeOf:
     expected = split.expected
     return {
         **split.source.made_of(),
-        "number of images": f"{expected.images:,}",
-        "images of each class": _short(sorted(expected.counts.items())),
+        _NUMBER: f"{expected.images:,}",
+        _OF_EACH_CLASS: _short(sorted(expected.counts.items())),
     }
 
 

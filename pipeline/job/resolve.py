@@ -182,7 +182,11 @@ def _derived(
     checks.check_label_widths(job, splits)
     checks.check_detection(job, splits)
     made = tuple(
-        replace(product, made_of=provenance.made_of(product, job, table, splits))
+        replace(
+            product,
+            made_of=provenance.made_of(product, job, table, splits),
+            follows=provenance.follows(product, splits),
+        )
         for product in products.derive(job, dataset, table, splits)
     )
     resolved = ResolvedJob(job, dataset, table, splits, _extras(job, dataset, splits), made)

@@ -25,8 +25,10 @@ from pipeline.sources.inputs import Archive, BoxSource
 from pipeline.storage.clutter import NOTHING, PassedOver
 from pipeline.storage.local.fingerprints import FileStamps
 
-FILES: Final = "names and sizes of the images"
-"""What `Source.made_of` calls the digest of a tree: it decides whether a product is up to date."""
+IMAGES: Final = "images"
+"""What `Source.made_of` calls the images, or where they lie."""
+NUMBERS: Final = ("number of images", "images of each class")
+"""What `Source.expected` is called among what something was made of."""
 
 IsCut: TypeAlias = Callable[[str, str], bool]
 """Whether the name of a sample cannot hold all of a key, by the key and the suffix of such keys."""
@@ -140,7 +142,15 @@ class Source(ABC):
 
     def made_of(self) -> dict[str, str]:
         """Return what `identity` was made of, by names and in values that a person understands."""
-        return {"images": digests.digest(self.identity())}
+        return {IMAGES: digests.digest(self.identity())}
+
+    def follows(self) -> frozenset[str]:
+        """Return what of `made_of`, `made_of_places` and `NUMBERS` only says what a folder holds.
+
+        What was made at a fixed path follows the folder without being asked, where nothing else
+        differs; none for a source whose images were chosen by somebody.
+        """
+        return frozenset()
 
     @abstractmethod
     def described(self) -> list[Document]:

@@ -20,7 +20,6 @@ from pipeline.job.artifacts import Product
 from pipeline.job.provenance import split_of
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
-from pipeline.sources.source import FILES
 from pipeline.state import withdrawal
 from pipeline.storage import clutter
 
@@ -133,12 +132,12 @@ def check(out: Path, product: Product, *, replace: bool) -> None:
 
 
 def _is_newer(out: Path, product: Product) -> bool:
-    """Whether a product differs from what stands there in nothing but the images of its tree."""
+    """Whether a product differs from what stands there in nothing but what lies in a folder."""
     standing = mark(out, product.name)
     then: Mapping[str, str] = standing.made_of if standing else {}
     now = product.made_of
     names = {name for name in {*then, *now} if then.get(name) != now.get(name)}
-    return bool(then) and all(name.endswith(FILES) for name in names)
+    return bool(then) and names <= product.follows
 
 
 def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:

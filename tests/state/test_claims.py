@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,3 +161,22 @@ def test_a_product_whose_mark_is_damaged_is_made_again(out: Path) -> None:
     claims.claim(out, product, replace=False)
     make(out, product)
     assert claims.finished(out, product) is not None
+
+
+@pytest.mark.parametrize(
+    ("then", "now", "allowed"),
+    [
+        ({"files": "1"}, {"files": "2"}, True),
+        ({"files": "1", "number": "5"}, {"files": "2", "number": "6"}, True),
+        ({"files": "1", "labels": "1"}, {"files": "2", "labels": "2"}, False),
+        ({"files": "1", "labels": "1"}, {"files": "2"}, False),
+        ({}, {"files": "2"}, False),  # of a version that did not say what it was made of
+    ],
+)
+def test_what_is_made_of_a_folder_follows_what_lies_there_and_nothing_else(
+    out: Path, then: dict[str, str], now: dict[str, str], allowed: bool
+) -> None:
+    make(out, replace(boxes(out, OTHER), made_of=then))
+    follows = frozenset({"files", "number"})
+    with nullcontext() if allowed else pytest.raises(OutputConflict):
+        claims.check(out, replace(boxes(out), made_of=now, follows=follows), replace=False)

@@ -18,10 +18,13 @@ from pipeline.sources.ilsvrc2012 import snapshot, tree
 from pipeline.sources.ilsvrc2012.snapshot import TreeRecord
 from pipeline.sources.ilsvrc2012.source import Ilsvrc2012Source
 from pipeline.sources.ilsvrc2012.tree_listing import TreeListing
-from pipeline.sources.source import FILES
+from pipeline.sources.source import IMAGES
 from pipeline.storage import clutter
 from pipeline.storage.clutter import PassedOver
 from pipeline.storage.local.fingerprints import FileStamps
+
+_FILES = "names and sizes of the images"
+_PLACES = f"paths, {_FILES}"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,12 +58,16 @@ class TreeSource(Ilsvrc2012Source):
 
     def made_of(self) -> dict[str, str]:
         """Return the folder and a digest of its files, and what is chosen."""
-        files = {FILES: self.listing.digest}
-        return {"images": f"the folder {self.listing.folder}", **files, **super().made_of()}
+        files = {_FILES: self.listing.digest}
+        return {IMAGES: f"the folder {self.listing.folder}", **files, **super().made_of()}
+
+    def follows(self) -> frozenset[str]:
+        """Return what names files: how many there must be says the configuration."""
+        return frozenset({_FILES, _PLACES})
 
     def made_of_places(self) -> dict[str, str]:
         """Return a digest of the paths of the images."""
-        return {f"paths, {FILES}": self.listing.places}
+        return {_PLACES: self.listing.places}
 
     def described(self) -> list[Document]:
         """Return the folder and its digest."""

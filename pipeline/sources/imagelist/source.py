@@ -20,7 +20,7 @@ from pipeline.sources.glance import Glance
 from pipeline.sources.imagelist import scan, snapshot, treeform
 from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.sources.imagelist.snapshot import ListPlace
-from pipeline.sources.source import Source
+from pipeline.sources.source import IMAGES, NUMBERS, Source
 from pipeline.storage.clutter import PassedOver
 from pipeline.storage.local.fingerprints import FileStamps
 
@@ -53,11 +53,16 @@ class ListSource(Source):
     def made_of(self) -> dict[str, str]:
         """Return the list's name and digest; it has none of the other choices."""
         return {
-            "images": f"{self.listing.path.name}, {self.listing.digest}",
+            IMAGES: f"{self.listing.path.name}, {self.listing.digest}",
             "--classes": "all",
             "labels": "those of the folders",
             "--skip-blacklisted": "none",
         }
+
+    def follows(self) -> frozenset[str]:
+        """Return all that is said of the images of a folder; of a list nothing: it has labels."""
+        is_folder = storage.real_folder(self.listing.path) is not None
+        return frozenset({IMAGES, *NUMBERS} if is_folder else ())
 
     def described(self) -> list[Document]:
         """Return the list's name and digest."""

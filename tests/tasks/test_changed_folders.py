@@ -1,0 +1,80 @@
+"""A folder or tree whose images have changed: what was made of it at fixed paths follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import inprocess
+import pytest
+from drawnlists import encoded, lay
+from drawntrees import age, draw_tree
+
+EXPORTS = ("--export", "parquet,imagefolder,croissant")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command over images of one's own, and one of these."""
+
+    words: tuple[object, ...]
+    image: Path
+
+    def run(self, patch: pytest.MonkeyPatch, out: Path, *more: object) -> inprocess.Ran:
+        return inprocess.shardmill(patch, *self.words, "--out", out, *EXPORTS, *more)
+
+
+def folder(tmp_path: Path) -> Case:
+    root = tmp_path / "images"
+    for name in ("a", "b"):
+        for number in range(3):
+            lay(root / name / f"{name}{number}.jpg", encoded(number))
+    words = ("imagelist", root, "--recursive", "--format", "recordio", "--shards", 2)
+    return Case(words, root / "a" / "a1.jpg")
+
+
+def tree(tmp_path: Path) -> Case:
+    drawn = draw_tree(tmp_path / "drawn")
+    age(drawn.tree)
+    words = ("imagenet", "--tree", drawn.tree, "--config", drawn.config, "--split", "train")
+    return Case((*words, "--no-boxes", "--format", "recordio"), drawn.image(1))
+
+
+@pytest.mark.parametrize("make", [folder, tree])
+def test_an_image_of_another_size_needs_no_word(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path, make: Callable[[Path], Case]
+) -> None:
+    case = make(tmp_path)
+    assert case.run(monkeypatch, out).status == 0
+    before = (out / "metadata.parquet").read_bytes()
+    lay(case.image, encoded(77))
+    run = case.run(monkeypatch, out)
+    assert run.status == 0, run.said
+    assert (out / "metadata.parquet").read_bytes() != before
+    assert inprocess.verify(monkeypatch, out).status == 0
+
+
+def test_nor_does_one_that_a_folder_gained(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path
+) -> None:
+    case = folder(tmp_path)
+    assert case.run(monkeypatch, out).status == 0
+    new = case.image.with_name("a9.jpg")
+    lay(new, encoded(42))
+    run = case.run(monkeypatch, out)
+    assert run.status == 0, run.said
+    assert (out / "images" / "a" / new.name).read_bytes() == new.read_bytes()
+    assert inprocess.verify(monkeypatch, out).status == 0
+
+
+def test_another_class_numbers_the_others_anew_and_needs_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path
+) -> None:
+    case = folder(tmp_path)
+    assert case.run(monkeypatch, out).status == 0
+    lay(case.image.parent.with_name("aa") / "aa0.jpg", encoded(42))
+    run = case.run(monkeypatch, out)
+    assert (run.status, "--replace" in run.said) == (2, True)
+    assert "class folders: 3, " in run.said
+    assert case.run(monkeypatch, out, "--replace").status == 0
