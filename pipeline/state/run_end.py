@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import secrets
+import socket
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ from pipeline.errors import ShardmillError
 
 UNKNOWN = -1
 _LARGEST = 255  # exit status
-_STAMP = 15  # characters of a name, see `Supervisor.name`
+_STAMP = 15  # characters of a name, see `new_name`
 _STARTED = re.compile(r"[0-9]{8}-[0-9]{6}-")
 
 
@@ -38,6 +40,19 @@ class RunEnd:
     reason: Text
 
 
+def new_name() -> str:
+    """Return a name for a command that is started now: when, where, and which of several."""
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    return f"{stamp}-{socket.gethostname()}-{secrets.token_hex(3)}"
+
+
+def note_complete(out: Path, status: int) -> None:
+    """Note that a command found everything complete, if the last one is noted to end otherwise."""
+    end = last(out)
+    if end is not None and end.status != status:
+        note(out, new_name(), status, "")
+
+
 def note(out: Path, run: str, status: int, reason: str) -> None:
     """Note how a command ended; a full disk decides nothing here."""
     content = json.dumps(asdict(RunEnd(time.time(), status, reason))).encode()
@@ -50,15 +65,22 @@ def last(out: Path) -> RunEnd | None:
 
     A command that was killed, or is at work, has noted nothing: its status is `UNKNOWN`.
     """
-    begun = [(name, _time_of(name)) for name in sorted(storage.folders(paths.runs(out)))]
-    name, started = max(((name, at) for name, at in begun if at is not None), default=("", None))
+    begun = [(_time_of(name), name) for name in sorted(storage.folders(paths.runs(out)))]
+    started = max((at for at, _ in begun if at is not None), default=None)
     if started is None:
         return None
-    path = paths.run_end(out, name)
+    # Of those that were started in one second the one that ended last.
+    ends = [_end_of(out, name) for at, name in begun if at == started]
+    known = [end for end in ends if end is not None]
+    return max(known, key=lambda end: end.time, default=RunEnd(started, UNKNOWN, ""))
+
+
+def _end_of(out: Path, run: str) -> RunEnd | None:
+    path = paths.run_end(out, run)
     with contextlib.suppress(ShardmillError):
         if storage.stat(path) is not None:
             return decoded(storage.read_bytes(path, manifest.MOST_BYTES), RunEnd, path)
-    return RunEnd(started, UNKNOWN, "")
+    return None
 
 
 def _time_of(run: str) -> float | None:

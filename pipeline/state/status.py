@@ -115,6 +115,15 @@ def _by_time(folder: Path) -> list[Path]:
     return [path for _, path in sorted((time, path) for time, path in times if time is not None)]
 
 
+def is_last(job: Job) -> bool:
+    """Return whether a job is the one that was started last in its output folder."""
+    try:
+        record = last_record(Path(job.out))
+        return record is not None and replace(Job.from_json(record.job), out=job.out) == job
+    except ShardmillError:  # what cannot be read is no record of this job
+        return False
+
+
 def images_left(states: Iterable[OutputState]) -> int:
     """Return how many images are still to be written: once, for however many formats."""
     left: dict[str, int] = {}

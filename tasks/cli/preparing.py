@@ -50,15 +50,7 @@ def _prepare(
     for line in text.glanced_at(resolved):
         say(line)
     if not found.parts and inventory.complete:
-        cleaning.sweep(resolved)
-        # It spares the next look some reading, no more.
-        with contextlib.suppress(NoPermission, NoSpace):
-            sourcelook.settle(resolved.out, found)
-            preflight.keep_contents(resolved)
-            if not dry_run:
-                preflight.remember_sources(resolved)
-                _record_finished(resolved)
-        return report.complete(inventory, "already complete")
+        return _already_complete(inventory, found, dry_run=dry_run)
     if dry_run:
         preflight.check_readonly(resolved)
         if warning := preflight.codec_warning(resolved):
@@ -83,6 +75,23 @@ def _prepare(
         if address is not None:
             scheduler.wait_for(address, _tell)
         return _run(resolved, Supervisor(job, processes(workers), address))
+
+
+def _already_complete(inventory: Inventory, found: Look, *, dry_run: bool) -> int:
+    """Say that there is nothing to do, and keep what was seen; return the exit status."""
+    resolved = inventory.resolved
+    cleaning.sweep(resolved)
+    # It spares the next look some reading, no more.
+    with contextlib.suppress(NoPermission, NoSpace):
+        sourcelook.settle(resolved.out, found)
+        preflight.keep_contents(resolved)
+        if not dry_run:
+            preflight.remember_sources(resolved)
+            _record_finished(resolved)
+    code = report.complete(inventory, "already complete")
+    if not dry_run and status.is_last(resolved.job):
+        runend.note_complete(resolved.out, code)
+    return code
 
 
 def _record_finished(resolved: ResolvedJob) -> None:

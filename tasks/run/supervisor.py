@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,7 +21,7 @@ from pipeline.errors import OutputDamaged, ShardmillError, Vanished, from_record
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.plaintext import Lines
-from pipeline.state import cleaning, progress
+from pipeline.state import cleaning, progress, run_end
 from tasks.prepare import is_complete
 from tasks.run import headway, scheduler
 from tasks.run.exchange import Address
@@ -56,11 +54,7 @@ class Supervisor:
     job: Job
     workers: int
     scheduler: Address | None = None
-    name: str = field(
-        default_factory=lambda: (
-            f"{time.strftime('%Y%m%d-%H%M%S')}-{socket.gethostname()}-{secrets.token_hex(3)}"
-        )
-    )
+    name: str = field(default_factory=run_end.new_name)
     _interrupts: int = 0
     _partial: bytes = b""
     _lost: bool = False
