@@ -104,13 +104,13 @@ def test_the_bytes_are_the_same_however_many_do_the_work(
 def test_many_chunks_of_a_batch_come_in_order(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = [(number, 0, f"{number % 12}.jpg") for number in range(500)]
+    rows = [(number, 0, f"{number % 12}.jpg") for number in range(200)]
     listing = write_list(tmp_path / "a.lst", rows)
     whole = pack(passing(root, listing))
     expected = outputs(tmp_path)
     monkeypatch.setattr("pipeline.im2rec.encode.CHUNK_BYTES", 20_000)
     monkeypatch.setattr("pipeline.im2rec.pool._AHEAD", 100_000)
-    assert whole.bytes > 2_000_000
+    assert whole.bytes > 1_000_000
     for threads in (1, 3):
         pack(passing(root, listing, threads=threads))
         assert outputs(tmp_path) == expected

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import forked
 import psutil
 import pytest
 from packing import draw_set, encoding, list_all, names, passing, saved, write_list
@@ -38,7 +39,7 @@ def long_list(root: Path, tmp_path: Path) -> Path:
 def at_work(root: Path, long_list: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A command that has begun to write, with two workers."""
     arguments = ("im2rec", tmp_path / "a", root, "--resize", 300, "--num-thread", 2)
-    process = subprocess.Popen(
+    process = forked.ForkedPopen(
         command(*arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     while not any(path.stat().st_size for path in tmp_path.glob(".a.rec.*.tmp")):
