@@ -80,7 +80,7 @@ def test_it_is_compared_with_its_source(came: dict[str, Any]) -> None:
 
 
 def test_a_changed_byte_is_found_even_where_every_hash_is_right(came: dict[str, Any]) -> None:
-    assert came["flipped"]["places"] >= 16
+    assert came["flipped"]["places"] >= 10
     assert came["flipped"]["unseen"] == []
     assert came["flipped"]["inside"] == []
     assert {"record CRC", "record facts", "source"} <= set(came["flipped"]["by"])

@@ -99,7 +99,12 @@ def test_the_same_arguments_draw_the_same_bytes_and_another_seed_others(tmp_path
     drawn = []
     for folder, seed in (("a", 3), ("b", 3), ("c", 4)):
         draw_sample(
-            tmp_path / folder, train_classes=2, images_per_class=3, validation_images=2, seed=seed
+            tmp_path / folder,
+            train_classes=2,
+            images_per_class=2,
+            validation_images=2,
+            test_images=1,
+            seed=seed,
         )
         drawn.append({path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()})
     assert drawn[0] == drawn[1]
@@ -325,7 +330,12 @@ def test_archives_that_are_not_a_sample_are_left_alone(tmp_path: Path) -> None:
 def test_an_interrupted_draw_is_finished_and_a_finished_one_drawn_anew(tmp_path: Path) -> None:
     def draw(seed: int) -> bytes:
         path = draw_sample(
-            tmp_path, train_classes=1, images_per_class=1, validation_images=1, seed=seed
+            tmp_path,
+            train_classes=1,
+            images_per_class=1,
+            validation_images=1,
+            test_images=0,
+            seed=seed,
         )
         return path.read_bytes()
 

@@ -33,7 +33,6 @@ from pipeline.verification.reading import Verification
 
 SHARDS = 3
 RESIZED = ("--resize", 16, "--quality", 90)
-FLIPS = 4  # of each file
 Change = Callable[[list[ImageRecord]], list[ImageRecord]]
 
 
@@ -148,11 +147,10 @@ def test_a_flipped_bit_is_found_in_every_file(copied: Copy, chance: random.Rando
     assert len(files) >= 2 * SHARDS + 2
     for path in files:
         content = path.read_bytes()
-        for _ in range(FLIPS):
-            at, bit = chance.randrange(len(content)), chance.randrange(8)
-            path.write_bytes(content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :])
-            found = copied.findings()
-            assert path in {finding.path for finding in found}, (path, at, bit)
+        at, bit = chance.randrange(len(content)), chance.randrange(8)
+        path.write_bytes(content[:at] + bytes([content[at] ^ 1 << bit]) + content[at + 1 :])
+        found = copied.findings()
+        assert path in {finding.path for finding in found}, (path, at, bit)
         path.write_bytes(content)
     assert copied.findings() == []
 

@@ -21,6 +21,7 @@ from support import RawSet
 from pipeline import storage
 from pipeline.errors import BadAnnotation, BadImage, InputRefused, OutputDamaged, UsageError
 from pipeline.formats.record import Placement
+from pipeline.formats.recordio import framing
 from pipeline.formats.recordio.header import LabelForm, encode_header, parse_header
 from pipeline.formats.recordio.shard import (
     IndexedRecord,
@@ -614,14 +615,18 @@ class TestReader:
         assert caught.value.found == "8 bytes, then the end"
         assert peak < 1 << 20
 
-    def test_finds_a_record_of_512_mib(self, tmp_path: Path) -> None:
-        half = 1 << 28
+    def test_finds_a_record_that_is_too_long(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert framing.MAX_PAYLOAD == (512 << 20) - 1
+        monkeypatch.setattr(framing, "MAX_PAYLOAD", (1 << 20) - 1)  # what is read takes no second
+        half = 1 << 19
         with (tmp_path / "a.rec").open("wb") as file:
             file.write(part(1, b"", half))
             file.seek(half, 1)
             file.write(part(3, b"", half - 4))
             file.truncate(2 * half + 12)
-        with pytest.raises(OutputDamaged, match="at most 536870911 bytes") as caught:
+        with pytest.raises(OutputDamaged, match="at most 1048575 bytes") as caught:
             list(read_records(tmp_path / "a.rec"))
         assert caught.value.place == f"record 1, byte {half + 12}"
 

@@ -145,10 +145,10 @@ class TestReader:
         (tmp_path / "large").write_bytes(content + HELLO)
         assert list(contents(tmp_path / "large")) == [large, b"hello"]
 
-    def test_finds_a_change_of_every_byte(self, shard: Path, tmp_path: Path) -> None:
+    def test_finds_a_change_of_any_byte(self, shard: Path, tmp_path: Path) -> None:
         whole = shard.read_bytes()
         missed = []
-        for place in range(len(whole)):
+        for place in framing(shard) | set(range(0, len(whole), 7)):
             for bits in (1 << place % 8, 0xFF):
                 damaged = bytearray(whole)
                 damaged[place] ^= bits
@@ -157,11 +157,11 @@ class TestReader:
                     missed.append((place, bits))
         assert missed == []
 
-    def test_finds_every_cut_but_one_between_records(self, shard: Path, tmp_path: Path) -> None:
+    def test_finds_any_cut_but_one_between_records(self, shard: Path, tmp_path: Path) -> None:
         whole = shard.read_bytes()
         ends = {0} | {record.offset + record.length for record in read_records(shard)}
         missed = set()
-        for size in range(len(whole) + 1):
+        for size in framing(shard) | ends | set(range(0, len(whole), 7)):
             (tmp_path / "cut").write_bytes(whole[:size])
             if not refuses(tmp_path / "cut"):
                 missed.add(size)
@@ -207,6 +207,15 @@ class TestReader:
     def test_says_that_a_shard_is_missing(self, tmp_path: Path) -> None:
         with pytest.raises(OutputDamaged, match="missing"):
             next(read_records(tmp_path / "none"))
+
+
+def framing(shard: Path) -> set[int]:
+    """Return the places of bytes that are no data: of lengths and of checksums."""
+    found = set[int]()
+    for record in read_records(shard):
+        start, end = record.offset, record.offset + record.length
+        found |= {*range(start, start + 12), *range(end - 4, end)}
+    return found
 
 
 def refuses(path: Path) -> bool:

@@ -76,15 +76,17 @@ class Unpacked:
         return "\n".join(["ImageId,PredictionString", *lines, ""])
 
 
-@pytest.fixture
-def unpacked(raw_set: RawSet, tmp_path: Path) -> Unpacked:
+@pytest.fixture(scope="module", params=["sample", "mini"])
+def unpacked(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Unpacked:
     """The drawn sample, then the real mini set."""
+    raw_set: RawSet = request.getfixturevalue(request.param)
+    folder = tmp_path_factory.mktemp("unpacked")
     dataset = config.load(raw_set.config)
     table = labels.load_table(dataset.label_table)
     found = Unpacked(table, {}, {}, {}, {})
     for name in ("train", "validation"):
         split = dataset.splits[name]
-        archive, listing = raw_set.raw / split.archive, tmp_path / f"{name}.index"
+        archive, listing = raw_set.raw / split.archive, folder / f"{name}.index"
         nested = split.layout == "class-tars"
         verify_and_index(archive, listing, expected_md5=None, nested=nested)
         expected = expectation(split, table, None)
