@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from drawnlists import ListedSet, draw_list
 from luigi.cmdline_parser import CmdlineParser
 from support import ROOT, RawSet
 
+from pipeline.sample.draw import draw_sample
 from tasks.cli import cli
 
 INTEROP = ROOT / "tests" / "interop" / "test_documented_snippets.py"
@@ -54,6 +56,8 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: RawSet, drawn:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("pipeline.job.build.default_config", lambda: str(small.config))
+    few = {"train_classes": 1, "images_per_class": 2, "validation_images": 1, "test_images": 1}
+    monkeypatch.setattr("pipeline.sample.draw.draw_sample", partial(draw_sample, **few))
     return tmp_path
 
 
