@@ -56,8 +56,8 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: RawSet, drawn:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("pipeline.job.build.default_config", lambda: str(small.config))
-    few = {"train_classes": 1, "images_per_class": 2, "validation_images": 1, "test_images": 1}
-    monkeypatch.setattr("pipeline.sample.draw.draw_sample", partial(draw_sample, **few))
+    few = partial(draw_sample, train_classes=1, images_per_class=2, validation_images=1)
+    monkeypatch.setattr("pipeline.sample.draw.draw_sample", partial(few, test_images=1))
     return tmp_path
 
 

@@ -106,9 +106,9 @@ def test_equal_catalogs_give_equal_bytes_however_they_lie_in_memory(
 
 
 def test_a_shard_is_read_without_the_others(tmp_path: Path) -> None:
-    path = write(tmp_path / "plan", [images(60_000).combine_chunks()], 1_000)
+    path = write(tmp_path / "plan", [images(18_000).combine_chunks()], 300)
     before = pa.total_allocated_bytes()
-    batch = plan.read_shard(path, 500)
+    batch = plan.read_shard(path, 150)
     assert batch.num_rows == 60
     assert pa.total_allocated_bytes() - before < path.stat().st_size // 100
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from support import ROOT
+import forked
 
 HOLD = """
 import fcntl, sys
@@ -23,13 +23,18 @@ NO_LOCKS = "fcntl.flock = lambda *_: None"
 """What `before` is for a file system that grants every lock."""
 
 
+def _hold() -> None:
+    exec(sys.argv[1], {})  # noqa: S102  (what a test has written)
+
+
+forked._MODULES[__name__] = _hold
+
+
 @contextlib.contextmanager
 def elsewhere(context: str, before: str = "") -> Iterator[subprocess.Popen[bytes]]:
     """Enter a context in another process, which keeps it until it is killed."""
-    command = [sys.executable, "-c", HOLD.format(context=context, before=before)]
-    with subprocess.Popen(
-        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    command = [sys.executable, "-m", __name__, HOLD.format(context=context, before=before)]
+    with forked.ForkedPopen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"\n"
         try:
