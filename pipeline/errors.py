@@ -6,6 +6,7 @@
      ├── UsageError                 status 2   options that cannot be met
      │    ├── ConfigError                      a configuration file that cannot be understood
      │    ├── OutputConflict                   another run's product stands in the way
+     │    │    └── AlreadyAtWork               another process is making this very thing now
      │    ├── NoRanges                         a web server that only sends whole files
      │    ├── NoSuchBucket                     a store has no bucket of that name
      │    ├── WrongRegion                      a bucket lies in another region than was said
@@ -136,6 +137,10 @@ class ConfigError(UsageError):
 
 class OutputConflict(UsageError):
     """A product of another configuration stands where this one would go."""
+
+
+class AlreadyAtWork(OutputConflict):
+    """Another process is making what this one should make."""
 
 
 class NoRanges(UsageError):

@@ -14,6 +14,7 @@ if TYPE_CHECKING or "luigi" in sys.modules:
     from tasks.archives import CheckInputs, VerifyArchive
     from tasks.class_tables import WriteClasses
     from tasks.exports import WriteExport
+    from tasks.fetch import FetchArchive, FetchArchives
     from tasks.lists import BuildCatalog, BuildPlan, CheckLabels
     from tasks.prepare import Prepare
     from tasks.roots import (
@@ -42,6 +43,8 @@ __all__ = [
     "ExtractClasses",
     "ExtractTrain",
     "ExtractTree",
+    "FetchArchive",
+    "FetchArchives",
     "ImageList",
     "Prepare",
     "PrepareImageList",
@@ -57,7 +60,7 @@ __all__ = [
     "WriteShards",
 ]
 _MODULES = (
-    *("annotations", "archives", "class_tables", "exports", "lists", "prepare", "roots"),
+    *("annotations", "archives", "class_tables", "exports", "fetch", "lists", "prepare", "roots"),
     *("shards", "trees"),
 )
 

@@ -11,17 +11,15 @@ import luigi
 
 from pipeline import manifest, paths, storage
 from pipeline.archives import index
-from pipeline.archives import member_hashes as memberhashes
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import VerifiedArchive
 from pipeline.archives.member_hashes import KnownMembers
-from pipeline.archives.tar import READER_VERSION, Member
+from pipeline.archives.tar import Member
 from pipeline.documents.records import ArchiveMark, JobRecord
 from pipeline.errors import ArchiveRefused, MemberDiffers, TransientError
 from pipeline.job import neighbours
 from pipeline.job.artifacts import ARCHIVE, INPUTS, Artifact, name_of
 from pipeline.job.split import SplitJob
-from pipeline.manifest import Document
 from pipeline.sources.inputs import Archive
 from pipeline.state import preflight, refusals, standing
 from pipeline.state import raw_archives as rawarchives
@@ -102,21 +100,12 @@ class VerifyArchive(ShardmillTask):
         if refused is not None and not self.job.replace:
             raise refused
         with contextlib.ExitStack() as stack:
-            files = [stack.enter_context(storage.StagedFile(path)) for path in self._listings()]
+            listings = rawarchives.listing_paths(self.folder, self.archive)
+            files = [stack.enter_context(storage.StagedFile(path)) for path in listings]
             found = self._verify(source, *files)
-            mark = paths.archive_mark(self.folder, self.archive, found.info.look)
-            for hashes in files[1:]:  # before the mark that says that the archive is verified
-                memberhashes.publish(self.folder, self.archive, found.md5, hashes)
-            manifest.publish(files[:1], mark, self.folder, _document(found))
+            rawarchives.publish(self.folder, self.archive, found, files)
         rawarchives.check_broken(self.resolved, self.config, found.broken)
         return Volume(size=found.info.size)
-
-    def _listings(self) -> list[Path]:
-        """Return the paths of index and member hashes, which only a plain tar has."""
-        if not self.archive.endswith(".tar"):
-            return []
-        place = (self.folder, str(self.archive))
-        return [paths.archive_index(*place), paths.member_hashes(*place)]
 
     def _verify(self, source: Path, *listings: storage.StagedFile) -> VerifiedArchive:
         """Return what the archive is, and write its index; a refusal is remembered."""
@@ -165,21 +154,6 @@ class VerifyArchive(ShardmillTask):
     def _check_broken(self, tar: BrokenTar) -> None:
         """Check, before the rest of the archive is read, that a tar in it is not needed."""
         rawarchives.check_broken(self.resolved, self.config, (tar,))
-
-
-def _document(found: VerifiedArchive) -> Document:
-    """Return what the mark of an archive says beside its index."""
-    document: Document = {
-        "archive": found.name,
-        "size": found.info.size,
-        "stamp": found.info.stamp,
-        "md5": found.md5,
-        "members": found.members,
-    }
-    if found.broken:
-        broken = [tar.to_json() for tar in found.broken]
-        document |= {rawarchives.BROKEN: broken, rawarchives.READER: READER_VERSION}
-    return document
 
 
 def seen_images(task: ShardmillTask, split: SplitJob) -> dict[str, storage.FileInfo]:

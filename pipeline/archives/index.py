@@ -1,14 +1,8 @@
-"""The verified index of an archive: its MD5 and its members, from one sequential read.
-
-Each buffer goes to the MD5 and then to the scanner while it is in the cache of the processor;
-the kernel is told what comes next, so that the disk works meanwhile. A second thread for the MD5
-was measured to be no faster: bytes then move from one core's cache to another's.
-"""
+"""The verified index of an archive: its MD5 and its members, from one sequential read."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,8 +15,9 @@ from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.identity import check_identity, of_right_md5
 from pipeline.archives.member_hashes import SCHEMA as HASHES_SCHEMA
 from pipeline.archives.member_hashes import MemberHasher
+from pipeline.archives.passage import Passage, Progress, Read, read_once
 from pipeline.archives.tar import BLOCK, Member, TarScanner
-from pipeline.errors import ArchiveMissing, ArchiveRefused, OutputDamaged, TransientError
+from pipeline.errors import ArchiveRefused, OutputDamaged
 from pipeline.storage import table_bounds as tablebounds
 from pipeline.storage.clutter import in_clutter
 
@@ -38,11 +33,7 @@ INDEX_SCHEMA = pa.schema(
 """One row per member (`tar.Member`), in the order of the archive."""
 
 _PARQUET = {"compression": "zstd", "use_dictionary": ["container", "kind"]}
-_STEP = 1 << 20
-_AHEAD = 8 << 20
-_PROGRESS_STEP = 16 << 20
 _ROW_GROUP = 1 << 16
-Progress = Callable[[int], None]
 CheckMember = Callable[[Member], None]
 CheckBroken = Callable[[BrokenTar], None]
 
@@ -77,6 +68,7 @@ def verify_and_index(
     progress: Progress = lambda _: None,
     check_first: CheckMember = lambda _: None,
     check_broken: CheckBroken | None = None,
+    passage: Passage | None = None,
 ) -> VerifiedArchive:
     """Read a tar archive once, and write the index of its members; it is the right one, or refused.
 
@@ -97,6 +89,7 @@ def verify_and_index(
         check_broken: given a nested tar in the first MiB that is none by its first bytes, may
             raise its refusal. It also has other nested tars that cannot be read noted in what is
             returned, for the caller to judge; None: they refuse the archive.
+        passage: what it is read from; None: the file.
 
     Raises:
         ArchiveMissing: there is no such file.
@@ -112,18 +105,20 @@ def verify_and_index(
     ):
         hasher = MemberHasher(hash_sink, scanner.reads_inside)
         indexer = _Indexer(scanner, sink, hasher, check_first, check_broken)
-        found, head = _read_once(archive, indexer.look, progress)
+        read = read_once(archive, passage, indexer.look, progress)
         refusal = indexer.finish()
     faults = [*([refusal] if refusal else []), *(tar.refusal for tar in scanner.broken)]
     scan = faults[0] if faults else None
-    check_identity(archive, found.md5, found.info.size, head, (expected_md5, expected_size), scan)
+    check_identity(
+        archive, read.md5, read.info.size, read.head, (expected_md5, expected_size), scan
+    )
     if refusal:
         raise of_right_md5(refusal) if expected_md5 is not None else refusal
     broken = tuple(
         replace(tar, refusal=of_right_md5(tar.refusal)) if expected_md5 is not None else tar
         for tar in scanner.broken
     )
-    return replace(found, members=indexer.members, broken=broken)
+    return replace(_verified(archive, read), members=indexer.members, broken=broken)
 
 
 def verify_only(
@@ -132,11 +127,14 @@ def verify_only(
     expected_md5: str | None,
     expected_size: int | None = None,
     progress: Progress = lambda _: None,
+    passage: Passage | None = None,
 ) -> VerifiedArchive:
     """Read an archive of any kind once, for its MD5; arguments and errors of `verify_and_index`."""
-    found, head = _read_once(archive, lambda _: None, progress)
-    check_identity(archive, found.md5, found.info.size, head, (expected_md5, expected_size), None)
-    return found
+    read = read_once(archive, passage, lambda _: None, progress)
+    check_identity(
+        archive, read.md5, read.info.size, read.head, (expected_md5, expected_size), None
+    )
+    return _verified(archive, read)
 
 
 class ArchiveIndex:
@@ -249,46 +247,8 @@ class _Indexer:
         self._sink.write_table(pa.table(dict(columns), INDEX_SCHEMA))
 
 
-def _read_once(
-    archive: Path, look: Callable[[memoryview], None], progress: Progress
-) -> tuple[VerifiedArchive, bytes]:
-    """Hash the file and show it to `look`, once; return what it is and its first block."""
-    info = _present(archive)
-    md5 = hashlib.md5(usedforsecurity=False)
-    size, head = 0, b""
-    with storage.RangeReader(archive) as reader:
-        reader.will_need(0, _AHEAD)
-        while view := reader.read(size, _STEP):
-            reader.will_need(size + _AHEAD, _STEP)
-            md5.update(view)
-            look(view)
-            head = head or bytes(view[:BLOCK])
-            size += len(view)
-            if size % _PROGRESS_STEP < len(view):
-                progress(size)
-    progress(size)
-    now = storage.stat(archive)
-    if now != info or size != info.size:
-        raise TransientError(
-            "the archive changed while it was read",
-            file=str(archive),
-            expected=f"{info.size} bytes from start to end, unchanged",
-            found=f"{size} bytes read, then {f'{now.size} bytes' if now else 'no file'}",
-            remedy="wait until its download has ended, then run the same command again",
-        )
-    return VerifiedArchive(archive.name, info, md5.hexdigest(), 0), head
-
-
-def _present(archive: Path) -> storage.FileInfo:
-    info = storage.stat(archive)
-    if info is None:
-        raise ArchiveMissing(
-            "the archive is not there",
-            file=str(archive),
-            expected="a regular file",
-            remedy="put it there, or correct the folder of the raw archives",
-        )
-    return info
+def _verified(archive: Path, read: Read) -> VerifiedArchive:
+    return VerifiedArchive(archive.name, read.info, read.md5, 0)
 
 
 def _damaged(path: Path, found: str) -> OutputDamaged:

@@ -131,6 +131,26 @@ class ArchiveRefusal(Struct, frozen=True):
     files: tuple[FileEntry, ...] = ()
 
 
+class FetchRecord(Struct, frozen=True):
+    """Where an archive was fetched from, and what it was when its MD5 was found to be right.
+
+    Attributes:
+        archive: its published file name.
+        url: the address, without anything secret; "": it was there already.
+        md5: of the whole.
+        size: bytes.
+        stamp: as `pipeline.storage.FileInfo` has it.
+        files: none.
+    """
+
+    archive: Text
+    url: Text
+    md5: ContentHash
+    size: Size
+    stamp: Text
+    files: tuple[FileEntry, ...] = ()
+
+
 class FingerprintsMark(Struct, frozen=True):
     """The mark of a table of fingerprints.
 

@@ -6,17 +6,44 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pipeline import manifest, paths, storage
+from pipeline.archives import member_hashes as memberhashes
 from pipeline.archives.brokentar import BrokenTar
+from pipeline.archives.index import VerifiedArchive
 from pipeline.archives.tar import READER_VERSION
 from pipeline.documents.records import ArchiveMark
 from pipeline.errors import ArchiveMissing, ArchiveRefused
 from pipeline.job.resolve import ResolvedJob
+from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.sources.inputs import Archive
 from pipeline.state import refusals
 
 BROKEN, READER = "broken", "reader"
 """In the mark of an archive: the tars in it that cannot be read, by which version of the reader."""
+
+
+def publish(
+    out: Path, archive: str, found: VerifiedArchive, listings: Sequence[storage.StagedFile]
+) -> None:
+    """Publish what a verified archive holds, and last the mark that says that it is verified.
+
+    Args:
+        out: the output folder.
+        archive: its published file name.
+        found: what was found in it.
+        listings: of a plain tar its index and the hashes of its members, whole; else none.
+    """
+    mark = paths.archive_mark(out, archive, found.info.look)
+    for hashes in listings[1:]:  # before the mark that says that the archive is verified
+        memberhashes.publish(out, archive, found.md5, hashes)
+    manifest.publish(listings[:1], mark, out, _document(found))
+
+
+def listing_paths(out: Path, archive: str) -> list[Path]:
+    """Return the paths of index and member hashes of an archive, which only a plain tar has."""
+    if not archive.endswith(".tar"):
+        return []
+    return [paths.archive_index(out, archive), paths.member_hashes(out, archive)]
 
 
 def verified(resolved: ResolvedJob, archive: Archive) -> ArchiveMark | None:
@@ -91,6 +118,21 @@ def check_broken(resolved: ResolvedJob, archive: Archive, broken: Iterable[Broke
     for tar in broken:
         if not splits or any(split.source.needs(tar.name) for split in splits):
             raise tar.refusal
+
+
+def _document(found: VerifiedArchive) -> Document:
+    """Return what the mark of an archive says beside its index."""
+    document: Document = {
+        "archive": found.name,
+        "size": found.info.size,
+        "stamp": found.info.stamp,
+        "md5": found.md5,
+        "members": found.members,
+    }
+    if found.broken:
+        broken = [tar.to_json() for tar in found.broken]
+        document |= {BROKEN: broken, READER: READER_VERSION}
+    return document
 
 
 def _missing(resolved: ResolvedJob, raw: Path, missing: list[Archive]) -> ArchiveMissing:

@@ -22,7 +22,7 @@ from tasks.run.interrupts import interrupting
 from tasks.run.safepath import SAFE_PATH
 
 _COMMANDS = (
-    *("imagenet", "imagelist", "im2rec", "dbcollection-cache"),
+    *("fetch", "imagenet", "imagelist", "im2rec", "dbcollection-cache"),
     *("status", "verify", "clean", "sample", "completion", "man"),
 )
 
@@ -62,7 +62,7 @@ def cli() -> None:
       2    usage or configuration
       3    input refused (an archive missing, wrong or truncated; a bad image)
       4    complete, with images left out (--on-bad-image skip)
-      10   --no-overlap, and another command is at work
+      10   --no-overlap, and another command is at work; fetch: another fetches the same file
       130  interrupted; the same command goes on
     """
 

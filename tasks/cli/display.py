@@ -21,8 +21,8 @@ from tasks.cli.text import duration, size
 from tasks.run import streams
 
 _WINDOW_S = 30.0
-_LINE_EVERY_S = 5.0
-_LOOK_EVERY_S = 0.5
+LINE_EVERY_S = 5.0
+LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -139,15 +139,16 @@ def display(resolved: ResolvedJob, run: str) -> Iterator[Callable[[], None]]:
     console = Console(file=streams.display())
     if console.is_terminal:
         with Live(console=console, transient=True, auto_refresh=False) as live:
-            yield _every(
-                _LOOK_EVERY_S, lambda now: live.update(_table(observer.bars(now)), refresh=True)
+            yield every(
+                LOOK_EVERY_S, lambda now: live.update(table(observer.bars(now)), refresh=True)
             )
     else:
         lines = Lines()
-        yield _every(_LINE_EVERY_S, lambda now: lines.say(observer.bars(now)))
+        yield every(LINE_EVERY_S, lambda now: lines.say(observer.bars(now)))
 
 
-def _every(interval: float, show: Callable[[float], None]) -> Callable[[], None]:
+def every(interval: float, show: Callable[[float], None]) -> Callable[[], None]:
+    """Return a function to call often, which calls another one when an interval has passed."""
     last = time.monotonic()
 
     def watch() -> None:
@@ -160,12 +161,13 @@ def _every(interval: float, show: Callable[[float], None]) -> Callable[[], None]
     return watch
 
 
-def _table(bars: list[Bar]) -> Table:
-    table = Table.grid(padding=(0, 2))
+def table(bars: list[Bar]) -> Table:
+    """Return bars as a table for a terminal."""
+    rows = Table.grid(padding=(0, 2))
     for bar in bars:
         share = f"{bar.done / bar.total:4.0%}" if bar.total else ""
-        table.add_row(Text(plaintext.line(bar.name)), share, *bar.figures)
-    return table
+        rows.add_row(Text(plaintext.line(bar.name)), share, *bar.figures)
+    return rows
 
 
 class Lines:

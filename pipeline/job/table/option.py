@@ -16,6 +16,8 @@ COMMANDS: Final = (SET, LIST)
 """The commands that prepare a data set, which Luigi has, too."""
 PACK: Final = "im2rec"
 """The command that packs image lists as MXNet's programs do."""
+FETCH: Final = "fetch"
+"""The command that fetches the archives of a configured set."""
 
 Value = str | int | float | bool | None | tuple[str, ...]
 """The value of an option; of one that repeats, its words."""

@@ -1,8 +1,8 @@
-"""Every option of the commands that prepare a data set or pack lists, declared once.
+"""Every option of the commands that fetch or prepare a data set or pack lists, declared once.
 
-The options of ``shardmill imagenet``, ``imagelist`` and ``im2rec`` follow from this table. So do
-the parameters of Luigi's roots, the job that is made of them, and the command line that is printed
-for a job.
+The options of ``shardmill imagenet``, ``imagelist``, ``im2rec`` and ``fetch`` follow from this
+table. So do the parameters of Luigi's roots, the job that is made of them, and the command line
+that is printed for a job.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from functools import cache
 from typing import Final
 
 from pipeline.job.table.exports import EXPORT_OPTIONS
+from pipeline.job.table.fetch import FETCH_OPTIONS
 from pipeline.job.table.im2rec import PACK_OPTIONS
 from pipeline.job.table.images import IMAGE_OPTIONS
 from pipeline.job.table.inputs import INPUT_OPTIONS, SELECTION_OPTIONS
@@ -22,6 +23,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     *(*INPUT_OPTIONS, *SELECTION_OPTIONS, *IMAGE_OPTIONS),
     *(*SHARD_OPTIONS, *EXPORT_OPTIONS, *RUN_OPTIONS),
     *PACK_OPTIONS,
+    *FETCH_OPTIONS,
 )
 """All options, in the order of ``--help``."""
 

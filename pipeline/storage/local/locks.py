@@ -15,7 +15,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.errors import OutputConflict, ShardmillError
+from pipeline.errors import AlreadyAtWork, ShardmillError
 from pipeline.plaintext import Lines
 from pipeline.storage.local import flocks, owner
 from pipeline.storage.local.deleting import discard, remove_empty
@@ -47,8 +47,8 @@ def target_lock(path: Path, *, wait: bool = True) -> Iterator[None]:
         wait: wait for another holder, see `lockfiles.wait_until`; else it is refused.
 
     Raises:
-        OutputConflict: another command holds it, and `wait` is false; a link on the way to its
-            folder leads nowhere.
+        AlreadyAtWork: another command holds it, and `wait` is false.
+        OutputConflict: a link on the way to its folder leads nowhere.
         EnvironmentRefused: it was waited for in vain.
         ShardmillError: the folder cannot be made or written.
     """
@@ -240,10 +240,10 @@ def _lock_path(target: Path) -> Path:
     return real.with_name(f".{real.name}.lock")
 
 
-def _busy(path: Path, lock: Path) -> OutputConflict:
+def _busy(path: Path, lock: Path) -> AlreadyAtWork:
     holders = _claims(lock, _SOLE)
     claims = Lines.of(f"{each.path}: process {each.pid} on {each.host}" for each in holders)
-    return OutputConflict(
+    return AlreadyAtWork(
         "another command is making this",
         file=str(path),
         found=claims or None,

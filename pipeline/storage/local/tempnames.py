@@ -17,14 +17,19 @@ _LONGEST_STEM = 140  # bytes of the target's name: with owner and chance they fi
 _TEMP = re.compile(
     r"\.(?P<target>.+)\.(?P<host>[^.]+)-(?P<pid>\d{1,7})"
     r"(-(?P<place>[0-9a-f]{8})-(?P<birth>[0-9a-f]{8}))?"  # earlier versions wrote none
-    r"-[0-9a-f]{8}\.tmp"
+    r"-(?P<token>[0-9a-f]{8})\.tmp"
 )
 
 
-def temp_path(path: Path) -> Path:
-    """Return a hidden name beside `path` that no other process will choose."""
+def temp_path(path: Path, token: str = "") -> Path:
+    """Return a hidden name beside `path` that no other process will choose.
+
+    Args:
+        path: what the file becomes.
+        token: 8 hexadecimal digits that end the name; "": of chance.
+    """
     mine = owner.current()
-    tail = f"{mine.host}-{mine.pid}-{mine.place}-{mine.birth}-{secrets.token_hex(4)}"
+    tail = f"{mine.host}-{mine.pid}-{mine.place}-{mine.birth}-{token or secrets.token_hex(4)}"
     return path.with_name(f"{temp_prefix(path)}{tail}.tmp")
 
 
@@ -38,6 +43,12 @@ def target_of(name: str) -> tuple[str, bool]:
     match = _TEMP.fullmatch(name)
     target = match["target"] if match else name
     return target, len(os.fsencode(target)) >= _LONGEST_STEM
+
+
+def token_of(name: str) -> str:
+    """Return the 8 hexadecimal digits of chance in the name of a temporary file; "": it is none."""
+    match = _TEMP.fullmatch(name)
+    return match["token"] if match else ""
 
 
 def owner_of(name: str) -> Owner | None:

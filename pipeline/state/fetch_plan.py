@@ -1,0 +1,169 @@
+"""What ``shardmill fetch`` is asked for: which archives, from where, and how."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline import storage
+from pipeline.errors import ArchiveMissing, UsageError
+from pipeline.job.build import default_config
+from pipeline.job.choices import meant
+from pipeline.job.options import Job
+from pipeline.sources import registry
+from pipeline.sources.inputs import Archive
+from pipeline.storage.http.fetch.addresses import (
+    Address,
+    Headers,
+    Presign,
+    candidates,
+    header_argument,
+    read_headers,
+)
+from pipeline.storage.http.fetch.means import Place
+from pipeline.storage.http.request import Request
+from pipeline.storage.local.local_path import absolute
+
+_RATE: Final = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)([kKmMgG]?)[bB]?")
+_UNITS: Final = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+_MOST_HEADER_BYTES: Final = 1 << 16
+
+
+@dataclass(frozen=True)
+class FetchPlan:
+    """Where archives are fetched from and to.
+
+    Attributes:
+        raw: the folder that they go into.
+        archives: the archives.
+        out: the output folder that they are verified and indexed for; None: only their MD5s.
+        mirrors: addresses of folders, before the configured addresses.
+        headers: the user's, by the host that they are for; "": the only host that there is.
+        netrc: whether names and passwords are looked up in ``.netrc``.
+        connections: how many parts are fetched at a time.
+        rate: bytes a second of all of them together; 0: as many as come.
+        presign: signs addresses of S3; None: those are refused.
+    """
+
+    raw: Path
+    archives: tuple[Archive, ...]
+    out: Path | None = None
+    mirrors: tuple[str, ...] = ()
+    headers: Mapping[str, Headers] = field(default_factory=dict, repr=False)
+    netrc: bool = False
+    connections: int = 4
+    rate: int = 0
+    presign: Presign | None = None
+
+    def target(self, archive: Archive) -> Path:
+        """Return where an archive goes."""
+        return self.raw / archive.file
+
+    def places(self, archive: Archive) -> list[Place]:
+        """Return where an archive may be fetched from, in this order.
+
+        Raises:
+            UsageError: an address means nothing.
+            ArchiveMissing: there is none; with where to get the archive.
+        """
+        found = candidates(archive.file, archive.url, self.mirrors, self.headers)
+        if not found:
+            raise ArchiveMissing(
+                "the configuration has no address that this archive can be fetched from",
+                file=str(self.target(archive)),
+                expected="a `url` that begins with https://, or --mirror",
+                found=f"url = {archive.url!r}",
+                remedy="get it by hand from where `url` says, and put it there under exactly this"
+                " name; or name a mirror with --mirror",
+            )
+        return [self._place(address) for address in found]
+
+    def _place(self, address: Address) -> Place:
+        base = Request(address.url or "", address.name, headers=address.headers, netrc=self.netrc)
+        remote, sign = address.object, self.presign
+        if remote is None:
+            return Place(address, base)
+        if sign is None:
+            raise UsageError(
+                "--mirror: this version does not fetch from S3",
+                expected="https://HOST/FOLDER",
+                found=address.name,
+                remedy="give the https:// address of the same objects, or copy them into RAW with"
+                " a program of S3",
+            )
+
+        def signed(request: Request) -> Request:
+            url, headers = sign(remote)
+            return replace(request, url=url, headers=headers)
+
+        return Place(address, signed(replace(base, netrc=False)), signed)
+
+
+def plan_of(values: Mapping[str, Any], presign: Presign | None = None) -> FetchPlan:
+    """Return the plan that the values of options ask for.
+
+    Args:
+        values: by the names of the options; what is not there has its default.
+        presign: see `FetchPlan`.
+
+    Raises:
+        UsageError: a value means nothing; a header is given in clear.
+        ConfigError: the configuration cannot be understood.
+    """
+    config = values.get("config") or default_config()
+    raw = Path(absolute(values["raw"], "--raw"))
+    out = values.get("out") or ""
+    return FetchPlan(
+        raw=raw,
+        archives=_archives(absolute(config, "--config"), values.get("only") or ()),
+        out=Path(absolute(out, "--out")) if out else None,
+        mirrors=tuple(values.get("mirror") or ()),
+        headers=dict(map(_headers, values.get("header") or ())),
+        netrc=bool(values.get("netrc")),
+        connections=values.get("connections") or FetchPlan.connections,
+        rate=rate_of(values.get("limit_rate") or ""),
+        presign=presign,
+    )
+
+
+def rate_of(text: str) -> int:
+    """Return the bytes a second that a text such as ``50M`` means; 0: no limit.
+
+    Raises:
+        UsageError: it means none.
+    """
+    if not text:
+        return 0
+    match = _RATE.fullmatch(text.strip())
+    rate = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
+    if rate < 1:
+        raise UsageError(
+            f"--limit-rate {text}: not such a number",
+            expected="bytes a second, such as 500k, 50M or 1G",
+            found=text,
+        )
+    return rate
+
+
+def _archives(config: str, only: tuple[str, ...]) -> tuple[Archive, ...]:
+    dataset = registry.data_set(Job(raw="", out="", config=config))
+    known = {**dataset.archives, **dataset.optional}
+    for name in only:
+        if name not in known:
+            likely = meant(name, known)
+            raise UsageError(
+                f"--only {name}: the configuration has no archive of this name",
+                expected=", ".join(known),
+                found=name,
+                remedy=f"say {likely}" if likely else None,
+            )
+    return tuple(known[name] for name in dict.fromkeys(only or dataset.archives))
+
+
+def _headers(argument: str) -> tuple[str, Headers]:
+    host, file = header_argument(argument)
+    content = storage.read_bytes(Path(file).expanduser(), _MOST_HEADER_BYTES)
+    return host, read_headers(content, file)

@@ -1,0 +1,137 @@
+"""A file from a server that sends parts of it: over several connections, and gone on with."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Final, Generic
+
+from pipeline.storage.http.fetch.arrival import PartArrival
+from pipeline.storage.http.fetch.front import Follower, Front
+from pipeline.storage.http.fetch.means import STEP_S, Found, Means, Outcome, Place, Result, Work
+from pipeline.storage.http.fetch.partial import Partial
+from pipeline.storage.http.fetch.sidecar import Kept
+from pipeline.storage.http.ticket import Ticket
+
+BEAT_S: Final = 5.0
+"""Seconds after which the sidecar is written at the latest: so others see that this is at work."""
+_DURABLE_S: Final = 15.0
+
+
+class Ranged(Generic[Result]):
+    """The download of one file in parts, with a thread that reads them as they arrive.
+
+    Args:
+        means: what it works with.
+        place: where the file is.
+        found: what the server says of it.
+        partial: where it goes.
+        kept: what is there.
+    """
+
+    def __init__(
+        self, means: Means, place: Place, found: Found, partial: Partial, kept: Kept
+    ) -> None:
+        self._means, self._place, self._found = means, place, found
+        self._partial, self._kept, self._parts = partial, kept, kept.parts
+        self._flying: dict[Ticket, PartArrival] = {}
+        self._there = kept.parts.present
+        self._unsaved = 0
+        self._saved_at = self._durable_at = time.monotonic()
+
+    def run(self, work: Work[Result]) -> Outcome[Result]:
+        """Fetch what is missing; return what the work came to.
+
+        Raises:
+            ShardmillError: the server failed, has another file by now, or the disk is full; what
+                has arrived is kept.
+            AlreadyAtWork: another process has gone on with it.
+        """
+        self._save(durable=True)
+        whole = [(n, piece) for n, piece in self._parts.pieces.items() if self._parts.is_whole(n)]
+        front = Front(self._partial.temp, self._parts.part, whole)
+        follower = Follower(front, work)
+        try:
+            front.follow(self._parts)
+            while not follower.is_done:
+                self._fill()
+                self._wait(follower)
+                self._land()
+                self._lose(front.follow(self._parts))
+                self._save_in_time()
+                self._means.tell(self._there, self._parts.size)
+        finally:
+            for ticket, arrival in self._flying.items():
+                self._means.transfer.cancel(ticket)
+                self._note(arrival)
+            follower.stop()
+        return Outcome(follower.result, follower.error, front.md5, self._parts.size)
+
+    def save(self) -> None:
+        """Write down, durably, what is there."""
+        self._save(durable=True)
+
+    def _fill(self) -> None:
+        """Ask for parts until all connections have something to do."""
+        while len(self._flying) < self._means.connections:
+            busy = [arrival.number for arrival in self._flying.values()]
+            number = self._parts.next_missing(busy)
+            if number is None:
+                return
+            kept = self._kept
+            arrival = PartArrival(self._partial, self._parts, number, kept.current, self._came)
+            before = self._parts.pieces.get(number)
+            self._there += arrival.have - (before.length if before else 0)
+            request = self._place.request(
+                arrival.start + arrival.have,
+                arrival.length - arrival.have,
+                self._means.rate_of_each,
+            )
+            request = replace(request, size=self._parts.size, validator=self._found.validator)
+            ticket = self._means.transfer.submit(
+                request, sink=arrival.take, renew=self._place.renew
+            )
+            self._flying[ticket] = arrival
+
+    def _wait(self, follower: Follower[Result]) -> None:
+        if self._flying:
+            self._means.step(self._flying)
+        else:
+            follower.wait(STEP_S)
+
+    def _land(self) -> None:
+        """Note the parts that have arrived, and raise what failed."""
+        for ticket in [each for each in self._flying if each.is_done]:
+            arrival = self._flying.pop(ticket)
+            self._note(arrival)
+            self._means.transfer.wait(ticket)
+
+    def _note(self, arrival: PartArrival) -> None:
+        if arrival.piece is not None:
+            self._parts.put(arrival.number, arrival.piece)
+
+    def _lose(self, lost: list[int]) -> None:
+        for number in lost:
+            self._there -= self._parts.extent(number)[1]
+            self._means.say(
+                f"bytes from {self._parts.extent(number)[0]:,} on are not as they were written:"
+                " that part is fetched again"
+            )
+
+    def _came(self, count: int) -> None:
+        self._there += count
+        self._unsaved += count
+
+    def _save_in_time(self) -> None:
+        now = time.monotonic()
+        if self._unsaved >= self._parts.part or now - self._saved_at >= BEAT_S:
+            durable = self._unsaved > 0 and now - self._durable_at >= _DURABLE_S
+            for arrival in self._flying.values():
+                self._note(arrival)
+            self._save(durable=durable)
+
+    def _save(self, *, durable: bool) -> None:
+        self._partial.save(self._kept.state, durable=durable)
+        self._unsaved, self._saved_at = 0, time.monotonic()
+        if durable:
+            self._durable_at = self._saved_at

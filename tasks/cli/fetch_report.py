@@ -1,0 +1,92 @@
+"""How ``shardmill fetch`` goes through archives, what it shows, and its exit status."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from pipeline import storage
+from pipeline.errors import AlreadyAtWork, InputRefused
+from pipeline.sources.inputs import Archive
+from pipeline.state import fetching
+from pipeline.state.fetch_plan import FetchPlan, plan_of
+from pipeline.storage.http.fetch.means import Means
+from pipeline.storage.http.transfer import Transfer
+from tasks.cli.display import LINE_EVERY_S, LOOK_EVERY_S, Bar, Lines, Rates, every, table
+from tasks.cli.saying import say, say_refusal
+from tasks.cli.text import size
+from tasks.run import streams
+from tasks.run.interrupts import held
+
+_COMPLETE, _OVERLAP = 0, 10
+
+
+def fetch_all(given: Mapping[str, Any]) -> int:
+    """Fetch the archives that a command is asked for; return the exit status.
+
+    One that is refused, or that another command fetches, does not keep the others from being
+    fetched.
+    """
+    plan = plan_of(given)
+    for archive in plan.archives:  # what is wrong with a word is said before anything is fetched
+        if storage.stat(plan.target(archive)) is None:
+            with contextlib.suppress(InputRefused):
+                plan.places(archive)
+    statuses = [_status(plan, archive) for archive in plan.archives]
+    refused = [status for status in statuses if status not in {_COMPLETE, _OVERLAP}]
+    return refused[0] if refused else max(statuses, default=_COMPLETE)
+
+
+def _status(plan: FetchPlan, archive: Archive) -> int:
+    try:
+        _fetch(plan, archive)
+    except AlreadyAtWork as error:
+        say_refusal(error)
+        return _OVERLAP
+    except InputRefused as error:
+        say_refusal(error)
+        return error.exit_status
+    return _COMPLETE
+
+
+def _fetch(plan: FetchPlan, archive: Archive) -> None:
+    with Transfer(plan.connections) as transfer, _progress(f"fetch {archive.file}") as tell:
+        means = Means(transfer, plan.connections, plan.rate, held, tell, _tell)
+        is_new = fetching.fetch(plan, archive, means)
+    info = storage.stat(plan.target(archive))
+    what = "fetched" if is_new else "there already"
+    indexed = f"; verified for {plan.out}" if is_new and plan.out else ""
+    say(f"{archive.file}: {what}, {size(info.size if info else 0)}, MD5 {archive.md5}{indexed}")
+
+
+@contextlib.contextmanager
+def _progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
+    """Give a function to tell how many bytes are there; it shows them when it is time to."""
+    rates, console = Rates(), Console(file=streams.display())
+    done, total = 0, 0
+
+    def bar(now: float) -> list[Bar]:
+        return [Bar(name, done, total, "bytes", rate=rates.rate(name, now, done))]
+
+    with contextlib.ExitStack() as stack:
+        if console.is_terminal:
+            live = stack.enter_context(Live(console=console, transient=True, auto_refresh=False))
+            show = every(LOOK_EVERY_S, lambda now: live.update(table(bar(now)), refresh=True))
+        else:
+            lines = Lines()
+            show = every(LINE_EVERY_S, lambda now: lines.say(bar(now)))
+
+        def tell(count: int, of: int | None) -> None:
+            nonlocal done, total
+            done, total = count, of or count
+            show()
+
+        yield tell
+
+
+def _tell(text: str) -> None:
+    say(text, err=True)

@@ -1,0 +1,412 @@
+"""Downloads of archives from a server of this process: cut, changed, damaged, refused."""
+
+from __future__ import annotations
+
+import fcntl
+import random
+import socket
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from fetching_here import NAME, PART, THREE_PARTS, Cut, Here, a_tar, archive_at
+from loopback import ETAG, Act, Handler, Loopback, answer, serve
+
+from pipeline import storage
+from pipeline.errors import (
+    AlreadyAtWork,
+    ArchiveMissing,
+    ArchiveRefused,
+    InputRefused,
+    NoSpace,
+    ObjectRefused,
+    OutputConflict,
+    RemoteUnavailable,
+    ShardmillError,
+    UsageError,
+)
+from pipeline.sources.inputs import Archive
+from pipeline.storage.http.fetch import left
+from pipeline.storage.http.fetch.addresses import Headers
+from pipeline.storage.location import Remote
+
+SIZE = len(THREE_PARTS)
+LOGIN = b"<!DOCTYPE html><title>Please log in</title>" + b" " * 2000
+
+
+@pytest.fixture
+def server() -> Iterator[Loopback]:
+    with Loopback(THREE_PARTS) as server:
+        yield server
+
+
+@pytest.fixture
+def mirror() -> Iterator[Loopback]:
+    with Loopback(THREE_PARTS) as mirror:
+        yield mirror
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipeline.storage.http.fetch.parts.PART", PART)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Here:
+    return Here(tmp_path / "raw")
+
+
+def asked(server: Loopback) -> list[str]:
+    """Return the ranges that were asked for, but for the first look at the file."""
+    return [seen.range for seen in server.seen if seen.range != "bytes=0-511"]
+
+
+def whole_file(handler: Handler, cut: int = -1) -> None:
+    del handler.headers["Range"]
+    serve(handler, cut)
+
+
+def without_ranges(*cuts: int) -> deque[Act]:
+    """Return what a server does that has no ranges: the first two streams are looked at only."""
+    streams: list[Act] = [lambda handler, cut=cut: whole_file(handler, cut) for cut in cuts]
+    return deque([whole_file, whole_file, *streams, *[whole_file] * 50])
+
+
+def cut(here: Here, server: Loopback, at: int = PART + 5_000) -> None:
+    """Begin a download, and cut it."""
+    here.cut_at = at
+    with pytest.raises(Cut):
+        here.fetch(archive_at(server))
+    here.cut_at = None
+    assert not here.file.exists()
+    assert "are kept" in here.text
+    server.seen.clear()
+    here.said.clear()
+
+
+def test_a_file_is_brought_in_parts_that_are_of_one_version(server: Loopback, here: Here) -> None:
+    assert here.fetch(archive_at(server, size=SIZE))
+    assert here.file.read_bytes() == THREE_PARTS
+    assert here.hidden() == []
+    assert len(asked(server)) == 3
+    assert {seen.headers.get("if-match") for seen in server.seen[1:]} == {ETAG}
+
+
+def test_what_was_fetched_is_not_fetched_again(server: Loopback, here: Here) -> None:
+    here.fetch(archive_at(server))
+    server.seen.clear()
+    assert not here.fetch(archive_at(server))
+    assert server.seen == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_after_a_cut_only_what_is_missing_is_fetched(
+    server: Loopback, here: Here, seed: int
+) -> None:
+    cut(here, server, random.Random(seed).randrange(1, SIZE))
+    (have,) = [storage.stat(here.partial())]
+    assert have is not None
+    here.fetch(archive_at(server))
+    assert here.file.read_bytes() == THREE_PARTS
+    assert here.hidden() == []
+    bounds = [bound.removeprefix("bytes=").split("-") for bound in asked(server)]
+    fetched = sum(int(last) - int(first) + 1 for first, last in bounds)
+    kept = int(here.said[0].split("with ")[1].split(" of")[0].replace(",", ""))
+    assert fetched == SIZE - kept
+
+
+def test_a_part_that_the_disk_has_lost_is_fetched_again(server: Loopback, here: Here) -> None:
+    here.connections = 1
+    cut(here, server, 2 * PART + 1)
+    with here.partial().open("r+b") as file:
+        file.seek(1000)
+        file.write(bytes(5000))
+    here.fetch(archive_at(server))
+    assert here.file.read_bytes() == THREE_PARTS
+    assert f"bytes=0-{PART - 1}" in asked(server)
+    assert f"bytes={PART}-{2 * PART - 1}" not in asked(server)
+    assert "not as they were written" in here.text
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense", None])
+def test_without_a_sidecar_a_download_is_begun_anew(
+    server: Loopback, here: Here, content: bytes | None
+) -> None:
+    cut(here, server)
+    (sidecar,) = here.raw.glob(".*.parts")
+    sidecar.unlink() if content is None else sidecar.write_bytes(content)
+    here.fetch(archive_at(server))
+    assert here.file.read_bytes() == THREE_PARTS
+    assert "begun anew" in here.text
+    assert len(asked(server)) == 3
+
+
+@pytest.mark.parametrize("etag", ['"v2"', ETAG])
+def test_a_file_that_changed_at_the_server_is_begun_anew(
+    server: Loopback, here: Here, etag: str
+) -> None:
+    cut(here, server)
+    server.content, server.etag = a_tar(2 * PART + 7, seed=1), etag  # also of the same ETag
+    if etag == ETAG:
+        server.content = server.content.ljust(SIZE + 1, b"\0")
+    here.fetch(archive_at(server))
+    assert here.file.read_bytes() == server.content
+    assert "begun anew" in here.text
+
+
+@pytest.mark.parametrize("etag", ['"v2"', ETAG, ""])
+def test_a_file_that_changes_while_it_is_fetched_is_never_mixed(
+    server: Loopback, here: Here, etag: str
+) -> None:
+    other = a_tar(2 * PART + 10_000, seed=2)
+    here.connections = 1
+
+    def change(done: int) -> None:
+        if done >= PART:
+            server.content, server.etag = other, etag
+
+    here.watch = change
+    archive = archive_at(server, other)
+    if etag == ETAG:  # nobody can notice but by the MD5
+        with pytest.raises(ArchiveRefused, match="another file"):
+            here.fetch(archive)
+        assert not here.file.exists()
+        return
+    here.fetch(archive)
+    assert here.file.read_bytes() == other
+
+
+def test_a_mirror_that_has_another_file_is_named_and_the_next_one_is_tried(
+    server: Loopback, mirror: Loopback, here: Here
+) -> None:
+    mirror.content = a_tar(2 * PART + 10_000, seed=5)
+    assert here.fetch(archive_at(server), mirrors=(mirror.url,))
+    assert here.file.read_bytes() == THREE_PARTS
+    assert f"{mirror.url}/{NAME}: the server has another file" in here.text
+
+
+def test_parts_of_a_mirror_that_went_away_are_of_use(
+    server: Loopback, mirror: Loopback, here: Here
+) -> None:
+    here.connections = 1
+    here.watch = lambda done: mirror.script.extend([answer(503)] * 20) if done >= PART else None
+    assert here.fetch(archive_at(server), mirrors=(mirror.url,))
+    assert here.file.read_bytes() == THREE_PARTS
+    assert f"bytes=0-{PART - 1}" not in asked(server)
+    assert f"some of them from {mirror.url}" in here.text
+
+
+def test_parts_of_a_mirror_with_another_file_are_fetched_again(
+    server: Loopback, mirror: Loopback, here: Here
+) -> None:
+    mirror.content = a_tar(2 * PART + 10_000, seed=5)
+    here.connections = 1
+    here.watch = lambda done: mirror.script.extend([answer(503)] * 20) if done >= PART else None
+    assert here.fetch(archive_at(server), mirrors=(mirror.url,))
+    assert here.file.read_bytes() == THREE_PARTS
+    assert "the whole has another MD5" in here.text
+
+
+def test_no_mirror_is_left(server: Loopback, mirror: Loopback, here: Here) -> None:
+    server.script.extend([answer(404)] * 9)
+    mirror.script.extend([answer(503)] * 99)
+    with pytest.raises(RemoteUnavailable) as caught:  # which is worth another try
+        here.fetch(archive_at(server), mirrors=(mirror.url,))
+    assert mirror.url in str(caught.value)
+    assert server.url in str(caught.value)
+    assert here.hidden() == []
+
+
+class TestWithoutRanges:
+    def test_one_stream_is_said_at_once(self, server: Loopback, here: Here) -> None:
+        server.script = without_ranges()
+        assert here.fetch(archive_at(server))
+        assert here.file.read_bytes() == THREE_PARTS
+        assert "sends whole files only" in here.said[0]
+
+    def test_a_cut_begins_it_again(self, server: Loopback, here: Here) -> None:
+        server.script = without_ranges(PART, 5)
+        assert here.fetch(archive_at(server))
+        assert here.file.read_bytes() == THREE_PARTS
+        assert "begun again" in here.text
+
+    def test_nothing_is_kept_of_it(self, server: Loopback, here: Here) -> None:
+        server.script = without_ranges()
+        here.cut_at = PART
+        with pytest.raises(Cut):
+            here.fetch(archive_at(server))
+        assert here.hidden() == []
+
+    def test_it_is_not_begun_for_ever(self, server: Loopback, here: Here) -> None:
+        server.script = without_ranges(*[PART] * 60)
+        with pytest.raises(RemoteUnavailable):
+            here.fetch(archive_at(server))
+        assert here.hidden() == []
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ([answer(200, {"Content-Type": "text/html"}, LOGIN)] * 2, "--header @FILE"),
+        ([answer(302, {"Location": "/login"}), answer(200, {}, LOGIN)] * 2, "--header @FILE"),
+        ([answer(401)], "--header @FILE"),
+        ([answer(403, {}, b"<Error><Code>AccessDenied</Code></Error>")], "AccessDenied"),
+        ([answer(404)], "no such file"),
+        ([answer(200, {}, b"")] * 2, "without a byte"),
+        ([answer(416, {"Content-Range": "bytes */0"})], "without a byte"),
+        ([answer(200, {"Content-Encoding": "gzip"}, b"\x1f\x8b")], "compressed"),
+        ([answer(200, {}, b"<?xml version='1.0'?><Error/>" + b" " * 999)] * 2, "XML"),
+    ],
+)
+def test_what_is_no_archive_is_refused_with_what_to_do_and_not_asked_for_again(
+    server: Loopback, here: Here, script: list[Act], said: str
+) -> None:
+    server.script.extend(script)
+    with pytest.raises((ArchiveRefused, InputRefused, ObjectRefused)) as caught:
+        here.fetch(archive_at(server, size=SIZE))
+    assert caught.value.exit_status == 3
+    assert said in str(caught.value)
+    assert caught.value.remedy or said == "no such file"
+    assert len(server.seen) == len(script)
+    assert not here.raw.exists() or here.hidden() == []
+
+
+def test_a_packed_archive_that_was_unpacked_on_the_way_is_refused(
+    server: Loopback, here: Here
+) -> None:
+    with pytest.raises(ArchiveRefused, match="decompressed the archive on the way"):
+        here.fetch(archive_at(server, name="x.tar.gz"))
+
+
+def test_a_file_of_another_size_is_refused_before_it_is_fetched(
+    server: Loopback, here: Here
+) -> None:
+    with pytest.raises(ArchiveRefused, match="another size"):
+        here.fetch(archive_at(server, size=SIZE + 1))
+    assert asked(server) == []
+
+
+def test_room_is_looked_for_first(
+    server: Loopback, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.storage.http.fetch.file.free_bytes", lambda _: SIZE - 1)
+    with pytest.raises(NoSpace, match=f"{SIZE:,}"):
+        here.fetch(archive_at(server))
+    assert asked(server) == []
+
+
+def test_an_archive_without_an_address_is_said_with_where_to_get_it(here: Here) -> None:
+    archive = Archive("train", NAME, "ask the lab", "0" * 32, None)
+    with pytest.raises(ArchiveMissing, match="ask the lab") as caught:
+        here.fetch(archive)
+    assert "--mirror" in str(caught.value)
+    assert not here.raw.exists()
+
+
+def test_a_mirror_of_s3_is_refused_in_plain_words(server: Loopback, here: Here) -> None:
+    with pytest.raises(UsageError, match="does not fetch from S3"):
+        here.fetch(archive_at(server), mirrors=("s3://bucket/folder",))
+
+
+def test_an_object_of_s3_is_read_by_what_was_signed(server: Loopback, here: Here) -> None:
+    signed = list[str]()
+
+    def presign(remote: Remote) -> tuple[str, Headers]:
+        signed.append(str(remote))
+        return f"{server.url}?signature=s1gned{len(signed)}", ()
+
+    server.script.extend([serve, answer(403, {}, b"<Error><Code>ExpiredToken</Code></Error>")])
+    archive = replace(archive_at(server), url="-")
+    assert here.fetch(archive, mirrors=("s3://bucket/folder",), presign=presign)
+    assert here.file.read_bytes() == THREE_PARTS
+    assert signed == [f"s3://bucket/folder/{NAME}"] * 2
+    record = (here.raw / f".{NAME}.fetched").read_text()
+    assert "s1gned" not in record + here.text
+    assert signed[0] in record
+
+
+class TestWhatIsThere:
+    def test_the_right_file_is_taken_and_remembered(self, server: Loopback, here: Here) -> None:
+        here.raw.mkdir()
+        here.file.write_bytes(THREE_PARTS)
+        assert not here.fetch(archive_at(server))
+        assert "its MD5 compared" in here.text
+        here.said.clear()
+        assert not here.fetch(archive_at(server))
+        assert (here.said, server.seen) == ([], [])
+
+    def test_another_file_is_refused_and_left_alone(self, server: Loopback, here: Here) -> None:
+        here.raw.mkdir()
+        here.file.write_bytes(b"mine")
+        with pytest.raises(ArchiveRefused, match="move it away"):
+            here.fetch(archive_at(server))
+        assert here.file.read_bytes() == b"mine"
+        assert server.seen == []
+
+    def test_a_file_that_appears_meanwhile_is_not_replaced(
+        self, server: Loopback, here: Here
+    ) -> None:
+        here.watch = lambda _done: here.file.write_bytes(b"mine")
+        with pytest.raises(OutputConflict, match="has appeared"):
+            here.fetch(archive_at(server))
+        assert here.file.read_bytes() == b"mine"
+
+
+class TestTwoAtOnce:
+    @pytest.fixture(params=["locks that exclude", "locks that exclude nobody"])
+    def locks(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+        if request.param != "locks that exclude":
+            monkeypatch.setattr(fcntl, "flock", lambda _fd, _operation: None)
+
+    @pytest.mark.usefixtures("locks")
+    def test_one_works_and_the_other_says_so(self, server: Loopback, here: Here) -> None:
+        refused = list[ShardmillError]()
+
+        def second(done: int) -> None:
+            if not refused:
+                with pytest.raises(AlreadyAtWork) as caught:
+                    Here(here.raw).fetch(archive_at(server))
+                refused.append(caught.value)
+
+        here.watch = second
+        assert here.fetch(archive_at(server))
+        assert here.file.read_bytes() == THREE_PARTS
+        assert here.hidden() == []
+        assert "another command" in str(refused[0])
+
+
+class TestOfAnotherHost:
+    """Nobody sees from here whether a process of another host still works."""
+
+    @pytest.fixture(autouse=True)
+    def from_elsewhere(self, server: Loopback, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+        cut(here, server)
+        monkeypatch.setattr(left, "WATCH_S", 0.05)
+        monkeypatch.setattr(left, "_LOOK_S", 0.01)
+        monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+
+    def test_what_nobody_writes_is_taken_over(self, server: Loopback, here: Here) -> None:
+        here.fetch(archive_at(server))
+        assert here.file.read_bytes() == THREE_PARTS
+        assert "looking for" in here.text
+        assert "going on with" in here.text
+        assert here.hidden() == []
+
+    def test_what_somebody_writes_is_left_alone(
+        self, server: Loopback, here: Here, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = here.partial()
+        contents = (number.to_bytes(4, "big") for number in range(100))
+        monkeypatch.setattr(left, "_content", lambda _path: next(contents))
+        with pytest.raises(AlreadyAtWork, match="another process"):
+            here.fetch(archive_at(server))
+        assert here.partial() == before
+
+    def test_who_was_taken_for_gone_stops(self, server: Loopback, tmp_path: Path) -> None:
+        first = Here(tmp_path / "another")
+        first.watch = lambda _done: first.partial().rename(first.raw / "taken")
+        with pytest.raises(AlreadyAtWork, match="has gone on"):
+            first.fetch(archive_at(server))
+        assert not first.file.exists()
