@@ -247,6 +247,12 @@ class _Indexer:
         self._sink.write_table(pa.table(dict(columns), INDEX_SCHEMA))
 
 
+def _check(
+    archive: Path, read: Read, md5: str | None, size: int | None, scan: ArchiveRefused | None = None
+) -> None:
+    check_identity(archive, read.md5, read.info.size, read.head, (md5, size), scan)
+
+
 def _verified(archive: Path, read: Read) -> VerifiedArchive:
     return VerifiedArchive(archive.name, read.info, read.md5, 0)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pipeline import storage
 from pipeline.errors import ArchiveMissing, UsageError
-from pipeline.job.build import default_config
+from pipeline.job import build
 from pipeline.job.choices import meant
 from pipeline.job.options import Job
 from pipeline.sources import registry
@@ -113,7 +113,7 @@ def plan_of(values: Mapping[str, Any], presign: Presign | None = None) -> FetchP
         UsageError: a value means nothing; a header is given in clear.
         ConfigError: the configuration cannot be understood.
     """
-    config = values.get("config") or default_config()
+    config = values.get("config") or build.default_config()
     raw = Path(absolute(values["raw"], "--raw"))
     out = values.get("out") or ""
     return FetchPlan(

@@ -12,7 +12,7 @@ from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
 
 EXAMPLES: Final = (
-    "shardmill fetch --raw RAW --only devkit",
+    "shardmill fetch --raw RAW --only validation-boxes",
     "shardmill fetch --raw RAW --header @cookie.txt --out OUT",
     "shardmill fetch --raw RAW --only train,validation --mirror https://HOST/FOLDER",
 )

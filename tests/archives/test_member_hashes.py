@@ -63,7 +63,7 @@ def offsets(*values: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
 def test_every_member_but_a_nested_tar_has_the_hash_of_its_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    monkeypatch.setattr(index, "_STEP", step)
+    monkeypatch.setattr("pipeline.archives.passage._STEP", step)
     rows, hashes = indexed(_SMALL, tmp_path)
     assert len(rows) == 7
     known = hashes.at(np.array([row["offset"] for row in rows], np.int64))
@@ -80,7 +80,7 @@ def test_hashes_are_found_in_whatever_batch_and_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     monkeypatch.setattr(member_hashes, "_BATCH", batch)
-    monkeypatch.setattr(index, "_STEP", 1024)  # batches are cut between two reads
+    monkeypatch.setattr("pipeline.archives.passage._STEP", 1024)
     files = {f"{number}": bytes([number]) * 600 for number in range(20)}
     rows, hashes = indexed(tar_of(files), tmp_path)
     with pa.memory_map(str(tmp_path / "a.members")) as file:

@@ -17,7 +17,7 @@ from pipeline.images.prepare import ImageOptions
 from pipeline.job.build import build_job, default_config
 from pipeline.job.options import Job
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import COMMANDS, IMAGE_FIELDS, LIST, PACK, SET, Option
+from pipeline.job.table.option import COMMANDS, FETCH, IMAGE_FIELDS, LIST, PACK, SET, Option
 from pipeline.job.table.options import OPTIONS, options_of
 from pipeline.job.table.shards import NO_SHARDS
 from pipeline.job.table.values import parsed
@@ -81,7 +81,7 @@ def sample(option: Option) -> Any:
 @pytest.mark.parametrize("option", OPTIONS, ids=spelled)
 def test_an_option_takes_what_its_field_holds(option: Option) -> None:
     if not option.field:
-        assert option.group is Group.RUN or option.commands == (PACK,)
+        assert option.group is Group.RUN or option.commands in {(PACK,), (FETCH,)}
         return
     if option.kind is Kind.CHOICE:
         assert [word for word in option.choices if not accepted(option, word)] in ([], [NO_SHARDS])

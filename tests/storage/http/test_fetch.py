@@ -8,6 +8,7 @@ import socket
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -70,7 +71,7 @@ def whole_file(handler: Handler, cut: int = -1) -> None:
 
 def without_ranges(*cuts: int) -> deque[Act]:
     """Return what a server does that has no ranges: the first two streams are looked at only."""
-    streams: list[Act] = [lambda handler, cut=cut: whole_file(handler, cut) for cut in cuts]
+    streams = [partial(whole_file, cut=cut) for cut in cuts]
     return deque([whole_file, whole_file, *streams, *[whole_file] * 50])
 
 

@@ -229,7 +229,7 @@ class TestTheEdges:
     def test_a_bar_of_the_display(self, capsys: pytest.CaptureFixture[str]) -> None:
         bars = [display.Bar(f"[red]{NAME}", 1, 1, "images")]
         stream = io.StringIO()
-        Console(file=stream, width=300).print(display._table(bars))
+        Console(file=stream, width=300).print(display.table(bars))
         display.Lines().say(bars)
         for said in (stream.getvalue(), capsys.readouterr().err):
             assert f"[red]{SHOWN}" in said

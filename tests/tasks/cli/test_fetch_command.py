@@ -1,0 +1,181 @@
+"""``shardmill fetch`` as a user meets it: statuses, messages, secrets, what the next one finds."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import inprocess
+import pytest
+from support import RawSet
+
+from pipeline.errors import AlreadyAtWork
+from tasks.run.interrupts import held
+
+SECRET = "c00kie"  # noqa: S105 - of nobody
+BOXES = "ILSVRC2012_bbox_train_v2.tar.gz"
+
+
+class Handler(SimpleHTTPRequestHandler):
+    """Serves a folder, without ranges, to those who send the cookie."""
+
+    def send_head(self) -> Any:
+        if self.headers.get("Cookie") != SECRET:
+            self.send_error(403)
+            return None
+        return super().send_head()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        pass
+
+
+@pytest.fixture
+def served(small: RawSet, tmp_path: Path) -> Iterator[Path]:
+    """A configuration whose archives a server has, and gives to those who have an account."""
+
+    def handler(*given: Any) -> Handler:
+        return Handler(*given, directory=str(small.raw))
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    copy = small.copy(tmp_path / "config")
+    address = f"http://127.0.0.1:{server.server_address[1]}"
+    text = re.sub(
+        r'file = "(.*)"\nurl = ".*"',
+        rf'file = "\1"\nurl = "{address}/\1 (needs an account)"',
+        copy.config.read_text(),
+    )
+    copy.config.write_text(text)
+    yield copy.config
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def cookie(tmp_path: Path) -> str:
+    (tmp_path / "cookie.txt").write_text(f"Cookie: {SECRET}\n")
+    return f"@{tmp_path / 'cookie.txt'}"
+
+
+def assert_without_secrets(folder: Path, said: str) -> None:
+    assert SECRET not in said
+    for path in folder.rglob("*"):
+        assert not path.is_file() or SECRET.encode() not in path.read_bytes()
+
+
+def test_the_next_command_reads_no_archive_again(
+    monkeypatch: pytest.MonkeyPatch, served: Path, cookie: str, tmp_path: Path, out: Path
+) -> None:
+    raw = tmp_path / "raw"
+    where = ("--config", served, "--raw", raw)
+    run = inprocess.shardmill(monkeypatch, "fetch", *where, "--out", out, "--header", cookie)
+    assert run.status == 0, run.said
+    assert run.said.count("MD5") == 3
+    assert_without_secrets(raw, run.said)
+    assert_without_secrets(out, run.said)
+
+    def again(*_: object, **__: object) -> None:
+        raise AssertionError("an archive is read again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.archives.index.read_once", again)
+        run = inprocess.shardmill(patch, "imagenet", *where, "--out", out)
+        assert run.status == 0, run.said
+        run = inprocess.shardmill(patch, "fetch", *where, "--out", out)
+        assert (run.status, run.said.count("there already")) == (0, 3)
+
+
+def test_without_an_account_each_archive_is_refused_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, served: Path, tmp_path: Path
+) -> None:
+    words = ("--config", served, "--raw", tmp_path / "raw", "--only", "boxes,train")
+    run = inprocess.shardmill(monkeypatch, "fetch", *words)
+    assert run.status == 3
+    assert run.said.count("--header @FILE") == 2
+
+
+def test_a_header_in_clear_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, served: Path, tmp_path: Path
+) -> None:
+    words = ("--config", served, "--raw", tmp_path / "raw", "--header", f"Cookie: a, {SECRET}")
+    run = inprocess.shardmill(monkeypatch, "fetch", *words)
+    assert run.status == 2
+    assert "in clear" in run.said
+    assert SECRET not in run.said
+    assert not (tmp_path / "raw").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--only", "trian"), "say train"),
+        (("--limit-rate", "fast"), "such as 500k"),
+        (("--mirror", "/folder"), "not an address"),
+        (("--mirror", "s3://bucket/x"), "does not fetch from S3"),
+    ],
+)
+def test_a_word_that_means_nothing_is_refused_before_anything_is_made(
+    monkeypatch: pytest.MonkeyPatch, served: Path, tmp_path: Path, words: tuple[str, str], said: str
+) -> None:
+    where = ("--config", served, "--raw", tmp_path / "raw")
+    run = inprocess.shardmill(monkeypatch, "fetch", *where, *words)
+    assert run.status == 2
+    assert said in run.said
+    assert not (tmp_path / "raw").exists()
+
+
+def test_an_archive_without_an_address_is_said_with_where_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, small: RawSet, tmp_path: Path
+) -> None:
+    words = ("--config", small.config, "--raw", tmp_path / "raw", "--only", "boxes")
+    run = inprocess.shardmill(monkeypatch, "fetch", *words)
+    assert run.status == 3
+    assert "drawn by shardmill sample" in run.said
+    assert "--mirror" in run.said
+
+
+def test_a_second_one_ends_with_10(
+    monkeypatch: pytest.MonkeyPatch, served: Path, tmp_path: Path
+) -> None:
+    def busy(*_: object) -> None:
+        raise AlreadyAtWork("another command is making this")
+
+    monkeypatch.setattr("pipeline.state.fetching.alone", busy)
+    words = ("--config", served, "--raw", tmp_path / "raw", "--only", "boxes")
+    run = inprocess.shardmill(monkeypatch, "fetch", *words)
+    assert run.status == 10
+    assert "another command" in run.said
+
+
+def test_a_signal_interrupts_when_it_is_no_longer_held() -> None:
+    went_on = []
+
+    def work() -> None:
+        with held():
+            signal.raise_signal(signal.SIGINT)
+            went_on.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert went_on
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_luigi_fetches_what_is_not_there(served: Path, cookie: str, tmp_path: Path) -> None:
+    from tasks import FetchArchives  # noqa: PLC0415
+
+    raw = tmp_path / "raw"
+    given: dict[str, Any] = {"raw": str(raw), "config": str(served), "only": "boxes"}
+    root: Any = FetchArchives(header=cookie, **given)
+    assert not root.complete()
+    inprocess.build([root])
+    assert root.complete()
+    assert (raw / BOXES).exists()
+    assert SECRET not in str(root.to_str_params()) + str(root.requires())
