@@ -14,7 +14,7 @@ import hypothesis
 import pytest
 import shared
 from finishedoutputs import prepared
-from support import ROOT, SHARDS, RawSet, mini_set, mini_source, products
+from support import ROOT, SHARDS, RawSet, interpreted, mini_set, mini_source, products
 
 from pipeline.sample.draw import draw_sample
 from pipeline.storage.local import folders
@@ -64,8 +64,8 @@ def place_of_what_is_shared(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def sample() -> RawSet:
-    """The drawn sample: never changed by a test."""
-    raw = shared.once("sample", draw_sample)
+    """The drawn sample, as its command draws it: never changed by a test."""
+    raw = shared.once("sample", _draw_by_command)
     return RawSet(raw, raw / "sample.toml")
 
 
@@ -74,6 +74,11 @@ def small() -> RawSet:
     """A smaller sample, without odd images, for tests that run the whole job often."""
     raw = shared.once("small", _draw_small)
     return RawSet(raw, raw / "sample.toml")
+
+
+def _draw_by_command(raw: Path) -> None:
+    run = interpreted("sample", raw)
+    assert run.returncode == 0, run.stderr
 
 
 def _draw_small(raw: Path) -> None:

@@ -7,15 +7,19 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import commands
+import support
 from PIL import Image
-from support import shardmill
 
+from pipeline import manifest
 from pipeline.formats.base import ShardFormat
 from pipeline.formats.registry import FORMATS
 
 ALL_FORMATS = ("--format", "recordio", "--format", "tfrecord", "--format", "webdataset")
 SPLIT = "images"
+THREE = (*ALL_FORMATS, "--shards", 3, "--joined")
 _NAMES = ("cats/{}.jpg", "small dogs/no {}.jpg", "Vögel/ü{}.jpeg", "cats/{}.png")
 _ORIENTATION = 0x112
 
@@ -38,8 +42,15 @@ class ListedSet:
             file.writelines(f"{line}\n" for line in lines)
 
     def prepare(self, out: Path, *options: object) -> subprocess.CompletedProcess[str]:
-        """Run ``shardmill imagelist`` on it."""
-        return shardmill("imagelist", self.path, "--root", self.root, "--out", out, *options)
+        """Run ``shardmill imagelist`` on it, in processes of its own."""
+        return support.shardmill(*self._words(out), *options)
+
+    def prepare_here(self, out: Path, *options: object) -> subprocess.CompletedProcess[str]:
+        """Run ``shardmill imagelist`` on it, in this process."""
+        return commands.shardmill(*self._words(out), *options)
+
+    def _words(self, out: Path) -> tuple[object, ...]:
+        return ("imagelist", self.path, "--root", self.root, "--out", out)
 
 
 def encoded(
@@ -77,6 +88,11 @@ def lay(path: Path, content: bytes) -> Path:
 def current(out: Path, name: str, split: str = SPLIT) -> Path:
     """Return the folder of the finished output in a format."""
     return (out / name / split / "current").resolve()
+
+
+def manifest_of(out: Path, name: str, split: str = SPLIT) -> dict[str, Any]:
+    """Return the manifest of the finished output in a format."""
+    return manifest.load(current(out, name, split) / "manifest.json")
 
 
 def shards(folder: Path, split: str = SPLIT) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import inprocess
 import pytest
 import shared
-from drawnlists import ALL_FORMATS, draw_list
+from drawnlists import ALL_FORMATS, SPLIT, THREE, ListedSet, draw_list
 from drawntrees import draw_tree
 from support import RawSet, prepare
 
@@ -69,6 +69,19 @@ def prepared(raw_set: RawSet, out: Path, *options: object) -> str:
     finished = kept(raw_set, *options)
     shutil.copytree(finished.out, out, symlinks=True)
     return finished.stdout
+
+
+def of_list_in_all_formats() -> tuple[ListedSet, Path]:
+    """Return a list of 24 images and what is made of it in `THREE` shards, once for all tests."""
+    folder = shared.once("list", lambda folder: draw_list(folder / "drawn")) / "drawn"
+    drawn = ListedSet(folder / "root", folder / f"{SPLIT}.lst")
+
+    def make(folder: Path) -> None:
+        run = drawn.prepare(folder / "out", *THREE, "--workers", 1)
+        assert run.returncode == 0, run.stderr
+        assert run.stdout.count("24 records in 3 shards") == 3
+
+    return drawn, shared.once("list-prepared", make) / "out"
 
 
 def of_imagelist(folder: Path) -> Finished:

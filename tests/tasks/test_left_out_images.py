@@ -63,9 +63,12 @@ def counts(job: Job) -> list[tuple[int, int]]:
     return [(each.counts.records, each.counts.left_out) for each in documents if each]
 
 
-@pytest.mark.parametrize("source", [of_folder, of_list, of_tree])
+@pytest.mark.parametrize(
+    ("source", "skip"),
+    [(of_folder, True), (of_list, True), (of_tree, True), (of_list, False)],
+    ids=["folder-skip", "list-skip", "tree-skip", "list-fail"],
+)
 @pytest.mark.parametrize("now", [GOOD, GOOD + b"more"], ids=["as many bytes", "other size"])
-@pytest.mark.parametrize("skip", [True, False], ids=["skip", "fail"])
 def test_a_bad_image_that_is_replaced_as_the_closing_line_says(
     tmp_path: Path,
     out: Path,
@@ -139,9 +142,9 @@ def test_an_image_of_more_pixels_than_were_allowed(
 
 
 def test_of_an_archive_no_remedy_is_named_that_does_not_work(
-    sample: RawSet, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
+    small: RawSet, tmp_path: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    raw = sample.copy(tmp_path / "raw")
+    raw = small.copy(tmp_path / "raw")
     spoil(raw)
     do(raw.job(out, splits=("validation",), boxes=False, on_bad_image="skip"))
     job = raw.job(out, splits=("validation",), boxes=False, on_bad_image="skip")

@@ -31,6 +31,8 @@ from pipeline.storage.local import fingerprints
 from tasks.prepare import is_complete
 
 FORMATS = ("recordio", "tfrecord", "webdataset")
+ALL = {0, 1, 2}
+"""The parts of a set in as many shards."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,13 @@ class Case:
 
 
 def of_folder(folder: Path) -> Case:
-    """Return the case of a folder of six images, each in a shard of its own."""
+    """Return the case of a folder of three images, each in a shard of its own."""
     images = folder / "img"
-    for number in range(6):
+    for number in range(3):
         lay(images / f"{number}.jpg", encoded(number))
 
     def job(out: Path, **options: Any) -> Job:
-        return build.list_job(str(images), "", str(out), options.pop("shards", 6), **options)
+        return build.list_job(str(images), "", str(out), options.pop("shards", 3), **options)
 
     return Case("img", images / "1.jpg", images, job)
 
@@ -68,7 +70,7 @@ def of_tree(folder: Path) -> Case:
     drawn: TreeSet = draw_tree(folder)
 
     def job(out: Path, **options: Any) -> Job:
-        shards = (("train", options.pop("shards", 2 * PER_CLASS)),)
+        shards = (("train", options.pop("shards", PER_CLASS)),)
         return drawn.job(out, shards=shards, boxes=False, **options)
 
     return Case("train", drawn.image(1), drawn.tree, job)
@@ -77,13 +79,13 @@ def of_tree(folder: Path) -> Case:
 def of_splits(folder: Path) -> Case:
     """Return the case of a folder of two splits of the same classes."""
     images = folder / "img"
-    for number in range(8):
+    for number in range(4):
         split, wnid = ("train", "val")[number % 2], f"class{number // 2 % 2}"
         lay(images / split / wnid / f"{number}.jpg", encoded(number))
 
     def job(out: Path, **options: Any) -> Job:
         options.pop("shards", None)
-        shards = tuple((name, 4) for name in ("train", "val"))
+        shards = tuple((name, 2) for name in ("train", "val"))
         return replace(
             build.list_job(str(images), "", str(out), None, recursive=True, **options),
             shards=shards,
@@ -282,12 +284,12 @@ def test_shards_of_other_images_than_are_kept_are_not_finished(folder: Case, out
     do(job)
     (split,) = resolve(job).splits.values()
     family = split.shards_digest
-    loaded = partsources.load(out, family, 3)
+    loaded = partsources.load(out, family, 2)
     assert loaded is not None
     row = loaded[1].to_pylist()[0]
     stamps = np.array([row["stamp"]], np.uint64)
     another = fingerprints.table([row["path"]], stamps, [bytes(16)])
-    partsources.keep_instead(out, family, 3, another, folder.folder)
+    partsources.keep_instead(out, family, 2, another, folder.folder)
     for each in split.outputs:
         paths.manifest(each.folder).unlink()
     with pytest.raises(TransientError, match="replaced while"):
@@ -348,7 +350,11 @@ def end_before(patch: pytest.MonkeyPatch, number: int) -> None:
 def test_killed_at_any_moment_no_format_is_complete_with_the_old_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """And the same command then makes what a run makes that nobody disturbs."""
+    """And the same command then makes what a run makes that nobody disturbs.
+
+    It is done after a kill before the step itself, before the first removal, between formats and
+    what is kept of shards, and before the last removal; campaigns of `tests/faults` kill anywhere.
+    """
     drawn, finished = of_folder(tmp_path / "set"), tmp_path / "finished"
     age(drawn.folder)
     do(drawn.job(finished, joined=True))
@@ -370,9 +376,10 @@ def test_killed_at_any_moment_no_format_is_complete_with_the_old_one(
         # The first change is the step: before it nothing was changed.
         assert complete_formats(job) == (list(FORMATS) if number == 1 else [])
         assert is_complete(job) == (number == 1)
-        do(job)
-        assert products(out) == fresh
-    assert number > 10
+        if number in {1, 2, 8, 15}:
+            do(job)
+            assert products(out) == fresh
+    assert number == 16
 
 
 def make_unknown(out: Path, parts: set[int]) -> int:
@@ -415,13 +422,10 @@ def test_an_image_of_another_part_is_still_seen(tmp_path: Path, out: Path) -> No
     do(job)
     new = put_another_in_place(case.image)
     (known,) = look(job).parts
-    make_unknown(out, {0, 1, 2, 3, 4, 5} - {known[1]})
+    make_unknown(out, ALL - {known[1]})
     assert look(job).parts == {known}
     do(job)
     assert new in case.images(out)
-
-
-ALL = {0, 1, 2, 3, 4, 5}
 
 
 @pytest.mark.parametrize("finished", [True, False])

@@ -55,6 +55,7 @@ def test_a_list_is_prepared_in_all_formats_and_packed(tmp_path: Path) -> None:
     assert drawn.path.with_suffix(".rec").stat().st_size > 0
 
 
-def test_a_sample_is_drawn(tmp_path: Path) -> None:
-    done(interpreted("sample", tmp_path / "raw"))
-    assert (tmp_path / "raw" / "sample.toml").is_file()
+def test_a_sample_is_drawn(sample: RawSet) -> None:
+    """The one that all tests share: its fixture runs the command."""
+    assert sample.config.is_file()
+    assert len(list(sample.raw.glob("*.tar"))) > 2
