@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import forked
 from support import ROOT
 
 
@@ -34,21 +35,18 @@ class Luigid:
         """Start it, and wait until it answers."""
         options = ["--port", str(self._port), "--address", "127.0.0.1"]
         environment = {"LUIGI_CONFIG_PATH": str(ROOT / "luigi.cfg")} | os.environ
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-c", "from luigi.cmdline import luigid; luigid()"),
-                *(*options, "--state-path", str(self._state)),
-            ],
+        self._process = forked.ForkedPopen(
+            [sys.executable, "-m", "luigi.cmdline", *options, "--state-path", str(self._state)],
             cwd=self._folder,
             env=environment,
             stderr=subprocess.DEVNULL,
         )
-        for _ in range(300):
+        for _ in range(1500):
             try:
                 socket.create_connection(("127.0.0.1", self._port), timeout=5).close()
             except OSError:
                 assert self._process.poll() is None, "luigid did not start"
-                time.sleep(0.1)
+                time.sleep(0.02)
             else:
                 return
         raise AssertionError("luigid does not answer")

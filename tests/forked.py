@@ -73,10 +73,16 @@ def _luigi() -> None:
     run(sys.argv[1:])
 
 
+def _luigid() -> None:
+    run: Any = luigi.cmdline.luigid
+    run(sys.argv[1:])
+
+
 _MODULES = {
     "tasks.cli": cli.main,
     "tasks.run.launch": _work,
     "luigi": _luigi,
+    "luigi.cmdline": _luigid,  # which as a module does nothing
 }
 
 

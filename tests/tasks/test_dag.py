@@ -56,16 +56,16 @@ def luigi_command(
 
 
 def test_luigis_own_command_makes_what_shardmill_makes(small: RawSet, tmp_path: Path) -> None:
-    theirs = tmp_path / "theirs"
+    theirs, options = tmp_path / "theirs", ("--split", "validation", "--shards", "validation=3")
     run = subprocess.run(
-        luigi_command(small, theirs, "--local-scheduler", "--workers", "2"),
+        luigi_command(small, theirs, *options, "--local-scheduler", "--workers", "2"),
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert products(kept(small).out) == products(theirs)
+    assert products(kept(small, *options).out) == products(theirs)
 
 
 def test_the_steps_one_by_one_make_what_the_whole_makes(small: RawSet, tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from itertools import count
 from pathlib import Path
 from typing import Any, Self
 
+import forked
 import pytest
 from daemons import Luigid
 from fakeluigid import page, response, serving
@@ -18,6 +20,12 @@ from tasks.cli import report
 from tasks.run import exchange
 from tasks.run.exchange import Address
 from tasks.run.supervisor import Outcome, Supervisor
+
+
+@pytest.fixture(autouse=True)
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a supervisor in this process start its worker as a fork."""
+    monkeypatch.setattr(subprocess, "Popen", forked.ForkedPopen)
 
 
 class Poster:
@@ -94,7 +102,7 @@ def test_what_is_no_luigid_ends_a_command_with_a_message(
 def test_a_luigid_that_invents_tasks_for_ever_holds_no_command(
     small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.run.supervisor._PATIENCE_S", 3.0)
+    monkeypatch.setattr("tasks.run.supervisor._PATIENCE_S", 1.0)
     numbers, said = count(), list[str]()
     work = {"running_tasks": [], "n_pending_tasks": 1, "n_unique_pending": 1}
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import forked
 import pytest
 from drawnlists import draw_list, lay
 from support import RawSet
@@ -115,8 +116,9 @@ def test_a_worker_that_came_to_a_task_may_go_on(
 
 @pytest.mark.parametrize("obstacle", ["a full disk", "a folder"])
 def test_a_log_that_cannot_be_written_decides_nothing(
-    small: RawSet, out: Path, obstacle: str
+    small: RawSet, out: Path, obstacle: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(subprocess, "Popen", forked.ForkedPopen)
     supervisor = Supervisor(small.job(out, steps=("verify",)), workers=1)
     supervisor.log.parent.mkdir(parents=True)
     if obstacle == "a folder":
