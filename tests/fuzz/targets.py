@@ -9,6 +9,7 @@ from pathlib import Path
 
 import documents
 import fields
+import httpanswers
 import luigids
 import parsers
 import seals
@@ -22,6 +23,7 @@ from pipeline.errors import (
     BadImage,
     ConfigError,
     EnvironmentRefused,
+    ObjectRefused,
     OutputDamaged,
     ShardmillError,
 )
@@ -136,6 +138,7 @@ TARGETS = {
     "facts-slice": _table(tables.try_slice, tables.slices),
     "archive-index": _table(tables.try_archive_index, lambda: tables.indexes(documents.tars()[0])),
     "member-hashes": _table(tables.try_member_hashes, tables.member_hashes),
+    "http-answer": _text(httpanswers.try_answer, httpanswers.answers, ObjectRefused),
     "luigid": _text(luigids.try_answer, luigids.answers, EnvironmentRefused, room=64),
     "example": Target(parsers.try_example, documents.examples, OutputDamaged, fields.of_wire),
 }

@@ -17,8 +17,11 @@ OK: Final = 200
 PARTIAL: Final = 206
 UNSATISFIABLE: Final = 416
 
-_RANGE: Final = re.compile(r"bytes\s+(?:(\d+)-(\d+)|\*)/(\d+|\*)", re.IGNORECASE)
-_NUMBER: Final = re.compile(r"\d{1,18}")
+_RANGE: Final = re.compile(
+    r"bytes\s+(?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)", re.ASCII | re.IGNORECASE
+)
+_NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
+_STATUS: Final = re.compile(r"HTTP/[\d.]+\s+(\d{3})\b", re.ASCII)
 _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _BUSY_CODES: Final = frozenset({"SlowDown", "Throttling", "RequestTimeout", "ServiceUnavailable"})
@@ -39,6 +42,7 @@ class Outcome(Enum):
     COMPRESSED = "a compressed body, though none was asked for"
     SHORT = "fewer bytes than it announced"
     TOO_LONG = "more bytes than it announced"
+    PAGE = "a web page"
     UNSATISFIABLE = "no such range in the file"
     UNAUTHORIZED = "a name and a password are asked for"
     FORBIDDEN = "access is forbidden"
@@ -48,6 +52,9 @@ class Outcome(Enum):
     FAILED = "the server failed"
     UNEXPECTED = "an answer of another kind"
     BROKEN = "the connection was broken"
+
+
+_OTHERS: Final = frozenset({Outcome.NO_RANGES, Outcome.OTHER_SIZE, Outcome.CHANGED})
 
 
 @dataclass(frozen=True)
@@ -146,9 +153,8 @@ def parse(lines: Iterable[bytes]) -> Answer:
     for raw in lines:
         line = raw.decode("latin-1").strip()
         if line.startswith("HTTP/"):
-            words = line.split(None, 2)
-            status = int(words[1]) if len(words) > 1 and words[1].isdecimal() else 0
-            headers = {}
+            match = _STATUS.match(line)
+            status, headers = int(match[1]) if match else 0, {}
         elif ":" in line:
             name, _, value = line.partition(":")
             headers[name.strip().lower()] = value.strip()
@@ -167,11 +173,9 @@ def judge(wanted: Wanted, answer: Answer) -> Outcome:
         return _of_status(wanted, answer)
     if answer.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
         return Outcome.COMPRESSED
-    if _has_changed(wanted, answer):
-        return Outcome.CHANGED
-    if answer.content_range is not None and not wanted.head:
-        return _of_range(wanted, answer.content_range)
-    return _of_whole(wanted, answer)
+    outcome = _of_content(wanted, answer)
+    is_page = answer.headers.get("content-type", "").lower().startswith("text/html")
+    return Outcome.PAGE if is_page and outcome in _OTHERS else outcome
 
 
 def announced(wanted: Wanted, answer: Answer) -> int | None:
@@ -213,6 +217,14 @@ def _of_status(wanted: Wanted, answer: Answer) -> Outcome:
     }
     failed = status // 100 == _SERVER_ERRORS and status not in _LASTING
     return Outcome.FAILED if failed else known.get(status, Outcome.UNEXPECTED)
+
+
+def _of_content(wanted: Wanted, answer: Answer) -> Outcome:
+    if _has_changed(wanted, answer):
+        return Outcome.CHANGED
+    if answer.content_range is not None and not wanted.head:
+        return _of_range(wanted, answer.content_range)
+    return _of_whole(wanted, answer)
 
 
 def _of_range(wanted: Wanted, sent: tuple[int, int, int | None]) -> Outcome:

@@ -42,6 +42,7 @@ _ACCOUNT: Final = (
 _REMEDIES: Final = {
     Outcome.UNAUTHORIZED: _ACCOUNT,
     Outcome.FORBIDDEN: _ACCOUNT,
+    Outcome.PAGE: f"if it is one that asks for an account: {_ACCOUNT}",
     Outcome.EXPIRED: "renew the credentials, then run the same command again",
     Outcome.COMPRESSED: "ask whoever runs the server to send the file as it is, or get it with"
     " another program and give its folder",
@@ -94,6 +95,7 @@ def refusal(
         Outcome.UNAUTHORIZED: "the server asks who you are",
         Outcome.FORBIDDEN: "the server does not give it to you",
         Outcome.EXPIRED: "the credentials have expired",
+        Outcome.PAGE: "the server sends a web page instead of the file",
         Outcome.MOVED: "the server sends it elsewhere, where it is not looked for",
     }.get(outcome, "the server does not send what was asked for")
     return ObjectRefused(what, file=name, place=place, found=found, remedy=_REMEDIES.get(outcome))

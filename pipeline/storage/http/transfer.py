@@ -127,6 +127,8 @@ class Transfer:
             self._take_back(curl)
         if ticket in self._waiting:
             self._waiting.remove(ticket)
+        if not ticket.is_done:
+            ticket.error = RuntimeError("the request was given up")
         self._delayed = [each for each in self._delayed if each[2] is not ticket]
         heapq.heapify(self._delayed)
 
@@ -139,13 +141,13 @@ class Transfer:
     def close(self) -> None:
         """Give up all requests and close all connections."""
         self._check_process()
-        for curl in list(self._busy):
-            self._take_back(curl)
+        tickets = [ticket for _, ticket in self._busy.values()]
+        tickets += [*self._waiting, *(each[2] for each in self._delayed)]
+        for ticket in tickets:
+            self.cancel(ticket)
         for handle in self._free:
             handle.close()
         self._free.clear()
-        self._waiting.clear()
-        self._delayed.clear()
         self._multi.close()
 
     def _check_process(self) -> None:

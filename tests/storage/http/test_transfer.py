@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from loopback import ETAG, Act, Handler, Loopback, answer, cut_after, hang_up, serve
@@ -215,6 +216,7 @@ def test_an_object_that_is_replaced_between_two_tries_is_noticed(
         (answer(200, {"Content-Encoding": "gzip"}, b"\x1f\x8b"), ObjectRefused),
         (answer(302, {"Location": "file:///etc/passwd"}), ObjectRefused),
         (answer(501), ObjectRefused),
+        (answer(200, {"Content-Type": "text/html"}, b"<html>Log in"), ObjectRefused),
         (serve, ObjectChanged),
         (answer(200, {}, CONTENT), NoRanges),
     ],
@@ -302,6 +304,28 @@ def test_what_is_given_up_leaves_room_for_others(server: Loopback, transfer: Tra
     for ticket in tickets:
         transfer.cancel(ticket)
     assert transfer.get(part(server)).length == 200_000
+    with pytest.raises(RuntimeError, match="given up"):
+        transfer.wait(tickets[-1])
+
+
+def test_a_netrc_is_read_only_on_request(
+    server: Loopback, transfer: Transfer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    netrc = tmp_path / ".netrc"
+    netrc.write_text("machine 127.0.0.1 login me password hunter2\n")
+    netrc.chmod(0o600)
+    for asked in (False, True, False):
+        transfer.get(replace(part(server), netrc=asked))
+        assert ("authorization" in server.seen[-1].headers) == asked
+
+
+def test_a_proxy_is_taken_from_the_usual_variable(
+    server: Loopback, transfer: Transfer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", server.url)
+    assert transfer.get(Request("http://nowhere.invalid/a", "", 5, 10)).body == CONTENT[5:15]
+    assert server.seen[0].path == "http://nowhere.invalid/a"
 
 
 def test_a_process_that_is_forked_later_is_refused(transfer: Transfer) -> None:
