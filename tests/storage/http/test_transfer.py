@@ -300,9 +300,19 @@ def test_what_a_sink_raises_ends_the_request(server: Loopback, transfer: Transfe
 
 
 def test_what_is_given_up_leaves_room_for_others(server: Loopback, transfer: Transfer) -> None:
+    ended = threading.Event()
+
+    def wait(handler: Handler) -> None:
+        ended.wait(30)
+        hang_up(handler)
+
+    server.script.extend([wait] * 4)
     tickets = [transfer.submit(part(server)) for _ in range(9)]
+    while len(server.seen) < 4:
+        transfer.step(0.01)
     for ticket in tickets:
         transfer.cancel(ticket)
+    ended.set()
     assert transfer.get(part(server)).length == 200_000
     with pytest.raises(RuntimeError, match="given up"):
         transfer.wait(tickets[-1])
