@@ -250,7 +250,7 @@ class TestWithoutRanges:
 @pytest.mark.parametrize(
     ("script", "said"),
     [
-        ([answer(200, {"Content-Type": "text/html"}, LOGIN)] * 2, "--header @FILE"),
+        ([answer(200, {"Content-Type": "text/html"}, LOGIN)], "--header @FILE"),
         ([answer(302, {"Location": "/login"}), answer(200, {}, LOGIN)] * 2, "--header @FILE"),
         ([answer(401)], "--header @FILE"),
         ([answer(403, {}, b"<Error><Code>AccessDenied</Code></Error>")], "AccessDenied"),
