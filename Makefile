@@ -28,7 +28,7 @@ SEED ?= 0
 # compiles every test and module anew (14 s of processor), and so does each command that they start.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint lock interop faults remote fuzz bench scale setup clean man
+.PHONY: demo test lint style lock interop faults remote fuzz bench scale setup clean man
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.run
@@ -111,16 +111,24 @@ MXNET_PYTHON := $(shell for each in $(PYTHON) python3.11 python3.10; do \
 demo: $(VENV)/.run
 	@PATH="$(CURDIR)/$(BIN):$$PATH" sh .ci/demo
 
-lint: $(VENV)/.test
+lint: $(VENV)/.test style
+	$(BIN)/mypy
+
+style: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 
 # A process takes tests from the other when it has none left: both end at the same time, and only the
 # files that are divided so have what their fixtures make made twice.
 PARALLEL := -n logical --dist worksteal
-test: $(VENV)/.test lint
-	$(BIN)/python -m pytest $(PARALLEL)
+# Types are checked beside the tests, since that takes most of a minute where nothing is kept of
+# another time. What mypy says comes behind what the tests say, and either fails the target.
+test: $(VENV)/.test style
+	@echo "$(BIN)/mypy & $(BIN)/python -m pytest $(PARALLEL)"; said=$$(mktemp); \
+	$(BIN)/mypy >$$said 2>&1 & types=$$!; \
+	$(BIN)/python -m pytest $(PARALLEL); tests=$$?; \
+	wait $$types; types=$$?; \
+	cat $$said; rm -f $$said; [ $$tests -eq 0 ] && [ $$types -eq 0 ]
 
 # jsonpath-rw has no wheel.
 .venv-croissant/.ready: .ci/locks/croissant.txt .ci/locks/build.txt
