@@ -47,9 +47,14 @@ class Patience:
         most = min(self.longest, self.first * 2.0 ** (failures - 1))
         return max(most * (1 + random()) / 2, min(asked or 0.0, self.longest_asked))
 
-    def is_over(self, failures: int, *, lasting: bool) -> bool:
-        """Whether to give up after so many failures in a row."""
-        return failures >= (self.few if lasting else self.tries)
+    def is_over(self, failures: int, lasting: int) -> bool:
+        """Whether to give up after so many failures in a row.
+
+        Args:
+            failures: of all kinds.
+            lasting: the last of them that are of a kind that most often lasts.
+        """
+        return failures >= self.tries or lasting >= self.few
 
 
 def retry_after(value: str, now: float) -> float | None:

@@ -39,6 +39,7 @@ class Ticket:
         request: what is asked for, as it was signed last.
         url: where it is asked for now, after redirects.
         failures: tries in a row that brought nothing.
+        lasting: the last of them whose fault is of a kind that most often lasts.
         renewed: whether it was signed anew.
         redirects: how many were followed.
         outcome: of the last try.
@@ -52,6 +53,7 @@ class Ticket:
         self.url = request.url
         self.renew = renew
         self.failures = 0
+        self.lasting = 0
         self.renewed = False
         self.redirects = 0
         self.answer = Answer()

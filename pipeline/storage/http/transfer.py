@@ -220,8 +220,9 @@ class Transfer:
 
     def _try_again(self, ticket: Ticket, outcome: Outcome, code: int) -> None:
         ticket.failures += 1
-        lasting = outcome in RARELY or code in refusals.RESOLVE
-        if self._patience.is_over(ticket.failures, lasting=lasting):
+        is_lasting = outcome in RARELY or code in refusals.RESOLVE
+        ticket.lasting = ticket.lasting + 1 if is_lasting else 0
+        if self._patience.is_over(ticket.failures, ticket.lasting):
             ticket.error = refusals.exhausted(
                 outcome, ticket.request, ticket.answer, code, ticket.failures
             )

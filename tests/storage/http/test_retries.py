@@ -21,6 +21,12 @@ def test_a_server_may_ask_for_a_longer_wait_within_a_limit() -> None:
     assert patience.seconds(1, 1e9, lambda: 1.0) == 60
 
 
+def test_faults_that_most_often_last_are_given_up_earlier_unless_others_come_between() -> None:
+    patience = Patience(tries=9, few=3)
+    assert [patience.is_over(8, 0), patience.is_over(9, 0)] == [False, True]
+    assert [patience.is_over(8, 2), patience.is_over(3, 3)] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("value", "seconds"),
     [
