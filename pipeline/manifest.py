@@ -73,7 +73,7 @@ def hash_bytes(content: storage.Buffer) -> str:
 def hash_file(path: Path) -> str:
     """Return the xxh3-128 of a file, in hex."""
     hasher = xxhash.xxh3_128()
-    with storage.RangeReader(path) as reader:
+    with storage.open_ranges(path) as reader:
         offset, step = 0, min(1 << 20, max(1, reader.info.size))  # a small file, a small buffer
         while view := reader.read(offset, step):
             hasher.update(view)

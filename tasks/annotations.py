@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline import paths
+from pipeline import paths, storage
 from pipeline.annotations import absence, bboxes, boxtable, contents
 from pipeline.errors import TransientError
 from pipeline.job.artifacts import BOXES
@@ -56,7 +56,8 @@ class WriteBoxes(ProductTask):
         if before is None:
             return
         kept = paths.annotation_contents(self.folder, self.split)
-        if contents.scan(self.source.path, self.folder, kept).digest != before:
+        folder = storage.on_this_machine(self.source.path)
+        if contents.scan(folder, self.folder, kept).digest != before:
             raise TransientError(
                 "an annotation was changed while the command was at work",
                 file=str(self.source.path),

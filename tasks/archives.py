@@ -107,7 +107,7 @@ class VerifyArchive(ShardmillTask):
         rawarchives.check_broken(self.resolved, self.config, found.broken)
         return Volume(size=found.info.size)
 
-    def _verify(self, source: Path, *listings: storage.StagedFile) -> VerifiedArchive:
+    def _verify(self, source: storage.Location, *listings: storage.StagedFile) -> VerifiedArchive:
         """Return what the archive is, and write its index; a refusal is remembered."""
         info = storage.stat(source)
         size, placed = info.size if info else 0, storage.placed(source)
@@ -127,7 +127,10 @@ class VerifyArchive(ShardmillTask):
                 raise
 
     def _read(
-        self, source: Path, progress: Callable[[int], None], *listings: storage.StagedFile
+        self,
+        source: storage.Location,
+        progress: Callable[[int], None],
+        *listings: storage.StagedFile,
     ) -> VerifiedArchive:
         md5, size = str(self.md5), self.config.bytes
         if not listings:

@@ -20,6 +20,7 @@ from pipeline.job.artifacts import CATALOG, EXPORT, MANIFEST, Artifact
 from pipeline.manifest import FileEntry
 from pipeline.sources.inputs import Archive
 from pipeline.state import inventory, withdrawal
+from pipeline.storage import Location
 from tasks.base import Volume
 from tasks.shards import WriteManifest
 from tasks.splits import ProductTask
@@ -127,6 +128,6 @@ class WriteExport(ProductTask):
             raise LookupError(f"nobody says what the classes of {self.resolved.dataset.name} mean")
         return archive
 
-    def _class_texts(self) -> tuple[Path, Mapping[str, tuple[str, str]]]:
+    def _class_texts(self) -> tuple[Location, Mapping[str, tuple[str, str]]]:
         path = self.resolved.raw_file(self._texts)
         return path, self.resolved.dataset.read_class_texts(path)

@@ -117,7 +117,7 @@ class ExtractClasses(TreeTask):
         read = FingerprintsBuilder() if whole_files else None
         with (
             self.counter(rows.num_rows, "images") as progress,
-            storage.SourceReader(self.resolved.root) as sources,
+            storage.open_sources(self.resolved.root) as sources,
             verifying_again(self),
         ):
             shards.check_unchanged(sources, seen)

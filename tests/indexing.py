@@ -10,7 +10,7 @@ from pipeline.archives import index
 from pipeline.archives.index import VerifiedArchive
 
 
-def verify_and_index(archive: Path, path: Path, **options: Any) -> VerifiedArchive:
+def verify_and_index(archive: storage.Location, path: Path, **options: Any) -> VerifiedArchive:
     """Publish the index of an archive that is the right one, and beside it its member hashes.
 
     See `index.verify_and_index`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from pipeline import storage
@@ -10,13 +9,14 @@ from pipeline.annotations.gathering import Boxes
 from pipeline.annotations.source import own_name
 from pipeline.errors import BadAnnotation
 from pipeline.quantities import counted
+from pipeline.storage import Location
 
 _ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
 _SHOWN: Final = 4
 _REMEDY: Final = "put the annotations there, or say --no-boxes"
 
 
-def check(source: Path, boxes: Boxes) -> None:
+def check(source: Location, boxes: Boxes) -> None:
     """Raise if an archive or folder of annotations gives no box at all.
 
     Raises:
@@ -47,7 +47,7 @@ def check(source: Path, boxes: Boxes) -> None:
     )
 
 
-def _to_unpack(source: Path, archives: list[str]) -> str:
+def _to_unpack(source: Location, archives: list[str]) -> str:
     """Return what to do with archives that hold the annotations; "" if there is none."""
     if not archives:
         return ""

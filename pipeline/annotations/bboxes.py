@@ -18,7 +18,6 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 
@@ -28,7 +27,7 @@ from pipeline.annotations.gathering import Boxes, Gathering, ReportRow
 from pipeline.annotations.source import SUFFIX, own_name, read_annotations
 from pipeline.errors import BadAnnotation
 from pipeline.quantities import counted, verb
-from pipeline.storage import clutter
+from pipeline.storage import Location, clutter
 
 __all__ = [
     "VERSION",
@@ -47,7 +46,7 @@ _AT_ONCE = 1 << 14  # files that are written at once
 
 
 def collect(
-    source: Path,
+    source: Location,
     *,
     classes: frozenset[str] | None = None,
     class_filter: frozenset[str] | None = None,
@@ -142,7 +141,7 @@ def _unread(boxes: Boxes) -> Iterator[str]:
         yield f"{counted(len(others), 'other file')} {are}, e.g. {others[0]}."
 
 
-def _folder_of_all(source: Path, classes: frozenset[str] | None) -> str | None:
+def _folder_of_all(source: Location, classes: frozenset[str] | None) -> str | None:
     """Return the first argument of `Gathering`."""
     if classes is None:
         return None

@@ -10,7 +10,6 @@ import csv
 import io
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -25,6 +24,7 @@ from pipeline.catalog import objects
 from pipeline.documents.values import Size
 from pipeline.errors import BadAnnotation
 from pipeline.quantities import counted, verb
+from pipeline.storage import Location
 
 _AT_ONCE: Final = 1 << 14  # rows
 _NONE: Final = -1
@@ -74,7 +74,7 @@ class BoxJoin:
     def __init__(
         self,
         table: BoxTable,
-        source: Path,
+        source: Location,
         wnids: Collection[str],
         chosen: Collection[str] | None = None,
     ) -> None:

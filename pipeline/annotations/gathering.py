@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from array import array
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from pipeline.annotations.names import without_image_suffix
 from pipeline.annotations.source import SUFFIX
 from pipeline.annotations.voc import Annotation, normalise, parse_annotation
 from pipeline.errors import ArchiveRefused, BadAnnotation
+from pipeline.storage import Location
 from pipeline.storage.clutter import PassedOver
 
 Kind = Literal["repaired", "dropped", "refused"]
@@ -138,7 +138,7 @@ class Gathering:
             return
         self._write(member, label, parse_annotation(content))
 
-    def boxes(self, source: Path, passed: PassedOver) -> Boxes:
+    def boxes(self, source: Location, passed: PassedOver) -> Boxes:
         """Return everything, sorted."""
         self._pack()
         files = pa.chunked_array(self._named, pa.string()).combine_chunks()
@@ -184,7 +184,9 @@ class Gathering:
         started = pa.array(starts, pa.string()).take(folders.indices)
         return pc.binary_join_element_wise(started, stems, "")
 
-    def _check_unique(self, source: Path, keys: pa.StringArray, by_key: NDArray[np.int64]) -> None:
+    def _check_unique(
+        self, source: Location, keys: pa.StringArray, by_key: NDArray[np.int64]
+    ) -> None:
         place = pc.index(pc.equal(keys[1:], keys[:-1]), True).as_py()
         if place >= 0:
             one, other = (self._folders[each] or "." for each in by_key[place : place + 2])

@@ -12,7 +12,7 @@ from pipeline import storage
 from pipeline.archives.compressed import read_members
 from pipeline.archives.tar import Member
 from pipeline.errors import BadAnnotation, TreeRefused
-from pipeline.storage import clutter
+from pipeline.storage import Location, clutter
 
 MAX_ANNOTATION = 1 << 20
 """Bytes: what is larger is no annotation."""
@@ -23,7 +23,7 @@ _NO_UTF8 = re.compile(r"[\ud800-\udfff]")
 
 
 def read_annotations(
-    source: Path, passed: list[str] | None = None
+    source: Location, passed: list[str] | None = None
 ) -> Iterator[tuple[str, bytes | BadAnnotation]]:
     """Yield name and content of everything in an archive or folder of annotations.
 
@@ -41,9 +41,8 @@ def read_annotations(
         TreeRefused: a name in the folder is not UTF-8, or a link in it leads around in a circle.
     """
     left = [] if passed is None else passed
-    archive = read_members(source, largest=MAX_ANNOTATION)
     is_folder = storage.real_folder(source) is not None
-    for member, content in _read_folder(source, left) if is_folder else archive:
+    for member, content in _read(source, left, is_folder=is_folder):
         folder, _, name = member.name.rpartition("/")
         if not is_folder and (clutter.is_clutter(name) or _in_clutter(folder)):
             left.append(member.name)
@@ -53,6 +52,14 @@ def read_annotations(
             wanted = f"a regular file *{SUFFIX} of at most {MAX_ANNOTATION} bytes"
             found = f"a {member.kind} of {member.size} bytes"
             yield member.name, BadAnnotation("not an annotation", expected=wanted, found=found)
+
+
+def _read(
+    source: Location, left: list[str], *, is_folder: bool
+) -> Iterator[tuple[Member, bytes | None]]:
+    if is_folder:
+        return _read_folder(storage.on_this_machine(source), left)
+    return read_members(source, largest=MAX_ANNOTATION)
 
 
 def is_annotation(member: Member) -> bool:
@@ -81,9 +88,9 @@ def listed(
     yield from _below(folder, shown, (), left, note)
 
 
-def own_name(folder: Path) -> str:
+def own_name(folder: Location) -> str:
     """Return a folder's name as it was given: a link to it may well bear that of a class."""
-    return Path(os.path.abspath(folder)).name
+    return os.path.basename(os.path.abspath(str(folder)))
 
 
 def _below(

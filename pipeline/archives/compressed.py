@@ -7,7 +7,6 @@ left as it was when it decompressed the file.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from isal import igzip_lib
 
@@ -15,13 +14,14 @@ from pipeline import storage
 from pipeline.archives.signatures import GZIP_MAGIC
 from pipeline.archives.tar import COMPARE_MD5, Member, TarScanner
 from pipeline.errors import ArchiveMissing, ArchiveRefused
+from pipeline.storage import Location
 
 _STEP = 1 << 18
 _ALWAYS_UNPACKED = 256 << 20  # bytes
 _MAX_PACKING = 200  # how many bytes a packed one may stand for beyond that; annotations: some 40
 
 
-def read_members(archive: Path, *, largest: int) -> Iterator[tuple[Member, bytes | None]]:
+def read_members(archive: Location, *, largest: int) -> Iterator[tuple[Member, bytes | None]]:
     """Yield every member of a tar or tar.gz but its folders, with its content.
 
     The content is None if it is no regular file or larger than `largest`. The members come in the
@@ -58,7 +58,7 @@ def read_members(archive: Path, *, largest: int) -> Iterator[tuple[Member, bytes
     scanner.finish()
 
 
-def unpacked(archive: Path) -> Iterator[bytes]:
+def unpacked(archive: Location) -> Iterator[bytes]:
     """Yield the bytes of a file, or of what gzip packed into it, at most 256 KiB at a time.
 
     Raises:
@@ -69,7 +69,7 @@ def unpacked(archive: Path) -> Iterator[bytes]:
     if storage.stat(archive) is None:
         remedy = "put it there, or correct the folder of the raw archives"
         raise ArchiveMissing("the archive is not there", file=str(archive), remedy=remedy)
-    with storage.RangeReader(archive) as reader:
+    with storage.open_ranges(archive) as reader:
         if bytes(reader.read(0, len(GZIP_MAGIC))) == GZIP_MAGIC:
             yield from _inflated(archive, reader)
             return
@@ -79,7 +79,7 @@ def unpacked(archive: Path) -> Iterator[bytes]:
             yield bytes(view)
 
 
-def _inflated(archive: Path, reader: storage.RangeReader) -> Iterator[bytes]:
+def _inflated(archive: Location, reader: storage.Ranges) -> Iterator[bytes]:
     """Yield what gzip packed; one stream may follow another, and zeros the last (RFC 1952)."""
     stream = igzip_lib.IgzipDecompressor(flag=igzip_lib.DECOMP_GZIP)
     at = size = 0
@@ -114,7 +114,7 @@ def _inflated(archive: Path, reader: storage.RangeReader) -> Iterator[bytes]:
     )
 
 
-def _packed_too_well(archive: Path, at: int, size: int) -> ArchiveRefused:
+def _packed_too_well(archive: Location, at: int, size: int) -> ArchiveRefused:
     return ArchiveRefused(
         "the gzip stream stands for far more bytes than archives of small files do",
         file=str(archive),

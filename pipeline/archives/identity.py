@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pipeline.archives import signatures
 from pipeline.archives.tar import COMPARE_MD5, ENDS_EARLY
 from pipeline.errors import ArchiveRefused
 from pipeline.plaintext import Lines
+from pipeline.storage import Location
 
 
 def check_identity(
-    archive: Path,
+    archive: Location,
     found_md5: str,
     found_size: int,
     head: bytes,

@@ -18,6 +18,7 @@ from pipeline.archives.member_hashes import MemberHasher
 from pipeline.archives.passage import Passage, Progress, Read, read_once
 from pipeline.archives.tar import BLOCK, Member, TarScanner
 from pipeline.errors import ArchiveRefused, OutputDamaged
+from pipeline.storage import Location
 from pipeline.storage import table_bounds as tablebounds
 from pipeline.storage.clutter import in_clutter
 
@@ -58,7 +59,7 @@ class VerifiedArchive:
 
 
 def verify_and_index(
-    archive: Path,
+    archive: Location,
     index: storage.StagedFile,
     hashes: storage.StagedFile,
     *,
@@ -122,7 +123,7 @@ def verify_and_index(
 
 
 def verify_only(
-    archive: Path,
+    archive: Location,
     *,
     expected_md5: str | None,
     expected_size: int | None = None,
@@ -248,12 +249,16 @@ class _Indexer:
 
 
 def _check(
-    archive: Path, read: Read, md5: str | None, size: int | None, scan: ArchiveRefused | None = None
+    archive: Location,
+    read: Read,
+    md5: str | None,
+    size: int | None,
+    scan: ArchiveRefused | None = None,
 ) -> None:
     check_identity(archive, read.md5, read.info.size, read.head, (md5, size), scan)
 
 
-def _verified(archive: Path, read: Read) -> VerifiedArchive:
+def _verified(archive: Location, read: Read) -> VerifiedArchive:
     return VerifiedArchive(archive.name, read.info, read.md5, 0)
 
 

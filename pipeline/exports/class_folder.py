@@ -52,7 +52,7 @@ class ClassFolder:
         self,
         path: Path,
         names: set[str],
-        sources: storage.SourceReader,
+        sources: storage.Sources,
         transfer: str,
         stack: ExitStack,
     ) -> None:
@@ -87,7 +87,7 @@ class ClassFolder:
             self.staged.write(image.name, data)
 
     def _linked(self, staged: storage.StagedFolder, image: ImageRow) -> bool:
-        source = self._sources.path(image.source)
+        source = storage.on_this_machine(self._sources.path(image.source))
         if self._transfer == "symlink":
             staged.symlink(image.name, source)
             return True
@@ -106,7 +106,7 @@ class ClassFolder:
         path = self.path / image.name
         if image.name in self._links:
             # A link does not outlive what it leads to.
-            source = self._sources.path(image.source)
+            source = storage.on_this_machine(self._sources.path(image.source))
             return self._transfer != "move" and path.resolve() == source.resolve()
         same_size = self._sizes.get(image.name) == len(data)
         return same_size and storage.read_bytes(path) == bytes(data)

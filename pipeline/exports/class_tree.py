@@ -63,7 +63,7 @@ def groups(counts: Mapping[str, int]) -> tuple[ClassGroup, ...]:
 def extract_group(
     root: Path,
     rows: pa.Table,
-    sources: storage.SourceReader,
+    sources: storage.Sources,
     *,
     transfer: str = "copy",
     whole_files: bool = False,
@@ -164,7 +164,7 @@ class _Work:
 
     root: Path
     images: Sequence[ImageRow]
-    sources: storage.SourceReader
+    sources: storage.Sources
     transfer: str
     whole_files: bool
     change: Change | None
@@ -207,7 +207,8 @@ class _Work:
         """Return an image that was moved before as one that lies where it goes."""
         if self.transfer != "move":
             return image
-        ((size, stamp),) = storage.file_stamps(self.sources.root, [image.source])
+        source = storage.on_this_machine(self.sources.path(image.source))
+        ((size, stamp),) = storage.file_stamps(source.parent, [source.name])
         if size >= 0:
             self.stamps[image.source] = stamp
             return image
@@ -257,7 +258,7 @@ class _Work:
 def _remove_sources(
     root: Path,
     images: Sequence[ImageRow],
-    sources: storage.SourceReader,
+    sources: storage.Sources,
     stamps: Mapping[str, int],
 ) -> None:
     """Remove images from where they were read, and class folders that are empty then.
@@ -268,7 +269,7 @@ def _remove_sources(
     """
     moved: dict[tuple[Path, str], list[ImageRow]] = {}
     for image in images:
-        folder = sources.path(image.source).parent
+        folder = storage.on_this_machine(sources.path(image.source)).parent
         moved.setdefault((folder, image.folder), []).append(image)
     # What an earlier run has published may not be durable yet.
     storage.sync_file_system(root)

@@ -183,7 +183,7 @@ def sha256_of(
 
 def _sha256(base: Path, entry: FileEntry) -> str:
     wanted, written = hashlib.sha256(), xxhash.xxh3_128()
-    with storage.RangeReader(base / entry.file) as reader:
+    with storage.open_ranges(base / entry.file) as reader:
         offset = 0
         while view := reader.read(offset, _STEP):
             wanted.update(view)

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline.archives.member_hashes import KnownMembers
-from pipeline.storage import SourceReader
+from pipeline.storage import Sources
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
 
 
@@ -68,7 +68,7 @@ class GroupWork:
 
     root: Path
     rows: pa.Table
-    sources: SourceReader
+    sources: Sources
     transfer: str
     whole_files: bool
     max_pixels: int

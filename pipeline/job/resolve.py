@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from pipeline import digests
+from pipeline import digests, storage
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import UsageError
 from pipeline.formats import registry as shardformats
@@ -24,6 +24,7 @@ from pipeline.sources import registry as sources
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.inputs import Archive
 from pipeline.sources.source import Source
+from pipeline.storage import Location
 from pipeline.storage.local.local_path import check_local
 
 
@@ -53,7 +54,7 @@ class ResolvedJob:
         return Path(self.job.out)
 
     @property
-    def root(self) -> Path:
+    def root(self) -> Location:
         """Folder that a catalog's sources are relative to."""
         return self.dataset.root
 
@@ -83,9 +84,14 @@ class ResolvedJob:
         """What alone was looked at, and not each image; empty: each image was, or an archive."""
         return frozenset(split.source.glanced_at for split in self.splits.values()) - {""}
 
-    def raw_file(self, archive: Archive) -> Path:
+    @property
+    def raw(self) -> Location:
+        """Where the archives lie; the working folder where none is read."""
+        return storage.parse(self.job.raw or ".")
+
+    def raw_file(self, archive: Archive) -> Location:
         """Return where an archive lies."""
-        return Path(self.job.raw) / archive.file
+        return self.raw / archive.file
 
     def product(self, name: str) -> Product:
         """Return the product of this name."""

@@ -19,6 +19,7 @@ from pipeline.documents.records import FingerprintsMark
 from pipeline.documents.shards import GroupMark, ShardMark
 from pipeline.errors import OutputDamaged, SourcesDiffer
 from pipeline.manifest import Document
+from pipeline.storage import Location
 from pipeline.storage.local import fingerprints
 
 PartMark = ShardMark | GroupMark
@@ -27,7 +28,7 @@ PartMark = ShardMark | GroupMark
 _KEY = "made_of"
 
 
-def keep(out: Path, family: str, part: int, found: pa.Table, root: Path) -> Document:
+def keep(out: Path, family: str, part: int, found: pa.Table, root: Location) -> Document:
     """Keep the fingerprints of the files that a part is being made of.
 
     Args:
@@ -56,7 +57,7 @@ def keep(out: Path, family: str, part: int, found: pa.Table, root: Path) -> Docu
     return {_KEY: {"family": family, "content": content}}
 
 
-def differ(root: Path) -> SourcesDiffer:
+def differ(root: Location) -> SourcesDiffer:
     """Return the error that images in a folder are others than a shard of them was made of."""
     return SourcesDiffer(
         "an image has been replaced since the shard was made in another format",
@@ -65,7 +66,7 @@ def differ(root: Path) -> SourcesDiffer:
     )
 
 
-def keep_instead(out: Path, family: str, part: int, found: pa.Table, root: Path) -> Document:
+def keep_instead(out: Path, family: str, part: int, found: pa.Table, root: Location) -> Document:
     """Keep the fingerprints of what a part of a single form is being made of, whatever it was.
 
     Returns:

@@ -89,7 +89,7 @@ class Image:
 
 def images(
     rows: pa.RecordBatch,
-    sources: storage.SourceReader,
+    sources: storage.Sources,
     prepares: Preparation,
     *,
     whole_files: bool = False,
@@ -137,7 +137,7 @@ def images(
 
 
 def _prepared(
-    sources: storage.SourceReader,
+    sources: storage.Sources,
     prepares: Preparation,
     key: str,
     where: tuple[str, int, int],
@@ -153,7 +153,7 @@ def _prepared(
 
 
 def read_image(
-    sources: storage.SourceReader,
+    sources: storage.Sources,
     key: str,
     where: tuple[str, int, int],
     *,
@@ -197,7 +197,7 @@ def read_image(
 
 
 def read_member(
-    sources: storage.SourceReader,
+    sources: storage.Sources,
     key: str,
     where: tuple[str, int, int],
     known: bytes | None,
@@ -216,7 +216,7 @@ def read_member(
 
 
 def check_member(
-    sources: storage.SourceReader,
+    sources: storage.Sources,
     key: str,
     where: tuple[str, int, int],
     content: bytes,
@@ -274,7 +274,7 @@ def _content_hash(data: memoryview, stored: StoredImage) -> bytes:
     return xxhash.xxh3_128_digest(data)
 
 
-def _will_need(sources: storage.SourceReader, where: tuple[str, int, int]) -> None:
+def _will_need(sources: storage.Sources, where: tuple[str, int, int]) -> None:
     if where[2] >= 0:
         with suppress(NoPermission):  # it is said when it is read
             sources.will_need(*where)

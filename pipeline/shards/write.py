@@ -18,6 +18,7 @@ from pipeline.plaintext import Lines
 from pipeline.shards.output import Output
 from pipeline.shards.read import AHEAD, NONE_KNOWN, LeftOut, images
 from pipeline.shards.writer import OutputWriter
+from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
 
 _SHOWN = 10
@@ -28,7 +29,7 @@ def write_shard(
     out: Path,
     name: ShardName,
     rows: pa.RecordBatch,
-    root: Path,
+    root: Location,
     outputs: Sequence[Output],
     *,
     verified: Mapping[str, storage.FileInfo] | None = None,
@@ -66,7 +67,7 @@ def write_shard(
         InputRefused: a source is not as long as it was.
     """
     with ExitStack() as stack:
-        sources = stack.enter_context(storage.SourceReader(root))
+        sources = stack.enter_context(storage.open_sources(root))
         check_unchanged(sources, verified)
         made = (OutputWriter(out, name, output, rows.num_rows) for output in outputs)
         writers = [stack.enter_context(writer) for writer in made]
@@ -110,7 +111,7 @@ def _preparation(outputs: Sequence[Output]) -> Preparation:
 
 
 def check_unchanged(
-    sources: storage.SourceReader, verified: Mapping[str, storage.FileInfo] | None
+    sources: storage.Sources, verified: Mapping[str, storage.FileInfo] | None
 ) -> None:
     """Check that files look as they did when they were verified; None: not asked.
 

@@ -12,6 +12,7 @@ from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.job.options import Job
 from pipeline.sources.inputs import Archive
 from pipeline.sources.source import IsCut, Source, Split
+from pipeline.storage import Location
 
 BOXES, LISTS, EXTRACT = "boxes", "lists", "extract"
 """Steps that a data set may offer beside shards."""
@@ -35,7 +36,7 @@ class DataSet(ABC):
 
     job: Job
     name: str
-    root: Path
+    root: Location
     splits: Mapping[str, Split]
     archives: Mapping[str, Archive] = field(default_factory=dict)
     optional: Mapping[str, Archive] = field(default_factory=dict)
@@ -116,7 +117,7 @@ class DataSet(ABC):
         """The archive that says what classes mean, if it is to be used; see `read_class_texts`."""
         return None
 
-    def read_class_texts(self, file: Path) -> dict[str, tuple[str, str]]:
+    def read_class_texts(self, file: Location) -> dict[str, tuple[str, str]]:
         """Return the words and the gloss of each class that the archive in a file knows.
 
         Raises:

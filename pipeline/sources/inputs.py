@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.annotations.contents import AnnotationContents
+from pipeline.storage.location import Location
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class BoxSource:
         contents: of these annotations, if they were looked at.
     """
 
-    path: Path
+    path: Location
     archive: Archive | None
     filtered: bool
     by_class: bool

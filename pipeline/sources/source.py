@@ -24,6 +24,7 @@ from pipeline.manifest import Document
 from pipeline.sources.inputs import Archive, BoxSource
 from pipeline.storage.clutter import NOTHING, PassedOver
 from pipeline.storage.local.fingerprints import FileStamps
+from pipeline.storage.location import Location
 
 IMAGES: Final = "images"
 """What `Source.made_of` calls the images, or where they lie."""
@@ -95,7 +96,7 @@ class LabelCheck(Protocol):
     def digest(self) -> str:
         """A digest of the labels and of the archive."""
 
-    def run(self, file: Path) -> int:
+    def run(self, file: Location) -> int:
         """Compare them with the archive in a file, image by image; return how many it knows.
 
         Raises:
@@ -122,7 +123,7 @@ class Source(ABC):
     """
 
     split: Split
-    root: Path
+    root: Location
     expected: Expected
     shards: int
     defaults: Defaults
@@ -234,7 +235,7 @@ class Source(ABC):
             ArchiveRefused: it cannot be what the split is to be read from.
         """
 
-    def beside_missing(self, raw: Path) -> tuple[str, str] | None:
+    def beside_missing(self, raw: Location) -> tuple[str, str] | None:
         """Return what a folder holds in the place of a missing archive, and what to do with it."""
         del raw
         return None

@@ -17,6 +17,7 @@ from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.sources.inputs import Archive
 from pipeline.state import refusals
+from pipeline.storage import Location
 
 BROKEN, READER = "broken", "reader"
 """In the mark of an archive: the tars in it that cannot be read, by which version of the reader."""
@@ -90,7 +91,7 @@ def check(resolved: ResolvedJob, needed: Sequence[Archive]) -> None:
         ArchiveMissing: naming every missing archive, where to get it and where to put it.
         ArchiveRefused: an archive has the wrong size, or was refused and looks as it did then.
     """
-    raw = Path(resolved.job.raw)
+    raw = resolved.raw
     missing = [archive for archive in needed if storage.stat(raw / archive.file) is None]
     if missing:
         raise _missing(resolved, raw, missing)
@@ -135,7 +136,7 @@ def _document(found: VerifiedArchive) -> Document:
     return document
 
 
-def _missing(resolved: ResolvedJob, raw: Path, missing: list[Archive]) -> ArchiveMissing:
+def _missing(resolved: ResolvedJob, raw: Location, missing: list[Archive]) -> ArchiveMissing:
     sources = (split.boxes for split in resolved.splits.values() if split.boxes)
     boxes = {each.archive.file for each in sources if each.archive}
     instead = (split.source.beside_missing(raw) for split in resolved.splits.values())
@@ -153,7 +154,7 @@ def _missing(resolved: ResolvedJob, raw: Path, missing: list[Archive]) -> Archiv
     )
 
 
-def _check_size(raw: Path, archive: Archive) -> None:
+def _check_size(raw: Location, archive: Archive) -> None:
     info = storage.stat(raw / archive.file)
     if info is not None and archive.bytes is not None and info.size != archive.bytes:
         short = info.size < archive.bytes

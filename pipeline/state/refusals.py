@@ -14,9 +14,12 @@ from pipeline.archives.tar import READER_VERSION
 from pipeline.documents.records import ArchiveRefusal
 from pipeline.errors import ArchiveRefused, from_record
 from pipeline.sources.inputs import Archive
+from pipeline.storage import Location
 
 
-def remember(out: Path, file: Path, archive: Archive, refusal: ArchiveRefused, placed: str) -> None:
+def remember(
+    out: Path, file: Location, archive: Archive, refusal: ArchiveRefused, placed: str
+) -> None:
     """Note that an archive was read to its end and refused.
 
     Args:
@@ -32,7 +35,7 @@ def remember(out: Path, file: Path, archive: Archive, refusal: ArchiveRefused, p
         manifest.publish_alone(path, document)
 
 
-def recall(out: Path, file: Path, archive: Archive) -> ArchiveRefused | None:
+def recall(out: Path, file: Location, archive: Archive) -> ArchiveRefused | None:
     """Return why an archive was refused that looks as it did then; None: nothing is known.
 
     Args:
@@ -61,7 +64,7 @@ def recall(out: Path, file: Path, archive: Archive) -> ArchiveRefused | None:
     )
 
 
-def _path(out: Path, file: Path, archive: Archive) -> Path | None:
+def _path(out: Path, file: Location, archive: Archive) -> Path | None:
     info = storage.stat(file)
     if info is None:
         return None

@@ -134,7 +134,13 @@ def _compared(resolved: ResolvedJob, lost: set[Part], different: list[_Kept]) ->
     """Read what looks different and compare it with what is kept."""
     names = [kept.table["path"].take(pa.array(kept.rows)).to_pylist() for kept in different]
     wanted = list(dict.fromkeys(path for paths_of_part in names for path in paths_of_part))
-    now = dict(zip(wanted, fingerprints.read_files(resolved.root, wanted), strict=True))
+    now = dict(
+        zip(
+            wanted,
+            fingerprints.read_files(storage.on_this_machine(resolved.root), wanted),
+            strict=True,
+        )
+    )
     replaced: set[str] = set()
     parts = set(lost)
     refreshed: dict[Part, pa.Table] = {}

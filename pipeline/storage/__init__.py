@@ -27,17 +27,13 @@ from pipeline.storage.local.listing import (
     file_stamps,
     folders,
     free_bytes,
-    is_empty,
     kind,
     kinds,
     modified_ns,
     open_arrow,
     pointed,
     read_bytes,
-    real_folder,
-    sizes,
     special_kind,
-    stat,
 )
 from pipeline.storage.local.lockfiles import WAITS
 from pipeline.storage.local.locks import (
@@ -64,9 +60,21 @@ from pipeline.storage.local.staging import (
     publish_bytes,
     write_unsynced,
 )
-from pipeline.storage.local.stamps import ABSENT, UNSETTLED, placed, read_stamped, settled
+from pipeline.storage.local.stamps import ABSENT, UNSETTLED, read_stamped, settled
 from pipeline.storage.local.tempnames import SCRATCH
 from pipeline.storage.local.temps import TempFile, remove_temp, temp_files
+from pipeline.storage.location import Location, Remote, parse
+from pipeline.storage.readers import Ranges, Sources
+from pipeline.storage.stores import (
+    is_empty,
+    on_this_machine,
+    open_ranges,
+    open_sources,
+    placed,
+    real_folder,
+    sizes,
+    stat,
+)
 
 __all__ = [
     "ABSENT",
@@ -77,11 +85,15 @@ __all__ = [
     "Doomed",
     "Entry",
     "FileInfo",
+    "Location",
     "Outcome",
     "Plan",
     "RangeReader",
+    "Ranges",
+    "Remote",
     "SharedFile",
     "SourceReader",
+    "Sources",
     "StagedFile",
     "StagedFolder",
     "TempFile",
@@ -104,9 +116,13 @@ __all__ = [
     "kinds",
     "lock_holders",
     "modified_ns",
+    "on_this_machine",
     "open_arrow",
     "open_log",
+    "open_ranges",
+    "open_sources",
     "output_file",
+    "parse",
     "placed",
     "plan_files",
     "plan_folder",

@@ -11,6 +11,7 @@ from pipeline.annotations import bboxes
 from pipeline.errors import ShardmillError
 from pipeline.job.options import Job
 from pipeline.sources import registry
+from pipeline.storage import Location
 from pipeline.verification.findings import Finding, Layer, damage, of_error, truncated
 from pipeline.verification.productcheck import ProductCheck
 
@@ -18,7 +19,7 @@ from pipeline.verification.productcheck import ProductCheck
 _CHANGED = "run the shardmill command again with --replace: boxes and shards are made anew"
 
 
-def check_boxes(out: Path, split: str, tree: Path, jobs: Iterable[Job]) -> ProductCheck:
+def check_boxes(out: Path, split: str, tree: Location, jobs: Iterable[Job]) -> ProductCheck:
     """Compare the boxes of a split with its annotations in a tree.
 
     Args:
@@ -31,8 +32,9 @@ def check_boxes(out: Path, split: str, tree: Path, jobs: Iterable[Job]) -> Produ
     makers = [job for job in jobs if job.tree and job.boxes and split in (job.splits or (split,))]
     if not makers or storage.stat(path) is None or storage.real_folder(tree) is None:
         return ProductCheck(0, 0, ())
+    folder = storage.on_this_machine(tree)
     try:
-        return ProductCheck(0, 0, tuple(truncated(_differences(path, split, tree, makers[-1]))))
+        return ProductCheck(0, 0, tuple(truncated(_differences(path, split, folder, makers[-1]))))
     except ShardmillError as error:
         return ProductCheck(0, 0, (of_error(Layer.SOURCE, path, error),))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline import storage
 from pipeline.errors import BadImage
 from pipeline.images.prepare import preparation
+from pipeline.storage import Location
 from pipeline.verification.expected import OF_ARCHIVE, Expected, Row
 from pipeline.verification.findings import Finding, Layer, damage
 from pipeline.verification.recordcheck import OF_SOURCE
@@ -22,7 +23,7 @@ class FactsChecker:
             None.
     """
 
-    def __init__(self, expected: Expected, raw: Path | None) -> None:
+    def __init__(self, expected: Expected, raw: Location | None) -> None:
         self.expected = expected
         self.raw = raw
         self.records = len(expected.facts)
@@ -42,13 +43,13 @@ class FactsChecker:
             yield damage(Layer.PLAN, file, "not the planned images", None, str(len(planned)))
             return
         if self.raw is not None:
-            with storage.SourceReader(self.raw) as sources:
+            with storage.open_sources(self.raw) as sources:
                 for number, fact in enumerate(expected.facts):
                     self.compared += 1
                     yield from self._check_source(file, number, fact, sources)
 
     def _check_source(
-        self, file: Path, number: int, fact: Row, sources: storage.SourceReader
+        self, file: Path, number: int, fact: Row, sources: storage.Sources
     ) -> Iterator[Finding]:
         row = self.expected.plan[number]
         data = sources.read(row["source"], row["offset"], row["length"])

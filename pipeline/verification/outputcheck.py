@@ -17,6 +17,7 @@ from pipeline.job.options import FORMATS
 from pipeline.paths import ShardName
 from pipeline.shards.output import RecordForm
 from pipeline.state import status, withdrawal
+from pipeline.storage import Location
 from pipeline.verification.findings import Finding, Layer, check_file, damage
 from pipeline.verification.notbegun import current_beside
 from pipeline.verification.shardcheck import ShardCheck, ShardToCheck
@@ -90,7 +91,7 @@ def open_output(out: Path, folder: Path) -> FinishedOutput | Finding:
     return FinishedOutput(out, folder, document)
 
 
-def check_sources(output: FinishedOutput, raw: Path) -> None:
+def check_sources(output: FinishedOutput, raw: Location) -> None:
     """Check that there is something to compare the images with.
 
     Raises:
@@ -141,7 +142,7 @@ def check_others(output: FinishedOutput) -> list[Finding]:
 
 
 def shards_to_check(
-    output: FinishedOutput, raw: Path | None, untrusted: Collection[Path]
+    output: FinishedOutput, raw: Location | None, untrusted: Collection[Path]
 ) -> Iterator[ShardToCheck]:
     """Yield what is to be known of each shard, in order.
 

@@ -51,7 +51,7 @@ class _Comparison:
 
     def findings(self, job: PackJob) -> Iterator[Finding]:
         """Yield which records are not what their sources give."""
-        with RecordEncoder(job) as encoder, storage.RangeReader(self._path) as stored:
+        with RecordEncoder(job) as encoder, storage.open_ranges(self._path) as stored:
             for batch in batches(job, _ROWS):
                 for chunk, buffer in encoder.chunks(batch):
                     yield from self._chunk(batch, chunk, buffer.content, stored)
@@ -61,7 +61,7 @@ class _Comparison:
                         return
 
     def _chunk(
-        self, batch: Batch, chunk: Chunk, content: memoryview, stored: storage.RangeReader
+        self, batch: Batch, chunk: Chunk, content: memoryview, stored: storage.Ranges
     ) -> Iterator[Finding]:
         start = 0
         for row, length in enumerate(chunk.lengths, chunk.first):

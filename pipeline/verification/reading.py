@@ -15,6 +15,7 @@ from pipeline.job.artifacts import BOXES, split_of
 from pipeline.job.options import Job
 from pipeline.quantities import counted
 from pipeline.state import standing
+from pipeline.storage import Location
 from pipeline.verification import boxcheck, outputcheck, productcheck, shardcheck, statecheck
 from pipeline.verification.findings import Finding
 from pipeline.verification.outputcheck import FinishedOutput
@@ -49,7 +50,7 @@ class Verification:
 
     out: Path
     jobs: Collection[Job] = ()
-    raw: Path | None = None
+    raw: Location | None = None
     run: Runner = one_by_one
     tell: Callable[[str, int], None] = lambda _what, _size: None
 
@@ -104,7 +105,7 @@ class Verification:
         yield from self._shards(output, raw, damaged | {finding.path for finding in of_facts})
 
     def _shards(
-        self, output: FinishedOutput, raw: Path | None, damaged: set[Path]
+        self, output: FinishedOutput, raw: Location | None, damaged: set[Path]
     ) -> Iterator[Finding]:
         shards = outputcheck.shards_to_check(output, raw, damaged)
         checks = [partial(shardcheck.check_shard, shard) for shard in shards]

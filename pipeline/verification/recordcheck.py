@@ -16,6 +16,7 @@ from pipeline.formats.record import ImageRecord
 from pipeline.images import repair
 from pipeline.images.prepare import Preparation, StoredImage, preparation, repaired
 from pipeline.shards.read import record_of
+from pipeline.storage import Location
 from pipeline.verification.expected import OF_ARCHIVE, Expected, Row
 from pipeline.verification.findings import Finding, Layer, damage, of_error
 
@@ -36,7 +37,7 @@ class RecordChecker:
             None.
     """
 
-    def __init__(self, expected: Expected, raw: Path | None) -> None:
+    def __init__(self, expected: Expected, raw: Location | None) -> None:
         self.expected = expected
         self.raw = raw
         self.records = 0
@@ -53,7 +54,7 @@ class RecordChecker:
         """
         expected = self.expected
         read: list[bytes] | None = []
-        with storage.SourceReader(self.raw or Path()) as sources:
+        with storage.open_sources(self.raw or Path()) as sources:
             for found in self._records(file):
                 if isinstance(found, Finding):
                     yield found
@@ -97,7 +98,7 @@ class RecordChecker:
 
     def _records_by_facts(self, file: Path) -> Iterator[StoredRecord]:
         """Yield the records that could not be read in order from where the facts say they are."""
-        with storage.RangeReader(file) as reader:
+        with storage.open_ranges(file) as reader:
             for fact in self.expected.facts[self.records :]:
                 offset, length = fact["offset"], fact["length"]
                 if length < 0 or not 0 <= offset <= reader.info.size - length:
@@ -108,7 +109,7 @@ class RecordChecker:
                 yield record
 
     def _check_record(
-        self, file: Path, number: int, record: StoredRecord, sources: storage.SourceReader
+        self, file: Path, number: int, record: StoredRecord, sources: storage.Sources
     ) -> Iterator[Finding]:
         place = f"record {number}, byte {record.offset}"
         fact = self.expected.facts[number - 1]
@@ -190,7 +191,7 @@ class RecordChecker:
             yield damage(Layer.PLAN, file, what, place, "what is written of the plan's row")
 
     def _check_source(
-        self, file: Path, place: str, row: Row, stored: memoryview, sources: storage.SourceReader
+        self, file: Path, place: str, row: Row, stored: memoryview, sources: storage.Sources
     ) -> Iterator[Finding]:
         key = row["key"]
         try:

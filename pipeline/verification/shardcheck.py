@@ -18,6 +18,7 @@ from pipeline.manifest import FileEntry
 from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards.output import RecordForm
+from pipeline.storage import Location
 from pipeline.verification.expected import Expected, Row
 from pipeline.verification.factscheck import FactsChecker
 from pipeline.verification.findings import Finding, Layer, check_file, damage, of_error, truncated
@@ -54,7 +55,7 @@ class ShardToCheck:
     repairs: tuple[RepairedImage, ...]
     left_out: frozenset[str]
     form: RecordForm
-    raw: Path | None
+    raw: Location | None
     archives: tuple[tuple[str, str], ...] = ()
 
 

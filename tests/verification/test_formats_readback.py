@@ -91,7 +91,7 @@ class Copy:
         files = self.output.files(self.shard(index))
         prepares = preparation(self.output.form.image)
         with ExitStack() as stack:
-            sources = stack.enter_context(storage.SourceReader(self.resolved.root))
+            sources = stack.enter_context(storage.open_sources(self.resolved.root))
             staged = [stack.enter_context(storage.StagedFile(path)) for path in files]
             writer = self.output.form.shard_format.writer(
                 staged, self.output.form.options, len(self.rows(index))

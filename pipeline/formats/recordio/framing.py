@@ -25,7 +25,7 @@ import numpy as np
 from pipeline import storage
 from pipeline.errors import OutputDamaged
 from pipeline.formats.record import Placement
-from pipeline.storage import Buffer, RangeReader
+from pipeline.storage import Buffer, Ranges, open_ranges
 
 MAGIC: Final = 0xCED7230A
 """What every part begins with, u32."""
@@ -152,7 +152,7 @@ def read_parts(path: Path) -> Iterator[Part]:
     """
     if storage.stat(path) is None:
         raise OutputDamaged("the shard is missing", file=str(path), remedy=_REMEDY)
-    with RangeReader(path) as file:
+    with open_ranges(path) as file:
         reader = _PartReader(file)
         while part := reader.next():
             yield part
@@ -169,7 +169,7 @@ def magics(data: Buffer) -> list[int]:
 class _PartReader:
     """Walks through a shard, and knows which record it is at."""
 
-    def __init__(self, file: RangeReader) -> None:
+    def __init__(self, file: Ranges) -> None:
         self._file = file
         self._window, self._start = memoryview(b""), 0
         self._at = 0

@@ -22,7 +22,7 @@ from pipeline import storage
 from pipeline.errors import OutputDamaged
 from pipeline.formats.record import ImageRecord, Placement
 from pipeline.formats.tfrecord.example import encode_head
-from pipeline.storage import Buffer, RangeReader, StagedFile
+from pipeline.storage import Buffer, Ranges, StagedFile, open_ranges
 
 WRITER_VERSION: int = 1
 """Part of the output digest: raise it when the same records would give other bytes."""
@@ -121,7 +121,7 @@ def read_records(path: Path) -> Iterator[RawRecord]:
     """
     if storage.stat(path) is None:
         raise OutputDamaged("the shard is missing", file=str(path), remedy=_REMEDY)
-    with RangeReader(path) as file:
+    with open_ranges(path) as file:
         offset, number = 0, 1
         while offset < file.info.size:
             record = _read_record(file, offset, number)
@@ -129,7 +129,7 @@ def read_records(path: Path) -> Iterator[RawRecord]:
             offset, number = offset + record.length, number + 1
 
 
-def _read_record(file: RangeReader, offset: int, number: int) -> RawRecord:
+def _read_record(file: Ranges, offset: int, number: int) -> RawRecord:
     header = bytes(file.read(offset, _HEADER.size))
     if len(header) < _HEADER.size:
         expected = f"a header of {_HEADER.size} bytes"
@@ -153,14 +153,12 @@ def _read_record(file: RangeReader, offset: int, number: int) -> RawRecord:
     return RawRecord(offset, _FRAMING + length, data)
 
 
-def _cut_short(
-    file: RangeReader, place: int, number: int, expected: str, found: str
-) -> OutputDamaged:
+def _cut_short(file: Ranges, place: int, number: int, expected: str, found: str) -> OutputDamaged:
     return _damaged(file, "the shard is cut short", place, number, expected, found)
 
 
 def _mismatch(
-    file: RangeReader, place: int, number: int, of: str, computed: int, stored: int
+    file: Ranges, place: int, number: int, of: str, computed: int, stored: int
 ) -> OutputDamaged:
     what = "a checksum of the shard does not match"
     expected = f"masked CRC-32C {computed:#010x}, computed of {of}"
@@ -168,7 +166,7 @@ def _mismatch(
 
 
 def _damaged(
-    file: RangeReader, what: str, place: int, number: int, expected: str, found: str
+    file: Ranges, what: str, place: int, number: int, expected: str, found: str
 ) -> OutputDamaged:
     return OutputDamaged(
         what,

@@ -17,7 +17,7 @@ from pipeline.formats.record import ImageRecord, fields_of
 from pipeline.formats.webdataset import index, shard
 from pipeline.formats.webdataset.index import ShardFacts
 from pipeline.formats.webdataset.shard import Sample
-from pipeline.storage import RangeReader, StagedFile
+from pipeline.storage import Ranges, StagedFile, open_ranges
 
 _OF_WIDS: Final = "index.json"
 
@@ -59,10 +59,10 @@ class WebDataset(ContiguousFormat):
 
     def read(self, path: Path) -> Iterator[StoredRecord]:
         """Yield the samples of a shard."""
-        reader: RangeReader | None = None
+        reader: Ranges | None = None
         try:
             for sample in shard.read_samples(path):
-                reader = reader or RangeReader(path)
+                reader = reader or open_ranges(path)
                 line = index.index_line(sample.members)
                 data = reader.read(sample.offset, sample.length)
                 yield StoredRecord(sample.offset, sample.length, data, line, sample)

@@ -27,7 +27,7 @@ from pipeline.errors import BadImage, OutputDamaged
 from pipeline.formats.record import ImageRecord, ParsedRecord, Placement, stored_label
 from pipeline.formats.webdataset.index import Member, index_content, index_line, sample_name
 from pipeline.formats.webdataset.ustar import BLOCK, PAX, member_header
-from pipeline.storage import RangeReader, StagedFile
+from pipeline.storage import Ranges, StagedFile, open_ranges
 
 WRITER_VERSION: int = 1
 """Part of the output digest: raise it when the same records would give other bytes."""
@@ -120,7 +120,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
     """
     if storage.stat(path) is None:
         raise OutputDamaged("the shard is missing", file=str(path), remedy=_REMEDY)
-    with RangeReader(path) as file:
+    with open_ranges(path) as file:
         reader = _ShardReader(file)
         while sample := reader.next():
             yield sample
@@ -129,7 +129,7 @@ def read_samples(path: Path) -> Iterator[Sample]:
 class _ShardReader:
     """Walks through a shard, and knows what to call the place where it is."""
 
-    def __init__(self, file: RangeReader) -> None:
+    def __init__(self, file: Ranges) -> None:
         self._file = file
         self._at = 0
         self._place = "the start"

@@ -30,6 +30,7 @@ from pipeline.sources.ilsvrc2012.tree import TreeListing
 from pipeline.sources.ilsvrc2012.tree_source import TreeSource
 from pipeline.sources.inputs import Archive, BoxSource
 from pipeline.sources.source import Defaults, IsCut, Source, Split
+from pipeline.storage import Location
 
 _DEVKIT: Final = "devkit"
 _DEFAULTS: Final = Defaults(suffix=".JPEG", offsets=True, repairs=True)
@@ -65,7 +66,7 @@ class ConfiguredSet(DataSet):
         return cls(
             job=job,
             name=config.dataset,
-            root=Path(job.tree or job.raw),
+            root=storage.parse(job.tree or job.raw or "."),
             splits={name: _split(split) for name, split in config.splits.items()},
             archives=config.archives,
             optional=config.optional,
@@ -138,7 +139,7 @@ class ConfiguredSet(DataSet):
         """The devkit, if it is asked for."""
         return self.named(_DEVKIT) if _DEVKIT in self.job.extras else None
 
-    def read_class_texts(self, file: Path) -> dict[str, tuple[str, str]]:
+    def read_class_texts(self, file: Location) -> dict[str, tuple[str, str]]:
         """Return the words and glosses of classes in a devkit."""
         return devkit.read_texts(file)
 
@@ -252,7 +253,9 @@ class ConfiguredSet(DataSet):
             raise _no_annotations(job, config, archive)
         if folder is None:
             digest = _box_digest(archive.md5, wnids)
-            return BoxSource(Path(job.raw) / archive.file, archive, filtered, by_class, digest)
+            return BoxSource(
+                storage.parse(job.raw) / archive.file, archive, filtered, by_class, digest
+            )
         out = Path(job.out)
         kept = paths.annotation_contents(out, config.name)
         found = None if known else contents.scan(folder, out, kept, note)

@@ -19,6 +19,7 @@ from pipeline.archives.tar import COMPARE_MD5
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ArchiveRefused, InputRefused
 from pipeline.sources.ilsvrc2012 import matlab
+from pipeline.storage import Location
 
 _TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
 _META = "data/meta.mat"
@@ -29,7 +30,7 @@ _FIELDS = ("ILSVRC2012_ID", "WNID", "num_children")
 _TEXTS = ("WNID", "words", "gloss")
 
 
-def read_labels(archive: Path, table: LabelTable) -> tuple[str, ...]:
+def read_labels(archive: Location, table: LabelTable) -> tuple[str, ...]:
     """Read the classes of the validation images from the devkit.
 
     Args:
@@ -60,7 +61,7 @@ def read_labels(archive: Path, table: LabelTable) -> tuple[str, ...]:
     return tuple(wnids)
 
 
-def read_texts(archive: Path) -> dict[str, tuple[str, str]]:
+def read_texts(archive: Location) -> dict[str, tuple[str, str]]:
     """Read what classes mean.
 
     Args:
@@ -88,7 +89,7 @@ def read_texts(archive: Path) -> dict[str, tuple[str, str]]:
 
 
 def check_labels(
-    devkit: tuple[str, ...], listed: tuple[str, ...], archive: Path, labels: Path
+    devkit: tuple[str, ...], listed: tuple[str, ...], archive: Location, labels: Path
 ) -> None:
     """Check that a list of labels says what the devkit says.
 
@@ -115,7 +116,7 @@ def check_labels(
         )
 
 
-def _read(archive: Path, wanted: tuple[str, ...]) -> dict[str, bytes]:
+def _read(archive: Location, wanted: tuple[str, ...]) -> dict[str, bytes]:
     """Return the contents of the members that end in these names, of which there is one each."""
     found: dict[str, bytes] = {}
     for member, content in read_members(archive, largest=_LARGEST):
@@ -133,7 +134,7 @@ def _read(archive: Path, wanted: tuple[str, ...]) -> dict[str, bytes]:
     return found
 
 
-def _read_classes(archive: Path, meta: bytes) -> dict[int, str]:
+def _read_classes(archive: Location, meta: bytes) -> dict[int, str]:
     """Return the WNID of each ILSVRC2012_ID that is a class."""
     try:
         synsets = matlab.read_structs(meta, "synsets")
@@ -145,7 +146,9 @@ def _read_classes(archive: Path, meta: bytes) -> dict[int, str]:
     return dict(rows)
 
 
-def _no_synsets(archive: Path, fields: tuple[str, ...], error: matlab.Malformed) -> ArchiveRefused:
+def _no_synsets(
+    archive: Location, fields: tuple[str, ...], error: matlab.Malformed
+) -> ArchiveRefused:
     what = f"the struct array synsets in a MATLAB 5 file, of {', '.join(fields)}"
     return _lacking(archive, _META, what, str(error))
 
@@ -167,7 +170,7 @@ def _range(classes: dict[int, str]) -> str:
     return f"a number from {min(classes)} to {max(classes)}, of a synset without children"
 
 
-def _wrong(archive: Path, line: int, what: str, expected: str, found: str) -> ArchiveRefused:
+def _wrong(archive: Location, line: int, what: str, expected: str, found: str) -> ArchiveRefused:
     return ArchiveRefused(
         what,
         file=str(archive),
@@ -178,7 +181,7 @@ def _wrong(archive: Path, line: int, what: str, expected: str, found: str) -> Ar
     )
 
 
-def _lacking(archive: Path, member: str, expected: str, found: str) -> ArchiveRefused:
+def _lacking(archive: Location, member: str, expected: str, found: str) -> ArchiveRefused:
     return ArchiveRefused(
         "a file of the devkit is missing or damaged",
         file=str(archive),

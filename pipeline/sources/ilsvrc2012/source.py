@@ -22,6 +22,7 @@ from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.expectation import Expectation
 from pipeline.sources.inputs import Archive
 from pipeline.sources.source import Source
+from pipeline.storage import Location
 from pipeline.storage.clutter import PassedOver
 
 _TAR = ".tar"
@@ -45,7 +46,7 @@ class DevkitCheck:
         """A digest of the labels and of the devkit."""
         return digests.digest({"devkit": self.archive.md5, "numbered": list(self.numbered)})
 
-    def run(self, file: Path) -> int:
+    def run(self, file: Location) -> int:
         """Compare them with the devkit in a file, image by image."""
         known = devkit.read_labels(file, self.table)
         devkit.check_labels(known, self.numbered, file, self.file)
@@ -132,7 +133,7 @@ class Ilsvrc2012Source(Source):
         """Return which lines of labels and choices of classes have no image."""
         return expectations.unused(self.config, self.expected, self.classes)
 
-    def beside_missing(self, raw: Path) -> tuple[str, str] | None:
+    def beside_missing(self, raw: Location) -> tuple[str, str] | None:
         """Return that tars of classes are there, as people unpack the archive, and how to go on."""
         if not self.config.by_class:
             return None

@@ -74,7 +74,9 @@ class TreeSource(Ilsvrc2012Source):
         return [{"folder": self.listing.folder, "digest": self.listing.digest}]
 
     def _parts(self, out: Path) -> Iterable[pa.Table]:
-        solution = tree.read_solution(self.root) if self.config.labels else None
+        solution = (
+            tree.read_solution(storage.on_this_machine(self.root)) if self.config.labels else None
+        )
         args = (self._listed(out), self.config, self.table, self.expected, solution, self.classes)
         return [tree.rows(*args)]
 
@@ -151,7 +153,7 @@ class TreeSource(Ilsvrc2012Source):
     @property
     def tree(self) -> Path | None:
         """The split's folder."""
-        return self.root / self.listing.folder
+        return storage.on_this_machine(self.root) / self.listing.folder
 
     @property
     def unpacked(self) -> frozenset[str]:
