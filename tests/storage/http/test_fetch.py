@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
+import os
 import random
 import socket
 from collections import deque
@@ -298,6 +300,29 @@ def test_room_is_looked_for_first(
     assert asked(server) == []
 
 
+def test_a_full_disk_keeps_what_has_arrived(
+    server: Loopback, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, room = os.pwrite, [PART + 1000]
+
+    def pwrite(fd: int, data: memoryview, offset: int) -> int:
+        room[0] -= len(data)
+        if room[0] < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(fd, data, offset)
+
+    here.connections = 1
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "pwrite", pwrite)
+        with pytest.raises(NoSpace, match=NAME):
+            here.fetch(archive_at(server))
+    assert "are kept" in here.text
+    server.seen.clear()
+    here.fetch(archive_at(server))
+    assert here.file.read_bytes() == THREE_PARTS
+    assert f"bytes=0-{PART - 1}" not in asked(server)
+
+
 def test_an_archive_without_an_address_is_said_with_where_to_get_it(here: Here) -> None:
     archive = Archive("train", NAME, "ask the lab", "0" * 32, None)
     with pytest.raises(ArchiveMissing, match="ask the lab") as caught:
@@ -407,7 +432,8 @@ class TestOfAnotherHost:
 
     def test_who_was_taken_for_gone_stops(self, server: Loopback, tmp_path: Path) -> None:
         first = Here(tmp_path / "another")
-        first.watch = lambda _done: first.partial().rename(first.raw / "taken")
+        first.watch = lambda done: done > PART and first.partial().rename(first.raw / "taken")
         with pytest.raises(AlreadyAtWork, match="has gone on"):
             first.fetch(archive_at(server))
         assert not first.file.exists()
+        assert len(list(first.raw.glob(".*.parts"))) == 1  # the other's by now

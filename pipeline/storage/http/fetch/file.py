@@ -122,7 +122,8 @@ class FileFetch(Generic[Result]):
     def close(self) -> None:
         """Leave what has arrived for the next process, and say so; nothing, if it is of no use."""
         partial, state = self._left.partial, self._left.state
-        if not partial.is_open:
+        if not (partial.is_open and partial.is_own):
+            partial.close()
             return
         if state is None or not state.pieces:
             partial.discard()

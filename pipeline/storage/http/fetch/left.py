@@ -25,7 +25,7 @@ from pipeline.storage.http.fetch.sidecar import MOST_BYTES, Sidecar
 from pipeline.storage.local import owner
 from pipeline.storage.local.deleting import remove
 from pipeline.storage.local.listing import entries, read_bytes, stat
-from pipeline.storage.local.tempnames import temp_prefix, token_of
+from pipeline.storage.local.tempnames import owner_of, temp_prefix, token_of
 from pipeline.storage.local.temps import TempFile
 
 WATCH_S: Final = 6 * BEAT_S
@@ -123,5 +123,4 @@ def _content(path: Path) -> bytes:
 
 def _is_mine(temp: TempFile) -> bool:
     """Whether this process made it, in an earlier call: the lock over the target is held by now."""
-    mine = owner.current()
-    return (temp.host, temp.pid) == (mine.host, mine.pid)
+    return owner_of(temp.path.name) == owner.current()

@@ -108,24 +108,30 @@ class Partial:
         write(sidecar_path(self.target, self.temp), state.serialised(self._beat))
 
     def check_own(self) -> None:
-        """Check that the file still has the name that this process gave it.
+        """Check that nobody has taken the file over.
 
         Raises:
-            AlreadyAtWork: it has not.
+            AlreadyAtWork: somebody has.
         """
+        if not self.is_own:
+            raise AlreadyAtWork(
+                "another process has gone on with this download, or its hidden file was removed",
+                file=str(self.target),
+                remedy="wait until that process has ended, then run the same command again",
+            )
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the file still has the name that this process gave it."""
         with translate_oserrors(self.target), contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.lstat(self.temp), os.fstat(self._fd)):
-                return
-        raise AlreadyAtWork(
-            "another process has gone on with this download, or its hidden file was removed",
-            file=str(self.target),
-            remedy="wait until that process has ended, then run the same command again",
-        )
+            return os.path.samestat(os.lstat(self.temp), os.fstat(self._fd))
+        return False
 
     def publish(self, size: int) -> None:
         """Give the file its final name, after it was found to be right.
 
         Raises:
+            AlreadyAtWork: see `check_own`.
             OutputConflict: something else has got that name meanwhile.
         """
         self.check_own()
@@ -145,12 +151,12 @@ class Partial:
         self.close()
 
     def discard(self) -> None:
-        """Remove the file and its sidecar, of which nothing is of use."""
-        if self._open:
+        """Remove the file and its sidecar, of which nothing is of use, unless it is another's."""
+        if self._open and self.is_own:
             with translate_oserrors(self.target):
                 discard(self.temp, self._fd)
             remove(self.target.parent, sidecar_path(self.target, self.temp))
-            self.close()
+        self.close()
 
     def close(self) -> None:
         """Close the file; it stays, for the next process."""
