@@ -7,14 +7,17 @@ names of its files, its options and defaults, and the bytes of its records.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from pipeline.formats import without_boxes
 from pipeline.formats.record import ImageRecord, Placement
 from pipeline.storage import StagedFile
+
+if TYPE_CHECKING:  # a loader encodes no images
+    from pipeline.images.prepare import ImageOptions
 
 LABELS: Final = ("class", "detection")
 """What records can have as labels: those of the class or list, or classes and boxes of objects."""
@@ -117,6 +120,21 @@ class ShardFormat(ABC):
     def labels(self) -> tuple[str, ...]:
         """What its records can have as labels, of `LABELS`."""
         return LABELS if DETECTION in self.takes else LABELS[:1]
+
+    def refusals(
+        self,
+        image: ImageOptions,
+        others: Collection[str],  # noqa: ARG002 - one asks
+    ) -> Iterator[str]:
+        """Yield why it cannot be made of a job, what to do instead included.
+
+        Args:
+            image: how images are stored.
+            others: names of the formats that are made besides.
+        """
+        if self.jpeg_only and image.encoding == ".png":
+            what = f"leave --encoding .png or --format {self.name} out"
+            yield f"{self.title} shards hold JPEGs: {what}"
 
     @abstractmethod
     def files(self, stem: str) -> tuple[str, ...]:

@@ -172,8 +172,7 @@ def _resolved(job: Job, *, read: bool) -> ResolvedJob:
     dataset = sources.data_set(job, exportjob.taken_names())
     table = dataset.table
     names = job.splits or dataset.default_splits
-    checks.check_choices(job, dataset, names)
-    checks.check_combinations(job, dataset, names)
+    checks.check_options(job, dataset, names)
     found = None if read else dataset.recorded(names)
     if found is None:
         found = dataset.read(names, shardformats.is_cut)

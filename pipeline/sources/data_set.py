@@ -44,6 +44,11 @@ class DataSet(ABC):
     own_orders: frozenset[str] = frozenset()
     published: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def reads_boxes(self) -> bool:
+        """Whether bounding boxes are wanted, and it can have some."""
+        return self.job.boxes and BOXES in self.offers
+
     @staticmethod
     @abstractmethod
     def is_meant(job: Job) -> bool:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.formats.base import RecordOptions, ShardFormat, ShardWriter, StoredRecord
 from pipeline.formats.record import ImageRecord, Placement
 from pipeline.storage import StagedFile
+
+if TYPE_CHECKING:
+    from pipeline.images.prepare import ImageOptions
 
 _NOWHERE = Placement(0, 0)
 
@@ -19,6 +23,14 @@ class Facts(ShardFormat):
     title = "facts"
     version = 1
     holds_images = False
+
+    def refusals(self, image: ImageOptions, others: Collection[str]) -> Iterator[str]:
+        """Yield that there are shards beside it, or that images should become something."""
+        if others:
+            yield "--format none is no shards: leave it or the other formats out"
+        as_they_lie = type(image)(max_pixels=image.max_pixels)
+        if image != as_they_lie:
+            yield "--format none stores no images: leave out what they should become"
 
     def files(self, stem: str) -> tuple[str, ...]:  # noqa: ARG002
         """Return nothing."""

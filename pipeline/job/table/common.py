@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from pipeline import storage
+from pipeline.errors import UsageError
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import CATALOG, COMMANDS, LIST, Option
+
+if TYPE_CHECKING:
+    from pipeline.job.options import Job
+    from pipeline.sources.data_set import DataSet
+
+
+def _of_a_folder(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del dataset, names
+    if not job.images or not (job.recursive or job.extensions):
+        return
+    path = Path(job.images)
+    # Where nothing is, that is said instead.
+    if storage.stat(path) is not None and storage.real_folder(path) is None:
+        yield UsageError("--recursive and --exts have a meaning with a folder only")
+
+
+def _of_class_folders(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del dataset, names
+    if job.images and job.classes and not job.recursive:
+        what = "--classes is a table of class folders here: it goes with a folder and --recursive"
+        yield UsageError(what)
+
 
 RECURSIVE: Final = Option(
     flag="--recursive",
@@ -17,6 +43,7 @@ RECURSIVE: Final = Option(
     field="recursive",
     default=False,
     digests=CATALOG,
+    refusals=_of_a_folder,
 )
 EXTENSIONS: Final = Option(
     flag="--exts",
@@ -29,6 +56,7 @@ EXTENSIONS: Final = Option(
     metavar=".EXT",
     repeats=True,
     digests=CATALOG,
+    refusals=_of_a_folder,
 )
 FOLDER_CLASSES: Final = Option(
     flag="--classes",
@@ -41,6 +69,7 @@ FOLDER_CLASSES: Final = Option(
     default="",
     metavar="FILE",
     digests=CATALOG,
+    refusals=_of_class_folders,
 )
 WORKERS: Final = Option(
     flag="--workers",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
+from pipeline.errors import UsageError
 from pipeline.exports.base import TRANSFERS
 from pipeline.job.options import EXPORTS, Job
 from pipeline.job.table.group import Group, Kind
@@ -11,6 +13,32 @@ from pipeline.job.table.option import COMMANDS, LIST, SET, Option
 
 TRANSFERS_OF_A_LIST: Final = tuple(name for name in TRANSFERS if name != "move")
 """How images of a list or folder get into class folders: moved, the list would be of none."""
+
+if TYPE_CHECKING:
+    from pipeline.sources.data_set import DataSet
+
+
+def _extract(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    if "extract" in job.steps and not all(dataset.splits[name].has_classes for name in names):
+        what = "a split without labels has no classes to extract into: leave --extract or it out"
+        yield UsageError(what)
+
+
+def _transfer(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del dataset, names
+    if job.transfer == TRANSFERS[0]:
+        return
+    if not job.images and not (job.tree and job.wants("extract")):
+        yield UsageError("--transfer has a meaning with --tree and --extract only")
+    if job.images and not job.wants("extract"):
+        yield UsageError("--transfer has a meaning with --extract only")
+    if job.images and job.transfer not in TRANSFERS_OF_A_LIST:
+        what = "would leave nothing where the list or folder says: choose another"
+        yield UsageError(f"--transfer {job.transfer} {what}")
+    if job.transfer not in TRANSFERS_OF_A_LIST and job.wants("shards"):
+        what = "would take away what the shards are made from: say --until extract"
+        yield UsageError(f"--transfer {job.transfer} {what}")
+
 
 EXPORT_OPTIONS: Final = (
     Option(
@@ -32,6 +60,7 @@ EXPORT_OPTIONS: Final = (
         commands=COMMANDS,
         field="steps",
         default=False,
+        refusals=_extract,
     ),
     Option(
         flag="--transfer",
@@ -42,6 +71,7 @@ EXPORT_OPTIONS: Final = (
         field="transfer",
         default=Job.transfer,
         choices=TRANSFERS,
+        refusals=_transfer,
     ),
     Option(
         flag="--transfer",
@@ -52,6 +82,7 @@ EXPORT_OPTIONS: Final = (
         field="transfer",
         default=Job.transfer,
         choices=TRANSFERS_OF_A_LIST,
+        refusals=_transfer,
     ),
     Option(
         flag="--data-dir",

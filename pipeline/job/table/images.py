@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
+from pipeline.errors import UsageError
 from pipeline.images import prepare as images
 from pipeline.images.prepare import PLAIN
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import COMMANDS, NO_DIGEST, OUTPUT, Option, Value
+from pipeline.job.table.option import (
+    COMMANDS,
+    NO_DIGEST,
+    OUTPUT,
+    Option,
+    Refusals,
+    Value,
+    refuses_nothing,
+)
+
+if TYPE_CHECKING:
+    from pipeline.job.options import Job
+    from pipeline.sources.data_set import DataSet
+
+
+def _orientation(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del names
+    if dataset.reads_boxes and job.image.orientation == "bake":
+        yield UsageError(
+            "boxes are fractions of images as they lie, and --orientation bake would make them"
+            " wrong: leave it out, or say --no-boxes"
+        )
+
+
+def _center_crop(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del names
+    if dataset.reads_boxes and job.image.center_crop:
+        yield UsageError(
+            "boxes are fractions of whole images, and --center-crop would make them wrong: leave it"
+            " out, or say --no-boxes"
+        )
 
 
 def _option(
@@ -19,6 +51,7 @@ def _option(
     least: int | None = None,
     most: int | None = None,
     digests: frozenset[str] = OUTPUT,
+    refusals: Refusals = refuses_nothing,
 ) -> Option:
     name = flag.removeprefix("--").replace("-", "_")
     default: Value = getattr(PLAIN, name)
@@ -35,6 +68,7 @@ def _option(
         most=most,
         metavar="N" if kind is Kind.NUMBER else "",
         digests=digests,
+        refusals=refusals,
     )
 
 
@@ -57,7 +91,10 @@ IMAGE_OPTIONS: Final = (
         "Leave images as they are that are smaller than --resize would make them.",
     ),
     _option(
-        "--center-crop", Kind.SWITCH, "Cut the largest square out of the middle, before resizing."
+        "--center-crop",
+        Kind.SWITCH,
+        "Cut the largest square out of the middle, before resizing.",
+        refusals=_center_crop,
     ),
     _option(
         "--filter",
@@ -105,6 +142,7 @@ IMAGE_OPTIONS: Final = (
         "What to do with images that EXIF says are turned: turn their pixels (bake), store them"
         " as they lie (keep), or refuse them. Default: keep, or bake what is encoded anew.",
         choices=images.ORIENTATIONS,
+        refusals=_orientation,
     ),
     _option(
         "--transcode",

@@ -2,12 +2,69 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
+from pipeline.errors import UsageError
+from pipeline.exports import registry as exports
 from pipeline.job.options import ON_BAD_IMAGE, Job
 from pipeline.job.table.common import EXTENSIONS, FOLDER_CLASSES, RECURSIVE
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import CATALOG, COMMANDS, LIST, SET, Option
+from pipeline.job.table.values import check_words
+
+if TYPE_CHECKING:
+    from pipeline.sources.data_set import DataSet
+
+
+def _nothing_to_read(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del dataset, names
+    if not (job.raw or job.tree or job.images):
+        yield UsageError("--raw or --tree must be given")
+
+
+def _extras(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del names
+    check_words("--with", job.extras, tuple(dataset.optional))
+    texts = dataset.class_texts
+    if texts is not None and not job.raw:
+        what = f"the {texts.name} is an archive: name the folder that holds it with --raw"
+        yield UsageError(what)
+
+
+def _splits(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del job
+    check_words("--split", names, tuple(dataset.splits))
+    yield from ()
+
+
+def _blacklist(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    if job.skip_blacklisted and not any(dataset.splits[name].has_blacklist for name in names):
+        yield UsageError("--skip-blacklisted: none of the splits has a blacklist")
+
+
+def _bad_images(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    """Refuse to skip bad images where class folders are made, which would hold them."""
+    del dataset, names
+    if job.on_bad_image != "skip":
+        return
+    asked = exports.asked(job.exports)
+    if "extract" in job.steps:
+        yield UsageError(
+            "--on-bad-image skip is of shards: a tree of class folders would hold the bad images,"
+            " too; leave it out, or make the tree by a command of its own with --until extract"
+        )
+    elif job.wants("extract") or any(export.changes_images for export in asked):
+        needing = [
+            export.name
+            for export in asked
+            if export.changes_images or export.in_class_folders(job.data_dir)
+        ]
+        yield UsageError(
+            f"--on-bad-image skip is of shards: --export {','.join(needing)} needs the class"
+            " folders of all images, which would hold the bad ones, too; leave it or the export out"
+        )
+
 
 INPUT_OPTIONS: Final = (
     Option(
@@ -31,6 +88,7 @@ INPUT_OPTIONS: Final = (
         field="raw",
         default="",
         metavar="DIR",
+        refusals=_nothing_to_read,
     ),
     Option(
         flag="--tree",
@@ -65,6 +123,7 @@ INPUT_OPTIONS: Final = (
         metavar="NAME",
         repeats=True,
         digests=CATALOG,
+        refusals=_extras,
     ),
     Option(
         flag="--root",
@@ -102,6 +161,7 @@ SELECTION_OPTIONS: Final = (
         default=Job.splits,
         metavar="NAME",
         repeats=True,
+        refusals=_splits,
     ),
     Option(
         flag="--classes",
@@ -123,6 +183,7 @@ SELECTION_OPTIONS: Final = (
         field="skip_blacklisted",
         default=Job.skip_blacklisted,
         digests=CATALOG,
+        refusals=_blacklist,
     ),
     Option(
         flag="--boxes",
@@ -155,5 +216,6 @@ SELECTION_OPTIONS: Final = (
         field="on_bad_image",
         default=Job.on_bad_image,
         choices=ON_BAD_IMAGE,
+        refusals=_bad_images,
     ),
 )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from pipeline.errors import UsageError
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.table.group import Group, Kind
+
+if TYPE_CHECKING:
+    from pipeline.job.options import Job
+    from pipeline.sources.data_set import DataSet
 
 SET: Final = "imagenet"
 """The command that prepares a configured set."""
@@ -34,6 +40,19 @@ IMAGE_FIELDS: Final = frozenset(field.name for field in fields(ImageOptions))
 """The fields of a job's `image`."""
 
 
+Refusals = Callable[["Job", "DataSet", Sequence[str]], Iterator[UsageError]]
+"""Yields why the value of an option means nothing in a job.
+
+It is given the job, its data set, and the names of the chosen splits.
+"""
+
+
+def refuses_nothing(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    """Refuse no value."""
+    del job, dataset, names
+    yield from ()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Option:
     """An option of one or more commands, from which everything that takes or shows it is made.
@@ -55,6 +74,8 @@ class Option:
         positional: whether ``shardmill`` takes it without the flag; Luigi needs the flag.
         off: the flag that says the opposite of a switch; "": there is none.
         digests: the digests of a split that follow it.
+        refusals: yields why its value means nothing beside others; its kind and choices are checked
+            besides.
     """
 
     flag: str
@@ -73,6 +94,7 @@ class Option:
     positional: bool = False
     off: str = ""
     digests: frozenset[str] = NO_DIGEST
+    refusals: Refusals = refuses_nothing
 
     @property
     def name(self) -> str:

@@ -2,17 +2,92 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
-from pipeline.catalog.order import ORDERS
+from pipeline.catalog.order import ORDERS, SEED_LIMIT
+from pipeline.errors import UsageError
 from pipeline.formats.base import DETECTION, JOINED, LABELS
-from pipeline.formats.registry import FORMATS, titles
+from pipeline.formats.registry import ALL, FORMATS, titles, without_meaning
 from pipeline.job.options import Job
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import CATALOG, COMMANDS, LIST, OUTPUT, PLAN, SET, Option
+from pipeline.job.table.values import check_words
+
+if TYPE_CHECKING:
+    from pipeline.sources.data_set import DataSet
 
 NO_SHARDS: Final = "none"
 """The format of those who want no shards."""
+_LABEL_OFFSET_LIMIT: Final = 1 << 30
+
+
+def _formats(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    """Refuse formats that cannot be made as asked, and options that none of them takes."""
+    del dataset, names
+    check_words("--format", job.formats, tuple(ALL))
+    if not job.formats:
+        yield UsageError(
+            "no format is asked for",
+            expected=f"{', '.join(FORMATS)}; {NO_SHARDS} makes no shards",
+            found="an empty list",
+            remedy="name one with --format, or leave --format out",
+        )
+    given = {DETECTION: job.labels != LABELS[0], JOINED: job.joined}
+    takers = without_meaning(job.formats, [name for name, is_given in given.items() if is_given])
+    yield from map(UsageError, takers)
+    for name in job.formats:
+        others = [other for other in job.formats if other != name]
+        yield from map(UsageError, ALL[name].refusals(job.image, others))
+
+
+def _shards(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del dataset
+    check_words("--shards", [split for split, _ in job.shards], names)
+    yield from ()
+
+
+def _order(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    """Refuse an order without a meaning: a list has no classes, a set no order of its own."""
+    del names
+    of_some = {"inception", "list"}
+    known = [each for each in ORDERS if each not in of_some or each in dataset.own_orders]
+    check_words("--order", [job.order], known)
+    yield from ()
+
+
+def _seed(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del dataset, names
+    if not 0 <= (job.seed or 0) < SEED_LIMIT:
+        found = str(job.seed)
+        yield UsageError(f"--seed {job.seed}", expected="0 to 2**64 - 1", found=found)
+    if job.order == "inception" and job.seed is not None:
+        what = "--seed has no meaning with --order inception, whose shuffle is fixed"
+        yield UsageError(what)
+
+
+def _threads(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del dataset, names
+    if job.order != "inception" and job.inception_threads is not None:
+        yield UsageError("--inception-threads has a meaning with --order inception only")
+
+
+def _label_offset(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del dataset, names
+    if job.label_offset is not None and not 0 <= job.label_offset < _LABEL_OFFSET_LIMIT:
+        yield UsageError(
+            f"--label-offset {job.label_offset}: labels are not negative, and fit 32 bits",
+            expected=f"0 to {_LABEL_OFFSET_LIMIT - 1}",
+            found=str(job.label_offset),
+        )
+
+
+def _labels(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del names
+    if job.labels != LABELS[0] and not dataset.reads_boxes:
+        what = "--labels detection makes labels of bounding boxes: do not leave them out"
+        yield UsageError(what)
+
 
 SHARD_OPTIONS: Final = (
     Option(
@@ -27,6 +102,7 @@ SHARD_OPTIONS: Final = (
         choices=(*FORMATS, NO_SHARDS),
         repeats=True,
         digests=OUTPUT,
+        refusals=_formats,
     ),
     Option(
         flag="--shards",
@@ -39,6 +115,7 @@ SHARD_OPTIONS: Final = (
         metavar="SPLIT=N",
         repeats=True,
         digests=PLAN,
+        refusals=_shards,
     ),
     Option(
         flag="--shards",
@@ -73,6 +150,7 @@ SHARD_OPTIONS: Final = (
         default=Job.order,
         choices=tuple(order for order in ORDERS if order != "list"),
         digests=PLAN,
+        refusals=_order,
     ),
     Option(
         flag="--order",
@@ -85,6 +163,7 @@ SHARD_OPTIONS: Final = (
         default=Job.order,
         choices=("hash", "name", "list", "im2rec"),
         digests=PLAN,
+        refusals=_order,
     ),
     Option(
         flag="--seed",
@@ -95,6 +174,7 @@ SHARD_OPTIONS: Final = (
         field="seed",
         metavar="N",
         digests=PLAN,
+        refusals=_seed,
     ),
     Option(
         flag="--inception-threads",
@@ -106,6 +186,7 @@ SHARD_OPTIONS: Final = (
         least=1,
         metavar="N",
         digests=PLAN,
+        refusals=_threads,
     ),
     Option(
         flag="--label-offset",
@@ -117,6 +198,7 @@ SHARD_OPTIONS: Final = (
         field="label_offset",
         metavar="N",
         digests=OUTPUT,
+        refusals=_label_offset,
     ),
     Option(
         flag="--labels",
@@ -129,6 +211,7 @@ SHARD_OPTIONS: Final = (
         default=Job.labels,
         choices=LABELS,
         digests=OUTPUT,
+        refusals=_labels,
     ),
     Option(
         flag="--joined",
