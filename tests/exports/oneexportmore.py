@@ -46,7 +46,7 @@ def run_all(folder: Path) -> dict[str, object]:
     run("mended", *made)
     same = products(out) == before
     lay(pets / "b" / "9.jpg", encoded(9))
-    run("conflict", *made)
+    run("grown", *made)
     run("replaced", *made, "--replace")
     (file.parent / "mine.json").write_text("{}")
     run("cleaned", "clean", out, "--yes")

@@ -40,7 +40,7 @@ def test_every_command_ends_as_with_any_other_export(came: dict[str, Any]) -> No
         **dict.fromkeys(("prepared", "again", "verified", "status"), 0),
         "damaged": 1,
         "mended": 0,
-        "conflict": 2,
+        "grown": 0,
         "replaced": 0,
         "cleaned": 0,
         "options": 2,
@@ -68,8 +68,8 @@ def test_a_damaged_file_is_removed_and_made_again(came: dict[str, Any]) -> None:
     assert came["same"]
 
 
-def test_another_one_is_replaced_only_if_that_is_said(came: dict[str, Any]) -> None:
-    assert "--replace" in came["said"]["conflict"]
+def test_it_follows_the_images_of_its_folder(came: dict[str, Any]) -> None:
+    assert "counts.json" in came["said"]["grown"]
 
 
 def test_clean_leaves_what_is_not_its_own(came: dict[str, Any]) -> None:
