@@ -24,7 +24,8 @@ _NOTHING: Final = memoryview(b"")
 class SequentialReader:
     """Reads one object front to back, with the methods of `storage.RangeReader`.
 
-    The view that `read` returns is valid until the next `read`.
+    What is read in another order comes by a request of its own, and nothing ahead of it. The view
+    that `read` returns is valid until the next `read`.
 
     Args:
         path: the address of the object.
@@ -49,6 +50,7 @@ class SequentialReader:
         self._transfer = transfer
         self._renew = renew
         self._part = part
+        self._end = 0  # of what was read last
         self._parts: dict[int, tuple[Ticket, bytearray]] = {}
         self._free: list[bytearray] = []
 
@@ -70,6 +72,10 @@ class SequentialReader:
         if offset >= end:
             return _NOTHING
         first, last = offset // self._part, (end - 1) // self._part
+        goes_on, self._end = offset == self._end, end
+        if not goes_on and not self._parts.keys() >= set(range(first, last + 1)):
+            request = self._remote.request(offset, end - offset)
+            return self._transfer.get(request, renew=self._renewed).body
         if first == last:
             return self._piece(first, offset, end)
         joined = bytearray()

@@ -57,10 +57,18 @@ def test_no_more_parts_are_asked_for_than_there_are_buffers(
     assert len(server.seen) == BUFFERS
 
 
-def test_the_beginning_can_be_read_again(server: Loopback, reader: SequentialReader) -> None:
-    assert reader.read(0, 10) == CONTENT[:10]
+def test_what_is_read_in_another_order_comes_alone(
+    server: Loopback, reader: SequentialReader
+) -> None:
     assert reader.read(900_000, 10) == CONTENT[900_000:900_010]
+    assert reader.read(5, 250_000) == CONTENT[5:250_005]
+    assert [seen.range for seen in server.seen] == ["bytes=900000-900009", "bytes=5-250004"]
     assert reader.read(0, 10) == CONTENT[:10]
+    assert reader.read(10, 10) == CONTENT[10:20]  # and from here on in order
+    assert reader.read(5, 10) == CONTENT[5:15]  # which is there already
+    while reader._transfer.under_way:
+        reader._transfer.step()
+    assert len(server.seen) == 3 + BUFFERS
 
 
 def test_a_replaced_object_is_noticed(server: Loopback, reader: SequentialReader) -> None:
