@@ -71,7 +71,7 @@ def sample() -> RawSet:
 
 @pytest.fixture(scope="session")
 def small() -> RawSet:
-    """A smaller sample, without odd images, for tests that run the whole job often."""
+    """A smaller sample in fewer shards, without odd images, for tests that run whole jobs often."""
     raw = shared.once("small", _draw_small)
     return RawSet(raw, raw / "sample.toml")
 
@@ -82,7 +82,12 @@ def _draw_by_command(raw: Path) -> None:
 
 
 def _draw_small(raw: Path) -> None:
-    draw_sample(raw, train_classes=3, images_per_class=4, validation_images=6, quirks=False)
+    config = draw_sample(
+        raw, train_classes=3, images_per_class=4, validation_images=6, quirks=False
+    )
+    text = config.read_text()
+    assert text.count("shards = 8\n") == 1
+    config.write_text(text.replace("shards = 8\n", "shards = 4\n"))
 
 
 @pytest.fixture(scope="session")

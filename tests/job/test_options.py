@@ -52,7 +52,7 @@ class TestDigests:
             ({"seed": 1}, {"plan", "output"}),
             ({"shards": (("train", 5),)}, {"plan", "output"}),
             ({"label_offset": 0}, {"output"}),
-            ({"shards": (("train", 8),)}, set()),
+            ({"shards": (("train", 4),)}, set()),
             ({"label_offset": 1}, set()),
             ({"on_bad_image": "skip"}, set()),
             ({"splits": ("train",)}, set()),
@@ -233,8 +233,9 @@ class TestResolved:
     def test_a_choice_of_classes_gets_as_many_shards_as_it_fills(
         self, small: RawSet, out: Path, tmp_path: Path
     ) -> None:
-        chosen = classes_file(small, 1, tmp_path / "one")
-        splits = resolve(small.job(out, classes=chosen)).splits
+        chosen, many = classes_file(small, 1, tmp_path / "one"), small.copy(tmp_path / "many")
+        many.config.write_text(many.config.read_text().replace("shards = 4\n", "shards = 8\n"))
+        splits = resolve(many.job(out, classes=chosen)).splits
         assert (splits["train"].expected.images, splits["train"].shards) == (4, 4)
         assert (splits["validation"].expected.images, splits["validation"].shards) == (2, 2)
 

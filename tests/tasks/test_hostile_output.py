@@ -3,87 +3,30 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import inprocess
 import pytest
-from finishedoutputs import Finished, of_imagelist, of_imagenet, of_tree
-from forging import Forgery, forgeries, sealed, unsealed, unsealed_forgeries
+from finishedoutputs import of_imagelist
+from forgedcommands import MADE, check_forgeries, check_run
+from forging import unsealed, unsealed_forgeries
 from support import RawSet
 
 from pipeline import manifest, paths, storage
 
-# A finished folder gets some; SHARDMILL_FORGERIES=1000 SHARDMILL_SEED=7 tries more, and others.
-FORGERIES = int(os.environ.get("SHARDMILL_FORGERIES", "8"))
-STATUSES = {0, 1, 2, 3, 4}
-SAID_OF_DEFECTS = ("Traceback", "internal error", "defect of the program")
+FORGERIES = 4  # a finished folder; `tests/faults` tries more, and others
 
 
-@pytest.fixture(params=["a list", "a set in archives", "a tree"])
-def finished(
-    request: pytest.FixtureRequest, small: RawSet, tmp_path: Path
-) -> tuple[Finished, Path]:
-    """A finished output folder, and a copy of it as it was."""
-    made: dict[str, Callable[[], Finished]] = {
-        "a list": lambda: of_imagelist(tmp_path / "list"),
-        "a set in archives": lambda: of_imagenet(small, tmp_path / "set"),
-        "a tree": lambda: of_tree(tmp_path / "tree"),
-    }
-    finished = made[request.param]()
-    pristine = tmp_path / "pristine"
-    shutil.copytree(finished.out, pristine, symlinks=True)
-    return finished, pristine
-
-
-def everything_but(out: Path, folder: Path) -> dict[Path, tuple[int, int]]:
-    """Return size and time of every file below a folder that is not in the output folder."""
-    files = (path for path in folder.rglob("*") if path.is_file() or path.is_symlink())
-    every = (path for path in files if not path.is_relative_to(out))
-    return {path: (path.lstat().st_size, path.lstat().st_mtime_ns) for path in every}
-
-
-def check_commands(patch: pytest.MonkeyPatch, finished: Finished, forged: object) -> None:
-    """Run everything over an output folder: it ends as documented, without a traceback."""
-    out = finished.out
-    for words in (("status", out), ("clean", out), ("verify", out, "--remove-damaged")):
-        check_run(patch, forged, *words)
-    check_run(patch, forged, *finished.words)
-
-
-def check_run(patch: pytest.MonkeyPatch, forged: object, *words: object) -> None:
-    run = inprocess.verify if words[0] == "verify" else inprocess.shardmill
-    try:
-        ended = run(patch, *words)
-    except Exception as error:
-        raise AssertionError(f"{words[0]}: {forged}") from error
-    assert ended.status in STATUSES, (forged, ended.said)
-    assert not any(each in ended.said for each in SAID_OF_DEFECTS), (forged, ended.said)
-
-
-def some(chance: random.Random, out: Path) -> Iterator[Forgery]:
-    """Yield forgeries, each of a document of another name and of another of its values."""
-    documents = sealed(out)
-    for _ in range(FORGERIES):
-        yield chance.choice(list(forgeries(chance.choice(documents))))
-
-
+@pytest.mark.parametrize("kind", MADE)
 def test_a_forged_document_ends_no_command_and_reaches_nothing_outside(
+    kind: str,
+    small: RawSet,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     chance: random.Random,
-    finished: tuple[Finished, Path],
-    tmp_path: Path,
 ) -> None:
-    made, pristine = finished
-    outside = everything_but(made.out, tmp_path)
-    for forged in some(chance, made.out):
-        forged.path.write_bytes(forged.content)
-        check_commands(monkeypatch, made, forged)
-        made.restore(pristine)
-    assert everything_but(made.out, tmp_path) == outside
+    check_forgeries(monkeypatch, MADE[kind](small, tmp_path), tmp_path, chance, FORGERIES)
 
 
 def test_what_forged_commands_have_noted_ends_none(
@@ -92,7 +35,7 @@ def test_what_forged_commands_have_noted_ends_none(
     made = of_imagelist(tmp_path)
     for path in unsealed(made.out):
         forged = list(unsealed_forgeries(path))
-        for content in chance.sample(forged, min(len(forged), 2 * FORGERIES)):
+        for content in chance.sample(forged, min(len(forged), 16)):
             path.write_bytes(content)
             check_run(monkeypatch, content[:200], "status", made.out)
 

@@ -43,7 +43,7 @@ def test_damaged_files_are_named_and_removed_and_the_command_makes_them_again(
 ) -> None:
     current = copied / "tfrecord/train/current"
     damaged = [
-        flip(next(current.resolve().glob("train-00003-*"))),
+        flip(next(current.resolve().glob("train-00002-*"))),
         flip(current.resolve() / "facts.parquet"),
         flip(copied / "lists/train.lst"),
         flip(min((copied / "train").glob("*/*.JPEG"))),
