@@ -78,4 +78,5 @@ class ClassTree(Export):
 
     def write(self, work: ExportWork, staged: Sequence[StagedFile]) -> Document:
         """Raise an error: a tree is made in groups of classes, see `ClassFolders.write`."""
-        raise LookupError(f"{work.plan.kind} is a tree, and has no {len(staged)} files")
+        del staged
+        raise LookupError(f"{work.plan.kind} is a tree of class folders, which is made in groups")

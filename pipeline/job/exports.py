@@ -38,7 +38,7 @@ from pipeline.sources.data_set import DataSet
 from pipeline.state import claims
 
 _STEP: Final = "exports"
-"""What making an export is called in reports, but for those that a step of a job makes."""
+"""What reports call the making of an export that `--export` asks for."""
 
 
 def check(job: Job, dataset: DataSet, names: Iterable[str]) -> None:
@@ -151,27 +151,24 @@ def _check_folder(job: Job, split: SplitJob) -> None:
 def _product(
     job: Job, export: Export, plan: ExportPlan, dataset: DataSet, splits: Mapping[str, SplitJob]
 ) -> Product:
-    """Return a plan as a product."""
+    """Return a plan as a product: a tree that is made in groups, or files."""
     out = Path(job.out)
     if plan.tree is None:
         needs = [name for need in plan.needs for name in _names(need, job, dataset, splits)]
-        made = product(
+        files = product(
             *(out, plan.kind, plan.digest, plan.files),
             needs=needs or (INPUTS,),
             step=export.step or _STEP,
             split=plan.split,
             described=plan.described,
         )
-        made = replace(made, maker=EXPORT)
-    else:
-        (folder,) = plan.files
-        made = tree_product(out, plan.kind, plan.split, folder, plan.digest, plan.tree)
-    made = replace(made, export=export.name, plan=plan, parts=export.parts)
-    if plan.tree is None:
-        return made
+        return replace(files, maker=EXPORT, export=export.name, plan=plan, parts=export.parts)
+    (folder,) = plan.files
+    tree = tree_product(out, plan.kind, plan.split, folder, plan.digest, plan.tree)
+    tree = replace(tree, export=export.name, plan=plan, parts=export.parts)
     if plan.tree.changed:
-        return _by_codec(job, made, plan.tree.changed)
-    return replace(made, in_place=_in_place(splits[plan.split], made))
+        return _by_codec(job, tree, plan.tree.changed)
+    return replace(tree, in_place=_in_place(splits[plan.split], tree))
 
 
 def _in_place(split: SplitJob, made: Product) -> bool:

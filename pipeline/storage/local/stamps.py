@@ -63,11 +63,12 @@ def settled(path: Path) -> int:
 
 
 def placed(path: Path) -> str:
-    """Return what differs once a file has been replaced or restored, even with its size and time.
+    """Return a text that is another one after a file was replaced or restored with size and time.
 
-    It is of the file's number (inode) and of the time of its last change of any kind (ctime), which
-    nobody can set back; "" where there is no file. A new name for the file, other rights and a copy
-    of the folder change it, too, and no byte of the file.
+    It is made of the file's number (inode) and of the time of its last change of any kind (ctime),
+    which no program can set back; "" where there is no file. It is another one, too, where no byte
+    has changed but the rights of the file, its names, or the disk that it lies on. So it is no
+    part of a stamp: every file of a data set would be read again for a hard link to it.
 
     Raises:
         NoPermission: nobody may look.
