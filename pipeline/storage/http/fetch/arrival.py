@@ -1,13 +1,54 @@
-"""Bytes on their way from a server into the hidden file: written in place, and hashed."""
+"""Bytes on their way from a server into the hidden file: written in place, and hashed.
+
+libcurl passes on 16 KiB at a time. They are gathered, so that a write and a hash have more to do.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 import xxhash
 
 from pipeline.storage.http.fetch.partial import Partial
 from pipeline.storage.http.fetch.parts import Parts, Piece
+
+GATHERED: Final = 1 << 18
+"""Bytes that are written at once; each connection has a buffer of this size."""
+
+
+class Gatherer:
+    """Gathers bytes until they are worth a write.
+
+    Args:
+        write: takes them.
+
+    Attributes:
+        pending: how many are not written yet.
+    """
+
+    def __init__(self, write: Callable[[memoryview], object]) -> None:
+        self.pending = 0
+        self._write = write
+        self._buffer = memoryview(bytearray(GATHERED))
+
+    def take(self, data: memoryview) -> None:
+        """Take the next bytes."""
+        end = self.pending + len(data)
+        if end > GATHERED:
+            self.flush()
+            end = len(data)
+            if end > GATHERED:
+                self._write(data)
+                return
+        self._buffer[self.pending : end] = data
+        self.pending = end
+
+    def flush(self) -> None:
+        """Write what was gathered; if that fails, it is lost."""
+        if self.pending:
+            count, self.pending = self.pending, 0
+            self._write(self._buffer[:count])
 
 
 class PartArrival:
@@ -34,31 +75,47 @@ class PartArrival:
         self.start, self.length = parts.extent(number)
         self._partial, self._origin, self._noted = partial, origin, noted
         self._hash = xxhash.xxh3_128()
-        self.have = 0
+        self._written = 0
+        self._gatherer = Gatherer(self._write)
         piece = parts.pieces.get(number)
         if piece is not None and piece.origin == origin:
             self._hash_again(piece.length)
             if self._hash.hexdigest() != piece.xxh3_128:
                 self._hash_again(0)
-        self.began = self.have
+        self.began = self._written
+
+    @property
+    def have(self) -> int:
+        """How many bytes of the part are there, or about to be written."""
+        return self._written + self._gatherer.pending
 
     @property
     def piece(self) -> Piece | None:
-        """What is there of the part; None: nothing."""
-        return Piece(self.have, self._hash.hexdigest(), self._origin) if self.have else None
+        """What is written of the part; None: nothing."""
+        if not self._written:
+            return None
+        return Piece(self._written, self._hash.hexdigest(), self._origin)
 
     def take(self, before: int, data: memoryview) -> None:
         """Take the next bytes; so many of what was asked for are before them."""
         if self.began + before < self.have:  # the server has begun the range anew
+            self.flush()
             self._hash_again(self.began + before)
-        self._partial.write_at(self.start + self.have, data)
-        self._hash.update(data)
-        self.have += len(data)
+        self._gatherer.take(data)
         self._noted(len(data))
+
+    def flush(self) -> None:
+        """Write what has come."""
+        self._gatherer.flush()
+
+    def _write(self, data: memoryview) -> None:
+        self._partial.write_at(self.start + self._written, data)
+        self._hash.update(data)
+        self._written += len(data)
 
     def _hash_again(self, length: int) -> None:
         self._hash.reset()
-        self.have = 0
+        self._written = 0
         for data in self._partial.pieces(self.start, length):
             self._hash.update(data)
-            self.have += len(data)
+            self._written += len(data)

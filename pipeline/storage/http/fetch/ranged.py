@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from typing import Final, Generic
 
+from pipeline.errors import ShardmillError
 from pipeline.storage.http.fetch.arrival import PartArrival
 from pipeline.storage.http.fetch.front import Follower, Front
 from pipeline.storage.http.fetch.means import STEP_S, Found, Means, Outcome, Place, Result, Work
@@ -63,6 +65,8 @@ class Ranged(Generic[Result]):
         finally:
             for ticket, arrival in self._flying.items():
                 self._means.transfer.cancel(ticket)
+                with contextlib.suppress(ShardmillError):  # such as of a full disk, said already
+                    arrival.flush()
                 self._note(arrival)
             follower.stop()
         return Outcome(follower.result, follower.error, front.md5, self._parts.size)
@@ -102,9 +106,10 @@ class Ranged(Generic[Result]):
     def _land(self) -> None:
         """Note the parts that have arrived, and raise what failed."""
         for ticket in [each for each in self._flying if each.is_done]:
-            arrival = self._flying.pop(ticket)
-            self._note(arrival)
             self._means.transfer.wait(ticket)
+            arrival = self._flying.pop(ticket)
+            arrival.flush()
+            self._note(arrival)
 
     def _note(self, arrival: PartArrival) -> None:
         if arrival.piece is not None:
@@ -127,6 +132,7 @@ class Ranged(Generic[Result]):
         if self._unsaved >= self._parts.part or now - self._saved_at >= BEAT_S:
             durable = self._unsaved > 0 and now - self._durable_at >= _DURABLE_S
             for arrival in self._flying.values():
+                arrival.flush()
                 self._note(arrival)
             self._save(durable=durable)
 

@@ -6,6 +6,7 @@ import time
 from typing import Final
 
 from pipeline.errors import RemoteUnavailable
+from pipeline.storage.http.fetch.arrival import Gatherer
 from pipeline.storage.http.fetch.front import Follower, Front
 from pipeline.storage.http.fetch.means import STEP_S, Means, Outcome, Place, Result, Work
 from pipeline.storage.http.fetch.partial import Partial
@@ -80,14 +81,21 @@ class _Sink:
 
     def __init__(self, partial: Partial, front: Front) -> None:
         self.have = 0
+        self._written = 0
         self._partial, self._front = partial, front
+        self._gatherer = Gatherer(self._write)
 
     def take(self, before: int, data: memoryview) -> None:
         if before < self.have:
             raise BegunAgain
-        self._partial.write_at(self.have, data)
+        self._gatherer.take(data)
         self.have += len(data)
-        self._front.grow(self.have)
 
     def end(self) -> None:
+        self._gatherer.flush()
         self._front.end(self.have)
+
+    def _write(self, data: memoryview) -> None:
+        self._partial.write_at(self._written, data)
+        self._written += len(data)
+        self._front.grow(self._written)
