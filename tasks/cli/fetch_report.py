@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -67,7 +68,7 @@ def _fetch(plan: FetchPlan, archive: Archive) -> None:
 def _progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
     """Give a function to tell how many bytes are there; it shows them when it is time to."""
     rates, console = Rates(), Console(file=streams.display())
-    done, total = 0, 0
+    done, total = -1, 0
 
     def bar(now: float) -> list[Bar]:
         return [Bar(name, done, total, "bytes", rate=rates.rate(name, now, done))]
@@ -82,6 +83,8 @@ def _progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
 
         def tell(count: int, of: int | None) -> None:
             nonlocal done, total
+            if done < 0:  # what was there before the command is none of its rate
+                rates.rate(name, time.monotonic(), count)
             done, total = count, of or count
             show()
 

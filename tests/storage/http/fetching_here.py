@@ -66,6 +66,7 @@ class Here:
     cut_at: int | None = None
     watch: Callable[[int], object] = lambda _done: None
     connections: int = 4
+    rate: int = 0
 
     @property
     def file(self) -> Path:
@@ -96,7 +97,7 @@ class Here:
 
         plan = FetchPlan(self.raw, (archive,), out, **how)  # type: ignore[arg-type]
         with Transfer(self.connections, patience=HURRIED) as transfer:
-            means = Means(transfer, self.connections, tell=tell, say=self.said.append)
+            means = Means(transfer, self.connections, self.rate, tell=tell, say=self.said.append)
             return fetching.fetch(plan, archive, means)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fetching_here import NAME, PART, THREE_PARTS, Cut, Here, a_tar, archive_at
@@ -33,6 +34,9 @@ from pipeline.errors import (
 from pipeline.sources.inputs import Archive
 from pipeline.storage.http.fetch import left
 from pipeline.storage.http.fetch.addresses import Headers
+from pipeline.storage.http.request import Request
+from pipeline.storage.http.ticket import Ticket
+from pipeline.storage.http.transfer import Transfer
 from pipeline.storage.location import Remote
 
 SIZE = len(THREE_PARTS)
@@ -95,6 +99,28 @@ def test_a_file_is_brought_in_parts_that_are_of_one_version(server: Loopback, he
     assert here.hidden() == []
     assert len(asked(server)) == 3
     assert {seen.headers.get("if-match") for seen in server.seen[1:]} == {ETAG}
+
+
+@pytest.mark.parametrize("connections", [1, 2, 3, 8])
+def test_a_limit_is_shared_by_all_connections_that_have_something_to_do(
+    server: Loopback, here: Here, monkeypatch: pytest.MonkeyPatch, connections: int
+) -> None:
+    flying, most = dict[Ticket, int](), 0
+    submit = Transfer.submit
+
+    def watched(self: Transfer, request: Request, **how: Any) -> Ticket:
+        nonlocal most
+        ticket = submit(self, request, **how)
+        flying[ticket] = request.rate
+        most = max(most, sum(rate for each, rate in flying.items() if not each.is_done))
+        return ticket
+
+    monkeypatch.setattr(Transfer, "submit", watched)
+    here.connections, here.rate = connections, 8 << 20
+    here.fetch(archive_at(server))
+    parts = list(flying.values())[1:]
+    assert parts[0] == here.rate // min(connections, 3)
+    assert 0 < most <= here.rate
 
 
 def test_what_was_fetched_is_not_fetched_again(server: Loopback, here: Here) -> None:

@@ -63,11 +63,6 @@ class Means:
     tell: Callable[[int, int | None], None] = lambda _done, _total: None
     say: Callable[[str], None] = lambda _text: None
 
-    @property
-    def rate_of_each(self) -> int:
-        """The bytes a second of one connection; 0: as many as come."""
-        return max(1, self.rate // self.connections) if self.rate else 0
-
     def step(self, tickets: Iterable[Ticket]) -> None:
         """Let the network do what it can for a moment, or until one of the tickets is done."""
         end, mine = time.monotonic() + STEP_S, list(tickets)

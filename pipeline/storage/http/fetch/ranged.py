@@ -77,25 +77,34 @@ class Ranged(Generic[Result]):
 
     def _fill(self) -> None:
         """Ask for parts until all connections have something to do."""
-        while len(self._flying) < self._means.connections:
-            busy = [arrival.number for arrival in self._flying.values()]
+        wanted = list[int]()
+        busy = [arrival.number for arrival in self._flying.values()]
+        while len(busy) < self._means.connections:
             number = self._parts.next_missing(busy)
             if number is None:
-                return
-            kept = self._kept
-            arrival = PartArrival(self._partial, self._parts, number, kept.current, self._came)
-            before = self._parts.pieces.get(number)
-            self._there += arrival.have - (before.length if before else 0)
-            request = self._place.request(
-                arrival.start + arrival.have,
-                arrival.length - arrival.have,
-                self._means.rate_of_each,
-            )
-            request = replace(request, size=self._parts.size, validator=self._found.validator)
-            ticket = self._means.transfer.submit(
-                request, sink=arrival.take, renew=self._place.renew
-            )
-            self._flying[ticket] = arrival
+                break
+            wanted.append(number)
+            busy.append(number)
+        if wanted:
+            taken = sum(ticket.request.rate for ticket in self._flying)
+            rate = max(1, (self._means.rate - taken) // len(wanted)) if self._means.rate else 0
+            for number in wanted:
+                self._ask(number, rate)
+
+    def _ask(self, number: int, rate: int) -> None:
+        """Ask for what is missing of a part, at so many bytes a second; 0: as many as come."""
+        kept = self._kept
+        arrival = PartArrival(self._partial, self._parts, number, kept.current, self._came)
+        before = self._parts.pieces.get(number)
+        self._there += arrival.have - (before.length if before else 0)
+        start, missing = arrival.start + arrival.have, arrival.length - arrival.have
+        request = replace(
+            self._place.request(start, missing, rate),
+            size=self._parts.size,
+            validator=self._found.validator,
+        )
+        renew = self._place.renew
+        self._flying[self._means.transfer.submit(request, sink=arrival.take, renew=renew)] = arrival
 
     def _wait(self, follower: Follower[Result]) -> None:
         if self._flying:
