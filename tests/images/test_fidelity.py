@@ -62,7 +62,7 @@ def texture(seed: int) -> Image.Image:
 @pytest.mark.parametrize("subsampling", ["4:2:0", "4:4:4"])
 def test_a_photograph_resized_to_256_is_close_to_the_exact_lanczos(subsampling: str) -> None:
     found = []
-    for seed in range(4):
+    for seed in range(2):
         data = saved(texture(seed), "JPEG", quality=95, subsampling=subsampling)
         done = process(data, EncodeSpec((Resize(256),)))
         wanted = lanczos(pixels_of(data), (done.width, done.height))
@@ -78,9 +78,9 @@ def test_resizing_alone_loses_no_more_than_rounding_does() -> None:
 
 
 def test_drawn_shapes_and_letters_are_close_to_it_too() -> None:
-    images = [drawn("full-chroma", seed) for seed in range(12)]
-    images = [image for image in images if min(image.width, image.height) > 300]
-    assert len(images) >= 4
+    images = [drawn("full-chroma", seed) for seed in range(8)]
+    images = [image for image in images if min(image.width, image.height) > 300][:3]
+    assert len(images) == 3
     found = []
     for image in images:
         done = process(image.encoded, EncodeSpec((Resize(256),)))
