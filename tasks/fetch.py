@@ -101,5 +101,6 @@ class FetchArchives(FetchRoot, luigi.WrapperTask):
         from pipeline.state.fetch_plan import plan_of  # noqa: PLC0415
 
         plan = plan_of(self.values(words(str(self.only))))
+        plan.check()
         given = {name: getattr(self, name) for name in _HELP if name != "only"}
         return [FetchArchive(archive=archive.name, **given) for archive in plan.archives]

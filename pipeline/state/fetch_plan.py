@@ -13,6 +13,7 @@ from pipeline.errors import ArchiveMissing, UsageError
 from pipeline.job import build
 from pipeline.job.choices import meant
 from pipeline.job.options import Job
+from pipeline.quantities import counted
 from pipeline.sources import registry
 from pipeline.sources.inputs import Archive
 from pipeline.storage.http.fetch.addresses import (
@@ -20,6 +21,7 @@ from pipeline.storage.http.fetch.addresses import (
     Headers,
     Presign,
     candidates,
+    check_headers,
     header_argument,
     read_headers,
 )
@@ -29,6 +31,7 @@ from pipeline.storage.local.local_path import absolute
 
 _RATE: Final = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)([kKmMgG]?)[bB]?")
 _UNITS: Final = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+_LEAST_RATE: Final = 4_000  # of a connection: one of next to nothing is taken for dead
 _MOST_HEADER_BYTES: Final = 1 << 16
 
 
@@ -62,6 +65,20 @@ class FetchPlan:
         """Return where an archive goes."""
         return self.raw / archive.file
 
+    def check(self) -> None:
+        """Check what can be checked before anything is fetched.
+
+        Raises:
+            UsageError: an address or a host of headers means nothing.
+        """
+        addresses = [each for archive in self.archives for each in self._addresses(archive)]
+        check_headers(self.headers, addresses)
+        for address in addresses:
+            self._place(address)
+
+    def _addresses(self, archive: Archive) -> list[Address]:
+        return candidates(archive.file, archive.url, self.mirrors, self.headers)
+
     def places(self, archive: Archive) -> list[Place]:
         """Return where an archive may be fetched from, in this order.
 
@@ -69,7 +86,7 @@ class FetchPlan:
             UsageError: an address means nothing.
             ArchiveMissing: there is none; with where to get the archive.
         """
-        found = candidates(archive.file, archive.url, self.mirrors, self.headers)
+        found = self._addresses(archive)
         if not found:
             raise ArchiveMissing(
                 "the configuration has no address that this archive can be fetched from",
@@ -113,6 +130,7 @@ def plan_of(values: Mapping[str, Any], presign: Presign | None = None) -> FetchP
         UsageError: a value means nothing; a header is given in clear.
         ConfigError: the configuration cannot be understood.
     """
+    connections = values.get("connections") or FetchPlan.connections
     config = values.get("config") or build.default_config()
     raw = Path(absolute(values["raw"], "--raw"))
     out = values.get("out") or ""
@@ -123,26 +141,28 @@ def plan_of(values: Mapping[str, Any], presign: Presign | None = None) -> FetchP
         mirrors=tuple(values.get("mirror") or ()),
         headers=dict(map(_headers, values.get("header") or ())),
         netrc=bool(values.get("netrc")),
-        connections=values.get("connections") or FetchPlan.connections,
-        rate=rate_of(values.get("limit_rate") or ""),
+        connections=connections,
+        rate=rate_of(values.get("limit_rate") or "", connections),
         presign=presign,
     )
 
 
-def rate_of(text: str) -> int:
+def rate_of(text: str, connections: int = 1) -> int:
     """Return the bytes a second that a text such as ``50M`` means; 0: no limit.
 
     Raises:
-        UsageError: it means none.
+        UsageError: it means none, or so few that a connection would be taken for dead.
     """
     if not text:
         return 0
     match = _RATE.fullmatch(text.strip())
     rate = int(float(match[1]) * _UNITS[match[2].lower()]) if match else 0
-    if rate < 1:
+    least = _LEAST_RATE * connections
+    if rate < least:
         raise UsageError(
             f"--limit-rate {text}: not such a number",
-            expected="bytes a second, such as 500k, 50M or 1G",
+            expected=f"bytes a second, such as 500k, 50M or 1G; at least {least:,} of"
+            f" {counted(connections, 'connection')}",
             found=text,
         )
     return rate

@@ -61,6 +61,9 @@ def fetch(plan: FetchPlan, archive: Archive, means: Means) -> bool:
     """
     target = storage.output_file(plan.target(archive))
     places = plan.places(archive) if storage.stat(target) is None else []
+    if plan.out is not None:
+        storage.check_link(plan.out)
+        storage.probe_writable(paths.state(plan.out))
     with alone(target), _Verifier(plan, archive, means) as verifier:
         if is_there(plan, archive):
             return False

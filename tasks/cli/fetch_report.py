@@ -33,10 +33,7 @@ def fetch_all(given: Mapping[str, Any]) -> int:
     fetched.
     """
     plan = plan_of(given)
-    for archive in plan.archives:  # what is wrong with a word is said before anything is fetched
-        if storage.stat(plan.target(archive)) is None:
-            with contextlib.suppress(InputRefused):
-                plan.places(archive)
+    plan.check()
     statuses = [_status(plan, archive) for archive in plan.archives]
     refused = [status for status in statuses if status not in {_COMPLETE, _OVERLAP}]
     return refused[0] if refused else max(statuses, default=_COMPLETE)

@@ -12,9 +12,14 @@ from typing import Any
 
 import inprocess
 import pytest
+import xxhash
 from support import RawSet
 
 from pipeline.errors import AlreadyAtWork
+from pipeline.storage.http.fetch.partial import Partial
+from pipeline.storage.http.fetch.parts import Piece
+from pipeline.storage.http.fetch.sidecar import Origin, Sidecar
+from pipeline.storage.local.owner import Owner
 from tasks.run.interrupts import held
 
 SECRET = "c00kie"  # noqa: S105 - of nobody
@@ -117,6 +122,7 @@ def test_a_header_in_clear_is_refused_and_not_shown(
     [
         (("--only", "trian"), "say train"),
         (("--limit-rate", "fast"), "such as 500k"),
+        (("--limit-rate", "15k"), "at least 16,000"),
         (("--mirror", "/folder"), "not an address"),
         (("--mirror", "s3://bucket/x"), "does not fetch from S3"),
     ],
@@ -139,6 +145,38 @@ def test_an_archive_without_an_address_is_said_with_where_to_get_it(
     assert run.status == 3
     assert "drawn by shardmill sample" in run.said
     assert "--mirror" in run.said
+
+
+def test_headers_for_a_host_that_nothing_is_fetched_from_are_refused(
+    monkeypatch: pytest.MonkeyPatch, served: Path, cookie: str, tmp_path: Path
+) -> None:
+    words = ("--config", served, "--raw", tmp_path / "raw", "--header", f"example.org={cookie}")
+    run = inprocess.shardmill(monkeypatch, "fetch", *words)
+    assert run.status == 2
+    assert "nothing is fetched from this host" in run.said
+
+
+def test_clean_leaves_a_download_that_was_cut_alone_and_says_so(
+    monkeypatch: pytest.MonkeyPatch, served: Path, cookie: str, small: RawSet, out: Path
+) -> None:
+    """Also where the archives lie in the output folder, and the process is gone."""
+    (out / ".shardmill").mkdir(parents=True)
+    partial = Partial.create(out / BOXES)
+    content = (small.raw / BOXES).read_bytes()[:100]
+    partial.write_at(0, content)
+    pieces = {0: Piece(100, xxhash.xxh3_128_hexdigest(content), 0)}
+    partial.save(Sidecar((small.raw / BOXES).stat().st_size, (Origin("x", "y"),), pieces))
+    partial.close()
+    with monkeypatch.context() as patch:
+        patch.setattr(Owner, "runs", lambda _: False)
+        run = inprocess.shardmill(patch, "clean", out, "--yes")
+    assert run.status == 0
+    assert f"left alone: {partial.temp}" in run.said
+    assert partial.temp.exists()
+    words = ("--config", served, "--raw", out, "--only", "boxes", "--header", cookie)
+    run = inprocess.shardmill(monkeypatch, "fetch", *words)
+    assert run.status == 0, run.said
+    assert not partial.temp.exists()
 
 
 def test_a_second_one_ends_with_10(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
@@ -98,6 +98,22 @@ def candidates(
             remedy=f"say which, such as --header {min(hosts)}=@FILE",
         )
     return [_address(place, headers) for place in places]
+
+
+def check_headers(headers: Mapping[str, Headers], addresses: Iterable[Address]) -> None:
+    """Check that headers are for hosts that something is fetched from.
+
+    Raises:
+        UsageError: some are for another.
+    """
+    hosts = {_host(address.url) for address in addresses if address.url is not None}
+    unknown = sorted(headers.keys() - hosts - {""})
+    if unknown and hosts:
+        raise UsageError(
+            f"--header {unknown[0]}=@FILE: nothing is fetched from this host",
+            expected=", ".join(sorted(hosts)),
+            found=unknown[0],
+        )
 
 
 def header_argument(text: str) -> tuple[str, str]:

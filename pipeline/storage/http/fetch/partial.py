@@ -77,7 +77,9 @@ class Partial:
 
         Raises:
             NoSpace: it does not fit.
+            AlreadyAtWork: see `check_own`.
         """
+        self.check_own()
         view = memoryview(data)
         with translate_oserrors(self.target):
             while view:
