@@ -27,7 +27,7 @@ def answers() -> tuple[bytes, ...]:
 
 def try_answer(data: bytes, _: Path) -> None:
     """An answer that is taken for a range is no longer than that."""
-    answer = parse(data.splitlines())
+    answer = parse(data.splitlines(keepends=True))
     length = announced(_RANGE, answer)
     if judge(_RANGE, answer) is Outcome.RIGHT:
         assert length is not None

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 from typing import Final
 
 OK: Final = 200
@@ -21,7 +22,8 @@ _RANGE: Final = re.compile(
     r"bytes\s+(?:(\d{1,18})-(\d{1,18})|\*)/(\d{1,18}|\*)", re.ASCII | re.IGNORECASE
 )
 _NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
-_STATUS: Final = re.compile(r"HTTP/[\d.]+\s+(\d{3})\b", re.ASCII)
+_HEAD: Final = re.compile(r"^HTTP/(?:[\d.]{1,4} {1,4}(\d{3})\b)?.*", re.ASCII | re.MULTILINE)
+_HEADER: Final = re.compile(r"^([^:\n]+):(.*)", re.MULTILINE)
 _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _BUSY_CODES: Final = frozenset({"SlowDown", "Throttling", "RequestTimeout", "ServiceUnavailable"})
@@ -87,7 +89,7 @@ class Answer:
         """The bytes of the body that are announced; None: it is not said."""
         return _number(self.headers.get("content-length", ""))
 
-    @property
+    @cached_property
     def content_range(self) -> tuple[int, int, int | None] | None:
         """Offset, length and the size of the whole object, where the answer is a range."""
         match = _RANGE.fullmatch(self.headers.get("content-range", "").strip())
@@ -149,16 +151,12 @@ def is_etag(validator: str) -> bool:
 
 def parse(lines: Iterable[bytes]) -> Answer:
     """Return the last answer of the header lines that libcurl passed on."""
-    status, headers = 0, dict[str, str]()
-    for raw in lines:
-        line = raw.decode("latin-1").strip()
-        if line.startswith("HTTP/"):
-            match = _STATUS.match(line)
-            status, headers = int(match[1]) if match else 0, {}
-        elif ":" in line:
-            name, _, value = line.partition(":")
-            headers[name.strip().lower()] = value.strip()
-    return Answer(status, headers)
+    text = b"".join(lines).decode("latin-1")
+    heads = list(_HEAD.finditer(text))
+    status = heads[-1][1] if heads else None
+    pairs = _HEADER.findall(text, heads[-1].end()) if heads else ()
+    headers = {name.strip().lower(): value.strip() for name, value in pairs}
+    return Answer(int(status) if status else 0, headers)
 
 
 def error_code(body: bytes) -> str:

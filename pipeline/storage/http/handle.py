@@ -22,11 +22,18 @@ class Handle:
     """A handle whose options are set once; each request changes what differs from the last.
 
     libcurl follows no redirect by itself: it would send the user's headers to the other host.
+
+    Args:
+        raised: takes what is raised where libcurl calls, such as an interrupt: libcurl would
+            print and forget it.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, raised: list[BaseException]) -> None:
         self.curl = pycurl.Curl()
+        self._raised = raised
+        self._head: list[bytes] = []
         self.ticket: Ticket | None = None
+        self._url = ""
         self._ca_file: str | None = None
         self._last: tuple[bool, bool, int] = (False, False, 0)
         set_option = self.curl.setopt
@@ -44,15 +51,18 @@ class Handle:
         set_option(pycurl.LOW_SPEED_LIMIT, _SLOW_BYTES)
         set_option(pycurl.MAXAGE_CONN, _IDLE_SECONDS)
         set_option(pycurl.TCP_KEEPALIVE, 1)
-        set_option(pycurl.HEADERFUNCTION, self._take_header)
+        set_option(pycurl.HEADERFUNCTION, self._head.append)
         set_option(pycurl.WRITEFUNCTION, self._take, use_memoryview=True)
 
     def load(self, ticket: Ticket) -> None:
         """Make ready for the next try of a request."""
         self.ticket = ticket
-        ticket.begin()
+        self._head.clear()
+        ticket.begin(self._head)
         request = ticket.request
-        self.curl.setopt(pycurl.URL, ticket.url)
+        if ticket.url != self._url:
+            self._url = ticket.url
+            self.curl.setopt(pycurl.URL, ticket.url)
         self.curl.setopt(pycurl.HTTPHEADER, ticket.headers)
         if self._ca_file != request.ca_file:
             self._trust(request.ca_file)
@@ -73,12 +83,12 @@ class Handle:
         self.ticket = None
         self.curl.close()
 
-    def _take_header(self, line: bytes) -> None:
-        if self.ticket is not None:
-            self.ticket.head.append(line)
-
     def _take(self, piece: memoryview) -> int | None:
-        return self.ticket.take(piece) if self.ticket is not None else 0
+        try:
+            return self.ticket.take(piece) if self.ticket is not None else 0
+        except BaseException as error:  # noqa: BLE001 - raised again when libcurl has returned
+            self._raised.append(error)
+            return 0
 
     def _trust(self, ca_file: str) -> None:
         file, folder = certificates(ca_file)

@@ -44,6 +44,7 @@ class RemoteReader:
         self._transfer = transfer
         self._most_bytes = most_bytes
         self._known: dict[str, RemoteObject | None] = {}
+        self._changed: set[str] = set()  # to be looked at anew
         self._announced = Announced()
         self._is_announcing = False  # since the last read
         self._distrusted: set[Key] = set()
@@ -109,7 +110,8 @@ class RemoteReader:
             group = self._announced.find(key)
             return self._read_now(key) if group is None else self._read_announced(group, key)
         except (ObjectChanged, ObjectMissing):
-            self._known[source] = self._objects.find(source, again=True)
+            self._known.pop(source, None)
+            self._changed.add(source)
             raise
         finally:
             self._ask()
@@ -134,7 +136,8 @@ class RemoteReader:
 
     def _find(self, source: str) -> RemoteObject | None:
         if source not in self._known:
-            self._known[source] = self._objects.find(source)
+            self._known[source] = self._objects.find(source, again=source in self._changed)
+            self._changed.discard(source)
         return self._known[source]
 
     def _object(self, source: str) -> RemoteObject:

@@ -60,7 +60,7 @@ class Ticket:
         self.outcome: Outcome | None = None
         self.reply: Reply | None = None
         self.error: Exception | None = None
-        self.head: list[bytes] = []
+        self._head: list[bytes] = []
         self._sink = sink
         self._received = 0  # of what was asked for, over all tries
         self._taken = 0  # in this try
@@ -83,13 +83,18 @@ class Ticket:
     @property
     def headers(self) -> list[str]:
         """The header lines of the next try; those of the user only for the host he meant."""
-        lines = list(self._wanted.conditions)
-        if origin(self.url) == origin(self.request.url):
-            lines += [f"{name}: {value}" for name, value in self.request.headers]
-        return lines
+        own = self.request.headers
+        if own and origin(self.url) != origin(self.request.url):
+            own = ()
+        return self._wanted.conditions + [f"{name}: {value}" for name, value in own]
 
-    def begin(self) -> None:
-        """Forget the last try; what came of the body is kept if the rest can be told from it."""
+    def begin(self, head: list[bytes]) -> None:
+        """Forget the last try; what came of the body is kept if the rest can be told from it.
+
+        Args:
+            head: gets the lines of the headers.
+        """
+        self._head = head
         request = self.request
         if not self._validator:
             self._received = 0
@@ -97,7 +102,6 @@ class Ticket:
         self._wanted = Wanted(
             request.offset + self._received, length, request.size, self._validator, request.head
         )
-        self.head.clear()
         self.outcome, self.answer = None, Answer()
         self._taken, self._announced, self._rest = 0, None, b""
 
@@ -109,17 +113,22 @@ class Ticket:
             self._rest += piece
             final = self.answer.status in {OK, PARTIAL} or len(self._rest) > _ERROR_BODY
             return 0 if final else None
-        self._taken += len(piece)
+        size = len(piece)
+        self._taken += size
         if self._announced is not None and self._taken > self._announced:
             self.outcome = Outcome.TOO_LONG
             self.restart()  # nobody knows which of the bytes are the right ones
             return 0
-        try:
-            self._keep(piece)
-        except Exception as error:  # noqa: BLE001 - libcurl calls this: `wait` raises it
-            self.error = error
-            return 0
-        self._received += len(piece)
+        end = self._received + size
+        if self._sink is None and end <= len(self._buffer):
+            self._buffer[self._received : end] = piece
+        else:
+            try:
+                self._keep(piece, end)
+            except Exception as error:  # noqa: BLE001 - libcurl calls this: `wait` raises it
+                self.error = error
+                return 0
+        self._received = end
         # One that announces more bytes than its range has would be waited for in vain.
         is_all = self._taken == self._announced
         return 0 if is_all and (self.answer.length or 0) > self._taken else None
@@ -167,7 +176,7 @@ class Ticket:
 
     def _look(self) -> Outcome:
         """Judge the headers, which are all there."""
-        self.answer = parse(self.head)
+        self.answer = parse(self._head)
         self.outcome = judge(self._wanted, self.answer)
         if self.outcome is not Outcome.RIGHT:
             return self.outcome
@@ -179,15 +188,14 @@ class Ticket:
                 self._buffer = bytearray(size)
         return self.outcome
 
-    def _keep(self, piece: memoryview) -> None:
+    def _keep(self, piece: memoryview, end: int) -> None:
+        """Take bytes that do not simply go into the buffer."""
         if self._sink is not None:
             self._sink(self._received, piece)
             return
-        end = self._received + len(piece)
-        if end > len(self._buffer):
-            if end > _MOST_IN_MEMORY:
-                raise ObjectRefused(
-                    "the object is too large to be read at once", file=self.request.shown
-                )
-            self._buffer.extend(bytes(max(end, 2 * len(self._buffer)) - len(self._buffer)))
+        if end > _MOST_IN_MEMORY:
+            raise ObjectRefused(
+                "the object is too large to be read at once", file=self.request.shown
+            )
+        self._buffer.extend(bytes(max(end, 2 * len(self._buffer)) - len(self._buffer)))
         self._buffer[self._received : end] = piece

@@ -59,6 +59,7 @@ class Transfer:
         self._clock, self._sleep, self._chance = clock, sleep, chance
         self._process = os.getpid()
         self._multi = _multi(in_flight)
+        self._raised: list[BaseException] = []
         self._free: list[Handle] = []
         self._busy: dict[pycurl.Curl, tuple[Handle, Ticket]] = {}
         self._waiting: deque[Ticket] = deque()
@@ -160,7 +161,7 @@ class Transfer:
         while self._delayed and self._delayed[0][0] <= now:
             self._waiting.appendleft(heapq.heappop(self._delayed)[2])
         while self._waiting and len(self._busy) < self.in_flight:
-            handle = self._free.pop() if self._free else Handle()
+            handle = self._free.pop() if self._free else Handle(self._raised)
             ticket = self._waiting.popleft()
             handle.load(ticket)
             self._busy[handle.curl] = handle, ticket
@@ -169,6 +170,8 @@ class Transfer:
     def _drive(self) -> bool:
         """Let libcurl do what can be done without waiting; return whether a try has ended."""
         self._multi.perform()
+        if self._raised:
+            raise self._raised.pop()
         ended = False
         while True:
             left, right, wrong = self._multi.info_read()

@@ -299,6 +299,18 @@ def test_what_a_sink_raises_ends_the_request(server: Loopback, transfer: Transfe
         transfer.wait(transfer.submit(part(server), sink=full))
 
 
+def test_an_interrupt_is_not_lost_where_libcurl_calls(
+    server: Loopback, transfer: Transfer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(_at: int, _piece: memoryview) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        transfer.wait(transfer.submit(part(server), sink=interrupt))
+    assert capfd.readouterr().err == ""
+    assert transfer.get(part(server)).length == 200_000
+
+
 def test_what_is_given_up_leaves_room_for_others(server: Loopback, transfer: Transfer) -> None:
     ended = threading.Event()
 
