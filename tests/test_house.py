@@ -169,6 +169,18 @@ def test_the_tasks_import_without_any_training_framework() -> None:
     import_without(FRAMEWORKS, [path for path in TASKS if path.name != "__main__.py"])
 
 
+def test_only_their_rooms_import_boto3_and_libcurl() -> None:
+    """Neither is imported before a remote place is met: boto3 takes a third of a second."""
+    rooms = {
+        "pipeline/storage/s3": {"boto3", "botocore"},
+        "pipeline/storage/http": {"pycurl"},
+    }
+    for room, names in rooms.items():
+        assert [path for path in outside(room) if imports_from(path, names)] == []
+    local = [*outside(*rooms, "tasks/cli/__main__.py"), ROOT / "pipeline/storage/s3/settings.py"]
+    import_without({"boto3", "botocore", "pycurl"}, local)
+
+
 def test_the_library_knows_no_luigi_and_no_tasks() -> None:
     assert offenders(PIPELINE, lambda path: imports_from(path, {"luigi", "tasks"})) == set()
 

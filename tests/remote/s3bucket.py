@@ -69,7 +69,7 @@ def counted(of: client.Client) -> Iterator[list[str]]:
     def note(event_name: str, **_: object) -> None:
         sent.append(event_name.rpartition(".")[2])
 
-    events = of._made().meta.events
+    events = of._boto_for(Remote("s3", "any", "")).meta.events
     events.register("before-send.s3", note)
     yield sent
     events.unregister("before-send.s3", note)

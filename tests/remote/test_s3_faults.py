@@ -195,6 +195,7 @@ def test_a_page_in_the_place_of_an_object_is_no_object(spoiled: Spoiled) -> None
     [
         rule("answer", r"^POST.*uploads", status=503, body=SLOW_DOWN, times=2),
         rule("answer", r"partNumber", status=503, body=SLOW_DOWN, times=2),
+        rule("answer", r"partNumber", status=400, body=EXPIRED, times=1),
         rule("reset", r"partNumber", times=2),
         rule("headers", r"partNumber", headers={"ETag": None}, times=1),
         rule("answer", r"^POST.*uploadId", status=200, body=ERROR, times=2),

@@ -15,29 +15,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
-import boto3.session
-import botocore.session
-from botocore import UNSIGNED
-from botocore.config import Config
+import botocore
 from botocore.exceptions import BotoCoreError, ClientError
 
 from pipeline.storage.location import Remote
-from pipeline.storage.s3 import errors, listpage
-from pipeline.storage.s3.body import add_md5
+from pipeline.storage.s3 import errors, session
+from pipeline.storage.s3.body import Part
 from pipeline.storage.s3.retries import TRIES, Retries
-from pipeline.storage.s3.settings import Settings, check_endpoint
+from pipeline.storage.s3.settings import Settings
 
 Answer: TypeAlias = Mapping[str, Any]
 """What boto3 returns for a request."""
 
-CONNECT_S: Final = 10.0
-READ_S: Final = 60.0
 SIGNED_S: Final = 6 * 3600
 """How long a signed address is good for, unless the keys that signed it expire before."""
 
+_REFUSED_HEAD: Final = frozenset({"301", "307", "400", "401", "403", "404"})
 _clients: dict[tuple[int, Settings], Client] = {}  # by process: a forked one makes its own
 _answered: set[Settings] = set()  # the stores that have answered this process, or one before it
-_loaders: list[Any] = []  # boto3's reader of its models, and what it has read: data alone
+_regions: dict[tuple[Settings, str], str] = {}  # of buckets, where it is another than was said
 
 
 @dataclass(frozen=True)
@@ -65,8 +61,9 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.etags_are_md5 = True
-        self._boto: Any = None
+        self._botos: dict[str | None, Any] = {}  # clients of boto3, by region
         self._credentials: Any = None
+        self._located = set[str]()  # buckets whose region is known not to be another
         self._retries = Retries(lambda: settings in _answered, lambda: _answered.add(settings))
 
     def __repr__(self) -> str:
@@ -123,10 +120,12 @@ class Client:
             if errors.code_of(error.response) not in errors.EXPIRED:
                 raise
             self.renew()
+        if isinstance(body := parameters.get("Body"), Part):
+            body.seek(0)
         return self._send(operation, place, parameters)
 
-    def sign(self, place: Remote, version: str | None = None) -> SignedUrl:
-        """Return an address by which an object may be read, without any request.
+    def sign(self, place: Remote, version: str | None = None, *, anew: bool = False) -> SignedUrl:
+        """Return an address by which an object may be read.
 
         It is signed by credentials that boto3 renews before they expire; it expires with them.
         Where the requests of this client are unsigned it never does.
@@ -134,27 +133,41 @@ class Client:
         Args:
             place: of the object.
             version: of a bucket that keeps versions: which; by default the newest.
+            anew: whether an address signed before was refused: the credentials are read anew, and
+                one request finds out which region signs for the bucket.
 
         Raises:
-            ShardmillError: there are no credentials.
+            ShardmillError: there are no credentials, or that request fails.
         """
+        if anew:
+            self.renew()
+        if place.host not in self._located and (anew or self._is_of_aws(place)):
+            # An answer may say that the bucket lies in another region; no signature does.
+            self.request_unless(_REFUSED_HEAD, "HeadObject", place, Key=place.key)
+            self._located.add(place.host)
         parameters = {"Bucket": place.host, "Key": place.key}
         if version is not None:
             parameters["VersionId"] = version
+        boto = self._boto_for(place)
         try:
             expires = self._good_until()
             seconds = max(1, int(expires - time.time())) if expires < float("inf") else SIGNED_S
-            url = self._made().generate_presigned_url("get_object", parameters, seconds)
+            url = boto.generate_presigned_url("get_object", parameters, seconds)
         except (BotoCoreError, ClientError) as error:
             failure = errors.translated(error, "GetObject", place)
         else:
             return SignedUrl(str(url), expires)
         raise failure
 
+    def _is_of_aws(self, place: Remote) -> bool:
+        return ".amazonaws.com" in str(self._boto_for(place).meta.endpoint_url)
+
     def renew(self) -> None:
         """Read the credentials anew, from where they were found at first."""
         self.close()
-        self._boto = self._credentials = None
+        self._botos.clear()
+        self._credentials = None
+        self._located.clear()
 
     @contextlib.contextmanager
     def trying_once(self) -> Iterator[None]:
@@ -167,18 +180,18 @@ class Client:
 
     def close(self) -> None:
         """Close the idle connections; the next request opens another."""
-        if self._boto is not None:
-            self._boto.close()
+        for boto in self._botos.values():
+            boto.close()
 
     def _send(self, operation: str, place: Remote, parameters: Mapping[str, object]) -> Answer:
-        answer: Answer = _method(self._made(), operation)(Bucket=place.host, **parameters)
+        function = getattr(self._boto_for(place), botocore.xform_name(operation))
+        answer: Answer = function(Bucket=place.host, **parameters)
         return answer
 
     def _good_until(self) -> float:
         """Return when an address that is signed now is refused, in seconds since the epoch."""
         if self.settings.unsigned:
             return float("inf")
-        self._made()
         until = time.time() + SIGNED_S
         if self._credentials is not None:
             self._credentials.get_frozen_credentials()  # which renews them if they soon expire
@@ -188,11 +201,29 @@ class Client:
                 until = min(until, expiry.timestamp())
         return until
 
-    def _made(self) -> Any:
-        if self._boto is None:
-            self._boto, self._credentials = _create(self.settings)
-            self._boto.meta.events.register("needs-retry.s3", self._retries.needs_retry)
-        return self._boto
+    def _boto_for(self, place: Remote) -> Any:
+        """Return the client of boto3 that signs for the region of a bucket."""
+        region = _regions.get((self.settings, place.host))
+        if region not in self._botos:
+            boto, self._credentials = session.create(self.settings, region)
+            boto.meta.events.register("needs-retry.s3", self._retries.needs_retry)
+            boto.meta.events.register("needs-retry.s3", self._note_region)
+            self._botos[region] = boto
+        return self._botos[region]
+
+    def _note_region(
+        self,
+        *,
+        response: tuple[Any, Answer] | None,
+        request_dict: Mapping[str, Any],
+        **_: object,
+    ) -> None:
+        """Take in where a bucket lies, if an answer says so; botocore calls this after each."""
+        region = response and session.named_region(response[1])
+        signed = request_dict["context"].get("client_region")
+        bucket = request_dict["context"].get("s3_redirect", {}).get("bucket")
+        if region and bucket and region != signed:
+            _regions[self.settings, bucket] = region
 
 
 def connect(settings: Settings) -> Client:
@@ -222,60 +253,7 @@ def preload(settings: Settings) -> None:
     Raises:
         ShardmillError: boto3 cannot work as it is configured.
     """
-    try:
-        _create(settings)
-    except BotoCoreError as error:
-        failure = errors.translated(error, "", Remote("s3", "", ""))
-    else:
-        return
-    raise failure
-
-
-def _create(settings: Settings) -> tuple[Any, Any]:
-    """Return a client of boto3, which tries each request once, and its credentials."""
-    core = botocore.session.Session(profile=settings.profile)
-    if _loaders:
-        core.register_component("data_loader", _loaders[0])
-    session = boto3.session.Session(botocore_session=core, region_name=_region(settings))
-    client = session.client("s3", endpoint_url=settings.endpoint, config=_config(settings, core))
-    if not _loaders:
-        _loaders.append(core.get_component("data_loader"))
-    check_endpoint(client.meta.endpoint_url, "AWS_ENDPOINT_URL")
-    client.meta.events.register("before-parse.s3.ListObjectsV2", listpage.before_parse)
-    client.meta.events.register("before-call.s3.DeleteObjects", add_md5)
-    return client, None if settings.unsigned else session.get_credentials()
-
-
-def _region(settings: Settings) -> str | None:
-    """Return the region that is given, here or as all but boto3 take it; None: boto3 looks."""
-    return settings.region or os.environ.get("AWS_REGION") or None
-
-
-def _config(settings: Settings, core: Any) -> Config:
-    checksums = settings.checksums
-    return Config(
-        signature_version=UNSIGNED if settings.unsigned else "s3v4",
-        s3={"addressing_style": settings.addressing} if settings.addressing else None,
-        # Only when they are said is anything else asked of a store than the protocol needs.
-        request_checksum_calculation=checksums or _said(core, "request_checksum_calculation"),
-        response_checksum_validation=checksums or _said(core, "response_checksum_validation"),
-        retries={"mode": "standard", "total_max_attempts": 1},  # `Retries` tries again
-        connect_timeout=CONNECT_S,
-        read_timeout=READ_S,
-        tcp_keepalive=True,
-        max_pool_connections=2,
-    )
-
-
-def _said(core: Any, name: str) -> str:
-    """Return what AWS's variables or files say of checksums, else as few as there can be."""
-    variable = os.environ.get(f"AWS_{name.upper()}")
-    return str(variable or core.get_scoped_config().get(name) or "when_required")
-
-
-def _method(client: Any, operation: str) -> Any:
-    """Return boto3's function for an operation of S3."""
-    return getattr(client, botocore.xform_name(operation))
+    session.create(settings)
 
 
 def _before_fork() -> None:

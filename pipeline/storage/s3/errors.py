@@ -29,7 +29,7 @@ from pipeline.errors import (
     UsageError,
     WrongRegion,
 )
-from pipeline.storage.location import Remote
+from pipeline.storage.location import Remote, shown
 from pipeline.storage.s3 import retries
 
 EXPIRED: Final = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
@@ -110,6 +110,7 @@ _REGION_CODES: Final = frozenset(
         *("IllegalLocationConstraintException", "AuthorizationQueryParametersError"),
     }
 )
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _NO_KEYS: Final = (
     boto.NoCredentialsError,
     boto.PartialCredentialsError,
@@ -147,10 +148,17 @@ def translated(error: Exception, operation: str, place: Remote) -> ShardmillErro
             found=type(error).__name__,
             remedy=_KEYS_REMEDY,
         )
-    # The messages of these name options, sections and files, and no values of keys.
+    return misconfigured(error, place)
+
+
+def misconfigured(error: Exception, place: Remote | None = None) -> UsageError:
+    """Return the error of a request that boto3 could not make, or of a client.
+
+    The messages of these name options, sections and files, and no values of keys.
+    """
     return UsageError(
         "boto3 cannot work as it is configured",
-        file=str(place),
+        file=str(place) if place else None,
         found=_safe(str(error)),
         remedy="check the options --s3-… and AWS's variables and files",
     )
@@ -188,8 +196,8 @@ def _refused(answer: Mapping[str, Any], operation: str, place: Remote) -> Shardm
             found=f"{code} to {operation}",
             remedy=meaning.remedy,
         )
-    if code in _REGION_CODES or status in {301, 307}:
-        return _wrong_region(answer, f"{code or status} to {operation}", of_bucket)
+    if code in _REGION_CODES or status in _REDIRECTS:
+        return _elsewhere(answer, f"{code or status} to {operation}", of_bucket)
     if status in {401, 403}:
         return _forbidden(answer, operation, place)
     if retries.is_passing(status, code):
@@ -222,9 +230,17 @@ def _forbidden(answer: Mapping[str, Any], operation: str, place: Remote) -> Shar
     )
 
 
-def _wrong_region(answer: Mapping[str, Any], found: str, of_bucket: str) -> ShardmillError:
+def _elsewhere(answer: Mapping[str, Any], found: str, of_bucket: str) -> ShardmillError:
+    """Return the error of an answer that sends a request to another region, or another server."""
     headers = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {})
     region = headers.get("x-amz-bucket-region") or answer.get("Error", {}).get("Region")
+    if "location" in headers and not region and code_of(answer) not in _REGION_CODES:
+        return UsageError(
+            "the store lies at another address",
+            file=of_bucket,
+            found=f"{found}: {shown(headers['location'])}",
+            remedy="give the address of that server as --s3-endpoint (AWS_ENDPOINT_URL)",
+        )
     return WrongRegion(
         "the bucket lies in another region than requests are signed for",
         file=of_bucket,

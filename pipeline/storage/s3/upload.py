@@ -12,8 +12,7 @@ import hashlib
 from pathlib import Path
 from typing import Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-from urllib3.exceptions import HTTPError
+from botocore.exceptions import BotoCoreError
 
 from pipeline.errors import RemoteUnavailable, UploadDiffers
 from pipeline.storage.location import Remote
@@ -112,6 +111,6 @@ def _holds(client: Client, place: Remote, md5: bytes) -> bool:
     try:
         for chunk in body.iter_chunks(_CHUNK):
             digest.update(chunk)
-    except (BotoCoreError, ClientError, HTTPError):
+    except BotoCoreError:
         raise RemoteUnavailable("an object could not be read back", file=str(place)) from None
     return digest.digest() == md5

@@ -51,7 +51,7 @@ def refused(
     client: Client, operation: str, code: str, status: int, **more: object
 ) -> ShardmillError:
     """Return what is raised where a store answers an operation with an error."""
-    answers = Stubber(client._made())
+    answers = Stubber(client._boto_for(PLACE))
     fields = {"Key": PLACE.key, **more}
     with answers:
         answers.add_client_error(
@@ -113,7 +113,7 @@ def test_keys_that_expired_are_read_anew_once(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     renewed = list[str]()
-    answers = Stubber(client._made())
+    answers = Stubber(client._boto_for(PLACE))
     for _ in range(2):
         answers.add_client_error("get_object", "ExpiredToken", http_status_code=400)
     monkeypatch.setattr(client, "renew", lambda: renewed.append("renewed"))
