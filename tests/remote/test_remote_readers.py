@@ -12,12 +12,12 @@ import pytest
 from faultproxy import EXPIRED, SLOW_DOWN, FaultProxy, Rule, rule
 from nginx import Nginx
 
-from pipeline.errors import ObjectChanged, ObjectRefused
+from pipeline.errors import ObjectChanged, ObjectMissing, ObjectRefused
 from pipeline.storage import RangeReader, SourceReader
 from pipeline.storage.http.objects import WebObjects
 from pipeline.storage.http.ranges import RemoteReader
 from pipeline.storage.http.retries import Patience
-from pipeline.storage.http.sequential import SequentialReader
+from pipeline.storage.http.sequential import SequentialReader, open_object
 from pipeline.storage.http.transfer import Transfer
 from pipeline.storage.location import Remote
 
@@ -108,6 +108,8 @@ def test_an_object_is_read_whole_in_order_while_the_server_is_restarted(
                 if len(got) == 3_000_000:
                     server.stop()
                     server.start()
+        with pytest.raises(ObjectMissing, match="nothing"):
+            open_object(root / "nothing", WebObjects(root, transfer), transfer)
     assert got == content
 
 

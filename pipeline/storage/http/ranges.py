@@ -14,7 +14,7 @@ from typing import Final, Self
 from pipeline.errors import ObjectChanged, ObjectMissing
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.http.announced import Announced, Group, Key
-from pipeline.storage.http.objects import Objects, RemoteObject
+from pipeline.storage.http.objects import Objects, RemoteObject, missing
 from pipeline.storage.http.request import Request
 from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.transfer import Transfer
@@ -143,11 +143,7 @@ class RemoteReader:
     def _object(self, source: str) -> RemoteObject:
         found = self._find(source)
         if found is None:
-            raise ObjectMissing(
-                "there is no such file or object",
-                file=str(self.path(source)),
-                remedy="put it there, or correct the address",
-            )
+            raise missing(self.path(source))
         return found
 
     def _clipped(self, source: str, offset: int, length: int) -> Key:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final, Self
 
 from pipeline.storage.fileinfo import FileInfo
-from pipeline.storage.http.objects import RemoteObject
+from pipeline.storage.http.objects import Objects, RemoteObject, missing
 from pipeline.storage.http.request import Request
 from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.transfer import Transfer
@@ -19,6 +19,24 @@ PART: Final = 16 << 20
 BUFFERS: Final = 4
 """Parts in memory: the one that is read, and those that are under way: 64 MiB in all."""
 _NOTHING: Final = memoryview(b"")
+
+
+def open_object(place: Remote, objects: Objects, transfer: Transfer) -> SequentialReader:
+    """Return what reads one object, which is looked at now.
+
+    Args:
+        place: its address.
+        objects: of the address above it.
+        transfer: carries the requests out.
+
+    Raises:
+        ObjectMissing: there is none.
+    """
+    found = objects.find(place.name)
+    if found is None:
+        raise missing(place)
+    renew = partial(objects.renew, place.name)
+    return SequentialReader(place, found, transfer, renew=renew)
 
 
 class SequentialReader:
