@@ -81,12 +81,13 @@ class Ticket:
         return self._received
 
     @property
-    def headers(self) -> list[str]:
-        """The header lines of the next try; those of the user only for the host he meant."""
+    def headers(self) -> list[bytes]:
+        """The header lines of the next try; those of the user only for the host that is meant."""
         own = self.request.headers
         if own and origin(self.url) != origin(self.request.url):
             own = ()
-        return self._wanted.conditions + [f"{name}: {value}" for name, value in own]
+        lines = [line.encode("latin-1") for line in self._wanted.conditions]
+        return lines + [f"{name}: {value}".encode() for name, value in own]
 
     def begin(self, head: list[bytes]) -> None:
         """Forget the last try; what came of the body is kept if the rest can be told from it.

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final, Self
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import quote, urljoin
 
 import pycurl
 
@@ -22,7 +22,7 @@ from pipeline.errors import ShardmillError
 from pipeline.storage.http import refusals
 from pipeline.storage.http.answers import Outcome
 from pipeline.storage.http.handle import Handle
-from pipeline.storage.http.request import Reply, Request
+from pipeline.storage.http.request import Reply, Request, origin
 from pipeline.storage.http.retries import RARELY, RETRIED, Patience, retry_after
 from pipeline.storage.http.ticket import Renew, Sink, Ticket
 from pipeline.storage.location import HTTP
@@ -31,6 +31,7 @@ IN_FLIGHT: Final = 64
 """Requests at a time, where nobody says otherwise."""
 _STEP: Final = 1.0  # seconds after which a wait looks up, so that a signal is heard
 _NO_SOCKETS: Final = 0.01  # seconds to wait while libcurl has none, as when it looks up a name
+_IN_ADDRESSES: Final = ":/?#[]@!$&'()*+,;=%~"
 _SIGNED: Final = frozenset({Outcome.FORBIDDEN, Outcome.EXPIRED})
 
 
@@ -266,9 +267,14 @@ def _follow(ticket: Ticket, outcome: Outcome) -> bool:
     """Turn a request to where a redirect leads; return whether that was done."""
     if outcome is not Outcome.MOVED:
         return False
-    url = urljoin(ticket.url, ticket.answer.headers["location"])
-    if urlsplit(url).scheme not in HTTP or ticket.redirects >= refusals.MOST_REDIRECTS:
+    try:
+        url = urljoin(ticket.url, ticket.answer.headers["location"])
+        scheme, host, _ = origin(url)
+    except ValueError:  # it is no address
         return False
+    if scheme not in HTTP or not host or ticket.redirects >= refusals.MOST_REDIRECTS:
+        return False
+    url = quote(url, safe=_IN_ADDRESSES, encoding="latin-1")  # as the bytes came
     ticket.redirects += 1
     ticket.url = url
     return True
