@@ -102,7 +102,7 @@ def test_what_is_no_luigid_ends_a_command_with_a_message(
 def test_a_luigid_that_invents_tasks_for_ever_holds_no_command(
     small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.run.supervisor._PATIENCE_S", 1.0)
+    monkeypatch.setattr("tasks.run.supervisor._PATIENCE_S", 2.0)
     numbers, said = count(), list[str]()
     work = {"running_tasks": [], "n_pending_tasks": 1, "n_unique_pending": 1}
 
