@@ -28,11 +28,25 @@ from pipeline.storage.http.fetch.addresses import (
 from pipeline.storage.http.fetch.means import Place
 from pipeline.storage.http.request import Request
 from pipeline.storage.local.local_path import absolute
+from pipeline.storage.location import Remote
 
 _RATE: Final = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)([kKmMgG]?)[bB]?")
 _UNITS: Final = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 _LEAST_RATE: Final = 4_000  # of a connection: one of next to nothing is taken for dead
 _MOST_HEADER_BYTES: Final = 1 << 16
+
+
+def presigned(remote: Remote) -> tuple[str, Headers]:
+    """Return the signed address of an object, by the keys that AWS's variables and files name.
+
+    Raises:
+        CredentialsRefused: there are none.
+    """
+    # boto3: only where such an address is met.
+    from pipeline.storage.s3.client import connect  # noqa: PLC0415
+    from pipeline.storage.s3.settings import Settings  # noqa: PLC0415
+
+    return connect(Settings()).sign(remote).url, ()
 
 
 @dataclass(frozen=True)
@@ -48,7 +62,7 @@ class FetchPlan:
         netrc: whether names and passwords are looked up in ``.netrc``.
         connections: how many parts are fetched at a time.
         rate: bytes a second of all of them together; 0: as many as come.
-        presign: signs addresses of S3; None: those are refused.
+        presign: signs addresses of S3.
     """
 
     raw: Path
@@ -59,7 +73,7 @@ class FetchPlan:
     netrc: bool = False
     connections: int = 4
     rate: int = 0
-    presign: Presign | None = None
+    presign: Presign = field(default=presigned, repr=False)
 
     def target(self, archive: Archive) -> Path:
         """Return where an archive goes."""
@@ -73,8 +87,6 @@ class FetchPlan:
         """
         addresses = [each for archive in self.archives for each in self._addresses(archive)]
         check_headers(self.headers, addresses)
-        for address in addresses:
-            self._place(address)
 
     def _addresses(self, archive: Archive) -> list[Address]:
         return candidates(archive.file, archive.url, self.mirrors, self.headers)
@@ -83,7 +95,7 @@ class FetchPlan:
         """Return where an archive may be fetched from, in this order.
 
         Raises:
-            UsageError: an address means nothing.
+            UsageError: an address means nothing, or there are no keys for S3.
             ArchiveMissing: there is none; with where to get the archive.
         """
         found = self._addresses(archive)
@@ -103,14 +115,6 @@ class FetchPlan:
         remote, sign = address.object, self.presign
         if remote is None:
             return Place(address, base)
-        if sign is None:
-            raise UsageError(
-                "--mirror: this version does not fetch from S3",
-                expected="https://HOST/FOLDER",
-                found=address.name,
-                remedy="give the https:// address of the same objects, or copy them into RAW with"
-                " a program of S3",
-            )
 
         def signed(request: Request) -> Request:
             url, headers = sign(remote)
@@ -119,12 +123,11 @@ class FetchPlan:
         return Place(address, signed(replace(base, netrc=False)), signed)
 
 
-def plan_of(values: Mapping[str, Any], presign: Presign | None = None) -> FetchPlan:
+def plan_of(values: Mapping[str, Any]) -> FetchPlan:
     """Return the plan that the values of options ask for.
 
     Args:
         values: by the names of the options; what is not there has its default.
-        presign: see `FetchPlan`.
 
     Raises:
         UsageError: a value means nothing; a header is given in clear.
@@ -143,7 +146,6 @@ def plan_of(values: Mapping[str, Any], presign: Presign | None = None) -> FetchP
         netrc=bool(values.get("netrc")),
         connections=connections,
         rate=rate_of(values.get("limit_rate") or "", connections),
-        presign=presign,
     )
 
 

@@ -29,7 +29,6 @@ from pipeline.errors import (
     OutputConflict,
     RemoteUnavailable,
     ShardmillError,
-    UsageError,
 )
 from pipeline.sources.inputs import Archive
 from pipeline.storage.http.fetch import left
@@ -357,11 +356,6 @@ def test_an_archive_without_an_address_is_said_with_where_to_get_it(here: Here) 
     assert not here.raw.exists()
 
 
-def test_a_mirror_of_s3_is_refused_in_plain_words(server: Loopback, here: Here) -> None:
-    with pytest.raises(UsageError, match="does not fetch from S3"):
-        here.fetch(archive_at(server), mirrors=("s3://bucket/folder",))
-
-
 def test_an_object_of_s3_is_read_by_what_was_signed(server: Loopback, here: Here) -> None:
     signed = list[str]()
 
@@ -369,11 +363,12 @@ def test_an_object_of_s3_is_read_by_what_was_signed(server: Loopback, here: Here
         signed.append(str(remote))
         return f"{server.url}?signature=s1gned{len(signed)}", ()
 
-    server.script.extend([serve, answer(403, {}, b"<Error><Code>ExpiredToken</Code></Error>")])
+    expired = answer(403, {}, b"<Error><Code>ExpiredToken</Code></Error>")
+    server.script.extend([serve, expired])
     archive = replace(archive_at(server), url="-")
     assert here.fetch(archive, mirrors=("s3://bucket/folder",), presign=presign)
     assert here.file.read_bytes() == THREE_PARTS
-    assert signed == [f"s3://bucket/folder/{NAME}"] * 2
+    assert set(signed) == {f"s3://bucket/folder/{NAME}"}
     record = (here.raw / f".{NAME}.fetched").read_text()
     assert "s1gned" not in record + here.text
     assert signed[0] in record

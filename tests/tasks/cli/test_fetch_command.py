@@ -124,7 +124,7 @@ def test_a_header_in_clear_is_refused_and_not_shown(
         (("--limit-rate", "fast"), "such as 500k"),
         (("--limit-rate", "15k"), "at least 16,000"),
         (("--mirror", "/folder"), "not an address"),
-        (("--mirror", "s3://bucket/x"), "does not fetch from S3"),
+        (("--mirror", "s3://bucket"), "names a bucket and nothing in it"),
     ],
 )
 def test_a_word_that_means_nothing_is_refused_before_anything_is_made(

@@ -93,8 +93,9 @@ class Place:
     renew: Renew | None = None
 
     def request(self, offset: int = 0, length: int | None = None, rate: int = 0) -> Request:
-        """Return a request for some bytes of it, whatever version they are of."""
-        return replace(self.base, offset=offset, length=length, rate=rate)
+        """Return a request for some bytes of it, whatever version they are of, signed now."""
+        base = self.base if self.renew is None else self.renew(self.base)
+        return replace(base, offset=offset, length=length, rate=rate)
 
 
 @dataclass(frozen=True)
