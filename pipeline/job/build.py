@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pipeline import resources, storage
 from pipeline.formats.registry import FACTS
@@ -18,7 +18,11 @@ from pipeline.job.table.run import STEPS_OF
 from pipeline.job.table.shards import NO_SHARDS
 from pipeline.job.table.values import check_words, shard_counts
 from pipeline.sources import registry as sources
+from pipeline.storage import RemoteOptions
 from pipeline.storage.local.local_path import absolute
+
+_PARTS: Final = {"image": ImageOptions, "remote": RemoteOptions}
+"""Parts of a `Job` that have options of their own."""
 
 
 def build_job(command: str, given: Mapping[str, Any]) -> Job:
@@ -36,10 +40,11 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
     decided = {
         option.field: _of_job(option, values[option.name])
         for option in options
-        if option.field and not option.of_image
+        if option.field and not option.part
     }
-    images = {option.field: values[option.name] for option in options if option.of_image}
-    decided["image"] = ImageOptions(**images)
+    for part, made_of in _PARTS.items():
+        fields = {each.field: values[each.name] for each in options if each.part == part}
+        decided[part] = made_of(**fields)
     if command == LIST:
         until, extract = values["until"], values["extract"]
         check_words("--until", [until], STEPS_OF[LIST])
@@ -52,7 +57,8 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
 def _of_job(option: Option, value: Value) -> Any:
     """Return what a field of `Job` holds of an option's value."""
     if option.kind is Kind.PATH:
-        return absolute(str(value), option.flag) if value or option.required else ""
+        named = storage.absolute if option.anywhere else absolute
+        return named(str(value), option.flag) if value or option.required else ""
     if option.kind is Kind.COUNTS and isinstance(value, tuple):
         return shard_counts(value)
     if option.field == "formats" and isinstance(value, tuple):
@@ -169,7 +175,7 @@ def _words(option: Option, job: Job, default: Job) -> Iterable[str]:
 
 
 def _value(option: Option, job: Job) -> Any:
-    value = getattr(job.image if option.of_image else job, option.field)
+    value = option.value_in(job)
     if option.field == "shards" and option.kind is Kind.NUMBER:
         return value[0][1] if value else None
     if option.field == "formats":

@@ -37,7 +37,7 @@ def check_options(job: Job, dataset: DataSet, names: tuple[str, ...]) -> None:
     options = [option for option in OPTIONS if set(COMMANDS).intersection(option.commands)]
     for option in options:
         if option.kind is Kind.CHOICE and option.field not in _OTHERWISE:
-            value = getattr(job.image if option.of_image else job, option.field)
+            value = option.value_in(job)
             given = value if option.repeats else [value]
             # What one command takes and another does not is said by their refusals.
             rows = [each for each in options if each.field == option.field]

@@ -16,6 +16,8 @@ from pipeline.exports.base import TRANSFERS
 from pipeline.formats.base import LABELS
 from pipeline.formats.registry import ALL, DEFAULT
 from pipeline.images.prepare import PLAIN, ImageOptions
+from pipeline.storage.remote import DEFAULT as LIKE_AWS
+from pipeline.storage.remote import RemoteOptions
 
 FORMATS = tuple(ALL)
 STEPS = ("verify", "boxes", "lists", "extract", "shards")
@@ -24,8 +26,8 @@ of class folders, shards."""
 EXPORTS = tuple(registry.EXPORTS)
 """Files of the whole data set, made of catalogs and facts; and a tree of smaller images."""
 ON_BAD_IMAGE = ("fail", "skip")
-PATHS = ("raw", "out", "config", "tree", "classes", "images", "root", "data_dir")
-"""Fields of `Job` that are paths."""
+PATHS = ("out", "config", "tree", "classes", "images", "root", "data_dir")
+"""Fields of `Job` that are paths of this machine."""
 
 _EARLIER_NAMES: Final = {"products": "steps", "picture": "image"}
 """Fields of a recorded job as earlier versions named them, and as they are named now."""
@@ -87,6 +89,7 @@ class Job:
         data_dir: folder that dbcollection is told the images lie in; "": the output, whose trees
             are then made, too.
         dbcollection_strict: whether dbcollection's files are also made as it makes them itself.
+        remote: how remote places are reached; it decides no byte.
     """
 
     raw: Place
@@ -120,6 +123,7 @@ class Job:
     exports: tuple[Annotated[str, one_of(EXPORTS)], ...] = ()
     data_dir: Place = ""
     dbcollection_strict: bool = False
+    remote: RemoteOptions = LIKE_AWS
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
     def to_json(self) -> str:
@@ -130,6 +134,8 @@ class Job:
         others = _not_of(self.images)
         fields = asdict(self).items()
         recorded = {name: value for name, value in fields if others.get(name, ...) != value}
+        if self.remote == LIKE_AWS:
+            del recorded["remote"]
         return digests.canonical(recorded).decode()
 
     @staticmethod

@@ -132,6 +132,7 @@ class Resolver:
             UsageError: the options contradict it.
             InputRefused: the tree or the list is not what it should be.
         """
+        storage.use(job.remote)
         if job not in self._known:
             self._keep(job, _resolved(job, read=False))
         return self._known[job]
@@ -142,6 +143,7 @@ class Resolver:
         Raises:
             ShardmillError: as calling it does.
         """
+        storage.use(job.remote)
         self._keep(job, _resolved(job, read=True))
         return self._known[job]
 

@@ -134,13 +134,7 @@ def _compared(resolved: ResolvedJob, lost: set[Part], different: list[_Kept]) ->
     """Read what looks different and compare it with what is kept."""
     names = [kept.table["path"].take(pa.array(kept.rows)).to_pylist() for kept in different]
     wanted = list(dict.fromkeys(path for paths_of_part in names for path in paths_of_part))
-    now = dict(
-        zip(
-            wanted,
-            fingerprints.read_files(storage.on_this_machine(resolved.root), wanted),
-            strict=True,
-        )
-    )
+    now = _read(resolved, wanted) if wanted else {}
     replaced: set[str] = set()
     parts = set(lost)
     refreshed: dict[Part, pa.Table] = {}
@@ -157,6 +151,11 @@ def _compared(resolved: ResolvedJob, lost: set[Part], different: list[_Kept]) ->
     splits = resolved.splits.values()
     families = {output.digest: split.shards_digest for split in splits for output in split.outputs}
     return Look(len(wanted), tuple(sorted(replaced)), frozenset(parts), refreshed, families)
+
+
+def _read(resolved: ResolvedJob, wanted: list[str]) -> dict[str, tuple[int, bytes | None]]:
+    root = storage.on_this_machine(resolved.root)
+    return dict(zip(wanted, fingerprints.read_files(root, wanted), strict=True))
 
 
 def _with_stamps(kept: _Kept, stamps: list[int]) -> pa.Table:

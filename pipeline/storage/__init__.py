@@ -65,7 +65,9 @@ from pipeline.storage.local.tempnames import SCRATCH
 from pipeline.storage.local.temps import TempFile, remove_temp, temp_files
 from pipeline.storage.location import Location, Remote, parse
 from pipeline.storage.readers import Ranges, Sources
+from pipeline.storage.remote import RemoteOptions, use
 from pipeline.storage.stores import (
+    absolute,
     is_empty,
     on_this_machine,
     open_ranges,
@@ -91,12 +93,14 @@ __all__ = [
     "RangeReader",
     "Ranges",
     "Remote",
+    "RemoteOptions",
     "SharedFile",
     "SourceReader",
     "Sources",
     "StagedFile",
     "StagedFolder",
     "TempFile",
+    "absolute",
     "append_line",
     "carry_out",
     "check_file_name",
@@ -152,6 +156,7 @@ __all__ = [
     "target_lock",
     "temp_files",
     "translated",
+    "use",
     "wait_for_lock",
     "write_unsynced",
 ]

@@ -5,31 +5,36 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipeline.errors import UsageError
+from pipeline.storage import remote
 from pipeline.storage.fileinfo import FileInfo
-from pipeline.storage.local import listing, stamps
+from pipeline.storage.local import listing, local_path, stamps
 from pipeline.storage.local.ranges import RangeReader, SourceReader
-from pipeline.storage.location import Location, Remote
+from pipeline.storage.location import Location, Remote, is_address, parse
 from pipeline.storage.readers import Ranges, Sources
 
 
 def stat(location: Location | str) -> FileInfo | None:
     """Return size and stamp of a file or object without reading it; None: there is none."""
-    return listing.stat(_local(location))
+    if isinstance(location, Remote):
+        return remote.stat(location)
+    return listing.stat(location)
 
 
 def sizes(folder: Location) -> dict[str, int]:
     """Return the files of a folder by name, with their sizes; empty where there is no folder."""
-    return listing.sizes(_local(folder))
+    return remote.sizes(folder) if isinstance(folder, Remote) else listing.sizes(folder)
 
 
 def open_ranges(location: Location) -> Ranges:
     """Return what reads byte ranges of one file or object."""
-    return RangeReader(_local(location))
+    if isinstance(location, Remote):
+        return remote.open_ranges(location)
+    return RangeReader(location)
 
 
 def open_sources(root: Location) -> Sources:
     """Return what reads byte ranges of the files or objects below a folder."""
-    return SourceReader(_local(root))
+    return remote.open_sources(root) if isinstance(root, Remote) else SourceReader(root)
 
 
 def is_empty(location: Location) -> bool:
@@ -47,6 +52,19 @@ def placed(location: Location) -> str:
     return "" if isinstance(location, Remote) else stamps.placed(location)
 
 
+def absolute(text: str, name: str) -> str:
+    """Return a path or an address that means the same in every process.
+
+    Args:
+        text: as it was given.
+        name: the option or argument, which the message names.
+
+    Raises:
+        UsageError: it is empty, no text, or an address that cannot be.
+    """
+    return str(parse(text, name)) if is_address(text) else local_path.absolute(text, name)
+
+
 def on_this_machine(location: Location) -> Path:
     """Return the path of a location that can only be one of this machine.
 
@@ -56,7 +74,3 @@ def on_this_machine(location: Location) -> Path:
     if isinstance(location, Remote):
         raise UsageError("an address where only a local path can stand", found=str(location))
     return location
-
-
-def _local(location: Location | str) -> Path:
-    return Path(location) if isinstance(location, str) else on_this_machine(location)

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from pipeline.storage.local.local_path import check_local
+from pipeline.storage.location import is_address, parse
 
 
 class LocalPath(click.Path):
@@ -23,6 +24,23 @@ class LocalPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class LocationPath(LocalPath):
+    """The path of a file or folder, or an address of a store or web server."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or the address as it was given.
+
+        Raises:
+            UsageError: it is an address that cannot be.
+        """
+        if is_address(value):
+            parse(value, _shown(param))
+            return value
+        return super().convert(value, param, ctx)
+
+
+LOCATION = LocationPath(readable=False)
+"""Any path or address, as text: what lies there is looked at later."""
 LOCAL_PATH = LocalPath(readable=False)
 """Any path, as text: what lies there is looked at later."""
 LOCAL_FOLDER = LocalPath(exists=True, file_okay=False, path_type=Path)

@@ -92,7 +92,8 @@ def test_an_option_takes_what_its_field_holds(option: Option) -> None:
         assert accepted(option, sample(option))
         assert not accepted(option, {"nonsense": 1})
     if option.kind is Kind.NUMBER:
-        assert option.least is None or option.of_image is (not accepted(option, option.least - 1))
+        checked = bool(option.part)
+        assert option.least is None or checked is (not accepted(option, option.least - 1))
         assert option.most is None or not accepted(option, option.most + 1)
     if option.default is not None and not option.repeats:
         assert accepted(option, option.default)

@@ -28,6 +28,7 @@ FETCH_OPTIONS: Final = (
         field="",
         default=None,
         required=True,
+        anywhere=False,
     ),
     replace(
         _INPUT["--out"],

@@ -83,12 +83,14 @@ INPUT_OPTIONS: Final = (
         flag="--raw",
         kind=Kind.PATH,
         group=Group.INPUT,
-        help="Folder that holds the archives; it may be read-only.",
+        help="Folder that holds the archives, or its s3://, http:// or https:// address; it may be"
+        " read-only.",
         commands=(SET,),
         field="raw",
         default="",
         metavar="DIR",
         refusals=_nothing_to_read,
+        anywhere=True,
     ),
     Option(
         flag="--tree",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.errors import UsageError
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.table.group import Group, Kind
+from pipeline.storage.remote import RemoteOptions
 
 if TYPE_CHECKING:
     from pipeline.job.options import Job
@@ -36,6 +37,8 @@ OUTPUT: Final = frozenset({"output"})
 """The digest of what decides the bytes of shards, and nothing before them."""
 NO_DIGEST: Final = frozenset[str]()
 
+REMOTE_FIELDS: Final = frozenset(field.name for field in fields(RemoteOptions))
+"""The fields of a job's `remote`."""
 IMAGE_FIELDS: Final = frozenset(field.name for field in fields(ImageOptions))
 """The fields of a job's `image`."""
 
@@ -63,7 +66,7 @@ class Option:
         group: the heading that it stands under.
         help: what it is for, in a sentence or two.
         commands: the commands that take it.
-        field: the field of `Job`, or of its `image`, that it decides; "": none.
+        field: the field of `Job`, or of its `image` or `remote`, that it decides; "": none.
         default: its value where it is not given.
         choices: the words that it takes, if `kind` says so.
         least: the smallest number that it takes; None: any.
@@ -72,6 +75,7 @@ class Option:
         repeats: whether it takes a list, by being repeated or with commas.
         required: whether it must be given.
         positional: whether ``shardmill`` takes it without the flag; Luigi needs the flag.
+        anywhere: whether an address may stand for a path.
         off: the flag that says the opposite of a switch; "": there is none.
         digests: the digests of a split that follow it.
         refusals: yields why its value means nothing beside others; its kind and choices are checked
@@ -93,6 +97,7 @@ class Option:
     required: bool = False
     positional: bool = False
     off: str = ""
+    anywhere: bool = False
     digests: frozenset[str] = NO_DIGEST
     refusals: Refusals = refuses_nothing
 
@@ -102,9 +107,15 @@ class Option:
         return self.flag.removeprefix("--").replace("-", "_")
 
     @property
-    def of_image(self) -> bool:
-        """Whether it says how images are stored."""
-        return self.field in IMAGE_FIELDS
+    def part(self) -> str:
+        """The part of a job that its field is of: ``image``, ``remote``, or none."""
+        if self.field in IMAGE_FIELDS:
+            return "image"
+        return "remote" if self.field in REMOTE_FIELDS else ""
+
+    def value_in(self, job: Job) -> Any:
+        """Return what a job holds of it."""
+        return getattr(getattr(job, self.part) if self.part else job, self.field)
 
     @property
     def summary(self) -> str:

@@ -16,11 +16,12 @@ from pipeline.job.table.im2rec import PACK_OPTIONS
 from pipeline.job.table.images import IMAGE_OPTIONS
 from pipeline.job.table.inputs import INPUT_OPTIONS, SELECTION_OPTIONS
 from pipeline.job.table.option import Option
+from pipeline.job.table.remote import REMOTE_OPTIONS
 from pipeline.job.table.run import RUN_OPTIONS
 from pipeline.job.table.shards import SHARD_OPTIONS
 
 OPTIONS: Final[tuple[Option, ...]] = (
-    *(*INPUT_OPTIONS, *SELECTION_OPTIONS, *IMAGE_OPTIONS),
+    *(*INPUT_OPTIONS, *REMOTE_OPTIONS, *SELECTION_OPTIONS, *IMAGE_OPTIONS),
     *(*SHARD_OPTIONS, *EXPORT_OPTIONS, *RUN_OPTIONS),
     *PACK_OPTIONS,
     *FETCH_OPTIONS,

@@ -30,7 +30,7 @@ def check_local(path: str | os.PathLike[str], name: str) -> None:
     pattern = _ADDRESS_AS_PATH if isinstance(path, PurePath) else _ADDRESS
     if pattern.match(text):
         raise UsageError(
-            f"{name}: an address, and only local paths are read and written",
+            f"{name}: an address where only a local path can stand",
             expected="the path of a file or folder on this machine, or on a mounted file system",
             found=text,
             remedy="give a local path, and copy from or to the store with its own program",

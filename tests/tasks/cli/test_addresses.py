@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from pipeline.errors import UsageError
 from pipeline.im2rec import im2rec
+from pipeline.job.build import build_job, command_words
 from pipeline.job.options import PATHS, Job
 from pipeline.job.resolve import resolve
 from pipeline.storage.local.local_path import check_local
@@ -31,7 +32,6 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     "words",
     [
-        "imagenet --raw {} --out out",
         "imagenet --raw img --out {}",
         "imagenet --tree {} --out out",
         "imagenet --raw img --config {} --out out",
@@ -66,6 +66,29 @@ def test_every_command_refuses_an_address(words: str, address: str, work: Path) 
     assert isinstance(run.exception, UsageError), run.output
     assert address in str(run.exception)
     assert sorted(work.rglob("*")) == before
+
+
+@pytest.mark.parametrize("address", ["GS://b/x", "hdfs:///b", "s3://b", "s3://b/../x", "https://"])
+def test_archives_lie_at_no_address_that_cannot_be(address: str, work: Path) -> None:
+    words = ["imagenet", "--raw", address, "--out", "out"]
+    run = CliRunner().invoke(cli, words, standalone_mode=False)
+    assert isinstance(run.exception, UsageError), run.output
+    assert "--raw" in str(run.exception)
+    given = {"raw": address, "out": "out"}
+    with pytest.raises(UsageError, match="--raw"):
+        _ = PrepareImageNet(**given).job
+    assert sorted(work.rglob("*")) == [work / "a.lst", work / "img"]
+
+
+def test_a_job_reads_archives_at_an_address_as_it_was_given() -> None:
+    given = {"raw": f"{ADDRESS}/", "out": "out", "s3_endpoint": "http://127.0.0.1:9"}
+    job = build_job("imagenet", given)
+    assert job.raw == ADDRESS
+    assert Job.from_json(job.to_json()) == job
+    words = command_words(job)
+    assert words is not None
+    assert words[2:6] == ["--raw", ADDRESS, "--out", str(Path("out").absolute())]
+    assert words[-2:] == ["--s3-endpoint", "http://127.0.0.1:9"]
 
 
 @pytest.mark.parametrize("name", sorted({*PATHS} - {"images", "root"}))

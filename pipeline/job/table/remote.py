@@ -1,0 +1,64 @@
+"""The options that say how places in stores and on web servers are reached; they decide no byte."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipeline.job.table.group import Group, Kind
+from pipeline.job.table.option import SET, Option
+from pipeline.storage.remote import DEFAULT, MOST_IN_FLIGHT
+from pipeline.storage.s3.settings import ADDRESSING, CHECKSUMS
+
+
+def _option(
+    flag: str,
+    kind: Kind,
+    text: str,
+    *,
+    metavar: str = "",
+    choices: tuple[str, ...] = (),
+    most: int | None = None,
+) -> Option:
+    name = flag.removeprefix("--").replace("-", "_")
+    return Option(
+        flag=flag,
+        kind=kind,
+        group=Group.INPUT,
+        help=text,
+        commands=(SET,),
+        field=name,
+        default=getattr(DEFAULT, name),
+        choices=choices,
+        least=1 if most else None,
+        most=most,
+        metavar=metavar,
+    )
+
+
+_BY_AWS: Final = "default: what AWS's variables and files say"
+
+REMOTE_OPTIONS: Final = (
+    _option("--s3-endpoint", Kind.TEXT, f"Address of the S3 store; {_BY_AWS}.", metavar="URL"),
+    _option("--s3-region", Kind.TEXT, f"Region of the S3 store; {_BY_AWS}.", metavar="NAME"),
+    _option("--s3-profile", Kind.TEXT, "Section of AWS's files that has the keys.", metavar="NAME"),
+    _option("--s3-unsigned", Kind.SWITCH, "Send no keys, as to a public bucket."),
+    _option(
+        "--s3-addressing",
+        Kind.CHOICE,
+        "Whether the bucket stands in the path or in the host name; default: boto3 decides.",
+        choices=("", *ADDRESSING),
+    ),
+    _option(
+        "--s3-checksums",
+        Kind.CHOICE,
+        "When checksums are sent and asked for, beside the MD5 of each upload; default:"
+        " when_required, since several stores refuse others.",
+        choices=("", *CHECKSUMS),
+    ),
+    _option(
+        "--in-flight",
+        Kind.NUMBER,
+        "Requests of a worker that are under way at a time.",
+        most=MOST_IN_FLIGHT,
+    ),
+)

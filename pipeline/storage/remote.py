@@ -1,0 +1,135 @@
+"""How remote places are reached, and what reads their objects.
+
+`RemoteOptions` decides no byte of an output. A process says once, by `use`, which ones hold for it;
+what is forked from it inherits them. boto3 and libcurl are imported when a remote place is met, and
+not before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Final
+
+from msgspec import Meta
+
+from pipeline.errors import ObjectMissing
+from pipeline.storage.fileinfo import FileInfo
+from pipeline.storage.location import S3, Remote
+from pipeline.storage.readers import Ranges, Sources
+from pipeline.storage.s3.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.storage.http.objects import Objects
+    from pipeline.storage.http.transfer import Transfer
+
+MOST_IN_FLIGHT: Final = 1024
+
+
+@dataclass(frozen=True)
+class RemoteOptions:
+    """How remote places are reached; an empty text is read from AWS's own variables and files.
+
+    Attributes:
+        s3_endpoint: URL of the store.
+        s3_region: its region.
+        s3_profile: section of AWS's files.
+        s3_unsigned: whether requests are sent without a signature.
+        s3_addressing: whether the bucket stands in the path or in the host name.
+        s3_checksums: when checksums are sent and asked for, beside those that the protocol needs.
+        in_flight: requests of one process under way at a time.
+    """
+
+    s3_endpoint: str = ""
+    s3_region: str = ""
+    s3_profile: str = ""
+    s3_unsigned: bool = False
+    s3_addressing: str = ""
+    s3_checksums: str = ""
+    in_flight: Annotated[int, Meta(ge=1, le=MOST_IN_FLIGHT)] = 64
+
+    @property
+    def s3(self) -> Settings:
+        """The settings of S3.
+
+        Raises:
+            UsageError: one means nothing.
+        """
+        return Settings(
+            endpoint=self.s3_endpoint or None,
+            region=self.s3_region or None,
+            profile=self.s3_profile or None,
+            unsigned=self.s3_unsigned,
+            addressing=self.s3_addressing or None,
+            checksums=self.s3_checksums or None,
+        )
+
+
+DEFAULT: Final = RemoteOptions()
+_used = [DEFAULT]  # of this process; the one place that holds them
+
+
+def use(options: RemoteOptions) -> None:
+    """Reach remote places by these options from now on."""
+    _used[0] = options
+
+
+def stat(place: Remote) -> FileInfo | None:
+    """Return size and stamp of an object; None: there is none."""
+    found = _objects(place.parent).find(place.name)
+    return None if found is None else found.info
+
+
+def sizes(folder: Remote) -> dict[str, int]:
+    """Return the objects directly in a folder by name, with their sizes; none of a web server."""
+    if folder.scheme != S3:
+        return {}
+    from pipeline.storage.s3 import client, listing  # noqa: PLC0415  (boto3: only for S3)
+
+    found = listing.read_folder(client.connect(_used[0].s3), folder)
+    return {name: info.size for name, info in found.objects.items()}
+
+
+def open_ranges(place: Remote) -> Ranges:
+    """Return what reads an object, best from front to back.
+
+    Raises:
+        ObjectMissing: there is none.
+    """
+    from pipeline.storage.http.sequential import (  # noqa: PLC0415  (libcurl: only for the remote)
+        SequentialReader,
+    )
+
+    objects = _objects(place.parent)
+    found = objects.find(place.name)
+    if found is None:
+        raise ObjectMissing("there is no such object", file=str(place))
+    renew = partial(objects.renew, place.name)
+    return SequentialReader(place, found, _transfer(), renew=renew)
+
+
+def open_sources(root: Remote) -> Sources:
+    """Return what reads byte ranges of the objects below a folder."""
+    from pipeline.storage.http.ranges import (  # noqa: PLC0415  (libcurl: only for the remote)
+        RemoteReader,
+    )
+
+    return RemoteReader(root, _objects(root), _transfer())
+
+
+def _transfer() -> Transfer:
+    from pipeline.storage.http import process  # noqa: PLC0415  (libcurl: only for the remote)
+
+    return process.transfer(_used[0].in_flight)
+
+
+def _objects(folder: Remote) -> Objects:
+    if folder.scheme == S3:
+        from pipeline.storage.s3.objects import S3Objects  # noqa: PLC0415  (boto3: only for S3)
+
+        return S3Objects(folder, _used[0].s3)
+    from pipeline.storage.http.objects import (  # noqa: PLC0415  (libcurl: only for the remote)
+        WebObjects,
+    )
+
+    return WebObjects(folder, _transfer())
