@@ -65,7 +65,7 @@ def refused(option: Option) -> Iterator[Words]:
     if option.kind is Kind.COUNTS:
         yield from ((option.flag, word) for word in ("train", "train=x", "train=1,train=2"))
     if option.kind is Kind.PATH:
-        yield (option.flag, "s3://bucket/x")
+        yield (option.flag, "gs://bucket/x" if option.anywhere else "s3://bucket/x")
 
 
 def by_click(command: str, words: Words) -> Job:

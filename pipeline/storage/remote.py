@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta
 
@@ -44,8 +44,8 @@ class RemoteOptions:
     s3_region: str = ""
     s3_profile: str = ""
     s3_unsigned: bool = False
-    s3_addressing: str = ""
-    s3_checksums: str = ""
+    s3_addressing: Literal["", "path", "virtual", "auto"] = ""
+    s3_checksums: Literal["", "when_required", "when_supported"] = ""
     in_flight: Annotated[int, Meta(ge=1, le=MOST_IN_FLIGHT)] = 64
 
     @property

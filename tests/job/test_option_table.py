@@ -17,18 +17,33 @@ from pipeline.images.prepare import ImageOptions
 from pipeline.job.build import build_job, default_config
 from pipeline.job.options import Job
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import COMMANDS, FETCH, IMAGE_FIELDS, LIST, PACK, SET, Option
+from pipeline.job.table.option import (
+    COMMANDS,
+    FETCH,
+    IMAGE_FIELDS,
+    LIST,
+    PACK,
+    REMOTE_FIELDS,
+    SET,
+    Option,
+)
 from pipeline.job.table.options import OPTIONS, options_of
 from pipeline.job.table.shards import NO_SHARDS
 from pipeline.job.table.values import parsed
+from pipeline.storage import RemoteOptions
 
-JOB_FIELDS = {field.name for field in fields(Job)} - {"image"}
-TYPES = get_type_hints(Job, include_extras=True) | get_type_hints(ImageOptions, include_extras=True)
+JOB_FIELDS = {field.name for field in fields(Job)} - {"image", "remote"}
+TYPES = {
+    name: kind
+    for part in (Job, ImageOptions, RemoteOptions)
+    for name, kind in get_type_hints(part, include_extras=True).items()
+}
 
 
 def test_the_options_decide_every_field_of_a_job_and_no_other() -> None:
-    assert not JOB_FIELDS & IMAGE_FIELDS
-    assert {option.field for option in OPTIONS if option.field} == JOB_FIELDS | IMAGE_FIELDS
+    parts = (JOB_FIELDS, IMAGE_FIELDS, REMOTE_FIELDS)
+    assert sum(map(len, parts)) == len(frozenset().union(*parts))
+    assert {option.field for option in OPTIONS if option.field} == frozenset().union(*parts)
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -14,6 +14,7 @@ from pipeline.errors import ConfigError, UsageError
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import resolve
+from pipeline.storage import RemoteOptions
 
 ALL = {"catalog", "plan", "output"}
 
@@ -405,6 +406,7 @@ def test_a_job_survives_json() -> None:
         exports=("parquet",),
         data_dir="/data",
         dbcollection_strict=True,
+        remote=RemoteOptions(s3_endpoint="http://127.0.0.1:9", in_flight=8),
     )
     plain = Job("/raw", "/out", "/c.toml")
     assert all(
