@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import click
 from luigi.cmdline_parser import CmdlineParser
@@ -19,6 +21,8 @@ from tasks.cli import cli
 
 ROOTS = {SET: "PrepareImageNet", LIST: "PrepareImageList"}
 REQUIRED = {SET: ("--out", "/out"), LIST: ("--images", "/lists/a.lst", "--out", "/out")}
+
+_BUILD: Any = CmdlineParser._build_parser
 
 Words = tuple[str, ...]
 
@@ -79,9 +83,16 @@ def by_click(command: str, words: Words) -> Job:
 
 def by_luigi(command: str, words: Words) -> Job:
     """Return the job that Luigi's own command makes of words."""
-    parser: Any = CmdlineParser([ROOTS[command], *words])  # type: ignore[no-untyped-call]
-    job: Job = parser.get_task_obj().job
+    with mock.patch.object(CmdlineParser, "_build_parser", staticmethod(_parser_of_root)):
+        parser: Any = CmdlineParser([ROOTS[command], *words])  # type: ignore[no-untyped-call]
+        job: Job = parser.get_task_obj().job
     return job
+
+
+@functools.cache
+def _parser_of_root(root_task: str | None = None, help_all: bool = False) -> Any:
+    """Build Luigi's parser once a root: it has an option for each parameter of every task."""
+    return _BUILD(root_task, help_all)
 
 
 def by_luigi_from_python(command: str, words: Words) -> Job:
