@@ -33,6 +33,7 @@ _STEP: Final = 1.0  # seconds after which a wait looks up, so that a signal is h
 _NO_SOCKETS: Final = 0.01  # seconds to wait while libcurl has none, as when it looks up a name
 _IN_ADDRESSES: Final = ":/?#[]@!$&'()*+,;=%~"
 _SIGNED: Final = frozenset({Outcome.FORBIDDEN, Outcome.EXPIRED})
+_WRONG_REGION: Final = frozenset({301, 400})  # by which S3 refuses what is signed for another
 
 
 class Transfer:
@@ -239,7 +240,8 @@ class Transfer:
     @staticmethod
     def _renew(ticket: Ticket, outcome: Outcome) -> bool:
         """Sign a refused request anew, once; return whether that was done."""
-        if ticket.renew is None or ticket.renewed or outcome not in _SIGNED:
+        is_refused = outcome in _SIGNED or ticket.answer.status in _WRONG_REGION
+        if ticket.renew is None or ticket.renewed or not is_refused:
             return False
         ticket.renewed = True
         try:

@@ -53,8 +53,7 @@ class S3Objects:
         version = parse_qs(urlsplit(stale.url).query).get("versionId", [None])[0]
         url = client.sign(place, version).url
         if _who(url) == _who(stale.url):  # boto3 does not know yet that they are refused
-            client.renew()
-            url = client.sign(place, version).url
+            url = client.sign(place, version, anew=True).url
         return replace(stale, url=url)
 
     def _signed(self, place: Remote, info: ObjectInfo) -> RemoteObject:
