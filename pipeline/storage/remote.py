@@ -44,8 +44,8 @@ class RemoteOptions:
     s3_region: str = ""
     s3_profile: str = ""
     s3_unsigned: bool = False
-    s3_addressing: Literal["", "path", "virtual", "auto"] = ""
-    s3_checksums: Literal["", "when_required", "when_supported"] = ""
+    s3_addressing: Literal["path", "virtual", "auto"] | None = None
+    s3_checksums: Literal["when_required", "when_supported"] | None = None
     in_flight: Annotated[int, Meta(ge=1, le=MOST_IN_FLIGHT)] = 64
 
     @property
@@ -60,8 +60,8 @@ class RemoteOptions:
             region=self.s3_region or None,
             profile=self.s3_profile or None,
             unsigned=self.s3_unsigned,
-            addressing=self.s3_addressing or None,
-            checksums=self.s3_checksums or None,
+            addressing=self.s3_addressing,
+            checksums=self.s3_checksums,
         )
 
 

@@ -46,19 +46,20 @@ REMOTE_OPTIONS: Final = (
         "--s3-addressing",
         Kind.CHOICE,
         "Whether the bucket stands in the path or in the host name; default: boto3 decides.",
-        choices=("", *ADDRESSING),
+        choices=ADDRESSING,
     ),
     _option(
         "--s3-checksums",
         Kind.CHOICE,
         "When checksums are sent and asked for, beside the MD5 of each upload; default:"
         " when_required, since several stores refuse others.",
-        choices=("", *CHECKSUMS),
+        choices=CHECKSUMS,
     ),
     _option(
         "--in-flight",
         Kind.NUMBER,
         "Requests of a worker that are under way at a time.",
+        metavar="N",
         most=MOST_IN_FLIGHT,
     ),
 )
