@@ -28,6 +28,7 @@ _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _BUSY_CODES: Final = frozenset({"SlowDown", "Throttling", "RequestTimeout", "ServiceUnavailable"})
 _EXPIRED_CODES: Final = frozenset({"ExpiredToken", "RequestExpired", "TokenRefreshRequired"})
+_NOT_ENCODED: Final = frozenset({"", "identity", "aws-chunked"})  # some stores keep the last one
 _SERVER_ERRORS: Final = 5  # hundred
 _LASTING: Final = frozenset({501, 505})  # what a server of this kind never does
 
@@ -77,7 +78,7 @@ class Answer:
     def strong_etag(self) -> str:
         """The ETag with its quotes, if it is one that stands for the bytes; else empty."""
         etag = self.headers.get("etag", "")
-        return "" if etag.startswith("W/") else etag
+        return etag if is_etag(etag) else ""
 
     @property
     def validator(self) -> str:
@@ -169,7 +170,7 @@ def judge(wanted: Wanted, answer: Answer) -> Outcome:
     """Say what an answer is by its status and headers, before any byte of its body is taken."""
     if answer.status not in {OK, PARTIAL}:
         return _of_status(wanted, answer)
-    if answer.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}:
+    if _is_compressed(wanted, answer):
         return Outcome.COMPRESSED
     outcome = _of_content(wanted, answer)
     is_page = answer.headers.get("content-type", "").lower().startswith("text/html")
@@ -217,6 +218,24 @@ def _of_status(wanted: Wanted, answer: Answer) -> Outcome:
     return Outcome.FAILED if failed else known.get(status, Outcome.UNEXPECTED)
 
 
+def _is_compressed(wanted: Wanted, answer: Answer) -> bool:
+    """Whether a body was compressed on the way.
+
+    Many servers call a file that is stored compressed, such as a ``.tar.gz``, encoded, and send it
+    as it is. Then all lengths fit, which they do not where the server itself compresses.
+    """
+    if answer.headers.get("content-encoding", "").strip().lower() in _NOT_ENCODED:
+        return False
+    sent = answer.content_range
+    length, total = (answer.length, answer.length) if sent is None else (sent[1], sent[2])
+    is_file = total is not None and (
+        answer.headers.get("accept-ranges", "").lower() == "bytes"
+        if wanted.size is None
+        else total == wanted.size
+    )
+    return not is_file or length != answer.length
+
+
 def _of_content(wanted: Wanted, answer: Answer) -> Outcome:
     if _has_changed(wanted, answer):
         return Outcome.CHANGED
@@ -249,8 +268,8 @@ def _has_changed(wanted: Wanted, answer: Answer) -> bool:
     if not wanted.validator:
         return False
     if is_etag(wanted.validator):
-        etag = answer.headers.get("etag", "").removeprefix("W/")
-        return bool(etag) and etag != wanted.validator
+        etag = answer.headers.get("etag", "").removeprefix("W/").strip('"')
+        return bool(etag) and etag != wanted.validator.strip('"')
     date = answer.headers.get("last-modified", "")
     return bool(date) and date != wanted.validator
 

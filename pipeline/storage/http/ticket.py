@@ -150,6 +150,9 @@ class Ticket:
                 outcome = Outcome.BROKEN
         elif code and self.answer.status == 0:
             outcome = Outcome.BROKEN
+        at_end = self._received > 0 and self.answer.total == self._wanted.offset
+        if outcome is Outcome.UNSATISFIABLE and self.request.length is None and at_end:
+            outcome = Outcome.RIGHT  # all had come, and only the end of it was cut off
         if self._taken >= _PROGRESS and self._validator:
             self.failures = 0
         self.outcome = outcome

@@ -24,6 +24,16 @@ def answered(status: int, **headers: str) -> Answer:
     return Answer(status, {name.replace("_", "-"): value for name, value in headers.items()})
 
 
+def encoded(content_range: str, length: int) -> Answer:
+    return answered(
+        206,
+        content_encoding="gzip",
+        content_range=content_range,
+        content_length=str(length),
+        accept_ranges="bytes",
+    )
+
+
 @pytest.mark.parametrize(
     ("wanted", "answer", "outcome"),
     [
@@ -60,7 +70,21 @@ def answered(status: int, **headers: str) -> Answer:
             answered(200, last_modified="Sat, 28 Nov 2026 21:00:01 GMT"),
             Outcome.CHANGED,
         ),
+        (RANGE, answered(206, content_range="bytes 100-149/1000", etag="a"), Outcome.RIGHT),
         (WHOLE, answered(200, content_encoding="gzip"), Outcome.COMPRESSED),
+        (WHOLE, answered(200, content_encoding="gzip", content_length="999"), Outcome.COMPRESSED),
+        (Wanted(), answered(200, content_encoding="gzip", content_length="9"), Outcome.COMPRESSED),
+        # A file that is stored compressed, and is sent as it is.
+        (WHOLE, answered(200, content_encoding="x-gzip", content_length="1000"), Outcome.RIGHT),
+        (
+            Wanted(),
+            answered(200, content_encoding="x-gzip", content_length="9", accept_ranges="bytes"),
+            Outcome.RIGHT,
+        ),
+        (RANGE, encoded("bytes 100-149/1000", 50), Outcome.RIGHT),
+        (RANGE, encoded("bytes 100-149/1000", 60), Outcome.COMPRESSED),
+        (RANGE, encoded("bytes 100-149/900", 50), Outcome.COMPRESSED),
+        (WHOLE, answered(200, content_encoding="aws-chunked"), Outcome.RIGHT),
         (RANGE, answered(200, content_type="text/html; charset=utf-8"), Outcome.PAGE),
         (WHOLE, answered(200, content_length="9", content_type="text/html"), Outcome.PAGE),
         (WHOLE, answered(200, content_length="1000", content_type="text/html"), Outcome.RIGHT),
@@ -128,7 +152,7 @@ def test_only_a_strong_etag_or_a_date_tells_of_a_change() -> None:
     date = "Sat, 28 Nov 2026 21:00:00 GMT"
     assert answered(200, etag='"a"', last_modified=date).validator == '"a"'
     assert answered(200, etag='W/"a"', last_modified=date).validator == date
-    assert answered(200).validator == ""
+    assert answered(200).validator == answered(200, etag="a").validator == ""
 
 
 def test_a_condition_is_asked_for_with_each_range() -> None:

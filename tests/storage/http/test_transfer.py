@@ -188,6 +188,22 @@ def test_a_whole_object_is_continued_and_begun_anew_where_there_are_no_ranges(
     assert [seen.range for seen in server.seen] == ["", "bytes=70000-", ""]
 
 
+def test_a_whole_object_whose_end_alone_was_cut_off_is_complete(
+    server: Loopback, transfer: Transfer
+) -> None:
+    def without_the_end(handler: Handler) -> None:
+        handler.send_response(200)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.send_header("ETag", ETAG)
+        handler.end_headers()
+        handler.wfile.write(b"%x\r\n%s\r\n" % (len(CONTENT), CONTENT))
+        handler.close_connection = True
+
+    server.script.append(without_the_end)
+    assert transfer.get(Request(server.url)).body == CONTENT
+    assert [seen.range for seen in server.seen] == ["", f"bytes={len(CONTENT)}-"]
+
+
 def test_an_object_that_is_replaced_between_two_tries_is_noticed(
     server: Loopback, transfer: Transfer
 ) -> None:
