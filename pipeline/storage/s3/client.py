@@ -11,7 +11,6 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeAlias
 
@@ -23,6 +22,7 @@ from pipeline.storage.s3 import errors, session
 from pipeline.storage.s3.body import Part
 from pipeline.storage.s3.retries import TRIES, Retries
 from pipeline.storage.s3.settings import Settings
+from pipeline.storage.s3.signing import Kept, Pattern, SignedUrl
 
 Answer: TypeAlias = Mapping[str, Any]
 """What boto3 returns for a request."""
@@ -30,23 +30,13 @@ Answer: TypeAlias = Mapping[str, Any]
 SIGNED_S: Final = 6 * 3600
 """How long a signed address is good for, unless the keys that signed it expire before."""
 
+PATTERN_S: Final = 300.0
+"""How long addresses are made after one that boto3 has signed: they all expire with it."""
+
 _REFUSED_HEAD: Final = frozenset({"301", "307", "400", "401", "403", "404"})
 _clients: dict[tuple[int, Settings], Client] = {}  # by process: a forked one makes its own
 _answered: set[Settings] = set()  # the stores that have answered this process, or one before it
 _regions: dict[tuple[Settings, str], str] = {}  # of buckets, where it is another than was said
-
-
-@dataclass(frozen=True)
-class SignedUrl:
-    """An address that whoever holds it may read: it is shown without its signature.
-
-    Attributes:
-        url: with the signature.
-        expires: seconds since the epoch after which it is refused.
-    """
-
-    url: str = field(repr=False)
-    expires: float
 
 
 class Client:
@@ -64,6 +54,7 @@ class Client:
         self._botos: dict[str | None, Any] = {}  # clients of boto3, by region
         self._credentials: Any = None
         self._located = set[str]()  # buckets whose region is known not to be another
+        self._patterns: dict[str, Kept] = {}  # by bucket
         self._retries = Retries(lambda: settings in _answered, lambda: _answered.add(settings))
 
     def __repr__(self) -> str:
@@ -145,6 +136,12 @@ class Client:
             # An answer may say that the bucket lies in another region; no signature does.
             self.request_unless(_REFUSED_HEAD, "HeadObject", place, Key=place.key)
             self._located.add(place.host)
+        if version is None and (signed := self._by_pattern(place)):
+            return signed
+        return self._signed(place, version)
+
+    def _signed(self, place: Remote, version: str | None) -> SignedUrl:
+        """Return an address that boto3 signs."""
         parameters = {"Bucket": place.host, "Key": place.key}
         if version is not None:
             parameters["VersionId"] = version
@@ -152,11 +149,29 @@ class Client:
         try:
             expires = self._good_until()
             seconds = max(1, int(expires - time.time())) if expires < float("inf") else SIGNED_S
-            url = boto.generate_presigned_url("get_object", parameters, seconds)
+            url = str(boto.generate_presigned_url("get_object", parameters, seconds))
+            keys = self._credentials and self._credentials.get_frozen_credentials()
         except (BotoCoreError, ClientError) as error:
             failure = errors.translated(error, "GetObject", place)
         else:
-            return SignedUrl(str(url), expires)
+            if version is None and keys:
+                pattern = Pattern.of(url, place.key, keys.secret_key)
+                self._patterns[place.host] = Kept(pattern, keys, time.monotonic(), expires)
+            return SignedUrl(url, expires)
+        raise failure
+
+    def _by_pattern(self, place: Remote) -> SignedUrl | None:
+        """Return an address made after one that was signed a moment ago, if there is one."""
+        kept = self._patterns.get(place.host)
+        if kept is None or kept.pattern is None or time.monotonic() > kept.begun + PATTERN_S:
+            return None
+        try:
+            if self._credentials.get_frozen_credentials() != kept.keys:
+                return None
+        except (BotoCoreError, ClientError) as error:
+            failure = errors.translated(error, "GetObject", place)
+        else:
+            return SignedUrl(kept.pattern.url(place.key), kept.expires)
         raise failure
 
     def _is_of_aws(self, place: Remote) -> bool:
@@ -166,6 +181,7 @@ class Client:
         """Read the credentials anew, from where they were found at first."""
         self.close()
         self._botos.clear()
+        self._patterns.clear()
         self._credentials = None
         self._located.clear()
 
@@ -224,6 +240,7 @@ class Client:
         bucket = request_dict["context"].get("s3_redirect", {}).get("bucket")
         if region and bucket and region != signed:
             _regions[self.settings, bucket] = region
+            self._patterns.pop(bucket, None)
 
 
 def connect(settings: Settings) -> Client:

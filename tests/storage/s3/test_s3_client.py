@@ -137,6 +137,46 @@ def test_few_checksums_are_asked_for_unless_somebody_says_so(
     assert Client(settings)._boto_for(PLACE).meta.config.request_checksum_calculation == asked
 
 
+ODD = ("plain", "a b+c", "ä€", "100%25", "#?&=", "~*()", "'", "x//y", "a:b@c")
+
+
+@pytest.mark.parametrize("token", [None, "a/b+c=="])
+@pytest.mark.parametrize("addressing", ["path", "virtual"])
+def test_addresses_after_the_first_are_what_boto3_would_sign(
+    monkeypatch: pytest.MonkeyPatch, addressing: str, token: str | None
+) -> None:
+    use_keys(monkeypatch)
+    if token:
+        monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    client = Client(Settings("http://store.test:1", "r", addressing=addressing))
+    places = [Remote("s3", "bucket", f"raw/{key}") for key in ODD]
+    for _ in range(20):  # until all are signed in one second, and are to expire in another
+        client._patterns.clear()
+        client.sign(PLACE)
+        assert client._patterns["bucket"].pattern is not None
+        quick = [client.sign(place).url for place in places]
+        slow = [client._signed(place, None).url for place in places]
+        if slow == quick:
+            break
+    assert slow == quick
+
+
+def test_addresses_are_signed_anew_when_keys_change_or_time_has_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = tmp_path / "credentials"
+    keys.write_text("[default]\naws_access_key_id = first\naws_secret_access_key = s\n")
+    client = Client(Settings(STORE, "r"))
+    client.sign(PLACE)
+    assert client._by_pattern(PLACE) is not None
+    monkeypatch.setattr(client._credentials, "access_key", "second")
+    assert client._by_pattern(PLACE) is None
+    assert query(client)["X-Amz-Credential"].startswith("second/")
+    assert client._by_pattern(PLACE) is not None
+    monkeypatch.setattr(clients, "PATTERN_S", -1.0)
+    assert client._by_pattern(PLACE) is None
+
+
 def test_an_address_of_a_public_bucket_has_no_signature() -> None:
     signed = Client(Settings(STORE, "r", unsigned=True)).sign(PLACE)
     assert signed.url == f"{STORE}/bucket/raw/a%20b%2B%C3%A4.tar"
