@@ -30,8 +30,13 @@ SNIPPETS = {
     "from datasets import Features, Image, List, Value, load_dataset": (
         "test_hugging_face_reads_webdataset_as_documented"
     ),
+    "{": "test_the_documented_rights_are_enough",  # of IAM
 }
-"""First lines of Python snippets, and which test of tests/interop runs each; "": this suite."""
+"""First lines of snippets, and which test of `SNIPPET_TESTS` runs each; "": this suite."""
+SNIPPET_TESTS = (
+    ROOT / "tests" / "interop" / "test_documented_snippets.py",
+    ROOT / "tests" / "remote" / "test_s3_rights.py",
+)
 
 
 @dataclass(frozen=True)

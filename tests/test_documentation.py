@@ -15,12 +15,11 @@ import inprocess
 import pytest
 from drawnlists import ListedSet, draw_list
 from luigi.cmdline_parser import CmdlineParser
-from support import ROOT, RawSet
+from support import RawSet
 
 from pipeline.sample.draw import draw_sample
 from tasks.cli import cli
 
-INTEROP = ROOT / "tests" / "interop" / "test_documented_snippets.py"
 _DONE = ("status", "verify OUT", "clean", "dbcollection-cache")
 _OF_OTHERS = {"--no-binary", "--no-deps", "--force-reinstall", "--local-scheduler", "--module"}
 _OF_OTHERS |= {"--address", "--port", "--help", "--images"}
@@ -135,7 +134,8 @@ def test_every_snippet_is_run_by_a_test(block: documentation.Block) -> None:
         return
     assert first in documentation.SNIPPETS, f"no test runs {first!r} of {block.document}"
     where = documentation.SNIPPETS[first]
-    assert not where or f"def {where}(" in INTEROP.read_text()
+    texts = [path.read_text() for path in documentation.SNIPPET_TESTS]
+    assert not where or any(f"def {where}(" in text for text in texts)
 
 
 def options(command: click.Command) -> Iterator[str]:

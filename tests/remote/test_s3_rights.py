@@ -1,0 +1,75 @@
+"""The rights that docs/remote.md lists are enough, and each one that is missing is said."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from s3bucket import Bucket, use_keys
+from s3servers import STRANGER
+from support import ROOT
+
+from pipeline.errors import NoPermission, ObjectRefused
+from pipeline.storage.location import Remote
+from pipeline.storage.s3 import client, listing, multipart, removal, upload
+
+pytest_plugins = ["s3stores"]
+STRANGERS_NAME = "arn:aws:iam::000000000000:user/stranger"
+
+
+@pytest.fixture
+def limited(bucket: Bucket, aws: pytest.MonkeyPatch) -> Bucket:
+    """A bucket whose rights are those of docs/remote.md, and the keys that have no others."""
+    if bucket.server.name == "rclone":
+        pytest.skip("rclone has no rights")
+    for key in ("raw/archive.tar", "other/object", "shards/old"):
+        bucket.plain.put_object(Bucket=bucket.folder.host, Key=key, Body=b"x")
+    text = (ROOT / "docs" / "remote.md").read_text()
+    block = re.search(r"```json\n(.*?)```", text, re.DOTALL)
+    assert block
+    policy = json.loads(re.sub("INPUT|OUTPUT", bucket.folder.host, block[1]))
+    for statement in policy["Statement"]:
+        statement["Principal"] = {"AWS": STRANGERS_NAME}
+    bucket.plain.put_bucket_policy(Bucket=bucket.folder.host, Policy=json.dumps(policy))
+    use_keys(aws, STRANGER)
+    client.forget()
+    return bucket
+
+
+def test_the_documented_rights_are_enough(
+    limited: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw, shards = (Remote("s3", limited.folder.host, each) for each in ("raw", "shards"))
+    of = limited.client
+    assert [name for name, _ in listing.walk(of, raw)] == ["archive.tar"]
+    assert listing.stat(of, raw / "archive.tar") is not None
+    assert listing.stat(of, raw / "none.tar") is None
+    assert list(listing.read_folder(of, shards).objects) == ["old"]
+    assert listing.read_folder(of, shards / "none") == listing.Listing()
+    upload.put_bytes(of, shards / "mark.json", b"{}")
+    upload.put_bytes(of, shards / "mark.json", b"{}")
+    monkeypatch.setattr(upload, "ONE_PUT", 10)
+    (tmp_path / "long").write_bytes(b"x" * 100)
+    upload.put_file(of, shards / "long", tmp_path / "long")
+    piece = upload.put_bytes(of, shards / "piece", b"x" * multipart.SMALLEST_PART)
+    assert multipart.join(of, shards / "joined", [(shards / "piece", piece)] * 2) is not None
+
+
+def test_every_right_that_is_missing_is_said(limited: Bucket, tmp_path: Path) -> None:
+    bucket, of = limited.folder.host, limited.client
+    raw, other = Remote("s3", bucket, "raw"), Remote("s3", bucket, "other")
+    with pytest.raises(ObjectRefused, match=r"(?s)s3://.*/other: .*s3:ListBucket") as caught:
+        listing.read_folder(of, other)
+    assert caught.value.exit_status == 3
+    with pytest.raises(ObjectRefused, match=r"/other/object: "):
+        listing.stat(of, other / "object")
+    with pytest.raises(NoPermission, match=r"(?s)/raw/new: .*s3:PutObject") as denied:
+        upload.put_bytes(of, raw / "new", b"x")
+    assert denied.value.exit_status == 1
+    with pytest.raises(ObjectRefused, match="s3:ListBucketMultipartUploads"):
+        removal.unfinished(of, Remote("s3", bucket, "shards"))
+    old = Remote("s3", bucket, "shards/old")
+    assert isinstance(removal.remove(of, [old])[old], NoPermission)
+    assert listing.stat(of, old) is not None
