@@ -92,8 +92,8 @@ def test_a_class_number_that_is_none_leaves_no_file(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_every_extracted_image_has_its_row(raw_set: RawSet, out: Path) -> None:
-    run = prepare(raw_set, out, "--extract", "--until", "extract")
+def test_every_extracted_image_has_its_row(sample: RawSet, out: Path) -> None:
+    run = prepare(sample, out, "--extract", "--until", "extract")
     assert run.returncode == 0, run.stderr
     resolved = resolve(status.recorded_jobs(out)[-1])
     for split in resolved.splits.values():

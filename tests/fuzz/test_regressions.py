@@ -1,4 +1,4 @@
-"""Every document that once broke a parser, or one changed on purpose: ``regressions/<target>/<name>``.
+"""Every document that broke a parser, or one changed on purpose: ``regressions/<target>/<name>``.
 
 Most were shrunk by hypothesis or libFuzzer, the others were then written by hand.
 """
