@@ -18,7 +18,8 @@ import pytest
 from fetching_here import NAME, PART, THREE_PARTS, Cut, Here, a_tar, archive_at
 from loopback import ETAG, Act, Handler, Loopback, answer, serve
 
-from pipeline import storage
+from pipeline import manifest, paths, storage
+from pipeline.documents.records import ArchiveMark
 from pipeline.errors import (
     AlreadyAtWork,
     ArchiveMissing,
@@ -143,6 +144,25 @@ def test_after_a_cut_only_what_is_missing_is_fetched(
     fetched = sum(int(last) - int(first) + 1 for first, last in bounds)
     kept = int(here.said[0].split("with ")[1].split(" of")[0].replace(",", ""))
     assert fetched == SIZE - kept
+
+
+def test_after_a_cut_index_and_hashes_are_those_of_a_file_on_the_disk(
+    server: Loopback, here: Here, tmp_path: Path
+) -> None:
+    cut(here, server)
+    here.fetch(archive_at(server), tmp_path / "out")
+    there = Here(tmp_path / "there")
+    there.raw.mkdir()
+    there.file.write_bytes(THREE_PARTS)
+    there.fetch(archive_at(server), tmp_path / "other")
+    for place in (paths.archive_index, paths.member_hashes):
+        contents = [place(tmp_path / out, NAME).read_bytes() for out in ("out", "other")]
+        assert contents[0] == contents[1]
+    for raw, out in ((here, "out"), (there, "other")):
+        info = storage.stat(raw.file)
+        assert info is not None
+        mark = paths.archive_mark(tmp_path / out, NAME, info.look)
+        assert manifest.read_complete(mark, tmp_path / out, ArchiveMark) is not None
 
 
 def test_a_part_that_the_disk_has_lost_is_fetched_again(server: Loopback, here: Here) -> None:

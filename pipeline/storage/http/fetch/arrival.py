@@ -13,7 +13,7 @@ import xxhash
 from pipeline.storage.http.fetch.partial import Partial
 from pipeline.storage.http.fetch.parts import Parts, Piece
 
-GATHERED: Final = 1 << 18
+GATHERED: Final = 1 << 19
 """Bytes that are written at once; each connection has a buffer of this size."""
 
 

@@ -173,11 +173,14 @@ class FileFetch(Generic[Result]):
 
     def _in_parts(self, download: Ranged[Result], kept: Kept) -> Outcome[Result]:
         try:
-            return download.run(self._work)
-        finally:
-            self._left = left.Left(self._partial, kept.state)
+            outcome = download.run(self._work)
+        except BaseException:
             with contextlib.suppress(AlreadyAtWork):  # then it is another's by now
                 download.save()
+            raise
+        finally:
+            self._left = left.Left(self._partial, kept.state)
+        return outcome
 
     def _in_a_stream(self, place: Place, size: int | None) -> Outcome[Result]:
         self._means.say(

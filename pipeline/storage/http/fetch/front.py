@@ -19,6 +19,7 @@ from pipeline.storage.http.fetch.parts import Parts, Piece
 from pipeline.storage.local.ranges import RangeReader
 
 _STEP: Final = 1 << 20
+_WRITTEN_OUT: Final = 8 << 20  # bytes
 _NOTHING: Final = memoryview(b"")
 
 Result = TypeVar("Result")
@@ -49,6 +50,7 @@ class Front:
         self._available = 0
         self._size: int | None = None
         self._is_stopped = False
+        self._passed = 0
         self._changed = threading.Condition()
         self._reader = RangeReader(path)
 
@@ -105,6 +107,7 @@ class Front:
                 piece = self._unchecked.get(number)
                 end = min(offset + length, self._available, (number + 1) * self._part)
             if piece is None:
+                self._pass_on(offset)
                 return self._reader.read(offset, end - offset)
             self._check(number, piece)
 
@@ -120,6 +123,12 @@ class Front:
 
     def _is_ready(self, offset: int) -> bool:
         return self._is_stopped or offset < self._available or offset == self._size
+
+    def _pass_on(self, offset: int) -> None:
+        """Have what was read be written to the disk meanwhile: little is left to be synced."""
+        if offset - self._passed >= _WRITTEN_OUT:
+            self._reader.done_with(self._passed, offset - self._passed)
+            self._passed = offset
 
     def _check(self, number: int, piece: Piece) -> None:
         """Compare a part with its hash; where it differs, have it fetched again."""

@@ -17,7 +17,7 @@ from pipeline.storage.http.ticket import Ticket
 
 BEAT_S: Final = 5.0
 """Seconds after which the sidecar is written at the latest: so others see that this is at work."""
-_DURABLE_S: Final = 15.0
+_DURABLE_S: Final = 60.0  # a sync waits for all that is being written
 
 
 class Ranged(Generic[Result]):
@@ -49,7 +49,7 @@ class Ranged(Generic[Result]):
                 has arrived is kept.
             AlreadyAtWork: another process has gone on with it.
         """
-        self._save(durable=True)
+        self._save(durable=False)
         whole = [(n, piece) for n, piece in self._parts.pieces.items() if self._parts.is_whole(n)]
         front = Front(self._partial.temp, self._parts.part, whole)
         follower = Follower(front, work)
