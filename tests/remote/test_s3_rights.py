@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import urllib.request
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +14,7 @@ from s3bucket import Bucket, use_keys
 from s3servers import STRANGER
 from support import ROOT
 
-from pipeline.errors import NoPermission, ObjectRefused
+from pipeline.errors import EnvironmentRefused, NoPermission, ObjectRefused
 from pipeline.storage.location import Remote
 from pipeline.storage.s3 import client, listing, multipart, removal, upload
 
@@ -73,3 +76,42 @@ def test_every_right_that_is_missing_is_said(limited: Bucket, tmp_path: Path) ->
     old = Remote("s3", bucket, "shards/old")
     assert isinstance(removal.remove(of, [old])[old], NoPermission)
     assert listing.stat(of, old) is not None
+
+
+def test_a_public_bucket_is_read_without_keys(bucket: Bucket, aws: pytest.MonkeyPatch) -> None:
+    if bucket.server.name == "rclone":
+        pytest.skip("rclone has no anonymous readers")
+    bucket.put("object", content=b"content")
+    allowed = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": ["s3:GetObject", "s3:ListBucket"],
+        "Resource": [f"arn:aws:s3:::{bucket.folder.host}{end}" for end in ("", "/*")],
+    }
+    public = client.connect(replace(bucket.settings, unsigned=True))
+    with pytest.raises(ObjectRefused):
+        listing.read_folder(public, bucket.folder)
+    policy = {"Version": "2012-10-17", "Statement": [allowed]}
+    bucket.plain.put_bucket_policy(Bucket=bucket.folder.host, Policy=json.dumps(policy))
+    aws.delenv("AWS_ACCESS_KEY_ID")
+    aws.delenv("AWS_SECRET_ACCESS_KEY")
+    client.forget()
+    public = client.connect(replace(bucket.settings, unsigned=True))
+    assert list(listing.read_folder(public, bucket.folder).objects) == ["object"]
+    url = public.sign(bucket.folder / "object").url
+    assert "X-Amz" not in url
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310
+        assert answer.read() == b"content"
+    with pytest.raises(NoPermission):
+        upload.put_bytes(public, bucket.folder / "another", b"x")
+
+
+@pytest.mark.parametrize("hours", [-3, 3])
+def test_a_wrong_clock_is_said(bucket: Bucket, monkeypatch: pytest.MonkeyPatch, hours: int) -> None:
+    skewed = datetime.now(UTC) + timedelta(hours=hours)
+    naive = skewed.replace(tzinfo=None)
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda *_, **__: naive)
+    monkeypatch.setattr("time.time", skewed.timestamp)
+    for ask in (listing.stat, listing.read_folder):
+        with pytest.raises(EnvironmentRefused, match=r"(?s)clock of this.*set the clock"):
+            ask(bucket.client, bucket.folder / "object")

@@ -8,8 +8,10 @@ whole answer, is not chained.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 from botocore import exceptions as boto
@@ -104,6 +106,8 @@ _MEANINGS: Final = {
     ),
     "NoSuchUpload": _Meaning(TransientError, "the store has given up an upload", of_bucket=False),
 }
+_PERHAPS_THE_CLOCK: Final = frozenset({"AccessDenied", "SignatureDoesNotMatch", "400", "403"})
+_SKEW_S: Final = 600.0  # a store takes a quarter of an hour
 _REGION_CODES: Final = frozenset(
     {
         *("PermanentRedirect", "TemporaryRedirect", "AuthorizationHeaderMalformed"),
@@ -189,6 +193,8 @@ def _refused(answer: Mapping[str, Any], operation: str, place: Remote) -> Shardm
     """Return the error that an answer stands for."""
     code, status = code_of(answer), status_of(answer)
     of_bucket = f"{place.scheme}://{place.host}"
+    if code in _PERHAPS_THE_CLOCK and _skew_s(answer) > _SKEW_S:
+        code = "RequestTimeTooSkewed"
     if meaning := _MEANINGS.get(code):
         return meaning.error(
             meaning.what,
@@ -198,7 +204,7 @@ def _refused(answer: Mapping[str, Any], operation: str, place: Remote) -> Shardm
         )
     if code in _REGION_CODES or status in _REDIRECTS:
         return _elsewhere(answer, f"{code or status} to {operation}", of_bucket)
-    if status in {401, 403}:
+    if status in {401, 403} or code == "AccessDenied":
         return _forbidden(answer, operation, place)
     if retries.is_passing(status, code):
         return RemoteUnavailable(
@@ -213,6 +219,15 @@ def _refused(answer: Mapping[str, Any], operation: str, place: Remote) -> Shardm
         found=_said(answer, operation),
         remedy="check --s3-endpoint, --s3-addressing and --s3-checksums",
     )
+
+
+def _skew_s(answer: Mapping[str, Any]) -> float:
+    """Return by how many seconds the clocks of this machine and of the store differ, if it says."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        return abs(parsedate_to_datetime(date).timestamp() - time.time())
+    except ValueError:
+        return 0.0
 
 
 def _forbidden(answer: Mapping[str, Any], operation: str, place: Remote) -> ShardmillError:
