@@ -43,6 +43,7 @@ from tasks import (
 )
 from tasks.prepare import leaf_tasks
 from tasks.roots import prepare_task
+from tasks.run import supervisor
 
 
 def luigi_command(
@@ -101,10 +102,14 @@ def test_two_workers_share_the_dag_through_a_luigid(small: RawSet, tmp_path: Pat
     assert temporary_files(shared) == []
 
 
-def test_a_scheduler_that_dies_is_said_and_waited_for(sample: RawSet, tmp_path: Path) -> None:
+def test_a_scheduler_that_dies_is_said_and_waited_for(
+    small: RawSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "_PROBE_S", 0.5)
     with Luigid(tmp_path) as luigid:
-        where = ("--raw", sample.raw, "--config", sample.config, "--out", tmp_path / "out")
-        options = (*SHARDS, "--workers", 1, "--scheduler-host", luigid.address)
+        where = ("--raw", small.raw, "--config", small.config, "--out", tmp_path / "out")
+        shards = ("--shards", "train=12", "--shards", "validation=6")
+        options = (*shards, "--workers", 1, "--scheduler-host", luigid.address)
         started = forked.ForkedPopen(
             command("imagenet", *where, *options), stderr=subprocess.PIPE, text=True
         )
