@@ -73,6 +73,8 @@ class Handle:
             optional = pycurl.NETRC_OPTIONAL if request.netrc else pycurl.NETRC_IGNORED
             self.curl.setopt(pycurl.NETRC, optional)
             self.curl.setopt(pycurl.MAX_RECV_SPEED_LARGE, request.rate)
+            slow = min(_SLOW_BYTES, request.rate // 2) if request.rate else _SLOW_BYTES
+            self.curl.setopt(pycurl.LOW_SPEED_LIMIT, slow)
 
     def unload(self) -> None:
         """Forget a request whose try is over, with what it holds."""
