@@ -140,10 +140,12 @@ def test_after_a_cut_only_what_is_missing_is_fetched(
     here.fetch(archive_at(server))
     assert here.file.read_bytes() == THREE_PARTS
     assert here.hidden() == []
-    bounds = [bound.removeprefix("bytes=").split("-") for bound in asked(server)]
-    fetched = sum(int(last) - int(first) + 1 for first, last in bounds)
+    fetched = set[int]()  # each byte once: a busy machine has a request sent again
+    for bounds in asked(server):
+        start, last = bounds.removeprefix("bytes=").split("-")
+        fetched.update(range(int(start), int(last) + 1))
     kept = int(here.said[0].split("with ")[1].split(" of")[0].replace(",", ""))
-    assert fetched == SIZE - kept
+    assert len(fetched) == SIZE - kept
 
 
 def test_after_a_cut_index_and_hashes_are_those_of_a_file_on_the_disk(
