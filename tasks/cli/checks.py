@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from rich import markup
 from rich.console import Console
 from rich.progress import track
 
-from pipeline import plaintext
+from pipeline import plaintext, storage
+from pipeline.job.options import Job
+from pipeline.storage import RemoteOptions
 from tasks.run import streams
 
 Check = TypeVar("Check")
@@ -39,3 +42,18 @@ class Checks:
 
 def _call(check: Callable[[], Check]) -> Check:
     return check()
+
+
+def new_processes(workers: int | None, jobs: Sequence[Job]) -> ProcessPoolExecutor:
+    """Return processes for checks, which reach remote places as the last of some jobs does.
+
+    Args:
+        workers: how many; None: the CPUs.
+        jobs: those of an output folder, the one that was started last at the end.
+    """
+    remote = jobs[-1].remote if jobs else RemoteOptions()
+    storage.use(remote)
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(
+        workers, mp_context=context, initializer=storage.use, initargs=(remote,)
+    )

@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
-import multiprocessing
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -37,10 +35,10 @@ from pipeline.verification import (
 from pipeline.verification.findings import Finding, by_layer
 from pipeline.verification.reading import Verification
 from pipeline.verification.removal import Damaged, Removal
-from tasks.cli.checks import Checks
+from tasks.cli.checks import Checks, new_processes
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.packedsets import PackedSets
-from tasks.cli.paramtypes import LOCAL_PATH
+from tasks.cli.paramtypes import LOCAL_PATH, LOCATION
 from tasks.cli.rerun_command import command_line
 from tasks.cli.saying import say, say_refusal, say_traceback
 from tasks.cli.text import size
@@ -59,10 +57,11 @@ EXAMPLES: Final = (
 @click.argument("out", type=LOCAL_PATH)
 @click.option(
     "--against",
-    type=LOCAL_PATH,
+    type=LOCATION,
     default="",
     metavar="RAW",
-    help="Compare each image with its source, in this folder of archives or images.",
+    help="Compare each image with its source, in this folder of archives or images, or at this"
+    " address of archives, reached as the job that was started last had it.",
 )
 @click.option(
     "--remove-damaged",
@@ -89,14 +88,13 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
     """
     folder = Path(out).absolute()
     _warn_of_codec()
-    raw = Path(against).absolute() if against else None
+    raw = storage.parse(storage.absolute(against, "--against")) if against else None
     jobs = statecheck.known_jobs(folder)
     packed = PackedSets.of(folder)
     outputs = _outputs(folder, jobs, packed)
     if packed and not outputs and not productcheck.product_names(folder):
-        return _verify_packed(packed, raw)
-    context = multiprocessing.get_context("spawn")
-    with _alone(folder, remove_damaged), ProcessPoolExecutor(workers, mp_context=context) as pool:
+        return _verify_packed(packed, storage.on_this_machine(raw) if raw else None)
+    with _alone(folder, remove_damaged), new_processes(workers, jobs) as pool:
         try:
             reading = Verification(folder, jobs, raw, Checks(pool), _tell)
             of_im2rec = packed.beside_others().findings(None)

