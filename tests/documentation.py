@@ -86,6 +86,11 @@ def commands() -> list[str]:
     return list(found)
 
 
+def with_addresses() -> list[str]:
+    """Return the commands that read from servers: tests/remote runs them."""
+    return [line for line in commands() if re.search("--(raw|against) (s3|https?)://", line)]
+
+
 def snippet(first_line: str) -> str:
     """Return a Python snippet by its first line, without prompts."""
     for block in blocks():

@@ -73,12 +73,12 @@ class _Here:
 def in_this_process(patch: pytest.MonkeyPatch) -> None:
     """Have commands start no other process for their tasks and checks."""
     patch.setattr("tasks.cli.preparing.Supervisor", _InProcess)
-    patch.setattr("tasks.cli.verify.ProcessPoolExecutor", _Here)
+    patch.setattr("tasks.cli.checks.ProcessPoolExecutor", _Here)
 
 
 def verify(monkeypatch: pytest.MonkeyPatch, *words: object) -> Ran:
     """Run ``shardmill verify`` in this process, with all of its checks."""
-    monkeypatch.setattr("tasks.cli.verify.ProcessPoolExecutor", _Here)
+    monkeypatch.setattr("tasks.cli.checks.ProcessPoolExecutor", _Here)
     return shardmill(monkeypatch, "verify", *words)
 
 

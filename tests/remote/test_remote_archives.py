@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
 from pathlib import Path
 
+import documentation
 import pytest
 from faultproxy import FaultProxy, rule
 from nginx import Nginx
@@ -151,3 +153,16 @@ def test_a_killed_command_goes_on(
         os.killpg(run.pid, signal.SIGKILL)
     web_proxy.follow()
     assert prepared(raw_behind, sample.config, out) == of_local
+
+
+@pytest.mark.parametrize("line", documentation.with_addresses())
+def test_every_documented_command_with_an_address_does_what_it_says(
+    line: str, raw_behind: str, bucket: Bucket, sample: RawSet, out: Path
+) -> None:
+    address = uploaded(bucket, sample) if "s3://" in line else raw_behind
+    program, *words = re.sub(r"(s3|https)://[A-Z/]+", address, line).split()
+    assert program == "shardmill"
+    given = [str(out) if word == "OUT" else word for word in words]
+    store = ("--s3-endpoint", bucket.settings.endpoint, "--config", sample.config)
+    run = shardmill(*given, *store)
+    assert run.returncode == 0, run.stderr
