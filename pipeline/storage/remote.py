@@ -8,12 +8,10 @@ not before.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta
 
-from pipeline.errors import ObjectMissing
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.location import S3, Remote
 from pipeline.storage.readers import Ranges, Sources
@@ -97,15 +95,10 @@ def open_ranges(place: Remote) -> Ranges:
         ObjectMissing: there is none.
     """
     from pipeline.storage.http.sequential import (  # noqa: PLC0415  (libcurl: only for the remote)
-        SequentialReader,
+        open_object,
     )
 
-    objects = _objects(place.parent)
-    found = objects.find(place.name)
-    if found is None:
-        raise ObjectMissing("there is no such object", file=str(place))
-    renew = partial(objects.renew, place.name)
-    return SequentialReader(place, found, _transfer(), renew=renew)
+    return open_object(place, _objects(place.parent), _transfer())
 
 
 def open_sources(root: Remote) -> Sources:

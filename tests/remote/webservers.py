@@ -23,8 +23,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def nginx(tmp_path_factory: pytest.TempPathFactory, served: Path) -> Iterator[Nginx]:
-    if not is_installed():
-        pytest.skip("needs nginx-light and libnginx-mod-http-lua")
+    assert is_installed(), "make remote installs nginx-light and libnginx-mod-http-lua"
     with Nginx(tmp_path_factory.mktemp("nginx"), served) as server:
         yield server
 
