@@ -7,6 +7,7 @@ import fcntl
 import os
 import random
 import socket
+import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -347,27 +348,39 @@ def test_room_is_looked_for_first(
     assert asked(server) == []
 
 
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [(OSError(errno.ENOSPC, "No space left on device"), NoSpace), (ValueError(), ValueError)],
+    ids=["no space", "a defect"],
+)
 def test_a_full_disk_keeps_what_has_arrived(
-    server: Loopback, here: Here, monkeypatch: pytest.MonkeyPatch
+    server: Loopback,
+    here: Here,
+    monkeypatch: pytest.MonkeyPatch,
+    connections: int,
+    fault: Exception,
+    error: type[Exception],
 ) -> None:
     write, room = os.pwrite, [PART + 1000]
 
     def pwrite(fd: int, data: memoryview, offset: int) -> int:
         room[0] -= len(data)
         if room[0] < 0:
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise fault
         return write(fd, data, offset)
 
-    here.connections = 1
+    here.connections = connections
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", pwrite)
-        with pytest.raises(NoSpace, match=NAME):
+        with pytest.raises(error):
             here.fetch(archive_at(server))
     assert "are kept" in here.text
+    assert not [each for each in threading.enumerate() if each.name == "follow a download"]
     server.seen.clear()
     here.fetch(archive_at(server))
     assert here.file.read_bytes() == THREE_PARTS
-    assert f"bytes=0-{PART - 1}" not in asked(server)
+    assert len(asked(server)) < 3 or connections > 1
 
 
 def test_an_archive_without_an_address_is_said_with_where_to_get_it(here: Here) -> None:

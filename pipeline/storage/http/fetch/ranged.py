@@ -7,7 +7,6 @@ import time
 from dataclasses import replace
 from typing import Final, Generic
 
-from pipeline.errors import ShardmillError
 from pipeline.storage.http.fetch.arrival import PartArrival
 from pipeline.storage.http.fetch.front import Follower, Front
 from pipeline.storage.http.fetch.means import STEP_S, Found, Means, Outcome, Place, Result, Work
@@ -63,12 +62,10 @@ class Ranged(Generic[Result]):
                 self._save_in_time()
                 self._means.tell(self._there, self._parts.size)
         finally:
-            for ticket, arrival in self._flying.items():
-                self._means.transfer.cancel(ticket)
-                with contextlib.suppress(ShardmillError):  # such as of a full disk, said already
-                    arrival.flush()
-                self._note(arrival)
-            follower.stop()
+            try:
+                self._give_up()
+            finally:
+                follower.stop()
         return Outcome(follower.result, follower.error, front.md5, self._parts.size)
 
     def save(self) -> None:
@@ -118,6 +115,15 @@ class Ranged(Generic[Result]):
             self._means.transfer.wait(ticket)
             arrival = self._flying.pop(ticket)
             arrival.flush()
+            self._note(arrival)
+
+    def _give_up(self) -> None:
+        """End all requests, and note what has come of each."""
+        for ticket, arrival in self._flying.items():
+            self._means.transfer.cancel(ticket)
+            # It is on its way out for a reason that is said, such as a full disk.
+            with contextlib.suppress(Exception):
+                arrival.flush()
             self._note(arrival)
 
     def _note(self, arrival: PartArrival) -> None:
