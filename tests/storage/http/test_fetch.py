@@ -362,7 +362,7 @@ def test_a_full_disk_keeps_what_has_arrived(
     fault: Exception,
     error: type[Exception],
 ) -> None:
-    write, room = os.pwrite, [PART + 1000]
+    write, room = os.pwrite, [PART]
 
     def pwrite(fd: int, data: memoryview, offset: int) -> int:
         room[0] -= len(data)
@@ -373,6 +373,7 @@ def test_a_full_disk_keeps_what_has_arrived(
     here.connections = connections
     with monkeypatch.context() as patch:
         patch.setattr(os, "pwrite", pwrite)
+        patch.setattr("pipeline.storage.http.fetch.arrival.GATHERED", 20_000)
         with pytest.raises(error):
             here.fetch(archive_at(server))
     assert "are kept" in here.text
@@ -380,7 +381,7 @@ def test_a_full_disk_keeps_what_has_arrived(
     server.seen.clear()
     here.fetch(archive_at(server))
     assert here.file.read_bytes() == THREE_PARTS
-    assert len(asked(server)) < 3 or connections > 1
+    assert "going on with" in here.text
 
 
 def test_an_archive_without_an_address_is_said_with_where_to_get_it(here: Here) -> None:

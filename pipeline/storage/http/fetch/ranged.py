@@ -113,9 +113,10 @@ class Ranged(Generic[Result]):
         """Note the parts that have arrived, and raise what failed."""
         for ticket in [each for each in self._flying if each.is_done]:
             self._means.transfer.wait(ticket)
-            arrival = self._flying.pop(ticket)
+            arrival = self._flying[ticket]
             arrival.flush()
             self._note(arrival)
+            del self._flying[ticket]  # until then it is given up if something fails
 
     def _give_up(self) -> None:
         """End all requests, and note what has come of each."""
