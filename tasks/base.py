@@ -23,7 +23,7 @@ from pipeline.manifest import Sealed
 from pipeline.state import inventory, progress
 from tasks.reporting import ProgressReporter
 from tasks.run import plainlogs
-from tasks.run.processes import BEGUN, die_with_worker, report, run_name, show_as, stop_siblings
+from tasks.run.processes import BEGUN, die_with_worker, ending_for_good, report, run_name, show_as
 
 logger = logging.getLogger("luigi-interface")
 
@@ -154,7 +154,8 @@ class ShardmillTask(luigi.Task):
         die_with_worker()
         show_as(self.step)
         report(BEGUN)
-        with self._recording_failure(), storage.shared_lock(paths.run_lock(self.folder)):
+        lock = paths.run_lock(self.folder)
+        with ending_for_good(), self._recording_failure(), storage.shared_lock(lock):
             if self.complete():
                 return
             start = time.time()
@@ -188,8 +189,6 @@ class ShardmillTask(luigi.Task):
             yield
         except ShardmillError as error:
             self._record(error)
-            if error.permanent:
-                stop_siblings()
             raise
         except MemoryError as error:
             self._record(out_of_memory(error))

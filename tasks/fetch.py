@@ -13,40 +13,27 @@ from typing import Any
 
 import luigi
 
-from pipeline.job.choices import words
 from pipeline.job.table.fetch import FETCH_OPTIONS
-from tasks.parameters import ListParameter
-from tasks.run.processes import die_with_worker
+from pipeline.job.table.option import FETCH
+from tasks.parameters import given, takes
+from tasks.run.processes import die_with_worker, ending_for_good
 
 logger = logging.getLogger("luigi-interface")
-_HELP = {option.name: option.summary.replace("%", "%%") for option in FETCH_OPTIONS}
+_SHARED = tuple(option for option in FETCH_OPTIONS if option.flag != "--only")
+_HOW = ("mirror", "header", "netrc", "connections", "limit_rate")  # not what is fetched
 
 
+@takes(FETCH, *(option.flag for option in _SHARED), unnamed=_HOW)
 class FetchRoot(luigi.Task):
     """What is fetched, and how: the options of ``shardmill fetch``, by the same names."""
 
-    raw: luigi.Parameter[str] = luigi.Parameter(description=_HELP["raw"])
-    config: luigi.Parameter[str] = luigi.Parameter(default="", description=_HELP["config"])
-    out: luigi.Parameter[str] = luigi.Parameter(default="", description=_HELP["out"])
-    mirror: ListParameter = ListParameter(
-        default="", significant=False, description=_HELP["mirror"]
-    )
-    header: ListParameter = ListParameter(
-        default="", significant=False, description=_HELP["header"]
-    )
-    netrc: luigi.BoolParameter = luigi.BoolParameter(significant=False, description=_HELP["netrc"])
-    connections: luigi.IntParameter = luigi.IntParameter(
-        default=4, significant=False, description=_HELP["connections"]
-    )
-    limit_rate: luigi.Parameter[str] = luigi.Parameter(
-        default="", significant=False, description=_HELP["limit_rate"]
-    )
+    def values(self, **more: Any) -> dict[str, Any]:
+        """Return the values of the options, and more of them.
 
-    def values(self, only: tuple[str, ...]) -> dict[str, Any]:
-        """Return the values of the options, of some archives."""
-        given: dict[str, Any] = {name: getattr(self, name) for name in _HELP if name != "only"}
-        lists = {name: words(str(given[name])) for name in ("mirror", "header")}
-        return {**given, **lists, "only": only}
+        Raises:
+            UsageError: a text means nothing.
+        """
+        return {**given(self, FETCH), **more}
 
 
 class FetchedTarget(luigi.Target):
@@ -72,7 +59,7 @@ class FetchArchive(FetchRoot):
         """What is to be fetched."""
         from pipeline.state.fetch_plan import plan_of  # noqa: PLC0415
 
-        return plan_of(self.values((str(self.archive),)))
+        return plan_of(self.values(only=(str(self.archive),)))
 
     def output(self) -> FetchedTarget:
         """Return the archive as Luigi's target."""
@@ -85,22 +72,22 @@ class FetchArchive(FetchRoot):
         from pipeline.storage.http.transfer import Transfer  # noqa: PLC0415
 
         die_with_worker()
-        plan = self.plan
-        with Transfer(plan.connections) as transfer:
-            means = Means(transfer, plan.connections, plan.rate, say=logger.info)
-            fetching.fetch(plan, plan.archives[0], means)
+        with ending_for_good():
+            plan = self.plan
+            with Transfer(plan.connections) as transfer:
+                means = Means(transfer, plan.connections, plan.rate, say=logger.info)
+                fetching.fetch(plan, plan.archives[0], means)
 
 
+@takes(FETCH, "--only")
 class FetchArchives(FetchRoot, luigi.WrapperTask):
     """Every archive is there, and has its MD5."""
-
-    only: ListParameter = ListParameter(default="", description=_HELP["only"])
 
     def requires(self) -> list[FetchArchive]:
         """Return a task for each archive."""
         from pipeline.state.fetch_plan import plan_of  # noqa: PLC0415
 
-        plan = plan_of(self.values(words(str(self.only))))
+        plan = plan_of(self.values())
         plan.check()
-        given = {name: getattr(self, name) for name in _HELP if name != "only"}
-        return [FetchArchive(archive=archive.name, **given) for archive in plan.archives]
+        shared = {option.name: getattr(self, option.name) for option in _SHARED}
+        return [FetchArchive(archive=archive.name, **shared) for archive in plan.archives]

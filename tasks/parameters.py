@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, TypeVar
 
 import luigi
 
 from pipeline.errors import UsageError
 from pipeline.job.table.group import Kind
-from pipeline.job.table.option import Option, Value
+from pipeline.job.table.option import COMMANDS, Option, Value
 from pipeline.job.table.options import options_of
 from pipeline.job.table.values import parsed, text_of
 
@@ -28,21 +28,25 @@ class ListParameter(luigi.Parameter[str]):
         return {**super()._parser_kwargs(param_name, task_name), "action": "append"}
 
 
-def takes(command: str, *flags: str, **defaults: str) -> Callable[[type[_Root]], type[_Root]]:
+def takes(
+    command: str, *flags: str, unnamed: Collection[str] = (), **defaults: str
+) -> Callable[[type[_Root]], type[_Root]]:
     """Return a decorator that gives a root the options of a command as parameters.
 
     Each has the name of its option, and, as `shardmill` has them, the same words. What says how a
-    command is run is Luigi's own.
+    preparation is run is Luigi's own.
 
     Args:
         command: whose options they are.
         *flags: of the options; none: all.
+        unnamed: names of options that are no part of a task's id.
         **defaults: texts that take the place of defaults, by the name of the option.
     """
 
     def give(root: type[_Root]) -> type[_Root]:
         for option in _options(command, flags):
             for name, parameter in _parameters(option, defaults.get(option.name)):
+                parameter.significant = option.name not in unnamed
                 parameter.__set_name__(root, name)
                 setattr(root, name, parameter)
         return root
@@ -64,8 +68,9 @@ def given(root: luigi.Task, command: str) -> dict[str, Value]:
 
 
 def _options(command: str, flags: tuple[str, ...]) -> list[Option]:
-    """Return options of a command, all that make its job or those of some flags."""
-    options = [option for option in options_of(command) if option.field]
+    """Return options of a command, all or those of some flags; of a preparation, of its job."""
+    prepares = command in COMMANDS
+    options = [option for option in options_of(command) if option.field or not prepares]
     return [option for option in options if not flags or option.flag in flags]
 
 

@@ -127,25 +127,23 @@ def plan_of(values: Mapping[str, Any]) -> FetchPlan:
     """Return the plan that the values of options ask for.
 
     Args:
-        values: by the names of the options; what is not there has its default.
+        values: of every option of `FETCH_OPTIONS`, by its name.
 
     Raises:
         UsageError: a value means nothing; a header is given in clear.
         ConfigError: the configuration cannot be understood.
     """
-    connections = values.get("connections") or FetchPlan.connections
-    config = values.get("config") or build.default_config()
-    raw = Path(absolute(values["raw"], "--raw"))
-    out = values.get("out") or ""
+    config = values["config"] or build.default_config()
+    out = values["out"]
     return FetchPlan(
-        raw=raw,
-        archives=_archives(absolute(config, "--config"), values.get("only") or ()),
+        raw=Path(absolute(values["raw"], "--raw")),
+        archives=_archives(absolute(config, "--config"), values["only"]),
         out=Path(absolute(out, "--out")) if out else None,
-        mirrors=tuple(values.get("mirror") or ()),
-        headers=dict(map(_headers, values.get("header") or ())),
-        netrc=bool(values.get("netrc")),
-        connections=connections,
-        rate=rate_of(values.get("limit_rate") or "", connections),
+        mirrors=values["mirror"],
+        headers=dict(map(_headers, values["header"])),
+        netrc=values["netrc"],
+        connections=values["connections"],
+        rate=rate_of(values["limit_rate"], values["connections"]),
     )
 
 

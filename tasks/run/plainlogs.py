@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from pipeline import plaintext
+from pipeline.errors import ShardmillError
 
 _OURS: Final = ("luigi", "luigi-interface", "pipeline", "tasks")  # loggers, and those below them
 _NUMBERS: Final = (int, float)
@@ -49,8 +50,14 @@ def _make_plain(record: logging.LogRecord) -> None:
         record.args = tuple(map(_plain, record.args))
     record.msg = indented(str(record.msg))
     if record.exc_info and record.exc_info[1] is not None:
-        lines = "".join(traceback.format_exception(record.exc_info[1]))
-        record.exc_text = f"    {indented(lines)}"
+        record.exc_text = f"    {indented(_raised(record.exc_info[1]))}"
+
+
+def _raised(error: BaseException) -> str:
+    """Return an error with its traceback; a refusal says where the fault lies without one."""
+    if isinstance(error, ShardmillError) and error.permanent:
+        return str(error)
+    return "".join(traceback.format_exception(error))
 
 
 def _plain(value: object) -> object:

@@ -11,10 +11,12 @@ import select
 import signal
 import socket
 import sys
+from collections.abc import Iterator
 
 from luigi.worker import Worker
 
 from pipeline import storage
+from pipeline.errors import ShardmillError
 
 RUN_VARIABLE = "SHARDMILL_RUN"
 REPORT_VARIABLE = "SHARDMILL_REPORT"
@@ -75,6 +77,17 @@ def stop_siblings() -> None:
     if isinstance(handler, Worker):
         parent = multiprocessing.parent_process()
         os.kill(parent.pid if parent and parent.pid else os.getpid(), signal.SIGUSR1)
+
+
+@contextlib.contextmanager
+def ending_for_good() -> Iterator[None]:
+    """Have the worker of a task start no more, nor this one again, if its error will not pass."""
+    try:
+        yield
+    except ShardmillError as error:
+        if error.permanent:
+            stop_siblings()
+        raise
 
 
 def die_with_worker() -> None:

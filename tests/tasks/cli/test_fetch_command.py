@@ -207,11 +207,12 @@ def test_a_signal_interrupts_when_it_is_no_longer_held() -> None:
 
 
 def test_luigi_fetches_what_is_not_there(served: Path, cookie: str, tmp_path: Path) -> None:
-    from tasks import FetchArchives  # noqa: PLC0415
+    from tasks import fetch  # noqa: PLC0415
 
+    archives: Any = fetch.FetchArchives
     raw = tmp_path / "raw"
     given: dict[str, Any] = {"raw": str(raw), "config": str(served), "only": "boxes"}
-    root: Any = FetchArchives(header=cookie, **given)
+    root = archives(header=cookie, **given)
     assert not root.complete()
     inprocess.build([root])
     assert root.complete()
