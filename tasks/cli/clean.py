@@ -28,6 +28,7 @@ _SHOWN = 5
 EXAMPLES: Final = (
     "shardmill clean OUT",
     "shardmill clean OUT --yes",
+    "shardmill clean .",
 )
 
 

@@ -14,7 +14,11 @@ from tasks.cli.grouping import GroupedCommand
 from tasks.cli.paramtypes import LOCAL_FOLDER, LOCAL_PATH
 from tasks.cli.saying import say
 
-EXAMPLES: Final = ("shardmill dbcollection-cache OUT",)
+EXAMPLES: Final = (
+    "shardmill dbcollection-cache OUT",
+    "shardmill dbcollection-cache OUT --home HOME",
+    "shardmill dbcollection-cache .",
+)
 
 
 @click.command("dbcollection-cache", cls=GroupedCommand, examples=EXAMPLES)

@@ -15,6 +15,7 @@ from tasks.cli.saying import say
 EXAMPLES: Final = (
     "shardmill sample NEW",
     "shardmill sample NEW --seed 7",
+    "shardmill sample TRIAL/RAW",
 )
 
 

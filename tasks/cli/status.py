@@ -32,7 +32,11 @@ from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.rerun_command import command_line
 from tasks.cli.saying import say
 
-EXAMPLES: Final = ("shardmill status OUT",)
+EXAMPLES: Final = (
+    "shardmill status OUT",
+    "shardmill status .",
+    "shardmill status RECORDS",
+)
 
 
 @click.command(cls=GroupedCommand, examples=EXAMPLES)
