@@ -1,4 +1,4 @@
-"""The steps between archives and shards: the catalog of a split, its plan, its image list."""
+"""The steps between archives and shards: a split's catalog, labels, plan, and unmatched boxes."""
 
 from __future__ import annotations
 

@@ -248,16 +248,6 @@ class _Indexer:
         self._sink.write_table(pa.table(dict(columns), INDEX_SCHEMA))
 
 
-def _check(
-    archive: Location,
-    read: Read,
-    md5: str | None,
-    size: int | None,
-    scan: ArchiveRefused | None = None,
-) -> None:
-    check_identity(archive, read.md5, read.info.size, read.head, (md5, size), scan)
-
-
 def _verified(archive: Location, read: Read) -> VerifiedArchive:
     return VerifiedArchive(archive.name, read.info, read.md5, 0)
 

@@ -22,7 +22,6 @@ VERSION = 5
 ROWS = 1 << 14
 """How many rows a row group has, about."""
 
-_PLACE = ("source", "offset", "length")
 SCHEMA = pa.schema(
     [
         ("key", pa.string()),  # unique in the split

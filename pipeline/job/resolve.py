@@ -109,7 +109,6 @@ class ResolvedJob:
         )
 
 
-_OF_CATALOG: Final = ("lists", "extract", "shards")
 _MOST_KEPT: Final = 16  # jobs
 
 

@@ -70,13 +70,11 @@ def check_readonly(resolved: ResolvedJob) -> None:
         )
 
 
-def needed_archives(resolved: ResolvedJob) -> list[Archive]:
-    """Return the archives that are still to be read: those of finished splits may be gone."""
-    return _archives_to_read(Inventory(resolved))
-
-
 def _archives_to_read(inventory: Inventory) -> list[Archive]:
-    """Return the archives that are to be verified, or that what is to be made needs."""
+    """Return the archives that are to be verified, or that what is to be made needs.
+
+    Those of finished splits may be gone.
+    """
     graph, dataset = inventory.resolved.graph, inventory.resolved.dataset
     pending = inventory.pending()
     names = {name for artifact in pending for name in (artifact.name, *artifact.needs)}

@@ -78,7 +78,9 @@ class TestArchives:
         (own.raw / TRAIN).unlink()
         finish(resolved, "train")
         preflight.check(resolved)
-        assert [archive.file for archive in preflight.needed_archives(resolved)] == [VALIDATION]
+        (own.raw / VALIDATION).unlink()
+        with pytest.raises(ArchiveMissing, match=f"(?s)an archive is not there.*{VALIDATION}"):
+            preflight.check(resolved)
 
     @pytest.mark.parametrize(("change", "guess"), [(-1, "broke off"), (1, "another archive")])
     def test_of_the_wrong_size_are_refused(
