@@ -15,6 +15,9 @@ import luigi
 
 from pipeline.job.table.fetch import FETCH_OPTIONS
 from pipeline.job.table.option import FETCH
+from pipeline.state import fetching
+from pipeline.state.fetch_plan import FetchPlan, plan_of
+from pipeline.storage.http.fetch.means import Means
 from tasks.parameters import given, takes
 from tasks.run.processes import die_with_worker, ending_for_good
 
@@ -44,8 +47,6 @@ class FetchedTarget(luigi.Target):
 
     def exists(self) -> bool:
         """Whether it is there."""
-        from pipeline.state import fetching  # noqa: PLC0415 - libcurl: only where it is used
-
         return fetching.is_there(self._task.plan, self._task.plan.archives[0])
 
 
@@ -55,10 +56,8 @@ class FetchArchive(FetchRoot):
     archive: luigi.Parameter[str] = luigi.Parameter(description="name in the configuration")
 
     @cached_property
-    def plan(self) -> Any:
+    def plan(self) -> FetchPlan:
         """What is to be fetched."""
-        from pipeline.state.fetch_plan import plan_of  # noqa: PLC0415
-
         return plan_of(self.values(only=(str(self.archive),)))
 
     def output(self) -> FetchedTarget:
@@ -67,9 +66,7 @@ class FetchArchive(FetchRoot):
 
     def run(self) -> None:
         """Fetch it, unless it is there."""
-        from pipeline.state import fetching  # noqa: PLC0415
-        from pipeline.storage.http.fetch.means import Means  # noqa: PLC0415
-        from pipeline.storage.http.transfer import Transfer  # noqa: PLC0415
+        from pipeline.storage.http.transfer import Transfer  # noqa: PLC0415 - libcurl: not before
 
         die_with_worker()
         with ending_for_good():
@@ -85,8 +82,6 @@ class FetchArchives(FetchRoot, luigi.WrapperTask):
 
     def requires(self) -> list[FetchArchive]:
         """Return a task for each archive."""
-        from pipeline.state.fetch_plan import plan_of  # noqa: PLC0415
-
         plan = plan_of(self.values())
         plan.check()
         shared = {option.name: getattr(self, option.name) for option in _SHARED}

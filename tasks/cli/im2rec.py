@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -153,12 +152,12 @@ def _from_assignments(
     foreign = sorted(given.intersection((*_LISTING, *_PACKING)))
     if foreign:
         raise click.UsageError(f"{_option(foreign[0])} does not go with OUT: say it as KEY=VALUE")
-    if os.path.basename(words[2]) in {"", ".", ".."}:
+    if words[2].rpartition("/")[2] in {"", ".", ".."}:
         raise UsageError(
             "this is the path of a folder, and the output needs a name",
             file=words[2],
             expected="the name of a file, such as OUT.rec",
-            remedy=f"say {os.path.join(words[2], 'train.rec')}, for example",
+            remedy=f"say {Path(words[2], 'train.rec')}, for example",
         )
     listing, root, output = (Path(word).absolute() for word in words[:3])
     assignments = Assignments.parse(words[3:])

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from pipeline.archives.signatures import HEAD_BYTES
 from pipeline.errors import NoRanges, ObjectChanged
@@ -16,7 +16,9 @@ from pipeline.storage.http.fetch.first_bytes import refusal
 from pipeline.storage.http.fetch.front import Front
 from pipeline.storage.http.request import Reply, Request
 from pipeline.storage.http.ticket import Renew, Ticket
-from pipeline.storage.http.transfer import Transfer
+
+if TYPE_CHECKING:  # libcurl: only where a transfer is made
+    from pipeline.storage.http.transfer import Transfer
 
 STEP_S: Final = 0.1
 """Seconds for which the network is listened to before anything else is looked at."""
