@@ -94,7 +94,8 @@ class ArchiveMark(Struct, frozen=True):
     @property
     def info(self) -> FileInfo:
         """Size and stamp of the archive that was verified."""
-        return FileInfo(self.size, self.stamp or str(self.mtime_ns))
+        stamp = str(self.mtime_ns) if self.stamp is None else self.stamp
+        return FileInfo(self.size, stamp)
 
 
 class MemberHashesMark(Struct, frozen=True):

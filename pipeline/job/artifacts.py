@@ -96,6 +96,7 @@ class Product(Artifact):
         version: of its form; 0: that is not told.
         made_of: what decides the digest, by name, in short values; see `provenance.made_of`.
         follows: what of `made_of` it follows without being asked; see `provenance.follows`.
+        folder: of images, the list or folder that the job names; "": it names none.
         codec: of images that are encoded anew; "": there are none.
         codec_here: the codec that is installed, where it is another than `codec`; else "".
         export: the export that makes it, by its name; "": none does.
@@ -110,6 +111,7 @@ class Product(Artifact):
     version: int = 0
     made_of: Mapping[str, str] = field(default_factory=dict, compare=False)
     follows: frozenset[str] = field(default=frozenset(), compare=False)
+    folder: str = field(default="", compare=False)
     codec: str = ""
     codec_here: str = ""
     export: str = ""

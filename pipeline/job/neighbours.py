@@ -187,9 +187,7 @@ def _owner(resolved: ResolvedJob, split: SplitJob) -> str | None:
 
 def _is_same(first: str, second: str) -> bool:
     """Whether two paths are of one list or folder, links or not."""
-    one, other = Path(first), Path(second)
-    in_one_folder = one.name == other.name and storage.same_folder(one.parent, other.parent)
-    return first == second or in_one_folder or storage.same_folder(one, other)
+    return first == second or storage.same_place(Path(first), Path(second))
 
 
 def _is_there(source: str) -> bool:

@@ -192,6 +192,7 @@ def _derived(
             product,
             made_of=provenance.made_of(product, job, table, splits),
             follows=provenance.follows(product, splits),
+            folder=job.images,
         )
         for product in products.derive(job, dataset, table, splits)
     )

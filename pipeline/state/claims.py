@@ -13,10 +13,12 @@ from pathlib import Path
 from pipeline import manifest, paths, storage
 from pipeline.documents import tree_listing
 from pipeline.documents.products import ProductMark
+from pipeline.documents.records import JobRecord
 from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputConflict, OutputDamaged
 from pipeline.exports.tree import ClassGroup
 from pipeline.job.artifacts import Product
+from pipeline.job.options import Job
 from pipeline.job.provenance import split_of
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
@@ -132,12 +134,25 @@ def check(out: Path, product: Product, *, replace: bool) -> None:
 
 
 def _is_newer(out: Path, product: Product) -> bool:
-    """Whether a product differs from what stands there in nothing but what lies in a folder."""
+    """Whether what stands there was made of the same folder, which holds something else now."""
     standing = mark(out, product.name)
     then: Mapping[str, str] = standing.made_of if standing else {}
     now = product.made_of
     names = {name for name in {*then, *now} if then.get(name) != now.get(name)}
-    return bool(then) and names <= product.follows
+    if standing is None or not then or not names <= product.follows:
+        return False
+    return not product.folder or _is_of(out, product, standing.digest)
+
+
+def _is_of(out: Path, product: Product, digest: str) -> bool:
+    """Whether a job that made a product of this digest was given the folder of this product."""
+    for path in storage.documents(paths.jobs(out)):
+        record = manifest.read_undamaged(path, JobRecord)
+        if record is not None and (product.name, digest) in (record.products or ()):
+            images = Job.from_json(record.job, path).images
+            if images and storage.same_place(Path(images), Path(product.folder)):
+                return True
+    return False
 
 
 def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:

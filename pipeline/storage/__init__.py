@@ -16,6 +16,7 @@ from pipeline.storage.local.folders import (
     is_within,
     publish_folders,
     same_folder,
+    same_place,
     sync_file_system,
 )
 from pipeline.storage.local.listing import (
@@ -146,6 +147,7 @@ __all__ = [
     "remove_temp",
     "resolved",
     "same_folder",
+    "same_place",
     "settled",
     "shared_lock",
     "sizes",

@@ -68,6 +68,17 @@ def test_archives_on_a_web_server_give_the_bytes_of_local_ones(
     assert prepared(raw, sample.config, out, "--workers", workers) == of_local
 
 
+def test_a_server_that_says_nothing_of_versions_is_read_once(
+    nginx: Nginx, raw_behind: str, sample: RawSet, of_local: dict[str, str], out: Path
+) -> None:
+    assert raw_behind
+    before = len(nginx.requests)
+    raw = f"{nginx.url}/nostamp/set"
+    assert prepared(raw, sample.config, out) == of_local
+    whole = [line for line in nginx.requests[before:] if "img_train" in line and "bytes=0-" in line]
+    assert len(whole) == 1
+
+
 @pytest.fixture
 def raw_behind(web_proxy: FaultProxy, served: Path, sample: RawSet) -> str:
     """The address of the sample, by the proxy; nothing is spoiled yet."""

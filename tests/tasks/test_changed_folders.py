@@ -10,6 +10,7 @@ import inprocess
 import pytest
 from drawnlists import encoded, lay
 from drawntrees import age, draw_tree
+from support import products
 
 EXPORTS = ("--export", "parquet,imagefolder,croissant")
 
@@ -78,3 +79,22 @@ def test_another_class_numbers_the_others_anew_and_needs_it(
     assert (run.status, "--replace" in run.said) == (2, True)
     assert "class folders: 3, " in run.said
     assert case.run(monkeypatch, out, "--replace").status == 0
+
+
+@pytest.mark.parametrize("words", [("--until", "extract"), ("--extract", *EXPORTS)])
+def test_another_folder_of_the_same_name_is_no_newer_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path, words: tuple[str, ...]
+) -> None:
+    def run_of(case: Case) -> inprocess.Ran:
+        return inprocess.shardmill(monkeypatch, *case.words, "--out", out, *words)
+
+    case, other = folder(tmp_path / "mine"), folder(tmp_path / "theirs")
+    lay(other.image, encoded(77))
+    assert run_of(case).status == 0
+    before = products(out)
+    run = run_of(other)
+    assert run.status == 2, run.said
+    assert "--replace" in run.said
+    assert products(out) == before
+    lay(case.image, encoded(78))
+    assert run_of(case).status == 0

@@ -172,6 +172,13 @@ def same_folder(one: Path, other: Path) -> bool:
             return False
 
 
+def same_place(one: Path, other: Path) -> bool:
+    """Whether two paths are of one file or folder, links or not, or would be if it were there."""
+    if one == other or same_folder(one, other):
+        return True
+    return one.name == other.name and same_folder(one.parent, other.parent)
+
+
 def is_within(path: Path, folder: Path) -> bool:
     """Whether a path, which may be absent, lies in a folder, links resolved."""
     real, outer = os.path.realpath(path), os.path.realpath(folder)
