@@ -15,6 +15,7 @@ import click
 import pipeline
 from pipeline import plaintext
 from pipeline.errors import ShardmillError, out_of_memory
+from tasks.cli.grouping import CONTEXT_SETTINGS
 from tasks.cli.luigi_import import importing_luigi
 from tasks.cli.saying import say, say_refusal
 from tasks.run import streams
@@ -49,7 +50,7 @@ def _module(name: str) -> ModuleType:
 
 @click.group(
     cls=_Commands,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings=CONTEXT_SETTINGS,
 )
 @click.version_option(pipeline.__version__, prog_name="shardmill")
 def cli() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.shell_completion import CompletionItem
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
 else:  # which is generic in later versions only
     ParamType = click.ParamType
+
+CONTEXT_SETTINGS: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+"""How every command is asked for help, and how wide that is."""
 
 
 class ListOf(ParamType):
@@ -85,6 +88,8 @@ class GroupedCommand(click.Command):
     """
 
     def __init__(self, *args: Any, examples: Sequence[str] = (), **kwargs: Any) -> None:
+        # Its own, too: click keeps the help option that it makes first, perhaps without the group.
+        kwargs["context_settings"] = {**CONTEXT_SETTINGS, **kwargs.get("context_settings", {})}
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
 

@@ -27,6 +27,16 @@ def test_the_page_is_current(lines: list[str]) -> None:
     assert PAGE.read_text() == "\n".join(lines) + "\n", "run: make man"
 
 
+@pytest.mark.parametrize("name", ["fetch", "im2rec"])
+def test_the_page_is_the_same_after_a_command_was_parsed_alone(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    command._help_option = None  # what click keeps of an earlier test
+    with pytest.raises(click.UsageError):
+        command.make_context(name, ["--no-such-option"])
+    assert PAGE.read_text() == "\n".join(page(cli)) + "\n"
+
+
 def test_each_line_is_a_known_macro_or_text_with_known_escapes(lines: list[str]) -> None:
     assert {line.split()[0] for line in lines if line[0] in ".'"} == MACROS
     for line in lines:
