@@ -94,8 +94,8 @@ class ArchiveMark(Struct, frozen=True):
     @property
     def info(self) -> FileInfo:
         """Size and stamp of the archive that was verified."""
-        stamp = str(self.mtime_ns) if self.stamp is None else self.stamp
-        return FileInfo(self.size, stamp)
+        # The stamp is empty of a file of a web server that tells no versions apart.
+        return FileInfo(self.size, str(self.mtime_ns) if self.stamp is None else self.stamp)
 
 
 class MemberHashesMark(Struct, frozen=True):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from pipeline import storage
 from pipeline.errors import ArchiveMissing, UsageError
 from pipeline.job import build
 from pipeline.job.choices import meant
@@ -23,6 +23,7 @@ from pipeline.storage.http.fetch.addresses import (
     candidates,
     check_headers,
     header_argument,
+    header_bytes,
     read_headers,
 )
 from pipeline.storage.http.fetch.means import Place
@@ -33,7 +34,6 @@ from pipeline.storage.location import Remote
 _RATE: Final = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)([kKmMgG]?)[bB]?")
 _UNITS: Final = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 _LEAST_RATE: Final = 4_000  # of a connection: one of next to nothing is taken for dead
-_MOST_HEADER_BYTES: Final = 1 << 16
 
 
 def presigned(remote: Remote) -> tuple[str, Headers]:
@@ -120,7 +120,8 @@ class FetchPlan:
             url, headers = sign(remote)
             return replace(request, url=url, headers=headers)
 
-        return Place(address, signed(replace(base, netrc=False)), signed)
+        ca_file = os.environ.get("AWS_CA_BUNDLE", "")
+        return Place(address, signed(replace(base, netrc=False, ca_file=ca_file)), signed)
 
 
 def plan_of(values: Mapping[str, Any]) -> FetchPlan:
@@ -140,7 +141,7 @@ def plan_of(values: Mapping[str, Any]) -> FetchPlan:
         archives=_archives(absolute(config, "--config"), values["only"]),
         out=Path(absolute(out, "--out")) if out else None,
         mirrors=values["mirror"],
-        headers=dict(map(_headers, values["header"])),
+        headers=_headers(values["header"]),
         netrc=values["netrc"],
         connections=values["connections"],
         rate=rate_of(values["limit_rate"], values["connections"]),
@@ -183,7 +184,9 @@ def _archives(config: str, only: tuple[str, ...]) -> tuple[Archive, ...]:
     return tuple(known[name] for name in dict.fromkeys(only or dataset.archives))
 
 
-def _headers(argument: str) -> tuple[str, Headers]:
-    host, file = header_argument(argument)
-    content = storage.read_bytes(Path(file).expanduser(), _MOST_HEADER_BYTES)
-    return host, read_headers(content, file)
+def _headers(arguments: Iterable[str]) -> dict[str, Headers]:
+    """Return the headers of all files, by the host that they are for."""
+    found: dict[str, Headers] = {}
+    for host, file in map(header_argument, arguments):
+        found[host] = found.get(host, ()) + read_headers(header_bytes(file), file)
+    return found

@@ -66,7 +66,7 @@ def recall(out: Path, file: Location, archive: Archive) -> ArchiveRefused | None
 
 def _path(out: Path, file: Location, archive: Archive) -> Path | None:
     info = storage.stat(file)
-    if info is None:
+    if info is None or not info.stamp:  # nothing would tell that it was replaced
         return None
     return paths.archive_refusal(out, archive.file, info.look)
 

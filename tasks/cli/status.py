@@ -14,6 +14,7 @@ from pipeline.errors import (
     ArchiveRefused,
     EnvironmentRefused,
     InputRefused,
+    RemoteUnavailable,
     ShardmillError,
     UsageError,
 )
@@ -62,9 +63,7 @@ def status(out: str) -> int:
     at_work = storage.is_locked(paths.run_lock(folder))
     for line in _at_work(at_work, paths.run_lock(folder)):
         say(line)
-    resolved, refused = _resolved(jobs[-1]), list[ArchiveRefused]()
-    if isinstance(resolved, ResolvedJob):
-        refused = states.refused_archives(resolved)
+    resolved, refused = _resolved(jobs[-1])
     known = [str(error).splitlines()[0] for error in refused]
     last, end = jobs[-1], runend.last(folder)
     for line in text.job_lines(last, command_line(last), end, bool(at_work), known=known):
@@ -74,12 +73,16 @@ def status(out: str) -> int:
     return _report_standing(folder, jobs, resolved)
 
 
-def _resolved(job: Job) -> ResolvedJob | ShardmillError:
-    """Return what a job means, or why that cannot be known any more."""
+def _resolved(job: Job) -> tuple[ResolvedJob | ShardmillError, list[ArchiveRefused]]:
+    """Return what a job means, or why that cannot be known any more, and its refused archives.
+
+    A store or a server with its archives may be away, or its keys may have expired.
+    """
     try:
-        return resolve(job)
-    except (UsageError, InputRefused, EnvironmentRefused) as error:
-        return error
+        resolved = resolve(job)
+        return resolved, states.refused_archives(resolved)
+    except (UsageError, InputRefused, EnvironmentRefused, RemoteUnavailable) as error:
+        return error, []
 
 
 def _at_work(found: bool | None, lock: Path) -> Iterator[str]:
@@ -119,8 +122,10 @@ def _report(
 
 
 def _report_standing(out: Path, jobs: Sequence[Job], error: ShardmillError) -> int:
-    """Say what is there of a job whose configuration, list or tree cannot be read any more."""
-    say("what the job reads is not as it was; what is there is told without it:")
+    """Say what is there of a job whose configuration, list, tree or archives cannot be seen."""
+    is_away = isinstance(error, RemoteUnavailable)
+    what = "cannot be looked at now" if is_away else "is not as it was"
+    say(f"what the job reads {what}; what is there is told without it:")
     say(error)
     found = standing.standing_of(out, states.last_record(out))
     known = standing.current_outputs(out, FORMATS) if found is None else found.outputs

@@ -133,6 +133,31 @@ def test_a_finished_output_asks_for_each_archive_only_whether_it_is_the_same(
     assert web_proxy.passed("bytes=")
 
 
+def test_a_web_server_that_tells_no_versions_apart_is_enough(
+    raw_behind: str, web_proxy: FaultProxy, sample: RawSet, of_local: dict[str, str], out: Path
+) -> None:
+    nothing = rule("headers", headers={"ETag": None, "Last-Modified": None})
+    web_proxy.follow(nothing)
+    assert prepared(raw_behind, sample.config, out, "--workers", 2) == of_local
+    assert prepared(raw_behind, sample.config, out) == of_local
+
+
+def test_the_status_of_an_output_whose_archives_cannot_be_seen_is_told_without_them(
+    raw_behind: str, web_proxy: FaultProxy, sample: RawSet, out: Path
+) -> None:
+    words = ("--raw", raw_behind, "--config", sample.config, "--out", out, "--no-boxes")
+    assert shardmill("imagenet", *words).returncode == 0
+    for status in (403, 501):
+        web_proxy.follow(rule("answer", status=status))
+        told = shardmill("status", out)
+        assert told.returncode == 0, told.stdout + told.stderr
+        assert "what is there is told without it" in told.stdout
+        assert f"{raw_behind}/ILSVRC2012_img_train.tar" in told.stdout
+        assert "complete" in told.stdout
+    web_proxy.follow()
+    assert "without it" not in shardmill("status", out).stdout
+
+
 def test_an_archive_that_is_replaced_after_it_was_verified_reaches_no_shard(
     bucket: Bucket, sample: RawSet, out: Path
 ) -> None:

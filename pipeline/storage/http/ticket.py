@@ -63,6 +63,7 @@ class Ticket:
         self._head: list[bytes] = []
         self._sink = sink
         self._received = 0  # of what was asked for, over all tries
+        self._furthest = 0  # the most that this was: what is sent again is no progress
         self._taken = 0  # in this try
         self._announced: int | None = None
         self._validator = request.validator
@@ -153,7 +154,9 @@ class Ticket:
         at_end = self._received > 0 and self.answer.total == self._wanted.offset
         if outcome is Outcome.UNSATISFIABLE and self.request.length is None and at_end:
             outcome = Outcome.RIGHT  # all had come, and only the end of it was cut off
-        if self._taken >= _PROGRESS and self._validator:
+        gained = self._received - self._furthest
+        self._furthest = max(self._furthest, self._received)
+        if gained >= _PROGRESS and self._validator:
             self.failures = 0
         self.outcome = outcome
         return outcome

@@ -35,6 +35,8 @@ from pipeline.errors import (
 from pipeline.sources.inputs import Archive
 from pipeline.storage.http.fetch import left
 from pipeline.storage.http.fetch.addresses import Headers
+from pipeline.storage.http.fetch.partial import Partial
+from pipeline.storage.http.fetch.sidecar import Sidecar
 from pipeline.storage.http.request import Request
 from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.transfer import Transfer
@@ -382,6 +384,28 @@ def test_a_full_disk_keeps_what_has_arrived(
     here.fetch(archive_at(server))
     assert here.file.read_bytes() == THREE_PARTS
     assert "going on with" in here.text
+
+
+def test_what_could_not_be_written_down_is_not_said_to_be_kept(
+    server: Loopback, here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = Partial.save
+
+    def full(partial: Partial, state: Sidecar, *, durable: bool = False) -> None:
+        if state.pieces:
+            raise NoSpace("no space left to write")
+        save(partial, state, durable=durable)
+
+    here.cut_at = PART
+    with monkeypatch.context() as patch:
+        patch.setattr(Partial, "save", full)
+        with pytest.raises(NoSpace):
+            here.fetch(archive_at(server))
+    assert "are kept" not in here.text
+    assert here.hidden() == []
+    here.cut_at = None
+    here.fetch(archive_at(server))
+    assert here.file.read_bytes() == THREE_PARTS
 
 
 def test_an_archive_without_an_address_is_said_with_where_to_get_it(here: Here) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,9 @@ from pipeline.archives.signatures import HEAD_BYTES
 from pipeline.errors import UsageError
 from pipeline.storage.http.fetch.addresses import (
     candidates,
+    check_headers,
     header_argument,
+    header_bytes,
     of_configuration,
     read_headers,
 )
@@ -80,6 +84,14 @@ def test_of_several_hosts_it_must_be_said_which() -> None:
         candidates("x.tar", OWN, ["https://m.example/a"], {"": COOKIE})
 
 
+def test_of_several_files_from_several_hosts_it_must_be_said_which_too() -> None:
+    files = candidates("x.tar", OWN, [], {"": COOKIE})
+    files += candidates("y.tar", "https://other.example/y.tar", [], {"": COOKIE})
+    with pytest.raises(UsageError, match=r"--header image\.example=@FILE"):
+        check_headers({"": COOKIE}, files)
+    check_headers({"image.example": COOKIE}, files)
+
+
 @pytest.mark.parametrize(
     "mirror", ["/local/folder", "ftp://h/x", f"https://u:{SECRET}@h/x", f"https://h/x?k={SECRET}"]
 )
@@ -105,6 +117,24 @@ def test_a_header_in_clear_is_refused_and_not_shown(text: str) -> None:
 def test_a_file_of_headers_may_be_for_one_host() -> None:
     assert header_argument("@a b.txt") == ("", "a b.txt")
     assert header_argument("H.example:81=@c") == ("h.example:81", "c")
+
+
+def test_a_file_of_headers_may_be_a_pipe() -> None:
+    end, begin = os.pipe()
+    with open(begin, "wb") as sink:
+        sink.write(b"Cookie: a=b\n")
+    try:
+        assert header_bytes(f"/dev/fd/{end}") == b"Cookie: a=b\n"
+    finally:
+        os.close(end)
+
+
+def test_a_file_of_headers_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        header_bytes(str(tmp_path / "absent"))
+    (tmp_path / "large").write_bytes(b"x" * 70_000)
+    with pytest.raises(UsageError, match="no file of headers"):
+        header_bytes(str(tmp_path / "large"))
 
 
 def test_headers_are_read_a_line_each() -> None:

@@ -204,6 +204,36 @@ def test_a_whole_object_whose_end_alone_was_cut_off_is_complete(
     assert [seen.range for seen in server.seen] == ["", f"bytes={len(CONTENT)}-"]
 
 
+def test_a_server_that_always_sends_more_than_it_announces_is_given_up(
+    server: Loopback, transfer: Transfer
+) -> None:
+    def too_much(handler: Handler) -> None:
+        handler.send_response(206)
+        handler.send_header("Transfer-Encoding", "chunked")
+        handler.send_header("Content-Range", f"bytes 0-99999/{len(CONTENT)}")
+        handler.send_header("ETag", ETAG)
+        handler.end_headers()
+        handler.wfile.write(b"%x\r\n%s\r\n0\r\n\r\n" % (100_001, CONTENT[:100_001]))
+
+    server.script.extend([too_much] * 20)
+    with pytest.raises(RemoteUnavailable, match="more bytes than it announced"):
+        transfer.get(Request(server.url, length=100_000))
+    assert len(server.seen) == Patience().tries
+
+
+def test_a_server_that_begins_anew_and_breaks_off_each_time_is_given_up(
+    server: Loopback, transfer: Transfer
+) -> None:
+    def without_ranges(handler: Handler) -> None:
+        cut = -1 if handler.headers.get("Range") else 70_000
+        handler.send(200, {"ETag": ETAG}, CONTENT, cut)
+
+    server.script.extend([without_ranges] * 40)
+    with pytest.raises(RemoteUnavailable, match="broken off"):
+        transfer.get(Request(server.url))
+    assert len(server.seen) <= Patience().tries + 1
+
+
 def test_an_object_that_is_replaced_between_two_tries_is_noticed(
     server: Loopback, transfer: Transfer
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ Presign: TypeAlias = Callable[[Remote], tuple[str, Headers]]
 """Returns the address by which an object of S3 can be read for a while, and headers for it."""
 
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_MOST_HEADER_BYTES: Final = 1 << 16
 _ARGUMENT: Final = re.compile(r"(?:(?P<host>[A-Za-z0-9._:\[\]-]+)=)?@(?P<file>.+)")
 
 
@@ -89,30 +91,38 @@ def candidates(
     own = of_configuration(configured)
     if own is not None and own not in places:
         places.append(own)
-    hosts = {_host(place) for place in places if isinstance(place, str)}
-    if "" in headers and len(hosts) > 1:
-        raise UsageError(
-            "--header: there is more than one host, and headers are sent to one only",
-            expected="--header HOST=@FILE",
-            found=", ".join(sorted(hosts)),
-            remedy=f"say which, such as --header {min(hosts)}=@FILE",
-        )
+    _check_only_host(headers, {_host(place) for place in places if isinstance(place, str)})
     return [_address(place, headers) for place in places]
 
 
 def check_headers(headers: Mapping[str, Headers], addresses: Iterable[Address]) -> None:
     """Check that headers are for hosts that something is fetched from.
 
+    Args:
+        headers: see `candidates`.
+        addresses: of all files that are to be fetched.
+
     Raises:
-        UsageError: some are for another.
+        UsageError: some are for another, or it is not clear which host they are for.
     """
     hosts = {_host(address.url) for address in addresses if address.url is not None}
+    _check_only_host(headers, hosts)
     unknown = sorted(headers.keys() - hosts - {""})
     if unknown and hosts:
         raise UsageError(
             f"--header {unknown[0]}=@FILE: nothing is fetched from this host",
             expected=", ".join(sorted(hosts)),
             found=unknown[0],
+        )
+
+
+def _check_only_host(headers: Mapping[str, Headers], hosts: set[str]) -> None:
+    if "" in headers and len(hosts) > 1:
+        raise UsageError(
+            "--header: there is more than one host, and headers are sent to one only",
+            expected="--header HOST=@FILE",
+            found=", ".join(sorted(hosts)),
+            remedy=f"say which, such as --header {min(hosts)}=@FILE",
         )
 
 
@@ -133,6 +143,28 @@ def header_argument(text: str) -> tuple[str, str]:
             " and name that",
         )
     return (match["host"] or "").lower(), match["file"]
+
+
+def header_bytes(file: str) -> bytes:
+    """Return what a file of headers holds; it may be a pipe, as of a program that keeps secrets.
+
+    Raises:
+        UsageError: it cannot be read, or is longer than headers are.
+    """
+    try:
+        with Path(file).expanduser().open("rb") as source:
+            content = source.read(_MOST_HEADER_BYTES + 1)
+    except OSError as error:
+        raise UsageError(
+            "--header: the file cannot be read", file=file, found=error.strerror
+        ) from None
+    if len(content) > _MOST_HEADER_BYTES:
+        raise UsageError(
+            "--header: the file is no file of headers",
+            file=file,
+            expected=f"at most {_MOST_HEADER_BYTES:,} bytes",
+        )
+    return content
 
 
 def read_headers(content: bytes, file: str) -> Headers:

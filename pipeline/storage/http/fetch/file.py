@@ -25,7 +25,7 @@ from pipeline.errors import (
 from pipeline.plaintext import Lines
 from pipeline.storage.http.fetch import left
 from pipeline.storage.http.fetch.means import Means, Outcome, Place, Result, Work, ask
-from pipeline.storage.http.fetch.partial import Partial
+from pipeline.storage.http.fetch.partial import Partial, read_sidecar
 from pipeline.storage.http.fetch.ranged import Ranged
 from pipeline.storage.http.fetch.sidecar import Kept, Origin, gone_on_with
 from pipeline.storage.http.fetch.stream import fetch_stream
@@ -125,6 +125,8 @@ class FileFetch(Generic[Result]):
         if not (partial.is_open and partial.is_own):
             partial.close()
             return
+        if state is not None:  # a full disk may have taken less of it
+            state = read_sidecar(self._target, partial.temp)
         if state is None or not state.pieces:
             partial.discard()
             return
