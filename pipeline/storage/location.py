@@ -174,7 +174,8 @@ def _check_host(scheme: str, host: str, text: str, name: str) -> None:
             f"{name}: an address that holds a user or a password",
             expected="an address without them: logs and lists of processes would show them",
             found=shown(text),
-            remedy="give them by --netrc or --header @FILE; of S3, by AWS's variables and files",
+            remedy="shardmill fetch takes them by --netrc or --header @FILE; of S3, AWS's variables"
+            " and files have them",
         )
     pattern = _BUCKET if scheme == S3 else _HOST
     if pattern.fullmatch(host) is None:

@@ -38,7 +38,6 @@ http {{
   server {{ {listen} root {files};
     location /plain/ {{ alias {files}/; }}
     location /noranges/ {{ alias {files}/; max_ranges 0; }}
-    location /nostamp/ {{ alias {files}/; etag off; add_header Last-Modified ""; }}
     location /slow/ {{ alias {files}/; limit_rate 2m; }}
     location /elsewhere/ {{
       rewrite ^/elsewhere/(.*)$ {scheme}://localhost:{port}/plain/$1 redirect; }}

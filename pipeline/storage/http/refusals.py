@@ -36,8 +36,8 @@ _TEXTS: Final = {
     35: "no encrypted connection",
 }
 _ACCOUNT: Final = (
-    "give what the server asks for: --header @FILE with an Authorization or a Cookie line, or"
-    " --netrc; of S3, credentials that may read it"
+    "give what the server asks for: shardmill fetch takes --header @FILE with an Authorization or"
+    " a Cookie line, or --netrc; of S3, credentials that may read it"
 )
 _REMEDIES: Final = {
     Outcome.UNAUTHORIZED: _ACCOUNT,
@@ -80,7 +80,7 @@ def refusal(
             "the web server sends whole files only, and a part of one is needed",
             file=name,
             found=found,
-            remedy="get the file first: shardmill fetch, or --stage DIR with room for it",
+            remedy="get the file first, by shardmill fetch, and name its folder",
         )
     if code in TRUST:
         return EnvironmentRefused(

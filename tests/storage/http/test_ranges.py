@@ -159,7 +159,7 @@ def test_a_server_without_ranges_is_said_before_anything_is_read(
     server: Loopback, reader: RemoteReader
 ) -> None:
     server.script.append(answer(200, {"Accept-Ranges": "none"}, CONTENT))
-    with pytest.raises(NoRanges, match="--stage"):
+    with pytest.raises(NoRanges, match="shardmill fetch"):
         reader.look("a")
     assert len(server.seen) == 1
 
