@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Final, Self, TypeAlias
+from typing import Any, Final, Self, TypeAlias
 
 ETAG: Final = '"v1"'
+_QUIET: Final = 3  # looks in a row that find no connection
 
 Act: TypeAlias = "Callable[[Handler], None]"
 """What is done about one request instead of serving it."""
@@ -65,6 +67,16 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     home: Loopback
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.home.connected(1)
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.home.connected(-1)
+
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of a client that has hung up."""
 
@@ -84,6 +96,21 @@ class Loopback:
     etag: str = ETAG
     script: deque[Act] = field(default_factory=deque)
     seen: list[Seen] = field(default_factory=list)
+    _connections: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def connected(self, more: int) -> None:
+        """Take in that a connection was opened (1) or closed (-1)."""
+        with self._lock:
+            self._connections += more
+
+    def forget(self) -> None:
+        """Forget all requests, also those of clients that have hung up before they were read."""
+        quiet = 0
+        while quiet < _QUIET:
+            time.sleep(0.01)
+            quiet = 0 if self._connections else quiet + 1
+        self.seen.clear()
 
     @property
     def port(self) -> int:
