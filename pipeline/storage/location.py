@@ -26,6 +26,8 @@ SCHEMES: Final = (S3, *HTTP, "file")
 _ADDRESS: Final = re.compile(r"\s*([\w+.-]+)://(.*)", re.DOTALL)
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_ONE_SLASH: Final = re.compile(r"\s*(s3|https?|file):/(?!/)", re.IGNORECASE)
+_HIGHEST_PORT: Final = 65535
 _UNQUOTED: Final = "/!$&'()*+,;=:@" + string.ascii_letters + string.digits
 _LONGEST_KEY: Final = 1024  # bytes of UTF-8, by S3's own rule
 
@@ -153,6 +155,13 @@ def parse(text: str, name: str = "path") -> Location:
 def _local(text: str, name: str) -> Path:
     if not text or text.encode(errors="replace").decode() != text:
         raise UsageError(f"{name}: a path is empty or not UTF-8", found=repr(text))
+    if _ONE_SLASH.match(text):
+        raise UsageError(
+            f"{name}: an address with one slash after its scheme",
+            expected="two, as in s3://BUCKET/PREFIX",
+            found=shown(text),
+            remedy="give the second slash; a folder of such a name is ./s3:",
+        )
     return Path(text).expanduser()
 
 
@@ -178,7 +187,8 @@ def _check_host(scheme: str, host: str, text: str, name: str) -> None:
             " and files have them",
         )
     pattern = _BUCKET if scheme == S3 else _HOST
-    if pattern.fullmatch(host) is None:
+    port = re.search(r":(\d+)$", host)
+    if pattern.fullmatch(host) is None or (port and not 0 < int(port[1]) <= _HIGHEST_PORT):
         noun = "bucket" if scheme == S3 else "host"
         raise UsageError(
             f"{name}: an address without a {noun}, or with one that cannot be",

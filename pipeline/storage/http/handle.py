@@ -66,11 +66,11 @@ class Handle:
         self.curl.setopt(pycurl.HTTPHEADER, ticket.headers)
         if self._ca_file != request.ca_file:
             self._trust(request.ca_file)
-        last = (request.head, request.netrc, request.rate)
+        last = (request.head, ticket.netrc, request.rate)
         if last != self._last:
             self._last = last
             self.curl.setopt(pycurl.NOBODY if request.head else pycurl.HTTPGET, 1)
-            optional = pycurl.NETRC_OPTIONAL if request.netrc else pycurl.NETRC_IGNORED
+            optional = pycurl.NETRC_OPTIONAL if ticket.netrc else pycurl.NETRC_IGNORED
             self.curl.setopt(pycurl.NETRC, optional)
             self.curl.setopt(pycurl.MAX_RECV_SPEED_LARGE, request.rate)
             slow = min(_SLOW_BYTES, request.rate // 2) if request.rate else _SLOW_BYTES

@@ -72,6 +72,12 @@ class Ticket:
         self._wanted = Wanted()
 
     @property
+    def netrc(self) -> bool:
+        """Whether a name and a password are looked up: never for http where https was asked for."""
+        is_safe = origin(self.url)[0] == "https" or origin(self.request.url)[0] != "https"
+        return self.request.netrc and is_safe
+
+    @property
     def is_done(self) -> bool:
         """Whether there is a reply or an error."""
         return self.reply is not None or self.error is not None

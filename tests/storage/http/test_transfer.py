@@ -22,6 +22,7 @@ from pipeline.errors import (
 )
 from pipeline.storage.http.request import Request
 from pipeline.storage.http.retries import Patience
+from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.transfer import Transfer
 
 CONTENT = random.Random(7).randbytes(400_000)
@@ -426,3 +427,21 @@ def test_a_process_that_is_forked_later_is_refused(transfer: Transfer) -> None:
             os._exit(7)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+@pytest.mark.parametrize(
+    ("asked", "now", "used"),
+    [
+        ("https://h/x", "https://other/x", True),
+        ("https://h/x", "http://h/x", False),
+        ("http://h/x", "http://other/x", True),
+        ("http://h/x", "https://h/x", True),
+    ],
+)
+def test_a_password_is_not_looked_up_for_http_where_https_was_asked_for(
+    asked: str, now: str, used: bool
+) -> None:
+    ticket = Ticket(Request(asked, asked, netrc=True))
+    ticket.url = now
+    assert ticket.netrc is used
+    assert not Ticket(Request(asked, asked)).netrc
