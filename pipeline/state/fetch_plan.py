@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,6 +29,7 @@ from pipeline.storage.http.fetch.means import Place
 from pipeline.storage.http.request import Request
 from pipeline.storage.local.local_path import absolute
 from pipeline.storage.location import Remote
+from pipeline.storage.s3.settings import ca_file
 
 _RATE: Final = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)([kKmMgG]?)[bB]?")
 _UNITS: Final = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
@@ -120,8 +120,7 @@ class FetchPlan:
             url, headers = sign(remote)
             return replace(request, url=url, headers=headers)
 
-        ca_file = os.environ.get("AWS_CA_BUNDLE", "")
-        return Place(address, signed(replace(base, netrc=False, ca_file=ca_file)), signed)
+        return Place(address, signed(replace(base, netrc=False, ca_file=ca_file())), signed)
 
 
 def plan_of(values: Mapping[str, Any]) -> FetchPlan:

@@ -9,7 +9,24 @@ from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.location import Location
 
 
-class Ranges(Protocol):
+class Reader(Protocol):
+    """What holds something open until it is closed."""
+
+    def close(self) -> None:
+        """Give up what is held open."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+
+
+class Ranges(Reader, Protocol):
     """Reads byte ranges of one file or object.
 
     The view that `read` returns is valid until the next `read`.
@@ -32,21 +49,8 @@ class Ranges(Protocol):
     def read(self, offset: int, length: int) -> memoryview:
         """Return up to `length` bytes at `offset`; fewer only where the file ends."""
 
-    def close(self) -> None:
-        """Give up what is held open."""
 
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None: ...
-
-
-class Sources(Protocol):
+class Sources(Reader, Protocol):
     """Reads byte ranges of many files or objects below a folder, by their names in it.
 
     The view that `read` and `read_whole` return is valid until the next of these calls.
@@ -75,16 +79,3 @@ class Sources(Protocol):
 
     def read_whole(self, source: str, length: int) -> tuple[memoryview, int]:
         """Return the bytes of a source that was `length` bytes long, and how long it is by now."""
-
-    def close(self) -> None:
-        """Give up what is held open."""
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-        /,
-    ) -> None: ...

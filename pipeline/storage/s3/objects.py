@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
@@ -11,7 +10,7 @@ from pipeline.storage.http.objects import RemoteObject
 from pipeline.storage.location import Remote
 from pipeline.storage.s3.client import connect
 from pipeline.storage.s3.listing import ObjectInfo, listings, stat
-from pipeline.storage.s3.settings import Settings
+from pipeline.storage.s3.settings import Settings, ca_file
 
 _WHO: Final = ("X-Amz-Credential", "X-Amz-Security-Token")
 
@@ -64,7 +63,7 @@ class S3Objects:
             info.size,
             f'"{info.etag}"' if info.etag else "",
             info.as_file.stamp,
-            ca_file=os.environ.get("AWS_CA_BUNDLE", ""),
+            ca_file=ca_file(),
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
@@ -44,6 +45,11 @@ class Settings:
             check_endpoint(self.endpoint, "--s3-endpoint")
         _check_choice(self.addressing, ADDRESSING, "--s3-addressing")
         _check_choice(self.checksums, CHECKSUMS, "--s3-checksums")
+
+
+def ca_file() -> str:
+    """Return the PEM file of certificates to trust that AWS's own variable names; "": none."""
+    return os.environ.get("AWS_CA_BUNDLE", "")
 
 
 def check_endpoint(url: str, name: str) -> None:
