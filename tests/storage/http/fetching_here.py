@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
 from loopback import Loopback
 
 from pipeline.sources.inputs import Archive
@@ -107,3 +108,15 @@ def archive_at(
     """Return the archive that a server has, or should have."""
     md5 = hashlib.md5(server.content if content is None else content).hexdigest()
     return Archive("train", name, f"{server.url} (needs an account)", md5, size)
+
+
+def cut(here: Here, server: Loopback, at: int = PART + 5_000) -> None:
+    """Begin a download, and cut it."""
+    here.cut_at = at
+    with pytest.raises(Cut):
+        here.fetch(archive_at(server))
+    here.cut_at = None
+    assert not here.file.exists()
+    assert "are kept" in here.text
+    server.forget()
+    here.said.clear()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import random
-import socket
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -16,24 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fetching_here import NAME, PART, THREE_PARTS, Cut, Here, a_tar, archive_at
+from fetching_here import NAME, PART, THREE_PARTS, Cut, Here, a_tar, archive_at, cut
 from loopback import ETAG, Act, Handler, Loopback, answer, serve
 
 from pipeline import manifest, paths, storage
 from pipeline.documents.records import ArchiveMark
 from pipeline.errors import (
-    AlreadyAtWork,
     ArchiveMissing,
     ArchiveRefused,
     InputRefused,
     NoSpace,
     ObjectRefused,
-    OutputConflict,
     RemoteUnavailable,
-    ShardmillError,
 )
 from pipeline.sources.inputs import Archive
-from pipeline.storage.http.fetch import left
 from pipeline.storage.http.fetch.addresses import Headers
 from pipeline.storage.http.fetch.partial import Partial
 from pipeline.storage.http.fetch.sidecar import Sidecar
@@ -82,18 +76,6 @@ def without_ranges(*cuts: int) -> deque[Act]:
     """Return what a server does that has no ranges: the first two streams are looked at only."""
     streams = [partial(whole_file, cut=cut) for cut in cuts]
     return deque([whole_file, whole_file, *streams, *[whole_file] * 50])
-
-
-def cut(here: Here, server: Loopback, at: int = PART + 5_000) -> None:
-    """Begin a download, and cut it."""
-    here.cut_at = at
-    with pytest.raises(Cut):
-        here.fetch(archive_at(server))
-    here.cut_at = None
-    assert not here.file.exists()
-    assert "are kept" in here.text
-    server.forget()
-    here.said.clear()
 
 
 def test_a_file_is_brought_in_parts_that_are_of_one_version(server: Loopback, here: Here) -> None:
@@ -432,92 +414,3 @@ def test_an_object_of_s3_is_read_by_what_was_signed(server: Loopback, here: Here
     record = (here.raw / f".{NAME}.fetched").read_text()
     assert "s1gned" not in record + here.text
     assert signed[0] in record
-
-
-class TestWhatIsThere:
-    def test_the_right_file_is_taken_and_remembered(self, server: Loopback, here: Here) -> None:
-        here.raw.mkdir()
-        here.file.write_bytes(THREE_PARTS)
-        assert not here.fetch(archive_at(server))
-        assert "its MD5 compared" in here.text
-        here.said.clear()
-        assert not here.fetch(archive_at(server))
-        assert (here.said, server.seen) == ([], [])
-
-    def test_another_file_is_refused_and_left_alone(self, server: Loopback, here: Here) -> None:
-        here.raw.mkdir()
-        here.file.write_bytes(b"mine")
-        with pytest.raises(ArchiveRefused, match="move it away"):
-            here.fetch(archive_at(server))
-        assert here.file.read_bytes() == b"mine"
-        assert server.seen == []
-
-    def test_a_file_that_appears_meanwhile_is_not_replaced(
-        self, server: Loopback, here: Here
-    ) -> None:
-        here.watch = lambda _done: here.file.write_bytes(b"mine")
-        with pytest.raises(OutputConflict, match="has appeared"):
-            here.fetch(archive_at(server))
-        assert here.file.read_bytes() == b"mine"
-
-
-class TestTwoAtOnce:
-    @pytest.fixture(params=["locks that exclude", "locks that exclude nobody"])
-    def locks(self, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-        if request.param != "locks that exclude":
-            monkeypatch.setattr(fcntl, "flock", lambda _fd, _operation: None)
-
-    @pytest.mark.usefixtures("locks")
-    def test_one_works_and_the_other_says_so(self, server: Loopback, here: Here) -> None:
-        refused = list[ShardmillError]()
-
-        def second(done: int) -> None:
-            if not refused:
-                with pytest.raises(AlreadyAtWork) as caught:
-                    Here(here.raw).fetch(archive_at(server))
-                refused.append(caught.value)
-
-        here.watch = second
-        assert here.fetch(archive_at(server))
-        assert here.file.read_bytes() == THREE_PARTS
-        assert here.hidden() == []
-        assert "another command" in str(refused[0])
-
-
-class TestOfAnotherHost:
-    """Nobody sees from here whether a process of another host still works."""
-
-    @pytest.fixture(autouse=True)
-    def from_elsewhere(self, server: Loopback, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-        cut(here, server)
-        monkeypatch.setattr(left, "WATCH_S", 0.05)
-        monkeypatch.setattr(left, "_LOOK_S", 0.01)
-        monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
-
-    def test_what_nobody_writes_is_taken_over(self, server: Loopback, here: Here) -> None:
-        here.fetch(archive_at(server))
-        assert here.file.read_bytes() == THREE_PARTS
-        assert "looking for" in here.text
-        assert "going on with" in here.text
-        assert here.hidden() == []
-
-    def test_what_somebody_writes_is_left_alone(
-        self, server: Loopback, here: Here, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        before = here.partial()
-        contents = (number.to_bytes(4, "big") for number in range(100))
-        monkeypatch.setattr(left, "_content", lambda _path: next(contents))
-        with pytest.raises(AlreadyAtWork, match="another process"):
-            here.fetch(archive_at(server))
-        assert here.partial() == before
-
-    def test_who_was_taken_for_gone_stops(self, server: Loopback, tmp_path: Path) -> None:
-        first = Here(tmp_path / "another")
-        taken = first.raw / "taken"
-        first.watch = lambda done: (
-            done > PART and not taken.exists() and first.partial().rename(taken)
-        )
-        with pytest.raises(AlreadyAtWork, match="has gone on"):
-            first.fetch(archive_at(server))
-        assert not first.file.exists()
-        assert len(list(first.raw.glob(".*.parts"))) == 1  # the other's by now
