@@ -235,6 +235,8 @@ class Export(ABC):
     """How it is called on the command line; of what a step makes, its name among exports."""
     step: ClassVar[str] = ""
     """The step of a job that makes it; "": `--export` asks for it, by its name."""
+    tree: ClassVar[str] = ""
+    """The kind of the trees of class folders that it makes, see `ExportPlan`; "": it makes none."""
     implies: ClassVar[tuple[str, ...]] = ()
     """Exports that are made with it."""
     takes: ClassVar[tuple[str, ...]] = ()

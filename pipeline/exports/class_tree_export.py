@@ -54,7 +54,7 @@ def _with_limit(changed: ChangedImages, max_pixels: int) -> Change:
 class ClassTree(Export):
     """The images of each split that has classes, unchanged, in the classic form of ImageNet."""
 
-    name = "tree"
+    name = tree = "tree"
     step = "extract"
     needs_classes = True
     transfers = True
@@ -69,7 +69,7 @@ class ClassTree(Export):
         """Yield a tree for each split that has classes."""
         for name, split in data.with_classes.items():
             yield ExportPlan(
-                kind=self.name,
+                kind=self.tree,
                 files=(data.out / split.folder,),
                 digest=digests.digest({"rows": split.rows_digest}),
                 split=name,

@@ -37,6 +37,11 @@ def every() -> Mapping[str, Export]:
     return {**EXPORTS, **OF_STEPS}
 
 
+def trees() -> frozenset[str]:
+    """Return the kinds of all trees of class folders that exports make, see `Export.tree`."""
+    return frozenset(export.tree for export in every().values() if export.tree)
+
+
 def asked(names: Collection[str]) -> list[Export]:
     """Return the exports of some names, with those that they imply, in the order of making."""
     implied = {also for name in names if name in EXPORTS for also in EXPORTS[name].implies}

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
-from pipeline import paths
+from pipeline import paths, storage
 from pipeline.exports.base import ExportPlan, What
 from pipeline.exports.tree import TreeOfImages
 
@@ -32,7 +32,7 @@ UNMATCHED: Final = "unmatched"
 CLASSES: Final = "classes"
 """The table of a split's class folders."""
 TREE: Final = "tree"
-"""What the kind of a tree of class folders begins with, and what makes one of unchanged images."""
+"""What makes a tree of class folders whose images are unchanged."""
 GROUPS: Final = "groups"
 """The groups of classes that a tree is made in; each has a mark of its own."""
 JOINED: Final = "joined"
@@ -134,22 +134,38 @@ def name_of(kind: str, split: str = "", variant: str = "") -> str:
     return "-".join(filter(None, (kind, split, variant)))
 
 
-def kind_of(name: str) -> str:
-    """Return the kind of the artifact of a name: of some, a mark of that name is all that is left.
+@dataclass(frozen=True)
+class Begun:
+    """A product that some job has begun in an output folder, as the path of its mark says.
 
-    It is the only function that reads what `name_of` spells, beside `split_of`.
+    Attributes:
+        mark: the path of its mark, which may be damaged.
+        kind: what it is; see `Artifact`.
+        split: whose it is; "" where it is of all splits.
+        variant: which of several of its kind; "" where there is one.
     """
-    return name.partition("-")[0]
+
+    mark: Path
+    kind: str
+    split: str
+    variant: str
+
+    @classmethod
+    def at(cls, mark: Path) -> Self:
+        """Return the product of a mark: neither a kind nor the name of a split has a hyphen."""
+        kind, _, rest = mark.stem.partition("-")
+        split, _, variant = rest.partition("-")
+        return cls(mark, kind, split, variant)
+
+    @property
+    def name(self) -> str:
+        """Its name; see `name_of`."""
+        return name_of(self.kind, self.split, self.variant)
 
 
-def split_of(name: str, kind: str) -> str | None:
-    """Return whose an artifact of a name is; None: it is not of this kind, and without variant."""
-    return name.removeprefix(f"{kind}-") if kind_of(name) == kind else None
-
-
-def is_tree(name: str) -> bool:
-    """Return whether the artifact of a name is a tree of class folders."""
-    return kind_of(name).startswith(TREE)
+def begun(out: Path) -> list[Begun]:
+    """Return every product that was begun in an output folder, by whatever job."""
+    return [Begun.at(mark) for mark in storage.documents(paths.product_marks(out))]
 
 
 def product(
@@ -193,13 +209,7 @@ def product(
 def tree_product(
     out: Path, kind: str, split: str, folder: Path, digest: str, tree: TreeOfImages
 ) -> Product:
-    """Return an artifact that is a tree of class folders, made in parts; see `product`.
-
-    Raises:
-        ValueError: the kind is not one that `is_tree` knows.
-    """
-    if not is_tree(kind):
-        raise ValueError(f"the name of a kind of trees begins with {TREE}, and not: {kind}")
+    """Return an artifact that is a tree of class folders, made in parts; see `product`."""
     needs = (name_of(GROUPS, split, kind),)
     made = product(out, kind, digest, (folder,), step=tree.step, split=split, needs=needs)
     return replace(made, tree=tree, maker=CHANGED_TREE if tree.changed else TREE)

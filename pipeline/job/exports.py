@@ -163,6 +163,8 @@ def _product(
             described=plan.described,
         )
         return replace(files, maker=EXPORT, export=export.name, plan=plan, parts=export.parts)
+    if plan.kind != export.tree:
+        raise ValueError(f"{export.name} makes trees of the kind {export.tree!r}: {plan.kind!r}")
     (folder,) = plan.files
     tree = tree_product(out, plan.kind, plan.split, folder, plan.digest, plan.tree)
     tree = replace(tree, export=export.name, plan=plan, parts=export.parts)

@@ -21,7 +21,7 @@ from pipeline.documents.products import ProductMark
 from pipeline.documents.records import JobRecord, RecordedSplit
 from pipeline.documents.tables import CatalogMark
 from pipeline.errors import OutputConflict, ShardmillError
-from pipeline.job.artifacts import CLASSES, split_of
+from pipeline.job.artifacts import CLASSES, begun
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
@@ -197,14 +197,13 @@ def _is_there(source: str) -> bool:
 
 def _tables(out: Path) -> Iterator[tuple[str, ClassTable]]:
     """Yield each split that has a finished class table, and the table."""
-    for path in storage.documents(paths.product_marks(out)):
-        split = split_of(path.stem, CLASSES)
-        if split is None:
+    for product in begun(out):
+        if product.kind != CLASSES:
             continue
         with contextlib.suppress(ShardmillError):  # damaged, or taken away: verify says so
-            mark = manifest.read_complete(path, out, ProductMark)
+            mark = manifest.read_complete(product.mark, out, ProductMark)
             if mark is not None and mark.finished:
-                yield split, classtable.read(paths.class_table(out, split))
+                yield product.split, classtable.read(paths.class_table(out, product.split))
 
 
 def _taken(resolved: ResolvedJob, split: SplitJob, owner: str) -> OutputConflict:

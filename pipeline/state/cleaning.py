@@ -14,7 +14,7 @@ from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
 from pipeline.job import neighbours
 from pipeline.job.artifacts import JOINED as JOINED_SHARDS
-from pipeline.job.artifacts import MANIFEST, Product, is_tree, name_of
+from pipeline.job.artifacts import MANIFEST, Product, begun, name_of
 from pipeline.job.options import FORMATS
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import read_undamaged
@@ -201,7 +201,7 @@ def _everywhere(out: Path) -> Iterator[Path]:
     yield from _below(out, paths.state(out))
     yield from (out, paths.lists(out), *(out / name for name in sorted(exports.folders())))
     # A tree's folder has the name that its configuration gives it.
-    if any(is_tree(path.stem) for path in storage.documents(paths.product_marks(out))):
+    if not exports.trees().isdisjoint(product.kind for product in begun(out)):
         yield from (out / name for name in storage.folders(out))
     for shard_format in FORMATS:
         yield from _below(out, out / shard_format)

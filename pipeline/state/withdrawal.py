@@ -19,7 +19,7 @@ from pipeline.documents.shards import ShardMark
 from pipeline.errors import OutputDamaged, TransientError
 from pipeline.exports.registry import EXPORTS
 from pipeline.formats.registry import ALL
-from pipeline.job.artifacts import kind_of
+from pipeline.job.artifacts import Begun, begun
 from pipeline.manifest import Document
 from pipeline.shards import part_sources as partsources
 
@@ -130,8 +130,8 @@ def _carry_out(out: Path, parts: Parts, families: Families) -> None:
     for folder in folders:
         storage.remove(out, paths.manifest(folder))
     marks = list(_shard_marks(out, parts, families))
-    for path in storage.documents(paths.product_marks(out)):
-        _unfinish(path, {*parts, *(mark.parent.name for mark in marks)})
+    for product in begun(out):
+        _unfinish(product, {*parts, *(mark.parent.name for mark in marks)})
     for family, numbers in parts.items():
         for number in numbers:
             storage.remove(out, paths.group_mark(out, family, number))
@@ -174,13 +174,13 @@ def _shard_marks(out: Path, parts: Parts, families: Families) -> Iterator[Path]:
                 yield path
 
 
-def _unfinish(path: Path, digests: Collection[str]) -> None:
+def _unfinish(product: Begun, digests: Collection[str]) -> None:
     """Make the mark of a product that one that it has to be made, if it is of these digests."""
-    mark = manifest.read_undamaged(path, ProductMark)
+    mark = manifest.read_undamaged(product.mark, ProductMark)
     if not mark or not mark.finished:
         return
-    if mark.digest in digests or kind_of(path.stem) in _OF_WHOLE:
+    if mark.digest in digests or product.kind in _OF_WHOLE:
         unfinished: Document = {"digest": mark.digest, "finished": False}
         if mark.made_of:
             unfinished["made_of"] = mark.made_of
-        manifest.publish_alone(path, unfinished)
+        manifest.publish_alone(product.mark, unfinished)

@@ -11,8 +11,8 @@ from pipeline.documents import tree_listing
 from pipeline.documents.products import ProductMark
 from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputDamaged, ShardmillError
-from pipeline.exports.registry import OF_STEPS
-from pipeline.job.artifacts import is_tree, kind_of, split_of
+from pipeline.exports import registry as exports
+from pipeline.job.artifacts import Begun
 from pipeline.job.options import Job
 from pipeline.manifest import FileEntry
 from pipeline.storage import clutter
@@ -71,20 +71,15 @@ class ProductCheck:
     findings: tuple[Finding, ...]
 
 
-def product_names(out: Path) -> list[str]:
-    """Return the names of all products that were begun."""
-    return [path.stem for path in storage.documents(paths.product_marks(out))]
-
-
-def open_product(out: Path, name: str, jobs: Iterable[Job]) -> FinishedProduct | Finding:
+def open_product(out: Path, begun: Begun, jobs: Iterable[Job]) -> FinishedProduct | Finding:
     """Read the mark of a product, or say what is wrong with it.
 
     Args:
         out: the output folder.
-        name: of the product.
+        begun: the product.
         jobs: those that were started here: they tell how images came into a tree.
     """
-    path = paths.product_mark(out, name)
+    path = begun.mark
     document = read(path, ProductMark)
     if isinstance(document, Finding):
         # Without a mark, what stands there would pass for somebody else's.
@@ -93,12 +88,12 @@ def open_product(out: Path, name: str, jobs: Iterable[Job]) -> FinishedProduct |
             Layer.SELF_CHECKSUM, path, what, place, None, found, _REPLACED, removable=False
         )
     if not document.finished:
-        error = OutputDamaged(f"{name} is not finished", file=str(path), remedy=_UNFINISHED)
+        error = OutputDamaged(f"{begun.name} is not finished", file=str(path), remedy=_UNFINISHED)
         return Finding(Layer.FINISHED, path, error, removable=False)
-    if document.folder is None and is_tree(name):
+    if document.folder is None and begun.kind in exports.trees():
         what = "the mark does not say which folder the tree is"
         return damage(Layer.SELF_CHECKSUM, path, what, remedy=_REPLACED, removable=False)
-    return FinishedProduct(out, name, document, _copied(name, jobs))
+    return FinishedProduct(out, begun.name, document, _copied(begun, jobs))
 
 
 def check_files(product: FinishedProduct) -> ProductCheck:
@@ -120,17 +115,18 @@ def check_group(product: FinishedProduct, index: int) -> ProductCheck:
     return ProductCheck(len(entries), sum(entry.bytes for entry in entries), tuple(findings))
 
 
-def _copied(name: str, jobs: Iterable[Job]) -> bool:
+def _copied(begun: Begun, jobs: Iterable[Job]) -> bool:
     """Whether every job that can have made a tree has copied its images.
 
     Links share their bytes with somebody's own images, and what was moved is the only one.
     """
-    export = OF_STEPS.get(kind_of(name))
-    split = split_of(name, export.name) if export and export.transfers else None
-    if export is None or split is None:
+    makers = [each for each in exports.OF_STEPS.values() if each.transfers]
+    steps = [export.step for export in makers if export.tree == begun.kind]
+    if not steps:
         return True  # no tree, or one of images that were changed
-    made = [job for job in jobs if job.wants(export.step) and split in (job.splits or (split,))]
-    return bool(made) and all(job.transfer == "copy" for job in made)
+    split = begun.split
+    makes = [job for job in jobs if job.wants(*steps) and split in (job.splits or (split,))]
+    return bool(makes) and all(job.transfer == "copy" for job in makes)
 
 
 def _check_image(product: FinishedProduct, entry: FileEntry) -> list[Finding]:

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar
 from pipeline import paths, storage
 from pipeline.archives import member_hashes as memberhashes
 from pipeline.errors import UsageError
-from pipeline.job.artifacts import BOXES, split_of
+from pipeline.job.artifacts import BOXES, Begun, begun
 from pipeline.job.options import Job
 from pipeline.quantities import counted
 from pipeline.state import standing
@@ -71,17 +71,13 @@ class Verification:
         for folder in outputs:
             damaged = {finding.path for finding in state}
             yield from self._output(folder, damaged)
-        for name in productcheck.product_names(self.out):
-            yield from self._product(name)
+        for product in begun(self.out):
+            yield from self._product(product)
 
     def _trees(self) -> set[Path]:
         """Return the folders of the marks of the trees, which are checked with these."""
-        found = set()
-        for name in productcheck.product_names(self.out):
-            product = productcheck.open_product(self.out, name, self.jobs)
-            if isinstance(product, FinishedProduct) and product.groups:
-                found.add(product.marks)
-        return found
+        products = (productcheck.open_product(self.out, p, self.jobs) for p in begun(self.out))
+        return {p.marks for p in products if isinstance(p, FinishedProduct) and p.groups}
 
     def _output(self, folder: Path, damaged: set[Path]) -> Iterator[Finding]:
         output = outputcheck.open_output(self.out, folder)
@@ -144,8 +140,8 @@ class Verification:
         for result in self.run(folder.parent.name, checks):
             yield from result.findings
 
-    def _product(self, name: str) -> Iterator[Finding]:
-        product = productcheck.open_product(self.out, name, self.jobs)
+    def _product(self, standing: Begun) -> Iterator[Finding]:
+        product = productcheck.open_product(self.out, standing, self.jobs)
         if isinstance(product, Finding):
             yield product
             return
@@ -153,9 +149,9 @@ class Verification:
             partial(productcheck.check_files, product),
             *(partial(productcheck.check_group, product, i) for i in product.groups),
         ]
-        split = split_of(name, BOXES)
-        if split is not None and self.raw is not None:
-            checks.append(partial(boxcheck.check_boxes, self.out, split, self.raw, self.jobs))
+        if standing.kind == BOXES and self.raw is not None:
+            of_split = (self.out, standing.split, self.raw, self.jobs)
+            checks.append(partial(boxcheck.check_boxes, *of_split))
         results = []
         for result in self.run(product.name, checks):
             results.append(result)

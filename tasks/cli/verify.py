@@ -21,6 +21,7 @@ from pipeline.errors import (
 )
 from pipeline.images import codec
 from pipeline.job import exports as exportjob
+from pipeline.job.artifacts import begun
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.plaintext import Lines
@@ -28,7 +29,6 @@ from pipeline.quantities import counted
 from pipeline.state import standing
 from pipeline.verification import (
     notbegun,
-    productcheck,
     removal,
     statecheck,
 )
@@ -92,7 +92,7 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
     jobs = statecheck.known_jobs(folder)
     packed = PackedSets.of(folder)
     outputs = _outputs(folder, jobs, packed)
-    if packed and not outputs and not productcheck.product_names(folder):
+    if packed and not outputs and not begun(folder):
         return _verify_packed(packed, storage.on_this_machine(raw) if raw else None)
     with _alone(folder, remove_damaged), new_processes(workers, jobs) as pool:
         try:
@@ -197,7 +197,7 @@ def _outputs(out: Path, jobs: list[Job], packed: PackedSets) -> list[Path]:
     abandoned = {folder for folder in found if standing.is_abandoned(folder, wanted)}
     for folder in sorted(abandoned):
         say(f"not looked at: {folder} is unfinished, and another is current")
-    nothing = not found and not packed and not productcheck.product_names(out)
+    nothing = not found and not packed and not begun(out)
     if nothing and (archives := statecheck.archive_marks(out)):
         count = counted(len(archives), "verified archive")
         say(f"nothing is made of {count} yet: what is kept of {_them(archives)} is read back")

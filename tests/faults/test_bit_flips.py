@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 from support import RawSet, prepare, products, shardmill
 
+from pipeline.job.artifacts import Begun, begun
 from pipeline.state import standing
 from pipeline.verification import outputcheck, productcheck, shardcheck, statecheck
 from pipeline.verification.findings import Finding, Layer
@@ -122,8 +123,8 @@ def seen_in_output(output: FinishedOutput, path: Path) -> Iterator[Finding]:
             yield from shardcheck.check_shard(shard).findings
 
 
-def seen_in_product(out: Path, name: str) -> Iterator[Finding]:
-    product = productcheck.open_product(out, name, ())
+def seen_in_product(out: Path, product_begun: Begun) -> Iterator[Finding]:
+    product = productcheck.open_product(out, product_begun, ())
     if isinstance(product, Finding):
         yield product
         return
@@ -140,8 +141,8 @@ def seen(finished: Finished, outputs: list[FinishedOutput], kind: str, path: Pat
         opening = outputcheck.open_output(out, path.parent)
         found += [opening] if isinstance(opening, Finding) else []
     elif kind in {*OF_PRODUCT, "product marks"}:
-        for name in productcheck.product_names(out):
-            found += seen_in_product(out, name)
+        for product in begun(out):
+            found += seen_in_product(out, product)
     else:
         found += statecheck.check_state(out, ())
         if kind in OF_OUTPUT - {"archive indexes"}:

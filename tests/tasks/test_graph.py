@@ -12,6 +12,8 @@ from drawnlists import draw_list
 from goldenjobs import JOBS, Command, draw_inputs
 from support import RawSet
 
+from pipeline.exports import registry
+from pipeline.job.artifacts import Begun
 from pipeline.job.build import build_job
 from pipeline.job.graph import Graph
 from pipeline.job.options import Job
@@ -122,6 +124,19 @@ def test_each_artifact_stands_behind_what_it_needs_and_can_be_asked_for(
         each.name: each.step for each in resolved.graph
     }
     assert all(each.step for each in resolved.graph)
+
+
+@pytest.mark.parametrize("name", PREPARING)
+def test_the_path_of_a_mark_says_the_kind_split_and_variant_of_its_product(
+    name: str, inputs: Path, out: Path
+) -> None:
+    for product in resolve(job_of(PREPARING[name][0], inputs, out)).products:
+        assert product.mark is not None
+        there = Begun.at(product.mark)
+        assert there.name == product.name
+        assert (there.kind, there.split) == (product.kind, product.split)
+        assert there.variant == product.variant
+        assert bool(product.tree) == (product.kind in registry.trees())
 
 
 def test_what_everything_needs(sample: RawSet, out: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from support import RawSet, prepare
 
 from pipeline import manifest, paths
+from pipeline.job.artifacts import Begun, begun
 from pipeline.job.options import Job
 from pipeline.state import status
 from pipeline.verification import productcheck, removal
@@ -35,8 +36,12 @@ def copied(finished: Path, out: Path) -> Path:
     return out
 
 
+def opened(out: Path, name: str, *jobs: Job) -> FinishedProduct | Finding:
+    return productcheck.open_product(out, Begun.at(paths.product_mark(out, name)), jobs)
+
+
 def found(out: Path, name: str, *jobs: Job) -> list[Finding]:
-    product = productcheck.open_product(out, name, jobs)
+    product = opened(out, name, *jobs)
     if isinstance(product, Finding):
         return [product]
     checks = [productcheck.check_files(product)]
@@ -55,7 +60,7 @@ def image(out: Path) -> Path:
 
 
 def test_nothing_is_found_in_intact_products(finished: Path) -> None:
-    names = productcheck.product_names(finished)
+    names = [product.name for product in begun(finished)]
     assert "tree-train" in names
     assert [each for name in names for each in found(finished, name, COPY)] == []
 
@@ -151,7 +156,9 @@ def test_what_was_not_written_there_is_found_and_never_removed(copied: Path) -> 
 
 @pytest.mark.parametrize("size", [0, 100, -1])
 def test_a_damaged_listing_is_found_and_nothing_else_is_blamed(copied: Path, size: int) -> None:
-    product = productcheck.open_product(copied, "tree-train", ())
+    product = productcheck.open_product(
+        copied, Begun.at(paths.product_mark(copied, "tree-train")), ()
+    )
     assert isinstance(product, FinishedProduct)
     listing = paths.group_listing(copied, product.document.digest, 0)
     listing.write_bytes(listing.read_bytes()[:size])

@@ -191,12 +191,11 @@ class Raw256(DbcollectionExport):
     name = "raw256"
     task = TASKS[1]
     changes_images = True
-    kind: ClassVar[str] = "tree256"
-    """The kind of the artifacts that the trees are."""
+    tree = "tree256"
 
     def trees(self, data: SetView) -> Iterator[Need]:
         """Yield those of the smaller images."""
-        yield from (Need(What.ARTIFACT, f"{self.kind}-{name}") for name in data.with_classes)
+        yield from (Need(What.ARTIFACT, f"{self.tree}-{name}") for name in data.with_classes)
 
     def refusals(self, data: SetView) -> Iterator[str]:
         """Yield also that the smaller images would go where another split's are."""
@@ -209,7 +208,7 @@ class Raw256(DbcollectionExport):
         """Yield the trees of smaller images, and then the file."""
         for name, split in data.with_classes.items():
             yield ExportPlan(
-                kind=self.kind,
+                kind=self.tree,
                 files=(data.out / f"{split.folder}{_SMALL}",),
                 split=name,
                 tree=_small_tree(split.rows_digest),

@@ -11,8 +11,10 @@ import pytest
 from drawnlists import encoded, lay, stored
 from drawntrees import do
 
+from pipeline import paths
 from pipeline.errors import BadImage
 from pipeline.job import build
+from pipeline.job.artifacts import Begun
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.state import status
@@ -57,7 +59,7 @@ def make(out: Path, capsys: pytest.CaptureFixture[str]) -> Make:
 
 def findings(out: Path, name: str) -> int:
     """Verify a product; return how much is wrong with it."""
-    opened = productcheck.open_product(out, name, ())
+    opened = productcheck.open_product(out, Begun.at(paths.product_mark(out, name)), ())
     assert isinstance(opened, FinishedProduct)
     return len(productcheck.check_files(opened).findings)
 
