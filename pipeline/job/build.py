@@ -43,7 +43,11 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
         if option.field and not option.part
     }
     for part, made_of in _PARTS.items():
-        fields = {each.field: values[each.name] for each in options if each.part == part}
+        fields = {
+            option.field: _of_job(option, values[option.name])
+            for option in options
+            if option.part == part
+        }
         decided[part] = made_of(**fields)
     if command == LIST:
         until, extract = values["until"], values["extract"]

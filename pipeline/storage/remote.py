@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta
 
+from pipeline.documents.values import Place
+from pipeline.storage import scratch
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.location import S3, Remote
 from pipeline.storage.readers import Ranges, Sources
@@ -36,6 +38,7 @@ class RemoteOptions:
         s3_addressing: whether the bucket stands in the path or in the host name.
         s3_checksums: when checksums are sent and asked for, beside those that the protocol needs.
         in_flight: requests of one process under way at a time.
+        scratch: folder of this host for files on their way; "": one below the user's cache.
     """
 
     s3_endpoint: str = ""
@@ -45,6 +48,7 @@ class RemoteOptions:
     s3_addressing: Literal["path", "virtual", "auto"] | None = None
     s3_checksums: Literal["when_required", "when_supported"] | None = None
     in_flight: Annotated[int, Meta(ge=1, le=MOST_IN_FLIGHT)] = 64
+    scratch: Place = ""
 
     @property
     def s3(self) -> Settings:
@@ -68,7 +72,12 @@ _used = [DEFAULT]  # of this process; the one place that holds them
 
 
 def use(options: RemoteOptions) -> None:
-    """Reach remote places by these options from now on."""
+    """Reach remote places by these options from now on.
+
+    Raises:
+        UsageError: the scratch folder is an address.
+    """
+    scratch.use(options.scratch)
     _used[0] = options
 
 

@@ -47,13 +47,6 @@ CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (SET, "--dbcollection-strict"): (("--export", "dbcollection"), ""),
     (SET, "--until"): ((), "lists"),
     (SET, "--replace"): ((), ""),
-    (SET, "--s3-endpoint"): ((), "http://127.0.0.1:9"),
-    (SET, "--s3-region"): ((), "eu-west-1"),
-    (SET, "--s3-profile"): ((), "other"),
-    (SET, "--s3-unsigned"): ((), ""),
-    (SET, "--s3-addressing"): ((), "path"),
-    (SET, "--s3-checksums"): ((), "when_supported"),
-    (SET, "--in-flight"): ((), "8"),
     (LIST, "--recursive"): ((), ""),
     (LIST, "--exts"): ((), ".png"),
     (LIST, "--classes"): (("--recursive",), "{folders}"),
@@ -73,7 +66,7 @@ CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (LIST, "--replace"): ((), ""),
 }
 """For an option, what else is given, and a value that is not the default one."""
-OF_IMAGES: Mapping[str, tuple[tuple[str, ...], str]] = {
+OF_BOTH: Mapping[str, tuple[tuple[str, ...], str]] = {
     "--resize": ((), "8"),
     "--resize-mode": (("--resize", "8"), "exact"),
     "--never-enlarge": (("--resize", "8"), ""),
@@ -87,7 +80,16 @@ OF_IMAGES: Mapping[str, tuple[tuple[str, ...], str]] = {
     "--orientation": ((), "refuse"),
     "--transcode": ((), ""),
     "--max-pixels": ((), "1000000"),
+    "--s3-endpoint": ((), "http://127.0.0.1:9"),
+    "--s3-region": ((), "eu-west-1"),
+    "--s3-profile": ((), "other"),
+    "--s3-unsigned": ((), ""),
+    "--s3-addressing": ((), "path"),
+    "--s3-checksums": ((), "when_supported"),
+    "--in-flight": ((), "8"),
+    "--scratch": ((), "/scratch"),
 }
+"""The same for options that are of both commands."""
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +147,7 @@ def test_the_digests_that_follow_an_option(
 ) -> None:
     if option.flag == "--engine":
         pytest.importorskip("cv2")
-    context, value = CASES.get((command, option.flag)) or OF_IMAGES[option.flag]
+    context, value = CASES.get((command, option.flag)) or OF_BOTH[option.flag]
     if command == SET:
         start = ["--raw", "{raw}", "--config", "{config}", "--out", "{out}"]
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import SET, Option
+from pipeline.job.table.option import COMMANDS, Option
 from pipeline.storage.remote import DEFAULT, MOST_IN_FLIGHT
 from pipeline.storage.s3.settings import ADDRESSING, CHECKSUMS
 
@@ -25,7 +25,7 @@ def _option(
         kind=kind,
         group=Group.INPUT,
         help=text,
-        commands=(SET,),
+        commands=COMMANDS,
         field=name,
         default=getattr(DEFAULT, name),
         choices=choices,
@@ -61,5 +61,11 @@ REMOTE_OPTIONS: Final = (
         "Requests of a worker that are under way at a time.",
         metavar="N",
         most=MOST_IN_FLIGHT,
+    ),
+    _option(
+        "--scratch",
+        Kind.PATH,
+        "Folder of this host for files on their way; default: one below your cache.",
+        metavar="DIR",
     ),
 )
