@@ -23,7 +23,8 @@ from tasks.run.processes import die_with_worker, ending_for_good
 
 logger = logging.getLogger("luigi-interface")
 _SHARED = tuple(option for option in FETCH_OPTIONS if option.flag != "--only")
-_HOW = ("mirror", "header", "netrc", "connections", "limit_rate")  # not what is fetched
+_WHAT = {"config", "raw", "out", "only"}  # all else says how it is fetched
+_HOW = tuple(option.name for option in FETCH_OPTIONS if option.name not in _WHAT)
 
 
 @takes(FETCH, *(option.flag for option in _SHARED), unnamed=_HOW)

@@ -3,50 +3,47 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.errors import ArchiveMissing, UsageError
 from pipeline.job import build
 from pipeline.job.choices import meant
 from pipeline.job.options import Job
+from pipeline.job.table.fetch import STORE_FIELDS
 from pipeline.quantities import counted
 from pipeline.sources import registry
 from pipeline.sources.inputs import Archive
 from pipeline.storage.http.fetch.addresses import (
     Address,
     Headers,
-    Presign,
     candidates,
     check_headers,
     header_argument,
     header_bytes,
     read_headers,
 )
-from pipeline.storage.http.fetch.means import Place
-from pipeline.storage.http.request import Request
+from pipeline.storage.http.fetch.places import Place, place_of
 from pipeline.storage.local.local_path import absolute
 from pipeline.storage.location import Remote
-from pipeline.storage.s3.settings import ca_file
+from pipeline.storage.remote import DEFAULT, RemoteOptions
+
+if TYPE_CHECKING:  # libcurl: only where a transfer is made
+    from pipeline.storage.http.objects import Objects
 
 _RATE: Final = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)([kKmMgG]?)[bB]?")
 _UNITS: Final = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
 _LEAST_RATE: Final = 4_000  # of a connection: one of next to nothing is taken for dead
 
 
-def presigned(remote: Remote) -> tuple[str, Headers]:
-    """Return the signed address of an object, by the keys that AWS's variables and files name.
-
-    Raises:
-        CredentialsRefused: there are none.
-    """
+def stored(folder: Remote, options: RemoteOptions) -> Objects:
+    """Return the objects of a folder in a store."""
     # boto3: only where such an address is met.
-    from pipeline.storage.s3.client import connect  # noqa: PLC0415
-    from pipeline.storage.s3.settings import Settings  # noqa: PLC0415
+    from pipeline.storage.s3.objects import S3Objects  # noqa: PLC0415
 
-    return connect(Settings()).sign(remote).url, ()
+    return S3Objects(folder, options.s3)
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,8 @@ class FetchPlan:
         netrc: whether names and passwords are looked up in ``.netrc``.
         connections: how many parts are fetched at a time.
         rate: bytes a second of all of them together; 0: as many as come.
-        presign: signs addresses of S3.
+        remote: how stores are reached.
+        objects: returns what is in a folder of a store.
     """
 
     raw: Path
@@ -73,7 +71,8 @@ class FetchPlan:
     netrc: bool = False
     connections: int = 4
     rate: int = 0
-    presign: Presign = field(default=presigned, repr=False)
+    remote: RemoteOptions = DEFAULT
+    objects: Callable[[Remote, RemoteOptions], Objects] = field(default=stored, repr=False)
 
     def target(self, archive: Archive) -> Path:
         """Return where an archive goes."""
@@ -83,8 +82,9 @@ class FetchPlan:
         """Check what can be checked before anything is fetched.
 
         Raises:
-            UsageError: an address or a host of headers means nothing.
+            UsageError: an address, a host of headers or an option of S3 means nothing.
         """
+        self.remote.s3  # noqa: B018 - raises where one cannot be
         addresses = [each for archive in self.archives for each in self._addresses(archive)]
         check_headers(self.headers, addresses)
 
@@ -95,7 +95,7 @@ class FetchPlan:
         """Return where an archive may be fetched from, in this order.
 
         Raises:
-            UsageError: an address means nothing, or there are no keys for S3.
+            UsageError: an address means nothing.
             ArchiveMissing: there is none; with where to get the archive.
         """
         found = self._addresses(archive)
@@ -111,16 +111,9 @@ class FetchPlan:
         return [self._place(address) for address in found]
 
     def _place(self, address: Address) -> Place:
-        base = Request(address.url or "", address.name, headers=address.headers, netrc=self.netrc)
-        remote, sign = address.object, self.presign
-        if remote is None:
-            return Place(address, base)
-
-        def signed(request: Request) -> Request:
-            url, headers = sign(remote)
-            return replace(request, url=url, headers=headers)
-
-        return Place(address, signed(replace(base, netrc=False, ca_file=ca_file())), signed)
+        remote = address.object
+        objects = None if remote is None else self.objects(remote.parent, self.remote)
+        return place_of(address, objects, netrc=self.netrc)
 
 
 def plan_of(values: Mapping[str, Any]) -> FetchPlan:
@@ -144,6 +137,7 @@ def plan_of(values: Mapping[str, Any]) -> FetchPlan:
         netrc=values["netrc"],
         connections=values["connections"],
         rate=rate_of(values["limit_rate"], values["connections"]),
+        remote=RemoteOptions(**{name: values[name] for name in STORE_FIELDS}),
     )
 
 

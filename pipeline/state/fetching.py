@@ -27,7 +27,8 @@ from pipeline.state import raw_archives as rawarchives
 from pipeline.state.fetch_plan import FetchPlan
 from pipeline.storage.http.fetch.file import FileFetch, Pinned, alone
 from pipeline.storage.http.fetch.left import clear
-from pipeline.storage.http.fetch.means import Means, Place
+from pipeline.storage.http.fetch.means import Means
+from pipeline.storage.http.fetch.places import Place
 
 
 def is_there(plan: FetchPlan, archive: Archive) -> bool:

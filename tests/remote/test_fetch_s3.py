@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from s3bucket import Bucket, use_keys
 from s3servers import Keys
 
-from pipeline.errors import ObjectMissing, ObjectRefused
+from pipeline.errors import CredentialsRefused, NoSuchBucket, ObjectMissing
 from pipeline.sources.inputs import Archive
 from pipeline.state import fetching
 from pipeline.state.fetch_plan import FetchPlan
+from pipeline.storage import RemoteOptions
 from pipeline.storage.http.fetch.means import Means
 from pipeline.storage.http.fetch.parts import PART
 from pipeline.storage.http.transfer import Transfer
@@ -28,10 +30,11 @@ SECRETS = ("X-Amz-Signature", "X-Amz-Credential", "admin-key", "admin-secret")
 
 @pytest.fixture
 def plan(bucket: Bucket, aws: pytest.MonkeyPatch, tmp_path: Path) -> FetchPlan:
-    """A plan to fetch an archive from a bucket."""
-    aws.setenv("AWS_ENDPOINT_URL", bucket.server.endpoint)
+    """A plan to fetch an archive from a bucket; no variable of AWS says where the store is."""
+    aws.delenv("AWS_ENDPOINT_URL", raising=False)
     archive = Archive("boxes", NAME, "-", hashlib.md5(CONTENT).hexdigest(), None)
-    return FetchPlan(tmp_path / "raw", (archive,), mirrors=(str(bucket.folder),))
+    remote = RemoteOptions(s3_endpoint=bucket.server.endpoint)
+    return FetchPlan(tmp_path / "raw", (archive,), mirrors=(str(bucket.folder),), remote=remote)
 
 
 def fetch(plan: FetchPlan, said: list[str]) -> bool:
@@ -51,15 +54,27 @@ def test_an_object_is_fetched_in_parts_and_no_signature_is_kept(
     assert not any(secret in record + "".join(said) for secret in SECRETS)
 
 
-def test_a_missing_object_and_wrong_keys_are_said_in_a_line(
+def test_what_a_store_refuses_is_said_in_its_own_words(
     bucket: Bucket, plan: FetchPlan, aws: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ObjectMissing, match=NAME):
         fetch(plan, [])
     bucket.put(NAME, content=CONTENT)
+    with pytest.raises(NoSuchBucket) as caught:
+        fetch(replace(plan, mirrors=("s3://not-there/folder",)), [])
+    assert (caught.value.exit_status, caught.value.file) == (2, "s3://not-there")
     use_keys(aws, Keys("admin-key", "another-secret-0123456789"))
     client.forget()
-    with pytest.raises(ObjectRefused) as caught:
+    with pytest.raises(CredentialsRefused, match="the secret key is not that") as refused:
         fetch(plan, [])
-    assert caught.value.exit_status == 3
-    assert not any(secret in str(caught.value) for secret in SECRETS)
+    assert refused.value.exit_status == 2
+    assert not any(secret in str(refused.value) for secret in SECRETS[:2])
+
+
+def test_a_store_that_refuses_is_passed_over(bucket: Bucket, plan: FetchPlan) -> None:
+    bucket.put(NAME, content=CONTENT)
+    said = list[str]()
+    assert fetch(replace(plan, mirrors=("s3://not-there/folder", *plan.mirrors)), said)
+    assert (plan.raw / NAME).read_bytes() == CONTENT
+    assert "there is no such bucket" in said[0]
+    assert "the next mirror is tried" in said[0]

@@ -3,47 +3,44 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support import RawSet
 
-from pipeline.sources.inputs import Archive
-from pipeline.state.fetch_plan import FetchPlan, plan_of
+from pipeline.errors import UsageError
+from pipeline.job.table.fetch import FETCH_OPTIONS
+from pipeline.state.fetch_plan import plan_of
+from pipeline.storage import RemoteOptions
+
+
+def values(small: RawSet, folder: Path, **given: Any) -> dict[str, Any]:
+    """Return the values of all options: what is given, else their defaults."""
+    defaults = {option.name: option.default for option in FETCH_OPTIONS}
+    return defaults | {"raw": str(folder / "raw"), "config": str(small.config)} | given
 
 
 def test_all_files_of_headers_for_one_host_are_sent(small: RawSet, tmp_path: Path) -> None:
     for name in ("cookie", "token", "other"):
         (tmp_path / name).write_text(f"X-{name}: {name}\n")
-    plan = plan_of(
-        {
-            "raw": str(tmp_path / "raw"),
-            "config": str(small.config),
-            "header": (f"@{tmp_path}/cookie", f"@{tmp_path}/token", f"h=@{tmp_path}/other"),
-            "out": "",
-            "only": (),
-            "mirror": (),
-            "netrc": False,
-            "connections": 4,
-            "limit_rate": "",
-        }
-    )
+    headers = (f"@{tmp_path}/cookie", f"@{tmp_path}/token", f"h=@{tmp_path}/other")
+    plan = plan_of(values(small, tmp_path, header=headers))
     assert plan.headers == {
         "": (("X-cookie", "cookie"), ("X-token", "token")),
         "h": (("X-other", "other"),),
     }
 
 
-def test_a_mirror_in_s3_is_trusted_by_the_certificates_of_awss_programs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AWS_CA_BUNDLE", "/etc/store.pem")
-    archive = Archive("train", "x.tar", "https://h.example/x.tar", "0" * 32, None)
-    plan = FetchPlan(
-        tmp_path,
-        (archive,),
-        mirrors=("s3://bucket/folder",),
-        presign=lambda remote: (f"https://store.example/{remote.key}", ()),
+def test_a_store_is_reached_as_the_options_say(small: RawSet, tmp_path: Path) -> None:
+    plan = plan_of(
+        values(small, tmp_path, s3_endpoint="http://127.0.0.1:9", s3_region="r", s3_unsigned=True)
     )
-    mirror, own = plan.places(archive)
-    assert mirror.request().ca_file == "/etc/store.pem"
-    assert own.request().ca_file == ""
+    assert plan.remote == RemoteOptions("http://127.0.0.1:9", "r", s3_unsigned=True)
+
+
+def test_an_endpoint_that_is_none_is_refused_before_anything_is_fetched(
+    small: RawSet, tmp_path: Path
+) -> None:
+    plan = plan_of(values(small, tmp_path, s3_endpoint="ftp://h"))
+    with pytest.raises(UsageError, match="--s3-endpoint"):
+        plan.check()

@@ -45,7 +45,8 @@ def test_the_parameters_have_the_defaults_of_the_options() -> None:
 
 def test_words_mean_the_same_to_luigi_and_to_the_command() -> None:
     words = {"only": "train,boxes", "mirror": "https://h/f", "header": "@f", "connections": "64"}
-    words |= {"limit_rate": "5M", "out": "/out", "config": "/c.toml"}
+    words |= {"limit_rate": "5M", "out": "/out", "config": "/c.toml", "s3_region": "r"}
+    words |= {"s3_endpoint": "http://127.0.0.1:9", "s3_addressing": "path"}
     flags = [word for name, word in words.items() for word in (f"--{name.replace('_', '-')}", word)]
     asked = fetch_archives(**words, netrc=True).values()
     assert asked == by_click("--raw", "/raw", "--netrc", *flags)
@@ -64,6 +65,7 @@ def test_luigi_and_the_command_refuse_the_same_numbers(small: RawSet, word: str)
 
 def test_how_archives_are_fetched_is_in_no_task_id() -> None:
     how: dict[str, Any] = {"mirror": "https://h/f", "connections": "9", "limit_rate": "5M"}
+    how |= {"s3_profile": "p", "s3_unsigned": True}
     assert fetch_archives(header="@f", netrc=True, **how).task_id == fetch_archives().task_id
     assert fetch_archives(out="/out").task_id != fetch_archives().task_id
 

@@ -8,10 +8,19 @@ from typing import Final
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.inputs import INPUT_OPTIONS
 from pipeline.job.table.option import FETCH, NO_DIGEST, Option
+from pipeline.job.table.remote import REMOTE_OPTIONS
 
 MOST_CONNECTIONS: Final = 64
 
 _INPUT: Final = {option.flag: option for option in INPUT_OPTIONS}
+_STORE: Final = tuple(
+    replace(option, commands=(FETCH,), field="")
+    for option in REMOTE_OPTIONS
+    if option.flag.startswith("--s3-")
+)
+
+STORE_FIELDS: Final = tuple(option.name for option in _STORE)
+"""What says how a store is reached: the names of options, and the fields of `RemoteOptions`."""
 
 FETCH_OPTIONS: Final = (
     replace(
@@ -80,6 +89,7 @@ FETCH_OPTIONS: Final = (
         commands=(FETCH,),
         default=False,
     ),
+    *_STORE,
     Option(
         flag="--connections",
         kind=Kind.NUMBER,

@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import xxhash
 
-from pipeline.errors import ObjectMissing, ObjectRefused
+from pipeline.errors import ObjectRefused
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.http.look import look
 from pipeline.storage.http.request import Request, origin
@@ -68,15 +68,6 @@ class RemoteObject:
             netrc=self.netrc,
             ca_file=self.ca_file,
         )
-
-
-def missing(place: Remote) -> ObjectMissing:
-    """Return the error that there is nothing at an address."""
-    return ObjectMissing(
-        "there is no such file or object",
-        file=str(place),
-        remedy="put it there, or correct the address",
-    )
 
 
 class Objects(Protocol):

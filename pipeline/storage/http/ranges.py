@@ -14,7 +14,8 @@ from typing import Final, Self
 from pipeline.errors import ObjectChanged, ObjectMissing
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.http.announced import Announced, Group, Key
-from pipeline.storage.http.objects import Objects, RemoteObject, missing
+from pipeline.storage.http.objects import Objects, RemoteObject
+from pipeline.storage.http.refusals import missing
 from pipeline.storage.http.request import Request
 from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.transfer import Transfer

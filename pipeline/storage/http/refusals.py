@@ -15,7 +15,7 @@ from pipeline.errors import (
 )
 from pipeline.storage.http.answers import Answer, Outcome
 from pipeline.storage.http.request import Request
-from pipeline.storage.location import shown
+from pipeline.storage.location import Remote, shown
 
 # Codes of libcurl. The texts that it gives beside them may hold what is secret.
 RESOLVE: Final = frozenset({5, 6})
@@ -99,6 +99,15 @@ def refusal(
         Outcome.MOVED: "the server sends it elsewhere, where it is not looked for",
     }.get(outcome, "the server does not send what was asked for")
     return ObjectRefused(what, file=name, place=place, found=found, remedy=_REMEDIES.get(outcome))
+
+
+def missing(place: Remote) -> ObjectMissing:
+    """Return the error that there is nothing at an address."""
+    return ObjectMissing(
+        "there is no such file or object",
+        file=str(place),
+        remedy="put it there, or correct the address",
+    )
 
 
 def changed(request: Request, found: str) -> ObjectChanged:

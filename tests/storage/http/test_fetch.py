@@ -8,7 +8,6 @@ import random
 import threading
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,13 +27,11 @@ from pipeline.errors import (
     RemoteUnavailable,
 )
 from pipeline.sources.inputs import Archive
-from pipeline.storage.http.fetch.addresses import Headers
 from pipeline.storage.http.fetch.partial import Partial
 from pipeline.storage.http.fetch.sidecar import Sidecar
 from pipeline.storage.http.request import Request
 from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.transfer import Transfer
-from pipeline.storage.location import Remote
 
 SIZE = len(THREE_PARTS)
 LOGIN = b"<!DOCTYPE html><title>Please log in</title>" + b" " * 2000
@@ -44,12 +41,6 @@ LOGIN = b"<!DOCTYPE html><title>Please log in</title>" + b" " * 2000
 def server() -> Iterator[Loopback]:
     with Loopback(THREE_PARTS) as server:
         yield server
-
-
-@pytest.fixture
-def mirror() -> Iterator[Loopback]:
-    with Loopback(THREE_PARTS) as mirror:
-        yield mirror
 
 
 @pytest.fixture(autouse=True)
@@ -213,47 +204,6 @@ def test_a_file_that_changes_while_it_is_fetched_is_never_mixed(
     assert here.file.read_bytes() == other
 
 
-def test_a_mirror_that_has_another_file_is_named_and_the_next_one_is_tried(
-    server: Loopback, mirror: Loopback, here: Here
-) -> None:
-    mirror.content = a_tar(2 * PART + 10_000, seed=5)
-    assert here.fetch(archive_at(server), mirrors=(mirror.url,))
-    assert here.file.read_bytes() == THREE_PARTS
-    assert f"{mirror.url}/{NAME}: the server has another file" in here.text
-
-
-def test_parts_of_a_mirror_that_went_away_are_of_use(
-    server: Loopback, mirror: Loopback, here: Here
-) -> None:
-    here.connections = 1
-    here.watch = lambda done: mirror.script.extend([answer(503)] * 20) if done >= PART else None
-    assert here.fetch(archive_at(server), mirrors=(mirror.url,))
-    assert here.file.read_bytes() == THREE_PARTS
-    assert f"bytes=0-{PART - 1}" not in asked(server)
-    assert f"some of them from {mirror.url}" in here.text
-
-
-def test_parts_of_a_mirror_with_another_file_are_fetched_again(
-    server: Loopback, mirror: Loopback, here: Here
-) -> None:
-    mirror.content = a_tar(2 * PART + 10_000, seed=5)
-    here.connections = 1
-    here.watch = lambda done: mirror.script.extend([answer(503)] * 20) if done >= PART else None
-    assert here.fetch(archive_at(server), mirrors=(mirror.url,))
-    assert here.file.read_bytes() == THREE_PARTS
-    assert "the whole has another MD5" in here.text
-
-
-def test_no_mirror_is_left(server: Loopback, mirror: Loopback, here: Here) -> None:
-    server.script.extend([answer(404)] * 9)
-    mirror.script.extend([answer(503)] * 99)
-    with pytest.raises(RemoteUnavailable) as caught:  # which is worth another try
-        here.fetch(archive_at(server), mirrors=(mirror.url,))
-    assert mirror.url in str(caught.value)
-    assert server.url in str(caught.value)
-    assert here.hidden() == []
-
-
 class TestWithoutRanges:
     def test_one_stream_is_said_at_once(self, server: Loopback, here: Here) -> None:
         server.script = without_ranges()
@@ -306,6 +256,29 @@ def test_what_is_no_archive_is_refused_with_what_to_do_and_not_asked_for_again(
     assert caught.value.remedy or said == "no such file"
     assert len(server.seen) == len(script)
     assert not here.raw.exists() or here.hidden() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "said"),
+    [
+        (LOGIN[:60], NAME, "--header @FILE"),
+        (LOGIN, NAME, "--header @FILE"),
+        (b"", NAME, "without a byte"),
+        (b"<Error><Code>AccessDenied</Code></Error>", NAME, "AccessDenied"),
+        (THREE_PARTS, "x.tar.gz", "decompressed the archive on the way"),
+    ],
+    ids=["a short page", "a page", "no byte", "an error", "an unpacked tar"],
+)
+def test_a_server_with_ranges_that_keeps_another_thing_there_is_not_asked_again(
+    server: Loopback, here: Here, content: bytes, name: str, said: str
+) -> None:
+    archive = archive_at(server, name=name, size=SIZE + 1)
+    server.content = content
+    with pytest.raises(ArchiveRefused, match=said) as caught:
+        here.fetch(archive)
+    assert caught.value.exit_status == 3
+    assert len(server.seen) == 1
+    assert here.hidden() == []
 
 
 def test_a_packed_archive_that_was_unpacked_on_the_way_is_refused(
@@ -396,21 +369,3 @@ def test_an_archive_without_an_address_is_said_with_where_to_get_it(here: Here) 
         here.fetch(archive)
     assert "--mirror" in str(caught.value)
     assert not here.raw.exists()
-
-
-def test_an_object_of_s3_is_read_by_what_was_signed(server: Loopback, here: Here) -> None:
-    signed = list[str]()
-
-    def presign(remote: Remote) -> tuple[str, Headers]:
-        signed.append(str(remote))
-        return f"{server.url}?signature=s1gned{len(signed)}", ()
-
-    expired = answer(403, {}, b"<Error><Code>ExpiredToken</Code></Error>")
-    server.script.extend([serve, expired])
-    archive = replace(archive_at(server), url="-")
-    assert here.fetch(archive, mirrors=("s3://bucket/folder",), presign=presign)
-    assert here.file.read_bytes() == THREE_PARTS
-    assert set(signed) == {f"s3://bucket/folder/{NAME}"}
-    record = (here.raw / f".{NAME}.fetched").read_text()
-    assert "s1gned" not in record + here.text
-    assert signed[0] in record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -13,8 +13,6 @@ from pipeline.errors import UsageError
 from pipeline.storage.location import HTTP, S3, Remote, parse, shown
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
-Presign: TypeAlias = Callable[[Remote], tuple[str, Headers]]
-"""Returns the address by which an object of S3 can be read for a while, and headers for it."""
 
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _MOST_HEADER_BYTES: Final = 1 << 16

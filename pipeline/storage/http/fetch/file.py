@@ -14,18 +14,19 @@ from pipeline.archives.signatures import HEAD_BYTES
 from pipeline.errors import (
     AlreadyAtWork,
     ArchiveRefused,
-    EnvironmentRefused,
     InputRefused,
     NoPermission,
     NoSpace,
     ObjectChanged,
+    OutputConflict,
+    OutputDamaged,
     ShardmillError,
-    TransientError,
 )
 from pipeline.plaintext import Lines
 from pipeline.storage.http.fetch import left
-from pipeline.storage.http.fetch.means import Means, Outcome, Place, Result, Work, ask
+from pipeline.storage.http.fetch.means import Means, Outcome, Result, Work, ask
 from pipeline.storage.http.fetch.partial import Partial, read_sidecar
+from pipeline.storage.http.fetch.places import Place
 from pipeline.storage.http.fetch.ranged import Ranged
 from pipeline.storage.http.fetch.sidecar import Kept, Origin, gone_on_with
 from pipeline.storage.http.fetch.stream import fetch_stream
@@ -35,6 +36,7 @@ from pipeline.storage.local.locks import target_lock
 _TRIES: Final = 4
 _PAUSE_S: Final = 0.4
 _MOST_CHANGES: Final = 2  # of a file at a server, while it is fetched
+_NO_FAULT_OF_A_PLACE: Final = (NoSpace, NoPermission, OutputConflict, OutputDamaged)
 
 
 @dataclass(frozen=True)
@@ -100,24 +102,23 @@ class FileFetch(Generic[Result]):
 
         Raises:
             InputRefused: no place has it, or gives it out.
+            UsageError: a store has no such bucket, or does not take the keys.
             TransientError: a server failed at every try; what has arrived is kept.
             NoSpace: there is too little room, or no more.
             AlreadyAtWork: another process has gone on with it.
         """
         failures = list[tuple[Place, ShardmillError]]()
         for place in places:
-            self.source = place.address.name
+            self.source = place.name
             try:
                 return self._from(place)
-            except (NoSpace, NoPermission):
+            except _NO_FAULT_OF_A_PLACE:
                 raise
-            except (InputRefused, TransientError, EnvironmentRefused) as error:
+            except ShardmillError as error:
                 failures.append((place, error))
                 if len(failures) < len(places):
-                    self._means.say(
-                        f"{place.address.name}: {error.brief}; the next mirror is tried"
-                    )
-        raise _all_failed(failures)
+                    self._means.say(f"{place.name}: {error.brief}; the next mirror is tried")
+        raise _all_failed(self._target, failures)
 
     def close(self) -> None:
         """Leave what has arrived for the next process, and say so; nothing, if it is of no use."""
@@ -142,7 +143,7 @@ class FileFetch(Generic[Result]):
             try:
                 return self._once(place)
             except ObjectChanged as error:
-                self._means.say(f"{place.address.name}: {error.brief}: begun anew")
+                self._means.say(f"{place.name}: {error.brief}: begun anew")
         return self._once(place)
 
     def _once(self, place: Place) -> Outcome[Result]:
@@ -151,7 +152,7 @@ class FileFetch(Generic[Result]):
             self._check_size(place, found.size)
         if not found.has_ranges or found.size is None:
             return self._in_a_stream(place, found.size)
-        origin = Origin(place.address.name, found.validator)
+        origin = Origin(place.name, found.validator)
         while True:
             kept = gone_on_with(self._left.state, origin, found.size)
             if kept.said:
@@ -186,7 +187,7 @@ class FileFetch(Generic[Result]):
 
     def _in_a_stream(self, place: Place, size: int | None) -> Outcome[Result]:
         self._means.say(
-            f"{place.address.name} sends whole files only: one stream, and a cut begins it again"
+            f"{place.name} sends whole files only: one stream, and a cut begins it again"
         )
         self._left = left.Left(self._partial, None)
         self._check_room(size or self._pinned.size or 0)
@@ -210,14 +211,14 @@ class FileFetch(Generic[Result]):
         pinned = self._pinned
         refusal = pinned.refusal(self._target, str(outcome.md5), outcome.size, head, pinned)
         what = "the server has another file than the one of this MD5"
-        return refusal.altered(what=what, file=place.address.name)
+        return refusal.altered(what=what, file=place.name)
 
     def _check_size(self, place: Place, size: int) -> None:
         if self._pinned.size in {None, size}:
             return
         raise ArchiveRefused(
             "the server has a file of another size",
-            file=place.address.name,
+            file=place.name,
             expected=f"{self._pinned.size:,} bytes, MD5 {self._pinned.md5}",
             found=f"{size:,} bytes",
             remedy="correct the address, or name another mirror with --mirror",
@@ -236,11 +237,18 @@ class FileFetch(Generic[Result]):
             )
 
 
-def _all_failed(failures: list[tuple[Place, ShardmillError]]) -> ShardmillError:
+def _all_failed(target: Path, failures: list[tuple[Place, ShardmillError]]) -> ShardmillError:
     """Return the error that is raised where no place gave the file: one worth another try first."""
     transient = [error for _, error in failures if not error.permanent]
     error = transient[-1] if transient else failures[-1][1]
     if len(failures) == 1:
         return error
-    lines = Lines.of(f"{place.address.name}: {each.brief}" for place, each in failures)
-    return error.altered(what="no mirror gave the file", found=lines)
+    reasons = Lines.of(f"{place.name}: {each.brief}" for place, each in failures)
+    remedies = {each.remedy: place.name for place, each in failures if each.remedy}
+    remedy = next(iter(remedies), None)
+    if len(remedies) > 1:
+        remedy = Lines.of(f"{name}: {text}" for text, name in remedies.items())
+    what = "no mirror gave the file"
+    return error.altered(
+        what=what, file=str(target), place=None, expected=None, found=reasons, remedy=remedy
+    )

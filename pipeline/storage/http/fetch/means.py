@@ -5,17 +5,17 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
 
 from pipeline.archives.signatures import HEAD_BYTES
 from pipeline.errors import NoRanges, ObjectChanged
 from pipeline.storage.http.answers import Answer
-from pipeline.storage.http.fetch.addresses import Address
 from pipeline.storage.http.fetch.first_bytes import refusal
 from pipeline.storage.http.fetch.front import Front
-from pipeline.storage.http.request import Reply, Request
-from pipeline.storage.http.ticket import Renew, Ticket
+from pipeline.storage.http.fetch.places import Place
+from pipeline.storage.http.request import Reply
+from pipeline.storage.http.ticket import Ticket
 
 if TYPE_CHECKING:  # libcurl: only where a transfer is made
     from pipeline.storage.http.transfer import Transfer
@@ -81,26 +81,6 @@ class Means:
 
 
 @dataclass(frozen=True)
-class Place:
-    """An address, and what requests for it are made of.
-
-    Attributes:
-        address: where the file is.
-        base: a request for all of it.
-        renew: signs a request anew.
-    """
-
-    address: Address
-    base: Request = field(repr=False)
-    renew: Renew | None = None
-
-    def request(self, offset: int = 0, length: int | None = None, rate: int = 0) -> Request:
-        """Return a request for some bytes of it, whatever version they are of, signed now."""
-        base = self.base if self.renew is None else self.renew(self.base)
-        return replace(base, offset=offset, length=length, rate=rate)
-
-
-@dataclass(frozen=True)
 class Found:
     """What a server says of a file.
 
@@ -124,8 +104,9 @@ def ask(means: Means, place: Place, file: str) -> Found:
 
     Raises:
         ArchiveRefused: they are those of a web page or the like; with what to do.
-        ShardmillError: the server gives no such file out, see `Transfer.wait`.
+        ShardmillError: no such file is given out, see `Place.find` and `Transfer.wait`.
     """
+    place.find()
     ticket = means.transfer.submit(place.request(0, HEAD_BYTES), renew=place.renew)
     has_ranges = True
     try:
@@ -141,7 +122,7 @@ def ask(means: Means, place: Place, file: str) -> Found:
     finally:
         means.transfer.cancel(ticket)
     ended = len(head) < HEAD_BYTES
-    if refused := refusal(file, head, place.address.name, ended=ended):
+    if refused := refusal(file, head, place.name, ended=ended):
         raise refused
     size = answer.total if has_ranges else answer.length
     return Found(size, answer.validator, has_ranges)

@@ -9,8 +9,9 @@ from typing import Final, Generic
 
 from pipeline.storage.http.fetch.arrival import PartArrival
 from pipeline.storage.http.fetch.front import Follower, Front
-from pipeline.storage.http.fetch.means import STEP_S, Found, Means, Outcome, Place, Result, Work
+from pipeline.storage.http.fetch.means import STEP_S, Found, Means, Outcome, Result, Work
 from pipeline.storage.http.fetch.partial import Partial
+from pipeline.storage.http.fetch.places import Place
 from pipeline.storage.http.fetch.sidecar import Kept
 from pipeline.storage.http.ticket import Ticket
 

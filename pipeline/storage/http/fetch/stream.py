@@ -8,8 +8,9 @@ from typing import Final
 from pipeline.errors import RemoteUnavailable
 from pipeline.storage.http.fetch.arrival import Gatherer
 from pipeline.storage.http.fetch.front import Follower, Front
-from pipeline.storage.http.fetch.means import STEP_S, Means, Outcome, Place, Result, Work
+from pipeline.storage.http.fetch.means import STEP_S, Means, Outcome, Result, Work
 from pipeline.storage.http.fetch.partial import Partial
+from pipeline.storage.http.fetch.places import Place
 from pipeline.storage.http.fetch.ranged import BEAT_S
 from pipeline.storage.http.fetch.sidecar import Sidecar
 
@@ -41,10 +42,10 @@ def fetch_stream(
         try:
             return _once(means, place, partial, work)
         except BegunAgain:
-            means.say(f"{place.address.name} broke off, and has no ranges: begun again")
+            means.say(f"{place.name} broke off, and has no ranges: begun again")
     raise RemoteUnavailable(
         "the server sends whole files only, and broke off each time",
-        file=place.address.name,
+        file=place.name,
         found=f"{MOST_STREAMS} tries",
         remedy="run the same command again, or name another mirror with --mirror",
     )
