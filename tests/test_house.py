@@ -412,6 +412,15 @@ def test_the_library_neither_prints_nor_exits() -> None:
     assert offenders(PIPELINE, lambda path: called(path) & refused) == set()
 
 
+def test_only_the_table_declares_options() -> None:
+    declares = {"click.option", "click.argument", "click.Option", "click.Argument"}
+    declares |= {"GroupedOption", "GroupedArgument"}
+    # Beside it, the words of another program's command line.
+    assert offenders(outside("tasks/cli/options.py"), lambda path: called(path) & declares) == {
+        "tasks/cli/im2rec.py"
+    }
+
+
 def test_only_one_place_says_something_to_people() -> None:
     says = {"click.echo", "click.secho", "print"}
     assert offenders(TASKS, lambda path: called(path) & says) == {"tasks/cli/saying.py"}

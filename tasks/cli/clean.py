@@ -12,6 +12,8 @@ from pipeline import paths, storage
 from pipeline.errors import EnvironmentRefused, InputRefused, UsageError
 from pipeline.job.options import FORMATS
 from pipeline.job.resolve import resolve
+from pipeline.job.table.option import CLEAN
+from pipeline.job.table.options import options_of
 from pipeline.quantities import counted
 from pipeline.state import cleaning, status
 from pipeline.state import unused_sources as unusedsources
@@ -19,7 +21,7 @@ from pipeline.state.cleaning import Stale, Superseded
 from pipeline.storage import Plan, TempFile
 from tasks.cli import text
 from tasks.cli.grouping import GroupedCommand
-from tasks.cli.paramtypes import LOCAL_PATH
+from tasks.cli.options import parameters
 from tasks.cli.saying import say
 from tasks.cli.text import size
 
@@ -32,9 +34,7 @@ EXAMPLES: Final = (
 )
 
 
-@click.command(cls=GroupedCommand, examples=EXAMPLES)
-@click.argument("out", type=LOCAL_PATH)
-@click.option("--yes", is_flag=True, help="Remove without asking.")
+@click.command(cls=GroupedCommand, params=parameters(options_of(CLEAN)), examples=EXAMPLES)
 def clean(out: str, yes: bool) -> int:
     """Remove stale temporary files and superseded outputs from OUT, after asking.
 

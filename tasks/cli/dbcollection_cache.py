@@ -7,11 +7,15 @@ from typing import Final
 
 import click
 
+from pipeline import storage
+from pipeline.errors import UsageError
 from pipeline.exports.dbcollection import cache, export
 from pipeline.exports.dbcollection import dead_paths as deadpaths
+from pipeline.job.table.option import CACHE
+from pipeline.job.table.options import options_of
 from pipeline.plaintext import Lines
 from tasks.cli.grouping import GroupedCommand
-from tasks.cli.paramtypes import LOCAL_FOLDER, LOCAL_PATH
+from tasks.cli.options import parameters
 from tasks.cli.saying import say
 
 EXAMPLES: Final = (
@@ -21,21 +25,17 @@ EXAMPLES: Final = (
 )
 
 
-@click.command("dbcollection-cache", cls=GroupedCommand, examples=EXAMPLES)
-@click.argument("out", type=LOCAL_PATH)
-@click.option(
-    "--home",
-    type=LOCAL_FOLDER,
-    help="Folder of the cache that is written to.  [default: your home folder]",
-)
-def dbcollection_cache(out: str, home: Path | None) -> int:
+@click.command(CACHE, cls=GroupedCommand, params=parameters(options_of(CACHE)), examples=EXAMPLES)
+def dbcollection_cache(out: str, home: str) -> int:
     """Register the dbcollection files in OUT in the cache of dbcollection.
 
     Then dbcollection.load(name="ilsvrc2012", task=TASK) finds them, for the tasks
     `classification` and `raw256`. Other datasets in the cache are kept.
     """
+    if home and storage.real_folder(Path(home)) is None:
+        raise UsageError("--home is no folder", file=home, expected="a folder that exists")
     files = {task: export.file(Path(out), task) for task in export.TASKS}
-    found = cache.register(home or Path.home(), files)
+    found = cache.register(Path(home) if home else Path.home(), files)
     for task, path in found.files.items():
         instead = f", in the place of {found.replaced[task]}" if task in found.replaced else ""
         say(f"{task}: {path}{instead}")

@@ -41,7 +41,7 @@ def processes(given: int | None) -> int:
 def _parameter(option: Option) -> click.Parameter:
     words: dict[str, Any]
     if option.positional:
-        words = {"metavar": option.metavar, "type": _type(option)}
+        words = {"metavar": option.metavar or None, "type": _type(option)}
         return GroupedArgument([option.name], text=option.summary, **words)
     words = {} if option.required else {"default": option.default}
     if option.kind is Kind.SWITCH:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -43,8 +42,6 @@ LOCATION = LocationPath(readable=False)
 """Any path or address, as text: what lies there is looked at later."""
 LOCAL_PATH = LocalPath(readable=False)
 """Any path, as text: what lies there is looked at later."""
-LOCAL_FOLDER = LocalPath(exists=True, file_okay=False, path_type=Path)
-"""A folder that exists, as a `Path`."""
 
 
 def _shown(param: click.Parameter | None) -> str:

