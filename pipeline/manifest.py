@@ -122,8 +122,8 @@ def publish_alone(path: Path, document: Mapping[str, object]) -> None:
     storage.publish_bytes(path, serialise({**document, "files": []}))
 
 
-def _entry(file: storage.StagedFile, base: Path) -> FileEntry:
-    return FileEntry(str(file.known_as.relative_to(base)), file.size, file.content_hash)
+def _entry(file: storage.StagedFile, base: storage.Location) -> FileEntry:
+    return FileEntry(storage.relative(file.known_as, base), file.size, file.content_hash)
 
 
 def parse(content: bytes, path: Path) -> Document:

@@ -192,7 +192,8 @@ def publish(out: Path, archive: str, md5: str, staged: storage.StagedFile) -> No
         staged: the table, whole.
     """
     document = {"archive": archive, "md5": md5}
-    manifest.publish([staged], mark_of(staged.path), out, document)
+    mark = mark_of(paths.member_hashes(out, archive))
+    manifest.publish([staged], mark, out, document)
 
 
 def load(out: Path, archive: str, md5: str) -> MemberHashes | None:

@@ -60,7 +60,7 @@ def check_readonly(resolved: ResolvedJob) -> None:
     _check_gone(inventory)
     rawarchives.check(resolved, _archives_to_read(inventory))
     needed, free = _bytes_to_write(inventory), storage.free_bytes(resolved.out)
-    if needed > free:
+    if free is not None and needed > free:
         raise NoSpace(
             "too little space for what will be written",
             file=resolved.job.out,

@@ -7,33 +7,22 @@ tell an owner at work from one that is gone. A folder of many small files appear
 synced once.
 """
 
+from pipeline.storage.copies import local_copy, open_arrow
 from pipeline.storage.fileinfo import FileInfo
-from pipeline.storage.local.below import reachable
-from pipeline.storage.local.deleting import carry_out, remove, remove_empty, remove_read
+from pipeline.storage.host_state import host_state
+from pipeline.storage.local.deleting import carry_out, remove_empty, remove_read
 from pipeline.storage.local.folders import (
     StagedFolder,
     check_file_name,
-    is_within,
     publish_folders,
-    same_folder,
-    same_place,
     sync_file_system,
 )
 from pipeline.storage.local.listing import (
     Entry,
     check_table,
-    documents,
-    entries,
     file_sizes,
     file_stamps,
-    folders,
-    free_bytes,
-    kind,
-    kinds,
     modified_ns,
-    open_arrow,
-    pointed,
-    read_bytes,
     special_kind,
 )
 from pipeline.storage.local.lockfiles import WAITS
@@ -50,33 +39,48 @@ from pipeline.storage.local.outputfile import output_file, resolved
 from pipeline.storage.local.ranges import RangeReader, SourceReader, holds
 from pipeline.storage.local.removalplan import Doomed, Outcome, Plan, plan_files, plan_folder
 from pipeline.storage.local.sharedwrite import SharedFile
-from pipeline.storage.local.staging import (
-    Buffer,
-    StagedFile,
-    append_line,
-    open_log,
-    point,
-    probe_writable,
-    publish,
-    publish_bytes,
-    write_unsynced,
-)
+from pipeline.storage.local.staging import Buffer, append_line, open_log
 from pipeline.storage.local.stamps import ABSENT, UNSETTLED, read_stamped, settled
 from pipeline.storage.local.tempnames import SCRATCH
 from pipeline.storage.local.temps import TempFile, remove_temp, temp_files
 from pipeline.storage.location import Location, Remote, parse
+from pipeline.storage.publishing import (
+    point,
+    probe_writable,
+    publish,
+    publish_bytes,
+    remove,
+    write_unsynced,
+)
 from pipeline.storage.readers import Ranges, Sources
 from pipeline.storage.remote import RemoteOptions, use
+from pipeline.storage.staged_file import StagedFile
 from pipeline.storage.stores import (
     absolute,
+    documents,
+    entries,
+    folders,
+    free_bytes,
     is_empty,
+    is_within,
+    kind,
+    kinds,
     on_this_machine,
     open_ranges,
     open_sources,
     placed,
+    pointed,
+    reachable,
+    read_bytes,
+    read_many,
     real_folder,
+    relative,
+    renew,
+    same_folder,
+    same_place,
     sizes,
     stat,
+    watch,
 )
 
 __all__ = [
@@ -114,11 +118,13 @@ __all__ = [
     "folders",
     "free_bytes",
     "holds",
+    "host_state",
     "is_empty",
     "is_locked",
     "is_within",
     "kind",
     "kinds",
+    "local_copy",
     "lock_holders",
     "modified_ns",
     "on_this_machine",
@@ -139,12 +145,15 @@ __all__ = [
     "publish_folders",
     "reachable",
     "read_bytes",
+    "read_many",
     "read_stamped",
     "real_folder",
+    "relative",
     "remove",
     "remove_empty",
     "remove_read",
     "remove_temp",
+    "renew",
     "resolved",
     "same_folder",
     "same_place",
@@ -160,5 +169,6 @@ __all__ = [
     "translated",
     "use",
     "wait_for_lock",
+    "watch",
     "write_unsynced",
 ]

@@ -5,6 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 from dataclasses import dataclass
+from typing import Final
+
+import xxhash
+
+_UNSETTLED: Final = 0  # no file has this number, see `pipeline.storage.local.stamps`
+_FIRST: Final = 2  # the smaller ones have meanings of their own
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,13 @@ class FileInfo:
         if not (stamp.isascii() and stamp.removeprefix("-").isdigit()):
             stamp = hashlib.sha256(stamp.encode()).hexdigest()[:16]
         return f"{self.size}-{stamp}"
+
+    @property
+    def number(self) -> int:
+        """Size and stamp as a number, as it is recorded of images that are files of their own."""
+        if not self.stamp:
+            return _UNSETTLED
+        return max(xxhash.xxh3_64_intdigest(f"{self.size} {self.stamp}".encode()), _FIRST)
 
     @classmethod
     def of(cls, info: os.stat_result) -> FileInfo:

@@ -7,21 +7,26 @@ not before.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta
 
 from pipeline.documents.values import Place
+from pipeline.errors import UsageError
 from pipeline.storage import scratch
 from pipeline.storage.fileinfo import FileInfo
+from pipeline.storage.local.listing import Entry, too_long
 from pipeline.storage.location import S3, Remote
 from pipeline.storage.readers import Ranges, Sources
 from pipeline.storage.s3.settings import Settings
 
 if TYPE_CHECKING:
+    from pipeline.storage.http.contents import Contents
     from pipeline.storage.http.objects import Objects
     from pipeline.storage.http.transfer import Transfer
+    from pipeline.storage.s3.store import Store
 
 MOST_IN_FLIGHT: Final = 1024
 
@@ -69,6 +74,8 @@ class RemoteOptions:
 
 DEFAULT: Final = RemoteOptions()
 _used = [DEFAULT]  # of this process; the one place that holds them
+_stores: dict[Settings, Store] = {}  # that this process has met, or one before it
+_contents: list[Contents] = []  # at most one: what was read of small objects
 
 
 def use(options: RemoteOptions) -> None:
@@ -83,6 +90,9 @@ def use(options: RemoteOptions) -> None:
 
 def stat(place: Remote) -> FileInfo | None:
     """Return size and stamp of an object; None: there is none."""
+    if place.scheme == S3:
+        known = store(place).known.stat(place)
+        return None if known is None else known.as_file
     found = _objects(place.parent).find(place.name)
     return None if found is None else found.info
 
@@ -91,10 +101,66 @@ def sizes(folder: Remote) -> dict[str, int]:
     """Return the objects directly in a folder by name, with their sizes; none of a web server."""
     if folder.scheme != S3:
         return {}
-    from pipeline.storage.s3 import client, listing  # noqa: PLC0415  (boto3: only for S3)
+    return {name: info.size for name, info in store(folder).objects(folder).items()}
 
-    found = listing.read_folder(client.connect(_used[0].s3), folder)
-    return {name: info.size for name, info in found.objects.items()}
+
+def store(place: Remote) -> Store:
+    """Return the store that holds an address.
+
+    Raises:
+        UsageError: it is the address of a web server, which neither lists nor takes files.
+    """
+    if place.scheme != S3:
+        raise UsageError(
+            "a web server, where only a store or a local folder can stand",
+            expected="s3://BUCKET/PREFIX, or a local path",
+            found=str(place),
+        )
+    settings = _used[0].s3
+    if settings not in _stores:
+        from pipeline.storage.s3.store import Store  # noqa: PLC0415  (boto3: only for S3)
+
+        _stores[settings] = Store(settings)
+    return _stores[settings]
+
+
+def entries(folder: Remote) -> list[Entry]:
+    """Return what a folder holds; the stamp of an object is a hash of its own.
+
+    Raises:
+        UsageError: it is one of a web server.
+    """
+    there = store(folder)
+    objects = there.objects(folder).items()
+    files = [Entry(name, "file", info.size, info.as_file.number) for name, info in objects]
+    return files + [Entry(name, "folder", 0) for name in there.folders(folder)]
+
+
+def read_many(places: Iterable[Remote], most: int | None = None) -> dict[Remote, bytes]:
+    """Return the contents of small objects, without those that are gone; see `Contents`.
+
+    Raises:
+        OutputDamaged: one has more than `most` bytes.
+    """
+    seen = {place: info for place in places if (info := stat(place)) is not None}
+    if not seen:
+        return {}
+    for place, info in seen.items():
+        if most is not None and info.size > most:
+            raise too_long(str(place), most)
+    from pipeline.storage.http.contents import (  # noqa: PLC0415  (libcurl: only for the remote)
+        Contents,
+    )
+
+    if not _contents:
+        _contents.append(Contents())
+    return _contents[0].read(seen, _objects, _transfer())
+
+
+def renew() -> None:
+    """List every watched folder again when it is next asked for."""
+    for each in _stores.values():
+        each.known.renew()
 
 
 def open_ranges(place: Remote) -> Ranges:

@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final, TypeVar, cast
 
-from pipeline.errors import UsageError
+from pipeline.errors import UsageError, Vanished
 from pipeline.storage import remote
 from pipeline.storage.fileinfo import FileInfo
-from pipeline.storage.local import listing, local_path, stamps
+from pipeline.storage.local import below, listing, local_path, stamps
+from pipeline.storage.local import folders as local_folders
+from pipeline.storage.local.listing import Entry
 from pipeline.storage.local.ranges import RangeReader, SourceReader
 from pipeline.storage.location import Location, Remote, is_address, parse
 from pipeline.storage.readers import Ranges, Sources
+
+Where = TypeVar("Where", bound=Location)
+"""A `Path` or a `Remote`: what is returned is of the same kind."""
+
+_LONGEST_NAME: Final = 1024  # bytes of what a pointer holds
+
+
+def watch(out: Location) -> None:
+    """Answer for everything below an output folder from listings; once a process and folder.
+
+    Of a local folder nothing is kept. See also `renew`.
+    """
+    if isinstance(out, Remote):
+        remote.store(out).known.watch(out)
+
+
+def renew(*places: Location) -> None:
+    """Take in what other processes have written: when a task begins, and when one looks anew.
+
+    Args:
+        places: the files that are asked for anew, each by one request: what else is known of a
+            watched folder stays as it is. Without one, all is listed again when it is next asked
+            for.
+    """
+    for place in places:
+        if isinstance(place, Remote):
+            remote.store(place).known.renew_one(place)
+    if not places:
+        remote.renew()
 
 
 def stat(location: Location | str) -> FileInfo | None:
@@ -20,9 +53,56 @@ def stat(location: Location | str) -> FileInfo | None:
     return listing.stat(location)
 
 
+def kind(location: Location) -> str | None:
+    """Return what is there: a ``file``, ``folder``, ``special file``, or None: nothing."""
+    if isinstance(location, Remote):
+        return remote.store(location).kind(location)
+    return listing.kind(location)
+
+
 def sizes(folder: Location) -> dict[str, int]:
     """Return the files of a folder by name, with their sizes; empty where there is no folder."""
     return remote.sizes(folder) if isinstance(folder, Remote) else listing.sizes(folder)
+
+
+def entries(folder: Location) -> list[Entry]:
+    """Return everything that a folder holds, links followed, in no order; [] if it is absent."""
+    return remote.entries(folder) if isinstance(folder, Remote) else listing.entries(folder)
+
+
+def kinds(folder: Location) -> list[Entry]:
+    """Do as `entries` does, but without sizes and stamps of what is no link."""
+    return remote.entries(folder) if isinstance(folder, Remote) else listing.kinds(folder)
+
+
+def folders(folder: Location, *, links: bool = False) -> list[str]:
+    """Return the names of the folders in a folder, sorted; [] if it is absent.
+
+    Args:
+        folder: where to look.
+        links: whether links to folders count; a store has none.
+    """
+    if isinstance(folder, Remote):
+        return remote.store(folder).folders(folder)
+    return listing.folders(folder, links=links)
+
+
+def documents(folder: Where) -> list[Where]:
+    """Return the locations of the JSON documents in a folder, sorted, without hidden ones.
+
+    Links to files count: what is asked for by its path is read through them, too.
+    """
+    where: Location = folder
+    names = sorted(remote.sizes(where)) if isinstance(where, Remote) else listing.file_names(where)
+    documents = (name for name in names if name.endswith(".json") and name[0] != ".")
+    return [cast("Where", folder / name) for name in documents]
+
+
+def is_empty(location: Location) -> bool:
+    """Whether there is nothing in a folder; true if it is absent."""
+    if isinstance(location, Remote):
+        return not remote.entries(location)
+    return listing.is_empty(location)
 
 
 def open_ranges(location: Location) -> Ranges:
@@ -37,14 +117,102 @@ def open_sources(root: Location) -> Sources:
     return remote.open_sources(root) if isinstance(root, Remote) else SourceReader(root)
 
 
-def is_empty(location: Location) -> bool:
-    """Whether there is nothing in a folder; true if it is absent."""
-    return not sizes(location) if isinstance(location, Remote) else listing.is_empty(location)
+def read_bytes(location: Location, most: int | None = None) -> bytes:
+    """Return a whole (small) file; of an object what is known already, if it is still that one.
+
+    Args:
+        location: of the file.
+        most: how many bytes it may have; None: any number.
+
+    Raises:
+        OutputDamaged: it has more; they are not read.
+        Vanished: there is none.
+    """
+    if isinstance(location, Path):
+        return listing.read_bytes(location, most)
+    content = read_many([location], most).get(location)
+    if content is None:
+        raise Vanished(
+            "there is no such object", file=str(location), remedy="run the same command again"
+        )
+    return content
+
+
+def read_many(locations: Iterable[Where], most: int | None = None) -> dict[Where, bytes]:
+    """Read many small files, those of a store at once and each once a process; see `read_bytes`.
+
+    What is absent is not in the answer. What was read is kept: `read_bytes` asks for it no more,
+    for as long as a listing says that it is the same.
+
+    Raises:
+        OutputDamaged: one has more than `most` bytes.
+    """
+    wanted: list[Location] = list(locations)
+    contents: dict[Location, bytes] = {}
+    contents |= remote.read_many([each for each in wanted if isinstance(each, Remote)], most)
+    for each in wanted:
+        if isinstance(each, Path) and listing.stat(each) is not None:
+            contents[each] = listing.read_bytes(each, most)
+    return cast("dict[Where, bytes]", contents)
+
+
+def pointed(link: Location) -> str | None:
+    """Return the name that `point` has put there; None: there is none."""
+    if isinstance(link, Path):
+        return listing.pointed(link)
+    content = read_many([link], most=_LONGEST_NAME).get(link)
+    return None if content is None else content.decode(errors="replace").strip() or None
 
 
 def real_folder(location: Location) -> Path | None:
     """Return where a folder really lies, links followed; None: it is no folder of this machine."""
     return None if isinstance(location, Remote) else listing.real_folder(location)
+
+
+def reachable(root: Location, folder: Location) -> bool:
+    """Whether a folder is there, below `root` or the root itself, with no link on the way."""
+    if isinstance(root, Path) and isinstance(folder, Path):
+        return below.reachable(root, folder)
+    return kind(folder) == "folder"
+
+
+def free_bytes(folder: Location) -> int | None:
+    """Return the bytes that may still be written where a folder lies; None: a store knows none."""
+    return None if isinstance(folder, Remote) else listing.free_bytes(folder)
+
+
+def same_folder(one: Location, other: Location) -> bool:
+    """Whether two locations are of one folder; false if either is absent."""
+    if isinstance(one, Path) and isinstance(other, Path):
+        return local_folders.same_folder(one, other)
+    return one == other and kind(one) == "folder"
+
+
+def same_place(one: Location, other: Location) -> bool:
+    """Whether two locations are of one file or folder, or would be if it were there."""
+    if isinstance(one, Path) and isinstance(other, Path):
+        return local_folders.same_place(one, other)
+    return one == other
+
+
+def is_within(location: Location, folder: Location) -> bool:
+    """Whether a location, which may be absent, lies in a folder, links resolved."""
+    if isinstance(location, Path) and isinstance(folder, Path):
+        return local_folders.is_within(location, folder)
+    return location != folder and str(location).startswith(f"{folder}/")
+
+
+def relative(location: Location, folder: Location) -> str:
+    """Return the names that lead from a folder to a location below it, joined by slashes.
+
+    Raises:
+        ValueError: the location is not below the folder.
+    """
+    if isinstance(location, Path) and isinstance(folder, Path):
+        return location.relative_to(folder).as_posix()
+    if isinstance(location, Remote) and isinstance(folder, Remote):
+        return location.relative_to(folder)
+    raise ValueError(f"{location} is not below {folder}")
 
 
 def placed(location: Location) -> str:

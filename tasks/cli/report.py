@@ -208,7 +208,8 @@ def plan(resolved: ResolvedJob, found: Look) -> None:
             groups = counted(stale[product.digest], "class group")
             say(f"  would run: make {groups} of {product.name} again")
     free = storage.free_bytes(resolved.out)
-    say(f"to write: about {size(needed)}; free: {size(free)}")
+    room = "" if free is None else f"; free: {size(free)}"
+    say(f"to write: about {size(needed)}{room}")
 
 
 def failure(supervisor: Supervisor, outcome: Outcome) -> int:

@@ -11,7 +11,8 @@ from s3servers import Keys
 from pipeline.errors import CredentialsRefused, NoSuchBucket, UsageError
 from pipeline.storage.location import Remote
 from pipeline.storage.s3 import client, listing, upload
-from pipeline.storage.s3.listing import Listings, ObjectInfo
+from pipeline.storage.s3.kept import Listings
+from pipeline.storage.s3.listing import ObjectInfo
 from pipeline.storage.s3.settings import Settings
 
 pytest_plugins = ["s3stores"]
@@ -23,14 +24,8 @@ def test_a_folder_is_listed_once_for_all_questions(bucket: Bucket) -> None:
     bucket.put("a.json", "b.json", ".hidden.json", "c.bin", "deep/d.json", "deep/er/e")
     asked = Listings(bucket.settings)
     with counted(bucket.client) as sent:
-        assert asked.sizes(bucket.folder) == dict.fromkeys(
-            ["a.json", "b.json", ".hidden.json", "c.bin"], 1
-        )
-        assert asked.documents(bucket.folder) == [
-            bucket.folder / "a.json",
-            bucket.folder / "b.json",
-        ]
-        assert asked.folders(bucket.folder) == ["deep"]
+        names = ("a.json", "b.json", ".hidden.json", "c.bin")
+        assert asked.of(bucket.folder) == listing.Listing(dict.fromkeys(names, X), {"deep"})
         assert asked.stat(bucket.folder / "c.bin") == X
         assert asked.stat(bucket.folder / "none") is None
     assert sent == ["ListObjectsV2"]
@@ -38,8 +33,7 @@ def test_a_folder_is_listed_once_for_all_questions(bucket: Bucket) -> None:
 
 def test_a_folder_that_nobody_made_holds_nothing(bucket: Bucket) -> None:
     asked = Listings(bucket.settings)
-    folder = bucket.folder / "none"
-    assert (asked.sizes(folder), asked.documents(folder), asked.folders(folder)) == ({}, [], [])
+    assert asked.of(bucket.folder / "none") == listing.Listing()
 
 
 def test_a_watched_folder_answers_for_objects_below_it_from_listings(bucket: Bucket) -> None:
@@ -63,7 +57,7 @@ def test_own_writes_show_at_once_and_those_of_others_when_renewed(bucket: Bucket
     asked.renew()
     assert asked.of(bucket.folder) == listing.Listing({"a": X, "b": X}, {"new"})
     asked.removed(bucket.folder / "a")
-    assert asked.sizes(bucket.folder) == {"b": 1}
+    assert asked.of(bucket.folder).objects == {"b": X}
 
 
 def test_more_than_a_page_of_odd_names_is_listed_in_order(bucket: Bucket) -> None:

@@ -32,7 +32,7 @@ from pipeline.formats.recordio.framing import (
 )
 from pipeline.formats.recordio.header import IndexedRecord, LabelForm, encode_header
 from pipeline.formats.recordio.index import index_lines, list_line, read_index, read_list
-from pipeline.storage import Buffer, StagedFile
+from pipeline.storage import Buffer, Location, StagedFile
 
 __all__ = [
     "WRITER_VERSION",
@@ -202,7 +202,7 @@ def join(parts: Iterable[IndexedShard], writer: RecordIOWriter) -> None:
     writer.finish()
 
 
-def _check_unique(path: Path, ids: array[int]) -> None:
+def _check_unique(path: Location, ids: array[int]) -> None:
     values = np.array(ids, np.uint64)
     order = np.argsort(values, kind="stable")
     same = np.flatnonzero(values[order[1:]] == values[order[:-1]])

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Final, Protocol
-
-import xxhash
+from typing import Protocol
 
 from pipeline.errors import ObjectRefused
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.http.look import look
 from pipeline.storage.http.request import Request, origin
 from pipeline.storage.http.transfer import Transfer
-from pipeline.storage.local.stamps import UNSETTLED
 from pipeline.storage.location import Remote
-
-_FIRST_STAMP: Final = 2  # the smaller ones have meanings of their own
 
 
 @dataclass(frozen=True)
@@ -50,10 +45,7 @@ class RemoteObject:
     @property
     def number(self) -> int:
         """The same as a number, as it is recorded of images that are files of their own."""
-        if not self.info.stamp:
-            return UNSETTLED
-        text = f"{self.size} {self.info.stamp}"
-        return max(xxhash.xxh3_64_intdigest(text.encode()), _FIRST_STAMP)
+        return self.info.number
 
     def request(self, offset: int, length: int) -> Request:
         """Return what asks for a range of this very object."""

@@ -181,13 +181,9 @@ def folders(folder: Path, *, links: bool = False) -> list[str]:
         return sorted(entry.name for entry in scan(folder) if entry.is_dir(follow_symlinks=links))
 
 
-def documents(folder: Path) -> list[Path]:
-    """Return the paths of the JSON documents in a folder, sorted, without half-written ones.
-
-    Links to files count: what is asked for by its path is read through them, too.
-    """
-    names = (each.name for each in kinds(folder) if each.kind == "file")
-    return [folder / name for name in sorted(names) if name.endswith(".json") and name[0] != "."]
+def file_names(folder: Path) -> list[str]:
+    """Return the names of the files in a folder, sorted; links to files count."""
+    return sorted(each.name for each in kinds(folder) if each.kind == "file")
 
 
 def is_empty(folder: Path) -> bool:
@@ -214,18 +210,27 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
             # One byte more shows whether it grows; a buffer of `most` bytes would be taken at once.
             content = file.read(size + 1) if size <= most else None
     if content is None or len(content) > most:
-        raise OutputDamaged(
-            "a document of more bytes than this program writes",
-            file=str(path),
-            expected=f"at most {most:,} bytes",
-            remedy="remove the file and run the shardmill command again: it is made anew",
-        )
+        raise too_long(str(path), most)
     return content
 
 
+def too_long(name: str, most: int) -> OutputDamaged:
+    """Return the error of a document that has more bytes than it may have."""
+    return OutputDamaged(
+        "a document of more bytes than this program writes",
+        file=name,
+        expected=f"at most {most:,} bytes",
+        remedy="remove the file and run the shardmill command again: it is made anew",
+    )
+
+
 @contextlib.contextmanager
-def open_arrow(path: Path) -> Iterator[pa.NativeFile]:
+def open_arrow(path: Path, name: str) -> Iterator[pa.NativeFile]:
     """Open a file for Arrow, memory-mapped: only the pages that are read become resident.
+
+    Args:
+        path: where it is.
+        name: what errors call it.
 
     Raises:
         OutputDamaged: in the context Arrow finds that the file is not what it wrote.
@@ -238,7 +243,7 @@ def open_arrow(path: Path) -> Iterator[pa.NativeFile]:
             raise translated(error, path) from error
         raise OutputDamaged(
             "the table is not as it was written",
-            file=str(path),
+            file=name,
             found=str(error),
             remedy="remove the file and run the shardmill command again: it is made anew",
         ) from error

@@ -23,9 +23,9 @@ from pipeline.storage.local.flocks import Lock
 from pipeline.storage.local.holders import Holder, holders, note
 from pipeline.storage.local.lockfiles import acquire, lock_file, no_lock_file, wait_until
 from pipeline.storage.local.oserrors import check_link, translate_oserrors, translated
-from pipeline.storage.local.staging import StagedFile
 from pipeline.storage.local.tempnames import temp_prefix
 from pipeline.storage.local.temps import TempFile, temp_files
+from pipeline.storage.staged_file import StagedFile
 
 _SHARED, _SOLE = "shared", "sole"
 _LONGEST_NAME = 100  # bytes

@@ -8,6 +8,7 @@ from typing import Self
 
 from pipeline.storage.local.oserrors import translate_oserrors, translated
 from pipeline.storage.local.staging import Buffer
+from pipeline.storage.location import Location
 
 
 class SharedFile:
@@ -18,12 +19,12 @@ class SharedFile:
 
     Args:
         temp: `StagedFile.temp`.
-        path: `StagedFile.path`, which errors name.
+        path: `StagedFile.path`, which errors name; of an object they name `temp`.
     """
 
-    def __init__(self, temp: Path, path: Path) -> None:
-        self.path = path
-        with translate_oserrors(path):
+    def __init__(self, temp: Path, path: Location) -> None:
+        self.path = path if isinstance(path, Path) else temp
+        with translate_oserrors(self.path):
             self._fd = os.open(temp, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
 
     def write_at(self, offset: int, data: Buffer) -> None:

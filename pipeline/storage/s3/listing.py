@@ -1,7 +1,7 @@
-"""What there is in a store: one listing of a folder answers for all objects in it.
+"""Asks what there is in a store: a folder, all that lies below it, or one object.
 
-A folder is all keys that begin with its own and a slash. Nothing here asks for objects one by one,
-but `stat` of an object whose folder was never listed, such as an archive.
+A folder is all keys that begin with its own and a slash. What is answered is kept nowhere here: see
+`pipeline.storage.s3.kept`.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from typing import Final, Self
 from pipeline.errors import ObjectMissing, RemoteUnavailable
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.location import Remote
-from pipeline.storage.s3.client import Answer, Client, connect
+from pipeline.storage.s3.client import Answer, Client
 from pipeline.storage.s3.etags import bare
 from pipeline.storage.s3.listpage import PAGE, Page
-from pipeline.storage.s3.settings import Settings
 
 _EMPTY_PAGES: Final = 100  # in a row: a store may have looked at so many removed objects
 
@@ -65,95 +64,6 @@ class Listing:
     folders: set[str] = field(default_factory=set)
 
 
-class Listings:
-    """The listings of one store that this process keeps.
-
-    They are as old as the first question after `renew`, but for what this process itself has
-    written and removed since, which it must say.
-    """
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._kept: dict[Remote, Listing] = {}
-        self._watched: set[Remote] = set()
-
-    def watch(self, folder: Remote) -> None:
-        """Answer for everything below a folder from listings, and for no object of it alone."""
-        self._watched.add(folder)
-
-    def renew(self) -> None:
-        """Have every folder listed again when it is next asked for: others may have written."""
-        self._kept.clear()
-
-    def of(self, folder: Remote) -> Listing:
-        """Return what a folder holds, which is nothing where there is no such folder.
-
-        Raises:
-            ShardmillError: the store refuses or does not answer.
-        """
-        listing = self._kept.get(folder)
-        if listing is None:
-            listing = self._kept[folder] = read_folder(connect(self._settings), folder)
-        return listing
-
-    def sizes(self, folder: Remote) -> dict[str, int]:
-        """Return name -> size in bytes of the objects in a folder."""
-        return {name: info.size for name, info in self.of(folder).objects.items()}
-
-    def documents(self, folder: Remote) -> list[Remote]:
-        """Return the addresses of the JSON documents in a folder, sorted; no hidden ones."""
-        names = sorted(self.of(folder).objects)
-        return [folder / name for name in names if name.endswith(".json") and name[0] != "."]
-
-    def folders(self, folder: Remote) -> list[str]:
-        """Return the names of the folders in a folder, sorted."""
-        return sorted(self.of(folder).folders)
-
-    def stat(self, place: Remote) -> ObjectInfo | None:
-        """Return what is known of an object, or None if there is none.
-
-        Raises:
-            ShardmillError: the store refuses or does not answer.
-        """
-        folder = place.parent
-        if folder in self._kept or self._is_watched(place):
-            return self.of(folder).objects.get(place.name)
-        return stat(connect(self._settings), place)
-
-    def _is_watched(self, place: Remote) -> bool:
-        while place.key:
-            place = place.parent
-            if place in self._watched:
-                return True
-        return False
-
-    def wrote(self, place: Remote, info: ObjectInfo) -> None:
-        """Take in that this process has put an object."""
-        if listing := self._kept.get(place.parent):
-            listing.objects[place.name] = info
-        folder = place.parent
-        while folder.key:
-            if listing := self._kept.get(folder.parent):
-                listing.folders.add(folder.name)
-            folder = folder.parent
-
-    def removed(self, place: Remote) -> None:
-        """Take in that this process has removed an object.
-
-        A folder that is empty now stays listed until `renew`, as one on a disk would.
-        """
-        if listing := self._kept.get(place.parent):
-            listing.objects.pop(place.name, None)
-
-
-_listings: dict[Settings, Listings] = {}
-
-
-def listings(settings: Settings) -> Listings:
-    """Return the listings of a store that this process keeps."""
-    return _listings.setdefault(settings, Listings(settings))
-
-
 def read_folder(client: Client, folder: Remote) -> Listing:
     """Return what a folder holds, without what the folders in it hold."""
     listing = Listing()
@@ -196,6 +106,17 @@ def _pages(client: Client, folder: Remote, **parameters: object) -> Iterator[Pag
             )
         tokens.add(page.token)
         parameters["ContinuationToken"] = page.token
+
+
+def find(client: Client, place: Remote) -> ObjectInfo | None:
+    """Return what a listing says of one object, or None if there is none: never a second request.
+
+    Raises:
+        ShardmillError: the store refuses or does not answer.
+    """
+    page: Page = client.request("ListObjectsV2", place, Prefix=place.key, MaxKeys=1)[PAGE]
+    of_key = {key: ObjectInfo(size, etag) for key, size, etag in page.objects}
+    return of_key.get(place.key)  # it is the first of all keys that begin with it
 
 
 def stat(client: Client, place: Remote) -> ObjectInfo | None:

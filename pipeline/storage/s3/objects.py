@@ -9,7 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 from pipeline.storage.http.objects import RemoteObject
 from pipeline.storage.location import Remote
 from pipeline.storage.s3.client import connect
-from pipeline.storage.s3.listing import ObjectInfo, listings, stat
+from pipeline.storage.s3.kept import listings
+from pipeline.storage.s3.listing import ObjectInfo, stat
 from pipeline.storage.s3.settings import Settings, ca_file
 
 _WHO: Final = ("X-Amz-Credential", "X-Amz-Security-Token")

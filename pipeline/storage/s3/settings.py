@@ -11,6 +11,8 @@ from pipeline.errors import UsageError
 
 ADDRESSING: Final = ("path", "virtual", "auto")
 CHECKSUMS: Final = ("when_required", "when_supported")
+ONE_PUT: Final = 256 << 20
+"""Bytes up to which an object is put by one request."""
 
 
 @dataclass(frozen=True)

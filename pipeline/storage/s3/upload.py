@@ -21,9 +21,7 @@ from pipeline.storage.s3.body import OpenedFile, Part, base64_of
 from pipeline.storage.s3.client import Answer, Client
 from pipeline.storage.s3.etags import bare, is_md5
 from pipeline.storage.s3.listing import ObjectInfo, stat
-
-ONE_PUT: Final = 256 << 20
-"""Bytes up to which an object is put by one request."""
+from pipeline.storage.s3.settings import ONE_PUT
 
 _PUTS: Final = 3  # of one object, where the store does not confirm what it was sent
 _CHUNK: Final = 1 << 20

@@ -123,7 +123,7 @@ class TestLooking:
             assert storage.temp_files(folder) == []
 
     def test_free_space_is_that_of_the_file_system_where_it_will_be(self, tmp_path: Path) -> None:
-        assert storage.free_bytes(tmp_path / "not" / "yet") > 0
+        assert (storage.free_bytes(tmp_path / "not" / "yet") or 0) > 0
 
     def test_a_table_that_arrow_cannot_read_is_damaged(self, tmp_path: Path) -> None:
         (tmp_path / "table").write_bytes(b"this is no table at all")

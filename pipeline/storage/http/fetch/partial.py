@@ -20,9 +20,10 @@ from pipeline.storage.local import flocks
 from pipeline.storage.local.deleting import discard, remove
 from pipeline.storage.local.listing import read_bytes, stat
 from pipeline.storage.local.oserrors import translate_oserrors
-from pipeline.storage.local.staging import Buffer, publish_bytes, sync_folder, write_unsynced
+from pipeline.storage.local.staging import Buffer, sync_folder
 from pipeline.storage.local.tempnames import temp_path, temp_prefix, token_of
 from pipeline.storage.local.temps import TempFile, temp_files
+from pipeline.storage.publishing import publish_bytes, write_unsynced
 
 
 class Partial:

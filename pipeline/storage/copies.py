@@ -1,0 +1,100 @@
+"""Local copies of objects that are read as files, such as tables that are mapped into memory.
+
+A copy is named after its address and its ETag, so that it is never another object's. It is fetched
+once a host, into a hidden file that gets its name when it is whole. Two processes that fetch one
+object at once do no harm: each has a hidden file of its own, and their content is the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from pipeline.errors import ObjectChanged, ObjectMissing, TransientError, Vanished
+from pipeline.storage import remote, scratch
+from pipeline.storage.fileinfo import FileInfo
+from pipeline.storage.local import copykeeping, listing
+from pipeline.storage.location import Location, Remote
+from pipeline.storage.staged_file import StagedFile
+
+_FOLDER: Final = "copies"
+_STEP: Final = 1 << 24  # bytes
+_TRIES: Final = 3  # of an object that is replaced while it is read
+_DIGITS: Final = 32
+_LONGEST_NAME: Final = 60  # characters
+_swept = set[Path]()  # by this process, or the one that it was forked from
+
+
+def local_copy(location: Location) -> Path:
+    """Return the path of a file of this machine, or of a copy of an object, which is fetched once.
+
+    Raises:
+        Vanished: there is no such object.
+        ShardmillError: it cannot be fetched, or there is no room for it.
+    """
+    if isinstance(location, Path):
+        return location
+    for _ in range(_TRIES):
+        info = remote.stat(location)
+        if info is None:
+            break
+        path = _place(location, info)
+        if copykeeping.is_kept(path, info.size):
+            return path
+        try:
+            _fetch(location, info, path)
+        except (ObjectChanged, ObjectMissing):  # what was listed was replaced since
+            remote.store(location).known.renew_one(location)
+        else:
+            return path
+    raise Vanished(
+        "there is no such object any more", file=str(location), remedy="run the same command again"
+    )
+
+
+@contextlib.contextmanager
+def open_arrow(location: Location) -> Iterator[pa.NativeFile]:
+    """Open a file for Arrow, memory-mapped: only the pages that are read become resident.
+
+    Raises:
+        OutputDamaged: in the context Arrow finds that the file is not what it wrote.
+    """
+    with listing.open_arrow(local_copy(location), str(location)) as file:
+        yield file
+
+
+def _place(location: Remote, info: FileInfo) -> Path:
+    identity = f"{location}\0{info.size}\0{info.stamp}"
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:_DIGITS]
+    folder = scratch.folder() / _FOLDER
+    if folder not in _swept:
+        _swept.add(folder)
+        copykeeping.sweep(folder)
+    return folder / f"{digest}-{location.name[-_LONGEST_NAME:]}"
+
+
+def _fetch(location: Remote, info: FileInfo, path: Path) -> None:
+    """Fetch an object into a local file, which appears when it is whole.
+
+    Raises:
+        ObjectChanged: it is another one by now.
+        TransientError: it is shorter than the store says.
+    """
+    with remote.open_ranges(location) as reader, StagedFile(path) as staged:
+        if reader.info != info:
+            raise ObjectChanged("an object was replaced while it was read", file=str(location))
+        while view := reader.read(staged.size, _STEP):
+            staged.write(view)
+        if staged.size != info.size:
+            raise TransientError(
+                "the store has sent less than the whole object",
+                file=str(location),
+                expected=f"{info.size:,} bytes",
+                found=f"{staged.size:,}",
+            )
+        staged.rename()

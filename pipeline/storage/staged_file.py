@@ -1,0 +1,241 @@
+"""Staged files: written under a temporary name, they get their final one when they are whole.
+
+Of a local file the temporary one lies beside it and is renamed. Of an object it lies in the scratch
+folder, and giving it its name is the upload: nothing is under the key before that is whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO, Final, Self
+
+import xxhash
+
+from pipeline.storage import remote, scratch
+from pipeline.storage.local.deleting import discard
+from pipeline.storage.local.flocks import locked_temp
+from pipeline.storage.local.oserrors import translate_oserrors, translated
+from pipeline.storage.local.ranges import RangeReader
+from pipeline.storage.local.staging import Buffer
+from pipeline.storage.location import Location, Remote
+from pipeline.storage.s3.settings import ONE_PUT
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
+
+_STEP: Final = 1 << 20  # bytes that are read back at once
+
+
+class StagedFile:
+    """A file being written under a temporary name; `storage.publish` gives it its final one.
+
+    Each byte is hashed as it is appended, so that a manifest can name the file without reading it
+    again. Leaving the context without `publish` removes it.
+
+    Args:
+        path: where it will lie.
+        known_as: the path by which manifests name the file, where a link leads from it to `path`.
+    """
+
+    def __init__(self, path: Location, known_as: Location | None = None) -> None:
+        self.path = path
+        self.known_as = known_as or path
+        self.size = 0
+        self._hash = xxhash.xxh3_128()
+        # Of what is sent by one request the store wants the MD5, which costs the least here: the
+        # bytes are in the processor's cache, and no error of the disk goes unnoticed.
+        self._md5 = None if isinstance(path, Path) else hashlib.md5(usedforsecurity=False)
+        self._reader: RangeReader | None = None
+        self._overwritten = False
+        self._open = False
+        self._beside = path if isinstance(path, Path) else scratch.folder() / path.name
+        with translate_oserrors(self._beside):
+            self._beside.parent.mkdir(parents=True, exist_ok=True)
+            self.temp, self._fd = locked_temp(self._beside, _created)
+        self._open = True
+
+    def write(self, *buffers: Buffer) -> int:
+        """Append the buffers; return how many bytes that were."""
+        total = sum(len(buffer) for buffer in buffers)
+        try:
+            written = os.writev(self._fd, buffers)
+            if written != total:
+                _write_rest(self._fd, buffers, written)
+        except OSError as error:
+            raise translated(error, self._beside) from error
+        for buffer in buffers:
+            self._hash.update(buffer)
+            if self._md5 is not None:
+                self._md5.update(buffer)
+        self._grow(total)
+        return total
+
+    def write_at(self, offset: int, *buffers: Buffer) -> None:
+        """Write over bytes that were written before; what is appended next comes behind all.
+
+        The file is then read back once, to be hashed.
+        """
+        total = sum(len(buffer) for buffer in buffers)
+        if offset < 0 or offset + total > self.size:
+            raise ValueError(f"bytes {offset} to {offset + total} of {self.size} written ones")
+        self._overwritten, self._md5 = True, None
+        with translate_oserrors(self._beside):
+            for buffer in buffers:
+                view = memoryview(buffer)
+                while view:
+                    written = os.pwrite(self._fd, view, offset)
+                    view, offset = view[written:], offset + written
+
+    @contextlib.contextmanager
+    def stream(self, buffer: int = 1 << 20) -> Iterator[BinaryIO]:
+        """Give a binary stream that appends to the file, for libraries that want one.
+
+        It cannot seek: a hash takes the bytes in their order.
+
+        Args:
+            buffer: bytes that are written at once.
+        """
+        with (
+            translate_oserrors(self._beside),
+            io.BufferedWriter(_Appender(self._append, self._end), buffer) as stream,
+        ):
+            yield stream
+
+    def follow(self, end: int) -> None:
+        """Take in what others have written up to an offset, all of it, through a `SharedFile`.
+
+        It is read back once, in the order of its bytes, and hashed; `size` becomes `end`.
+
+        Args:
+            end: offset in bytes, not before `size`.
+        """
+        self._md5 = None
+        for view in self._read_back(self.size, end):
+            self._hash.update(view)
+            self.size += len(view)
+        with translate_oserrors(self._beside):
+            os.lseek(self._fd, self.size, os.SEEK_SET)  # what is appended next comes behind
+
+    @property
+    def content_hash(self) -> str:
+        """The xxh3-128, in hex, of the first `size` bytes: of all of them, before `publish`."""
+        if self._overwritten:
+            self._hash.reset()
+            for view in self._read_back(0, self.size):
+                self._hash.update(view)
+            self._overwritten = False
+        return self._hash.hexdigest()
+
+    def _read_back(self, start: int, end: int) -> Iterator[memoryview]:
+        """Yield what was written from one offset to another, in pieces."""
+        if self._reader is None:
+            self._reader = RangeReader(self.temp)  # which keeps its buffer from call to call
+        while start < end:
+            view = self._reader.read(start, min(_STEP, end - start))
+            if not view:
+                raise EOFError(f"{self.temp} ends at {start}, before {end}")
+            yield view
+            start += len(view)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.discard()
+
+    def sync(self) -> None:
+        """Make the bytes written so far durable; of an object the store does that."""
+        if isinstance(self.path, Path):
+            with translate_oserrors(self.path):
+                os.fsync(self._fd)
+
+    def rename(self) -> None:
+        """Give the file its final name, replacing any before it; a local one must be synced.
+
+        Raises:
+            ShardmillError: of an object: the store does not confirm it. Then the object is not
+                there, or it is whole, and the answer was lost.
+        """
+        if isinstance(self.path, Remote):
+            md5 = self._md5.digest() if self._md5 else None
+            remote.store(self.path).put_file(self.path, self.temp, md5)
+            self.discard()
+            return
+        with translate_oserrors(self.path):
+            os.replace(self.temp, self.path)
+            self._close()
+
+    def discard(self) -> None:
+        """Remove the temporary file, if it was not published."""
+        if self._open:
+            with contextlib.suppress(OSError):  # what stays is recognised as stale later
+                discard(self.temp, self._fd)
+            with contextlib.suppress(OSError):
+                self._close()
+
+    def _append(self, view: memoryview) -> int:
+        """Append bytes from the beginning of a view; return how many, as a raw stream does."""
+        written = os.write(self._fd, view)
+        self._hash.update(view[:written])
+        if self._md5 is not None:
+            self._md5.update(view[:written])
+        self._grow(written)
+        return written
+
+    def _grow(self, written: int) -> None:
+        self.size += written
+        if self.size > ONE_PUT:  # it is sent in parts, each with an MD5 of its own
+            self._md5 = None
+
+    def _end(self) -> int:
+        return self.size
+
+    def _close(self) -> None:
+        if self._open:
+            self._open = False
+            if self._reader is not None:
+                self._reader.close()
+            os.close(self._fd)
+
+
+class _Appender(io.RawIOBase):
+    """The raw stream below `StagedFile.stream`."""
+
+    def __init__(self, append: Callable[[memoryview], int], end: Callable[[], int]) -> None:
+        self._append = append
+        self._end = end
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: ReadableBuffer, /) -> int:
+        return self._append(memoryview(data))
+
+    def tell(self) -> int:
+        return self._end()
+
+
+def _created(temp: Path) -> int:
+    return os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+
+
+def _write_rest(fd: int, buffers: Sequence[Buffer], written: int) -> None:
+    for buffer in buffers:
+        view = memoryview(buffer)
+        if written >= len(view):
+            written -= len(view)
+            continue
+        view, written = view[written:], 0
+        while view:
+            view = view[os.write(fd, view) :]
