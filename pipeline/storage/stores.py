@@ -148,8 +148,8 @@ def read_many(locations: Iterable[Where], most: int | None = None) -> dict[Where
         OutputDamaged: one has more than `most` bytes.
     """
     wanted: list[Location] = list(locations)
-    contents: dict[Location, bytes] = {}
-    contents |= remote.read_many([each for each in wanted if isinstance(each, Remote)], most)
+    places = [each for each in wanted if isinstance(each, Remote)]
+    contents = dict[Location, bytes](remote.read_many(places, most).items())
     for each in wanted:
         if isinstance(each, Path) and listing.stat(each) is not None:
             contents[each] = listing.read_bytes(each, most)
