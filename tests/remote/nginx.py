@@ -2,6 +2,8 @@
 
 ``/plain/`` serves files with ranges and ETags, ``/noranges/`` without ranges, ``/slow/`` 2 MB a
 second to each connection; ``/cut/`` promises all and breaks off after `CUT_AFTER` bytes;
+``/ragged/`` breaks off the first `CUTS` long answers, each at a random place, and ``/raggedwhole/``
+does so without ranges;
 ``/flaky/`` answers 503 two times of three; ``/elsewhere/`` redirects to ``/plain/`` under another
 name of this host. Each is followed by the path of a file below the folder that is served.
 """
@@ -20,6 +22,7 @@ from typing import Final, Self
 
 MODULES: Final = Path("/usr/lib/nginx/modules")
 CUT_AFTER: Final = 3_000_000
+CUTS: Final = 20
 _FOLDERS: Final = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 _PROBE: Final = ".probe"
 
@@ -35,6 +38,40 @@ http {{
   keepalive_requests 100000;
   types {{ }} default_type application/octet-stream;
   lua_shared_dict counts 1m;
+  init_by_lua_block {{
+    function cut_at(folder, length)
+      if length < 65536 or ngx.shared.counts:incr(folder, 1, 0) > {cuts} then return length end
+      return math.random(length) - 1
+    end
+    function send(folder, has_ranges, most)
+      local file = io.open("{files}/" .. ngx.var.uri:sub(#folder + 1), "rb")
+      if not file then ngx.exit(404) end
+      local size = file:seek("end")
+      local first, last = (ngx.var.http_range or ""):match("bytes=(%d+)%-(%d*)")
+      if not has_ranges then first, last = nil, nil end
+      local begin, stop = tonumber(first or 0), tonumber(last or "") or size - 1
+      stop = math.min(stop, size - 1)
+      if first then
+        ngx.status = 206
+        ngx.header["Content-Range"] = "bytes " .. begin .. "-" .. stop .. "/" .. size
+      end
+      ngx.header["ETag"] = '"' .. size .. '"'
+      if has_ranges then ngx.header["Accept-Ranges"] = "bytes" end
+      ngx.header["Content-Length"] = stop - begin + 1
+      if ngx.req.get_method() == "HEAD" then return end
+      file:seek("set", begin)
+      local length = stop - begin + 1
+      local left = math.min(length, most or cut_at(folder, length))
+      local is_cut = left < length
+      while left > 0 do
+        local data = file:read(math.min(left, 65536))
+        if not data then break end
+        ngx.print(data); ngx.flush(true); left = left - #data
+      end
+      file:close()
+      if is_cut then ngx.exit(444) end
+    end
+  }}
   server {{ {listen} root {files};
     location /plain/ {{ alias {files}/; }}
     location /noranges/ {{ alias {files}/; max_ranges 0; }}
@@ -45,31 +82,9 @@ http {{
       access_by_lua_block {{
         if ngx.shared.counts:incr("flaky", 1, 0) % 3 ~= 0 then ngx.exit(503) end
       }} }}
-    location /cut/ {{ content_by_lua_block {{
-        local file = io.open("{files}/" .. ngx.var.uri:sub(6), "rb")
-        if not file then ngx.exit(404) end
-        local size = file:seek("end")
-        local first, last = (ngx.var.http_range or ""):match("bytes=(%d+)%-(%d*)")
-        local begin, stop = tonumber(first or 0), tonumber(last or "") or size - 1
-        stop = math.min(stop, size - 1)
-        if first then
-          ngx.status = 206
-          ngx.header["Content-Range"] = "bytes " .. begin .. "-" .. stop .. "/" .. size
-        end
-        ngx.header["ETag"] = '"' .. size .. '"'
-        ngx.header["Accept-Ranges"] = "bytes"
-        ngx.header["Content-Length"] = stop - begin + 1
-        if ngx.req.get_method() == "HEAD" then return end
-        file:seek("set", begin)
-        local left = math.min(stop - begin + 1, {cut_after})
-        while left > 0 do
-          local data = file:read(math.min(left, 65536))
-          if not data then break end
-          ngx.print(data); ngx.flush(true); left = left - #data
-        end
-        file:close()
-        if stop - begin + 1 > {cut_after} then ngx.exit(444) end
-    }} }}
+    location /cut/ {{ content_by_lua_block {{ send("/cut/", true, {cut_after}) }} }}
+    location /ragged/ {{ content_by_lua_block {{ send("/ragged/", true) }} }}
+    location /raggedwhole/ {{ content_by_lua_block {{ send("/raggedwhole/", false) }} }}
   }}
 }}
 """
@@ -168,6 +183,7 @@ class Nginx:
             scheme=self._scheme,
             port=self._port,
             cut_after=CUT_AFTER,
+            cuts=CUTS,
         )
         (here / "nginx.conf").write_text(text)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nginx import Nginx
+from nginx import CUTS, Nginx
 from support import ROOT, command
 
 from pipeline.errors import RemoteUnavailable
@@ -32,7 +32,6 @@ pytest_plugins = ("webservers",)
 
 NAME = "archive.tar.gz"
 SIZE = 2 * PART + 6_000_000
-CUTS = 20
 HURRIED = Patience(tries=6, first=0.01, longest=0.05)
 WITHOUT_LOCKS = "import fcntl; fcntl.flock = lambda *_: None; from tasks.cli import main; main()"
 
@@ -99,6 +98,12 @@ def sent(nginx: Nginx, first: int) -> int:
     return sum(int(line.split()[3]) for line in nginx.requests[first:] if NAME in line)
 
 
+def asked(nginx: Nginx, first: int) -> int:
+    """Return how often the server was asked for the archive, from a request on, by its log."""
+    time.sleep(0.2)
+    return sum(NAME in line for line in nginx.requests[first:])
+
+
 def config(folder: Path, url: str, md5: str) -> Path:
     """Write a configuration whose archive of boxes is the one that is served."""
     text = (ROOT / "config" / "ilsvrc2012.toml").read_text()
@@ -135,6 +140,29 @@ def test_cut_at_twenty_random_places_it_ends_with_the_right_file(
     assert more <= cuts * 2 * PART, f"{more / cuts:,.0f} bytes a cut"
 
 
+def test_twenty_cuts_of_the_server_at_random_places_are_survived(
+    fetch: Callable[..., list[str]], nginx: Nginx, raw: Path, content: bytes
+) -> None:
+    """Answers are cut, and not this process: one command goes on with all of them."""
+    first = len(nginx.requests)
+    fetch("ragged")
+    assert (raw / NAME).read_bytes() == content
+    assert sent(nginx, first) - SIZE <= CUTS * 2 * PART
+    assert asked(nginx, first) <= 1 + -(-SIZE // PART) + CUTS
+
+
+def test_twenty_cuts_of_a_server_without_ranges_are_survived(
+    fetch: Callable[..., list[str]], nginx: Nginx, raw: Path, content: bytes
+) -> None:
+    first = len(nginx.requests)
+    said = fetch("raggedwhole")
+    assert (raw / NAME).read_bytes() == content
+    assert "whole files only" in said[0]
+    looks = 2  # by a range, and then without one; both of them are cut, too
+    assert sum("begun again" in line for line in said) == CUTS - looks
+    assert asked(nginx, first) == CUTS + 1  # each cut costs one request
+
+
 def test_without_ranges_each_cut_begins_it_again(
     fetch: Callable[..., list[str]],
     cut_after: Callable[[int | None], None],
@@ -142,7 +170,7 @@ def test_without_ranges_each_cut_begins_it_again(
     content: bytes,
     chance: random.Random,
 ) -> None:
-    for _ in range(CUTS // 4):
+    for _ in range(CUTS):
         cut_after(chance.randrange(SIZE))
         with pytest.raises(Cut):
             fetch("noranges")

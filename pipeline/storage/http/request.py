@@ -29,6 +29,8 @@ class Request:
         netrc: whether the user's ``.netrc`` is looked into for a name and a password.
         ca_file: PEM file of the certificates that are trusted; empty: see `trust`.
         rate: how many bytes a second are read at most; 0: as many as come.
+        restarts: whether a body that was cut is sent again from its first byte, as of a server
+            that has no ranges; else what is missing of it is asked for.
     """
 
     url: str = field(repr=False)
@@ -42,6 +44,7 @@ class Request:
     netrc: bool = False
     ca_file: str = ""
     rate: int = 0
+    restarts: bool = False
 
     @property
     def is_whole(self) -> bool:

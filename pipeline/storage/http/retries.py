@@ -23,6 +23,8 @@ class Patience:
 
     Attributes:
         tries: in a row without a byte that was not there before.
+        repeats: in a row that brought bytes, though none that was not there before: of a stream
+            that can only be begun again, each cut is at another place.
         few: as many where the fault most often lasts, such as a host name that is not known.
         first: seconds before the second try; each later wait is twice as long, and random
             between half of that and all of it, so that many clients do not come back at once.
@@ -31,6 +33,7 @@ class Patience:
     """
 
     tries: int = 9
+    repeats: int = 30
     few: int = 3
     first: float = 0.25
     longest: float = 20.0
@@ -47,14 +50,15 @@ class Patience:
         most = min(self.longest, self.first * 2.0 ** (failures - 1))
         return max(most * (1 + random()) / 2, min(asked or 0.0, self.longest_asked))
 
-    def is_over(self, failures: int, lasting: int) -> bool:
+    def is_over(self, failures: int, lasting: int, repeats: int = 0) -> bool:
         """Whether to give up after so many failures in a row.
 
         Args:
             failures: of all kinds.
             lasting: the last of them that are of a kind that most often lasts.
+            repeats: tries in a row that brought only what had come before.
         """
-        return failures >= self.tries or lasting >= self.few
+        return failures >= self.tries or lasting >= self.few or repeats >= self.repeats
 
 
 def retry_after(value: str, now: float) -> float | None:

@@ -40,6 +40,7 @@ class Ticket:
         url: where it is asked for now, after redirects.
         failures: tries in a row that brought nothing.
         lasting: the last of them whose fault is of a kind that most often lasts.
+        repeats: tries in a row that brought bytes, though none that had not come before.
         renewed: whether it was signed anew.
         redirects: how many were followed.
         outcome: of the last try.
@@ -54,6 +55,7 @@ class Ticket:
         self.renew = renew
         self.failures = 0
         self.lasting = 0
+        self.repeats = 0
         self.renewed = False
         self.redirects = 0
         self.answer = Answer()
@@ -104,7 +106,7 @@ class Ticket:
         """
         self._head = head
         request = self.request
-        if not self._validator:
+        if not self._validator or request.restarts:
             self._received = 0
         length = None if request.length is None else request.length - self._received
         self._wanted = Wanted(
@@ -160,12 +162,18 @@ class Ticket:
         at_end = self._received > 0 and self.answer.total == self._wanted.offset
         if outcome is Outcome.UNSATISFIABLE and self.request.length is None and at_end:
             outcome = Outcome.RIGHT  # all had come, and only the end of it was cut off
-        gained = self._received - self._furthest
-        self._furthest = max(self._furthest, self._received)
-        if gained >= _PROGRESS and self._validator:
-            self.failures = 0
+        self._count_progress()
         self.outcome = outcome
         return outcome
+
+    def _count_progress(self) -> None:
+        """Count the tries in a row that came to nothing anew, where this one brought something."""
+        gained = self._received - self._furthest
+        self._furthest = max(self._furthest, self._received)
+        if gained >= _PROGRESS and (self._validator or self.request.restarts):
+            self.failures = self.repeats = 0
+        elif self.request.restarts and self._taken >= _PROGRESS:
+            self.failures, self.repeats = 0, self.repeats + 1
 
     def result(self) -> Reply:
         """Return the reply, or raise why there is none."""

@@ -227,10 +227,9 @@ class Transfer:
         ticket.failures += 1
         is_lasting = outcome in RARELY or code in refusals.RESOLVE
         ticket.lasting = ticket.lasting + 1 if is_lasting else 0
-        if self._patience.is_over(ticket.failures, ticket.lasting):
-            ticket.error = refusals.exhausted(
-                outcome, ticket.request, ticket.answer, code, ticket.failures
-            )
+        if self._patience.is_over(ticket.failures, ticket.lasting, ticket.repeats):
+            times = max(ticket.failures, ticket.repeats)
+            ticket.error = refusals.exhausted(outcome, ticket.request, ticket.answer, code, times)
             return
         asked = retry_after(ticket.answer.headers.get("retry-after", ""), time.time())
         seconds = self._patience.seconds(ticket.failures, asked, self._chance)

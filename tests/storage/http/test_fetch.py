@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from fetching_here import NAME, PART, THREE_PARTS, Cut, Here, a_tar, archive_at, cut
-from loopback import ETAG, Act, Handler, Loopback, answer, serve
+from loopback import ETAG, Act, Handler, Loopback, answer, cut_after, serve
 
 from pipeline import manifest, paths, storage
 from pipeline.documents.records import ArchiveMark
@@ -204,6 +204,17 @@ def test_a_file_that_changes_while_it_is_fetched_is_never_mixed(
     assert here.file.read_bytes() == other
 
 
+def test_bytes_that_are_sent_again_are_counted_once(server: Loopback, here: Here) -> None:
+    """A server without versions has a range sent again from its first byte."""
+    server.etag, here.connections = "", 1
+    counts = list[int]()
+    here.watch = counts.append
+    server.script.extend([serve, *[cut_after(PART - 1)] * 2])
+    assert here.fetch(archive_at(server))
+    assert max(counts) == SIZE
+    assert len(server.seen) == 1 + 3 + 2
+
+
 class TestWithoutRanges:
     def test_one_stream_is_said_at_once(self, server: Loopback, here: Here) -> None:
         server.script = without_ranges()
@@ -224,11 +235,35 @@ class TestWithoutRanges:
             here.fetch(archive_at(server))
         assert here.hidden() == []
 
-    def test_it_is_not_begun_for_ever(self, server: Loopback, here: Here) -> None:
-        server.script = without_ranges(*[PART] * 60)
-        with pytest.raises(RemoteUnavailable):
+    @pytest.mark.parametrize("seed", range(3))
+    def test_twenty_cuts_at_random_places_are_survived(
+        self, server: Loopback, here: Here, seed: int
+    ) -> None:
+        chance = random.Random(seed)
+        server.script = without_ranges(*[chance.randrange(PART, SIZE) for _ in range(20)])
+        assert here.fetch(archive_at(server))
+        assert here.file.read_bytes() == THREE_PARTS
+        assert len(server.seen) == 2 + 20 + 1
+
+    @pytest.mark.parametrize("etag", [ETAG, ""])
+    @pytest.mark.parametrize(("cut", "tries"), [(PART, 31), (PART - 1, 3), (0, 3)])
+    def test_it_is_not_begun_for_ever(
+        self, server: Loopback, here: Here, cut: int, tries: int, etag: str
+    ) -> None:
+        server.etag = etag
+        server.script = without_ranges(*[cut] * 60)
+        with pytest.raises(RemoteUnavailable, match=f"{min(tries, 30)} times in a row"):
             here.fetch(archive_at(server))
         assert here.hidden() == []
+        assert len(server.seen) == 2 + tries
+
+    def test_a_try_that_brings_something_new_is_progress(
+        self, server: Loopback, here: Here
+    ) -> None:
+        cuts = [0, PART, 0, PART, 0, 2 * PART, 0]
+        server.script = without_ranges(*cuts)
+        assert here.fetch(archive_at(server))
+        assert here.file.read_bytes() == THREE_PARTS
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,8 @@ class PartArrival:
         number: of the part.
         origin: the number of the place that it comes from. What is there of the part from another
             place is not gone on with.
-        noted: called with the number of bytes each time some have come.
+        noted: called with how many more bytes of the part are there each time some have come; it
+            is less than 0 where the server has begun the range anew.
     """
 
     def __init__(
@@ -98,11 +99,12 @@ class PartArrival:
 
     def take(self, before: int, data: memoryview) -> None:
         """Take the next bytes; so many of what was asked for are before them."""
-        if self.began + before < self.have:  # the server has begun the range anew
+        had = self.have
+        if self.began + before < had:  # the server has begun the range anew
             self.flush()
             self._hash_again(self.began + before)
         self._gatherer.take(data)
-        self._noted(len(data))
+        self._noted(self.have - had)
 
     def flush(self) -> None:
         """Write what has come."""

@@ -142,7 +142,7 @@ class Ranged(Generic[Result]):
 
     def _came(self, count: int) -> None:
         self._there += count
-        self._unsaved += count
+        self._unsaved += abs(count)
 
     def _save_in_time(self) -> None:
         now = time.monotonic()

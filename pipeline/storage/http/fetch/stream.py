@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Final
+from dataclasses import replace
+from typing import Final, Generic
 
-from pipeline.errors import RemoteUnavailable
 from pipeline.storage.http.fetch.arrival import Gatherer
 from pipeline.storage.http.fetch.front import Follower, Front
 from pipeline.storage.http.fetch.means import STEP_S, Means, Outcome, Result, Work
@@ -14,13 +14,7 @@ from pipeline.storage.http.fetch.places import Place
 from pipeline.storage.http.fetch.ranged import BEAT_S
 from pipeline.storage.http.fetch.sidecar import Sidecar
 
-MOST_STREAMS: Final = 8
-"""How often a file is begun in one run."""
 _NOTHING: Final = Sidecar(0, (), {})
-
-
-class BegunAgain(Exception):
-    """The server sends the file from its first byte again."""
 
 
 def fetch_stream(
@@ -35,68 +29,66 @@ def fetch_stream(
         work: reads the file while it grows; called again for each new beginning.
 
     Raises:
-        RemoteUnavailable: the server broke off each time.
+        RemoteUnavailable: the server broke off too often in a row before anything new came.
         ShardmillError: see `Transfer.wait`.
     """
-    for _ in range(MOST_STREAMS):
-        try:
-            return _once(means, place, partial, work)
-        except BegunAgain:
-            means.say(f"{place.name} broke off, and has no ranges: begun again")
-    raise RemoteUnavailable(
-        "the server sends whole files only, and broke off each time",
-        file=place.name,
-        found=f"{MOST_STREAMS} tries",
-        remedy="run the same command again, or name another mirror with --mirror",
-    )
-
-
-def _once(means: Means, place: Place, partial: Partial, work: Work[Result]) -> Outcome[Result]:
-    front = Front(partial.temp)
-    follower = Follower(front, work)
-    sink = _Sink(partial, front)
-    ticket = means.transfer.submit(
-        place.request(rate=means.rate), sink=sink.take, renew=place.renew
-    )
+    request = replace(place.request(rate=means.rate), restarts=True)
+    stream = _Stream(means, place, partial, work)
+    ticket = means.transfer.submit(request, sink=stream.take, renew=place.renew)
     saved_at = -BEAT_S
     try:
-        while not follower.is_done:
+        while not stream.follower.is_done:
             if not ticket.is_done:
                 means.step((ticket,))
             else:
                 means.transfer.wait(ticket)
-                sink.end()
-                follower.wait(STEP_S)
-            means.tell(sink.have, ticket.answer.length)
+                stream.end()
+                stream.follower.wait(STEP_S)
+            means.tell(stream.have, ticket.answer.length)
             if time.monotonic() - saved_at >= BEAT_S:
                 partial.save(_NOTHING)
                 saved_at = time.monotonic()
     finally:
         means.transfer.cancel(ticket)
-        follower.stop()
-    return Outcome(follower.result, follower.error, front.md5, sink.have)
+        stream.follower.stop()
+    follower = stream.follower
+    return Outcome(follower.result, follower.error, stream.front.md5, stream.have)
 
 
-class _Sink:
-    """Writes the bytes of a stream, one behind the other."""
+class _Stream(Generic[Result]):
+    """Writes the bytes of a file one behind the other, each time that it is sent.
 
-    def __init__(self, partial: Partial, front: Front) -> None:
-        self.have = 0
-        self._written = 0
-        self._partial, self._front = partial, front
-        self._gatherer = Gatherer(self._write)
+    Attributes:
+        have: how many bytes have come since the server began the file last.
+        front: what is there of it.
+        follower: reads it.
+    """
+
+    def __init__(self, means: Means, place: Place, partial: Partial, work: Work[Result]) -> None:
+        self._means, self._place, self._partial, self._work = means, place, partial, work
+        self._begin()
 
     def take(self, before: int, data: memoryview) -> None:
+        """Take the next bytes; so many are before them."""
         if before < self.have:
-            raise BegunAgain
+            self.follower.stop()
+            self._begin()
+            self._means.say(f"{self._place.name} broke off, and has no ranges: begun again")
         self._gatherer.take(data)
         self.have += len(data)
 
     def end(self) -> None:
+        """Take in that all have come."""
         self._gatherer.flush()
-        self._front.end(self.have)
+        self.front.end(self.have)
+
+    def _begin(self) -> None:
+        self.have = self._written = 0
+        self.front = Front(self._partial.temp)
+        self.follower = Follower(self.front, self._work)
+        self._gatherer = Gatherer(self._write)
 
     def _write(self, data: memoryview) -> None:
         self._partial.write_at(self._written, data)
         self._written += len(data)
-        self._front.grow(self._written)
+        self.front.grow(self._written)
