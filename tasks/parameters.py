@@ -19,13 +19,21 @@ _Root = TypeVar("_Root", bound=luigi.Task)
 class ListParameter(luigi.Parameter[str]):
     """Words with commas between them; on the command line it may also be repeated."""
 
+    between = ","
+
     def parse(self, x: str | list[str]) -> str:
         """Return the words of one text, or of each time that it was given."""
-        return x if isinstance(x, str) else ",".join(x)
+        return x if isinstance(x, str) else self.between.join(x)
 
     @classmethod
     def _parser_kwargs(cls, param_name: str, task_name: str | None = None) -> dict[str, Any]:
         return {**super()._parser_kwargs(param_name, task_name), "action": "append"}
+
+
+class LinesParameter(ListParameter):
+    """Words that may hold commas: a line each, or repeated on the command line."""
+
+    between = "\n"
 
 
 def takes(
@@ -80,7 +88,8 @@ def _parameters(option: Option, default: str | None) -> Iterator[tuple[str, luig
         if option.off:
             yield _off(option), luigi.BoolParameter(description=f"The opposite of {option.flag}.")
         return
-    kind: Any = ListParameter if option.repeats else luigi.Parameter
+    several = ListParameter if option.commas else LinesParameter
+    kind: Any = several if option.repeats else luigi.Parameter
     words: dict[str, Any] = {"description": _description(option)}
     if not option.required:
         words["default"] = text_of(option) if default is None else default

@@ -48,7 +48,7 @@ def _parameter(option: Option) -> click.Parameter:
         words |= {"is_flag": True, "show_default": bool(option.off)}
     else:
         words |= {
-            "type": ListOf(_type(option)) if option.repeats else _type(option),
+            "type": ListOf(_type(option)) if option.repeats and option.commas else _type(option),
             "multiple": option.repeats,
             "required": option.required,
             "show_default": bool(option.default),

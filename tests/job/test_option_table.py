@@ -118,7 +118,9 @@ def test_help_answers_a_question(option: Option) -> None:
     assert len(option.help.split()) >= 5
     assert option.help.endswith(".")
     assert "picture" not in option.help.lower()
-    assert option.summary.endswith("repeat it, or use commas.") == option.repeats
+    by_commas = option.repeats and option.commas
+    assert option.summary.endswith("repeat it, or use commas.") == by_commas
+    assert option.summary.endswith("Repeat it for several.") == (option.repeats and not by_commas)
 
 
 def test_the_words_of_lists_hold_no_comma() -> None:

@@ -52,6 +52,19 @@ def test_words_mean_the_same_to_luigi_and_to_the_command() -> None:
     assert asked == by_click("--raw", "/raw", "--netrc", *flags)
 
 
+def test_a_mirror_and_a_header_may_hold_commas() -> None:
+    mirrors = ("https://h/a,b/c", "s3://bucket/x, y")
+    files = ("@/a, b", "h=@/c,d")
+    words = [word for each in mirrors for word in ("--mirror", each)]
+    words += [word for each in files for word in ("--header", each)]
+    values = by_click("--raw", "/raw", *words)
+    assert (values["mirror"], values["header"]) == (mirrors, files)
+    assert fetch_archives(mirror="\n".join(mirrors), header="\n".join(files)).values() == values
+    parameters = dict(FetchArchives.get_params())
+    assert parameters["mirror"].parse([*mirrors]) == "\n".join(mirrors)
+    assert parameters["only"].parse(["train", "boxes"]) == "train,boxes"
+
+
 @pytest.mark.parametrize("word", ["0", "-3", "100000", "65", "many", "1.5", ""])
 def test_luigi_and_the_command_refuse_the_same_numbers(small: RawSet, word: str) -> None:
     shared: dict[str, Any] = {"raw": "/raw", "config": str(small.config), "connections": word}

@@ -69,6 +69,7 @@ FETCH_OPTIONS: Final = (
         default=(),
         metavar="URL",
         repeats=True,
+        commas=False,
     ),
     Option(
         flag="--header",
@@ -80,6 +81,7 @@ FETCH_OPTIONS: Final = (
         default=(),
         metavar="[HOST=]@FILE",
         repeats=True,
+        commas=False,
     ),
     Option(
         flag="--netrc",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline.errors import UsageError
 from pipeline.images.prepare import ImageOptions
+from pipeline.job.choices import words
 from pipeline.job.table.group import Group, Kind
 from pipeline.storage.remote import RemoteOptions
 
@@ -79,6 +80,8 @@ class Option:
         most: the largest; None: any.
         metavar: what stands for its value in ``--help``; "": as `kind` has it.
         repeats: whether it takes a list, by being repeated or with commas.
+        commas: whether commas divide its words; False: a word may hold them, and each is given by
+            itself. A text of several, as Luigi has it, is a word a line.
         required: whether it must be given.
         positional: whether ``shardmill`` takes it without the flag; Luigi needs the flag.
         anywhere: whether an address may stand for a path.
@@ -100,6 +103,7 @@ class Option:
     most: int | None = None
     metavar: str = ""
     repeats: bool = False
+    commas: bool = True
     required: bool = False
     positional: bool = False
     off: str = ""
@@ -126,4 +130,15 @@ class Option:
     @property
     def summary(self) -> str:
         """Its help, and how a list is given where it takes one."""
-        return f"{self.help} Takes a list: repeat it, or use commas." if self.repeats else self.help
+        if not self.repeats:
+            return self.help
+        how = "Takes a list: repeat it, or use commas." if self.commas else "Repeat it for several."
+        return f"{self.help} {how}"
+
+    def words_of(self, text: str) -> tuple[str, ...]:
+        """Return the words of a text that stands for a list of them; `joined` reverses it."""
+        return words(text) if self.commas else tuple(text.split("\n")) if text else ()
+
+    def joined(self, given: Iterable[str]) -> str:
+        """Return the text that stands for a list of words."""
+        return ("," if self.commas else "\n").join(given)

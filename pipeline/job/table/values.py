@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pipeline.errors import UsageError
-from pipeline.job.choices import meant, words
+from pipeline.job.choices import meant
 from pipeline.job.table.group import Kind
 from pipeline.job.table.option import Option, Value
 
@@ -19,7 +19,7 @@ def text_of(option: Option) -> str:
     """Return the text that stands for the default of an option; `parsed` reverses it."""
     default = option.default
     if isinstance(default, tuple):
-        return ",".join(default)
+        return option.joined(default)
     return "" if default is None else str(default)
 
 
@@ -32,7 +32,7 @@ def parsed(option: Option, text: str) -> Value:
         UsageError: it is no such value.
     """
     if option.repeats:
-        given = words(text)
+        given = option.words_of(text)
         if option.kind is Kind.CHOICE:
             check_words(option.flag, given, option.choices)
         return given

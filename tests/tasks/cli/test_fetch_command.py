@@ -124,6 +124,7 @@ def test_a_header_in_clear_is_refused_and_not_shown(
         (("--limit-rate", "fast"), "such as 500k"),
         (("--limit-rate", "15k"), "at least 16,000"),
         (("--mirror", "/folder"), "not an address"),
+        (("--mirror", "https://h/a,https://h/b"), "repeat the option"),
         (("--mirror", "s3://bucket"), "names a bucket and nothing in it"),
     ],
 )

@@ -16,6 +16,7 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _MOST_HEADER_BYTES: Final = 1 << 16
+_SEVERAL: Final = re.compile(r",\s*(?:https?|s3)://", re.IGNORECASE)
 _ARGUMENT: Final = re.compile(r"(?:(?P<host>[A-Za-z0-9._:\[\]-]+)=)?@(?P<file>.+)")
 
 
@@ -59,6 +60,13 @@ def of_mirror(text: str, file: str) -> str | Remote:
     Raises:
         UsageError: the mirror is no address of a web server or of S3.
     """
+    if _SEVERAL.search(text):
+        raise UsageError(
+            "--mirror: several addresses with commas between them",
+            expected="one address; it may hold commas",
+            found=text,
+            remedy="repeat the option: --mirror URL --mirror URL",
+        )
     folder = parse(text, "--mirror")
     if not isinstance(folder, Remote):
         raise UsageError(
