@@ -34,9 +34,11 @@ export PYTHONDONTWRITEBYTECODE :=
 setup: $(VENV)/.run
 
 # pillow-simd is built from source: a C compiler, and the headers of Python, libjpeg and zlib.
-.PHONY: system system-remote
+.PHONY: system system-interop system-remote
 system:
 	@sh .ci/system-packages
+system-interop:
+	@sh .ci/system-packages interop
 system-remote:
 	@sh .ci/system-packages remote
 
@@ -145,7 +147,7 @@ test: $(VENV)/.test style
 interop: .venv-interop/.ready .venv-dali/.ready .venv-torchvision/.ready
 interop: .venv-webdataset/.ready .venv-wids/.ready .venv-dbcollection/.ready
 interop: .venv-croissant/.ready .venv-datasets/.ready
-interop: $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
+interop: $(if $(MXNET_PYTHON),.venv-mxnet/.ready) | system-interop
 	.venv-interop/bin/python -m pytest $(PARALLEL) tests/interop tests/images/test_opencv.py
 
 faults: $(VENV)/.test

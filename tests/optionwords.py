@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 from unittest import mock
 
@@ -83,10 +84,15 @@ def by_click(command: str, words: Words) -> Job:
 
 def by_luigi(command: str, words: Words) -> Job:
     """Return the job that Luigi's own command makes of words."""
-    with mock.patch.object(CmdlineParser, "_build_parser", staticmethod(_parser_of_root)):
+    with parsing_one_root():
         parser: Any = CmdlineParser([ROOTS[command], *words])  # type: ignore[no-untyped-call]
         job: Job = parser.get_task_obj().job
     return job
+
+
+def parsing_one_root() -> AbstractContextManager[Any]:
+    """Have Luigi build its parser once for each root."""
+    return mock.patch.object(CmdlineParser, "_build_parser", staticmethod(_parser_of_root))
 
 
 @functools.cache

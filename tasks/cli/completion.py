@@ -17,6 +17,10 @@ from tasks.cli.saying import say
 
 VARIABLE: Final = "_SHARDMILL_COMPLETE"
 """The variable by which the script has ``shardmill`` say what may come next: click's own."""
+_COMPINIT: Final = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n"
+"""What the script of zsh calls a function of, which a ~/.zshrc need not have loaded before."""
+_FISH: Final = ('string split "," $completion', 'string split --max 1 "," $completion')
+"""How click's script of fish splits what it is told, and how it must: a list has commas itself."""
 EXAMPLES: Final = tuple(f"shardmill completion {shell}" for shell in SHELLS)
 
 
@@ -33,6 +37,6 @@ def completion(ctx: click.Context, shell: str) -> int:
     completer = get_completion_class(shell)
     if completer is None:
         raise click.UsageError(f"click knows no completion for {shell}")
-    program = ctx.find_root().command
-    say(Lines(completer(program, {}, "shardmill", VARIABLE).source()))
+    script = completer(ctx.find_root().command, {}, "shardmill", VARIABLE).source()
+    say(Lines(f"{_COMPINIT}{script}" if shell == "zsh" else script.replace(*_FISH)))
     return 0

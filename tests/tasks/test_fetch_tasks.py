@@ -9,6 +9,8 @@ from typing import Any
 import click
 import forked
 import pytest
+from luigi.cmdline_parser import CmdlineParser
+from optionwords import examples, parsing_one_root
 from support import RawSet
 
 from pipeline.errors import UsageError
@@ -43,13 +45,21 @@ def test_the_parameters_have_the_defaults_of_the_options() -> None:
     assert fetch_archives().values() == by_click("--raw", "/raw")
 
 
-def test_words_mean_the_same_to_luigi_and_to_the_command() -> None:
-    words = {"only": "train,boxes", "mirror": "https://h/f", "header": "@f", "connections": "64"}
-    words |= {"limit_rate": "5M", "out": "/out", "config": "/c.toml", "s3_region": "r"}
-    words |= {"s3_endpoint": "http://127.0.0.1:9", "s3_addressing": "path"}
-    flags = [word for name, word in words.items() for word in (f"--{name.replace('_', '-')}", word)]
-    asked = fetch_archives(**words, netrc=True).values()
-    assert asked == by_click("--raw", "/raw", "--netrc", *flags)
+def by_luigi(*words: str) -> dict[str, Any]:
+    """Return the values that Luigi's own command makes of words."""
+    with parsing_one_root():
+        parser: Any = CmdlineParser(["FetchArchives", *words])  # type: ignore[no-untyped-call]
+        values: dict[str, Any] = parser.get_task_obj().values()
+    return values
+
+
+@pytest.mark.parametrize(
+    "words", [words for option in FETCH_OPTIONS for words in examples(option)], ids=" ".join
+)
+def test_words_mean_the_same_to_luigi_and_to_the_command(words: tuple[str, ...]) -> None:
+    given = words if words[0] == "--raw" else ("--raw", "/raw", *words)
+    assert by_luigi(*given) == by_click(*given)
+    assert by_click(*given) != by_click("--raw", "/raw")
 
 
 def test_a_mirror_and_a_header_may_hold_commas() -> None:

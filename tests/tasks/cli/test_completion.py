@@ -10,7 +10,7 @@ from pathlib import Path
 
 import inprocess
 import pytest
-from click.shell_completion import ShellComplete, get_completion_class
+from click.shell_completion import ShellComplete
 from support import ROOT
 
 from pipeline.formats.registry import FORMATS
@@ -60,11 +60,10 @@ def test_the_last_word_of_a_list_is_completed() -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_script_of_a_shell_is_printed(monkeypatch: pytest.MonkeyPatch, shell: str) -> None:
     run = inprocess.shardmill(monkeypatch, "completion", shell)
-    completer = get_completion_class(shell)
     assert run.status == 0
-    assert completer is not None
-    assert run.said == completer(cli, {}, "shardmill", VARIABLE).source() + "\n"
     assert f"{VARIABLE}={shell}_complete" in run.said
+    assert ("compinit" in run.said) == (shell == "zsh")
+    assert ("--max 1" in run.said) == (shell == "fish")
 
 
 def test_an_unknown_shell_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
