@@ -10,7 +10,7 @@ synced once.
 from pipeline.storage.copies import local_copy, open_arrow
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.host_state import host_state
-from pipeline.storage.local.deleting import carry_out, remove_empty, remove_read
+from pipeline.storage.local.deleting import remove_empty, remove_read
 from pipeline.storage.local.folders import (
     StagedFolder,
     check_file_name,
@@ -37,13 +37,12 @@ from pipeline.storage.local.locks import (
 from pipeline.storage.local.oserrors import check_link, translated
 from pipeline.storage.local.outputfile import output_file, resolved
 from pipeline.storage.local.ranges import RangeReader, SourceReader, holds
-from pipeline.storage.local.removalplan import Doomed, Outcome, Plan, plan_files, plan_folder
 from pipeline.storage.local.sharedwrite import SharedFile
 from pipeline.storage.local.staging import Buffer, append_line, open_log
 from pipeline.storage.local.stamps import ABSENT, UNSETTLED, read_stamped, settled
 from pipeline.storage.local.tempnames import SCRATCH
-from pipeline.storage.local.temps import TempFile, remove_temp, temp_files
-from pipeline.storage.location import Location, Remote, parse
+from pipeline.storage.local.temps import TempFile, remove_temp
+from pipeline.storage.location import Location, Remote, on_this_machine, parse
 from pipeline.storage.publishing import (
     point,
     probe_writable,
@@ -54,6 +53,15 @@ from pipeline.storage.publishing import (
 )
 from pipeline.storage.readers import Ranges, Sources
 from pipeline.storage.remote import RemoteOptions, use
+from pipeline.storage.removal import Doomed, Outcome, Plan, Unfinished
+from pipeline.storage.removing import (
+    carry_out,
+    give_up,
+    plan_files,
+    plan_folder,
+    temp_files,
+    unfinished_uploads,
+)
 from pipeline.storage.staged_file import StagedFile
 from pipeline.storage.stores import (
     absolute,
@@ -65,7 +73,6 @@ from pipeline.storage.stores import (
     is_within,
     kind,
     kinds,
-    on_this_machine,
     open_ranges,
     open_sources,
     placed,
@@ -105,6 +112,7 @@ __all__ = [
     "StagedFile",
     "StagedFolder",
     "TempFile",
+    "Unfinished",
     "absolute",
     "append_line",
     "carry_out",
@@ -117,6 +125,7 @@ __all__ = [
     "file_stamps",
     "folders",
     "free_bytes",
+    "give_up",
     "holds",
     "host_state",
     "is_empty",
@@ -167,6 +176,7 @@ __all__ = [
     "target_lock",
     "temp_files",
     "translated",
+    "unfinished_uploads",
     "use",
     "wait_for_lock",
     "watch",

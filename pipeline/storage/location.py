@@ -107,6 +107,17 @@ Location: TypeAlias = Path | Remote
 """Where a file or an object lies."""
 
 
+def on_this_machine(location: Location) -> Path:
+    """Return the path of a location that can only be one of this machine.
+
+    Raises:
+        UsageError: it is an address.
+    """
+    if isinstance(location, Remote):
+        raise UsageError("an address where only a local path can stand", found=str(location))
+    return location
+
+
 def is_address(text: str) -> bool:
     """Whether a text begins with ``scheme://``, of whatever scheme."""
     return _ADDRESS.match(text) is not None

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.storage.http.contents import Contents
     from pipeline.storage.http.objects import Objects
     from pipeline.storage.http.transfer import Transfer
+    from pipeline.storage.s3.removals import Removals
     from pipeline.storage.s3.store import Store
 
 MOST_IN_FLIGHT: Final = 1024
@@ -155,6 +156,14 @@ def read_many(places: Iterable[Remote], most: int | None = None) -> dict[Remote,
     if not _contents:
         _contents.append(Contents())
     return _contents[0].read(seen, _objects, _transfer())
+
+
+def removals(root: Remote) -> Removals:
+    """Return what plans and carries out removals below an address; it looks anew."""
+    there = store(root)
+    from pipeline.storage.s3.removals import Removals  # noqa: PLC0415  (boto3: only for S3)
+
+    return Removals(root, there)
 
 
 def renew() -> None:

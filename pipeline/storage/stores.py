@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final, TypeVar, cast
 
-from pipeline.errors import UsageError, Vanished
+from pipeline.errors import Vanished
 from pipeline.storage import remote
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.local import below, listing, local_path, stamps
@@ -231,14 +231,3 @@ def absolute(text: str, name: str) -> str:
         UsageError: it is empty, no text, or an address that cannot be.
     """
     return str(parse(text, name)) if is_address(text) else local_path.absolute(text, name)
-
-
-def on_this_machine(location: Location) -> Path:
-    """Return the path of a location that can only be one of this machine.
-
-    Raises:
-        UsageError: it is an address.
-    """
-    if isinstance(location, Remote):
-        raise UsageError("an address where only a local path can stand", found=str(location))
-    return location

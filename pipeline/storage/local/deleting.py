@@ -19,8 +19,10 @@ from pathlib import Path
 from pipeline.errors import OutputConflict
 from pipeline.storage.local.below import FOLDER, NOT_A_FOLDER, opened
 from pipeline.storage.local.oserrors import translate_oserrors
-from pipeline.storage.local.removalplan import Doomed, Outcome, Plan, identity
+from pipeline.storage.local.removalplan import identity
 from pipeline.storage.local.stamps import stamp_of
+from pipeline.storage.location import on_this_machine
+from pipeline.storage.removal import Doomed, Outcome, Plan
 
 _NOT_EMPTY = {errno.ENOTEMPTY, errno.EEXIST}
 
@@ -32,11 +34,12 @@ def carry_out(plan: Plan) -> Outcome:
         ShardmillError: one cannot be removed.
     """
     removed, kept = list[Doomed](), list[Doomed]()
-    for folder, grouped in itertools.groupby(plan.items, key=lambda item: item.path.parent):
-        items = list(grouped)
+    root = on_this_machine(plan.root)
+    for place, grouped in itertools.groupby(plan.items, key=lambda item: item.path.parent):
+        folder, items = on_this_machine(place), list(grouped)
         with translate_oserrors(folder), contextlib.suppress(FileNotFoundError, NotADirectoryError):
             try:
-                with opened(plan.root, folder) as fd:
+                with opened(root, folder) as fd:
                     for item in items:
                         (removed if _remove_unchanged(fd, item) else kept).append(item)
             except OutputConflict:  # a link stands there by now

@@ -5,79 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import stat as stat_module
-from collections.abc import Callable, Container, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Container, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import OutputConflict
 from pipeline.storage.local.below import opened, step
 from pipeline.storage.local.oserrors import translate_oserrors
-
-Owns = Callable[[Path], bool]
-"""Whether a path is one of this program's, by its name."""
-
-
-@dataclass(frozen=True)
-class Doomed:
-    """A file, a link or an empty folder that is to be removed, as it was when it was looked at.
-
-    Attributes:
-        path: where it is.
-        size: bytes; 0 of a folder.
-        identity: of the inode: its type, device and number; of what is no folder also the size
-            and the modification time in nanoseconds.
-    """
-
-    path: Path
-    size: int
-    identity: tuple[int, ...]
-
-    @property
-    def is_folder(self) -> bool:
-        """Whether it is a folder."""
-        return self.identity[0] == stat_module.S_IFDIR
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What is to be removed below a root, in this order.
-
-    Attributes:
-        root: the folder that nothing outside of is removed.
-        items: what goes; a folder comes after its content.
-        strangers: what was met and stays: a link on the way, or something of another owner.
-    """
-
-    root: Path
-    items: tuple[Doomed, ...] = ()
-    strangers: tuple[Path, ...] = ()
-
-    @property
-    def bytes(self) -> int:
-        """Size of everything that goes."""
-        return sum(item.size for item in self.items)
-
-    @property
-    def files(self) -> int:
-        """How many files and links go."""
-        return sum(not item.is_folder for item in self.items)
-
-    def __add__(self, other: Plan) -> Plan:
-        """Return a plan of both, this one first."""
-        strangers = self.strangers + other.strangers
-        return replace(self, items=self.items + other.items, strangers=strangers)
-
-    def beginning_with(self, path: Path) -> Plan:
-        """Return the plan with one item moved to its beginning, if it has that."""
-        return replace(self, items=tuple(sorted(self.items, key=lambda item: item.path != path)))
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a plan: items that are gone now, and those that had changed and stay."""
-
-    removed: tuple[Doomed, ...] = ()
-    kept: tuple[Doomed, ...] = ()
+from pipeline.storage.removal import Doomed, Owns, Plan
 
 
 def plan_files(root: Path, files: Iterable[Path], *, links: bool = False) -> Plan:

@@ -22,8 +22,9 @@ from pipeline.storage.local.flocks import Lock
 from pipeline.storage.local.listing import scan, sizes
 from pipeline.storage.local.oserrors import translate_oserrors
 from pipeline.storage.local.owner import Owner
-from pipeline.storage.local.removalplan import Outcome, Plan
 from pipeline.storage.local.tempnames import owner_of, target_of, temp_path, temp_prefix
+from pipeline.storage.location import on_this_machine
+from pipeline.storage.removal import Outcome, Plan
 
 
 @dataclass(frozen=True)
@@ -93,8 +94,9 @@ def remove_temp(temp: TempFile, plan: Plan) -> Outcome:
         )
     if not (temp.owner_gone and plan.items):
         return Outcome(kept=plan.items)
+    root = on_this_machine(plan.root)
     try:
-        with translate_oserrors(temp.path), opened(plan.root, temp.path.parent) as folder:
+        with translate_oserrors(temp.path), opened(root, temp.path.parent) as folder:
             fd = _opened_to_lock(folder, temp.path.name)
     except Vanished:
         return Outcome()

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Final
 
 from pipeline.errors import RemoteUnavailable, ShardmillError
 from pipeline.storage.location import Remote
+from pipeline.storage.removal import Unfinished
 from pipeline.storage.s3 import errors, multipart
 from pipeline.storage.s3.client import Answer, Client
 
 _AT_ONCE: Final = 1000  # objects, by S3's own rule
 _NOT_OFFERED: Final = frozenset({"NotImplemented", "MethodNotAllowed"})
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """Parts that were sent, and neither made an object of nor given up.
-
-    Attributes:
-        place: the address that the object was to get.
-        age_s: seconds since it was begun, by the clock of the store.
-        upload_id: by which the store knows it.
-    """
-
-    place: Remote
-    age_s: float
-    upload_id: str = field(repr=False)
 
 
 def unfinished(client: Client, folder: Remote) -> list[Unfinished] | None:

@@ -35,22 +35,22 @@ class Store:
 
     def objects(self, folder: Remote) -> dict[str, ObjectInfo]:
         """Return the objects directly in a folder by name, without those that were withdrawn."""
-        listed = self._listing(folder).objects.items()
+        listed = self.listing(folder).objects.items()
         return {name: info for name, info in listed if not is_withdrawn(name, info.size)}
 
     def folders(self, folder: Remote) -> list[str]:
         """Return the names of the folders directly in a folder, sorted."""
-        return sorted(self._listing(folder).folders)
+        return sorted(self.listing(folder).folders)
 
     def kind(self, place: Remote) -> str | None:
         """Return whether there is a ``file`` or a ``folder`` at an address; None: neither."""
         if self.known.stat(place) is not None:
             return "file"
-        listed = self._listing(place)
+        listed = self.listing(place)
         return "folder" if listed.objects or listed.folders else None
 
-    def _listing(self, folder: Remote) -> Listing:
-        """Return what a folder holds: of one that is not watched, at this moment."""
+    def listing(self, folder: Remote) -> Listing:
+        """Return what a folder holds, with what was withdrawn: if it is not watched, by now."""
         known = self.known
         return known.of(folder) if known.watches(folder) else read_folder(self.client, folder)
 
