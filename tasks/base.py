@@ -72,6 +72,13 @@ class ShardmillTask(luigi.Task):
     document_kind: ClassVar[type[Sealed]]
     """What its mark is decoded into."""
 
+    @classmethod
+    def get_params(cls) -> list[tuple[str, luigi.Parameter[Any]]]:
+        """Return its parameters, looked for once: Luigi asks five times for each of its tasks."""
+        if (known := _PARAMETERS.get(cls)) is None:
+            known = _PARAMETERS[cls] = super().get_params()
+        return known
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         if "makes" in cls.__dict__:
@@ -212,6 +219,8 @@ class ShardmillTask(luigi.Task):
         except ShardmillError as second:
             logger.error("the failure record could not be written: %s", second)
 
+
+_PARAMETERS: Final[dict[type[luigi.Task], list[tuple[str, luigi.Parameter[Any]]]]] = {}
 
 MAKERS: Final[dict[str, type[ShardmillTask]]] = {}
 """The task that makes each kind of artifact: filled where each is defined."""

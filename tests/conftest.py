@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import random
 import signal
@@ -30,6 +31,15 @@ _HURRIED = {
 _EXAMPLES = int(os.environ.get("SHARDMILL_EXAMPLES", "25"))
 hypothesis.settings.register_profile("shared", deadline=None, max_examples=_EXAMPLES)
 hypothesis.settings.load_profile("shared")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the modules and the tests, all needed to the end, from the collector of garbage.
+
+    Each time it would look through all of them, and a forked process would copy their memory.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+import pytest
 from support import ROOT
 
 PROGRAM: Final = sorted(
@@ -84,12 +85,15 @@ LONGEST_TASKS_FILE: Final = 250
 IMPORT_WITHOUT: Final = """
 import importlib, sys
 class Refuser:
+    refused = set()
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {refused!r}:
+        if name.partition(".")[0] in self.refused:
             raise AssertionError(f"{{name}} was imported")
 sys.meta_path.insert(0, Refuser())
-for module in {modules!r}:
-    importlib.import_module(module)
+for Refuser.refused, modules in {steps!r}:
+    assert Refuser.refused.isdisjoint(sys.modules)
+    for module in modules:
+        importlib.import_module(module)
 """
 
 
@@ -120,16 +124,27 @@ def _imported(tree: Iterable[ast.AST]) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: imports are absolute"
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith("import_module"):
+        elif isinstance(node, ast.Call) and spelled(node.func).endswith("import_module"):
             yield from (str(arg.value) for arg in node.args if isinstance(arg, ast.Constant))
+
+
+@cache
+def spelled(node: ast.AST) -> str:
+    return ast.unparse(node)
 
 
 def calls(path: Path) -> Iterator[ast.Call]:
     return (node for node in nodes(path) if isinstance(node, ast.Call))
 
 
-def called(path: Path) -> set[str]:
-    return {ast.unparse(node.func) for node in calls(path)}
+@cache
+def called(path: Path) -> frozenset[str]:
+    return frozenset(spelled(node.func) for node in calls(path))
+
+
+@cache
+def attributes(path: Path) -> frozenset[str]:
+    return frozenset(spelled(node) for node in nodes(path) if isinstance(node, ast.Attribute))
 
 
 def strings(path: Path) -> Iterator[str]:
@@ -161,35 +176,44 @@ def offenders(files: Iterable[Path], offends: Callable[[Path], object]) -> set[s
     return {relative(path) for path in files if offends(path)}
 
 
-def import_without(refused: set[str], files: list[Path]) -> None:
-    code = IMPORT_WITHOUT.format(refused=refused, modules=[module_name(path) for path in files])
+def import_without(*steps: tuple[set[str], list[Path]]) -> None:
+    """Import modules in a new interpreter, in which steps refuse what may not come with them."""
+    named = [(refused, [module_name(path) for path in files]) for refused, files in steps]
+    code = IMPORT_WITHOUT.format(steps=named)
     run = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
 
 
-def test_the_library_imports_without_luigi_and_without_its_tasks() -> None:
-    assert len(PIPELINE) > 20
-    import_without({"luigi", "tasks", *FRAMEWORKS}, PIPELINE)
+REMOTE: Final = {
+    "pipeline/storage/s3": {"boto3", "botocore"},
+    "pipeline/storage/http": {"pycurl"},
+}
+"""Where remote places are read and written, and what those folders alone may import."""
 
 
-def test_the_tasks_import_without_any_training_framework() -> None:
-    import_without(FRAMEWORKS, [path for path in TASKS if path.name != "__main__.py"])
+@pytest.mark.parametrize("met", [False, True], ids=["of local places", "of remote places"])
+def test_modules_import_without_what_they_do_not_need(met: bool) -> None:
+    """The library without Luigi and its tasks, nothing with a framework, and of local places.
+
+    Neither boto3 nor libcurl is imported before a remote place is met: boto3 takes a third of a
+    second.
+    """
+    # Beside their folders: what carries `shardmill fetch` out makes a transfer at once.
+    local = {*outside(*REMOTE, "tasks/cli/fetch_report.py")}
+    local.add(ROOT / "pipeline/storage/s3/settings.py")
+    refused = FRAMEWORKS if met else FRAMEWORKS.union(*REMOTE.values())
+    library = [path for path in PIPELINE if (path in local) != met]
+    tasks = [path for path in TASKS if (path in local) != met and path.name != "__main__.py"]
+    assert library
+    assert tasks
+    import_without(({"luigi", "tasks", *refused}, library), (refused, tasks))
 
 
-def test_only_their_rooms_import_boto3_and_libcurl() -> None:
-    """Neither is imported before a remote place is met: boto3 takes a third of a second."""
-    rooms = {
-        "pipeline/storage/s3": {"boto3", "botocore"},
-        "pipeline/storage/http": {"pycurl"},
-    }
-    for room, names in rooms.items():
-        assert [path for path in outside(room) if imports_from(path, names)] == []
-    # Beside them: what carries `shardmill fetch` out makes a transfer at once.
-    local = outside(*rooms, "tasks/cli/__main__.py", "tasks/cli/fetch_report.py")
-    local.append(ROOT / "pipeline/storage/s3/settings.py")
-    import_without({"boto3", "botocore", "pycurl"}, local)
+@pytest.mark.parametrize("room", REMOTE)
+def test_no_other_module_names_boto3_or_libcurl(room: str) -> None:
+    assert offenders(outside(room), lambda path: imports_from(path, REMOTE[room])) == set()
 
 
 def test_the_library_knows_no_luigi_and_no_tasks() -> None:
@@ -259,8 +283,8 @@ def _renames(path: Path) -> Iterator[str]:
         if isinstance(node.func, ast.Attribute) and node.func.attr in RENAMERS:
             # `str.replace` takes two arguments, and is no function of `os`.
             text = node.func.attr == "replace" and len(node.args) == 2
-            if not text or ast.unparse(node.func).startswith("os."):
-                yield ast.unparse(node)
+            if not text or spelled(node.func).startswith("os."):
+                yield spelled(node)
 
 
 def test_only_storage_asks_what_files_there_are() -> None:
@@ -275,8 +299,7 @@ def test_only_storage_takes_paths_apart() -> None:
     """Others use `Path`, or ask storage; these do not yet, and the list may only become shorter."""
 
     def takes_apart(path: Path) -> bool:
-        spelled = {ast.unparse(node) for node in nodes(path) if isinstance(node, ast.Attribute)}
-        return "os.path" in spelled or bool(imports_from(path, {"os.path", "posixpath"}))
+        return "os.path" in attributes(path) or bool(imports_from(path, {"os.path", "posixpath"}))
 
     assert offenders(outside("pipeline/storage"), takes_apart) == USE_OS_PATH
 
@@ -286,9 +309,9 @@ def test_only_one_module_removes_files_and_folders() -> None:
     refused = {"shutil", "os.remove", *(f"os.{name}" for name in REMOVERS)}
 
     def removes(path: Path) -> bool:
-        spelled = {ast.unparse(node) for node in nodes(path) if isinstance(node, ast.Attribute)}
-        removers = {name for name in spelled if name.rpartition(".")[2] in REMOVERS}
-        return bool(removers | ({"os.remove"} & spelled) or imports_from(path, refused))
+        names = attributes(path)
+        removers = {name for name in names if name.rpartition(".")[2] in REMOVERS}
+        return bool(removers | ({"os.remove"} & names) or imports_from(path, refused))
 
     assert offenders(files, removes) == set()
 
@@ -298,7 +321,7 @@ def test_only_paths_spells_the_names_of_the_output_tree() -> None:
         steps = {
             id(node.value)
             for node in nodes(path)
-            if (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "step")
+            if (isinstance(node, ast.Assign) and spelled(node.targets[0]) == "step")
             or (isinstance(node, ast.keyword) and node.arg == "step")
         }
         return any(
@@ -386,7 +409,7 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 def _for_annotations(path: Path) -> Iterator[ast.AST]:
     for node in nodes(path):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        if isinstance(node, ast.If) and spelled(node.test) == "TYPE_CHECKING":
             yield from ast.walk(node)
 
 

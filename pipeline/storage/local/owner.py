@@ -56,8 +56,7 @@ class Owner:
 
 def current() -> Owner:
     """Return this process."""
-    status = _status(os.getpid())
-    return Owner(host(), os.getpid(), _place(), _birth(status[1] if status else b""))
+    return Owner(host(), os.getpid(), _place(), _own_birth())
 
 
 def host() -> str:
@@ -72,6 +71,16 @@ def _status(pid: int) -> tuple[bytes, bytes] | None:
         return fields[0], fields[_START_TIME]
     except (OSError, IndexError):
         return None
+
+
+@lru_cache(maxsize=1)
+def _own_birth() -> str:
+    status = _status(os.getpid())
+    return _birth(status[1] if status else b"")
+
+
+# A forked process is another one.
+os.register_at_fork(after_in_child=_own_birth.cache_clear)
 
 
 def _birth(started: bytes) -> str:

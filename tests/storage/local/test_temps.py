@@ -123,6 +123,22 @@ class TestOwners:
         assert self.gone(renamed(temp, pid=child, birth=owner._birth(status[1])))
         os.waitpid(child, 0)
 
+    def test_a_forked_process_is_another(self) -> None:
+        mine = owner.current()
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            forked = owner.current()
+            right = (forked.pid, forked.birth) == (os.getpid(), owner._own_birth.__wrapped__())
+            os.write(writing, forked.birth.encode() if right else b"?")
+            os._exit(0)
+        os.waitpid(child, 0)
+        birth = os.read(reading, 64).decode()
+        os.close(reading)
+        os.close(writing)
+        assert len(birth) == len(mine.birth)
+        assert birth != mine.birth
+
     def test_its_children_may_still_hold_the_lock(self, temp: Path) -> None:
         path = renamed(temp, pid=dead())
         with path.open("w") as held:
