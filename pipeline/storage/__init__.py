@@ -25,7 +25,6 @@ from pipeline.storage.local.listing import (
     modified_ns,
     special_kind,
 )
-from pipeline.storage.local.lockfiles import WAITS
 from pipeline.storage.local.locks import (
     is_locked,
     lock_holders,
@@ -89,6 +88,7 @@ from pipeline.storage.stores import (
     stat,
     watch,
 )
+from pipeline.storage.waiting import WAITS
 
 __all__ = [
     "ABSENT",

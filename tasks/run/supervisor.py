@@ -26,6 +26,7 @@ from tasks.prepare import is_complete
 from tasks.run import headway, scheduler
 from tasks.run.exchange import Address
 from tasks.run.interrupts import interrupting
+from tasks.run.notices import Notices
 from tasks.run.processes import BEGUN, NOTICE, PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
 from tasks.run.safepath import SAFE_PATH
 
@@ -59,7 +60,7 @@ class Supervisor:
     _partial: bytes = b""
     _lost: bool = False
     _begun: bool = False
-    _said: set[str] = field(default_factory=set)
+    _notices: Notices = field(default_factory=Notices)
     _reported: dict[str, ShardmillError] = field(default_factory=dict)
 
     @property
@@ -200,8 +201,7 @@ class Supervisor:
                         self._reported.setdefault(str(error), error)
 
     def _notice(self, text: str, tell: Callable[[str], None]) -> None:
-        if text not in self._said:  # each worker of this command says it
-            self._said.add(text)
+        if self._notices.is_new(text):
             tell(text)
 
     def _stillborn(self, status: int) -> ShardmillError:

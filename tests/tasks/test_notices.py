@@ -8,6 +8,8 @@ import os
 import pytest
 
 from pipeline import storage
+from pipeline.storage import waiting
+from tasks.run.notices import Notices
 from tasks.run.processes import NOTICE, REPORT_VARIABLE, notice_waits
 
 
@@ -27,3 +29,17 @@ def test_for_whom_a_task_waits_is_said_by_its_command(
         os.close(reading)
         os.close(writing)
     assert capsys.readouterr().err == "waiting for run.lock\n"
+
+
+def test_what_each_worker_says_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("tasks.run.notices.time.monotonic", lambda: now[0])
+    notices = Notices()
+    tries = "https://host/x: no connection; try {} of 9, given up at about 12:00:0{}"
+    assert notices.is_new("waiting for run.lock")
+    assert notices.is_new(tries.format(4, 1))
+    assert not notices.is_new(tries.format(5, 2))
+    assert notices.is_new(tries.format(4, 1).replace("host", "other"))
+    now[0] += waiting.SAY_AGAIN_S
+    assert notices.is_new(tries.format(6, 3))
+    assert not notices.is_new("waiting for run.lock")

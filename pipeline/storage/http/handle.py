@@ -9,8 +9,10 @@ import pycurl
 from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.trust import certificates
 
-_BUFFER: Final = 1 << 18  # bytes that libcurl passes on at once, at most
-_CONNECT_SECONDS: Final = 20
+BUFFER: Final = 1 << 18
+"""Bytes that libcurl passes on at once, at most."""
+CONNECT_SECONDS: Final = 20
+"""Seconds after which a server that takes no connection is tried again."""
 _SLOW_SECONDS: Final = 30  # a server that sends next to nothing for so long has gone
 _SLOW_BYTES: Final = 1000  # a second
 _IDLE_SECONDS: Final = 45  # most servers close a connection that rests after a minute
@@ -45,8 +47,8 @@ class Handle:
         set_option(pycurl.SSL_VERIFYHOST, 2)
         set_option(pycurl.PATH_AS_IS, 1)  # keys of objects are not paths
         set_option(pycurl.USERAGENT, _AGENT)
-        set_option(pycurl.BUFFERSIZE, _BUFFER)
-        set_option(pycurl.CONNECTTIMEOUT, _CONNECT_SECONDS)
+        set_option(pycurl.BUFFERSIZE, BUFFER)
+        set_option(pycurl.CONNECTTIMEOUT, CONNECT_SECONDS)
         set_option(pycurl.LOW_SPEED_TIME, _SLOW_SECONDS)
         set_option(pycurl.LOW_SPEED_LIMIT, _SLOW_BYTES)
         set_option(pycurl.MAXAGE_CONN, _IDLE_SECONDS)

@@ -47,8 +47,23 @@ class Patience:
             asked: what the server asked for; None: nothing.
             random: returns a number from 0 to 1.
         """
-        most = min(self.longest, self.first * 2.0 ** (failures - 1))
-        return max(most * (1 + random()) / 2, min(asked or 0.0, self.longest_asked))
+        return max(self._most(failures) * (1 + random()) / 2, min(asked or 0.0, self.longest_asked))
+
+    def left(self, failures: int, lasting: int) -> int:
+        """Return how many more tries may fail; see `is_over`."""
+        return min(self.tries - failures, self.few - lasting if lasting else self.tries)
+
+    def longest_wait(self, failures: int, tries: int) -> float:
+        """Return for how many seconds so many further tries wait at most, unless they are asked to.
+
+        Args:
+            failures: in a row, before the first of them.
+            tries: how many.
+        """
+        return sum(self._most(number) for number in range(failures, failures + tries) if number)
+
+    def _most(self, failures: int) -> float:
+        return min(self.longest, self.first * 2.0 ** (failures - 1))
 
     def is_over(self, failures: int, lasting: int, repeats: int = 0) -> bool:
         """Whether to give up after so many failures in a row.

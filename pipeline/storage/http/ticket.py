@@ -41,6 +41,9 @@ class Ticket:
         failures: tries in a row that brought nothing.
         lasting: the last of them whose fault is of a kind that most often lasts.
         repeats: tries in a row that brought bytes, though none that had not come before.
+        trouble: what the last try that failed came to, for people; "": none has failed.
+        began_at: when the try under way began, by the clock of whoever carries it out.
+        took: how many seconds the last try took.
         renewed: whether it was signed anew.
         redirects: how many were followed.
         outcome: of the last try.
@@ -56,6 +59,8 @@ class Ticket:
         self.failures = 0
         self.lasting = 0
         self.repeats = 0
+        self.trouble = ""
+        self.began_at = self.took = 0.0
         self.renewed = False
         self.redirects = 0
         self.answer = Answer()

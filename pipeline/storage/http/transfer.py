@@ -24,6 +24,7 @@ from pipeline.storage.http.answers import Outcome
 from pipeline.storage.http.handle import Handle
 from pipeline.storage.http.request import Reply, Request, origin
 from pipeline.storage.http.retries import RARELY, RETRIED, Patience, retry_after
+from pipeline.storage.http.silence import Silence
 from pipeline.storage.http.ticket import Renew, Sink, Ticket
 from pipeline.storage.location import HTTP
 
@@ -59,6 +60,7 @@ class Transfer:
         self.in_flight = in_flight
         self._patience = patience or Patience()
         self._clock, self._sleep, self._chance = clock, sleep, chance
+        self._silence = Silence(self._patience, clock)
         self._process = os.getpid()
         self._multi = _multi(in_flight)
         self._raised: list[BaseException] = []
@@ -113,6 +115,7 @@ class Transfer:
         """Drive all requests until one has ended, or so many seconds have passed."""
         self._check_process()
         self._start()
+        self._silence.look(self._tickets)
         if self._drive():
             return
         if self._delayed:
@@ -144,14 +147,17 @@ class Transfer:
     def close(self) -> None:
         """Give up all requests and close all connections."""
         self._check_process()
-        tickets = [ticket for _, ticket in self._busy.values()]
-        tickets += [*self._waiting, *(each[2] for each in self._delayed)]
-        for ticket in tickets:
+        for ticket in self._tickets():
             self.cancel(ticket)
         for handle in self._free:
             handle.close()
         self._free.clear()
         self._multi.close()
+
+    def _tickets(self) -> list[Ticket]:
+        """Return the requests that have not ended yet."""
+        busy = [ticket for _, ticket in self._busy.values()]
+        return [*busy, *self._waiting, *(each[2] for each in self._delayed)]
 
     def _check_process(self) -> None:
         if os.getpid() != self._process:
@@ -166,6 +172,7 @@ class Transfer:
             handle = self._free.pop() if self._free else Handle(self._raised)
             ticket = self._waiting.popleft()
             handle.load(ticket)
+            ticket.began_at = self._clock()
             self._busy[handle.curl] = handle, ticket
             self._multi.add_handle(handle.curl)
 
@@ -206,11 +213,13 @@ class Transfer:
     def _end(self, curl: pycurl.Curl, code: int) -> None:
         """Decide what follows from a try that is over."""
         ticket = self._take_back(curl)
+        ticket.took = self._clock() - ticket.began_at
         outcome = ticket.conclude(code)
         if ticket.error is not None:  # raised by its sink
             return
         if outcome is Outcome.RIGHT:
             ticket.finish()
+            self._silence.ended()
         elif _follow(ticket, outcome) or self._renew(ticket, outcome):
             self._waiting.appendleft(ticket)
         elif outcome is Outcome.NO_RANGES and ticket.received and ticket.request.is_whole:
@@ -225,6 +234,7 @@ class Transfer:
 
     def _try_again(self, ticket: Ticket, outcome: Outcome, code: int) -> None:
         ticket.failures += 1
+        ticket.trouble = refusals.failure(outcome, ticket.answer, code)
         is_lasting = outcome in RARELY or code in refusals.RESOLVE
         ticket.lasting = ticket.lasting + 1 if is_lasting else 0
         if self._patience.is_over(ticket.failures, ticket.lasting, ticket.repeats):

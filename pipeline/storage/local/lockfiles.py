@@ -15,18 +15,16 @@ import stat as stat_module
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
 
 from pipeline import plaintext
 from pipeline.errors import EnvironmentRefused, OutputConflict
 from pipeline.plaintext import Lines
 from pipeline.storage.local import flocks, holders
 from pipeline.storage.local.oserrors import translate_oserrors
+from pipeline.storage.waiting import WAITS
 
 WAIT_S = 3600.0
 """How long a command waits for a lock before it ends, in seconds."""
-WAITS: Final = "shardmill.waits"
-"""Name of the logger that is told, as a warning, what is waited for; shown where no one listens."""
 
 _MODE = 0o660
 _LOOK_AGAIN_S = 0.05

@@ -8,6 +8,7 @@ waits for the message, from one that is away for a moment.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from botocore.exceptions import BotoCoreError, HTTPClientError, SSLError
 from botocore.exceptions import ConnectionError as NotConnected
 
 from pipeline.errors import ShardmillError
+from pipeline.storage.waiting import QUIET_S, SAY_AGAIN_S, say_tries
 
 UNANSWERED: Final = (HTTPClientError, NotConnected)
 """What botocore raises where a request had no answer."""
@@ -80,6 +82,9 @@ class Retries:
     def __init__(self, is_known: Callable[[], bool], answered: Callable[[], object]) -> None:
         self._is_known = is_known
         self._answered = answered
+        self._began_at = self._said_at = float(
+            "-inf"
+        )  # of the request that is tried, and of a line
         self.most = TRIES
 
     def needs_retry(
@@ -88,26 +93,45 @@ class Retries:
         response: tuple[Any, Mapping[str, Any]] | None,
         caught_exception: Exception | None,
         attempts: int,
-        **_: object,
+        **request: object,
     ) -> float | None:
         """Return the seconds to wait before the next try, or None: no more tries.
 
         botocore calls this after each try with what came of it.
         """
         if response is None:
-            tries = TRIES if self._is_known() else FIRST_TRIES
-            if attempts >= min(tries, self.most) or not _may_pass(caught_exception):
+            tries = min(TRIES if self._is_known() else FIRST_TRIES, self.most)
+            if attempts >= tries or not _may_pass(caught_exception):
                 return None
-            return wait_s(attempts)
+            wait, why = wait_s(attempts), type(caught_exception).__name__
+            self._say(request.get("endpoint"), why, attempts, tries, wait)
+            return wait
         self._answered()
         http, parsed = response
         code = str(parsed.get("Error", {}).get("Code", ""))
         # The status may be another than that of HTTP: an error can come with 200.
         status = parsed.get("ResponseMetadata", {}).get("HTTPStatusCode", http.status_code)
-        tries = FEW_TRIES if code in _ALTERED else TRIES
-        if attempts >= min(tries, self.most) or not is_passing(int(status), code):
+        tries = min(FEW_TRIES if code in _ALTERED else TRIES, self.most)
+        if attempts >= tries or not is_passing(int(status), code):
             return None
-        return wait_s(attempts, http.headers.get("retry-after"))
+        wait = wait_s(attempts, http.headers.get("retry-after"))
+        self._say(request.get("endpoint"), f"HTTP {status} {code}", attempts, tries, wait)
+        return wait
+
+    def _say(self, endpoint: object, why: str, attempts: int, tries: int, wait: float) -> None:
+        """Say what is tried, if the next try comes long after the first, and not too often."""
+        now = time.monotonic()
+        if attempts == 1:
+            self._began_at = now
+        passed = now - self._began_at
+        if passed + wait < QUIET_S / 2 or now - self._said_at < SAY_AGAIN_S:
+            return
+        self._said_at = now
+        further = range(attempts + 1, tries)
+        rest = wait + sum(wait_s(number, spread=1.0) for number in further)
+        rest += (passed / attempts) * (tries - attempts)
+        name = getattr(endpoint, "host", "the store")
+        say_tries(str(name), why, attempts + 1, tries, rest)
 
 
 def _may_pass(error: Exception | None) -> bool:

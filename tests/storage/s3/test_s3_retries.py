@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -10,10 +12,12 @@ from botocore.exceptions import (
     NoCredentialsError,
     SSLError,
 )
+from support import on_wait
 
 from pipeline.errors import NoPermission
 from pipeline.storage.s3 import retries
 from pipeline.storage.s3.retries import FEW_TRIES, FIRST_TRIES, TRIES, Retries
+from pipeline.storage.waiting import QUIET_S
 
 CUT = ConnectionClosedError(endpoint_url="http://host")
 NOT_THERE = EndpointConnectionError(endpoint_url="http://host", error=OSError())
@@ -23,6 +27,10 @@ class Http:
     def __init__(self, status: int, headers: dict[str, str]) -> None:
         self.status_code = status
         self.headers = headers
+
+
+class Endpoint:
+    host = "http://host"
 
 
 def tries(
@@ -87,3 +95,26 @@ def test_waits_grow_and_stay_within_bounds() -> None:
 def test_a_store_may_ask_for_a_longer_wait(asked: str, seconds: float) -> None:
     assert retries.wait_s(2, asked, spread=0.0) == seconds
     assert retries.wait_s(2, asked, spread=1.0) >= seconds
+
+
+def test_a_store_that_does_not_answer_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, said = [0.0], list[tuple[float, str]]()
+    monkeypatch.setattr("pipeline.storage.s3.retries.time.monotonic", lambda: now[0])
+    policy = Retries(lambda: False, lambda: None)
+    with on_wait(lambda text: said.append((now[0], text))):
+        for attempts in range(1, FIRST_TRIES + 1):
+            wait = policy.needs_retry(
+                response=None, caught_exception=NOT_THERE, attempts=attempts, endpoint=Endpoint()
+            )
+            now[0] += wait or 0.0
+    ((when, line),) = said
+    assert when <= QUIET_S
+    assert re.match(r"http://host: EndpointConnectionError; try \d of 5, given up at about", line)
+
+
+def test_a_short_trouble_of_a_store_is_not_said() -> None:
+    said = list[str]()
+    policy = Retries(lambda: True, lambda: None)
+    with on_wait(said.append):
+        policy.needs_retry(response=None, caught_exception=CUT, attempts=1, endpoint=Endpoint())
+    assert said == []
