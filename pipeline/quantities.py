@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+_UNITS = ("B", "kB", "MB", "GB", "TB")
+_STEP = 1000
 _HISSING = ("s", "x", "ch", "sh")
 
 
@@ -15,6 +17,15 @@ def counted(number: int, noun: str) -> str:
     """
     ending = "" if number == 1 else "es" if noun.endswith(_HISSING) else "s"
     return f"{number:,} {noun}{ending}"
+
+
+def size(count: float) -> str:
+    """Return bytes in decimal units: 1.48 GB."""
+    place = 0
+    while count >= _STEP and place < len(_UNITS) - 1:
+        count /= _STEP
+        place += 1
+    return f"{count:.0f} {_UNITS[0]}" if place == 0 else f"{count:.2f} {_UNITS[place]}"
 
 
 def verb(number: int, singular: str, plural: str) -> str:

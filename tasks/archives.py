@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import luigi
 
@@ -14,6 +14,7 @@ from pipeline.archives import index
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import VerifiedArchive
 from pipeline.archives.member_hashes import KnownMembers
+from pipeline.archives.passage import Passage
 from pipeline.archives.tar import Member
 from pipeline.documents.records import ArchiveMark, JobRecord
 from pipeline.errors import ArchiveRefused, MemberDiffers, TransientError
@@ -21,9 +22,9 @@ from pipeline.job import neighbours
 from pipeline.job.artifacts import ARCHIVE, INPUTS, Artifact, name_of
 from pipeline.job.split import SplitJob
 from pipeline.sources.inputs import Archive
-from pipeline.state import preflight, refusals, standing
+from pipeline.state import fetched, preflight, refusals, staging, standing
 from pipeline.state import raw_archives as rawarchives
-from tasks.base import ShardmillTask, Volume
+from tasks.base import ShardmillTask, Volume, logger
 
 
 class CheckInputs(ShardmillTask):
@@ -99,16 +100,18 @@ class VerifyArchive(ShardmillTask):
         refused = refusals.recall(self.folder, source, self.config)
         if refused is not None and not self.job.replace:
             raise refused
-        with contextlib.ExitStack() as stack:
-            listings = rawarchives.listing_paths(self.folder, self.archive)
-            files = [stack.enter_context(storage.StagedFile(path)) for path in listings]
-            found = self._verify(source, *files)
-            rawarchives.publish(self.folder, self.archive, found, files)
+        with _Listings(rawarchives.listing_paths(self.folder, self.archive)) as listings:
+            found = self._verify(source, listings)
+            rawarchives.publish(self.folder, self.archive, found, listings.files)
         rawarchives.check_broken(self.resolved, self.config, found.broken)
         return Volume(size=found.info.size)
 
-    def _verify(self, source: storage.Location, *listings: storage.StagedFile) -> VerifiedArchive:
+    def _verify(self, source: storage.Location, listings: _Listings) -> VerifiedArchive:
         """Return what the archive is, and write its index; a refusal is remembered."""
+        if rawarchives.is_to_be_staged(self.resolved, self.config):
+            found = self._stage(listings)
+            if found is not None:
+                return found
         info = storage.stat(source)
         size, placed = info.size if info else 0, storage.placed(source)
         read = 0
@@ -120,32 +123,56 @@ class VerifyArchive(ShardmillTask):
                 progress(done)
 
             try:
-                return self._read(source, note, *listings)
+                found = self._read(source, note, listings)
             except ArchiveRefused as error:
                 if read == size:  # or it was refused at its beginning
                     refusals.remember(self.folder, source, self.config, error, placed)
+                raise
+        if self.resolved.is_staged:  # somebody else has put it there, and it is the right one
+            fetched.record(storage.on_this_machine(source), self.config, "", found.info)
+        return found
+
+    def _stage(self, listings: _Listings) -> VerifiedArchive | None:
+        """Copy the archive to this host, and verify it on the way; None: it is there by now."""
+        source = self.resolved.raw_file(self.config)
+        origin = self.resolved.origin / self.archive
+
+        def work(passage: Passage) -> VerifiedArchive:
+            return self._read(source, lambda _: None, listings, passage)
+
+        info = storage.stat(origin)
+        with self.counter(info.size if info else 0, "bytes") as progress:
+            tools = staging.means(self.resolved, lambda done, _: progress(done), logger.info)
+            try:
+                return staging.stage(self.resolved, self.config, tools, work)
+            except ArchiveRefused as error:
+                kept = storage.stat(source) is not None  # of the right MD5, but no use
+                refusals.remember(self.folder, source if kept else origin, self.config, error, "")
                 raise
 
     def _read(
         self,
         source: storage.Location,
         progress: Callable[[int], None],
-        *listings: storage.StagedFile,
+        listings: _Listings,
+        passage: Passage | None = None,
     ) -> VerifiedArchive:
         md5, size = str(self.md5), self.config.bytes
-        if not listings:
+        files = listings.begun()
+        if not files:
             return index.verify_only(
-                source, expected_md5=md5, expected_size=size, progress=progress
+                source, expected_md5=md5, expected_size=size, progress=progress, passage=passage
             )
         return index.verify_and_index(
             source,
-            *listings,
+            *files,
             expected_md5=md5,
             expected_size=size,
             nested=True,
             progress=progress,
             check_first=self._check_first,
             check_broken=self._check_broken,
+            passage=passage,
         )
 
     def _check_first(self, member: Member) -> None:
@@ -157,6 +184,36 @@ class VerifyArchive(ShardmillTask):
     def _check_broken(self, tar: BrokenTar) -> None:
         """Check, before the rest of the archive is read, that a tar in it is not needed."""
         rawarchives.check_broken(self.resolved, self.config, (tar,))
+
+
+class _Listings:
+    """The index of an archive and the hashes of its members, as they are written.
+
+    Attributes:
+        files: none before `begun` was called, and of what is no plain tar.
+    """
+
+    def __init__(self, listing_paths: Sequence[Path]) -> None:
+        self.files: list[storage.StagedFile] = []
+        self._paths = listing_paths
+
+    def begun(self) -> list[storage.StagedFile]:
+        """Return the files, begun anew: an archive may be replaced while it is fetched."""
+        self._discard()
+        self.files = [storage.StagedFile(path) for path in self._paths]
+        return self.files
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._discard()
+
+    def _discard(self) -> None:
+        with contextlib.ExitStack() as stack:
+            for staged in self.files:
+                stack.callback(staged.discard)
+        self.files = []
 
 
 def seen_images(task: ShardmillTask, split: SplitJob) -> dict[str, storage.FileInfo]:

@@ -66,6 +66,15 @@ def no_file_is_flushed() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def nothing_is_kept_in_the_home_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Have commands keep what they keep for their user in folders of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def place_of_what_is_shared(tmp_path_factory: pytest.TempPathFactory) -> None:
     """Say where that is made which all tests read, and all processes that run them."""
     base = tmp_path_factory.getbasetemp()

@@ -60,7 +60,7 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
 
 def _of_job(option: Option, value: Value) -> Any:
     """Return what a field of `Job` holds of an option's value."""
-    if option.kind is Kind.PATH:
+    if option.kind is Kind.PATH and value not in option.choices:
         named = storage.absolute if option.anywhere else absolute
         return named(str(value), option.flag) if value or option.required else ""
     if option.kind is Kind.COUNTS and isinstance(value, tuple):

@@ -160,6 +160,11 @@ class Job:
         return not set(exports).isdisjoint(self.exports)
 
     @property
+    def archives(self) -> str:
+        """Where archives are read: in the folder that they are copied into, or where they lie."""
+        return self.remote.stage_folder or self.raw
+
+    @property
     def _implied(self) -> tuple[str, ...]:
         in_trees = any(
             export.in_class_folders(self.data_dir) for export in registry.asked(self.exports)

@@ -86,11 +86,21 @@ class ResolvedJob:
 
     @property
     def raw(self) -> Location:
-        """Where the archives lie; the working folder where none is read."""
+        """Where archives are read; the working folder where none is."""
+        return storage.parse(self.job.archives or ".")
+
+    @property
+    def is_staged(self) -> bool:
+        """Whether archives are copied into a folder of this host before they are read."""
+        return bool(self.job.remote.stage_folder)
+
+    @property
+    def origin(self) -> Location:
+        """Where the archives lie, whether they are copied before they are read or not."""
         return storage.parse(self.job.raw or ".")
 
     def raw_file(self, archive: Archive) -> Location:
-        """Return where an archive lies."""
+        """Return where an archive is read."""
         return self.raw / archive.file
 
     def product(self, name: str) -> Product:

@@ -20,9 +20,10 @@ from pipeline.archives import index
 from pipeline.archives.identity import check_identity
 from pipeline.archives.index import VerifiedArchive
 from pipeline.archives.passage import Passage
-from pipeline.documents.records import ArchiveMark, FetchRecord
+from pipeline.documents.records import ArchiveMark
 from pipeline.errors import ArchiveRefused, InputRefused
 from pipeline.sources.inputs import Archive
+from pipeline.state import fetched
 from pipeline.state import raw_archives as rawarchives
 from pipeline.state.fetch_plan import FetchPlan
 from pipeline.storage.http.fetch.file import FileFetch, Pinned, alone
@@ -37,11 +38,8 @@ def is_there(plan: FetchPlan, archive: Archive) -> bool:
     info = storage.stat(target)
     if info is None:
         return False
-    record = manifest.read_undamaged(record_path(target), FetchRecord)
-    if record is not None:
-        looks = (record.md5, record.size, record.stamp)
-        if looks == (archive.md5, info.size, info.stamp):
-            return True
+    if fetched.is_recorded(target, archive):
+        return True
     if plan.out is None:
         return False
     path = paths.archive_mark(plan.out, archive.file, info.look)
@@ -80,16 +78,11 @@ def fetch(plan: FetchPlan, archive: Archive, means: Means) -> bool:
     return not was_there
 
 
-def record_path(target: Path) -> Path:
-    """Return where it is recorded how an archive looked when its MD5 was found to be right."""
-    return target.with_name(f".{target.name}.fetched")
-
-
 def _fetch(
     target: Path, archive: Archive, means: Means, places: list[Place], verifier: _Verifier
 ) -> str:
     """Fetch an archive, and give it its name; return the address that it came from."""
-    pinned = Pinned(archive.file, archive.md5, archive.bytes, _other_file)
+    pinned = Pinned(archive.file, archive.md5, archive.bytes, other_file)
     download = FileFetch(target, pinned, means, verifier.work)
     try:
         outcome = download.run(places)
@@ -105,7 +98,7 @@ def _publish(plan: FetchPlan, archive: Archive, url: str, verifier: _Verifier) -
     info = storage.stat(target)
     if info is None:
         return  # somebody has moved it on already
-    _record(target, archive, url, info)
+    fetched.record(target, archive, url, info)
     found = verifier.found
     if plan.out is not None and found is not None:
         with storage.shared_lock(paths.run_lock(plan.out), claim=True):
@@ -113,18 +106,7 @@ def _publish(plan: FetchPlan, archive: Archive, url: str, verifier: _Verifier) -
             rawarchives.publish(plan.out, archive.file, now, verifier.listings)
 
 
-def _record(target: Path, archive: Archive, url: str, info: storage.FileInfo) -> None:
-    document = {
-        "archive": archive.file,
-        "url": url,
-        "md5": archive.md5,
-        "size": info.size,
-        "stamp": info.stamp,
-    }
-    manifest.publish_alone(record_path(target), document)
-
-
-def _other_file(path: Path, md5: str, size: int, head: bytes, pinned: Pinned) -> InputRefused:
+def other_file(path: Path, md5: str, size: int, head: bytes, pinned: Pinned) -> InputRefused:
     """Return the refusal of a file that has another MD5 than it should."""
     try:
         check_identity(path, md5, size, head, (pinned.md5, pinned.size), None)

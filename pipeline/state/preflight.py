@@ -16,7 +16,7 @@ from pipeline.job.split import SplitJob
 from pipeline.shards import codecs
 from pipeline.shards.output import Output
 from pipeline.sources.inputs import Archive
-from pipeline.state import claims
+from pipeline.state import claims, staging
 from pipeline.state import raw_archives as rawarchives
 from pipeline.state.inventory import Inventory
 
@@ -45,7 +45,7 @@ def check_readonly(resolved: ResolvedJob) -> None:
         ArchiveRefused: an archive has the wrong size, or was refused as it is now: see
             `rawarchives.check`; a tar in it that is needed cannot be read.
         OutputConflict: another data set, or what is not of this program, is in the way.
-        NoSpace: less room than what will be written.
+        NoSpace: less room than what will be written, or copied before it is read.
         UsageError: an output was begun with another codec than the one that is installed.
         EnvironmentRefused: images have to be encoded, and no codec is installed.
     """
@@ -58,8 +58,11 @@ def check_readonly(resolved: ResolvedJob) -> None:
     for product in resolved.products:
         claims.check(resolved.out, product, replace=resolved.job.replace)
     _check_gone(inventory)
-    rawarchives.check(resolved, _archives_to_read(inventory))
-    needed, free = _bytes_to_write(inventory), storage.free_bytes(resolved.out)
+    archives, needed = archives_to_read(inventory), _bytes_to_write(inventory)
+    rawarchives.check(resolved, archives)
+    if resolved.is_staged:
+        staging.check_room(resolved, archives, needed)
+    free = storage.free_bytes(resolved.out)
     if free is not None and needed > free:
         raise NoSpace(
             "too little space for what will be written",
@@ -70,7 +73,7 @@ def check_readonly(resolved: ResolvedJob) -> None:
         )
 
 
-def _archives_to_read(inventory: Inventory) -> list[Archive]:
+def archives_to_read(inventory: Inventory) -> list[Archive]:
     """Return the archives that are to be verified, or that what is to be made needs.
 
     Those of finished splits may be gone.

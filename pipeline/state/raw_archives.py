@@ -16,7 +16,7 @@ from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.sources.inputs import Archive
-from pipeline.state import refusals
+from pipeline.state import fetched, refusals
 from pipeline.storage import Location
 
 BROKEN, READER = "broken", "reader"
@@ -76,8 +76,32 @@ def check_verified(resolved: ResolvedJob, archives: Iterable[Archive]) -> None:
 
 def seen(resolved: ResolvedJob) -> dict[str, int | None]:
     """Return the sizes of a job's archives as they are now; None: there is none."""
-    infos = {each.file: storage.stat(resolved.raw_file(each)) for each in resolved.archives}
+    infos = {each.file: storage.stat(read_next(resolved, each)) for each in resolved.archives}
     return {name: info.size if info else None for name, info in infos.items()}
+
+
+def read_next(resolved: ResolvedJob, archive: Archive) -> Location:
+    """Return where an archive is read next: at its origin, if it is still to be copied from there.
+
+    Raises:
+        OutputConflict: another archive of that name lies where it would be copied to.
+    """
+    return (
+        resolved.origin / archive.file
+        if is_to_be_staged(resolved, archive)
+        else resolved.raw_file(archive)
+    )
+
+
+def is_to_be_staged(resolved: ResolvedJob, archive: Archive) -> bool:
+    """Whether an archive is to be copied into the stage folder before it is read.
+
+    Raises:
+        OutputConflict: another archive of that name lies there.
+    """
+    if not resolved.is_staged:
+        return False
+    return fetched.must_be_fetched(storage.on_this_machine(resolved.raw_file(archive)), archive)
 
 
 def check(resolved: ResolvedJob, needed: Sequence[Archive]) -> None:
@@ -90,14 +114,15 @@ def check(resolved: ResolvedJob, needed: Sequence[Archive]) -> None:
     Raises:
         ArchiveMissing: naming every missing archive, where to get it and where to put it.
         ArchiveRefused: an archive has the wrong size, or was refused and looks as it did then.
+        OutputConflict: another archive lies where one would be copied to.
     """
-    raw = resolved.raw
-    missing = [archive for archive in needed if storage.stat(raw / archive.file) is None]
+    places = {archive: read_next(resolved, archive) for archive in needed}
+    missing = [archive for archive, place in places.items() if storage.stat(place) is None]
     if missing:
-        raise _missing(resolved, raw, missing)
-    for archive in needed:
-        _check_size(raw, archive)
-        refused = refusals.recall(resolved.out, raw / archive.file, archive)
+        raise _missing(resolved, resolved.origin, missing)
+    for archive, place in places.items():
+        _check_size(place, archive)
+        refused = refusals.recall(resolved.out, place, archive)
         if refused is not None and not resolved.job.replace:
             raise refused
 
@@ -154,13 +179,13 @@ def _missing(resolved: ResolvedJob, raw: Location, missing: list[Archive]) -> Ar
     )
 
 
-def _check_size(raw: Location, archive: Archive) -> None:
-    info = storage.stat(raw / archive.file)
+def _check_size(place: Location, archive: Archive) -> None:
+    info = storage.stat(place)
     if info is not None and archive.bytes is not None and info.size != archive.bytes:
         short = info.size < archive.bytes
         raise ArchiveRefused(
             "the archive has the wrong size",
-            file=str(raw / archive.file),
+            file=str(place),
             expected=f"{archive.bytes:,} bytes, MD5 {archive.md5}",
             found=f"{info.size:,} bytes",
             remedy=f"{'probably a download that broke off' if short else 'another archive'}: "

@@ -33,6 +33,7 @@ from pipeline.storage.local.locks import (
     target_lock,
     wait_for_lock,
 )
+from pipeline.storage.local.mounts import is_in_memory
 from pipeline.storage.local.oserrors import check_link, translated
 from pipeline.storage.local.outputfile import output_file, resolved
 from pipeline.storage.local.ranges import RangeReader, SourceReader, holds
@@ -72,6 +73,7 @@ from pipeline.storage.stores import (
     is_within,
     kind,
     kinds,
+    on_one_file_system,
     open_ranges,
     open_sources,
     placed,
@@ -129,6 +131,7 @@ __all__ = [
     "holds",
     "host_state",
     "is_empty",
+    "is_in_memory",
     "is_locked",
     "is_within",
     "kind",
@@ -136,6 +139,7 @@ __all__ = [
     "local_copy",
     "lock_holders",
     "modified_ns",
+    "on_one_file_system",
     "on_this_machine",
     "open_arrow",
     "open_log",

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from pipeline.storage.s3.store import Store
 
 MOST_IN_FLIGHT: Final = 1024
+NOT_STAGED: Final = "none"
+"""The value of ``--stage`` that has archives read where they lie."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class RemoteOptions:
         s3_checksums: when checksums are sent and asked for, beside those that the protocol needs.
         in_flight: requests of one process under way at a time.
         scratch: folder of this host for files on their way; "": one below the user's cache.
+        stage: folder of this host for copies of the archives that are read; `NOT_STAGED`: they are
+            read where they lie; "": the command decides.
     """
 
     s3_endpoint: str = ""
@@ -55,6 +59,12 @@ class RemoteOptions:
     s3_checksums: Literal["when_required", "when_supported"] | None = None
     in_flight: Annotated[int, Meta(ge=1, le=MOST_IN_FLIGHT)] = 64
     scratch: Place = ""
+    stage: Place = ""
+
+    @property
+    def stage_folder(self) -> str:
+        """The folder that archives are copied into before they are read; "": none."""
+        return "" if self.stage == NOT_STAGED else self.stage
 
     @property
     def s3(self) -> Settings:
@@ -155,7 +165,7 @@ def read_many(places: Iterable[Remote], most: int | None = None) -> dict[Remote,
 
     if not _contents:
         _contents.append(Contents())
-    return _contents[0].read(seen, _objects, _transfer())
+    return _contents[0].read(seen, _objects, transfer())
 
 
 def removals(root: Remote) -> Removals:
@@ -182,7 +192,7 @@ def open_ranges(place: Remote) -> Ranges:
         open_object,
     )
 
-    return open_object(place, _objects(place.parent), _transfer())
+    return open_object(place, _objects(place.parent), transfer())
 
 
 def open_sources(root: Remote) -> Sources:
@@ -191,10 +201,11 @@ def open_sources(root: Remote) -> Sources:
         RemoteReader,
     )
 
-    return RemoteReader(root, _objects(root), _transfer())
+    return RemoteReader(root, _objects(root), transfer())
 
 
-def _transfer() -> Transfer:
+def transfer() -> Transfer:
+    """Return what carries the requests of this process out."""
     from pipeline.storage.http import process  # noqa: PLC0415  (libcurl: only for the remote)
 
     return process.transfer(_used[0].in_flight)
@@ -209,4 +220,4 @@ def _objects(folder: Remote) -> Objects:
         WebObjects,
     )
 
-    return WebObjects(folder, _transfer())
+    return WebObjects(folder, transfer())

@@ -9,7 +9,7 @@ from typing import Final, TypeVar, cast
 from pipeline.errors import Vanished
 from pipeline.storage import remote
 from pipeline.storage.fileinfo import FileInfo
-from pipeline.storage.local import below, listing, local_path, stamps
+from pipeline.storage.local import below, listing, local_path, mounts, stamps
 from pipeline.storage.local import folders as local_folders
 from pipeline.storage.local.listing import Entry
 from pipeline.storage.local.ranges import RangeReader, SourceReader
@@ -179,6 +179,11 @@ def reachable(root: Location, folder: Location) -> bool:
 def free_bytes(folder: Location) -> int | None:
     """Return the bytes that may still be written where a folder lies; None: a store knows none."""
     return None if isinstance(folder, Remote) else listing.free_bytes(folder)
+
+
+def on_one_file_system(folder: Path, other: Location) -> bool:
+    """Whether what is written to two locations, which may be absent, takes room of one another."""
+    return isinstance(other, Path) and mounts.on_one_file_system(folder, other)
 
 
 def same_folder(one: Location, other: Location) -> bool:

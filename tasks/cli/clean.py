@@ -14,7 +14,7 @@ from pipeline.job.options import FORMATS
 from pipeline.job.resolve import resolve
 from pipeline.job.table.option import CLEAN
 from pipeline.job.table.options import options_of
-from pipeline.quantities import counted
+from pipeline.quantities import counted, size
 from pipeline.state import cleaning, status
 from pipeline.state import unused_sources as unusedsources
 from pipeline.state.cleaning import Stale, Superseded
@@ -23,7 +23,6 @@ from tasks.cli import text
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
 from tasks.cli.saying import say
-from tasks.cli.text import size
 
 _SHOWN = 5
 

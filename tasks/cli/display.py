@@ -15,9 +15,10 @@ from rich.text import Text
 
 from pipeline import plaintext, storage
 from pipeline.job.resolve import ResolvedJob
+from pipeline.quantities import size
 from pipeline.state import claims, progress, status
 from tasks.cli.saying import say
-from tasks.cli.text import duration, size
+from tasks.cli.text import duration
 from tasks.run import streams
 
 _WINDOW_S = 30.0

@@ -12,6 +12,7 @@ from rich.live import Live
 
 from pipeline import storage
 from pipeline.errors import AlreadyAtWork, InputRefused
+from pipeline.quantities import size
 from pipeline.sources.inputs import Archive
 from pipeline.state import fetching
 from pipeline.state.fetch_plan import FetchPlan, plan_of
@@ -19,7 +20,6 @@ from pipeline.storage.http.fetch.means import Means
 from pipeline.storage.http.transfer import Transfer
 from tasks.cli.display import LINE_EVERY_S, LOOK_EVERY_S, Bar, Lines, Rates, every, table
 from tasks.cli.saying import say, say_refusal
-from tasks.cli.text import size
 from tasks.run import streams
 from tasks.run.interrupts import held
 

@@ -13,9 +13,8 @@ from rich.progress import Progress
 from pipeline import plaintext
 from pipeline.im2rec.pack import Tell
 from pipeline.im2rec.result import Packed
-from pipeline.quantities import counted, verb
+from pipeline.quantities import counted, size, verb
 from tasks.cli.saying import say
-from tasks.cli.text import size
 from tasks.run import streams
 
 _COMPLETE, _LEFT_OUT = 0, 4

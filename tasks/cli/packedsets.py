@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.quantities import counted
+from pipeline.quantities import counted, size
 from pipeline.verification import packcheck
 from pipeline.verification.findings import Finding, truncated
 from pipeline.verification.packcheck import PackedSet
 from pipeline.verification.packsource import SourceComparison
 from tasks.cli.saying import say
-from tasks.cli.text import size
 
 _COMPLETE, _INCOMPLETE, _LEFT_OUT = 0, 1, 4
 

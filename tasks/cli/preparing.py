@@ -15,7 +15,7 @@ from pipeline.job.build import build_job
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.table.options import options_of
-from pipeline.state import cleaning, preflight, status, withdrawal
+from pipeline.state import cleaning, preflight, stage_choice, status, withdrawal
 from pipeline.state import run_end as runend
 from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
@@ -51,6 +51,7 @@ def _prepare(
         say(line)
     if not found.parts and inventory.complete:
         return _already_complete(inventory, found, dry_run=dry_run)
+    resolved = _with_stage(inventory, alone=address is None, dry_run=dry_run)
     if dry_run:
         preflight.check_readonly(resolved)
         if warning := preflight.codec_warning(resolved):
@@ -74,7 +75,17 @@ def _prepare(
         _say_settings()
         if address is not None:
             scheduler.wait_for(address, _tell)
-        return _run(resolved, Supervisor(job, processes(workers), address))
+        return _run(resolved, Supervisor(resolved.job, processes(workers), address))
+
+
+def _with_stage(inventory: Inventory, *, alone: bool, dry_run: bool) -> ResolvedJob:
+    """Return the job with what was decided of copies of its archives, and say that."""
+    choice = stage_choice.choose(inventory, alone=alone)
+    if choice.line:
+        say(choice.line)
+    if choice.job == inventory.resolved.job:
+        return inventory.resolved
+    return resolve(choice.job) if dry_run else resolve.reading(choice.job)
 
 
 def _already_complete(inventory: Inventory, found: Look, *, dry_run: bool) -> int:
@@ -124,6 +135,7 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
     if outcome.complete:
         code, reason = report.complete(Inventory(resolved), "complete"), ""
         report.uncompared(resolved, to_read)
+        report.copies(resolved)
     else:
         code = report.failure(supervisor, outcome)
         first = next(iter(map(str, outcome.failures)), "no headway: see its log")

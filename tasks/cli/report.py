@@ -14,14 +14,14 @@ from pipeline.job import neighbours
 from pipeline.job.artifacts import ARCHIVE, CLASSES, GROUPS, SHARDS, Product
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
-from pipeline.quantities import counted
+from pipeline.quantities import counted, size
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
 from pipeline.state import preflight, progress, status, withdrawal
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from tasks.cli.saying import say, say_refusal
-from tasks.cli.text import product_states, size, states
+from tasks.cli.text import product_states, states
 from tasks.run.supervisor import Outcome, Supervisor
 
 COMPLETE, FAILED, LEFT_OUT, INTERRUPTED = 0, 1, 4, 130
@@ -180,6 +180,12 @@ def _product(inventory: Inventory, product: Product, how: str) -> None:
     say(f"{split}{how}: {product.files[0]}{more}")
     if product.codec_here:
         say(f"{split}{_made_by(product.codec, product.codec_here)}")
+
+
+def copies(resolved: ResolvedJob) -> None:
+    """Say where copies of archives stay."""
+    if resolved.is_staged:
+        say(f"copies of the archives stay in {resolved.raw}: remove it when nothing reads them")
 
 
 def _made_by(codec: str, here: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from pipeline import paths, storage
+from pipeline import paths, quantities, storage
 from pipeline.errors import (
     ArchiveRefused,
     EnvironmentRefused,
@@ -174,7 +174,7 @@ def _report_work(resolved: ResolvedJob, survey: list[OutputState]) -> None:
         return
     for count in progress.counts(resolved.out, run):
         if count.unit == "bytes":
-            done, total = text.size(count.done), text.size(count.total)
+            done, total = quantities.size(count.done), quantities.size(count.total)
             say(f"  {count.step} {count.name}: {done} of {total}")
     shards = [t for t in progress.timings(resolved.out, run) if t.step == "shards"]
     for step in progress.by_step(shards):

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pipeline.quantities import counted
+from pipeline.quantities import counted, size
 from pipeline.state.run_end import UNKNOWN
 
 if TYPE_CHECKING:
@@ -18,18 +18,6 @@ if TYPE_CHECKING:
     from pipeline.state.standing import StandingOutput
     from pipeline.state.status import OutputState
     from tasks.cli.rerun_command import CommandLine
-
-_UNITS = ("B", "kB", "MB", "GB", "TB")
-_STEP = 1000
-
-
-def size(count: float) -> str:
-    """Return bytes in decimal units: 1.48 GB."""
-    place = 0
-    while count >= _STEP and place < len(_UNITS) - 1:
-        count /= _STEP
-        place += 1
-    return f"{count:.0f} {_UNITS[0]}" if place == 0 else f"{count:.2f} {_UNITS[place]}"
 
 
 def duration(seconds: float) -> str:

@@ -27,7 +27,7 @@ from pipeline.job.resolve import resolve
 from pipeline.job.table.option import VERIFY
 from pipeline.job.table.options import options_of
 from pipeline.plaintext import Lines
-from pipeline.quantities import counted
+from pipeline.quantities import counted, size
 from pipeline.state import standing
 from pipeline.verification import (
     notbegun,
@@ -43,7 +43,6 @@ from tasks.cli.options import parameters
 from tasks.cli.packedsets import PackedSets
 from tasks.cli.rerun_command import command_line
 from tasks.cli.saying import say, say_refusal, say_traceback
-from tasks.cli.text import size
 
 _MEANT = (ShardmillError, click.ClickException, click.Abort, MemoryError)
 _SHORTAGES = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN}

@@ -47,6 +47,7 @@ CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (SET, "--dbcollection-strict"): (("--export", "dbcollection"), ""),
     (SET, "--until"): ((), "lists"),
     (SET, "--replace"): ((), ""),
+    (SET, "--stage"): (("--raw", "http://127.0.0.1:9/raw"), "/stage"),
     (LIST, "--recursive"): ((), ""),
     (LIST, "--exts"): ((), ".png"),
     (LIST, "--classes"): (("--recursive",), "{folders}"),

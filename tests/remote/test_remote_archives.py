@@ -20,6 +20,7 @@ pytest_plugins = ("webservers", "s3stores")
 
 FORMATS = ("--format", "tfrecord,recordio,webdataset")
 ALL = (*FORMATS, "--export", "parquet", "--with", "validation-boxes")
+RANGES = ("--stage", "none")
 
 
 def prepared(raw: object, config: Path, out: Path, *words: object) -> dict[str, str]:
@@ -48,7 +49,7 @@ def test_archives_in_s3_give_the_bytes_of_local_ones(
     bucket: Bucket, sample: RawSet, of_local: dict[str, str], out: Path, workers: int
 ) -> None:
     raw = uploaded(bucket, sample)
-    words = ("--s3-endpoint", bucket.settings.endpoint, "--workers", workers)
+    words = ("--s3-endpoint", bucket.settings.endpoint, "--workers", workers, *RANGES)
     assert prepared(raw, sample.config, out, *words) == of_local
 
 
@@ -65,7 +66,7 @@ def test_archives_on_a_web_server_give_the_bytes_of_local_ones(
     if not folder.exists():
         folder.symlink_to(sample.raw)
     raw = f"{nginx.url}/set"
-    assert prepared(raw, sample.config, out, "--workers", workers) == of_local
+    assert prepared(raw, sample.config, out, "--workers", workers, *RANGES) == of_local
 
 
 @pytest.fixture
@@ -92,7 +93,7 @@ def test_what_a_server_does_wrong_for_a_while_changes_no_byte(
         rule("flip", IMAGES, after=200, skip=3, times=1),
     ]
     web_proxy.follow(*faults)
-    assert prepared(raw_behind, sample.config, out) == of_local
+    assert prepared(raw_behind, sample.config, out, *RANGES) == of_local
     done = {fault for each in web_proxy.passed() for fault in each.fault}
     assert done == {"cut", "answer", "length", "flip"}
 
@@ -102,7 +103,7 @@ def test_an_image_that_always_comes_damaged_reaches_no_shard(
 ) -> None:
     web_proxy.follow(rule("flip", IMAGES, after=200))
     words = ("--raw", raw_behind, "--config", sample.config, "--out", out, "--no-boxes")
-    run = shardmill("imagenet", *words)
+    run = shardmill("imagenet", *words, *RANGES)
     assert run.returncode != 0
     assert "is not what it was when its archive was verified" in run.stderr
     assert not list(out.glob("tfrecord/*/*/*-of-*"))
@@ -111,9 +112,9 @@ def test_an_image_that_always_comes_damaged_reaches_no_shard(
 def test_a_finished_output_asks_the_server_nothing_and_can_be_compared_with_it(
     raw_behind: str, web_proxy: FaultProxy, sample: RawSet, of_local: dict[str, str], out: Path
 ) -> None:
-    assert prepared(raw_behind, sample.config, out) == of_local
+    assert prepared(raw_behind, sample.config, out, *RANGES) == of_local
     web_proxy.follow()
-    assert prepared(raw_behind, sample.config, out) == of_local
+    assert prepared(raw_behind, sample.config, out, *RANGES) == of_local
     assert not web_proxy.passed()
     read = shardmill("verify", out, "--against", raw_behind)
     assert read.returncode == 0, read.stdout + read.stderr
@@ -125,16 +126,16 @@ def test_a_web_server_that_tells_no_versions_apart_is_enough(
 ) -> None:
     nothing = rule("headers", headers={"ETag": None, "Last-Modified": None})
     web_proxy.follow(nothing)
-    assert prepared(raw_behind, sample.config, out, "--workers", 2) == of_local
+    assert prepared(raw_behind, sample.config, out, "--workers", 2, *RANGES) == of_local
     assert len(web_proxy.passed("img_train.tar bytes=0-")) == 1  # verified once
-    assert prepared(raw_behind, sample.config, out) == of_local
+    assert prepared(raw_behind, sample.config, out, *RANGES) == of_local
 
 
 def test_the_status_of_an_output_whose_archives_cannot_be_seen_is_told_without_them(
     raw_behind: str, web_proxy: FaultProxy, sample: RawSet, out: Path
 ) -> None:
     words = ("--raw", raw_behind, "--config", sample.config, "--out", out, "--no-boxes")
-    assert shardmill("imagenet", *words).returncode == 0
+    assert shardmill("imagenet", *words, *RANGES).returncode == 0
     for status in (403, 501):
         web_proxy.follow(rule("answer", status=status))
         told = shardmill("status", out)
@@ -151,7 +152,7 @@ def test_an_archive_that_is_replaced_after_it_was_verified_reaches_no_shard(
 ) -> None:
     raw = uploaded(bucket, sample)
     words = ("--raw", raw, "--config", sample.config, "--out", out, "--no-boxes")
-    store = ("--s3-endpoint", bucket.settings.endpoint)
+    store = ("--s3-endpoint", bucket.settings.endpoint, *RANGES)
     assert shardmill("imagenet", *words, *store, "--until", "verify").returncode == 0
     name = "ILSVRC2012_img_train.tar"
     content = bytearray((sample.raw / name).read_bytes())
@@ -170,13 +171,13 @@ def test_a_killed_command_goes_on(
 ) -> None:
     web_proxy.follow(rule("delay", IMAGES, seconds=0.2))
     words = ("imagenet", "--raw", raw_behind, "--config", sample.config, "--out", out, *ALL)
-    with subprocess.Popen(command(*words), start_new_session=True) as run:
+    with subprocess.Popen(command(*words, *RANGES), start_new_session=True) as run:
         while not list(out.glob("*/*/*/*-of-*")):
             assert run.poll() is None
             time.sleep(0.01)
         os.killpg(run.pid, signal.SIGKILL)
     web_proxy.follow()
-    assert prepared(raw_behind, sample.config, out) == of_local
+    assert prepared(raw_behind, sample.config, out, *RANGES) == of_local
 
 
 @pytest.mark.parametrize("line", documentation.with_addresses())
@@ -186,7 +187,8 @@ def test_every_documented_command_with_an_address_does_what_it_says(
     address = uploaded(bucket, sample) if "s3://" in line else raw_behind
     program, *words = re.sub(r"(s3|https)://[A-Z/]+", address, line).split()
     assert program == "shardmill"
-    given = [str(out) if word == "OUT" else word for word in words]
+    places = {"OUT": str(out), "STAGE": str(out.with_name("stage"))}
+    given = [places.get(word, word) for word in words]
     store = ("--s3-endpoint", bucket.settings.endpoint, "--config", sample.config)
     run = shardmill(*given, *store)
     assert run.returncode == 0, run.stderr

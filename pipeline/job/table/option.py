@@ -75,7 +75,7 @@ class Option:
         commands: the commands that take it.
         field: the field of `Job`, or of its `image` or `remote`, that it decides; "": none.
         default: its value where it is not given.
-        choices: the words that it takes, if `kind` says so.
+        choices: the words that it takes, if `kind` says so; of a path, those that are no path.
         least: the smallest number that it takes; None: any.
         most: the largest; None: any.
         metavar: what stands for its value in ``--help``; "": as `kind` has it.

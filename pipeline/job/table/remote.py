@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Final
 
+from pipeline.errors import UsageError
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import COMMANDS, Option
-from pipeline.storage.remote import DEFAULT, MOST_IN_FLIGHT
+from pipeline.job.table.option import COMMANDS, SET, Option, Refusals, refuses_nothing
+from pipeline.storage.location import is_address
+from pipeline.storage.remote import DEFAULT, MOST_IN_FLIGHT, NOT_STAGED
 from pipeline.storage.s3.settings import ADDRESSING, CHECKSUMS
+
+if TYPE_CHECKING:
+    from pipeline.job.options import Job
+    from pipeline.sources.data_set import DataSet
 
 
 def _option(
@@ -18,6 +25,8 @@ def _option(
     metavar: str = "",
     choices: tuple[str, ...] = (),
     most: int | None = None,
+    commands: tuple[str, ...] = COMMANDS,
+    refusals: Refusals = refuses_nothing,
 ) -> Option:
     name = flag.removeprefix("--").replace("-", "_")
     return Option(
@@ -25,14 +34,25 @@ def _option(
         kind=kind,
         group=Group.INPUT,
         help=text,
-        commands=COMMANDS,
+        commands=commands,
         field=name,
         default=getattr(DEFAULT, name),
         choices=choices,
         least=1 if most else None,
         most=most,
         metavar=metavar,
+        refusals=refusals,
     )
+
+
+def _stage(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    del dataset, names
+    if job.remote.stage and not is_address(job.raw):
+        yield UsageError(
+            "--stage: there is nothing to copy, for the archives are not at an address",
+            expected="--raw s3://…, http://… or https://…",
+            found=f"--raw {job.raw}" if job.raw else "no --raw",
+        )
 
 
 _BY_AWS: Final = "default: what AWS's variables and files say"
@@ -67,5 +87,16 @@ REMOTE_OPTIONS: Final = (
         Kind.PATH,
         "Folder of this host for files on their way; default: one below your cache.",
         metavar="DIR",
+    ),
+    _option(
+        "--stage",
+        Kind.PATH,
+        "Folder that archives of a store or web server are copied into, each once, to be read"
+        f" there; {NOT_STAGED}: read ranges of them; default: a folder in that of --scratch, if"
+        " there is room.",
+        metavar="DIR",
+        choices=(NOT_STAGED,),
+        commands=(SET,),
+        refusals=_stage,
     ),
 )

@@ -66,7 +66,7 @@ class ConfiguredSet(DataSet):
         return cls(
             job=job,
             name=config.dataset,
-            root=storage.parse(job.tree or job.raw or "."),
+            root=storage.parse(job.tree or job.archives or "."),
             splits={name: _split(split) for name, split in config.splits.items()},
             archives=config.archives,
             optional=config.optional,
@@ -254,7 +254,7 @@ class ConfiguredSet(DataSet):
         if folder is None:
             digest = _box_digest(archive.md5, wnids)
             return BoxSource(
-                storage.parse(job.raw) / archive.file, archive, filtered, by_class, digest
+                storage.parse(job.archives) / archive.file, archive, filtered, by_class, digest
             )
         out = Path(job.out)
         kept = paths.annotation_contents(out, config.name)

@@ -277,7 +277,7 @@ def pointed(link: Path) -> str | None:
 def free_bytes(folder: Path) -> int:
     """Return the bytes that may still be written to the file system that holds `folder`."""
     with translate_oserrors(folder):
-        info = os.statvfs(_existing(folder))
+        info = os.statvfs(existing(folder))
     return info.f_bavail * info.f_frsize
 
 
@@ -324,7 +324,8 @@ def _kind(mode: int) -> str:
     return "folder" if stat_module.S_ISDIR(mode) else "special file"
 
 
-def _existing(folder: Path) -> Path:
+def existing(folder: Path) -> Path:
+    """Return a folder, or where it is absent the first one above it that is there."""
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     return folder

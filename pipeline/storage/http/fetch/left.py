@@ -75,6 +75,12 @@ def take_over(target: Path, say: Callable[[str], object]) -> Left:
     return Left(Partial.create(target), None)
 
 
+def present(target: Path) -> int:
+    """Return how many bytes of a file are there from a download that was cut."""
+    sidecars = [read_sidecar(target, temp.path) for temp in left_behind(target)]
+    return max(map(_present, filter(None, sidecars)), default=0)
+
+
 def clear(target: Path, say: Callable[[str], object]) -> None:
     """Remove what was left of a download whose file is there by now, and say so.
 
