@@ -7,6 +7,7 @@ from typing import Protocol
 
 from pipeline.errors import ObjectRefused
 from pipeline.storage.fileinfo import FileInfo
+from pipeline.storage.http import refusals
 from pipeline.storage.http.look import look
 from pipeline.storage.http.request import Request, origin
 from pipeline.storage.http.transfer import Transfer
@@ -135,7 +136,11 @@ class WebObjects:
         if not seen.has_ranges:
             raise seen.no_ranges(request)
         if seen.size is None:
-            raise ObjectRefused("the server does not say how large the file is", file=name)
+            raise ObjectRefused(
+                "the server does not say how large the file is",
+                file=name,
+                remedy=refusals.fetch_first(name),
+            )
         is_moved = origin(seen.url) != origin(name)
         headers = () if is_moved else access.headers
         found = RemoteObject(name, seen.url, seen.size, seen.validator)

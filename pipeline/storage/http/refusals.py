@@ -37,7 +37,8 @@ _TEXTS: Final = {
 }
 _ACCOUNT: Final = (
     "give what the server asks for: shardmill fetch takes --header @FILE with an Authorization or"
-    " a Cookie line, or --netrc; of S3, credentials that may read it"
+    " a Cookie line, or --netrc (no other command does: fetch archives first); of S3, credentials"
+    " that may read it"
 )
 _REMEDIES: Final = {
     Outcome.UNAUTHORIZED: _ACCOUNT,
@@ -80,7 +81,7 @@ def refusal(
             "the web server sends whole files only, and a part of one is needed",
             file=name,
             found=found,
-            remedy="get the file first, by shardmill fetch, and name its folder",
+            remedy=fetch_first(name),
         )
     if code in TRUST:
         return EnvironmentRefused(
@@ -99,6 +100,19 @@ def refusal(
         Outcome.MOVED: "the server sends it elsewhere, where it is not looked for",
     }.get(outcome, "the server does not send what was asked for")
     return ObjectRefused(what, file=name, place=place, found=found, remedy=_REMEDIES.get(outcome))
+
+
+def fetch_first(name: str) -> str:
+    """Return what to do where a server does not send what its files are read by.
+
+    Args:
+        name: the address of a file, without anything secret.
+    """
+    folder = name.partition("?")[0].rpartition("/")[0]
+    return (
+        "fetch whole files first, and read them from this machine: shardmill fetch --raw FOLDER"
+        f" --mirror {folder}, then the same command with --raw FOLDER"
+    )
 
 
 def missing(place: Remote) -> ObjectMissing:
