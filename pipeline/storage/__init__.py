@@ -7,7 +7,7 @@ tell an owner at work from one that is gone. A folder of many small files appear
 synced once.
 """
 
-from pipeline.storage.copies import local_copy, open_arrow
+from pipeline.storage.copies import local_copies, local_copy, open_arrow
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.host_state import host_state
 from pipeline.storage.local.deleting import remove_empty, remove_read
@@ -136,6 +136,7 @@ __all__ = [
     "is_within",
     "kind",
     "kinds",
+    "local_copies",
     "local_copy",
     "lock_holders",
     "modified_ns",

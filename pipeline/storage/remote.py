@@ -7,18 +7,18 @@ not before.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from msgspec import Meta
 
 from pipeline.documents.values import Place
-from pipeline.errors import UsageError
+from pipeline.errors import ObjectChanged, UsageError
 from pipeline.storage import scratch
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.local.listing import Entry, too_long
-from pipeline.storage.location import S3, Remote
+from pipeline.storage.location import S3, Location, Remote
 from pipeline.storage.readers import Ranges, Sources
 from pipeline.storage.s3.settings import Settings
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.storage.s3.store import Store
 
 MOST_IN_FLIGHT: Final = 1024
+_STEP: Final = 1 << 24  # bytes that are read at once
 NOT_STAGED: Final = "none"
 """The value of ``--stage`` that has archives read where they lie."""
 
@@ -81,6 +82,19 @@ class RemoteOptions:
             addressing=self.s3_addressing,
             checksums=self.s3_checksums,
         )
+
+
+@dataclass(frozen=True)
+class Piece:
+    """An object that is to be a part of another one, as it was when its bytes were known.
+
+    Attributes:
+        place: its address.
+        info: size and stamp.
+    """
+
+    place: Remote
+    info: FileInfo
 
 
 DEFAULT: Final = RemoteOptions()
@@ -166,6 +180,49 @@ def read_many(places: Iterable[Remote], most: int | None = None) -> dict[Remote,
     if not _contents:
         _contents.append(Contents())
     return _contents[0].read(seen, _objects, transfer())
+
+
+def whole_objects(places: Sequence[Remote]) -> Iterator[tuple[Remote, FileInfo, bytes | None]]:
+    """Yield the contents of small objects, all of them asked for at once; see `http.contents`."""
+    from pipeline.storage.http import (  # noqa: PLC0415  (libcurl: only for the remote)
+        contents,
+    )
+
+    yield from contents.whole_objects(places, _objects, transfer())
+
+
+def piece(source: Location, target: Location) -> Piece | None:
+    """Return what a store copies to join it to others; None: it cannot, or there is no store.
+
+    Args:
+        source: what is to be copied.
+        target: what is made of it and others.
+    """
+    if not (isinstance(source, Remote) and isinstance(target, Remote)):
+        return None
+    if (source.scheme, source.host) != (S3, target.host):
+        return None
+    info = stat(source)
+    return None if info is None else Piece(source, info)
+
+
+def read_piece(piece: Piece) -> Iterator[memoryview]:
+    """Yield the bytes of an object, which must be what it was.
+
+    Raises:
+        ObjectChanged: it is another one.
+    """
+    with open_ranges(piece.place) as reader:
+        if reader.info != piece.info:
+            raise ObjectChanged(
+                "an object was replaced while it was joined to others",
+                file=str(piece.place),
+                remedy="run the same command again",
+            )
+        offset = 0
+        while view := reader.read(offset, _STEP):
+            yield view
+            offset += len(view)
 
 
 def removals(root: Remote) -> Removals:

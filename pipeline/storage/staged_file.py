@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 import xxhash
 
+from pipeline.errors import ObjectChanged
 from pipeline.storage import remote, scratch
 from pipeline.storage.local.deleting import discard
 from pipeline.storage.local.flocks import locked_temp
@@ -24,6 +25,7 @@ from pipeline.storage.local.oserrors import translate_oserrors, translated
 from pipeline.storage.local.ranges import RangeReader
 from pipeline.storage.local.staging import Buffer
 from pipeline.storage.location import Location, Remote
+from pipeline.storage.remote import Piece
 from pipeline.storage.s3.settings import ONE_PUT
 
 if TYPE_CHECKING:
@@ -53,6 +55,8 @@ class StagedFile:
         self._md5 = None if isinstance(path, Path) else hashlib.md5(usedforsecurity=False)
         self._reader: RangeReader | None = None
         self._overwritten = False
+        self._pieces = list[Piece]()  # objects that the file begins with, and that are not in it
+        self._copied: Remote | None = None
         self._open = False
         self._beside = path if isinstance(path, Path) else scratch.folder() / path.name
         with translate_oserrors(self._beside):
@@ -63,18 +67,65 @@ class StagedFile:
     def write(self, *buffers: Buffer) -> int:
         """Append the buffers; return how many bytes that were."""
         total = sum(len(buffer) for buffer in buffers)
-        try:
-            written = os.writev(self._fd, buffers)
-            if written != total:
-                _write_rest(self._fd, buffers, written)
-        except OSError as error:
-            raise translated(error, self._beside) from error
+        if self._copied is None:
+            self._fetch_pieces()
+            self._put(buffers, total)
         for buffer in buffers:
             self._hash.update(buffer)
             if self._md5 is not None:
                 self._md5.update(buffer)
         self._grow(total)
         return total
+
+    @contextlib.contextmanager
+    def copying(self, source: Location) -> Iterator[None]:
+        """Say that what is written in this context is all of another file, as it stands.
+
+        Where both are objects in one bucket, and there is nothing else in this file, the bytes are
+        only hashed: the store is to join its own objects, so that no room is needed for them here.
+
+        Args:
+            source: the other file, which is read with this call's bytes.
+
+        Raises:
+            ObjectChanged: what was written is not as long as that file.
+        """
+        piece = None if self.size != self._in_pieces else remote.piece(source, self.path)
+        if piece is None:
+            yield
+            return
+        self._copied, self._md5 = piece.place, None
+        try:
+            yield
+        finally:
+            self._copied = None
+        self._pieces.append(piece)
+        if self.size != self._in_pieces:
+            raise ObjectChanged(
+                "an object was replaced while it was joined to others",
+                file=str(source),
+                expected=f"{piece.info.size:,} bytes",
+                remedy="run the same command again",
+            )
+
+    @property
+    def _in_pieces(self) -> int:
+        return sum(piece.info.size for piece in self._pieces)
+
+    def _fetch_pieces(self) -> None:
+        """Have the objects that the file begins with be in it, after all."""
+        pieces, self._pieces = self._pieces, []
+        for piece in pieces:
+            for view in remote.read_piece(piece):
+                self._put([view], len(view))
+
+    def _put(self, buffers: Sequence[Buffer], total: int) -> None:
+        try:
+            written = os.writev(self._fd, buffers)
+            if written != total:
+                _write_rest(self._fd, buffers, written)
+        except OSError as error:
+            raise translated(error, self._beside) from error
 
     def write_at(self, offset: int, *buffers: Buffer) -> None:
         """Write over bytes that were written before; what is appended next comes behind all.
@@ -84,6 +135,7 @@ class StagedFile:
         total = sum(len(buffer) for buffer in buffers)
         if offset < 0 or offset + total > self.size:
             raise ValueError(f"bytes {offset} to {offset + total} of {self.size} written ones")
+        self._fetch_pieces()
         self._overwritten, self._md5 = True, None
         with translate_oserrors(self._beside):
             for buffer in buffers:
@@ -115,6 +167,7 @@ class StagedFile:
         Args:
             end: offset in bytes, not before `size`.
         """
+        self._fetch_pieces()
         self._md5 = None
         for view in self._read_back(self.size, end):
             self._hash.update(view)
@@ -168,13 +221,19 @@ class StagedFile:
                 there, or it is whole, and the answer was lost.
         """
         if isinstance(self.path, Remote):
-            md5 = self._md5.digest() if self._md5 else None
-            remote.store(self.path).put_file(self.path, self.temp, md5)
+            self._upload(self.path)
             self.discard()
             return
         with translate_oserrors(self.path):
             os.replace(self.temp, self.path)
             self._close()
+
+    def _upload(self, place: Remote) -> None:
+        store = remote.store(place)
+        if self._pieces and store.join(place, self._pieces):
+            return
+        self._fetch_pieces()
+        store.put_file(place, self.temp, self._md5.digest() if self._md5 else None)
 
     def discard(self) -> None:
         """Remove the temporary file, if it was not published."""
@@ -186,6 +245,7 @@ class StagedFile:
 
     def _append(self, view: memoryview) -> int:
         """Append bytes from the beginning of a view; return how many, as a raw stream does."""
+        self._fetch_pieces()
         written = os.write(self._fd, view)
         self._hash.update(view[:written])
         if self._md5 is not None:

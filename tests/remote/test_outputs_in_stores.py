@@ -289,3 +289,17 @@ def test_a_removal_takes_what_is_owned_and_what_was_withdrawn_and_nothing_else(
     assert (again.files, again.bytes) == (1, 14)
     storage.carry_out(again)
     assert storage.stat(output.place / "set/a.tar") is None
+
+
+def test_many_tables_are_fetched_at_once(output: Output) -> None:
+    for number in range(20):
+        output.bucket.put(f"facts/{number}.arrow", content=bytes([number]) * 100)
+    places = [output.place / f"facts/{number}.arrow" for number in range(20)]
+    output.proxy.follow(rule("delay", "^GET /[^?]*/facts/", seconds=0.3))
+    for _ in range(2):
+        copies = storage.local_copies(places)
+        assert [path.read_bytes() for path in copies] == [bytes([n]) * 100 for n in range(20)]
+    assert output.requests() == ["LIST", *["GET"] * 20]
+    assert output.proxy.most_under_way() > 5
+    with pytest.raises(Vanished):
+        storage.local_copies([*places, output.place / "facts/20.arrow"])

@@ -120,10 +120,11 @@ class RecordIOWriter:
         ids, offsets = read_index(part.index)
         lines = self._lines_of(part, ids)
         base, expected = self._shard.size, iter(offsets)
-        for piece in read_parts(part.shard):
-            if piece.begins and piece.offset != next(expected, None):
-                raise _not_indexed(part, f"byte {piece.offset}")
-            self._shard.write(piece.framed)
+        with self._shard.copying(part.shard):
+            for piece in read_parts(part.shard):
+                if piece.begins and piece.offset != next(expected, None):
+                    raise _not_indexed(part, f"byte {piece.offset}")
+                self._shard.write(piece.framed)
         if next(expected, None) is not None:
             raise _not_indexed(part, "the end")
         self._ids.extend(ids)

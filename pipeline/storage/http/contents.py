@@ -6,8 +6,8 @@ is fetched anew.
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Final
@@ -75,40 +75,68 @@ class Contents:
             else:
                 contents[place] = known
         for attempt in range(_TRIES):
-            reading = self._submitted(wanted, objects, transfer, again=attempt > 0)
-            wanted = []  # what was replaced since it was looked at
-            for place, remote, ticket in reading:
-                try:
-                    contents[place] = bytes(transfer.wait(ticket).body)
-                except (ObjectChanged, ObjectMissing):
-                    if attempt == _TRIES - 1:
-                        raise
+            asked, wanted = wanted, []
+            for place, info, content in whole_objects(asked, objects, transfer, again=attempt > 0):
+                if content is None and attempt < _TRIES - 1:
                     wanted.append(place)
-                else:
-                    self.keep(place, remote.info, contents[place])
+                elif content is not None:
+                    contents[place] = content
+                    self.keep(place, info, content)
         return contents
 
-    @staticmethod
-    def _submitted(
-        places: Iterable[Remote],
-        objects: Callable[[Remote], Objects],
-        transfer: Transfer,
-        *,
-        again: bool,
-    ) -> list[tuple[Remote, RemoteObject, Ticket]]:
-        """Ask for the whole of each object that is there."""
-        by_folder = dict[Remote, Objects]()
-        reading = []
-        for place in places:
-            if place.parent not in by_folder:
-                by_folder[place.parent] = objects(place.parent)
-            of_folder = by_folder[place.parent]
-            remote = of_folder.find(place.name, again=again)
-            if remote is not None and remote.info.size:
-                renew = partial(_renewed, of_folder, place.name, remote)
-                request = remote.request(0, remote.info.size)
-                reading.append((place, remote, transfer.submit(request, renew=renew)))
-        return reading
+
+def whole_objects(
+    places: Iterable[Remote],
+    objects: Callable[[Remote], Objects],
+    transfer: Transfer,
+    *,
+    again: bool = False,
+) -> Iterator[tuple[Remote, FileInfo, bytes | None]]:
+    """Yield the contents of objects, all of which are asked for at once, without those not there.
+
+    None stands for the content of one that was replaced or removed since it was looked at.
+
+    Args:
+        places: their addresses.
+        objects: returns what signs the addresses of the objects in a folder.
+        transfer: carries the requests out.
+        again: whether what is known of them is old.
+    """
+    reading = _submitted(places, objects, transfer, again=again)
+    try:
+        while reading:
+            place, remote, ticket = reading[0]
+            try:
+                content: bytes | None = bytes(transfer.wait(ticket).body)
+            except (ObjectChanged, ObjectMissing):
+                content = None
+            reading.popleft()
+            yield place, remote.info, content
+    finally:
+        for _, _, ticket in reading:
+            transfer.cancel(ticket)
+
+
+def _submitted(
+    places: Iterable[Remote],
+    objects: Callable[[Remote], Objects],
+    transfer: Transfer,
+    *,
+    again: bool,
+) -> deque[tuple[Remote, RemoteObject, Ticket]]:
+    """Ask for the whole of each object that is there."""
+    by_folder = dict[Remote, Objects]()
+    reading = deque[tuple[Remote, RemoteObject, Ticket]]()
+    for place in places:
+        if place.parent not in by_folder:
+            by_folder[place.parent] = objects(place.parent)
+        of_folder = by_folder[place.parent]
+        remote = of_folder.find(place.name, again=again)
+        if remote is not None and remote.info.size:
+            renew = partial(_renewed, of_folder, place.name, remote)
+            request = remote.request(0, remote.info.size)
+            reading.append((place, remote, transfer.submit(request, renew=renew)))
+    return reading
 
 
 def _renewed(objects: Objects, name: str, remote: RemoteObject, request: Request) -> Request:

@@ -124,7 +124,7 @@ class SequentialReader:
         return memoryview(buffer)[offset - begin : end - begin]
 
     def _submit(self, number: int) -> tuple[Ticket, bytearray]:
-        buffer = self._free.pop() if self._free else bytearray(self._part)
+        buffer = self._free.pop() if self._free else bytearray(min(self._part, self.info.size))
         begin = number * self._part
         request = self._remote.request(begin, min(self._part, self.info.size - begin))
         sink = partial(_put, memoryview(buffer))

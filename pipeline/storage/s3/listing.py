@@ -44,6 +44,12 @@ class ObjectInfo:
         is_kept = version not in {None, "null"}
         return cls(size, bare(answer.get("ETag")), str(version) if is_kept else None)
 
+    @classmethod
+    def of_file(cls, info: FileInfo) -> Self:
+        """Return what `as_file` was made of."""
+        etag, _, version = info.stamp.partition(" ")
+        return cls(info.size, etag, version or None)
+
     @property
     def as_file(self) -> FileInfo:
         """Size and stamp, as every store has them; a listing knows of no version."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
 from pipeline.storage.location import Remote
-from pipeline.storage.s3 import upload
+from pipeline.storage.s3 import multipart, upload
 from pipeline.storage.s3.client import Client, connect
 from pipeline.storage.s3.kept import Listings, can_be_withdrawn, is_withdrawn, listings
 from pipeline.storage.s3.listing import Listing, ObjectInfo, read_folder
 from pipeline.storage.s3.settings import Settings
+
+if TYPE_CHECKING:
+    from pipeline.storage.remote import Piece
 
 
 class Store:
@@ -61,6 +66,14 @@ class Store:
     def put_bytes(self, place: Remote, content: bytes) -> None:
         """Put a few bytes under a key; see `upload.put_bytes`."""
         self.known.wrote(place, upload.put_bytes(self.client, place, content))
+
+    def join(self, place: Remote, pieces: Sequence[Piece]) -> bool:
+        """Have the store put objects one behind another; false: it cannot, see `multipart.join`."""
+        of_store = [(each.place, ObjectInfo.of_file(each.info)) for each in pieces]
+        info = multipart.join(self.client, place, of_store)
+        if info is not None:
+            self.known.wrote(place, info)
+        return info is not None
 
     def withdraw(self, place: Remote) -> None:
         """Have an object count as absent, for all processes, if there is one.

@@ -8,13 +8,14 @@ condition is sent, which several stores would not heed.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import Final
 
 from botocore.exceptions import BotoCoreError
 
-from pipeline.errors import RemoteUnavailable, UploadDiffers
+from pipeline.errors import RemoteUnavailable, ShardmillError, UploadDiffers
 from pipeline.storage.location import Remote
 from pipeline.storage.s3 import multipart
 from pipeline.storage.s3.body import OpenedFile, Part, base64_of
@@ -64,14 +65,20 @@ def _put(client: Client, place: Remote, body: Part | bytes, size: int, md5: byte
     for _ in range(_PUTS):
         if isinstance(body, Part):
             body.seek(0)
-        answer = client.request(
-            "PutObject",
-            place,
-            Key=place.key,
-            Body=body,
-            ContentLength=size,
-            ContentMD5=base64_of(md5),
-        )
+        try:
+            answer = client.request(
+                "PutObject",
+                place,
+                Key=place.key,
+                Body=body,
+                ContentLength=size,
+                ContentMD5=base64_of(md5),
+            )
+        except RemoteUnavailable:
+            info = _if_there(client, place, size, md5)
+            if info is None:
+                raise
+            return info
         if is_md5(answer) and bare(answer["ETag"]).lower() == md5.hex():
             return ObjectInfo.of(answer, size)
         info = stat(client, place)
@@ -84,6 +91,18 @@ def _put(client: Client, place: Remote, body: Part | bytes, size: int, md5: byte
         found="no object" if info is None else f"{info.size:,} bytes, ETag {info.etag}",
         remedy="check the proxies between, then run the same command again",
     )
+
+
+def _if_there(client: Client, place: Remote, size: int, md5: bytes) -> ObjectInfo | None:
+    """Return what is known of an object whose answers were all lost; None: it is not that one.
+
+    It is asked once: a store that does not answer has most probably not taken it either.
+    """
+    with contextlib.suppress(ShardmillError), client.trying_once():
+        info = stat(client, place)
+        if info is not None and (info.size, info.etag.lower()) == (size, md5.hex()):
+            return info
+    return None
 
 
 def _is_confirmed(
