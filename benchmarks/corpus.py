@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
 
-from pipeline.catalog import classes as labels
 from pipeline.errors import BadImage
 from pipeline.images import header, repair
 from pipeline.resources import shipped
 from pipeline.sample.annotations import DEFECTS, DrawnAnnotation, DrawnObject, annotation_xml, spoil
 from pipeline.sample.draw import draw_sample
+from pipeline.sources.ilsvrc2012 import label_files as labels
 
 ROOT = Path(__file__).resolve().parents[1]
 CLASSES = 100
@@ -96,7 +96,7 @@ def make(folder: Path, images: int) -> Corpus:
     raw.mkdir()
     origin, photographs = _photographs(folder)
     table = labels.load_table(shipped("config/ilsvrc2012/synsets.tsv"))
-    wnids = table.wnids[:: len(table.wnids) // CLASSES][:CLASSES]
+    wnids = table.class_ids[:: len(table.class_ids) // CLASSES][:CLASSES]
     per_class = images // CLASSES
     endless = cycle(photographs)
     with tarfile.open(raw / _TRAIN, "w", format=tarfile.USTAR_FORMAT) as outer:

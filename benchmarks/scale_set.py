@@ -13,10 +13,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.resources import shipped
 from pipeline.sample.annotations import DrawnAnnotation, DrawnObject, annotation_xml
+from pipeline.sources.ilsvrc2012 import label_files as labels
 
 TRAIN_IMAGES, VALIDATION_IMAGES = 1_281_167, 50_000
 _ANNOTATED = 0.425  # of ILSVRC2012's training images: 544,546 of 1,281,167
@@ -102,7 +102,7 @@ def _shares(table: LabelTable, images: int) -> dict[str, int]:
         ends.append(done * images // sum(real))
     return {
         wnid: stop - start
-        for wnid, start, stop in zip(table.wnids, [0, *ends], ends, strict=False)
+        for wnid, start, stop in zip(table.class_ids, [0, *ends], ends, strict=False)
         if stop > start
     }
 

@@ -16,7 +16,7 @@ exports (`pipeline.exports.base.Export.files`); the folders are named here.
       lists/<split>.lst  synsets.txt  labels.tsv          image lists and label tables
       lists/<split>.classes.tsv                           of class folders, the label of each
       facts/<split>/<digest>/                             no shards, where none are wanted
-      train/<wnid>/*.JPEG  val/<wnid>/*.JPEG              trees, named by a split's `folder`
+      train/<class>/*.JPEG  val/<class>/*.JPEG              trees, named by a split's `folder`
       .shardmill/                                         how far the work is
 """
 
@@ -237,7 +237,7 @@ def image_list(out: Path, split: str) -> Path:
 
 
 def synsets(out: Path) -> Path:
-    """The WNIDs, sorted, one per line."""
+    """The ids of the classes, sorted, one per line."""
     return lists(out) / "synsets.txt"
 
 

@@ -27,9 +27,9 @@ class WriteBoxes(ProductTask):
     def make(self) -> Volume:
         """Read every annotation."""
         self.claim()
-        wnids = frozenset(self.resolved.table.wnids) if self.source.filtered else None
-        classes = frozenset(self.resolved.table.wnids) if self.source.by_class else None
-        found = bboxes.collect(self.source.path, classes=classes, class_filter=wnids)
+        class_ids = frozenset(self.resolved.table.class_ids) if self.source.filtered else None
+        classes = frozenset(self.resolved.table.class_ids) if self.source.by_class else None
+        found = bboxes.collect(self.source.path, classes=classes, class_filter=class_ids)
         self._check_unchanged()
         absence.check(self.source.path, found)
         contents = {

@@ -52,7 +52,7 @@ class BuildCatalog(SplitTask):
         if source.boxes is None:
             return None
         table = boxtable.read(paths.bboxes_table(self.folder, self.split))
-        return BoxJoin(table, source.boxes.path, self.resolved.table.wnids, source.classes)
+        return BoxJoin(table, source.boxes.path, self.resolved.table.class_ids, source.classes)
 
     def _passed_over(self) -> Document:
         """Return the clutter in archives, and the tars that cannot be read and nobody needs."""

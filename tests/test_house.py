@@ -31,6 +31,7 @@ USE_A_SOURCE: Final = (
     "pipeline/im2rec",
     "tasks/cli/im2rec.py",
     "tasks/cli/listreport.py",
+    "pipeline/sample",  # draws the archives of ILSVRC2012
 )
 """What is about one source by its purpose, and may name it."""
 FORMATS: Final = {"tfrecord", "recordio", "webdataset"}
@@ -245,6 +246,19 @@ def names_one_of(room: str, concrete: set[str], *users: str) -> set[str]:
 
 def test_no_module_outside_sources_names_a_source() -> None:
     assert names_one_of("sources", SOURCES, *USE_A_SOURCE) == set()
+
+
+def test_no_module_outside_sources_calls_a_class_a_wnid() -> None:
+    """Others speak of the id of a class; columns and keys of outputs are called as they were."""
+
+    def calls_it_so(path: Path) -> bool:
+        names = {node.id for node in nodes(path) if isinstance(node, ast.Name)}
+        names |= {node.attr for node in nodes(path) if isinstance(node, ast.Attribute)}
+        names |= {node.arg for node in nodes(path) if isinstance(node, ast.arg)}
+        return any("wnid" in name.lower() for name in names)
+
+    files = outside("pipeline/sources/ilsvrc2012", "pipeline/sample")
+    assert offenders(files, calls_it_so) == set()
 
 
 def test_no_module_outside_formats_names_a_format() -> None:

@@ -67,7 +67,7 @@ class BoxJoin:
     Args:
         table: the boxes of a split.
         source: the archive or folder of annotations, for errors.
-        wnids: every known class, sorted.
+        class_ids: every known class, sorted.
         chosen: the classes that are wanted; None: all.
     """
 
@@ -75,13 +75,13 @@ class BoxJoin:
         self,
         table: BoxTable,
         source: Location,
-        wnids: Collection[str],
+        class_ids: Collection[str],
         chosen: Collection[str] | None = None,
     ) -> None:
         self._table = table
         self._source = source
-        self._wnids = pa.array(wnids, pa.string())
-        others = set() if chosen is None else set(wnids).difference(chosen)
+        self._class_ids = pa.array(class_ids, pa.string())
+        others = set() if chosen is None else set(class_ids).difference(chosen)
         self._not_chosen = pa.array(sorted(others), pa.string())
         self._matched = np.zeros(len(table), np.bool_)
         self._unwanted = np.zeros(len(table), np.bool_)
@@ -117,7 +117,7 @@ class BoxJoin:
         offsets = boxes.offsets.to_numpy() // 4
         classes = self._classes(places, class_index.to_numpy(), np.diff(offsets))
         known = pa.array(classes, mask=classes == objects.UNKNOWN)
-        return objects.listed(offsets, corners, classes, self._wnids.take(known))
+        return objects.listed(offsets, corners, classes, self._class_ids.take(known))
 
     def pass_over(self, keys: pa.StringArray) -> None:
         """Note images that are there and not wanted: their annotations have their image."""
@@ -187,7 +187,9 @@ class BoxJoin:
         classes = np.repeat(class_index, counts)
         names = self._table.names.take(pa.array(places % len(self._table.names)))
         named = pc.list_value_length(names).to_numpy() > 0
-        own = pc.fill_null(pc.index_in(names.flatten(), self._wnids), objects.UNKNOWN).to_numpy()
+        own = pc.fill_null(
+            pc.index_in(names.flatten(), self._class_ids), objects.UNKNOWN
+        ).to_numpy()
         parents = class_index[pc.list_parent_indices(names).to_numpy()]
         self._other_class += int(((own != objects.UNKNOWN) & (own != parents)).sum())
         self._no_class += int((own == objects.UNKNOWN).sum())

@@ -1,197 +1,42 @@
-"""Label tables: which class a WNID is, and how many images it should have."""
+"""The classes that a data set knows by name, and where each stands among them."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
-from pipeline import digests, names, storage
-from pipeline.errors import ConfigError
-from pipeline.storage.local.input_file import check_shareable
-
-_COUNT = re.compile("[0-9]{1,18}")  # it fits an int64
-_SHOWN = 80
-_CLASS = "the name of a folder, such as n01440764, that is not hidden"
+from pipeline import digests
 
 
 @dataclass(frozen=True)
 class LabelTable:
-    """Classes sorted by WNID: a class's 0-based place is its index.
+    """Classes sorted by their ids: a class's 0-based place is its index.
 
     Attributes:
         path: where it was read.
-        wnids: sorted WNIDs.
+        class_ids: what the data set calls each class, such as a WNID; sorted.
         words: the words of each, in the same order.
         columns: the remaining columns by name, as text, in the same order.
     """
 
     path: Path
-    wnids: tuple[str, ...]
+    class_ids: tuple[str, ...]
     words: tuple[str, ...]
     columns: Mapping[str, tuple[str, ...]]
 
     @cached_property
     def index(self) -> Mapping[str, int]:
-        """WNID -> 0-based index."""
-        return {wnid: rank for rank, wnid in enumerate(self.wnids)}
+        """The 0-based index of each class, by its id."""
+        return {class_id: place for place, class_id in enumerate(self.class_ids)}
 
     @cached_property
     def digest(self) -> str:
-        """A digest of what reaches the records: WNIDs and words."""
-        return digests.digest({"wnids": self.wnids, "words": self.words})
+        """A digest of what reaches the records: ids and words."""
+        return digests.digest({"wnids": self.class_ids, "words": self.words})
 
 
 NO_LABELS: Final = LabelTable(Path(), (), (), {})
 """The label table of images whose classes nobody knows by name."""
-
-
-def load_table(path: Path) -> LabelTable:
-    """Read a label table: TAB-separated UTF-8 with a header line, columns `wnid` and `words`.
-
-    Raises:
-        ConfigError: a column is missing, a line has too many or too few fields or holds control
-            characters, a WNID is missing, appears twice or can be no name of a class.
-    """
-    lines = _lines(path)
-    header = next(lines, (0, ""))[1].split("\t")
-    for name in ("wnid", "words"):
-        if name not in header:
-            raise _refused(path, 1, f"no column {name!r}", "wnid and words", ", ".join(header))
-    rows: dict[str, list[str]] = {}
-    for number, line in lines:
-        fields = line.split("\t")
-        if len(fields) != len(header):
-            raise _refused(path, number, "wrong number of fields", str(len(header)), repr(line))
-        wnid = fields[header.index("wnid")]
-        _check_names(path, number, wnid, fields)
-        if wnid in rows:
-            what = f"class {wnid} appears twice"
-            raise _refused(path, number, what, "each WNID once", repr(line))
-        rows[wnid] = fields
-    wnids = tuple(sorted(rows))
-    columns = {
-        name: tuple(rows[wnid][place] for wnid in wnids) for place, name in enumerate(header)
-    }
-    words = columns.pop("words")
-    return LabelTable(path, wnids, words, columns)
-
-
-def load_counts(source: str, table: LabelTable) -> dict[str, int]:
-    """Return WNID -> expected images, from ``labels:COLUMN`` or a file of ``WNID<TAB>count``.
-
-    Raises:
-        ConfigError: no such column, an unknown WNID, no whole number.
-    """
-    if source.startswith("labels:"):
-        column = source.removeprefix("labels:")
-        if column not in table.columns:
-            raise _refused(table.path, 1, f"no column {column!r}", column, ", ".join(table.columns))
-        pairs = zip(table.wnids, table.columns[column], strict=True)
-        return {wnid: _count(table.path, f"{column} of {wnid}", text) for wnid, text in pairs}
-    path = Path(source)
-    counts: dict[str, int] = {}
-    for number, line in _lines(path):
-        wnid, tab, text = line.partition("\t")
-        if not tab or wnid in counts:
-            raise _refused(path, number, "not a count", "WNID<TAB>count, each WNID once", line)
-        if wnid not in table.index:
-            raise _refused(path, number, "unknown class", f"a WNID of {table.path}", wnid)
-        counts[wnid] = _count(path, f"line {number}", text)
-    return counts
-
-
-def load_list(path: Path, table: LabelTable) -> tuple[str, ...]:
-    """Read a label list: line n is the WNID of image n.
-
-    Raises:
-        ConfigError: a line is no WNID of the table.
-    """
-    found: list[str] = []
-    for number, line in _lines(path):
-        if number != len(found) + 1:
-            raise _refused(path, len(found) + 1, "an empty line", "a WNID per line", "nothing")
-        if line not in table.index:
-            raise _refused(path, number, "unknown class", f"a WNID of {table.path}", repr(line))
-        found.append(line)
-    return tuple(found)
-
-
-def load_numbers(path: Path, highest: int) -> frozenset[int]:
-    """Read a list of images' numbers, one per line.
-
-    Raises:
-        ConfigError: a line is no number of an image, or one that was there before.
-    """
-    found: set[int] = set()
-    for number, line in _lines(path):
-        image = _count(path, f"line {number}", line)
-        if not 1 <= image <= highest or image in found:
-            raise _refused(path, number, "no number of an image", f"1 to {highest}, once", line)
-        found.add(image)
-    return frozenset(found)
-
-
-def load_classes(path: Path, table: LabelTable) -> tuple[str, ...]:
-    """Read a choice of classes: a WNID per line; empty lines and # comments are passed over.
-
-    Returns:
-        The chosen WNIDs, sorted.
-
-    Raises:
-        ConfigError: a line is no WNID of the table, or there is none at all.
-    """
-    chosen = set()
-    for number, line in _lines(path):
-        word = line.split("#", 1)[0].strip()
-        if word and word not in table.index:
-            raise _refused(path, number, "unknown class", f"a WNID of {table.path}", repr(word))
-        if word:
-            chosen.add(word)
-    if not chosen:
-        raise ConfigError("no class is named", file=str(path), expected="a WNID per line")
-    return tuple(sorted(chosen))
-
-
-def _check_names(path: Path, number: int, wnid: str, fields: Sequence[str]) -> None:
-    """Raise unless a line's WNID can be a class, and its fields can stand in a table of ours."""
-    if not wnid:
-        raise _refused(
-            path, number, "a class without a WNID", "each WNID once", repr("\t".join(fields))
-        )
-    if flaw := names.class_flaw(wnid):
-        what = f"a WNID that can be no class: {flaw}"
-        raise _refused(path, number, what, _CLASS, repr(wnid[:_SHOWN]))
-    for field in fields:
-        if names.has_control(field):
-            what, expected = "a field that holds control characters", names.WITHOUT_CONTROL
-            raise _refused(path, number, what, expected, repr(field[:_SHOWN]))
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    check_shareable(path, "a file of classes or labels")
-    if storage.stat(path) is None:
-        raise ConfigError("there is no such file", file=str(path))
-    try:
-        text = storage.read_bytes(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError("not UTF-8 text", file=str(path), place=str(error)) from error
-    for number, line in enumerate(text.split("\n"), start=1):
-        if line.rstrip("\r"):
-            yield number, line.rstrip("\r")
-
-
-def _count(path: Path, place: str, text: str) -> int:
-    if not _COUNT.fullmatch(text):
-        expected, found = "a whole number", repr(text[:_SHOWN])
-        raise ConfigError(
-            "not a count", file=str(path), place=place, expected=expected, found=found
-        )
-    return int(text)
-
-
-def _refused(path: Path, line: int, what: str, expected: str, found: str) -> ConfigError:
-    return ConfigError(what, file=str(path), place=f"line {line}", expected=expected, found=found)

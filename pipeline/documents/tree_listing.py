@@ -16,7 +16,7 @@ from pipeline.storage import table_bounds
 
 LISTING_SCHEMA = pa.schema(
     [
-        ("file", pa.string()),  # <wnid>/<name>
+        ("file", pa.string()),  # <class>/<name>
         ("bytes", pa.int64()),
         ("xxh3_128", pa.string()),  # of the content, hex
     ]
@@ -55,12 +55,14 @@ def missing(root: Path, listing: pa.Table) -> list[str]:
     """Return which files of a listing are absent or of another size; links are followed."""
     folders: dict[str, dict[str, int]] = {}
     for file, size in zip(listing["file"].to_pylist(), listing["bytes"].to_pylist(), strict=True):
-        wnid, _, name = file.partition("/")
-        folders.setdefault(wnid, {})[name] = size
+        folder, _, name = file.partition("/")
+        folders.setdefault(folder, {})[name] = size
     lacking = []
-    for wnid, wanted in folders.items():
+    for folder, wanted in folders.items():
         present = {
-            entry.name: entry.size for entry in storage.entries(root / wnid) if entry.kind == "file"
+            entry.name: entry.size
+            for entry in storage.entries(root / folder)
+            if entry.kind == "file"
         }
-        lacking += [f"{wnid}/{name}" for name in wanted if present.get(name) != wanted[name]]
+        lacking += [f"{folder}/{name}" for name in wanted if present.get(name) != wanted[name]]
     return lacking

@@ -44,17 +44,17 @@ def groups(counts: Mapping[str, int]) -> tuple[ClassGroup, ...]:
     """Divide classes into groups: in order, each closed at 8,192 images or 256 classes.
 
     Args:
-        counts: images per WNID.
+        counts: images of each class folder.
     """
     closed: list[ClassGroup] = []
     classes: list[str] = []
     images = 0
-    wnids = sorted(counts)
-    for wnid in wnids:
-        classes.append(wnid)
-        images += counts[wnid]
+    names = sorted(counts)
+    for name in names:
+        classes.append(name)
+        images += counts[name]
         full = images >= _GROUP_IMAGES or len(classes) == _GROUP_CLASSES
-        if full or wnid == wnids[-1]:
+        if full or name == names[-1]:
             closed.append(ClassGroup(len(closed), tuple(classes), images))
             classes, images = [], 0
     return tuple(closed)
@@ -134,19 +134,19 @@ def extract_group(
     return listing
 
 
-def check_root(root: Path, wnids: Container[str], *, flat_files: bool) -> None:
+def check_root(root: Path, class_names: Container[str], *, flat_files: bool) -> None:
     """Check that nothing stands beside the class folders that would pass for one of them.
 
     Args:
         root: the folder of the class folders; it may be absent.
-        wnids: the classes that belong there.
+        class_names: the classes that belong there.
         flat_files: whether files may stand there too: images that are still to be moved.
 
     Raises:
         OutputConflict: something does.
     """
     for entry in storage.entries(root):
-        known = entry.name in wnids if entry.kind == "folder" else flat_files
+        known = entry.name in class_names if entry.kind == "folder" else flat_files
         known = known or entry.name == paths.METADATA
         if not known and not clutter.is_clutter(entry.name):
             raise OutputConflict(
@@ -187,8 +187,10 @@ class _Work:
             for image in images:
                 wanted.setdefault(image.folder, set()).add(image.name)
             folders = {
-                wnid: ClassFolder(self.root / wnid, names, self.sources, self.transfer, stack)
-                for wnid, names in wanted.items()
+                class_name: ClassFolder(
+                    self.root / class_name, names, self.sources, self.transfer, stack
+                )
+                for class_name, names in wanted.items()
             }
             for done, image in enumerate(images, start=1):
                 self._announce(images, done - 1)
@@ -273,15 +275,15 @@ def _remove_sources(
         moved.setdefault((folder, image.folder), []).append(image)
     # What an earlier run has published may not be durable yet.
     storage.sync_file_system(root)
-    for (folder, wnid), members in moved.items():
-        if storage.same_folder(folder, root / wnid):
+    for (folder, class_name), members in moved.items():
+        if storage.same_folder(folder, root / class_name):
             continue  # they are where they go
-        standing = storage.sizes(root / wnid)
+        standing = storage.sizes(root / class_name)
         for image in members:
             if standing.get(image.name) != image.length:
                 raise Vanished(
                     "an image that was moved there is gone",
-                    file=str(root / wnid / image.name),
+                    file=str(root / class_name / image.name),
                     remedy="leave the tree alone while a command is at work, then run it again",
                 )
         names = {
@@ -295,5 +297,5 @@ def _remove_sources(
                 file=str(folder / name),
                 remedy="leave the tree alone while a command is at work, then run it again",
             )
-        if folder.name == wnid:
+        if folder.name == class_name:
             storage.remove_empty(folder)

@@ -5,7 +5,7 @@ readers take, a line an image, UTF-8, LF, TAB between the fields::
 
     '%d\t%f\t%s\n' % (row number from 0, class, path)
 
-The class is its 0-based place among the sorted WNIDs, which is what im2rec gives to sorted
+The class is its 0-based place among the sorted ids of classes, which is what im2rec gives to sorted
 folders of classes; -1.000000 where nobody knows it.
 """
 
@@ -38,7 +38,7 @@ def list_bytes(
 
     Args:
         paths: of each image, relative to its split's folder.
-        class_indexes: of each image, its class's 0-based place among the sorted WNIDs; -1: none.
+        class_indexes: of each image, its class's 0-based place among the sorted ids; -1: none.
         first: the row number of the first of them.
 
     Raises:
@@ -72,8 +72,8 @@ def list_pieces(
 
 
 def synsets_bytes(table: LabelTable) -> bytes:
-    """Return the WNIDs, sorted, one per line: line n is the class that has index n - 1."""
-    return _lines((wnid,) for wnid in table.wnids)
+    """Return the sorted ids of the classes, one per line: line n is the class of index n - 1."""
+    return _lines((class_id,) for class_id in table.class_ids)
 
 
 def labels_bytes(table: LabelTable) -> bytes:
@@ -93,9 +93,9 @@ def labels_bytes(table: LabelTable) -> bytes:
     Raises:
         ConfigError: an ``ilsvrc2012_id`` is no whole number from 1.
     """
-    places = range(len(table.wnids))
+    places = range(len(table.class_ids))
     columns: dict[str, Iterable[object]] = {
-        "wnid": table.wnids,
+        "wnid": table.class_ids,
         "sorted_index": places,
         "tensorflow": [place + 1 for place in places],
     }
@@ -127,12 +127,12 @@ def _refused(names: Iterable[str], first: int) -> InputRefused:
 
 def _ilsvrc_ids(table: LabelTable) -> list[int]:
     texts = table.columns[_ILSVRC_ID]
-    for wnid, text in zip(table.wnids, texts, strict=True):
+    for class_id, text in zip(table.class_ids, texts, strict=True):
         if not _WHOLE.fullmatch(text):
             raise ConfigError(
                 "not a number of a class",
                 file=str(table.path),
-                place=f"{_ILSVRC_ID} of {wnid}",
+                place=f"{_ILSVRC_ID} of {class_id}",
                 expected="a whole number from 1",
                 found=repr(text),
             )

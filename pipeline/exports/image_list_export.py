@@ -57,7 +57,7 @@ class ImageList(Export):
 
 
 class LabelTables(Export):
-    """The WNIDs of the label table, and every class of it by all conventions in use."""
+    """The ids of the label table, and every class of it by all conventions in use."""
 
     name = "labels"
     step = "lists"

@@ -4,18 +4,18 @@ Source: datasets 5.2.0, packaged_modules/folder_based_builder/folder_based_build
 a file of this name beside the images of each split, makes an image of each ``file_name``, and then
 asks folders for no labels. Columns, null where nothing is known::
 
-    file_name    string   of the image, relative to the file: <wnid>/<name>
-    label        int64    0-based rank of its WNID in the label table
-    wnid         string   of its class
+    file_name    string   of the image, relative to the file: <class>/<name>
+    label        int64    0-based place of its class in the label table
+    wnid         string   the id of its class
     ilsvrc_id    int32    its class's number in the development kit, from 1
     words        string   its class in words
     boxes        list<struct<xmin, ymin, xmax, ymax: float>>
                           of each object, as fractions of the image's width and height
 
-`label` is a ``ClassLabel`` whose names are the WNIDs: it says so under ``huggingface`` in the
-metadata of the schema. Those are all of the label table, so that a class keeps its number where few
-are chosen. Rows are in the order of the catalog. What facts tell is left out: it is of the images
-in shards, which may have been resized.
+`label` is a ``ClassLabel`` whose names are the ids of the classes: it says so under ``huggingface``
+in the metadata of the schema. Those are all of the label table, so that a class keeps its number
+where few are chosen. Rows are in the order of the catalog. What facts tell is left out: it is of
+the images in shards, which may have been resized.
 
 Of an image list or folder the columns are `file_name` and `label`, which is the label of the list
 or of the class folder, `id` and `class_text` (see `columns_of_lists`).
@@ -85,7 +85,7 @@ def write(
     if class_names is not None:
         columns = _OF_LIST.with_metadata(class_label("label", class_names))
         return write_groups(staged, columns, grouped(_parts_of_list(rows)))
-    columns = _COLUMNS.with_metadata(class_label("label", table.wnids))
+    columns = _COLUMNS.with_metadata(class_label("label", table.class_ids))
     return write_groups(staged, columns, grouped(_parts(rows, table)))
 
 

@@ -4,8 +4,8 @@ Columns, null where nothing is known::
 
     split           string         name of the split
     file_name       string         relative path of the image, "/"-separated
-    wnid            string         of its class
-    class_id        int64          0-based rank of its WNID in the label table
+    wnid            string         the id of its class
+    class_id        int64          its 0-based place in the label table
     ilsvrc_id       int32          its class's number in the development kit, from 1
     words           string         its class in words
     width, height   int32          pixels
@@ -32,7 +32,7 @@ An image list or a folder has the columns of `columns_of_lists` in the place of 
 
 Rows are in the order of the catalogs; a row group has `ROWS` at most, of one split. Hugging
 Face's `datasets` finds under ``huggingface`` in the metadata of the schema that `class_id` is a
-``ClassLabel``, whose names are the WNIDs.
+``ClassLabel``, whose names are the ids of the classes.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class ExportedSplit:
         rows: opens its catalog, as `catalog.read` does; called twice.
         facts: shard format -> parts of its facts, as `read_facts` yields them; the first format
             is the one whose images the common columns describe. "": of no shards, only facts.
-        folder: of its class tree: an image is named ``<folder>/<wnid>/<name>``, or without the
+        folder: of its class tree: an image is named ``<folder>/<class>/<name>``, or without the
             first part if it is ""; None: by its key.
         options: shard format -> how its images are stored; as they are where it says nothing.
         class_names: of an image list or folder, see `SetView.class_names`; None: it is neither.
@@ -104,19 +104,19 @@ class ExportedSplit:
 
 
 def schema(
-    formats: Iterable[str], wnids: Sequence[str], class_names: Sequence[str] | None = None
+    formats: Iterable[str], class_ids: Sequence[str], class_names: Sequence[str] | None = None
 ) -> pa.Schema:
     """Return the columns of the export.
 
     Args:
         formats: shard formats, in the order of their columns; "", facts without shards, has none.
-        wnids: of the label table.
+        class_ids: of the label table.
         class_names: see `ExportedSplit`; None: the columns are those of a label table.
     """
     shown = [name for name in formats if name]
     of_formats = [(f"{name}_{what}", kind) for name in shown for what, kind in _OF_FORMAT]
     if class_names is None:
-        return pa.schema(_COMMON + of_formats, class_label("class_id", wnids))
+        return pa.schema(_COMMON + of_formats, class_label("class_id", class_ids))
     label = class_label(columns_of_lists.CLASS, class_names)
     return pa.schema(_OF_LIST + of_formats, label)
 
@@ -137,7 +137,7 @@ def write(staged: storage.StagedFile, splits: Sequence[ExportedSplit], table: La
     numbers = ilsvrc_ids(table)
     groups = (group for split in splits for group in grouped(_parts(split, formats, numbers)))
     class_names = next((split.class_names for split in splits), None)
-    return write_groups(staged, schema(formats, table.wnids, class_names), groups)
+    return write_groups(staged, schema(formats, table.class_ids, class_names), groups)
 
 
 def read_facts(path: Path) -> Iterator[pa.Table]:
@@ -155,7 +155,7 @@ def read_facts(path: Path) -> Iterator[pa.Table]:
 
 def ilsvrc_ids(table: LabelTable) -> pa.Array:
     """Return the number of each class in the development kit; nulls where nobody knows."""
-    texts = pa.array(table.columns.get(_ILSVRC_ID, [None] * len(table.wnids)), pa.string())
+    texts = pa.array(table.columns.get(_ILSVRC_ID, [None] * len(table.class_ids)), pa.string())
     try:
         return texts.cast(pa.int32())
     except pa.ArrowInvalid as error:

@@ -21,7 +21,7 @@ IMAGES = paths.METADATA
 def columns(data: SetView) -> pa.Schema:
     """Return the columns of the table."""
     shards = [each.exported_as for split in data.splits.values() for each in split.shards]
-    return parquet.schema(dict.fromkeys(shards), data.table.wnids, data.class_names)
+    return parquet.schema(dict.fromkeys(shards), data.table.class_ids, data.class_names)
 
 
 class Parquet(Export):

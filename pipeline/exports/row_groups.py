@@ -17,11 +17,11 @@ _DISTINCT: Final = {"file_name", "id", "line", "bytes", "xxh3_128", "boxes"}
 """Columns whose values seldom repeat: they get no dictionary."""
 
 
-def class_label(column: str, wnids: Sequence[str]) -> dict[str, str] | None:
+def class_label(column: str, names: Sequence[str]) -> dict[str, str] | None:
     """Return metadata by which `datasets` takes an int64 column for classes; None if of none."""
-    if not wnids:
+    if not names:
         return None
-    features = {column: {"names": list(wnids), "_type": "ClassLabel"}}
+    features = {column: {"names": list(names), "_type": "ClassLabel"}}
     return {"huggingface": json.dumps({"info": {"features": features}})}
 
 

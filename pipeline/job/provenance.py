@@ -75,7 +75,7 @@ def _of_split(product: Product, split: SplitJob) -> MadeOf:
 
 def _of_table(table: LabelTable) -> MadeOf:
     return {
-        "class table": f"{len(table.wnids):,} classes, {table.digest}",
+        "class table": f"{len(table.class_ids):,} classes, {table.digest}",
         "columns of the class table": digests.digest({"columns": table.columns}),
     }
 

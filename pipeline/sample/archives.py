@@ -50,7 +50,7 @@ def draw_train(
             members[f"{stem}.JPEG"] = image.encoded
             annotation = annotate(image, wnid, wnid, stem)
             if stem in defects:
-                rivals = [other for other in table.wnids if other != wnid]
+                rivals = [other for other in table.class_ids if other != wnid]
                 annotation = spoil(
                     annotation,
                     defects[stem],

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import get_args
 
 from pipeline import resources, storage
-from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import OutputConflict, UsageError
 from pipeline.sample.annotations import DEFECTS, Defect
 from pipeline.sample.archives import chance, draw_test, draw_train, draw_validation
 from pipeline.sample.shapes import Encoding, class_style
+from pipeline.sources.ilsvrc2012 import label_files as labels
 from pipeline.storage import StagedFile
 
 CONFIG = "sample.toml"
@@ -184,7 +184,7 @@ def _choose_classes(table: LabelTable, count: int, seed: int) -> list[str]:
     """Choose classes, sorted; no shape comes again before every shape has come."""
     seen: Counter[str] = Counter()
     ranked = []
-    for wnid in chance(seed, "classes").sample(table.wnids, len(table.wnids)):
+    for wnid in chance(seed, "classes").sample(table.class_ids, len(table.class_ids)):
         shape = class_style(wnid).shape
         ranked.append((seen[shape], wnid))
         seen[shape] += 1

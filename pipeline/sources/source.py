@@ -117,7 +117,7 @@ class Source(ABC):
         inputs: archives that its images lie in, to be found and verified; none where each image
             is a file of its own.
         boxes: where its bounding boxes come from; None: none are wanted.
-        classes: the chosen WNIDs; None: all.
+        classes: the ids of the chosen classes; None: all.
         left_out: how many of its images an option leaves out.
         labels: what its labels are compared with; None: nothing was asked for.
     """

@@ -45,8 +45,8 @@ def _differences(path: Path, split: str, tree: Path, job: Job) -> Iterator[Findi
     if there is None:
         return
     folder, filtered = there
-    wnids = frozenset(dataset.table.wnids) if filtered else None
-    found = b"".join(bboxes.csv_pieces(bboxes.collect(folder, class_filter=wnids)))
+    class_ids = frozenset(dataset.table.class_ids) if filtered else None
+    found = b"".join(bboxes.csv_pieces(bboxes.collect(folder, class_filter=class_ids)))
     lines = zip_longest(storage.read_bytes(path).splitlines(), found.splitlines())
     for number, (written, made) in enumerate(lines, start=1):
         if written != made:

@@ -19,7 +19,8 @@ VARIABLE: Final = "_SHARDMILL_COMPLETE"
 """The variable by which the script has ``shardmill`` say what may come next: click's own."""
 _COMPINIT: Final = "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n"
 """What the script of zsh calls a function of, which a ~/.zshrc need not have loaded before."""
-_FISH: Final = ('string split "," $completion', 'string split --max 1 "," $completion')
+_SPLIT: Final = 'string split "," $completion'
+_SPLIT_ONCE: Final = 'string split --max 1 "," $completion'
 """How click's script of fish splits what it is told, and how it must: a list has commas itself."""
 EXAMPLES: Final = tuple(f"shardmill completion {shell}" for shell in SHELLS)
 
@@ -38,5 +39,5 @@ def completion(ctx: click.Context, shell: str) -> int:
     if completer is None:
         raise click.UsageError(f"click knows no completion for {shell}")
     script = completer(ctx.find_root().command, {}, "shardmill", VARIABLE).source()
-    say(Lines(f"{_COMPINIT}{script}" if shell == "zsh" else script.replace(*_FISH)))
+    say(Lines(f"{_COMPINIT}{script}" if shell == "zsh" else script.replace(_SPLIT, _SPLIT_ONCE)))
     return 0

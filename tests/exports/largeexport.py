@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 
 from pipeline import storage
-from pipeline.catalog import classes as labels
 from pipeline.catalog import table as catalog
 from pipeline.exports import parquet, row_groups
 from pipeline.exports.parquet import ExportedSplit, read_facts
 from pipeline.resources import shipped
+from pipeline.sources.ilsvrc2012 import label_files as labels
 
 ROWS = 4096  # of a row group: far fewer than there are rows
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError, InputRefused
 from pipeline.exports import image_list as imagelist
 from pipeline.resources import shipped
+from pipeline.sources.ilsvrc2012 import label_files as labels
 
 HEADER = ["wnid", "sorted_index", "tensorflow", "ilsvrc2012_id", "ilsvrc2012_id_minus_1", "words"]
 CONVENTIONS = {
@@ -91,7 +91,7 @@ def test_the_synsets_stand_one_a_line_in_the_order_of_their_indexes(imagenet: La
     content = imagelist.synsets_bytes(imagenet)
     assert content.startswith(b"n01440764\nn01443537\nn01484850\n")
     assert len(content) == 10_000
-    assert content.decode().split() == sorted(imagenet.wnids)
+    assert content.decode().split() == sorted(imagenet.class_ids)
 
 
 def test_the_label_table_gives_tench_and_goldfish_their_familiar_numbers(
@@ -110,7 +110,7 @@ def test_every_convention_gives_each_of_the_classes_a_number_of_its_own(
 ) -> None:
     header, *rows = parsed(imagelist.labels_bytes(imagenet))
     assert header == HEADER
-    assert [row[0] for row in rows] == list(imagenet.wnids)
+    assert [row[0] for row in rows] == list(imagenet.class_ids)
     numbers = [int(row[HEADER.index(convention)]) for row in rows]
     assert sorted(numbers) == list(CONVENTIONS[convention])
 

@@ -86,7 +86,7 @@ def test_the_parts_of_a_catalog_do_not_matter(tmp_path: Path) -> None:
 
 
 def test_a_class_number_that_is_none_leaves_no_file(tmp_path: Path) -> None:
-    table = LabelTable(Path("t.tsv"), TABLE.wnids, TABLE.words, {"ilsvrc2012_id": ("1", "")})
+    table = LabelTable(Path("t.tsv"), TABLE.class_ids, TABLE.words, {"ilsvrc2012_id": ("1", "")})
     with pytest.raises(ConfigError, match=r"t\.tsv: not a number of a class"):
         written(tmp_path, rows(), table=table)
     assert list(tmp_path.iterdir()) == []
@@ -105,4 +105,4 @@ def test_every_extracted_image_has_its_row(sample: RawSet, out: Path) -> None:
         assert len(found) == len(images)
         for row in found:
             folder = row["file_name"].partition("/")[0]
-            assert row["wnid"] == folder == resolved.table.wnids[row["label"]]
+            assert row["wnid"] == folder == resolved.table.class_ids[row["label"]]

@@ -358,7 +358,7 @@ def test_rows_of_a_job_are_its_extracted_files(raw_set: RawSet, out: Path) -> No
     repaired = {Path(each["key"]).name for document in documents for each in document["repairs"]}
     for row in rows:
         path = files[row["file_name"]]
-        assert row["wnid"] == path.parent.name == resolved.table.wnids[row["class_id"]]
+        assert row["wnid"] == path.parent.name == resolved.table.class_ids[row["class_id"]]
         if path.name not in repaired:
             assert (row["bytes"], row["xxh3_128"]) == (
                 path.stat().st_size,

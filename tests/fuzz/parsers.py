@@ -27,7 +27,6 @@ from pipeline.archives.index import ArchiveIndex, VerifiedArchive, verify_and_in
 from pipeline.archives.member_hashes import MemberHashes
 from pipeline.archives.tar import Member, TarScanner
 from pipeline.catalog import class_table as classtable
-from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.documents import kinds
 from pipeline.errors import ArchiveRefused
@@ -42,6 +41,7 @@ from pipeline.images.repair import repair
 from pipeline.images.segments import SOS, jpeg_scans
 from pipeline.images.spec import EncodeSpec
 from pipeline.sources.ilsvrc2012 import dataset as config
+from pipeline.sources.ilsvrc2012 import label_files as labels
 from pipeline.sources.ilsvrc2012 import members
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.devkit import read_labels
@@ -166,7 +166,7 @@ def try_boxes(data: bytes, folder: Path) -> None:
     """What is written for the catalog is read back as it was, and has the numbers of the CSV."""
     content = {"n01/a.xml": data, "n01/b.xml": documents.annotation_files()[0]}
     archive = _laid(documents.tar_of(content), folder, "boxes.tar")
-    found = bboxes.collect(archive, classes=frozenset(TABLE.wnids))
+    found = bboxes.collect(archive, classes=frozenset(TABLE.class_ids))
     bboxes.report_bytes(found)
     lines = b"".join(bboxes.csv_pieces(found)).decode().splitlines()
     table = boxtable.read(_laid(b"".join(boxtable.pieces(found)), folder, "boxes.arrow"))
@@ -216,10 +216,10 @@ def _listed(row: dict[str, Any]) -> str:
 def try_table(data: bytes, folder: Path) -> None:
     """Every class can be a folder and has its words, and as many columns as the header."""
     table = labels.load_table(_laid(data, folder, "synsets.tsv"))
-    assert len(table.words) == len(table.wnids) == len(table.index)
-    assert all(len(column) == len(table.wnids) for column in table.columns.values())
+    assert len(table.words) == len(table.class_ids) == len(table.index)
+    assert all(len(column) == len(table.class_ids) for column in table.columns.values())
     assert table.digest
-    assert not any(map(names.class_flaw, table.wnids))
+    assert not any(map(names.class_flaw, table.class_ids))
     assert not any(map(names.has_control, table.words))
 
 

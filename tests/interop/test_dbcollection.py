@@ -20,7 +20,6 @@ from support import ROOT, RawSet, prepare
 
 from pipeline import paths, storage
 from pipeline.archives.compressed import read_members
-from pipeline.catalog import classes as labels
 from pipeline.catalog import table as catalog
 from pipeline.exports.dbcollection import export
 from pipeline.exports.dbcollection.cache import register
@@ -28,6 +27,7 @@ from pipeline.exports.dbcollection.file import TASKS, USABLE, ClassText, Convent
 from pipeline.exports.dbcollection.split import Split, arrange
 from pipeline.exports.dbcollection.strict import STRICT
 from pipeline.job.resolve import resolve
+from pipeline.sources.ilsvrc2012 import label_files as labels
 from pipeline.sources.ilsvrc2012 import matlab
 from pipeline.state import status
 from pipeline.storage import StagedFile
@@ -89,7 +89,7 @@ def meta_of(raw_set: RawSet, folder: Path) -> bytes:
         return next(content or b"" for each, content in members if each.name.endswith("meta.mat"))
     table = labels.load_table(raw_set.config.parent / "synsets.tsv")
     names = ["ILSVRC2012_ID", "WNID", "words", "gloss"]
-    rows = enumerate(zip(table.wnids, table.words, strict=True), start=1)
+    rows = enumerate(zip(table.class_ids, table.words, strict=True), start=1)
     structs = [[(number, wnid, words, f'what "{wnid}" means')] for number, (wnid, words) in rows]
     synsets = np.array(structs, [(name, object) for name in names])
     scipy.io.savemat(folder / "meta.mat", {"synsets": synsets})

@@ -73,7 +73,7 @@ def described(raw_set: RawSet, out: Path) -> Path:
         splits={name: split.expected.images for name, split in resolved.splits.items()},
         files=tuple(DescribedFile(each.file, each.bytes, found) for each, found in known.items()),
         images="metadata.parquet",
-        columns=parquet.schema([FORMAT], resolved.table.wnids),
+        columns=parquet.schema([FORMAT], resolved.table.class_ids),
         classes=str(paths.label_table(out).relative_to(out)),
         class_columns=tuple(header.split("\t")),
         license="https://image-net.org/download.php",

@@ -57,7 +57,7 @@ def test_imagefolder_finds_splits_images_and_labels(
     found = python(DATASETS, "read_hf_imagefolder.py", tmp_path / "cache", options)
     assert found.keys() == {"train", "validation"}
     for name, split in found.items():
-        assert split["classes"] == {"label": list(resolved.table.wnids)}
+        assert split["classes"] == {"label": list(resolved.table.class_ids)}
         tree = paths.tree(out, resolved.splits[name].split.folder)
         images = [row["image"] for row in split["rows"]]
         rows = pq.read_table(tree / paths.METADATA, partitioning=None).to_pylist()

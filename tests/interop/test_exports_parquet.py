@@ -60,7 +60,7 @@ def test_every_reader_reads_the_rows_that_were_written(
 ) -> None:
     path = export(resolved, out)
     found = python("read_tables.py", path, tmp_path / "cache")
-    assert found.pop("classes") == {"class_id": list(resolved.table.wnids)}
+    assert found.pop("classes") == {"class_id": list(resolved.table.class_ids)}
     rows = pq.read_table(path).to_pylist()
     assert len(rows) == sum(split.expected.images for split in resolved.splits.values())
     assert found == dict.fromkeys(("duckdb", "pandas", "polars", "datasets"), rows)
@@ -73,7 +73,7 @@ def test_imagefolder_finds_every_image_by_the_export(
     options = {"data_files": {"both": str(path)}}
     found = python("read_hf_imagefolder.py", tmp_path / "cache", json.dumps(options))
     assert found.keys() == {"both"}
-    assert found["both"]["classes"] == {"class_id": list(resolved.table.wnids)}
+    assert found["both"]["classes"] == {"class_id": list(resolved.table.class_ids)}
     rows = pq.read_table(path).to_pylist()
     for loaded, row in zip(found["both"]["rows"], rows, strict=True):
         file, size = loaded.pop("image")

@@ -14,9 +14,9 @@ import tensorflow as tf
 from PIL import Image
 from support import RawSet, prepare
 
-from pipeline.catalog import classes as labels
 from pipeline.loaders.tfdata import dataset, feature_spec
 from pipeline.sources.ilsvrc2012 import dataset as config
+from pipeline.sources.ilsvrc2012 import label_files as labels
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:(tensorflow|keras|google)")
 

@@ -20,7 +20,6 @@ from support import RawSet
 
 from pipeline.annotations import bboxes
 from pipeline.annotations.voc import Annotation, parse_annotation
-from pipeline.catalog import classes as labels
 from pipeline.errors import OutputConflict, UsageError
 from pipeline.images.header import read_header
 from pipeline.images.repair import needs_repair, repair
@@ -29,13 +28,14 @@ from pipeline.sample.annotations import DEFECTS, Defect, annotate, annotation_xm
 from pipeline.sample.draw import annotation_defects, draw_sample
 from pipeline.sample.shapes import Drawing, Encoding, class_style, draw_image
 from pipeline.sources.ilsvrc2012 import dataset as config
+from pipeline.sources.ilsvrc2012 import label_files as labels
 
 TRAIN = "ILSVRC2012_img_train.tar"
 VALIDATION = "ILSVRC2012_img_val.tar"
 TEST = "ILSVRC2012_img_test_v10102019.tar"
 BOXES = "ILSVRC2012_bbox_train_v2.tar.gz"
 VALIDATION_BOXES = "ILSVRC2012_bbox_val_v3.tgz"
-WNIDS = labels.load_table(shipped("config/ilsvrc2012/synsets.tsv")).wnids
+WNIDS = labels.load_table(shipped("config/ilsvrc2012/synsets.tsv")).class_ids
 
 
 def members(content: bytes) -> dict[str, bytes]:
@@ -161,7 +161,7 @@ def test_the_configuration_describes_what_was_drawn(sample: RawSet) -> None:
         assert archive.bytes == len(content)
         assert archive.md5 == hashlib.md5(content, usedforsecurity=False).hexdigest()
     table = labels.load_table(found.label_table)
-    assert table.wnids == WNIDS
+    assert table.class_ids == WNIDS
     train, validation = found.splits["train"], found.splits["validation"]
     assert (train.folder, validation.folder) == ("train", "val")
     assert [found.named(str(each.boxes)).file for each in (train, validation)] == [

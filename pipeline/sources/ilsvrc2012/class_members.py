@@ -103,7 +103,7 @@ class ClassMembers:
         self._counts, self._empty = counts, list[str]()
         self._index, self._split, self._choice = index, split, classes is not None
         # In the order of the keys, which begin with a class and "/".
-        wnids = sorted(classes or table.wnids, key=lambda wnid: f"{wnid}/".encode())
+        wnids = sorted(classes or table.class_ids, key=lambda wnid: f"{wnid}/".encode())
         self._wnids = pa.array(wnids, pa.string())
         self._tars = pa.array([f"{wnid}{_TAR}" for wnid in wnids], pa.string())
         self._rank_of_tar = {f"{wnid}{_TAR}": rank for rank, wnid in enumerate(wnids)}

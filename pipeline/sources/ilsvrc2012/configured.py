@@ -10,7 +10,6 @@ from typing import Any, Final, Self
 
 from pipeline import digests, paths, storage
 from pipeline.annotations import bboxes, contents
-from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ArchiveMissing, ConfigError, InputRefused, UsageError
 from pipeline.job.options import Job
@@ -18,6 +17,7 @@ from pipeline.sources.data_set import BOXES, EXTRACT, LISTS, DataSet
 from pipeline.sources.glance import Folders, Glance, Note, no_note
 from pipeline.sources.ilsvrc2012 import dataset as configuration
 from pipeline.sources.ilsvrc2012 import devkit, readtree, snapshot, tree
+from pipeline.sources.ilsvrc2012 import label_files as labels
 from pipeline.sources.ilsvrc2012.dataset import DatasetConfig, SplitConfig
 from pipeline.sources.ilsvrc2012.expectation import Expectation, expectation
 from pipeline.sources.ilsvrc2012.snapshot import TreeRecord
@@ -247,7 +247,7 @@ class ConfiguredSet(DataSet):
             return None
         archive = self.named(config.boxes)
         by_class, filtered = config.by_class, self._filters_boxes(config)
-        wnids = digests.digest({"wnids": self.table.wnids}) if filtered else None
+        wnids = digests.digest({"wnids": self.table.class_ids}) if filtered else None
         folder = tree.annotation_folder(Path(job.tree), config) if job.tree else None
         if folder is None and not job.raw:
             raise _no_annotations(job, config, archive)

@@ -252,7 +252,9 @@ def _check_unique(keys: pa.ChunkedArray, origin: str) -> None:
 
 
 def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxJoin | None, first: int) -> pa.Table:
-    classes = pc.fill_null(pc.index_in(rows["class_id"], pa.array(table.wnids, pa.string())), -1)
+    classes = pc.fill_null(
+        pc.index_in(rows["class_id"], pa.array(table.class_ids, pa.string())), -1
+    )
     words = pa.array([*table.words, ""], pa.string())
     keys, found = rows["key"].combine_chunks(), objects.none(rows.num_rows)
     if boxes is not None:

@@ -100,7 +100,7 @@ def read_solution(tree: Path) -> Solution | None:
 
 
 def _check_classes(folder: str, files: pa.Table, split: SplitConfig, table: LabelTable) -> None:
-    unknown = set(pc.unique(files["wnid"]).to_pylist()) - set(table.wnids)
+    unknown = set(pc.unique(files["wnid"]).to_pylist()) - set(table.class_ids)
     if unknown:
         raise TreeRefused(
             f"split {split.name}: a folder that is no class",

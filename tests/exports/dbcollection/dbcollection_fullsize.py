@@ -16,11 +16,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipeline import storage
-from pipeline.catalog import classes as labels
 from pipeline.exports.dbcollection.file import CLASSIFICATION, ClassText, write
 from pipeline.exports.dbcollection.split import arrange
 from pipeline.exports.dbcollection.strict import STRICT
 from pipeline.resources import shipped
+from pipeline.sources.ilsvrc2012 import label_files as labels
 
 DATA_DIR = "/home/mf/tmp/download_data/ilsvrc2012"  # of 37 characters, as that of the author
 LONGEST_GLOSS = 255
@@ -59,7 +59,7 @@ def main() -> None:
     val = arrange("val", Counter(wnids), tables(wnids, keys), flat=True)
     texts = {
         wnid: ClassText(words, "x" * LONGEST_GLOSS)
-        for wnid, words in zip(table.wnids, table.words, strict=True)
+        for wnid, words in zip(table.class_ids, table.words, strict=True)
     }
     with storage.StagedFile(Path(sys.argv[1]) / "full.h5") as staged:
         write(staged, CLASSIFICATION, [train, val], texts, DATA_DIR, conventions=STRICT)

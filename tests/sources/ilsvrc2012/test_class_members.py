@@ -11,10 +11,10 @@ import pytest
 
 from pipeline.archives.index import INDEX_SCHEMA
 from pipeline.archives.tar import Member
-from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ArchiveRefused, CountMismatch
 from pipeline.sources.ilsvrc2012 import class_members as classmembers
+from pipeline.sources.ilsvrc2012 import label_files as labels
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.expectation import expectation
 from pipeline.sources.ilsvrc2012.members import archive_rows, check_first, passed_over

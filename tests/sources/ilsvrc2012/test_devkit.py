@@ -15,9 +15,9 @@ from scipy.io import savemat
 from support import RawSet, mini_source
 
 from pipeline import resources
-from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ArchiveMissing, ArchiveRefused, InputRefused
+from pipeline.sources.ilsvrc2012 import label_files as labels
 from pipeline.sources.ilsvrc2012.devkit import check_labels, read_labels, read_texts
 
 TOP = "ILSVRC2012_devkit_t12"
@@ -115,7 +115,7 @@ def test_a_devkit_for_the_classes_of_the_sample_says_what_its_list_says(
     listed = labels.load_list(path, table)
     ids = [int(text) for text in table.columns["ilsvrc2012_id"]]
     leaves: list[tuple[float, str, float]] = [
-        (number, wnid, 0) for number, wnid in zip(ids, table.wnids, strict=True)
+        (number, wnid, 0) for number, wnid in zip(ids, table.class_ids, strict=True)
     ]
     lines = "".join(f"{ids[table.index[wnid]]}\n" for wnid in listed)
     archive = devkit(lines.encode(), meta_of([*leaves, (1001, "n00001740", 8)]))
@@ -293,9 +293,9 @@ def test_the_genuine_texts_are_those_that_were_published(devkit: Devkit) -> None
         pytest.skip("the real images are not here: set SHARDMILL_TEST_DATA")
     every = read_texts(source / f"{TOP}.tar.gz")
     table = labels.load_table(resources.shipped("config/ilsvrc2012/synsets.tsv"))
-    found = {wnid: every[wnid] for wnid in table.wnids}
+    found = {wnid: every[wnid] for wnid in table.class_ids}
     assert {wnid: words for wnid, (words, _) in found.items()} == dict(
-        zip(table.wnids, table.words, strict=True)
+        zip(table.class_ids, table.words, strict=True)
     )
     assert max(len(words) for words, _ in found.values()) == 121
     assert max(len(gloss) for _, gloss in found.values()) == 255

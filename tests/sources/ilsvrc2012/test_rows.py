@@ -9,10 +9,10 @@ import pyarrow as pa
 import pytest
 
 from pipeline.archives.index import INDEX_SCHEMA
-from pipeline.catalog import classes as labels
 from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ArchiveRefused, ConfigError, CountMismatch
+from pipeline.sources.ilsvrc2012 import label_files as labels
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.expectation import Expectation, expectation, unused
 from pipeline.sources.ilsvrc2012.members import archive_rows

@@ -13,10 +13,10 @@ from indexing import verify_and_index
 from support import RawSet
 
 from pipeline.archives.index import ArchiveIndex
-from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import InputRefused, TreeRefused
 from pipeline.sources.ilsvrc2012 import dataset as config
+from pipeline.sources.ilsvrc2012 import label_files as labels
 from pipeline.sources.ilsvrc2012 import tree
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.expectation import Expectation, expectation

@@ -14,6 +14,7 @@ from click.shell_completion import ShellComplete
 from support import ROOT
 
 from pipeline.formats.registry import FORMATS
+from pipeline.job.table.group import Kind
 from pipeline.job.table.option import SET, Option
 from pipeline.job.table.options import OPTIONS, options_of
 from pipeline.job.table.outputs import SHELLS
@@ -43,7 +44,7 @@ def test_every_flag_is_completed(command: str) -> None:
 
 @pytest.mark.parametrize(
     ("option", "command"),
-    [(option, name) for name in COMMANDS for option in options_of(name) if option.choices],
+    [(o, name) for name in COMMANDS for o in options_of(name) if o.kind is Kind.CHOICE],
     ids=lambda each: getattr(each, "flag", each),
 )
 def test_the_choices_of_an_option_are_completed(option: Option, command: str) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.catalog import classes as labels
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError
 from pipeline.resources import shipped
+from pipeline.sources.ilsvrc2012 import label_files as labels
 
 TABLE = "wnid\timages\twords\nn02\t5\tgoldfish, Carassius\nn01\t3\ttench\n"
 
@@ -43,15 +43,15 @@ def details(refusal: pytest.ExceptionInfo[ConfigError], path: Path) -> tuple[str
 
 class TestTable:
     def test_classes_are_ranked_by_wnid(self, table: LabelTable) -> None:
-        assert table.wnids == ("n01", "n02")
+        assert table.class_ids == ("n01", "n02")
         assert table.words == ("tench", "goldfish, Carassius")
         assert table.index == {"n01": 0, "n02": 1}
         assert table.columns == {"wnid": ("n01", "n02"), "images": ("3", "5")}
 
     def test_the_shipped_table_has_the_thousand_classes(self) -> None:
         table = labels.load_table(shipped("config/ilsvrc2012/synsets.tsv"))
-        assert len(table.wnids) == 1000
-        assert (table.wnids[0], table.words[0]) == ("n01440764", "tench, Tinca tinca")
+        assert len(table.class_ids) == 1000
+        assert (table.class_ids[0], table.words[0]) == ("n01440764", "tench, Tinca tinca")
         assert sum(labels.load_counts("labels:num_train_images", table).values()) == 1_281_167
 
     @pytest.mark.parametrize(
@@ -61,8 +61,8 @@ class TestTable:
         self, write: Callable[[str], Path], table: LabelTable, text: str
     ) -> None:
         found = labels.load_table(write(text))
-        assert (found.wnids, found.words, found.columns) == (
-            table.wnids,
+        assert (found.class_ids, found.words, found.columns) == (
+            table.class_ids,
             table.words,
             table.columns,
         )
