@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
@@ -22,6 +21,7 @@ from pipeline import digests, storage
 from pipeline.documents.decoding import REMEDY, fitted
 from pipeline.documents.values import Below, ContentHash, Size
 from pipeline.errors import OutputDamaged, ShardmillError
+from pipeline.storage import Location
 
 _SELF = "self_xxh3_128"
 
@@ -70,7 +70,7 @@ def hash_bytes(content: storage.Buffer) -> str:
     return xxhash.xxh3_128_hexdigest(content)
 
 
-def hash_file(path: Path) -> str:
+def hash_file(path: Location) -> str:
     """Return the xxh3-128 of a file, in hex."""
     hasher = xxhash.xxh3_128()
     with storage.open_ranges(path) as reader:
@@ -91,8 +91,8 @@ def serialise(document: Mapping[str, object]) -> bytes:
 
 def publish(
     files: Iterable[storage.StagedFile],
-    mark: Path,
-    base: Path,
+    mark: Location,
+    base: Location,
     document: Mapping[str, object],
     *,
     listed: Iterable[FileEntry] = (),
@@ -117,16 +117,16 @@ def publish(
     return whole
 
 
-def publish_alone(path: Path, document: Mapping[str, object]) -> None:
+def publish_alone(path: Location, document: Mapping[str, object]) -> None:
     """Publish a document that names no file."""
     storage.publish_bytes(path, serialise({**document, "files": []}))
 
 
-def _entry(file: storage.StagedFile, base: storage.Location) -> FileEntry:
+def _entry(file: storage.StagedFile, base: Location) -> FileEntry:
     return FileEntry(storage.relative(file.known_as, base), file.size, file.content_hash)
 
 
-def parse(content: bytes, path: Path) -> Document:
+def parse(content: bytes, path: Location) -> Document:
     """Return the document, or raise OutputDamaged if any byte is not as it was written."""
     try:
         document = json.loads(content)
@@ -155,7 +155,7 @@ def most_bytes(kind: type[Sealed]) -> int:
     return MOST_BYTES_OF_IMAGES if hasattr(kind, "LISTS_IMAGES") else MOST_BYTES
 
 
-def load(path: Path, most: int = MOST_BYTES_OF_IMAGES) -> Document:
+def load(path: Location, most: int = MOST_BYTES_OF_IMAGES) -> Document:
     """Read a document as plain data, of which nothing is known but that its hash is right.
 
     Raises:
@@ -165,7 +165,7 @@ def load(path: Path, most: int = MOST_BYTES_OF_IMAGES) -> Document:
     return parse(storage.read_bytes(path, most), path)
 
 
-def read(path: Path, kind: type[Kind]) -> Kind:
+def read(path: Location, kind: type[Kind]) -> Kind:
     """Read a document of a kind; see `pipeline.documents`.
 
     Raises:
@@ -175,7 +175,7 @@ def read(path: Path, kind: type[Kind]) -> Kind:
     return fitted(load(path, most_bytes(kind)), kind, path)
 
 
-def read_undamaged(path: Path, kind: type[Kind]) -> Kind | None:
+def read_undamaged(path: Location, kind: type[Kind]) -> Kind | None:
     """Return a document; None if it is absent or damaged. Errors of the system are raised."""
     if storage.stat(path) is None:
         return None
@@ -185,20 +185,20 @@ def read_undamaged(path: Path, kind: type[Kind]) -> Kind | None:
         return None
 
 
-def missing_files(entries: Iterable[FileEntry], base: Path) -> list[str]:
+def missing_files(entries: Iterable[FileEntry], base: Location) -> list[str]:
     """Return the named files that are absent or of another size, by one listing a folder."""
     listings: dict[str, dict[str, int]] = {}
     missing = []
     for entry in entries:
         folder, _, name = entry.file.rpartition("/")
         if folder not in listings:
-            listings[folder] = storage.sizes(base / folder)
+            listings[folder] = storage.sizes(storage.below(base, folder))
         if listings[folder].get(name) != entry.bytes:
             missing.append(entry.file)
     return missing
 
 
-def read_checked(path: Path, base: Path, kind: type[Kind]) -> Kind:
+def read_checked(path: Location, base: Location, kind: type[Kind]) -> Kind:
     """Read a mark and check that its files have the hashes it records.
 
     Raises:
@@ -218,7 +218,7 @@ def read_checked(path: Path, base: Path, kind: type[Kind]) -> Kind:
     return document
 
 
-def read_complete(path: Path, base: Path, kind: type[Kind]) -> Kind | None:
+def read_complete(path: Location, base: Location, kind: type[Kind]) -> Kind | None:
     """Return a document whose files are all there at their sizes; None if anything is amiss.
 
     A mark names two or three files, so they are asked for one by one; see `read_whole` for
@@ -232,7 +232,7 @@ def read_complete(path: Path, base: Path, kind: type[Kind]) -> Kind | None:
     return document
 
 
-def read_whole(path: Path, kind: type[Kind]) -> Kind | None:
+def read_whole(path: Location, kind: type[Kind]) -> Kind | None:
     """Return an output's manifest if every file beside it is there, by one listing a folder."""
     document = _read_intact(path, kind)
     if document is None or missing_files(document.files, path.parent):
@@ -240,7 +240,7 @@ def read_whole(path: Path, kind: type[Kind]) -> Kind | None:
     return document
 
 
-def _read_intact(path: Path, kind: type[Kind]) -> Kind | None:
+def _read_intact(path: Location, kind: type[Kind]) -> Kind | None:
     if storage.stat(path) is None:
         return None
     try:

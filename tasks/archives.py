@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Self
 
 import luigi
@@ -24,6 +23,7 @@ from pipeline.job.split import SplitJob
 from pipeline.sources.inputs import Archive
 from pipeline.state import fetched, preflight, refusals, staging, standing
 from pipeline.state import raw_archives as rawarchives
+from pipeline.storage import Location
 from tasks.base import ShardmillTask, Volume, logger
 
 
@@ -87,7 +87,7 @@ class VerifyArchive(ShardmillTask):
         """The archive's configuration."""
         return self.resolved.dataset.archive(self.archive)
 
-    def mark(self) -> Path:
+    def mark(self) -> Location:
         """Return the path of the mark of the archive as it looks now."""
         source = self.resolved.raw_file(self.config)
         info = storage.stat(source) or storage.FileInfo(0, "0")
@@ -193,7 +193,7 @@ class _Listings:
         files: none before `begun` was called, and of what is no plain tar.
     """
 
-    def __init__(self, listing_paths: Sequence[Path]) -> None:
+    def __init__(self, listing_paths: Sequence[Location]) -> None:
         self.files: list[storage.StagedFile] = []
         self._paths = listing_paths
 

@@ -8,7 +8,6 @@ import logging
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 
 import luigi
@@ -21,11 +20,14 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.manifest import Sealed
 from pipeline.state import inventory, progress
+from pipeline.storage import Location
 from tasks.reporting import ProgressReporter
 from tasks.run import plainlogs
 from tasks.run.processes import BEGUN, die_with_worker, ending_for_good, report, run_name, show_as
 
 logger = logging.getLogger("luigi-interface")
+LOOK_AGAIN_S: Final = 5.0
+"""For how long a process that does task after task takes the listing of a store for new."""
 
 
 class JobParameter(luigi.Parameter[Job]):
@@ -43,7 +45,7 @@ class JobParameter(luigi.Parameter[Job]):
 class DocumentTarget(luigi.Target):
     """A manifest or mark: it exists when it parses and `find` says that its files are there."""
 
-    def __init__(self, path: Path, find: Callable[[], Sealed | None]) -> None:
+    def __init__(self, path: Location, find: Callable[[], Sealed | None]) -> None:
         self.path = str(path)
         self._find = find
 
@@ -120,16 +122,16 @@ class ShardmillTask(luigi.Task):
         return tasks_of(self.resolved, names)
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Location:
         """The output folder."""
-        return Path(str(self.out))
+        return storage.parse(str(self.out))
 
     @property
     def resolved(self) -> ResolvedJob:
         """The job with its digests."""
         return resolve(self.job)
 
-    def mark(self) -> Path:
+    def mark(self) -> Location:
         """Return the path of the document that is written last."""
         mark = self.artifact.mark
         if mark is None:
@@ -163,6 +165,7 @@ class ShardmillTask(luigi.Task):
         report(BEGUN)
         lock = paths.run_lock(self.folder)
         with ending_for_good(), self._recording_failure(), storage.shared_lock(lock):
+            storage.renew(after_s=LOOK_AGAIN_S)
             if self.complete():
                 return
             start = time.time()

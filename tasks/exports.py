@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 import luigi
@@ -72,7 +71,7 @@ class WriteExport(ProductTask):
             counter=self.counter,
         )
         with contextlib.ExitStack() as stack:
-            files = map(storage.StagedFile, self.product.files)
+            files = (storage.StagedFile(path) for path in self.product.files)
             staged = [stack.enter_context(file) for file in files]
             said = registry.every()[self.product.export].write(work, staged)
             size = self.publish_files(staged, made_of, **said, **lacking)
@@ -102,7 +101,7 @@ class WriteExport(ProductTask):
             if wanted != {manifest.hash_file(path)}:
                 raise OutputDamaged("the facts are not as they were written", file=str(path))
 
-    def _standing(self) -> dict[Path, str]:
+    def _standing(self) -> dict[Location, str]:
         """Return the manifests that it is made of, of outputs whose images may be replaced."""
         names = dict.fromkeys(need.name for need in self.plan.needs if need.what in _OF_IMAGES)
         splits = [self.resolved.splits[name] for name in names]
@@ -116,8 +115,8 @@ class WriteExport(ProductTask):
             base = task.product.folder if isinstance(task, WriteManifest) else self.folder
             for entry in manifest.read(task.mark(), task.document_kind).files:
                 path = base / entry.file
-                if not path.is_relative_to(paths.state(self.folder)):
-                    found.append(entry.named(str(path.relative_to(self.folder))))
+                if not storage.is_below(path, paths.state(self.folder)):
+                    found.append(entry.named(storage.relative(path, self.folder)))
         return found
 
     @property

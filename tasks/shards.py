@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any, Self
 
 import luigi
@@ -25,6 +24,7 @@ from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
 from pipeline.shards.output import Output
 from pipeline.state import inventory, withdrawal
+from pipeline.storage import Location
 from tasks.archives import known_members, seen_images, verifying_again
 from tasks.base import ShardmillTask, Volume
 from tasks.splits import SplitTask
@@ -69,7 +69,7 @@ class WriteShards(SplitTask):
         (task,) = self.needed(PLAN)
         return task
 
-    def mark(self) -> Path:
+    def mark(self) -> Location:
         """Return the path of the last shard's manifest in the first format."""
         return paths.shard_mark(self.folder, self.split_job.outputs[0].digest, self.stop - 1)
 

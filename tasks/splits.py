@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +15,7 @@ from pipeline.errors import OutputDamaged, TransientError
 from pipeline.job.artifacts import Artifact, Product, name_of
 from pipeline.job.split import SplitJob
 from pipeline.state import claims, withdrawal
+from pipeline.storage import Location
 from tasks.base import ShardmillTask
 
 
@@ -90,7 +90,7 @@ class ProductTask(SplitTask):
     def publish_files(
         self,
         staged: Sequence[storage.StagedFile],
-        made_of: Mapping[Path, str] = MappingProxyType({}),
+        made_of: Mapping[Location, str] = MappingProxyType({}),
         /,
         **more: object,
     ) -> int:
@@ -108,7 +108,7 @@ class ProductTask(SplitTask):
             claims.publish(self.folder, self.product, staged, **more)
         return sum(file.size for file in staged)
 
-    def publish_product(self, contents: Mapping[Path, Iterable[bytes]], **more: object) -> int:
+    def publish_product(self, contents: Mapping[Location, Iterable[bytes]], **more: object) -> int:
         """Write files and publish them, see `publish_files`; their contents come in pieces."""
         with contextlib.ExitStack() as stack:
             staged = [stack.enter_context(storage.StagedFile(path)) for path in contents]

@@ -31,6 +31,7 @@ from pipeline.shards import codecs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
 from pipeline.state import claims
+from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
 from tasks.archives import known_members, seen_images, verifying_again
 from tasks.base import Volume
@@ -56,7 +57,7 @@ class TreeTask(ProductTask):
     @property
     def root(self) -> Path:
         """The folder of the class folders."""
-        return self.product.files[0]
+        return storage.on_this_machine(self.product.files[0])
 
     @property
     def transfer(self) -> str:
@@ -92,7 +93,7 @@ class ExtractClasses(TreeTask):
         """The classes of this group."""
         return self.tree.groups(self.split_job.class_counts)[self.group]
 
-    def mark(self) -> Path:
+    def mark(self) -> Location:
         """Return the path of the group's mark."""
         return paths.group_mark(self.folder, self.digest, self.group)
 

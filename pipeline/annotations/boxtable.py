@@ -10,7 +10,6 @@ import io
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from pipeline import storage
 from pipeline.annotations.decimals import as_float32
 from pipeline.annotations.gathering import Boxes
+from pipeline.storage import Location
 from pipeline.storage import table_bounds as tablebounds
 
 SCHEMA = pa.schema(
@@ -86,7 +86,7 @@ def pieces(boxes: Boxes) -> Iterator[bytes]:
     yield _taken(sink)
 
 
-def read(path: Path) -> BoxTable:
+def read(path: Location) -> BoxTable:
     """Read what `pieces` gave.
 
     Raises:

@@ -16,6 +16,7 @@ from pipeline import digests, storage
 from pipeline.annotations import source
 from pipeline.documents import fingerprint_tables
 from pipeline.errors import NoPermission, OutputDamaged
+from pipeline.storage import Location
 from pipeline.storage.local import fingerprints
 
 _BATCH = 1 << 16  # rows
@@ -39,7 +40,7 @@ class AnnotationContents:
 
 
 def scan(
-    folder: Path, out: Path, kept: Path, note: Callable[[Path], None] | None = None
+    folder: Path, out: Location, kept: Location, note: Callable[[Path], None] | None = None
 ) -> AnnotationContents:
     """List the annotations of a folder, and read those whose stamp is not the kept one.
 
@@ -91,14 +92,14 @@ def _read(
     return [stamp for stamp, _ in read], pa.array(hashes, pa.binary(16))
 
 
-def keep(contents: AnnotationContents, out: Path, kept: Path) -> None:
+def keep(contents: AnnotationContents, out: Location, kept: Location) -> None:
     """Keep the fingerprints, unless what is kept already was enough."""
     if contents.read:
         fingerprint_tables.publish(kept, contents.fingerprints, out, folder=contents.folder)
 
 
 def _known(
-    found: pa.Table, folder: str, out: Path, kept: Path
+    found: pa.Table, folder: str, out: Location, kept: Location
 ) -> tuple[pa.Array, NDArray[np.bool_]]:
     """Return the kept contents, null where there are none, and which rows need not be read."""
     count = found.num_rows

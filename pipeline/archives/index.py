@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -145,7 +144,7 @@ class ArchiveIndex:
         OutputDamaged: now or at any access: it is not that.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Location) -> None:
         self._path = path
         self._last: tuple[int, pa.Table] | None = None
         with self._open() as file:
@@ -252,7 +251,7 @@ def _verified(archive: Location, read: Read) -> VerifiedArchive:
     return VerifiedArchive(archive.name, read.info, read.md5, 0)
 
 
-def _damaged(path: Path, found: str) -> OutputDamaged:
+def _damaged(path: Location, found: str) -> OutputDamaged:
     return OutputDamaged(
         "the index of an archive is damaged",
         file=str(path),

@@ -12,7 +12,6 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -24,6 +23,7 @@ from pipeline import manifest, paths, storage
 from pipeline.archives.tar import Member
 from pipeline.documents.records import MemberHashesMark
 from pipeline.errors import OutputDamaged, Vanished
+from pipeline.storage import Location, Where, with_suffix
 from pipeline.storage import table_bounds as tablebounds
 
 SCHEMA: Final = pa.schema([("offset", pa.int64()), ("xxh3_128", pa.binary(16))])
@@ -103,7 +103,7 @@ class MemberHashes:
         Vanished: there is none.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Location) -> None:
         with storage.open_arrow(path) as file:
             tablebounds.check_file(file)
             table = pa.ipc.open_file(file).read_all()
@@ -150,7 +150,7 @@ class KnownMembers:
     archives: Mapping[str, MemberHashes] = field(default_factory=dict)
 
     @staticmethod
-    def of(out: Path, archives: Iterable[tuple[str, str]]) -> KnownMembers:
+    def of(out: Location, archives: Iterable[tuple[str, str]]) -> KnownMembers:
         """Return those of archives that were verified; none of one whose table is not whole.
 
         Args:
@@ -177,12 +177,12 @@ class KnownMembers:
         return found
 
 
-def mark_of(table: Path) -> Path:
+def mark_of(table: Where) -> Where:
     """Return the path of the mark of a table of hashes."""
-    return table.with_suffix(".json")
+    return with_suffix(table, ".json")
 
 
-def publish(out: Path, archive: str, md5: str, staged: storage.StagedFile) -> None:
+def publish(out: Location, archive: str, md5: str, staged: storage.StagedFile) -> None:
     """Publish the table of a verified archive, and the mark that seals it.
 
     Args:
@@ -196,7 +196,7 @@ def publish(out: Path, archive: str, md5: str, staged: storage.StagedFile) -> No
     manifest.publish([staged], mark, out, document)
 
 
-def load(out: Path, archive: str, md5: str) -> MemberHashes | None:
+def load(out: Location, archive: str, md5: str) -> MemberHashes | None:
     """Return the hashes of an archive's members; None: none are kept, or not as they were written.
 
     Args:
@@ -216,7 +216,7 @@ def load(out: Path, archive: str, md5: str) -> MemberHashes | None:
         return None
 
 
-def lacking(out: Path, archives: Iterable[tuple[str, str]]) -> list[str]:
+def lacking(out: Location, archives: Iterable[tuple[str, str]]) -> list[str]:
     """Return the file names of the archives of whose members no hashes are kept.
 
     Args:

@@ -10,7 +10,6 @@ parts. A path that is listed more than once has its id before the suffix.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.catalog import earlier
+from pipeline.storage import Location
 from pipeline.storage import table_bounds as tablebounds
 
 DIGITS: Final = 5
@@ -62,7 +62,7 @@ def paths(rows: pa.Table) -> pa.ChunkedArray:
     )
 
 
-def read(path: Path, folders: Sequence[str], beginnings: Sequence[str] = ()) -> pa.Table:
+def read(path: Location, folders: Sequence[str], beginnings: Sequence[str] = ()) -> pa.Table:
     """Read the rows of some class folders, and of those whose names begin in one of some ways.
 
     Returns:

@@ -19,13 +19,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from pathlib import Path
 from typing import Final
 
 from pipeline import names as rule
 from pipeline import storage
 from pipeline.errors import ConfigError, TreeRefused
 from pipeline.quantities import counted
+from pipeline.storage import Location
 from pipeline.storage.local.input_file import check_shareable
 
 VERSION: Final = 1
@@ -134,7 +134,7 @@ def normal(name: str) -> str:
 
 
 def number(
-    folders: Sequence[str], pinned: ClassTable | None, root: Path
+    folders: Sequence[str], pinned: ClassTable | None, root: Location
 ) -> tuple[FolderClasses, list[int]]:
     """Give each folder that holds images its label.
 
@@ -200,7 +200,7 @@ def sorted_as_text(names: Sequence[str]) -> tuple[str, str] | None:
     return None
 
 
-def read(path: Path) -> ClassTable:
+def read(path: Location) -> ClassTable:
     """Read a table: names, one a line, or the table that a run wrote.
 
     Of a table with a header, `folder` and `label` count, or `wnid` and `sorted_index` (the file
@@ -237,7 +237,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _by_label(
-    path: Path, lines: Sequence[tuple[int, str]], places: Sequence[int]
+    path: Location, lines: Sequence[tuple[int, str]], places: Sequence[int]
 ) -> dict[int, str]:
     """Return line number -> name, sorted by label."""
     rows: dict[int, tuple[int, str]] = {}
@@ -266,7 +266,7 @@ def _printed(lines: Sequence[tuple[int, str]]) -> dict[int, str]:
     return names if alone and labels == list(range(len(lines))) else {}
 
 
-def _check(path: Path, names: Mapping[int, str]) -> None:
+def _check(path: Location, names: Mapping[int, str]) -> None:
     if not names:
         raise _refused(path, 1, "no class is named", "a folder's name on each line", "none")
     seen: dict[str, int] = {}
@@ -279,7 +279,7 @@ def _check(path: Path, names: Mapping[int, str]) -> None:
             raise _refused(path, line, "a class stands there twice", "each class once", found)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _lines(path: Location) -> Iterator[tuple[int, str]]:
     """Yield lines that are not empty, with their numbers, blanks and a last slash taken away."""
     check_shareable(path, "a table of classes")
     if storage.stat(path) is None:
@@ -295,7 +295,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield line, name
 
 
-def _refused(path: Path, line: int, what: str, expected: str, found: str) -> ConfigError:
+def _refused(path: Location, line: int, what: str, expected: str, found: str) -> ConfigError:
     place = f"line {line}"
     texts = {"expected": expected, "found": found, "remedy": _REMEDY}
     return ConfigError(what, file=str(path), place=place, **texts)

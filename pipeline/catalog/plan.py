@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -24,13 +23,16 @@ from pipeline.catalog import table as catalog
 from pipeline.catalog.spill import Buckets
 from pipeline.catalog.table import SCHEMA
 from pipeline.errors import OutputDamaged
+from pipeline.storage import Location
 from pipeline.storage import table_bounds as tablebounds
 
 _BUCKET = 1 << 16  # rows, about
 _HASHES = pa.field("hash of the key", pa.binary(16))
 
 
-def arrange(listed: Path, rows: int, order: str, seed: int, scratch: Path) -> Iterator[pa.Table]:
+def arrange(
+    listed: Location, rows: int, order: str, seed: int, scratch: Location
+) -> Iterator[pa.Table]:
     """Yield the rows of a catalog in the wanted order.
 
     Args:
@@ -90,7 +92,7 @@ def write(
     return hashes
 
 
-def read_shard(path: Path, shard: int, expected: str | None = None) -> pa.RecordBatch:
+def read_shard(path: Location, shard: int, expected: str | None = None) -> pa.RecordBatch:
     """Return the rows of one shard, in record order.
 
     Args:
@@ -141,7 +143,7 @@ def _with_words(table: pa.Table, words: dict[str, pa.StringArray]) -> pa.Table:
     return table
 
 
-def _ranks(listed: Path, rows: int, order: str) -> npt.NDArray[np.int64]:
+def _ranks(listed: Location, rows: int, order: str) -> npt.NDArray[np.int64]:
     """Return int64 of shape [rows]: the place of each row of a catalog in an order."""
     if order == "im2rec":
         places = sharding.im2rec(rows)
@@ -159,7 +161,7 @@ def _ranks(listed: Path, rows: int, order: str) -> npt.NDArray[np.int64]:
 
 
 def _by_rank(
-    tables: Iterable[pa.Table], ranks: npt.NDArray[np.int64], scratch: Path, count: int
+    tables: Iterable[pa.Table], ranks: npt.NDArray[np.int64], scratch: Location, count: int
 ) -> Iterator[pa.Table]:
     """Yield rows by rank, the ranks being 0 to len(ranks) - 1."""
     if (ranks[1:] > ranks[:-1]).all():

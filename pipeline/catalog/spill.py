@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -11,6 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import storage
+from pipeline.storage import Location
 
 _BUFFER = 1 << 16  # bytes, of each file that is written
 
@@ -26,7 +26,7 @@ class Buckets:
         count: how many buckets there are; each is an open file.
     """
 
-    def __init__(self, path: Path, schema: pa.Schema, count: int) -> None:
+    def __init__(self, path: Location, schema: pa.Schema, count: int) -> None:
         self._names = [path.with_name(f"{path.name}.{bucket}") for bucket in range(count)]
         self._schema = schema
         self._stack = ExitStack()

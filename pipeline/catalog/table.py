@@ -6,7 +6,6 @@ It is written and read in parts of `ROWS` or so: nobody holds the whole of it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.catalog import earlier, objects
+from pipeline.storage import Location
 from pipeline.storage import table_bounds as tablebounds
 
 VERSION = 5
@@ -62,7 +62,7 @@ def write(staged: storage.StagedFile, tables: Iterable[pa.Table]) -> tuple[int, 
     return rows, boxes
 
 
-def read(path: Path) -> Iterator[pa.Table]:
+def read(path: Location) -> Iterator[pa.Table]:
     """Yield the row groups of a catalog, of an earlier version, too, in order."""
     with storage.open_arrow(path) as file:
         catalog = pq.ParquetFile(file)
@@ -106,7 +106,7 @@ def file_names(paths: pa.StringArray) -> pa.StringArray:
     return parts.values.take(pa.array(parts.offsets.to_numpy()[1:] - 1))
 
 
-def read_words(path: Path) -> dict[str, pa.StringArray]:
+def read_words(path: Location) -> dict[str, pa.StringArray]:
     """Return what each dictionary column of a catalog holds, by name; first come, first."""
     names = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
     found: dict[str, dict[str, None]] = {name: {} for name in names}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
 
 from pipeline.errors import OutputDamaged
+
+if TYPE_CHECKING:  # storage reads documents, too
+    from pipeline.storage import Location
 
 REMEDY: Final = "remove the file and run the shardmill command again: it is made anew"
 _PATTERN: Final = re.compile(r" matching regex .*?(?= - at |\Z)", re.DOTALL)
@@ -17,7 +19,7 @@ _AT: Final = re.compile(r" - at (?P<place>.*)\Z", re.DOTALL)
 Kind = TypeVar("Kind")
 
 
-def fitted(document: object, kind: type[Kind], path: Path, remedy: str = REMEDY) -> Kind:
+def fitted(document: object, kind: type[Kind], path: Location, remedy: str = REMEDY) -> Kind:
     """Return plain data as a struct whose every field was checked.
 
     Args:
@@ -35,7 +37,7 @@ def fitted(document: object, kind: type[Kind], path: Path, remedy: str = REMEDY)
         raise _misfit(str(error), path, remedy) from error
 
 
-def decoded(content: bytes | str, kind: type[Kind], path: Path, remedy: str = REMEDY) -> Kind:
+def decoded(content: bytes | str, kind: type[Kind], path: Location, remedy: str = REMEDY) -> Kind:
     """Return JSON that carries no seal as a struct whose every field was checked.
 
     Raises:
@@ -47,7 +49,7 @@ def decoded(content: bytes | str, kind: type[Kind], path: Path, remedy: str = RE
         raise _misfit(str(error), path, remedy) from error
 
 
-def _misfit(said: str, path: Path, remedy: str) -> OutputDamaged:
+def _misfit(said: str, path: Location, remedy: str) -> OutputDamaged:
     """Return the error of a document of another form, from what the decoder said of it."""
     said = _PATTERN.sub(" of its form", said)
     place = _AT.search(said)

@@ -6,18 +6,18 @@ What a fingerprint is says `pipeline.storage.local.fingerprints`.
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import pyarrow as pa
 
 from pipeline import manifest, storage
 from pipeline.documents.records import FingerprintsMark
 from pipeline.errors import OutputDamaged, Vanished
+from pipeline.storage import Location, Where, with_suffix
 from pipeline.storage import table_bounds as tablebounds
 from pipeline.storage.local.fingerprints import SCHEMA, content_digest
 
 
-def publish(path: Path, fingerprints: pa.Table, out: Path, **more: object) -> None:
+def publish(path: Location, fingerprints: pa.Table, out: Location, **more: object) -> None:
     """Publish a table, and the mark beside it that seals it; `more` is kept in the mark."""
     with storage.StagedFile(path) as staged:
         staged.write(_serialised(fingerprints))
@@ -25,12 +25,12 @@ def publish(path: Path, fingerprints: pa.Table, out: Path, **more: object) -> No
         manifest.publish([staged], mark_of(path), out, document)
 
 
-def mark_of(path: Path) -> Path:
+def mark_of(path: Where) -> Where:
     """Return where the mark of a table lies."""
-    return path.with_suffix(".json")
+    return with_suffix(path, ".json")
 
 
-def load(path: Path, out: Path) -> tuple[FingerprintsMark, pa.Table] | None:
+def load(path: Location, out: Location) -> tuple[FingerprintsMark, pa.Table] | None:
     """Return the mark and the table that were published last; None if there is none.
 
     Raises:

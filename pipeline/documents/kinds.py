@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import PurePath
 from typing import Final
 
-from pipeline import paths
+from pipeline import paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.packed import PackManifest
 from pipeline.documents.products import ProductMark
@@ -22,6 +22,7 @@ from pipeline.documents.shards import GroupMark, ShardMark
 from pipeline.documents.sources import RecordedList, RecordedTree
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.manifest import Sealed
+from pipeline.storage import Location
 
 _DIGEST: Final = "[0-9a-f]" * 12
 _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
@@ -53,23 +54,23 @@ ALL: Final[tuple[type[Sealed], ...]] = (
 """Every kind of sealed document."""
 
 
-def kind_of(out: Path, path: Path) -> type[Sealed] | None:
+def kind_of(out: Location, path: Location) -> type[Sealed] | None:
     """Return the kind of a document below the state of an output folder; None: none of ours."""
-    place = path.relative_to(paths.state(out))
+    place = storage.relative(path, paths.state(out))
     return next((kind for pattern, kind in _BY_PATH.items() if _fits(place, pattern)), None)
 
 
-def belongs_at(out: Path, path: Path) -> str | None:
+def belongs_at(out: Location, path: Location) -> str | None:
     """Return what lies at a path below the state: a ``file`` or ``folder``; None: nothing of ours.
 
     Documents and the files that they name have a suffix, and folders have none.
     """
     if path.suffix:
         return "file" if kind_of(out, path) is not None else None
-    place = path.relative_to(paths.state(out))
+    place = storage.relative(path, paths.state(out))
     return "folder" if any(_fits(place, folder) for folder in _FOLDERS) else None
 
 
-def _fits(place: Path, pattern: str) -> bool:
+def _fits(place: str, pattern: str) -> bool:
     """Whether a path has as many parts as a pattern, and each fits."""
-    return len(place.parts) == pattern.count("/") + 1 and place.match(pattern)
+    return place.count("/") == pattern.count("/") and PurePath(place).match(pattern)

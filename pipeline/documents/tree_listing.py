@@ -6,13 +6,12 @@ A part is some class folders, each with all of its files; see `pipeline.exports.
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import storage
-from pipeline.storage import table_bounds
+from pipeline.storage import Location, table_bounds
 
 LISTING_SCHEMA = pa.schema(
     [
@@ -35,7 +34,7 @@ def listing_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def read_listing(path: Path) -> pa.Table:
+def read_listing(path: Location) -> pa.Table:
     """Read a group's listing as `listing_bytes` made it.
 
     Raises:
@@ -51,7 +50,7 @@ def read_listing(path: Path) -> pa.Table:
         return found
 
 
-def missing(root: Path, listing: pa.Table) -> list[str]:
+def missing(root: Location, listing: pa.Table) -> list[str]:
     """Return which files of a listing are absent or of another size; links are followed."""
     folders: dict[str, dict[str, int]] = {}
     for file, size in zip(listing["file"].to_pylist(), listing["bytes"].to_pylist(), strict=True):

@@ -63,7 +63,7 @@ class ShardSet:
 
     format: str
     digest: str
-    folder: Path
+    folder: Location
     exported_as: str
     images: ImageOptions
 
@@ -98,7 +98,7 @@ class SplitView:
     images: int
     rows_digest: str
     images_digest: str
-    catalog: Path
+    catalog: Location
     shards: tuple[ShardSet, ...]
     find_in: Callable[[Path], str | None]
     unused: Callable[[], list[str]]
@@ -121,7 +121,7 @@ class Described:
 
     name: str
     digest: str
-    files: tuple[Path, ...]
+    files: tuple[Location, ...]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -142,7 +142,7 @@ class SetView:
     """
 
     name: str
-    out: Path
+    out: Location
     published: Mapping[str, str]
     table: LabelTable
     splits: Mapping[str, SplitView]
@@ -193,7 +193,7 @@ class ExportPlan:
     """
 
     kind: str
-    files: tuple[Path, ...]
+    files: tuple[Location, ...]
     digest: str = ""
     split: str = ""
     needs: tuple[Need, ...] = ()
@@ -247,6 +247,8 @@ class Export(ABC):
     """Whether it makes trees of unchanged images, which may be links; see `TRANSFERS`."""
     changes_images: ClassVar[bool] = False
     """Whether it makes trees of changed images, in which no bad image can be left out."""
+    on_a_disk: ClassVar[str] = ""
+    """Why it can be made on a disk only, and in no store of objects; "": it can."""
     of_images: ClassVar[bool] = False
     """Whether it says something of each image's bytes: replaced images make it be made anew."""
     parts: ClassVar[tuple[str, ...]] = ("images", "boxes")
@@ -285,7 +287,7 @@ class Export(ABC):
         The same arguments give the same bytes.
         """
 
-    def dead_paths(self, out: Path) -> Iterator[Lines]:
+    def dead_paths(self, out: Location) -> Iterator[Lines]:
         """Yield warnings of paths in its files that lead nowhere."""
         del out
         yield from ()

@@ -20,7 +20,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Any
 
 import pyarrow as pa
@@ -29,6 +29,7 @@ import xxhash
 from pipeline import storage
 from pipeline.errors import OutputDamaged, UsageError
 from pipeline.manifest import Document, FileEntry
+from pipeline.storage import Location
 
 VERSION = 1
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
@@ -164,7 +165,7 @@ def media_type(name: str) -> str:
 
 
 def sha256_of(
-    base: Path, entries: Iterable[FileEntry], known: Mapping[FileEntry, str]
+    base: Location, entries: Iterable[FileEntry], known: Mapping[FileEntry, str]
 ) -> dict[FileEntry, str]:
     """Return the SHA-256 of files in hex, and read only those of which it is not known.
 
@@ -181,7 +182,7 @@ def sha256_of(
     return {entry: known.get(entry) or _sha256(base, entry) for entry in entries}
 
 
-def _sha256(base: Path, entry: FileEntry) -> str:
+def _sha256(base: Location, entry: FileEntry) -> str:
     wanted, written = hashlib.sha256(), xxhash.xxh3_128()
     with storage.open_ranges(base / entry.file) as reader:
         offset = 0

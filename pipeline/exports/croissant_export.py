@@ -12,7 +12,7 @@ from pipeline.exports import image_list as imagelist
 from pipeline.exports.base import Export, ExportPlan, ExportWork, Need, SetView, What
 from pipeline.exports.croissant import DescribedFile, Description
 from pipeline.manifest import Document, FileEntry
-from pipeline.storage import StagedFile
+from pipeline.storage import StagedFile, relative
 
 _NAME = "croissant.json"
 
@@ -74,7 +74,7 @@ def _of_classes(data: SetView) -> dict[str, Any]:
         if not any(labels in each.files for each in data.described):
             return {}
         header = imagelist.labels_bytes(data.table).decode().partition("\n")[0]
-        name = str(labels.relative_to(data.out))
+        name = relative(labels, data.out)
         return {"classes": name, "class_columns": tuple(header.split("\t"))}
     found: dict[str, Any] = {"class_column": columns_of_lists.CLASS, "image_key": ("split", "id")}
     tables = (paths.class_table(data.out, name) for name in data.splits)
@@ -82,7 +82,7 @@ def _of_classes(data: SetView) -> dict[str, Any]:
     table = next((file for file in tables if file in made), None)
     if table is None:
         return found
-    name = str(table.relative_to(data.out))
+    name = relative(table, data.out)
     columns = {"classes": name, "class_columns": class_table.COLUMNS, "class_key": "label"}
     return found | columns
 

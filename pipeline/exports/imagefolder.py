@@ -109,6 +109,7 @@ class ImageFolder(Export):
 
     name = "imagefolder"
     needs_classes = True
+    on_a_disk = "it lies beside a folder of every class, with a file for each image"
 
     def in_class_folders(self, data_dir: str) -> bool:
         """Return that it lies beside class folders."""

@@ -39,7 +39,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,6 +56,7 @@ from pipeline.exports import columns_of_lists
 from pipeline.exports.modes import stored_mode
 from pipeline.exports.row_groups import ROWS, class_label, grouped, write_groups
 from pipeline.images.prepare import END_MARKER, PLAIN, ImageOptions
+from pipeline.storage import Location
 from pipeline.storage import table_bounds as tablebounds
 
 VERSION = 2
@@ -140,7 +140,7 @@ def write(staged: storage.StagedFile, splits: Sequence[ExportedSplit], table: La
     return write_groups(staged, schema(formats, table.class_ids, class_names), groups)
 
 
-def read_facts(path: Path) -> Iterator[pa.Table]:
+def read_facts(path: Location) -> Iterator[pa.Table]:
     """Yield the facts of an output in parts: the columns that the export needs."""
     with storage.open_arrow(path) as file:
         facts = pq.ParquetFile(file)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from pipeline.formats import without_boxes
 from pipeline.formats.record import ImageRecord, Placement
-from pipeline.storage import StagedFile
+from pipeline.storage import Location, StagedFile, Where, below
 
 if TYPE_CHECKING:  # a loader encodes no images
     from pipeline.images.prepare import ImageOptions
@@ -145,9 +144,9 @@ class ShardFormat(ABC):
         of all shards joined, ``train``.
         """
 
-    def paths(self, folder: Path, stem: str) -> tuple[Path, ...]:
+    def paths(self, folder: Where, stem: str) -> tuple[Where, ...]:
         """Return the paths of one shard's files in the folder of an output, see `files`."""
-        return tuple(folder / name for name in self.files(stem))
+        return tuple(below(folder, name) for name in self.files(stem))
 
     def whole_files(self) -> tuple[str, ...]:
         """Return the names of the files that an output may have once, for all of its shards."""
@@ -178,7 +177,7 @@ class ShardFormat(ABC):
         """
 
     @abstractmethod
-    def read(self, path: Path) -> Iterator[StoredRecord]:
+    def read(self, path: Location) -> Iterator[StoredRecord]:
         """Yield the records of a shard in order, framing and checksums verified.
 
         Raises:
@@ -223,7 +222,7 @@ class ShardFormat(ABC):
         """Return an index of these lines."""
         return b"".join(lines)
 
-    def join(self, shards: Iterable[Sequence[Path]], files: Sequence[StagedFile]) -> int:
+    def join(self, shards: Iterable[Sequence[Location]], files: Sequence[StagedFile]) -> int:
         """Write the records of finished shards, one after another; return how many there are.
 
         Args:

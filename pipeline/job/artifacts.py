@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final, Self
 
 from pipeline import paths, storage
 from pipeline.exports.base import ExportPlan, What
 from pipeline.exports.tree import TreeOfImages
+from pipeline.storage import Location
 
 INPUTS: Final = "inputs"
 """The record of a job: its inputs were there, and its output may be written."""
@@ -68,8 +68,8 @@ class Artifact:
     split: str = ""
     variant: str = ""
     digest: str
-    files: tuple[Path, ...] = ()
-    mark: Path | None = None
+    files: tuple[Location, ...] = ()
+    mark: Location | None = None
     needs: tuple[str, ...] = ()
     maker: str = ""
     step: str
@@ -145,13 +145,13 @@ class Begun:
         variant: which of several of its kind; "" where there is one.
     """
 
-    mark: Path
+    mark: Location
     kind: str
     split: str
     variant: str
 
     @classmethod
-    def at(cls, mark: Path) -> Self:
+    def at(cls, mark: Location) -> Self:
         """Return the product of a mark: neither a kind nor the name of a split has a hyphen."""
         kind, _, rest = mark.stem.partition("-")
         split, _, variant = rest.partition("-")
@@ -163,16 +163,16 @@ class Begun:
         return name_of(self.kind, self.split, self.variant)
 
 
-def begun(out: Path) -> list[Begun]:
+def begun(out: Location) -> list[Begun]:
     """Return every product that was begun in an output folder, by whatever job."""
     return [Begun.at(mark) for mark in storage.documents(paths.product_marks(out))]
 
 
 def product(
-    out: Path,
+    out: Location,
     kind: str,
     digest: str,
-    files: tuple[Path, ...],
+    files: tuple[Location, ...],
     *,
     needs: Iterable[str],
     step: str = "exports",
@@ -207,7 +207,7 @@ def product(
 
 
 def tree_product(
-    out: Path, kind: str, split: str, folder: Path, digest: str, tree: TreeOfImages
+    out: Location, kind: str, split: str, folder: Location, digest: str, tree: TreeOfImages
 ) -> Product:
     """Return an artifact that is a tree of class folders, made in parts; see `product`."""
     needs = (name_of(GROUPS, split, kind),)

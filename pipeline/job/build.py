@@ -101,7 +101,7 @@ def list_job(
         config="",
         images=str(path),
         root=absolute(root) if root else str(own),
-        out=absolute(out),
+        out=storage.absolute(out, "--out"),
         steps=steps,
         boxes=False,
         **options,

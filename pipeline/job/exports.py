@@ -36,6 +36,7 @@ from pipeline.job.options import FORMATS, Job
 from pipeline.job.split import SplitJob
 from pipeline.sources.data_set import DataSet
 from pipeline.state import claims
+from pipeline.storage import Location
 
 _STEP: Final = "exports"
 """What reports call the making of an export that `--export` asks for."""
@@ -134,10 +135,10 @@ def _check_folder(job: Job, split: SplitJob) -> None:
     if name in taken_names():
         raise UsageError(
             f"class folders cannot lie in {name}, which is a folder of this program's own",
-            file=str(Path(job.out) / name),
+            file=str(job.folder / name),
             remedy="give another name with --name",
         )
-    read, out = storage.real_folder(Path(job.images)), Path(job.out)
+    read, out = storage.real_folder(Path(job.images)), job.folder
     inside = read is not None and storage.is_within(out / name, read)
     if read is not None and (inside or storage.same_folder(out / name, read)):
         raise UsageError(
@@ -152,7 +153,7 @@ def _product(
     job: Job, export: Export, plan: ExportPlan, dataset: DataSet, splits: Mapping[str, SplitJob]
 ) -> Product:
     """Return a plan as a product: a tree that is made in groups, or files."""
-    out = Path(job.out)
+    out = job.folder
     if plan.tree is None:
         needs = [name for need in plan.needs for name in _names(need, job, dataset, splits)]
         files = product(
@@ -200,7 +201,7 @@ def _by_codec(job: Job, tree: Product, changed: ChangedImages) -> Product:
     Raises:
         EnvironmentRefused: no codec is installed, and the tree was not begun.
     """
-    out = Path(job.out)
+    out = job.folder
 
     def made_by(codec: str, here: str = "") -> Product:
         return replace(tree, digest=changed.digest(codec), codec=codec, codec_here=here)
@@ -227,7 +228,7 @@ def taken_names() -> frozenset[str]:
     return frozenset({paths.LISTS, *FORMATS}) | registry.folders()
 
 
-def dead_paths(out: Path) -> Iterator[str]:
+def dead_paths(out: Location) -> Iterator[str]:
     """Yield warnings of paths in an output's exports that lead nowhere."""
     for export in registry.every().values():
         yield from export.dead_paths(out)

@@ -27,6 +27,7 @@ from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
 from pipeline.sources import registry
+from pipeline.storage import Location
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def disagreements(resolved: ResolvedJob) -> Iterator[Disagreement]:
                 yield Disagreement(name, other, what, contained)
 
 
-def sources(out: Path) -> dict[str, frozenset[str]]:
+def sources(out: Location) -> dict[str, frozenset[str]]:
     """Return digest of an output -> what recorded jobs made it of, see `_source`.
 
     What a job made that was allowed to replace another counts as made of that one, too.
@@ -137,7 +138,7 @@ def _described(resolved: ResolvedJob) -> dict[str, RecordedSplit]:
     }
 
 
-def _records(out: Path) -> Iterator[tuple[JobRecord, Job]]:
+def _records(out: Location) -> Iterator[tuple[JobRecord, Job]]:
     """Yield the records of the jobs that were begun in an output folder, and the jobs."""
     for path in storage.documents(paths.jobs(out)):
         with contextlib.suppress(ShardmillError):
@@ -195,7 +196,7 @@ def _is_there(source: str) -> bool:
     return storage.stat(path) is not None or storage.real_folder(path) is not None
 
 
-def _tables(out: Path) -> Iterator[tuple[str, ClassTable]]:
+def _tables(out: Location) -> Iterator[tuple[str, ClassTable]]:
     """Yield each split that has a finished class table, and the table."""
     for product in begun(out):
         if product.kind != CLASSES:

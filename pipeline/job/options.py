@@ -16,6 +16,7 @@ from pipeline.exports.base import TRANSFERS
 from pipeline.formats.base import LABELS
 from pipeline.formats.registry import ALL, DEFAULT
 from pipeline.images.prepare import PLAIN, ImageOptions
+from pipeline.storage.location import Location, parse
 from pipeline.storage.remote import DEFAULT as LIKE_AWS
 from pipeline.storage.remote import RemoteOptions
 
@@ -26,7 +27,7 @@ of class folders, shards."""
 EXPORTS = tuple(registry.EXPORTS)
 """Files of the whole data set, made of catalogs and facts; and a tree of smaller images."""
 ON_BAD_IMAGE = ("fail", "skip")
-PATHS = ("out", "config", "tree", "classes", "images", "root", "data_dir")
+PATHS = ("config", "tree", "classes", "images", "root", "data_dir")
 """Fields of `Job` that are paths of this machine."""
 
 _EARLIER_NAMES: Final = {"products": "steps", "picture": "image"}
@@ -139,7 +140,7 @@ class Job:
         return digests.canonical(recorded).decode()
 
     @staticmethod
-    def from_json(text: str, file: Path = Path()) -> Job:
+    def from_json(text: str, file: Location = Path()) -> Job:
         """Rebuild a job; an option that is not recorded has its default.
 
         Raises:
@@ -150,6 +151,11 @@ class Job:
             if earlier in document:
                 document = {name: document[earlier], **document}
         return fitted({**_not_of(document.get("images")), **document}, Job, file)
+
+    @property
+    def folder(self) -> Location:
+        """Where the output lies."""
+        return parse(self.out)
 
     def wants(self, *steps: str) -> bool:
         """Whether any of these steps is asked for, or needed for what is exported."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 from pipeline import digests, paths
 from pipeline.errors import EnvironmentRefused
@@ -61,7 +60,7 @@ def derive(
             found.append(_output(job, split, shards, form))
         else:
             made_by = partial(_output_of_codec, job, split, shards, form)
-            found.append(codecs.choose(Path(job.out), split, codec, made_by))
+            found.append(codecs.choose(job.folder, split, codec, made_by))
     return tuple(found)
 
 
@@ -81,5 +80,5 @@ def _output_of_codec(
 
 def _output(job: Job, split: str, shards_digest: str, form: RecordForm) -> Output:
     digest = digests.digest({**decisive(form), "shards": shards_digest})
-    folder = paths.output(Path(job.out), form.format, split, digest)
+    folder = paths.output(job.folder, form.format, split, digest)
     return Output(digest, folder, form, job.joined and JOINED in form.shard_format.takes)

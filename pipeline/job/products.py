@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from pipeline import digests, paths
@@ -30,6 +29,7 @@ from pipeline.job.options import Job
 from pipeline.job.split import SplitJob
 from pipeline.shards.output import Output
 from pipeline.sources.data_set import DataSet
+from pipeline.storage import Location
 
 OF_CATALOG: Final = ("lists", "extract", "shards")
 """Steps of a job that a catalog is made for."""
@@ -60,7 +60,7 @@ def derive(
 
 
 def _before_catalog(job: Job, split: SplitJob) -> Iterator[Product]:
-    out, boxes = Path(job.out), split.boxes
+    out, boxes = job.folder, split.boxes
     if boxes is not None and job.wants("boxes", *OF_CATALOG):
         after = name_of(ARCHIVE, variant=boxes.archive.file) if boxes.archive else INPUTS
         yield bounding_boxes(out, split.name, boxes.digest, after)
@@ -74,16 +74,16 @@ def _before_catalog(job: Job, split: SplitJob) -> Iterator[Product]:
 def _after_catalog(job: Job, split: SplitJob) -> Iterator[Product]:
     if split.boxes is not None and job.wants(*OF_CATALOG):
         digest = digests.digest({"boxes": split.boxes.digest, "rows": split.rows_digest})
-        yield unmatched_boxes(Path(job.out), split.name, digest)
+        yield unmatched_boxes(job.folder, split.name, digest)
 
 
-def _table_of_classes(out: Path, name: str, classes: FolderClasses) -> Product:
+def _table_of_classes(out: Location, name: str, classes: FolderClasses) -> Product:
     names = classes.table.names
     digest = digests.digest({"classes": names, "version": classtable.VERSION})
     return class_table(out, name, digest)
 
 
-def bounding_boxes(out: Path, split: str, digest: str, after: str = INPUTS) -> Product:
+def bounding_boxes(out: Location, split: str, digest: str, after: str = INPUTS) -> Product:
     """Return the product bboxes.csv, with its report, and the table that is joined.
 
     Args:
@@ -101,7 +101,7 @@ def bounding_boxes(out: Path, split: str, digest: str, after: str = INPUTS) -> P
     return replace(made, described=True, parts=("boxes",), version=bboxes.VERSION)
 
 
-def unmatched_boxes(out: Path, split: str, digest: str) -> Product:
+def unmatched_boxes(out: Location, split: str, digest: str) -> Product:
     """Return the product of the list of annotations that fit no image."""
     files, needs = (paths.bboxes_unmatched(out, split),), (name_of(CATALOG, split),)
     return product(
@@ -109,14 +109,14 @@ def unmatched_boxes(out: Path, split: str, digest: str) -> Product:
     )
 
 
-def class_table(out: Path, split: str, digest: str) -> Product:
+def class_table(out: Location, split: str, digest: str) -> Product:
     """Return the product of the table of a split's class folders."""
     files = (paths.class_table(out, split),)
     made = product(out, CLASSES, digest, files, step="lists", split=split, needs=(INPUTS,))
     return replace(made, succeeds=True, described=True)
 
 
-def joined_shards(out: Path, split: str, output: Output) -> Product:
+def joined_shards(out: Location, split: str, output: Output) -> Product:
     """Return the product of an output's shards in one file, of which each output has its own."""
     files = output.form.shard_format.paths(output.folder, split)
     needs = (name_of(MANIFEST, split, output.format),)

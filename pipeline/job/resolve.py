@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import Final
 
 from pipeline import digests, storage
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import UsageError
 from pipeline.formats import registry as shardformats
-from pipeline.job import checks, graph, products, provenance
+from pipeline.job import checks, graph, products, provenance, remote_output
 from pipeline.job import exports as exportjob
 from pipeline.job import split as splitjob
 from pipeline.job.artifacts import Product
@@ -49,9 +48,9 @@ class ResolvedJob:
     products: tuple[Product, ...]
 
     @property
-    def out(self) -> Path:
+    def out(self) -> Location:
         """Folder of the output."""
-        return Path(self.job.out)
+        return self.job.folder
 
     @property
     def root(self) -> Location:
@@ -141,7 +140,7 @@ class Resolver:
             UsageError: the options contradict it.
             InputRefused: the tree or the list is not what it should be.
         """
-        storage.use(job.remote)
+        _look_at(job)
         if job not in self._known:
             self._keep(job, _resolved(job, read=False))
         return self._known[job]
@@ -152,7 +151,7 @@ class Resolver:
         Raises:
             ShardmillError: as calling it does.
         """
-        storage.use(job.remote)
+        _look_at(job)
         self._keep(job, _resolved(job, read=True))
         return self._known[job]
 
@@ -175,6 +174,17 @@ class Resolver:
 
 
 resolve: Final = Resolver()
+
+
+def _look_at(job: Job) -> None:
+    """Reach remote places as a job says, and answer for its output from listings.
+
+    Raises:
+        UsageError: its output cannot lie where it is to go.
+    """
+    storage.use(job.remote)
+    remote_output.check(job)
+    storage.watch(job.folder)
 
 
 def _resolved(job: Job, *, read: bool) -> ResolvedJob:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import paths
@@ -13,6 +12,7 @@ from pipeline.job.artifacts import Product
 from pipeline.job.options import Job
 from pipeline.job.split import SplitJob
 from pipeline.sources.data_set import DataSet
+from pipeline.storage import Location
 
 if TYPE_CHECKING:
     from pipeline.job.resolve import ResolvedJob
@@ -29,10 +29,10 @@ def view(
     texts = dataset.class_texts
     return SetView(
         name=dataset.name,
-        out=Path(job.out),
+        out=job.folder,
         published=dataset.published,
         table=table,
-        splits={name: _split_view(Path(job.out), split) for name, split in splits.items()},
+        splits={name: _split_view(job.folder, split) for name, split in splits.items()},
         class_texts=texts.md5 if texts else "",
         data_dir=job.data_dir,
         strict=job.dbcollection_strict,
@@ -46,7 +46,7 @@ def view_of(resolved: ResolvedJob) -> SetView:
     return view(resolved.job, resolved.dataset, resolved.table, resolved.splits, resolved.products)
 
 
-def _split_view(out: Path, split: SplitJob) -> SplitView:
+def _split_view(out: Location, split: SplitJob) -> SplitView:
     return SplitView(
         name=split.name,
         folder=split.split.folder,

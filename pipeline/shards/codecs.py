@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline import manifest, paths, storage
@@ -20,6 +19,7 @@ from pipeline.errors import EnvironmentRefused, UsageError
 from pipeline.formats.registry import ALL
 from pipeline.images import codec
 from pipeline.plaintext import Lines
+from pipeline.storage import Location
 
 if TYPE_CHECKING:
     from pipeline.shards.output import Output
@@ -30,7 +30,7 @@ REPLACE = "say --replace: all of it is made anew with the codec that is installe
 
 
 def choose(
-    out: Path, split: str, here: str | EnvironmentRefused, make: Callable[[str], Output]
+    out: Location, split: str, here: str | EnvironmentRefused, make: Callable[[str], Output]
 ) -> Output:
     """Return the output of a format that a job is about.
 
@@ -62,7 +62,7 @@ def choose(
     return make(here)
 
 
-def check(folder: Path, made_by: str, here: str, instead: str) -> None:
+def check(folder: Location, made_by: str, here: str, instead: str) -> None:
     """Check that what is to be written on has the codec that is installed.
 
     Args:
@@ -86,7 +86,7 @@ def check(folder: Path, made_by: str, here: str, instead: str) -> None:
         )
 
 
-def _known(out: Path, split: str) -> Iterator[str]:
+def _known(out: Location, split: str) -> Iterator[str]:
     """Yield the codecs that are named by finished outputs of a split and by recorded jobs."""
     for path in storage.documents(paths.jobs(out)):
         record = manifest.read_undamaged(path, JobRecord)
@@ -99,7 +99,7 @@ def _known(out: Path, split: str) -> Iterator[str]:
                 yield found.parameters.codec
 
 
-def _is_current(out: Path, split: str, output: Output) -> bool:
+def _is_current(out: Location, split: str, output: Output) -> bool:
     return storage.pointed(paths.current(out, output.format, split)) == output.digest
 
 
@@ -107,7 +107,7 @@ def _finished(output: Output) -> bool:
     return manifest.read_whole(paths.manifest(output.folder), OutputManifest) is not None
 
 
-def _begun(out: Path, output: Output) -> bool:
+def _begun(out: Location, output: Output) -> bool:
     """Whether one of an output's shards is there."""
     marks = storage.documents(paths.shard_marks(out, output.digest))
     return any(manifest.read_complete(path, out, ShardMark) is not None for path in marks)

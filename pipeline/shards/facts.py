@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline import storage
 from pipeline.formats.record import Placement
+from pipeline.storage import Location
 from pipeline.storage import table_bounds as tablebounds
 
 SCHEMA = pa.schema(
@@ -81,7 +81,7 @@ def slice_bytes(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def read_slice(path: Path, most: int) -> pa.Table:
+def read_slice(path: Location, most: int) -> pa.Table:
     """Read one shard's facts as `slice_bytes` made them, of at most so many rows.
 
     Raises:
@@ -101,14 +101,14 @@ def write(stream: BinaryIO, tables: Iterable[pa.Table]) -> None:
             writer.write_table(table, row_group_size=max(1, table.num_rows))
 
 
-def read(path: Path) -> pa.Table:
+def read(path: Location) -> pa.Table:
     """Read a whole facts file."""
     with storage.open_arrow(path) as file:
         tablebounds.check_groups(pq.ParquetFile(file), file)
         return pq.read_table(file, schema=SCHEMA, use_threads=False)
 
 
-def read_shard(path: Path, shard: int, most: int) -> pa.Table:
+def read_shard(path: Location, shard: int, most: int) -> pa.Table:
     """Read the facts of one shard, its row group, of at most so many rows.
 
     Raises:

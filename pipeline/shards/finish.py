@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pyarrow as pa
 from msgspec import structs
@@ -24,11 +23,11 @@ from pipeline.shards import facts
 from pipeline.shards import part_sources as partsources
 from pipeline.shards.output import Output
 from pipeline.state import withdrawal
-from pipeline.storage import clutter
+from pipeline.storage import Location, clutter
 from pipeline.storage.clutter import PassedOver
 
 
-def shard_document(out: Path, output: Output, index: int) -> ShardMark | None:
+def shard_document(out: Location, output: Output, index: int) -> ShardMark | None:
     """Return the manifest of one shard if its files are all there, else None.
 
     A shard is not all there if an image was left out that is allowed now.
@@ -41,7 +40,7 @@ def shard_document(out: Path, output: Output, index: int) -> ShardMark | None:
 
 def document(output: Output) -> OutputManifest | None:
     """Return the manifest of an output if it is complete, else None; see `shard_document`."""
-    if withdrawal.pending(output.folder.parents[2]):
+    if withdrawal.pending(storage.folder_above(output.folder, 3)):
         return None
     found = manifest.read_whole(paths.manifest(output.folder), OutputManifest)
     return None if found is None or _outgrown(found, output) else found
@@ -82,9 +81,9 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
         return manifest.publish(staged, mark, output.folder, merged, listed=of_shards)
 
 
-def _files(out: Path, output: Output, documents: list[ShardMark]) -> list[FileEntry]:
+def _files(out: Location, output: Output, documents: list[ShardMark]) -> list[FileEntry]:
     """Return the files of all shards, by their names in the output's folder."""
-    prefix = f"{output.folder.relative_to(out)}/"
+    prefix = f"{storage.relative(output.folder, out)}/"
     return [
         entry.named(entry.file.removeprefix(prefix))
         for shard in documents
@@ -93,7 +92,7 @@ def _files(out: Path, output: Output, documents: list[ShardMark]) -> list[FileEn
     ]
 
 
-def _check_sources(out: Path, output: Output, documents: list[ShardMark]) -> None:
+def _check_sources(out: Location, output: Output, documents: list[ShardMark]) -> None:
     """Check that every shard was made of the images that are kept of it; the others are forgotten.
 
     Raises:
@@ -131,26 +130,26 @@ def _names(split: SplitJob) -> list[ShardName]:
     return [ShardName(split.name, index, split.shards) for index in range(split.shards)]
 
 
-def passed_over(out: Path, split: SplitJob) -> PassedOver:
+def passed_over(out: Location, split: SplitJob) -> PassedOver:
     """Return what was passed over as clutter among the images of a split, as far as it is known."""
     if split.source.whole_files:
         return split.source.passed_over(out)
     return _of_catalog(out, split, "passed_over")
 
 
-def unreadable(out: Path, split: SplitJob) -> PassedOver:
+def unreadable(out: Location, split: SplitJob) -> PassedOver:
     """Return the tars of classes that were not chosen and that cannot be read, in an archive."""
     return clutter.NOTHING if split.source.whole_files else _of_catalog(out, split, "unreadable")
 
 
-def _of_catalog(out: Path, split: SplitJob, name: str) -> PassedOver:
+def _of_catalog(out: Location, split: SplitJob, name: str) -> PassedOver:
     mark = paths.catalog_mark(out, split.name, split.catalog_digest)
     catalog = manifest.read_complete(mark, out, CatalogMark)
     found: PassedOver | None = getattr(catalog, name, None)
     return found or clutter.NOTHING
 
 
-def joined(out: Path, split: SplitJob, output: Output) -> list[tuple[Path, ...]]:
+def joined(out: Location, split: SplitJob, output: Output) -> list[tuple[Location, ...]]:
     """Return the files of the shards that are one file together, in order.
 
     Raises:
@@ -161,7 +160,7 @@ def joined(out: Path, split: SplitJob, output: Output) -> list[tuple[Path, ...]]
     return [output.files(name) for name in _names(split)]
 
 
-def _required(out: Path, output: Output, index: int) -> ShardMark:
+def _required(out: Location, output: Output, index: int) -> ShardMark:
     found = shard_document(out, output, index)
     if found is None:
         raise OutputDamaged(
@@ -172,7 +171,7 @@ def _required(out: Path, output: Output, index: int) -> ShardMark:
     return found
 
 
-def _facts(out: Path, output: Output, documents: list[ShardMark]) -> Iterator[pa.Table]:
+def _facts(out: Location, output: Output, documents: list[ShardMark]) -> Iterator[pa.Table]:
     for index, document in enumerate(documents):
         yield facts.read_slice(paths.shard_facts(out, output.digest, index), document.records)
 
@@ -185,7 +184,7 @@ def _merged(
     size: int,
 ) -> Document:
     """Return what the manifest says beside its files, which are `size` bytes."""
-    prefix = f"{output.folder.relative_to(resolved.out)}/"
+    prefix = f"{storage.relative(output.folder, resolved.out)}/"
     shards = [_shard(shard, prefix) for shard in documents]
     repairs = [structs.asdict(image) for shard in documents for image in shard.repairs]
     left_out = [image.to_json() for shard in documents for image in shard.left_out]
@@ -221,7 +220,7 @@ def _merged(
     }
 
 
-def _passed_over(out: Path, split: SplitJob) -> Document:
+def _passed_over(out: Location, split: SplitJob) -> Document:
     """Return what the manifest says was passed over among the images; nothing where that is so."""
     left = passed_over(out, split) + unreadable(out, split)
     return {"passed_over": left.to_json()} if left.count else {}

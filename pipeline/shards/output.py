@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from pipeline.documents.outputs import Parameters
@@ -12,6 +11,7 @@ from pipeline.formats.registry import ALL
 from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.prepare import ImageOptions
 from pipeline.paths import ShardName
+from pipeline.storage import Location
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Output:
     """
 
     digest: str
-    folder: Path
+    folder: Location
     form: RecordForm
     joined: bool = False
     codec_here: str = ""
@@ -88,7 +88,7 @@ class Output:
         """What exports call its shards: the name of the format; "" where there are none."""
         return self.format if self.form.shard_format.holds_images else ""
 
-    def files(self, name: ShardName) -> tuple[Path, ...]:
+    def files(self, name: ShardName) -> tuple[Location, ...]:
         """Return the files of one shard, see `ShardFormat.files`."""
         return self.form.shard_format.paths(self.folder, name.stem)
 

@@ -9,7 +9,6 @@ the shard in the first one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -28,7 +27,7 @@ PartMark = ShardMark | GroupMark
 _KEY = "made_of"
 
 
-def keep(out: Path, family: str, part: int, found: pa.Table, root: Location) -> Document:
+def keep(out: Location, family: str, part: int, found: pa.Table, root: Location) -> Document:
     """Keep the fingerprints of the files that a part is being made of.
 
     Args:
@@ -66,7 +65,9 @@ def differ(root: Location) -> SourcesDiffer:
     )
 
 
-def keep_instead(out: Path, family: str, part: int, found: pa.Table, root: Location) -> Document:
+def keep_instead(
+    out: Location, family: str, part: int, found: pa.Table, root: Location
+) -> Document:
     """Keep the fingerprints of what a part of a single form is being made of, whatever it was.
 
     Returns:
@@ -77,7 +78,7 @@ def keep_instead(out: Path, family: str, part: int, found: pa.Table, root: Locat
     return {_KEY: {"family": family, "content": fingerprints.content_digest(found)}}
 
 
-def forget(out: Path, family: str, part: int) -> None:
+def forget(out: Location, family: str, part: int) -> None:
     """Forget what a part was made of."""
     path = paths.part_sources(out, family, part)
     storage.remove(out, fingerprint_tables.mark_of(path))
@@ -92,7 +93,7 @@ def was_kept(marks: Iterable[PartMark | None]) -> bool:
     return any(mark is not None and mark.made_of is not None for mark in marks)
 
 
-def stale(out: Path, marks: Sequence[ShardMark]) -> Iterator[int]:
+def stale(out: Location, marks: Sequence[ShardMark]) -> Iterator[int]:
     """Yield the numbers of parts that are made of other contents than those that are kept."""
     for part, mark in enumerate(marks):
         made_of = mark.made_of
@@ -100,17 +101,17 @@ def stale(out: Path, marks: Sequence[ShardMark]) -> Iterator[int]:
             yield part
 
 
-def families(out: Path) -> list[str]:
+def families(out: Location) -> list[str]:
     """Return the families of which something is kept."""
     return [name for name in storage.folders(paths.sources(out)) if paths.is_digest(name)]
 
 
-def parts(out: Path, family: str) -> list[int]:
+def parts(out: Location, family: str) -> list[int]:
     """Return the numbers of the parts of which something is kept."""
     return paths.numbers(storage.documents(paths.part_sources(out, family, 0).parent))
 
 
-def load(out: Path, family: str, part: int) -> tuple[FingerprintsMark, pa.Table] | None:
+def load(out: Location, family: str, part: int) -> tuple[FingerprintsMark, pa.Table] | None:
     """Return the mark and the fingerprints of a part's files; None if they are not to be had."""
     try:
         return fingerprint_tables.load(paths.part_sources(out, family, part), out)
@@ -118,7 +119,7 @@ def load(out: Path, family: str, part: int) -> tuple[FingerprintsMark, pa.Table]
         return None
 
 
-def refresh(out: Path, family: str, part: int, found: pa.Table) -> None:
+def refresh(out: Location, family: str, part: int, found: pa.Table) -> None:
     """Keep newer stamps of the same contents, unless other contents are kept by now."""
     kept = load(out, family, part)
     if kept is not None and kept[0].content == fingerprints.content_digest(found):
@@ -126,7 +127,7 @@ def refresh(out: Path, family: str, part: int, found: pa.Table) -> None:
         fingerprint_tables.publish(path, found, out, root=kept[0].root)
 
 
-def _content(out: Path, family: str, part: int) -> str | None:
+def _content(out: Location, family: str, part: int) -> str | None:
     path = fingerprint_tables.mark_of(paths.part_sources(out, family, part))
     mark = manifest.read_undamaged(path, FingerprintsMark)
     return None if mark is None else mark.content

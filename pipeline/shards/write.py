@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -26,7 +25,7 @@ _SKIP = "--on-bad-image skip"
 
 
 def write_shard(
-    out: Path,
+    out: Location,
     name: ShardName,
     rows: pa.RecordBatch,
     root: Location,

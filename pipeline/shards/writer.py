@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any, Self
 
 from pipeline import manifest, paths, storage
@@ -19,6 +18,7 @@ from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards.output import Output
 from pipeline.shards.read import Image, LeftOut
+from pipeline.storage import Location
 
 
 class OutputWriter:
@@ -31,7 +31,7 @@ class OutputWriter:
         planned: how many images the plan has for the shard.
     """
 
-    def __init__(self, out: Path, name: ShardName, output: Output, planned: int) -> None:
+    def __init__(self, out: Location, name: ShardName, output: Output, planned: int) -> None:
         self.planned = planned
         self.out = out
         self.name = name
@@ -109,7 +109,7 @@ class OutputWriter:
         mark = paths.shard_mark(self.out, digest, number)
         manifest.publish([*self.files, table_file], mark, self.out, document)
 
-    def _stage(self, path: Path) -> storage.StagedFile:
+    def _stage(self, path: Location) -> storage.StagedFile:
         return self._stack.enter_context(storage.StagedFile(path))
 
 

@@ -17,6 +17,7 @@ from pipeline.documents.decoding import fitted
 from pipeline.documents.sources import RecordedLook
 from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.manifest import Document, Kind, Sealed
+from pipeline.storage import Location
 
 VERSION: Final = 1
 """Of what is kept of a source: what another version has kept is not used."""
@@ -90,7 +91,7 @@ def no_note(folder: Path) -> None:
     del folder
 
 
-def record(out: Path, path: Path, document: Document, kind: type[Sealed]) -> None:
+def record(out: Location, path: Location, document: Document, kind: type[Sealed]) -> None:
     """Publish what is known of a source, unless that is there already.
 
     What no document of the kind can hold, such as a name that is no UTF-8 or a longer one than
@@ -107,7 +108,7 @@ def record(out: Path, path: Path, document: Document, kind: type[Sealed]) -> Non
         storage.remove(out, path)
 
 
-def recall(path: Path, kind: type[Kind]) -> Kind | None:
+def recall(path: Location, kind: type[Kind]) -> Kind | None:
     """Return what is known of a source; None: nothing, or it cannot be read."""
     try:
         return manifest.read_undamaged(path, kind)

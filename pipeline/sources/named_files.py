@@ -24,6 +24,7 @@ from pipeline.job.options import Job
 from pipeline.manifest import Document
 from pipeline.sources.shard_count import shard_count
 from pipeline.sources.source import Defaults, Expected, Source, Split
+from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FileStamps, path_hashes
 
 Named = tuple[str, int]
@@ -86,7 +87,7 @@ class NamedFiles(Source):
         """Return the file's name, and the digest."""
         return [{"list": self.file.name, "digest": self.identity()["list"]}]
 
-    def rows(self, out: Path, boxes: BoxJoin | None) -> Iterator[pa.Table]:
+    def rows(self, out: Location, boxes: BoxJoin | None) -> Iterator[pa.Table]:
         """Yield the catalog, in the order of the images."""
         del out, boxes
         for first in range(0, len(self.images), catalog.ROWS):

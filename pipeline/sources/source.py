@@ -162,7 +162,7 @@ class Source(ABC):
         return {}
 
     @abstractmethod
-    def rows(self, out: Path, boxes: BoxJoin | None) -> Iterator[pa.Table]:
+    def rows(self, out: Location, boxes: BoxJoin | None) -> Iterator[pa.Table]:
         """Yield the catalog in parts, columns as in `catalog.SCHEMA`.
 
         Args:
@@ -174,7 +174,7 @@ class Source(ABC):
             TransientError: it was changed meanwhile.
         """
 
-    def passed_over(self, out: Path) -> PassedOver:
+    def passed_over(self, out: Location) -> PassedOver:
         """Return what lies among the images as clutter; of archives their indexes say so."""
         del out
         return NOTHING

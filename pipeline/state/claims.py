@@ -23,14 +23,14 @@ from pipeline.job.provenance import split_of
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.state import withdrawal
-from pipeline.storage import clutter
+from pipeline.storage import Location, clutter
 
 _EARLIER = "version of catalogs"
 """What only marks of earlier versions of this program name among what decides a product."""
 _DAMAGED = "damaged"  # this program's, whoever's it was: it is made again
 
 
-def finished(out: Path, product: Product) -> ProductMark | None:
+def finished(out: Location, product: Product) -> ProductMark | None:
     """Return a product's mark if it is finished, this job's, and its files are there."""
     if withdrawal.pending(out):
         return None
@@ -55,7 +55,7 @@ def class_groups(tree: Product, counts: Mapping[str, int]) -> tuple[ClassGroup, 
     return tree.tree.groups(counts)
 
 
-def extracted_images(out: Path, product: Product, counts: Mapping[str, int]) -> int:
+def extracted_images(out: Location, product: Product, counts: Mapping[str, int]) -> int:
     """Return how many images of a tree lie in finished groups of classes, by one listing."""
     done = {path.stem for path in storage.documents(paths.tree_marks(out, product.digest))}
     groups = class_groups(product, counts)
@@ -63,7 +63,7 @@ def extracted_images(out: Path, product: Product, counts: Mapping[str, int]) -> 
     return sum(group.images for group, name in zip(groups, names, strict=True) if name in done)
 
 
-def group_document(out: Path, tree: Product, index: int) -> GroupMark | None:
+def group_document(out: Location, tree: Product, index: int) -> GroupMark | None:
     """Return the mark of one group of classes of a tree if all its files are there."""
     path = paths.group_mark(out, tree.digest, index)
     mark = manifest.read_complete(path, out, GroupMark)
@@ -76,7 +76,7 @@ def group_document(out: Path, tree: Product, index: int) -> GroupMark | None:
     return None if tree_listing.missing(tree.files[0], listing) else mark
 
 
-def last_group(out: Path, tree: Product, counts: Mapping[str, int]) -> GroupMark | None:
+def last_group(out: Location, tree: Product, counts: Mapping[str, int]) -> GroupMark | None:
     """Return the mark of the last group of classes of a tree; None: a group lacks a file."""
     found: GroupMark | None = None
     for group in class_groups(tree, counts):
@@ -86,7 +86,7 @@ def last_group(out: Path, tree: Product, counts: Mapping[str, int]) -> GroupMark
     return found
 
 
-def claim(out: Path, product: Product, *, replace: bool) -> None:
+def claim(out: Location, product: Product, *, replace: bool) -> None:
     """Note that this product is being made, unless another stands in its place.
 
     Raises:
@@ -98,26 +98,26 @@ def claim(out: Path, product: Product, *, replace: bool) -> None:
         unfinish(out, product)
 
 
-def unfinish(out: Path, product: Product) -> None:
+def unfinish(out: Location, product: Product) -> None:
     """Note that this product has to be made, and that what lies in its place is its own."""
     document = {**_head(product), "finished": False}
     manifest.publish_alone(paths.product_mark(out, product.name), document)
 
 
 def publish(
-    out: Path, product: Product, files: Iterable[storage.StagedFile], /, **more: object
+    out: Location, product: Product, files: Iterable[storage.StagedFile], /, **more: object
 ) -> None:
     """Publish the files of a product and then its mark, finished; `more` is kept with that."""
     document = {**_head(product), "finished": True, **more}
     manifest.publish(files, paths.product_mark(out, product.name), out, document)
 
 
-def mark(out: Path, name: str) -> ProductMark | None:
+def mark(out: Location, name: str) -> ProductMark | None:
     """Return the mark of a product, whoever's it is; None: there is none, or it is damaged."""
     return manifest.read_undamaged(paths.product_mark(out, name), ProductMark)
 
 
-def check(out: Path, product: Product, *, replace: bool) -> None:
+def check(out: Location, product: Product, *, replace: bool) -> None:
     """Look whether another product stands in the place of this one.
 
     Raises:
@@ -133,7 +133,7 @@ def check(out: Path, product: Product, *, replace: bool) -> None:
     raise _made_otherwise(out, product, file) if owner else _in_the_way(file)
 
 
-def _is_newer(out: Path, product: Product) -> bool:
+def _is_newer(out: Location, product: Product) -> bool:
     """Whether what stands there was made of the same folder, which holds something else now."""
     standing = mark(out, product.name)
     then: Mapping[str, str] = standing.made_of if standing else {}
@@ -144,7 +144,7 @@ def _is_newer(out: Path, product: Product) -> bool:
     return not product.folder or _is_of(out, product, standing.digest)
 
 
-def _is_of(out: Path, product: Product, digest: str) -> bool:
+def _is_of(out: Location, product: Product, digest: str) -> bool:
     """Whether a job that made a product of this digest was given the folder of this product."""
     for path in storage.documents(paths.jobs(out)):
         record = manifest.read_undamaged(path, JobRecord)
@@ -155,7 +155,7 @@ def _is_of(out: Path, product: Product, digest: str) -> bool:
     return False
 
 
-def _made_otherwise(out: Path, product: Product, file: str) -> OutputConflict:
+def _made_otherwise(out: Location, product: Product, file: str) -> OutputConflict:
     """Return the refusal that names what a product was made of, and what it would be made of."""
     standing = mark(out, product.name)
     then: Mapping[str, str] = standing.made_of if standing else {}
@@ -216,11 +216,11 @@ def _head(product: Product) -> Document:
     return {"digest": product.digest, "made_of": dict(product.made_of)}
 
 
-def _class_folders(tree: Path) -> list[str]:
+def _class_folders(tree: Location) -> list[str]:
     return [name for name in storage.folders(tree, links=True) if not clutter.is_clutter(name)]
 
 
-def _owner(out: Path, product: Product) -> str | None:
+def _owner(out: Location, product: Product) -> str | None:
     path = paths.product_mark(out, product.name)
     if storage.stat(path) is None:
         return None
@@ -230,5 +230,5 @@ def _owner(out: Path, product: Product) -> str | None:
         return _DAMAGED
 
 
-def _is_there(path: Path) -> bool:
+def _is_there(path: Location) -> bool:
     return storage.stat(path) is not None or bool(storage.folders(path))

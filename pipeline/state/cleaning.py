@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline import paths, storage
 from pipeline.documents.outputs import OutputManifest
@@ -19,7 +18,7 @@ from pipeline.job.options import FORMATS
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import read_undamaged
 from pipeline.state.ownership import Catalogued, begins_owned, is_owned
-from pipeline.storage import Outcome, Plan, TempFile
+from pipeline.storage import Location, Outcome, Plan, TempFile
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Superseded:
         plan: what goes of it, its manifest first, and what stays because it is not this program's.
     """
 
-    folder: Path
+    folder: Location
     plan: Plan
 
 
@@ -48,7 +47,7 @@ class Stale:
     plan: Plan
 
 
-def stale(out: Path, found: Iterable[TempFile]) -> list[Stale]:
+def stale(out: Location, found: Iterable[TempFile]) -> list[Stale]:
     """Return those of some temporary files whose owners are provably gone, with what goes."""
     gone = [temp for temp in found if temp.owner_gone]
     folders = [temp for temp in gone if temp.is_folder]
@@ -60,13 +59,15 @@ def stale(out: Path, found: Iterable[TempFile]) -> list[Stale]:
     return [Stale(temp, _plan_of_temp(out, temp, images)) for temp in gone]
 
 
-def temps(out: Path, resolved: ResolvedJob | None = None) -> list[TempFile]:
+def temps(out: Location, resolved: ResolvedJob | None = None) -> list[TempFile]:
     """Return all temporary files, those of living owners too; none that lie behind a link.
 
     Args:
         out: the output folder.
         resolved: look only where this job writes; None: everywhere.
     """
+    if not storage.takes_folders(out):
+        return []  # an object appears whole; what is not yet one lies in the scratch folder
     folders = _everywhere(out) if resolved is None else _of_job(out, resolved)
     reachable = (folder for folder in dict.fromkeys(folders) if storage.reachable(out, folder))
     return [temp for folder in reachable for temp in storage.temp_files(folder)]
@@ -78,7 +79,7 @@ def sweep(resolved: ResolvedJob) -> None:
         storage.remove_temp(each.temp, each.plan)
 
 
-def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
+def superseded(out: Location, keep: frozenset[str]) -> list[Superseded]:
     """Return the outputs that another one of the same data set has taken the place of.
 
     Args:
@@ -102,7 +103,7 @@ def superseded(out: Path, keep: frozenset[str]) -> list[Superseded]:
     return found
 
 
-def unfinished(out: Path) -> frozenset[str]:
+def unfinished(out: Location) -> frozenset[str]:
     """Return the digests of the outputs that have no manifest."""
     folders = (
         paths.output(out, shard_format, split, digest)
@@ -127,12 +128,12 @@ def remove_output(output: Superseded) -> Outcome:
     return storage.carry_out(output.plan)
 
 
-def _plan_of_temp(out: Path, temp: TempFile, images: Catalogued) -> Plan:
+def _plan_of_temp(out: Location, temp: TempFile, images: Catalogued) -> Plan:
     """Return what goes of a temporary file: a folder's files if a catalog has their names."""
     if temp.is_folder:
         owns = lambda path: (temp.target.name, path.name) in images  # noqa: E731
         return storage.plan_folder(out, temp.path, owns, links=True)
-    in_state = temp.path.is_relative_to(paths.state(out))
+    in_state = storage.is_below(temp.path, paths.state(out))
     scratch = temp.target.name in storage.SCRATCH
     owned = begins_owned if temp.is_cut else is_owned
     if in_state or scratch or owned(out, temp.target):
@@ -140,7 +141,7 @@ def _plan_of_temp(out: Path, temp: TempFile, images: Catalogued) -> Plan:
     return Plan(out, strangers=(temp.path,))
 
 
-def _plan_of_output(out: Path, folder: Path) -> Plan | None:
+def _plan_of_output(out: Location, folder: Location) -> Plan | None:
     """Return what goes of an output; None: it is none of this program's."""
     manifest, marks = paths.manifest(folder), paths.shard_marks(out, folder.name)
     of_marks = storage.plan_folder(out, marks, lambda path: is_owned(out, path))
@@ -154,7 +155,7 @@ def _plan_of_output(out: Path, folder: Path) -> Plan | None:
     return (mark + files + of_marks).beginning_with(manifest)
 
 
-def _named(folder: Path) -> set[Path] | None:
+def _named(folder: Location) -> set[Location] | None:
     """Return what is an output's by its manifest; None: there is none to believe.
 
     Those of all shards in one are a product of their own, which no manifest names.
@@ -173,11 +174,11 @@ def _named(folder: Path) -> set[Path] | None:
     return found | {path.parent for path in found}
 
 
-def _finished(folder: Path) -> bool:
+def _finished(folder: Location) -> bool:
     return storage.stat(paths.manifest(folder)) is not None
 
 
-def _splits(out: Path) -> Iterator[tuple[str, str]]:
+def _splits(out: Location) -> Iterator[tuple[str, str]]:
     """Yield format and split of each folder of outputs that no link leads to."""
     for shard_format in FORMATS:
         if storage.reachable(out, out / shard_format):
@@ -185,7 +186,7 @@ def _splits(out: Path) -> Iterator[tuple[str, str]]:
                 yield shard_format, split
 
 
-def _of_job(out: Path, resolved: ResolvedJob) -> Iterator[Path]:
+def _of_job(out: Location, resolved: ResolvedJob) -> Iterator[Location]:
     yield from _below(out, paths.state(out))
     for artifact in resolved.graph:
         if isinstance(artifact, Product):
@@ -197,7 +198,7 @@ def _of_job(out: Path, resolved: ResolvedJob) -> Iterator[Path]:
             yield from _below(out, folder)
 
 
-def _everywhere(out: Path) -> Iterator[Path]:
+def _everywhere(out: Location) -> Iterator[Location]:
     yield from _below(out, paths.state(out))
     yield from (out, paths.lists(out), *(out / name for name in sorted(exports.folders())))
     # A tree's folder has the name that its configuration gives it.
@@ -207,7 +208,7 @@ def _everywhere(out: Path) -> Iterator[Path]:
         yield from _below(out, out / shard_format)
 
 
-def _below(out: Path, folder: Path) -> Iterator[Path]:
+def _below(out: Location, folder: Location) -> Iterator[Location]:
     """Yield a folder and all below it that no link leads to."""
     if storage.reachable(out, folder):
         yield folder

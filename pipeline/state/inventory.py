@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Final
 
-from pipeline import digests, manifest, storage
+from pipeline import digests, manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.products import ProductMark
 from pipeline.documents.records import ArchiveMark, JobRecord
@@ -120,6 +120,11 @@ def shards(resolved: ResolvedJob, artifact: Artifact, numbers: Iterable[int]) ->
     None: a shard lacks a format.
     """
     made, found = resolved.splits[artifact.split].outputs, None
+    numbers = tuple(numbers)
+    places = [paths.shard_mark(resolved.out, each.digest, n) for n in numbers for each in made]
+    if any(storage.stat(place) is None for place in places):
+        return None
+    storage.read_ahead(places)
     for number in numbers:
         marks = [outputs.shard_document(resolved.out, output, number) for output in made]
         found = marks[0]

@@ -22,6 +22,7 @@ from pipeline.exports import registry as exports
 from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
 from pipeline.paths import ShardName
+from pipeline.storage import Location
 
 _OUT = Path("OUT")
 _SPLIT, _DIGEST, _NAME, _NUMBER = "~split~", "~digest~", "~name~", 98765
@@ -34,26 +35,26 @@ _PLACEHOLDERS = (
 )
 
 
-def is_owned(out: Path, path: Path) -> bool:
+def is_owned(out: Location, path: Location) -> bool:
     """Whether a file or folder of this path is one that this program writes, by its name.
 
     Of trees of class folders it is false: their names are those of the images, see `Catalogued`.
     """
-    if not path.is_relative_to(out):
+    if not storage.is_below(path, out) or path == out:
         return False
-    name = path.relative_to(out).as_posix()
+    name = storage.relative(path, out)
     return any(pattern.fullmatch(name) for pattern in _patterns())
 
 
-def begins_owned(out: Path, path: Path) -> bool:
+def begins_owned(out: Location, path: Location) -> bool:
     """Whether the end of a long name, which is cut off, could make this a path of this program's.
 
     Only names that another name is a part of are so long: in the same folder, one of these has to
     begin with the same letters, as far as no such name begins.
     """
-    if not path.is_relative_to(out):
+    if not storage.is_below(path, out) or path == out:
         return False
-    folder = path.parent.relative_to(out).as_posix()
+    folder = storage.relative(path.parent, out)
     return any(
         pattern.fullmatch(folder) and path.name.startswith(head) for pattern, head in _beginnings()
     )
@@ -69,7 +70,9 @@ class Catalogued:
             folders are, that will be asked about, too: such a one may be any that begins so.
     """
 
-    def __init__(self, out: Path, classes: Iterable[str], beginnings: Iterable[str] = ()) -> None:
+    def __init__(
+        self, out: Location, classes: Iterable[str], beginnings: Iterable[str] = ()
+    ) -> None:
         self._out = out
         self._classes = sorted(set(classes))
         # The last letter may be cut in the middle of its bytes.
@@ -96,7 +99,7 @@ class Catalogued:
         return names
 
 
-def _rows(path: Path, classes: list[str], heads: list[str]) -> Iterator[tuple[str, str]]:
+def _rows(path: Location, classes: list[str], heads: list[str]) -> Iterator[tuple[str, str]]:
     """Yield class folder and file name of rows of a catalog; none of one that is damaged."""
     try:
         rows = class_folders.read(path, classes, heads)

@@ -14,12 +14,12 @@ import socket
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from pipeline import manifest, paths, storage
 from pipeline.documents.decoding import decoded
 from pipeline.documents.values import Seconds, Size, Text
 from pipeline.errors import OutputDamaged, Vanished
+from pipeline.storage import Location
 
 _COUNTER = re.compile(r".+-\d+\.json", re.ASCII)
 _INTERVAL_S = 0.5
@@ -62,7 +62,9 @@ class StepTiming:
 class Counter:
     """Publishes a `Count` at most twice a second; removes its file when it is closed."""
 
-    def __init__(self, out: Path, run: str, step: str, name: str, total: int, unit: str) -> None:
+    def __init__(
+        self, out: Location, run: str, step: str, name: str, total: int, unit: str
+    ) -> None:
         self._out = out
         self._path = paths.run_counters(out, run) / f"{socket.gethostname()}-{os.getpid()}.json"
         self._count = Count(step, name, 0, total, unit)
@@ -80,10 +82,10 @@ class Counter:
 
     def close(self) -> None:
         """Remove the counter; one that lies behind a link stays, and says nothing any more."""
-        storage.carry_out(storage.plan_files(self._out, [self._path]))
+        storage.carry_out(storage.plan_files(storage.host_root(self._out), [self._path]))
 
 
-def counts(out: Path, run: str) -> list[Count]:
+def counts(out: Location, run: str) -> list[Count]:
     """Return the counters of the tasks that are at work in one command."""
     folder = paths.run_counters(out, run)
     found = []
@@ -95,19 +97,19 @@ def counts(out: Path, run: str) -> list[Count]:
     return found
 
 
-def clear_counters(out: Path, run: str) -> None:
+def clear_counters(out: Location, run: str) -> None:
     """Remove the counters of a command whose tasks are all dead, and nothing of another name."""
     folder = paths.run_counters(out, run)
     counters = (folder / name for name in storage.sizes(folder) if _COUNTER.fullmatch(name))
-    storage.carry_out(storage.plan_files(out, counters))
+    storage.carry_out(storage.plan_files(storage.host_root(out), counters))
 
 
-def note(out: Path, run: str, timing: Timing) -> None:
+def note(out: Location, run: str, timing: Timing) -> None:
     """Record a finished task."""
     storage.append_line(paths.run_timings(out, run), json.dumps(asdict(timing)).encode())
 
 
-def timings(out: Path, run: str) -> list[Timing]:
+def timings(out: Location, run: str) -> list[Timing]:
     """Return the finished tasks of one command; a line cut off by a crash is passed over."""
     path = paths.run_timings(out, run)
     if storage.stat(path) is None:
@@ -126,7 +128,7 @@ def most_repeated(finished: Iterable[Timing]) -> tuple[str, int]:
     return max(often.items(), key=lambda each: each[1], default=("", 0))
 
 
-def activity(out: Path) -> tuple[int, int]:
+def activity(out: Location) -> tuple[int, int]:
     """Return a value that changes whenever any command's task on any host gets further."""
     finished, counted = 0, 0
     for name in storage.folders(paths.runs(out)):
@@ -138,7 +140,7 @@ def activity(out: Path) -> tuple[int, int]:
     return finished, counted
 
 
-def latest_run(out: Path) -> str | None:
+def latest_run(out: Location) -> str | None:
     """Return the name of the command that finished a task last."""
     times = {}
     for name in storage.folders(paths.runs(out)):

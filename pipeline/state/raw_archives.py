@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from pipeline import manifest, paths, storage
 from pipeline.archives import member_hashes as memberhashes
@@ -24,7 +23,7 @@ BROKEN, READER = "broken", "reader"
 
 
 def publish(
-    out: Path, archive: str, found: VerifiedArchive, listings: Sequence[storage.StagedFile]
+    out: Location, archive: str, found: VerifiedArchive, listings: Sequence[storage.StagedFile]
 ) -> None:
     """Publish what a verified archive holds, and last the mark that says that it is verified.
 
@@ -40,7 +39,7 @@ def publish(
     manifest.publish(listings[:1], mark, out, _document(found))
 
 
-def listing_paths(out: Path, archive: str) -> list[Path]:
+def listing_paths(out: Location, archive: str) -> list[Location]:
     """Return the paths of index and member hashes of an archive, which only a plain tar has."""
     if not archive.endswith(".tar"):
         return []

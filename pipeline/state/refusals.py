@@ -7,8 +7,6 @@ that was touched, replaced or restored (see `storage.placed`), another MD5 in th
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pipeline import manifest, paths, storage
 from pipeline.archives.tar import READER_VERSION
 from pipeline.documents.records import ArchiveRefusal
@@ -18,7 +16,7 @@ from pipeline.storage import Location
 
 
 def remember(
-    out: Path, file: Location, archive: Archive, refusal: ArchiveRefused, placed: str
+    out: Location, file: Location, archive: Archive, refusal: ArchiveRefused, placed: str
 ) -> None:
     """Note that an archive was read to its end and refused.
 
@@ -35,7 +33,7 @@ def remember(
         manifest.publish_alone(path, document)
 
 
-def recall(out: Path, file: Location, archive: Archive) -> ArchiveRefused | None:
+def recall(out: Location, file: Location, archive: Archive) -> ArchiveRefused | None:
     """Return why an archive was refused that looks as it did then; None: nothing is known.
 
     Args:
@@ -64,7 +62,7 @@ def recall(out: Path, file: Location, archive: Archive) -> ArchiveRefused | None
     )
 
 
-def _path(out: Path, file: Location, archive: Archive) -> Path | None:
+def _path(out: Location, file: Location, archive: Archive) -> Location | None:
     info = storage.stat(file)
     if info is None or not info.stamp:  # nothing would tell that it was replaced
         return None

@@ -9,7 +9,6 @@ import secrets
 import socket
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Annotated
 
 from msgspec import Meta
@@ -18,6 +17,7 @@ from pipeline import manifest, paths, storage
 from pipeline.documents.decoding import decoded
 from pipeline.documents.values import Seconds, Text
 from pipeline.errors import ShardmillError
+from pipeline.storage import Location
 
 UNKNOWN = -1
 _LARGEST = 255  # exit status
@@ -46,21 +46,21 @@ def new_name() -> str:
     return f"{stamp}-{socket.gethostname()}-{secrets.token_hex(3)}"
 
 
-def note_complete(out: Path, status: int) -> None:
+def note_complete(out: Location, status: int) -> None:
     """Note that a command found everything complete, if the last one is noted to end otherwise."""
     end = last(out)
     if end is not None and end.status != status:
         note(out, new_name(), status, "")
 
 
-def note(out: Path, run: str, status: int, reason: str) -> None:
+def note(out: Location, run: str, status: int, reason: str) -> None:
     """Note how a command ended; a full disk decides nothing here."""
     content = json.dumps(asdict(RunEnd(time.time(), status, reason))).encode()
     with contextlib.suppress(ShardmillError):
         storage.write_unsynced(paths.run_end(out, run), content)
 
 
-def last(out: Path) -> RunEnd | None:
+def last(out: Location) -> RunEnd | None:
     """Return how the command that was started last ended; None: there is none.
 
     A command that was killed, or is at work, has noted nothing: its status is `UNKNOWN`.
@@ -75,7 +75,7 @@ def last(out: Path) -> RunEnd | None:
     return max(known, key=lambda end: end.time, default=RunEnd(started, UNKNOWN, ""))
 
 
-def _end_of(out: Path, run: str) -> RunEnd | None:
+def _end_of(out: Location, run: str) -> RunEnd | None:
     path = paths.run_end(out, run)
     with contextlib.suppress(ShardmillError):
         if storage.stat(path) is not None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +23,7 @@ from pipeline.shards import part_sources as partsources
 from pipeline.shards.part_sources import PartMark
 from pipeline.state import withdrawal
 from pipeline.state.inventory import Inventory
+from pipeline.storage import Location
 from pipeline.storage.local import fingerprints
 
 Part = tuple[str, int]
@@ -88,7 +88,7 @@ def look(inventory: Inventory) -> Look:
     return _compared(resolved, lost, different)
 
 
-def settle(out: Path, found: Look) -> None:
+def settle(out: Location, found: Look) -> None:
     """Keep what a look has shown, and withdraw what was made of images that were replaced."""
     if found.refreshed:
         with storage.wait_for_lock(paths.sources_lock(out)):
@@ -121,12 +121,12 @@ def _families(
             yield digest, {group: partial(_group_marks, out, digest, group) for group in groups}
 
 
-def _shard_marks(out: Path, digests: list[str], part: int) -> list[PartMark | None]:
+def _shard_marks(out: Location, digests: list[str], part: int) -> list[PartMark | None]:
     marks = (paths.shard_mark(out, digest, part) for digest in digests)
     return [manifest.read_undamaged(path, ShardMark) for path in marks]
 
 
-def _group_marks(out: Path, digest: str, group: int) -> list[PartMark | None]:
+def _group_marks(out: Location, digest: str, group: int) -> list[PartMark | None]:
     return [manifest.read_undamaged(paths.group_mark(out, digest, group), GroupMark)]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline import manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
@@ -14,6 +13,7 @@ from pipeline.job.options import FORMATS
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import Document
 from pipeline.state import withdrawal
+from pipeline.storage import Location
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def names_of(resolved: ResolvedJob) -> Document:
     }
 
 
-def standing_of(out: Path, record: JobRecord | None) -> Standing | None:
+def standing_of(out: Location, record: JobRecord | None) -> Standing | None:
     """Return what is there of a recorded job; None: its record does not say what it is about."""
     if record is None or record.outputs is None or record.products is None:
         return None
@@ -75,7 +75,7 @@ def standing_of(out: Path, record: JobRecord | None) -> Standing | None:
     )
 
 
-def current_outputs(out: Path, formats: Iterable[str]) -> tuple[StandingOutput, ...]:
+def current_outputs(out: Location, formats: Iterable[str]) -> tuple[StandingOutput, ...]:
     """Return the outputs that `current` points to."""
     found = []
     for shard_format in formats:
@@ -86,7 +86,7 @@ def current_outputs(out: Path, formats: Iterable[str]) -> tuple[StandingOutput, 
     return tuple(found)
 
 
-def output_folders(out: Path) -> list[Path]:
+def output_folders(out: Location) -> list[Location]:
     """Return the folders of all outputs, finished or not, and those that `current` points to."""
     found = []
     for shard_format in FORMATS:
@@ -98,7 +98,7 @@ def output_folders(out: Path) -> list[Path]:
     return found
 
 
-def is_abandoned(folder: Path, wanted: Collection[Path]) -> bool:
+def is_abandoned(folder: Location, wanted: Collection[Location]) -> bool:
     """Whether an output is unfinished and nobody asks for it: `current` has another, whole.
 
     Every other output counts, for `status` and `verify` alike, whichever command was to make it.
@@ -107,15 +107,15 @@ def is_abandoned(folder: Path, wanted: Collection[Path]) -> bool:
     return folder not in wanted and unfinished and is_superseded(folder)
 
 
-def is_superseded(folder: Path) -> bool:
+def is_superseded(folder: Location) -> bool:
     """Whether another output has taken the place of one: `current` has it, and it is whole."""
     split, shard_format = folder.parent.name, folder.parent.parent.name
-    pointed = storage.pointed(paths.current(folder.parents[2], shard_format, split))
+    pointed = storage.pointed(paths.current(storage.folder_above(folder, 3), shard_format, split))
     current = folder.parent / (pointed or folder.name)
     return current != folder and storage.stat(paths.manifest(current)) is not None
 
 
-def others(out: Path, known: Collection[str]) -> list[StandingOutput]:
+def others(out: Location, known: Collection[str]) -> list[StandingOutput]:
     """Return the outputs that count, but for those of known digests.
 
     Left out are also those that are whole and superseded: there is nothing to be said of them.
@@ -129,17 +129,17 @@ def others(out: Path, known: Collection[str]) -> list[StandingOutput]:
     ]
 
 
-def _names(folder: Path) -> tuple[str, str, str]:
+def _names(folder: Location) -> tuple[str, str, str]:
     """Return format, split and digest of the folder of an output."""
     return folder.parent.parent.name, folder.parent.name, folder.name
 
 
-def _output(out: Path, shard_format: str, split: str, digest: str) -> StandingOutput:
+def _output(out: Location, shard_format: str, split: str, digest: str) -> StandingOutput:
     path = paths.manifest(paths.output(out, shard_format, split, digest))
     document = None if withdrawal.pending(out) else manifest.read_whole(path, OutputManifest)
     return StandingOutput(split, shard_format, digest, document)
 
 
-def _is_finished(out: Path, name: str, digest: str) -> bool:
+def _is_finished(out: Location, name: str, digest: str) -> bool:
     mark = manifest.read_complete(paths.product_mark(out, name), out, ProductMark)
     return mark is not None and mark.digest == digest and mark.finished

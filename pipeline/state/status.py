@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Final
 
 from pipeline import manifest, paths, storage
@@ -21,6 +20,7 @@ from pipeline.shards.output import Output
 from pipeline.state import refusals, standing
 from pipeline.state.inventory import Inventory
 from pipeline.state.standing import StandingOutput
+from pipeline.storage import Location
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def refused_archives(resolved: ResolvedJob) -> list[ArchiveRefused]:
     return [refused for refused in found if refused is not None]
 
 
-def published_shards(out: Path, digest: str) -> set[int]:
+def published_shards(out: Location, digest: str) -> set[int]:
     """Return the numbers of the shards that have a manifest, by one listing."""
     return set(paths.numbers(storage.documents(paths.shard_marks(out, digest))))
 
@@ -98,7 +98,7 @@ def record_job(resolved: ResolvedJob) -> None:
     manifest.publish_alone(paths.last_job(resolved.out), document)
 
 
-def last_record(out: Path) -> JobRecord | None:
+def last_record(out: Location) -> JobRecord | None:
     """Return the record of the job that was started last; None: there is none, or no readable."""
     path = paths.last_job(out)
     if storage.stat(path) is None:
@@ -109,7 +109,7 @@ def last_record(out: Path) -> JobRecord | None:
     return manifest.read_undamaged(path, JobRecord)
 
 
-def _by_time(folder: Path) -> list[Path]:
+def _by_time(folder: Location) -> list[Location]:
     """Return the documents of a folder, the one that was written last at the end."""
     times = [(storage.modified_ns(path), path) for path in storage.documents(folder)]
     return [path for _, path in sorted((time, path) for time, path in times if time is not None)]
@@ -118,7 +118,7 @@ def _by_time(folder: Path) -> list[Path]:
 def is_last(job: Job) -> bool:
     """Return whether a job is the one that was started last in its output folder."""
     try:
-        record = last_record(Path(job.out))
+        record = last_record(job.folder)
         return record is not None and replace(Job.from_json(record.job), out=job.out) == job
     except ShardmillError:  # what cannot be read is no record of this job
         return False
@@ -133,7 +133,7 @@ def images_left(states: Iterable[OutputState]) -> int:
     return sum(left.values())
 
 
-def recorded_jobs(out: Path) -> list[Job]:
+def recorded_jobs(out: Location) -> list[Job]:
     """Return the jobs that were started on an output folder, the last one last.
 
     The folder may have been moved since: the jobs are given its place of today.
@@ -147,11 +147,11 @@ def recorded_jobs(out: Path) -> list[Job]:
     return [_recorded_job(out, path) for path in files]
 
 
-def _recorded_job(out: Path, path: Path) -> Job:
+def _recorded_job(out: Location, path: Location) -> Job:
     return replace(Job.from_json(manifest.read(path, JobRecord).job, path), out=str(out))
 
 
-def other_sets(out: Path, jobs: Iterable[Job]) -> list[StandingOutput]:
+def other_sets(out: Location, jobs: Iterable[Job]) -> list[StandingOutput]:
     """Return the current outputs of splits that none of the jobs would make as things are.
 
     An older version made one set of a folder that is read as several splits now; or what a job
@@ -197,7 +197,7 @@ def _would_run(pending: Iterable[Artifact], missing: int) -> tuple[str, ...]:
     return tuple(dict.fromkeys(steps))
 
 
-def _finished(out: Path, output: Output, shards: int) -> tuple[set[int], int]:
+def _finished(out: Location, output: Output, shards: int) -> tuple[set[int], int]:
     done, written = set(), 0
     for index in published_shards(out, output.digest):
         mark = outputs.shard_document(out, output, index) if index < shards else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from pathlib import Path
 
 from pipeline import manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
@@ -12,10 +11,10 @@ from pipeline.documents.shards import ShardMark
 from pipeline.errors import OutputDamaged
 from pipeline.shards import part_sources as partsources
 from pipeline.state import ownership, standing
-from pipeline.storage import Plan
+from pipeline.storage import Location, Plan
 
 
-def plans(out: Path, gone: Collection[Path] = ()) -> dict[Path, Plan]:
+def plans(out: Location, gone: Collection[Location] = ()) -> dict[Location, Plan]:
     """Return folder -> what goes of each family of fingerprints that nothing there is made of.
 
     Where a document cannot be read that could say what is needed, nothing goes.
@@ -36,11 +35,11 @@ def plans(out: Path, gone: Collection[Path] = ()) -> dict[Path, Plan]:
     return {folder: plan for folder, plan in every.items() if plan.items}
 
 
-def _plan(out: Path, folder: Path) -> Plan:
+def _plan(out: Location, folder: Location) -> Plan:
     return storage.plan_folder(out, folder, lambda path: ownership.is_owned(out, path))
 
 
-def _needed(out: Path, gone: Collection[Path]) -> set[str]:
+def _needed(out: Location, gone: Collection[Location]) -> set[str]:
     """Return the families of outputs, finished or not, and of trees.
 
     Raises:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from pathlib import Path
 
 from pipeline import manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
@@ -22,6 +21,7 @@ from pipeline.formats.registry import ALL
 from pipeline.job.artifacts import Begun, begun
 from pipeline.manifest import Document
 from pipeline.shards import part_sources as partsources
+from pipeline.storage import Location
 
 Parts = Mapping[str, Collection[int]]
 """Numbers of parts by their family; see `pipeline.shards.part_sources`."""
@@ -33,19 +33,19 @@ The marks of shards name these themselves, but for those of earlier versions."""
 _OF_WHOLE = frozenset(name for name, export in EXPORTS.items() if export.of_images)
 
 
-def pending(out: Path) -> bool:
+def pending(out: Location) -> bool:
     """Whether something is being withdrawn: then nothing is complete."""
     return storage.stat(paths.withdrawal(out)) is not None
 
 
-def finished(out: Path) -> frozenset[Path]:
+def finished(out: Location) -> frozenset[Location]:
     """Return the folders of outputs that have a manifest, of whatever job."""
     return frozenset(
         folder for folder in _folders(out) if storage.stat(paths.manifest(folder)) is not None
     )
 
 
-def withdraw(out: Path, parts: Parts, families: Families | None = None) -> None:
+def withdraw(out: Location, parts: Parts, families: Families | None = None) -> None:
     """Withdraw every output, export and tree that holds one of these parts, and the parts.
 
     Manifests and links named ``current`` are removed, marks of products are made marks of what has
@@ -66,13 +66,13 @@ def withdraw(out: Path, parts: Parts, families: Families | None = None) -> None:
         _carry_out(out, every, known)
 
 
-def resume(out: Path) -> None:
+def resume(out: Location) -> None:
     """Carry out what a killed command has begun to withdraw."""
     if pending(out):
         withdraw(out, {})
 
 
-def standing(manifests: Iterable[Path]) -> dict[Path, str]:
+def standing(manifests: Iterable[Location]) -> dict[Location, str]:
     """Return the content hash of manifests that something is going to be made of.
 
     Raises:
@@ -82,7 +82,7 @@ def standing(manifests: Iterable[Path]) -> dict[Path, str]:
 
 
 @contextlib.contextmanager
-def while_standing(out: Path, made_of: Mapping[Path, str]) -> Iterator[None]:
+def while_standing(out: Location, made_of: Mapping[Location, str]) -> Iterator[None]:
     """Let nothing be withdrawn in this context, in which what is made of manifests is published.
 
     Args:
@@ -107,7 +107,7 @@ def while_standing(out: Path, made_of: Mapping[Path, str]) -> Iterator[None]:
         yield
 
 
-def _read(out: Path) -> tuple[dict[str, list[int]], dict[str, str]]:
+def _read(out: Location) -> tuple[dict[str, list[int]], dict[str, str]]:
     """Return what is being withdrawn: the parts, and the families of outputs."""
     path = paths.withdrawal(out)
     if storage.stat(path) is None:
@@ -121,7 +121,7 @@ def _read(out: Path) -> tuple[dict[str, list[int]], dict[str, str]]:
     return parts, dict(document.families)
 
 
-def _carry_out(out: Path, parts: Parts, families: Families) -> None:
+def _carry_out(out: Location, parts: Parts, families: Families) -> None:
     folders = [folder for folder, _ in _outputs(out, parts)]
     for folder in folders:
         link = paths.current(out, folder.parent.parent.name, folder.parent.name)
@@ -143,7 +143,7 @@ def _carry_out(out: Path, parts: Parts, families: Families) -> None:
     storage.remove(out, paths.withdrawal(out))
 
 
-def _outputs(out: Path, parts: Parts) -> Iterator[tuple[Path, str]]:
+def _outputs(out: Location, parts: Parts) -> Iterator[tuple[Location, str]]:
     """Yield the folders of finished outputs that parts belong to, and their families."""
     for folder in _folders(out):
         document = manifest.read_undamaged(paths.manifest(folder), OutputManifest)
@@ -151,7 +151,7 @@ def _outputs(out: Path, parts: Parts) -> Iterator[tuple[Path, str]]:
             yield folder, document.digests.family
 
 
-def _folders(out: Path) -> Iterator[Path]:
+def _folders(out: Location) -> Iterator[Location]:
     """Yield the folders of outputs, of whatever job."""
     for shard_format in ALL:
         for split in storage.folders(paths.outputs(out, shard_format, ""), links=True):
@@ -160,7 +160,7 @@ def _folders(out: Path) -> Iterator[Path]:
                     yield paths.output(out, shard_format, split, name)
 
 
-def _shard_marks(out: Path, parts: Parts, families: Families) -> Iterator[Path]:
+def _shard_marks(out: Location, parts: Parts, families: Families) -> Iterator[Location]:
     """Yield the marks of shards that are such parts, of finished outputs and of others."""
     numbers = {number for each in parts.values() for number in each}
     for digest in storage.folders(paths.shard_marks(out, ""), links=True):

@@ -22,7 +22,6 @@ from pipeline.storage.local.listing import (
     check_table,
     file_sizes,
     file_stamps,
-    modified_ns,
     special_kind,
 )
 from pipeline.storage.local.locks import (
@@ -43,6 +42,8 @@ from pipeline.storage.local.stamps import ABSENT, UNSETTLED, read_stamped, settl
 from pipeline.storage.local.tempnames import SCRATCH
 from pipeline.storage.local.temps import TempFile, remove_temp
 from pipeline.storage.location import Location, Remote, on_this_machine, parse
+from pipeline.storage.naming import below, folder_above, is_below, with_suffix
+from pipeline.storage.output_place import check_takes_files, host_root, takes_folders
 from pipeline.storage.publishing import (
     point,
     probe_writable,
@@ -64,6 +65,7 @@ from pipeline.storage.removing import (
 )
 from pipeline.storage.staged_file import StagedFile
 from pipeline.storage.stores import (
+    Where,
     absolute,
     documents,
     entries,
@@ -73,12 +75,14 @@ from pipeline.storage.stores import (
     is_within,
     kind,
     kinds,
+    modified_ns,
     on_one_file_system,
     open_ranges,
     open_sources,
     placed,
     pointed,
     reachable,
+    read_ahead,
     read_bytes,
     read_many,
     real_folder,
@@ -115,21 +119,27 @@ __all__ = [
     "StagedFolder",
     "TempFile",
     "Unfinished",
+    "Where",
     "absolute",
     "append_line",
+    "below",
     "carry_out",
     "check_file_name",
     "check_link",
     "check_table",
+    "check_takes_files",
     "documents",
     "entries",
     "file_sizes",
     "file_stamps",
+    "folder_above",
     "folders",
     "free_bytes",
     "give_up",
     "holds",
+    "host_root",
     "host_state",
+    "is_below",
     "is_empty",
     "is_in_memory",
     "is_locked",
@@ -158,6 +168,7 @@ __all__ = [
     "publish_bytes",
     "publish_folders",
     "reachable",
+    "read_ahead",
     "read_bytes",
     "read_many",
     "read_stamped",
@@ -178,6 +189,7 @@ __all__ = [
     "special_kind",
     "stat",
     "sync_file_system",
+    "takes_folders",
     "target_lock",
     "temp_files",
     "translated",
@@ -185,5 +197,6 @@ __all__ = [
     "use",
     "wait_for_lock",
     "watch",
+    "with_suffix",
     "write_unsynced",
 ]

@@ -7,6 +7,8 @@ not before.
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Literal
@@ -100,6 +102,7 @@ class Piece:
 DEFAULT: Final = RemoteOptions()
 _used = [DEFAULT]  # of this process; the one place that holds them
 _stores: dict[Settings, Store] = {}  # that this process has met, or one before it
+_renewed = [0.0]  # when all that was listed was forgotten, by the monotonic clock
 _contents: list[Contents] = []  # at most one: what was read of small objects
 
 
@@ -233,10 +236,20 @@ def removals(root: Remote) -> Removals:
     return Removals(root, there)
 
 
-def renew() -> None:
-    """List every watched folder again when it is next asked for."""
-    for each in _stores.values():
-        each.known.renew()
+def renew(after_s: float = 0.0) -> None:
+    """List every watched folder again when it is next asked for.
+
+    Args:
+        after_s: seconds since this was done last that must have passed; else nothing is done.
+    """
+    now = time.monotonic()
+    if now - _renewed[0] >= after_s:
+        _renewed[0] = now
+        for each in _stores.values():
+            each.known.renew()
+
+
+os.register_at_fork(after_in_child=renew)  # what the parent knew may be from long ago
 
 
 def open_ranges(place: Remote) -> Ranges:

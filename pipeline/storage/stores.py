@@ -31,19 +31,20 @@ def watch(out: Location) -> None:
         remote.store(out).known.watch(out)
 
 
-def renew(*places: Location) -> None:
+def renew(*places: Location, after_s: float = 0.0) -> None:
     """Take in what other processes have written: when a task begins, and when one looks anew.
 
     Args:
         places: the files that are asked for anew, each by one request: what else is known of a
             watched folder stays as it is. Without one, all is listed again when it is next asked
             for.
+        after_s: seconds for which what was listed is taken for new; in a forked process nothing is.
     """
     for place in places:
         if isinstance(place, Remote):
             remote.store(place).known.renew_one(place)
     if not places:
-        remote.renew()
+        remote.renew(after_s)
 
 
 def stat(location: Location | str) -> FileInfo | None:
@@ -58,6 +59,15 @@ def kind(location: Location) -> str | None:
     if isinstance(location, Remote):
         return remote.store(location).kind(location)
     return listing.kind(location)
+
+
+def modified_ns(location: Location) -> int | None:
+    """Return when a file was modified last, in nanoseconds since the epoch; None: no file.
+
+    Of an object it is 0: the clocks of several hosts are not compared.
+    """
+    info = stat(location)
+    return None if info is None else int(info.stamp) if isinstance(location, Path) else 0
 
 
 def sizes(folder: Location) -> dict[str, int]:
@@ -136,6 +146,11 @@ def read_bytes(location: Location, most: int | None = None) -> bytes:
             "there is no such object", file=str(location), remedy="run the same command again"
         )
     return content
+
+
+def read_ahead(locations: Iterable[Location]) -> None:
+    """Read small objects at once that will be asked for one by one; local files are not read."""
+    remote.read_many(each for each in locations if isinstance(each, Remote))
 
 
 def read_many(locations: Iterable[Where], most: int | None = None) -> dict[Where, bytes]:

@@ -19,7 +19,7 @@ from pipeline.verification.productcheck import ProductCheck
 _CHANGED = "run the shardmill command again with --replace: boxes and shards are made anew"
 
 
-def check_boxes(out: Path, split: str, tree: Location, jobs: Iterable[Job]) -> ProductCheck:
+def check_boxes(out: Location, split: str, tree: Location, jobs: Iterable[Job]) -> ProductCheck:
     """Compare the boxes of a split with its annotations in a tree.
 
     Args:
@@ -39,7 +39,7 @@ def check_boxes(out: Path, split: str, tree: Location, jobs: Iterable[Job]) -> P
         return ProductCheck(0, 0, (of_error(Layer.SOURCE, path, error),))
 
 
-def _differences(path: Path, split: str, tree: Path, job: Job) -> Iterator[Finding]:
+def _differences(path: Location, split: str, tree: Path, job: Job) -> Iterator[Finding]:
     dataset = registry.data_set(job)
     there = dataset.annotations(split, tree)
     if there is None:

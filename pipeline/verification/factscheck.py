@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from pipeline import storage
 from pipeline.errors import BadImage
@@ -31,7 +30,7 @@ class FactsChecker:
         self.uncompared = 0
         self.keys = [str(fact["key"]) for fact in expected.facts]
 
-    def check(self, file: Path) -> Iterator[Finding]:
+    def check(self, file: Location) -> Iterator[Finding]:
         """Yield what is wrong with the facts in a file."""
         expected = self.expected
         if self.records not in {0, expected.records}:
@@ -49,7 +48,7 @@ class FactsChecker:
                     yield from self._check_source(file, number, fact, sources)
 
     def _check_source(
-        self, file: Path, number: int, fact: Row, sources: storage.Sources
+        self, file: Location, number: int, fact: Row, sources: storage.Sources
     ) -> Iterator[Finding]:
         row = self.expected.plan[number]
         data = sources.read(row["source"], row["offset"], row["length"])

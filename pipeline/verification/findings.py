@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 
 from pipeline import manifest, storage
 from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.manifest import FileEntry
+from pipeline.storage import Location
 
 REMEDY = (
     "say shardmill verify OUT --remove-damaged, or remove the file, "
@@ -65,14 +65,14 @@ class Finding:
     """
 
     layer: Layer
-    path: Path
+    path: Location
     error: ShardmillError
     removable: bool = True
 
 
 def damage(
     layer: Layer,
-    path: Path,
+    path: Location,
     what: str,
     place: str | None = None,
     expected: str | None = None,
@@ -88,12 +88,12 @@ def damage(
     return Finding(layer, path, error, removable)
 
 
-def of_error(layer: Layer, path: Path, error: ShardmillError) -> Finding:
+def of_error(layer: Layer, path: Location, error: ShardmillError) -> Finding:
     """Return the finding of an error; what could not be read for another reason may be whole."""
     return Finding(layer, path, error, isinstance(error, OutputDamaged))
 
 
-def check_file(base: Path, entry: FileEntry, remedy: str = REMEDY) -> list[Finding]:
+def check_file(base: Location, entry: FileEntry, remedy: str = REMEDY) -> list[Finding]:
     """Return what is wrong with a file, by its size and its hash.
 
     Args:
@@ -121,7 +121,7 @@ def check_file(base: Path, entry: FileEntry, remedy: str = REMEDY) -> list[Findi
 
 def truncated(findings: Iterable[Finding]) -> Iterator[Finding]:
     """Yield the first findings of each layer on each file, then how many more there are."""
-    counts: Counter[tuple[Layer, Path, bool]] = Counter()
+    counts: Counter[tuple[Layer, Location, bool]] = Counter()
     for finding in findings:
         key = (finding.layer, finding.path, finding.removable)
         counts[key] += 1

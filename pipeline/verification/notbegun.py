@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline import manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
@@ -17,6 +16,7 @@ from pipeline.job.split import SplitJob
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
 from pipeline.state import status
+from pipeline.storage import Location
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class NotBegun:
         current: the finished output of the same format, split, options and source files.
     """
 
-    folder: Path
-    current: Path
+    folder: Location
+    current: Location
 
     def __str__(self) -> str:
         """Say what is so."""
@@ -48,7 +48,7 @@ def outputs_not_begun(resolved: ResolvedJob) -> Iterator[NotBegun]:
             yield NotBegun(output.folder, current)
 
 
-def current_beside(out: Path, folder: Path) -> Path | None:
+def current_beside(out: Location, folder: Location) -> Location | None:
     """Return the finished output that is current where one is not begun; else None.
 
     Args:
@@ -66,7 +66,7 @@ def current_beside(out: Path, folder: Path) -> Path | None:
     return current if storage.stat(paths.manifest(current)) is not None else None
 
 
-def _made_alike(resolved: ResolvedJob, split: SplitJob, output: Output, current: Path) -> bool:
+def _made_alike(resolved: ResolvedJob, split: SplitJob, output: Output, current: Location) -> bool:
     """Whether a finished output has the options and source files of one that is asked for."""
     path = paths.manifest(current)
     if manifest.read_undamaged(path, OutputManifest) is None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline import paths, storage
 from pipeline.documents.outputs import OutputManifest
@@ -31,8 +30,8 @@ _UNFINISHED = "run the shardmill command again: it goes on where it was"
 class FinishedOutput:
     """An output with a manifest that is as it was written."""
 
-    out: Path
-    folder: Path
+    out: Location
+    folder: Location
     document: OutputManifest
 
     @property
@@ -41,17 +40,17 @@ class FinishedOutput:
         return len(self.document.shards)
 
     @property
-    def plan(self) -> Path:
+    def plan(self) -> Location:
         """Where its plan lies, if that was kept."""
         return paths.plan(self.out, self.document.split, self.document.digests.plan)
 
     @property
-    def plan_mark(self) -> Path:
+    def plan_mark(self) -> Location:
         """Where the mark of its plan lies."""
         return paths.plan_mark(self.out, self.document.split, self.document.digests.plan)
 
 
-def check_links(out: Path) -> Iterator[Finding]:
+def check_links(out: Location) -> Iterator[Finding]:
     """Check that each `current` points to an output beside it."""
     for shard_format in FORMATS:
         for split in storage.folders(out / shard_format, links=True):
@@ -67,7 +66,7 @@ def check_links(out: Path) -> Iterator[Finding]:
                 yield damage(Layer.FINISHED, link, *texts, removable=False)
 
 
-def open_output(out: Path, folder: Path) -> FinishedOutput | Finding:
+def open_output(out: Location, folder: Location) -> FinishedOutput | Finding:
     """Read the manifest of an output, or say what is wrong with it."""
     path = paths.manifest(folder)
     if storage.stat(path) is None or withdrawal.pending(out):
@@ -142,7 +141,7 @@ def check_others(output: FinishedOutput) -> list[Finding]:
 
 
 def shards_to_check(
-    output: FinishedOutput, raw: Location | None, untrusted: Collection[Path]
+    output: FinishedOutput, raw: Location | None, untrusted: Collection[Location]
 ) -> Iterator[ShardToCheck]:
     """Yield what is to be known of each shard, in order.
 
@@ -195,7 +194,7 @@ def _name(output: FinishedOutput, index: int) -> ShardName:
     return ShardName(output.document.split, index, output.shards)
 
 
-def marked_shards(out: Path, digest: str) -> list[int]:
+def marked_shards(out: Location, digest: str) -> list[int]:
     """Return the numbers of the shards of an output that have a mark."""
     return sorted(status.published_shards(out, digest))
 

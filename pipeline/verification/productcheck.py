@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from pipeline import paths, storage
 from pipeline.documents import tree_listing
@@ -15,7 +14,7 @@ from pipeline.exports import registry as exports
 from pipeline.job.artifacts import Begun
 from pipeline.job.options import Job
 from pipeline.manifest import FileEntry
-from pipeline.storage import clutter
+from pipeline.storage import Location, clutter
 from pipeline.verification.findings import Finding, Layer, check_file, damage, of_error
 from pipeline.verification.statecheck import load_table, read
 
@@ -36,7 +35,7 @@ class FinishedProduct:
         copied: whether the images of a tree are copies, which can be made again.
     """
 
-    out: Path
+    out: Location
     name: str
     document: ProductMark
     copied: bool
@@ -52,12 +51,12 @@ class FinishedProduct:
         return sorted(marked.union(range(min(claimed, len(marked) + 1))))
 
     @property
-    def tree(self) -> Path:
+    def tree(self) -> Location:
         """The folder of a tree."""
         return paths.tree(self.out, self.document.folder or "")
 
     @property
-    def marks(self) -> Path:
+    def marks(self) -> Location:
         """The folder of the marks and listings of a tree."""
         return paths.tree_marks(self.out, self.document.digest)
 
@@ -71,7 +70,7 @@ class ProductCheck:
     findings: tuple[Finding, ...]
 
 
-def open_product(out: Path, begun: Begun, jobs: Iterable[Job]) -> FinishedProduct | Finding:
+def open_product(out: Location, begun: Begun, jobs: Iterable[Job]) -> FinishedProduct | Finding:
     """Read the mark of a product, or say what is wrong with it.
 
     Args:
@@ -179,5 +178,5 @@ def _strange_files(product: FinishedProduct, entries: Iterable[FileEntry]) -> It
                 yield _stranger(path, "a file that was not written here")
 
 
-def _stranger(path: Path, what: str) -> Finding:
+def _stranger(path: Location, what: str) -> Finding:
     return damage(Layer.UNEXPECTED_FILE, path, what, remedy=_FOREIGN, removable=False)

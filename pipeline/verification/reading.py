@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Protocol, TypeVar
 
 from pipeline import paths, storage
@@ -48,13 +47,13 @@ class Verification:
         tell: told in a line what was read.
     """
 
-    out: Path
+    out: Location
     jobs: Collection[Job] = ()
     raw: Location | None = None
     run: Runner = one_by_one
     tell: Callable[[str, int], None] = lambda _what, _size: None
 
-    def findings(self, outputs: Iterable[Path]) -> Iterator[Finding]:
+    def findings(self, outputs: Iterable[Location]) -> Iterator[Finding]:
         """Yield what is not as it was written.
 
         Args:
@@ -74,12 +73,12 @@ class Verification:
         for product in begun(self.out):
             yield from self._product(product)
 
-    def _trees(self) -> set[Path]:
+    def _trees(self) -> set[Location]:
         """Return the folders of the marks of the trees, which are checked with these."""
         products = (productcheck.open_product(self.out, p, self.jobs) for p in begun(self.out))
         return {p.marks for p in products if isinstance(p, FinishedProduct) and p.groups}
 
-    def _output(self, folder: Path, damaged: set[Path]) -> Iterator[Finding]:
+    def _output(self, folder: Location, damaged: set[Location]) -> Iterator[Finding]:
         output = outputcheck.open_output(self.out, folder)
         if isinstance(output, Finding):
             yield output
@@ -101,7 +100,7 @@ class Verification:
         yield from self._shards(output, raw, damaged | {finding.path for finding in of_facts})
 
     def _shards(
-        self, output: FinishedOutput, raw: Location | None, damaged: set[Path]
+        self, output: FinishedOutput, raw: Location | None, damaged: set[Location]
     ) -> Iterator[Finding]:
         shards = outputcheck.shards_to_check(output, raw, damaged)
         checks = [partial(shardcheck.check_shard, shard) for shard in shards]
@@ -132,7 +131,7 @@ class Verification:
             return ""
         return f", images not compared with what was verified: no hashes of {lacking[0]} are kept"
 
-    def _marked(self, folder: Path) -> Iterator[Finding]:
+    def _marked(self, folder: Location) -> Iterator[Finding]:
         """Check the shards of an output without a manifest as far as their marks tell."""
         digest = folder.name
         marked = outputcheck.marked_shards(self.out, digest)

@@ -47,7 +47,7 @@ class RecordChecker:
         self._format = expected.form.shard_format
         self._preparation: Preparation | None = None
 
-    def check(self, file: Path, index: Path | None = None) -> Iterator[Finding]:
+    def check(self, file: Location, index: Location | None = None) -> Iterator[Finding]:
         """Yield what is wrong with a shard and its index, if it has one.
 
         Where the framing is broken, the facts tell where the records after it begin.
@@ -71,7 +71,7 @@ class RecordChecker:
         if index and read is not None and len(read) == (len(expected.facts) or len(read)):
             yield from self._check_index(index, read)
 
-    def _check_counts(self, file: Path) -> Iterator[Finding]:
+    def _check_counts(self, file: Location) -> Iterator[Finding]:
         facts, planned = len(self.expected.facts), len(self.expected.plan)
         wanted = sorted({self.expected.records, facts or self.expected.records})
         if wanted != [self.records]:
@@ -81,14 +81,14 @@ class RecordChecker:
             what = "not the planned images"
             yield damage(Layer.PLAN, file, what, None, str(planned), str(facts))
 
-    def _check_index(self, index: Path, lines: list[bytes]) -> Iterator[Finding]:
+    def _check_index(self, index: Location, lines: list[bytes]) -> Iterator[Finding]:
         """Compare an index with what was read."""
         if storage.stat(index) is None:
             return
-        if not storage.holds(index, self._format.index(lines)):
+        if not storage.holds(storage.local_copy(index), self._format.index(lines)):
             yield damage(Layer.INDEX, index, "the index does not fit the shard")
 
-    def _records(self, file: Path) -> Iterator[StoredRecord | Finding]:
+    def _records(self, file: Location) -> Iterator[StoredRecord | Finding]:
         try:
             yield from self._format.read(file)
         except ShardmillError as error:
@@ -96,7 +96,7 @@ class RecordChecker:
             if storage.stat(file) is not None:
                 yield from self._records_by_facts(file)
 
-    def _records_by_facts(self, file: Path) -> Iterator[StoredRecord]:
+    def _records_by_facts(self, file: Location) -> Iterator[StoredRecord]:
         """Yield the records that could not be read in order from where the facts say they are."""
         with storage.open_ranges(file) as reader:
             for fact in self.expected.facts[self.records :]:
@@ -109,7 +109,7 @@ class RecordChecker:
                 yield record
 
     def _check_record(
-        self, file: Path, number: int, record: StoredRecord, sources: storage.Sources
+        self, file: Location, number: int, record: StoredRecord, sources: storage.Sources
     ) -> Iterator[Finding]:
         place = f"record {number}, byte {record.offset}"
         fact = self.expected.facts[number - 1]
@@ -161,7 +161,7 @@ class RecordChecker:
 
     def _differences(
         self,
-        file: Path,
+        file: Location,
         place: str,
         record: StoredRecord,
         parsed: Mapping[str, object],
@@ -191,7 +191,7 @@ class RecordChecker:
             yield damage(Layer.PLAN, file, what, place, "what is written of the plan's row")
 
     def _check_source(
-        self, file: Path, place: str, row: Row, stored: memoryview, sources: storage.Sources
+        self, file: Location, place: str, row: Row, stored: memoryview, sources: storage.Sources
     ) -> Iterator[Finding]:
         key = row["key"]
         try:
@@ -257,7 +257,7 @@ def _repairer() -> str | None:
 
 def _unequal(
     layer: Layer,
-    file: Path,
+    file: Location,
     place: str,
     key: str,
     wanted: Mapping[str, object],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline import storage
 from pipeline.errors import ShardmillError
@@ -12,7 +11,7 @@ from pipeline.job import exports as exportjob
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.state.ownership import Catalogued, is_owned
-from pipeline.storage import Plan
+from pipeline.storage import Location, Plan
 from pipeline.verification.findings import Finding
 
 
@@ -26,8 +25,8 @@ class Removal:
             where they stand, that lie behind a link, or that have changed since they were read.
     """
 
-    removed: tuple[Path, ...]
-    kept: tuple[Path, ...]
+    removed: tuple[Location, ...]
+    kept: tuple[Location, ...]
 
 
 class Damaged:
@@ -37,10 +36,10 @@ class Damaged:
         out: the output folder; what a link below it leads to is somebody else's.
     """
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Location) -> None:
         self._out = out
-        self._plans: dict[Path, Plan] = {}
-        self._kept: set[Path] = set()
+        self._plans: dict[Location, Plan] = {}
+        self._kept: set[Location] = set()
 
     def note(self, finding: Finding) -> None:
         """Plan to remove the file of a finding; every finding of the file must allow it."""
@@ -65,17 +64,17 @@ class Damaged:
         left = (path for path in self._plans if path not in gone)
         return Removal(removed, tuple(path for path in left if self._is_there(path)))
 
-    def _is_there(self, path: Path) -> bool:
+    def _is_there(self, path: Location) -> bool:
         plan = self._plans[path]
         return bool(plan.items or plan.strangers) and storage.stat(path) is not None
 
-    def _owned(self, files: Iterable[Path]) -> set[Path]:
+    def _owned(self, files: Iterable[Location]) -> set[Location]:
         """Return those files that this program writes, by their names."""
         named = {path: is_owned(self._out, path) for path in files}
         images = Catalogued(self._out, (path.parent.name for path, own in named.items() if not own))
         return {path for path, own in named.items() if own or self._is_image(path, images)}
 
-    def _is_image(self, path: Path, images: Catalogued) -> bool:
+    def _is_image(self, path: Location, images: Catalogued) -> bool:
         """Whether a file is an image in a class folder of a tree, which a catalog names."""
         tree = path.parent.parent
         reserved = tree.name in exportjob.taken_names()
@@ -83,7 +82,7 @@ class Damaged:
         return in_tree and (path.parent.name, path.name) in images
 
 
-def remove_damaged(out: Path, findings: Iterable[Finding]) -> Removal:
+def remove_damaged(out: Location, findings: Iterable[Finding]) -> Removal:
     """Remove the files of findings; see `Damaged`."""
     damaged = Damaged(out)
     for finding in findings:
@@ -91,25 +90,25 @@ def remove_damaged(out: Path, findings: Iterable[Finding]) -> Removal:
     return damaged.remove()
 
 
-def makers(jobs: Iterable[Job], removed: Iterable[Path]) -> list[Job]:
+def makers(jobs: Iterable[Job], removed: Iterable[Location]) -> list[Job]:
     """Return the jobs that make one of these files; all of them where none is known to."""
     files = list(removed)
     latest = list({job.to_json(): job for job in jobs}.values())
     return [job for job in latest if any(_makes(job, file) for file in files)] or latest
 
 
-def _makes(job: Job, file: Path) -> bool:
+def _makes(job: Job, file: Location) -> bool:
     try:
         resolved = resolve(job)
     except ShardmillError:
         return True  # what it would make is not known any more
     versioned = {artifact.digest for artifact in resolved.graph if artifact.versioned}
     return bool(versioned & set(_words(file))) or any(
-        file in (made, product.mark) or made in file.parents
+        file in (made, product.mark) or storage.is_below(file, made)
         for product in resolved.products
         for made in product.files
     )
 
 
-def _words(file: Path) -> list[str]:
-    return [*file.parts, file.stem.rpartition("-")[2]]
+def _words(file: Location) -> list[str]:
+    return [*str(file).split("/"), file.stem.rpartition("-")[2]]

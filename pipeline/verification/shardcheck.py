@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -45,13 +44,13 @@ class ShardToCheck:
         archives: file name and MD5 of those that its images lie in.
     """
 
-    out: Path
-    folder: Path
+    out: Location
+    folder: Location
     name: ShardName
     records: int
     entries: tuple[FileEntry, ...]
-    facts: Path | None
-    plan: Path | None
+    facts: Location | None
+    plan: Location | None
     repairs: tuple[RepairedImage, ...]
     left_out: frozenset[str]
     form: RecordForm
@@ -116,7 +115,7 @@ def check_shard(shard: ShardToCheck) -> ShardCheck:
     )
 
 
-def check_marked(out: Path, digest: str, index: int) -> ShardCheck:
+def check_marked(out: Location, digest: str, index: int) -> ShardCheck:
     """Compare the files of one shard with its mark alone: there is no manifest to believe."""
     path = paths.shard_mark(out, digest, index)
     document = read(path, ShardMark)
@@ -190,7 +189,7 @@ def _check_mark(shard: ShardToCheck, table: pa.Table | None) -> Iterator[Finding
 
 
 def _check_slice(
-    shard: ShardToCheck, sliced: Path, records: int, table: pa.Table | None
+    shard: ShardToCheck, sliced: Location, records: int, table: pa.Table | None
 ) -> Iterator[Finding]:
     try:
         written = _facts_table(sliced, lambda: facts.read_slice(sliced, _most(records)))
@@ -211,5 +210,5 @@ def _most(records: int) -> int:
     return 2 * records + 1000
 
 
-def _facts_table(path: Path, read: Callable[[], pa.Table]) -> pa.Table:
+def _facts_table(path: Location, read: Callable[[], pa.Table]) -> pa.Table:
     return load_table(path, facts.SCHEMA, read, nullable=("repair",))

@@ -13,7 +13,6 @@ the folders of which no mark is read here.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from pathlib import Path
 
 import pyarrow as pa
 
@@ -24,6 +23,7 @@ from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.job.options import Job
 from pipeline.manifest import Kind, Sealed
 from pipeline.state import status
+from pipeline.storage import Location
 from pipeline.verification.findings import REMEDY, Finding, Layer, check_file, damage, of_error
 
 _FOREIGN = "move it away: nothing reads it"
@@ -39,7 +39,7 @@ _MARK_IN_THE_WAY = (
 )
 
 
-def check_state(out: Path, apart: Collection[Path]) -> list[Finding]:
+def check_state(out: Location, apart: Collection[Location]) -> list[Finding]:
     """Check every mark under an output with the files it names.
 
     Args:
@@ -58,13 +58,13 @@ def check_state(out: Path, apart: Collection[Path]) -> list[Finding]:
     return findings + [finding for folder in every for finding in _in_the_way(out, folder)]
 
 
-def archive_marks(out: Path) -> list[Path]:
+def archive_marks(out: Location) -> list[Location]:
     """Return the marks of verified archives."""
     every = storage.documents(paths.archive_index(out, "").parent)
     return [path for path in every if kinds.kind_of(out, path) is ArchiveMark]
 
 
-def check_mark(out: Path, path: Path) -> list[Finding]:
+def check_mark(out: Location, path: Location) -> list[Finding]:
     """Check a mark, and those of its files that are there."""
     kind = kinds.kind_of(out, path)
     if kind is None:
@@ -88,7 +88,7 @@ def _with_remedy(findings: list[Finding], kind: type[Sealed]) -> list[Finding]:
     return findings
 
 
-def _in_the_way(out: Path, folder: Path) -> Iterator[Finding]:
+def _in_the_way(out: Location, folder: Location) -> Iterator[Finding]:
     """Yield what stands in a folder of the state where a file or a folder of ours belongs.
 
     Nothing is opened: a pipe would be waited for.
@@ -104,7 +104,7 @@ def _in_the_way(out: Path, folder: Path) -> Iterator[Finding]:
             yield damage(Layer.UNEXPECTED_FILE, path, *texts, removable=False)
 
 
-def read(path: Path, kind: type[Kind]) -> Kind | Finding:
+def read(path: Location, kind: type[Kind]) -> Kind | Finding:
     """Return a mark or manifest, or the finding that it is not as it was written."""
     try:
         return manifest.read(path, kind)
@@ -112,7 +112,7 @@ def read(path: Path, kind: type[Kind]) -> Kind | Finding:
         return of_error(Layer.SELF_CHECKSUM, path, error)
 
 
-def _check_job(path: Path, record: JobRecord) -> list[Finding]:
+def _check_job(path: Location, record: JobRecord) -> list[Finding]:
     try:
         Job.from_json(record.job, path)
     except OutputDamaged as error:
@@ -121,7 +121,7 @@ def _check_job(path: Path, record: JobRecord) -> list[Finding]:
 
 
 def load_table(
-    path: Path,
+    path: Location,
     schema: pa.Schema,
     read: Callable[[], pa.Table | pa.RecordBatch],
     nullable: Collection[str] = (),
@@ -152,7 +152,7 @@ def load_table(
     return table
 
 
-def known_jobs(out: Path) -> list[Job]:
+def known_jobs(out: Location) -> list[Job]:
     """Return the jobs that were started here, the last one last; none if a record is damaged."""
     try:
         return status.recorded_jobs(out)
@@ -164,14 +164,14 @@ def _plain(kind: pa.DataType) -> pa.DataType:
     return kind.value_type if pa.types.is_dictionary(kind) else kind
 
 
-def _below(folder: Path, skipped: Collection[Path]) -> Iterator[Path]:
+def _below(folder: Location, skipped: Collection[Location]) -> Iterator[Location]:
     yield folder
     for name in storage.folders(folder):
         if folder / name not in skipped:
             yield from _below(folder / name, skipped)
 
 
-def _no_table(path: Path, found: str) -> OutputDamaged:
+def _no_table(path: Location, found: str) -> OutputDamaged:
     return OutputDamaged(
         "the table is not as it was written",
         file=str(path),

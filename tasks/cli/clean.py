@@ -18,7 +18,7 @@ from pipeline.quantities import counted, size
 from pipeline.state import cleaning, status
 from pipeline.state import unused_sources as unusedsources
 from pipeline.state.cleaning import Stale, Superseded
-from pipeline.storage import Plan, TempFile
+from pipeline.storage import Location, Plan, TempFile
 from tasks.cli import text
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
@@ -79,12 +79,12 @@ def clean(out: str, yes: bool) -> int:
     return 0
 
 
-def _unused(out: Path, gone: list[Superseded]) -> dict[Path, Plan]:
+def _unused(out: Location, gone: list[Superseded]) -> dict[Location, Plan]:
     """Return what goes of what was kept of source files, once some outputs are gone."""
     return unusedsources.plans(out, [output.folder for output in gone])
 
 
-def _say_kept(out: Path) -> None:
+def _say_kept(out: Location) -> None:
     """Name the sets that no recorded job would make now: whether they are needed, a person knows.
 
     What a job reads may be on a disk that is not mounted; so nothing of its outputs is removed.
@@ -109,7 +109,7 @@ def _remove(stale: list[Stale], superseded: list[Superseded], unused: list[Plan]
     say(f"removed: {counted(files, 'file')}, {size(sum(item.size for item in removed))}")
 
 
-def _stale(folder: Path) -> list[Stale]:
+def _stale(folder: Location) -> list[Stale]:
     """Return the temporary files that go; say which stay."""
     found = cleaning.temps(folder)
     for temp in found:
@@ -138,7 +138,7 @@ def _strangers(plan: Plan) -> Iterator[str]:
         yield f"left alone: {more:,} more"
 
 
-def _wanted(out: Path) -> frozenset[str]:
+def _wanted(out: Location) -> frozenset[str]:
     """Return the digests of the outputs that the job that was started last is about."""
     jobs = [job for job in status.recorded_jobs(out) if job.wants("shards")]
     try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 
 from pipeline import paths, storage
 from pipeline.archives import member_hashes as memberhashes
@@ -20,6 +19,7 @@ from pipeline.shards.output import Output
 from pipeline.state import preflight, progress, status, withdrawal
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
+from pipeline.storage import Location
 from tasks.cli.saying import say, say_refusal
 from tasks.cli.text import product_states, states
 from tasks.run.supervisor import Outcome, Supervisor
@@ -47,7 +47,7 @@ def look(found: Look) -> None:
         say(f"to be made anew, in every format: {counted(len(found.parts), part)}")
 
 
-def withdrawn(resolved: ResolvedJob, before: Collection[Path]) -> None:
+def withdrawn(resolved: ResolvedJob, before: Collection[Location]) -> None:
     """Say which finished outputs are withdrawn that the job itself does not make anew.
 
     Args:

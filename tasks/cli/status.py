@@ -28,6 +28,7 @@ from pipeline.state import status as states
 from pipeline.state.inventory import Inventory
 from pipeline.state.standing import StandingOutput
 from pipeline.state.status import OutputState
+from pipeline.storage import Location
 from tasks.cli import text
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
@@ -122,7 +123,7 @@ def _report(
     return 4 if any(state.left_out for state in survey) else 0
 
 
-def _report_standing(out: Path, jobs: Sequence[Job], error: ShardmillError) -> int:
+def _report_standing(out: Location, jobs: Sequence[Job], error: ShardmillError) -> int:
     """Say what is there of a job whose configuration, list, tree or archives cannot be seen."""
     is_away = isinstance(error, RemoteUnavailable)
     what = "cannot be looked at now" if is_away else "is not as it was"
@@ -141,7 +142,9 @@ def _report_standing(out: Path, jobs: Sequence[Job], error: ShardmillError) -> i
     return 4 if left_out else 0
 
 
-def _report_others(out: Path, jobs: Sequence[Job], known: Collection[str]) -> list[StandingOutput]:
+def _report_others(
+    out: Location, jobs: Sequence[Job], known: Collection[str]
+) -> list[StandingOutput]:
     """Say what is there of the outputs that count and have no known digest, and return them."""
     others = standing.others(out, known)
     if not others:

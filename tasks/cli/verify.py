@@ -29,6 +29,7 @@ from pipeline.job.table.options import options_of
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted, size
 from pipeline.state import standing
+from pipeline.storage import Location
 from pipeline.verification import (
     notbegun,
     removal,
@@ -127,7 +128,7 @@ def _internal_error(error: Exception) -> int:
     return ShardmillError.exit_status
 
 
-def _warn_of_dead_paths(out: Path) -> None:
+def _warn_of_dead_paths(out: Location) -> None:
     """Say which exports name images that are not there: they may be meant for another machine."""
     for warning in exportjob.dead_paths(out):
         say(Lines(f"warning: {warning}"), err=True)
@@ -145,7 +146,7 @@ def _warn_of_codec() -> None:
 
 
 @contextlib.contextmanager
-def _alone(out: Path, wanted: bool) -> Iterator[None]:
+def _alone(out: Location, wanted: bool) -> Iterator[None]:
     """Keep commands from working on an output, if it is to be changed."""
     if not wanted:
         yield
@@ -161,7 +162,7 @@ def _alone(out: Path, wanted: bool) -> Iterator[None]:
         yield
 
 
-def _outputs(out: Path, jobs: list[Job], packed: PackedSets) -> list[Path]:
+def _outputs(out: Location, jobs: list[Job], packed: PackedSets) -> list[Location]:
     """Return what is there and what was asked for last, without what nobody asks for."""
     wanted = set()
     try:
@@ -186,7 +187,7 @@ def _outputs(out: Path, jobs: list[Job], packed: PackedSets) -> list[Path]:
     return sorted(found - abandoned)
 
 
-def _them(archives: list[Path]) -> str:
+def _them(archives: list[Location]) -> str:
     return "it" if len(archives) == 1 else "them"
 
 

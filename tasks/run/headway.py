@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from pipeline import paths
 from pipeline.errors import ShardmillError
 from pipeline.state import progress
+from pipeline.storage import Location
 
 _REPEATS: Final = 5
 """So often a command may do one step: it is done again where an image is replaced meanwhile."""
 
 
-def endless(out: Path, run: str) -> ShardmillError | None:
+def endless(out: Location, run: str) -> ShardmillError | None:
     """Return what is wrong if a command does a step again and again; None: it does not.
 
     Args:

@@ -22,6 +22,7 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.plaintext import Lines
 from pipeline.state import cleaning, progress, run_end
+from pipeline.storage import Location
 from tasks.prepare import is_complete
 from tasks.run import headway, scheduler
 from tasks.run.exchange import Address
@@ -64,9 +65,9 @@ class Supervisor:
     _reported: dict[str, ShardmillError] = field(default_factory=dict)
 
     @property
-    def out(self) -> Path:
+    def out(self) -> Location:
         """The output folder."""
-        return Path(self.job.out)
+        return self.job.folder
 
     @property
     def log(self) -> Path:
@@ -84,6 +85,7 @@ class Supervisor:
         with self._catching_signals():
             while True:
                 status = self._work(watch, tell)
+                storage.renew()
                 complete = is_complete(self.job)
                 failures = self.failures()
                 if complete or self._interrupts or any(f.permanent for f in failures):

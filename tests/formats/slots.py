@@ -17,7 +17,6 @@ import itertools
 import json
 import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final, cast
 
 from pipeline.errors import OutputDamaged
@@ -30,7 +29,7 @@ from pipeline.formats.base import (
     WrittenShard,
 )
 from pipeline.formats.record import ImageRecord, Placement, stored_label
-from pipeline.storage import RangeReader, StagedFile
+from pipeline.storage import Location, Ranges, StagedFile, open_ranges
 
 _COUNT: Final = struct.Struct("<I")
 _SIZES: Final = struct.Struct("<II")
@@ -67,9 +66,9 @@ class Slots(ShardFormat):
         (file,) = files
         return _Writer(self, file, options, records)
 
-    def read(self, path: Path) -> Iterator[StoredRecord]:
+    def read(self, path: Location) -> Iterator[StoredRecord]:
         """Yield the records that the table names; they follow each other up to the end."""
-        with RangeReader(path) as file:
+        with open_ranges(path) as file:
             offsets = _table(file)
             for number, (start, stop) in enumerate(itertools.pairwise(offsets)):
                 data = file.read(start, stop - start)
@@ -122,7 +121,7 @@ class _Writer:
         self._file.write_at(0, _COUNT.pack(self._written), table)
 
 
-def _table(file: RangeReader) -> list[int]:
+def _table(file: Ranges) -> list[int]:
     """Return where the records begin, and where the last one ends."""
     size = file.info.size
     (count,) = _COUNT.unpack(file.read(0, _COUNT.size)) if size >= _COUNT.size else (0,)
@@ -138,7 +137,7 @@ def _table(file: RangeReader) -> list[int]:
     return offsets
 
 
-def _damaged(file: Path | str, place: str, found: str) -> OutputDamaged:
+def _damaged(file: Location | str, place: str, found: str) -> OutputDamaged:
     return OutputDamaged("not a shard as it is written", file=str(file), place=place, found=found)
 
 

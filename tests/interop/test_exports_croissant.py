@@ -46,15 +46,17 @@ def entries(resolved: ResolvedJob) -> list[FileEntry]:
     found = []
     for split in resolved.splits.values():
         folder = split.output(FORMAT).folder
-        prefix = folder.relative_to(out)
+        prefix = storage.relative(folder, out)
         document = manifest.read(paths.manifest(folder), OutputManifest)
         found += [
             FileEntry(f"{prefix}/{entry.file}", entry.bytes, entry.xxh3_128)
             for entry in document.files
         ]
     for path in (out / "metadata.parquet", paths.label_table(out)):
-        name = str(path.relative_to(out))
-        found.append(FileEntry(name, path.stat().st_size, manifest.hash_file(path)))
+        name = storage.relative(path, out)
+        found.append(
+            FileEntry(name, storage.on_this_machine(path).stat().st_size, manifest.hash_file(path))
+        )
     return found
 
 

@@ -294,8 +294,8 @@ def test_what_mxnet_writes_is_read_and_written_again_byte_for_byte(
         found.append(IndexedRecord(parsed.id, parsed.labels, bytes(parsed.encoded), "a"))
     assert [record.encoded for record in found] == bodies
     ours = write(tmp_path, found, "ours", LabelForm.VECTOR if vector else LabelForm.PYTHON)
-    assert ours.shard.read_bytes() == theirs.shard.read_bytes()
-    assert ours.index.read_bytes() == theirs.index.read_bytes()
+    assert storage.read_bytes(ours.shard) == storage.read_bytes(theirs.shard)
+    assert storage.read_bytes(ours.index) == storage.read_bytes(theirs.index)
 
 
 def test_mxnet_cuts_ids_and_labels_as_framing_does(tmp_path: Path) -> None:
@@ -306,7 +306,7 @@ def test_mxnet_cuts_ids_and_labels_as_framing_does(tmp_path: Path) -> None:
     mxnet("write", theirs.shard, theirs.index, given=json.dumps(given))
     found = [bytes(record.data) for record in read_records(theirs.shard)]
     assert [parse_header(data).id for data in found] == ids
-    assert b"".join(b"".join(frame(data)) for data in found) == theirs.shard.read_bytes()
+    assert b"".join(b"".join(frame(data)) for data in found) == storage.read_bytes(theirs.shard)
 
 
 @pytest.mark.skipif(not Path(DALI).exists(), reason="DALI lives in an environment of its own")

@@ -50,13 +50,13 @@ def made(asked: Job, *, recorded: bool = True) -> ResolvedJob:
     """
     resolve.cache_clear()
     resolved = resolve(asked)
-    out = resolved.out
+    out = storage.on_this_machine(resolved.out)
     splits = {"splits": neighbours.described(resolved)} if recorded else {}
     document = {"job": asked.to_json(), "files": [], **splits}
     storage.publish_bytes(paths.job(out, resolved.digest), manifest.serialise(document))
     for name, split in resolved.splits.items():
         for output in split.outputs:
-            lay(paths.manifest(output.folder), b"{}")
+            lay(storage.on_this_machine(paths.manifest(output.folder)), b"{}")
             link = paths.current(out, output.format, name)
             link.unlink(missing_ok=True)
             link.symlink_to(output.digest)

@@ -66,7 +66,7 @@ def test_all_ways_to_write_give_the_bytes_and_hashes_of_a_local_file(
             storage.publish(staged)
     assert output.bucket.content("set/a.bin") == (tmp_path / "a.bin").read_bytes()
     assert content_hash == manifest.hash_file(tmp_path / "a.bin")
-    assert content_hash == manifest.hash_file(output.place / "set/a.bin")  # type: ignore[arg-type]
+    assert content_hash == manifest.hash_file(output.place / "set/a.bin")
 
 
 def test_own_writes_are_known_without_a_question(output: Output) -> None:

@@ -26,7 +26,8 @@ def write_shards(resolved: ResolvedJob, split: SplitJob, output: Output) -> None
     """Do what the tasks do before an output is finished."""
     (archive,) = split.source.inputs
     source = resolved.raw_file(archive)
-    index, planned = paths.archive_index(resolved.out, archive.file), resolved.out / "plan"
+    out = storage.on_this_machine(resolved.out)
+    index, planned = paths.archive_index(out, archive.file), out / "plan"
     verify_and_index(source, index, expected_md5=archive.md5, nested=True)
     parts = split.source.rows(resolved.out, None)
     with storage.StagedFile(resolved.out / "catalog") as staged:
@@ -97,7 +98,7 @@ def test_the_manifest_names_every_file_and_is_complete(small: RawSet, out: Path)
     assert outputs.document(output) is not None
     whole = manifest.load(paths.manifest(output.folder))
     assert {name: whole[name] for name in found} == found
-    folder = output.folder
+    folder = storage.on_this_machine(output.folder)
     present = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
     entries = [FileEntry(**entry) for entry in found["files"]]
     assert {entry.file for entry in entries} == present - {"manifest.json"}
@@ -136,7 +137,7 @@ def test_the_same_job_gives_the_same_bytes_anywhere(small: RawSet, tmp_path: Pat
         for _ in range(2):
             outputs.finish(resolved, split, output)
         made = (paths.manifest(output.folder), paths.facts(output.folder))
-        contents.append([path.read_bytes() for path in made])
+        contents.append([storage.on_this_machine(path).read_bytes() for path in made])
         assert str(tmp_path).encode() not in contents[-1][0]
     assert contents[0] == contents[1]
 
@@ -147,7 +148,7 @@ def test_a_manifest_that_says_nothing_of_left_out_images_is_complete(
     resolved, split, output = written(small, out)
     found = outputs.finish(resolved, split, output)
     older = {name: value for name, value in found.items() if name != "left_out"}
-    paths.manifest(output.folder).write_bytes(manifest.serialise(older))
+    paths.manifest(storage.on_this_machine(output.folder)).write_bytes(manifest.serialise(older))
     whole = outputs.document(output)
     assert whole is not None
     assert whole.left_out == ()
@@ -177,12 +178,12 @@ def test_a_shard_that_is_gone_meanwhile_stops_it(small: RawSet, out: Path, damag
     mark = paths.shard_mark(out, output.digest, 1)
     {
         "mark": mark,
-        "shard": output.files(name)[0],
-        "index": output.files(name)[1],
+        "shard": storage.on_this_machine(output.files(name)[0]),
+        "index": storage.on_this_machine(output.files(name)[1]),
         "facts": paths.shard_facts(out, output.digest, 1),
     }[damage].unlink()
     with pytest.raises(OutputDamaged) as refusal:
         outputs.finish(resolved, split, output)
     assert refusal.value.file == str(mark)
-    assert not paths.manifest(output.folder).exists()
-    assert not paths.facts(output.folder).exists()
+    assert storage.stat(paths.manifest(output.folder)) is None
+    assert storage.stat(paths.facts(output.folder)) is None

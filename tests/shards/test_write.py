@@ -156,7 +156,7 @@ def test_the_facts_describe_each_record(tmp_path: Path, out: Path, output: Outpu
     ]
     contents = stored(output).values()
     assert [row["xxh3_128"] for row in rows] == [manifest.hash_bytes(found) for found in contents]
-    index = output.files(NAME)[1].read_text()
+    index = storage.read_bytes(output.files(NAME)[1]).decode()
     assert index == "".join(f"{row['offset']} {row['length']}\n" for row in rows)
 
 

@@ -9,7 +9,7 @@ import inprocess
 import pytest
 from support import RawSet, products
 
-from pipeline import manifest, paths
+from pipeline import manifest, paths, storage
 from pipeline.errors import ArchiveMissing
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.state.inventory import Inventory
@@ -50,8 +50,9 @@ def test_nothing_is_to_be_made_of_what_is_whole(resolved: ResolvedJob) -> None:
 
 def test_what_a_whole_output_was_made_of_may_be_gone(resolved: ResolvedJob) -> None:
     split = resolved.splits["train"]
-    paths.catalog_mark(resolved.out, "train", split.catalog_digest).unlink()
-    paths.plan_mark(resolved.out, "train", split.plan_digest).unlink()
+    out = storage.on_this_machine(resolved.out)
+    paths.catalog_mark(out, "train", split.catalog_digest).unlink()
+    paths.plan_mark(out, "train", split.plan_digest).unlink()
     assert not Inventory(resolved).whole("catalog-train")
     assert Inventory(resolved).complete
     assert pending(resolved) == []
@@ -78,11 +79,11 @@ def test_what_is_lost_is_made_with_what_needs_it(
         "list": [paths.image_list(resolved.out, "train")],
         "list and catalog": [
             paths.image_list(resolved.out, "train"),
-            Path(resolved.graph["catalog-train"].files[0]),
+            storage.on_this_machine(resolved.graph["catalog-train"].files[0]),
         ],
     }
     for file in files[lost]:
-        file.unlink()
+        storage.on_this_machine(file).unlink()
     assert pending(resolved) == made
 
 
@@ -97,9 +98,9 @@ def test_an_archive_may_be_gone_when_only_the_manifest_is_left_to_make(
 ) -> None:
     before = products(out)
     (output,) = resolved.splits["train"].outputs
-    paths.manifest(output.folder).unlink()
+    paths.manifest(storage.on_this_machine(output.folder)).unlink()
     if shard_is_lost:
-        (output.folder / "train-00001-of-00002").unlink()
+        (storage.on_this_machine(output.folder) / "train-00001-of-00002").unlink()
     (own.raw / TRAIN).unlink()
     run = inprocess.shardmill(monkeypatch, *words)
     if shard_is_lost:

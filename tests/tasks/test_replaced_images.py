@@ -291,7 +291,7 @@ def test_shards_of_other_images_than_are_kept_are_not_finished(folder: Case, out
     another = fingerprints.table([row["path"]], stamps, [bytes(16)])
     partsources.keep_instead(out, family, 2, another, folder.folder)
     for each in split.outputs:
-        paths.manifest(each.folder).unlink()
+        paths.manifest(storage.on_this_machine(each.folder)).unlink()
     with pytest.raises(TransientError, match="replaced while"):
         do(job)
     assert complete_formats(job) == []

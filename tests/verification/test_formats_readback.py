@@ -110,7 +110,8 @@ class Copy:
         """Give the manifest and the marks the sizes and hashes of the files as they are."""
         for index in range(SHARDS):
             _seal(paths.shard_mark(self.out, self.output.digest, index), self.out)
-        _seal(paths.manifest(self.output.folder), self.output.folder)
+        folder = storage.on_this_machine(self.output.folder)
+        _seal(paths.manifest(folder), folder)
 
     def findings(self, raw: Path | None = None) -> list[Finding]:
         jobs = statecheck.known_jobs(self.out)
@@ -143,7 +144,9 @@ def test_an_intact_output_passes_without_its_plan(copied: Copy) -> None:
 
 
 def test_a_flipped_bit_is_found_in_every_file(copied: Copy, chance: random.Random) -> None:
-    files = sorted(path for path in copied.output.folder.rglob("*") if path.is_file())
+    files = sorted(
+        path for path in storage.on_this_machine(copied.output.folder).rglob("*") if path.is_file()
+    )
     assert len(files) >= 2 * SHARDS + 2
     for path in files:
         content = path.read_bytes()
@@ -156,7 +159,7 @@ def test_a_flipped_bit_is_found_in_every_file(copied: Copy, chance: random.Rando
 
 
 def test_a_shard_that_is_gone_or_cut_is_found(copied: Copy) -> None:
-    first, second, _ = shards(copied.output.folder)
+    first, second, _ = shards(storage.on_this_machine(copied.output.folder))
     first.unlink()
     second.write_bytes(second.read_bytes()[:-5])
     assert {finding.path for finding in copied.findings()} >= {first, second}
@@ -231,7 +234,7 @@ def test_another_name_is_found_behind_right_hashes(copied: Copy) -> None:
 def test_an_index_of_other_records_is_found_behind_right_hashes(copied: Copy) -> None:
     _, index, *_ = copied.output.files(copied.shard(2))
     other = copied.output.files(copied.shard(1))[1]
-    shutil.copy(other, index)
+    shutil.copy(storage.on_this_machine(other), storage.on_this_machine(index))
     copied.seal()
     found = copied.findings()
     assert [(finding.layer, finding.path) for finding in found] == [(Layer.INDEX, index)]
@@ -269,7 +272,7 @@ class TestSources:
     @pytest.fixture(params=[False, True], ids=["as they are", "resized"])
     def folders(self, request: pytest.FixtureRequest, finished: Path, resized: Path) -> list[Path]:
         out = resized if request.param else finished
-        return standing.output_folders(out)
+        return [storage.on_this_machine(each) for each in standing.output_folders(out)]
 
     def found(self, folders: list[Path], raw: Path) -> list[Finding]:
         return list(Verification(folders[0].parents[2], (), raw).findings(folders))

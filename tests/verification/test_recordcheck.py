@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support import RawSet, prepare
 
+from pipeline import storage
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
 from pipeline.formats.record import Placement
@@ -51,7 +52,7 @@ class Shard:
 
     def __init__(self, output: FinishedOutput, folder: Path) -> None:
         self.file, self.index = folder / "shard", folder / "index"
-        source = next(output.folder.glob("train-*"))
+        source = next(storage.on_this_machine(output.folder).glob("train-*"))
         self.data = [bytes(record.data) for record in read_records(source)]
         self.write()
 

@@ -11,7 +11,7 @@ import inprocess
 import pytest
 from finishedoutputs import of_imagelist
 
-from pipeline import manifest, paths
+from pipeline import manifest, paths, storage
 from pipeline.verification import outputcheck, statecheck
 
 
@@ -51,7 +51,7 @@ FOLDERS = ("plans", "products", f"shards/{DIGEST}")
 
 def _found(out: Path) -> list[tuple[Path, str | None]]:
     findings = [*statecheck.check_state(out, ()), *outputcheck.check_links(out)]
-    return [(finding.path, finding.error.found) for finding in findings]
+    return [(storage.on_this_machine(finding.path), finding.error.found) for finding in findings]
 
 
 @pytest.mark.parametrize("planted", PLANTED)

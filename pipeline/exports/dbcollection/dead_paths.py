@@ -15,11 +15,12 @@ import numpy as np
 
 from pipeline import storage
 from pipeline.plaintext import Lines
+from pipeline.storage import Location
 
 _LOOKED_AT = 32  # images of a split, spread over all
 
 
-def warning(file: Path) -> Lines | None:
+def warning(file: Location) -> Lines | None:
     """Return a sentence if images that a file names are not there; None: those looked at are.
 
     Args:

@@ -29,7 +29,7 @@ from pipeline.exports.class_tree_export import ClassFolders
 from pipeline.exports.tree import ChangedImages, TreeOfImages
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
-from pipeline.storage import StagedFile
+from pipeline.storage import Location, StagedFile, Where, below
 
 FOLDER: Final = "dbcollection"
 TASKS: Final = ("classification", "raw256")
@@ -51,9 +51,9 @@ class ImagePlace:
     flat: bool
 
 
-def file(out: Path, task: str, *, strict: bool = False) -> Path:
+def file(out: Where, task: str, *, strict: bool = False) -> Where:
     """Return the file of a task; `strict`: as dbcollection itself writes it."""
-    return out / _name(task, strict=strict)
+    return below(out, *_name(task, strict=strict).split("/"))
 
 
 def _name(task: str, *, strict: bool = False) -> str:
@@ -66,6 +66,7 @@ class DbcollectionExport(Export):
     task: ClassVar[str]
     takes = (DATA_DIR, STRICT)
     needs_classes = True
+    on_a_disk = "its HDF5 file names images that lie beside it in class folders"
     parts = ("images",)
 
     def refusals(self, data: SetView) -> Iterator[str]:
@@ -145,7 +146,7 @@ class DbcollectionExport(Export):
         )
         return {"closing": list(self._closing(data))}
 
-    def dead_paths(self, out: Path) -> Iterator[Lines]:
+    def dead_paths(self, out: Location) -> Iterator[Lines]:
         """Yield a warning if images that the file names are not there."""
         path = file(out, self.task)
         if storage.stat(path) is None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.formats.base import RecordOptions, ShardFormat, ShardWriter, StoredRecord
 from pipeline.formats.record import ImageRecord, Placement
-from pipeline.storage import StagedFile
+from pipeline.storage import Location, StagedFile
 
 if TYPE_CHECKING:
     from pipeline.images.prepare import ImageOptions
@@ -45,7 +44,7 @@ class Facts(ShardFormat):
         """Return a writer that writes nothing."""
         return _NoWriter()
 
-    def read(self, path: Path) -> Iterator[StoredRecord]:  # noqa: ARG002
+    def read(self, path: Location) -> Iterator[StoredRecord]:  # noqa: ARG002
         """Yield nothing."""
         return iter(())
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from pipeline.errors import BadAnnotation
 from pipeline.formats.base import (
@@ -19,7 +18,7 @@ from pipeline.formats.record import ImageRecord, Placement, stored_label
 from pipeline.formats.recordio import header, shard
 from pipeline.formats.recordio.header import IndexedRecord
 from pipeline.formats.recordio.shard import IndexedShard, RecordIOWriter
-from pipeline.storage import StagedFile
+from pipeline.storage import Location, StagedFile
 
 
 class RecordIO(ContiguousFormat):
@@ -44,7 +43,7 @@ class RecordIO(ContiguousFormat):
         """Return a writer into shard, index and image list."""
         return _Writer(files, options)
 
-    def read(self, path: Path) -> Iterator[StoredRecord]:
+    def read(self, path: Location) -> Iterator[StoredRecord]:
         """Yield the records of a shard."""
         for number, record in enumerate(shard.read_records(path), start=1):
             place = f"{path}, record {number}, byte {record.offset}"
@@ -66,7 +65,7 @@ class RecordIO(ContiguousFormat):
         labels = header.as_float32(_labels(record, options))
         return {"id": record.id, "labels": tuple(labels.tolist())}
 
-    def join(self, shards: Iterable[Sequence[Path]], files: Sequence[StagedFile]) -> int:
+    def join(self, shards: Iterable[Sequence[Location]], files: Sequence[StagedFile]) -> int:
         """Copy the records of finished shards, with their ids and lines of the list."""
         writer = RecordIOWriter(*files)
         shard.join((IndexedShard(*each) for each in shards), writer)

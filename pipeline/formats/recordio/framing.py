@@ -17,7 +17,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -25,7 +24,7 @@ import numpy as np
 from pipeline import storage
 from pipeline.errors import OutputDamaged
 from pipeline.formats.record import Placement
-from pipeline.storage import Buffer, Ranges, open_ranges
+from pipeline.storage import Buffer, Location, Ranges, open_ranges
 
 MAGIC: Final = 0xCED7230A
 """What every part begins with, u32."""
@@ -118,7 +117,7 @@ def frame(opening: bytes, data: Buffer = b"") -> list[Buffer]:
     return [b"".join(parts) + padding]
 
 
-def read_records(path: Path) -> Iterator[RawRecord]:
+def read_records(path: Location) -> Iterator[RawRecord]:
     """Yield the records of a shard in order, all but their data checked.
 
     Holds one record in memory. The format has no checksum, and a shard that is cut between two
@@ -141,7 +140,7 @@ def read_records(path: Path) -> Iterator[RawRecord]:
                 yield RawRecord(offset, end - offset, memoryview(begun))
 
 
-def read_parts(path: Path) -> Iterator[Part]:
+def read_parts(path: Location) -> Iterator[Part]:
     """Yield the parts that the records of a shard consist of, in order.
 
     Raises:

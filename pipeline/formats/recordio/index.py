@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from array import array
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Final
 
 from pipeline import names, storage
 from pipeline.errors import BadAnnotation, OutputDamaged
 from pipeline.formats.recordio.header import IndexedRecord, as_float32
+from pipeline.storage import Location
 
 _LINE: Final = re.compile(rb"(0|[1-9][0-9]{0,19})\t(0|[1-9][0-9]{0,18})\n")
 _UNLISTABLE: Final = re.compile(f"[{names.CONTROL}\ud800-\udfff]")
@@ -48,7 +48,7 @@ def list_line(record: IndexedRecord) -> bytes:
     return "\t".join([str(record.id), *texts, f"{path}\n"]).encode()
 
 
-def read_index(path: Path) -> tuple[array[int], array[int]]:
+def read_index(path: Location) -> tuple[array[int], array[int]]:
     """Return the ids and the offsets of an index, in its order.
 
     Raises:
@@ -71,7 +71,7 @@ def read_index(path: Path) -> tuple[array[int], array[int]]:
     return ids, offsets
 
 
-def read_list(path: Path, ids: Sequence[int]) -> bytes:
+def read_list(path: Location, ids: Sequence[int]) -> bytes:
     """Return the content of an image list, of which the ids are checked.
 
     Args:
@@ -90,13 +90,13 @@ def read_list(path: Path, ids: Sequence[int]) -> bytes:
     return b"".join(lines)
 
 
-def _lines(path: Path) -> list[bytes]:
+def _lines(path: Location) -> list[bytes]:
     if storage.stat(path) is None:
         raise OutputDamaged("the file is missing", file=str(path), remedy=_REMEDY)
     return storage.read_bytes(path, _MOST_BYTES).splitlines(keepends=True)
 
 
-def _damaged(path: Path, number: int, expected: str, found: str) -> OutputDamaged:
+def _damaged(path: Location, number: int, expected: str, found: str) -> OutputDamaged:
     return OutputDamaged(
         "the file is not as it was written",
         file=str(path),

@@ -13,7 +13,6 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -60,9 +59,9 @@ _REMEDY: Final = "remove the file and run the shardmill command again: it is mad
 class IndexedShard:
     """A finished shard, its index and, if it has one, its image list."""
 
-    shard: Path
-    index: Path
-    listing: Path | None = None
+    shard: Location
+    index: Location
+    listing: Location | None = None
 
 
 class RecordIOWriter:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from pipeline.formats.base import ContiguousFormat, RecordOptions, ShardWriter, StoredRecord
 from pipeline.formats.record import ImageRecord, Placement, fields_of
 from pipeline.formats.tfrecord import example, shard
-from pipeline.storage import StagedFile
+from pipeline.storage import Location, StagedFile
 
 
 class TFRecord(ContiguousFormat):
@@ -34,7 +33,7 @@ class TFRecord(ContiguousFormat):
         records_file, index = files
         return shard.TFRecordWriter(records_file, index, label_offset=options.label_offset)
 
-    def read(self, path: Path) -> Iterator[StoredRecord]:
+    def read(self, path: Location) -> Iterator[StoredRecord]:
         """Yield the records of a shard."""
         for record in shard.read_records(path):
             line = shard.index_lines([record])

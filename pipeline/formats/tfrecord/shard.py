@@ -13,7 +13,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import crc32c
@@ -22,7 +21,7 @@ from pipeline import storage
 from pipeline.errors import OutputDamaged
 from pipeline.formats.record import ImageRecord, Placement
 from pipeline.formats.tfrecord.example import encode_head
-from pipeline.storage import Buffer, Ranges, StagedFile, open_ranges
+from pipeline.storage import Buffer, Location, Ranges, StagedFile, open_ranges
 
 WRITER_VERSION: int = 1
 """Part of the output digest: raise it when the same records would give other bytes."""
@@ -109,7 +108,7 @@ def unframed(view: memoryview) -> memoryview | None:
     return view[_HEADER.size : -_CRC.size] if len(view) >= _FRAMING else None
 
 
-def read_records(path: Path) -> Iterator[RawRecord]:
+def read_records(path: Location) -> Iterator[RawRecord]:
     """Yield the records of a TFRecord file in order, each with both checksums verified.
 
     Holds one record in memory. A file cut between two records reads as a shorter one: only a

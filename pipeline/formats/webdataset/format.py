@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from pipeline.formats.base import (
@@ -17,7 +16,7 @@ from pipeline.formats.record import ImageRecord, fields_of
 from pipeline.formats.webdataset import index, shard
 from pipeline.formats.webdataset.index import ShardFacts
 from pipeline.formats.webdataset.shard import Sample
-from pipeline.storage import Ranges, StagedFile, open_ranges
+from pipeline.storage import Location, Ranges, StagedFile, open_ranges
 
 _OF_WIDS: Final = "index.json"
 
@@ -57,7 +56,7 @@ class WebDataset(ContiguousFormat):
         offset, suffix = options.label_offset, options.suffix
         return shard.WebDatasetWriter(archive, listed, label_offset=offset, suffix=suffix)
 
-    def read(self, path: Path) -> Iterator[StoredRecord]:
+    def read(self, path: Location) -> Iterator[StoredRecord]:
         """Yield the samples of a shard."""
         reader: Ranges | None = None
         try:

@@ -19,7 +19,6 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from pipeline import storage
@@ -27,7 +26,7 @@ from pipeline.errors import BadImage, OutputDamaged
 from pipeline.formats.record import ImageRecord, ParsedRecord, Placement, stored_label
 from pipeline.formats.webdataset.index import Member, index_content, index_line, sample_name
 from pipeline.formats.webdataset.ustar import BLOCK, PAX, member_header
-from pipeline.storage import Ranges, StagedFile, open_ranges
+from pipeline.storage import Location, Ranges, StagedFile, open_ranges
 
 WRITER_VERSION: int = 1
 """Part of the output digest: raise it when the same records would give other bytes."""
@@ -108,7 +107,7 @@ def envelope(record: ImageRecord, label_offset: int, suffix: str) -> tuple[bytes
     return opening, closing
 
 
-def read_samples(path: Path) -> Iterator[Sample]:
+def read_samples(path: Location) -> Iterator[Sample]:
     """Yield the samples of a shard in order, all but the bytes of their images checked.
 
     Holds one sample in memory. Of an image it is known that it is all there: a tar archive has

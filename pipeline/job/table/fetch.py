@@ -47,6 +47,7 @@ FETCH_OPTIONS: Final = (
         field="",
         default="",
         required=False,
+        anywhere=False,
     ),
     Option(
         flag="--only",

@@ -144,11 +144,12 @@ INPUT_OPTIONS: Final = (
         flag="--out",
         kind=Kind.PATH,
         group=Group.INPUT,
-        help="Folder to write to; it is made if it does not exist.",
+        help="Folder to write to, or its s3:// address; it is made if it does not exist.",
         commands=COMMANDS,
         field="out",
         metavar="DIR",
         required=True,
+        anywhere=True,
     ),
 )
 

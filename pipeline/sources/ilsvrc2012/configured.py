@@ -256,7 +256,7 @@ class ConfiguredSet(DataSet):
             return BoxSource(
                 storage.parse(job.archives) / archive.file, archive, filtered, by_class, digest
             )
-        out = Path(job.out)
+        out = job.folder
         kept = paths.annotation_contents(out, config.name)
         found = None if known else contents.scan(folder, out, kept, note)
         content = known if found is None else found.digest

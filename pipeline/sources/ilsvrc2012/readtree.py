@@ -25,7 +25,9 @@ def moves(job: Job) -> bool:
 
 def made(job: Job, config: SplitConfig) -> Path | None:
     """Return the tree that a job makes of a split; None: it makes none."""
-    return paths.tree(Path(job.out), config.folder) if job.wants("extract") else None
+    if not job.wants("extract"):
+        return None
+    return paths.tree(storage.on_this_machine(job.folder), config.folder)
 
 
 def listing(
@@ -57,9 +59,9 @@ def check_out(job: Job, config: SplitConfig, folder: str) -> None:
     Raises:
         UsageError: it does, or is.
     """
-    source, target = Path(job.tree) / folder, paths.tree(Path(job.out), config.folder)
+    source, target = Path(job.tree) / folder, paths.tree(job.folder, config.folder)
     moved = moves(job)
-    if not moved and storage.is_within(Path(job.out), source):
+    if not moved and storage.is_within(job.folder, source):
         raise UsageError(
             f"split {config.name}: the output would lie among the images that are read",
             file=job.out,

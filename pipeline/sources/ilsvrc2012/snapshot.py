@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline import digests, paths
 from pipeline.documents.sources import RecordedTree
@@ -17,6 +16,7 @@ from pipeline.sources import glance
 from pipeline.sources.glance import Glance
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.tree_listing import FILES, TreeListing
+from pipeline.storage import Location
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def save(job: Job, split: SplitConfig, classes: Sequence[str] | None, record: Tr
         "annotations": record.annotations,
         "look": record.look.to_json(_asked(job, split, classes)) if record.look else None,
     }
-    glance.record(Path(job.out), path(job, split), document, RecordedTree)
+    glance.record(job.folder, path(job, split), document, RecordedTree)
 
 
 def load_gone(job: Job, split: SplitConfig) -> TreeRecord | None:
@@ -90,7 +90,7 @@ def _record(found: RecordedTree, look: Glance | None) -> TreeRecord:
     return TreeRecord(listing, found.boxes, found.annotations, look)
 
 
-def path(job: Job, split: SplitConfig) -> Path:
+def path(job: Job, split: SplitConfig) -> Location:
     """Return where the document lies."""
     asked = digests.digest(
         {
@@ -100,7 +100,7 @@ def path(job: Job, split: SplitConfig) -> Path:
             "with_boxes": split.boxes in job.extras,
         }
     )
-    return paths.tree_record(Path(job.out), split.name, asked)
+    return paths.tree_record(job.folder, split.name, asked)
 
 
 def _asked(job: Job, split: SplitConfig, classes: Sequence[str] | None) -> str:

@@ -66,7 +66,7 @@ class Ilsvrc2012Source(Source):
         """Return what identifies the images themselves."""
 
     @abstractmethod
-    def _parts(self, out: Path) -> Iterable[pa.Table]:
+    def _parts(self, out: Location) -> Iterable[pa.Table]:
         """Return what there is, before it is counted."""
 
     @property
@@ -109,7 +109,7 @@ class Ilsvrc2012Source(Source):
             "skip_blacklisted": bool(self.left_out),
         }
 
-    def rows(self, out: Path, boxes: BoxJoin | None) -> Iterator[pa.Table]:
+    def rows(self, out: Location, boxes: BoxJoin | None) -> Iterator[pa.Table]:
         """Yield the catalog, sorted by key and counted; see `rows.build_catalog`."""
         return catalog_rows.build_catalog(
             self._parts(out),
@@ -176,16 +176,16 @@ class ArchiveSource(Ilsvrc2012Source):
         """Return the archive's name and MD5."""
         return [{"file": self.archive.file, "md5": self.archive.md5}]
 
-    def _parts(self, out: Path) -> Iterable[pa.Table]:
+    def _parts(self, out: Location) -> Iterable[pa.Table]:
         return members.archive_rows(
             self._index(out), self.config, self.table, self.expected, self.classes
         )
 
-    def passed_over(self, out: Path) -> PassedOver:
+    def passed_over(self, out: Location) -> PassedOver:
         """Return the clutter among the members, by the archive's index."""
         return members.passed_over(self._index(out))
 
-    def _index(self, out: Path) -> ArchiveIndex:
+    def _index(self, out: Location) -> ArchiveIndex:
         return ArchiveIndex(paths.archive_index(out, self.archive.file))
 
     def size(self) -> int:

@@ -19,7 +19,7 @@ from pipeline.sources.ilsvrc2012.snapshot import TreeRecord
 from pipeline.sources.ilsvrc2012.source import Ilsvrc2012Source
 from pipeline.sources.ilsvrc2012.tree_listing import TreeListing
 from pipeline.sources.source import IMAGES
-from pipeline.storage import clutter
+from pipeline.storage import Location, clutter
 from pipeline.storage.clutter import PassedOver
 from pipeline.storage.local.fingerprints import FileStamps
 
@@ -73,14 +73,14 @@ class TreeSource(Ilsvrc2012Source):
         """Return the folder and its digest."""
         return [{"folder": self.listing.folder, "digest": self.listing.digest}]
 
-    def _parts(self, out: Path) -> Iterable[pa.Table]:
+    def _parts(self, out: Location) -> Iterable[pa.Table]:
         solution = (
             tree.read_solution(storage.on_this_machine(self.root)) if self.config.labels else None
         )
         args = (self._listed(out), self.config, self.table, self.expected, solution, self.classes)
         return [tree.rows(*args)]
 
-    def _listed(self, out: Path) -> TreeListing:
+    def _listed(self, out: Location) -> TreeListing:
         """Return the listing with its files.
 
         Raises:
@@ -103,7 +103,7 @@ class TreeSource(Ilsvrc2012Source):
         """What alone was looked at: the folders."""
         return "the folders" if self.listing.known else ""
 
-    def passed_over(self, out: Path) -> PassedOver:
+    def passed_over(self, out: Location) -> PassedOver:
         """Return the clutter in the tree."""
         del out
         return clutter.passed_over(self.listing.ignored)

@@ -16,6 +16,7 @@ from pipeline.sources.glance import Glance
 from pipeline.sources.imagelist import folder
 from pipeline.sources.imagelist.class_counts import ClassCounts
 from pipeline.sources.imagelist.scan import ImageListing
+from pipeline.storage import Location
 from pipeline.storage.clutter import PassedOver
 
 
@@ -75,9 +76,9 @@ class ListPlace:
         )
 
     @property
-    def record(self) -> Path:
+    def record(self) -> Location:
         """Where the document lies."""
-        return paths.list_record(Path(self.job.out), self.split, self.asked)
+        return paths.list_record(self.job.folder, self.split, self.asked)
 
 
 def save(place: ListPlace, listing: ImageListing, look: Glance) -> None:
@@ -98,7 +99,7 @@ def save(place: ListPlace, listing: ImageListing, look: Glance) -> None:
         "repeats": listing.repeats,
         "look": look.to_json(place.asked),
     }
-    glance.record(Path(place.job.out), place.record, document, RecordedList)
+    glance.record(place.job.folder, place.record, document, RecordedList)
 
 
 def load(place: ListPlace) -> tuple[ImageListing, Glance] | None:

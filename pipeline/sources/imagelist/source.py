@@ -21,6 +21,7 @@ from pipeline.sources.imagelist import scan, snapshot, treeform
 from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.sources.imagelist.snapshot import ListPlace
 from pipeline.sources.source import IMAGES, NUMBERS, Source
+from pipeline.storage import Location
 from pipeline.storage.clutter import PassedOver
 from pipeline.storage.local.fingerprints import FileStamps
 
@@ -68,7 +69,7 @@ class ListSource(Source):
         """Return the list's name and digest."""
         return [{"list": self.listing.path.name, "digest": self.listing.digest}]
 
-    def rows(self, out: Path, boxes: BoxJoin | None) -> Iterator[pa.Table]:
+    def rows(self, out: Location, boxes: BoxJoin | None) -> Iterator[pa.Table]:
         """Yield the catalog, in the order of the list; see `scan.catalog_rows`."""
         del boxes
         try:
@@ -77,7 +78,7 @@ class ListSource(Source):
             storage.remove(out, self.place.record)  # it is to be read anew
             raise
 
-    def passed_over(self, out: Path) -> PassedOver:
+    def passed_over(self, out: Location) -> PassedOver:
         """Return the clutter in a folder."""
         del out
         return self.listing.clutter

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pipeline import storage
 from pipeline.errors import UsageError
+from pipeline.storage.location import Location
 
 _OF_ONE_PROCESS = ("/dev/fd/", "/dev/std", "/proc/")
 
@@ -29,7 +30,7 @@ def check_rereadable(path: Path, noun: str) -> None:
         raise _refused(path, noun, special)
 
 
-def check_shareable(path: Path, noun: str) -> None:
+def check_shareable(path: Location, noun: str) -> None:
     """Check that a path leads to no pipe, socket or device, and to one file in every process.
 
     Args:
@@ -39,6 +40,8 @@ def check_shareable(path: Path, noun: str) -> None:
     Raises:
         UsageError: it does not, as ``/dev/stdin`` where a file is the standard input.
     """
+    if not isinstance(path, Path):
+        return
     check_rereadable(path, noun)
     if str(path).startswith(_OF_ONE_PROCESS):
         raise _refused(path, noun, "a path that leads elsewhere in another process")

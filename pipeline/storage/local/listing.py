@@ -53,12 +53,6 @@ def stat(path: Path | str) -> FileInfo | None:
     return FileInfo.of(info)
 
 
-def modified_ns(path: Path) -> int | None:
-    """Return when a file was modified last, in nanoseconds since the epoch; None: no file."""
-    info = stat(path)
-    return int(info.stamp) if info else None
-
-
 def kind(path: Path) -> str | None:
     """Return what a path leads to: a ``file``, ``folder``, ``special file``, or None: nothing."""
     try:

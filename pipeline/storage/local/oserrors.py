@@ -20,6 +20,7 @@ from pipeline.errors import (
     TransientError,
     Vanished,
 )
+from pipeline.storage.location import Location
 
 _AGAIN = "run the same command again; if it comes back, "
 
@@ -119,13 +120,13 @@ def translated(error: OSError, path: Path | None) -> ShardmillError:
     )
 
 
-def check_link(path: Path) -> None:
-    """Check that no link on the way to a path leads nowhere.
+def check_link(path: Location) -> None:
+    """Check that no link on the way to a path leads nowhere; a store has none.
 
     Raises:
         OutputConflict: one does, or leads back to itself.
     """
-    if link := _dangling(path):
+    if isinstance(path, Path) and (link := _dangling(path)):
         raise _leads_nowhere(link)
 
 

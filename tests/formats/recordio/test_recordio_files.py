@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from recordioshards import FIRST, JPEG, MAGIC, RECORDS, joined, shard_named, write
 
+from pipeline import storage
 from pipeline.errors import BadAnnotation, InputRefused, OutputDamaged, UsageError
 from pipeline.formats.recordio.shard import (
     IndexedRecord,
@@ -153,7 +154,7 @@ class TestJoin:
     ) -> None:
         part = self.parts(tmp_path)[0]
         offsets = change(read_index(part.index)[1].tolist())
-        part.index.write_bytes(index_lines(range(len(offsets)), offsets))
+        storage.on_this_machine(part.index).write_bytes(index_lines(range(len(offsets)), offsets))
         with (
             StagedFile(tmp_path / "rec") as shard,
             StagedFile(tmp_path / "idx") as index,
@@ -164,7 +165,8 @@ class TestJoin:
 
     def test_refuses_a_damaged_shard(self, tmp_path: Path) -> None:
         part = self.parts(tmp_path)[0]
-        part.shard.write_bytes(part.shard.read_bytes()[:-1])
+        shard = storage.on_this_machine(part.shard)
+        shard.write_bytes(shard.read_bytes()[:-1])
         with pytest.raises(OutputDamaged, match="record 3"):
             joined(tmp_path, [part])
 

@@ -32,13 +32,11 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize(
     "words",
     [
-        "imagenet --raw img --out {}",
         "imagenet --tree {} --out out",
         "imagenet --raw img --config {} --out out",
         "imagenet --raw img --classes {} --out out",
         "imagenet --raw img --data-dir {} --out out",
         "imagelist {} --out out",
-        "imagelist img --out {}",
         "imagelist a.lst --root {} --out out",
         "imagelist img --recursive --classes {} --out out",
         "im2rec --list {} img",
@@ -79,6 +77,45 @@ def test_archives_lie_at_no_address_that_cannot_be(address: str, work: Path) -> 
     assert sorted(work.rglob("*")) == [work / "a.lst", work / "img"]
 
 
+@pytest.mark.parametrize("address", ["GS://b/x", "s3://b", "s3://b/../x", "https://host/out"])
+@pytest.mark.parametrize("words", ["imagenet --raw img", "imagelist img"])
+def test_an_output_lies_at_no_address_that_cannot_be(words: str, address: str, work: Path) -> None:
+    arguments = [*words.split(), "--out", address]
+    run = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert isinstance(run.exception, UsageError), run.output
+    assert "--out" in str(run.exception)
+    assert address in str(run.exception)
+    assert sorted(work.rglob("*")) == [work / "a.lst", work / "img"]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        ("imagenet --raw img --extract", "--extract"),
+        ("imagelist img --recursive --until extract", "--extract"),
+        ("imagenet --raw img --export imagefolder", "--export imagefolder"),
+        ("imagenet --raw img --export dbcollection", "--export dbcollection"),
+        ("imagenet --raw img --export raw256", "--export raw256"),
+    ],
+)
+def test_what_cannot_lie_in_a_store_is_refused_before_it_is_asked(words: str, reason: str) -> None:
+    arguments = [*words.split(), "--out", ADDRESS]
+    run = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert isinstance(run.exception, UsageError), run.output
+    assert str(run.exception).startswith(f"{ADDRESS}: {reason}")
+    assert "--out" in str(run.exception)
+
+
+def test_a_job_writes_to_an_address_as_it_was_given() -> None:
+    job = build_job("imagenet", {"raw": "img", "out": f"{ADDRESS}/"})
+    assert job.out == ADDRESS
+    assert str(job.folder) == ADDRESS
+    assert Job.from_json(job.to_json()) == job
+    words = command_words(job)
+    assert words is not None
+    assert words[4:6] == ["--out", ADDRESS]
+
+
 def test_a_job_reads_archives_at_an_address_as_it_was_given() -> None:
     given = {"raw": f"{ADDRESS}/", "out": "out", "s3_endpoint": "http://127.0.0.1:9"}
     job = build_job("imagenet", given)
@@ -97,7 +134,7 @@ def test_roots_of_luigi_refuse_an_address(name: str) -> None:
         PrepareImageNet(**given).requires()
 
 
-@pytest.mark.parametrize("name", ["images", "root", "out"])
+@pytest.mark.parametrize("name", ["images", "root"])
 def test_the_root_of_lists_refuses_an_address(name: str) -> None:
     given = {"images": "a.lst", "out": "out"} | {name: ADDRESS}
     with pytest.raises(UsageError, match="an address"):

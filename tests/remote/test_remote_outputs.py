@@ -1,0 +1,211 @@
+"""Outputs in a bucket have the names and bytes of local ones, and go on on any host."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from faultproxy import FaultProxy, rule
+from nginx import Nginx
+from outputs3 import ALL, Host, imagenet, stored
+from s3bucket import Bucket, use_keys
+from s3servers import STRANGER, S3Server
+from support import RawSet, products, shardmill
+
+pytest_plugins = ("webservers", "s3stores")
+
+SHARD = r"^PUT .*-of-0"
+"""Uploads of shards and their indexes."""
+
+
+@pytest.fixture(scope="session")
+def of_local(sample: RawSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What is made in a local folder."""
+    out = tmp_path_factory.mktemp("local") / "out"
+    run = shardmill("imagenet", "--raw", sample.raw, "--config", sample.config, "--out", out, *ALL)
+    assert run.returncode == 0, run.stderr
+    return products(out)
+
+
+@pytest.fixture(scope="session")
+def s3_proxy(s3_server: S3Server) -> Iterator[FaultProxy]:
+    with FaultProxy(s3_server.endpoint) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def host(bucket: Bucket, tmp_path: Path) -> Host:
+    """A host that reaches the store without a proxy."""
+    return Host(tmp_path / "host", ("--s3-endpoint", bucket.settings.endpoint))
+
+
+@pytest.fixture
+def behind(bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path) -> Host:
+    """A host that reaches the store by the proxy; nothing is spoiled yet."""
+    del bucket
+    s3_proxy.follow()
+    return Host(tmp_path / "behind", ("--s3-endpoint", s3_proxy.url))
+
+
+@pytest.fixture
+def raw_in_s3(bucket: Bucket, sample: RawSet) -> str:
+    """The address of the sample's archives, in the bucket of the output."""
+    raw = bucket.folder.parent / "raw"
+    for path in sorted(sample.raw.iterdir()):
+        if path.is_file():
+            key = (raw / path.name).key
+            bucket.plain.put_object(Bucket=raw.host, Key=key, Body=path.read_bytes())
+    return str(raw)
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_from_s3_to_s3(
+    raw_in_s3: str,
+    bucket: Bucket,
+    sample: RawSet,
+    of_local: dict[str, str],
+    host: Host,
+    workers: int,
+) -> None:
+    words = imagenet(raw_in_s3, sample, bucket, "--workers", workers)
+    run = host.run(*words)
+    assert run.returncode == 0, run.stderr
+    assert stored(bucket) == of_local
+    again = host.run(*words)
+    assert again.returncode == 0, again.stderr
+    assert "already complete" in again.stdout
+    assert f"{bucket.folder}/tfrecord/train/current" in again.stdout
+    assert not bucket.unfinished()
+
+
+def test_from_a_disk_and_from_a_web_server_to_s3(
+    bucket: Bucket,
+    sample: RawSet,
+    of_local: dict[str, str],
+    host: Host,
+    nginx: Nginx,
+    served: Path,
+) -> None:
+    if not (served / "set").exists():
+        (served / "set").symlink_to(sample.raw)
+    for raw in (sample.raw, f"{nginx.url}/set"):
+        run = host.run(*imagenet(raw, sample, bucket, "--workers", 2))
+        assert run.returncode == 0, run.stderr
+        assert stored(bucket) == of_local
+        for name in bucket.names():
+            bucket.plain.delete_object(Bucket=bucket.folder.host, Key=(bucket.folder / name).key)
+
+
+@pytest.mark.parametrize("killed", ["command", "worker"])
+def test_a_killed_run_goes_on_on_another_host(
+    killed: str,
+    bucket: Bucket,
+    sample: RawSet,
+    of_local: dict[str, str],
+    behind: Host,
+    s3_proxy: FaultProxy,
+    tmp_path: Path,
+) -> None:
+    s3_proxy.follow(rule("delay", SHARD, seconds=0.2))
+    words = imagenet(sample.raw, sample, bucket, "--workers", 2)
+    with behind.start(*words) as run:
+        while not any("-of-0" in name for name in bucket.names()):
+            assert run.poll() is None
+            time.sleep(0.05)
+        if killed == "command":
+            os.killpg(run.pid, signal.SIGKILL)
+        else:
+            for child in children(run.pid):
+                os.kill(child, signal.SIGKILL)
+            s3_proxy.follow()
+            assert run.wait(120) == 0
+    s3_proxy.follow()
+    whole = {name for name in of_local if name.endswith("current") or "-of-0" in name}
+    now = stored(bucket)
+    assert {name: now[name] for name in whole & now.keys()} == {
+        name: of_local[name] for name in whole & now.keys()
+    }
+    other = Host(tmp_path / "other", behind.words)
+    again = other.run(*words)
+    assert again.returncode == 0, again.stderr
+    assert stored(bucket) == of_local
+    assert not bucket.unfinished()
+
+
+def children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
+def test_two_commands_at_once_on_two_hosts(
+    bucket: Bucket, sample: RawSet, of_local: dict[str, str], host: Host, tmp_path: Path
+) -> None:
+    words = imagenet(sample.raw, sample, bucket, "--workers", 2)
+    hosts = (host, Host(tmp_path / "other", host.words))
+    runs = [each.start(*words) for each in hosts]
+    for run in runs:
+        _, said = run.communicate(timeout=300)
+        assert run.returncode == 0, said.decode()
+    assert stored(bucket) == of_local
+
+
+def test_what_fails_for_a_while_changes_no_byte(
+    bucket: Bucket, sample: RawSet, of_local: dict[str, str], behind: Host, s3_proxy: FaultProxy
+) -> None:
+    s3_proxy.follow(
+        rule("answer", "^PUT", status=503, every=9),
+        rule("lose", "^PUT", every=13),
+        rule("reset", "^GET", every=17),
+    )
+    run = behind.run(*imagenet(sample.raw, sample, bucket))
+    assert run.returncode == 0, run.stderr
+    assert stored(bucket) == of_local
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--extract",), "--extract"),
+        (("--export", "imagefolder"), "--export imagefolder"),
+        (("--export", "dbcollection"), "--export dbcollection"),
+        (("--export", "raw256"), "--export raw256"),
+    ],
+    ids=lambda each: each[-1] if isinstance(each, tuple) else "",
+)
+def test_what_cannot_lie_in_a_store_is_refused(
+    words: tuple[str, ...], reason: str, bucket: Bucket, sample: RawSet, host: Host
+) -> None:
+    run = host.run(*imagenet(sample.raw, sample, bucket, *words))
+    assert run.returncode == 2, run.stderr
+    assert reason in run.stderr
+    assert "Traceback" not in run.stderr
+    assert not bucket.names()
+
+
+@pytest.mark.parametrize("what", ["bucket", "keys"])
+def test_a_store_that_takes_nothing_is_said_before_anything_is_read(
+    what: str, bucket: Bucket, sample: RawSet, host: Host, aws: pytest.MonkeyPatch
+) -> None:
+    words = list(imagenet(sample.raw, sample, bucket))
+    if what == "bucket":
+        words[words.index(bucket.folder)] = "s3://there-is-no-such-bucket/out"
+    else:
+        if bucket.server.name == "rclone":
+            pytest.skip("rclone has no rights")
+        use_keys(aws, STRANGER)
+    run = host.run(*words)
+    assert run.returncode in {1, 2}, run.stderr
+    assert "Traceback" not in run.stderr
+    assert "verify" not in run.stdout
+    assert not bucket.names()
+
+
+def test_a_web_server_is_no_place_for_an_output(sample: RawSet) -> None:
+    words = ("--raw", sample.raw, "--config", sample.config, "--out", "https://host/out")
+    run = shardmill("imagenet", *words)
+    assert run.returncode == 2
+    assert "no shards can be written" in run.stderr
