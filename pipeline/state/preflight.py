@@ -13,6 +13,7 @@ from pipeline.job import neighbours
 from pipeline.job.artifacts import ARCHIVE, LINK, MANIFEST, OF_IMAGES, Product
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
+from pipeline.quantities import counted
 from pipeline.shards import codecs
 from pipeline.shards.output import Output
 from pipeline.sources.inputs import Archive
@@ -26,15 +27,50 @@ _GROWTH = 0.7  # measured: images of ILSVRC2012 at twice to four times their edg
 _MARGIN = 1.02  # framing, indexes, facts and manifests, beside the images themselves
 
 
-def check(resolved: ResolvedJob) -> None:
+def check(resolved: ResolvedJob, workers: int = 1) -> None:
     """Raise what stands in the way of a job, before its first byte is read.
+
+    Args:
+        resolved: the job.
+        workers: how many processes of this host write shards at a time.
 
     Raises:
         NoPermission: the output folder may not be written.
+        NoSpace: shards do not fit into the scratch folder on their way to a store.
         ShardmillError: see `check_readonly`.
     """
     check_readonly(resolved)
     storage.probe_writable(paths.state(resolved.out))
+    _check_scratch(Inventory(resolved), workers)
+
+
+def _check_scratch(inventory: Inventory, workers: int) -> None:
+    """Check that each worker can keep a shard in every format until a store has it."""
+    if storage.free_bytes(inventory.resolved.out) is not None:
+        return  # no store: files are written where they stay
+    needed = workers * _largest_shard(inventory)
+    folder = storage.scratch_folder()
+    free = storage.free_bytes(folder)
+    if free is not None and needed > free:
+        raise NoSpace(
+            "too little space for shards on their way to the store",
+            file=str(folder),
+            expected=f"{needed:,} bytes free, for {counted(workers, 'worker')}",
+            found=f"{free:,} bytes free",
+            remedy="name another place with --scratch DIR, or ask for fewer --workers",
+        )
+
+
+def _largest_shard(inventory: Inventory) -> int:
+    """Return roughly the bytes of the largest shard that is to be written, in all formats."""
+    sizes = dict.fromkeys(inventory.resolved.splits, 0.0)
+    for artifact in inventory.pending():
+        if artifact.kind == MANIFEST:
+            split = inventory.resolved.splits[artifact.split]
+            share = split.source.size() * _MARGIN * split.source.share()
+            parts = _output_bytes(split.output(artifact.variant), split, share)
+            sizes[artifact.split] += parts * max(split.shard_sizes()) / split.expected.images
+    return int(max(sizes.values(), default=0))
 
 
 def check_readonly(resolved: ResolvedJob) -> None:

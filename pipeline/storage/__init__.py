@@ -63,6 +63,7 @@ from pipeline.storage.removing import (
     temp_files,
     unfinished_uploads,
 )
+from pipeline.storage.scratch import folder as scratch_folder
 from pipeline.storage.staged_file import StagedFile
 from pipeline.storage.stores import (
     Where,
@@ -182,6 +183,7 @@ __all__ = [
     "resolved",
     "same_folder",
     "same_place",
+    "scratch_folder",
     "settled",
     "shared_lock",
     "sizes",

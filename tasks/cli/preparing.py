@@ -68,7 +68,7 @@ def _prepare(
             return _OVERLAP
         stack.callback(report.withdrawn, resolved, withdrawal.finished(resolved.out))
         resolved = _withdraw(resolved, found)
-        preflight.check(resolved)
+        preflight.check(resolved, processes(workers))
         if warning := preflight.codec_warning(resolved):
             say(warning, err=True)
         preflight.remember_sources(resolved)  # the worker knows the source by that

@@ -17,13 +17,23 @@ FORMATS = ("--format", "tfrecord,recordio,webdataset")
 ALL = (*FORMATS, "--export", "parquet", "--export", "croissant", "--with", "validation-boxes")
 
 
+def names(bucket: Bucket) -> list[str]:
+    """Return the names of all objects of the output, as boto3 alone lists them."""
+    prefix = f"{bucket.folder.key}/"
+    pages = bucket.plain.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket.folder.host, Prefix=prefix
+    )
+    keys = [each["Key"] for page in pages for each in page.get("Contents", ())]
+    return [key.removeprefix(prefix) for key in keys]
+
+
 def stored(bucket: Bucket) -> dict[str, str]:
     """Return path -> SHA-256 of every product in a bucket, as `support.products` of a folder."""
     found = {}
-    for name in bucket.names():
+    for name in names(bucket):
+        if name.startswith(".shardmill/"):
+            continue  # the program's own state
         content = bucket.content(name)
-        if name.startswith(".shardmill/") or not content:
-            continue  # of the program's own state, or withdrawn
         is_link = name.endswith("/current")
         found[name] = content.decode().strip() if is_link else hashlib.sha256(content).hexdigest()
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 from faultproxy import FaultProxy, rule
 from nginx import Nginx
-from outputs3 import ALL, Host, imagenet, stored
+from outputs3 import ALL, Host, imagenet, names, stored
 from s3bucket import Bucket, use_keys
 from s3servers import STRANGER, S3Server
 from support import RawSet, products, shardmill
@@ -20,6 +21,8 @@ pytest_plugins = ("webservers", "s3stores")
 
 SHARD = r"^PUT .*-of-0"
 """Uploads of shards and their indexes."""
+MARK = r"\.shardmill/shards/[0-9a-f]{12}/[0-9]{5}\.json"
+"""Marks of finished shards."""
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +57,7 @@ def behind(bucket: Bucket, s3_proxy: FaultProxy, tmp_path: Path) -> Host:
 @pytest.fixture
 def raw_in_s3(bucket: Bucket, sample: RawSet) -> str:
     """The address of the sample's archives, in the bucket of the output."""
-    raw = bucket.folder.parent / "raw"
+    raw = bucket.folder.with_name("raw")
     for path in sorted(sample.raw.iterdir()):
         if path.is_file():
             key = (raw / path.name).key
@@ -96,7 +99,7 @@ def test_from_a_disk_and_from_a_web_server_to_s3(
         run = host.run(*imagenet(raw, sample, bucket, "--workers", 2))
         assert run.returncode == 0, run.stderr
         assert stored(bucket) == of_local
-        for name in bucket.names():
+        for name in names(bucket):
             bucket.plain.delete_object(Bucket=bucket.folder.host, Key=(bucket.folder / name).key)
 
 
@@ -113,7 +116,7 @@ def test_a_killed_run_goes_on_on_another_host(
     s3_proxy.follow(rule("delay", SHARD, seconds=0.2))
     words = imagenet(sample.raw, sample, bucket, "--workers", 2)
     with behind.start(*words) as run:
-        while not any("-of-0" in name for name in bucket.names()):
+        while not any("-of-0" in name for name in names(bucket)):
             assert run.poll() is None
             time.sleep(0.05)
         if killed == "command":
@@ -183,7 +186,7 @@ def test_what_cannot_lie_in_a_store_is_refused(
     assert run.returncode == 2, run.stderr
     assert reason in run.stderr
     assert "Traceback" not in run.stderr
-    assert not bucket.names()
+    assert not names(bucket)
 
 
 @pytest.mark.parametrize("what", ["bucket", "keys"])
@@ -201,7 +204,7 @@ def test_a_store_that_takes_nothing_is_said_before_anything_is_read(
     assert run.returncode in {1, 2}, run.stderr
     assert "Traceback" not in run.stderr
     assert "verify" not in run.stdout
-    assert not bucket.names()
+    assert not names(bucket)
 
 
 def test_a_web_server_is_no_place_for_an_output(sample: RawSet) -> None:
@@ -209,3 +212,49 @@ def test_a_web_server_is_no_place_for_an_output(sample: RawSet) -> None:
     run = shardmill("imagenet", *words)
     assert run.returncode == 2
     assert "no shards can be written" in run.stderr
+
+
+def kinds(proxy: FaultProxy) -> dict[str, int]:
+    """Return how many requests of each kind a store was asked: listings, GET, HEAD, PUT, …."""
+    found: dict[str, int] = {}
+    for each in proxy.passed():
+        method, path, *_ = each.request.split()
+        kind = "LIST" if "list-type=2" in path else method
+        found[kind] = found.get(kind, 0) + 1
+    return found
+
+
+def test_a_store_is_asked_little(
+    bucket: Bucket, sample: RawSet, behind: Host, s3_proxy: FaultProxy, tmp_path: Path
+) -> None:
+    shards, formats = 24, 2
+    words = (
+        *("imagenet", "--raw", sample.raw, "--config", sample.config, "--out", bucket.folder),
+        *("--split", "train", "--shards", f"train={shards}", "--format", "tfrecord,webdataset"),
+        *("--no-boxes", "--workers", 2),
+    )
+    run = behind.run(*words)
+    assert run.returncode == 0, run.stderr
+    whole = kinds(s3_proxy)
+    assert whole["PUT"] <= 4 * shards * formats + 40
+    assert whole["GET"] + whole["LIST"] + whole.get("HEAD", 0) <= 5 * shards * formats
+    assert "DELETE" not in whole
+    s3_proxy.follow()
+    again = behind.run(*words)
+    assert "already complete" in again.stdout
+    assert sum(kinds(s3_proxy).values()) <= 40
+    # Half of the marks go, as if the run had been killed before it had written them.
+    marks = sorted(name for name in names(bucket) if re.fullmatch(MARK, name))
+    manifests = [name for name in names(bucket) if name.endswith("/manifest.json")]
+    assert len(marks) == shards * formats
+    for name in (*marks[: len(marks) // 2 : 2], *marks[len(marks) // 2 :: 2], *manifests):
+        bucket.plain.delete_object(Bucket=bucket.folder.host, Key=(bucket.folder / name).key)
+    s3_proxy.follow()
+    other = Host(tmp_path / "other", behind.words)
+    assert other.run(*words).returncode == 0
+    requests = [each.request for each in s3_proxy.passed()]
+    first = next(at for at, request in enumerate(requests) if re.match(SHARD, request))
+    before = requests[:first]
+    assert len([each for each in before if "list-type=2" in each]) <= 20
+    of_marks = [each for each in before if re.search(MARK, each)]
+    assert len(of_marks) <= len(marks) // 2
