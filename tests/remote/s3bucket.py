@@ -57,7 +57,10 @@ class Bucket:
 
     def unfinished(self) -> list[str]:
         """Return the keys of all unfinished uploads of the bucket, by boto3 alone."""
-        answer = self.plain.list_multipart_uploads(Bucket=self.folder.host)
+        try:
+            answer = self.plain.list_multipart_uploads(Bucket=self.folder.host)
+        except self.plain.exceptions.NoSuchUpload:  # so rclone says that there is none
+            return []
         return [each["Key"] for each in answer.get("Uploads", ())]
 
 

@@ -78,6 +78,7 @@ def test_of_a_long_file_that_is_refused_nothing_is_there(output: Output) -> None
 
 
 def test_unfinished_uploads_are_listed_and_given_up(output: Output) -> None:
+    assert storage.unfinished_uploads(output.place) == []
     place = output.place / "set/a.tar"
     output.bucket.plain.create_multipart_upload(Bucket=place.host, Key=place.key)
     uploads = storage.unfinished_uploads(output.place)

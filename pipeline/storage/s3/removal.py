@@ -14,6 +14,7 @@ from pipeline.storage.s3.client import Answer, Client
 
 _AT_ONCE: Final = 1000  # objects, by S3's own rule
 _NOT_OFFERED: Final = frozenset({"NotImplemented", "MethodNotAllowed"})
+_NONE: Final = "NoSuchUpload"  # so rclone says it of a bucket
 
 
 def unfinished(client: Client, folder: Remote) -> list[Unfinished] | None:
@@ -27,10 +28,14 @@ def unfinished(client: Client, folder: Remote) -> list[Unfinished] | None:
     markers = list[object]()
     while True:
         answer = client.request_unless(
-            _NOT_OFFERED, "ListMultipartUploads", folder, Prefix=f"{folder.key}/", **marker
+            _NOT_OFFERED | {_NONE},
+            "ListMultipartUploads",
+            folder,
+            Prefix=f"{folder.key}/",
+            **marker,
         )
         if isinstance(answer, str):
-            return None
+            return uploads if answer == _NONE else None
         uploads += _of_page(answer, folder)
         marker = {
             "KeyMarker": answer.get("NextKeyMarker"),
