@@ -25,6 +25,7 @@ SNIPPETS = {
     "from pipeline.im2rec import im2rec, transforms": "",
     **dict.fromkeys(EXAMPLES.values(), ""),
     "from pipeline.loaders.tfdata import dataset": "test_tensorflow_reads_as_documented",
+    "from pipeline.loaders import tfdata": "test_tensorflow_reads_a_store_as_documented",
     ">>> import dbcollection as dbc": "test_dbcollection_loads_as_documented",
     "from datasets import load_dataset": "test_hugging_face_loads_as_documented",
     "from datasets import Features, Image, List, Value, load_dataset": (
@@ -36,6 +37,7 @@ SNIPPETS = {
 SNIPPET_TESTS = (
     ROOT / "tests" / "interop" / "test_documented_snippets.py",
     ROOT / "tests" / "remote" / "test_s3_rights.py",
+    ROOT / "tests" / "remote" / "test_remote_loaders.py",
 )
 
 
@@ -89,6 +91,11 @@ def commands() -> list[str]:
 def with_addresses() -> list[str]:
     """Return the commands that read from servers: tests/remote runs them."""
     return [line for line in commands() if re.search("--(raw|against) (s3|https?)://", line)]
+
+
+def of_stores() -> list[str]:
+    """Return the commands that look at an output in a store: tests/remote runs them, too."""
+    return [line for line in commands() if re.match(r"shardmill [a-z]+ s3://", line)]
 
 
 def snippet(first_line: str) -> str:

@@ -7,16 +7,15 @@ TensorFlow is imported when a function is called, not with this module: ``pip in
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pipeline import manifest, paths, storage
-from pipeline.documents.listed import ListedShards
-from pipeline.errors import OutputDamaged, UsageError
-from pipeline.job.choices import meant
+from pipeline.errors import UsageError
+from pipeline.loaders.shards import WHOLE, Shards, open_shards
+from pipeline.storage import RemoteOptions
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -26,14 +25,6 @@ _READ_BUFFER = 8 << 20  # bytes a file
 _FILES_AT_ONCE = 16  # fixed: else tf.data takes the number of cores, and the order follows it
 _BOX = "image/object/bbox/"
 _SIDES = ("ymin", "xmin", "ymax", "xmax")
-_REMEDY = "run the shardmill command again: it makes what is missing and keeps the rest"
-
-
-@dataclass(frozen=True)
-class _Shard:
-    path: Path
-    size: int
-    records: int
 
 
 def dataset(
@@ -44,6 +35,9 @@ def dataset(
     shuffle_files: bool = False,
     seed: int | None = None,
     num_parallel: int | None = None,
+    cache: str | Path | None = None,
+    part: tuple[int, int] = WHOLE,
+    remote: RemoteOptions | None = None,
 ) -> tf.data.Dataset:
     """Open one split of a finished output.
 
@@ -57,7 +51,7 @@ def dataset(
         bbox      float32 [n, 4], rows of (ymin, xmin, ymax, xmax), fractions of the image
 
     Args:
-        out: the output folder of the shardmill command.
+        out: the output folder of the shardmill command, or its address, ``s3://BUCKET/PREFIX``.
         split: ``train`` or ``validation``.
         decode: whether to decode the images.
         shuffle_files: read the files in a random order, another in each epoch, and 16 at a time
@@ -66,6 +60,14 @@ def dataset(
         seed: makes the order under `shuffle_files` reproducible.
         num_parallel: images decoded at once; default: as many as tf.data finds best. It has
             no influence on the order, except under `shuffle_files` without `seed`.
+        cache: folder of this machine. Each shard is fetched into it when it is read first, the
+            next one while one is read, and compared with its hash; see
+            `pipeline.loaders.file_cache`. An output in a store needs one; without it, shards of
+            this machine are read where they are. A dataset with a cache cannot be saved or sent
+            to another process.
+        part: i and n: only every n-th file by name, from the i-th on, counted from 0; for n hosts
+            that share an epoch.
+        remote: how a store is reached; default: what AWS's variables and files say.
 
     Returns:
         A dataset of known cardinality, neither batched nor repeated nor prefetched. It keeps to
@@ -73,20 +75,27 @@ def dataset(
 
     Raises:
         OutputDamaged: the manifest or a shard is missing, or a shard has another size.
-        UsageError: TensorFlow is not installed; there is no such split, but others.
+        UsageError: TensorFlow is not installed; there is no such split, but others; the part
+            cannot be; an output in a store and no cache.
+        NoSpace: the cache has no room for the shards that are to be read.
+        ShardmillError: the store refuses or does not answer. What goes wrong while the dataset is
+            read is TensorFlow's ``UnknownError`` with the text of one.
     """
     library = _tensorflow()
-    shards = _shards(Path(out), split)
+    shards = open_shards(out, split, _FORMAT, cache=cache, part=part, options=remote)
     parallel = library.data.AUTOTUNE if num_parallel is None else num_parallel
     deterministic = not shuffle_files or seed is not None
 
     def read(name: tf.Tensor) -> tf.data.Dataset:
         return library.data.TFRecordDataset(name, buffer_size=_READ_BUFFER)
 
-    names = library.constant([str(shard.path) for shard in shards], dtype=library.string)
-    files = library.data.Dataset.from_tensor_slices(names)
+    files = library.data.Dataset.from_tensor_slices(_names(library, shards))
     if shuffle_files:
-        records = files.shuffle(max(1, len(shards)), seed=seed).interleave(
+        files = files.shuffle(max(1, len(shards.listed)), seed=seed)
+    if cache is not None:
+        files = files.map(_fetcher(library, shards)).prefetch(1)
+    if shuffle_files:
+        records = files.interleave(
             read,
             cycle_length=_FILES_AT_ONCE,
             num_parallel_calls=parallel,
@@ -94,8 +103,7 @@ def dataset(
         )
     else:
         records = files.flat_map(read)
-    total = sum(shard.records for shard in shards)
-    return records.apply(library.data.experimental.assert_cardinality(total)).map(
+    return records.apply(library.data.experimental.assert_cardinality(shards.records)).map(
         _parser(library, decode=decode), num_parallel_calls=parallel, deterministic=deterministic
     )
 
@@ -148,50 +156,27 @@ def _parser(library: ModuleType, *, decode: bool) -> Callable[[tf.Tensor], dict[
     return parse
 
 
-def _shards(out: Path, split: str) -> list[_Shard]:
-    """Return the shards that the current manifest names, by name, all of them checked."""
-    link = paths.current(out, _FORMAT, split)
-    # Resolved once: a command that finishes meanwhile moves the link, not this dataset.
-    path = paths.manifest(link.resolve())
-    if storage.stat(path) is None:
-        there = storage.folders(paths.outputs(out, _FORMAT, split).parent)
-        if there and split not in there:
-            likely = meant(split, there)
-            raise UsageError(
-                f"there is no split {split!r} here",
-                file=str(out),
-                expected=", ".join(there),
-                found=split,
-                remedy=f"say {likely!r}" if likely else _REMEDY,
-            )
-        raise OutputDamaged(
-            "the output has no manifest: it was not finished, or is not here",
-            file=str(paths.manifest(link)),
-            expected=f"a finished split {split!r}",
-            found=f"splits begun: {', '.join(there) or 'none'}",
-            remedy=_REMEDY,
-        )
-    shards = _named_shards(path)
-    sizes = storage.sizes(path.parent)
-    for shard in shards:
-        found = sizes.get(shard.path.name)
-        if found != shard.size:
-            raise OutputDamaged(
-                "a shard is not as the manifest says",
-                file=str(shard.path),
-                expected=f"{shard.size} bytes",
-                found="no such file" if found is None else f"{found} bytes",
-                remedy=_REMEDY,
-            )
-    return shards
+def _names(library: ModuleType, shards: Shards) -> tf.Tensor:
+    """Return the paths of shards that are read where they are, or the names of those to fetch."""
+    if shards.cache is None:
+        names = [str(shards.path(name)) for name in shards.names]
+    else:
+        names = shards.names
+    return library.constant(names, dtype=library.string)
 
 
-def _named_shards(path: Path) -> list[_Shard]:
-    shards = [
-        _Shard(path.parent / shard.file, shard.bytes, shard.records)
-        for shard in manifest.read(path, ListedShards).shards
-    ]
-    return sorted(shards, key=lambda shard: shard.path.name)
+def _fetcher(library: ModuleType, shards: Shards) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Return what fetches a shard by its name and returns its path."""
+
+    def fetch(name: bytes) -> bytes:
+        return os.fsencode(shards.path(name.decode()))
+
+    def fetched(name: tf.Tensor) -> tf.Tensor:
+        path = library.numpy_function(fetch, [name], library.string)
+        path.set_shape(())
+        return path
+
+    return fetched
 
 
 def _tensorflow() -> ModuleType:

@@ -53,7 +53,7 @@ from pipeline.storage.publishing import (
     write_unsynced,
 )
 from pipeline.storage.readers import Ranges, Sources
-from pipeline.storage.remote import RemoteOptions, use
+from pipeline.storage.remote import RemoteOptions, use, using
 from pipeline.storage.removal import Doomed, Outcome, Plan, Unfinished
 from pipeline.storage.removing import (
     carry_out,
@@ -197,6 +197,7 @@ __all__ = [
     "translated",
     "unfinished_uploads",
     "use",
+    "using",
     "wait_for_lock",
     "watch",
     "with_suffix",

@@ -7,6 +7,7 @@ not before.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -114,6 +115,17 @@ def use(options: RemoteOptions) -> None:
     """
     scratch.use(options.scratch)
     _used[0] = options
+
+
+@contextlib.contextmanager
+def using(options: RemoteOptions) -> Iterator[None]:
+    """Reach remote places by these options while the context lasts."""
+    before = _used[0]
+    use(options)
+    try:
+        yield
+    finally:
+        use(before)
 
 
 def stat(place: Remote) -> FileInfo | None:

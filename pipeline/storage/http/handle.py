@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-import pycurl
-
+from pipeline.storage.http.libcurl import pycurl
 from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.trust import certificates
 

@@ -16,12 +16,11 @@ from collections.abc import Callable
 from typing import Final, Self
 from urllib.parse import quote, urljoin
 
-import pycurl
-
 from pipeline.errors import ShardmillError
 from pipeline.storage.http import refusals
 from pipeline.storage.http.answers import Outcome
 from pipeline.storage.http.handle import Handle
+from pipeline.storage.http.libcurl import pycurl
 from pipeline.storage.http.request import Reply, Request, origin
 from pipeline.storage.http.retries import RARELY, RETRIED, Patience, retry_after
 from pipeline.storage.http.silence import Silence

@@ -1,0 +1,150 @@
+"""The shards of a finished output as files of this machine, for loaders of any format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline import paths, storage
+from pipeline.documents.listed import ListedShard
+from pipeline.errors import OutputDamaged, UsageError
+from pipeline.loaders.file_cache import FileCache
+from pipeline.manifest import FileEntry
+from pipeline.state import current
+from pipeline.storage import Location, RemoteOptions
+
+WHOLE = (0, 1)
+"""The part of those who read all shards."""
+
+
+@dataclass(frozen=True)
+class Shards:
+    """The shards that one reader reads, by name.
+
+    Attributes:
+        folder: of the output, local or in a store.
+        listed: name, bytes and records of each.
+        entries: what the manifest says of them besides, by name.
+        cache: where each is fetched to; None: they are read where they are.
+    """
+
+    folder: Location
+    listed: tuple[ListedShard, ...]
+    entries: dict[str, FileEntry]
+    cache: FileCache | None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of their files, relative to the folder."""
+        return [shard.file for shard in self.listed]
+
+    @property
+    def records(self) -> int:
+        """How many records they hold."""
+        return sum(shard.records for shard in self.listed)
+
+    def path(self, name: str) -> Path:
+        """Return where a shard can be read, once it is there.
+
+        Raises:
+            ShardmillError: see `FileCache.fetch`.
+        """
+        if self.cache is None:
+            return storage.on_this_machine(self.folder / name)
+        return self.cache.fetch(self.folder, self.entries[name])
+
+
+def open_shards(
+    out: str | Path,
+    split: str,
+    shard_format: str,
+    *,
+    cache: str | Path | None = None,
+    part: tuple[int, int] = WHOLE,
+    options: RemoteOptions | None = None,
+) -> Shards:
+    """Return the shards of the output that is current now; none of them is read or fetched.
+
+    Args:
+        out: the output folder, or its address in S3.
+        split: such as ``train``.
+        shard_format: such as ``tfrecord``.
+        cache: folder of this machine that shards are fetched to; see `pipeline.loaders.file_cache`.
+        part: i and n: only every n-th shard by name, from the i-th on, counted from 0.
+        options: how a store is reached.
+
+    Raises:
+        OutputDamaged: the manifest or a shard is missing, or a shard has another size.
+        UsageError: there is no such split, but others; the part cannot be; shards in a store are
+            to be read without a cache.
+        NoSpace: the cache has no room for those shards that are not there yet.
+        ShardmillError: the store refuses or does not answer.
+    """
+    place = _place(out, "out")
+    kept = None if cache is None else _cache(cache, options or RemoteOptions())
+    if kept is None:
+        _check_readable(place)
+    with storage.using(options or RemoteOptions()):
+        output = current.find(place, shard_format, split)
+        shards = _part(sorted(output.listed.shards, key=lambda shard: shard.file), part)
+        current.check_sizes(output.folder, shards)
+    entries = {entry.file: entry for entry in output.listed.files}
+    if kept is not None:
+        kept.check_room([_entry(output.folder, shard, entries) for shard in shards])
+    return Shards(output.folder, tuple(shards), entries, kept)
+
+
+def _cache(folder: str | Path, options: RemoteOptions) -> FileCache:
+    return FileCache(storage.on_this_machine(_place(folder, "cache")), options)
+
+
+def _place(given: str | Path, name: str) -> Location:
+    """Return where a path or an address leads, also in another working folder."""
+    text = os.fspath(given)
+    storage.parse(text, name)
+    return storage.parse(storage.absolute(text, name), name)
+
+
+def _check_readable(out: Location) -> None:
+    """Check that shards can be read where they are."""
+    try:
+        storage.on_this_machine(out)
+    except UsageError:
+        raise UsageError(
+            "shards in a store are read from copies on this machine, and no cache is given",
+            file=str(out),
+            expected='a folder for them, such as cache="/scratch/shards"',
+            remedy="give one: each shard is fetched once, when it is read first",
+        ) from None
+
+
+def _part(shards: Sequence[ListedShard], part: tuple[int, int]) -> Sequence[ListedShard]:
+    index, count = part
+    if not 0 <= index < count:
+        raise UsageError(
+            "part: no part of the shards",
+            expected="i and n, where i is at least 0 and less than n",
+            found=repr(part),
+        )
+    if count > 1 and index >= len(shards):
+        raise UsageError(
+            "part: there are fewer shards than parts",
+            expected=f"at most {len(shards)} parts",
+            found=repr(part),
+            remedy="read with fewer parts, or prepare with more --shards",
+        )
+    return shards[index::count]
+
+
+def _entry(folder: Location, shard: ListedShard, entries: dict[str, FileEntry]) -> FileEntry:
+    entry = entries.get(shard.file)
+    if entry is None or entry.bytes != shard.bytes:
+        raise OutputDamaged(
+            "the manifest does not say of a shard what its hash is",
+            file=str(paths.manifest(folder)),
+            place=shard.file,
+            remedy=current.REMEDY,
+        )
+    return entry

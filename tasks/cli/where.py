@@ -1,0 +1,50 @@
+"""``shardmill where``: the finished output that a training script should read."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import click
+
+from pipeline import plaintext, storage
+from pipeline.errors import UsageError
+from pipeline.formats.registry import FORMATS
+from pipeline.job.table.option import WHERE
+from pipeline.job.table.options import options_of
+from pipeline.state import current
+from pipeline.storage import RemoteOptions
+from tasks.cli.grouping import GroupedCommand
+from tasks.cli.options import parameters
+from tasks.cli.saying import say
+
+EXAMPLES: Final = (
+    "shardmill where OUT train",
+    "shardmill where OUT validation --format tfrecord",
+    "shardmill where . train",
+)
+
+
+@click.command(cls=GroupedCommand, params=parameters(options_of(WHERE)), examples=EXAMPLES)
+def where(out: str, split: str, **given: Any) -> int:
+    """Print where the finished output of a split lies, and nothing else.
+
+    It is the one that `current` names: of a local OUT the path of its folder, of one in S3 the
+    address, s3://BUCKET/PREFIX/FORMAT/SPLIT/DIGEST. A command that finishes later changes what
+    `current` names, and nothing in this folder. Every file that its manifest names is there.
+
+    Exit status 1 when there is no finished output, 2 when there are other splits or formats only.
+    """
+    shard_format = given.pop("format")
+    storage.use(RemoteOptions(**given))
+    place = storage.parse(storage.absolute(out, "OUT"))
+    output = current.find(place, shard_format, split, FORMATS)
+    current.check_sizes(output.folder, [*output.listed.shards, *output.listed.files])
+    if plaintext.line(str(output.folder)) != str(output.folder):
+        raise UsageError(
+            "the path of the output cannot be printed as it is",
+            file=str(output.folder),
+            expected="a path of printable characters",
+            remedy="give the output folder another name",
+        )
+    say(output.folder)
+    return 0
