@@ -82,7 +82,7 @@ def open_shards(
         NoSpace: the cache has no room for those shards that are not there yet.
         ShardmillError: the store refuses or does not answer.
     """
-    place = _place(out, "out")
+    place = storage.check_takes_files(_place(out, "out"), "out")
     kept = None if cache is None else _cache(cache, options or RemoteOptions())
     if kept is None:
         _check_readable(place)

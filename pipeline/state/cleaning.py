@@ -18,7 +18,7 @@ from pipeline.job.options import FORMATS
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import read_undamaged
 from pipeline.state.ownership import Catalogued, begins_owned, is_owned
-from pipeline.storage import Location, Outcome, Plan, TempFile
+from pipeline.storage import Location, Outcome, Plan, TempFile, Unfinished
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,15 @@ def superseded(out: Location, keep: frozenset[str]) -> list[Superseded]:
             if plan is not None:
                 found.append(Superseded(paths.output(out, shard_format, split, digest), plan))
     return found
+
+
+def unfinished_uploads(out: Location) -> list[Unfinished]:
+    """Return the uploads below an output folder that nobody has finished, of files of its own.
+
+    Raises:
+        ShardmillError: the store refuses, as without ``s3:ListBucketMultipartUploads``.
+    """
+    return [each for each in storage.unfinished_uploads(out) if is_owned(out, each.place)]
 
 
 def unfinished(out: Location) -> frozenset[str]:

@@ -199,7 +199,9 @@ def _would_run(pending: Iterable[Artifact], missing: int) -> tuple[str, ...]:
 
 def _finished(out: Location, output: Output, shards: int) -> tuple[set[int], int]:
     done, written = set(), 0
-    for index in published_shards(out, output.digest):
+    published = published_shards(out, output.digest)
+    storage.read_ahead(paths.shard_mark(out, output.digest, index) for index in published)
+    for index in published:
         mark = outputs.shard_document(out, output, index) if index < shards else None
         if mark is not None:
             done.add(index)

@@ -56,10 +56,9 @@ class Damaged:
             NoPermission: one may not be removed.
         """
         items = [item for plan in self._plans.values() for item in plan.items]
-        owned = self._owned([storage.on_this_machine(item.path) for item in items]) - self._kept
+        owned = self._owned([item.path for item in items]) - self._kept
         plan = Plan(self._out, tuple(item for item in items if item.path in owned))
-        gone_items = storage.carry_out(plan).removed
-        removed = tuple(storage.on_this_machine(item.path) for item in gone_items)
+        removed = tuple(item.path for item in storage.carry_out(plan).removed)
         gone = frozenset(removed)
         left = (path for path in self._plans if path not in gone)
         return Removal(removed, tuple(path for path in left if self._is_there(path)))

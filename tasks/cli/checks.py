@@ -5,16 +5,16 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from rich import markup
 from rich.console import Console
 from rich.progress import track
 
-from pipeline import plaintext, storage
+from pipeline import plaintext
 from pipeline.job.options import Job
-from pipeline.storage import RemoteOptions
+from tasks.cli.reaching import Reached
 from tasks.run import streams
 
 Check = TypeVar("Check")
@@ -44,16 +44,17 @@ def _call(check: Callable[[], Check]) -> Check:
     return check()
 
 
-def new_processes(workers: int | None, jobs: Sequence[Job]) -> ProcessPoolExecutor:
+def new_processes(
+    workers: int | None, reached: Reached, jobs: Sequence[Job]
+) -> ProcessPoolExecutor:
     """Return processes for checks, which reach remote places as the last of some jobs does.
 
     Args:
         workers: how many; None: the CPUs.
-        jobs: those of an output folder, the one that was started last at the end.
+        reached: the output folder.
+        jobs: its jobs, the one that was started last at the end.
     """
-    remote = jobs[-1].remote if jobs else RemoteOptions()
-    storage.use(remote)
+    as_last = replace(reached, options=jobs[-1].remote) if jobs else reached
+    as_last.use()
     context = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(
-        workers, mp_context=context, initializer=storage.use, initargs=(remote,)
-    )
+    return ProcessPoolExecutor(workers, mp_context=context, initializer=as_last.use)

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Final
+from dataclasses import dataclass
+from typing import Any, Final
 
 import click
 
 from pipeline import paths, storage
-from pipeline.errors import EnvironmentRefused, InputRefused, UsageError
+from pipeline.errors import (
+    EnvironmentRefused,
+    InputRefused,
+    ObjectRefused,
+    ShardmillError,
+    UsageError,
+)
 from pipeline.job.options import FORMATS
 from pipeline.job.resolve import resolve
 from pipeline.job.table.option import CLEAN
@@ -18,10 +24,11 @@ from pipeline.quantities import counted, size
 from pipeline.state import cleaning, status
 from pipeline.state import unused_sources as unusedsources
 from pipeline.state.cleaning import Stale, Superseded
-from pipeline.storage import Location, Plan, TempFile
+from pipeline.storage import Location, Plan, TempFile, Unfinished
 from tasks.cli import text
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
+from tasks.cli.reaching import Reached
 from tasks.cli.saying import say
 
 _SHOWN = 5
@@ -34,18 +41,60 @@ EXAMPLES: Final = (
 
 
 @click.command(cls=GroupedCommand, params=parameters(options_of(CLEAN)), examples=EXAMPLES)
-def clean(out: str, yes: bool) -> int:
+def clean(out: str, yes: bool, dry_run: bool, uploads_after: int, **given: Any) -> int:
     """Remove stale temporary files and superseded outputs from OUT, after asking.
 
     A temporary file is removed only when its owner is provably gone. Outputs are superseded
     when `current` points to another; they are left alone while a command is at work, as is what
     was kept of the files that they were made of.
+
+    In S3 there are unfinished uploads in the place of temporary files: parts of large files, which
+    are paid for. Those that were begun a day ago or earlier are given up. Whether a command of
+    another host is at work there is not known.
     """
-    folder = Path(out).absolute()
+    reached = Reached.of(out, given)
+    folder = reached.out
     if not {*FORMATS, paths.state(folder).name} & set(storage.folders(folder)):
         raise UsageError("this is no output folder of shardmill", file=out)
+    going = _going(reached, uploads_after * 3600)
+    _say_kept(reached)
+    if not going:
+        say("nothing to remove")
+    elif not dry_run and (yes or _confirmed(reached)):
+        _remove_idle(reached, going)
+    return 0 if going.is_all_known else ShardmillError.exit_status
+
+
+@dataclass(frozen=True)
+class _Going:
+    """What a person is asked about.
+
+    Attributes:
+        stale: temporary files.
+        superseded: outputs.
+        unused: folder -> what goes of what was kept of source files.
+        uploads: parts of files in a store; None: the store does not let them be listed.
+    """
+
+    stale: list[Stale]
+    superseded: list[Superseded]
+    unused: dict[Location, Plan]
+    uploads: list[Unfinished] | None
+
+    def __bool__(self) -> bool:
+        return any((self.stale, self.superseded, self.unused, self.uploads))
+
+    @property
+    def is_all_known(self) -> bool:
+        """Whether nothing else could have been removed."""
+        return self.uploads is not None
+
+
+def _going(reached: Reached, upload_s: int) -> _Going:
+    """Return what is of no use any more, and say it."""
+    folder = reached.out
     stale = _stale(folder)
-    superseded = cleaning.superseded(folder, _wanted(folder))
+    superseded = cleaning.superseded(folder, _wanted(reached))
     for each in stale:
         say(f"temporary file: {each.temp.path}, {size(each.plan.bytes)}")
     for output in superseded:
@@ -59,24 +108,54 @@ def clean(out: str, yes: bool) -> int:
     for place, plan in unused.items():
         what = f"{place}, {counted(plan.files, 'file')}, {size(plan.bytes)}"
         say(f"kept of source files, and needed by no output: {what}")
-    _say_kept(folder)
-    if not stale and not superseded and not unused:
-        say("nothing to remove")
-        return 0
-    if not yes and not click.confirm("remove these?"):
-        return 0
+    return _Going(stale, superseded, unused, _uploads(folder, upload_s))
+
+
+def _uploads(folder: Location, after_s: int) -> list[Unfinished] | None:
+    """Return the unfinished uploads that go, and say them, and which stay."""
+    try:
+        uploads = cleaning.unfinished_uploads(folder)
+    except ObjectRefused as error:
+        say("unfinished uploads are not known:", err=True)
+        say(error, err=True)
+        return None
+    old = [each for each in uploads if each.age_s >= after_s]
+    for each in uploads:
+        what = f"unfinished upload: {each.place}, begun {text.duration(each.age_s)} ago"
+        say(what if each in old else f"kept: {what}")
+    return old
+
+
+def _confirmed(reached: Reached) -> bool:
+    if reached.is_shared:
+        say("commands of other hosts are not seen from here: make sure that none is at work there")
+    return click.confirm("remove these?")
+
+
+def _remove_idle(reached: Reached, going: _Going) -> None:
+    """Remove what was confirmed; while a command is at work, stale temporary files only."""
+    folder = reached.out
     with storage.sole_lock(paths.run_lock(folder)) as idle:
         if not idle:
             who = ", ".join(storage.lock_holders(paths.run_lock(folder)).splitlines())
             by = f" by {who}" if who else ""
             say(f"a command is at work here{by}: outputs are left alone")
-        # What was confirmed may be wanted again by now.
-        still = cleaning.superseded(folder, _wanted(folder)) if idle else []
-        folders = {output.folder for output in still}
-        going = [output for output in superseded if output.folder in folders]
-        free = _unused(folder, going) if idle else {}
-        _remove(stale, going, [plan for place, plan in unused.items() if place in free])
-    return 0
+            _remove(going.stale, [], [])
+            return
+        storage.renew()  # what was confirmed may be wanted again by now
+        still = {output.folder for output in cleaning.superseded(folder, _wanted(reached))}
+        superseded = [output for output in going.superseded if output.folder in still]
+        free = _unused(folder, superseded)
+        unused = [plan for place, plan in going.unused.items() if place in free]
+        _remove(going.stale, superseded, unused)
+        _give_up(going.uploads or [])
+
+
+def _give_up(uploads: list[Unfinished]) -> None:
+    for upload in uploads:
+        storage.give_up(upload)
+    if uploads:
+        say(f"given up: {counted(len(uploads), 'unfinished upload')}")
 
 
 def _unused(out: Location, gone: list[Superseded]) -> dict[Location, Plan]:
@@ -84,12 +163,13 @@ def _unused(out: Location, gone: list[Superseded]) -> dict[Location, Plan]:
     return unusedsources.plans(out, [output.folder for output in gone])
 
 
-def _say_kept(out: Location) -> None:
+def _say_kept(reached: Reached) -> None:
     """Name the sets that no recorded job would make now: whether they are needed, a person knows.
 
     What a job reads may be on a disk that is not mounted; so nothing of its outputs is removed.
     """
-    for output in status.other_sets(out, status.recorded_jobs(out)):
+    out = reached.out
+    for output in status.other_sets(out, reached.as_given(status.recorded_jobs(out))):
         folder = paths.outputs(out, output.format, output.split)
         say(
             f"kept: {text.standing(output)}: no recorded command would make it now, for an older"
@@ -138,9 +218,10 @@ def _strangers(plan: Plan) -> Iterator[str]:
         yield f"left alone: {more:,} more"
 
 
-def _wanted(out: Location) -> frozenset[str]:
+def _wanted(reached: Reached) -> frozenset[str]:
     """Return the digests of the outputs that the job that was started last is about."""
-    jobs = [job for job in status.recorded_jobs(out) if job.wants("shards")]
+    recorded = reached.as_given(status.recorded_jobs(reached.out))
+    jobs = [job for job in recorded if job.wants("shards")]
     try:
         splits = resolve(jobs[-1]).splits.values() if jobs else ()
         return frozenset(output.digest for split in splits for output in split.outputs)
@@ -148,4 +229,4 @@ def _wanted(out: Location) -> frozenset[str]:
         # Its configuration, list or tree is gone: what is half done may be its output.
         about = f"{error.what}: {error.file}" if error.file else error.what
         say(f"unfinished outputs are left alone: {about}", err=True)
-        return cleaning.unfinished(out)
+        return cleaning.unfinished(reached.out)

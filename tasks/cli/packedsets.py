@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import storage
 from pipeline.quantities import counted, size
+from pipeline.storage import Location
 from pipeline.verification import packcheck
 from pipeline.verification.findings import Finding, truncated
 from pipeline.verification.packcheck import PackedSet
@@ -29,8 +31,14 @@ class PackedSets:
     strays: tuple[Finding, ...]
 
     @classmethod
-    def of(cls, path: Path) -> PackedSets:
-        """Look for them: in a folder, or by the name of a manifest or of one of its files."""
+    def of(cls, place: Location) -> PackedSets:
+        """Look for them: in a folder, or by the name of a manifest or of one of its files.
+
+        In a store there are none.
+        """
+        if not storage.takes_folders(place):
+            return cls((), ())
+        path = storage.on_this_machine(place)
         manifests = packcheck.find_manifests(path)
         return cls(tuple(manifests), tuple(packcheck.strays(path, manifests)))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -33,6 +33,7 @@ from tasks.cli import text
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
 from tasks.cli.packedsets import PackedSets, report_states
+from tasks.cli.reaching import Reached
 from tasks.cli.rerun_command import command_line
 from tasks.cli.saying import say
 
@@ -44,16 +45,19 @@ EXAMPLES: Final = (
 
 
 @click.command(cls=GroupedCommand, params=parameters(options_of(STATUS)), examples=EXAMPLES)
-def status(out: str) -> int:
+def status(out: str, **given: Any) -> int:
     """Say what is done and missing in OUT, and what the same command would run now.
 
     It speaks of the job that was started last, of finished outputs of earlier ones, and of sets
     that none of them would make now; or of the outputs of im2rec in OUT. Of images that an earlier
     run has looked at, only their list or folders are looked at. Exit status 0 when all
     that is complete, 4 when images were left out, 1 when something is missing.
+
+    Of OUT in S3 it knows which commands of this host are at work there, and of no others.
     """
-    folder = Path(out).absolute()
-    jobs = states.recorded_jobs(folder)
+    reached = Reached.of(out, given)
+    folder = reached.out
+    jobs = reached.as_given(states.recorded_jobs(folder))
     if not jobs and (packed := PackedSets.of(folder)):
         return report_states(packed)
     if not jobs:
@@ -63,12 +67,15 @@ def status(out: str) -> int:
             remedy="name a folder that a shardmill command was given as --out",
         )
     at_work = storage.is_locked(paths.run_lock(folder))
-    for line in _at_work(at_work, paths.run_lock(folder)):
+    for line in _at_work(at_work, paths.run_lock(folder), shared=reached.is_shared):
         say(line)
     resolved, refused = _resolved(jobs[-1])
     known = [str(error).splitlines()[0] for error in refused]
     last, end = jobs[-1], runend.last(folder)
-    for line in text.job_lines(last, command_line(last), end, bool(at_work), known=known):
+    shared = reached.is_shared
+    for line in text.job_lines(
+        last, command_line(last), end, bool(at_work), known=known, shared=shared
+    ):
         say(line)
     if isinstance(resolved, ResolvedJob):
         return _report(resolved, jobs, bool(at_work), refused)
@@ -87,12 +94,19 @@ def _resolved(job: Job) -> tuple[ResolvedJob | ShardmillError, list[ArchiveRefus
         return error, []
 
 
-def _at_work(found: bool | None, lock: Path) -> Iterator[str]:
-    """Yield whether a command is at work, and which, as far as it can be known."""
+def _at_work(found: bool | None, lock: Path, *, shared: bool) -> Iterator[str]:
+    """Yield whether a command is at work, and which, as far as it can be known.
+
+    Args:
+        found: whether one is; None: the lock may not be asked for.
+        lock: that it holds.
+        shared: whether it is one of this host, and others may be at work elsewhere.
+    """
+    where = " on this host; of other hosts that is not known" if shared else ""
     if found is None:
         yield f"whether a command is at work is known only to the owner of {lock} and its group"
     else:
-        yield "a command is at work" if found else "no command is at work"
+        yield f"{'a' if found else 'no'} command is at work{where}"
     if found:
         yield from (f"  {holder}" for holder in storage.lock_holders(lock).splitlines())
 

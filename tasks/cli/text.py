@@ -77,6 +77,7 @@ def job_lines(
     at_work: bool,
     *,
     known: Iterable[str] = (),
+    shared: bool = False,
 ) -> list[str]:
     """Return what a job reads, the command that does it, and how the last one ended.
 
@@ -86,6 +87,7 @@ def job_lines(
         end: of the last command.
         at_work: whether a command is at work now.
         known: the first lines of errors that are told as a whole elsewhere.
+        shared: whether it is the last one of this host alone.
     """
     source = job.images or job.tree or job.raw
     lines = [f"source: {source}"]
@@ -94,7 +96,8 @@ def job_lines(
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end.time))
         first, *rest = _ending(end)
         brief = any(line in each for line in known for each in (first, *rest))
-        lines += [f"last end: {when}, {first}", *(() if brief else rest)]
+        where = " on this host" if shared else ""
+        lines += [f"last end{where}: {when}, {first}", *(() if brief else rest)]
     return lines
 
 

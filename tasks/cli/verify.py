@@ -7,7 +7,7 @@ import errno
 import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -42,6 +42,7 @@ from tasks.cli.checks import Checks, new_processes
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
 from tasks.cli.packedsets import PackedSets
+from tasks.cli.reaching import Reached
 from tasks.cli.rerun_command import command_line
 from tasks.cli.saying import say, say_refusal, say_traceback
 
@@ -56,7 +57,7 @@ EXAMPLES: Final = (
 
 
 @click.command(cls=GroupedCommand, params=parameters(options_of(VERIFY)), examples=EXAMPLES)
-def verify(out: str, against: str, remove_damaged: bool, workers: int | None) -> int:
+def verify(out: str, against: str, remove_damaged: bool, workers: int | None, **given: Any) -> int:
     """Read everything in OUT back: hashes, framing, checksums, counts, each image once.
 
     OUT may also be an output of im2rec, NAME.rec or its manifest, or a folder of such; RAW is then
@@ -67,15 +68,16 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None) ->
 
     Exit status 0 when everything is as it was written, else 1.
     """
-    folder = Path(out).absolute()
+    reached = Reached.of(out, given)
+    folder = reached.out
     _warn_of_codec()
     raw = storage.parse(storage.absolute(against, "--against")) if against else None
-    jobs = statecheck.known_jobs(folder)
+    jobs = reached.as_given(statecheck.known_jobs(folder))
     packed = PackedSets.of(folder)
     outputs = _outputs(folder, jobs, packed)
     if packed and not outputs and not begun(folder):
         return _verify_packed(packed, storage.on_this_machine(raw) if raw else None)
-    with _alone(folder, remove_damaged), new_processes(workers, jobs) as pool:
+    with _alone(folder, remove_damaged), new_processes(workers, reached, jobs) as pool:
         try:
             reading = Verification(folder, jobs, raw, Checks(pool), _tell)
             of_im2rec = packed.beside_others().findings(None)

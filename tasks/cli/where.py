@@ -6,15 +6,15 @@ from typing import Any, Final
 
 import click
 
-from pipeline import plaintext, storage
+from pipeline import plaintext
 from pipeline.errors import UsageError
 from pipeline.formats.registry import FORMATS
 from pipeline.job.table.option import WHERE
 from pipeline.job.table.options import options_of
 from pipeline.state import current
-from pipeline.storage import RemoteOptions
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
+from tasks.cli.reaching import Reached
 from tasks.cli.saying import say
 
 EXAMPLES: Final = (
@@ -35,9 +35,7 @@ def where(out: str, split: str, **given: Any) -> int:
     Exit status 1 when there is no finished output, 2 when there are other splits or formats only.
     """
     shard_format = given.pop("format")
-    storage.use(RemoteOptions(**given))
-    place = storage.parse(storage.absolute(out, "OUT"))
-    output = current.find(place, shard_format, split, FORMATS)
+    output = current.find(Reached.of(out, given).out, shard_format, split, FORMATS)
     current.check_sizes(output.folder, [*output.listed.shards, *output.listed.files])
     if plaintext.line(str(output.folder)) != str(output.folder):
         raise UsageError(

@@ -188,6 +188,7 @@ def test_a_piece_that_was_replaced_is_noticed(bucket: Bucket) -> None:
 
 def test_unfinished_uploads_are_found_by_their_age_and_given_up(bucket: Bucket) -> None:
     here, elsewhere = bucket.folder / "shard", bucket.folder.parent / "other"
+    assert removal.unfinished(bucket.client, bucket.folder) == []
     for place in (here, elsewhere):
         bucket.plain.create_multipart_upload(Bucket=place.host, Key=place.key)
     found = removal.unfinished(bucket.client, bucket.folder)

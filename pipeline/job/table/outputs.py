@@ -37,11 +37,14 @@ def _out(command: str, text: str, *, anywhere: bool = False) -> Option:
     )
 
 
-_OF_COMMANDS: Final = "Output folder of the commands that prepare, or what im2rec has packed: "
+_OF_COMMANDS: Final = (
+    "Output folder of the commands that prepare, or its address in S3; or what im2rec has packed:"
+    " a folder, NAME.rec or its manifest."
+)
 
 OUTPUT_OPTIONS: Final = (
-    _out(STATUS, f"{_OF_COMMANDS}a folder, NAME.rec or its manifest."),
-    _out(VERIFY, f"{_OF_COMMANDS}a folder, NAME.rec or its manifest."),
+    _out(STATUS, _OF_COMMANDS, anywhere=True),
+    _out(VERIFY, _OF_COMMANDS, anywhere=True),
     Option(
         flag="--against",
         kind=Kind.PATH,
@@ -62,7 +65,7 @@ OUTPUT_OPTIONS: Final = (
         default=False,
     ),
     replace(WORKERS, commands=(VERIFY,)),
-    _out(CLEAN, "Output folder of the commands that prepare a data set."),
+    _out(CLEAN, "Output folder of the commands that prepare, or its address in S3.", anywhere=True),
     Option(
         flag="--yes",
         kind=Kind.SWITCH,
@@ -70,6 +73,24 @@ OUTPUT_OPTIONS: Final = (
         help="Remove without asking what would be removed.",
         commands=(CLEAN,),
         default=False,
+    ),
+    Option(
+        flag="--dry-run",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Say what would be removed, and remove nothing.",
+        commands=(CLEAN,),
+        default=False,
+    ),
+    Option(
+        flag="--uploads-after",
+        kind=Kind.NUMBER,
+        group=Group.RUN,
+        help="Hours after which an unfinished upload to S3 counts as given up.",
+        commands=(CLEAN,),
+        default=24,
+        least=0,
+        metavar="HOURS",
     ),
     _out(WHERE, "Output folder of the commands that prepare, or its address in S3.", anywhere=True),
     Option(

@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import UsageError
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import COMMANDS, SET, WHERE, Option, Refusals, refuses_nothing
+from pipeline.job.table.option import (
+    CLEAN,
+    COMMANDS,
+    SET,
+    STATUS,
+    VERIFY,
+    WHERE,
+    Option,
+    Refusals,
+    refuses_nothing,
+)
 from pipeline.storage.location import is_address
 from pipeline.storage.remote import DEFAULT, MOST_IN_FLIGHT, NOT_STAGED
 from pipeline.storage.s3.settings import ADDRESSING, CHECKSUMS
@@ -25,7 +35,7 @@ def _option(
     metavar: str = "",
     choices: tuple[str, ...] = (),
     most: int | None = None,
-    commands: tuple[str, ...] = (*COMMANDS, WHERE),
+    commands: tuple[str, ...] = (*COMMANDS, STATUS, VERIFY, CLEAN, WHERE),
     refusals: Refusals = refuses_nothing,
 ) -> Option:
     name = flag.removeprefix("--").replace("-", "_")

