@@ -88,6 +88,7 @@ class RecordedList(Struct, frozen=True):
 
     Attributes:
         counts: of an earlier version none.
+        earlier: what `digest` was before images were replaced, see `snapshot.earlier`.
     """
 
     images: Size
@@ -104,4 +105,5 @@ class RecordedList(Struct, frozen=True):
     repeats: bool
     look: RecordedLook
     counts: RecordedCounts | None = None
+    earlier: tuple[Digest, ...] = ()
     files: tuple[FileEntry, ...] = ()

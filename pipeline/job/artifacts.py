@@ -96,6 +96,7 @@ class Product(Artifact):
         version: of its form; 0: that is not told.
         made_of: what decides the digest, by name, in short values; see `provenance.made_of`.
         follows: what of `made_of` it follows without being asked; see `provenance.follows`.
+        before: names and values of `made_of` that it follows likewise; see `provenance.before`.
         folder: of images, the list or folder that the job names; "": it names none.
         codec: of images that are encoded anew; "": there are none.
         codec_here: the codec that is installed, where it is another than `codec`; else "".
@@ -111,6 +112,7 @@ class Product(Artifact):
     version: int = 0
     made_of: Mapping[str, str] = field(default_factory=dict, compare=False)
     follows: frozenset[str] = field(default=frozenset(), compare=False)
+    before: frozenset[tuple[str, str]] = field(default=frozenset(), compare=False)
     folder: str = field(default="", compare=False)
     codec: str = ""
     codec_here: str = ""

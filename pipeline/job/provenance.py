@@ -15,7 +15,7 @@ from pipeline.job.options import Job
 from pipeline.job.split import SplitJob, order_of
 from pipeline.shards import output
 from pipeline.shards.output import Output
-from pipeline.sources.source import NUMBERS
+from pipeline.sources.source import IMAGES, NUMBERS
 
 MadeOf = dict[str, str]
 
@@ -57,6 +57,17 @@ def follows(product: Product, splits: Mapping[str, SplitJob]) -> frozenset[str]:
         return splits[product.split].source.follows()
     return frozenset(
         f"{split.name}{_OF}{name}" for split in splits.values() for name in split.source.follows()
+    )
+
+
+def before(product: Product, splits: Mapping[str, SplitJob]) -> frozenset[tuple[str, str]]:
+    """Return names and values of `made_of` from before images were replaced; `Source.before`."""
+    if product.split in splits:
+        return frozenset((IMAGES, value) for value in splits[product.split].source.before)
+    return frozenset(
+        (f"{split.name}{_OF}{IMAGES}", value)
+        for split in splits.values()
+        for value in split.source.before
     )
 
 

@@ -212,6 +212,7 @@ def _derived(
             product,
             made_of=provenance.made_of(product, job, table, splits),
             follows=provenance.follows(product, splits),
+            before=provenance.before(product, splits),
             folder=job.images,
         )
         for product in products.derive(job, dataset, table, splits)

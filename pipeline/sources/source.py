@@ -153,6 +153,14 @@ class Source(ABC):
         """
         return frozenset()
 
+    @property
+    def before(self) -> frozenset[str]:
+        """What `made_of` called the same images before some of them were replaced.
+
+        What was made of these at a fixed path follows without being asked, too.
+        """
+        return frozenset()
+
     @abstractmethod
     def described(self) -> list[Document]:
         """Return what a manifest says of it among the inputs, without the boxes."""

@@ -134,14 +134,15 @@ def check(out: Location, product: Product, *, replace: bool) -> None:
 
 
 def _is_newer(out: Location, product: Product) -> bool:
-    """Whether what stands there was made of the same folder, which holds something else now."""
+    """Whether it was made of the same list or folder, whose images are others now."""
     standing = mark(out, product.name)
     then: Mapping[str, str] = standing.made_of if standing else {}
     now = product.made_of
     names = {name for name in {*then, *now} if then.get(name) != now.get(name)}
-    if standing is None or not then or not names <= product.follows:
+    followed = {name for name, value in product.before if then.get(name) == value}
+    if standing is None or not then or not names <= product.follows | followed:
         return False
-    return not product.folder or _is_of(out, product, standing.digest)
+    return bool(followed) or not product.folder or _is_of(out, product, standing.digest)
 
 
 def _is_of(out: Location, product: Product, digest: str) -> bool:

@@ -1,4 +1,4 @@
-"""A folder or tree whose images have changed: what was made of it at fixed paths follows."""
+"""A list, folder or tree whose images have changed: what was made of it at fixed paths follows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import inprocess
 import pytest
-from drawnlists import encoded, lay
+from drawnlists import draw_list, encoded, lay
 from drawntrees import age, draw_tree
 from support import products
 
@@ -42,7 +42,13 @@ def tree(tmp_path: Path) -> Case:
     return Case((*words, "--no-boxes", "--format", "recordio"), drawn.image(1))
 
 
-@pytest.mark.parametrize("make", [folder, tree])
+def image_list(tmp_path: Path) -> Case:
+    drawn = draw_list(tmp_path / "drawn", images=6)
+    words = ("imagelist", drawn.path, "--root", drawn.root, "--format", "recordio", "--shards", 2)
+    return Case((*words, "--extract"), drawn.root / drawn.names[1])
+
+
+@pytest.mark.parametrize("make", [folder, tree, image_list])
 def test_an_image_of_another_size_needs_no_word(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path, make: Callable[[Path], Case]
 ) -> None:
@@ -54,6 +60,41 @@ def test_an_image_of_another_size_needs_no_word(
     assert run.status == 0, run.said
     assert (out / "metadata.parquet").read_bytes() != before
     assert inprocess.verify(monkeypatch, out).status == 0
+
+
+@pytest.mark.parametrize("make", [folder, image_list])
+def test_nor_does_one_that_is_replaced_twice_and_brought_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path, make: Callable[[Path], Case]
+) -> None:
+    case = make(tmp_path)
+    assert case.run(monkeypatch, out).status == 0
+    first = case.image.read_bytes()
+    for content in (encoded(77), encoded(78), first):
+        lay(case.image, content)
+        without = inprocess.shardmill(monkeypatch, *case.words, "--out", out)
+        assert without.status == 0, without.said
+        run = case.run(monkeypatch, out)
+        assert run.status == 0, run.said
+        assert inprocess.verify(monkeypatch, out).status == 0
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_list_with_another_label_needs_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path, replaced: bool
+) -> None:
+    case = image_list(tmp_path)
+    assert case.run(monkeypatch, out).status == 0
+    path = Path(str(case.words[1]))
+    path.write_text("".join(relabelled(line) for line in path.read_text().splitlines()))
+    if replaced:
+        lay(case.image, encoded(77))
+    run = case.run(monkeypatch, out)
+    assert (run.status, "--replace" in run.said) == (2, True)
+
+
+def relabelled(line: str) -> str:
+    number, *_, name = line.split("\t")
+    return f"{number}\t0\t{name}\n"
 
 
 def test_nor_does_one_that_a_folder_gained(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Final
 
 from pipeline import paths
 from pipeline.catalog.class_table import ClassTable, FolderClasses
@@ -18,6 +19,9 @@ from pipeline.sources.imagelist.class_counts import ClassCounts
 from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.storage import Location
 from pipeline.storage.clutter import PassedOver
+
+MOST_EARLIER: Final = 64
+"""How many earlier digests of a list are kept."""
 
 
 @dataclass(frozen=True)
@@ -98,8 +102,21 @@ def save(place: ListPlace, listing: ImageListing, look: Glance) -> None:
         "classes": _classes(listing.classes) if listing.classes else None,
         "repeats": listing.repeats,
         "look": look.to_json(place.asked),
+        "earlier": earlier(place, listing, look),
     }
     glance.record(place.job.folder, place.record, document, RecordedList)
+
+
+def earlier(place: ListPlace, listing: ImageListing, look: Glance | None) -> tuple[str, ...]:
+    """Return digests of what was found before images were replaced, the last one first.
+
+    There are none of a list of which a line was changed since.
+    """
+    known = glance.recall(place.record, RecordedList)
+    if known is None or look is None or known.look.content != look.content:
+        return ()
+    digests = dict.fromkeys((known.digest, *known.earlier))
+    return tuple(digest for digest in digests if digest != listing.digest)[:MOST_EARLIER]
 
 
 def load(place: ListPlace) -> tuple[ImageListing, Glance] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -54,16 +55,27 @@ class ListSource(Source):
     def made_of(self) -> dict[str, str]:
         """Return the list's name and digest; it has none of the other choices."""
         return {
-            IMAGES: f"{self.listing.path.name}, {self.listing.digest}",
+            IMAGES: self._called(self.listing.digest),
+            # A list takes no --classes: this says that there was no choice, in words that marks
+            # have had since the first version.
             "--classes": "all",
             "labels": "those of the folders",
             "--skip-blacklisted": "none",
         }
 
     def follows(self) -> frozenset[str]:
-        """Return all that is said of the images of a folder; of a list nothing: it has labels."""
+        """Return all that is said of the images of a folder; of a list see `before`."""
         is_folder = storage.real_folder(self.listing.path) is not None
         return frozenset({IMAGES, *NUMBERS} if is_folder else ())
+
+    @cached_property
+    def before(self) -> frozenset[str]:
+        """What `made_of` called the images of the same lines, or of the folder, before."""
+        digests = snapshot.earlier(self.place, self.listing, self.look)
+        return frozenset(map(self._called, digests))
+
+    def _called(self, digest: str) -> str:
+        return f"{self.listing.path.name}, {digest}"
 
     def described(self) -> list[Document]:
         """Return the list's name and digest."""
