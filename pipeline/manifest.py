@@ -206,11 +206,14 @@ def read_checked(path: Location, base: Location, kind: type[Kind]) -> Kind:
     """
     document = read(path, kind)
     for entry in document.files:
-        found = hash_file(base / entry.file)
+        place = base / entry.file
+        found = hash_file(storage.local_copy(place))
+        if found != entry.xxh3_128:  # of a copy that was damaged on this host, the original is not
+            found = hash_file(storage.local_copy(place, anew=True))
         if found != entry.xxh3_128:
             raise OutputDamaged(
                 "the file is not as it was written",
-                file=str(base / entry.file),
+                file=str(place),
                 expected=f"xxh3-128 {entry.xxh3_128}",
                 found=found,
                 remedy="remove the file and run the same command again: it is made anew",

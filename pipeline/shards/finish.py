@@ -172,8 +172,10 @@ def _required(out: Location, output: Output, index: int) -> ShardMark:
 
 
 def _facts(out: Location, output: Output, documents: list[ShardMark]) -> Iterator[pa.Table]:
-    for index, document in enumerate(documents):
-        yield facts.read_slice(paths.shard_facts(out, output.digest, index), document.records)
+    places = [paths.shard_facts(out, output.digest, index) for index in range(len(documents))]
+    storage.local_copies(places)
+    for place, document in zip(places, documents, strict=True):
+        yield facts.read_slice(place, document.records)
 
 
 def _merged(

@@ -15,10 +15,16 @@ from typing import Final
 
 import pyarrow as pa
 
-from pipeline.errors import ObjectChanged, ObjectMissing, TransientError, Vanished
+from pipeline.errors import (
+    ObjectChanged,
+    ObjectMissing,
+    OutputDamaged,
+    TransientError,
+    Vanished,
+)
 from pipeline.storage import remote, scratch
 from pipeline.storage.fileinfo import FileInfo
-from pipeline.storage.local import copykeeping, listing
+from pipeline.storage.local import copykeeping, deleting, listing
 from pipeline.storage.location import Location, Remote
 from pipeline.storage.staged_file import StagedFile
 
@@ -31,8 +37,12 @@ _LONGEST_NAME: Final = 60  # characters
 _swept = set[Path]()  # by this process, or the one that it was forked from
 
 
-def local_copy(location: Location) -> Path:
+def local_copy(location: Location, *, anew: bool = False) -> Path:
     """Return the path of a file of this machine, or of a copy of an object, which is fetched once.
+
+    Args:
+        location: of the file or object.
+        anew: whether a copy that is there is not trusted.
 
     Raises:
         Vanished: there is no such object.
@@ -45,7 +55,7 @@ def local_copy(location: Location) -> Path:
         if info is None:
             break
         path = _place(location, info)
-        if copykeeping.is_kept(path, info.size):
+        if not anew and copykeeping.is_kept(path, info.size):
             return path
         try:
             _fetch(location, info, path)
@@ -95,8 +105,14 @@ def open_arrow(location: Location) -> Iterator[pa.NativeFile]:
     Raises:
         OutputDamaged: in the context Arrow finds that the file is not what it wrote.
     """
-    with listing.open_arrow(local_copy(location), str(location)) as file:
-        yield file
+    path = local_copy(location)
+    try:
+        with listing.open_arrow(path, str(location)) as file:
+            yield file
+    except OutputDamaged:
+        if isinstance(location, Remote):  # perhaps the copy alone is: the next one is fetched
+            deleting.remove(path.parent, path)
+        raise
 
 
 def _place(location: Remote, info: FileInfo) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +20,13 @@ from pipeline.storage.s3 import kept
 
 pytest_plugins = ["outputstores"]
 MIB = 1 << 20
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A mark that says nothing but its files."""
+
+    files: tuple[manifest.FileEntry, ...] = ()
 
 
 def drawn(size: int, seed: int = 0) -> bytes:
@@ -289,6 +297,25 @@ def test_a_removal_takes_what_is_owned_and_what_was_withdrawn_and_nothing_else(
     assert (again.files, again.bytes) == (1, 14)
     storage.carry_out(again)
     assert storage.stat(output.place / "set/a.tar") is None
+
+
+def test_a_copy_that_was_damaged_here_is_fetched_again(output: Output) -> None:
+    """The object is sound: it must not be taken for damaged again and again."""
+    table = pa.table({"a": range(1000)})
+    place = output.place / "plan.arrow"
+    with StagedFile(place) as staged:
+        with staged.stream() as stream, pa.ipc.new_file(stream, table.schema) as writer:
+            writer.write_table(table)
+        manifest.publish([staged], output.place / "plan.json", output.place, {})
+    copy = storage.local_copy(place)
+    copy.write_bytes(b"\0" * staged.size)
+    with pytest.raises(OutputDamaged, match=str(place)), storage.open_arrow(place) as file:
+        pa.ipc.open_file(file)
+    with storage.open_arrow(place) as file:
+        assert pa.ipc.open_file(file).read_all() == table
+    copy.write_bytes(b"\0" * staged.size)
+    manifest.read_checked(output.place / "plan.json", output.place, Mark)
+    assert manifest.hash_file(copy) == staged.content_hash
 
 
 def test_many_tables_are_fetched_at_once(output: Output) -> None:
