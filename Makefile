@@ -7,7 +7,7 @@
 #              and more examples of each rule:    make fuzz EXAMPLES=1000
 # make man     renew the manual page, docs/shardmill.1
 # make lock    renew the lock files, .ci/locks
-# make bench   beside the peers, tar and scripts; make scale: a million images
+# make bench   beside the peers, tar, scripts, curl and boto3; make scale: a million images
 
 PYTHON ?= python3
 VENV := .venv
@@ -183,6 +183,7 @@ man: $(VENV)/.run
 bench: $(VENV)/.test $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
 	$(BIN)/python -m benchmarks.peers
 	$(BIN)/python -m benchmarks.classic
+	$(BIN)/python -m benchmarks.remote
 	$(if $(MXNET_PYTHON),$(BIN)/python -m benchmarks.images)
 
 scale: $(VENV)/.test
