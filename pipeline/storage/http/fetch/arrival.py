@@ -99,12 +99,13 @@ class PartArrival:
 
     def take(self, before: int, data: memoryview) -> None:
         """Take the next bytes; so many of what was asked for are before them."""
-        had = self.have
+        had = self._written + self._gatherer.pending
         if self.began + before < had:  # the server has begun the range anew
             self.flush()
             self._hash_again(self.began + before)
+            self._noted(self._written - had)
         self._gatherer.take(data)
-        self._noted(self.have - had)
+        self._noted(len(data))
 
     def flush(self) -> None:
         """Write what has come."""
