@@ -18,6 +18,7 @@ from pipeline.storage.s3 import client
 
 pytest_plugins = ["s3stores"]
 
+MOST_REQUESTS = 40
 DENIED = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
 
 
@@ -71,6 +72,20 @@ def test_another_host_says_how_far_it_is_by_what_is_published(
     assert another.run("status", bucket.folder).returncode == 0
     where = host.run("where", bucket.folder, "train")
     assert where.stdout == f"{bucket.folder}/tfrecord/train/{digest}\n"
+
+
+def test_looking_asks_for_no_object_but_what_is_read(
+    bucket: Bucket, small: RawSet, host: Host, tmp_path: Path
+) -> None:
+    prepared(host, small, bucket)
+    with FaultProxy(bucket.server.endpoint) as proxy:
+        behind = Host(tmp_path / "behind", ("--s3-endpoint", proxy.url))
+        for words in ("status {}", "where {} train", "clean {}"):
+            proxy.follow()
+            assert behind.run(*words.format(bucket.folder).split()).returncode == 0
+            asked = [each.request for each in proxy.passed()]
+            assert not [request for request in asked if request.startswith("HEAD")], asked
+            assert len(asked) <= MOST_REQUESTS, asked
 
 
 def test_verify_reads_everything_and_removes_what_is_damaged(
