@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 
@@ -59,8 +60,13 @@ class Block:
         return [line for line in self.lines if not COMMAND.match(line)]
 
 
-def blocks() -> Iterator[Block]:
-    """Yield the indented and the fenced blocks of all documentation."""
+@cache
+def blocks() -> tuple[Block, ...]:
+    """Return the indented and the fenced blocks of all documentation."""
+    return tuple(_blocks())
+
+
+def _blocks() -> Iterator[Block]:
     for path in DOCUMENTS:
         fenced, marked = False, []
         for line in path.read_text().splitlines():

@@ -134,7 +134,7 @@ def test_the_python_snippet_of_im2rec_runs(
 
 
 @pytest.mark.parametrize(
-    "block", [*documentation.blocks()], ids=lambda block: f"{block.document}: {block.lines[0]}"
+    "block", documentation.blocks(), ids=lambda block: f"{block.document}: {block.lines[0]}"
 )
 def test_every_snippet_is_run_by_a_test(block: documentation.Block) -> None:
     first, *_ = [*block.others, ""]

