@@ -38,6 +38,7 @@ import pyarrow.dataset
 import pyarrow.parquet  # noqa: F401
 from luigi.setup_logging import InterfaceLogging
 
+from pipeline.images.codec import distribution_version
 from tasks import cli
 from tasks.cli import clean, display, im2rec, imagelist, imagenet, status, verify  # noqa: F401
 from tasks.run import launch, supervisor, worker
@@ -213,7 +214,7 @@ def _forget() -> None:
 
 
 def forget_caches() -> None:
-    """Forget what earlier commands of this process have resolved."""
+    """Forget what earlier commands of this process have resolved, but not what is installed."""
     names = [name for name in sys.modules if name.partition(".")[0] in ("pipeline", "tasks")]
     for clear in _clearing(tuple(names)):
         clear()
@@ -228,4 +229,4 @@ def _clearing(names: tuple[str, ...]) -> list[Callable[[], None]]:
     caches = [
         each for each in values if not isinstance(each, type) and hasattr(each, "cache_clear")
     ]
-    return [each.cache_clear for each in caches if hasattr(each, "cache_clear")]
+    return [each.cache_clear for each in caches if each is not distribution_version]

@@ -62,6 +62,7 @@ def installed_version() -> str:
     return str(version)
 
 
+@cache
 def distribution_version(name: str) -> str | None:
     """Return the version that pip has recorded of a distribution; None: it is not installed."""
     try:

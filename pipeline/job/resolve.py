@@ -141,9 +141,11 @@ class Resolver:
             InputRefused: the tree or the list is not what it should be.
         """
         _look_at(job)
-        if job not in self._known:
-            self._keep(job, _resolved(job, read=False))
-        return self._known[job]
+        known = self._known.get(job)
+        if known is None:
+            known = _resolved(job, read=False)
+            self._keep(job, known)
+        return known
 
     def reading(self, job: Job) -> ResolvedJob:
         """Read the source of a job and look at each image; return what the job means from now on.
