@@ -108,6 +108,11 @@ def of_stores() -> list[str]:
     ]
 
 
+def lists_with_addresses() -> list[str]:
+    """Return the commands that read lists or images from servers: tests/remote runs them."""
+    return [line for line in commands() if re.search("imagelist .*(s3|https?)://", line)]
+
+
 def snippet(first_line: str) -> str:
     """Return a Python snippet by its first line, without prompts."""
     for block in blocks():

@@ -82,7 +82,11 @@ def examples() -> list[str]:
     return [line for line in lines if line not in documentation.commands()]
 
 
-ELSEWHERE = {*documentation.with_addresses(), *documentation.of_stores()}
+ELSEWHERE = {
+    *documentation.with_addresses(),
+    *documentation.of_stores(),
+    *documentation.lists_with_addresses(),
+}
 HERE = [line for line in documentation.commands() if line not in ELSEWHERE]
 
 

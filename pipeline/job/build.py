@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Final
 
 from pipeline import resources, storage
@@ -94,13 +93,14 @@ def list_job(
         steps: what to make, see `list_steps`.
         **options: other fields of `Job`.
     """
-    path = Path(absolute(images))
-    own = path if storage.real_folder(path) else path.parent
+    path = storage.parse(storage.absolute(images, "--images"))
+    storage.use(options.get("remote", RemoteOptions()))  # a store is asked whether it is a folder
+    own = path if root or storage.is_folder(path) else path.parent
     job = Job(
         raw="",
         config="",
         images=str(path),
-        root=absolute(root) if root else str(own),
+        root=storage.absolute(root, "--root") if root else str(own),
         out=storage.absolute(out, "--out"),
         steps=steps,
         boxes=False,

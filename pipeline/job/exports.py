@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from pipeline import paths, storage
@@ -138,7 +137,7 @@ def _check_folder(job: Job, split: SplitJob) -> None:
             file=str(job.folder / name),
             remedy="give another name with --name",
         )
-    read, out = storage.real_folder(Path(job.images)), job.folder
+    read, out = storage.real_folder(storage.parse(job.images)), job.folder
     inside = read is not None and storage.is_within(out / name, read)
     if read is not None and (inside or storage.same_folder(out / name, read)):
         raise UsageError(

@@ -10,7 +10,6 @@ import contextlib
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from msgspec import structs, to_builtins
 
@@ -188,12 +187,12 @@ def _owner(resolved: ResolvedJob, split: SplitJob) -> str | None:
 
 def _is_same(first: str, second: str) -> bool:
     """Whether two paths are of one list or folder, links or not."""
-    return first == second or storage.same_place(Path(first), Path(second))
+    return first == second or storage.same_place(storage.parse(first), storage.parse(second))
 
 
 def _is_there(source: str) -> bool:
-    path = Path(source)
-    return storage.stat(path) is not None or storage.real_folder(path) is not None
+    place = storage.parse(source)
+    return storage.stat(place) is not None or storage.is_folder(place)
 
 
 def _tables(out: Location) -> Iterator[tuple[str, ClassTable]]:

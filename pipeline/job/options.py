@@ -27,7 +27,7 @@ of class folders, shards."""
 EXPORTS = tuple(registry.EXPORTS)
 """Files of the whole data set, made of catalogs and facts; and a tree of smaller images."""
 ON_BAD_IMAGE = ("fail", "skip")
-PATHS = ("config", "tree", "classes", "images", "root", "data_dir")
+PATHS = ("config", "tree", "classes", "data_dir")
 """Fields of `Job` that are paths of this machine."""
 
 _EARLIER_NAMES: Final = {"products": "steps", "picture": "image"}

@@ -66,7 +66,7 @@ def write_shard(
         InputRefused: a source is not as long as it was.
     """
     with ExitStack() as stack:
-        sources = stack.enter_context(storage.open_sources(root))
+        sources = stack.enter_context(storage.open_sources(root, whole_files=whole_files))
         check_unchanged(sources, verified)
         made = (OutputWriter(out, name, output, rows.num_rows) for output in outputs)
         writers = [stack.enter_context(writer) for writer in made]

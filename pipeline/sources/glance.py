@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, TypeAlias
 
 from pipeline import digests, manifest, storage
@@ -38,7 +37,7 @@ class Glance:
     content: str | None = None
 
     @staticmethod
-    def of_list(path: Path) -> Glance:
+    def of_list(path: Location) -> Glance:
         """Look at a list."""
         stamp, content = storage.read_stamped(path)
         return Glance({str(path): stamp}, content.hex())
@@ -56,13 +55,13 @@ class Glance:
 
     def holds(self) -> bool:
         """Whether nothing was changed since, as far as can be seen."""
-        paths = [Path(path) for path in self.stamps]
-        same = [storage.settled(path) == self.stamps[str(path)] for path in paths]
+        places = [storage.parse(text) for text in self.stamps]
+        same = [storage.settled(place) == self.stamps[str(place)] for place in places]
         if all(same) and storage.UNSETTLED not in self.stamps.values():
             return True
         return self.content is not None and all(
-            storage.stat(path) is not None and storage.read_stamped(path)[1].hex() == self.content
-            for path in paths
+            storage.stat(place) is not None and storage.read_stamped(place)[1].hex() == self.content
+            for place in places
         )
 
 
@@ -72,7 +71,7 @@ class Folders:
 
     stamps: dict[str, int] = field(default_factory=dict)
 
-    def note(self, folder: Path) -> None:
+    def note(self, folder: Location) -> None:
         """Note how a folder looks now."""
         if len(self.stamps) <= MOST_FOLDERS:
             self.stamps[str(folder)] = storage.settled(folder)
@@ -82,11 +81,11 @@ class Folders:
         return Glance(self.stamps) if len(self.stamps) <= MOST_FOLDERS else None
 
 
-Note: TypeAlias = Callable[[Path], None]
+Note: TypeAlias = Callable[[Location], None]
 """What is called with each folder of a source before it is listed."""
 
 
-def no_note(folder: Path) -> None:
+def no_note(folder: Location) -> None:
     """Note nothing, for those who read a folder once."""
     del folder
 

@@ -154,8 +154,7 @@ def _compared(resolved: ResolvedJob, lost: set[Part], different: list[_Kept]) ->
 
 
 def _read(resolved: ResolvedJob, wanted: list[str]) -> dict[str, tuple[int, bytes | None]]:
-    root = storage.on_this_machine(resolved.root)
-    return dict(zip(wanted, fingerprints.read_files(root, wanted), strict=True))
+    return dict(zip(wanted, storage.read_files(resolved.root, wanted), strict=True))
 
 
 def _with_stamps(kept: _Kept, stamps: list[int]) -> pa.Table:

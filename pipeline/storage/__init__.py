@@ -20,8 +20,6 @@ from pipeline.storage.local.folders import (
 from pipeline.storage.local.listing import (
     Entry,
     check_table,
-    file_sizes,
-    file_stamps,
     special_kind,
 )
 from pipeline.storage.local.locks import (
@@ -38,10 +36,18 @@ from pipeline.storage.local.outputfile import output_file, resolved
 from pipeline.storage.local.ranges import RangeReader, SourceReader, holds
 from pipeline.storage.local.sharedwrite import SharedFile
 from pipeline.storage.local.staging import Buffer, append_line, open_log
-from pipeline.storage.local.stamps import ABSENT, UNSETTLED, read_stamped, settled
+from pipeline.storage.local.stamps import ABSENT, UNSETTLED
 from pipeline.storage.local.tempnames import SCRATCH
 from pipeline.storage.local.temps import TempFile, remove_temp
 from pipeline.storage.location import Location, Remote, on_this_machine, parse
+from pipeline.storage.looks import (
+    file_sizes,
+    file_stamps,
+    look_anew,
+    read_files,
+    read_stamped,
+    settled,
+)
 from pipeline.storage.naming import below, folder_above, is_below, with_suffix
 from pipeline.storage.output_place import check_takes_files, host_root, takes_folders
 from pipeline.storage.publishing import (
@@ -73,6 +79,7 @@ from pipeline.storage.stores import (
     folders,
     free_bytes,
     is_empty,
+    is_folder,
     is_within,
     kind,
     kinds,
@@ -142,6 +149,7 @@ __all__ = [
     "host_state",
     "is_below",
     "is_empty",
+    "is_folder",
     "is_in_memory",
     "is_locked",
     "is_within",
@@ -150,6 +158,7 @@ __all__ = [
     "local_copies",
     "local_copy",
     "lock_holders",
+    "look_anew",
     "modified_ns",
     "on_one_file_system",
     "on_this_machine",
@@ -171,6 +180,7 @@ __all__ = [
     "reachable",
     "read_ahead",
     "read_bytes",
+    "read_files",
     "read_many",
     "read_stamped",
     "real_folder",

@@ -103,6 +103,16 @@ class Remote:
         return self.key[len(prefix) :]
 
 
+def object_name(path: str) -> str | None:
+    """Return the name below an address that a relative path means; None: it means none.
+
+    ``a//b/./c`` is ``a/b/c``, as it is below a folder. A path with ``..`` and an absolute one lead
+    out of it.
+    """
+    parts = [part for part in path.split("/") if part not in {"", "."}]
+    return None if path.startswith("/") or ".." in parts or not parts else "/".join(parts)
+
+
 Location: TypeAlias = Path | Remote
 """Where a file or an object lies."""
 

@@ -27,7 +27,7 @@ from pipeline.storage.s3.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.storage.http.contents import Contents
-    from pipeline.storage.http.objects import Objects
+    from pipeline.storage.http.objects import WholeObjects
     from pipeline.storage.http.transfer import Transfer
     from pipeline.storage.s3.removals import Removals
     from pipeline.storage.s3.store import Store
@@ -286,6 +286,43 @@ def open_sources(root: Remote) -> Sources:
     return RemoteReader(root, _objects(root), transfer())
 
 
+def open_whole(root: Remote) -> Sources:
+    """Return what reads the objects below a folder, each of them whole."""
+    from pipeline.storage.http.whole import (  # noqa: PLC0415  (libcurl: only for the remote)
+        WholeReader,
+    )
+
+    return WholeReader(root, _objects(root), transfer())
+
+
+def walk(root: Remote) -> Iterator[tuple[str, FileInfo]]:
+    """Yield the name below an address of each object there, with its size and stamp.
+
+    Raises:
+        ShardmillError: the store refuses or does not answer.
+    """
+    from pipeline.storage.s3 import client, listing  # noqa: PLC0415  (boto3: only for S3)
+
+    for name, info in listing.walk(client.connect(_used[0].s3), root):
+        yield name, info.as_file
+
+
+def ask(root: Remote, names: Sequence[str]) -> list[FileInfo | None]:
+    """Return size and stamp of files on a web server, asked for together; None: there is none.
+
+    Raises:
+        ObjectRefused: the server does not give one out, or does not say how large it is.
+        RemoteUnavailable: it does not answer.
+    """
+    from pipeline.storage.http.look import (  # noqa: PLC0415  (libcurl: only for the remote)
+        look_at_many,
+    )
+
+    objects = _objects(root)
+    seen = look_at_many(transfer(), [objects.whole(name) for name in names])
+    return [None if each is None else FileInfo(*each) for each in seen]
+
+
 def transfer() -> Transfer:
     """Return what carries the requests of this process out."""
     from pipeline.storage.http import process  # noqa: PLC0415  (libcurl: only for the remote)
@@ -293,7 +330,7 @@ def transfer() -> Transfer:
     return process.transfer(_used[0].in_flight)
 
 
-def _objects(folder: Remote) -> Objects:
+def _objects(folder: Remote) -> WholeObjects:
     if folder.scheme == S3:
         from pipeline.storage.s3.objects import S3Objects  # noqa: PLC0415  (boto3: only for S3)
 

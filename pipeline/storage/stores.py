@@ -13,7 +13,7 @@ from pipeline.storage.local import below, listing, local_path, mounts, stamps
 from pipeline.storage.local import folders as local_folders
 from pipeline.storage.local.listing import Entry
 from pipeline.storage.local.ranges import RangeReader, SourceReader
-from pipeline.storage.location import Location, Remote, is_address, parse
+from pipeline.storage.location import S3, Location, Remote, is_address, parse
 from pipeline.storage.readers import Ranges, Sources
 
 Where = TypeVar("Where", bound=Location)
@@ -122,9 +122,17 @@ def open_ranges(location: Location) -> Ranges:
     return RangeReader(location)
 
 
-def open_sources(root: Location) -> Sources:
-    """Return what reads byte ranges of the files or objects below a folder."""
-    return remote.open_sources(root) if isinstance(root, Remote) else SourceReader(root)
+def open_sources(root: Location, *, whole_files: bool = False) -> Sources:
+    """Return what reads byte ranges of the files or objects below a folder.
+
+    Args:
+        root: the folder.
+        whole_files: whether each is read from its first byte to its last: nothing is asked of an
+            object before it is read then.
+    """
+    if isinstance(root, Path):
+        return SourceReader(root)
+    return remote.open_whole(root) if whole_files else remote.open_sources(root)
 
 
 def read_bytes(location: Location, most: int | None = None) -> bytes:
@@ -182,6 +190,13 @@ def pointed(link: Location) -> str | None:
 def real_folder(location: Location) -> Path | None:
     """Return where a folder really lies, links followed; None: it is no folder of this machine."""
     return None if isinstance(location, Remote) else listing.real_folder(location)
+
+
+def is_folder(location: Location) -> bool:
+    """Whether there is a folder, links followed; of a web server nobody knows, and it is false."""
+    if isinstance(location, Remote):
+        return location.scheme == S3 and kind(location) == "folder"
+    return listing.real_folder(location) is not None
 
 
 def reachable(root: Location, folder: Location) -> bool:

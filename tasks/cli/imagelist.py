@@ -15,7 +15,7 @@ from tasks.cli.options import parameters
 EXAMPLES: Final = (
     "shardmill imagelist images.lst --root DIR --out OUT --format recordio,tfrecord",
     "shardmill imagelist FOLDER --recursive --out OUT --resize 256 --on-bad-image skip",
-    "shardmill imagelist FOLDER --recursive --exts .jpg,.png --out OUT --dry-run",
+    "shardmill imagelist s3://BUCKET/images.lst --root s3://BUCKET/images --out OUT",
 )
 
 

@@ -15,7 +15,7 @@ from tasks.cli.options import parameters
 EXAMPLES: Final = (
     "shardmill imagenet --raw RAW --out OUT --workers 4",
     "shardmill imagenet --raw RAW --out OUT --split validation --format recordio,webdataset",
-    "shardmill imagenet --raw s3://BUCKET/PREFIX --out OUT --stage STAGE --export parquet",
+    "shardmill imagenet --raw s3://BUCKET/PREFIX --out OUT --stage STAGE",
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pipeline import storage
@@ -20,9 +19,9 @@ def _of_a_folder(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[U
     del dataset, names
     if not job.images or not (job.recursive or job.extensions):
         return
-    path = Path(job.images)
+    path = storage.parse(job.images)
     # Where nothing is, that is said instead.
-    if storage.stat(path) is not None and storage.real_folder(path) is None:
+    if storage.stat(path) is not None and not storage.is_folder(path):
         yield UsageError("--recursive and --exts have a meaning with a folder only")
 
 

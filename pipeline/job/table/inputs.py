@@ -12,6 +12,7 @@ from pipeline.job.table.common import EXTENSIONS, FOLDER_CLASSES, RECURSIVE
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import CATALOG, COMMANDS, LIST, SET, Option
 from pipeline.job.table.values import check_words
+from pipeline.storage.location import is_address
 
 if TYPE_CHECKING:
     from pipeline.sources.data_set import DataSet
@@ -66,17 +67,35 @@ def _bad_images(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[Us
         )
 
 
+def _root_elsewhere(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    """Refuse trees of images that lie at an address: their files are copied or linked."""
+    del dataset, names
+    makes_tree = job.wants("extract") or any(
+        export.changes_images for export in exports.asked(job.exports)
+    )
+    if job.images and is_address(job.root) and makes_tree:
+        yield UsageError(
+            "a tree of class folders is made of files of this machine, and the images lie at an"
+            " address",
+            expected="shards, or exports that are files",
+            found=job.root,
+            remedy="copy the images to this machine first",
+        )
+
+
 INPUT_OPTIONS: Final = (
     Option(
         flag="--images",
         kind=Kind.PATH,
         group=Group.INPUT,
-        help="Image list of the form of im2rec, or a folder of images.",
+        help="Image list of the form of im2rec, or a folder of images; or its s3:// address, and of"
+        " a list also one of a web server.",
         commands=(LIST,),
         field="images",
         metavar="LIST_OR_FOLDER",
         required=True,
         positional=True,
+        anywhere=True,
         digests=CATALOG,
     ),
     Option(
@@ -131,11 +150,14 @@ INPUT_OPTIONS: Final = (
         flag="--root",
         kind=Kind.PATH,
         group=Group.INPUT,
-        help="Folder that the paths of the list are relative to; default: the list's own.",
+        help="Folder that the paths of the list are relative to, or its s3://, http:// or https://"
+        " address; default: the list's own.",
         commands=(LIST,),
         field="root",
         default=Job.root,
         metavar="DIR",
+        anywhere=True,
+        refusals=_root_elsewhere,
     ),
     RECURSIVE,
     EXTENSIONS,

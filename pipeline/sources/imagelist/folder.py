@@ -37,6 +37,7 @@ from pipeline.catalog import class_table as classtable
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.errors import TreeRefused, UsageError
 from pipeline.sources.glance import Note, no_note
+from pipeline.storage import Location
 from pipeline.storage.clutter import NOTHING, PassedOver, is_clutter, passed_over
 
 EXTENSIONS: Final = (".jpeg", ".jpg", ".png")
@@ -117,7 +118,7 @@ class Division:
 
 
 def scan(
-    root: Path,
+    root: Location,
     *,
     recursive: bool = False,
     extensions: Sequence[str] = EXTENSIONS,
@@ -145,7 +146,7 @@ def scan(
         NoPermission: a folder may not be read.
     """
     _check_extensions(extensions)
-    if storage.real_folder(root) is None:
+    if not storage.is_folder(root):
         raise TreeRefused("no folder of images", file=str(root), remedy="give another folder")
     pieces, counts, folders, bare = [], [], [], []
     ignored, first, clutter = 0, "", NOTHING
@@ -177,7 +178,7 @@ def scan(
     return Listing(pa.concat_arrays(pieces), labels, known, ignored, first, clutter)
 
 
-def holds_image(root: Path, extensions: Sequence[str], *, recursive: bool) -> bool:
+def holds_image(root: Location, extensions: Sequence[str], *, recursive: bool) -> bool:
     """Whether an image lies in a folder; arguments as of `scan`, errors too."""
     return any(
         _extension(name) in extensions
@@ -241,7 +242,7 @@ def folder_lines(listing: Listing) -> str:
 
 
 def _walk(
-    root: Path, *, recursive: bool, note: Note = no_note
+    root: Location, *, recursive: bool, note: Note = no_note
 ) -> Iterator[tuple[str, list[str], list[str], list[str]]]:
     """Yield folders, relative, empty for `root`, each with the sorted names of its files.
 
@@ -251,17 +252,18 @@ def _walk(
     pending: list[tuple[str, frozenset[Path | None]]] = [("", frozenset())]
     while pending:
         folder, above = pending.pop()
-        real = storage.real_folder(root / folder)
-        if real in above:
+        place = storage.below(root, folder)
+        real = storage.real_folder(place)  # a store has no links
+        if real is not None and real in above:
             raise TreeRefused(
                 "a folder leads back into one that it lies in",
-                file=str(root / folder),
+                file=str(place),
                 found=f"a link to {real}",
                 remedy="remove the link",
             )
-        note(root / folder)
+        note(place)
         entries, left = list[storage.Entry](), list[str]()
-        for entry in sorted(storage.kinds(root / folder)):
+        for entry in sorted(storage.kinds(place)):
             if not is_clutter(entry.name):
                 entries.append(entry)
             elif recursive or entry.kind != "folder":
@@ -291,7 +293,7 @@ def _joined(folder: str, name: str) -> str:
     return f"{folder}/{name}" if folder else name
 
 
-def _paths(root: Path, folder: str, names: Sequence[str]) -> pa.LargeStringArray:
+def _paths(root: Location, folder: str, names: Sequence[str]) -> pa.LargeStringArray:
     paths = [_joined(folder, name) for name in names]
     for path in paths:
         if _UNSAFE.search(path) or path != path.strip():

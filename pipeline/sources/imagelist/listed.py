@@ -50,8 +50,8 @@ class ListedSet(DataSet):
         only = next(iter(folders)) if len(folders) == 1 else None
         return cls(
             job=job,
-            name=only or splitnames.of_file(Path(job.images).name),
-            root=Path(job.root),
+            name=only or splitnames.of_file(storage.parse(job.images).name),
+            root=storage.parse(job.root),
             splits={
                 name: Split(name, folder or name, has_classes=True)
                 for name, folder in folders.items()
@@ -63,6 +63,7 @@ class ListedSet(DataSet):
     def read(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
         """Read the list, or list the folder, and look at the files that it names."""
         del names  # one list or folder is one job, with all of its splits
+        storage.look_anew()
         places = self._places()
         if len(places) > 1:
             return _of_split_folders(self.splits, places, is_cut)
@@ -98,7 +99,7 @@ class ListedSet(DataSet):
     def beside(self) -> Iterator[str]:
         """Yield what lies beside the folders of the splits."""
         if len(self.splits) > 1:
-            folder = Path(self.job.images)
+            folder = storage.parse(self.job.images)
             names = splitfolders.beside(folder, list(self.folders.values()))
             if names:
                 shown = ", ".join(names[:_SHOWN])
@@ -117,7 +118,7 @@ def split_names(job: Job) -> dict[str, str]:
     folders = _split_folders(job)
     splitnames.check(job.name)
     if not folders:
-        return {job.name or splitnames.of_file(Path(job.images).name): ""}
+        return {job.name or splitnames.of_file(storage.parse(job.images).name): ""}
     names = {splitnames.of_file(folder): folder for folder in folders}
     if job.name or len(names) < len(folders):
         raise UsageError(
@@ -133,17 +134,17 @@ def split_names(job: Job) -> dict[str, str]:
 
 def _split_folders(job: Job) -> tuple[str, ...]:
     """Return the folders of a job's folder that are splits of the same class folders."""
-    path = Path(job.images)
-    if not job.recursive or storage.real_folder(path) is None:
+    path = storage.parse(job.images)
+    if not job.recursive or not storage.is_folder(path):
         return ()
     return splitfolders.find(path, job.extensions or listing.EXTENSIONS)
 
 
 def _check_there(job: Job) -> None:
     """Check that the list or folder is there, and the folder of its paths."""
-    path, root = Path(job.images), Path(job.root)
+    path, root = storage.parse(job.images), storage.parse(job.root)
     check_shareable(path, "an image list")
-    if storage.stat(path) is None and storage.real_folder(path) is None:
+    if storage.stat(path) is None and not storage.is_folder(path):
         raise UsageError(
             "there is no such list or folder of images",
             file=job.images,
@@ -156,7 +157,7 @@ def _check_there(job: Job) -> None:
 def _of_whole(split: Split, place: ListPlace, is_cut: IsCut) -> ListSource:
     """Read a list, or a folder that is one split."""
     folders = Folders()
-    is_list = storage.real_folder(place.path) is None
+    is_list = not storage.is_folder(place.path)
     look = Glance.of_list(place.path) if is_list else None
     listed = scan.scan(
         place.path,
@@ -220,7 +221,7 @@ def _source(
         )
     return ListSource(
         split=split,
-        root=Path(job.root),
+        root=storage.parse(job.root),
         expected=Expected({"": listed.images}),
         shards=shard_count(job, split.name, listed.images, listed.missing, listed.bytes),
         defaults=Defaults(

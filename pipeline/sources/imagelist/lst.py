@@ -19,7 +19,6 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -32,6 +31,7 @@ from pipeline import storage
 from pipeline.errors import BadAnnotation, UsageError
 from pipeline.sources.imagelist import list_forms as listforms
 from pipeline.sources.imagelist.lst_refusals import REMEDY, SHOWN, check_text, refused, shown
+from pipeline.storage import Location
 
 SCHEMA: Final = pa.schema(
     [
@@ -64,7 +64,9 @@ _IS_SEPARATOR: Final = np.isin(np.arange(256), list(b"\t\n"))
 _IS_CONTROL: Final = np.isin(np.arange(256), [*range(32), 127]) & ~_IS_SEPARATOR
 
 
-def read(path: Path, *, label_width: int | None = None, unique: bool = True) -> Iterator[pa.Table]:
+def read(
+    path: Location, *, label_width: int | None = None, unique: bool = True
+) -> Iterator[pa.Table]:
     """Yield the images of a list, in its order.
 
     UTF-8, with a byte order mark or without; lines end in LF or CR LF; empty ones are passed over,
@@ -113,7 +115,7 @@ def read(path: Path, *, label_width: int | None = None, unique: bool = True) -> 
 class _Block:
     """Some lines of a list."""
 
-    path: Path
+    path: Location
     width: int | None  # labels a line; None: any number
     first: int  # number of its first line, from 1
     content: bytes  # at most `ROWS` lines in UTF-8; each ends in LF
@@ -228,10 +230,10 @@ class _Block:
         return refused(self.path, number, what, expected, shown(found), remedy)
 
 
-def _blocks(path: Path, width: int | None) -> Iterator[_Block]:
+def _blocks(path: Location, width: int | None) -> Iterator[_Block]:
     """Yield a list in blocks of whole lines, as many as a table has rows."""
     rest, line, offset = b"", 1, 0
-    with storage.RangeReader(path) as file:
+    with storage.open_ranges(path) as file:
         while view := file.read(offset, min(_STEP, file.info.size - offset)):
             content = (rest + view).removeprefix(b"" if offset else _BOM)
             offset += len(view)
@@ -286,7 +288,7 @@ def _repeated(ids: array[int]) -> int | None:
     return int(ordered[again[0]]) if len(again) else None
 
 
-def _used_twice(path: Path, width: int | None, key: int) -> BadAnnotation:
+def _used_twice(path: Location, width: int | None, key: int) -> BadAnnotation:
     tables = read(path, label_width=width, unique=False)
     found = (table.filter(pc.field("id") == pa.scalar(key, pa.uint64())) for table in tables)
     lines = (line for table in found for line in table["line"].to_pylist())

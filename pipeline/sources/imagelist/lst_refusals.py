@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from pipeline.errors import BadAnnotation
+from pipeline.storage import Location
 
 SHOWN: Final = 120
 """How many characters of a line are shown."""
@@ -21,7 +21,7 @@ def shown(text: str) -> str:
     return repr(text[:SHOWN]) + "..." * (len(text) > SHOWN)
 
 
-def check_text(path: Path, first: int, content: bytes) -> None:
+def check_text(path: Location, first: int, content: bytes) -> None:
     """Check that lines are UTF-8.
 
     Args:
@@ -44,7 +44,7 @@ def check_text(path: Path, first: int, content: bytes) -> None:
 
 
 def refused(
-    path: Path, line: int, what: str, expected: str, found: str, remedy: str = REMEDY
+    path: Location, line: int, what: str, expected: str, found: str, remedy: str = REMEDY
 ) -> BadAnnotation:
     """Return the refusal of a line."""
     return BadAnnotation(

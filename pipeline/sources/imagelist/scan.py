@@ -12,7 +12,6 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -34,6 +33,7 @@ from pipeline.sources.imagelist.class_counts import ClassCounter, ClassCounts
 from pipeline.sources.imagelist.folder import Listing
 from pipeline.sources.imagelist.long_names import LongNames, never_cut
 from pipeline.sources.source import IsCut
+from pipeline.storage import Location
 from pipeline.storage.clutter import NOTHING, PassedOver
 from pipeline.storage.local.fingerprints import FileStamps
 
@@ -70,8 +70,8 @@ class ImageListing:
         stamps: of the files, which no digest is of; None: they were not looked at, see `snapshot`.
     """
 
-    path: Path
-    root: Path
+    path: Location
+    root: Location
     prefix: str
     recursive: bool
     extensions: tuple[str, ...]
@@ -98,8 +98,8 @@ class ImageListing:
 
 
 def scan(
-    path: Path,
-    root: Path,
+    path: Location,
+    root: Location,
     *,
     recursive: bool = False,
     extensions: Sequence[str] = (),
@@ -204,22 +204,22 @@ def catalog_rows(listed: ImageListing) -> Iterator[pa.Table]:
 
 
 def _source(
-    path: Path,
+    path: Location,
     extensions: Sequence[str],
     *,
     recursive: bool,
     table: ClassTable | None,
     note: Note = no_note,
-) -> Path | Listing:
+) -> Location | Listing:
     """Return a list as it is, or what a folder holds."""
-    if storage.real_folder(path) is None:
+    if not storage.is_folder(path):
         return path
     return listing.scan(path, recursive=recursive, extensions=extensions, table=table, note=note)
 
 
-def _tables(found: Path | Listing) -> Iterator[pa.Table]:
+def _tables(found: Location | Listing) -> Iterator[pa.Table]:
     """Yield columns of `lst.SCHEMA`, and `text`, the class in words."""
-    if isinstance(found, Path):
+    if not isinstance(found, Listing):
         for table in lst.read(found):
             texts = pa.repeat(pa.scalar("", pa.string()), table.num_rows)
             yield table.append_column("text", texts)
@@ -279,7 +279,7 @@ def _labels(labels: pa.ListArray) -> tuple[pa.Array, pa.Array]:
     return pa.array(classes), pa.ListArray.from_arrays(pa.array(offsets), pa.array(others))
 
 
-def _repeated_paths(source: Path | Listing) -> NDArray[np.uint64]:
+def _repeated_paths(source: Location | Listing) -> NDArray[np.uint64]:
     """Return (n,) uint64, sorted: the xxh3-64 of the paths that are named more than once."""
     hashes = array("Q")
     for table in _tables(source):

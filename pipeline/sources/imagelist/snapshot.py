@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Final
 
-from pipeline import paths
+from pipeline import paths, storage
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.catalog.label_widths import LabelWidths
 from pipeline.documents.sources import RecordedClasses, RecordedList
@@ -41,14 +40,14 @@ class ListPlace:
     table: ClassTable | None
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Location:
         """The list or the folder."""
-        return Path(self.job.images) / self.below
+        return storage.below(storage.parse(self.job.images), self.below)
 
     @property
-    def root(self) -> Path:
+    def root(self) -> Location:
         """The folder that its paths are relative to."""
-        return Path(self.job.root) / self.below
+        return storage.below(storage.parse(self.job.root), self.below)
 
     @property
     def prefix(self) -> str:

@@ -65,7 +65,7 @@ class ListSource(Source):
 
     def follows(self) -> frozenset[str]:
         """Return all that is said of the images of a folder; of a list see `before`."""
-        is_folder = storage.real_folder(self.listing.path) is not None
+        is_folder = storage.is_folder(self.listing.path)
         return frozenset({IMAGES, *NUMBERS} if is_folder else ())
 
     @cached_property
@@ -150,7 +150,7 @@ class ListSource(Source):
     def check_class_folders(self) -> None:
         """Check that each image has one class, whose folder lies beside those of the others."""
         found = self.listing
-        if storage.real_folder(found.path) is None:
+        if not storage.is_folder(found.path):
             treeform.check_list(found.path, found.counts)
         else:
             names = found.classes.table.names if found.classes else None

@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from pipeline import storage
 from pipeline.catalog.class_table import normal
 from pipeline.errors import TreeRefused
 from pipeline.sources.imagelist import folder as listing
+from pipeline.storage import Location
 from pipeline.storage.clutter import is_clutter
 
 _WORDS: Final = "train|training|val|valid|validation|test|testing|dev|eval|evaluation|holdout"
@@ -51,7 +51,7 @@ def is_split(name: str) -> bool:
     return _SPLIT.fullmatch(name) is not None
 
 
-def find(root: Path, extensions: Sequence[str]) -> tuple[str, ...]:
+def find(root: Location, extensions: Sequence[str]) -> tuple[str, ...]:
     """Return the names of the folders in a folder that are splits of the same classes, sorted.
 
     They are if they are named so, hold mostly the same folders, and no image lies beside them.
@@ -73,13 +73,13 @@ def find(root: Path, extensions: Sequence[str]) -> tuple[str, ...]:
     return () if strays else tuple(sorted(children))
 
 
-def beside(root: Path, splits: Sequence[str]) -> tuple[str, ...]:
+def beside(root: Location, splits: Sequence[str]) -> tuple[str, ...]:
     """Return the names of what lies beside splits and is no clutter: it is passed over."""
     names = (entry.name for entry in storage.entries(root))
     return tuple(sorted(name for name in names if name not in splits and not is_clutter(name)))
 
 
-def check(root: Path, classes: Sequence[str]) -> None:
+def check(root: Location, classes: Sequence[str]) -> None:
     """Raise if class folders are the same classes, once for each split.
 
     Args:
@@ -116,10 +116,10 @@ def repeated(classes: Sequence[str]) -> Repeated | None:
     return None
 
 
-def _each_alone(root: Path, twice: Repeated) -> str:
+def _each_alone(root: Location, twice: Repeated) -> str:
     """Return what to do to have the splits as splits."""
     if twice.rest:
-        above = root / twice.above
+        above = storage.below(root, twice.above)
         first, second = sorted((twice.first, twice.second), key=lambda name: "train" not in name)
         return (
             f"run the command for {above / first} first, with --name {first}, then for"

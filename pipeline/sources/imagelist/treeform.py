@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.quantities import counted
 from pipeline.sources.imagelist.class_counts import ClassCounts
+from pipeline.storage import Location
 
 
-def check_list(path: Path, counts: ClassCounts) -> None:
+def check_list(path: Location, counts: ClassCounts) -> None:
     """Check that each image of a list has one class.
 
     Raises:
@@ -33,7 +33,7 @@ def check_list(path: Path, counts: ClassCounts) -> None:
         )
 
 
-def check_folder(path: Path, names: Sequence[str] | None) -> None:
+def check_folder(path: Location, names: Sequence[str] | None) -> None:
     """Check that the class folders of a folder lie side by side.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -9,6 +10,7 @@ from pipeline.errors import ObjectMissing, ObjectRefused, ShardmillError
 from pipeline.storage.http import refusals
 from pipeline.storage.http.answers import PARTIAL, Answer, Outcome
 from pipeline.storage.http.request import Request
+from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.transfer import Transfer
 
 _ANSWERS: Final = frozenset({Outcome.RIGHT, Outcome.NO_RANGES, Outcome.UNSATISFIABLE})
@@ -59,6 +61,37 @@ def look(transfer: Transfer, request: Request) -> Look | None:
     if answer.length is None or ranges not in {"bytes", "none"}:
         return _first_byte(transfer, replace(whole, head=False, length=1))
     return Look(answer.length, answer.validator, ranges == "bytes", reply.url, answer)
+
+
+def look_at_many(transfer: Transfer, requests: Sequence[Request]) -> list[tuple[int, str] | None]:
+    """Ask for size and validator of many whole files at a time; None of one that is not there.
+
+    Raises:
+        ObjectRefused: the server does not give one out, or does not say how large it is.
+        RemoteUnavailable: it does not answer.
+    """
+    tickets = [
+        (request, transfer.submit(replace(request, offset=0, length=None, head=True)))
+        for request in requests
+    ]
+    return [_size_of(transfer, request, ticket) for request, ticket in tickets]
+
+
+def _size_of(transfer: Transfer, request: Request, ticket: Ticket) -> tuple[int, str] | None:
+    try:
+        answer = transfer.wait(ticket).answer
+    except ObjectMissing:
+        return None
+    except ObjectRefused:  # it may take nothing but GET
+        answer = None
+    if answer is not None and answer.length is not None:
+        return answer.length, answer.validator
+    seen = _first_byte(transfer, replace(request, offset=0, head=False, length=1))
+    if seen is None:
+        return None
+    if seen.size is None:
+        raise ObjectRefused("the server does not say how large the file is", file=request.shown)
+    return seen.size, seen.validator
 
 
 def _first_byte(transfer: Transfer, request: Request) -> Look | None:

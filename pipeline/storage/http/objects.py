@@ -11,7 +11,7 @@ from pipeline.storage.http import refusals
 from pipeline.storage.http.look import look
 from pipeline.storage.http.request import Request, origin
 from pipeline.storage.http.transfer import Transfer
-from pipeline.storage.location import Remote
+from pipeline.storage.location import Remote, object_name
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,16 @@ class Objects(Protocol):
         """
 
 
+class WholeObjects(Objects, Protocol):
+    """What a reader of whole objects is told of those below an address."""
+
+    def whole(self, source: str) -> Request:
+        """Return a request for the whole of an object that was not looked at."""
+
+    def version(self, validator: str) -> str:
+        """Return, of the validator of an answer, what a listing says of the same version."""
+
+
 @dataclass(frozen=True)
 class Access:
     """What a user gives a web server to be let in; nothing of it is shown.
@@ -116,7 +126,7 @@ class WebObjects:
 
     def location(self, source: str) -> Remote:
         """Return the address of a file below the root."""
-        return self.root / source
+        return self.root / (object_name(source) or source)
 
     def find(self, source: str, *, again: bool = False) -> RemoteObject | None:  # noqa: ARG002
         """Ask the server for a file, each time; None if there is none.
@@ -126,10 +136,7 @@ class WebObjects:
             NoRanges: it sends nothing but the whole of it.
         """
         name = str(self.location(source))
-        access = self._access
-        request = Request(
-            name, name, headers=access.headers, netrc=access.netrc, ca_file=access.ca_file
-        )
+        access, request = self._access, self.whole(source)
         seen = look(self._transfer, request)
         if seen is None:
             return None
@@ -145,6 +152,17 @@ class WebObjects:
         headers = () if is_moved else access.headers
         found = RemoteObject(name, seen.url, seen.size, seen.validator)
         return replace(found, headers=headers, netrc=access.netrc, ca_file=access.ca_file)
+
+    def whole(self, source: str) -> Request:
+        """Return a request for the whole of a file that was not looked at."""
+        name, access = str(self.location(source)), self._access
+        return Request(
+            name, name, headers=access.headers, netrc=access.netrc, ca_file=access.ca_file
+        )
+
+    def version(self, validator: str) -> str:
+        """Return what is kept of a validator."""
+        return validator
 
     def renew(self, _source: str, stale: RemoteObject, /) -> RemoteObject:
         """Return the file at its own address: a redirect may have led to one that has expired."""

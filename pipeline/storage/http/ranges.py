@@ -24,7 +24,7 @@ from pipeline.storage.location import Remote
 MOST_BYTES: Final = 32 << 20
 """How many bytes that are announced are asked for before they are read."""
 _NOTHING: Final = memoryview(b"")
-_FROM_THE_ORIGIN: Final = (("Cache-Control", "no-cache"),)
+FROM_THE_ORIGIN: Final = (("Cache-Control", "no-cache"),)
 
 
 class RemoteReader:
@@ -180,7 +180,7 @@ class RemoteReader:
         return replace(request, url=known.url, headers=known.headers + extra)
 
     def _read_now(self, key: Key) -> memoryview:
-        extra = _FROM_THE_ORIGIN if key in self._distrusted else ()
+        extra = FROM_THE_ORIGIN if key in self._distrusted else ()
         self._distrusted.discard(key)
         return self._transfer.wait(self._submit(*key, extra)).body
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pipeline import storage
 from pipeline.errors import UsageError
-from pipeline.storage.location import Location
+from pipeline.storage.location import Location, Remote
 
 _OF_ONE_PROCESS = ("/dev/fd/", "/dev/std", "/proc/")
 
@@ -34,21 +34,21 @@ def check_shareable(path: Location, noun: str) -> None:
     """Check that a path leads to no pipe, socket or device, and to one file in every process.
 
     Args:
-        path: see `check_rereadable`.
+        path: see `check_rereadable`; or an address, which is one for all.
         noun: see `check_rereadable`.
 
     Raises:
         UsageError: it does not, as ``/dev/stdin`` where a file is the standard input.
     """
-    if not isinstance(path, Path):
+    if isinstance(path, Remote):
         return
     check_rereadable(path, noun)
     if str(path).startswith(_OF_ONE_PROCESS):
         raise _refused(path, noun, "a path that leads elsewhere in another process")
 
 
-def check_root(root: Path, remedy: str) -> None:
-    """Check that the folder of images is there.
+def check_root(root: Location, remedy: str) -> None:
+    """Check that the folder of images is there; a store has no folder but by what lies in it.
 
     Args:
         root: the folder.
@@ -58,12 +58,12 @@ def check_root(root: Path, remedy: str) -> None:
         UsageError: it is not.
         OutputConflict: a link on the way to it leads nowhere, or back to itself.
     """
-    if storage.real_folder(root) is None:
+    if not isinstance(root, Remote) and storage.real_folder(root) is None:
         storage.check_link(root)
         raise UsageError("there is no such folder of images", file=str(root), remedy=remedy)
 
 
-def _refused(path: Path, noun: str, found: str) -> UsageError:
+def _refused(path: Location, noun: str, found: str) -> UsageError:
     return UsageError(
         f"{noun} is read more than once, and by several processes",
         file=str(path),

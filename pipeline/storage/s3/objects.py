@@ -7,8 +7,10 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from pipeline.storage.http.objects import RemoteObject
-from pipeline.storage.location import Remote
+from pipeline.storage.http.request import Request
+from pipeline.storage.location import Remote, object_name
 from pipeline.storage.s3.client import connect
+from pipeline.storage.s3.etags import bare
 from pipeline.storage.s3.kept import listings
 from pipeline.storage.s3.listing import ObjectInfo, stat
 from pipeline.storage.s3.settings import Settings, ca_file
@@ -30,7 +32,7 @@ class S3Objects:
 
     def location(self, source: str) -> Remote:
         """Return the address of an object below the root."""
-        return self.root / source
+        return self.root / (object_name(source) or source)
 
     def find(self, source: str, *, again: bool = False) -> RemoteObject | None:
         """Return an object, by a listing if its folder was listed; None if there is none.
@@ -42,6 +44,16 @@ class S3Objects:
         known = listings(self._settings)
         info = stat(connect(self._settings), place) if again else known.stat(place)
         return None if info is None else self._signed(place, info)
+
+    def whole(self, source: str) -> Request:
+        """Return a request for the whole of an object that was not looked at."""
+        place = self.location(source)
+        url = connect(self._settings).sign(place).url
+        return Request(url, str(place), ca_file=ca_file())
+
+    def version(self, validator: str) -> str:
+        """Return the ETag as a listing has it."""
+        return bare(validator)
 
     def renew(self, source: str, stale: RemoteObject, /) -> RemoteObject:
         """Return the object with an address that was signed by the newest credentials.

@@ -14,7 +14,7 @@ from pipeline.job.options import PATHS, Job
 from pipeline.job.resolve import resolve
 from pipeline.storage.local.local_path import check_local
 from tasks.cli import cli
-from tasks.roots import PrepareImageList, PrepareImageNet
+from tasks.roots import PrepareImageNet
 
 ADDRESS = "s3://bucket/x"
 
@@ -36,8 +36,6 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "imagenet --raw img --config {} --out out",
         "imagenet --raw img --classes {} --out out",
         "imagenet --raw img --data-dir {} --out out",
-        "imagelist {} --out out",
-        "imagelist a.lst --root {} --out out",
         "imagelist img --recursive --classes {} --out out",
         "im2rec --list {} img",
         "im2rec --list y {}",
@@ -76,11 +74,26 @@ def test_no_output_lies_at_an_address_that_cannot_be(words: str, address: str, w
 
 
 @pytest.mark.parametrize("address", ["GS://b/x", "hdfs:///b", "s3://b", "s3://b/../x", "https://"])
-def test_archives_lie_at_no_address_that_cannot_be(address: str, work: Path) -> None:
-    words = ["imagenet", "--raw", address, "--out", "out"]
-    run = CliRunner().invoke(cli, words, standalone_mode=False)
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        ("imagenet --raw {} --out out", "--raw"),
+        ("imagelist {} --out out", "LIST_OR_FOLDER"),
+        ("imagelist a.lst --root {} --out out", "--root"),
+    ],
+)
+def test_inputs_lie_at_no_address_that_cannot_be(
+    words: str, flag: str, address: str, work: Path
+) -> None:
+    given = [word.format(address) for word in words.split()]
+    run = CliRunner().invoke(cli, given, standalone_mode=False)
     assert isinstance(run.exception, UsageError), run.output
-    assert "--raw" in str(run.exception)
+    assert flag in str(run.exception)
+    assert sorted(work.rglob("*")) == [work / "a.lst", work / "img"]
+
+
+@pytest.mark.parametrize("address", ["GS://b/x", "hdfs:///b", "s3://b", "s3://b/../x", "https://"])
+def test_roots_of_luigi_read_from_no_address_that_cannot_be(address: str, work: Path) -> None:
     given = {"raw": address, "out": "out"}
     with pytest.raises(UsageError, match="--raw"):
         _ = PrepareImageNet(**given).job
@@ -137,18 +150,11 @@ def test_a_job_reads_archives_at_an_address_as_it_was_given() -> None:
     assert words[-2:] == ["--s3-endpoint", "http://127.0.0.1:9"]
 
 
-@pytest.mark.parametrize("name", sorted({*PATHS} - {"images", "root"}))
+@pytest.mark.parametrize("name", sorted(PATHS))
 def test_roots_of_luigi_refuse_an_address(name: str) -> None:
     given = {"raw": "img", "out": "out"} | {name: ADDRESS}
     with pytest.raises(UsageError, match="an address"):
         PrepareImageNet(**given).requires()
-
-
-@pytest.mark.parametrize("name", ["images", "root"])
-def test_the_root_of_lists_refuses_an_address(name: str) -> None:
-    given = {"images": "a.lst", "out": "out"} | {name: ADDRESS}
-    with pytest.raises(UsageError, match="an address"):
-        PrepareImageList(**given).requires()
 
 
 @pytest.mark.parametrize("name", PATHS)
