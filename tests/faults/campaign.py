@@ -239,7 +239,8 @@ class Round:
         self.story.append(f"verify, damaged: {left}: {found.returncode}\n{found.stderr}")
         assert "Traceback" not in found.stderr
         assert (found.returncode == 0) == (not left)
-        assert left <= {Path(name) for name in _NAMED.findall(found.stderr)}
+        marks = {path for path in left if path.suffix == ".json"}  # which may be all that knows
+        assert (marks or left) <= {Path(name) for name in _NAMED.findall(found.stderr)}
         if left:
             self.tally["damaged files that verify removed"] += len(left)
             self._complete()
