@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pipeline import storage
 from pipeline.errors import ArchiveMissing, UsageError
 from pipeline.job import build
 from pipeline.job.choices import meant
@@ -27,7 +28,7 @@ from pipeline.storage.http.fetch.addresses import (
 )
 from pipeline.storage.http.fetch.places import Place, place_of
 from pipeline.storage.local.local_path import absolute
-from pipeline.storage.location import Remote
+from pipeline.storage.location import Location, Remote
 from pipeline.storage.remote import DEFAULT, RemoteOptions
 
 if TYPE_CHECKING:  # libcurl: only where a transfer is made
@@ -59,13 +60,13 @@ class FetchPlan:
         netrc: whether names and passwords are looked up in ``.netrc``.
         connections: how many parts are fetched at a time.
         rate: bytes a second of all of them together; 0: as many as come.
-        remote: how stores are reached.
+        remote: how stores are reached, of mirrors and of the output.
         objects: returns what is in a folder of a store.
     """
 
     raw: Path
     archives: tuple[Archive, ...]
-    out: Path | None = None
+    out: Location | None = None
     mirrors: tuple[str, ...] = ()
     headers: Mapping[str, Headers] = field(default_factory=dict, repr=False)
     netrc: bool = False
@@ -131,7 +132,7 @@ def plan_of(values: Mapping[str, Any]) -> FetchPlan:
     return FetchPlan(
         raw=Path(absolute(values["raw"], "--raw")),
         archives=_archives(absolute(config, "--config"), values["only"]),
-        out=Path(absolute(out, "--out")) if out else None,
+        out=_output(out) if out else None,
         mirrors=values["mirror"],
         headers=_headers(values["header"]),
         netrc=values["netrc"],
@@ -139,6 +140,15 @@ def plan_of(values: Mapping[str, Any]) -> FetchPlan:
         rate=rate_of(values["limit_rate"], values["connections"]),
         remote=RemoteOptions(**{name: values[name] for name in STORE_FIELDS}),
     )
+
+
+def _output(text: str) -> Location:
+    """Return where the output of a preparation lies.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    return storage.check_takes_files(storage.parse(storage.absolute(text, "--out")), "--out")
 
 
 def rate_of(text: str, connections: int = 1) -> int:

@@ -42,6 +42,7 @@ def is_there(plan: FetchPlan, archive: Archive) -> bool:
         return True
     if plan.out is None:
         return False
+    storage.use(plan.remote)
     path = paths.archive_mark(plan.out, archive.file, info.look)
     mark = manifest.read_undamaged(path, ArchiveMark)
     return mark is not None and mark.md5 == archive.md5
@@ -61,6 +62,7 @@ def fetch(plan: FetchPlan, archive: Archive, means: Means) -> bool:
     target = storage.output_file(plan.target(archive))
     places = plan.places(archive) if storage.stat(target) is None else []
     if plan.out is not None:
+        storage.use(plan.remote)
         storage.check_link(plan.out)
         storage.probe_writable(paths.state(plan.out))
     with alone(target), _Verifier(plan, archive, means) as verifier:

@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from outputs3 import Host, names
 from s3bucket import Bucket, use_keys
 from s3servers import Keys
+from support import RawSet
 
 from pipeline.errors import CredentialsRefused, NoSuchBucket, ObjectMissing
 from pipeline.sources.inputs import Archive
@@ -78,3 +80,24 @@ def test_a_store_that_refuses_is_passed_over(bucket: Bucket, plan: FetchPlan) ->
     assert (plan.raw / NAME).read_bytes() == CONTENT
     assert "there is no such bucket" in said[0]
     assert "the next mirror is tried" in said[0]
+
+
+def test_archives_are_verified_for_an_output_in_the_store(
+    bucket: Bucket, sample: RawSet, tmp_path: Path
+) -> None:
+    """The command that prepares them reads them no more than it would for a local output."""
+    mirror = bucket.folder.with_name("raw")
+    for path in sample.raw.iterdir():
+        key = (mirror / path.name).key
+        bucket.plain.put_object(Bucket=mirror.host, Key=key, Body=path.read_bytes())
+    host = Host(tmp_path / "host", ("--s3-endpoint", bucket.settings.endpoint))
+    where = ("--raw", tmp_path / "raw", "--config", sample.config, "--out", bucket.folder)
+    run = host.run("fetch", *where, "--mirror", mirror)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count(f"verified for {bucket.folder}") == 3
+    marks = [name for name in names(bucket) if name.startswith(".shardmill/archives/")]
+    assert len(marks) >= 3
+    run = host.run("imagenet", *where)
+    assert run.returncode == 0, run.stderr
+    assert "verify" not in run.stdout
+    assert marks == [name for name in names(bucket) if name.startswith(".shardmill/archives/")]

@@ -11,7 +11,7 @@ from support import RawSet
 from pipeline.errors import UsageError
 from pipeline.job.table.fetch import FETCH_OPTIONS
 from pipeline.state.fetch_plan import plan_of
-from pipeline.storage import RemoteOptions
+from pipeline.storage import Remote, RemoteOptions
 
 
 def values(small: RawSet, folder: Path, **given: Any) -> dict[str, Any]:
@@ -44,3 +44,10 @@ def test_an_endpoint_that_is_none_is_refused_before_anything_is_fetched(
     plan = plan_of(values(small, tmp_path, s3_endpoint="ftp://h"))
     with pytest.raises(UsageError, match="--s3-endpoint"):
         plan.check()
+
+
+def test_the_output_may_lie_in_a_store_and_on_no_web_server(small: RawSet, tmp_path: Path) -> None:
+    plan = plan_of(values(small, tmp_path, out="s3://bucket/shards"))
+    assert plan.out == Remote("s3", "bucket", "shards")
+    with pytest.raises(UsageError, match="--out: a web server"):
+        plan_of(values(small, tmp_path, out="https://host/shards"))

@@ -16,7 +16,7 @@ _INPUT: Final = {option.flag: option for option in INPUT_OPTIONS}
 _STORE: Final = tuple(
     replace(option, commands=(FETCH,), field="")
     for option in REMOTE_OPTIONS
-    if option.flag.startswith("--s3-")
+    if option.flag.startswith("--s3-") or option.flag == "--scratch"
 )
 
 STORE_FIELDS: Final = tuple(option.name for option in _STORE)
@@ -41,13 +41,12 @@ FETCH_OPTIONS: Final = (
     ),
     replace(
         _INPUT["--out"],
-        help="Output folder of the command that is to prepare them: they are verified and indexed"
-        " for it while they arrive, so that it need not read them first.",
+        help="Output folder of the command that is to prepare them, or its s3:// address: they are"
+        " verified and indexed for it while they arrive, so that it need not read them first.",
         commands=(FETCH,),
         field="",
         default="",
         required=False,
-        anywhere=False,
     ),
     Option(
         flag="--only",
