@@ -27,6 +27,7 @@ _ADDRESS: Final = re.compile(r"\s*([\w+.-]+)://(.*)", re.DOTALL)
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 _HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 _ONE_SLASH: Final = re.compile(r"\s*(s3|https?|file):/(?!/)", re.IGNORECASE)
+_NO_NAMES: Final = frozenset({"", ".", ".."})
 _HIGHEST_PORT: Final = 65535
 _UNQUOTED: Final = "/!$&'()*+,;=:@" + string.ascii_letters + string.digits
 _LONGEST_KEY: Final = 1024  # bytes of UTF-8, by S3's own rule
@@ -233,9 +234,14 @@ def _decoded(key: str, text: str, name: str) -> str:
         raise UsageError(f"{name}: an address that is not UTF-8", found=shown(text)) from None
 
 
+def is_key(key: str) -> bool:
+    """Whether an address can end in this: names joined by slashes, none empty, ``.`` or ``..``."""
+    return not _NO_NAMES.intersection(key.split("/")) and "\0" not in key
+
+
 def _check_key(key: str, scheme: str, shown: str, name: str = "path") -> None:
     parts = key.split("/") if key or scheme == S3 else []
-    if any(part in {"", ".", ".."} for part in parts):
+    if _NO_NAMES.intersection(parts):
         raise UsageError(
             f"{name}: an address with an empty name, a . or a .. in it",
             expected="names joined by single slashes",

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import random
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from botocore.exceptions import ClientError
 from faultproxy import SLOW_DOWN, rule
 from outputbucket import Output
 
 from pipeline import manifest, storage
-from pipeline.errors import OutputDamaged, RemoteUnavailable, Vanished
+from pipeline.errors import OutputDamaged, RemoteUnavailable, TransientError, Vanished
 from pipeline.storage import StagedFile
 from pipeline.storage.s3 import kept
 
@@ -102,6 +103,19 @@ def test_all_folders_are_known_by_one_walk(output: Output) -> None:
     assert storage.stat(output.place / "a/3.json") is None
     assert [entry.kind for entry in storage.entries(output.place / "b")] == ["folder"]
     assert output.requests() == ["LIST"]
+
+
+def test_objects_that_no_address_has_are_passed_over(output: Output) -> None:
+    """Other programs put such objects there; SeaweedFS and rclone take some of them."""
+    output.bucket.put("a.json")
+    for name in ("b//c.json", "d/./e.json", "f/", "/g"):
+        with suppress(ClientError):
+            key = f"{output.place.key}/{name}"
+            output.bucket.plain.put_object(Bucket=output.place.host, Key=key, Body=b"")
+    assert storage.documents(output.place) == [output.place / "a.json"]
+    for folder in storage.folders(output.place):
+        for entry in storage.entries(output.place / folder):
+            assert storage.kind(output.place / folder / entry.name) == entry.kind
 
 
 def test_what_is_too_much_for_a_walk_is_listed_by_folders(
@@ -259,6 +273,18 @@ def test_what_passes_is_survived(output: Output, fault: dict[str, object]) -> No
     publish(output, "a.tar", "a.json")
     assert output.requests() == ["PUT"] * 4
     assert output.bucket.content("a.tar") == output.bucket.content("a.json") == b"content"
+
+
+def test_bytes_that_changed_on_the_disk_of_this_host_are_never_published(output: Output) -> None:
+    with StagedFile(output.place / "a.tar") as file, StagedFile(output.place / "a.json") as mark:
+        file.write(drawn(MIB))
+        mark.write(b"{}")
+        with file.temp.open("r+b") as spoiled:
+            spoiled.seek(1000)
+            spoiled.write(b"spoiled")
+        with pytest.raises(TransientError, match=r"(?s)a\.tar.*BadDigest"):
+            storage.publish(file, mark)
+    assert output.bucket.names() == []
 
 
 def test_without_its_files_there_is_no_mark(output: Output) -> None:

@@ -14,7 +14,9 @@ from s3bucket import STRANGERS_NAME, Bucket, use_keys
 from s3servers import STRANGER
 from support import ROOT
 
+from pipeline import storage
 from pipeline.errors import EnvironmentRefused, NoPermission, ObjectRefused
+from pipeline.storage import RemoteOptions, StagedFile, remote
 from pipeline.storage.location import Remote
 from pipeline.storage.s3 import client, listing, multipart, removal, upload
 
@@ -57,6 +59,33 @@ def test_the_documented_rights_are_enough(
     upload.put_file(of, shards / "long", tmp_path / "long")
     piece = upload.put_bytes(of, shards / "piece", b"x" * multipart.SMALLEST_PART)
     assert multipart.join(of, shards / "joined", [(shards / "piece", piece)] * 2) is not None
+
+
+def test_the_documented_rights_are_enough_for_an_output(limited: Bucket, tmp_path: Path) -> None:
+    """Nothing is deleted, also where a mark is taken back or replaced."""
+    out = Remote("s3", limited.folder.host, "shards")
+    options = RemoteOptions(s3_endpoint=limited.settings.endpoint or "", scratch=str(tmp_path))
+    storage.use(options)
+    storage.watch(out)
+    for superseding in (False, True):
+        with StagedFile(out / "a.tar") as file, StagedFile(out / "marks/a.json") as mark:
+            file.write(b"content")
+            mark.write(b"{}")
+            storage.publish(file, mark, superseding=superseding)
+    storage.point(out / "current", "digest")
+    storage.renew(out / "marks/a.json")
+    storage.renew()
+    assert storage.read_bytes(out / "marks/a.json") == b"{}"
+    assert storage.local_copy(out / "a.tar").read_bytes() == b"content"
+    storage.remove(out, out / "marks/a.json")
+    storage.remove(out, out / "current")
+    storage.renew()
+    assert storage.documents(out / "marks") == []
+    assert storage.pointed(out / "current") is None
+    with pytest.raises(NoPermission, match="s3:DeleteObject"):
+        storage.carry_out(storage.plan_files(out, [out / "a.tar"]))
+    assert storage.stat(out / "a.tar") is not None
+    storage.use(remote.DEFAULT)
 
 
 def test_every_right_that_is_missing_is_said(limited: Bucket, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.storage.location import Remote, is_address, parse
+from pipeline.storage.location import Remote, is_address, is_key, parse
 
 OUT = Remote("s3", "bucket", "a/shards")
 
@@ -120,3 +120,16 @@ def test_a_remote_is_no_path() -> None:
         open(OUT)  # type: ignore[call-overload]  # noqa: SIM115
     assert is_address("gs://x")
     assert not is_address("/x")
+
+
+@pytest.mark.parametrize("key", ["a", "a/b", "..a/.b", "a b/%/ä"])
+def test_what_an_address_can_end_in(key: str) -> None:
+    assert is_key(key)
+    assert str(Remote("s3", "bucket", "out") / key) == f"s3://bucket/out/{key}"
+
+
+@pytest.mark.parametrize("key", ["", "/a", "a/", "a//b", ".", "a/../b", "a\0b"])
+def test_what_no_address_ends_in(key: str) -> None:
+    assert not is_key(key)
+    with pytest.raises(UsageError):
+        _ = Remote("s3", "bucket", "out") / key

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from pipeline.errors import ObjectMissing, RemoteUnavailable
 from pipeline.storage.fileinfo import FileInfo
-from pipeline.storage.location import Remote
+from pipeline.storage.location import Remote, is_key
 from pipeline.storage.s3.client import Answer, Client
 from pipeline.storage.s3.etags import bare
 from pipeline.storage.s3.listpage import PAGE, Page
@@ -76,24 +76,25 @@ def read_folder(client: Client, folder: Remote) -> Listing:
     prefix = f"{folder.key}/" if folder.key else ""
     for page in _pages(client, folder, Prefix=prefix, Delimiter="/"):
         for key, size, etag in page.objects:
-            if name := key.removeprefix(prefix):  # some programs make an object for the folder
+            name = key.removeprefix(prefix)
+            if is_key(name):  # some programs make an object for the folder itself
                 listing.objects[name] = ObjectInfo(size, etag)
-        names = (each.removeprefix(prefix).rstrip("/") for each in page.prefixes)
-        listing.folders.update(name for name in names if name)
+        names = (each.removeprefix(prefix).removesuffix("/") for each in page.prefixes)
+        listing.folders.update(filter(is_key, names))
     return listing
 
 
 def walk(client: Client, folder: Remote) -> Iterator[tuple[str, ObjectInfo]]:
     """Yield name and info of every object below a folder, in the order of their keys.
 
-    Names are relative to the folder, joined by slashes. What is yielded is not kept: there may be
-    millions.
+    Names are relative to the folder, joined by slashes; those that no address has, see `is_key`,
+    are passed over. What is yielded is not kept: there may be millions.
     """
     prefix = f"{folder.key}/" if folder.key else ""
     for page in _pages(client, folder, Prefix=prefix):
         for key, size, etag in page.objects:
             name = key.removeprefix(prefix)
-            if name and not name.endswith("/"):
+            if is_key(name):
                 yield name, ObjectInfo(size, etag)
 
 
