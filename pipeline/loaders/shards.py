@@ -87,6 +87,7 @@ def open_shards(
     if kept is None:
         _check_readable(place)
     with storage.using(options or RemoteOptions()):
+        storage.renew()  # this process may have known the output before it was finished
         output = current.find(place, shard_format, split)
         shards = _part(sorted(output.listed.shards, key=lambda shard: shard.file), part)
         current.check_sizes(output.folder, shards)

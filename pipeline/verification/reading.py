@@ -20,7 +20,16 @@ from pipeline.verification.findings import Finding
 from pipeline.verification.outputcheck import FinishedOutput
 from pipeline.verification.productcheck import FinishedProduct
 
-Check = TypeVar("Check")
+
+class Checked(Protocol):
+    """What a check gives."""
+
+    @property
+    def findings(self) -> Sequence[Finding]:
+        """What is not as it was written."""
+
+
+Check = TypeVar("Check", bound=Checked)
 
 
 class Runner(Protocol):

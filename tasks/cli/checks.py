@@ -6,7 +6,7 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from functools import partial
 
 from rich import markup
 from rich.console import Console
@@ -14,24 +14,31 @@ from rich.progress import track
 
 from pipeline import plaintext
 from pipeline.job.options import Job
+from pipeline.verification.reading import Check
 from tasks.cli.reaching import Reached
 from tasks.run import streams
 
-Check = TypeVar("Check")
 _AT_ONCE = 4  # shards handed to a process at a time
 
 
 @dataclass(frozen=True)
 class Checks:
-    """Runs checks in the processes of a pool."""
+    """Runs checks in the processes of a pool.
+
+    Attributes:
+        pool: the processes.
+        twice: whether what a check finds counts only if it finds something again: what comes from a
+            store may have been damaged on the way.
+    """
 
     pool: ProcessPoolExecutor
+    twice: bool = False
 
     def __call__(self, name: str, checks: Sequence[Callable[[], Check]]) -> Iterator[Check]:
         """Yield what the checks of a file give, in their order; `name` is what the bar says."""
         console = Console(file=streams.display())
         yield from track(
-            self.pool.map(_call, checks, chunksize=_AT_ONCE),
+            self.pool.map(partial(_call, twice=self.twice), checks, chunksize=_AT_ONCE),
             description=markup.escape(plaintext.line(f"verify {name}")),
             total=len(checks),
             transient=True,
@@ -40,8 +47,9 @@ class Checks:
         )
 
 
-def _call(check: Callable[[], Check]) -> Check:
-    return check()
+def _call(check: Callable[[], Check], *, twice: bool) -> Check:
+    result = check()
+    return check() if twice and result.findings else result
 
 
 def new_processes(

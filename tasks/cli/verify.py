@@ -79,7 +79,7 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None, **
         return _verify_packed(packed, storage.on_this_machine(raw) if raw else None)
     with _alone(folder, remove_damaged), new_processes(workers, reached, jobs) as pool:
         try:
-            reading = Verification(folder, jobs, raw, Checks(pool), _tell)
+            reading = Verification(folder, jobs, raw, Checks(pool, twice=reached.is_shared), _tell)
             of_im2rec = packed.beside_others().findings(None)
             damaged = Damaged(folder)
             every = itertools.chain(reading.findings(outputs), of_im2rec)

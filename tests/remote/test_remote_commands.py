@@ -19,6 +19,7 @@ from pipeline.storage.s3 import client
 pytest_plugins = ["s3stores"]
 
 MOST_REQUESTS = 40
+SHARD = r"GET .*/train-00001-of-00004\?.* bytes="
 DENIED = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
 
 
@@ -111,6 +112,26 @@ def test_verify_reads_everything_and_removes_what_is_damaged(
     prepared(host, small, bucket)
     assert bucket.content(name) == content
     assert another.run(*words).returncode == 0
+
+
+def test_what_cannot_be_read_is_neither_whole_nor_damaged(
+    bucket: Bucket, small: RawSet, host: Host, tmp_path: Path
+) -> None:
+    prepared(host, small, bucket)
+    before = bucket.names()
+    words = ("verify", bucket.folder, "--workers", 1, "--remove-damaged")
+    with FaultProxy(bucket.server.endpoint) as proxy:
+        behind = Host(tmp_path / "behind", ("--s3-endpoint", proxy.url))
+        proxy.follow(rule("flip", SHARD, after=500, times=1))
+        read = behind.run(*words)
+        assert [each for each in proxy.passed() if each.fault]
+        assert read.returncode == 0, read.stderr
+        proxy.follow(rule("answer", SHARD, status=403, body=DENIED))
+        read = behind.run(*words)
+    assert read.returncode not in {0, 4}
+    assert "everything is" not in read.stdout
+    assert "removed" not in read.stdout
+    assert bucket.names() == before
 
 
 def test_clean_removes_superseded_outputs_after_asking_and_nothing_else(
