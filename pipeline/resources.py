@@ -12,6 +12,6 @@ def shipped(name: str) -> Path:
 
     In a wheel they lie inside this package; in a checkout, beside it.
     """
-    here = Path(__file__).resolve().parent
+    here = storage.resolved(Path(__file__)).parent
     packed = here / "shipped" / name
     return packed if storage.stat(packed) else here.parent / name

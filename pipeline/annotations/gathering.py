@@ -16,6 +16,7 @@ from pipeline import names as rule
 from pipeline.annotations.names import without_image_suffix
 from pipeline.annotations.source import SUFFIX
 from pipeline.annotations.voc import Annotation, normalise, parse_annotation
+from pipeline.documents import first_words
 from pipeline.errors import ArchiveRefused, BadAnnotation
 from pipeline.storage import Location
 from pipeline.storage.clutter import PassedOver
@@ -219,7 +220,7 @@ class Gathering:
                 self._corners.extend(box)
                 names.append(each.name)
             if repairs or box is None:
-                how = ", ".join(repairs) if box else "no area inside the picture"
+                how = ", ".join(repairs) if box else first_words.NO_AREA
                 reason = f"{how}: {each.corners} in {size}"
                 kind: Kind = "repaired" if box else "dropped"
                 self.report.append(ReportRow(member, number, kind, reason))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -90,7 +89,7 @@ def listed(
 
 def own_name(folder: Location) -> str:
     """Return a folder's name as it was given: a link to it may well bear that of a class."""
-    return os.path.basename(os.path.abspath(str(folder)))
+    return storage.full_path(str(folder)).rpartition("/")[2]
 
 
 def _below(

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
 
+from pipeline.documents import first_words
 from pipeline.documents.shards import LeftOutImage, RepairedImage
 from pipeline.documents.values import Below, Digest, Key, Name, Size, Text, one_of
 from pipeline.formats.base import LABELS
@@ -54,7 +55,7 @@ class Parameters(Struct, frozen=True):
     label_offset: int
     labels: Annotated[str, one_of(LABELS)]
     suffix: Text
-    image: ImageOptions = field(name="picture")  # its key in documents since the first of them
+    image: ImageOptions = field(name=first_words.IMAGE_OPTIONS)
     codec: Text | None
     repairs: bool
 

@@ -107,7 +107,7 @@ class ClassFolder:
         if image.name in self._links:
             # A link does not outlive what it leads to.
             source = storage.on_this_machine(self._sources.path(image.source))
-            return self._transfer != "move" and path.resolve() == source.resolve()
+            return self._transfer != "move" and storage.resolved(path) == storage.resolved(source)
         same_size = self._sizes.get(image.name) == len(data)
         return same_size and storage.read_bytes(path) == bytes(data)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 
 from pipeline import manifest, storage
@@ -70,7 +69,7 @@ def _other_root(job: PackJob, before: PackedList) -> str | None:
     if before.root is None or before.root == job.root_from_output:
         return None
     folder = job.targets.manifest.parent
-    root: str = os.path.normpath((storage.real_folder(folder) or folder) / before.root)
+    root = storage.full_path(str((storage.real_folder(folder) or folder) / before.root))
     return None if storage.same_folder(Path(root), job.root) else root
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -137,9 +136,9 @@ class PackJob:
         where images and outputs are moved together. Links on the way to both are resolved, so that
         it is the same whichever way they are reached; the name of the root itself may be a link.
         """
-        root, folder = Path(os.path.abspath(self.root)), self.targets.manifest.parent
+        root, folder = Path(storage.full_path(str(self.root))), self.targets.manifest.parent
         beside = storage.real_folder(root.parent) or root.parent
-        return os.path.relpath(beside / root.name, storage.real_folder(folder) or folder)
+        return storage.path_from(storage.real_folder(folder) or folder, beside / root.name)
 
     def encoder(self) -> ImageEncoder:
         """Return what gives the images as they are packed.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,9 +51,9 @@ def find_lists(prefix: str) -> list[Path]:
         UsageError: there is none; a folder has some in it, and beside it are some that ``--list``
             would have made of the same prefix.
     """
-    start = os.path.abspath(prefix)
+    start = storage.full_path(prefix)
     inside = _lists(Path(start), "")
-    closed = prefix.endswith(os.sep)
+    closed = prefix.endswith("/")
     beside = [] if closed else _lists(Path(start).parent, Path(start).name)
     made = [path for path in beside if path.name.startswith(_made_of(start))]
     if inside and made:
@@ -88,13 +87,13 @@ def _lists(folder: Path, begins: str) -> list[Path]:
 
 def _made_of(start: str) -> tuple[str, str]:
     """Return what the names of lists begin with that are made of a prefix."""
-    name = os.path.basename(start)
+    name = start.rpartition("/")[2]
     return f"{name}.", f"{name}_"
 
 
 def class_table(prefix: str) -> Path:
     """Return the path of the table of classes that is written beside the lists of a prefix."""
-    return Path(f"{os.path.abspath(prefix)}{_CLASSES}")
+    return Path(f"{storage.full_path(prefix)}{_CLASSES}")
 
 
 def other_tables(prefix: str) -> Iterator[tuple[Path, ClassTable]]:
@@ -139,7 +138,7 @@ def make_lists(
     """
     _check_prefix(prefix)
     listing = scan(root, recursive=recursive, extensions=extensions, table=table)
-    start = os.path.abspath(prefix)
+    start = storage.full_path(prefix)
     lists = {Path(start + end): rows for end, rows in divide(len(listing.paths), division).items()}
     counts = {path: len(rows) for path, rows in lists.items() if len(rows)}
     if not counts:
@@ -190,11 +189,11 @@ def _places(paths: Iterable[Path]) -> dict[Path, Path]:
 
 
 def _check_prefix(prefix: str) -> None:
-    name = os.path.basename(prefix)
+    name = prefix.rpartition("/")[2]
     if name in {"", ".", ".."}:
         raise UsageError(
             "this is the path of a folder, and the lists need a name",
             file=prefix,
             expected="FOLDER/NAME, for FOLDER/NAME.lst",
-            remedy=f"say {os.path.join(prefix, 'train')}, for example",
+            remedy=f"say {Path(prefix, 'train')}, for example",
         )

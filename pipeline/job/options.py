@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 
 from pipeline import digests
 from pipeline.catalog.order import ORDERS
+from pipeline.documents import first_words
 from pipeline.documents.decoding import decoded, fitted
 from pipeline.documents.values import Key, Name, NameOrNone, Place, Position, one_of
 from pipeline.exports import registry
@@ -29,9 +30,6 @@ EXPORTS = tuple(registry.EXPORTS)
 ON_BAD_IMAGE = ("fail", "skip")
 PATHS = ("config", "tree", "classes", "data_dir")
 """Fields of `Job` that are paths of this machine."""
-
-_EARLIER_NAMES: Final = {"products": "steps", "picture": "image"}
-"""Fields of a recorded job as earlier versions named them, and as they are named now."""
 _OF_SETS: Final[dict[str, Any]] = {
     "raw": "",
     "config": "",
@@ -147,7 +145,7 @@ class Job:
             OutputDamaged: this is no job of this version; `file` is where it was recorded.
         """
         document = decoded(text, dict[str, Any], file)
-        for earlier, name in _EARLIER_NAMES.items():
+        for earlier, name in first_words.EARLIER_FIELDS.items():
             if earlier in document:
                 document = {name: document[earlier], **document}
         return fitted({**_not_of(document.get("images")), **document}, Job, file)

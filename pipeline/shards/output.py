@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipeline.documents import first_words
 from pipeline.documents.outputs import Parameters
 from pipeline.formats.base import RecordOptions, ShardFormat
 from pipeline.formats.registry import ALL
@@ -43,7 +44,7 @@ class RecordForm:
             "label_offset": self.options.label_offset,
             "labels": self.options.labels,
             "suffix": self.options.suffix,
-            "picture": self.image.to_json(),  # its key in documents
+            first_words.IMAGE_OPTIONS: self.image.to_json(),
             "codec": self.codec,
             "repairs": self.repairs,
         }

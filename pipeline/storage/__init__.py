@@ -35,6 +35,7 @@ from pipeline.storage.local.oserrors import check_link, translated
 from pipeline.storage.local.outputfile import output_file, resolved
 from pipeline.storage.local.ranges import RangeReader, SourceReader, holds
 from pipeline.storage.local.sharedwrite import SharedFile
+from pipeline.storage.local.spelling import extension, full_path, path_from
 from pipeline.storage.local.staging import Buffer, append_line, open_log
 from pipeline.storage.local.stamps import ABSENT, UNSETTLED
 from pipeline.storage.local.tempnames import SCRATCH
@@ -138,11 +139,13 @@ __all__ = [
     "check_takes_files",
     "documents",
     "entries",
+    "extension",
     "file_sizes",
     "file_stamps",
     "folder_above",
     "folders",
     "free_bytes",
+    "full_path",
     "give_up",
     "holds",
     "host_root",
@@ -168,6 +171,7 @@ __all__ = [
     "open_sources",
     "output_file",
     "parse",
+    "path_from",
     "placed",
     "plan_files",
     "plan_folder",

@@ -15,7 +15,7 @@ from pathlib import Path
 import luigi.configuration
 from luigi.configuration import LuigiConfigParser
 
-from pipeline import resources
+from pipeline import resources, storage
 
 _OF_MACHINE = ("/etc/luigi/client.cfg", "/etc/luigi/luigi.cfg")
 _OF_FOLDER = ("client.cfg", "luigi.cfg")
@@ -133,4 +133,4 @@ def _without_effect(section: str, option: str) -> bool:
 
 
 def _same(one: str, other: str) -> bool:
-    return Path(one).resolve() == Path(other).resolve()
+    return storage.resolved(Path(one)) == storage.resolved(Path(other))

@@ -14,14 +14,15 @@ shift where one is missing.
 
 from __future__ import annotations
 
-from os import path
-
 from pipeline.exports.dbcollection.file import DATASET, Conventions, Place
 from pipeline.exports.dbcollection.split import Split
 
 
 def _data_path(given: str) -> str:
-    return given if path.basename(given) == DATASET else path.join(given, DATASET)
+    above, slash, last = given.rpartition("/")
+    if last == DATASET:
+        return given
+    return f"{given}/{DATASET}" if last else f"{above}{slash}{DATASET}"
 
 
 def _place(_task: str, split: Split) -> Place:

@@ -18,7 +18,6 @@ Source: tools/im2rec.py in apache/mxnet 1.9.1.
 
 from __future__ import annotations
 
-import os
 import random
 import re
 from array import array
@@ -315,7 +314,7 @@ def _wanted(extensions: Sequence[str]) -> str:
 
 def _check_extensions(extensions: Sequence[str]) -> None:
     for extension in extensions:
-        if extension != os.path.splitext(f"name{extension}")[1].lower():
+        if extension != storage.extension(f"name{extension}").lower():
             raise UsageError(
                 "an extension that no name of an image ends in",
                 expected="a dot and what follows the last one of a name, in lower case",

@@ -7,7 +7,6 @@ twice, once to know what they are and once to make the catalog, and never held w
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from array import array
 from collections.abc import Iterator, Sequence
@@ -138,7 +137,7 @@ def scan(
         names = rows["path"].to_pylist()
         found = storage.file_stamps(root, names)
         sizes = np.array([each for each, _ in found], np.int64)
-        suffix = suffix if images else os.path.splitext(names[0])[1]
+        suffix = suffix if images else storage.extension(names[0])
         images += len(names)
         missing += int(np.count_nonzero(sizes < 0))
         absent = (names[place] for place in np.flatnonzero(sizes < 0))
