@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -10,15 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from drawnlists import THREE, draw_list
 from faultproxy import FaultProxy, rule
 from nginx import Nginx
 from outputs3 import ALL, Host, imagenet, names, stored
 from s3bucket import Bucket, use_keys
-from s3servers import STRANGER, S3Server
+from s3servers import ADMIN, STRANGER, Keys, S3Server
 from support import RawSet, products, shardmill
 
 pytest_plugins = ("webservers", "s3stores")
 
+STRANGERS_NAME = "arn:aws:iam::000000000000:user/stranger"
 SHARD = r"^PUT .*-of-0"
 """Uploads of shards and their indexes."""
 MARK = r"\.shardmill/shards/[0-9a-f]{12}/[0-9]{5}\.json"
@@ -189,22 +192,58 @@ def test_what_cannot_lie_in_a_store_is_refused(
     assert not names(bucket)
 
 
-@pytest.mark.parametrize("what", ["bucket", "keys"])
+def read_only(bucket: Bucket, aws: pytest.MonkeyPatch) -> None:
+    """Let the keys of the environment list and read a bucket, and nothing else."""
+    policy = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"AWS": STRANGERS_NAME},
+                "Action": ["s3:ListBucket", "s3:GetObject"],
+                "Resource": [f"arn:aws:s3:::{bucket.folder.host}{end}" for end in ("", "/*")],
+            }
+        ],
+    }
+    bucket.plain.put_bucket_policy(Bucket=bucket.folder.host, Policy=json.dumps(policy))
+    use_keys(aws, STRANGER)
+
+
+@pytest.mark.parametrize(
+    ("what", "status", "said"),
+    [
+        ("no bucket", 2, "there-is-no-such-bucket"),
+        ("wrong secret", 2, "secret"),
+        ("no rights", 3, "s3:ListBucket"),
+        ("read-only", 1, "s3:PutObject"),
+    ],
+)
 def test_a_store_that_takes_nothing_is_said_before_anything_is_read(
-    what: str, bucket: Bucket, sample: RawSet, host: Host, aws: pytest.MonkeyPatch
+    what: str,
+    status: int,
+    said: str,
+    bucket: Bucket,
+    sample: RawSet,
+    host: Host,
+    aws: pytest.MonkeyPatch,
 ) -> None:
     words = list(imagenet(sample.raw, sample, bucket))
-    if what == "bucket":
+    if what == "no bucket":
         words[words.index(bucket.folder)] = "s3://there-is-no-such-bucket/out"
-    else:
-        if bucket.server.name == "rclone":
-            pytest.skip("rclone has no rights")
+    elif bucket.server.name == "rclone":
+        pytest.skip("rclone has no rights")
+    elif what == "wrong secret":
+        use_keys(aws, Keys(ADMIN.access, STRANGER.secret))
+    elif what == "no rights":
         use_keys(aws, STRANGER)
+    else:
+        read_only(bucket, aws)
     run = host.run(*words)
-    assert run.returncode in {1, 2}, run.stderr
+    assert run.returncode == status, run.stderr
+    assert said in run.stderr
     assert "Traceback" not in run.stderr
-    assert "verify" not in run.stdout
     assert not names(bucket)
+    assert not list((host.folder / "state").rglob("*.log"))  # no worker was started
 
 
 def test_a_web_server_is_no_place_for_an_output(sample: RawSet) -> None:
@@ -258,3 +297,27 @@ def test_a_store_is_asked_little(
     assert len([each for each in before if "list-type=2" in each]) <= 20
     of_marks = [each for each in before if re.search(MARK, each)]
     assert len(of_marks) <= len(marks) // 2
+
+
+def test_a_list_is_prepared_and_an_image_that_is_replaced_is_noticed(
+    bucket: Bucket, host: Host, tmp_path: Path
+) -> None:
+    listed, out = draw_list(tmp_path / "drawn"), tmp_path / "out"
+    words = ("imagelist", listed.path, "--root", listed.root, *THREE, "--on-bad-image", "skip")
+
+    def both() -> str:
+        local = shardmill(*words, "--out", out)
+        run = host.run(*words, "--out", bucket.folder)
+        assert run.returncode == local.returncode, run.stderr
+        assert stored(bucket) == products(out)
+        return run.stdout
+
+    both()
+    assert "already complete" in both()
+    image, other = listed.root / listed.names[0], tmp_path / "other.jpg"
+    content = bytearray(image.read_bytes())
+    content[-20] ^= 1  # another image of the same size
+    other.write_bytes(content)
+    other.replace(image)
+    assert "replaced since shards were made" in both()
+    assert "already complete" in both()
