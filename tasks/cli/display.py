@@ -24,6 +24,8 @@ from tasks.run import streams
 _WINDOW_S = 30.0
 LINE_EVERY_S = 5.0
 LOOK_EVERY_S = 0.5
+LIST_EVERY_S = 15.0
+"""How often a store is asked what is there: each time it is a request for 1,000 objects."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ class Observer:
     def bars(self, now: float) -> list[Bar]:
         """Return a bar for each archive being read and each output being written."""
         found = []
+        storage.renew(after_s=LIST_EVERY_S)
         counts = progress.counts(self._resolved.out, self._run)
         for count in counts:
             if count.unit == "bytes":
