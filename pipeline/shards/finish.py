@@ -66,6 +66,7 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
     with ExitStack() as stack:
         if split.source.whole_files:  # what is withdrawn meanwhile would be finished here
             stack.enter_context(storage.shared_lock(paths.sources_lock(out)))
+        storage.read_ahead(paths.shard_mark(out, output.digest, n) for n in range(split.shards))
         documents = [_required(out, output, index) for index in range(split.shards)]
         if split.source.whole_files:
             _check_sources(out, output, documents)
