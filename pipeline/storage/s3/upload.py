@@ -21,7 +21,7 @@ from pipeline.storage.s3 import multipart
 from pipeline.storage.s3.body import OpenedFile, Part, base64_of
 from pipeline.storage.s3.client import Answer, Client
 from pipeline.storage.s3.etags import bare, is_md5
-from pipeline.storage.s3.listing import ObjectInfo, stat
+from pipeline.storage.s3.listing import ObjectInfo, find, stat
 from pipeline.storage.s3.settings import ONE_PUT
 
 _PUTS: Final = 3  # of one object, where the store does not confirm what it was sent
@@ -99,7 +99,7 @@ def _if_there(client: Client, place: Remote, size: int, md5: bytes) -> ObjectInf
     It is asked once: a store that does not answer has most probably not taken it either.
     """
     with contextlib.suppress(ShardmillError), client.trying_once():
-        info = stat(client, place)
+        info = find(client, place)
         if info is not None and (info.size, info.etag.lower()) == (size, md5.hex()):
             return info
     return None
