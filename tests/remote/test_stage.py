@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -46,7 +47,7 @@ def stage(tmp_path: Path) -> Path:
     return tmp_path / "stage"
 
 
-def words(raw: object, sample: RawSet, out: Path, *more: object) -> Sequence[object]:
+def words(raw: object, sample: RawSet, out: object, *more: object) -> Sequence[object]:
     return ("imagenet", "--raw", raw, "--config", sample.config, "--out", out, *ALL, *more)
 
 
@@ -246,3 +247,29 @@ def test_there_is_nothing_to_copy_of_archives_of_this_machine(sample: RawSet, ou
     run = shardmill(*words(sample.raw, sample, out, "--stage", out.with_name("stage")))
     assert run.returncode == 2
     assert "--stage" in run.stderr
+
+
+def test_a_finished_output_needs_neither_copies_nor_server(
+    raw: str, web_proxy: FaultProxy, sample: RawSet, out: Path, stage: Path
+) -> None:
+    given = words(raw, sample, out, "--stage", stage)
+    prepared(*given)
+    shutil.rmtree(stage)
+    web_proxy.follow(rule("answer", status=403))
+    told = shardmill("status", out)
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "complete" in told.stdout
+    assert "already complete" in prepared(*given)
+    assert shardmill("verify", out).returncode == 0
+
+
+def test_copies_are_the_way_from_a_store_to_a_store(
+    bucket: Bucket, sample: RawSet, stage: Path
+) -> None:
+    for path in archives(sample):
+        bucket.put(f"raw/{path.name}", content=path.read_bytes())
+    store = ("--s3-endpoint", bucket.settings.endpoint)
+    target = f"{bucket.folder}/shards"
+    prepared(*words(f"{bucket.folder}/raw", sample, target, "--stage", stage, *store))
+    read = shardmill("verify", target, "--against", stage, *store)
+    assert read.returncode == 0, read.stdout + read.stderr

@@ -178,7 +178,11 @@ class ConfiguredSet(DataSet):
         }
         if not self.job.tree:
             archive = self.archive(config.archive)
-            return ArchiveSource(inputs=(archive,), boxes=self._boxes(config), **known)
+            is_copied = self.job.remote.stage_folder
+            origin = storage.parse(self.job.raw) if is_copied else None
+            return ArchiveSource(
+                inputs=(archive,), boxes=self._boxes(config), origin=origin, **known
+            )
         if record is not None:
             readtree.check_out(self.job, config, record.listing.folder)
             listing, look = record.listing, record.look

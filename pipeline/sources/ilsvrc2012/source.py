@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.archives.index import ArchiveIndex
 from pipeline.archives.tar import Member
 from pipeline.catalog.classes import LabelTable
+from pipeline.errors import ShardmillError
 from pipeline.manifest import Document
 from pipeline.sources.ilsvrc2012 import devkit, members, tree
 from pipeline.sources.ilsvrc2012 import expectation as expectations
@@ -158,7 +160,13 @@ class Ilsvrc2012Source(Source):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ArchiveSource(Ilsvrc2012Source):
-    """The members of an archive."""
+    """The members of an archive.
+
+    Attributes:
+        origin: where the archive is copied from before it is read; None: it is read where it lies.
+    """
+
+    origin: Location | None = None
 
     @property
     def archive(self) -> Archive:
@@ -191,6 +199,9 @@ class ArchiveSource(Ilsvrc2012Source):
     def size(self) -> int:
         """Return how many bytes the archive has."""
         info = storage.stat(self.root / self.archive.file)
+        if info is None and self.archive.bytes is None and self.origin is not None:
+            with contextlib.suppress(ShardmillError):  # who copies it says what is amiss
+                info = storage.stat(self.origin / self.archive.file)
         return info.size if info else (self.archive.bytes or 0)
 
     def needs(self, tar: str) -> bool:
