@@ -277,7 +277,7 @@ def abbreviate(items: Iterable[str], most: int = 8) -> str:
             shown.append(item)
         else:
             more += 1
-    return ", ".join(shown) + (f" and {more} more" if more else "")
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
 def from_record(record: Record) -> ShardmillError:

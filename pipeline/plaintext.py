@@ -33,6 +33,8 @@ _FORMULA: Final = re.compile(
     r'(?=[ \xa0"]*[=+\-@'  # blanks and quotes are taken off
     "\uff1d\uff0b\uff0d\uff20])"  # the wide forms of East Asia
 )
+QUOTED: Final = 80
+"""How many characters of a text that others wrote a message quotes."""
 _ONE_BYTE, _TWO_BYTES = 0xFF, 0xFFFF
 
 
@@ -55,10 +57,15 @@ def line(text: object) -> str:
     return _UNSHOWABLE.sub(_escaped, str(text))
 
 
-def beginning(text: object, most: int = 80) -> str:
+def beginning(text: object, most: int = QUOTED) -> str:
     """Return the first characters of a text of any length as one line, and whether it goes on."""
     whole = str(text)
     return line(whole[:most]) + ("..." if len(whole) > most else "")
+
+
+def quoted(text: str | bytes, most: int = QUOTED) -> str:
+    """Return the first characters or bytes of a text as Python spells them, between quotes."""
+    return repr(text[:most])
 
 
 def lines(text: object) -> str:

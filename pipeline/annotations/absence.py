@@ -7,12 +7,12 @@ from typing import Final
 from pipeline import storage
 from pipeline.annotations.gathering import Boxes
 from pipeline.annotations.source import own_name
-from pipeline.errors import BadAnnotation
+from pipeline.errors import BadAnnotation, abbreviate
 from pipeline.quantities import counted
 from pipeline.storage import Location
 
 _ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".zip", ".tar.bz2", ".tar.xz")
-_SHOWN: Final = 4
+_MOST_NAMED: Final = 4
 _REMEDY: Final = "put the annotations there, or say --no-boxes"
 
 
@@ -31,7 +31,7 @@ def check(source: Location, boxes: Boxes) -> None:
             "bounding boxes are asked for, and there is no annotation",
             file=str(source),
             expected="annotations, <class>/<name>.xml",
-            found=_few(names) or "nothing",
+            found=abbreviate(names, _MOST_NAMED) or "nothing",
             remedy=_to_unpack(source, [name for name in names if _is_archive(name)]) or _REMEDY,
         )
     rows = [f"{row.file}: {row.reason}" for row in boxes.report]
@@ -42,7 +42,7 @@ def check(source: Location, boxes: Boxes) -> None:
         expected="annotations, <class>/<name>.xml, with an <object> and its <bndbox>",
         found=counted(boxes.xml_files, "annotation")
         + (f", {skipped}" if boxes.skipped_files else "")
-        + (f"; {_few(rows)}" if rows else ""),
+        + (f"; {abbreviate(rows, _MOST_NAMED)}" if rows else ""),
         remedy="correct them, bring others, or say --no-boxes",
     )
 
@@ -52,7 +52,7 @@ def _to_unpack(source: Location, archives: list[str]) -> str:
     if not archives:
         return ""
     if storage.real_folder(source) is not None:
-        return f"unpack {_few(archives)} in that folder, or say --no-boxes"
+        return f"unpack {abbreviate(archives, _MOST_NAMED)} in that folder, or say --no-boxes"
     return (
         "unpack it, and the archives in it, into the folder bboxes of a --tree; or pack the "
         "unpacked XML files into one archive, with its MD5 in the configuration; or say --no-boxes"
@@ -61,8 +61,3 @@ def _to_unpack(source: Location, archives: list[str]) -> str:
 
 def _is_archive(name: str) -> bool:
     return name.lower().endswith(_ARCHIVES)
-
-
-def _few(items: list[str]) -> str:
-    more = f" and {len(items) - _SHOWN} more" if len(items) > _SHOWN else ""
-    return ", ".join(items[:_SHOWN]) + more

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Literal
 
+from pipeline import plaintext
 from pipeline.annotations.encoding import as_utf8
 from pipeline.catalog.objects import Box
 from pipeline.errors import BadAnnotation
@@ -36,7 +37,6 @@ Repair = Literal["misordered", "clamped"]
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 MAX_OBJECTS = 10_000
 """Of an annotation."""
-_SHOWN = 80
 
 
 def _layout(*elements: str) -> re.Pattern[bytes]:
@@ -234,7 +234,7 @@ def _root(content: bytes) -> etree._Element:
         raise BadAnnotation(
             "the XML is no annotation of PASCAL VOC",
             expected="<annotation>",
-            found=f"<{root.tag[:_SHOWN]}>",
+            found=f"<{root.tag[: plaintext.QUOTED]}>",
         )
     return root
 
@@ -298,7 +298,7 @@ def _number(element: etree._Element) -> int:
             raise ValueError
         return int(float(text))
     except (ValueError, OverflowError):  # what is infinite is no integer
-        raise _Unreadable(f"no number in <{element.tag}>: {text[:_SHOWN]!r}") from None
+        raise _Unreadable(f"no number in <{element.tag}>: {plaintext.quoted(text)}") from None
 
 
 def _instead_of_one(tag: str, count: int) -> str:

@@ -23,7 +23,7 @@ from typing import Final
 
 from pipeline import names as rule
 from pipeline import storage
-from pipeline.errors import ConfigError, TreeRefused
+from pipeline.errors import ConfigError, TreeRefused, abbreviate
 from pipeline.quantities import counted
 from pipeline.storage import Location
 from pipeline.storage.local.input_file import check_shareable
@@ -37,7 +37,8 @@ _HEADERS: Final = (COLUMNS, ("wnid", "sorted_index"))  # ours; that of `labels.t
 _LABEL: Final = re.compile(r"[0-9]{1,9}")
 _DIGITS: Final = re.compile(r"[0-9]+")
 _PRINTED: Final = re.compile(r"(.*[^ ]) ([0-9]{1,9})")  # a line that im2rec.py --list prints
-_SHOWN: Final = 5  # classes of a closing line
+_MOST_NAMED: Final = 5
+"""How many classes a closing line or a refusal names."""
 _REMEDY: Final = "correct it, or take the table that another run wrote, OUT/lists/*.classes.tsv"
 
 
@@ -107,17 +108,18 @@ class FolderClasses:
         """Return how many classes there are, and the labels of the first and the last."""
         names = self.table.names
         shown = [f"{name} {label}" for label, name in enumerate(names)]
-        if len(shown) > _SHOWN + 1:
-            shown = [*shown[:_SHOWN], "...", shown[-1]]
+        if len(shown) > _MOST_NAMED + 1:
+            shown = [*shown[:_MOST_NAMED], "...", shown[-1]]
         return f"{counted(len(names), 'class')}: {', '.join(shown)}"
 
     def notes(self) -> Iterator[str]:
         """Yield a sentence for each thing that may not be as it was meant."""
         if self.absent:
-            yield f"classes of the table without an image here: {_some(self.absent)}"
+            absent = abbreviate(self.absent, _MOST_NAMED)
+            yield f"classes of the table without an image here: {absent}"
         bare = [name for name in self.bare if normal(name) not in self.table.labels]
         if bare:
-            yield f"folders without an image, which are no class: {_some(bare)}"
+            yield f"folders without an image, which are no class: {abbreviate(bare, _MOST_NAMED)}"
         for one, other in self.alike:
             yield f"{one!a} and {other!a} are one name in two encodings: one class"
         numbers = sorted_as_text(self.table.names)
@@ -162,8 +164,9 @@ def number(
         raise TreeRefused(
             "a folder of images that the table of classes does not have",
             file=str(root),
-            expected=f"folders of its {len(pinned.names):,} classes: {_some(pinned.names)}",
-            found=_some([". (the folder itself)" if name == "." else name for name in unknown]),
+            expected=f"folders of its {len(pinned.names):,} classes: "
+            + abbreviate(pinned.names, _MOST_NAMED),
+            found=abbreviate(map(_called, unknown), _MOST_NAMED),
             remedy="add it at the end of a copy of the table, and give that with --classes; or move"
             " it away",
         )
@@ -226,14 +229,13 @@ def _labels(folders: Sequence[str], table: ClassTable) -> list[int]:
     return [table.labels[normal(folder)] for folder in folders]
 
 
+def _called(folder: str) -> str:
+    return ". (the folder itself)" if folder == "." else folder
+
+
 def _place(name: str) -> list[str]:
     """Return what sorts folders as a walk meets them: each before those that it holds."""
     return [] if name == "." else name.split("/")
-
-
-def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN:,} more"
 
 
 def _by_label(

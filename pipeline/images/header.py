@@ -69,7 +69,7 @@ _OTHER_FORMATS = (
     (re.compile(rb"(\xef\xbb\xbf)?\s*<[?!a-z]", re.IGNORECASE), "XML or HTML text"),
 )
 _LOOK_AT = 256
-_SHOWN = 8
+_FIRST_BYTES = 8
 _REMEDY = "get an intact copy of the file, or leave the image out with --on-bad-image skip"
 
 
@@ -230,4 +230,4 @@ def _describe(start: bytes) -> str:
     for opening, name in _OTHER_FORMATS:
         if opening.match(start):
             return name
-    return f"bytes {start[:_SHOWN].hex(' ')}"
+    return f"bytes {start[:_FIRST_BYTES].hex(' ')}"

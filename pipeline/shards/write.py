@@ -20,7 +20,7 @@ from pipeline.shards.writer import OutputWriter
 from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
 
-_SHOWN = 10
+_MOST_NAMED = 10
 _SKIP = "--on-bad-image skip"
 
 
@@ -129,9 +129,9 @@ def check_unchanged(
 def _refused(
     left_out: Sequence[LeftOut], name: ShardName, *, nothing_left: bool = False
 ) -> BadImage:
-    shown = list(map(_shown, left_out[:_SHOWN]))
-    if len(left_out) > _SHOWN:
-        shown.append(f"and {len(left_out) - _SHOWN} more")
+    shown = list(map(_shown, left_out[:_MOST_NAMED]))
+    if len(left_out) > _MOST_NAMED:
+        shown.append(f"and {len(left_out) - _MOST_NAMED} more")
     if nothing_left:
         what = f"no image is left of shard {name.stem}, and a shard may not be empty"
         place = Lines.of(shown) or "none of its images has a bounding box"
@@ -139,7 +139,7 @@ def _refused(
         remedy = fewer if name.count > 1 else "bring intact images: none of them all can be stored"
         return BadImage(what, place=place, remedy=remedy)
     what = f"{len(left_out)} of the images of shard {name.stem} cannot be stored"
-    remedies = list(dict.fromkeys(image.remedy for image in left_out[:_SHOWN] if image.remedy))
+    remedies = list(dict.fromkeys(image.remedy for image in left_out[:_MOST_NAMED] if image.remedy))
     if not any(_SKIP in remedy for remedy in remedies):
         remedies.append(f"leave such images out with {_SKIP}: the manifest lists them")
     first, *others = remedies

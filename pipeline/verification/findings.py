@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from pipeline import manifest, storage
 from pipeline.errors import OutputDamaged, ShardmillError
@@ -19,7 +20,8 @@ REMEDY = (
     "say shardmill verify OUT --remove-damaged, or remove the file, "
     "then run the shardmill command again: it is made anew"
 )
-_SHOWN = 5  # findings of one layer on one file: a shard of wrong bytes has a thousand
+_MOST_OF_A_KIND: Final = 5
+"""How many findings of one layer on one file are told: a shard of wrong bytes has a thousand."""
 
 
 class Layer(StrEnum):
@@ -125,11 +127,11 @@ def truncated(findings: Iterable[Finding]) -> Iterator[Finding]:
     for finding in findings:
         key = (finding.layer, finding.path, finding.removable)
         counts[key] += 1
-        if counts[key] <= _SHOWN:
+        if counts[key] <= _MOST_OF_A_KIND:
             yield finding
     for (layer, path, removable), count in counts.items():
-        if count > _SHOWN:
-            what = f"and {count - _SHOWN:,} more of this kind: {layer}"
+        if count > _MOST_OF_A_KIND:
+            what = f"and {count - _MOST_OF_A_KIND:,} more of this kind: {layer}"
             yield damage(layer, path, what, removable=removable)
 
 

@@ -31,7 +31,7 @@ from tasks.cli.options import parameters
 from tasks.cli.reaching import Reached
 from tasks.cli.saying import say
 
-_SHOWN = 5
+_MOST_NAMED = 5
 
 EXAMPLES: Final = (
     "shardmill clean OUT",
@@ -212,9 +212,9 @@ def _why_kept(temp: TempFile) -> str:
 
 def _strangers(plan: Plan) -> Iterator[str]:
     """Yield a line for each of the first paths of a plan that stay, and how many more there are."""
-    for path in plan.strangers[:_SHOWN]:
+    for path in plan.strangers[:_MOST_NAMED]:
         yield f"left alone: {path} is a link, or not of this program"
-    if (more := len(plan.strangers) - _SHOWN) > 0:
+    if (more := len(plan.strangers) - _MOST_NAMED) > 0:
         yield f"left alone: {more:,} more"
 
 

@@ -10,7 +10,7 @@ from pipeline import plaintext
 from pipeline.job.build import command_words
 from pipeline.job.options import Job
 
-_SHOWN = 80  # characters of a word
+_LONGEST_WORD = 80  # characters
 
 
 @dataclass(frozen=True)
@@ -51,4 +51,4 @@ def command_line(job: Job) -> CommandLine | None:
 
 
 def _shortened(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}..."

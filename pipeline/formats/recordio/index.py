@@ -7,7 +7,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from pipeline import names, storage
+from pipeline import names, plaintext, storage
 from pipeline.errors import BadAnnotation, OutputDamaged
 from pipeline.formats.recordio.header import IndexedRecord, as_float32
 from pipeline.storage import Location
@@ -15,7 +15,6 @@ from pipeline.storage import Location
 _LINE: Final = re.compile(rb"(0|[1-9][0-9]{0,19})\t(0|[1-9][0-9]{0,18})\n")
 _UNLISTABLE: Final = re.compile(f"[{names.CONTROL}\ud800-\udfff]")
 _MOST_BYTES: Final = 1 << 30  # some 40 million images of 25 bytes each
-_SHOWN: Final = 80  # bytes
 _REMEDY: Final = "remove the file and run the shardmill command again: it is made anew"
 
 
@@ -63,7 +62,7 @@ def read_index(path: Location) -> tuple[array[int], array[int]]:
         if not ascends or key >> 64:
             after = f"above {offsets[-1]}" if offsets else "of 0"
             expected = f"an id, TAB and an offset {after}, in decimal digits"
-            raise _damaged(path, number, expected, ascii(line[:_SHOWN]))
+            raise _damaged(path, number, expected, plaintext.quoted(line))
         ids.append(key)
         offsets.append(offset)
     if not ids:
@@ -84,7 +83,7 @@ def read_list(path: Location, ids: Sequence[int]) -> bytes:
     lines = _lines(path)
     for number, (line, key) in enumerate(zip(lines, ids, strict=False), start=1):
         if not (line.startswith(b"%d\t" % key) and line.endswith(b"\n")):
-            raise _damaged(path, number, f"the whole line of id {key}", ascii(line[:_SHOWN]))
+            raise _damaged(path, number, f"the whole line of id {key}", plaintext.quoted(line))
     if len(lines) != len(ids):
         raise _damaged(path, max(1, len(lines)), f"{len(ids)} lines", f"{len(lines)} lines")
     return b"".join(lines)

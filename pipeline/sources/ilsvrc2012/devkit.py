@@ -14,6 +14,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TypeGuard
 
+from pipeline import plaintext
 from pipeline.archives.compressed import read_members
 from pipeline.archives.tar import COMPARE_MD5
 from pipeline.catalog.classes import LabelTable
@@ -24,7 +25,6 @@ from pipeline.storage import Location
 _TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
 _META = "data/meta.mat"
 _LARGEST = 16 << 20  # bytes; they are 194,650 and 176,625
-_SHOWN = 80
 _ID = re.compile("[0-9]{1,9}")
 _FIELDS = ("ILSVRC2012_ID", "WNID", "num_children")
 _TEXTS = ("WNID", "words", "gloss")
@@ -53,7 +53,7 @@ def read_labels(archive: Location, table: LabelTable) -> tuple[str, ...]:
         wnid = classes.get(int(line)) if _ID.fullmatch(line) else None
         if wnid is None:
             what, expected = "no ILSVRC2012_ID of a class", _range(classes)
-            raise _wrong(archive, number, what, expected, repr(line[:_SHOWN]))
+            raise _wrong(archive, number, what, expected, plaintext.quoted(line))
         if wnid not in table.index:
             what, expected = "the class is not in the label table", f"a WNID of {table.path}"
             raise _wrong(archive, number, what, expected, f"{wnid}, ILSVRC2012_ID {line}")
@@ -81,7 +81,9 @@ def read_texts(archive: Location) -> dict[str, tuple[str, str]]:
         found = {}
         for wnid, words, gloss in zip_longest(*columns):
             if not (isinstance(wnid, str) and isinstance(words, str) and isinstance(gloss, str)):
-                raise matlab.Malformed(f"a synset of {str(wnid)[:_SHOWN]!r}, not all of it texts")
+                raise matlab.Malformed(
+                    f"a synset of {plaintext.quoted(str(wnid))}, not all of it texts"
+                )
             found[wnid] = (words, gloss)
     except matlab.Malformed as error:
         raise _no_synsets(archive, _TEXTS, error) from error
@@ -157,7 +159,9 @@ def _leaves(*columns: list[matlab.Value]) -> Iterator[tuple[int, str]]:
     """Yield ILSVRC2012_ID and WNID of the synsets that have no children."""
     for number, wnid, children in zip_longest(*columns):
         if not (_is_whole(number) and isinstance(wnid, str) and _is_whole(children)):
-            raise matlab.Malformed(f"a synset of {number!r}, {str(wnid)[:_SHOWN]!r}, {children!r}")
+            raise matlab.Malformed(
+                f"a synset of {number!r}, {plaintext.quoted(str(wnid))}, {children!r}"
+            )
         if children == 0:
             yield int(number), wnid
 

@@ -7,14 +7,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from pipeline import names, storage
+from pipeline import names, plaintext, storage
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError
 from pipeline.storage.local.input_file import check_shareable
 
 _COUNT: Final = re.compile("[0-9]{1,18}")  # it fits an int64
-_MOST_SHOWN: Final = 80
-"""How many characters of a field a refusal shows."""
 _CLASS: Final = "the name of a folder, such as n01440764, that is not hidden"
 
 
@@ -133,11 +131,11 @@ def _check_names(path: Path, number: int, wnid: str, fields: Sequence[str]) -> N
         )
     if flaw := names.class_flaw(wnid):
         what = f"a WNID that can be no class: {flaw}"
-        raise _refused(path, number, what, _CLASS, repr(wnid[:_MOST_SHOWN]))
+        raise _refused(path, number, what, _CLASS, plaintext.quoted(wnid))
     for field in fields:
         if names.has_control(field):
             what, expected = "a field that holds control characters", names.WITHOUT_CONTROL
-            raise _refused(path, number, what, expected, repr(field[:_MOST_SHOWN]))
+            raise _refused(path, number, what, expected, plaintext.quoted(field))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -155,7 +153,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
 
 def _count(path: Path, place: str, text: str) -> int:
     if not _COUNT.fullmatch(text):
-        expected, found = "a whole number", repr(text[:_MOST_SHOWN])
+        expected, found = "a whole number", plaintext.quoted(text)
         raise ConfigError(
             "not a count", file=str(path), place=place, expected=expected, found=found
         )

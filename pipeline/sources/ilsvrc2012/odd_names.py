@@ -11,7 +11,7 @@ from pipeline.errors import abbreviate
 
 _NUMBER: Final = re.compile(r"[0-9]+")
 _LAST_NUMBER: Final = re.compile(r"(.*?)([0-9]+)([^0-9]*)", re.DOTALL)
-_SHOWN: Final = 4
+_MOST_NAMED: Final = 4
 
 
 def describe(wnid: str, names: Sequence[str], expected: int) -> str:
@@ -27,9 +27,9 @@ def describe(wnid: str, names: Sequence[str], expected: int) -> str:
     """
     if len(names) > expected:
         odd = unlike_others(wnid, names)
-        return f"not named like the others: {abbreviate(odd, _SHOWN)}" if odd else ""
+        return f"not named like the others: {abbreviate(odd, _MOST_NAMED)}" if odd else ""
     absent = missing(names, expected)
-    return f"missing: {abbreviate(absent, _SHOWN)}" if absent else ""
+    return f"missing: {abbreviate(absent, _MOST_NAMED)}" if absent else ""
 
 
 def unlike_others(wnid: str, names: Sequence[str]) -> list[str]:

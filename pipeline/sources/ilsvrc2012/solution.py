@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline import storage
+from pipeline import plaintext, storage
 from pipeline.errors import BadAnnotation
 
 _COLUMNS = ("ImageId", "PredictionString")
@@ -20,7 +20,7 @@ _IMAGE = re.compile(r"[^,;\"\s]+")
 _WNID = re.compile(r"[A-Za-z]\w*")
 _NUMBER = re.compile(r"-?\d+(\.\d+)?")
 _FIELDS = 5  # of an object: WNID, xmin, ymin, xmax, ymax
-_SHOWN = 200
+_QUOTED = 200  # characters of a line, which has several objects
 _REMEDY = (
     "download it again, or move it out of the tree: the classes are those of the configuration, "
     "with which it is only compared"
@@ -94,7 +94,9 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
     try:
         header = [name.strip() for name in next(reader, [])]
         if any(header.count(name) != 1 for name in _COLUMNS):
-            raise _refused(path, 1, "another header", ",".join(_COLUMNS), repr(first[:_SHOWN]))
+            raise _refused(
+                path, 1, "another header", ",".join(_COLUMNS), plaintext.quoted(first, _QUOTED)
+            )
         yield 1, header
         for fields in reader:
             if any(field.strip() for field in fields):
@@ -126,7 +128,7 @@ def _parsed(
 
 def _malformed(path: Path, number: int, fields: list[str]) -> BadAnnotation:
     expected = "an image, a comma, and for each object a WNID and four numbers"
-    found = repr(",".join(fields)[:_SHOWN])
+    found = plaintext.quoted(",".join(fields), _QUOTED)
     return _refused(path, number, "not an image and its objects", expected, found)
 
 

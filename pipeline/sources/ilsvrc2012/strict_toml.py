@@ -21,7 +21,7 @@ _HEADER = re.compile(r"\s*\[([^\[\]]+)\]")
 _KEY = re.compile(r"([^#=]+)=")
 _PATH = re.compile(rb"(?=.{1,1024}\Z)/?[^/\0]{1,255}(/+[^/\0]{1,255})*", re.DOTALL)  # of a file
 _BITS = 63  # of a whole number, without its sign: TOML promises no more
-_SHOWN = 200
+_QUOTED = 200
 
 
 def checked_text(path: Path) -> str:
@@ -155,7 +155,7 @@ class StrictToml:
 def shown_value(value: object) -> str:
     """Return a value as a message shows it."""
     try:
-        return repr(value)[:_SHOWN]
+        return repr(value)[:_QUOTED]
     except ValueError:  # Python spells out no number of more than 4,300 digits
         return "a number of thousands of digits"
 

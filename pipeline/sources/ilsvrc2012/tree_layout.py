@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline import storage
-from pipeline.errors import TreeRefused
+from pipeline.errors import TreeRefused, abbreviate
 from pipeline.plaintext import Lines
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 
@@ -29,7 +29,6 @@ _COMPETITION = ("ILSVRC", "Data", "CLS-LOC")
 _DATA = _COMPETITION[1:]
 _OF_YEAR = re.compile(r"ILSVRC[0-9]*")
 _SOLUTION = "LOC_val_solution.csv"
-_SHOWN = 8
 
 
 def find(tree: Path, split: SplitConfig, *, also: Path | None = None) -> str:
@@ -46,12 +45,11 @@ def find(tree: Path, split: SplitConfig, *, also: Path | None = None) -> str:
     found = find_or_none(tree, split, also=also)
     if found is None:
         here = sorted(entry.name for entry in storage.entries(tree) if entry.kind == "folder")
-        more = ["…"] if len(here) > _SHOWN else []
         raise TreeRefused(
             f"split {split.name}: its folder of images is not there",
             file=str(tree),
             expected=f"one of the folders {', '.join(_image_folders(split))}",
-            found=", ".join([*here[:_SHOWN], *more]) or "no folder",
+            found=abbreviate(here) or "no folder",
             remedy="name the folder that holds the split's folder, or choose other splits",
         )
     return found

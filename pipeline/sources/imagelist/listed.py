@@ -24,7 +24,8 @@ from pipeline.sources.shard_count import shard_count
 from pipeline.sources.source import Defaults, Expected, IsCut, Source, Split
 from pipeline.storage.local.input_file import check_root, check_shareable
 
-_SHOWN: Final = 3  # names
+_EXAMPLES: Final = 3
+"""How many of the files that are passed over are named."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -102,7 +103,7 @@ class ListedSet(DataSet):
             folder = storage.parse(self.job.images)
             names = splitfolders.beside(folder, list(self.folders.values()))
             if names:
-                shown = ", ".join(names[:_SHOWN])
+                shown = ", ".join(names[:_EXAMPLES])
                 yield f"passed over beside the splits in {folder}: {len(names):,}, e.g. {shown}"
 
 
