@@ -74,4 +74,4 @@ def check_label_widths(job: Job, splits: Mapping[str, SplitJob]) -> None:
         widths = split.source.label_widths
         if widths is not None and any(ALL[name].one_label_width for name in job.formats):
             others = shardformats.of_any_label_width()
-            widths.check(job.images, f"say --format {others}, which hold any number of labels")
+            widths.check(job.named_by, f"say --format {others}, which hold any number of labels")

@@ -124,7 +124,7 @@ def check_class_folders(job: Job, splits: Iterable[SplitJob], asked: Iterable[Ex
         return
     for split in splits:
         split.source.check_class_folders()
-        if job.images:
+        if job.is_listed:
             _check_folder(job, split)
 
 

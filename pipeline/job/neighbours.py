@@ -211,11 +211,11 @@ def _taken(resolved: ResolvedJob, split: SplitJob, owner: str) -> OutputConflict
     own_name = "give this one a name of its own with --name, or choose another --out"
     return OutputConflict(
         f"another data set in this output has the name {split.name}",
-        file=_source(job) if job.images else job.config,
+        file=job.named_by,
         expected=f"a name that is not taken in {resolved.out}",
         found=f"{split.name} is {owner}",
         remedy=f"{own_name}; or say --replace, and the name goes over to this one"
-        if job.images
+        if job.is_listed
         else "choose another --out, or say --replace, and the name goes over to this set",
     )
 
@@ -225,7 +225,7 @@ def _numbered_otherwise(resolved: ResolvedJob, found: Disagreement) -> OutputCon
     one_for_both = "write the names of all classes, one a line, into a file, and say --classes FILE"
     return OutputConflict(
         found.what,
-        file=resolved.job.images,
+        file=resolved.job.named_by,
         expected=f"the labels of {table}",
         found=f"others, by the class folders that the split {found.split} happens to have",
         remedy=f"say --classes {shlex.quote(str(table))}"

@@ -155,6 +155,21 @@ class Job:
         """Where the output lies."""
         return parse(self.out)
 
+    @property
+    def is_listed(self) -> bool:
+        """Whether an image list or a folder names its images, and no configuration of a set."""
+        return bool(self.images)
+
+    @property
+    def source(self) -> str:
+        """What its images are read from, as it was given: a list, folder or tree, or archives."""
+        return self.images or self.tree or self.raw
+
+    @property
+    def named_by(self) -> str:
+        """What names its images: a list or folder, or the configuration of a set."""
+        return self.images or self.config
+
     def wants(self, *steps: str) -> bool:
         """Whether any of these steps is asked for, or needed for what is exported."""
         return not {*self.steps, *self._implied}.isdisjoint(steps)

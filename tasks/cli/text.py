@@ -89,8 +89,7 @@ def job_lines(
         known: the first lines of errors that are told as a whole elsewhere.
         shared: whether it is the last one of this host alone.
     """
-    source = job.images or job.tree or job.raw
-    lines = [f"source: {source}"]
+    lines = [f"source: {job.source}"]
     lines += [f"command: {command.offer}"] if command else []
     if end is not None and not at_work:
         when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end.time))

@@ -73,7 +73,7 @@ def _changed(job: Job) -> ShardmillError:
     """Return the refusal of a job whose inputs are others than the command found."""
     read = job.images or job.tree
     kind = InputRefused if read else ConfigError
-    what = "the images, what names them" if job.images else "the configuration, the tree"
+    what = "the images, what names them" if job.is_listed else "the configuration, the tree"
     return kind(
         f"{what} or the program was changed while the command was at work",
         file=read or job.config,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def _of_a_folder(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
     del dataset, names
-    if not job.images or not (job.recursive or job.extensions):
+    if not job.is_listed or not (job.recursive or job.extensions):
         return
     path = storage.parse(job.images)
     # Where nothing is, that is said instead.
@@ -27,7 +27,7 @@ def _of_a_folder(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[U
 
 def _of_class_folders(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
     del dataset, names
-    if job.images and job.classes and not job.recursive:
+    if job.is_listed and job.classes and not job.recursive:
         what = "--classes is a table of class folders here: it goes with a folder and --recursive"
         yield UsageError(what)
 

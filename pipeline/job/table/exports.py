@@ -28,11 +28,11 @@ def _transfer(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[Usag
     del dataset, names
     if job.transfer == TRANSFERS[0]:
         return
-    if not job.images and not (job.tree and job.wants("extract")):
+    if not job.is_listed and not (job.tree and job.wants("extract")):
         yield UsageError("--transfer has a meaning with --tree and --extract only")
-    if job.images and not job.wants("extract"):
+    if job.is_listed and not job.wants("extract"):
         yield UsageError("--transfer has a meaning with --extract only")
-    if job.images and job.transfer not in TRANSFERS_OF_A_LIST:
+    if job.is_listed and job.transfer not in TRANSFERS_OF_A_LIST:
         what = "would leave nothing where the list or folder says: choose another"
         yield UsageError(f"--transfer {job.transfer} {what}")
     if job.transfer not in TRANSFERS_OF_A_LIST and job.wants("shards"):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _nothing_to_read(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
     del dataset, names
-    if not (job.raw or job.tree or job.images):
+    if not job.source:
         yield UsageError("--raw or --tree must be given")
 
 
@@ -73,7 +73,7 @@ def _root_elsewhere(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterato
     makes_tree = job.wants("extract") or any(
         export.changes_images for export in exports.asked(job.exports)
     )
-    if job.images and is_address(job.root) and makes_tree:
+    if job.is_listed and is_address(job.root) and makes_tree:
         yield UsageError(
             "a tree of class folders is made of files of this machine, and the images lie at an"
             " address",
