@@ -38,6 +38,7 @@ class Reached:
         place = storage.parse(storage.absolute(out, "OUT"), "OUT")
         reached = cls(storage.check_takes_files(place, "OUT"), RemoteOptions(**given))
         reached.use()
+        storage.renew()  # a command looks anew, also one of several in a process
         return reached
 
     @property

@@ -42,6 +42,15 @@ def prepared(host: Host, raw: RawSet, bucket: Bucket, *words: object) -> None:
     assert run.returncode == 0, run.stderr
 
 
+def stored(bucket: Bucket, raw: RawSet) -> str:
+    """Put the archives of a set beside the output; return their address."""
+    place = bucket.folder.parent / "raw"
+    for path in raw.raw.glob("*.tar*"):
+        key = (place / path.name).key
+        bucket.plain.put_object(Bucket=place.host, Key=key, Body=path.read_bytes())
+    return str(place)
+
+
 def shard(bucket: Bucket, number: int = 1) -> str:
     """Return the name of a shard of the current output for training."""
     digest = bucket.content("tfrecord/train/current").decode().strip()
@@ -94,9 +103,10 @@ def test_verify_reads_everything_and_removes_what_is_damaged(
 ) -> None:
     prepared(host, small, bucket)
     words = ("verify", bucket.folder, "--workers", 1)
-    read = another.run(*words, "--against", small.raw)
-    assert read.returncode == 0, read.stdout + read.stderr
-    assert "compared" in read.stdout
+    for raw in (small.raw, stored(bucket, small)):
+        read = another.run(*words, "--against", raw)
+        assert read.returncode == 0, read.stdout + read.stderr
+        assert "12 compared with their sources" in read.stdout
     assert "everything is as it was written" in read.stdout
     name = shard(bucket)
     content = bucket.content(name)
