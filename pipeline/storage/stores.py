@@ -31,20 +31,15 @@ def watch(out: Location) -> None:
         remote.store(out).known.watch(out)
 
 
-def renew(*places: Location, after_s: float = 0.0) -> None:
+def renew(after_s: float = 0.0) -> None:
     """Take in what other processes have written: when a task begins, and when one looks anew.
 
+    All is listed again when it is next asked for.
+
     Args:
-        places: the files that are asked for anew, each by one request: what else is known of a
-            watched folder stays as it is. Without one, all is listed again when it is next asked
-            for.
         after_s: seconds for which what was listed is taken for new; in a forked process nothing is.
     """
-    for place in places:
-        if isinstance(place, Remote):
-            remote.store(place).known.renew_one(place)
-    if not places:
-        remote.renew(after_s)
+    remote.renew(after_s)
 
 
 def stat(location: Location | str) -> FileInfo | None:

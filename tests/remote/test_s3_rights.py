@@ -73,7 +73,6 @@ def test_the_documented_rights_are_enough_for_an_output(limited: Bucket, tmp_pat
             mark.write(b"{}")
             storage.publish(file, mark, superseding=superseding)
     storage.point(out / "current", "digest")
-    storage.renew(out / "marks/a.json")
     storage.renew()
     assert storage.read_bytes(out / "marks/a.json") == b"{}"
     assert storage.local_copy(out / "a.tar").read_bytes() == b"content"
