@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import random
 import threading
@@ -27,6 +28,7 @@ from pipeline.errors import (
     RemoteUnavailable,
 )
 from pipeline.sources.inputs import Archive
+from pipeline.storage.http.fetch.arrival import PartArrival
 from pipeline.storage.http.fetch.partial import Partial
 from pipeline.storage.http.fetch.sidecar import Sidecar
 from pipeline.storage.http.request import Request
@@ -215,6 +217,26 @@ def test_bytes_that_are_sent_again_are_counted_once(server: Loopback, here: Here
     assert here.fetch(archive_at(server))
     assert max(counts) == SIZE
     assert len(server.seen) == 1 + 3 + 2
+
+
+def test_a_part_that_has_arrived_holds_no_memory(server: Loopback, here: Here) -> None:
+    """Its buffer is given back at once, and not when the collector of cycles comes by."""
+    server.content = a_tar(12 * PART)
+    here.connections, most = 2, 0
+
+    def count(_done: int) -> None:
+        nonlocal most
+        alive = sum(isinstance(each, PartArrival) for each in gc.get_objects())
+        most = max(most, alive)
+
+    here.watch = count
+    gc.collect()
+    gc.disable()
+    try:
+        assert here.fetch(archive_at(server))
+    finally:
+        gc.enable()
+    assert most <= here.connections + 1  # and one that a loop still has a name for
 
 
 class TestWithoutRanges:

@@ -5,6 +5,7 @@ libcurl passes on 16 KiB at a time. They are gathered, so that a write and a has
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final
 
@@ -17,29 +18,32 @@ GATHERED: Final = 1 << 19
 """Bytes that are written at once; each connection has a buffer of this size."""
 
 
-class Gatherer:
+class Gatherer(ABC):
     """Gathers bytes until they are worth a write.
 
-    Args:
-        write: takes them.
+    What writes them is a class that inherits from this one: an object that held a method of its
+    holder would keep it, and half a megabyte for each part, until the collector of cycles came by.
 
     Attributes:
         pending: how many are not written yet.
     """
 
-    def __init__(self, write: Callable[[memoryview], object]) -> None:
+    def __init__(self) -> None:
         self.pending = 0
-        self._write = write
         self._buffer = memoryview(bytearray(GATHERED))
 
-    def take(self, data: memoryview) -> None:
+    @abstractmethod
+    def write(self, data: memoryview) -> None:
+        """Write the next bytes, valid during the call."""
+
+    def gather(self, data: memoryview) -> None:
         """Take the next bytes."""
         end = self.pending + len(data)
         if end > GATHERED:
             self.flush()
             end = len(data)
             if end > GATHERED:
-                self._write(data)
+                self.write(data)
                 return
         self._buffer[self.pending : end] = data
         self.pending = end
@@ -48,10 +52,10 @@ class Gatherer:
         """Write what was gathered; if that fails, it is lost."""
         if self.pending:
             count, self.pending = self.pending, 0
-            self._write(self._buffer[:count])
+            self.write(self._buffer[:count])
 
 
-class PartArrival:
+class PartArrival(Gatherer):
     """A part on its way.
 
     Args:
@@ -72,12 +76,12 @@ class PartArrival:
         origin: int,
         noted: Callable[[int], object],
     ) -> None:
+        super().__init__()
         self.number = number
         self.start, self.length = parts.extent(number)
         self._partial, self._origin, self._noted = partial, origin, noted
         self._hash = xxhash.xxh3_128()
         self._written = 0
-        self._gatherer = Gatherer(self._write)
         piece = parts.pieces.get(number)
         if piece is not None and piece.origin == origin:
             self._hash_again(piece.length)
@@ -88,7 +92,7 @@ class PartArrival:
     @property
     def have(self) -> int:
         """How many bytes of the part are there, or about to be written."""
-        return self._written + self._gatherer.pending
+        return self._written + self.pending
 
     @property
     def piece(self) -> Piece | None:
@@ -99,19 +103,16 @@ class PartArrival:
 
     def take(self, before: int, data: memoryview) -> None:
         """Take the next bytes; so many of what was asked for are before them."""
-        had = self._written + self._gatherer.pending
+        had = self._written + self.pending
         if self.began + before < had:  # the server has begun the range anew
             self.flush()
             self._hash_again(self.began + before)
             self._noted(self._written - had)
-        self._gatherer.take(data)
+        self.gather(data)
         self._noted(len(data))
 
-    def flush(self) -> None:
-        """Write what has come."""
-        self._gatherer.flush()
-
-    def _write(self, data: memoryview) -> None:
+    def write(self, data: memoryview) -> None:
+        """Write the next bytes where they belong, and hash them."""
         self._partial.write_at(self.start + self._written, data)
         self._hash.update(data)
         self._written += len(data)

@@ -55,7 +55,7 @@ def fetch_stream(
     return Outcome(follower.result, follower.error, stream.front.md5, stream.have)
 
 
-class _Stream(Generic[Result]):
+class _Stream(Gatherer, Generic[Result]):
     """Writes the bytes of a file one behind the other, each time that it is sent.
 
     Attributes:
@@ -65,6 +65,7 @@ class _Stream(Generic[Result]):
     """
 
     def __init__(self, means: Means, place: Place, partial: Partial, work: Work[Result]) -> None:
+        super().__init__()
         self._means, self._place, self._partial, self._work = means, place, partial, work
         self._begin()
 
@@ -74,21 +75,21 @@ class _Stream(Generic[Result]):
             self.follower.stop()
             self._begin()
             self._means.say(f"{self._place.name} broke off, and has no ranges: begun again")
-        self._gatherer.take(data)
+        self.gather(data)
         self.have += len(data)
 
     def end(self) -> None:
         """Take in that all have come."""
-        self._gatherer.flush()
+        self.flush()
         self.front.end(self.have)
 
     def _begin(self) -> None:
-        self.have = self._written = 0
+        self.have = self.pending = self._written = 0
         self.front = Front(self._partial.temp)
         self.follower = Follower(self.front, self._work)
-        self._gatherer = Gatherer(self._write)
 
-    def _write(self, data: memoryview) -> None:
+    def write(self, data: memoryview) -> None:
+        """Write the next bytes, and have them read."""
         self._partial.write_at(self._written, data)
         self._written += len(data)
         self.front.grow(self._written)
