@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Self
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import luigi
 
@@ -12,6 +12,7 @@ from pipeline import manifest, paths, storage
 from pipeline.archives import index
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import VerifiedArchive
+from pipeline.archives.listings import Listings
 from pipeline.archives.member_hashes import KnownMembers
 from pipeline.archives.passage import Passage
 from pipeline.archives.tar import Member
@@ -100,13 +101,13 @@ class VerifyArchive(ShardmillTask):
         refused = refusals.recall(self.folder, source, self.config)
         if refused is not None and not self.job.replace:
             raise refused
-        with _Listings(rawarchives.listing_paths(self.folder, self.archive)) as listings:
+        with Listings(rawarchives.listing_paths(self.folder, self.archive)) as listings:
             found = self._verify(source, listings)
             rawarchives.publish(self.folder, self.archive, found, listings.files)
         rawarchives.check_broken(self.resolved, self.config, found.broken)
         return Volume(size=found.info.size)
 
-    def _verify(self, source: storage.Location, listings: _Listings) -> VerifiedArchive:
+    def _verify(self, source: storage.Location, listings: Listings) -> VerifiedArchive:
         """Return what the archive is, and write its index; a refusal is remembered."""
         if rawarchives.is_to_be_staged(self.resolved, self.config):
             found = self._stage(listings)
@@ -132,7 +133,7 @@ class VerifyArchive(ShardmillTask):
             fetched.record(storage.on_this_machine(source), self.config, "", found.info)
         return found
 
-    def _stage(self, listings: _Listings) -> VerifiedArchive | None:
+    def _stage(self, listings: Listings) -> VerifiedArchive | None:
         """Copy the archive to this host, and verify it on the way; None: it is there by now."""
         source = self.resolved.raw_file(self.config)
         origin = self.resolved.origin / self.archive
@@ -154,7 +155,7 @@ class VerifyArchive(ShardmillTask):
         self,
         source: storage.Location,
         progress: Callable[[int], None],
-        listings: _Listings,
+        listings: Listings,
         passage: Passage | None = None,
     ) -> VerifiedArchive:
         md5, size = str(self.md5), self.config.bytes
@@ -184,36 +185,6 @@ class VerifyArchive(ShardmillTask):
     def _check_broken(self, tar: BrokenTar) -> None:
         """Check, before the rest of the archive is read, that a tar in it is not needed."""
         rawarchives.check_broken(self.resolved, self.config, (tar,))
-
-
-class _Listings:
-    """The index of an archive and the hashes of its members, as they are written.
-
-    Attributes:
-        files: none before `begun` was called, and of what is no plain tar.
-    """
-
-    def __init__(self, listing_paths: Sequence[Location]) -> None:
-        self.files: list[storage.StagedFile] = []
-        self._paths = listing_paths
-
-    def begun(self) -> list[storage.StagedFile]:
-        """Return the files, begun anew: an archive may be replaced while it is fetched."""
-        self._discard()
-        self.files = [storage.StagedFile(path) for path in self._paths]
-        return self.files
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._discard()
-
-    def _discard(self) -> None:
-        with contextlib.ExitStack() as stack:
-            for staged in self.files:
-                stack.callback(staged.discard)
-        self.files = []
 
 
 def seen_images(task: ShardmillTask, split: SplitJob) -> dict[str, storage.FileInfo]:

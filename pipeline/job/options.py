@@ -18,8 +18,8 @@ from pipeline.formats.base import LABELS
 from pipeline.formats.registry import ALL, DEFAULT
 from pipeline.images.prepare import PLAIN, ImageOptions
 from pipeline.storage.location import Location, parse
-from pipeline.storage.remote import DEFAULT as LIKE_AWS
-from pipeline.storage.remote import RemoteOptions
+from pipeline.storage.remote_options import DEFAULT as LIKE_AWS
+from pipeline.storage.remote_options import RemoteOptions
 
 FORMATS = tuple(ALL)
 STEPS = ("verify", "boxes", "lists", "extract", "shards")

@@ -29,7 +29,7 @@ from pipeline.storage.http.fetch.addresses import (
 from pipeline.storage.http.fetch.places import Place, place_of
 from pipeline.storage.local.local_path import absolute
 from pipeline.storage.location import Location, Remote
-from pipeline.storage.remote import DEFAULT, RemoteOptions
+from pipeline.storage.remote_options import DEFAULT, RemoteOptions
 
 if TYPE_CHECKING:  # libcurl: only where a transfer is made
     from pipeline.storage.http.objects import Objects

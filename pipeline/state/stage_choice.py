@@ -23,7 +23,7 @@ from pipeline.state.inventory import Inventory
 from pipeline.storage import scratch
 from pipeline.storage.local.listing import free_bytes
 from pipeline.storage.location import is_address
-from pipeline.storage.remote import NOT_STAGED
+from pipeline.storage.remote_options import NOT_STAGED
 
 _RESERVE: Final = 0.1
 """The share of the copies that is to stay free beside them, where nobody has asked for them."""

@@ -60,7 +60,8 @@ from pipeline.storage.publishing import (
     write_unsynced,
 )
 from pipeline.storage.readers import Ranges, Sources
-from pipeline.storage.remote import RemoteOptions, use, using
+from pipeline.storage.remote import use, using
+from pipeline.storage.remote_options import RemoteOptions
 from pipeline.storage.removal import Doomed, Outcome, Plan, Unfinished
 from pipeline.storage.removing import (
     carry_out,

@@ -12,17 +12,15 @@ import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import TYPE_CHECKING, Final
 
-from msgspec import Meta
-
-from pipeline.documents.values import Place
 from pipeline.errors import ObjectChanged, UsageError
 from pipeline.storage import scratch
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.local.listing import Entry, too_long
 from pipeline.storage.location import S3, Location, Remote
 from pipeline.storage.readers import Ranges, Sources
+from pipeline.storage.remote_options import DEFAULT, RemoteOptions
 from pipeline.storage.s3.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,59 +30,7 @@ if TYPE_CHECKING:
     from pipeline.storage.s3.removals import Removals
     from pipeline.storage.s3.store import Store
 
-MOST_IN_FLIGHT: Final = 1024
 _STEP: Final = 1 << 24  # bytes that are read at once
-NOT_STAGED: Final = "none"
-"""The value of ``--stage`` that has archives read where they lie."""
-
-
-@dataclass(frozen=True)
-class RemoteOptions:
-    """How remote places are reached; an empty text is read from AWS's own variables and files.
-
-    Attributes:
-        s3_endpoint: URL of the store.
-        s3_region: its region.
-        s3_profile: section of AWS's files.
-        s3_unsigned: whether requests are sent without a signature.
-        s3_addressing: whether the bucket stands in the path or in the host name.
-        s3_checksums: when checksums are sent and asked for, beside those that the protocol needs.
-        in_flight: requests of one process under way at a time.
-        scratch: folder of this host for files on their way; "": one below the user's cache.
-        stage: folder of this host for copies of the archives that are read; `NOT_STAGED`: they are
-            read where they lie; "": the command decides.
-    """
-
-    s3_endpoint: str = ""
-    s3_region: str = ""
-    s3_profile: str = ""
-    s3_unsigned: bool = False
-    s3_addressing: Literal["path", "virtual", "auto"] | None = None
-    s3_checksums: Literal["when_required", "when_supported"] | None = None
-    in_flight: Annotated[int, Meta(ge=1, le=MOST_IN_FLIGHT)] = 64
-    scratch: Place = ""
-    stage: Place = ""
-
-    @property
-    def stage_folder(self) -> str:
-        """The folder that archives are copied into before they are read; "": none."""
-        return "" if self.stage == NOT_STAGED else self.stage
-
-    @property
-    def s3(self) -> Settings:
-        """The settings of S3.
-
-        Raises:
-            UsageError: one means nothing.
-        """
-        return Settings(
-            endpoint=self.s3_endpoint or None,
-            region=self.s3_region or None,
-            profile=self.s3_profile or None,
-            unsigned=self.s3_unsigned,
-            addressing=self.s3_addressing,
-            checksums=self.s3_checksums,
-        )
 
 
 @dataclass(frozen=True)
@@ -100,7 +46,6 @@ class Piece:
     info: FileInfo
 
 
-DEFAULT: Final = RemoteOptions()
 _used = [DEFAULT]  # of this process; the one place that holds them
 _stores: dict[Settings, Store] = {}  # that this process has met, or one before it
 _renewed = [0.0]  # when all that was listed was forgotten, by the monotonic clock

@@ -12,7 +12,6 @@ from s3bucket import Bucket
 from s3servers import S3Server
 
 from pipeline import storage
-from pipeline.storage import remote
 from pipeline.storage.s3 import retries
 
 pytest_plugins = ["s3stores"]
@@ -37,4 +36,4 @@ def output(
     storage.watch(here.place)
     yield here
     s3_proxy.follow()
-    storage.use(remote.DEFAULT)
+    storage.use(storage.RemoteOptions())

@@ -16,7 +16,7 @@ from support import ROOT
 
 from pipeline import storage
 from pipeline.errors import EnvironmentRefused, NoPermission, ObjectRefused
-from pipeline.storage import RemoteOptions, StagedFile, remote
+from pipeline.storage import RemoteOptions, StagedFile
 from pipeline.storage.location import Remote
 from pipeline.storage.s3 import client, listing, multipart, removal, upload
 
@@ -84,7 +84,7 @@ def test_the_documented_rights_are_enough_for_an_output(limited: Bucket, tmp_pat
     with pytest.raises(NoPermission, match="s3:DeleteObject"):
         storage.carry_out(storage.plan_files(out, [out / "a.tar"]))
     assert storage.stat(out / "a.tar") is not None
-    storage.use(remote.DEFAULT)
+    storage.use(RemoteOptions())
 
 
 def test_every_right_that_is_missing_is_said(limited: Bucket, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pipeline.errors import UsageError
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.choices import words
 from pipeline.job.table.group import Group, Kind
-from pipeline.storage.remote import RemoteOptions
+from pipeline.storage.remote_options import RemoteOptions
 
 if TYPE_CHECKING:
     from pipeline.job.options import Job

@@ -19,7 +19,7 @@ from pipeline.job.table.option import (
     refuses_nothing,
 )
 from pipeline.storage.location import is_address
-from pipeline.storage.remote import DEFAULT, MOST_IN_FLIGHT, NOT_STAGED
+from pipeline.storage.remote_options import DEFAULT, MOST_IN_FLIGHT, NOT_STAGED
 from pipeline.storage.s3.settings import ADDRESSING, CHECKSUMS
 
 if TYPE_CHECKING:
