@@ -51,7 +51,7 @@ def check_claim(header: ImageHeader, size: int, most: int = MAX_PIXELS) -> None:
         )
 
 
-def check_size(width: int, height: int, most: int = MAX_PIXELS, *, made: bool = False) -> None:
+def check_size(width: int, height: int, most: int = MAX_PIXELS, *, planned: bool = False) -> None:
     """Refuse a width and a height, in pixels: of an image that is there, or of one to be made.
 
     What is there is refused also where its bytes are only stored.
@@ -63,7 +63,7 @@ def check_size(width: int, height: int, most: int = MAX_PIXELS, *, made: bool = 
         raise TooManyPixels(
             "image too large",
             expected=f"at most {most:,} pixels",
-            found=f"{width} x {height}" + (", as it would be made" if made else ""),
+            found=f"{width} x {height}" + (", as it would be made" if planned else ""),
             remedy=_LARGER,
         )
 

@@ -185,7 +185,7 @@ def _finished(raster: _R, spec: EncodeSpec, sampling: Sampling, notes: _Notes) -
         notes = (*notes, "16-bit-to-8")
     if stored in SIDEWAYS and raster.orientation == UPRIGHT and sampling == "422":
         sampling = "444"  # what shared a colour in a row now would in a column
-    check_size(*raster.size, spec.max_pixels, made=True)
+    check_size(*raster.size, spec.max_pixels, planned=True)
     check_encodable(*raster.size, spec.form)
     encoded = raster.encoded(spec.encoding, spec.effort, spec.sampling(sampling))
     if stored != UPRIGHT:

@@ -84,7 +84,7 @@ def checked(result: Any, transform: object, most: int = MAX_PIXELS) -> Pixels:
     if result.dtype != np.uint8 or not fits or not result.size:
         shape = " x ".join(map(str, result.shape))
         raise _no_image(transform, f"{result.dtype} of shape {shape or '()'}")
-    check_size(result.shape[1], result.shape[0], most, made=True)
+    check_size(result.shape[1], result.shape[0], most, planned=True)
     return result
 
 

@@ -92,9 +92,9 @@ class Resize(BuiltIn):
         target = self.target(width, height)
         if target == (width, height):
             return raster
-        check_size(*target, raster.max_pixels, made=True)
+        check_size(*target, raster.max_pixels, planned=True)
         # Both codecs scale the rows first, then the columns.
-        check_size(target[0], height, raster.max_pixels, made=True)
+        check_size(target[0], height, raster.max_pixels, planned=True)
         return raster.resized(target, self.filter)
 
 

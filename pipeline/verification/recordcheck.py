@@ -222,17 +222,17 @@ class RecordChecker:
 
     def _made_of(self, source: memoryview, key: str) -> storage.Buffer | str | None:
         """Return what is stored of a source; None where another codec made it; or what is wrong."""
-        mended = self.expected.repairs.get(key)
+        repair = self.expected.repairs.get(key)
         preparer = self._preparer()
         if preparer is None:
             return None
         try:
             made = preparer.prepare(source)
-            if mended is None:
+            if repair is None:
                 return made.encoded
-            if made.xxh3_128 != mended.source_xxh3_128:
+            if made.xxh3_128 != repair.source_xxh3_128:
                 return "its source is not what was repaired"
-            if mended.codec != _repairer():
+            if repair.codec != _repairer():
                 return None
             return repaired(made, self.expected.form.image.max_pixels).encoded
         except BadImage as error:

@@ -83,7 +83,7 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None, **
             of_im2rec = packed.beside_others().findings(None)
             damaged = Damaged(folder)
             every = itertools.chain(reading.findings(outputs), of_im2rec)
-            findings = list(_told(every, damaged if remove_damaged else None))
+            findings = list(_named(every, damaged if remove_damaged else None))
         except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
             if isinstance(error, Exception) and _is_defect(error):
@@ -99,7 +99,7 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None, **
 def _verify_packed(packed: PackedSets, raw: Path | None) -> int:
     """Read outputs of im2rec back; nothing is removed: their command replaces them."""
     try:
-        findings = list(_told(packed.findings(raw)))
+        findings = list(_named(packed.findings(raw)))
     except BaseException as error:
         if isinstance(error, Exception) and _is_defect(error):
             return _internal_error(error)
@@ -216,7 +216,7 @@ def _remove(done: Removal, jobs: list[Job]) -> None:
         say(f"  {line}")
 
 
-def _told(findings: Iterable[Finding], damaged: Damaged | None = None) -> Iterator[Finding]:
+def _named(findings: Iterable[Finding], damaged: Damaged | None = None) -> Iterator[Finding]:
     """Say each finding; a damaged file is what it is now, whenever it is removed."""
     for finding in findings:
         if damaged is not None:

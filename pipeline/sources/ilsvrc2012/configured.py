@@ -126,10 +126,10 @@ class ConfiguredSet(DataSet):
         ):
             return None
         record = snapshot.load(job, config, classes)
-        made = readtree.made(job, config)
+        target = readtree.target(job, config)
         if (
             record is None
-            or tree.find_or_none(Path(job.tree), config, also=made) != record.listing.folder
+            or tree.find_or_none(Path(job.tree), config, exclude=target) != record.listing.folder
         ):
             return None
         return record

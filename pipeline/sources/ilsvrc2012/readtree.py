@@ -23,7 +23,7 @@ def moves(job: Job) -> bool:
     return job.transfer == "move" and job.wants("extract")
 
 
-def made(job: Job, config: SplitConfig) -> Path | None:
+def target(job: Job, config: SplitConfig) -> Path | None:
     """Return the tree that a job makes of a split; None: it makes none."""
     if not job.wants("extract"):
         return None
@@ -45,10 +45,12 @@ def listing(
         TreeRefused: see `tree_listing.scan`.
         UsageError: see `check_out`.
     """
-    target = made(job, config)
-    also = target if moves(job) else None
+    into = target(job, config)
+    moving_to = into if moves(job) else None
     chosen = None if classes is None else frozenset(classes)
-    listing = tree.scan(Path(job.tree), config, also=also, made=target, classes=chosen, note=note)
+    listing = tree.scan(
+        Path(job.tree), config, moving_to=moving_to, exclude=into, classes=chosen, note=note
+    )
     check_out(job, config, listing.folder)
     return listing
 

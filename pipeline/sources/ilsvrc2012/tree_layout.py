@@ -31,18 +31,18 @@ _OF_YEAR = re.compile(r"ILSVRC[0-9]*")
 _SOLUTION = "LOC_val_solution.csv"
 
 
-def find(tree: Path, split: SplitConfig, *, also: Path | None = None) -> str:
+def find(tree: Path, split: SplitConfig, *, exclude: Path | None = None) -> str:
     """Return which folder of a tree holds a split, relative to the tree, "/"-separated.
 
     Args:
         tree: the folder of the unpacked set.
         split: the split's configuration.
-        also: a folder that is not meant where there is another: a product may lie in the tree.
+        exclude: a folder that is not meant where there is another: a product may lie in the tree.
 
     Raises:
         TreeRefused: there is no such folder, or more than one.
     """
-    found = find_or_none(tree, split, also=also)
+    found = find_or_none(tree, split, exclude=exclude)
     if found is None:
         here = sorted(entry.name for entry in storage.entries(tree) if entry.kind == "folder")
         raise TreeRefused(
@@ -55,7 +55,7 @@ def find(tree: Path, split: SplitConfig, *, also: Path | None = None) -> str:
     return found
 
 
-def find_or_none(tree: Path, split: SplitConfig, *, also: Path | None = None) -> str | None:
+def find_or_none(tree: Path, split: SplitConfig, *, exclude: Path | None = None) -> str | None:
     """Do as `find` does, but return None where the split has no folder.
 
     Raises:
@@ -65,8 +65,8 @@ def find_or_none(tree: Path, split: SplitConfig, *, also: Path | None = None) ->
         raise TreeRefused("there is no such folder", file=str(tree), expected="a folder of images")
     inner = [tree / name / "/".join(_DATA) / split.folder for name in _competitions_in(tree)]
     found = _distinct([*(tree / name for name in _image_folders(split)), *inner])
-    if also is not None and len(found) > 1:
-        found.pop(storage.real_folder(also), None)
+    if exclude is not None and len(found) > 1:
+        found.pop(storage.real_folder(exclude), None)
     path = _only(found, f"split {split.name}: two folders could hold its images")
     return None if path is None else "/".join(path.relative_to(tree).parts)
 

@@ -77,8 +77,8 @@ def scan(
     tree: Path,
     split: SplitConfig,
     *,
-    also: Path | None = None,
-    made: Path | None = None,
+    moving_to: Path | None = None,
+    exclude: Path | None = None,
     classes: Collection[str] | None = None,
     note: Note = no_note,
 ) -> TreeListing:
@@ -91,10 +91,10 @@ def scan(
     Args:
         tree: the folder of the unpacked set.
         split: the split's configuration.
-        also: a folder of class folders into which the split's files are being moved; the split's
-            own folder may be it, or be gone. It is listed after that: a file that moves
+        moving_to: a folder of class folders into which the split's files are being moved; the
+            split's own folder may be it, or be gone. It is listed after that: a file that moves
             meanwhile is seen. One that is in both counts once, where it was before.
-        made: a folder of class folders that is made of the split; of two folders that could be
+        exclude: a folder of class folders that is made of the split; of two folders that could be
             the split's it is not the one.
         classes: the chosen class folders, None: all. In those that were not chosen, what does not
             belong there is passed over instead of refused.
@@ -104,14 +104,18 @@ def scan(
         TreeRefused: there is no folder for the split, or more than one; it holds what does not
             belong there, or an image twice.
     """
-    goal = None if also is None or storage.is_empty(also) else storage.real_folder(also)
-    folder = (find_or_none if goal else find)(tree, split, also=also or made)
+    goal = (
+        None if moving_to is None or storage.is_empty(moving_to) else storage.real_folder(moving_to)
+    )
+    folder = (find_or_none if goal else find)(tree, split, exclude=moving_to or exclude)
     in_place = folder is not None and storage.real_folder(tree / folder) == goal
     places = []
     if folder is not None:
         places.append(_Place(tree / folder, folder, split.layout == "flat", in_place, note))
-    if goal is not None and also is not None and not in_place:
-        places.append(_Place(also, also.absolute().as_posix(), flat=False, settled=True, note=note))
+    if goal is not None and moving_to is not None and not in_place:
+        places.append(
+            _Place(moving_to, moving_to.absolute().as_posix(), flat=False, settled=True, note=note)
+        )
     ignored: list[str] = []
     pieces = [piece for place in places for piece in _pieces(place, split, ignored, classes)]
     files = pa.concat_tables([_RANKED.empty_table(), *pieces])

@@ -115,9 +115,9 @@ class TestFind:
         self, tmp_path: Path
     ) -> None:
         made(tmp_path, "val")
-        assert find_or_none(tmp_path, VALIDATION, also=tmp_path / "val") == "val"
+        assert find_or_none(tmp_path, VALIDATION, exclude=tmp_path / "val") == "val"
         made(tmp_path, "ILSVRC2012_img_val")
-        assert find_or_none(tmp_path, VALIDATION, also=tmp_path / "val") == "ILSVRC2012_img_val"
+        assert find_or_none(tmp_path, VALIDATION, exclude=tmp_path / "val") == "ILSVRC2012_img_val"
 
     def test_an_absent_tree_is_refused(self, tmp_path: Path) -> None:
         with pytest.raises(TreeRefused, match="no such folder") as refusal:

@@ -43,7 +43,7 @@ def places(listing: TreeListing) -> list[tuple[str, str]]:
 
 def refused(tree: Path, split: SplitConfig, also: Path | None = None) -> TreeRefused:
     with pytest.raises(TreeRefused) as refusal:
-        scan(tree, split, also=also)
+        scan(tree, split, moving_to=also)
     return refusal.value
 
 
@@ -87,7 +87,7 @@ def test_test_images_may_lie_in_a_folder_of_that_name(tmp_path: Path) -> None:
 def test_elsewhere_a_folder_of_that_name_is_a_class_like_any_other(tmp_path: Path) -> None:
     assert places(scan(fill(tmp_path, {"train/train/a": 1}), TRAIN)) == [("train/train/a", "train")]
     goal = fill(tmp_path / "out", {"test/a.JPEG": 1})
-    assert places(scan(tmp_path, TEST, also=goal)) == [(f"{goal}/test/a.JPEG", "test")]
+    assert places(scan(tmp_path, TEST, moving_to=goal)) == [(f"{goal}/test/a.JPEG", "test")]
 
 
 def test_the_digest_is_of_keys_and_sizes(tmp_path: Path) -> None:
@@ -304,7 +304,7 @@ class TestMoves:
                     fill(tree / "val", {name: size})
                 if state != "before":
                     fill(goal, {f"{CLASS[name]}/{name}": size})
-            listing = scan(tree, VALIDATION, also=goal)
+            listing = scan(tree, VALIDATION, moving_to=goal)
             assert (sizes(listing), listing.digest) == (sizes(whole), whole.digest)
             found = {Path(path).name: path for path, _ in places(listing)}
             for name, state in zip(IMAGES, states, strict=True):
@@ -314,7 +314,7 @@ class TestMoves:
     def test_in_place_may_have_stopped_anywhere(self, tmp_path: Path) -> None:
         fill(tmp_path, {"val/a.JPEG": 1, "val/n01/a.JPEG": 1, "val/n02/b.JPEG": 2, "val/c.JPEG": 3})
         (tmp_path / "out").symlink_to("val")
-        listing = scan(tmp_path, VALIDATION, also=tmp_path / "out")
+        listing = scan(tmp_path, VALIDATION, moving_to=tmp_path / "out")
         assert places(listing) == [
             ("val/a.JPEG", ""),
             ("val/n02/b.JPEG", "n02"),
@@ -324,13 +324,13 @@ class TestMoves:
     def test_whose_source_is_gone_are_complete(self, tmp_path: Path) -> None:
         (tmp_path / "tree").mkdir()
         goal = fill(tmp_path / "out", {"n01/a.JPEG": 1, ".n02.host-1-abcdef01.tmp/b": 2})
-        listing = scan(tmp_path / "tree", VALIDATION, also=goal)
+        listing = scan(tmp_path / "tree", VALIDATION, moving_to=goal)
         assert (listing.folder, places(listing)) == ("", [(f"{goal}/n01/a.JPEG", "n01")])
         assert listing.ignored == (f"{goal}/.n02.host-1-abcdef01.tmp",)
 
     def test_that_have_not_begun_leave_the_tree_as_it_is(self, tmp_path: Path) -> None:
         fill(tmp_path, {"val/a.JPEG": 1})
-        listing = scan(tmp_path, VALIDATION, also=tmp_path / "none")
+        listing = scan(tmp_path, VALIDATION, moving_to=tmp_path / "none")
         assert places(listing) == [("val/a.JPEG", "")]
 
     def test_of_nothing_are_refused(self, tmp_path: Path) -> None:
@@ -341,16 +341,16 @@ class TestMoves:
     def test_may_lead_to_another_folder_of_the_tree(self, tmp_path: Path) -> None:
         fill(tmp_path, {"v/a.JPEG": 1, "v/b.JPEG": 2})
         (tmp_path / "val").mkdir()
-        assert len(places(scan(tmp_path, VALIDATION, also=tmp_path / "val"))) == 2
+        assert len(places(scan(tmp_path, VALIDATION, moving_to=tmp_path / "val"))) == 2
         (tmp_path / "val" / "n01").mkdir()
         (tmp_path / "v" / "a.JPEG").rename(tmp_path / "val" / "n01" / "a.JPEG")
-        listing = scan(tmp_path, VALIDATION, also=tmp_path / "val")
+        listing = scan(tmp_path, VALIDATION, moving_to=tmp_path / "val")
         assert places(listing) == [(f"{tmp_path}/val/n01/a.JPEG", "n01"), ("v/b.JPEG", "")]
 
     def test_of_class_folders_are_sorted_too(self, tmp_path: Path) -> None:
         goal = fill(tmp_path / "out", {"n01/b.JPEG": 1, "n03/x.JPEG": 1})
         fill(tmp_path, {"train/n01/a.JPEG": 1, "train/n02/y.JPEG": 1})
-        keys = scan(tmp_path, TRAIN, also=goal).files["key"].to_pylist()
+        keys = scan(tmp_path, TRAIN, moving_to=goal).files["key"].to_pylist()
         assert keys == ["n01/a.JPEG", "n01/b.JPEG", "n02/y.JPEG", "n03/x.JPEG"]
 
     def test_a_file_that_moves_meanwhile_is_seen_once(
@@ -367,7 +367,7 @@ class TestMoves:
             return entries
 
         monkeypatch.setattr(storage_listing, "scan", scan_and_move)
-        listing = scan(tree, VALIDATION, also=goal)
+        listing = scan(tree, VALIDATION, moving_to=goal)
         assert places(listing) == [(f"{goal}/n01/a.JPEG", "n01"), ("val/b.JPEG", "")]
 
     @pytest.mark.parametrize(
