@@ -196,6 +196,23 @@ def test_an_image_that_was_replaced_is_noticed_by_the_next_command(
     assert products(out) == products(local)
 
 
+def test_an_image_of_the_same_size_is_noticed_where_no_version_is_told(
+    web_proxy: FaultProxy, served: Path, out: Path, tmp_path: Path
+) -> None:
+    listed = draw_list(served / f"own-{tmp_path.name}", images=6)
+    web_proxy.follow(rule("headers", headers={"ETag": None, "Last-Modified": None}))
+    given = command((listed.path, f"{web_proxy.url}/{listed.path.parent.name}/root"), out)
+    assert shardmill(*given).returncode == 0
+    assert "already complete" in shardmill(*given).stdout
+    before = products(out)
+    image = listed.root / "cats/0.jpg"
+    content = image.read_bytes()
+    image.write_bytes(content[:-20] + bytes([content[-20] ^ 1]) + content[-19:])
+    run = shardmill(*given)
+    assert run.returncode == 0, run.stderr
+    assert products(out) != before
+
+
 def test_a_list_that_was_replaced_is_read_anew(bucket: Bucket, out: Path, tmp_path: Path) -> None:
     listed = draw_list(tmp_path / "own")
     given = command(uploaded(bucket, listed), out, "--s3-endpoint", bucket.settings.endpoint)

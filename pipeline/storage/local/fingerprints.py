@@ -58,13 +58,16 @@ class FileStamps:
     def differing(self, kept: pa.Table) -> NDArray[np.int64] | None:
         """Return which rows of a table of fingerprints are of files that have another stamp now.
 
+        A file of which no stamp was known when it was read, as of a web server that tells no
+        versions apart, counts as one.
+
         None: one of its files is not among these, so nothing can be said.
         """
         path64, stamps = kept["path64"].to_numpy(), kept["stamp"].to_numpy()
         places = np.searchsorted(self.path64, path64)
         if not len(self.path64) or not (self.path64.take(places, mode="clip") == path64).all():
             return None
-        return np.flatnonzero(self.stamps[places] != stamps)
+        return np.flatnonzero((self.stamps[places] != stamps) | (stamps == UNSETTLED))
 
 
 @dataclass
