@@ -10,9 +10,10 @@ from pathlib import Path
 import inprocess
 import pytest
 import shared
+from commands import prepare
 from drawnlists import ALL_FORMATS, SPLIT, THREE, ListedSet, draw_list
 from drawntrees import draw_tree
-from support import RawSet, prepare
+from support import RawSet
 
 from pipeline import manifest
 from pipeline.formats.base import RecordOptions
@@ -77,7 +78,7 @@ def of_list_in_all_formats() -> tuple[ListedSet, Path]:
     drawn = ListedSet(folder / "root", folder / f"{SPLIT}.lst")
 
     def make(folder: Path) -> None:
-        run = drawn.prepare(folder / "out", *THREE, "--workers", 1)
+        run = drawn.prepare_here(folder / "out", *THREE)
         assert run.returncode == 0, run.stderr
         assert run.stdout.count("24 records in 3 shards") == 3
 

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from catalogrows import objects
-from support import RawSet, prepare
+from commands import prepare
+from support import RawSet
 
 from pipeline import paths, storage
 from pipeline.catalog import table as catalog

@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from catalogrows import objects
+from commands import prepare
 from hypothesis import given
 from hypothesis import strategies as st
 from largeexport import peaks_of_exports
-from support import RawSet, prepare
+from support import RawSet
 
 from pipeline import manifest, paths, storage
 from pipeline.catalog import table as catalog

@@ -48,7 +48,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> ListedSet:
 @pytest.fixture(scope="module")
 def finished(drawn: ListedSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("finished") / "out"
-    run = drawn.prepare(out, *ALL_FORMATS, "--joined", "--shards", SHARDS)
+    run = drawn.prepare_here(out, *ALL_FORMATS, "--joined", "--shards", SHARDS)
     assert run.returncode == 0, run.stderr
     return out
 
@@ -56,7 +56,7 @@ def finished(drawn: ListedSet, tmp_path_factory: pytest.TempPathFactory) -> Path
 @pytest.fixture(scope="module")
 def resized(drawn: ListedSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("resized") / "out"
-    run = drawn.prepare(out, *ALL_FORMATS, *RESIZED)
+    run = drawn.prepare_here(out, *ALL_FORMATS, *RESIZED)
     assert run.returncode == 0, run.stderr
     return out
 
@@ -303,7 +303,7 @@ def test_another_codec_is_no_damage(
     drawn: ListedSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     baked = ImageOptions(orientation="bake")
-    run = drawn.prepare(tmp_path / "out", "--format", "recordio", "--orientation", "bake")
+    run = drawn.prepare_here(tmp_path / "out", "--format", "recordio", "--orientation", "bake")
     assert run.returncode == 0, run.stderr
     copied = Copy(tmp_path / "out", "recordio")
     assert copied.output.form.image == baked

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support import RawSet, prepare
+from commands import prepare
+from support import RawSet
 
 from pipeline import manifest, paths
 from pipeline.job.artifacts import Begun, begun

@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from support import RawSet, prepare
+from commands import prepare
+from support import RawSet
 
 from pipeline import manifest, paths, storage
 from pipeline.formats.record import Placement

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import RawSet, prepare
+from commands import prepare
+from support import RawSet
 
 from pipeline import storage
 from pipeline.catalog import plan
