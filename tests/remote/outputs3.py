@@ -27,6 +27,12 @@ def names(bucket: Bucket) -> list[str]:
     return [key.removeprefix(prefix) for key in keys]
 
 
+def remove(bucket: Bucket, *names: str) -> None:
+    """Remove objects of the output, by boto3 alone."""
+    for name in names:
+        bucket.plain.delete_object(Bucket=bucket.folder.host, Key=(bucket.folder / name).key)
+
+
 def stored(bucket: Bucket) -> dict[str, str]:
     """Return path -> SHA-256 of every product in a bucket, as `support.products` of a folder."""
     found = {}
