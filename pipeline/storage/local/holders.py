@@ -26,7 +26,7 @@ from pipeline.storage.local.owner import Owner
 _BEGINS = b'{"command": '
 _LARGEST = (1 << 31) - 1  # number of a process
 _MOST = 2048  # bytes of a record
-_SHOWN = 160  # characters of a command
+_LONGEST_COMMAND = 160  # characters of a command
 _LOCKS = Path("/proc/locks")
 _FLOCK = re.compile(
     r"\d+: FLOCK +\w+ +\w+ +(?P<pid>\d+) (?P<major>[0-9a-f]+):(?P<minor>[0-9a-f]+):(?P<inode>\d+) "
@@ -48,7 +48,7 @@ class Holder:
     command: Text
 
     def __str__(self) -> str:
-        command = f" ({plaintext.line(self.command[:_SHOWN])})" if self.command else ""
+        command = f" ({plaintext.line(self.command[:_LONGEST_COMMAND])})" if self.command else ""
         return f"process {self.pid} on {plaintext.line(self.host)}{command}"
 
 
@@ -57,7 +57,7 @@ def note(fd: int) -> None:
     with contextlib.suppress(OSError):  # waiting works without it
         if os.pread(fd, len(_BEGINS), 0) not in {b"", _BEGINS}:
             return
-        command = _command(os.getpid())[:_SHOWN]
+        command = _command(os.getpid())[:_LONGEST_COMMAND]
         record = {"command": command, "host": owner.host(), "pid": os.getpid()}
         content = json.dumps(record).encode() + b"\n"
         os.pwrite(fd, content, 0)

@@ -29,7 +29,7 @@ WAIT_S = 3600.0
 _MODE = 0o660
 _LOOK_AGAIN_S = 0.05
 _MINUTE_S = 60
-_SHOWN = 3
+_MOST_NAMED = 3
 
 
 @contextlib.contextmanager
@@ -98,7 +98,7 @@ def wait_until(taken: Callable[[], bool], path: Path, who: Callable[[], str]) ->
         found = who() or "somebody who is not known: of another host, or another user"
         if not told:
             told = True
-            first = ", ".join(found.splitlines()[:_SHOWN])
+            first = ", ".join(found.splitlines()[:_MOST_NAMED])
             what = plaintext.line(f"waiting for {path}, which is held by {first}")
             logging.getLogger(WAITS).warning("%s; this ends after %s", what, _spoken(WAIT_S))
         if time.monotonic() - began > WAIT_S:
