@@ -141,7 +141,7 @@ class VerifyArchive(ShardmillTask):
         def work(passage: Passage) -> VerifiedArchive:
             return self._read(source, lambda _: None, listings, passage)
 
-        info = storage.stat(origin)
+        info = storage.stat_whole(origin)
         with self.counter(info.size if info else 0, "bytes") as progress:
             tools = staging.means(self.resolved, lambda done, _: progress(done), logger.info)
             try:

@@ -75,7 +75,7 @@ def check_verified(resolved: ResolvedJob, archives: Iterable[Archive]) -> None:
 
 def seen(resolved: ResolvedJob) -> dict[str, int | None]:
     """Return the sizes of a job's archives as they are now; None: there is none."""
-    infos = {each.file: storage.stat(read_next(resolved, each)) for each in resolved.archives}
+    infos = {each.file: _next_info(resolved, each) for each in resolved.archives}
     return {name: info.size if info else None for name, info in infos.items()}
 
 
@@ -116,11 +116,12 @@ def check(resolved: ResolvedJob, needed: Sequence[Archive]) -> None:
         OutputConflict: another archive lies where one would be copied to.
     """
     places = {archive: read_next(resolved, archive) for archive in needed}
-    missing = [archive for archive, place in places.items() if storage.stat(place) is None]
+    infos = {archive: _next_info(resolved, archive) for archive in needed}
+    missing = [archive for archive, info in infos.items() if info is None]
     if missing:
         raise _missing(resolved, resolved.origin, missing)
     for archive, place in places.items():
-        _check_size(place, archive)
+        _check_size(place, infos[archive], archive)
         refused = refusals.recall(resolved.out, place, archive)
         if refused is not None and not resolved.job.replace:
             raise refused
@@ -178,8 +179,13 @@ def _missing(resolved: ResolvedJob, raw: Location, missing: list[Archive]) -> Ar
     )
 
 
-def _check_size(place: Location, archive: Archive) -> None:
-    info = storage.stat(place)
+def _next_info(resolved: ResolvedJob, archive: Archive) -> storage.FileInfo | None:
+    """Return size and stamp of an archive where it is read next; None: it is not there."""
+    look = storage.stat_whole if is_to_be_staged(resolved, archive) else storage.stat
+    return look(read_next(resolved, archive))
+
+
+def _check_size(place: Location, info: storage.FileInfo | None, archive: Archive) -> None:
     if info is not None and archive.bytes is not None and info.size != archive.bytes:
         short = info.size < archive.bytes
         raise ArchiveRefused(

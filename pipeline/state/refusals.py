@@ -63,7 +63,7 @@ def recall(out: Location, file: Location, archive: Archive) -> ArchiveRefused | 
 
 
 def _path(out: Location, file: Location, archive: Archive) -> Location | None:
-    info = storage.stat(file)
+    info = storage.stat_whole(file)
     if info is None or not info.stamp:  # nothing would tell that it was replaced
         return None
     return paths.archive_refusal(out, archive.file, info.look)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import digests, storage
-from pipeline.errors import UsageError
+from pipeline.errors import NoRanges, UsageError
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.quantities import size
@@ -93,16 +93,19 @@ def choose(inventory: Inventory, *, alone: bool) -> Choice:
         ShardmillError: an archive cannot be looked at.
     """
     resolved = inventory.resolved
-    job, needed = resolved.job, preflight.archives_to_read(inventory)
-    if not is_address(job.raw) or not needed:
+    job = resolved.job
+    if not is_address(job.raw):
+        return Choice(job, "")
+    folder = job.remote.stage or _default_folder(resolved) or NOT_STAGED
+    staged = resolve(_with(job, folder))
+    needed = preflight.archives_to_read(Inventory(staged))
+    if not needed:
         return Choice(job, "")
     if job.remote.stage == NOT_STAGED:
         return Choice(job, _read_there(job, "--stage none"))
     if job.remote.stage:
         return Choice(job, _copied(resolved, needed))
-    folder = _default_folder(resolved)
-    staged = resolve(_with(job, folder or NOT_STAGED))
-    reason = why_not(_seen(inventory, staged, needed, folder, alone=alone))
+    reason = why_not(_seen(inventory, staged, needed, alone=alone))
     if reason:
         chosen = _with(job, NOT_STAGED)
         return Choice(chosen, _read_there(chosen, f"{reason}; --stage DIR copies them"))
@@ -113,25 +116,33 @@ def _seen(
     inventory: Inventory,
     staged: ResolvedJob,
     needed: Sequence[Archive],
-    folder: str,
     *,
     alone: bool,
 ) -> Circumstances:
+    folder = staged.job.remote.stage_folder
     if not folder or not alone:
         return Circumstances(folder, alone=alone)
     place, resolved = Path(folder), inventory.resolved
     there = [each for each in needed if not rawarchives.is_to_be_staged(staged, each)]
-    indexed = not there and all(rawarchives.verified(resolved, each) for each in needed)
+    indexed = not there and _is_indexed(resolved, needed)
     shared = storage.on_one_file_system(place, resolved.out)
     return Circumstances(
         folder,
         staging.bytes_to_stage(staged, needed),
         free_bytes(place),
-        preflight.needed_bytes(resolved) if shared else 0,
+        preflight.needed_bytes(staged) if shared else 0,
         storage.is_in_memory(place),
         alone,
         indexed,
     )
+
+
+def _is_indexed(resolved: ResolvedJob, needed: Sequence[Archive]) -> bool:
+    """Whether all archives were verified where they lie."""
+    try:
+        return all(rawarchives.verified(resolved, each) for each in needed)
+    except NoRanges:
+        return False
 
 
 def _default_folder(resolved: ResolvedJob) -> str:

@@ -138,7 +138,7 @@ def check_room(resolved: ResolvedJob, needed: Iterable[Archive], to_write: int) 
 
 def _missing_bytes(resolved: ResolvedJob, archive: Archive) -> int:
     """Return how many bytes of an archive are not there yet."""
-    info = storage.stat(resolved.origin / archive.file)
+    info = storage.stat_whole(resolved.origin / archive.file)
     size = info.size if info else (archive.bytes or 0)
     target = storage.on_this_machine(resolved.raw_file(archive))
     return max(0, size - present(target))

@@ -102,6 +102,7 @@ from pipeline.storage.stores import (
     same_place,
     sizes,
     stat,
+    stat_whole,
     watch,
 )
 from pipeline.storage.waiting import WAITS
@@ -205,6 +206,7 @@ __all__ = [
     "sole_lock",
     "special_kind",
     "stat",
+    "stat_whole",
     "sync_file_system",
     "takes_folders",
     "target_lock",

@@ -49,6 +49,16 @@ def stat(location: Location | str) -> FileInfo | None:
     return listing.stat(location)
 
 
+def stat_whole(location: Location) -> FileInfo | None:
+    """Do as `stat` does, of a file that is read from its first byte to its last.
+
+    Then a web server needs to send no ranges of it.
+    """
+    if isinstance(location, Remote) and location.scheme != S3:
+        return remote.ask(location.parent, [location.name])[0]
+    return stat(location)
+
+
 def kind(location: Location) -> str | None:
     """Return what is there: a ``file``, ``folder``, ``special file``, or None: nothing."""
     if isinstance(location, Remote):

@@ -213,9 +213,14 @@ def test_a_server_without_ranges_is_enough_for_copies(
     out: Path,
     stage: Path,
 ) -> None:
-    web_proxy.follow(rule("whole", "GET"))
+    none = {"Accept-Ranges": None}
+    web_proxy.follow(rule("whole", "GET", headers=none), rule("headers", "HEAD", headers=none))
     prepared(*words(raw, sample, out, "--stage", stage))
     assert products(out) == of_local
+    other = out.with_name("other")
+    said = prepared(*words(raw, sample, other, "--scratch", stage.with_name("scratch")))
+    assert "are read from copies in" in said
+    assert products(other) == of_local
 
 
 def test_what_is_chosen_is_said_at_the_start(

@@ -201,7 +201,7 @@ class ArchiveSource(Ilsvrc2012Source):
         info = storage.stat(self.root / self.archive.file)
         if info is None and self.archive.bytes is None and self.origin is not None:
             with contextlib.suppress(ShardmillError):  # who copies it says what is amiss
-                info = storage.stat(self.origin / self.archive.file)
+                info = storage.stat_whole(self.origin / self.archive.file)
         return info.size if info else (self.archive.bytes or 0)
 
     def needs(self, tar: str) -> bool:
