@@ -115,7 +115,7 @@ class Client:
             body.seek(0)
         return self._send(operation, place, parameters)
 
-    def sign(self, place: Remote, version: str | None = None, *, anew: bool = False) -> SignedUrl:
+    def sign(self, place: Remote, *, anew: bool = False) -> SignedUrl:
         """Return an address by which an object may be read.
 
         It is signed by credentials that boto3 renews before they expire; it expires with them.
@@ -123,7 +123,6 @@ class Client:
 
         Args:
             place: of the object.
-            version: of a bucket that keeps versions: which; by default the newest.
             anew: whether an address signed before was refused: the credentials are read anew, and
                 one request finds out which region signs for the bucket.
 
@@ -136,15 +135,11 @@ class Client:
             # An answer may say that the bucket lies in another region; no signature does.
             self.request_unless(_REFUSED_HEAD, "HeadObject", place, Key=place.key)
             self._located.add(place.host)
-        if version is None and (signed := self._by_pattern(place)):
-            return signed
-        return self._signed(place, version)
+        return self._by_pattern(place) or self._signed(place)
 
-    def _signed(self, place: Remote, version: str | None) -> SignedUrl:
+    def _signed(self, place: Remote) -> SignedUrl:
         """Return an address that boto3 signs."""
         parameters = {"Bucket": place.host, "Key": place.key}
-        if version is not None:
-            parameters["VersionId"] = version
         boto = self._boto_for(place)
         try:
             expires = self._good_until()
@@ -154,7 +149,7 @@ class Client:
         except (BotoCoreError, ClientError) as error:
             failure = errors.translated(error, "GetObject", place)
         else:
-            if version is None and keys:
+            if keys:
                 pattern = Pattern.of(url, place.key, keys.secret_key)
                 self._patterns[place.host] = Kept(pattern, keys, time.monotonic(), expires)
             return SignedUrl(url, expires)

@@ -131,7 +131,7 @@ class _Upload:
             Key=self._place.key,
             UploadId=self._id,
             PartNumber=len(self._parts) + 1,
-            CopySource=_source(piece, info),
+            CopySource={"Bucket": piece.host, "Key": piece.key},
             CopySourceIfMatch=f'"{info.etag}"',
         )
         if answer == "PreconditionFailed":
@@ -225,8 +225,3 @@ def _begun(client: Client, place: Remote) -> Iterator[_Upload]:
             with contextlib.suppress(ShardmillError), client.trying_once():
                 upload.give_up()
         raise
-
-
-def _source(piece: Remote, info: ObjectInfo) -> dict[str, str]:
-    source = {"Bucket": piece.host, "Key": piece.key}
-    return source if info.version is None else {**source, "VersionId": info.version}

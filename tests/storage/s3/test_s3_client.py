@@ -16,7 +16,10 @@ import pytest
 from pipeline.errors import CredentialsRefused, UsageError
 from pipeline.storage.location import Remote
 from pipeline.storage.s3 import client as clients
+from pipeline.storage.s3 import kept
 from pipeline.storage.s3.client import Client
+from pipeline.storage.s3.listing import ObjectInfo
+from pipeline.storage.s3.objects import S3Objects
 from pipeline.storage.s3.settings import Settings
 
 PLACE = Remote("s3", "bucket", "raw/a b+ä.tar")
@@ -155,7 +158,7 @@ def test_addresses_after_the_first_are_what_boto3_would_sign(
         client.sign(PLACE)
         assert client._patterns["bucket"].pattern is not None
         quick = [client.sign(place).url for place in places]
-        slow = [client._signed(place, None).url for place in places]
+        slow = [client._signed(place).url for place in places]
         if slow == quick:
             break
     assert slow == quick
@@ -188,10 +191,17 @@ def test_without_keys_nothing_is_signed() -> None:
         Client(Settings(STORE, "r")).sign(PLACE)
 
 
-def test_a_version_can_be_signed_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_of_a_bucket_with_versions_is_read_without_a_right_to_versions(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     use_keys(monkeypatch)
-    signed = Client(Settings(STORE, "r")).sign(PLACE, "v1")
-    assert "versionId=v1" in signed.url
+    settings = Settings(STORE, "r")
+    info = ObjectInfo(9, "etag", "v1")
+    monkeypatch.setattr(kept.Listings, "stat", lambda *_: info)
+    found = S3Objects(PLACE.parent, settings).find(PLACE.name)
+    assert found is not None
+    assert "versionId" not in found.url
+    assert (found.validator, found.stamp) == ('"etag"', "etag v1")
 
 
 def lives(folder: Path, *minutes: int) -> tuple[Path, list[str]]:
