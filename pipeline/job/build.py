@@ -146,6 +146,8 @@ def command_words(job: Job) -> list[str] | None:
         return words + _of_steps(job, STEPS_OF[LIST])
     if not job.steps:
         return None
+    if job.remote.chosen:  # of this host, and not what was asked for
+        job = replace(job, remote=replace(job.remote, stage="", chosen=False))
     until = max(job.steps, key=STEPS.index)
     extract = "extract" in job.steps
     if set(steps_until(until, boxes=job.boxes, extract=extract)) != set(job.steps):

@@ -162,7 +162,8 @@ def _default_folder(resolved: ResolvedJob) -> str:
 
 
 def _with(job: Job, stage: str) -> Job:
-    return replace(job, remote=replace(job.remote, stage=stage))
+    chosen = not job.remote.stage
+    return replace(job, remote=replace(job.remote, stage=stage, chosen=chosen))
 
 
 def _copied(resolved: ResolvedJob, needed: Sequence[Archive]) -> str:

@@ -33,6 +33,8 @@ class RemoteOptions:
         scratch: folder of this host for files on their way; "": one below the user's cache.
         stage: folder of this host for copies of the archives that are read; `NOT_STAGED`: they are
             read where they lie; "": the command decides.
+        chosen: whether the command has decided on `stage`, which nobody has asked for: it holds for
+            this host, and no printed command repeats it.
     """
 
     s3_endpoint: str = ""
@@ -44,6 +46,7 @@ class RemoteOptions:
     in_flight: Annotated[int, Meta(ge=1, le=MOST_IN_FLIGHT)] = 64
     scratch: Place = ""
     stage: Place = ""
+    chosen: bool = False
 
     @property
     def stage_folder(self) -> str:

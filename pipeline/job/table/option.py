@@ -46,7 +46,7 @@ OUTPUT: Final = frozenset({"output"})
 """The digest of what decides the bytes of shards, and nothing before them."""
 NO_DIGEST: Final = frozenset[str]()
 
-REMOTE_FIELDS: Final = frozenset(field.name for field in fields(RemoteOptions))
+REMOTE_FIELDS: Final = frozenset(field.name for field in fields(RemoteOptions)) - {"chosen"}
 """The fields of a job's `remote`."""
 IMAGE_FIELDS: Final = frozenset(field.name for field in fields(ImageOptions))
 """The fields of a job's `image`."""

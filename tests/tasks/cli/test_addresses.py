@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,16 @@ def test_a_job_reads_archives_at_an_address_as_it_was_given() -> None:
     assert words is not None
     assert words[2:6] == ["--raw", ADDRESS, "--out", str(Path("out").absolute())]
     assert words[-2:] == ["--s3-endpoint", "http://127.0.0.1:9"]
+
+
+def test_a_printed_command_holds_no_folder_that_a_host_has_chosen_for_copies() -> None:
+    job = build_job("imagenet", {"raw": ADDRESS, "out": "out", "stage": "/copies"})
+    named = command_words(job)
+    chosen = command_words(replace(job, remote=replace(job.remote, chosen=True)))
+    assert named is not None
+    assert chosen is not None
+    assert "--stage" in named
+    assert "--stage" not in chosen
 
 
 @pytest.mark.parametrize("name", sorted(PATHS))
