@@ -2,7 +2,7 @@
 # make test    set up, run every test but the slow ones
 # make interop the real readers
 # make faults  kills, full disks, flipped bits:   make faults ROUNDS=100 FLIPS=1000 SEED=7
-# make remote  S3 and web servers: real ones, on loopback
+# make remote  S3 and web servers, real ones, on loopback, killed too:   make remote REMOTE_ROUNDS=100 SEED=7
 # make fuzz    hostile input for every parser:    make fuzz CASES=10000
 #              and more examples of each rule:    make fuzz EXAMPLES=1000
 # make man     renew the manual page, docs/shardmill.1
@@ -19,6 +19,7 @@ WHEELS := --require-hashes --only-binary :all:
 LOCKED := --require-hashes --no-build-isolation --no-binary pillow-simd
 LOCKS := $(wildcard .ci/locks/*.txt)
 ROUNDS ?= 12
+REMOTE_ROUNDS ?= 20
 FLIPS ?= 1000
 CASES ?= 10000
 EXAMPLES ?= 1000
@@ -161,7 +162,8 @@ faults: $(VENV)/.test
 	touch $@
 
 remote: $(VENV)/.test .venv-servers/.ready | system-remote
-	$(BIN)/python -m pytest $(PARALLEL) tests/remote
+	SHARDMILL_ROUNDS=$(REMOTE_ROUNDS) SHARDMILL_SEED=$(SEED) \
+		$(BIN)/python -m pytest $(PARALLEL) tests/remote
 
 .venv-fuzz/.ready: pyproject.toml $(LOCKS) | system
 	$(PYTHON) -m venv .venv-fuzz
