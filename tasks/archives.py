@@ -126,6 +126,9 @@ class VerifyArchive(ShardmillTask):
             try:
                 found = self._read(source, note, listings)
             except ArchiveRefused as error:
+                if self.resolved.is_staged and staging.discard_damaged(self.resolved, self.config):
+                    logger.warning("%s: this copy went bad here; it is copied again", source)
+                    return self._verify(source, listings)
                 if read == size:  # or it was refused at its beginning
                     refusals.remember(self.folder, source, self.config, error, placed)
                 raise

@@ -39,6 +39,15 @@ def is_recorded(target: Path, archive: Archive) -> bool:
     return known.md5 == archive.md5 and _agrees(known, info)
 
 
+def is_own(target: Path, archive: Archive) -> bool:
+    """Whether an archive is there that was fetched from somewhere, and looks as it did then.
+
+    One that somebody else has put there is not, also if its MD5 was found to be right.
+    """
+    known = _known(target)
+    return known is not None and bool(known.url) and is_recorded(target, archive)
+
+
 def must_be_fetched(target: Path, archive: Archive) -> bool:
     """Whether an archive is not there, or has changed since it was fetched.
 

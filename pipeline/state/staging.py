@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import storage
-from pipeline.archives.index import VerifiedArchive
+from pipeline.archives.index import VerifiedArchive, verify_only
 from pipeline.archives.passage import Passage
-from pipeline.errors import EnvironmentRefused, NoSpace, Vanished
+from pipeline.errors import ArchiveRefused, EnvironmentRefused, NoSpace, Vanished
 from pipeline.job.resolve import ResolvedJob
 from pipeline.sources.inputs import Archive
 from pipeline.state import fetched
@@ -93,6 +93,34 @@ def stage(
     if outcome.result is None:
         raise outcome.error or AssertionError("the work on a download came to nothing")
     return replace(outcome.result, info=info)
+
+
+def discard_damaged(resolved: ResolvedJob, archive: Archive) -> bool:
+    """Remove the copy of an archive if its bytes are not those that were copied.
+
+    Such bytes went bad on the disk: the copy looks as it did when its MD5 was right. It is read
+    to know that. A file that was not copied by shardmill is never removed.
+
+    Args:
+        resolved: the job.
+        archive: the archive, of which a copy was refused.
+
+    Returns:
+        Whether it is to be copied again.
+
+    Raises:
+        ShardmillError: the copy cannot be read or removed.
+    """
+    target = storage.on_this_machine(resolved.raw_file(archive))
+    with storage.target_lock(target):  # another process may have copied it again meanwhile
+        if not fetched.is_own(target, archive):
+            return fetched.must_be_fetched(target, archive)
+        try:
+            verify_only(target, expected_md5=archive.md5, expected_size=archive.bytes)
+        except ArchiveRefused:
+            storage.remove(target.parent, target)
+            return True
+    return False
 
 
 def bytes_to_stage(resolved: ResolvedJob, needed: Iterable[Archive]) -> int:

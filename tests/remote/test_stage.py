@@ -134,6 +134,55 @@ def test_a_copy_that_is_not_what_it_was_is_fetched_again(
     assert transferred(web_proxy, "img_val") == 0
 
 
+def damage_unseen(path: Path, offset: int | None = None) -> None:
+    """Flip a bit of a file, which keeps its size, its time and its inode."""
+    looked = path.stat()
+    with path.open("r+b") as file:
+        offset = looked.st_size // 2 if offset is None else offset
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 1]))
+    os.utime(path, ns=(looked.st_atime_ns, looked.st_mtime_ns))
+
+
+@pytest.mark.parametrize(("verified", "offset"), [(True, None), (False, None), (False, 0)])
+def test_a_copy_that_went_bad_unseen_is_fetched_again(
+    raw: str,
+    web_proxy: FaultProxy,
+    sample: RawSet,
+    of_local: dict[str, str],
+    out: Path,
+    stage: Path,
+    verified: bool,
+    offset: int | None,
+) -> None:
+    where = ("imagenet", "--raw", raw, "--config", sample.config, "--stage", stage)
+    first = out if verified else out.with_name("first")
+    prepared(*where, "--out", first, "--until", "verify")
+    damage_unseen(stage / TRAIN, offset)
+    web_proxy.follow()
+    prepared(*where, "--out", out, *ALL)
+    assert products(out) == of_local
+    assert (stage / TRAIN).read_bytes() == (sample.raw / TRAIN).read_bytes()
+    assert transferred(web_proxy, "img_val") == 0
+
+
+def test_a_file_of_somebody_else_that_went_bad_stays(
+    raw: str, sample: RawSet, out: Path, stage: Path
+) -> None:
+    stage.mkdir()
+    shutil.copy2(sample.raw / TRAIN, stage)
+    where = ("imagenet", "--raw", raw, "--config", sample.config, "--stage", stage)
+    prepared(*where, "--out", out.with_name("first"), "--until", "verify")
+    damage_unseen(stage / TRAIN)
+    damaged = (stage / TRAIN).read_bytes()
+    run = shardmill(*where, "--out", out, *ALL)
+    assert run.returncode == 3, run.stderr
+    assert str(stage / TRAIN) in run.stderr
+    assert (stage / TRAIN).read_bytes() == damaged
+
+
 def test_what_was_there_of_a_copy_is_gone_on_with(
     raw: str,
     web_proxy: FaultProxy,

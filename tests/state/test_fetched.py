@@ -58,3 +58,12 @@ def test_the_archive_of_another_set_is_not_replaced(target: Path) -> None:
         fetched.must_be_fetched(target, other)
     target.unlink()
     assert fetched.must_be_fetched(target, other)
+
+
+def test_what_somebody_has_put_there_is_not_its_own_even_if_it_is_right(target: Path) -> None:
+    assert fetched.is_own(target, ARCHIVE)
+    info = storage.stat(target)
+    assert info is not None
+    fetched.record(target, ARCHIVE, "", info)
+    assert fetched.is_recorded(target, ARCHIVE)
+    assert not fetched.is_own(target, ARCHIVE)
