@@ -17,7 +17,14 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import manifest, storage
-from pipeline.errors import AlreadyAtWork, NoPermission, NoSpace, OutputDamaged, ShardmillError
+from pipeline.errors import (
+    AlreadyAtWork,
+    NoPermission,
+    NoSpace,
+    OutputConflict,
+    OutputDamaged,
+    ShardmillError,
+)
 from pipeline.manifest import FileEntry
 from pipeline.storage import Location, RemoteOptions, StagedFile
 
@@ -88,16 +95,29 @@ class FileCache:
             OutputDamaged: what is there has other bytes than the manifest says.
             ObjectMissing: it is not there any more.
             NoSpace: there is no room in the cache.
+            OutputConflict: something else stands in the cache where the file would lie.
             ShardmillError: the store refuses or does not answer, or the cache cannot be written.
         """
         path = self.path(entry)
-        if self._is_whole(path, entry):
-            return path
-        with _locks[0], _in_turn(path), storage.using(self._options):
-            if not self._is_whole(path, entry):  # somebody else may have fetched it meanwhile
-                self._sweep()
-                self._fetch(folder, entry, path)
+        try:
+            if self._is_whole(path, entry):
+                return path
+            with _locks[0], _in_turn(path), storage.using(self._options):
+                if not self._is_whole(path, entry):  # somebody else may have fetched it meanwhile
+                    self._sweep()
+                    self._fetch(folder, entry, path)
+        except OutputConflict as error:
+            raise self._named(error) from error
         return path
+
+    def _named(self, error: OutputConflict) -> ShardmillError:
+        """Return an error that says that it is of the cache, where it is."""
+        if error.file is None or not Path(error.file).is_relative_to(self.folder):
+            return error
+        return error.altered(
+            what=f"{error.what}, in the cache of shards {self.folder}",
+            remedy="move it away, or name another folder as the cache",
+        )
 
     def _is_whole(self, path: Path, entry: FileEntry) -> bool:
         """Whether a file is here; its bytes are compared when this process meets it first."""

@@ -9,12 +9,13 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline import manifest, storage
-from pipeline.errors import NoSpace, OutputDamaged
+from pipeline.errors import NoSpace, OutputConflict, OutputDamaged
 from pipeline.loaders import file_cache as caches
 from pipeline.loaders.file_cache import FileCache
 from pipeline.manifest import FileEntry
@@ -98,6 +99,24 @@ def test_other_bytes_than_the_manifest_says_are_not_kept(
     assert entry().xxh3_128 in str(caught.value.expected)
     assert len(fetched) == 2  # once more: a bit may have flipped on the way
     assert not list(tmp_path.glob("cache/*"))
+
+
+@pytest.mark.parametrize("in_the_way", ["a folder", "a folder of its size", "a file"])
+def test_what_stands_in_the_way_is_said_to_be_in_the_cache(
+    output: Path, tmp_path: Path, in_the_way: str
+) -> None:
+    cache, shard = opened(tmp_path / "cache"), entry()
+    if in_the_way == "a file":
+        cache.folder.write_bytes(b"")
+    else:
+        cache.path(shard).mkdir(parents=True)
+    if in_the_way == "a folder of its size":
+        shard = replace(shard, bytes=cache.path(shard).stat().st_size)
+    with pytest.raises(OutputConflict) as caught:
+        cache.fetch(output, shard)
+    assert "cache" in str(caught.value.what)
+    assert "another folder as the cache" in str(caught.value.remedy)
+    assert "output" not in str(caught.value.remedy)
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(
