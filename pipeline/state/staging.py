@@ -22,7 +22,7 @@ from pipeline.state import fetched
 from pipeline.state import raw_archives as rawarchives
 from pipeline.state.fetch_plan import FetchPlan
 from pipeline.state.fetching import other_file
-from pipeline.storage import remote
+from pipeline.storage import remote, scratch
 from pipeline.storage.http.fetch.file import FileFetch, Pinned
 from pipeline.storage.http.fetch.left import clear, present
 from pipeline.storage.http.fetch.means import Means
@@ -74,6 +74,7 @@ def stage(
         OutputConflict: another archive of that name was copied there.
     """
     target = storage.on_this_machine(resolved.raw_file(archive))
+    scratch.close_around(target)
     with storage.target_lock(target):
         if not fetched.must_be_fetched(target, archive):
             return None

@@ -125,6 +125,11 @@ def _place(location: Remote, info: FileInfo) -> Path:
     return folder / f"{digest}-{location.name[-_LONGEST_NAME:]}"
 
 
+def _begun(path: Path) -> StagedFile:
+    scratch.close_around(path)  # it may have been removed a moment ago
+    return StagedFile(path)
+
+
 def _fetch(location: Remote, info: FileInfo, path: Path) -> None:
     """Fetch an object into a local file, which appears when it is whole.
 
@@ -132,7 +137,7 @@ def _fetch(location: Remote, info: FileInfo, path: Path) -> None:
         ObjectChanged: it is another one by now.
         TransientError: it is shorter than the store says.
     """
-    with remote.open_ranges(location) as reader, StagedFile(path) as staged:
+    with remote.open_ranges(location) as reader, _begun(path) as staged:
         if reader.info != info:
             raise ObjectChanged("an object was replaced while it was read", file=str(location))
         while view := reader.read(staged.size, _STEP):

@@ -13,7 +13,7 @@ import stat as stat_module
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import EnvironmentRefused
+from pipeline.errors import EnvironmentRefused, UsageError
 from pipeline.storage.local import userfolders
 from pipeline.storage.local.local_path import absolute
 from pipeline.storage.local.oserrors import translate_oserrors
@@ -51,7 +51,8 @@ def place() -> Path:
 def folder() -> Path:
     """Return where scratch files go, made with mode 0700 where it is absent.
 
-    When a process asks first, temporary files that dead processes have left in it are removed.
+    It is made again where somebody has removed it since. When a process asks first, temporary
+    files that dead processes have left in it are removed.
 
     Raises:
         UsageError: none was chosen, and the user has no home folder.
@@ -59,11 +60,25 @@ def folder() -> Path:
         ShardmillError: it cannot be made.
     """
     path = place()
-    if path not in _ready:
+    if path not in _ready or not path.is_dir():
         _make(path)
         _sweep(path)
         _ready.add(path)
     return path
+
+
+def close_around(path: Path) -> None:
+    """Have the scratch folder, if a path lies in it, before anything makes the folders above that.
+
+    Raises:
+        ShardmillError: see `folder`.
+    """
+    try:
+        inside = path.is_relative_to(place())
+    except UsageError:  # without a home there is none, and so the path is not in it
+        return
+    if inside:
+        folder()
 
 
 def _make(path: Path) -> None:

@@ -284,6 +284,7 @@ def test_what_is_chosen_is_said_at_the_start(
     assert "read by ranges from" in prepared(*given, "--dry-run", "--stage", "none")
     assert f"are read from copies in {copies}" in prepared(*given)
     assert len(list(copies.glob(f"*/{TRAIN}"))) == 1
+    assert copies.parent.stat().st_mode & 0o777 == 0o700
     said = prepared(*given)
     assert "already complete" in said
     assert "are read" not in said

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import EnvironmentRefused, UsageError
-from pipeline.storage import RemoteOptions, StagedFile, scratch, temp_files, use
+from pipeline.storage import Remote, RemoteOptions, StagedFile, scratch, temp_files, use
 
 ALONE = 0o700
 
@@ -74,6 +74,13 @@ def test_it_is_closed_to_others(tmp_path: Path) -> None:
     scratch.place().mkdir(mode=0o777)
     scratch.place().chmod(0o777)
     assert scratch.folder().stat().st_mode & 0o777 == ALONE
+
+
+def test_it_is_closed_to_others_also_if_it_is_made_again(tmp_path: Path) -> None:
+    scratch.use(str(tmp_path))
+    scratch.folder().rmdir()
+    with StagedFile(Remote("s3", "bucket", "some/key")):
+        assert scratch.place().stat().st_mode & 0o777 == ALONE
 
 
 def test_a_link_in_its_place_is_refused(tmp_path: Path) -> None:
