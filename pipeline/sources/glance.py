@@ -55,9 +55,12 @@ class Glance:
 
     def holds(self) -> bool:
         """Whether nothing was changed since, as far as can be seen."""
+        unsettled = storage.UNSETTLED in self.stamps.values()
+        if unsettled and self.content is None:  # as folders of a store are, whatever their names
+            return False
         places = [storage.parse(text) for text in self.stamps]
         same = [storage.settled(place) == self.stamps[str(place)] for place in places]
-        if all(same) and storage.UNSETTLED not in self.stamps.values():
+        if all(same) and not unsettled:
             return True
         return self.content is not None and all(
             storage.stat(place) is not None and storage.read_stamped(place)[1].hex() == self.content

@@ -30,6 +30,8 @@ _ONE_SLASH: Final = re.compile(r"\s*(s3|https?|file):/(?!/)", re.IGNORECASE)
 _NO_NAMES: Final = frozenset({"", ".", ".."})
 _HIGHEST_PORT: Final = 65535
 _UNQUOTED: Final = "/!$&'()*+,;=:@" + string.ascii_letters + string.digits
+_CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")  # a line feed, say, that was pasted along
+_SIGNATURE: Final = re.compile(r"\?(?:[^/]*&)?(?:X-Amz-|AWSAccessKeyId=)", re.IGNORECASE)
 _LONGEST_KEY: Final = 1024  # bytes of UTF-8, by S3's own rule
 
 
@@ -144,7 +146,8 @@ def parse(text: str, name: str = "path") -> Location:
 
     Raises:
         UsageError: the scheme is not one of `SCHEMES`, there is no bucket or no host, the address
-            holds a user, a password or a query, or a name in the key is empty, ``.`` or ``..``.
+            holds a user, a password, a query of a web address, a signature or a control
+            character, or a name in the key is empty, ``.`` or ``..``.
     """
     match = _ADDRESS.match(text)
     if match is None:
@@ -164,7 +167,10 @@ def parse(text: str, name: str = "path") -> Location:
     _check_host(scheme, host, text, name)
     if scheme in HTTP:
         key = _decoded(key, text, name)
-    elif not key:
+    _check_plain(key, text, name)
+    if scheme == S3:
+        _check_unsigned(key, text, name)
+    if scheme == S3 and not key:
         raise UsageError(
             f"{name}: an address that names a bucket and nothing in it",
             expected="s3://BUCKET/PREFIX: a prefix keeps one job's objects apart from all else",
@@ -232,6 +238,27 @@ def _decoded(key: str, text: str, name: str) -> str:
         return unquote(key, errors="strict")
     except UnicodeDecodeError:
         raise UsageError(f"{name}: an address that is not UTF-8", found=shown(text)) from None
+
+
+def _check_plain(key: str, text: str, name: str) -> None:
+    if control := _CONTROL.search(f"{text}{key}"):
+        raise UsageError(
+            f"{name}: an address with a control character",
+            expected="characters that can be seen",
+            found=f"{plaintext.line(shown(text))}, with {control[0]!r}",
+            remedy="leave it out, or give a prefix above that name",
+        )
+
+
+def _check_unsigned(key: str, text: str, name: str) -> None:
+    """Check that a key, which may hold a ``?``, is not the rest of a signed web address."""
+    if _SIGNATURE.search(key):
+        raise UsageError(
+            f"{name}: a signed address",
+            expected="an address without a signature: logs and lists of processes would show it",
+            found=shown(text),
+            remedy="leave out what follows the ?; keys are taken from AWS's variables and files",
+        )
 
 
 def is_key(key: str) -> bool:

@@ -62,6 +62,12 @@ def test_a_location_is_read_back_from_its_text(location: Path | Remote) -> None:
         ("file:/x", "one slash"),
         ("https://host/%2e%2e/b", "empty name"),
         ("https://host/%ff", "not UTF-8"),
+        ("s3://bucket/a\n", "control character"),
+        ("s3://bucket/a/\x1b[31mb", "control character"),
+        ("s3://bucket/\x00", "control character"),
+        ("https://host/a\tb", "control character"),
+        ("https://host/a%0Ab", "control character"),
+        ("\ns3://bucket/a", "control character"),
         ("file://other/a", "another machine"),
         ("file:", None),
         ("", "empty or not UTF-8"),
@@ -82,6 +88,9 @@ def test_an_address_that_cannot_be_is_refused(text: str, why: str | None) -> Non
         "https://host/key?X-Amz-Signature=secret",
         "https://host/key#secret",
         "gs://user:secret@bucket/key?secret",
+        "s3://bucket/key?X-Amz-Signature=secret",
+        "s3://bucket/key?versionId=secret&x-amz-signature=secret",
+        "s3://bucket/key?AWSAccessKeyId=secret&Signature=secret",
     ],
 )
 def test_no_secret_of_an_address_is_repeated(text: str) -> None:
@@ -89,6 +98,11 @@ def test_no_secret_of_an_address_is_repeated(text: str) -> None:
         parse(text, "--raw")
     assert "secret" not in str(caught.value)
     assert "--raw" in str(caught.value)
+
+
+@pytest.mark.parametrize("key", ["really?", "a?b=1&c#2", "X-Amz-Date", "a#b/c"])
+def test_a_key_may_hold_what_begins_a_query(key: str) -> None:
+    assert parse(f"s3://bucket/{key}") == Remote("s3", "bucket", key)
 
 
 def test_names_are_added_and_taken_off_as_of_a_path() -> None:
