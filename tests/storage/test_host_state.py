@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import UsageError
 from pipeline.storage import Remote, host_state, parse
 
 OUT = Remote("s3", "bucket", "some/shards")
@@ -47,3 +48,22 @@ def test_its_name_is_plain_and_short(name: str) -> None:
     assert folder.name.isascii()
     assert folder.name.isprintable()
     assert len(folder.name) < 100
+
+
+@pytest.mark.parametrize("below", ["", "home", ".local", ".local/state"])
+def test_what_is_no_folder_is_no_place_for_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, below: str
+) -> None:
+    """As of users of services, whose home is /dev/null."""
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    file = tmp_path / below if below else Path("/dev/null")
+    if below:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(b"")
+    monkeypatch.setenv("HOME", str(file if below in {"", "home"} else tmp_path))
+    with pytest.raises(UsageError) as caught:
+        host_state(OUT)
+    assert "XDG_STATE_HOME" in str(caught.value.remedy)
+    assert caught.value.file == str(file)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert host_state(OUT).parent == tmp_path / "state" / "shardmill"

@@ -64,6 +64,14 @@ def test_a_user_without_a_home_is_told_the_option(monkeypatch: pytest.MonkeyPatc
         scratch.folder()
 
 
+def test_a_home_that_is_no_folder_is_named_with_the_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/dev/null")
+    with pytest.raises(UsageError, match="--scratch DIR") as caught:
+        scratch.folder()
+    assert caught.value.file == "/dev/null"
+
+
 def test_an_address_is_refused() -> None:
     with pytest.raises(UsageError, match="--scratch"):
         use(RemoteOptions(scratch="s3://bucket/scratch"))

@@ -22,7 +22,7 @@ def cache(option: str) -> Path:
         option: what a message names as the way to choose another folder.
 
     Raises:
-        UsageError: the user has no home folder.
+        UsageError: the user has no home folder, or what should lie there is no folder.
     """
     return _folder("XDG_CACHE_HOME", ".cache", option)
 
@@ -36,7 +36,7 @@ def state(option: str) -> Path:
         option: what a message names as the way to choose another folder.
 
     Raises:
-        UsageError: the user has no home folder.
+        UsageError: the user has no home folder, or what should lie there is no folder.
     """
     return _folder("XDG_STATE_HOME", ".local/state", option)
 
@@ -44,16 +44,29 @@ def state(option: str) -> Path:
 def _folder(variable: str, below_home: str, option: str) -> Path:
     named = os.environ.get(variable, "")
     if os.path.isabs(named):  # others are to be ignored, as the specification of XDG says
-        return Path(named) / _PROGRAM
+        return _checked(Path(named) / _PROGRAM, variable, option)
     home = os.environ.get("HOME", "") or _home_of_the_password_entry()
     if os.path.isabs(home):
-        return Path(home) / below_home / _PROGRAM
+        return _checked(Path(home) / below_home / _PROGRAM, variable, option)
     raise UsageError(
         "this user has no home folder",
         expected=f"an absolute path in ${variable} or $HOME, or one in the password entry",
         found=f"${variable} {named!r}, home {home!r}",
         remedy=f"give {option}",
     )
+
+
+def _checked(folder: Path, variable: str, option: str) -> Path:
+    """Return a folder that is there, or can be made as far as what is above it says."""
+    first = next(each for each in (folder, *folder.parents) if os.path.exists(each))
+    if not os.path.isdir(first):
+        raise UsageError(
+            "this user's own files cannot lie below what is no folder",
+            file=str(first),
+            expected=f"a folder, for {folder}, by ${variable} or the home folder",
+            remedy=f"give {option}",
+        )
+    return folder
 
 
 def _home_of_the_password_entry() -> str:
