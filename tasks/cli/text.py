@@ -53,7 +53,7 @@ def states(state: OutputState) -> list[str]:
 def glanced_at(resolved: ResolvedJob) -> list[str]:
     """Return what of a job's source alone was looked at, if not each image."""
     return [
-        f"the images were not looked at, only size and time of {what}:"
+        f"the images were not looked at, only size and time (in a store: size and ETag) of {what}:"
         " a run of the command looks at each"
         for what in sorted(resolved.glanced_at)
     ]

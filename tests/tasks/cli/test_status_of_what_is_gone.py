@@ -162,7 +162,7 @@ def test_a_dry_run_says_which_shards_are_made_again_for_an_image_that_was_replac
     before = products(out)
     said = prepare(monkeypatch, drawn, out, "--dry-run").said
     assert (
-        "the images were not looked at, only size and time of the list: a run of the command looks"
+        "the images were not looked at, only size and time (in a store: size and ETag) of the list:"
         in said
     )
     assert "already complete" in said

@@ -18,7 +18,7 @@ from pipeline.job.resolve import resolve
 from tasks.roots import PrepareImageList, looked_at
 
 LIST = (
-    "the images were not looked at, only size and time of the list:"
+    "the images were not looked at, only size and time (in a store: size and ETag) of the list:"
     " a run of the command looks at each"
 )
 FOLDERS = LIST.replace("the list", "the folders")
