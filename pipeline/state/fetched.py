@@ -51,7 +51,8 @@ def is_own(target: Path, archive: Archive) -> bool:
 def must_be_fetched(target: Path, archive: Archive) -> bool:
     """Whether an archive is not there, or has changed since it was fetched.
 
-    What somebody else has put there is not: reading it will show whether it is the right one.
+    What somebody else has put there is not, also if it has changed since it was verified: reading
+    it will show whether it is the right one.
 
     Raises:
         OutputConflict: another archive of that name was fetched there.
@@ -62,7 +63,7 @@ def must_be_fetched(target: Path, archive: Archive) -> bool:
     if known is None:
         return False
     if known.md5 == archive.md5:
-        return not _agrees(known, info)
+        return bool(known.url) and not _agrees(known, info)
     raise OutputConflict(
         "another archive of this name was fetched into this folder",
         file=str(target),

@@ -67,3 +67,14 @@ def test_what_somebody_has_put_there_is_not_its_own_even_if_it_is_right(target: 
     fetched.record(target, ARCHIVE, "", info)
     assert fetched.is_recorded(target, ARCHIVE)
     assert not fetched.is_own(target, ARCHIVE)
+
+
+def test_what_somebody_has_put_there_and_changed_is_to_be_read(target: Path) -> None:
+    info = storage.stat(target)
+    assert info is not None
+    fetched.record(target, ARCHIVE, "", info)
+    target.write_bytes(b"another archive")
+    assert not fetched.is_recorded(target, ARCHIVE)
+    assert not fetched.must_be_fetched(target, ARCHIVE)
+    target.unlink()
+    assert fetched.must_be_fetched(target, ARCHIVE)
