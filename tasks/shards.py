@@ -21,6 +21,7 @@ from pipeline.manifest import Document
 from pipeline.paths import ShardName
 from pipeline.shards import finish as outputs
 from pipeline.shards import part_sources as partsources
+from pipeline.shards import two_hosts
 from pipeline.shards import write as shards
 from pipeline.shards.output import Output
 from pipeline.state import inventory, withdrawal
@@ -85,18 +86,22 @@ class WriteShards(SplitTask):
             mark = manifest.read(path, PlanMark)
             if len(mark.shards) != self.split_job.shards:
                 raise OutputDamaged("the plan is of another number of shards", file=str(path))
+        job, written = self.split_job, list[tuple[Output, ShardName]]()
         for shard in range(self.first, self.stop):
-            job = self.split_job
             missing = [output for output in job.outputs if self._found(output, shard) is None]
             if missing:
                 with self.noting(f"{self.split} {shard}") as volume:
                     self._write(shard, missing, mark.shards[shard], volume)
+                name = ShardName(self.split, shard, job.shards)
+                written += [(output, name) for output in missing]
+        two_hosts.check_shards(self.folder, job, written)
 
     def _write(self, shard: int, missing: list[Output], expected: str, volume: Volume) -> None:
         job, name = self.split_job, ShardName(self.split, shard, self.split_job.shards)
         with self.invalidating(self.plan):
             planned = paths.plan(self.folder, self.split, self.digest)
             rows = plan.read_shard(planned, shard, expected)
+        two_hosts.before_shard(self.folder, missing, name)
         with (
             self.counter(rows.num_rows, "images") as progress,
             verifying_again(self),
@@ -172,6 +177,7 @@ class WriteManifest(SplitTask):
     def make(self) -> Volume:
         """Merge the shards' manifests and facts."""
         document = outputs.finish(self.resolved, self.split_job, self.product)
+        two_hosts.check_manifest(self.folder, self.split_job, self.product)
         return Volume(document["counts"]["records"], document["counts"]["bytes"])
 
 

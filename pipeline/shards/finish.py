@@ -35,7 +35,7 @@ def shard_document(out: Location, output: Output, index: int) -> ShardMark | Non
     found = manifest.read_complete(paths.shard_mark(out, output.digest, index), out, ShardMark)
     if found is None or (found.output, found.shard) != (output.digest, index):
         return None  # it may be another shard's: names can be changed
-    return None if _outgrown(found, output) else found
+    return None if is_outgrown(found, output) else found
 
 
 def document(output: Output) -> OutputManifest | None:
@@ -43,11 +43,11 @@ def document(output: Output) -> OutputManifest | None:
     if withdrawal.pending(storage.folder_above(output.folder, 3)):
         return None
     found = manifest.read_whole(paths.manifest(output.folder), OutputManifest)
-    return None if found is None or _outgrown(found, output) else found
+    return None if found is None or is_outgrown(found, output) else found
 
 
-def _outgrown(found: ShardMark | OutputManifest, output: Output) -> bool:
-    """Whether an image was left out because fewer pixels were allowed than are now."""
+def is_outgrown(found: ShardMark | OutputManifest, output: Output) -> bool:
+    """Return whether an image was left out because fewer pixels were allowed than are now."""
     allowed = output.form.image.max_pixels
     return any(0 < image.max_pixels < allowed for image in found.left_out)
 
@@ -75,14 +75,14 @@ def finish(resolved: ResolvedJob, split: SplitJob, output: Output) -> Document:
         with table_file.stream() as stream:
             facts.write(stream, _facts(out, output, documents))
         staged.append(table_file)
-        of_shards = _files(resolved.out, output, documents)
-        size = sum(each.bytes for each in of_shards) + sum(file.size for file in staged)
+        of_parts = of_shards(resolved.out, output, documents)
+        size = sum(each.bytes for each in of_parts) + sum(file.size for file in staged)
         merged = _merged(resolved, split, output, documents, size)
         mark = paths.manifest(output.folder)
-        return manifest.publish(staged, mark, output.folder, merged, listed=of_shards)
+        return manifest.publish(staged, mark, output.folder, merged, listed=of_parts)
 
 
-def _files(out: Location, output: Output, documents: list[ShardMark]) -> list[FileEntry]:
+def of_shards(out: Location, output: Output, documents: list[ShardMark]) -> list[FileEntry]:
     """Return the files of all shards, by their names in the output's folder."""
     prefix = f"{storage.relative(output.folder, out)}/"
     return [

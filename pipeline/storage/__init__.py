@@ -50,7 +50,12 @@ from pipeline.storage.looks import (
     settled,
 )
 from pipeline.storage.naming import below, folder_above, is_below, with_suffix
-from pipeline.storage.output_place import check_takes_files, host_root, takes_folders
+from pipeline.storage.output_place import (
+    check_takes_files,
+    host_root,
+    locks_are_of_one_host,
+    takes_folders,
+)
 from pipeline.storage.publishing import (
     point,
     probe_writable,
@@ -163,6 +168,7 @@ __all__ = [
     "local_copies",
     "local_copy",
     "lock_holders",
+    "locks_are_of_one_host",
     "look_anew",
     "modified_ns",
     "on_one_file_system",

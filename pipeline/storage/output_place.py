@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.errors import UsageError
 from pipeline.storage.host_state import host_state
-from pipeline.storage.location import S3, Location
+from pipeline.storage.location import S3, Location, Remote
 
 
 def check_takes_files(location: Location, name: str) -> Location:
@@ -37,3 +37,8 @@ def host_root(out: Location) -> Path:
 def takes_folders(location: Location) -> bool:
     """Whether folders, links and large numbers of small files can lie there: on a disk."""
     return isinstance(location, Path)
+
+
+def locks_are_of_one_host(out: Location) -> bool:
+    """Whether no lock keeps commands of two hosts apart: in a store, which has none."""
+    return isinstance(out, Remote)

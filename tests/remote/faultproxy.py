@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -102,6 +105,16 @@ class FaultProxy:
             self._process.kill()
             self._process.communicate()
             self._process = None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have every request wait for as long as the context lasts."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._process.send_signal(signal.SIGCONT)
 
     def _ask(self, method: str, what: str, body: str | None = None) -> Any:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
