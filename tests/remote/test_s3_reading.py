@@ -56,13 +56,13 @@ def read(of: RemoteReader) -> None:
 def test_ranges_and_whole_objects(bucket: Bucket, transfer: Transfer) -> None:
     bucket.put("a b.tar", content=CONTENT)
     bucket.put("ünï+&?.jpg", content=b"image")
-    bucket.put("empty", content=b"")
+    bucket.put("empty.jpg", content=b"")
     with reader(bucket, transfer) as remote:
         assert remote.look("nothing") is None
         read(remote)
         whole, size = remote.read_whole("ünï+&?.jpg", 5)
         assert (bytes(whole), size) == (b"image", 5)
-        assert remote.read_whole("empty", 0)[1] == 0
+        assert remote.read_whole("empty.jpg", 0)[1] == 0
     objects = S3Objects(bucket.folder, bucket.settings)
     with open_object(bucket.folder / "a b.tar", objects, transfer) as sequential:
         got = bytearray()

@@ -52,7 +52,8 @@ def _of_page(answer: Answer, folder: Remote) -> Iterator[Unfinished]:
     now = parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"])
     for upload in answer.get("Uploads", ()):
         place = Remote(folder.scheme, folder.host, upload["Key"])
-        yield Unfinished(place, (now - upload["Initiated"]).total_seconds(), upload["UploadId"])
+        age_s = (now - upload["Initiated"]).total_seconds()  # the date has no fractions of a second
+        yield Unfinished(place, max(0.0, age_s), upload["UploadId"])
 
 
 def give_up(client: Client, upload: Unfinished) -> None:
