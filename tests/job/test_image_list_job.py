@@ -94,7 +94,7 @@ def changed(first: dict[str, str], second: dict[str, str]) -> set[str]:
 def test_shards_are_named_as_is_asked_or_as_the_list_is(
     images: str, name: str, expected: str
 ) -> None:
-    asked = Job(raw="", out="/out", config="", images=images, name=name)
+    asked = Job(raw="", out="/out", config="", images=images, root="/images", name=name)
     assert list(registry.split_names(asked)) == [expected]
 
 

@@ -106,7 +106,8 @@ def test_where_a_server_has_no_ranges_the_remedy_works(
     match = re.search(r'url = "(http:.*)/', served.read_text())
     assert match is not None
     how = ("--config", served, "--out", out)
-    run = inprocess.shardmill(monkeypatch, "imagenet", "--raw", match[1], *how)
+    by_ranges = ("--raw", match[1], "--stage", "none")
+    run = inprocess.shardmill(monkeypatch, "imagenet", *by_ranges, *how)
     assert run.status == 2, run.said
     assert "sends whole files only" in run.said
     command = re.search(r"shardmill (fetch --raw FOLDER --mirror \S+), then", run.said)
