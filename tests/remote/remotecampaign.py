@@ -221,7 +221,8 @@ def interrupt(at: RemoteRound) -> None:
     at.wait()
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(signal.SIGTERM)
-    at.finish(process, 0, 130, -signal.SIGTERM)
+    # A shell says 130 of a process that ends by SIGINT, as one does that is asked while it starts.
+    at.finish(process, 0, 130, -signal.SIGINT, -signal.SIGTERM)
 
 
 def two_hosts(at: RemoteRound) -> None:
