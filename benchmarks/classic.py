@@ -12,7 +12,6 @@ import argparse
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +25,6 @@ from benchmarks.report import Aim, Series
 WORKERS = 2
 _IMAGES = 16_400  # two groups of classes of one size, as a worker of the whole set has many
 _ANNOTATIONS = 50_000
-_RAM = Path("/dev/shm")  # noqa: S108 - outputs in memory: what is measured is the programs
 _HERE = Path(__file__).resolve().parent
 # $1: the archive, $2: the folder to make.
 _UNPACK = 'mkdir "$2"; tar xf "$1" -C "$2"; cd "$2"; '
@@ -156,15 +154,9 @@ class Bench:
 def main() -> None:
     """Measure, print the tables, write the JSON."""
     options = _options()
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
-    memory_folder = _RAM if _RAM.is_dir() else build
-    with (
-        tempfile.TemporaryDirectory(dir=build) as disk,
-        tempfile.TemporaryDirectory(dir=memory_folder) as ram,
-    ):
-        corpus = corpora.make(Path(disk), options.images)
-        bench = Bench(corpus, corpora.annotate(corpus, _ANNOTATIONS), Path(ram))
+    with corpora.work_folders() as (disk, ram):
+        corpus = corpora.make(disk, options.images)
+        bench = Bench(corpus, corpora.annotate(corpus, _ANNOTATIONS), ram)
         bench.round(0)
         bench.series.clear()  # the first round warms up
         for number in range(options.rounds):

@@ -8,7 +8,9 @@ import os
 import random
 import shutil
 import tarfile
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
@@ -48,6 +50,19 @@ url = "-"
 bytes = {bytes}
 md5 = "{md5}"
 """
+
+
+@contextmanager
+def work_folders() -> Iterator[tuple[Path, Path]]:
+    """Give a folder on the disk for what is read, and one in memory, if it can be, for outputs."""
+    build = ROOT / "build"
+    build.mkdir(exist_ok=True)
+    memory = Path("/dev/shm")  # noqa: S108 - what is measured is the programs, and not the disk
+    with (
+        tempfile.TemporaryDirectory(dir=build) as disk,
+        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else build) as ram,
+    ):
+        yield Path(disk), Path(ram)
 
 
 @dataclass(frozen=True)

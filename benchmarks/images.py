@@ -11,7 +11,6 @@ import argparse
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,6 @@ _LOOKED_AT = 60  # images whose PSNR is measured
 _MXNET = ROOT / ".venv-mxnet" / "bin" / "python"
 _IMG2DATASET = ROOT / ".venv-img2dataset"
 _HERE = Path(__file__).resolve().parent
-_RAM = Path("/dev/shm")  # noqa: S108 - outputs in memory: what is measured is the programs
 _PASS, _RESIZE = ("--pass-through",), ("--resize", str(_EDGE), "--quality", str(_QUALITY))
 
 
@@ -173,16 +171,10 @@ def main() -> None:
     """Measure, print the tables, write the JSON."""
     options = _options()
     im2rec = _install_peers()
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
-    memory_folder = _RAM if _RAM.is_dir() else build
-    with (
-        tempfile.TemporaryDirectory(dir=build) as disk,
-        tempfile.TemporaryDirectory(dir=memory_folder) as ram,
-    ):
-        corpus = corpora.make(Path(disk), options.images)
-        bench = Bench(corpus, Path(ram), im2rec)
-        listing = [sys.executable, "-m", "tasks.cli", "im2rec", "--list", str(Path(ram) / "all")]
+    with corpora.work_folders() as (disk, ram):
+        corpus = corpora.make(disk, options.images)
+        bench = Bench(corpus, ram, im2rec)
+        listing = [sys.executable, "-m", "tasks.cli", "im2rec", "--list", str(ram / "all")]
         measure.run([*listing, str(corpus.tree), "--recursive"], ROOT)
         bench.round(0)
         bench.series.clear()  # the first round warms up

@@ -13,7 +13,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,7 +31,6 @@ _VENV = ROOT / ".venv-peers"
 _HERE = Path(__file__).resolve().parent
 _REQUIREMENTS = _HERE / "requirements-peers.txt"
 _INCEPTION = f"Inception's recipe, {WORKERS} processes"
-_RAM = Path("/dev/shm")  # noqa: S108 - outputs in memory: what is measured is the programs
 
 
 @dataclass
@@ -199,16 +197,10 @@ def main() -> None:
     """Measure, print the tables, write the JSON."""
     options = _options()
     _install_peers()
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
-    memory_folder = _RAM if _RAM.is_dir() else build
-    with (
-        tempfile.TemporaryDirectory(dir=build) as disk,
-        tempfile.TemporaryDirectory(dir=memory_folder) as ram,
-    ):
-        corpus = corpora.make(Path(disk), options.images)
+    with corpora.work_folders() as (disk, ram):
+        corpus = corpora.make(disk, options.images)
         config = corpora.annotate(corpus, round(_ANNOTATED * corpus.images))
-        bench = Bench(corpus, config, Path(ram), Path(disk))
+        bench = Bench(corpus, config, ram, disk)
         bench.warm(0)
         bench.cold(0)
         bench.series.clear()  # the first round warms up, and verifies the archive for `cold`

@@ -28,7 +28,6 @@ from benchmarks.measure import Usage
 from benchmarks.report import Aim, Memory, Series, Spread
 
 _IMAGES = 18_700  # 2 GiB
-_RAM = Path("/dev/shm")  # noqa: S108 - outputs in memory: what is measured is the programs
 _HERE = Path(__file__).resolve().parent
 _BUCKET, _PREFIX = "benchmark", "raw"
 
@@ -224,24 +223,20 @@ def _most(what: str, wanted: float | None, ours: list[float], theirs: list[float
 def main() -> None:
     """Measure, print the tables, write the JSON."""
     options = _options()
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
-    memory_folder = _RAM if _RAM.is_dir() else build
     with (
-        tempfile.TemporaryDirectory(dir=build) as disk,
-        tempfile.TemporaryDirectory(dir=memory_folder) as ram,
+        corpora.work_folders() as (disk, ram),
         contextlib.ExitStack() as stack,
     ):
         web, store = _program("nginx", "fetch"), _program("weed", "reading from S3")
         if not web and not store:
             return
-        corpus = corpora.make(Path(disk), options.images)
+        corpus = corpora.make(disk, options.images)
         folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
         url = stack.enter_context(remote_servers.nginx(web, folders[0], corpus.raw)) if web else ""
         endpoint = stack.enter_context(remote_servers.seaweedfs(store, folders[1])) if store else ""
         if endpoint:
             _upload(endpoint, corpus)
-        bench = Bench(corpus, Path(ram), url, endpoint, options.ranges)
+        bench = Bench(corpus, ram, url, endpoint, options.ranges)
         bench.round(0)
         bench.series.clear()  # the first round warms up
         for number in range(options.rounds):

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pipeline import manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.shards import ShardMark
-from pipeline.errors import OutputDamaged, TransientError
+from pipeline.errors import OutputDamaged, TransientError, abbreviate
 from pipeline.job.split import SplitJob
 from pipeline.manifest import FileEntry
 from pipeline.paths import ShardName
@@ -119,18 +119,12 @@ def _is_named(out: Location, output: Output, index: int, named: frozenset[FileEn
 
 
 def _withdraw(out: Location, split: SplitJob, shards: Collection[int]) -> None:
-    family = split.shards_digest
+    family, differing = split.shards_digest, abbreviate(map(str, sorted(shards)), most=10)
     withdrawal.withdraw(out, {family: shards}, {each.digest: family for each in split.outputs})
     raise TransientError(
         "another command with other inputs has worked on the same output at the same time",
         file=str(out),
-        found=f"shards of {split.name} that differ from this command's: {_shown(shards)}",
+        found=f"shards of {split.name} that differ from this command's: {differing}",
         remedy="let one command at a time work on this output, and run it again: "
         "these shards were withdrawn and are made anew",
     )
-
-
-def _shown(shards: Collection[int]) -> str:
-    most, numbers = 10, sorted(shards)
-    more = f", and {len(numbers) - most} more" if len(numbers) > most else ""
-    return ", ".join(map(str, numbers[:most])) + more
