@@ -1,0 +1,60 @@
+"""The marks of what is chosen of Open Images."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from pipeline.documents.values import Digest, Key, Name, Size, Text
+from pipeline.manifest import FileEntry
+
+_Digit = Annotated[str, Meta(pattern=r"\A[0-9a-f]\Z")]
+
+
+class SelectedClass(Struct, frozen=True):
+    """What a selection has of a class.
+
+    Attributes:
+        mid: its MID, such as ``/m/0gxl3``.
+        name: in words.
+        images: with at least one object of it.
+        boxes: of it, those with a mask among them.
+        masks: of it.
+        negatives: images that are verified not to show it.
+    """
+
+    mid: Key
+    name: Text
+    images: Size = 0
+    boxes: Size = 0
+    masks: Size = 0
+    negatives: Size = 0
+
+
+class SelectionMark(Struct, frozen=True):
+    """The mark of a selection of one split.
+
+    Attributes:
+        digest: of what chooses its rows.
+        split: its name.
+        images: how many it has.
+        objects: on all of them.
+        labels: of whole images; 0 if none are asked for.
+        classes: in the order of their indexes.
+        digits: how many masks the images of each first digit have; those without are not in it.
+        counts: what else was counted, by name.
+        closing: what the command says of it at its end.
+        files: the tables.
+    """
+
+    digest: Digest
+    split: Name
+    images: Size
+    objects: Size
+    files: tuple[FileEntry, ...]
+    labels: Size = 0
+    classes: tuple[SelectedClass, ...] = ()
+    digits: dict[_Digit, Size] = {}
+    counts: dict[Key, Size] = {}
+    closing: tuple[Text, ...] = ()
