@@ -84,7 +84,7 @@ def _ended(data: Buffer, kept: list[Part]) -> bytes:
         )
     parts = [(chunk.name, bytes(data[chunk.start : chunk.end])) for chunk in kept]
     return bytes(data[:_SIGNATURE_BYTES]) + b"".join(
-        _chunk(name, content) for name, content in (*parts, (_END, b"")) if isinstance(name, bytes)
+        chunk(name, content) for name, content in (*parts, (_END, b"")) if isinstance(name, bytes)
     )
 
 
@@ -102,7 +102,8 @@ def _inflates(pieces: Iterable[Buffer]) -> bool:
     return stream.eof
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
+def chunk(name: bytes, content: bytes) -> bytes:
+    """Return a chunk as it stands in a file: its length, name, content and CRC-32."""
     crc = zlib.crc32(name + content)
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", crc)
 
