@@ -58,3 +58,32 @@ class SelectionMark(Struct, frozen=True):
     digits: dict[_Digit, Size] = {}
     counts: dict[Key, Size] = {}
     closing: tuple[Text, ...] = ()
+
+
+class ImageGroupMark(Struct, frozen=True):
+    """The mark of a group of images that were collected.
+
+    Attributes:
+        split: its name.
+        selection: digest of what chooses its images.
+        digest: of (ImageID, "there" or why not, MD5) of each image, in order.
+        images: how many files are there.
+        bytes: of them.
+        outcomes: how many images have each outcome.
+        asked: when one of those that are not there was last asked for, as in 2026-11-29T03:52:10Z.
+        files: the table.
+    """
+
+    split: Name
+    selection: Digest
+    digest: Digest
+    images: Size
+    bytes: Size
+    outcomes: dict[Key, Size]
+    files: Annotated[tuple[FileEntry, ...], Meta(min_length=1)]
+    asked: Text = ""
+
+    @property
+    def finals(self) -> int:
+        """How many images are not there."""
+        return sum(self.outcomes.values()) - self.images
