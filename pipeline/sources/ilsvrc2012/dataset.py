@@ -16,8 +16,8 @@ from typing import Any
 from pipeline import names, paths, storage
 from pipeline.errors import ConfigError
 from pipeline.sources.ilsvrc2012.member_names import NoPattern, check_pattern
-from pipeline.sources.ilsvrc2012.strict_toml import StrictToml, checked_text, shown_value
 from pipeline.sources.inputs import Archive
+from pipeline.sources.strict_toml import StrictToml, checked_text, shown_value
 from pipeline.storage.local.input_file import check_shareable
 
 LAYOUTS = ("class-tars", "flat")

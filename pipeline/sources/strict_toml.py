@@ -108,7 +108,7 @@ class StrictToml:
         name: str = self.value(table, where, key, str)
         path = self.path.parent / name
         if not _PATH.fullmatch(name.encode()) or storage.stat(path) is None:
-            what = f"[{where}] {key} names a file that is not there"
+            what = f"{f'[{where}] ' if where else ''}{key} names a file that is not there"
             raise self.error(what, where, key, "a file", str(path))
         return path
 
