@@ -1,4 +1,4 @@
-"""The marks of what is chosen of Open Images."""
+"""The marks of what is chosen of Open Images, and of what was collected of it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from pipeline.documents.values import Digest, Key, Name, Size, Text
+from pipeline.documents.values import ContentHash, Digest, Key, Name, Size, Text
 from pipeline.manifest import FileEntry
 
 _Digit = Annotated[str, Meta(pattern=r"\A[0-9a-f]\Z")]
@@ -87,3 +87,49 @@ class ImageGroupMark(Struct, frozen=True):
     def finals(self) -> int:
         """How many images are not there."""
         return sum(self.outcomes.values()) - self.images
+
+
+class ZipIndexMark(Struct, frozen=True):
+    """The mark of the index of a mask archive.
+
+    Attributes:
+        archive: its file name.
+        size: bytes.
+        stamp: see `pipeline.storage.FileInfo`.
+        place: its path or address.
+        md5: of the whole of it, if that was computed or is what its server says.
+        members: how many it has.
+        files: the index.
+    """
+
+    archive: Text
+    size: Size
+    stamp: Text
+    place: Text
+    members: Size
+    files: tuple[FileEntry, ...]
+    md5: ContentHash | None = None
+
+
+class MaskMark(Struct, frozen=True):
+    """The mark of the masks of one selection whose images have one first digit.
+
+    Attributes:
+        split: its name.
+        selection: digest of what chooses its objects.
+        digest: of (MaskPath, outcome, CRC-32) of each mask, in order.
+        digit: the first digit of the ImageIDs.
+        masks: how many are asked for.
+        outcomes: how many there are of each outcome, see `pipeline.sources.openimages.masks`.
+        examples: for each outcome but ``kept``, the names of the first masks.
+        files: the table.
+    """
+
+    split: Name
+    selection: Digest
+    digest: Digest
+    digit: _Digit
+    masks: Size
+    files: tuple[FileEntry, ...]
+    outcomes: dict[Key, Size] = {}
+    examples: dict[Key, tuple[Text, ...]] = {}

@@ -11,6 +11,7 @@
       raw/                                                metadata and mask archives, by default
       .shardmill/openimages/selections/<split>-<selection>/  what is chosen, and its mark
       .shardmill/openimages/masks/<split>-<selection>/    what came of the masks, a table a digit
+      .shardmill/openimages/archives/                     what is in the archives of masks
       .shardmill/openimages/images/<split>-<selection>/   what came of the images, a table a group
 
 A selection is named by the digest of what chooses its rows.
@@ -132,6 +133,11 @@ def mask_table(out: Where, split: str, digest: str, digit: str) -> Where:
 def mask_mark(out: Where, split: str, digest: str, digit: str) -> Where:
     """The mark of that table."""
     return with_suffix(mask_table(out, split, digest, digit), ".json")
+
+
+def mask_index(out: Where, archive: str) -> Where:
+    """The members of a mask archive, by its file name."""
+    return below(state(out), "archives", f"{archive}.parquet")
 
 
 def image_tables(out: Where, split: str, digest: str) -> Where:
