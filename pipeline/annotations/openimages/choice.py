@@ -1,0 +1,96 @@
+"""Which rows of a CSV file of Open Images are wanted, decided before they are parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress, repeat
+from operator import itemgetter
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.annotations.openimages.header import Header
+
+_ID_DIGITS: Final = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """Rows of some classes, of some images, or both; None: of all.
+
+    Attributes:
+        labels: MIDs.
+        images: (n,) uint64, ascending: ImageIDs as numbers.
+    """
+
+    labels: frozenset[bytes] | None = None
+    images: NDArray[np.uint64] | None = None
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether no row is left out."""
+        return self.labels is None and self.images is None
+
+    def places(self, header: Header, lines: Sequence[bytes]) -> Iterator[int]:
+        """Yield which of some lines without quotes are wanted, ascending.
+
+        Raises:
+            IndexError: a line has too few fields.
+            ValueError: an ImageID is none.
+        """
+        places: Iterator[int] | range = range(len(lines))
+        if self.labels is not None:
+            fields = _fields(lines, header.places["label"])
+            places = compress(places, map(self.labels.__contains__, fields))
+        if self.images is None:
+            return iter(places)
+        rest = list(places)
+        if not rest:
+            return iter(())
+        ids = _fields([lines[place] for place in rest], header.places["image_id"])
+        return compress(rest, _within(numbers(list(ids)), self.images))
+
+    def takes(self, label: bytes, image_id: bytes) -> bool:
+        """Whether a row is wanted.
+
+        Raises:
+            ValueError: the ImageID is none.
+        """
+        if self.labels is not None and label not in self.labels:
+            return False
+        return self.images is None or bool(_within(numbers([image_id]), self.images)[0])
+
+
+def numbers(ids: Sequence[bytes]) -> NDArray[np.uint64]:
+    """Return (n,): ImageIDs, of 16 hex digits each, as numbers; `names` reverses it.
+
+    Raises:
+        ValueError: one is none.
+    """
+    if any(map(_ID_DIGITS.__ne__, map(len, ids))):
+        raise ValueError("an ImageID that has not 16 digits")
+    content = bytes.fromhex(b"".join(ids).decode("ascii"))
+    if len(content) * 2 != len(ids) * _ID_DIGITS:  # blanks between digits are passed over
+        raise ValueError("an ImageID with a blank")
+    return np.frombuffer(content, ">u8").astype(np.uint64)
+
+
+def names(ids: NDArray[np.uint64]) -> list[str]:
+    """Return ImageIDs as 16 hex digits each, from numbers of shape (n,)."""
+    text = ids.astype(">u8").tobytes().hex()
+    return [text[start : start + _ID_DIGITS] for start in range(0, len(text), _ID_DIGITS)]
+
+
+def _fields(lines: Sequence[bytes], place: int) -> Iterator[bytes]:
+    """Yield a field of each line, which is split no further than that."""
+    return map(itemgetter(place), map(bytes.split, lines, repeat(b","), repeat(place + 1)))
+
+
+def _within(ids: NDArray[np.uint64], images: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    if not len(images):
+        return np.zeros(len(ids), np.bool_)
+    places = np.minimum(np.searchsorted(images, ids), len(images) - 1)
+    within: NDArray[np.bool_] = images[places] == ids
+    return within

@@ -1,0 +1,174 @@
+"""The rows of a CSV file as they stand there, and which of them are wanted, in one pass."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Final
+
+from pipeline import plaintext
+from pipeline.annotations.openimages import header as headers
+from pipeline.annotations.openimages import lines as textlines
+from pipeline.annotations.openimages.choice import Choice
+from pipeline.annotations.openimages.columns import ID, Kind
+from pipeline.annotations.openimages.header import REMEDY, Header
+from pipeline.errors import BadAnnotation
+from pipeline.storage import Location
+
+QUOTE: Final = b'"'
+
+
+class Records:
+    """The rows of a file.
+
+    A line without a quote is split only up to the field that decides about it; one with a quote is
+    read by the `csv` module, as are the lines behind it that belong to the same row. Whether the
+    number of fields is right is asked of every row.
+
+    Args:
+        path: the file.
+        kind: what it is read as.
+
+    Raises:
+        BadAnnotation: its first line is not that of such a file.
+        Vanished: there is no such file.
+    """
+
+    def __init__(self, path: Location, kind: Kind) -> None:
+        self._blocks = textlines.blocks(path)
+        line, content = next(self._blocks, (1, b""))
+        first, _, rest = content.partition(b"\n")
+        self.header: Final[Header] = headers.parse(path, kind, first)
+        self._rest = (line + 1, rest)
+
+    def wanted(self, choice: Choice) -> Iterator[tuple[list[int], list[bytes]]]:
+        """Yield the wanted rows of some thousand: the line of each, from 1, and its bytes.
+
+        The bytes have no end of line. A row with quotes is spelled as `csv.writer` would; line ends
+        within its fields are LF. Empty lines are passed over.
+
+        Raises:
+            BadAnnotation: a row has too few fields or too many, or an ImageID that is asked for is
+                none.
+        """
+        for line, content in chain([self._rest], self._blocks):
+            if content:
+                chosen = self._regular(line, content, choice)
+                yield self._odd(line, content, choice) if chosen is None else chosen
+
+    def _regular(
+        self, line: int, content: bytes, choice: Choice
+    ) -> tuple[list[int], list[bytes]] | None:
+        """Choose among lines of a plain form; None: some line has another."""
+        if QUOTE in content or b"\n\n" in content or content.startswith(b"\n") or b"\r" in content:
+            return None
+        rows = content.split(b"\n")
+        rows.pop()
+        if content.count(b",") != len(rows) * (self.header.width - 1):
+            return None
+        if choice.takes_all:
+            return list(range(line, line + len(rows))), rows
+        try:
+            places = list(choice.places(self.header, rows))
+        except (IndexError, ValueError):
+            return None
+        return [line + place for place in places], [rows[place] for place in places]
+
+    def _odd(self, line: int, content: bytes, choice: Choice) -> tuple[list[int], list[bytes]]:
+        """Choose among lines one by one."""
+        numbers, chosen = list[int](), list[bytes]()
+        source = _Lines(self._blocks, line, content)
+        label, image = (self.header.places.get(name, -1) for name in ("label", "image_id"))
+        for number, row in source:
+            fields = row.split(b",")
+            if QUOTE in row:
+                fields, row = self._quoted(number, row, source)  # noqa: PLW2901 - of more lines
+            elif b"\r" in row:
+                raise self._refused(number, "a row holds the end of a line", "none", row)
+            if len(fields) != self.header.width:
+                raise self._width(number, row, len(fields))
+            try:
+                takes = choice.takes(fields[label] if label >= 0 else b"", fields[image])
+            except ValueError:
+                raise self._refused(
+                    number, "an ImageID that is none", ID.expected, fields[image]
+                ) from None
+            if takes:
+                numbers.append(number)
+                chosen.append(row)
+        return numbers, chosen
+
+    def _quoted(self, number: int, row: bytes, source: _Lines) -> tuple[list[bytes], bytes]:
+        """Read a row with quotes; return its fields, and the row as `csv.writer` spells it."""
+        try:
+            fields = next(csv.reader(source.texts(row), strict=True))
+        except csv.Error as error:
+            message = f"a row with quotes that cannot be read: {error}"
+            expected = "quotes around a whole field, and doubled within it"
+            raise self._refused(number, message, expected, row) from None
+        spelled = io.StringIO()
+        csv.writer(spelled, lineterminator="\n").writerow(fields)
+        spelled_row = spelled.getvalue().removesuffix("\n").encode("utf-8", "surrogateescape")
+        return [field.encode("utf-8", "surrogateescape") for field in fields], spelled_row
+
+    def _width(self, number: int, row: bytes, fields: int) -> BadAnnotation:
+        what = "a row is too short" if fields < self.header.width else "a row is too long"
+        width = f"{self.header.width} fields, as the first line has"
+        found = f"{fields}: {plaintext.quoted(row.decode('utf-8', 'replace'))}"
+        return self._refused(number, what, width, found)
+
+    def _refused(self, number: int, what: str, expected: str, found: bytes | str) -> BadAnnotation:
+        text = (
+            found if isinstance(found, str) else plaintext.quoted(found.decode("utf-8", "replace"))
+        )
+        return BadAnnotation(
+            what,
+            file=str(self.header.path),
+            place=f"line {number}",
+            expected=expected,
+            found=text,
+            remedy=REMEDY,
+        )
+
+
+class _Lines:
+    """Lines one by one, with their numbers; those of the next block where a row goes on there."""
+
+    def __init__(self, blocks: Iterator[tuple[int, bytes]], first: int, content: bytes) -> None:
+        self._blocks = blocks
+        self._number = first
+        self._lines = _split(content)
+        self._place = 0
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        while self._place < len(self._lines):
+            row = self._lines[self._place]
+            number = self._number
+            self._advance()
+            if row:
+                yield number, row
+
+    def texts(self, row: bytes) -> Iterator[str]:
+        """Yield a row, and the lines behind it as far as they are asked for."""
+        size = len(row)
+        yield row.decode("utf-8", "surrogateescape") + "\n"
+        while size <= textlines.LONGEST:
+            if self._place == len(self._lines):
+                _, content = next(self._blocks, (0, b""))
+                self._lines, self._place = _split(content), 0
+            if not self._lines:
+                return
+            line = self._lines[self._place]
+            self._advance()
+            size += len(line)
+            yield line.decode("utf-8", "surrogateescape") + "\n"
+
+    def _advance(self) -> None:
+        self._place += 1
+        self._number += 1
+
+
+def _split(content: bytes) -> Sequence[bytes]:
+    return content.split(b"\n")[:-1]
