@@ -23,6 +23,7 @@ if TYPE_CHECKING or "luigi" in sys.modules:
         ImageList,
         PrepareImageList,
         PrepareImageNet,
+        PrepareOpenImages,
         ReorganiseValidation,
         VerifyArchives,
     )
@@ -49,6 +50,7 @@ __all__ = [
     "Prepare",
     "PrepareImageList",
     "PrepareImageNet",
+    "PrepareOpenImages",
     "ReorganiseValidation",
     "SetCurrent",
     "VerifyArchive",

@@ -16,12 +16,16 @@ import tasks  # noqa: F401 - registers Luigi's roots
 from pipeline.job.build import build_job
 from pipeline.job.options import Job
 from pipeline.job.table.group import Kind
-from pipeline.job.table.option import COMMANDS, LIST, SET, Option
+from pipeline.job.table.option import COMMANDS, LIST, OPEN, SET, Option
 from pipeline.job.table.options import options_of
 from tasks.cli import cli
 
-ROOTS = {SET: "PrepareImageNet", LIST: "PrepareImageList"}
-REQUIRED = {SET: ("--out", "/out"), LIST: ("--images", "/lists/a.lst", "--out", "/out")}
+ROOTS = {SET: "PrepareImageNet", LIST: "PrepareImageList", OPEN: "PrepareOpenImages"}
+REQUIRED = {
+    SET: ("--out", "/out"),
+    LIST: ("--images", "/lists/a.lst", "--out", "/out"),
+    OPEN: ("--class", "Bear", "--out", "/out"),
+}
 
 _BUILD: Any = CmdlineParser._build_parser
 

@@ -10,8 +10,9 @@ from pipeline import resources, storage
 from pipeline.formats.registry import FACTS
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.options import STEPS, Job
+from pipeline.job.selection_options import NOTHING, UNTIL, SelectionOptions
 from pipeline.job.table.group import Kind
-from pipeline.job.table.option import LIST, SET, Option, Value
+from pipeline.job.table.option import LIST, OPEN, SET, Option, Value
 from pipeline.job.table.options import options_of
 from pipeline.job.table.run import STEPS_OF
 from pipeline.job.table.shards import NO_SHARDS
@@ -20,8 +21,14 @@ from pipeline.sources import registry as sources
 from pipeline.storage import RemoteOptions
 from pipeline.storage.local.local_path import absolute
 
-_PARTS: Final = {"image": ImageOptions, "remote": RemoteOptions}
+_PARTS: Final = {
+    "image": ImageOptions,
+    "remote": RemoteOptions,
+    "openimages": SelectionOptions,
+}
 """Parts of a `Job` that have options of their own."""
+_COLLECTED_STEPS: Final = ("lists", "shards")
+"""What is made of Open Images once its images are collected, of `STEPS`."""
 
 
 def build_job(command: str, given: Mapping[str, Any]) -> Job:
@@ -43,7 +50,7 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
     }
     for part, made_of in _PARTS.items():
         fields = {
-            option.field: _of_job(option, values[option.name])
+            option.attribute: _of_job(option, values[option.name])
             for option in options
             if option.part == part
         }
@@ -52,6 +59,8 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
         until, extract = values["until"], values["extract"]
         check_words("--until", [until], STEPS_OF[LIST])
         return list_job(**decided | {"steps": list_steps(until, extract=extract)})
+    if command == OPEN:
+        return collected_job(**decided)
     steps = steps_until(values["until"], boxes=values["boxes"], extract=values["extract"])
     config = decided["config"] or default_config()
     return Job(**(decided | {"steps": steps, "config": config}))
@@ -111,6 +120,19 @@ def list_job(
     return replace(job, shards=tuple((name, shards) for name in sources.split_names(job)))
 
 
+def collected_job(openimages: SelectionOptions, config: str = "", **options: Any) -> Job:
+    """Return the job that collects classes of Open Images and prepares them.
+
+    Args:
+        openimages: what is wanted.
+        config: configuration file; "": the shipped one.
+        **options: other fields of `Job`.
+    """
+    steps = _COLLECTED_STEPS if openimages.until == UNTIL[-1] else ()
+    config = config or str(resources.shipped("config/openimages.toml"))
+    return Job(config=config, steps=steps, openimages=openimages, **options)
+
+
 def steps_until(step: str, *, boxes: bool, extract: bool) -> tuple[str, ...]:
     """Return the steps up to one of them, of `STEPS`.
 
@@ -144,6 +166,10 @@ def command_words(job: Job) -> list[str] | None:
             return None
         words = ["shardmill", LIST, images, *_words_of(LIST, job, default)]
         return words + _of_steps(job, STEPS_OF[LIST])
+    if job.openimages != NOTHING:
+        unsigned = RemoteOptions(s3_unsigned=True)
+        default = collected_job(NOTHING, raw="", out="", on_bad_image="skip", remote=unsigned)
+        return ["shardmill", OPEN, *_words_of(OPEN, job, default)]
     if not job.steps:
         return None
     if job.remote.chosen:  # of this host, and not what was asked for

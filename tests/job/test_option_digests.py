@@ -11,7 +11,7 @@ from support import RawSet
 
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
-from pipeline.job.table.option import COMMANDS, LIST, SET, Option
+from pipeline.job.table.option import LIST, SET, Option
 from pipeline.job.table.options import options_of
 
 _FORMS = {"png": "PNG", "gif": "GIF"}
@@ -132,7 +132,7 @@ def shown(value: object) -> object:
 def options() -> list[tuple[str, Option]]:
     return [
         (command, option)
-        for command in COMMANDS
+        for command in (SET, LIST)  # those of Open Images follow its selection
         for option in options_of(command)
         if option.field and option.flag not in PLACES and (command, option.flag) not in NEEDS_A_TREE
     ]

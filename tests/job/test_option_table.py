@@ -16,6 +16,7 @@ from pipeline.errors import UsageError
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.build import build_job, default_config
 from pipeline.job.options import Job
+from pipeline.job.selection_options import SelectionOptions
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import (
     COMMANDS,
@@ -31,16 +32,20 @@ from pipeline.job.table.shards import NO_SHARDS
 from pipeline.job.table.values import parsed
 from pipeline.storage import RemoteOptions
 
-JOB_FIELDS = {field.name for field in fields(Job)} - {"image", "remote"}
+JOB_FIELDS = {field.name for field in fields(Job)} - {"image", "remote", "openimages"}
+OPEN_FIELDS = {f"openimages.{field.name}" for field in fields(SelectionOptions)}
 TYPES = {
     name: kind
     for part in (Job, ImageOptions, RemoteOptions)
     for name, kind in get_type_hints(part, include_extras=True).items()
+} | {
+    f"openimages.{name}": kind
+    for name, kind in get_type_hints(SelectionOptions, include_extras=True).items()
 }
 
 
 def test_the_options_decide_every_field_of_a_job_and_no_other() -> None:
-    parts = (JOB_FIELDS, IMAGE_FIELDS, REMOTE_FIELDS)
+    parts = (JOB_FIELDS, IMAGE_FIELDS, REMOTE_FIELDS, OPEN_FIELDS)
     assert sum(map(len, parts)) == len(frozenset().union(*parts))
     assert {option.field for option in OPTIONS if option.field} == frozenset().union(*parts)
 
@@ -52,7 +57,7 @@ def test_each_field_is_decided_by_one_option_of_a_command(command: str) -> None:
     decided = Counter(option.field for option in options if option.field)
     steps = {option.flag for option in options if option.field == "steps"}
     assert steps <= {"--extract", "--until"}
-    assert decided.pop("steps") == len(steps)
+    assert decided.pop("steps", 0) == len(steps)
     assert set(decided.values()) == {1}
 
 

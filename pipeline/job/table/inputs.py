@@ -10,7 +10,7 @@ from pipeline.exports import registry as exports
 from pipeline.job.options import ON_BAD_IMAGE, Job
 from pipeline.job.table.common import EXTENSIONS, FOLDER_CLASSES, RECURSIVE
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import CATALOG, COMMANDS, LIST, SET, Option
+from pipeline.job.table.option import CATALOG, LIST, OPEN, SET, Option
 from pipeline.job.table.values import check_words
 from pipeline.storage.location import is_address
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def _nothing_to_read(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
     del dataset, names
-    if not job.source:
+    if not job.source and not job.openimages.is_given:
         yield UsageError("--raw or --tree must be given")
 
 
@@ -167,7 +167,7 @@ INPUT_OPTIONS: Final = (
         kind=Kind.PATH,
         group=Group.INPUT,
         help="Folder to write to, or its s3:// address; it is made if it does not exist.",
-        commands=COMMANDS,
+        commands=(SET, LIST),
         field="out",
         metavar="DIR",
         required=True,
@@ -181,7 +181,7 @@ SELECTION_OPTIONS: Final = (
         kind=Kind.TEXT,
         group=Group.SELECTION,
         help="Split to prepare, such as train; default: all.",
-        commands=(SET,),
+        commands=(SET, OPEN),
         field="splits",
         default=Job.splits,
         metavar="NAME",
@@ -237,7 +237,7 @@ SELECTION_OPTIONS: Final = (
         group=Group.SELECTION,
         help="What an image that cannot be stored does: fail the command, or be skipped, counted"
         " and named (exit status 4).",
-        commands=COMMANDS,
+        commands=(SET, LIST),
         field="on_bad_image",
         default=Job.on_bad_image,
         choices=ON_BAD_IMAGE,

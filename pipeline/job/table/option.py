@@ -20,7 +20,9 @@ SET: Final = "imagenet"
 """The command that prepares a configured set."""
 LIST: Final = "imagelist"
 """The command that prepares an image list or a folder."""
-COMMANDS: Final = (SET, LIST)
+OPEN: Final = "openimages"
+"""The command that prepares classes of Open Images."""
+COMMANDS: Final = (SET, LIST, OPEN)
 """The commands that prepare a data set, which Luigi has, too."""
 PACK: Final = "im2rec"
 """The command that packs image lists as MXNet's programs do."""
@@ -75,7 +77,8 @@ class Option:
         group: the heading that it stands under.
         help: what it is for, in a sentence or two.
         commands: the commands that take it.
-        field: the field of `Job`, or of its `image` or `remote`, that it decides; "": none.
+        field: the field of `Job`, or of its `image` or `remote`, that it decides; "": none. Those
+            of its `openimages` are called so before a point, since others have the same names.
         default: its value where it is not given.
         choices: the words that it takes, if `kind` says so; of a path, those that are no path.
         least: the smallest number that it takes; None: any.
@@ -120,14 +123,21 @@ class Option:
 
     @property
     def part(self) -> str:
-        """The part of a job that its field is of: ``image``, ``remote``, or none."""
+        """The part of a job that its field is of, such as ``image``; or none."""
+        if "." in self.field:
+            return self.field.partition(".")[0]
         if self.field in IMAGE_FIELDS:
             return "image"
         return "remote" if self.field in REMOTE_FIELDS else ""
 
+    @property
+    def attribute(self) -> str:
+        """The name of its field, in the part of a job that it is of."""
+        return self.field.rpartition(".")[2]
+
     def value_in(self, job: Job) -> Any:
         """Return what a job holds of it."""
-        return getattr(getattr(job, self.part) if self.part else job, self.field)
+        return getattr(getattr(job, self.part) if self.part else job, self.attribute)
 
     @property
     def summary(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
+from pipeline.job.table import collecting, openimages
 from pipeline.job.table.exports import EXPORT_OPTIONS
 from pipeline.job.table.fetch import FETCH_OPTIONS
 from pipeline.job.table.im2rec import PACK_OPTIONS
@@ -22,8 +23,9 @@ from pipeline.job.table.run import RUN_OPTIONS
 from pipeline.job.table.shards import SHARD_OPTIONS
 
 OPTIONS: Final[tuple[Option, ...]] = (
-    *(*INPUT_OPTIONS, *REMOTE_OPTIONS, *SELECTION_OPTIONS, *IMAGE_OPTIONS),
-    *(*SHARD_OPTIONS, *EXPORT_OPTIONS, *RUN_OPTIONS),
+    *(*INPUT_OPTIONS, *collecting.INPUT, *REMOTE_OPTIONS),
+    *(*openimages.SELECTION, *SELECTION_OPTIONS, *openimages.IMAGES, *IMAGE_OPTIONS),
+    *(*SHARD_OPTIONS, *collecting.SHARDS, *EXPORT_OPTIONS, *collecting.RUN, *RUN_OPTIONS),
     *PACK_OPTIONS,
     *FETCH_OPTIONS,
     *OUTPUT_OPTIONS,

@@ -10,6 +10,7 @@ from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import (
     CLEAN,
     COMMANDS,
+    LIST,
     SET,
     STATUS,
     VERIFY,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from pipeline.sources.data_set import DataSet
 
 
+_OF_OUTPUTS: Final = (STATUS, VERIFY, CLEAN, WHERE)
+
+
 def _option(
     flag: str,
     kind: Kind,
@@ -35,7 +39,7 @@ def _option(
     metavar: str = "",
     choices: tuple[str, ...] = (),
     most: int | None = None,
-    commands: tuple[str, ...] = (*COMMANDS, STATUS, VERIFY, CLEAN, WHERE),
+    commands: tuple[str, ...] = (*COMMANDS, *_OF_OUTPUTS),
     refusals: Refusals = refuses_nothing,
 ) -> Option:
     name = flag.removeprefix("--").replace("-", "_")
@@ -71,7 +75,12 @@ REMOTE_OPTIONS: Final = (
     _option("--s3-endpoint", Kind.TEXT, f"Address of the S3 store; {_BY_AWS}.", metavar="URL"),
     _option("--s3-region", Kind.TEXT, f"Region of the S3 store; {_BY_AWS}.", metavar="NAME"),
     _option("--s3-profile", Kind.TEXT, "Section of AWS's files that has the keys.", metavar="NAME"),
-    _option("--s3-unsigned", Kind.SWITCH, "Send no keys, as to a public bucket."),
+    _option(
+        "--s3-unsigned",
+        Kind.SWITCH,
+        "Send no keys, as to a public bucket.",
+        commands=(SET, LIST, *_OF_OUTPUTS),
+    ),
     _option(
         "--s3-addressing",
         Kind.CHOICE,

@@ -11,7 +11,7 @@ from pipeline.formats.base import DETECTION, JOINED, LABELS
 from pipeline.formats.registry import ALL, FORMATS, titles, without_meaning
 from pipeline.job.options import Job
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import CATALOG, COMMANDS, LIST, OUTPUT, PLAN, SET, Option
+from pipeline.job.table.option import CATALOG, COMMANDS, LIST, OPEN, OUTPUT, PLAN, SET, Option
 from pipeline.job.table.values import check_words
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ SHARD_OPTIONS: Final = (
         kind=Kind.NUMBER,
         group=Group.SHARDS,
         help="Seed of --order hash; default 0.",
-        commands=COMMANDS,
+        commands=(SET, LIST),
         field="seed",
         metavar="N",
         digests=PLAN,
@@ -194,7 +194,7 @@ SHARD_OPTIONS: Final = (
         group=Group.SHARDS,
         help="Label of the first class; default: 1 where 0 is the background class, as in TFRecord,"
         " else 0.",
-        commands=(SET,),
+        commands=(SET, OPEN),
         field="label_offset",
         metavar="N",
         digests=OUTPUT,
@@ -206,7 +206,7 @@ SHARD_OPTIONS: Final = (
         group=Group.SHARDS,
         help=f"Labels of {titles(DETECTION)} records: the class, or for detection the classes and"
         " boxes of objects, which leaves out images without a box.",
-        commands=(SET,),
+        commands=(SET, OPEN),
         field="labels",
         default=Job.labels,
         choices=LABELS,
