@@ -29,7 +29,8 @@ from benchmarks.report import Aim, Memory, Series, Spread
 
 _IMAGES = 18_700  # 2 GiB
 _HERE = Path(__file__).resolve().parent
-_BUCKET, _PREFIX = "benchmark", "raw"
+BUCKET, PREFIX = "benchmark", "raw"
+"""Where `upload` puts an archive."""
 
 _FETCH, _CURL, _MD5 = "shardmill fetch", "curl", "md5sum"
 _NOTHING = "shardmill fetch, all is there already"
@@ -101,7 +102,7 @@ class Bench:
     def verify(self) -> None:
         """Measure the step that verifies and indexes, its archive in the store."""
         out = self.ram / "out"
-        where = ["--raw", f"s3://{_BUCKET}/{_PREFIX}", "--s3-endpoint", self.store]
+        where = ["--raw", f"s3://{BUCKET}/{PREFIX}", "--s3-endpoint", self.store]
         command = self._ours("imagenet", *where, "--out", str(out))
         usage = measure.run([*command, "--no-boxes", "--until", "verify", "--workers", "1"], ROOT)
         self._add(_VERIFY, measure.steps(out)["verify"], usage)
@@ -110,7 +111,7 @@ class Bench:
     def download(self) -> None:
         """Measure boto3's copy to a file."""
         file = self.ram / "boto3"
-        words = [self.store, _BUCKET, self._key, str(file)]
+        words = [self.store, BUCKET, self._key, str(file)]
         usage = measure.run([sys.executable, str(_HERE / "peer_boto3.py"), *words], ROOT)
         self._add(_DOWNLOAD, json.loads(usage.output)["seconds"], usage)
         self._same_file(file)
@@ -160,7 +161,7 @@ class Bench:
         return lambda: self._read_ranges(how)
 
     def _read_ranges(self, how: str) -> None:
-        place = f"s3://{_BUCKET}/{self._key}" if how != "local" else str(self.corpus.archive)
+        place = f"s3://{BUCKET}/{self._key}" if how != "local" else str(self.corpus.archive)
         words = ["boto3" if how == "boto3" else "shardmill", self.store, place, str(self.ranges)]
         usage = measure.run([sys.executable, "-m", "benchmarks.range_reads", *words], ROOT)
         said = json.loads(usage.output)
@@ -186,7 +187,7 @@ class Bench:
 
     @property
     def _key(self) -> str:
-        return f"{_PREFIX}/{self.corpus.archive.name}"
+        return f"{PREFIX}/{self.corpus.archive.name}"
 
     def _ours(self, command: str, *words: str) -> list[str]:
         config = str(self.corpus.config)
@@ -235,7 +236,7 @@ def main() -> None:
         url = stack.enter_context(remote_servers.nginx(web, folders[0], corpus.raw)) if web else ""
         endpoint = stack.enter_context(remote_servers.seaweedfs(store, folders[1])) if store else ""
         if endpoint:
-            _upload(endpoint, corpus)
+            upload(endpoint, corpus)
         bench = Bench(corpus, ram, url, endpoint, options.ranges)
         bench.round(0)
         bench.series.clear()  # the first round warms up
@@ -262,7 +263,7 @@ def _program(name: str, what: str) -> str:
     return program or ""
 
 
-def _upload(endpoint: str, corpus: Corpus) -> None:
+def upload(endpoint: str, corpus: Corpus) -> None:
     """Put the archive into a store whose keys all programs find in the environment."""
     access, secret = remote_servers.KEYS
     os.environ |= {"AWS_ACCESS_KEY_ID": access, "AWS_SECRET_ACCESS_KEY": secret}
@@ -277,8 +278,9 @@ def _upload(endpoint: str, corpus: Corpus) -> None:
         s3={"addressing_style": "path"},
     )
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", config=config)
-    client.create_bucket(Bucket=_BUCKET)
-    client.upload_file(str(corpus.archive), _BUCKET, f"{_PREFIX}/{corpus.archive.name}")
+    if not any(each["Name"] == BUCKET for each in client.list_buckets()["Buckets"]):
+        client.create_bucket(Bucket=BUCKET)
+    client.upload_file(str(corpus.archive), BUCKET, f"{PREFIX}/{corpus.archive.name}")
 
 
 def _options() -> argparse.Namespace:

@@ -15,10 +15,10 @@ from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.transfer import Transfer
 from pipeline.storage.location import Remote
 
-PART: Final = 16 << 20
+PART: Final = 8 << 20
 """Bytes of one request."""
-BUFFERS: Final = 4
-"""Parts in memory: the one that is read, and those that are under way: 64 MiB in all."""
+BUFFERS: Final = 6
+"""Parts in memory: the one that is read, and those that are under way: 48 MiB in all."""
 _NOTHING: Final = memoryview(b"")
 
 
