@@ -17,6 +17,7 @@ from typing import ClassVar, Final, NamedTuple
 
 from pipeline import digests
 from pipeline.catalog.classes import LabelTable
+from pipeline.catalog.details import Details
 from pipeline.documents.products import ProductMark
 from pipeline.exports.tree import TreeOfImages
 from pipeline.images.prepare import ImageOptions
@@ -87,6 +88,8 @@ class SplitView:
         shards: its outputs.
         find_in: returns the folder of its images in an unpacked tree; None: there is none.
         unused: returns which labels and chosen classes have no image, a line each.
+        has_boxes: whether its catalog has bounding boxes, of those images that have some.
+        details: what its source says of it beyond the catalog; None: nothing.
     """
 
     name: str
@@ -102,6 +105,8 @@ class SplitView:
     shards: tuple[ShardSet, ...]
     find_in: Callable[[Path], str | None]
     unused: Callable[[], list[str]]
+    has_boxes: bool = False
+    details: Details | None = None
 
     @property
     def outputs(self) -> list[list[str]]:

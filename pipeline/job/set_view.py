@@ -70,6 +70,8 @@ def _split_view(out: Location, split: SplitJob) -> SplitView:
         ),
         find_in=split.source.find_in,
         unused=split.source.unused,
+        has_boxes=split.source.has_boxes,
+        details=split.source.details(),
     )
 
 

@@ -18,6 +18,7 @@ from pipeline import digests
 from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.archives.tar import Member
 from pipeline.catalog.class_table import FolderClasses
+from pipeline.catalog.details import Details
 from pipeline.catalog.label_widths import LabelWidths
 from pipeline.errors import InputRefused
 from pipeline.manifest import Document
@@ -181,6 +182,18 @@ class Source(ABC):
             InputRefused: it does not hold what it must.
             TransientError: it was changed meanwhile.
         """
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether its rows have bounding boxes, of those images that have some."""
+        return self.boxes is not None
+
+    def details(self) -> Details | None:
+        """Return what it says of its images beyond the catalog; None: nothing, as by default.
+
+        It is called before anything of that is there: the streams are opened when a catalog is.
+        """
+        return None
 
     def passed_over(self, out: Location) -> PassedOver:
         """Return what lies among the images as clutter; of archives their indexes say so."""
