@@ -46,15 +46,15 @@ def parse(path: Location, kind: Kind, line: bytes) -> Header:
     text = line.decode("utf-8", "surrogateescape")
     names = tuple(name.strip() for name in next(csv.reader([text]), []))
     plain = [name.casefold() for name in names]
-    if twice := [name for name, count in Counter(plain).items() if count > 1]:
-        raise _refused(
-            path, text, f"a column stands there twice: {abbreviate(twice)}", "each column once"
-        )
     places = {column.name: _place(plain, column) for column in kind.columns}
     if missing := [kind.column(name).header for name, place in places.items() if place < 0]:
         what = f"a column is missing: {abbreviate(missing)}"
         needed = ",".join(column.header for column in kind.columns)
         raise _refused(path, text, what, f"the columns {needed} of {kind.noun}, in any order")
+    if twice := [name for name, count in Counter(plain).items() if count > 1]:
+        raise _refused(
+            path, text, f"a column stands there twice: {abbreviate(twice)}", "each column once"
+        )
     return Header(path, kind, names, places)
 
 

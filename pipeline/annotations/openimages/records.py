@@ -109,8 +109,8 @@ class Records:
             expected = "quotes around a whole field, and doubled within it"
             raise self._refused(number, message, expected, row) from None
         spelled = io.StringIO()
-        csv.writer(spelled, lineterminator="\n").writerow(fields)
-        spelled_row = spelled.getvalue().removesuffix("\n").encode("utf-8", "surrogateescape")
+        csv.writer(spelled).writerow(fields)
+        spelled_row = spelled.getvalue().removesuffix("\r\n").encode("utf-8", "surrogateescape")
         return [field.encode("utf-8", "surrogateescape") for field in fields], spelled_row
 
     def _width(self, number: int, row: bytes, fields: int) -> BadAnnotation:
