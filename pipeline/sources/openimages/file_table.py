@@ -103,8 +103,8 @@ def _file(path: Path, number: int, line: str) -> PublishedFile:
         raise _error(path, number, "bytes is no size", f"a whole number, or {UNKNOWN}", size)
     if md5 != UNKNOWN and not _MD5.fullmatch(md5.lower()):
         raise _error(path, number, "md5_hex is no MD5", f"32 hex digits, or {UNKNOWN}", md5)
-    if url != UNKNOWN and not re.fullmatch(r"(https?|s3)://[^\s/]+/\S+", url):
-        expected = f"https://…, http://… or s3://…, or {UNKNOWN}"
+    if url != UNKNOWN and not re.fullmatch(r"https?://[^\s/@]+/\S+", url):
+        expected = f"https://… or http://…, or {UNKNOWN}"
         raise _error(path, number, "url is no address", expected, url)
     return PublishedFile(
         path=name,

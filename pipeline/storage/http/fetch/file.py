@@ -45,16 +45,20 @@ class Pinned:
 
     Attributes:
         file: its name.
-        md5: 32 lower-case hex digits.
-        size: bytes; None: not known. The MD5 decides.
+        md5: 32 lower-case hex digits; None: not known, so that a cut begins the file anew.
+        size: bytes; None: not known. The MD5 decides, where it is known.
         refusal: returns the error of a file of another MD5: told its path, MD5, size and first
             bytes, and what it should be.
     """
 
     file: str
-    md5: str
+    md5: str | None
     size: int | None
     refusal: Callable[[Path, str, int, bytes, Pinned], InputRefused]
+
+    def is_of(self, md5: str | None) -> bool:
+        """Whether a file of this MD5 may be it; None: it was not read to its end."""
+        return md5 is not None and self.md5 in {None, md5}
 
 
 @contextlib.contextmanager
@@ -154,13 +158,15 @@ class FileFetch(Generic[Result]):
             return self._in_a_stream(place, found.size)
         origin = Origin(place.name, found.validator)
         while True:
-            kept = gone_on_with(self._left.state, origin, found.size)
+            # Where no MD5 decides, parts of two downloads may be of two files.
+            before = self._left.state if self._pinned.md5 else None
+            kept = gone_on_with(before, origin, found.size)
             if kept.said:
                 self._means.say(f"{self._pinned.file}: {kept.said}")
             self._check_room(found.size)
             is_doubtful = kept.is_doubtful
             outcome = self._in_parts(Ranged(self._means, place, found, self._partial, kept), kept)
-            if outcome.md5 == self._pinned.md5:
+            if self._pinned.is_of(outcome.md5):
                 return self._published(outcome)
             if not is_doubtful:
                 raise self._refused(place, outcome)
@@ -192,7 +198,7 @@ class FileFetch(Generic[Result]):
         self._left = left.Left(self._partial, None)
         self._check_room(size or self._pinned.size or 0)
         outcome = fetch_stream(self._means, place, self._partial, self._work)
-        if outcome.md5 != self._pinned.md5:
+        if not self._pinned.is_of(outcome.md5):
             raise self._refused(place, outcome)
         return self._published(outcome)
 
@@ -219,7 +225,7 @@ class FileFetch(Generic[Result]):
         raise ArchiveRefused(
             "the server has a file of another size",
             file=place.name,
-            expected=f"{self._pinned.size:,} bytes, MD5 {self._pinned.md5}",
+            expected=f"{self._pinned.size:,} bytes, MD5 {self._pinned.md5 or 'not known'}",
             found=f"{size:,} bytes",
             remedy="correct the address, or name another mirror with --mirror",
         )

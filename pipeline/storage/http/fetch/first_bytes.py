@@ -1,4 +1,4 @@
-"""What a server sent instead of an archive, seen from the first bytes of the body."""
+"""What a server sent instead of an archive or a file, seen from the first bytes of the body."""
 
 from __future__ import annotations
 
@@ -14,6 +14,13 @@ LOGIN: Final = (
     " password into ~/.netrc and say --netrc"
 )
 _PACKED: Final = (".gz", ".tgz")
+_OTHER_KINDS: Final = {
+    ".zip": ("a zip archive", frozenset({"a zip archive"})),
+    ".csv": ("a CSV file", frozenset[str]()),
+    ".txt": ("a text", frozenset[str]()),
+    ".json": ("a JSON document", frozenset({"a JSON document"})),
+}
+"""What files are that are no tar archives: in words, and as `signatures` may recognise them."""
 _ERROR_DOCUMENTS: Final = (b"<?xml", b"<Error", b"<error")
 
 
@@ -28,6 +35,7 @@ def refusal(name: str, head: bytes, address: str, *, ended: bool) -> ArchiveRefu
     """
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     what, found, remedy = "", "", ""
+    expected, own = _expected(name)
     foreign = signatures.recognise(head)
     if not head and ended:
         what, found = "the server sent a file without a byte", "0 bytes"
@@ -45,12 +53,11 @@ def refusal(name: str, head: bytes, address: str, *, ended: bool) -> ArchiveRefu
             what = "the server, or a proxy, has decompressed the archive on the way"
             found = "an uncompressed tar"
             remedy = "fetch it past that proxy, or from another mirror with --mirror"
-    elif not name.endswith(_PACKED) and foreign is not None:
-        what, found = f"the server sent {foreign.kind}, and no tar archive", foreign.kind
+    elif not name.endswith(_PACKED) and foreign is not None and foreign.kind not in own:
+        what, found = f"the server sent {foreign.kind}, and not {expected}", foreign.kind
         remedy = foreign.cause
     if not what:
         return None
-    expected = "a gzip-packed tar" if name.endswith(_PACKED) else "a tar archive"
     return ArchiveRefused(
         what,
         file=address,
@@ -58,6 +65,14 @@ def refusal(name: str, head: bytes, address: str, *, ended: bool) -> ArchiveRefu
         found=found,
         remedy=remedy or "correct the address, or name another mirror with --mirror",
     )
+
+
+def _expected(name: str) -> tuple[str, frozenset[str]]:
+    """Return what a file of this name is, in words, and what it may be recognised as."""
+    if name.endswith(_PACKED):
+        return "a gzip-packed tar", frozenset()
+    suffix = name[name.rfind(".") :] if "." in name else ""
+    return _OTHER_KINDS.get(suffix, ("a tar archive", frozenset()))
 
 
 def _is_tar(head: bytes) -> bool:
