@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import cached_property
 from typing import Final
 
 from pipeline import digests, manifest
@@ -22,7 +22,7 @@ BY: Final = ("boxes", "masks", "labels")
 class CsvFile:
     """A CSV file of annotations: where it lies, and its MD5 in hex."""
 
-    path: Path
+    path: Location
     md5: str
 
 
@@ -77,13 +77,18 @@ class Selection:
     ids: frozenset[str] | None = None
 
     @property
+    def files(self) -> dict[str, CsvFile]:
+        """The CSV files that are read, by their kind."""
+        files = {"boxes": self.boxes, "masks": self.masks, "labels": self.labels}
+        return {kind: file for kind, file in files.items() if file is not None}
+
+    @cached_property
     def digest(self) -> str:
         """The name of the selection, known before any row is read."""
-        files = {"boxes": self.boxes, "masks": self.masks, "labels": self.labels}
         described: dict[str, object] = {
             "version": VERSION,
             "split": self.split,
-            "files": {name: file.md5 for name, file in files.items() if file is not None},
+            "files": {kind: file.md5 for kind, file in self.files.items()},
             "classes": self.chosen.described(),
             "options": asdict(self.options),
         }
@@ -95,18 +100,3 @@ class Selection:
 def complete(out: Location, split: str, digest: str) -> SelectionMark | None:
     """Return the mark of a selection whose tables are there; None: it is still to be made."""
     return manifest.read_complete(places.selection_mark(out, split, digest), out, SelectionMark)
-
-
-def select(out: Location, selection: Selection) -> SelectionMark:
-    """Select the images and objects of a split, in one pass of each CSV file.
-
-    Does nothing where the selection is there already.
-
-    Raises:
-        InputRefused: a CSV file is not what it should be; the error has file and line.
-        UsageError: no image is selected, or options contradict the data.
-    """
-    mark = complete(out, selection.split, selection.digest)
-    if mark is None:
-        raise NotImplementedError
-    return mark

@@ -7,7 +7,8 @@ read a part at a time: nobody holds the whole of one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from contextlib import ExitStack
+from typing import Any, Final, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -103,24 +104,52 @@ def group_count(images: int) -> int:
     return -(-images // group_size(images))
 
 
-def write(staged: storage.StagedFile, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
+class Writer:
+    """Writes a table as Parquet, a row group at a time.
+
+    Args:
+        staged: the file.
+        schema: one of this module.
+    """
+
+    def __init__(self, staged: storage.StagedFile, schema: pa.Schema) -> None:
+        self._schema = schema
+        self._staged = staged
+        self._stack = ExitStack()
+        self.rows = 0
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            stream = stack.enter_context(self._staged.stream())
+            options: dict[str, Any] = {"compression": "zstd", "write_statistics": ["image_id"]}
+            writer = pq.ParquetWriter(stream, self._schema, **options)
+            self._writer = stack.enter_context(writer)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def add(self, rows: pa.Table) -> None:
+        """Write rows as one row group; no rows are none. Other columns are passed over."""
+        if rows.num_rows:
+            rows = rows.select(self._schema.names).cast(self._schema)
+            self._writer.write_table(rows, row_group_size=rows.num_rows)
+        self.rows += rows.num_rows
+
+
+def write(staged: storage.StagedFile, schema: pa.Schema, parts: Iterable[pa.Table]) -> int:
     """Write tables as Parquet, a row group each, and return how many rows they have.
 
     Args:
         staged: the file.
-        schema: one of this module; the columns of the tables, in any order.
-        tables: the rows; a table without rows becomes no row group.
+        schema: one of this module.
+        parts: the rows, with the columns of the schema in any order.
     """
-    rows = 0
-    options: dict[str, Any] = {"compression": "zstd", "write_statistics": ["image_id"]}
-    with staged.stream() as stream, pq.ParquetWriter(stream, schema, **options) as writer:
-        for table in tables:
-            if table.num_rows:
-                writer.write_table(
-                    table.select(schema.names).cast(schema), row_group_size=table.num_rows
-                )
-            rows += table.num_rows
-    return rows
+    with Writer(staged, schema) as writer:
+        for rows in parts:
+            writer.add(rows)
+    return writer.rows
 
 
 def read(path: Location, schema: pa.Schema, columns: list[str] | None = None) -> Iterator[pa.Table]:

@@ -1,0 +1,211 @@
+"""Selects the images and objects of a split: one pass over each CSV file, then bucket by bucket.
+
+The rows of the chosen classes are spilled by ImageID. The buckets are read twice: to know which
+images are selected, which a limit decides for all of them together, and to write the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline import manifest, storage
+from pipeline.annotations.openimages import rows
+from pipeline.documents.openimages import SelectionMark
+from pipeline.sources.openimages import ids, places, spilled, tables
+from pipeline.sources.openimages.bucket import Bucket, Pairs, Rules
+from pipeline.sources.openimages.ids import Numbers
+from pipeline.sources.openimages.limits import All, Least
+from pipeline.sources.openimages.objects import Names, Selected
+from pipeline.sources.openimages.selected_counts import Counts
+from pipeline.sources.openimages.selection import Selection, complete
+from pipeline.sources.openimages.spilled import Spill, Words
+from pipeline.storage import Location
+
+OBJECTS_AT_ONCE: Final = 1 << 15
+"""How many rows a row group of objects or labels has, about: whole images."""
+
+Follow = Callable[[str, rows.RowBatch], object]
+"""What else takes the rows while they are read: the kind of the file, and some of its rows."""
+
+_READERS: Final = {
+    "boxes": (rows.read_boxes, spilled.BOXES),
+    "masks": (rows.read_masks, spilled.MASKS),
+    "labels": (rows.read_labels, spilled.LABELS),
+}
+
+
+def select(out: Location, selection: Selection, follow: Follow | None = None) -> SelectionMark:
+    """Select the images and objects of a split, in one pass of each CSV file.
+
+    Does nothing where the selection is there already.
+
+    Args:
+        out: the output folder.
+        selection: what is wanted.
+        follow: is given the kind and every batch of rows that is read: those of the chosen
+            classes, or of all classes where other objects are kept, too.
+
+    Raises:
+        BadAnnotation: a CSV file is not what it should be; the error has file and line.
+    """
+    split, digest = selection.split, selection.digest
+    mark = complete(out, split, digest)
+    if mark is not None:
+        return mark
+    paths = [
+        places.selected_images(out, split, digest),
+        places.selected_objects(out, split, digest),
+    ]
+    if selection.options.image_labels:
+        paths.append(places.selected_labels(out, split, digest))
+    with ExitStack() as stack:
+        work = _Work(selection, paths[0].parent, stack)
+        work.spill(follow)
+        work.choose()
+        staged = [stack.enter_context(storage.StagedFile(path)) for path in paths]
+        work.write(staged)
+        document = {"digest": digest, "split": split, **work.counts.document()}
+        manifest.publish(staged, places.selection_mark(out, split, digest), out, document)
+    return manifest.read(places.selection_mark(out, split, digest), SelectionMark)
+
+
+class _Work:
+    """The selecting of a split.
+
+    Args:
+        selection: what is wanted.
+        folder: where temporary files lie.
+        stack: removes them.
+    """
+
+    def __init__(self, selection: Selection, folder: Location, stack: ExitStack) -> None:
+        self._selection = selection
+        self._words = {"label": Words(sorted(selection.chosen.indexes)), "source": Words()}
+        self._files = selection.files
+        infos = [storage.stat(file.path) for file in self._files.values()]
+        self._buckets = spilled.bucket_count(sum(info.size for info in infos if info is not None))
+        self._spills = {
+            kind: stack.enter_context(
+                Spill(folder / kind, _READERS[kind][1], self._words, self._buckets)
+            )
+            for kind in self._files
+        }
+        self._chosen = np.empty(0, np.uint64)
+        self.counts = Counts(selection)
+
+    def spill(self, follow: Follow | None) -> None:
+        """Read the rows of all files."""
+        options, chosen = self._selection.options, self._selection.chosen
+        labels = None if options.all_objects else frozenset(map(str.encode, chosen.indexes))
+        for kind, file in self._files.items():
+            for batch in _READERS[kind][0](file.path, labels):
+                if follow is not None:
+                    follow(kind, batch)
+                self._spills[kind].add(batch.table)
+
+    def choose(self) -> None:
+        """Decide which images are selected."""
+        options, classes = self._selection.options, len(self._selection.chosen.classes)
+        positive = All() if options.limit is None else Least(classes, options.limit, options.seed)
+        negative = Least(classes, options.negatives, options.seed)
+        for bucket in self._each():
+            _add(positive, bucket.candidates())
+            if options.negatives:
+                _add(negative, bucket.absences())
+            self.counts.add_lost(bucket.counts)
+        negatives = negative.images()
+        self._chosen = np.union1d(positive.images(), negatives)
+        self.counts.add_choice(self._chosen, negatives)
+
+    def write(self, staged: Sequence[storage.StagedFile]) -> None:
+        """Write the tables of images and objects, and that of labels if it is asked for."""
+        schemas = (tables.IMAGES, tables.OBJECTS, tables.LABELS)
+        with ExitStack() as stack:
+            images, objects, *labels = [
+                stack.enter_context(tables.Writer(file, schema))
+                for file, schema in zip(staged, schemas, strict=False)
+            ]
+            groups = _Groups(images, tables.group_size(len(self._chosen)))
+            for bucket in self._each():
+                selected = Selected(bucket, self._chosen, self._names)
+                self._write_bucket(selected, groups, objects)
+                for writer in labels:
+                    _add_pieces(writer, selected.labels())
+            groups.finish()
+            self.counts.labels = sum(writer.rows for writer in labels)
+
+    def _write_bucket(self, selected: Selected, groups: _Groups, objects: tables.Writer) -> None:
+        """Write images and objects of a bucket."""
+        of_bucket, shown, absent = selected.classes()
+        rows = selected.objects()
+        groups.add(of_bucket, shown, absent)
+        _add_pieces(objects, rows)
+        self.counts.add(of_bucket, shown, absent, rows)
+        self.counts.add_lone_masks(selected.masks_alone)
+
+    def _each(self) -> Iterator[Bucket]:
+        """Yield the rows of the files, bucket by bucket."""
+        labels = self._words["label"].words.to_pylist()
+        of_list = self._selection.ids
+        listed = None if of_list is None else ids.numbers(pa.array(sorted(of_list), pa.string()))
+        rules = Rules.of(self._selection.options, self._selection.chosen, labels, listed)
+        for number in range(self._buckets):
+            parts = {kind: spill.read(number) for kind, spill in self._spills.items()}
+            empty = {kind: schema.empty_table() for kind, (_, schema) in _READERS.items()}
+            yield Bucket(**{**empty, **parts}, rules=rules)
+
+    @property
+    def _names(self) -> Names:
+        names = [each.name for each in self._selection.chosen.classes]
+        labels, sources = (self._words[name].words for name in ("label", "source"))
+        return Names(labels, sources, pa.array(names, pa.string()))
+
+
+class _Groups:
+    """Writes images in groups of equal size, as a task collects them.
+
+    Args:
+        writer: of their table.
+        size: of a group; the last one may have fewer.
+    """
+
+    def __init__(self, writer: tables.Writer, size: int) -> None:
+        self._writer = writer
+        self._size = size
+        self._rows = tables.IMAGES.empty_table()
+
+    def add(self, images: Numbers, shown: Pairs, absent: Pairs) -> None:
+        """Add images, which come after those before, with the classes shown and absent there."""
+        columns = [ids.texts(images), _lists(images, shown), _lists(images, absent)]
+        rows = pa.table(columns, tables.IMAGES)
+        self._rows = pa.concat_tables([self._rows, rows]).combine_chunks()
+        while self._rows.num_rows > self._size:
+            self._writer.add(self._rows.slice(0, self._size).combine_chunks())
+            self._rows = self._rows.slice(self._size)
+
+    def finish(self) -> None:
+        """Write the last group."""
+        self._writer.add(self._rows)
+
+
+def _lists(images: Numbers, pairs: Pairs) -> pa.ListArray:
+    """Return the classes of each image, of pairs of these images alone."""
+    offsets = np.searchsorted(pairs.images, images).tolist()
+    return pa.ListArray.from_arrays(
+        pa.array([*offsets, len(pairs.images)], pa.int32()), pa.array(pairs.classes, pa.int32())
+    )
+
+
+def _add(least: Least | All, pairs: Pairs) -> None:
+    least.add(pairs.images, pairs.classes)
+
+
+def _add_pieces(writer: tables.Writer, rows: pa.Table) -> None:
+    """Write rows of whole images in row groups of a size that is easily held in memory."""
+    for piece in spilled.pieces(rows, OBJECTS_AT_ONCE):
+        writer.add(piece)
