@@ -13,7 +13,6 @@ from pipeline.archives import index
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import VerifiedArchive
 from pipeline.archives.listings import Listings
-from pipeline.archives.member_hashes import KnownMembers
 from pipeline.archives.passage import Passage
 from pipeline.archives.tar import Member
 from pipeline.documents.records import ArchiveMark, JobRecord
@@ -207,12 +206,6 @@ def seen_images(task: ShardmillTask, split: SplitJob) -> dict[str, storage.FileI
             )
         seen[archive.file] = mark.info
     return seen
-
-
-def known_members(task: ShardmillTask, split: SplitJob) -> KnownMembers:
-    """Return what the images of a split were when its archives were verified, if it is known."""
-    archives = ((archive.file, archive.md5) for archive in split.source.inputs)
-    return KnownMembers.of(task.folder, archives)
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from pipeline.catalog import table as catalog
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.job.artifacts import CATALOG, LABELS_CHECK, PLAN, UNMATCHED
 from pipeline.manifest import Document
-from pipeline.sources.source import LabelCheck
+from pipeline.sources.inputs import LabelCheck
 from pipeline.state import raw_archives as rawarchives
 from pipeline.storage import clutter
 from tasks.archives import CheckInputs

@@ -9,7 +9,7 @@ import luigi
 import pyarrow as pa
 
 from pipeline import manifest, paths, storage
-from pipeline.archives.member_hashes import KnownMembers
+from pipeline.archives.member_hashes import KnownContents
 from pipeline.catalog import plan
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.shards import ShardMark
@@ -26,7 +26,7 @@ from pipeline.shards import write as shards
 from pipeline.shards.output import Output
 from pipeline.state import inventory, withdrawal
 from pipeline.storage import Location
-from tasks.archives import known_members, seen_images, verifying_again
+from tasks.archives import seen_images, verifying_again
 from tasks.base import ShardmillTask, Volume
 from tasks.splits import SplitTask
 
@@ -118,6 +118,7 @@ class WriteShards(SplitTask):
                 on_bad_image=self.on_bad_image,
                 progress=progress,
                 keep=partial(self._keep_sources, shard) if job.source.whole_files else None,
+                why_absent=job.source.why_absent,
             )
         volume.bytes = sum(
             info.size
@@ -127,9 +128,9 @@ class WriteShards(SplitTask):
         )
 
     @cached_property
-    def _members(self) -> KnownMembers:
-        """What the images were when their archives were verified; read once for all shards."""
-        return known_members(self, self.split_job)
+    def _members(self) -> KnownContents:
+        """What the images were when they were verified; read once for all shards."""
+        return self.split_job.source.known_contents(self.folder)
 
     def _keep_sources(self, shard: int, found: pa.Table) -> Document:
         """Keep what a shard is made of; other formats of other images are withdrawn."""

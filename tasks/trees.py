@@ -33,7 +33,7 @@ from pipeline.shards import write as shards
 from pipeline.state import claims
 from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
-from tasks.archives import known_members, seen_images, verifying_again
+from tasks.archives import seen_images, verifying_again
 from tasks.base import Volume
 from tasks.splits import ProductTask
 
@@ -132,7 +132,7 @@ class ExtractClasses(TreeTask):
                     max_pixels=self.job.image.max_pixels,
                     progress=progress,
                     seen=read,
-                    members=known_members(self, self.split_job),
+                    members=self.split_job.source.known_contents(self.folder),
                 )
             )
             if seen:

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -137,6 +137,18 @@ class MemberHashes:
             if is_right:
                 found[place] = content
         return found
+
+
+class KnownContents(Protocol):
+    """Knows what images were when they were verified."""
+
+    def at(self, sources: Sequence[str], offsets: Sequence[int]) -> list[bytes | None]:
+        """Return the xxh3-128 of each image, 16 bytes; None where none is kept.
+
+        Args:
+            sources: the file that each lies in, as rows of catalogs and plans name it.
+            offsets: where it begins there, in bytes.
+        """
 
 
 @dataclass(frozen=True)

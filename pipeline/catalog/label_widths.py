@@ -29,7 +29,7 @@ class LabelWidths:
     Attributes:
         least: the least.
         most: the greatest.
-        least_line: the first line of the list with that number.
+        least_line: the first line of the list with that number; 0: no list says it.
         most_line: likewise of the greatest.
         detection: whether the labels of every image are those of detection.
     """
@@ -80,10 +80,10 @@ class LabelWidths:
             f"images have from {self.least} to {self.most} labels: MXNet's ImageRecordIter takes"
             " one number, and ends at the first image of another",
             file=file,
-            place=f"line {max(self.least_line, self.most_line)}",
+            place=f"line {max(self.least_line, self.most_line)}" if self.most_line else None,
             expected="the same number for all; or detection labels,"
             " A B [header ...] (class xmin ymin xmax ymax [...])*, one object or more",
-            found=f"{self.least} in line {self.least_line}, {self.most} in line {self.most_line}",
+            found=f"{self.least}{_in(self.least_line)}, {self.most}{_in(self.most_line)}",
             remedy="give each image as many labels, and one object at least where they are of"
             f" detection; or {otherwise}",
         )
@@ -91,6 +91,10 @@ class LabelWidths:
 
 NO_IMAGES: Final = LabelWidths(0, 0, 0, 0, detection=True)
 """Those of no images."""
+
+
+def _in(line: int) -> str:
+    return f" in line {line}" if line else ""
 
 
 def _is_detection(labels: pa.ListArray, counts: NDArray[np.integer]) -> bool:

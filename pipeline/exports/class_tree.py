@@ -15,7 +15,7 @@ import pyarrow as pa
 import xxhash
 
 from pipeline import paths, storage
-from pipeline.archives.member_hashes import KnownMembers
+from pipeline.archives.member_hashes import KnownContents
 from pipeline.documents.tree_listing import LISTING_SCHEMA
 from pipeline.errors import (
     BadImage,
@@ -70,7 +70,7 @@ def extract_group(
     change: Change | None = None,
     progress: Callable[[int], None] | None = None,
     seen: FingerprintsBuilder | None = None,
-    members: KnownMembers = NONE_KNOWN,
+    members: KnownContents = NONE_KNOWN,
 ) -> pa.Table:
     """Make the folders of some classes; what is there already is checked and mended.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.archives.member_hashes import KnownMembers
+from pipeline.archives.member_hashes import KnownContents
 from pipeline.storage import Sources
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
 
@@ -74,7 +74,7 @@ class GroupWork:
     max_pixels: int
     progress: Callable[[int], None]
     seen: FingerprintsBuilder | None
-    members: KnownMembers
+    members: KnownContents
 
 
 class TreeOfImages(ABC):

@@ -55,7 +55,7 @@ def check_detection(job: Job, splits: Mapping[str, SplitJob]) -> None:
     Raises:
         UsageError: one has none.
     """
-    without = [name for name, split in splits.items() if split.boxes is None]
+    without = [name for name, split in splits.items() if not split.source.has_boxes]
     if job.labels != LABELS[0] and job.wants("shards") and without:
         raise UsageError(
             f"--labels detection: no bounding boxes are read for the split {', '.join(without)}",
@@ -72,6 +72,8 @@ def check_label_widths(job: Job, splits: Mapping[str, SplitJob]) -> None:
     """
     for split in splits.values():
         widths = split.source.label_widths
+        if job.labels != LABELS[0]:  # those are made of the boxes
+            continue
         if widths is not None and any(ALL[name].one_label_width for name in job.formats):
             others = shardformats.of_any_label_width()
             widths.check(job.named_by, f"say --format {others}, which hold any number of labels")

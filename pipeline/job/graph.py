@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.job.resolve import ResolvedJob
     from pipeline.job.split import SplitJob
     from pipeline.shards.output import Output
-    from pipeline.sources.source import LabelCheck
+    from pipeline.sources.inputs import LabelCheck
 
 
 @dataclass(frozen=True)

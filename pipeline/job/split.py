@@ -127,7 +127,7 @@ def derive(job: Job, source: Source) -> SplitJob:
             source.split.name,
             shards_digest,
             source.defaults,
-            boxes=source.boxes is not None,
+            boxes=source.has_boxes,
         ),
     )
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import xxhash
 
 from pipeline import storage
-from pipeline.archives.member_hashes import KnownMembers
+from pipeline.archives.member_hashes import KnownContents, KnownMembers
 from pipeline.catalog import table as catalog
 from pipeline.documents.shards import LeftOutImage
 from pipeline.errors import (
@@ -30,9 +30,10 @@ from pipeline.storage.local.fingerprints import FingerprintsBuilder
 
 AHEAD = 64
 """How many images the kernel is asked for before they are read."""
-NONE_KNOWN: Final = KnownMembers()
+NONE_KNOWN: Final[KnownContents] = KnownMembers()
 """No hashes of members: nothing is compared."""
-_ABSENT = "put the files there, or correct the list or --root"
+WhyAbsent = Callable[[str], tuple[str, str]]
+"""Returns, of the image of a key that has no file, why that is so and what can be done about it."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,12 @@ class Image:
         return LeftOut.because(error, *place, max_pixels)
 
 
+def no_such_file(key: str) -> tuple[str, str]:
+    """Return what is said of an image without a file where nothing else is known."""
+    del key
+    return "there is no such file", "put the files there, or correct the list or --root"
+
+
 def images(
     rows: pa.RecordBatch,
     sources: storage.Sources,
@@ -94,17 +101,19 @@ def images(
     *,
     whole_files: bool = False,
     seen: FingerprintsBuilder | None = None,
-    members: KnownMembers = NONE_KNOWN,
+    members: KnownContents = NONE_KNOWN,
+    why_absent: WhyAbsent = no_such_file,
 ) -> Iterator[Image | LeftOut]:
     """Yield the images of a shard, read in order and encoded anew where that is asked for.
 
     The encoded bytes are a view that the next step of the iteration may overwrite. `seen` takes
     the fingerprints of the images that are whole files, in their order. With `members`, images
-    are compared with what they were when their archive was verified.
+    are compared with what they were when they were verified. `why_absent` is asked of those of
+    which there is no file.
 
     Raises:
-        MemberDiffers: one is not that, though it was read twice.
-        InputRefused: see `read_image`.
+        MemberDiffers: see `check_member`.
+        InputRefused: see `read_image` and `check_member`.
     """
     columns = catalog.columns(rows)
     ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
@@ -120,14 +129,15 @@ def images(
         if length < 0:
             if seen is not None:
                 seen.add(source, storage.ABSENT, None)
-            yield LeftOut(key, source, offset, "there is no such file", line, remedy=_ABSENT)
+            reason, remedy = why_absent(key)
+            yield LeftOut(key, source, offset, reason, line, remedy)
             continue
         stamp = sources.stamp(source) if seen is not None else 0  # first: see `settled_stamp`
         stored, content = _prepared(sources, prepares, key, where, whole_files)
         if known[place] is not None and content() != known[place]:
             sources.not_cached(*where)
             stored, content = _prepared(sources, prepares, key, where, whole_files)
-            check_member(sources, key, where, content(), known[place])
+            check_member(sources, key, where, content(), known[place], whole_file=whole_files)
         if seen is not None:
             seen.add(source, stamp, content())
         if isinstance(stored, BadImage):
@@ -211,7 +221,7 @@ def read_member(
         sources.not_cached(*where)
         data = read_image(sources, key, where, whole_file=whole_file)
         content = xxhash.xxh3_128_digest(data)
-        check_member(sources, key, where, content, known)
+        check_member(sources, key, where, content, known, whole_file=whole_file)
     return data, content
 
 
@@ -221,22 +231,34 @@ def check_member(
     where: tuple[str, int, int],
     content: bytes,
     known: bytes | None,
+    *,
+    whole_file: bool = False,
 ) -> None:
-    """Check that an image has the bytes that it had when its archive was verified.
+    """Check that an image has the bytes that it had when it was verified.
 
     Args:
         sources: what it was read from.
         key: what errors call the image.
         where: its source, its offset there and its length, in bytes.
         content: its xxh3-128, 16 bytes.
-        known: that of the verified member; None: not known, nothing is compared.
+        known: that of the verified image; None: not known, nothing is compared.
+        whole_file: whether it is a file by itself.
 
     Raises:
-        MemberDiffers: it has others.
+        MemberDiffers: an image in an archive has others.
+        TreeRefused: one that is a file by itself has others.
     """
     if known is None or content == known:
         return
     source, offset, length = where
+    if whole_file:
+        raise TreeRefused(
+            "an image is not what it was when it was collected",
+            file=str(sources.path(source)),
+            expected=f"xxh3-128 {known.hex()}",
+            found=f"xxh3-128 {content.hex()}, read twice",
+            remedy="move it away, then run the same command again: it alone is fetched again",
+        )
     raise MemberDiffers(
         "an image is not what it was when its archive was verified",
         file=str(sources.path(source)),

@@ -8,14 +8,21 @@ from contextlib import ExitStack
 import pyarrow as pa
 
 from pipeline import storage
-from pipeline.archives.member_hashes import KnownMembers
+from pipeline.archives.member_hashes import KnownContents
 from pipeline.errors import BadImage, TransientError, UsageError
 from pipeline.images.prepare import PLAIN, Preparation, preparation
 from pipeline.manifest import Document
 from pipeline.paths import ShardName
 from pipeline.plaintext import Lines
 from pipeline.shards.output import Output
-from pipeline.shards.read import AHEAD, NONE_KNOWN, LeftOut, images
+from pipeline.shards.read import (
+    AHEAD,
+    NONE_KNOWN,
+    LeftOut,
+    WhyAbsent,
+    images,
+    no_such_file,
+)
 from pipeline.shards.writer import OutputWriter
 from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
@@ -32,11 +39,12 @@ def write_shard(
     outputs: Sequence[Output],
     *,
     verified: Mapping[str, storage.FileInfo] | None = None,
-    members: KnownMembers = NONE_KNOWN,
+    members: KnownContents = NONE_KNOWN,
     whole_files: bool = False,
     on_bad_image: str = "fail",
     progress: Callable[[int], None] | None = None,
     keep: Callable[[pa.Table], Document] | None = None,
+    why_absent: WhyAbsent = no_such_file,
 ) -> int:
     """Write one shard and its manifest for each output; return the records of the largest.
 
@@ -57,6 +65,7 @@ def write_shard(
         keep: keeps the fingerprints of the files that were read, before anything is published, and
             returns what the marks say of them; may raise if they are others than before. None:
             the images lie in archives.
+        why_absent: see `WhyAbsent`.
 
     Raises:
         BadImage: images that cannot be stored, under ``fail``; none is left of a shard.
@@ -73,7 +82,15 @@ def write_shard(
         prepares = _preparation(outputs)
         left_out: list[LeftOut] = []
         seen = FingerprintsBuilder() if keep is not None else None
-        read = images(rows, sources, prepares, whole_files=whole_files, seen=seen, members=members)
+        read = images(
+            rows,
+            sources,
+            prepares,
+            whole_files=whole_files,
+            seen=seen,
+            members=members,
+            why_absent=why_absent,
+        )
         for done, image in enumerate(read, start=1):
             if isinstance(image, LeftOut):
                 left_out.append(image)

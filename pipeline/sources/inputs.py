@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from pipeline.annotations.contents import AnnotationContents
 from pipeline.storage.location import Location
@@ -41,3 +42,22 @@ class BoxSource:
     digest: str
     content: str | None = None
     contents: AnnotationContents | None = None
+
+
+class LabelCheck(Protocol):
+    """Compares the labels of a split with what an archive says of them."""
+
+    @property
+    def archive(self) -> Archive:
+        """The archive."""
+
+    @property
+    def digest(self) -> str:
+        """A digest of the labels and of the archive."""
+
+    def run(self, file: Location) -> int:
+        """Compare them with the archive in a file, image by image; return how many it knows.
+
+        Raises:
+            ArchiveRefused: they do not agree.
+        """

@@ -10,19 +10,20 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 import pyarrow as pa
 
 from pipeline import digests
 from pipeline.annotations.boxjoin import BoxJoin
+from pipeline.archives.member_hashes import KnownContents, KnownMembers
 from pipeline.archives.tar import Member
 from pipeline.catalog.class_table import FolderClasses
 from pipeline.catalog.details import Details
 from pipeline.catalog.label_widths import LabelWidths
 from pipeline.errors import InputRefused
 from pipeline.manifest import Document
-from pipeline.sources.inputs import Archive, BoxSource
+from pipeline.sources.inputs import Archive, BoxSource, LabelCheck
 from pipeline.storage.clutter import NOTHING, PassedOver
 from pipeline.storage.local.fingerprints import FileStamps
 from pipeline.storage.location import Location
@@ -84,25 +85,6 @@ class Defaults:
     offsets: bool
     repairs: bool
     long_names: bool = False
-
-
-class LabelCheck(Protocol):
-    """Compares the labels of a split with what an archive says of them."""
-
-    @property
-    def archive(self) -> Archive:
-        """The archive."""
-
-    @property
-    def digest(self) -> str:
-        """A digest of the labels and of the archive."""
-
-    def run(self, file: Location) -> int:
-        """Compare them with the archive in a file, image by image; return how many it knows.
-
-        Raises:
-            ArchiveRefused: they do not agree.
-        """
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -208,6 +190,15 @@ class Source(ABC):
     def whole_files(self) -> bool:
         """Whether each image is a file of its own, which others can replace."""
         return not self.inputs
+
+    def known_contents(self, out: Location) -> KnownContents:
+        """Return what its images were when they were verified, as far as that was kept."""
+        return KnownMembers.of(out, ((archive.file, archive.md5) for archive in self.inputs))
+
+    def why_absent(self, key: str) -> tuple[str, str]:
+        """Return why there is no file of the image of a key, and what can be done about it."""
+        del key
+        return "there is no such file", "put the files there, or correct the list or --root"
 
     def share(self) -> float:
         """Return the share of `size` that is of the chosen images."""
