@@ -24,7 +24,8 @@ from pipeline.sources.inputs import Archive
 from pipeline.state import fetched, preflight, refusals, staging, standing
 from pipeline.state import raw_archives as rawarchives
 from pipeline.storage import Location
-from tasks.base import ShardmillTask, Volume, logger
+from tasks.artifact_tasks import ShardmillTask
+from tasks.base import Volume, logger
 
 
 class CheckInputs(ShardmillTask):

@@ -7,19 +7,16 @@ import json
 import logging
 import time
 import traceback
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, Final, Self
+from collections.abc import Iterator
+from typing import Any, Final
 
 import luigi
 from luigi.parameter import ParameterVisibility
 
 from pipeline import paths, storage
 from pipeline.errors import ShardmillError, out_of_memory
-from pipeline.job.artifacts import Artifact
 from pipeline.job.options import Job
-from pipeline.job.resolve import ResolvedJob, resolve
-from pipeline.manifest import Sealed
-from pipeline.state import inventory, progress
+from pipeline.state import progress
 from pipeline.storage import Location
 from tasks.reporting import ProgressReporter
 from tasks.run import plainlogs
@@ -42,37 +39,17 @@ class JobParameter(luigi.Parameter[Job]):
         return x.to_json()
 
 
-class DocumentTarget(luigi.Target):
-    """A manifest or mark: it exists when it parses and `find` says that its files are there."""
-
-    def __init__(self, path: Location, find: Callable[[], Sealed | None]) -> None:
-        self.path = str(path)
-        self._find = find
-
-    def __str__(self) -> str:
-        return self.path
-
-    def exists(self) -> bool:
-        """Whether the manifest parses and its files are there."""
-        return self._find() is not None
-
-
-class ShardmillTask(luigi.Task):
-    """Base of all steps: parameters that name the product, a job that says how to make it.
+class JobTask(luigi.Task):
+    """Base of all steps: parameters that name what is made, a job that says how to make it.
 
     `job` is in no task id, because the digests in the other parameters already say what is
-    made: two commands that want the same product share the task.
+    made: two commands that want the same share the task.
     """
 
     out: luigi.Parameter[str] = luigi.Parameter(description="output folder")
     job: JobParameter = JobParameter(
         significant=False, visibility=ParameterVisibility.HIDDEN, description="the whole job"
     )
-
-    makes: ClassVar[str] = ""
-    """The kind of artifact that it makes, or its `Artifact.maker`."""
-    document_kind: ClassVar[type[Sealed]]
-    """What its mark is decoded into."""
 
     @classmethod
     def get_params(cls) -> list[tuple[str, luigi.Parameter[Any]]]:
@@ -81,78 +58,19 @@ class ShardmillTask(luigi.Task):
             known = _PARAMETERS[cls] = super().get_params()
         return known
 
-    def __init_subclass__(cls, **options: Any) -> None:
-        super().__init_subclass__(**options)
-        if "makes" in cls.__dict__:
-            MAKERS[cls.makes] = cls
-
-    @classmethod
-    def of(cls, resolved: ResolvedJob, artifact: Artifact) -> list[Self]:
-        """Return the tasks that make an artifact for a job: one, or one for each of its parts."""
-        return [cls(out=resolved.job.out, job=resolved.job, **cls.named(artifact))]
-
-    @classmethod
-    def named(cls, artifact: Artifact) -> dict[str, Any]:
-        """Return the parameters that name an artifact."""
-        raise TypeError(f"{cls.__name__} does not make {artifact.name}")
-
-    @property
-    def artifact_name(self) -> str:
-        """The name of the artifact that it makes, in its job."""
-        raise TypeError(f"{type(self).__name__} makes nothing")
-
-    @property
-    def artifact(self) -> Artifact:
-        """The artifact that it makes, or makes a part of."""
-        return self.resolved.graph[self.artifact_name]
-
     @property
     def step(self) -> str:
         """What it does, for reports."""
-        return self.artifact.step
-
-    def requires(self) -> list[ShardmillTask]:
-        """Return the tasks that make what the artifact needs."""
-        return tasks_of(self.resolved, self.artifact.needs)
-
-    def needed(self, kind: str) -> list[ShardmillTask]:
-        """Return those of the tasks before this one that make artifacts of a kind."""
-        graph = self.resolved.graph
-        names = [need for need in self.artifact.needs if graph[need].kind == kind]
-        return tasks_of(self.resolved, names)
+        raise TypeError(f"{type(self).__name__} does nothing")
 
     @property
     def folder(self) -> Location:
         """The output folder."""
         return storage.parse(str(self.out))
 
-    @property
-    def resolved(self) -> ResolvedJob:
-        """The job with its digests."""
-        return resolve(self.job)
-
-    def mark(self) -> Location:
-        """Return the path of the document that is written last."""
-        mark = self.artifact.mark
-        if mark is None:
-            raise TypeError(f"{type(self).__name__} has no mark")
-        return mark
-
-    def document(self) -> Sealed | None:
-        """Return that document if the product is complete, else None."""
-        return inventory.document(self.resolved, self.artifact)
-
-    def invalidate(self) -> None:
-        """Have the product made anew, because it was found damaged."""
-        storage.remove(self.folder, self.mark())
-
     def make(self) -> Volume | None:
         """Make the product; return what was handled, or None where that was noted (`noting`)."""
         raise TypeError(f"{type(self).__name__} makes nothing")
-
-    def output(self) -> DocumentTarget:
-        """Return the document as Luigi's target."""
-        return DocumentTarget(self.mark(), self.document)
 
     def on_failure(self, exception: BaseException) -> str:  # noqa: ARG002 - Luigi's own
         """Return for Luigi's pages and e-mail why the task failed."""
@@ -224,17 +142,6 @@ class ShardmillTask(luigi.Task):
 
 
 _PARAMETERS: Final[dict[type[luigi.Task], list[tuple[str, luigi.Parameter[Any]]]]] = {}
-
-MAKERS: Final[dict[str, type[ShardmillTask]]] = {}
-"""The task that makes each kind of artifact: filled where each is defined."""
-
-
-def tasks_of(resolved: ResolvedJob, names: Iterable[str]) -> list[ShardmillTask]:
-    """Return the tasks that make the artifacts of these names for a job."""
-    artifacts = [resolved.graph[name] for name in names]
-    makers = [MAKERS[artifact.maker or artifact.kind] for artifact in artifacts]
-    pairs = zip(makers, artifacts, strict=True)
-    return [task for maker, artifact in pairs for task in maker.of(resolved, artifact)]
 
 
 class Volume:

@@ -22,7 +22,8 @@ from tasks import (
     shards,
     trees,
 )
-from tasks.base import JobParameter, ShardmillTask, tasks_of
+from tasks.artifact_tasks import ShardmillTask, tasks_of
+from tasks.base import JobParameter
 
 STEPS: Final = (*(boxes, archives, class_tables, exports, joined, lists, shards, trees),)
 """The modules that define the steps: each fills the table of tasks when it is imported."""

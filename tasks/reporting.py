@@ -8,13 +8,13 @@ from pipeline.state import progress
 from tasks.run.processes import run_name
 
 if TYPE_CHECKING:
-    from tasks.base import ShardmillTask
+    from tasks.base import JobTask
 
 
 class ProgressReporter:
     """Publishes progress of a running task, at most twice a second."""
 
-    def __init__(self, task: ShardmillTask, total: int, unit: str) -> None:
+    def __init__(self, task: JobTask, total: int, unit: str) -> None:
         self._task = task
         self._total = total
         name = str(task.task_id)

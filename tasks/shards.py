@@ -27,7 +27,8 @@ from pipeline.shards.output import Output
 from pipeline.state import inventory, withdrawal
 from pipeline.storage import Location
 from tasks.archives import seen_images, verifying_again
-from tasks.base import ShardmillTask, Volume
+from tasks.artifact_tasks import ShardmillTask
+from tasks.base import Volume
 from tasks.splits import SplitTask
 
 

@@ -16,7 +16,7 @@ from pipeline.job.artifacts import Artifact, Product, name_of
 from pipeline.job.split import SplitJob
 from pipeline.state import claims, withdrawal
 from pipeline.storage import Location
-from tasks.base import ShardmillTask
+from tasks.artifact_tasks import ShardmillTask
 
 
 class SplitTask(ShardmillTask):
