@@ -18,6 +18,7 @@ from finishedoutputs import prepared
 from support import ROOT, SHARDS, RawSet, interpreted, mini_set, mini_source, products
 
 from pipeline.sample.draw import draw_sample
+from pipeline.sample.openimages import draw_openimages
 from pipeline.storage.local import folders
 
 _HURRIED = {
@@ -93,6 +94,15 @@ def small() -> RawSet:
     """A smaller sample in fewer shards, without odd images, for tests that run whole jobs often."""
     raw = shared.once("small", _draw_small)
     return RawSet(raw, raw / "sample.toml")
+
+
+@pytest.fixture(scope="session")
+def openimages() -> Path:
+    """The drawn set of Open Images' shape, never changed by a test.
+
+    It holds `openimages.toml`, `raw/` and `bucket/`; `openimages_plan.plan()` says what is in it.
+    """
+    return shared.once("openimages", draw_openimages)
 
 
 def _draw_by_command(raw: Path) -> None:

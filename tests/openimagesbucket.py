@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Final, Self, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from pipeline.sample import openimages as sample
+
 NAME: Final = "open-images-dataset"
 FILES: Final = "files"
 PAGE: Final = b"<!DOCTYPE html>\n<html><body>Please log in to the network.</body></html>\n"
@@ -180,6 +182,21 @@ class Bucket:
     def files(self) -> str:
         """The address of the folder of published files."""
         return f"{self.url}/{FILES}"
+
+    def configure(self, drawn: Path, folder: Path) -> Path:
+        """Write the configuration of a drawn set whose files and images are fetched from here.
+
+        Args:
+            drawn: the folder of the set, whose `raw` and `bucket` this server serves.
+            folder: where the configuration goes, with its table of files beside it.
+        """
+        text = (drawn / sample.CONFIG).read_text()
+        own = text.replace(f'bucket = "{sample.BUCKET}"', f'bucket = "{self.images}"')
+        raw = {path.name: path.read_bytes() for path in sorted((drawn / sample.RAW).iterdir())}
+        (folder / sample.TABLE).parent.mkdir(parents=True)
+        (folder / sample.TABLE).write_bytes(sample.table(raw, self.files))
+        (folder / sample.CONFIG).write_text(own)
+        return folder / sample.CONFIG
 
     def rule(
         self, match: str, act: Act, *, times: int | None = None, every: int = 1, skip: int = 0

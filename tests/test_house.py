@@ -356,7 +356,7 @@ def test_one_function_names_files_and_publishes_them_with_their_mark() -> None:
     assert offenders(files, lambda path: "storage.publish" in called(path)) == {
         "pipeline/im2rec/lists.py",
         "pipeline/manifest.py",
-        "pipeline/sample/draw.py",
+        "pipeline/sample/publishing.py",
     }
     files = outside("pipeline/manifest.py")
     assert offenders(files, lambda path: "manifest.serialise" in called(path)) == set()

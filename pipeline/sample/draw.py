@@ -8,7 +8,6 @@ folder that holds others of these names is refused.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,12 +16,12 @@ from typing import get_args
 
 from pipeline import resources, storage
 from pipeline.catalog.classes import LabelTable
-from pipeline.errors import OutputConflict, UsageError
+from pipeline.errors import UsageError
 from pipeline.sample.annotations import DEFECTS, Defect
 from pipeline.sample.archives import chance, draw_test, draw_train, draw_validation
+from pipeline.sample.publishing import publish
 from pipeline.sample.shapes import Encoding, class_style
 from pipeline.sources.ilsvrc2012 import label_files as labels
-from pipeline.storage import StagedFile
 
 CONFIG = "sample.toml"
 _TABLE = "config/ilsvrc2012/synsets.tsv"
@@ -146,7 +145,7 @@ def draw_sample(
     if test_images:
         files[_TEST] = draw_test(table, _spread(stems, test_images, seed, "test"), seed)
     files[CONFIG] = _config(files, train_classes * images_per_class, len(truth), test_images)
-    _publish(raw, files)
+    publish(raw, files, CONFIG)
     return raw / CONFIG
 
 
@@ -249,28 +248,3 @@ def _config(
 def _archive(name: str, content: bytes) -> str:
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     return f'file = "{name}"\nurl = "{_URL}"\nbytes = {len(content)}\nmd5 = "{md5}"'
-
-
-def _publish(raw: Path, files: Mapping[str, bytes]) -> None:
-    """Publish the files together, the configuration last."""
-    if storage.stat(raw / CONFIG) is None:
-        for name, content in files.items():
-            _refuse_other(raw / name, content)
-    with contextlib.ExitStack() as stack:
-        staged = [stack.enter_context(StagedFile(raw / name)) for name in files]
-        for file, content in zip(staged, files.values(), strict=True):
-            file.write(content)
-        storage.publish(*staged)
-
-
-def _refuse_other(path: Path, content: bytes) -> None:
-    present = storage.stat(path)
-    if present is None:
-        return
-    if present.size == len(content) and storage.read_bytes(path) == content:
-        return
-    raise OutputConflict(
-        "another file of this name is there, and it is not from a sample",
-        file=str(path),
-        remedy="draw the sample into a folder of its own",
-    )

@@ -10,7 +10,7 @@ import hashlib
 import io
 import math
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -135,29 +135,75 @@ def draw_image(
         words: its synonyms, separated by commas; the first is lettered.
         encoding: ``usual`` is a baseline JPEG of 4:2:0.
     """
-    image = _ground(rng, (_side(rng), _side(rng)))
-    style = class_style(wnid)
-    boxes = []
-    for x, y, radius in _places(rng, image.size):
-        paint, mask = _object(rng, style, radius)
-        image.paste(paint, (x - radius, y - radius), mask)
-        left, top, right, bottom = _extent(mask)
-        boxes.append((x - radius + left, y - radius + top, x - radius + right, y - radius + bottom))
-    image = _grained(rng, image, cell=1, strength=18)
-    _letter(image, words.partition(",")[0])
+    ground = _ground(rng, (_side(rng, _SIDE), _side(rng, _SIDE)))
+    places = _places(rng, ground.size, rng.randint(1, _MAX_OBJECTS))
+    scene = _painted(rng, ground, [(wnid, place) for place in places], words)
     mode, form, options = _ENCODINGS[encoding]
     output = io.BytesIO()
-    image.convert(mode).save(output, form, **options)
-    return Drawing(output.getvalue(), *image.size, tuple(boxes))
+    scene.image.convert(mode).save(output, form, **options)
+    boxes = tuple(_opaque(mask).getbbox() or (0, 0, *mask.size) for mask in scene.masks)
+    return Drawing(output.getvalue(), *scene.image.size, boxes)
 
 
-def _extent(mask: Image.Image) -> PixelBox:
-    opaque = mask.point(lambda coverage: 255 if coverage >= _OPAQUE else 0)
-    return opaque.getbbox() or (0, 0, *mask.size)
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """An image that is drawn and not encoded yet, with the mask of each object.
+
+    Attributes:
+        image: RGB.
+        masks: of the image's size, mode L: how much of each pixel an object covers, 0 to 255.
+    """
+
+    image: Image.Image
+    masks: tuple[Image.Image, ...]
+
+    def mask(self, number: int) -> Image.Image:
+        """Return the mask of an object: mode L, 255 where the object is, else 0."""
+        return _opaque(self.masks[number])
 
 
-def _side(rng: random.Random) -> int:
-    return round(rng.triangular(*_SIDE))
+def draw_scene(
+    rng: random.Random, classes: Sequence[str], words: str, side: tuple[int, int]
+) -> Scene:
+    """Draw one object of each of some classes, which do not overlap.
+
+    Args:
+        rng: decides everything but the looks of the classes.
+        classes: ids, as many as there are objects; the same may occur again.
+        words: lettered, up to the first comma.
+        side: least and most pixels of a side.
+    """
+    ground = _ground(rng, (_side(rng, side), _side(rng, side)))
+    places: list[tuple[int, int, int]] = []
+    while len(places) < len(classes):
+        places = _places(rng, ground.size, len(classes))
+    return _painted(rng, ground, list(zip(classes, places, strict=True)), words)
+
+
+def _painted(
+    rng: random.Random,
+    ground: Image.Image,
+    objects: Sequence[tuple[str, tuple[int, int, int]]],
+    words: str,
+) -> Scene:
+    masks = []
+    for class_id, (x, y, radius) in objects:
+        paint, cover = _object(rng, class_style(class_id), radius)
+        ground.paste(paint, (x - radius, y - radius), cover)
+        mask = Image.new("L", ground.size)
+        mask.paste(cover, (x - radius, y - radius))
+        masks.append(mask)
+    image = _grained(rng, ground, cell=1, strength=18)
+    _letter(image, words.partition(",")[0])
+    return Scene(image, tuple(masks))
+
+
+def _opaque(mask: Image.Image) -> Image.Image:
+    return mask.point(lambda coverage: 255 if coverage >= _OPAQUE else 0)
+
+
+def _side(rng: random.Random, limits: tuple[int, int]) -> int:
+    return round(rng.triangular(*limits))
 
 
 def _ground(rng: random.Random, size: tuple[int, int]) -> Image.Image:
@@ -183,10 +229,9 @@ def _grained(rng: random.Random, image: Image.Image, cell: int, strength: int) -
     return ImageChops.add(image, Image.merge("RGB", (grain,) * 3), offset=-strength // 2)
 
 
-def _places(rng: random.Random, size: tuple[int, int]) -> list[tuple[int, int, int]]:
-    """Centre and radius of each object: clear of one another, the edges and the lettering."""
+def _places(rng: random.Random, size: tuple[int, int], wanted: int) -> list[tuple[int, int, int]]:
+    """Centre and radius of up to `wanted` objects, clear of one another, edges and lettering."""
     width, height = size[0], size[1] - _LABEL_HEIGHT
-    wanted = rng.randint(1, _MAX_OBJECTS)
     found: list[tuple[int, int, int]] = []
     for _ in range(_PLACING_TRIES):
         radius = round(rng.uniform(*_RADIUS) * min(width, height))

@@ -1,4 +1,4 @@
-"""``shardmill sample``: draws a small ILSVRC-shaped set to try things on."""
+"""``shardmill sample``: draws a small ILSVRC2012 or Open Images to try things on."""
 
 from __future__ import annotations
 
@@ -17,17 +17,32 @@ from tasks.cli.saying import say
 EXAMPLES: Final = (
     "shardmill sample NEW",
     "shardmill sample NEW --seed 7",
-    "shardmill sample TRIAL/RAW",
+    "shardmill sample NEW --openimages",
 )
 
 
 @click.command(cls=GroupedCommand, params=parameters(options_of(SAMPLE)), examples=EXAMPLES)
-def sample(raw: str, seed: int) -> int:
-    """Draw a small ILSVRC-shaped set of archives, and its configuration, into RAW."""
-    from pipeline.sample.draw import draw_sample  # noqa: PLC0415  (draws with Pillow: not for others)
-
-    config = draw_sample(Path(raw).absolute(), seed=seed)
-    say(f"drawn: {config.parent}")
-    words = ["shardmill", "imagenet", "--raw", raw, "--config", str(config), "--out", "OUT"]
+def sample(raw: str, seed: int, openimages: bool) -> int:
+    """Draw a small ILSVRC2012 or Open Images, and its configuration, into RAW."""
+    folder = Path(raw).absolute()
+    words = _draw_openimages(folder, raw, seed) if openimages else _draw_ilsvrc(folder, raw, seed)
+    say(f"drawn: {folder}")
     say(f"now: {shlex.join(words)}")
     return 0
+
+
+def _draw_ilsvrc(folder: Path, raw: str, seed: int) -> list[str]:
+    """Draw the set; return the words of a command that prepares it."""
+    from pipeline.sample.draw import draw_sample  # noqa: PLC0415  (draws with Pillow: not for others)
+
+    config = draw_sample(folder, seed=seed)
+    return ["shardmill", "imagenet", "--raw", raw, "--config", str(config), "--out", "OUT"]
+
+
+def _draw_openimages(folder: Path, raw: str, seed: int) -> list[str]:
+    """Do as `_draw_ilsvrc` does."""
+    from pipeline.sample.openimages import RAW, draw_openimages  # noqa: PLC0415  (likewise)
+
+    config = draw_openimages(folder, seed=seed)
+    words = ["shardmill", "openimages", "--raw", f"{raw}/{RAW}", "--config", str(config)]
+    return [*words, "--class", "Bear", "--masks", "--out", "OUT"]

@@ -133,6 +133,14 @@ OUTPUT_OPTIONS: Final = (
         positional=True,
     ),
     Option(
+        flag="--openimages",
+        kind=Kind.SWITCH,
+        group=Group.INPUT,
+        help="Draw a set of Open Images' shape: its files, mask archives and a bucket of images.",
+        commands=(SAMPLE,),
+        default=False,
+    ),
+    Option(
         flag="--seed",
         kind=Kind.NUMBER,
         group=Group.INPUT,
