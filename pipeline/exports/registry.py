@@ -7,6 +7,7 @@ from typing import Final
 
 from pipeline.exports.base import Export
 from pipeline.exports.class_tree_export import ClassTree
+from pipeline.exports.coco_export import Coco
 from pipeline.exports.croissant_export import Croissant
 from pipeline.exports.dbcollection.export import Classification, Raw256
 from pipeline.exports.image_list_export import ImageList, LabelTables
@@ -17,6 +18,7 @@ _BY_NAME: Final = (
     Classification(),
     Raw256(),
     ImageFolder(),
+    Coco(),
     Parquet(),
     Croissant(),
 )

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import inprocess
 import pytest
+from exportnames import OF_ALL_SETS
 from support import RawSet
 
 from pipeline.errors import OutputConflict
 from pipeline.job.artifacts import Product
-from pipeline.job.options import EXPORTS, Job
+from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.state import preflight
 
-EVERY = {"exports": EXPORTS, "steps": ("boxes", "lists", "extract", "shards")}
+EVERY = {"exports": OF_ALL_SETS, "steps": ("boxes", "lists", "extract", "shards")}
 
 
 def made(job: Job) -> dict[str, Product]:

@@ -15,6 +15,7 @@ import pytest
 import support
 import xxhash
 from commands import prepare, shardmill
+from exportnames import OF_ALL_SETS
 from finishedoutputs import kept, prepared
 from PIL import Image
 from support import RawSet, products, temporary_files, timings
@@ -22,14 +23,14 @@ from support import RawSet, products, temporary_files, timings
 from pipeline import manifest, paths
 from pipeline.errors import UsageError
 from pipeline.exports import croissant
-from pipeline.job.options import EXPORTS, Job
+from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.state import preflight
 from tasks.cli.rerun_command import command_line
 
 NONE = ("--format", "none")
 DATA = ("--data-dir", "/data/ilsvrc2012")
-EVERY = tuple(word for name in EXPORTS for word in ("--export", name))
+EVERY = tuple(word for name in OF_ALL_SETS for word in ("--export", name))
 CLASSIFICATION, RAW256 = "dbcollection/classification.h5", "dbcollection/raw256.h5"
 FILES = {
     "dbcollection": {CLASSIFICATION},
@@ -88,7 +89,7 @@ def flip(path: Path) -> None:
 
 
 class TestEach:
-    @pytest.mark.parametrize("name", EXPORTS)
+    @pytest.mark.parametrize("name", OF_ALL_SETS)
     def test_is_made_alone_and_never_twice(self, small: RawSet, out: Path, name: str) -> None:
         export(small, out, "--export", name)
         assert exported(out) == FILES[name] | TREES.get(name, set())

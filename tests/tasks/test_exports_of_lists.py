@@ -13,10 +13,9 @@ import inprocess
 import pyarrow.parquet as pq
 import pytest
 from drawnlists import ListedSet, draw_list, encoded, lay
+from exportnames import OF_ALL_SETS
 from inprocess import Ran
 from support import products, temporary_files
-
-from pipeline.exports.registry import EXPORTS
 
 Run = Callable[..., Ran]
 EVERY = ("--export", "parquet,croissant,imagefolder")
@@ -235,9 +234,9 @@ class TestOfAList:
 class TestOfAFolder:
     def test_each_is_made_once_and_verified(self, run: Run, pets: Path, out: Path) -> None:
         words = ("imagelist", pets, "--recursive", "--out", out, *NONE, "--export")
-        run(*words, ",".join(EXPORTS))
+        run(*words, ",".join(OF_ALL_SETS))
         before = products(out)
-        run(*words, ",".join(EXPORTS))
+        run(*words, ",".join(OF_ALL_SETS))
         run("verify", out, "--against", pets)
         assert products(out) == before
         for path in pets.glob("*/*"):

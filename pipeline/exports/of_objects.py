@@ -1,0 +1,77 @@
+"""What exports that describe the objects on images have in common."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Final
+
+from pipeline.exports.base import Export, Need, SetView, SplitView, What
+from pipeline.exports.image_sizes import keeps_size
+from pipeline.manifest import Document
+
+
+class ExportOfObjects(Export):
+    """An export of boxes: of every split whose source has some.
+
+    Images that are left out of the shards are left out of it, too, and so are images that nobody
+    has annotated.
+    """
+
+    of_images = True
+    parts = ("images", "boxes")
+
+    def refusals(self, data: SetView) -> Iterator[str]:
+        """Yield that there are no boxes, no classes, or that images are not of their own size."""
+        what = f"--export {self.name}"
+        if not with_boxes(data):
+            yield f"{what} is of bounding boxes, and no split has some: leave it out"
+        if not data.table.class_ids:
+            yield f"{what} names classes, and nobody names those of this data set: leave it out"
+        for split in with_boxes(data).values():
+            if split.details is None and not any(keeps_size(each.images) for each in split.shards):
+                yield (
+                    f"{what} says where objects are in the images of the source, and the shards of"
+                    f" {split.name} have others: leave --resize, --center-crop and --orientation"
+                    f" bake out, or say --format none with {what} in a job of its own"
+                )
+
+
+def with_boxes(data: SetView) -> dict[str, SplitView]:
+    """Return the splits that have boxes, by name."""
+    return {name: split for name, split in data.splits.items() if split.has_boxes}
+
+
+def made_of(data: SetView, split: SplitView, version: int) -> Document:
+    """Return what decides the bytes of an export of a split, for its digest."""
+    said = split.details.digest if split.details else ""
+    return {
+        "images": split.images_digest,
+        "details": said,
+        "labels": data.table.digest,
+        "version": version,
+    }
+
+
+def needs(split: SplitView) -> tuple[Need, ...]:
+    """Return what has to be there before the objects of a split can be described."""
+    return (
+        Need(What.CATALOG, split.name),
+        Need(What.FACTS, split.name),
+        Need(What.LEFT_OUT, split.name),
+    )
+
+
+def class_names(data: SetView) -> list[str]:
+    """Return a name for each class, by its index; no two are the same.
+
+    A class is called by its words; where two have the same, their ids are added.
+    """
+    words = Counter(data.table.words)
+    return [
+        text if text and words[text] == 1 else f"{text} ({class_id})" if text else class_id
+        for class_id, text in zip(data.table.class_ids, data.table.words, strict=True)
+    ]
+
+
+VERSION_OF_FORM: Final = "version of its form"

@@ -1,0 +1,15 @@
+"""Which exports there are, and which of them can be made of data sets without boxes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pipeline.exports import registry
+from pipeline.exports.of_objects import ExportOfObjects
+
+OF_BOXES: Final = tuple(
+    name for name, export in registry.EXPORTS.items() if isinstance(export, ExportOfObjects)
+)
+"""Those that describe objects, which a data set without boxes is refused for."""
+OF_ALL_SETS: Final = tuple(name for name in registry.EXPORTS if name not in OF_BOXES)
+"""Those of every data set that has classes."""
