@@ -136,13 +136,14 @@ def is_address(text: str) -> bool:
     return _ADDRESS.match(text) is not None
 
 
-def parse(text: str, name: str = "path") -> Location:
+def parse(text: str, name: str = "path", *, whole_bucket: bool = False) -> Location:
     """Return where a text says that something lies.
 
     Args:
         text: a local path, ``~`` standing for the home folder, or an address. A slash at the end
             of an address counts for nothing.
         name: the option or argument, which the message names.
+        whole_bucket: whether ``s3://BUCKET`` may stand for all that is in a bucket.
 
     Raises:
         UsageError: the scheme is not one of `SCHEMES`, there is no bucket or no host, the address
@@ -170,6 +171,8 @@ def parse(text: str, name: str = "path") -> Location:
     _check_plain(key, text, name)
     if scheme == S3:
         _check_unsigned(key, text, name)
+    if whole_bucket and not key:
+        return Remote(scheme, host, key)
     if scheme == S3 and not key:
         raise UsageError(
             f"{name}: an address that names a bucket and nothing in it",

@@ -10,8 +10,9 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import ObjectChanged, UsageError
@@ -25,7 +26,9 @@ from pipeline.storage.s3.settings import Settings
 
 if TYPE_CHECKING:
     from pipeline.storage.http.contents import Contents
+    from pipeline.storage.http.many import Many
     from pipeline.storage.http.objects import WholeObjects
+    from pipeline.storage.http.request import Request
     from pipeline.storage.http.transfer import Transfer
     from pipeline.storage.s3.removals import Removals
     from pipeline.storage.s3.store import Store
@@ -266,6 +269,27 @@ def ask(root: Remote, names: Sequence[str]) -> list[FileInfo | None]:
     objects = _objects(root)
     seen = look_at_many(transfer(), [objects.whole(name) for name in names])
     return [None if each is None else FileInfo(*each) for each in seen]
+
+
+def many(
+    root: Remote, in_flight: int, tries: int, seems_whole: Callable[[memoryview], bool]
+) -> Many:
+    """Return what receives many small objects below an address; see `small_files.receive`."""
+    from pipeline.storage.http import process  # noqa: PLC0415  (libcurl: only for the remote)
+    from pipeline.storage.http.many import Many  # noqa: PLC0415  (the same)
+    from pipeline.storage.http.objects import renewed  # noqa: PLC0415  (the same)
+
+    settings, renew = _used[0].s3, None
+    if root.scheme == S3 and settings.unsigned and settings.profile is None:
+        from pipeline.storage.s3 import public  # noqa: PLC0415  (only for S3)
+
+        request_for: Callable[[str], Request] = partial(public.request_for, root, settings)
+    else:
+        objects = _objects(root)
+        request_for = objects.whole
+        renew = partial(renewed, objects) if root.scheme == S3 else None
+    own = process.patient(in_flight, tries)
+    return Many(own, request_for, renew, tries, seems_whole)
 
 
 def transfer() -> Transfer:

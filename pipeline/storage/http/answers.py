@@ -16,6 +16,7 @@ from typing import Final
 
 OK: Final = 200
 PARTIAL: Final = 206
+NOT_MODIFIED: Final = 304
 UNSATISFIABLE: Final = 416
 
 _RANGE: Final = re.compile(
@@ -37,6 +38,7 @@ class Outcome(Enum):
     """What an answer is, in view of what was asked for."""
 
     RIGHT = "what was asked for"
+    SAME = "the file that is there already"
     MOVED = "a redirect to another address"
     NO_RANGES = "the whole file, where a part of it was asked for"
     ELSEWHERE = "another part of the file than was asked for"
@@ -119,6 +121,7 @@ class Wanted:
         size: of the whole object; None: not known.
         validator: a strong ETag, a date, or empty: not known.
         head: whether there is no body.
+        unless: the ETag that it need not be sent of; empty: it is sent.
     """
 
     offset: int = 0
@@ -126,6 +129,7 @@ class Wanted:
     size: int | None = None
     validator: str = ""
     head: bool = False
+    unless: str = ""
 
     @property
     def is_range(self) -> bool:
@@ -142,6 +146,8 @@ class Wanted:
         if self.validator:
             condition = "If-Match" if is_etag(self.validator) else "If-Unmodified-Since"
             lines.append(f"{condition}: {self.validator}")
+        if self.unless:
+            lines.append(f"If-None-Match: {self.unless}")
         return lines
 
 
@@ -200,6 +206,8 @@ def _of_status(wanted: Wanted, answer: Answer) -> Outcome:
         return Outcome.EXPIRED
     if status in _REDIRECTS and answer.headers.get("location"):
         return Outcome.MOVED
+    if status == NOT_MODIFIED and wanted.unless:
+        return Outcome.SAME
     if status == UNSATISFIABLE:
         other = wanted.size is not None and answer.total not in {None, wanted.size}
         return Outcome.OTHER_SIZE if other else Outcome.UNSATISFIABLE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.storage.http.libcurl import pycurl
+from pipeline.storage.http.request import SILENT_SECONDS
 from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.trust import certificates
 
@@ -12,8 +13,7 @@ BUFFER: Final = 1 << 18
 """Bytes that libcurl passes on at once, at most."""
 CONNECT_SECONDS: Final = 20
 """Seconds after which a server that takes no connection is tried again."""
-_SLOW_SECONDS: Final = 30  # a server that sends next to nothing for so long has gone
-_SLOW_BYTES: Final = 1000  # a second
+_SLOW_BYTES: Final = 1000  # a second: a server that sends fewer for a while has gone
 _IDLE_SECONDS: Final = 45  # most servers close a connection that rests after a minute
 _AGENT: Final = "shardmill"
 _PROTOCOLS: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
@@ -36,7 +36,7 @@ class Handle:
         self.ticket: Ticket | None = None
         self._url = ""
         self._ca_file: str | None = None
-        self._last: tuple[bool, bool, int] = (False, False, 0)
+        self._last: tuple[bool, bool, int, int] = (False, False, 0, SILENT_SECONDS)
         set_option = self.curl.setopt
         set_option(pycurl.NOSIGNAL, 1)
         set_option(pycurl.FOLLOWLOCATION, 0)
@@ -48,7 +48,7 @@ class Handle:
         set_option(pycurl.USERAGENT, _AGENT)
         set_option(pycurl.BUFFERSIZE, BUFFER)
         set_option(pycurl.CONNECTTIMEOUT, CONNECT_SECONDS)
-        set_option(pycurl.LOW_SPEED_TIME, _SLOW_SECONDS)
+        set_option(pycurl.LOW_SPEED_TIME, SILENT_SECONDS)
         set_option(pycurl.LOW_SPEED_LIMIT, _SLOW_BYTES)
         set_option(pycurl.MAXAGE_CONN, _IDLE_SECONDS)
         set_option(pycurl.TCP_KEEPALIVE, 1)
@@ -67,7 +67,7 @@ class Handle:
         self.curl.setopt(pycurl.HTTPHEADER, ticket.headers)
         if self._ca_file != request.ca_file:
             self._trust(request.ca_file)
-        last = (request.head, ticket.netrc, request.rate)
+        last = (request.head, ticket.netrc, request.rate, request.silent_s)
         if last != self._last:
             self._last = last
             self.curl.setopt(pycurl.NOBODY if request.head else pycurl.HTTPGET, 1)
@@ -76,6 +76,7 @@ class Handle:
             self.curl.setopt(pycurl.MAX_RECV_SPEED_LARGE, request.rate)
             slow = min(_SLOW_BYTES, request.rate // 2) if request.rate else _SLOW_BYTES
             self.curl.setopt(pycurl.LOW_SPEED_LIMIT, slow)
+            self.curl.setopt(pycurl.LOW_SPEED_TIME, request.silent_s)
 
     def unload(self) -> None:
         """Forget a request whose try is over, with what it holds."""

@@ -167,3 +167,13 @@ class WebObjects:
     def renew(self, _source: str, stale: RemoteObject, /) -> RemoteObject:
         """Return the file at its own address: a redirect may have led to one that has expired."""
         return replace(stale, url=stale.name, headers=self._access.headers)
+
+
+def renewed(objects: Objects, source: str, request: Request) -> Request:
+    """Return a refused request for the whole of an object, signed by the newest credentials.
+
+    Raises:
+        ShardmillError: there are none any more.
+    """
+    stale = RemoteObject(request.name, request.url, request.size or 0)
+    return replace(request, url=objects.renew(source, stale).url)

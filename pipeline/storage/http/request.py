@@ -9,6 +9,10 @@ from urllib.parse import urlsplit
 from pipeline.storage.http.answers import Answer
 from pipeline.storage.location import shown
 
+MOST_IN_MEMORY: Final = 1 << 28
+"""Bytes of an object that is read at once, at most."""
+SILENT_SECONDS: Final = 30
+"""Seconds after which a server that sends next to nothing is asked anew."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -31,6 +35,10 @@ class Request:
         rate: how many bytes a second are read at most; 0: as many as come.
         restarts: whether a body that was cut is sent again from its first byte, as of a server
             that has no ranges; else what is missing of it is asked for.
+        unless: the ETag of an object that is there already, with its quotes: if that is the one
+            that would be sent, nothing is; empty: the object is sent in any case.
+        most: bytes of an object whose size is not known, at most; larger ones are refused.
+        silent_s: seconds after which a server that sends next to nothing has gone.
     """
 
     url: str = field(repr=False)
@@ -45,6 +53,9 @@ class Request:
     ca_file: str = ""
     rate: int = 0
     restarts: bool = False
+    unless: str = ""
+    most: int = MOST_IN_MEMORY
+    silent_s: int = SILENT_SECONDS
 
     @property
     def is_whole(self) -> bool:

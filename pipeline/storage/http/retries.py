@@ -27,9 +27,10 @@ class Patience:
             that can only be begun again, each cut is at another place.
         few: as many where the fault most often lasts, such as a host name that is not known.
         first: seconds before the second try; each later wait is twice as long, and random
-            between half of that and all of it, so that many clients do not come back at once.
+            between `least` of that and all of it, so that many clients do not come back at once.
         longest: seconds of one wait.
         longest_asked: seconds of one wait where the server asks for one.
+        least: the part of a wait that is not random.
     """
 
     tries: int = 9
@@ -38,6 +39,7 @@ class Patience:
     first: float = 0.25
     longest: float = 20.0
     longest_asked: float = 120.0
+    least: float = 0.5
 
     def seconds(self, failures: int, asked: float | None, random: Callable[[], float]) -> float:
         """Return how long to wait after so many failures.
@@ -47,7 +49,8 @@ class Patience:
             asked: what the server asked for; None: nothing.
             random: returns a number from 0 to 1.
         """
-        return max(self._most(failures) * (1 + random()) / 2, min(asked or 0.0, self.longest_asked))
+        part = self.least + (1 - self.least) * random()
+        return max(self._most(failures) * part, min(asked or 0.0, self.longest_asked))
 
     def left(self, failures: int, lasting: int) -> int:
         """Return how many more tries may fail; see `is_over`."""

@@ -28,7 +28,6 @@ Renew: TypeAlias = Callable[[Request], Request]
 """Returns the same request with another address or other headers, signed anew."""
 
 _ERROR_BODY: Final = 1 << 16  # bytes that are read of the body of an error, to keep the connection
-_MOST_IN_MEMORY: Final = 1 << 28  # bytes of an object whose size nobody knew
 _PROGRESS: Final = 1 << 16  # bytes of a try that show that the next is worth while
 
 
@@ -38,6 +37,8 @@ class Ticket:
     Attributes:
         request: what is asked for, as it was signed last.
         url: where it is asked for now, after redirects.
+        tries: how often it was asked for.
+        answered: whether a server has answered any of them.
         failures: tries in a row that brought nothing.
         lasting: the last of them whose fault is of a kind that most often lasts.
         repeats: tries in a row that brought bytes, though none that had not come before.
@@ -56,6 +57,8 @@ class Ticket:
         self.request = request
         self.url = request.url
         self.renew = renew
+        self.tries = 0
+        self.answered = False
         self.failures = 0
         self.lasting = 0
         self.repeats = 0
@@ -115,8 +118,14 @@ class Ticket:
             self._received = 0
         length = None if request.length is None else request.length - self._received
         self._wanted = Wanted(
-            request.offset + self._received, length, request.size, self._validator, request.head
+            request.offset + self._received,
+            length,
+            request.size,
+            self._validator,
+            request.head,
+            "" if self._received else request.unless,
         )
+        self.tries += 1
         self.outcome, self.answer = None, Answer()
         self._taken, self._announced, self._rest = 0, None, b""
 
@@ -168,6 +177,7 @@ class Ticket:
         if outcome is Outcome.UNSATISFIABLE and self.request.length is None and at_end:
             outcome = Outcome.RIGHT  # all had come, and only the end of it was cut off
         self._count_progress()
+        self.answered = self.answered or self.answer.status > 0
         self.outcome = outcome
         return outcome
 
@@ -213,7 +223,7 @@ class Ticket:
         self._validator = self._validator or self.answer.validator
         if self._sink is None and not self._buffer:
             size = self.request.length or (0 if self.request.head else self._announced) or 0
-            if size <= _MOST_IN_MEMORY or self.request.length is not None:
+            if size <= self.request.most or self.request.length is not None:
                 self._buffer = bytearray(size)
         return self.outcome
 
@@ -222,7 +232,7 @@ class Ticket:
         if self._sink is not None:
             self._sink(self._received, piece)
             return
-        if end > _MOST_IN_MEMORY:
+        if max(end, self._announced or 0) > self.request.most:
             raise ObjectRefused(
                 "the object is too large to be read at once", file=self.request.shown
             )

@@ -25,6 +25,7 @@ from pipeline.storage.http.request import Reply, Request, origin
 from pipeline.storage.http.retries import RARELY, RETRIED, Patience, retry_after
 from pipeline.storage.http.silence import Silence
 from pipeline.storage.http.ticket import Renew, Sink, Ticket
+from pipeline.storage.http.window import Window
 from pipeline.storage.location import HTTP
 
 IN_FLIGHT: Final = 64
@@ -42,6 +43,7 @@ class Transfer:
     Args:
         in_flight: how many requests are under way at a time; others wait for their turn.
         patience: how often and how long a request is tried again.
+        yielding: whether fewer are under way while the server asks for fewer; see `Window`.
         clock: returns seconds; of the waits between two tries.
         sleep: waits so many seconds, where nothing else is to be done.
         chance: returns a number from 0 to 1.
@@ -52,15 +54,17 @@ class Transfer:
         in_flight: int = IN_FLIGHT,
         *,
         patience: Patience | None = None,
+        yielding: bool = False,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] = time.sleep,
         chance: Callable[[], float] = random.random,
     ) -> None:
         self.in_flight = in_flight
+        self._window = Window(in_flight) if yielding else None
         self._patience = patience or Patience()
         self._clock, self._sleep, self._chance = clock, sleep, chance
         self._silence = Silence(self._patience, clock)
-        self._process = os.getpid()
+        self.process = os.getpid()
         self._multi = _multi(in_flight)
         self._raised: list[BaseException] = []
         self._free: list[Handle] = []
@@ -73,6 +77,11 @@ class Transfer:
     def under_way(self) -> int:
         """How many requests have not ended yet, those among them that wait for their turn."""
         return len(self._busy) + len(self._waiting) + len(self._delayed)
+
+    @property
+    def has_room(self) -> bool:
+        """Whether one more request would begin at once."""
+        return len(self._busy) + len(self._waiting) < self.in_flight
 
     def submit(
         self, request: Request, *, sink: Sink | None = None, renew: Renew | None = None
@@ -159,7 +168,7 @@ class Transfer:
         return [*busy, *self._waiting, *(each[2] for each in self._delayed)]
 
     def _check_process(self) -> None:
-        if os.getpid() != self._process:
+        if os.getpid() != self.process:
             raise RuntimeError("connections are not shared with a process that was forked later")
 
     def _start(self) -> None:
@@ -214,9 +223,11 @@ class Transfer:
         ticket = self._take_back(curl)
         ticket.took = self._clock() - ticket.began_at
         outcome = ticket.conclude(code)
+        if self._window is not None:
+            self.in_flight = self._window.ended(outcome, ticket, self._clock())
         if ticket.error is not None:  # raised by its sink
             return
-        if outcome is Outcome.RIGHT:
+        if outcome in {Outcome.RIGHT, Outcome.SAME}:
             ticket.finish()
             self._silence.ended()
         elif _follow(ticket, outcome) or self._renew(ticket, outcome):

@@ -14,10 +14,10 @@ from typing import Final, Self
 
 from pipeline.errors import ObjectChanged
 from pipeline.storage.fileinfo import FileInfo
-from pipeline.storage.http.objects import RemoteObject, WholeObjects
+from pipeline.storage.http.objects import WholeObjects, renewed
 from pipeline.storage.http.ranges import FROM_THE_ORIGIN, MOST_BYTES
 from pipeline.storage.http.refusals import missing
-from pipeline.storage.http.request import Reply, Request
+from pipeline.storage.http.request import Reply
 from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.transfer import Transfer
 from pipeline.storage.location import Remote
@@ -192,12 +192,7 @@ class WholeReader:
         if source in self._distrusted:
             self._distrusted.discard(source)
             request = replace(request, headers=request.headers + FROM_THE_ORIGIN)
-        return self._transfer.submit(request, renew=partial(self._renewed, source))
-
-    def _renewed(self, source: str, request: Request) -> Request:
-        """Return a refused request, signed by the newest credentials."""
-        stale = RemoteObject(request.name, request.url, request.size or 0)
-        return replace(request, url=self._objects.renew(source, stale).url)
+        return self._transfer.submit(request, renew=partial(renewed, self._objects, source))
 
     def __enter__(self) -> Self:
         return self

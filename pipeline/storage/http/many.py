@@ -1,0 +1,268 @@
+"""Receives many small objects, each whole and by one request, in the order in which they come.
+
+What has come is compared with the MD5 that its ETag is, where it is one. Requests are handed over
+as there is room for them, so that a list of millions takes no memory.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, Self
+
+from pipeline.errors import (
+    CredentialsRefused,
+    NoSuchBucket,
+    ObjectChanged,
+    ObjectRefused,
+    RemoteUnavailable,
+    ShardmillError,
+    WrongRegion,
+)
+from pipeline.storage.http.answers import Answer, Outcome
+from pipeline.storage.http.request import Request
+from pipeline.storage.http.ticket import Ticket
+from pipeline.storage.http.transfer import Transfer
+from pipeline.storage.received import Asked, Received, Result
+
+MOST_BYTES: Final = 1 << 25
+"""Bytes of one object, at most."""
+SILENT_SECONDS: Final = 10
+"""Seconds after which a server that sends next to nothing is asked anew."""
+UNREACHABLE: Final = 3
+"""How many objects are asked for in vain before a server that never answered is given up."""
+_MD5: Final = re.compile(r"[0-9a-f]{32}")
+_USER: Final = re.compile(r"[^/]*@")  # and a password
+_NO_KEYS: Final = frozenset(
+    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"}
+)
+_NOT_OF_THE_OBJECT: Final = frozenset({407, 511})  # a proxy or a network asks who one is
+_PROXIES: Final = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy")
+
+
+@dataclass(eq=False)
+class _Pending:
+    """An object that was asked for and has not come.
+
+    Attributes:
+        asked: the object.
+        request: how it is asked for.
+        ticket: the request under way.
+        tries: of requests before that one.
+        seen: the MD5 of a body that did not agree with its ETag.
+    """
+
+    asked: Asked
+    request: Request
+    ticket: Ticket
+    tries: int = 0
+    seen: str = ""
+
+
+class Many:
+    """Receives objects; see `receive`.
+
+    Args:
+        transfer: carries the requests out.
+        request_for: returns the request for the whole of an object by its name.
+        renewed: signs a request for an object anew, once, if it is refused; None: none is signed.
+        tries: how often each is asked for, at most.
+        seems_whole: says of the bytes of an object whose length nobody has announced whether its
+            end is there.
+        answered: whether the server is known to answer.
+    """
+
+    def __init__(
+        self,
+        transfer: Transfer,
+        request_for: Callable[[str], Request],
+        renewed: Callable[[str, Request], Request] | None,
+        tries: int,
+        seems_whole: Callable[[memoryview], bool],
+        answered: bool = False,
+    ) -> None:
+        self._transfer = transfer
+        self._request_for = request_for
+        self._renewed = renewed
+        self._tries = tries
+        self._seems_whole = seems_whole
+        self.answered = answered
+        self._pending = list[_Pending]()
+
+    def receive(self, wanted: Iterable[Asked]) -> Iterator[Received]:
+        """Yield what becomes of each object, as soon as it is known.
+
+        Raises:
+            RemoteUnavailable: the server does not answer at all.
+            UsageError: the bucket, its region or the credentials are wrong.
+            EnvironmentRefused: the certificate of the server is not trusted.
+        """
+        remaining = iter(wanted)
+        is_more = True
+        while is_more or self._pending:
+            while is_more and self._transfer.has_room:
+                asked = next(remaining, None)
+                is_more = asked is not None
+                if asked is not None:
+                    self._submit(asked)
+            if self._pending:
+                self._transfer.step()
+            if not self.answered:
+                self._check_answers()
+            for pending in [each for each in self._pending if each.ticket.is_done]:
+                received = self._concluded(pending)
+                if received is not None:
+                    self._pending.remove(pending)
+                    yield received
+
+    def close(self) -> None:
+        """Give up what has not come."""
+        for pending in self._pending:
+            self._transfer.cancel(pending.ticket)
+        self._pending.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _submit(self, asked: Asked) -> None:
+        request = replace(
+            self._request_for(asked.name),
+            unless=f'"{asked.md5}"' if asked.md5 else "",
+            most=MOST_BYTES,
+            silent_s=SILENT_SECONDS,
+        )
+        renew = None if self._renewed is None else partial(self._renewed, asked.name)
+        ticket = self._transfer.submit(request, renew=renew)
+        self._pending.append(_Pending(asked, request, ticket))
+
+    def _check_answers(self) -> None:
+        """Give up where nothing was ever answered, and several objects were asked for."""
+        self.answered = any(each.ticket.answered for each in self._pending)
+        silent = [each for each in self._pending if each.ticket.failures]
+        if not self.answered and len(silent) >= UNREACHABLE:
+            raise RemoteUnavailable(
+                "no answer",
+                file=silent[0].ticket.request.shown,
+                found=f"{silent[0].ticket.trouble}; {_proxies()}",
+                remedy="see whether the address, the network and the proxy are right, then run the"
+                " same command again",
+            )
+
+    def _concluded(self, pending: _Pending) -> Received | None:
+        """Return what became of an object; None: it is asked for again."""
+        tries = pending.tries + pending.ticket.tries
+        received = self._verdict(pending, tries, is_last=tries >= self._tries)
+        if received is None:
+            pending.tries = tries
+            pending.ticket = self._transfer.submit(pending.request, renew=pending.ticket.renew)
+        return received
+
+    def _verdict(self, pending: _Pending, tries: int, *, is_last: bool) -> Received | None:
+        """Return what a request that has ended came to; None: another one may come to more."""
+        ticket = pending.ticket
+        if ticket.reply is None:
+            is_open = isinstance(ticket.error, ObjectChanged) and not is_last
+            return None if is_open else _refused(pending, tries)
+        answer, body = ticket.reply.answer, ticket.reply.body
+        etag, url = _etag(answer), ticket.request.shown
+        received = Received(pending.asked, url, Result.SAME, answer.status, tries, etag=etag)
+        if ticket.outcome is Outcome.SAME:
+            return received
+        md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
+        detail, result = "", Result.FAILED
+        if _is_md5(etag, answer) and md5 != etag:
+            detail = f"the MD5 of what is sent is {md5}, and its ETag says {etag}"
+            result = Result.UNUSABLE if md5 == pending.seen else Result.FAILED
+            pending.seen = md5
+        elif not _says_its_length(answer) and not self._seems_whole(body):
+            detail = "the end is cut off each time"
+        if not detail:
+            return replace(received, result=Result.WHOLE, body=body, md5=md5)
+        if result is Result.FAILED and not is_last:
+            return None
+        return replace(received, result=result, detail=detail)
+
+
+def _refused(pending: _Pending, tries: int) -> Received:
+    """Return why there is no object; raise what is no matter of this one.
+
+    Raises:
+        ShardmillError: it would be the same of every other.
+    """
+    ticket, error = pending.ticket, pending.ticket.error
+    answer = ticket.answer
+    if not isinstance(error, ShardmillError):
+        raise error or RuntimeError("the request is under way")
+    _check_bucket(answer, error)
+    result = {
+        Outcome.MISSING: Result.MISSING,
+        Outcome.FORBIDDEN: Result.FORBIDDEN,
+        Outcome.UNAUTHORIZED: Result.FORBIDDEN,
+    }.get(ticket.outcome or Outcome.BROKEN, Result.FAILED)
+    if isinstance(error, ObjectRefused) and result is Result.FAILED:
+        result = Result.UNUSABLE
+    elif result is Result.FAILED and not isinstance(error, (RemoteUnavailable, ObjectChanged)):
+        raise error
+    etag = _etag(answer)
+    detail = error.found or error.what
+    url = ticket.request.shown
+    return Received(pending.asked, url, result, answer.status, tries, etag=etag, detail=detail)
+
+
+def _check_bucket(answer: Answer, error: ShardmillError) -> None:
+    """Raise what an answer says of the bucket, its region or the credentials."""
+    file = error.file
+    if answer.code == "NoSuchBucket":
+        raise NoSuchBucket(
+            "there is no such bucket", file=file, remedy="check --bucket, and --s3-endpoint"
+        )
+    if answer.code in _NO_KEYS:
+        raise CredentialsRefused(
+            "the credentials are refused",
+            file=file,
+            found=str(answer),
+            remedy="renew them, or leave --s3-signed out: a public bucket takes unsigned requests",
+        )
+    region = answer.headers.get("x-amz-bucket-region", "")
+    if region and answer.status in {301, 307, 400}:
+        raise WrongRegion(
+            "the bucket lies in another region",
+            file=file,
+            found=region,
+            remedy=f"give --s3-region {region}",
+        )
+    if answer.status in _NOT_OF_THE_OBJECT:
+        raise error.altered(found=f"{error.found}; {_proxies()}")
+
+
+def _etag(answer: Answer) -> str:
+    return answer.headers.get("etag", "").removeprefix("W/").strip('"')
+
+
+def _is_md5(etag: str, answer: Answer) -> bool:
+    """Whether an ETag is the MD5 of the bytes; that of an encrypted object only looks like one."""
+    encrypted = (
+        answer.headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
+        or "x-amz-server-side-encryption-customer-algorithm" in answer.headers
+    )
+    return _MD5.fullmatch(etag) is not None and not encrypted
+
+
+def _says_its_length(answer: Answer) -> bool:
+    """Whether a cut of the body would have been noticed."""
+    chunked = "chunked" in answer.headers.get("transfer-encoding", "").lower()
+    return answer.length is not None or answer.content_range is not None or chunked
+
+
+def _proxies() -> str:
+    """Return the proxies that the environment names, without what may be secret."""
+    values = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
+    named = [f"{name}={_USER.sub('…@', value)}" for name, value in values.items()]
+    return "proxies: " + (", ".join(named) or "none")
