@@ -65,6 +65,7 @@ from pipeline.storage.publishing import (
     write_unsynced,
 )
 from pipeline.storage.readers import Ranges, Sources
+from pipeline.storage.received import Asked, Received, Result
 from pipeline.storage.remote import use, using
 from pipeline.storage.remote_options import RemoteOptions
 from pipeline.storage.removal import Doomed, Outcome, Plan, Unfinished
@@ -77,6 +78,7 @@ from pipeline.storage.removing import (
     unfinished_uploads,
 )
 from pipeline.storage.scratch import folder as scratch_folder
+from pipeline.storage.small_files import receive
 from pipeline.storage.staged_file import StagedFile
 from pipeline.storage.stores import (
     Where,
@@ -117,6 +119,7 @@ __all__ = [
     "SCRATCH",
     "UNSETTLED",
     "WAITS",
+    "Asked",
     "Buffer",
     "Doomed",
     "Entry",
@@ -126,8 +129,10 @@ __all__ = [
     "Plan",
     "RangeReader",
     "Ranges",
+    "Received",
     "Remote",
     "RemoteOptions",
+    "Result",
     "SharedFile",
     "SourceReader",
     "Sources",
@@ -196,6 +201,7 @@ __all__ = [
     "read_many",
     "read_stamped",
     "real_folder",
+    "receive",
     "relative",
     "remove",
     "remove_empty",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pipeline.storage import remote, scratch
 from pipeline.storage.local import deleting
-from pipeline.storage.local.staging import link_to, sync_folder
+from pipeline.storage.local.staging import Buffer, link_to, sync_folder
 from pipeline.storage.local.tempnames import WRITE_PROBE
 from pipeline.storage.location import Location, Remote
 from pipeline.storage.staged_file import StagedFile
@@ -47,8 +47,11 @@ def publish_bytes(path: Location, content: bytes) -> None:
         publish(staged)
 
 
-def write_unsynced(path: Path, content: bytes) -> None:
-    """Replace a small file that may be lost in a crash: counters, never results."""
+def write_unsynced(path: Path, content: Buffer) -> None:
+    """Replace a small file that may be lost in a crash: a counter, or one of many small files.
+
+    Whoever records those syncs their file system before.
+    """
     with StagedFile(path) as staged:
         staged.write(content)
         staged.rename()

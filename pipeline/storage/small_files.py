@@ -7,7 +7,7 @@ time; of a local folder, one after another.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 
 from pipeline.errors import NoPermission, UsageError, Vanished
@@ -24,7 +24,7 @@ def receive(
     in_flight: int,
     tries: int,
     seems_whole: Callable[[memoryview], bool],
-) -> Iterator[Received]:
+) -> Generator[Received, None, None]:
     """Yield what becomes of each object, as soon as it is known; close it if that is not wanted.
 
     Args:

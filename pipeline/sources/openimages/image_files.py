@@ -7,33 +7,30 @@ asked for by its MD5, so that the bucket sends it only if it has another one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from pipeline import manifest, storage
 from pipeline.documents.openimages import ImageGroupMark
-from pipeline.sources.openimages import places
+from pipeline.errors import RemoteUnavailable, abbreviate
+from pipeline.sources.openimages import image_rows, places
+from pipeline.sources.openimages.image_arrivals import Arrivals, Wanted
+from pipeline.sources.openimages.image_rows import FAILED, THERE, ImageRow
+from pipeline.sources.openimages.known_images import known_images
 from pipeline.sources.openimages.tables import GROUP_TABLE, group_ids, read
-from pipeline.storage import Location
+from pipeline.storage import Location, below
 
-FETCHED: Final = "fetched"
-"""The outcome of an image whose bytes came from the bucket."""
-KEPT: Final = "kept"
-"""The outcome of one that was there already."""
-ABSENT: Final = "absent"
-"""The outcome of one that the bucket does not have."""
-FORBIDDEN: Final = "forbidden"
-"""The outcome of one that the bucket does not give out."""
-BAD: Final = "bad"
-"""The outcome of one whose bytes are no image, or not a whole one."""
-FAILED: Final = "failed"
-"""The outcome of one for which there was no answer: in the table of a group without mark alone."""
-THERE: Final = frozenset({FETCHED, KEPT})
-"""The outcomes of images whose files are there."""
-FINAL: Final = frozenset({ABSENT, FORBIDDEN, BAD})
-"""The outcomes of images that are asked for again only with ``--retry-absent``."""
+Tell: TypeAlias = Callable[[str, int], object]
+"""Is called of each image with its outcome, and the bytes that were received for it."""
+_ID: Final = "{id}"
+
+
+def _silently(_outcome: str, _received: int) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +86,14 @@ class Asking:
     retry_since: str = ""
     check_pixels: bool = False
 
+    def key_of(self, image_id: str) -> str:
+        """Return the key of an image below the bucket."""
+        return self.key.replace(_ID, image_id)
+
+    def url_of(self, image_id: str) -> str:
+        """Return where an image is asked for, as rows have it."""
+        return str(self.bucket / self.key_of(image_id))
+
 
 def is_collected(group: ImageGroup, asking: Asking) -> bool:
     """Whether a group is complete: its mark and table are there, and each image at its size."""
@@ -97,36 +102,103 @@ def is_collected(group: ImageGroup, asking: Asking) -> bool:
         return False
     if mark.finals and mark.asked < asking.retry_since:
         return False
+    folder = places.images(group.out, group.split)
     columns = ["image_id", "outcome", "bytes"]
     for rows in read(group.table, GROUP_TABLE, columns):
-        ids, outcomes, sizes = (rows[name].to_pylist() for name in columns)
-        expected = {
-            f"{image_id}.jpg": size
-            for image_id, outcome, size in zip(ids, outcomes, sizes, strict=True)
-            if outcome in THERE
-        }
-        folder = places.images(group.out, group.split)
-        if storage.file_sizes(folder, expected) != list(expected.values()):
+        values = zip(*(rows[name].to_pylist() for name in columns), strict=True)
+        there = {f"{image_id}.jpg": size for image_id, outcome, size in values if outcome in THERE}
+        if storage.file_sizes(folder, there) != list(there.values()):
             return False
     return True
 
 
-def collect(
-    group: ImageGroup,
-    asking: Asking,
-    tell: Callable[[str, int], object] = lambda _outcome, _n: None,
-) -> ImageGroupMark:
+def collect(group: ImageGroup, asking: Asking, tell: Tell = _silently) -> ImageGroupMark:
     """Collect the images of a group, write its table and, if all have an outcome, its mark.
 
     Args:
         group: which images.
         asking: how.
-        tell: is called of each image with its outcome and the bytes that were received.
+        tell: is called of each image with its outcome, and the bytes that were received for it.
 
     Raises:
         RemoteUnavailable: some images have no outcome after all tries; what is there is recorded,
-            and asked for no more. Or no image was answered at all.
+            and not asked for again. Or no image was answered at all.
         UsageError: no image at all is given out: bucket, endpoint or credentials are wrong.
         NoSpace: there is no room.
     """
-    raise NotImplementedError
+    ids = group.ids
+    known = known_images(group.out, group.split, group.selection, group.number, ids)
+    rows = {key: row for key, row in known.items() if _holds(row, asking)}
+    for row in rows.values():
+        tell(row.outcome, 0)
+    arrivals = Arrivals(
+        asking.bucket,
+        places.images(group.out, group.split),
+        asking.in_flight,
+        asking.tries,
+        asking.check_pixels,
+        partial(has_images, group.out),
+    )
+    wanted = [Wanted(each, asking.key_of(each)) for each in ids if each not in rows]
+    for arrival in arrivals.fetch(wanted):
+        rows[arrival.row.image_id] = arrival.row
+        tell(arrival.row.outcome, arrival.received)
+    if any(row.tries for row in rows.values() if row.is_there):
+        storage.sync_file_system(arrivals.folder)
+    return _record(group, asking, [rows[each] for each in ids])
+
+
+def has_images(out: Path) -> bool:
+    """Whether an image was ever collected in an output folder."""
+    tables = below(places.state(out), "images")
+    marks = (mark for name in storage.folders(tables) for mark in storage.documents(tables / name))
+    known = (manifest.read_undamaged(mark, ImageGroupMark) for mark in marks)
+    if any(mark is not None and mark.images for mark in known):
+        return True
+    # No group is complete yet, so that these folders are small.
+    return not all(storage.is_empty(places.images(out, split)) for split in places.SPLITS)
+
+
+def _holds(row: ImageRow, asking: Asking) -> bool:
+    """Whether an image with this row need not be asked for."""
+    is_asked_anew = row.url != asking.url_of(row.image_id) or (row.asked or "") < asking.retry_since
+    return row.is_there or not is_asked_anew
+
+
+def _record(group: ImageGroup, asking: Asking, rows: Sequence[ImageRow]) -> ImageGroupMark:
+    """Write the table of a group and its mark.
+
+    Raises:
+        RemoteUnavailable: there are images without an outcome; the table is there, and no mark.
+    """
+    content = image_rows.encode(rows)
+    failed = [row for row in rows if row.outcome == FAILED]
+    if failed:
+        storage.remove(group.out, group.mark)
+        storage.publish_bytes(group.table, content)
+        raise _failure(asking, failed, len(rows))
+    there = [row for row in rows if row.is_there]
+    document = {
+        "split": group.split,
+        "selection": group.selection,
+        "digest": image_rows.digest(rows),
+        "images": len(there),
+        "bytes": sum(row.bytes for row in there),
+        "outcomes": dict(Counter(row.outcome for row in rows)),
+        "asked": min((row.asked for row in rows if row.asked), default=""),
+    }
+    with storage.StagedFile(group.table) as table:
+        table.write(content)
+        manifest.publish([table], group.mark, group.out, document, superseding=True)
+    return manifest.read(group.mark, ImageGroupMark)
+
+
+def _failure(asking: Asking, failed: Sequence[ImageRow], images: int) -> RemoteUnavailable:
+    named = abbreviate(f"{row.image_id} ({row.detail})" for row in failed)
+    return RemoteUnavailable(
+        "images did not come",
+        file=str(asking.bucket),
+        expected=f"an answer for each of {images:,} images, at one of {asking.tries} tries",
+        found=f"none for {len(failed):,}: {named}",
+        remedy="run the same command again: only these are asked for",
+    )

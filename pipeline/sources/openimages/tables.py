@@ -76,6 +76,7 @@ GROUP_TABLE: Final = pa.schema(
         ("width", pa.int32()),  # pixels
         ("height", pa.int32()),
         ("etag", pa.string()),  # null: the server says none
+        ("asked", pa.string()),  # when it was last asked for, if it is not there; else null
     ]
 )
 """What came of one group of images, a row each."""

@@ -104,16 +104,17 @@ class Many:
         remaining = iter(wanted)
         is_more = True
         while is_more or self._pending:
-            while is_more and self._transfer.has_room:
+            # No more than can be taken in: a server at hand answers while others are handed over.
+            while is_more and self._transfer.has_room and not self._done:
                 asked = next(remaining, None)
                 is_more = asked is not None
                 if asked is not None:
                     self._submit(asked)
-            if self._pending:
+            if self._pending and not self._done:
                 self._transfer.step()
             if not self.answered:
                 self._check_answers()
-            for pending in [each for each in self._pending if each.ticket.is_done]:
+            for pending in self._done:
                 received = self._concluded(pending)
                 if received is not None:
                     self._pending.remove(pending)
@@ -130,6 +131,10 @@ class Many:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def _done(self) -> list[_Pending]:
+        return [each for each in self._pending if each.ticket.is_done]
 
     def _submit(self, asked: Asked) -> None:
         request = replace(

@@ -12,6 +12,7 @@ def test_waits_double_up_to_a_limit_and_are_random() -> None:
     longest = [patience.seconds(count, None, lambda: 1.0) for count in (1, 2, 3, 50)]
     assert longest == [0.25, 0.5, 1.0, 20.0]
     assert patience.seconds(3, None, lambda: 0.0) == 0.5
+    assert Patience(least=0.0).seconds(3, None, lambda: 0.0) == 0.0
 
 
 def test_a_server_may_ask_for_a_longer_wait_within_a_limit() -> None:

@@ -1,0 +1,290 @@
+"""Groups of images: what is fetched, what is known, and what is recorded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from imagegroups import Collecting, fill, hurried, ids, jpeg
+from openimagesbucket import Bucket, absent, answer, cut_after, denied, hang_up, page, tagged
+
+from pipeline import storage
+from pipeline.errors import NoSuchBucket, RemoteUnavailable, ShardmillError, UsageError, WrongRegion
+from pipeline.sources.openimages.image_files import Asking
+
+IDS = ids(6)
+OTHER = "ba9876543210"
+
+
+@pytest.fixture
+def collecting(tmp_path: Path) -> Iterator[Collecting]:
+    fill(tmp_path / "bucket", IDS)
+    with hurried(), Bucket(tmp_path / "bucket") as bucket:
+        yield Collecting(tmp_path / "out", bucket)
+
+
+def test_each_image_is_fetched_by_one_request_and_recorded(collecting: Collecting) -> None:
+    group = collecting.select(IDS)
+    assert not collecting.is_collected(group)
+    mark = collecting.collect(group)
+    assert collecting.is_collected(group)
+    assert collecting.asked() == IDS
+    assert {seen.method for seen in collecting.bucket.log} == {"GET"}
+    for image_id, row in collecting.rows(group).items():
+        content = jpeg(int(image_id, 16))
+        assert collecting.image(image_id).read_bytes() == content
+        assert (row.outcome, row.bytes, row.tries, row.status) == ("fetched", len(content), 1, 200)
+        assert row.md5 == row.etag == hashlib.md5(content).hexdigest()
+        assert (row.width, row.height, row.detail) == (40, 30, "")
+        assert row.url == f"{collecting.bucket.images}/train/{image_id}.jpg"
+    assert (mark.images, mark.outcomes, mark.finals) == (6, {"fetched": 6}, 0)
+    assert mark.bytes == sum(size for _, size in collecting.told)
+
+
+def test_what_is_no_image_has_a_row_and_no_file_and_is_not_asked_for_again(
+    collecting: Collecting,
+) -> None:
+    bucket, fine = collecting.bucket, IDS[5]
+    bucket.rule(IDS[0], absent)
+    bucket.rule(IDS[1], denied)
+    bucket.rule(IDS[2], page)
+    bucket.objects[f"train/{IDS[3]}.jpg"] = jpeg(3)[:-400]  # cut before it was put there
+    bucket.objects[f"train/{IDS[4]}.jpg"] = jpeg(4, (1025, 8))
+    group = collecting.select(IDS)
+    mark = collecting.collect(group)
+    rows = collecting.rows(group)
+    assert [rows[each].outcome for each in IDS] == ["absent", "forbidden", *["bad"] * 3, "fetched"]
+    assert [rows[each].status for each in IDS] == [404, 403, 200, 200, 200, 200]
+    assert "HTML" in rows[IDS[2]].detail
+    assert "cut off" in rows[IDS[3]].detail
+    assert "1,025 x 8" in rows[IDS[4]].detail
+    assert [path.name for path in collecting.image(fine).parent.iterdir()] == [f"{fine}.jpg"]
+    assert (mark.images, mark.finals) == (1, 5)
+    assert collecting.is_collected(group)
+    bucket.forget()
+    bucket.objects.clear()
+    assert collecting.collect(group).digest == mark.digest
+    assert collecting.asked() == []
+    assert not collecting.is_collected(group, retry_since="9999")
+    again = collecting.collect(group, retry_since="9999")
+    assert collecting.asked() == IDS[:5]
+    assert again.outcomes == {"fetched": 6}
+    assert again.digest != mark.digest
+    assert collecting.is_collected(group, retry_since="9999")
+
+
+def test_what_another_bucket_does_not_have_is_asked_for_here(collecting: Collecting) -> None:
+    collecting.bucket.rule(IDS[0], absent, times=1)
+    group = collecting.select(IDS)
+    collecting.collect(group)
+    collecting.bucket.forget()
+    here = storage.parse(collecting.bucket.images.replace("127.0.0.1", "localhost"))
+    assert collecting.collect(group, bucket=here).outcomes == {"fetched": 6}
+    assert collecting.asked() == IDS[:1]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [answer(503), answer(429, {"Retry-After": "1"}), answer(500), hang_up, cut_after(700)],
+    ids=["503", "429", "500", "no answer", "cut"],
+)
+def test_what_may_pass_is_tried_again_and_nothing_is_lost(
+    collecting: Collecting, fault: object
+) -> None:
+    for image_id in IDS:
+        collecting.bucket.rule(image_id, fault, times=2)  # type: ignore[arg-type]
+    group = collecting.select(IDS)
+    # One at a time, or nothing is ever answered of the first of them.
+    collecting.collect(group, in_flight=1)
+    assert collecting.outcomes(group) == ["fetched"] * 6
+    # libcurl itself sends a request again on another connection, if one is closed meanwhile.
+    assert {row.tries for row in collecting.rows(group).values()} <= {2, 3}
+    assert all(collecting.image(each).read_bytes() == jpeg(int(each, 16)) for each in IDS)
+
+
+def test_an_image_that_never_comes_is_named_when_all_others_are_there(
+    collecting: Collecting,
+) -> None:
+    collecting.bucket.rule(IDS[2], answer(503))
+    group = collecting.select(IDS)
+    with pytest.raises(RemoteUnavailable, match=f"none for 1: {IDS[2]}.*503"):
+        collecting.collect(group, tries=4)
+    assert len(collecting.bucket.requests(IDS[2])) == 4
+    assert not collecting.is_collected(group)
+    assert min(collecting.told)[0] == "failed"
+    collecting.bucket.forget()
+    collecting.collect(group)
+    assert collecting.asked() == IDS[2:3]
+    assert collecting.is_collected(group)
+
+
+def test_a_file_that_lies_there_is_asked_for_by_its_md5(collecting: Collecting) -> None:
+    fill(collecting.out / "images", IDS[:2])
+    collecting.image(IDS[2]).write_bytes(jpeg(99))
+    collecting.image(IDS[3]).write_bytes(b"<html>a page</html>")
+    group = collecting.select(IDS)
+    collecting.collect(group)
+    assert collecting.outcomes(group) == ["kept", "kept", *["fetched"] * 4]
+    assert all(collecting.image(each).read_bytes() == jpeg(int(each, 16)) for each in IDS)
+    sent = collecting.bucket.sent()
+    assert [sent[f"train/{each}.jpg"] for each in IDS[:2]] == [0, 0]
+    (of_page,) = collecting.bucket.requests(IDS[3])
+    assert "if-none-match" not in of_page.headers
+    kept = collecting.rows(group)[IDS[0]]
+    assert (kept.status, kept.width, kept.md5) == (304, 40, hashlib.md5(jpeg(0)).hexdigest())
+
+
+def test_an_image_that_was_deleted_is_fetched_again_alone(collecting: Collecting) -> None:
+    group = collecting.select(IDS)
+    mark = collecting.collect(group)
+    collecting.image(IDS[4]).unlink()
+    assert not collecting.is_collected(group)
+    collecting.bucket.forget()
+    assert collecting.collect(group) == mark
+    assert collecting.asked() == IDS[4:5]
+    assert collecting.is_collected(group)
+
+
+def test_what_another_selection_has_fetched_is_not_asked_for(collecting: Collecting) -> None:
+    collecting.bucket.rule(IDS[1], absent)
+    collecting.collect(collecting.select(IDS[:4]))
+    collecting.bucket.forget()
+    group = collecting.select(IDS[1:], OTHER)
+    collecting.collect(group)
+    assert collecting.asked() == IDS[4:]
+    assert collecting.outcomes(group) == ["absent", "kept", "kept", "fetched", "fetched"]
+
+
+@pytest.mark.parametrize("fault", [absent, denied, page], ids=["404", "403", "pages"])
+def test_a_run_stops_where_none_of_the_first_answers_is_an_image(
+    collecting: Collecting, fault: object
+) -> None:
+    wanted = ids(100)
+    fill(collecting.bucket.folder, wanted[-1:])
+    collecting.bucket.rule("", fault, times=99)  # type: ignore[arg-type]
+    group = collecting.select(wanted)
+    with pytest.raises(UsageError, match="first 20 answers") as caught:
+        collecting.collect(group, in_flight=4)
+    assert "20 x " in (caught.value.found or "")
+    assert "--bucket" in (caught.value.remedy or "")
+    assert len(collecting.bucket.log) <= 24 + 4
+    assert not collecting.image(wanted[0]).exists()
+
+
+def test_a_run_goes_on_through_many_absent_images_where_others_have_come(
+    collecting: Collecting,
+) -> None:
+    collecting.collect(collecting.select(IDS))
+    collecting.bucket.rule("", absent)
+    mark = collecting.collect(collecting.select(ids(30, first=100), OTHER))
+    assert mark.outcomes == {"absent": 30}
+
+
+def test_a_bucket_that_does_not_answer_is_given_up_after_three_images(
+    collecting: Collecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collecting.bucket.rule("", hang_up)
+    monkeypatch.setenv("all_proxy", "")
+    monkeypatch.setenv("no_proxy", "127.0.0.1,user:hunter2@elsewhere")
+    with pytest.raises(RemoteUnavailable, match=r"no_proxy=…@elsewhere") as caught:
+        collecting.collect(collecting.select(IDS), in_flight=3)
+    assert "hunter2" not in str(caught.value)
+    assert set(collecting.asked()) == set(IDS[:3])
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "says"),
+    [
+        (
+            answer(404, {}, b"<Error><Code>NoSuchBucket</Code></Error>"),
+            NoSuchBucket,
+            "--bucket",
+        ),
+        (answer(301, {"x-amz-bucket-region": "eu-west-1"}), WrongRegion, "--s3-region eu-west-1"),
+        (answer(407), ShardmillError, "proxies: "),
+    ],
+    ids=["bucket", "region", "proxy"],
+)
+def test_what_is_no_matter_of_one_image_ends_the_run(
+    collecting: Collecting, fault: object, error: type[ShardmillError], says: str
+) -> None:
+    collecting.bucket.rule("", fault)  # type: ignore[arg-type]
+    with pytest.raises(error, match=says):
+        collecting.collect(collecting.select(IDS), in_flight=1)
+    assert len(collecting.bucket.log) <= 2
+
+
+def test_an_etag_that_is_another_md5_is_believed_when_the_bytes_come_again(
+    collecting: Collecting,
+) -> None:
+    collecting.bucket.rule(IDS[0], tagged(f'"{"0" * 32}"'), times=1)  # a fault on the way
+    collecting.bucket.rule(IDS[1], tagged(f'"{"0" * 32}"'))
+    collecting.bucket.rule(IDS[2], tagged('"abc-2"'))
+    collecting.bucket.rule(IDS[3], tagged(""))
+    group = collecting.select(IDS)
+    collecting.collect(group)
+    rows = collecting.rows(group)
+    assert (rows[IDS[0]].outcome, rows[IDS[0]].tries) == ("fetched", 2)
+    assert (rows[IDS[1]].outcome, rows[IDS[1]].tries) == ("bad", 2)
+    assert "ETag" in rows[IDS[1]].detail
+    assert not collecting.image(IDS[1]).exists()
+    assert (rows[IDS[2]].outcome, rows[IDS[2]].etag) == ("fetched", "abc-2")
+    assert (rows[IDS[3]].outcome, rows[IDS[3]].etag) == ("fetched", None)
+    assert "MD5" in rows[IDS[2]].detail
+    assert "MD5" in rows[IDS[3]].detail
+
+
+def test_pixels_are_looked_at_where_that_is_asked_for(collecting: Collecting) -> None:
+    whole = bytearray(jpeg(0))
+    middle = whole.index(b"\xff\xda") + 20
+    whole[middle : middle + 4] = b"\xff\xc0\x00\x00"  # a frame in the scan
+    collecting.bucket.objects[f"train/{IDS[0]}.jpg"] = bytes(whole)
+    group = collecting.select(IDS)
+    collecting.collect(group, check_pixels=True)
+    assert collecting.outcomes(group)[0] == "bad"
+
+
+def test_a_folder_is_a_bucket_too(collecting: Collecting) -> None:
+    folder = collecting.bucket.folder
+    (folder / "train" / f"{IDS[1]}.jpg").unlink()
+    fill(collecting.out / "images", IDS[:1])
+    group = collecting.select(IDS)
+    collecting.collect(group, bucket=folder)
+    assert collecting.outcomes(group) == ["kept", "absent", *["fetched"] * 4]
+    assert collecting.bucket.log == []
+    with pytest.raises(UsageError, match="no such folder"):
+        collecting.collect(collecting.select(IDS, OTHER), bucket=folder / "nowhere")
+
+
+def test_unsigned_is_unsigned_whatever_credentials_lie_about(
+    collecting: Collecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAWRONG")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    options = storage.RemoteOptions(s3_endpoint=collecting.bucket.url, s3_unsigned=True)
+    bucket = storage.parse("s3://open-images-dataset", "--bucket", whole_bucket=True)
+    group = collecting.select(IDS)
+    with storage.using(options):
+        collecting.collect(group, bucket=bucket)
+    assert collecting.outcomes(group) == ["fetched"] * 6
+    assert len(collecting.bucket.log) == 6
+    assert not any("x-amz" in str(seen).lower() or seen.is_signed for seen in collecting.bucket.log)
+    urls = {row.url for row in collecting.rows(group).values()}
+    assert urls == {f"s3://open-images-dataset/train/{each}.jpg" for each in IDS}
+
+
+def test_a_folder_where_an_image_goes_is_refused_and_nothing_is_lost(
+    collecting: Collecting,
+) -> None:
+    collecting.image(IDS[3]).mkdir(parents=True)
+    group = collecting.select(IDS)
+    with pytest.raises(ShardmillError, match=IDS[3]):
+        collecting.collect(group, in_flight=1)
+    collecting.image(IDS[3]).rmdir()
+    collecting.bucket.forget()
+    collecting.collect(group)
+    sent = collecting.bucket.sent()
+    assert [sent[f"train/{each}.jpg"] > 0 for each in IDS] == [False] * 3 + [True] * 3
+    assert Asking(collecting.bucket.folder, "train/{id}.jpg").tries == 8
