@@ -39,7 +39,7 @@ class ClassNames:
     path: Location
     names: Mapping[str, str]
 
-    def resolve(self, text: str) -> str:
+    def mid_of(self, text: str) -> str:
         """Return the MID of a class that is called by its MID, or by its name in any version.
 
         Neither case nor ``_`` for a blank makes a difference in a name. A name of this version

@@ -80,7 +80,7 @@ def _of_file(file: str, names: ClassNames, notes: list[str]) -> Iterator[str]:
 
 def _resolved(text: str, names: ClassNames, notes: list[str]) -> str:
     """Return the MID of a class, and note a name that is none of this version."""
-    mid = names.resolve(text)
+    mid = names.mid_of(text)
     name = names.names[mid]
     if not text.startswith("/") and _plain(text) != _plain(name):
         notes.append(f"{text} is called {name} ({mid}) in this version.")

@@ -50,7 +50,7 @@ def test_classes_are_read_with_a_first_line_or_without(tmp_path: Path, header: s
 def test_a_class_is_called_by_mid_or_by_its_name_in_any_version(
     tmp_path: Path, text: str, mid: str
 ) -> None:
-    assert read(tmp_path, CONTENT).resolve(text) == mid
+    assert read(tmp_path, CONTENT).mid_of(text) == mid
 
 
 @pytest.mark.parametrize(
@@ -66,19 +66,19 @@ def test_a_class_is_called_by_mid_or_by_its_name_in_any_version(
 )
 def test_what_is_no_class_is_refused_with_those_near(tmp_path: Path, text: str, near: str) -> None:
     with pytest.raises(UsageError, match="no such class") as refused:
-        read(tmp_path, CONTENT).resolve(text)
+        read(tmp_path, CONTENT).mid_of(text)
     assert near in str(refused.value.expected)
 
 
 def test_a_name_of_several_classes_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="several classes") as refused:
-        read(tmp_path, "/m/01,Bow\n/m/02,bow\n").resolve("Bow")
+        read(tmp_path, "/m/01,Bow\n/m/02,bow\n").mid_of("Bow")
     assert "Bow (/m/01), bow (/m/02)" in str(refused.value.expected)
 
 
 def test_a_name_of_this_version_goes_before_one_of_another(tmp_path: Path) -> None:
     named = read(tmp_path, "/m/013y1f,Organ (Musical Instrument)\n/m/01,Organ\n")
-    assert named.resolve("organ") == "/m/01"
+    assert named.mid_of("organ") == "/m/01"
 
 
 def test_classes_are_looked_for_by_words(tmp_path: Path) -> None:
