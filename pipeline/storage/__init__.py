@@ -110,6 +110,7 @@ from pipeline.storage.stores import (
     sizes,
     stat,
     stat_whole,
+    told_md5,
     watch,
 )
 from pipeline.storage.waiting import WAITS
@@ -223,6 +224,7 @@ __all__ = [
     "takes_folders",
     "target_lock",
     "temp_files",
+    "told_md5",
     "translated",
     "unfinished_uploads",
     "use",

@@ -85,6 +85,15 @@ def stat(place: Remote) -> FileInfo | None:
     return None if found is None else found.info
 
 
+def told_md5(place: Remote) -> str | None:
+    """Return the MD5 of a file in hex that its web server tells; None: it tells none, or no file.
+
+    A store of S3 has ETags that look like an MD5 and are none, where it encrypts.
+    """
+    found = None if place.scheme == S3 else _objects(place.parent).find(place.name)
+    return (found.md5 or None) if found is not None else None
+
+
 def sizes(folder: Remote) -> dict[str, int]:
     """Return the objects directly in a folder by name, with their sizes; none of a web server."""
     if folder.scheme != S3:

@@ -59,6 +59,11 @@ def stat_whole(location: Location) -> FileInfo | None:
     return stat(location)
 
 
+def told_md5(location: Location) -> str | None:
+    """Return the MD5 of a file in hex as a web server tells it; None: nobody does."""
+    return remote.told_md5(location) if isinstance(location, Remote) else None
+
+
 def kind(location: Location) -> str | None:
     """Return what is there: a ``file``, ``folder``, ``special file``, or None: nothing."""
     if isinstance(location, Remote):

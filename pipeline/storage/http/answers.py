@@ -7,6 +7,7 @@ compressed body. No byte is taken before the headers say that it is the one that
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -26,6 +27,9 @@ _NUMBER: Final = re.compile(r"\d{1,18}", re.ASCII)
 _HEAD: Final = re.compile(r"^HTTP/(?:[\d.]{1,4} {1,4}(\d{3})\b)?.*", re.ASCII | re.MULTILINE)
 _HEADER: Final = re.compile(r"^([^:\n]+):(.*)", re.MULTILINE)
 _CODE: Final = re.compile(rb"<Code>([A-Za-z0-9]{1,64})</Code>")
+_HASHES: Final = "x-goog-hash"
+_TOLD_MD5: Final = re.compile(r"\bmd5=([A-Za-z0-9+/]{22}==)")
+_ETAG_MD5: Final = re.compile(r'"([0-9a-fA-F]{32})"')
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _BUSY_CODES: Final = frozenset({"SlowDown", "Throttling", "RequestTimeout", "ServiceUnavailable"})
 _EXPIRED_CODES: Final = frozenset({"ExpiredToken", "RequestExpired", "TokenRefreshRequired"})
@@ -68,7 +72,7 @@ class Answer:
 
     Attributes:
         status: of HTTP; 0: there was no answer.
-        headers: name in lower case -> value; of repeated ones, the last.
+        headers: name in lower case -> value; of repeated ones the last, but all of Google's hashes.
         code: the code of an error of S3, such as ``SlowDown``; empty: it has none.
     """
 
@@ -86,6 +90,15 @@ class Answer:
     def validator(self) -> str:
         """What tells whether the object has changed: strong ETag, else a date, else empty."""
         return self.strong_etag or self.headers.get("last-modified", "")
+
+    @property
+    def md5(self) -> str:
+        """The MD5 of the whole object that the server tells, in hex; empty: it tells none."""
+        told = _TOLD_MD5.search(self.headers.get(_HASHES, ""))
+        if told is not None:
+            return base64.b64decode(told[1]).hex()
+        etag = _ETAG_MD5.fullmatch(self.strong_etag)
+        return etag[1].lower() if etag else ""
 
     @property
     def length(self) -> int | None:
@@ -162,7 +175,10 @@ def parse(lines: Iterable[bytes]) -> Answer:
     heads = list(_HEAD.finditer(text))
     status = heads[-1][1] if heads else None
     pairs = _HEADER.findall(text, heads[-1].end()) if heads else ()
-    headers = {name.strip().lower(): value.strip() for name, value in pairs}
+    headers = dict[str, str]()
+    for name, value in ((each[0].strip().lower(), each[1].strip()) for each in pairs):
+        before = f"{headers[name]}," if name == _HASHES and name in headers else ""
+        headers[name] = before + value
     return Answer(int(status) if status else 0, headers)
 
 

@@ -27,6 +27,7 @@ class RemoteObject:
         headers: of the user, for this host alone.
         netrc: whether the user's ``.netrc`` is looked into.
         ca_file: PEM file of the certificates that are trusted; empty: those of the system.
+        md5: of its bytes, in hex, as whoever keeps it tells; empty: nobody has asked or told.
     """
 
     name: str
@@ -37,6 +38,7 @@ class RemoteObject:
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     netrc: bool = False
     ca_file: str = ""
+    md5: str = ""
 
     @property
     def info(self) -> FileInfo:
@@ -150,7 +152,8 @@ class WebObjects:
             )
         is_moved = origin(seen.url) != origin(name)
         headers = () if is_moved else access.headers
-        found = RemoteObject(name, seen.url, seen.size, seen.validator)
+        md5 = seen.answer.md5
+        found = RemoteObject(name, seen.url, seen.size, seen.validator, md5=md5)
         return replace(found, headers=headers, netrc=access.netrc, ca_file=access.ca_file)
 
     def whole(self, source: str) -> Request:

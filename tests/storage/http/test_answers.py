@@ -34,6 +34,11 @@ def encoded(content_range: str, length: int) -> Answer:
     )
 
 
+EMPTY = "d41d8cd98f00b204e9800998ecf8427e"
+"""MD5 of no byte."""
+GOOG_MD5 = b"X-Goog-Hash: md5=1B2M2Y8AsgTpgAmY7PhCfg==\r\n"
+
+
 @pytest.mark.parametrize(
     ("wanted", "answer", "outcome"),
     [
@@ -140,6 +145,23 @@ def test_the_last_answer_of_several_counts() -> None:
     lines += [b"HTTP/1.1 206 Partial Content\r\n", b'ETag:  "x:y" \r\n', b"nonsense\r\n", b"\r\n"]
     assert parse(lines) == Answer(206, {"etag": '"x:y"'})
     assert parse([]) == Answer()
+
+
+@pytest.mark.parametrize(
+    ("lines", "md5"),
+    [
+        ([b"x-goog-hash: crc32c=AAAAAA==\r\n", GOOG_MD5], EMPTY),
+        ([GOOG_MD5, b"x-goog-hash: crc32c=A==\r\n"], EMPTY),
+        ([b"x-goog-hash: crc32c=AA==,md5=1B2M2Y8AsgTpgAmY7PhCfg==\r\n"], EMPTY),
+        ([b'ETag: "D41D8CD98F00B204E9800998ECF8427E"\r\n'], EMPTY),
+        ([b'ETag: W/"d41d8cd98f00b204e9800998ecf8427e"\r\n'], ""),
+        ([b'ETag: "d41d8cd98f00b204e9800998ecf8427e-2"\r\n'], ""),
+        ([b"x-goog-hash: md5=short\r\n"], ""),
+        ([], ""),
+    ],
+)
+def test_the_md5_that_a_server_tells_is_read(lines: list[bytes], md5: str) -> None:
+    assert parse([b"HTTP/1.1 200 OK\r\n", *lines]).md5 == md5
 
 
 def test_of_an_error_of_s3_nothing_but_its_code_is_kept() -> None:
