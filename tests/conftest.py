@@ -15,6 +15,7 @@ import hypothesis
 import pytest
 import shared
 from finishedoutputs import prepared
+from openimagesmini import mini_openimages, write_set
 from support import ROOT, SHARDS, RawSet, interpreted, mini_set, mini_source, products
 
 from pipeline.sample.draw import draw_sample
@@ -103,6 +104,22 @@ def openimages() -> Path:
     It holds `openimages.toml`, `raw/` and `bucket/`; `openimages_plan.plan()` says what is in it.
     """
     return shared.once("openimages", draw_openimages)
+
+
+@pytest.fixture(scope="session")
+def openimages_mini() -> Path:
+    """The real mini set of Open Images, if it is there, laid out as the drawn one."""
+    source = mini_openimages()
+    if source is None:
+        pytest.skip("the real images are not here: set SHARDMILL_TEST_DATA")
+    return shared.once("openimages-mini", lambda folder: write_set(source, folder))
+
+
+@pytest.fixture(params=["openimages", "openimages_mini"])
+def openimages_set(request: pytest.FixtureRequest) -> Path:
+    """The drawn set of Open Images, then the real mini set."""
+    folder: Path = request.getfixturevalue(request.param)
+    return folder
 
 
 def _draw_by_command(raw: Path) -> None:

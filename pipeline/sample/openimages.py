@@ -103,7 +103,7 @@ def draw_openimages(
             path = f"{BUCKET}/{image.planned.split}/{image.planned.image_id}.jpg"
             content[path] = image.encoded
     content[TABLE] = table(raw, url)
-    content[CONFIG] = _config()
+    content[CONFIG] = configuration()
     publish(folder, content, CONFIG)
     return folder / CONFIG
 
@@ -143,7 +143,8 @@ def _raw(images: list[DrawnImage], seed: int) -> dict[str, bytes]:
     return raw
 
 
-def _config() -> bytes:
+def configuration() -> bytes:
+    """Return the configuration of a set whose files have the names of those of this one."""
     text = _HEAD
     for split in SPLITS:
         text += _SPLIT.format(split=split, boxes=_BOXES[split], images=_IMAGES[split])
