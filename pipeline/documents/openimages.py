@@ -70,7 +70,8 @@ class ImageGroupMark(Struct, frozen=True):
         images: how many files are there.
         bytes: of them.
         outcomes: how many images have each outcome.
-        asked: when one of those that are not there was last asked for, as in 2026-11-29T03:52:10Z.
+        asked: when one of those that are not there was last asked for, in UTC, by ISO 8601 with
+            microseconds.
         files: the table.
     """
 

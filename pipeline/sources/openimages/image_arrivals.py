@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -157,7 +157,7 @@ class Arrivals:
             row = replace(facts, url=row.url, status=row.status, tries=row.tries, etag=row.etag)
         elif received.result is Result.WHOLE:
             row, is_image = self._taken(row, received)
-        elif outcome != FAILED:
+        else:
             is_image = False
             row = replace(row, asked=now())
         if outcome != FAILED:
@@ -203,5 +203,5 @@ class Arrivals:
 
 
 def now() -> str:
-    """Return the time, to the second, as rows have it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    """Return the time, as rows have it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds")

@@ -50,7 +50,7 @@ class ImageRow:
         width: pixels.
         height: pixels.
         etag: as the server says it, without quotes; None: it says none.
-        asked: when it was asked for, as in 2026-11-29T03:52:10Z, if it is not there.
+        asked: when it was asked for, in UTC, by ISO 8601 with microseconds, if it is not there.
     """
 
     image_id: str

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from imagegroups import Collecting, fill, hurried, ids, jpeg
+from imagegroups import SELECTION, SPLIT, Collecting, fill, hurried, ids, jpeg
 from openimagesbucket import Bucket, absent, answer, cut_after, denied, hang_up, page, tagged
 
 from pipeline import storage
 from pipeline.errors import NoSuchBucket, RemoteUnavailable, ShardmillError, UsageError, WrongRegion
+from pipeline.sources.openimages import failures
 from pipeline.sources.openimages.image_files import Asking
 
 IDS = ids(6)
@@ -288,3 +290,34 @@ def test_a_folder_where_an_image_goes_is_refused_and_nothing_is_lost(
     sent = collecting.bucket.sent()
     assert [sent[f"train/{each}.jpg"] > 0 for each in IDS] == [False] * 3 + [True] * 3
     assert Asking(collecting.bucket.folder, "train/{id}.jpg").tries == 8
+
+
+def test_what_is_not_there_is_listed_and_the_list_empties_when_it_comes(
+    collecting: Collecting,
+) -> None:
+    collecting.bucket.rule(IDS[1], absent)
+    collecting.bucket.rule(IDS[3], answer(503, {}, b"a\nb"))
+    group = collecting.select(IDS)
+    with pytest.raises(RemoteUnavailable):
+        collecting.collect(group, tries=2)
+    assert failures.write(collecting.out, SPLIT, SELECTION) == {"absent": 1, "failed": 1}
+    table, listed = (
+        collecting.out / "failures" / f"{SPLIT}{suffix}" for suffix in (".csv", ".txt")
+    )
+    rows = list(csv.DictReader(table.read_text().splitlines()))
+    assert [tuple(row.values())[:5] for row in rows] == [
+        (IDS[1], f"{collecting.bucket.images}/train/{IDS[1]}.jpg", "absent", "404", "1"),
+        (IDS[3], f"{collecting.bucket.images}/train/{IDS[3]}.jpg", "failed", "503", "2"),
+    ]
+    assert all(row["when"].startswith("20") and row["detail"] for row in rows)
+    assert listed.read_text() == f"train/{IDS[1]}\ntrain/{IDS[3]}\n"
+    collecting.bucket.forget()
+    collecting.collect(group, retry_since="9999")
+    assert failures.write(collecting.out, SPLIT, SELECTION) == {}
+    assert (table.read_text().count("\n"), listed.read_bytes()) == (1, b"")
+
+
+def test_where_all_images_are_there_no_list_is_written(collecting: Collecting) -> None:
+    collecting.collect(collecting.select(IDS))
+    failures.write(collecting.out, SPLIT, SELECTION)
+    assert not (collecting.out / "failures").exists()
