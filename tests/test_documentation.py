@@ -53,6 +53,9 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: RawSet, drawn:
     (tmp_path / "HOME").mkdir()
     for name in ("images.lst", "LIST", "PREFIX.lst", "image.lst", "NAME.lst", "data/train.lst"):
         shutil.copy(drawn.path, tmp_path / name)
+    for name in ("train-masks.csv", "boxes.csv"):
+        rows = [f"{number:016x},{mid}" for number, mid in enumerate(("/m/0gxl3", "/m/01dws"))]
+        (tmp_path / name).write_text("\n".join(["ImageID,LabelName", *rows]))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("pipeline.job.build.default_config", lambda: str(small.config))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 import xxhash
 
-from pipeline.errors import ObjectChanged
+from pipeline.errors import ObjectChanged, Vanished
 from pipeline.storage import remote, scratch
 from pipeline.storage.local.deleting import discard
 from pipeline.storage.local.flocks import locked_temp
@@ -184,6 +184,19 @@ class StagedFile:
                 self._hash.update(view)
             self._overwritten = False
         return self._hash.hexdigest()
+
+    def is_there(self) -> bool:
+        """Whether a local file of the same bytes lies where this one is to go."""
+        if not isinstance(self.path, Path):
+            return False
+        with contextlib.suppress(Vanished), RangeReader(self.path) as there:
+            offset = 0
+            for view in self._read_back(0, self.size):
+                if there.read(offset, len(view)) != view:
+                    return False
+                offset += len(view)
+            return there.info.size == self.size
+        return False
 
     def _read_back(self, start: int, end: int) -> Iterator[memoryview]:
         """Yield what was written from one offset to another, in pieces."""

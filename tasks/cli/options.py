@@ -54,8 +54,9 @@ def _parameter(option: Option) -> click.Parameter:
             "show_default": bool(option.default),
         }
     spelled = f"{option.flag}/{option.off}" if option.off else option.flag
+    flags = [option.short, spelled] if option.short else [spelled]
     return GroupedOption(
-        [spelled, option.name],
+        [*flags, option.name],
         group=option.group,
         metavar=option.metavar or None,
         help=option.summary,

@@ -64,7 +64,7 @@ class Choice:
 
 
 def numbers(ids: Sequence[bytes]) -> NDArray[np.uint64]:
-    """Return (n,): ImageIDs, of 16 hex digits each, as numbers; `names` reverses it.
+    """Return (n,): ImageIDs, of 16 hex digits each, as numbers.
 
     Raises:
         ValueError: one is none.
@@ -75,12 +75,6 @@ def numbers(ids: Sequence[bytes]) -> NDArray[np.uint64]:
     if len(content) * 2 != len(ids) * _ID_DIGITS:  # blanks between digits are passed over
         raise ValueError("an ImageID with a blank")
     return np.frombuffer(content, ">u8").astype(np.uint64)
-
-
-def names(ids: NDArray[np.uint64]) -> list[str]:
-    """Return ImageIDs as 16 hex digits each, from numbers of shape (n,)."""
-    text = ids.astype(">u8").tobytes().hex()
-    return [text[start : start + _ID_DIGITS] for start in range(0, len(text), _ID_DIGITS)]
 
 
 def _fields(lines: Sequence[bytes], place: int) -> Iterator[bytes]:

@@ -174,6 +174,8 @@ MASKS: Final = Kind(
 LABELS: Final = Kind("image labels", (_IMAGE, _LABEL_NAME, _SOURCE, _CONFIDENCE))
 ROWS: Final = Kind("rows with a class each", (_IMAGE, _LABEL_NAME))
 """Any file that names an image and a class in each row."""
+SURE_ROWS: Final = Kind(ROWS.noun, (*ROWS.columns, _CONFIDENCE))
+"""The same, with how sure it is that the class is there: 0 means that it is not."""
 IMAGES: Final = Kind(
     "images",
     (

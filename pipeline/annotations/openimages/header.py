@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline import plaintext
@@ -24,12 +26,14 @@ class Header:
         kind: what it was read as.
         names: of all columns, in their order.
         places: where each column of `kind` is among them, by its name in tables.
+        spelled: the line as `csv.writer` spells it, without its end.
     """
 
     path: Location
     kind: Kind
     names: tuple[str, ...]
     places: dict[str, int]
+    spelled: bytes
 
     @property
     def width(self) -> int:
@@ -44,7 +48,8 @@ def parse(path: Location, kind: Kind, line: bytes) -> Header:
         BadAnnotation: a column is missing, or stands there twice.
     """
     text = line.decode("utf-8", "surrogateescape")
-    names = tuple(name.strip() for name in next(csv.reader([text]), []))
+    fields = next(csv.reader([text]), [])
+    names = tuple(name.strip() for name in fields)
     plain = [name.casefold() for name in names]
     places = {column.name: _place(plain, column) for column in kind.columns}
     if missing := [kind.column(name).header for name, place in places.items() if place < 0]:
@@ -55,7 +60,14 @@ def parse(path: Location, kind: Kind, line: bytes) -> Header:
         raise _refused(
             path, text, f"a column stands there twice: {abbreviate(twice)}", "each column once"
         )
-    return Header(path, kind, names, places)
+    return Header(path, kind, names, places, spell(fields))
+
+
+def spell(fields: Sequence[str]) -> bytes:
+    """Return a row as `csv.writer` spells it, without the end of the line."""
+    spelled = io.StringIO()
+    csv.writer(spelled).writerow(fields)
+    return spelled.getvalue().removesuffix("\r\n").encode("utf-8", "surrogateescape")
 
 
 def _place(names: list[str], column: Column) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Final
@@ -108,10 +107,7 @@ class Records:
             message = f"a row with quotes that cannot be read: {error}"
             expected = "quotes around a whole field, and doubled within it"
             raise self._refused(number, message, expected, row) from None
-        spelled = io.StringIO()
-        csv.writer(spelled).writerow(fields)
-        spelled_row = spelled.getvalue().removesuffix("\r\n").encode("utf-8", "surrogateescape")
-        return [field.encode("utf-8", "surrogateescape") for field in fields], spelled_row
+        return [field.encode("utf-8", "surrogateescape") for field in fields], headers.spell(fields)
 
     def _width(self, number: int, row: bytes, fields: int) -> BadAnnotation:
         what = "a row is too short" if fields < self.header.width else "a row is too long"

