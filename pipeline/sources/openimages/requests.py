@@ -89,13 +89,6 @@ def selections(
     chosen = chosen_classes(options, config.version(options.version), locate)
     ids = text_lists.images(Path(options.ids)) if options.ids else None
     names = list(splits or config.splits)
-    if ids is not None and set(names).isdisjoint(ids):
-        raise UsageError(
-            "--ids: no image of the list is in a split that is asked for",
-            file=options.ids,
-            expected=f"images of {abbreviate(names)}",
-            found=f"images of {abbreviate(ids)}",
-        )
     return {
         name: Selection(
             name,
