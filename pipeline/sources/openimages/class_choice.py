@@ -50,8 +50,7 @@ def choose(options: SelectionOptions, files: ClassFiles) -> Chosen:
             expected="a chosen class that --except does not take out again",
             found=f"--except {' '.join(options.exclude)}",
         )
-    if files.with_masks is not None:
-        _check_masks(members, given, files.names, files.with_masks)
+    _check_masks(options, members, given, files)
     selecting = frozenset(mid for mids in members.values() for mid in mids)
     if options.all_objects:
         members |= {mid: (mid,) for mid in files.names.names if mid not in selecting | {*members}}
@@ -153,15 +152,23 @@ def _except(
 
 
 def _check_masks(
+    options: SelectionOptions,
     members: Mapping[str, tuple[str, ...]],
     given: Iterable[str],
-    names: ClassNames,
-    with_masks: tuple[str, ...],
+    files: ClassFiles,
 ) -> None:
-    """Refuse a class that was named and has no masks, neither itself nor what is merged into it."""
-    without = [mid for mid in given if mid in members and set(with_masks).isdisjoint(members[mid])]
-    if without:
-        known = sorted(names.names.get(mid, mid) for mid in with_masks)
+    """Refuse a class that was named and has no masks, nor have those that are chosen with it."""
+    if files.with_masks is None:
+        return
+    names, hierarchy = files.names, files.hierarchy or _NO_HIERARCHY
+
+    def has_masks(mid: str) -> bool:
+        family = (mid, *(hierarchy.descendants(mid) if options.with_subclasses else ()))
+        merged = {each for chosen in family for each in members.get(chosen, ())}
+        return not merged.isdisjoint(files.with_masks or ())
+
+    if without := [mid for mid in given if mid in members and not has_masks(mid)]:
+        known = sorted(names.names.get(mid, mid) for mid in files.with_masks)
         raise UsageError(
             f"--by masks: {counted(len(without), 'chosen class')} without masks",
             expected=f"some of the {len(known)} that have masks: {', '.join(known)}",

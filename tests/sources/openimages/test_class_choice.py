@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -162,3 +163,7 @@ def test_classes_without_masks_are_named_with_those_that_have_some(files: ClassF
     )
     merged = SelectionOptions(classes=("Vehicle",), by="masks", merge_subclasses=True)
     assert list(members(choose(merged, masks))) == [VEHICLE]
+    asked = SelectionOptions(classes=("Vehicle",), by="masks", with_subclasses=True)
+    assert len(choose(asked, masks).classes) == 4
+    with pytest.raises(UsageError, match="1 chosen class without masks"):
+        choose(replace(asked, exclude=("Car",)), masks)
