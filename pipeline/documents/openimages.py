@@ -134,3 +134,21 @@ class MaskMark(Struct, frozen=True):
     files: tuple[FileEntry, ...]
     outcomes: dict[Key, Size] = {}
     examples: dict[Key, tuple[Text, ...]] = {}
+
+
+class RecipeMark(Struct, frozen=True):
+    """The mark of the list and the rows of one class of a split.
+
+    Attributes:
+        split: its name.
+        selection: digest of what chooses the images and rows.
+        mid: of the class.
+        images: how many the list has.
+        files: the list, and the rows of masks and boxes.
+    """
+
+    split: Name
+    selection: Digest
+    mid: Key
+    images: Size
+    files: tuple[FileEntry, ...]

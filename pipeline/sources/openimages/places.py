@@ -10,6 +10,7 @@
       annotations/<split>.parquet  attribution/<split>.csv  failures/<split>.csv, .txt
       raw/                                                metadata and mask archives, by default
       .shardmill/openimages/selections/<split>-<selection>/  what is chosen, and its mark
+      .shardmill/openimages/recipes/<split>/              of which selection lists and rows are
       .shardmill/openimages/masks/<split>-<selection>/    what came of the masks, a table a digit
       .shardmill/openimages/archives/                     what is in the archives of masks
       .shardmill/openimages/images/<split>-<selection>/   what came of the images, a table a group
@@ -73,6 +74,11 @@ def mask_rows(out: Where, split: str, mid: str) -> Where:
 def box_rows(out: Where, split: str, mid: str) -> Where:
     """The rows of a class in the CSV file of boxes."""
     return below(out, "csv", split, f"{plain_mid(mid)}_boxes.csv")
+
+
+def recipe_mark(out: Where, split: str, mid: str) -> Where:
+    """The mark of the list and the rows of a class: of which selection they are."""
+    return below(state(out), "recipes", split, f"{plain_mid(mid)}.json")
 
 
 def failures(out: Where, split: str) -> Where:

@@ -1,0 +1,150 @@
+"""The lists and CSV files of the manual recipe, for each class of what is selected of a split.
+
+They lie where no digest is in the path, and say what the command that ran last has selected: a
+mark for each class says of which selection its files are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from functools import reduce
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pipeline import manifest
+from pipeline.annotations.openimages import columns, rows
+from pipeline.annotations.openimages.choice import Choice
+from pipeline.annotations.openimages.columns import Kind
+from pipeline.annotations.openimages.records import Records
+from pipeline.documents.openimages import RecipeMark
+from pipeline.errors import TransientError
+from pipeline.sources.openimages import ids as imageids
+from pipeline.sources.openimages import places, tables
+from pipeline.sources.openimages.chosen import Chosen, ChosenClass
+from pipeline.sources.openimages.recipe_files import FirstSeen, RecipeFiles, write_list
+from pipeline.sources.openimages.selection import Selection
+from pipeline.storage import StagedFile
+
+MOST_CLASSES: Final = 50
+"""For more classes than these, the files are written only where they are asked for."""
+
+_KINDS: Final = {"boxes": columns.BOXES, "masks": columns.MASKS, "labels": columns.LABELS}
+_ROWS: Final = {"boxes": places.box_rows, "masks": places.mask_rows}
+_AT_ONCE: Final = 128  # classes, of which each has open files
+
+
+def is_wanted(chosen: Chosen, *, asked: bool) -> bool:
+    """Whether the files are written: they are asked for, or the classes are few."""
+    return asked or len(chosen.classes) <= MOST_CLASSES
+
+
+def complete(out: Path, selection: Selection) -> tuple[RecipeMark, ...] | None:
+    """Return the marks of all classes; None: some files are missing, or are of another selection.
+
+    Args:
+        out: the output folder.
+        selection: of a split.
+    """
+    marks = [_mark(out, selection, each) for each in selection.chosen.classes]
+    return tuple(mark for mark in marks if mark is not None) if all(marks) else None
+
+
+def write(out: Path, selection: Selection) -> tuple[RecipeMark, ...]:
+    """Write the files of all classes of a split, unless they are there; return their marks.
+
+    The rows are those of the chosen classes on the selected images, without boxes that are
+    dropped. A class that has none gets files without rows. What an earlier selection has written
+    is replaced.
+
+    Args:
+        out: the output folder.
+        selection: of a split; its tables are there.
+
+    Raises:
+        InputRefused: a CSV file is not what it should be.
+        OutputDamaged: a table is not what was written.
+        TransientError: another command writes those of another selection meanwhile.
+    """
+    missing = [each for each in selection.chosen.classes if _mark(out, selection, each) is None]
+    if missing:
+        table = places.selected_images(out, selection.split, selection.digest)
+        parts = tables.read(table, tables.IMAGES, ["image_id"])
+        images = np.concatenate([np.zeros(0, np.uint64), *map(_numbers, parts)])
+        for start in range(0, len(missing), _AT_ONCE):
+            _write_some(out, selection, missing[start : start + _AT_ONCE], images)
+    marks = complete(out, selection)
+    if marks is None:
+        raise TransientError(
+            "another command writes lists and rows of another selection at the same time",
+            file=str(places.recipe_mark(out, selection.split, missing[0].mid)),
+            remedy="run the same command again, when the other one has ended",
+        )
+    return marks
+
+
+def _mark(out: Path, selection: Selection, of: ChosenClass) -> RecipeMark | None:
+    path = places.recipe_mark(out, selection.split, of.mid)
+    mark = manifest.read_complete(path, out, RecipeMark)
+    return mark if mark is not None and mark.selection == selection.digest else None
+
+
+def _numbers(part: pa.Table) -> NDArray[np.uint64]:
+    return imageids.numbers(part["image_id"])
+
+
+def _write_some(
+    out: Path, selection: Selection, classes: Sequence[ChosenClass], images: NDArray[np.uint64]
+) -> None:
+    """Write the files of some classes, in one pass of each CSV file."""
+    split, options = selection.split, selection.options
+    seen = [FirstSeen() for _ in classes]
+    staged = [list[StagedFile]() for _ in classes]
+    members = {mid: place for place, each in enumerate(classes) for mid in each.members}
+    with ExitStack() as stack:
+        for name, path in _passes(selection):
+            place = _ROWS.get(name)
+            targets = [place(out, split, each.mid) if place else None for each in classes]
+            choice = Choice(frozenset(mid.encode() for mid in members), images)
+            header = Records(path, _KINDS[name]).header
+            files = stack.enter_context(RecipeFiles(header, members, targets))
+            for batch in rows.read(path, _KINDS[name], choice):
+                files.add(batch, _kept(batch.table, _KINDS[name], options.drop_boxes))
+            if name == options.by:
+                seen = files.images
+            for of_class, file in zip(staged, files.files, strict=False):
+                of_class.append(file)
+        for each, of_class, listed in zip(classes, staged, seen, strict=True):
+            id_list = write_list(places.id_list(out, split, each.mid), split, listed)
+            stack.enter_context(id_list)
+            document = {"split": split, "selection": selection.digest, "mid": each.mid}
+            manifest.publish(
+                [id_list, *of_class],
+                places.recipe_mark(out, split, each.mid),
+                out,
+                document | {"images": len(listed)},
+                superseding=True,
+            )
+
+
+def _passes(selection: Selection) -> Iterator[tuple[str, Path]]:
+    """Yield the kind and path of each CSV file that rows or images are taken from."""
+    for name, file in selection.files.items():
+        if name in _ROWS or name == selection.options.by:
+            yield name, Path(str(file.path))
+
+
+def _kept(table: pa.Table, kind: Kind, drop: Sequence[str]) -> NDArray[np.bool_]:
+    """Return (n,): which rows are of something that is there and not dropped."""
+    kept: Mapping[str, pa.ChunkedArray] = {}
+    if kind is columns.BOXES:
+        kept = {flag: pc.not_equal(table[flag], 1) for flag in drop}
+    elif kind is columns.LABELS:
+        kept = {"confidence": pc.greater(table["confidence"], 0)}
+    whole = np.ones(table.num_rows, np.bool_)
+    return reduce(np.logical_and, (column.to_numpy() for column in kept.values()), whole)
