@@ -57,7 +57,10 @@ EXPORTS: Final = {
     for path in (ROOT / "pipeline" / "exports").iterdir()
     if path.stem not in {"__init__", "__pycache__", "base", "registry", "tree"}
 }
-EXPORT_NAMES: Final = {"parquet", "croissant", "imagefolder", "dbcollection", "raw256"}
+EXPORT_NAMES: Final = {
+    *("parquet", "croissant", "imagefolder", "dbcollection", "raw256"),
+    *("coco", "voc", "yolo", "label-map"),
+}
 USE_AN_EXPORT: Final = ("tasks/cli/dbcollection_cache.py",)
 """What is about one export by its purpose, and may name it."""
 OUTPUT_NAMES: Final = {"manifest.json", "facts.parquet", ".shardmill", "current", "idx"}
