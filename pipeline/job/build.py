@@ -69,8 +69,11 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
 def _of_job(option: Option, value: Value) -> Any:
     """Return what a field of `Job` holds of an option's value."""
     if option.kind is Kind.PATH and value not in option.choices:
-        named = storage.absolute if option.anywhere else absolute
-        return named(str(value), option.flag) if value or option.required else ""
+        if not (value or option.required):
+            return ""
+        if not option.anywhere:
+            return absolute(str(value), option.flag)
+        return storage.absolute(str(value), option.flag, whole_bucket=option.whole_bucket)
     if option.kind is Kind.COUNTS and isinstance(value, tuple):
         return shard_counts(value)
     if option.field == "formats" and isinstance(value, tuple):

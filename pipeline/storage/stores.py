@@ -265,14 +265,17 @@ def placed(location: Location) -> str:
     return "" if isinstance(location, Remote) else stamps.placed(location)
 
 
-def absolute(text: str, name: str) -> str:
+def absolute(text: str, name: str, *, whole_bucket: bool = False) -> str:
     """Return a path or an address that means the same in every process.
 
     Args:
         text: as it was given.
         name: the option or argument, which the message names.
+        whole_bucket: whether it may be the address of a whole bucket.
 
     Raises:
         UsageError: it is empty, no text, or an address that cannot be.
     """
-    return str(parse(text, name)) if is_address(text) else local_path.absolute(text, name)
+    if is_address(text):
+        return str(parse(text, name, whole_bucket=whole_bucket))
+    return local_path.absolute(text, name)

@@ -11,7 +11,7 @@ import click
 from pipeline.job.table.group import Kind
 from pipeline.job.table.option import Option
 from tasks.cli.grouping import GroupedArgument, GroupedOption, ListOf
-from tasks.cli.paramtypes import LOCAL_PATH, LOCATION
+from tasks.cli.paramtypes import BUCKET, LOCAL_PATH, LOCATION
 
 if TYPE_CHECKING:
     from tasks.cli.grouping import ParamType
@@ -66,7 +66,8 @@ def _parameter(option: Option) -> click.Parameter:
 
 def _type(option: Option) -> ParamType:
     if option.kind is Kind.PATH:
-        return LOCATION if option.anywhere else LOCAL_PATH
+        anywhere = BUCKET if option.whole_bucket else LOCATION
+        return anywhere if option.anywhere else LOCAL_PATH
     if option.kind is Kind.CHOICE:
         return click.Choice(option.choices)
     if option.kind is Kind.NUMBER:

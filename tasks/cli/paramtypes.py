@@ -24,7 +24,15 @@ class LocalPath(click.Path):
 
 
 class LocationPath(LocalPath):
-    """The path of a file or folder, or an address of a store or web server."""
+    """The path of a file or folder, or an address of a store or web server.
+
+    Args:
+        whole_bucket: whether that may be the address of a whole bucket.
+    """
+
+    def __init__(self, *, whole_bucket: bool = False) -> None:
+        super().__init__(readable=False)
+        self._whole_bucket = whole_bucket
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path, or the address as it was given.
@@ -33,13 +41,15 @@ class LocationPath(LocalPath):
             UsageError: it is an address that cannot be.
         """
         if is_address(value):
-            parse(value, _shown(param))
+            parse(value, _shown(param), whole_bucket=self._whole_bucket)
             return value
         return super().convert(value, param, ctx)
 
 
-LOCATION = LocationPath(readable=False)
+LOCATION = LocationPath()
 """Any path or address, as text: what lies there is looked at later."""
+BUCKET = LocationPath(whole_bucket=True)
+"""The same, or the address of a whole bucket."""
 LOCAL_PATH = LocalPath(readable=False)
 """Any path, as text: what lies there is looked at later."""
 

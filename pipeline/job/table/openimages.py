@@ -59,8 +59,13 @@ def _kinds(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageEr
     }.items():
         if given and not asked.boxes:
             yield UsageError(f"{flag} is about boxes, and --no-boxes leaves them out")
-    if asked.mask_size != NOTHING.mask_size and not asked.masks:
+    if asked.mask_size != NOTHING.mask_size and not has_masks(job):
         yield UsageError("--mask-size has a meaning with --masks only")
+
+
+def has_masks(job: Job) -> bool:
+    """Whether a job reads masks."""
+    return job.openimages.masks or job.openimages.by == "masks"
 
 
 def option_of(
@@ -78,6 +83,7 @@ def option_of(
     commas: bool = True,
     off: str = "",
     anywhere: bool = False,
+    whole_bucket: bool = False,
     digests: frozenset[str] = CATALOG,
     refusals: Refusals = refuses_nothing,
 ) -> Option:
@@ -99,6 +105,7 @@ def option_of(
         commas=commas,
         off=off,
         anywhere=anywhere,
+        whole_bucket=whole_bucket,
         digests=digests,
         refusals=refusals,
     )

@@ -36,6 +36,8 @@ CLASSES: Final = "classes"
 """The command that finds the names and ids of classes."""
 DIVIDE: Final = "openimages-split"
 """The command that takes the rows of a class out of a CSV file of Open Images."""
+DOWNLOAD: Final = "openimages-download"
+"""The command that downloads a list of images of Open Images."""
 SAMPLE: Final = "sample"
 """The command that draws a small set of archives."""
 COMPLETION: Final = "completion"
@@ -94,6 +96,7 @@ class Option:
         required: whether it must be given.
         positional: whether ``shardmill`` takes it without the flag; Luigi needs the flag.
         anywhere: whether an address may stand for a path.
+        whole_bucket: whether that may be the address of a whole bucket.
         off: the flag that says the opposite of a switch; "": there is none.
         short: a flag of one letter that means the same; "": there is none.
         digests: the digests of a split that follow it.
@@ -119,6 +122,7 @@ class Option:
     off: str = ""
     short: str = ""
     anywhere: bool = False
+    whole_bucket: bool = False
     digests: frozenset[str] = NO_DIGEST
     refusals: Refusals = refuses_nothing
 

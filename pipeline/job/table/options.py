@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Final
 
-from pipeline.job.table import collecting, openimages, openimages_classes
+from pipeline.job.table import collecting, openimages, openimages_classes, openimages_download
 from pipeline.job.table.exports import EXPORT_OPTIONS
 from pipeline.job.table.fetch import FETCH_OPTIONS
 from pipeline.job.table.im2rec import PACK_OPTIONS
@@ -29,6 +29,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     *PACK_OPTIONS,
     *FETCH_OPTIONS,
     *openimages_classes.OPTIONS,
+    *openimages_download.OPTIONS,
     *OUTPUT_OPTIONS,
 )
 """All options, in the order of ``--help``."""

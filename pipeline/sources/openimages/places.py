@@ -9,7 +9,6 @@
       csv/<split>/<class>_annotations.csv, _boxes.csv     rows of masks and boxes of a class
       annotations/<split>.parquet  attribution/<split>.csv  failures/<split>.csv, .txt
       raw/                                                metadata and mask archives, by default
-      .shardmill/openimages/files/                        what published files are, a mark each
       .shardmill/openimages/selections/<split>-<selection>/  what is chosen, and its mark
       .shardmill/openimages/recipes/<split>/              of which selection lists and rows are
       .shardmill/openimages/masks/<split>-<selection>/    what came of the masks, a table a digit
@@ -97,11 +96,6 @@ def state(out: Where) -> Where:
     return below(paths.state(out), "openimages")
 
 
-def published_mark(out: Where, name: str) -> Where:
-    """The mark of a published file that was verified."""
-    return below(state(out), "files", f"{name}.json")
-
-
 def selections(out: Where) -> Where:
     """The folder of all selections, a folder each."""
     return below(state(out), "selections")
@@ -150,6 +144,11 @@ def mask_mark(out: Where, split: str, digest: str, digit: str) -> Where:
 def mask_index(out: Where, archive: str) -> Where:
     """The members of a mask archive, by its file name."""
     return below(state(out), "archives", f"{archive}.parquet")
+
+
+def downloads(folder: Where) -> Where:
+    """The folder of what came of lists that were downloaded into a folder."""
+    return below(state(folder), "downloads")
 
 
 def image_tables(out: Where, split: str, digest: str) -> Where:

@@ -33,6 +33,8 @@ MOST_BYTES: Final = 1 << 25
 """Bytes of one object, at most."""
 SILENT_SECONDS: Final = 10
 """Seconds after which a server that sends next to nothing is asked anew."""
+BUSY: Final = frozenset({429, 503})
+"""The answers of a server that is too busy now."""
 UNREACHABLE: Final = 3
 """How many objects are asked for in vain before a server that never answered is given up."""
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
@@ -70,7 +72,8 @@ class Many:
         transfer: carries the requests out.
         request_for: returns the request for the whole of an object by its name.
         renewed: signs a request for an object anew, once, if it is refused; None: none is signed.
-        tries: how often each is asked for, at most.
+        tries: how often each is asked for, at most; and as often again if the server was too busy
+            each time, and others have come meanwhile.
         seems_whole: says of the bytes of an object whose length nobody has announced whether its
             end is there.
         answered: whether the server is known to answer.
@@ -92,6 +95,8 @@ class Many:
         self._seems_whole = seems_whole
         self.answered = answered
         self._pending = list[_Pending]()
+        self._busy = list[tuple[_Pending, Received]]()
+        self._has_come = False
 
     def receive(self, wanted: Iterable[Asked]) -> Iterator[Received]:
         """Yield what becomes of each object, as soon as it is known.
@@ -103,22 +108,42 @@ class Many:
         """
         remaining = iter(wanted)
         is_more = True
-        while is_more or self._pending:
+        while is_more or self._pending or self._busy:
             # No more than can be taken in: a server at hand answers while others are handed over.
             while is_more and self._transfer.has_room and not self._done:
                 asked = next(remaining, None)
                 is_more = asked is not None
                 if asked is not None:
-                    self._submit(asked)
+                    self._begin(asked)
             if self._pending and not self._done:
                 self._transfer.step()
             if not self.answered:
                 self._check_answers()
             for pending in self._done:
                 received = self._concluded(pending)
-                if received is not None:
-                    self._pending.remove(pending)
-                    yield received
+                if received is None:
+                    continue
+                self._pending.remove(pending)
+                if received.result is Result.FAILED and received.status in BUSY:
+                    self._busy.append((pending, received))
+                    continue
+                self._has_come = self._has_come or received.result is not Result.FAILED
+                yield received
+            if self._busy and not (is_more or self._pending):
+                yield from self._another_round()
+
+    def _another_round(self) -> Iterator[Received]:
+        """Ask again for what the server was too busy for, if others have come since it was asked.
+
+        Else yield that it has not come.
+        """
+        busy, self._busy = self._busy, []
+        if self._has_come:
+            self._has_come = False
+            for pending, received in busy:
+                self._begin(pending.asked, received.tries)
+        else:
+            yield from (received for _, received in busy)
 
     def close(self) -> None:
         """Give up what has not come."""
@@ -136,7 +161,8 @@ class Many:
     def _done(self) -> list[_Pending]:
         return [each for each in self._pending if each.ticket.is_done]
 
-    def _submit(self, asked: Asked) -> None:
+    def _begin(self, asked: Asked, tries: int = 0) -> None:
+        """Ask for an object, which was asked for so many times before."""
         request = replace(
             self._request_for(asked.name),
             unless=f'"{asked.md5}"' if asked.md5 else "",
@@ -145,7 +171,7 @@ class Many:
         )
         renew = None if self._renewed is None else partial(self._renewed, asked.name)
         ticket = self._transfer.submit(request, renew=renew)
-        self._pending.append(_Pending(asked, request, ticket))
+        self._pending.append(_Pending(asked, request, ticket, tries))
 
     def _check_answers(self) -> None:
         """Give up where nothing was ever answered, and several objects were asked for."""

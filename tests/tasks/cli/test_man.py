@@ -54,7 +54,7 @@ def test_the_page_has_every_option_of_every_command(lines: list[str]) -> None:
         begin = text.index(f'.SH "SHARDMILL {name.upper()}"')
         section = text[begin : text.find("\n.SH ", begin)]
         flags = {flag for param in command.params for flag in param.opts if flag[:2] == "--"}
-        shown = re.findall(r"--[a-z0-9-]+", " ".join(re.findall(r"\\fB(.*)\\fR", section)))
+        shown = re.findall(r"--[a-z0-9_-]+", " ".join(re.findall(r"\\fB(.*)\\fR", section)))
         assert flags <= set(shown)
 
 

@@ -1,1 +1,0 @@
-"""The steps by which Open Images is collected: metadata, selections, masks, images."""
