@@ -16,6 +16,10 @@ _TAGGED = re.compile(rb"[\x08\x0a\x0d\x12\x1a][\x00-\xff]", re.DOTALL)
 _HEADER = ((0, 100), (257, 8), (345, 155))  # name, magic, prefix
 _MAGIC = b"\x0a\x23\xd7\xce"  # of RecordIO
 _NEAR = 16
+_ZIP_HEADER = re.compile(rb"PK(\x01\x02|\x03\x04|\x05\x06)")
+_ZIP_LOCAL = (2, 2, 2, 2, 2, 4, 4, 4, 2, 2)
+_ZIP_CENTRAL = (2, 2, 2, 2, 2, 2, 4, 4, 4, 2, 2, 2, 2, 2, 4, 4)
+_ZIP_END = (2, 2, 2, 2, 4, 4, 2)
 
 
 class Field(NamedTuple):
@@ -88,6 +92,19 @@ def of_mat(data: bytes) -> Iterator[Field]:
     """Every aligned 32-bit number: types, sizes, dimensions."""
     for at in range(MAT_HEADER_BYTES - 4, len(data) - 3, 4):
         yield Field(at, 4, "little")
+
+
+def of_zip(data: bytes) -> Iterator[Field]:
+    """Numbers of local headers, of the central directory and of its end, and the names."""
+    for match in _ZIP_HEADER.finditer(data):
+        at, kind = match.start(), match[1]
+        sizes = {b"\1\2": _ZIP_CENTRAL, b"\3\4": _ZIP_LOCAL, b"\5\6": _ZIP_END}[kind]
+        offset = at + 4
+        for size in sizes:
+            yield Field(offset, size, "little")
+            offset += size
+        if kind != b"\5\6":
+            yield Field(offset, 8, "bytes")
 
 
 def of_words(data: bytes) -> Iterator[Field]:

@@ -11,12 +11,19 @@ import documents
 import fields
 import httpanswers
 import luigids
+import openimages
 import parsers
 import seals
 import shardfiles
 import tables
 from fields import Field
 
+from pipeline.annotations.openimages.rows import (
+    read_boxes,
+    read_images,
+    read_labels,
+    read_masks,
+)
 from pipeline.errors import (
     ArchiveRefused,
     BadAnnotation,
@@ -26,6 +33,7 @@ from pipeline.errors import (
     ObjectRefused,
     OutputDamaged,
     ShardmillError,
+    UsageError,
 )
 
 _ROOM_OF_PIXELS = 1032 * 8 * 16  # bytes; a byte of deflate can stand for so many of 1 bit
@@ -64,7 +72,7 @@ _text = partial(Target, text=True)
 _tar = partial(Target, fields=fields.of_tar, seal=seals.tar)
 _meta = partial(Target, parsers.try_meta, refusal=ArchiveRefused, fields=fields.of_mat)
 _jpeg = partial(Target, seeds=documents.whole_jpegs, refusal=BadImage, fields=fields.of_jpeg)
-_png = partial(Target, seeds=documents.pngs, refusal=BadImage, fields=fields.of_png, seal=seals.png)
+_png = partial(Target, refusal=BadImage, fields=fields.of_png, seal=seals.png)
 _table = partial(Target, refusal=OutputDamaged, fields=fields.of_words)
 
 TARGETS = {
@@ -93,7 +101,7 @@ TARGETS = {
     "devkit-packed-meta": _meta(seeds=partial(documents.metas, packed=False), seal=seals.mat),
     "devkit-truth": _text(parsers.try_truth, documents.truths, ArchiveRefused),
     "jpeg": _jpeg(parsers.try_header),
-    "png": _png(parsers.try_header),
+    "png": _png(parsers.try_header, documents.pngs),
     "repair-jpeg": _jpeg(parsers.try_repair, room=_ROOM_OF_PIXELS, pace=_PACE_OF_PIXELS),
     "repair-endless-jpeg": Target(
         parsers.try_repair,
@@ -110,7 +118,9 @@ TARGETS = {
         room=_ROOM_OF_PIXELS,
         pace=_PACE_OF_PIXELS,
     ),
-    "repair-png": _png(parsers.try_repair, room=_ROOM_OF_PIXELS, pace=_PACE_OF_PIXELS),
+    "repair-png": _png(
+        parsers.try_repair, documents.pngs, room=_ROOM_OF_PIXELS, pace=_PACE_OF_PIXELS
+    ),
     "manifest": _text(
         parsers.try_manifest, documents.manifests, OutputDamaged, seal=seals.manifest_hash
     ),
@@ -140,6 +150,28 @@ TARGETS = {
     "member-hashes": _table(tables.try_member_hashes, tables.member_hashes),
     "http-answer": _text(httpanswers.try_answer, httpanswers.answers, ObjectRefused),
     "luigid": _text(luigids.try_answer, luigids.answers, EnvironmentRefused, room=64),
+    **{
+        f"openimages-{name}": _text(parse, seeds, BadAnnotation)
+        for name, parse, seeds in (
+            ("boxes", partial(openimages.try_rows, read=read_boxes), openimages.boxes),
+            ("some-boxes", partial(openimages.try_some_rows, read=read_boxes), openimages.boxes),
+            ("masks", partial(openimages.try_rows, read=read_masks), openimages.masks),
+            ("some-masks", partial(openimages.try_some_rows, read=read_masks), openimages.masks),
+            ("labels", partial(openimages.try_rows, read=read_labels), openimages.labels),
+            ("images", partial(openimages.try_rows, read=read_images), openimages.images),
+            ("class-names", openimages.try_class_names, openimages.class_names),
+            ("mids", openimages.try_mids, openimages.mids),
+            ("hierarchy", openimages.try_hierarchy, openimages.hierarchies),
+        )
+    },
+    "openimages-config": _text(openimages.try_config, openimages.configurations, ConfigError),
+    "openimages-files": _text(openimages.try_file_table, openimages.file_tables, ConfigError),
+    "openimages-image-list": _text(
+        openimages.try_image_list, openimages.image_lists, ShardmillError
+    ),
+    "openimages-class-list": _text(openimages.try_class_list, openimages.class_lists, UsageError),
+    "zip": Target(openimages.try_zip, openimages.zips, ArchiveRefused, fields.of_zip),
+    "mask": _png(openimages.try_mask, openimages.mask_images),
     "example": Target(parsers.try_example, documents.examples, OutputDamaged, fields.of_wire),
 }
 """Name -> target."""
