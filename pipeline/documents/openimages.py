@@ -152,3 +152,21 @@ class RecipeMark(Struct, frozen=True):
     mid: Key
     images: Size
     files: tuple[FileEntry, ...]
+
+
+class SizedMaskMark(Struct, frozen=True):
+    """The mark of masks at the size of their images; see `MaskMark`.
+
+    Attributes:
+        made_of: digest of the collected masks and images that they are made of.
+    """
+
+    split: Name
+    selection: Digest
+    digest: Digest
+    digit: _Digit
+    made_of: Digest
+    masks: Size
+    files: tuple[FileEntry, ...]
+    outcomes: dict[Key, Size] = {}
+    examples: dict[Key, tuple[Text, ...]] = {}

@@ -7,12 +7,9 @@ their images is.
 from __future__ import annotations
 
 import zlib
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -25,36 +22,20 @@ from pipeline.images.masks import is_black, mask_size
 from pipeline.sources.openimages import mask_archives, places, tables
 from pipeline.sources.openimages.file_table import PublishedFile
 from pipeline.sources.openimages.mask_archives import ArchiveAt
-from pipeline.storage import Location
-
-VERSION: Final = 1
-"""Other tables of the same masks: another version."""
-KEPT: Final = "kept"
-"""The outcome of a mask that lies in the output folder as its archive has it."""
-BLACK: Final = "black"
-"""That of one that lies there, too, but no pixel of it is the object's."""
-MISSING: Final = "missing"
-"""That of one of whose name the archive has no member."""
-BAD: Final = "bad"
-"""That of one that the archive has, and that is no mask: it is not written."""
-WRITTEN: Final = frozenset({KEPT, BLACK})
-"""The outcomes of masks whose files are there."""
-
-_BATCH: Final = 4096  # files that get their names together
-_EXAMPLES: Final = 8
-_ROW_GROUP: Final = 1 << 16
-_ID_BYTES: Final = 16
-
-
-@dataclass(frozen=True)
-class _Row:
-    """What came of a mask, as `tables.MASK_TABLE` has it."""
-
-    outcome: str
-    bytes: int = 0
-    crc32: int = 0
-    width: int | None = None
-    height: int | None = None
+from pipeline.sources.openimages.mask_rows import (
+    BAD,
+    BLACK,
+    ID_BYTES,
+    KEPT,
+    MISSING,
+    VERSION,
+    WRITTEN,
+    MaskRow,
+    Written,
+    are_there,
+    publish,
+    write_files,
+)
 
 
 @dataclass(frozen=True)
@@ -79,27 +60,14 @@ class _Part:
         return places.mask_mark(self.out, self.split, self.selection, self.digit)
 
 
-def complete(out: Location, split: str, selection: str, digit: str) -> MaskMark | None:
+def complete(out: Path, split: str, selection: str, digit: str) -> MaskMark | None:
     """Return the mark of masks that were collected and are there; None: they are still to be.
 
-    Each mask is asked for by name: others may lie in its folder, in any number.
+    See `mask_rows.are_there`.
     """
     mark = manifest.read_complete(places.mask_mark(out, split, selection, digit), out, MaskMark)
-    if mark is None or not isinstance(out, Path):
-        return mark
-    columns = ["mask_path", "outcome", "bytes"]
-    for rows in tables.read(
-        places.mask_table(out, split, selection, digit), tables.MASK_TABLE, columns
-    ):
-        names, outcomes, sizes = (rows[name].to_pylist() for name in columns)
-        expected = {
-            name: size
-            for name, outcome, size in zip(names, outcomes, sizes, strict=True)
-            if outcome in WRITTEN
-        }
-        if storage.file_sizes(places.masks(out, split), expected) != list(expected.values()):
-            return None
-    return mark
+    table, folder = places.mask_table(out, split, selection, digit), places.masks(out, split)
+    return mark if mark is not None and are_there(table, folder, WRITTEN) else None
 
 
 def collect(
@@ -142,10 +110,12 @@ def collect(
         return mark
     part = _Part(out, split, selection, digit)
     wanted = _wanted(part)
-    rows = dict[str, _Row]()
+    rows = dict[str, MaskRow]()
     if wanted:
         rows = _collected(part, wanted, ArchiveAt(out, archive, raw, offline, say, tell))
-    return _published(part, wanted, rows)
+    document = {"split": split, "selection": selection, "digit": digit}
+    publish(part.table, part.mark, out, {name: rows[name] for name in wanted}, document)
+    return manifest.read(part.mark, MaskMark)
 
 
 def digest_of(marks: Iterable[MaskMark]) -> str:
@@ -164,31 +134,31 @@ def _wanted(part: _Part) -> list[str]:
     names = set[str]()
     for rows in tables.read_digit(path, tables.OBJECTS, part.digit, ["image_id", "mask_path"]):
         masks = rows.filter(pc.is_valid(rows["mask_path"]))
-        of_image = pc.utf8_slice_codeunits(masks["mask_path"], 0, _ID_BYTES)
+        of_image = pc.utf8_slice_codeunits(masks["mask_path"], 0, ID_BYTES)
         if not pc.all(pc.equal(of_image, masks["image_id"]), min_count=0).as_py():
             raise OutputDamaged("a mask has the name of another image", file=str(path))
         names.update(masks["mask_path"].to_pylist())
     return sorted(names)
 
 
-def _collected(part: _Part, wanted: Sequence[str], archive: ArchiveAt) -> dict[str, _Row]:
+def _collected(part: _Part, wanted: Sequence[str], archive: ArchiveAt) -> dict[str, MaskRow]:
     """Write the masks that are not there yet; return what came of each."""
     index = mask_archives.index_of(archive)
     is_wanted = pc.is_in(index["name"], value_set=pa.array(wanted, pa.string()))
     members = {member.name: member for member in members_of(index.filter(is_wanted))}
     del index
-    rows = {name: _Row(MISSING) for name in wanted if name not in members}
-    storage.probe_writable(part.folder)
+    rows = {name: MaskRow(MISSING) for name in wanted if name not in members}
     rows.update(_there(part.folder, members))
     ranges = spans(member for name, member in members.items() if name not in rows)
     if ranges:
         with mask_archives.open_archive(archive, ranges) as source:
             contents = read_members(source, ranges, str(source.place))
-            rows.update(_written(part.folder, contents))
+            masks = (_seen(member, content) for member, content in contents)
+            rows.update(write_files(part.folder, masks))
     return rows
 
 
-def _there(folder: Path, members: Mapping[str, ZipMember]) -> Iterator[tuple[str, _Row]]:
+def _there(folder: Path, members: Mapping[str, ZipMember]) -> Iterator[tuple[str, MaskRow]]:
     """Yield the masks whose files have the bytes that the archive has, and what they are."""
     names = list(members)
     sizes = storage.file_sizes(folder, names)
@@ -197,75 +167,17 @@ def _there(folder: Path, members: Mapping[str, ZipMember]) -> Iterator[tuple[str
         if size == member.size:
             content = storage.read_bytes(folder / name)
             if zlib.crc32(content) == member.crc32:
-                row = _row(member, content)
-                if row.outcome in WRITTEN:
-                    yield name, row
+                mask = _seen(member, content)
+                if mask.content is not None:
+                    yield name, mask.row
 
 
-def _written(
-    folder: Path, contents: Iterator[tuple[ZipMember, bytes]]
-) -> Iterator[tuple[str, _Row]]:
-    """Write masks, so many at a time, and yield what came of each."""
-    rows = [("", _Row(MISSING))]
-    while rows:
-        rows = []
-        with storage.StagedFolder(folder, merge=True) as staged:
-            for member, content in islice(contents, _BATCH):
-                row = _row(member, content)
-                if row.outcome in WRITTEN:
-                    staged.write(member.name, content)
-                rows.append((member.name, row))
-            if rows:
-                storage.publish_folders(staged)
-        yield from rows
-
-
-def _row(member: ZipMember, content: bytes) -> _Row:
+def _seen(member: ZipMember, content: bytes) -> Written:
+    """Return what a member is, with its content if that is a mask."""
     try:
         width, height = mask_size(content)
         outcome = BLACK if is_black(content) else KEPT
     except BadImage:
-        return _Row(BAD, member.size, member.crc32)
-    return _Row(outcome, member.size, member.crc32, width, height)
-
-
-def _published(part: _Part, wanted: Sequence[str], rows: Mapping[str, _Row]) -> MaskMark:
-    """Publish the table and its mark, and return the mark."""
-    of_outcome = Counter(rows[name].outcome for name in wanted)
-    document = {
-        "split": part.split,
-        "selection": part.selection,
-        "digest": _digest(wanted, rows),
-        "digit": part.digit,
-        "masks": len(wanted),
-        "outcomes": dict(sorted(of_outcome.items())),
-        "examples": {
-            outcome: list(islice((n for n in wanted if rows[n].outcome == outcome), _EXAMPLES))
-            for outcome in sorted(of_outcome.keys() - {KEPT})
-        },
-    }
-    parts = (wanted[start : start + _ROW_GROUP] for start in range(0, len(wanted), _ROW_GROUP))
-    with storage.StagedFile(part.table) as staged:
-        tables.write(staged, tables.MASK_TABLE, (_table(names, rows) for names in parts))
-        manifest.publish([staged], part.mark, part.out, document)
-    return manifest.read(part.mark, MaskMark)
-
-
-def _table(names: Sequence[str], rows: Mapping[str, _Row]) -> pa.Table:
-    columns = {
-        "mask_path": names,
-        "image_id": [name[:_ID_BYTES] for name in names],
-        **{
-            field: [getattr(rows[name], field) for name in names]
-            for field in ("outcome", "bytes", "crc32", "width", "height")
-        },
-    }
-    return pa.table(columns, schema=tables.MASK_TABLE)
-
-
-def _digest(wanted: Sequence[str], rows: Mapping[str, _Row]) -> str:
-    described = [
-        digests.digest({"masks": [[n, rows[n].outcome, rows[n].crc32] for n in names]})
-        for names in (wanted[start : start + _BATCH] for start in range(0, len(wanted), _BATCH))
-    ]
-    return digests.digest({"masks": described, "version": VERSION})
+        return Written(member.name, MaskRow(BAD, member.size, member.crc32))
+    row = MaskRow(outcome, member.size, member.crc32, width, height)
+    return Written(member.name, row, content)

@@ -5,6 +5,7 @@
     OUT/
       images/<split>/<ImageID>.jpg                        as the bucket has them
       masks/<split>/<MaskPath>                            as the archives have them
+      masks_image_size/<split>/<MaskPath>                 as large as their images, if asked for
       downloader_IDs_for_<class>_<split>.txt              lists for the official downloader
       csv/<split>/<class>_annotations.csv, _boxes.csv     rows of masks and boxes of a class
       annotations/<split>.parquet  attribution/<split>.csv  failures/<split>.csv, .txt
@@ -12,6 +13,7 @@
       .shardmill/openimages/selections/<split>-<selection>/  what is chosen, and its mark
       .shardmill/openimages/recipes/<split>/              of which selection lists and rows are
       .shardmill/openimages/masks/<split>-<selection>/    what came of the masks, a table a digit
+      .shardmill/openimages/masks_image_size/…            the same of masks as large as images
       .shardmill/openimages/archives/                     what is in the archives of masks
       .shardmill/openimages/images/<split>-<selection>/   what came of the images, a table a group
 
@@ -139,6 +141,16 @@ def mask_table(out: Where, split: str, digest: str, digit: str) -> Where:
 def mask_mark(out: Where, split: str, digest: str, digit: str) -> Where:
     """The mark of that table."""
     return with_suffix(mask_table(out, split, digest, digit), ".json")
+
+
+def sized_masks(out: Where, split: str) -> Where:
+    """The folder of a split's masks at the size of their images."""
+    return below(out, "masks_image_size", split)
+
+
+def sized_mask_table(out: Where, split: str, digest: str, digit: str) -> Where:
+    """What came of these masks, of images of one first digit."""
+    return below(state(out), "masks_image_size", f"{split}-{digest}", f"{digit}.parquet")
 
 
 def mask_index(out: Where, archive: str) -> Where:

@@ -7,6 +7,7 @@ import io
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from pipeline.images.masks import encode_png
 from pipeline.sources.openimages import masks, places, tables
 from pipeline.sources.openimages import published as published_files
 from pipeline.sources.openimages.file_table import PublishedFile
+from pipeline.sources.openimages.mask_rows import write_files
 from pipeline.storage import remote
 from pipeline.storage.http import process
 from pipeline.storage.http.retries import Patience
@@ -368,12 +370,11 @@ def test_a_server_that_gives_nothing_out_is_named(place: Place, bucket: Bucket) 
 def test_what_was_written_before_a_cut_is_not_fetched_again(
     place: Place, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(masks, "_BATCH", 2)
-    monkeypatch.setattr("pipeline.archives.zip.GAP", 0)
+    monkeypatch.setattr(masks, "write_files", partial(write_files, batch=2))
     file = served(bucket, zipped(CONTENTS, padding=200_000))
     numbers = [3, 10, 15, 20, 25, 30]
     place.select(numbers)
-    monkeypatch.setattr(masks, "_row", fail_at(path_of(20)))
+    monkeypatch.setattr(masks, "_seen", fail_at(path_of(20)))
     with pytest.raises(KeyboardInterrupt):
         place.collect(file)
     assert set(place.files()) == {path_of(number) for number in (3, 10)}
@@ -386,12 +387,12 @@ def test_what_was_written_before_a_cut_is_not_fetched_again(
 
 
 def fail_at(name: str) -> object:
-    row = masks._row
+    seen = masks._seen
 
     def failing(member: object, content: bytes) -> object:
         if member.name == name:  # type: ignore[attr-defined]
             raise KeyboardInterrupt
-        return row(member, content)  # type: ignore[arg-type]
+        return seen(member, content)  # type: ignore[arg-type]
 
     return failing
 
