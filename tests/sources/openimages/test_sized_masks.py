@@ -14,7 +14,7 @@ from PIL import Image
 
 from pipeline import manifest, storage
 from pipeline.errors import OutputDamaged
-from pipeline.images.masks import encode_png
+from pipeline.images.masks import encode_png, resized
 from pipeline.sources.openimages import mask_rows, places, sized_masks, tables
 from pipeline.sources.openimages.mask_rows import MaskRow, Written
 from pipeline.sources.openimages.sized_masks import SizedPart
@@ -51,8 +51,12 @@ def put_images(out: Path, sizes: dict[str, tuple[int, int] | None], digest: str 
         table = pa.Table.from_pylist(rows, tables.GROUP_TABLE)
         tables.write(staged, tables.GROUP_TABLE, [table])
         document = {
-            "split": SPLIT, "selection": SELECTION, "digest": digest,
-            "images": 4, "bytes": 9, "outcomes": {},
+            "split": SPLIT,
+            "selection": SELECTION,
+            "digest": digest,
+            "images": 4,
+            "bytes": 9,
+            "outcomes": {},
         }
         manifest.publish([staged], places.image_mark(out, SPLIT, SELECTION, 0), out, document)
 
@@ -91,8 +95,7 @@ def test_each_mask_is_exactly_as_large_as_its_image(part: SizedPart) -> None:
         with Image.open(io.BytesIO(files[name_of(letter)])) as image:
             assert image.mode == "1"
             assert image.size == SIZES[letter]
-            by_pillow = Image.fromarray(stored(letter)).resize(image.size, Image.Resampling.NEAREST)
-            assert np.array_equal(np.array(image), np.array(by_pillow))
+            assert np.array_equal(np.array(image), resized(stored(letter), image.size))
     assert mark.outcomes == {"kept": 2, "misshapen": 1, "no image": 1, "no mask": 1}
     assert mark.examples["misshapen"] == (name_of("c"),)
     assert mark.examples["no image"] == (name_of("d"),)
