@@ -281,7 +281,11 @@ def ask(root: Remote, names: Sequence[str]) -> list[FileInfo | None]:
 
 
 def many(
-    root: Remote, in_flight: int, tries: int, seems_whole: Callable[[memoryview], bool]
+    root: Remote,
+    in_flight: int,
+    tries: int,
+    seems_whole: Callable[[memoryview], bool],
+    has_answered: bool,
 ) -> Many:
     """Return what receives many small objects below an address; see `small_files.receive`."""
     from pipeline.storage.http import process  # noqa: PLC0415  (libcurl: only for the remote)
@@ -298,7 +302,7 @@ def many(
         request_for = objects.whole
         renew = partial(renewed, objects) if root.scheme == S3 else None
     own = process.patient(in_flight, tries)
-    return Many(own, request_for, renew, tries, seems_whole)
+    return Many(own, request_for, renew, tries, seems_whole, has_answered)
 
 
 def transfer() -> Transfer:

@@ -24,6 +24,7 @@ def receive(
     in_flight: int,
     tries: int,
     seems_whole: Callable[[memoryview], bool],
+    has_answered: bool = False,
 ) -> Generator[Received, None, None]:
     """Yield what becomes of each object, as soon as it is known; close it if that is not wanted.
 
@@ -34,6 +35,7 @@ def receive(
         tries: how often each is asked for, at most.
         seems_whole: says of the bytes of an object whose length nobody has announced whether its
             end is there.
+        has_answered: whether the server is known to answer: else it is soon given up.
 
     Raises:
         RemoteUnavailable: the server does not answer at all.
@@ -45,7 +47,7 @@ def receive(
             raise UsageError("there is no such folder", file=str(root), remedy="check --bucket")
         yield from (_local(root, asked) for asked in wanted)
     else:
-        with remote.many(root, in_flight, tries, seems_whole) as many:
+        with remote.many(root, in_flight, tries, seems_whole, has_answered) as many:
             yield from many.receive(wanted)
 
 

@@ -17,7 +17,7 @@ from pipeline.errors import OutputDamaged
 from pipeline.sources.openimages import failures, image_rows, places
 from pipeline.sources.openimages.image_arrivals import Arrivals, Wanted
 from pipeline.sources.openimages.image_files import Tell
-from pipeline.sources.openimages.image_rows import ImageRow, read_rows
+from pipeline.sources.openimages.image_rows import FETCHED, KEPT, ImageRow, read_rows
 from pipeline.storage import Location
 
 AT_ONCE: Final = 512
@@ -86,22 +86,26 @@ def download(asked: Download, tell: Tell) -> Downloaded:
         done.received += received
         tell(outcome, received)
 
+    had_some = _has_images(asked.folder)
     for split, ids in asked.listed.items():
         missing = done.missing.setdefault(split, [])
         for first in range(0, len(ids), AT_ONCE):
-            rows = _collect(asked, split, ids[first : first + AT_ONCE], count)
+            had_some = had_some or done.outcomes[FETCHED] + done.outcomes[KEPT] > 0
+            rows = _collect(asked, split, ids[first : first + AT_ONCE], had_some, count)
             missing += [row for row in rows if not row.is_there]
         failures.write_rows(asked.folder, split, missing)
     return done
 
 
-def _collect(asked: Download, split: str, ids: Sequence[str], tell: Tell) -> list[ImageRow]:
+def _collect(
+    asked: Download, split: str, ids: Sequence[str], had_some: bool, tell: Tell
+) -> list[ImageRow]:
     """Download some images of a split, and record what came of them."""
     record = _record(asked.folder, split, ids)
     known = {row.image_id: row for row in _recorded(asked.folder, record)}
     rows = {image_id: known[image_id] for image_id in ids if image_id in known}
     for _ in rows:
-        tell(image_rows.KEPT, 0)
+        tell(KEPT, 0)
     wanted = [each for each in ids if each not in rows]
     arrivals = Arrivals(
         asked.bucket,
@@ -109,7 +113,7 @@ def _collect(asked: Download, split: str, ids: Sequence[str], tell: Tell) -> lis
         asked.in_flight,
         asked.tries,
         asked.check_pixels,
-        lambda: _has_images(asked.folder),
+        had_some,
     )
     key = asked.keys[split]
     for arrival in arrivals.fetch(Wanted(each, key.replace("{id}", each)) for each in wanted):

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,7 +64,8 @@ class Arrivals:
         in_flight: how many are asked for at a time, at most.
         tries: of each image.
         check_pixels: whether each image is decoded.
-        had_some: says whether an image of this bucket has ever come; asked for when none does.
+        had_some: whether an image of this bucket has ever come: then it is no wrong one, and given
+            more time to answer.
     """
 
     bucket: Location
@@ -72,10 +73,9 @@ class Arrivals:
     in_flight: int
     tries: int
     check_pixels: bool = False
-    had_some: Callable[[], bool] = lambda: False
+    had_some: bool = False
     _lying: dict[str, ImageRow] = field(default_factory=dict)
     _refused: Counter[str] = field(default_factory=Counter)
-    _is_right: bool = False
 
     def fetch(self, wanted: Iterable[Wanted]) -> Iterator[Arrival]:
         """Yield what came of each image, as soon as it is known.
@@ -94,6 +94,7 @@ class Arrivals:
             in_flight=self.in_flight,
             tries=self.tries,
             seems_whole=image_check.seems_whole,
+            has_answered=self.had_some,
         )
         with contextlib.closing(stream):
             for received in stream:
@@ -182,14 +183,11 @@ class Arrivals:
         Raises:
             UsageError: none of the first answers is an image.
         """
-        self._is_right = self._is_right or is_image
-        if self._is_right:
+        self.had_some = self.had_some or is_image
+        if self.had_some:
             return
         self._refused[f"{row.status} ({row.outcome})" if row.status else row.outcome] += 1
         if self._refused.total() < FIRST_ANSWERS:
-            return
-        if self.had_some():
-            self._is_right = True
             return
         answers = ", ".join(f"{count} x {answer}" for answer, count in self._refused.most_common())
         raise UsageError(

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -137,7 +136,7 @@ def collect(group: ImageGroup, asking: Asking, tell: Tell = _silently) -> ImageG
         asking.in_flight,
         asking.tries,
         asking.check_pixels,
-        partial(has_images, group.out),
+        any(row.is_there for row in rows.values()) or has_images(group.out),
     )
     wanted = [Wanted(each, asking.key_of(each)) for each in ids if each not in rows]
     for arrival in arrivals.fetch(wanted):

@@ -332,3 +332,11 @@ def test_where_all_images_are_there_no_list_is_written(collecting: Collecting) -
     collecting.collect(collecting.select(IDS))
     failures.write(collecting.out, SPLIT, SELECTION)
     assert not (collecting.out / "failures").exists()
+
+
+def test_a_bucket_that_has_answered_before_is_given_more_time(collecting: Collecting) -> None:
+    collecting.collect(collecting.select(IDS[:1]))
+    collecting.bucket.rule("", hang_up, times=9)
+    group = collecting.select(IDS[1:], OTHER)
+    collecting.collect(group, in_flight=3)
+    assert collecting.outcomes(group) == ["fetched"] * 5
