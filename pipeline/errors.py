@@ -14,6 +14,7 @@
      ├── InputRefused               status 3   the raw data is not what was promised
      │    ├── ArchiveMissing
      │    ├── ArchiveRefused                   wrong MD5, truncated, not a tar
+     │    ├── NotCollected                     images that are still to be collected
      │    ├── TreeRefused                      a folder of images is absent or holds something else
      │    ├── ObjectMissing                    there is no object at a remote address
      │    ├── ObjectRefused                    a store or web server does not give an object out
@@ -171,6 +172,10 @@ class ArchiveMissing(InputRefused):
 
 class ArchiveRefused(InputRefused):
     """An archive has the wrong digest, ends too early or is malformed."""
+
+
+class NotCollected(InputRefused):
+    """Images, or what they are chosen by, are still to be collected: the same command does it."""
 
 
 class TreeRefused(InputRefused):

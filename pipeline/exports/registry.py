@@ -12,13 +12,19 @@ from pipeline.exports.croissant_export import Croissant
 from pipeline.exports.dbcollection.export import Classification, Raw256
 from pipeline.exports.image_list_export import ImageList, LabelTables
 from pipeline.exports.imagefolder import ImageFolder
+from pipeline.exports.label_map import LabelMap
 from pipeline.exports.parquet_export import Parquet
+from pipeline.exports.voc import Voc
+from pipeline.exports.yolo import Yolo
 
 _BY_NAME: Final = (
     Classification(),
     Raw256(),
     ImageFolder(),
     Coco(),
+    Voc(),
+    Yolo(),
+    LabelMap(),
     Parquet(),
     Croissant(),
 )
@@ -67,14 +73,20 @@ def without_meaning(names: Collection[str], given: Collection[str]) -> Iterator[
             yield f"{what} with --export {' or '.join(owners)} only"
 
 
-def files(folder: str) -> Iterator[str]:
-    """Yield the names of all files that exports can make, see `Export.files`."""
+def files(folder: str, *, of_boxes: bool = True) -> Iterator[str]:
+    """Yield the names of all files that exports can make, and patterns of the small ones.
+
+    Args:
+        folder: of a split, see `Export.files`.
+        of_boxes: whether those that need boxes count.
+    """
     for export in every().values():
-        yield from export.files(folder)
+        if of_boxes or not export.needs_boxes:
+            yield from (*export.files(folder), *export.small_files(folder))
 
 
-def folders() -> frozenset[str]:
-    """Return the folders of the output that exports fill and that are no split's."""
+def folders(*, of_boxes: bool = True) -> frozenset[str]:
+    """Return the folders of the output that exports fill and that are no split's; see `files`."""
     marker = "~"
-    named = (name.partition("/") for name in files(marker))
+    named = (name.partition("/") for name in files(marker, of_boxes=of_boxes))
     return frozenset(folder for folder, slash, _ in named if slash and folder != marker)

@@ -131,7 +131,7 @@ def check_class_folders(job: Job, splits: Iterable[SplitJob], asked: Iterable[Ex
 def _check_folder(job: Job, split: SplitJob) -> None:
     """Check that the class folders of a list or folder lie in a folder of their own."""
     name = split.split.folder
-    if name in taken_names():
+    if name in taken_names(of_boxes=split.source.has_boxes):
         raise UsageError(
             f"class folders cannot lie in {name}, which is a folder of this program's own",
             file=str(job.folder / name),
@@ -222,9 +222,13 @@ def _by_codec(job: Job, tree: Product, changed: ChangedImages) -> Product:
     return made_by(here)
 
 
-def taken_names() -> frozenset[str]:
-    """Return the names in an output folder that no folder of a split may have."""
-    return frozenset({paths.LISTS, *FORMATS}) | registry.folders()
+def taken_names(*, of_boxes: bool = True) -> frozenset[str]:
+    """Return the names in an output folder that no folder of a split may have.
+
+    Args:
+        of_boxes: whether the split has boxes, and so can have the exports that need them.
+    """
+    return frozenset({paths.LISTS, *FORMATS}) | registry.folders(of_boxes=of_boxes)
 
 
 def dead_paths(out: Location) -> Iterator[str]:

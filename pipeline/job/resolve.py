@@ -178,6 +178,20 @@ class Resolver:
 resolve: Final = Resolver()
 
 
+def check(job: Job) -> None:
+    """Check the options of a job of whose images nothing may be known yet.
+
+    Raises:
+        ConfigError: see `Resolver`.
+        UsageError: see `Resolver`.
+    """
+    _look_at(job)
+    for name in PATHS:
+        check_local(getattr(job, name), f"--{name}".replace("_", "-"))
+    dataset = sources.data_set(job, exportjob.taken_names())
+    checks.check_options(job, dataset, job.splits or dataset.default_splits)
+
+
 def _look_at(job: Job) -> None:
     """Reach remote places as a job says, and answer for its output from listings.
 

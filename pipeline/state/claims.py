@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from pipeline import manifest, paths, storage
-from pipeline.documents import tree_listing
+from pipeline.documents import small_files, tree_listing
 from pipeline.documents.products import ProductMark
 from pipeline.documents.records import JobRecord
 from pipeline.documents.shards import GroupMark
@@ -38,6 +38,8 @@ def finished(out: Location, product: Product) -> ProductMark | None:
     if mark is None or mark.digest != product.digest or not mark.finished:
         return None
     if product.tree and len(_class_folders(product.files[0])) != mark.classes:
+        return None
+    if product.plan and product.plan.folder and not _small_files_are_there(out, product):
         return None
     groups = range(mark.groups if product.tree else 0)
     return mark if all(group_document(out, product, index) for index in groups) else None
@@ -127,6 +129,8 @@ def check(out: Location, product: Product, *, replace: bool) -> None:
     if replace or owner in {product.digest, _DAMAGED} or (owner and product.succeeds):
         return
     present = [file for file in product.files if _is_there(file)]
+    folder = product.plan.folder if product.plan else None
+    present += [folder] if folder and not storage.is_empty(folder) else []
     if not present or (owner is None and product.in_place) or _is_newer(out, product):
         return
     file = str(present[0])
@@ -233,3 +237,10 @@ def _owner(out: Location, product: Product) -> str | None:
 
 def _is_there(path: Location) -> bool:
     return storage.stat(path) is not None or bool(storage.folders(path))
+
+
+def _small_files_are_there(out: Location, product: Product) -> bool:
+    try:
+        return small_files.are_there(out, small_files.listing(out, product.name))
+    except OutputDamaged:
+        return False

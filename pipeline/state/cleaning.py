@@ -140,7 +140,10 @@ def remove_output(output: Superseded) -> Outcome:
 def _plan_of_temp(out: Location, temp: TempFile, images: Catalogued) -> Plan:
     """Return what goes of a temporary file: a folder's files if a catalog has their names."""
     if temp.is_folder:
-        owns = lambda path: (temp.target.name, path.name) in images  # noqa: E731
+        target = temp.target
+        owns = lambda path: (  # noqa: E731
+            (target.name, path.name) in images or is_owned(out, target / path.name)
+        )
         return storage.plan_folder(out, temp.path, owns, links=True)
     in_state = storage.is_below(temp.path, paths.state(out))
     scratch = temp.target.name in storage.SCRATCH
@@ -201,6 +204,9 @@ def _of_job(out: Location, resolved: ResolvedJob) -> Iterator[Location]:
         if isinstance(artifact, Product):
             files = artifact.files
             yield from files if artifact.tree else (file.parent for file in files)
+            if artifact.plan is not None and artifact.plan.folder is not None:
+                yield artifact.plan.folder.parent
+                yield from _below(out, artifact.plan.folder)
         elif artifact.kind == MANIFEST:
             (folder,) = artifact.files
             yield folder.parent
@@ -209,7 +215,9 @@ def _of_job(out: Location, resolved: ResolvedJob) -> Iterator[Location]:
 
 def _everywhere(out: Location) -> Iterator[Location]:
     yield from _below(out, paths.state(out))
-    yield from (out, paths.lists(out), *(out / name for name in sorted(exports.folders())))
+    yield from (out, paths.lists(out))
+    for name in sorted(exports.folders()):
+        yield from _below(out, out / name)
     # A tree's folder has the name that its configuration gives it.
     if not exports.trees().isdisjoint(product.kind for product in begun(out)):
         yield from (out / name for name in storage.folders(out))

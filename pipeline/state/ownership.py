@@ -16,9 +16,10 @@ from pathlib import Path
 from pipeline import paths, storage
 from pipeline.archives import member_hashes as memberhashes
 from pipeline.catalog import class_folders
-from pipeline.documents import fingerprint_tables
+from pipeline.documents import fingerprint_tables, small_files
 from pipeline.errors import ShardmillError
 from pipeline.exports import registry as exports
+from pipeline.exports.base import ANY_PATH
 from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
 from pipeline.paths import ShardName
@@ -32,6 +33,7 @@ _PLACEHOLDERS = (
     (_DIGEST, "digest", r"[0-9a-f]{12}"),
     (_NAME, "name", r"[^/]+"),
     (_LOOK, "look", r"\d+-(-?\d+|[0-9a-f]{16})"),
+    (ANY_PATH, "path", r".+"),
 )
 
 
@@ -193,6 +195,6 @@ def _of_state() -> Iterator[Path]:
     yield paths.shard_facts(_OUT, _DIGEST, _NUMBER)
     yield paths.group_mark(_OUT, _DIGEST, _NUMBER)
     yield paths.group_listing(_OUT, _DIGEST, _NUMBER)
-    yield paths.product_mark(_OUT, _NAME)
+    yield from (paths.product_mark(_OUT, _NAME), small_files.listing(_OUT, _NAME))
     yield from (paths.job(_OUT, _DIGEST), paths.last_job(_OUT), paths.withdrawal(_OUT))
     yield from (paths.run_lock(_OUT), paths.sources_lock(_OUT))

@@ -98,6 +98,11 @@ def record_job(resolved: ResolvedJob) -> None:
     manifest.publish_alone(paths.last_job(resolved.out), document)
 
 
+def record_asked(job: Job) -> None:
+    """Record that a job was asked for last of which nothing is known yet but its options."""
+    manifest.publish_alone(paths.last_job(job.folder), {"job": job.to_json()})
+
+
 def last_record(out: Location) -> JobRecord | None:
     """Return the record of the job that was started last; None: there is none, or no readable."""
     path = paths.last_job(out)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pipeline import paths, storage
-from pipeline.documents import tree_listing
+from pipeline.documents import small_files, tree_listing
 from pipeline.documents.products import ProductMark
 from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputDamaged, ShardmillError
@@ -101,7 +101,29 @@ def check_files(product: FinishedProduct) -> ProductCheck:
     findings = [finding for entry in entries for finding in check_file(product.out, entry)]
     if product.groups:
         findings += _strange_folders(product)
+    listing = small_files.listing(product.out, product.name)
+    if not findings and any(product.out / entry.file == listing for entry in entries):
+        return _check_small_files(product, listing)
     return ProductCheck(len(entries), sum(entry.bytes for entry in entries), tuple(findings))
+
+
+def _check_small_files(product: FinishedProduct, listing: Location) -> ProductCheck:
+    """Compare the small files of a product with their hashes, and look for others."""
+    findings, files, size = list[Finding](), len(product.document.files), 0
+    names: dict[str, set[str]] = {}
+    for rows in small_files.read(listing):
+        for row in rows.to_pylist():
+            entry = FileEntry(row["file"], row["bytes"], row["xxh3_128"])
+            findings += check_file(product.out, entry)
+            folder, _, name = entry.file.rpartition("/")
+            names.setdefault(folder, set()).add(name)
+            files, size = files + 1, size + entry.bytes
+    for folder, known in sorted(names.items()):
+        for name in sorted(storage.sizes(product.out / folder).keys() - known):
+            if not clutter.is_clutter(name):
+                path = product.out / folder / name
+                findings.append(_stranger(path, "a file that was not written here"))
+    return ProductCheck(files, size, tuple(findings))
 
 
 def check_group(product: FinishedProduct, index: int) -> ProductCheck:

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from rich.console import Console
 from rich.live import Live
@@ -80,6 +81,14 @@ class Rates:
         return max(0.0, (value - before) / (now - then)) if now > then else 0.0
 
 
+class Bars(Protocol):
+    """What says how far a command is."""
+
+    def bars(self, now: float) -> list[Bar]:
+        """Return a bar for each thing that is at work; `now` is a time of any clock, seconds."""
+        ...
+
+
 class Observer:
     """Turns what is published into bars."""
 
@@ -137,9 +146,8 @@ class Observer:
 
 
 @contextlib.contextmanager
-def display(resolved: ResolvedJob, run: str) -> Iterator[Callable[[], None]]:
+def display(observer: Bars) -> Iterator[Callable[[], None]]:
     """Give a function to call often; it shows progress when it is time to."""
-    observer = Observer(resolved, run)
     console = Console(file=streams.display())
     if console.is_terminal:
         with Live(console=console, transient=True, auto_refresh=False) as live:

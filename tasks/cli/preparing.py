@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import click
 
@@ -20,27 +21,95 @@ from pipeline.state import run_end as runend
 from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
+from pipeline.storage import Location
 from tasks.cli import report, text
 from tasks.cli.options import processes, split_run_options
 from tasks.cli.saying import say
+from tasks.phases import PREPARING, Phase
 from tasks.run import scheduler, settings
 from tasks.run.exchange import Address
 from tasks.run.supervisor import Supervisor
 
 _LUIGID_PORT = 8082
-_OVERLAP = 10
+OVERLAP = 10
+"""The exit status of a command that does nothing, for another is at work."""
 
 
 def prepare(command: str, given: Mapping[str, Any]) -> int:
     """Do what a command is asked for, or say what would be done; return the exit status."""
     values, how = split_run_options(options_of(command), given)
-    return _prepare(build_job(command, values), **how)
+    return prepare_job(build_job(command, values), How.of(**how))
 
 
-def _prepare(
-    job: Job, *, workers: int | None, scheduler_host: str, no_overlap: bool, dry_run: bool
-) -> int:
-    address = _address(scheduler_host)
+@dataclass(frozen=True)
+class How:
+    """How a command is run.
+
+    Attributes:
+        workers: how many processes work.
+        address: of a luigid; None: the command works alone.
+        no_overlap: whether nothing is done while another command is at work.
+        dry_run: whether nothing is done at all.
+    """
+
+    workers: int
+    address: Address | None
+    no_overlap: bool
+    dry_run: bool
+
+    @classmethod
+    def of(
+        cls, *, workers: int | None, scheduler_host: str, no_overlap: bool, dry_run: bool
+    ) -> Self:
+        """Return what the options mean.
+
+        Raises:
+            UsageError: the scheduler is no host.
+        """
+        return cls(processes(workers), _address(scheduler_host), no_overlap, dry_run)
+
+    def begin(self) -> None:
+        """Say what is not taken of Luigi's settings, and wait for the luigid."""
+        if left_out := settings.apply_users_settings():
+            tell(
+                f"luigi.cfg of the working folder: {abbreviate(map(plaintext.beginning, left_out))}"
+                ": not taken from there; the file that LUIGI_CONFIG_PATH names is taken whole"
+            )
+        if self.address is not None:
+            scheduler.wait_for(self.address, tell)
+
+    def supervisor(self, job: Job, phase: Phase = PREPARING) -> Supervisor:
+        """Return what has workers carry out a job, or a part of it."""
+        return Supervisor(job, self.workers, self.address, phase)
+
+
+@contextlib.contextmanager
+def sharing(out: Location, *, no_overlap: bool) -> Iterator[bool]:
+    """Share an output with other commands in this context, or say that one is at work.
+
+    Yields:
+        Whether the output may be worked on.
+    """
+    lock = paths.run_lock(out)
+    with contextlib.ExitStack() as stack:
+        if not no_overlap:
+            stack.enter_context(storage.shared_lock(lock, claim=True))
+        elif not stack.enter_context(storage.sole_lock(lock, then_share=True)):
+            say(f"another command is at work on {out}", err=True)
+            yield False
+            return
+        yield True
+
+
+def prepare_job(job: Job, how: How, *, is_shared: bool = False) -> int:
+    """Prepare a job, or say what would be done; return the exit status.
+
+    Args:
+        job: what is asked for.
+        how: how the command is run.
+        is_shared: whether the output is shared with other commands already.
+    """
+    dry_run = how.dry_run
     # Whatever is said to be complete, each image was looked at; a dry run may say that it was not.
     resolved = resolve(job) if dry_run else resolve.reading(job)
     storage.check_link(resolved.out)  # before anything is looked for in that folder
@@ -51,7 +120,7 @@ def _prepare(
         say(line)
     if not found.parts and inventory.complete:
         return _already_complete(inventory, found, dry_run=dry_run)
-    resolved = _with_stage(inventory, alone=address is None, dry_run=dry_run)
+    resolved = _with_stage(inventory, alone=how.address is None, dry_run=dry_run)
     if dry_run:
         preflight.check_readonly(resolved)
         if warning := preflight.codec_warning(resolved):
@@ -59,23 +128,18 @@ def _prepare(
         report.plan(resolved, found)
         return report.COMPLETE
     preflight.check_readonly(resolved)  # before the lock, which makes the folder of the output
-    lock = paths.run_lock(resolved.out)
     with contextlib.ExitStack() as stack:
-        if not no_overlap:
-            stack.enter_context(storage.shared_lock(lock, claim=True))
-        elif not stack.enter_context(storage.sole_lock(lock, then_share=True)):
-            say(f"another command is at work on {job.out}", err=True)
-            return _OVERLAP
+        shared = is_shared or stack.enter_context(sharing(resolved.out, no_overlap=how.no_overlap))
+        if not shared:
+            return OVERLAP
         stack.callback(report.withdrawn, resolved, withdrawal.finished(resolved.out))
         resolved = _withdraw(resolved, found)
-        preflight.check(resolved, processes(workers))
+        preflight.check(resolved, how.workers)
         if warning := preflight.codec_warning(resolved):
             say(warning, err=True)
         preflight.remember_sources(resolved)  # the worker knows the source by that
-        _say_settings()
-        if address is not None:
-            scheduler.wait_for(address, _tell)
-        return _run(resolved, Supervisor(resolved.job, processes(workers), address))
+        how.begin()
+        return _run(resolved, how.supervisor(resolved.job))
 
 
 def _with_stage(inventory: Inventory, *, alone: bool, dry_run: bool) -> ResolvedJob:
@@ -125,13 +189,13 @@ def _withdraw(resolved: ResolvedJob, found: Look) -> ResolvedJob:
 
 def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
     status.record_job(resolved)
-    from tasks.cli.display import display  # noqa: PLC0415 - Rich: not where nothing is to do
+    from tasks.cli.display import Observer, display  # noqa: PLC0415 - Rich: not where nothing is to do
 
     to_read = report.splits_to_read(resolved)
     say(f"log: {supervisor.log}")
-    with display(resolved, supervisor.name) as watch:
-        outcome = supervisor.run(watch, _tell)
-    report.steps(resolved, supervisor.name)
+    with display(Observer(resolved, supervisor.name)) as watch:
+        outcome = supervisor.run(watch, tell)
+    report.steps(resolved.out, supervisor.name)
     if outcome.complete:
         code, reason = report.complete(Inventory(resolved), "complete"), ""
         report.uncompared(resolved, to_read)
@@ -144,15 +208,8 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
     return code
 
 
-def _say_settings() -> None:
-    if left_out := settings.apply_users_settings():
-        _tell(
-            f"luigi.cfg of the working folder: {abbreviate(map(plaintext.beginning, left_out))}:"
-            " not taken from there; the file that LUIGI_CONFIG_PATH names is taken whole"
-        )
-
-
-def _tell(text: str) -> None:
+def tell(text: str) -> None:
+    """Say at once what a person should know."""
     say(text, err=True)
 
 

@@ -27,9 +27,9 @@ from tasks.run.supervisor import Outcome, Supervisor
 COMPLETE, FAILED, LEFT_OUT, INTERRUPTED = 0, 1, 4, 130
 
 
-def steps(resolved: ResolvedJob, run: str) -> None:
+def steps(out: Location, run: str) -> None:
     """Say what each step took."""
-    for step in progress.by_step(progress.timings(resolved.out, run)):
+    for step in progress.by_step(progress.timings(out, run)):
         rate = f", {step.images / step.seconds:,.0f} images/s" if step.images else ""
         volume = f", {size(step.bytes)}" if step.bytes else ""
         say(f"{step.step}: {counted(step.tasks, 'task')} in {step.seconds:.2f} s{volume}{rate}")

@@ -1,6 +1,6 @@
 """Starts the process that runs Luigi for a command.
 
-    python -m tasks.run.launch DIGEST JOB WORKERS [HOST PORT]
+    python -m tasks.run.launch DIGEST JOB WORKERS PHASE [HOST PORT]
 
 See `tasks.run.worker`, whose imports are the most of its start.
 """

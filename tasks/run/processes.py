@@ -79,6 +79,12 @@ def stop_siblings() -> None:
         os.kill(parent.pid if parent and parent.pid else os.getpid(), signal.SIGUSR1)
 
 
+def worker_count() -> int:
+    """Return how many tasks the Luigi worker runs at a time that runs this one; 1: none does."""
+    handler = getattr(signal.getsignal(signal.SIGUSR1), "__self__", None)
+    return max(1, handler.worker_processes) if isinstance(handler, Worker) else 1
+
+
 @contextlib.contextmanager
 def ending_for_good() -> Iterator[None]:
     """Have the worker of a task start no more, nor this one again, if its error will not pass."""

@@ -19,11 +19,10 @@ from pipeline.documents.decoding import decoded
 from pipeline.documents.records import ErrorRecord
 from pipeline.errors import OutputDamaged, ShardmillError, Vanished, from_record
 from pipeline.job.options import Job
-from pipeline.job.resolve import resolve
 from pipeline.plaintext import Lines
-from pipeline.state import cleaning, progress, run_end
+from pipeline.state import progress, run_end
 from pipeline.storage import Location
-from tasks.prepare import is_complete
+from tasks.phases import PREPARING, Phase
 from tasks.run import headway, scheduler
 from tasks.run.exchange import Address
 from tasks.run.interrupts import interrupting
@@ -51,11 +50,12 @@ class Outcome:
 
 @dataclass
 class Supervisor:
-    """One command's run of a job."""
+    """One command's run of a job, or of a part of it."""
 
     job: Job
     workers: int
     scheduler: Address | None = None
+    phase: Phase = PREPARING
     name: str = field(default_factory=run_end.new_name)
     _interrupts: int = 0
     _partial: bytes = b""
@@ -86,9 +86,11 @@ class Supervisor:
             while True:
                 status = self._work(watch, tell)
                 storage.renew()
-                complete = is_complete(self.job)
+                complete = self.phase.is_complete(self.job)
                 failures = self.failures()
                 if complete or self._interrupts or any(f.permanent for f in failures):
+                    break
+                if failures and not (status or self.phase.tries_again):
                     break
                 if (repeated := headway.endless(self.out, self.name)) is not None:
                     failures = (*failures, repeated)
@@ -101,7 +103,7 @@ class Supervisor:
                 time.sleep(_PAUSE_S)
                 if idle >= _IDLE_LAUNCHES or time.monotonic() - moved > _PATIENCE_S:
                     break
-        cleaning.sweep(resolve(self.job))
+        self.phase.sweep(self.job)
         interrupted = bool(self._interrupts) and not complete
         if status and not (self._begun or complete or interrupted or failures):
             failures = (self._stillborn(status),)
@@ -120,9 +122,9 @@ class Supervisor:
 
     def _work(self, watch: Callable[[], None], tell: Callable[[str], None]) -> int:
         """Run one worker to its end; return its exit status."""
-        digest, job = resolve(self.job).digest, self.job.to_json()
+        digest, job = self.phase.digest(self.job), self.job.to_json()
         command = [sys.executable, "-P", "-m", "tasks.run.launch", digest, job, str(self.workers)]
-        command += map(str, self.scheduler or ())
+        command += [self.phase.name, *map(str, self.scheduler or ())]
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         os.set_blocking(writing, False)

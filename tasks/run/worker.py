@@ -16,8 +16,7 @@ import pyarrow as pa
 
 from pipeline.errors import ConfigError, InputRefused, ShardmillError
 from pipeline.job.options import Job
-from pipeline.job.resolve import resolve
-from tasks.roots import prepare_task
+from tasks.phases import PHASES, PREPARING, Phase
 from tasks.run import plainlogs, streams
 from tasks.run.local_scheduler import Factory
 from tasks.run.processes import die_with_command, notice, notice_waits, report
@@ -28,22 +27,24 @@ _IDLE = "max_keep_alive_idle_duration"
 
 def main() -> int:
     """Run a job's DAG; the caller judges success by what is then there."""
-    digest, text, workers, *scheduler = sys.argv[1:]
+    digest, text, workers, phase, *scheduler = sys.argv[1:]
     job = Job.from_json(text)
     die_with_command()
     streams.install()
     plainlogs.install()
     notice_waits()
     try:
-        return _run(job, digest, int(workers), scheduler)
+        return _run(job, digest, int(workers), scheduler, PHASES[phase])
     except ShardmillError as error:
         sys.stderr.write(f"{error}\n")
         report(json.dumps(error.to_record()).encode())
         return error.exit_status
 
 
-def _run(job: Job, digest: str, workers: int, scheduler: list[str]) -> int:
-    if resolve(job).digest != digest:
+def _run(
+    job: Job, digest: str, workers: int, scheduler: list[str], phase: Phase = PREPARING
+) -> int:
+    if phase.digest(job) != digest:
         raise _changed(job)
     multiprocessing.set_start_method("fork")
     pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what was freed
@@ -54,10 +55,10 @@ def _run(job: Job, digest: str, workers: int, scheduler: list[str]) -> int:
         from tasks.run.luigid import LuigidClient  # noqa: PLC0415 - most commands work alone
 
         host, port = scheduler
-        luigid = LuigidClient((host, int(port)), lambda: prepare_task(job), notice)
+        luigid = LuigidClient((host, int(port)), lambda: phase.root(job), notice)
         luigid.re_enable(job.out)
     result = luigi.build(
-        [prepare_task(job)],
+        [phase.root(job)],
         Factory(luigid),
         detailed_summary=True,
         workers=workers,

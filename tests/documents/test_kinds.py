@@ -16,7 +16,7 @@ from support import RawSet
 from pipeline import manifest
 from pipeline.documents import kinds
 from pipeline.documents.decoding import fitted
-from pipeline.documents.openimages import SelectionMark
+from pipeline.documents.openimages import ImageGroupMark, PublishedMark, SelectionMark
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.packed import PackManifest
 from pipeline.documents.records import ArchiveRefusal, JobRecord, Withdrawal
@@ -28,7 +28,10 @@ from pipeline.manifest import Sealed
 _LONGEST = 1 << 16
 _LARGEST = 1 << 63
 _UNBOUNDED = {"label_offset", "seed", "inception_threads", "resize", "max_pixels"}
-_NOT_THERE = {ArchiveRefusal, LabelsMark, PackManifest, SelectionMark, Withdrawal}
+_NOT_THERE = {
+    *(ArchiveRefusal, LabelsMark, PackManifest, Withdrawal),
+    *(ImageGroupMark, PublishedMark, SelectionMark),
+}
 
 
 @pytest.fixture(scope="module")

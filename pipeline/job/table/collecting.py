@@ -9,7 +9,7 @@ from pipeline.errors import UsageError
 from pipeline.job.options import Job
 from pipeline.job.selection_options import MOST_TRIES, UNTIL, VERSIONS
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.openimages import has_masks, option_of
+from pipeline.job.table.openimages import option_of
 from pipeline.job.table.option import CATALOG, NO_DIGEST, OPEN, PLAN, Option
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def _until(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
     del dataset, names
-    if job.openimages.until == "masks" and not has_masks(job):
+    if job.openimages.until == "masks" and not job.openimages.masks:
         yield UsageError("--until masks: no masks are asked for; say --masks, too")
 
 

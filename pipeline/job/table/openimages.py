@@ -59,13 +59,8 @@ def _kinds(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageEr
     }.items():
         if given and not asked.boxes:
             yield UsageError(f"{flag} is about boxes, and --no-boxes leaves them out")
-    if asked.mask_size != NOTHING.mask_size and not has_masks(job):
+    if asked.mask_size != NOTHING.mask_size and not asked.masks:
         yield UsageError("--mask-size has a meaning with --masks only")
-
-
-def has_masks(job: Job) -> bool:
-    """Whether a job reads masks."""
-    return job.openimages.masks or job.openimages.by == "masks"
 
 
 def option_of(

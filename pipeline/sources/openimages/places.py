@@ -10,6 +10,7 @@
       csv/<split>/<class>_annotations.csv, _boxes.csv     rows of masks and boxes of a class
       annotations/<split>.parquet  attribution/<split>.csv  failures/<split>.csv, .txt
       raw/                                                metadata and mask archives, by default
+      .shardmill/openimages/files/                        what published files are, a mark each
       .shardmill/openimages/selections/<split>-<selection>/  what is chosen, and its mark
       .shardmill/openimages/recipes/<split>/              of which selection lists and rows are
       .shardmill/openimages/masks/<split>-<selection>/    what came of the masks, a table a digit
@@ -96,6 +97,11 @@ def failure_list(out: Where, split: str) -> Where:
 def state(out: Where) -> Where:
     """The folder of what is known of selections, masks and images."""
     return below(paths.state(out), "openimages")
+
+
+def published_mark(out: Where, name: str) -> Where:
+    """The mark of a published file that was verified."""
+    return below(state(out), "files", f"{name}.json")
 
 
 def selections(out: Where) -> Where:

@@ -1,0 +1,131 @@
+"""YOLO: a text file of the objects on each image, as Ultralytics looks for it, and ``data.yaml``.
+
+::
+
+    labels/<split>/<name>.txt    a line an object: class xcenter ycenter width height, fractions
+    yolo_<split>.txt             the images of the split, as ``./images/<split>/<name>``
+    data.yaml                    these lists, and the names of classes by their index
+
+Source: ultralytics 8, data/utils.py (`img2label_paths`, `verify_image_label`): labels are looked
+for where ``images`` in the path of an image is replaced by ``labels``. Lists name the images,
+because a folder may hold others, which would count as images without objects. An image that was
+verified to show no object has an empty file. What has no area is no object.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from pipeline import digests
+from pipeline.documents import small_files as listings
+from pipeline.exports import described_images, small_files
+from pipeline.exports.base import ANY_PATH, ExportPlan, ExportWork, SetView
+from pipeline.exports.described_images import DescribedImage, DescribedObject, Tally
+from pipeline.exports.of_objects import (
+    VERSION_OF_FORM,
+    ExportOfObjects,
+    class_names,
+    made_of,
+    needs,
+    with_boxes,
+)
+from pipeline.manifest import Document
+from pipeline.storage import StagedFile, below
+
+VERSION: Final = 1
+_FOLDER: Final = "labels"
+_DATA: Final = "data.yaml"
+_OF_SET: Final = "yolodata"
+_KEYS: Final = {"validation": "val"}
+"""What a split is called in ``data.yaml``, where its name is another."""
+_OTHER_CLASS: Final = "object of a class that is none of the label table left out"
+_EMPTY: Final = "object whose box has no area left out"
+
+
+class Yolo(ExportOfObjects):
+    """The objects on each image, as Ultralytics reads them."""
+
+    name = "yolo"
+    on_a_disk = "it is a small file for each image"
+
+    def files(self, folder: str) -> tuple[str, ...]:
+        """Return the list of a split's images, and what describes all."""
+        return f"yolo_{folder}.txt", _DATA
+
+    def small_files(self, folder: str) -> tuple[str, ...]:
+        """Return the file of an image."""
+        return (f"{_FOLDER}/{folder}/{ANY_PATH}.txt",)
+
+    def plan(self, data: SetView) -> Iterator[ExportPlan]:
+        """Yield the files of each split that has boxes, and what describes all."""
+        version = {VERSION_OF_FORM: str(VERSION)}
+        splits = with_boxes(data)
+        for name, split in splits.items():
+            listing = listings.listing(data.out, f"{self.name}-{name}")
+            yield ExportPlan(
+                kind=self.name,
+                files=(below(data.out, self.files(name)[0]), listing),
+                digest=digests.digest(made_of(data, split, VERSION)),
+                split=name,
+                folder=below(data.out, _FOLDER, name),
+                needs=needs(split),
+                made_of=version,
+            )
+        said = {"labels": data.table.digest, "splits": list(splits), "version": VERSION}
+        yield ExportPlan(
+            kind=_OF_SET,
+            files=(below(data.out, _DATA),),
+            digest=digests.digest(said),
+            made_of={**version, "splits": ", ".join(splits)},
+        )
+
+    def write(self, work: ExportWork, staged: Sequence[StagedFile]) -> Document:
+        """Write the files of a split, or what describes all."""
+        if work.plan.kind == _OF_SET:
+            staged[0].write(data_yaml(with_boxes(work.data), class_names(work.data)).encode())
+            return {}
+        images, listing = staged
+        tally, split = Tally(), work.data.splits[work.plan.split]
+        folder = work.plan.folder or below(work.data.out, _FOLDER, split.name)
+
+        def labels() -> Iterator[tuple[str, bytes]]:
+            for image in described_images.read(split, work.left_out, tally):
+                images.write(f"./images/{split.name}/{image.name}\n".encode())
+                yield f"{image.stem}.txt", "".join(lines(image, tally)).encode()
+
+        small_files.fill(work.data.out, folder, listing, labels())
+        return {"closing": tally.closing(f"YOLO, {split.name}")}
+
+
+def lines(image: DescribedImage, tally: Tally) -> Iterator[str]:
+    """Yield the line of each object on an image that has an area; others are counted."""
+    for one in image.objects:
+        if one.class_index < 0:
+            tally.note(_OTHER_CLASS)
+        elif not one.has_area:
+            tally.note(_EMPTY)
+        else:
+            yield f"{one.class_index} {' '.join(map(fraction, centered(one)))}\n"
+
+
+def centered(one: DescribedObject) -> tuple[float, float, float, float]:
+    """Return centre, width and height of a box, as fractions."""
+    xmin, ymin, xmax, ymax = (
+        min(max(side, 0.0), 1.0) for side in (one.xmin, one.ymin, one.xmax, one.ymax)
+    )
+    return (xmin + xmax) / 2, (ymin + ymax) / 2, xmax - xmin, ymax - ymin
+
+
+def fraction(value: float) -> str:
+    """Return a fraction with all of its digits that matter to a pixel."""
+    return f"{value:.9f}"
+
+
+def data_yaml(splits: Iterable[str], names: Sequence[str]) -> str:
+    """Return what describes all: paths are relative to its folder."""
+    listed = [f"{_KEYS.get(name, name)}: yolo_{name}.txt" for name in splits]
+    named = [f"  {place}: {json.dumps(name)}" for place, name in enumerate(names)]
+    about = ["# Images are looked for in images/<split>/, their labels in labels/<split>/."]
+    return "\n".join((*about, *listed, f"nc: {len(names)}", "names:", *named, ""))

@@ -1,0 +1,200 @@
+"""What a job collects of Open Images: which files, selections, masks and images, in that order.
+
+Nothing is read here but what is small: the configuration, files of classes, and marks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Final
+
+from pipeline import digests, storage
+from pipeline.documents.openimages import SelectionMark
+from pipeline.errors import NotCollected, OutputDamaged
+from pipeline.job.options import Job
+from pipeline.job.selection_options import NOTHING, SelectionOptions
+from pipeline.sources.openimages import config as configuration
+from pipeline.sources.openimages import metadata, places, published, requests, selection, tables
+from pipeline.sources.openimages.config import OpenImagesConfig
+from pipeline.sources.openimages.file_table import PublishedFile
+from pipeline.sources.openimages.image_files import Asking, ImageGroup
+from pipeline.sources.openimages.selection import CsvFile, Selection
+from pipeline.storage import Location
+
+_HOW: Final = (
+    *("bucket", "offline", "tries", "retry_absent", "check_pixels", "mask_size", "recipe"),
+    "until",
+)
+"""Options that choose no row."""
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What a job collects.
+
+    Attributes:
+        job: the job.
+        config: its configuration.
+        splits: names of the splits.
+    """
+
+    job: Job
+    config: OpenImagesConfig
+    splits: tuple[str, ...]
+
+    @property
+    def options(self) -> SelectionOptions:
+        """What is wanted."""
+        return self.job.openimages
+
+    @property
+    def out(self) -> Path:
+        """The output folder."""
+        return storage.on_this_machine(self.job.folder)
+
+    @property
+    def raw(self) -> Path:
+        """The folder of metadata files and mask archives."""
+        return Path(self.job.raw) if self.job.raw else places.raw(self.out)
+
+    @property
+    def bucket(self) -> Location:
+        """Where the images lie."""
+        return storage.parse(self.options.bucket or self.config.bucket)
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of the request: tasks of two commands that want the same are the same."""
+        chosen = asdict(replace(self.options, **{name: getattr(NOTHING, name) for name in _HOW}))
+        return digests.digest(
+            {
+                "config": self.job.config,
+                "raw": str(self.raw),
+                "seed": self.job.seed or 0,
+                "wanted": chosen,
+            }
+        )
+
+    @property
+    def class_files(self) -> tuple[PublishedFile, ...]:
+        """The files that say what the classes are."""
+        return requests.class_files(self.options, self.config.version(self.options.version))
+
+    def csv_files(self, split: str) -> tuple[PublishedFile, ...]:
+        """Return the CSV files that a split is selected from."""
+        kinds = requests.csv_kinds(self.options)
+        files = (getattr(self.config.split(split), kind) for kind in kinds)
+        return tuple(file for file in files if file is not None)
+
+    def files_beside(self, split: str) -> tuple[PublishedFile, ...]:
+        """Return the files that are read of a split after its images were collected."""
+        images = self.config.split(split).images
+        wanted = self.options.reaches("shards") and bool(self.job.exports)
+        return (images,) if wanted and images is not None else ()
+
+    def every_file(self, split: str) -> tuple[PublishedFile, ...]:
+        """Return all metadata files that are needed of a split."""
+        return (*self.class_files, *self.csv_files(split), *self.files_beside(split))
+
+    def check_there(self) -> None:
+        """Check that all metadata is there, if nothing may be fetched.
+
+        Raises:
+            InputRefused: files are missing; all are named.
+        """
+        if self.options.offline:
+            files = (file for split in self.splits for file in self.every_file(split))
+            published.check_all_there(tuple(dict.fromkeys(files)), self.raw)
+
+    def selection(self, split: str) -> Selection:
+        """Return what is selected of a split; its CSV files need not be there.
+
+        Raises:
+            UsageError: a class is unknown; see `requests.selections`.
+            NotCollected: a file of classes is not there yet.
+        """
+        seed = self.job.seed or 0
+        return requests.selections(self.options, seed, (split,), self.config, self._locate)[split]
+
+    def _locate(self, file: PublishedFile) -> CsvFile:
+        """Return where a metadata file lies, or will, and its MD5.
+
+        Raises:
+            NotCollected: its MD5 is not known, or it is of classes and not there.
+        """
+        known = metadata.known(file, self.out, self.raw)
+        if known is not None:
+            return CsvFile(known.path, known.md5)
+        md5 = metadata.md5(file, self.out)
+        if md5 is None or file in self.class_files:
+            raise metadata.not_there(file, self.raw)
+        return CsvFile(self.raw / file.name, md5)
+
+    def selected(self, split: str) -> SelectionMark | None:
+        """Return the mark of a split's selection; None: it is still to be made."""
+        try:
+            wanted = self.selection(split)
+        except NotCollected:
+            return None
+        return selection.complete(self.out, split, wanted.digest)
+
+    def groups(self, mark: SelectionMark) -> list[ImageGroup]:
+        """Return the groups of a selection's images."""
+        count = tables.group_count(mark.images)
+        return [ImageGroup(self.out, mark.split, mark.digest, each) for each in range(count)]
+
+    def mask_archive(self, split: str, digit: str) -> PublishedFile:
+        """Return the archive of the masks of images with a first digit."""
+        return self.config.split(split).mask_archives[digit]
+
+    def digits(self, mark: SelectionMark) -> list[str]:
+        """Return the first digits of the images whose masks are wanted."""
+        wanted = self.options.masks
+        return sorted(digit for digit, masks in mark.digits.items() if masks) if wanted else []
+
+    def asking(self, split: str, workers: int, since: str) -> Asking:
+        """Return how the images of a split are asked for.
+
+        Args:
+            split: the split.
+            workers: how many processes ask.
+            since: when the command began.
+        """
+        return Asking(
+            bucket=self.bucket,
+            key=self.config.split(split).key,
+            in_flight=max(1, self.job.remote.in_flight // workers),
+            tries=self.options.tries,
+            retry_since=since if self.options.retry_absent else "",
+            check_pixels=self.options.check_pixels,
+        )
+
+    def whole(self, split: str) -> SelectionMark:
+        """Return the mark of a selection that was made.
+
+        Raises:
+            OutputDamaged: it is not there.
+        """
+        mark = self.selected(split)
+        if mark is None:
+            folder = places.selections(self.out)
+            raise OutputDamaged(f"the selection of {split} is not there", file=str(folder))
+        return mark
+
+
+@lru_cache(maxsize=16)
+def collection_of(job: Job) -> Collection:
+    """Return what a job collects.
+
+    Raises:
+        ConfigError: the configuration cannot be understood.
+        UsageError: the options contradict it.
+    """
+    config = configuration.load(Path(job.config))
+    splits = job.splits or tuple(config.splits)
+    for name in splits:
+        config.split(name)
+    config.version(job.openimages.version)
+    return Collection(job, config, splits)

@@ -1,0 +1,79 @@
+"""How ``shardmill openimages`` collects what it prepares then: two phases, one lock."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline import storage
+from pipeline.job import resolve as resolving
+from pipeline.job.build import build_job
+from pipeline.job.options import Job
+from pipeline.job.table.option import OPEN
+from pipeline.job.table.options import options_of
+from pipeline.sources.openimages.collection import Collection, collection_of
+from pipeline.state import run_end as runend
+from pipeline.state import status
+from tasks.cli import collecting_report as collected
+from tasks.cli import report
+from tasks.cli.options import split_run_options
+from tasks.cli.preparing import OVERLAP, How, prepare_job, sharing, tell
+from tasks.cli.saying import say
+from tasks.openimages.base import begin
+from tasks.phases import COLLECTING
+
+
+def prepare(given: Mapping[str, Any]) -> int:
+    """Do what the command is asked for, or say what would be done; return the exit status."""
+    values, how = split_run_options(options_of(OPEN), given)
+    return _prepare(build_job(OPEN, values), How.of(**how))
+
+
+def _prepare(job: Job, how: How) -> int:
+    resolving.check(job)
+    storage.check_link(job.folder)
+    what = collection_of(job)
+    what.check_there()
+    begin()
+    if how.dry_run:
+        return _plan(what, how)
+    with sharing(job.folder, no_overlap=how.no_overlap) as is_ours:
+        if not is_ours:
+            return OVERLAP
+        code = _collect(what, how)
+        if code in {report.COMPLETE, report.LEFT_OUT} and what.options.reaches("shards"):
+            return prepare_job(job, how, is_shared=True)
+        return code
+
+
+def _plan(what: Collection, how: How) -> int:
+    """Say what would be done."""
+    collected.plan(what)
+    if what.options.reaches("shards") and COLLECTING.is_complete(what.job):
+        return prepare_job(what.job, how)
+    return report.COMPLETE
+
+
+def _collect(what: Collection, how: How) -> int:
+    """Collect what is not there yet; return the exit status."""
+    job = what.job
+    if COLLECTING.is_complete(job):
+        return collected.complete(what, "already complete")
+    from tasks.cli.display import display  # noqa: PLC0415 - Rich: not where nothing is to do
+
+    status.record_asked(job)
+    how.begin()
+    supervisor = how.supervisor(job, COLLECTING)
+    say(f"log: {supervisor.log}")
+    with display(collected.Observer(what, supervisor.name)) as watch:
+        outcome = supervisor.run(watch, tell)
+    report.steps(job.folder, supervisor.name)
+    if outcome.complete:
+        code, reason = collected.complete(what, "complete"), ""
+    else:
+        collected.failures(what)
+        code = report.failure(supervisor, outcome)
+        first = next(iter(map(str, outcome.failures)), "no headway: see its log")
+        reason = "interrupted" if outcome.interrupted else first
+    runend.note(job.folder, supervisor.name, code, reason)
+    return code

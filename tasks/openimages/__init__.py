@@ -1,0 +1,1 @@
+"""The steps by which Open Images is collected: metadata, selections, masks, images."""

@@ -1,0 +1,130 @@
+"""Everything that a job collects of Open Images: what is known of it comes step by step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import luigi
+
+from pipeline import storage
+from pipeline.job.options import Job
+from pipeline.sources.openimages import places, requests
+from pipeline.sources.openimages.collection import collection_of
+from pipeline.state import cleaning
+from pipeline.storage import Location
+from tasks.base import JobTask
+from tasks.openimages.base import CollectTask, SplitStep
+from tasks.openimages.files import CollectImages, CollectMasks
+from tasks.openimages.select import SelectSplit, metadata_tasks
+
+
+class CollectSplit(SplitStep):
+    """The masks and images of a split; `digest` is the request's.
+
+    Which they are is known when the split is selected: so they are dynamic dependencies.
+    """
+
+    step = "collect"
+
+    def requires(self) -> list[SelectSplit]:
+        """Return the selection, and the files of the recipe."""
+        return selecting_tasks(self, str(self.split))
+
+    def complete(self) -> bool:
+        """Whether all of them were collected."""
+        selected = all(task.complete() for task in self.requires())
+        return selected and all(task.complete() for task in self.parts())
+
+    def run(self) -> Iterator[list[luigi.Task]]:  # type: ignore[override]
+        """Have the masks and images collected that are not there."""
+        with self.carrying_out():
+            yield self.parts()
+
+    def parts(self) -> list[luigi.Task]:
+        """Return the tasks that collect them."""
+        what = self.collection
+        mark = what.whole(str(self.split))
+        given = {**self.shared, "split": mark.split, "digest": mark.digest}
+        parts: list[luigi.Task] = [
+            CollectMasks(digit=digit, **given) for digit in what.digits(mark)
+        ]
+        if what.options.reaches("images"):
+            parts += [CollectImages(group=group.number, **given) for group in what.groups(mark)]
+        return parts
+
+
+class CollectOpenImages(CollectTask):
+    """What a job collects, of all splits, up to the step that it ends with."""
+
+    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the request")
+
+    step = "collect"
+
+    def requires(self) -> list[JobTask]:
+        """Return the last task of each split."""
+        what = self.collection
+        tasks = list[JobTask]()
+        for split in what.splits:
+            tasks += metadata_tasks(self, what.files_beside(split))
+            if not what.options.reaches("select"):
+                files = (*what.class_files, *what.csv_files(split))
+                tasks += metadata_tasks(self, files)
+            elif not what.options.reaches("masks"):
+                tasks += selecting_tasks(self, split)
+            else:
+                tasks.append(CollectSplit(split=split, digest=self.digest, **self.shared))
+        return tasks
+
+    def complete(self) -> bool:
+        """Whether all of it is there, and anything was selected."""
+        if not all(task.complete() for task in self.requires()):
+            return False
+        what = self.collection
+        if what.options.reaches("select"):
+            marks = {split: what.whole(split) for split in what.splits}
+            requests.check_any(marks, what.options)
+        return True
+
+    def run(self) -> None:
+        """Do nothing: the tasks before it have done all."""
+
+
+def selecting_tasks(task: CollectTask, split: str) -> list[SelectSplit]:
+    """Return the tasks that select a split."""
+    given = {**task.shared, "split": split, "digest": task.collection.digest}
+    return [SelectSplit(**given)]
+
+
+def collect_task(job: Job) -> CollectOpenImages:
+    """Return the task that requires all others."""
+    return CollectOpenImages(out=job.out, job=job, digest=collection_of(job).digest)
+
+
+def is_complete(job: Job) -> bool:
+    """Return whether everything that a job collects is there.
+
+    Raises:
+        UsageError: it is, and no image is selected.
+    """
+    return collect_task(job).complete()
+
+
+def sweep(job: Job) -> None:
+    """Remove what dead processes have left half written where tables and marks are."""
+    what = collection_of(job)
+    folders = [places.state(what.out), places.selections(what.out)]
+    for split in what.splits:
+        mark = what.selected(split)
+        if mark is not None:
+            folders += [
+                places.selection(what.out, split, mark.digest),
+                places.image_tables(what.out, split, mark.digest),
+                places.mask_tables(what.out, split, mark.digest),
+            ]
+    for temp in cleaning.stale(what.out, _temps(what.out, folders)):
+        storage.remove_temp(temp.temp, temp.plan)
+
+
+def _temps(out: Location, folders: Iterable[Location]) -> list[storage.TempFile]:
+    reachable = (folder for folder in folders if storage.reachable(out, folder))
+    return [temp for folder in reachable for temp in storage.temp_files(folder)]
