@@ -20,6 +20,13 @@ from pipeline.errors import BadAnnotation
 
 _HEADER, _OBJECT = 2, 5  # labels, at least
 _FEWEST: Final = _HEADER + _OBJECT
+_DETECTION: Final = (
+    "the same number for all; or detection labels,"
+    " A B [header ...] (class xmin ymin xmax ymax [...])*, one object or more"
+)
+_AS_MANY: Final = (
+    "give each image as many labels, and one object at least where they are of detection"
+)
 
 
 @dataclass(frozen=True)
@@ -81,11 +88,9 @@ class LabelWidths:
             " one number, and ends at the first image of another",
             file=file,
             place=f"line {max(self.least_line, self.most_line)}" if self.most_line else None,
-            expected="the same number for all; or detection labels,"
-            " A B [header ...] (class xmin ymin xmax ymax [...])*, one object or more",
+            expected=_DETECTION if self.most_line else "the same number for all",
             found=f"{self.least}{_in(self.least_line)}, {self.most}{_in(self.most_line)}",
-            remedy="give each image as many labels, and one object at least where they are of"
-            f" detection; or {otherwise}",
+            remedy=f"{_AS_MANY}; or {otherwise}" if self.most_line else otherwise,
         )
 
 

@@ -7,7 +7,15 @@ from pathlib import PurePath
 from typing import Final
 
 from pipeline import paths, storage
-from pipeline.documents.openimages import ImageGroupMark, PublishedMark, SelectionMark
+from pipeline.documents.openimages import (
+    ImageGroupMark,
+    MaskMark,
+    PublishedMark,
+    RecipeMark,
+    RecordedRequest,
+    SelectionMark,
+    ZipIndexMark,
+)
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.packed import PackManifest
 from pipeline.documents.products import ProductMark
@@ -46,6 +54,10 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "openimages/selections/*/*": SelectionMark,
     "openimages/images/*/*": ImageGroupMark,
     "openimages/files/*": PublishedMark,
+    "openimages/requests/*": RecordedRequest,
+    "openimages/archives/*": ZipIndexMark,
+    "openimages/masks/*/*": MaskMark,
+    "openimages/recipes/*/*": RecipeMark,
 }
 
 _FOLDERS: Final = {pattern.rpartition("/")[0] for pattern in _BY_PATH} - {""}

@@ -12,6 +12,18 @@ from pipeline.manifest import FileEntry
 _Digit = Annotated[str, Meta(pattern=r"\A[0-9a-f]\Z")]
 
 
+class RecordedRequest(Struct, frozen=True):
+    """What was asked for: the digest of the selection of each split.
+
+    Attributes:
+        selections: split -> digest.
+        files: none.
+    """
+
+    selections: dict[Name, Digest]
+    files: tuple[FileEntry, ...] = ()
+
+
 class SelectedClass(Struct, frozen=True):
     """What a selection has of a class.
 

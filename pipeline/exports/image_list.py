@@ -5,8 +5,9 @@ readers take, a line an image, UTF-8, LF, TAB between the fields::
 
     '%d\t%f\t%s\n' % (row number from 0, class, path)
 
-The class is its 0-based place among the sorted ids of classes, which is what im2rec gives to sorted
-folders of classes; -1.000000 where nobody knows it.
+The class is its 0-based place in the label table, for ILSVRC2012 that among the sorted ids of
+classes, which is what im2rec gives to sorted folders of classes; -1.000000 where nobody knows it.
+An image of several classes has a field for each.
 """
 
 from __future__ import annotations
@@ -54,21 +55,39 @@ def list_bytes(
 
 
 def list_pieces(
-    tables: Iterable[pa.Table], left_out: frozenset[str] = frozenset()
+    tables: Iterable[pa.Table],
+    left_out: frozenset[str] = frozenset(),
+    *,
+    in_class_folders: bool = True,
 ) -> Iterator[bytes]:
     """Yield the image list of a catalog that comes in parts; errors as of `list_bytes`.
 
     Args:
         tables: the parts, of `catalog.SCHEMA`.
         left_out: keys of images that are not to be named.
+        in_class_folders: whether images of a class lie in its folder, in trees of class folders.
     """
     first = 0
     unwanted = pa.array(sorted(left_out), pa.string())
     for part in tables:
         wanted = pc.invert(pc.is_in(part["key"].cast(pa.string()), value_set=unwanted))
         rows = part.filter(wanted) if left_out else part
-        yield list_bytes(class_folders.paths(rows), rows["class_index"], first)
+        files = class_folders.paths(rows) if in_class_folders else class_folders.file_names(rows)
+        yield _with_labels(rows, list_bytes(files, rows["class_index"], first))
         first += rows.num_rows
+
+
+def _with_labels(rows: pa.Table, lines: bytes) -> bytes:
+    """Return lines with all labels of the images that have several, instead of the first."""
+    if not len(rows["labels"].combine_chunks().flatten()):
+        return lines
+    pairs = zip(lines.decode().splitlines(keepends=True), rows["labels"].to_pylist(), strict=True)
+    return "".join([_with_several(line, labels) for line, labels in pairs]).encode()
+
+
+def _with_several(line: str, labels: Sequence[float]) -> str:
+    number, first, path = line.split("\t")
+    return "\t".join((number, *(f"{label:f}" for label in labels or (float(first),)), path))
 
 
 def synsets_bytes(table: LabelTable) -> bytes:

@@ -47,7 +47,10 @@ class ImageList(Export):
     def write(self, work: ExportWork, staged: Sequence[StagedFile]) -> Document:
         """Write the list."""
         split = work.data.splits[work.plan.split]
-        _write(staged[0], image_list.list_pieces(catalog.read(split.catalog), work.left_out))
+        pieces = image_list.list_pieces(
+            catalog.read(split.catalog), work.left_out, in_class_folders=split.has_classes
+        )
+        _write(staged[0], pieces)
         closing = split.unused()
         if work.left_out:
             number = len(work.left_out)

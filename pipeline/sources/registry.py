@@ -9,8 +9,10 @@ from pipeline.job.options import Job
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.ilsvrc2012.configured import ConfiguredSet
 from pipeline.sources.imagelist.listed import ListedSet
+from pipeline.sources.openimages.data_set import OpenImagesSet
 
 SOURCES: Final[tuple[type[DataSet], ...]] = (
+    OpenImagesSet,
     ListedSet,
     ConfiguredSet,
 )

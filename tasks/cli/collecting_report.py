@@ -9,7 +9,15 @@ from typing import Final
 from pipeline import manifest, storage
 from pipeline.documents.openimages import ImageGroupMark, SelectionMark
 from pipeline.quantities import counted, size
-from pipeline.sources.openimages import image_files, image_rows, masks, places, published, tables
+from pipeline.sources.openimages import (
+    image_files,
+    image_rows,
+    mask_rows,
+    masks,
+    places,
+    published,
+    tables,
+)
 from pipeline.sources.openimages.collection import Collection
 from pipeline.state import progress
 from tasks.cli import report
@@ -52,9 +60,9 @@ def _of_masks(what: Collection, mark: SelectionMark, how: str) -> Iterator[str]:
             outcomes.update(collected.outcomes)
             examples |= {name: each[0] for name, each in collected.examples.items() if each}
     if outcomes:
-        there = counted(sum(outcomes[name] for name in masks.WRITTEN), "mask")
+        there = counted(sum(outcomes[name] for name in mask_rows.WRITTEN), "mask")
         yield f"{how}: {there}: {places.masks(what.out, mark.split)}"
-    for name in sorted(set(outcomes) - {masks.KEPT}):
+    for name in sorted(set(outcomes) - {mask_rows.KEPT}):
         example = f", e.g. {examples[name]}" if name in examples else ""
         yield f"masks that are {name}: {outcomes[name]:,}{example}"
 

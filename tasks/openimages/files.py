@@ -21,7 +21,9 @@ class CollectMasks(SplitStep):
 
     def complete(self) -> bool:
         """Whether they were collected."""
-        mark = masks.complete(self.folder, str(self.split), str(self.digest), str(self.digit))
+        mark = masks.complete(
+            self.collection.out, str(self.split), str(self.digest), str(self.digit)
+        )
         return mark is not None
 
     def make(self) -> Volume:

@@ -16,7 +16,15 @@ from support import RawSet
 from pipeline import manifest
 from pipeline.documents import kinds
 from pipeline.documents.decoding import fitted
-from pipeline.documents.openimages import ImageGroupMark, PublishedMark, SelectionMark
+from pipeline.documents.openimages import (
+    ImageGroupMark,
+    MaskMark,
+    PublishedMark,
+    RecipeMark,
+    RecordedRequest,
+    SelectionMark,
+    ZipIndexMark,
+)
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.packed import PackManifest
 from pipeline.documents.records import ArchiveRefusal, JobRecord, Withdrawal
@@ -30,7 +38,8 @@ _LARGEST = 1 << 63
 _UNBOUNDED = {"label_offset", "seed", "inception_threads", "resize", "max_pixels"}
 _NOT_THERE = {
     *(ArchiveRefusal, LabelsMark, PackManifest, Withdrawal),
-    *(ImageGroupMark, PublishedMark, SelectionMark),
+    *(ImageGroupMark, MaskMark, PublishedMark, RecipeMark, RecordedRequest, SelectionMark),
+    ZipIndexMark,
 }
 
 

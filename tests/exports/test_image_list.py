@@ -55,7 +55,8 @@ def test_an_image_list_is_as_im2rec_writes_it() -> None:
 
 def test_the_list_of_a_catalog_in_parts_is_numbered_through() -> None:
     columns = {"key": ["n01/a", "n02/b", "n02/c"], "class_id": ["n01", "n02", "n02"]}
-    rows = pa.table({**columns, "class_index": [0, 1, 1], "class_text": [""] * 3})
+    labels = pa.array([[]] * 3, pa.list_(pa.float32()))
+    rows = pa.table({**columns, "class_index": [0, 1, 1], "class_text": [""] * 3, "labels": labels})
     pieces = imagelist.list_pieces([rows[:2], rows[2:]])
     assert b"".join(pieces) == imagelist.list_bytes(columns["key"], [0, 1, 1])
 

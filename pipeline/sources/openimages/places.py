@@ -11,6 +11,9 @@
       annotations/<split>.parquet  attribution/<split>.csv  failures/<split>.csv, .txt
       raw/                                                metadata and mask archives, by default
       .shardmill/openimages/files/                        what published files are, a mark each
+
+
+      .shardmill/openimages/requests/                     which selections were asked for
       .shardmill/openimages/selections/<split>-<selection>/  what is chosen, and its mark
       .shardmill/openimages/recipes/<split>/              of which selection lists and rows are
       .shardmill/openimages/masks/<split>-<selection>/    what came of the masks, a table a digit
@@ -102,6 +105,11 @@ def state(out: Where) -> Where:
 def published_mark(out: Where, name: str) -> Where:
     """The mark of a published file that was verified."""
     return below(state(out), "files", f"{name}.json")
+
+
+def request(out: Where, asked: str) -> Where:
+    """The document that says which selections follow from the options of a job."""
+    return below(state(out), "requests", f"{asked}.json")
 
 
 def selections(out: Where) -> Where:

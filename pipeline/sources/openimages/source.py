@@ -1,0 +1,137 @@
+"""A split of Open Images as the source of a catalog: what was collected of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from pipeline.annotations.boxjoin import BoxJoin
+from pipeline.archives.member_hashes import KnownContents
+from pipeline.catalog.classes import LabelTable
+from pipeline.catalog.details import Details
+from pipeline.catalog.label_widths import LabelWidths
+from pipeline.manifest import Document
+from pipeline.sources.openimages import catalog_rows, described, places
+from pipeline.sources.openimages.collected import SUFFIX, Collected
+from pipeline.sources.openimages.file_table import PublishedFile
+from pipeline.sources.source import IMAGES, Source
+from pipeline.storage import Location
+from pipeline.storage.local.fingerprints import FileStamps
+
+_RETRY: Final = "ask for it again with --retry-absent"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class OpenImagesSource(Source):
+    """What was collected of a split.
+
+    Attributes:
+        collected: that.
+        table: the label table.
+        info: the CSV file of authors and licences; None: there is none.
+        raw: the folder of metadata.
+        seen: how the files of the images looked; None: they were not looked at.
+        keep: keeps what was asked for, see `Source.remember`.
+    """
+
+    collected: Collected
+    table: LabelTable
+    info: PublishedFile | None
+    raw: Path
+    seen: FileStamps | None
+    keep: Callable[[], None]
+
+    def identity(self) -> Document:
+        """Return the digests of the selection, and of what came of each image and mask."""
+        return {**self.collected.identity, "split": self.split.name}
+
+    def made_of(self) -> dict[str, str]:
+        """Return what was selected, and what was fetched of it."""
+        parts = ", ".join(f"{name} {digest}" for name, digest in self.collected.identity.items())
+        return {IMAGES: parts, "--classes": f"{len(self.table.class_ids):,}, {self.table.digest}"}
+
+    def described(self) -> list[Document]:
+        """Return the digests, and how many images have a file."""
+        return [{**self.collected.identity, "images": self.collected.there}]
+
+    def parameters(self) -> Document:
+        """Return the classes, in the order of their indexes."""
+        return {"classes": list(self.table.class_ids)}
+
+    def rows(self, out: Location, boxes: BoxJoin | None) -> Iterator[pa.Table]:
+        """Yield the catalog, by ImageID; see `catalog_rows.catalog_rows`."""
+        del out, boxes
+        return catalog_rows.catalog_rows(self.collected, self.table)
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether any object was selected: each has a box."""
+        return self.collected.mark.objects > 0
+
+    def details(self) -> Details:
+        """Return what the CSV files say beyond the catalog."""
+        return described.details_of(self.collected, self.info, self.raw)
+
+    def known_contents(self, out: Location) -> KnownContents:
+        """Return what the images were when they were collected."""
+        del out
+        return self.collected.contents
+
+    def why_absent(self, key: str) -> tuple[str, str]:
+        """Return the answer that the bucket gave."""
+        return self.collected.absences[key.removesuffix(SUFFIX)], _RETRY
+
+    def size(self) -> int:
+        """Return how many bytes the images have."""
+        return self.collected.bytes
+
+    def stamps(self) -> FileStamps:
+        """Return how the files of the images looked when they were looked at.
+
+        Raises:
+            LookupError: they were not; see `glanced_at`.
+        """
+        if self.seen is None:
+            raise LookupError(f"nobody has looked at the images of {self.split.name}")
+        return self.seen
+
+    @property
+    def glanced_at(self) -> str:
+        """What alone was looked at: the tables of what was collected."""
+        return "the tables of what was collected" if self.seen is None else ""
+
+    def remember(self) -> None:
+        """Keep what was asked for, so that the metadata need not be there to know it."""
+        self.keep()
+
+    def closing(self) -> Iterator[str]:
+        """Yield what is to be said of the selection, and which images and masks are not there."""
+        for line in self.collected.mark.closing:
+            yield line.removeprefix(f"{self.split.name}: ")  # whoever says it says the split, too
+        outcomes = self.collected.outcomes.items()
+        if outcomes:
+            listed = ", ".join(f"{count:,} {name}" for name, count in outcomes)
+            failures = places.failures(self.collected.out, self.split.name)
+            yield f"images without a file: {listed}; each is named in {failures}"
+        lacking = self.collected.mask_outcomes.items()
+        if lacking:
+            listed = ", ".join(f"{count:,} {name}" for name, count in lacking)
+            yield f"masks: {listed}, e.g. {self.collected.mask_example}"
+
+    def unused(self) -> list[str]:
+        """Return which chosen classes have no image here."""
+        return [
+            f"{each.name} ({each.mid}) has no image in {self.split.name}"
+            for each in self.collected.mark.classes
+            if not each.images
+        ]
+
+    @property
+    def label_widths(self) -> LabelWidths | None:
+        """How many classes its images have; None: not more than one each."""
+        most = self.collected.most_classes
+        return LabelWidths(1, most, 0, 0, detection=False) if most > 1 else None
