@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pyarrow as pa
 
 from pipeline import digests, manifest, storage
 from pipeline.sources.openimages import tables
+from pipeline.storage import Location
 
 VERSION: Final = 1
 """Other tables of the same masks: another version."""
@@ -32,6 +34,7 @@ BATCH: Final = 4096
 ID_BYTES: Final = 16
 """Characters of an ImageID, with which the name of a mask begins."""
 
+_MASK: Final = re.compile(r"[0-9a-f]{16}_[0-9A-Za-z_]+\.png")
 _EXAMPLES: Final = 8
 _ROW_GROUP: Final = 1 << 16
 
@@ -78,6 +81,7 @@ def write_files(
     So many files at a time get their names, when all of them are durable.
     """
     storage.probe_writable(folder)
+    remove_left(folder)
     rows = [("", MaskRow(MISSING))]
     while rows:
         rows = []
@@ -89,6 +93,19 @@ def write_files(
             if rows:
                 storage.publish_folders(staged)
         yield from rows
+
+
+def remove_left(folder: Path) -> None:
+    """Remove what processes that are gone have left half written beside a folder of masks."""
+    for temp in storage.temp_files(folder.parent):
+        if temp.is_folder and temp.becomes(folder):
+            plan = storage.plan_folder(folder.parent, temp.path, is_mask)
+            storage.remove_temp(temp, plan)
+
+
+def is_mask(path: Location) -> bool:
+    """Whether a file has the name of a mask."""
+    return _MASK.fullmatch(path.name) is not None
 
 
 def are_there(table: Path, folder: Path, outcomes: frozenset[str]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import signal
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -384,6 +386,39 @@ def test_what_was_written_before_a_cut_is_not_fetched_again(
     assert set(place.files()) == {path_of(number) for number in numbers}
     ranges = [seen.headers["range"] for seen in bucket.requests(FILE) if seen.method == "GET"]
     assert len(ranges) == 4
+
+
+def test_a_kill_leaves_whole_masks_and_what_the_next_run_removes(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = zipped(CONTENTS)
+    place.put(data)
+    place.select(range(0, 40, 3))
+    monkeypatch.setattr(masks, "write_files", partial(write_files, batch=4))
+    monkeypatch.setattr(masks, "_seen", kill_at(path_of(18)))
+    child = os.fork()
+    if not child:
+        place.collect(published(data))
+    assert os.waitpid(child, 0)[1] == signal.SIGKILL
+    assert set(place.files()) == {path_of(number) for number in (0, 3, 6, 9)}
+    assert place.files() == {name: CONTENTS[name] for name in place.files()}
+    beside = places.masks(place.out, SPLIT).parent
+    assert len(list(beside.iterdir())) == 2
+    assert masks.complete(place.out, SPLIT, SELECTION, DIGIT) is None
+    monkeypatch.undo()
+    assert place.collect(published(data)).outcomes == {"black": 1, "kept": 13}
+    assert [path.name for path in beside.iterdir()] == [SPLIT]
+
+
+def kill_at(name: str) -> object:
+    seen = masks._seen
+
+    def killing(member: object, content: bytes) -> object:
+        if member.name == name:  # type: ignore[attr-defined]
+            os.kill(os.getpid(), signal.SIGKILL)
+        return seen(member, content)  # type: ignore[arg-type]
+
+    return killing
 
 
 def fail_at(name: str) -> object:
