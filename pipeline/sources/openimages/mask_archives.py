@@ -27,7 +27,7 @@ from pipeline.errors import (
 )
 from pipeline.sources.openimages import places, published
 from pipeline.sources.openimages.file_table import PublishedFile
-from pipeline.sources.openimages.published import Say, Tell
+from pipeline.sources.openimages.published import Say
 from pipeline.storage import Location
 from pipeline.storage import table_bounds as tablebounds
 
@@ -47,7 +47,6 @@ class ArchiveAt:
         raw: the folder where it is looked for, and put.
         offline: whether nothing may be fetched.
         say: told what a person should know.
-        tell: told how many bytes of a whole archive are there, and of how many.
     """
 
     out: Path
@@ -55,7 +54,6 @@ class ArchiveAt:
     raw: Path
     offline: bool = False
     say: Say = lambda _text: None
-    tell: Tell = lambda _done, _total: None
 
     @property
     def name(self) -> str:
@@ -190,9 +188,7 @@ def _place(archive: ArchiveAt, wanted: Sequence[Span]) -> Location:
 
 
 def _fetched(archive: ArchiveAt) -> Path:
-    return published.fetch(
-        archive.file, archive.raw, offline=archive.offline, say=archive.say, tell=archive.tell
-    ).path
+    return published.fetch(archive.file, archive.raw, offline=archive.offline, say=archive.say).path
 
 
 def _verified(archive: ArchiveAt, source: OpenArchive) -> str | None:
@@ -202,7 +198,7 @@ def _verified(archive: ArchiveAt, source: OpenArchive) -> str | None:
         InputRefused: size or MD5 are not those that are pinned.
     """
     if isinstance(source.place, Path):
-        return published.verify(archive.file, source.place, archive.tell).md5
+        return published.verify(archive.file, source.place).md5
     file, told = archive.file, storage.told_md5(source.place)
     if source.info.size == (file.bytes or source.info.size) and told in {None, file.md5 or told}:
         return told

@@ -36,6 +36,7 @@ from pipeline.sources.openimages.mask_rows import (
     publish,
     write_files,
 )
+from pipeline.storage import Location
 
 
 @dataclass(frozen=True)
@@ -60,14 +61,17 @@ class _Part:
         return places.mask_mark(self.out, self.split, self.selection, self.digit)
 
 
-def complete(out: Path, split: str, selection: str, digit: str) -> MaskMark | None:
+def complete(out: Location, split: str, selection: str, digit: str) -> MaskMark | None:
     """Return the mark of masks that were collected and are there; None: they are still to be.
 
     See `mask_rows.are_there`.
     """
     mark = manifest.read_complete(places.mask_mark(out, split, selection, digit), out, MaskMark)
-    table, folder = places.mask_table(out, split, selection, digit), places.masks(out, split)
-    return mark if mark is not None and are_there(table, folder, WRITTEN) else None
+    if mark is None:
+        return None
+    here = storage.on_this_machine(out)
+    table, folder = places.mask_table(here, split, selection, digit), places.masks(here, split)
+    return mark if are_there(table, folder, WRITTEN) else None
 
 
 def collect(
@@ -80,7 +84,7 @@ def collect(
     raw: Path,
     offline: bool = False,
     say: Callable[[str], None] = lambda _text: None,
-    tell: Callable[[int, int | None], None] = lambda _done, _total: None,
+    tell: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> MaskMark:
     """Write the masks of a selection that one archive has, and the table of what came of each.
 
@@ -96,8 +100,7 @@ def collect(
         raw: the folder of archives.
         offline: whether nothing may be fetched.
         say: told what a person should know.
-        tell: told how many bytes of an archive that is fetched whole, or read for its MD5, are
-            there, and of how many.
+        tell: told how many of the masks are looked at, and of how many.
 
     Raises:
         InputRefused: the archive is not there, and may or can not be fetched; it is no zip archive,
@@ -112,7 +115,8 @@ def collect(
     wanted = _wanted(part)
     rows = dict[str, MaskRow]()
     if wanted:
-        rows = _collected(part, wanted, ArchiveAt(out, archive, raw, offline, say, tell))
+        place = ArchiveAt(out, archive, raw, offline, say)
+        rows = _collected(part, wanted, place, lambda done: tell(done, len(wanted)))
     document = {"split": split, "selection": selection, "digit": digit}
     publish(part.table, part.mark, out, {name: rows[name] for name in wanted}, document)
     return manifest.read(part.mark, MaskMark)
@@ -141,7 +145,9 @@ def _wanted(part: _Part) -> list[str]:
     return sorted(names)
 
 
-def _collected(part: _Part, wanted: Sequence[str], archive: ArchiveAt) -> dict[str, MaskRow]:
+def _collected(
+    part: _Part, wanted: Sequence[str], archive: ArchiveAt, tell: Callable[[int], None]
+) -> dict[str, MaskRow]:
     """Write the masks that are not there yet; return what came of each."""
     index = mask_archives.index_of(archive)
     is_wanted = pc.is_in(index["name"], value_set=pa.array(wanted, pa.string()))
@@ -149,12 +155,15 @@ def _collected(part: _Part, wanted: Sequence[str], archive: ArchiveAt) -> dict[s
     del index
     rows = {name: MaskRow(MISSING) for name in wanted if name not in members}
     rows.update(_there(part.folder, members))
+    tell(len(rows))
     ranges = spans(member for name, member in members.items() if name not in rows)
     if ranges:
         with mask_archives.open_archive(archive, ranges) as source:
             contents = read_members(source, ranges, str(source.place))
             masks = (_seen(member, content) for member, content in contents)
-            rows.update(write_files(part.folder, masks))
+            for name, row in write_files(part.folder, masks):
+                rows[name] = row
+                tell(len(rows))
     return rows
 
 
