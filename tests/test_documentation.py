@@ -15,11 +15,13 @@ import documentation
 import imagegroups
 import inprocess
 import pytest
+import shared
 from drawnlists import ListedSet, draw_list
 from luigi.cmdline_parser import CmdlineParser
 from support import RawSet
 
 from pipeline.sample.draw import draw_sample
+from pipeline.sample.openimages import draw_openimages
 from pipeline.sources.openimages.image_arrivals import Arrivals
 from tasks.cli import cli
 
@@ -93,6 +95,18 @@ def typed(patch: pytest.MonkeyPatch, line: str) -> inprocess.Ran:
         return inprocess.Ran(0 if task.complete() else 1, "")
 
 
+def _open_images(patch: pytest.MonkeyPatch, world: Path) -> None:
+    """Have RAW, this user's cache and the shipped configuration be those of a drawn set."""
+    drawn = shared.once("openimages", draw_openimages)
+    (world / "RAW").unlink()
+    (world / "RAW").symlink_to(drawn / "raw")
+    cache = world.with_name(f"{world.name}-cache")
+    patch.setenv("XDG_CACHE_HOME", str(cache))
+    (cache / "shardmill").mkdir(parents=True)
+    (cache / "shardmill/openimages").symlink_to(drawn / "raw")
+    patch.setattr("pipeline.sources.openimages.config.SHIPPED", str(drawn / "openimages.toml"))
+
+
 def examples() -> list[str]:
     """Return the examples of ``--help`` that stand in no document."""
     names = cli.list_commands(click.Context(cli))
@@ -124,6 +138,8 @@ def test_every_command_of_the_documents_does_what_it_says(
         (world / "cookie.txt").write_text("Cookie: none")
     if "openimages-download" in line:
         serve_images(monkeypatch, world)
+    if "shardmill classes" in line:
+        _open_images(monkeypatch, world)
     if "label_width=4" in line:
         four = re.sub(r"\t(\d+)\.0+\t", r"\t\1\t0.5\t0.25\t1\t", (world / "LIST").read_text())
         (world / "image.lst").write_text(four)
@@ -142,9 +158,8 @@ def test_every_command_of_the_documents_does_what_it_says(
     before = set(world.rglob("*"))
     run = typed(monkeypatch, line)
     assert run.status == 0, run.said
-    makes = not any(
-        word in line for word in ("status", "verify", "clean", "where", "completion", "--dry-run")
-    )
+    only_says = ("status", "verify", "clean", "where", "completion", "--dry-run", " classes ")
+    makes = not any(word in line for word in only_says)
     assert bool(set(world.rglob("*")) - before) == makes
 
 

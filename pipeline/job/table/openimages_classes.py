@@ -5,9 +5,64 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import DIVIDE, Option
+from pipeline.job.table.option import CLASSES, DIVIDE, Option
 
 OPTIONS: Final = (
+    Option(
+        flag="--words",
+        kind=Kind.TEXT,
+        group=Group.INPUT,
+        help="Words that the name of a class has, in any version of the data set, or its MID.",
+        commands=(CLASSES,),
+        metavar="WORDS",
+        required=True,
+        positional=True,
+    ),
+    Option(
+        flag="--dataset",
+        kind=Kind.CHOICE,
+        group=Group.INPUT,
+        help="The data set whose classes these are.",
+        commands=(CLASSES,),
+        default="openimages",
+        choices=("openimages",),
+    ),
+    Option(
+        flag="--raw",
+        kind=Kind.PATH,
+        group=Group.INPUT,
+        help="Folder of the published files; the names of classes are fetched into it if they are"
+        " not there. Default: a folder of this user's cache.",
+        commands=(CLASSES,),
+        default="",
+        metavar="RAW",
+    ),
+    Option(
+        flag="--config",
+        kind=Kind.PATH,
+        group=Group.INPUT,
+        help="TOML file that names the published files; default: Open Images' own.",
+        commands=(CLASSES,),
+        default="",
+        metavar="FILE",
+    ),
+    Option(
+        flag="--counts",
+        kind=Kind.SWITCH,
+        group=Group.SELECTION,
+        help="Say how many images, boxes and masks each split has of a class, by the CSV files that"
+        " lie in RAW; what was counted is kept in this user's cache.",
+        commands=(CLASSES,),
+        default=False,
+    ),
+    Option(
+        flag="--offline",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Fetch nothing; files that are not in RAW are named, with their addresses.",
+        commands=(CLASSES,),
+        default=False,
+    ),
     Option(
         flag="--label",
         short="-l",

@@ -23,7 +23,7 @@ from pipeline.sources.openimages import ids as imageids
 from pipeline.storage import StagedFile
 
 _AT_ONCE: Final = 1 << 13  # lines of a list
-_FEW: Final = 1 << 16  # ids that wait to be made distinct, at least
+_FEW: Final = 1 << 16  # bytes of ids that wait to be made distinct, at least
 
 
 class FirstSeen:
@@ -31,15 +31,13 @@ class FirstSeen:
 
     def __init__(self) -> None:
         self._ids = np.zeros(0, np.uint64)
-        self._pending = list[NDArray[np.uint64]]()
-        self._waiting = 0
+        self._pending = bytearray()
 
     def add(self, ids: NDArray[np.uint64]) -> None:
         """Add ids, of shape (n,)."""
         some = ids[np.append(True, ids[1:] != ids[:-1])] if len(ids) else ids
-        self._pending.append(some)
-        self._waiting += len(some)
-        if self._waiting > max(_FEW, len(self._ids)):
+        self._pending += some.tobytes()
+        if len(self._pending) > max(_FEW, self._ids.nbytes):
             self._merge()
 
     def __len__(self) -> int:
@@ -55,8 +53,8 @@ class FirstSeen:
 
     def _merge(self) -> None:
         if self._pending:
-            ids = np.concatenate([self._ids, *self._pending])
-            self._pending, self._waiting = [], 0
+            ids = np.concatenate([self._ids, np.frombuffer(self._pending, np.uint64)])
+            self._pending = bytearray()
             _, first = np.unique(ids, return_index=True)
             self._ids = ids[np.sort(first)]
 

@@ -148,7 +148,7 @@ def test_other_files_are_refused_by_their_line(
 def test_ids_are_distinct_in_the_order_of_their_first_occurrence(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recipe_files, "_FEW", 5)
+    monkeypatch.setattr(recipe_files, "_FEW", 40)
     monkeypatch.setattr(recipe_files, "_AT_ONCE", 7)
     ids = np.random.default_rng(3).integers(0, 90, 500).astype(np.uint64) + np.uint64(2**64 - 100)
     seen = recipe_files.FirstSeen()
