@@ -203,6 +203,16 @@ def test_the_width_of_rows_of_other_classes_counts_too(tmp_path: Path) -> None:
     assert refused.value.place == "line 3"
 
 
+@pytest.mark.parametrize("label", [BEAR, DOG])
+def test_a_row_too_long_and_one_too_short_do_not_cancel_out(tmp_path: Path, label: str) -> None:
+    some = [box(), box(label=label) + ",0", box(label=label).rpartition(",")[0], box()]
+    path = write(tmp_path / "boxes.csv", BOX_HEADER, some)
+    for labels in (None, frozenset([BEAR.encode()])):
+        with pytest.raises(BadAnnotation, match="too long") as refused:
+            list(rows.read_boxes(path, labels))
+        assert refused.value.place == "line 3"
+
+
 @pytest.mark.parametrize("content", [b"\xff", b"\xe4", b"x\xc3"])
 def test_a_row_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> None:
     path = write(tmp_path / "boxes.csv", BOX_HEADER, [box(), box()])
