@@ -95,8 +95,11 @@ def typed(patch: pytest.MonkeyPatch, line: str) -> inprocess.Ran:
         return inprocess.Ran(0 if task.complete() else 1, "")
 
 
-def _open_images(patch: pytest.MonkeyPatch, world: Path) -> None:
+def _open_images(patch: pytest.MonkeyPatch, world: Path, line: str) -> None:
     """Have RAW, this user's cache and the shipped configuration be those of a drawn set."""
+    if "openimages-download" in line:
+        serve_images(patch, world)
+        return
     drawn = shared.once("openimages", draw_openimages)
     (world / "RAW").unlink()
     (world / "RAW").symlink_to(drawn / "raw")
@@ -136,10 +139,8 @@ def test_every_command_of_the_documents_does_what_it_says(
         (world / "RAW").unlink()
         shutil.copytree(raw, world / "RAW")
         (world / "cookie.txt").write_text("Cookie: none")
-    if "openimages-download" in line:
-        serve_images(monkeypatch, world)
-    if "shardmill classes" in line:
-        _open_images(monkeypatch, world)
+    if "openimages" in line or "shardmill classes" in line:
+        _open_images(monkeypatch, world, line)
     if "label_width=4" in line:
         four = re.sub(r"\t(\d+)\.0+\t", r"\t\1\t0.5\t0.25\t1\t", (world / "LIST").read_text())
         (world / "image.lst").write_text(four)
