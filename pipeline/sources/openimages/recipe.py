@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import reduce
-from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -29,7 +28,7 @@ from pipeline.sources.openimages import places, tables
 from pipeline.sources.openimages.chosen import Chosen, ChosenClass
 from pipeline.sources.openimages.recipe_files import FirstSeen, RecipeFiles, write_list
 from pipeline.sources.openimages.selection import Selection
-from pipeline.storage import StagedFile
+from pipeline.storage import Location, StagedFile
 
 MOST_CLASSES: Final = 50
 """For more classes than these, the files are written only where they are asked for."""
@@ -44,7 +43,7 @@ def is_wanted(chosen: Chosen, *, asked: bool) -> bool:
     return asked or len(chosen.classes) <= MOST_CLASSES
 
 
-def complete(out: Path, selection: Selection) -> tuple[RecipeMark, ...] | None:
+def complete(out: Location, selection: Selection) -> tuple[RecipeMark, ...] | None:
     """Return the marks of all classes; None: some files are missing, or are of another selection.
 
     Args:
@@ -55,7 +54,7 @@ def complete(out: Path, selection: Selection) -> tuple[RecipeMark, ...] | None:
     return tuple(mark for mark in marks if mark is not None) if all(marks) else None
 
 
-def write(out: Path, selection: Selection) -> tuple[RecipeMark, ...]:
+def write(out: Location, selection: Selection) -> tuple[RecipeMark, ...]:
     """Write the files of all classes of a split, unless they are there; return their marks.
 
     The rows are those of the chosen classes on the selected images, without boxes that are
@@ -88,7 +87,7 @@ def write(out: Path, selection: Selection) -> tuple[RecipeMark, ...]:
     return marks
 
 
-def _mark(out: Path, selection: Selection, of: ChosenClass) -> RecipeMark | None:
+def _mark(out: Location, selection: Selection, of: ChosenClass) -> RecipeMark | None:
     path = places.recipe_mark(out, selection.split, of.mid)
     mark = manifest.read_complete(path, out, RecipeMark)
     return mark if mark is not None and mark.selection == selection.digest else None
@@ -99,7 +98,7 @@ def _numbers(part: pa.Table) -> NDArray[np.uint64]:
 
 
 def _write_some(
-    out: Path, selection: Selection, classes: Sequence[ChosenClass], images: NDArray[np.uint64]
+    out: Location, selection: Selection, classes: Sequence[ChosenClass], images: NDArray[np.uint64]
 ) -> None:
     """Write the files of some classes, in one pass of each CSV file."""
     split, options = selection.split, selection.options
@@ -132,11 +131,11 @@ def _write_some(
             )
 
 
-def _passes(selection: Selection) -> Iterator[tuple[str, Path]]:
+def _passes(selection: Selection) -> Iterator[tuple[str, Location]]:
     """Yield the kind and path of each CSV file that rows or images are taken from."""
     for name, file in selection.files.items():
         if name in _ROWS or name == selection.options.by:
-            yield name, Path(str(file.path))
+            yield name, file.path
 
 
 def _kept(table: pa.Table, kind: Kind, drop: Sequence[str]) -> NDArray[np.bool_]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Final, Self
 
 import numpy as np
@@ -20,7 +19,7 @@ from pipeline import storage
 from pipeline.annotations.openimages.header import Header
 from pipeline.annotations.openimages.rows import RowBatch
 from pipeline.sources.openimages import ids as imageids
-from pipeline.storage import StagedFile
+from pipeline.storage import Location, StagedFile
 
 _AT_ONCE: Final = 1 << 13  # lines of a list
 _FEW: Final = 1 << 16  # bytes of ids that wait to be made distinct, at least
@@ -69,7 +68,7 @@ class RecipeFiles:
     """
 
     def __init__(
-        self, header: Header, members: Mapping[str, int], places: Sequence[Path | None]
+        self, header: Header, members: Mapping[str, int], places: Sequence[Location | None]
     ) -> None:
         self._header = header
         self._members = members
@@ -115,7 +114,7 @@ class RecipeFiles:
                 file.write(b"".join(batch.raw[place] + b"\r\n" for place in some))
 
 
-def write_list(path: Path, split: str, images: FirstSeen) -> StagedFile:
+def write_list(path: Location, split: str, images: FirstSeen) -> StagedFile:
     """Write the list of a class's images; it is still to be published, or discarded."""
     file = storage.StagedFile(path)
     try:
