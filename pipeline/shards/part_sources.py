@@ -111,6 +111,13 @@ def parts(out: Location, family: str) -> list[int]:
     return paths.numbers(storage.documents(paths.part_sources(out, family, 0).parent))
 
 
+def read_ahead(out: Location, family: str, numbers: Iterable[int]) -> None:
+    """Have the fingerprints of parts sent at once, where they lie in a store; see `load`."""
+    tables = [paths.part_sources(out, family, number) for number in numbers]
+    storage.read_ahead(map(fingerprint_tables.mark_of, tables))
+    storage.copy_ahead(tables)
+
+
 def load(out: Location, family: str, part: int) -> tuple[FingerprintsMark, pa.Table] | None:
     """Return the mark and the fingerprints of a part's files; None if they are not to be had."""
     try:

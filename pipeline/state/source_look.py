@@ -78,6 +78,7 @@ def look(inventory: Inventory) -> Look:
             known = partsources.parts(resolved.out, family)
             unknown = finished.keys() - known
             lost |= {(family, part) for part in unknown if partsources.was_kept(finished[part]())}
+            partsources.read_ahead(resolved.out, family, known)
             for part in known:
                 loaded = partsources.load(resolved.out, family, part)
                 rows = stamps.differing(loaded[1]) if loaded is not None else None

@@ -7,7 +7,7 @@ tell an owner at work from one that is gone. A folder of many small files appear
 synced once.
 """
 
-from pipeline.storage.copies import local_copies, local_copy, open_arrow
+from pipeline.storage.copies import copy_ahead, local_copies, local_copy, open_arrow
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.host_state import host_state
 from pipeline.storage.local.deleting import remove_empty, remove_read
@@ -150,6 +150,7 @@ __all__ = [
     "check_link",
     "check_table",
     "check_takes_files",
+    "copy_ahead",
     "documents",
     "entries",
     "extension",

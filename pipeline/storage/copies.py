@@ -71,13 +71,21 @@ def local_copy(location: Location, *, anew: bool = False) -> Path:
 def local_copies(locations: Iterable[Location]) -> list[Path]:
     """Do as `local_copy` does, for many: small objects are asked for at once."""
     wanted = list(locations)
-    for batch in _batches(wanted):
+    copy_ahead(wanted)
+    return [local_copy(each) for each in wanted]
+
+
+def copy_ahead(locations: Iterable[Location]) -> None:
+    """Have copies of small objects made at once that will be asked for one by one.
+
+    What is no object, or is gone, is passed over.
+    """
+    for batch in _batches(locations):
         for place, info, content in remote.whole_objects(batch):
             if content is not None and len(content) == info.size:
                 with StagedFile(_place(place, info)) as staged:
                     staged.write(content)
                     staged.rename()
-    return [local_copy(each) for each in wanted]
 
 
 def _batches(locations: Iterable[Location]) -> Iterator[list[Remote]]:

@@ -60,7 +60,8 @@ def interrupt(at: Round) -> None:
     started.ready()
     at.wait()
     _signal(at, started, number)
-    at.finish(started, 0, 130)
+    # A shell says 130 of a process that ends by SIGINT, as one does that is asked while it starts.
+    at.finish(started, 0, 130, -signal.SIGINT)
 
 
 def stop(at: Round) -> None:
