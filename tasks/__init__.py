@@ -16,6 +16,17 @@ if TYPE_CHECKING or "luigi" in sys.modules:
     from tasks.exports import WriteExport
     from tasks.fetch import FetchArchive, FetchArchives
     from tasks.lists import BuildCatalog, BuildPlan, CheckLabels
+    from tasks.openimages.collect import CollectOpenImages, CollectSplit
+    from tasks.openimages.files import CollectImages, CollectMasks, ResizeMasks
+    from tasks.openimages.metadata import FetchMetadata
+    from tasks.openimages.roots import (
+        OpenImagesFiles,
+        OpenImagesMasks,
+        OpenImagesMetadata,
+        PrepareOpenImages,
+        SelectOpenImages,
+    )
+    from tasks.openimages.select import SelectSplit, WriteRecipe
     from tasks.prepare import Prepare
     from tasks.roots import (
         BoundingBoxes,
@@ -23,7 +34,6 @@ if TYPE_CHECKING or "luigi" in sys.modules:
         ImageList,
         PrepareImageList,
         PrepareImageNet,
-        PrepareOpenImages,
         ReorganiseValidation,
         VerifyArchives,
     )
@@ -41,17 +51,28 @@ __all__ = [
     "ChangeTree",
     "CheckInputs",
     "CheckLabels",
+    "CollectImages",
+    "CollectMasks",
+    "CollectOpenImages",
+    "CollectSplit",
     "ExtractClasses",
     "ExtractTrain",
     "ExtractTree",
     "FetchArchive",
     "FetchArchives",
+    "FetchMetadata",
     "ImageList",
+    "OpenImagesFiles",
+    "OpenImagesMasks",
+    "OpenImagesMetadata",
     "Prepare",
     "PrepareImageList",
     "PrepareImageNet",
     "PrepareOpenImages",
     "ReorganiseValidation",
+    "ResizeMasks",
+    "SelectOpenImages",
+    "SelectSplit",
     "SetCurrent",
     "VerifyArchive",
     "VerifyArchives",
@@ -59,11 +80,13 @@ __all__ = [
     "WriteClasses",
     "WriteExport",
     "WriteManifest",
+    "WriteRecipe",
     "WriteShards",
 ]
 _MODULES = (
     *("annotations", "archives", "class_tables", "exports", "fetch", "lists", "prepare", "roots"),
     *("shards", "trees"),
+    *(f"openimages.{each}" for each in ("collect", "files", "metadata", "roots", "select")),
 )
 
 

@@ -20,7 +20,7 @@ from pipeline.job.choices import words
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.job.table.images import IMAGE_OPTIONS
-from pipeline.job.table.option import LIST, OPEN, SET, Value
+from pipeline.job.table.option import LIST, SET, Value
 from pipeline.state import preflight, withdrawal
 from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
@@ -156,13 +156,6 @@ class PrepareImageList(ImageDocument):
     """What an image list, or a folder of images, names, to verified shards."""
 
     command = LIST
-
-
-@takes(OPEN)
-class PrepareOpenImages(ImageDocument):
-    """Classes of Open Images, from their names to verified shards."""
-
-    command = OPEN
 
 
 @lru_cache(maxsize=16)

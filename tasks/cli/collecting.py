@@ -71,7 +71,7 @@ def _collect(what: Collection, how: How) -> int:
     if outcome.complete:
         code, reason = collected.complete(what, "complete"), ""
     else:
-        collected.failures(what)
+        collected.list_failures(what)
         code = report.failure(supervisor, outcome)
         first = next(iter(map(str, outcome.failures)), "no headway: see its log")
         reason = "interrupted" if outcome.interrupted else first

@@ -10,6 +10,7 @@ from pipeline import manifest, storage
 from pipeline.documents.openimages import ImageGroupMark, SelectionMark
 from pipeline.quantities import counted, size
 from pipeline.sources.openimages import (
+    failures,
     image_files,
     image_rows,
     mask_rows,
@@ -122,12 +123,17 @@ def group_known(group: image_files.ImageGroup) -> bool:
     return manifest.read_undamaged(group.mark, ImageGroupMark) is not None
 
 
-def failures(what: Collection) -> None:
-    """Say where the images are listed for which there was no answer."""
-    for split in what.splits:
-        listed = places.failures(what.out, split)
-        if storage.stat(listed) is not None:
-            say(f"{split}: images that are not there are listed in {listed}", err=True)
+def list_failures(what: Collection) -> None:
+    """Write the lists of images that are not there, and say how many had no answer."""
+    for split in what.splits if what.options.reaches("images") else ():
+        mark = what.selected(split)
+        if mark is None:
+            continue
+        failed = failures.write(what.out, split, mark.digest)[image_rows.FAILED]
+        if failed:
+            listed = places.failures(what.out, split)
+            said = f"no answer for {counted(failed, 'image')}; all are listed in {listed}"
+            say(f"{split}: {said}", err=True)
 
 
 class Observer:

@@ -8,14 +8,15 @@ import luigi
 
 from pipeline import storage
 from pipeline.job.options import Job
-from pipeline.sources.openimages import places, requests
+from pipeline.job.selection_options import NOTHING
+from pipeline.sources.openimages import failures, places, requests
 from pipeline.sources.openimages.collection import collection_of
 from pipeline.state import cleaning
 from pipeline.storage import Location
 from tasks.base import JobTask
 from tasks.openimages.base import CollectTask, SplitStep
-from tasks.openimages.files import CollectImages, CollectMasks
-from tasks.openimages.select import SelectSplit, metadata_tasks
+from tasks.openimages.files import CollectImages, CollectMasks, ResizeMasks
+from tasks.openimages.select import SelectSplit, WriteRecipe, metadata_tasks
 
 
 class CollectSplit(SplitStep):
@@ -26,19 +27,24 @@ class CollectSplit(SplitStep):
 
     step = "collect"
 
-    def requires(self) -> list[SelectSplit]:
+    def requires(self) -> list[SplitStep]:
         """Return the selection, and the files of the recipe."""
         return selecting_tasks(self, str(self.split))
 
     def complete(self) -> bool:
         """Whether all of them were collected."""
-        selected = all(task.complete() for task in self.requires())
-        return selected and all(task.complete() for task in self.parts())
+        if not all(task.complete() for task in self.requires()):
+            return False
+        return all(task.complete() for task in (*self.parts(), *self.tasks_behind()))
 
     def run(self) -> Iterator[list[luigi.Task]]:  # type: ignore[override]
         """Have the masks and images collected that are not there."""
         with self.carrying_out():
             yield self.parts()
+            yield self.tasks_behind()
+            if self.collection.options.reaches("images"):
+                what = self.collection
+                failures.write(what.out, str(self.split), what.whole(str(self.split)).digest)
 
     def parts(self) -> list[luigi.Task]:
         """Return the tasks that collect them."""
@@ -51,6 +57,15 @@ class CollectSplit(SplitStep):
         if what.options.reaches("images"):
             parts += [CollectImages(group=group.number, **given) for group in what.groups(mark)]
         return parts
+
+    def tasks_behind(self) -> list[luigi.Task]:
+        """Return the tasks that make something of masks and images."""
+        what = self.collection
+        if not what.options.reaches("images") or what.options.mask_size == NOTHING.mask_size:
+            return []
+        mark = what.whole(str(self.split))
+        given = {**self.shared, "split": mark.split, "digest": mark.digest}
+        return [ResizeMasks(digit=digit, **given) for digit in what.digits(mark)]
 
 
 class CollectOpenImages(CollectTask):
@@ -89,10 +104,10 @@ class CollectOpenImages(CollectTask):
         """Do nothing: the tasks before it have done all."""
 
 
-def selecting_tasks(task: CollectTask, split: str) -> list[SelectSplit]:
-    """Return the tasks that select a split."""
+def selecting_tasks(task: CollectTask, split: str) -> list[SplitStep]:
+    """Return the tasks that select a split, and write the files of the recipe."""
     given = {**task.shared, "split": split, "digest": task.collection.digest}
-    return [SelectSplit(**given)]
+    return [SelectSplit(**given), WriteRecipe(**given)]
 
 
 def collect_task(job: Job) -> CollectOpenImages:

@@ -6,8 +6,10 @@ from functools import cached_property
 
 import luigi
 
-from pipeline.sources.openimages import image_files, masks
+from pipeline.errors import Vanished
+from pipeline.sources.openimages import image_files, masks, sized_masks
 from pipeline.sources.openimages.image_files import Asking, ImageGroup
+from pipeline.sources.openimages.sized_masks import SizedPart
 from tasks.base import Volume, logger
 from tasks.openimages.base import SplitStep, began
 from tasks.run.processes import worker_count
@@ -43,6 +45,31 @@ class CollectMasks(SplitStep):
                 tell=lambda done, _total: progress(done),
             )
         return Volume(mark.masks)
+
+
+class ResizeMasks(SplitStep):
+    """Masks at the size of their images, beside those of one archive."""
+
+    digit: luigi.Parameter[str] = luigi.Parameter(description="first digit of the ImageIDs")
+    step = "resize masks"
+
+    @property
+    def part(self) -> SizedPart:
+        """Which masks."""
+        what, split = self.collection, str(self.split)
+        groups = len(what.groups(what.whole(split)))
+        return SizedPart(what.out, split, str(self.digest), str(self.digit), groups)
+
+    def complete(self) -> bool:
+        """Whether they are there, made of what is collected now."""
+        try:
+            return sized_masks.complete(self.part) is not None
+        except Vanished:  # it is not collected
+            return False
+
+    def make(self) -> Volume:
+        """Resize each."""
+        return Volume(sized_masks.resize(self.part).masks)
 
 
 class CollectImages(SplitStep):

@@ -1,10 +1,11 @@
-"""The step that selects the images and objects of a split."""
+"""The steps that select the images and objects of a split, and write the files of the recipe."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
 
+from pipeline.sources.openimages import recipe
 from pipeline.sources.openimages.file_table import PublishedFile
 from pipeline.sources.openimages.selecting import select
 from tasks.base import Volume
@@ -45,3 +46,34 @@ class SelectSplit(SplitStep):
             start = time.time()
             mark = select(self.folder, what.selection(split))
             self.note(str(self), start, Volume(mark.images))
+
+
+class WriteRecipe(SplitStep):
+    """The lists of ImageIDs and the rows of each class, as the manual recipe makes them."""
+
+    step = "recipe"
+
+    def requires(self) -> list[SelectSplit]:
+        """Return the selection."""
+        return [SelectSplit(split=self.split, digest=self.digest, **self.shared)]
+
+    def complete(self) -> bool:
+        """Whether the files are there, or none are wanted."""
+        what, split = self.collection, str(self.split)
+        if what.selected(split) is None:
+            return False
+        selection = what.selection(split)
+        if not recipe.is_wanted(selection.chosen, asked=what.options.recipe):
+            return True
+        return recipe.complete(what.out, selection) is not None
+
+    def run(self) -> Iterator[list[FetchMetadata]]:  # type: ignore[override]
+        """Have the CSV files there, and read each once more."""
+        with self.carrying_out():
+            if self.complete():
+                return
+            what, split = self.collection, str(self.split)
+            yield metadata_tasks(self, what.csv_files(split))
+            start = time.time()
+            recipe.write(what.out, what.selection(split))
+            self.note(str(self), start, Volume())

@@ -62,7 +62,9 @@ class Collection:
     @property
     def bucket(self) -> Location:
         """Where the images lie."""
-        return storage.parse(self.options.bucket or self.config.bucket)
+        return storage.parse(
+            self.options.bucket or self.config.bucket, "--bucket", whole_bucket=True
+        )
 
     @cached_property
     def digest(self) -> str:

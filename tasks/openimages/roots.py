@@ -1,0 +1,109 @@
+"""The roots of Open Images for Luigi's own command: each step by itself, and the whole.
+
+    luigi --module tasks SelectOpenImages --out OUT --classes FILE
+
+Their parameters are the options of ``shardmill openimages``, by the same names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cached_property
+from typing import ClassVar, Final
+
+from pipeline.job import resolve as resolving
+from pipeline.job.options import Job
+from pipeline.job.table.option import OPEN
+from pipeline.job.table.options import options_of
+from tasks.openimages.base import begin
+from tasks.openimages.collect import CollectOpenImages, collect_task
+from tasks.parameters import takes
+from tasks.prepare import Prepare
+from tasks.roots import ImageDocument, looked_at
+
+_ALL_BUT_UNTIL: Final = tuple(
+    option.flag for option in options_of(OPEN) if option.field and option.flag != "--until"
+)
+
+
+class CollectRoot(ImageDocument):
+    """What the roots of Open Images share: what is collected."""
+
+    command = OPEN
+
+    def requires(self) -> CollectOpenImages:  # type: ignore[override]
+        """Return everything that is collected."""
+        return self._collecting
+
+    @cached_property
+    def _collecting(self) -> CollectOpenImages:
+        job = self.job
+        resolving.check(job)
+        begin()
+        return collect_task(job)
+
+
+class CollectStep(CollectRoot):
+    """The steps up to one.
+
+    Attributes:
+        step: which, of `UNTIL`.
+    """
+
+    step: ClassVar[str]
+
+    @property
+    def job(self) -> Job:
+        """The options as a job."""
+        job = super().job
+        return replace(job, steps=(), openimages=replace(job.openimages, until=self.step))
+
+
+@takes(OPEN, *_ALL_BUT_UNTIL)
+class OpenImagesMetadata(CollectStep):
+    """The metadata files that are needed, verified."""
+
+    step = "metadata"
+
+
+@takes(OPEN, *_ALL_BUT_UNTIL)
+class SelectOpenImages(CollectStep):
+    """The tables of the chosen images and objects, and the files of the recipe."""
+
+    step = "select"
+
+
+@takes(OPEN, *_ALL_BUT_UNTIL)
+class OpenImagesMasks(CollectStep):
+    """The masks of the chosen objects."""
+
+    step = "masks"
+
+
+@takes(OPEN, *_ALL_BUT_UNTIL)
+class OpenImagesFiles(CollectStep):
+    """The chosen images, and their masks if those are wanted."""
+
+    step = "images"
+
+
+@takes(OPEN)
+class PrepareOpenImages(CollectRoot):
+    """Classes of Open Images, from their names to verified shards.
+
+    What is to be prepared is known when it was collected: so that is a dynamic dependency.
+    """
+
+    def complete(self) -> bool:
+        """Whether all was collected, and what is prepared of it is there."""
+        if not self.requires().complete():
+            return False
+        job = self.job
+        return not job.openimages.reaches("shards") or looked_at(job).complete()
+
+    def run(self) -> Iterator[Prepare]:
+        """Have it prepared."""
+        job = self.job
+        if job.openimages.reaches("shards"):
+            yield looked_at(job)
