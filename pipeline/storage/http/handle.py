@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.storage.http.libcurl import pycurl
-from pipeline.storage.http.request import SILENT_SECONDS
+from pipeline.storage.http.request import SILENT_SECONDS, SLOW_BYTES
 from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.trust import certificates
 
@@ -13,7 +13,6 @@ BUFFER: Final = 1 << 18
 """Bytes that libcurl passes on at once, at most."""
 CONNECT_SECONDS: Final = 20
 """Seconds after which a server that takes no connection is tried again."""
-_SLOW_BYTES: Final = 1000  # a second: a server that sends fewer for a while has gone
 _IDLE_SECONDS: Final = 45  # most servers close a connection that rests after a minute
 _AGENT: Final = "shardmill"
 _PROTOCOLS: Final = pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS
@@ -36,7 +35,7 @@ class Handle:
         self.ticket: Ticket | None = None
         self._url = ""
         self._ca_file: str | None = None
-        self._last: tuple[bool, bool, int, int] = (False, False, 0, SILENT_SECONDS)
+        self._last = (False, False, 0, SILENT_SECONDS, SLOW_BYTES)
         set_option = self.curl.setopt
         set_option(pycurl.NOSIGNAL, 1)
         set_option(pycurl.FOLLOWLOCATION, 0)
@@ -49,7 +48,7 @@ class Handle:
         set_option(pycurl.BUFFERSIZE, BUFFER)
         set_option(pycurl.CONNECTTIMEOUT, CONNECT_SECONDS)
         set_option(pycurl.LOW_SPEED_TIME, SILENT_SECONDS)
-        set_option(pycurl.LOW_SPEED_LIMIT, _SLOW_BYTES)
+        set_option(pycurl.LOW_SPEED_LIMIT, SLOW_BYTES)
         set_option(pycurl.MAXAGE_CONN, _IDLE_SECONDS)
         set_option(pycurl.TCP_KEEPALIVE, 1)
         set_option(pycurl.HEADERFUNCTION, self._head.append)
@@ -67,14 +66,15 @@ class Handle:
         self.curl.setopt(pycurl.HTTPHEADER, ticket.headers)
         if self._ca_file != request.ca_file:
             self._trust(request.ca_file)
-        last = (request.head, ticket.netrc, request.rate, request.silent_s)
+        slow = request.slow_bytes
+        last = (request.head, ticket.netrc, request.rate, request.silent_s, slow)
         if last != self._last:
             self._last = last
             self.curl.setopt(pycurl.NOBODY if request.head else pycurl.HTTPGET, 1)
             optional = pycurl.NETRC_OPTIONAL if ticket.netrc else pycurl.NETRC_IGNORED
             self.curl.setopt(pycurl.NETRC, optional)
             self.curl.setopt(pycurl.MAX_RECV_SPEED_LARGE, request.rate)
-            slow = min(_SLOW_BYTES, request.rate // 2) if request.rate else _SLOW_BYTES
+            slow = min(slow, request.rate // 2) if request.rate else slow
             self.curl.setopt(pycurl.LOW_SPEED_LIMIT, slow)
             self.curl.setopt(pycurl.LOW_SPEED_TIME, request.silent_s)
 

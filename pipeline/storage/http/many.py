@@ -33,6 +33,8 @@ MOST_BYTES: Final = 1 << 25
 """Bytes of one object, at most."""
 SILENT_SECONDS: Final = 10
 """Seconds after which a server that sends next to nothing is asked anew."""
+SLOW_BYTES: Final = 100
+"""Bytes a second, fewer of which are next to nothing: many objects may share a slow line."""
 BUSY: Final = frozenset({429, 503})
 """The answers of a server that is too busy now."""
 UNREACHABLE: Final = 3
@@ -168,6 +170,7 @@ class Many:
             unless=f'"{asked.md5}"' if asked.md5 else "",
             most=MOST_BYTES,
             silent_s=SILENT_SECONDS,
+            slow_bytes=SLOW_BYTES,
         )
         renew = None if self._renewed is None else partial(self._renewed, asked.name)
         ticket = self._transfer.submit(request, renew=renew)

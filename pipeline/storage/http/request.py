@@ -13,6 +13,8 @@ MOST_IN_MEMORY: Final = 1 << 28
 """Bytes of an object that is read at once, at most."""
 SILENT_SECONDS: Final = 30
 """Seconds after which a server that sends next to nothing is asked anew."""
+SLOW_BYTES: Final = 1000
+"""Bytes a second, fewer of which are next to nothing."""
 _PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -39,6 +41,7 @@ class Request:
             that would be sent, nothing is; empty: the object is sent in any case.
         most: bytes of an object whose size is not known, at most; larger ones are refused.
         silent_s: seconds after which a server that sends next to nothing has gone.
+        slow_bytes: a second, fewer of which are next to nothing.
     """
 
     url: str = field(repr=False)
@@ -56,6 +59,7 @@ class Request:
     unless: str = ""
     most: int = MOST_IN_MEMORY
     silent_s: int = SILENT_SECONDS
+    slow_bytes: int = SLOW_BYTES
 
     @property
     def is_whole(self) -> bool:
