@@ -66,9 +66,12 @@ def ensure(
     """
     if (there := known(file, out, raw)) is not None:
         return there
+    before = md5(file, out)
     there = published.fetch(file, raw, offline=offline, say=say, tell=tell)
     if file.md5 is None:
-        say(f"{file.name}: nobody has pinned it; its MD5 is {there.md5}, and a part of digests")
+        is_another = before is not None and before != there.md5
+        change = f", and was {before}: selections get other digests" if is_another else ""
+        say(f"{file.name}: nobody has pinned it; its MD5 is {there.md5}{change}")
     document = {
         "place": str(there.path),
         "size": there.info.size,
