@@ -156,6 +156,11 @@ class Collection:
         wanted = self.options.masks
         return sorted(digit for digit, masks in mark.digits.items() if masks) if wanted else []
 
+    def sized_digits(self, mark: SelectionMark) -> list[str]:
+        """Return those of `digits` whose masks are wanted at the size of their images, too."""
+        wanted = self.options.mask_size == "image" and self.options.reaches("images")
+        return self.digits(mark) if wanted else []
+
     def asking(self, split: str, workers: int, since: str) -> Asking:
         """Return how the images of a split are asked for.
 
