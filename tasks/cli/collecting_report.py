@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from pipeline import manifest, storage
-from pipeline.documents.openimages import ImageGroupMark, SelectionMark
+from pipeline.documents.openimages import (
+    ImageGroupMark,
+    MaskMark,
+    SelectionMark,
+    SizedMaskMark,
+)
 from pipeline.quantities import counted, size
 from pipeline.sources.openimages import (
     failures,
     image_files,
     image_rows,
     mask_rows,
+    mask_shapes,
     masks,
     places,
     published,
+    sized_masks,
     tables,
 )
 from pipeline.sources.openimages.collection import Collection
+from pipeline.sources.openimages.sized_masks import SizedPart
 from pipeline.state import progress
 from tasks.cli import report
 from tasks.cli.display import Bar, Rates
@@ -54,18 +62,35 @@ def _lines(what: Collection, split: str, mark: SelectionMark | None, how: str) -
 
 
 def _of_masks(what: Collection, mark: SelectionMark, how: str) -> Iterator[str]:
-    outcomes, examples = Counter[str](), dict[str, str]()
-    for digit in what.digits(mark):
-        collected = masks.complete(what.out, mark.split, mark.digest, digit)
-        if collected is not None:
-            outcomes.update(collected.outcomes)
-            examples |= {name: each[0] for name, each in collected.examples.items() if each}
+    where, digits = (what.out, mark.split, mark.digest), what.digits(mark)
+    recorded = (masks.recorded(*where, digit) for digit in digits)
+    outcomes, examples = _together(each for each in recorded if each is not None)
     if outcomes:
         there = counted(sum(outcomes[name] for name in mask_rows.WRITTEN), "mask")
         yield f"{how}: {there}: {places.masks(what.out, mark.split)}"
-    for name in sorted(set(outcomes) - {mask_rows.KEPT}):
-        example = f", e.g. {examples[name]}" if name in examples else ""
-        yield f"masks that are {name}: {outcomes[name]:,}{example}"
+    for name in sorted(outcomes.keys() - {mask_rows.KEPT}):
+        yield f"masks that are {name}: {outcomes[name]:,}, e.g. {examples[name]}"
+    if not what.options.reaches("images"):
+        return
+    groups = len(what.groups(mark))
+    wrong = list(mask_shapes.misshapen(*where, digits, groups))
+    if wrong:
+        yield f"masks of another shape than their images: {len(wrong):,}, e.g. {wrong[0]}"
+    parts = [SizedPart(*where, digit, groups) for digit in what.sized_digits(mark)]
+    if parts:
+        sized, _ = _together(sized_masks.recorded(part) for part in parts)
+        there = counted(sum(sized[name] for name in sized_masks.SIZED), "mask")
+        folder = places.sized_masks(what.out, mark.split)
+        yield f"{how}: {there} at the size of their images: {folder}"
+
+
+def _together(marks: Iterable[MaskMark | SizedMaskMark]) -> tuple[Counter[str], dict[str, str]]:
+    """Return how many masks there are of each outcome, and the name of one."""
+    outcomes, examples = Counter[str](), dict[str, str]()
+    for mark in marks:
+        outcomes.update(mark.outcomes)
+        examples |= {name: each[0] for name, each in mark.examples.items() if each}
+    return outcomes, examples
 
 
 def _of_images(what: Collection, mark: SelectionMark, how: str) -> Iterator[str]:

@@ -24,7 +24,7 @@ from pipeline.sources.openimages.selection import CsvFile, Selection
 from pipeline.storage import Location
 
 _HOW: Final = (
-    *("bucket", "offline", "tries", "retry_absent", "check_pixels", "mask_size", "recipe"),
+    *("bucket", "offline", "tries", "retry_absent", "check_pixels", "recipe"),
     "until",
 )
 """Options that choose no row."""

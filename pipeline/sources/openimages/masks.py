@@ -61,12 +61,17 @@ class _Part:
         return places.mask_mark(self.out, self.split, self.selection, self.digit)
 
 
+def recorded(out: Location, split: str, selection: str, digit: str) -> MaskMark | None:
+    """Return the mark of masks that were collected; the masks themselves are not looked at."""
+    return manifest.read_complete(places.mask_mark(out, split, selection, digit), out, MaskMark)
+
+
 def complete(out: Location, split: str, selection: str, digit: str) -> MaskMark | None:
     """Return the mark of masks that were collected and are there; None: they are still to be.
 
     See `mask_rows.are_there`.
     """
-    mark = manifest.read_complete(places.mask_mark(out, split, selection, digit), out, MaskMark)
+    mark = recorded(out, split, selection, digit)
     if mark is None:
         return None
     here = storage.on_this_machine(out)

@@ -18,8 +18,8 @@ from pipeline.errors import OutputDamaged
 from pipeline.images.masks import decode_mask, encode_png, has_shape_of, resized
 from pipeline.images.raster import Size
 from pipeline.sources.openimages import mask_rows, places, tables
-from pipeline.sources.openimages.image_rows import THERE
 from pipeline.sources.openimages.mask_rows import KEPT, WRITTEN, MaskRow, Written
+from pipeline.sources.openimages.mask_shapes import image_sizes
 
 MISSHAPEN: Final = "misshapen"
 """The outcome of a mask whose shape is not that of its image: it is stretched or pressed."""
@@ -82,6 +82,15 @@ class SizedPart:
         return digests.digest({"masks": mask_mark.digest, "images": groups, "version": VERSION})
 
 
+def recorded(part: SizedPart) -> SizedMaskMark:
+    """Return the mark of masks that are there.
+
+    Raises:
+        Vanished: they are not.
+    """
+    return manifest.read(part.mark, SizedMaskMark)
+
+
 def complete(part: SizedPart) -> SizedMaskMark | None:
     """Return the mark of masks that are there, and made of what is collected now; None: none.
 
@@ -120,7 +129,8 @@ def resize(part: SizedPart) -> SizedMaskMark:
 
 
 def _sized(part: SizedPart) -> Iterator[Written]:
-    sizes = _image_sizes(part)
+    images = image_sizes(part.out, part.split, part.selection, part.groups)
+    sizes = {image_id: size for image_id, size in images if image_id.startswith(part.digit)}
     columns = ["mask_path", "image_id", "outcome", "crc32"]
     path = places.mask_table(part.out, part.split, part.selection, part.digit)
     for rows in tables.read(path, tables.MASK_TABLE, columns):
@@ -151,18 +161,3 @@ def _of_size(path: Path, crc32: int, size: Size) -> Written:
     sized = encode_png(resized(mask, size))
     outcome = KEPT if has_shape_of((width, height), size) else MISSHAPEN
     return Written(path.name, MaskRow(outcome, len(sized), zlib.crc32(sized), *size), sized)
-
-
-def _image_sizes(part: SizedPart) -> dict[str, Size]:
-    """Return width and height of the images of one first digit that are there."""
-    sizes = dict[str, Size]()
-    columns = ["image_id", "outcome", "width", "height"]
-    for group in range(part.groups):
-        path = places.image_table(part.out, part.split, part.selection, group)
-        for rows in tables.read(path, tables.GROUP_TABLE, columns):
-            for image_id, outcome, width, height in zip(
-                *(rows[column].to_pylist() for column in columns), strict=True
-            ):
-                if outcome in THERE and image_id.startswith(part.digit):
-                    sizes[image_id] = (width, height)
-    return sizes

@@ -17,6 +17,7 @@ from pipeline.errors import OutputDamaged
 from pipeline.images.masks import encode_png, resized
 from pipeline.sources.openimages import mask_rows, places, sized_masks, tables
 from pipeline.sources.openimages.mask_rows import MaskRow, Written
+from pipeline.sources.openimages.mask_shapes import misshapen
 from pipeline.sources.openimages.sized_masks import SizedPart
 
 SPLIT, SELECTION, DIGIT = "train", "0123456789ab", "0"
@@ -129,6 +130,14 @@ def test_a_changed_mask_is_refused(part: SizedPart) -> None:
     with pytest.raises(OutputDamaged, match="not as it was written") as caught:
         sized_masks.resize(part)
     assert caught.value.file == str(mask)
+
+
+def test_masks_of_another_shape_are_named(part: SizedPart) -> None:
+    where = (part.out, SPLIT, SELECTION, DIGIT)
+    assert list(misshapen(*where, groups=1)) == [name_of("c")]
+    put_images(part.out, {**SIZES, "b": (40, 60), "c": None})
+    assert list(misshapen(*where, groups=1)) == [name_of("b")]
+    assert list(misshapen(*where, groups=0)) == []
 
 
 def test_another_number_of_groups_is_another_thing(part: SizedPart) -> None:
