@@ -123,4 +123,4 @@ def snippet(first_line: str) -> str:
 
 def words(path: Path) -> set[str]:
     """Return every long option that a document names."""
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]*", path.read_text()))
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]*", path.read_text()))
