@@ -13,7 +13,7 @@ LONGEST: Final = 1 << 22
 """Bytes that a line may have, and a row of several lines, too."""
 
 _BOM: Final = b"\xef\xbb\xbf"
-_STEP: Final = 1 << 19  # bytes that are read at once
+_STEP: Final = 1 << 18  # bytes that are read at once
 
 
 def blocks(path: Location) -> Iterator[tuple[int, bytes]]:

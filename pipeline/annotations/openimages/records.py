@@ -61,12 +61,12 @@ class Records:
         self, line: int, content: bytes, choice: Choice
     ) -> tuple[list[int], list[bytes]] | None:
         """Choose among lines of a plain form; None: some line has another."""
-        if QUOTE in content or b"\n\n" in content or content.startswith(b"\n") or b"\r" in content:
+        if QUOTE in content or b"\r" in content:
             return None
         rows = content.split(b"\n")
         rows.pop()
         if {*map(bytes.count, rows, repeat(b","))} != {self.header.width - 1}:
-            return None
+            return None  # a row too short or too long, or an empty line
         if choice.takes_all:
             return list(range(line, line + len(rows))), rows
         try:

@@ -24,7 +24,7 @@ from pipeline.annotations.openimages.records import QUOTE, Records
 from pipeline.annotations.openimages.row_refusals import refusal
 from pipeline.storage import Location
 
-ROWS: Final = 1 << 13
+ROWS: Final = 1 << 11
 """About how many rows a batch has; the last one has fewer, and one of a dense file more."""
 
 
