@@ -256,6 +256,8 @@ class Export(ABC):
     """Whether it is of splits whose images have classes only."""
     needs_boxes: ClassVar[bool] = False
     """Whether it is of splits whose images have boxes only."""
+    reads_attribution: ClassVar[bool] = False
+    """Whether it says whose the images are, where their source knows it."""
     transfers: ClassVar[bool] = False
     """Whether it makes trees of unchanged images, which may be links; see `TRANSFERS`."""
     changes_images: ClassVar[bool] = False

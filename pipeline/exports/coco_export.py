@@ -29,6 +29,7 @@ class Coco(ExportOfObjects):
     """The objects on the images of each split, as COCO describes them."""
 
     name = "coco"
+    reads_attribution = True
 
     def files(self, folder: str) -> tuple[str, ...]:
         """Return the document of a split."""

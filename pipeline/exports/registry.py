@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+from pipeline.exports.annotations import Annotations
+from pipeline.exports.attribution import Attribution
 from pipeline.exports.base import Export
 from pipeline.exports.class_tree_export import ClassTree
 from pipeline.exports.coco_export import Coco
@@ -25,6 +27,8 @@ _BY_NAME: Final = (
     Voc(),
     Yolo(),
     LabelMap(),
+    Annotations(),
+    Attribution(),
     Parquet(),
     Croissant(),
 )
