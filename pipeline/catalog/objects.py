@@ -87,6 +87,26 @@ def class_indexes(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[int, ...
     return _divided(tuple(found.field("class_index").to_numpy().tolist()), offsets)
 
 
+def flags(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[int, ...]]:
+    """Return the flags of each object of each of some images; none where nobody says any."""
+    found, offsets = _flat(column)
+    said = found.field("flags")
+    if said.null_count == len(said):
+        return [()] * len(column)
+    return _divided(tuple(said.fill_null(0).to_pylist()), offsets)
+
+
+def class_ids(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[str, ...]]:
+    """Return the id of the class of each object of each of some images, "" where it has none.
+
+    None where nobody says a flag either: then nothing asks for them.
+    """
+    found, offsets = _flat(column)
+    if found.field("flags").null_count == len(found):
+        return [()] * len(column)
+    return _divided(tuple(found.field("class_id").fill_null("").to_pylist()), offsets)
+
+
 def check(column: pa.ListArray | pa.ChunkedArray) -> None:
     """Check that no object lacks a corner or a class index.
 

@@ -110,6 +110,9 @@ class ShardFormat(ABC):
     """Whether there are shards at all."""
     takes: ClassVar[tuple[str, ...]] = ()
     """Options that are not for every format and that this one takes: `DETECTION`, `JOINED`."""
+    describes_objects: ClassVar[bool] = False
+    """Whether records say more of each object than its box, if labels are of detection and the
+    source says more; it has all images then, those without objects, too."""
     one_label_width: ClassVar[bool] = False
     """Whether readers want the same number of labels in every record of an output."""
     cuts_names: ClassVar[bool] = False
@@ -117,8 +120,12 @@ class ShardFormat(ABC):
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What its records can have as labels, of `LABELS`."""
+        """What its records can have as labels, of `LABELS`, whatever the source."""
         return LABELS if DETECTION in self.takes else LABELS[:1]
+
+    def needs_boxes(self, options: RecordOptions) -> bool:
+        """Whether its records cannot be of images without boxes."""
+        return DETECTION in self.takes and options.labels != LABELS[0]
 
     def refusals(
         self,
@@ -159,7 +166,7 @@ class ShardFormat(ABC):
         options: RecordOptions,
     ) -> Mapping[str, Iterable[bytes]]:
         """Return the content of these files, in pieces, by their names; of those that are made."""
-        if options.labels == LABELS[0]:
+        if not self.needs_boxes(options):
             return {}
         return {without_boxes.NAME: without_boxes.lines(shard.without_boxes for shard in shards)}
 

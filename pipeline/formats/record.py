@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline.catalog.objects import Box
@@ -36,6 +37,10 @@ class ImageRecord:
             it does of one label that is a whole number.
         box_classes: 0-based class of each object in `boxes`, -1 where it names none and is of the
             image's; empty where all are.
+        box_ids: id of the class of each object, "" where it names none; empty where none does.
+        flags: of each object, bits as of `catalog.objects`; empty where nobody says any.
+        masks: of each object, a PNG of the size of the image, None where it has none; empty where
+            none has, or none is asked for.
     """
 
     key: str
@@ -50,6 +55,18 @@ class ImageRecord:
     id: int = 0
     labels: tuple[float, ...] = ()
     box_classes: tuple[int, ...] = ()
+    box_ids: tuple[str, ...] = ()
+    flags: tuple[int, ...] = ()
+    masks: tuple[bytes | None, ...] = ()
+
+
+def object_labels(record: ImageRecord, label_offset: int) -> list[int]:
+    """Return the label of each object: of its own class, or of its image's if it names none."""
+    label = stored_label(record.class_index, label_offset)
+    return [
+        label if own < 0 else stored_label(own, label_offset)
+        for own in record.box_classes or (UNLABELLED,) * len(record.boxes)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +91,7 @@ class ParsedRecord:
         height: pixels.
         encoded: the image: a view of the parsed buffer, not a copy.
         labels: as in `ImageRecord`.
+        described: what else it says of objects, by name; empty where it says no more.
     """
 
     filename: str
@@ -85,10 +103,11 @@ class ParsedRecord:
     height: int
     encoded: memoryview
     labels: tuple[float, ...] = ()
+    described: Mapping[str, object] = field(default_factory=dict)
 
     def fields(self) -> dict[str, object]:
         """Return what it says, by name, but for the boxes."""
-        return {name: getattr(self, name) for name in _COMPARED}
+        return {name: getattr(self, name) for name in _COMPARED} | dict(self.described)
 
 
 def fields_of(record: ImageRecord, label_offset: int) -> dict[str, object]:

@@ -7,7 +7,7 @@ from functools import partial
 
 from pipeline import digests, paths
 from pipeline.errors import EnvironmentRefused
-from pipeline.formats.base import JOINED, LABELS, RecordOptions
+from pipeline.formats.base import JOINED, LABELS, RecordOptions, ShardFormat
 from pipeline.formats.registry import ALL
 from pipeline.images.prepare import ImageOptions, preparation
 from pipeline.job.options import Job
@@ -48,7 +48,7 @@ def derive(
         offset = shard_format.label_offset if defaults.offsets else 0
         options = RecordOptions(
             label_offset=offset if job.label_offset is None else job.label_offset,
-            labels=job.labels if job.labels in shard_format.labels else LABELS[0],
+            labels=_labels(job, shard_format, defaults),
             suffix=defaults.suffix,
         )
         mended = shard_format.jpeg_only or (defaults.repairs and shard_format.holds_images)
@@ -62,6 +62,12 @@ def derive(
             made_by = partial(_output_of_codec, job, split, shards, form)
             found.append(codecs.choose(job.folder, split, codec, made_by))
     return tuple(found)
+
+
+def _labels(job: Job, shard_format: ShardFormat, defaults: Defaults) -> str:
+    """Return what the records of a format have as labels."""
+    describes = defaults.describes_objects and shard_format.describes_objects
+    return job.labels if describes or job.labels in shard_format.labels else LABELS[0]
 
 
 def _codec(image: ImageOptions) -> str | EnvironmentRefused | None:

@@ -286,6 +286,8 @@ def record_of(row: Mapping[str, Any], stored: StoredImage) -> ImageRecord:
         id=row["id"],
         labels=tuple(row["labels"]),
         box_classes=row["box_classes"],
+        box_ids=row["box_ids"],
+        flags=row["flags"],
     )
 
 

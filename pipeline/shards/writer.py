@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any, Self
 
 from pipeline import manifest, paths, storage
 from pipeline.errors import BadAnnotation, BadImage
-from pipeline.formats.base import LABELS
 from pipeline.formats.record import ImageRecord
 from pipeline.images.prepare import StoredImage, repaired
 from pipeline.manifest import Document
@@ -56,7 +55,7 @@ class OutputWriter:
     def add(self, image: Image) -> None:
         """Append an image, or note why this output has it not."""
         record, form = image.record, self.output.form
-        if form.options.labels != LABELS[0] and not record.boxes:
+        if not record.boxes and form.shard_format.needs_boxes(form.options):
             self.without_boxes.append(record.key)
             return
         try:
@@ -115,17 +114,4 @@ class OutputWriter:
 
 def as_stored(record: ImageRecord, stored: StoredImage) -> ImageRecord:
     """Return a record with another image."""
-    return ImageRecord(
-        key=record.key,
-        filename=record.filename,
-        class_index=record.class_index,
-        class_id=record.class_id,
-        class_text=record.class_text,
-        boxes=record.boxes,
-        width=stored.width,
-        height=stored.height,
-        encoded=stored.encoded,
-        id=record.id,
-        labels=record.labels,
-        box_classes=record.box_classes,
-    )
+    return replace(record, width=stored.width, height=stored.height, encoded=stored.encoded)

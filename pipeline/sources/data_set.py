@@ -45,6 +45,11 @@ class DataSet(ABC):
     published: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def describes_objects(self) -> bool:
+        """Whether the `Defaults` of its sources say so; that is known before one is read."""
+        return False
+
+    @property
     def reads_boxes(self) -> bool:
         """Whether bounding boxes are wanted, and it can have some."""
         return self.job.boxes and BOXES in self.offers

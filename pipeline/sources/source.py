@@ -79,12 +79,15 @@ class Defaults:
             do not, which says itself what its labels are.
         repairs: whether every format gets RGB or gray JPEGs; else only those that must.
         long_names: whether the name of some sample cannot hold all of its key.
+        describes_objects: whether its objects have flags, or classes of their own: labels of
+            detection say these then, in every format that can.
     """
 
     suffix: str
     offsets: bool
     repairs: bool
     long_names: bool = False
+    describes_objects: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -14,7 +14,7 @@ from pipeline.formats.base import (
     ShardWriter,
     StoredRecord,
 )
-from pipeline.formats.record import ImageRecord, Placement, stored_label
+from pipeline.formats.record import ImageRecord, Placement, object_labels, stored_label
 from pipeline.formats.recordio import header, shard
 from pipeline.formats.recordio.header import IndexedRecord
 from pipeline.formats.recordio.shard import IndexedShard, RecordIOWriter
@@ -94,10 +94,7 @@ def _labels(record: ImageRecord, options: RecordOptions) -> header.Labels:
     label = stored_label(record.class_index, options.label_offset)
     if options.labels == LABELS[0]:
         return record.labels or (label,)
-    classes = [
-        label if own < 0 else stored_label(own, options.label_offset)
-        for own in record.box_classes or (-1,) * len(record.boxes)
-    ]
+    classes = object_labels(record, options.label_offset)
     if min(classes, default=label) < 0:
         raise BadAnnotation("no class is known of the objects", expected="a labelled image")
     size = (record.width, record.height)

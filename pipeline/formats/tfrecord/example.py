@@ -2,8 +2,8 @@
 
 The features are the fifteen of the Inception scripts (tensorflow/models, research/inception,
 build_imagenet_data.py), and ``image/labels``, a list of floats, where the labels of an image list
-are no class. Their keys are in ascending order, but for ``image/encoded``, which is last: all that
-precedes the image is one small head, and the image follows it untouched.
+are no class; and those of `objects`. Their keys are in ascending order, but for ``image/encoded``,
+which is last: all that precedes the image is one small head, and the image follows it untouched.
 """
 
 from __future__ import annotations
@@ -14,7 +14,14 @@ from typing import Final
 
 from pipeline.catalog.objects import Box
 from pipeline.errors import BadImage
-from pipeline.formats.record import UNLABELLED, ImageRecord, ParsedRecord, stored_label
+from pipeline.formats.record import (
+    UNLABELLED,
+    ImageRecord,
+    ParsedRecord,
+    object_labels,
+    stored_label,
+)
+from pipeline.formats.tfrecord import objects
 from pipeline.formats.tfrecord.features import (
     Kind,
     Values,
@@ -45,22 +52,24 @@ _KINDS: Final = {
     "image/encoded": Kind.BYTES,
 }
 _LABELS: Final = "image/labels"
-_OPTIONAL: Final = {_LABELS: Kind.FLOATS}
+_OPTIONAL: Final = {_LABELS: Kind.FLOATS, **objects.KINDS, **objects.OPTIONAL}
 _CHANNELS: Final = 3
 _COLORSPACE: Final = b"RGB"
 _FORMAT: Final = b"JPEG"
 _LEAST: Final = {"image/class/label": UNLABELLED, "image/height": 1, "image/width": 1}
-_BOX: Final = "image/object/bbox/"  # the lists under it have an element a box, all others one
+_OBJECT: Final = "image/object/"  # the lists under it have an element a box, all others one
+_BOX: Final = f"{_OBJECT}bbox/"
 _MAX_MESSAGE: Final = (1 << 31) - 1  # bytes; protobuf parses no more
 
 
-def encode_head(record: ImageRecord, label_offset: int) -> bytes:
+def encode_head(record: ImageRecord, label_offset: int, *, described: bool = False) -> bytes:
     """Return the serialised Example up to the image; ``record.encoded`` completes it.
 
     Args:
         record: the image.
         label_offset: added to the class index of a labelled image; 1 keeps 0 for a background
             class, as the Inception scripts do.
+        described: whether each object is described, see `objects`.
 
     Raises:
         BadImage: the Example would reach 2 GiB.
@@ -68,6 +77,7 @@ def encode_head(record: ImageRecord, label_offset: int) -> bytes:
     label = stored_label(record.class_index, label_offset)
     filename = record.filename.encode()
     height, width = _size_entries(record.height, record.width)
+    own = object_labels(record, label_offset) if described else [label] * len(record.boxes)
     size = len(record.encoded)
     entries = b"".join(
         (
@@ -76,7 +86,8 @@ def encode_head(record: ImageRecord, label_offset: int) -> bytes:
             filename,
             height,
             _label_entry(record.labels) if record.labels else b"",
-            _box_entries(label, record.boxes) if record.boxes else _NO_BOXES,
+            _box_entries(tuple(own), record.boxes) if record.boxes else _NO_BOXES,
+            objects.entries(record, label_offset) if described else b"",
             width,
             open_entry("image/encoded", Kind.BYTES, size),
         )
@@ -111,7 +122,11 @@ def parse_example(data: Buffer, *, file: str | None = None) -> ParsedRecord:
     _check_value(wire, values, "image/channels", _CHANNELS)
     _check_value(wire, values, "image/colorspace", _COLORSPACE)
     _check_value(wire, values, "image/format", _FORMAT)
-    _check_value(wire, values, _BOX + "label", label)
+    described = _check_described(wire, values)
+    if not described:
+        _check_value(wire, values, _BOX + "label", label)
+    elif values[_BOX + "label"] != values[objects.LABEL]:
+        raise wire.refused(_BOX + "label", f"those of {objects.LABEL}", "others")
     for key, least in _LEAST.items():
         if values[key][0] < least:
             raise wire.refused(key, f"at least {least}", str(values[key][0]))
@@ -126,6 +141,7 @@ def parse_example(data: Buffer, *, file: str | None = None) -> ParsedRecord:
         height=values["image/height"][0],
         encoded=values["image/encoded"][0],
         labels=tuple(values.get(_LABELS, ())),
+        described=objects.parsed(values) if described else {},
     )
 
 
@@ -166,21 +182,37 @@ def _label_entry(labels: tuple[float, ...]) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _open_boxes(label: int, count: int) -> tuple[bytes, ...]:
+def _open_boxes(own: tuple[int, ...]) -> tuple[bytes, ...]:
     """Return what precedes the numbers of xmax, xmin, ymax and ymin: first, all the labels."""
-    labels = entry(_BOX + "label", Kind.INTS, encode_varint(label) * count)
+    labels = entry(_BOX + "label", Kind.INTS, b"".join(map(encode_varint, own)))
     first, *others = (
-        open_entry(_BOX + side, Kind.FLOATS, 4 * count) for side in ("xmax", "xmin", "ymax", "ymin")
+        open_entry(_BOX + side, Kind.FLOATS, 4 * len(own))
+        for side in ("xmax", "xmin", "ymax", "ymin")
     )
     return labels + first, *others
 
 
-def _box_entries(label: int, boxes: tuple[Box, ...]) -> bytes:
+def _box_entries(own: tuple[int, ...], boxes: tuple[Box, ...]) -> bytes:
     xmin, ymin, xmax, ymax = zip(*boxes, strict=True)
     numbers = struct.Struct(f"<{len(boxes)}f").pack
-    at_xmax, at_xmin, at_ymax, at_ymin = _open_boxes(label, len(boxes))
+    at_xmax, at_xmin, at_ymax, at_ymin = _open_boxes(own)
     parts = (at_xmax, numbers(*xmax), at_xmin, numbers(*xmin))
     return b"".join((*parts, at_ymax, numbers(*ymax), at_ymin, numbers(*ymin)))
+
+
+def _check_described(wire: WireReader, values: Values) -> bool:
+    """Return whether an Example describes each object; it has all of the features that do, or none.
+
+    Raises:
+        OutputDamaged: it has some of them.
+    """
+    there = objects.KINDS.keys() & values.keys()
+    if there and there != objects.KINDS.keys():
+        missing = min(objects.KINDS.keys() - there)
+        raise wire.refused(missing, "to be there", f"{len(there)} of {len(objects.KINDS)} features")
+    if not there and objects.OPTIONAL.keys() & values.keys():
+        raise wire.refused(min(objects.OPTIONAL), "none, or the other features", "it alone")
+    return bool(there)
 
 
 def _check_lengths(wire: WireReader, values: Values) -> None:
@@ -190,7 +222,7 @@ def _check_lengths(wire: WireReader, values: Values) -> None:
     for key, found in values.items():
         if key == _LABELS:
             continue
-        expected = boxes if key.startswith(_BOX) else 1
+        expected = boxes if key.startswith(_OBJECT) else 1
         if len(found) != expected:
             raise wire.refused(key, f"{expected} elements", f"{len(found)} elements")
 

@@ -12,7 +12,7 @@ The messages (tensorflow/core/example/example.proto and feature.proto)::
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Final
@@ -52,6 +52,13 @@ def open_entry(key: str, kind: Kind, size: int) -> bytes:
 def entry(key: str, kind: Kind, content: bytes) -> bytes:
     """Return the map entry of a list of one element, or of packed ones."""
     return open_entry(key, kind, len(content)) + content
+
+
+def elements_entry(key: str, elements: Sequence[bytes]) -> bytes:
+    """Return the map entry of a list of byte strings; of none it is that of an empty list."""
+    content = b"".join(open_field(_FIRST, element, 0) for element in elements)
+    feature = open_field(Kind.BYTES, content, 0)
+    return open_field(_FIRST, _key(key) + open_field(_SECOND, feature, 0), 0)
 
 
 def empty_entry(key: str, kind: Kind) -> bytes:

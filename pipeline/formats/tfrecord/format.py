@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.formats.base import ContiguousFormat, RecordOptions, ShardWriter, StoredRecord
+from pipeline.formats.base import LABELS, ContiguousFormat, RecordOptions, ShardWriter, StoredRecord
 from pipeline.formats.record import ImageRecord, Placement, fields_of
-from pipeline.formats.tfrecord import example, shard
+from pipeline.formats.tfrecord import example, objects, shard
 from pipeline.storage import Location, StagedFile
 
 
@@ -18,6 +18,7 @@ class TFRecord(ContiguousFormat):
     version = shard.WRITER_VERSION
     label_offset = 1  # 0 is TensorFlow's background class
     jpeg_only = True  # which is what its Examples say of them
+    describes_objects = True
 
     def files(self, stem: str) -> tuple[str, ...]:
         """Return shard and index: in a folder beside the shards, where no pattern finds it."""
@@ -31,7 +32,12 @@ class TFRecord(ContiguousFormat):
     ) -> ShardWriter:
         """Return a writer into shard and index."""
         records_file, index = files
-        return shard.TFRecordWriter(records_file, index, label_offset=options.label_offset)
+        return shard.TFRecordWriter(
+            records_file,
+            index,
+            label_offset=options.label_offset,
+            described=options.labels != LABELS[0],
+        )
 
     def read(self, path: Location) -> Iterator[StoredRecord]:
         """Yield the records of a shard."""
@@ -41,7 +47,8 @@ class TFRecord(ContiguousFormat):
 
     def wrap(self, record: ImageRecord, options: RecordOptions) -> tuple[bytes, bytes]:
         """Return the Example up to its image; nothing follows that."""
-        return example.encode_head(record, options.label_offset), b""
+        described = options.labels != LABELS[0]
+        return example.encode_head(record, options.label_offset, described=described), b""
 
     def parse(self, record: StoredRecord, file: str) -> tuple[dict[str, object], memoryview]:
         """Return the features of an Example."""
@@ -50,7 +57,10 @@ class TFRecord(ContiguousFormat):
 
     def fields(self, record: ImageRecord, options: RecordOptions) -> dict[str, object]:
         """Return the features of an image."""
-        return fields_of(record, options.label_offset)
+        fields = fields_of(record, options.label_offset)
+        if options.labels == LABELS[0]:
+            return fields
+        return fields | objects.described(record, options.label_offset)
 
     def unframed(self, view: memoryview, offset: int) -> StoredRecord | None:
         """Return the record less its framing."""

@@ -52,12 +52,16 @@ class TFRecordWriter:
         shard: the TFRecord file.
         index: the DALI index, written by `finish`.
         label_offset: added to each class index, see `encode_head`.
+        described: whether each object is described, see there.
     """
 
-    def __init__(self, shard: StagedFile, index: StagedFile, *, label_offset: int) -> None:
+    def __init__(
+        self, shard: StagedFile, index: StagedFile, *, label_offset: int, described: bool = False
+    ) -> None:
         self._shard = shard
         self._index = index
         self._label_offset = label_offset
+        self._described = described
         self._placements: list[Placement] = []
 
     def write(self, record: ImageRecord) -> Placement:
@@ -67,7 +71,7 @@ class TFRecordWriter:
             BadImage: see `encode_head`.
             ShardmillError: the file cannot be written, see `StagedFile.write`.
         """
-        head = encode_head(record, self._label_offset)
+        head = encode_head(record, self._label_offset, described=self._described)
         encoded = record.encoded
         opening = frame_header(len(head) + len(encoded)) + head
         closing = _CRC.pack(masked_crc32c(head, encoded))

@@ -24,7 +24,7 @@ _LABEL_OFFSET_LIMIT: Final = 1 << 30
 
 def _formats(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
     """Refuse formats that cannot be made as asked, and options that none of them takes."""
-    del dataset, names
+    del names
     check_words("--format", job.formats, tuple(ALL))
     if not job.formats:
         yield UsageError(
@@ -33,7 +33,8 @@ def _formats(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[Usage
             found="an empty list",
             remedy="name one with --format, or leave --format out",
         )
-    given = {DETECTION: job.labels != LABELS[0], JOINED: job.joined}
+    described = dataset.describes_objects and any(ALL[n].describes_objects for n in job.formats)
+    given = {DETECTION: job.labels != LABELS[0] and not described, JOINED: job.joined}
     takers = without_meaning(job.formats, [name for name, is_given in given.items() if is_given])
     yield from map(UsageError, takers)
     for name in job.formats:

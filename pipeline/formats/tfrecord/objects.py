@@ -1,0 +1,95 @@
+"""Features of an Example that describe each object, with labels of detection.
+
+Beside the fifteen features of every Example, in ascending order of all keys::
+
+    image/object/class/label    INTS    own class of each object, with the label offset
+    image/object/class/text     BYTES   id of that class; empty where it has none
+    image/object/depiction      INTS    1 or 0, likewise group_of, occluded and truncated
+    image/object/mask           BYTES   PNG of the image's size; there only if masks are asked for
+    image/source_id             BYTES   what the publishers call the image
+
+``image/object/bbox/label`` is then the own class of each object, too. Names and forms are those of
+TensorFlow's Object Detection API (object_detection/core/standard_fields.py, and its script for
+Open Images, dataset_tools/create_oid_tf_record.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pipeline.catalog import objects
+from pipeline.formats.record import ImageRecord, object_labels
+from pipeline.formats.tfrecord.features import Kind, Values, elements_entry, empty_entry, entry
+from pipeline.formats.tfrecord.wire import encode_varint
+
+SOURCE_ID: Final = "image/source_id"
+LABEL: Final = "image/object/class/label"
+_TEXT: Final = "image/object/class/text"
+_MASK: Final = "image/object/mask"
+_BITS: Final = {
+    "image/object/depiction": objects.DEPICTION,
+    "image/object/group_of": objects.GROUP,
+    "image/object/occluded": objects.OCCLUDED,
+    "image/object/truncated": objects.TRUNCATED,
+}
+KINDS: Final[Mapping[str, Kind]] = {
+    LABEL: Kind.INTS,
+    _TEXT: Kind.BYTES,
+    **dict.fromkeys(_BITS, Kind.INTS),
+    SOURCE_ID: Kind.BYTES,
+}
+"""Features that are there all together or not at all."""
+OPTIONAL: Final[Mapping[str, Kind]] = {_MASK: Kind.BYTES}
+
+
+def entries(record: ImageRecord, label_offset: int) -> bytes:
+    """Return the map entries of these features, in ascending order of their keys."""
+    made = {
+        LABEL: ints(LABEL, object_labels(record, label_offset)),
+        _TEXT: elements_entry(_TEXT, [text.encode() for text in _ids(record)]),
+        **{key: ints(key, _bits(record, bit)) for key, bit in _BITS.items()},
+        SOURCE_ID: entry(SOURCE_ID, Kind.BYTES, source_id(record.key).encode()),
+    }
+    if record.masks:
+        made[_MASK] = elements_entry(_MASK, [mask or b"" for mask in record.masks])
+    return b"".join(made[key] for key in sorted(made))
+
+
+def ints(key: str, values: list[int]) -> bytes:
+    """Return the map entry of a list of integers."""
+    if not values:
+        return empty_entry(key, Kind.INTS)
+    return entry(key, Kind.INTS, b"".join(map(encode_varint, values)))
+
+
+def source_id(key: str) -> str:
+    """Return what the publishers call an image: its key without the suffix."""
+    return key.rpartition(".")[0] or key
+
+
+def described(record: ImageRecord, label_offset: int) -> dict[str, object]:
+    """Return what `parsed` gives of the record of an image."""
+    return {
+        LABEL: tuple(object_labels(record, label_offset)),
+        _TEXT: _ids(record),
+        **{key: tuple(_bits(record, bit)) for key, bit in _BITS.items()},
+        SOURCE_ID: (source_id(record.key),),
+    }
+
+
+def parsed(values: Values) -> dict[str, object]:
+    """Return these features of an Example as plain values."""
+    return {key: tuple(map(_plain, values[key])) for key in KINDS}
+
+
+def _plain(value: Any) -> object:
+    return bytes(value).decode(errors="replace") if isinstance(value, memoryview) else value
+
+
+def _ids(record: ImageRecord) -> tuple[str, ...]:
+    return record.box_ids or ("",) * len(record.boxes)
+
+
+def _bits(record: ImageRecord, bit: int) -> list[int]:
+    return [int(flags & bit > 0) for flags in record.flags or (0,) * len(record.boxes)]
