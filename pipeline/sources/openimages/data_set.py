@@ -28,7 +28,7 @@ from pipeline.sources.shard_count import shard_count
 from pipeline.sources.source import Defaults, Expected, IsCut, Source, Split
 from pipeline.storage.local.fingerprints import FileStamps, path_hashes
 
-_DEFAULTS: Final = Defaults(suffix=SUFFIX, offsets=False, repairs=True)
+_DEFAULTS: Final = Defaults(suffix=SUFFIX, offsets=True, repairs=True, describes_objects=True)
 _SHOWN: Final = 10
 _PUBLISHED: Final = {
     "openimages": {
@@ -86,6 +86,11 @@ class OpenImagesSet(DataSet):
             tuple(each.name for each in mark.classes),
             {},
         )
+
+    @property
+    def describes_objects(self) -> bool:
+        """Return that its objects have classes of their own, and flags."""
+        return _DEFAULTS.describes_objects
 
     @property
     def reads_boxes(self) -> bool:

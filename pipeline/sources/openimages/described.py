@@ -88,7 +88,7 @@ def attribution(collected: Collected, info: PublishedFile, raw: Path) -> Iterato
     for batch in csv_rows.read_images(published.find(info, raw) or raw, ids):
         columns = {name: batch.table[of] for name, of in _ATTRIBUTION.items()}
         columns["key"] = keys(batch.table["image_id"])
-        yield pa.table(columns).cast(details.ATTRIBUTION)
+        yield pa.table(columns).select(details.ATTRIBUTION.names).cast(details.ATTRIBUTION)
 
 
 _ATTRIBUTION: Final = {
