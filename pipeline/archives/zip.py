@@ -27,7 +27,7 @@ MOST_READ: Final = 4 << 20
 MOST_CONTENT: Final = 64 << 20
 """Bytes of a member that is read into memory, unless more are allowed."""
 
-_AHEAD: Final = 8  # ranges that are announced before they are read
+_AHEAD: Final = 64  # ranges that are announced before they are read; the reader bounds their bytes
 _LOCAL: Final = struct.Struct("<4s2xHH16xHH")
 _MOST_EXTRA: Final = 0xFFFF  # bytes of a local header's extra field
 _RAW_DEFLATE: Final = -15
