@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pipeline import storage
 from pipeline.storage import Location
 
-_BUFFER = 1 << 16  # bytes, of each file that is written
+_BUFFER = 1 << 16  # bytes
 
 
 class Buckets:
@@ -24,11 +24,15 @@ class Buckets:
         path: what the temporary files are for; they lie beside it.
         schema: of the rows; the values of a dictionary column are to be the same in all.
         count: how many buckets there are; each is an open file.
+        buffer: bytes of each file that are written at once.
     """
 
-    def __init__(self, path: Location, schema: pa.Schema, count: int) -> None:
+    def __init__(
+        self, path: Location, schema: pa.Schema, count: int, buffer: int = _BUFFER
+    ) -> None:
         self._names = [path.with_name(f"{path.name}.{bucket}") for bucket in range(count)]
         self._schema = schema
+        self._buffer = buffer
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -38,7 +42,7 @@ class Buckets:
             self._writers = [
                 self._writing.enter_context(pa.ipc.new_stream(stream, self._schema))
                 for stream in [
-                    self._writing.enter_context(file.stream(_BUFFER)) for file in self._files
+                    self._writing.enter_context(file.stream(self._buffer)) for file in self._files
                 ]
             ]
             self._stack = stack.pop_all()

@@ -26,7 +26,7 @@ from pipeline.sources.openimages.selection import Selection, complete
 from pipeline.sources.openimages.spilled import Spill, Words
 from pipeline.storage import Location
 
-OBJECTS_AT_ONCE: Final = 1 << 15
+OBJECTS_AT_ONCE: Final = 1 << 14
 """How many rows a row group of objects or labels has, about: whole images."""
 
 Follow = Callable[[str, rows.RowBatch], object]
@@ -158,6 +158,7 @@ class _Work:
             parts = {kind: spill.read(number) for kind, spill in self._spills.items()}
             empty = {kind: schema.empty_table() for kind, (_, schema) in _READERS.items()}
             yield Bucket(**{**empty, **parts}, rules=rules)
+            pa.default_memory_pool().release_unused()
 
     @property
     def _names(self) -> Names:

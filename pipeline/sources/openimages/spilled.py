@@ -48,7 +48,10 @@ MASKS: Final = pa.schema(
 LABELS: Final = pa.schema([_ID, _LABEL, ("source", pa.int32()), ("confidence", pa.float64())])
 
 _FIRST_DIGITS: Final = 16
-_MOST_BUCKETS: Final = 256
+_MOST_BUCKETS: Final = 192
+"""Each is an open file for each kind of CSV file."""
+_BUFFER: Final = 1 << 14  # bytes of each file that are written at once
+_ROWS_AT_ONCE: Final = 1 << 14  # few rows for each bucket take long to write
 
 
 class Words:
@@ -89,9 +92,9 @@ class Spill:
         self._schema = schema
         self._words = words
         self._count = buckets
-        self._buckets = Buckets(path, schema, buckets)
+        self._buckets = Buckets(path, schema, buckets, _BUFFER)
         self._stack = ExitStack()
-        self.rows = 0
+        self._waiting: list[pa.Table] = []
 
     def __enter__(self) -> Self:
         self._stack.enter_context(self._buckets)
@@ -108,19 +111,30 @@ class Spill:
             values = rows[name]
             words = self._words.get(name)
             columns.append(values if words is None else words.numbers(values))
-        first = numbers >> np.uint64(32)
-        places = (first * np.uint64(self._count) >> np.uint64(32)).astype(np.int64)
-        self._buckets.add(pa.table(columns, self._schema), places)
-        self.rows += rows.num_rows
+        self._waiting.append(pa.table(columns, self._schema))
+        if sum(part.num_rows for part in self._waiting) >= _ROWS_AT_ONCE:
+            self._write()
 
     def read(self, bucket: int) -> pa.Table:
-        """Return the rows of a bucket by ImageID, those of an image in the order of their file."""
+        """Return the rows of a bucket by ImageID, those of an image in the order of their file.
+
+        After the first call none can be added.
+        """
+        self._write()
         rows = self._buckets.read(bucket)
         order = np.argsort(column(rows, "id"), kind="stable")
         return rows.take(pa.array(order)).combine_chunks()
 
+    def _write(self) -> None:
+        if self._waiting:
+            rows = pa.concat_tables(self._waiting)
+            first = column(rows, "id") >> np.uint64(32)
+            places = (first * np.uint64(self._count) >> np.uint64(32)).astype(np.int64)
+            self._buckets.add(rows, places)
+            self._waiting.clear()
 
-def bucket_count(bytes_of_files: int, bytes_of_bucket: int = 48 << 20) -> int:
+
+def bucket_count(bytes_of_files: int, bytes_of_bucket: int = 10 << 20) -> int:
     """Return how many buckets the rows of CSV files of so many bytes are divided into."""
     each = -(-bytes_of_files // (_FIRST_DIGITS * bytes_of_bucket))
     return min(_MOST_BUCKETS, _FIRST_DIGITS * max(1, each))
