@@ -56,16 +56,16 @@ class Least:
 
 
 class All:
-    """Every image that is added, whatever its class."""
+    """Every image that is added, whatever its class; they come bucket by bucket, in their order."""
 
     def __init__(self) -> None:
         self._images: list[Numbers] = []
 
     def add(self, images: Numbers, classes: NDArray[np.int32]) -> None:
-        """Add images; their classes do not matter."""
+        """Add images, all behind those before; their classes do not matter."""
         del classes
         self._images.append(np.unique(images))
 
     def images(self) -> Numbers:
         """Return all images, ascending, each once."""
-        return np.unique(np.concatenate([np.empty(0, np.uint64), *self._images]))
+        return np.concatenate([np.empty(0, np.uint64), *self._images])

@@ -118,8 +118,9 @@ class _Work:
             if options.negatives:
                 _add(negative, bucket.absences())
             self.counts.add_lost(bucket.counts)
-        negatives = negative.images()
-        self._chosen = np.union1d(positive.images(), negatives)
+        self._chosen, negatives = positive.images(), negative.images()
+        if len(negatives):
+            self._chosen = np.union1d(self._chosen, negatives)
         self.counts.add_choice(self._chosen, negatives)
 
     def write(self, staged: Sequence[storage.StagedFile]) -> None:
