@@ -40,6 +40,8 @@ IMAGE_BYTES: Final = 295_000
 def complete(what: Collection, how: str) -> int:
     """Say what was collected; return the exit status that follows if nothing else is made."""
     left_out = 0
+    for note in what.notes:
+        say(note)
     for split in what.splits:
         mark = what.selected(split) if what.options.reaches("select") else None
         for line in _lines(what, split, mark, how):

@@ -97,7 +97,7 @@ class CollectOpenImages(CollectTask):
         what = self.collection
         if what.options.reaches("select"):
             marks = {split: what.whole(split) for split in what.splits}
-            requests.check_any(marks, what.options)
+            requests.check_any(marks, what.options, what.class_names)
         return True
 
     def run(self) -> None:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 from pipeline import digests, storage
+from pipeline.annotations.openimages import classes
+from pipeline.annotations.openimages.classes import ClassNames
 from pipeline.documents.openimages import SelectionMark
 from pipeline.errors import NotCollected, OutputDamaged
 from pipeline.job.options import Job
@@ -141,6 +143,24 @@ class Collection:
         except NotCollected:
             return None
         return selection.complete(self.out, split, wanted.digest)
+
+    @property
+    def class_names(self) -> ClassNames | None:
+        """The names of all classes; None: their file is not there any more."""
+        version = self.config.version(self.options.version)
+        try:
+            return classes.read(self._locate(version.classes).path)
+        except NotCollected:
+            return None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the choice of classes; nothing where it is not known."""
+        version = self.config.version(self.options.version)
+        try:
+            return requests.chosen_classes(self.options, version, self._locate).notes
+        except NotCollected:
+            return ()
 
     def groups(self, mark: SelectionMark) -> list[ImageGroup]:
         """Return the groups of a selection's images."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.annotations.openimages import classes, hierarchy
+from pipeline.annotations.openimages.classes import ClassNames
 from pipeline.documents.openimages import SelectionMark
 from pipeline.errors import InputRefused, UsageError, abbreviate
 from pipeline.job.selection_options import SelectionOptions
@@ -122,29 +123,46 @@ def row_options(options: SelectionOptions, seed: int) -> RowOptions:
     )
 
 
-def check_any(marks: Mapping[str, SelectionMark], options: SelectionOptions) -> None:
+def check_any(
+    marks: Mapping[str, SelectionMark], options: SelectionOptions, names: ClassNames | None = None
+) -> None:
     """Check that an image is selected in at least one split.
+
+    Args:
+        marks: of all splits.
+        options: what was asked for.
+        names: of all classes, to propose others; None: they are not known any more.
 
     Raises:
         UsageError: in none.
     """
     if any(mark.images for mark in marks.values()):
         return
-    named = {f"{each.name} ({each.mid})" for mark in marks.values() for each in mark.classes}
+    chosen = {each.mid: each.name for mark in marks.values() for each in mark.classes}
     given = {
         "--by": options.by,
         "--drop-boxes": ",".join(options.drop_boxes),
         "--drop-images": ",".join(options.drop_images),
         "--ids": options.ids,
     }
-    used = [f"{flag} {value}" for flag, value in given.items() if value]
+    used = ", ".join(f"{flag} {value}" for flag, value in given.items() if value)
+    asked = abbreviate(f"{name} ({mid})" for mid, name in sorted(chosen.items()))
     raise UsageError(
         "no image is selected",
-        expected="an image of a chosen class in at least one split",
-        found=f"none of {abbreviate(sorted(named))} in {abbreviate(marks)}, with {', '.join(used)}",
+        expected="an image of a chosen class in at least one split" + _near(chosen, names),
+        found=f"none of {asked} in {abbreviate(marks)}, with {used}",
         remedy="choose other classes, or --with-subclasses: objects are annotated as the most"
         " special class that fits; `shardmill classes NAME --counts` says what there is",
     )
+
+
+def _near(chosen: Mapping[str, str], names: ClassNames | None) -> str:
+    """Return in words which classes are called like those that were chosen."""
+    if names is None:
+        return ""
+    near = dict.fromkeys(mid for name in chosen.values() for mid in names.near(name))
+    others = [mid for mid in near if mid not in chosen]
+    return f"; called nearly so: {names.described(others)}" if others else ""
 
 
 def _flags(given: Sequence[str]) -> tuple[str, ...]:

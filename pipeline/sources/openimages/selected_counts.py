@@ -99,13 +99,11 @@ class Counts:
         }
 
     def _closing(self) -> Iterator[str]:
-        split, masks = self._selection.split, int(self._digits.sum())
+        masks = int(self._digits.sum())
         with_masks = f", {masks:,} with a mask" if self._selection.masks is not None else ""
-        yield (
-            f"{split}: {counted(self._images, 'image')} selected,"
-            f" with {counted(self._objects, 'object')}{with_masks}."
-        )
-        yield from (f"{split}: {line}" for line in self._notes())
+        objects = counted(self._objects, "object")
+        yield f"{counted(self._images, 'image')} selected, with {objects}{with_masks}."
+        yield from self._notes()
 
     def _notes(self) -> Iterator[str]:
         counts, chosen = self._counts, self._selection.chosen.classes

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from annotationcsvs import BEAR, CAT, WAFFLE, Annotations, image
 
+from pipeline.annotations.openimages import classes
 from pipeline.documents.openimages import SelectionMark
 from pipeline.errors import UsageError
 from pipeline.job.selection_options import SelectionOptions
@@ -33,7 +34,12 @@ def raw(tmp_path: Path) -> Path:
             published = getattr(split, kind)
             (tmp_path / published.name).write_bytes(Path(str(file.path)).read_bytes())
     version = config.load().version()
-    lines = [f"{BEAR},Bear\r\n", f"{WAFFLE},Waffle\r\n", f"{CAT},Cat\r\n"]
+    lines = [
+        "/m/0catfish,Catfish\r\n",
+        f"{BEAR},Bear\r\n",
+        f"{WAFFLE},Waffle\r\n",
+        f"{CAT},Cat\r\n",
+    ]
     (tmp_path / version.classes.name).write_text("".join(lines))
     (tmp_path / version.segmentation_classes.name).write_text(f"{BEAR}\n{CAT}\n")
     return tmp_path
@@ -150,3 +156,7 @@ def test_no_image_in_any_split_is_refused_and_in_one_is_not(raw: Path, tmp_path:
     with pytest.raises(UsageError, match="no image is selected") as refused:
         requests.check_any(marks("Cat"), ASKED)
     assert refused.value.found == f"none of Cat ({CAT}) in train, test, with --by boxes"
+    names = classes.read(raw / config.load().version().classes.name)
+    assert "called nearly so" not in str(refused.value)
+    with pytest.raises(UsageError, match=r"called nearly so: Catfish \(/m/0catfish\)"):
+        requests.check_any(marks("Cat"), ASKED, names)
