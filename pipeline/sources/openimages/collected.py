@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 from pipeline import digests, manifest, storage
 from pipeline.documents.openimages import ImageGroupMark, MaskMark, SelectionMark
 from pipeline.errors import NotCollected, OutputDamaged
-from pipeline.sources.openimages import image_rows, mask_rows, masks, places, selection, tables
+from pipeline.sources.openimages import (
+    image_rows,
+    mask_rows,
+    mask_shapes,
+    masks,
+    places,
+    selection,
+    tables,
+)
 from pipeline.sources.openimages.ids import Numbers, number, numbers
 from pipeline.storage import Location
 
@@ -90,6 +98,14 @@ class Collected:
         """The name of one of the masks that were not kept; "": there is none."""
         each = (names for mark in self.masks or () for names in mark.examples.values())
         return next((name for names in each for name in names), "")
+
+    @property
+    def misshapen(self) -> Iterator[str]:
+        """The names of masks that do not have the shape of their image."""
+        out, digits = storage.on_this_machine(self.out), [mark.digit for mark in self.masks or ()]
+        return mask_shapes.misshapen(
+            out, self.split, self.mark.digest, digits, groups=len(self.groups)
+        )
 
     @cached_property
     def most_classes(self) -> int:

@@ -121,6 +121,10 @@ class OpenImagesSource(Source):
         if lacking:
             listed = ", ".join(f"{count:,} {name}" for name, count in lacking)
             yield f"masks: {listed}, e.g. {self.collected.mask_example}"
+        misshapen = list(self.collected.misshapen)
+        if misshapen:
+            more = f"{len(misshapen):,}, e.g. {misshapen[0]}"
+            yield f"masks of another shape than their images: {more}"
 
     def unused(self) -> list[str]:
         """Return which chosen classes have no image here."""
