@@ -187,6 +187,7 @@ bench: $(VENV)/.test $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
 	$(BIN)/python -m benchmarks.classic
 	$(BIN)/python -m benchmarks.remote
 	$(BIN)/python -m benchmarks.remote_jobs
+	$(BIN)/python -m benchmarks.openimages_images
 	$(if $(MXNET_PYTHON),$(BIN)/python -m benchmarks.images)
 
 scale: $(VENV)/.test

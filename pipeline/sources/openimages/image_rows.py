@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import pyarrow as pa
@@ -86,8 +86,9 @@ def read_rows(path: Location) -> Iterator[ImageRow]:
 
 def encode(rows: Iterable[ImageRow]) -> bytes:
     """Return the bytes of the table of a group."""
-    sink = io.BytesIO()
-    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=tables.GROUP_TABLE)
+    sink, listed = io.BytesIO(), list(rows)
+    columns = [[getattr(row, name) for row in listed] for name in tables.GROUP_TABLE.names]
+    table = pa.table(columns, schema=tables.GROUP_TABLE)
     pq.write_table(table, sink, compression="zstd", write_statistics=["image_id"])
     return sink.getvalue()
 
