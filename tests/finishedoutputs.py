@@ -10,7 +10,7 @@ from pathlib import Path
 import inprocess
 import pytest
 import shared
-from commands import prepare
+from commands import prepare, shardmill
 from drawnlists import ALL_FORMATS, SPLIT, THREE, ListedSet, draw_list
 from drawntrees import draw_tree
 from support import RawSet
@@ -105,6 +105,21 @@ def of_tree(folder: Path) -> Finished:
     drawn, out = draw_tree(folder), folder / "out"
     words = ("imagenet", "--tree", drawn.tree, "--config", drawn.config, "--split", "train")
     return _made(Finished(out, (*words, "--extract", "--out", out)))
+
+
+def of_openimages(folder: Path) -> Path:
+    """Return what is made of three classes of the drawn set, with masks; made once for all tests.
+
+    Nobody may change it.
+    """
+    words = ("--class", "Bear", "--class", "Waffle", "--class", "Handgun", "--masks")
+
+    def make(made: Path) -> None:
+        where = ("--raw", folder / "raw", "--config", folder / "openimages.toml")
+        run = shardmill("openimages", *where, *words, "--out", made / "out")
+        assert run.returncode == 4, run.stdout + run.stderr  # images are absent
+
+    return shared.once("openimages-prepared", make) / "out"
 
 
 def empty_manifest(split: str, digest: str, **counts: int) -> bytes:

@@ -15,7 +15,6 @@ from pipeline.errors import ShardmillError
 from pipeline.images.prepare import preparation
 from pipeline.job.resolve import resolve
 from tasks.cli import cli
-from tasks.prepare import is_complete, leaf_tasks
 from tasks.run.processes import RUN_VARIABLE
 from tasks.run.supervisor import Supervisor
 
@@ -47,10 +46,11 @@ class _InProcess(Supervisor):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv(RUN_VARIABLE, self.name)
             try:
-                build(leaf_tasks(self.job))
+                root: Any = self.phase.root(self.job)
+                build(flattened(root.requires()))
             except ShardmillError as error:
                 self.failed.append(error)
-        return _Outcome(is_complete(self.job), False, tuple(self.failed))
+        return _Outcome(self.phase.is_complete(self.job), False, tuple(self.failed))
 
 
 class _Here:
@@ -85,12 +85,19 @@ def verify(monkeypatch: pytest.MonkeyPatch, *words: object) -> Ran:
 def build(tasks: Iterable[Any], done: set[str] | None = None) -> None:
     """Run tasks of Luigi one after another, each behind what it requires."""
     done = set() if done is None else done
-    flatten: Any = luigi.task.flatten
     for task in tasks:
         if task.task_id not in done and not task.complete():
-            build(flatten(task.requires()), done)
-            task.run()
+            build(flattened(task.requires()), done)
+            for needed in task.run() or ():  # tasks that only it knows
+                build(flattened(needed), done)
         done.add(task.task_id)
+
+
+def flattened(tasks: Any) -> list[Any]:
+    """Return tasks that are nested in whatever Luigi takes."""
+    flatten: Any = luigi.task.flatten
+    found: list[Any] = flatten(tasks)
+    return found
 
 
 def forget() -> None:

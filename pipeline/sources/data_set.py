@@ -6,11 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.job.options import Job
 from pipeline.sources.inputs import Archive
+from pipeline.sources.kept_files import KeptFiles, Placeholders
 from pipeline.sources.source import IsCut, Source, Split
 from pipeline.storage import Location
 
@@ -58,6 +59,21 @@ class DataSet(ABC):
     @abstractmethod
     def is_meant(job: Job) -> bool:
         """Whether the options of a job mean a data set of this kind."""
+
+    @staticmethod
+    def kept_files(out: Location) -> Iterator[KeptFiles]:
+        """Yield the files of its own that lie in an output folder, whatever job asked for them."""
+        del out
+        yield from ()
+
+    @staticmethod
+    def own_names(out: Path, like: Placeholders) -> Iterator[Path]:
+        """Yield the path of each kind of file that it leaves in an output folder itself."""
+        del out, like
+        yield from ()
+
+    own_folders: ClassVar[tuple[str, ...]] = ()
+    """The folders of an output that hold such files, beside that of the state."""
 
     @classmethod
     @abstractmethod

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Final
 
 from pipeline.job.options import Job
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.ilsvrc2012.configured import ConfiguredSet
 from pipeline.sources.imagelist.listed import ListedSet
+from pipeline.sources.kept_files import KeptFiles, Placeholders
 from pipeline.sources.openimages.data_set import OpenImagesSet
+from pipeline.storage import Location
 
 SOURCES: Final[tuple[type[DataSet], ...]] = (
     OpenImagesSet,
@@ -31,6 +34,23 @@ def data_set(job: Job, taken: Iterable[str] = ()) -> DataSet:
         UsageError: the name that is given is none for files, or there is more than one split.
     """
     return next(kind for kind in SOURCES if kind.is_meant(job)).of(job, taken)
+
+
+def kept_files(out: Location) -> Iterator[KeptFiles]:
+    """Yield the files that sources keep in an output folder, as they were written."""
+    for kind in SOURCES:
+        yield from kind.kept_files(out)
+
+
+def own_names(out: Path, like: Placeholders) -> Iterator[Path]:
+    """Yield how the files are called that sources leave in an output folder themselves."""
+    for kind in SOURCES:
+        yield from kind.own_names(out, like)
+
+
+def own_folders() -> list[str]:
+    """Return the folders of an output that hold such files, beside that of the state."""
+    return sorted({name for kind in SOURCES for name in kind.own_folders})
 
 
 def split_names(job: Job) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from pipeline.job.artifacts import MANIFEST, Product, begun, name_of
 from pipeline.job.options import FORMATS
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import read_undamaged
+from pipeline.sources import registry as sources
 from pipeline.state.ownership import Catalogued, begins_owned, is_owned
 from pipeline.storage import Location, Outcome, Plan, TempFile, Unfinished
 
@@ -216,7 +217,7 @@ def _of_job(out: Location, resolved: ResolvedJob) -> Iterator[Location]:
 def _everywhere(out: Location) -> Iterator[Location]:
     yield from _below(out, paths.state(out))
     yield from (out, paths.lists(out))
-    for name in sorted(exports.folders()):
+    for name in sorted({*exports.folders(), *sources.own_folders()}):
         yield from _below(out, out / name)
     # A tree's folder has the name that its configuration gives it.
     if not exports.trees().isdisjoint(product.kind for product in begun(out)):

@@ -23,6 +23,8 @@ from pipeline.exports.base import ANY_PATH
 from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
 from pipeline.paths import ShardName
+from pipeline.sources import registry as sources
+from pipeline.sources.kept_files import Placeholders
 from pipeline.storage import Location
 
 _OUT = Path("OUT")
@@ -124,7 +126,8 @@ def _beginnings() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 
 def _every() -> list[Path]:
-    return sorted({*_of_outputs(), *_of_products(), *_of_state()})
+    of_sources = sources.own_names(_OUT, Placeholders(_SPLIT, _NAME, _DIGEST, _NUMBER))
+    return sorted({*_of_outputs(), *_of_products(), *_of_state(), *of_sources})
 
 
 def _pattern(path: Path) -> re.Pattern[str]:

@@ -13,9 +13,18 @@ from pipeline.errors import UsageError
 from pipeline.job.artifacts import BOXES, Begun, begun
 from pipeline.job.options import Job
 from pipeline.quantities import counted
+from pipeline.sources import registry as sources
+from pipeline.sources.kept_files import KeptFiles
 from pipeline.state import standing
 from pipeline.storage import Location
-from pipeline.verification import boxcheck, outputcheck, productcheck, shardcheck, statecheck
+from pipeline.verification import (
+    boxcheck,
+    keptcheck,
+    outputcheck,
+    productcheck,
+    shardcheck,
+    statecheck,
+)
 from pipeline.verification.findings import Finding
 from pipeline.verification.outputcheck import FinishedOutput
 from pipeline.verification.productcheck import FinishedProduct
@@ -81,6 +90,20 @@ class Verification:
             yield from self._output(folder, damaged)
         for product in begun(self.out):
             yield from self._product(product)
+        yield from self._kept()
+
+    def _kept(self) -> Iterator[Finding]:
+        """Check the files that sources keep here, such as images that were fetched."""
+        parts: dict[str, list[KeptFiles]] = {}
+        for files in sources.kept_files(self.out):
+            parts.setdefault(files.name, []).append(files)
+        for name, every in parts.items():
+            results = []
+            for result in self.run(name, [partial(keptcheck.check_kept, each) for each in every]):
+                results.append(result)
+                yield from result.findings
+            count = counted(sum(result.files for result in results), "file")
+            self.tell(f"{name}: {count}", sum(result.bytes for result in results))
 
     def _trees(self) -> set[Location]:
         """Return the folders of the marks of the trees, which are checked with these."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 
 import numpy as np
 
@@ -17,15 +17,19 @@ from pipeline.job.options import Job
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted, verb
 from pipeline.sources.data_set import LISTS, DataSet
+from pipeline.sources.kept_files import KeptFiles, Placeholders
 from pipeline.sources.openimages import collected as collecting
-from pipeline.sources.openimages import image_rows, places
+from pipeline.sources.openimages import image_rows, kept, places
+from pipeline.sources.openimages import own_names as names
 from pipeline.sources.openimages.collected import SUFFIX, Collected
 from pipeline.sources.openimages.collection import collection_of
 from pipeline.sources.openimages.config import OpenImagesConfig
+from pipeline.sources.openimages.own_names import FOLDERS
 from pipeline.sources.openimages.request import RequestRecord
 from pipeline.sources.openimages.source import OpenImagesSource
 from pipeline.sources.shard_count import shard_count
 from pipeline.sources.source import Defaults, Expected, IsCut, Source, Split
+from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FileStamps, path_hashes
 
 _DEFAULTS: Final = Defaults(suffix=SUFFIX, offsets=True, repairs=True, describes_objects=True)
@@ -51,6 +55,18 @@ class OpenImagesSet(DataSet):
     def is_meant(job: Job) -> bool:
         """Whether classes of Open Images are chosen."""
         return job.openimages.is_given
+
+    @staticmethod
+    def kept_files(out: Location) -> Iterator[KeptFiles]:
+        """Yield the images and masks of all selections."""
+        return kept.kept_files(out)
+
+    @staticmethod
+    def own_names(out: Path, like: Placeholders) -> Iterator[Path]:
+        """Yield how images, masks, recipe files, lists of failures and tables are called."""
+        return names.own_names(out, like)
+
+    own_folders: ClassVar[tuple[str, ...]] = FOLDERS
 
     @classmethod
     def of(cls, job: Job, taken: Iterable[str] = ()) -> Self:

@@ -22,7 +22,7 @@ from pipeline.errors import (
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.selection_options import SelectionOptions
-from pipeline.sources.openimages import places, tables
+from pipeline.sources.openimages import config, places, tables
 from pipeline.sources.openimages.source import OpenImagesSource
 from pipeline.state.inventory import Inventory
 from tasks.prepare import is_complete, leaf_tasks
@@ -276,3 +276,32 @@ def test_tables_of_other_images_are_refused(tmp_path: Path) -> None:
     inprocess.forget()
     with pytest.raises(OutputDamaged, match="of other images"):
         rows_of(job)
+
+
+def test_whose_the_images_are_is_read_from_the_metadata(tmp_path: Path) -> None:
+    job = collected(tmp_path / "out")
+    split = config.load(Path(job.config)).split("train")
+    assert split.images is not None
+    head = "ImageID,Subset,OriginalURL,OriginalLandingURL,License,AuthorProfileURL,Author,Title,"
+    head += "OriginalSize,OriginalMD5,Thumbnail300KURL,Rotation"
+    row = '{},train,https://o,https://l,https://by,https://p,Zoë,"A, ""b""",1,x==,,0.0'
+    lines = [head, *(row.format(each) for each in ("f" * 16, "3000000000000003"))]
+    path = places.raw(tmp_path / "out") / split.images.name
+    path.parent.mkdir()
+    path.write_text("\n".join(lines), encoding="utf-8")
+    opens = source_of(resolve(job)).details().attribution
+    assert opens is not None
+    (rows,) = opens()
+    assert rows.schema == details.ATTRIBUTION
+    assert rows.to_pylist() == [
+        {
+            "key": "3000000000000003.jpg",
+            "image_id": "3000000000000003",
+            "author": "Zoë",
+            "author_profile": "https://p",
+            "title": 'A, "b"',
+            "license": "https://by",
+            "landing_page": "https://l",
+            "original_url": "https://o",
+        }
+    ]

@@ -1,0 +1,53 @@
+"""Files that a source itself keeps in an output folder, and what they were when they got there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pipeline.storage import Location
+
+
+@dataclass(frozen=True)
+class KeptFile:
+    """A file as it was written.
+
+    Attributes:
+        path: of the file.
+        bytes: its size.
+        digest: its MD5, 32 hex digits, or its CRC-32, 8 hex digits.
+    """
+
+    path: Location
+    bytes: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Placeholders:
+    """What stands in a path in the place of what varies; see `pipeline.state.ownership`.
+
+    Attributes:
+        split: of the name of a split.
+        name: of any name.
+        digest: of a digest.
+        number: of a number.
+    """
+
+    split: str
+    name: str
+    digest: str
+    number: int
+
+
+@dataclass(frozen=True)
+class KeptFiles:
+    """Some files, as one of the source's tables names them.
+
+    Attributes:
+        name: what they are, for people; those of many tables have one name.
+        read: reads the table; it can be sent to another process.
+    """
+
+    name: str
+    read: Callable[[], Iterator[KeptFile]]

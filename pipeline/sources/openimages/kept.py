@@ -1,0 +1,65 @@
+"""What Open Images keeps in an output folder: images and masks, as tables say what they were."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from pipeline import manifest, storage
+from pipeline.documents.openimages import SelectionMark
+from pipeline.sources.kept_files import KeptFile, KeptFiles
+from pipeline.sources.openimages import image_rows, mask_rows, places, sized_masks, tables
+from pipeline.storage import Location
+
+
+def selections(out: Location) -> Iterator[SelectionMark]:
+    """Yield the marks of all selections of an output folder that can be read."""
+    for name in storage.folders(places.selections(out)):
+        split, _, digest = name.rpartition("-")
+        path = places.selection_mark(out, split, digest)
+        mark = manifest.read_undamaged(path, SelectionMark)
+        if mark is not None and (mark.split, mark.digest) == (split, digest):
+            yield mark
+
+
+def kept_files(out: Location) -> Iterator[KeptFiles]:
+    """Yield the images and masks of all selections, those of a table together."""
+    for mark in selections(out):
+        place = out, mark.split, mark.digest
+        for group in range(tables.group_count(mark.images)):
+            if storage.stat(places.image_mark(*place, group)) is not None:
+                yield KeptFiles(f"images/{mark.split}", partial(_images, *place, group))
+        for digit in mark.digits:
+            if storage.stat(places.mask_mark(*place, digit)) is not None:
+                yield KeptFiles(f"masks/{mark.split}", partial(_masks, *place, digit))
+            sized = places.sized_mask_table(*place, digit)
+            if storage.stat(storage.with_suffix(sized, ".json")) is not None:
+                yield KeptFiles(sized.parent.parent.name, partial(_sized_masks, *place, digit))
+
+
+def _images(out: Location, split: str, digest: str, group: int) -> Iterator[KeptFile]:
+    columns = ["image_id", "outcome", "bytes", "md5"]
+    path = places.image_table(out, split, digest, group)
+    for rows in tables.read(path, tables.GROUP_TABLE, columns):
+        for row in rows.to_pylist():
+            if row["outcome"] in image_rows.THERE:
+                file = places.image(out, split, row["image_id"])
+                yield KeptFile(file, row["bytes"], row["md5"])
+
+
+def _masks(out: Location, split: str, digest: str, digit: str) -> Iterator[KeptFile]:
+    table, folder = places.mask_table(out, split, digest, digit), places.masks(out, split)
+    return _of_table(table, folder, mask_rows.WRITTEN)
+
+
+def _sized_masks(out: Location, split: str, digest: str, digit: str) -> Iterator[KeptFile]:
+    table = places.sized_mask_table(out, split, digest, digit)
+    return _of_table(table, places.sized_masks(out, split), sized_masks.SIZED)
+
+
+def _of_table(table: Location, folder: Location, written: frozenset[str]) -> Iterator[KeptFile]:
+    columns = ["mask_path", "outcome", "bytes", "crc32"]
+    for rows in tables.read(table, tables.MASK_TABLE, columns):
+        for row in rows.to_pylist():
+            if row["outcome"] in written:
+                yield KeptFile(folder / row["mask_path"], row["bytes"], f"{row['crc32']:08x}")
