@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.archives.zip_end import (
     FULL16,
@@ -24,6 +24,7 @@ from pipeline.archives.zip_end import (
     find_directory,
     refused,
 )
+from pipeline.errors import ArchiveRefused
 from pipeline.storage import Buffer
 
 INDEX_SCHEMA: Final = pa.schema(
@@ -52,7 +53,15 @@ _HEADER: Final = np.dtype(
         *(("disk", "<u2"), ("internal", "<u2"), ("external", "<u4"), ("offset", "<u4")),
     ]
 )
-_LENGTHS: Final = struct.Struct("<28xHHH")
+_LENGTHS: Final = struct.Struct("<4s24xHHH")
+_MEMBERS: Final = pa.schema(
+    [
+        *(INDEX_SCHEMA.field(name) for name in ("name", "offset", "packed", "size")),
+        *(INDEX_SCHEMA.field(name) for name in ("crc32", "method")),
+        ("least", pa.int64()),  # bytes that a member takes at least
+    ]
+)
+_CHUNK: Final = 1 << 14  # members that are parsed together
 ENCRYPTED, UTF8 = 0x0001, 0x0800  # flags of a member
 _MOST_PACKING: Final = 1032  # deflate makes no more bytes of one
 _EXTRA64: Final = 1
@@ -85,14 +94,54 @@ def read_index(source: RangeSource, size: int, file: str) -> pa.Table:
 
 
 def _parsed(content: Buffer, directory: Directory, file: str) -> pa.Table:
-    data = bytes(content)
-    starts = _walk(data, directory, file)
-    headers = np.frombuffer(b"".join(data[at : at + HEADER_BYTES] for at in starts), _HEADER)
-    ends = np.asarray(starts, np.int64) + HEADER_BYTES + headers["name_bytes"]
-    is_utf8 = (headers["flags"] & UTF8 != 0).tolist()
+    """Return the members by offset, parsed so many at a time that memory stays small."""
+    view = memoryview(content)
+    starts = _walk(view, directory, file)
+    parts = [
+        _part(view, starts[first : first + _CHUNK + 1], file)
+        for first in range(0, directory.members, _CHUNK)
+    ]
+    members = pa.concat_tables([_MEMBERS.empty_table(), *parts])
+    _check_distinct(members["name"], file)
+    return _by_offset(members, directory, file)
+
+
+def _walk(view: memoryview, directory: Directory, file: str) -> array[int]:
+    """Return where the header of each member begins, and where the last one ends."""
+    starts, at, size = array("q", [0]), 0, len(view)
+    for number in range(directory.members):
+        if at + HEADER_BYTES > size:
+            raise _damaged(view, at, number, directory, file)
+        magic, *lengths = _LENGTHS.unpack_from(view, at)
+        if magic != b"PK\1\2" or at + HEADER_BYTES + sum(lengths) > size:
+            raise _damaged(view, at, number, directory, file)
+        at += HEADER_BYTES + sum(lengths)
+        starts.append(at)
+    return starts
+
+
+def _damaged(
+    view: memoryview, at: int, number: int, directory: Directory, file: str
+) -> ArchiveRefused:
+    return refused(
+        file,
+        "the list of members is damaged",
+        "the header of a member",
+        f"bytes {bytes(view[at : at + 4]).hex(' ')}, {len(view) - at:,} before its end",
+        place=f"member {number + 1:,} of {directory.members:,}",
+    )
+
+
+def _part(view: memoryview, starts: array[int], file: str) -> pa.Table:
+    """Return some members, a table of `_MEMBERS`; the last of `starts` is where they end."""
+    data = bytes(view[starts[0] : starts[-1]])
+    places = np.asarray(starts[:-1], np.int64) - starts[0]
+    headers = np.frombuffer(b"".join(data[at : at + HEADER_BYTES] for at in places), _HEADER)
+    ends = places + HEADER_BYTES + headers["name_bytes"]
+    is_utf8 = headers["flags"] & UTF8 != 0
     names = [
-        _decoded(data[at + HEADER_BYTES : end], is_utf8[number])
-        for number, (at, end) in enumerate(zip(starts, ends.tolist(), strict=True))
+        _decoded(data[at + HEADER_BYTES : end], coded)
+        for at, end, coded in zip(places, ends, is_utf8, strict=True)
     ]
     numbers = {name: headers[name].astype(np.int64) for name in ("packed", "size", "offset")}
     for number in _not_fitting(numbers):
@@ -100,26 +149,14 @@ def _parsed(content: Buffer, directory: Directory, file: str) -> pa.Table:
         _widen(numbers, number, extra, file, names[number])
     _check_names(names, file)
     _check(numbers, headers, names, file)
-    return _table(numbers, headers, names, directory, file)
-
-
-def _walk(data: bytes, directory: Directory, file: str) -> array[int]:
-    """Return where the header of each member begins."""
-    starts, at = array("q"), 0
-    for number in range(directory.members):
-        lengths = _LENGTHS.unpack_from(data, at) if at + HEADER_BYTES <= len(data) else (len(data),)
-        starts.append(at)
-        after = at + HEADER_BYTES + sum(lengths)
-        if after > len(data) or not data.startswith(b"PK\1\2", at):
-            raise refused(
-                file,
-                "the list of members is damaged",
-                "the header of a member",
-                f"bytes {data[at : at + 4].hex(' ')}, {len(data) - at:,} before its end",
-                place=f"member {number + 1:,} of {directory.members:,}",
-            )
-        at = after
-    return starts
+    columns = {
+        "name": names,
+        **numbers,
+        "crc32": headers["crc32"],
+        "method": headers["method"],
+        "least": LOCAL_HEADER + headers["name_bytes"] + numbers["packed"],
+    }
+    return pa.table({name: pa.array(columns[name]) for name in _MEMBERS.names}, _MEMBERS)
 
 
 def _not_fitting(numbers: dict[str, npt.NDArray[np.int64]]) -> list[int]:
@@ -161,22 +198,28 @@ def _wide(extra: bytes) -> Iterator[int]:
 
 
 def _check_names(names: list[str], file: str) -> None:
-    """Refuse names that lead somewhere else than into one folder, or that occur twice."""
-    distinct = set(names)
-    together = "".join(distinct)
-    if distinct & _NO_FILES or any(each in together for each in _REFUSED):
-        bad = next(n for n in names if n in _NO_FILES or any(each in n for each in _REFUSED))
-        raise refused(
-            file,
-            "a member with a name that no file may have",
-            "names without folders",
-            "a name with /, \\ or NUL, or none",
-            place=repr(bad[:200]),
-        )
-    if len(distinct) != len(names):
-        doubled = next(name for name, count in Counter(names).items() if count > 1)
-        what = "two members of one name"
-        raise refused(file, what, "each name once", "it twice", place=repr(doubled[:200]))
+    """Refuse names that lead somewhere else than into one folder."""
+    together = "".join(names)
+    if _NO_FILES.isdisjoint(names) and not any(each in together for each in _REFUSED):
+        return
+    bad = next(n for n in names if n in _NO_FILES or any(each in n for each in _REFUSED))
+    raise refused(
+        file,
+        "a member with a name that no file may have",
+        "names without folders",
+        "a name with /, \\ or NUL, or none",
+        place=repr(bad[:200]),
+    )
+
+
+def _check_distinct(names: pa.ChunkedArray, file: str) -> None:
+    """Refuse names that occur twice."""
+    if pc.count_distinct(names).as_py() == len(names):
+        return
+    counts = names.value_counts()
+    doubled = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")[0].as_py()
+    what = "two members of one name"
+    raise refused(file, what, "each name once", "it twice", place=repr(doubled[:200]))
 
 
 def _check(
@@ -204,32 +247,19 @@ def _check(
             raise refused(file, what, expected, found, place=repr(names[first][:200]))
 
 
-def _table(
-    numbers: dict[str, npt.NDArray[np.int64]],
-    headers: npt.NDArray[np.void],
-    names: list[str],
-    directory: Directory,
-    file: str,
-) -> pa.Table:
+def _by_offset(members: pa.Table, directory: Directory, file: str) -> pa.Table:
     """Return the members by offset; none may share bytes with the next, or with the directory."""
-    order = np.argsort(numbers["offset"], kind="stable")
-    offsets = numbers["offset"][order]
+    members = members.sort_by("offset").combine_chunks()
+    offsets = members["offset"].to_numpy()
     room = np.append(offsets[1:], directory.offset) - offsets
-    least = LOCAL_HEADER + headers["name_bytes"][order] + numbers["packed"][order]
-    crowded = np.flatnonzero(room < least)
+    crowded = np.flatnonzero(room < members["least"].to_numpy())
     if crowded.size:
         raise refused(
             file,
             "members that share bytes",
             "each in bytes of its own, in front of the list of members",
             f"{crowded.size:,} that reach into what follows",
-            place=repr(names[order[crowded[0]]][:200]),
+            place=repr(members["name"][int(crowded[0])].as_py()[:200]),
         )
-    columns = {
-        "name": pa.array(names, pa.string()).take(pa.array(order)),
-        "offset": offsets,
-        "room": room,
-        **{name: numbers[name][order] for name in ("packed", "size")},
-        **{name: headers[name][order] for name in ("crc32", "method")},
-    }
-    return pa.table({name: pa.array(values) for name, values in columns.items()}, INDEX_SCHEMA)
+    whole = members.append_column("room", pa.array(room))
+    return whole.select(INDEX_SCHEMA.names)

@@ -39,7 +39,7 @@ _EXAMPLES: Final = 8
 _ROW_GROUP: Final = 1 << 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class MaskRow:
     """What came of a mask, as `tables.MASK_TABLE` has it.
 
@@ -58,7 +58,7 @@ class MaskRow:
     height: int | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Written:
     """A mask and what came of it.
 
