@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
 from pipeline import manifest, storage
-from pipeline.documents.openimages import (
-    ImageGroupMark,
-    MaskMark,
-    SelectionMark,
-    SizedMaskMark,
-)
+from pipeline.documents.openimages import ImageGroupMark, SelectionMark
 from pipeline.quantities import counted, size
 from pipeline.sources.openimages import (
     failures,
-    image_files,
     image_rows,
-    mask_rows,
     mask_shapes,
-    masks,
     places,
     published,
     sized_masks,
     tables,
 )
+from pipeline.sources.openimages.collected import Collected
 from pipeline.sources.openimages.collection import Collection
+from pipeline.sources.openimages.mask_rows import WRITTEN
 from pipeline.sources.openimages.sized_masks import SizedPart
 from pipeline.state import progress
 from tasks.cli import report
@@ -38,116 +31,99 @@ IMAGE_BYTES: Final = 295_000
 
 
 def complete(what: Collection, how: str) -> int:
-    """Say what was collected; return the exit status that follows if nothing else is made."""
-    left_out = 0
-    for note in what.notes:
+    """Say what was collected; return the exit status that follows if nothing else is made.
+
+    What is to be known of the images themselves is said at the very end: here only if that is it.
+    """
+    left_out, is_last = 0, not what.options.reaches("shards")
+    for note in what.notes if what.options.reaches("select") else ():
         say(note)
     for split in what.splits:
-        mark = what.selected(split) if what.options.reaches("select") else None
-        for line in _lines(what, split, mark, how):
+        if not what.options.reaches("select"):
+            files = counted(len(what.every_file(split)), "metadata file")
+            say(f"{split}: {how}: {files}: {what.raw}")
+            continue
+        mark = what.whole(split)
+        for line in mark.closing if is_last else ():
             say(f"{split}: {line}")
-        if mark is not None and what.options.reaches("images"):
-            left_out += sum(group.finals for group in _groups(what, mark))
+        collected = what.collected(mark)
+        for line in _lines(what, collected, how, is_last=is_last):
+            say(f"{split}: {line}")
+        left_out += sum(collected.outcomes.values())
     return report.LEFT_OUT if left_out else report.COMPLETE
 
 
-def _lines(what: Collection, split: str, mark: SelectionMark | None, how: str) -> Iterator[str]:
-    """Yield what is said of a split that was collected."""
-    if mark is None:
-        yield f"{how}: {counted(len(what.every_file(split)), 'metadata file')}: {what.raw}"
-        return
-    yield from mark.closing
-    if what.options.reaches("masks"):
-        yield from _of_masks(what, mark, how)
+def _lines(what: Collection, collected: Collected, how: str, *, is_last: bool) -> Iterator[str]:
+    """Yield what is said of the masks and images of a split."""
+    out, split = what.out, collected.split
+    if collected.masks is not None:
+        there = sum(mark.outcomes.get(name, 0) for mark in collected.masks for name in WRITTEN)
+        yield f"{how}: {counted(there, 'mask')}: {places.masks(out, split)}"
     if what.options.reaches("images"):
-        yield from _of_images(what, mark, how)
-
-
-def _of_masks(what: Collection, mark: SelectionMark, how: str) -> Iterator[str]:
-    where, digits = (what.out, mark.split, mark.digest), what.digits(mark)
-    recorded = (masks.recorded(*where, digit) for digit in digits)
-    outcomes, examples = _together(each for each in recorded if each is not None)
-    if outcomes:
-        there = counted(sum(outcomes[name] for name in mask_rows.WRITTEN), "mask")
-        yield f"{how}: {there}: {places.masks(what.out, mark.split)}"
-    for name in sorted(outcomes.keys() - {mask_rows.KEPT}):
-        yield f"masks that are {name}: {outcomes[name]:,}, e.g. {examples[name]}"
-    if not what.options.reaches("images"):
+        images = f"{counted(collected.there, 'image')}, {size(collected.bytes)}"
+        yield f"{how}: {images}: {places.images(out, split)}"
+    if collected.masks is not None and what.options.reaches("images"):
+        yield from _of_sizes(what, collected, how)
+    if not is_last:
         return
-    groups = len(what.groups(mark))
-    wrong = list(mask_shapes.misshapen(*where, digits, groups))
+    for name, count in collected.mask_outcomes.items():
+        yield f"masks that are {name}: {count:,}, e.g. {collected.mask_example}"
+    for name, count in collected.outcomes.items():
+        yield f"images that are {name}: {count:,}; all are listed in {places.failures(out, split)}"
+
+
+def _of_sizes(what: Collection, collected: Collected, how: str) -> Iterator[str]:
+    """Yield what is said of the sizes of masks, which are those of their images or not."""
+    where, groups = (what.out, collected.split, collected.mark.digest), len(collected.groups)
+    wrong = list(mask_shapes.misshapen(*where, what.digits(collected.mark), groups))
     if wrong:
         yield f"masks of another shape than their images: {len(wrong):,}, e.g. {wrong[0]}"
-    parts = [SizedPart(*where, digit, groups) for digit in what.sized_digits(mark)]
+    parts = [SizedPart(*where, digit, groups) for digit in what.sized_digits(collected.mark)]
     if parts:
-        sized, _ = _together(sized_masks.recorded(part) for part in parts)
-        there = counted(sum(sized[name] for name in sized_masks.SIZED), "mask")
-        folder = places.sized_masks(what.out, mark.split)
-        yield f"{how}: {there} at the size of their images: {folder}"
-
-
-def _together(marks: Iterable[MaskMark | SizedMaskMark]) -> tuple[Counter[str], dict[str, str]]:
-    """Return how many masks there are of each outcome, and the name of one."""
-    outcomes, examples = Counter[str](), dict[str, str]()
-    for mark in marks:
-        outcomes.update(mark.outcomes)
-        examples |= {name: each[0] for name, each in mark.examples.items() if each}
-    return outcomes, examples
-
-
-def _of_images(what: Collection, mark: SelectionMark, how: str) -> Iterator[str]:
-    groups = _groups(what, mark)
-    there, bytes_there = sum(each.images for each in groups), sum(each.bytes for each in groups)
-    folder = places.images(what.out, mark.split)
-    yield f"{how}: {counted(there, 'image')}, {size(bytes_there)}: {folder}"
-    outcomes = Counter[str]()
-    for group in groups:
-        outcomes.update(group.outcomes)
-    for name in sorted(outcomes.keys() & image_rows.FINAL):
-        listed = places.failures(what.out, mark.split)
-        yield f"images that are {name}: {outcomes[name]:,}; all are listed in {listed}"
-
-
-def _groups(what: Collection, mark: SelectionMark) -> list[ImageGroupMark]:
-    """Return the marks of the groups that were collected."""
-    marks = (manifest.read_undamaged(group.mark, ImageGroupMark) for group in what.groups(mark))
-    return [each for each in marks if each is not None]
+        marks = map(sized_masks.recorded, parts)
+        there = sum(mark.outcomes.get(name, 0) for mark in marks for name in sized_masks.SIZED)
+        folder = places.sized_masks(what.out, collected.split)
+        yield f"{how}: {counted(there, 'mask')} at the size of their images: {folder}"
 
 
 def plan(what: Collection) -> None:
     """Say what would be collected, and how many bytes would be fetched and written."""
-    to_fetch, to_write = 0, 0
-    files = {file.name: file for split in what.splits for file in what.every_file(split)}
-    for file in files.values():
-        if published.find(file, what.raw) is None:
-            known = "size not known" if file.bytes is None else size(file.bytes)
-            say(f"would fetch: {file.name}, {known}, from {file.url or 'nowhere'}")
-            to_fetch += file.bytes or 0
+    needed = sum(_missing(what))
     for split in what.splits if what.options.reaches("select") else ():
         mark = what.selected(split)
-        if mark is None:
-            say(f"{split}: images and masks are not known before the selection")
+        surveyed = mark or what.surveyed(split)
+        if surveyed is None:
+            say(f"{split}: images are not known before the metadata is there")
             continue
-        say(
-            f"{split}: selected, {counted(mark.images, 'image')}, {counted(mark.objects, 'object')}"
-        )
-        for each in mark.classes:
-            say(
-                f"{split}: {each.name} ({each.mid}): {counted(each.images, 'image')},"
-                f" {counted(each.boxes, 'box')}, {counted(each.masks, 'mask')}"
-            )
+        for line in surveyed.closing:
+            say(f"{split}: {line}")
+        for each in surveyed.classes:
+            of_class = f"{counted(each.images, 'image')}, {counted(each.boxes, 'box')}"
+            say(f"{split}: {each.name} ({each.mid}): {of_class}, {counted(each.masks, 'mask')}")
         if what.options.reaches("images"):
-            images = sum(len(group.ids) for group in what.groups(mark) if not group_known(group))
-            say(f"{split}: would ask for {counted(images, 'image')}, {size(images * IMAGE_BYTES)}")
-            to_fetch, to_write = to_fetch + images * IMAGE_BYTES, to_write + images * IMAGE_BYTES
+            images = surveyed.images if mark is None else _unknown_images(what, mark)
+            needed += images * IMAGE_BYTES
+            say(f"{split}: to ask for: {counted(images, 'image')}, {size(images * IMAGE_BYTES)}")
     free = storage.free_bytes(what.out)
     room = "" if free is None else f"; free: {size(free)}"
-    say(f"to fetch: about {size(to_fetch)}; to write: about {size(to_write)}{room}")
+    say(f"to fetch, and to write: about {size(needed)}{room}")
 
 
-def group_known(group: image_files.ImageGroup) -> bool:
-    """Whether the images of a group were collected, by its mark alone."""
-    return manifest.read_undamaged(group.mark, ImageGroupMark) is not None
+def _missing(what: Collection) -> Iterator[int]:
+    """Say which metadata files would be fetched; yield the bytes of each."""
+    files = dict.fromkeys(file for split in what.splits for file in what.every_file(split))
+    for file in files:
+        if published.find(file, what.raw) is None:
+            known = "size not known" if file.bytes is None else size(file.bytes)
+            say(f"to fetch: {file.name}, {known}, from {file.url or 'nowhere'}")
+            yield file.bytes or 0
+
+
+def _unknown_images(what: Collection, mark: SelectionMark) -> int:
+    """Return how many images are in groups that were not collected."""
+    groups = what.groups(mark)
+    there = (manifest.read_undamaged(group.mark, ImageGroupMark) for group in groups)
+    return mark.images - sum(sum(each.outcomes.values()) for each in there if each is not None)
 
 
 def list_failures(what: Collection) -> None:

@@ -217,7 +217,9 @@ class KnownImages:
         return [content if is_known else None for content, is_known in known]
 
 
-def load(out: Location, split: str, digest: str, *, with_masks: bool) -> Collected:
+def load(
+    out: Location, split: str, digest: str, *, with_masks: bool, with_images: bool = True
+) -> Collected:
     """Return what was collected of a split by its marks; no image and no mask is looked at.
 
     Args:
@@ -225,6 +227,7 @@ def load(out: Location, split: str, digest: str, *, with_masks: bool) -> Collect
         split: its name.
         digest: of the selection.
         with_masks: whether masks are wanted.
+        with_images: whether images are.
 
     Raises:
         NotCollected: something is still to be collected.
@@ -233,7 +236,7 @@ def load(out: Location, split: str, digest: str, *, with_masks: bool) -> Collect
     if mark is None:
         raise _not_collected(places.selection_mark(out, split, digest))
     groups = list[ImageGroupMark]()
-    for place in range(tables.group_count(mark.images)):
+    for place in range(tables.group_count(mark.images) if with_images else 0):
         path = places.image_mark(out, split, digest, place)
         group = manifest.read_complete(path, out, ImageGroupMark)
         if group is None:

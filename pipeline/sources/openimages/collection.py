@@ -17,8 +17,18 @@ from pipeline.documents.openimages import SelectionMark
 from pipeline.errors import NotCollected, OutputDamaged
 from pipeline.job.options import Job
 from pipeline.job.selection_options import NOTHING, SelectionOptions
+from pipeline.sources.openimages import collected as collecting
 from pipeline.sources.openimages import config as configuration
-from pipeline.sources.openimages import metadata, places, published, requests, selection, tables
+from pipeline.sources.openimages import (
+    metadata,
+    places,
+    published,
+    requests,
+    selecting,
+    selection,
+    tables,
+)
+from pipeline.sources.openimages.collected import Collected
 from pipeline.sources.openimages.config import OpenImagesConfig
 from pipeline.sources.openimages.file_table import PublishedFile
 from pipeline.sources.openimages.image_files import Asking, ImageGroup
@@ -100,7 +110,7 @@ class Collection:
 
     def every_file(self, split: str) -> tuple[PublishedFile, ...]:
         """Return all metadata files that are needed of a split."""
-        return (*self.class_files, *self.csv_files(split), *self.files_beside(split))
+        return (*self.every_selecting(split), *self.files_beside(split))
 
     def check_there(self) -> None:
         """Check that all metadata is there, if nothing may be fetched.
@@ -121,6 +131,31 @@ class Collection:
         """
         seed = self.job.seed or 0
         return requests.selections(self.options, seed, (split,), self.config, self._locate)[split]
+
+    def surveyed(self, split: str) -> SelectionMark | None:
+        """Return what would be selected of a split; None: a file is not there.
+
+        Files of the right size are taken for those that are pinned; nothing is kept.
+
+        Raises:
+            UsageError: a class is unknown.
+            InputRefused: a file is not what it should be.
+        """
+        files = {file.name: published.find(file, self.raw) for file in self.every_selecting(split)}
+        if not all(files.values()):
+            return None
+
+        def locate(file: PublishedFile) -> CsvFile:
+            return CsvFile(files[file.name] or self.raw, file.md5 or "")
+
+        seed = self.job.seed or 0
+        return selecting.survey(
+            requests.selections(self.options, seed, (split,), self.config, locate)[split]
+        )
+
+    def every_selecting(self, split: str) -> tuple[PublishedFile, ...]:
+        """Return the files that a split is selected from."""
+        return (*self.class_files, *self.csv_files(split))
 
     def _locate(self, file: PublishedFile) -> CsvFile:
         """Return where a metadata file lies, or will, and its MD5.
@@ -196,6 +231,20 @@ class Collection:
             tries=self.options.tries,
             retry_since=since if self.options.retry_absent else "",
             check_pixels=self.options.check_pixels,
+        )
+
+    def collected(self, mark: SelectionMark) -> Collected:
+        """Return what was collected of a split, as far as the job asks for it.
+
+        Raises:
+            NotCollected: something is still to be collected.
+        """
+        return collecting.load(
+            self.out,
+            mark.split,
+            mark.digest,
+            with_masks=self.options.masks and self.options.reaches("masks"),
+            with_images=self.options.reaches("images"),
         )
 
     def whole(self, split: str) -> SelectionMark:

@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from pipeline import manifest, storage
 from pipeline.annotations.openimages import rows
 from pipeline.documents.openimages import SelectionMark
+from pipeline.manifest import Document
 from pipeline.sources.openimages import ids, places, spilled, tables
 from pipeline.sources.openimages.bucket import Bucket, Pairs, Rules
 from pipeline.sources.openimages.ids import Numbers
@@ -57,21 +59,40 @@ def select(out: Location, selection: Selection, follow: Follow | None = None) ->
     mark = complete(out, split, digest)
     if mark is not None:
         return mark
+    with ExitStack() as stack:
+        staged, document = _selected(out, selection, follow, stack)
+        manifest.publish(staged, places.selection_mark(out, split, digest), out, document)
+    return manifest.read(places.selection_mark(out, split, digest), SelectionMark)
+
+
+def survey(selection: Selection) -> SelectionMark:
+    """Return what `select` would say of a selection; nothing of it is kept.
+
+    Raises:
+        BadAnnotation: see `select`.
+    """
+    with ExitStack() as stack:
+        _, document = _selected(storage.scratch_folder(), selection, None, stack)
+    return msgspec.convert({**document, "files": []}, SelectionMark)
+
+
+def _selected(
+    out: Location, selection: Selection, follow: Follow | None, stack: ExitStack
+) -> tuple[list[storage.StagedFile], Document]:
+    """Return the tables of a selection, staged until the stack ends, and what its mark says."""
+    split, digest = selection.split, selection.digest
     paths = [
         places.selected_images(out, split, digest),
         places.selected_objects(out, split, digest),
     ]
     if selection.options.image_labels:
         paths.append(places.selected_labels(out, split, digest))
-    with ExitStack() as stack:
-        work = _Work(selection, paths[0].parent, stack)
-        work.spill(follow)
-        work.choose()
-        staged = [stack.enter_context(storage.StagedFile(path)) for path in paths]
-        work.write(staged)
-        document = {"digest": digest, "split": split, **work.counts.document()}
-        manifest.publish(staged, places.selection_mark(out, split, digest), out, document)
-    return manifest.read(places.selection_mark(out, split, digest), SelectionMark)
+    work = _Work(selection, paths[0].parent, stack)
+    work.spill(follow)
+    work.choose()
+    staged = [stack.enter_context(storage.StagedFile(path)) for path in paths]
+    work.write(staged)
+    return staged, {"digest": digest, "split": split, **work.counts.document()}
 
 
 class _Work:
