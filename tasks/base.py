@@ -64,6 +64,11 @@ class JobTask(luigi.Task):
         raise TypeError(f"{type(self).__name__} does nothing")
 
     @property
+    def counter_name(self) -> str:
+        """What its progress is noted under."""
+        return str(self.task_id)
+
+    @property
     def folder(self) -> Location:
         """The output folder."""
         return storage.parse(str(self.out))

@@ -17,7 +17,7 @@ class ProgressReporter:
     def __init__(self, task: JobTask, total: int, unit: str) -> None:
         self._task = task
         self._total = total
-        name = str(task.task_id)
+        name = task.counter_name
         self._counter = progress.Counter(task.folder, run_name(), task.step, name, total, unit)
 
     def __call__(self, done: int) -> None:

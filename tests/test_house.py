@@ -35,6 +35,7 @@ USE_A_SOURCE: Final = (
     # Open Images is collected before it is a source; these commands are about nothing else.
     "tasks/openimages",
     "tasks/cli/collecting.py",
+    "tasks/cli/collecting_display.py",
     "tasks/cli/collecting_report.py",
     "tasks/cli/openimages_split.py",
     "tasks/cli/openimages_download.py",

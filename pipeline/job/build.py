@@ -29,6 +29,8 @@ _PARTS: Final = {
 """Parts of a `Job` that have options of their own."""
 _COLLECTED_STEPS: Final = ("lists", "shards")
 """What is made of Open Images once its images are collected, of `STEPS`."""
+_COLLECTED_EXPORTS: Final = ("annotations",)
+"""What is always made of it, of `EXPORTS`."""
 
 
 def build_job(command: str, given: Mapping[str, Any]) -> Job:
@@ -123,17 +125,24 @@ def list_job(
     return replace(job, shards=tuple((name, shards) for name in sources.split_names(job)))
 
 
-def collected_job(openimages: SelectionOptions, config: str = "", **options: Any) -> Job:
+def collected_job(
+    openimages: SelectionOptions, config: str = "", exports: tuple[str, ...] = (), **options: Any
+) -> Job:
     """Return the job that collects classes of Open Images and prepares them.
 
     Args:
         openimages: what is wanted.
         config: configuration file; "": the shipped one.
+        exports: what else is made; objects are always written as a table, too.
         **options: other fields of `Job`.
     """
-    steps = _COLLECTED_STEPS if openimages.until == UNTIL[-1] else ()
-    config = config or str(resources.shipped("config/openimages.toml"))
-    return Job(config=config, steps=steps, openimages=openimages, **options)
+    config = config or default_openimages_config()
+    if openimages.until != UNTIL[-1]:
+        return Job(config=config, steps=(), openimages=openimages, exports=exports, **options)
+    made = tuple(dict.fromkeys((*exports, *_COLLECTED_EXPORTS)))
+    return Job(
+        config=config, steps=_COLLECTED_STEPS, openimages=openimages, exports=made, **options
+    )
 
 
 def steps_until(step: str, *, boxes: bool, extract: bool) -> tuple[str, ...]:
@@ -148,6 +157,11 @@ def steps_until(step: str, *, boxes: bool, extract: bool) -> tuple[str, ...]:
     wanted = {"boxes": boxes, "lists": True, "extract": extract or step == "extract"}
     upto = STEPS[: STEPS.index(step) + 1]
     return tuple(name for name in upto if name != "verify" and wanted.get(name, True))
+
+
+def default_openimages_config() -> str:
+    """Return the path of the shipped configuration of Open Images."""
+    return str(resources.shipped("config/openimages.toml"))
 
 
 def default_config() -> str:
@@ -170,8 +184,7 @@ def command_words(job: Job) -> list[str] | None:
         words = ["shardmill", LIST, images, *_words_of(LIST, job, default)]
         return words + _of_steps(job, STEPS_OF[LIST])
     if job.openimages != NOTHING:
-        unsigned = RemoteOptions(s3_unsigned=True)
-        default = collected_job(NOTHING, raw="", out="", on_bad_image="skip", remote=unsigned)
+        default = _default_collected_job()
         return ["shardmill", OPEN, *_words_of(OPEN, job, default)]
     if not job.steps:
         return None
@@ -183,6 +196,13 @@ def command_words(job: Job) -> list[str] | None:
         return None
     words = _words_of(SET, job, Job(raw="", out="", config=default_config()))
     return ["shardmill", SET, *words, *_of_steps(job, STEPS)]
+
+
+def _default_collected_job() -> Job:
+    """Return the job of the command that collects, where no option is given."""
+    unsigned = RemoteOptions(s3_unsigned=True)
+    how: dict[str, Any] = {"on_bad_image": "skip", "remote": unsigned, "replace": True}
+    return collected_job(NOTHING, raw="", out="", **how)
 
 
 def _of_steps(job: Job, steps: tuple[str, ...]) -> list[str]:

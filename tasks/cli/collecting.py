@@ -59,13 +59,15 @@ def _collect(what: Collection, how: How) -> int:
     job = what.job
     if COLLECTING.is_complete(job):
         return collected.complete(what, "already complete")
-    from tasks.cli.display import display  # noqa: PLC0415 - Rich: not where nothing is to do
+    # Rich: not where nothing is to do
+    from tasks.cli.collecting_display import CollectingObserver  # noqa: PLC0415
+    from tasks.cli.display import display  # noqa: PLC0415
 
     status.record_asked(job)
     how.begin()
     supervisor = how.supervisor(job, COLLECTING)
     say(f"log: {supervisor.log}")
-    with display(collected.Observer(what, supervisor.name)) as watch:
+    with display(CollectingObserver(what, supervisor.name)) as watch:
         outcome = supervisor.run(watch, tell)
     report.steps(job.folder, supervisor.name)
     if outcome.complete:

@@ -15,15 +15,12 @@ from pipeline.sources.openimages import (
     places,
     published,
     sized_masks,
-    tables,
 )
 from pipeline.sources.openimages.collected import Collected
 from pipeline.sources.openimages.collection import Collection
 from pipeline.sources.openimages.mask_rows import WRITTEN
 from pipeline.sources.openimages.sized_masks import SizedPart
-from pipeline.state import progress
 from tasks.cli import report
-from tasks.cli.display import Bar, Rates
 from tasks.cli.saying import say
 
 IMAGE_BYTES: Final = 295_000
@@ -137,50 +134,3 @@ def list_failures(what: Collection) -> None:
             listed = places.failures(what.out, split)
             said = f"no answer for {counted(failed, 'image')}; all are listed in {listed}"
             say(f"{split}: {said}", err=True)
-
-
-class Observer:
-    """Turns what is collected into bars."""
-
-    def __init__(self, what: Collection, run: str) -> None:
-        self._what = what
-        self._run = run
-        self._rates = Rates()
-        self._marks = dict[str, SelectionMark]()
-
-    def bars(self, now: float) -> list[Bar]:
-        """Return a bar for each file that is fetched, and for each split's masks and images."""
-        counts = progress.counts(self._what.out, self._run)
-        bars = list[Bar]()
-        for count in counts:
-            if count.unit == "bytes":
-                name = count.name.split("_", 2)[1]
-                rate = self._rates.rate(count.name, now, count.done)
-                bars.append(Bar(f"metadata {name}", count.done, count.total, "bytes", rate=rate))
-        for split in self._what.splits:
-            mark = self._selected(split)
-            if mark is not None:
-                bars += self._of_split(now, mark, counts)
-        return bars
-
-    def _selected(self, split: str) -> SelectionMark | None:
-        """Return the mark of a selection; it is read once."""
-        if split not in self._marks and (mark := self._what.selected(split)) is not None:
-            self._marks[split] = mark
-        return self._marks.get(split)
-
-    def _of_split(
-        self, now: float, mark: SelectionMark, counts: list[progress.Count]
-    ) -> Iterator[Bar]:
-        folder = places.image_tables(self._what.out, mark.split, mark.digest)
-        groups = len(list(storage.documents(folder)))
-        if self._what.options.reaches("images") and mark.images:
-            each = tables.group_size(mark.images)
-            running = sum(
-                count.done
-                for count in counts
-                if count.step == "images" and mark.digest in count.name
-            )
-            done = min(mark.images, groups * each + running)
-            rate = self._rates.rate(f"{mark.split} images", now, done)
-            yield Bar(f"{mark.split} images", done, mark.images, "images", rate=rate)

@@ -57,9 +57,9 @@ class Bar:
                 self.left,
             )
         return (
-            f"{self.done:,.0f} of {self.total:,.0f} images"
+            f"{self.done:,.0f} of {self.total:,.0f} {self.unit}"
             + (f", {size(self.bytes)}" if self.bytes else ""),
-            f"{self.rate:,.0f} images/s"
+            f"{self.rate:,.0f} {self.unit}/s"
             + (f", {size(self.byte_rate)}/s" if self.byte_rate else ""),
             self.left,
         )

@@ -8,7 +8,6 @@ import luigi
 
 from pipeline import storage
 from pipeline.job.options import Job
-from pipeline.job.selection_options import NOTHING
 from pipeline.sources.openimages import failures, places, requests
 from pipeline.sources.openimages.collection import collection_of
 from pipeline.state import cleaning
@@ -61,11 +60,9 @@ class CollectSplit(SplitStep):
     def tasks_behind(self) -> list[luigi.Task]:
         """Return the tasks that make something of masks and images."""
         what = self.collection
-        if not what.options.reaches("images") or what.options.mask_size == NOTHING.mask_size:
-            return []
         mark = what.whole(str(self.split))
         given = {**self.shared, "split": mark.split, "digest": mark.digest}
-        return [ResizeMasks(digit=digit, **given) for digit in what.digits(mark)]
+        return [ResizeMasks(digit=digit, **given) for digit in what.sized_digits(mark)]
 
 
 class CollectOpenImages(CollectTask):

@@ -21,6 +21,11 @@ class CollectMasks(SplitStep):
     digit: luigi.Parameter[str] = luigi.Parameter(description="first digit of the ImageIDs")
     step = "masks"
 
+    @property
+    def counter_name(self) -> str:
+        """The split, and which archive."""
+        return f"{self.split} {self.digit}"
+
     def complete(self) -> bool:
         """Whether they were collected."""
         mark = masks.complete(
@@ -78,6 +83,11 @@ class CollectImages(SplitStep):
     group: luigi.IntParameter = luigi.IntParameter(description="number of the group")
     retry_count = 1  # each image is tried often enough, and a next command goes on
     step = "images"
+
+    @property
+    def counter_name(self) -> str:
+        """The split, and which group."""
+        return f"{self.split} {self.group}"
 
     @property
     def images(self) -> ImageGroup:

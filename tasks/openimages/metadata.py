@@ -18,6 +18,11 @@ class FetchMetadata(CollectTask):
     step = "metadata"
 
     @property
+    def counter_name(self) -> str:
+        """The name of the file."""
+        return str(self.file)
+
+    @property
     def published(self) -> PublishedFile:
         """The file as it is published."""
         return self.collection.config.files[str(self.file)]

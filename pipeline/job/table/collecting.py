@@ -168,9 +168,10 @@ RUN: Final = (
         flag="--replace",
         kind=Kind.SWITCH,
         group=Group.RUN,
-        help="Replace lists and exports that a command with other options made.",
+        help="Whether to replace lists and exports that a command with other options made.",
         commands=(OPEN,),
         field="replace",
-        default=Job.replace,
+        default=True,
+        off="--no-replace",
     ),
 )

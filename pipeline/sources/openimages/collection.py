@@ -129,8 +129,20 @@ class Collection:
             UsageError: a class is unknown; see `requests.selections`.
             NotCollected: a file of classes is not there yet.
         """
+        files = {file.name: self._locate(file) for file in self.every_selecting(split)}
+        key = (split, tuple(files.values()))
+        if key not in self._selections:
+            self._selections[key] = self._selection(split, lambda file: files[file.name])
+        return self._selections[key]
+
+    @cached_property
+    def _selections(self) -> dict[object, Selection]:
+        """What was found out, each once: a list of ImageIDs may be long."""
+        return {}
+
+    def _selection(self, split: str, locate: requests.Locate) -> Selection:
         seed = self.job.seed or 0
-        return requests.selections(self.options, seed, (split,), self.config, self._locate)[split]
+        return requests.selections(self.options, seed, (split,), self.config, locate)[split]
 
     def surveyed(self, split: str) -> SelectionMark | None:
         """Return what would be selected of a split; None: a file is not there.
@@ -148,10 +160,7 @@ class Collection:
         def locate(file: PublishedFile) -> CsvFile:
             return CsvFile(files[file.name] or self.raw, file.md5 or "")
 
-        seed = self.job.seed or 0
-        return selecting.survey(
-            requests.selections(self.options, seed, (split,), self.config, locate)[split]
-        )
+        return selecting.survey(self._selection(split, locate))
 
     def every_selecting(self, split: str) -> tuple[PublishedFile, ...]:
         """Return the files that a split is selected from."""
