@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from pipeline.errors import ShardmillError
 from pipeline.images.prepare import preparation
 from pipeline.job.resolve import resolve
+from pipeline.sources.openimages.collection import collection_of
 from tasks.cli import cli
 from tasks.run.processes import RUN_VARIABLE
 from tasks.run.supervisor import Supervisor
@@ -103,6 +104,7 @@ def flattened(tasks: Any) -> list[Any]:
 def forget() -> None:
     """Forget what earlier commands of this process have resolved."""
     resolve.cache_clear()
+    collection_of.cache_clear()
     preparation.cache_clear()
 
 

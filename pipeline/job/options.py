@@ -184,6 +184,11 @@ class Job:
         return not set(exports).isdisjoint(self.exports)
 
     @property
+    def reads_attribution(self) -> bool:
+        """Whether it is wanted who made the images, and under which licence."""
+        return any(export.reads_attribution for export in registry.asked(self.exports))
+
+    @property
     def archives(self) -> str:
         """Where archives are read: in the folder that they are copied into, or where they lie."""
         return self.remote.stage_folder or self.raw

@@ -105,7 +105,7 @@ class Collection:
     def files_beside(self, split: str) -> tuple[PublishedFile, ...]:
         """Return the files that are read of a split after its images were collected."""
         images = self.config.split(split).images
-        wanted = self.options.reaches("shards") and bool(self.job.exports)
+        wanted = self.options.reaches("shards") and self.job.reads_attribution
         return (images,) if wanted and images is not None else ()
 
     def every_file(self, split: str) -> tuple[PublishedFile, ...]:
