@@ -30,6 +30,7 @@ from pipeline.storage import Asked, Location, Received, Result
 
 FIRST_ANSWERS: Final = 20
 """After so many answers, none of which is an image, something else is wrong than the images."""
+_LEFT_ALONE: Final = "the file that lies there is left alone, and counts for nothing"
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 _OUTCOMES: Final = {
     Result.MISSING: ABSENT,
@@ -163,7 +164,13 @@ class Arrivals:
             row = replace(row, asked=now())
         if outcome != FAILED:
             self._check_first(row, is_image)
-        return row
+        return row if row.is_there else self._noted(row)
+
+    def _noted(self, row: ImageRow) -> ImageRow:
+        """Return the row of an image that did not come; it says so if a file lies there."""
+        if storage.stat(self.path(row.image_id)) is None:
+            return row
+        return replace(row, detail=f"{row.detail}; {_LEFT_ALONE}")
 
     def _taken(self, row: ImageRow, received: Received) -> tuple[ImageRow, bool]:
         """Write an image; return its row, and whether it is no web page."""

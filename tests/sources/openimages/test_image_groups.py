@@ -134,12 +134,14 @@ def test_an_image_that_never_comes_is_named_when_all_others_are_there(
 
 
 def test_a_file_that_lies_there_is_asked_for_by_its_md5(collecting: Collecting) -> None:
-    fill(collecting.out / "images", IDS[:2])
+    fill(collecting.out / "images", (*IDS[:2], IDS[5]))
+    collecting.bucket.rule(IDS[5], absent)
     collecting.image(IDS[2]).write_bytes(jpeg(99))
     collecting.image(IDS[3]).write_bytes(b"<html>a page</html>")
     group = collecting.select(IDS)
     collecting.collect(group)
-    assert collecting.outcomes(group) == ["kept", "kept", *["fetched"] * 4]
+    assert collecting.outcomes(group) == ["kept", "kept", *["fetched"] * 3, "absent"]
+    assert "left alone" in collecting.rows(group)[IDS[5]].detail
     assert all(collecting.image(each).read_bytes() == jpeg(int(each, 16)) for each in IDS)
     sent = collecting.bucket.sent()
     assert [sent[f"train/{each}.jpg"] for each in IDS[:2]] == [0, 0]
