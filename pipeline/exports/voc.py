@@ -6,6 +6,8 @@
     voc/ImageSets/Main/<split>.txt          <split>/<name> of each image, a line each
     voc/labelmap.txt                        the names of classes, as Datumaro reads them
 
+Images are looked for in voc/JPEGImages/<split>/, which is for the user to put or to link there.
+
 Source: the VOC2012 development kit. Corners are whole pixels from 1, of which both belong to the
 object: a box is the smallest one of whole pixels that covers what was annotated. What has no area
 is no object.
@@ -39,6 +41,8 @@ VERSION: Final = 1
 _FOLDER: Final = "voc"
 _ANNOTATIONS: Final = f"{_FOLDER}/Annotations"
 _LABELS: Final = f"{_FOLDER}/labelmap.txt"
+_IMAGES: Final = "JPEGImages"
+"""Where readers look for images: names of files and of lists are relative to it."""
 _OF_LABELS: Final = "voclabels"
 _NEARLY: Final = 1e-3  # pixels: fractions are rounded numbers
 _OTHER_CLASS: Final = "object of a class that is none of the label table left out"
@@ -93,25 +97,27 @@ class Voc(ExportOfObjects):
         def documents() -> Iterator[tuple[str, bytes]]:
             for image in described_images.read(split, work.left_out, tally):
                 images.write(f"{split.name}/{image.stem}\n".encode())
-                yield f"{image.stem}.xml", document(image, split.folder, names, tally).encode()
+                content = document(image, split.name, names, tally)
+                yield f"{image.stem}.xml", content.encode()
 
         small_files.fill(work.data.out, folder, listing, documents())
         return {"closing": tally.closing(f"VOC, {split.name}")}
 
 
-def document(image: DescribedImage, folder: str, names: Sequence[str], tally: Tally) -> str:
+def document(image: DescribedImage, split: str, names: Sequence[str], tally: Tally) -> str:
     """Return the document of an image.
 
     Args:
         image: the image.
-        folder: of the split's images.
+        split: the name of its split.
         names: of the classes, by index.
         tally: counts what is left out.
     """
+    filename = f"{split}/{image.name}"
     lines = [
         "<annotation>",
-        f"\t<folder>{escape(folder)}</folder>",
-        f"\t<filename>{escape(image.name)}</filename>",
+        f"\t<folder>{_IMAGES}</folder>",
+        f"\t<filename>{escape(filename)}</filename>",
         f"\t<source><image>{escape(image.image_id)}</image></source>",
         "\t<size>",
         f"\t\t<width>{image.width}</width>",

@@ -36,7 +36,7 @@ class TestVoc:
             for each in root.iterfind("object")
         ]
         assert objects == THINGS  # what has no area is no object
-        assert root.findtext("filename") == "000a.jpg"
+        assert root.findtext("filename") == "train/000a.jpg"
         assert [root.findtext(f"size/{side}") for side in ("width", "height")] == ["160", "80"]
         flags = [[each.findtext(flag) for flag in ("occluded", "truncated")] for each in root[5:]]
         assert flags == [["0", "0"], ["1", "0"]]  # -1 is not true
