@@ -6,7 +6,7 @@ Source: cocodataset/cocoapi, PythonAPI/pycocotools/coco.py; cocodataset.org, "Da
   bits, which neither int64 nor a JavaScript number holds. It stands beside, as ``source_id``.
 * The id of a category is the class's index in the label table and 1.
 * Numbers are of pixels of the image. Of an object with a mask ``segmentation``, ``area`` and
-  ``bbox`` are those of the mask at the image's size, and ``annotated_bbox`` is the box of the
+  ``bbox`` are those of the mask at the image's size, and ``oid_box`` is the box of the
   annotation; of others ``bbox`` is that box, and ``segmentation`` is empty.
 * ``iscrowd`` is 1 of objects that are a group of their class. Other flags stand in ``attributes``,
   true or false; one that is unknown is not there.
@@ -116,7 +116,7 @@ def annotation_entry(
             "bbox": _box(*map(float, tight)),
             "area": area(mask),
             "segmentation": encode_rle(mask).to_json(),
-            "annotated_bbox": annotated,
+            "oid_box": annotated,
         }
     attributes = {name: one.flags[place] == 1 for place, name in _known(one)}
     return {**entry, "attributes": attributes} if attributes else entry

@@ -64,7 +64,7 @@ def test_an_object_with_a_mask_has_area_and_box_of_the_mask_at_the_size_of_its_i
     assert bear["area"] == 40 * 80
     assert bear["bbox"] == [40, 20, 80, 40]
     xmin, ymin, xmax, ymax = 0.1234567890123 * 160, 0.25 * 80, 0.75 * 160, 0.7654321 * 80
-    assert bear["annotated_bbox"] == [xmin, ymin, xmax - xmin, ymax - ymin]
+    assert bear["oid_box"] == [xmin, ymin, xmax - xmin, ymax - ymin]
 
 
 def test_other_objects_have_the_box_of_their_annotation(document: dict[str, Any]) -> None:

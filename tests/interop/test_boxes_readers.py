@@ -127,7 +127,7 @@ def test_boxes_and_flags_are_those_of_the_official_files(
         theirs = [each for each in official[image] if each[1] == "bbox"]
         assert len(listed) == len(theirs)
         for ours, name in listed:
-            box = pytest.approx(ours.get("annotated_bbox", ours["bbox"]), abs=0.02)
+            box = pytest.approx(ours.get("oid_box", ours["bbox"]), abs=0.02)
             ((label, _, _, flags),) = [each for each in theirs if each[2] == box]
             assert label == MIDS[name]
             assert ours["iscrowd"] == flags.get("is_group_of", False)
@@ -166,9 +166,7 @@ def test_datumaro_reads_voc_and_yolo(
         for image, each in found.items()
     }
     ours = {
-        image: sorted(
-            Box(name, tuple(each.get("annotated_bbox", each["bbox"]))) for each, name in listed
-        )
+        image: sorted(Box(name, tuple(each.get("oid_box", each["bbox"]))) for each, name in listed)
         for image, listed in entries(documents).items()
     }
     check_same(ours, there, 2.0 if name == "voc_detection" else 1.0)
