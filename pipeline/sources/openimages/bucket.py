@@ -85,6 +85,15 @@ class Pairs:
         """Return the pairs of some images, which are ascending."""
         return self.where(within(self.images, images))
 
+    def without(self, others: Pairs) -> Pairs:
+        """Return the pairs that are not among others."""
+        images = np.concatenate([self.images, others.images])
+        classes = np.concatenate([self.classes, others.classes]).astype(np.int64)
+        _, ranks = np.unique(images, return_inverse=True)
+        keys = ranks.astype(np.int64) * (int(classes.max(initial=0)) + 1) + classes
+        mine, theirs = np.split(keys, [len(self.images)])
+        return self.where(~np.isin(mine, theirs))
+
 
 @dataclass(eq=False)
 class Bucket:

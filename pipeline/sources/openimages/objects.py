@@ -72,10 +72,7 @@ class Selected:
         """Return the images of the bucket, the classes that each shows, and those absent there."""
         shown = self.bucket.shown().of_images(self.images)
         absent = self.bucket.absent().of_images(self.images)
-        seen = set(zip(shown.images.tolist(), shown.classes.tolist(), strict=True))
-        pairs = zip(absent.images.tolist(), absent.classes.tolist(), strict=True)
-        absent = absent.where(np.array([pair not in seen for pair in pairs], np.bool_))
-        return self._images(), shown, absent
+        return self._images(), shown, absent.without(shown)
 
     def labels(self) -> pa.Table:
         """Return labels of whole images: the columns of `tables.LABELS`, and others."""
