@@ -87,12 +87,20 @@ def _selected(
     ]
     if selection.options.image_labels:
         paths.append(places.selected_labels(out, split, digest))
+    _sweep(paths[0].parent)
     work = _Work(selection, paths[0].parent, stack)
     work.spill(follow)
     work.choose()
     staged = [stack.enter_context(storage.StagedFile(path)) for path in paths]
     work.write(staged)
     return staged, {"digest": digest, "split": split, **work.counts.document()}
+
+
+def _sweep(folder: Location) -> None:
+    """Remove the rows that a process has left spilled which was killed while it selected this."""
+    for temp in storage.temp_files(folder):
+        if temp.owner_gone:
+            storage.remove_temp(temp, storage.plan_files(folder, [temp.path]))
 
 
 class _Work:

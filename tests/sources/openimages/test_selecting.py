@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -9,8 +11,9 @@ from typing import Any
 import pytest
 from annotationcsvs import BEAR, CAT, CORNERS, WAFFLE, Annotations, chosen, image, selected
 
+from pipeline import storage
 from pipeline.catalog import order
-from pipeline.sources.openimages import selecting, spilled, tables
+from pipeline.sources.openimages import places, selecting, spilled, tables
 from pipeline.sources.openimages.chosen import Chosen, ChosenClass
 from pipeline.sources.openimages.selection import RowOptions, Selection
 
@@ -324,3 +327,21 @@ def test_rows_are_handed_on_while_they_are_read(tmp_path: Path) -> None:
             tmp_path / "out", wanted, lambda kind, batch: seen.append((kind, len(batch)))
         )
     assert seen == [("boxes", 1), ("masks", 1)]
+
+
+def test_what_a_killed_process_has_spilled_is_removed_and_what_a_live_one_has_stays(
+    tmp_path: Path,
+) -> None:
+    drawn = Annotations()
+    drawn.box(image(1), BEAR)
+    files = drawn.written(tmp_path)
+    wanted = Selection("train", chosen(BEAR), RowOptions(), boxes=files["boxes"])
+    spilled_rows = places.selection(tmp_path / "out", "train", wanted.digest) / "boxes.0"
+    write = f"import os; from pipeline.storage import StagedFile as S; from pathlib import Path; \
+S(Path({str(spilled_rows)!r})).write(b'x'); os._exit(9)"
+    subprocess.run([sys.executable, "-c", write], check=False)
+    with storage.StagedFile(spilled_rows) as alive:
+        assert len(storage.temp_files(spilled_rows.parent)) == 2
+        mark = selecting.select(tmp_path / "out", wanted)
+        assert [temp.path for temp in storage.temp_files(spilled_rows.parent)] == [alive.temp]
+    assert mark.images == 1
