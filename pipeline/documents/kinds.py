@@ -14,6 +14,7 @@ from pipeline.documents.openimages import (
     RecipeMark,
     RecordedRequest,
     SelectionMark,
+    SizedMaskMark,
     ZipIndexMark,
 )
 from pipeline.documents.outputs import OutputManifest
@@ -57,6 +58,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "openimages/requests/*": RecordedRequest,
     "openimages/archives/*": ZipIndexMark,
     "openimages/masks/*/*": MaskMark,
+    "openimages/masks_image_size/*/*": SizedMaskMark,
     "openimages/recipes/*/*": RecipeMark,
 }
 

@@ -23,6 +23,7 @@ from pipeline.documents.openimages import (
     RecipeMark,
     RecordedRequest,
     SelectionMark,
+    SizedMaskMark,
     ZipIndexMark,
 )
 from pipeline.documents.outputs import OutputManifest
@@ -39,7 +40,7 @@ _UNBOUNDED = {"label_offset", "seed", "inception_threads", "resize", "max_pixels
 _NOT_THERE = {
     *(ArchiveRefusal, LabelsMark, PackManifest, Withdrawal),
     *(ImageGroupMark, MaskMark, PublishedMark, RecipeMark, RecordedRequest, SelectionMark),
-    ZipIndexMark,
+    *(SizedMaskMark, ZipIndexMark),
 }
 
 
