@@ -31,6 +31,7 @@
           ├── MemberDiffers               an image in an archive is not what was verified
           ├── ObjectChanged               a remote object was replaced since it was looked at
           ├── RemoteUnavailable           a store or web server failed after all tries
+          │    └── Unreachable            it gives nothing to anybody: permanent
           ├── UploadDiffers               a store does not hold what was sent to it
           └── Vanished                    a file that was there is gone
                ├── NameTooLong            it never was: permanent
@@ -242,6 +243,12 @@ class ObjectChanged(TransientError):
 
 class RemoteUnavailable(TransientError):
     """A store or web server did not answer, or not as it should, after all tries."""
+
+
+class Unreachable(RemoteUnavailable):
+    """A store or web server gave nothing at all, whatever it was asked for: a run ends with it."""
+
+    permanent = True
 
 
 class UploadDiffers(TransientError):

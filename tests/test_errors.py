@@ -18,6 +18,7 @@ from pipeline.errors import (
     NameTooLong,
     ShardmillError,
     TransientError,
+    Unreachable,
     from_record,
 )
 from pipeline.plaintext import Lines
@@ -53,7 +54,11 @@ def test_the_docstring_draws_the_tree_as_it_is() -> None:
 
 @pytest.mark.parametrize("kind", tree())
 def test_only_a_transient_error_is_worth_another_try(kind: type[ShardmillError]) -> None:
-    again = issubclass(kind, TransientError) and kind not in {NameTooLong, LinkLoop}
+    again = issubclass(kind, TransientError) and kind not in {
+        NameTooLong,
+        LinkLoop,
+        Unreachable,
+    }
     assert kind.permanent is not again
 
 

@@ -139,12 +139,21 @@ def collect(group: ImageGroup, asking: Asking, tell: Tell = _silently) -> ImageG
         any(row.is_there for row in rows.values()) or has_images(group.out),
     )
     wanted = [Wanted(each, asking.key_of(each)) for each in ids if each not in rows]
-    for arrival in arrivals.fetch(wanted):
-        rows[arrival.row.image_id] = arrival.row
-        tell(arrival.row.outcome, arrival.received)
-    if any(row.tries for row in rows.values() if row.is_there):
-        storage.sync_file_system(arrivals.folder)
-    return _record(group, asking, [rows[each] for each in ids])
+    try:
+        for arrival in arrivals.fetch(wanted):
+            rows[arrival.row.image_id] = arrival.row
+            tell(arrival.row.outcome, arrival.received)
+    except RemoteUnavailable as error:
+        for image_id in ids:
+            url = asking.url_of(image_id)
+            rows.setdefault(image_id, ImageRow(image_id, FAILED, url, detail=error.brief))
+        _record(group, arrivals, [rows[each] for each in ids])
+        raise
+    ordered = [rows[each] for each in ids]
+    _record(group, arrivals, ordered)
+    if failed := [row for row in ordered if row.outcome == FAILED]:
+        raise _failure(asking, failed, len(ordered))
+    return manifest.read(group.mark, ImageGroupMark)
 
 
 def has_images(out: Path) -> bool:
@@ -164,18 +173,15 @@ def _holds(row: ImageRow, asking: Asking) -> bool:
     return row.is_there or not is_asked_anew
 
 
-def _record(group: ImageGroup, asking: Asking, rows: Sequence[ImageRow]) -> ImageGroupMark:
-    """Write the table of a group and its mark.
-
-    Raises:
-        RemoteUnavailable: there are images without an outcome; the table is there, and no mark.
-    """
+def _record(group: ImageGroup, arrivals: Arrivals, rows: Sequence[ImageRow]) -> None:
+    """Write the table of a group and, if no image is without an outcome, its mark."""
+    if any(row.tries for row in rows if row.is_there):
+        storage.sync_file_system(arrivals.folder)
     content = image_rows.encode(rows)
-    failed = [row for row in rows if row.outcome == FAILED]
-    if failed:
+    if any(row.outcome == FAILED for row in rows):
         storage.remove(group.out, group.mark)
         storage.publish_bytes(group.table, content)
-        raise _failure(asking, failed, len(rows))
+        return
     there = [row for row in rows if row.is_there]
     document = {
         "split": group.split,
@@ -189,7 +195,6 @@ def _record(group: ImageGroup, asking: Asking, rows: Sequence[ImageRow]) -> Imag
     with storage.StagedFile(group.table) as table:
         table.write(content)
         manifest.publish([table], group.mark, group.out, document, superseding=True)
-    return manifest.read(group.mark, ImageGroupMark)
 
 
 def _failure(asking: Asking, failed: Sequence[ImageRow], images: int) -> RemoteUnavailable:

@@ -21,6 +21,7 @@ from pipeline.errors import (
     ObjectRefused,
     RemoteUnavailable,
     ShardmillError,
+    Unreachable,
     WrongRegion,
 )
 from pipeline.storage.http.answers import Answer, Outcome
@@ -98,13 +99,14 @@ class Many:
         self.answered = answered
         self._pending = list[_Pending]()
         self._busy = list[tuple[_Pending, Received]]()
-        self._has_come = False
+        self._has_come = self._has_ever_come = False
+        self._unanswered = 0  # in a row, each after all tries
 
     def receive(self, wanted: Iterable[Asked]) -> Iterator[Received]:
         """Yield what becomes of each object, as soon as it is known.
 
         Raises:
-            RemoteUnavailable: the server does not answer at all.
+            Unreachable: the server does not answer, or is too busy for everything.
             UsageError: the bucket, its region or the credentials are wrong.
             EnvironmentRefused: the certificate of the server is not trusted.
         """
@@ -129,7 +131,7 @@ class Many:
                 if received.result is Result.FAILED and received.status in BUSY:
                     self._busy.append((pending, received))
                     continue
-                self._has_come = self._has_come or received.result is not Result.FAILED
+                self._count(pending, received)
                 yield received
             if self._busy and not (is_more or self._pending):
                 yield from self._another_round()
@@ -138,8 +140,13 @@ class Many:
         """Ask again for what the server was too busy for, if others have come since it was asked.
 
         Else yield that it has not come.
+
+        Raises:
+            Unreachable: nothing has come at all.
         """
         busy, self._busy = self._busy, []
+        if not self._has_ever_come and len(busy) >= UNREACHABLE:
+            raise _unreachable("too busy for everything", busy[0][0].ticket)
         if self._has_come:
             self._has_come = False
             for pending, received in busy:
@@ -181,13 +188,16 @@ class Many:
         self.answered = any(each.ticket.answered for each in self._pending)
         silent = [each for each in self._pending if each.ticket.failures]
         if not self.answered and len(silent) >= UNREACHABLE:
-            raise RemoteUnavailable(
-                "no answer",
-                file=silent[0].ticket.request.shown,
-                found=f"{silent[0].ticket.trouble}; {_proxies()}",
-                remedy="see whether the address, the network and the proxy are right, then run the"
-                " same command again",
-            )
+            raise _unreachable("no answer", silent[0].ticket)
+
+    def _count(self, pending: _Pending, received: Received) -> None:
+        """Take in what became of an object; give up where the server has fallen silent."""
+        failed = received.result is Result.FAILED
+        self._has_come = self._has_come or not failed
+        self._has_ever_come = self._has_ever_come or not failed
+        self._unanswered = self._unanswered + 1 if failed and not received.status else 0
+        if self._unanswered >= UNREACHABLE:
+            raise _unreachable("no answer any more", pending.ticket)
 
     def _concluded(self, pending: _Pending) -> Received | None:
         """Return what became of an object; None: it is asked for again."""
@@ -222,6 +232,16 @@ class Many:
         if result is Result.FAILED and not is_last:
             return None
         return replace(received, result=result, detail=detail)
+
+
+def _unreachable(what: str, ticket: Ticket) -> Unreachable:
+    return Unreachable(
+        what,
+        file=ticket.request.shown,
+        found=f"{ticket.trouble}; {_proxies()}",
+        remedy="see whether the address, the network and the proxy are right, then run the same"
+        " command again",
+    )
 
 
 def _refused(pending: _Pending, tries: int) -> Received:

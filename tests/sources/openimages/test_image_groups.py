@@ -9,10 +9,17 @@ from pathlib import Path
 
 import pytest
 from imagegroups import SELECTION, SPLIT, Collecting, fill, hurried, ids, jpeg
-from openimagesbucket import Bucket, absent, answer, cut_after, denied, hang_up, page, tagged
+from openimagesbucket import Act, Bucket, absent, answer, cut_after, denied, hang_up, page, tagged
 
 from pipeline import storage
-from pipeline.errors import NoSuchBucket, RemoteUnavailable, ShardmillError, UsageError, WrongRegion
+from pipeline.errors import (
+    NoSuchBucket,
+    RemoteUnavailable,
+    ShardmillError,
+    Unreachable,
+    UsageError,
+    WrongRegion,
+)
 from pipeline.sources.openimages import failures
 from pipeline.sources.openimages.image_files import Asking
 
@@ -203,7 +210,7 @@ def test_a_bucket_that_does_not_answer_is_given_up_after_three_images(
     collecting.bucket.rule("", hang_up)
     monkeypatch.setenv("all_proxy", "")
     monkeypatch.setenv("no_proxy", "127.0.0.1,user:hunter2@elsewhere")
-    with pytest.raises(RemoteUnavailable, match=r"no_proxy=…@elsewhere") as caught:
+    with pytest.raises(Unreachable, match=r"no_proxy=…@elsewhere") as caught:
         collecting.collect(collecting.select(IDS), in_flight=3)
     assert "hunter2" not in str(caught.value)
     assert set(collecting.asked()) == set(IDS[:3])
@@ -342,3 +349,34 @@ def test_a_bucket_that_has_answered_before_is_given_more_time(collecting: Collec
     group = collecting.select(IDS[1:], OTHER)
     collecting.collect(group, in_flight=3)
     assert collecting.outcomes(group) == ["fetched"] * 5
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [(hang_up, "no answer any more"), (answer(503), "images did not come")],
+    ids=["silent", "busy"],
+)
+def test_a_bucket_that_gives_nothing_any_more_ends_the_run_and_what_has_come_is_known(
+    collecting: Collecting, fault: Act, says: str
+) -> None:
+    wanted = ids(60)
+    fill(collecting.bucket.folder, wanted)
+    collecting.bucket.rule("", fault, skip=20)
+    group = collecting.select(wanted)
+    with pytest.raises(RemoteUnavailable, match=says):
+        collecting.collect(group, in_flight=2, tries=3)
+    outcomes = collecting.outcomes(group)
+    assert set(outcomes) == {"fetched", "failed"}
+    collecting.bucket.forget()
+    collecting.collect(group)
+    assert len(collecting.asked()) == outcomes.count("failed")
+    assert collecting.is_collected(group)
+
+
+def test_a_bucket_that_is_too_busy_for_everything_ends_the_run(collecting: Collecting) -> None:
+    collecting.bucket.rule("", answer(503))
+    group = collecting.select(IDS)
+    with pytest.raises(Unreachable, match="too busy for everything"):
+        collecting.collect(group, tries=3)
+    assert len(collecting.bucket.log) == 3 * len(IDS)
+    assert failures.write(collecting.out, SPLIT, SELECTION) == {"failed": 6}
