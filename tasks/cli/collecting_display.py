@@ -22,12 +22,12 @@ class CollectingObserver:
         self._marks = dict[str, SelectionMark]()
 
     def bars(self, now: float) -> list[Bar]:
-        """Return a bar for each file that is fetched, and for each split's masks and images."""
+        """Return a bar for each file that is fetched, and for the steps of each split."""
         counts = progress.counts(self._what.out, self._run)
         bars = list[Bar]()
         for count in counts:
             if count.unit == "bytes":
-                name = f"metadata {count.name}"
+                name = f"{count.step} {count.name}"
                 bars.append(self._bar(now, name, count.done, count.total, "bytes"))
         for split in self._what.splits:
             mark = self._selected(split)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from pipeline.sources.openimages import recipe
 from pipeline.sources.openimages.file_table import PublishedFile
-from pipeline.sources.openimages.selecting import select
+from pipeline.sources.openimages.selecting import bytes_of, select
 from tasks.base import Volume
 from tasks.openimages.base import CollectTask, SplitStep
 from tasks.openimages.metadata import FetchMetadata
@@ -28,6 +28,11 @@ class SelectSplit(SplitStep):
 
     step = "select"
 
+    @property
+    def counter_name(self) -> str:
+        """What its progress is noted under."""
+        return str(self.split)
+
     def requires(self) -> list[FetchMetadata]:
         """Return the tasks that have the files of classes."""
         return metadata_tasks(self, self.collection.class_files)
@@ -44,7 +49,9 @@ class SelectSplit(SplitStep):
             what, split = self.collection, str(self.split)
             yield metadata_tasks(self, what.csv_files(split))
             start = time.time()
-            mark = select(self.folder, what.selection(split))
+            selection = what.selection(split)
+            with self.counter(bytes_of(selection), "bytes") as progress:
+                mark = select(self.folder, selection, progress)
             self.note(str(self), start, Volume(mark.images))
 
 

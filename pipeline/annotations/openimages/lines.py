@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from pipeline import plaintext, storage
@@ -16,7 +16,11 @@ _BOM: Final = b"\xef\xbb\xbf"
 _STEP: Final = 1 << 18  # bytes that are read at once
 
 
-def blocks(path: Location) -> Iterator[tuple[int, bytes]]:
+Tell = Callable[[int], object]
+"""Is told how many bytes of a file were read, time and again."""
+
+
+def blocks(path: Location, tell: Tell | None = None) -> Iterator[tuple[int, bytes]]:
     """Yield whole lines, some at a time, and the number of the first of them, from 1.
 
     A byte order mark is left out. Every line ends in LF, where the file has CR LF or, at its end,
@@ -27,7 +31,7 @@ def blocks(path: Location) -> Iterator[tuple[int, bytes]]:
         Vanished: there is no such file.
     """
     line, rest = 1, b""
-    for piece in _pieces(path):
+    for piece in _pieces(path, tell):
         end = piece.rfind(b"\n") + 1
         if not end:
             rest += piece
@@ -41,12 +45,14 @@ def blocks(path: Location) -> Iterator[tuple[int, bytes]]:
         yield line, _unix(rest) + b"\n"
 
 
-def _pieces(path: Location) -> Iterator[bytes]:
+def _pieces(path: Location, tell: Tell | None) -> Iterator[bytes]:
     with storage.open_ranges(path) as file:
         offset = 0
         while piece := bytes(file.read(offset, _STEP)):
             yield piece if offset else piece.removeprefix(_BOM)
             offset += len(piece)
+            if tell is not None:
+                tell(offset)
 
 
 def _unix(content: bytes) -> bytes:

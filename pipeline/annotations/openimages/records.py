@@ -29,14 +29,15 @@ class Records:
     Args:
         path: the file.
         kind: what it is read as.
+        tell: is told how many bytes were read.
 
     Raises:
         BadAnnotation: its first line is not that of such a file.
         Vanished: there is no such file.
     """
 
-    def __init__(self, path: Location, kind: Kind) -> None:
-        self._blocks = textlines.blocks(path)
+    def __init__(self, path: Location, kind: Kind, tell: textlines.Tell | None = None) -> None:
+        self._blocks = textlines.blocks(path, tell)
         line, content = next(self._blocks, (1, b""))
         first, _, rest = content.partition(b"\n")
         self.header: Final[Header] = headers.parse(path, kind, first)

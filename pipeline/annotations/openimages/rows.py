@@ -20,6 +20,7 @@ from pipeline.annotations.openimages import columns
 from pipeline.annotations.openimages.choice import Choice
 from pipeline.annotations.openimages.columns import ABSENT, Kind
 from pipeline.annotations.openimages.header import Header
+from pipeline.annotations.openimages.lines import Tell
 from pipeline.annotations.openimages.records import QUOTE, Records
 from pipeline.annotations.openimages.row_refusals import refusal
 from pipeline.storage import Location
@@ -51,6 +52,7 @@ def read_boxes(
     path: Location,
     labels: frozenset[bytes] | None = None,
     images: NDArray[np.uint64] | None = None,
+    tell: Tell | None = None,
 ) -> Iterator[RowBatch]:
     """Yield the boxes of a split: columns as in `columns.BOXES`.
 
@@ -59,6 +61,7 @@ def read_boxes(
         labels: the MIDs whose rows are read; None: of all classes.
         images: (n,) ascending, ImageIDs as numbers (`choice.numbers`) whose rows are read; None:
             of all images.
+        tell: is told how many bytes were read.
 
     Raises:
         BadAnnotation: a column is missing or there twice; any row has too few fields or too many;
@@ -66,28 +69,30 @@ def read_boxes(
             number from 0 to 1, XMax below XMin, or a flag other than 1, 0 and -1.
         Vanished: there is no such file.
     """
-    return read(path, columns.BOXES, Choice(labels, images))
+    return read(path, columns.BOXES, Choice(labels, images), tell)
 
 
 def read_masks(
     path: Location,
     labels: frozenset[bytes] | None = None,
     images: NDArray[np.uint64] | None = None,
+    tell: Tell | None = None,
 ) -> Iterator[RowBatch]:
     """Yield the masks of a split: columns as in `columns.MASKS`; see `read_boxes`."""
-    return read(path, columns.MASKS, Choice(labels, images))
+    return read(path, columns.MASKS, Choice(labels, images), tell)
 
 
 def read_labels(
     path: Location,
     labels: frozenset[bytes] | None = None,
     images: NDArray[np.uint64] | None = None,
+    tell: Tell | None = None,
 ) -> Iterator[RowBatch]:
     """Yield what people said of whole images: columns as in `columns.LABELS`; see `read_boxes`.
 
     A confidence of 0 means that someone looked and the class is not there.
     """
-    return read(path, columns.LABELS, Choice(labels, images))
+    return read(path, columns.LABELS, Choice(labels, images), tell)
 
 
 def read_images(path: Location, images: NDArray[np.uint64] | None = None) -> Iterator[RowBatch]:
@@ -98,9 +103,11 @@ def read_images(path: Location, images: NDArray[np.uint64] | None = None) -> Ite
     return read(path, columns.IMAGES, Choice(None, images))
 
 
-def read(path: Location, kind: Kind, choice: Choice) -> Iterator[RowBatch]:
+def read(
+    path: Location, kind: Kind, choice: Choice, tell: Tell | None = None
+) -> Iterator[RowBatch]:
     """Yield the wanted rows of a file of some kind; see `read_boxes`."""
-    records = Records(path, kind)
+    records = Records(path, kind, tell)
     lines, raw = list[int](), list[bytes]()
     for some_lines, some_rows in records.wanted(choice):
         lines += some_lines

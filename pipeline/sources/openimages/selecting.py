@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -24,15 +25,15 @@ from pipeline.sources.openimages.ids import Numbers
 from pipeline.sources.openimages.limits import All, Least
 from pipeline.sources.openimages.objects import Names, Selected
 from pipeline.sources.openimages.selected_counts import Counts
-from pipeline.sources.openimages.selection import Selection, complete
+from pipeline.sources.openimages.selection import CsvFile, Selection, complete
 from pipeline.sources.openimages.spilled import Spill, Words
 from pipeline.storage import Location
 
 OBJECTS_AT_ONCE: Final = 1 << 14
 """How many rows a row group of objects or labels has, about: whole images."""
 
-Follow = Callable[[str, rows.RowBatch], object]
-"""What else takes the rows while they are read: the kind of the file, and some of its rows."""
+Tell = Callable[[int], object]
+"""Is told how many bytes of all CSV files were read; see `bytes_of`."""
 
 _READERS: Final = {
     "boxes": (rows.read_boxes, spilled.BOXES),
@@ -41,7 +42,7 @@ _READERS: Final = {
 }
 
 
-def select(out: Location, selection: Selection, follow: Follow | None = None) -> SelectionMark:
+def select(out: Location, selection: Selection, tell: Tell | None = None) -> SelectionMark:
     """Select the images and objects of a split, in one pass of each CSV file.
 
     Does nothing where the selection is there already.
@@ -49,8 +50,7 @@ def select(out: Location, selection: Selection, follow: Follow | None = None) ->
     Args:
         out: the output folder.
         selection: what is wanted.
-        follow: is given the kind and every batch of rows that is read: those of the chosen
-            classes, or of all classes where other objects are kept, too.
+        tell: is told time and again how many bytes of the files were read.
 
     Raises:
         BadAnnotation: a CSV file is not what it should be; the error has file and line.
@@ -60,7 +60,7 @@ def select(out: Location, selection: Selection, follow: Follow | None = None) ->
     if mark is not None:
         return mark
     with ExitStack() as stack:
-        staged, document = _selected(out, selection, follow, stack)
+        staged, document = _selected(out, selection, tell, stack)
         manifest.publish(staged, places.selection_mark(out, split, digest), out, document)
     return manifest.read(places.selection_mark(out, split, digest), SelectionMark)
 
@@ -77,7 +77,7 @@ def survey(selection: Selection) -> SelectionMark:
 
 
 def _selected(
-    out: Location, selection: Selection, follow: Follow | None, stack: ExitStack
+    out: Location, selection: Selection, tell: Tell | None, stack: ExitStack
 ) -> tuple[list[storage.StagedFile], Document]:
     """Return the tables of a selection, staged until the stack ends, and what its mark says."""
     split, digest = selection.split, selection.digest
@@ -89,11 +89,26 @@ def _selected(
         paths.append(places.selected_labels(out, split, digest))
     _sweep(paths[0].parent)
     work = _Work(selection, paths[0].parent, stack)
-    work.spill(follow)
+    work.spill(tell)
     work.choose()
     staged = [stack.enter_context(storage.StagedFile(path)) for path in paths]
     work.write(staged)
     return staged, {"digest": digest, "split": split, **work.counts.document()}
+
+
+def bytes_of(selection: Selection) -> int:
+    """Return how many bytes the CSV files of a selection have together."""
+    return sum(map(_size, selection.files.values()))
+
+
+def _size(file: CsvFile) -> int:
+    info = storage.stat(file.path)
+    return 0 if info is None else info.size
+
+
+def _tell_on(tell: Tell, before: int, done: int) -> None:
+    """Tell how far reading is, of files before this one and of this."""
+    tell(before + done)
 
 
 def _sweep(folder: Location) -> None:
@@ -116,8 +131,7 @@ class _Work:
         self._selection = selection
         self._words = {"label": Words(sorted(selection.chosen.indexes)), "source": Words()}
         self._files = selection.files
-        infos = [storage.stat(file.path) for file in self._files.values()]
-        self._buckets = spilled.bucket_count(sum(info.size for info in infos if info is not None))
+        self._buckets = spilled.bucket_count(bytes_of(selection))
         self._spills = {
             kind: stack.enter_context(
                 Spill(folder / kind, _READERS[kind][1], self._words, self._buckets)
@@ -127,15 +141,16 @@ class _Work:
         self._chosen = np.empty(0, np.uint64)
         self.counts = Counts(selection)
 
-    def spill(self, follow: Follow | None) -> None:
+    def spill(self, tell: Tell | None) -> None:
         """Read the rows of all files."""
         options, chosen = self._selection.options, self._selection.chosen
         labels = None if options.all_objects else frozenset(map(str.encode, chosen.indexes))
+        before = 0
         for kind, file in self._files.items():
-            for batch in _READERS[kind][0](file.path, labels):
-                if follow is not None:
-                    follow(kind, batch)
+            told = None if tell is None else partial(_tell_on, tell, before)
+            for batch in _READERS[kind][0](file.path, labels, None, told):
                 self._spills[kind].add(batch.table)
+            before += _size(file)
 
     def choose(self) -> None:
         """Decide which images are selected."""
