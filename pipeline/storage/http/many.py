@@ -7,24 +7,20 @@ as there is room for them, so that a list of millions takes no memory.
 from __future__ import annotations
 
 import hashlib
-import os
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final, Self
 
-from pipeline.errors import (
-    CredentialsRefused,
-    NoSuchBucket,
-    ObjectChanged,
-    ObjectRefused,
-    RemoteUnavailable,
-    ShardmillError,
-    Unreachable,
-    WrongRegion,
+from pipeline.errors import ObjectChanged
+from pipeline.storage.http.answers import Outcome
+from pipeline.storage.http.many_answers import (
+    etag_of,
+    is_md5,
+    refused,
+    says_its_length,
+    unreachable,
 )
-from pipeline.storage.http.answers import Answer, Outcome
 from pipeline.storage.http.request import Request
 from pipeline.storage.http.ticket import Ticket
 from pipeline.storage.http.transfer import Transfer
@@ -40,13 +36,6 @@ BUSY: Final = frozenset({429, 503})
 """The answers of a server that is too busy now."""
 UNREACHABLE: Final = 3
 """How many objects are asked for in vain before a server that never answered is given up."""
-_MD5: Final = re.compile(r"[0-9a-f]{32}")
-_USER: Final = re.compile(r"[^/]*@")  # and a password
-_NO_KEYS: Final = frozenset(
-    {"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidToken", "ExpiredToken"}
-)
-_NOT_OF_THE_OBJECT: Final = frozenset({407, 511})  # a proxy or a network asks who one is
-_PROXIES: Final = ("http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy")
 
 
 @dataclass(eq=False)
@@ -146,7 +135,7 @@ class Many:
         """
         busy, self._busy = self._busy, []
         if not self._has_ever_come and len(busy) >= UNREACHABLE:
-            raise _unreachable("too busy for everything", busy[0][0].ticket)
+            raise unreachable("too busy for everything", busy[0][0].ticket)
         if self._has_come:
             self._has_come = False
             for pending, received in busy:
@@ -188,7 +177,7 @@ class Many:
         self.answered = any(each.ticket.answered for each in self._pending)
         silent = [each for each in self._pending if each.ticket.failures]
         if not self.answered and len(silent) >= UNREACHABLE:
-            raise _unreachable("no answer", silent[0].ticket)
+            raise unreachable("no answer", silent[0].ticket)
 
     def _count(self, pending: _Pending, received: Received) -> None:
         """Take in what became of an object; give up where the server has fallen silent."""
@@ -197,7 +186,7 @@ class Many:
         self._has_ever_come = self._has_ever_come or not failed
         self._unanswered = self._unanswered + 1 if failed and not received.status else 0
         if self._unanswered >= UNREACHABLE:
-            raise _unreachable("no answer any more", pending.ticket)
+            raise unreachable("no answer any more", pending.ticket)
 
     def _concluded(self, pending: _Pending) -> Received | None:
         """Return what became of an object; None: it is asked for again."""
@@ -213,110 +202,22 @@ class Many:
         ticket = pending.ticket
         if ticket.reply is None:
             is_open = isinstance(ticket.error, ObjectChanged) and not is_last
-            return None if is_open else _refused(pending, tries)
+            return None if is_open else refused(pending.asked, ticket, tries)
         answer, body = ticket.reply.answer, ticket.reply.body
-        etag, url = _etag(answer), ticket.request.shown
+        etag, url = etag_of(answer), ticket.request.shown
         received = Received(pending.asked, url, Result.SAME, answer.status, tries, etag=etag)
         if ticket.outcome is Outcome.SAME:
             return received
         md5 = hashlib.md5(body, usedforsecurity=False).hexdigest()
         detail, result = "", Result.FAILED
-        if _is_md5(etag, answer) and md5 != etag:
+        if is_md5(etag, answer) and md5 != etag:
             detail = f"the MD5 of what is sent is {md5}, and its ETag says {etag}"
             result = Result.UNUSABLE if md5 == pending.seen else Result.FAILED
             pending.seen = md5
-        elif not _says_its_length(answer) and not self._seems_whole(body):
+        elif not says_its_length(answer) and not self._seems_whole(body):
             detail = "the end is cut off each time"
         if not detail:
             return replace(received, result=Result.WHOLE, body=body, md5=md5)
         if result is Result.FAILED and not is_last:
             return None
         return replace(received, result=result, detail=detail)
-
-
-def _unreachable(what: str, ticket: Ticket) -> Unreachable:
-    return Unreachable(
-        what,
-        file=ticket.request.shown,
-        found=f"{ticket.trouble}; {_proxies()}",
-        remedy="see whether the address, the network and the proxy are right, then run the same"
-        " command again",
-    )
-
-
-def _refused(pending: _Pending, tries: int) -> Received:
-    """Return why there is no object; raise what is no matter of this one.
-
-    Raises:
-        ShardmillError: it would be the same of every other.
-    """
-    ticket, error = pending.ticket, pending.ticket.error
-    answer = ticket.answer
-    if not isinstance(error, ShardmillError):
-        raise error or RuntimeError("the request is under way")
-    _check_bucket(answer, error)
-    result = {
-        Outcome.MISSING: Result.MISSING,
-        Outcome.FORBIDDEN: Result.FORBIDDEN,
-        Outcome.UNAUTHORIZED: Result.FORBIDDEN,
-    }.get(ticket.outcome or Outcome.BROKEN, Result.FAILED)
-    if isinstance(error, ObjectRefused) and result is Result.FAILED:
-        result = Result.UNUSABLE
-    elif result is Result.FAILED and not isinstance(error, (RemoteUnavailable, ObjectChanged)):
-        raise error
-    etag = _etag(answer)
-    detail = error.found or error.what
-    url = ticket.request.shown
-    return Received(pending.asked, url, result, answer.status, tries, etag=etag, detail=detail)
-
-
-def _check_bucket(answer: Answer, error: ShardmillError) -> None:
-    """Raise what an answer says of the bucket, its region or the credentials."""
-    file = error.file
-    if answer.code == "NoSuchBucket":
-        raise NoSuchBucket(
-            "there is no such bucket", file=file, remedy="check --bucket, and --s3-endpoint"
-        )
-    if answer.code in _NO_KEYS:
-        raise CredentialsRefused(
-            "the credentials are refused",
-            file=file,
-            found=str(answer),
-            remedy="renew them, or leave --s3-signed out: a public bucket takes unsigned requests",
-        )
-    region = answer.headers.get("x-amz-bucket-region", "")
-    if region and answer.status in {301, 307, 400}:
-        raise WrongRegion(
-            "the bucket lies in another region",
-            file=file,
-            found=region,
-            remedy=f"give --s3-region {region}",
-        )
-    if answer.status in _NOT_OF_THE_OBJECT:
-        raise error.altered(found=f"{error.found}; {_proxies()}")
-
-
-def _etag(answer: Answer) -> str:
-    return answer.headers.get("etag", "").removeprefix("W/").strip('"')
-
-
-def _is_md5(etag: str, answer: Answer) -> bool:
-    """Whether an ETag is the MD5 of the bytes; that of an encrypted object only looks like one."""
-    encrypted = (
-        answer.headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
-        or "x-amz-server-side-encryption-customer-algorithm" in answer.headers
-    )
-    return _MD5.fullmatch(etag) is not None and not encrypted
-
-
-def _says_its_length(answer: Answer) -> bool:
-    """Whether a cut of the body would have been noticed."""
-    chunked = "chunked" in answer.headers.get("transfer-encoding", "").lower()
-    return answer.length is not None or answer.content_range is not None or chunked
-
-
-def _proxies() -> str:
-    """Return the proxies that the environment names, without what may be secret."""
-    values = {name: os.environ[name] for name in _PROXIES if os.environ.get(name)}
-    named = [f"{name}={_USER.sub('…@', value)}" for name, value in values.items()]
-    return "proxies: " + (", ".join(named) or "none")
