@@ -123,7 +123,8 @@ class StagedFolder:
         target = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             for name in self._names:
-                os.replace(name, name, src_dir_fd=self._fd, dst_dir_fd=target)
+                with translate_oserrors(self.path / name):
+                    os.replace(name, name, src_dir_fd=self._fd, dst_dir_fd=target)
         finally:
             os.close(target)
         self._remove()  # a second name of the same file is not moved

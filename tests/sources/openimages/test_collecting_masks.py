@@ -25,6 +25,7 @@ from pipeline.errors import (
     NoPermission,
     NoSpace,
     ObjectRefused,
+    OutputConflict,
     ShardmillError,
 )
 from pipeline.images.masks import encode_png
@@ -439,6 +440,20 @@ def test_a_busy_or_cutting_server_is_asked_again(place: Place, bucket: Bucket) -
     place.select([3, 30])
     place.collect(file)
     assert set(place.files()) == {path_of(3), path_of(30)}
+
+
+def test_a_folder_where_a_mask_goes_is_named(place: Place) -> None:
+    data = zipped(CONTENTS)
+    place.put(data)
+    place.select([3, 4])
+    stranger = places.mask(place.out, SPLIT, path_of(4))
+    stranger.mkdir(parents=True)
+    with pytest.raises(OutputConflict, match="stands in the way") as caught:
+        place.collect(published(data))
+    assert caught.value.file == str(stranger)
+    stranger.rmdir()
+    place.collect(published(data))
+    assert set(place.files()) == {path_of(3), path_of(4)}
 
 
 def test_the_digest_is_of_names_outcomes_and_contents(place: Place, tmp_path: Path) -> None:
