@@ -30,7 +30,9 @@ by itself, and where the variable ``CI`` is set, nothing can.
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
+import io
 import json
 import os
 import platform
@@ -48,6 +50,7 @@ from typing import Any
 
 import inprocess
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from goldenjobs import JOBS, LAID_IN_OUT, draw_inputs
 from PIL import features
@@ -63,6 +66,8 @@ _PROGRESS = f"{STATE}/runs/"
 _FINGERPRINTS = re.compile(rf"{STATE}/sources/(?:[^/]+/[0-9]+|annotations-[^/]+)\.(arrow|json)")
 _LIST_RECORD = f"{STATE}/sources/list-"
 _TREE_RECORD = re.compile(rf"({STATE}/sources/[^/]+-)[0-9a-f]{{12}}\.json")
+_COLLECTED = re.compile(rf"{STATE}/openimages/(images|files|archives)/.+|failures/.+\.csv")
+_WHEN = {"asked", "when", "url", "place", "stamp", "info", "etag"}
 _SEAL = "self_xxh3_128"
 _LOOKS = {"look", "annotations"}
 _LOCKED = ("h5py", "numpy", "pillow-simd", "pyarrow")
@@ -257,6 +262,8 @@ def _pinned(name: str, content: bytes, folders: Mapping[str, str]) -> bytes:
     if _TREE_RECORD.fullmatch(name):
         record = json.loads(content)
         return manifest.serialise({key: record[key] for key in record.keys() - _LOOKS})
+    if _COLLECTED.fullmatch(name):
+        return _of_collected(name, content)
     if kind is not None and kind[1] == "arrow":
         rows = pa.ipc.open_file(content).read_all().drop_columns(["stamp"])
         return f"{rows.schema}\n{rows.to_pylist()}".encode()
@@ -267,6 +274,20 @@ def _pinned(name: str, content: bytes, folders: Mapping[str, str]) -> bytes:
     if kind is not None:
         document["files"] = [entry["file"] for entry in document["files"]]
     return json.dumps(document, sort_keys=True).encode()
+
+
+def _of_collected(name: str, content: bytes) -> bytes:
+    """Return what came of images and metadata, but when, and where they were asked for."""
+    if name.endswith(".parquet"):
+        rows = pq.read_table(io.BytesIO(content)).to_pylist()
+    elif name.endswith(".csv"):
+        rows = list(csv.DictReader(io.StringIO(content.decode(), newline="")))
+    else:
+        rows = [json.loads(content)]
+        for entry in rows[0].pop("files"):
+            rows.append({"file": entry["file"]})
+    kept = [{key: row[key] for key in sorted(row.keys() - {*_WHEN, _SEAL})} for row in rows]
+    return repr(kept).encode()
 
 
 def _named(name: str, digests: Mapping[str, str]) -> str:

@@ -17,7 +17,7 @@ from pipeline.storage.clutter import PassedOver
 
 
 class Input(Struct, frozen=True):
-    """What an output was made of: a list, a folder, an archive or annotations."""
+    """What an output was made of: a list, a folder, an archive, annotations or a selection."""
 
     list: Name | None = None
     folder: Below | None = None
@@ -25,6 +25,7 @@ class Input(Struct, frozen=True):
     annotations: Text | None = None
     md5: Text = ""
     digest: Text = ""
+    selection: Text = ""
 
 
 class Digests(Struct, frozen=True):

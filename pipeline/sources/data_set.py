@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Self
@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.job.options import Job
 from pipeline.sources.inputs import Archive
-from pipeline.sources.kept_files import KeptFiles, Placeholders
+from pipeline.sources.kept_files import KeptFiles, Placeholders, Unneeded
 from pipeline.sources.source import IsCut, Source, Split
 from pipeline.storage import Location
 
@@ -64,6 +64,12 @@ class DataSet(ABC):
     def kept_files(out: Location) -> Iterator[KeptFiles]:
         """Yield the files of its own that lie in an output folder, whatever job asked for them."""
         del out
+        yield from ()
+
+    @staticmethod
+    def unneeded(out: Location, selections: Collection[str]) -> Iterator[Unneeded]:
+        """Yield the files of its own that none of some selections needs, by their digests."""
+        del out, selections
         yield from ()
 
     @staticmethod

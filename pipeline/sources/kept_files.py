@@ -41,6 +41,19 @@ class Placeholders:
 
 
 @dataclass(frozen=True)
+class Unneeded:
+    """Files that a source keeps for what nobody asks for any more.
+
+    Attributes:
+        what: what they were kept for, for people.
+        files: those that nothing else needs, tables before the rest.
+    """
+
+    what: str
+    files: tuple[Location, ...]
+
+
+@dataclass(frozen=True)
 class KeptFiles:
     """Some files, as one of the source's tables names them.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,7 @@ from pipeline.job.options import Job
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.ilsvrc2012.configured import ConfiguredSet
 from pipeline.sources.imagelist.listed import ListedSet
-from pipeline.sources.kept_files import KeptFiles, Placeholders
+from pipeline.sources.kept_files import KeptFiles, Placeholders, Unneeded
 from pipeline.sources.openimages.data_set import OpenImagesSet
 from pipeline.storage import Location
 
@@ -40,6 +40,12 @@ def kept_files(out: Location) -> Iterator[KeptFiles]:
     """Yield the files that sources keep in an output folder, as they were written."""
     for kind in SOURCES:
         yield from kind.kept_files(out)
+
+
+def unneeded(out: Location, selections: Collection[str]) -> Iterator[Unneeded]:
+    """Yield the files that sources keep and that none of some selections needs."""
+    for kind in SOURCES:
+        yield from kind.unneeded(out, selections)
 
 
 def own_names(out: Path, like: Placeholders) -> Iterator[Path]:

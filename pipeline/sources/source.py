@@ -147,6 +147,11 @@ class Source(ABC):
         """
         return frozenset()
 
+    @property
+    def selection(self) -> str:
+        """The digest of what chooses its images, whose files it keeps itself; "": it keeps none."""
+        return ""
+
     @abstractmethod
     def described(self) -> list[Document]:
         """Return what a manifest says of it among the inputs, without the boxes."""

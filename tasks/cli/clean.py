@@ -21,7 +21,7 @@ from pipeline.job.resolve import resolve
 from pipeline.job.table.option import CLEAN
 from pipeline.job.table.options import options_of
 from pipeline.quantities import counted, size
-from pipeline.state import cleaning, status
+from pipeline.state import cleaning, status, unselected
 from pipeline.state import unused_sources as unusedsources
 from pipeline.state.cleaning import Stale, Superseded
 from pipeline.storage import Location, Plan, TempFile, Unfinished
@@ -48,15 +48,18 @@ def clean(out: str, yes: bool, dry_run: bool, uploads_after: int, **given: Any) 
     when `current` points to another; they are left alone while a command is at work, as is what
     was kept of the files that they were made of.
 
+    With --unselected, images and masks go that neither the command that was started last asks for
+    nor a finished output was made of.
+
     In S3 there are unfinished uploads in the place of temporary files: parts of large files, which
     are paid for. Those that were begun a day ago or earlier are given up. Whether a command of
     another host is at work there is not known.
     """
-    reached = Reached.of(out, given)
-    folder = reached.out
+    every = given.pop("unselected")
+    folder = (reached := Reached.of(out, given)).out
     if not {*FORMATS, paths.state(folder).name} & set(storage.folders(folder)):
         raise UsageError("this is no output folder of shardmill", file=out)
-    going = _going(reached, uploads_after * 3600)
+    going = _going(reached, uploads_after * 3600, unneeded=every)
     _say_kept(reached)
     if not going:
         say("nothing to remove")
@@ -74,15 +77,17 @@ class _Going:
         superseded: outputs.
         unused: folder -> what goes of what was kept of source files.
         uploads: parts of files in a store; None: the store does not let them be listed.
+        unselected: what it was kept for -> what goes of images and masks that nothing asks for.
     """
 
     stale: list[Stale]
     superseded: list[Superseded]
     unused: dict[Location, Plan]
     uploads: list[Unfinished] | None
+    unselected: dict[str, Plan]
 
     def __bool__(self) -> bool:
-        return any((self.stale, self.superseded, self.unused, self.uploads))
+        return any((self.stale, self.superseded, self.unused, self.uploads, self.unselected))
 
     @property
     def is_all_known(self) -> bool:
@@ -90,7 +95,7 @@ class _Going:
         return self.uploads is not None
 
 
-def _going(reached: Reached, upload_s: int) -> _Going:
+def _going(reached: Reached, upload_s: int, *, unneeded: bool) -> _Going:
     """Return what is of no use any more, and say it."""
     folder = reached.out
     stale = _stale(folder)
@@ -108,7 +113,10 @@ def _going(reached: Reached, upload_s: int) -> _Going:
     for place, plan in unused.items():
         what = f"{place}, {counted(plan.files, 'file')}, {size(plan.bytes)}"
         say(f"kept of source files, and needed by no output: {what}")
-    return _Going(stale, superseded, unused, _uploads(folder, upload_s))
+    others = _unselected(reached, superseded) if unneeded else {}
+    for what, plan in others.items():
+        say(f"nothing asks for it: {what}: {counted(plan.files, 'file')}, {size(plan.bytes)}")
+    return _Going(stale, superseded, unused, _uploads(folder, upload_s), others)
 
 
 def _uploads(folder: Location, after_s: int) -> list[Unfinished] | None:
@@ -147,6 +155,8 @@ def _remove_idle(reached: Reached, going: _Going) -> None:
         superseded = [output for output in going.superseded if output.folder in still]
         free = _unused(folder, superseded)
         unused = [plan for place, plan in going.unused.items() if place in free]
+        others = _unselected(reached, superseded) if going.unselected else {}
+        unused += [plan for what, plan in going.unselected.items() if what in others]
         _remove(going.stale, superseded, unused)
         _give_up(going.uploads or [])
 
@@ -163,11 +173,18 @@ def _unused(out: Location, gone: list[Superseded]) -> dict[Location, Plan]:
     return unusedsources.plans(out, [output.folder for output in gone])
 
 
-def _say_kept(reached: Reached) -> None:
-    """Name the sets that no recorded job would make now: whether they are needed, a person knows.
+def _unselected(reached: Reached, gone: list[Superseded]) -> dict[str, Plan]:
+    """Return what goes of images and masks that nothing asks for, once some outputs are gone."""
+    last = reached.as_given(status.recorded_jobs(reached.out))[-1:]
+    try:
+        return unselected.plans(reached.out, last, [output.folder for output in gone])
+    except ShardmillError as error:
+        say(f"images and masks are left alone: {error.what}", err=True)
+        return {}
 
-    What a job reads may be on a disk that is not mounted; so nothing of its outputs is removed.
-    """
+
+def _say_kept(reached: Reached) -> None:
+    """Name the sets that no recorded job would make now: what it reads may not be mounted."""
     out = reached.out
     for output in status.other_sets(out, reached.as_given(status.recorded_jobs(out))):
         folder = paths.outputs(out, output.format, output.split)
@@ -184,9 +201,9 @@ def _remove(stale: list[Stale], superseded: list[Superseded], unused: list[Plan]
     outcomes += [storage.carry_out(plan) for plan in unused]
     for item in (item for outcome in outcomes for item in outcome.kept):
         say(f"left alone: {item.path} has changed since, or is in use")
-    removed = [item for outcome in outcomes for item in outcome.removed]
-    files = sum(not item.is_folder for item in removed)
-    say(f"removed: {counted(files, 'file')}, {size(sum(item.size for item in removed))}")
+    items = [item for outcome in outcomes for item in outcome.removed]
+    files = counted(sum(not item.is_folder for item in items), "file")
+    say(f"removed: {files}, {size(sum(item.size for item in items))}")
 
 
 def _stale(folder: Location) -> list[Stale]:

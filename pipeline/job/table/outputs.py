@@ -83,6 +83,15 @@ OUTPUT_OPTIONS: Final = (
         default=False,
     ),
     Option(
+        flag="--unselected",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Also remove images and masks of Open Images that neither the last command asks for"
+        " nor a finished output was made of.",
+        commands=(CLEAN,),
+        default=False,
+    ),
+    Option(
         flag="--uploads-after",
         kind=Kind.NUMBER,
         group=Group.RUN,

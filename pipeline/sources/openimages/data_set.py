@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -17,9 +17,9 @@ from pipeline.job.options import Job
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted, verb
 from pipeline.sources.data_set import LISTS, DataSet
-from pipeline.sources.kept_files import KeptFiles, Placeholders
+from pipeline.sources.kept_files import KeptFiles, Placeholders, Unneeded
 from pipeline.sources.openimages import collected as collecting
-from pipeline.sources.openimages import image_rows, kept, places
+from pipeline.sources.openimages import image_rows, kept, places, unselected
 from pipeline.sources.openimages import own_names as names
 from pipeline.sources.openimages.collected import SUFFIX, Collected
 from pipeline.sources.openimages.collection import collection_of
@@ -60,6 +60,11 @@ class OpenImagesSet(DataSet):
     def kept_files(out: Location) -> Iterator[KeptFiles]:
         """Yield the images and masks of all selections."""
         return kept.kept_files(out)
+
+    @staticmethod
+    def unneeded(out: Location, selections: Collection[str]) -> Iterator[Unneeded]:
+        """Yield the images, masks and tables of all other selections."""
+        return unselected.unneeded(out, selections)
 
     @staticmethod
     def own_names(out: Path, like: Placeholders) -> Iterator[Path]:

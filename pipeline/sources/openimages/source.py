@@ -49,10 +49,23 @@ class OpenImagesSource(Source):
         """Return the digests of the selection, and of what came of each image and mask."""
         return {**self.collected.identity, "split": self.split.name}
 
+    @property
+    def selection(self) -> str:
+        """The digest of the selection."""
+        return self.collected.mark.digest
+
     def made_of(self) -> dict[str, str]:
-        """Return what was selected, and what was fetched of it."""
-        parts = ", ".join(f"{name} {digest}" for name, digest in self.collected.identity.items())
-        return {IMAGES: parts, "--classes": f"{len(self.table.class_ids):,}, {self.table.digest}"}
+        """Return what was selected, and what came of it."""
+        came = {name: each for name, each in self.collected.identity.items() if name != "selection"}
+        return {
+            IMAGES: ", ".join(f"{name} {digest}" for name, digest in came.items()),
+            "selection": self.selection,
+            "--class": f"{len(self.table.class_ids):,}, {self.table.digest}",
+        }
+
+    def follows(self) -> frozenset[str]:
+        """Return what came of the images: one that turns up is no other choice of anybody's."""
+        return frozenset({IMAGES})
 
     def described(self) -> list[Document]:
         """Return the digests, and how many images have a file."""
