@@ -216,10 +216,8 @@ def _mark(archive: ArchiveAt) -> ZipIndexMark | None:
 
 
 def _is_pinned(mark: ZipIndexMark, file: PublishedFile) -> bool:
-    """Whether an index is of the archive that is pinned, as far as anybody has told."""
-    if file.md5 is None:
-        return False
-    return mark.md5 == file.md5 or (mark.md5 is None and mark.size == file.bytes)
+    """Whether an index is of the archive that is pinned, as whoever keeps it has told its MD5."""
+    return mark.md5 is not None and mark.md5 == file.md5
 
 
 def _is_same(mark: ZipIndexMark, source: OpenArchive) -> bool:

@@ -347,6 +347,24 @@ def test_an_archive_that_nobody_pinned_is_asked_whether_it_changed(
     assert place.files()[path_of(4)] == changed[path_of(4)]
 
 
+def test_an_index_of_another_archive_is_not_kept_for_the_right_one(
+    place: Place, bucket: Bucket
+) -> None:
+    """A server that tells no MD5 had another archive of the same size."""
+    right = zipped(CONTENTS, padding=100_000)
+    moved = dict(reversed(CONTENTS.items()))
+    bucket.objects[f"masks/{FILE}"] = zipped(moved, padding=100_000)
+    bucket.etags = False
+    file = published(right, f"{bucket.url}/masks/{FILE}")
+    assert len(bucket.objects[f"masks/{FILE}"] or b"") == len(right)
+    place.select([3])
+    place.collect(file)
+    place.put(right)
+    place.select([3, 4], "ba9876543210")
+    place.collect(file, "ba9876543210")
+    assert place.files() == {path_of(number): CONTENTS[path_of(number)] for number in (3, 4)}
+
+
 def test_offline_the_missing_archive_is_named(place: Place, bucket: Bucket) -> None:
     file = served(bucket, zipped(CONTENTS))
     place.select([3])
