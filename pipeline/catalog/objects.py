@@ -31,7 +31,7 @@ OBJECT: Final = pa.struct(
         ("class_index", pa.int32()),  # 0-based in the label table; -1: none of it
         ("class_id", pa.string()),  # as in the label table; null: not known
         ("flags", pa.uint8()),  # bits of those above; null: nobody says
-        ("mask", pa.string()),  # name of a mask, or its runs; null: there is none
+        ("mask", pa.string()),  # its file, named as sources are; null: there is none
     ]
 )
 TYPE: Final = pa.list_(OBJECT)
@@ -105,6 +105,15 @@ def class_ids(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[str, ...]]:
     if found.field("flags").null_count == len(found):
         return [()] * len(column)
     return _divided(tuple(found.field("class_id").fill_null("").to_pylist()), offsets)
+
+
+def masks(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[str | None, ...]]:
+    """Return the mask of each object of each of some images; none where no object has one."""
+    found, offsets = _flat(column)
+    named = found.field("mask")
+    if named.null_count == len(named):
+        return [()] * len(column)
+    return _divided(tuple(named.to_pylist()), offsets)
 
 
 def check(column: pa.ListArray | pa.ChunkedArray) -> None:

@@ -87,13 +87,14 @@ def check(rows: pa.Table | pa.RecordBatch) -> None:
 def columns(rows: pa.Table | pa.RecordBatch) -> dict[str, list[Any]]:
     """Return the columns of rows as lists of Python values.
 
-    In the place of `objects`, `boxes`, `box_classes`, `box_ids` and `flags` have a tuple an image,
-    the last two an empty one where nobody says any flag.
+    In the place of `objects`, `boxes`, `box_classes`, `box_ids`, `flags` and `mask_files` have a
+    tuple an image, all but the first two an empty one where nobody says any flag, or has a mask.
     """
     found = {name: rows.column(name).to_pylist() for name in SCHEMA.names if name != "objects"}
     listed = rows.column("objects")
     found |= {"boxes": objects.boxes(listed), "box_classes": objects.class_indexes(listed)}
-    return found | {"box_ids": objects.class_ids(listed), "flags": objects.flags(listed)}
+    found |= {"box_ids": objects.class_ids(listed), "flags": objects.flags(listed)}
+    return found | {"mask_files": objects.masks(listed)}
 
 
 def dicts(rows: pa.Table | pa.RecordBatch) -> list[dict[str, Any]]:

@@ -206,6 +206,15 @@ class ShardFormat(ABC):
         ``filename``, ``width`` and ``height`` are compared with the facts, all else with the plan.
         """
 
+    def masks_of(self, record: StoredRecord) -> tuple[bytes, ...]:
+        """Return the masks that a record has of its objects, as in `ImageRecord`.
+
+        Raises:
+            OutputDamaged: the record is not as it is written.
+        """
+        del record
+        return ()
+
     def image(self, record: StoredRecord, size: int) -> memoryview | None:  # noqa: ARG002
         """Return the image of a record, `size` bytes long, without parsing it; None: it cannot."""
         return None

@@ -39,7 +39,7 @@ class ImageRecord:
             image's; empty where all are.
         box_ids: id of the class of each object, "" where it names none; empty where none does.
         flags: of each object, bits as of `catalog.objects`; empty where nobody says any.
-        masks: of each object, a PNG of the size of the image, None where it has none; empty where
+        masks: of each object, a PNG of the size of the image, black where it has none; empty where
             none has, or none is asked for.
     """
 
@@ -57,7 +57,7 @@ class ImageRecord:
     box_classes: tuple[int, ...] = ()
     box_ids: tuple[str, ...] = ()
     flags: tuple[int, ...] = ()
-    masks: tuple[bytes | None, ...] = ()
+    masks: tuple[bytes, ...] = ()
 
 
 def object_labels(record: ImageRecord, label_offset: int) -> list[int]:
@@ -92,6 +92,7 @@ class ParsedRecord:
         encoded: the image: a view of the parsed buffer, not a copy.
         labels: as in `ImageRecord`.
         described: what else it says of objects, by name; empty where it says no more.
+        masks: as in `ImageRecord`.
     """
 
     filename: str
@@ -104,6 +105,7 @@ class ParsedRecord:
     encoded: memoryview
     labels: tuple[float, ...] = ()
     described: Mapping[str, object] = field(default_factory=dict)
+    masks: tuple[bytes, ...] = ()
 
     def fields(self) -> dict[str, object]:
         """Return what it says, by name, but for the boxes."""

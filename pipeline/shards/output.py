@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.documents import first_words
 from pipeline.documents.outputs import Parameters
-from pipeline.formats.base import RecordOptions, ShardFormat
+from pipeline.formats.base import LABELS, RecordOptions, ShardFormat
 from pipeline.formats.registry import ALL
 from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.prepare import ImageOptions
@@ -37,6 +37,11 @@ class RecordForm:
     def shard_format(self) -> ShardFormat:
         """The format itself."""
         return ALL[self.format]
+
+    @property
+    def describes_objects(self) -> bool:
+        """Whether its records say more of objects than their boxes."""
+        return self.shard_format.describes_objects and self.options.labels != LABELS[0]
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the parameters of a manifest."""

@@ -26,6 +26,7 @@ from pipeline.errors import (
 )
 from pipeline.formats.record import ImageRecord
 from pipeline.images.prepare import Preparation, StoredImage
+from pipeline.shards.object_masks import masks_at_size
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
 
 AHEAD = 64
@@ -103,13 +104,14 @@ def images(
     seen: FingerprintsBuilder | None = None,
     members: KnownContents = NONE_KNOWN,
     why_absent: WhyAbsent = no_such_file,
+    with_masks: bool = False,
 ) -> Iterator[Image | LeftOut]:
     """Yield the images of a shard, read in order and encoded anew where that is asked for.
 
     The encoded bytes are a view that the next step of the iteration may overwrite. `seen` takes
     the fingerprints of the images that are whole files, in their order. With `members`, images
     are compared with what they were when they were verified. `why_absent` is asked of those of
-    which there is no file.
+    which there is no file. Records have the masks of their objects only `with_masks`.
 
     Raises:
         MemberDiffers: see `check_member`.
@@ -143,7 +145,8 @@ def images(
         if isinstance(stored, BadImage):
             yield LeftOut.because(stored, key, source, offset, line, prepares.max_pixels)
         else:
-            yield Image(record_of(row, stored), stored, source, offset, line)
+            masks = masks_at_size(row["mask_files"], sources, stored) if with_masks else ()
+            yield Image(record_of(row, stored, masks), stored, source, offset, line)
 
 
 def _prepared(
@@ -271,7 +274,9 @@ def check_member(
     )
 
 
-def record_of(row: Mapping[str, Any], stored: StoredImage) -> ImageRecord:
+def record_of(
+    row: Mapping[str, Any], stored: StoredImage, masks: tuple[bytes, ...] = ()
+) -> ImageRecord:
     """Return what is written of a row of the plan, as `catalog.columns` has it."""
     return ImageRecord(
         key=row["key"],
@@ -288,6 +293,7 @@ def record_of(row: Mapping[str, Any], stored: StoredImage) -> ImageRecord:
         box_classes=row["box_classes"],
         box_ids=row["box_ids"],
         flags=row["flags"],
+        masks=masks,
     )
 
 

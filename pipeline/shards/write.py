@@ -90,6 +90,7 @@ def write_shard(
             seen=seen,
             members=members,
             why_absent=why_absent,
+            with_masks=any(output.form.describes_objects for output in outputs),
         )
         for done, image in enumerate(read, start=1):
             if isinstance(image, LeftOut):

@@ -142,6 +142,7 @@ def parse_example(data: Buffer, *, file: str | None = None) -> ParsedRecord:
         encoded=values["image/encoded"][0],
         labels=tuple(values.get(_LABELS, ())),
         described=objects.parsed(values) if described else {},
+        masks=objects.masks(values),
     )
 
 

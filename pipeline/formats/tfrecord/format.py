@@ -62,6 +62,10 @@ class TFRecord(ContiguousFormat):
             return fields
         return fields | objects.described(record, options.label_offset)
 
+    def masks_of(self, record: StoredRecord) -> tuple[bytes, ...]:
+        """Return the masks that an Example has."""
+        return example.parse_example(record.data).masks
+
     def unframed(self, view: memoryview, offset: int) -> StoredRecord | None:
         """Return the record less its framing."""
         placement = Placement(offset, len(view))

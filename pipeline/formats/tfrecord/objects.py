@@ -52,7 +52,7 @@ def entries(record: ImageRecord, label_offset: int) -> bytes:
         SOURCE_ID: entry(SOURCE_ID, Kind.BYTES, source_id(record.key).encode()),
     }
     if record.masks:
-        made[_MASK] = elements_entry(_MASK, [mask or b"" for mask in record.masks])
+        made[_MASK] = elements_entry(_MASK, record.masks)
     return b"".join(made[key] for key in sorted(made))
 
 
@@ -81,6 +81,11 @@ def described(record: ImageRecord, label_offset: int) -> dict[str, object]:
 def parsed(values: Values) -> dict[str, object]:
     """Return these features of an Example as plain values."""
     return {key: tuple(map(_plain, values[key])) for key in KINDS}
+
+
+def masks(values: Values) -> tuple[bytes, ...]:
+    """Return the masks of an Example; none if it has none."""
+    return tuple(map(bytes, values.get(_MASK, ())))
 
 
 def _plain(value: Any) -> object:

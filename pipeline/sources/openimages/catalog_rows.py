@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipeline import storage
 from pipeline.catalog import objects
 from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import OutputDamaged
-from pipeline.sources.openimages import image_rows, tables
+from pipeline.sources.openimages import image_rows, places, tables
 from pipeline.sources.openimages.collected import SUFFIX, Collected
 from pipeline.sources.openimages.ids import Numbers, numbers
 
@@ -157,11 +158,18 @@ def _objects(
         rows["class_index"],
         pa.array(table.class_ids, pa.string()).take(rows["class_index"]),
         pa.chunked_array([_flags(rows)]),
-        collected.written_masks(rows["mask_path"]),
+        _files(collected, rows["mask_path"]),
     ]
     arrays = [column.combine_chunks() for column in columns]
     structs = pa.StructArray.from_arrays(arrays, fields=list(objects.OBJECT))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), structs, type=objects.TYPE)
+
+
+def _files(collected: Collected, mask_paths: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return where masks lie below the output folder, of those that do."""
+    folder = storage.relative(places.masks(collected.out, collected.split), collected.out)
+    written = collected.written_masks(mask_paths)
+    return pc.binary_join_element_wise(pa.scalar(folder), written, "/")
 
 
 def _flags(rows: pa.Table) -> pa.Array:
