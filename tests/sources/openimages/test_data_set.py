@@ -92,7 +92,12 @@ def test_objects_have_their_own_class_flags_and_masks(tmp_path: Path) -> None:
     assert [each["class_index"] for each in found] == [0, 2, 1, 1]
     assert [each["class_id"] for each in found] == [CLASSES[index][0] for index in (0, 2, 1, 1)]
     assert [each["flags"] for each in found] == [0b00100, 0, None, 0b11111]
-    assert [each["mask"] for each in found] == ["a.png", None, None, "c.png"]
+    assert [each["mask"] for each in found] == [
+        "masks/train/a.png",
+        None,
+        None,
+        "masks/train/c.png",
+    ]
     assert [round(found[0][side], 6) for side in ("xmin", "ymin", "xmax", "ymax")] == [
         0.1,
         0.2,
