@@ -168,7 +168,8 @@ class Job:
     @property
     def source(self) -> str:
         """What its images are read from, as it was given: a list, folder or tree, or archives."""
-        return self.images or self.tree or self.openimages.bucket or self.raw
+        known = self.images or self.tree or self.openimages.bucket or self.raw
+        return known or (self.config if self.openimages.is_given else "")
 
     @property
     def named_by(self) -> str:

@@ -208,6 +208,16 @@ class Source(ABC):
         del key
         return "there is no such file", "put the files there, or correct the list or --root"
 
+    @property
+    def gets_images_in(self) -> str:
+        """What to do for images that were left out, in words; "": nothing helps.
+
+        What lies in an archive is pinned by its MD5: no other bytes can take its place.
+        """
+        if not self.whole_files:
+            return ""
+        return "put intact files in their places, then run the same command again"
+
     def share(self) -> float:
         """Return the share of `size` that is of the chosen images."""
         return 1.0

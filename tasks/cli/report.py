@@ -135,9 +135,8 @@ def _left_out(split: SplitJob, images: Sequence[LeftOutImage]) -> Iterator[str]:
 def _how_they_get_in(split: SplitJob, images: Sequence[LeftOutImage]) -> str:
     """Return what to do for images that were left out; nothing helps a bad one in an archive."""
     remedies = []
-    if any(not image.max_pixels for image in images) and split.source.whole_files:
-        # What lies in an archive is pinned by its MD5: no other bytes can take its place.
-        remedies.append("put intact files in their places, then run the same command again")
+    if any(not image.max_pixels for image in images) and split.source.gets_images_in:
+        remedies.append(split.source.gets_images_in)
     if any(image.max_pixels for image in images):
         remedies.append("allow more pixels with a larger --max-pixels")
     return "".join(f"; {remedy}" for remedy in remedies)

@@ -14,6 +14,7 @@ from pipeline.errors import (
     ArchiveRefused,
     EnvironmentRefused,
     InputRefused,
+    NotCollected,
     RemoteUnavailable,
     ShardmillError,
     UsageError,
@@ -79,6 +80,10 @@ def status(out: str, **given: Any) -> int:
         say(line)
     if isinstance(resolved, ResolvedJob):
         return _report(resolved, jobs, bool(at_work), refused)
+    if last.openimages.is_given and isinstance(resolved, NotCollected | UsageError):
+        from tasks.cli import collecting_report  # noqa: PLC0415 - not for every output
+
+        return collecting_report.standing(last)
     return _report_standing(folder, jobs, resolved)
 
 

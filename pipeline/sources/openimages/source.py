@@ -22,7 +22,7 @@ from pipeline.sources.source import IMAGES, Source
 from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FileStamps
 
-_RETRY: Final = "ask for it again with --retry-absent"
+_RETRY: Final = "ask for them again with --retry-absent"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -97,6 +97,11 @@ class OpenImagesSource(Source):
     def why_absent(self, key: str) -> tuple[str, str]:
         """Return the answer that the bucket gave."""
         return self.collected.absences[key.removesuffix(SUFFIX)], _RETRY
+
+    @property
+    def gets_images_in(self) -> str:
+        """What to do for images that were left out."""
+        return _RETRY
 
     def size(self) -> int:
         """Return how many bytes the images have."""
