@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from pipeline import resources, storage
+from pipeline.errors import UsageError
 from pipeline.formats.registry import FACTS
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.options import STEPS, Job
@@ -41,7 +42,7 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
         given: values by the names of options; those that are not there have their default.
 
     Raises:
-        UsageError: a value means nothing, or a path is empty or an address.
+        UsageError: a value means nothing, a path is empty or an address, or no class is chosen.
     """
     options = options_of(command)
     values = {option.name: given.get(option.name, option.default) for option in options}
@@ -62,6 +63,8 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
         check_words("--until", [until], STEPS_OF[LIST])
         return list_job(**decided | {"steps": list_steps(until, extract=extract)})
     if command == OPEN:
+        if not decided["openimages"].is_given:
+            raise UsageError("no class is chosen: name some with --class or --classes")
         return collected_job(**decided)
     steps = steps_until(values["until"], boxes=values["boxes"], extract=values["extract"])
     config = decided["config"] or default_config()

@@ -34,8 +34,6 @@ def _classes(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[Usage
     asked = job.openimages
     if asked == NOTHING:
         return
-    if not asked.is_given:
-        yield UsageError("no class is chosen: name some with --class or --classes")
     if asked.with_subclasses and asked.merge_subclasses:
         yield UsageError(
             "--with-subclasses and --merge-subclasses contradict each other: the first leaves each"

@@ -1,0 +1,232 @@
+"""`shardmill openimages`: two phases, what each run asks for, what it says, and how it ends."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import inprocess
+import pytest
+from openimagesbucket import Bucket, answer, denied
+
+from pipeline import storage
+from pipeline.sources.openimages.tables import GROUP
+
+Run = Callable[..., inprocess.Ran]
+
+
+@pytest.fixture
+def bucket(openimages: Path) -> Iterator[Bucket]:
+    with Bucket(openimages / "bucket", openimages / "raw") as bucket:
+        yield bucket
+
+
+@pytest.fixture
+def run(bucket: Bucket, openimages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run the command, whose metadata is in a folder and whose images come from the server."""
+    config = bucket.configure(openimages, tmp_path / "config")
+
+    def command(*words: object, out: Path = tmp_path / "out") -> inprocess.Ran:
+        storage.renew()
+        given = ("--config", config, "--raw", openimages / "raw", "--out", out)
+        return inprocess.shardmill(monkeypatch, "openimages", *given, *words)
+
+    return command
+
+
+def images(out: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(out)): path.read_bytes() for path in out.glob("images/*/*.jpg")}
+
+
+def asked(bucket: Bucket, since: int = 0) -> list[str]:
+    return sorted(seen.path for seen in bucket.log[since:] if seen.path.endswith(".jpg"))
+
+
+def files_of(out: Path) -> dict[str, bytes]:
+    """What lies in OUT, but for what says of a host, a time or a place."""
+    paths = (path for path in out.rglob("*") if path.is_file() and ".shardmill" not in path.parts)
+    kept = (path for path in paths if "failures" not in path.parts and path.name != "manifest.json")
+    return {str(path.relative_to(out)): path.read_bytes() for path in kept}
+
+
+class TestARunAndTheNext:
+    def test_one_command_makes_all_and_the_same_one_asks_for_nothing(
+        self, run: Run, bucket: Bucket, tmp_path: Path
+    ) -> None:
+        first = run("--class", "Bear", "--masks")
+        assert first.status == 4, first.said  # one image is absent
+        assert "train: complete: 6 images" in first.said
+        assert "--retry-absent" in first.said
+        assert "train: train:" not in first.said
+        assert (tmp_path / "out/tfrecord/train/current/manifest.json").exists()
+        before, found = len(bucket.log), files_of(tmp_path / "out")
+        again = run("--class", "Bear", "--masks")
+        assert (again.status, asked(bucket, before)) == (4, [])
+        assert "already complete" in again.said
+        assert files_of(tmp_path / "out") == found
+
+    def test_a_second_class_fetches_only_what_is_new(
+        self, run: Run, bucket: Bucket, tmp_path: Path
+    ) -> None:
+        assert run("--class", "Bear", "--until", "images").status == 4
+        before, had = len(bucket.log), set(images(tmp_path / "out"))
+        assert run("--class", "Bear", "--class", "Waffle").status == 4
+        new = [f"images/{path}" for path in asked(bucket, before)]
+        assert new
+        assert had.isdisjoint(new)
+
+    def test_a_deleted_image_is_fetched_again_alone(
+        self, run: Run, bucket: Bucket, tmp_path: Path
+    ) -> None:
+        assert run("--class", "Bear", "--until", "images").status == 4
+        lost = min((tmp_path / "out/images/train").iterdir())
+        content = lost.read_bytes()
+        lost.unlink()
+        before = len(bucket.log)
+        assert run("--class", "Bear", "--until", "images").status == 4
+        assert asked(bucket, before) == [f"train/{lost.name}"]
+        assert lost.read_bytes() == content
+
+    def test_an_absent_image_is_asked_for_again_when_that_is_said(
+        self, run: Run, bucket: Bucket, tmp_path: Path
+    ) -> None:
+        assert run("--class", "Bear", "--until", "images").status == 4
+        failed = (tmp_path / "out/failures/train.txt").read_text().split()
+        (absent,) = [f"{each}.jpg" for each in failed]
+        bucket.objects[absent] = next(iter(images(tmp_path / "out").values()))
+        before = len(bucket.log)
+        assert run("--class", "Bear", "--until", "images", "--retry-absent").status == 0
+        assert asked(bucket, before) == [absent]
+        assert (tmp_path / "out/failures/train.txt").read_text() == ""
+
+    def test_splits_one_by_one_give_the_same_files_as_together(
+        self, run: Run, tmp_path: Path
+    ) -> None:
+        together, apart = tmp_path / "together", tmp_path / "apart"
+        assert run("--class", "Bear", "--masks", out=together).status == 4
+        for split in ("test", "train", "validation"):
+            run("--class", "Bear", "--masks", "--split", split, out=apart)
+        assert images(apart) == images(together)
+        same = {"masks", "csv", "annotations", "tfrecord"}
+        one, other = files_of(together), files_of(apart)
+        for name in (name for name in one if name.split("/")[0] in same):
+            assert other[name] == one[name], name
+
+
+class TestHowFarItGoes:
+    @pytest.mark.parametrize(
+        ("until", "there"),
+        [
+            ("metadata", {".shardmill"}),
+            ("select", {".shardmill", "csv"}),
+            ("masks", {".shardmill", "csv", "masks"}),
+            ("images", {".shardmill", "csv", "masks", "images", "failures"}),
+        ],
+    )
+    def test_it_stops_after_a_step(
+        self, run: Run, bucket: Bucket, tmp_path: Path, until: str, there: set[str]
+    ) -> None:
+        ended = run("--class", "Bear", "--masks", "--until", until)
+        assert ended.status == (4 if until == "images" else 0), ended.said
+        assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} == there
+        assert bool(asked(bucket)) == (until == "images")
+
+    def test_a_dry_run_fetches_nothing_and_says_how_much_it_would_be(
+        self, run: Run, bucket: Bucket, tmp_path: Path
+    ) -> None:
+        said = run("--class", "Bear", "--masks", "--dry-run")
+        assert said.status == 0
+        assert "train: Bear (/m/01dws): 7 images, 9 boxes, 7 masks" in said.said
+        assert "train: to ask for: 7 images" in said.said
+        assert (bucket.log, (tmp_path / "out").exists()) == ([], False)
+
+    def test_status_says_how_far_collecting_is(
+        self, run: Run, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bucket.rule("train/", answer(503))
+        assert run("--class", "Bear", "--tries", "1").status == 1
+        said = inprocess.shardmill(monkeypatch, "status", tmp_path / "out")
+        assert said.status == 1
+        assert "train: 0 of 7 images asked for" in said.said
+        assert "the same command goes on" in said.said
+
+
+class TestWhatDoesNotCome:
+    def test_images_without_an_answer_leave_it_incomplete_and_the_same_command_goes_on(
+        self, run: Run, bucket: Bucket, tmp_path: Path
+    ) -> None:
+        bucket.rule("train/4", answer(503))
+        first = run("--class", "Bear", "--tries", "2", "--until", "images")
+        assert first.status == 1
+        assert "no answer for 1 image" in first.said
+        there = set(images(tmp_path / "out"))
+        assert len(there) >= 5
+        bucket.forget()
+        assert run("--class", "Bear", "--tries", "2", "--until", "images").status == 4
+        assert [path for path in asked(bucket) if f"images/{path}" in there] == []
+        assert there < set(images(tmp_path / "out"))
+
+    def test_a_bucket_that_gives_nothing_out_is_named(self, run: Run, bucket: Bucket) -> None:
+        bucket.rule("", denied)
+        classes = (word for name in ("Bear", "Waffle", "Car") for word in ("--class", name))
+        ended = run(*classes, "--until", "images")
+        assert ended.status == 2
+        assert "no image is given out" in ended.said
+        assert bucket.images in ended.said
+
+    def test_offline_names_every_missing_file_at_once(
+        self, run: Run, bucket: Bucket, tmp_path: Path
+    ) -> None:
+        ended = run("--class", "Bear", "--offline", "--raw", tmp_path / "empty")
+        assert ended.status == 3
+        assert ended.said.count(" bytes) from http") >= 4
+        assert bucket.log == []
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("words", "said"),
+        [
+            ((), "no class is chosen"),
+            (("--class", "Bare"), "Bear"),
+            (("--class", "Bear", "--no-boxes"), "--by masks or --by labels"),
+            (("--class", "Bear", "--until", "masks"), "say --masks"),
+            (("--class", "Bear", "--with-subclasses", "--merge-subclasses"), "contradict"),
+            (("--class", "Bear", "--mask-size", "image"), "with --masks only"),
+            (("--class", "Bear", "--out", "s3://bucket/x"), "s3://bucket/x"),
+            (("--class", "Bear", "--until", "select", "--export", "coco"), "after the shards"),
+            (("--class", "Bear", "--split", "trian"), "trian"),
+        ],
+    )
+    def test_what_cannot_be_is_refused_before_anything_is_asked_for(
+        self, run: Run, bucket: Bucket, words: tuple[str, ...], said: str
+    ) -> None:
+        ended = run(*words)
+        assert ended.status == 2, ended.said
+        assert said in ended.said
+        assert bucket.log == []
+
+    def test_no_image_at_all_is_a_usage_error(self, run: Run, tmp_path: Path) -> None:
+        (tmp_path / "ids.txt").write_text("train/0000000000000000\n")
+        ended = run("--class", "Bear", "--split", "train", "--ids", tmp_path / "ids.txt")
+        assert ended.status == 2
+        assert "no image is selected" in ended.said
+
+
+def test_a_group_is_of_many_images() -> None:
+    assert GROUP == 512  # a task an image would be a million tasks
+
+
+def test_finished_images_are_known_without_their_metadata(
+    run: Run, bucket: Bucket, openimages: Path, tmp_path: Path
+) -> None:
+    raw = tmp_path / "raw"
+    shutil.copytree(openimages / "raw", raw)
+    given = ("--class", "Bear", "--raw", raw, "--until", "images")
+    assert run(*given).status == 4
+    for csv in raw.glob("*annotations*.csv"):
+        csv.unlink()
+    before = len(bucket.log)
+    assert run(*given).status == 4
+    assert bucket.log[before:] == []
