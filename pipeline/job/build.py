@@ -31,7 +31,7 @@ _PARTS: Final = {
 _COLLECTED_STEPS: Final = ("lists", "shards")
 """What is made of Open Images once its images are collected, of `STEPS`."""
 _COLLECTED_EXPORTS: Final = ("annotations",)
-"""What is always made of it, of `EXPORTS`."""
+"""What is always made of it where it has objects, of `EXPORTS`."""
 
 
 def build_job(command: str, given: Mapping[str, Any]) -> Job:
@@ -142,7 +142,8 @@ def collected_job(
     config = config or default_openimages_config()
     if openimages.until != UNTIL[-1]:
         return Job(config=config, steps=(), openimages=openimages, exports=exports, **options)
-    made = tuple(dict.fromkeys((*exports, *_COLLECTED_EXPORTS)))
+    has_objects = openimages.boxes or openimages.masks or openimages.by == "masks"
+    made = tuple(dict.fromkeys((*exports, *(_COLLECTED_EXPORTS if has_objects else ()))))
     return Job(
         config=config, steps=_COLLECTED_STEPS, openimages=openimages, exports=made, **options
     )

@@ -44,6 +44,11 @@ class Chosen:
         """The index of the class that each MID belongs to."""
         return {mid: each.index for each in self.classes for mid in each.members}
 
+    @property
+    def selected_for(self) -> tuple[ChosenClass, ...]:
+        """The classes that were asked for: others are there for other objects on their images."""
+        return tuple(each for each in self.classes if not self.selecting.isdisjoint(each.members))
+
     def described(self) -> list[list[object]]:
         """Return what of it decides bytes, for digests."""
         return [

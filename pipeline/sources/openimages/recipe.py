@@ -40,7 +40,7 @@ _AT_ONCE: Final = 128  # classes, of which each has open files
 
 def is_wanted(chosen: Chosen, *, asked: bool) -> bool:
     """Whether the files are written: they are asked for, or the classes are few."""
-    return asked or len(chosen.classes) <= MOST_CLASSES
+    return asked or len(chosen.selected_for) <= MOST_CLASSES
 
 
 def complete(out: Location, selection: Selection) -> tuple[RecipeMark, ...] | None:
@@ -50,7 +50,7 @@ def complete(out: Location, selection: Selection) -> tuple[RecipeMark, ...] | No
         out: the output folder.
         selection: of a split.
     """
-    marks = [_mark(out, selection, each) for each in selection.chosen.classes]
+    marks = [_mark(out, selection, each) for each in selection.chosen.selected_for]
     return tuple(mark for mark in marks if mark is not None) if all(marks) else None
 
 
@@ -70,7 +70,9 @@ def write(out: Location, selection: Selection) -> tuple[RecipeMark, ...]:
         OutputDamaged: a table is not what was written.
         TransientError: another command writes those of another selection meanwhile.
     """
-    missing = [each for each in selection.chosen.classes if _mark(out, selection, each) is None]
+    missing = [
+        each for each in selection.chosen.selected_for if _mark(out, selection, each) is None
+    ]
     if missing:
         table = places.selected_images(out, selection.split, selection.digest)
         parts = tables.read(table, tables.IMAGES, ["image_id"])

@@ -106,9 +106,9 @@ class Counts:
         yield from self._notes()
 
     def _notes(self) -> Iterator[str]:
-        counts, chosen = self._counts, self._selection.chosen.classes
+        counts, chosen = self._counts, self._selection.chosen.selected_for
         missing = [each.name for each in chosen if not self._of_classes["images"][each.index]]
-        if missing and not self._selection.options.all_objects:
+        if missing:
             yield f"no image of {counted(len(missing), 'class')}: {abbreviate(missing)}."
         if negatives := counts[NEGATIVES]:
             yield (

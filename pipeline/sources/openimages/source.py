@@ -144,14 +144,6 @@ class OpenImagesSource(Source):
             more = f"{len(misshapen):,}, e.g. {misshapen[0]}"
             yield f"masks of another shape than their images: {more}"
 
-    def unused(self) -> list[str]:
-        """Return which chosen classes have no image here."""
-        return [
-            f"{each.name} ({each.mid}) has no image in {self.split.name}"
-            for each in self.collected.mark.classes
-            if not each.images
-        ]
-
     @property
     def label_widths(self) -> LabelWidths | None:
         """How many classes its images have; None: not more than one each."""

@@ -223,6 +223,8 @@ def test_all_objects_of_the_selected_images_can_be_kept(tmp_path: Path) -> None:
     assert found.ids == [image(1)]
     assert [row["class_index"] for row in found.objects] == [0, 1]
     assert found.images[0]["classes"] == [0, 1]
+    assert wanted.selected_for == classes[:1]
+    assert not any("no image of" in line for line in found.mark.closing)
 
 
 def test_only_images_of_a_list(tmp_path: Path) -> None:
