@@ -147,3 +147,12 @@ def test_what_no_address_ends_in(key: str) -> None:
     assert not is_key(key)
     with pytest.raises(UsageError):
         _ = Remote("s3", "bucket", "out") / key
+
+
+@pytest.mark.parametrize("text", ["s3://bucket", "s3://bucket/", "https://host", "http://h:9/"])
+def test_a_whole_bucket_is_an_address_where_one_may_stand(text: str) -> None:
+    place = parse(text, "--bucket", whole_bucket=True)
+    assert isinstance(place, Remote)
+    assert place.key == ""
+    assert str(place / "train/a.jpg") == f"{text.rstrip('/')}/train/a.jpg"
+    assert parse(str(place), "--bucket", whole_bucket=True) == place

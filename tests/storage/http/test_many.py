@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -29,7 +30,9 @@ def server() -> Iterator[Loopback]:
         yield server
 
 
-def receive(server: Loopback, *names: str, in_flight: int = 2, **request: int) -> list[Received]:
+def receive(
+    server: Loopback, *wanted: str | Asked, in_flight: int = 2, **request: int
+) -> list[Received]:
     patience = Patience(TRIES, few=2, first=0.0, longest=0.0, longest_asked=0.0)
     ask = Request(server.url, **request)  # type: ignore[arg-type]
     with (
@@ -42,7 +45,8 @@ def receive(server: Loopback, *names: str, in_flight: int = 2, **request: int) -
             lambda body: bytes(body).endswith(b"end"),
         ) as receiver,
     ):
-        return list(receiver.receive(Asked(name) for name in names or ("a",)))
+        asked = (Asked(each) if isinstance(each, str) else each for each in wanted or ("a",))
+        return list(receiver.receive(asked))
 
 
 def unannounced(handler: Handler, cut: int = 0) -> None:
@@ -129,3 +133,17 @@ def test_addresses_in_a_public_bucket(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://other:1")
     monkeypatch.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
     assert public.request_for(Remote("s3", "b", ""), settings, "train/a b.jpg") == request
+
+
+def test_bytes_that_are_there_already_are_not_sent_again(server: Loopback) -> None:
+    md5 = hashlib.md5(CONTENT).hexdigest()
+    server.script.extend([answer(304), answer(304), cut_after(700)])
+    (same,) = receive(server, Asked("a", md5))
+    assert (same.result, same.status, same.tries) == (Result.SAME, 304, 1)
+    (unasked,) = receive(server, "a")
+    assert unasked.result is Result.UNUSABLE
+    (other,) = receive(server, Asked("a", "0" * 32))
+    assert (other.result, bytes(other.body)) == (Result.WHOLE, CONTENT)
+    conditions = [seen.headers.get("if-none-match") for seen in server.seen]
+    assert conditions == [f'"{md5}"', None, f'"{"0" * 32}"', None]
+    assert server.seen[-1].range == "bytes=700-"  # what had come is not asked for again
