@@ -19,7 +19,7 @@ from support import ROOT
 from pipeline.sample import openimages as sample
 from pipeline.sources.openimages.places import DIGITS, SPLITS
 
-DOG, PLACE_MAT, BUTTERFLY = "/m/0bt9lr", "/m/0663v", "/m/0pg52"
+DOG, PIZZA, TAXI = "/m/0bt9lr", "/m/0663v", "/m/0pg52"
 BOXES = {
     "train": "oidv6-train-annotations-bbox.csv",
     "validation": "validation-annotations-bbox.csv",
@@ -93,7 +93,7 @@ def _classes(source: Path) -> dict[str, bytes]:
         "oidv7-class-descriptions-boxable.csv": (
             files / "oidv7-class-descriptions-boxable.csv"
         ).read_bytes(),
-        "classes-segmentation.txt": f"{DOG}\n{PLACE_MAT}\n{BUTTERFLY}\n".encode(),
+        "classes-segmentation.txt": f"{DOG}\n{PIZZA}\n{TAXI}\n".encode(),
         "bbox_labels_600_hierarchy.json": (files / "bbox_labels_600_hierarchy.json").read_bytes(),
     }
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 from nginx import Nginx, is_installed
 from s3servers import ADMIN, S3Server, running
+from support import interpreted
 
 from pipeline import storage
 from pipeline.job.selection_options import SelectionOptions
+from pipeline.sample import openimages as sample
 from pipeline.sample.openimages_plan import plan
 from pipeline.sources.openimages import (
     config,
@@ -171,6 +173,30 @@ def test_files_and_masks_come_from_a_web_server_with_tls(
     archive = at(secured, behaviour, found.split(SPLIT).mask_archives["3"])
     mark = masks.collect(group.out, SPLIT, group.selection, "3", archive, raw=raw)
     assert mark.outcomes["kept"] == mark.masks > 0
+
+
+def test_the_command_collects_and_prepares_from_a_web_server_with_tls(
+    secured: Nginx, openimages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(secured.certificate))
+    out, base = tmp_path / "out", f"{secured.url}/plain"
+    raw = {path.name: path.read_bytes() for path in sorted((openimages / "raw").iterdir())}
+    (tmp_path / "openimages").mkdir()
+    (tmp_path / sample.TABLE).write_bytes(sample.table(raw, f"{base}/raw"))
+    own = f'bucket = "{base}/bucket"'
+    text = (openimages / sample.CONFIG).read_text().replace('bucket = "bucket"', own)
+    (tmp_path / sample.CONFIG).write_text(text)
+    words = ("openimages", "--config", tmp_path / sample.CONFIG, "--out", out)
+    first = interpreted(*words, "--class", "Bear", "--class", "Car", "--masks")
+    assert first.returncode == 4, first.stderr  # for images that are absent or bad
+    asked = len(secured.requests)
+    assert interpreted(*words, "--class", "Bear", "--class", "Car", "--masks").returncode == 4
+    assert len(secured.requests) == asked
+    for path in (out / "images").rglob("*.jpg"):
+        real_one = openimages / "bucket" / path.relative_to(out / "images")
+        assert path.read_bytes() == real_one.read_bytes()
+    assert len(list((out / "masks").rglob("*.png"))) > 10
+    assert interpreted("verify", out).returncode == 0
 
 
 def at(server: Nginx, behaviour: str, file: PublishedFile) -> PublishedFile:
