@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import shardmill
 from openimagesbucket import Bucket
 from PIL import Image
 
@@ -233,6 +235,18 @@ def test_a_server_has_all_of_it(openimages: Path, tmp_path: Path) -> None:
         image = in_state("turned")
         content = bucket.content(f"train/{image.image_id}.jpg")
         assert content == served(openimages, image)
+
+
+def test_the_command_draws_it_and_says_what_to_run(tmp_path: Path, openimages: Path) -> None:
+    run = shardmill("sample", tmp_path / "new", "--openimages")
+    assert run.returncode == 0, run.stderr
+    for path in (tmp_path / "new/raw").iterdir():
+        assert path.read_bytes() == (openimages / "raw" / path.name).read_bytes()
+    *_, line = run.stdout.splitlines()
+    words = shlex.split(line.removeprefix("now: "))[:-1]
+    planned = shardmill(*words[1:], tmp_path / "out", "--dry-run")
+    assert planned.returncode == 0, planned.stderr
+    assert not (tmp_path / "out").exists()
 
 
 def test_files_that_are_not_a_sample_are_left_alone(tmp_path: Path) -> None:
