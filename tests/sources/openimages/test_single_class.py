@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 import commands
 import numpy as np
 import pytest
+from openimagesmini import mini_openimages
 
 from pipeline.errors import BadAnnotation, OutputConflict, UsageError
 from pipeline.sources.openimages import recipe_files
@@ -23,6 +25,10 @@ ROWS: Final = [
     f"{number:016x}_{mid.replace('/', '')}_0a.png,{number:016x},{mid},0a,0.1,0.2,0.3,0.4,,0.5 1;1 0"
     for number, mid in [(9, BEAR), (3, WAFFLE), (3, BEAR), (9, BEAR), (1, WAFFLE), (2, BEAR)]
 ]
+
+
+TEST: Final = ("test-annotations-object-segmentation.csv", "test")
+TRAIN: Final = ("train-annotations-object-segmentation.excerpt.csv", "train")
 
 
 def written(path: Path, rows: Sequence[str] = ROWS, end: str = "\n", header: str = HEADER) -> Path:
@@ -60,6 +66,36 @@ def test_both_files_have_the_bytes_that_csv_gives(tmp_path: Path, end: str, mark
         assert (each.list.read_bytes(), each.rows.read_bytes()) == by_hand(
             source, each.label, "train"
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "subset", "label", "list_md5", "rows_md5"),
+    [
+        (
+            *TEST,
+            "/m/0bt9lr",
+            "8fbff89afa38b596faa52df219b0ba7a",
+            "671154b9e44fe76b74d90aef38cb18c1",
+        ),
+        (*TEST, "/m/0663v", "1f5701228eb4491d5dc054fc695c3e1d", "9d25041a72e022364219970ae51102d4"),
+        (*TEST, "/m/0pg52", "876b75c792eeebd61994bf80e5494bbe", "9b6c940724d113fd72bf0a34b8d64642"),
+        (
+            *TRAIN,
+            "/m/04yx4",
+            "60a8edfd72f2c1ee597b4bcd2dcdbb8a",
+            "fa7a8ae60db8dddb1821dff4f0baa238",
+        ),
+    ],
+)
+def test_real_rows_have_the_bytes_of_the_script(
+    tmp_path: Path, name: str, subset: str, label: str, list_md5: str, rows_md5: str
+) -> None:
+    source = mini_openimages()
+    if source is None:
+        pytest.skip("the real files are not here: set SHARDMILL_TEST_DATA")
+    (each,) = split_classes(source / "csv" / name, [label], subset, tmp_path).classes
+    digests = [hashlib.md5(path.read_bytes()).hexdigest() for path in (each.list, each.rows)]
+    assert digests == [list_md5, rows_md5]
 
 
 def test_rows_with_quotes_keep_what_they_say(tmp_path: Path) -> None:
