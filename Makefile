@@ -192,6 +192,7 @@ bench: $(VENV)/.test $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
 	$(BIN)/python -m benchmarks.classic
 	$(BIN)/python -m benchmarks.remote
 	$(BIN)/python -m benchmarks.remote_jobs
+	$(BIN)/python -m benchmarks.openimages
 	$(BIN)/python -m benchmarks.openimages_images
 	$(BIN)/python -m benchmarks.openimages_masks
 	$(if $(MXNET_PYTHON),$(BIN)/python -m benchmarks.images)
