@@ -33,7 +33,6 @@ def _prepare(job: Job, how: How) -> int:
     resolving.check(job)
     storage.check_link(job.folder)
     what = collection_of(job)
-    what.check_there()
     begin()
     if how.dry_run:
         return _plan(what, how)
@@ -59,6 +58,7 @@ def _collect(what: Collection, how: How) -> int:
     job = what.job
     if COLLECTING.is_complete(job):
         return collected.complete(what, "already complete")
+    what.check_there()
     # Rich: not where nothing is to do
     from tasks.cli.collecting_display import CollectingObserver  # noqa: PLC0415
     from tasks.cli.display import display  # noqa: PLC0415

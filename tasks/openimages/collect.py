@@ -8,7 +8,7 @@ import luigi
 
 from pipeline import storage
 from pipeline.job.options import Job
-from pipeline.sources.openimages import failures, places, requests
+from pipeline.sources.openimages import failures, places, published, requests
 from pipeline.sources.openimages.collection import collection_of
 from pipeline.state import cleaning
 from pipeline.storage import Location
@@ -21,29 +21,44 @@ from tasks.openimages.select import SelectSplit, WriteRecipe, metadata_tasks
 class CollectSplit(SplitStep):
     """The masks and images of a split; `digest` is the request's.
 
-    Which they are is known when the split is selected: so they are dynamic dependencies.
+    Which they are is known when the split is selected: until then they are dynamic dependencies. A
+    worker that comes later knows them at once, and takes its share of them.
     """
 
     step = "collect"
 
-    def requires(self) -> list[SplitStep]:
-        """Return the selection, and the files of the recipe."""
-        return selecting_tasks(self, str(self.split))
+    def requires(self) -> list[luigi.Task]:
+        """Return the selection, the files of the recipe, and what is known by that."""
+        is_known = self.collection.selected(str(self.split)) is not None
+        return [*selecting_tasks(self, str(self.split)), *(self.parts() if is_known else ())]
 
     def complete(self) -> bool:
         """Whether all of them were collected."""
-        if not all(task.complete() for task in self.requires()):
+        if not all(task.complete() for task in selecting_tasks(self, str(self.split))):
             return False
         return all(task.complete() for task in (*self.parts(), *self.tasks_behind()))
 
     def run(self) -> Iterator[list[luigi.Task]]:  # type: ignore[override]
         """Have the masks and images collected that are not there."""
         with self.carrying_out():
+            self._check_archives()
             yield self.parts()
             yield self.tasks_behind()
             if self.collection.options.reaches("images"):
                 what = self.collection
                 failures.write(what.out, str(self.split), what.whole(str(self.split)).digest)
+
+    def _check_archives(self) -> None:
+        """Check that all archives of masks are there, if nothing may be fetched.
+
+        Raises:
+            InputRefused: some are missing; all are named.
+        """
+        what = self.collection
+        mark = what.whole(str(self.split))
+        if what.options.offline:
+            archives = (what.mask_archive(mark.split, digit) for digit in what.digits(mark))
+            published.check_all_there(tuple(archives), what.raw)
 
     def parts(self) -> list[luigi.Task]:
         """Return the tasks that collect them."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import inprocess
 import pytest
-from openimagesbucket import Bucket, answer, denied
+from openimagesbucket import Bucket, answer, denied, held
 
-from pipeline import storage
+from pipeline import paths, storage
 from pipeline.sources.openimages.tables import GROUP
 
 Run = Callable[..., inprocess.Ran]
@@ -230,3 +235,33 @@ def test_finished_images_are_known_without_their_metadata(
     before = len(bucket.log)
     assert run(*given).status == 4
     assert bucket.log[before:] == []
+
+
+def test_another_command_at_work_is_left_alone_when_that_is_asked_for(
+    run: Run, bucket: Bucket, tmp_path: Path
+) -> None:
+    with storage.shared_lock(paths.run_lock(tmp_path / "out"), claim=True):
+        ended = run("--class", "Bear", "--no-overlap")
+    assert (ended.status, bucket.log) == (10, [])
+    assert "another command is at work" in ended.said
+
+
+def test_an_interrupted_command_goes_on_where_it_was(
+    run: Run, bucket: Bucket, openimages: Path, tmp_path: Path
+) -> None:
+    gate = threading.Event()
+    bucket.rule("train/", held(gate))
+    given = ("--class", "Bear", "--until", "images", "--raw", openimages / "raw")
+    words = [*given, "--config", tmp_path / "config/openimages.toml", "--out", tmp_path / "out"]
+    command = [sys.executable, "-m", "tasks.cli", "openimages", *map(str, words)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        deadline = time.monotonic() + 60
+        while not bucket.requests("train/") and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        time.sleep(1.0)
+        gate.set()
+        said = process.communicate(timeout=60)[0].decode()
+    assert process.returncode == 130, said
+    assert "the same command goes on" in said
+    assert run("--class", "Bear", "--until", "images").status == 4
