@@ -37,6 +37,7 @@ USE_A_SOURCE: Final = (
     "tasks/cli/collecting.py",
     "tasks/cli/collecting_display.py",
     "tasks/cli/collecting_report.py",
+    "tasks/cli/collecting_status.py",
     "tasks/cli/openimages_split.py",
     "tasks/cli/openimages_download.py",
     "tasks/cli/openimages_download_report.py",

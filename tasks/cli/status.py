@@ -30,7 +30,7 @@ from pipeline.state.inventory import Inventory
 from pipeline.state.standing import StandingOutput
 from pipeline.state.status import OutputState
 from pipeline.storage import Location
-from tasks.cli import text
+from tasks.cli import collecting_status, text
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
 from tasks.cli.packedsets import PackedSets, report_states
@@ -70,14 +70,18 @@ def status(out: str, **given: Any) -> int:
     at_work = storage.is_locked(paths.run_lock(folder))
     for line in _at_work(at_work, paths.run_lock(folder), shared=reached.is_shared):
         say(line)
-    resolved, refused = _resolved(jobs[-1])
-    known = [str(error).splitlines()[0] for error in refused]
     last, end = jobs[-1], runend.last(folder)
+    resolved, refused = _resolved(last)
+    known = [str(error).splitlines()[0] for error in refused]
     shared = reached.is_shared
     for line in text.job_lines(
         last, command_line(last), end, bool(at_work), known=known, shared=shared
     ):
         say(line)
+    code = collecting_status.say_collected(last) if last.openimages.is_given else None
+    if code is not None:
+        _report_others(folder, jobs, ())
+        return code
     if isinstance(resolved, ResolvedJob):
         return _report(resolved, jobs, bool(at_work), refused)
     if last.openimages.is_given and isinstance(resolved, NotCollected | UsageError):

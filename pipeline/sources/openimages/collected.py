@@ -269,6 +269,7 @@ def _not_collected(mark: Location) -> NotCollected:
 
 def _reason(row: Mapping[str, object]) -> str:
     """Return in words what came of an image that has no file."""
-    status = f", HTTP {row['status']}" if row["status"] else ""
-    detail = f", {row['detail']}" if row["detail"] else ""
-    return f"{row['outcome']}{status}{detail}: {row['url']}"
+    answer = f"HTTP {row['status']}" if row["status"] else ""
+    detail = str(row["detail"])  # it may begin with the answer
+    said = [answer, detail] if answer and not detail.startswith("HTTP") else [detail]
+    return f"{', '.join([str(row['outcome']), *filter(None, said)])}: {row['url']}"
