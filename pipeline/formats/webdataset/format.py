@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from pipeline.formats.base import (
+    LABELS,
     ContiguousFormat,
     RecordOptions,
     ShardWriter,
@@ -13,7 +14,7 @@ from pipeline.formats.base import (
     WrittenShard,
 )
 from pipeline.formats.record import ImageRecord, fields_of
-from pipeline.formats.webdataset import index, shard
+from pipeline.formats.webdataset import index, objects, shard
 from pipeline.formats.webdataset.index import ShardFacts
 from pipeline.formats.webdataset.shard import Sample
 from pipeline.storage import Location, Ranges, StagedFile, open_ranges
@@ -28,6 +29,7 @@ class WebDataset(ContiguousFormat):
     title = "WebDataset"
     version = shard.WRITER_VERSION
     cuts_names = True
+    describes_objects = True
 
     def files(self, stem: str) -> tuple[str, ...]:
         """Return shard and index."""
@@ -53,8 +55,13 @@ class WebDataset(ContiguousFormat):
     ) -> ShardWriter:
         """Return a writer into shard and index."""
         archive, listed = files
-        offset, suffix = options.label_offset, options.suffix
-        return shard.WebDatasetWriter(archive, listed, label_offset=offset, suffix=suffix)
+        return shard.WebDatasetWriter(
+            archive,
+            listed,
+            label_offset=options.label_offset,
+            suffix=options.suffix,
+            described=options.labels != LABELS[0],
+        )
 
     def read(self, path: Location) -> Iterator[StoredRecord]:
         """Yield the samples of a shard."""
@@ -71,7 +78,8 @@ class WebDataset(ContiguousFormat):
 
     def wrap(self, record: ImageRecord, options: RecordOptions) -> tuple[bytes, bytes]:
         """Return the header of the image's member, and what follows the image."""
-        return shard.envelope(record, options.label_offset, options.suffix)
+        described = options.labels != LABELS[0]
+        return shard.envelope(record, options.label_offset, options.suffix, described=described)
 
     def parse(
         self,
@@ -85,7 +93,13 @@ class WebDataset(ContiguousFormat):
     def fields(self, record: ImageRecord, options: RecordOptions) -> dict[str, object]:
         """Return the facts of an image."""
         name = index.sample_name(record.key, options.suffix)
-        return fields_of(record, options.label_offset) | {"name": name}
+        fields = fields_of(record, options.label_offset) | {"name": name}
+        return fields if options.labels == LABELS[0] else fields | objects.fields(record)
+
+    def masks_of(self, record: StoredRecord) -> tuple[bytes, ...]:
+        """Return the masks that a sample has."""
+        content = _sample(record).content
+        return objects.masks(content.described, (content.width, content.height))
 
     def image(self, record: StoredRecord, size: int) -> memoryview | None:
         """Return the data of the first member."""

@@ -5,7 +5,8 @@ An image is a sample of three members, in this order; for NAME see `wids.sample_
     NAME.jpg    the image as it is stored; NAME.png if its bytes are a PNG's
     NAME.cls    the class index plus the label offset in decimal digits; -1 where unlabelled
     NAME.json   {"wnid", "words", "width", "height", "boxes": [[xmin, ymin, xmax, ymax], ...],
-                "filename"}, each as in `ImageRecord`, UTF-8; and "labels", if it has any
+                "filename"}, each as in `ImageRecord`, UTF-8; and "labels", if it has any; and
+                "objects" of `objects`, with labels of detection
 
 A member is a header block (POSIX.1-2017, pax, "ustar Interchange Format"; mode 0444, times and
 owners 0) and its data, in whole blocks of 512 bytes. Two blocks of zeros end the archive, and are
@@ -24,6 +25,7 @@ from typing import Any, Final
 from pipeline import storage
 from pipeline.errors import BadImage, OutputDamaged
 from pipeline.formats.record import ImageRecord, ParsedRecord, Placement, stored_label
+from pipeline.formats.webdataset import objects
 from pipeline.formats.webdataset.index import Member, index_content, index_line, sample_name
 from pipeline.formats.webdataset.ustar import BLOCK, PAX, member_header
 from pipeline.storage import Location, Ranges, StagedFile, open_ranges
@@ -40,6 +42,7 @@ _SIGNATURES: Final = {b"\xff\xd8\xff": "jpg", b"\x89PNG\r\n\x1a\n": "png"}
 _ORDER: Final = (("jpg", "png"), ("cls",), ("json",))
 _KEYS: Final = ["wnid", "words", "width", "height", "boxes", "filename"]
 _LABELS: Final = "labels"
+_OBJECTS: Final = "objects"
 _TYPES: Final = [str, str, int, int, list, str]
 _JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 _REMEDY: Final = "remove the file and run the shardmill command again: it is made anew"
@@ -69,15 +72,23 @@ class WebDatasetWriter:
         index: the DALI index, written by `finish`.
         label_offset: added to the class index of a labelled image.
         suffix: what the keys of the data set end in, see `wids.sample_name`.
+        described: whether each object is described, see `objects`.
     """
 
     def __init__(
-        self, shard: StagedFile, index: StagedFile, *, label_offset: int = 0, suffix: str = ".JPEG"
+        self,
+        shard: StagedFile,
+        index: StagedFile,
+        *,
+        label_offset: int = 0,
+        suffix: str = ".JPEG",
+        described: bool = False,
     ) -> None:
         self._shard = shard
         self._index = index
         self._label_offset = label_offset
         self._suffix = suffix
+        self._described = described
         self._lines: list[bytes] = []
 
     def write(self, record: ImageRecord) -> Placement:
@@ -89,7 +100,9 @@ class WebDatasetWriter:
             ShardmillError: the file cannot be written, see `StagedFile.write`.
         """
         start = self._shard.size
-        opening, closing, members = _sample(record, self._label_offset, self._suffix)
+        opening, closing, members = _sample(
+            record, self._label_offset, self._suffix, described=self._described
+        )
         self._shard.write(opening, record.encoded, closing)
         moved = [Member(name, start + offset, size) for name, offset, size in members]
         self._lines.append(index_line(moved))
@@ -101,9 +114,11 @@ class WebDatasetWriter:
         self._index.write(index_content(self._lines))
 
 
-def envelope(record: ImageRecord, label_offset: int, suffix: str) -> tuple[bytes, bytes]:
+def envelope(
+    record: ImageRecord, label_offset: int, suffix: str, *, described: bool = False
+) -> tuple[bytes, bytes]:
     """Return what stands before and after the image in a sample; errors as of `write`."""
-    opening, closing, _ = _sample(record, label_offset, suffix)
+    opening, closing, _ = _sample(record, label_offset, suffix, described=described)
     return opening, closing
 
 
@@ -201,6 +216,7 @@ class _ShardReader:
             height=found["height"],
             encoded=self._read(image.offset, image.size),
             labels=tuple(found.get(_LABELS, ())),
+            described={_OBJECTS: found[_OBJECTS]} if _OBJECTS in found else {},
         )
 
     def _read(self, at: int, size: int) -> memoryview:
@@ -222,7 +238,7 @@ class _ShardReader:
 
 
 def _sample(
-    record: ImageRecord, label_offset: int, suffix: str
+    record: ImageRecord, label_offset: int, suffix: str, *, described: bool
 ) -> tuple[bytes, bytes, list[Member]]:
     """Return what stands before and after the image, and where the members are in all that."""
     name, size = sample_name(record.key, suffix), len(record.encoded)
@@ -233,7 +249,7 @@ def _sample(
     behind = len(opening) + size
     for member, data in (
         (f"{name}.cls", b"%d" % stored_label(record.class_index, label_offset)),
-        (f"{name}.json", _encode_facts(record)),
+        (f"{name}.json", _encode_facts(record, objects.described(record) if described else None)),
     ):
         closing += member_header(member, len(data))
         members.append(Member(member, behind + len(closing), len(data)))
@@ -255,18 +271,24 @@ def _image_extension(record: ImageRecord) -> str:
     )
 
 
-def _encode_facts(record: ImageRecord) -> bytes:
+def _encode_facts(record: ImageRecord, described: list[objects.Described] | None) -> bytes:
     size = (record.width, record.height)
     values = (record.class_id, record.class_text, *size, record.boxes, record.filename)
     found: dict[str, object] = dict(zip(_KEYS, values, strict=True))
     if record.labels:
         found[_LABELS] = record.labels
+    if described is not None:
+        found[_OBJECTS] = described
     return _JSON.encode(found).encode()
 
 
 def _are_facts(found: Any) -> bool:
     """Whether a JSON value is one that `_encode_facts` writes."""
-    if not isinstance(found, dict) or list(found) not in (_KEYS, [*_KEYS, _LABELS]):
+    if not isinstance(found, dict):
+        return False
+    if list(found) != [*_KEYS, *(name for name in (_LABELS, _OBJECTS) if name in found)]:
+        return False
+    if _OBJECTS in found and not objects.are_described(found[_OBJECTS]):
         return False
     if [type(found[key]) for key in _KEYS] != _TYPES:
         return False

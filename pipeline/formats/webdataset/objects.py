@@ -1,0 +1,120 @@
+"""What a sample's facts say of each object on its image, with labels of detection.
+
+``objects`` is a list with an object for each box, in the order of the boxes::
+
+    {"class_index": 0-based in the label table, -1 where it names none and is of its image's,
+     "class_id": such as a WNID; "" where it names none,
+     "flags": names of `FLAGS` that are set,
+     "mask": null, or {"size": [height, width], "counts": runs in COCO's compressed form}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from pipeline.catalog import objects
+from pipeline.errors import BadAnnotation, OutputDamaged
+from pipeline.formats.record import UNLABELLED, ImageRecord
+from pipeline.images.masks import Rle, decode_mask, encode_png, encode_rle
+
+Described = dict[str, Any]
+
+FLAGS: Final = {
+    "occluded": objects.OCCLUDED,
+    "truncated": objects.TRUNCATED,
+    "group_of": objects.GROUP,
+    "depiction": objects.DEPICTION,
+    "inside": objects.INSIDE,
+    "difficult": objects.DIFFICULT,
+}
+_KEYS: Final = ["class_index", "class_id", "flags", "mask"]
+_NAME: Final = "objects"
+
+
+def described(record: ImageRecord) -> list[Described]:
+    """Return what is said of the objects on an image."""
+    count = len(record.boxes)
+    every = zip(
+        record.box_classes or (UNLABELLED,) * count,
+        record.box_ids or ("",) * count,
+        record.flags or (0,) * count,
+        record.masks or (b"",) * count,
+        strict=True,
+    )
+    return [
+        {
+            "class_index": class_index,
+            "class_id": class_id,
+            "flags": [name for name, bit in FLAGS.items() if bits & bit],
+            "mask": _runs(mask),
+        }
+        for class_index, class_id, bits, mask in every
+    ]
+
+
+def fields(record: ImageRecord) -> dict[str, object]:
+    """Return what `ParsedRecord.described` has of the sample of an image."""
+    return {_NAME: described(record)}
+
+
+def are_described(found: Any) -> bool:
+    """Whether a JSON value is one that `described` gives."""
+    return isinstance(found, list) and all(map(_is_described, found))
+
+
+def masks(said: Mapping[str, object], size: tuple[int, int]) -> tuple[bytes, ...]:
+    """Return the masks of a sample as PNGs of the size of its image, black where it has none.
+
+    Args:
+        said: as of `ParsedRecord.described`.
+        size: width and height of the image in pixels.
+
+    Raises:
+        OutputDamaged: runs are not as they are written.
+    """
+    listed: Any = said.get(_NAME, [])
+    try:
+        return tuple(_png(one["mask"], size) for one in listed)
+    except BadAnnotation as error:
+        raise OutputDamaged(error.what, expected=error.expected, found=error.found) from error
+
+
+def _runs(mask: bytes) -> dict[str, object] | None:
+    """Return the runs of a mask; None of one without a pixel of its object."""
+    pixels = decode_mask(mask) if mask else None
+    return None if pixels is None or not pixels.any() else encode_rle(pixels).to_json()
+
+
+def _png(runs: dict[str, Any] | None, size: tuple[int, int]) -> bytes:
+    if runs is None:
+        return encode_png(np.zeros((size[1], size[0]), np.bool_))
+    height, width = runs["size"]
+    if (width, height) != size:
+        raise BadAnnotation("a mask of another size than its image", found=f"{width} x {height}")
+    return encode_png(Rle(size, runs["counts"]).decode())
+
+
+def _is_described(found: Any) -> bool:
+    return (
+        isinstance(found, dict)
+        and list(found) == _KEYS
+        and type(found["class_index"]) is int
+        and isinstance(found["class_id"], str)
+        and isinstance(found["flags"], list)
+        and all(flag in FLAGS for flag in found["flags"])
+        and (found["mask"] is None or _is_mask(found["mask"]))
+    )
+
+
+def _is_mask(found: Any) -> bool:
+    return (
+        isinstance(found, dict)
+        and list(found) == ["size", "counts"]
+        and isinstance(found["counts"], str)
+        and isinstance(found["size"], list)
+        and [type(side) for side in found["size"]] == [int, int]
+        and min(found["size"]) > 0
+    )
