@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 from pipeline import manifest, storage
 from pipeline.documents.openimages import ImageGroupMark, SelectionMark
 from pipeline.errors import UsageError
-from pipeline.job.options import Job
 from pipeline.quantities import counted, size
 from pipeline.sources.openimages import (
     failures,
     image_rows,
     mask_shapes,
-    masks,
     places,
     published,
     sized_masks,
 )
 from pipeline.sources.openimages.collected import Collected
-from pipeline.sources.openimages.collection import Collection, collection_of
+from pipeline.sources.openimages.collection import Collection
 from pipeline.sources.openimages.mask_rows import WRITTEN
 from pipeline.sources.openimages.sized_masks import SizedPart
 from tasks.cli import report
@@ -136,42 +133,6 @@ def _unknown_images(what: Collection, mark: SelectionMark) -> int:
     groups = what.groups(mark)
     there = (manifest.read_undamaged(group.mark, ImageGroupMark) for group in groups)
     return mark.images - sum(sum(each.outcomes.values()) for each in there if each is not None)
-
-
-def standing(job: Job) -> int:
-    """Say how far a job is with collecting; return the exit status of ``status``."""
-    what, left_out, pending = collection_of(job), 0, False
-    for split in what.splits if what.options.reaches("select") else ():
-        mark = what.selected(split)
-        if mark is None:
-            say(f"{split}: to be selected")
-            pending = True
-            continue
-        for line in mark.closing:
-            say(f"{split}: {line}")
-        digits, groups = what.digits(mark), what.groups(mark)
-        if digits:
-            done = [each for each in digits if masks.recorded(*_where(what, mark), each)]
-            there = sum(mark.digits[each] for each in done)
-            say(f"{split}: {there:,} of {counted(sum(mark.digits.values()), 'mask')} collected")
-            pending |= len(done) < len(digits)
-        if what.options.reaches("images"):
-            marks = [manifest.read_undamaged(each.mark, ImageGroupMark) for each in groups]
-            known = [each for each in marks if each is not None]
-            asked = sum(sum(each.outcomes.values()) for each in known)
-            images = f"{asked:,} of {counted(mark.images, 'image')} asked for"
-            there = sum(each.images for each in known)
-            say(f"{split}: {images}, {there:,} there, {size(sum(each.bytes for each in known))}")
-            left_out += sum(each.finals for each in known)
-            pending |= len(known) < len(groups)
-    if pending or what.options.reaches("shards"):
-        say("the same command goes on where this one was")
-        return report.FAILED
-    return report.LEFT_OUT if left_out else report.COMPLETE
-
-
-def _where(what: Collection, mark: SelectionMark) -> tuple[Path, str, str]:
-    return what.out, mark.split, mark.digest
 
 
 def list_failures(what: Collection) -> None:

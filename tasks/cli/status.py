@@ -14,7 +14,6 @@ from pipeline.errors import (
     ArchiveRefused,
     EnvironmentRefused,
     InputRefused,
-    NotCollected,
     RemoteUnavailable,
     ShardmillError,
     UsageError,
@@ -30,7 +29,7 @@ from pipeline.state.inventory import Inventory
 from pipeline.state.standing import StandingOutput
 from pipeline.state.status import OutputState
 from pipeline.storage import Location
-from tasks.cli import collecting_status, text
+from tasks.cli import text
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
 from tasks.cli.packedsets import PackedSets, report_states
@@ -78,16 +77,15 @@ def status(out: str, **given: Any) -> int:
         last, command_line(last), end, bool(at_work), known=known, shared=shared
     ):
         say(line)
-    code = collecting_status.say_collected(last) if last.openimages.is_given else None
-    if code is not None:
-        _report_others(folder, jobs, ())
-        return code
+    if last.openimages.is_given:
+        from tasks.cli import collecting_status  # noqa: PLC0415 - not for every output
+
+        code = collecting_status.say_collected(last)
+        if code is not None:
+            _report_others(folder, jobs, ())
+            return code
     if isinstance(resolved, ResolvedJob):
         return _report(resolved, jobs, bool(at_work), refused)
-    if last.openimages.is_given and isinstance(resolved, NotCollected | UsageError):
-        from tasks.cli import collecting_report  # noqa: PLC0415 - not for every output
-
-        return collecting_report.standing(last)
     return _report_standing(folder, jobs, resolved)
 
 

@@ -153,7 +153,7 @@ class TestHowFarItGoes:
         assert run("--class", "Bear", "--tries", "1").status == 1
         said = inprocess.shardmill(monkeypatch, "status", tmp_path / "out")
         assert said.status == 1
-        assert "train: 0 of 7 images asked for" in said.said
+        assert "train: images: 0 of 7 collected" in said.said
         assert "the same command goes on" in said.said
 
 
