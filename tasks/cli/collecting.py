@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline import storage
+from pipeline.errors import ShardmillError
 from pipeline.job import resolve as resolving
 from pipeline.job.build import build_job
 from pipeline.job.options import Job
@@ -21,6 +23,7 @@ from tasks.cli.preparing import OVERLAP, How, prepare_job, sharing, tell
 from tasks.cli.saying import say
 from tasks.openimages.base import begin
 from tasks.phases import COLLECTING
+from tasks.run.supervisor import Supervisor
 
 
 def prepare(given: Mapping[str, Any]) -> int:
@@ -39,10 +42,22 @@ def _prepare(job: Job, how: How) -> int:
     with sharing(job.folder, no_overlap=how.no_overlap) as is_ours:
         if not is_ours:
             return OVERLAP
-        code = _collect(what, how)
-        if code in {report.COMPLETE, report.LEFT_OUT} and what.options.reaches("shards"):
-            return prepare_job(job, how, is_shared=True)
-        return code
+        supervisor = how.supervisor(job, COLLECTING)
+        with _noting_refusals(job, supervisor.name):
+            code = _collect(what, how, supervisor)
+            if code in {report.COMPLETE, report.LEFT_OUT} and what.options.reaches("shards"):
+                return prepare_job(job, how, is_shared=True)
+            return code
+
+
+@contextlib.contextmanager
+def _noting_refusals(job: Job, run: str) -> Iterator[None]:
+    """Note how the command ended if it is refused in this context, whichever phase is."""
+    try:
+        yield
+    except ShardmillError as error:
+        runend.note(job.folder, run, error.exit_status, str(error))
+        raise
 
 
 def _plan(what: Collection, how: How) -> int:
@@ -53,7 +68,7 @@ def _plan(what: Collection, how: How) -> int:
     return report.COMPLETE
 
 
-def _collect(what: Collection, how: How) -> int:
+def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
     """Collect what is not there yet; return the exit status."""
     job = what.job
     if COLLECTING.is_complete(job):
@@ -65,13 +80,14 @@ def _collect(what: Collection, how: How) -> int:
 
     status.record_asked(job)
     how.begin()
-    supervisor = how.supervisor(job, COLLECTING)
     say(f"log: {supervisor.log}")
     with display(CollectingObserver(what, supervisor.name)) as watch:
         outcome = supervisor.run(watch, tell)
     report.steps(job.folder, supervisor.name)
     if outcome.complete:
         code, reason = collected.complete(what, "complete"), ""
+        if what.options.reaches("shards"):
+            return code  # it is no end yet
     else:
         collected.list_failures(what)
         code = report.failure(supervisor, outcome)

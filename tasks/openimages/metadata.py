@@ -8,6 +8,7 @@ from pipeline.sources.openimages import metadata
 from pipeline.sources.openimages.file_table import PublishedFile
 from tasks.base import Volume, logger
 from tasks.openimages.base import CollectTask
+from tasks.run.processes import notice
 
 
 class FetchMetadata(CollectTask):
@@ -41,7 +42,8 @@ class FetchMetadata(CollectTask):
                 what.out,
                 what.raw,
                 offline=what.options.offline,
-                say=logger.info,
+                # What nobody has pinned is part of digests: a person should see which it was.
+                say=notice if file.md5 is None else logger.info,
                 tell=lambda done, _total: progress(done),
             )
         return Volume(size=there.info.size)

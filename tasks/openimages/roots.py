@@ -8,13 +8,11 @@ Their parameters are the options of ``shardmill openimages``, by the same names.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import cached_property
 from typing import ClassVar, Final
 
 from pipeline.job import resolve as resolving
-from pipeline.job.options import Job
-from pipeline.job.table.option import OPEN
+from pipeline.job.table.option import OPEN, Value
 from pipeline.job.table.options import options_of
 from tasks.openimages.base import begin
 from tasks.openimages.collect import CollectOpenImages, collect_task
@@ -54,10 +52,9 @@ class CollectStep(CollectRoot):
     step: ClassVar[str]
 
     @property
-    def job(self) -> Job:
-        """The options as a job."""
-        job = super().job
-        return replace(job, steps=(), openimages=replace(job.openimages, until=self.step))
+    def asked(self) -> dict[str, Value]:
+        """The values of the options, with the step that is the last."""
+        return {**super().asked, "until": self.step}
 
 
 @takes(OPEN, *_ALL_BUT_UNTIL)

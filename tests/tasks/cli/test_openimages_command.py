@@ -10,13 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import inprocess
 import pytest
+from luigi.task_register import Register
 from openimagesbucket import Bucket, answer, denied, held
 
+import tasks  # noqa: F401 - registers Luigi's roots
 from pipeline import paths, storage
 from pipeline.sources.openimages.tables import GROUP
+from pipeline.state import run_end
 
 Run = Callable[..., inprocess.Ran]
 
@@ -265,3 +269,37 @@ def test_an_interrupted_command_goes_on_where_it_was(
     assert process.returncode == 130, said
     assert "the same command goes on" in said
     assert run("--class", "Bear", "--until", "images").status == 4
+
+
+def test_what_preparing_refuses_is_the_end_of_the_command_and_skipping_fetches_nothing(
+    run: Run, bucket: Bucket, tmp_path: Path
+) -> None:
+    given = ("--class", "Bear", "--split", "train")
+    refused = run(*given, "--on-bad-image", "fail")
+    assert (refused.status, "1 image has no file" in refused.said) == (3, True)
+    end = run_end.last(tmp_path / "out")
+    assert end is not None
+    assert (end.status, "1 image has no file" in end.reason) == (3, True)
+    before = len(bucket.log)
+    assert run(*given).status == 4
+    assert bucket.log[before:] == []
+
+
+def test_each_step_is_a_root_of_luigi(
+    openimages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"raw": str(openimages / "raw"), "config": str(openimages / "openimages.toml")}
+    family: Any = Register.get_task_cls("SelectOpenImages")  # type: ignore[no-untyped-call]
+    root = family(out=str(tmp_path / "out"), classes=_classes(tmp_path), **given)
+    monkeypatch.setenv("SHARDMILL_RUN", "20260101-000000-host-1")
+    assert not root.complete()
+    inprocess.build([root])
+    assert root.complete()
+    assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} == {
+        *(".shardmill", "csv")
+    }
+
+
+def _classes(folder: Path) -> str:
+    (folder / "classes.txt").write_text("Bear\n")
+    return str(folder / "classes.txt")
