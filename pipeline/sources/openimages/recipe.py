@@ -6,7 +6,7 @@ mark for each class says of which selection its files are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from functools import reduce
 from typing import Final
@@ -33,7 +33,6 @@ from pipeline.storage import Location, StagedFile
 MOST_CLASSES: Final = 50
 """For more classes than these, the files are written only where they are asked for."""
 
-_KINDS: Final = {"boxes": columns.BOXES, "masks": columns.MASKS, "labels": columns.LABELS}
 _ROWS: Final = {"boxes": places.box_rows, "masks": places.mask_rows}
 _AT_ONCE: Final = 128  # classes, of which each has open files
 
@@ -112,10 +111,11 @@ def _write_some(
             place = _ROWS.get(name)
             targets = [place(out, split, each.mid) if place else None for each in classes]
             choice = Choice(frozenset(mid.encode() for mid in members), images)
-            header = Records(path, _KINDS[name]).header
+            kind = _kind(name, options.drop_boxes)
+            header = Records(path, kind).header
             files = stack.enter_context(RecipeFiles(header, members, targets))
-            for batch in rows.read(path, _KINDS[name], choice):
-                files.add(batch, _kept(batch.table, _KINDS[name], options.drop_boxes))
+            for batch in rows.read(path, kind, choice):
+                files.add(batch, _kept(batch.table, options.drop_boxes))
             if name == options.by:
                 seen = files.images
             for of_class, file in zip(staged, files.files, strict=False):
@@ -140,12 +140,17 @@ def _passes(selection: Selection) -> Iterator[tuple[str, Location]]:
             yield name, file.path
 
 
-def _kept(table: pa.Table, kind: Kind, drop: Sequence[str]) -> NDArray[np.bool_]:
+def _kind(name: str, drop: Sequence[str]) -> Kind:
+    """Return what a file is read as: all of it was checked when it was selected from."""
+    if name == "labels":
+        return columns.SURE_ROWS
+    return columns.BOXES if name == "boxes" and drop else columns.ROWS
+
+
+def _kept(table: pa.Table, drop: Sequence[str]) -> NDArray[np.bool_]:
     """Return (n,): which rows are of something that is there and not dropped."""
-    kept: Mapping[str, pa.ChunkedArray] = {}
-    if kind is columns.BOXES:
-        kept = {flag: pc.not_equal(table[flag], 1) for flag in drop}
-    elif kind is columns.LABELS:
-        kept = {"confidence": pc.greater(table["confidence"], 0)}
+    kept = [pc.not_equal(table[flag], 1) for flag in drop if flag in table.column_names]
+    if table.column_names == columns.SURE_ROWS.schema.names:
+        kept.append(pc.greater(table["confidence"], 0))
     whole = np.ones(table.num_rows, np.bool_)
-    return reduce(np.logical_and, (column.to_numpy() for column in kept.values()), whole)
+    return reduce(np.logical_and, (column.to_numpy() for column in kept), whole)
