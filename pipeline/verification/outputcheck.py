@@ -103,6 +103,9 @@ def check_sources(output: FinishedOutput, raw: Location) -> None:
     elif images.folder is not None:
         path, what = raw / images.folder, "the tree that it was made from"
         there = not storage.is_empty(path)
+    elif images.selection:
+        path, what = raw, "the folder of the output, which has its images"
+        there = True
     else:
         path, what = raw / (images.file or ""), f"the archive of MD5 {images.md5}"
         there = storage.stat(path) is not None

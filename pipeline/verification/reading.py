@@ -118,6 +118,8 @@ class Verification:
             return
         # What was replaced since was made of what its sources were then.
         raw = None if standing.is_superseded(folder) else self.raw
+        if raw is not None and output.document.inputs[0].selection:
+            raw = self.out  # the images that it was made of lie here, and are read back themselves
         if raw is not None:
             outputcheck.check_sources(output, raw)
         if raw is not None and storage.stat(output.plan) is None:

@@ -75,6 +75,17 @@ def test_a_damaged_table_is_found_by_its_mark(
     assert (ran.status, str(path) in ran.said) == (1, True)
 
 
+def test_records_are_compared_with_the_images_in_the_output(
+    out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = inprocess.verify(monkeypatch, out, "--against", out)
+    assert (ran.status, ran.said.count(" compared with their sources")) == (0, 3), ran.said
+    image = kept(out)[-20]
+    image.write_bytes(image.read_bytes()[:-2] + b"\x00\x00")
+    ran = inprocess.verify(monkeypatch, out, "--against", out)
+    assert (ran.status, "is not its source" in ran.said) == (1, True), ran.said
+
+
 def test_what_is_damaged_is_removed_and_made_again_alone(
     out: Path, openimages: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
