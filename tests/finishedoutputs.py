@@ -116,7 +116,8 @@ def of_openimages(folder: Path) -> Path:
 
     def make(made: Path) -> None:
         where = ("--raw", folder / "raw", "--config", folder / "openimages.toml")
-        run = shardmill("openimages", *where, *words, "--out", made / "out")
+        sized = ("--mask-size", "image", "--recipe")
+        run = shardmill("openimages", *where, *words, *sized, "--out", made / "out")
         assert run.returncode == 4, run.stdout + run.stderr  # images are absent
 
     return shared.once("openimages-prepared", make) / "out"

@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
-from finishedoutputs import of_imagelist, of_imagenet, of_tree
+from finishedoutputs import of_imagelist, of_imagenet, of_openimages, of_tree
 from forging import Forgery, forgeries, sealed
 from msgspec import Struct, structs
 from support import RawSet
@@ -16,16 +16,6 @@ from support import RawSet
 from pipeline import manifest
 from pipeline.documents import kinds
 from pipeline.documents.decoding import fitted
-from pipeline.documents.openimages import (
-    ImageGroupMark,
-    MaskMark,
-    PublishedMark,
-    RecipeMark,
-    RecordedRequest,
-    SelectionMark,
-    SizedMaskMark,
-    ZipIndexMark,
-)
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.packed import PackManifest
 from pipeline.documents.records import ArchiveRefusal, JobRecord, Withdrawal
@@ -37,18 +27,14 @@ from pipeline.manifest import Sealed
 _LONGEST = 1 << 16
 _LARGEST = 1 << 63
 _UNBOUNDED = {"label_offset", "seed", "inception_threads", "resize", "max_pixels"}
-_NOT_THERE = {
-    *(ArchiveRefusal, LabelsMark, PackManifest, Withdrawal),
-    *(ImageGroupMark, MaskMark, PublishedMark, RecipeMark, RecordedRequest, SelectionMark),
-    *(SizedMaskMark, ZipIndexMark),
-}
+_NOT_THERE = {ArchiveRefusal, LabelsMark, PackManifest, Withdrawal}
 
 
 @pytest.fixture(scope="module")
-def outs(small: RawSet, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def outs(small: RawSet, openimages: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("finished")
     made = of_imagelist(folder / "list"), of_imagenet(small, folder / "set"), of_tree(folder)
-    return [finished.out for finished in made]
+    return [*(finished.out for finished in made), of_openimages(openimages)]
 
 
 def kind_of(out: Path, path: Path) -> type[Sealed]:
