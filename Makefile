@@ -1,7 +1,7 @@
 # make demo    set up, draw a sample, run the whole job on it
 # make test    set up, run every test but the slow ones
 # make interop the real readers
-# make faults  kills, full disks, flipped bits:   make faults ROUNDS=100 FLIPS=1000 SEED=7
+# make faults  kills, full disks, flipped bits:   make faults ROUNDS=100 FLIPS=1000 KILLS=20 SEED=7
 # make remote  S3 and web servers, real ones, on loopback, killed too:   make remote REMOTE_ROUNDS=100 SEED=7
 # make fuzz    hostile input for every parser:    make fuzz CASES=10000
 #              and more examples of each rule:    make fuzz EXAMPLES=1000
@@ -21,6 +21,7 @@ LOCKS := $(wildcard .ci/locks/*.txt)
 ROUNDS ?= 12
 REMOTE_ROUNDS ?= 20
 FLIPS ?= 1000
+KILLS ?= 20
 CASES ?= 10000
 EXAMPLES ?= 1000
 SEED ?= 0
@@ -157,7 +158,7 @@ interop: $(if $(MXNET_PYTHON),.venv-mxnet/.ready) | system-interop
 	.venv-interop/bin/python -m pytest $(PARALLEL) tests/interop tests/images/test_opencv.py
 
 faults: $(VENV)/.test
-	SHARDMILL_ROUNDS=$(ROUNDS) SHARDMILL_FLIPS=$(FLIPS) SHARDMILL_SEED=$(SEED) \
+	SHARDMILL_ROUNDS=$(ROUNDS) SHARDMILL_FLIPS=$(FLIPS) SHARDMILL_KILLS=$(KILLS) SHARDMILL_SEED=$(SEED) \
 		$(BIN)/python -m pytest -s tests/faults
 
 # The servers are programs of their own, which the wheels hold.
