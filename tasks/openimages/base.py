@@ -8,6 +8,7 @@ from typing import Any
 
 import luigi
 
+from pipeline import storage
 from pipeline.sources.openimages.collection import Collection, collection_of
 from tasks.base import JobTask
 
@@ -19,7 +20,8 @@ class CollectTask(JobTask):
 
     @property
     def collection(self) -> Collection:
-        """What the job collects."""
+        """What the job collects; this process reaches remote places as the job says."""
+        storage.use(self.job.remote)
         return collection_of(self.job)
 
     @property

@@ -123,7 +123,8 @@ def selecting_tasks(task: CollectTask, split: str) -> list[SplitStep]:
 
 
 def collect_task(job: Job) -> CollectOpenImages:
-    """Return the task that requires all others."""
+    """Return the task that requires all others; this process reaches remote places as it does."""
+    storage.use(job.remote)
     return CollectOpenImages(out=job.out, job=job, digest=collection_of(job).digest)
 
 

@@ -303,3 +303,19 @@ def test_each_step_is_a_root_of_luigi(
 def _classes(folder: Path) -> str:
     (folder / "classes.txt").write_text("Bear\n")
     return str(folder / "classes.txt")
+
+
+def test_the_workers_reach_the_bucket_as_the_job_says(
+    run: Run, bucket: Bucket, openimages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a process of their own, as a worker is: it knows nothing but the job."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    del run
+    given = ("--class", "Bear", "--split", "test", "--until", "images", "--out", tmp_path / "out")
+    store = ("--bucket", "s3://open-images-dataset", "--s3-endpoint", bucket.url)
+    places = ("--raw", openimages / "raw", "--config", tmp_path / "config/openimages.toml")
+    command = ["-m", "tasks.cli", "openimages", *map(str, (*given, *store, *places))]
+    ended = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert asked(bucket)
+    assert not any("authorization" in seen.headers for seen in bucket.log)
