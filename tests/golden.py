@@ -103,7 +103,8 @@ def by_workers(number: int) -> Run:
     """Run commands in processes of their own, with so many workers."""
 
     def run(words: Sequence[str]) -> int:
-        workers = ("--workers", number) if words[0].startswith("image") else ()
+        takes = words[0].startswith(("image", "openimages"))
+        workers = ("--workers", number) if takes else ()
         return subprocess.run(
             command(*words, *workers), capture_output=True, check=False
         ).returncode

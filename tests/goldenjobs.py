@@ -11,6 +11,7 @@ from pathlib import Path
 from drawnlists import draw_list, encoded, lay
 
 from pipeline.sample.draw import draw_sample
+from pipeline.sample.openimages import draw_openimages
 
 LONG_AGO = 1_500_000_000
 """When every input was changed last, seconds: marks of archives are named after it."""
@@ -26,6 +27,11 @@ _BAD = ("imagelist", "{in}/odd/bad.lst", "--out", "{out}")
 _FOREIGN = ("imagelist", "{in}/odd/foreign.lst", "--out", "{out}")
 _TURNED = ("imagelist", "{in}/odd/turned.lst", "--out", "{out}")
 _FOLDER = ("imagelist", "{in}/listed/root", "--out", "{out}", "--name", "folder")
+_OPEN = (
+    *("openimages", "--raw", "{in}/openimages/raw", "--out", "{out}"),
+    *("--config", "{in}/openimages/openimages.toml"),
+)
+_THREE = ("--class", "Bear", "--class", "Waffle", "--class", "Handgun", "--masks")
 _IM2REC = ("im2rec", "--num-thread", "1")
 _PACKED = ("{out}/packed", "{in}/listed/root")
 _CPP = ("{in}/listed/labels.lst", "{in}/listed/root/", "{out}/packed.rec")
@@ -162,6 +168,28 @@ JOBS: Mapping[str, tuple[Command, ...]] = {
     "folder": ((*_FOLDER, *_FORMATS, "--recursive", "--shards", "2"), *_LOOKED_AT),
     "folder, its classes": ((*_FOLDER, "--recursive", "--classes", "{in}/folders.txt"),),
     "folder of splits": (("imagelist", "{in}/splits", "--recursive", "--out", "{out}"),),
+    "open images": (
+        (*_OPEN, *_THREE, *_FORMATS, "--labels", "detection", "--mask-size", "image"),
+        (*_OPEN, *_THREE, *_FORMATS, "--labels", "detection", "--mask-size", "image"),
+        ("verify", "{out}", "--against", "{out}"),
+        *_LOOKED_AT,
+    ),
+    "open images, exports": (
+        (
+            *(*_OPEN, *_THREE, "--format", "none", "--image-labels", "--drop-boxes", "depiction"),
+            *("--export", "coco,voc,yolo,annotations,attribution,label-map,parquet,croissant"),
+        ),
+        ("verify", "{out}"),
+        *_LOOKED_AT,
+    ),
+    "open images, subclasses and negatives": (
+        (
+            *(*_OPEN, "--class", "Land vehicle", "--with-subclasses", "--negatives", "2"),
+            *("--limit", "3", "--seed", "5", "--shards", "train=2", "--version", "v7"),
+        ),
+    ),
+    "open images, none may be absent": ((*_OPEN, "--class", "Bear", "--on-bad-image", "fail"),),
+    "open images, until select": ((*_OPEN, *_THREE, "--until", "select", "--by", "masks"),),
     "im2rec, lists": (
         (*_IM2REC, "--list", "--recursive", *_PACKED),
         (*_IM2REC, *_PACKED),
@@ -205,6 +233,7 @@ def draw_inputs(folder: Path) -> None:
     lay(folder / "classes.txt", _lines(classes[1:3]))
     _draw_lists(folder / "listed")
     _draw_odd(folder / "odd")
+    draw_openimages(folder / "openimages")
     lay(folder / "folders.txt", _lines(["small dogs", "cats", "Vögel"]))
     for number, name in enumerate(("train/a", "train/b", "val/a", "val/b") * 2):
         lay(folder / "splits" / name / f"{number}.jpg", encoded(50 + number))

@@ -16,7 +16,10 @@ import golden
 import pytest
 from goldenjobs import JOBS, draw_inputs
 
-ELSEWHERE = ("archives", "tree, exports", "list, several labels", "folder", "im2rec, lists")
+ELSEWHERE = (
+    *("archives", "tree, exports", "list, several labels", "folder", "im2rec, lists"),
+    "open images",
+)
 """Jobs that are run again under other circumstances: one of each source."""
 
 
