@@ -89,10 +89,12 @@ class ExportedSplit:
         rows: opens its catalog, as `catalog.read` does; called twice.
         facts: shard format -> parts of its facts, as `read_facts` yields them; the first format
             is the one whose images the common columns describe. "": of no shards, only facts.
-        folder: of its class tree: an image is named ``<folder>/<class>/<name>``, or without the
+        folder: of its images: an image is named ``<folder>/<class>/<name>``, or without the
             first part if it is ""; None: by its key.
         options: shard format -> how its images are stored; as they are where it says nothing.
         class_names: of an image list or folder, see `SetView.class_names`; None: it is neither.
+        in_class_folders: whether images of a class lie in its folder; else all of them lie in
+            `folder` itself.
     """
 
     name: str
@@ -101,6 +103,7 @@ class ExportedSplit:
     folder: str | None = None
     options: Mapping[str, ImageOptions] = field(default_factory=dict)
     class_names: Sequence[str] | None = None
+    in_class_folders: bool = True
 
 
 def schema(
@@ -163,12 +166,16 @@ def ilsvrc_ids(table: LabelTable) -> pa.Array:
         raise ConfigError(what, file=str(table.path), place=place, found=str(error)) from error
 
 
-def of_catalog(rows: pa.Table, folder: str | None, numbers: pa.Array) -> dict[str, pa.Array]:
+def of_catalog(
+    rows: pa.Table, folder: str | None, numbers: pa.Array, *, in_class_folders: bool = True
+) -> dict[str, pa.Array]:
     """Return the columns that a part of a catalog gives.
 
-    `folder` is as of `ExportedSplit`, and `numbers` as `ilsvrc_ids` returns them.
+    `folder` and `in_class_folders` are as of `ExportedSplit`, and `numbers` as `ilsvrc_ids`
+    returns them.
     """
-    names = rows["key"] if folder is None else class_folders.paths(rows)
+    of_class = folder is not None and in_class_folders
+    names = class_folders.paths(rows) if of_class else rows["key"]
     ids = _but(rows["class_index"], -1)
     return {
         "file_name": pc.binary_join_element_wise(folder, names, "/") if folder else names,
@@ -198,7 +205,8 @@ def _parts(split: ExportedSplit, formats: Sequence[str], numbers: pa.Array) -> I
     for rows in split.rows():
         here = slice(start, start := start + rows.num_rows)
         if split.class_names is None:
-            found = of_catalog(rows, split.folder, numbers)
+            in_folders = split.in_class_folders
+            found = of_catalog(rows, split.folder, numbers, in_class_folders=in_folders)
         else:
             found = columns_of_lists.of_catalog(rows)
         found |= stored.columns(here)

@@ -68,4 +68,5 @@ def _exported(split: SplitView) -> ExportedSplit:
         split.folder,
         {each.exported_as: each.images for each in split.shards},
         split.class_names,
+        split.has_classes,
     )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 from multiprocessing import get_context
@@ -223,6 +223,13 @@ def test_files_are_named_as_in_the_tree_or_by_their_keys(
     split = split_of([Image("7.JPEG", 1)], name="validation", folder=folder)
     (row,) = export(tmp_path / "a.parquet", split).read().to_pylist()
     assert (row["split"], row["file_name"]) == ("validation", expected)
+
+
+def test_images_that_lie_in_no_class_folders_are_named_where_they_lie(tmp_path: Path) -> None:
+    split = split_of([Image("07.jpg", 1)], folder="images/train")
+    split = replace(split, in_class_folders=False)
+    (row,) = export(tmp_path / "a.parquet", split).read().to_pylist()
+    assert row["file_name"] == "images/train/07.jpg"
 
 
 def test_a_format_that_a_split_lacks_has_columns_without_values(tmp_path: Path) -> None:

@@ -200,6 +200,7 @@ class TestRecordIO:
             record(4, class_id="", key="/abs/y.jpg#20", filename="y.jpg"),
             record(5, class_id="", key="/z.jpg", filename="z.jpg"),
             record(6, class_id="", key="w.jpg", filename="w.jpg", class_index=-1),
+            record(7, class_id="/m/01dws", key="07.jpg", filename="07.jpg"),
         ]
         _, index, listing = write(self.made, tmp_path, odd)
         assert listing.read_text().splitlines() == [
@@ -209,9 +210,10 @@ class TestRecordIO:
             "20\t7.000000\t/abs/y.jpg",
             "25\t8.000000\t/z.jpg",
             "30\t-1.000000\tw.jpg",
+            "35\t10.000000\t07.jpg",
         ]
         ids = [line.split("\t")[0] for line in index.read_text().splitlines()]
-        assert ids == ["5", "10", "15", "20", "25", "30"]
+        assert ids == ["5", "10", "15", "20", "25", "30", "35"]
 
     @pytest.mark.parametrize(("own", "packed"), [((), [3, 3]), ((0, 7), [1, 8]), ((-1, 0), [3, 1])])
     def test_packs_classes_and_boxes_for_detection(

@@ -102,6 +102,10 @@ def _labels(record: ImageRecord, options: RecordOptions) -> header.Labels:
 
 
 def _path(record: ImageRecord) -> str:
-    """Return what an image list names an image: as it lies in a tree, or in its source."""
-    folder = record.class_id or record.key.rpartition("/")[0]
+    """Return what an image list names an image: as it lies in a tree, or in its source.
+
+    No folder is called as a MID of Open Images, which begins with a slash.
+    """
+    is_folder = "/" not in record.class_id
+    folder = (record.class_id if is_folder else "") or record.key.rpartition("/")[0]
     return f"{folder}/{record.filename}" if folder or record.key[:1] == "/" else record.filename
