@@ -24,6 +24,7 @@ from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.selection_options import SelectionOptions
 from pipeline.sources.openimages import config, places, tables
 from pipeline.sources.openimages.source import OpenImagesSource
+from pipeline.state import preflight
 from pipeline.state.inventory import Inventory
 from tasks.prepare import is_complete, leaf_tasks
 
@@ -310,3 +311,20 @@ def test_whose_the_images_are_is_read_from_the_metadata(tmp_path: Path) -> None:
             "original_url": "https://o",
         }
     ]
+
+
+def test_an_image_that_turned_up_is_taken_in_without_asking(tmp_path: Path) -> None:
+    job = collected(tmp_path / "out")
+    inprocess.build(leaf_tasks(job))
+    before = manifest_of(Path(job.out), "tfrecord", "train")
+    images = some_images()
+    images[1] = Collectable(images[1].image_id, images[1].objects, drawn=1)
+    collect(job, "train", images)
+    inprocess.forget()
+    preflight.check(resolve.reading(job))
+    inprocess.build(leaf_tasks(job))
+    assert is_complete(job)
+    document = manifest_of(Path(job.out), "tfrecord", "train")
+    assert (before["counts"]["records"], document["counts"]["records"]) == (11, 12)
+    assert document["digests"]["output"] != before["digests"]["output"]
+    assert len((Path(job.out) / "lists" / "train.lst").read_text().splitlines()) == 12
