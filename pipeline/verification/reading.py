@@ -150,7 +150,7 @@ class Verification:
         planned = storage.stat(output.plan) is not None
         self.tell(
             f"{output.folder}: {counted(output.shards, 'shard')}, {counted(records, 'record')}"
-            + (f", {compared:,} compared with their sources" if raw else "")
+            + (f", {compared:,} compared with {_sources(raw, self.out)}" if raw else "")
             + (", superseded: not compared with its sources" if self.raw and not raw else "")
             + _not_compared(output, sum(result.uncompared for result in results))
             + ("" if planned else ", labels not checked: the plan is gone")
@@ -193,6 +193,10 @@ class Verification:
         self.tell(
             f"{product.name}: {counted(files, 'file')}", sum(result.bytes for result in results)
         )
+
+
+def _sources(raw: Location, out: Location) -> str:
+    return "their sources" if raw != out else f"the images in {out}, and with no other place"
 
 
 def _not_compared(output: FinishedOutput, images: int) -> str:
