@@ -12,7 +12,6 @@ from pipeline.quantities import counted, size
 from pipeline.sources.openimages import (
     failures,
     image_rows,
-    mask_shapes,
     places,
     published,
     sized_masks,
@@ -72,7 +71,7 @@ def _lines(what: Collection, collected: Collected, how: str, *, is_last: bool) -
         images = f"{counted(collected.there, 'image')}, {size(collected.bytes)}"
         yield f"{how}: {images}: {places.images(out, split)}"
     if collected.masks is not None and what.options.reaches("images"):
-        yield from _of_sizes(what, collected, how)
+        yield from _of_sizes(what, collected, how, is_last=is_last)
     if not is_last:
         return
     for name, count in collected.mask_outcomes.items():
@@ -81,10 +80,10 @@ def _lines(what: Collection, collected: Collected, how: str, *, is_last: bool) -
         yield f"images that are {name}: {count:,}; all are listed in {places.failures(out, split)}"
 
 
-def _of_sizes(what: Collection, collected: Collected, how: str) -> Iterator[str]:
+def _of_sizes(what: Collection, collected: Collected, how: str, *, is_last: bool) -> Iterator[str]:
     """Yield what is said of the sizes of masks, which are those of their images or not."""
     where, groups = (what.out, collected.split, collected.mark.digest), len(collected.groups)
-    wrong = list(mask_shapes.misshapen(*where, what.digits(collected.mark), groups))
+    wrong = list(collected.misshapen) if is_last else []  # every mask and image is read for it
     if wrong:
         yield f"masks of another shape than their images: {len(wrong):,}, e.g. {wrong[0]}"
     parts = [SizedPart(*where, digit, groups) for digit in what.sized_digits(collected.mark)]

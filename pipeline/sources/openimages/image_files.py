@@ -96,8 +96,8 @@ class Asking:
 
 def is_collected(group: ImageGroup, asking: Asking) -> bool:
     """Whether a group is complete: its mark and table are there, and each image at its size."""
-    mark = manifest.read_undamaged(group.mark, ImageGroupMark)
-    if mark is None or manifest.missing_files(mark.files, group.out):
+    mark = manifest.read_complete(group.mark, group.out, ImageGroupMark)
+    if mark is None:
         return False
     if mark.finals and mark.asked < asking.retry_since:
         return False

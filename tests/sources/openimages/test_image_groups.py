@@ -52,6 +52,24 @@ def test_each_image_is_fetched_by_one_request_and_recorded(collecting: Collectin
     assert mark.bytes == sum(size for _, size in collecting.told)
 
 
+def test_a_group_is_asked_for_by_its_own_files_alone(
+    collecting: Collecting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A split has 1,024 groups in one folder: to list it for each of them takes a minute."""
+    group = collecting.select(IDS)
+    collecting.collect(group)
+
+    def listed(*_: object) -> None:
+        raise AssertionError("a folder was listed")
+
+    with monkeypatch.context() as patch:
+        for name in ("sizes", "kinds", "documents"):
+            patch.setattr(storage, name, listed)
+        assert collecting.is_collected(group)
+    group.table.unlink()
+    assert not collecting.is_collected(group)
+
+
 def test_what_is_no_image_has_a_row_and_no_file_and_is_not_asked_for_again(
     collecting: Collecting,
 ) -> None:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import finishedoutputs
 import inprocess
 import pytest
 from openimagesbucket import Bucket
 from PIL import Image
+
+from pipeline.sources.openimages import mask_shapes
+from pipeline.sources.openimages.collection import collection_of
+from pipeline.state import status
+from tasks.cli import collecting_report
 
 CLASSES = ("--class", "Bear", "--class", "Car", "--class", "/m/0cmf2")
 
@@ -79,3 +86,20 @@ def test_masks_as_large_as_their_images_lie_beside_the_stored_ones(
         monkeypatch.setattr("tasks.cli.checks.ProcessPoolExecutor", inprocess._Here)
         checked = inprocess.shardmill(monkeypatch, command, out)
         assert "masks_image_size/" not in checked.said
+
+
+@pytest.mark.parametrize(("until", "said"), [("images", True), ("shards", False)])
+def test_masks_of_another_shape_are_looked_for_once_a_command(
+    openimages: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    until: str,
+    said: bool,
+) -> None:
+    """What is made of the images says it, too, at its end: each mask is read for it."""
+    monkeypatch.setattr(mask_shapes, "misshapen", lambda *_, **__: iter(["one.png"]))
+    job = status.recorded_jobs(finishedoutputs.of_openimages(openimages))[-1]
+    job = replace(job, openimages=replace(job.openimages, until=until))
+    collecting_report.complete(collection_of(job), "already complete")
+    wrong = "masks of another shape than their images: 1, e.g. one.png"
+    assert (wrong in capsys.readouterr().out) is said
