@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress, repeat
 from operator import itemgetter
 from typing import Final
@@ -11,9 +11,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.annotations.openimages.columns import LABEL
 from pipeline.annotations.openimages.header import Header
 
 _ID_DIGITS: Final = 16
+
+
+class NoLabel(ValueError):
+    """What stands for a class in a row is no MID: nobody can say whether the row is wanted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +32,7 @@ class Choice:
 
     labels: frozenset[bytes] | None = None
     images: NDArray[np.uint64] | None = None
+    _known: set[bytes] = field(default_factory=set, init=False, repr=False)
 
     @property
     def takes_all(self) -> bool:
@@ -38,11 +44,13 @@ class Choice:
 
         Raises:
             IndexError: a line has too few fields.
+            NoLabel: what stands for a class in any line is no MID.
             ValueError: an ImageID is none.
         """
         places: Iterator[int] | range = range(len(lines))
         if self.labels is not None:
-            fields = _fields(lines, header.places["label"])
+            fields = list(_fields(lines, header.places["label"]))
+            self._check(fields)
             places = compress(places, map(self.labels.__contains__, fields))
         if self.images is None:
             return iter(places)
@@ -56,11 +64,23 @@ class Choice:
         """Whether a row is wanted.
 
         Raises:
+            NoLabel: what stands for its class is no MID.
             ValueError: the ImageID is none.
         """
-        if self.labels is not None and label not in self.labels:
-            return False
+        if self.labels is not None:
+            self._check([label])
+            if label not in self.labels:
+                return False
         return self.images is None or bool(_within(numbers([image_id]), self.images)[0])
+
+    def _check(self, labels: Sequence[bytes]) -> None:
+        """Check labels, of which there are few distinct ones; each of them is looked at once."""
+        if self._known.issuperset(labels):
+            return
+        new = {*labels} - self._known
+        if not all(LABEL.accepts(label.decode("utf-8", "replace")) for label in new):
+            raise NoLabel("a label that is no MID")
+        self._known.update(new)
 
 
 def numbers(ids: Sequence[bytes]) -> NDArray[np.uint64]:

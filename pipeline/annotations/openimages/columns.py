@@ -17,6 +17,9 @@ _HEX: Final = "^[0-9a-f]+$"
 _FRACTION: Final = re.compile(r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _FLAGS: Final = ("0", "1", "-1")
 
+Spelling = Callable[[pa.Table], pa.Array]
+"""Says of each row how a value of it has to be spelled, by its other values."""
+
 Check = Callable[[pa.Array], pa.Array]
 """Says of each value of a column whether it is one of its form; null counts as no."""
 
@@ -120,11 +123,13 @@ class Kind:
         noun: what it is, in words.
         columns: those that are read; a file may have others besides.
         pairs: columns of which no value may be above that of the other.
+        spelled: a column that says what others of its row say, and how it has to be spelled then.
     """
 
     noun: str
     columns: tuple[Column, ...]
     pairs: tuple[tuple[str, str], ...] = ()
+    spelled: tuple[str, Spelling] | None = None
 
     @property
     def schema(self) -> pa.Schema:
@@ -134,6 +139,13 @@ class Kind:
     def column(self, name: str) -> Column:
         """Return a column by its name in tables."""
         return next(column for column in self.columns if column.name == name)
+
+
+def _mask_paths(rows: pa.Table) -> pa.Array:
+    """Return the name of each mask: ``<ImageID>_<MID without />_<BoxID>.png``."""
+    labels = pc.replace_substring(rows["label"], "/", "")
+    ends = pc.binary_join_element_wise(rows["box_id"], "png", ".")
+    return pc.binary_join_element_wise(rows["image_id"], labels, ends, "_")
 
 
 _IMAGE: Final = Column("image_id", "ImageID", ID)  # V7 has "ImageId", too
@@ -170,6 +182,7 @@ MASKS: Final = Kind(
         Column("predicted_iou", "PredictedIoU", MAYBE),
     ),
     _SIDES,
+    ("mask_path", _mask_paths),
 )
 LABELS: Final = Kind("image labels", (_IMAGE, _LABEL_NAME, _SOURCE, _CONFIDENCE))
 ROWS: Final = Kind("rows with a class each", (_IMAGE, _LABEL_NAME))

@@ -48,7 +48,11 @@ def parse(path: Location, kind: Kind, line: bytes) -> Header:
         BadAnnotation: a column is missing, or stands there twice.
     """
     text = line.decode("utf-8", "surrogateescape")
-    fields = next(csv.reader([text]), [])
+    try:
+        fields = next(csv.reader([text]), [])
+    except csv.Error as error:
+        what = f"the first line cannot be read: {error}"
+        raise _refused(path, text, what, "the names of columns, and a line end") from error
     names = tuple(name.strip() for name in fields)
     plain = [name.casefold() for name in names]
     places = {column.name: _place(plain, column) for column in kind.columns}

@@ -10,8 +10,8 @@ from typing import Final
 from pipeline import plaintext
 from pipeline.annotations.openimages import header as headers
 from pipeline.annotations.openimages import lines as textlines
-from pipeline.annotations.openimages.choice import Choice
-from pipeline.annotations.openimages.columns import ID, Kind
+from pipeline.annotations.openimages.choice import Choice, NoLabel
+from pipeline.annotations.openimages.columns import ID, LABEL, Kind
 from pipeline.annotations.openimages.header import REMEDY, Header
 from pipeline.errors import BadAnnotation
 from pipeline.storage import Location
@@ -50,8 +50,8 @@ class Records:
         within its fields are LF. Empty lines are passed over.
 
         Raises:
-            BadAnnotation: a row has too few fields or too many, or an ImageID that is asked for is
-                none.
+            BadAnnotation: a row has too few fields or too many; the label of any row is no MID,
+                where some are chosen; an ImageID that is asked for is none.
         """
         for line, content in chain([self._rest], self._blocks):
             if content:
@@ -91,6 +91,10 @@ class Records:
                 raise self._width(number, row, len(fields))
             try:
                 takes = choice.takes(fields[label] if label >= 0 else b"", fields[image])
+            except NoLabel:
+                raise self._refused(
+                    number, "a label that is no class", LABEL.expected, fields[label]
+                ) from None
             except ValueError:
                 raise self._refused(
                     number, "an ImageID that is none", ID.expected, fields[image]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from pipeline import plaintext
 from pipeline.annotations.openimages.columns import Column
 from pipeline.annotations.openimages.header import REMEDY, Header
@@ -47,6 +49,14 @@ def _flaw(header: Header, line: int, fields: Sequence[str]) -> BadAnnotation | N
     for low, high in ((kind.column(low), kind.column(high)) for low, high in kind.pairs):
         if float(texts[high]) < float(texts[low]):
             return _reversed(header, line, low, high, texts)
+    if kind.spelled is not None:
+        name, spelling = kind.spelled
+        column = kind.column(name)
+        row = pa.table({each.name: [text] for each, text in texts.items()})
+        expected = spelling(row)[0].as_py()
+        if texts[column] != expected:
+            what = f"{column.header} is of another row"
+            return _refused(header, line, what, expected, plaintext.quoted(texts[column]))
     return None
 
 

@@ -66,7 +66,8 @@ def read_boxes(
     Raises:
         BadAnnotation: a column is missing or there twice; any row has too few fields or too many;
             a row that is asked for has an ImageID that is not 16 hex digits, a corner that is no
-            number from 0 to 1, XMax below XMin, or a flag other than 1, 0 and -1.
+            number from 0 to 1, XMax below XMin, or a flag other than 1, 0 and -1; the label of any
+            row is no MID.
         Vanished: there is no such file.
     """
     return read(path, columns.BOXES, Choice(labels, images), tell)
@@ -78,7 +79,10 @@ def read_masks(
     images: NDArray[np.uint64] | None = None,
     tell: Tell | None = None,
 ) -> Iterator[RowBatch]:
-    """Yield the masks of a split: columns as in `columns.MASKS`; see `read_boxes`."""
+    """Yield the masks of a split: columns as in `columns.MASKS`; see `read_boxes`.
+
+    A MaskPath that names another image, class or BoxID than its row is refused, too.
+    """
     return read(path, columns.MASKS, Choice(labels, images), tell)
 
 
@@ -162,6 +166,10 @@ def _holds(kind: Kind, table: pa.Table) -> bool:
         if values.null_count and not form.optional:
             return False
         if not pc.all(form.holds(values), min_count=0).as_py():  # of null nothing is said
+            return False
+    if kind.spelled is not None:
+        name, spelling = kind.spelled
+        if not pc.all(pc.equal(table[name], spelling(table)), min_count=0).as_py():
             return False
     return all(
         pc.all(pc.less_equal(table[low], table[high]), min_count=0).as_py()

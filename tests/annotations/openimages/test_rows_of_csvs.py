@@ -149,6 +149,7 @@ def test_a_file_without_rows_has_none(tmp_path: Path) -> None:
         (box(), "a column is missing", ONE),
         ("<html><body>Sign in</body></html>", "a column is missing", "Sign in"),
         (MASK_HEADER, "a column is missing: XMin", "MaskPath"),
+        (f"{BOX_HEADER}\r{box()}", "the first line cannot be read", "ImageID"),
     ],
 )
 def test_a_first_line_of_another_form_is_refused(
@@ -176,6 +177,9 @@ BAD_ROWS = {
     "a short id": (box(ONE[1:]), "ImageID", "0000000000000a1"),
     "an id in upper case": (box(ONE.upper()), "ImageID", "00000000000000A1"),
     "a path": (box("train/" + ONE), "ImageID", "train/"),
+    "a class with a blank": (box(label=BEAR + " "), "LabelName|no class", "/m/01dws "),
+    "a class in upper case": (box(label=BEAR.upper()), "LabelName|no class", "/M/01DWS"),
+    "a name for a class": (box(label='"Bear"'), "LabelName|no class", "Bear"),
     "a flag": (box(flags="0,1,2,0,0"), "IsGroupOf", "2"),
     "half a flag": (box(flags="0,1,0.5,0,0"), "IsGroupOf", "0.5"),
     "an open quote": (f'"{box()}', "quotes that cannot be read", ONE),
@@ -223,7 +227,16 @@ def test_a_row_that_is_no_text_is_refused(tmp_path: Path, content: bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    "name", ["../x.png", f"{ONE}_m01dws_0a1b2c3d.jpg", f"a/{ONE}_m_0.png", f"{ONE}_..png", "x.png"]
+    "name",
+    [
+        *("../x.png", f"{ONE}_m01dws_0a1b2c3d.jpg", f"a/{ONE}_m_0.png", f"{ONE}_..png", "x.png"),
+        # of another image, class or box than the row
+        *(
+            f"{TWO}_m01dws_0a1b2c3d.png",
+            f"{ONE}_m01dwsz_0a1b2c3d.png",
+            f"{ONE}_m01dws_0a1b2c3e.png",
+        ),
+    ],
 )
 def test_a_mask_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
     row = ",".join([name, *mask().split(",")[1:]])
