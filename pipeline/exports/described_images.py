@@ -29,6 +29,7 @@ _BITS: Final = {
     "depiction": objects.DEPICTION,
     "inside": objects.INSIDE,
 }
+_AT_ONCE: Final = 1 << 11  # images
 _PARTS: Final = [name for name in details.OBJECTS.names if name not in {"key", *details.FLAGS}]
 
 
@@ -144,7 +145,7 @@ def read(split: SplitView, left_out: frozenset[str], tally: Tally) -> Iterator[D
     more = split.details
     images = Following(more.images()) if more else None
     annotations = Following(more.objects()) if more else None
-    for rows in catalog.read(split.catalog):
+    for rows in _parts(split):
         keys = rows["key"].combine_chunks()
         held = _of_catalog(rows) if annotations is None else annotations.take(keys)
         listed = _listed(held, keys)
@@ -166,6 +167,13 @@ def read(split: SplitView, left_out: frozenset[str], tally: Tally) -> Iterator[D
                 )
     if not all(stream is None or stream.ended for stream in (images, annotations)):
         raise _other_images(split)
+
+
+def _parts(split: SplitView) -> Iterator[pa.Table]:
+    """Yield a catalog some images at a time: all of their objects are Python values together."""
+    for rows in catalog.read(split.catalog):
+        for start in range(0, rows.num_rows, _AT_ONCE):
+            yield rows.take(pa.array(np.arange(start, min(start + _AT_ONCE, rows.num_rows))))
 
 
 class Following:

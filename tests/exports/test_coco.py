@@ -144,3 +144,14 @@ def test_a_split_without_a_box_is_refused(tmp_path: Path) -> None:
     (refusal,) = Coco().refusals(replace(data, splits=splits))
     assert "no split has some" in refusal
     assert [*Coco().refusals(data)] == []
+
+
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_how_many_images_are_held_at_once_changes_no_byte(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    made(Coco(), drawn(tmp_path).view())
+    whole = (tmp_path / FILE).read_bytes()
+    monkeypatch.setattr("pipeline.exports.described_images._AT_ONCE", at_once)
+    made(Coco(), drawn(tmp_path).view())
+    assert (tmp_path / FILE).read_bytes() == whole
