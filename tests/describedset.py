@@ -200,6 +200,7 @@ def _images_of(images: Mapping[str, Shown]) -> pa.Table:
             "width": shown.size[0] if shown.is_there else None,
             "height": shown.size[1] if shown.is_there else None,
             "is_negative": shown.is_negative,
+            "outcome": "there" if shown.is_there else "absent",
         }
         for name, shown in images.items()
     ]

@@ -24,6 +24,7 @@ IMAGES: Final = pa.schema(
         ("width", pa.int32()),  # pixels of the source; null: not known
         ("height", pa.int32()),
         ("is_negative", pa.bool_()),  # verified to show none of some chosen class
+        ("outcome", pa.string()),  # "there", or why there is no file: absent, forbidden, bad
     ]
 )
 """The images, a row for each row of the catalog, in its order."""

@@ -289,6 +289,8 @@ def _image_field(file: str, column: pa.Field) -> Document:
         for corner in column.type.value_type
     ]
     about = "Of each object, as fractions of the image's width and height."
+    if column.name == "objects":
+        about = "The objects on the image; boxes are fractions of its width and height."
     return _field(place, "", description=about, isArray=True, arrayShape="-1", subField=corners)
 
 

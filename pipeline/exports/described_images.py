@@ -151,7 +151,7 @@ def read(split: SplitView, left_out: frozenset[str], tally: Tally) -> Iterator[D
         listed = _listed(held, keys)
         of_source = None if images is None else images.take(keys)
         if of_source is not None and not of_source["key"].combine_chunks().equals(keys):
-            raise _other_images(split)
+            raise other_images(split)
         described = _images(rows, sizes.of(rows["key"]), of_source)
         absent = pc.less(rows["length"], 0).to_pylist()
         for image, objects_on_it, is_absent in zip(described, listed, absent, strict=True):
@@ -166,7 +166,7 @@ def read(split: SplitView, left_out: frozenset[str], tally: Tally) -> Iterator[D
                     image.key, image.name, image.image_id, *image.size, tuple(objects_on_it)
                 )
     if not all(stream is None or stream.ended for stream in (images, annotations)):
-        raise _other_images(split)
+        raise other_images(split)
 
 
 def _parts(split: SplitView) -> Iterator[pa.Table]:
@@ -277,7 +277,8 @@ def _listed(rows: pa.Table, keys: pa.Array) -> list[list[DescribedObject]]:
     return [every[start:stop] for start, stop in pairwise([0, *ends.tolist()])]
 
 
-def _other_images(split: SplitView) -> OutputDamaged:
+def other_images(split: SplitView) -> OutputDamaged:
+    """Return what is raised where a source speaks of other images than the catalog."""
     return OutputDamaged(
         "what the source says is of other images than the catalog",
         file=str(split.catalog),

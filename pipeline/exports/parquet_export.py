@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import pyarrow as pa
 
 from pipeline import digests, paths
 from pipeline.catalog import table as catalog
-from pipeline.exports import parquet
+from pipeline.exports import parquet, parquet_objects
 from pipeline.exports.base import Export, ExportPlan, ExportWork, Need, SetView, SplitView, What
-from pipeline.exports.parquet import ExportedSplit
+from pipeline.exports.exported_split import ExportedSplit
 from pipeline.manifest import Document
 from pipeline.storage import StagedFile
 
@@ -21,7 +22,9 @@ IMAGES = paths.METADATA
 def columns(data: SetView) -> pa.Schema:
     """Return the columns of the table."""
     shards = [each.exported_as for split in data.splits.values() for each in split.shards]
-    return parquet.schema(dict.fromkeys(shards), data.table.class_ids, data.class_names)
+    described = any(split.details for split in data.splits.values())
+    formats = dict.fromkeys(shards)
+    return parquet.schema(formats, data.table.class_ids, data.class_names, described=described)
 
 
 class Parquet(Export):
@@ -30,6 +33,7 @@ class Parquet(Export):
     name = "parquet"
     of_images = True
     parts = ("images", "boxes", "shards")
+    reads_attribution = True
 
     def files(self, folder: str) -> tuple[str, ...]:
         """Return the table."""
@@ -45,7 +49,9 @@ class Parquet(Export):
         yield ExportPlan(
             kind=self.name,
             files=(data.out / IMAGES,),
-            digest=digests.digest({**data.of_labels, "splits": rows, "version": parquet.VERSION}),
+            digest=digests.digest(
+                {**data.of_labels, "splits": rows, "version": parquet.VERSION, **_said(data)}
+            ),
             needs=(
                 *(Need(What.CATALOG, name) for name in data.splits),
                 *(Need(What.FACTS, name) for name in data.splits),
@@ -56,11 +62,18 @@ class Parquet(Export):
 
     def write(self, work: ExportWork, staged: Sequence[StagedFile]) -> Document:
         """Write the table; see `parquet.write`."""
-        splits = [_exported(split) for split in work.data.splits.values()]
+        splits = [_exported(split, staged[0]) for split in work.data.splits.values()]
         return {"rows": parquet.write(staged[0], splits, work.data.table)}
 
 
-def _exported(split: SplitView) -> ExportedSplit:
+def _said(data: SetView) -> Document:
+    """Return what decides the columns of `parquet_objects`, for digests; nothing without them."""
+    said = {name: split.details.digest for name, split in data.splits.items() if split.details}
+    return {"details": said, "version_of_details": parquet_objects.VERSION} if said else {}
+
+
+def _exported(split: SplitView, staged: StagedFile) -> ExportedSplit:
+    said = split.details
     return ExportedSplit(
         split.name,
         lambda: catalog.read(split.catalog),
@@ -69,4 +82,5 @@ def _exported(split: SplitView) -> ExportedSplit:
         {each.exported_as: each.images for each in split.shards},
         split.class_names,
         split.has_classes,
+        None if said is None else partial(parquet_objects.read, split, said, staged.path),
     )

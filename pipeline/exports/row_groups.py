@@ -13,7 +13,7 @@ from pipeline import storage
 
 ROWS: Final = 1 << 16
 """How many rows a row group has at most."""
-_DISTINCT: Final = {"file_name", "id", "line", "bytes", "xxh3_128", "boxes"}
+_DISTINCT: Final = {"file_name", "id", "line", "bytes", "xxh3_128", "boxes", "image_id"}
 """Columns whose values seldom repeat: they get no dictionary."""
 
 

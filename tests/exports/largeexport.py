@@ -10,7 +10,8 @@ from pathlib import Path
 from pipeline import storage
 from pipeline.catalog import table as catalog
 from pipeline.exports import parquet, row_groups
-from pipeline.exports.parquet import ExportedSplit, read_facts
+from pipeline.exports.exported_split import ExportedSplit
+from pipeline.exports.parquet import read_facts
 from pipeline.resources import shipped
 from pipeline.sources.ilsvrc2012 import label_files as labels
 

@@ -27,7 +27,8 @@ from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError, OutputDamaged
 from pipeline.exports import parquet, row_groups
-from pipeline.exports.parquet import ExportedSplit, read_facts, write
+from pipeline.exports.exported_split import ExportedSplit
+from pipeline.exports.parquet import read_facts, write
 from pipeline.job.resolve import resolve
 from pipeline.shards import facts
 from pipeline.state import status

@@ -18,6 +18,7 @@ from pipeline.documents.outputs import OutputManifest
 from pipeline.exports import croissant, parquet
 from pipeline.exports import image_list as imagelist
 from pipeline.exports.croissant import DescribedFile, Description
+from pipeline.exports.exported_split import ExportedSplit
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.manifest import FileEntry
 from pipeline.state import status
@@ -34,7 +35,7 @@ def write_images(resolved: ResolvedJob, path: Path) -> None:
         listed = paths.catalog(resolved.out, split.name, split.catalog_digest)
         facts = {FORMAT: parquet.read_facts(paths.facts(split.output(FORMAT).folder))}
         rows = partial(catalog.read, listed)
-        splits.append(parquet.ExportedSplit(split.name, rows, facts, split.split.folder))
+        splits.append(ExportedSplit(split.name, rows, facts, split.split.folder))
     with storage.StagedFile(path) as staged:
         parquet.write(staged, splits, resolved.table)
         storage.publish(staged)

@@ -15,7 +15,8 @@ from support import ROOT, RawSet, prepare
 
 from pipeline import paths, storage
 from pipeline.catalog import table as catalog
-from pipeline.exports.parquet import ExportedSplit, read_facts, write
+from pipeline.exports.exported_split import ExportedSplit
+from pipeline.exports.parquet import read_facts, write
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.state import status
 

@@ -15,12 +15,13 @@ from pipeline import digests
 from pipeline.annotations.openimages import rows as csv_rows
 from pipeline.catalog import details
 from pipeline.catalog.details import Details
-from pipeline.sources.openimages import places, published, tables
+from pipeline.sources.openimages import image_rows, places, published, tables
 from pipeline.sources.openimages.collected import SUFFIX, Collected
 from pipeline.sources.openimages.file_table import PublishedFile
 from pipeline.sources.openimages.ids import numbers
 
-_SIZES: Final = ["image_id", "width", "height"]
+_FETCHED: Final = ["image_id", "outcome", "width", "height"]
+_THERE: Final = pa.array(sorted(image_rows.THERE))
 
 
 def details_of(collected: Collected, info: PublishedFile | None, raw: Path) -> Details:
@@ -51,14 +52,17 @@ def images(collected: Collected) -> Iterator[pa.Table]:
     """Yield the images, as `details.IMAGES` has them."""
     for place in range(len(collected.groups)):
         selected = tables.read_group(collected.selected_images, tables.IMAGES, place)
-        sizes = collected.group(place, _SIZES)
+        fetched = collected.group(place, _FETCHED)
+        is_there = pc.is_in(fetched["outcome"], value_set=_THERE)
         negatives = pc.list_value_length(selected["negatives"])
         columns = {
             "key": keys(selected["image_id"]),
             "image_id": selected["image_id"],
-            "width": sizes["width"],
-            "height": sizes["height"],
+            "width": fetched["width"],
+            "height": fetched["height"],
             "is_negative": pc.greater(negatives, 0),
+            # Whether it was fetched or kept depends on what lay there before.
+            "outcome": pc.if_else(is_there, "there", fetched["outcome"]),
         }
         yield pa.table(columns).cast(details.IMAGES)
 
