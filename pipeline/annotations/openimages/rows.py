@@ -25,6 +25,11 @@ from pipeline.annotations.openimages.records import QUOTE, Records
 from pipeline.annotations.openimages.row_refusals import refusal
 from pipeline.storage import Location
 
+# Arrow's reader of CSV takes interrupts over by a pipe of its process, and a process that is forked
+# from that one aborts when it closes the pipe, as each of Luigi's tasks would. Nobody needs it: the
+# commands have handlers of their own.
+pa.enable_signal_handlers(enable=False)
+
 ROWS: Final = 1 << 11
 """About how many rows a batch has; the last one has fewer, and one of a dense file more."""
 
