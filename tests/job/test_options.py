@@ -14,6 +14,7 @@ from pipeline.errors import ConfigError, UsageError
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import resolve
+from pipeline.job.selection_options import SelectionOptions
 from pipeline.storage import RemoteOptions
 
 ALL = {"catalog", "plan", "output"}
@@ -407,6 +408,7 @@ def test_a_job_survives_json() -> None:
         data_dir="/data",
         dbcollection_strict=True,
         remote=RemoteOptions(s3_endpoint="http://127.0.0.1:9", in_flight=8),
+        openimages=SelectionOptions(classes=("Bear",), limit=3),
     )
     plain = Job("/raw", "/out", "/c.toml")
     assert all(
