@@ -30,12 +30,13 @@ class ImageSizes:
     """
 
     def __init__(self, split: SplitView) -> None:
-        parts = [*_read(paths.facts(_of_sources(split.shards).folder))]
-        hashes = np.concatenate([np.empty(0, "S16"), *(hashes_of(part["key"]) for part in parts)])
-        order = np.argsort(hashes)
-        sizes = [[part["width"].to_numpy(), part["height"].to_numpy()] for part in parts]
-        columns = np.concatenate([np.empty((2, 0), np.int32), *map(np.asarray, sizes)], axis=1)
-        self._hashes, self._sizes = hashes[order], columns.T[order]
+        hashes, sizes = [np.empty(0, "S16")], [np.empty((0, 2), np.int32)]
+        for part in _read(paths.facts(_of_sources(split.shards).folder)):
+            hashes.append(hashes_of(part["key"]))  # and not the keys, which have no bound
+            sizes.append(np.stack([part["width"].to_numpy(), part["height"].to_numpy()], axis=1))
+        every = np.concatenate(hashes)
+        order = np.argsort(every)
+        self._hashes, self._sizes = every[order], np.concatenate(sizes)[order]
 
     def of(self, keys: pa.ChunkedArray) -> list[Size | None]:
         """Return width and height of images in pixels; None: no output has the image."""
