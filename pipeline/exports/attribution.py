@@ -54,9 +54,9 @@ class Attribution(Export):
         return (f"attribution/{folder}.csv",)
 
     def refusals(self, data: SetView) -> Iterator[str]:
-        """Yield that nobody says whose the images are."""
+        """Yield that the authors of the images are not known."""
         if not any(map(_says_whose, data.splits.values())):
-            yield f"nobody says whose the images are: leave --export {self.name} out"
+            yield f"the authors of the images are not known: leave --export {self.name} out"
 
     def plan(self, data: SetView) -> Iterator[ExportPlan]:
         """Yield a table for each split of which it is known."""
@@ -84,8 +84,8 @@ class Attribution(Export):
             file.write(_line(said if known else [key.rpartition(".")[0], *said[1:]]))
         lines = [f"attribution, {split.name}: {counted(images, 'image')}."]
         if unknown:
-            which = f"{counted(unknown, 'image')} {verb(unknown, 'is', 'are')}"
-            lines.append(f"{which} of somebody whom nobody names.")
+            which = f"{counted(unknown, 'image')} {verb(unknown, 'has', 'have')}"
+            lines.append(f"{which} no known author.")
         return {"rows": images, "closing": lines}
 
 

@@ -69,9 +69,9 @@ class _Places:
 
     def of(self, keys: pa.ChunkedArray) -> NDArray[np.int64]:
         """Return the 0-based place of each image; -1 of those that the catalog lacks."""
-        wanted = hashes_of(keys)
-        found = np.minimum(np.searchsorted(self._hashes, wanted), self.images - 1)
-        return np.where(self._hashes[found] == wanted, self._order[found], -1)
+        hashes = hashes_of(keys)
+        rows = np.minimum(np.searchsorted(self._hashes, hashes), self.images - 1)
+        return np.where(self._hashes[rows] == hashes, self._order[rows], -1)
 
 
 def _in_order(buckets: Buckets, count: int, images: int) -> Iterator[dict[str, Any]]:

@@ -36,7 +36,7 @@ class Licences:
         self._numbers: dict[str, int] = {}
 
     def number(self, url: str | None) -> int | None:
-        """Return the number of a licence; None: nobody says which it is."""
+        """Return the number of a licence; None: it is not known."""
         return self._numbers.setdefault(url, len(self._numbers) + 1) if url else None
 
     def entries(self) -> list[dict[str, Any]]:

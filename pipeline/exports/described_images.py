@@ -122,11 +122,11 @@ class Tally:
         lines = [f"{what}: {counted(self.objects, 'object')} on {counted(self.images, 'image')}."]
         if self.absent:
             are = verb(self.absent, "is", "are")
-            lines.append(f"{counted(self.absent, 'image')} {are} left out: no shard has such.")
+            lines.append(f"{counted(self.absent, 'image')} {are} left out, as in the shards.")
         if self.unannotated:
             are = verb(self.unannotated, "is", "are")
             which = f"{counted(self.unannotated, 'image')} without an annotation {are} left out"
-            lines.append(f"{which}: nobody says that nothing is on such.")
+            lines.append(f"{which}: what is on such an image is not known.")
         return [*lines, *(f"{number:,} x {note}." for note, number in self.notes.items())]
 
 

@@ -31,9 +31,10 @@ class LabelMap(Export):
         return (_FILE,)
 
     def refusals(self, data: SetView) -> Iterator[str]:
-        """Yield that nobody names the classes."""
+        """Yield that the classes have no names."""
         if not data.table.class_ids:
-            yield f"--export {self.name} names classes, and nobody does here: leave it out"
+            what = f"--export {self.name} names classes"
+            yield f"{what}, and those of this data set have no names: leave it out"
 
     def plan(self, data: SetView) -> Iterator[ExportPlan]:
         """Yield the map."""

@@ -14,8 +14,8 @@ from pipeline.manifest import Document
 class ExportOfObjects(Export):
     """An export of boxes: of every split whose source has some.
 
-    Images that are left out of the shards are left out of it, too, and so are images that nobody
-    has annotated.
+    Images that are left out of the shards are left out of it, too, and so are images that have no
+    annotation.
     """
 
     of_images = True
@@ -28,7 +28,7 @@ class ExportOfObjects(Export):
         if not with_boxes(data):
             yield f"{what} is of bounding boxes, and no split has some: leave it out"
         if not data.table.class_ids:
-            yield f"{what} names classes, and nobody names those of this data set: leave it out"
+            yield f"{what} names classes, and those of this data set have no names: leave it out"
         for split in with_boxes(data).values():
             if split.details is None and not any(keeps_size(each.images) for each in split.shards):
                 yield (

@@ -1,6 +1,6 @@
 """Columns of the Parquet export of what a source says of images beyond the catalog.
 
-Null where nobody says anything::
+Null where nothing is known::
 
     image_id        string         as the publishers call the image
     outcome         string         what came of it: "there", or why no file of it is there: absent,
@@ -79,7 +79,7 @@ def _nested(rows: pa.Table, keys: pa.Array) -> pa.ListArray:
 def _attribution(
     rows: Iterator[tuple[str, dict[str, object]]], said: Details, count: int
 ) -> dict[str, pa.Array]:
-    """Return whose the next images are; nulls where nobody says it of any image."""
+    """Return whose the next images are; nulls where no author is known."""
     if said.attribution is None:
         return {part.name: pa.nulls(count, part.type) for part in _ATTRIBUTION}
     listed = [row for _, row in islice(rows, count)]

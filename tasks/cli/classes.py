@@ -36,7 +36,7 @@ def classes(words: str, dataset: str, raw: str, config: str, *, counts: bool, of
     from pipeline.sources.openimages.config import load  # noqa: PLC0415
 
     del dataset  # there is one
-    found = class_lookup.find(
+    known = class_lookup.find(
         words,
         load(Path(config) if config else None),
         Path(raw) if raw else class_lookup.default_raw(),
@@ -44,7 +44,7 @@ def classes(words: str, dataset: str, raw: str, config: str, *, counts: bool, of
         offline=offline,
         say=lambda text: say(text, err=True),
     )
-    for each in found:
+    for each in known:
         for line in _lines(each):
             say(line)
     return 0

@@ -62,8 +62,8 @@ def _masks(what: Collection, mark: SelectionMark) -> Iterator[str]:
     marks = (manifest.read_undamaged(places.mask_mark(*place, each), MaskMark) for each in digits)
     there = [each for each in marks if each is not None]
     if digits:
-        wanted = sum(mark.digits[digit] for digit in digits)
-        yield f"masks: {sum(each.masks for each in there):,} of {wanted:,} collected"
+        count = sum(mark.digits[digit] for digit in digits)
+        yield f"masks: {sum(each.masks for each in there):,} of {count:,} collected"
 
 
 def _say_images(what: Collection, mark: SelectionMark) -> int:

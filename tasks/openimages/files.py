@@ -36,8 +36,8 @@ class CollectMasks(SplitStep):
     def make(self) -> Volume:
         """Read the archive's index, then the masks that are needed."""
         what, split, digit = self.collection, str(self.split), str(self.digit)
-        wanted = what.whole(split).digits.get(digit, 0)
-        with self.counter(wanted, "images") as progress:
+        count = what.whole(split).digits.get(digit, 0)
+        with self.counter(count, "images") as progress:
             mark = masks.collect(
                 what.out,
                 split,

@@ -42,7 +42,7 @@ class FetchMetadata(CollectTask):
                 what.out,
                 what.raw,
                 offline=what.options.offline,
-                # What nobody has pinned is part of digests: a person should see which it was.
+                # The MD5 of a file that is not pinned is part of digests, so people should see it.
                 say=notice if file.md5 is None else logger.info,
                 tell=lambda done, _total: progress(done),
             )

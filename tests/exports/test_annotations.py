@@ -67,7 +67,7 @@ def test_each_image_that_is_there_has_its_author(tmp_path: Path) -> None:
     ]
     assert said["closing"] == [
         "attribution, train: 3 images.",
-        "2 images are of somebody whom nobody names.",
+        "2 images have no known author.",
     ]
 
 

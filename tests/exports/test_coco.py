@@ -99,8 +99,8 @@ def test_what_is_not_described_is_counted(tmp_path: Path) -> None:
     (said,) = made(Coco(), drawn(tmp_path).view())
     assert said["closing"] == [
         "COCO, train: 5 objects on 3 images.",
-        "1 image is left out: no shard has such.",
-        "1 image without an annotation is left out: nobody says that nothing is on such.",
+        "1 image is left out, as in the shards.",
+        "1 image without an annotation is left out: what is on such an image is not known.",
         "1 x mask without a pixel of its object.",
         "1 x object of a class that is none of the label table left out.",
     ]

@@ -63,7 +63,7 @@ def test_each_image_has_its_author(tmp_path: Path) -> None:
     assert {rows["000c"][name] for name in ("author", "title", "license", "original_url")} == {None}
 
 
-def test_authors_that_nobody_names_are_null(tmp_path: Path) -> None:
+def test_unknown_authors_are_null(tmp_path: Path) -> None:
     rows = rows_of(replace(drawn(tmp_path), attribution=None))
     assert {row["author"] for row in rows.values()} == {None}
     assert len(rows["000a"]["objects"]) == 3

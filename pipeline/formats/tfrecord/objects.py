@@ -45,15 +45,15 @@ OPTIONAL: Final[Mapping[str, Kind]] = {_MASK: Kind.BYTES}
 
 def entries(record: ImageRecord, label_offset: int) -> bytes:
     """Return the map entries of these features, in ascending order of their keys."""
-    made = {
+    by_key = {
         LABEL: ints(LABEL, object_labels(record, label_offset)),
         _TEXT: elements_entry(_TEXT, [text.encode() for text in _ids(record)]),
         **{key: ints(key, _bits(record, bit)) for key, bit in _BITS.items()},
         SOURCE_ID: entry(SOURCE_ID, Kind.BYTES, source_id(record.key).encode()),
     }
     if record.masks:
-        made[_MASK] = elements_entry(_MASK, record.masks)
-    return b"".join(made[key] for key in sorted(made))
+        by_key[_MASK] = elements_entry(_MASK, record.masks)
+    return b"".join(by_key[key] for key in sorted(by_key))
 
 
 def ints(key: str, values: list[int]) -> bytes:

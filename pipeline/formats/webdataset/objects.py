@@ -60,9 +60,9 @@ def fields(record: ImageRecord) -> dict[str, object]:
     return {_NAME: described(record)}
 
 
-def are_described(found: Any) -> bool:
+def are_described(value: Any) -> bool:
     """Whether a JSON value is one that `described` gives."""
-    return isinstance(found, list) and all(map(_is_described, found))
+    return isinstance(value, list) and all(map(_is_described, value))
 
 
 def masks(said: Mapping[str, object], size: tuple[int, int]) -> tuple[bytes, ...]:
@@ -97,24 +97,24 @@ def _png(runs: dict[str, Any] | None, size: tuple[int, int]) -> bytes:
     return encode_png(Rle(size, runs["counts"]).decode())
 
 
-def _is_described(found: Any) -> bool:
+def _is_described(value: Any) -> bool:
     return (
-        isinstance(found, dict)
-        and list(found) == _KEYS
-        and type(found["class_index"]) is int
-        and isinstance(found["class_id"], str)
-        and isinstance(found["flags"], list)
-        and all(flag in FLAGS for flag in found["flags"])
-        and (found["mask"] is None or _is_mask(found["mask"]))
+        isinstance(value, dict)
+        and list(value) == _KEYS
+        and type(value["class_index"]) is int
+        and isinstance(value["class_id"], str)
+        and isinstance(value["flags"], list)
+        and all(flag in FLAGS for flag in value["flags"])
+        and (value["mask"] is None or _is_mask(value["mask"]))
     )
 
 
-def _is_mask(found: Any) -> bool:
+def _is_mask(value: Any) -> bool:
     return (
-        isinstance(found, dict)
-        and list(found) == ["size", "counts"]
-        and isinstance(found["counts"], str)
-        and isinstance(found["size"], list)
-        and [type(side) for side in found["size"]] == [int, int]
-        and min(found["size"]) > 0
+        isinstance(value, dict)
+        and list(value) == ["size", "counts"]
+        and isinstance(value["counts"], str)
+        and isinstance(value["size"], list)
+        and [type(side) for side in value["size"]] == [int, int]
+        and min(value["size"]) > 0
     )

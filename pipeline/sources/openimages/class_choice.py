@@ -112,7 +112,7 @@ def _expanded(
 
 
 def _nearest(child: str, below: Mapping[str, list[str]], names: ClassNames) -> str:
-    """Return the lowest chosen class that a subclass is below of.
+    """Return the lowest chosen class above a subclass.
 
     Raises:
         UsageError: there are two, neither of which is below the other.
@@ -192,12 +192,12 @@ def _ordered(
     missing = [mid for mid in sorted(members) if mid not in order]
     others = [mid for mid in order if mid not in members]
     wrong = {"twice": twice, "missing": missing, "not chosen": others}
-    if found := [f"{what}: {names.described(mids)}" for what, mids in wrong.items() if mids]:
+    if faults := [f"{what}: {names.described(mids)}" for what, mids in wrong.items() if mids]:
         raise UsageError(
             "--class-order: not the chosen classes",
             file=options.class_order,
             expected=f"each of {counted(len(members), 'chosen class')} in a line",
-            found="; ".join(found),
+            found="; ".join(faults),
             remedy="list all chosen classes there, and no others; --class and --except choose",
         )
     return order

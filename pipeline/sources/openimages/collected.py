@@ -211,9 +211,9 @@ class KnownImages:
         if not len(self.ids):
             return [None] * len(sources)
         ends = slice(-len(SUFFIX) - _ID, -len(SUFFIX))
-        wanted = np.array([number(source[ends]) for source in sources], np.uint64)
-        rows = np.minimum(np.searchsorted(self.ids, wanted), len(self.ids) - 1)
-        known = zip(self.hashes[rows].tolist(), self.ids[rows] == wanted, strict=True)
+        ids = np.array([number(source[ends]) for source in sources], np.uint64)
+        rows = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        known = zip(self.hashes[rows].tolist(), self.ids[rows] == ids, strict=True)
         return [content if is_known else None for content, is_known in known]
 
 
@@ -247,14 +247,14 @@ def load(
 
 
 def _masks(out: Location, mark: SelectionMark) -> list[MaskMark]:
-    found = list[MaskMark]()
+    marks = list[MaskMark]()
     for digit in sorted(each for each, count in mark.digits.items() if count):
         path = places.mask_mark(out, mark.split, mark.digest, digit)
         of_digit = manifest.read_complete(path, out, MaskMark)
         if of_digit is None:
             raise _not_collected(path)
-        found.append(of_digit)
-    return found
+        marks.append(of_digit)
+    return marks
 
 
 def _not_collected(mark: Location) -> NotCollected:

@@ -105,8 +105,8 @@ class Collection:
     def files_beside(self, split: str) -> tuple[PublishedFile, ...]:
         """Return the files that are read of a split after its images were collected."""
         images = self.config.split(split).images
-        wanted = self.options.reaches("shards") and self.job.reads_attribution
-        return (images,) if wanted and images is not None else ()
+        are_read = self.options.reaches("shards") and self.job.reads_attribution
+        return (images,) if are_read and images is not None else ()
 
     def every_file(self, split: str) -> tuple[PublishedFile, ...]:
         """Return all metadata files that are needed of a split."""
@@ -183,10 +183,10 @@ class Collection:
     def selected(self, split: str) -> SelectionMark | None:
         """Return the mark of a split's selection; None: it is still to be made."""
         try:
-            wanted = self.selection(split)
+            selected = self.selection(split)
         except NotCollected:
             return None
-        return selection.complete(self.out, split, wanted.digest)
+        return selection.complete(self.out, split, selected.digest)
 
     @property
     def class_names(self) -> ClassNames | None:
@@ -217,13 +217,14 @@ class Collection:
 
     def digits(self, mark: SelectionMark) -> list[str]:
         """Return the first digits of the images whose masks are wanted."""
-        wanted = self.options.masks
-        return sorted(digit for digit, masks in mark.digits.items() if masks) if wanted else []
+        if not self.options.masks:
+            return []
+        return sorted(digit for digit, masks in mark.digits.items() if masks)
 
     def sized_digits(self, mark: SelectionMark) -> list[str]:
         """Return those of `digits` whose masks are wanted at the size of their images, too."""
-        wanted = self.options.mask_size == "image" and self.options.reaches("images")
-        return self.digits(mark) if wanted else []
+        are_sized = self.options.mask_size == "image" and self.options.reaches("images")
+        return self.digits(mark) if are_sized else []
 
     def asking(self, split: str, workers: int, since: str) -> Asking:
         """Return how the images of a split are asked for.

@@ -132,10 +132,10 @@ class OpenImagesSet(DataSet):
             InputRefused: images have no file, and that is not allowed.
         """
         del is_cut  # names of samples are short
-        found = self._collected(names)
-        sources = {name: self._source(each, _look(each)) for name, each in found.items()}
+        collected = self._collected(names)
+        sources = {name: self._source(each, _look(each)) for name, each in collected.items()}
         if self.job.on_bad_image == "fail":
-            _check_absent(found.values())
+            _check_absent(collected.values())
         return dict(sources)
 
     def recorded(self, names: Sequence[str]) -> dict[str, Source]:

@@ -106,7 +106,7 @@ def _collect(
     rows = {image_id: known[image_id] for image_id in ids if image_id in known}
     for _ in rows:
         tell(KEPT, 0)
-    wanted = [each for each in ids if each not in rows]
+    missing = [each for each in ids if each not in rows]
     arrivals = Arrivals(
         asked.bucket,
         asked.folder,
@@ -116,11 +116,11 @@ def _collect(
         had_some,
     )
     key = asked.keys[split]
-    for arrival in arrivals.fetch(Wanted(each, key.replace("{id}", each)) for each in wanted):
+    for arrival in arrivals.fetch(Wanted(each, key.replace("{id}", each)) for each in missing):
         rows[arrival.row.image_id] = arrival.row
         tell(arrival.row.outcome, arrival.received)
     ordered = [rows[each] for each in ids]
-    if wanted and any(row.is_there for row in ordered):
+    if missing and any(row.is_there for row in ordered):
         storage.sync_file_system(asked.folder)
         storage.publish_bytes(record, image_rows.encode(ordered))
     return ordered

@@ -30,7 +30,7 @@ class PublishedFile:
     Attributes:
         path: its names in the table, joined by slashes.
         bytes: its size; None: not known.
-        md5: 32 lower-case hex digits; None: nobody has pinned it.
+        md5: 32 lower-case hex digits; None: it is not pinned.
         url: where it is fetched from; "": nowhere.
     """
 

@@ -138,9 +138,9 @@ def collect(group: ImageGroup, asking: Asking, tell: Tell = _silently) -> ImageG
         asking.check_pixels,
         any(row.is_there for row in rows.values()) or has_images(group.out),
     )
-    wanted = [Wanted(each, asking.key_of(each)) for each in ids if each not in rows]
+    missing = [Wanted(each, asking.key_of(each)) for each in ids if each not in rows]
     try:
-        for arrival in arrivals.fetch(wanted):
+        for arrival in arrivals.fetch(missing):
             rows[arrival.row.image_id] = arrival.row
             tell(arrival.row.outcome, arrival.received)
     except RemoteUnavailable as error:

@@ -32,10 +32,10 @@ def known_images(
     """
     known = dict[str, ImageRow]()
     own = places.image_table(out, split, selection, number)
-    wanted = set(ids)
+    own_ids = set(ids)
     for path in (own, *_others(out, split, selection, ids)):
         for row in _rows(path):
-            if row.image_id in wanted and (row.is_there or row.outcome in FINAL):
+            if row.image_id in own_ids and (row.is_there or row.outcome in FINAL):
                 is_kept = row.is_there and path != own
                 _take(known, replace(row, outcome=KEPT) if is_kept else row)
     return _without_changed(known, places.images(out, split))

@@ -58,7 +58,7 @@ def ensure(
         out: the output folder.
         raw: see `published.fetch`, as for the rest.
         offline: whether nothing is fetched.
-        say: told what a person should know: also the MD5 of a file that nobody has pinned.
+        say: told what a person should know: also the MD5 of a file that is not pinned.
         tell: told how many bytes are there, and of how many.
 
     Raises:
@@ -71,7 +71,7 @@ def ensure(
     if file.md5 is None:
         is_another = before is not None and before != there.md5
         change = f", and was {before}: selections get other digests" if is_another else ""
-        say(f"{file.name}: nobody has pinned it; its MD5 is {there.md5}{change}")
+        say(f"{file.name}: it is not pinned; its MD5 is {there.md5}{change}")
     document = {
         "place": str(there.path),
         "size": there.info.size,

@@ -147,8 +147,8 @@ class _Work:
         labels = None if options.all_objects else frozenset(map(str.encode, chosen.indexes))
         before = 0
         for kind, file in self._files.items():
-            told = None if tell is None else partial(_tell_on, tell, before)
-            for batch in _READERS[kind][0](file.path, labels, None, told):
+            tell_on = None if tell is None else partial(_tell_on, tell, before)
+            for batch in _READERS[kind][0](file.path, labels, None, tell_on):
                 self._spills[kind].add(batch.table)
             before += _size(file)
 
