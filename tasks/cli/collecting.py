@@ -72,6 +72,7 @@ def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
     """Collect what is not there yet; return the exit status."""
     job = what.job
     if COLLECTING.is_complete(job):
+        collected.list_failures(what)  # another selection may have written its own
         return collected.complete(what, "already complete")
     what.check_there()
     # Rich: not where nothing is to do

@@ -28,6 +28,7 @@ from pipeline.job.table.option import VERIFY
 from pipeline.job.table.options import options_of
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted, size
+from pipeline.sources import registry as sources
 from pipeline.state import standing
 from pipeline.storage import Location
 from pipeline.verification import (
@@ -168,7 +169,8 @@ def _outputs(out: Location, jobs: list[Job], packed: PackedSets) -> list[Locatio
     """Return what is there and what was asked for last, without what nobody asks for."""
     wanted = set()
     try:
-        resolved = resolve.reading(jobs[-1]) if jobs else None
+        makes = jobs and (jobs[-1].steps or jobs[-1].exports)  # else it collects images alone
+        resolved = resolve.reading(jobs[-1]) if makes else None
         wanted = {output.folder for _, output in resolved.outputs} if resolved else set()
         for other in notbegun.outputs_not_begun(resolved) if resolved else ():
             wanted.discard(other.folder)
@@ -181,6 +183,7 @@ def _outputs(out: Location, jobs: list[Job], packed: PackedSets) -> list[Locatio
     for folder in sorted(abandoned):
         say(f"not looked at: {folder} is unfinished, and another is current")
     nothing = not found and not packed and not begun(out)
+    nothing = nothing and next(iter(sources.kept_files(out)), None) is None
     if nothing and (archives := statecheck.archive_marks(out)):
         count = counted(len(archives), "verified archive")
         say(f"nothing is made of {count} yet: what is kept of {_them(archives)} is read back")

@@ -111,3 +111,19 @@ def test_what_is_damaged_is_removed_and_made_again_alone(
     others = (path for path in kept(out) if path not in {image, mask})
     assert all(path.stat().st_mtime_ns == times[path] for path in others)
     assert inprocess.verify(monkeypatch, out).status == 0
+
+
+def test_images_of_a_command_that_makes_no_shards_are_read_back(
+    openimages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "images alone"
+    where = ("--raw", openimages / "raw", "--config", openimages / "openimages.toml", "--out", out)
+    words = ("--class", "Bear", "--split", "test", "--until", "images")
+    ran = inprocess.shardmill(monkeypatch, "openimages", *where, *words)
+    assert ran.status == 0, ran.said
+    ran = inprocess.verify(monkeypatch, out)
+    assert (ran.status, "not known any more" in ran.said) == (0, False), ran.said
+    image = min((out / "images" / "test").iterdir())
+    image.write_bytes(image.read_bytes()[:-2] + b"\x00\x00")
+    ran = inprocess.verify(monkeypatch, out, "--remove-damaged")
+    assert (ran.status, image.exists()) == (1, False), ran.said

@@ -319,3 +319,12 @@ def test_the_workers_reach_the_bucket_as_the_job_says(
     assert ended.returncode == 0, ended.stderr
     assert asked(bucket)
     assert not any("authorization" in seen.headers for seen in bucket.log)
+
+
+def test_failures_are_those_of_the_command_that_ran_last(run: Run, tmp_path: Path) -> None:
+    words = ("--split", "validation", "--until", "images", "--class")
+    listed = tmp_path / "out" / "failures" / "validation.txt"
+    assert run(*words, "Bear").status == 0
+    assert (run(*words, "Car").status, listed.read_text()) == (4, "validation/f2bd962f35aa664d\n")
+    assert (run(*words, "Bear").status, listed.read_text()) == (0, "")  # nothing to collect
+    assert (run(*words, "Car").status, listed.read_text()) == (4, "validation/f2bd962f35aa664d\n")
