@@ -201,6 +201,7 @@ bench: $(VENV)/.test $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
 scale: $(VENV)/.test
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.list_scale
+	$(BIN)/python -m benchmarks.openimages_scale
 
 clean:
 	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-webdataset .venv-wids
