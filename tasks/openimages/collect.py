@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 import luigi
 
@@ -29,8 +30,16 @@ class CollectSplit(SplitStep):
 
     def requires(self) -> list[luigi.Task]:
         """Return the selection, the files of the recipe, and what is known by that."""
-        is_known = self.collection.selected(str(self.split)) is not None
-        return [*selecting_tasks(self, str(self.split)), *(self.parts() if is_known else ())]
+        known = self.parts() if self._was_selected else ()
+        return [*selecting_tasks(self, str(self.split)), *known]
+
+    @cached_property
+    def _was_selected(self) -> bool:
+        """Whether the selection was there when the worker asked first.
+
+        Luigi asks again before `run`, and fails a task that requires more then than is done.
+        """
+        return self.collection.selected(str(self.split)) is not None
 
     def complete(self) -> bool:
         """Whether all of them were collected."""

@@ -328,3 +328,14 @@ def test_failures_are_those_of_the_command_that_ran_last(run: Run, tmp_path: Pat
     assert (run(*words, "Car").status, listed.read_text()) == (4, "validation/f2bd962f35aa664d\n")
     assert (run(*words, "Bear").status, listed.read_text()) == (0, "")  # nothing to collect
     assert (run(*words, "Car").status, listed.read_text()) == (4, "validation/f2bd962f35aa664d\n")
+
+
+def test_no_task_fails_where_luigi_runs_all_steps(openimages: Path, tmp_path: Path) -> None:
+    """A split's tasks are known when it is selected: Luigi fails one that then requires more."""
+    where = ("--raw", openimages / "raw", "--config", openimages / "openimages.toml")
+    words = ("--out", tmp_path / "out", "--class", "Bear", "--split", "test", "--local-scheduler")
+    command = [sys.executable, "-m", "luigi", "--module", "tasks", "PrepareOpenImages"]
+    ran = subprocess.run(
+        [*command, *map(str, (*where, *words))], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, "no failed tasks" in ran.stderr) == (0, True), ran.stderr
