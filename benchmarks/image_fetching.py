@@ -50,7 +50,7 @@ def _shardmill(pool: ProcessPoolExecutor) -> Fetch:
 def _collect(address: str, ids: list[str], folder: Path) -> float:
     """Fetch images in a process of its own; return its seconds of processor time."""
     from pipeline import storage  # noqa: PLC0415 - its time is no part of the others'
-    from pipeline.sources.openimages.download import Download, download  # noqa: PLC0415
+    from pipeline.sources.openimages.images.download import Download, download  # noqa: PLC0415
 
     cpu = time.process_time()
     bucket = storage.parse(address, whole_bucket=True)

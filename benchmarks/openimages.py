@@ -30,9 +30,9 @@ _HEADER = "MaskPath,ImageID,LabelName,BoxID,BoxXMin,BoxXMax,BoxYMin,BoxYMax,Pred
 _SELECT = """
 import sys
 from pathlib import Path
-from pipeline.sources.openimages.chosen import Chosen, ChosenClass
-from pipeline.sources.openimages.selecting import select
-from pipeline.sources.openimages.selection import CsvFile, RowOptions, Selection
+from pipeline.sources.openimages.selecting.chosen import Chosen, ChosenClass
+from pipeline.sources.openimages.selecting.selecting import select
+from pipeline.sources.openimages.selecting.selection import CsvFile, RowOptions, Selection
 source, out, *mids = sys.argv[1:]
 classes = tuple(ChosenClass(index, mid, mid, (mid,)) for index, mid in enumerate(sorted(mids)))
 options = RowOptions(by="masks", boxes=False, masks=True)

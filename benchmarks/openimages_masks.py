@@ -35,7 +35,7 @@ import json, random, sys, time
 from pipeline import storage
 from pipeline.archives.zip import members_of, read_members, spans
 from pipeline.archives.zip_index import read_index
-from pipeline.sources.openimages.mask_archives import OpenArchive
+from pipeline.sources.openimages.masks.mask_archives import OpenArchive
 place, count = storage.parse(sys.argv[1]), int(sys.argv[2])
 began = time.monotonic()
 info = storage.stat(place)

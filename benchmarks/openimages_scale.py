@@ -26,8 +26,9 @@ from benchmarks.corpus import ROOT
 from benchmarks.list_scale import Asked, ask, render
 from benchmarks.scale_set import tiny_images
 from pipeline import manifest, storage
-from pipeline.sources.openimages import image_rows, places, tables
-from pipeline.sources.openimages.image_rows import FETCHED, ImageRow
+from pipeline.sources.openimages import places, tables
+from pipeline.sources.openimages.images import image_rows
+from pipeline.sources.openimages.images.image_rows import FETCHED, ImageRow
 
 _IMAGES = 100_000
 _BOXES = 8  # of an image: 14.6 million of 1.74 million

@@ -17,9 +17,10 @@ from PIL import Image
 
 from pipeline import storage
 from pipeline.documents.openimages import ImageGroupMark
-from pipeline.sources.openimages import image_rows, places, tables
-from pipeline.sources.openimages.image_files import Asking, ImageGroup, collect, is_collected
-from pipeline.sources.openimages.image_rows import ImageRow
+from pipeline.sources.openimages import places, tables
+from pipeline.sources.openimages.images import image_rows
+from pipeline.sources.openimages.images.image_files import Asking, ImageGroup, collect, is_collected
+from pipeline.sources.openimages.images.image_rows import ImageRow
 from pipeline.storage.http import process
 from pipeline.storage.http.retries import Patience
 from pipeline.storage.http.transfer import Transfer

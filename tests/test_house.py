@@ -370,7 +370,7 @@ def test_one_function_names_files_and_publishes_them_with_their_mark() -> None:
         "pipeline/im2rec/lists.py",
         "pipeline/manifest.py",
         "pipeline/sample/publishing.py",
-        "pipeline/sources/openimages/single_class.py",
+        "pipeline/sources/openimages/selecting/single_class.py",
     }
     files = outside("pipeline/manifest.py")
     assert offenders(files, lambda path: "manifest.serialise" in called(path)) == set()

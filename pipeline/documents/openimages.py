@@ -133,7 +133,7 @@ class MaskMark(Struct, frozen=True):
         digest: of (MaskPath, outcome, CRC-32) of each mask, in order.
         digit: the first digit of the ImageIDs.
         masks: how many are asked for.
-        outcomes: how many there are of each outcome, see `pipeline.sources.openimages.masks`.
+        outcomes: how many there are of each outcome, see `pipeline.sources.openimages.masks.masks`.
         examples: for each outcome but ``kept``, the names of the first masks.
         files: the table.
     """

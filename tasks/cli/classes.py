@@ -16,7 +16,7 @@ from tasks.cli.options import parameters
 from tasks.cli.saying import say
 
 if TYPE_CHECKING:
-    from pipeline.sources.openimages.class_lookup import KnownClass, SplitCounts
+    from pipeline.sources.openimages.selecting.class_lookup import KnownClass, SplitCounts
 
 EXAMPLES: Final = (
     "shardmill classes gun",
@@ -32,8 +32,8 @@ def classes(words: str, dataset: str, raw: str, config: str, *, counts: bool, of
     That is its MID, which commands and files know it by; what each version calls it, where names
     have changed; the classes that it is a kind of, and its own kinds; whether it has masks.
     """
-    from pipeline.sources.openimages import class_lookup  # noqa: PLC0415  (Arrow: not for --help)
     from pipeline.sources.openimages.config import load  # noqa: PLC0415
+    from pipeline.sources.openimages.selecting import class_lookup  # noqa: PLC0415  (Arrow: not for --help)
 
     del dataset  # there is one
     known = class_lookup.find(

@@ -9,17 +9,13 @@ from pipeline import manifest, storage
 from pipeline.documents.openimages import ImageGroupMark, SelectionMark
 from pipeline.errors import UsageError
 from pipeline.quantities import counted, size
-from pipeline.sources.openimages import (
-    failures,
-    image_rows,
-    places,
-    published,
-    sized_masks,
-)
+from pipeline.sources.openimages import places, published
 from pipeline.sources.openimages.collected import Collected
 from pipeline.sources.openimages.collection import Collection
-from pipeline.sources.openimages.mask_rows import WRITTEN
-from pipeline.sources.openimages.sized_masks import SizedPart
+from pipeline.sources.openimages.images import failures, image_rows
+from pipeline.sources.openimages.masks import sized_masks
+from pipeline.sources.openimages.masks.mask_rows import WRITTEN
+from pipeline.sources.openimages.masks.sized_masks import SizedPart
 from tasks.cli import report
 from tasks.cli.saying import say
 

@@ -10,8 +10,9 @@ from pipeline.documents.openimages import ImageGroupMark, MaskMark, SelectionMar
 from pipeline.errors import ShardmillError
 from pipeline.job.options import Job
 from pipeline.quantities import counted, size
-from pipeline.sources.openimages import image_rows, metadata, places
+from pipeline.sources.openimages import metadata, places
 from pipeline.sources.openimages.collection import Collection, collection_of
+from pipeline.sources.openimages.images import image_rows
 from tasks.cli import report
 from tasks.cli.saying import say
 from tasks.phases import COLLECTING

@@ -31,7 +31,7 @@ def openimages_split(label: tuple[str, ...], subset: str, out: str, **given: Any
     shardmill openimages-download. A class is taken by its whole MID: /m/01dws takes nothing of
     /m/01dwsz. Rows of Confidence 0 say that the class is not there, and are left out.
     """
-    from pipeline.sources.openimages.single_class import split_classes  # noqa: PLC0415  (Arrow)
+    from pipeline.sources.openimages.selecting.single_class import split_classes  # noqa: PLC0415  (Arrow)
 
     split = split_classes(Path(given["input"]), label, subset, Path(out), replace=given["replace"])
     for each in split.classes:

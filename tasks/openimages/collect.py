@@ -9,8 +9,9 @@ import luigi
 
 from pipeline import storage
 from pipeline.job.options import Job
-from pipeline.sources.openimages import failures, places, published, requests
+from pipeline.sources.openimages import places, published, requests
 from pipeline.sources.openimages.collection import collection_of
+from pipeline.sources.openimages.images import failures
 from pipeline.state import cleaning
 from pipeline.storage import Location
 from tasks.base import JobTask

@@ -7,9 +7,10 @@ from functools import cached_property
 import luigi
 
 from pipeline.errors import Vanished
-from pipeline.sources.openimages import image_files, masks, sized_masks
-from pipeline.sources.openimages.image_files import Asking, ImageGroup
-from pipeline.sources.openimages.sized_masks import SizedPart
+from pipeline.sources.openimages.images import image_files
+from pipeline.sources.openimages.images.image_files import Asking, ImageGroup
+from pipeline.sources.openimages.masks import masks, sized_masks
+from pipeline.sources.openimages.masks.sized_masks import SizedPart
 from tasks.base import Volume, logger
 from tasks.openimages.base import SplitStep, began
 from tasks.run.processes import worker_count

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
-from pipeline.sources.openimages import recipe
 from pipeline.sources.openimages.file_table import PublishedFile
-from pipeline.sources.openimages.selecting import bytes_of, select
+from pipeline.sources.openimages.selecting import recipe
+from pipeline.sources.openimages.selecting.selecting import bytes_of, select
 from tasks.base import Volume
 from tasks.openimages.base import CollectTask, SplitStep
 from tasks.openimages.metadata import FetchMetadata

@@ -23,7 +23,7 @@ from pipeline.images.masks import decode_mask, encode_rle, is_black, mask_size
 from pipeline.sample.openimages import draw_openimages
 from pipeline.sample.openimages_plan import BEAR
 from pipeline.sources.openimages import config, file_table, text_lists
-from pipeline.sources.openimages.mask_archives import OpenArchive
+from pipeline.sources.openimages.masks.mask_archives import OpenArchive
 
 Read = Callable[..., Iterator[RowBatch]]
 

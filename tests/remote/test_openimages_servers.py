@@ -16,19 +16,13 @@ from pipeline import storage
 from pipeline.job.selection_options import SelectionOptions
 from pipeline.sample import openimages as sample
 from pipeline.sample.openimages_plan import plan
-from pipeline.sources.openimages import (
-    config,
-    image_files,
-    image_rows,
-    masks,
-    published,
-    requests,
-    tables,
-)
+from pipeline.sources.openimages import config, published, requests, tables
 from pipeline.sources.openimages.file_table import PublishedFile
-from pipeline.sources.openimages.image_files import Asking, ImageGroup
-from pipeline.sources.openimages.selecting import select
-from pipeline.sources.openimages.selection import CsvFile
+from pipeline.sources.openimages.images import image_files, image_rows
+from pipeline.sources.openimages.images.image_files import Asking, ImageGroup
+from pipeline.sources.openimages.masks import masks
+from pipeline.sources.openimages.selecting.selecting import select
+from pipeline.sources.openimages.selecting.selection import CsvFile
 from pipeline.storage import RemoteOptions
 
 BUCKET = "test-open-images"

@@ -15,9 +15,10 @@ from pipeline.catalog import objects
 from pipeline.catalog import table as catalog
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import OutputDamaged
-from pipeline.sources.openimages import image_rows, places, tables
+from pipeline.sources.openimages import places, tables
 from pipeline.sources.openimages.collected import SUFFIX, Collected
 from pipeline.sources.openimages.ids import Numbers, numbers
+from pipeline.sources.openimages.images import image_rows
 
 _NONE: Final = -1  # the class index of an image that shows none of the chosen classes
 _OBJECTS: Final = [

@@ -17,16 +17,11 @@ from numpy.typing import NDArray
 from pipeline import digests, manifest, storage
 from pipeline.documents.openimages import ImageGroupMark, MaskMark, SelectionMark
 from pipeline.errors import NotCollected, OutputDamaged
-from pipeline.sources.openimages import (
-    image_rows,
-    mask_rows,
-    mask_shapes,
-    masks,
-    places,
-    selection,
-    tables,
-)
+from pipeline.sources.openimages import places, tables
 from pipeline.sources.openimages.ids import Numbers, number, numbers
+from pipeline.sources.openimages.images import image_rows
+from pipeline.sources.openimages.masks import mask_rows, mask_shapes, masks
+from pipeline.sources.openimages.selecting import selection
 from pipeline.storage import Location
 
 SUFFIX: Final = ".jpg"

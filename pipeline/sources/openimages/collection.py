@@ -19,20 +19,13 @@ from pipeline.job.options import Job
 from pipeline.job.selection_options import NOTHING, SelectionOptions
 from pipeline.sources.openimages import collected as collecting
 from pipeline.sources.openimages import config as configuration
-from pipeline.sources.openimages import (
-    metadata,
-    places,
-    published,
-    requests,
-    selecting,
-    selection,
-    tables,
-)
+from pipeline.sources.openimages import metadata, places, published, requests, tables
 from pipeline.sources.openimages.collected import Collected
 from pipeline.sources.openimages.config import OpenImagesConfig
 from pipeline.sources.openimages.file_table import PublishedFile
-from pipeline.sources.openimages.image_files import Asking, ImageGroup
-from pipeline.sources.openimages.selection import CsvFile, Selection
+from pipeline.sources.openimages.images.image_files import Asking, ImageGroup
+from pipeline.sources.openimages.selecting import selecting, selection
+from pipeline.sources.openimages.selecting.selection import CsvFile, Selection
 from pipeline.storage import Location
 
 _HOW: Final = (

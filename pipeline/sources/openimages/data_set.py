@@ -19,11 +19,12 @@ from pipeline.quantities import counted, verb
 from pipeline.sources.data_set import LISTS, DataSet
 from pipeline.sources.kept_files import KeptFiles, Placeholders, Unneeded
 from pipeline.sources.openimages import collected as collecting
-from pipeline.sources.openimages import image_rows, kept, places, unselected
+from pipeline.sources.openimages import kept, places, unselected
 from pipeline.sources.openimages import own_names as names
 from pipeline.sources.openimages.collected import SUFFIX, Collected
 from pipeline.sources.openimages.collection import collection_of
 from pipeline.sources.openimages.config import OpenImagesConfig
+from pipeline.sources.openimages.images import image_rows
 from pipeline.sources.openimages.own_names import FOLDERS
 from pipeline.sources.openimages.request import RequestRecord
 from pipeline.sources.openimages.source import OpenImagesSource

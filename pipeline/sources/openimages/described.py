@@ -15,10 +15,11 @@ from pipeline import digests
 from pipeline.annotations.openimages import rows as csv_rows
 from pipeline.catalog import details
 from pipeline.catalog.details import Details
-from pipeline.sources.openimages import image_rows, places, published, tables
+from pipeline.sources.openimages import places, published, tables
 from pipeline.sources.openimages.collected import SUFFIX, Collected
 from pipeline.sources.openimages.file_table import PublishedFile
 from pipeline.sources.openimages.ids import numbers
+from pipeline.sources.openimages.images import image_rows
 
 _FETCHED: Final = ["image_id", "outcome", "width", "height"]
 _THERE: Final = pa.array(sorted(image_rows.THERE))

@@ -8,7 +8,9 @@ from functools import partial
 from pipeline import manifest, storage
 from pipeline.documents.openimages import SelectionMark
 from pipeline.sources.kept_files import KeptFile, KeptFiles
-from pipeline.sources.openimages import image_rows, mask_rows, places, sized_masks, tables
+from pipeline.sources.openimages import places, tables
+from pipeline.sources.openimages.images import image_rows
+from pipeline.sources.openimages.masks import mask_rows, sized_masks
 from pipeline.storage import Location
 
 

@@ -12,11 +12,11 @@ from pipeline.documents.openimages import SelectionMark
 from pipeline.errors import InputRefused, UsageError, abbreviate
 from pipeline.job.selection_options import SelectionOptions
 from pipeline.sources.openimages import text_lists
-from pipeline.sources.openimages.chosen import Chosen
-from pipeline.sources.openimages.class_choice import ClassFiles, choose
 from pipeline.sources.openimages.config import OpenImagesConfig, SplitFiles, Version
 from pipeline.sources.openimages.file_table import PublishedFile
-from pipeline.sources.openimages.selection import CsvFile, RowOptions, Selection
+from pipeline.sources.openimages.selecting.chosen import Chosen
+from pipeline.sources.openimages.selecting.class_choice import ClassFiles, choose
+from pipeline.sources.openimages.selecting.selection import CsvFile, RowOptions, Selection
 
 Locate = Callable[[PublishedFile], CsvFile]
 """Says where a published file lies on this machine, and its MD5, pinned or recorded."""

@@ -10,9 +10,9 @@ from typing import Any
 
 from pipeline.documents.openimages import SelectionMark
 from pipeline.sources.openimages import places, tables
-from pipeline.sources.openimages.chosen import Chosen, ChosenClass
-from pipeline.sources.openimages.selecting import select
-from pipeline.sources.openimages.selection import CsvFile, RowOptions, Selection
+from pipeline.sources.openimages.selecting.chosen import Chosen, ChosenClass
+from pipeline.sources.openimages.selecting.selecting import select
+from pipeline.sources.openimages.selecting.selection import CsvFile, RowOptions, Selection
 
 BEAR, WAFFLE, CAT = "/m/01dws", "/m/01dwsz", "/m/01yrx"
 """The MID of the first is the beginning of that of the second."""

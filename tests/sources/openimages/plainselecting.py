@@ -1,4 +1,4 @@
-"""Selects as `pipeline.sources.openimages.selecting` does, one row after another, all in memory."""
+"""Selects as `pipeline.sources.openimages.selecting` does, row after row, all in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.catalog import order
 from pipeline.sources.openimages import tables
-from pipeline.sources.openimages.selection import Selection
+from pipeline.sources.openimages.selecting.selection import Selection
 
 Row = dict[str, str]
 _COLUMNS = {"group_of": "IsGroupOf"}

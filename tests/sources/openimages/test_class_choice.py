@@ -13,8 +13,8 @@ import pytest
 from pipeline.annotations.openimages import classes, hierarchy
 from pipeline.errors import UsageError
 from pipeline.job.selection_options import SelectionOptions
-from pipeline.sources.openimages.chosen import Chosen
-from pipeline.sources.openimages.class_choice import ClassFiles, choose
+from pipeline.sources.openimages.selecting.chosen import Chosen
+from pipeline.sources.openimages.selecting.class_choice import ClassFiles, choose
 
 THING, VEHICLE, CAR, TAXI, BOAT, WHEEL, TOY = (f"/m/0{digit}" for digit in "7654321")
 NAMES = {

@@ -10,9 +10,9 @@ import commands
 import pytest
 
 from pipeline.errors import InputRefused, UsageError
-from pipeline.sources.openimages import class_counts, class_lookup
-from pipeline.sources.openimages.class_lookup import KnownClass, SplitCounts
 from pipeline.sources.openimages.config import load
+from pipeline.sources.openimages.selecting import class_counts, class_lookup
+from pipeline.sources.openimages.selecting.class_lookup import KnownClass, SplitCounts
 
 BEAR, WAFFLE, AIRPLANE = "/m/01dws", "/m/01dwsz", "/m/0cmf2"
 

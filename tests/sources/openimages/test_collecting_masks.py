@@ -29,10 +29,11 @@ from pipeline.errors import (
     ShardmillError,
 )
 from pipeline.images.masks import encode_png
-from pipeline.sources.openimages import masks, places, tables
+from pipeline.sources.openimages import places, tables
 from pipeline.sources.openimages import published as published_files
 from pipeline.sources.openimages.file_table import PublishedFile
-from pipeline.sources.openimages.mask_rows import write_files
+from pipeline.sources.openimages.masks import masks
+from pipeline.sources.openimages.masks.mask_rows import write_files
 from pipeline.storage import remote
 from pipeline.storage.http import process
 from pipeline.storage.http.retries import Patience

@@ -20,8 +20,8 @@ from pipeline.errors import (
     UsageError,
     WrongRegion,
 )
-from pipeline.sources.openimages import failures
-from pipeline.sources.openimages.image_files import Asking
+from pipeline.sources.openimages.images import failures
+from pipeline.sources.openimages.images.image_files import Asking
 
 IDS = ids(6)
 OTHER = "ba9876543210"

@@ -20,7 +20,7 @@ COLLECT = f"""
 import sys
 from pathlib import Path
 from pipeline import storage
-from pipeline.sources.openimages.image_files import Asking, ImageGroup, collect
+from pipeline.sources.openimages.images.image_files import Asking, ImageGroup, collect
 bucket = storage.parse(sys.argv[2], whole_bucket=True)
 asking = Asking(bucket, "{SPLIT}/{{id}}.jpg", {IN_FLIGHT})
 collect(ImageGroup(Path(sys.argv[1]), "{SPLIT}", "{SELECTION}", 0), asking)

@@ -8,9 +8,10 @@ from unittest.mock import Mock
 import pytest
 from imagegroups import SELECTION, SPLIT, ids
 
-from pipeline.sources.openimages import image_rows, known_images, places
-from pipeline.sources.openimages.image_rows import ABSENT, FAILED, FETCHED, KEPT, ImageRow
-from pipeline.sources.openimages.known_images import known_images as known
+from pipeline.sources.openimages import places
+from pipeline.sources.openimages.images import image_rows, known_images
+from pipeline.sources.openimages.images.image_rows import ABSENT, FAILED, FETCHED, KEPT, ImageRow
+from pipeline.sources.openimages.images.known_images import known_images as known
 
 OTHER, THIRD = "ba9876543210", "00aa00aa00aa"
 CONTENT = b"an image"

@@ -14,10 +14,10 @@ from plainselecting import plainly_selected
 
 from pipeline.job.selection_options import BY, FLAGS, SelectionOptions
 from pipeline.sources.openimages import config, published, requests, tables
-from pipeline.sources.openimages.chosen import Chosen
 from pipeline.sources.openimages.file_table import PublishedFile
-from pipeline.sources.openimages.selecting import select
-from pipeline.sources.openimages.selection import CsvFile, RowOptions, Selection
+from pipeline.sources.openimages.selecting.chosen import Chosen
+from pipeline.sources.openimages.selecting.selecting import select
+from pipeline.sources.openimages.selecting.selection import CsvFile, RowOptions, Selection
 
 _CLASSES = (BEAR, WAFFLE, CAT)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from annotationcsvs import BEAR, CAT, WAFFLE, Annotations, chosen, image
 
-from pipeline.sources.openimages import recipe
-from pipeline.sources.openimages.chosen import Chosen
-from pipeline.sources.openimages.selecting import select
-from pipeline.sources.openimages.selection import RowOptions, Selection
-from pipeline.sources.openimages.single_class import split_classes
+from pipeline.sources.openimages.selecting import recipe
+from pipeline.sources.openimages.selecting.chosen import Chosen
+from pipeline.sources.openimages.selecting.selecting import select
+from pipeline.sources.openimages.selecting.selection import RowOptions, Selection
+from pipeline.sources.openimages.selecting.single_class import split_classes
 
 GROUP = (0, 0, 1, 0, 0)
 

@@ -14,8 +14,8 @@ from pipeline.errors import UsageError
 from pipeline.job.selection_options import SelectionOptions
 from pipeline.sources.openimages import config, requests
 from pipeline.sources.openimages.file_table import PublishedFile
-from pipeline.sources.openimages.selecting import select
-from pipeline.sources.openimages.selection import CsvFile
+from pipeline.sources.openimages.selecting.selecting import select
+from pipeline.sources.openimages.selecting.selection import CsvFile
 
 ASKED = SelectionOptions(classes=("Bear", "cat"))
 

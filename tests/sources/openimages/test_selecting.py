@@ -13,9 +13,10 @@ from annotationcsvs import BEAR, CAT, CORNERS, WAFFLE, Annotations, chosen, imag
 
 from pipeline import storage
 from pipeline.catalog import order
-from pipeline.sources.openimages import places, selecting, spilled, tables
-from pipeline.sources.openimages.chosen import Chosen, ChosenClass
-from pipeline.sources.openimages.selection import RowOptions, Selection
+from pipeline.sources.openimages import places, tables
+from pipeline.sources.openimages.selecting import selecting, spilled
+from pipeline.sources.openimages.selecting.chosen import Chosen, ChosenClass
+from pipeline.sources.openimages.selecting.selection import RowOptions, Selection
 
 FAR = (0.6, 0.9, 0.6, 0.9)
 

@@ -14,8 +14,8 @@ import pytest
 from openimagesmini import mini_openimages
 
 from pipeline.errors import BadAnnotation, OutputConflict, UsageError
-from pipeline.sources.openimages import recipe_files
-from pipeline.sources.openimages.single_class import split_classes
+from pipeline.sources.openimages.selecting import recipe_files
+from pipeline.sources.openimages.selecting.single_class import split_classes
 
 BEAR, WAFFLE = "/m/01dws", "/m/01dwsz"
 HEADER: Final = (

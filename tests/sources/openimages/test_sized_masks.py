@@ -15,10 +15,11 @@ from PIL import Image
 from pipeline import manifest, storage
 from pipeline.errors import OutputDamaged
 from pipeline.images.masks import encode_png, resized
-from pipeline.sources.openimages import mask_rows, places, sized_masks, tables
-from pipeline.sources.openimages.mask_rows import MaskRow, Written
-from pipeline.sources.openimages.mask_shapes import misshapen
-from pipeline.sources.openimages.sized_masks import SizedPart
+from pipeline.sources.openimages import places, tables
+from pipeline.sources.openimages.masks import mask_rows, sized_masks
+from pipeline.sources.openimages.masks.mask_rows import MaskRow, Written
+from pipeline.sources.openimages.masks.mask_shapes import misshapen
+from pipeline.sources.openimages.masks.sized_masks import SizedPart
 
 SPLIT, SELECTION, DIGIT = "train", "0123456789ab", "0"
 SIZES = {"a": (97, 65), "b": (31, 21), "c": (97, 75), "d": None, "e": (97, 65)}

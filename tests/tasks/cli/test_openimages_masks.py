@@ -13,8 +13,8 @@ import pytest
 from openimagesbucket import Bucket
 from PIL import Image
 
-from pipeline.sources.openimages import mask_shapes
 from pipeline.sources.openimages.collection import collection_of
+from pipeline.sources.openimages.masks import mask_shapes
 from pipeline.state import status
 from tasks.cli import collecting_report
 

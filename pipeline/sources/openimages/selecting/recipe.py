@@ -25,9 +25,9 @@ from pipeline.documents.openimages import RecipeMark
 from pipeline.errors import TransientError
 from pipeline.sources.openimages import ids as imageids
 from pipeline.sources.openimages import places, tables
-from pipeline.sources.openimages.chosen import Chosen, ChosenClass
-from pipeline.sources.openimages.recipe_files import FirstSeen, RecipeFiles, write_list
-from pipeline.sources.openimages.selection import Selection
+from pipeline.sources.openimages.selecting.chosen import Chosen, ChosenClass
+from pipeline.sources.openimages.selecting.recipe_files import FirstSeen, RecipeFiles, write_list
+from pipeline.sources.openimages.selecting.selection import Selection
 from pipeline.storage import Location, StagedFile
 
 MOST_CLASSES: Final = 50

@@ -27,7 +27,7 @@ from pipeline.annotations.openimages.records import Records
 from pipeline.annotations.openimages.rows import RowBatch
 from pipeline.errors import OutputConflict, UsageError, abbreviate
 from pipeline.sources.openimages.places import SPLITS
-from pipeline.sources.openimages.recipe_files import RecipeFiles, write_list
+from pipeline.sources.openimages.selecting.recipe_files import RecipeFiles, write_list
 from pipeline.storage import StagedFile
 from pipeline.storage.local.input_file import check_rereadable
 

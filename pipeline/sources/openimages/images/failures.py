@@ -18,7 +18,7 @@ from typing import Final
 from pipeline import manifest, storage
 from pipeline.documents.openimages import ImageGroupMark
 from pipeline.sources.openimages import places
-from pipeline.sources.openimages.image_rows import ImageRow, read_rows
+from pipeline.sources.openimages.images.image_rows import ImageRow, read_rows
 
 COLUMNS: Final = ("ImageID", "url", "outcome", "status", "tries", "detail", "when")
 """The header of the CSV file."""

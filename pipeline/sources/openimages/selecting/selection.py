@@ -9,7 +9,7 @@ from typing import Final
 from pipeline import digests, manifest
 from pipeline.documents.openimages import SelectionMark
 from pipeline.sources.openimages import places
-from pipeline.sources.openimages.chosen import Chosen
+from pipeline.sources.openimages.selecting.chosen import Chosen
 from pipeline.storage import Location
 
 VERSION: Final = 1

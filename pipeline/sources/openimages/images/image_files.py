@@ -16,10 +16,11 @@ from typing import Final, TypeAlias
 from pipeline import manifest, storage
 from pipeline.documents.openimages import ImageGroupMark
 from pipeline.errors import RemoteUnavailable, abbreviate
-from pipeline.sources.openimages import image_rows, places
-from pipeline.sources.openimages.image_arrivals import Arrivals, Wanted
-from pipeline.sources.openimages.image_rows import FAILED, THERE, ImageRow
-from pipeline.sources.openimages.known_images import known_images
+from pipeline.sources.openimages import places
+from pipeline.sources.openimages.images import image_rows
+from pipeline.sources.openimages.images.image_arrivals import Arrivals, Wanted
+from pipeline.sources.openimages.images.image_rows import FAILED, THERE, ImageRow
+from pipeline.sources.openimages.images.known_images import known_images
 from pipeline.sources.openimages.tables import GROUP_TABLE, group_ids, read
 from pipeline.storage import Location, below
 

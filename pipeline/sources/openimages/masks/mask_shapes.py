@@ -8,8 +8,8 @@ from pathlib import Path
 from pipeline.images.masks import has_shape_of
 from pipeline.images.raster import Size
 from pipeline.sources.openimages import places, tables
-from pipeline.sources.openimages.image_rows import THERE
-from pipeline.sources.openimages.mask_rows import WRITTEN
+from pipeline.sources.openimages.images.image_rows import THERE
+from pipeline.sources.openimages.masks.mask_rows import WRITTEN
 
 
 def misshapen(

@@ -13,7 +13,7 @@ from pipeline.errors import UsageError
 from pipeline.job.selection_options import SelectionOptions
 from pipeline.quantities import counted, verb
 from pipeline.sources.openimages import text_lists
-from pipeline.sources.openimages.chosen import Chosen, ChosenClass
+from pipeline.sources.openimages.selecting.chosen import Chosen, ChosenClass
 
 _NO_HIERARCHY: Final = Hierarchy({}, {})
 

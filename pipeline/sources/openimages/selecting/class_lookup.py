@@ -10,9 +10,9 @@ from typing import Final
 from pipeline.annotations.openimages import changed_names, classes, hierarchy
 from pipeline.annotations.openimages.classes import ClassNames
 from pipeline.sources.openimages import published
-from pipeline.sources.openimages.class_counts import counts
 from pipeline.sources.openimages.config import OpenImagesConfig, SplitFiles
 from pipeline.sources.openimages.file_table import PublishedFile
+from pipeline.sources.openimages.selecting.class_counts import counts
 from pipeline.storage.local import userfolders
 
 Say = Callable[[str], None]

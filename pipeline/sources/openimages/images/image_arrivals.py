@@ -16,8 +16,8 @@ import xxhash
 
 from pipeline import storage
 from pipeline.errors import BadImage, UsageError
-from pipeline.sources.openimages import image_check
-from pipeline.sources.openimages.image_rows import (
+from pipeline.sources.openimages.images import image_check
+from pipeline.sources.openimages.images.image_rows import (
     ABSENT,
     BAD,
     FAILED,

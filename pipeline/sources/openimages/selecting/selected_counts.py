@@ -14,9 +14,9 @@ from pipeline.errors import abbreviate
 from pipeline.manifest import Document
 from pipeline.quantities import counted, verb
 from pipeline.sources.openimages import places, tables
-from pipeline.sources.openimages.bucket import Pairs
 from pipeline.sources.openimages.ids import Numbers
-from pipeline.sources.openimages.selection import Selection
+from pipeline.sources.openimages.selecting.bucket import Pairs
+from pipeline.sources.openimages.selecting.selection import Selection
 
 _OF_CLASSES: Final = ("images", "boxes", "masks", "negatives")
 MASKS_ALONE: Final = "masks without box"

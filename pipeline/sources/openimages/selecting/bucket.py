@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.sources.openimages import matching
-from pipeline.sources.openimages.chosen import Chosen
 from pipeline.sources.openimages.ids import Numbers
-from pipeline.sources.openimages.selection import RowOptions
-from pipeline.sources.openimages.spilled import column, corners
+from pipeline.sources.openimages.selecting import matching
+from pipeline.sources.openimages.selecting.chosen import Chosen
+from pipeline.sources.openimages.selecting.selection import RowOptions
+from pipeline.sources.openimages.selecting.spilled import column, corners
 
 _Mask = NDArray[np.bool_]
 _Classes = NDArray[np.int32]

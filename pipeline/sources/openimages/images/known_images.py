@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from pipeline import storage
 from pipeline.errors import OutputDamaged
 from pipeline.sources.openimages import places
-from pipeline.sources.openimages.image_rows import FINAL, KEPT, ImageRow, read_rows
+from pipeline.sources.openimages.images.image_rows import FINAL, KEPT, ImageRow, read_rows
 
 _TABLE: Final = ".parquet"
 

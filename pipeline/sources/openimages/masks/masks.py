@@ -19,10 +19,11 @@ from pipeline.archives.zip import ZipMember, members_of, read_members, spans
 from pipeline.documents.openimages import MaskMark
 from pipeline.errors import BadImage, OutputDamaged
 from pipeline.images.masks import is_black, mask_size
-from pipeline.sources.openimages import mask_archives, places, tables
+from pipeline.sources.openimages import places, tables
 from pipeline.sources.openimages.file_table import PublishedFile
-from pipeline.sources.openimages.mask_archives import ArchiveAt
-from pipeline.sources.openimages.mask_rows import (
+from pipeline.sources.openimages.masks import mask_archives
+from pipeline.sources.openimages.masks.mask_archives import ArchiveAt
+from pipeline.sources.openimages.masks.mask_rows import (
     BAD,
     BLACK,
     ID_BYTES,

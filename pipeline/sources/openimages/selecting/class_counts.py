@@ -15,7 +15,7 @@ from pipeline.annotations.openimages.choice import Choice
 from pipeline.documents.openimages import ClassCounts
 from pipeline.errors import ShardmillError, Vanished
 from pipeline.sources.openimages import ids as imageids
-from pipeline.sources.openimages.recipe_files import FirstSeen
+from pipeline.sources.openimages.selecting.recipe_files import FirstSeen
 from pipeline.storage.local import userfolders
 
 _VERSION: Final = 1

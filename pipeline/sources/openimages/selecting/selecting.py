@@ -19,14 +19,15 @@ from pipeline import manifest, storage
 from pipeline.annotations.openimages import rows
 from pipeline.documents.openimages import SelectionMark
 from pipeline.manifest import Document
-from pipeline.sources.openimages import ids, places, spilled, tables
-from pipeline.sources.openimages.bucket import Bucket, Pairs, Rules
+from pipeline.sources.openimages import ids, places, tables
 from pipeline.sources.openimages.ids import Numbers
-from pipeline.sources.openimages.limits import All, Least
-from pipeline.sources.openimages.objects import Names, Selected
-from pipeline.sources.openimages.selected_counts import Counts
-from pipeline.sources.openimages.selection import CsvFile, Selection, complete
-from pipeline.sources.openimages.spilled import Spill, Words
+from pipeline.sources.openimages.selecting import spilled
+from pipeline.sources.openimages.selecting.bucket import Bucket, Pairs, Rules
+from pipeline.sources.openimages.selecting.limits import All, Least
+from pipeline.sources.openimages.selecting.objects import Names, Selected
+from pipeline.sources.openimages.selecting.selected_counts import Counts
+from pipeline.sources.openimages.selecting.selection import CsvFile, Selection, complete
+from pipeline.sources.openimages.selecting.spilled import Spill, Words
 from pipeline.storage import Location
 
 OBJECTS_AT_ONCE: Final = 1 << 14

@@ -14,10 +14,11 @@ from typing import Final
 
 from pipeline import digests, storage
 from pipeline.errors import OutputDamaged
-from pipeline.sources.openimages import failures, image_rows, places
-from pipeline.sources.openimages.image_arrivals import Arrivals, Wanted
-from pipeline.sources.openimages.image_files import Tell
-from pipeline.sources.openimages.image_rows import FETCHED, KEPT, ImageRow, read_rows
+from pipeline.sources.openimages import places
+from pipeline.sources.openimages.images import failures, image_rows
+from pipeline.sources.openimages.images.image_arrivals import Arrivals, Wanted
+from pipeline.sources.openimages.images.image_files import Tell
+from pipeline.sources.openimages.images.image_rows import FETCHED, KEPT, ImageRow, read_rows
 from pipeline.storage import Location
 
 AT_ONCE: Final = 512

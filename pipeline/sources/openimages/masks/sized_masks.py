@@ -17,9 +17,10 @@ from pipeline.documents.openimages import ImageGroupMark, MaskMark, SizedMaskMar
 from pipeline.errors import OutputDamaged
 from pipeline.images.masks import decode_mask, encode_png, has_shape_of, resized
 from pipeline.images.raster import Size
-from pipeline.sources.openimages import mask_rows, places, tables
-from pipeline.sources.openimages.mask_rows import KEPT, WRITTEN, MaskRow, Written
-from pipeline.sources.openimages.mask_shapes import image_sizes
+from pipeline.sources.openimages import places, tables
+from pipeline.sources.openimages.masks import mask_rows
+from pipeline.sources.openimages.masks.mask_rows import KEPT, WRITTEN, MaskRow, Written
+from pipeline.sources.openimages.masks.mask_shapes import image_sizes
 
 MISSHAPEN: Final = "misshapen"
 """The outcome of a mask whose shape is not that of its image: it is stretched or pressed."""

@@ -10,9 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.sources.openimages import ids, tables
-from pipeline.sources.openimages.bucket import Bucket, Pairs, within
 from pipeline.sources.openimages.ids import Numbers
-from pipeline.sources.openimages.spilled import column
+from pipeline.sources.openimages.selecting.bucket import Bucket, Pairs, within
+from pipeline.sources.openimages.selecting.spilled import column
 
 _SIDES: Final = ("xmin", "xmax", "ymin", "ymax")
 _OF_BOXES: Final = ("confidence", *tables.FLAGS)

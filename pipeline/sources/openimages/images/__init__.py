@@ -1,0 +1,1 @@
+"""The images of what is selected: fetched, verified, recorded."""

@@ -1,0 +1,1 @@
+"""The masks of what is selected: which are needed, where they come from, and what comes of each."""
