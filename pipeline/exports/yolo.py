@@ -4,7 +4,8 @@
 
     labels/<split>/<name>.txt    a line an object: class xcenter ycenter width height, fractions
     yolo_<split>.txt             the images of the split, as ``./images/<split>/<name>``
-    data.yaml                    these lists, and the names of classes by their index
+    data.yaml                    these lists, also of splits that an earlier command has made with
+                                 the same classes, and the names of classes by their index
 
 Source: ultralytics 8, data/utils.py (`img2label_paths`, `verify_image_label`): labels are looked
 for where ``images`` in the path of an image is replaced by ``labels``. Lists name the images,
@@ -84,7 +85,8 @@ class Yolo(ExportOfObjects):
     def write(self, work: ExportWork, staged: Sequence[StagedFile]) -> Document:
         """Write the files of a split, or what describes all."""
         if work.plan.kind == _OF_SET:
-            staged[0].write(data_yaml(with_boxes(work.data), class_names(work.data)).encode())
+            listed = work.data.with_finished(with_boxes(work.data), self.name)
+            staged[0].write(data_yaml(listed, class_names(work.data)).encode())
             return {}
         images, listing = staged
         tally, split = Tally(), work.data.splits[work.plan.split]

@@ -20,6 +20,7 @@ from pipeline.sources.source import IMAGES, NUMBERS
 MadeOf = dict[str, str]
 
 _NUMBER, _OF_EACH_CLASS = NUMBERS
+_CLASS_TABLE = "class table"
 _OF = ": "  # between a split and what is said of it, where a product is of all splits
 
 
@@ -77,6 +78,11 @@ def split_of(name: str) -> str:
     return split if colon else ""
 
 
+def has_classes_of(made_of: Mapping[str, str], table: LabelTable) -> bool:
+    """Whether something was made with the classes of a label table, in its order."""
+    return made_of.get(_CLASS_TABLE) == _of_table(table)[_CLASS_TABLE]
+
+
 def _of_split(product: Product, split: SplitJob) -> MadeOf:
     found: MadeOf = {}
     for name in product.parts:
@@ -86,7 +92,7 @@ def _of_split(product: Product, split: SplitJob) -> MadeOf:
 
 def _of_table(table: LabelTable) -> MadeOf:
     return {
-        "class table": f"{len(table.class_ids):,} classes, {table.digest}",
+        _CLASS_TABLE: f"{len(table.class_ids):,} classes, {table.digest}",
         "columns of the class table": digests.digest({"columns": table.columns}),
     }
 

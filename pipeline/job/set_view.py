@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline import paths
 from pipeline.catalog.classes import LabelTable
 from pipeline.exports.base import Described, SetView, ShardSet, SplitView
+from pipeline.job import beside
 from pipeline.job.artifacts import Product
 from pipeline.job.options import Job
 from pipeline.job.split import SplitJob
@@ -38,6 +39,7 @@ def view(
         strict=job.dbcollection_strict,
         max_pixels=job.image.max_pixels,
         described=described_by(others),
+        with_finished=lambda names, kind: beside.with_classes(dataset, table, names, kind),
     )
 
 

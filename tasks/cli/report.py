@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from pipeline import paths, storage
 from pipeline.archives import member_hashes as memberhashes
 from pipeline.documents.shards import LeftOutImage
-from pipeline.errors import Vanished
-from pipeline.job import neighbours
+from pipeline.errors import Vanished, abbreviate
+from pipeline.job import beside, neighbours
 from pipeline.job.artifacts import ARCHIVE, CLASSES, GROUPS, SHARDS, Product
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
@@ -90,7 +90,7 @@ def complete(inventory: Inventory, how: str) -> int:
             say(f"{archive.name}: verified: {resolved.raw_file(archive)}")
     for product in resolved.products:
         _product(inventory, product, how)
-    for line in resolved.dataset.beside():
+    for line in (*resolved.dataset.beside(), *_of_other_classes(resolved)):
         say(line)
     for split in resolved.splits.values():
         for line in (*split.source.closing(), *_passed_over(resolved, split)):
@@ -98,6 +98,18 @@ def complete(inventory: Inventory, how: str) -> int:
         for output in split.outputs if resolved.job.wants("shards") else ():
             left_out += _output(inventory, split, output, how)
     return LEFT_OUT if left_out else COMPLETE
+
+
+def _of_other_classes(resolved: ResolvedJob) -> Iterator[str]:
+    """Yield what other splits have of other classes, beside the files that say what classes are."""
+    if all(product.split for product in resolved.products):
+        return
+    differing = beside.of_other_classes(resolved.dataset, resolved.table, resolved.splits)
+    for name, files in sorted(differing.items()):
+        yield (
+            f"{name}: made with other classes than these, by an earlier command:"
+            f" {abbreviate(files)}; make them again with these classes, or in another folder"
+        )
 
 
 def _output(inventory: Inventory, split: SplitJob, output: Output, how: str) -> int:

@@ -113,14 +113,22 @@ class TestARunAndTheNext:
         self, run: Run, tmp_path: Path
     ) -> None:
         together, apart = tmp_path / "together", tmp_path / "apart"
-        assert run("--class", "Bear", "--masks", out=together).status == 4
+        words = ("--class", "Bear", "--masks", "--export", "yolo")
+        assert run(*words, out=together).status == 4
         for split in ("test", "train", "validation"):
-            run("--class", "Bear", "--masks", "--split", split, out=apart)
-        assert images(apart) == images(together)
-        same = {"masks", "csv", "annotations", "tfrecord"}
-        one, other = files_of(together), files_of(apart)
-        for name in (name for name in one if name.split("/")[0] in same):
-            assert other[name] == one[name], name
+            run(*words, "--split", split, out=apart)
+        assert files_of(apart) == files_of(together)
+
+    def test_a_split_of_other_classes_is_named(self, run: Run, tmp_path: Path) -> None:
+        words = ("--export", "yolo", "--split")
+        assert run("--class", "Bear", *words, "test").status == 0
+        ended = run("--class", "Bear", "--class", "Waffle", *words, "validation")
+        assert ended.status == 0, ended.said
+        assert "test: made with other classes than these, by an earlier command: " in ended.said
+        assert "yolo_test.txt" not in (tmp_path / "out/data.yaml").read_text()
+        ended = run("--class", "Bear", "--class", "Waffle", *words, "test")
+        assert "other classes" not in ended.said
+        assert "yolo_validation.txt" in (tmp_path / "out/data.yaml").read_text()
 
 
 class TestHowFarItGoes:
