@@ -79,7 +79,7 @@ def serve_images(patch: pytest.MonkeyPatch, world: Path) -> None:
     def arrivals(_bucket: object, *how: Any) -> Arrivals:
         return Arrivals(world / "bucket", *how)
 
-    patch.setattr("pipeline.sources.openimages.download.Arrivals", arrivals)
+    patch.setattr("pipeline.sources.openimages.images.download.Arrivals", arrivals)
 
 
 def typed(patch: pytest.MonkeyPatch, line: str) -> inprocess.Ran:

@@ -427,8 +427,8 @@ class TestBadInput:
             resolve(other.job(out, exports=("raw256",)))
 
     def test_an_unknown_export_is_refused(self, small: RawSet, out: Path) -> None:
-        with pytest.raises(UsageError, match="--export coco: unknown"):
-            resolve(small.job(out, exports=("coco",)))
+        with pytest.raises(UsageError, match="--export tiff: unknown"):
+            resolve(small.job(out, exports=("tiff",)))
 
 
 class TestNoShards:

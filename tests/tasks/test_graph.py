@@ -26,8 +26,12 @@ from tasks.roots import prepare_task
 PREPARING = {
     name: [words for words in commands if words[0] in {"imagenet", "imagelist"}]
     for name, commands in JOBS.items()
-    if not name.startswith("im2rec")
+    if not name.startswith(("im2rec", "open images"))
 }
+"""Commands that prepare, by the name of their golden job.
+
+Of Open Images there is no graph before it was collected.
+"""
 
 OF_EVERYTHING = """
 inputs:
