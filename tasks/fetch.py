@@ -17,7 +17,7 @@ from pipeline.job.table.fetch import FETCH_OPTIONS
 from pipeline.job.table.option import FETCH
 from pipeline.state import fetching
 from pipeline.state.fetch_plan import FetchPlan, plan_of
-from pipeline.storage.http.fetch.means import Means
+from pipeline.storage.http.fetch.session import Session
 from tasks.parameters import given, takes
 from tasks.run.processes import die_with_worker, ending_for_good
 
@@ -73,8 +73,8 @@ class FetchArchive(FetchRoot):
         with ending_for_good():
             plan = self.plan
             with Transfer(plan.connections) as transfer:
-                means = Means(transfer, plan.connections, plan.rate, say=logger.info)
-                fetching.fetch(plan, plan.archives[0], means)
+                session = Session(transfer, plan.connections, plan.rate, say=logger.info)
+                fetching.fetch(plan, plan.archives[0], session)
 
 
 @takes(FETCH, "--only")

@@ -27,9 +27,9 @@ from pipeline.state import fetched
 from pipeline.state import raw_archives as rawarchives
 from pipeline.state.fetch_plan import FetchPlan
 from pipeline.storage.http.fetch.file import FileFetch, Pinned, alone
-from pipeline.storage.http.fetch.left import clear
-from pipeline.storage.http.fetch.means import Means
+from pipeline.storage.http.fetch.leftovers import clear
 from pipeline.storage.http.fetch.places import Place
+from pipeline.storage.http.fetch.session import Session
 
 
 def is_there(plan: FetchPlan, archive: Archive) -> bool:
@@ -48,7 +48,7 @@ def is_there(plan: FetchPlan, archive: Archive) -> bool:
     return mark is not None and mark.md5 == archive.md5
 
 
-def fetch(plan: FetchPlan, archive: Archive, means: Means) -> bool:
+def fetch(plan: FetchPlan, archive: Archive, session: Session) -> bool:
     """Fetch an archive, unless it is there; return whether it was fetched.
 
     Raises:
@@ -65,27 +65,27 @@ def fetch(plan: FetchPlan, archive: Archive, means: Means) -> bool:
         storage.use(plan.remote)
         storage.check_link(plan.out)
         storage.probe_writable(paths.state(plan.out))
-    with alone(target), _Verifier(plan, archive, means) as verifier:
+    with alone(target), _Verifier(plan, archive, session) as verifier:
         if is_there(plan, archive):
             return False
         was_there = storage.stat(target) is not None
         if was_there:
-            means.say(f"{target} is there already: it is read, and its MD5 compared")
+            session.say(f"{target} is there already: it is read, and its MD5 compared")
             verifier.read_what_is_there()
-        source = "" if was_there else _fetch(target, archive, means, places, verifier)
+        source = "" if was_there else _fetch(target, archive, session, places, verifier)
         _publish(plan, archive, source, verifier)
-        clear(target, means.say)
+        clear(target, session.say)
         if verifier.refusal is not None:
             raise verifier.refusal
     return not was_there
 
 
 def _fetch(
-    target: Path, archive: Archive, means: Means, places: list[Place], verifier: _Verifier
+    target: Path, archive: Archive, session: Session, places: list[Place], verifier: _Verifier
 ) -> str:
     """Fetch an archive, and give it its name; return the address that it came from."""
     pinned = Pinned(archive.file, archive.md5, archive.bytes, other_file)
-    download = FileFetch(target, pinned, means, verifier.work)
+    download = FileFetch(target, pinned, session, verifier.work)
     try:
         outcome = download.run(places)
     finally:
@@ -126,13 +126,13 @@ class _Verifier:
         refusal: why it cannot be read, though its MD5 is right.
     """
 
-    def __init__(self, plan: FetchPlan, archive: Archive, means: Means) -> None:
+    def __init__(self, plan: FetchPlan, archive: Archive, session: Session) -> None:
         self.found: VerifiedArchive | None = None
         self.listings: list[storage.StagedFile] = []
         self.refusal: Exception | None = None
         self._path = plan.target(archive)
         self._archive = archive
-        self._means = means
+        self._session = session
         out = plan.out
         self._paths = [] if out is None else rawarchives.listing_paths(out, archive.file)
 
@@ -172,7 +172,7 @@ class _Verifier:
         if passage is not None:
             return lambda _done: None
         info = storage.stat(self._path)
-        return lambda done: self._means.tell(done, info.size if info else None)
+        return lambda done: self._session.tell(done, info.size if info else None)
 
     def __enter__(self) -> Self:
         return self

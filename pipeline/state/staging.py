@@ -24,8 +24,8 @@ from pipeline.state.fetch_plan import FetchPlan
 from pipeline.state.fetching import other_file
 from pipeline.storage import remote, scratch
 from pipeline.storage.http.fetch.file import FileFetch, Pinned
-from pipeline.storage.http.fetch.left import clear, present
-from pipeline.storage.http.fetch.means import Means
+from pipeline.storage.http.fetch.leftovers import clear, present
+from pipeline.storage.http.fetch.session import Session
 from pipeline.storage.local.listing import free_bytes
 
 CONNECTIONS: Final = 8
@@ -35,7 +35,7 @@ _MORE_ROOM: Final = "free some space, choose another --stage, or say --stage non
 
 def means(
     resolved: ResolvedJob, tell: Callable[[int, int | None], None], say: Callable[[str], None]
-) -> Means:
+) -> Session:
     """Return what a copy is fetched with in this process.
 
     Args:
@@ -44,13 +44,13 @@ def means(
         say: told what a person should know.
     """
     connections = min(CONNECTIONS, resolved.job.remote.in_flight)
-    return Means(remote.transfer(), connections, tell=tell, say=say)
+    return Session(remote.transfer(), connections, tell=tell, say=say)
 
 
 def stage(
     resolved: ResolvedJob,
     archive: Archive,
-    tools: Means,
+    tools: Session,
     work: Callable[[Passage], VerifiedArchive],
 ) -> VerifiedArchive | None:
     """Have an archive in the stage folder; return what was found in it on the way.

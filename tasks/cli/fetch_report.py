@@ -16,7 +16,7 @@ from pipeline.quantities import size
 from pipeline.sources.inputs import Archive
 from pipeline.state import fetching
 from pipeline.state.fetch_plan import FetchPlan, plan_of
-from pipeline.storage.http.fetch.means import Means
+from pipeline.storage.http.fetch.session import Session
 from pipeline.storage.http.transfer import Transfer
 from tasks.cli.display import LINE_EVERY_S, LOOK_EVERY_S, Bar, Lines, Rates, every, table
 from tasks.cli.saying import say, say_refusal
@@ -53,8 +53,8 @@ def _status(plan: FetchPlan, archive: Archive) -> int:
 
 def _fetch(plan: FetchPlan, archive: Archive) -> None:
     with Transfer(plan.connections) as transfer, _progress(f"fetch {archive.file}") as tell:
-        means = Means(transfer, plan.connections, plan.rate, held, tell, _tell)
-        is_new = fetching.fetch(plan, archive, means)
+        session = Session(transfer, plan.connections, plan.rate, held, tell, _tell)
+        is_new = fetching.fetch(plan, archive, session)
     info = storage.stat(plan.target(archive))
     what = "fetched" if is_new else "there already"
     indexed = f"; verified for {plan.out}" if is_new and plan.out else ""

@@ -18,8 +18,8 @@ from pipeline.sources.inputs import Archive
 from pipeline.state import fetching
 from pipeline.state.fetch_plan import FetchPlan
 from pipeline.storage import RemoteOptions
-from pipeline.storage.http.fetch.means import Means
 from pipeline.storage.http.fetch.parts import PART
+from pipeline.storage.http.fetch.session import Session
 from pipeline.storage.http.transfer import Transfer
 from pipeline.storage.s3 import client
 
@@ -41,7 +41,7 @@ def plan(bucket: Bucket, aws: pytest.MonkeyPatch, tmp_path: Path) -> FetchPlan:
 
 def fetch(plan: FetchPlan, said: list[str]) -> bool:
     with Transfer(4) as transfer:
-        return fetching.fetch(plan, plan.archives[0], Means(transfer, say=said.append))
+        return fetching.fetch(plan, plan.archives[0], Session(transfer, say=said.append))
 
 
 def test_an_object_is_fetched_in_parts_and_no_signature_is_kept(

@@ -22,9 +22,9 @@ from pipeline.errors import RemoteUnavailable
 from pipeline.sources.inputs import Archive
 from pipeline.state import fetching
 from pipeline.state.fetch_plan import FetchPlan
-from pipeline.storage.http.fetch.means import Means
 from pipeline.storage.http.fetch.partial import Partial
 from pipeline.storage.http.fetch.parts import PART
+from pipeline.storage.http.fetch.session import Session
 from pipeline.storage.http.retries import Patience
 from pipeline.storage.http.transfer import Transfer
 
@@ -66,8 +66,8 @@ def fetch(nginx: Nginx, raw: Path, md5: str) -> Callable[..., list[str]]:
         archive = Archive("train", NAME, f"{nginx.url}/{location}/{NAME}", md5, None)
         said = list[str]()
         with Transfer(4, patience=HURRIED) as transfer:
-            means = Means(transfer, say=said.append, **how)
-            fetching.fetch(FetchPlan(raw, (archive,)), archive, means)
+            session = Session(transfer, say=said.append, **how)
+            fetching.fetch(FetchPlan(raw, (archive,)), archive, session)
         return said
 
     return run

@@ -20,9 +20,9 @@ from pipeline.sources.openimages.file_table import PublishedFile
 from pipeline.storage import remote
 from pipeline.storage.http.fetch.addresses import Address
 from pipeline.storage.http.fetch.file import FileFetch, Pinned, alone
-from pipeline.storage.http.fetch.left import clear
-from pipeline.storage.http.fetch.means import Means
+from pipeline.storage.http.fetch.leftovers import clear
 from pipeline.storage.http.fetch.places import Place, place_of
+from pipeline.storage.http.fetch.session import Session
 
 _FOLDERS: Final = ("", "csv", "masks")
 """Folders of RAW in which files are looked for, beside those of their paths."""
@@ -109,8 +109,8 @@ def fetch(
     with alone(target):
         if (path := find(file, raw)) is not None:  # another process was faster
             return verify(file, path, tell)
-        means = Means(remote.transfer(), _CONNECTIONS, tell=tell, say=say)
-        md5 = _download(file, target, place, means)
+        session = Session(remote.transfer(), _CONNECTIONS, tell=tell, say=say)
+        md5 = _download(file, target, place, session)
         clear(target, say)
     info = storage.stat(target)
     if info is None:
@@ -138,7 +138,7 @@ def verify(
     raise _other(file, path, None, info.size)
 
 
-def _download(file: PublishedFile, target: Path, place: Place, means: Means) -> str:
+def _download(file: PublishedFile, target: Path, place: Place, session: Session) -> str:
     """Fetch a file and give it its name; return its MD5."""
 
     def refusal(path: Path, md5: str, size: int, _head: bytes, _pinned: Pinned) -> InputRefused:
@@ -147,7 +147,7 @@ def _download(file: PublishedFile, target: Path, place: Place, means: Means) -> 
     def read(front: Passage) -> None:
         read_once(target, front, lambda _view: None, lambda _done: None)
 
-    download = FileFetch(target, Pinned(file.name, file.md5, file.bytes, refusal), means, read)
+    download = FileFetch(target, Pinned(file.name, file.md5, file.bytes, refusal), session, read)
     try:
         outcome = download.run([place])
     except InputRefused as error:

@@ -16,7 +16,7 @@ from loopback import Loopback
 from pipeline.sources.inputs import Archive
 from pipeline.state import fetching
 from pipeline.state.fetch_plan import FetchPlan
-from pipeline.storage.http.fetch.means import Means
+from pipeline.storage.http.fetch.session import Session
 from pipeline.storage.http.retries import Patience
 from pipeline.storage.http.transfer import Transfer
 
@@ -98,8 +98,10 @@ class Here:
 
         plan = FetchPlan(self.raw, (archive,), out, **how)  # type: ignore[arg-type]
         with Transfer(self.connections, patience=HURRIED) as transfer:
-            means = Means(transfer, self.connections, self.rate, tell=tell, say=self.said.append)
-            return fetching.fetch(plan, archive, means)
+            session = Session(
+                transfer, self.connections, self.rate, tell=tell, say=self.said.append
+            )
+            return fetching.fetch(plan, archive, session)
 
 
 def archive_at(

@@ -17,7 +17,7 @@ from pipeline.errors import (
     OutputConflict,
     ShardmillError,
 )
-from pipeline.storage.http.fetch import left
+from pipeline.storage.http.fetch import leftovers
 
 
 @pytest.fixture
@@ -92,8 +92,8 @@ class TestOfAnotherHost:
     @pytest.fixture(autouse=True)
     def from_elsewhere(self, server: Loopback, here: Here, monkeypatch: pytest.MonkeyPatch) -> None:
         cut(here, server)
-        monkeypatch.setattr(left, "WATCH_S", 0.05)
-        monkeypatch.setattr(left, "_LOOK_S", 0.01)
+        monkeypatch.setattr(leftovers, "WATCH_S", 0.05)
+        monkeypatch.setattr(leftovers, "_LOOK_S", 0.01)
         monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
 
     def test_what_nobody_writes_is_taken_over(self, server: Loopback, here: Here) -> None:
@@ -108,7 +108,7 @@ class TestOfAnotherHost:
     ) -> None:
         before = here.partial()
         contents = (number.to_bytes(4, "big") for number in range(100))
-        monkeypatch.setattr(left, "_content", lambda _path: next(contents))
+        monkeypatch.setattr(leftovers, "_content", lambda _path: next(contents))
         with pytest.raises(AlreadyAtWork, match="another process"):
             here.fetch(archive_at(server))
         assert here.partial() == before

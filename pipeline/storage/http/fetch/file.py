@@ -23,11 +23,11 @@ from pipeline.errors import (
     ShardmillError,
 )
 from pipeline.plaintext import Lines
-from pipeline.storage.http.fetch import left
-from pipeline.storage.http.fetch.means import Means, Outcome, Result, Work, ask
+from pipeline.storage.http.fetch import leftovers
 from pipeline.storage.http.fetch.partial import Partial, read_sidecar
 from pipeline.storage.http.fetch.places import Place
 from pipeline.storage.http.fetch.ranged import Ranged
+from pipeline.storage.http.fetch.session import Outcome, Result, Session, Work, ask
 from pipeline.storage.http.fetch.sidecar import Kept, Origin, gone_on_with
 from pipeline.storage.http.fetch.stream import fetch_stream
 from pipeline.storage.local.listing import free_bytes
@@ -89,17 +89,17 @@ class FileFetch(Generic[Result]):
     Args:
         target: its final name; its lock is held.
         pinned: what it must be.
-        means: what the download works with.
+        session: what the download works with.
         work: reads the file while it grows; called again where it is begun anew.
 
     Attributes:
         source: the address that the file came from.
     """
 
-    def __init__(self, target: Path, pinned: Pinned, means: Means, work: Work[Result]) -> None:
-        self._target, self._pinned, self._means, self._work = target, pinned, means, work
+    def __init__(self, target: Path, pinned: Pinned, session: Session, work: Work[Result]) -> None:
+        self._target, self._pinned, self._session, self._work = target, pinned, session, work
         self.source = ""
-        self._left = left.take_over(target, means.say)
+        self._left = leftovers.take_over(target, session.say)
 
     def run(self, places: Sequence[Place]) -> Outcome[Result]:
         """Fetch the file and give it its name; return what the work came to.
@@ -121,7 +121,7 @@ class FileFetch(Generic[Result]):
             except ShardmillError as error:
                 failures.append((place, error))
                 if len(failures) < len(places):
-                    self._means.say(f"{place.name}: {error.brief}; the next mirror is tried")
+                    self._session.say(f"{place.name}: {error.brief}; the next mirror is tried")
         raise _all_failed(self._target, failures)
 
     def close(self) -> None:
@@ -136,7 +136,7 @@ class FileFetch(Generic[Result]):
             partial.discard()
             return
         partial.close()
-        self._means.say(
+        self._session.say(
             f"{self._pinned.file}: {state.present:,} of {state.size:,} bytes are kept: the same"
             " command goes on with them"
         )
@@ -147,11 +147,11 @@ class FileFetch(Generic[Result]):
             try:
                 return self._once(place)
             except ObjectChanged as error:
-                self._means.say(f"{place.name}: {error.brief}: begun anew")
+                self._session.say(f"{place.name}: {error.brief}: begun anew")
         return self._once(place)
 
     def _once(self, place: Place) -> Outcome[Result]:
-        found = ask(self._means, place, self._pinned.file)
+        found = ask(self._session, place, self._pinned.file)
         if found.size is not None:
             self._check_size(place, found.size)
         if not found.has_ranges or found.size is None:
@@ -162,19 +162,19 @@ class FileFetch(Generic[Result]):
             before = self._left.state if self._pinned.md5 else None
             kept = gone_on_with(before, origin, found.size)
             if kept.said:
-                self._means.say(f"{self._pinned.file}: {kept.said}")
+                self._session.say(f"{self._pinned.file}: {kept.said}")
             self._check_room(found.size)
             is_doubtful = kept.is_doubtful
-            outcome = self._in_parts(Ranged(self._means, place, found, self._partial, kept), kept)
+            outcome = self._in_parts(Ranged(self._session, place, found, self._partial, kept), kept)
             if self._pinned.is_of(outcome.md5):
                 return self._published(outcome)
             if not is_doubtful:
                 raise self._refused(place, outcome)
-            self._means.say(
+            self._session.say(
                 f"{self._pinned.file}: the whole has another MD5: what was there from before, or"
                 " from another mirror, is fetched again"
             )
-            self._left = left.Left(self._partial, kept.of_now())
+            self._left = leftovers.Leftover(self._partial, kept.of_now())
 
     @property
     def _partial(self) -> Partial:
@@ -188,16 +188,16 @@ class FileFetch(Generic[Result]):
                 download.save()
             raise
         finally:
-            self._left = left.Left(self._partial, kept.state)
+            self._left = leftovers.Leftover(self._partial, kept.state)
         return outcome
 
     def _in_a_stream(self, place: Place, size: int | None) -> Outcome[Result]:
-        self._means.say(
+        self._session.say(
             f"{place.name} sends whole files only: one stream, and a cut begins it again"
         )
-        self._left = left.Left(self._partial, None)
+        self._left = leftovers.Leftover(self._partial, None)
         self._check_room(size or self._pinned.size or 0)
-        outcome = fetch_stream(self._means, place, self._partial, self._work)
+        outcome = fetch_stream(self._session, place, self._partial, self._work)
         if not self._pinned.is_of(outcome.md5):
             raise self._refused(place, outcome)
         return self._published(outcome)
@@ -210,7 +210,7 @@ class FileFetch(Generic[Result]):
         """Return why a file is not the right one; nothing of it is kept."""
         if outcome.md5 is None and not isinstance(outcome.error, InputRefused):
             return outcome.error or RuntimeError("the reader of a download ended early")
-        self._left = left.Left(self._partial, None)
+        self._left = leftovers.Leftover(self._partial, None)
         if outcome.md5 is None and outcome.error is not None:
             return outcome.error
         head = self._partial.read(0, HEAD_BYTES)

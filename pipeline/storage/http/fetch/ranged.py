@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Final, Generic
 
 from pipeline.storage.http.fetch.arrival import PartArrival
-from pipeline.storage.http.fetch.front import Follower, Front
-from pipeline.storage.http.fetch.means import STEP_S, Found, Means, Outcome, Result, Work
+from pipeline.storage.http.fetch.growing_file import Follower, GrowingFile
 from pipeline.storage.http.fetch.partial import Partial
 from pipeline.storage.http.fetch.places import Place
+from pipeline.storage.http.fetch.session import STEP_S, Found, Outcome, Result, Session, Work
 from pipeline.storage.http.fetch.sidecar import Kept
 from pipeline.storage.http.ticket import Ticket
 
@@ -24,7 +24,7 @@ class Ranged(Generic[Result]):
     """The download of one file in parts, with a thread that reads them as they arrive.
 
     Args:
-        means: what it works with.
+        session: what it works with.
         place: where the file is.
         found: what the server says of it.
         partial: where it goes.
@@ -32,9 +32,9 @@ class Ranged(Generic[Result]):
     """
 
     def __init__(
-        self, means: Means, place: Place, found: Found, partial: Partial, kept: Kept
+        self, session: Session, place: Place, found: Found, partial: Partial, kept: Kept
     ) -> None:
-        self._means, self._place, self._found = means, place, found
+        self._session, self._place, self._found = session, place, found
         self._partial, self._kept, self._parts = partial, kept, kept.parts
         self._flying: dict[Ticket, PartArrival] = {}
         self._there = kept.parts.present
@@ -51,23 +51,23 @@ class Ranged(Generic[Result]):
         """
         self._save(durable=False)
         whole = [(n, piece) for n, piece in self._parts.pieces.items() if self._parts.is_whole(n)]
-        front = Front(self._partial.temp, self._parts.part, whole)
-        follower = Follower(front, work)
+        growing = GrowingFile(self._partial.temp, self._parts.part, whole)
+        follower = Follower(growing, work)
         try:
-            front.follow(self._parts)
+            growing.follow(self._parts)
             while not follower.is_done:
                 self._fill()
                 self._wait(follower)
                 self._land()
-                self._lose(front.follow(self._parts))
+                self._lose(growing.follow(self._parts))
                 self._save_in_time()
-                self._means.tell(self._there, self._parts.size)
+                self._session.tell(self._there, self._parts.size)
         finally:
             try:
                 self._give_up()
             finally:
                 follower.stop()
-        return Outcome(follower.result, follower.error, front.md5, self._parts.size)
+        return Outcome(follower.result, follower.error, growing.md5, self._parts.size)
 
     def save(self) -> None:
         """Write down, durably, what is there."""
@@ -77,7 +77,7 @@ class Ranged(Generic[Result]):
         """Ask for parts until all connections have something to do."""
         wanted = list[int]()
         busy = [arrival.number for arrival in self._flying.values()]
-        while len(busy) < self._means.connections:
+        while len(busy) < self._session.connections:
             number = self._parts.next_missing(busy)
             if number is None:
                 break
@@ -85,7 +85,7 @@ class Ranged(Generic[Result]):
             busy.append(number)
         if wanted:
             taken = sum(ticket.request.rate for ticket in self._flying)
-            rate = max(1, (self._means.rate - taken) // len(wanted)) if self._means.rate else 0
+            rate = max(1, (self._session.rate - taken) // len(wanted)) if self._session.rate else 0
             for number in wanted:
                 self._ask(number, rate)
 
@@ -102,18 +102,20 @@ class Ranged(Generic[Result]):
             validator=self._found.validator,
         )
         renew = self._place.renew
-        self._flying[self._means.transfer.submit(request, sink=arrival.take, renew=renew)] = arrival
+        self._flying[self._session.transfer.submit(request, sink=arrival.take, renew=renew)] = (
+            arrival
+        )
 
     def _wait(self, follower: Follower[Result]) -> None:
         if self._flying:
-            self._means.step(self._flying)
+            self._session.step(self._flying)
         else:
             follower.wait(STEP_S)
 
     def _land(self) -> None:
         """Note the parts that have arrived, and raise what failed."""
         for ticket in [each for each in self._flying if each.is_done]:
-            self._means.transfer.wait(ticket)
+            self._session.transfer.wait(ticket)
             arrival = self._flying[ticket]
             arrival.flush()
             self._note(arrival)
@@ -122,7 +124,7 @@ class Ranged(Generic[Result]):
     def _give_up(self) -> None:
         """End all requests, and note what has come of each."""
         for ticket, arrival in self._flying.items():
-            self._means.transfer.cancel(ticket)
+            self._session.transfer.cancel(ticket)
             # It is on its way out for a reason that is said, such as a full disk.
             with contextlib.suppress(Exception):
                 arrival.flush()
@@ -135,7 +137,7 @@ class Ranged(Generic[Result]):
     def _lose(self, lost: list[int]) -> None:
         for number in lost:
             self._there -= self._parts.extent(number)[1]
-            self._means.say(
+            self._session.say(
                 f"bytes from {self._parts.extent(number)[0]:,} on are not as they were written:"
                 " that part is fetched again"
             )

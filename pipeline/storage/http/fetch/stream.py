@@ -7,23 +7,23 @@ from dataclasses import replace
 from typing import Final, Generic
 
 from pipeline.storage.http.fetch.arrival import Gatherer
-from pipeline.storage.http.fetch.front import Follower, Front
-from pipeline.storage.http.fetch.means import STEP_S, Means, Outcome, Result, Work
+from pipeline.storage.http.fetch.growing_file import Follower, GrowingFile
 from pipeline.storage.http.fetch.partial import Partial
 from pipeline.storage.http.fetch.places import Place
 from pipeline.storage.http.fetch.ranged import BEAT_S
+from pipeline.storage.http.fetch.session import STEP_S, Outcome, Result, Session, Work
 from pipeline.storage.http.fetch.sidecar import Sidecar
 
 _NOTHING: Final = Sidecar(0, (), {})
 
 
 def fetch_stream(
-    means: Means, place: Place, partial: Partial, work: Work[Result]
+    session: Session, place: Place, partial: Partial, work: Work[Result]
 ) -> Outcome[Result]:
     """Fetch a file in one stream; return what the work came to.
 
     Args:
-        means: what it works with.
+        session: what it works with.
         place: where the file is.
         partial: where it goes.
         work: reads the file while it grows; called again for each new beginning.
@@ -32,27 +32,27 @@ def fetch_stream(
         RemoteUnavailable: the server broke off too often in a row before anything new came.
         ShardmillError: see `Transfer.wait`.
     """
-    request = replace(place.request(rate=means.rate), restarts=True)
-    stream = _Stream(means, place, partial, work)
-    ticket = means.transfer.submit(request, sink=stream.take, renew=place.renew)
+    request = replace(place.request(rate=session.rate), restarts=True)
+    stream = _Stream(session, place, partial, work)
+    ticket = session.transfer.submit(request, sink=stream.take, renew=place.renew)
     saved_at = -BEAT_S
     try:
         while not stream.follower.is_done:
             if not ticket.is_done:
-                means.step((ticket,))
+                session.step((ticket,))
             else:
-                means.transfer.wait(ticket)
+                session.transfer.wait(ticket)
                 stream.end()
                 stream.follower.wait(STEP_S)
-            means.tell(stream.have, ticket.answer.length)
+            session.tell(stream.have, ticket.answer.length)
             if time.monotonic() - saved_at >= BEAT_S:
                 partial.save(_NOTHING)
                 saved_at = time.monotonic()
     finally:
-        means.transfer.cancel(ticket)
+        session.transfer.cancel(ticket)
         stream.follower.stop()
     follower = stream.follower
-    return Outcome(follower.result, follower.error, stream.front.md5, stream.have)
+    return Outcome(follower.result, follower.error, stream.growing.md5, stream.have)
 
 
 class _Stream(Gatherer, Generic[Result]):
@@ -60,13 +60,15 @@ class _Stream(Gatherer, Generic[Result]):
 
     Attributes:
         have: how many bytes have come since the server began the file last.
-        front: what is there of it.
+        growing: what is there of it.
         follower: reads it.
     """
 
-    def __init__(self, means: Means, place: Place, partial: Partial, work: Work[Result]) -> None:
+    def __init__(
+        self, session: Session, place: Place, partial: Partial, work: Work[Result]
+    ) -> None:
         super().__init__()
-        self._means, self._place, self._partial, self._work = means, place, partial, work
+        self._session, self._place, self._partial, self._work = session, place, partial, work
         self._begin()
 
     def take(self, before: int, data: memoryview) -> None:
@@ -74,22 +76,22 @@ class _Stream(Gatherer, Generic[Result]):
         if before < self.have:
             self.follower.stop()
             self._begin()
-            self._means.say(f"{self._place.name} broke off, and has no ranges: begun again")
+            self._session.say(f"{self._place.name} broke off, and has no ranges: begun again")
         self.gather(data)
         self.have += len(data)
 
     def end(self) -> None:
         """Take in that all have come."""
         self.flush()
-        self.front.end(self.have)
+        self.growing.end(self.have)
 
     def _begin(self) -> None:
         self.have = self.pending = self._written = 0
-        self.front = Front(self._partial.temp)
-        self.follower = Follower(self.front, self._work)
+        self.growing = GrowingFile(self._partial.temp)
+        self.follower = Follower(self.growing, self._work)
 
     def write(self, data: memoryview) -> None:
         """Write the next bytes, and have them read."""
         self._partial.write_at(self._written, data)
         self._written += len(data)
-        self.front.grow(self._written)
+        self.growing.grow(self._written)

@@ -34,7 +34,7 @@ _LOOK_S: Final = 1.0
 
 
 @dataclass(frozen=True)
-class Left:
+class Leftover:
     """A download that was cut, taken over.
 
     Attributes:
@@ -46,7 +46,7 @@ class Left:
     state: Sidecar | None
 
 
-def take_over(target: Path, say: Callable[[str], object]) -> Left:
+def take_over(target: Path, say: Callable[[str], object]) -> Leftover:
     """Take over the most of what was left of a download, or begin one.
 
     Args:
@@ -71,8 +71,8 @@ def take_over(target: Path, say: Callable[[str], object]) -> Left:
         state = read_sidecar(target, partial.temp)
         if state is None and temp.size:
             say(f"{target.name}: what is there of it has no sidecar that can be read: begun anew")
-        return Left(partial, state)
-    return Left(Partial.create(target), None)
+        return Leftover(partial, state)
+    return Leftover(Partial.create(target), None)
 
 
 def present(target: Path) -> int:

@@ -29,7 +29,7 @@ class Stopped(Exception):
     """The reader is no longer wanted."""
 
 
-class Front:
+class GrowingFile:
     """The beginning of a file that is arriving; `read` waits for what is not there yet.
 
     One thread reads, front to back; all else is called by another.
@@ -146,17 +146,17 @@ class Front:
 
 
 class Follower(Generic[Result]):
-    """A thread that reads a `Front` to its end.
+    """A thread that reads a `GrowingFile` to its end.
 
     Args:
-        front: what it reads.
+        growing: what it reads.
         work: reads it; what it returns or raises is kept.
     """
 
-    def __init__(self, front: Front, work: Callable[[Front], Result]) -> None:
+    def __init__(self, growing: GrowingFile, work: Callable[[GrowingFile], Result]) -> None:
         self.result: Result | None = None
         self.error: Exception | None = None
-        self._front = front
+        self._growing = growing
         self._work = work
         self._thread = threading.Thread(target=self._run, name="follow a download", daemon=True)
         self._thread.start()
@@ -172,13 +172,13 @@ class Follower(Generic[Result]):
 
     def stop(self) -> None:
         """End it, and close what it reads."""
-        self._front.stop()
+        self._growing.stop()
         self._thread.join()
-        self._front.close()
+        self._growing.close()
 
     def _run(self) -> None:
         try:
-            self.result = self._work(self._front)
+            self.result = self._work(self._growing)
         except Stopped:
             pass
         except Exception as error:  # noqa: BLE001 - whoever waits for it raises it

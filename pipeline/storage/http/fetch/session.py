@@ -12,7 +12,7 @@ from pipeline.archives.signatures import HEAD_BYTES
 from pipeline.errors import NoRanges, ObjectChanged
 from pipeline.storage.http.answers import Answer
 from pipeline.storage.http.fetch.first_bytes import refusal
-from pipeline.storage.http.fetch.front import Front
+from pipeline.storage.http.fetch.growing_file import GrowingFile
 from pipeline.storage.http.fetch.places import Place
 from pipeline.storage.http.request import Reply
 from pipeline.storage.http.ticket import Ticket
@@ -24,7 +24,7 @@ STEP_S: Final = 0.1
 """Seconds for which the network is listened to before anything else is looked at."""
 
 Result = TypeVar("Result")
-Work: TypeAlias = Callable[[Front], Result]
+Work: TypeAlias = Callable[[GrowingFile], Result]
 """Reads a file, front to back, while it grows."""
 
 
@@ -46,7 +46,7 @@ class Outcome(Generic[Result]):
 
 
 @dataclass(frozen=True)
-class Means:
+class Session:
     """What a download works with.
 
     Attributes:
@@ -99,7 +99,7 @@ class _Enough(Exception):
     """No more bytes are wanted."""
 
 
-def ask(means: Means, place: Place, file: str) -> Found:
+def ask(session: Session, place: Place, file: str) -> Found:
     """Ask a server for the first bytes of a file, and see whether they can be those of an archive.
 
     Raises:
@@ -107,20 +107,20 @@ def ask(means: Means, place: Place, file: str) -> Found:
         ShardmillError: no such file is given out, see `Place.find` and `Transfer.wait`.
     """
     place.find()
-    ticket = means.transfer.submit(place.request(0, HEAD_BYTES), renew=place.renew)
+    ticket = session.transfer.submit(place.request(0, HEAD_BYTES), renew=place.renew)
     has_ranges = True
     try:
-        reply = means.wait(ticket)
+        reply = session.wait(ticket)
         head, answer = bytes(reply.body), reply.answer
         has_ranges = answer.total is not None
     except NoRanges:
-        head, answer, has_ranges = *_beginning(means, place), False
+        head, answer, has_ranges = *_beginning(session, place), False
     except ObjectChanged:
         if ticket.answer.total != 0:  # of a file without a byte there is no first one
             raise
         head, answer = b"", ticket.answer
     finally:
-        means.transfer.cancel(ticket)
+        session.transfer.cancel(ticket)
     ended = len(head) < HEAD_BYTES
     if refused := refusal(file, head, place.name, ended=ended):
         raise refused
@@ -128,7 +128,7 @@ def ask(means: Means, place: Place, file: str) -> Found:
     return Found(size, answer.validator, has_ranges)
 
 
-def _beginning(means: Means, place: Place) -> tuple[bytes, Answer]:
+def _beginning(session: Session, place: Place) -> tuple[bytes, Answer]:
     """Return the first bytes of what a server without ranges sends."""
     head = bytearray()
 
@@ -137,10 +137,10 @@ def _beginning(means: Means, place: Place) -> tuple[bytes, Answer]:
         if len(head) >= HEAD_BYTES:
             raise _Enough
 
-    ticket = means.transfer.submit(place.request(), sink=take, renew=place.renew)
+    ticket = session.transfer.submit(place.request(), sink=take, renew=place.renew)
     try:
         with contextlib.suppress(_Enough):
-            means.wait(ticket)
+            session.wait(ticket)
         return bytes(head), ticket.answer
     finally:
-        means.transfer.cancel(ticket)
+        session.transfer.cancel(ticket)
