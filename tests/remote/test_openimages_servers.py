@@ -24,6 +24,7 @@ from pipeline.sources.openimages.masks import masks
 from pipeline.sources.openimages.selecting.selecting import select
 from pipeline.sources.openimages.selecting.selection import CsvFile
 from pipeline.storage import RemoteOptions
+from pipeline.storage.http import process
 
 BUCKET = "test-open-images"
 SPLIT = "train"
@@ -50,7 +51,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, openimages: Path) -> Iterat
 
 
 @pytest.fixture(scope="module")
-def secured(tmp_path_factory: pytest.TempPathFactory, openimages: Path) -> Iterator[Nginx]:
+def web_server(tmp_path_factory: pytest.TempPathFactory, openimages: Path) -> Iterator[Nginx]:
     """A web server with TLS, and a certificate of its own, before the files of the set."""
     assert is_installed(), "make remote installs nginx-light and libnginx-mod-http-lua"
     files = tmp_path_factory.mktemp("files")
@@ -58,6 +59,15 @@ def secured(tmp_path_factory: pytest.TempPathFactory, openimages: Path) -> Itera
     (files / "raw").symlink_to(openimages / "raw")
     with Nginx(tmp_path_factory.mktemp("nginx"), files, tls=True) as nginx:
         yield nginx
+
+
+@pytest.fixture
+def secured(web_server: Nginx, monkeypatch: pytest.MonkeyPatch) -> Nginx:
+    """The server, which is trusted: handles that this process has made before would not."""
+    monkeypatch.setenv("CURL_CA_BUNDLE", str(web_server.certificate))
+    monkeypatch.setattr(process, "_transfers", {})
+    monkeypatch.setattr(process, "_patient", {})
+    return web_server
 
 
 @pytest.fixture(autouse=True)
@@ -139,9 +149,7 @@ def test_images_come_from_a_web_server_with_tls(
     group: ImageGroup,
     openimages: Path,
     behaviour: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("CURL_CA_BUNDLE", str(secured.certificate))
     address = f"{secured.url}/{behaviour}/bucket"
     asking = asking_at(address)
     image_files.collect(group, asking)
@@ -155,9 +163,7 @@ def test_files_and_masks_come_from_a_web_server_with_tls(
     openimages: Path,
     tmp_path: Path,
     behaviour: str,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("CURL_CA_BUNDLE", str(secured.certificate))
     found = config.load(openimages / "openimages.toml")
     raw = tmp_path / "raw"
     names = [file.name for file in found.files.values() if file.name.endswith(".csv")]
@@ -170,9 +176,8 @@ def test_files_and_masks_come_from_a_web_server_with_tls(
 
 
 def test_the_command_collects_and_prepares_from_a_web_server_with_tls(
-    secured: Nginx, openimages: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    secured: Nginx, openimages: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("CURL_CA_BUNDLE", str(secured.certificate))
     out, base = tmp_path / "out", f"{secured.url}/plain"
     raw = {path.name: path.read_bytes() for path in sorted((openimages / "raw").iterdir())}
     (tmp_path / "openimages").mkdir()
