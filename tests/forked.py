@@ -70,6 +70,9 @@ def _work() -> NoReturn:
 
 
 def _luigi() -> None:
+    settings: Any = luigi.configuration.get_config
+    # Its lock is by the command line, which all forks of all processes of the tests have in common.
+    settings().set("core", "no_lock", "true")
     run: Any = luigi.cmdline.luigi_run
     run(sys.argv[1:])
 
