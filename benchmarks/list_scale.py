@@ -11,7 +11,7 @@ import os
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -105,11 +105,20 @@ def render(images: int, asked: Sequence[Asked]) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Measure, print the table, write the JSON."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--images", type=int, default=_IMAGES)
-    parser.add_argument("--output", type=Path, default=ROOT / "build" / "list_scale.json")
+def run(
+    about: str | None, images: int, output: str, measured: Callable[[Path, int], list[Asked]]
+) -> None:
+    """Measure what is asked for on the command line, print the table, write the JSON.
+
+    Args:
+        about: the docstring of the benchmark.
+        images: how many, by default.
+        output: name of the JSON, by default.
+        measured: makes a set of so many images in a folder, and measures.
+    """
+    parser = argparse.ArgumentParser(description=(about or "").partition("\n")[0])
+    parser.add_argument("--images", type=int, default=images)
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / output)
     options = parser.parse_args()
     build = ROOT / "build"
     build.mkdir(exist_ok=True)
@@ -118,6 +127,11 @@ def main() -> None:
     document = {"machine": report.machine(), "images": options.images}
     report.write(options.output, document | {"asked": [asdict(each) for each in asked]})
     print(f"{render(options.images, asked)}\n\n{options.output}")
+
+
+def main() -> None:
+    """Measure, print the table, write the JSON."""
+    run(__doc__, _IMAGES, "list_scale.json", measured)
 
 
 if __name__ == "__main__":

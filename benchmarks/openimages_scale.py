@@ -7,15 +7,13 @@ selection, and what a set costs that is complete already: to collect, its status
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import io
 import os
 import random
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import xxhash
@@ -23,7 +21,7 @@ from PIL import Image
 
 from benchmarks import measure, report
 from benchmarks.corpus import ROOT
-from benchmarks.list_scale import Asked, ask, render
+from benchmarks.list_scale import Asked, ask, run
 from benchmarks.scale_set import tiny_images
 from pipeline import manifest, storage
 from pipeline.sources.openimages import places, tables
@@ -163,17 +161,7 @@ def measured(folder: Path, images: int) -> list[Asked]:
 
 def main() -> None:
     """Measure, print the table, write the JSON."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--images", type=int, default=_IMAGES)
-    parser.add_argument("--output", type=Path, default=ROOT / "build" / "openimages_scale.json")
-    options = parser.parse_args()
-    build = ROOT / "build"
-    build.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=build) as folder:
-        asked = measured(Path(folder), options.images)
-    document = {"machine": report.machine(), "images": options.images}
-    report.write(options.output, document | {"asked": [asdict(each) for each in asked]})
-    print(f"{render(options.images, asked)}\n\n{options.output}")
+    run(__doc__, _IMAGES, "openimages_scale.json", measured)
 
 
 if __name__ == "__main__":

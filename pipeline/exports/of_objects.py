@@ -6,9 +6,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from pipeline.exports.base import Export, Need, SetView, SplitView, What
+from pipeline import digests
+from pipeline.documents import small_files as listings
+from pipeline.exports.base import Export, ExportPlan, Need, SetView, SplitView, What
 from pipeline.exports.image_sizes import keeps_size
 from pipeline.manifest import Document
+from pipeline.storage import below
+
+VERSION_OF_FORM: Final = "version of its form"
+"""What marks call the version of an export's form."""
 
 
 class ExportOfObjects(Export):
@@ -63,6 +69,30 @@ def needs(split: SplitView) -> tuple[Need, ...]:
     )
 
 
+def of_small_files(
+    export: Export, data: SetView, version: int, folder: str
+) -> Iterator[ExportPlan]:
+    """Yield the plan of each split that has boxes, of an export of a small file for each image.
+
+    Args:
+        export: the export; the first of its files is the list of a split's images.
+        data: the data set.
+        version: of the export's form.
+        folder: which has a folder of small files for each split.
+    """
+    for name, split in with_boxes(data).items():
+        listing = listings.listing(data.out, f"{export.name}-{name}")
+        yield ExportPlan(
+            kind=export.name,
+            files=(below(data.out, export.files(name)[0]), listing),
+            digest=digests.digest(made_of(data, split, version)),
+            split=name,
+            folder=below(data.out, folder, name),
+            needs=needs(split),
+            made_of={VERSION_OF_FORM: str(version)},
+        )
+
+
 def class_names(data: SetView) -> list[str]:
     """Return a name for each class, by its index; no two are the same.
 
@@ -73,6 +103,3 @@ def class_names(data: SetView) -> list[str]:
         text if text and words[text] == 1 else f"{text} ({class_id})" if text else class_id
         for class_id, text in zip(data.table.class_ids, data.table.words, strict=True)
     ]
-
-
-VERSION_OF_FORM: Final = "version of its form"

@@ -22,7 +22,6 @@ from xml.sax.saxutils import escape
 
 from pipeline import digests
 from pipeline.catalog import details
-from pipeline.documents import small_files as listings
 from pipeline.exports import described_images, small_files
 from pipeline.exports.base import ANY_PATH, ExportPlan, ExportWork, SetView
 from pipeline.exports.described_images import DescribedImage, DescribedObject, Tally
@@ -30,9 +29,7 @@ from pipeline.exports.of_objects import (
     VERSION_OF_FORM,
     ExportOfObjects,
     class_names,
-    made_of,
-    needs,
-    with_boxes,
+    of_small_files,
 )
 from pipeline.manifest import Document
 from pipeline.storage import StagedFile, below
@@ -66,17 +63,7 @@ class Voc(ExportOfObjects):
     def plan(self, data: SetView) -> Iterator[ExportPlan]:
         """Yield the documents of each split that has boxes, and the names of classes."""
         version = {VERSION_OF_FORM: str(VERSION)}
-        for name, split in with_boxes(data).items():
-            listing = listings.listing(data.out, f"{self.name}-{name}")
-            yield ExportPlan(
-                kind=self.name,
-                files=(below(data.out, self.files(name)[0]), listing),
-                digest=digests.digest(made_of(data, split, VERSION)),
-                split=name,
-                folder=below(data.out, _ANNOTATIONS, name),
-                needs=needs(split),
-                made_of=version,
-            )
+        yield from of_small_files(self, data, VERSION, _ANNOTATIONS)
         yield ExportPlan(
             kind=_OF_LABELS,
             files=(below(data.out, _LABELS),),

@@ -20,7 +20,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from pipeline import digests
-from pipeline.documents import small_files as listings
 from pipeline.exports import described_images, small_files
 from pipeline.exports.base import ANY_PATH, ExportPlan, ExportWork, SetView
 from pipeline.exports.described_images import DescribedImage, DescribedObject, Tally
@@ -28,8 +27,7 @@ from pipeline.exports.of_objects import (
     VERSION_OF_FORM,
     ExportOfObjects,
     class_names,
-    made_of,
-    needs,
+    of_small_files,
     with_boxes,
 )
 from pipeline.manifest import Document
@@ -63,17 +61,7 @@ class Yolo(ExportOfObjects):
         """Yield the files of each split that has boxes, and what describes all."""
         version = {VERSION_OF_FORM: str(VERSION)}
         splits = with_boxes(data)
-        for name, split in splits.items():
-            listing = listings.listing(data.out, f"{self.name}-{name}")
-            yield ExportPlan(
-                kind=self.name,
-                files=(below(data.out, self.files(name)[0]), listing),
-                digest=digests.digest(made_of(data, split, VERSION)),
-                split=name,
-                folder=below(data.out, _FOLDER, name),
-                needs=needs(split),
-                made_of=version,
-            )
+        yield from of_small_files(self, data, VERSION, _FOLDER)
         said = {"labels": data.table.digest, "splits": list(splits), "version": VERSION}
         yield ExportPlan(
             kind=_OF_SET,

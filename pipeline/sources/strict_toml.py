@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from pipeline import storage
 from pipeline.errors import ConfigError
+from pipeline.storage.local.input_file import check_shareable
 
 MAX_BYTES = 1 << 16
 """Of a document; the one for ILSVRC2012 has 4,000."""
@@ -24,7 +26,34 @@ _BITS = 63  # of a whole number, without its sign: TOML promises no more
 _QUOTED = 200
 
 
-def checked_text(path: Path) -> str:
+def read_configuration(path: Path, shipped: str) -> tuple[str, dict[str, Any]]:
+    """Return the text of a configuration file, and what it says.
+
+    Args:
+        path: the file.
+        shipped: the data set whose configuration is taken where none is named.
+
+    Raises:
+        ConfigError: it is absent, too large, or no TOML.
+    """
+    check_shareable(path, "a configuration file")
+    if storage.stat(path) is None:
+        raise ConfigError(
+            "there is no such configuration file",
+            file=str(path),
+            remedy=f"name an existing file with --config, or leave --config out for {shipped}",
+        )
+    try:
+        text = _checked_text(path)
+        document = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise ConfigError("not UTF-8 text", file=str(path), place=str(error)) from error
+    except (ValueError, RecursionError) as error:  # of tables and numbers beyond all measure, too
+        raise ConfigError("not valid TOML", file=str(path), place=str(error)) from error
+    return text, document
+
+
+def _checked_text(path: Path) -> str:
     """Return the text of a document, which tomllib can parse in a second or so.
 
     Its time grows with the square of the parts that a dotted key has, each of which is in one line.

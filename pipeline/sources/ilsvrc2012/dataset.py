@@ -7,18 +7,15 @@ and dangling references are refused, each with its line.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import names, paths, storage
-from pipeline.errors import ConfigError
+from pipeline import names, paths
 from pipeline.sources.ilsvrc2012.member_names import NoPattern, check_pattern
 from pipeline.sources.inputs import Archive
-from pipeline.sources.strict_toml import StrictToml, checked_text, shown_value
-from pipeline.storage.local.input_file import check_shareable
+from pipeline.sources.strict_toml import StrictToml, read_configuration, shown_value
 
 LAYOUTS = ("class-tars", "flat")
 MAX_IMAGES = 20_000_000
@@ -103,20 +100,7 @@ def load(path: Path, taken: Iterable[str] = ()) -> DatasetConfig:
     Raises:
         ConfigError: the file is absent, too large, no TOML, or not of the documented form.
     """
-    check_shareable(path, "a configuration file")
-    if storage.stat(path) is None:
-        raise ConfigError(
-            "there is no such configuration file",
-            file=str(path),
-            remedy="name an existing file with --config, or leave --config out for ILSVRC2012",
-        )
-    try:
-        text = checked_text(path)
-        document = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        raise ConfigError("not UTF-8 text", file=str(path), place=str(error)) from error
-    except (ValueError, RecursionError) as error:  # of tables and numbers beyond all measure, too
-        raise ConfigError("not valid TOML", file=str(path), place=str(error)) from error
+    text, document = read_configuration(path, "ILSVRC2012")
     return _Reader(path, text, frozenset({paths.LISTS, *taken})).dataset(document)
 
 

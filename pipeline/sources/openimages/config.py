@@ -7,19 +7,17 @@ and files that the table of files does not have are refused, each with its line.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from pipeline import resources, storage
-from pipeline.errors import ConfigError, UsageError
+from pipeline.errors import UsageError
 from pipeline.sources.openimages import file_table
 from pipeline.sources.openimages.file_table import PublishedFile
 from pipeline.sources.openimages.places import DIGITS, SPLITS
-from pipeline.sources.strict_toml import StrictToml, checked_text
-from pipeline.storage.local.input_file import check_shareable
+from pipeline.sources.strict_toml import StrictToml, read_configuration
 
 SHIPPED: Final = "config/openimages.toml"
 _ID, _DIGIT = "{id}", "{digit}"
@@ -133,20 +131,7 @@ def load(path: Path | None = None) -> OpenImagesConfig:
         ConfigError: it is absent, too large, no TOML, or not of the documented form.
     """
     path = path or resources.shipped(SHIPPED)
-    check_shareable(path, "a configuration file")
-    if storage.stat(path) is None:
-        raise ConfigError(
-            "there is no such configuration file",
-            file=str(path),
-            remedy="name an existing file with --config, or leave --config out for Open Images",
-        )
-    try:
-        text = checked_text(path)
-        document = tomllib.loads(text)
-    except UnicodeDecodeError as error:
-        raise ConfigError("not UTF-8 text", file=str(path), place=str(error)) from error
-    except (ValueError, RecursionError) as error:  # of tables and numbers beyond all measure, too
-        raise ConfigError("not valid TOML", file=str(path), place=str(error)) from error
+    text, document = read_configuration(path, "Open Images")
     return _Reader(path, text).config(document)
 
 
