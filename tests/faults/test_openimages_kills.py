@@ -109,12 +109,16 @@ def slowly(handler: Handler) -> None:
 
 
 def made(out: Path) -> dict[str, str]:
-    """Return path -> SHA-256 of all that is made, but tables that say when something failed."""
-    temporary = {str(path.relative_to(out)) for path in temporary_files(out)}
+    """Return path -> SHA-256 of all that is made, but tables that say when something failed.
+
+    The lock file of a command that was killed stays, and is used again (`locks.target_lock`).
+    """
+    kept = {*temporary_files(out), *out.rglob(".*.lock")}
+    passed_over = {str(path.relative_to(out)) for path in kept}
     return {
         name: content
         for name, content in products(out).items()
-        if not name.startswith("failures/") and name not in temporary
+        if not name.startswith("failures/") and name not in passed_over
     }
 
 
