@@ -36,7 +36,7 @@ class LabelWidths:
     Attributes:
         least: the least.
         most: the greatest.
-        least_line: the first line of the list with that number; 0: no list says it.
+        least_line: the first line of the list with that number.
         most_line: likewise of the greatest.
         detection: whether the labels of every image are those of detection.
     """
@@ -87,19 +87,15 @@ class LabelWidths:
             f"images have from {self.least} to {self.most} labels: MXNet's ImageRecordIter takes"
             " one number, and ends at the first image of another",
             file=file,
-            place=f"line {max(self.least_line, self.most_line)}" if self.most_line else None,
-            expected=_DETECTION if self.most_line else "the same number for all",
-            found=f"{self.least}{_in(self.least_line)}, {self.most}{_in(self.most_line)}",
-            remedy=f"{_AS_MANY}; or {otherwise}" if self.most_line else otherwise,
+            place=f"line {max(self.least_line, self.most_line)}",
+            expected=_DETECTION,
+            found=f"{self.least} in line {self.least_line}, {self.most} in line {self.most_line}",
+            remedy=f"{_AS_MANY}; or {otherwise}",
         )
 
 
 NO_IMAGES: Final = LabelWidths(0, 0, 0, 0, detection=True)
 """Those of no images."""
-
-
-def _in(line: int) -> str:
-    return f" in line {line}" if line else ""
 
 
 def _is_detection(labels: pa.ListArray, counts: NDArray[np.integer]) -> bool:

@@ -59,6 +59,7 @@ class Parameters(Struct, frozen=True):
     image: ImageOptions = field(name=first_words.IMAGE_OPTIONS)
     codec: Text | None
     repairs: bool
+    multi_hot: Size = 0
 
 
 class Counts(Struct, frozen=True):

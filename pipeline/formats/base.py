@@ -35,11 +35,15 @@ class RecordOptions:
         label_offset: added to the class index of a labelled image.
         labels: one of `LABELS`.
         suffix: what keys customarily end in, such as ``.JPEG``.
+        multi_hot: how many classes there are, where a label is a vector of as many numbers: 1 for
+            each class of the image, else 0; such labels have no offset. 0: a label is no such
+            vector.
     """
 
     label_offset: int
     labels: str = LABELS[0]
     suffix: str = ".JPEG"
+    multi_hot: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 from pipeline.errors import UsageError
 from pipeline.formats import registry as shardformats
-from pipeline.formats.base import DETECTION, LABELS
+from pipeline.formats.base import LABELS
 from pipeline.formats.registry import ALL
 from pipeline.job import exports as exportjob
 from pipeline.job.options import STEPS, Job
@@ -77,6 +77,4 @@ def check_label_widths(job: Job, splits: Mapping[str, SplitJob]) -> None:
         if widths is not None and any(ALL[name].one_label_width for name in job.formats):
             others = shardformats.of_any_label_width()
             otherwise = f"say --format {others}, which hold any number of labels"
-            if split.source.has_boxes:
-                otherwise += f"; or {DETECTION}, which makes them of the boxes"
-            widths.check(job.images or split.name, otherwise)
+            widths.check(job.images, otherwise)

@@ -46,10 +46,13 @@ def derive(
     for name in dict.fromkeys(job.formats):
         shard_format = ALL[name]
         offset = shard_format.label_offset if defaults.offsets else 0
+        labels = _labels(job, shard_format, defaults)
+        is_vector = shard_format.one_label_width and labels == LABELS[0]
         options = RecordOptions(
             label_offset=offset if job.label_offset is None else job.label_offset,
-            labels=_labels(job, shard_format, defaults),
+            labels=labels,
             suffix=defaults.suffix,
+            multi_hot=defaults.multi_hot if is_vector else 0,
         )
         mended = shard_format.jpeg_only or (defaults.repairs and shard_format.holds_images)
         form = RecordForm(name, options, image, None, mended)

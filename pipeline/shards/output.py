@@ -45,10 +45,12 @@ class RecordForm:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as the parameters of a manifest."""
+        vector = {"multi_hot": self.options.multi_hot} if self.options.multi_hot else {}
         return {
             "label_offset": self.options.label_offset,
             "labels": self.options.labels,
             "suffix": self.options.suffix,
+            **vector,
             first_words.IMAGE_OPTIONS: self.image.to_json(),
             "codec": self.codec,
             "repairs": self.repairs,
@@ -57,7 +59,9 @@ class RecordForm:
     @staticmethod
     def recorded(name: str, parameters: Parameters) -> RecordForm:
         """Rebuild it from the parameters of a manifest."""
-        options = RecordOptions(parameters.label_offset, parameters.labels, parameters.suffix)
+        options = RecordOptions(
+            parameters.label_offset, parameters.labels, parameters.suffix, parameters.multi_hot
+        )
         return RecordForm(name, options, parameters.image, parameters.codec, parameters.repairs)
 
 

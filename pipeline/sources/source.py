@@ -81,6 +81,9 @@ class Defaults:
         long_names: whether the name of some sample cannot hold all of its key.
         describes_objects: whether its objects have flags, or classes of their own: labels of
             detection say these then, in every format that can.
+        multi_hot: how many classes there are, where an image can be of several or of none: formats
+            whose readers want one label width say of each whether the image is of it. 0: an image
+            is of one class, or has the labels of a list.
     """
 
     suffix: str
@@ -88,6 +91,7 @@ class Defaults:
     repairs: bool
     long_names: bool = False
     describes_objects: bool = False
+    multi_hot: int = 0
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

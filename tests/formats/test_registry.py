@@ -192,6 +192,22 @@ class TestRecordIO:
     made = FORMATS["recordio"]
     detection = RecordOptions(label_offset=1, labels=LABELS[1])
 
+    def test_a_vector_has_a_one_for_each_class_of_an_image_and_no_offset(
+        self, tmp_path: Path
+    ) -> None:
+        options = RecordOptions(label_offset=1, multi_hot=4)
+        given = [
+            record(1),
+            record(2, class_index=0, labels=(0.0, 3.0)),
+            record(3, class_index=-1, class_id=""),
+        ]
+        shard, _, listing = write(self.made, tmp_path, given, options)
+        found = [self.made.parse(each, "a shard")[0]["labels"] for each in self.made.read(shard)]
+        assert found == [(0, 1, 0, 0), (1, 0, 0, 1), (0, 0, 0, 0)]
+        assert found == [self.made.fields(each, options)["labels"] for each in given]
+        line = "10\t1.000000\t0.000000\t0.000000\t1.000000\tn01/n01_2.JPEG"
+        assert listing.read_text().splitlines()[1] == line
+
     def test_lists_images_as_they_lie_in_a_tree(self, tmp_path: Path) -> None:
         odd = [
             record(1),

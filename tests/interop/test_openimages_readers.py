@@ -1,4 +1,4 @@
-"""TensorFlow, MXNet, webdataset and pycocotools read what `openimages` writes of objects.
+"""TensorFlow, MXNet, webdataset and pycocotools read what `openimages` writes of its images.
 
 What they have to find is read from the published CSV files and the masks that were collected, with
 the csv module and Pillow: the boxes, each with its own class and flags, and each mask resized to
@@ -13,7 +13,7 @@ import importlib
 import json
 import os
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -283,6 +283,30 @@ def test_mxnet_reads_each_box_with_its_own_class(output: Output, split: str) -> 
             seen.append(image_id)
     # MXNet has no form for an image without objects.
     assert sorted(seen) == sorted(name for name, each in output.published[split].items() if each)
+
+
+def test_mxnet_reads_which_classes_an_image_has_with_one_width_for_every_split(
+    output: Output, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ("--config", output.raw.parent / "openimages.toml", "--raw", output.raw, "--out", out)
+    classes = [word for mid in LABELS for word in ("--class", mid)]
+    run = shardmill("openimages", *words, *classes, "--negatives", 2, "--format", "recordio")
+    assert run.returncode == IMAGES_ARE_ABSENT, run.stdout + run.stderr
+    made, seen = replace(output, out=out), list[list[float]]()
+    for split in SPLITS:
+        names = made.image_ids(split)
+        (shard,) = made.shards("recordio", split, ".rec")
+        files = (shard, shard.with_suffix(".idx"))
+        labels = []
+        for flag, vector, *_, digest in python("mxnet", "mxnet_recordio.py", "records", *files):
+            shown = {one.place for one in output.published[split][names[digest]]}
+            assert (flag, vector) == (len(LABELS), [place in shown for place in range(len(LABELS))])
+            labels.append(vector)
+        for found in python("mxnet", "mxnet_recordio.py", "iterate", *files, len(LABELS), 2):
+            assert found == labels
+        seen += labels
+    assert {sum(vector) for vector in seen} >= {0, 1, 2}  # negatives, one class, several
 
 
 @pytest.mark.parametrize("split", SPLITS)

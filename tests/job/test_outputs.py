@@ -40,6 +40,7 @@ def changed(first: dict[str, Output], second: dict[str, Output]) -> set[str]:
     "form",
     [
         RecordForm("tfrecord", RecordOptions(1), PLAIN, None, True),
+        RecordForm("recordio", RecordOptions(0, multi_hot=601), PLAIN, None, True),
         RecordForm(
             "recordio",
             RecordOptions(0, "detection", ".jpg"),
@@ -97,11 +98,17 @@ def test_an_option_changes_the_outputs_that_it_is_about(
         ({"suffix": ".jpg"}, set(FORMATS)),
         ({"offsets": False}, {"tfrecord"}),
         ({"repairs": False}, {"recordio", "webdataset"}),
+        ({"multi_hot": 3}, {"recordio"}),
         ({"plan": "ba9876543210"}, set(FORMATS)),
     ],
 )
 def test_so_does_what_the_source_says(options: dict[str, object], expected: set[str]) -> None:
     assert changed(derived(), derived(**options)) == expected  # type: ignore[arg-type]
+
+
+def test_labels_of_objects_are_no_vectors_of_classes() -> None:
+    asked = replace(JOB, labels="detection")
+    assert derived(asked, multi_hot=3) == derived(asked)
 
 
 def test_another_codec_makes_another_output_where_images_are_encoded(

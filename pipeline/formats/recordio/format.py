@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
+
 from pipeline.errors import BadAnnotation
 from pipeline.formats.base import (
     DETECTION,
@@ -91,6 +93,8 @@ def _indexed(record: ImageRecord, options: RecordOptions) -> IndexedRecord:
 
 
 def _labels(record: ImageRecord, options: RecordOptions) -> header.Labels:
+    if options.multi_hot:
+        return _multi_hot(record, options.multi_hot)
     label = stored_label(record.class_index, options.label_offset)
     if options.labels == LABELS[0]:
         return record.labels or (label,)
@@ -99,6 +103,21 @@ def _labels(record: ImageRecord, options: RecordOptions) -> header.Labels:
         raise BadAnnotation("no class is known of the objects", expected="a labelled image")
     size = (record.width, record.height)
     return header.detection_labels(classes, record.boxes, header=size)
+
+
+def _multi_hot(record: ImageRecord, classes: int) -> header.Labels:
+    """Return (classes,) float32: 1 for each class of the image, else 0.
+
+    `ImageRecordIter` takes vectors of one width only, so the indexes of the classes, of which
+    images have different numbers, are no labels for it.
+    """
+    vector = np.zeros(classes, np.float32)
+    vector[[int(label) for label in record.labels or _class_of(record)]] = 1
+    return vector
+
+
+def _class_of(record: ImageRecord) -> tuple[int, ...]:
+    return (record.class_index,) if record.class_index >= 0 else ()
 
 
 def _path(record: ImageRecord) -> str:

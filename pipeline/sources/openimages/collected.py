@@ -103,13 +103,6 @@ class Collected:
         )
 
     @cached_property
-    def most_classes(self) -> int:
-        """How many classes an image has, at most."""
-        parts = tables.read(self.selected_images, tables.IMAGES, ["classes"])
-        counts = (pc.max(pc.list_value_length(rows["classes"])).as_py() for rows in parts)
-        return max((count or 0 for count in counts), default=0)
-
-    @cached_property
     def identity(self) -> Mapping[str, str]:
         """Digests of what was selected and of what came of it: of each image, and each mask."""
         fetched = digests.digest({"groups": [group.digest for group in self.groups]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar, Final, Self
@@ -200,12 +200,14 @@ class OpenImagesSet(DataSet):
                 found="none of them",
                 remedy="look at the list of failures: is this the bucket of Open Images?",
             )
+        classes = len(self.table.class_ids)
+        several = classes if classes > 1 else 0  # of one, an image has at most that
         return OpenImagesSource(
             split=self.splits[name],
             root=self.root,
             expected=Expected({"": images}),
             shards=shard_count(job, name, images, missing, collected.bytes),
-            defaults=_DEFAULTS,
+            defaults=replace(_DEFAULTS, multi_hot=several),
             collected=collected,
             table=self.table,
             info=self.config.split(name).images,

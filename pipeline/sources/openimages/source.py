@@ -13,7 +13,6 @@ from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.archives.member_hashes import KnownContents
 from pipeline.catalog.classes import LabelTable
 from pipeline.catalog.details import Details
-from pipeline.catalog.label_widths import LabelWidths
 from pipeline.manifest import Document
 from pipeline.sources.openimages import catalog_rows, described, places
 from pipeline.sources.openimages.collected import SUFFIX, Collected
@@ -143,9 +142,3 @@ class OpenImagesSource(Source):
         if misshapen:
             more = f"{len(misshapen):,}, e.g. {misshapen[0]}"
             yield f"masks of another shape than their images: {more}"
-
-    @property
-    def label_widths(self) -> LabelWidths | None:
-        """How many classes its images have; None: not more than one each."""
-        most = self.collected.most_classes
-        return LabelWidths(1, most, 0, 0, detection=False) if most > 1 else None

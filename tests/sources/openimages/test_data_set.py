@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import collectedimages
 import inprocess
 import pytest
 from collectedimages import CLASSES, Collectable, Object, collect, fetch, job_of, some_images
@@ -13,12 +14,13 @@ from drawnlists import encoded, manifest_of
 from pipeline.catalog import details
 from pipeline.catalog import table as catalog
 from pipeline.errors import (
-    BadAnnotation,
     InputRefused,
     NotCollected,
     OutputDamaged,
     TreeRefused,
 )
+from pipeline.formats.recordio.framing import read_records
+from pipeline.formats.recordio.header import parse_header
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.selection_options import SelectionOptions
@@ -236,15 +238,45 @@ def test_what_was_asked_for_is_known_without_the_metadata(tmp_path: Path) -> Non
         resolve(job_of(tmp_path / "moved", openimages=SelectionOptions(classes=("Bear",))))
 
 
-def test_images_of_several_classes_need_a_format_that_holds_them(tmp_path: Path) -> None:
-    job = collected(tmp_path / "out", formats=("recordio",))
-    with pytest.raises(BadAnnotation, match="from 1 to 2 labels") as refused:
-        resolve(job)
-    assert "--labels detection" in str(refused.value.remedy)
+def test_recordio_says_of_each_class_whether_an_image_is_of_it(tmp_path: Path) -> None:
+    formats = ("recordio", "tfrecord", "webdataset")
+    job = collected(tmp_path / "out", formats=formats, order="name", shards=(("train", 1),))
+    inprocess.build(leaf_tasks(job))
+    folder = Path(job.out) / "recordio" / "train" / "current"
+    there = [each for each in some_images() if each.content]
+    expected = [[float(place in each.classes) for place in range(3)] for each in there]
+    records = [parse_header(each.data) for each in read_records(next(folder.glob("*.rec")))]
+    assert [(each.flag, list(each.labels)) for each in records] == [(3, row) for row in expected]
+    lines = next(folder.glob("*.lst")).read_text().splitlines()
+    assert [list(map(float, line.split("\t")[1:-1])) for line in lines] == expected
+    assert {row == [0.0] * 3 for row in expected} == {True, False}  # one of no class
+    said = {name: manifest_of(Path(job.out), name, "train")["parameters"] for name in formats}
+    assert {name: each.get("multi_hot") for name, each in said.items()} == {
+        "recordio": 3,
+        "tfrecord": None,
+        "webdataset": None,
+    }
+
+
+def test_labels_of_one_class_and_of_objects_are_no_such_vectors(tmp_path: Path) -> None:
     boxed = [each for each in some_images() if each.objects]
     job = collected(tmp_path / "boxed", boxed, formats=("recordio",), labels="detection")
     inprocess.build(leaf_tasks(job))
     assert Inventory(resolve(job)).complete
+    (output,) = resolve(job).splits["train"].outputs
+    assert output.form.options.multi_hot == 0
+
+
+def test_of_one_class_the_label_is_its_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(collectedimages, "CLASSES", CLASSES[:1])
+    images = [Collectable("0" * 16, (Object(0),)), Collectable("1" * 16, negatives=(0,))]
+    job = collected(tmp_path / "out", images, formats=("recordio",), order="name")
+    inprocess.build(leaf_tasks(job))
+    (shard,) = (Path(job.out) / "recordio" / "train" / "current").glob("*.rec")
+    labels = [parse_header(each.data).labels for each in read_records(shard)]
+    assert labels == [(0.0,), (-1.0,)]
 
 
 def test_details_follow_the_catalog(tmp_path: Path) -> None:
