@@ -68,6 +68,7 @@ class WriteExport(ProductTask):
             entries=self._entries,
             left_out=left_out or frozenset(),
             class_texts=self._class_texts,
+            sources=lambda: storage.open_sources(self.resolved.root),
             counter=self.counter,
         )
         with contextlib.ExitStack() as stack:

@@ -22,7 +22,8 @@ from pipeline.images.masks import encode_png
 from pipeline.images.prepare import PLAIN
 from pipeline.manifest import Document
 from pipeline.shards import facts
-from pipeline.storage import StagedFile
+from pipeline.shards.read import NONE_KNOWN
+from pipeline.storage import StagedFile, open_sources
 
 CLASSES = ("/m/01", "/m/02")
 TABLE = LabelTable(Path("labels.tsv"), CLASSES, ("Bear", "Waffle"), {})
@@ -109,6 +110,7 @@ class Described:
             ),
             find_in=lambda _: None,
             unused=list,
+            known_contents=lambda: NONE_KNOWN,
             has_boxes=True,
             details=said,
         )
@@ -147,6 +149,7 @@ def made(export: Export, data: SetView, left_out: Sequence[str] = ()) -> list[Do
             entries=list,
             left_out=frozenset(left_out),
             class_texts=lambda: (data.out, {}),
+            sources=lambda: open_sources(data.out),
             counter=lambda *_: contextlib.nullcontext(lambda _: None),
         )
         with contextlib.ExitStack() as stack:
@@ -199,6 +202,7 @@ def _images_of(images: Mapping[str, Shown]) -> pa.Table:
             "image_id": name,
             "width": shown.size[0] if shown.is_there else None,
             "height": shown.size[1] if shown.is_there else None,
+            "classes": sorted({one.class_index for one in shown.things if one.class_index >= 0}),
             "is_negative": shown.is_negative,
             "outcome": "there" if shown.is_there else "absent",
         }

@@ -11,8 +11,8 @@ OF_BOXES: Final = tuple(
     name for name, export in registry.EXPORTS.items() if isinstance(export, ExportOfObjects)
 )
 """Those that describe objects, which a data set without boxes is refused for."""
-_OF_KNOWN_AUTHORS: Final = {"attribution"}
+_OF_SOME_SOURCES: Final = {"attribution", "class-tree"}
 OF_ALL_SETS: Final = tuple(
-    name for name in registry.EXPORTS if name not in {*OF_BOXES, *_OF_KNOWN_AUTHORS, "label-map"}
+    name for name in registry.EXPORTS if name not in {*OF_BOXES, *_OF_SOME_SOURCES, "label-map"}
 )
 """Those of every data set that has classes."""

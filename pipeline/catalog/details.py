@@ -23,6 +23,7 @@ IMAGES: Final = pa.schema(
         ("image_id", pa.string()),  # as the publishers call the image
         ("width", pa.int32()),  # pixels of the source; null: not known
         ("height", pa.int32()),
+        ("classes", pa.list_(pa.int32())),  # that it shows: 0-based in the label table, ascending
         ("is_negative", pa.bool_()),  # verified to show none of some chosen class
         ("outcome", pa.string()),  # "there", or why there is no file: absent, forbidden, bad
     ]

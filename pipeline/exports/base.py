@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import ClassVar, Final, NamedTuple
 
 from pipeline import digests
+from pipeline.archives.member_hashes import KnownContents
 from pipeline.catalog.classes import LabelTable
 from pipeline.catalog.details import Details
 from pipeline.documents.products import ProductMark
@@ -23,7 +24,7 @@ from pipeline.exports.tree import TreeOfImages
 from pipeline.images.prepare import ImageOptions
 from pipeline.manifest import Document, FileEntry
 from pipeline.plaintext import Lines
-from pipeline.storage import Location, StagedFile
+from pipeline.storage import Location, Sources, StagedFile
 
 DATA_DIR, STRICT = "--data-dir", "--dbcollection-strict"
 """Options that only some exports take, see `Export.takes`."""
@@ -93,6 +94,7 @@ class SplitView:
         unused: returns which labels and chosen classes have no image, a line each.
         has_boxes: whether its catalog has bounding boxes, of those images that have some.
         details: what its source says of it beyond the catalog; None: nothing.
+        known_contents: returns what its images were when they were verified.
     """
 
     name: str
@@ -108,6 +110,7 @@ class SplitView:
     shards: tuple[ShardSet, ...]
     find_in: Callable[[Path], str | None]
     unused: Callable[[], list[str]]
+    known_contents: Callable[[], KnownContents]
     has_boxes: bool = False
     details: Details | None = None
 
@@ -230,6 +233,7 @@ class ExportWork:
             output folder.
         left_out: keys of the images that the outputs lack, of a plan that needs `What.LEFT_OUT`.
         class_texts: returns words and gloss of each class that the archive knows, and its path.
+        sources: opens what images are read from, by the names in the catalog.
         counter: reports progress, by how many units there are and what they are.
     """
 
@@ -240,6 +244,7 @@ class ExportWork:
     entries: Callable[[], list[FileEntry]]
     left_out: frozenset[str]
     class_texts: Callable[[], tuple[Location, Mapping[str, tuple[str, str]]]]
+    sources: Callable[[], Sources]
     counter: Callable[[int, str], AbstractContextManager[Callable[[int], None]]]
 
 

@@ -15,6 +15,7 @@ from pipeline.exports.dbcollection.export import Classification, Raw256
 from pipeline.exports.image_list_export import ImageList, LabelTables
 from pipeline.exports.imagefolder import ImageFolder
 from pipeline.exports.label_map import LabelMap
+from pipeline.exports.linked_classes import LinkedClasses
 from pipeline.exports.parquet_export import Parquet
 from pipeline.exports.voc import Voc
 from pipeline.exports.yolo import Yolo
@@ -26,6 +27,7 @@ _BY_NAME: Final = (
     Coco(),
     Voc(),
     Yolo(),
+    LinkedClasses(),
     LabelMap(),
     Annotations(),
     Attribution(),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,7 +21,7 @@ from pipeline import storage
 from pipeline.documents import small_files
 from pipeline.documents.small_files import SmallFile
 from pipeline.errors import OutputDamaged
-from pipeline.storage import Location, StagedFile, StagedFolder, on_this_machine
+from pipeline.storage import Buffer, Location, StagedFile, StagedFolder, on_this_machine
 
 _AT_ONCE: Final = 1 << 14
 """Files that are staged before they get their names."""
@@ -28,13 +29,32 @@ _FOLDERS: Final = 128
 """Folders that are staged at once: each of them is open."""
 
 
+@dataclass(frozen=True, slots=True)
+class OtherName:
+    """The content of a file that is one more name of another, where it can have one; else a copy.
+
+    Attributes:
+        source: the other file.
+        content: its bytes; they are looked at before the next file is asked for.
+        xxh3_128: their hash, hex.
+    """
+
+    source: Path
+    content: Buffer
+    xxh3_128: str
+
+
+Content = bytes | OtherName
+"""What a small file holds."""
+
+
 def fill(
-    out: Location, folder: Location, listing: StagedFile, files: Iterable[tuple[str, bytes]]
+    out: Location, folder: Location, listing: StagedFile, files: Iterable[tuple[str, Content]]
 ) -> int:
     """Write files below a folder of the output, and their listing; return how many they are.
 
     Files of these names are replaced, and those that only the listing in the place of the new one
-    names are removed.
+    names are removed, with their folders where nothing is left in them.
 
     Args:
         out: the output folder.
@@ -49,14 +69,14 @@ def fill(
 
 
 def _placed(
-    out: Location, folder: Location, files: Iterable[tuple[str, bytes]]
+    out: Location, folder: Location, files: Iterable[tuple[str, Content]]
 ) -> Iterator[SmallFile]:
     """Put files into their folders, and yield what the listing says of each."""
     above = storage.relative(folder, out)
     with _Staging(on_this_machine(folder)) as staging:
         for name, content in files:
             staging.add(name, content)
-            yield SmallFile(f"{above}/{name}", len(content), xxhash.xxh3_128_hexdigest(content))
+            yield SmallFile(f"{above}/{name}", *_size_and_hash(content))
         staging.publish()
 
 
@@ -75,7 +95,7 @@ class _Staging:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def add(self, name: str, content: bytes) -> None:
+    def add(self, name: str, content: Content) -> None:
         """Stage a file."""
         above, _, file = name.rpartition("/")
         path = self._root / above if above else self._root
@@ -87,7 +107,7 @@ class _Staging:
             merge = storage.real_folder(path) is not None
             staged = self._stack.enter_context(StagedFolder(path, merge=merge))
             self._folders[path] = staged
-        staged.write(file, content)
+        _put(staged, file, content)
         self._files += 1
         if self._files == _AT_ONCE:
             self.publish()
@@ -97,6 +117,19 @@ class _Staging:
         storage.publish_folders(*self._folders.values())
         self._stack.close()
         self._folders, self._files = {}, 0
+
+
+def _put(staged: StagedFolder, name: str, content: Content) -> None:
+    if isinstance(content, bytes):
+        staged.write(name, content)
+    elif not staged.hard_link(name, content.source):
+        staged.write(name, content.content)
+
+
+def _size_and_hash(content: Content) -> tuple[int, str]:
+    if isinstance(content, bytes):
+        return len(content), xxhash.xxh3_128_hexdigest(content)
+    return len(content.content), content.xxh3_128
 
 
 def _noted(files: Iterable[SmallFile], hashes: list[NDArray[np.uint64]]) -> Iterator[SmallFile]:
@@ -121,6 +154,8 @@ def _remove_others(out: Location, listing: Location, kept: NDArray[np.uint64]) -
             out / name for name, is_other in zip(names, others.tolist(), strict=True) if is_other
         ]
         storage.carry_out(storage.plan_files(out, paths))
+        for folder in {on_this_machine(path.parent) for path in paths}:
+            storage.remove_empty(folder)  # readers would take it for a class without images
 
 
 def _hash(name: str) -> int:

@@ -120,6 +120,12 @@ class Product(Artifact):
     plan: ExportPlan | None = field(default=None, compare=False)
 
     @property
+    def place(self) -> Location:
+        """Where people look for it: its first file, or the folder of small files that are all."""
+        (first, *others), plan = self.files, self.plan
+        return plan.folder if plan and plan.folder and not others else first
+
+    @property
     def lacks_bad_images(self) -> bool:
         """Whether images that are left out of the shards are left out of it, too."""
         return self.plan is not None and any(n.what is What.LEFT_OUT for n in self.plan.needs)

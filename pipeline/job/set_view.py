@@ -72,6 +72,7 @@ def _split_view(out: Location, split: SplitJob) -> SplitView:
         ),
         find_in=split.source.find_in,
         unused=split.source.unused,
+        known_contents=lambda: split.source.known_contents(out),
         has_boxes=split.source.has_boxes,
         details=split.source.details(),
     )

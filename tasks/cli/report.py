@@ -188,7 +188,7 @@ def _product(inventory: Inventory, product: Product, how: str) -> None:
             if differs.split == product.split:
                 say(f"{split}{differs.what}")
         return
-    say(f"{split}{how}: {product.files[0]}{more}")
+    say(f"{split}{how}: {product.place}{more}")
     if product.codec_here:
         say(f"{split}{_made_by(product.codec, product.codec_here)}")
 

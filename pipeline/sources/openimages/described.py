@@ -61,6 +61,7 @@ def images(collected: Collected) -> Iterator[pa.Table]:
             "image_id": selected["image_id"],
             "width": fetched["width"],
             "height": fetched["height"],
+            "classes": selected["classes"],
             "is_negative": pc.greater(negatives, 0),
             # Whether it was fetched or kept depends on what lay there before.
             "outcome": pc.if_else(is_there, "there", fetched["outcome"]),

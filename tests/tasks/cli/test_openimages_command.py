@@ -131,6 +131,40 @@ class TestARunAndTheNext:
         assert "yolo_validation.txt" in (tmp_path / "out/data.yaml").read_text()
 
 
+class TestClassFolders:
+    def test_they_are_made_once_found_again_verified_and_mended(
+        self, run: Run, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        out, classes = tmp_path / "out", ("--class", "Bear", "--class", "Waffle")
+        words = (*classes, "--format", "none", "--export", "class-tree")
+        first = run(*words)
+        assert first.status == 4, first.said
+        assert "class folders, train: " in first.said
+        folders = out / "class_folders/train"
+        assert {path.name for path in folders.iterdir()} == {"bear_m01dws", "waffle_m01dwsz"}
+        linked = sorted(folders.glob("*/*.jpg"))
+        assert all(path.samefile(out / "images/train" / path.name) for path in linked)
+        assert "already complete" in run(*words).said
+        said = inprocess.verify(monkeypatch, out)
+        assert (said.status, "classtree-train: " in said.said) == (0, True), said.said
+        linked[0].unlink()
+        said = inprocess.verify(monkeypatch, out)
+        assert (said.status, str(linked[0]) in said.said) == (1, True)
+        before = len(bucket.log)
+        assert run(*words).status == 4
+        assert (sorted(folders.glob("*/*.jpg")), bucket.log[before:]) == (linked, [])
+        assert inprocess.shardmill(monkeypatch, "status", out).status == 4
+
+    def test_those_of_another_class_take_their_place(self, run: Run, tmp_path: Path) -> None:
+        words = ("--split", "test", "--format", "none", "--export", "class-tree")
+        folder = tmp_path / "out/class_folders/test"
+        ended = run("--class", "Bear", *words)
+        assert (ended.status, f"complete: {folder}\n" in ended.said) == (0, True), ended.said
+        assert [path.name for path in folder.iterdir()] == ["bear_m01dws"]
+        assert run("--class", "Waffle", *words).status == 0
+        assert [path.name for path in folder.iterdir()] == ["waffle_m01dwsz"]
+
+
 class TestHowFarItGoes:
     @pytest.mark.parametrize(
         ("until", "there"),
