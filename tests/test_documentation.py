@@ -84,7 +84,7 @@ def serve_images(patch: pytest.MonkeyPatch, world: Path) -> None:
 
 def typed(patch: pytest.MonkeyPatch, line: str) -> inprocess.Ran:
     """Type a line of a document."""
-    program, *words = shlex.split(line.replace("…", "--raw RAW --out NEW"))
+    program, *words = shlex.split(line.replace("…", "--raw RAW --out NEW").partition(" > ")[0])
     if program == "shardmill":
         run = inprocess.verify if words[0] == "verify" else inprocess.shardmill
         given = words[1:] if words[0] == "verify" else words

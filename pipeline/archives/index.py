@@ -140,16 +140,20 @@ def verify_only(
 class ArchiveIndex:
     """An index that `verify_and_index` wrote: tables of `INDEX_SCHEMA`, held one at a time.
 
+    Args:
+        path: the Parquet file.
+        schema: its columns, where others write an index of more.
+
     Raises:
         OutputDamaged: now or at any access: it is not that.
     """
 
-    def __init__(self, path: Location) -> None:
-        self._path = path
+    def __init__(self, path: Location, schema: pa.Schema = INDEX_SCHEMA) -> None:
+        self._path, self._schema = path, schema
         self._last: tuple[int, pa.Table] | None = None
         with self._open() as file:
             self._parts: int = file.num_row_groups
-            if not file.schema_arrow.equals(INDEX_SCHEMA):
+            if not file.schema_arrow.equals(schema):
                 raise _damaged(path, str(file.schema_arrow))
 
     def __len__(self) -> int:
@@ -160,7 +164,7 @@ class ArchiveIndex:
             with self._open() as file:
                 tablebounds.check_group(file, part, _ROW_GROUP)
                 table = file.read_row_group(part, use_threads=False)
-                storage.check_table(table, INDEX_SCHEMA)
+                storage.check_table(table, self._schema)
                 self._last = part, table
         return self._last[1]
 

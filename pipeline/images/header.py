@@ -68,7 +68,10 @@ _OTHER_FORMATS = (
     (re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype )?html", re.IGNORECASE), "HTML page"),
     (re.compile(rb"(\xef\xbb\xbf)?\s*<[?!a-z]", re.IGNORECASE), "XML or HTML text"),
 )
-_LOOK_AT = 256
+LOOK_AT = 256
+"""How many first bytes of a file tell what it is."""
+JPEG, PNG = "JPEG", "PNG"
+"""What `kind_of_data` calls the images that may be stored as they are."""
 _FIRST_BYTES = 8
 _REMEDY = "get an intact copy of the file, or leave the image out with --on-bad-image skip"
 
@@ -93,6 +96,20 @@ class ImageHeader:
     mode: str
 
 
+def kind_of_data(start: Buffer) -> str:
+    """Return what data are that begin so: `JPEG`, `PNG`, or in words, such as ``GIF image``.
+
+    Args:
+        start: the first `LOOK_AT` bytes, or all of a shorter file.
+    """
+    if start[:3] == _JPEG_SIGNATURE:
+        return JPEG
+    if start[:8] == _PNG_SIGNATURE:
+        return PNG
+    head = bytes(start[:LOOK_AT])
+    return next((name for opening, name in _OTHER_FORMATS if opening.match(head)), "other data")
+
+
 def read_header(data: Buffer, segments: Segments | None = None) -> ImageHeader:
     """Read the header of a whole image that is in memory; nothing is copied or decoded.
 
@@ -111,7 +128,7 @@ def read_header(data: Buffer, segments: Segments | None = None) -> ImageHeader:
         "not an image in a known format",
         0,
         expected="a JPEG (ff d8 ff) or a PNG (89 50 4e 47)",
-        found=_describe(bytes(data[:_LOOK_AT])),
+        found=_describe(bytes(data[:LOOK_AT])),
     )
 
 

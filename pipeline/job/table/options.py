@@ -18,6 +18,7 @@ from pipeline.job.table.images import IMAGE_OPTIONS
 from pipeline.job.table.inputs import INPUT_OPTIONS, SELECTION_OPTIONS
 from pipeline.job.table.option import Option
 from pipeline.job.table.outputs import OUTPUT_OPTIONS
+from pipeline.job.table.own_data import OWN_DATA_OPTIONS
 from pipeline.job.table.remote import REMOTE_OPTIONS
 from pipeline.job.table.run import RUN_OPTIONS
 from pipeline.job.table.shards import SHARD_OPTIONS
@@ -28,6 +29,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     *(*SHARD_OPTIONS, *collecting.SHARDS, *EXPORT_OPTIONS, *collecting.RUN, *RUN_OPTIONS),
     *PACK_OPTIONS,
     *FETCH_OPTIONS,
+    *OWN_DATA_OPTIONS,
     *openimages_classes.OPTIONS,
     *openimages_download.OPTIONS,
     *OUTPUT_OPTIONS,

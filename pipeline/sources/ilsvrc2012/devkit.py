@@ -24,6 +24,8 @@ from pipeline.storage import Location
 
 _TRUTH = "data/ILSVRC2012_validation_ground_truth.txt"
 _META = "data/meta.mat"
+FILES = (_TRUTH, _META)
+"""The files that are read, which lie in any folder."""
 _LARGEST = 16 << 20  # bytes; they are 194,650 and 176,625
 _ID = re.compile("[0-9]{1,9}")
 _FIELDS = ("ILSVRC2012_ID", "WNID", "num_children")
@@ -46,7 +48,7 @@ def read_labels(archive: Location, table: LabelTable) -> tuple[str, ...]:
             class in the label table.
     """
     # Both files are read before either is parsed: then the CRC of the archive has been checked.
-    found = _read(archive, (_TRUTH, _META))
+    found = _read(archive, FILES)
     classes = _read_classes(archive, found[_META])
     wnids = []
     for number, line in enumerate(found[_TRUTH].decode("ascii", "replace").splitlines(), start=1):

@@ -100,7 +100,7 @@ class _Tally:
         if self._expected.consecutive:
             self._numbers.update(rows["number"].to_pylist())
         rows = rows.sort_by("key")
-        _check_unique(rows["key"], self._origin)
+        check_unique(rows["key"], self._origin)
         self._count(rows)
         return rows
 
@@ -238,7 +238,12 @@ def _in_groups(parts: Iterable[pa.Table]) -> Iterator[pa.Table]:
         yield rest
 
 
-def _check_unique(keys: pa.ChunkedArray, origin: str) -> None:
+def check_unique(keys: pa.ChunkedArray, origin: str) -> None:
+    """Check that no two of some sorted keys are the same.
+
+    Raises:
+        ArchiveRefused: two are.
+    """
     again = pc.index(pc.equal(keys[1:], keys[:-1]), True).as_py()
     if again >= 0:
         raise ArchiveRefused(

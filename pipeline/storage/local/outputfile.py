@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat as stat_module
 from pathlib import Path
@@ -36,6 +37,17 @@ def output_file(path: Path) -> Path:
     if not stat_module.S_ISREG(mode):
         raise _refused(path, "a folder" if stat_module.S_ISDIR(mode) else special_name(mode))
     return real
+
+
+def file_of_descriptor(fd: int) -> Path | None:
+    """Return the regular file that an open descriptor writes to; None: it is none, or not known."""
+    with contextlib.suppress(OSError):
+        path = Path(f"/proc/self/fd/{fd}").readlink()
+        if stat_module.S_ISREG(os.fstat(fd).st_mode) and os.path.samestat(
+            os.fstat(fd), os.stat(path)
+        ):
+            return path
+    return None
 
 
 def resolved(path: Path) -> Path:

@@ -1,0 +1,256 @@
+"""Describes the archives of a folder: each is read once, and what it holds is matched by names."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Final
+
+from pipeline import storage
+from pipeline.archives.index import verify_only
+from pipeline.archives.passage import Progress
+from pipeline.catalog.classes import LabelTable
+from pipeline.errors import InputRefused
+from pipeline.sources.ilsvrc2012 import devkit
+from pipeline.sources.ilsvrc2012.describing import file_names, kept, label_lists, layouts, packed
+from pipeline.sources.ilsvrc2012.describing.configuration_text import (
+    DescribedArchive,
+    DescribedSplit,
+)
+from pipeline.sources.ilsvrc2012.describing.kept import ReadArchive
+from pipeline.sources.ilsvrc2012.describing.label_lists import LabelList
+from pipeline.sources.ilsvrc2012.describing.layouts import (
+    BOXES,
+    CLASSES,
+    FLAT,
+    UNDECIDED,
+    Layout,
+    NotDescribed,
+)
+from pipeline.sources.ilsvrc2012.describing.numbering import NotNumbered
+from pipeline.sources.ilsvrc2012.describing.overview import Overview, overview
+from pipeline.sources.ilsvrc2012.describing.packed import DEVKIT
+from pipeline.sources.ilsvrc2012.describing.raw_files import RawFiles, unpacking
+
+Tell = Callable[[str, int, int], None]
+"""Told the name of an archive, how many bytes of it were read, and how many it has."""
+
+_VALIDATION: Final = "validation"
+
+
+@dataclass
+class Findings:
+    """What was found in a folder, for its configuration.
+
+    Attributes:
+        archives: by their names in the configuration.
+        splits: in the order of their archives.
+        remarks: what a person should know of what is described, as sentences.
+        left_out: what is not described -> why.
+    """
+
+    archives: dict[str, DescribedArchive] = field(default_factory=dict)
+    splits: list[DescribedSplit] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class _Opened:
+    """A plain tar that was read, and what lies in it."""
+
+    archive: ReadArchive
+    seen: Overview
+    kind: str
+
+
+def describe(files: RawFiles, table: LabelTable, tell: Tell) -> Findings:
+    """Describe the archives among some files.
+
+    Args:
+        files: of one folder.
+        table: the classes that a devkit knows.
+        tell: told how far the reading is.
+
+    Raises:
+        TransientError: an archive changed while it was read.
+        ShardmillError: what is found cannot be kept.
+    """
+    found = Findings(left_out=dict(files.refused))
+    opened = [*_opened(files.tars, found, tell)]
+    boxes = {each.archive.path: each.archive.md5 for each in opened if each.kind == BOXES}
+    kits = dict[Path, str]()
+    for path in files.packed:
+        try:
+            kind = packed.kind_of(path, unpacking(path))
+        except NotDescribed as why:
+            found.left_out[path.name] = str(why)
+        else:
+            (kits if kind == DEVKIT else boxes)[path] = _md5(path, tell)
+    by_archive = _layouts(opened, found)
+    _add_splits(by_archive, found)
+    _add_labels(by_archive, label_lists.read(files.texts), kits, table, found)
+    _add_boxes(boxes, found)
+    return found
+
+
+def _opened(tars: Iterable[Path], found: Findings, tell: Tell) -> Iterable[_Opened]:
+    for path in tars:
+        archive = kept.read(path, _teller(path, tell))
+        try:
+            seen = overview(archive.members())
+            yield _Opened(archive, seen, layouts.kind_of(archive, seen))
+        except NotDescribed as why:
+            found.left_out[path.name] = str(why)
+
+
+def _md5(path: Path, tell: Tell) -> str:
+    return verify_only(path, expected_md5=None, progress=_teller(path, tell)).md5
+
+
+def _teller(path: Path, tell: Tell) -> Progress:
+    size = _size(path)
+    return lambda done: tell(path.name, done, size)
+
+
+def _size(path: Path) -> int:
+    info = storage.stat(path)
+    return info.size if info else 0
+
+
+def _layouts(opened: Sequence[_Opened], found: Findings) -> dict[Path, tuple[_Opened, Layout]]:
+    """Return how the images of each archive lie; a lone folder is a class if others have it."""
+    by_archive: dict[Path, tuple[_Opened, Layout]] = {}
+    classes = set[str]()
+    for kind in (CLASSES, UNDECIDED, FLAT):
+        for each in opened:
+            if each.kind != kind:
+                continue
+            is_class = kind == CLASSES or not classes.isdisjoint(each.seen.classes)
+            try:
+                layout = (layouts.by_class if is_class else layouts.flat)(each.archive, each.seen)
+            except NotDescribed as why:
+                found.left_out[each.archive.path.name] = str(why)
+                continue
+            classes.update(layout.counts)
+            by_archive[each.archive.path] = each, layout
+    return dict(sorted(by_archive.items()))
+
+
+def _add_splits(by_archive: Mapping[Path, tuple[_Opened, Layout]], found: Findings) -> None:
+    """Name the splits by words in the names of their archives, where each has a word of its own."""
+    words = Counter(file_names.word(path.name) for path in by_archive)
+    for word, count in words.items():
+        if word is not None and count > 1:
+            found.remarks.append(
+                f"{count} archives are called {word}: each is a split of its own, by its file name,"
+                " because a split is read from one archive"
+            )
+    for path, (opened, layout) in by_archive.items():
+        by_word = words[file_names.word(path.name)] == 1
+        name, folder = file_names.split_and_folder(path.name, by_word=by_word)
+        name, folder = (
+            _unused(name, found.archives),
+            _unused(folder, [s.folder for s in found.splits]),
+        )
+        archive = opened.archive
+        found.archives[name] = DescribedArchive(path.name, archive.size, archive.md5)
+        found.splits.append(DescribedSplit(name, folder, name, layout))
+        found.remarks += [f"{path.name}: {remark}" for remark in layout.remarks]
+
+
+def _unused(name: str, taken: Iterable[str]) -> str:
+    names, number, free = {*taken}, 2, name
+    while free in names:
+        free, number = f"{name}_{number}", number + 1
+    return free
+
+
+def _add_labels(
+    by_archive: Mapping[Path, tuple[_Opened, Layout]],
+    lists: Sequence[LabelList],
+    kits: Mapping[Path, str],
+    table: LabelTable,
+    found: Findings,
+) -> None:
+    """Give numbered images their labels, by a list that lies beside their archive, or a devkit."""
+    classes = frozenset[str]().union(*(split.layout.counts for split in found.splits))
+    alone = sum(split.layout.numbering is not None for split in found.splits) == 1
+    paths = {path.name: path for path in by_archive}
+    for place, split in enumerate(found.splits):
+        file = found.archives[split.archive].file
+        numbering, archive = split.layout.numbering, by_archive[paths[file]][0].archive
+        if numbering is None:
+            continue
+        chosen, said = label_lists.choose(
+            lists, split.name, file, numbering.highest, classes, alone=alone
+        )
+        found.remarks += said
+        if chosen is None and split.name == _VALIDATION:
+            chosen = _labels_of_kit(kits, table, numbering.highest, found)
+        if chosen is not None:
+            try:
+                layouts.check_numbers(archive, numbering, chosen.lines, {*chosen.lines})
+            except NotNumbered as error:
+                found.remarks.append(f"{chosen.name} is not taken as the labels of {file}: {error}")
+                chosen = None
+        if chosen is not None:
+            found.splits[place] = replace(split, labels=chosen.lines)
+            found.remarks.append(
+                f"{file}: labelled by {chosen.name}, line n of which is the class of image n"
+            )
+    found.remarks += [
+        f"{path.name}: a devkit, of which nothing is taken"
+        for path in kits
+        if DEVKIT not in found.archives
+    ]
+    _drop_uncounted(found)
+
+
+def _labels_of_kit(
+    kits: Mapping[Path, str], table: LabelTable, highest: int, found: Findings
+) -> LabelList | None:
+    for path, md5 in kits.items():
+        try:
+            lines = devkit.read_labels(path, table)
+        except InputRefused as error:
+            found.left_out[path.name] = f"{error.what}: {error.place}"
+            continue
+        if len(lines) >= highest:
+            found.archives[DEVKIT] = DescribedArchive(path.name, _size(path), md5, is_optional=True)
+            return LabelList(path.name, lines)
+    return None
+
+
+def _drop_uncounted(found: Findings) -> None:
+    """Leave splits out whose images have neither labels nor all numbers: nothing can count them."""
+    for split in [*found.splits]:
+        numbering = split.layout.numbering
+        if numbering is None or numbering.is_consecutive or split.labels is not None:
+            continue
+        file = found.archives.pop(split.archive).file
+        found.splits.remove(split)
+        found.left_out[file] = (
+            f"{len(numbering.numbers):,} images with numbers up to {numbering.highest:,}: with gaps"
+            " between them, a list of their labels is needed beside it, such as"
+            f" {file_names.stem(file)}.txt, line n the class of image n"
+        )
+
+
+def _add_boxes(boxes: Mapping[Path, str], found: Findings) -> None:
+    """Give splits their boxes, by the words in the names of both."""
+    for path, md5 in sorted(boxes.items()):
+        word = file_names.word(path.name)
+        fitting = [split for split in found.splits if split.name == word]
+        if not fitting and len(boxes) == len(found.splits) == 1:
+            fitting = found.splits
+        if not fitting or fitting[0].boxes:
+            found.left_out[path.name] = "annotations of boxes that no split has by its name"
+            continue
+        split = fitting[0]
+        key = f"{split.name}-boxes"
+        found.archives[key] = DescribedArchive(path.name, _size(path), md5)
+        found.splits[found.splits.index(split)] = replace(split, boxes=key)
+        found.remarks.append(f"{path.name}: annotations of boxes, taken as those of {split.name}")

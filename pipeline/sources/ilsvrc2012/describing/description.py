@@ -1,0 +1,118 @@
+"""Describes a folder of archives, or an unpacked tree: its configuration, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from pipeline import resources, storage
+from pipeline.catalog.classes import LabelTable
+from pipeline.errors import ArchiveRefused, UsageError, abbreviate
+from pipeline.plaintext import Lines
+from pipeline.quantities import counted
+from pipeline.sources import split_names
+from pipeline.sources.ilsvrc2012 import label_files
+from pipeline.sources.ilsvrc2012.describing import archives, raw_files
+from pipeline.sources.ilsvrc2012.describing.archives import Findings, Tell
+from pipeline.sources.ilsvrc2012.describing.configuration_text import (
+    DescribedSplit,
+    files,
+    is_companion,
+)
+
+_SHIPPED_TABLE: Final = "config/ilsvrc2012/synsets.tsv"
+
+
+@dataclass(frozen=True)
+class Description:
+    """A configuration that was written for a folder.
+
+    Attributes:
+        text: of the TOML file.
+        companions: the files that it names, by their names beside it -> content.
+        found: what each split is, a line each.
+        remarks: what a person should know of it, which its comments say, too.
+        left_out: archives, or folders of a tree, that are not described.
+    """
+
+    text: str
+    companions: Mapping[str, bytes]
+    found: tuple[str, ...]
+    remarks: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def describe(
+    raw: Path, name: str, written: Collection[Path], tell: Tell = lambda _name, _done, _of: None
+) -> Description:
+    """Describe a folder of archives.
+
+    Args:
+        raw: the folder.
+        name: of the data set; "": that of the folder.
+        written: files that the description goes into, which may lie in the folder.
+        tell: told how far the reading is.
+
+    Raises:
+        UsageError: there is no such folder, or the name is none.
+        ArchiveRefused: nothing in it can be described.
+        TransientError: an archive changed while it was read.
+    """
+    split_names.check(name)
+    if storage.real_folder(raw) is None:
+        raise UsageError("there is no such folder", file=str(raw), expected="a folder of archives")
+    places = {raw / path.name for path in written if storage.same_folder(path.parent, raw)}
+    called = name or split_names.of_file(storage.full_path(str(raw)).rpartition("/")[2])
+    looked_at = raw_files.look(raw, lambda path: path in places or is_companion(path.name, called))
+    table = label_files.load_table(resources.shipped(_SHIPPED_TABLE))
+    found = archives.describe(looked_at, table, tell)
+    left_out = tuple(f"{file}: {why}" for file, why in sorted(found.left_out.items()))
+    if not found.splits:
+        raise _nothing(raw, left_out, looked_at.others)
+    remarks = (*found.remarks, *(f"left out: {each}" for each in left_out), *_rest(looked_at))
+    text, companions = files(called, found.archives, found.splits, _words(table), remarks)
+    return Description(text, companions, tuple(_lines(found)), remarks, left_out)
+
+
+def _nothing(raw: Path, left_out: Sequence[str], others: Sequence[str]) -> ArchiveRefused:
+    found = [*left_out, *([f"no archives: {abbreviate(others)}"] if others else [])]
+    return ArchiveRefused(
+        "there is nothing that a configuration could describe",
+        file=str(raw),
+        expected="tars of class tars or class folders, or of numbered images",
+        found=Lines.of(found) if found else "no file",
+        remedy="put right what is said of each; images in a folder, or with names of any kind, are"
+        " taken by `shardmill imagelist` without a configuration",
+    )
+
+
+def _words(table: LabelTable) -> dict[str, str]:
+    return dict(zip(table.class_ids, table.words, strict=True))
+
+
+def _rest(looked_at: raw_files.RawFiles) -> Iterator[str]:
+    if looked_at.others:
+        yield f"no archives, passed over: {abbreviate(looked_at.others)}"
+    if looked_at.folders:
+        yield f"folders, not looked into beside archives: {abbreviate(looked_at.folders)}"
+
+
+def _lines(found: Findings) -> Iterator[str]:
+    for split in found.splits:
+        archive = found.archives[split.archive]
+        yield f"{split.name}: {archive.file}: {_described(split)}"
+
+
+def _described(split: DescribedSplit) -> str:
+    layout = split.layout
+    images = counted(layout.images, "image")
+    if layout.numbering is None:
+        return f"{images} in {counted(len(layout.counts), 'class')}"
+    labels = "without labels" if split.labels is None else f"labels of {_classes(split)}"
+    return f"{images} by number, {layout.numbering.member}, {labels}"
+
+
+def _classes(split: DescribedSplit) -> str:
+    return counted(len(split.classes), "class")
