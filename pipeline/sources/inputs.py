@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from pipeline.annotations.contents import AnnotationContents
 from pipeline.storage.location import Location
 
+NO_MD5: Final = ""
+"""The MD5 of an archive that nobody has said: it is not known before it was read."""
+
 
 @dataclass(frozen=True)
 class Archive:
-    """One archive as it is published: file name, where to get it, bytes (if known), MD5."""
+    """One archive as it is published: file name, where to get it, bytes (if known), MD5.
+
+    The MD5 is `NO_MD5` where the configuration does not say it.
+    """
 
     name: str
     file: str

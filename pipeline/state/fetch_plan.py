@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pipeline import storage
-from pipeline.errors import ArchiveMissing, UsageError
+from pipeline.errors import ArchiveMissing, ConfigError, UsageError
 from pipeline.job import build
 from pipeline.job.choices import meant
 from pipeline.job.options import Job
 from pipeline.job.table.fetch import STORE_FIELDS
 from pipeline.quantities import counted
 from pipeline.sources import registry
-from pipeline.sources.inputs import Archive
+from pipeline.sources.inputs import NO_MD5, Archive
 from pipeline.storage.http.fetch.addresses import (
     Address,
     Headers,
@@ -184,7 +184,16 @@ def _archives(config: str, only: tuple[str, ...]) -> tuple[Archive, ...]:
                 found=name,
                 remedy=f"say {likely}" if likely else None,
             )
-    return tuple(known[name] for name in dict.fromkeys(only or dataset.archives))
+    wanted = tuple(known[name] for name in dict.fromkeys(only or dataset.archives))
+    for archive in wanted:
+        if archive.md5 == NO_MD5:
+            raise ConfigError(
+                f"the archive {archive.name} has no md5, which says whether the right file came",
+                file=config,
+                expected=f"md5 of {archive.file}",
+                remedy="write it into the configuration, or get the archive by hand",
+            )
+    return wanted
 
 
 def _headers(arguments: Iterable[str]) -> dict[str, Headers]:

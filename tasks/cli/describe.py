@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shlex
 import sys
 from pathlib import Path
 from typing import Final
@@ -36,8 +37,10 @@ def describe(raw: str, out: str, name: str, replace: bool) -> int:
 
       shardmill imagenet --config my.toml --raw RAW --out OUT
 
-    prepares them. The same command goes on where it was killed: what was read is kept in this
-    user's cache.
+    prepares them. Where RAW holds no archive but folders such as train/cat and val/cat, these are
+    described, for --tree RAW in the place of --raw RAW.
+
+    The same command goes on where it was killed: what was read is kept in this user's cache.
 
     Exit status 4 when archives are left out, 3 when there is nothing that can be described.
     """
@@ -63,6 +66,9 @@ def describe(raw: str, out: str, name: str, replace: bool) -> int:
         say(f"written: {out}")
     else:
         say(Lines(found.text.rstrip("\n")))
+    config = str(file or "FILE")
+    words = ["shardmill", "imagenet", found.option, raw, "--config", config, "--out", "OUT"]
+    say(f"now: {shlex.join(words)}", err=True)
     return _LEFT_OUT if found.left_out else _COMPLETE
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support import RawSet
 
-from pipeline.errors import UsageError
+from pipeline.errors import ConfigError, UsageError
 from pipeline.job.table.fetch import FETCH_OPTIONS
 from pipeline.state.fetch_plan import plan_of
 from pipeline.storage import Remote, RemoteOptions
@@ -51,3 +52,12 @@ def test_the_output_may_lie_in_a_store_and_on_no_web_server(small: RawSet, tmp_p
     assert plan.out == Remote("s3", "bucket", "shards")
     with pytest.raises(UsageError, match="--out: a web server"):
         plan_of(values(small, tmp_path, out="https://host/shards"))
+
+
+def test_an_archive_whose_md5_nobody_has_said_is_not_fetched(small: RawSet, tmp_path: Path) -> None:
+    own = small.copy(tmp_path / "own")
+    text = re.sub('md5 = "[0-9a-f]+"\n', "", own.config.read_text(), count=1)
+    own.config.write_text(text)
+    with pytest.raises(ConfigError, match="the archive train has no md5"):
+        plan_of(values(own, tmp_path))
+    assert plan_of(values(own, tmp_path, only=("validation",))).archives

@@ -28,7 +28,7 @@ from pipeline.sources.ilsvrc2012.source import (
 )
 from pipeline.sources.ilsvrc2012.tree import TreeListing
 from pipeline.sources.ilsvrc2012.tree_source import TreeSource
-from pipeline.sources.inputs import Archive, BoxSource
+from pipeline.sources.inputs import NO_MD5, Archive, BoxSource
 from pipeline.sources.source import Defaults, IsCut, Source, Split
 from pipeline.storage import Location
 
@@ -177,7 +177,7 @@ class ConfiguredSet(DataSet):
             "table": self.table,
         }
         if not self.job.tree:
-            archive = self.archive(config.archive)
+            archive = self._pinned(self.archive(config.archive))
             is_copied = self.job.remote.stage_folder
             origin = storage.parse(self.job.raw) if is_copied else None
             return ArchiveSource(
@@ -201,6 +201,21 @@ class ConfiguredSet(DataSet):
             list_again=partial(readtree.listing, self.job, config, classes, no_note),
             **known,
         )
+
+    def _pinned(self, archive: Archive) -> Archive:
+        """Return an archive whose MD5 is known.
+
+        Raises:
+            ConfigError: the configuration does not say it.
+        """
+        if archive.md5 == NO_MD5:
+            raise ConfigError(
+                f"the archive {archive.name} has no md5: only a tree can be read without it",
+                file=str(self.config.path),
+                expected=f"md5 of {archive.file}",
+                remedy="`shardmill describe RAW` writes it",
+            )
+        return archive
 
     def _label_check(self, config: SplitConfig, expected: Expectation) -> DevkitCheck | None:
         if _DEVKIT not in self.job.extras or not config.labels:
@@ -256,7 +271,7 @@ class ConfiguredSet(DataSet):
         if folder is None and not job.raw:
             raise _no_annotations(job, config, archive)
         if folder is None:
-            digest = _box_digest(archive.md5, wnids)
+            digest = _box_digest(self._pinned(archive).md5, wnids)
             return BoxSource(
                 storage.parse(job.archives) / archive.file, archive, filtered, by_class, digest
             )

@@ -14,7 +14,7 @@ from typing import Any
 
 from pipeline import names, paths
 from pipeline.sources.ilsvrc2012.member_names import NoPattern, check_pattern
-from pipeline.sources.inputs import Archive
+from pipeline.sources.inputs import NO_MD5, Archive
 from pipeline.sources.strict_toml import StrictToml, read_configuration, shown_value
 
 LAYOUTS = ("class-tars", "flat")
@@ -90,6 +90,11 @@ class DatasetConfig:
         return next(archive for archive in every if archive.file == file)
 
 
+def is_folder_name(name: str) -> bool:
+    """Whether a split's folder may be called so."""
+    return re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) is not None
+
+
 def load(path: Path, taken: Iterable[str] = ()) -> DatasetConfig:
     """Read a configuration file.
 
@@ -139,9 +144,9 @@ class _Reader(StrictToml):
             if name in others:
                 what = f"[{where}] has the name of another archive"
                 raise self.error(what, section, name, "a name of its own", name)
-            table = self.table(value, where, {"file", "url", "md5"}, {"bytes"})
-            md5 = self.value(table, where, "md5", str).lower()
-            if not re.fullmatch(r"[0-9a-f]{32}", md5):
+            table = self.table(value, where, {"file", "url"}, {"bytes", "md5"})
+            md5 = self.value(table, where, "md5", str).lower() if "md5" in table else NO_MD5
+            if "md5" in table and not re.fullmatch(r"[0-9a-f]{32}", md5):
                 raise self.error(f"[{where}] md5 is no MD5", where, "md5", "32 hex digits", md5)
             found[name] = Archive(
                 name=name,
@@ -240,7 +245,7 @@ class _Reader(StrictToml):
 
     def folder(self, table: dict[str, Any], where: str) -> str:
         name: str = self.value(table, where, "folder", str)
-        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name) or name in self.taken:
+        if not is_folder_name(name) or name in self.taken:
             what = f"[{where}] folder is no usable name"
             expected = f"letters, digits, _ and -, none of {', '.join(sorted(self.taken))}"
             raise self.error(what, where, "folder", expected, repr(name))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from commands import prepare, shardmill
+from drawnlists import encoded
 from ownarchives import CLASSES, class_tars, images, lay, tar_of
 from support import RawSet, products
 
@@ -79,6 +80,22 @@ def test_what_is_described_runs_and_gives_what_a_hand_made_one_gives(
         made.append({name: "manifest.json" in name or content for name, content in found.items()})
     assert made[0] == made[1]
     assert sum("manifest.json" in name for name in made[0]) == 2
+
+
+def test_a_tree_is_described_and_prepared(tmp_path: Path) -> None:
+    for number, name in enumerate(("train/ant/1.jpg", "train/bee/2.jpg", "val/ant/1.jpg")):
+        path = tmp_path / "tree" / name
+        path.parent.mkdir(parents=True)
+        path.write_bytes(encoded(number))
+    config = tmp_path / "own.toml"
+    run = shardmill("describe", tmp_path / "tree", "--out", config)
+    assert run.returncode == 0, run.stderr
+    words = ("imagenet", "--tree", tmp_path / "tree", "--config", config, "--out")
+    assert f"now: shardmill imagenet --tree {tmp_path / 'tree'} --config {config}" in run.stderr
+    run = shardmill(*words, tmp_path / "out")
+    assert run.returncode == 0, run.stderr
+    assert "train: complete, 2 records" in run.stdout
+    assert "validation: complete, 1 record" in run.stdout
 
 
 def test_the_real_set_gives_the_digests_of_the_hand_made_one(mini: RawSet, tmp_path: Path) -> None:

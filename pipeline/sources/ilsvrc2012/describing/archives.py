@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from pipeline import storage
 from pipeline.archives.index import verify_only
 from pipeline.archives.passage import Progress
-from pipeline.catalog.classes import LabelTable
+from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.errors import InputRefused
+from pipeline.quantities import counted
 from pipeline.sources.ilsvrc2012 import devkit
 from pipeline.sources.ilsvrc2012.describing import file_names, kept, label_lists, layouts, packed
 from pipeline.sources.ilsvrc2012.describing.configuration_text import (
@@ -29,13 +30,15 @@ from pipeline.sources.ilsvrc2012.describing.layouts import (
     Layout,
     NotDescribed,
 )
-from pipeline.sources.ilsvrc2012.describing.numbering import NotNumbered
+from pipeline.sources.ilsvrc2012.describing.numbering import NotNumbered, Numbering
 from pipeline.sources.ilsvrc2012.describing.overview import Overview, overview
 from pipeline.sources.ilsvrc2012.describing.packed import DEVKIT
 from pipeline.sources.ilsvrc2012.describing.raw_files import RawFiles, unpacking
 
 Tell = Callable[[str, int, int], None]
 """Told the name of an archive, how many bytes of it were read, and how many it has."""
+CheckNumbers = Callable[[Numbering, tuple[str, ...], Iterable[str]], None]
+"""Raises NotNumbered where a run would not take such numbers and labels."""
 
 _VALIDATION: Final = "validation"
 
@@ -90,8 +93,16 @@ def describe(files: RawFiles, table: LabelTable, tell: Tell) -> Findings:
         else:
             (kits if kind == DEVKIT else boxes)[path] = _md5(path, tell)
     by_archive = _layouts(opened, found)
-    _add_splits(by_archive, found)
-    _add_labels(by_archive, label_lists.read(files.texts), kits, table, found)
+    for path, (each, layout) in by_archive.items():
+        by_word = file_names.is_alone(path.name, [other.name for other in by_archive])
+        split, folder = file_names.split_and_folder(path.name, by_word=by_word)
+        archive = DescribedArchive(path.name, each.archive.size, each.archive.md5)
+        add_split(found, split, folder, archive, layout)
+    checks = {
+        path.name: partial(layouts.check_numbers, each.archive)
+        for path, (each, _) in by_archive.items()
+    }
+    add_labels(found, checks, label_lists.read(files.texts), _Kits(kits, table))
     _add_boxes(boxes, found)
     return found
 
@@ -139,26 +150,15 @@ def _layouts(opened: Sequence[_Opened], found: Findings) -> dict[Path, tuple[_Op
     return dict(sorted(by_archive.items()))
 
 
-def _add_splits(by_archive: Mapping[Path, tuple[_Opened, Layout]], found: Findings) -> None:
-    """Name the splits by words in the names of their archives, where each has a word of its own."""
-    words = Counter(file_names.word(path.name) for path in by_archive)
-    for word, count in words.items():
-        if word is not None and count > 1:
-            found.remarks.append(
-                f"{count} archives are called {word}: each is a split of its own, by its file name,"
-                " because a split is read from one archive"
-            )
-    for path, (opened, layout) in by_archive.items():
-        by_word = words[file_names.word(path.name)] == 1
-        name, folder = file_names.split_and_folder(path.name, by_word=by_word)
-        name, folder = (
-            _unused(name, found.archives),
-            _unused(folder, [s.folder for s in found.splits]),
-        )
-        archive = opened.archive
-        found.archives[name] = DescribedArchive(path.name, archive.size, archive.md5)
-        found.splits.append(DescribedSplit(name, folder, name, layout))
-        found.remarks += [f"{path.name}: {remark}" for remark in layout.remarks]
+def add_split(
+    found: Findings, split: str, folder: str, archive: DescribedArchive, layout: Layout
+) -> None:
+    """Add a split and its archive to what was found, under names that none of the others has."""
+    name = _unused(split, found.archives)
+    folder = _unused(folder, [each.folder for each in found.splits])
+    found.archives[name] = archive
+    found.splits.append(DescribedSplit(name, folder, name, layout))
+    found.remarks += [f"{archive.file}: {remark}" for remark in layout.remarks]
 
 
 def _unused(name: str, taken: Iterable[str]) -> str:
@@ -168,20 +168,52 @@ def _unused(name: str, taken: Iterable[str]) -> str:
     return free
 
 
-def _add_labels(
-    by_archive: Mapping[Path, tuple[_Opened, Layout]],
-    lists: Sequence[LabelList],
-    kits: Mapping[Path, str],
-    table: LabelTable,
+@dataclass(frozen=True)
+class _Kits:
+    """The devkits of a folder, path -> MD5, and the table of the classes that they name."""
+
+    paths: Mapping[Path, str]
+    table: LabelTable
+
+    def labels(self, highest: int, found: Findings) -> LabelList | None:
+        """Return the labels of the validation images, and have the devkit among the archives."""
+        for path, md5 in self.paths.items():
+            try:
+                lines = devkit.read_labels(path, self.table)
+            except InputRefused as error:
+                found.left_out[path.name] = f"{error.what}: {error.place}"
+                continue
+            if len(lines) >= highest:
+                found.archives[DEVKIT] = DescribedArchive(
+                    path.name, _size(path), md5, is_optional=True
+                )
+                return LabelList(path.name, lines)
+        return None
+
+
+NO_KITS: Final = _Kits({}, NO_LABELS)
+
+
+def add_labels(
     found: Findings,
+    checks: Mapping[str, CheckNumbers],
+    lists: Sequence[LabelList],
+    kits: _Kits = NO_KITS,
 ) -> None:
-    """Give numbered images their labels, by a list that lies beside their archive, or a devkit."""
+    """Give numbered images their labels, by a list that lies beside them, or a devkit.
+
+    Splits whose images have neither labels nor all numbers are left out: nothing can count them.
+
+    Args:
+        found: what is described; it is changed.
+        checks: by the file of an archive: whether a run would take such numbers and labels.
+        lists: the files that may be lists of labels.
+        kits: the devkits.
+    """
     classes = frozenset[str]().union(*(split.layout.counts for split in found.splits))
     alone = sum(split.layout.numbering is not None for split in found.splits) == 1
-    paths = {path.name: path for path in by_archive}
     for place, split in enumerate(found.splits):
-        file = found.archives[split.archive].file
-        numbering, archive = split.layout.numbering, by_archive[paths[file]][0].archive
+        file, numbering = found.archives[split.archive].file, split.layout.numbering
         if numbering is None:
             continue
         chosen, said = label_lists.choose(
@@ -189,39 +221,23 @@ def _add_labels(
         )
         found.remarks += said
         if chosen is None and split.name == _VALIDATION:
-            chosen = _labels_of_kit(kits, table, numbering.highest, found)
-        if chosen is not None:
-            try:
-                layouts.check_numbers(archive, numbering, chosen.lines, {*chosen.lines})
-            except NotNumbered as error:
-                found.remarks.append(f"{chosen.name} is not taken as the labels of {file}: {error}")
-                chosen = None
-        if chosen is not None:
-            found.splits[place] = replace(split, labels=chosen.lines)
-            found.remarks.append(
-                f"{file}: labelled by {chosen.name}, line n of which is the class of image n"
-            )
-    found.remarks += [
-        f"{path.name}: a devkit, of which nothing is taken"
-        for path in kits
-        if DEVKIT not in found.archives
-    ]
-    _drop_uncounted(found)
-
-
-def _labels_of_kit(
-    kits: Mapping[Path, str], table: LabelTable, highest: int, found: Findings
-) -> LabelList | None:
-    for path, md5 in kits.items():
-        try:
-            lines = devkit.read_labels(path, table)
-        except InputRefused as error:
-            found.left_out[path.name] = f"{error.what}: {error.place}"
+            chosen = kits.labels(numbering.highest, found)
+        if chosen is None:
             continue
-        if len(lines) >= highest:
-            found.archives[DEVKIT] = DescribedArchive(path.name, _size(path), md5, is_optional=True)
-            return LabelList(path.name, lines)
-    return None
+        try:
+            checks[file](numbering, chosen.lines, {*chosen.lines})
+        except NotNumbered as error:
+            found.remarks.append(f"{chosen.name} is not taken as the labels of {file}: {error}")
+            continue
+        found.splits[place] = replace(split, labels=chosen.lines)
+        found.remarks.append(
+            f"{file}: labelled by {chosen.name}, line n of which is the class of image n"
+        )
+    if DEVKIT not in found.archives:
+        found.remarks += [
+            f"{path.name}: a devkit, of which nothing is taken" for path in kits.paths
+        ]
+    _drop_uncounted(found)
 
 
 def _drop_uncounted(found: Findings) -> None:
@@ -233,8 +249,8 @@ def _drop_uncounted(found: Findings) -> None:
         file = found.archives.pop(split.archive).file
         found.splits.remove(split)
         found.left_out[file] = (
-            f"{len(numbering.numbers):,} images with numbers up to {numbering.highest:,}: with gaps"
-            " between them, a list of their labels is needed beside it, such as"
+            f"{counted(len(numbering.numbers), 'image')} with numbers up to"
+            f" {numbering.highest:,}: with gaps between them, a list of their labels is needed beside it, such as"
             f" {file_names.stem(file)}.txt, line n the class of image n"
         )
 

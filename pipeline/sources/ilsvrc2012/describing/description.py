@@ -14,7 +14,7 @@ from pipeline.plaintext import Lines
 from pipeline.quantities import counted
 from pipeline.sources import split_names
 from pipeline.sources.ilsvrc2012 import label_files
-from pipeline.sources.ilsvrc2012.describing import archives, raw_files
+from pipeline.sources.ilsvrc2012.describing import archives, raw_files, tree_folders
 from pipeline.sources.ilsvrc2012.describing.archives import Findings, Tell
 from pipeline.sources.ilsvrc2012.describing.configuration_text import (
     DescribedSplit,
@@ -35,6 +35,7 @@ class Description:
         found: what each split is, a line each.
         remarks: what a person should know of it, which its comments say, too.
         left_out: archives, or folders of a tree, that are not described.
+        option: that which the command that prepares them names the folder with.
     """
 
     text: str
@@ -42,12 +43,13 @@ class Description:
     found: tuple[str, ...]
     remarks: tuple[str, ...]
     left_out: tuple[str, ...]
+    option: str
 
 
 def describe(
     raw: Path, name: str, written: Collection[Path], tell: Tell = lambda _name, _done, _of: None
 ) -> Description:
-    """Describe a folder of archives.
+    """Describe a folder of archives, or an unpacked tree where there is no archive.
 
     Args:
         raw: the folder.
@@ -67,13 +69,19 @@ def describe(
     called = name or split_names.of_file(storage.full_path(str(raw)).rpartition("/")[2])
     looked_at = raw_files.look(raw, lambda path: path in places or is_companion(path.name, called))
     table = label_files.load_table(resources.shipped(_SHIPPED_TABLE))
-    found = archives.describe(looked_at, table, tell)
+    is_tree = bool(looked_at.folders) and not (looked_at.tars or looked_at.packed)
+    if is_tree:
+        found = tree_folders.describe(raw, looked_at)
+    else:
+        found = archives.describe(looked_at, table, tell)
     left_out = tuple(f"{file}: {why}" for file, why in sorted(found.left_out.items()))
     if not found.splits:
         raise _nothing(raw, left_out, looked_at.others)
-    remarks = (*found.remarks, *(f"left out: {each}" for each in left_out), *_rest(looked_at))
+    said = [*found.remarks, *(f"left out: {each}" for each in left_out)]
+    remarks = (*said, *_rest(looked_at, is_tree=is_tree))
     text, companions = files(called, found.archives, found.splits, _words(table), remarks)
-    return Description(text, companions, tuple(_lines(found)), remarks, left_out)
+    option = "--tree" if is_tree else "--raw"
+    return Description(text, companions, tuple(_lines(found)), remarks, left_out, option)
 
 
 def _nothing(raw: Path, left_out: Sequence[str], others: Sequence[str]) -> ArchiveRefused:
@@ -81,10 +89,11 @@ def _nothing(raw: Path, left_out: Sequence[str], others: Sequence[str]) -> Archi
     return ArchiveRefused(
         "there is nothing that a configuration could describe",
         file=str(raw),
-        expected="tars of class tars or class folders, or of numbered images",
+        expected="tars of class tars or class folders, or of numbered images; or folders train, val"
+        " and the like, of class folders",
         found=Lines.of(found) if found else "no file",
-        remedy="put right what is said of each; images in a folder, or with names of any kind, are"
-        " taken by `shardmill imagelist` without a configuration",
+        remedy="put right what is said of each; a folder of class folders, and images of any names,"
+        " are taken by `shardmill imagelist FOLDER --recursive` without a configuration",
     )
 
 
@@ -92,10 +101,10 @@ def _words(table: LabelTable) -> dict[str, str]:
     return dict(zip(table.class_ids, table.words, strict=True))
 
 
-def _rest(looked_at: raw_files.RawFiles) -> Iterator[str]:
+def _rest(looked_at: raw_files.RawFiles, *, is_tree: bool) -> Iterator[str]:
     if looked_at.others:
         yield f"no archives, passed over: {abbreviate(looked_at.others)}"
-    if looked_at.folders:
+    if looked_at.folders and not is_tree:
         yield f"folders, not looked into beside archives: {abbreviate(looked_at.folders)}"
 
 

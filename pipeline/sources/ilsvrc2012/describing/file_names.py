@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from pipeline.sources import split_names
@@ -18,7 +19,6 @@ _WORDS: Final = {
 }
 """Word in a name -> name of the split, and its folder in a tree."""
 _PARTS: Final = re.compile(r"[a-z]+|[0-9]+")
-_FOLDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 
 
 def word(name: str) -> str | None:
@@ -28,6 +28,11 @@ def word(name: str) -> str | None:
     """
     found = {_WORDS[part][0] for part in _PARTS.findall(name.lower()) if part in _WORDS}
     return found.pop() if len(found) == 1 else None
+
+
+def is_alone(name: str, others: Sequence[str]) -> bool:
+    """Whether no other of some names means the same split by a word in it."""
+    return sum(word(other) == word(name) for other in others) == 1
 
 
 def split_and_folder(name: str, *, by_word: bool = True) -> tuple[str, str]:
@@ -42,11 +47,6 @@ def split_and_folder(name: str, *, by_word: bool = True) -> tuple[str, str]:
         return split, dict(_WORDS.values())[split]
     called = split_names.of_file(stem(name)).lstrip("_")
     return called, called
-
-
-def folder_of_tree(name: str) -> bool:
-    """Whether a folder of a tree can be the folder of a split."""
-    return _FOLDER.fullmatch(name) is not None
 
 
 def stem(name: str) -> str:

@@ -98,7 +98,6 @@ def test_archives_of_one_word_are_splits_of_their_file_names(tmp_path: Path) -> 
     files = {f"train_{part}.tar": class_tars({part: 1}) for part in ("a", "b")}
     found = described(tmp_path, files)
     assert {*loaded(found, tmp_path).splits} == {"train_a", "train_b"}
-    assert found.remarks[0].startswith("2 archives are called train: each is a split of its own")
 
 
 LEFT_OUT = {
@@ -125,7 +124,7 @@ LEFT_OUT = {
         "the folders of several splits in one archive, train, validation: pack each",
     ),
     "flat.tar": (tar_of({"cat.jpg": b""}), "neither class tars nor class folders, and there is no"),
-    "gaps.tar": (tar_of(images(1, first=2)), "1 images with numbers up to 2: with gaps"),
+    "gaps.tar": (tar_of(images(1, first=2)), "1 image with numbers up to 2: with gaps"),
     "hidden.tar": (tar_of({"a/_/1.jpg": b"", "x/../1.jpg": b""}), "names that can be no class: "),
 }
 
@@ -178,3 +177,37 @@ def test_hostile_names_reach_the_configuration_as_text_alone(tmp_path: Path) -> 
     )
     assert [archive.file for archive in config.archives.values()] == [name]
     assert b"\x1b" not in (tmp_path / "own.toml").read_bytes()
+
+
+def tree(folder: Path, *names: str) -> Path:
+    (jpeg,) = images(1).values()
+    for name in names:
+        lay((folder / name).parent, {Path(name).name: jpeg})
+    return folder
+
+
+def test_an_unpacked_tree_is_described_for_tree(tmp_path: Path) -> None:
+    raw = tree(
+        tmp_path / "pets", "train/cat/a.jpg", "train/cat/b.jpg", "train/dog/c.jpg", "val/2.jpg"
+    )
+    tree(raw, "val/1.jpg", "val/._1.jpg", "plain/1.jpg", "a b/x/1.jpg", "empty/x/._1.jpg")
+    (raw / "val_labels.txt").write_text("dog\ncat\n")
+    found = description.describe(raw, "", ())
+    config = loaded(found, tmp_path)
+    assert found.option == "--tree"
+    assert expected(config, "train") == {"cat": 2, "dog": 1}
+    assert expected(config, "validation") == {"cat": 1, "dog": 1}
+    assert (config.splits["validation"].folder, config.splits["validation"].member) == (
+        "val",
+        r"(\d+)\.jpg",
+    )
+    assert found.left_out == (
+        "a b: a split's folder is called by letters, digits, _ and -",
+        "empty: there is no image in it",
+        "plain: a folder of images without the folder of a split around it",
+    )
+
+
+def test_class_folders_without_the_folder_of_a_split_are_for_imagelist(tmp_path: Path) -> None:
+    with pytest.raises(ArchiveRefused, match="shardmill imagelist FOLDER --recursive"):
+        description.describe(tree(tmp_path / "pets", "cat/1.jpg", "dog/1.jpg"), "", ())
