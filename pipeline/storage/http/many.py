@@ -35,7 +35,8 @@ SLOW_BYTES: Final = 100
 BUSY: Final = frozenset({429, 503})
 """The answers of a server that is too busy now."""
 UNREACHABLE: Final = 3
-"""How many objects are asked for in vain before a server that never answered is given up."""
+"""How many objects, at most, are asked for in vain before a server that never answered is given
+up."""
 
 
 @dataclass(eq=False)
@@ -111,7 +112,7 @@ class Many:
             if self._pending and not self._done:
                 self._transfer.step()
             if not self.answered:
-                self._check_answers()
+                self._check_answers(is_more=is_more)
             for pending in self._done:
                 received = self._concluded(pending)
                 if received is None:
@@ -172,11 +173,16 @@ class Many:
         ticket = self._transfer.submit(request, renew=renew)
         self._pending.append(_Pending(asked, request, ticket, tries))
 
-    def _check_answers(self) -> None:
-        """Give up where nothing was ever answered, and several objects were asked for."""
+    def _check_answers(self, *, is_more: bool) -> None:
+        """Give up where nothing was ever answered: of several objects, or of all if they are fewer.
+
+        Args:
+            is_more: whether objects are wanted that were not asked for yet.
+        """
         self.answered = any(each.ticket.answered for each in self._pending)
         silent = [each for each in self._pending if each.ticket.failures]
-        if not self.answered and len(silent) >= UNREACHABLE:
+        enough = UNREACHABLE if is_more else min(UNREACHABLE, len(self._pending))
+        if silent and not self.answered and len(silent) >= enough:
             raise unreachable("no answer", silent[0].ticket)
 
     def _count(self, pending: _Pending, received: Received) -> None:

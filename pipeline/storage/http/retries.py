@@ -50,20 +50,26 @@ class Patience:
             random: returns a number from 0 to 1.
         """
         part = self.least + (1 - self.least) * random()
-        return max(self._most(failures) * part, min(asked or 0.0, self.longest_asked))
+        return max(self._most(failures) * part, self.granted(asked))
+
+    def granted(self, asked: float | None) -> float:
+        """Return for how many of the seconds that a server asks for it is waited."""
+        return min(asked or 0.0, self.longest_asked)
 
     def left(self, failures: int, lasting: int) -> int:
         """Return how many more tries may fail; see `is_over`."""
         return min(self.tries - failures, self.few - lasting if lasting else self.tries)
 
-    def longest_wait(self, failures: int, tries: int) -> float:
-        """Return for how many seconds so many further tries wait at most, unless they are asked to.
+    def longest_wait(self, failures: int, tries: int, asked: float = 0.0) -> float:
+        """Return for how many seconds so many further tries wait at most.
 
         Args:
             failures: in a row, before the first of them.
             tries: how many.
+            asked: what the server asks for each time.
         """
-        return sum(self._most(number) for number in range(failures, failures + tries) if number)
+        numbers = filter(None, range(failures, failures + tries))
+        return sum(max(self._most(number), self.granted(asked)) for number in numbers)
 
     def _most(self, failures: int) -> float:
         return min(self.longest, self.first * 2.0 ** (failures - 1))

@@ -63,7 +63,11 @@ class Silence:
     def _say(self, ticket: Ticket) -> None:
         left = self._patience.left(ticket.failures, ticket.lasting)
         took = ticket.took if ticket.failures else CONNECT_SECONDS
-        seconds = self._patience.longest_wait(ticket.failures, left) + left * took
+        waits = self._patience.longest_wait(ticket.failures, left, ticket.asked_s)
+        seconds = waits + left * took
         why = ticket.trouble or "no answer yet"
+        if ticket.asked_s > self._patience.longest:
+            waited = self._patience.granted(ticket.asked_s)
+            why += f", and to wait {ticket.asked_s:,.0f} s; it is asked again after {waited:,.0f} s"
         most = ticket.failures + left
         say_tries(ticket.request.shown, why, ticket.failures + 1, most, seconds)

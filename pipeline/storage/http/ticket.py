@@ -43,6 +43,7 @@ class Ticket:
         lasting: the last of them whose fault is of a kind that most often lasts.
         repeats: tries in a row that brought bytes, though none that had not come before.
         trouble: what the last try that failed came to, for people; "": none has failed.
+        asked_s: for how many seconds the server asked to be left alone then; 0: it did not.
         began_at: when the try under way began, by the clock of whoever carries it out.
         took: how many seconds the last try took.
         renewed: whether it was signed anew.
@@ -63,6 +64,7 @@ class Ticket:
         self.lasting = 0
         self.repeats = 0
         self.trouble = ""
+        self.asked_s = 0.0
         self.began_at = self.took = 0.0
         self.renewed = False
         self.redirects = 0

@@ -252,6 +252,7 @@ class Transfer:
             ticket.error = refusals.exhausted(outcome, ticket.request, ticket.answer, code, times)
             return
         asked = retry_after(ticket.answer.headers.get("retry-after", ""), time.time())
+        ticket.asked_s = asked or 0.0
         seconds = self._patience.seconds(ticket.failures, asked, self._chance)
         self._count += 1
         heapq.heappush(self._delayed, (self._clock() + seconds, self._count, ticket))

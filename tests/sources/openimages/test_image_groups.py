@@ -222,16 +222,17 @@ def test_a_run_goes_on_through_many_absent_images_where_others_have_come(
     assert mark.outcomes == {"absent": 30}
 
 
-def test_a_bucket_that_does_not_answer_is_given_up_after_three_images(
-    collecting: Collecting, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("images", [1, 2, 6])
+def test_a_bucket_that_does_not_answer_is_given_up_after_a_try_of_three_images_at_most(
+    collecting: Collecting, monkeypatch: pytest.MonkeyPatch, images: int
 ) -> None:
     collecting.bucket.rule("", hang_up)
     monkeypatch.setenv("all_proxy", "")
     monkeypatch.setenv("no_proxy", "127.0.0.1,user:hunter2@elsewhere")
     with pytest.raises(Unreachable, match=r"no_proxy=…@elsewhere") as caught:
-        collecting.collect(collecting.select(IDS), in_flight=3)
+        collecting.collect(collecting.select(IDS[:images]), in_flight=3)
     assert "hunter2" not in str(caught.value)
-    assert set(collecting.asked()) == set(IDS[:3])
+    assert set(collecting.asked()) == set(IDS[: min(3, images)])
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from loopback import Loopback, answer, cut_after, hang_up, serve
 from support import on_wait
 
 from pipeline.errors import RemoteUnavailable
+from pipeline.storage.http import silence
 from pipeline.storage.http.request import Request
 from pipeline.storage.http.retries import Patience
 from pipeline.storage.http.silence import Silence
@@ -98,6 +99,21 @@ def test_it_is_said_until_when_it_is_tried(
     assert 0 <= until[0] - clock.time <= 4  # the wait under way is counted whole
 
 
+def test_a_server_that_asks_to_wait_is_said_with_how_long_it_is_waited(
+    transfer: Transfer, server: Loopback, said: list[tuple[float, str]], clock: Clock
+) -> None:
+    server.script.extend([answer(429, {"Retry-After": "3600"})] * 99)
+    until = list[float]()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(silence, "say_tries", lambda *words: until.append(clock.time + words[-1]))
+        with pytest.raises(RemoteUnavailable):
+            transfer.get(Request(server.url, length=9))
+    assert max(until) == pytest.approx(clock.time, abs=Patience().longest_asked + 1)
+    with pytest.raises(RemoteUnavailable):
+        transfer.get(Request(server.url, length=9))
+    assert "and to wait 3,600 s; it is asked again after 120 s; try 2 of 9" in said[0][1]
+
+
 def test_short_troubles_are_not_said(
     transfer: Transfer, server: Loopback, said: list[tuple[float, str]]
 ) -> None:
@@ -112,31 +128,31 @@ class TestSilence:
     def test_only_time_that_is_listened_counts(
         self, clock: Clock, said: list[tuple[float, str]]
     ) -> None:
-        silence = Silence(Patience(), clock.now)
+        watched = Silence(Patience(), clock.now)
         ticket = Ticket(Request("http://host/x"))
         clock.sleep(100)
-        silence.look(lambda: [ticket])
+        watched.look(lambda: [ticket])
         assert said == []
         clock.sleep(1)
-        silence.look(lambda: [ticket])
+        watched.look(lambda: [ticket])
         assert "no answer yet; try 1 of 9" in said[0][1]
 
     def test_it_is_said_again_after_a_while(
         self, clock: Clock, said: list[tuple[float, str]]
     ) -> None:
-        silence = Silence(Patience(), clock.now)
+        watched = Silence(Patience(), clock.now)
         ticket = Ticket(Request("http://host/x"))
         while clock.time < 2.5 * SAY_AGAIN_S:
             clock.sleep(1)
-            silence.look(lambda: [ticket])
+            watched.look(lambda: [ticket])
         assert [when - said[0][0] for when, _ in said] == [0, SAY_AGAIN_S, 2 * SAY_AGAIN_S]
 
     def test_a_low_limit_of_the_rate_is_no_silence(
         self, clock: Clock, said: list[tuple[float, str]]
     ) -> None:
-        silence = Silence(Patience(), clock.now)
+        watched = Silence(Patience(), clock.now)
         ticket = Ticket(Request("http://host/x", rate=4_000))
         for _ in range(60):
             clock.sleep(1)
-            silence.look(lambda: [ticket])
+            watched.look(lambda: [ticket])
         assert said == []
