@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from pipeline import paths, storage
 from pipeline.annotations import contents
 from pipeline.errors import InputRefused, NoSpace, OutputConflict
+from pipeline.formats.base import JOINED, ShardFormat
+from pipeline.formats.registry import ALL
 from pipeline.images import codec
 from pipeline.images.prepare import ImageOptions
 from pipeline.job import neighbours
 from pipeline.job.artifacts import ARCHIVE, LINK, MANIFEST, OF_IMAGES, Product
+from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
 from pipeline.quantities import counted
@@ -20,6 +23,7 @@ from pipeline.sources.inputs import Archive
 from pipeline.state import claims, staging
 from pipeline.state import raw_archives as rawarchives
 from pipeline.state.inventory import Inventory
+from pipeline.storage import Location
 
 _BYTES_OF_A_PIXEL = 0.7  # of a JPEG of quality 95, with what an image is longer than wide
 _AREA_OF_MODE = {"shorter": 1.0, "exact": 0.75, "longer": 0.56}  # of images of 4:3
@@ -98,14 +102,35 @@ def check_readonly(resolved: ResolvedJob) -> None:
     rawarchives.check(resolved, archives)
     if resolved.is_staged:
         staging.check_room(resolved, archives, needed)
-    free = storage.free_bytes(resolved.out)
+    check_room(resolved.out, needed)
+
+
+def check_room(
+    folder: Location,
+    needed: int,
+    *,
+    parts: str = "",
+    remedy: str = "free some space, choose another --out, or ask for one --split at a time",
+) -> None:
+    """Check that what will be written fits into a file system.
+
+    Args:
+        folder: of it, which may be absent.
+        needed: bytes.
+        parts: what they are of, in words.
+        remedy: what a person can do.
+
+    Raises:
+        NoSpace: it does not fit.
+    """
+    free = storage.free_bytes(folder)
     if free is not None and needed > free:
         raise NoSpace(
             "too little space for what will be written",
-            file=resolved.job.out,
-            expected=f"{needed:,} bytes free",
+            file=str(folder),
+            expected=f"{needed:,} bytes free" + (f": {parts}" if parts else ""),
             found=f"{free:,} bytes free",
-            remedy="free some space, choose another --out, or ask for one --split at a time",
+            remedy=remedy,
         )
 
 
@@ -142,6 +167,30 @@ def _bytes_to_write(inventory: Inventory) -> int:
     return total
 
 
+def shard_bytes(job: Job, split: str, images: int, image_bytes: int) -> int:
+    """Return roughly how many bytes the shards of a split will have that is not known yet.
+
+    Args:
+        job: the job.
+        split: name of the split.
+        images: how many images it has.
+        image_bytes: about how many bytes they have.
+
+    What lies there of shards of the split in the same formats may be a part of it.
+    """
+    total, there = 0, 0
+    for name in dict.fromkeys(job.formats):
+        share = image_bytes * _MARGIN
+        total += _format_bytes(ALL[name], job.image, share, images, joined=job.joined)
+        folder = paths.outputs(job.folder, name, split)
+        there += sum(_bytes_in(folder / each) for each in storage.folders(folder))
+    return max(0, total - there)
+
+
+def _bytes_in(folder: Location) -> int:
+    return sum(storage.sizes(folder).values())
+
+
 def _tree_bytes(resolved: ResolvedJob, tree: Product, split: SplitJob, share: float) -> int:
     """Return roughly how many bytes are still to be written into a tree of class folders."""
     changed = tree.tree.changed if tree.tree else None
@@ -154,12 +203,19 @@ def _tree_bytes(resolved: ResolvedJob, tree: Product, split: SplitJob, share: fl
 
 def _output_bytes(output: Output, split: SplitJob, share: float) -> int:
     """Return roughly how many bytes an output will have, of images that have `share`."""
-    if not output.form.shard_format.holds_images:
+    form, images = output.form, split.expected.images
+    return _format_bytes(form.shard_format, form.image, share, images, joined=output.joined)
+
+
+def _format_bytes(
+    shard_format: ShardFormat, image: ImageOptions, share: float, images: int, *, joined: bool
+) -> int:
+    """Return roughly how many bytes shards of a format will have, of images that have `share`."""
+    if not shard_format.holds_images:
         return 0
-    image = output.form.image
     if image.resize is not None:
-        share = _resized_bytes(image, share, split.expected.images)
-    return int(share * (2 if output.joined else 1))
+        share = _resized_bytes(image, share, images)
+    return int(share * (2 if joined and JOINED in shard_format.takes else 1))
 
 
 def _resized_bytes(image: ImageOptions, share: float, images: int) -> float:

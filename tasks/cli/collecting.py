@@ -21,6 +21,7 @@ from tasks.cli import report
 from tasks.cli.options import split_run_options
 from tasks.cli.preparing import OVERLAP, How, prepare_job, sharing, tell
 from tasks.cli.saying import say
+from tasks.openimages import readiness
 from tasks.openimages.base import begin
 from tasks.phases import COLLECTING
 from tasks.run.supervisor import Supervisor
@@ -62,10 +63,12 @@ def _noting_refusals(job: Job, run: str) -> Iterator[None]:
 
 def _plan(what: Collection, how: How) -> int:
     """Say what would be done."""
-    collected.plan(what)
-    if what.options.reaches("shards") and COLLECTING.is_complete(what.job):
-        return prepare_job(what.job, how)
-    return report.COMPLETE
+    still = collected.plan(what)
+    if not COLLECTING.is_complete(what.job):
+        collected.plan_bytes(what, still)
+        return report.COMPLETE
+    say("to fetch: nothing, all is collected")
+    return prepare_job(what.job, how) if what.options.reaches("shards") else report.COMPLETE
 
 
 def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
@@ -74,7 +77,9 @@ def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
     if COLLECTING.is_complete(job):
         collected.list_failures(what)  # another selection may have written its own
         return collected.complete(what, "already complete")
-    what.check_there()
+    readiness.check(what)
+    if what.options.offline and (note := readiness.archives_note(what)):
+        say(f"needed in {what.raw}, beside the metadata: {note}", err=True)
     # Rich: not where nothing is to do
     from tasks.cli.collecting_display import CollectingObserver  # noqa: PLC0415
     from tasks.cli.display import display  # noqa: PLC0415

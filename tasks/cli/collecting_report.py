@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from pipeline import manifest, storage
-from pipeline.documents.openimages import ImageGroupMark, SelectionMark
+from pipeline import storage
 from pipeline.errors import UsageError
 from pipeline.quantities import counted, size
-from pipeline.sources.openimages import places, published
+from pipeline.sources.openimages import places
 from pipeline.sources.openimages.collected import Collected
 from pipeline.sources.openimages.collection import Collection
 from pipeline.sources.openimages.images import failures, image_rows
 from pipeline.sources.openimages.masks import sized_masks
 from pipeline.sources.openimages.masks.mask_rows import WRITTEN
 from pipeline.sources.openimages.masks.sized_masks import SizedPart
+from pipeline.sources.openimages.pending import Pending, PendingSplit, pending
 from tasks.cli import report
 from tasks.cli.saying import say
-
-IMAGE_BYTES: Final = 295_000
-"""What an image has, on average over all of Open Images: until it is known."""
+from tasks.openimages import readiness
+from tasks.openimages.base import began
 
 _CERTAIN: Final = 20
 """So many images without one that is given out are no accident."""
@@ -90,44 +89,52 @@ def _of_sizes(what: Collection, collected: Collected, how: str, *, is_last: bool
         yield f"{how}: {counted(there, 'mask')} at the size of their images: {folder}"
 
 
-def plan(what: Collection) -> None:
-    """Say what would be collected, and how many bytes would be fetched and written."""
-    needed = sum(_missing(what))
-    for split in what.splits if what.options.reaches("select") else ():
-        mark = what.selected(split)
-        surveyed = mark or what.surveyed(split)
-        if surveyed is None:
-            say(f"{split}: images are not known before the metadata is there")
+def plan(what: Collection) -> Pending:
+    """Say what would be collected, and return it."""
+    still = pending(what, began(), surveys=True)
+    for file in still.files:
+        known = "size not known" if file.bytes is None else size(file.bytes)
+        say(f"to fetch: {file.name}, {known}, from {file.url or 'nowhere'}")
+    for split, each in still.splits.items():
+        if each is None:
+            say(f"{split}: which images it has is known when these files are there")
             continue
-        for line in surveyed.closing:
+        for line in (*each.mark.closing, *_of_classes(each), *_to_collect(what, each)):
             say(f"{split}: {line}")
-        for each in surveyed.classes:
-            of_class = f"{counted(each.images, 'image')}, {counted(each.boxes, 'box')}"
-            say(f"{split}: {each.name} ({each.mid}): {of_class}, {counted(each.masks, 'mask')}")
-        if what.options.reaches("images"):
-            images = surveyed.images if mark is None else _unknown_images(what, mark)
-            needed += images * IMAGE_BYTES
-            say(f"{split}: to ask for: {counted(images, 'image')}, {size(images * IMAGE_BYTES)}")
-    free = storage.free_bytes(what.out)
-    room = "" if free is None else f"; free: {size(free)}"
-    say(f"to fetch, and to write: about {size(needed)}{room}")
+    return still
 
 
-def _missing(what: Collection) -> Iterator[int]:
-    """Say which metadata files would be fetched; yield the bytes of each."""
-    files = dict.fromkeys(file for split in what.splits for file in what.every_file(split))
-    for file in files:
-        if published.find(file, what.raw) is None:
-            known = "size not known" if file.bytes is None else size(file.bytes)
-            say(f"to fetch: {file.name}, {known}, from {file.url or 'nowhere'}")
-            yield file.bytes or 0
+def _of_classes(each: PendingSplit) -> Iterator[str]:
+    for of_class in each.mark.classes:
+        there = f"{counted(of_class.images, 'image')}, {counted(of_class.boxes, 'box')}"
+        masks = counted(of_class.masks, "mask")
+        yield f"{of_class.name} ({of_class.mid}): {there}, {masks}"
 
 
-def _unknown_images(what: Collection, mark: SelectionMark) -> int:
-    """Return how many images are in groups that were not collected."""
-    groups = what.groups(mark)
-    there = (manifest.read_undamaged(group.mark, ImageGroupMark) for group in groups)
-    return mark.images - sum(sum(each.outcomes.values()) for each in there if each is not None)
+def _to_collect(what: Collection, each: PendingSplit) -> Iterator[str]:
+    """Yield which masks and images of a split are to be collected."""
+    masks, images = each.masks, each.images
+    if masks.masks:
+        archives = counted(len(masks.archives), "archive")
+        fetched = f"about {size(masks.fetched)} to fetch" if masks.fetched else "nothing to fetch"
+        count = f"{masks.masks:,}" if each.is_selected else f"up to {masks.masks:,}"
+        yield f"masks to collect: {count}, of {archives}, {fetched}"
+    if what.options.reaches("images"):
+        others = each.mark.images - images.asked
+        known = f"; {others:,} others are there, or known not to be in the bucket" if others else ""
+        lying = f"; {images.lying:,} of them lie there, and are compared" if images.lying else ""
+        asked = f"{images.asked:,}, about {size(images.bytes)}" if images.asked else "none"
+        yield f"images to ask for: {asked}{lying}{known}"
+
+
+def plan_bytes(what: Collection, still: Pending) -> None:
+    """Say how many bytes would be fetched, and how many written in which folder."""
+    of_known = "" if all(still.splits.values()) else ", and what the selected images need"
+    say(f"to fetch: about {size(still.fetched)}{of_known}")
+    for room in readiness.rooms(what, still):
+        free = storage.free_bytes(room.folder)
+        known = "" if free is None else f"; free: {size(free)}"
+        say(f"to write into {room.folder}: about {size(room.bytes)}{of_known}{known}")
 
 
 def list_failures(what: Collection) -> None:

@@ -9,15 +9,42 @@ import luigi
 
 from pipeline import storage
 from pipeline.job.options import Job
-from pipeline.sources.openimages import places, published, requests
+from pipeline.sources.openimages import places, requests
 from pipeline.sources.openimages.collection import collection_of
 from pipeline.sources.openimages.images import failures
 from pipeline.state import cleaning
 from pipeline.storage import Location
 from tasks.base import JobTask
+from tasks.openimages import readiness
 from tasks.openimages.base import CollectTask, SplitStep
 from tasks.openimages.files import CollectImages, CollectMasks, ResizeMasks
 from tasks.openimages.select import SelectSplit, WriteRecipe, metadata_tasks
+
+
+class SelectAll(CollectTask):
+    """All splits are selected, and what is known by that stands in no one's way.
+
+    So missing mask archives are named together, and too little space is said before the first image
+    is fetched.
+    """
+
+    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the request")
+
+    step = "select"
+
+    def requires(self) -> list[SplitStep]:
+        """Return the selections, and the files of the recipe."""
+        splits = self.collection.splits
+        return [task for split in splits for task in selecting_tasks(self, split)]
+
+    def complete(self) -> bool:
+        """Whether all of them are there."""
+        return all(task.complete() for task in self.requires())
+
+    def run(self) -> None:
+        """Check whether the rest can be collected."""
+        with self.carrying_out():
+            readiness.check(self.collection)
 
 
 class CollectSplit(SplitStep):
@@ -30,17 +57,17 @@ class CollectSplit(SplitStep):
     step = "collect"
 
     def requires(self) -> list[luigi.Task]:
-        """Return the selection, the files of the recipe, and what is known by that."""
+        """Return the selections of all splits, and what is known by that."""
         known = self.parts() if self._was_selected else ()
-        return [*selecting_tasks(self, str(self.split)), *known]
+        return [SelectAll(digest=self.digest, **self.shared), *known]
 
     @cached_property
     def _was_selected(self) -> bool:
-        """Whether the selection was there when the worker asked first.
+        """Whether all selections were there when the worker asked first.
 
         Luigi asks again before `run`, and fails a task that requires more then than is done.
         """
-        return self.collection.selected(str(self.split)) is not None
+        return SelectAll(digest=self.digest, **self.shared).complete()
 
     def complete(self) -> bool:
         """Whether all of them were collected."""
@@ -51,24 +78,11 @@ class CollectSplit(SplitStep):
     def run(self) -> Iterator[list[luigi.Task]]:  # type: ignore[override]
         """Have the masks and images collected that are not there."""
         with self.carrying_out():
-            self._check_archives()
             yield self.parts()
             yield self.tasks_behind()
             if self.collection.options.reaches("images"):
                 what = self.collection
                 failures.write(what.out, str(self.split), what.whole(str(self.split)).digest)
-
-    def _check_archives(self) -> None:
-        """Check that all archives of masks are there, if nothing may be fetched.
-
-        Raises:
-            InputRefused: some are missing; all are named.
-        """
-        what = self.collection
-        mark = what.whole(str(self.split))
-        if what.options.offline:
-            archives = (what.mask_archive(mark.split, digit) for digit in what.digits(mark))
-            published.check_all_there(tuple(archives), what.raw)
 
     def parts(self) -> list[luigi.Task]:
         """Return the tasks that collect them."""

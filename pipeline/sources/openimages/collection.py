@@ -23,6 +23,7 @@ from pipeline.sources.openimages import metadata, places, published, requests, t
 from pipeline.sources.openimages.collected import Collected
 from pipeline.sources.openimages.config import OpenImagesConfig
 from pipeline.sources.openimages.file_table import PublishedFile
+from pipeline.sources.openimages.ids import Numbers
 from pipeline.sources.openimages.images.image_files import Asking, ImageGroup
 from pipeline.sources.openimages.selecting import selecting, selection
 from pipeline.sources.openimages.selecting.selection import CsvFile, Selection
@@ -105,16 +106,6 @@ class Collection:
         """Return all metadata files that are needed of a split."""
         return (*self.every_selecting(split), *self.files_beside(split))
 
-    def check_there(self) -> None:
-        """Check that all metadata is there, if nothing may be fetched.
-
-        Raises:
-            InputRefused: files are missing; all are named.
-        """
-        if self.options.offline:
-            files = (file for split in self.splits for file in self.every_file(split))
-            published.check_all_there(tuple(dict.fromkeys(files)), self.raw)
-
     def selection(self, split: str) -> Selection:
         """Return what is selected of a split; its CSV files need not be there.
 
@@ -137,8 +128,8 @@ class Collection:
         seed = self.job.seed or 0
         return requests.selections(self.options, seed, (split,), self.config, locate)[split]
 
-    def surveyed(self, split: str) -> SelectionMark | None:
-        """Return what would be selected of a split; None: a file is not there.
+    def surveyed(self, split: str) -> tuple[SelectionMark, Numbers] | None:
+        """Return what would be selected of a split, and its ImageIDs; None: a file is not there.
 
         Files of the right size are taken for those that are pinned; nothing is kept.
 

@@ -20,7 +20,7 @@ from pipeline.sources.openimages.file_table import PublishedFile
 from pipeline.storage import remote
 from pipeline.storage.http.fetch.addresses import Address
 from pipeline.storage.http.fetch.file import FileFetch, Pinned, alone
-from pipeline.storage.http.fetch.leftovers import clear
+from pipeline.storage.http.fetch.leftovers import clear, present
 from pipeline.storage.http.fetch.places import Place, place_of
 from pipeline.storage.http.fetch.session import Session
 
@@ -58,8 +58,20 @@ def find(file: PublishedFile, raw: Path) -> Path | None:
     return None
 
 
-def check_all_there(files: tuple[PublishedFile, ...], raw: Path) -> None:
+def bytes_left(file: PublishedFile, raw: Path) -> int:
+    """Return how many bytes of a file are still to be fetched; 0 where its size is not known."""
+    if find(file, raw) is not None:
+        return 0
+    return max(0, (file.bytes or 0) - present(raw / file.name))
+
+
+def check_all_there(files: tuple[PublishedFile, ...], raw: Path, perhaps: str = "") -> None:
     """Check that nothing has to be fetched.
+
+    Args:
+        files: which are needed.
+        raw: the folder where they are looked for.
+        perhaps: what may be needed beside them; "": nothing.
 
     Raises:
         InputRefused: files are not there; all are named, with address, size and place.
@@ -71,7 +83,7 @@ def check_all_there(files: tuple[PublishedFile, ...], raw: Path) -> None:
     raise InputRefused(
         f"{counted(len(missing), 'file')} of Open Images not there, and --offline fetches nothing",
         file=str(raw),
-        expected=Lines.of(lines),
+        expected=Lines.of([*lines, perhaps] if perhaps else lines),
         found=f"{len(files) - len(missing)} of {counted(len(files), 'file')} needed",
         remedy=f"put each into {raw} under its name, or leave --offline out",
     )

@@ -189,8 +189,41 @@ class TestHowFarItGoes:
         said = run("--class", "Bear", "--masks", "--dry-run")
         assert said.status == 0
         assert "train: Bear (/m/01dws): 7 images, 9 boxes, 7 masks" in said.said
-        assert "train: to ask for: 7 images" in said.said
+        assert "train: masks to collect: up to 7, of 6 archives, nothing to fetch" in said.said
+        assert "train: images to ask for: 7, about 2.06 MB" in said.said
+        assert "to fetch: about 3.25 MB" in said.said
         assert (bucket.log, (tmp_path / "out").exists()) == ([], False)
+
+    def test_a_dry_run_knows_what_is_there(self, run: Run, bucket: Bucket, tmp_path: Path) -> None:
+        given = ("--class", "Bear", "--split", "train", "--until", "images")
+        assert run(*given).status == 4
+        before = len(bucket.log)
+        said = run(*given, "--dry-run").said
+        assert "train: images to ask for: none; 7 others are there, or known not to be" in said
+        assert "to fetch: nothing" in said
+        lost = min((tmp_path / "out" / "images" / "train").iterdir())
+        lost.unlink()
+        said = run(*given, "--dry-run").said
+        assert "train: images to ask for: 1, about " in said
+        said = run(*given, "--class", "Waffle", "--dry-run").said
+        assert "train: images to ask for: 6, " in said  # 12, less those that are known
+        lost.write_bytes((bucket.folder / "train" / lost.name).read_bytes())
+        said = run(*given, "--class", "Waffle", "--dry-run").said
+        assert len(bucket.log) == before
+        assert run(*given, "--class", "Waffle").status == 4
+        assert f"train: images to ask for: {len(asked(bucket, before))}, " in said
+
+    def test_too_little_room_is_refused_before_the_first_image_is_fetched(
+        self, run: Run, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(storage, "free_bytes", lambda _folder: 1_000_000)
+        ended = run("--class", "Bear", "--until", "images")
+        assert (ended.status, "too little space" in ended.said) == (1, True), ended.said
+        assert "3,245,000 of images" in ended.said
+        assert (tmp_path / "out" / "csv").exists()  # they are selected
+        again = run("--class", "Bear", "--until", "images")
+        assert (again.status, "too little space" in again.said) == (1, True)
+        assert asked(bucket) == []
 
     def test_status_says_how_far_collecting_is(
         self, run: Run, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

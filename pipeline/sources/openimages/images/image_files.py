@@ -128,7 +128,7 @@ def collect(group: ImageGroup, asking: Asking, tell: Tell = _silently) -> ImageG
     """
     ids = group.ids
     known = known_images(group.out, group.split, group.selection, group.number, ids)
-    rows = {key: row for key, row in known.items() if _holds(row, asking)}
+    rows = {key: row for key, row in known.items() if holds(row, asking)}
     for row in rows.values():
         tell(row.outcome, 0)
     arrivals = Arrivals(
@@ -168,7 +168,7 @@ def has_images(out: Path) -> bool:
     return not all(storage.is_empty(places.images(out, split)) for split in places.SPLITS)
 
 
-def _holds(row: ImageRow, asking: Asking) -> bool:
+def holds(row: ImageRow, asking: Asking) -> bool:
     """Whether an image with this row need not be asked for."""
     is_asked_anew = row.url != asking.url_of(row.image_id) or (row.asked or "") < asking.retry_since
     return row.is_there or not is_asked_anew

@@ -30,6 +30,17 @@ def known_images(
         number: of the group in it.
         ids: ImageIDs, ascending.
     """
+    recorded = recorded_images(out, split, selection, number, ids)
+    return without_changed(recorded, places.images(out, split))
+
+
+def recorded_images(
+    out: Path, split: str, selection: str, number: int, ids: Sequence[str]
+) -> dict[str, ImageRow]:
+    """Return what tables say of images, whether their files are still there or not.
+
+    See `known_images`.
+    """
     known = dict[str, ImageRow]()
     own = places.image_table(out, split, selection, number)
     own_ids = set(ids)
@@ -38,7 +49,7 @@ def known_images(
             if row.image_id in own_ids and (row.is_there or row.outcome in FINAL):
                 is_kept = row.is_there and path != own
                 _take(known, replace(row, outcome=KEPT) if is_kept else row)
-    return _without_changed(known, places.images(out, split))
+    return known
 
 
 def _take(known: dict[str, ImageRow], row: ImageRow) -> None:
@@ -50,7 +61,7 @@ def _take(known: dict[str, ImageRow], row: ImageRow) -> None:
         known[row.image_id] = row
 
 
-def _without_changed(known: dict[str, ImageRow], folder: Path) -> dict[str, ImageRow]:
+def without_changed(known: dict[str, ImageRow], folder: Path) -> dict[str, ImageRow]:
     """Return what is known, without files that are not there at their size."""
     there = [row for row in known.values() if row.is_there]
     sizes = storage.file_sizes(folder, [f"{row.image_id}.jpg" for row in there])

@@ -128,6 +128,14 @@ def collect(
     return manifest.read(part.mark, MaskMark)
 
 
+def missing(out: Path, split: str, selection: str, digit: str) -> int:
+    """Return how many masks of a selection that one archive has are not there yet."""
+    if complete(out, split, selection, digit) is not None:
+        return 0
+    part = _Part(out, split, selection, digit)
+    return sum(size < 0 for size in storage.file_sizes(part.folder, _wanted(part)))
+
+
 def digest_of(marks: Iterable[MaskMark]) -> str:
     """Return the digest of the masks of selections: of each its name, outcome and CRC-32."""
     rows = sorted([mark.split, mark.digit, mark.digest] for mark in marks)

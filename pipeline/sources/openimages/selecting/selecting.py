@@ -61,26 +61,41 @@ def select(out: Location, selection: Selection, tell: Tell | None = None) -> Sel
     if mark is not None:
         return mark
     with ExitStack() as stack:
-        staged, document = _selected(out, selection, tell, stack)
+        staged, document = _selected(out, _selecting(out, selection, tell, stack), stack)
         manifest.publish(staged, places.selection_mark(out, split, digest), out, document)
     return manifest.read(places.selection_mark(out, split, digest), SelectionMark)
 
 
-def survey(selection: Selection) -> SelectionMark:
-    """Return what `select` would say of a selection; nothing of it is kept.
+def survey(selection: Selection) -> tuple[SelectionMark, Numbers]:
+    """Return what `select` would say of a selection, and its images; nothing of it is kept.
+
+    Returns:
+        The mark as it would be; (n,) ImageIDs, ascending.
 
     Raises:
         BadAnnotation: see `select`.
     """
     with ExitStack() as stack:
-        _, document = _selected(storage.scratch_folder(), selection, None, stack)
-    return msgspec.convert({**document, "files": []}, SelectionMark)
+        work = _selecting(storage.scratch_folder(), selection, None, stack)
+        _, document = _selected(storage.scratch_folder(), work, stack)
+    return msgspec.convert({**document, "files": []}, SelectionMark), work.chosen
+
+
+def _selecting(out: Location, selection: Selection, tell: Tell | None, stack: ExitStack) -> _Work:
+    """Read the rows, and decide which images are selected; the stack removes what is spilled."""
+    folder = places.selection(out, selection.split, selection.digest)
+    _sweep(folder)
+    work = _Work(selection, folder, stack)
+    work.spill(tell)
+    work.choose()
+    return work
 
 
 def _selected(
-    out: Location, selection: Selection, tell: Tell | None, stack: ExitStack
+    out: Location, work: _Work, stack: ExitStack
 ) -> tuple[list[storage.StagedFile], Document]:
     """Return the tables of a selection, staged until the stack ends, and what its mark says."""
+    selection = work.selection
     split, digest = selection.split, selection.digest
     paths = [
         places.selected_images(out, split, digest),
@@ -88,10 +103,6 @@ def _selected(
     ]
     if selection.options.image_labels:
         paths.append(places.selected_labels(out, split, digest))
-    _sweep(paths[0].parent)
-    work = _Work(selection, paths[0].parent, stack)
-    work.spill(tell)
-    work.choose()
     staged = [stack.enter_context(storage.StagedFile(path)) for path in paths]
     work.write(staged)
     return staged, {"digest": digest, "split": split, **work.counts.document()}
@@ -129,7 +140,7 @@ class _Work:
     """
 
     def __init__(self, selection: Selection, folder: Location, stack: ExitStack) -> None:
-        self._selection = selection
+        self.selection = selection
         self._words = {"label": Words(sorted(selection.chosen.indexes)), "source": Words()}
         self._files = selection.files
         self._buckets = spilled.bucket_count(bytes_of(selection))
@@ -139,12 +150,12 @@ class _Work:
             )
             for kind in self._files
         }
-        self._chosen = np.empty(0, np.uint64)
+        self.chosen = np.empty(0, np.uint64)
         self.counts = Counts(selection)
 
     def spill(self, tell: Tell | None) -> None:
         """Read the rows of all files."""
-        options, chosen = self._selection.options, self._selection.chosen
+        options, chosen = self.selection.options, self.selection.chosen
         labels = None if options.all_objects else frozenset(map(str.encode, chosen.indexes))
         before = 0
         for kind, file in self._files.items():
@@ -155,7 +166,7 @@ class _Work:
 
     def choose(self) -> None:
         """Decide which images are selected."""
-        options, classes = self._selection.options, len(self._selection.chosen.classes)
+        options, classes = self.selection.options, len(self.selection.chosen.classes)
         positive = All() if options.limit is None else Least(classes, options.limit, options.seed)
         negative = Least(classes, options.negatives, options.seed)
         for bucket in self._each():
@@ -163,10 +174,10 @@ class _Work:
             if options.negatives:
                 _add(negative, bucket.absences())
             self.counts.add_lost(bucket.counts)
-        self._chosen, negatives = positive.images(), negative.images()
+        self.chosen, negatives = positive.images(), negative.images()
         if len(negatives):
-            self._chosen = np.union1d(self._chosen, negatives)
-        self.counts.add_choice(self._chosen, negatives)
+            self.chosen = np.union1d(self.chosen, negatives)
+        self.counts.add_choice(self.chosen, negatives)
 
     def write(self, staged: Sequence[storage.StagedFile]) -> None:
         """Write the tables of images and objects, and that of labels if it is asked for."""
@@ -176,9 +187,9 @@ class _Work:
                 stack.enter_context(tables.Writer(file, schema))
                 for file, schema in zip(staged, schemas, strict=False)
             ]
-            groups = _Groups(images, tables.group_size(len(self._chosen)))
+            groups = _Groups(images, tables.group_size(len(self.chosen)))
             for bucket in self._each():
-                selected = Selected(bucket, self._chosen, self._names)
+                selected = Selected(bucket, self.chosen, self._names)
                 self._write_bucket(selected, groups, objects)
                 for writer in labels:
                     _add_pieces(writer, selected.labels())
@@ -197,9 +208,9 @@ class _Work:
     def _each(self) -> Iterator[Bucket]:
         """Yield the rows of the files, bucket by bucket."""
         labels = self._words["label"].words.to_pylist()
-        of_list = self._selection.ids
+        of_list = self.selection.ids
         listed = None if of_list is None else ids.numbers(pa.array(sorted(of_list), pa.string()))
-        rules = Rules.of(self._selection.options, self._selection.chosen, labels, listed)
+        rules = Rules.of(self.selection.options, self.selection.chosen, labels, listed)
         for number in range(self._buckets):
             parts = {kind: spill.read(number) for kind, spill in self._spills.items()}
             empty = {kind: schema.empty_table() for kind, (_, schema) in _READERS.items()}
@@ -208,7 +219,7 @@ class _Work:
 
     @property
     def _names(self) -> Names:
-        names = [each.name for each in self._selection.chosen.classes]
+        names = [each.name for each in self.selection.chosen.classes]
         labels, sources = (self._words[name].words for name in ("label", "source"))
         return Names(labels, sources, pa.array(names, pa.string()))
 
