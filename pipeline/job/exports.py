@@ -50,6 +50,7 @@ def check(job: Job, dataset: DataSet, names: Iterable[str]) -> None:
     splits = [dataset.splits[name] for name in names]
     given = {DATA_DIR: bool(job.data_dir), STRICT: job.dbcollection_strict}
     of_classes = [each.name for each in registry.asked(job.exports) if each.needs_classes]
+    of_masks = [each.name for each in registry.asked(job.exports) if each.needs_masks]
     refusals = {
         "--export comes after the shards: leave --until out, or say --format none if none are"
         " wanted": bool(job.exports and not job.wants("shards")),
@@ -57,6 +58,9 @@ def check(job: Job, dataset: DataSet, names: Iterable[str]) -> None:
             registry.without_meaning(job.exports, [name for name, said in given.items() if said]),
             True,
         ),
+        **dict.fromkeys(registry.excluding(job.exports), True),
+        f"--export {' and '.join(of_masks)} needs masks, and none are asked for or there are none:"
+        " say --masks where there are some": bool(of_masks) and not dataset.reads_masks,
         f"no split has classes, which --export {' and '.join(of_classes)} needs": (
             bool(of_classes) and not any(split.has_classes for split in splits)
         ),
@@ -64,6 +68,15 @@ def check(job: Job, dataset: DataSet, names: Iterable[str]) -> None:
     for what, refused in refusals.items():
         if refused:
             raise UsageError(what)
+
+
+def check_installed(job: Job) -> None:
+    """Check that what only a job's exports need is installed.
+
+    Raises:
+        UsageError: it is not.
+    """
+    registry.check_installed(job.exports)
 
 
 def of_steps(

@@ -190,6 +190,7 @@ def check(job: Job) -> None:
         check_local(getattr(job, name), f"--{name}".replace("_", "-"))
     dataset = sources.data_set(job, exportjob.taken_names())
     checks.check_options(job, dataset, job.splits or dataset.default_splits)
+    exportjob.check_installed(job)
 
 
 def _look_at(job: Job) -> None:

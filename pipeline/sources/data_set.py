@@ -55,6 +55,11 @@ class DataSet(ABC):
         """Whether bounding boxes are wanted, and it can have some."""
         return self.job.boxes and BOXES in self.offers
 
+    @property
+    def reads_masks(self) -> bool:
+        """Whether masks of objects are wanted, and it can have some."""
+        return False
+
     @staticmethod
     @abstractmethod
     def is_meant(job: Job) -> bool:

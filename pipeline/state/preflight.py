@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pipeline import paths, storage
 from pipeline.annotations import contents
 from pipeline.errors import InputRefused, NoSpace, OutputConflict
+from pipeline.exports import registry as exports
 from pipeline.formats.base import JOINED, ShardFormat
 from pipeline.formats.registry import ALL
 from pipeline.images import codec
@@ -86,13 +87,15 @@ def check_readonly(resolved: ResolvedJob) -> None:
             `rawarchives.check`; a tar in it that is needed cannot be read.
         OutputConflict: another data set, or what is not of this program, is in the way.
         NoSpace: less room than what will be written, or copied before it is read.
-        UsageError: an output was begun with another codec than the one that is installed.
+        UsageError: an output was begun with another codec than the one that is installed; what an
+            export needs is not installed.
         EnvironmentRefused: images have to be encoded, and no codec is installed.
     """
     storage.check_link(resolved.out)
     _check_links(resolved)
     inventory = Inventory(resolved)
     _check_codec(inventory)
+    exports.check_installed({each.export for each in _unfinished_products(inventory)})
     neighbours.check(resolved)
     rawarchives.check_verified(resolved, resolved.archives)
     for product in resolved.products:

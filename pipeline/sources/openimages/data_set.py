@@ -121,6 +121,11 @@ class OpenImagesSet(DataSet):
         return options.boxes or options.masks or options.by == "masks"
 
     @property
+    def reads_masks(self) -> bool:
+        """Whether masks are asked for."""
+        return self.job.openimages.masks
+
+    @property
     def _names(self) -> tuple[str, ...]:
         return self.job.splits or tuple(self.splits)
 

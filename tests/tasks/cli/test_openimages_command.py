@@ -19,6 +19,7 @@ from openimagesbucket import Bucket, answer, denied, held
 
 import tasks  # noqa: F401 - registers Luigi's roots
 from pipeline import paths, storage
+from pipeline.images import opencv
 from pipeline.sources.openimages.tables import GROUP
 from pipeline.state import run_end
 
@@ -281,6 +282,8 @@ class TestUsage:
             (("--class", "Bear", "--out", "s3://bucket/x"), "s3://bucket/x"),
             (("--class", "Bear", "--until", "select", "--export", "coco"), "after the shards"),
             (("--class", "Bear", "--split", "trian"), "trian"),
+            (("--class", "Bear", "--export", "yolo-segments"), "say --masks"),
+            (("--class", "Bear", "--masks", "--export", "yolo,yolo-segments"), "the same names"),
         ],
     )
     def test_what_cannot_be_is_refused_before_anything_is_asked_for(
@@ -289,6 +292,16 @@ class TestUsage:
         ended = run(*words)
         assert ended.status == 2, ended.said
         assert said in ended.said
+        assert bucket.log == []
+
+    def test_polygons_without_opencv_are_refused_before_anything_is_asked_for(
+        self, run: Run, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "cv2", None)
+        opencv.cv2.cache_clear()
+        ended = run("--class", "Bear", "--masks", "--export", "yolo-segments")
+        opencv.cv2.cache_clear()
+        assert (ended.status, "install the extra opencv" in ended.said) == (2, True), ended.said
         assert bucket.log == []
 
     def test_no_image_at_all_is_a_usage_error(self, run: Run, tmp_path: Path) -> None:
