@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import inprocess
 import pytest
@@ -164,6 +165,22 @@ class TestClassFolders:
         assert [path.name for path in folder.iterdir()] == ["bear_m01dws"]
         assert run("--class", "Waffle", *words).status == 0
         assert [path.name for path in folder.iterdir()] == ["waffle_m01dwsz"]
+
+
+def test_documents_of_voc_name_images_that_are_there_by_a_link(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--split", "test", "--format", "none", "--export", "voc")
+    assert run("--class", "Bear", *words).status == 0
+    voc = tmp_path / "out/voc"
+    (voc / "JPEGImages").symlink_to("../images")
+    documents = sorted(voc.glob("Annotations/test/*.xml"))
+    assert documents
+    for document in documents:
+        root = ET.parse(document).getroot()  # noqa: S314 - written here
+        image = voc / (root.findtext("folder") or "") / (root.findtext("filename") or "")
+        assert (image.is_file(), image.stem) == (True, document.stem)
+    assert inprocess.verify(monkeypatch, tmp_path / "out").status == 0
 
 
 class TestHowFarItGoes:
