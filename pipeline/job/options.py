@@ -161,6 +161,11 @@ class Job:
         return parse(self.out)
 
     @property
+    def places(self) -> list[Location]:
+        """Where it reads and writes, of all that may lie at an address."""
+        return [parse(text) for text in (self.out, self.raw, self.images, self.root) if text]
+
+    @property
     def is_listed(self) -> bool:
         """Whether an image list or a folder names its images, and no configuration of a set."""
         return bool(self.images)

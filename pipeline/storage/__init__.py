@@ -56,6 +56,7 @@ from pipeline.storage.output_place import (
     locks_are_of_one_host,
     takes_folders,
 )
+from pipeline.storage.preloading import preload
 from pipeline.storage.publishing import (
     point,
     probe_writable,
@@ -194,6 +195,7 @@ __all__ = [
     "plan_folder",
     "point",
     "pointed",
+    "preload",
     "probe_writable",
     "publish",
     "publish_bytes",

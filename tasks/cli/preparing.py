@@ -28,6 +28,7 @@ from tasks.cli.saying import say
 from tasks.phases import PREPARING, Phase
 from tasks.run import scheduler, settings
 from tasks.run.exchange import Address
+from tasks.run.preloading import preload
 from tasks.run.supervisor import Supervisor
 
 _LUIGID_PORT = 8082
@@ -109,6 +110,7 @@ def prepare_job(job: Job, how: How, *, is_shared: bool = False) -> int:
         how: how the command is run.
         is_shared: whether the output is shared with other commands already.
     """
+    preload(job)
     dry_run = how.dry_run
     # Whatever is said to be complete, each image was looked at; a dry run may say that it was not.
     resolved = resolve(job) if dry_run else resolve.reading(job)

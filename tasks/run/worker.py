@@ -19,6 +19,7 @@ from pipeline.job.options import Job
 from tasks.phases import PHASES, PREPARING, Phase
 from tasks.run import plainlogs, streams
 from tasks.run.local_scheduler import Factory
+from tasks.run.preloading import preload
 from tasks.run.processes import die_with_command, notice, notice_waits, report
 from tasks.run.settings import apply_shipped_settings
 
@@ -44,6 +45,7 @@ def main() -> int:
 def _run(
     job: Job, digest: str, workers: int, scheduler: list[str], phase: Phase = PREPARING
 ) -> int:
+    preload(job)
     if phase.digest(job) != digest:
         raise _changed(job)
     multiprocessing.set_start_method("fork")

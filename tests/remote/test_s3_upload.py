@@ -32,7 +32,7 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(multipart, "_USUAL_PART", multipart.SMALLEST_PART)
 
 
-@pytest.mark.parametrize("size", [0, 1, 3 * MIB + 7])
+@pytest.mark.parametrize("size", [0, 1, MIB // 2 + 7, 3 * MIB + 7])
 def test_a_file_is_one_request_and_comes_back(bucket: Bucket, tmp_path: Path, size: int) -> None:
     content = drawn(size)
     (tmp_path / "shard").write_bytes(content)

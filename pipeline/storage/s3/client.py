@@ -255,6 +255,7 @@ def forget() -> None:
     for client in _clients.values():
         client.close()
     _clients.clear()
+    session.forget()
 
 
 def preload(settings: Settings) -> None:
@@ -266,6 +267,7 @@ def preload(settings: Settings) -> None:
         ShardmillError: boto3 cannot work as it is configured.
     """
     session.create(settings)
+    session.keep_one(settings)
 
 
 def _before_fork() -> None:

@@ -26,6 +26,9 @@ from pipeline.storage.s3.settings import ONE_PUT
 
 _PUTS: Final = 3  # of one object, where the store does not confirm what it was sent
 _CHUNK: Final = 1 << 20
+_SMALL: Final = 1 << 20
+"""Bytes up to which a file is read before it is sent: botocore then does not ask the store whether
+it may send it, which takes a small one as long as the sending."""
 
 
 def put_file(client: Client, place: Remote, path: Path, md5: bytes | None = None) -> ObjectInfo:
@@ -49,8 +52,10 @@ def put_file(client: Client, place: Remote, path: Path, md5: bytes | None = None
     with OpenedFile(path) as file:
         if file.size > ONE_PUT:
             return multipart.put(client, place, file)
-        body = file.part(0, file.size)
-        return _put(client, place, body, file.size, md5 or body.digest())
+        part = file.part(0, file.size)
+        digest = md5 or part.digest()
+        body = b"".join(map(bytes, part.blocks())) if file.size <= _SMALL else part
+        return _put(client, place, body, file.size, digest)
 
 
 def put_bytes(client: Client, place: Remote, content: bytes) -> ObjectInfo:

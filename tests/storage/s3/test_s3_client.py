@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import boto3.session
 import pytest
 
 from pipeline.errors import CredentialsRefused, UsageError
@@ -98,6 +99,30 @@ def test_an_endpoint_and_its_form_are_read_from_aws_files(
     assert Client(Settings()).sign(PLACE).url.partition("?")[0] == url
     url = "http://store.test/bucket/raw/a%20b%2B%C3%A4.tar"
     assert Client(Settings(addressing="path")).sign(PLACE).url.partition("?")[0] == url
+
+
+def test_a_forked_process_takes_the_session_that_was_made_before_and_its_parent_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    use_keys(monkeypatch)
+    settings = Settings(STORE, "r")
+    clients.preload(settings)
+    made, actual = list[object](), boto3.session.Session
+
+    def making(**given: object) -> object:
+        made.append(given)
+        return actual(**given)
+
+    monkeypatch.setattr(boto3.session, "Session", making)
+    Client(settings).sign(PLACE)
+    assert len(made) == 1
+    child = os.fork()
+    if not child:
+        Client(settings).sign(PLACE)
+        inherited = len(made) == 1
+        Client(settings).sign(PLACE)
+        os._exit(0 if inherited and len(made) == 2 else 1)
+    assert os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pipeline.errors import TransientError
 from pipeline.storage.s3 import etags, multipart
-from pipeline.storage.s3.body import OpenedFile, add_md5
+from pipeline.storage.s3.body import OpenedFile, add_md5, send_blocks
 
 MIB = 1 << 20
 
@@ -46,6 +47,26 @@ def test_a_file_that_became_shorter_is_not_sent_as_if_it_were_whole(tmp_path: Pa
         os.truncate(tmp_path / "file", 5)
         with pytest.raises(TransientError, match="became shorter"):
             part.digest()
+
+
+def test_a_part_is_sent_in_large_blocks_and_sent_again_from_its_beginning(tmp_path: Path) -> None:
+    content = os.urandom(MIB)
+    (tmp_path / "file").write_bytes(content)
+    with OpenedFile(tmp_path / "file") as file:
+        request = SimpleNamespace(body=file.part(10, MIB - 20))
+        send_blocks(request=request)
+        assert not hasattr(request.body, "read")  # of a stream urllib3 takes 16 KiB at a time
+        for _ in range(2):
+            blocks = [bytes(block) for block in request.body]
+            assert b"".join(blocks) == content[10:-10]
+            assert len(blocks) < 10
+            request.body.seek(0)
+
+
+def test_a_body_in_memory_is_sent_as_it_is() -> None:
+    request = SimpleNamespace(body=b"{}")
+    send_blocks(request=request)
+    assert request.body == b"{}"
 
 
 @pytest.mark.parametrize(
