@@ -250,8 +250,8 @@ def _drop_uncounted(found: Findings) -> None:
         found.splits.remove(split)
         found.left_out[file] = (
             f"{counted(len(numbering.numbers), 'image')} with numbers up to"
-            f" {numbering.highest:,}: with gaps between them, a list of their labels is needed beside it, such as"
-            f" {file_names.stem(file)}.txt, line n the class of image n"
+            f" {numbering.highest:,}: with gaps between them, a list of their labels is needed"
+            f" beside it, such as {file_names.stem(file)}.txt, line n the class of image n"
         )
 
 
