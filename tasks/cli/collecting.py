@@ -79,7 +79,7 @@ def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
         return collected.complete(what, "already complete")
     readiness.check(what)
     if what.options.offline and (note := readiness.archives_note(what)):
-        say(f"needed in {what.raw}, beside the metadata: {note}", err=True)
+        say(f"needed in {what.raw}, too, where masks are not there yet: {note}", err=True)
     # Rich: not where nothing is to do
     from tasks.cli.collecting_display import CollectingObserver  # noqa: PLC0415
     from tasks.cli.display import display  # noqa: PLC0415

@@ -130,7 +130,8 @@ def _to_collect(what: Collection, each: PendingSplit) -> Iterator[str]:
 def plan_bytes(what: Collection, still: Pending) -> None:
     """Say how many bytes would be fetched, and how many written in which folder."""
     of_known = "" if all(still.splits.values()) else ", and what the selected images need"
-    say(f"to fetch: about {size(still.fetched)}{of_known}")
+    fetched = f"about {size(still.fetched)}" if still.fetched else "nothing"
+    say(f"to fetch: {fetched}{of_known}")
     for room in readiness.rooms(what, still):
         free = storage.free_bytes(room.folder)
         known = "" if free is None else f"; free: {size(free)}"

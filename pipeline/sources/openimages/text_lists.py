@@ -77,7 +77,7 @@ def _refused(path: Location, bad: list[tuple[int, str]], lines: int) -> InputRef
         place=f"line {number}",
         expected=_EXPECTED,
         found=(plaintext.quoted(line) if line else "a blank line") if bad else "nothing",
-        remedy=_remedy(line),
+        remedy=_remedy(line) if bad else "name an image in each line",
     )
 
 

@@ -52,6 +52,7 @@ def test_no_class_lists_those_that_are_near(openimages: Path) -> None:
     with pytest.raises(UsageError, match="no such class") as refused:
         find(openimages, "Handgn")
     assert "Handgun (/m/0gxl3)" in str(refused.value.expected)
+    assert "shardmill classes" not in str(refused.value.remedy)  # that is what was asked
 
 
 def by_hand(path: Path, label: str) -> tuple[int, int]:

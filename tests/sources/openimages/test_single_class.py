@@ -212,3 +212,9 @@ def test_the_command_says_what_it_wrote(tmp_path: Path, monkeypatch: pytest.Monk
     written(tmp_path / "masks.csv", ROWS[:1])
     assert commands.shardmill(*again).returncode == 2
     assert commands.shardmill(*again, "--replace").returncode == 0
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is no such file") as refused:
+        split_classes(tmp_path / "nothing.csv", [BEAR], "train", tmp_path)
+    assert refused.value.remedy == "check --input"

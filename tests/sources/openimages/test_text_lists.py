@@ -53,8 +53,9 @@ def test_an_empty_list_and_none_are_refused(file: Path) -> None:
     with pytest.raises(UsageError, match="there is no such file"):
         text_lists.images(file)
     file.write_text("")
-    with pytest.raises(InputRefused, match="a list without a line"):
+    with pytest.raises(InputRefused, match="a list without a line") as refused:
         text_lists.images(file)
+    assert refused.value.remedy == "name an image in each line"
 
 
 def test_a_file_that_is_no_text_is_refused(file: Path) -> None:

@@ -299,6 +299,7 @@ class TestUsage:
             (("--class", "Bear", "--out", "s3://bucket/x"), "s3://bucket/x"),
             (("--class", "Bear", "--until", "select", "--export", "coco"), "after the shards"),
             (("--class", "Bear", "--split", "trian"), "trian"),
+            (("--class", "Bear", "--export", "imagefolder"), "is not one of"),
             (("--class", "Bear", "--export", "yolo-segments"), "say --masks"),
             (("--class", "Bear", "--masks", "--export", "yolo,yolo-segments"), "the same names"),
         ],

@@ -9,6 +9,7 @@ from typing import Final
 
 from pipeline.annotations.openimages import changed_names, classes, hierarchy
 from pipeline.annotations.openimages.classes import ClassNames
+from pipeline.errors import UsageError
 from pipeline.sources.openimages import published
 from pipeline.sources.openimages.config import OpenImagesConfig, SplitFiles
 from pipeline.sources.openimages.file_table import PublishedFile
@@ -103,7 +104,10 @@ def find(
     own = versions[default.name]
     mids = list(dict.fromkeys(mid for names in versions.values() for mid in names.find(words)))
     if not mids:
-        mids = [own.mid_of(words)]
+        try:
+            mids = [own.mid_of(words)]
+        except UsageError as error:
+            raise error.altered(remedy=_REMEDY) from error
     below = hierarchy.read(read(default.hierarchy))
     with_masks = {*classes.read_mids(read(default.segmentation_classes))}
     named = {mid: own.names.get(mid, next(_names(mid, versions))) for mid in mids}
@@ -120,6 +124,9 @@ def find(
         )
         for mid, name in named.items()
     ]
+
+
+_REMEDY: Final = "ask for fewer words, for a part of a word, or for a MID such as /m/0gxl3"
 
 
 @dataclass(frozen=True)

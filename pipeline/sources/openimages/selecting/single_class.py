@@ -79,13 +79,19 @@ def split_classes(
         replace: whether files of other contents that lie there are replaced.
 
     Raises:
-        UsageError: a label is no MID; no row is of one; two would go into one file; `subset` is
-            none.
+        UsageError: there is no such file; a label is no MID; no row is of one; two would go into
+            one file; `subset` is none.
         OutputConflict: a file of that name and other contents is there.
         BadAnnotation: see `rows.read_boxes`.
-        Vanished: there is no such file.
     """
     check_rereadable(source, "a CSV file")
+    if storage.stat(source) is None:
+        raise UsageError(
+            "there is no such file",
+            file=str(source),
+            expected="a CSV file with the columns ImageID and LabelName",
+            remedy="check --input",
+        )
     mids = [_mid(label) for label in dict.fromkeys(labels)]
     lists = [
         folder / f"downloader_IDs_for_{_sanitised(mid)}_{_checked(subset)}.txt" for mid in mids
