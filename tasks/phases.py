@@ -1,4 +1,4 @@
-"""What a command has its workers do: collect what is to be prepared, or prepare it."""
+"""What a command has its workers do: read or collect what is to be prepared, or prepare it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from typing import ClassVar, Final
 
 import luigi
 
-from pipeline import digests
+from pipeline import digests, paths, storage
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
-from pipeline.state import cleaning
+from pipeline.state import cleaning, first_pass
+from tasks import first_pass as first_pass_tasks
 from tasks.openimages import collect
 from tasks.prepare import is_complete
 from tasks.roots import prepare_task
@@ -78,6 +79,26 @@ class _Collecting(Phase):
         collect.sweep(job)
 
 
+class _Recording(Phase):
+    name = "recording"
+
+    def digest(self, job: Job) -> str:
+        return first_pass_tasks.digest(job)
+
+    def root(self, job: Job) -> luigi.Task:
+        return first_pass_tasks.record_task(job)
+
+    def is_complete(self, job: Job) -> bool:
+        return not first_pass.unread(job)
+
+    def sweep(self, job: Job) -> None:
+        folder = paths.archive_index(job.folder, "").parent
+        if storage.reachable(job.folder, folder):
+            for temp in cleaning.stale(job.folder, storage.temp_files(folder)):
+                storage.remove_temp(temp.temp, temp.plan)
+
+
 PREPARING: Final[Phase] = _Preparing()
 COLLECTING: Final[Phase] = _Collecting()
-PHASES: Final = {phase.name: phase for phase in (PREPARING, COLLECTING)}
+RECORDING: Final[Phase] = _Recording()
+PHASES: Final = {phase.name: phase for phase in (PREPARING, COLLECTING, RECORDING)}

@@ -12,6 +12,7 @@ and compiles the methods of a dataclass anew each time, which takes a hundred ti
     jobs/*.json, job.json            records.JobRecord       job.Job, in the record as text
     archives/*.json                  records.ArchiveMark
     archives/*.refused.json          records.ArchiveRefusal
+    archives/*.recorded.json         records.RecordedArchive
     sources/<split>-<digest>.json    sources.RecordedTree
     sources/list-<split>-<digest>.json  sources.RecordedList
     sources/annotations-*.json       records.FingerprintsMark

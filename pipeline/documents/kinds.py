@@ -26,6 +26,7 @@ from pipeline.documents.records import (
     FingerprintsMark,
     JobRecord,
     MemberHashesMark,
+    RecordedArchive,
     Withdrawal,
 )
 from pipeline.documents.shards import GroupMark, ShardMark
@@ -41,6 +42,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "jobs/*": JobRecord,
     "archives/*.refused.json": ArchiveRefusal,
     "archives/*.members.json": MemberHashesMark,
+    "archives/*.recorded.json": RecordedArchive,
     "archives/*": ArchiveMark,
     f"sources/list-*-{_DIGEST}.json": RecordedList,  # no name of a split has a dash
     f"sources/*-{_DIGEST}.json": RecordedTree,

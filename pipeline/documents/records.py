@@ -98,6 +98,34 @@ class ArchiveMark(Struct, frozen=True):
         return FileInfo(self.size, str(self.mtime_ns) if self.stamp is None else self.stamp)
 
 
+class RecordedCounts(Struct, frozen=True):
+    """How many images were found in a split whose configuration does not say it.
+
+    Attributes:
+        images: the number of images, if they are those from 1 to it; None: they are not.
+        counts: class -> images; where `images` says it, nothing.
+    """
+
+    images: Size | None = None
+    counts: dict[Key, Size] = field(default_factory=dict)
+
+
+class RecordedArchive(Struct, frozen=True):
+    """What the first pass has found of an archive of which a configuration leaves something out.
+
+    Attributes:
+        archive: its published file name.
+        md5: of the whole.
+        counts: by a digest of what else the configuration says of a split.
+        files: none.
+    """
+
+    archive: Text
+    md5: ContentHash
+    counts: dict[Digest, RecordedCounts] = field(default_factory=dict)
+    files: tuple[FileEntry, ...] = ()
+
+
 class MemberHashesMark(Struct, frozen=True):
     """The mark of the hashes of an archive's members; see `pipeline.archives.member_hashes`.
 

@@ -135,6 +135,22 @@ class DataSet(ABC):
         del names
         return None
 
+    def unread(self, names: Sequence[str]) -> tuple[Archive, ...]:
+        """Return the archives that are to be read before anything of some splits can be planned.
+
+        By default there are none: their MD5s, and how many images they hold, are known.
+        """
+        del names
+        return ()
+
+    def record(self, archive: Archive, md5: str) -> None:
+        """Record what such an archive is, now that it was read and its index is there.
+
+        Raises:
+            ArchiveRefused: a member is not what a split of it promises.
+        """
+        raise LookupError(f"everything is known of {archive.file} but that its MD5 is {md5}")
+
     @property
     def default_splits(self) -> tuple[str, ...]:
         """The splits that are meant where none is named."""

@@ -89,12 +89,35 @@ class Bars(Protocol):
         ...
 
 
+class BytesObserver:
+    """Turns what is told of archives that are read into bars."""
+
+    def __init__(self, out: storage.Location, run: str) -> None:
+        self._out, self._run = out, run
+        self._rates = Rates()
+
+    def bars(self, now: float) -> list[Bar]:
+        """Return a bar for each archive that is being read."""
+        return [
+            Bar(
+                f"verify {count.name.split('_', 1)[-1]}",
+                count.done,
+                count.total,
+                "bytes",
+                rate=self._rates.rate(count.name, now, count.done),
+            )
+            for count in progress.counts(self._out, self._run)
+            if count.unit == "bytes"
+        ]
+
+
 class Observer:
     """Turns what is published into bars."""
 
     def __init__(self, resolved: ResolvedJob, run: str) -> None:
         self._resolved = resolved
         self._run = run
+        self._archives = BytesObserver(resolved.out, run)
         self._rates = Rates()
         self._sizes = {
             (split.name, output.format): (output, split.shard_sizes())
@@ -103,15 +126,9 @@ class Observer:
 
     def bars(self, now: float) -> list[Bar]:
         """Return a bar for each archive being read and each output being written."""
-        found = []
         storage.renew(after_s=LIST_EVERY_S)
         counts = progress.counts(self._resolved.out, self._run)
-        for count in counts:
-            if count.unit == "bytes":
-                rate = self._rates.rate(count.name, now, count.done)
-                archive = count.name.split("_", 1)[-1]
-                found.append(Bar(f"verify {archive}", count.done, count.total, "bytes", rate=rate))
-        found += self._trees(now)
+        found = [*self._archives.bars(now), *self._trees(now)]
         for (split, shard_format), (output, sizes) in self._sizes.items():
             done = status.published_shards(self._resolved.out, output.digest)
             if not done and not any(count.step == "shards" for count in counts):

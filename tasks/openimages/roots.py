@@ -30,7 +30,7 @@ class CollectRoot(ImageDocument):
 
     command = OPEN
 
-    def requires(self) -> CollectOpenImages:  # type: ignore[override]
+    def requires(self) -> CollectOpenImages:
         """Return everything that is collected."""
         return self._collecting
 

@@ -8,7 +8,13 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
-from finishedoutputs import of_imagelist, of_imagenet, of_openimages, of_tree
+from finishedoutputs import (
+    of_imagelist,
+    of_imagenet,
+    of_imagenet_unsaid,
+    of_openimages,
+    of_tree,
+)
 from forging import Forgery, forgeries, sealed
 from msgspec import Struct, structs
 from support import RawSet
@@ -34,7 +40,8 @@ _NOT_THERE = {ArchiveRefusal, LabelsMark, PackManifest, Withdrawal}
 def outs(small: RawSet, openimages: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("finished")
     made = of_imagelist(folder / "list"), of_imagenet(small, folder / "set"), of_tree(folder)
-    return [*(finished.out for finished in made), of_openimages(openimages)]
+    unsaid = of_imagenet_unsaid(small, folder / "unsaid")
+    return [*(finished.out for finished in (*made, unsaid)), of_openimages(openimages)]
 
 
 def kind_of(out: Path, path: Path) -> type[Sealed]:

@@ -11,15 +11,20 @@ from typing import Any, Final, Self
 from pipeline import digests, paths, storage
 from pipeline.annotations import bboxes, contents
 from pipeline.catalog.classes import LabelTable
-from pipeline.errors import ArchiveMissing, ConfigError, InputRefused, UsageError
+from pipeline.errors import (
+    ArchiveMissing,
+    InputRefused,
+)
 from pipeline.job.options import Job
 from pipeline.sources.data_set import BOXES, EXTRACT, LISTS, DataSet
 from pipeline.sources.glance import Folders, Glance, Note, no_note
 from pipeline.sources.ilsvrc2012 import dataset as configuration
-from pipeline.sources.ilsvrc2012 import devkit, readtree, snapshot, tree
+from pipeline.sources.ilsvrc2012 import devkit, first_pass, readtree, snapshot, tree
 from pipeline.sources.ilsvrc2012 import label_files as labels
 from pipeline.sources.ilsvrc2012.dataset import DatasetConfig, SplitConfig
 from pipeline.sources.ilsvrc2012.expectation import Expectation, expectation
+from pipeline.sources.ilsvrc2012.left_out import LeftOut, pinned
+from pipeline.sources.ilsvrc2012.shard_number import shard_number
 from pipeline.sources.ilsvrc2012.snapshot import TreeRecord
 from pipeline.sources.ilsvrc2012.source import (
     ArchiveSource,
@@ -28,7 +33,7 @@ from pipeline.sources.ilsvrc2012.source import (
 )
 from pipeline.sources.ilsvrc2012.tree import TreeListing
 from pipeline.sources.ilsvrc2012.tree_source import TreeSource
-from pipeline.sources.inputs import NO_MD5, Archive, BoxSource
+from pipeline.sources.inputs import Archive, BoxSource
 from pipeline.sources.source import Defaults, IsCut, Source, Split
 from pipeline.storage import Location
 
@@ -63,13 +68,14 @@ class ConfiguredSet(DataSet):
             ConfigError: it cannot be understood.
         """
         config = configuration.load(Path(job.config), taken)
+        out = job.folder if job.out else None
         return cls(
             job=job,
             name=config.dataset,
             root=storage.parse(job.tree or job.archives or "."),
             splits={name: _split(split) for name, split in config.splits.items()},
-            archives=config.archives,
-            optional=config.optional,
+            archives=first_pass.with_md5(out, config.archives),
+            optional=first_pass.with_md5(out, config.optional),
             offers=frozenset({BOXES, LISTS, EXTRACT}),
             own_orders=frozenset({"inception"}),
             published=_PUBLISHED.get(config.dataset, {}),
@@ -162,13 +168,13 @@ class ConfiguredSet(DataSet):
         record: TreeRecord | None = None,
     ) -> Ilsvrc2012Source:
         """Return the source of a split; of a tree by what is known of it, if that is given."""
-        skip = self.job.skip_blacklisted
+        skip, config = self.job.skip_blacklisted, self._left_out.complete(config)
         expected = expectation(config, self.table, classes, skip_blacklisted=skip)
         known: dict[str, Any] = {
             "split": self.splits[config.name],
             "root": self.root,
             "expected": expected,
-            "shards": _shards(self.job, config, expected.images),
+            "shards": shard_number(self.job, config, expected.images),
             "defaults": _DEFAULTS,
             "classes": classes,
             "left_out": len(expected.left_out),
@@ -177,7 +183,7 @@ class ConfiguredSet(DataSet):
             "table": self.table,
         }
         if not self.job.tree:
-            archive = self._pinned(self.archive(config.archive))
+            archive = pinned(self.archive(config.archive))
             is_copied = self.job.remote.stage_folder
             origin = storage.parse(self.job.raw) if is_copied else None
             return ArchiveSource(
@@ -202,20 +208,33 @@ class ConfiguredSet(DataSet):
             **known,
         )
 
-    def _pinned(self, archive: Archive) -> Archive:
-        """Return an archive whose MD5 is known.
+    @property
+    def _left_out(self) -> LeftOut:
+        """What the configuration does not say, and what was recorded of it."""
+        return LeftOut(self.job, self.config, {**self.archives, **self.optional}, self.table)
 
-        Raises:
-            ConfigError: the configuration does not say it.
-        """
-        if archive.md5 == NO_MD5:
-            raise ConfigError(
-                f"the archive {archive.name} has no md5: only a tree can be read without it",
-                file=str(self.config.path),
-                expected=f"md5 of {archive.file}",
-                remedy="`shardmill describe RAW` writes it",
-            )
-        return archive
+    def unread(self, names: Sequence[str]) -> tuple[Archive, ...]:
+        """Return the archives whose MD5, or the number of whose images, nobody has said yet."""
+        if self.config.says_all:
+            return ()
+        splits = [self.config.splits[name] for name in names]
+        extras = [self.optional[name] for name in self.job.extras if name in self.optional]
+        return self._left_out.unread(splits, [*map(self._box_archive, splits), *extras])
+
+    def record(self, archive: Archive, md5: str) -> None:
+        """Record the MD5 of an archive, and count the images of the splits that lie in it."""
+        self._left_out.record(archive, md5)
+
+    def _box_archive(self, config: SplitConfig) -> Archive | None:
+        """Return the archive of a split's boxes, if they are read from one."""
+        job = self.job
+        if not job.boxes or config.boxes is None or not job.raw:
+            return None
+        if config.boxes in self.optional and config.boxes not in job.extras:
+            return None
+        if job.tree and tree.annotation_folder(Path(job.tree), config) is not None:
+            return None
+        return self.named(config.boxes)
 
     def _label_check(self, config: SplitConfig, expected: Expectation) -> DevkitCheck | None:
         if _DEVKIT not in self.job.extras or not config.labels:
@@ -271,7 +290,7 @@ class ConfiguredSet(DataSet):
         if folder is None and not job.raw:
             raise _no_annotations(job, config, archive)
         if folder is None:
-            digest = _box_digest(self._pinned(archive).md5, wnids)
+            digest = _box_digest(pinned(archive).md5, wnids)
             return BoxSource(
                 storage.parse(job.archives) / archive.file, archive, filtered, by_class, digest
             )
@@ -295,25 +314,6 @@ def _split(config: SplitConfig) -> Split:
         has_classes=config.has_classes,
         has_blacklist=config.blacklist is not None,
     )
-
-
-def _shards(job: Job, config: SplitConfig, images: int) -> int:
-    """Return how many shards are made of a split: as many as are asked for, or as configured."""
-    given = dict(job.shards).get(config.name)
-    shards = min(config.shards, max(1, images)) if given is None else given
-    if images == 0:
-        raise ConfigError(
-            f"split {config.name}: no image is expected of the chosen classes",
-            remedy="choose other classes with --classes, or leave the split out",
-        )
-    if not 1 <= shards <= images:
-        raise UsageError(
-            f"--shards {config.name}={shards}: a shard would be empty, and none may be",
-            expected=f"1 to {images}, the number of images",
-            found=str(shards),
-            remedy=f"say --shards {config.name}=N with N in that range",
-        )
-    return shards
 
 
 def _no_annotations(job: Job, config: SplitConfig, archive: Archive) -> ArchiveMissing:

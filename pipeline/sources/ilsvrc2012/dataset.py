@@ -35,7 +35,7 @@ class SplitConfig:
         layout: ``class-tars`` or ``flat``.
         shards: default number of shards.
         counts: expected images per class: ``labels:COLUMN`` or a path; None for flat splits
-            that expect the images 1..`images`.
+            that expect the images 1..`images`, and where nothing says it.
         member: flat only: regular expression of a member, its group the image's number.
         labels: flat only: path of the list whose line n is the WNID of image n; None: nobody
             knows the classes.
@@ -43,6 +43,7 @@ class SplitConfig:
         blacklist: flat only: path of a list of images' numbers, for `Job.skip_blacklisted`.
         boxes: name of the archive of bounding boxes.
         optional: prepared only when its name, or its archive's, is given.
+        counted: images per class as the first pass has counted them, where nothing else says it.
     """
 
     name: str
@@ -57,6 +58,12 @@ class SplitConfig:
     blacklist: Path | None = None
     boxes: str | None = None
     optional: bool = False
+    counted: tuple[tuple[str, int], ...] | None = None
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it is known how many images it has."""
+        return (self.counts, self.images, self.counted) != (None, None, None)
 
     @property
     def by_class(self) -> bool:
@@ -79,6 +86,14 @@ class DatasetConfig:
     archives: Mapping[str, Archive]
     optional: Mapping[str, Archive]
     splits: Mapping[str, SplitConfig]
+
+    @property
+    def says_all(self) -> bool:
+        """Whether it says the MD5 of every archive, and how many images every split has."""
+        archives = (*self.archives.values(), *self.optional.values())
+        return all(archive.md5 != NO_MD5 for archive in archives) and all(
+            split.is_counted for split in self.splits.values()
+        )
 
     def named(self, name: str) -> Archive:
         """Return the archive that the configuration calls `name`."""
@@ -198,17 +213,13 @@ class _Reader(StrictToml):
         common = {"archive", "layout", "shards"}
         may = {"folder", "boxes"}
         if layout == "class-tars":
-            return self.table(value, where, common | {"counts"}, may)
+            return self.table(value, where, common, may | {"counts"})
         may |= {"labels", "images", "counts", "blacklist"}
         table = self.table(value, where, common | {"member"}, may)
-        if ("images" in table) == ("counts" in table):
-            raise self.error(
-                f"[{where}] must say how many images there are",
-                where,
-                "images",
-                "one of the keys images and counts",
-                "both" if "images" in table else "neither",
-            )
+        if "images" in table and "counts" in table:
+            what = f"[{where}] says twice how many images there are"
+            expected = "one of the keys images and counts, or neither"
+            raise self.error(what, where, "images", expected, "both")
         if "counts" in table and "labels" not in table:
             what = f"[{where}] counts images of classes that nobody knows"
             raise self.error(what, where, "counts", "the key labels, or images", "no labels")

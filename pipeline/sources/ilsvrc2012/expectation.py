@@ -46,7 +46,9 @@ def expectation(
     left_out: frozenset[int] = frozenset()
     if skip_blacklisted and split.blacklist is not None:
         left_out = labels.load_numbers(split.blacklist, len(numbered))
-    if split.counts is not None:
+    if split.counted is not None:
+        counts = Counter(dict(split.counted))
+    elif split.counts is not None:
         counts = Counter(labels.load_counts(split.counts, table))
     else:
         _check_labels(split, numbered, images)
@@ -56,7 +58,7 @@ def expectation(
     if classes is not None:
         chosen = set(classes)
         counts = Counter({wnid: count for wnid, count in counts.items() if wnid in chosen})
-    return Expectation(dict(+counts), numbered, split.counts is None, left_out)
+    return Expectation(dict(+counts), numbered, split.images is not None, left_out)
 
 
 def _check_labels(split: SplitConfig, numbered: tuple[str, ...], images: int) -> None:
@@ -72,10 +74,11 @@ def _check_labels(split: SplitConfig, numbered: tuple[str, ...], images: int) ->
 def _check_left_out(split: SplitConfig, counts: Mapping[str, int]) -> None:
     short = sorted(wnid for wnid, count in counts.items() if count < 0)
     if short:
+        counted = split.counts or split.archive
         raise ConfigError(
             f"split {split.name}: the blacklist names more images of a class than there are",
             file=str(split.blacklist),
-            expected=f"images of the split, which are among those of {split.counts}",
+            expected=f"images of the split, which are among those of {counted}",
             found=abbreviate(f"{wnid} {-counts[wnid]} too many" for wnid in short),
             remedy="remove the lines of images that are not there, or leave --skip-blacklisted out",
         )
