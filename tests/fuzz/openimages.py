@@ -16,6 +16,9 @@ from PIL import Image
 
 from pipeline import names, storage
 from pipeline.annotations.openimages import classes, hierarchy
+from pipeline.annotations.openimages.choice import Choice
+from pipeline.annotations.openimages.columns import Kind
+from pipeline.annotations.openimages.records import Records
 from pipeline.annotations.openimages.rows import RowBatch
 from pipeline.archives import zip as zipfiles
 from pipeline.archives import zip_index
@@ -119,13 +122,14 @@ def _laid(data: bytes, folder: Path, name: str) -> Path:
     return path
 
 
-def try_rows(data: bytes, folder: Path, *, read: Read) -> None:
+def try_rows(data: bytes, folder: Path, *, read: Read, kind: Kind) -> None:
     """All rows are there, as the `csv` module reads them, each with its line and bytes."""
     path = _laid(data, folder, "rows.csv")
     batches = list(read(path))
     lines = [int(line) for batch in batches for line in batch.lines]
-    spelled = [row for batch in batches for row in batch.raw]
-    assert lines == sorted(set(lines))
+    pairs = list(Records(path, kind).batches(Choice(), 1))
+    spelled = [row for _, texts in pairs for row in texts]
+    assert lines == [line for numbers, _ in pairs for line in numbers] == sorted(set(lines))
     assert len(lines) == len(spelled) == sum(batch.table.num_rows for batch in batches)
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     expected = [fields for fields in csv.reader(io.StringIO(text, newline="")) if fields]

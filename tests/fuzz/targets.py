@@ -18,6 +18,7 @@ import shardfiles
 import tables
 from fields import Field
 
+from pipeline.annotations.openimages import columns
 from pipeline.annotations.openimages.rows import (
     read_boxes,
     read_images,
@@ -153,12 +154,28 @@ TARGETS = {
     **{
         f"openimages-{name}": _text(parse, seeds, BadAnnotation)
         for name, parse, seeds in (
-            ("boxes", partial(openimages.try_rows, read=read_boxes), openimages.boxes),
+            (
+                "boxes",
+                partial(openimages.try_rows, read=read_boxes, kind=columns.BOXES),
+                openimages.boxes,
+            ),
             ("some-boxes", partial(openimages.try_some_rows, read=read_boxes), openimages.boxes),
-            ("masks", partial(openimages.try_rows, read=read_masks), openimages.masks),
+            (
+                "masks",
+                partial(openimages.try_rows, read=read_masks, kind=columns.MASKS),
+                openimages.masks,
+            ),
             ("some-masks", partial(openimages.try_some_rows, read=read_masks), openimages.masks),
-            ("labels", partial(openimages.try_rows, read=read_labels), openimages.labels),
-            ("images", partial(openimages.try_rows, read=read_images), openimages.images),
+            (
+                "labels",
+                partial(openimages.try_rows, read=read_labels, kind=columns.LABELS),
+                openimages.labels,
+            ),
+            (
+                "images",
+                partial(openimages.try_rows, read=read_images, kind=columns.IMAGES),
+                openimages.images,
+            ),
             ("class-names", openimages.try_class_names, openimages.class_names),
             ("mids", openimages.try_mids, openimages.mids),
             ("hierarchy", openimages.try_hierarchy, openimages.hierarchies),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import compress, repeat
-from operator import itemgetter
+from itertools import compress
 from typing import Final
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipeline.annotations.openimages.columns import LABEL
 from pipeline.annotations.openimages.header import Header
+from pipeline.annotations.openimages.plain_rows import PlainRows
 
 _ID_DIGITS: Final = 16
 
@@ -34,31 +34,22 @@ class Choice:
     images: NDArray[np.uint64] | None = None
     _known: set[bytes] = field(default_factory=set, init=False, repr=False)
 
-    @property
-    def takes_all(self) -> bool:
-        """Whether no row is left out."""
-        return self.labels is None and self.images is None
-
-    def places(self, header: Header, lines: Sequence[bytes]) -> Iterator[int]:
-        """Yield which of some lines without quotes are wanted, ascending.
+    def places(self, header: Header, rows: PlainRows) -> Sequence[int]:
+        """Return which rows are wanted, ascending.
 
         Raises:
-            IndexError: a line has too few fields.
-            NoLabel: what stands for a class in any line is no MID.
+            NoLabel: what stands for a class in any row is no MID.
             ValueError: an ImageID is none.
         """
-        places: Iterator[int] | range = range(len(lines))
+        places: Sequence[int] = range(len(rows))
         if self.labels is not None:
-            fields = list(_fields(lines, header.places["label"]))
-            self._check(fields)
-            places = compress(places, map(self.labels.__contains__, fields))
-        if self.images is None:
-            return iter(places)
-        rest = list(places)
-        if not rest:
-            return iter(())
-        ids = _fields([lines[place] for place in rest], header.places["image_id"])
-        return compress(rest, _within(numbers(list(ids)), self.images))
+            labels = rows.fields(header.places["label"])
+            self._check(labels)
+            places = list(compress(places, map(self.labels.__contains__, labels)))
+        if self.images is None or not places:
+            return places
+        ids = rows.fields(header.places["image_id"], places)
+        return list(compress(places, _within(numbers(ids), self.images).tolist()))
 
     def takes(self, label: bytes, image_id: bytes) -> bool:
         """Whether a row is wanted.
@@ -95,11 +86,6 @@ def numbers(ids: Sequence[bytes]) -> NDArray[np.uint64]:
     if len(content) * 2 != len(ids) * _ID_DIGITS:  # blanks between digits are passed over
         raise ValueError("an ImageID with a blank")
     return np.frombuffer(content, ">u8").astype(np.uint64)
-
-
-def _fields(lines: Sequence[bytes], place: int) -> Iterator[bytes]:
-    """Yield a field of each line, which is split no further than that."""
-    return map(itemgetter(place), map(bytes.split, lines, repeat(b","), repeat(place + 1)))
 
 
 def _within(ids: NDArray[np.uint64], images: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -3,25 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
-_ID: Final = "^[0-9a-f]{16}$"
-_LABEL: Final = "^/[a-z]+/[0-9A-Za-z_]+$"
-_MASK_PATH: Final = r"^[0-9a-f]{16}_[0-9A-Za-z_]+\.png$"
-_HEX: Final = "^[0-9a-f]+$"
-_FRACTION: Final = re.compile(r"\+?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-_FLAGS: Final = ("0", "1", "-1")
-
-Spelling = Callable[[pa.Table], pa.Array]
-"""Says of each row how a value of it has to be spelled, by its other values."""
-
-Check = Callable[[pa.Array], pa.Array]
-"""Says of each value of a column whether it is one of its form; null counts as no."""
+Spelling = Callable[[Mapping[str, str]], str]
+"""Says how a value of a row has to be spelled, by its other values: name of a column -> text."""
 
 
 @dataclass(frozen=True)
@@ -29,73 +16,63 @@ class Form:
     """Which values a column may have.
 
     Attributes:
-        type: of the column in tables.
+        type: of the column in tables, as Arrow calls it.
         expected: its values in words.
-        holds: says the same of parsed values.
-        parses: whether a text stands for a value; None: as `holds` says of the text itself.
+        stands: whether a text stands for one of them.
         optional: whether a value may be absent; it is null then.
     """
 
-    type: pa.DataType
+    type: str
     expected: str
-    holds: Check
-    parses: Callable[[str], bool] | None = None
+    stands: Callable[[str], object]
     optional: bool = False
 
     def accepts(self, text: str) -> bool:
         """Whether a value may stand there that is spelled so."""
-        if self.optional and text in ABSENT:
-            return True
-        if self.parses is not None:
-            return self.parses(text)
-        return bool(self.holds(pa.array([text], self.type))[0].as_py())
+        return (self.optional and text in ABSENT) or bool(self.stands(text))
 
 
 ABSENT: Final = ("", "nan")
 """How a number is spelled that nobody knows."""
 
-
-def _matching(pattern: str) -> Check:
-    return lambda values: pc.match_substring_regex(values, pattern)
-
-
-def _between(least: float, most: float) -> Check:
-    return lambda values: pc.and_(pc.greater_equal(values, least), pc.less_equal(values, most))
-
-
-def _anything(values: pa.Array) -> pa.Array:
-    return pc.is_valid(values)
+_NUMBER: Final = r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?"
+_FRACTION: Final = re.compile(rf"[ \t]*{_NUMBER}[ \t]*")  # Arrow passes over blanks, too
+_FLAG: Final = re.compile("[ \t]*-?0*[01][ \t]*")
 
 
 def _is_fraction(text: str) -> bool:
-    return _FRACTION.fullmatch(text) is not None and float(text) <= 1
+    return _FRACTION.fullmatch(text) is not None and 0 <= float(text) <= 1
 
 
-def _is_number(text: str) -> bool:
+def _is_degrees(text: str) -> bool:
     try:
-        float(text)
+        return -360 <= float(text) <= 360  # noqa: PLR2004 - a turn
     except ValueError:
         return False
+
+
+def _is_anything(text: str) -> bool:
+    del text
     return True
 
 
-ID: Final = Form(pa.string(), "16 hex digits in lower case", _matching(_ID))
-LABEL: Final = Form(pa.string(), "the MID of a class, such as /m/0gxl3", _matching(_LABEL))
-TEXT: Final = Form(pa.string(), "text in UTF-8", _anything)
+ID: Final = Form("string", "16 hex digits in lower case", re.compile("[0-9a-f]{16}").fullmatch)
+LABEL: Final = Form(
+    "string",
+    "the MID of a class, such as /m/0gxl3",
+    re.compile("/[a-z]+/[0-9A-Za-z_]+").fullmatch,
+)
+TEXT: Final = Form("string", "text in UTF-8", _is_anything)
 MASK_PATH: Final = Form(
-    pa.string(), "the name of a mask: <ImageID>_<MID without />_<BoxID>.png", _matching(_MASK_PATH)
+    "string",
+    "the name of a mask: <ImageID>_<MID without />_<BoxID>.png",
+    re.compile(r"[0-9a-f]{16}_[0-9A-Za-z_]+\.png").fullmatch,
 )
-HEX: Final = Form(pa.string(), "hex digits in lower case", _matching(_HEX))
-FRACTION: Final = Form(pa.float64(), "a number from 0 to 1", _between(0, 1), _is_fraction)
-MAYBE: Final = Form(
-    pa.float64(), "a number from 0 to 1, or nothing", _between(0, 1), _is_fraction, optional=True
-)
-FLAG: Final = Form(
-    pa.int8(), "1, 0, or -1 for unknown", _between(-1, 1), lambda text: text in _FLAGS
-)
-ROTATION: Final = Form(
-    pa.float64(), "degrees, or nothing", _between(-360, 360), _is_number, optional=True
-)
+HEX: Final = Form("string", "hex digits in lower case", re.compile("[0-9a-f]+").fullmatch)
+FRACTION: Final = Form("double", "a number from 0 to 1", _is_fraction)
+MAYBE: Final = Form("double", "a number from 0 to 1, or nothing", _is_fraction, optional=True)
+FLAG: Final = Form("int8", "1, 0, or -1 for unknown", _FLAG.fullmatch)
+ROTATION: Final = Form("double", "degrees, or nothing", _is_degrees, optional=True)
 
 
 @dataclass(frozen=True)
@@ -132,20 +109,18 @@ class Kind:
     spelled: tuple[str, Spelling] | None = None
 
     @property
-    def schema(self) -> pa.Schema:
-        """The columns of the tables of its rows."""
-        return pa.schema([(column.name, column.form.type) for column in self.columns])
+    def names(self) -> tuple[str, ...]:
+        """The names of its columns in tables."""
+        return tuple(column.name for column in self.columns)
 
     def column(self, name: str) -> Column:
         """Return a column by its name in tables."""
         return next(column for column in self.columns if column.name == name)
 
 
-def _mask_paths(rows: pa.Table) -> pa.Array:
-    """Return the name of each mask: ``<ImageID>_<MID without />_<BoxID>.png``."""
-    labels = pc.replace_substring(rows["label"], "/", "")
-    ends = pc.binary_join_element_wise(rows["box_id"], "png", ".")
-    return pc.binary_join_element_wise(rows["image_id"], labels, ends, "_")
+def mask_path(row: Mapping[str, str]) -> str:
+    """Return the name of a mask: ``<ImageID>_<MID without />_<BoxID>.png``."""
+    return f"{row['image_id']}_{row['label'].replace('/', '')}_{row['box_id']}.png"
 
 
 _IMAGE: Final = Column("image_id", "ImageID", ID)  # V7 has "ImageId", too
@@ -182,7 +157,7 @@ MASKS: Final = Kind(
         Column("predicted_iou", "PredictedIoU", MAYBE),
     ),
     _SIDES,
-    ("mask_path", _mask_paths),
+    ("mask_path", mask_path),
 )
 LABELS: Final = Kind("image labels", (_IMAGE, _LABEL_NAME, _SOURCE, _CONFIDENCE))
 ROWS: Final = Kind("rows with a class each", (_IMAGE, _LABEL_NAME))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
-from itertools import chain, repeat
+from itertools import chain
 from typing import Final
 
 from pipeline import plaintext
 from pipeline.annotations.openimages import header as headers
 from pipeline.annotations.openimages import lines as textlines
+from pipeline.annotations.openimages import plain_rows
 from pipeline.annotations.openimages.choice import Choice, NoLabel
 from pipeline.annotations.openimages.columns import ID, LABEL, Kind
 from pipeline.annotations.openimages.header import REMEDY, Header
@@ -22,9 +23,9 @@ QUOTE: Final = b'"'
 class Records:
     """The rows of a file.
 
-    A line without a quote is split only up to the field that decides about it; one with a quote is
-    read by the `csv` module, as are the lines behind it that belong to the same row. Whether the
-    number of fields is right is asked of every row.
+    Rows without quotes are looked at some hundred at once, and only the fields that decide about
+    them become objects. One with a quote is read by the `csv` module, as are the lines behind it
+    that belong to the same row. Whether the number of fields is right is asked of every row.
 
     Args:
         path: the file.
@@ -43,52 +44,70 @@ class Records:
         self.header: Final[Header] = headers.parse(path, kind, first)
         self._rest = (line + 1, rest)
 
-    def wanted(self, choice: Choice) -> Iterator[tuple[list[int], list[bytes]]]:
-        """Yield the wanted rows of some thousand: the line of each, from 1, and its bytes.
+    def batches(
+        self, choice: Choice, rows: int, fields: int | None = None
+    ) -> Iterator[tuple[list[int], list[bytes]]]:
+        """Yield the wanted rows, about so many at a time, the last ones fewer; see `wanted`."""
+        lines, texts = list[int](), list[bytes]()
+        for some_lines, some_texts in self.wanted(choice, fields):
+            lines += some_lines
+            texts += some_texts
+            if len(texts) >= rows:
+                yield lines, texts
+                lines, texts = [], []
+        if texts:
+            yield lines, texts
+
+    def wanted(
+        self, choice: Choice, fields: int | None = None
+    ) -> Iterator[tuple[list[int], list[bytes]]]:
+        """Yield the wanted rows of some hundred: the line of each, from 1, and its bytes.
 
         The bytes have no end of line. A row with quotes is spelled as `csv.writer` would; line ends
         within its fields are LF. Empty lines are passed over.
+
+        Args:
+            choice: which rows are wanted.
+            fields: how many fields of each are returned, from the first; None: all of them.
 
         Raises:
             BadAnnotation: a row has too few fields or too many; the label of any row is no MID,
                 where some are chosen; an ImageID that is asked for is none.
         """
+        most = self.header.width if fields is None else fields
         for line, content in chain([self._rest], self._blocks):
             if content:
-                chosen = self._regular(line, content, choice)
-                yield self._odd(line, content, choice) if chosen is None else chosen
+                chosen = self._regular(line, content, choice, most)
+                yield self._odd(line, content, choice, most) if chosen is None else chosen
 
     def _regular(
-        self, line: int, content: bytes, choice: Choice
+        self, line: int, content: bytes, choice: Choice, most: int
     ) -> tuple[list[int], list[bytes]] | None:
-        """Choose among lines of a plain form; None: some line has another."""
-        if QUOTE in content or b"\r" in content:
+        """Choose among rows of a plain form; None: some row has another."""
+        rows = plain_rows.parse(content, self.header.width)
+        if rows is None:
             return None
-        rows = content.split(b"\n")
-        rows.pop()
-        if {*map(bytes.count, rows, repeat(b","))} != {self.header.width - 1}:
-            return None  # a row too short or too long, or an empty line
-        if choice.takes_all:
-            return list(range(line, line + len(rows))), rows
         try:
-            places = list(choice.places(self.header, rows))
-        except (IndexError, ValueError):
+            places = choice.places(self.header, rows)
+        except ValueError:
             return None
-        return [line + place for place in places], [rows[place] for place in places]
+        return [line + place for place in places], rows.rows(places, most)
 
-    def _odd(self, line: int, content: bytes, choice: Choice) -> tuple[list[int], list[bytes]]:
+    def _odd(
+        self, line: int, content: bytes, choice: Choice, most: int
+    ) -> tuple[list[int], list[bytes]]:
         """Choose among lines one by one."""
         numbers, chosen = list[int](), list[bytes]()
         source = _Lines(self._blocks, line, content)
         label, image = (self.header.places.get(name, -1) for name in ("label", "image_id"))
         for number, row in source:
-            fields = row.split(b",")
-            if QUOTE in row:
-                fields, row = self._quoted(number, row, source)  # noqa: PLW2901 - of more lines
-            elif b"\r" in row:
+            quoted = self._quoted(number, row, source) if QUOTE in row else None
+            if quoted is None and b"\r" in row:
                 raise self._refused(number, "a row holds the end of a line", "none", row)
+            fields = row.split(b",") if quoted is None else [_bytes(text) for text in quoted]
             if len(fields) != self.header.width:
-                raise self._width(number, row, len(fields))
+                spelled = row if quoted is None else headers.spell(quoted)
+                raise self._width(number, spelled, len(fields))
             try:
                 takes = choice.takes(fields[label] if label >= 0 else b"", fields[image])
             except NoLabel:
@@ -101,18 +120,18 @@ class Records:
                 ) from None
             if takes:
                 numbers.append(number)
-                chosen.append(row)
+                first = b",".join(fields[:most]) if quoted is None else headers.spell(quoted[:most])
+                chosen.append(first)
         return numbers, chosen
 
-    def _quoted(self, number: int, row: bytes, source: _Lines) -> tuple[list[bytes], bytes]:
-        """Read a row with quotes; return its fields, and the row as `csv.writer` spells it."""
+    def _quoted(self, number: int, row: bytes, source: _Lines) -> list[str]:
+        """Read a row with quotes, and the lines behind it that belong to it."""
         try:
-            fields = next(csv.reader(source.texts(row), strict=True))
+            return next(csv.reader(source.texts(row), strict=True))
         except csv.Error as error:
             message = f"a row with quotes that cannot be read: {error}"
             expected = "quotes around a whole field, and doubled within it"
             raise self._refused(number, message, expected, row) from None
-        return [field.encode("utf-8", "surrogateescape") for field in fields], headers.spell(fields)
 
     def _width(self, number: int, row: bytes, fields: int) -> BadAnnotation:
         what = "a row is too short" if fields < self.header.width else "a row is too long"
@@ -169,6 +188,10 @@ class _Lines:
     def _advance(self) -> None:
         self._place += 1
         self._number += 1
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _split(content: bytes) -> Sequence[bytes]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 
-import pyarrow as pa
-
 from pipeline import plaintext
 from pipeline.annotations.openimages.columns import Column
 from pipeline.annotations.openimages.header import REMEDY, Header
@@ -52,8 +50,7 @@ def _flaw(header: Header, line: int, fields: Sequence[str]) -> BadAnnotation | N
     if kind.spelled is not None:
         name, spelling = kind.spelled
         column = kind.column(name)
-        row = pa.table({each.name: [text] for each, text in texts.items()})
-        expected = spelling(row)[0].as_py()
+        expected = spelling({each.name: text for each, text in texts.items()})
         if texts[column] != expected:
             what = f"{column.header} is of another row"
             return _refused(header, line, what, expected, plaintext.quoted(texts[column]))

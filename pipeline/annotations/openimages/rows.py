@@ -1,7 +1,8 @@
 """The rows of Open Images' CSV files as tables: boxes, masks, labels of images, images.
 
 Each is one pass over a file of any size, in little memory. Only the rows that are asked for are
-parsed; they keep their order, their line in the file, and their bytes.
+parsed, as far as the last column that is read; they keep their order, and their line in the file.
+`row_texts` gives rows as they stand there.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 
-from pipeline.annotations.openimages import columns
+from pipeline.annotations.openimages import arrow_columns, columns
 from pipeline.annotations.openimages.choice import Choice
 from pipeline.annotations.openimages.columns import ABSENT, Kind
 from pipeline.annotations.openimages.header import Header
@@ -30,7 +30,7 @@ from pipeline.storage import Location
 # commands have handlers of their own.
 pa.enable_signal_handlers(enable=False)
 
-ROWS: Final = 1 << 11
+ROWS: Final = 1 << 12
 """About how many rows a batch has; the last one has fewer, and one of a dense file more."""
 
 
@@ -39,18 +39,12 @@ class RowBatch:
     """Some rows of a file, in its order.
 
     Attributes:
-        table: their values; the columns are those of `columns.BOXES.schema` and its neighbours.
+        table: their values; the columns are those of `columns.BOXES` and its neighbours.
         lines: (n,) the line of each in the file, from 1; of several lines the first.
-        raw: the bytes of each, without the end of the line: all columns, as `csv.writer` spells
-            them.
     """
 
     table: pa.Table
     lines: NDArray[np.int64]
-    raw: Sequence[bytes]
-
-    def __len__(self) -> int:
-        return len(self.raw)
 
 
 def read_boxes(
@@ -117,27 +111,21 @@ def read(
 ) -> Iterator[RowBatch]:
     """Yield the wanted rows of a file of some kind; see `read_boxes`."""
     records = Records(path, kind, tell)
-    lines, raw = list[int](), list[bytes]()
-    for some_lines, some_rows in records.wanted(choice):
-        lines += some_lines
-        raw += some_rows
-        if len(raw) >= ROWS:
-            yield _batch(records.header, lines, raw)
-            lines, raw = [], []
-    if raw:
-        yield _batch(records.header, lines, raw)
+    fields = max(records.header.places.values()) + 1
+    for lines, texts in records.batches(choice, ROWS, fields):
+        yield _batch(records.header, lines, texts)
 
 
-def _batch(header: Header, lines: list[int], raw: list[bytes]) -> RowBatch:
-    content = b"\n".join([*raw, b""])
-    numbers = np.array(lines, np.int64)
+def _batch(header: Header, lines: Sequence[int], texts: Sequence[bytes]) -> RowBatch:
+    """Parse the first fields of rows."""
+    content = b"\n".join([*texts, b""])
     try:
         table = _parsed(header, content)
     except pa.ArrowInvalid as error:
-        raise refusal(header, lines, raw, str(error)) from error
-    if table.num_rows != len(raw) or not _holds(header.kind, table):
-        raise refusal(header, lines, raw, f"{table.num_rows} rows of {len(raw)}")
-    return RowBatch(table, numbers, raw)
+        raise refusal(header, lines, texts, str(error)) from error
+    if table.num_rows != len(texts) or not arrow_columns.holds(header.kind, table):
+        raise refusal(header, lines, texts, f"{table.num_rows} rows of {len(texts)}")
+    return RowBatch(table, np.array(lines, np.int64))
 
 
 def _parsed(header: Header, content: bytes) -> pa.Table:
@@ -146,10 +134,10 @@ def _parsed(header: Header, content: bytes) -> pa.Table:
     Raises:
         pa.ArrowInvalid: some row is not of the form.
     """
-    names = [f"column {place}" for place in range(header.width)]
+    names = [f"column {place}" for place in range(max(header.places.values()) + 1)]
     kind = header.kind
     wanted = [names[header.places[column.name]] for column in kind.columns]
-    types = [column.form.type for column in kind.columns]
+    types = arrow_columns.schema(kind).types
     table = pcsv.read_csv(
         pa.BufferReader(content),
         pcsv.ReadOptions(use_threads=False, block_size=len(content) + 1, column_names=names),
@@ -161,22 +149,4 @@ def _parsed(header: Header, content: bytes) -> pa.Table:
             strings_can_be_null=False,
         ),
     )
-    return table.rename_columns(kind.schema.names).combine_chunks()
-
-
-def _holds(kind: Kind, table: pa.Table) -> bool:
-    """Whether all values are of the form of their column, and in order."""
-    for column in kind.columns:
-        values, form = table[column.name], column.form
-        if values.null_count and not form.optional:
-            return False
-        if not pc.all(form.holds(values), min_count=0).as_py():  # of null nothing is said
-            return False
-    if kind.spelled is not None:
-        name, spelling = kind.spelled
-        if not pc.all(pc.equal(table[name], spelling(table)), min_count=0).as_py():
-            return False
-    return all(
-        pc.all(pc.less_equal(table[low], table[high]), min_count=0).as_py()
-        for low, high in kind.pairs
-    )
+    return table.rename_columns(list(kind.names)).combine_chunks()

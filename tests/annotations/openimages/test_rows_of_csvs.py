@@ -24,13 +24,13 @@ from openimagesfiles import (
     write,
 )
 
-from pipeline.annotations.openimages import choice, lines, rows
+from pipeline.annotations.openimages import choice, columns, lines, row_texts, rows
 from pipeline.errors import BadAnnotation
 
 
 def values(batches: Iterator[rows.RowBatch], *names: str) -> list[tuple[object, ...]]:
-    columns = [row for batch in batches for row in batch.table.to_pylist()]
-    return [tuple(row[name] for name in names) for row in columns]
+    some = [row for batch in batches for row in batch.table.to_pylist()]
+    return [tuple(row[name] for name in names) for row in some]
 
 
 def places(batches: Iterator[rows.RowBatch]) -> list[int]:
@@ -48,7 +48,7 @@ def test_a_box_has_its_corners_and_flags(tmp_path: Path) -> None:
     corners = {"xmin": 0.1, "xmax": 0.5, "ymin": 0.25, "ymax": 1.0}
     flags = {"occluded": 0, "truncated": 1, "group_of": -1, "depiction": 0, "inside": 0}
     assert batch.table.to_pylist() == [image_class | corners | flags]
-    assert (batch.lines.tolist(), batch.raw) == ([2], [box().encode()])
+    assert batch.lines.tolist() == [2]
 
 
 def test_a_mask_has_its_name_and_a_quality_that_may_be_absent(tmp_path: Path) -> None:
@@ -66,7 +66,9 @@ def test_a_class_is_its_whole_mid_however_lines_end(tmp_path: Path, end: str, ma
     path = write(tmp_path / "boxes.csv", mark + BOX_HEADER, [box(label=mid) for mid in labels], end)
     batches = list(rows.read_boxes(path, frozenset([BEAR.encode()])))
     assert places(iter(batches)) == [2, 5]
-    assert [row for batch in batches for row in batch.raw] == [box().encode()] * 2
+    (texts,) = row_texts.read(path, columns.ROWS, choice.Choice(frozenset([BEAR.encode()])))
+    assert (texts.lines, texts.raw) == ([2, 5], [box().encode()] * 2)
+    assert texts.texts["label"] == [BEAR.encode()] * 2
 
 
 def test_rows_of_some_images_are_read(tmp_path: Path) -> None:

@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from functools import reduce
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import manifest
-from pipeline.annotations.openimages import columns, rows
+from pipeline.annotations.openimages import columns, row_texts
 from pipeline.annotations.openimages.choice import Choice
 from pipeline.annotations.openimages.columns import Kind
 from pipeline.annotations.openimages.records import Records
+from pipeline.annotations.openimages.row_texts import TextBatch
 from pipeline.documents.openimages import RecipeMark
 from pipeline.errors import TransientError
 from pipeline.sources.openimages import ids as imageids
@@ -114,8 +113,8 @@ def _write_some(
             kind = _kind(name, options.drop_boxes)
             header = Records(path, kind).header
             files = stack.enter_context(RecipeFiles(header, members, targets))
-            for batch in rows.read(path, kind, choice):
-                files.add(batch, _kept(batch.table, options.drop_boxes))
+            for batch in row_texts.read(path, kind, choice):
+                files.add(batch, _kept(batch, options.drop_boxes))
             if name == options.by:
                 seen = files.images
             for of_class, file in zip(staged, files.files, strict=False):
@@ -144,13 +143,16 @@ def _kind(name: str, drop: Sequence[str]) -> Kind:
     """Return what a file is read as: all of it was checked when it was selected from."""
     if name == "labels":
         return columns.SURE_ROWS
-    return columns.BOXES if name == "boxes" and drop else columns.ROWS
+    flags = [columns.BOXES.column(flag) for flag in drop] if name == "boxes" else []
+    return Kind(columns.ROWS.noun, (*columns.ROWS.columns, *flags))
 
 
-def _kept(table: pa.Table, drop: Sequence[str]) -> NDArray[np.bool_]:
+def _kept(batch: TextBatch, drop: Sequence[str]) -> NDArray[np.bool_]:
     """Return (n,): which rows are of something that is there and not dropped."""
-    kept = [pc.not_equal(table[flag], 1) for flag in drop if flag in table.column_names]
-    if table.column_names == columns.SURE_ROWS.schema.names:
-        kept.append(pc.greater(table["confidence"], 0))
-    whole = np.ones(table.num_rows, np.bool_)
-    return reduce(np.logical_and, (column.to_numpy() for column in kept), whole)
+    kept = np.ones(len(batch), np.bool_)
+    for flag in drop:
+        if flag in batch.texts:
+            kept &= np.array([int(text) != 1 for text in batch.texts[flag]], np.bool_)
+    if "confidence" in batch.texts:
+        kept &= np.array([float(text) > 0 for text in batch.texts["confidence"]], np.bool_)
+    return kept

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from pipeline import storage
 from pipeline.annotations.openimages.header import Header
-from pipeline.annotations.openimages.rows import RowBatch
-from pipeline.sources.openimages import ids as imageids
+from pipeline.annotations.openimages.row_texts import TextBatch
 from pipeline.storage import Location, StagedFile
 
 _AT_ONCE: Final = 1 << 13  # lines of a list
+_DIGITS: Final = 16  # of an ImageID
 _FEW: Final = 1 << 16  # bytes of ids that wait to be made distinct, at least
 
 
@@ -47,7 +47,8 @@ class FirstSeen:
         """Yield the list of these images, some lines at a time."""
         self._merge()
         for start in range(0, len(self._ids), _AT_ONCE):
-            names = imageids.texts(self._ids[start : start + _AT_ONCE]).to_pylist()
+            digits = self._ids[start : start + _AT_ONCE].astype(">u8").tobytes().hex()
+            names = (digits[at : at + _DIGITS] for at in range(0, len(digits), _DIGITS))
             yield "".join(f"{split}/{name}\n" for name in names).encode()
 
     def _merge(self) -> None:
@@ -71,7 +72,7 @@ class RecipeFiles:
         self, header: Header, members: Mapping[str, int], places: Sequence[Location | None]
     ) -> None:
         self._header = header
-        self._members = members
+        self._members = {label.encode(): number for label, number in members.items()}
         self._places = places
         self.images = [FirstSeen() for _ in places]
         self.counts = [0 for _ in places]
@@ -93,25 +94,24 @@ class RecipeFiles:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def add(self, batch: RowBatch, keep: NDArray[np.bool_] | None = None) -> None:
+    def add(self, batch: TextBatch, keep: NDArray[np.bool_] | None = None) -> None:
         """Add rows to the classes that they are of.
 
         Args:
-            batch: rows with the columns `image_id` and `label`.
+            batch: rows with the column `label`.
             keep: (n,) which of them; None: all.
         """
         places = defaultdict[int, list[int]](list)
         kept = keep.tolist() if keep is not None else [True] * len(batch)
-        for place, label in enumerate(batch.table["label"].to_pylist()):
+        for place, label in enumerate(batch.texts["label"]):
             if kept[place] and label in self._members:
                 places[self._members[label]].append(place)
-        ids = imageids.numbers(batch.table["image_id"])
         for number, some in places.items():
             self.counts[number] += len(some)
-            self.images[number].add(ids[some])
+            self.images[number].add(batch.images[some])
             file = self._files[number]
             if file is not None:
-                file.write(b"".join(batch.raw[place] + b"\r\n" for place in some))
+                file.write(b"\r\n".join([*(batch.raw[place] for place in some), b""]))
 
 
 def write_list(path: Location, split: str, images: FirstSeen) -> StagedFile:

@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import plaintext, storage
-from pipeline.annotations.openimages import columns, rows
+from pipeline.annotations.openimages import columns, row_texts
 from pipeline.annotations.openimages.choice import Choice
 from pipeline.annotations.openimages.columns import LABEL, Kind
 from pipeline.annotations.openimages.header import Header
 from pipeline.annotations.openimages.records import Records
-from pipeline.annotations.openimages.rows import RowBatch
+from pipeline.annotations.openimages.row_texts import TextBatch
 from pipeline.errors import OutputConflict, UsageError, abbreviate
 from pipeline.sources.openimages.places import SPLITS
 from pipeline.sources.openimages.selecting.recipe_files import RecipeFiles, write_list
@@ -82,7 +81,7 @@ def split_classes(
         UsageError: there is no such file; a label is no MID; no row is of one; two would go into
             one file; `subset` is none.
         OutputConflict: a file of that name and other contents is there.
-        BadAnnotation: see `rows.read_boxes`.
+        BadAnnotation: see `row_texts.read`.
     """
     check_rereadable(source, "a CSV file")
     if storage.stat(source) is None:
@@ -107,7 +106,7 @@ def split_classes(
     with ExitStack() as stack:
         members = {mid: number for number, mid in enumerate(mids)}
         files = stack.enter_context(RecipeFiles(header, members, targets))
-        for batch in rows.read(source, kind, choice):
+        for batch in row_texts.read(source, kind, choice):
             present = _present(batch)
             absent += len(batch) - int(np.count_nonzero(present))
             files.add(batch, present)
@@ -155,12 +154,12 @@ def _kind(source: Path) -> Kind:
     return columns.SURE_ROWS if _CONFIDENCE in map(str.casefold, names) else columns.ROWS
 
 
-def _present(batch: RowBatch) -> NDArray[np.bool_]:
+def _present(batch: TextBatch) -> NDArray[np.bool_]:
     """Return (n,): whether each row says that its class is there."""
-    if _CONFIDENCE not in batch.table.column_names:
+    sure = batch.texts.get(_CONFIDENCE)
+    if sure is None:
         return np.ones(len(batch), np.bool_)
-    present: NDArray[np.bool_] = pc.greater(batch.table[_CONFIDENCE], 0).to_numpy()
-    return present
+    return np.array([float(text) > 0 for text in sure], np.bool_)
 
 
 def _publish(staged: Sequence[StagedFile], *, replace: bool) -> None:
