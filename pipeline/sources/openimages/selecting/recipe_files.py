@@ -7,9 +7,9 @@ order, and end in CR LF, as Python's `csv` writes them.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import repeat
 from typing import Final, Self
 
 import numpy as np
@@ -47,9 +47,9 @@ class FirstSeen:
         """Yield the list of these images, some lines at a time."""
         self._merge()
         for start in range(0, len(self._ids), _AT_ONCE):
-            digits = self._ids[start : start + _AT_ONCE].astype(">u8").tobytes().hex()
-            names = (digits[at : at + _DIGITS] for at in range(0, len(digits), _DIGITS))
-            yield "".join(f"{split}/{name}\n" for name in names).encode()
+            some = self._ids[start : start + _AT_ONCE].astype(">u8")
+            names = np.frombuffer(some.tobytes().hex().encode(), np.uint8).reshape(-1, _DIGITS)
+            yield np.hstack([_rows(f"{split}/", names), names, _rows("\n", names)]).tobytes()
 
     def _merge(self) -> None:
         if self._pending:
@@ -57,6 +57,12 @@ class FirstSeen:
             self._pending = bytearray()
             _, first = np.unique(ids, return_index=True)
             self._ids = ids[np.sort(first)]
+
+
+def _rows(text: str, beside: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return (n, characters): a text in each of as many rows as another array has."""
+    characters = np.frombuffer(text.encode(), np.uint8)
+    return np.broadcast_to(characters, (len(beside), len(characters)))
 
 
 class RecipeFiles:
@@ -101,17 +107,17 @@ class RecipeFiles:
             batch: rows with the column `label`.
             keep: (n,) which of them; None: all.
         """
-        places = defaultdict[int, list[int]](list)
-        kept = keep.tolist() if keep is not None else [True] * len(batch)
-        for place, label in enumerate(batch.texts["label"]):
-            if kept[place] and label in self._members:
-                places[self._members[label]].append(place)
-        for number, some in places.items():
+        labels = batch.texts["label"]
+        numbers = np.fromiter(map(self._members.get, labels, repeat(-1)), np.int64, len(batch))
+        if keep is not None:
+            numbers[~keep] = -1
+        for number in np.unique(numbers[numbers >= 0]).tolist():
+            some = np.flatnonzero(numbers == number)
             self.counts[number] += len(some)
             self.images[number].add(batch.images[some])
             file = self._files[number]
             if file is not None:
-                file.write(b"\r\n".join([*(batch.raw[place] for place in some), b""]))
+                file.write(b"\r\n".join([*map(batch.raw.__getitem__, some.tolist()), b""]))
 
 
 def write_list(path: Location, split: str, images: FirstSeen) -> StagedFile:
