@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline.sources.openimages import ids, tables
 from pipeline.sources.openimages.ids import Numbers
 from pipeline.sources.openimages.selecting.bucket import Bucket, Pairs, within
+from pipeline.sources.openimages.selecting.doubled import count_doubled
 from pipeline.sources.openimages.selecting.spilled import column
 
 _SIDES: Final = ("xmin", "xmax", "ymin", "ymax")
@@ -73,6 +74,18 @@ class Selected:
         shown = self.bucket.shown().of_images(self.images)
         absent = self.bucket.absent().of_images(self.images)
         return self._images(), shown, absent.without(shown)
+
+    def doubled(self) -> tuple[int, int]:
+        """Return how many boxes, and how many masks, are the same as one before them."""
+        paths = _chunk(self.bucket.masks, "mask_path").dictionary_encode().indices.to_numpy()
+        quality = column(self.bucket.masks, "predicted_iou")  # null is NaN
+        common = ("id", "label", *_SIDES)
+        of_boxes = [column(self.bucket.boxes, name) for name in (*common, "source")]
+        of_masks = [*(column(self.bucket.masks, name) for name in common), paths, quality]
+        return (
+            count_doubled([each[self.boxes] for each in of_boxes]),
+            count_doubled([each[self.masks] for each in of_masks]),
+        )
 
     def labels(self) -> pa.Table:
         """Return labels of whole images: the columns of `tables.LABELS`, and others."""

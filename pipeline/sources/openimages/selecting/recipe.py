@@ -2,6 +2,11 @@
 
 They lie where no digest is in the path, and say what the command that ran last has selected: a
 mark for each class says of which selection its files are.
+
+Each CSV file is read once more for them. Which images are selected is known only when all files
+were read, so to take the rows along would mean to keep aside those of all images, as many bytes
+as the files themselves can have, and they are asked for in runs that select nothing, too: where
+one class is missing, or an earlier command had another selection.
 """
 
 from __future__ import annotations

@@ -24,6 +24,10 @@ MASKS_ALONE: Final = "masks without box"
 NEGATIVES: Final = "images without a chosen class"
 """Images that are selected because they are verified not to show a chosen class."""
 NOT_SELECTED: Final = "images of the list that are not selected"
+DOUBLED_BOXES: Final = "doubled boxes"
+"""Boxes with the image, class, corners and source of one before them in the file; all are kept."""
+DOUBLED_MASKS: Final = "doubled masks"
+"""Masks with the name, corners and quality of one before them in the file; all are kept."""
 UNKNOWN: Final = "objects with an unknown flag"
 
 
@@ -53,6 +57,11 @@ class Counts:
         """Add masks that found no box."""
         if self._selection.boxes is not None:
             self._counts[MASKS_ALONE] += masks
+
+    def add_doubled(self, boxes: int, masks: int) -> None:
+        """Add boxes and masks that are the same as one before them."""
+        self._counts[DOUBLED_BOXES] += boxes
+        self._counts[DOUBLED_MASKS] += masks
 
     def add(self, images: Numbers, shown: Pairs, absent: Pairs, objects: pa.Table) -> None:
         """Add some images, the classes that are shown and absent there, and their objects."""
@@ -120,6 +129,18 @@ class Counts:
             yield f"{counted(not_selected, 'image')} of the list {are} not selected in this split."
         if lone := counts[MASKS_ALONE]:
             yield f"{counted(lone, 'mask')} {verb(lone, 'is', 'are')} of no box."
+        if boxes := counts[DOUBLED_BOXES]:
+            yield (
+                f"{counted(boxes, 'box')} {verb(boxes, 'has', 'have')} the image, class, corners"
+                f" and source of another one in the CSV file; {verb(boxes, 'it is', 'they are')}"
+                " kept."
+            )
+        if masks := counts[DOUBLED_MASKS]:
+            yield (
+                f"{counted(masks, 'mask')} {verb(masks, 'has', 'have')} the name, corners and"
+                f" PredictedIoU of another one in the CSV file; {verb(masks, 'it is', 'they are')}"
+                " kept."
+            )
         if unknown := counts[UNKNOWN]:
             flags = [flag for flag in tables.FLAGS if counts[f"unknown {flag}"]]
             has = verb(unknown, "has", "have")

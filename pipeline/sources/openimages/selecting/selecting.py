@@ -204,6 +204,7 @@ class _Work:
         _add_pieces(objects, rows)
         self.counts.add(of_bucket, shown, absent, rows)
         self.counts.add_lone_masks(selected.masks_alone)
+        self.counts.add_doubled(*selected.doubled())
 
     def _each(self) -> Iterator[Bucket]:
         """Yield the rows of the files, bucket by bucket."""

@@ -132,6 +132,8 @@ class Spill:
             places = (first * np.uint64(self._count) >> np.uint64(32)).astype(np.int64)
             self._buckets.add(rows, places)
             self._waiting.clear()
+            del rows
+            pa.default_memory_pool().release_unused()
 
 
 def bucket_count(bytes_of_files: int, bytes_of_bucket: int = 10 << 20) -> int:
