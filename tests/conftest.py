@@ -7,7 +7,7 @@ import gc
 import os
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -30,9 +30,19 @@ _HURRIED = {
 
 
 # No test asserts a time. Few examples of each rule: `make fuzz` tries many.
-_EXAMPLES = int(os.environ.get("SHARDMILL_EXAMPLES", "25"))
+_EXAMPLES = int(os.environ.get("SHARDMILL_EXAMPLES", "15"))
 hypothesis.settings.register_profile("shared", deadline=None, max_examples=_EXAMPLES)
 hypothesis.settings.load_profile("shared")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while tests are collected: nearly all that is made then is kept."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
 
 
 def pytest_collection_finish() -> None:

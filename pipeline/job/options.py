@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -155,7 +155,7 @@ class Job:
                 document = {name: document[earlier], **document}
         return fitted({**_not_of(document.get("images")), **document}, Job, file)
 
-    @property
+    @cached_property  # each task asks for it many times
     def folder(self) -> Location:
         """Where the output lies."""
         return parse(self.out)

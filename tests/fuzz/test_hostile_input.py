@@ -16,7 +16,7 @@ from limits import bounded_time, trial
 from mutations import hostile
 from targets import TARGETS
 
-_CASES = int(os.environ.get("SHARDMILL_CASES", "15"))
+_CASES = int(os.environ.get("SHARDMILL_CASES", "6"))
 _SEED = os.environ.get("SHARDMILL_SEED")
 _SETTINGS = settings(
     max_examples=_CASES,

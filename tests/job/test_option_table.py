@@ -75,10 +75,6 @@ def test_nothing_given_is_a_job_with_the_defaults_of_its_fields() -> None:
     assert build_job(LIST, {"images": "/l/a.lst", "out": "/out"}) == listed
 
 
-def spelled(option: Option) -> str:
-    return f"{option.commands[0]} {option.flag}"
-
-
 def accepted(option: Option, value: object) -> bool:
     """Whether a recorded job may hold a value in the field of an option."""
     stored = [value] if option.repeats or option.field == "steps" else value
@@ -97,8 +93,8 @@ def sample(option: Option) -> Any:
     return samples[option.kind]
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=spelled)
-def test_an_option_takes_what_its_field_holds(option: Option) -> None:
+def check_field(option: Option) -> None:
+    """Fail unless an option takes what its field holds, and nothing else."""
     if not option.field:
         assert option.group is Group.RUN or not set(option.commands) & {*COMMANDS}
         return
@@ -118,14 +114,23 @@ def test_an_option_takes_what_its_field_holds(option: Option) -> None:
         assert accepted(option, option.default)
 
 
-@pytest.mark.parametrize("option", OPTIONS, ids=spelled)
-def test_help_answers_a_question(option: Option) -> None:
-    assert len(option.help.split()) >= 5
-    assert option.help.endswith(".")
-    assert "picture" not in option.help.lower()
-    by_commas = option.repeats and option.commas
-    assert option.summary.endswith("repeat it, or use commas.") == by_commas
-    assert option.summary.endswith("Repeat it for several.") == (option.repeats and not by_commas)
+@pytest.mark.parametrize("group", Group)
+def test_an_option_takes_what_its_field_holds(group: Group) -> None:
+    options = [option for option in OPTIONS if option.group is group]
+    assert options
+    for option in options:
+        check_field(option)
+
+
+def test_help_answers_a_question() -> None:
+    for option in OPTIONS:
+        assert len(option.help.split()) >= 5, option
+        assert option.help.endswith("."), option
+        assert "picture" not in option.help.lower(), option
+        commas = option.repeats and option.commas
+        assert option.summary.endswith("repeat it, or use commas.") == commas, option
+        repeated = option.repeats and not option.commas
+        assert option.summary.endswith("Repeat it for several.") == repeated, option
 
 
 def test_the_words_of_lists_hold_no_comma() -> None:

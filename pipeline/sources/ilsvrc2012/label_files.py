@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +24,12 @@ def load_table(path: Path) -> LabelTable:
         ConfigError: a column is missing, a line has too many or too few fields or holds control
             characters, a WNID is missing, appears twice or can be no name of a class.
     """
-    lines = _lines(path)
+    return _table(path, _text(path))
+
+
+@lru_cache(maxsize=4)  # each look at a job reads it: a thousand lines to check
+def _table(path: Path, text: str) -> LabelTable:
+    lines = _lines_of(text)
     header = next(lines, (0, ""))[1].split("\t")
     for name in ("wnid", "words"):
         if name not in header:
@@ -139,13 +145,21 @@ def _check_names(path: Path, number: int, wnid: str, fields: Sequence[str]) -> N
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    yield from _lines_of(_text(path))
+
+
+def _text(path: Path) -> str:
     check_shareable(path, "a file of classes or labels")
     if storage.stat(path) is None:
         raise ConfigError("there is no such file", file=str(path))
     try:
-        text = storage.read_bytes(path).decode("utf-8-sig")
+        return storage.read_bytes(path).decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError("not UTF-8 text", file=str(path), place=str(error)) from error
+
+
+def _lines_of(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines that are not empty, each with its number from 1."""
     for number, line in enumerate(text.split("\n"), start=1):
         if line.rstrip("\r"):
             yield number, line.rstrip("\r")

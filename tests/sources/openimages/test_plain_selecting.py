@@ -65,7 +65,7 @@ def asked(random: Random) -> tuple[Chosen, dict[str, Any], frozenset[str]]:
     return classes, options, frozenset(kinds)
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", range(12))
 def test_both_ways_agree(tmp_path: Path, seed: int) -> None:
     random = Random(seed)
     files = drawn(random).written(tmp_path / "csv")
@@ -79,19 +79,19 @@ def test_both_ways_agree(tmp_path: Path, seed: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "options",
+    ("split", "options"),
     [
-        SelectionOptions(classes=("Bear",)),
-        SelectionOptions(classes=("Bear", "handgun"), masks=True),
-        SelectionOptions(classes=("Vehicle",), with_subclasses=True, masks=True, by="masks"),
-        SelectionOptions(classes=("Vehicle",), merge_subclasses=True, drop_boxes=FLAGS[:3]),
-        SelectionOptions(classes=("Airplane", "Waffle"), negatives=2, limit=2, version="v7"),
-        SelectionOptions(classes=("Handgun",), all_objects=True, drop_images=FLAGS),
+        ("train", {"classes": ("Bear",)}),
+        ("validation", {"classes": ("Bear", "handgun"), "masks": True}),
+        ("test", {"classes": ("Vehicle",), "with_subclasses": True, "masks": True, "by": "masks"}),
+        ("train", {"classes": ("Vehicle",), "merge_subclasses": True, "drop_boxes": FLAGS[:3]}),
+        ("validation", {"classes": ("Airplane", "Waffle"), "negatives": 2, "limit": 2}),
+        ("test", {"classes": ("Airplane", "Waffle"), "negatives": 2, "version": "v7"}),
+        ("train", {"classes": ("Handgun",), "all_objects": True, "drop_images": FLAGS}),
     ],
 )
-@pytest.mark.parametrize("split", ["train", "validation", "test"])
 def test_both_ways_agree_on_the_drawn_set(
-    openimages: Path, tmp_path: Path, options: SelectionOptions, split: str
+    openimages: Path, tmp_path: Path, split: str, options: dict[str, Any]
 ) -> None:
     settings = config.load(openimages / "openimages.toml")
 
@@ -100,7 +100,9 @@ def test_both_ways_agree_on_the_drawn_set(
         assert path is not None
         return CsvFile(path, file.md5 or hashlib.md5(path.read_bytes()).hexdigest())
 
-    selection = requests.selections(options, 0, (split,), settings, locate)[split]
+    selection = requests.selections(SelectionOptions(**options), 0, (split,), settings, locate)[
+        split
+    ]
     found = read_tables(tmp_path, select(tmp_path, selection))
     assert (found.images, found.objects) == plainly_selected(selection)
     assert found.images
