@@ -103,13 +103,13 @@ class BoxJoin:
             BadAnnotation: an annotation fits two images.
         """
         places = self._find(keys)
-        found = places[places != _NONE]
-        again = np.bincount(found, minlength=len(self._table)) > 1 if len(found) else None
-        if again is not None and (again.any() or self._matched[found].any()):
+        matched = places[places != _NONE]
+        again = np.bincount(matched, minlength=len(self._table)) > 1 if len(matched) else None
+        if again is not None and (again.any() or self._matched[matched].any()):
             raise self._of_two(keys, places, again | self._matched)
-        self._matched[found] = True
+        self._matched[matched] = True
         self._images += len(places)
-        self._without += len(places) - len(found)
+        self._without += len(places) - len(matched)
         self._example = self._example or str(keys[0].as_py() if len(keys) else "")
         boxes = self._table.boxes.take(pa.array(places % len(self._table.boxes)))
         corners = boxes.values.to_numpy().reshape(-1, 4)

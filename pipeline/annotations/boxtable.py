@@ -61,8 +61,8 @@ class BoxTable:
         # To look among few takes little memory.
         near = self.keys[start : bisect_right(self.keys, high.encode(), key=_encoded)]
         places = pc.fill_null(pc.index_in(keys, near), -1 - start).to_numpy(zero_copy_only=False)
-        found: NDArray[np.int64] = places.astype(np.int64) + start
-        return found
+        numbers: NDArray[np.int64] = places.astype(np.int64) + start
+        return numbers
 
 
 def pieces(boxes: Boxes) -> Iterator[bytes]:

@@ -65,18 +65,18 @@ def scan(
             stamps.append(entry.stamp)
             sizes.append(entry.size)
     real = str(storage.real_folder(folder) or folder)
-    found = fingerprints.table(names, np.array(stamps, np.uint64), [None] * len(names))
-    contents, known = _known(found, real, out, kept)
+    files = fingerprints.table(names, np.array(stamps, np.uint64), [None] * len(names))
+    contents, known = _known(files, real, out, kept)
     # What is too large to be an annotation is refused by its size: its content does not matter.
     unread = [row for row in np.flatnonzero(~known).tolist() if sizes[row] <= source.MAX_ANNOTATION]
-    values, hashes = found["stamp"].to_numpy().copy(), contents
+    values, hashes = files["stamp"].to_numpy().copy(), contents
     if unread:
         paths = [str((places[row][0] / places[row][1]).absolute()) for row in unread]
         values[unread], hashes = _read(folder, paths, unread, contents)
     columns = {"stamp": pa.array(values, pa.uint64()), "content": hashes}
     for name, column in columns.items():
-        found = found.set_column(found.schema.get_field_index(name), name, column)
-    return AnnotationContents(real, _digest(found, sizes), found, len(unread))
+        files = files.set_column(files.schema.get_field_index(name), name, column)
+    return AnnotationContents(real, _digest(files, sizes), files, len(unread))
 
 
 def _read(

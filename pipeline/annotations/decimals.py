@@ -20,10 +20,10 @@ def rounded(fractions: NDArray[np.float64]) -> NDArray[np.int32]:
     these are left to it.
     """
     scaled = fractions * _ONE
-    found = np.rint(scaled)
+    nearest = np.rint(scaled)
     ties = np.abs(scaled - np.floor(scaled) - 0.5) < _NEAR
-    found[ties] = [round(float(f"{value:.4f}") * _ONE) for value in fractions[ties].tolist()]
-    return found.astype(np.int32)
+    nearest[ties] = [round(float(f"{value:.4f}") * _ONE) for value in fractions[ties].tolist()]
+    return nearest.astype(np.int32)
 
 
 def as_float32(fractions: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -40,5 +40,5 @@ def four_decimals(boxes: NDArray[np.float64]) -> list[bytes]:
     text = np.empty((*boxes.shape, len(_LAYOUT)), np.uint8)
     text[:] = np.frombuffer(_LAYOUT, np.uint8)
     text[..., [1, 3, 4, 5, 6]] += digits.astype(np.uint8)
-    found: list[bytes] = text.reshape(len(boxes), -1).view(f"S{4 * len(_LAYOUT)}").ravel().tolist()
-    return found
+    lines: list[bytes] = text.reshape(len(boxes), -1).view(f"S{4 * len(_LAYOUT)}").ravel().tolist()
+    return lines

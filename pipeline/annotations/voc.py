@@ -178,11 +178,11 @@ def _plain(content: bytes) -> Annotation | None:
         return None
     at = head.end()
     objects = []
-    while found := _OBJECT.match(content, at):
-        name, xmin, ymin, xmax, ymax = found.groups()
+    while match := _OBJECT.match(content, at):
+        name, xmin, ymin, xmax, ymax = match.groups()
         corners = int(xmin), int(ymin), int(xmax), int(ymax)
         objects.append(AnnotatedObject(name.decode().strip(), corners, None))
-        at = found.end()
+        at = match.end()
     if not _TAIL.fullmatch(content, at):
         return None
     filename, width, height = head.groups()
@@ -278,17 +278,17 @@ def _object(element: etree._Element) -> AnnotatedObject:
 
 def _numbers(parent: etree._Element, tags: tuple[str, ...]) -> list[int]:
     """Return the numbers in those children of `parent`, each of which stands there once."""
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for child in parent:
         tag = child.tag
-        if tag in found:
+        if tag in numbers:
             raise _Unreadable(_instead_of_one(tag, sum(each.tag == tag for each in parent)))
         if tag in tags:
-            found[tag] = _number(child)
+            numbers[tag] = _number(child)
     for tag in tags:
-        if tag not in found:
+        if tag not in numbers:
             raise _Unreadable(_instead_of_one(tag, 0))
-    return [found[tag] for tag in tags]
+    return [numbers[tag] for tag in tags]
 
 
 def _number(element: etree._Element) -> int:

@@ -130,13 +130,13 @@ class MemberHashes:
                 known, part = self._offsets[batch], slice(first, stop)
                 rows = np.minimum(np.searchsorted(known, wanted[part]), len(known) - 1)
                 contents[part], right[part] = self._hashes[batch][rows], known[rows] == wanted[part]
-        found: list[bytes | None] = [None] * len(wanted)
+        known_hashes: list[bytes | None] = [None] * len(wanted)
         for place, content, is_right in zip(
             order.tolist(), contents.tolist(), right.tolist(), strict=True
         ):
             if is_right:
-                found[place] = content
-        return found
+                known_hashes[place] = content
+        return known_hashes
 
 
 class KnownContents(Protocol):
@@ -169,8 +169,8 @@ class KnownMembers:
             out: the output folder.
             archives: file name and MD5 of each.
         """
-        found = ((file, load(out, file, md5)) for file, md5 in archives)
-        return KnownMembers({file: hashes for file, hashes in found if hashes is not None})
+        tables = ((file, load(out, file, md5)) for file, md5 in archives)
+        return KnownMembers({file: hashes for file, hashes in tables if hashes is not None})
 
     def at(self, sources: Sequence[str], offsets: Sequence[int]) -> list[bytes | None]:
         """Return the hash of each image, 16 bytes; None where none is kept.
@@ -181,12 +181,12 @@ class KnownMembers:
         """
         wanted = np.array(offsets, np.int64)
         names = np.array(sources, object)
-        found: list[bytes | None] = [None] * len(offsets)
+        known_hashes: list[bytes | None] = [None] * len(offsets)
         for source, hashes in self.archives.items():
             places = np.flatnonzero(names == source)
             for place, content in zip(places.tolist(), hashes.at(wanted[places]), strict=True):
-                found[place] = content
-        return found
+                known_hashes[place] = content
+        return known_hashes
 
 
 def mark_of(table: Where) -> Where:

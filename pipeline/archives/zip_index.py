@@ -86,11 +86,11 @@ def read_index(source: RangeSource, size: int, file: str) -> pa.Table:
             members, or ones of other methods; names that occur twice or lead out of a folder;
             members that share bytes or claim more than theirs can hold.
     """
-    found = find_directory(source, size, file)
-    content = found.content or source.read(found.offset, found.size)
-    if len(content) != found.size:
-        raise refused(file, "the archive ends too early", f"{found.size:,} bytes", "fewer")
-    return _parsed(content, found, file)
+    directory = find_directory(source, size, file)
+    content = directory.content or source.read(directory.offset, directory.size)
+    if len(content) != directory.size:
+        raise refused(file, "the archive ends too early", f"{directory.size:,} bytes", "fewer")
+    return _parsed(content, directory, file)
 
 
 def _parsed(content: Buffer, directory: Directory, file: str) -> pa.Table:

@@ -84,10 +84,10 @@ def read(path: Location, folders: Sequence[str], beginnings: Sequence[str] = ())
         rows = pq.read_table(file, columns=columns, use_threads=False, filters=wanted)
         rows = rows.select(columns).rename_columns(_READ)
         # The words of one class may be the id of another.
-        found = names(rows)
-        chosen = pc.is_in(found, value_set=pa.array(list(folders), pa.string()))
+        folder_names = names(rows)
+        chosen = pc.is_in(folder_names, value_set=pa.array(list(folders), pa.string()))
         for beginning in beginnings:
-            chosen = pc.or_(chosen, pc.starts_with(found, beginning))
+            chosen = pc.or_(chosen, pc.starts_with(folder_names, beginning))
         return rows.filter(chosen)
 
 
@@ -109,5 +109,5 @@ def _with_id(name: str, number: int) -> str:
 
 def _numbers(folders: Sequence[str]) -> pa.Array:
     digits = (name for name in folders if name.isascii() and name.isdigit() and len(name) < 11)  # noqa: PLR2004
-    found = [int(name) for name in digits]
-    return pa.array([each for each in found if each < 1 << 31], pa.int32())
+    numbers = [int(name) for name in digits]
+    return pa.array([each for each in numbers if each < 1 << 31], pa.int32())

@@ -261,9 +261,9 @@ def _by_label(
 
 def _printed(lines: Sequence[tuple[int, str]]) -> dict[int, str]:
     """Return line number -> name if a blank and the numbers from 0 follow the names, else {}."""
-    found = [(line, _PRINTED.fullmatch(text)) for line, text in lines]
-    names = {line: match[1] for line, match in found if match}
-    labels = [int(match[2]) for _, match in found if match]
+    matches = [(line, _PRINTED.fullmatch(text)) for line, text in lines]
+    names = {line: match[1] for line, match in matches if match}
+    labels = [int(match[2]) for _, match in matches if match]
     alone = len({*names.values()}) == len(lines)
     return names if alone and labels == list(range(len(lines))) else {}
 

@@ -61,8 +61,8 @@ def listed(
     sides = [pa.array(np.ascontiguousarray(side)) for side in corners.T]
     rest = (pa.nulls(len(corners), OBJECT.field(name).type) for name in ("flags", "mask"))
     columns = [*sides, pa.array(class_index), class_ids, *rest]
-    found = pa.StructArray.from_arrays(columns, fields=list(OBJECT))
-    return pa.ListArray.from_arrays(pa.array(offsets), found, type=TYPE)
+    structs = pa.StructArray.from_arrays(columns, fields=list(OBJECT))
+    return pa.ListArray.from_arrays(pa.array(offsets), structs, type=TYPE)
 
 
 def count(column: pa.ListArray | pa.ChunkedArray) -> int:
@@ -72,25 +72,25 @@ def count(column: pa.ListArray | pa.ChunkedArray) -> int:
 
 def boxes(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[Box, ...]]:
     """Return the boxes of each of some images."""
-    found, offsets = _flat(column)
-    if not len(found):
+    flat, offsets = _flat(column)
+    if not len(flat):
         return [()] * len(column)
-    sides = [found.field(side).to_numpy().tolist() for side in CORNERS]
+    sides = [flat.field(side).to_numpy().tolist() for side in CORNERS]
     return _divided(tuple(zip(*sides, strict=True)), offsets)
 
 
 def class_indexes(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[int, ...]]:
     """Return the class of each object of each of some images; see `OBJECT`."""
-    found, offsets = _flat(column)
-    if not len(found):
+    flat, offsets = _flat(column)
+    if not len(flat):
         return [()] * len(column)
-    return _divided(tuple(found.field("class_index").to_numpy().tolist()), offsets)
+    return _divided(tuple(flat.field("class_index").to_numpy().tolist()), offsets)
 
 
 def flags(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[int, ...]]:
     """Return the flags of each object of each of some images; none where nobody says any."""
-    found, offsets = _flat(column)
-    said = found.field("flags")
+    flat, offsets = _flat(column)
+    said = flat.field("flags")
     if said.null_count == len(said):
         return [()] * len(column)
     return _divided(tuple(said.fill_null(0).to_pylist()), offsets)
@@ -101,16 +101,16 @@ def class_ids(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[str, ...]]:
 
     None where nobody says a flag either: then nothing asks for them.
     """
-    found, offsets = _flat(column)
-    if found.field("flags").null_count == len(found):
+    flat, offsets = _flat(column)
+    if flat.field("flags").null_count == len(flat):
         return [()] * len(column)
-    return _divided(tuple(found.field("class_id").fill_null("").to_pylist()), offsets)
+    return _divided(tuple(flat.field("class_id").fill_null("").to_pylist()), offsets)
 
 
 def masks(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[str | None, ...]]:
     """Return the mask of each object of each of some images; none where no object has one."""
-    found, offsets = _flat(column)
-    named = found.field("mask")
+    flat, offsets = _flat(column)
+    named = flat.field("mask")
     if named.null_count == len(named):
         return [()] * len(column)
     return _divided(tuple(named.to_pylist()), offsets)
@@ -122,8 +122,8 @@ def check(column: pa.ListArray | pa.ChunkedArray) -> None:
     Raises:
         pa.ArrowInvalid: one does, which no catalog that was written has.
     """
-    found, _ = _flat(column)
-    if found.null_count or any(found.field(name).null_count for name in _REQUIRED):
+    flat, _ = _flat(column)
+    if flat.null_count or any(flat.field(name).null_count for name in _REQUIRED):
         raise pa.ArrowInvalid("an object without a corner or a class index")
 
 

@@ -70,8 +70,8 @@ def inception(names: pa.Table) -> npt.NDArray[np.int64]:
     """Return what `permutation` does for ``inception``, of columns `group` and `key`, strings."""
     ranks = pc.sort_indices(names, [("group", "ascending"), ("key", "ascending")])  # by UTF-8 bytes
     shuffled = _shuffled(len(ranks), _INCEPTION_SEED)
-    found: npt.NDArray[np.int64] = ranks.to_numpy()[shuffled].astype(np.int64)
-    return found
+    order: npt.NDArray[np.int64] = ranks.to_numpy()[shuffled].astype(np.int64)
+    return order
 
 
 def im2rec(images: int) -> npt.NDArray[np.int64]:
@@ -86,8 +86,8 @@ def im2rec(images: int) -> npt.NDArray[np.int64]:
 def by_name(keys: Sequence[str] | pa.ChunkedArray) -> npt.NDArray[np.int64]:
     """Return the places of keys by their UTF-8 bytes."""
     names = pa.table({"key": keys})
-    found: npt.NDArray[np.int64] = pc.sort_indices(names, [("key", "ascending")]).to_numpy()
-    return found.astype(np.int64)
+    order: npt.NDArray[np.int64] = pc.sort_indices(names, [("key", "ascending")]).to_numpy()
+    return order.astype(np.int64)
 
 
 def _shuffled(count: int, seed: int) -> npt.NDArray[np.int64]:
@@ -106,9 +106,9 @@ def by_hash(
 ) -> npt.NDArray[np.int64]:
     """Return what `permutation` does for ``hash``, where the hashes of the keys are known."""
     words = hashes.view(">u8").reshape(-1, 2)
-    found = np.lexsort((words[:, 1], words[:, 0])).astype(np.int64)
-    _break_ties(found, words, keys)
-    return found
+    order = np.lexsort((words[:, 1], words[:, 0])).astype(np.int64)
+    _break_ties(order, words, keys)
+    return order
 
 
 def hash_buckets(hashes: npt.NDArray[np.bytes_], count: int) -> npt.NDArray[np.int64]:

@@ -90,11 +90,11 @@ def columns(rows: pa.Table | pa.RecordBatch) -> dict[str, list[Any]]:
     In the place of `objects`, `boxes`, `box_classes`, `box_ids`, `flags` and `mask_files` have a
     tuple an image, all but the first two an empty one where nobody says any flag, or has a mask.
     """
-    found = {name: rows.column(name).to_pylist() for name in SCHEMA.names if name != "objects"}
+    lists = {name: rows.column(name).to_pylist() for name in SCHEMA.names if name != "objects"}
     listed = rows.column("objects")
-    found |= {"boxes": objects.boxes(listed), "box_classes": objects.class_indexes(listed)}
-    found |= {"box_ids": objects.class_ids(listed), "flags": objects.flags(listed)}
-    return found | {"mask_files": objects.masks(listed)}
+    lists |= {"boxes": objects.boxes(listed), "box_classes": objects.class_indexes(listed)}
+    lists |= {"box_ids": objects.class_ids(listed), "flags": objects.flags(listed)}
+    return lists | {"mask_files": objects.masks(listed)}
 
 
 def dicts(rows: pa.Table | pa.RecordBatch) -> list[dict[str, Any]]:
@@ -112,12 +112,12 @@ def file_names(paths: pa.StringArray) -> pa.StringArray:
 def read_words(path: Location) -> dict[str, pa.StringArray]:
     """Return what each dictionary column of a catalog holds, by name; first come, first."""
     names = [field.name for field in SCHEMA if pa.types.is_dictionary(field.type)]
-    found: dict[str, dict[str, None]] = {name: {} for name in names}
+    seen: dict[str, dict[str, None]] = {name: {} for name in names}
     with storage.open_arrow(path) as file:
         catalog = pq.ParquetFile(file)
         tablebounds.check_groups(catalog, file)
         for group in range(catalog.num_row_groups):
             table = catalog.read_row_group(group, columns=names, use_threads=False)
             for name in names:
-                found[name] |= dict.fromkeys(pc.unique(table[name].cast(pa.string())).to_pylist())
-    return {name: pa.array(words, pa.string()) for name, words in found.items()}
+                seen[name] |= dict.fromkeys(pc.unique(table[name].cast(pa.string())).to_pylist())
+    return {name: pa.array(words, pa.string()) for name, words in seen.items()}

@@ -44,9 +44,9 @@ def load(path: Location, out: Location) -> tuple[FingerprintsMark, pa.Table] | N
         raise OutputDamaged("the table is gone", file=str(path)) from error
     with storage.open_arrow(path) as file:
         tablebounds.check_file(file, packed=True)
-        found = pa.ipc.open_file(file).read_all()
-        storage.check_table(found, SCHEMA)
-    return document, found
+        table = pa.ipc.open_file(file).read_all()
+        storage.check_table(table, SCHEMA)
+    return document, table
 
 
 def _serialised(fingerprints: pa.Table) -> bytes:

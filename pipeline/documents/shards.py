@@ -34,12 +34,12 @@ class LeftOutImage(Struct, frozen=True):
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain data."""
-        found: dict[str, Any] = {"key": self.key, "source": self.source, "offset": self.offset}
+        document: dict[str, Any] = {"key": self.key, "source": self.source, "offset": self.offset}
         if self.line:
-            found["line"] = self.line
+            document["line"] = self.line
         if self.max_pixels:
-            found["max_pixels"] = self.max_pixels
-        return found | {"reason": self.reason}
+            document["max_pixels"] = self.max_pixels
+        return document | {"reason": self.reason}
 
 
 class RepairedImage(Struct, frozen=True):

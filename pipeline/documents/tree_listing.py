@@ -42,12 +42,12 @@ def read_listing(path: Location) -> pa.Table:
     """
     with storage.open_arrow(path) as file:
         table_bounds.check_file(file)
-        found = pa.ipc.open_file(file).read_all()
-        storage.check_table(found, LISTING_SCHEMA)
-        leading_away = pc.match_substring_regex(found["file"], _NO_FILE_OF_A_CLASS)
+        listing = pa.ipc.open_file(file).read_all()
+        storage.check_table(listing, LISTING_SCHEMA)
+        leading_away = pc.match_substring_regex(listing["file"], _NO_FILE_OF_A_CLASS)
         if pc.any(leading_away, min_count=0).as_py():
             raise pa.ArrowInvalid("a file that lies in no class folder")
-        return found
+        return listing
 
 
 def missing(root: Location, listing: pa.Table) -> list[str]:

@@ -20,9 +20,9 @@ def lines(shards: Iterable[Iterable[str]]) -> Iterator[bytes]:
 
 def parsed(content: bytes) -> dict[int, list[str]]:
     """Return the keys by the number of their shard; lines of another form are passed over."""
-    found: dict[int, list[str]] = {}
+    keys_of: dict[int, list[str]] = {}
     for line in content.decode(errors="replace").splitlines():
         number, _, key = line.partition("\t")
         if number.isascii() and number.isdecimal():
-            found.setdefault(int(number), []).append(key)
-    return found
+            keys_of.setdefault(int(number), []).append(key)
+    return keys_of

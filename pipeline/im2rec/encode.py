@@ -140,9 +140,9 @@ class RecordEncoder:
         labels = batch.labels[row] if self._job.labels else batch.labels[row][:1]
         line = batch.lines[row]
         try:
-            made = self._encoder.encode(self._files.read(source, info))
-            check_bytes(len(made.encoded))
-            record = IndexedRecord(batch.ids[row], labels, made.encoded, source)
+            image = self._encoder.encode(self._files.read(source, info))
+            check_bytes(len(image.encoded))
+            record = IndexedRecord(batch.ids[row], labels, image.encoded, source)
             pieces = encode_record(record, self._form)
         except BadImage as error:
             chunk.left_out[row] = self._refused(error, source, line)
@@ -151,7 +151,7 @@ class RecordEncoder:
             raise error.altered(file=str(self._job.listing), place=f"line {line}") from error
         except (ShardmillError, MemoryError, OSError) as error:
             raise self._failure(error, source, line) from error
-        chunk.notes.update(without_passthrough(made.notes))
+        chunk.notes.update(without_passthrough(image.notes))
         return pieces
 
     def _failure(

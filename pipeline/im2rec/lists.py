@@ -55,17 +55,17 @@ def find_lists(prefix: str) -> list[Path]:
     inside = _lists(Path(start), "")
     closed = prefix.endswith("/")
     beside = [] if closed else _lists(Path(start).parent, Path(start).name)
-    made = [path for path in beside if path.name.startswith(_made_of(start))]
-    if inside and made:
+    program_lists = [path for path in beside if path.name.startswith(_made_of(start))]
+    if inside and program_lists:
         raise UsageError(
             "this means lists in a folder and lists beside it",
             file=prefix,
             expected="one of the two",
-            found=f"{inside[0]} and {made[0]}",
+            found=f"{inside[0]} and {program_lists[0]}",
             remedy=f"say {start}/ for those in the folder, {start}. or {start}_ for the others",
         )
-    found = inside or beside
-    if not found:
+    lists = inside or beside
+    if not lists:
         check_rereadable(Path(prefix), "an image list")
         is_folder = storage.real_folder(Path(start)) is not None
         raise UsageError(
@@ -74,7 +74,7 @@ def find_lists(prefix: str) -> list[Path]:
             expected=f"files {start}/*{_LISTS}" if is_folder else f"files {start}*{_LISTS}",
             remedy="make lists with --list, or give their prefix, without .lst, as PREFIX",
         )
-    return found
+    return lists
 
 
 def _lists(folder: Path, begins: str) -> list[Path]:

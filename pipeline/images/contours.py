@@ -53,13 +53,13 @@ def outline(mask: Mask) -> Outline | None:
         UsageError: OpenCV is not installed.
     """
     library = cv2()
-    found, hierarchy = library.findContours(
+    all_contours, hierarchy = library.findContours(
         mask.astype(np.uint8), library.RETR_CCOMP, library.CHAIN_APPROX_SIMPLE
     )
     if hierarchy is None:
         return None
     outer = hierarchy[0, :, 3] < 0  # what has no parent is no hole
-    contours = [each[:, 0] for each, is_outer in zip(found, outer, strict=True) if is_outer]
+    contours = [each[:, 0] for each, is_outer in zip(all_contours, outer, strict=True) if is_outer]
     contours.sort(key=lambda each: (-library.contourArea(each), each.tolist()))
     kept = contours[:MOST_PARTS]
     polygon = joined([_polygon(each) for each in kept])

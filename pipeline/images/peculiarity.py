@@ -146,19 +146,19 @@ def _needed(frame: int, components: bytes, scan: bytes) -> tuple[int, int]:
 
 
 def _quantisation_tables(data: Buffer, at: int) -> int:
-    end, at, found = at + 2 + _number(data, at + 2), at + _HEAD, 0
+    end, at, tables = at + 2 + _number(data, at + 2), at + _HEAD, 0
     while at < end:
-        found |= 1 << (data[at] & 0xF)
+        tables |= 1 << (data[at] & 0xF)
         at += _QUANTISATION_BYTES[data[at] >= _AC]
-    return found
+    return tables
 
 
 def _huffman_tables(data: Buffer, at: int) -> int:
-    end, at, found = at + 2 + _number(data, at + 2), at + _HEAD, 0
+    end, at, tables = at + 2 + _number(data, at + 2), at + _HEAD, 0
     while at < end:
-        found |= 1 << data[at]
+        tables |= 1 << data[at]
         at += _HUFFMAN_HEAD + sum(data[at + 1 : at + _HUFFMAN_HEAD])
-    return found
+    return tables
 
 
 def _number(data: Buffer, at: int) -> int:

@@ -156,13 +156,13 @@ class Preparation:
             BadImage: its header is that of no JPEG or PNG, its orientation is refused, or it
                 cannot be decoded where it must be.
         """
-        made = self._encoder.encode(data)
-        if isinstance(made, Processed):
+        result = self._encoder.encode(data)
+        if isinstance(result, Processed):
             mode = foreign_format(data) or header.read_header(data).mode
-            return _stored(made, mode, plain=self._spec.form == "JPEG")
-        jpeg = made.encoded[0] == _JPEG
-        as_it_is = made.mode not in _INKS and made.decodable
-        return _stored(made, made.mode, plain=jpeg and (made.encoded is not data or as_it_is))
+            return _stored(result, mode, plain=self._spec.form == "JPEG")
+        jpeg = result.encoded[0] == _JPEG
+        as_it_is = result.mode not in _INKS and result.decodable
+        return _stored(result, result.mode, plain=jpeg and (result.encoded is not data or as_it_is))
 
 
 def _stored(made: Processed | PassedThrough, mode: str, *, plain: bool) -> StoredImage:

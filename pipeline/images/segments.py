@@ -76,7 +76,7 @@ def head_segments(data: Buffer) -> Segments:
     This is `jpeg_segments`, five times as fast: every image that is stored passes through here.
     It stops at `MAX_SEGMENTS`: a list of millions, of four bytes each, would take gigabytes.
     """
-    found: Segments = []
+    segments: Segments = []
     at, last, read = 2, len(data) - _SEGMENT.size, _SEGMENT.unpack_from
     for _ in range(MAX_SEGMENTS):
         if at > last:
@@ -93,11 +93,11 @@ def head_segments(data: Buffer) -> Segments:
                 break
             at = match.start()
             continue
-        found.append((marker & 0xFF, at))
+        segments.append((marker & 0xFF, at))
         if marker == _SOS_MARKER or length < _LENGTH_BYTES:
             break
         at += 2 + length
-    return found
+    return segments
 
 
 def jpeg_segments(data: Buffer) -> Iterator[Part]:

@@ -50,7 +50,7 @@ def apply(transform: Transform, raster: _R) -> _R:
         return transform.on(raster)
     pixels = raster.pixels()
     try:
-        made = transform(pixels)
+        transformed = transform(pixels)
     except (ShardmillError, MemoryError):
         raise
     except Exception as error:
@@ -66,7 +66,7 @@ def apply(transform: Transform, raster: _R) -> _R:
             found=f"{type(error).__name__}: {error}",
             remedy="correct the transform, or leave the image out with --on-bad-image skip",
         ) from error
-    return raster.replaced(checked(made, transform, raster.max_pixels))
+    return raster.replaced(checked(transformed, transform, raster.max_pixels))
 
 
 def name_of(transform: Transform) -> str:

@@ -137,16 +137,16 @@ def _parser(library: ModuleType, *, decode: bool) -> Callable[[tf.Tensor], dict[
     spec = feature_spec()
 
     def parse(example: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = library.io.parse_single_example(example, spec)
-        sides = [library.sparse.to_dense(found[_BOX + side]) for side in _SIDES]
+        features = library.io.parse_single_example(example, spec)
+        sides = [library.sparse.to_dense(features[_BOX + side]) for side in _SIDES]
         elements = {
-            "encoded": found["image/encoded"],
-            "label": found["image/class/label"][0],
-            "synset": found["image/class/synset"],
-            "text": found["image/class/text"],
-            "filename": found["image/filename"],
-            "height": found["image/height"],
-            "width": found["image/width"],
+            "encoded": features["image/encoded"],
+            "label": features["image/class/label"][0],
+            "synset": features["image/class/synset"],
+            "text": features["image/class/text"],
+            "filename": features["image/filename"],
+            "height": features["image/height"],
+            "width": features["image/width"],
             "bbox": library.stack(sides, axis=-1),
         }
         if decode:

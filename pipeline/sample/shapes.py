@@ -232,16 +232,16 @@ def _grained(rng: random.Random, image: Image.Image, cell: int, strength: int) -
 def _places(rng: random.Random, size: tuple[int, int], wanted: int) -> list[tuple[int, int, int]]:
     """Centre and radius of up to `wanted` objects, clear of one another, edges and lettering."""
     width, height = size[0], size[1] - _LABEL_HEIGHT
-    found: list[tuple[int, int, int]] = []
+    places: list[tuple[int, int, int]] = []
     for _ in range(_PLACING_TRIES):
         radius = round(rng.uniform(*_RADIUS) * min(width, height))
         x = rng.randint(radius + _MARGIN, width - radius - _MARGIN)
         y = rng.randint(radius + _MARGIN, height - radius - _MARGIN)
-        if all(math.hypot(x - a, y - b) > radius + r + _MARGIN for a, b, r in found):
-            found.append((x, y, radius))
-        if len(found) == wanted:
+        if all(math.hypot(x - a, y - b) > radius + r + _MARGIN for a, b, r in places):
+            places.append((x, y, radius))
+        if len(places) == wanted:
             break
-    return found
+    return places
 
 
 def _object(rng: random.Random, style: Style, radius: int) -> tuple[Image.Image, Image.Image]:

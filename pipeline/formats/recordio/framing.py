@@ -161,8 +161,8 @@ def magics(data: Buffer) -> list[int]:
     """Return where data holds the magic number at multiples of 4 bytes from its start."""
     words = np.frombuffer(data, _WORD, len(data) // _WORD.itemsize)
     places = (words == _MAGIC_WORD).nonzero()[0]
-    found: list[int] = (places * _WORD.itemsize).tolist() if places.size else []
-    return found
+    offsets: list[int] = (places * _WORD.itemsize).tolist() if places.size else []
+    return offsets
 
 
 class _PartReader:
@@ -213,10 +213,10 @@ class _PartReader:
             raise self._damaged(place, f"a record of at most {MAX_PAYLOAD} bytes", "a longer one")
 
     def _check_data(self, part: Part, data: int) -> None:
-        found = magics(part.data)
-        if found:
+        offsets = magics(part.data)
+        if offsets:
             expected = f"another flag than {part.flag:d}: a record is cut at the magic number"
-            raise self._damaged(data + found[0], expected, f"{MAGIC:#010x}")
+            raise self._damaged(data + offsets[0], expected, f"{MAGIC:#010x}")
         if any(part.framed[_HEADER.size + part.length :]):
             raise self._damaged(data + part.length, "padding of zeros", "something else")
 

@@ -220,18 +220,18 @@ def _check_lengths(wire: WireReader, values: Values) -> None:
     boxes = len(values[_BOX + "label"])
     if _LABELS in values and not values[_LABELS]:
         raise wire.refused(_LABELS, "1 or more elements", "none")
-    for key, found in values.items():
+    for key, elements in values.items():
         if key == _LABELS:
             continue
         expected = boxes if key.startswith(_OBJECT) else 1
-        if len(found) != expected:
-            raise wire.refused(key, f"{expected} elements", f"{len(found)} elements")
+        if len(elements) != expected:
+            raise wire.refused(key, f"{expected} elements", f"{len(elements)} elements")
 
 
 def _check_value(wire: WireReader, values: Values, key: str, expected: int | bytes) -> None:
-    for found in values[key]:
-        if found != expected:
-            shown = bytes(found[:100]) if isinstance(found, memoryview) else found
+    for element in values[key]:
+        if element != expected:
+            shown = bytes(element[:100]) if isinstance(element, memoryview) else element
             raise wire.refused(key, repr(expected), repr(shown))
 
 

@@ -95,12 +95,12 @@ def _key(key: str) -> bytes:
 
 def _only(wire: WireReader, expected: int, at: int, end: int) -> list[tuple[int, int]]:
     """Return where the contents of the fields in a range stand; all are to have one tag."""
-    found = []
+    spans = []
     for tag, start, stop in wire.fields(at, end):
         if tag != expected:
             raise wire.malformed(start, f"fields of tag {expected:#04x}", f"tag {tag:#04x}")
-        found.append((start, stop))
-    return found
+        spans.append((start, stop))
+    return spans
 
 
 def _map_entry(wire: WireReader, kinds: Kinds, at: int, end: int) -> tuple[str, list[Any]]:
@@ -121,19 +121,19 @@ def _map_entry(wire: WireReader, kinds: Kinds, at: int, end: int) -> tuple[str, 
 
 def _elements(wire: WireReader, kind: Kind, at: int, end: int) -> list[Any]:
     """Return the elements of a list, packed or not."""
-    found: list[Any] = []
+    elements: list[Any] = []
     for tag, start, stop in wire.fields(at, end):
         if kind is Kind.BYTES and tag == _FIRST:
-            found.append(wire.data[start:stop])
+            elements.append(wire.data[start:stop])
         elif kind is Kind.INTS and tag in (_FIRST, _FIRST_VARINT):
-            found.extend(wire.int64s(start, stop))
+            elements.extend(wire.int64s(start, stop))
         elif kind is Kind.FLOATS and tag in (_FIRST, _FIRST_FIXED32):
             count, rest = divmod(stop - start, 4)
             if rest:
                 raise wire.malformed(start, "whole float32s", f"{stop - start} bytes")
-            found.extend(struct.unpack_from(f"<{count}f", wire.data, start))
+            elements.extend(struct.unpack_from(f"<{count}f", wire.data, start))
         else:
             raise wire.malformed(
                 start, f"elements of a list of {kind.name.lower()}", f"tag {tag:#04x}"
             )
-    return found
+    return elements

@@ -201,22 +201,22 @@ class _ShardReader:
             raise self._damaged(label.offset, "a class index", repr(digits[:40]))
         self._place = facts.name
         try:
-            found = json.loads(text)
+            document = json.loads(text)
         except (ValueError, RecursionError):
-            found = None
-        if not _are_facts(found):
+            document = None
+        if not _are_facts(document):
             raise self._damaged(facts.offset, f"JSON of {', '.join(_KEYS)}", repr(text[:100]))
         return ParsedRecord(
-            filename=found["filename"],
+            filename=document["filename"],
             label=int(digits),
-            class_id=found["wnid"],
-            class_text=found["words"],
-            boxes=tuple(map(tuple, found["boxes"])),
-            width=found["width"],
-            height=found["height"],
+            class_id=document["wnid"],
+            class_text=document["words"],
+            boxes=tuple(map(tuple, document["boxes"])),
+            width=document["width"],
+            height=document["height"],
             encoded=self._read(image.offset, image.size),
-            labels=tuple(found.get(_LABELS, ())),
-            described={_OBJECTS: found[_OBJECTS]} if _OBJECTS in found else {},
+            labels=tuple(document.get(_LABELS, ())),
+            described={_OBJECTS: document[_OBJECTS]} if _OBJECTS in document else {},
         )
 
     def _read(self, at: int, size: int) -> memoryview:
@@ -274,12 +274,12 @@ def _image_extension(record: ImageRecord) -> str:
 def _encode_facts(record: ImageRecord, described: list[objects.Described] | None) -> bytes:
     size = (record.width, record.height)
     values = (record.class_id, record.class_text, *size, record.boxes, record.filename)
-    found: dict[str, object] = dict(zip(_KEYS, values, strict=True))
+    document: dict[str, object] = dict(zip(_KEYS, values, strict=True))
     if record.labels:
-        found[_LABELS] = record.labels
+        document[_LABELS] = record.labels
     if described is not None:
-        found[_OBJECTS] = described
-    return _JSON.encode(found).encode()
+        document[_OBJECTS] = described
+    return _JSON.encode(document).encode()
 
 
 def _are_facts(found: Any) -> bool:

@@ -104,14 +104,14 @@ class ConfiguredSet(DataSet):
 
     def recorded(self, names: Sequence[str]) -> dict[str, Source] | None:
         """Return what was kept of the tree, if its folders look as they did then."""
-        classes, found = self._classes(), dict[str, Source]()
+        classes, sources = self._classes(), dict[str, Source]()
         for name in names:
             config = self.config.splits[name]
             record = self._known(config, classes) if self.job.tree else None
             if self.job.tree and record is None:
                 return None
-            found[name] = self._source(config, classes, record)
-        return found
+            sources[name] = self._source(config, classes, record)
+        return sources
 
     def _classes(self) -> tuple[str, ...] | None:
         """Return the chosen classes; None: all.

@@ -189,9 +189,9 @@ class _Tally:
         return f"; passed over: {left}" if left.count else ""
 
     def _described(self, wnid: str) -> str:
-        found, wanted = self._counts.get(wnid, 0), self._expected.counts.get(wnid, 0)
+        images, wanted = self._counts.get(wnid, 0), self._expected.counts.get(wnid, 0)
         remark = self._remarks.get(wnid)
-        return f"{wnid} {found} of {wanted}" + (f" ({remark})" if remark else "")
+        return f"{wnid} {images} of {wanted}" + (f" ({remark})" if remark else "")
 
     def _remedy(self, key: str) -> str:
         """Return what to do: where classes are absent as a whole, they may not be wanted."""
@@ -261,9 +261,9 @@ def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxJoin | None, first: i
         pc.index_in(rows["class_id"], pa.array(table.class_ids, pa.string())), -1
     )
     words = pa.array([*table.words, ""], pa.string())
-    keys, found = rows["key"].combine_chunks(), objects.none(rows.num_rows)
+    keys, objects_of_rows = rows["key"].combine_chunks(), objects.none(rows.num_rows)
     if boxes is not None:
-        found = boxes.take(keys, classes.combine_chunks().cast(pa.int32()))
+        objects_of_rows = boxes.take(keys, classes.combine_chunks().cast(pa.int32()))
     no_labels = pa.array(np.zeros(rows.num_rows + 1, np.int32))
     columns = {
         "key": rows["key"],
@@ -277,7 +277,7 @@ def _labelled(rows: pa.Table, table: LabelTable, boxes: BoxJoin | None, first: i
         "labels": pa.ListArray.from_arrays(no_labels, pa.array([], pa.float32())),
         "id": pa.array(np.arange(first, first + rows.num_rows, dtype=np.uint64)),
         "line": pa.array(np.zeros(rows.num_rows, np.int32)),
-        "objects": found,
+        "objects": objects_of_rows,
     }
     encoded = {
         name: pc.dictionary_encode(column)

@@ -60,8 +60,8 @@ def save(job: Job, split: SplitConfig, classes: Sequence[str] | None, record: Tr
 
 def load_gone(job: Job, split: SplitConfig) -> TreeRecord | None:
     """Return what was found last in a tree that is not there any more; None: it is not known."""
-    found = glance.recall(path(job, split), RecordedTree)
-    return _record(found, look=None) if found is not None else None
+    saved = glance.recall(path(job, split), RecordedTree)
+    return _record(saved, look=None) if saved is not None else None
 
 
 def load(job: Job, split: SplitConfig, classes: Sequence[str] | None) -> TreeRecord | None:
@@ -69,11 +69,11 @@ def load(job: Job, split: SplitConfig, classes: Sequence[str] | None) -> TreeRec
 
     Arguments as of `save`.
     """
-    found = glance.recall(path(job, split), RecordedTree)
-    if found is None or found.look is None or found.look.asked != _asked(job, split, classes):
+    saved = glance.recall(path(job, split), RecordedTree)
+    if saved is None or saved.look is None or saved.look.asked != _asked(job, split, classes):
         return None
-    look = Glance.recorded(found.look)
-    return _record(found, look) if look.holds() else None
+    look = Glance.recorded(saved.look)
+    return _record(saved, look) if look.holds() else None
 
 
 def _record(found: RecordedTree, look: Glance | None) -> TreeRecord:

@@ -91,8 +91,8 @@ def solution_file(tree: Path) -> Path | None:
     roots = _competitions(tree)
     above = [root.parent for root in roots if _OF_YEAR.fullmatch(root.name)]
     folders = [tree, tree / _COMPETITION[0], *roots, *above]
-    found = [folder / _SOLUTION for folder in folders if storage.stat(folder / _SOLUTION)]
-    return found[0] if found else None
+    files = [folder / _SOLUTION for folder in folders if storage.stat(folder / _SOLUTION)]
+    return files[0] if files else None
 
 
 def _image_folders(split: SplitConfig) -> list[str]:
@@ -103,13 +103,13 @@ def _image_folders(split: SplitConfig) -> list[str]:
 
 def _competitions(tree: Path, *parts: Path) -> list[Path]:
     """Return the competition's downloads in a tree, or that it or one of `parts` is a part of."""
-    found = [tree / name for name in _competitions_in(tree)]
+    roots = [tree / name for name in _competitions_in(tree)]
     for path in (tree.absolute(), *parts, storage.real_folder(tree) or tree):
         for length in range(len(_DATA) + 1):
             above = (path, *path.parents)[length:]
             if above and path.parts[len(path.parts) - length :] == _DATA[:length]:
-                found.append(above[0])
-    return [root for root in found if storage.real_folder(root.joinpath(*_DATA)) is not None]
+                roots.append(above[0])
+    return [root for root in roots if storage.real_folder(root.joinpath(*_DATA)) is not None]
 
 
 def _competitions_in(folder: Path) -> list[str]:
@@ -120,11 +120,11 @@ def _competitions_in(folder: Path) -> list[str]:
 
 def _distinct(places: Iterable[Path]) -> dict[Path | None, Path]:
     """Return the folders that are there by where they really lie, each under its first name."""
-    found: dict[Path | None, Path] = {}
+    by_real_path: dict[Path | None, Path] = {}
     for path in places:
         if (real := storage.real_folder(path)) is not None:
-            found.setdefault(real, path)
-    return found
+            by_real_path.setdefault(real, path)
+    return by_real_path
 
 
 def _only(found: dict[Path | None, Path], what: str) -> Path | None:

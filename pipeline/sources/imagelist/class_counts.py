@@ -46,13 +46,13 @@ class ClassCounter:
             lines: (n,) where each stands in its list.
         """
         indexes, counts = np.unique(classes.to_numpy(), return_counts=True)
-        found = dict(zip(indexes.tolist(), counts.tolist(), strict=True))
-        without = found.pop(-1, 0)
+        images_of = dict(zip(indexes.tolist(), counts.tolist(), strict=True))
+        without = images_of.pop(-1, 0)
         if without and not self._without:
             self._line = int(lines[int(np.argmax(classes.to_numpy() == -1))])
         self._without += without
         if not self._too_many:
-            self._counts.update(found)
+            self._counts.update(images_of)
             self._too_many = len(self._counts) > _MOST
 
     def result(self) -> ClassCounts:

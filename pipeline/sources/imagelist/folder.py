@@ -278,8 +278,8 @@ def _topmost(bare: Sequence[str], classes: Sequence[str]) -> tuple[str, ...]:
     """Return the folders that hold no image, nor a folder with one, without those in them."""
     parts = (folder.split("/") for folder in classes)
     above = {"/".join(part[:depth]) for part in parts for depth in range(len(part) + 1)} | {""}
-    found = {folder for folder in bare if folder not in above}
-    return tuple(sorted(folder for folder in found if folder.rpartition("/")[0] in above))
+    outermost = {folder for folder in bare if folder not in above}
+    return tuple(sorted(folder for folder in outermost if folder.rpartition("/")[0] in above))
 
 
 def _extension(name: str) -> str:

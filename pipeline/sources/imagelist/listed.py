@@ -74,15 +74,15 @@ class ListedSet(DataSet):
     def recorded(self, names: Sequence[str]) -> dict[str, Source] | None:
         """Return what was kept of the list or folder, if that looks as it did then."""
         del names
-        found, tables = dict[str, Source](), set[tuple[str, ...] | None]()
+        sources, tables = dict[str, Source](), set[tuple[str, ...] | None]()
         for name, place in self._places().items():
             known = snapshot.load(place)
             if known is None or not known[1].holds():
                 return None
             tables.add(known[0].classes.table.names if known[0].classes else None)
-            found[name] = _source(self.splits[name], place, *known)
+            sources[name] = _source(self.splits[name], place, *known)
         # The splits of a folder share a table; a command that was killed has not kept it for all.
-        return found if len(tables) == 1 else None
+        return sources if len(tables) == 1 else None
 
     def _places(self) -> dict[str, ListPlace]:
         """Return where each split lies.
@@ -192,7 +192,7 @@ def _of_split_folders(
     if all(place.table is None for place in places.values()):
         table = classtable.union(each.classes.table for each in scanned.values() if each.classes)
         scanned = {name: each.numbered(table) for name, each in scanned.items()}
-    found: dict[str, Source] = {}
+    sources: dict[str, Source] = {}
     for name, place in places.items():
         listed = scan.scan(
             place.path,
@@ -203,8 +203,8 @@ def _of_split_folders(
             scanned=scanned[name],
             is_cut=is_cut,
         )
-        found[name] = _source(splits[name], place, listed, seen[name].glance())
-    return found
+        sources[name] = _source(splits[name], place, listed, seen[name].glance())
+    return sources
 
 
 def _source(

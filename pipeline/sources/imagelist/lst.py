@@ -290,8 +290,8 @@ def _repeated(ids: array[int]) -> int | None:
 
 def _used_twice(path: Location, width: int | None, key: int) -> BadAnnotation:
     tables = read(path, label_width=width, unique=False)
-    found = (table.filter(pc.field("id") == pa.scalar(key, pa.uint64())) for table in tables)
-    lines = (line for table in found for line in table["line"].to_pylist())
+    same_id = (table.filter(pc.field("id") == pa.scalar(key, pa.uint64())) for table in tables)
+    lines = (line for table in same_id for line in table["line"].to_pylist())
     first, second = itertools.islice(lines, 2)
     what, wanted = f"id {key} stands there twice", "an id of its own for each image"
     return refused(path, second, what, wanted, f"it is in line {first}, too")

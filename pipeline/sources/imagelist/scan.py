@@ -135,8 +135,8 @@ def scan(
     source = scanned or _source(path, kinds, recursive=recursive, table=table, note=note)
     for rows in _tables(source):
         names = rows["path"].to_pylist()
-        found = storage.file_stamps(root, names)
-        sizes = np.array([each for each, _ in found], np.int64)
+        sizes_and_stamps = storage.file_stamps(root, names)
+        sizes = np.array([each for each, _ in sizes_and_stamps], np.int64)
         suffix = suffix if images else storage.extension(names[0])
         images += len(names)
         missing += int(np.count_nonzero(sizes < 0))
@@ -147,7 +147,7 @@ def scan(
         widths = LabelWidths.of(labels, rows["line"].to_numpy()).merged_into(widths)
         counter.add(_labels(labels)[0], rows["line"].to_numpy())
         hashes.extend(imagekeys.hashes([f"{prefix}{name}" for name in names] if prefix else names))
-        stamps.extend([stamp for _, stamp in found])
+        stamps.extend([stamp for _, stamp in sizes_and_stamps])
         long_names.look(rows["path"], rows["id"], suffix)
         _update(content, rows, names, sizes)
     folder = source if isinstance(source, Listing) else None

@@ -120,8 +120,8 @@ def earlier(place: ListPlace, listing: ImageListing, look: Glance | None) -> tup
 
 def load(place: ListPlace) -> tuple[ImageListing, Glance] | None:
     """Return what was found last, and how it looked then; None: it is not known."""
-    found = glance.recall(place.record, RecordedList)
-    if found is None or found.look.asked != place.asked or found.counts is None:
+    saved = glance.recall(place.record, RecordedList)
+    if saved is None or saved.look.asked != place.asked or saved.counts is None:
         return None
     listing = ImageListing(
         path=place.path,
@@ -129,31 +129,31 @@ def load(place: ListPlace) -> tuple[ImageListing, Glance] | None:
         prefix=place.prefix,
         recursive=place.recursive,
         extensions=place.extensions,
-        images=found.images,
-        missing=found.missing,
+        images=saved.images,
+        missing=saved.missing,
         backslashed="",  # whoever read it has checked that
         widths=LabelWidths(
-            found.widths.least,
-            found.widths.most,
-            found.widths.least_line,
-            found.widths.most_line,
-            found.widths.detection,
+            saved.widths.least,
+            saved.widths.most,
+            saved.widths.least_line,
+            saved.widths.most_line,
+            saved.widths.detection,
         ),
         counts=ClassCounts(
-            dict(found.counts.counts), found.counts.without, found.counts.without_line
+            dict(saved.counts.counts), saved.counts.without, saved.counts.without_line
         ),
-        bytes=found.bytes,
-        suffix=found.suffix,
-        long_names=found.long_names,
-        digest=found.digest,
-        ignored=found.ignored,
-        first_ignored=found.first_ignored,
-        clutter=PassedOver(found.clutter.count, found.clutter.examples),
-        classes=_known(found.classes) if found.classes else None,
-        repeats=found.repeats,
+        bytes=saved.bytes,
+        suffix=saved.suffix,
+        long_names=saved.long_names,
+        digest=saved.digest,
+        ignored=saved.ignored,
+        first_ignored=saved.first_ignored,
+        clutter=PassedOver(saved.clutter.count, saved.clutter.examples),
+        classes=_known(saved.classes) if saved.classes else None,
+        repeats=saved.repeats,
         stamps=None,
     )
-    return listing, Glance.recorded(found.look)
+    return listing, Glance.recorded(saved.look)
 
 
 def _classes(classes: FolderClasses) -> Document:

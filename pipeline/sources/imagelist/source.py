@@ -124,14 +124,14 @@ class ListSource(Source):
 
     def closing(self) -> Iterator[str]:
         """Yield what was passed over in a folder, and how many labels the images of a list have."""
-        found = self.listing
-        if found.ignored:
-            files = counted(found.ignored, "file")
-            yield f"passed over in the folder: {files}, e.g. {found.first_ignored}"
-        if found.clutter.count:
-            yield f"passed over in the folder: {found.clutter}"
-        if found.widths.least < found.widths.most:
-            yield f"labels an image: {found.widths.least} to {found.widths.most}"
+        listing = self.listing
+        if listing.ignored:
+            files = counted(listing.ignored, "file")
+            yield f"passed over in the folder: {files}, e.g. {listing.first_ignored}"
+        if listing.clutter.count:
+            yield f"passed over in the folder: {listing.clutter}"
+        if listing.widths.least < listing.widths.most:
+            yield f"labels an image: {listing.widths.least} to {listing.widths.most}"
 
     @property
     def folder_classes(self) -> FolderClasses | None:
@@ -149,12 +149,12 @@ class ListSource(Source):
 
     def check_class_folders(self) -> None:
         """Check that each image has one class, whose folder lies beside those of the others."""
-        found = self.listing
-        if not storage.is_folder(found.path):
-            treeform.check_list(found.path, found.counts)
+        listing = self.listing
+        if not storage.is_folder(listing.path):
+            treeform.check_list(listing.path, listing.counts)
         else:
-            names = found.classes.table.names if found.classes else None
-            treeform.check_folder(found.path, names)
+            names = listing.classes.table.names if listing.classes else None
+            treeform.check_folder(listing.path, names)
 
     @property
     def class_names(self) -> tuple[str, ...]:
