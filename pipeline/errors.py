@@ -311,13 +311,13 @@ def _text(record: Record, name: str) -> str | None:
 
 
 def _by_name() -> dict[str, type[ShardmillError]]:
-    found: dict[str, type[ShardmillError]] = {}
+    kinds: dict[str, type[ShardmillError]] = {}
     pending: list[type[ShardmillError]] = [ShardmillError]
     while pending:
         kind = pending.pop()
-        found[kind.__name__] = kind
+        kinds[kind.__name__] = kind
         pending.extend(kind.__subclasses__())
-    return found
+    return kinds
 
 
 def _hang(text: str) -> str:

@@ -219,5 +219,5 @@ def tree_product(
 ) -> Product:
     """Return an artifact that is a tree of class folders, made in parts; see `product`."""
     needs = (name_of(GROUPS, split, kind),)
-    made = product(out, kind, digest, (folder,), step=tree.step, split=split, needs=needs)
-    return replace(made, tree=tree, maker=CHANGED_TREE if tree.changed else TREE)
+    artifact = product(out, kind, digest, (folder,), step=tree.step, split=split, needs=needs)
+    return replace(artifact, tree=tree, maker=CHANGED_TREE if tree.changed else TREE)

@@ -143,9 +143,9 @@ def collected_job(
     if openimages.until != UNTIL[-1]:
         return Job(config=config, steps=(), openimages=openimages, exports=exports, **options)
     has_objects = openimages.boxes or openimages.masks or openimages.by == "masks"
-    made = tuple(dict.fromkeys((*exports, *(_COLLECTED_EXPORTS if has_objects else ()))))
+    all_exports = tuple(dict.fromkeys((*exports, *(_COLLECTED_EXPORTS if has_objects else ()))))
     return Job(
-        config=config, steps=_COLLECTED_STEPS, openimages=openimages, exports=made, **options
+        config=config, steps=_COLLECTED_STEPS, openimages=openimages, exports=all_exports, **options
     )
 
 

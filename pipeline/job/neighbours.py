@@ -86,15 +86,15 @@ def sources(out: Location) -> dict[str, frozenset[str]]:
 
     What a job made that was allowed to replace another counts as made of that one, too.
     """
-    found: dict[str, set[str]] = {}
+    sources_of: dict[str, set[str]] = {}
     for record, job in _records(out):
         splits = record.splits
         with contextlib.suppress(ShardmillError):  # it is not there any more, or is another
             splits = _described(resolve(job)) if splits is None else splits
         for split in (splits or {}).values():
             for digest in split.outputs:
-                found.setdefault(digest, set()).add("" if job.replace else _source(job))
-    return {digest: frozenset(each) for digest, each in found.items()}
+                sources_of.setdefault(digest, set()).add("" if job.replace else _source(job))
+    return {digest: frozenset(each) for digest, each in sources_of.items()}
 
 
 def same_source(first: frozenset[str], second: frozenset[str]) -> bool:
@@ -162,11 +162,11 @@ def _names(record: JobRecord, job: Job) -> set[str]:
 def _owner(resolved: ResolvedJob, split: SplitJob) -> str | None:
     """Return what another data set is made of that has a split's name; None: there is none."""
     out, name = resolved.out, split.name
-    if not any(storage.folders(paths.outputs(out, made, name), links=True) for made in FORMATS):
+    if not any(storage.folders(paths.outputs(out, form, name), links=True) for form in FORMATS):
         return None
     mark = paths.catalog_mark(out, name, split.catalog_digest)
     alike = manifest.read_complete(mark, out, CatalogMark) is not None
-    current = {storage.pointed(paths.current(out, made, name)) for made in FORMATS}
+    current = {storage.pointed(paths.current(out, form, name)) for form in FORMATS}
     owners, holders = set(), set()
     for record, job in _records(out):
         if name in _names(record, job):

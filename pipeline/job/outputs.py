@@ -42,7 +42,7 @@ def derive(
     if boxes and image.encodes and image.orientation is None:
         image = replace(image, orientation="keep")
     codec = _codec(image)
-    found = []
+    outputs = []
     for name in dict.fromkeys(job.formats):
         shard_format = ALL[name]
         offset = shard_format.label_offset if defaults.offsets else 0
@@ -60,11 +60,11 @@ def derive(
         if defaults.long_names and shard_format.cuts_names:  # names of these were longer once
             shards = digests.digest({"names": "shortened", "shards": shards_digest})
         if codec is None:
-            found.append(_output(job, split, shards, form))
+            outputs.append(_output(job, split, shards, form))
         else:
             made_by = partial(_output_of_codec, job, split, shards, form)
-            found.append(codecs.choose(job.folder, split, codec, made_by))
-    return tuple(found)
+            outputs.append(codecs.choose(job.folder, split, codec, made_by))
+    return tuple(outputs)
 
 
 def _labels(job: Job, shard_format: ShardFormat, defaults: Defaults) -> str:

@@ -50,13 +50,13 @@ def derive(
         UsageError: an export cannot be made of these images.
     """
     of_steps = exportjob.of_steps(job, dataset, table, splits)
-    made: list[Product] = []
+    artifacts: list[Product] = []
     for name, split in splits.items():
         trees = [each for each in of_steps if each.split == name and each.tree]
         lists = [each for each in of_steps if each.split == name and not each.tree]
-        made += [*_before_catalog(job, split), *lists, *_after_catalog(job, split), *trees]
-    made += [each for each in of_steps if not each.split]
-    return (*made, *exportjob.derive(job, dataset, table, splits, made))
+        artifacts += [*_before_catalog(job, split), *lists, *_after_catalog(job, split), *trees]
+    artifacts += [each for each in of_steps if not each.split]
+    return (*artifacts, *exportjob.derive(job, dataset, table, splits, artifacts))
 
 
 def _before_catalog(job: Job, split: SplitJob) -> Iterator[Product]:
@@ -97,8 +97,8 @@ def bounding_boxes(out: Location, split: str, digest: str, after: str = INPUTS) 
         paths.bboxes_report(out, split),
         paths.bboxes_table(out, split),
     )
-    made = product(out, BOXES, digest, files, step="boxes", split=split, needs=(after,))
-    return replace(made, described=True, parts=("boxes",), version=bboxes.VERSION)
+    artifact = product(out, BOXES, digest, files, step="boxes", split=split, needs=(after,))
+    return replace(artifact, described=True, parts=("boxes",), version=bboxes.VERSION)
 
 
 def unmatched_boxes(out: Location, split: str, digest: str) -> Product:
@@ -112,8 +112,8 @@ def unmatched_boxes(out: Location, split: str, digest: str) -> Product:
 def class_table(out: Location, split: str, digest: str) -> Product:
     """Return the product of the table of a split's class folders."""
     files = (paths.class_table(out, split),)
-    made = product(out, CLASSES, digest, files, step="lists", split=split, needs=(INPUTS,))
-    return replace(made, succeeds=True, described=True)
+    artifact = product(out, CLASSES, digest, files, step="lists", split=split, needs=(INPUTS,))
+    return replace(artifact, succeeds=True, described=True)
 
 
 def joined_shards(out: Location, split: str, output: Output) -> Product:

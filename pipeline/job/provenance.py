@@ -41,15 +41,15 @@ def made_of(
     split = splits.get(product.split)
     if product.variant:
         return {}  # its name has its digest
-    found = _of_split(product, split) if split else _of_all(product, job, splits.values())
-    found |= _of_table(table)
+    parts = _of_split(product, split) if split else _of_all(product, job, splits.values())
+    parts |= _of_table(table)
     if product.version:
-        found["version of its form"] = str(product.version)
+        parts["version of its form"] = str(product.version)
     if product.plan is not None:
-        found |= product.plan.made_of
+        parts |= product.plan.made_of
     if product.codec:
-        found["codec"] = product.codec
-    return found
+        parts["codec"] = product.codec
+    return parts
 
 
 def follows(product: Product, splits: Mapping[str, SplitJob]) -> frozenset[str]:
@@ -84,10 +84,10 @@ def has_classes_of(made_of: Mapping[str, str], table: LabelTable) -> bool:
 
 
 def _of_split(product: Product, split: SplitJob) -> MadeOf:
-    found: MadeOf = {}
+    parts: MadeOf = {}
     for name in product.parts:
-        found |= _OF_SPLIT[name](split)
-    return found
+        parts |= _OF_SPLIT[name](split)
+    return parts
 
 
 def _of_table(table: LabelTable) -> MadeOf:
@@ -99,7 +99,7 @@ def _of_table(table: LabelTable) -> MadeOf:
 
 def _of_all(product: Product, job: Job, splits: Iterable[SplitJob]) -> MadeOf:
     """Return what decides an export that is of all splits together."""
-    found: MadeOf = {}
+    all_parts: MadeOf = {}
     for split in splits:
         parts: MadeOf = {}
         for name in product.parts:
@@ -107,8 +107,8 @@ def _of_all(product: Product, job: Job, splits: Iterable[SplitJob]) -> MadeOf:
         if "shards" in product.parts:
             parts |= {f"shards of {each.format}": _form(job, split, each) for each in split.outputs}
             parts |= split.source.made_of_places()
-        found |= {f"{split.name}{_OF}{name}": value for name, value in parts.items()}
-    return found
+        all_parts |= {f"{split.name}{_OF}{name}": value for name, value in parts.items()}
+    return all_parts
 
 
 def _form(job: Job, split: SplitJob, of_format: Output) -> str:

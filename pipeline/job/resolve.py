@@ -160,8 +160,8 @@ class Resolver:
     def again(self, job: Job) -> ResolvedJob:
         """Return what a job means now that its outputs have changed, and its source has not."""
         known = self(job)
-        found = {name: split.source for name, split in known.splits.items()}
-        self._keep(job, _derived(job, known.dataset, known.table, found))
+        sources_read = {name: split.source for name, split in known.splits.items()}
+        self._keep(job, _derived(job, known.dataset, known.table, sources_read))
         return self._known[job]
 
     def cache_clear(self) -> None:
@@ -211,10 +211,10 @@ def _resolved(job: Job, *, read: bool) -> ResolvedJob:
     table = dataset.table
     names = job.splits or dataset.default_splits
     checks.check_options(job, dataset, names)
-    found = None if read else dataset.recorded(names)
-    if found is None:
-        found = dataset.read(names, shardformats.is_cut)
-    return _derived(job, dataset, table, found)
+    sources_read = None if read else dataset.recorded(names)
+    if sources_read is None:
+        sources_read = dataset.read(names, shardformats.is_cut)
+    return _derived(job, dataset, table, sources_read)
 
 
 def _derived(

@@ -134,12 +134,12 @@ def derive(job: Job, source: Source) -> SplitJob:
 
 def order_of(job: Job, shards: int, threads: int | None) -> dict[str, Any]:
     """Return what decides which image goes where, by the names that manifests have for it."""
-    found: dict[str, Any] = {"order": job.order, "shards": shards}
+    order: dict[str, Any] = {"order": job.order, "shards": shards}
     if job.order == "hash":
-        found["seed"] = job.seed or 0
+        order["seed"] = job.seed or 0
     if threads is not None:
-        found["inception_threads"] = threads
-    return found
+        order["inception_threads"] = threads
+    return order
 
 
 def _threads(job: Job, source: Source) -> int | None:

@@ -94,9 +94,9 @@ def _known(out: Location, split: str) -> Iterator[str]:
     for shard_format in ALL:
         folder = paths.outputs(out, shard_format, split)
         for name in storage.folders(folder):
-            found = manifest.read_undamaged(paths.manifest(folder / name), OutputManifest)
-            if found is not None and found.parameters.codec:
-                yield found.parameters.codec
+            document = manifest.read_undamaged(paths.manifest(folder / name), OutputManifest)
+            if document is not None and document.parameters.codec:
+                yield document.parameters.codec
 
 
 def _is_current(out: Location, split: str, output: Output) -> bool:

@@ -32,18 +32,18 @@ def shard_document(out: Location, output: Output, index: int) -> ShardMark | Non
 
     A shard is not all there if an image was left out that is allowed now.
     """
-    found = manifest.read_complete(paths.shard_mark(out, output.digest, index), out, ShardMark)
-    if found is None or (found.output, found.shard) != (output.digest, index):
+    mark = manifest.read_complete(paths.shard_mark(out, output.digest, index), out, ShardMark)
+    if mark is None or (mark.output, mark.shard) != (output.digest, index):
         return None  # it may be another shard's: names can be changed
-    return None if is_outgrown(found, output) else found
+    return None if is_outgrown(mark, output) else mark
 
 
 def document(output: Output) -> OutputManifest | None:
     """Return the manifest of an output if it is complete, else None; see `shard_document`."""
     if withdrawal.pending(storage.folder_above(output.folder, 3)):
         return None
-    found = manifest.read_whole(paths.manifest(output.folder), OutputManifest)
-    return None if found is None or is_outgrown(found, output) else found
+    whole = manifest.read_whole(paths.manifest(output.folder), OutputManifest)
+    return None if whole is None or is_outgrown(whole, output) else whole
 
 
 def is_outgrown(found: ShardMark | OutputManifest, output: Output) -> bool:
@@ -146,8 +146,8 @@ def unreadable(out: Location, split: SplitJob) -> PassedOver:
 def _of_catalog(out: Location, split: SplitJob, name: str) -> PassedOver:
     mark = paths.catalog_mark(out, split.name, split.catalog_digest)
     catalog = manifest.read_complete(mark, out, CatalogMark)
-    found: PassedOver | None = getattr(catalog, name, None)
-    return found or clutter.NOTHING
+    passed_over: PassedOver | None = getattr(catalog, name, None)
+    return passed_over or clutter.NOTHING
 
 
 def joined(out: Location, split: SplitJob, output: Output) -> list[tuple[Location, ...]]:
@@ -248,9 +248,9 @@ def parameters(resolved: ResolvedJob, split: SplitJob, output: Output) -> Docume
 
 def inputs(split: SplitJob) -> list[Document]:
     """Return what an output is made of, its images first."""
-    found, boxes = split.source.described(), split.boxes
+    documents, boxes = split.source.described(), split.boxes
     if boxes is not None and boxes.archive is not None:
-        found.append({"file": boxes.archive.file, "md5": boxes.archive.md5})
+        documents.append({"file": boxes.archive.file, "md5": boxes.archive.md5})
     elif boxes is not None:
-        found.append({"annotations": boxes.path.name, "digest": boxes.digest})
-    return found
+        documents.append({"annotations": boxes.path.name, "digest": boxes.digest})
+    return documents

@@ -80,12 +80,12 @@ def group_document(out: Location, tree: Product, index: int) -> GroupMark | None
 
 def last_group(out: Location, tree: Product, counts: Mapping[str, int]) -> GroupMark | None:
     """Return the mark of the last group of classes of a tree; None: a group lacks a file."""
-    found: GroupMark | None = None
+    last: GroupMark | None = None
     for group in class_groups(tree, counts):
-        found = group_document(out, tree, group.index)
-        if found is None:
+        last = group_document(out, tree, group.index)
+        if last is None:
             return None
-    return found
+    return last
 
 
 def claim(out: Location, product: Product, *, replace: bool) -> None:

@@ -87,7 +87,7 @@ def superseded(out: Location, keep: frozenset[str]) -> list[Superseded]:
         out: the output folder.
         keep: digests of outputs that are still wanted, e.g. of a job that is half done.
     """
-    found, sources, unknown = [], neighbours.sources(out), frozenset[str]()
+    outgrown, sources, unknown = [], neighbours.sources(out), frozenset[str]()
     for shard_format, split in _splits(out):
         wanted = storage.pointed(paths.current(out, shard_format, split))
         if wanted is None or not paths.is_digest(wanted):
@@ -100,8 +100,8 @@ def superseded(out: Location, keep: frozenset[str]) -> list[Superseded]:
                 continue
             plan = _plan_of_output(out, paths.output(out, shard_format, split, digest))
             if plan is not None:
-                found.append(Superseded(paths.output(out, shard_format, split, digest), plan))
-    return found
+                outgrown.append(Superseded(paths.output(out, shard_format, split, digest), plan))
+    return outgrown
 
 
 def unfinished_uploads(out: Location) -> list[Unfinished]:
@@ -179,12 +179,12 @@ def _named(folder: Location) -> set[Location] | None:
         return None
     if document is None:
         return None
-    found = {folder / entry.file for entry in document.files}
+    locations = {folder / entry.file for entry in document.files}
     shard_format = ALL[document.format]
     if JOINED in shard_format.takes:
-        found.update(shard_format.paths(folder, folder.parent.name))
-    found.add(paths.manifest(folder))
-    return found | {path.parent for path in found}
+        locations.update(shard_format.paths(folder, folder.parent.name))
+    locations.add(paths.manifest(folder))
+    return locations | {path.parent for path in locations}
 
 
 def _finished(folder: Location) -> bool:

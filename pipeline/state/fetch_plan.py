@@ -198,7 +198,7 @@ def _archives(config: str, only: tuple[str, ...]) -> tuple[Archive, ...]:
 
 def _headers(arguments: Iterable[str]) -> dict[str, Headers]:
     """Return the headers of all files, by the host that they are for."""
-    found: dict[str, Headers] = {}
+    by_host: dict[str, Headers] = {}
     for host, file in map(header_argument, arguments):
-        found[host] = found.get(host, ()) + read_headers(header_bytes(file), file)
-    return found
+        by_host[host] = by_host.get(host, ()) + read_headers(header_bytes(file), file)
+    return by_host

@@ -101,10 +101,10 @@ def _publish(plan: FetchPlan, archive: Archive, url: str, verifier: _Verifier) -
     if info is None:
         return  # somebody has moved it on already
     fetched.record(target, archive, url, info)
-    found = verifier.found
-    if plan.out is not None and found is not None:
+    verified = verifier.found
+    if plan.out is not None and verified is not None:
         with storage.shared_lock(paths.run_lock(plan.out), claim=True):
-            now = replace(found, info=info)
+            now = replace(verified, info=info)
             rawarchives.publish(plan.out, archive.file, now, verifier.listings)
 
 

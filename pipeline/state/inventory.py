@@ -68,18 +68,18 @@ class Inventory:
 
     def manifest(self, split: str, shard_format: str) -> OutputManifest | None:
         """Return the manifest of a split's output in a format; None: it is not whole."""
-        found = self.document(name_of(MANIFEST, split, shard_format))
-        return found if isinstance(found, OutputManifest) else None
+        document = self.document(name_of(MANIFEST, split, shard_format))
+        return document if isinstance(document, OutputManifest) else None
 
     def manifests(self, split: str) -> list[OutputManifest | None]:
         """Return the manifests of a split's outputs; None: it is not whole."""
-        made = (output for each, output in self.resolved.outputs if each.name == split)
-        return [self.manifest(split, output.format) for output in made]
+        sets = (output for each, output in self.resolved.outputs if each.name == split)
+        return [self.manifest(split, output.format) for output in sets]
 
     def product(self, product: Product) -> ProductMark | None:
         """Return the mark of a product; None: it is not whole."""
-        found = self.document(product.name)
-        return found if isinstance(found, ProductMark) else None
+        document = self.document(product.name)
+        return document if isinstance(document, ProductMark) else None
 
     @property
     def complete(self) -> bool:
@@ -94,14 +94,14 @@ class Inventory:
         Args:
             names: of what is asked for; None: everything that the job is about.
         """
-        graph, found = self.resolved.graph, set[str]()
+        graph, unfinished = self.resolved.graph, set[str]()
         ahead = list(graph.last if names is None else names)
         while ahead:
             name = ahead.pop()
-            if name not in found and not self.whole(name):
-                found.add(name)
+            if name not in unfinished and not self.whole(name):
+                unfinished.add(name)
                 ahead += graph[name].needs
-        return tuple(artifact for artifact in graph if artifact.name in found)
+        return tuple(artifact for artifact in graph if artifact.name in unfinished)
 
 
 def complete(resolved: ResolvedJob) -> bool:
@@ -119,24 +119,24 @@ def shards(resolved: ResolvedJob, artifact: Artifact, numbers: Iterable[int]) ->
 
     None: a shard lacks a format.
     """
-    made, found = resolved.splits[artifact.split].outputs, None
+    sets, first = resolved.splits[artifact.split].outputs, None
     numbers = tuple(numbers)
-    places = [paths.shard_mark(resolved.out, each.digest, n) for n in numbers for each in made]
+    places = [paths.shard_mark(resolved.out, each.digest, n) for n in numbers for each in sets]
     if any(storage.stat(place) is None for place in places):
         return None
     storage.read_ahead(places)
     for number in numbers:
-        marks = [outputs.shard_document(resolved.out, output, number) for output in made]
-        found = marks[0]
+        marks = [outputs.shard_document(resolved.out, output, number) for output in sets]
+        first = marks[0]
         if None in marks:
             return None
-    return found
+    return first
 
 
 def _inputs(resolved: ResolvedJob, artifact: Artifact) -> JobRecord | None:
     """Return the record of a job, if the archives still look as they did."""
-    found = _marked(JobRecord, resolved, artifact)
-    return found if found is not None and found.seen == rawarchives.seen(resolved) else None
+    record = _marked(JobRecord, resolved, artifact)
+    return record if record is not None and record.seen == rawarchives.seen(resolved) else None
 
 
 def _archive(resolved: ResolvedJob, artifact: Artifact) -> ArchiveMark | None:
@@ -180,11 +180,11 @@ def _as_left_out(
     resolved: ResolvedJob, artifact: Product, made: list[OutputManifest | None]
 ) -> ProductMark | None:
     """Return the mark of an export that leaves out what the shards lack, by their manifests."""
-    found = claims.finished(resolved.out, artifact)
+    mark = claims.finished(resolved.out, artifact)
     if resolved.job.on_bad_image == "skip" and None in made:
         return None  # it is not known yet what they lack
-    agrees = found is not None and found.left_out == name_of_left_out(_left_out(made))
-    return found if agrees else None
+    agrees = mark is not None and mark.left_out == name_of_left_out(_left_out(made))
+    return mark if agrees else None
 
 
 def left_out(resolved: ResolvedJob, split: str) -> frozenset[str]:

@@ -88,13 +88,13 @@ class Counter:
 def counts(out: Location, run: str) -> list[Count]:
     """Return the counters of the tasks that are at work in one command."""
     folder = paths.run_counters(out, run)
-    found = []
+    written = []
     for name in sorted(storage.sizes(folder)):
         if name.endswith(".json"):
             with contextlib.suppress(Vanished, OutputDamaged):  # its task ended, or it is not ours
                 content = storage.read_bytes(folder / name, manifest.MOST_BYTES)
-                found.append(decoded(content, Count, folder / name))
-    return found
+                written.append(decoded(content, Count, folder / name))
+    return written
 
 
 def clear_counters(out: Location, run: str) -> None:
@@ -114,12 +114,12 @@ def timings(out: Location, run: str) -> list[Timing]:
     path = paths.run_timings(out, run)
     if storage.stat(path) is None:
         return []
-    found = list[Timing]()
+    finished = list[Timing]()
     with contextlib.suppress(OutputDamaged):  # it is longer than any: not ours
         for line in storage.read_bytes(path, manifest.MOST_BYTES).splitlines():
             with contextlib.suppress(OutputDamaged):
-                found.append(decoded(line, Timing, path))
-    return found
+                finished.append(decoded(line, Timing, path))
+    return finished
 
 
 def most_repeated(finished: Iterable[Timing]) -> tuple[str, int]:

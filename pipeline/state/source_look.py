@@ -108,8 +108,8 @@ def _families(
     """Yield what a job makes of a split's images, and its finished parts with their marks."""
     resolved, out = inventory.resolved, inventory.resolved.out
     if resolved.job.wants("shards"):
-        made = (each for each in split.outputs if inventory.manifest(split.name, each.format))
-        whole = [each.digest for each in made]
+        finished = (each for each in split.outputs if inventory.manifest(split.name, each.format))
+        whole = [each.digest for each in finished]
         numbers = range(split.shards if whole else 0)
         yield (
             split.shards_digest,
@@ -168,9 +168,9 @@ def _with_stamps(kept: _Kept, stamps: list[int]) -> pa.Table:
 
 def _elsewhere(resolved: ResolvedJob, contents: dict[str, bytes | None]) -> set[Part]:
     """Return the parts of whatever family that were made of other contents of replaced files."""
-    found: set[Part] = set()
+    parts: set[Part] = set()
     if not contents:
-        return found
+        return parts
     path64 = pa.array(fingerprints.path_hashes(list(contents)))
     for family in partsources.families(resolved.out):
         for part in partsources.parts(resolved.out, family):
@@ -179,5 +179,5 @@ def _elsewhere(resolved: ResolvedJob, contents: dict[str, bytes | None]) -> set[
                 continue
             rows = loaded[1].filter(pc.is_in(loaded[1]["path64"], path64)).to_pylist()
             if any(contents.get(row["path"], row["content"]) != row["content"] for row in rows):
-                found.add((family, part))
-    return found
+                parts.add((family, part))
+    return parts

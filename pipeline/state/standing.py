@@ -77,25 +77,25 @@ def standing_of(out: Location, record: JobRecord | None) -> Standing | None:
 
 def current_outputs(out: Location, formats: Iterable[str]) -> tuple[StandingOutput, ...]:
     """Return the outputs that `current` points to."""
-    found = []
+    current = []
     for shard_format in formats:
         for split in storage.folders(out / shard_format, links=True):
             digest = storage.pointed(paths.current(out, shard_format, split))
             if digest is not None and paths.is_digest(digest):
-                found.append(_output(out, shard_format, split, digest))
-    return tuple(found)
+                current.append(_output(out, shard_format, split, digest))
+    return tuple(current)
 
 
 def output_folders(out: Location) -> list[Location]:
     """Return the folders of all outputs, finished or not, and those that `current` points to."""
-    found = []
+    output_paths = []
     for shard_format in FORMATS:
         for split in storage.folders(out / shard_format, links=True):
             names = set(storage.folders(paths.outputs(out, shard_format, split)))
             names.add(storage.pointed(paths.current(out, shard_format, split)) or "")
             digests = sorted(name for name in names if paths.is_digest(name))
-            found += [paths.output(out, shard_format, split, name) for name in digests]
-    return found
+            output_paths += [paths.output(out, shard_format, split, name) for name in digests]
+    return output_paths
 
 
 def is_abandoned(folder: Location, wanted: Collection[Location]) -> bool:
@@ -121,10 +121,10 @@ def others(out: Location, known: Collection[str]) -> list[StandingOutput]:
     Left out are also those that are whole and superseded: there is nothing to be said of them.
     """
     folders = [folder for folder in output_folders(out) if folder.name not in known]
-    found = [(folder, _output(out, *_names(folder))) for folder in folders]
+    outputs = [(folder, _output(out, *_names(folder))) for folder in folders]
     return [
         output
-        for folder, output in found
+        for folder, output in outputs
         if not (is_superseded(folder) if output.document else is_abandoned(folder, ()))
     ]
 

@@ -80,11 +80,11 @@ def survey_products(inventory: Inventory) -> dict[str, bool]:
 
 def refused_archives(resolved: ResolvedJob) -> list[ArchiveRefused]:
     """Return why archives of a job are refused that still look as they did then."""
-    found = (
+    refused_or_none = (
         refusals.recall(resolved.out, resolved.raw_file(archive), archive)
         for archive in resolved.archives
     )
-    return [refused for refused in found if refused is not None]
+    return [refused for refused in refused_or_none if refused is not None]
 
 
 def published_shards(out: Location, digest: str) -> set[int]:

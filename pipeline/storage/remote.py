@@ -81,8 +81,8 @@ def stat(place: Remote) -> FileInfo | None:
     if place.scheme == S3:
         known = store(place).known.stat(place)
         return None if known is None else known.as_file
-    found = _objects(place.parent).find(place.name)
-    return None if found is None else found.info
+    remote = _objects(place.parent).find(place.name)
+    return None if remote is None else remote.info
 
 
 def told_md5(place: Remote) -> str | None:
@@ -90,8 +90,8 @@ def told_md5(place: Remote) -> str | None:
 
     A store of S3 has ETags that look like an MD5 and are none, where it encrypts.
     """
-    found = None if place.scheme == S3 else _objects(place.parent).find(place.name)
-    return (found.md5 or None) if found is not None else None
+    remote = None if place.scheme == S3 else _objects(place.parent).find(place.name)
+    return (remote.md5 or None) if remote is not None else None
 
 
 def sizes(folder: Remote) -> dict[str, int]:

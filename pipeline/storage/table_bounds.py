@@ -220,8 +220,8 @@ class _Footer:
 
 def _read(message: bytes, start: int) -> _Table | None:
     """Return the record batch of a message, or of its dictionary; None: it has none."""
-    found = _root(message[start:])
-    header, kind = found.table(_HEADER), found.number(_HEADER_TYPE, "B")
+    root = _root(message[start:])
+    header, kind = root.table(_HEADER), root.number(_HEADER_TYPE, "B")
     if header is not None and kind == _DICTIONARY:
         return header.table(_DATA)
     return header if kind == _BATCH else None

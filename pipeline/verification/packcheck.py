@@ -95,7 +95,7 @@ def find_manifests(path: Path) -> list[Path]:
     if _names_output(path.name):
         return [path] if storage.stat(path) else []
     beside = {path.with_name(f"{stem}{MANIFEST}") for stem in (path.name, path.stem)}
-    return sorted(found for found in beside if storage.stat(found) and _speaks_of(found, path.name))
+    return sorted(file for file in beside if storage.stat(file) and _speaks_of(file, path.name))
 
 
 def open_set(path: Path) -> PackedSet | Finding:
@@ -113,19 +113,19 @@ def check_set(path: Path, compare: Callable[[PackedSet, ScannedRecords], PackChe
         path: its manifest.
         compare: compares it with its sources; called where its files are whole.
     """
-    found = open_set(path)
-    if isinstance(found, Finding):
-        return PackCheck([_kept(found)], 0, 0)
-    findings = [each for entry in found.files for each in check_file(path.parent, entry, _AGAIN)]
+    opened = open_set(path)
+    if isinstance(opened, Finding):
+        return PackCheck([_kept(opened)], 0, 0)
+    findings = [each for entry in opened.files for each in check_file(path.parent, entry, _AGAIN)]
     scanned = ScannedRecords()
-    if storage.stat(found.records) is not None:
-        scanned = scan_records(found.records)
-        findings += [*scanned.findings, *_check_records(found, scanned)]
+    if storage.stat(opened.records) is not None:
+        scanned = scan_records(opened.records)
+        findings += [*scanned.findings, *_check_records(opened, scanned)]
     compared = 0
     if not findings:
-        result = compare(found, scanned)
+        result = compare(opened, scanned)
         findings, compared = result.findings, result.compared
-    size = sum(entry.bytes for entry in found.files)
+    size = sum(entry.bytes for entry in opened.files)
     return PackCheck([_kept(each) for each in findings], len(scanned.ids), size, compared)
 
 
@@ -156,11 +156,11 @@ def strays(path: Path, manifests: Collection[Path]) -> list[Finding]:
     """
     known = set()
     for each in manifests:
-        found = open_set(each)
-        if isinstance(found, Finding):  # its files are not known: none is taken for a stray
+        opened = open_set(each)
+        if isinstance(opened, Finding):  # its files are not known: none is taken for a stray
             known |= {each.name.removesuffix(MANIFEST) + end for end in (*_ENDS, "")}
         else:
-            known |= {entry.file for entry in found.files}
+            known |= {entry.file for entry in opened.files}
     if storage.real_folder(path) is None:
         folder, names = path.parent, [path.name] if storage.stat(path) else []
     else:
@@ -221,8 +221,8 @@ def _is_manifest(path: Path, names: Collection[str]) -> bool:
 
 def _speaks_of(path: Path, name: str) -> bool:
     """Whether a manifest names a file; a damaged one may have."""
-    found = open_set(path)
-    return isinstance(found, Finding) or name in {entry.file for entry in found.files}
+    opened = open_set(path)
+    return isinstance(opened, Finding) or name in {entry.file for entry in opened.files}
 
 
 def _kept(finding: Finding) -> Finding:

@@ -65,7 +65,7 @@ class _Comparison:
     ) -> Iterator[Finding]:
         start = 0
         for row, length in enumerate(chunk.lengths, chunk.first):
-            made, start = content[start : start + length], start + length
+            encoded, start = content[start : start + length], start + length
             if batch.lines[row] in self._left_out:
                 continue
             number, self.compared = self.compared, self.compared + 1
@@ -74,7 +74,7 @@ class _Comparison:
                 yield self._differs("its source cannot be packed", place, chunk.left_out[row])
                 continue
             size = self._scanned.lengths[number]
-            if made != stored.read(self._scanned.offsets[number], size):
+            if encoded != stored.read(self._scanned.offsets[number], size):
                 yield self._differs("the record is not its source", place)
 
     def _differs(self, what: str, place: str, error: ShardmillError | None = None) -> Finding:

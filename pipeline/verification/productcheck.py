@@ -153,8 +153,8 @@ def _copied(begun: Begun, jobs: Iterable[Job]) -> bool:
 def _check_image(product: FinishedProduct, entry: FileEntry) -> list[Finding]:
     if product.copied:
         return check_file(product.tree, entry)
-    found = check_file(product.tree, entry, _NOT_OURS)
-    return [replace(finding, removable=False) for finding in found]
+    findings = check_file(product.tree, entry, _NOT_OURS)
+    return [replace(finding, removable=False) for finding in findings]
 
 
 def _listing(product: FinishedProduct, index: int) -> list[FileEntry] | Finding:

@@ -138,12 +138,12 @@ class Verification:
     ) -> Iterator[Finding]:
         shards = outputcheck.shards_to_check(output, raw, damaged)
         checks = [partial(shardcheck.check_shard, shard) for shard in shards]
-        results, found = [], False
+        results, is_damaged = [], False
         for result in self.run(output.folder.parent.name, checks):
             results.append(result)
-            found = found or bool(result.findings)
+            is_damaged = is_damaged or bool(result.findings)
             yield from result.findings
-        if not found and paths.facts(output.folder) not in damaged:
+        if not is_damaged and paths.facts(output.folder) not in damaged:
             yield from outputcheck.check_whole(output, results)
         records = sum(result.records for result in results)
         compared = sum(result.compared for result in results)

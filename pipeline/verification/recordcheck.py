@@ -55,16 +55,16 @@ class RecordChecker:
         expected = self.expected
         read: list[bytes] | None = []
         with storage.open_sources(self.raw or Path()) as sources:
-            for found in self._records(file):
-                if isinstance(found, Finding):
-                    yield found
+            for record in self._records(file):
+                if isinstance(record, Finding):
+                    yield record
                     read = None
                     continue
                 self.records += 1
                 if read is not None:
-                    read.append(found.line)
+                    read.append(record.line)
                 if self.records <= len(expected.facts):
-                    yield from self._check_record(file, self.records, found, sources)
+                    yield from self._check_record(file, self.records, record, sources)
         if read is not None or expected.facts:
             yield from self._check_counts(file)
         # Of a shard that lacks records, the index may be right: its hash tells.
@@ -167,8 +167,8 @@ class RecordChecker:
         Their bytes are the record's own, which a checksum proves: the files that they were made of
         may be gone.
         """
-        found = self._format.masks_of(record)
-        return found if len(found) == len(row["mask_files"]) else ()
+        stored = self._format.masks_of(record)
+        return stored if len(stored) == len(row["mask_files"]) else ()
 
     def _differences(
         self,
@@ -216,17 +216,17 @@ class RecordChecker:
             yield damage(Layer.SOURCE, file, *changed, OF_ARCHIVE, removable=False)
             return
         what = expected = found = None
-        made = self._made_of(source, key)
-        if made is None:
+        remade = self._made_of(source, key)
+        if remade is None:
             self.compared -= 1
             self.uncompared += 1
-        if isinstance(made, str):
-            what = f"{key}: {made}"
-        elif made is not None and bytes(made) != bytes(stored):  # bytes are compared at once
+        if isinstance(remade, str):
+            what = f"{key}: {remade}"
+        elif remade is not None and bytes(remade) != bytes(stored):  # bytes are compared at once
             what = f"{key} is not its source"
-            if made is not source:
+            if remade is not source:
                 what = f"{key} is not what is made of its source"
-            expected = f"the {len(made)} bytes of {row['source']} at {row['offset']}"
+            expected = f"the {len(remade)} bytes of {row['source']} at {row['offset']}"
             found = f"{len(stored)} other bytes"
         if what is not None:
             yield damage(Layer.SOURCE, file, what, place, expected, found, OF_SOURCE)
@@ -238,14 +238,14 @@ class RecordChecker:
         if preparer is None:
             return None
         try:
-            made = preparer.prepare(source)
+            remade = preparer.prepare(source)
             if repair is None:
-                return made.encoded
-            if made.xxh3_128 != repair.source_xxh3_128:
+                return remade.encoded
+            if remade.xxh3_128 != repair.source_xxh3_128:
                 return "its source is not what was repaired"
             if repair.codec != _repairer():
                 return None
-            return repaired(made, self.expected.form.image.max_pixels).encoded
+            return repaired(remade, self.expected.form.image.max_pixels).encoded
         except BadImage as error:
             return f"its source cannot be stored any more: {error.what}"
 

@@ -103,9 +103,9 @@ def _makes(job: Job, file: Location) -> bool:
         return True  # what it would make is not known any more
     versioned = {artifact.digest for artifact in resolved.graph if artifact.versioned}
     return bool(versioned & set(_words(file))) or any(
-        file in (made, product.mark) or storage.is_below(file, made)
+        file in (product_file, product.mark) or storage.is_below(file, product_file)
         for product in resolved.products
-        for made in product.files
+        for product_file in product.files
     )
 
 

@@ -140,9 +140,9 @@ def load_table(
         OutputDamaged: it is not that.
     """
     try:
-        found = read()
-        found.validate(full=True)
-        table = found if isinstance(found, pa.Table) else pa.Table.from_batches([found])
+        rows = read()
+        rows.validate(full=True)
+        table = rows if isinstance(rows, pa.Table) else pa.Table.from_batches([rows])
         table = table.cast(pa.schema([(field.name, _plain(field.type)) for field in schema]))
         holes = [name for name in schema.names if name not in nullable and table[name].null_count]
     except (pa.ArrowException, ValueError, LookupError, OSError) as error:

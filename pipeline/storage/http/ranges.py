@@ -56,8 +56,8 @@ class RemoteReader:
 
     def look(self, source: str) -> FileInfo | None:
         """Return what is known of a source without reading it; None if there is none."""
-        found = self._find(source)
-        return None if found is None else found.info
+        remote = self._find(source)
+        return None if remote is None else remote.info
 
     def now(self, source: str) -> FileInfo:
         """Return size and stamp of a source as it is read.
@@ -149,8 +149,8 @@ class RemoteReader:
 
     def _clipped(self, source: str, offset: int, length: int) -> Key:
         """Return the part of a range that the object has; nothing of one that is not there."""
-        found = self._find(source)
-        end = min(offset + length, found.size) if found is not None else offset
+        remote = self._find(source)
+        end = min(offset + length, remote.size) if remote is not None else offset
         return source, offset, end - offset
 
     def _ask(self) -> None:

@@ -71,8 +71,8 @@ class WholeReader:
 
     def look(self, source: str) -> FileInfo | None:
         """Ask for size and stamp of a source; None if there is none."""
-        found = self._objects.find(source, again=True)
-        return None if found is None else self._info(found.size, found.validator)
+        remote = self._objects.find(source, again=True)
+        return None if remote is None else self._info(remote.size, remote.validator)
 
     def now(self, source: str) -> FileInfo:
         """Ask for size and stamp of a source.

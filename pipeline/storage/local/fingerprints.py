@@ -139,7 +139,7 @@ def read_files(root: Path, paths: Sequence[str]) -> list[tuple[int, bytes | None
     if len(parts) <= 1:
         return _read_some(root, paths)
     with ThreadPoolExecutor(min(_THREADS, len(parts))) as pool:
-        return [found for part in pool.map(partial(_read_some, root), parts) for found in part]
+        return [pair for part in pool.map(partial(_read_some, root), parts) for pair in part]
 
 
 def _read_some(root: Path, paths: Sequence[str]) -> list[tuple[int, bytes | None]]:

@@ -104,7 +104,7 @@ def _file_stamps(root: str, names: Sequence[str]) -> list[tuple[int, int]]:
 
     There may be millions of names: this is written to cost little beside the calls of the system.
     """
-    found = []
+    stamps = []
     look, regular, stamp = os.stat, stat_module.S_ISREG, stamp_of
     for name in names:
         path = name if name[:1] == "/" else root + name
@@ -113,11 +113,11 @@ def _file_stamps(root: str, names: Sequence[str]) -> list[tuple[int, int]]:
         except OSError as error:
             again = _stat_again(path, error)
             if again is None:
-                found.append((-1, ABSENT))
+                stamps.append((-1, ABSENT))
                 continue
             info = again
-        found.append((info.st_size, stamp(info)) if regular(info.st_mode) else (-1, ABSENT))
-    return found
+        stamps.append((info.st_size, stamp(info)) if regular(info.st_mode) else (-1, ABSENT))
+    return stamps
 
 
 def _stat_again(path: str, error: OSError) -> os.stat_result | None:
@@ -132,25 +132,25 @@ def _stat_again(path: str, error: OSError) -> os.stat_result | None:
 
 def sizes(folder: Path) -> dict[str, int]:
     """Return name -> size of the regular files in a folder, in one listing; {} if it is absent."""
-    found: dict[str, int] = {}
+    size_of: dict[str, int] = {}
     with translate_oserrors(folder):
         for entry in scan(folder):
             with contextlib.suppress(FileNotFoundError):
                 if entry.is_file(follow_symlinks=False):
-                    found[entry.name] = entry.stat(follow_symlinks=False).st_size
-    return found
+                    size_of[entry.name] = entry.stat(follow_symlinks=False).st_size
+    return size_of
 
 
 def entries(folder: Path) -> list[Entry]:
     """Return everything that a folder holds, links followed, in no order; [] if it is absent."""
     with translate_oserrors(folder):
-        return [found for found in spread(_all_followed, scan(folder)) if found is not None]
+        return [entry for entry in spread(_all_followed, scan(folder)) if entry is not None]
 
 
 def kinds(folder: Path) -> list[Entry]:
     """Do as `entries` does, but without sizes and stamps: only links are looked at one by one."""
     with translate_oserrors(folder):
-        return [found for entry in scan(folder) if (found := _by_kind(entry))]
+        return [known for entry in scan(folder) if (known := _by_kind(entry))]
 
 
 def real_folder(path: Path) -> Path | None:

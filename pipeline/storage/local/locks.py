@@ -163,17 +163,17 @@ def is_locked(path: Path) -> bool | None:
 
 def lock_holders(path: Path) -> str:
     """Return who holds a lock, a line each, as far as that can be known; "": it cannot."""
-    found = list[object]()
+    all_holders = list[object]()
     with contextlib.suppress(OSError):
         fd = flocks.open_to_lock(path)
         try:
-            found += holders(fd)
+            all_holders += holders(fd)
         finally:
             os.close(fd)
     claims = _claims(path, _SHARED, _SOLE)
     mine = (os.getpid(), owner.host())
-    found += [Holder(c.host, c.pid, "") for c in claims if (c.pid, c.host) != mine]
-    return Lines.of(found)
+    all_holders += [Holder(c.host, c.pid, "") for c in claims if (c.pid, c.host) != mine]
+    return Lines.of(all_holders)
 
 
 @contextlib.contextmanager

@@ -30,15 +30,15 @@ def spread(
         ask: returns a result for each of some items.
         items: all of them.
     """
-    found: list[_Result] = []
+    results: list[_Result] = []
     times = []
     for place in range(min(_PROBED, len(items))):
         begun = time.perf_counter()
-        found += ask(items[place : place + 1])
+        results += ask(items[place : place + 1])
         times.append(time.perf_counter() - begun)
-    rest = items[len(found) :]
+    rest = items[len(results) :]
     if len(rest) <= _AT_ONCE or sorted(times)[len(times) // 2] < _WAIT_S:
-        return [*found, *ask(rest)] if len(rest) else found
+        return [*results, *ask(rest)] if len(rest) else results
     parts = [rest[first : first + _AT_ONCE] for first in range(0, len(rest), _AT_ONCE)]
     with ThreadPoolExecutor(min(_THREADS, len(parts))) as pool:
-        return [*found, *(result for part in pool.map(ask, parts) for result in part)]
+        return [*results, *(result for part in pool.map(ask, parts) for result in part)]

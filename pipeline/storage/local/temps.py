@@ -67,13 +67,13 @@ class TempFile:
 
 def temp_files(folder: Path) -> list[TempFile]:
     """Return the temporary files, links and folders in a folder (not below), sorted by name."""
-    found = []
+    temps = []
     with translate_oserrors(folder):
         for entry in scan(folder):
             if process := owner_of(entry.name):
                 with contextlib.suppress(FileNotFoundError):
-                    found.append(_temp_file(folder / entry.name, process))
-    return sorted(found, key=lambda temp: temp.path.name)
+                    temps.append(_temp_file(folder / entry.name, process))
+    return sorted(temps, key=lambda temp: temp.path.name)
 
 
 def remove_temp(temp: TempFile, plan: Plan) -> Outcome:
