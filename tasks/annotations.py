@@ -19,30 +19,30 @@ class WriteBoxes(ProductTask):
     @property
     def source(self) -> BoxSource:
         """Where the annotations are."""
-        found = self.split_job.boxes
-        if found is None:
+        boxes = self.split_job.boxes
+        if boxes is None:
             raise LookupError(f"no boxes are wanted of the split {self.split}")
-        return found
+        return boxes
 
     def make(self) -> Volume:
         """Read every annotation."""
         self.claim()
         class_ids = frozenset(self.resolved.table.class_ids) if self.source.filtered else None
         classes = frozenset(self.resolved.table.class_ids) if self.source.by_class else None
-        found = bboxes.collect(self.source.path, classes=classes, class_filter=class_ids)
+        collected = bboxes.collect(self.source.path, classes=classes, class_filter=class_ids)
         self._check_unchanged()
-        absence.check(self.source.path, found)
+        absence.check(self.source.path, collected)
         contents = {
-            paths.bboxes(self.folder, self.split): bboxes.csv_pieces(found),
-            paths.bboxes_report(self.folder, self.split): [bboxes.report_bytes(found)],
-            paths.bboxes_table(self.folder, self.split): boxtable.pieces(found),
+            paths.bboxes(self.folder, self.split): bboxes.csv_pieces(collected),
+            paths.bboxes_report(self.folder, self.split): [bboxes.report_bytes(collected)],
+            paths.bboxes_table(self.folder, self.split): boxtable.pieces(collected),
         }
         size = self.publish_product(
             contents,
-            closing=bboxes.closing_lines(found),
-            repaired=sum(row.kind == "repaired" for row in found.report),
-            dropped=sum(row.kind == "dropped" for row in found.report),
-            refused=sum(row.kind == "refused" for row in found.report),
+            closing=bboxes.closing_lines(collected),
+            repaired=sum(row.kind == "repaired" for row in collected.report),
+            dropped=sum(row.kind == "dropped" for row in collected.report),
+            refused=sum(row.kind == "refused" for row in collected.report),
         )
         return Volume(size=size)
 

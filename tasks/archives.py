@@ -102,17 +102,17 @@ class VerifyArchive(ShardmillTask):
         if refused is not None and not self.job.replace:
             raise refused
         with Listings(rawarchives.listing_paths(self.folder, self.archive)) as listings:
-            found = self._verify(source, listings)
-            rawarchives.publish(self.folder, self.archive, found, listings.files)
-        rawarchives.check_broken(self.resolved, self.config, found.broken)
-        return Volume(size=found.info.size)
+            verified = self._verify(source, listings)
+            rawarchives.publish(self.folder, self.archive, verified, listings.files)
+        rawarchives.check_broken(self.resolved, self.config, verified.broken)
+        return Volume(size=verified.info.size)
 
     def _verify(self, source: storage.Location, listings: Listings) -> VerifiedArchive:
         """Return what the archive is, and write its index; a refusal is remembered."""
         if rawarchives.is_to_be_staged(self.resolved, self.config):
-            found = self._stage(listings)
-            if found is not None:
-                return found
+            verified = self._stage(listings)
+            if verified is not None:
+                return verified
         info = storage.stat(source)
         size, placed = info.size if info else 0, storage.placed(source)
         read = 0
@@ -124,7 +124,7 @@ class VerifyArchive(ShardmillTask):
                 progress(done)
 
             try:
-                found = self._read(source, note, listings)
+                verified = self._read(source, note, listings)
             except ArchiveRefused as error:
                 if self.resolved.is_staged and staging.discard_damaged(self.resolved, self.config):
                     logger.warning("%s: this copy went bad here; it is copied again", source)
@@ -133,8 +133,8 @@ class VerifyArchive(ShardmillTask):
                     refusals.remember(self.folder, source, self.config, error, placed)
                 raise
         if self.resolved.is_staged:  # somebody else has put it there, and it is the right one
-            fetched.record(storage.on_this_machine(source), self.config, "", found.info)
-        return found
+            fetched.record(storage.on_this_machine(source), self.config, "", verified.info)
+        return verified
 
     def _stage(self, listings: Listings) -> VerifiedArchive | None:
         """Copy the archive to this host, and verify it on the way; None: it is there by now."""

@@ -59,10 +59,10 @@ class BuildCatalog(SplitTask):
         source = self.split_job.source
         if source.whole_files:
             return {}
-        found = {"passed_over": source.passed_over(self.folder).to_json()}
+        document = {"passed_over": source.passed_over(self.folder).to_json()}
         tars = (rawarchives.broken_tars(self.resolved, archive) for archive in source.inputs)
         broken = clutter.passed_over(tar.name for each in tars for tar in each)
-        return found | ({"unreadable": broken.to_json()} if broken.count else {})
+        return document | ({"unreadable": broken.to_json()} if broken.count else {})
 
 
 class CheckLabels(SplitTask):
@@ -74,10 +74,10 @@ class CheckLabels(SplitTask):
     @property
     def labels(self) -> LabelCheck:
         """What the labels are compared with."""
-        found = self.split_job.source.labels
-        if found is None:
+        check = self.split_job.source.labels
+        if check is None:
             raise LookupError(f"no devkit is to be compared with the split {self.split}")
-        return found
+        return check
 
     def make(self) -> Volume:
         """Compare them, image by image."""
@@ -118,9 +118,9 @@ class WriteUnmatched(ProductTask):
         (source,) = self.needed(CATALOG)
         with self.invalidating(source):
             mark = manifest.read_checked(source.mark(), self.folder, CatalogMark)
-        found = paths.catalog_unmatched(self.folder, self.split, self.split_job.catalog_digest)
+        unmatched = paths.catalog_unmatched(self.folder, self.split, self.split_job.catalog_digest)
         self.publish_product(
-            {paths.bboxes_unmatched(self.folder, self.split): [storage.read_bytes(found)]},
+            {paths.bboxes_unmatched(self.folder, self.split): [storage.read_bytes(unmatched)]},
             closing=boxjoin.closing_lines(mark.join) if mark.join else (),
         )
         return Volume()

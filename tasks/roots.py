@@ -189,13 +189,13 @@ def looked_at(job: Job) -> Prepare:
     """
     resolved = resolve.reading(job)
     withdrawal.resume(resolved.out)
-    found = sourcelook.look(Inventory(resolved))
-    sourcelook.settle(resolved.out, found)
+    seen = sourcelook.look(Inventory(resolved))
+    sourcelook.settle(resolved.out, seen)
     with contextlib.suppress(
         NoPermission, NoSpace
     ):  # a task says so, where something is to be made
         preflight.remember_sources(resolved)
-    if found.parts:
+    if seen.parts:
         resolve.again(job)
     return prepare_task(job)
 

@@ -143,8 +143,8 @@ class ExtractClasses(TreeTask):
             # A withdrawal in between would leave a mark of which no fingerprints are kept.
             with storage.shared_lock(paths.sources_lock(self.folder)):
                 part = str(self.digest), int(self.group)
-                found, root = read.table(), self.resolved.root
-                made_of = partsources.keep_instead(self.folder, *part, found, root)
+                fingerprints, root = read.table(), self.resolved.root
+                made_of = partsources.keep_instead(self.folder, *part, fingerprints, root)
                 self._publish(listing, made_of)
         return Volume(rows.num_rows, pc.sum(listing["bytes"]).as_py() or 0)
 

@@ -40,8 +40,8 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        found = getattr(_module(f"tasks.cli.{name}"), name)
-        return found if isinstance(found, click.Command) else None
+        command = getattr(_module(f"tasks.cli.{name}"), name)
+        return command if isinstance(command, click.Command) else None
 
 
 @functools.cache  # what is imported already is not to be kept from the collector again

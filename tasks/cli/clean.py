@@ -208,11 +208,11 @@ def _remove(stale: list[Stale], superseded: list[Superseded], unused: list[Plan]
 
 def _stale(folder: Location) -> list[Stale]:
     """Return the temporary files that go; say which stay."""
-    found = cleaning.temps(folder)
-    for temp in found:
+    temps = cleaning.temps(folder)
+    for temp in temps:
         if not temp.owner_gone:
             say(f"kept: {_why_kept(temp)}")
-    stale = cleaning.stale(folder, found)
+    stale = cleaning.stale(folder, temps)
     for line in (line for each in stale for line in _strangers(each.plan)):
         say(line)
     return [each for each in stale if each.plan.items]

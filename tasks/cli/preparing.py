@@ -116,18 +116,18 @@ def prepare_job(job: Job, how: How, *, is_shared: bool = False) -> int:
     resolved = resolve(job) if dry_run else resolve.reading(job)
     storage.check_link(resolved.out)  # before anything is looked for in that folder
     inventory = Inventory(resolved)
-    found = sourcelook.look(inventory) if not resolved.glanced_at else Look()
-    report.look(found)
+    seen = sourcelook.look(inventory) if not resolved.glanced_at else Look()
+    report.look(seen)
     for line in text.glanced_at(resolved):
         say(line)
-    if not found.parts and inventory.complete:
-        return _already_complete(inventory, found, dry_run=dry_run)
+    if not seen.parts and inventory.complete:
+        return _already_complete(inventory, seen, dry_run=dry_run)
     resolved = _with_stage(inventory, alone=how.address is None, dry_run=dry_run)
     if dry_run:
         preflight.check_readonly(resolved)
         if warning := preflight.codec_warning(resolved):
             say(warning, err=True)
-        report.plan(resolved, found)
+        report.plan(resolved, seen)
         return report.COMPLETE
     preflight.check_readonly(resolved)  # before the lock, which makes the folder of the output
     with contextlib.ExitStack() as stack:
@@ -135,7 +135,7 @@ def prepare_job(job: Job, how: How, *, is_shared: bool = False) -> int:
         if not shared:
             return OVERLAP
         stack.callback(report.withdrawn, resolved, withdrawal.finished(resolved.out))
-        resolved = _withdraw(resolved, found)
+        resolved = _withdraw(resolved, seen)
         preflight.check(resolved, how.workers)
         if warning := preflight.codec_warning(resolved):
             say(warning, err=True)

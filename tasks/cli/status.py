@@ -150,16 +150,16 @@ def _report_standing(out: Location, jobs: Sequence[Job], error: ShardmillError) 
     what = "cannot be looked at now" if is_away else "is not as it was"
     say(f"what the job reads {what}; what is there is told without it:")
     say(error)
-    found = standing.standing_of(out, states.last_record(out))
-    known = standing.current_outputs(out, FORMATS) if found is None else found.outputs
+    state = standing.standing_of(out, states.last_record(out))
+    known = standing.current_outputs(out, FORMATS) if state is None else state.outputs
     for output in known:
         say(text.standing(output))
     others = _report_others(out, jobs, {output.digest for output in known})
-    for line in text.product_states(found.products if found else {}):
+    for line in text.product_states(state.products if state else {}):
         say(line)
-    if found is None or not found.complete or not all(output.document for output in others):
+    if state is None or not state.complete or not all(output.document for output in others):
         return 1
-    left_out = any(output.left_out for output in found.outputs)
+    left_out = any(output.left_out for output in state.outputs)
     return 4 if left_out else 0
 
 
@@ -185,11 +185,11 @@ def _report_others(
 
 def _earlier(jobs: Sequence[Job]) -> dict[str, OutputState]:
     """Return the state of each output that recorded jobs would make now, by its digest."""
-    found: dict[str, OutputState] = {}
+    states_of: dict[str, OutputState] = {}
     for job in jobs:
         with contextlib.suppress(ShardmillError):  # what it read is not there any more
-            found |= {state.digest: state for state in states.survey(Inventory(resolve(job)))}
-    return found
+            states_of |= {state.digest: state for state in states.survey(Inventory(resolve(job)))}
+    return states_of
 
 
 def _report_work(resolved: ResolvedJob, survey: list[OutputState]) -> None:

@@ -178,18 +178,18 @@ def _outputs(out: Location, jobs: list[Job], packed: PackedSets) -> list[Locatio
     except (UsageError, InputRefused) as error:
         say("what was asked for last is not known any more:", err=True)
         say(error, err=True)
-    found = {*standing.output_folders(out), *wanted}
-    abandoned = {folder for folder in found if standing.is_abandoned(folder, wanted)}
+    folders = {*standing.output_folders(out), *wanted}
+    abandoned = {folder for folder in folders if standing.is_abandoned(folder, wanted)}
     for folder in sorted(abandoned):
         say(f"not looked at: {folder} is unfinished, and another is current")
-    nothing = not found and not packed and not begun(out)
+    nothing = not folders and not packed and not begun(out)
     nothing = nothing and next(iter(sources.kept_files(out)), None) is None
     if nothing and (archives := statecheck.archive_marks(out)):
         count = counted(len(archives), "verified archive")
         say(f"nothing is made of {count} yet: what is kept of {_them(archives)} is read back")
     elif nothing:
         raise UsageError("there is no output to verify", file=str(out))
-    return sorted(found - abandoned)
+    return sorted(folders - abandoned)
 
 
 def _them(archives: list[Location]) -> str:

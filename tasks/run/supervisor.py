@@ -112,12 +112,12 @@ class Supervisor:
     def failures(self) -> tuple[ShardmillError, ...]:
         """Return what this run's tasks have recorded, permanent refusals first."""
         folder = paths.run_failures(self.out, self.name)
-        found = []
+        recorded = []
         for path in storage.documents(folder):
             with contextlib.suppress(Vanished, OutputDamaged):
                 content = storage.read_bytes(path, manifest.MOST_BYTES)
-                found.append(from_record(decoded(content, ErrorRecord, path)))
-        different = self._reported | {str(error): error for error in found}
+                recorded.append(from_record(decoded(content, ErrorRecord, path)))
+        different = self._reported | {str(error): error for error in recorded}
         return tuple(sorted(different.values(), key=lambda error: not error.permanent))
 
     def _work(self, watch: Callable[[], None], tell: Callable[[str], None]) -> int:
