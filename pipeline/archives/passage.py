@@ -31,7 +31,7 @@ class Passage(Protocol):
         """Return up to `length` bytes at `offset`, valid until the next call; none at the end."""
 
     def will_need(self, offset: int, length: int) -> None:
-        """Be told what will be read soon."""
+        """Announce a range in bytes that is read soon, so that it can be fetched ahead."""
 
     def ended(self, size: int, md5: str) -> storage.FileInfo:
         """Return what is known of the archive, now that all of it was read.
@@ -43,7 +43,7 @@ class Passage(Protocol):
 
 @dataclass(frozen=True)
 class Read:
-    """What one pass has found.
+    """What reading an archive once, front to back, has shown of it.
 
     Attributes:
         info: size and stamp, the same before and after the read.

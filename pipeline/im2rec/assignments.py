@@ -63,7 +63,7 @@ class AutoResize(BuiltIn):
     size: int
 
     def on(self, raster: _R) -> _R:
-        """Scale."""
+        """Return the image scaled so that its shorter edge has `size` pixels."""
         (width, height), resize = raster.size, Resize(self.size)
         wide, high = resize.target(width, height)
         by: Filter = "bilinear"

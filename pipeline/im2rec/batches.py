@@ -45,7 +45,7 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What a list holds.
+    """Counts over all lines of an image list.
 
     Attributes:
         lines: how many images.

@@ -47,7 +47,7 @@ class Chunk:
 
     @property
     def bytes(self) -> int:
-        """How long its records are."""
+        """The length of all its records together, in bytes."""
         return sum(self.lengths)
 
 
@@ -74,7 +74,7 @@ class RecordBuffer:
 
     @property
     def content(self) -> memoryview:
-        """All of it."""
+        """The bytes of all records that it holds."""
         return self._memory[: self._size]
 
     def clear(self) -> None:

@@ -102,7 +102,7 @@ class PackJob:
 
     @property
     def targets(self) -> Targets:
-        """Where its files go."""
+        """The paths of the files that the job writes."""
         if self.part.of == 1:
             records, stem = self.output, self.output.with_suffix("").name
         else:
@@ -179,7 +179,7 @@ class Targets:
 
     @property
     def all(self) -> tuple[Path, ...]:
-        """Every one that is made."""
+        """The paths of all files that the job writes, the manifest last."""
         more = () if self.listing is None else (self.listing,)
         return (self.records, self.index, *more, self.manifest)
 

@@ -93,7 +93,7 @@ def _survey(job: PackJob) -> tuple[Survey, str]:
 
 
 class _Output:
-    """The files of a job on their way."""
+    """The output files of a job while they are written: published together, or not at all."""
 
     def __init__(self, job: PackJob, places: Targets) -> None:
         self._job = job

@@ -39,7 +39,7 @@ class Raster(Protocol):
 
     @property
     def max_pixels(self) -> int:
-        """How many may be made of it."""
+        """The most pixels that an image made of this one may have."""
 
     @property
     def size(self) -> Size:

@@ -30,7 +30,7 @@ class ToTensor(BuiltIn):
     is_for_training: ClassVar[bool] = True
 
     def on(self, raster: _R) -> _R:
-        """Do nothing."""
+        """Return the image as it is: the program that trains does the rest."""
         return raster
 
 
@@ -64,7 +64,7 @@ class Normalize(BuiltIn):
                 object.__setattr__(self, name, tuple(map(float, value)))
 
     def on(self, raster: _R) -> _R:
-        """Do nothing."""
+        """Return the image as it is: the program that trains does the rest."""
         return raster
 
 

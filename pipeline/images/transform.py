@@ -28,10 +28,10 @@ class BuiltIn(ABC):
 
     @abstractmethod
     def on(self, raster: _R) -> _R:
-        """Do it to an image in memory."""
+        """Return the image that the transform makes of one in memory."""
 
     def __call__(self, pixels: Pixels) -> Pixels:
-        """Do it to pixels, by Pillow."""
+        """Return the transformed pixels of an array; Pillow does the work."""
         from pipeline.images.pillow import PillowRaster  # noqa: PLC0415 - Pillow where it is used
 
         return self.on(PillowRaster.of(checked(pixels, self))).pixels()

@@ -127,7 +127,7 @@ class CenterCrop(BuiltIn):
         return left, top, left + wide, top + high
 
     def on(self, raster: _R) -> _R:
-        """Cut it out."""
+        """Return the part of the image in the box."""
         box = self.box(*raster.size)
         return raster if box == (0, 0, *raster.size) else raster.cropped(box)
 
@@ -151,7 +151,7 @@ class ColorConvert(BuiltIn):
             raise _refused("ColorConvert", "color 1, 0 or -1", repr(self.color))
 
     def on(self, raster: _R) -> _R:
-        """Convert."""
+        """Return the image with the channels that `color` asks for."""
         return raster.recoloured(self.color)
 
 
@@ -160,7 +160,7 @@ class AutoOrient(BuiltIn):
     """Turn an image as its EXIF orientation says; plain pixels have none and stay as they are."""
 
     def on(self, raster: _R) -> _R:
-        """Turn it."""
+        """Return the image as its orientation says it is to be seen."""
         return raster.upright()
 
 
@@ -182,7 +182,7 @@ class Compose(BuiltIn):
         _check_order(list(_flat(self.transforms)))
 
     def on(self, raster: _R) -> _R:
-        """Do each."""
+        """Return what the last transform makes, each taking the image of the one before."""
         for transform in self.transforms:
             raster = apply(transform, raster)
         return raster

@@ -32,7 +32,7 @@ class Asked:
 
 @dataclass(frozen=True)
 class Received:
-    """What became of one.
+    """The answer for one object that was asked for.
 
     Attributes:
         asked: the object.

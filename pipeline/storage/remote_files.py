@@ -76,7 +76,7 @@ _kept: dict[Remote, _Table | _Asked] = {}  # of this process
 
 
 def forget() -> None:
-    """Ask anew from now on."""
+    """Forget the listings of this process: the next question goes to the store."""
     _kept.clear()
 
 

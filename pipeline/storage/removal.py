@@ -51,12 +51,12 @@ class Plan:
 
     @property
     def bytes(self) -> int:
-        """Size of everything that goes."""
+        """The size in bytes of all that would be removed."""
         return sum(item.size for item in self.items)
 
     @property
     def files(self) -> int:
-        """How many files and links go."""
+        """How many files and links would be removed."""
         return sum(not item.is_folder for item in self.items)
 
     def __add__(self, other: Plan) -> Plan:

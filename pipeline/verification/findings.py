@@ -25,7 +25,7 @@ _MOST_OF_A_KIND: Final = 5
 
 
 class Layer(StrEnum):
-    """What a finding was seen by, outermost first."""
+    """The checks that findings come from, from the whole output inwards to single bytes."""
 
     FINISHED = "finished"
     """A manifest or a finished mark is there."""
@@ -57,7 +57,7 @@ class Layer(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that is not as it was written.
+    """A difference between what is there now and what was written or should have been.
 
     Attributes:
         layer: what has seen it.

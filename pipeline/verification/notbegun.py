@@ -32,7 +32,7 @@ class NotBegun:
     current: Location
 
     def __str__(self) -> str:
-        """Say what is so."""
+        """The sentence that says so, as commands print it."""
         return (
             f"asked for and not begun: {self.folder}; {self.current.name} is current and made with"
             " the same options of the same files, by an earlier shardmill or with other tables of"

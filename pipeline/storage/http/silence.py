@@ -35,7 +35,7 @@ class Silence:
         self._seen = (0, 0)
 
     def ended(self) -> None:
-        """Take in that a request is done."""
+        """Count a request that is done as a sign of life."""
         self._done += 1
 
     def look(self, tickets: Callable[[], Collection[Ticket]]) -> None:

@@ -81,7 +81,7 @@ class _Stream(Gatherer, Generic[Result]):
         self.have += len(data)
 
     def end(self) -> None:
-        """Take in that all have come."""
+        """End the file: no bytes follow."""
         self.flush()
         self.growing.end(self.have)
 
