@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec import Struct, field
 
 from pipeline.documents.values import (
@@ -16,6 +18,9 @@ from pipeline.documents.values import (
     Text,
 )
 from pipeline.manifest import FileEntry
+
+FORM: Final = "form"
+"""What `ProductMark.made_of` calls how objects are described, where it is not in the usual way."""
 
 
 class DescribedEntry(Struct, frozen=True):

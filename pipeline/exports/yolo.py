@@ -4,8 +4,8 @@
 
     labels/<split>/<name>.txt    a line an object: class xcenter ycenter width height, fractions
     yolo_<split>.txt             the images of the split, as ``./images/<split>/<name>``
-    data.yaml                    these lists, also of splits that an earlier command has made with
-                                 the same classes, and the names of classes by their index
+    data.yaml                    these lists, also of splits that an earlier command has made alike
+                                 of the same classes, and the names of classes by their index
 
 Source: ultralytics 8, data/utils.py (`img2label_paths`, `verify_image_label`): labels are looked
 for where ``images`` in the path of an image is replaced by ``labels``. Lists name the images,
@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import ClassVar, Final
 
 from pipeline import digests
+from pipeline.documents.products import FORM
 from pipeline.exports import described_images, small_files
 from pipeline.exports.base import ANY_PATH, ExportPlan, ExportWork, SetView, SplitView
 from pipeline.exports.described_images import DescribedImage, DescribedObject, Tally
@@ -64,20 +65,21 @@ class Yolo(ExportOfObjects):
     def plan(self, data: SetView) -> Iterator[ExportPlan]:
         """Yield the files of each split that has boxes, and what describes all."""
         version = {VERSION_OF_FORM: str(VERSION)}
+        otherwise = {FORM: self.form} if self.form else {}
         splits = with_boxes(data)
         yield from of_small_files(self, data, VERSION, _FOLDER, kind=_KIND, form=self.form)
         said = {"labels": data.table.digest, "splits": list(splits), "version": VERSION}
         yield ExportPlan(
             kind=_OF_SET,
             files=(below(data.out, _DATA),),
-            digest=digests.digest(said),
-            made_of={**version, "splits": ", ".join(splits)},
+            digest=digests.digest({**said, **otherwise}),
+            made_of={**version, **otherwise, "splits": ", ".join(splits)},
         )
 
     def write(self, work: ExportWork, staged: Sequence[StagedFile]) -> Document:
         """Write the files of a split, or what describes all."""
         if work.plan.kind == _OF_SET:
-            listed = work.data.with_finished(with_boxes(work.data), _KIND)
+            listed = work.data.with_finished(with_boxes(work.data), _KIND, self.form)
             staged[0].write(data_yaml(listed, class_names(work.data)).encode())
             return {}
         images, listing = staged

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pipeline import manifest
 from pipeline.catalog.classes import LabelTable
-from pipeline.documents.products import ProductMark
+from pipeline.documents.products import FORM, ProductMark
 from pipeline.job import provenance
 from pipeline.job.artifacts import Begun, begun
 from pipeline.sources.data_set import DataSet
@@ -29,7 +29,9 @@ def finished(dataset: DataSet, names: Iterable[str]) -> Iterator[tuple[Begun, Pr
                 yield product, mark
 
 
-def with_classes(dataset: DataSet, table: LabelTable, names: Iterable[str], kind: str) -> list[str]:
+def with_classes(
+    dataset: DataSet, table: LabelTable, names: Iterable[str], kind: str, form: str
+) -> list[str]:
     """Return some splits and the others of which a product is finished, in the set's own order.
 
     Args:
@@ -37,12 +39,14 @@ def with_classes(dataset: DataSet, table: LabelTable, names: Iterable[str], kind
         table: its label table: classes of the others must have the same numbers.
         names: of the splits that the job is about.
         kind: of the product.
+        form: of the product, as its mark says; "": it says none.
     """
     given = list(names)
     alike = {
         product.split
         for product, mark in finished(dataset, given)
-        if product.kind == kind and provenance.has_classes_of(mark.made_of, table)
+        if product.kind == kind and mark.made_of.get(FORM, "") == form
+        if provenance.has_classes_of(mark.made_of, table)
     }
     return [name for name in dataset.splits if name in alike or name in given]
 

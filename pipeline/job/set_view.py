@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pipeline import paths
@@ -39,7 +40,7 @@ def view(
         strict=job.dbcollection_strict,
         max_pixels=job.image.max_pixels,
         described=described_by(others),
-        with_finished=lambda names, kind: beside.with_classes(dataset, table, names, kind),
+        with_finished=partial(beside.with_classes, dataset, table),
     )
 
 

@@ -63,10 +63,11 @@ def test_lists_and_names_are_those_of_boxes(tmp_path: Path) -> None:
 
 def test_polygons_and_boxes_have_one_mark_and_two_digests(tmp_path: Path) -> None:
     data = drawn(tmp_path).view()
-    boxes, polygons = next(yolo.Yolo().plan(data)), next(yolo_segments.YoloSegments().plan(data))
-    assert (boxes.kind, boxes.files) == (polygons.kind, polygons.files)
-    assert boxes.digest != polygons.digest
-    assert polygons.made_of["form"] == "polygons"
+    plans = yolo.Yolo().plan(data), yolo_segments.YoloSegments().plan(data)
+    for boxes, polygons in zip(*plans, strict=True):
+        assert (boxes.kind, boxes.files) == (polygons.kind, polygons.files)
+        assert boxes.digest != polygons.digest
+        assert polygons.made_of["form"] == "polygons"
 
 
 def test_without_opencv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

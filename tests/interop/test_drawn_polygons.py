@@ -24,15 +24,17 @@ CLASSES = ("Bear", "Waffle", "Handgun", "Car")
 IMAGES_ARE_ABSENT = 4
 
 
+def make(openimages: Path, out: Path, *words: str) -> None:
+    where = ("--raw", openimages / "raw", "--config", openimages / "openimages.toml", "--out", out)
+    classes = [word for name in CLASSES for word in ("--class", name)]
+    run = shardmill("openimages", *where, *classes, "--masks", "--format", "none", *words)
+    assert run.returncode in {0, IMAGES_ARE_ABSENT}, run.stderr
+
+
 @pytest.fixture(scope="module")
 def made(openimages: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("segments") / "out"
-    where = ("--raw", openimages / "raw", "--config", openimages / "openimages.toml", "--out", out)
-    classes = [word for name in CLASSES for word in ("--class", name)]
-    run = shardmill(
-        "openimages", *where, *classes, "--masks", "--format", "none", "--export", "yolo-segments"
-    )
-    assert run.returncode == IMAGES_ARE_ABSENT, run.stderr
+    make(openimages, out, "--export", "yolo-segments")
     return out
 
 
@@ -75,3 +77,17 @@ def test_polygons_cover_their_masks(made: Path, split: str) -> None:
             assert (again & mask).sum() / (again | mask).sum() >= 0.95
             compared += 1
     assert compared >= 5
+
+
+def test_boxes_of_one_split_and_polygons_of_another_are_not_listed_together(
+    openimages: Path, tmp_path: Path
+) -> None:
+    for split, export, listed in (
+        ("validation", "yolo", {"val"}),
+        ("test", "yolo-segments", {"test"}),
+        ("validation", "yolo-segments", {"val", "test"}),
+        ("test", "yolo", {"test"}),
+    ):
+        make(openimages, tmp_path / "out", "--split", split, "--export", export)
+        lines = (tmp_path / "out/data.yaml").read_text().splitlines()
+        assert {line.partition(":")[0] for line in lines if ".txt" in line} == listed
