@@ -33,7 +33,7 @@ _ARCHIVE: Final = "masks.zip"
 _RANGES: Final = """
 import json, random, sys, time
 from pipeline import storage
-from pipeline.archives.zip import members_of, read_members, spans
+from pipeline.archives.zip import read_members, spans
 from pipeline.archives.zip_index import read_index
 from pipeline.sources.openimages.masks.mask_archives import OpenArchive
 place, count = storage.parse(sys.argv[1]), int(sys.argv[2])
@@ -41,8 +41,8 @@ began = time.monotonic()
 info = storage.stat(place)
 with storage.open_sources(place.parent) as sources:
     source = OpenArchive(sources, place.name, info, None)
-    members = members_of(read_index(source, info.size, place.name))
-    wanted = random.Random(count).sample(members, count)
+    index = read_index(source, info.size, place.name)
+    wanted = index.take(sorted(random.Random(count).sample(range(index.num_rows), count)))
     size = sum(len(data) for _, data in read_members(source, spans(wanted), place.name))
 print(json.dumps({"seconds": time.monotonic() - began, "bytes": size}))
 """

@@ -13,7 +13,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.archives.zip_end import RangeSource, refused
 from pipeline.archives.zip_index import ENCRYPTED, LOCAL_HEADER, STORED, UTF8
@@ -44,20 +47,30 @@ class ZipMember(NamedTuple):
     crc32: int
     method: int
 
-    @property
-    def end(self) -> int:
-        """The byte behind all that can be of it, its local header included."""
-        most = LOCAL_HEADER + 4 * len(self.name) + _MOST_EXTRA + self.packed
-        return self.offset + min(self.room, most)
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Span:
-    """A range of an archive, and the members in it that are wanted, by offset."""
+    """A range of an archive, and the members in it that are wanted.
+
+    Attributes:
+        offset: of its first byte in the archive.
+        length: bytes.
+        index: a table of `zip_index.INDEX_SCHEMA` that all ranges share: an object for each of
+            100,000 members would take some 40 MB.
+        first: the row of its first member.
+        stop: the row behind its last one.
+    """
 
     offset: int
     length: int
-    members: tuple[ZipMember, ...]
+    index: pa.Table
+    first: int
+    stop: int
+
+    @property
+    def members(self) -> list[ZipMember]:
+        """Its members, by offset."""
+        return members_of(self.index.slice(self.first, self.stop - self.first))
 
 
 class ZipSource(RangeSource, Protocol):
@@ -76,29 +89,38 @@ def members_of(index: pa.Table) -> list[ZipMember]:
     return [ZipMember(*row) for row in zip(*columns, strict=True)]
 
 
-def spans(members: Iterable[ZipMember], *, gap: int = GAP, most: int = MOST_READ) -> list[Span]:
-    """Return the ranges that hold all of some members.
+def spans(members: pa.Table, *, gap: int = GAP, most: int = MOST_READ) -> list[Span]:
+    """Return the ranges that hold all of some members, ascending.
 
     Args:
-        members: in any order.
+        members: rows of `zip_index.INDEX_SCHEMA`, by offset.
         gap: bytes between two of them that are read for nothing, at most.
         most: bytes of a range, unless a single member takes more.
     """
-    found = list[Span]()
-    group = list[ZipMember]()
-    for member in sorted(members, key=lambda each: each.offset):
-        if group:
-            is_far = member.offset - group[-1].end > gap
-            if is_far or member.end - group[0].offset > most:
-                found.append(_span(group))
-                group = []
-        group.append(member)
-    return [*found, _span(group)] if group else found
+    offsets, ends = members["offset"].to_numpy(), _ends(members)
+    breaks = np.append(np.flatnonzero(offsets[1:] - ends[:-1] > gap) + 1, len(offsets))
+    found, first = list[Span](), 0
+    while first < len(offsets):
+        near = int(breaks[np.searchsorted(breaks, first, side="right")])
+        fitting = int(np.searchsorted(ends, offsets[first] + most, side="right"))
+        stop = min(near, max(first + 1, fitting))
+        length = int(ends[stop - 1] - offsets[first])
+        found.append(Span(int(offsets[first]), length, members, first, stop))
+        first = stop
+    return found
 
 
-def _span(members: list[ZipMember]) -> Span:
-    start, last = members[0].offset, members[-1]
-    return Span(start, last.end - start, tuple(members))
+def _ends(members: pa.Table) -> npt.NDArray[np.int64]:
+    """Return the byte behind all that can be of each member, its local header included.
+
+    They ascend, since none reaches into the next.
+    """
+    name_bytes = 4 * pc.utf8_length(members["name"]).to_numpy().astype(np.int64)
+    most = LOCAL_HEADER + name_bytes + _MOST_EXTRA + members["packed"].to_numpy()
+    ends: npt.NDArray[np.int64] = members["offset"].to_numpy() + np.minimum(
+        members["room"].to_numpy(), most
+    )
+    return ends
 
 
 def read_members(
@@ -120,20 +142,23 @@ def read_members(
     """
     ahead = deque[Span]()
     for span in wanted:
-        for member in span.members:
-            _check_size(member, most, file)
         source.will_need(span.offset, span.length)
         ahead.append(span)
         if len(ahead) > _AHEAD:
-            yield from _read_span(source, ahead.popleft(), file)
+            yield from _read_span(source, ahead.popleft(), file, most)
     while ahead:
-        yield from _read_span(source, ahead.popleft(), file)
+        yield from _read_span(source, ahead.popleft(), file, most)
 
 
-def _read_span(source: ZipSource, span: Span, file: str) -> Iterator[tuple[ZipMember, bytes]]:
+def _read_span(
+    source: ZipSource, span: Span, file: str, most: int
+) -> Iterator[tuple[ZipMember, bytes]]:
     """Yield the members of a range; what is damaged on its way is read once more."""
+    members = span.members
+    for member in members:
+        _check_size(member, most, file)
     data = source.read(span.offset, span.length)
-    for member in span.members:
+    for member in members:
         try:
             content = _unpacked(data, span, member, file)
         except ArchiveRefused:

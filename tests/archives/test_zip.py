@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from zips import CONTENTS, Held, as_zip64, empty_files, zipped
 
-from pipeline.archives.zip import Span, members_of, read_members, spans
+from pipeline.archives.zip import members_of, read_members, spans
 from pipeline.archives.zip_index import INDEX_SCHEMA, read_index
 from pipeline.errors import ArchiveRefused
 
@@ -20,8 +20,8 @@ FILE = "train-masks-0.zip"
 
 def unzipped(data: bytes) -> dict[str, bytes]:
     held = Held(data)
-    members = members_of(read_index(held, len(data), FILE))
-    return {each.name: content for each, content in read_members(held, spans(members), FILE)}
+    index = read_index(held, len(data), FILE)
+    return {each.name: content for each, content in read_members(held, spans(index), FILE)}
 
 
 @pytest.mark.parametrize(
@@ -91,10 +91,9 @@ def test_only_what_is_wanted_is_read_by_ranges_of_what_lies_close() -> None:
     contents = {f"{number:04d}": number.to_bytes(4) * 500 for number in range(200)}
     data = zipped(contents, method=zipfile.ZIP_STORED)
     held = Held(data)
-    members = members_of(read_index(held, len(data), FILE))
+    index = read_index(held, len(data), FILE)
     held.reads.clear()
-    wanted = [members[3], members[0], members[5], members[100], members[150]]
-    ranges = spans(wanted, gap=4000, most=1 << 20)
+    ranges = spans(index.take([0, 3, 5, 100, 150]), gap=4000, most=1 << 20)
     read = {each.name: content for each, content in read_members(held, ranges, FILE)}
     assert read == {name: contents[name] for name in ("0000", "0003", "0005", "0100", "0150")}
     assert [len(each.members) for each in ranges] == [1, 2, 1, 1]
@@ -105,8 +104,7 @@ def test_only_what_is_wanted_is_read_by_ranges_of_what_lies_close() -> None:
 
 @pytest.mark.parametrize(("gap", "most", "count"), [(0, 1 << 30, 1), (0, 700, 60), (0, 2000, 23)])
 def test_a_range_is_no_longer_than_allowed(gap: int, most: int, count: int) -> None:
-    members = members_of(read_index_of(zipped())[0])
-    ranges = spans(members, gap=gap, most=most)
+    ranges = spans(read_index_of(zipped())[0], gap=gap, most=most)
     assert sum(len(each.members) for each in ranges) == len(CONTENTS)
     assert len(ranges) <= count
     assert all(each.length <= most or len(each.members) == 1 for each in ranges)
@@ -114,13 +112,14 @@ def test_a_range_is_no_longer_than_allowed(gap: int, most: int, count: int) -> N
 
 def test_what_is_damaged_on_its_way_is_read_again() -> None:
     held = Held(zipped())
-    members = members_of(read_index(held, len(held.data), FILE))
+    index = read_index(held, len(held.data), FILE)
+    members = members_of(index)
     held.damaged = {members[7].offset + 70: 1}
-    read = {each.name: content for each, content in read_members(held, spans(members), FILE)}
+    read = {each.name: content for each, content in read_members(held, spans(index), FILE)}
     assert read == CONTENTS
     held.damaged = {members[7].offset + 70: 2}
     with pytest.raises(ArchiveRefused, match="damaged") as caught:
-        list(read_members(held, spans(members), FILE))
+        list(read_members(held, spans(index), FILE))
     assert caught.value.place == members[7].name
 
 
@@ -234,10 +233,10 @@ def test_a_member_may_not_inflate_to_more_than_it_says() -> None:
 
 def test_a_large_member_is_refused_before_it_is_read() -> None:
     held = Held(zipped({"large.png": bytes(1 << 20)}))
-    members = members_of(read_index(held, len(held.data), FILE))
+    index = read_index(held, len(held.data), FILE)
     held.reads.clear()
     with pytest.raises(ArchiveRefused, match="too large"):
-        list(read_members(held, spans(members), FILE, most=1 << 16))
+        list(read_members(held, spans(index), FILE, most=1 << 16))
     assert held.reads == []
 
 
@@ -249,6 +248,17 @@ def test_a_member_that_another_header_stands_before_is_refused() -> None:
 
 
 def test_a_range_names_its_members() -> None:
-    members = members_of(read_index_of(zipped())[0])
-    (whole,) = spans(members)
-    assert whole == Span(0, members[-1].end, tuple(members))
+    index = read_index_of(zipped())[0]
+    (whole,) = spans(index)
+    last = members_of(index)[-1]
+    assert (whole.offset, whole.length) == (0, last.offset + last.room)
+    assert whole.members == members_of(index)
+
+
+def test_members_in_another_order_than_their_list_are_put_by_offset() -> None:
+    one, other = b"PK\1\2", zipped()
+    start, end = other.find(one), other.rfind(b"PK\5\6")
+    entries = [one + each for each in other[start:end].split(one)[1:]]
+    assert unzipped(other[:start] + b"".join(reversed(entries)) + other[end:]) == CONTENTS
+    index = read_index_of(other[:start] + b"".join(reversed(entries)) + other[end:])[0]
+    assert index["offset"].to_pylist() == sorted(index["offset"].to_pylist())

@@ -191,6 +191,24 @@ def group_ids(path: Location, group: int) -> list[str]:
     return ids
 
 
+def groups_with(path: Location, digit: str) -> list[int]:
+    """Return the groups with an image whose ImageID begins with a digit, ascending.
+
+    Args:
+        path: of the table of images of a selection.
+        digit: a hex digit.
+
+    Raises:
+        OutputDamaged: the file is not what was written.
+        Vanished: there is none.
+    """
+    with storage.open_arrow(path) as file:
+        table = pq.ParquetFile(file)
+        tablebounds.check_groups(table, file)
+        ends = (_ends(table, group) for group in range(table.num_row_groups))
+        return [group for group, (low, high) in enumerate(ends) if low[:1] <= digit <= high[:1]]
+
+
 def read_digit(
     path: Location, schema: pa.Schema, digit: str, columns: list[str] | None = None
 ) -> Iterator[pa.Table]:
@@ -202,11 +220,16 @@ def read_digit(
         table = pq.ParquetFile(file)
         tablebounds.check_groups(table, file)
         for group in range(table.num_row_groups):
-            statistics = table.metadata.row_group(group).column(0).statistics
-            if statistics is None or not statistics.has_min_max:
-                raise pa.ArrowInvalid("a row group that does not say which images it has")
-            if str(statistics.min).startswith(digit):
+            if _ends(table, group)[0].startswith(digit):
                 yield _row_group(table, group, schema, columns)
+
+
+def _ends(table: pq.ParquetFile, group: int) -> tuple[str, str]:
+    """Return the first and the last ImageID of a row group."""
+    statistics = table.metadata.row_group(group).column(0).statistics
+    if statistics is None or not statistics.has_min_max:
+        raise pa.ArrowInvalid("a row group that does not say which images it has")
+    return str(statistics.min), str(statistics.max)
 
 
 def _row_group(

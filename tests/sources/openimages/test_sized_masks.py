@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from dataclasses import replace
 from pathlib import Path
@@ -15,9 +16,10 @@ from PIL import Image
 from pipeline import manifest, storage
 from pipeline.errors import OutputDamaged
 from pipeline.images.masks import encode_png, resized
+from pipeline.manifest import Sealed
 from pipeline.sources.openimages import places, tables
 from pipeline.sources.openimages.masks import mask_rows, sized_masks
-from pipeline.sources.openimages.masks.mask_rows import MaskRow, Written
+from pipeline.sources.openimages.masks.mask_rows import MaskRow, MaskRows, Written
 from pipeline.sources.openimages.masks.mask_shapes import misshapen
 from pipeline.sources.openimages.masks.sized_masks import SizedPart
 
@@ -37,7 +39,21 @@ def stored(letter: str) -> np.ndarray:
     return np.random.default_rng(ord(letter)).random((40, 60)) < 0.5
 
 
-def put_images(out: Path, sizes: dict[str, tuple[int, int] | None], digest: str = "1" * 12) -> None:
+def select(out: Path) -> None:
+    path = places.selected_images(out, SPLIT, SELECTION)
+    ids = [[image_id(letter) for letter in "abcde"] + ["f" * 16], ["f" * 15 + "e", "f" * 16]]
+    with storage.StagedFile(path) as staged:
+        parts = [
+            pa.Table.from_pylist([{"image_id": each} for each in group], tables.IMAGES)
+            for group in ids
+        ]
+        tables.write(staged, tables.IMAGES, parts)
+        storage.publish(staged)
+
+
+def put_images(
+    out: Path, sizes: dict[str, tuple[int, int] | None], digest: str = "1" * 12, group: int = 0
+) -> None:
     rows = [
         {
             "image_id": image_id(letter),
@@ -48,7 +64,7 @@ def put_images(out: Path, sizes: dict[str, tuple[int, int] | None], digest: str 
         for letter, size in sizes.items()
     ]
     rows.append({"image_id": "f" * 16, "outcome": "fetched", "width": 5, "height": 5})
-    path = places.image_table(out, SPLIT, SELECTION, 0)
+    path = places.image_table(out, SPLIT, SELECTION, group)
     with storage.StagedFile(path) as staged:
         table = pa.Table.from_pylist(rows, tables.GROUP_TABLE)
         tables.write(staged, tables.GROUP_TABLE, [table])
@@ -60,20 +76,22 @@ def put_images(out: Path, sizes: dict[str, tuple[int, int] | None], digest: str 
             "bytes": 9,
             "outcomes": {},
         }
-        manifest.publish([staged], places.image_mark(out, SPLIT, SELECTION, 0), out, document)
+        manifest.publish([staged], places.image_mark(out, SPLIT, SELECTION, group), out, document)
 
 
 @pytest.fixture
 def part(tmp_path: Path) -> SizedPart:
     """An output folder with masks and images that were collected."""
     part = SizedPart(tmp_path / "out", SPLIT, SELECTION, DIGIT, groups=1)
+    select(part.out)
     contents = {name_of(letter): encode_png(stored(letter)) for letter in "abcd"}
     written = (
         Written(name, MaskRow("kept", len(data), mask_crc(data), 60, 40), data)
         for name, data in contents.items()
     )
-    rows = dict(mask_rows.write_files(places.masks(part.out, SPLIT), written))
-    rows[name_of("e")] = MaskRow("missing")
+    rows = MaskRows(pa.array([name_of(letter) for letter in "abcde"]))
+    for number, row in enumerate(mask_rows.write_files(places.masks(part.out, SPLIT), written)):
+        rows.put(number, row)
     mask_rows.publish(
         places.mask_table(part.out, SPLIT, SELECTION, DIGIT),
         places.mask_mark(part.out, SPLIT, SELECTION, DIGIT),
@@ -144,3 +162,27 @@ def test_masks_of_another_shape_are_named(part: SizedPart) -> None:
 def test_another_number_of_groups_is_another_thing(part: SizedPart) -> None:
     mark = sized_masks.resize(part)
     assert replace(part, groups=0).made_of != mark.made_of
+
+
+def test_groups_are_found_by_the_digits_of_their_images(part: SizedPart) -> None:
+    path = places.selected_images(part.out, SPLIT, SELECTION)
+    assert [tables.groups_with(path, digit) for digit in "07f"] == [[0], [0], [0, 1]]
+
+
+def test_marks_of_groups_are_read_once_for_all_digits(
+    part: SizedPart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mark = places.image_mark(part.out, SPLIT, SELECTION, 0)
+    os.utime(mark, (1e9, 1e9))  # one that has just been written may change within its time
+    read, seen = manifest.read, list[Path]()
+
+    def seeing(path: Path, kind: type[Sealed]) -> Sealed:
+        seen.append(path)
+        return read(path, kind)
+
+    monkeypatch.setattr(manifest, "read", seeing)
+    first = part.made_of
+    assert (part.made_of, seen.count(mark)) == (first, 1)
+    put_images(part.out, SIZES, digest="3" * 12)
+    assert part.made_of != first
+    assert seen.count(mark) == 2

@@ -120,15 +120,16 @@ def index_of(archive: ArchiveAt) -> pa.Table:
         if mark is not None and _is_same(mark, source):
             return _loaded(archive)
         index = read_index(source, source.info.size, str(source.place))
-        with storage.StagedFile(archive.index_path) as staged:
-            with (
-                staged.stream() as stream,
-                pq.ParquetWriter(stream, INDEX_SCHEMA, **_PARQUET) as sink,
-            ):
-                sink.write_table(index, row_group_size=_ROW_GROUP)
-            document = {**_of_source(archive, source), "members": index.num_rows}
-            manifest.publish([staged], archive.index_mark, archive.out, document)
-        return index
+    pa.default_memory_pool().release_unused()  # the list of members as it stands in the archive
+    with storage.StagedFile(archive.index_path) as staged:
+        with (
+            staged.stream() as stream,
+            pq.ParquetWriter(stream, INDEX_SCHEMA, **_PARQUET) as sink,
+        ):
+            sink.write_table(index, row_group_size=_ROW_GROUP)
+        document = {**_of_source(archive, source), "members": index.num_rows}
+        manifest.publish([staged], archive.index_mark, archive.out, document)
+    return index
 
 
 @contextlib.contextmanager

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline import digests, manifest, storage
 from pipeline.sources.openimages import tables
@@ -36,6 +37,7 @@ ID_BYTES: Final = 16
 
 _MASK: Final = re.compile(r"[0-9a-f]{16}_[0-9A-Za-z_]+\.png")
 _EXAMPLES: Final = 8
+_NO_SIDE: Final = -1
 _ROW_GROUP: Final = 1 << 16
 
 
@@ -73,23 +75,81 @@ class Written:
     content: bytes | None = None
 
 
-def write_files(
-    folder: Path, masks: Iterator[Written], batch: int = BATCH
-) -> Iterator[tuple[str, MaskRow]]:
-    """Write masks into a folder, and yield what came of each.
+class MaskRows:
+    """What came of the masks of a table: 21 bytes a mask, where objects would take a kilobyte.
+
+    Args:
+        names: of the masks, in the order of the table; each is `MISSING` until it is put.
+    """
+
+    def __init__(self, names: pa.StringArray) -> None:
+        self.names = names
+        self._words = [MISSING]
+        self._outcomes = np.zeros(len(names), np.uint8)
+        self._bytes = np.zeros(len(names), np.int64)
+        self._crc32 = np.zeros(len(names), np.uint32)
+        self._sides = np.full((2, len(names)), _NO_SIDE, np.int32)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def put(self, place: int, row: MaskRow) -> None:
+        """Note what came of the mask in a place of the table, from 0."""
+        if row.outcome not in self._words:
+            self._words.append(row.outcome)
+        self._outcomes[place] = self._words.index(row.outcome)
+        self._bytes[place], self._crc32[place] = row.bytes, row.crc32
+        for side, pixels in zip(self._sides, (row.width, row.height), strict=True):
+            side[place] = _NO_SIDE if pixels is None else pixels
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How many masks have each outcome, by its name."""
+        counts = np.bincount(self._outcomes, minlength=len(self._words)).tolist()
+        return {word: n for word, n in sorted(zip(self._words, counts, strict=True)) if n}
+
+    def first_of(self, outcome: str, most: int) -> list[str]:
+        """Return the names of the first masks of an outcome that some mask has."""
+        places = np.flatnonzero(self._outcomes == self._words.index(outcome))[:most]
+        names: list[str] = self.names.take(pa.array(places)).to_pylist()
+        return names
+
+    def parts(self, size: int) -> Iterator[pa.Table]:
+        """Yield the rows as tables of `tables.MASK_TABLE`, so many at a time."""
+        for start in range(0, len(self), size):
+            yield self._part(slice(start, start + size))
+
+    def _part(self, rows: slice) -> pa.Table:
+        names = self.names[rows]
+        outcomes = pa.DictionaryArray.from_arrays(self._outcomes[rows], self._words)
+        width, height = (pa.array(side[rows], mask=side[rows] == _NO_SIDE) for side in self._sides)
+        columns = {
+            "mask_path": names,
+            "image_id": pc.utf8_slice_codeunits(names, 0, ID_BYTES),
+            "outcome": outcomes.cast(pa.string()),
+            "bytes": self._bytes[rows],
+            "crc32": self._crc32[rows],
+            "width": width,
+            "height": height,
+        }
+        return pa.table(columns, schema=tables.MASK_TABLE)
+
+
+def write_files(folder: Path, masks: Iterator[Written], batch: int = BATCH) -> Iterator[MaskRow]:
+    """Write masks into a folder, and yield what came of each, in their order.
 
     So many files at a time get their names, when all of them are durable.
     """
     storage.probe_writable(folder)
     remove_left(folder)
-    rows = [("", MaskRow(MISSING))]
+    rows = [MaskRow(MISSING)]
     while rows:
         rows = []
         with storage.StagedFolder(folder, merge=True) as staged:
             for mask in islice(masks, batch):
                 if mask.content is not None:
                     staged.write(mask.name, mask.content)
-                rows.append((mask.name, mask.row))
+                rows.append(mask.row)
             if rows:
                 storage.publish_folders(staged)
         yield from rows
@@ -127,11 +187,7 @@ def are_there(table: Path, folder: Path, outcomes: frozenset[str]) -> bool:
 
 
 def publish(
-    table: Path,
-    mark: Path,
-    out: Path,
-    rows: Mapping[str, MaskRow],
-    document: Mapping[str, object],
+    table: Path, mark: Path, out: Path, rows: MaskRows, document: Mapping[str, object]
 ) -> None:
     """Publish the table of masks and its mark.
 
@@ -139,47 +195,27 @@ def publish(
         table: where.
         mark: where.
         out: the output folder.
-        rows: what came of each mask, by its name, in the order of the table.
+        rows: what came of each mask.
         document: what the mark says beside the number of masks, their outcomes and digest.
     """
-    names = list(rows)
-    of_outcome = Counter(row.outcome for row in rows.values())
-    examples = {
-        outcome: list(islice((n for n in names if rows[n].outcome == outcome), _EXAMPLES))
-        for outcome in sorted(of_outcome.keys() - {KEPT})
-    }
+    outcomes = rows.outcomes
     whole = {
-        "masks": len(names),
-        "outcomes": dict(sorted(of_outcome.items())),
-        "examples": examples,
-        "digest": _digest(names, rows),
+        "masks": len(rows),
+        "outcomes": outcomes,
+        "examples": {each: rows.first_of(each, _EXAMPLES) for each in outcomes if each != KEPT},
+        "digest": _digest(rows),
         **document,
     }
     with storage.StagedFile(table) as staged:
-        parts = (_table(part, rows) for part in _parts(names, _ROW_GROUP))
-        tables.write(staged, tables.MASK_TABLE, parts)
+        tables.write(staged, tables.MASK_TABLE, rows.parts(_ROW_GROUP))
         manifest.publish([staged], mark, out, whole)
 
 
-def _parts(names: Sequence[str], size: int) -> Iterator[Sequence[str]]:
-    return (names[start : start + size] for start in range(0, len(names), size))
-
-
-def _table(names: Sequence[str], rows: Mapping[str, MaskRow]) -> pa.Table:
-    columns = {
-        "mask_path": names,
-        "image_id": [name[:ID_BYTES] for name in names],
-        **{
-            field: [getattr(rows[name], field) for name in names]
-            for field in ("outcome", "bytes", "crc32", "width", "height")
-        },
-    }
-    return pa.table(columns, schema=tables.MASK_TABLE)
-
-
-def _digest(names: Sequence[str], rows: Mapping[str, MaskRow]) -> str:
+def _digest(rows: MaskRows) -> str:
+    columns = ("mask_path", "outcome", "crc32")
     described = [
-        digests.digest({"masks": [[n, rows[n].outcome, rows[n].crc32] for n in part]})
-        for part in _parts(names, BATCH)
+        digests.digest({"masks": [list(row) for row in zip(*values, strict=True)]})
+        for part in rows.parts(BATCH)
+        for values in [[part[name].to_pylist() for name in columns]]
     ]
     return digests.digest({"masks": described, "version": VERSION})

@@ -26,19 +26,46 @@ def misshapen(
         digits: the first digits of the images whose masks were collected.
         groups: how many groups the images are in.
     """
-    images = image_sizes(out, split, selection, groups)
-    image = next(images, None)
+    sizes = ImageSizes(out, split, selection, range(groups))
     for name, image_id, size in _masks(out, split, selection, digits):
-        while image is not None and image[0] < image_id:
-            image = next(images, None)
-        if image is not None and image[0] == image_id and not has_shape_of(size, image[1]):
+        of_image = sizes.of(image_id)
+        if of_image is not None and not has_shape_of(size, of_image):
             yield name
 
 
-def image_sizes(out: Path, split: str, selection: str, groups: int) -> Iterator[tuple[str, Size]]:
+class ImageSizes:
+    """The sizes of images that are there, asked for in the order of their ImageIDs.
+
+    Args:
+        out: the output folder.
+        split: whose images.
+        selection: its digest.
+        groups: which groups of its images are read, ascending.
+    """
+
+    def __init__(self, out: Path, split: str, selection: str, groups: Iterable[int]) -> None:
+        self._images = _image_sizes(out, split, selection, groups)
+        self._next = next(self._images, None)
+
+    def of(self, image_id: str) -> Size | None:
+        """Return width and height of an image; None: it is not there.
+
+        Args:
+            image_id: none that is less than the one before.
+        """
+        while self._next is not None and self._next[0] < image_id:
+            self._next = next(self._images, None)
+        if self._next is None or self._next[0] != image_id:
+            return None
+        return self._next[1]
+
+
+def _image_sizes(
+    out: Path, split: str, selection: str, groups: Iterable[int]
+) -> Iterator[tuple[str, Size]]:
     """Yield ImageID, width and height of each image that is there, ascending."""
     columns = ["image_id", "outcome", "width", "height"]
-    for group in range(groups):
+    for group in groups:
         path = places.image_table(out, split, selection, group)
         for rows in tables.read(path, tables.GROUP_TABLE, columns):
             for image_id, outcome, width, height in zip(

@@ -7,12 +7,14 @@ their images is.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from pipeline import digests, manifest, storage
 from pipeline.archives.zip import ZipMember, members_of, read_members, spans
@@ -25,13 +27,14 @@ from pipeline.sources.openimages.masks import mask_archives
 from pipeline.sources.openimages.masks.mask_archives import ArchiveAt
 from pipeline.sources.openimages.masks.mask_rows import (
     BAD,
+    BATCH,
     BLACK,
     ID_BYTES,
     KEPT,
-    MISSING,
     VERSION,
     WRITTEN,
     MaskRow,
+    MaskRows,
     Written,
     are_there,
     publish,
@@ -118,13 +121,14 @@ def collect(
     if mark is not None:
         return mark
     part = _Part(out, split, selection, digit)
-    wanted = _wanted(part)
-    rows = dict[str, MaskRow]()
-    if wanted:
+    rows = MaskRows(_wanted(part))
+    pa.default_memory_pool().release_unused()  # more than what is kept of the table of objects
+    if len(rows):
         place = ArchiveAt(out, archive, raw, offline, say)
-        rows = _collected(part, wanted, place, lambda done: tell(done, len(wanted)))
+        _collect(part, rows, place, lambda done: tell(done, len(rows)))
+        pa.default_memory_pool().release_unused()
     document = {"split": split, "selection": selection, "digit": digit}
-    publish(part.table, part.mark, out, {name: rows[name] for name in wanted}, document)
+    publish(part.table, part.mark, out, rows, document)
     return manifest.read(part.mark, MaskMark)
 
 
@@ -133,7 +137,7 @@ def missing(out: Path, split: str, selection: str, digit: str) -> int:
     if complete(out, split, selection, digit) is not None:
         return 0
     part = _Part(out, split, selection, digit)
-    return sum(size < 0 for size in storage.file_sizes(part.folder, _wanted(part)))
+    return sum(size < 0 for size in storage.file_sizes(part.folder, _wanted(part).to_pylist()))
 
 
 def digest_of(marks: Iterable[MaskMark]) -> str:
@@ -142,57 +146,69 @@ def digest_of(marks: Iterable[MaskMark]) -> str:
     return digests.digest({"masks": rows, "version": VERSION})
 
 
-def _wanted(part: _Part) -> list[str]:
+def _wanted(part: _Part) -> pa.StringArray:
     """Return the names of the masks, ascending, which is the order of their ImageIDs, too.
 
     Raises:
         OutputDamaged: the selection names a mask after another image.
     """
     path = places.selected_objects(part.out, part.split, part.selection)
-    names = set[str]()
+    names = [pa.array([], pa.string())]
     for rows in tables.read_digit(path, tables.OBJECTS, part.digit, ["image_id", "mask_path"]):
         masks = rows.filter(pc.is_valid(rows["mask_path"]))
         of_image = pc.utf8_slice_codeunits(masks["mask_path"], 0, ID_BYTES)
         if not pc.all(pc.equal(of_image, masks["image_id"]), min_count=0).as_py():
             raise OutputDamaged("a mask has the name of another image", file=str(path))
-        names.update(masks["mask_path"].to_pylist())
-    return sorted(names)
+        names += masks["mask_path"].chunks
+    every = pa.concat_arrays(names)
+    every = every.take(pc.sort_indices(every))
+    is_new = pc.not_equal(every[1:], every[:-1])
+    return pa.concat_arrays([every[:1], every[1:].filter(is_new)])
 
 
-def _collected(
-    part: _Part, wanted: Sequence[str], archive: ArchiveAt, tell: Callable[[int], None]
-) -> dict[str, MaskRow]:
-    """Write the masks that are not there yet; return what came of each."""
-    index = mask_archives.index_of(archive)
-    is_wanted = pc.is_in(index["name"], value_set=pa.array(wanted, pa.string()))
-    members = {member.name: member for member in members_of(index.filter(is_wanted))}
-    del index
-    rows = {name: MaskRow(MISSING) for name in wanted if name not in members}
-    rows.update(_there(part.folder, members))
-    tell(len(rows))
-    ranges = spans(member for name, member in members.items() if name not in rows)
+def _collect(part: _Part, rows: MaskRows, archive: ArchiveAt, tell: Callable[[int], None]) -> None:
+    """Write the masks that are not there yet; put what came of each."""
+    members, places_of = _wanted_members(rows.names, archive)
+    pa.default_memory_pool().release_unused()  # what the other members have taken
+    is_there = np.zeros(len(places_of), bool)
+    for number, row in _there(part.folder, members):
+        is_there[number] = True
+        rows.put(places_of[number], row)
+    known = len(rows) - int((~is_there).sum())  # of the rest the archive has no member
+    tell(known)
+    ranges = spans(members.filter(~is_there))
     if ranges:
         with mask_archives.open_archive(archive, ranges) as source:
             contents = read_members(source, ranges, str(source.place))
-            masks = (_seen(member, content) for member, content in contents)
-            for name, row in write_files(part.folder, masks):
-                rows[name] = row
-                tell(len(rows))
-    return rows
+            seen = write_files(part.folder, (_seen(member, data) for member, data in contents))
+            for place, row in zip(places_of[~is_there].tolist(), seen, strict=True):
+                rows.put(place, row)
+                known += 1
+                tell(known)
 
 
-def _there(folder: Path, members: Mapping[str, ZipMember]) -> Iterator[tuple[str, MaskRow]]:
-    """Yield the masks whose files have the bytes that the archive has, and what they are."""
-    names = list(members)
-    sizes = storage.file_sizes(folder, names)
-    for name, size in zip(names, sizes, strict=True):
-        member = members[name]
-        if size == member.size:
-            content = storage.read_bytes(folder / name)
-            if zlib.crc32(content) == member.crc32:
-                mask = _seen(member, content)
-                if mask.content is not None:
-                    yield name, mask.row
+def _wanted_members(
+    names: pa.StringArray, archive: ArchiveAt
+) -> tuple[pa.Table, NDArray[np.int64]]:
+    """Return the members of these names, rows of an index, and the place of each in the names."""
+    index = mask_archives.index_of(archive)
+    found = pc.index_in(index["name"], value_set=names)
+    is_wanted = found.is_valid()
+    return index.filter(is_wanted).combine_chunks(), found.filter(is_wanted).to_numpy()
+
+
+def _there(folder: Path, members: pa.Table) -> Iterator[tuple[int, MaskRow]]:
+    """Yield the masks whose files have the bytes that the archive has: their rows."""
+    for start in range(0, members.num_rows, BATCH):
+        batch = members_of(members.slice(start, BATCH))
+        sizes = storage.file_sizes(folder, [member.name for member in batch])
+        for number, (member, size) in enumerate(zip(batch, sizes, strict=True), start):
+            if size == member.size:
+                content = storage.read_bytes(folder / member.name)
+                if zlib.crc32(content) == member.crc32:
+                    mask = _seen(member, content)
+                    if mask.content is not None:
+                        yield number, mask.row
 
 
 def _seen(member: ZipMember, content: bytes) -> Written:
