@@ -8,6 +8,7 @@ from typing import Final
 
 from pipeline import paths, storage
 from pipeline.documents.openimages import (
+    FailuresMark,
     ImageGroupMark,
     MaskMark,
     PublishedMark,
@@ -62,6 +63,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "openimages/masks/*/*": MaskMark,
     "openimages/masks_image_size/*/*": SizedMaskMark,
     "openimages/recipes/*/*": RecipeMark,
+    "openimages/failures/*": FailuresMark,
 }
 
 _FOLDERS: Final = {pattern.rpartition("/")[0] for pattern in _BY_PATH} - {""}

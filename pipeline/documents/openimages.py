@@ -166,6 +166,20 @@ class RecipeMark(Struct, frozen=True):
     files: tuple[FileEntry, ...]
 
 
+class FailuresMark(Struct, frozen=True):
+    """The mark of the files that say which images of a split are not there.
+
+    Attributes:
+        split: its name.
+        outcomes: how many of them have each outcome.
+        files: the table and the list.
+    """
+
+    split: Name
+    outcomes: dict[Key, Size]
+    files: Annotated[tuple[FileEntry, ...], Meta(min_length=2, max_length=2)]
+
+
 class SizedMaskMark(Struct, frozen=True):
     """The mark of masks at the size of their images; see `MaskMark`.
 

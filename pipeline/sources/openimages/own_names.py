@@ -33,7 +33,7 @@ def _of_state(out: Path, like: Placeholders) -> Iterator[Path]:
     tables = (places.selected_images, places.selected_objects, places.selected_labels)
     yield from (spell(*place) for spell in tables)
     yield from (places.selection_mark(*place), places.selection(*place))
-    yield places.recipe_mark(out, split, name)
+    yield from (places.recipe_mark(out, split, name), places.failures_mark(out, split))
     index = places.mask_index(out, name)
     yield from (index, with_suffix(index, ".json"))
     of_masks = places.mask_table(*place, name), places.sized_mask_table(*place, name)

@@ -16,6 +16,7 @@
       .shardmill/openimages/requests/                     which selections were asked for
       .shardmill/openimages/selections/<split>-<selection>/  what is chosen, and its mark
       .shardmill/openimages/recipes/<split>/              of which selection lists and rows are
+      .shardmill/openimages/failures/                     of which images the lists of failures are
       .shardmill/openimages/masks/<split>-<selection>/    what came of the masks, a table a digit
       .shardmill/openimages/masks_image_size/…            the same of masks as large as images
       .shardmill/openimages/archives/                     what is in the archives of masks
@@ -95,6 +96,11 @@ def failures(out: Where, split: str) -> Where:
 def failure_list(out: Where, split: str) -> Where:
     """The list of a split's images that are not there, for another try."""
     return with_suffix(failures(out, split), ".txt")
+
+
+def failures_mark(out: Where, split: str) -> Where:
+    """The mark of both."""
+    return below(state(out), "failures", f"{split}.json")
 
 
 def state(out: Where) -> Where:

@@ -11,7 +11,8 @@ import pytest
 from imagegroups import SELECTION, SPLIT, Collecting, fill, hurried, ids, jpeg
 from openimagesbucket import Act, Bucket, absent, answer, cut_after, denied, hang_up, page, tagged
 
-from pipeline import storage
+from pipeline import manifest, storage
+from pipeline.documents.openimages import FailuresMark
 from pipeline.errors import (
     NoSuchBucket,
     RemoteUnavailable,
@@ -20,8 +21,10 @@ from pipeline.errors import (
     UsageError,
     WrongRegion,
 )
+from pipeline.sources.openimages import places
 from pipeline.sources.openimages.images import failures
 from pipeline.sources.openimages.images.image_files import Asking
+from pipeline.verification.statecheck import check_mark
 
 IDS = ids(6)
 OTHER = "ba9876543210"
@@ -354,6 +357,31 @@ def test_what_is_not_there_is_listed_and_the_list_empties_when_it_comes(
     collecting.collect(group, retry_since="9999")
     assert failures.write(collecting.out, SPLIT, SELECTION) == {}
     assert (table.read_text().count("\n"), listed.read_bytes()) == (1, b"")
+
+
+def test_the_lists_of_what_is_not_there_are_sealed_and_mended(collecting: Collecting) -> None:
+    collecting.bucket.rule(IDS[1], absent)
+    collecting.collect(collecting.select(IDS))
+    failures.write(collecting.out, SPLIT, SELECTION)
+    path = places.failures_mark(collecting.out, SPLIT)
+    mark = manifest.read_checked(path, collecting.out, FailuresMark)
+    assert (mark.split, mark.outcomes) == (SPLIT, {"absent": 1})
+    names = [f"failures/{SPLIT}{suffix}" for suffix in (".csv", ".txt")]
+    assert [entry.file for entry in mark.files] == names
+    assert check_mark(collecting.out, path) == []
+    for name in names:
+        file = collecting.out / name
+        content = file.read_bytes()
+        file.write_bytes(bytes([content[0] ^ 1]) + content[1:])
+        assert [finding.path for finding in check_mark(collecting.out, path)] == [file]
+        failures.write(collecting.out, SPLIT, SELECTION)
+        assert (file.read_bytes(), check_mark(collecting.out, path)) == (content, [])
+        file.unlink()
+        failures.write(collecting.out, SPLIT, SELECTION)
+        assert file.read_bytes() == content
+    path.unlink()
+    failures.write(collecting.out, SPLIT, SELECTION)
+    assert manifest.read_checked(path, collecting.out, FailuresMark) == mark
 
 
 def test_where_all_images_are_there_no_list_is_written(collecting: Collecting) -> None:

@@ -2,8 +2,8 @@
 
 ``failures/<split>.csv`` has a row for each: where it was asked for, what the answer was, and when.
 ``failures/<split>.txt`` is a list of the same images, which ``--ids``, ``openimages-download`` and
-the official downloader take. Both are written anew after each run; where nothing is to be said and
-there are none, none is written.
+the official downloader take. Both are written anew after each run, with a mark by which `verify`
+knows what they were; where nothing is to be said and there are none, none is written.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from pipeline import manifest, storage
-from pipeline.documents.openimages import ImageGroupMark
+from pipeline.documents.openimages import FailuresMark, ImageGroupMark
 from pipeline.sources.openimages import places
 from pipeline.sources.openimages.images.image_rows import ImageRow, read_rows
 
@@ -54,21 +55,31 @@ def write_rows(out: Path, split: str, rows: Iterable[ImageRow]) -> Counter[str]:
         fields = (row.url, row.outcome, status, row.tries, row.detail, row.asked or "")
         writer.writerow((row.image_id, *fields))
         listed.write(f"{split}/{row.image_id}\n")
-    for path, text in (
-        (places.failures(out, split), table.getvalue()),
-        (places.failure_list(out, split), listed.getvalue()),
-    ):
-        _replace(path, text.encode(), is_needed=bool(outcomes))
+    contents = {
+        places.failures(out, split): table.getvalue().encode(),
+        places.failure_list(out, split): listed.getvalue().encode(),
+    }
+    _replace(out, split, contents, outcomes)
     return outcomes
 
 
-def _replace(path: Path, content: bytes, *, is_needed: bool) -> None:
-    """Give a file this content, unless it has it; one that says nothing need not be there."""
-    info = storage.stat(path)
-    if info is None and not is_needed:
+def _replace(
+    out: Path, split: str, contents: Mapping[Path, bytes], outcomes: Mapping[str, int]
+) -> None:
+    """Give the files their contents, and a mark; those that say nothing need not be there."""
+    if not outcomes and all(storage.stat(path) is None for path in contents):
         return
-    if info is None or info.size != len(content) or storage.read_bytes(path) != content:
-        storage.publish_bytes(path, content)
+    mark = places.failures_mark(out, split)
+    if manifest.read_complete(mark, out, FailuresMark) is not None and all(
+        storage.read_bytes(path) == content for path, content in contents.items()
+    ):
+        return
+    with ExitStack() as stack:
+        staged = [stack.enter_context(storage.StagedFile(path)) for path in contents]
+        for file, content in zip(staged, contents.values(), strict=True):
+            file.write(content)
+        document = {"split": split, "outcomes": dict(sorted(outcomes.items()))}
+        manifest.publish(staged, mark, out, document, superseding=True)
 
 
 def _missing(out: Path, split: str, selection: str) -> Iterator[ImageRow]:
