@@ -11,7 +11,7 @@ from typing import ClassVar, Self
 from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.job.options import Job
 from pipeline.sources.inputs import Archive
-from pipeline.sources.kept_files import KeptFiles, Placeholders, Unneeded
+from pipeline.sources.kept_files import KeptFiles, Originals, Placeholders, Unneeded
 from pipeline.sources.source import IsCut, Source, Split
 from pipeline.storage import Location
 
@@ -69,6 +69,16 @@ class DataSet(ABC):
     def kept_files(out: Location) -> Iterator[KeptFiles]:
         """Yield the files of its own that lie in an output folder, whatever job asked for them."""
         del out
+        yield from ()
+
+    @staticmethod
+    def originals(job: Job, out: Location) -> Iterator[Originals]:
+        """Yield those of these files that came from a bucket, each once, by the keys of a job.
+
+        Raises:
+            ConfigError: what says how keys are spelled cannot be read.
+        """
+        del job, out
         yield from ()
 
     @staticmethod

@@ -64,3 +64,24 @@ class KeptFiles:
 
     name: str
     read: Callable[[], Iterator[KeptFile]]
+
+
+@dataclass(frozen=True)
+class Original:
+    """A file as it was written, and where its bytes have come from.
+
+    Attributes:
+        file: the file; its digest is an MD5.
+        key: of the object, below whatever bucket has it.
+    """
+
+    file: KeptFile
+    key: str
+
+
+@dataclass(frozen=True)
+class Originals:
+    """Some files that have come from a bucket; see `KeptFiles`."""
+
+    name: str
+    read: Callable[[], Iterator[Original]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +10,7 @@ from pipeline.job.options import Job
 from pipeline.sources.data_set import DataSet
 from pipeline.sources.ilsvrc2012.configured import ConfiguredSet
 from pipeline.sources.imagelist.listed import ListedSet
-from pipeline.sources.kept_files import KeptFiles, Placeholders, Unneeded
+from pipeline.sources.kept_files import KeptFiles, Originals, Placeholders, Unneeded
 from pipeline.sources.openimages.data_set import OpenImagesSet
 from pipeline.storage import Location
 
@@ -40,6 +40,18 @@ def kept_files(out: Location) -> Iterator[KeptFiles]:
     """Yield the files that sources keep in an output folder, as they were written."""
     for kind in SOURCES:
         yield from kind.kept_files(out)
+
+
+def originals(jobs: Sequence[Job], out: Location) -> Iterator[Originals]:
+    """Yield those of these files that came from a bucket, by the keys of the last of some jobs.
+
+    Raises:
+        ConfigError: what says how keys are spelled cannot be read.
+    """
+    for kind in SOURCES:
+        meant = [job for job in jobs if kind.is_meant(job)]
+        if meant:
+            yield from kind.originals(meant[-1], out)
 
 
 def unneeded(out: Location, selections: Collection[str]) -> Iterator[Unneeded]:

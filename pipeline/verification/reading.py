@@ -14,11 +14,12 @@ from pipeline.job.artifacts import BOXES, Begun, begun
 from pipeline.job.options import Job
 from pipeline.quantities import counted
 from pipeline.sources import registry as sources
-from pipeline.sources.kept_files import KeptFiles
+from pipeline.sources.kept_files import KeptFiles, Originals
 from pipeline.state import standing
 from pipeline.storage import Location
 from pipeline.verification import (
     boxcheck,
+    bucketcheck,
     keptcheck,
     outputcheck,
     productcheck,
@@ -39,6 +40,10 @@ class Checked(Protocol):
 
 
 Check = TypeVar("Check", bound=Checked)
+
+
+Tell = Callable[[str, int | None], None]
+"""Is told in a line what was read, and how many bytes; None: nothing was."""
 
 
 class Runner(Protocol):
@@ -69,7 +74,7 @@ class Verification:
     jobs: Collection[Job] = ()
     raw: Location | None = None
     run: Runner = one_by_one
-    tell: Callable[[str, int], None] = lambda _what, _size: None
+    tell: Tell = lambda _what, _size: None
 
     def findings(self, outputs: Iterable[Location]) -> Iterator[Finding]:
         """Yield what is not as it was written.
@@ -91,6 +96,28 @@ class Verification:
         for product in begun(self.out):
             yield from self._product(product)
         yield from self._kept()
+        if self.raw is not None and self.raw != self.out:
+            yield from self._originals(self.raw)
+
+    def _originals(self, bucket: Location) -> Iterator[Finding]:
+        """Compare what has come from a bucket with what that has now."""
+        parts: dict[str, list[Originals]] = {}
+        for each in sources.originals(list(self.jobs), self.out):
+            parts.setdefault(each.name, []).append(each)
+        for name, every in parts.items():
+            results = []
+            checks = [partial(bucketcheck.check_bucket, each, bucket) for each in every]
+            for result in self.run(f"{name} against {bucket}", checks):
+                results.append(result)
+                yield from result.findings
+            count = counted(sum(result.compared for result in results), "image")
+            received = sum(result.bytes for result in results)
+            self.tell(f"{name}: {count} compared by MD5 with {bucket}, received", received)
+        others = {files.name for files in sources.kept_files(self.out)} - parts.keys()
+        if parts:
+            never = "images that were not there when they were collected"
+            names = ", ".join([*sorted(others), f"metadata, and {never}"])
+            self.tell(f"not compared with {bucket}: {names}", None)
 
     def _kept(self) -> Iterator[Finding]:
         """Check the files that sources keep here, such as images that were fetched."""
@@ -150,13 +177,19 @@ class Verification:
         planned = storage.stat(output.plan) is not None
         self.tell(
             f"{output.folder}: {counted(output.shards, 'shard')}, {counted(records, 'record')}"
-            + (f", {compared:,} compared with {_sources(raw, self.out)}" if raw else "")
+            + (f", {compared:,} compared with {self._sources(raw)}" if raw else "")
             + (", superseded: not compared with its sources" if self.raw and not raw else "")
             + _not_compared(output, sum(result.uncompared for result in results))
             + ("" if planned else ", labels not checked: the plan is gone")
             + self._without_members(output),
             sum(result.bytes for result in results),
         )
+
+    def _sources(self, raw: Location) -> str:
+        if raw != self.out:
+            return "their sources"
+        alone = ", and with no other place" if self.raw == self.out else ""
+        return f"the images in {self.out}{alone}"
 
     def _without_members(self, output: FinishedOutput) -> str:
         """Return that images were written without a comparison with their verified archive."""
@@ -193,10 +226,6 @@ class Verification:
         self.tell(
             f"{product.name}: {counted(files, 'file')}", sum(result.bytes for result in results)
         )
-
-
-def _sources(raw: Location, out: Location) -> str:
-    return "their sources" if raw != out else f"the images in {out}, and with no other place"
 
 
 def _not_compared(output: FinishedOutput, images: int) -> str:

@@ -62,7 +62,8 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None, **
     """Read everything in OUT back: hashes, framing, checksums, counts, each image once.
 
     OUT may also be an output of im2rec, NAME.rec or its manifest, or a folder of such; RAW is then
-    the folder of the images, and the list is read beside the manifest.
+    the folder of the images, and the list is read beside the manifest. Of Open Images RAW is the
+    bucket, or a folder of the same keys: what it has now is compared with the images in OUT.
 
     With --remove-damaged, damaged files of this program's making are removed after they are
     named; the command that makes them again is printed.
@@ -72,7 +73,7 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None, **
     reached = Reached.of(out, given)
     folder = reached.out
     _warn_of_codec()
-    raw = storage.parse(storage.absolute(against, "--against")) if against else None
+    raw = _against(against)
     jobs = reached.as_given(statecheck.known_jobs(folder))
     packed = PackedSets.of(folder)
     outputs = _outputs(folder, jobs, packed)
@@ -95,6 +96,12 @@ def verify(out: str, against: str, remove_damaged: bool, workers: int | None, **
         if findings and remove_damaged:
             _remove(damaged.remove(), jobs)
     return OutputDamaged.exit_status if findings else 0
+
+
+def _against(place: str) -> Location | None:
+    """Return what is compared with, which may be a whole bucket."""
+    name = "--against"
+    return storage.parse(storage.absolute(place, name), name, whole_bucket=True) if place else None
 
 
 def _verify_packed(packed: PackedSets, raw: Path | None) -> int:
@@ -228,5 +235,5 @@ def _named(findings: Iterable[Finding], damaged: Damaged | None = None) -> Itera
         yield finding
 
 
-def _tell(what: str, read: int) -> None:
-    say(f"{what}, {size(read)}")
+def _tell(what: str, read: int | None) -> None:
+    say(what if read is None else f"{what}, {size(read)}")

@@ -50,7 +50,8 @@ OUTPUT_OPTIONS: Final = (
         kind=Kind.PATH,
         group=Group.INPUT,
         help="Compare each image with its source, in this folder of archives or images, or at this"
-        " address of archives, reached as the job that was started last had it.",
+        " address of archives or of the bucket of Open Images, reached as the job that was started"
+        " last had it.",
         commands=(VERIFY,),
         default="",
         metavar="RAW",

@@ -17,7 +17,7 @@ from pipeline.job.options import Job
 from pipeline.plaintext import Lines
 from pipeline.quantities import counted, verb
 from pipeline.sources.data_set import LISTS, DataSet
-from pipeline.sources.kept_files import KeptFiles, Placeholders, Unneeded
+from pipeline.sources.kept_files import KeptFiles, Originals, Placeholders, Unneeded
 from pipeline.sources.openimages import collected as collecting
 from pipeline.sources.openimages import kept, places, unselected
 from pipeline.sources.openimages import own_names as names
@@ -61,6 +61,12 @@ class OpenImagesSet(DataSet):
     def kept_files(out: Location) -> Iterator[KeptFiles]:
         """Yield the images and masks of all selections."""
         return kept.kept_files(out)
+
+    @staticmethod
+    def originals(job: Job, out: Location) -> Iterator[Originals]:
+        """Yield the images of all selections."""
+        config = collection_of(job).config
+        return kept.originals(out, {name: config.split(name).key for name in config.splits})
 
     @staticmethod
     def unneeded(out: Location, selections: Collection[str]) -> Iterator[Unneeded]:

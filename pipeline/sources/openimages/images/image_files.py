@@ -26,7 +26,7 @@ from pipeline.storage import Location, below
 
 Tell: TypeAlias = Callable[[str, int], object]
 """Is called of each image with its outcome, and the bytes that were received for it."""
-_ID: Final = "{id}"
+ID_IN_KEY: Final = "{id}"
 
 
 def _silently(_outcome: str, _received: int) -> None:
@@ -88,7 +88,7 @@ class Asking:
 
     def key_of(self, image_id: str) -> str:
         """Return the key of an image below the bucket."""
-        return self.key.replace(_ID, image_id)
+        return self.key.replace(ID_IN_KEY, image_id)
 
     def url_of(self, image_id: str) -> str:
         """Return where an image is asked for, as rows have it."""
