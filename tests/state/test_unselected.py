@@ -9,7 +9,12 @@ import inprocess
 import pytest
 from finishedoutputs import of_openimages
 
+from pipeline.errors import OutputDamaged
+from pipeline.sources import registry
+from pipeline.storage import Location
+
 FORMS = ("images", "masks")
+SELECTIONS = ".shardmill/openimages/selections"
 
 
 @pytest.fixture
@@ -78,3 +83,35 @@ def test_nothing_goes_where_it_is_not_known_what_is_asked_for(
     ran = inprocess.shardmill(monkeypatch, "clean", out, "--unselected", "--yes")
     assert (ran.status, "images and masks are left alone" in ran.said) == (0, True)
     assert kept(out) == before
+
+
+def files_of(out: Path, selections: frozenset[str] = frozenset()) -> list[Location]:
+    return [path for each in registry.unneeded(out, selections) for path in each.files]
+
+
+def test_what_several_selections_have_goes_once(
+    out: Path, openimages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ("--class", "Bear", "--masks", "--until", "masks")
+    assert prepare(monkeypatch, openimages, out, *words).status in {0, 4}
+    files = files_of(out)
+    assert len(files) == len(set(files))
+    assert set(kept(out)) <= set(files)
+    marks = [path.parent.name for path in (out / SELECTIONS).glob("*/selection.json")]
+    for name in marks:
+        of_one = files_of(out, frozenset({name.rpartition("-")[2]}))
+        assert len(of_one) == len(set(of_one)) < len(files)
+
+
+def test_nothing_goes_where_the_mark_of_a_selection_that_is_needed_is_damaged(out: Path) -> None:
+    mark = min((out / SELECTIONS).glob("train-*/selection.json"))
+    digest = mark.parent.name.rpartition("-")[2]
+    assert (
+        not set(kept(out))
+        & set(files_of(out, frozenset({digest})))
+        & {*(out / "images" / "train").iterdir()}
+    )
+    mark.write_bytes(mark.read_bytes()[:-9])
+    with pytest.raises(OutputDamaged, match="not known") as caught:
+        files_of(out, frozenset({digest}))
+    assert caught.value.file == str(mark)

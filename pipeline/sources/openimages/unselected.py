@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline import storage
 from pipeline.documents.openimages import SelectionMark
+from pipeline.errors import OutputDamaged
 from pipeline.sources.kept_files import Unneeded
 from pipeline.sources.openimages import kept, places, tables
 from pipeline.sources.openimages.ids import Numbers, numbers, texts
@@ -22,8 +23,12 @@ def unneeded(out: Location, selections: Collection[str]) -> Iterator[Unneeded]:
     Args:
         out: the output folder.
         selections: digests of those that are still wanted.
+
+    Raises:
+        OutputDamaged: it is not known what one of these needs.
     """
     every = list(kept.selections(out))
+    _check_known(out, every, selections)
     for split in dict.fromkeys(mark.split for mark in every):
         of_split = [mark for mark in every if mark.split == split]
         going = [mark for mark in of_split if mark.digest not in selections]
@@ -32,13 +37,29 @@ def unneeded(out: Location, selections: Collection[str]) -> Iterator[Unneeded]:
             yield from _of_split(out, split, going, staying)
 
 
+def _check_known(
+    out: Location, known: Sequence[SelectionMark], selections: Collection[str]
+) -> None:
+    """Check that the mark of each selection that is wanted, and there, can be read."""
+    names = {f"{mark.split}-{mark.digest}" for mark in known}
+    for name in storage.folders(places.selections(out)):
+        split, _, digest = name.rpartition("-")
+        if digest in selections and name not in names:
+            raise OutputDamaged(
+                "what a selection needs is not known",
+                file=str(places.selection_mark(out, split, digest)),
+                expected="its mark, as it was written",
+                remedy="run the shardmill command that made it again: the mark is made anew",
+            )
+
+
 def _of_split(
     out: Location, split: str, going: Sequence[SelectionMark], staying: Sequence[SelectionMark]
 ) -> Iterator[Unneeded]:
     ids = [image for mark in staying for image in _ids(out, mark)]
     needed = np.unique(np.concatenate([np.empty(0, np.uint64), *ids]))
     needed_masks = {name for mark in staying for name in _masks(out, mark)}
-    for mark in going:
+    for mark in going:  # what several of them have goes once
         images = np.concatenate([np.empty(0, np.uint64), *_ids(out, mark)])
         free = texts(np.setdiff1d(images, needed)).to_pylist()
         masks = sorted({*_masks(out, mark)} - needed_masks)
@@ -49,6 +70,8 @@ def _of_split(
             *(places.sized_masks(out, split) / each for each in masks),
         ]
         yield Unneeded(_what(mark), tuple(files))
+        needed = np.union1d(needed, images)
+        needed_masks.update(masks)
 
 
 def _what(mark: SelectionMark) -> str:
