@@ -93,7 +93,7 @@ def _survey(job: PackJob) -> tuple[Survey, str]:
 
 
 class _Output:
-    """The output files of a job while they are written: published together, or not at all."""
+    """The output files of a job, under temporary names until `publish` gives them their own."""
 
     def __init__(self, job: PackJob, places: Targets) -> None:
         self._job = job
