@@ -71,6 +71,7 @@ class Details:
         objects: opens the objects, see `OBJECTS`.
         attribution: opens whose the images are, see `ATTRIBUTION`; None: nobody says.
         masks: the folder of the masks, PNG files; None: there are none.
+        check_there: raises `InputRefused` unless the files are there that these are read from.
     """
 
     digest: str
@@ -78,3 +79,4 @@ class Details:
     objects: Callable[[], Iterator[pa.Table]]
     attribution: Callable[[], Iterator[pa.Table]] | None = None
     masks: Location | None = None
+    check_there: Callable[[], None] = lambda: None

@@ -271,6 +271,9 @@ class Export(ABC):
     """Exports whose files have the names of its own, so that a job makes one of them."""
     reads_attribution: ClassVar[bool] = False
     """Whether it says whose the images are, where their source knows it."""
+    keeps_splits: ClassVar[bool] = False
+    """Whether a file of it that is of all splits keeps those that earlier commands have finished by
+    the same options."""
     transfers: ClassVar[bool] = False
     """Whether it makes trees of unchanged images, which may be links; see `TRANSFERS`."""
     changes_images: ClassVar[bool] = False

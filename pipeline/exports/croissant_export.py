@@ -24,6 +24,7 @@ class Croissant(Export):
     implies = ("parquet",)
     of_images = True
     parts = ("images", "boxes", "shards")
+    keeps_splits = True
 
     def files(self, folder: str) -> tuple[str, ...]:
         """Return the description."""

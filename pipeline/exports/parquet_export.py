@@ -34,6 +34,7 @@ class Parquet(Export):
     of_images = True
     parts = ("images", "boxes", "shards")
     reads_attribution = True
+    keeps_splits = True
 
     def files(self, folder: str) -> tuple[str, ...]:
         """Return the table."""

@@ -41,6 +41,7 @@ def details_of(collected: Collected, info: PublishedFile | None, raw: Path) -> D
         objects=partial(objects, collected),
         attribution=partial(attribution, collected, info, raw) if info else None,
         masks=folder,
+        check_there=partial(published.check_all_there, (info,) if info else (), raw),
     )
 
 

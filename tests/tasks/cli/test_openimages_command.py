@@ -115,7 +115,7 @@ class TestARunAndTheNext:
         self, run: Run, tmp_path: Path
     ) -> None:
         together, apart = tmp_path / "together", tmp_path / "apart"
-        words = ("--class", "Bear", "--masks", "--export", "yolo")
+        words = ("--class", "Bear", "--masks", "--export", "yolo,croissant")
         assert run(*words, out=together).status == 4
         for split in ("test", "train", "validation"):
             run(*words, "--split", split, out=apart)
