@@ -196,6 +196,14 @@ class DataSet(ABC):
         del split, tree
         return None
 
+    @property
+    def empty_splits(self) -> tuple[str, ...]:
+        """The chosen splits that are left out because none of their images is there.
+
+        It is asked when the others were read or are known; `beside` says why.
+        """
+        return ()
+
     def beside(self) -> Iterator[str]:
         """Yield what lies beside the splits and is passed over, for people."""
         yield from ()

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pipeline import storage
-from pipeline.errors import ShardmillError
+from pipeline.errors import NoPermission, NoSpace, ShardmillError
 from pipeline.job import resolve as resolving
 from pipeline.job.build import build_job
 from pipeline.job.options import Job
@@ -76,7 +76,9 @@ def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
     job = what.job
     if COLLECTING.is_complete(job):
         collected.list_failures(what)  # another selection may have written its own
-        return collected.complete(what, "already complete")
+        code = collected.complete(what, "already complete")
+        _record_complete(what, code)
+        return code
     readiness.check(what)
     if what.options.offline and (note := readiness.archives_note(what)):
         say(f"needed in {what.raw}, too, where masks are not there yet: {note}", err=True)
@@ -101,3 +103,12 @@ def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
         reason = "interrupted" if outcome.interrupted else first
     runend.note(job.folder, supervisor.name, code, reason)
     return code
+
+
+def _record_complete(what: Collection, code: int) -> None:
+    """Record a command that was complete before, and is of no shards, as the one asked for last."""
+    if what.options.reaches("shards"):
+        return  # how it ends is not known yet
+    with contextlib.suppress(NoPermission, NoSpace):
+        status.record_asked(what.job)
+        runend.note_complete(what.job.folder, code)

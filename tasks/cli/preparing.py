@@ -172,11 +172,11 @@ def _already_complete(inventory: Inventory, found: Look, *, dry_run: bool) -> in
 
 
 def _record_finished(resolved: ResolvedJob) -> None:
-    """Record a job of which nothing is to be done, if no record speaks of it."""
+    """Record a job of which nothing is to be done, if no record speaks of it as the last one."""
     known = neighbours.knows(resolved)
     if not known:
         neighbours.take_over(resolved)  # its list or folder was somewhere else
-    if not known or storage.stat(paths.last_job(resolved.out)) is None:  # damaged, and removed
+    if not known or not status.is_last(resolved.job):
         status.record_job(resolved)
 
 

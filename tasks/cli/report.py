@@ -97,7 +97,7 @@ def complete(inventory: Inventory, how: str) -> int:
             say(f"{split.name}: {line}")
         for output in split.outputs if resolved.job.wants("shards") else ():
             left_out += _output(inventory, split, output, how)
-    return LEFT_OUT if left_out else COMPLETE
+    return LEFT_OUT if left_out or resolved.dataset.empty_splits else COMPLETE
 
 
 def _of_other_classes(resolved: ResolvedJob) -> Iterator[str]:

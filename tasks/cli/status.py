@@ -141,7 +141,8 @@ def _report(
     whole = all(output.document for output in others)
     if not whole or not inventory.complete:
         return 1
-    return 4 if any(state.left_out for state in survey) else 0
+    empty = resolved.dataset.empty_splits
+    return 4 if empty or any(state.left_out for state in survey) else 0
 
 
 def _report_standing(out: Location, jobs: Sequence[Job], error: ShardmillError) -> int:

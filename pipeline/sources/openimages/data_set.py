@@ -8,30 +8,24 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
-import numpy as np
-
-from pipeline import storage
 from pipeline.catalog.classes import LabelTable
-from pipeline.errors import InputRefused, NotCollected, TreeRefused, abbreviate
+from pipeline.errors import InputRefused, NotCollected, abbreviate
 from pipeline.job.options import Job
-from pipeline.plaintext import Lines
-from pipeline.quantities import counted, verb
 from pipeline.sources.data_set import LISTS, DataSet
 from pipeline.sources.kept_files import KeptFiles, Originals, Placeholders, Unneeded
 from pipeline.sources.openimages import collected as collecting
-from pipeline.sources.openimages import kept, places, unselected
+from pipeline.sources.openimages import kept, places, presence, unselected
 from pipeline.sources.openimages import own_names as names
 from pipeline.sources.openimages.collected import SUFFIX, Collected
 from pipeline.sources.openimages.collection import collection_of
 from pipeline.sources.openimages.config import OpenImagesConfig
-from pipeline.sources.openimages.images import image_rows
 from pipeline.sources.openimages.own_names import FOLDERS
 from pipeline.sources.openimages.request import RequestRecord
 from pipeline.sources.openimages.source import OpenImagesSource
 from pipeline.sources.shard_count import shard_count
 from pipeline.sources.source import Defaults, Expected, IsCut, Source, Split
 from pipeline.storage import Location
-from pipeline.storage.local.fingerprints import FileStamps, path_hashes
+from pipeline.storage.local.fingerprints import FileStamps
 
 _DEFAULTS: Final = Defaults(suffix=SUFFIX, offsets=True, repairs=True, describes_objects=True)
 _SHOWN: Final = 10
@@ -145,30 +139,52 @@ class OpenImagesSet(DataSet):
         """
         del is_cut  # names of samples are short
         collected = self._collected(names)
-        sources = {name: self._source(each, _look(each)) for name, each in collected.items()}
         if self.job.on_bad_image == "fail":
-            _check_absent(collected.values())
-        return dict(sources)
+            presence.check_all(collected.values())
+        there = presence.with_images(collected)
+        return {name: self._source(each, presence.look(each)) for name, each in there.items()}
 
     def recorded(self, names: Sequence[str]) -> dict[str, Source]:
         """Return what was collected, by the tables; no image is looked at."""
-        return {name: self._source(each, None) for name, each in self._collected(names).items()}
+        there = presence.with_images(self._collected(names))
+        return {name: self._source(each, None) for name, each in there.items()}
 
-    def _collected(self, names: Sequence[str]) -> dict[str, Collected]:
-        """Return what was collected of each split that has an image.
+    @property
+    def empty_splits(self) -> tuple[str, ...]:
+        """The splits of which images are selected, and none is there."""
+        every = self._every(self._names).items()
+        return tuple(name for name, each in every if each.mark.images and not each.there)
+
+    def beside(self) -> Iterator[str]:
+        """Yield of which splits nothing is made, and why."""
+        return presence.of_empty(self._every(self._names))
+
+    def _every(self, names: Sequence[str]) -> dict[str, Collected]:
+        """Return what was collected of each split.
 
         Raises:
             NotCollected: something is still to be collected.
         """
-        every = {
-            name: collecting.load(
-                self.job.folder,
-                name,
-                self._selections[name],
-                with_masks=self.job.openimages.masks,
-            )
-            for name in names
-        }
+        out, masks = self.job.folder, self.job.openimages.masks
+        for name in names:
+            if name not in self._loaded:
+                digest = self._selections[name]
+                self._loaded[name] = collecting.load(out, name, digest, with_masks=masks)
+        return {name: self._loaded[name] for name in names}
+
+    @cached_property
+    def _loaded(self) -> dict[str, Collected]:
+        """What was loaded of each split: the marks of up to a thousand groups of images."""
+        return {}
+
+    def _collected(self, names: Sequence[str]) -> dict[str, Collected]:
+        """Return what was collected of each split of which images are selected.
+
+        Raises:
+            NotCollected: something is still to be collected.
+            InputRefused: no image of any is selected.
+        """
+        every = self._every(names)
         there = {name: each for name, each in every.items() if each.mark.images}
         if not there:
             raise InputRefused(
@@ -203,14 +219,6 @@ class OpenImagesSet(DataSet):
     def _source(self, collected: Collected, seen: FileStamps | None) -> OpenImagesSource:
         job, name = self.job, collected.split
         images, missing = collected.mark.images, collected.mark.images - collected.there
-        if not collected.there:
-            raise InputRefused(
-                f"none of the images of {name} is there",
-                file=str(places.failures(collected.out, name)),
-                expected=f"{images:,} images",
-                found="none of them",
-                remedy="look at the list of failures: is this the bucket of Open Images?",
-            )
         classes = len(self.table.class_ids)
         several = classes if classes > 1 else 0  # of one, an image has at most that
         return OpenImagesSource(
@@ -229,61 +237,3 @@ class OpenImagesSet(DataSet):
 
 
 _FOLDER: Final = "images"
-
-
-def _look(collected: Collected) -> FileStamps:
-    """Look at each image of a split, and return how their files look.
-
-    Raises:
-        TreeRefused: a file is not there, or has another size than when it was collected.
-    """
-    hashes, stamps = [np.empty(0, np.uint64)], [np.empty(0, np.uint64)]
-    for rows in collected.outcome_groups(["image_id", "outcome", "bytes"]):
-        columns = (rows[name].to_pylist() for name in ("image_id", "outcome", "bytes"))
-        expected = {
-            collected.source(image_id): size if outcome in image_rows.THERE else -1
-            for image_id, outcome, size in zip(*columns, strict=True)
-        }
-        looks = storage.file_stamps(collected.out, expected)
-        for (path, size), (found, _) in zip(expected.items(), looks, strict=True):
-            if size >= 0 and size != found:
-                raise TreeRefused(
-                    "an image is not as it was collected",
-                    file=str(Path(str(collected.out), path)),
-                    expected=f"{size:,} bytes",
-                    found=f"{found:,} bytes" if found >= 0 else "no file",
-                    remedy="run the same command again: it alone is fetched again",
-                )
-        hashes.append(path_hashes(list(expected)))
-        absent = storage.ABSENT
-        pairs = zip(expected.values(), looks, strict=True)
-        each = [stamp if size >= 0 else absent for size, (_, stamp) in pairs]
-        stamps.append(np.array(each, np.uint64))
-    return FileStamps.of(np.concatenate(hashes), np.concatenate(stamps))
-
-
-def _check_absent(every: Iterable[Collected]) -> None:
-    """Check that each image has a file.
-
-    Raises:
-        InputRefused: some have none.
-    """
-    lacking = [each for each in every if each.absences]
-    if not lacking:
-        return
-    count = sum(len(each.absences) for each in lacking)
-    shown = list(_absences(lacking))[:_SHOWN]
-    more = [f"and {count - len(shown):,} more"] if count > len(shown) else []
-    raise InputRefused(
-        f"{counted(count, 'image')} {verb(count, 'has', 'have')} no file",
-        file=abbreviate(str(places.failures(each.out, each.split)) for each in lacking),
-        place=Lines.of([*shown, *more]),
-        remedy="leave them out with --on-bad-image skip, which fetches nothing again; or ask for"
-        " them again with --retry-absent",
-    )
-
-
-def _absences(every: Iterable[Collected]) -> Iterator[str]:
-    for each in every:
-        for image_id, reason in each.absences.items():
-            yield f"{each.split}/{image_id}: {reason}"

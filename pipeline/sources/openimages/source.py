@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import pyarrow as pa
 
@@ -17,11 +16,10 @@ from pipeline.manifest import Document
 from pipeline.sources.openimages import catalog_rows, described, places
 from pipeline.sources.openimages.collected import SUFFIX, Collected
 from pipeline.sources.openimages.file_table import PublishedFile
+from pipeline.sources.openimages.presence import RETRY
 from pipeline.sources.source import IMAGES, Source
 from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FileStamps
-
-_RETRY: Final = "ask for them again with --retry-absent"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -95,12 +93,12 @@ class OpenImagesSource(Source):
 
     def why_absent(self, key: str) -> tuple[str, str]:
         """Return the answer that the bucket gave."""
-        return self.collected.absences[key.removesuffix(SUFFIX)], _RETRY
+        return self.collected.absences[key.removesuffix(SUFFIX)], RETRY
 
     @property
     def gets_images_in(self) -> str:
         """What to do for images that were left out."""
-        return _RETRY
+        return RETRY
 
     def size(self) -> int:
         """Return how many bytes the images have."""

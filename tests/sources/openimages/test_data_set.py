@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -152,12 +153,30 @@ def test_no_image_at_all_is_refused(tmp_path: Path) -> None:
         resolve(collected(tmp_path / "out", images))
 
 
+def test_a_split_none_of_whose_images_is_there_is_left_out_alone(tmp_path: Path) -> None:
+    job = job_of(tmp_path / "out", "train", "test")
+    collect(job, "train", some_images())
+    collect(job, "test", [Collectable("1" * 16, (Object(0),), outcome="absent")])
+    inprocess.forget()
+    for resolved in (resolve.reading(job), resolve(job)):
+        assert list(resolved.splits) == ["train"]
+        assert resolved.dataset.empty_splits == ("test",)
+        (said,) = resolved.dataset.beside()
+        assert "test: none of its 1 image is there (1 absent)" in said
+        assert str(places.failures(tmp_path / "out", "test")) in said
+    with pytest.raises(InputRefused, match="2 images have no file") as refused:
+        resolve.reading(replace(job, on_bad_image="fail"))
+    assert f"test/{'1' * 16}: absent" in str(refused.value)
+
+
 def test_a_split_without_an_image_is_left_out(tmp_path: Path) -> None:
     job = job_of(tmp_path / "out", "train", "test")
     collect(job, "train", some_images())
     collect(job, "test", [])
     inprocess.forget()
-    assert list(resolve.reading(job).splits) == ["train"]
+    resolved = resolve.reading(job)
+    assert (list(resolved.splits), resolved.dataset.empty_splits) == (["train"], ())
+    assert list(resolved.dataset.beside()) == ["test: no image is selected: nothing is made of it"]
     other = job_of(tmp_path / "other", "test")
     collect(other, "test", [])
     with pytest.raises(InputRefused, match="no image is selected"):

@@ -201,6 +201,17 @@ class TestHowFarItGoes:
         assert {path.name for path in (tmp_path / "out").iterdir() if path.is_dir()} == there
         assert bool(asked(bucket)) == (until == "images")
 
+    def test_status_speaks_of_what_was_asked_for_last_though_it_was_complete(
+        self, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bear = ("--class", "Bear", "--split", "validation", "--until")
+        assert run(*bear, "images").status == 0
+        for until in ("metadata", "select", "images"):
+            ended = run(*bear, until)
+            assert (ended.status, "already complete" in ended.said) == (0, until != "select")
+            said = inprocess.shardmill(monkeypatch, "status", tmp_path / "out").said
+            assert f"--until {until}" in said
+
     def test_a_dry_run_fetches_nothing_and_says_how_much_it_would_be(
         self, run: Run, bucket: Bucket, tmp_path: Path
     ) -> None:
@@ -268,6 +279,23 @@ class TestWhatDoesNotCome:
         assert run("--class", "Bear", "--tries", "2", "--until", "images").status == 4
         assert [path for path in asked(bucket) if f"images/{path}" in there] == []
         assert there < set(images(tmp_path / "out"))
+
+    def test_a_split_none_of_whose_images_is_there_does_not_stop_the_others(
+        self, run: Run, bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        bucket.rule("test/", answer(404))
+        words = ("--class", "Bear", "--split", "test", "--split", "validation")
+        for how in ("complete", "already complete"):
+            ended = run(*words)
+            assert ended.status == 4, ended.said
+            assert f"validation: {how}, " in ended.said
+            assert "test: none of its " in ended.said
+        assert (tmp_path / "out/tfrecord/validation/current").exists()
+        assert not (tmp_path / "out/tfrecord/test").exists()
+        said = inprocess.shardmill(monkeypatch, "status", tmp_path / "out")
+        assert said.status == 4, said.said
+        refused = run(*words, "--on-bad-image", "fail")
+        assert refused.status == 3, refused.said
 
     def test_a_bucket_that_gives_nothing_out_is_named(self, run: Run, bucket: Bucket) -> None:
         bucket.rule("", denied)
