@@ -27,6 +27,7 @@ SNIPPETS = {
     **dict.fromkeys(EXAMPLES.values(), ""),
     "from pipeline.loaders.tfdata import dataset": "test_tensorflow_reads_as_documented",
     "from pipeline.loaders import tfdata": "test_tensorflow_reads_a_store_as_documented",
+    "import mxnet as mx": "test_mxnet_reads_several_classes_as_documented",
     ">>> import dbcollection as dbc": "test_dbcollection_loads_as_documented",
     "from datasets import load_dataset": "test_hugging_face_loads_as_documented",
     "from datasets import Features, Image, List, Value, load_dataset": (

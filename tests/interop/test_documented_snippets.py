@@ -12,6 +12,7 @@ import pytest
 from support import ROOT, RawSet, prepare, shardmill
 
 DATASETS = os.environ.get("SHARDMILL_DATASETS_PYTHON", str(ROOT / ".venv-datasets/bin/python"))
+MXNET = os.environ.get("SHARDMILL_MXNET_PYTHON", str(ROOT / ".venv-mxnet/bin/python"))
 DBCOLLECTION = os.environ.get(
     "SHARDMILL_DBCOLLECTION_PYTHON", str(ROOT / ".venv-dbcollection/bin/python")
 )
@@ -75,6 +76,17 @@ def test_dbcollection_loads_as_documented(world: Path) -> None:
     before = "import h5py\nh5py.Dataset.value = property(lambda dataset: dataset[()])\n"
     shown = "\nprint(*sorted(db.sets))"
     assert python(DBCOLLECTION, world, before + code + shown).split()[-2:] == ["train", "val"]
+
+
+def test_mxnet_reads_several_classes_as_documented(openimages: Path, tmp_path: Path) -> None:
+    given = ("--raw", openimages / "raw", "--config", openimages / "openimages.toml")
+    classes = ("--class", "Bear", "--class", "Waffle", "--class", "Handgun", "--split", "train")
+    shards = ("--format", "recordio", "--shards", "train=1", "--out", tmp_path / "OUT")
+    run = shardmill("openimages", *given, *classes, *shards)
+    assert run.returncode == 4, run.stdout + run.stderr  # images are absent
+    shown = "\nfor batch in batches:\n    print(batch.label[0].shape)"
+    read = python(MXNET, tmp_path, documentation.snippet("import mxnet as mx") + shown)
+    assert set(read.splitlines()) == {"(4, 3)"}
 
 
 def test_tensorflow_reads_as_documented(world: Path) -> None:
