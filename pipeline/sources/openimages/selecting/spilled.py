@@ -105,7 +105,13 @@ class Spill:
 
     def add(self, rows: pa.Table) -> None:
         """Add rows as `pipeline.annotations.openimages.rows` gives them."""
-        self._waiting.append(rows.select(["image_id", *self._schema.names[1:]]))
+        numbers = ids.numbers(rows["image_id"])
+        columns: list[pa.Array | pa.ChunkedArray] = [pa.array(numbers)]
+        for name in self._schema.names[1:]:
+            values = rows[name]
+            words = self._words.get(name)
+            columns.append(values if words is None else words.numbers(values))
+        self._waiting.append(pa.table(columns, self._schema))
         if sum(part.num_rows for part in self._waiting) >= _ROWS_AT_ONCE:
             self._write()
 
@@ -119,17 +125,9 @@ class Spill:
         order = np.argsort(column(rows, "id"), kind="stable")
         return rows.take(pa.array(order)).combine_chunks()
 
-    def _numbered(self, rows: pa.Table) -> pa.Table:
-        """Return rows with numbers for ImageIDs, labels and sources."""
-        columns: list[pa.Array | pa.ChunkedArray] = [pa.array(ids.numbers(rows["image_id"]))]
-        for name in self._schema.names[1:]:
-            words = self._words.get(name)
-            columns.append(rows[name] if words is None else words.numbers(rows[name]))
-        return pa.table(columns, self._schema)
-
     def _write(self) -> None:
         if self._waiting:
-            rows = self._numbered(pa.concat_tables(self._waiting))
+            rows = pa.concat_tables(self._waiting)
             first = column(rows, "id") >> np.uint64(32)
             places = (first * np.uint64(self._count) >> np.uint64(32)).astype(np.int64)
             self._buckets.add(rows, places)
