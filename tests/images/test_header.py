@@ -14,7 +14,7 @@ from PIL import Image
 from support import RawSet
 
 from pipeline.errors import BadImage
-from pipeline.images.header import ImageHeader, read_header
+from pipeline.images.header import ImageHeader, kind_of_data, read_header
 
 SOI = b"\xff\xd8"
 EOI = b"\xff\xd9"
@@ -276,3 +276,18 @@ def test_real_photographs_are_as_pillow_sees_them(mini: RawSet) -> None:
     cmyk = [name for name, data in images if read_header(data).mode in {"CMYK", "YCCK"}]
     pngs = [name for name, data in images if read_header(data).format == "PNG"]
     assert (cmyk, pngs) == ([expected["cmyk_jpeg"]], [expected["png_named_jpeg"]])
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [
+        (SOI + JFIF, "JPEG"),
+        (b"\x89PNG\r\n\x1a\n", "PNG"),
+        (b"GIF89a", "GIF image"),
+        (b"", "empty"),
+        (bytes(300), "zero bytes"),
+        (b"words", "other data"),
+    ],
+)
+def test_first_bytes_say_what_data_are(start: bytes, kind: str) -> None:
+    assert kind_of_data(start) == kind
