@@ -102,7 +102,7 @@ def describe(files: RawFiles, table: LabelTable, tell: Tell) -> Findings:
         path.name: partial(layouts.check_numbers, each.archive)
         for path, (each, _) in by_archive.items()
     }
-    add_labels(found, checks, label_lists.read(files.texts), _Kits(kits, table))
+    add_labels(found, checks, label_lists.read(files.texts), Kits(kits, table))
     _add_boxes(boxes, found)
     return found
 
@@ -169,7 +169,7 @@ def _unused(name: str, taken: Iterable[str]) -> str:
 
 
 @dataclass(frozen=True)
-class _Kits:
+class Kits:
     """The devkits of a folder, path -> MD5, and the table of the classes that they name."""
 
     paths: Mapping[Path, str]
@@ -177,6 +177,8 @@ class _Kits:
 
     def labels(self, highest: int, found: Findings) -> LabelList | None:
         """Return the labels of the validation images, and have the devkit among the archives."""
+        if DEVKIT in found.archives:  # an archive of images has the name that the devkit needs
+            return None
         for path, md5 in self.paths.items():
             try:
                 lines = devkit.read_labels(path, self.table)
@@ -191,14 +193,14 @@ class _Kits:
         return None
 
 
-NO_KITS: Final = _Kits({}, NO_LABELS)
+NO_KITS: Final = Kits({}, NO_LABELS)
 
 
 def add_labels(
     found: Findings,
     checks: Mapping[str, CheckNumbers],
     lists: Sequence[LabelList],
-    kits: _Kits = NO_KITS,
+    kits: Kits = NO_KITS,
 ) -> None:
     """Give numbered images their labels, by a list that lies beside them, or a devkit.
 
@@ -233,10 +235,9 @@ def add_labels(
         found.remarks.append(
             f"{file}: labelled by {chosen.name}, line n of which is the class of image n"
         )
-    if DEVKIT not in found.archives:
-        found.remarks += [
-            f"{path.name}: a devkit, of which nothing is taken" for path in kits.paths
-        ]
+    taken = {archive.file for archive in found.archives.values()}
+    unused = [path.name for path in kits.paths if path.name not in taken]
+    found.remarks += [f"{name}: a devkit, of which nothing is taken" for name in unused]
     _drop_uncounted(found)
 
 

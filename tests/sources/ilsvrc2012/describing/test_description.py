@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ownarchives import CLASSES, class_folders, class_tars, images, lay, tar_of
+from support import RawSet
 
 from pipeline.errors import ArchiveRefused, UsageError
 from pipeline.sources.ilsvrc2012 import dataset as configuration
@@ -92,6 +93,17 @@ def test_boxes_go_to_the_split_that_is_called_alike(tmp_path: Path) -> None:
     named = {name: config.named(split.boxes or "").file for name, split in config.splits.items()}
     assert named == {"train": "boxes_train.tar", "test": "boxes_test.tgz"}
     assert found.left_out == ("boxes_x.tgz: annotations of boxes that no split has by its name",)
+
+
+def test_a_devkit_labels_the_validation_images_and_no_others(mini: RawSet, tmp_path: Path) -> None:
+    kit = {"kit.tgz": (mini.raw / "ILSVRC2012_devkit_t12.tar.gz").read_bytes()}
+    numbered = tar_of(images(1))
+    config = loaded(described(tmp_path / "a", {**kit, "val.tar": numbered}), tmp_path / "a")
+    assert expected(config, "validation") == {"n01751748": 1}
+    assert config.optional["devkit"].file == "kit.tgz"
+    found = described(tmp_path / "b", {**kit, "val.tar": numbered, "devkit.tar": class_tars()})
+    assert {*loaded(found, tmp_path / "b").splits} == {"devkit", "validation"}
+    assert "kit.tgz: a devkit, of which nothing is taken" in found.remarks
 
 
 def test_archives_of_one_word_are_splits_of_their_file_names(tmp_path: Path) -> None:
