@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from pipeline.formats import without_boxes
+from pipeline.formats.reader import Reader
 from pipeline.formats.record import ImageRecord, Placement
 from pipeline.storage import Location, StagedFile, Where, below
 
@@ -121,6 +122,8 @@ class ShardFormat(ABC):
     """Whether readers want the same number of labels in every record of an output."""
     cuts_names: ClassVar[bool] = False
     """Whether some keys are too long for the names of its records, see `is_cut`."""
+    readers: ClassVar[tuple[Reader, ...]] = ()
+    """Programs that read its shards, most people's first."""
 
     @property
     def labels(self) -> tuple[str, ...]:

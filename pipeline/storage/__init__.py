@@ -11,6 +11,7 @@ from pipeline.storage.copies import copy_ahead, local_copies, local_copy, open_a
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.host_state import host_state
 from pipeline.storage.local.deleting import remove_empty, remove_read
+from pipeline.storage.local.disks import Disk, DiskKind, disk_of
 from pipeline.storage.local.folders import (
     StagedFolder,
     check_file_name,
@@ -124,6 +125,8 @@ __all__ = [
     "WAITS",
     "Asked",
     "Buffer",
+    "Disk",
+    "DiskKind",
     "Doomed",
     "Entry",
     "FileInfo",
@@ -153,6 +156,7 @@ __all__ = [
     "check_table",
     "check_takes_files",
     "copy_ahead",
+    "disk_of",
     "documents",
     "entries",
     "extension",

@@ -14,7 +14,8 @@ import click
 
 import pipeline
 from pipeline import plaintext
-from pipeline.errors import ShardmillError, out_of_memory
+from pipeline.environment import packages
+from pipeline.errors import EnvironmentRefused, ShardmillError, out_of_memory
 from tasks.cli.grouping import CONTEXT_SETTINGS
 from tasks.cli.luigi_import import importing_luigi
 from tasks.cli.saying import say, say_refusal
@@ -26,7 +27,7 @@ _COMMANDS = (
     *("fetch", "describe", "config"),
     *("imagenet", "imagelist", "openimages", "openimages-split", "openimages-download"),
     *("classes", "im2rec", "dbcollection-cache"),
-    *("status", "verify", "clean", "where", "sample", "completion", "man"),
+    *("status", "verify", "clean", "where", "sample", "doctor", "completion", "man"),
 )
 
 
@@ -87,6 +88,8 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         say("interrupted", err=True)
         code = 130
+    except ModuleNotFoundError as error:
+        code = _say(_incomplete(error))
     except MemoryError as error:
         code = _say(out_of_memory(error))
     except OSError as error:
@@ -101,6 +104,19 @@ def _translated(error: OSError) -> ShardmillError:
     from pipeline.storage import translated  # noqa: PLC0415  (Arrow: not for every command)
 
     return translated(error, Path(error.filename) if error.filename else None)
+
+
+def _incomplete(error: ModuleNotFoundError) -> ShardmillError:
+    """Return which packages are missing here, all at once; a defect of the program is raised."""
+    missing = packages.missing()
+    if not missing:
+        raise error
+    return EnvironmentRefused(
+        "packages that shardmill needs are not installed",
+        expected=", ".join(each.requirement for each in missing),
+        found=str(error),
+        remedy=packages.install_command([each.requirement for each in missing]),
+    )
 
 
 def _say(error: ShardmillError) -> int:

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
-import click
-
 from pipeline import paths, plaintext, storage
 from pipeline.errors import NoPermission, NoSpace, abbreviate
 from pipeline.job import neighbours
@@ -31,7 +29,6 @@ from tasks.run.exchange import Address
 from tasks.run.preloading import preload
 from tasks.run.supervisor import Supervisor
 
-_LUIGID_PORT = 8082
 OVERLAP = 10
 """The exit status of a command that does nothing, for another is at work."""
 
@@ -67,7 +64,8 @@ class How:
         Raises:
             UsageError: the scheduler is no host.
         """
-        return cls(processes(workers), _address(scheduler_host), no_overlap, dry_run)
+        address = scheduler.address_of(scheduler_host) if scheduler_host else None
+        return cls(processes(workers), address, no_overlap, dry_run)
 
     def begin(self) -> None:
         """Say what is not taken of Luigi's settings, and wait for the luigid."""
@@ -213,12 +211,3 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
 def tell(text: str) -> None:
     """Say at once what a person should know."""
     say(text, err=True)
-
-
-def _address(given: str) -> Address | None:
-    if not given:
-        return None
-    host, _, port = given.partition(":")
-    if not host or (port and not port.isdecimal()):
-        raise click.UsageError(f"--scheduler-host {given}: HOST or HOST:PORT, a number")
-    return host, int(port or _LUIGID_PORT)

@@ -6,11 +6,39 @@ import socket
 import time
 from collections.abc import Callable
 
-from pipeline.errors import ShardmillError
-from tasks.run import settings
+from pipeline.errors import ShardmillError, UsageError
+from tasks.run import exchange, settings
 from tasks.run.exchange import Address
 
 _PAUSE_S = 0.5
+_PORT = 8082
+
+
+def address_of(given: str) -> Address:
+    """Return the host and port that ``--scheduler-host`` means.
+
+    Raises:
+        UsageError: it is no host.
+    """
+    host, _, port = given.partition(":")
+    if not host or (port and not port.isdecimal()):
+        raise UsageError(
+            "--scheduler-host: no host", expected="HOST or HOST:PORT, a number", found=given
+        )
+    return host, int(port or _PORT)
+
+
+def check_luigid(address: Address) -> None:
+    """Ask what answers at an address something that changes nothing, as only a luigid answers it.
+
+    Raises:
+        ShardmillError: nothing answers there, or something else does.
+    """
+    check(address)
+    wanted = {"status": "DISABLED", "upstream_status": "", "limit": False, "search": ""}
+    listed = exchange.ask(address, "task_list", wanted)
+    if not isinstance(listed, dict):
+        raise exchange.refused(address, "task_list", "an object", type(listed).__name__)
 
 
 def check(address: Address) -> None:

@@ -16,6 +16,7 @@ from pipeline.formats.base import (
     ShardWriter,
     StoredRecord,
 )
+from pipeline.formats.reader import Reader
 from pipeline.formats.record import ImageRecord, Placement, object_labels, stored_label
 from pipeline.formats.recordio import header, shard
 from pipeline.formats.recordio.header import IndexedRecord
@@ -31,6 +32,10 @@ class RecordIO(ContiguousFormat):
     version = shard.WRITER_VERSION
     takes = (DETECTION, JOINED)
     one_label_width = True
+    readers = (
+        Reader("MXNet", ("mxnet", "mxnet-cu112", "mxnet-cu110")),
+        Reader("DALI", ("nvidia-dali-cuda120", "nvidia-dali-cuda130", "nvidia-dali-cuda110")),
+    )
 
     def files(self, stem: str) -> tuple[str, ...]:
         """Return shard, index and image list, side by side, where MXNet looks for them."""

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pipeline.formats.base import LABELS, ContiguousFormat, RecordOptions, ShardWriter, StoredRecord
+from pipeline.formats.base import (
+    LABELS,
+    ContiguousFormat,
+    RecordOptions,
+    ShardWriter,
+    StoredRecord,
+)
 from pipeline.formats.record import ImageRecord, Placement, fields_of
 from pipeline.formats.tfrecord import example, objects, shard
 from pipeline.storage import Location, StagedFile

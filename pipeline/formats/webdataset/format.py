@@ -13,6 +13,7 @@ from pipeline.formats.base import (
     StoredRecord,
     WrittenShard,
 )
+from pipeline.formats.reader import Reader
 from pipeline.formats.record import ImageRecord, fields_of
 from pipeline.formats.webdataset import index, objects, shard
 from pipeline.formats.webdataset.index import ShardFacts
@@ -30,6 +31,7 @@ class WebDataset(ContiguousFormat):
     version = shard.WRITER_VERSION
     cuts_names = True
     describes_objects = True
+    readers = (Reader("webdataset", ("webdataset",)),)
 
     def files(self, stem: str) -> tuple[str, ...]:
         """Return shard and index."""

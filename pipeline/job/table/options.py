@@ -11,6 +11,7 @@ from functools import cache
 from typing import Final
 
 from pipeline.job.table import collecting, openimages, openimages_classes, openimages_download
+from pipeline.job.table.doctor import DOCTOR_OPTIONS
 from pipeline.job.table.exports import EXPORT_OPTIONS
 from pipeline.job.table.fetch import FETCH_OPTIONS
 from pipeline.job.table.im2rec import PACK_OPTIONS
@@ -33,6 +34,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     *openimages_classes.OPTIONS,
     *openimages_download.OPTIONS,
     *OUTPUT_OPTIONS,
+    *DOCTOR_OPTIONS,
 )
 """All options, in the order of ``--help``."""
 

@@ -10,6 +10,7 @@ from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import (
     CLEAN,
     COMMANDS,
+    DOCTOR,
     LIST,
     SET,
     STATUS,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pipeline.sources.data_set import DataSet
 
 
-_OF_OUTPUTS: Final = (STATUS, VERIFY, CLEAN, WHERE)
+_OF_OUTPUTS: Final = (STATUS, VERIFY, CLEAN, WHERE, DOCTOR)
 
 
 def _option(
