@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.environment.findings import Finding
 
 EXAMPLES: Final = (
-    "shardmill doctor --out .",
+    "shardmill doctor --out NEW",
     "shardmill doctor --out OUT",
     "shardmill doctor --raw RAW --out OUT",
 )
