@@ -192,3 +192,23 @@ def test_every_documented_command_with_an_address_does_what_it_says(
     store = ("--s3-endpoint", bucket.settings.endpoint, "--config", sample.config)
     run = shardmill(*given, *store)
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("stage", ["none", "copied"])
+def test_what_a_configuration_leaves_out_is_recorded_of_archives_on_a_web_server(
+    nginx: Nginx, served: Path, small: RawSet, tmp_path: Path, stage: str
+) -> None:
+    own = small.copy(tmp_path / "own")
+    left_out = re.sub("(?m)^(?:md5|counts|images|bytes) = .*\n", "", own.config.read_text())
+    own.config.write_text(left_out)
+    if not (served / "small").exists():
+        (served / "small").symlink_to(small.raw)
+    url = f"{nginx.url}/small"
+    words = ("--stage", stage if stage == "none" else tmp_path / stage, "--split", "train")
+    made = []
+    for name, raw, config in (("own", url, own.config), ("local", small.raw, small.config)):
+        where = ("--raw", raw, "--config", config, "--out", tmp_path / f"{name}-out")
+        run = shardmill("imagenet", *where, *(words if name == "own" else words[2:]))
+        assert run.returncode == 0, run.stderr
+        made.append(products(tmp_path / f"{name}-out"))
+    assert made[0] == made[1]
