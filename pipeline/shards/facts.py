@@ -108,6 +108,19 @@ def read(path: Location) -> pa.Table:
         return pq.read_table(file, schema=SCHEMA, use_threads=False)
 
 
+def read_keys(path: Location) -> list[pa.ChunkedArray]:
+    """Read the keys of the images alone: those of each shard in record order.
+
+    Raises:
+        OutputDamaged: they are no facts.
+    """
+    with storage.open_arrow(path) as file:
+        facts = pq.ParquetFile(file)
+        tablebounds.check_groups(facts, file)
+        groups = range(facts.num_row_groups)
+        return [facts.read_row_group(each, ["key"], use_threads=False)["key"] for each in groups]
+
+
 def read_shard(path: Location, shard: int, most: int) -> pa.Table:
     """Read the facts of one shard, its row group, of at most so many rows.
 

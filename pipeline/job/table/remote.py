@@ -13,6 +13,7 @@ from pipeline.job.table.option import (
     DOCTOR,
     LIST,
     SET,
+    SHOW,
     STATUS,
     VERIFY,
     WHERE,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.sources.data_set import DataSet
 
 
-_OF_OUTPUTS: Final = (STATUS, VERIFY, CLEAN, WHERE, DOCTOR)
+_OF_OUTPUTS: Final = (STATUS, VERIFY, CLEAN, WHERE, SHOW, DOCTOR)
 
 
 def _option(
