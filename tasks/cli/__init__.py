@@ -7,18 +7,14 @@ import os
 import signal
 import sys
 from importlib import import_module
-from pathlib import Path
 from types import ModuleType
 
 import click
 
 import pipeline
-from pipeline import plaintext
-from pipeline.environment import packages
-from pipeline.errors import EnvironmentRefused, ShardmillError, out_of_memory
+from tasks.cli.ending import carried_out
 from tasks.cli.grouping import CONTEXT_SETTINGS
 from tasks.cli.luigi_import import importing_luigi
-from tasks.cli.saying import say, say_refusal
 from tasks.run import streams
 from tasks.run.interrupts import interrupting
 from tasks.run.safepath import SAFE_PATH
@@ -77,48 +73,8 @@ def main() -> None:
     streams.install()
     for number in interrupting():
         signal.signal(number, signal.default_int_handler)
-    try:
-        code = cli.main(standalone_mode=False)
-    except ShardmillError as error:
-        code = _say(error)
-    except click.ClickException as error:
-        vars(error)["message"] = plaintext.line(error.message)
-        error.show()
-        code = error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        say("interrupted", err=True)
-        code = 130
-    except ModuleNotFoundError as error:
-        code = _say(_incomplete(error))
-    except MemoryError as error:
-        code = _say(out_of_memory(error))
-    except OSError as error:
-        code = _say(_translated(error))
+    code = carried_out(lambda: cli.main(standalone_mode=False))
     for number in interrupting():  # the answer stands: Python tidies up
         signal.signal(number, signal.SIG_IGN)
-    sys.exit(code if isinstance(code, int) else 0)
+    sys.exit(code)
 
-
-def _translated(error: OSError) -> ShardmillError:
-    """Return the error of a call that no step expected to fail, such as to start a process."""
-    from pipeline.storage import translated  # noqa: PLC0415  (Arrow: not for every command)
-
-    return translated(error, Path(error.filename) if error.filename else None)
-
-
-def _incomplete(error: ModuleNotFoundError) -> ShardmillError:
-    """Return which packages are missing here, all at once; a defect of the program is raised."""
-    missing = packages.missing()
-    if not missing:
-        raise error
-    return EnvironmentRefused(
-        "packages that shardmill needs are not installed",
-        expected=", ".join(each.requirement for each in missing),
-        found=str(error),
-        remedy=packages.install_command([each.requirement for each in missing]),
-    )
-
-
-def _say(error: ShardmillError) -> int:
-    say_refusal(error)
-    return error.exit_status

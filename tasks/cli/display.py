@@ -18,7 +18,7 @@ from pipeline import plaintext, storage
 from pipeline.job.resolve import ResolvedJob
 from pipeline.quantities import size
 from pipeline.state import claims, progress, status
-from tasks.cli.saying import say
+from tasks.cli.saying import say_progress, voice
 from tasks.cli.text import duration
 from tasks.run import streams
 
@@ -166,7 +166,7 @@ class Observer:
 def display(observer: Bars) -> Iterator[Callable[[], None]]:
     """Give a function to call often; it shows progress when it is time to."""
     console = Console(file=streams.display())
-    if console.is_terminal:
+    if console.is_terminal and voice().shows_bars:
         with Live(console=console, transient=True, auto_refresh=False) as live:
             yield every(
                 LOOK_EVERY_S, lambda now: live.update(table(observer.bars(now)), refresh=True)
@@ -190,7 +190,7 @@ def bytes_display() -> Iterator[Callable[[str, int, int], None]]:
         return [replace(bar, rate=rates.rate(bar.name, now, bar.done))]
 
     with contextlib.ExitStack() as stack:
-        if console.is_terminal:
+        if console.is_terminal and voice().shows_bars:
             live = stack.enter_context(Live(console=console, transient=True, auto_refresh=False))
             show = every(LOOK_EVERY_S, lambda now: live.update(table(bars(now)), refresh=True))
         else:
@@ -244,4 +244,4 @@ class Lines:
             if bar.done >= bar.total:
                 self._finished.add(bar.name)
             figures = ", ".join(part for part in bar.figures if part)
-            say(f"{bar.name}: {figures}", err=True)
+            say_progress(f"{bar.name}: {figures}")

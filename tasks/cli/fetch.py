@@ -8,8 +8,8 @@ import click
 
 from pipeline.job.table.option import FETCH
 from pipeline.job.table.options import options_of
-from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
+from tasks.cli.speaking import TellingCommand
 
 EXAMPLES: Final = (
     "shardmill fetch --raw RAW --only validation-boxes",
@@ -18,7 +18,7 @@ EXAMPLES: Final = (
 )
 
 
-@click.command(cls=GroupedCommand, params=parameters(options_of(FETCH)), examples=EXAMPLES)
+@click.command(cls=TellingCommand, params=parameters(options_of(FETCH)), examples=EXAMPLES)
 def fetch(**given: Any) -> int:
     """Fetch the archives of a data set into RAW, each verified while it arrives.
 

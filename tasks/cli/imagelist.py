@@ -8,9 +8,9 @@ import click
 
 from pipeline.job.table.option import LIST
 from pipeline.job.table.options import options_of
-from tasks.cli.grouping import GroupedCommand
 from tasks.cli.luigi_import import importing_luigi
 from tasks.cli.options import parameters
+from tasks.cli.speaking import TellingCommand
 
 EXAMPLES: Final = (
     "shardmill imagelist images.lst --root DIR --out OUT --format recordio,tfrecord",
@@ -19,7 +19,7 @@ EXAMPLES: Final = (
 )
 
 
-@click.command(cls=GroupedCommand, params=parameters(options_of(LIST)), examples=EXAMPLES)
+@click.command(cls=TellingCommand, params=parameters(options_of(LIST)), examples=EXAMPLES)
 def imagelist(**given: Any) -> int:
     """Prepare the images that an image list, or a folder, names.
 

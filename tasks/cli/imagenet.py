@@ -8,18 +8,18 @@ import click
 
 from pipeline.job.table.option import SET
 from pipeline.job.table.options import options_of
-from tasks.cli.grouping import GroupedCommand
 from tasks.cli.luigi_import import importing_luigi
 from tasks.cli.options import parameters
+from tasks.cli.speaking import TellingCommand
 
 EXAMPLES: Final = (
     "shardmill imagenet --raw RAW --out OUT --workers 4",
-    "shardmill imagenet --raw RAW --out OUT --split validation --format recordio,webdataset",
+    "shardmill imagenet --raw RAW --out OUT --format recordio,webdataset --quiet --log-file LOG",
     "shardmill imagenet --raw s3://BUCKET/PREFIX --out OUT --stage STAGE",
 )
 
 
-@click.command(cls=GroupedCommand, params=parameters(options_of(SET)), examples=EXAMPLES)
+@click.command(cls=TellingCommand, params=parameters(options_of(SET)), examples=EXAMPLES)
 def imagenet(**given: Any) -> int:
     """Prepare ILSVRC2012, or a set of its shape, from its archives or an unpacked tree.
 

@@ -20,7 +20,7 @@ from pipeline.state import preflight, progress, status, withdrawal
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from pipeline.storage import Location
-from tasks.cli.saying import say, say_refusal
+from tasks.cli.saying import say, say_failure, say_refusal
 from tasks.cli.text import product_states, states
 from tasks.run.supervisor import Outcome, Supervisor
 
@@ -234,10 +234,10 @@ def failure(supervisor: Supervisor, outcome: Outcome) -> int:
     for error in outcome.failures:
         say_refusal(error)
     if outcome.interrupted:
-        say("interrupted: the same command goes on where this one was", err=True)
+        say_failure("interrupted: the same command goes on where this one was")
         return INTERRUPTED
     refused = [error for error in outcome.failures if error.permanent]
     if refused:
         return max(error.exit_status for error in refused)
-    say(f"incomplete: the same command goes on where this one was; see {supervisor.log}", err=True)
+    say_failure(f"incomplete: the same command goes on where this one was; see {supervisor.log}")
     return FAILED

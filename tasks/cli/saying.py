@@ -1,12 +1,70 @@
-"""The one place where commands write to standard output and standard error."""
+"""The one place where commands write to standard output and standard error.
+
+What is said goes to a `Voice`: usually one that prints. A command that was asked to be quiet, or
+to write a log, speaks with another one for as long as it lasts.
+"""
 
 from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from enum import StrEnum
 
 import click
 
 from pipeline import plaintext
 from pipeline.errors import ShardmillError
 from pipeline.plaintext import Lines
+
+
+class Level(StrEnum):
+    """How much a message matters."""
+
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+class Voice:
+    """Prints: what was asked for on standard output, all else on standard error.
+
+    Attributes:
+        shows_bars: whether progress may be drawn on a terminal, instead of said in lines.
+    """
+
+    shows_bars = True
+
+    def say(self, text: str, level: Level) -> None:
+        """Say a text, which holds nothing that a terminal obeys, and no line feed at its end."""
+        click.echo(text, err=level is not Level.INFO)
+
+    def say_progress(self, text: str) -> None:
+        """Say how far something is, which matters only now."""
+        click.echo(text, err=True)
+
+    def begin(self, command: str) -> None:
+        """Note that a command begins."""
+
+    def end(self, status: int) -> None:
+        """Note that the command ends with an exit status; nothing is said after it."""
+
+
+_voices = [Voice()]
+
+
+@contextlib.contextmanager
+def speaking(voice: Voice) -> Iterator[None]:
+    """Have everything be said by a voice in this context."""
+    _voices.append(voice)
+    try:
+        yield
+    finally:
+        _voices.pop()
+
+
+def voice() -> Voice:
+    """Return the voice of the command that is carried out."""
+    return _voices[-1]
 
 
 def say(text: object, *, err: bool = False) -> None:
@@ -16,18 +74,32 @@ def say(text: object, *, err: bool = False) -> None:
         text: what to say; names of others may stand in it.
         err: to standard error, instead of standard output.
     """
-    several = isinstance(text, Lines | ShardmillError)
-    click.echo(plaintext.lines(text) if several else plaintext.line(text), err=err)
+    voice().say(_plain(text), Level.WARNING if err else Level.INFO)
+
+
+def say_progress(text: object) -> None:
+    """Print on standard error, as one line, how far something is."""
+    voice().say_progress(_plain(text))
 
 
 def say_refusal(error: ShardmillError) -> None:
     """Say why the command does not go on, or what a check has found."""
-    say(Lines(f"shardmill: {error}"), err=True)
+    say_failure(Lines(f"shardmill: {error}"))
+
+
+def say_failure(text: object) -> None:
+    """Say why the command fails, as `say` does."""
+    voice().say(_plain(text), Level.ERROR)
 
 
 def say_traceback(error: BaseException) -> None:
     """Say where a defect shows; its lines are indented, so that none passes for another's."""
-    import traceback  # noqa: PLC0415 - every command begins with this module, truncated end here
+    import traceback  # noqa: PLC0415 - every command begins with this module, and few end here
 
     text = "".join(traceback.format_exception(error)).rstrip("\n")
-    say(Lines.of(f"  {each}" for each in text.split("\n")), err=True)
+    say_failure(Lines.of(f"  {each}" for each in text.split("\n")))
+
+
+def _plain(text: object) -> str:
+    several = isinstance(text, Lines | ShardmillError)
+    return plaintext.lines(text) if several else plaintext.line(text)

@@ -17,6 +17,7 @@ from pipeline.job.table.fetch import FETCH_OPTIONS
 from pipeline.job.table.im2rec import PACK_OPTIONS
 from pipeline.job.table.images import IMAGE_OPTIONS
 from pipeline.job.table.inputs import INPUT_OPTIONS, SELECTION_OPTIONS
+from pipeline.job.table.messages import MESSAGE_OPTIONS
 from pipeline.job.table.option import Option
 from pipeline.job.table.outputs import OUTPUT_OPTIONS
 from pipeline.job.table.own_data import OWN_DATA_OPTIONS
@@ -31,6 +32,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     *(*SHARD_OPTIONS, *collecting.SHARDS, *EXPORT_OPTIONS, *collecting.RUN, *RUN_OPTIONS),
     *PACK_OPTIONS,
     *FETCH_OPTIONS,
+    *MESSAGE_OPTIONS,
     *OWN_DATA_OPTIONS,
     *openimages_classes.OPTIONS,
     *openimages_download.OPTIONS,

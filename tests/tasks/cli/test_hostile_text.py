@@ -22,7 +22,7 @@ from pipeline import manifest, paths, storage
 from pipeline.errors import BadImage, ShardmillError
 from pipeline.job.options import Job
 from tasks.archives import VerifyArchive
-from tasks.cli import cli, display, saying
+from tasks.cli import cli, display, saying, voices
 from tasks.cli.rerun_command import CommandLine, command_line
 from tasks.run import plainlogs
 
@@ -234,6 +234,22 @@ class TestTheEdges:
         for said in (stream.getvalue(), capsys.readouterr().err):
             assert f"[red]{SHOWN}" in said
             assert_plain(said)
+
+    def test_a_log_of_a_command(self, tmp_path: Path) -> None:
+        file = tmp_path / "a.log"
+        with (
+            voices.Log.opened(str(file)) as log,
+            saying.speaking(voices.Logged(log, voices.Quiet())),
+        ):
+            saying.say(NAME)
+            saying.say_progress(NAME)
+            saying.say_refusal(BadImage(NAME, file=NAME))
+            saying.say(f"a\udcff{NAME}", err=True)
+        lines = file.read_text().split("\n")
+        assert len(lines) == 5
+        assert all(line.isprintable() for line in lines)
+        assert [line for line in lines[:-1] if not line[:4].isdecimal()] == []
+        assert f" INFO {SHOWN}" in lines[0]
 
     def test_a_word_on_the_command_line(self) -> None:
         with pytest.raises(click.ClickException) as error:

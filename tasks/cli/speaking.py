@@ -1,0 +1,43 @@
+"""A command that may be asked to be quiet, or to write a log: how it is carried out."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import click
+
+from tasks.cli.ending import carried_out
+from tasks.cli.grouping import GroupedCommand
+from tasks.cli.saying import Voice, say_traceback, speaking
+
+DEFECT = 1
+"""The exit status of a command that ends with an error which nobody expected."""
+
+
+class TellingCommand(GroupedCommand):
+    """A command with the options that say where messages go, which it need not know."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Carry out the command with the voice that is asked for."""
+        quiet, log_file = ctx.params.pop("quiet"), ctx.params.pop("log_file")
+        if not quiet and log_file is None:
+            return super().invoke(ctx)
+        from tasks.cli import voices  # noqa: PLC0415 - Arrow: not where it prints as usual
+
+        with contextlib.ExitStack() as stack:
+            voice = voices.Quiet() if quiet else Voice()
+            if log_file is not None:
+                log = stack.enter_context(voices.Log.opened(log_file))
+                voice = voices.Logged(log, voice)
+            stack.enter_context(speaking(voice))
+            stack.enter_context(voices.saying_waits())
+            voice.begin(str(ctx.info_name))
+            status = DEFECT
+            try:
+                status = carried_out(lambda: super(TellingCommand, self).invoke(ctx))
+            except Exception as error:  # noqa: BLE001 - it is told where everything else is
+                say_traceback(error)
+            finally:
+                voice.end(status)
+            return status
