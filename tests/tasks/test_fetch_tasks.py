@@ -25,11 +25,11 @@ NAMES = {option.name for option in FETCH_OPTIONS}
 
 
 def by_click(*words: str) -> dict[str, Any]:
-    """Return the values that ``shardmill fetch`` makes of words."""
+    """Return the values that ``shardmill fetch`` makes of words, but of where messages go."""
     found = cli.get_command(click.Context(cli), FETCH)
     assert found is not None
-    values: dict[str, Any] = found.make_context(FETCH, [*words]).params
-    return values
+    values = found.make_context(FETCH, [*words]).params
+    return {name: value for name, value in values.items() if name in NAMES}
 
 
 def fetch_archives(**given: Any) -> Any:
