@@ -21,6 +21,7 @@ from tasks.cli import report
 from tasks.cli.options import split_run_options
 from tasks.cli.preparing import OVERLAP, How, prepare_job, sharing, tell
 from tasks.cli.saying import say
+from tasks.cli.watched import watched
 from tasks.openimages import readiness
 from tasks.openimages.base import begin
 from tasks.phases import COLLECTING
@@ -84,14 +85,10 @@ def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
         say(f"needed in {what.raw}, too, where masks are not there yet: {note}", err=True)
     # Rich: not where nothing is to do
     from tasks.cli.collecting_display import CollectingObserver  # noqa: PLC0415
-    from tasks.cli.display import display  # noqa: PLC0415
 
     status.record_asked(job)
     how.begin()
-    say(f"log: {supervisor.log}")
-    with display(CollectingObserver(what, supervisor.name)) as watch:
-        outcome = supervisor.run(watch, tell)
-    report.steps(job.folder, supervisor.name)
+    outcome = watched(supervisor, CollectingObserver(what, supervisor.name), tell)
     if outcome.complete:
         code, reason = collected.complete(what, "complete"), ""
         if what.options.reaches("shards"):

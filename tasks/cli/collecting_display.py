@@ -9,7 +9,7 @@ from pipeline.documents.openimages import SelectionMark
 from pipeline.sources.openimages import places, tables
 from pipeline.sources.openimages.collection import Collection
 from pipeline.state import progress
-from tasks.cli.display import Bar, Rates
+from tasks.cli.bars import Bar, Rates
 
 
 class CollectingObserver:

@@ -14,7 +14,7 @@ from pipeline.state.fetch_plan import FetchPlan, plan_of
 from pipeline.storage.http.fetch.session import Session
 from pipeline.storage.http.transfer import Transfer
 from tasks.cli.display import bytes_display
-from tasks.cli.saying import say, say_refusal
+from tasks.cli.saying import say, say_refusal, voice
 from tasks.run.interrupts import held
 
 _COMPLETE, _OVERLAP = 0, 10
@@ -56,6 +56,8 @@ def _fetch(plan: FetchPlan, archive: Archive) -> None:
     info = storage.stat(plan.target(archive))
     what = "fetched" if is_new else "there already"
     indexed = f"; verified for {plan.out}" if is_new and plan.out else ""
+    fields = {"file": archive.file, "md5": archive.md5, "bytes": info.size if info else 0}
+    voice().event("archive", **fields, fetched=is_new, path=str(plan.target(archive)))
     say(f"{archive.file}: {what}, {size(info.size if info else 0)}, MD5 {archive.md5}{indexed}")
 
 

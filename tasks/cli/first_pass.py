@@ -17,6 +17,7 @@ from tasks.cli import report
 from tasks.cli.options import split_run_options
 from tasks.cli.preparing import OVERLAP, How, prepare_job, sharing, tell
 from tasks.cli.saying import say
+from tasks.cli.watched import watched
 from tasks.phases import RECORDING
 
 
@@ -48,15 +49,12 @@ def _left_out(archive: Archive) -> str:
 def _read(job: Job, how: How) -> int:
     """Read the archives; return the exit status."""
     # Rich: not where nothing is to do
-    from tasks.cli.display import BytesObserver, display  # noqa: PLC0415
+    from tasks.cli.observer import BytesObserver  # noqa: PLC0415
 
     supervisor = how.supervisor(job, RECORDING)
     status.record_asked(job)
     how.begin()
-    say(f"log: {supervisor.log}")
-    with display(BytesObserver(job.folder, supervisor.name)) as watch:
-        outcome = supervisor.run(watch, tell)
-    report.steps(job.folder, supervisor.name)
+    outcome = watched(supervisor, BytesObserver(job.folder, supervisor.name), tell)
     if outcome.complete:
         return report.COMPLETE  # it is no end yet
     code = report.failure(supervisor, outcome)

@@ -18,7 +18,8 @@ from pipeline.quantities import counted, size
 from pipeline.sources.openimages import config, places, text_lists
 from pipeline.sources.openimages.images.download import Download, Downloaded, download
 from pipeline.sources.openimages.images.image_rows import FAILED, FETCHED, KEPT
-from tasks.cli.display import LINE_EVERY_S, LOOK_EVERY_S, Bar, Lines, Rates, every, table
+from tasks.cli.bars import Bar, Rates
+from tasks.cli.display import LINE_EVERY_S, LOOK_EVERY_S, Lines, every, table
 from tasks.cli.saying import say
 from tasks.run import streams
 

@@ -20,9 +20,10 @@ from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from pipeline.storage import Location
-from tasks.cli import report, text
+from tasks.cli import made_events, report, text
 from tasks.cli.options import processes, split_run_options
 from tasks.cli.saying import say
+from tasks.cli.watched import watched
 from tasks.phases import PREPARING, Phase
 from tasks.run import scheduler, settings
 from tasks.run.exchange import Address
@@ -189,13 +190,11 @@ def _withdraw(resolved: ResolvedJob, found: Look) -> ResolvedJob:
 
 def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
     status.record_job(resolved)
-    from tasks.cli.display import Observer, display  # noqa: PLC0415 - Rich: not where nothing is to do
+    from tasks.cli.observer import Observer  # noqa: PLC0415 - Rich: not where nothing is to do
 
     to_read = report.splits_to_read(resolved)
-    say(f"log: {supervisor.log}")
-    with display(Observer(resolved, supervisor.name)) as watch:
-        outcome = supervisor.run(watch, tell)
-    report.steps(resolved.out, supervisor.name)
+    observer = Observer(resolved, supervisor.name)
+    outcome = watched(supervisor, observer, tell, made_events.planned(resolved))
     if outcome.complete:
         code, reason = report.complete(Inventory(resolved), "complete"), ""
         report.uncompared(resolved, to_read)

@@ -20,6 +20,7 @@ from pipeline.state import preflight, progress, status, withdrawal
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from pipeline.storage import Location
+from tasks.cli import made_events
 from tasks.cli.saying import say, say_failure, say_refusal
 from tasks.cli.text import product_states, states
 from tasks.run.supervisor import Outcome, Supervisor
@@ -119,6 +120,7 @@ def _output(inventory: Inventory, split: SplitJob, output: Output, how: str) -> 
         raise Vanished("files were removed meanwhile", file=str(output.folder))
     counts = document.counts
     link = paths.current(inventory.resolved.out, output.format, split.name)
+    made_events.tell(split, output, document, str(link))
     boxes = f"{counted(counts.boxes, 'box')}, " if split.boxes or counts.boxes else ""
     say(
         f"{split.name}: {how}, {counted(counts.records, 'record')} in "

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import Any
 
 import click
 
@@ -30,9 +31,13 @@ class Voice:
 
     Attributes:
         shows_bars: whether progress may be drawn on a terminal, instead of said in lines.
+        is_for_programs: whether events matter to who listens.
+        keeps_errors: whether errors are said here, too, where a log has them.
     """
 
     shows_bars = True
+    is_for_programs = False
+    keeps_errors = False
 
     def say(self, text: str, level: Level) -> None:
         """Say a text, which holds nothing that a terminal obeys, and no line feed at its end."""
@@ -41,6 +46,16 @@ class Voice:
     def say_progress(self, text: str) -> None:
         """Say how far something is, which matters only now."""
         click.echo(text, err=True)
+
+    def refuse(self, error: ShardmillError) -> None:
+        """Say an error that is raised on purpose."""
+        self.say(plaintext.lines(f"shardmill: {error}"), Level.ERROR)
+
+    def event(self, name: str, /, **fields: Any) -> None:
+        """Tell a program of something that happened; a person is told it by what is said."""
+
+    def fact(self, **fields: Any) -> None:
+        """Tell a program something that there is once."""
 
     def begin(self, command: str) -> None:
         """Note that a command begins."""
@@ -84,7 +99,7 @@ def say_progress(text: object) -> None:
 
 def say_refusal(error: ShardmillError) -> None:
     """Say why the command does not go on, or what a check has found."""
-    say_failure(Lines(f"shardmill: {error}"))
+    voice().refuse(error)
 
 
 def say_failure(text: object) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pipeline.errors import UsageError
 from tasks.cli.ending import carried_out
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.saying import Voice, say_traceback, speaking
@@ -18,15 +19,26 @@ DEFECT = 1
 class TellingCommand(GroupedCommand):
     """A command with the options that say where messages go, which it need not know."""
 
+    def voice_for_programs(self) -> Voice:
+        """Return what speaks with ``--json``."""
+        from tasks.cli.events import Events  # noqa: PLC0415 - not where a person is told
+
+        return Events()
+
     def invoke(self, ctx: click.Context) -> Any:
         """Carry out the command with the voice that is asked for."""
-        quiet, log_file = ctx.params.pop("quiet"), ctx.params.pop("log_file")
-        if not quiet and log_file is None:
+        quiet, log_file = ctx.params.pop("quiet", False), ctx.params.pop("log_file", None)
+        as_json = ctx.params.pop("json")
+        if quiet and as_json:
+            raise UsageError("--quiet and --json contradict each other: leave one out")
+        if not quiet and log_file is None and not as_json:
             return super().invoke(ctx)
         from tasks.cli import voices  # noqa: PLC0415 - Arrow: not where it prints as usual
 
         with contextlib.ExitStack() as stack:
             voice = voices.Quiet() if quiet else Voice()
+            if as_json:
+                voice = self.voice_for_programs()
             if log_file is not None:
                 log = stack.enter_context(voices.Log.opened(log_file))
                 voice = voices.Logged(log, voice)
@@ -41,3 +53,13 @@ class TellingCommand(GroupedCommand):
             finally:
                 voice.end(status)
             return status
+
+
+class AnsweringCommand(TellingCommand):
+    """A command that answers a program with one JSON object."""
+
+    def voice_for_programs(self) -> Voice:
+        """Return what speaks with ``--json``."""
+        from tasks.cli.events import Answer  # noqa: PLC0415 - not where a person is told
+
+        return Answer()

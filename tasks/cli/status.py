@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Sequence
+import dataclasses
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,21 +31,21 @@ from pipeline.state.standing import StandingOutput
 from pipeline.state.status import OutputState
 from pipeline.storage import Location
 from tasks.cli import text
-from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
 from tasks.cli.packedsets import PackedSets, report_states
 from tasks.cli.reaching import Reached
 from tasks.cli.rerun_command import command_line
-from tasks.cli.saying import say
+from tasks.cli.saying import say, voice
+from tasks.cli.speaking import AnsweringCommand
 
 EXAMPLES: Final = (
     "shardmill status OUT",
     "shardmill status .",
-    "shardmill status RECORDS",
+    "shardmill status OUT --json",
 )
 
 
-@click.command(cls=GroupedCommand, params=parameters(options_of(STATUS)), examples=EXAMPLES)
+@click.command(cls=AnsweringCommand, params=parameters(options_of(STATUS)), examples=EXAMPLES)
 def status(out: str, **given: Any) -> int:
     """Say what is done and missing in OUT, and what the same command would run now.
 
@@ -70,12 +71,18 @@ def status(out: str, **given: Any) -> int:
     for line in _at_work(at_work, paths.run_lock(folder), shared=reached.is_shared):
         say(line)
     last, end = jobs[-1], runend.last(folder)
+    command = command_line(last)
+    voice().fact(
+        out=str(folder),
+        at_work=at_work,
+        source=last.source,
+        command=list(command.words) if command else None,
+        last_end=None if end is None or at_work else dataclasses.asdict(end),
+    )
     resolved, refused = _resolved(last)
     known = [str(error).splitlines()[0] for error in refused]
     shared = reached.is_shared
-    for line in text.job_lines(
-        last, command_line(last), end, bool(at_work), known=known, shared=shared
-    ):
+    for line in text.job_lines(last, command, end, bool(at_work), known=known, shared=shared):
         say(line)
     if last.openimages.is_given:
         from tasks.cli import collecting_status  # noqa: PLC0415 - not for every output
@@ -127,15 +134,15 @@ def _report(
     inventory = Inventory(resolved)
     survey = states.survey(inventory)
     for state in survey:
+        voice().event("output", **dataclasses.asdict(state))
         for line in text.states(state):
             say(line)
     others = _report_others(resolved.out, jobs, {state.digest for state in survey})
     for error in refused:
-        say(error)
+        _say_error(error)
     for absent in preflight.gone(inventory):
         say(f"{absent.what}: {absent.file}: {absent.remedy}")
-    for line in text.product_states(states.survey_products(inventory)):
-        say(line)
+    _say_products(states.survey_products(inventory))
     if at_work:
         _report_work(resolved, survey)
     whole = all(output.document for output in others)
@@ -154,6 +161,7 @@ def _report_standing(out: Location, jobs: Sequence[Job], error: ShardmillError) 
     state = standing.standing_of(out, states.last_record(out))
     known = standing.current_outputs(out, FORMATS) if state is None else state.outputs
     for output in known:
+        _tell_standing(output)
         say(text.standing(output))
     others = _report_others(out, jobs, {output.digest for output in known})
     for line in text.product_states(state.products if state else {}):
@@ -174,6 +182,7 @@ def _report_others(
     earlier = _earlier(jobs)
     unasked = {output.digest for output in states.other_sets(out, jobs)}
     for output in others:
+        _tell_standing(output, earlier=True)
         if output.digest in unasked:
             what = text.standing(output)
             say(f"another set, which no recorded command would make now: {what}")
@@ -182,6 +191,36 @@ def _report_others(
         for line in [text.standing(output)] if state is None else text.states(state):
             say(f"asked for earlier: {line}")
     return others
+
+
+def _say_products(survey: Mapping[str, bool]) -> None:
+    for name, complete in survey.items():
+        voice().event("product", name=name, complete=complete)
+    for line in text.product_states(survey):
+        say(line)
+
+
+def _say_error(error: ShardmillError) -> None:
+    """Say an error that is found and does not end the command."""
+    if voice().is_for_programs:
+        voice().refuse(error)
+    else:
+        say(error)
+
+
+def _tell_standing(output: StandingOutput, *, earlier: bool = False) -> None:
+    """Tell a program of an output that is known by its own manifest alone."""
+    counts = output.document.counts if output.document else None
+    voice().event(
+        "earlier_output" if earlier else "output",
+        split=output.split,
+        format=output.format,
+        digest=output.digest,
+        complete=counts is not None,
+        images=counts.images if counts else None,
+        left_out=counts.left_out if counts else None,
+        bytes_done=counts.bytes if counts else None,
+    )
 
 
 def _earlier(jobs: Sequence[Job]) -> dict[str, OutputState]:

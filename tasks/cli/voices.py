@@ -8,9 +8,9 @@ import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from pipeline import storage
+from pipeline import plaintext, storage
 from pipeline.errors import ShardmillError, UsageError
 from pipeline.storage.local.local_path import absolute
 from pipeline.storage.waiting import WAITS
@@ -21,6 +21,7 @@ class Quiet(Voice):
     """Keeps what is to be said, and says it only if the command does not end with status 0."""
 
     shows_bars = False
+    keeps_errors = True
 
     def __init__(self) -> None:
         self._kept = list[tuple[str, Level]]()
@@ -41,7 +42,7 @@ class Quiet(Voice):
 class Logged(Voice):
     """Appends what is said to a log; only what belongs on standard output is printed, too.
 
-    Beside `Quiet` the errors are kept there as well, since a command that fails says everything.
+    Quiet commands say errors where they fail, and those that tell programs always.
     """
 
     shows_bars = False
@@ -49,16 +50,27 @@ class Logged(Voice):
     def __init__(self, log: Log, beside: Voice) -> None:
         self._log = log
         self._beside = beside
+        self.is_for_programs = beside.is_for_programs
 
     def say(self, text: str, level: Level) -> None:
         """Log a text."""
         logged = self._log.write(text, level)
-        if level is Level.INFO or isinstance(self._beside, Quiet) or not logged:
+        if level is Level.INFO or self._beside.keeps_errors or not logged:
             self._beside.say(text, level)
 
     def say_progress(self, text: str) -> None:
         """Log how far something is."""
         self._log.write(text, Level.INFO)
+
+    def refuse(self, error: ShardmillError) -> None:
+        """Log an error."""
+        logged = self._log.write(plaintext.lines(f"shardmill: {error}"), Level.ERROR)
+        if self._beside.keeps_errors or not logged:
+            self._beside.refuse(error)
+
+    def event(self, name: str, /, **fields: Any) -> None:
+        """Tell programs, as without a log."""
+        self._beside.event(name, **fields)
 
     def begin(self, command: str) -> None:
         """Log which command begins."""

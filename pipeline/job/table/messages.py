@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import COMMANDS, FETCH, Option
+from pipeline.job.table.option import COMMANDS, FETCH, STATUS, Option
 
 TELLING: Final = (*COMMANDS, FETCH)
 """The commands that work for long, and tell meanwhile how far they are."""
@@ -28,6 +28,23 @@ MESSAGE_OPTIONS: Final = (
         " empty. With --quiet a command that fails says everything there, too.",
         commands=TELLING,
         metavar="FILE",
+    ),
+    Option(
+        flag="--json",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Print what happens as JSON objects, one a line, and nothing else on standard output:"
+        " docs/scripting.md has their fields.",
+        commands=TELLING,
+        default=False,
+    ),
+    Option(
+        flag="--json",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Print what is found as one JSON object: docs/scripting.md has its fields.",
+        commands=(STATUS,),
+        default=False,
     ),
 )
 """They decide nothing of what is made, and are in no job."""

@@ -23,6 +23,7 @@ from pipeline.errors import BadImage, ShardmillError
 from pipeline.job.options import Job
 from tasks.archives import VerifyArchive
 from tasks.cli import cli, display, saying, voices
+from tasks.cli.bars import Bar
 from tasks.cli.rerun_command import CommandLine, command_line
 from tasks.run import plainlogs
 
@@ -227,7 +228,7 @@ class TestTheEdges:
         assert all(line.startswith("  ") for line in complained.split("\n")[1:-1])
 
     def test_a_bar_of_the_display(self, capsys: pytest.CaptureFixture[str]) -> None:
-        bars = [display.Bar(f"[red]{NAME}", 1, 1, "images")]
+        bars = [Bar(f"[red]{NAME}", 1, 1, "images")]
         stream = io.StringIO()
         Console(file=stream, width=300).print(display.table(bars))
         display.Lines().say(bars)

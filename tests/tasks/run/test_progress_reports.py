@@ -14,7 +14,9 @@ from pipeline.errors import from_record
 from pipeline.job.resolve import resolve
 from pipeline.state import progress
 from tasks import VerifyArchive
-from tasks.cli.display import Bar, Lines, Observer, Rates
+from tasks.cli.bars import Bar, Rates
+from tasks.cli.display import Lines
+from tasks.cli.observer import Observer
 from tasks.run.processes import RUN_VARIABLE
 
 RUN = "20260101-000000-host-abcdef"
