@@ -77,4 +77,3 @@ def main() -> None:
     for number in interrupting():  # the answer stands: Python tidies up
         signal.signal(number, signal.SIG_IGN)
     sys.exit(code)
-

@@ -22,22 +22,22 @@ def carried_out(command: Callable[[], object]) -> int:
     try:
         status = command()
     except ShardmillError as error:
-        return _refused(error)
+        status = _refused(error)
     except click.ClickException as error:
         vars(error)["message"] = plaintext.line(error.message)
         shown = io.StringIO()
         error.show(file=shown)
         say_failure(Lines(shown.getvalue().rstrip("\n")))
-        return error.exit_code
+        status = error.exit_code
     except (click.Abort, KeyboardInterrupt):
         say_failure("interrupted")
-        return INTERRUPTED
+        status = INTERRUPTED
     except ModuleNotFoundError as error:
-        return _refused(_incomplete(error))
+        status = _refused(_incomplete(error))
     except MemoryError as error:
-        return _refused(out_of_memory(error))
+        status = _refused(out_of_memory(error))
     except OSError as error:
-        return _refused(_translated(error))
+        status = _refused(_translated(error))
     return status if isinstance(status, int) else 0
 
 
