@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import CLASSES, DIVIDE, Option
+from pipeline.job.table.option import CLASSES, DIVIDE, OPEN, SET, Option
 
 OPTIONS: Final = (
     Option(
         flag="--words",
         kind=Kind.TEXT,
         group=Group.INPUT,
-        help="Words that the name of a class has, in any version of the data set, or its MID.",
+        help="Words that the name of a class has, or parts of them; its MID, WNID or other id; or"
+        " its number in any convention.",
         commands=(CLASSES,),
         metavar="WORDS",
         required=True,
@@ -22,17 +23,18 @@ OPTIONS: Final = (
         flag="--dataset",
         kind=Kind.CHOICE,
         group=Group.INPUT,
-        help="The data set whose classes these are.",
+        help="The data set whose classes these are: Open Images, or that of a configuration of the"
+        " form of ILSVRC2012. Default: what --config is of; of a WNID or a number imagenet; else"
+        " openimages.",
         commands=(CLASSES,),
-        default="openimages",
-        choices=("openimages",),
+        choices=(OPEN, SET),
     ),
     Option(
         flag="--raw",
         kind=Kind.PATH,
         group=Group.INPUT,
-        help="Folder of the published files; the names of classes are fetched into it if they are"
-        " not there. Default: a folder of this user's cache.",
+        help="Folder of the published files of Open Images; the names of classes are fetched into"
+        " it if they are not there. Default: a folder of this user's cache.",
         commands=(CLASSES,),
         default="",
         metavar="RAW",
@@ -41,10 +43,19 @@ OPTIONS: Final = (
         flag="--config",
         kind=Kind.PATH,
         group=Group.INPUT,
-        help="TOML file that names the published files; default: Open Images' own.",
+        help="TOML file of the data set; default: the shipped one.",
         commands=(CLASSES,),
         default="",
         metavar="FILE",
+    ),
+    Option(
+        flag="--label-offset",
+        kind=Kind.NUMBER,
+        group=Group.SELECTION,
+        help="Say the number of a class with this offset, too, as shards have it that were prepared"
+        " with it; a number is looked up so, too.",
+        commands=(CLASSES,),
+        metavar="N",
     ),
     Option(
         flag="--counts",
@@ -113,4 +124,4 @@ OPTIONS: Final = (
         default=False,
     ),
 )
-"""The options of both commands, in the order of ``--help``."""
+"""The options of these commands, in the order of ``--help``."""
