@@ -84,6 +84,11 @@ class VerifyArchive(ShardmillTask):
         return name_of(ARCHIVE, variant=str(self.archive))
 
     @property
+    def counter_name(self) -> str:
+        """What its progress is noted under."""
+        return str(self.archive)
+
+    @property
     def config(self) -> Archive:
         """The archive's configuration."""
         return self.resolved.dataset.archive(self.archive)

@@ -65,6 +65,11 @@ class ShardmillTask(JobTask):
         return self.resolved.graph[self.artifact_name]
 
     @property
+    def counter_name(self) -> str:
+        """What its progress is noted under."""
+        return self.artifact_name
+
+    @property
     def step(self) -> str:
         """What it does, for reports."""
         return self.artifact.step

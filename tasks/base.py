@@ -115,9 +115,15 @@ class JobTask(luigi.Task):
         progress.note(self.folder, run_name(), timing)
 
     @contextlib.contextmanager
-    def counter(self, total: int, unit: str) -> Iterator[ProgressReporter]:
-        """Report progress to the command and to Luigi's visualiser."""
-        reporter = ProgressReporter(self, total, unit)
+    def counter(self, total: int, unit: str, name: str = "") -> Iterator[ProgressReporter]:
+        """Report progress to the command and to Luigi's visualiser.
+
+        Args:
+            total: how much is to be done.
+            unit: of what.
+            name: what it is noted under; "": `counter_name`.
+        """
+        reporter = ProgressReporter(self, name or self.counter_name, total, unit)
         try:
             yield reporter
         finally:

@@ -24,7 +24,7 @@ class RecordArchive(JobTask):
     @property
     def counter_name(self) -> str:
         """What its progress is noted under."""
-        return f"{type(self).__name__}_{self.archive}"
+        return str(self.archive)
 
     def complete(self) -> bool:
         """Whether nothing of it is left out any more."""

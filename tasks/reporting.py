@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 class ProgressReporter:
     """Publishes progress of a running task, at most twice a second."""
 
-    def __init__(self, task: JobTask, total: int, unit: str) -> None:
+    def __init__(self, task: JobTask, name: str, total: int, unit: str) -> None:
         self._task = task
         self._total = total
-        name = task.counter_name
         self._counter = progress.Counter(task.folder, run_name(), task.step, name, total, unit)
 
     def __call__(self, done: int) -> None:

@@ -104,7 +104,7 @@ class WriteShards(SplitTask):
             rows = plan.read_shard(planned, shard, expected)
         two_hosts.before_shard(self.folder, missing, name)
         with (
-            self.counter(rows.num_rows, "images") as progress,
+            self.counter(rows.num_rows, "images", f"{self.split} {shard}") as progress,
             verifying_again(self),
         ):
             volume.images = shards.write_shard(

@@ -117,7 +117,7 @@ class ExtractClasses(TreeTask):
         whole_files = self.split_job.source.whole_files and self.transfer != "move"
         read = FingerprintsBuilder() if whole_files else None
         with (
-            self.counter(rows.num_rows, "images") as progress,
+            self.counter(rows.num_rows, "images", f"{self.split} {self.group}") as progress,
             storage.open_sources(self.resolved.root) as sources,
             verifying_again(self),
         ):

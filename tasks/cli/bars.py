@@ -4,17 +4,32 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from pipeline.quantities import size
 from tasks.cli.text import duration
 
-_WINDOW_S = 30.0
+_WINDOW_S: Final = 30.0
+_LEAST_S: Final = 2.0
+"""Over so long a value has to be known before its rate is: less is chance."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """One line of the display: how far a step is."""
+    """One line of the display: how far a step is.
+
+    Attributes:
+        name: the step and what it is about, the same for as long as it lasts.
+        done: how much is done.
+        total: of how much; 0: not known.
+        unit: of both.
+        bytes: that were written or received for it.
+        rate: how much of it is done a second; 0: not known, or nobody is at work on it.
+        byte_rate: the same of its bytes.
+        detail: what else is said of it in lines.
+        part: the split that it counts the images of, if others count them, too.
+        is_begun: whether anybody has worked on it.
+    """
 
     name: str
     done: float
@@ -23,29 +38,37 @@ class Bar:
     bytes: int = 0
     rate: float = 0.0
     byte_rate: float = 0.0
+    detail: str = ""
+    part: str = ""
+    is_begun: bool = True
 
     @property
-    def left(self) -> str:
-        """The time left, or nothing while it is unknown."""
+    def seconds_left(self) -> float | None:
+        """The time left; None: it is not known, or nothing is left."""
         remaining = self.total - self.done
-        return f"{duration(remaining / self.rate)} left" if self.rate and remaining else ""
+        return remaining / self.rate if self.rate and remaining > 0 else None
 
     @property
-    def figures(self) -> tuple[str, str, str]:
-        """Done of total, rates, time left."""
-        if self.unit == "bytes":
-            return (
-                f"{size(self.done)} of {size(self.total)}",
-                f"{size(self.rate)}/s",
-                self.left,
-            )
-        return (
-            f"{self.done:,.0f} of {self.total:,.0f} {self.unit}"
-            + (f", {size(self.bytes)}" if self.bytes else ""),
-            f"{self.rate:,.0f} {self.unit}/s"
-            + (f", {size(self.byte_rate)}/s" if self.byte_rate else ""),
-            self.left,
+    def figures(self) -> tuple[str, ...]:
+        """Done of total, rates, time left, as far as they are known."""
+        is_size = self.unit == "bytes"
+        if is_size:
+            done = f"{size(self.done)} of {size(self.total)}" if self.total else size(self.done)
+        else:
+            done = f"{self.done:,.0f} of {self.total:,.0f} {self.unit}"
+        left = self.seconds_left
+        figures = (
+            done,
+            size(self.bytes) if self.bytes and not is_size else "",
+            _rate(self.rate, self.unit) if self.rate else "",
+            _rate(self.byte_rate, "bytes") if self.byte_rate and not is_size else "",
+            f"{duration(left)} left" if left is not None else "",
         )
+        return tuple(figure for figure in figures if figure)
+
+
+def _rate(rate: float, unit: str) -> str:
+    return f"{size(rate)}/s" if unit == "bytes" else f"{rate:,.0f} {unit}/s"
 
 
 class Rates:
@@ -54,14 +77,24 @@ class Rates:
     def __init__(self) -> None:
         self._seen: dict[str, deque[tuple[float, float]]] = {}
 
-    def rate(self, name: str, now: float, value: float) -> float:
-        """Note a value; return how fast it grew lately, per second."""
+    def rate(self, name: str, now: float, value: float, *, at_work: bool = True) -> float:
+        """Note a value; return how fast it grew lately, per second; 0: that is not known yet.
+
+        Args:
+            name: of the value.
+            now: a time of any clock, in seconds.
+            value: what it is then.
+            at_work: whether anybody makes it grow; if not, the time until somebody does is no part
+                of any rate.
+        """
         seen = self._seen.setdefault(name, deque())
+        if not at_work:
+            seen.clear()
         seen.append((now, value))
         while now - seen[0][0] > _WINDOW_S:
             seen.popleft()
         then, before = seen[0]
-        return max(0.0, (value - before) / (now - then)) if now > then else 0.0
+        return max(0.0, (value - before) / (now - then)) if now - then >= _LEAST_S else 0.0
 
 
 class Bars(Protocol):

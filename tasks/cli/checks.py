@@ -8,15 +8,10 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
-from rich import markup
-from rich.console import Console
-from rich.progress import track
-
-from pipeline import plaintext
 from pipeline.job.options import Job
 from pipeline.verification.reading import Check
+from tasks.cli.display import counting_display
 from tasks.cli.reaching import Reached
-from tasks.run import streams
 
 _AT_ONCE = 4  # shards handed to a process at a time
 
@@ -36,15 +31,11 @@ class Checks:
 
     def __call__(self, name: str, checks: Sequence[Callable[[], Check]]) -> Iterator[Check]:
         """Yield what the checks of a file give, in their order; `name` is what the bar says."""
-        console = Console(file=streams.display())
-        yield from track(
-            self.pool.map(partial(_call, twice=self.twice), checks, chunksize=_AT_ONCE),
-            description=markup.escape(plaintext.line(f"verify {name}")),
-            total=len(checks),
-            transient=True,
-            console=console,
-            disable=not console.is_terminal,
-        )
+        results = self.pool.map(partial(_call, twice=self.twice), checks, chunksize=_AT_ONCE)
+        with counting_display(f"verify {name}", "checks") as tell:
+            for done, result in enumerate(results, 1):
+                yield result
+                tell(done, len(checks))
 
 
 def _call(check: Callable[[], Check], *, twice: bool) -> Check:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from pipeline import storage
 from pipeline.documents.openimages import SelectionMark
@@ -10,6 +10,7 @@ from pipeline.sources.openimages import places, tables
 from pipeline.sources.openimages.collection import Collection
 from pipeline.state import progress
 from tasks.cli.bars import Bar, Rates
+from tasks.cli.observer import BytesObserver, parts_at_work
 
 
 class CollectingObserver:
@@ -18,17 +19,14 @@ class CollectingObserver:
     def __init__(self, what: Collection, run: str) -> None:
         self._what = what
         self._run = run
+        self._files = BytesObserver(what.out, run)
         self._rates = Rates()
         self._marks = dict[str, SelectionMark]()
 
     def bars(self, now: float) -> list[Bar]:
         """Return a bar for each file that is fetched, and for the steps of each split."""
         counts = progress.counts(self._what.out, self._run)
-        bars = list[Bar]()
-        for count in counts:
-            if count.unit == "bytes":
-                name = f"{count.step} {count.name}"
-                bars.append(self._bar(now, name, count.done, count.total, "bytes"))
+        bars = self._files.of(counts, now)
         for split in self._what.splits:
             mark = self._selected(split)
             if mark is not None:
@@ -49,20 +47,22 @@ class CollectingObserver:
             done = set(storage.documents(places.mask_tables(*where)))
             masks = {digit: mark.digits[digit] for digit in digits}
             there = sum(masks[each] for each in digits if places.mask_mark(*where, each) in done)
-            there += _running(counts, "masks", mark.split)
-            yield self._bar(now, f"{mark.split} masks", there, sum(masks.values()), "masks")
+            running = parts_at_work(counts, "masks", mark.split)
+            there += sum(running.values())
+            total = sum(masks.values())
+            name, at_work = f"{mark.split} masks", bool(running)
+            yield self._bar(now, name, there, total, "masks", at_work=at_work)
         if mark.images and self._what.options.reaches("images"):
             groups = len(list(storage.documents(places.image_tables(*where))))
             there = groups * tables.group_size(mark.images)
-            there += _running(counts, "images", mark.split)
-            yield self._bar(now, f"{mark.split} images", there, mark.images, "images")
+            running = parts_at_work(counts, "images", mark.split)
+            there += sum(running.values())
+            name, at_work = f"{mark.split} images", bool(running)
+            yield self._bar(now, name, there, mark.images, "images", at_work=at_work)
 
-    def _bar(self, now: float, name: str, done: float, total: float, unit: str) -> Bar:
-        rate = self._rates.rate(name, now, done)
-        return Bar(name, min(done, total) if total else done, total, unit, rate=rate)
-
-
-def _running(counts: Iterable[progress.Count], step: str, split: str) -> int:
-    """Return how far the tasks of a step of a split are that are at work."""
-    at_work = (each for each in counts if (each.step, each.name.split(" ")[0]) == (step, split))
-    return sum(each.done for each in at_work)
+    def _bar(
+        self, now: float, name: str, done: float, total: float, unit: str, *, at_work: bool
+    ) -> Bar:
+        rate, begun = self._rates.rate(name, now, done, at_work=at_work), at_work or bool(done)
+        done = min(done, total) if total else done
+        return Bar(name, done, total, unit, rate=rate, is_begun=begun)

@@ -1,24 +1,28 @@
-"""What a person sees while a command runs: live on a terminal, plain lines elsewhere."""
+"""What a person sees while a command runs: bars on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Final, TextIO
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
-from pipeline import plaintext
 from tasks.cli.bars import Bar, Bars, Rates
 from tasks.cli.saying import say_progress, voice
+from tasks.cli.screen import ASCII, UNICODE, screen, total_of
 from tasks.run import streams
 
-LINE_EVERY_S = 5.0
-LOOK_EVERY_S = 0.5
+LINE_EVERY_S: Final = 5.0
+"""How often lines are said at first; later a twelfth of the time that has passed."""
+LINE_AT_LEAST_EVERY_S: Final = 60.0
+LOOK_EVERY_S: Final = 0.5
+_LESSER_TERMINALS: Final = frozenset({"dumb", "unknown"})
 
 
 @contextlib.contextmanager
@@ -31,22 +35,8 @@ def display(
         observer: says how far things are.
         tell_more: called when a program is told of progress.
     """
-    console = Console(file=streams.display())
-    if voice().is_for_programs:
-
-        def tell(now: float) -> None:
-            tell_more()
-            _tell(observer.bars(now))
-
-        yield every(LINE_EVERY_S, tell)
-    elif console.is_terminal and voice().shows_bars:
-        with Live(console=console, transient=True, auto_refresh=False) as live:
-            yield every(
-                LOOK_EVERY_S, lambda now: live.update(table(observer.bars(now)), refresh=True)
-            )
-    else:
-        lines = Lines()
-        yield every(LINE_EVERY_S, lambda now: lines.say(observer.bars(now)))
+    with showing(observer.bars, tell_more) as show:
+        yield show
 
 
 @contextlib.contextmanager
@@ -56,21 +46,12 @@ def bytes_display() -> Iterator[Callable[[str, int, int], None]]:
     It shows them when it is time to. What was there when something is told first is none of its
     rate.
     """
-    rates, console = Rates(), Console(file=streams.display())
-    bar = Bar("", 0, 0, "bytes")
+    rates, bar = Rates(), Bar("", 0, 0, "bytes")
 
     def bars(now: float) -> list[Bar]:
         return [replace(bar, rate=rates.rate(bar.name, now, bar.done))]
 
-    with contextlib.ExitStack() as stack:
-        if console.is_terminal and voice().shows_bars:
-            live = stack.enter_context(Live(console=console, transient=True, auto_refresh=False))
-            show = every(LOOK_EVERY_S, lambda now: live.update(table(bars(now)), refresh=True))
-        elif voice().is_for_programs:
-            show = every(LINE_EVERY_S, lambda now: _tell(bars(now)))
-        else:
-            lines = Lines()
-            show = every(LINE_EVERY_S, lambda now: lines.say(bars(now)))
+    with showing(bars) as show:
 
         def tell(name: str, done: int, total: int) -> None:
             nonlocal bar
@@ -82,43 +63,113 @@ def bytes_display() -> Iterator[Callable[[str, int, int], None]]:
         yield tell
 
 
+@contextlib.contextmanager
+def counting_display(name: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function to tell how much is done of how much, shown on a terminal alone."""
+    rates, bar = Rates(), Bar(name, 0, 0, unit)
+
+    def bars(now: float) -> list[Bar]:
+        return [replace(bar, rate=rates.rate(name, now, bar.done))]
+
+    rates.rate(name, time.monotonic(), 0)
+    with showing(bars, in_lines=False) as show:
+
+        def tell(done: int, total: int) -> None:
+            nonlocal bar
+            bar = Bar(name, done, total, unit)
+            show()
+
+        yield tell
+
+
+@contextlib.contextmanager
+def showing(
+    bars: Callable[[float], list[Bar]],
+    tell_more: Callable[[], None] = lambda: None,
+    *,
+    in_lines: bool = True,
+) -> Iterator[Callable[[], None]]:
+    """Give a function to call often; it shows bars when it is time to.
+
+    Args:
+        bars: returns them, given a time in seconds.
+        tell_more: called when a program is told of progress.
+        in_lines: whether lines are said where no terminal can draw them.
+    """
+    stream = streams.display()
+    if voice().is_for_programs:
+
+        def tell(now: float) -> None:
+            tell_more()
+            _tell(bars(now))
+
+        yield every(LINE_EVERY_S, tell)
+    elif voice().shows_bars and is_drawn_on(stream):
+        console = Console(file=stream, force_terminal=True, color_system=None)
+        with Live(console=console, transient=True, auto_refresh=False) as live:
+            yield every(
+                LOOK_EVERY_S, lambda now: live.update(_drawn(bars(now), console), refresh=True)
+            )
+    elif in_lines:
+        lines = Lines()
+        yield every(LINE_EVERY_S, lambda now: lines.say(bars(now)), LINE_AT_LEAST_EVERY_S)
+    else:
+        yield lambda: None
+
+
+def is_drawn_on(stream: TextIO) -> bool:
+    """Whether bars can be drawn there: on a terminal that moves its cursor, and may be coloured.
+
+    Nothing is coloured, but who sets ``NO_COLOR`` wants plain text.
+    """
+    terminal = os.environ.get("TERM", "dumb").lower()
+    is_plain = terminal in _LESSER_TERMINALS or bool(os.environ.get("NO_COLOR"))
+    return stream.isatty() and not is_plain
+
+
+def _drawn(bars: Sequence[Bar], console: Console) -> Text:
+    glyphs = UNICODE if console.encoding.startswith("utf") else ASCII
+    lines = screen(bars, console.width, max(1, console.height - 1), glyphs)
+    return Text("\n".join(lines), no_wrap=True, overflow="crop")
+
+
 def _tell(bars: list[Bar]) -> None:
     """Tell a program how far things are."""
     for bar in bars:
-        left = (bar.total - bar.done) / bar.rate if bar.rate else None
-        voice().event(
-            "progress",
-            name=bar.name,
-            done=bar.done,
-            total=bar.total,
-            unit=bar.unit,
-            bytes=bar.bytes,
-            rate=round(bar.rate, 3) or None,
-            seconds_left=None if left is None else round(left, 1),
-        )
+        left = bar.seconds_left
+        if bar.is_begun:
+            voice().event(
+                "progress",
+                name=bar.name,
+                done=bar.done,
+                total=bar.total,
+                unit=bar.unit,
+                bytes=bar.bytes,
+                rate=round(bar.rate, 3) or None,
+                seconds_left=None if left is None else round(left, 1),
+            )
 
 
-def every(interval: float, show: Callable[[float], None]) -> Callable[[], None]:
-    """Return a function to call often, which calls another one when an interval has passed."""
-    last = time.monotonic()
+def every(
+    interval: float, show: Callable[[float], None], most: float | None = None
+) -> Callable[[], None]:
+    """Return a function to call often, which calls another one when it is time to.
+
+    Args:
+        interval: seconds between two calls, at first.
+        show: what is called, with the time in seconds.
+        most: seconds that the interval grows to, while more and more time has passed.
+    """
+    began = last = time.monotonic()
 
     def watch() -> None:
         nonlocal last
         now = time.monotonic()
-        if now - last >= interval:
+        if now - last >= min(max(interval, (now - began) / 12), most or interval):
             last = now
             show(now)
 
     return watch
-
-
-def table(bars: list[Bar]) -> Table:
-    """Return bars as a table for a terminal."""
-    rows = Table.grid(padding=(0, 2))
-    for bar in bars:
-        share = f"{bar.done / bar.total:4.0%}" if bar.total else ""
-        rows.add_row(Text(plaintext.line(bar.name)), share, *bar.figures)
-    return rows
 
 
 class Lines:
@@ -127,12 +178,13 @@ class Lines:
     def __init__(self) -> None:
         self._finished: set[str] = set()
 
-    def say(self, bars: list[Bar]) -> None:
-        """Print a line for each bar that has changed, or may yet."""
-        for bar in bars:
+    def say(self, bars: Sequence[Bar]) -> None:
+        """Print a line for each bar that has changed, or may yet, and one of all together."""
+        begun, total = [bar for bar in bars if bar.is_begun], total_of(bars)
+        for bar in (*begun, *([total] if begun and total else [])):
             if bar.name in self._finished:
                 continue
-            if bar.done >= bar.total:
+            if bar.total and bar.done >= bar.total:
                 self._finished.add(bar.name)
-            figures = ", ".join(part for part in bar.figures if part)
-            say_progress(f"{bar.name}: {figures}")
+            name = f"{bar.name}, {bar.detail}" if bar.detail else bar.name
+            say_progress(f"{name}: {', '.join(bar.figures)}")

@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Iterator
 
-from rich import markup
-from rich.console import Console
-from rich.progress import Progress
-
-from pipeline import plaintext
 from pipeline.im2rec.pack import Tell
 from pipeline.im2rec.result import Packed
 from pipeline.quantities import counted, size, verb
+from tasks.cli.display import counting_display
 from tasks.cli.saying import say
-from tasks.run import streams
 
 _COMPLETE, _LEFT_OUT = 0, 4
-_LOOK_EVERY_S = 0.5
 
 
 @contextlib.contextmanager
 def progress(name: str) -> Iterator[Tell]:
     """Give a function to call often; it shows on a terminal how far a list is."""
-    console = Console(file=streams.display())
-    bar = Progress(
-        console=console, auto_refresh=False, transient=True, disable=not console.is_terminal
-    )
-    last = 0.0
-    with bar:
-        task = bar.add_task(markup.escape(plaintext.line(name)), total=None)
-
-        def tell(done: int, total: int) -> None:
-            nonlocal last
-            now = time.monotonic()
-            if now - last >= _LOOK_EVERY_S:
-                last = now
-                bar.update(task, completed=done, total=total, refresh=True)
-
+    with counting_display(name, "images") as tell:
         yield tell
 
 

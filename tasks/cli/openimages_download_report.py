@@ -8,9 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-from rich.live import Live
-
 from pipeline import storage
 from pipeline.job.table.openimages_download import STORE_FIELDS
 from pipeline.plaintext import Lines as TextLines
@@ -19,9 +16,8 @@ from pipeline.sources.openimages import config, places, text_lists
 from pipeline.sources.openimages.images.download import Download, Downloaded, download
 from pipeline.sources.openimages.images.image_rows import FAILED, FETCHED, KEPT
 from tasks.cli.bars import Bar, Rates
-from tasks.cli.display import LINE_EVERY_S, LOOK_EVERY_S, Lines, every, table
+from tasks.cli.display import showing
 from tasks.cli.saying import say
-from tasks.run import streams
 
 _COMPLETE, _INCOMPLETE, _LEFT_OUT = 0, 1, 4
 _SHOWN: Final = 10
@@ -81,21 +77,14 @@ def _report(asked: Download, done: Downloaded) -> None:
 @contextlib.contextmanager
 def _progress(total: int) -> Iterator[Callable[[str, int], None]]:
     """Give a function to tell what came of an image; it shows how far all are, now and then."""
-    rates, console = Rates(), Console(file=streams.display())
-    done, received = 0, 0
+    rates, done, received = Rates(), 0, 0
 
-    def bar(now: float) -> list[Bar]:
+    def bars(now: float) -> list[Bar]:
         rate, byte_rate = rates.rate(_NAME, now, done), rates.rate("bytes", now, received)
         return [Bar(_NAME, done, total, "images", received, rate, byte_rate)]
 
-    with contextlib.ExitStack() as stack:
-        if console.is_terminal:
-            live = stack.enter_context(Live(console=console, transient=True, auto_refresh=False))
-            show = every(LOOK_EVERY_S, lambda now: live.update(table(bar(now)), refresh=True))
-        else:
-            lines = Lines()
-            show = every(LINE_EVERY_S, lambda now: lines.say(bar(now)))
-        rates.rate(_NAME, time.monotonic(), 0)
+    rates.rate(_NAME, time.monotonic(), 0)
+    with showing(bars) as show:
 
         def tell(_outcome: str, count: int) -> None:
             nonlocal done, received

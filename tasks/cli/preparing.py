@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from pipeline import paths, plaintext, storage
@@ -49,12 +50,14 @@ class How:
         address: of a luigid; None: the command works alone.
         no_overlap: whether nothing is done while another command is at work.
         dry_run: whether nothing is done at all.
+        began: when, by the monotonic clock.
     """
 
     workers: int
     address: Address | None
     no_overlap: bool
     dry_run: bool
+    began: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(
@@ -80,7 +83,7 @@ class How:
 
     def supervisor(self, job: Job, phase: Phase = PREPARING) -> Supervisor:
         """Return what has workers carry out a job, or a part of it."""
-        return Supervisor(job, self.workers, self.address, phase)
+        return Supervisor(job, self.workers, self.address, phase, began=self.began)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from pipeline.state import progress
 from pipeline.storage import Location
 from tasks.cli import report
 from tasks.cli.saying import say, voice
+from tasks.cli.text import duration
 
 if TYPE_CHECKING:
     from tasks.cli.bars import Bars
@@ -47,6 +49,7 @@ def watched(
         outcome = supervisor.run(watch, tell)
     finished.tell()
     report.steps(supervisor.out, supervisor.name)
+    say(f"in all: {duration(time.monotonic() - supervisor.began)}")
     return outcome
 
 

@@ -57,6 +57,7 @@ class Supervisor:
     scheduler: Address | None = None
     phase: Phase = PREPARING
     name: str = field(default_factory=run_end.new_name)
+    began: float = field(default_factory=time.monotonic)
     _interrupts: int = 0
     _partial: bytes = b""
     _lost: bool = False

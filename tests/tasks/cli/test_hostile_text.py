@@ -15,7 +15,6 @@ import pytest
 from click.testing import CliRunner
 from drawnlists import ListedSet, draw_list, encoded, lay
 from inprocess import Ran, shardmill, verify
-from rich.console import Console
 from support import RawSet
 
 from pipeline import manifest, paths, storage
@@ -25,6 +24,7 @@ from tasks.archives import VerifyArchive
 from tasks.cli import cli, display, saying, voices
 from tasks.cli.bars import Bar
 from tasks.cli.rerun_command import CommandLine, command_line
+from tasks.cli.screen import screen
 from tasks.run import plainlogs
 
 NAME = "x\nFORGED\r\x1b[2J\x1b]0;t\x07\x9b\u2028FORGED\u202e"
@@ -229,10 +229,8 @@ class TestTheEdges:
 
     def test_a_bar_of_the_display(self, capsys: pytest.CaptureFixture[str]) -> None:
         bars = [Bar(f"[red]{NAME}", 1, 1, "images")]
-        stream = io.StringIO()
-        Console(file=stream, width=300).print(display.table(bars))
         display.Lines().say(bars)
-        for said in (stream.getvalue(), capsys.readouterr().err):
+        for said in ("\n".join(screen(bars, 300)), capsys.readouterr().err):
             assert f"[red]{SHOWN}" in said
             assert_plain(said)
 

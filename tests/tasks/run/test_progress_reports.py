@@ -63,6 +63,7 @@ def test_what_is_verified_is_shown_with_rate_and_time_left(
         with task.counter(70_000_000, "bytes") as report:
             report(next(counts))
             bars.append(observer.bars(now)[0])
+    assert bars[1].name == f"verify {task.archive}"
     assert bars[1].figures == ("30.00 MB of 70.00 MB", "10.00 MB/s", "0:04 left")
 
 
@@ -74,8 +75,8 @@ def test_a_finished_step_is_said_once_and_one_at_work_each_time(
         lines.say([Bar("verify a", done, 100, "bytes"), Bar("train", 3, 7, "images")])
     said = capsys.readouterr().err.splitlines()
     assert [line for line in said if "verify" in line] == [
-        "verify a: 50 B of 100 B, 0 B/s",
-        "verify a: 100 B of 100 B, 0 B/s",
+        "verify a: 50 B of 100 B",
+        "verify a: 100 B of 100 B",
     ]
     assert sum("train" in line for line in said) == 4
 
