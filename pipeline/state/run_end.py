@@ -65,7 +65,7 @@ def last(out: Location) -> RunEnd | None:
 
     A command that was killed, or is at work, has noted nothing: its status is `UNKNOWN`.
     """
-    begun = [(_time_of(name), name) for name in sorted(storage.folders(paths.runs(out)))]
+    begun = [(time_of(name), name) for name in sorted(storage.folders(paths.runs(out)))]
     started = max((at for at, _ in begun if at is not None), default=None)
     if started is None:
         return None
@@ -83,7 +83,7 @@ def _end_of(out: Location, run: str) -> RunEnd | None:
     return None
 
 
-def _time_of(run: str) -> float | None:
+def time_of(run: str) -> float | None:
     """Return when a run was started, by its name: local time; None: it is no name of a run."""
     if not _STARTED.match(run):
         return None

@@ -30,8 +30,9 @@ from tasks.run.supervisor import Supervisor
 
 def prepare(given: Mapping[str, Any]) -> int:
     """Do what the command is asked for, or say what would be done; return the exit status."""
-    values, how = split_run_options(options_of(OPEN), given)
-    return _prepare(build_job(OPEN, values), How.of(**how))
+    values, run = split_run_options(options_of(OPEN), given)
+    job, how = build_job(OPEN, values), How.of(**run)
+    return how.tidy_up(job.folder, _prepare(job, how))
 
 
 def _prepare(job: Job, how: How) -> int:

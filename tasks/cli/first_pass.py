@@ -25,6 +25,10 @@ def prepare(command: str, given: Mapping[str, Any]) -> int:
     """Do what a command is asked for, the first pass before anything else; return the status."""
     values, run = split_run_options(options_of(command), given)
     job, how = build_job(command, values), How.of(**run)
+    return how.tidy_up(job.folder, _prepare(job, how))
+
+
+def _prepare(job: Job, how: How) -> int:
     archives = first_pass.unread(job)
     if not archives:
         return prepare_job(job, how)

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from pipeline import paths, plaintext, storage
-from pipeline.errors import NoPermission, NoSpace, abbreviate
+from pipeline.errors import NoPermission, NoSpace, ShardmillError, abbreviate
 from pipeline.job import neighbours
 from pipeline.job.build import build_job
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.table.options import options_of
-from pipeline.state import cleaning, preflight, stage_choice, status, withdrawal
+from pipeline.state import cleaning, preflight, run_pruning, stage_choice, status, withdrawal
 from pipeline.state import run_end as runend
 from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
@@ -37,8 +37,9 @@ OVERLAP = 10
 
 def prepare(command: str, given: Mapping[str, Any]) -> int:
     """Do what a command is asked for, or say what would be done; return the exit status."""
-    values, how = split_run_options(options_of(command), given)
-    return prepare_job(build_job(command, values), How.of(**how))
+    values, run = split_run_options(options_of(command), given)
+    job, how = build_job(command, values), How.of(**run)
+    return how.tidy_up(job.folder, prepare_job(job, how))
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ class How:
         address: of a luigid; None: the command works alone.
         no_overlap: whether nothing is done while another command is at work.
         dry_run: whether nothing is done at all.
+        keep_runs: of how many ended commands the logs stay; None: of all.
         began: when, by the monotonic clock.
     """
 
@@ -57,11 +59,18 @@ class How:
     address: Address | None
     no_overlap: bool
     dry_run: bool
+    keep_runs: int | None = None
     began: float = field(default_factory=time.monotonic)
 
     @classmethod
     def of(
-        cls, *, workers: int | None, scheduler_host: str, no_overlap: bool, dry_run: bool
+        cls,
+        *,
+        workers: int | None,
+        scheduler_host: str,
+        no_overlap: bool,
+        dry_run: bool,
+        keep_runs: int | None,
     ) -> Self:
         """Return what the options mean.
 
@@ -69,7 +78,18 @@ class How:
             UsageError: the scheduler is no host.
         """
         address = scheduler.address_of(scheduler_host) if scheduler_host else None
-        return cls(processes(workers), address, no_overlap, dry_run)
+        return cls(processes(workers), address, no_overlap, dry_run, keep_runs)
+
+    def tidy_up(self, out: Location, status: int) -> int:
+        """Remove the logs that need not stay, if a command is complete; return its exit status."""
+        if self.keep_runs is None or self.dry_run:
+            return status
+        if status in {report.COMPLETE, report.LEFT_OUT}:
+            try:
+                run_pruning.prune(out, self.keep_runs)
+            except ShardmillError as error:  # the work and its status are the same
+                say(f"logs of earlier commands were not removed: {error.brief}", err=True)
+        return status
 
     def begin(self) -> None:
         """Say what is not taken of Luigi's settings, and wait for the luigid."""

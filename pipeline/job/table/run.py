@@ -73,6 +73,16 @@ RUN_OPTIONS: Final = (
         default=False,
     ),
     Option(
+        flag="--keep-runs",
+        kind=Kind.NUMBER,
+        group=Group.RUN,
+        help="If the command completes, remove the logs of commands that ended here, but those of"
+        " the last N; default: keep all.",
+        commands=COMMANDS,
+        least=1,
+        metavar="N",
+    ),
+    Option(
         flag="--dry-run",
         kind=Kind.SWITCH,
         group=Group.RUN,

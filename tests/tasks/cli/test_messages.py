@@ -158,3 +158,15 @@ def test_what_is_waited_for_goes_where_messages_go(tmp_path: Path) -> None:
     first, last = file.read_text().splitlines()
     assert " WARNING a server: no answer; try 1 of 2" in first
     assert last.endswith(" INFO last")
+
+
+def test_logs_of_earlier_commands_go_where_few_are_kept(listed: ListedSet, out: Path) -> None:
+    for shards in (1, 2):
+        assert prepare(listed, out, "--shards", shards).returncode == 0
+    runs = out / ".shardmill" / "runs"
+    before = set(runs.iterdir())
+    assert prepare(listed, out, "--shards", 2, "--keep-runs", 1, "--dry-run").returncode == 0
+    assert set(runs.iterdir()) == before
+    assert prepare(listed, out, "--shards", 3, "--keep-runs", 1).returncode == 0
+    (kept,) = runs.iterdir()
+    assert kept not in before
