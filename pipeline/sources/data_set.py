@@ -96,6 +96,9 @@ class DataSet(ABC):
     own_folders: ClassVar[tuple[str, ...]] = ()
     """The folders of an output that hold such files, beside that of the state."""
 
+    download_folders: ClassVar[tuple[str, ...]] = ()
+    """The folders of an output that its input is fetched into, where no other place is named."""
+
     @classmethod
     @abstractmethod
     def of(cls, job: Job, taken: Iterable[str] = ()) -> Self:

@@ -71,6 +71,11 @@ def own_folders() -> list[str]:
     return sorted({name for kind in SOURCES for name in kind.own_folders})
 
 
+def download_folders() -> list[str]:
+    """Return the folders of an output that input is fetched into, where no other is named."""
+    return sorted({name for kind in SOURCES for name in kind.download_folders})
+
+
 def split_names(job: Job) -> tuple[str, ...]:
     """Return the names of the splits that a job can be about.
 

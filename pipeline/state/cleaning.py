@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -72,6 +73,17 @@ def temps(out: Location, resolved: ResolvedJob | None = None) -> list[TempFile]:
     folders = _everywhere(out) if resolved is None else _of_job(out, resolved)
     reachable = (folder for folder in dict.fromkeys(folders) if storage.reachable(out, folder))
     return [temp for folder in reachable for temp in storage.temp_files(folder)]
+
+
+def left_locks(out: Location) -> Plan:
+    """Return what goes of the lock files that killed commands have left: those nobody holds."""
+    if not storage.takes_folders(out):
+        return Plan(out)
+    downloads = (_below(out, out / name) for name in sources.download_folders())
+    folders = dict.fromkeys((*_everywhere(out), *itertools.chain.from_iterable(downloads)))
+    reachable = (folder for folder in folders if storage.reachable(out, folder))
+    locks = (lock for folder in reachable for lock in storage.left_locks(out, folder))
+    return storage.plan_files(out, locks)
 
 
 def sweep(resolved: ResolvedJob) -> None:

@@ -18,6 +18,7 @@ from pipeline.storage.local.folders import (
     publish_folders,
     sync_file_system,
 )
+from pipeline.storage.local.leftlocks import remove_left_locks
 from pipeline.storage.local.listing import (
     Entry,
     check_table,
@@ -74,6 +75,7 @@ from pipeline.storage.removal import Doomed, Outcome, Plan, Unfinished
 from pipeline.storage.removing import (
     carry_out,
     give_up,
+    left_locks,
     plan_files,
     plan_folder,
     temp_files,
@@ -179,6 +181,7 @@ __all__ = [
     "is_within",
     "kind",
     "kinds",
+    "left_locks",
     "local_copies",
     "local_copy",
     "lock_holders",
@@ -215,6 +218,7 @@ __all__ = [
     "relative",
     "remove",
     "remove_empty",
+    "remove_left_locks",
     "remove_read",
     "remove_temp",
     "renew",

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from pipeline.storage import remote
-from pipeline.storage.local import deleting, removalplan, temps
+from pipeline.storage.local import deleting, leftlocks, removalplan, temps
 from pipeline.storage.local.temps import TempFile
 from pipeline.storage.location import Location, Remote, on_this_machine
 from pipeline.storage.removal import Outcome, Owns, Plan, Unfinished
@@ -63,6 +63,16 @@ def temp_files(folder: Location) -> list[TempFile]:
     A store has none: what is on its way there lies in the scratch folder.
     """
     return temps.temp_files(folder) if isinstance(folder, Path) else []
+
+
+def left_locks(root: Location, folder: Location) -> list[Path]:
+    """Return the lock files in a folder (not below) that a killed command left, sorted by name.
+
+    Nobody holds them. A store has none.
+    """
+    if isinstance(root, Path) and isinstance(folder, Path):
+        return leftlocks.left_locks(root, folder)
+    return []
 
 
 def unfinished_uploads(out: Location) -> list[Unfinished]:

@@ -44,9 +44,10 @@ EXAMPLES: Final = (
 def clean(out: str, yes: bool, dry_run: bool, uploads_after: int, **given: Any) -> int:
     """Remove stale temporary files and superseded outputs from OUT, after asking.
 
-    A temporary file is removed only when its owner is provably gone. Outputs are superseded
-    when `current` points to another; they are left alone while a command is at work, as is what
-    was kept of the files that they were made of.
+    A temporary file is removed only when its owner is provably gone, and the hidden lock file of a
+    killed command only when nobody holds it. Outputs are superseded when `current` points to
+    another; they are left alone while a command is at work, as is what was kept of the files that
+    they were made of.
 
     With --unselected, images and masks go that neither the command that was started last asks for
     nor a finished output was made of.
@@ -75,6 +76,7 @@ class _Going:
     Attributes:
         stale: temporary files.
         superseded: outputs.
+        locks: lock files of commands that were killed.
         unused: folder -> what goes of what was kept of source files.
         uploads: parts of files in a store; None: the store does not let them be listed.
         unselected: what it was kept for -> what goes of images and masks that nothing asks for.
@@ -82,12 +84,14 @@ class _Going:
 
     stale: list[Stale]
     superseded: list[Superseded]
+    locks: Plan
     unused: dict[Location, Plan]
     uploads: list[Unfinished] | None
     unselected: dict[str, Plan]
 
     def __bool__(self) -> bool:
-        return any((self.stale, self.superseded, self.unused, self.uploads, self.unselected))
+        plans = (self.locks.items, self.unused, self.uploads, self.unselected)
+        return any((self.stale, self.superseded, *plans))
 
     @property
     def is_all_known(self) -> bool:
@@ -109,6 +113,9 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool) -> _Going:
         )
         for line in _strangers(plan):
             say(line)
+    locks = cleaning.left_locks(folder)
+    for item in locks.items:
+        say(f"lock file that nobody holds: {item.path}")
     unused = _unused(folder, superseded)
     for place, plan in unused.items():
         what = f"{place}, {counted(plan.files, 'file')}, {size(plan.bytes)}"
@@ -116,7 +123,7 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool) -> _Going:
     others = _unselected(reached, superseded) if unneeded else {}
     for what, plan in others.items():
         say(f"nothing asks for it: {what}: {counted(plan.files, 'file')}, {size(plan.bytes)}")
-    return _Going(stale, superseded, unused, _uploads(folder, upload_s), others)
+    return _Going(stale, superseded, locks, unused, _uploads(folder, upload_s), others)
 
 
 def _uploads(folder: Location, after_s: int) -> list[Unfinished] | None:
@@ -141,14 +148,14 @@ def _confirmed(reached: Reached) -> bool:
 
 
 def _remove_idle(reached: Reached, going: _Going) -> None:
-    """Remove what was confirmed; while a command is at work, stale temporary files only."""
+    """Remove what was confirmed; while a command is at work, what dead processes left only."""
     folder = reached.out
     with storage.sole_lock(paths.run_lock(folder)) as idle:
         if not idle:
             who = ", ".join(storage.lock_holders(paths.run_lock(folder)).splitlines())
             by = f" by {who}" if who else ""
             say(f"a command is at work here{by}: outputs are left alone")
-            _remove(going.stale, [], [])
+            _remove(going.stale, [], [], going.locks)
             return
         storage.renew()  # what was confirmed may be wanted again by now
         still = {output.folder for output in cleaning.superseded(folder, _wanted(reached))}
@@ -157,7 +164,7 @@ def _remove_idle(reached: Reached, going: _Going) -> None:
         unused = [plan for place, plan in going.unused.items() if place in free]
         others = _unselected(reached, superseded) if going.unselected else {}
         unused += [plan for what, plan in going.unselected.items() if what in others]
-        _remove(going.stale, superseded, unused)
+        _remove(going.stale, superseded, unused, going.locks)
         _give_up(going.uploads or [])
 
 
@@ -194,11 +201,14 @@ def _say_kept(reached: Reached) -> None:
         )
 
 
-def _remove(stale: list[Stale], superseded: list[Superseded], unused: list[Plan]) -> None:
+def _remove(
+    stale: list[Stale], superseded: list[Superseded], unused: list[Plan], locks: Plan
+) -> None:
     """Remove what was shown, but what has changed since, and say what became of it."""
     outcomes = [storage.remove_temp(each.temp, each.plan) for each in stale]
     outcomes += [cleaning.remove_output(output) for output in superseded]
     outcomes += [storage.carry_out(plan) for plan in unused]
+    outcomes.append(storage.remove_left_locks(locks))
     for item in (item for outcome in outcomes for item in outcome.kept):
         say(f"left alone: {item.path} has changed since, or is in use")
     items = [item for outcome in outcomes for item in outcome.removed]

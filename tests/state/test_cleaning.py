@@ -212,3 +212,16 @@ class TestTemporaryFiles:
             cleaning.sweep(resolved)
             assert [found.path for found in cleaning.temps(out, resolved)] == [staged.temp]
         assert (other / "1.JPEG").exists()
+
+
+class TestLeftLocks:
+    @pytest.mark.parametrize("folder", ["raw", "images/train", "masks/test", "tfrecord/train"])
+    def test_are_found_wherever_files_are_fetched_to_or_written(
+        self, out: Path, folder: str
+    ) -> None:
+        lock = out / folder / ".masks.zip.lock"
+        storage.publish_bytes(lock, b'{"command": "shardmill", "host": "here", "pid": 99}\n')
+        storage.publish_bytes(out / "mine" / lock.name, lock.read_bytes())
+        plan = cleaning.left_locks(out)
+        assert [item.path for item in plan.items] == [lock]
+        assert plan.strangers == ()

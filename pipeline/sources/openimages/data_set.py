@@ -19,7 +19,7 @@ from pipeline.sources.openimages import own_names as names
 from pipeline.sources.openimages.collected import SUFFIX, Collected
 from pipeline.sources.openimages.collection import collection_of
 from pipeline.sources.openimages.config import OpenImagesConfig
-from pipeline.sources.openimages.own_names import FOLDERS
+from pipeline.sources.openimages.own_names import DOWNLOADS, FOLDERS
 from pipeline.sources.openimages.request import RequestRecord
 from pipeline.sources.openimages.source import OpenImagesSource
 from pipeline.sources.shard_count import shard_count
@@ -73,6 +73,7 @@ class OpenImagesSet(DataSet):
         return names.own_names(out, like)
 
     own_folders: ClassVar[tuple[str, ...]] = FOLDERS
+    download_folders: ClassVar[tuple[str, ...]] = DOWNLOADS
 
     @classmethod
     def of(cls, job: Job, taken: Iterable[str] = ()) -> Self:

@@ -13,6 +13,9 @@ from pipeline.storage import with_suffix
 FOLDERS: Final = ("images", "masks", "masks_image_size", "csv", "failures")
 """The folders of an output in which nothing but what is spelled here is this program's."""
 
+DOWNLOADS: Final = ("raw",)
+"""The folders that published files are fetched into, where no other place is named."""
+
 
 def own_names(out: Path, like: Placeholders) -> Iterator[Path]:
     """Yield the path of each kind of file, with placeholders in the place of what varies."""

@@ -84,11 +84,18 @@ def _known_to_kernel(fd: int) -> list[int]:
     return sorted(pids)
 
 
+def recorded(fd: int) -> Holder | None:
+    """Return who has written down last that it holds an open lock file; None: nobody has."""
+    try:
+        return decoded(os.pread(fd, _MOST, 0), Holder, Path())
+    except (OSError, OutputDamaged):
+        return None
+
+
 def _recorded(fd: int) -> list[Holder]:
     """Return the last holder by its own record, unless it has ended since."""
-    try:
-        holder = decoded(os.pread(fd, _MOST, 0), Holder, Path())
-    except (OSError, OutputDamaged):
+    holder = recorded(fd)
+    if holder is None:
         return []
     here = holder.host == owner.host()
     gone = here and not Owner(holder.host, holder.pid, "", "").runs()

@@ -83,6 +83,21 @@ def test_a_temporary_file_of_another_host_or_a_living_process_stays(twice: Path)
     assert set(temporary_files(twice)) == {foreign, living}
 
 
+def test_lock_files_of_killed_commands_go_and_a_held_one_stays(twice: Path) -> None:
+    left, held = (twice / "raw" / f".{name}.zip.lock" for name in ("a", "b"))
+    left.parent.mkdir()
+    for lock in (left, held):
+        lock.write_text('{"command": "shardmill", "host": "here", "pid": 99}\n')
+    with held.open("rb+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        shown = shardmill("clean", twice, "--dry-run").stdout
+        assert f"lock file that nobody holds: {left}\n" in shown
+        assert str(held) not in shown
+        assert left.exists()
+        assert shardmill("clean", twice, "--yes").returncode == 0
+    assert list(left.parent.iterdir()) == [held]
+
+
 def test_outputs_are_left_alone_while_a_command_is_at_work(twice: Path) -> None:
     before = products(twice)
     with (twice / ".shardmill/run.lock").open("w") as held:
