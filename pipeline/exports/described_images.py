@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from pipeline.catalog import class_folders, details, objects
 from pipeline.catalog import table as catalog
+from pipeline.catalog.image_names import stem_of
 from pipeline.errors import OutputDamaged
 from pipeline.exports.base import SplitView
 from pipeline.exports.image_sizes import ImageSizes, Size
@@ -99,8 +100,7 @@ class DescribedImage:
     @property
     def stem(self) -> str:
         """The name without its suffix."""
-        folder, slash, file = self.name.rpartition("/")
-        return f"{folder}{slash}{file.rpartition('.')[0] or file}"
+        return stem_of(self.name)
 
 
 @dataclass

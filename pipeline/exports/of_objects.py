@@ -29,6 +29,15 @@ class ExportOfObjects(Export):
     needs_boxes = True
     parts = ("images", "boxes")
 
+    def file_of_image(self, folder: str, stem: str) -> str:  # noqa: ARG002 - some ask
+        """Return the small file that is of one image alone; "": it makes none for each image.
+
+        Args:
+            folder: of a split, see `files`.
+            stem: the name of the image below the folder of its split, without its suffix.
+        """
+        return ""
+
     def refusals(self, data: SetView) -> Iterator[str]:
         """Yield that there are no boxes, no classes, or that images are not of their own size."""
         what = f"--export {self.name}"

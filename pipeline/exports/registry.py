@@ -16,6 +16,7 @@ from pipeline.exports.image_list_export import ImageList, LabelTables
 from pipeline.exports.imagefolder import ImageFolder
 from pipeline.exports.label_map import LabelMap
 from pipeline.exports.linked_classes import LinkedClasses
+from pipeline.exports.of_objects import ExportOfObjects
 from pipeline.exports.parquet_export import Parquet
 from pipeline.exports.voc import Voc
 from pipeline.exports.yolo import Yolo
@@ -112,6 +113,18 @@ def files(folder: str, *, of_boxes: bool = True) -> Iterator[str]:
     for export in every().values():
         if of_boxes or not export.needs_boxes:
             yield from (*export.files(folder), *export.small_files(folder))
+
+
+def file_of_image(name: str, folder: str, stem: str) -> str:
+    """Return the small file that an export makes of one image alone; "": it makes none.
+
+    Args:
+        name: of the export.
+        folder: of a split, see `Export.files`.
+        stem: the name of the image below the folder of its split, without its suffix.
+    """
+    export = every().get(name)
+    return export.file_of_image(folder, stem) if isinstance(export, ExportOfObjects) else ""
 
 
 def folders(*, of_boxes: bool = True) -> frozenset[str]:

@@ -56,9 +56,13 @@ class Voc(ExportOfObjects):
         """Return the list of a split's images, and the names of classes."""
         return f"{_FOLDER}/ImageSets/Main/{folder}.txt", _LABELS
 
-    def small_files(self, folder: str) -> tuple[str, ...]:
+    def file_of_image(self, folder: str, stem: str) -> str:
         """Return the document of an image."""
-        return (f"{_ANNOTATIONS}/{folder}/{ANY_PATH}.xml",)
+        return f"{_ANNOTATIONS}/{folder}/{stem}.xml"
+
+    def small_files(self, folder: str) -> tuple[str, ...]:
+        """Return the documents of images."""
+        return (self.file_of_image(folder, ANY_PATH),)
 
     def plan(self, data: SetView) -> Iterator[ExportPlan]:
         """Yield the documents of each split that has boxes, and the names of classes."""

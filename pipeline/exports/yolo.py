@@ -58,9 +58,13 @@ class Yolo(ExportOfObjects):
         """Return the list of a split's images, and what describes all."""
         return f"yolo_{folder}.txt", _DATA
 
-    def small_files(self, folder: str) -> tuple[str, ...]:
+    def file_of_image(self, folder: str, stem: str) -> str:
         """Return the file of an image."""
-        return (f"{_FOLDER}/{folder}/{ANY_PATH}.txt",)
+        return f"{_FOLDER}/{folder}/{stem}.txt"
+
+    def small_files(self, folder: str) -> tuple[str, ...]:
+        """Return the files of images."""
+        return (self.file_of_image(folder, ANY_PATH),)
 
     def plan(self, data: SetView) -> Iterator[ExportPlan]:
         """Yield the files of each split that has boxes, and what describes all."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,17 +20,15 @@ from pipeline.job.resolve import resolve
 from pipeline.job.table.option import CLEAN
 from pipeline.job.table.options import options_of
 from pipeline.quantities import counted, size
-from pipeline.state import cleaning, status, unselected
+from pipeline.state import cleaning, leftover_files, status, unselected
 from pipeline.state import unused_sources as unusedsources
 from pipeline.state.cleaning import Stale, Superseded
-from pipeline.storage import Location, Plan, TempFile, Unfinished
-from tasks.cli import text
+from pipeline.storage import Location, Plan, Unfinished
+from tasks.cli import clean_stays, text
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
 from tasks.cli.reaching import Reached
 from tasks.cli.saying import say
-
-_MOST_NAMED = 5
 
 EXAMPLES: Final = (
     "shardmill clean OUT",
@@ -47,7 +44,7 @@ def clean(out: str, yes: bool, dry_run: bool, uploads_after: int, **given: Any) 
     A temporary file is removed only when its owner is provably gone, and the hidden lock file of a
     killed command only when nobody holds it. Outputs are superseded when `current` points to
     another; they are left alone while a command is at work, as is what was kept of the files that
-    they were made of.
+    they were made of, and as are files for single images that an export has left half done.
 
     With --unselected, images and masks go that neither the command that was started last asks for
     nor a finished output was made of.
@@ -61,7 +58,7 @@ def clean(out: str, yes: bool, dry_run: bool, uploads_after: int, **given: Any) 
     if not {*FORMATS, paths.state(folder).name} & set(storage.folders(folder)):
         raise UsageError("this is no output folder of shardmill", file=out)
     going = _going(reached, uploads_after * 3600, unneeded=every)
-    _say_kept(reached)
+    clean_stays.say_kept(reached)
     if not going:
         say("nothing to remove")
     elif not dry_run and (yes or _confirmed(reached)):
@@ -77,6 +74,7 @@ class _Going:
         stale: temporary files.
         superseded: outputs.
         locks: lock files of commands that were killed.
+        leftovers: name of a product -> what goes of small files that were left half done.
         unused: folder -> what goes of what was kept of source files.
         uploads: parts of files in a store; None: the store does not let them be listed.
         unselected: what it was kept for -> what goes of images and masks that nothing asks for.
@@ -85,12 +83,13 @@ class _Going:
     stale: list[Stale]
     superseded: list[Superseded]
     locks: Plan
+    leftovers: dict[str, Plan]
     unused: dict[Location, Plan]
     uploads: list[Unfinished] | None
     unselected: dict[str, Plan]
 
     def __bool__(self) -> bool:
-        plans = (self.locks.items, self.unused, self.uploads, self.unselected)
+        plans = (self.locks.items, self.leftovers, self.unused, self.uploads, self.unselected)
         return any((self.stale, self.superseded, *plans))
 
     @property
@@ -102,7 +101,7 @@ class _Going:
 def _going(reached: Reached, upload_s: int, *, unneeded: bool) -> _Going:
     """Return what is of no use any more, and say it."""
     folder = reached.out
-    stale = _stale(folder)
+    stale = clean_stays.stale(folder)
     superseded = cleaning.superseded(folder, _wanted(reached))
     for each in stale:
         say(f"temporary file: {each.temp.path}, {size(each.plan.bytes)}")
@@ -111,11 +110,15 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool) -> _Going:
         say(
             f"superseded output: {output.folder}, {counted(plan.files, 'file')}, {size(plan.bytes)}"
         )
-        for line in _strangers(plan):
+        for line in clean_stays.strangers(plan):
             say(line)
     locks = cleaning.left_locks(folder)
     for item in locks.items:
         say(f"lock file that nobody holds: {item.path}")
+    leftovers = leftover_files.plans(folder)
+    for name, plan in leftovers.items():
+        what = f"{counted(plan.files, 'file')}, {size(plan.bytes)}, e.g. {plan.items[0].path}"
+        say(f"left half done of {name}: {what}")
     unused = _unused(folder, superseded)
     for place, plan in unused.items():
         what = f"{place}, {counted(plan.files, 'file')}, {size(plan.bytes)}"
@@ -123,7 +126,7 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool) -> _Going:
     others = _unselected(reached, superseded) if unneeded else {}
     for what, plan in others.items():
         say(f"nothing asks for it: {what}: {counted(plan.files, 'file')}, {size(plan.bytes)}")
-    return _Going(stale, superseded, locks, unused, _uploads(folder, upload_s), others)
+    return _Going(stale, superseded, locks, leftovers, unused, _uploads(folder, upload_s), others)
 
 
 def _uploads(folder: Location, after_s: int) -> list[Unfinished] | None:
@@ -162,6 +165,8 @@ def _remove_idle(reached: Reached, going: _Going) -> None:
         superseded = [output for output in going.superseded if output.folder in still]
         free = _unused(folder, superseded)
         unused = [plan for place, plan in going.unused.items() if place in free]
+        half_done = leftover_files.plans(folder)
+        unused += [plan for name, plan in going.leftovers.items() if name in half_done]
         others = _unselected(reached, superseded) if going.unselected else {}
         unused += [plan for what, plan in going.unselected.items() if what in others]
         _remove(going.stale, superseded, unused, going.locks)
@@ -190,17 +195,6 @@ def _unselected(reached: Reached, gone: list[Superseded]) -> dict[str, Plan]:
         return {}
 
 
-def _say_kept(reached: Reached) -> None:
-    """Name the sets that no recorded job would make now: what it reads may not be mounted."""
-    out = reached.out
-    for output in status.other_sets(out, reached.as_given(status.recorded_jobs(out))):
-        folder = paths.outputs(out, output.format, output.split)
-        say(
-            f"kept: {text.standing(output)}: no recorded command would make it now, for an older"
-            f" version made it, or what it was made of is gone; if nobody needs it, remove {folder}"
-        )
-
-
 def _remove(
     stale: list[Stale], superseded: list[Superseded], unused: list[Plan], locks: Plan
 ) -> None:
@@ -214,35 +208,6 @@ def _remove(
     items = [item for outcome in outcomes for item in outcome.removed]
     files = counted(sum(not item.is_folder for item in items), "file")
     say(f"removed: {files}, {size(sum(item.size for item in items))}")
-
-
-def _stale(folder: Location) -> list[Stale]:
-    """Return the temporary files that go; say which stay."""
-    temps = cleaning.temps(folder)
-    for temp in temps:
-        if not temp.owner_gone:
-            say(f"kept: {_why_kept(temp)}")
-    stale = cleaning.stale(folder, temps)
-    for line in (line for each in stale for line in _strangers(each.plan)):
-        say(line)
-    return [each for each in stale if each.plan.items]
-
-
-def _why_kept(temp: TempFile) -> str:
-    """Return why a temporary file stays: its process may live, or somebody holds a lock on it."""
-    process = f"process {temp.pid} on {temp.host}"
-    if not temp.is_held:
-        return f"{temp.path} belongs to {process}"
-    who = " and ".join(storage.lock_holders(temp.path).splitlines()) or "somebody"
-    return f"{temp.path} is locked by {who}; {process}, which made it, is gone"
-
-
-def _strangers(plan: Plan) -> Iterator[str]:
-    """Yield a line for each of the first paths of a plan that stay, and how many more there are."""
-    for path in plan.strangers[:_MOST_NAMED]:
-        yield f"left alone: {path} is a link, or not of this program"
-    if (more := len(plan.strangers) - _MOST_NAMED) > 0:
-        yield f"left alone: {more:,} more"
 
 
 def _wanted(reached: Reached) -> frozenset[str]:
