@@ -151,15 +151,17 @@ def shards_to_check(
     Args:
         output: where they belong.
         raw: folder of the archives or tree, to compare each image with its source; or None.
-        untrusted: files that were found damaged: facts and plan among them are not believed.
+        untrusted: files that were found damaged: what they say is not believed. Without the list
+            of images without boxes, nobody can say which rows of the plan are in no shard.
     """
     document = output.document
     table = paths.facts(output.folder)
-    lost = output.plan in untrusted or output.plan_mark in untrusted
+    unlisted = output.folder / withoutboxes.NAME
+    lost = any(path in untrusted for path in (output.plan, output.plan_mark, unlisted))
     planned = not lost and storage.stat(output.plan) is not None
     entries = {entry.file: entry for entry in document.files}
     left_out = frozenset(image.key for image in document.left_out)
-    without = without_boxes(output)
+    without = {} if lost else without_boxes(output)
     form = form_of(output)
     for index, shard in enumerate(document.shards):
         name = _name(output, index)
@@ -185,6 +187,11 @@ def archives(output: FinishedOutput) -> Iterator[tuple[str, str]]:
     images = output.document.inputs[0]
     if images.file is not None:
         yield images.file, images.md5
+
+
+def believed(output: FinishedOutput) -> set[Location]:
+    """Return the files by which it is known which images the shards have, if these are whole."""
+    return {paths.facts(output.folder), output.folder / withoutboxes.NAME}
 
 
 def without_boxes(output: FinishedOutput) -> dict[int, list[str]]:

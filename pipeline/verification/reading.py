@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, TypeVar
 
-from pipeline import paths, storage
+from pipeline import storage
 from pipeline.archives import member_hashes as memberhashes
 from pipeline.errors import UsageError
 from pipeline.job.artifacts import BOXES, Begun, begun
@@ -155,10 +155,9 @@ class Verification:
                 file=str(output.plan),
                 remedy="remove a shard and run the shardmill command again: the plan is made anew",
             )
-        of_facts = outputcheck.check_facts(output)
-        yield from of_facts
-        yield from outputcheck.check_others(output)
-        yield from self._shards(output, raw, damaged | {finding.path for finding in of_facts})
+        of_folder = outputcheck.check_facts(output) + outputcheck.check_others(output)
+        yield from of_folder
+        yield from self._shards(output, raw, damaged | {finding.path for finding in of_folder})
 
     def _shards(
         self, output: FinishedOutput, raw: Location | None, damaged: set[Location]
@@ -170,7 +169,7 @@ class Verification:
             results.append(result)
             is_damaged = is_damaged or bool(result.findings)
             yield from result.findings
-        if not is_damaged and paths.facts(output.folder) not in damaged:
+        if not is_damaged and damaged.isdisjoint(outputcheck.believed(output)):
             yield from outputcheck.check_whole(output, results)
         records = sum(result.records for result in results)
         compared = sum(result.compared for result in results)

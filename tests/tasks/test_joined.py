@@ -12,6 +12,8 @@ from support import RawSet, products, timings
 from pipeline import manifest
 from pipeline.formats.recordio.header import parse_header
 from pipeline.formats.recordio.shard import read_records
+from pipeline.verification import statecheck
+from pipeline.verification.reading import Verification
 
 RECORDIO = ("--format", "recordio", "--split", "train", "--shards", "train=3")
 
@@ -79,6 +81,19 @@ class TestLabelsOfBoxes:
         shards = sorted(folder(out).glob("train-*.rec"))
         labels = [parse_header(data).labels for shard in shards for data in records(shard)]
         assert sum(len(set(each[4::5])) > 1 for each in labels) == 1
+
+    def test_are_not_said_to_be_wrong_where_the_list_of_the_others_is_damaged(
+        self, sample: RawSet, out: Path
+    ) -> None:
+        assert prepare(sample, out, *RECORDIO, "--labels", "detection").returncode == 4
+        listed = folder(out) / "without_boxes.tsv"
+        for content in (b"", b"0\tn99999999/other.JPEG\n", None):
+            listed.unlink()
+            if content is not None:
+                listed.write_bytes(content)
+            reading = Verification(out, statecheck.known_jobs(out))
+            assert {each.path for each in reading.findings([folder(out)])} == {listed}
+            listed.touch()
 
     def test_are_refused_at_once_where_no_boxes_are_read(self, sample: RawSet, out: Path) -> None:
         run = prepare(sample, out, "--format", "recordio", "--labels", "detection")
