@@ -105,7 +105,8 @@ class _Staging:
         if staged is None:
             # Beside what is there, and through a link, files can only go one by one.
             merge = storage.real_folder(path) is not None
-            staged = self._stack.enter_context(StagedFolder(path, merge=merge))
+            # Another command that makes the same export may be the first to name the folder.
+            staged = self._stack.enter_context(StagedFolder(path, merge=merge, merge_later=True))
             self._folders[path] = staged
         _put(staged, file, content)
         self._files += 1

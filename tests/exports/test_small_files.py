@@ -149,6 +149,25 @@ class TestFill:
             fill(tmp_path, tmp_path / "labels", staged, files())
         assert [*tmp_path.rglob("*")] == []
 
+    def test_another_command_that_makes_the_same_files_may_be_first(self, tmp_path: Path) -> None:
+        """Folders appear between the look for them and the rename."""
+        files = {"x/1.txt": b"one", "2.txt": b"two"}
+
+        def overtaken() -> Iterator[tuple[str, bytes]]:
+            yield from files.items()
+            self.listing(tmp_path, files | {"x/other.txt": b"o"})
+
+        with StagedFile(tmp_path / "mine.parquet") as staged:
+            assert fill(tmp_path, tmp_path / "labels/a", staged, overtaken()) == len(files)
+        folder = tmp_path / "labels/a"
+        assert {name: (folder / name).read_bytes() for name in files} == files
+        assert sorted(path.name for path in folder.rglob("*")) == [
+            "1.txt",
+            "2.txt",
+            "other.txt",
+            "x",
+        ]
+
 
 def test_objects_of_an_image_whose_name_has_folders(tmp_path: Path) -> None:
     shown = {"n01/a": Shown((10, 10), (Thing(0, (0.1, 0.1, 0.3, 0.3)),))}

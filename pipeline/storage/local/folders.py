@@ -30,11 +30,13 @@ class StagedFolder:
         path: its final name. There must be nothing, or an empty folder.
         merge: `path` is a folder, or a link to one, on the same file system, which the files
             are to be moved into, each by itself, in the place of those of the same names.
+        merge_later: the same is done where somebody else gives a folder that name meanwhile.
     """
 
-    def __init__(self, path: Path, *, merge: bool = False) -> None:
+    def __init__(self, path: Path, *, merge: bool = False, merge_later: bool = False) -> None:
         self.path = path
         self.merge = merge
+        self._merge_later = merge_later
         self._open = False
         self._names: list[str] = []
         with translate_oserrors(path):
@@ -105,10 +107,10 @@ class StagedFolder:
     def rename(self) -> None:
         """Give the folder, or with `merge` its files, the final name; it must be synced."""
         with translate_oserrors(self.path):
+            if not self.merge:
+                self.merge = not self._rename_whole()
             if self.merge:
                 self._move_files()
-            else:
-                os.rename(self.temp, self.path)
             self._close()
 
     def discard(self) -> None:
@@ -118,6 +120,16 @@ class StagedFolder:
                 self._remove()
             with contextlib.suppress(OSError):
                 self._close()
+
+    def _rename_whole(self) -> bool:
+        """Rename the folder; false: another one with files is there, which these may go into."""
+        try:
+            os.rename(self.temp, self.path)
+        except OSError as error:
+            if self._merge_later and error.errno in {errno.ENOTEMPTY, errno.EEXIST}:
+                return False
+            raise
+        return True
 
     def _move_files(self) -> None:
         target = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
