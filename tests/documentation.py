@@ -25,6 +25,7 @@ EXAMPLES = {
 SNIPPETS = {
     "from pipeline.im2rec import im2rec, transforms": "",
     **dict.fromkeys(EXAMPLES.values(), ""),
+    "path,label": "",
     "from pipeline.loaders.tfdata import dataset": "test_tensorflow_reads_as_documented",
     "from pipeline.loaders import tfdata": "test_tensorflow_reads_a_store_as_documented",
     "import mxnet as mx": "test_mxnet_reads_several_classes_as_documented",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 import shutil
@@ -58,6 +59,7 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: RawSet, drawn:
     (tmp_path / "HOME").mkdir()
     for name in ("images.lst", "LIST", "PREFIX.lst", "image.lst", "NAME.lst", "data/train.lst"):
         shutil.copy(drawn.path, tmp_path / name)
+    _lay_tables(tmp_path, drawn)
     for name in ("train-masks.csv", "boxes.csv"):
         rows = [f"{number:016x},{mid}" for number, mid in enumerate(("/m/0gxl3", "/m/01dws"))]
         (tmp_path / name).write_text("\n".join(["ImageID,LabelName", *rows]))
@@ -67,6 +69,16 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: RawSet, drawn:
     few = partial(draw_sample, train_classes=1, images_per_class=2, validation_images=1)
     monkeypatch.setattr("pipeline.sample.draw.draw_sample", partial(few, test_images=1))
     return tmp_path
+
+
+def _lay_tables(folder: Path, drawn: ListedSet) -> None:
+    """Write lists with columns, of the drawn images; the label of each is a text."""
+    rows = [(name, name.partition("/")[0]) for name in drawn.names]
+    table = "path,label\n" + "".join(f"{name},{label}\n" for name, label in rows)
+    for name in ("photos.csv", "more.csv"):
+        (folder / name).write_text(table)
+    lines = (json.dumps({"file": name, "class": label}) for name, label in rows)
+    (folder / "photos.jsonl").write_text("\n".join(lines))
 
 
 def serve_images(patch: pytest.MonkeyPatch, world: Path) -> None:
@@ -129,6 +141,11 @@ ELSEWHERE = {
     *documentation.of_stores(),
     *documentation.lists_with_addresses(),
 }
+FIRST = {
+    "val": "shardmill imagelist train --recursive --out OUT --format recordio",
+    "more.csv": "shardmill imagelist photos.csv --root DIR --out OUT",
+}
+"""What makes the table of classes that another list or folder is given."""
 HERE = [line for line in documentation.commands() if line not in ELSEWHERE]
 
 
@@ -151,9 +168,9 @@ def test_every_command_of_the_documents_does_what_it_says(
         four = re.sub(r"\t(\d+)\.0+\t", r"\t\1\t0.5\t0.25\t1\t", (world / "LIST").read_text())
         (world / "image.lst").write_text(four)
     if "--classes OUT" in line:
-        train = "shardmill imagelist train --recursive --out OUT --format recordio"
-        assert train in documentation.commands()
-        assert typed(monkeypatch, train).status == 0
+        (first,) = (first for name, first in FIRST.items() if f"imagelist {name} " in line)
+        assert first in documentation.commands()
+        assert typed(monkeypatch, first).status == 0
     if "NAME.rec" in line:
         assert typed(monkeypatch, "shardmill im2rec NAME ROOT").status == 0
     if "RECORDS" in line:

@@ -1,10 +1,11 @@
 """Where the images of a catalog lie in a tree of class folders: ``<class folder>/<file name>``.
 
-The folder is named after the class: by its id, such as a WNID; else by its name in words, which is
-the folder that its images were found in; else by its number, with `DIGITS` digits or more, so that
-folders sorted by name are classes sorted by number. The last is the case of image lists, whose
-paths may be of any folders: there all of a path makes the name of the file, ``_`` between its
-parts. A path that is listed more than once has its id before the suffix.
+The folder is named after the class: by its id, such as a WNID; else by its name in words; else by
+its number, with `DIGITS` digits or more, so that folders sorted by name are classes sorted by
+number. Where the images were found in a folder of the name of their class, their files keep their
+names. Else, as of image lists, whose paths may be of any folders, all of a path makes the name of
+the file, ``_`` between its parts. A path that is listed more than once has its id before the
+suffix.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ def names(rows: pa.Table) -> pa.ChunkedArray:
 def file_names(rows: pa.Table) -> pa.ChunkedArray:
     """Return the name of each image in its class folder."""
     last = pc.replace_substring_regex(rows["key"], r"^.*/", "")
-    numbered = _is_numbered(rows)
+    numbered = pc.or_(_is_numbered(rows), _lies_elsewhere(rows))
     if not pc.any(numbered).as_py():
         return last
     whole = pc.replace_substring(rows["source"], "/", "_")
@@ -100,6 +101,18 @@ def _is_numbered(rows: pa.Table) -> pa.ChunkedArray:
     ids, texts = _text(rows, "class_id"), _text(rows, "class_text")
     nameless = pc.and_(pc.equal(ids, ""), pc.equal(texts, ""))
     return pc.and_(nameless, pc.greater_equal(rows["class_index"], 0))
+
+
+def _lies_elsewhere(rows: pa.Table) -> pa.ChunkedArray:
+    """Return which images have a class in words and lie in a folder of another name."""
+    texts = _text(rows, "class_text")
+    listed = pc.and_(pc.equal(_text(rows, "class_id"), ""), pc.not_equal(texts, ""))
+    if not pc.any(listed).as_py():
+        return listed
+    folders = pc.replace_substring_regex(rows["key"], r"/?[^/]*$", "")
+    apart = pc.not_equal(*(pc.utf8_normalize(each, "NFC") for each in (folders, texts)))
+    in_root = pc.and_(pc.equal(folders, ""), pc.equal(texts, "."))
+    return pc.and_(listed, pc.and_not(apart, in_root))
 
 
 def _with_id(name: str, number: int) -> str:

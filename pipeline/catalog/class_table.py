@@ -125,7 +125,7 @@ class FolderClasses:
         numbers = sorted_as_text(self.table.names)
         if numbers:
             yield (
-                f"numbers in names of folders are sorted as text: {numbers[0]} has a smaller"
+                f"numbers in names of classes are sorted as text: {numbers[0]} has a smaller"
                 f" label than {numbers[1]}; give another order with --classes"
             )
 
@@ -181,7 +181,12 @@ def union(tables: Iterable[ClassTable]) -> ClassTable:
     for table in tables:
         for key, label in table.labels.items():
             names.setdefault(key, table.names[label])
-    return ClassTable(tuple(sorted(names.values(), key=_place)))
+    return ClassTable(tuple(in_order(names.values())))
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Return names sorted as a walk would meet folders of these names."""
+    return sorted(names, key=_place)
 
 
 def sorted_as_text(names: Sequence[str]) -> tuple[str, str] | None:

@@ -47,8 +47,14 @@ _OF_LISTS: Final[dict[str, Any]] = {
     "name": "",
     "recursive": False,
     "extensions": (),
+    "path_column": "path",
+    "label_column": "label",
 }
 """Options that mean something for a list or folder only, and what they are of a configured set."""
+
+_SINCE: Final[dict[str, Any]] = {"path_column": "path", "label_column": "label"}
+"""Options that earlier versions of this program had not; with these values they are not recorded,
+so that the record of the same job stays the same."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,8 @@ class Job:
         name: of its only split.
         recursive: of a folder, whether the folders in it are classes.
         extensions: of a folder, what names of images end in; empty: the customary ones.
+        path_column: of a list whose columns have names, that of the paths.
+        label_column: that of the labels.
         exports: what else is made of the whole, of `EXPORTS`.
         data_dir: folder that dbcollection is told the images lie in; "": the output, whose trees
             are then made, too.
@@ -126,6 +134,8 @@ class Job:
     dbcollection_strict: bool = False
     remote: RemoteOptions = LIKE_AWS
     openimages: SelectionOptions = NOTHING
+    path_column: Key = "path"
+    label_column: Key = "label"
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
     def to_json(self) -> str:
@@ -136,6 +146,9 @@ class Job:
         others = _not_of(self.images)
         fields = asdict(self).items()
         recorded = {name: value for name, value in fields if others.get(name, ...) != value}
+        for name, default in _SINCE.items():
+            if recorded.get(name) == default:
+                del recorded[name]
         if self.remote == LIKE_AWS:
             del recorded["remote"]
         if self.openimages == NOTHING:

@@ -9,6 +9,7 @@ from pipeline import digests
 from pipeline.errors import UsageError
 
 _LONGEST: Final = 200  # with what files of a split add, it fits the 255 bytes of a file name
+_LIST: Final = re.compile(r"\.(?:lst|csv|tsv|jsonl|ndjson)\Z")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 
 
@@ -25,7 +26,7 @@ def check(name: str) -> None:
 
 def of_file(name: str) -> str:
     """Return a name for files made of that of a list or folder; a long one is cut."""
-    stem = re.sub(r"[^A-Za-z0-9_]+", "_", name.removesuffix(".lst")).strip("_") or "images"
+    stem = re.sub(r"[^A-Za-z0-9_]+", "_", _LIST.sub("", name)).strip("_") or "images"
     if len(stem) <= _LONGEST:
         return stem
     tail = f"_{digests.digest({'name': stem})}"

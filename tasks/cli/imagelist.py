@@ -13,7 +13,7 @@ from tasks.cli.options import parameters
 from tasks.cli.speaking import TellingCommand
 
 EXAMPLES: Final = (
-    "shardmill imagelist images.lst --root DIR --out OUT --format recordio,tfrecord",
+    "shardmill imagelist photos.csv --root DIR --out OUT --format recordio,tfrecord",
     "shardmill imagelist FOLDER --recursive --out OUT --resize 256 --on-bad-image skip",
     "shardmill imagelist s3://BUCKET/images.lst --root s3://BUCKET/images --out OUT",
 )
@@ -23,10 +23,12 @@ EXAMPLES: Final = (
 def imagelist(**given: Any) -> int:
     """Prepare the images that an image list, or a folder, names.
 
-    A line of a list is an id, a label or more, and a path: the form of im2rec. Labels are stored
-    as they stand there. Of a folder, the labels are those of im2rec.py --list, and stand in
-    OUT/lists/NAME.classes.tsv; --classes gives another folder the same. Images are stored as they
-    are, unless an option says otherwise; TFRecord shards hold RGB or gray JPEGs.
+    A list is CSV, TSV or JSONL (.csv, .tsv, .jsonl, .ndjson) with the columns path and label, or of
+    the form of im2rec: an id, a label or more, and a path. Labels that are numbers are stored as
+    they stand there; those that are texts are classes, numbered in the order of their names. Of a
+    folder, the labels are those of im2rec.py --list. Classes stand in OUT/lists/NAME.classes.tsv;
+    --classes gives another list or folder the same. Images are stored as they are, unless an
+    option says otherwise; TFRecord shards hold RGB or gray JPEGs.
 
     The same command goes on where an interrupted one was.
     """

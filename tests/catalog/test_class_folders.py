@@ -19,7 +19,10 @@ ROWS = (  # key, source, class index, id of the class, its words, number of the 
     ("x/e.jpg#9", "x/e.jpg", 123456, "", "", 9, "123456/x_e#9.jpg"),
     ("f#10", "f", 7, "", "", 10, "00007/f#10"),
     ("g.jpg", "g.jpg", -1, "", "", 11, "g.jpg"),
-    ("h/00007.jpg", "h/00007.jpg", 1, "", "00007", 12, "00007/00007.jpg"),
+    ("00007/i.jpg", "00007/i.jpg", 1, "", "00007", 12, "00007/i.jpg"),
+    ("h/i.jpg", "h/i.jpg", 3, "", "crow", 13, "crow/h_i.jpg"),
+    ("e\u0301/i.jpg", "e\u0301/i.jpg", 4, "", "\u00e9", 14, "\u00e9/i.jpg"),
+    ("j.jpg", "j.jpg", 5, "", ".", 15, "./j.jpg"),
 )
 
 

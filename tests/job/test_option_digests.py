@@ -51,6 +51,8 @@ CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (LIST, "--recursive"): ((), ""),
     (LIST, "--exts"): ((), ".png"),
     (LIST, "--classes"): (("--recursive",), "{folders}"),
+    (LIST, "--path-column"): ((), "other"),
+    (LIST, "--label-column"): ((), "kind"),
     (LIST, "--on-bad-image"): ((), "skip"),
     (LIST, "--format"): ((), "recordio"),
     (LIST, "--shards"): ((), "3"),
@@ -103,10 +105,12 @@ def places(small: RawSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     for number, name in enumerate(("top.jpg", "top.png", "a/1.jpg", "b/2.jpg", "a/3.gif")):
         lay(folder / "folder" / name, encoded(number, form=_FORMS.get(name[-3:], "JPEG")))
     lay(folder / "folders.txt", b"b\na\n.\n")
+    table = lay(folder / "table.csv", b"path,other,label,kind\na/1.jpg,b/2.jpg,1,2\n")
     return {
         "classes": str(folder / "classes.txt"),
         "folder": str(folder / "folder"),
         "folders": str(folder / "folders.txt"),
+        "table": str(table),
         "list": str(drawn.path),
         "root": str(drawn.root),
         "raw": str(small.raw),
@@ -155,6 +159,8 @@ def test_the_digests_that_follow_an_option(
         of_folder = option.flag in {"--recursive", "--exts", "--classes"}
         of_folder = of_folder or context == _FOR_DBCOLLECTION
         start = ["{folder}"] if of_folder else ["{list}", "--root", "{root}"]
+        if option.flag in {"--path-column", "--label-column"}:
+            start = ["{table}", "--root", "{folder}"]
         start += ["--out", "{out}"]
         context = tuple(word for word in context if word != "--no-boxes")
     switch = value if value.startswith("--") else option.flag

@@ -27,7 +27,9 @@ def _of_a_folder(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[U
 
 def _of_class_folders(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
     del dataset, names
-    if job.is_listed and job.classes and not job.recursive:
+    if not job.is_listed or not job.classes or job.recursive:
+        return
+    if storage.is_folder(storage.parse(job.images)):  # what is asked of a list its source checks
         what = "--classes is a table of class folders here: it goes with a folder and --recursive"
         yield UsageError(what)
 
@@ -61,8 +63,9 @@ FOLDER_CLASSES: Final = Option(
     flag="--classes",
     kind=Kind.PATH,
     group=Group.INPUT,
-    help="File that gives the class folders their labels: their names, one a line, or the"
-    " NAME.classes.tsv of another run; default: by the order of their names.",
+    help="File that gives the class folders, or the classes that a list names, their labels: their"
+    " names, one a line, or the NAME.classes.tsv of another run; default: by the order of their"
+    " names.",
     commands=(LIST,),
     field="classes",
     default="",

@@ -88,8 +88,9 @@ INPUT_OPTIONS: Final = (
         flag="--images",
         kind=Kind.PATH,
         group=Group.INPUT,
-        help="Image list of the form of im2rec, or a folder of images; or its s3:// address, and of"
-        " a list also one of a web server.",
+        help="Image list (.csv, .tsv, .jsonl or .ndjson with the columns path and label, or the"
+        " form of im2rec), or a folder of images; or its s3:// address, and of a list also one of a"
+        " web server.",
         commands=(LIST,),
         field="images",
         metavar="LIST_OR_FOLDER",
@@ -158,6 +159,29 @@ INPUT_OPTIONS: Final = (
         metavar="DIR",
         anywhere=True,
         refusals=_root_elsewhere,
+    ),
+    Option(
+        flag="--path-column",
+        kind=Kind.TEXT,
+        group=Group.INPUT,
+        help="Column of a CSV, TSV or JSONL list that holds the paths; default: path.",
+        commands=(LIST,),
+        field="path_column",
+        default=Job.path_column,
+        metavar="NAME",
+        digests=CATALOG,
+    ),
+    Option(
+        flag="--label-column",
+        kind=Kind.TEXT,
+        group=Group.INPUT,
+        help="Column of a CSV, TSV or JSONL list that holds the labels, numbers or texts; default:"
+        " label.",
+        commands=(LIST,),
+        field="label_column",
+        default=Job.label_column,
+        metavar="NAME",
+        digests=CATALOG,
     ),
     RECURSIVE,
     EXTENSIONS,

@@ -13,6 +13,8 @@ _IMAGE: Final = r"\.(?:jpe?g|png|bmp|gif|webp|tiff?|p[gpn]m)"
 _NUMBER: Final = r"[+-]?[0-9]+(?:\.[0-9]*)?(?:[eE][+-]?[0-9]+)?"
 _LONGEST: Final = 8192  # characters of a line that is looked at
 _TABS: Final = "write each line as id, label and path with TABs between them"
+_CSV: Final = f"call it .csv, and name its columns in the first line: path,label; or {_TABS}"
+_JSONL: Final = f'call it .jsonl, with {{"path": ..., "label": ...}} in each line; or {_TABS}'
 _AWK: Final = (
     r"""awk '{sub(/\r$/, ""); label = $NF; sub(/[ \t]+[^ \t]+$/, ""); """
     r"""print NR - 1 "\t" label "\t" $0}' LIST > NEW.lst"""
@@ -45,7 +47,7 @@ _FORMS: Final = tuple(
             "lines that end in CR alone, as old Macs wrote them",
             r"end them with LF: tr '\r' '\n' < LIST > NEW.lst",
         ),
-        (r"[{[\"].*[}\]],?", "JSON", _TABS),
+        (r"[{[\"].*[}\]],?", "JSON", _JSONL),
         (
             rf".*{_IMAGE}[ \t]+{_NUMBER}",
             "the form of Caffe, a path and then its label",
@@ -65,7 +67,7 @@ _FORMS: Final = tuple(
         (
             rf"(?!.*[^,; \t][ \t])(?:[^\t]*{_IMAGE}\"?[,;].*|[^\t]*[,;]\"?[^,;\t]*{_IMAGE}\"?)",
             "a table with commas or semicolons (CSV)",
-            _TABS,
+            _CSV,
         ),
         (
             rf"(?!.*[ \t]{_NUMBER}[ \t])[^0-9+\t-][^\t]*{_IMAGE}",

@@ -17,6 +17,8 @@ from pipeline.sources.glance import Folders, Glance
 from pipeline.sources.imagelist import folder as listing
 from pipeline.sources.imagelist import scan, snapshot
 from pipeline.sources.imagelist import split_folders as splitfolders
+from pipeline.sources.imagelist import table_list as tablelist
+from pipeline.sources.imagelist.columns import PATH_AND_LABEL
 from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.sources.imagelist.snapshot import ListPlace
 from pipeline.sources.imagelist.source import ListSource
@@ -153,6 +155,27 @@ def _check_there(job: Job) -> None:
             remedy="name one that is there",
         )
     check_root(root, "name it with --root")
+    if not tablelist.has_named_columns(path) or storage.is_folder(path):
+        _check_no_columns(job, is_list=not storage.is_folder(path))
+
+
+def _check_no_columns(job: Job, *, is_list: bool) -> None:
+    """Check that nothing is asked of a folder or list that only named columns give."""
+    expected = f"a list whose name ends in {', '.join(tablelist.FORMS)}, with a header or keys"
+    if (job.path_column, job.label_column) != PATH_AND_LABEL.names:
+        raise UsageError(
+            "--path-column and --label-column are of lists whose columns have names",
+            file=job.images,
+            expected=expected,
+            remedy="leave them out, or rename the list if it is one",
+        )
+    if is_list and job.classes:
+        raise UsageError(
+            "--classes is a table of class folders, or of labels that are texts",
+            file=job.images,
+            expected=f"a folder and --recursive, or {expected}",
+            remedy="leave it out: the labels of this list are numbers",
+        )
 
 
 def _of_whole(split: Split, place: ListPlace, is_cut: IsCut) -> ListSource:
@@ -166,10 +189,11 @@ def _of_whole(split: Split, place: ListPlace, is_cut: IsCut) -> ListSource:
         recursive=place.recursive,
         extensions=place.extensions,
         table=place.table,
+        columns=place.columns,
         is_cut=is_cut,
         note=folders.note,
     )
-    if place.table is None and listed.classes is not None:
+    if not is_list and place.table is None and listed.classes is not None:
         splitfolders.check(place.path, listed.classes.table.names)
     return _source(split, place, listed, look or folders.glance())
 
@@ -251,5 +275,5 @@ def _check_backslashes(job: Job, listed: ImageListing) -> None:
             remedy="write them with slashes, and take away all that precedes the folders in"
             f" {listed.root}"
             if absolute
-            else r"write them with slashes: tr '\\' / < LIST > NEW.lst",
+            else rf"write them with slashes: tr '\\' / < LIST > NEW{listed.path.suffix or '.lst'}",
         )

@@ -18,7 +18,6 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -27,10 +26,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline import names as rule
-from pipeline import storage
 from pipeline.errors import BadAnnotation, UsageError
+from pipeline.sources.imagelist import label_values as labelvalues
 from pipeline.sources.imagelist import list_forms as listforms
-from pipeline.sources.imagelist.lst_refusals import REMEDY, SHOWN, check_text, refused, shown
+from pipeline.sources.imagelist.lst_refusals import REMEDY, SHOWN, refused, shown
+from pipeline.sources.imagelist.text_blocks import text_blocks
 from pipeline.storage import Location
 
 SCHEMA: Final = pa.schema(
@@ -43,22 +43,12 @@ SCHEMA: Final = pa.schema(
 )
 """Columns of the tables that `read` yields; no value is null."""
 
-ROWS: Final = 1 << 14
-"""How many rows a table has at most."""
-
 _Column: TypeAlias = Sequence[object] | NDArray[np.generic] | pa.Array
-_BOM: Final = b"\xef\xbb\xbf"
-_STEP: Final = 1 << 19  # bytes that are read at once
-_LONGEST: Final = 1 << 20  # bytes of a line: some 25,000 objects
 _FEWEST: Final = 3  # fields: id, label, path
 _LAST_ID: Final = 2**64 - 1
-_EXACT: Final = 2.0**24  # beyond it float32 has no longer every whole number
-_LARGEST: Final = float(np.finfo(np.float32).max)
 
 _BLANKS: Final = re.compile(r"[ \t]+")
 _ID: Final = re.compile(r"\+?0*([0-9]{1,20})")
-# No digit can be part of two repetitions: a line of 1 MiB would take hours to be refused.
-_NUMBER: Final = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 _IS_SEPARATOR: Final = np.isin(np.arange(256), list(b"\t\n"))
 _IS_CONTROL: Final = np.isin(np.arange(256), [*range(32), 127]) & ~_IS_SEPARATOR
@@ -95,7 +85,8 @@ def read(
         raise UsageError("every image has a label", expected="1 or more", found=str(label_width))
     ids = array("Q")
     empty = True
-    for block in _blocks(path, label_width):
+    for first, content in text_blocks(path):
+        block = _Block(path, label_width, first, content)
         table = block.regular()
         if table is None:
             table = block.odd()
@@ -200,7 +191,7 @@ class _Block:
         if len(fields) < width + 2:
             raise self._refused(number, "fields are missing", wanted, line)
         more = _BLANKS.split(fields[-1], maxsplit=1)
-        if len(more) > 1 and self.width is None and _NUMBER.fullmatch(more[0]):
+        if len(more) > 1 and self.width is None and labelvalues.is_number(more[0]):
             what = f"{more[0][:SHOWN]} may be a second label or belong to the path"
             raise self._refused(number, what, wanted, line)
         if "\t" in fields[-1]:
@@ -215,45 +206,15 @@ class _Block:
         raise self._refused(number, "not the id of an image", wanted, text)
 
     def _label(self, number: int, text: str) -> float:
-        value = float(text) if _NUMBER.fullmatch(text) else np.inf
-        if abs(value) > _LARGEST:
-            wanted = "a finite decimal number that float32 can hold"
-            raise self._refused(number, "not a label", wanted, text)
-        if abs(value) > _EXACT and Decimal(text) != Decimal(float(np.float32(value))):
-            what = "a label that float32 would change"
-            raise self._refused(number, what, "one up to 2**24, or one that float32 has", text)
-        return value
+        flaw = labelvalues.flaw(text)
+        if flaw is not None:
+            raise self._refused(number, *flaw, text)
+        return float(text)
 
     def _refused(
         self, number: int, what: str, expected: str, found: str, remedy: str = REMEDY
     ) -> BadAnnotation:
         return refused(self.path, number, what, expected, shown(found), remedy)
-
-
-def _blocks(path: Location, width: int | None) -> Iterator[_Block]:
-    """Yield a list in blocks of whole lines, as many as a table has rows."""
-    rest, line, offset = b"", 1, 0
-    with storage.open_ranges(path) as file:
-        while view := file.read(offset, min(_STEP, file.info.size - offset)):
-            content = (rest + view).removeprefix(b"" if offset else _BOM)
-            offset += len(view)
-            if offset == file.info.size and not content.endswith(b"\n"):
-                content += b"\n"
-            ends = np.flatnonzero(np.frombuffer(content, np.uint8) == ord("\n")) + 1
-            stops = np.append(0, ends)
-            lengths = np.diff(stops, append=len(content))
-            if lengths.max() > _LONGEST:
-                number = line + int(np.argmax(lengths > _LONGEST))
-                found = f"{lengths.max()} bytes or more"
-                raise refused(
-                    path, number, "a line is too long", f"at most {_LONGEST} bytes", found
-                )
-            for first in range(0, len(ends), ROWS):
-                last = min(first + ROWS, len(ends))
-                block = content[stops[first] : stops[last]]
-                check_text(path, line + first, block)
-                yield _Block(path, width, line + first, block)
-            line, rest = line + len(ends), content[stops[-1] :]
 
 
 def _ids(texts: pa.StringArray) -> pa.UInt64Array | None:
@@ -270,7 +231,7 @@ def _labels(texts: pa.StringArray) -> NDArray[np.float32] | None:
         values: NDArray[np.float64] = texts.cast(pa.float64()).to_numpy()
     except pa.ArrowInvalid:
         return None
-    return values.astype(np.float32) if (np.abs(values) <= _EXACT).all() else None
+    return values.astype(np.float32) if (np.abs(values) <= labelvalues.EXACT).all() else None
 
 
 def _table(

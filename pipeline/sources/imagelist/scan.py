@@ -1,7 +1,8 @@
 """Scans an image list or a folder of images, and turns it into rows of a catalog.
 
-A list is that of im2rec (`lst`), a folder one as im2rec.py would list it (`listing`). Both are read
-twice, once to know what they are and once to make the catalog, and never held whole.
+A list is that of im2rec (`lst`) or one whose columns have names (`table_list`), a folder one as
+im2rec.py would list it (`listing`). All are read twice, once to know what they are and once to make
+the catalog, and lists are never held whole.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -27,16 +28,23 @@ from pipeline.errors import TransientError
 from pipeline.sources.glance import Note, no_note
 from pipeline.sources.imagelist import folder as listing
 from pipeline.sources.imagelist import keys as imagekeys
+from pipeline.sources.imagelist import list_contents as listcontents
 from pipeline.sources.imagelist import lst
+from pipeline.sources.imagelist import table_list as tablelist
 from pipeline.sources.imagelist.class_counts import ClassCounter, ClassCounts
+from pipeline.sources.imagelist.columns import PATH_AND_LABEL, Columns
 from pipeline.sources.imagelist.folder import Listing
 from pipeline.sources.imagelist.long_names import LongNames, never_cut
+from pipeline.sources.imagelist.table_list import TableList
+from pipeline.sources.imagelist.text_blocks import ROWS
 from pipeline.sources.source import IsCut
 from pipeline.storage import Location
 from pipeline.storage.clutter import NOTHING, PassedOver
 from pipeline.storage.local.fingerprints import FileStamps
 
 _LAST_CLASS: Final = 2.0**31  # the first that no class index can be
+_Listed: TypeAlias = Location | TableList | Listing
+"""A list of im2rec's form, one whose columns have names, or what a folder holds."""
 _WINDOWS: Final = re.compile(r"\\|^[A-Za-z]:/")  # in paths that Windows has written
 
 
@@ -64,9 +72,10 @@ class ImageListing:
         ignored: of a folder, how many files were passed over for their names.
         first_ignored: the first of them.
         clutter: of a folder, what was passed over as clutter.
-        classes: of a folder, its classes; None: of a list, or of a folder without a walk.
+        classes: of a folder its classes, of a list its labels that are texts; None: there are none.
         repeats: whether a path is named more than once.
         stamps: of the files, which no digest is of; None: they were not looked at, see `snapshot`.
+        columns: of a list whose columns have names, those that are read.
     """
 
     path: Location
@@ -89,6 +98,7 @@ class ImageListing:
     classes: FolderClasses | None
     repeats: bool
     stamps: FileStamps | None
+    columns: Columns = PATH_AND_LABEL
 
     @property
     def pinned(self) -> ClassTable | None:
@@ -103,6 +113,7 @@ def scan(
     recursive: bool = False,
     extensions: Sequence[str] = (),
     table: ClassTable | None = None,
+    columns: Columns = PATH_AND_LABEL,
     prefix: str = "",
     scanned: Listing | None = None,
     is_cut: IsCut = never_cut,
@@ -115,14 +126,17 @@ def scan(
         root: folder that the paths are relative to.
         recursive: of a folder, whether the folders in it are classes.
         extensions: of a folder, what names of images end in; empty: the customary ones.
-        table: of a folder with class folders, which label each has; None: see `listing.scan`.
+        table: of class folders, or of labels that are texts, which label each has; None: see
+            `listing.scan` and `table_list.open_list`.
+        columns: see `ImageListing`.
         prefix: see `ImageListing`.
         scanned: what was found in the folder, if somebody has looked.
         is_cut: see `ImageListing.long_names`.
         note: called with each folder before it is listed.
 
     Raises:
-        BadAnnotation: see `lst.read`.
+        BadAnnotation: see `lst.read`, `table_list.open_list` and `TableList.tables`; the file is
+            no list, see `listcontents.check`.
         TreeRefused: see `listing.scan`.
         Vanished: there is neither.
     """
@@ -132,7 +146,7 @@ def scan(
     widths, counter = NO_IMAGES, ClassCounter()
     long_names = LongNames(is_cut)
     suffix = backslashed = ""
-    source = scanned or _source(path, kinds, recursive=recursive, table=table, note=note)
+    source = scanned or _source(path, kinds, columns, recursive=recursive, table=table, note=note)
     for rows in _tables(source):
         names = rows["path"].to_pylist()
         sizes_and_stamps = storage.file_stamps(root, names)
@@ -170,9 +184,10 @@ def scan(
         ignored=folder.ignored if folder else 0,
         first_ignored=folder.first_ignored if folder else "",
         clutter=folder.clutter if folder else NOTHING,
-        classes=folder.classes if folder else None,
+        classes=None if isinstance(source, Location) else source.classes,
         repeats=len(repeated) > 0,
         stamps=FileStamps.of(np.frombuffer(hashes, np.uint64), np.frombuffer(stamps, np.uint64)),
+        columns=columns,
     )
 
 
@@ -187,7 +202,7 @@ def catalog_rows(listed: ImageListing) -> Iterator[pa.Table]:
     """
     content = hashlib.sha256()
     kinds, pinned = listed.extensions, listed.pinned
-    source = _source(listed.path, kinds, recursive=listed.recursive, table=pinned)
+    source = _source(listed.path, kinds, listed.columns, recursive=listed.recursive, table=pinned)
     repeated = _repeated_paths(source) if listed.repeats else imagekeys.NO_PATHS
     for table in _tables(source):
         names = table["path"].to_pylist()
@@ -205,27 +220,33 @@ def catalog_rows(listed: ImageListing) -> Iterator[pa.Table]:
 def _source(
     path: Location,
     extensions: Sequence[str],
+    columns: Columns,
     *,
     recursive: bool,
     table: ClassTable | None,
     note: Note = no_note,
-) -> Location | Listing:
-    """Return a list as it is, or what a folder holds."""
+) -> _Listed:
+    """Return a list, looked at as far as its form needs, or what a folder holds."""
     if not storage.is_folder(path):
-        return path
+        listcontents.check(path)
+        named = tablelist.has_named_columns(path)
+        return tablelist.open_list(path, columns, table) if named else path
     return listing.scan(path, recursive=recursive, extensions=extensions, table=table, note=note)
 
 
-def _tables(found: Location | Listing) -> Iterator[pa.Table]:
+def _tables(found: _Listed) -> Iterator[pa.Table]:
     """Yield columns of `lst.SCHEMA`, and `text`, the class in words."""
+    if isinstance(found, TableList):
+        yield from found.tables()
+        return
     if not isinstance(found, Listing):
         for table in lst.read(found):
             texts = pa.repeat(pa.scalar("", pa.string()), table.num_rows)
             yield table.append_column("text", texts)
         return
     words = pa.array(found.folders or ("",), pa.string())
-    for first in range(0, len(found.paths), lst.ROWS):
-        labels = found.labels[first : first + lst.ROWS]
+    for first in range(0, len(found.paths), ROWS):
+        labels = found.labels[first : first + ROWS]
         count = len(labels)
         offsets = pa.array(np.arange(count + 1, dtype=np.int32))
         values = pa.array(labels.astype(np.float32))
@@ -278,7 +299,7 @@ def _labels(labels: pa.ListArray) -> tuple[pa.Array, pa.Array]:
     return pa.array(classes), pa.ListArray.from_arrays(pa.array(offsets), pa.array(others))
 
 
-def _repeated_paths(source: Location | Listing) -> NDArray[np.uint64]:
+def _repeated_paths(source: _Listed) -> NDArray[np.uint64]:
     """Return (n,) uint64, sorted: the xxh3-64 of the paths that are named more than once."""
     hashes = array("Q")
     for table in _tables(source):

@@ -15,6 +15,7 @@ from pipeline.sources import glance
 from pipeline.sources.glance import Glance
 from pipeline.sources.imagelist import folder
 from pipeline.sources.imagelist.class_counts import ClassCounts
+from pipeline.sources.imagelist.columns import PATH_AND_LABEL, Columns
 from pipeline.sources.imagelist.scan import ImageListing
 from pipeline.storage import Location
 from pipeline.storage.clutter import PassedOver
@@ -65,10 +66,17 @@ class ListPlace:
         return self.job.extensions or folder.EXTENSIONS
 
     @property
+    def columns(self) -> Columns:
+        """Of a list whose columns have names, those that are read."""
+        return Columns(self.job.path_column, self.job.label_column)
+
+    @property
     def asked(self) -> str:
         """A digest of the options that decide how it is read."""
+        named = {} if self.columns == PATH_AND_LABEL else {"columns": asdict(self.columns)}
         return glance.asked(
-            {
+            named
+            | {
                 "below": self.below,
                 "classes": self.table.names if self.table else None,
                 "extensions": self.extensions,
@@ -152,6 +160,7 @@ def load(place: ListPlace) -> tuple[ImageListing, Glance] | None:
         classes=_known(saved.classes) if saved.classes else None,
         repeats=saved.repeats,
         stamps=None,
+        columns=place.columns,
     )
     return listing, Glance.recorded(saved.look)
 

@@ -135,7 +135,7 @@ class ListSource(Source):
 
     @property
     def folder_classes(self) -> FolderClasses | None:
-        """The class folders of a folder."""
+        """The class folders of a folder, or the classes that the labels of a list name."""
         return self.listing.classes
 
     @property
@@ -152,13 +152,14 @@ class ListSource(Source):
         listing = self.listing
         if not storage.is_folder(listing.path):
             treeform.check_list(listing.path, listing.counts)
+            treeform.check_side_by_side(listing.path, self.class_names)
         else:
             names = listing.classes.table.names if listing.classes else None
             treeform.check_folder(listing.path, names)
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """The class folders of a folder; a list names no classes."""
+        """The class folders of a folder, or the labels of a list that are texts; else none."""
         return self.listing.classes.table.names if self.listing.classes else ()
 
     def find_in(self, tree: Path) -> str | None:

@@ -56,6 +56,15 @@ def check_folder(path: Location, names: Sequence[str] | None) -> None:
             expected="each image in a class folder",
             remedy="move them into a class folder",
         )
+    check_side_by_side(path, names)
+
+
+def check_side_by_side(path: Location, names: Sequence[str]) -> None:
+    """Check that no class is named as a folder in another one.
+
+    Raises:
+        UsageError: one is.
+    """
     nested = next((name for name in names if "/" in name), None)
     if nested is not None:
         raise UsageError(
@@ -63,5 +72,5 @@ def check_folder(path: Location, names: Sequence[str] | None) -> None:
             file=str(path),
             expected="class folders side by side",
             found=nested,
-            remedy=f"move it beside the others, under a name such as {nested.replace('/', '_')}",
+            remedy=f"give it a name beside the others, such as {nested.replace('/', '_')}",
         )

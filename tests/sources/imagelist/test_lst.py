@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import BadAnnotation, UsageError, Vanished
 from pipeline.names import has_control
-from pipeline.sources.imagelist import lst
+from pipeline.sources.imagelist import lst, text_blocks
 
 # Text of an example in the documentation of MXNet, which shows blanks for TABs.
 SHOWN = """\
@@ -215,10 +215,10 @@ def plain(ids: Sequence[int]) -> str:
 
 
 def test_a_long_list_comes_in_tables_of_bounded_length(path: Path) -> None:
-    ids = [LARGEST_ID - 3 * number for number in range(3 * lst.ROWS)]
+    ids = [LARGEST_ID - 3 * number for number in range(3 * text_blocks.ROWS)]
     path.write_text(plain(ids), encoding="utf-8")
     tables = list(lst.read(path))
-    assert max(table.num_rows for table in tables) <= lst.ROWS
+    assert max(table.num_rows for table in tables) <= text_blocks.ROWS
     whole = pa.concat_tables(tables)
     assert whole["id"].to_pylist() == ids
     assert whole["line"].to_pylist() == list(range(1, len(ids) + 1))
@@ -226,9 +226,9 @@ def test_a_long_list_comes_in_tables_of_bounded_length(path: Path) -> None:
     assert whole["path"].to_pylist() == [f"n/é {key}.JPEG" for key in ids]
 
 
-@pytest.mark.parametrize("place", [1, 2 * lst.ROWS, 3 * lst.ROWS - 1])
+@pytest.mark.parametrize("place", [1, 2 * text_blocks.ROWS, 3 * text_blocks.ROWS - 1])
 def test_an_id_that_stands_there_twice_is_refused_with_both_lines(path: Path, place: int) -> None:
-    ids = list(range(3 * lst.ROWS))
+    ids = list(range(3 * text_blocks.ROWS))
     ids[place] = ids[0]
     refusal = refused(path, "\n" + plain(ids))
     assert refusal.what == "id 0 stands there twice"
@@ -241,12 +241,12 @@ def test_an_id_may_stand_there_twice_where_that_is_wanted(path: Path) -> None:
 
 
 def test_images_before_a_refused_line_are_given(path: Path) -> None:
-    path.write_text(plain(range(lst.ROWS)) + "x")
+    path.write_text(plain(range(text_blocks.ROWS)) + "x")
     tables = lst.read(path)
     assert next(tables).num_rows > 0
     with pytest.raises(BadAnnotation) as refusal:
         list(tables)
-    assert refusal.value.place == f"line {lst.ROWS + 1}"
+    assert refusal.value.place == f"line {text_blocks.ROWS + 1}"
 
 
 @shared

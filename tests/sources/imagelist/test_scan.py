@@ -12,8 +12,8 @@ from drawnlists import ListedSet, draw_list, encoded, lay
 
 from pipeline.catalog import table as catalog
 from pipeline.errors import BadAnnotation, NoPermission, TransientError, TreeRefused
-from pipeline.sources.imagelist import lst
 from pipeline.sources.imagelist import scan as imagelist
+from pipeline.sources.imagelist import text_blocks
 from pipeline.sources.imagelist.scan import ImageListing
 
 IMAGE = encoded()
@@ -86,7 +86,7 @@ class TestRows:
     def test_follow_the_list_over_its_parts(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(lst, "ROWS", 7)
+        monkeypatch.setattr(text_blocks, "ROWS", 7)
         made = draw_list(tmp_path / "drawn")
         found = rows(scan(made))
         assert [row["key"] for row in found] == made.names
@@ -145,7 +145,7 @@ class TestKeys:
     ) -> None:
         made = listed(tmp_path, *(f"{at}\t0\t{'ab'[at % 2]}.jpg" for at in range(9)))
         whole = [row["key"] for row in rows(scan(made))]
-        monkeypatch.setattr(lst, "ROWS", 2)
+        monkeypatch.setattr(text_blocks, "ROWS", 2)
         assert [row["key"] for row in rows(scan(made))] == whole
 
 

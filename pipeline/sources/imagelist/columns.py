@@ -1,0 +1,74 @@
+"""The columns of a list whose columns have names, as CSV and JSONL have."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from pipeline.errors import BadAnnotation, abbreviate
+from pipeline.sources.imagelist.lst_refusals import refused, shown
+from pipeline.storage import Location
+
+Cell: TypeAlias = str | int | float
+"""A value: of CSV always a text, of JSONL a text or a number."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a list.
+
+    Attributes:
+        line: where it begins, from 1.
+        cells: its values in the columns that were asked for, in that order.
+    """
+
+    line: int
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns hold what.
+
+    Attributes:
+        path: the column of the paths.
+        label: that of the labels.
+    """
+
+    path: str = "path"
+    label: str = "label"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their names, in the order of the cells of a `Row`."""
+        return (self.path, self.label)
+
+
+PATH_AND_LABEL = Columns()
+"""The columns that are read where none are named."""
+
+
+def unknown_column(
+    path: Location, line: int, name: str, known: Iterable[str], remedy: str = ""
+) -> BadAnnotation:
+    """Return the refusal of a list that lacks a column; it names the nearest one there is."""
+    names = list(known)
+    near = nearest(name, names)
+    hint = f"; did you mean {shown(near)}?" if near else ""
+    return refused(
+        path,
+        line,
+        f"there is no column {shown(name)}{hint}",
+        f"a column {shown(name)}",
+        abbreviate(map(shown, names)) or "no column",
+        remedy or "name the columns with --path-column and --label-column",
+    )
+
+
+def nearest(word: str, words: Sequence[str]) -> str | None:
+    """Return the word that is most like another one, upper and lower case aside; None: none is."""
+    by_form = {each.strip().casefold(): each for each in reversed(words)}
+    found = difflib.get_close_matches(word.strip().casefold(), by_form, n=1)
+    return by_form[found[0]] if found else None
