@@ -32,6 +32,16 @@ class LabelTable:
         """The 0-based index of each class, by its id."""
         return {class_id: place for place, class_id in enumerate(self.class_ids)}
 
+    def id_of(self, synonym: str) -> str | None:
+        """Return the id of the class that alone is called so in words; None: none or several."""
+        wanted = synonym.strip().casefold()
+        ids = [
+            class_id
+            for class_id, words in zip(self.class_ids, self.words, strict=True)
+            if wanted in {each.strip().casefold() for each in words.split(",")}
+        ]
+        return ids[0] if len(ids) == 1 and wanted else None
+
     @cached_property
     def digest(self) -> str:
         """A digest of what reaches the records: ids and words."""

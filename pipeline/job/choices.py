@@ -18,6 +18,12 @@ def meant(word: str, known: Iterable[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word.lower(), words, n=1)), None)
 
 
+def say_meant(word: str, known: Iterable[str]) -> str | None:
+    """Return what to do about an unknown word: say the one that was meant; None: nobody knows."""
+    likely = meant(word, known)
+    return f"say {likely}" if likely else None
+
+
 def words(text: str) -> tuple[str, ...]:
     """Split a list that is given with commas."""
     return tuple(word.strip() for word in text.split(",") if word.strip())

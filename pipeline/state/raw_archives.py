@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline import manifest, paths, storage
 from pipeline.archives import member_hashes as memberhashes
@@ -14,6 +14,7 @@ from pipeline.errors import ArchiveMissing, ArchiveRefused
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
+from pipeline.quantities import size
 from pipeline.sources.inputs import Archive
 from pipeline.state import fetched, refusals
 from pipeline.storage import Location
@@ -166,7 +167,7 @@ def _missing(resolved: ResolvedJob, raw: Location, missing: list[Archive]) -> Ar
     boxes = {each.archive.file for each in sources if each.archive}
     instead = (split.source.beside_missing(raw) for split in resolved.splits.values())
     found, remedy = next(filter(None, instead), (None, None))
-    lines = [each for a in missing for each in (raw / a.file, f"from {a.url}")]
+    lines = [line for archive in missing for line in _published(raw, archive)]
     count = "an archive is" if len(missing) == 1 else f"{len(missing)} archives are"
     return ArchiveMissing(
         f"{count} not there",
@@ -177,6 +178,14 @@ def _missing(resolved: ResolvedJob, raw: Location, missing: list[Archive]) -> Ar
         + ("; or say --no-boxes" if any(a.file in boxes for a in missing) else "")
         + (f"; or, {remedy}" if remedy else ""),
     )
+
+
+def _published(raw: Location, archive: Archive) -> Iterator[object]:
+    """Yield where an archive belongs, where to get it, and what it weighs if that is known."""
+    yield raw / archive.file
+    yield f"from {archive.url}"
+    if archive.bytes is not None:
+        yield f"{archive.bytes:,} bytes ({size(archive.bytes)})"
 
 
 def _next_info(resolved: ResolvedJob, archive: Archive) -> storage.FileInfo | None:

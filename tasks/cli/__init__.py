@@ -15,6 +15,7 @@ import pipeline
 from tasks.cli.ending import carried_out
 from tasks.cli.grouping import CONTEXT_SETTINGS
 from tasks.cli.luigi_import import importing_luigi
+from tasks.cli.paramtypes import did_you_mean
 from tasks.run import streams
 from tasks.run.interrupts import interrupting
 from tasks.run.safepath import SAFE_PATH
@@ -39,6 +40,16 @@ class _Commands(click.Group):
         name = cmd_name.replace("-", "_")
         command = getattr(_module(f"tasks.cli.{name}"), name)
         return command if isinstance(command, click.Command) else None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return a command; the refusal of another word names the one that was likely meant."""
+        name = args[0]
+        if not name.startswith("-") and name not in _COMMANDS and not ctx.resilient_parsing:
+            likely = did_you_mean(name, _COMMANDS)
+            ctx.fail(f"No such command {name!r}.{likely}")
+        return super().resolve_command(ctx, args)
 
 
 @functools.cache  # what is imported already is not to be kept from the collector again

@@ -11,7 +11,7 @@ import click
 from pipeline.job.table.group import Kind
 from pipeline.job.table.option import Option
 from tasks.cli.grouping import GroupedArgument, GroupedOption, ListOf
-from tasks.cli.paramtypes import BUCKET, LOCAL_PATH, LOCATION
+from tasks.cli.paramtypes import BUCKET, LOCAL_PATH, LOCATION, NearestChoice
 
 if TYPE_CHECKING:
     from tasks.cli.grouping import ParamType
@@ -69,7 +69,7 @@ def _type(option: Option) -> ParamType:
         anywhere = BUCKET if option.whole_bucket else LOCATION
         return anywhere if option.anywhere else LOCAL_PATH
     if option.kind is Kind.CHOICE:
-        return click.Choice(option.choices)
+        return NearestChoice(option.choices)
     if option.kind is Kind.NUMBER:
         bounded = (option.least, option.most) != (None, None)
         return click.IntRange(option.least, option.most) if bounded else click.INT

@@ -2,12 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.job.choices import meant
 from pipeline.storage.local.local_path import check_local
 from pipeline.storage.location import is_address, parse
+
+if TYPE_CHECKING:
+    ChoiceOfWords = click.Choice[str]
+else:  # which is generic in later versions only
+    ChoiceOfWords = click.Choice
+
+
+class NearestChoice(ChoiceOfWords):
+    """One of some words; a refusal names the one that was most likely meant."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the word.
+
+        Raises:
+            click.BadParameter: it is none of them.
+        """
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            likely = did_you_mean(str(value), [str(each) for each in self.choices])
+            raise click.BadParameter(f"{error.message}{likely}", ctx, param) from error
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a question about the known word that an unknown one stands for; "": there is none."""
+    likely = meant(word, known)
+    return f" Did you mean {likely!r}?" if likely else ""
 
 
 class LocalPath(click.Path):

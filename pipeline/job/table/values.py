@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from pipeline.errors import UsageError
-from pipeline.job.choices import meant
+from pipeline.job.choices import say_meant
 from pipeline.job.table.group import Kind
 from pipeline.job.table.option import Option, Value
 
@@ -79,12 +79,11 @@ def check_words(said: str, given: Iterable[object], known: Sequence[object]) -> 
         # In Python 1 is True; in JSON it is not.
         if any(word == each and type(word) is type(each) for each in known):
             continue
-        likely = meant(str(word), texts)
         raise UsageError(
             f"{said} {word}: unknown",
             expected=", ".join(texts) or "none",
             found=str(word),
-            remedy=f"say {likely}" if likely else None,
+            remedy=say_meant(str(word), texts),
         )
 
 

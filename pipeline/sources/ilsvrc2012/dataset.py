@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import names, paths
+from pipeline.job.choices import meant
 from pipeline.sources.ilsvrc2012.member_names import NoPattern, check_pattern
 from pipeline.sources.inputs import NO_MD5, Archive
 from pipeline.sources.strict_toml import StrictToml, read_configuration, shown_value
@@ -206,6 +207,10 @@ class _Reader(StrictToml):
 
     def split_table(self, value: object, where: str) -> dict[str, Any]:
         layout = value.get("layout", "none") if isinstance(value, dict) else None
+        if isinstance(value, dict) and "layout" not in value:
+            for key in value:
+                if meant(key, ["layout"]):
+                    raise self.unknown(key, where, ["layout"])
         if layout is not None and layout not in LAYOUTS:
             expected = " or ".join(LAYOUTS)
             found = layout if isinstance(layout, str) else shown_value(layout)

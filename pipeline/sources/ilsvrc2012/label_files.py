@@ -11,9 +11,11 @@ from typing import Final
 from pipeline import names, plaintext, storage
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError
+from pipeline.job.choices import meant
 from pipeline.storage.local.input_file import check_shareable
 
 _COUNT: Final = re.compile("[0-9]{1,18}")  # it fits an int64
+_FIND: Final = "shardmill classes finds the WNIDs of classes by their words"
 _CLASS: Final = "the name of a folder, such as n01440764, that is not hidden"
 
 
@@ -72,7 +74,7 @@ def load_counts(source: str, table: LabelTable) -> dict[str, int]:
         if not tab or wnid in counts:
             raise _refused(path, number, "not a count", "WNID<TAB>count, each WNID once", line)
         if wnid not in table.index:
-            raise _refused(path, number, "unknown class", f"a WNID of {table.path}", wnid)
+            raise _unknown_class(path, number, table, wnid)
         counts[wnid] = _count(path, f"line {number}", text)
     return counts
 
@@ -88,7 +90,7 @@ def load_list(path: Path, table: LabelTable) -> tuple[str, ...]:
         if number != len(found) + 1:
             raise _refused(path, len(found) + 1, "an empty line", "a WNID per line", "nothing")
         if line not in table.index:
-            raise _refused(path, number, "unknown class", f"a WNID of {table.path}", repr(line))
+            raise _unknown_class(path, number, table, line)
         found.append(line)
     return tuple(found)
 
@@ -121,12 +123,20 @@ def load_classes(path: Path, table: LabelTable) -> tuple[str, ...]:
     for number, line in _lines(path):
         word = line.split("#", 1)[0].strip()
         if word and word not in table.index:
-            raise _refused(path, number, "unknown class", f"a WNID of {table.path}", repr(word))
+            raise _unknown_class(path, number, table, word)
         if word:
             chosen.add(word)
     if not chosen:
         raise ConfigError("no class is named", file=str(path), expected="a WNID per line")
     return tuple(sorted(chosen))
+
+
+def _unknown_class(path: Path, number: int, table: LabelTable, found: str) -> ConfigError:
+    """Return the refusal of a class that a table does not have: by its words, or misspelt."""
+    likely = table.id_of(found) or meant(found, table.class_ids)
+    refused = _refused(path, number, "unknown class", f"a WNID of {table.path}", repr(found))
+    refused.remedy = f"say {likely}; shardmill classes finds others" if likely else _FIND
+    return refused
 
 
 def _check_names(path: Path, number: int, wnid: str, fields: Sequence[str]) -> None:

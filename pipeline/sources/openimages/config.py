@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from pipeline import resources, storage
 from pipeline.errors import UsageError
+from pipeline.job.choices import say_meant
 from pipeline.sources.openimages import file_table
 from pipeline.sources.openimages.file_table import PublishedFile
 from pipeline.sources.openimages.places import DIGITS, SPLITS
@@ -102,6 +103,7 @@ class OpenImagesConfig:
                 file=str(self.path),
                 expected=", ".join(self.versions),
                 found=name,
+                remedy=say_meant(name, self.versions),
             )
         return chosen
 
@@ -117,6 +119,7 @@ class OpenImagesConfig:
                 file=str(self.path),
                 expected=", ".join(self.splits),
                 found=name,
+                remedy=say_meant(name, self.splits),
             )
         return self.splits[name]
 

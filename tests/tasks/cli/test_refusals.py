@@ -5,10 +5,13 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from commands import prepare, shardmill
 from drawnlists import encoded, lay
 from support import RawSet
 
@@ -79,3 +82,82 @@ def test_settings_of_luigi_that_cannot_be_read_are_named(tmp_path: Path, content
     assert run.returncode == 2, run.stderr
     assert "the settings of Luigi cannot be read" in run.stderr
     assert "Traceback" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("imagnet",), "No such command 'imagnet'. Did you mean 'imagenet'?"),
+        (("imagenet", "--raww", "x"), "Did you mean '--raw'?"),
+        (("imagenet", "--format", "tfrecrd"), "Did you mean 'tfrecord'?"),
+        (("imagenet", "--export", "parquet,crossant"), "Did you mean 'croissant'?"),
+        (("imagenet", "--until", "extrat"), "Did you mean 'extract'?"),
+        (("imagenet", "--format", "xyz"), "'none'.\n"),
+        (("completion", "bsh"), "Did you mean 'bash'?"),
+        (("openimages", "--out", "o", "--class", "Bear", "--split", "trian"), "say train"),
+        (("openimages", "--out", "o", "--class", "Bear", "--version", "v66"), "Did you mean 'v6'?"),
+        (("a\x1b[2Jb",), r"a\x1b[2Jb"),
+    ],
+)
+def test_an_unknown_word_is_answered_with_the_nearest_right_one(
+    words: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run = shardmill(*words)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert said in run.stderr
+    assert "\x1b" not in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--split", "trian"), "say train"),
+        (("--with", "tset"), "say test"),
+        (("--shards", "trian=3"), "say train"),
+    ],
+)
+def test_so_is_an_unknown_split_or_archive_of_a_configuration(
+    small: RawSet, out: Path, options: tuple[str, ...], said: str
+) -> None:
+    run = prepare(small, out, *options)
+    assert run.returncode == 2
+    assert said in run.stderr
+
+
+def test_every_missing_archive_is_named_with_its_address_and_weight(
+    small: RawSet, tmp_path: Path, out: Path
+) -> None:
+    run = prepare(replace(small, raw=tmp_path), out)
+    assert run.returncode == 3
+    archives = tomllib.loads(small.config.read_text())["archives"].values()
+    assert len(archives) >= 3
+    for archive in archives:
+        assert f"{tmp_path / archive['file']}\n" in run.stderr
+        assert f"from {archive['url']}\n" in run.stderr
+        if "bytes" in archive:
+            assert f"{archive['bytes']:,} bytes (" in run.stderr
+    assert any("bytes" in archive for archive in archives)
+
+
+@pytest.mark.parametrize("word", ["tench", "n01440763"])
+def test_a_class_by_its_words_or_misspelt_is_answered_with_its_id(
+    word: str, tmp_path: Path
+) -> None:
+    chosen = lay(tmp_path / "chosen", word.encode())
+    words = ("--raw", tmp_path, "--out", tmp_path / "out", "--classes", chosen)
+    run = shardmill("imagenet", *words)
+    assert run.returncode == 2
+    assert "say n01440764" in run.stderr
+    assert "shardmill classes" in run.stderr
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("layout =", "layuot ="), ("boxes =", "boxs =")])
+def test_a_misspelt_key_of_a_configuration_is_answered_with_the_right_one(
+    small: RawSet, tmp_path: Path, out: Path, right: str, wrong: str
+) -> None:
+    own = small.copy(tmp_path / "own")
+    own.config.write_text(own.config.read_text().replace(right, wrong, 1))
+    run = prepare(own, out)
+    assert run.returncode == 2
+    assert f"did you mean {right.split(maxsplit=1)[0]!r}?" in run.stderr
