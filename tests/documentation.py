@@ -14,7 +14,7 @@ from support import ROOT
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMAND = re.compile(r"(shardmill|luigi) ")
 LAYOUT = re.compile(r"(OUT|pipeline)/|source ")
-NOT_RUN = re.compile(r"(make|pip|eval) ")
+NOT_RUN = re.compile(r"(make|pip|pipx|uv|podman|eval) ")
 """What no test runs: it would install packages, or run all tests, or is for a shell's settings."""
 EXAMPLES = {
     "source": '''"""Images that a CSV file names, a line each: ``path,label``, labels from 0."""''',

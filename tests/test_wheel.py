@@ -127,3 +127,23 @@ def test_luigis_own_command_makes_what_shardmill_makes(
     python = environment / "bin" / "python"
     run(python, *luigi, "--local-scheduler", "--workers", "2", cwd=Path("/"))
     assert products(kept(small, *options).out) == products(tmp_path)
+
+
+def test_doctor_finds_all_that_is_needed_outside_the_checkout(
+    environment: Path, tmp_path: Path
+) -> None:
+    said = run(environment / "bin" / "shardmill", "doctor", "--out", tmp_path, cwd=Path("/"))
+    assert f"shardmill 0.1.0, in {environment}" in said
+    assert said.endswith("all that is needed is there\n")
+
+
+def test_another_package_of_that_name_is_said_to_be_in_the_way(
+    environment: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "__init__.py").write_text("raise SystemExit('imported')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    words = [environment / "bin" / "shardmill", "--version"]
+    ended = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert f"called 'tasks', too, and is found first: {tmp_path / 'tasks'}" in ended.stderr
