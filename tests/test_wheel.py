@@ -143,7 +143,7 @@ def test_another_package_of_that_name_is_said_to_be_in_the_way(
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "__init__.py").write_text("raise SystemExit('imported')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    words = [environment / "bin" / "shardmill", "--version"]
+    words = [str(environment / "bin" / "shardmill"), "--version"]
     ended = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (1, "")
     assert f"called 'tasks', too, and is found first: {tmp_path / 'tasks'}" in ended.stderr
