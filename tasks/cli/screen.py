@@ -152,14 +152,21 @@ def _drawn(bar: Bar, column: int, glyphs: Glyphs) -> str:
 
 
 def _count(bar: Bar, layout: _Layout) -> str:
-    """Return done of total, as long as it fits, or else what is done."""
-    if bar.unit == _BYTES:
-        done, total = _size(bar.done, layout), _size(bar.total, layout)
-    else:
-        done, total = f"{bar.done:,.0f}", f"{bar.total:,.0f}"
-    unit = f" {bar.unit}" if bar.unit != _BYTES else ""
-    both = f"{done} of {total}{unit}" if layout.has_words else f"{done}/{total}"
-    return both if bar.total and len(both) <= layout.count else done
+    """Return done of total if that fits also at the end, or else what is done."""
+    both = _of_total(bar, bar.done, layout)
+    if bar.total and len(_of_total(bar, bar.total, layout)) <= layout.count >= len(both):
+        return both
+    return _amount(bar, bar.done, layout)
+
+
+def _of_total(bar: Bar, done: float, layout: _Layout) -> str:
+    unit = "" if bar.unit == _BYTES else f" {bar.unit}"
+    amounts = _amount(bar, done, layout), _amount(bar, bar.total, layout)
+    return f"{amounts[0]} of {amounts[1]}{unit}" if layout.has_words else "/".join(amounts)
+
+
+def _amount(bar: Bar, count: float, layout: _Layout) -> str:
+    return _size(count, layout) if bar.unit == _BYTES else f"{count:,.0f}"
 
 
 def _rate(bar: Bar, layout: _Layout) -> str:

@@ -33,7 +33,7 @@ GOLDEN = {
     50: """
 verify I…ain.tar  53%   73.2 GB  212 MB/s     5:04
 train tfrecord    50%   640,583   3,214/s     3:19
-validati…frecord   0%  0/50,000
+validati…frecord   0%         0
 total             48%   640,583   3,214/s     3:35
 """,
     80: """
@@ -74,6 +74,10 @@ class TestAScreen:
             replace(TRAIN, name="x\n\x1b[2Jy" * 20),
         ]
         assert {tuple(ends(bar)) for bar in others} == {tuple(ends(TRAIN))}
+
+    def test_counts_in_one_form_from_the_beginning_to_the_end(self) -> None:
+        lines = [screen([Bar("a", done, 12_000, "images")], 50)[0] for done in (0, 64, 12_000)]
+        assert ["/" in line for line in lines] == [False] * 3
 
     @pytest.mark.parametrize("width", [*range(1, 30), 45, 46, 69, 70, 109, 110, 200])
     def test_no_line_is_wider_than_the_terminal(self, width: int) -> None:
