@@ -404,6 +404,8 @@ def test_a_job_survives_json() -> None:
         name="mine",
         recursive=True,
         extensions=(".png",),
+        path_column="file",
+        label_column="kind",
         exports=("parquet",),
         data_dir="/data",
         dbcollection_strict=True,
