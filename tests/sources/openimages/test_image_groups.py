@@ -416,7 +416,8 @@ def test_a_bucket_that_gives_nothing_any_more_ends_the_run_and_what_has_come_is_
     assert set(outcomes) == {"fetched", "failed"}
     collecting.bucket.forget()
     collecting.collect(group)
-    assert len(collecting.asked()) == outcomes.count("failed")
+    asked = set(collecting.asked())  # the bucket may note one of before only now
+    assert len(asked) == outcomes.count("failed")
     assert collecting.is_collected(group)
 
 
