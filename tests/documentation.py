@@ -97,7 +97,7 @@ def commands() -> list[str]:
 
 
 def with_addresses() -> list[str]:
-    """Return the commands that read from servers: tests/remote runs them."""
+    """Return the commands that read from servers: tests/remote runs those that name no real one."""
     return [line for line in commands() if re.search("--(raw|against) (s3|https?)://", line)]
 
 

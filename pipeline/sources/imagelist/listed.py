@@ -155,14 +155,20 @@ def _check_there(job: Job) -> None:
             remedy="name one that is there",
         )
     check_root(root, "name it with --root")
-    if not tablelist.has_named_columns(path) or storage.is_folder(path):
-        _check_no_columns(job, is_list=not storage.is_folder(path))
+    if job.classes or _asks_for_columns(job):  # else nothing is asked of a store for it
+        is_list = not storage.is_folder(path)
+        if not (is_list and tablelist.has_named_columns(path)):
+            _check_no_columns(job, is_list=is_list)
+
+
+def _asks_for_columns(job: Job) -> bool:
+    return (job.path_column, job.label_column) != PATH_AND_LABEL.names
 
 
 def _check_no_columns(job: Job, *, is_list: bool) -> None:
     """Check that nothing is asked of a folder or list that only named columns give."""
     expected = f"a list whose name ends in {', '.join(tablelist.FORMS)}, with a header or keys"
-    if (job.path_column, job.label_column) != PATH_AND_LABEL.names:
+    if _asks_for_columns(job):
         raise UsageError(
             "--path-column and --label-column are of lists whose columns have names",
             file=job.images,
