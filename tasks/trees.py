@@ -13,8 +13,7 @@ from pipeline import manifest, paths, storage
 from pipeline.catalog import class_folders
 from pipeline.documents import tree_listing
 from pipeline.documents.shards import GroupMark
-from pipeline.exports.base import TRANSFERS
-from pipeline.exports.tree import ClassGroup, GroupWork, TreeOfImages
+from pipeline.exports.tree import TRANSFERS, ClassGroup, GroupWork, TreeOfImages
 from pipeline.job.artifacts import (
     CATALOG,
     CHANGED_GROUPS,

@@ -32,9 +32,6 @@ DATA_DIR, STRICT = "--data-dir", "--dbcollection-strict"
 ANY_PATH: Final = "~path~"
 """What stands for a relative path in the patterns of `Export.small_files`."""
 
-TRANSFERS: Final = ("copy", "link", "symlink", "move")
-"""How images of a tree can get into another one."""
-
 
 class What(Enum):
     """The kinds of things that an export can need before it is made."""
@@ -64,6 +61,7 @@ class ShardSet:
         folder: where it lies.
         exported_as: what exports call the shards; "": there are none, only facts.
         images: how images are stored in it.
+        label_map_offset: see `RecordForm`.
     """
 
     format: str
@@ -71,6 +69,7 @@ class ShardSet:
     folder: Location
     exported_as: str
     images: ImageOptions
+    label_map_offset: int | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -25,9 +25,8 @@ from pipeline.errors import (
     UsageError,
     Vanished,
 )
-from pipeline.exports.base import TRANSFERS
 from pipeline.exports.class_folder import ClassFolder, ImageRow
-from pipeline.exports.tree import ClassGroup
+from pipeline.exports.tree import TRANSFERS, ClassGroup
 from pipeline.shards.read import NONE_KNOWN, read_member
 from pipeline.storage import clutter
 from pipeline.storage.local.fingerprints import FingerprintsBuilder

@@ -45,6 +45,8 @@ _BY_STEP: Final = (
 
 EXPORTS: Final[Mapping[str, Export]] = {each.name: each for each in _BY_NAME}
 """Every export of `--export` by its name, in the order of making: each after those it implies."""
+LABEL_MAP: Final[Export] = EXPORTS[LabelMap.name]
+"""What comes, unasked, with shards whose readers look up what labels mean."""
 OF_STEPS: Final[Mapping[str, Export]] = {each.name: each for each in _BY_STEP}
 """Every export that a step of a job makes, by its name."""
 

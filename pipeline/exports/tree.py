@@ -10,12 +10,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 
 from pipeline.archives.member_hashes import KnownContents
 from pipeline.storage import Sources
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
+
+TRANSFERS: Final = ("copy", "link", "symlink", "move")
+"""How images of a tree can get into another one."""
 
 
 @dataclass(frozen=True)

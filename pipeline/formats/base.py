@@ -118,6 +118,9 @@ class ShardFormat(ABC):
     describes_objects: ClassVar[bool] = False
     """Whether records say more of each object than its box, if labels are of detection and the
     source says more; it has all images then, those without objects, too."""
+    needs_label_map: ClassVar[bool] = False
+    """Whether readers look up in a label map beside the shards what the labels of described
+    objects mean."""
     one_label_width: ClassVar[bool] = False
     """Whether readers want the same number of labels in every record of an output."""
     cuts_names: ClassVar[bool] = False

@@ -16,6 +16,7 @@ from pipeline.exports.base import (
     Export,
     ExportPlan,
     Need,
+    SetView,
     What,
 )
 from pipeline.exports.tree import ChangedImages
@@ -101,7 +102,7 @@ def derive(
     splits: Mapping[str, SplitJob],
     others: Iterable[Product],
 ) -> tuple[Product, ...]:
-    """Return what the exports are that a job asks for by their names.
+    """Return what the exports are that a job asks for by their names, or that its shards need.
 
     Args:
         job: the job.
@@ -117,7 +118,7 @@ def derive(
     check_class_folders(job, splits.values(), asked)
     data = set_view.view(job, dataset, table, splits, others)
     trees, files = list[Product](), list[Product]()
-    for export in asked:
+    for export in _with_label_map(job, data, splits.values()):
         for what in export.refusals(data):
             raise UsageError(what)
         made = replace(data, described=(*data.described, *set_view.described_by((*trees, *files))))
@@ -125,6 +126,17 @@ def derive(
             one = _product(job, export, plan, dataset, splits)
             (trees if one.tree else files).append(one)
     return (*trees, *files)
+
+
+def _with_label_map(job: Job, data: SetView, splits: Iterable[SplitJob]) -> list[Export]:
+    """Return the exports that a job asks for, and the label map that its shards may need.
+
+    That is left out where it cannot be made, unless it is asked for by its name.
+    """
+    forms = [output.form for split in splits for output in split.outputs]
+    needed = job.wants("shards") and any(form.label_map_offset is not None for form in forms)
+    possible = needed and not any(registry.LABEL_MAP.refusals(data))
+    return registry.asked((*job.exports, *([registry.LABEL_MAP.name] if possible else [])))
 
 
 def check_class_folders(job: Job, splits: Iterable[SplitJob], asked: Iterable[Export]) -> None:

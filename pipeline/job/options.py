@@ -13,7 +13,7 @@ from pipeline.documents import first_words
 from pipeline.documents.decoding import decoded, fitted
 from pipeline.documents.values import Key, Name, NameOrNone, Place, Position, one_of
 from pipeline.exports import registry
-from pipeline.exports.base import TRANSFERS
+from pipeline.exports.tree import TRANSFERS
 from pipeline.formats.base import LABELS
 from pipeline.formats.registry import ALL, DEFAULT
 from pipeline.images.prepare import PLAIN, ImageOptions

@@ -68,6 +68,7 @@ def _split_view(out: Location, split: SplitJob) -> SplitView:
                 folder=output.folder,
                 exported_as=output.exported_as,
                 images=output.form.image,
+                label_map_offset=output.form.label_map_offset,
             )
             for output in split.outputs
         ),

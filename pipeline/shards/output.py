@@ -43,6 +43,15 @@ class RecordForm:
         """Whether its records say more of objects than their boxes."""
         return self.shard_format.describes_objects and self.options.labels != LABELS[0]
 
+    @property
+    def label_map_offset(self) -> int | None:
+        """What is added to class indexes of objects that readers look up in a label map.
+
+        None: they look up none.
+        """
+        mapped = self.describes_objects and self.shard_format.needs_label_map
+        return self.options.label_offset if mapped else None
+
     def to_json(self) -> dict[str, Any]:
         """Return it as the parameters of a manifest."""
         vector = {"multi_hot": self.options.multi_hot} if self.options.multi_hot else {}

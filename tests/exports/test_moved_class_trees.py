@@ -16,7 +16,7 @@ from extracting import extract
 from pipeline import storage
 from pipeline.documents import tree_listing
 from pipeline.errors import EnvironmentRefused, NoSpace, OutputConflict, TreeRefused, Vanished
-from pipeline.exports.base import TRANSFERS
+from pipeline.exports.tree import TRANSFERS
 
 
 class TestFromTrees:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from describedset import TABLE, Shown, Thing, drawn, made
 
 from pipeline.documents import small_files
 from pipeline.exports import label_map, voc, yolo
+from pipeline.exports.base import SetView
 from pipeline.exports.small_files import fill
 from pipeline.storage import StagedFile
 
@@ -103,6 +105,26 @@ def test_the_label_map_numbers_classes_from_one(tmp_path: Path) -> None:
         '  display_name: "B\\"r"',
         "}",
     ]
+
+
+def mapped(data: SetView, offset: int) -> SetView:
+    """Return a data set in shards whose readers look labels up, which begin with `offset`."""
+    split = data.splits["train"]
+    shards = tuple(replace(each, label_map_offset=offset) for each in split.shards)
+    return replace(data, splits={"train": replace(split, shards=shards)})
+
+
+def test_the_label_map_has_the_labels_of_the_shards(tmp_path: Path) -> None:
+    as_ever, *others = (mapped(drawn(tmp_path).view(), offset) for offset in (1, 7, 0))
+    export = label_map.LabelMap()
+    (without,) = export.plan(drawn(tmp_path).view())
+    assert next(export.plan(as_ever)).digest == without.digest
+    made(export, others[0])
+    assert re.findall(r"  id: (.*)", (tmp_path / "label_map.pbtxt").read_text()) == ["7", "8"]
+    assert next(export.plan(others[0])).digest != without.digest
+    assert not any(export.refusals(others[0]))
+    (refusal,) = export.refusals(others[1])
+    assert "--label-offset 0" in refusal
 
 
 class TestFill:

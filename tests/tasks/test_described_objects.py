@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -25,18 +26,21 @@ def test_each_format_says_class_flags_and_mask_of_each_object(
     place = ("--raw", openimages / "raw", "--config", openimages / "openimages.toml", "--out", out)
     ran = inprocess.shardmill(monkeypatch, "openimages", *place, *WHERE, *FORMATS)
     assert ran.status == LEFT_OUT, ran.said
-    labels, with_masks, groups = set[str](), 0, 0
+    labels, numbered, with_masks, groups = set[str](), set[tuple[str, int]](), 0, 0
     shards = storage.pointed(out / "tfrecord/train/current")
     for path in sorted((out / "tfrecord/train" / str(shards)).glob("train-*")):
         for record in read_records(path):
             example = parse_example(record.data)
             said: dict[str, Any] = dict(example.described)
-            labels.update(said["image/object/class/text"])
+            named = said["image/object/class/text"]
+            numbered.update(zip(named, said["image/object/class/label"], strict=True))
+            labels.update(named)
             groups += sum(said["image/object/group_of"])
             for mask in example.masks:
                 assert decode_mask(mask).shape == (example.height, example.width)
                 with_masks += bool(decode_mask(mask).any())
     assert labels == {"/m/01dws", "/m/01dwsz"}
+    assert numbered == set(_label_map(out / "label_map.pbtxt").items())
     assert with_masks > 5
     assert groups > 0
     samples = storage.pointed(out / "webdataset/train/current")
@@ -48,3 +52,9 @@ def test_each_format_says_class_flags_and_mask_of_each_object(
             flags += sum("group_of" in each["flags"] for each in listed)
     assert (runs, flags) == (with_masks, groups)
     assert inprocess.verify(monkeypatch, out).status == 0
+
+
+def _label_map(path: Path) -> dict[str, int]:
+    """Return the id of each name in a label map."""
+    names, ids = (re.findall(form, path.read_text()) for form in (r' name: "(.*)"', r" id: (.*)"))
+    return dict(zip(names, map(int, ids), strict=True))

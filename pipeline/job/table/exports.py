@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pipeline.errors import UsageError
 from pipeline.exports import registry
-from pipeline.exports.base import TRANSFERS
+from pipeline.exports.tree import TRANSFERS
 from pipeline.job.options import EXPORTS, Job
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import LIST, OPEN, SET, Option
