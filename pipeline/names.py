@@ -1,4 +1,6 @@
-r"""Which names are taken from others: the one rule for classes, files, members and paths of lists.
+r"""Names that others give: which of them are taken, and which known name an unknown one stands for.
+
+One rule is for classes, files, members and paths of lists alike.
 
 Names are checked where they enter, so that nothing behind that has to: a name that passed can
 become a folder, a line of a list and a text on a screen. Blanks, quotes, letters of any language
@@ -14,7 +16,9 @@ stand in lists, and show other names than there are. Names of clutter
 
 from __future__ import annotations
 
+import difflib
 import re
+from collections.abc import Iterable
 from typing import Final
 
 from pipeline import paths
@@ -29,6 +33,9 @@ CONTROL: Final = values.CONTROL
 
 WITHOUT_CONTROL: Final = "a name without control characters and marks of the writing direction"
 """What is expected of every name, for refusals."""
+
+ALIKE: Final = 0.6
+"""How alike a name has to be that may be meant by another one: 1 is the same, see `difflib`."""
 
 _CONTROL: Final = re.compile(f"[{CONTROL}]")
 _WIDE_CONTROL_UTF8: Final = re.compile(
@@ -86,3 +93,55 @@ def folder_flaw(path: str) -> str:
     if path != "." and any(part in {"", ".", ".."} for part in path.split("/")):
         return "no path of a folder below the one that is listed"
     return ""
+
+
+def meant(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that an unknown one most likely stands for, such as its beginning.
+
+    None where there is no such name, or more than one with the same beginning.
+    """
+    by_form, form = _by_form(known), _form(name)
+    begun = [form] if form in by_form else _begun(form, by_form)
+    if begun:
+        return by_form[begun[0]] if len(begun) == 1 else None
+    return next(iter(near(name, by_form.values(), 1)), None)
+
+
+def near(name: str, known: Iterable[str], most: int, alike: float = ALIKE) -> list[str]:
+    """Return the known names that an unknown one may stand for, the likeliest first.
+
+    They begin with it, or it begins with most of them, or they are spelled much like it; upper and
+    lower case and blanks around make no difference.
+
+    Args:
+        name: the unknown one.
+        known: all that it could be.
+        most: how many are returned, at most.
+        alike: how alike those are at least that have another beginning.
+    """
+    by_form, form = _by_form(known), _form(name)
+    close = difflib.get_close_matches(form, by_form, most, alike)
+    forms = dict.fromkeys((*_begun(form, by_form), *close))
+    return [by_form[each] for each in forms][:most]
+
+
+def _begun(form: str, forms: Iterable[str]) -> list[str]:
+    """Return the forms that begin with one, or that are at least half of it and begin it."""
+    return [
+        each
+        for each in forms
+        if form
+        and (each.startswith(form) or (form.startswith(each) and 2 * len(each) >= len(form)))
+    ]
+
+
+def _by_form(known: Iterable[str]) -> dict[str, str]:
+    """Return names by how they are compared; of those that are compared alike the first."""
+    by_form: dict[str, str] = {}
+    for each in known:
+        by_form.setdefault(_form(each), each)
+    return by_form
+
+
+def _form(name: str) -> str:
+    return name.strip().casefold()

@@ -68,3 +68,35 @@ def test_no_class_is_taken_for_one_of_our_temporary_files(name: str) -> None:
 def test_what_leaves_a_folder_or_has_two_spellings_is_no_class_folder(path: str) -> None:
     assert names.folder_flaw(path)
     assert names.folder_flaw(".") == names.folder_flaw("a/b c") == ""
+
+
+SPLITS = ["train", "validation", "test"]
+
+
+@pytest.mark.parametrize(
+    ("word", "known", "likely"),
+    [
+        ("val", SPLITS, "validation"),
+        (" Validation ", SPLITS, "validation"),
+        ("training", SPLITS, "train"),
+        ("tran", SPLITS, "train"),
+        ("trian", SPLITS, "train"),
+        ("t", SPLITS, None),
+        ("", SPLITS, None),
+        ("dev", SPLITS, None),
+        ("path", ["File Path", "Label"], "File Path"),
+        ("label", ["label_id", "LABEL"], "LABEL"),
+        ("xmin", ["x", "y"], None),
+    ],
+)
+def test_the_name_that_was_meant_is_known_by_a_beginning_or_a_slip(
+    word: str, known: list[str], likely: str | None
+) -> None:
+    assert names.meant(word, known) == likely
+
+
+def test_names_near_another_are_those_that_begin_so_and_then_those_alike() -> None:
+    known = ["Tea cup", "teapot", "TEA", "ten", "bear", "train"]
+    assert names.near("tea", known, 9) == ["Tea cup", "teapot", "TEA", "ten"]
+    assert names.near("tea", known, 2) == ["Tea cup", "teapot"]
+    assert names.near("qqq", known, 2) == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterable
@@ -12,6 +11,7 @@ from typing import Any
 
 from pipeline import storage
 from pipeline.errors import ConfigError
+from pipeline.names import meant
 from pipeline.storage.local.input_file import check_shareable
 
 MAX_BYTES = 1 << 16
@@ -147,14 +147,14 @@ class StrictToml:
 
     def unknown(self, key: str, where: str, known: Iterable[str]) -> ConfigError:
         """Return the error for a key that means nothing here."""
-        near = difflib.get_close_matches(key, list(known), 1)
+        likely = meant(key, known)
         return ConfigError(
             f"unknown key {key!r} in {f'[{where}]' if where else 'the top level'}",
             file=str(self.path),
             place=self.line(where, key),
             expected=", ".join(sorted(known)),
             found=key,
-            remedy=f"did you mean {near[0]!r}?" if near else "remove it, or correct its name",
+            remedy=f"did you mean {likely!r}?" if likely else "remove it, or correct its name",
         )
 
     def error(self, what: str, where: str, key: str, expected: str, found: str) -> ConfigError:

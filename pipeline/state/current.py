@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from pipeline import manifest, paths, storage
 from pipeline.documents.listed import ListedShards
 from pipeline.errors import OutputDamaged, UsageError
-from pipeline.job.choices import meant
+from pipeline.names import meant
 from pipeline.storage import Location
 
 REMEDY: Final = "run the shardmill command again: it makes what is missing and keeps the rest"

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from pipeline import storage
 from pipeline.errors import ArchiveMissing, ConfigError, UsageError
 from pipeline.job import build
-from pipeline.job.choices import meant
 from pipeline.job.options import Job
 from pipeline.job.table.fetch import STORE_FIELDS
+from pipeline.names import meant
 from pipeline.quantities import counted
 from pipeline.sources import registry
 from pipeline.sources.inputs import NO_MD5, Archive

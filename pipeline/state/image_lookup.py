@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,6 +18,7 @@ from pipeline.documents.shards import LeftOutImage, RepairedImage
 from pipeline.errors import OutputDamaged, UsageError, abbreviate
 from pipeline.formats import without_boxes
 from pipeline.formats.registry import ALL, DEFAULT, FORMATS
+from pipeline.names import near
 from pipeline.shards import facts
 from pipeline.state import current
 from pipeline.storage import Location
@@ -160,7 +160,7 @@ def near_keys(shards: Iterable[pa.ChunkedArray], key: str) -> list[str]:
     for length in range(len(name), 0, -1):
         alike = _filtered(arrays, pc.match_substring, name[:length], _COMPARED)
         if alike:
-            return difflib.get_close_matches(key, alike, n=_NEAR, cutoff=0.3) or alike[:_NEAR]
+            return near(key, alike, _NEAR, alike=0.3) or alike[:_NEAR]
     return []
 
 

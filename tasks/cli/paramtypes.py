@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.job.choices import meant
+from pipeline.names import meant
 from pipeline.storage.local.local_path import check_local
 from pipeline.storage.location import is_address, parse
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import os
 import sys
 import tempfile
 import warnings
@@ -26,6 +27,7 @@ def main(atheris: Any, name: str, options: list[str]) -> None:
     warnings.simplefilter("error")
     logging.disable()
     with tempfile.TemporaryDirectory() as scratch:
+        os.environ["XDG_CACHE_HOME"] = scratch  # what `describe` keeps
         corpus, folder = Path(scratch, "corpus"), Path(scratch, "folder")
         corpus.mkdir()
         folder.mkdir()

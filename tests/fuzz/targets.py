@@ -12,6 +12,7 @@ import fields
 import httpanswers
 import luigids
 import openimages
+import owndata
 import parsers
 import seals
 import shardfiles
@@ -98,6 +99,18 @@ TARGETS = {
     "numbers": _text(parsers.try_numbers, documents.number_lists, ConfigError),
     "classes": _text(parsers.try_classes, documents.class_lists, ConfigError),
     "config": _text(parsers.try_config, documents.configurations, ConfigError),
+    "describe": _tar(owndata.try_describe, owndata.archives, ArchiveRefused),
+    "describe-names": _text(owndata.try_describe_names, owndata.name_lists, ArchiveRefused),
+    "describe-tree": _text(owndata.try_describe_tree, owndata.name_lists, ArchiveRefused),
+    "csv-list": _text(
+        partial(owndata.try_table_list, suffix=".csv"), owndata.comma_lists, BadAnnotation
+    ),
+    "tsv-list": _text(
+        partial(owndata.try_table_list, suffix=".tsv"), owndata.tab_lists, BadAnnotation
+    ),
+    "jsonl-list": _text(
+        partial(owndata.try_table_list, suffix=".jsonl"), owndata.json_lists, BadAnnotation
+    ),
     "devkit-meta": _meta(seeds=partial(documents.metas, packed=False)),
     "devkit-packed-meta": _meta(seeds=partial(documents.metas, packed=False), seal=seals.mat),
     "devkit-truth": _text(parsers.try_truth, documents.truths, ArchiveRefused),

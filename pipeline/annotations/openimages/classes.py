@@ -6,7 +6,6 @@ A MID such as ``/m/0gxl3`` is what a class is; its name has changed from version
 from __future__ import annotations
 
 import csv
-import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,11 +17,11 @@ from pipeline.annotations.openimages.changed_names import CHANGED
 from pipeline.annotations.openimages.columns import LABEL
 from pipeline.annotations.openimages.header import REMEDY
 from pipeline.errors import BadAnnotation, UsageError, abbreviate
+from pipeline.names import near as near_names
 from pipeline.storage import Location
 
 _FIELDS: Final = 2  # MID and name
 _NEAR: Final = 6  # classes that are proposed
-_CLOSE: Final = 0.6  # of `difflib`
 _BLANKS: Final = re.compile(r"[\s_]+")
 _REMEDY: Final = "`shardmill classes WORDS` finds names and MIDs"
 
@@ -81,7 +80,7 @@ class ClassNames:
         if mids := self._near_mids(text):
             return mids[:_NEAR]
         spellings = {**self._of_others, **self._own}
-        close = difflib.get_close_matches(plain, spellings, _NEAR, _CLOSE)
+        close = near_names(plain, spellings, _NEAR)
         within = [name for name in spellings if plain and (plain in name or name in plain)]
         mids = [mid for name in (*close, *within) for mid in spellings[name]]
         return list(dict.fromkeys(mids))[:_NEAR]
@@ -94,9 +93,7 @@ class ClassNames:
         ends = {mid.rpartition("/")[2]: mid for mid in self.names}
         if bare := [ends[each] for each in (end, end.removeprefix("m")) if each in ends]:
             return list(dict.fromkeys(bare))
-        begun = [mid for each, mid in ends.items() if each.startswith(end)]
-        close = [ends[each] for each in difflib.get_close_matches(end, ends, _NEAR, _CLOSE)]
-        return list(dict.fromkeys([*begun, *close]))
+        return [ends[each] for each in near_names(end, ends, _NEAR)]
 
     def described(self, mids: Iterable[str]) -> str:
         """Return names and MIDs in words, separated by commas."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import names, paths
-from pipeline.job.choices import meant
+from pipeline.names import meant
 from pipeline.sources.ilsvrc2012.member_names import NoPattern, check_pattern
 from pipeline.sources.inputs import NO_MD5, Archive
 from pipeline.sources.strict_toml import StrictToml, read_configuration, shown_value

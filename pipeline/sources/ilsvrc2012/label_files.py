@@ -11,7 +11,7 @@ from typing import Final
 from pipeline import names, plaintext, storage
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import ConfigError
-from pipeline.job.choices import meant
+from pipeline.names import meant
 from pipeline.storage.local.input_file import check_shareable
 
 _COUNT: Final = re.compile("[0-9]{1,18}")  # it fits an int64

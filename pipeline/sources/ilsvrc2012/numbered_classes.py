@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Final
 
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import UsageError, abbreviate
+from pipeline.names import near
 from pipeline.sources.ilsvrc2012 import dataset, label_files
 from pipeline.sources.strict_toml import read_configuration
 
@@ -114,17 +114,17 @@ def _rank(text: str, wanted: list[str]) -> int:
 
 def _unknown(words: str, table: LabelTable) -> UsageError:
     named = {
-        synonym.strip().casefold(): f"{synonym.strip()} ({class_id})"
+        synonym.strip(): f"{synonym.strip()} ({class_id})"
         for class_id, synonyms in zip(table.class_ids, table.words, strict=True)
         for synonym in (class_id, *synonyms.split(","))
     }
-    near = difflib.get_close_matches(words.casefold(), named, n=_NEAR)
+    likely = near(words, named, _NEAR)
     count = len(table.class_ids)
     return UsageError(
         "no such class",
         file=str(table.path),
-        expected=abbreviate(named[each] for each in near)
-        if near
+        expected=abbreviate(named[each] for each in likely)
+        if likely
         else f"words or the id of one of {count:,} classes, or its number",
         found=words,
         remedy="ask for fewer words, for a part of a word, for an id or for a number",

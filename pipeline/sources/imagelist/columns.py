@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeAlias
 
 from pipeline.errors import BadAnnotation, abbreviate
+from pipeline.names import meant
 from pipeline.sources.imagelist.lst_refusals import refused, shown
 from pipeline.storage import Location
 
@@ -55,8 +55,8 @@ def unknown_column(
 ) -> BadAnnotation:
     """Return the refusal of a list that lacks a column; it names the nearest one there is."""
     names = list(known)
-    near = nearest(name, names)
-    hint = f"; did you mean {shown(near)}?" if near else ""
+    likely = meant(name, names)
+    hint = f"; did you mean {shown(likely)}?" if likely else ""
     return refused(
         path,
         line,
@@ -65,10 +65,3 @@ def unknown_column(
         abbreviate(map(shown, names)) or "no column",
         remedy or "name the columns with --path-column and --label-column",
     )
-
-
-def nearest(word: str, words: Sequence[str]) -> str | None:
-    """Return the word that is most like another one, upper and lower case aside; None: none is."""
-    by_form = {each.strip().casefold(): each for each in reversed(words)}
-    found = difflib.get_close_matches(word.strip().casefold(), by_form, n=1)
-    return by_form[found[0]] if found else None

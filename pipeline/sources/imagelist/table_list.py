@@ -28,7 +28,7 @@ from pipeline.sources.imagelist import csv_rows, json_rows
 from pipeline.sources.imagelist import keys as imagekeys
 from pipeline.sources.imagelist import label_values as labelvalues
 from pipeline.sources.imagelist import list_contents as listcontents
-from pipeline.sources.imagelist.columns import Cell, Columns, Row, nearest
+from pipeline.sources.imagelist.columns import Cell, Columns, Row
 from pipeline.sources.imagelist.lst import SCHEMA
 from pipeline.sources.imagelist.lst_refusals import refused, shown
 from pipeline.sources.imagelist.text_blocks import BOM, ROWS
@@ -255,12 +255,12 @@ def _text(file: Location, line: int, cell: Cell) -> str:
 
 
 def _not_in_table(path: Location, line: int, text: str, table: ClassTable) -> BadAnnotation:
-    near = nearest(text, table.names)
+    likely = rule.meant(text, table.names)
     return refused(
         path,
         line,
         "a label that the table of classes does not have"
-        + (f"; did you mean {shown(near)}?" if near else ""),
+        + (f"; did you mean {shown(likely)}?" if likely else ""),
         f"one of its {len(table.names):,} classes: {abbreviate(table.names, _MOST_NAMED)}",
         shown(text),
         "correct the label, or add it at the end of a copy of the table, and give that with"
