@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -79,13 +79,16 @@ def _say_numbered(words: str, config: str, label_offset: int | None) -> None:
 
 def _numbered(known: NumberedClass, label_offset: int | None) -> Iterator[str]:
     yield f"{known.class_id} {known.words}"
-    yield _line("from 0", f"{known.index}, as torchvision, MXNet and tfds count")
-    yield _line("from 1", f"{known.index + 1}, as in TFRecord, where 0 is the background")
+    details = {
+        "from 0": f"{known.index}, as torchvision, MXNet and tfds count",
+        "from 1": f"{known.index + 1}, as in TFRecord, where 0 is the background",
+    }
     if label_offset is not None:
-        yield _line("offset", f"{known.index + label_offset}, with --label-offset {label_offset}")
+        details["offset"] = f"{known.index + label_offset}, with --label-offset {label_offset}"
     for name, text in known.columns.items():
         less = f", or {int(text) - 1} where that is counted from 0" if known.is_number(name) else ""
-        yield _line(name, f"{text}{less}")
+        details[name] = f"{text}{less}"
+    yield from _table(details)
 
 
 def _say_known(words: str, raw: str, config: str, *, counts: bool, offline: bool) -> None:
@@ -114,9 +117,7 @@ def _lines(known: KnownClass) -> Iterator[str]:
         "masks": "" if known.has_masks else "none",
         **{name: _counted(split) for name, split in known.splits.items()},
     }
-    for name, text in details.items():
-        if text:
-            yield _line(name, text)
+    yield from _table({name: text for name, text in details.items() if text})
 
 
 def _counted(split: SplitCounts) -> str:
@@ -132,5 +133,8 @@ def _counted(split: SplitCounts) -> str:
     return ", ".join(texts) or "not counted: its CSV files are not in RAW"
 
 
-def _line(name: str, text: str) -> str:
-    return f"  {name + ': ':<12}{text}"
+def _table(details: Mapping[str, str]) -> Iterator[str]:
+    """Yield a line for each detail, all texts in one column."""
+    width = max(map(len, details), default=0)
+    for name, text in details.items():
+        yield f"  {name + ':':<{width + 1}} {text}"

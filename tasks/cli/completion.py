@@ -13,7 +13,7 @@ from pipeline.job.table.outputs import SHELLS
 from pipeline.plaintext import Lines
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
-from tasks.cli.saying import say
+from tasks.cli.saying import say_as_it_is
 
 VARIABLE: Final = "_SHARDMILL_COMPLETE"
 """The variable by which the script has ``shardmill`` say what may come next: click's own."""
@@ -39,5 +39,6 @@ def completion(ctx: click.Context, shell: str) -> int:
     if completer is None:
         raise click.UsageError(f"click knows no completion for {shell}")
     script = completer(ctx.find_root().command, {}, "shardmill", VARIABLE).source()
-    say(Lines(f"{_COMPINIT}{script}" if shell == "zsh" else script.replace(_SPLIT, _SPLIT_ONCE)))
+    script = f"{_COMPINIT}{script}" if shell == "zsh" else script.replace(_SPLIT, _SPLIT_ONCE)
+    say_as_it_is(Lines(script))
     return 0

@@ -15,7 +15,7 @@ from pipeline.job.table.options import options_of
 from pipeline.plaintext import Lines
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
-from tasks.cli.saying import say
+from tasks.cli.saying import say, say_as_it_is
 
 EXAMPLES: Final = (
     "shardmill describe RAW > my.toml",
@@ -65,7 +65,7 @@ def describe(raw: str, out: str, name: str, replace: bool) -> int:
     if out:
         say(f"written: {out}")
     else:
-        say(Lines(found.text.rstrip("\n")))
+        say_as_it_is(Lines(found.text.rstrip("\n")))
     config = str(file or "FILE")
     words = ["shardmill", "imagenet", found.option, raw, "--config", config, "--out", "OUT"]
     say(f"now: {shlex.join(words)}", err=True)

@@ -16,13 +16,13 @@ from rich.text import Text
 from tasks.cli.bars import Bar, Bars, Rates
 from tasks.cli.saying import say_progress, voice
 from tasks.cli.screen import ASCII, UNICODE, screen, total_of
+from tasks.cli.wrapping import LESSER_TERMINALS
 from tasks.run import streams
 
 LINE_EVERY_S: Final = 5.0
 """How often lines are said at first; later a twelfth of the time that has passed."""
 LINE_AT_LEAST_EVERY_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.5
-_LESSER_TERMINALS: Final = frozenset({"dumb", "unknown"})
 
 
 @contextlib.contextmanager
@@ -123,7 +123,7 @@ def is_drawn_on(stream: TextIO) -> bool:
     Nothing is coloured, but who sets ``NO_COLOR`` wants plain text.
     """
     terminal = os.environ.get("TERM", "dumb").lower()
-    is_plain = terminal in _LESSER_TERMINALS or bool(os.environ.get("NO_COLOR"))
+    is_plain = terminal in LESSER_TERMINALS or bool(os.environ.get("NO_COLOR"))
     return stream.isatty() and not is_plain
 
 

@@ -15,6 +15,8 @@ from pipeline.plaintext import Lines
 from tasks.cli.saying import say_failure, say_refusal
 
 INTERRUPTED = 130
+_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())
+"""Raised without words, with the lines of ``--help``; of click 8.2 and later."""
 
 
 def carried_out(command: Callable[[], object]) -> int:
@@ -24,7 +26,8 @@ def carried_out(command: Callable[[], object]) -> int:
     except ShardmillError as error:
         status = _refused(error)
     except click.ClickException as error:
-        vars(error)["message"] = plaintext.line(error.message)
+        if not isinstance(error, _HELP):
+            vars(error)["message"] = plaintext.line(error.message)
         shown = io.StringIO()
         error.show(file=shown)
         say_failure(Lines(shown.getvalue().rstrip("\n")))

@@ -37,7 +37,7 @@ class Events(Voice):
     def event(self, name: str, /, **fields: Any) -> None:
         """Print something that happened."""
         now = datetime.now().astimezone().isoformat(timespec="milliseconds")
-        super().say(_encoded({"event": name, "time": now, **fields}), Level.INFO)
+        self.say_as_it_is(_encoded({"event": name, "time": now, **fields}))
 
     def begin(self, command: str) -> None:
         """Print which command begins."""
@@ -78,7 +78,7 @@ class Answer(Voice):
 
     def end(self, status: int) -> None:
         """Print the object."""
-        super().say(_encoded({"status": status, **self._facts, **self._lists}), Level.INFO)
+        self.say_as_it_is(_encoded({"status": status, **self._facts, **self._lists}))
 
 
 def _fields(error: ShardmillError) -> dict[str, Any]:

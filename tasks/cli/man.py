@@ -10,7 +10,7 @@ import click
 import pipeline
 from pipeline.plaintext import Lines
 from tasks.cli.grouping import GroupedCommand
-from tasks.cli.saying import say
+from tasks.cli.saying import say_as_it_is
 
 
 @click.command(cls=GroupedCommand, hidden=True)
@@ -20,7 +20,7 @@ def man(ctx: click.Context) -> int:
     group = ctx.find_root().command
     if not isinstance(group, click.Group):
         raise TypeError("the program is no group of commands")
-    say(Lines.of(page(group)))
+    say_as_it_is(Lines.of(page(group)))
     return 0
 
 

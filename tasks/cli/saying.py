@@ -7,6 +7,7 @@ to write a log, speaks with another one for as long as it lasts.
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any
@@ -16,6 +17,7 @@ import click
 from pipeline import plaintext
 from pipeline.errors import ShardmillError
 from pipeline.plaintext import Lines
+from tasks.cli.wrapping import width_of, wrapped
 
 
 class Level(StrEnum):
@@ -41,11 +43,15 @@ class Voice:
 
     def say(self, text: str, level: Level) -> None:
         """Say a text, which holds nothing that a terminal obeys, and no line feed at its end."""
-        click.echo(text, err=level is not Level.INFO)
+        _print(text, err=level is not Level.INFO)
+
+    def say_as_it_is(self, text: str) -> None:
+        """Say on standard output what is read by programs, or copied; its lines are not broken."""
+        click.echo(text)
 
     def say_progress(self, text: str) -> None:
         """Say how far something is, which matters only now."""
-        click.echo(text, err=True)
+        _print(text, err=True)
 
     def refuse(self, error: ShardmillError) -> None:
         """Say an error that is raised on purpose."""
@@ -92,6 +98,11 @@ def say(text: object, *, err: bool = False) -> None:
     voice().say(_plain(text), Level.WARNING if err else Level.INFO)
 
 
+def say_as_it_is(text: object) -> None:
+    """Print a path, a script or a document on standard output, however narrow a terminal is."""
+    voice().say_as_it_is(_plain(text))
+
+
 def say_progress(text: object) -> None:
     """Print on standard error, as one line, how far something is."""
     voice().say_progress(_plain(text))
@@ -113,6 +124,11 @@ def say_traceback(error: BaseException) -> None:
 
     text = "".join(traceback.format_exception(error)).rstrip("\n")
     say_failure(Lines.of(f"  {each}" for each in text.split("\n")))
+
+
+def _print(text: str, *, err: bool) -> None:
+    width = width_of(sys.stderr if err else sys.stdout)
+    click.echo(text if width is None else wrapped(text, width), err=err)
 
 
 def _plain(text: object) -> str:

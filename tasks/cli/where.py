@@ -15,7 +15,7 @@ from pipeline.state import current
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
 from tasks.cli.reaching import Reached
-from tasks.cli.saying import say
+from tasks.cli.saying import say_as_it_is
 
 EXAMPLES: Final = (
     "shardmill where OUT train",
@@ -44,5 +44,5 @@ def where(out: str, split: str, **given: Any) -> int:
             expected="a path of printable characters",
             remedy="give the output folder another name",
         )
-    say(output.folder)
+    say_as_it_is(output.folder)
     return 0

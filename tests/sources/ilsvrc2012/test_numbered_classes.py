@@ -56,10 +56,10 @@ def test_the_command_says_every_number_of_a_class() -> None:
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.splitlines() == [
         "n01440764 tench, Tinca tinca",
-        "  from 0:     0, as torchvision, MXNet and tfds count",
-        "  from 1:     1, as in TFRecord, where 0 is the background",
-        "  offset:     -5, with --label-offset -5",
-        "  ilsvrc2012_id: 449, or 448 where that is counted from 0",
+        "  from 0:           0, as torchvision, MXNet and tfds count",
+        "  from 1:           1, as in TFRecord, where 0 is the background",
+        "  offset:           -5, with --label-offset -5",
+        "  ilsvrc2012_id:    449, or 448 where that is counted from 0",
         "  num_train_images: 1300",
     ]
 
