@@ -104,7 +104,7 @@ def tree_record(out: Where, split: str, digest: str) -> Where:
 
 
 def list_record(out: Where, split: str, digest: str) -> Where:
-    """What is known of a split in a list or folder without reading it."""
+    """What is known of a split in a list or folder without reading it; `split` "": of which."""
     return below(sources(out), f"list-{split}-{digest}.json")
 
 

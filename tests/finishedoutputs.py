@@ -12,7 +12,7 @@ import inprocess
 import pytest
 import shared
 from commands import prepare, shardmill
-from drawnlists import ALL_FORMATS, SPLIT, THREE, ListedSet, draw_list
+from drawnlists import ALL_FORMATS, SPLIT, THREE, ListedSet, draw_list, encoded, lay
 from drawntrees import draw_tree
 from support import RawSet
 
@@ -91,6 +91,16 @@ def of_imagelist(folder: Path) -> Finished:
     drawn, out = draw_list(folder / "drawn", images=8), folder / "out"
     words = ("imagelist", drawn.root, "--recursive", "--name", "images", "--out", out)
     return _made(Finished(out, (*words, *ALL_FORMATS, "--shards", 2, "--joined")))
+
+
+def of_split_column(folder: Path) -> Finished:
+    """Make facts alone of a list whose column names two splits."""
+    lines, out = ["path,label,split"], folder / "out"
+    for number, split in enumerate(("train", "test", "train")):
+        lay(folder / f"{number}.jpg", encoded(number))
+        lines.append(f"{number}.jpg,{number},{split}")
+    listed = lay(folder / "photos.csv", "\n".join(lines).encode())
+    return _made(Finished(out, ("imagelist", listed, "--out", out, "--format", "none")))
 
 
 def of_imagenet(raw: RawSet, folder: Path) -> Finished:

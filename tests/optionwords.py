@@ -59,6 +59,8 @@ def _values(option: Option) -> list[str]:
         return [str(ends[-1] if ends else 1)]
     if option.kind is Kind.COUNTS:
         return ["train=3", "validation=12"]
+    if option.kind is Kind.SHARES:
+        return ["train=0.25", "validation=0.75"]
     return ["else where"] if option.kind is Kind.PATH else ["train", "b_2"][: 1 + option.repeats]
 
 
@@ -73,6 +75,8 @@ def refused(option: Option) -> Iterator[Words]:
         yield from [(option.flag, str(option.most + 1))] if option.most is not None else []
     if option.kind is Kind.COUNTS:
         yield from ((option.flag, word) for word in ("train", "train=x", "train=1,train=2"))
+    if option.kind is Kind.SHARES:
+        yield from ((option.flag, word) for word in ("train", "train=x", "=1", "train=1/2"))
     if option.kind is Kind.PATH:
         yield (option.flag, "gs://bucket/x" if option.anywhere else "s3://bucket/x")
 

@@ -15,6 +15,7 @@ and compiles the methods of a dataclass anew each time, which takes a hundred ti
     archives/*.recorded.json         records.RecordedArchive
     sources/<split>-<digest>.json    sources.RecordedTree
     sources/list-<split>-<digest>.json  sources.RecordedList
+    sources/list--<digest>.json      sources.RecordedSplits
     sources/annotations-*.json       records.FingerprintsMark
     sources/<family>/*.json          records.FingerprintsMark
     withdrawal.json                  records.Withdrawal

@@ -31,7 +31,7 @@ from pipeline.documents.records import (
     Withdrawal,
 )
 from pipeline.documents.shards import GroupMark, ShardMark
-from pipeline.documents.sources import RecordedList, RecordedTree
+from pipeline.documents.sources import RecordedList, RecordedSplits, RecordedTree
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.manifest import Sealed
 from pipeline.storage import Location
@@ -45,6 +45,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "archives/*.members.json": MemberHashesMark,
     "archives/*.recorded.json": RecordedArchive,
     "archives/*": ArchiveMark,
+    f"sources/list--{_DIGEST}.json": RecordedSplits,
     f"sources/list-*-{_DIGEST}.json": RecordedList,  # no name of a split has a dash
     f"sources/*-{_DIGEST}.json": RecordedTree,
     "sources/annotations-*": FingerprintsMark,

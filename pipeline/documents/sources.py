@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from pipeline.documents.values import BelowOrNone, ContentHash, Digest, Key, Place, Size, Text
+from pipeline.documents.values import BelowOrNone, ContentHash, Digest, Key, Name, Place, Size, Text
 from pipeline.manifest import FileEntry
 from pipeline.storage.clutter import PassedOver
 
@@ -81,6 +81,20 @@ class RecordedClasses(Struct, frozen=True):
     absent: tuple[Key, ...]
     bare: tuple[Key, ...]
     alike: tuple[tuple[Key, Key], ...]
+
+
+class RecordedSplits(Struct, frozen=True):
+    """The splits that a list names; see `pipeline.sources.imagelist.list_splits`.
+
+    Attributes:
+        column: which says them.
+        names: of the splits, sorted.
+    """
+
+    column: Key
+    names: tuple[Name, ...]
+    look: RecordedLook
+    files: tuple[FileEntry, ...] = ()
 
 
 class RecordedList(Struct, frozen=True):

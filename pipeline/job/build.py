@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from pipeline.job.table.option import LIST, OPEN, SET, Option, Value
 from pipeline.job.table.options import options_of
 from pipeline.job.table.run import STEPS_OF
 from pipeline.job.table.shards import NO_SHARDS
-from pipeline.job.table.values import check_words, shard_counts
+from pipeline.job.table.values import check_words, shard_counts, split_shares
 from pipeline.sources import registry as sources
 from pipeline.storage import RemoteOptions
 from pipeline.storage.local.local_path import absolute
@@ -28,6 +28,11 @@ _PARTS: Final = {
     "openimages": SelectionOptions,
 }
 """Parts of a `Job` that have options of their own."""
+_PAIRS: Final[Mapping[Kind, Callable[[Iterable[str]], tuple[tuple[str, float], ...]]]] = {
+    Kind.COUNTS: shard_counts,
+    Kind.SHARES: split_shares,
+}
+"""What reads the values of options that are pairs."""
 _COLLECTED_STEPS: Final = ("lists", "shards")
 """What is made of Open Images once its images are collected, of `STEPS`."""
 _COLLECTED_EXPORTS: Final = ("annotations",)
@@ -79,8 +84,8 @@ def _of_job(option: Option, value: Value) -> Any:
         if not option.anywhere:
             return absolute(str(value), option.flag)
         return storage.absolute(str(value), option.flag, whole_bucket=option.whole_bucket)
-    if option.kind is Kind.COUNTS and isinstance(value, tuple):
-        return shard_counts(value)
+    if option.kind in _PAIRS and isinstance(value, tuple):
+        return _PAIRS[option.kind](value)
     if option.field == "formats" and isinstance(value, tuple):
         return tuple(FACTS if name == NO_SHARDS else name for name in value)
     return value

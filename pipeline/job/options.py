@@ -11,7 +11,7 @@ from pipeline import digests
 from pipeline.catalog.order import ORDERS
 from pipeline.documents import first_words
 from pipeline.documents.decoding import decoded, fitted
-from pipeline.documents.values import Key, Name, NameOrNone, Place, Position, one_of
+from pipeline.documents.values import Key, Name, NameOrNone, Place, Position, Text, one_of
 from pipeline.exports import registry
 from pipeline.exports.tree import TRANSFERS
 from pipeline.formats.base import LABELS
@@ -49,10 +49,17 @@ _OF_LISTS: Final[dict[str, Any]] = {
     "extensions": (),
     "path_column": "path",
     "label_column": "label",
+    "split_column": "",
+    "shares": (),
 }
 """Options that mean something for a list or folder only, and what they are of a configured set."""
 
-_SINCE: Final[dict[str, Any]] = {"path_column": "path", "label_column": "label"}
+_SINCE: Final[dict[str, Any]] = {
+    "path_column": "path",
+    "label_column": "label",
+    "split_column": "",
+    "shares": (),
+}
 """Options that earlier versions of this program had not; with these values they are not recorded,
 so that the record of the same job stays the same."""
 
@@ -93,6 +100,9 @@ class Job:
         extensions: of a folder, what names of images end in; empty: the customary ones.
         path_column: of a list whose columns have names, that of the paths.
         label_column: that of the labels.
+        split_column: that of the names of splits; empty: one of that name, if there is one.
+        shares: of a list or folder, its splits and what part of the images each gets; empty: they
+            are not divided so.
         exports: what else is made of the whole, of `EXPORTS`.
         data_dir: folder that dbcollection is told the images lie in; "": the output, whose trees
             are then made, too.
@@ -136,6 +146,8 @@ class Job:
     openimages: SelectionOptions = NOTHING
     path_column: Key = "path"
     label_column: Key = "label"
+    split_column: Text = ""
+    shares: tuple[tuple[Name, float], ...] = ()
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
     def to_json(self) -> str:

@@ -12,16 +12,23 @@ _LONGEST: Final = 200  # with what files of a split add, it fits the 255 bytes o
 _LIST: Final = re.compile(r"\.(?:lst|csv|tsv|jsonl|ndjson)\Z")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 
+EXPECTED: Final = f"letters, digits, _; {_LONGEST} at most"
+"""What a name of a split is, in words."""
 
-def check(name: str) -> None:
-    """Check a name that was given; "" is none.
+
+def check(name: str, option: str = "--name") -> None:
+    """Check a name that was given with an option; "" is none.
 
     Raises:
         UsageError: files cannot be named so.
     """
-    if name and not (_NAME.fullmatch(name) and len(name) <= _LONGEST):
-        what = f"--name {name}: not a name for shards"
-        raise UsageError(what, expected=f"letters, digits, _; {_LONGEST} at most", found=name)
+    if name and not is_name(name):
+        raise UsageError(f"{option} {name}: not a name for shards", expected=EXPECTED, found=name)
+
+
+def is_name(name: str) -> bool:
+    """Whether files can be named so."""
+    return _NAME.fullmatch(name) is not None and len(name) <= _LONGEST
 
 
 def of_file(name: str) -> str:

@@ -182,6 +182,7 @@ def _of_state() -> Iterator[Path]:
         paths.list_record,
     )
     yield from (spell(_OUT, _SPLIT, _DIGEST) for spell in by_digest)
+    yield paths.list_record(_OUT, "", _DIGEST)
     yield paths.archive_mark(_OUT, _NAME, _LOOK)
     yield paths.archive_refusal(_OUT, _NAME, _LOOK)
     index = paths.archive_index(_OUT, _NAME)

@@ -13,6 +13,7 @@ from finishedoutputs import (
     of_imagenet,
     of_imagenet_unsaid,
     of_openimages,
+    of_split_column,
     of_tree,
 )
 from forging import Forgery, forgeries, sealed
@@ -40,8 +41,8 @@ _NOT_THERE = {ArchiveRefusal, LabelsMark, PackManifest, Withdrawal}
 def outs(small: RawSet, openimages: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp("finished")
     made = of_imagelist(folder / "list"), of_imagenet(small, folder / "set"), of_tree(folder)
-    unsaid = of_imagenet_unsaid(small, folder / "unsaid")
-    return [*(finished.out for finished in (*made, unsaid)), of_openimages(openimages)]
+    others = of_imagenet_unsaid(small, folder / "unsaid"), of_split_column(folder / "column")
+    return [*(finished.out for finished in (*made, *others)), of_openimages(openimages)]
 
 
 def kind_of(out: Path, path: Path) -> type[Sealed]:

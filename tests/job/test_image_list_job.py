@@ -27,7 +27,7 @@ from pipeline.job.split import SplitJob
 from pipeline.shards.output import Output
 from pipeline.sources import registry
 from pipeline.sources.imagelist import scan as imagelist
-from pipeline.sources.imagelist.scan import ImageListing
+from pipeline.sources.imagelist.image_listing import ImageListing
 from pipeline.sources.imagelist.source import ListSource
 from pipeline.sources.source import Defaults
 from pipeline.storage.local import fingerprints

@@ -53,6 +53,8 @@ CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (LIST, "--classes"): (("--recursive",), "{folders}"),
     (LIST, "--path-column"): ((), "other"),
     (LIST, "--label-column"): ((), "kind"),
+    (LIST, "--split-column"): ((), "part"),
+    (LIST, "--split"): (("--shards", "1"), "train=0.5,validation=0.5"),
     (LIST, "--on-bad-image"): ((), "skip"),
     (LIST, "--format"): ((), "recordio"),
     (LIST, "--shards"): ((), "3"),
@@ -105,7 +107,7 @@ def places(small: RawSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     for number, name in enumerate(("top.jpg", "top.png", "a/1.jpg", "b/2.jpg", "a/3.gif")):
         lay(folder / "folder" / name, encoded(number, form=_FORMS.get(name[-3:], "JPEG")))
     lay(folder / "folders.txt", b"b\na\n.\n")
-    table = lay(folder / "table.csv", b"path,other,label,kind\na/1.jpg,b/2.jpg,1,2\n")
+    table = lay(folder / "table.csv", b"path,other,label,kind,part\na/1.jpg,b/2.jpg,1,2,a\n")
     return {
         "classes": str(folder / "classes.txt"),
         "folder": str(folder / "folder"),
@@ -159,7 +161,7 @@ def test_the_digests_that_follow_an_option(
         of_folder = option.flag in {"--recursive", "--exts", "--classes"}
         of_folder = of_folder or context == _FOR_DBCOLLECTION
         start = ["{folder}"] if of_folder else ["{list}", "--root", "{root}"]
-        if option.flag in {"--path-column", "--label-column"}:
+        if option.flag in {"--path-column", "--label-column", "--split-column"}:
             start = ["{table}", "--root", "{folder}"]
         start += ["--out", "{out}"]
         context = tuple(word for word in context if word != "--no-boxes")

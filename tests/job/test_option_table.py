@@ -89,6 +89,8 @@ def sample(option: Option) -> Any:
     """Return a value of the kind of an option."""
     if option.kind is Kind.COUNTS:
         return ("train", 3)
+    if option.kind is Kind.SHARES:
+        return ("train", 0.5)
     samples = {Kind.NUMBER: option.least or 1, Kind.SWITCH: True, Kind.TEXT: "a", Kind.PATH: "/a"}
     return samples[option.kind]
 

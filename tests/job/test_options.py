@@ -406,6 +406,8 @@ def test_a_job_survives_json() -> None:
         extensions=(".png",),
         path_column="file",
         label_column="kind",
+        split_column="part",
+        shares=(("train", 0.75), ("validation", 0.25)),
         exports=("parquet",),
         data_dir="/data",
         dbcollection_strict=True,

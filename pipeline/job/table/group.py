@@ -26,3 +26,4 @@ class Kind(Enum):
     FRACTION = "number"
     SWITCH = "given or not"
     COUNTS = "SPLIT=NUMBER"
+    SHARES = "SPLIT=SHARE"

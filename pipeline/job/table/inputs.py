@@ -183,6 +183,18 @@ INPUT_OPTIONS: Final = (
         metavar="NAME",
         digests=CATALOG,
     ),
+    Option(
+        flag="--split-column",
+        kind=Kind.TEXT,
+        group=Group.INPUT,
+        help="Column of a CSV, TSV or JSONL list that names the split of each image; default: the"
+        " column split, where there is one.",
+        commands=(LIST,),
+        field="split_column",
+        default=Job.split_column,
+        metavar="NAME",
+        digests=CATALOG,
+    ),
     RECURSIVE,
     EXTENSIONS,
     FOLDER_CLASSES,
@@ -211,6 +223,20 @@ SELECTION_OPTIONS: Final = (
         metavar="NAME",
         repeats=True,
         refusals=_splits,
+    ),
+    Option(
+        flag="--split",
+        kind=Kind.SHARES,
+        group=Group.SELECTION,
+        help="Split to make and what part of the images it gets, such as train=0.9; which images"
+        " follows from their paths alone. Default: one split, or those that a column of the list or"
+        " the folders name.",
+        commands=(LIST,),
+        field="shares",
+        default=(),
+        metavar="NAME=SHARE",
+        repeats=True,
+        digests=CATALOG,
     ),
     Option(
         flag="--classes",

@@ -13,6 +13,7 @@ from pipeline.job.table.group import Kind
 from pipeline.job.table.option import Option, Value
 
 _WHOLE: Final = re.compile(r"-?[0-9]+")
+_SHARE: Final = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{0,30})?|\.[0-9]{1,30})(?:e-[0-9]{1,2})?")
 
 
 def text_of(option: Option) -> str:
@@ -102,6 +103,26 @@ def shard_counts(pairs: Iterable[str]) -> tuple[tuple[str, int], ...]:
     if len(dict(counts)) < len(counts):
         raise UsageError("--shards is given twice for a split", found=", ".join(pairs))
     return tuple(counts)
+
+
+def split_shares(pairs: Iterable[str]) -> tuple[tuple[str, float], ...]:
+    """Parse ``split=share`` pairs.
+
+    Raises:
+        UsageError: a pair is not of that form.
+    """
+    shares = []
+    for pair in pairs:
+        split, equals, share = pair.partition("=")
+        if not equals or not split or not _SHARE.fullmatch(share):
+            raise UsageError(
+                f"--split {pair}",
+                expected="SPLIT=SHARE, a share from 0 to 1",
+                found=pair,
+                remedy="such as --split train=0.9 --split validation=0.1",
+            )
+        shares.append((split, float(share)))
+    return tuple(shares)
 
 
 def _number(option: Option, text: str) -> int:

@@ -35,15 +35,17 @@ class Columns:
     Attributes:
         path: the column of the paths.
         label: that of the labels.
+        split: that of the names of splits; empty: it is not read.
     """
 
     path: str = "path"
     label: str = "label"
+    split: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """Their names, in the order of the cells of a `Row`."""
-        return (self.path, self.label)
+        return (self.path, self.label, *([self.split] if self.split else []))
 
 
 PATH_AND_LABEL = Columns()
@@ -63,5 +65,5 @@ def unknown_column(
         f"there is no column {shown(name)}{hint}",
         f"a column {shown(name)}",
         abbreviate(map(shown, names)) or "no column",
-        remedy or "name the columns with --path-column and --label-column",
+        remedy or "name the columns with --path-column, --label-column and --split-column",
     )

@@ -50,10 +50,24 @@ def rows(path: Location, columns: Sequence[str], *, delimiter: str) -> Iterator[
         raise refused(path, 1, what, f"the columns {', '.join(columns)}", "nothing")
 
 
+def header(path: Location, *, delimiter: str) -> tuple[str, ...]:
+    """Return the names of the columns; none of a list without a line.
+
+    Raises:
+        BadAnnotation: a quote is not closed, or stands before something else than a delimiter.
+    """
+    _, fields = next(_records(path, delimiter), (0, []))
+    return tuple(name.strip() for name in fields)
+
+
 comma_rows = partial(rows, delimiter=",")
 """`rows` of CSV."""
 tab_rows = partial(rows, delimiter="\t")
 """`rows` of TSV."""
+comma_header = partial(header, delimiter=",")
+"""`header` of CSV."""
+tab_header = partial(header, delimiter="\t")
+"""`header` of TSV."""
 
 
 def _records(path: Location, delimiter: str) -> Iterator[tuple[int, list[str]]]:

@@ -28,6 +28,20 @@ def rows(path: Location, columns: Sequence[str]) -> Iterator[Row]:
                 yield Row(line, tuple(_cell(path, line, name, record) for name in columns))
 
 
+def header(path: Location) -> tuple[str, ...]:
+    """Return the keys of the first object; none of a list without one.
+
+    Raises:
+        BadAnnotation: the line is no JSON object.
+    """
+    decoder = msgspec.json.Decoder()
+    for first, block in text_blocks(path):
+        for line, content in enumerate(block.split(b"\n")[:-1], first):
+            if content.strip():
+                return tuple(_object(path, line, content, decoder))
+    return ()
+
+
 def _object(
     path: Location, line: int, content: bytes, decoder: msgspec.json.Decoder[Any]
 ) -> dict[str, Any]:

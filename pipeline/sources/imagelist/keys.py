@@ -18,7 +18,7 @@ _NUMBERED: Final = r"#[0-9]+$"  # what ends like the key of a path that is named
 
 
 def keys(names: Sequence[str], ids: pa.ChunkedArray, repeated: NDArray[np.uint64]) -> Sequence[str]:
-    """Return the keys of images: see `scan.catalog_rows`.
+    """Return the keys of images: see `list_rows.catalog_rows`.
 
     Args:
         names: their paths.
@@ -35,7 +35,7 @@ def keys(names: Sequence[str], ids: pa.ChunkedArray, repeated: NDArray[np.uint64
 
 
 def numbered(names: Sequence[str], repeated: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Return which paths get their image's id behind them: see `scan.catalog_rows`."""
+    """Return which paths get their image's id behind them: see `list_rows.catalog_rows`."""
     if not len(repeated):
         return np.zeros(len(names), np.bool_)
     again = np.isin(np.fromiter(hashes(names), np.uint64, len(names)), repeated)

@@ -16,7 +16,8 @@ from pipeline.sources.glance import Glance
 from pipeline.sources.imagelist import folder
 from pipeline.sources.imagelist.class_counts import ClassCounts
 from pipeline.sources.imagelist.columns import PATH_AND_LABEL, Columns
-from pipeline.sources.imagelist.scan import ImageListing
+from pipeline.sources.imagelist.image_listing import ImageListing, ReadAs
+from pipeline.sources.imagelist.list_splits import ListSplits
 from pipeline.storage import Location
 from pipeline.storage.clutter import PassedOver
 
@@ -31,14 +32,19 @@ class ListPlace:
     Attributes:
         job: the job.
         split: name of the split.
-        below: the split's folder in the job's folder; empty: it is the whole.
+        splits: all splits of the list or folder.
         table: the table of classes that was given.
     """
 
     job: Job
     split: str
-    below: str
+    splits: ListSplits
     table: ClassTable | None
+
+    @property
+    def below(self) -> str:
+        """The split's folder in the job's folder; empty: it is that one, or the list."""
+        return self.splits.folders[self.split]
 
     @property
     def path(self) -> Location:
@@ -68,14 +74,32 @@ class ListPlace:
     @property
     def columns(self) -> Columns:
         """Of a list whose columns have names, those that are read."""
-        return Columns(self.job.path_column, self.job.label_column)
+        return Columns(self.job.path_column, self.job.label_column, self.splits.column)
+
+    @property
+    def how(self) -> ReadAs:
+        """How the list or folder is read."""
+        return ReadAs(
+            path=self.path,
+            root=self.root,
+            recursive=self.recursive,
+            extensions=self.extensions,
+            columns=self.columns,
+            prefix=self.prefix,
+            division=self.splits.division,
+        )
 
     @property
     def asked(self) -> str:
         """A digest of the options that decide how it is read."""
-        named = {} if self.columns == PATH_AND_LABEL else {"columns": asdict(self.columns)}
+        columns = {"path": self.columns.path, "label": self.columns.label}
+        named = {} if self.columns.names[:2] == PATH_AND_LABEL.names else {"columns": columns}
+        shares = {"shares": sorted(self.job.shares)} if self.job.shares else {}
+        column = {"split_column": self.columns.split} if self.columns.split else {}
         return glance.asked(
             named
+            | shares
+            | column
             | {
                 "below": self.below,
                 "classes": self.table.names if self.table else None,
@@ -161,6 +185,8 @@ def load(place: ListPlace) -> tuple[ImageListing, Glance] | None:
         repeats=saved.repeats,
         stamps=None,
         columns=place.columns,
+        division=place.splits.division,
+        split=place.split if place.splits.division else "",
     )
     return listing, Glance.recorded(saved.look)
 

@@ -18,8 +18,10 @@ from pipeline.errors import TransientError
 from pipeline.manifest import Document
 from pipeline.quantities import counted
 from pipeline.sources.glance import Glance
-from pipeline.sources.imagelist import scan, snapshot, treeform
-from pipeline.sources.imagelist.scan import ImageListing
+from pipeline.sources.imagelist import list_rows as listrows
+from pipeline.sources.imagelist import list_splits as listsplits
+from pipeline.sources.imagelist import snapshot, treeform
+from pipeline.sources.imagelist.image_listing import ImageListing
 from pipeline.sources.imagelist.snapshot import ListPlace
 from pipeline.sources.source import IMAGES, NUMBERS, Source
 from pipeline.storage import Location
@@ -82,10 +84,10 @@ class ListSource(Source):
         return [{"list": self.listing.path.name, "digest": self.listing.digest}]
 
     def rows(self, out: Location, boxes: BoxJoin | None) -> Iterator[pa.Table]:
-        """Yield the catalog, in the order of the list; see `scan.catalog_rows`."""
+        """Yield the catalog, in the order of the list; see `list_rows.catalog_rows`."""
         del boxes
         try:
-            yield from scan.catalog_rows(self.listing)
+            yield from listrows.catalog_rows(self.listing)
         except TransientError:
             storage.remove(out, self.place.record)  # it is to be read anew
             raise
@@ -121,6 +123,8 @@ class ListSource(Source):
         """Keep what was found, so that the list or folder need not be read to be known."""
         if self.listing.stamps is not None and self.look is not None:
             snapshot.save(self.place, self.listing, self.look)
+            if self.place.splits.column:
+                listsplits.remember(self.place.job, self.place.splits, self.look)
 
     def closing(self) -> Iterator[str]:
         """Yield what was passed over in a folder, and how many labels the images of a list have."""

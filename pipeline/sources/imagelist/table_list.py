@@ -10,40 +10,29 @@ from __future__ import annotations
 
 import re
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from pipeline import names as rule
-from pipeline import storage
 from pipeline.catalog import class_table as classtable
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.errors import BadAnnotation, TransientError, abbreviate
-from pipeline.sources.imagelist import csv_rows, json_rows
+from pipeline.sources.imagelist import json_rows
 from pipeline.sources.imagelist import keys as imagekeys
 from pipeline.sources.imagelist import label_values as labelvalues
-from pipeline.sources.imagelist import list_contents as listcontents
+from pipeline.sources.imagelist import split_column as splitcolumn
+from pipeline.sources.imagelist import table_forms as tableforms
 from pipeline.sources.imagelist.columns import Cell, Columns, Row
 from pipeline.sources.imagelist.lst import SCHEMA
 from pipeline.sources.imagelist.lst_refusals import refused, shown
-from pipeline.sources.imagelist.text_blocks import BOM, ROWS
+from pipeline.sources.imagelist.text_blocks import ROWS
 from pipeline.storage import Location
-
-ReadRows: TypeAlias = Callable[[Location, Sequence[str]], Iterator[Row]]
-"""Yields the rows of a list, with the cells of some columns."""
-
-FORMS: Final[Mapping[str, ReadRows]] = {
-    ".csv": csv_rows.comma_rows,
-    ".tsv": csv_rows.tab_rows,
-    ".jsonl": json_rows.rows,
-    ".ndjson": json_rows.rows,
-}
-"""Every form of such a list, a line each: what its name ends in, and what reads it."""
 
 MOST_CLASSES: Final = 1 << 17
 """Texts that labels may be, at most: as many as a person can have folders of."""
@@ -51,7 +40,6 @@ MOST_CLASSES: Final = 1 << 17
 _SCHEMA: Final = pa.schema([*SCHEMA, ("text", pa.string())])
 _BLANKS: Final = " \t"
 _ODD_PATH: Final = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # `.` and `..`, a root, an empty part
-_OF_IM2REC: Final = re.compile(rb"[ \t]*\+?[0-9]+[ \t]+[+-]?[0-9.][0-9.eE+-]*[ \t]")
 _MOST_NAMED: Final = 5
 _CORRECT: Final = "correct the row"
 
@@ -73,6 +61,8 @@ class TableList:
     def tables(self) -> Iterator[pa.Table]:
         """Yield its images in its order, columns of `lst.SCHEMA`, and `text`, the class in words.
 
+        A column `split` follows, if it is one of those that are read.
+
         The id of an image is its place, from 0; its path is relative to the root, without ``.``
         and empty parts.
 
@@ -90,7 +80,7 @@ class TableList:
             paths = [_path(self.path, row.line, row.cells[0]) for row in rows]
             hashes.extend(imagekeys.hashes(paths))
             values, texts = self._labels(rows)
-            yield pa.table(
+            table = pa.table(
                 [
                     pa.array([row.line for row in rows], pa.int64()),
                     pa.array(range(count, count + len(rows)), pa.uint64()),
@@ -103,6 +93,10 @@ class TableList:
                 schema=_SCHEMA,
             )
             count += len(rows)
+            if self.columns.split:
+                splits = [splitcolumn.name(self.path, row.line, row.cells[2]) for row in rows]
+                table = table.append_column("split", pa.array(splits, pa.string()))
+            yield table
         if not count:
             raise refused(self.path, 1, "no image in the list", "a row for each image", "nothing")
         repeated = imagekeys.repeats_among(np.frombuffer(hashes, np.uint64))
@@ -139,22 +133,11 @@ class TableList:
                 )
 
 
-def has_named_columns(path: Location) -> bool:
-    """Whether a list is of one of these forms, by its name.
-
-    A list that is called so, and whose first line is one of im2rec's, is one of those.
-    """
-    form = storage.extension(path.name).lower()
-    if form not in FORMS or storage.stat(path) is None:
-        return form in FORMS
-    return not _OF_IM2REC.match(listcontents.first_bytes(path).removeprefix(BOM))
-
-
 def open_list(path: Location, columns: Columns, table: ClassTable | None) -> TableList:
     """Return a list after a look at all of its labels.
 
     Args:
-        path: the list, for which `has_named_columns` holds.
+        path: the list, for which `table_forms.has_named_columns` holds.
         columns: which of them are read.
         table: the classes that labels name; None: if they are texts, all of them are.
 
@@ -188,7 +171,7 @@ def open_list(path: Location, columns: Columns, table: ClassTable | None) -> Tab
 
 
 def _rows(path: Location, columns: Columns) -> Iterator[Row]:
-    return FORMS[storage.extension(path.name).lower()](path, columns.names)
+    return tableforms.reader(path)(path, columns.names)
 
 
 def _path(file: Location, line: int, cell: Cell) -> str:
@@ -219,7 +202,7 @@ def _is_number(label: Cell, path: Location) -> bool:
     """Whether a label is a number: of JSONL by its type, of the others by its form."""
     if not isinstance(label, str):
         return True
-    is_json = FORMS[storage.extension(path.name).lower()] is json_rows.rows
+    is_json = tableforms.reader(path) is json_rows.rows
     return not is_json and labelvalues.is_number(label.strip(_BLANKS))
 
 

@@ -12,9 +12,9 @@ from drawnlists import ListedSet, draw_list, encoded, lay
 
 from pipeline.catalog import table as catalog
 from pipeline.errors import BadAnnotation, NoPermission, TransientError, TreeRefused
+from pipeline.sources.imagelist import list_rows, text_blocks
 from pipeline.sources.imagelist import scan as imagelist
-from pipeline.sources.imagelist import text_blocks
-from pipeline.sources.imagelist.scan import ImageListing
+from pipeline.sources.imagelist.image_listing import ImageListing
 
 IMAGE = encoded()
 
@@ -35,7 +35,7 @@ def scan(made: ListedSet) -> ImageListing:
 
 def rows(found: ImageListing) -> list[dict[str, Any]]:
     """Return the catalog, whose every part has its schema."""
-    tables = list(imagelist.catalog_rows(found))
+    tables = list(list_rows.catalog_rows(found))
     assert all(table.schema.equals(catalog.SCHEMA) for table in tables)
     made: list[dict[str, Any]] = pa.concat_tables(tables).to_pylist()
     return made

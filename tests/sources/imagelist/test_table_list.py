@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.catalog.class_table import ClassTable
 from pipeline.errors import BadAnnotation
-from pipeline.sources.imagelist import lst, table_list
+from pipeline.sources.imagelist import lst, table_forms, table_list
 from pipeline.sources.imagelist.columns import PATH_AND_LABEL, Columns
 from pipeline.sources.imagelist.table_list import TableList
 from pipeline.sources.imagelist.text_blocks import ROWS
@@ -208,8 +208,8 @@ def test_a_list_that_is_called_so_may_be_of_im2rec(tmp_path: Path) -> None:
         (b"", True),
     ]:
         (tmp_path / "a.tsv").write_bytes(content)
-        assert table_list.has_named_columns(tmp_path / "a.tsv") is named
-    assert not table_list.has_named_columns(tmp_path / "a.lst")
+        assert table_forms.has_named_columns(tmp_path / "a.tsv") is named
+    assert not table_forms.has_named_columns(tmp_path / "a.lst")
 
 
 def test_ids_and_lines_go_on_from_table_to_table(tmp_path: Path) -> None:
