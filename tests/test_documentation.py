@@ -74,9 +74,9 @@ def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: RawSet, drawn:
 def _lay_tables(folder: Path, drawn: ListedSet) -> None:
     """Write lists with columns, of the drawn images; the label of each is a text."""
     rows = [(name, name.partition("/")[0]) for name in drawn.names]
-    table = "path,label\n" + "".join(f"{name},{label}\n" for name, label in rows)
+    table = [f"{name},{label},{place % 3}\n" for place, (name, label) in enumerate(rows)]
     for name in ("photos.csv", "more.csv"):
-        (folder / name).write_text(table)
+        (folder / name).write_text("".join(["path,label,fold\n", *table]))
     lines = (json.dumps({"file": name, "class": label}) for name, label in rows)
     (folder / "photos.jsonl").write_text("\n".join(lines))
 
