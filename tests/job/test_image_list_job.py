@@ -26,6 +26,7 @@ from pipeline.job.resolve import resolve
 from pipeline.job.split import SplitJob
 from pipeline.shards.output import Output
 from pipeline.sources import registry
+from pipeline.sources.imagelist import list_rows as listrows
 from pipeline.sources.imagelist import scan as imagelist
 from pipeline.sources.imagelist.image_listing import ImageListing
 from pipeline.sources.imagelist.source import ListSource
@@ -236,7 +237,7 @@ def test_a_name_that_is_too_long_with_an_id_behind_it_counts_too(
     drawn.add(*(f"{100 + number}\t0\t{name}" for number in range(times)))
     found = imagelist.scan(drawn.path, drawn.root, is_cut=shardformats.is_cut)
     assert found.long_names is cut
-    rows = pa.concat_tables(imagelist.catalog_rows(found))["key"].to_pylist()
+    rows = pa.concat_tables(listrows.catalog_rows(found))["key"].to_pylist()
     assert any(wids.is_shortened(wids.sample_name(key, ".jpg")) for key in rows) is cut
 
 
@@ -389,7 +390,7 @@ class TestSplitFolders:
             classes = split.source.folder_classes
             assert classes is not None
             names[name] = classes.table.names
-            rows = pa.concat_tables(imagelist.catalog_rows(listing(split))).to_pylist()
+            rows = pa.concat_tables(listrows.catalog_rows(listing(split))).to_pylist()
             found[name] = {row["source"]: (row["key"], row["class_index"]) for row in rows}
         assert names == dict.fromkeys(("train", "val"), ("ant", "bee", "cow"))
         assert found["val"] == {
@@ -401,7 +402,7 @@ class TestSplitFolders:
     def test_know_their_files_by_the_names_that_sources_have(self, folder: Path) -> None:
         resolve.cache_clear()
         for split in resolve(self.asked(folder)).splits.values():
-            rows = pa.concat_tables(imagelist.catalog_rows(listing(split)))
+            rows = pa.concat_tables(listrows.catalog_rows(listing(split)))
             count = rows.num_rows
             others = np.ones(count, np.uint64)
             kept = fingerprints.table(rows["source"].to_pylist(), others, [None] * count)
