@@ -1,8 +1,7 @@
 """Pure functions that spell every file name of the output tree that is not a format's or export's.
 
-The files of shards, and those that a format has once for all of them, are named by the formats
-(`pipeline.formats.base.ShardFormat.files` and `whole_files`), files of the whole data set by the
-exports (`pipeline.exports.base.Export.files`); the folders are named here.
+Formats name the files of shards and those that an output has once (`ShardFormat.files` and
+`whole_files`), exports those of the whole data set (`Export.files`); the folders are named here.
 
 ::
 
@@ -12,8 +11,8 @@ exports (`pipeline.exports.base.Export.files`); the folders are named here.
       <format>/<split>/<digest>/manifest.json             written last
       <format>/<split>/current -> <digest>
       bboxes.csv  bboxes.report.csv  bboxes.unmatched.csv of train; bboxes.<split>.csv of others
-      lists/<split>.lst  synsets.txt  labels.tsv          image lists and label tables
-      lists/<split>.classes.tsv                           of class folders, the label of each
+      lists/<split>.lst  lists/<split>.classes.tsv        image lists, labels of class folders
+      lists/synsets.txt  lists/labels.tsv                 label tables
       train/<class>/*.JPEG  val/<class>/*.JPEG              trees, named by a split's `folder`
       .shardmill/                                         how far the work is
 """
@@ -28,12 +27,9 @@ from pathlib import Path
 from pipeline.storage import Location, Where, below, host_state, with_suffix
 
 _STATE = ".shardmill"
-METADATA = "metadata.parquet"
-"""What describes the images of a folder and of the folders in it, and is no image itself."""
-LISTS = "lists"
-"""The folder of image lists and label tables, whose name no tree may have."""
-_NUMBERED = re.compile(r"([0-9]{5,8})\.json")
-_DIGEST = re.compile(r"[0-9a-f]{12}")
+METADATA = "metadata.parquet"  # of the images of a folder and of the folders in it; no image itself
+LISTS = "lists"  # the folder of image lists and label tables, whose name no tree may have
+_NUMBERED, _DIGEST = re.compile(r"([0-9]{5,8})\.json"), re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -76,10 +72,7 @@ def job(out: Where, digest: str) -> Where:
 
 
 def archive_mark(out: Where, archive: str, look: str) -> Where:
-    """The mark of a verified archive, by its published name and its `FileInfo.look`.
-
-    Hosts whose copies have other times share one output: each copy has a mark of its own.
-    """
+    """The mark of a verified copy of an archive, by its published name and `FileInfo.look`."""
     return below(state(out), "archives", f"{archive}.{look}.json")
 
 
@@ -114,10 +107,7 @@ def sources(out: Where) -> Where:
 
 
 def part_sources(out: Where, family: str, part: int) -> Where:
-    """The fingerprints of the files that a shard, or a group of classes of a tree, was made of.
-
-    `family` is the digest of the shards of a split, or of a tree.
-    """
+    """The fingerprints of what a shard or class group was made of; `family`: of shards or tree."""
     return below(sources(out), family, f"{part:05d}.arrow")
 
 
@@ -164,6 +154,16 @@ def plan(out: Where, split: str, digest: str) -> Where:
 def plan_mark(out: Where, split: str, digest: str) -> Where:
     """The mark of a finished plan."""
     return with_suffix(plan(out, split, digest), ".json")
+
+
+def shard_terms(out: Where, split: str, name: str) -> Where:
+    """What decides the bytes of a split's shards, kept when they are planned."""
+    return below(state(out), "terms", f"{split}-{name}.json")
+
+
+def shard_claim(out: Where, digest: str, index: int) -> Where:
+    """Which process says that it is writing a shard of the shards of a digest."""
+    return below(state(out), "claims", digest, f"{index:05d}.json")
 
 
 def shard_marks(out: Where, digest: str) -> Where:

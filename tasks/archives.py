@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import luigi
 
-from pipeline import manifest, paths, storage
+from pipeline import manifest, storage
 from pipeline.archives import index
 from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import VerifiedArchive
@@ -16,10 +15,9 @@ from pipeline.archives.listings import Listings
 from pipeline.archives.passage import Passage
 from pipeline.archives.tar import Member
 from pipeline.documents.records import ArchiveMark, JobRecord
-from pipeline.errors import ArchiveRefused, MemberDiffers, TransientError
+from pipeline.errors import ArchiveRefused
 from pipeline.job import neighbours
 from pipeline.job.artifacts import ARCHIVE, INPUTS, Artifact, name_of
-from pipeline.job.split import SplitJob
 from pipeline.sources.inputs import Archive
 from pipeline.state import fetched, preflight, refusals, staging, standing
 from pipeline.state import raw_archives as rawarchives
@@ -95,9 +93,7 @@ class VerifyArchive(ShardmillTask):
 
     def mark(self) -> Location:
         """Return the path of the mark of the archive as it looks now."""
-        source = self.resolved.raw_file(self.config)
-        info = storage.stat(source) or storage.FileInfo(0, "0")
-        return paths.archive_mark(self.folder, self.archive, info.look)
+        return rawarchives.mark_path(self.resolved, self.config)
 
     def make(self) -> Volume:
         """Read the archive once: MD5 and member index."""
@@ -193,37 +189,3 @@ class VerifyArchive(ShardmillTask):
     def _check_broken(self, tar: BrokenTar) -> None:
         """Check, before the rest of the archive is read, that a tar in it is not needed."""
         rawarchives.check_broken(self.resolved, self.config, (tar,))
-
-
-def seen_images(task: ShardmillTask, split: SplitJob) -> dict[str, storage.FileInfo]:
-    """Return how the archives of a split's images looked when they were verified.
-
-    Raises:
-        TransientError: one has changed since.
-    """
-    seen = {}
-    for archive in split.source.inputs:
-        mark = rawarchives.verified(task.resolved, archive)
-        if mark is None:
-            raise TransientError(
-                "the archive was changed after it was verified",
-                file=archive.file,
-                remedy="leave it alone while a command is at work: it is verified again",
-            )
-        seen[archive.file] = mark.info
-    return seen
-
-
-@contextlib.contextmanager
-def verifying_again(task: ShardmillTask) -> Iterator[None]:
-    """Have the archives that a task reads verified again if an image differs in this context.
-
-    Raises:
-        MemberDiffers: one does: the next attempt finds the archives not verified.
-    """
-    try:
-        yield
-    except MemberDiffers:
-        for verification in task.needed(ARCHIVE):
-            verification.invalidate()
-        raise

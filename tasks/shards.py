@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from functools import cached_property, partial
 from typing import Any, Self
 
 import luigi
-import pyarrow as pa
 
-from pipeline import manifest, paths, storage
-from pipeline.archives.member_hashes import KnownContents
-from pipeline.catalog import plan
+from pipeline import paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.shards import ShardMark
-from pipeline.documents.tables import PlanMark
-from pipeline.errors import OutputDamaged, SourcesDiffer
-from pipeline.job.artifacts import LINK, MANIFEST, PLAN, SHARDS, Artifact, name_of
+from pipeline.job.artifacts import LINK, MANIFEST, SHARDS, Artifact, name_of
 from pipeline.job.resolve import ResolvedJob
-from pipeline.manifest import Document
-from pipeline.paths import ShardName
 from pipeline.shards import finish as outputs
-from pipeline.shards import part_sources as partsources
 from pipeline.shards import two_hosts
-from pipeline.shards import write as shards
 from pipeline.shards.output import Output
-from pipeline.state import inventory, withdrawal
+from pipeline.shards.work import Made, ShardWork
+from pipeline.state import inventory
 from pipeline.storage import Location
-from tasks.archives import seen_images, verifying_again
-from tasks.artifact_tasks import ShardmillTask
 from tasks.base import Volume
 from tasks.splits import SplitTask
 
@@ -65,12 +54,6 @@ class WriteShards(SplitTask):
             for first, stop in split.shard_groups()
         ]
 
-    @property
-    def plan(self) -> ShardmillTask:
-        """The task that makes the plan that the shards are part of."""
-        (task,) = self.needed(PLAN)
-        return task
-
     def mark(self) -> Location:
         """Return the path of the last shard's manifest in the first format."""
         return paths.shard_mark(self.folder, self.split_job.outputs[0].digest, self.stop - 1)
@@ -82,69 +65,16 @@ class WriteShards(SplitTask):
 
     def make(self) -> None:
         """Write the shards that are missing."""
-        with self.invalidating(self.plan):
-            path = paths.plan_mark(self.folder, self.split, self.digest)
-            mark = manifest.read(path, PlanMark)
-            if len(mark.shards) != self.split_job.shards:
-                raise OutputDamaged("the plan is of another number of shards", file=str(path))
-        job, written = self.split_job, list[tuple[Output, ShardName]]()
+        work, sizes = ShardWork(self.resolved, self.split_job), self.split_job.shard_sizes()
+        made = list[Made]()
         for shard in range(self.first, self.stop):
-            missing = [output for output in job.outputs if self._found(output, shard) is None]
-            if missing:
-                with self.noting(f"{self.split} {shard}") as volume:
-                    self._write(shard, missing, mark.shards[shard], volume)
-                name = ShardName(self.split, shard, job.shards)
-                written += [(output, name) for output in missing]
-        two_hosts.check_shards(self.folder, job, written)
-
-    def _write(self, shard: int, missing: list[Output], expected: str, volume: Volume) -> None:
-        job, name = self.split_job, ShardName(self.split, shard, self.split_job.shards)
-        with self.invalidating(self.plan):
-            planned = paths.plan(self.folder, self.split, self.digest)
-            rows = plan.read_shard(planned, shard, expected)
-        two_hosts.before_shard(self.folder, missing, name)
-        with (
-            self.counter(rows.num_rows, "images", f"{self.split} {shard}") as progress,
-            verifying_again(self),
-        ):
-            volume.images = shards.write_shard(
-                self.folder,
-                name,
-                rows,
-                self.resolved.root,
-                missing,
-                verified=seen_images(self, job),
-                members=self._members,
-                whole_files=job.source.whole_files,
-                on_bad_image=self.on_bad_image,
-                progress=progress,
-                keep=partial(self._keep_sources, shard) if job.source.whole_files else None,
-                why_absent=job.source.why_absent,
-            )
-        volume.bytes = sum(
-            info.size
-            for output in missing
-            for file in output.files(name)[:1]
-            if (info := storage.stat(file))
-        )
-
-    @cached_property
-    def _members(self) -> KnownContents:
-        """What the images were when they were verified; read once for all shards."""
-        return self.split_job.source.known_contents(self.folder)
-
-    def _keep_sources(self, shard: int, found: pa.Table) -> Document:
-        """Keep what a shard is made of; other formats of other images are withdrawn."""
-        family = self.split_job.shards_digest
-        try:
-            return partsources.keep(self.folder, family, shard, found, self.resolved.root)
-        except SourcesDiffer:
-            families = {output.digest: family for output in self.split_job.outputs}
-            withdrawal.withdraw(self.folder, {family: [shard]}, families)
-            raise
-
-    def _found(self, output: Output, shard: int) -> ShardMark | None:
-        return outputs.shard_document(self.folder, output, shard)
+            if not work.lacking(shard):
+                continue
+            name = f"{self.split} {shard}"
+            with self.noting(name) as volume, self.counter(sizes[shard], "images", name) as note:
+                made.append(work.make(shard, note))
+                volume.images, volume.bytes = made[-1].images, made[-1].bytes
+        work.confirm(made)
 
 
 class WriteManifest(SplitTask):

@@ -30,9 +30,9 @@ from pipeline.shards import codecs
 from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
 from pipeline.state import claims
+from pipeline.state import raw_archives as rawarchives
 from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
-from tasks.archives import seen_images, verifying_again
 from tasks.base import Volume
 from tasks.splits import ProductTask
 
@@ -111,14 +111,14 @@ class ExtractClasses(TreeTask):
         self.check_root(flat_files=self.transfer == "move")
         self.check(*self.needed(CATALOG))
         rows = self._rows()
-        seen = seen_images(self, self.split_job)
+        seen = rawarchives.seen_images(self.resolved, self.split_job)
         # A move leaves nothing behind that could be replaced: the tree is the only copy.
         whole_files = self.split_job.source.whole_files and self.transfer != "move"
         read = FingerprintsBuilder() if whole_files else None
         with (
             self.counter(rows.num_rows, "images", f"{self.split} {self.group}") as progress,
             storage.open_sources(self.resolved.root) as sources,
-            verifying_again(self),
+            rawarchives.verifying_again(self.resolved, self.split_job),
         ):
             shards.check_unchanged(sources, seen)
             listing = self.tree.write(

@@ -26,7 +26,9 @@ SEED_LIMIT = 1 << 64
 _INCEPTION_SEED = 12345
 _IM2REC_SEED = 100
 _IMAGES_AT_ONCE = 4096
-_TASKS = 8
+_FEWEST_TASKS = 8
+MOST_TASKS = 1000
+"""Tasks that write the shards of a split, at most."""
 
 
 def permutation(
@@ -144,9 +146,12 @@ def shards_at_once(images: int, shards: int) -> int:
     """Return how many shards one task writes.
 
     As many as hold some four thousand images, because to begin a task takes as long as to write
-    a hundred; but not so many that there are fewer than `_TASKS` tasks to be shared.
+    a hundred; but not so many that there are fewer than `_FEWEST_TASKS` tasks to be shared, and so
+    many that there are at most `MOST_TASKS`: what a scheduler does for a task takes as long as
+    there are tasks that wait.
     """
-    return max(1, min(_IMAGES_AT_ONCE * shards // max(1, images), shards // _TASKS))
+    by_images = min(_IMAGES_AT_ONCE * shards // max(1, images), shards // _FEWEST_TASKS)
+    return max(1, by_images, -(-shards // MOST_TASKS))
 
 
 def check_threads(shards: int, threads: int, images: int, split: str) -> None:

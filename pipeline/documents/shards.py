@@ -76,3 +76,35 @@ class GroupMark(Struct, frozen=True):
     files: Annotated[tuple[FileEntry, ...], Meta(min_length=1)]
     images: Size = 0
     made_of: MadeOf | None = None
+
+
+class WriterTerms(Struct, frozen=True):
+    """What writes the shards of a split in one format.
+
+    Attributes:
+        format: name of the shard format.
+        output: digest of everything that decides the bytes.
+        version: of the writer of the format.
+        codec: what encodes images anew; "": nothing does.
+    """
+
+    format: Name
+    output: Digest
+    version: Size
+    codec: Text = ""
+
+
+class ShardTerms(Struct, frozen=True):
+    """What whoever asks for shards of a split knows of their bytes.
+
+    Attributes:
+        split: name of the split.
+        shards: digest of which image goes where; see `SplitJob`.
+        writers: one for each format.
+        files: none.
+    """
+
+    split: Name
+    shards: Digest
+    writers: tuple[WriterTerms, ...]
+    files: tuple[FileEntry, ...] = ()

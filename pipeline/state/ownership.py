@@ -178,6 +178,7 @@ def _of_state() -> Iterator[Path]:
         paths.labels_mark,
         paths.plan,
         paths.plan_mark,
+        paths.shard_terms,
         paths.tree_record,
         paths.list_record,
     )

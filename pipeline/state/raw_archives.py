@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 
 from pipeline import manifest, paths, storage
@@ -10,8 +11,9 @@ from pipeline.archives.brokentar import BrokenTar
 from pipeline.archives.index import VerifiedArchive
 from pipeline.archives.tar import READER_VERSION
 from pipeline.documents.records import ArchiveMark
-from pipeline.errors import ArchiveMissing, ArchiveRefused
+from pipeline.errors import ArchiveMissing, ArchiveRefused, MemberDiffers, TransientError
 from pipeline.job.resolve import ResolvedJob
+from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
 from pipeline.plaintext import Lines
 from pipeline.quantities import size
@@ -145,6 +147,46 @@ def check_broken(resolved: ResolvedJob, archive: Archive, broken: Iterable[Broke
     for tar in broken:
         if not splits or any(split.source.needs(tar.name) for split in splits):
             raise tar.refusal
+
+
+def seen_images(resolved: ResolvedJob, split: SplitJob) -> dict[str, storage.FileInfo]:
+    """Return how the archives of a split's images looked when they were verified.
+
+    Raises:
+        TransientError: one has changed since.
+    """
+    seen = {}
+    for archive in split.source.inputs:
+        mark = verified(resolved, archive)
+        if mark is None:
+            raise TransientError(
+                "the archive was changed after it was verified",
+                file=archive.file,
+                remedy="leave it alone while a command is at work: it is verified again",
+            )
+        seen[archive.file] = mark.info
+    return seen
+
+
+@contextlib.contextmanager
+def verifying_again(resolved: ResolvedJob, split: SplitJob) -> Iterator[None]:
+    """Have the archives of a split's images verified again if one differs in this context.
+
+    Raises:
+        MemberDiffers: one does: the next attempt finds the archives not verified.
+    """
+    try:
+        yield
+    except MemberDiffers:
+        for archive in split.source.inputs:
+            storage.remove(resolved.out, mark_path(resolved, archive))
+        raise
+
+
+def mark_path(resolved: ResolvedJob, archive: Archive) -> Location:
+    """Return the path of the mark of an archive as it looks now."""
+    info = storage.stat(resolved.raw_file(archive)) or storage.FileInfo(0, "0")
+    return paths.archive_mark(resolved.out, archive.file, info.look)
 
 
 def _document(found: VerifiedArchive) -> Document:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from pipeline.catalog import order as sharding
 from pipeline.catalog.order import (
+    MOST_TASKS,
     SEED_LIMIT,
     boundaries,
     by_hash,
@@ -250,7 +251,14 @@ def test_a_task_writes_few_shards_unless_they_are_small_and_many(
     images: int, shards: int, at_once: int
 ) -> None:
     assert shards_at_once(images, shards) == at_once
-    assert shards_at_once(1000 * images, shards) == 1
+    assert shards_at_once(1000 * images, shards) == -(-shards // MOST_TASKS)
+
+
+@pytest.mark.parametrize(("shards", "at_once"), [(1000, 1), (1001, 2), (10_000, 10), (10_001, 11)])
+def test_a_split_has_at_most_a_thousand_tasks(shards: int, at_once: int) -> None:
+    """However large the shards are: Luigi's scheduler is quadratic in the tasks that wait."""
+    assert shards_at_once(1 << 40, shards) == at_once
+    assert -(-shards // at_once) <= MOST_TASKS
 
 
 @given(text_keys, seeds, st.integers(1, 40))

@@ -1,0 +1,215 @@
+"""The unit of work: one shard of a split, in every format that it lacks.
+
+A shard is a pure function of its plan and its number. So whoever has the output folder and the
+images before him can make it, at any time and beside others, with the same bytes: a task of Luigi,
+a process of a part, or a worker on another host that was only told a job, a split and a number.
+What is published is the only truth of what is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from pathlib import Path
+
+import msgspec
+import pyarrow as pa
+
+from pipeline import manifest, paths, storage
+from pipeline.archives.member_hashes import KnownContents
+from pipeline.catalog import plan
+from pipeline.documents.decoding import decoded
+from pipeline.documents.shards import ShardTerms
+from pipeline.documents.tables import PlanMark
+from pipeline.errors import OutputDamaged, SourcesDiffer, TransientError, UsageError
+from pipeline.job.options import Job
+from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.job.split import SplitJob
+from pipeline.manifest import Document
+from pipeline.paths import ShardName
+from pipeline.shards import finish, part_sources, terms, two_hosts
+from pipeline.shards.output import Output
+from pipeline.shards.write import write_shard
+from pipeline.state import raw_archives, withdrawal
+
+
+@dataclass(frozen=True)
+class Made:
+    """What was written of one shard.
+
+    Attributes:
+        outputs: those that it was written for; empty: it was there.
+        name: which shard.
+        images: records of the largest output.
+        bytes: of the shard files.
+    """
+
+    outputs: tuple[Output, ...]
+    name: ShardName
+    images: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True)
+class ShardWork:
+    """The shards of one split of a job.
+
+    Attributes:
+        resolved: the job.
+        split: the split.
+    """
+
+    resolved: ResolvedJob
+    split: SplitJob
+
+    def lacking(self, shard: int) -> tuple[Output, ...]:
+        """Return the outputs that a shard is not there for."""
+        out, outputs = self.resolved.out, self.split.outputs
+        return tuple(each for each in outputs if finish.shard_document(out, each, shard) is None)
+
+    def missing(self, shards: Iterable[int] | None = None) -> list[int]:
+        """Return the numbers of the shards that lack a format, of some or of all."""
+        numbers = list(range(self.split.shards) if shards is None else shards)
+        out = self.resolved.out
+        storage.read_ahead(
+            paths.shard_mark(out, output.digest, n)
+            for n in numbers
+            for output in self.split.outputs
+        )
+        return [number for number in numbers if self.lacking(number)]
+
+    def make(self, shard: int, progress: Callable[[int], None] | None = None) -> Made:
+        """Write a shard in every format that it lacks, from one read of each image.
+
+        Args:
+            shard: its 0-based number.
+            progress: called with the images done so far, every 64.
+
+        Raises:
+            TransientError: the plan is damaged, or an archive or image is not what was verified:
+                what says otherwise is forgotten, so that it is made again.
+            ShardmillError: see `write_shard`.
+        """
+        name = ShardName(self.split.name, shard, self.split.shards)
+        lacking = self.lacking(shard)
+        if not lacking:
+            return Made((), name)
+        rows = self._rows(shard)
+        two_hosts.before_shard(self.resolved.out, lacking, name)
+        whole_files = self.split.source.whole_files
+        with raw_archives.verifying_again(self.resolved, self.split):
+            images = write_shard(
+                self.resolved.out,
+                name,
+                rows,
+                self.resolved.root,
+                lacking,
+                verified=raw_archives.seen_images(self.resolved, self.split),
+                members=self._members,
+                whole_files=whole_files,
+                on_bad_image=self.resolved.job.on_bad_image,
+                progress=progress,
+                keep=partial(self._keep_sources, shard) if whole_files else None,
+                why_absent=self.split.source.why_absent,
+            )
+        shard_files = (file for output in lacking for file in output.files(name)[:1])
+        size = sum(info.size for file in shard_files if (info := storage.stat(file)))
+        return Made(lacking, name, images, size)
+
+    def confirm(self, made: Iterable[Made]) -> None:
+        """Check, after some shards were written, that no other command has put others.
+
+        Raises:
+            TransientError: one has; see `two_hosts.check_shards`.
+        """
+        written = [(output, each.name) for each in made for output in each.outputs]
+        two_hosts.check_shards(self.resolved.out, self.split, written)
+
+    @cached_property
+    def _planned(self) -> tuple[str, ...]:
+        """The hash of the rows of each shard; read once for all of them."""
+        path = paths.plan_mark(self.resolved.out, self.split.name, self.split.plan_digest)
+        with self._making_plan_anew():
+            hashes = manifest.read(path, PlanMark).shards
+            if len(hashes) != self.split.shards:
+                raise OutputDamaged("the plan is of another number of shards", file=str(path))
+        return tuple(hashes)
+
+    @cached_property
+    def _members(self) -> KnownContents:
+        """What the images were when they were verified; read once for all shards."""
+        return self.split.source.known_contents(self.resolved.out)
+
+    def _rows(self, shard: int) -> pa.RecordBatch:
+        planned = paths.plan(self.resolved.out, self.split.name, self.split.plan_digest)
+        expected = self._planned[shard]
+        with self._making_plan_anew():
+            return plan.read_shard(planned, shard, expected)
+
+    @contextmanager
+    def _making_plan_anew(self) -> Iterator[None]:
+        """Forget the plan if it is found damaged in this context.
+
+        Raises:
+            TransientError: it was.
+        """
+        try:
+            yield
+        except OutputDamaged as error:
+            out = self.resolved.out
+            storage.remove(out, paths.plan_mark(out, self.split.name, self.split.plan_digest))
+            raise TransientError(f"{error.what}; it is made anew", file=error.file) from error
+
+    def _keep_sources(self, shard: int, found: pa.Table) -> Document:
+        """Keep what a shard is made of; other formats of other images are withdrawn."""
+        out, family = self.resolved.out, self.split.shards_digest
+        try:
+            return part_sources.keep(out, family, shard, found, self.resolved.root)
+        except SourcesDiffer:
+            families = {output.digest: family for output in self.split.outputs}
+            withdrawal.withdraw(out, {family: [shard]}, families)
+            raise
+
+
+class _Request(msgspec.Struct, frozen=True):
+    """What whoever is to write shards of a job is told of it.
+
+    Attributes:
+        job: its options, see `Job.to_json`.
+        digest: what they come to where the shards are asked for.
+        terms: of each split.
+    """
+
+    job: str
+    digest: str
+    terms: tuple[ShardTerms, ...]
+
+
+def request(resolved: ResolvedJob) -> str:
+    """Return a job as a text by which any process can write its shards; `works` reads it."""
+    asked = tuple(map(terms.of, resolved.splits.values()))
+    return msgspec.json.encode(_Request(resolved.job.to_json(), resolved.digest, asked)).decode()
+
+
+@lru_cache(maxsize=4)
+def works(text: str) -> Mapping[str, ShardWork]:
+    """Return the work of a request by the names of the splits.
+
+    Raises:
+        UsageError: this program would write other shards than are asked for; it writes none.
+        OutputDamaged: this is no request.
+    """
+    asked = decoded(text, _Request, Path("request"))
+    resolved = resolve(Job.from_json(asked.job))
+    for each in asked.terms:
+        terms.check(each, resolved.splits[each.split])
+    if resolved.digest != asked.digest:
+        raise UsageError(
+            "the job means something else here than where its shards are asked for",
+            expected=f"digest {asked.digest}",
+            found=f"digest {resolved.digest}",
+            remedy="give every host the same inputs, configuration and version of shardmill",
+        )
+    return {name: ShardWork(resolved, split) for name, split in resolved.splits.items()}
