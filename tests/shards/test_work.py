@@ -88,7 +88,7 @@ def test_a_damaged_plan_is_forgotten(train: ShardWork) -> None:
 
 def test_a_plan_of_another_number_of_shards_is_forgotten(train: ShardWork) -> None:
     unmark(train, 0, "tfrecord")
-    other = dataclasses.replace(train.split.source, shards=4)  # type: ignore[type-var]
+    other = dataclasses.replace(train.split.source, shards=4)
     wrong = ShardWork(train.resolved, dataclasses.replace(train.split, source=other))
     with pytest.raises(TransientError, match="another number of shards; it is made anew"):
         wrong.make(0)
