@@ -62,6 +62,7 @@ __all__ = [
     "FetchArchives",
     "FetchMetadata",
     "ImageList",
+    "KeepTerms",
     "OpenImagesFiles",
     "OpenImagesMasks",
     "OpenImagesMetadata",

@@ -9,9 +9,11 @@ from pipeline.annotations import boxjoin, boxtable
 from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
+from pipeline.documents.shards import ShardTerms
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
-from pipeline.job.artifacts import CATALOG, LABELS_CHECK, PLAN, UNMATCHED
+from pipeline.job.artifacts import CATALOG, LABELS_CHECK, PLAN, TERMS, UNMATCHED
 from pipeline.manifest import Document
+from pipeline.shards import terms
 from pipeline.sources.inputs import LabelCheck
 from pipeline.state import raw_archives as rawarchives
 from pipeline.storage import clutter
@@ -105,6 +107,18 @@ class BuildPlan(SplitTask):
             hashes = plan.write(staged, rows, places)
             self.publish(staged, rows=images, shards=hashes)
         return Volume(images=images)
+
+
+class KeepTerms(SplitTask):
+    """What decides the bytes of planned shards is known to those who write them elsewhere."""
+
+    makes = TERMS
+    document_kind = ShardTerms
+
+    def make(self) -> Volume:
+        """Keep it beside the plan."""
+        terms.keep(self.folder, self.split_job)
+        return Volume()
 
 
 class WriteUnmatched(ProductTask):

@@ -11,7 +11,7 @@ from pipeline.errors import UsageError
 from pipeline.formats.registry import FACTS
 from pipeline.images.prepare import ImageOptions
 from pipeline.job.options import STEPS, Job
-from pipeline.job.selection_options import NOTHING, UNTIL, SelectionOptions
+from pipeline.job.selection_options import NOTHING, SelectionOptions
 from pipeline.job.table.group import Kind
 from pipeline.job.table.option import LIST, OPEN, SET, Option, Value
 from pipeline.job.table.options import options_of
@@ -33,8 +33,10 @@ _PAIRS: Final[Mapping[Kind, Callable[[Iterable[str]], tuple[tuple[str, float], .
     Kind.SHARES: split_shares,
 }
 """What reads the values of options that are pairs."""
-_COLLECTED_STEPS: Final = ("lists", "shards")
-"""What is made of Open Images once its images are collected, of `STEPS`."""
+_COLLECTED_STEPS: Final[Mapping[str, tuple[str, ...]]] = {
+    step: ("lists", step) for step in ("plan", "shards")
+}
+"""What is made of Open Images once its images are collected, of `STEPS`, by the last step."""
 _COLLECTED_EXPORTS: Final = ("annotations",)
 """What is always made of it where it has objects, of `EXPORTS`."""
 
@@ -93,8 +95,8 @@ def _of_job(option: Option, value: Value) -> Any:
 
 def list_steps(step: str, *, extract: bool) -> tuple[str, ...]:
     """Return the steps of a list or folder up to one of them, of `STEPS`."""
-    wanted = {"extract": extract or step == "extract", "shards": step == "shards"}
-    return tuple(name for name in STEPS_OF[LIST] if wanted[name])
+    wanted = {"extract": extract or step == "extract", step: True}
+    return tuple(name for name in STEPS_OF[LIST] if wanted.get(name))
 
 
 def list_job(
@@ -145,13 +147,12 @@ def collected_job(
         **options: other fields of `Job`.
     """
     config = config or default_openimages_config()
-    if openimages.until != UNTIL[-1]:
+    if openimages.until not in _COLLECTED_STEPS:
         return Job(config=config, steps=(), openimages=openimages, exports=exports, **options)
     has_objects = openimages.boxes or openimages.masks or openimages.by == "masks"
     all_exports = tuple(dict.fromkeys((*exports, *(_COLLECTED_EXPORTS if has_objects else ()))))
-    return Job(
-        config=config, steps=_COLLECTED_STEPS, openimages=openimages, exports=all_exports, **options
-    )
+    steps = _COLLECTED_STEPS[openimages.until]
+    return Job(config=config, steps=steps, openimages=openimages, exports=all_exports, **options)
 
 
 def steps_until(step: str, *, boxes: bool, extract: bool) -> tuple[str, ...]:
@@ -163,7 +164,7 @@ def steps_until(step: str, *, boxes: bool, extract: bool) -> tuple[str, ...]:
     check_words("--until", [step], STEPS)
     if step == "verify":
         return ("verify",)
-    wanted = {"boxes": boxes, "lists": True, "extract": extract or step == "extract"}
+    wanted = {"boxes": boxes, "extract": extract or step == "extract", "plan": step == "plan"}
     upto = STEPS[: STEPS.index(step) + 1]
     return tuple(name for name in upto if name != "verify" and wanted.get(name, True))
 

@@ -56,7 +56,7 @@ def check_detection(job: Job, splits: Mapping[str, SplitJob]) -> None:
         UsageError: one has none.
     """
     without = [name for name, split in splits.items() if not split.source.has_boxes]
-    if job.labels != LABELS[0] and job.wants("shards") and without:
+    if job.labels != LABELS[0] and job.wants("plan", "shards") and without:
         raise UsageError(
             f"--labels detection: no bounding boxes are read for the split {', '.join(without)}",
             expected="boxes in every split",

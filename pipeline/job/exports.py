@@ -54,7 +54,7 @@ def check(job: Job, dataset: DataSet, names: Iterable[str]) -> None:
     of_masks = [each.name for each in registry.asked(job.exports) if each.needs_masks]
     refusals = {
         "--export comes after the shards: leave --until out, or say --format none if none are"
-        " wanted": bool(job.exports and not job.wants("shards")),
+        " wanted": bool(job.exports) and not job.wants("plan", "shards"),
         **dict.fromkeys(
             registry.without_meaning(job.exports, [name for name, said in given.items() if said]),
             True,
@@ -104,6 +104,8 @@ def derive(
 ) -> tuple[Product, ...]:
     """Return what the exports are that a job asks for by their names, or that its shards need.
 
+    They come after the shards: a job that does not get to those has none.
+
     Args:
         job: the job.
         dataset: its configuration.
@@ -125,7 +127,7 @@ def derive(
         for plan in export.plan(made):
             one = _product(job, export, plan, dataset, splits)
             (trees if one.tree else files).append(one)
-    return (*trees, *files)
+    return (*trees, *files) if job.wants("shards") else ()
 
 
 def _with_label_map(job: Job, data: SetView, splits: Iterable[SplitJob]) -> list[Export]:

@@ -19,10 +19,12 @@ from pipeline.job.artifacts import (
     MANIFEST,
     PLAN,
     SHARDS,
+    TERMS,
     Artifact,
     Product,
     name_of,
 )
+from pipeline.shards import terms
 from pipeline.sources.inputs import Archive
 
 if TYPE_CHECKING:
@@ -80,6 +82,7 @@ def _last(resolved: ResolvedJob) -> Iterator[str]:
     if resolved.job.wants("shards"):
         for name, split in sorted(resolved.splits.items(), reverse=True):
             yield from (name_of(LINK, name, output.format) for output in split.outputs)
+    yield from (name_of(TERMS, name) for name in resolved.planned)
     for name, split in resolved.splits.items():
         if split.source.labels is not None:
             yield name_of(LABELS_CHECK, name)
@@ -127,6 +130,14 @@ def _of_split(resolved: ResolvedJob, split: SplitJob) -> Iterator[Artifact]:
         files=(paths.plan(resolved.out, split.name, split.plan_digest),),
         mark=paths.plan_mark(resolved.out, split.name, split.plan_digest),
         needs=(name_of(CATALOG, split.name),),
+        step="plan",
+    )
+    yield Artifact(
+        kind=TERMS,
+        split=split.name,
+        digest=terms.digest(split),
+        mark=terms.place(resolved.out, split),
+        needs=(name_of(PLAN, split.name), *_images(split)),
         step="plan",
     )
     yield Artifact(

@@ -23,9 +23,9 @@ from pipeline.storage.remote_options import DEFAULT as LIKE_AWS
 from pipeline.storage.remote_options import RemoteOptions
 
 FORMATS = tuple(ALL)
-STEPS = ("verify", "boxes", "lists", "extract", "shards")
+STEPS = ("verify", "boxes", "lists", "extract", "plan", "shards")
 """What a job can make, in the order of making: archives verified, bboxes.csv, image lists, trees
-of class folders, shards."""
+of class folders, plans of shards, shards."""
 EXPORTS = tuple(registry.EXPORTS)
 """Files of the whole data set, made of catalogs and facts; and a tree of smaller images."""
 ON_BAD_IMAGE = ("fail", "skip")

@@ -31,7 +31,7 @@ from pipeline.shards.output import Output
 from pipeline.sources.data_set import DataSet
 from pipeline.storage import Location
 
-OF_CATALOG: Final = ("lists", "extract", "shards")
+OF_CATALOG: Final = ("lists", "extract", "plan", "shards")
 """Steps of a job that a catalog is made for."""
 
 

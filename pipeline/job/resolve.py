@@ -18,6 +18,7 @@ from pipeline.job.artifacts import Product
 from pipeline.job.graph import Graph
 from pipeline.job.options import PATHS, Job
 from pipeline.job.split import SplitJob
+from pipeline.shards import terms
 from pipeline.shards.output import Output
 from pipeline.sources import registry as sources
 from pipeline.sources.data_set import DataSet
@@ -79,6 +80,11 @@ class ResolvedJob:
         return [(split, output) for split in splits for output in split.outputs]
 
     @property
+    def planned(self) -> Mapping[str, SplitJob]:
+        """The splits whose shards are planned, and made by others or later."""
+        return self.splits if self.job.wants("plan") else {}
+
+    @property
     def glanced_at(self) -> frozenset[str]:
         """What alone was looked at, and not each image; empty: each image was, or an archive."""
         return frozenset(split.source.glanced_at for split in self.splits.values()) - {""}
@@ -109,11 +115,13 @@ class ResolvedJob:
     @property
     def digest(self) -> str:
         """A digest of what this job makes: its outputs, wherever they lie."""
+        planned = [[name, terms.digest(split)] for name, split in self.planned.items()]
         return digests.digest(
             {
                 "archives": [archive.md5 for archive in self.archives],
                 "outputs": [[output.format, output.digest] for _, output in self.outputs],
                 "products": [[product.name, product.digest] for product in self.products],
+                **({"planned": planned} if planned else {}),
             }
         )
 
@@ -235,7 +243,7 @@ def _derived(
         for product in products.derive(job, dataset, table, splits)
     )
     resolved = ResolvedJob(job, dataset, table, splits, _extras(job, dataset, splits), made)
-    if not made and not job.wants("shards") and not resolved.archives:
+    if not made and not job.wants("plan", "shards") and not resolved.archives:
         raise UsageError(
             "nothing would be made",
             expected="splits with boxes, or a later step",

@@ -18,8 +18,8 @@ FLAGS: Final = ("occluded", "truncated", "group-of", "depiction", "inside")
 MASK_SIZES: Final = ("stored", "image")
 """Masks as the archives have them, or of exactly the size of their image."""
 COLLECTING: Final = ("metadata", "select", "masks", "images")
-"""The steps before shards, in the order of doing; each can be the last."""
-UNTIL: Final = (*COLLECTING, "shards")
+"""The steps of collecting, in the order of doing; each can be the last."""
+UNTIL: Final = (*COLLECTING, "plan", "shards")
 MOST_TRIES: Final = 100
 MOST_IMAGES: Final = 99_999_999
 

@@ -148,7 +148,7 @@ def _threads(job: Job, source: Source) -> int | None:
         return None
     given = job.inception_threads
     threads = _INCEPTION_THREADS if given is None else given
-    if job.wants("shards"):
+    if job.wants("plan", "shards"):
         images = source.expected.images
         sharding.check_threads(source.shards, threads, images, source.split.name)
     return threads

@@ -8,18 +8,19 @@ So whoever asks for shards says what decides their bytes, and whoever is asked c
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import msgspec
-from msgspec import structs
 
 from pipeline import digests, manifest, paths
 from pipeline.documents.shards import ShardTerms, WriterTerms
 from pipeline.errors import UsageError
-from pipeline.job.resolve import ResolvedJob
-from pipeline.job.split import SplitJob
 from pipeline.plaintext import Lines
 from pipeline.shards.output import Output, decisive
 from pipeline.storage import Location
+
+if TYPE_CHECKING:
+    from pipeline.job.split import SplitJob
 
 
 def of(split: SplitJob) -> ShardTerms:
@@ -39,7 +40,7 @@ def check(asked: ShardTerms, split: SplitJob) -> None:
         UsageError: it does not; both are named.
     """
     here = of(split)
-    there = structs.replace(asked, files=())
+    there = ShardTerms(asked.split, asked.shards, asked.writers)
     if here == there:
         return
     raise UsageError(
@@ -51,7 +52,12 @@ def check(asked: ShardTerms, split: SplitJob) -> None:
     )
 
 
-def place(resolved: ResolvedJob, split: SplitJob) -> Location:
+def digest(split: SplitJob) -> str:
+    """Return a digest of what decides the bytes of a split's shards here."""
+    return digests.digest(msgspec.to_builtins(of(split)))
+
+
+def place(out: Location, split: SplitJob) -> Location:
     """Return where it is kept what decides the bytes of a split's shards, once they are planned.
 
     The name holds what the options and the images decide, and nothing that a version does.
@@ -59,17 +65,17 @@ def place(resolved: ResolvedJob, split: SplitJob) -> Location:
     forms = [decisive(replace(output.form, codec=None)) for output in split.outputs]
     asked = [{**form, "writer_version": 0} for form in forms]
     name = digests.digest({"forms": asked, "shards": split.shards_digest})
-    return paths.shard_terms(resolved.out, split.name, name)
+    return paths.shard_terms(out, split.name, name)
 
 
-def keep(resolved: ResolvedJob, split: SplitJob) -> None:
+def keep(out: Location, split: SplitJob) -> None:
     """Keep what decides the bytes of a split's shards, for those who write them elsewhere."""
-    manifest.publish_alone(place(resolved, split), msgspec.to_builtins(of(split)))
+    manifest.publish_alone(place(out, split), msgspec.to_builtins(of(split)))
 
 
-def kept(resolved: ResolvedJob, split: SplitJob) -> ShardTerms | None:
+def kept(out: Location, split: SplitJob) -> ShardTerms | None:
     """Return what was kept of a split's shards; None: nothing was, or it is damaged."""
-    return manifest.read_undamaged(place(resolved, split), ShardTerms)
+    return manifest.read_undamaged(place(out, split), ShardTerms)
 
 
 def _of_output(output: Output) -> WriterTerms:

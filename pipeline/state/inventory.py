@@ -14,7 +14,7 @@ from pipeline import digests, manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.products import ProductMark
 from pipeline.documents.records import ArchiveMark, JobRecord
-from pipeline.documents.shards import GroupMark, ShardMark
+from pipeline.documents.shards import GroupMark, ShardMark, ShardTerms
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.errors import ArchiveRefused
 from pipeline.job.artifacts import (
@@ -27,6 +27,7 @@ from pipeline.job.artifacts import (
     MANIFEST,
     PLAN,
     SHARDS,
+    TERMS,
     Artifact,
     Product,
     name_of,
@@ -34,6 +35,7 @@ from pipeline.job.artifacts import (
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import Kind, Sealed
 from pipeline.shards import finish as outputs
+from pipeline.shards import terms
 from pipeline.state import claims
 from pipeline.state import raw_archives as rawarchives
 
@@ -156,6 +158,12 @@ def _marked(kind: type[Kind], resolved: ResolvedJob, artifact: Artifact) -> Kind
     return manifest.read_complete(artifact.mark, resolved.out, kind)
 
 
+def _terms(resolved: ResolvedJob, artifact: Artifact) -> ShardTerms | None:
+    split = resolved.splits[artifact.split]
+    kept = terms.kept(resolved.out, split)
+    return kept if kept == terms.of(split) else None
+
+
 def _shards(resolved: ResolvedJob, artifact: Artifact) -> ShardMark | None:
     return shards(resolved, artifact, range(resolved.splits[artifact.split].shards))
 
@@ -207,6 +215,7 @@ _ASKED: Final[Mapping[str, Callable[[ResolvedJob, Artifact], Sealed | None]]] = 
     CATALOG: partial(_marked, CatalogMark),
     LABELS_CHECK: partial(_marked, LabelsMark),
     PLAN: partial(_marked, PlanMark),
+    TERMS: _terms,
     SHARDS: _shards,
     MANIFEST: _manifest,
     GROUPS: _class_groups,

@@ -10,7 +10,17 @@ from typing import Final
 from pipeline import manifest, paths, storage
 from pipeline.documents.records import JobRecord
 from pipeline.errors import ArchiveRefused, ShardmillError
-from pipeline.job.artifacts import ARCHIVE, CATALOG, LINK, MANIFEST, PLAN, SHARDS, Artifact, name_of
+from pipeline.job.artifacts import (
+    ARCHIVE,
+    CATALOG,
+    LINK,
+    MANIFEST,
+    PLAN,
+    SHARDS,
+    TERMS,
+    Artifact,
+    name_of,
+)
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
@@ -58,10 +68,32 @@ class OutputState:
     would_run: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class PlanState:
+    """How far the plan of a split is whose shards are made by others, or later.
+
+    Attributes:
+        split: name of the split.
+        digest: of the plan.
+        shards: how many are planned.
+        images: all images.
+        complete: whether shards can be made of it.
+        would_run: the tasks that the same command would run now, in words.
+    """
+
+    split: str
+    digest: str
+    shards: int
+    images: int
+    complete: bool
+    would_run: tuple[str, ...]
+
+
 _IN_WORDS: Final = {
     ARCHIVE: "verify the archive",
     CATALOG: "build the catalog",
     PLAN: "plan",
+    TERMS: "note what writes the shards",
     MANIFEST: "write the manifest",
     LINK: "set current",
 }
@@ -71,6 +103,22 @@ def survey(inventory: Inventory) -> list[OutputState]:
     """Return the state of every output of a job, checking every published file's size."""
     resolved = inventory.resolved
     return [_state(inventory, split, output) for split, output in resolved.outputs]
+
+
+def survey_plans(inventory: Inventory) -> list[PlanState]:
+    """Return the state of each plan that a job ends with."""
+    names = {split: name_of(TERMS, split) for split in inventory.resolved.planned}
+    return [
+        PlanState(
+            split=name,
+            digest=split.plan_digest,
+            shards=split.shards,
+            images=split.expected.images,
+            complete=inventory.whole(names[name]),
+            would_run=_would_run(inventory.pending([names[name]]), 0),
+        )
+        for name, split in inventory.resolved.planned.items()
+    ]
 
 
 def survey_products(inventory: Inventory) -> dict[str, bool]:

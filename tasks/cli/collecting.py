@@ -48,7 +48,7 @@ def _prepare(job: Job, how: How) -> int:
         supervisor = how.supervisor(job, COLLECTING)
         with _noting_refusals(job, supervisor.name):
             code = _collect(what, how, supervisor)
-            if code in {report.COMPLETE, report.LEFT_OUT} and what.options.reaches("shards"):
+            if code in {report.COMPLETE, report.LEFT_OUT} and what.options.reaches("plan"):
                 return prepare_job(job, how, is_shared=True)
             return code
 
@@ -70,7 +70,7 @@ def _plan(what: Collection, how: How) -> int:
         collected.plan_bytes(what, still)
         return report.COMPLETE
     say("to fetch: nothing, all is collected")
-    return prepare_job(what.job, how) if what.options.reaches("shards") else report.COMPLETE
+    return prepare_job(what.job, how) if what.options.reaches("plan") else report.COMPLETE
 
 
 def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
@@ -92,7 +92,7 @@ def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
     outcome = watched(supervisor, CollectingObserver(what, supervisor.name), tell)
     if outcome.complete:
         code, reason = collected.complete(what, "complete"), ""
-        if what.options.reaches("shards"):
+        if what.options.reaches("plan"):
             return code  # it is no end yet
     else:
         collected.list_failures(what)
@@ -105,7 +105,7 @@ def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
 
 def _record_complete(what: Collection, code: int) -> None:
     """Record a command that was complete before, and is of no shards, as the one asked for last."""
-    if what.options.reaches("shards"):
+    if what.options.reaches("plan"):
         return  # how it ends is not known yet
     with contextlib.suppress(NoPermission, NoSpace):
         status.record_asked(what.job)

@@ -30,7 +30,7 @@ def complete(what: Collection, how: str) -> int:
 
     What is to be known of the images themselves is said at the very end: here only if that is it.
     """
-    left_out, there, is_last = 0, 0, not what.options.reaches("shards")
+    left_out, there, is_last = 0, 0, not what.options.reaches("plan")
     for note in what.notes if what.options.reaches("select") else ():
         say(note)
     for split in what.splits:

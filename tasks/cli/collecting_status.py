@@ -46,7 +46,7 @@ def say_collected(job: Job) -> int | None:
     if not is_complete:
         say("collecting: not complete; the same command goes on with it")
         return ShardmillError.exit_status
-    if what.options.reaches("shards"):
+    if what.options.reaches("plan"):
         return None
     return report.LEFT_OUT if left_out else report.COMPLETE
 

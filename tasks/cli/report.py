@@ -20,7 +20,7 @@ from pipeline.state import preflight, progress, status, withdrawal
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from pipeline.storage import Location
-from tasks.cli import made_events
+from tasks.cli import made_events, planned
 from tasks.cli.saying import say, say_failure, say_refusal
 from tasks.cli.text import product_states, states
 from tasks.run.supervisor import Outcome, Supervisor
@@ -98,6 +98,7 @@ def complete(inventory: Inventory, how: str) -> int:
             say(f"{split.name}: {line}")
         for output in split.outputs if resolved.job.wants("shards") else ():
             left_out += _output(inventory, split, output, how)
+    planned.complete(resolved, how)
     return LEFT_OUT if left_out or resolved.dataset.empty_splits else COMPLETE
 
 
@@ -220,6 +221,7 @@ def plan(resolved: ResolvedJob, found: Look) -> None:
                 " write the manifest, set current"
             )
             needed += state.bytes_done * again // state.shards
+    planned.tell(inventory)
     for line in product_states(status.survey_products(inventory)):
         say(line)
     for product in resolved.products:

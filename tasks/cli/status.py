@@ -30,7 +30,7 @@ from pipeline.state.inventory import Inventory
 from pipeline.state.standing import StandingOutput
 from pipeline.state.status import OutputState
 from pipeline.storage import Location
-from tasks.cli import text
+from tasks.cli import planned, text
 from tasks.cli.options import parameters
 from tasks.cli.packedsets import PackedSets, report_states
 from tasks.cli.reaching import Reached
@@ -137,6 +137,7 @@ def _report(
         voice().event("output", **dataclasses.asdict(state))
         for line in text.states(state):
             say(line)
+    planned.tell(inventory)
     others = _report_others(resolved.out, jobs, {state.digest for state in survey})
     for error in refused:
         _say_error(error)

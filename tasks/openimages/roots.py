@@ -97,10 +97,10 @@ class PrepareOpenImages(CollectRoot):
         if not self.requires().complete():
             return False
         job = self.job
-        return not job.openimages.reaches("shards") or looked_at(job).complete()
+        return not job.openimages.reaches("plan") or looked_at(job).complete()
 
     def run(self) -> Iterator[Prepare]:
         """Have it prepared."""
         job = self.job
-        if job.openimages.reaches("shards"):
+        if job.openimages.reaches("plan"):
             yield looked_at(job)

@@ -156,13 +156,13 @@ def test_what_was_kept_of_planned_shards_is_found_whatever_version_looks(
     train: ShardWork, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resolved, split = train.resolved, train.split
-    assert terms.kept(resolved, split) is None
-    terms.keep(resolved, split)
-    kept = terms.kept(resolved, split)
+    assert terms.kept(resolved.out, split) is None
+    terms.keep(resolved.out, split)
+    kept = terms.kept(resolved.out, split)
     assert kept == terms.of(split)
     monkeypatch.setattr(ALL["recordio"], "version", 1234)
     resolve.cache_clear()
     newer = resolve(resolved.job).splits["train"]
-    assert terms.kept(resolved, newer) == kept
+    assert terms.kept(resolved.out, newer) == kept
     with pytest.raises(UsageError, match="writes none"):
         terms.check(kept, newer)

@@ -141,8 +141,8 @@ RUN: Final = (
         "--until",
         Kind.CHOICE,
         Group.RUN,
-        "Stop after this step: metadata fetched, images selected, masks or images collected,"
-        " shards made.",
+        "Stop after this step: metadata fetched, images selected, masks or images collected, all"
+        " but shards made, shards made.",
         choices=UNTIL,
         digests=NO_DIGEST,
         refusals=_until,

@@ -41,7 +41,7 @@ def _transfer(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[Usag
     if job.is_listed and job.transfer not in TRANSFERS_OF_A_LIST:
         what = "would leave nothing where the list or folder says: choose another"
         yield UsageError(f"--transfer {job.transfer} {what}")
-    if job.transfer not in TRANSFERS_OF_A_LIST and job.wants("shards"):
+    if job.transfer not in TRANSFERS_OF_A_LIST and job.wants("plan", "shards"):
         what = "would take away what the shards are made from: say --until extract"
         yield UsageError(f"--transfer {job.transfer} {what}")
 

@@ -10,7 +10,7 @@ from pipeline.job.table.common import WORKERS
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import COMMANDS, LIST, SET, Option
 
-STEPS_OF: Final[Mapping[str, tuple[str, ...]]] = {SET: STEPS, LIST: STEPS[-2:]}
+STEPS_OF: Final[Mapping[str, tuple[str, ...]]] = {SET: STEPS, LIST: STEPS[-3:]}
 """The steps that each command can stop after, in the order of making."""
 
 RUN_OPTIONS: Final = (
@@ -19,7 +19,7 @@ RUN_OPTIONS: Final = (
         kind=Kind.CHOICE,
         group=Group.RUN,
         help="Stop after this step: archives verified, boxes read, lists written, class folders"
-        " extracted, shards made.",
+        " extracted, all but shards made, shards made.",
         commands=(SET,),
         field="steps",
         default=STEPS[-1],
@@ -29,7 +29,7 @@ RUN_OPTIONS: Final = (
         flag="--until",
         kind=Kind.CHOICE,
         group=Group.RUN,
-        help="Stop after this step: class folders extracted, shards made.",
+        help="Stop after this step: class folders extracted, all but shards made, shards made.",
         commands=(LIST,),
         field="steps",
         default=STEPS[-1],

@@ -15,7 +15,7 @@ from pipeline.sources.ilsvrc2012.tree_listing import TreeListing
 
 def wants_images(job: Job) -> bool:
     """Whether a job reads the images of its tree."""
-    return job.wants("lists", "extract", "shards")
+    return job.wants("lists", "extract", "plan", "shards")
 
 
 def moves(job: Job) -> bool:

@@ -99,7 +99,7 @@ class Collection:
     def files_beside(self, split: str) -> tuple[PublishedFile, ...]:
         """Return the files that are read of a split after its images were collected."""
         images = self.config.split(split).images
-        are_read = self.options.reaches("shards") and self.job.reads_attribution
+        are_read = self.options.reaches("plan") and self.job.reads_attribution
         return (images,) if are_read and images is not None else ()
 
     def every_file(self, split: str) -> tuple[PublishedFile, ...]:
