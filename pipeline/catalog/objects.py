@@ -107,6 +107,12 @@ def class_ids(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[str, ...]]:
     return _divided(tuple(flat.field("class_id").fill_null("").to_pylist()), offsets)
 
 
+def known_classes(column: pa.ListArray | pa.ChunkedArray) -> set[str]:
+    """Return the ids of all classes that objects of some images have."""
+    flat, _ = _flat(column)
+    return set(flat.field("class_id").unique().drop_null().to_pylist())
+
+
 def masks(column: pa.ListArray | pa.ChunkedArray) -> list[tuple[str | None, ...]]:
     """Return the mask of each object of each of some images; none where no object has one."""
     flat, offsets = _flat(column)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -71,6 +71,21 @@ class LinkedClasses(Export):
         """Return the name of an image in a class folder."""
         return (f"{_FOLDER}/{folder}/{ANY_PATH}",)
 
+    def file_of_image(self, folder: str, name: str) -> str:
+        """Return the file of an image, `ANY_PATH` in the place of its class folder."""
+        return f"{_FOLDER}/{folder}/{ANY_PATH}/{_flat(name)}"
+
+    def in_any_class(self, folder: str, file: str, class_ids: Iterable[str]) -> str:
+        """Return a file as `file_of_image` does; "": it is in the folder of none of some classes.
+
+        A class is known by its id, whatever it is in words.
+        """
+        name = file.removeprefix(f"{_FOLDER}/{folder}/")
+        of_class, _, name = name.partition("/")
+        ids = map(_safe, class_ids)
+        named = any(of_class == each or of_class.endswith(f"_{each}") for each in ids if each)
+        return self.file_of_image(folder, name) if named else ""
+
     def plan(self, data: SetView) -> Iterator[ExportPlan]:
         """Yield the class folders of each split."""
         for name, split in data.splits.items():
@@ -117,7 +132,16 @@ def folder_name(text: str, class_id: str) -> str:
     """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     words = _UNSAFE.sub("_", plain).strip("_")
-    return "_".join(filter(None, (words, _NO_ID.sub("", class_id))))
+    return "_".join(filter(None, (words, _safe(class_id))))
+
+
+def _safe(class_id: str) -> str:
+    return _NO_ID.sub("", class_id)
+
+
+def _flat(name: str) -> str:
+    """Return what an image is called in its class folders."""
+    return name.replace("/", "_")
 
 
 class _Shown(NamedTuple):
@@ -178,7 +202,8 @@ def _files(
                 other = OtherName(path, data, content.hex())
                 of_chosen = [each for each in image.classes if each in chosen]
                 seen.update(of_chosen)
-                yield from ((f"{folders[each]}/{_name(image)}", other) for each in of_chosen)
+                name = _flat(image.filename)
+                yield from ((f"{folders[each]}/{name}", other) for each in of_chosen)
                 done += image.classes[0] in chosen  # once, where it is read for several classes
                 progress(done)
             tally.classes += len(seen)
@@ -226,8 +251,3 @@ def _shown(
                 yield _Shown(key, filename, (source, offset, length), content, classes)
     if not said.ended:
         raise other_images(split)
-
-
-def _name(image: _Shown) -> str:
-    """Return the name of an image in its class folders."""
-    return image.filename.replace("/", "_")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
+from pipeline.catalog.image_names import stem_of
 from pipeline.exports.annotations import Annotations
 from pipeline.exports.attribution import Attribution
-from pipeline.exports.base import Export
+from pipeline.exports.base import ANY_PATH, Export
 from pipeline.exports.class_tree_export import ClassTree
 from pipeline.exports.coco_export import Coco
 from pipeline.exports.croissant_export import Croissant
@@ -117,16 +118,47 @@ def files(folder: str, *, of_boxes: bool = True) -> Iterator[str]:
             yield from (*export.files(folder), *export.small_files(folder))
 
 
-def file_of_image(name: str, folder: str, stem: str) -> str:
+def file_of_image(kind: str, folder: str, name: str) -> str:
     """Return the small file that an export makes of one image alone; "": it makes none.
 
+    Where it makes one in each of several class folders, `ANY_PATH` stands for these.
+
     Args:
-        name: of the export.
+        kind: of what it makes, see `ExportPlan`.
         folder: of a split, see `Export.files`.
-        stem: the name of the image below the folder of its split, without its suffix.
+        name: of the image below the folder of its split.
     """
-    export = every().get(name)
-    return export.file_of_image(folder, stem) if isinstance(export, ExportOfObjects) else ""
+    export = _of_kind(kind)
+    if isinstance(export, ExportOfObjects):
+        return export.file_of_image(folder, stem_of(name))
+    return export.file_of_image(folder, name) if isinstance(export, LinkedClasses) else ""
+
+
+def in_any_class(kind: str, folder: str, file: str, class_ids: Collection[str]) -> str:
+    """Return a small file as `file_of_image` calls it; "": it is in the folder of no class.
+
+    Args:
+        kind: see `file_of_image`.
+        folder: see `file_of_image`.
+        file: the path of the small file in the output.
+        class_ids: of the classes that may have a folder.
+    """
+    export = _of_kind(kind)
+    if isinstance(export, LinkedClasses):
+        return export.in_any_class(folder, file, class_ids)
+    return file
+
+
+def root_of_small_files(kind: str, folder: str) -> str:
+    """Return the folder that an export fills with small files for a split; "": it fills none."""
+    export = _of_kind(kind)
+    patterns = export.small_files(folder) if export else ()
+    return next((pattern.partition(ANY_PATH)[0].rstrip("/") for pattern in patterns), "")
+
+
+def _of_kind(kind: str) -> Export | None:
+    """Return the export that calls what it makes so: by its name, as no kind has a hyphen."""
+    return next((each for name, each in every().items() if name.replace("-", "") == kind), None)
 
 
 def folders(*, of_boxes: bool = True) -> frozenset[str]:

@@ -6,16 +6,17 @@ in their place. Where one follows that makes fewer, they would stay, and pass fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Collection, Iterator
+
+import pyarrow as pa
 
 from pipeline import paths, storage
+from pipeline.catalog import objects
 from pipeline.catalog import table as catalog
-from pipeline.catalog.image_names import possible_names, stem_of
+from pipeline.catalog.image_names import possible_names
 from pipeline.documents import small_files
 from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.exports import registry as exports
-from pipeline.exports.base import ANY_PATH
 from pipeline.job.artifacts import Begun, begun
 from pipeline.state import claims
 from pipeline.storage import Location, Plan
@@ -38,19 +39,44 @@ def plans(out: Location) -> dict[str, Plan]:
 
 def _plan(out: Location, product: Begun) -> Plan:
     """Return what goes of the files of a product; nothing where it has not one for each image."""
-    name_of = partial(exports.file_of_image, product.kind, product.split)
-    folder, found, _ = name_of(ANY_PATH).partition(ANY_PATH)
-    mark = claims.mark(out, product.name) if found else None
+    folder = exports.root_of_small_files(product.kind, product.split)
+    mark = claims.mark(out, product.name) if folder else None
     if mark is None:
         return Plan(out)
-    unlisted = set(_files(out, out / folder.rstrip("/")))
+    unlisted = set(_files(out, out / folder))
     try:
         unlisted -= _listed(out, product) if mark.finished else set()
     except OutputDamaged:
         return Plan(out)
-    images = _stems(out, product.split) if unlisted else ()
-    going = unlisted.intersection(map(name_of, images))
-    return storage.plan_files(out, [out / name for name in sorted(going)])
+    going = dict[Location, set[str]]()
+    for file in _of_images(out, product, unlisted) if unlisted else ():
+        going.setdefault((out / file).parent, set()).add(file)
+    return sum((_of_folder(out, *each) for each in sorted(going.items())), Plan(out))
+
+
+def _of_folder(out: Location, folder: Location, files: Collection[str]) -> Plan:
+    """Return what goes of a folder: some files, and the folder if it holds nothing else.
+
+    Readers would take an empty one for a class without images.
+    """
+    paths_of_files = [out / name for name in sorted(files)]
+    if len(storage.sizes(folder)) > len(paths_of_files):
+        return storage.plan_files(out, paths_of_files)
+    return storage.plan_folder(out, folder, frozenset(paths_of_files).__contains__)
+
+
+def _of_images(out: Location, product: Begun, files: Collection[str]) -> Iterator[str]:
+    """Yield those of some files that are of images, and in folders of classes, of catalogs."""
+    kind, split, class_ids = product.kind, product.split, set[str]()
+    for rows in _catalogs(out, split):
+        class_ids.update(rows["class_id"].unique().drop_null().to_pylist())
+        class_ids |= objects.known_classes(rows["objects"])
+    by_name = dict[str, list[str]]()
+    for file in files:
+        by_name.setdefault(exports.in_any_class(kind, split, file, class_ids), []).append(file)
+    for rows in _catalogs(out, split):
+        for name in possible_names(rows):
+            yield from by_name.pop(exports.file_of_image(kind, split, name), ())
 
 
 def _files(out: Location, folder: Location) -> Iterator[str]:
@@ -72,15 +98,14 @@ def _listed(out: Location, product: Begun) -> set[str]:
     return {name for rows in small_files.read(listing) for name in rows["file"].to_pylist()}
 
 
-def _stems(out: Location, split: str) -> Iterator[str]:
-    """Yield the names of the images of all catalogs of a split, without their suffixes."""
+def _catalogs(out: Location, split: str) -> Iterator[pa.Table]:
+    """Yield the rows of all catalogs of a split, in parts."""
     place = paths.catalog(out, split, _ANY_DIGEST)
     head, tail = place.name.split(_ANY_DIGEST)
     for name in storage.sizes(place.parent) if storage.reachable(out, place.parent) else ():
         digest = name.removeprefix(head).removesuffix(tail)
         if name == f"{head}{digest}{tail}" and paths.is_digest(digest):
             try:
-                for rows in catalog.read(place.parent / name):
-                    yield from map(stem_of, possible_names(rows))
+                yield from catalog.read(place.parent / name)
             except ShardmillError:  # of another catalog the images may still be known
                 continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from pipeline import paths, storage
@@ -118,12 +118,39 @@ def _check_small_files(product: FinishedProduct, listing: Location) -> ProductCh
             folder, _, name = entry.file.rpartition("/")
             names.setdefault(folder, set()).add(name)
             files, size = files + 1, size + entry.bytes
-    for folder, known in sorted(names.items()):
-        for name in sorted(storage.sizes(product.out / folder).keys() - known):
-            if not clutter.is_clutter(name):
-                path = product.out / folder / name
-                findings.append(_stranger(path, "a file that was not written here"))
+    findings += _strange_small_files(product, names)
     return ProductCheck(files, size, tuple(findings))
+
+
+def _strange_small_files(
+    product: FinishedProduct, names: Mapping[str, Collection[str]]
+) -> Iterator[Finding]:
+    """Yield what lies in the folder that a product fills, and is neither its file nor its folder.
+
+    Args:
+        product: the product.
+        names: of its files, by their folders, which are paths in the output.
+    """
+    begun = Begun.at(paths.product_mark(product.out, product.name))
+    root = exports.root_of_small_files(begun.kind, begun.split)
+    own = {root, *(above for folder in names for above in _up_to(root, folder))} - {""}
+    for folder in sorted(own):
+        known = names.get(folder, ())
+        for name in sorted(storage.sizes(product.out / folder)):
+            if name not in known and not clutter.is_clutter(name):
+                path = product.out / folder / name
+                yield _stranger(path, "a file that was not written here")
+        for name in sorted(storage.folders(product.out / folder, links=True)):
+            if f"{folder}/{name}" not in own and not clutter.is_clutter(name):
+                yield _stranger(product.out / folder / name, "a folder that was not made here")
+
+
+def _up_to(root: str, folder: str) -> Iterator[str]:
+    """Yield a folder, and those above it that lie in another one."""
+    yield folder
+    while folder.startswith(f"{root}/"):
+        folder = folder.rpartition("/")[0]
+        yield folder
 
 
 def check_group(product: FinishedProduct, index: int) -> ProductCheck:

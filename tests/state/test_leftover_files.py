@@ -17,7 +17,11 @@ from pipeline.state import leftover_files
 
 IMAGES = ("n01/a", "n01/b", "n02/c")
 OTHER_DIGEST = "ba9876543210"
-PATTERNS = {"voc": "voc/Annotations/train/{}.xml", "yolo": "labels/train/{}.txt"}
+PATTERNS = {
+    "voc": "voc/Annotations/train/{folder}{name}.xml",
+    "yolo": "labels/train/{folder}{name}.txt",
+    "classtree": "class_folders/train/any_{folder}{flat}.JPEG",
+}
 
 
 @pytest.fixture(params=PATTERNS)
@@ -28,7 +32,9 @@ def kind(request: pytest.FixtureRequest, out: Path) -> str:
 
 
 def file_of(out: Path, kind: str, image: str) -> Path:
-    return out / PATTERNS[kind].format(image)
+    folder, slash, name = image.rpartition("/")
+    flat = image.replace("/", "_")
+    return out / PATTERNS[kind].format(folder=folder + slash, name=name, flat=flat)
 
 
 def write(out: Path, kind: str, images: Iterable[str]) -> list[Path]:
@@ -51,7 +57,8 @@ def mark(out: Path, kind: str, *, finished: bool, listed: Iterable[str] = ()) ->
 
 
 def going(out: Path) -> list[object]:
-    return [item.path for plan in leftover_files.plans(out).values() for item in plan.items]
+    items = [item for plan in leftover_files.plans(out).values() for item in plan.items]
+    return [item.path for item in items if not item.is_folder]
 
 
 def test_all_of_an_unfinished_one_goes(out: Path, kind: str) -> None:
@@ -106,7 +113,7 @@ def test_the_same_command_again_puts_its_own_in_the_place_of_what_was_left(
 ) -> None:
     (left,) = write(out, kind, IMAGES[:1])
     with storage.StagedFile(small_files.listing(out, f"{kind}-train")) as staged:
-        files = [(f"{IMAGES[0]}{left.suffix}", b"whole")]
+        files = [(str(left.relative_to(left.parent.parent)), b"whole")]
         filling.fill(out, left.parent.parent, staged, iter(files))
         staged.rename()
     assert left.read_bytes() == b"whole"
@@ -122,3 +129,14 @@ def test_the_command_says_it_and_removes_it(
     assert left.exists()
     assert inprocess.shardmill(monkeypatch, "clean", out, "--yes").status == 0
     assert (left.exists(), mine.exists()) == (False, True)
+
+
+def test_a_folder_goes_with_all_that_is_in_it(
+    out: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _, other = write(out, kind, IMAGES)
+    storage.publish_bytes(other.with_name("mine"), b"mine")
+    mark(out, kind, finished=False)
+    assert inprocess.shardmill(monkeypatch, "clean", out, "--yes").status == 0
+    assert not first.parent.exists()
+    assert [path.name for path in other.parent.iterdir()] == ["mine"]

@@ -149,9 +149,17 @@ class TestClassFolders:
         assert "already complete" in run(*words).said
         said = inprocess.verify(monkeypatch, out)
         assert (said.status, "classtree-train: " in said.said) == (0, True), said.said
+        strangers = [folders / "mine", folders / "notes.txt", linked[1].with_name("mine.jpg")]
+        strangers[0].mkdir()
+        for file in strangers[1:]:
+            file.write_bytes(b"mine")
         linked[0].unlink()
         said = inprocess.verify(monkeypatch, out)
-        assert (said.status, str(linked[0]) in said.said) == (1, True)
+        assert said.status == 1
+        assert [str(path) in said.said for path in (linked[0], *strangers)] == [True] * 4
+        strangers[0].rmdir()
+        for file in strangers[1:]:
+            file.unlink()
         before = len(bucket.log)
         assert run(*words).status == 4
         assert (sorted(folders.glob("*/*.jpg")), bucket.log[before:]) == (linked, [])
