@@ -16,6 +16,7 @@ from tasks.cli.ending import carried_out
 from tasks.cli.grouping import CONTEXT_SETTINGS
 from tasks.cli.luigi_import import importing_luigi
 from tasks.cli.paramtypes import did_you_mean
+from tasks.cli.wrapping import fitting
 from tasks.run import streams
 from tasks.run.interrupts import interrupting
 from tasks.run.safepath import SAFE_PATH
@@ -26,6 +27,7 @@ _COMMANDS = (
     *("classes", "im2rec", "dbcollection-cache"),
     *("status", "verify", "clean", "where", "show", "sample", "doctor", "completion", "man"),
 )
+_LONGEST_SENTENCE = 1000
 
 
 class _Commands(click.Group):
@@ -40,6 +42,21 @@ class _Commands(click.Group):
         name = cmd_name.replace("-", "_")
         command = getattr(_module(f"tasks.cli.{name}"), name)
         return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, each with the whole first sentence of its help."""
+        commands = [(name, self.get_command(ctx, name)) for name in _COMMANDS]
+        rows = [
+            (name, command.get_short_help_str(_LONGEST_SENTENCE))
+            for name, command in commands
+            if command is not None and not command.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the text of ``--help``, as a terminal is to show it."""
+        return fitting(super().get_help(ctx), sys.stdout)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -84,7 +101,7 @@ def main() -> None:
     streams.install()
     for number in interrupting():
         signal.signal(number, signal.default_int_handler)
-    code = carried_out(lambda: cli.main(standalone_mode=False))
+    code = carried_out(lambda: cli.main(prog_name="shardmill", standalone_mode=False))
     for number in interrupting():  # the answer stands: Python tidies up
         signal.signal(number, signal.SIG_IGN)
     sys.exit(code)

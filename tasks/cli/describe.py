@@ -10,9 +10,11 @@ from typing import Final
 
 import click
 
+from pipeline.errors import UsageError
 from pipeline.job.table.option import DESCRIBE
 from pipeline.job.table.options import options_of
 from pipeline.plaintext import Lines
+from pipeline.storage.location import is_address
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
 from tasks.cli.saying import say, say_as_it_is
@@ -37,8 +39,10 @@ def describe(raw: str, out: str, name: str, replace: bool) -> int:
 
       shardmill imagenet --config my.toml --raw RAW --out OUT
 
-    prepares them. Where RAW holds no archive but folders such as train/cat and val/cat, these are
-    described, for --tree RAW in the place of --raw RAW.
+    prepares them, and reads them from a store or web server if RAW is an address there. To be
+    described, archives have to lie on this machine: each is read from end to end. Where RAW holds
+    no archive but folders such as train/cat and val/cat, these are described, for --tree RAW in
+    the place of --raw RAW.
 
     The same command goes on where it was killed: what was read is kept in this user's cache.
 
@@ -48,6 +52,8 @@ def describe(raw: str, out: str, name: str, replace: bool) -> int:
     from pipeline.sources import own_data  # noqa: PLC0415 - likewise
     from tasks.cli.display import bytes_display  # noqa: PLC0415 - likewise
 
+    if is_address(raw):
+        raise _remote(raw)
     file = Path(out) if out else storage.file_of_descriptor(_descriptor())
     with bytes_display() as tell:
         found = own_data.describe(
@@ -70,6 +76,18 @@ def describe(raw: str, out: str, name: str, replace: bool) -> int:
     words = ["shardmill", "imagenet", found.option, raw, "--config", config, "--out", "OUT"]
     say(f"now: {shlex.join(words)}", err=True)
     return _LEFT_OUT if found.left_out else _COMPLETE
+
+
+def _remote(raw: str) -> UsageError:
+    """Return the refusal of archives that lie in a store or on a web server."""
+    return UsageError(
+        "archives are described where they lie in a folder of this machine",
+        file=raw,
+        expected="a folder: each archive is read from end to end, and looked into",
+        remedy="copy them into a folder with the store's own program, and describe that;"
+        " then `shardmill imagenet --raw ADDRESS --config FILE` reads them from the address."
+        " Or write the configuration by hand: MD5s and counts may be left out of it",
+    )
 
 
 def _descriptor() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -10,6 +11,7 @@ from click.shell_completion import CompletionItem
 
 from pipeline.job.choices import words
 from pipeline.job.table.group import Group
+from tasks.cli.wrapping import fitting
 
 if TYPE_CHECKING:
     ParamType = click.ParamType[Any]
@@ -92,6 +94,10 @@ class GroupedCommand(click.Command):
         kwargs["context_settings"] = {**CONTEXT_SETTINGS, **kwargs.get("context_settings", {})}
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
+
+    def get_help(self, ctx: click.Context) -> str:
+        """Return the text of ``--help``, as a terminal is to show it."""
+        return fitting(super().get_help(ctx), sys.stdout)
 
     def groups(self, ctx: click.Context) -> Mapping[str, list[tuple[str, str]]]:
         """Return each heading, and what is said under it of its options."""

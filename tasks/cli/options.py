@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -15,6 +15,10 @@ from tasks.cli.paramtypes import BUCKET, LOCAL_PATH, LOCATION, NearestChoice
 
 if TYPE_CHECKING:
     from tasks.cli.grouping import ParamType
+
+
+_MOST_IN_A_PLACE_HOLDER: Final = 40
+_NAME: Final = "NAME"
 
 
 def parameters(options: Iterable[Option]) -> list[click.Parameter]:
@@ -53,13 +57,17 @@ def _parameter(option: Option) -> click.Parameter:
             "required": option.required,
             "show_default": bool(option.default),
         }
+    metavar, text = option.metavar, option.summary
+    if not metavar and len("|".join(option.choices)) > _MOST_IN_A_PLACE_HOLDER:
+        metavar = _NAME  # wider than many a terminal, and nothing of it could be broken
+        text += f" {_NAME} is {', '.join(option.choices[:-1])} or {option.choices[-1]}."
     spelled = f"{option.flag}/{option.off}" if option.off else option.flag
     flags = [option.short, spelled] if option.short else [spelled]
     return GroupedOption(
         [*flags, option.name],
         group=option.group,
-        metavar=option.metavar or None,
-        help=option.summary,
+        metavar=metavar or None,
+        help=text,
         **words,
     )
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from pipeline.errors import UsageError
 from pipeline.job.table.option import SAMPLE
 from pipeline.job.table.options import options_of
 from tasks.cli.grouping import GroupedCommand
@@ -24,7 +25,16 @@ EXAMPLES: Final = (
 @click.command(cls=GroupedCommand, params=parameters(options_of(SAMPLE)), examples=EXAMPLES)
 def sample(raw: str, seed: int, openimages: bool) -> int:
     """Draw a small ILSVRC2012 or Open Images, and its configuration, into RAW."""
+    from pipeline import storage  # noqa: PLC0415 - Arrow: not for --help
+
     folder = Path(raw).absolute()
+    if storage.stat(folder) is not None and not storage.is_folder(folder):
+        raise UsageError(
+            "the sample cannot be drawn into a file",
+            file=str(folder),
+            expected="a folder, or nothing",
+            remedy="name a folder of its own",
+        )
     words = _draw_openimages(folder, raw, seed) if openimages else _draw_ilsvrc(folder, raw, seed)
     say(f"drawn: {folder}")
     say(f"now: {shlex.join(words)}")

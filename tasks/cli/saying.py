@@ -17,7 +17,7 @@ import click
 from pipeline import plaintext
 from pipeline.errors import ShardmillError
 from pipeline.plaintext import Lines
-from tasks.cli.wrapping import width_of, wrapped
+from tasks.cli.wrapping import fitting
 
 
 class Level(StrEnum):
@@ -127,8 +127,7 @@ def say_traceback(error: BaseException) -> None:
 
 
 def _print(text: str, *, err: bool) -> None:
-    width = width_of(sys.stderr if err else sys.stdout)
-    click.echo(text if width is None else wrapped(text, width), err=err)
+    click.echo(fitting(text, sys.stderr if err else sys.stdout), err=err)
 
 
 def _plain(text: object) -> str:

@@ -16,7 +16,7 @@ NARROWEST: Final = 20
 LESSER_TERMINALS: Final = frozenset({"dumb", "unknown"})
 """Values of ``TERM`` for which lines are printed as they are, as into a file."""
 
-_LABEL: Final = re.compile(r" *(?:[^:`]{1,20}: +)?")
+_LABEL: Final = re.compile(r" *(?:[^:`]{1,20}: +|\S+ {2,})?")
 _COMMAND: Final = re.compile(r"(?:shardmill|uv|pip|\S*/python[\d.]*) (?!.*, (?:and|or|then|to) )")
 _WORD: Final = re.compile(r"(?:`[^`]*`|[^ `]|`)+")
 _INDENT: Final = 2
@@ -35,11 +35,18 @@ def width_of(stream: TextIO) -> int | None:
     return width if width >= NARROWEST else None
 
 
+def fitting(text: str, stream: TextIO) -> str:
+    """Return a text as a stream's terminal is to show it; as it is where there is none."""
+    width = width_of(stream)
+    return text if width is None else wrapped(text, width)
+
+
 def wrapped(text: str, width: int) -> str:
     """Return a text whose lines are no wider than a terminal, but for what is to be copied.
 
     Further lines of a line begin below its text where that stands behind a label, as in
-    ``  to do:    correct it``; else two columns to the right of its beginning.
+    ``  to do:    correct it`` or ``  130  interrupted``; else two columns to the right of its
+    beginning.
 
     Args:
         text: lines.
@@ -60,7 +67,8 @@ def _parts(line: str, width: int) -> Iterator[str]:
         return
     indent = len(line) - len(line.lstrip(" "))
     hang = cell_len(line[:start]) if 0 < indent < start else indent + _INDENT
-    hang = hang if hang <= _WIDEST_HANG * width else indent + _INDENT
+    if hang > _WIDEST_HANG * width:
+        hang = indent + _INDENT if indent <= _WIDEST_HANG * width else _INDENT
     part, before = "", 0
     for word in _WORD.finditer(line, indent):
         if not part:

@@ -14,6 +14,7 @@ OWN_DATA_OPTIONS: Final = (
         group=Group.INPUT,
         help="Folder of the archives. It may be read-only.",
         commands=(DESCRIBE,),
+        anywhere=True,  # refused by the command, which knows the remedy
         metavar="RAW",
         required=True,
         positional=True,

@@ -27,6 +27,7 @@ from tasks.cli.wrapping import width_of, wrapped
             "  a label as long as this: and a text of words",
             ["  a label as long as this: and", "    a text of words"],
         ),
+        ("  130  interrupted by someone else", ["  130  interrupted by someone", "       else"]),
         ("say `shardmill verify RAW --all`", ["say", "  `shardmill verify RAW --all`"]),
         ("exactly as wide as thirty ones", ["exactly as wide as thirty ones"]),
         ("exactly as wide as thirty ones a", ["exactly as wide as thirty ones", "  a"]),
@@ -75,7 +76,7 @@ def test_no_width_is_known_but_that_of_a_terminal(monkeypatch: pytest.MonkeyPatc
 def test_what_programs_read_is_printed_as_it_is(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(saying, "width_of", lambda _: 20)
+    monkeypatch.setattr(wrapping, "width_of", lambda _: 20)
     saying.say("one two three four five six")
     saying.say_as_it_is("one two three four five six")
     assert capsys.readouterr().out.splitlines() == [
