@@ -63,12 +63,12 @@ def pack(
     places = job.targets.places()
     with contextlib.ExitStack() as stack:
         workers = stack.enter_context(pool.open_pool(job))
-        before, (found, digest) = storage.stat(job.listing), _survey(job)
+        before, (survey, digest) = storage.stat(job.listing), _survey(job)
         for path in sorted(set(places.all)):  # in one order, so that no two wait for each other
             stack.enter_context(storage.target_lock(path))
         if storage.stat(job.listing) != before:  # it was written anew while this command waited
-            before, (found, digest) = storage.stat(job.listing), _survey(job)
-        check_before(job, found, digest)
+            before, (survey, digest) = storage.stat(job.listing), _survey(job)
+        check_before(job, survey, digest)
         _sweep(places)
         output = stack.enter_context(_Output(job, places))
         rows = _ROWS if job.pass_through else _ROWS_ENCODED
@@ -76,7 +76,7 @@ def pack(
             workers.place(output.size)
             output.take(batch, chunk)
             output.records.follow(workers.written)  # hashed while it is in memory
-            tell(output.lines, found.lines)
+            tell(output.lines, survey.lines)
         output.records.follow(workers.written)
         if storage.stat(job.listing) != before:
             raise InputRefused(
@@ -84,7 +84,7 @@ def pack(
                 file=str(job.listing),
                 remedy="leave it alone, then run the same command again",
             )
-        return output.publish(found, digest)
+        return output.publish(survey, digest)
 
 
 def _survey(job: PackJob) -> tuple[Survey, str]:
@@ -136,28 +136,28 @@ class _Output:
         if chunk.failure is not None:
             raise chunk.failure
 
-    def publish(self, found: Survey, listing: str) -> Packed:
+    def publish(self, survey: Survey, listing: str) -> Packed:
         """Give the files their names, the manifest's last."""
         if not self.size:
             raise InputRefused(
                 "no image is left, and no reader opens an empty file",
                 file=str(self._job.listing),
                 expected="1 image or more",
-                found=f"{counted(found.lines, 'line')}, all left out",
+                found=f"{counted(survey.lines, 'line')}, all left out",
             )
-        records = found.lines - len(self._left_out)
-        unstored = 0 if self._job.labels else found.multiple
+        records = survey.lines - len(self._left_out)
+        unstored = 0 if self._job.labels else survey.multiple
         packed = Packed(
             self._targets,
-            found.lines,
+            survey.lines,
             records,
             self.size,
             unstored,
-            (found.widths.least, found.widths.most),
+            (survey.widths.least, survey.widths.most),
             dict(sorted(self._notes.items())),
             tuple(self._left_out),
         )
-        content = document(self._job, packed, listing, rooted=found.rooted)
+        content = document(self._job, packed, listing, rooted=survey.rooted)
         files = [self.records, self._index, *([self._listing] if self._listing else [])]
         base = self._targets.records.parent
         manifest.publish(files, self._places.manifest, base, content, superseding=True)
