@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import click
 
+from pipeline.job.table import openimages_classes
 from pipeline.job.table.option import DIVIDE
-from pipeline.job.table.options import options_of
 from pipeline.quantities import counted
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
@@ -19,9 +19,11 @@ EXAMPLES: Final = (
     "shardmill openimages-split -l /m/0gxl3 -s validation -i boxes.csv --out csv/validation",
     "shardmill openimages-split -l /m/0gxl3,/m/01dws -s train -i train-masks.csv --out NEW",
 )
+# Not out of the table of all commands' options, which brings every export and 30 MB with it.
+_OPTIONS: Final = [each for each in openimages_classes.OPTIONS if DIVIDE in each.commands]
 
 
-@click.command(cls=GroupedCommand, params=parameters(options_of(DIVIDE)), examples=EXAMPLES)
+@click.command(cls=GroupedCommand, params=parameters(_OPTIONS), examples=EXAMPLES)
 def openimages_split(label: tuple[str, ...], subset: str, out: str, **given: Any) -> int:
     """Take the rows of a class out of a CSV file of Open Images, and list its images.
 

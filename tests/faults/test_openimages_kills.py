@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ import pytest
 from campaign import Command
 from daemons import Luigid
 from openimagesbucket import Bucket, Handler, hang_up, serve
-from support import command, products, temporary_files
+from support import ROOT, command, products, temporary_files
 
 from pipeline.sample.openimages import draw_openimages
 
@@ -33,6 +34,8 @@ END_S = 180
 IMAGES = r"^(train|validation|test)/"
 OPTIONS = ("--class", "Bear", "--class", "Car", "--class", "Airplane", "--masks")
 MADE = (*OPTIONS, "--format", "tfrecord", "--export", "coco", "--in-flight", IN_FLIGHT)
+ROOT_OF_LUIGI = (sys.executable, "-m", "luigi", "--module", "tasks", "PrepareOpenImages")
+ROOT_KILLS = min(KILLS, 6)
 LEFT_OUT = 4
 """The status of a command that ends well: some drawn images are absent, or no images."""
 
@@ -66,6 +69,21 @@ class Disturbed:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
+        )
+        self.commands.append(Command(process))
+        return self.commands[-1]
+
+    def start_root(self) -> Command:
+        """Start Luigi's own command, with its own worker of two processes."""
+        host, _, port = self.luigid.address.partition(":")
+        scheduler = ("--scheduler-host", host, "--scheduler-port", port, "--workers", 2)
+        words = ("--config", self.config, "--out", self.out, *MADE, *scheduler)
+        process = psutil.Popen(
+            [*ROOT_OF_LUIGI, *map(str, words)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.out.parent,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
         )
         self.commands.append(Command(process))
         return self.commands[-1]
@@ -186,3 +204,25 @@ def test_killed_anywhere_it_ends_in_the_same_files_and_no_image_is_sent_twice(
     bucket.forget()
     assert at.finish(at.start()) == LEFT_OUT
     assert bucket.requests() == []
+
+
+def test_the_root_of_luigi_killed_and_started_again_ends_in_the_same_files(
+    disturbed: Disturbed, tmp_path: Path
+) -> None:
+    at = disturbed
+    undisturbed = Disturbed(tmp_path / "whole", at.config, at.bucket, at.luigid, at.chance)
+    assert undisturbed.finish(undisturbed.start()) == LEFT_OUT
+    whole = made(undisturbed.out)
+    at.bucket.rule("", slowly)
+    for number in range(ROOT_KILLS):
+        started = at.start_root()
+        time.sleep(at.chance.uniform(0, LONGEST_S))
+        started.end()
+        started.process.wait(END_S)
+        if number % 2:
+            at.luigid.kill()
+            at.revive()
+        assert made(at.out).items() <= whole.items()
+    assert at.start_root().process.wait(END_S) == 0
+    assert made(at.out) == whole
+    assert temporary_files(at.out) == []

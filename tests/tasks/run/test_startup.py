@@ -61,9 +61,10 @@ def test_what_is_imported_is_kept_from_the_collector_which_then_goes_on() -> Non
         gc.unfreeze()
 
 
-def test_im2rec_starts_without_what_reads_tables_of_a_preparation() -> None:
+@pytest.mark.parametrize("command", ["im2rec", "openimages_split"])
+def test_a_drop_in_command_starts_without_what_reads_tables_of_a_preparation(command: str) -> None:
     heavy = "{'pipeline.job.options', 'pyarrow.parquet'}"
-    code = f"import tasks.cli.im2rec, sys; print(*{heavy} & set(sys.modules))"
+    code = f"import tasks.cli.{command}, sys; print(*{heavy} & set(sys.modules))"
     words = [sys.executable, "-c", code]
     run = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == "\n"

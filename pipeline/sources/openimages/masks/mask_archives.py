@@ -33,7 +33,7 @@ from pipeline.storage import table_bounds as tablebounds
 
 WHOLE: Final = 3
 """An archive is fetched whole where more than one part in so many of it is needed."""
-_ROW_GROUP: Final = 1 << 16
+_ROW_GROUP: Final = 1 << 13  # as they are packed, many take much memory
 _PARQUET: Final[dict[str, Any]] = {"compression": "zstd", "use_dictionary": False}
 
 
