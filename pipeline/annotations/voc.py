@@ -19,13 +19,14 @@ Every object is read by itself, so that one without an ``xmin`` does not take it
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pipeline import plaintext
 from pipeline.annotations.encoding import as_utf8
-from pipeline.catalog.objects import Box
+from pipeline.catalog.objects import DIFFICULT, OCCLUDED, TRUNCATED, Box
 from pipeline.errors import BadAnnotation
 
 if TYPE_CHECKING:  # lxml is imported where it is used: most commands read no annotation
@@ -35,6 +36,7 @@ Corners = tuple[int, int, int, int]
 Repair = Literal["misordered", "clamped"]
 
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
+_FLAGS: Final = {"truncated": TRUNCATED, "difficult": DIFFICULT, "occluded": OCCLUDED}
 MAX_OBJECTS = 10_000
 """Of an annotation."""
 
@@ -63,8 +65,8 @@ _OBJECT = _layout(
     "<object>",
     "<name>(T)</name>",
     "<pose>T</pose>",
-    "<truncated>T</truncated>",
-    "<difficult>T</difficult>",
+    "<truncated>(T)</truncated>",
+    "<difficult>(T)</difficult>",
     "<bndbox>",
     *(f"<{corner}>([0-9]{{1,7}})</{corner}>" for corner in _CORNERS),
     "</bndbox>",
@@ -82,11 +84,15 @@ class AnnotatedObject:
         corners: (xmin, ymin, xmax, ymax) in pixels, unchecked: they may be misordered or lie
             outside. None if they cannot be read.
         problem: why they cannot be read; None if they can.
+        flags: bits of `pipeline.catalog.objects`: truncated, difficult and occluded.
+        known: which of them are said to be 0 or 1.
     """
 
     name: str
     corners: Corners | None
     problem: str | None
+    flags: int = field(default=0, compare=False)
+    known: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,9 +185,10 @@ def _plain(content: bytes) -> Annotation | None:
     at = head.end()
     objects = []
     while match := _OBJECT.match(content, at):
-        name, xmin, ymin, xmax, ymax = match.groups()
+        name, truncated, difficult, xmin, ymin, xmax, ymax = match.groups()
         corners = int(xmin), int(ymin), int(xmax), int(ymax)
-        objects.append(AnnotatedObject(name.decode().strip(), corners, None))
+        said = {"truncated": truncated.decode(), "difficult": difficult.decode()}
+        objects.append(AnnotatedObject(name.decode().strip(), corners, None, *_flags(said)))
         at = match.end()
     if not _TAIL.fullmatch(content, at):
         return None
@@ -258,8 +265,11 @@ def _size(sizes: list[etree._Element]) -> tuple[int, int]:
 def _object(element: etree._Element) -> AnnotatedObject:
     names = []
     boxes = []
+    said: dict[str, str] = {}
     for child in element:
         tag = child.tag
+        if tag in _FLAGS:
+            said[tag] = child.text or ""
         if tag == "bndbox":
             boxes.append(child)
         elif tag == "name":
@@ -273,7 +283,14 @@ def _object(element: etree._Element) -> AnnotatedObject:
         xmin, ymin, xmax, ymax = _numbers(boxes[0], _CORNERS)
     except _Unreadable as error:
         return AnnotatedObject(name, None, str(error))
-    return AnnotatedObject(name, (xmin, ymin, xmax, ymax), None)
+    return AnnotatedObject(name, (xmin, ymin, xmax, ymax), None, *_flags(said))
+
+
+def _flags(said: Mapping[str, str]) -> tuple[int, int]:
+    """Return the flags that are 1, and those that are 0 or 1."""
+    values = {_FLAGS[name]: text.strip() for name, text in said.items()}
+    known = {bit: text for bit, text in values.items() if text in {"0", "1"}}
+    return sum(bit for bit, text in known.items() if text == "1"), sum(known)
 
 
 def _numbers(parent: etree._Element, tags: tuple[str, ...]) -> list[int]:

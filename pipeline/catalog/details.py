@@ -17,6 +17,9 @@ from pipeline.storage import Location
 FLAGS: Final = ("occluded", "truncated", "group_of", "depiction", "inside")
 """Flags of objects: 1 yes, 0 no, -1 unknown; null: the annotations have no such column."""
 
+DIFFICULT: Final = "difficult"
+"""A flag that streams of objects may have behind the columns of `OBJECTS`, as VOC has it."""
+
 IMAGES: Final = pa.schema(
     [
         ("key", pa.string()),  # as the catalog has it
@@ -70,6 +73,8 @@ class Details:
         images: opens the images, see `IMAGES`.
         objects: opens the objects, see `OBJECTS`.
         attribution: opens whose the images are, see `ATTRIBUTION`; None: nobody says.
+        names_are_keys: whether files of images are called as their keys, which are paths; else as
+            the catalog says.
         masks: the folder of the masks, PNG files; None: there are none.
         check_there: raises `InputRefused` unless the files are there that these are read from.
     """
@@ -78,5 +83,6 @@ class Details:
     images: Callable[[], Iterator[pa.Table]]
     objects: Callable[[], Iterator[pa.Table]]
     attribution: Callable[[], Iterator[pa.Table]] | None = None
+    names_are_keys: bool = False
     masks: Location | None = None
     check_there: Callable[[], None] = lambda: None

@@ -97,12 +97,23 @@ class RecordedSplits(Struct, frozen=True):
     files: tuple[FileEntry, ...] = ()
 
 
+class RecordedObjects(Struct, frozen=True):
+    """Objects of annotations; see `pipeline.sources.imagelist.object_counts.ObjectCounts`."""
+
+    objects: Size
+    images: Size
+    negatives: Size
+    of_several: Size
+    notes: tuple[Text, ...]
+
+
 class RecordedList(Struct, frozen=True):
     """What a list or folder names; see `pipeline.sources.imagelist.scan.ImageListing`.
 
     Attributes:
         counts: of an earlier version none.
         earlier: what `digest` was before images were replaced, see `snapshot.earlier`.
+        objects: of annotations.
     """
 
     images: Size
@@ -120,4 +131,5 @@ class RecordedList(Struct, frozen=True):
     look: RecordedLook
     counts: RecordedCounts | None = None
     earlier: tuple[Digest, ...] = ()
+    objects: RecordedObjects | None = None
     files: tuple[FileEntry, ...] = ()

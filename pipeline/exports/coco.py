@@ -119,6 +119,8 @@ def annotation_entry(
             "oid_box": annotated,
         }
     attributes = {name: one.flags[place] == 1 for place, name in _known(one)}
+    if one.is_difficult:
+        attributes[details.DIFFICULT] = True
     return {**entry, "attributes": attributes} if attributes else entry
 
 

@@ -49,6 +49,7 @@ class DescribedObject:
         predicted_iou: of the mask; None: nobody says.
         flags: of `details.FLAGS`, in their order: 1, 0, or -1 where it is unknown; None: nobody
             says.
+        is_difficult: whether it is hard to recognise, as PASCAL VOC says.
     """
 
     label: str
@@ -63,6 +64,7 @@ class DescribedObject:
     mask_path: str | None
     predicted_iou: float | None
     flags: tuple[int | None, ...]
+    is_difficult: bool = False
 
     @property
     def is_group(self) -> bool:
@@ -152,7 +154,8 @@ def read(split: SplitView, left_out: frozenset[str], tally: Tally) -> Iterator[D
         of_source = None if images is None else images.take(keys)
         if of_source is not None and not of_source["key"].combine_chunks().equals(keys):
             raise other_images(split)
-        described = _images(rows, sizes.of(rows["key"]), of_source)
+        by_key = more is not None and more.names_are_keys
+        described = _images(rows, sizes.of(rows["key"]), of_source, by_key=by_key)
         absent = pc.less(rows["length"], 0).to_pylist()
         for image, objects_on_it, is_absent in zip(described, listed, absent, strict=True):
             if is_absent or image.size is None or image.key in left_out:
@@ -219,7 +222,7 @@ class _Image:
 
 
 def _images(
-    rows: pa.Table, sizes: Sequence[Size | None], of_source: pa.Table | None
+    rows: pa.Table, sizes: Sequence[Size | None], of_source: pa.Table | None, *, by_key: bool
 ) -> Iterator[_Image]:
     """Yield what is known of the images in some rows of a catalog but their objects."""
     keys = rows["key"].to_pylist()
@@ -229,7 +232,8 @@ def _images(
             yield _Image(key, name, key, size, is_negative=False)
         return
     known = of_source.to_pylist()
-    for key, name, size, said in zip(keys, rows["filename"].to_pylist(), sizes, known, strict=True):
+    names = keys if by_key else rows["filename"].to_pylist()
+    for key, name, size, said in zip(keys, names, sizes, known, strict=True):
         own = (said["width"], said["height"]) if said["width"] and said["height"] else size
         is_there = size is not None
         yield _Image(
@@ -273,7 +277,11 @@ def _listed(rows: pa.Table, keys: pa.Array) -> list[list[DescribedObject]]:
     ends = np.cumsum(np.bincount(places, minlength=len(keys)))
     columns = [rows[name].to_pylist() for name in _PARTS]
     flags = zip(*(rows[name].to_pylist() for name in details.FLAGS), strict=True)
-    every = list(starmap(DescribedObject, zip(*columns, flags, strict=True)))
+    difficult: Iterable[object] = [None] * rows.num_rows
+    if details.DIFFICULT in rows.column_names:
+        difficult = rows[details.DIFFICULT].to_pylist()
+    are_difficult = (each == 1 for each in difficult)
+    every = list(starmap(DescribedObject, zip(*columns, flags, are_difficult, strict=True)))
     return [every[start:stop] for start, stop in pairwise([0, *ends.tolist()])]
 
 

@@ -136,7 +136,7 @@ def _object(image: DescribedImage, one: DescribedObject, name: str) -> Iterator[
     yield "\t\t<pose>Unspecified</pose>"
     for flag in ("truncated", "occluded"):
         yield f"\t\t<{flag}>{int(flags[flag] == 1)}</{flag}>"
-    yield "\t\t<difficult>0</difficult>"
+    yield f"\t\t<difficult>{int(one.is_difficult)}</difficult>"
     yield "\t\t<bndbox>"
     for corner, pixel in (("xmin", xmin), ("ymin", ymin), ("xmax", xmax), ("ymax", ymax)):
         yield f"\t\t\t<{corner}>{pixel}</{corner}>"

@@ -9,7 +9,8 @@ from pipeline import digests
 from pipeline.errors import UsageError
 
 _LONGEST: Final = 200  # with what files of a split add, it fits the 255 bytes of a file name
-_LIST: Final = re.compile(r"\.(?:lst|csv|tsv|jsonl|ndjson)\Z")
+_LIST: Final = re.compile(r"\.(?:lst|csv|tsv|jsonl|ndjson|json)\Z")
+_COCO: Final = re.compile(r"instances_(.+)\.json")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_]*")
 
 EXPECTED: Final = f"letters, digits, _; {_LONGEST} at most"
@@ -32,8 +33,13 @@ def is_name(name: str) -> bool:
 
 
 def of_file(name: str) -> str:
-    """Return a name for files made of that of a list or folder; a long one is cut."""
-    stem = re.sub(r"[^A-Za-z0-9_]+", "_", _LIST.sub("", name)).strip("_") or "images"
+    """Return a name for files made of that of a list or folder; a long one is cut.
+
+    ``instances_train.json``, as COCO calls its files, is of the split train.
+    """
+    known = _COCO.fullmatch(name)
+    short = known[1] if known else _LIST.sub("", name)
+    stem = re.sub(r"[^A-Za-z0-9_]+", "_", short).strip("_") or "images"
     if len(stem) <= _LONGEST:
         return stem
     tail = f"_{digests.digest({'name': stem})}"

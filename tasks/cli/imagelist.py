@@ -26,7 +26,8 @@ def imagelist(**given: Any) -> int:
     A list is CSV, TSV or JSONL (.csv, .tsv, .jsonl, .ndjson) with the columns path and label, or of
     the form of im2rec: an id, a label or more, and a path. Labels that are numbers are stored as
     they stand there; those that are texts are classes, numbered in the order of their names. Of a
-    folder, the labels are those of im2rec.py --list. Classes stand in OUT/lists/NAME.classes.tsv;
+    folder, the labels are those of im2rec.py --list. Annotations of COCO (.json), or a folder of
+    those of PASCAL VOC, give boxes and their classes. Classes stand in OUT/lists/NAME.classes.tsv;
     --classes gives another list or folder the same. Images are stored as they are, unless an
     option says otherwise; TFRecord shards hold RGB or gray JPEGs.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from drawnannotations import draw_coco
 from drawnlists import draw_list, encoded, lay
 from optionwords import by_click
 from support import RawSet
@@ -62,6 +63,7 @@ CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (LIST, "--order"): ((), "name"),
     (LIST, "--seed"): ((), "1"),
     (LIST, "--joined"): (_DETECTION, ""),
+    (LIST, "--labels"): (_DETECTION, "detection"),
     (LIST, "--export"): ((), "parquet"),
     (LIST, "--extract"): ((), ""),
     (LIST, "--transfer"): (("--extract",), "symlink"),
@@ -107,12 +109,15 @@ def places(small: RawSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     for number, name in enumerate(("top.jpg", "top.png", "a/1.jpg", "b/2.jpg", "a/3.gif")):
         lay(folder / "folder" / name, encoded(number, form=_FORMS.get(name[-3:], "JPEG")))
     lay(folder / "folders.txt", b"b\na\n.\n")
+    annotated = draw_coco(folder / "coco")
     table = lay(folder / "table.csv", b"path,other,label,kind,part\na/1.jpg,b/2.jpg,1,2,a\n")
     return {
         "classes": str(folder / "classes.txt"),
         "folder": str(folder / "folder"),
         "folders": str(folder / "folders.txt"),
         "table": str(table),
+        "annotations": str(annotated.path),
+        "boxed": str(annotated.root),
         "list": str(drawn.path),
         "root": str(drawn.root),
         "raw": str(small.raw),
@@ -161,6 +166,7 @@ def test_the_digests_that_follow_an_option(
         of_folder = option.flag in {"--recursive", "--exts", "--classes"}
         of_folder = of_folder or context == _FOR_DBCOLLECTION
         start = ["{folder}"] if of_folder else ["{list}", "--root", "{root}"]
+        start = ["{annotations}", "--root", "{boxed}"] if option.flag == "--labels" else start
         if option.flag in {"--path-column", "--label-column", "--split-column"}:
             start = ["{table}", "--root", "{folder}"]
         start += ["--out", "{out}"]

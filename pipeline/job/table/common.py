@@ -26,8 +26,8 @@ def _of_a_folder(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[U
 
 
 def _of_class_folders(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
-    del dataset, names
-    if not job.is_listed or not job.classes or job.recursive:
+    del names
+    if not job.is_listed or not job.classes or job.recursive or dataset.reads_boxes:
         return
     if storage.is_folder(storage.parse(job.images)):  # what is asked of a list its source checks
         what = "--classes is a table of class folders here: it goes with a folder and --recursive"

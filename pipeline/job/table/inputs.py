@@ -89,8 +89,8 @@ INPUT_OPTIONS: Final = (
         kind=Kind.PATH,
         group=Group.INPUT,
         help="Image list (.csv, .tsv, .jsonl or .ndjson with the columns path and label, or the"
-        " form of im2rec), or a folder of images; or its s3:// address, and of a list also one of a"
-        " web server.",
+        " form of im2rec), annotations with boxes (.json of COCO, or a folder of XML of VOC), or a"
+        " folder of images; or its s3:// address, and of a list also one of a web server.",
         commands=(LIST,),
         field="images",
         metavar="LIST_OR_FOLDER",

@@ -87,6 +87,8 @@ def _labels(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageE
     del names
     if job.labels != LABELS[0] and not dataset.reads_boxes:
         what = "--labels detection makes labels of bounding boxes: do not leave them out"
+        if job.is_listed:
+            what = "--labels detection makes labels of bounding boxes, which annotations alone have"
         yield UsageError(what)
 
 
@@ -207,7 +209,7 @@ SHARD_OPTIONS: Final = (
         group=Group.SHARDS,
         help=f"Labels of {titles(DETECTION)} records: the class, or for detection the classes and"
         " boxes of objects, which leaves out images without a box.",
-        commands=(SET, OPEN),
+        commands=COMMANDS,
         field="labels",
         default=Job.labels,
         choices=LABELS,

@@ -18,12 +18,14 @@ from pipeline import digests, storage
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.catalog.label_widths import NO_IMAGES, LabelWidths
 from pipeline.sources.imagelist import keys as imagekeys
+from pipeline.sources.imagelist.annotated.images import AnnotatedList
 from pipeline.sources.imagelist.class_counts import ClassCounter, ClassCounts
 from pipeline.sources.imagelist.columns import PATH_AND_LABEL, Columns
 from pipeline.sources.imagelist.division import WHOLE, Division
 from pipeline.sources.imagelist.folder import Listing
 from pipeline.sources.imagelist.list_tables import Listed, classes_of, single_labels
 from pipeline.sources.imagelist.long_names import LongNames
+from pipeline.sources.imagelist.object_counts import ObjectCounts
 from pipeline.sources.source import IsCut
 from pipeline.storage import Location
 from pipeline.storage.clutter import NOTHING, PassedOver
@@ -62,6 +64,7 @@ class ImageListing:
         columns: of a list whose columns have names, those that are read.
         division: how the list or folder is divided among splits.
         split: which of these splits this is; empty: it is not divided.
+        objects: of annotations, what objects there are; None: it says nothing of objects.
     """
 
     path: Location
@@ -87,6 +90,7 @@ class ImageListing:
     columns: Columns = PATH_AND_LABEL
     division: Division = WHOLE
     split: str = ""
+    objects: ObjectCounts | None = None
 
     @property
     def pinned(self) -> ClassTable | None:
@@ -134,6 +138,8 @@ class ListingTally:
         self._widths, self._counter = NO_IMAGES, ClassCounter()
         self._long_names = LongNames(is_cut)
         self._suffix = self._backslashed = ""
+        self._objects = ObjectCounts()
+        self._shown = set[int]()  # the classes of annotations that some object is of
 
     def add(self, rows: pa.Table) -> None:
         """Look at the files of some images and count them.
@@ -159,6 +165,9 @@ class ListingTally:
         self._hashes.extend(imagekeys.hashes(sources))
         self._stamps.extend([stamp for _, stamp in sizes_and_stamps])
         self._long_names.look(rows["path"], rows["id"], self._suffix)
+        if "boxes" in rows.column_names:
+            self._objects = self._objects.with_images(rows)
+            self._shown.update(map(int, labels.flatten().unique().to_pylist()))
         update_content(self._content, rows, names, sizes)
 
     def result(self, source: Listed) -> ImageListing:
@@ -186,21 +195,25 @@ class ListingTally:
             ignored=folder.ignored if folder else 0,
             first_ignored=folder.first_ignored if folder else "",
             clutter=folder.clutter if folder else NOTHING,
-            classes=self._classes(classes_of(source), counts),
+            classes=self._classes(source, counts),
             repeats=len(repeated) > 0,
             stamps=FileStamps.of(hashes, np.frombuffer(self._stamps, np.uint64)),
             columns=how.columns,
             division=how.division,
             split=self._split,
+            objects=replace(self._objects, notes=source.notes)
+            if isinstance(source, AnnotatedList)
+            else None,
         )
 
-    def _classes(self, classes: FolderClasses | None, counts: ClassCounts) -> FolderClasses | None:
+    def _classes(self, source: Listed, counts: ClassCounts) -> FolderClasses | None:
         """Return the classes of all splits, and which of them have no image in this one."""
-        if classes is None or not self._how.division:
+        classes, is_annotated = classes_of(source), isinstance(source, AnnotatedList)
+        if classes is None or not (self._how.division or is_annotated):
             return classes
+        shown = self._shown if is_annotated else counts.counts.keys()
         named = enumerate(classes.table.names)
-        absent = tuple(name for label, name in named if label not in counts.counts)
-        return replace(classes, absent=absent)
+        return replace(classes, absent=tuple(name for label, name in named if label not in shown))
 
 
 def update_content(
@@ -215,3 +228,19 @@ def update_content(
     content.update(pc.list_value_length(labels).to_numpy().astype("<i4").tobytes())
     content.update(labels.flatten().to_numpy().astype("<f4").tobytes())
     content.update(sizes.astype("<i8").tobytes())
+    if "boxes" in table.column_names:
+        _update_boxes(content, table)
+
+
+def _update_boxes(content: hashlib._Hash, table: pa.Table) -> None:
+    """Add the sizes that annotations say of images, and their objects."""
+    boxes = table["boxes"].combine_chunks()
+    for column in (table["width"], table["height"], pc.list_value_length(boxes)):
+        content.update(column.to_numpy().astype("<i4").tobytes())
+    every = boxes.flatten()
+    for field in every.type:
+        values = every.field(field.name)
+        if field.name == "box_id":
+            content.update("".join(f"{each}\n" for each in values.to_pylist()).encode())
+        else:
+            content.update(np.ascontiguousarray(values.to_numpy()).tobytes())

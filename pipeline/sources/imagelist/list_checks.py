@@ -12,7 +12,7 @@ from pipeline.sources.imagelist.image_listing import ImageListing
 from pipeline.storage.local.input_file import check_root, check_shareable
 
 
-def check_there(job: Job) -> None:
+def check_there(job: Job, *, is_annotated: bool) -> None:
     """Check that the list or folder is there, and the folder of its paths."""
     path, root = storage.parse(job.images), storage.parse(job.root)
     check_shareable(path, "an image list")
@@ -26,6 +26,8 @@ def check_there(job: Job) -> None:
     check_root(root, "name it with --root")
     if job.classes or _asks_for_columns(job):  # else nothing is asked of a store for it
         is_list = not storage.is_folder(path)
+        if is_annotated and not _asks_for_columns(job):
+            return
         if not (is_list and tableforms.has_named_columns(path)):
             _check_no_columns(job, is_list=is_list)
 

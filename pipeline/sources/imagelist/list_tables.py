@@ -17,14 +17,16 @@ from pipeline.sources.imagelist import list_contents as listcontents
 from pipeline.sources.imagelist import lst
 from pipeline.sources.imagelist import table_forms as tableforms
 from pipeline.sources.imagelist import table_list as tablelist
+from pipeline.sources.imagelist.annotated import opening
+from pipeline.sources.imagelist.annotated.images import AnnotatedList
 from pipeline.sources.imagelist.columns import Columns
 from pipeline.sources.imagelist.folder import Listing
 from pipeline.sources.imagelist.table_list import TableList
 from pipeline.sources.imagelist.text_blocks import ROWS
 from pipeline.storage import Location
 
-Listed: TypeAlias = Location | TableList | Listing
-"""A list of im2rec's form, one whose columns have names, or what a folder holds."""
+Listed: TypeAlias = Location | TableList | AnnotatedList | Listing
+"""A list of im2rec's form, one whose columns have names, annotations, or what a folder holds."""
 
 _LAST_CLASS: Final = 2.0**31  # the first that no class index can be
 
@@ -50,24 +52,32 @@ def opened(
         note: called with each folder before it is listed.
 
     Raises:
-        BadAnnotation: see `table_list.open_list`; the file is no list, see `listcontents.check`.
+        BadAnnotation: see `table_list.open_list` and `opening.open_annotations`; the file is no
+            list, see `listcontents.check`.
         TreeRefused: see `listing.scan`.
         Vanished: there is neither.
     """
-    if not storage.is_folder(path):
+    is_list = not storage.is_folder(path)
+    if is_list:
         listcontents.check(path)
+    if opening.is_annotated(path, extensions, recursive=recursive):
+        return opening.open_annotations(path, table, note)
+    if is_list:
         named = tableforms.has_named_columns(path)
         return tablelist.open_list(path, columns, table) if named else path
     return listing.scan(path, recursive=recursive, extensions=extensions, table=table, note=note)
 
 
 def tables(found: Listed) -> Iterator[pa.Table]:
-    """Yield columns of `lst.SCHEMA`, `text`, the class in words, and `split` if a column says it.
+    """Yield columns of `lst.SCHEMA`, and `text`, the class in words.
+
+    A column `split` follows if a list has one that is read; of annotations there are those of
+    `images.TABLE`.
 
     Raises:
         BadAnnotation: see `lst.read` and `TableList.tables`.
     """
-    if isinstance(found, TableList):
+    if isinstance(found, TableList | AnnotatedList):
         yield from found.tables()
         return
     if not isinstance(found, Listing):
@@ -92,15 +102,16 @@ def tables(found: Listed) -> Iterator[pa.Table]:
 
 
 def classes_of(found: Listed) -> FolderClasses | None:
-    """Return the class folders of a folder, or the labels of a list that are texts."""
-    return found.classes if isinstance(found, TableList | Listing) else None
+    """Return the class folders of a folder, or the classes that a list or annotations name."""
+    return found.classes if isinstance(found, TableList | AnnotatedList | Listing) else None
 
 
 def single_labels(labels: pa.ListArray) -> tuple[pa.Array, pa.Array]:
     """Return the class of each image, and the labels of those that no class says; see `catalog`."""
     counts = pc.list_value_length(labels).to_numpy()
     values = labels.flatten().to_numpy()
-    first = values[np.cumsum(counts) - counts]
+    first = np.full(len(counts), -1, values.dtype)
+    first[counts > 0] = values[(np.cumsum(counts) - counts)[counts > 0]]
     single = (counts == 1) & (first == np.floor(first)) & (first >= -1) & (first < _LAST_CLASS)
     classes = np.where(single, first, -1).astype(np.int32)
     kept = np.where(single, 0, counts)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Self
 
 from pipeline import storage
 from pipeline.catalog import class_table as classtable
+from pipeline.catalog.class_table import FolderClasses
+from pipeline.catalog.classes import NO_LABELS, LabelTable
 from pipeline.errors import InputRefused
 from pipeline.job.options import Job
 from pipeline.sources import split_names as splitnames
@@ -17,10 +20,13 @@ from pipeline.sources.glance import Folders, Glance
 from pipeline.sources.imagelist import folder as listing
 from pipeline.sources.imagelist import list_checks as listchecks
 from pipeline.sources.imagelist import list_splits as listsplits
+from pipeline.sources.imagelist import list_tables as listtables
 from pipeline.sources.imagelist import scan, snapshot
 from pipeline.sources.imagelist import split_folders as splitfolders
+from pipeline.sources.imagelist.annotated import opening
 from pipeline.sources.imagelist.image_listing import ImageListing
 from pipeline.sources.imagelist.list_splits import ListSplits
+from pipeline.sources.imagelist.list_tables import Listed
 from pipeline.sources.imagelist.snapshot import ListPlace
 from pipeline.sources.imagelist.source import ListSource
 from pipeline.sources.shard_count import shard_count
@@ -69,13 +75,63 @@ class ListedSet(DataSet):
             parts=parts,
         )
 
+    @cached_property
+    def _is_annotated(self) -> bool:
+        """Whether it is annotations with boxes."""
+        place = next(iter(self._places(check=False).values()))
+        return opening.is_annotated(place.path, place.extensions, recursive=place.recursive)
+
+    @property
+    def describes_objects(self) -> bool:
+        """Whether there are objects, each with a class of its own."""
+        return self._is_annotated
+
+    @property
+    def reads_boxes(self) -> bool:
+        """Whether there are boxes."""
+        return self._is_annotated
+
+    @cached_property
+    def _annotations(self) -> tuple[Listed, Glance | None]:
+        """The annotations, and how they looked before they were read."""
+        place, seen = next(iter(self._places().values())), Folders()
+        how = place.how
+        look = None if storage.is_folder(how.path) else Glance.of_list(how.path)
+        opened = listtables.opened(
+            how.path,
+            how.extensions,
+            how.columns,
+            recursive=how.recursive,
+            table=place.table,
+            note=seen.note,
+        )
+        return opened, look or seen.glance()
+
+    @property
+    def table(self) -> LabelTable:
+        """The classes of annotations, by their names; of other lists none.
+
+        Raises:
+            BadAnnotation: see `opening.open_annotations`.
+        """
+        if not self._is_annotated:
+            return NO_LABELS
+        known = snapshot.load(next(iter(self._places().values())))
+        if known is not None and known[0].classes is not None and known[1].holds():
+            classes: FolderClasses | None = known[0].classes
+        else:
+            classes = listtables.classes_of(self._annotations[0])
+        names = classes.table.names if classes else ()
+        return LabelTable(Path(self.job.images), names, names, {})
+
     def read(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
         """Read the list, or list the folder, and look at the files that it names."""
         del names  # one list or folder is one job, with all of its splits
         storage.look_anew()
         places = self._places()
         if self.parts.division or len(places) == 1:
-            return _of_whole(self.splits, places, is_cut)
+            opened = self._annotations if self._is_annotated else None
+            return _of_whole(self.splits, places, is_cut, opened)
         return _of_split_folders(self.splits, places, is_cut)
 
     def recorded(self, names: Sequence[str]) -> dict[str, Source] | None:
@@ -91,15 +147,19 @@ class ListedSet(DataSet):
         # The splits of a folder share a table; a command that was killed has not kept it for all.
         return sources if len(tables) == 1 else None
 
-    def _places(self) -> dict[str, ListPlace]:
+    def _places(self, *, check: bool = True) -> dict[str, ListPlace]:
         """Return where each split lies.
+
+        Args:
+            check: whether the list or folder has to be there.
 
         Raises:
             UsageError: there is no such list or folder.
             ConfigError: the table of classes cannot be understood.
         """
-        listchecks.check_there(self.job)
-        table = classtable.read(Path(self.job.classes)) if self.job.classes else None
+        if check:
+            listchecks.check_there(self.job, is_annotated=self._is_annotated)
+        table = classtable.read(Path(self.job.classes)) if self.job.classes and check else None
         return {name: ListPlace(self.job, name, self.parts, table) for name in self.splits}
 
     def beside(self) -> Iterator[str]:
@@ -113,21 +173,36 @@ class ListedSet(DataSet):
 
 
 def _of_whole(
-    splits: Mapping[str, Split], places: Mapping[str, ListPlace], is_cut: IsCut
+    splits: Mapping[str, Split],
+    places: Mapping[str, ListPlace],
+    is_cut: IsCut,
+    opened: tuple[Listed, Glance | None] | None,
 ) -> dict[str, Source]:
-    """Read a list, or a folder whose images are one split or are divided among some."""
+    """Read a list, or a folder whose images are one split or are divided among some.
+
+    Args:
+        splits: the splits.
+        places: where each lies: in one list or folder.
+        is_cut: see `IsCut`.
+        opened: what is opened of it already, and how it looked before.
+    """
     place = next(iter(places.values()))
     folders = Folders()
     is_list = not storage.is_folder(place.path)
-    look = Glance.of_list(place.path) if is_list else None
+    scanned, look = opened or (None, Glance.of_list(place.path) if is_list else None)
     found = scan.divided(
-        place.how, list(places), table=place.table, is_cut=is_cut, note=folders.note
+        place.how,
+        list(places),
+        table=place.table,
+        scanned=scanned,
+        is_cut=is_cut,
+        note=folders.note,
     )
     classes = next(iter(found.values())).classes
-    if not is_list and place.table is None and classes is not None:
+    if not (is_list or opened) and place.table is None and classes is not None:
         splitfolders.check(place.path, classes.table.names)
     images = sum(listed.images for listed in found.values())
-    look = look or folders.glance()
+    look = look if opened or look else folders.glance()
     sources: dict[str, Source] = {}
     for name, listed in found.items():
         listchecks.check_not_empty(place.job, name, listed, images)
@@ -168,6 +243,19 @@ def _of_split_folders(
     return sources
 
 
+def _defaults(listed: ImageListing) -> Defaults:
+    classes = len(listed.classes.table.names) if listed.classes else 0
+    has_vectors = listed.objects is not None and listed.objects.has_vectors
+    return Defaults(
+        suffix=listed.suffix,
+        offsets=False,
+        repairs=False,
+        long_names=listed.long_names,
+        describes_objects=listed.objects is not None,
+        multi_hot=classes if has_vectors and classes > 1 else 0,
+    )
+
+
 def _source(
     split: Split, place: ListPlace, listed: ImageListing, look: Glance | None
 ) -> ListSource:
@@ -186,9 +274,7 @@ def _source(
         root=storage.parse(job.root),
         expected=Expected({"": listed.images}),
         shards=shard_count(job, split.name, listed.images, listed.missing, listed.bytes),
-        defaults=Defaults(
-            suffix=listed.suffix, offsets=False, repairs=False, long_names=listed.long_names
-        ),
+        defaults=_defaults(listed),
         place=place,
         listing=listed,
         look=look,

@@ -15,8 +15,8 @@ from pipeline.sources.imagelist import folder as listing
 from pipeline.sources.imagelist import list_tables as listtables
 from pipeline.sources.imagelist.columns import PATH_AND_LABEL, Columns
 from pipeline.sources.imagelist.division import WHOLE
-from pipeline.sources.imagelist.folder import Listing
 from pipeline.sources.imagelist.image_listing import ImageListing, ListingTally, ReadAs
+from pipeline.sources.imagelist.list_tables import Listed
 from pipeline.sources.imagelist.long_names import never_cut
 from pipeline.sources.source import IsCut
 from pipeline.storage import Location
@@ -31,7 +31,7 @@ def scan(
     table: ClassTable | None = None,
     columns: Columns = PATH_AND_LABEL,
     prefix: str = "",
-    scanned: Listing | None = None,
+    scanned: Listed | None = None,
     is_cut: IsCut = never_cut,
     note: Note = no_note,
 ) -> ImageListing:
@@ -46,7 +46,7 @@ def scan(
             `listing.scan` and `table_list.open_list`.
         columns: see `ImageListing`.
         prefix: see `ImageListing`.
-        scanned: what was found in the folder, if somebody has looked.
+        scanned: what was found in the list or folder, if somebody has looked.
         is_cut: see `ImageListing.long_names`.
         note: called with each folder before it is listed.
 
@@ -66,7 +66,7 @@ def divided(
     splits: Sequence[str],
     *,
     table: ClassTable | None = None,
-    scanned: Listing | None = None,
+    scanned: Listed | None = None,
     is_cut: IsCut = never_cut,
     note: Note = no_note,
 ) -> dict[str, ImageListing]:
@@ -74,9 +74,11 @@ def divided(
 
     A split may get no image. Arguments and errors as of `scan`.
     """
-    source = scanned or listtables.opened(
-        how.path, how.extensions, how.columns, recursive=how.recursive, table=table, note=note
-    )
+    source = scanned
+    if source is None:
+        source = listtables.opened(
+            how.path, how.extensions, how.columns, recursive=how.recursive, table=table, note=note
+        )
     tallies = {name: ListingTally(how, name, is_cut) for name in splits}
     for rows in listtables.tables(source):
         for name, part in how.division.parts(rows, splits).items():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Final
 
+from msgspec import structs
+
 from pipeline import paths, storage
 from pipeline.catalog.class_table import ClassTable, FolderClasses
 from pipeline.catalog.label_widths import LabelWidths
@@ -18,6 +20,7 @@ from pipeline.sources.imagelist.class_counts import ClassCounts
 from pipeline.sources.imagelist.columns import PATH_AND_LABEL, Columns
 from pipeline.sources.imagelist.image_listing import ImageListing, ReadAs
 from pipeline.sources.imagelist.list_splits import ListSplits
+from pipeline.sources.imagelist.object_counts import ObjectCounts
 from pipeline.storage import Location
 from pipeline.storage.clutter import PassedOver
 
@@ -135,6 +138,8 @@ def save(place: ListPlace, listing: ImageListing, look: Glance) -> None:
         "look": look.to_json(place.asked),
         "earlier": earlier(place, listing, look),
     }
+    if listing.objects is not None:
+        document["objects"] = asdict(listing.objects)
     glance.record(place.job.folder, place.record, document, RecordedList)
 
 
@@ -187,6 +192,7 @@ def load(place: ListPlace) -> tuple[ImageListing, Glance] | None:
         columns=place.columns,
         division=place.splits.division,
         split=place.split if place.splits.division else "",
+        objects=ObjectCounts(**structs.asdict(saved.objects)) if saved.objects else None,
     )
     return listing, Glance.recorded(saved.look)
 

@@ -13,11 +13,13 @@ from pipeline import storage
 from pipeline.annotations.boxjoin import BoxJoin
 from pipeline.catalog import class_folders
 from pipeline.catalog.class_table import FolderClasses
+from pipeline.catalog.details import Details
 from pipeline.catalog.label_widths import LabelWidths
 from pipeline.errors import TransientError
 from pipeline.manifest import Document
 from pipeline.quantities import counted
 from pipeline.sources.glance import Glance
+from pipeline.sources.imagelist import list_details as listdetails
 from pipeline.sources.imagelist import list_rows as listrows
 from pipeline.sources.imagelist import list_splits as listsplits
 from pipeline.sources.imagelist import snapshot, treeform
@@ -134,7 +136,9 @@ class ListSource(Source):
             yield f"passed over in the folder: {files}, e.g. {listing.first_ignored}"
         if listing.clutter.count:
             yield f"passed over in the folder: {listing.clutter}"
-        if listing.widths.least < listing.widths.most:
+        if listing.objects is not None:
+            yield from listing.objects.closing()
+        elif listing.widths.least < listing.widths.most:
             yield f"labels an image: {listing.widths.least} to {listing.widths.most}"
 
     @property
@@ -174,5 +178,14 @@ class ListSource(Source):
 
     @property
     def label_widths(self) -> LabelWidths | None:
-        """How many labels its images have."""
-        return self.listing.widths
+        """How many labels its images have; of annotations none are counted."""
+        return self.listing.widths if self.listing.objects is None else None
+
+    @property
+    def has_boxes(self) -> bool:
+        """Whether there is an object: each has a box."""
+        return self.listing.objects is not None and self.listing.objects.objects > 0
+
+    def details(self) -> Details | None:
+        """Return what annotations say beyond the catalog."""
+        return None if self.listing.objects is None else listdetails.details_of(self.listing)

@@ -8,7 +8,6 @@ paths used twice, and by the names of the classes.
 
 from __future__ import annotations
 
-import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from pipeline.sources.imagelist import label_values as labelvalues
 from pipeline.sources.imagelist import split_column as splitcolumn
 from pipeline.sources.imagelist import table_forms as tableforms
 from pipeline.sources.imagelist.columns import Cell, Columns, Row
+from pipeline.sources.imagelist.image_paths import BLANKS, OddPath, clean
 from pipeline.sources.imagelist.lst import SCHEMA
 from pipeline.sources.imagelist.lst_refusals import refused, shown
 from pipeline.sources.imagelist.text_blocks import ROWS
@@ -38,8 +38,6 @@ MOST_CLASSES: Final = 1 << 17
 """Texts that labels may be, at most: as many as a person can have folders of."""
 
 _SCHEMA: Final = pa.schema([*SCHEMA, ("text", pa.string())])
-_BLANKS: Final = " \t"
-_ODD_PATH: Final = re.compile(r"(?:^|/)\.{0,2}(?:/|$)")  # `.` and `..`, a root, an empty part
 _MOST_NAMED: Final = 5
 _CORRECT: Final = "correct the row"
 
@@ -176,26 +174,14 @@ def _rows(path: Location, columns: Columns) -> Iterator[Row]:
 
 def _path(file: Location, line: int, cell: Cell) -> str:
     """Return the path of an image as keys have it."""
-    path = cell.strip(_BLANKS) if isinstance(cell, str) else ""
-    if not path:
-        what = "no path" if isinstance(cell, str) else "a path that is no text"
-        raise refused(file, line, what, "the path of an image", shown(str(cell)), _CORRECT)
-    if rule.has_control(path):
-        what, wanted = "a path that no image may have", "a path without control characters"
-        raise refused(file, line, what, wanted, shown(path), _CORRECT)
-    if not _ODD_PATH.search(path):
-        return path
-    parts = [part for part in path.split("/") if part not in {"", "."}]
-    if path.startswith("/") or ".." in parts or not parts or path.endswith("/"):
-        raise refused(
-            file,
-            line,
-            "a path that leaves the folder of the images, or is that of a folder",
-            "a path below the root, without `..`",
-            shown(path),
-            "name the folder that all paths are relative to with --root, and write them so",
-        )
-    return "/".join(parts)
+    if not isinstance(cell, str):
+        what, wanted = "a path that is no text", "the path of an image"
+        raise refused(file, line, what, wanted, shown(str(cell)), _CORRECT)
+    try:
+        return clean(cell)
+    except OddPath as error:
+        found, remedy = shown(cell.strip(BLANKS)), error.remedy.replace("correct it", _CORRECT)
+        raise refused(file, line, error.what, error.expected, found, remedy) from error
 
 
 def _is_number(label: Cell, path: Location) -> bool:
@@ -203,12 +189,12 @@ def _is_number(label: Cell, path: Location) -> bool:
     if not isinstance(label, str):
         return True
     is_json = tableforms.reader(path) is json_rows.rows
-    return not is_json and labelvalues.is_number(label.strip(_BLANKS))
+    return not is_json and labelvalues.is_number(label.strip(BLANKS))
 
 
 def _number(file: Location, line: int, cell: Cell) -> float:
     """Return a label that is a number; float32 holds it."""
-    text = (cell if isinstance(cell, str) else _digits(cell)).strip(_BLANKS)
+    text = (cell if isinstance(cell, str) else _digits(cell)).strip(BLANKS)
     if isinstance(cell, str) and not labelvalues.is_number(text):
         raise _changed(file)
     flaw = labelvalues.flaw(text)
@@ -230,7 +216,7 @@ def _text(file: Location, line: int, cell: Cell) -> str:
     if not isinstance(cell, str):
         what, wanted = "a number where labels are the names of classes", "the name of a class"
         raise refused(file, line, what, wanted, shown(str(cell)), "write it as a text")
-    text = cell.strip(_BLANKS)
+    text = cell.strip(BLANKS)
     if not text:
         remedy = "give the image a label, or leave its row out"
         raise refused(file, line, "an empty label", "a label", "nothing", remedy)
