@@ -17,7 +17,7 @@ LAYOUT = re.compile(r"(OUT|pipeline)/|source ")
 NOT_RUN = re.compile(r"(make|pip|pipx|uv|podman|eval) ")
 """What no test runs: it would install packages, or run all tests, or is for a shell's settings."""
 EXAMPLES = {
-    "source": '''"""Images that a CSV file names, a line each: ``path,label``, labels from 0."""''',
+    "source": '''"""Images that a NumPy array names: fields ``path`` and ``label``, from 0."""''',
     "export": '''"""Counts: how many images of each class each split has, as JSON."""''',
     "format": '''"""Plain shards: of each image its label, its number of bytes, and these."""''',
 }

@@ -13,6 +13,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.exports import registry as exports
 from pipeline.formats import registry as formats
 
@@ -30,7 +32,7 @@ def register(kind: str, module: Any) -> None:
     elif kind == "source":
         # Behind the others: it imports the options of a job, which are made of those registries.
         sources = importlib.import_module("pipeline.sources.registry")
-        vars(sources)["SOURCES"] = (module.CsvSet, *sources.SOURCES)
+        vars(sources)["SOURCES"] = (module.ArraySet, *sources.SOURCES)
 
 
 if __name__ == "__main__":
@@ -60,9 +62,10 @@ class Commands:
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.pets, self.out = folder / "pets", folder / "out"
-        self.csv = folder / "pets.csv" if kind == "source" else None
-        named = (self.csv,) if self.csv else (self.pets, "--recursive")
+        self.array = folder / "pets.npy" if kind == "source" else None
+        named = (self.array,) if self.array else (self.pets, "--recursive")
         self.words = ("imagelist", *named, "--out", self.out, *WORDS[kind])
+        self.images = list[tuple[str, int]]()
         self.statuses, self.said = dict[str, int](), dict[str, str]()
         for number, name in enumerate(("a", "b", "a", "a")):
             self.add(name, number)
@@ -70,9 +73,9 @@ class Commands:
     def add(self, name: str, number: int) -> None:
         """Add an image of a class, ``a`` or ``b``."""
         lay(self.pets / name / f"{number}.jpg", encoded(number))
-        if self.csv:
-            with self.csv.open("a") as file:
-                file.write(f"pets/{name}/{number}.jpg,{'ab'.index(name)}\n")
+        if self.array:
+            self.images.append((f"pets/{name}/{number}.jpg", "ab".index(name)))
+            np.save(self.array, np.array(self.images, [("path", "U20"), ("label", "i4")]))
 
     def run(self, name: str, *words: object) -> None:
         """Run a command."""
@@ -83,7 +86,7 @@ class Commands:
 
     def verify(self, name: str, *words: object) -> None:
         """Verify the output against the images."""
-        root = self.csv.parent if self.csv else self.pets
+        root = self.array.parent if self.array else self.pets
         self.run(name, "verify", self.out, "--against", root, *words)
 
 
