@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from drawnannotations import draw_coco
 from support import ROOT, RawSet, prepare, shardmill
 
 READERS = Path(__file__).with_name("readers")
@@ -179,3 +180,25 @@ def test_boxes_of_archives_are_read_too(small: RawSet, out: Path) -> None:
     found = boxes(read("read_datumaro.py", "voc_detection", out / "voc"))
     assert sum(map(len, found.values())) == len(document["annotations"])
     assert len(document["annotations"]) == len((out / "bboxes.csv").read_text().splitlines())
+
+
+def test_annotations_that_were_read_are_read_by_both(tmp_path: Path) -> None:
+    drawn = draw_coco(tmp_path)
+    out = tmp_path / "out"
+    run = shardmill(
+        "imagelist", *drawn.words, "--out", out, "--format", "none", "--export", "coco,voc"
+    )
+    assert run.returncode == 0, run.stderr
+    said = json.loads(drawn.path.read_text())
+    document = read("read_coco.py", out / "coco/instances_train.json")
+    names = {each["id"]: each["name"] for each in said["categories"]}
+    assert sorted(document["categories"].values()) == sorted(names.values())
+    assert [each["file_name"] for each in document["images"]] == [
+        each["file_name"] for each in said["images"]
+    ]
+    for ours, theirs in zip(document["annotations"], said["annotations"], strict=True):
+        assert document["categories"][str(ours["category_id"])] == names[theirs["category_id"]]
+        assert ours["bbox"] == pytest.approx(theirs["bbox"], abs=1e-6)
+        assert ours["iscrowd"] == theirs["iscrowd"]
+    found = boxes(read("read_datumaro.py", "voc_detection", out / "voc"))
+    assert sum(map(len, found.values())) == len(said["annotations"])
