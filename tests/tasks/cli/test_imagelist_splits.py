@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -10,11 +11,14 @@ from commands import shardmill
 from drawnlists import encoded, lay, manifest_of, stored
 
 from pipeline import paths
+from pipeline.job.resolve import resolve
+from pipeline.sources.imagelist import list_splits
 from pipeline.sources.imagelist.division import split_of
 
 SHARES = (("train", 0.7), ("validation", 0.3))
 WORDS = ("--split", "train=0.7", "--split", "validation=0.3")
 RECORDIO = ("--format", "recordio")
+FACTS = ("--format", "none")
 
 
 @pytest.fixture
@@ -85,7 +89,21 @@ def test_a_column_called_split_names_the_splits(photos: Path, out: Path) -> None
     assert numbers(out, "test") == {8, 9}
     again = shardmill("imagelist", photos, "--out", out, *RECORDIO)
     assert again.returncode == 0, again.stderr
-    assert shardmill("status", out).returncode == 0
+
+
+def test_which_splits_a_column_names_is_kept(
+    photos: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shardmill("imagelist", photos, "--out", out, *FACTS).returncode == 0
+
+    def read_again(path: object, column: str, stamp: int) -> None:
+        raise AssertionError(f"the splits of {path} are read again: {column}, {stamp}")
+
+    # It is called by way of its cache or, of a file that was just written, without.
+    monkeypatch.setattr(list_splits, "_read", functools.wraps(read_again)(read_again))
+    resolve.cache_clear()
+    status = shardmill("status", out)
+    assert status.returncode == 0, status.stdout
 
 
 def test_another_column_is_named(photos: Path, out: Path) -> None:

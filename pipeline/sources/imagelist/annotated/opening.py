@@ -14,11 +14,13 @@ from pipeline.plaintext import quoted
 from pipeline.sources.glance import Note, no_note
 from pipeline.sources.imagelist.annotated import coco_file, voc_folder
 from pipeline.sources.imagelist.annotated.images import AnnotatedList, Annotations
+from pipeline.sources.imagelist.table_forms import FORMS
 from pipeline.storage import Location
 
 JSON: Final = ".json"
 """What the name of a file of COCO's annotations ends in."""
 
+_LISTS: Final = {".lst", *FORMS}
 _MOST_NAMED: Final = 5
 
 
@@ -30,9 +32,12 @@ def is_annotated(path: Location, extensions: Sequence[str], *, recursive: bool) 
         extensions: what names of images end in.
         recursive: whether the folders in it are classes: then it is none.
     """
+    form = storage.extension(path.name).lower()
+    if recursive or form in _LISTS:  # nothing more is asked of a store for these
+        return False
     if storage.is_folder(path):
-        return not recursive and voc_folder.is_one(path, extensions)
-    return storage.extension(path.name).lower() == JSON
+        return voc_folder.is_one(path, extensions)
+    return form == JSON
 
 
 def open_annotations(
