@@ -15,7 +15,7 @@ if TYPE_CHECKING or "luigi" in sys.modules:
     from tasks.class_tables import WriteClasses
     from tasks.exports import WriteExport
     from tasks.fetch import FetchArchive, FetchArchives
-    from tasks.lists import BuildCatalog, BuildPlan, CheckLabels
+    from tasks.lists import BuildCatalog, BuildPlan, CheckLabels, KeepTerms
     from tasks.openimages.collect import CollectOpenImages, CollectSplit
     from tasks.openimages.files import CollectImages, CollectMasks, ResizeMasks
     from tasks.openimages.metadata import FetchMetadata
@@ -27,6 +27,7 @@ if TYPE_CHECKING or "luigi" in sys.modules:
         SelectOpenImages,
     )
     from tasks.openimages.select import SelectSplit, WriteRecipe
+    from tasks.parts import WritePart
     from tasks.prepare import Prepare
     from tasks.roots import (
         BoundingBoxes,
@@ -81,12 +82,13 @@ __all__ = [
     "WriteClasses",
     "WriteExport",
     "WriteManifest",
+    "WritePart",
     "WriteRecipe",
     "WriteShards",
 ]
 _MODULES = (
     *("annotations", "archives", "class_tables", "exports", "fetch", "lists", "prepare", "roots"),
-    *("shards", "trees"),
+    *("parts", "shards", "trees"),
     *(f"openimages.{each}" for each in ("collect", "files", "metadata", "roots", "select")),
 )
 

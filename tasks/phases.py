@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 import luigi
@@ -10,9 +11,12 @@ import luigi
 from pipeline import digests, paths, storage
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
+from pipeline.shards.part import Part, parse
 from pipeline.state import cleaning, first_pass
 from tasks import first_pass as first_pass_tasks
+from tasks.engines import parts
 from tasks.openimages import collect
+from tasks.parts import WritePart
 from tasks.prepare import is_complete
 from tasks.roots import prepare_task
 
@@ -21,13 +25,16 @@ class Phase(ABC):
     """A part of a command that workers carry out.
 
     Attributes:
-        name: how a worker is told of it.
         tries_again: whether a task that has failed is worth another worker: else it has tried
             often enough itself.
     """
 
-    name: ClassVar[str]
     tries_again: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """How a worker is told of it."""
 
     @abstractmethod
     def digest(self, job: Job) -> str:
@@ -98,7 +105,47 @@ class _Recording(Phase):
                 storage.remove_temp(temp.temp, temp.plan)
 
 
+@dataclass(frozen=True)
+class PartOf(Phase):
+    """A part of the shards; when its own are there, it is complete.
+
+    Attributes:
+        part: which part.
+    """
+
+    part: Part
+
+    @property
+    def name(self) -> str:
+        """How a worker is told of it."""
+        return f"{_PART}{self.part}"
+
+    def digest(self, job: Job) -> str:
+        """Return the digest of the whole job."""
+        return resolve(job).digest
+
+    def root(self, job: Job) -> luigi.Task:
+        """Return the task that writes the part."""
+        return WritePart(out=job.out, digest=resolve(job).digest, part=str(self.part), job=job)
+
+    def is_complete(self, job: Job) -> bool:
+        """Return whether its own shards are there."""
+        return not parts.missing(resolve(job), self.part)
+
+    def sweep(self, job: Job) -> None:
+        """Remove what dead processes have left half written."""
+        cleaning.sweep(resolve(job))
+
+
 PREPARING: Final[Phase] = _Preparing()
 COLLECTING: Final[Phase] = _Collecting()
 RECORDING: Final[Phase] = _Recording()
-PHASES: Final = {phase.name: phase for phase in (PREPARING, COLLECTING, RECORDING)}
+_PART: Final = "part "
+_PHASES: Final = {phase.name: phase for phase in (PREPARING, COLLECTING, RECORDING)}
+
+
+def named(name: str) -> Phase:
+    """Return the phase that a worker is told of."""
+    if name.startswith(_PART):
+        return PartOf(parse(name.removeprefix(_PART), {}))
+    return _PHASES[name]

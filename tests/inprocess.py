@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from pipeline.images.prepare import preparation
 from pipeline.job.resolve import resolve
 from pipeline.sources.openimages.collection import collection_of
 from tasks.cli import cli
+from tasks.phases import PartOf
 from tasks.run.processes import RUN_VARIABLE
 from tasks.run.supervisor import Supervisor
 
@@ -48,7 +50,7 @@ class _InProcess(Supervisor):
             patch.setenv(RUN_VARIABLE, self.name)
             try:
                 root: Any = self.phase.root(self.job)
-                build(flattened(root.requires()))
+                build(flattened(root.requires()) if not isinstance(self.phase, PartOf) else [root])
             except ShardmillError as error:
                 self.failed.append(error)
         return _Outcome(self.phase.is_complete(self.job), False, tuple(self.failed))
@@ -71,10 +73,27 @@ class _Here:
     def shutdown(self, **_: object) -> None: ...
 
 
+class _AtOnce:
+    """A pool of processes that is this one, and that does at once what is submitted."""
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def submit(self, function: Callable[..., Any], *given: object) -> Future[Any]:
+        future = Future[Any]()
+        try:
+            future.set_result(function(*given))
+        except ShardmillError as error:
+            future.set_exception(error)
+        return future
+
+    def shutdown(self, **_: object) -> None: ...
+
+
 def in_this_process(patch: pytest.MonkeyPatch) -> None:
     """Have commands start no other process for their tasks and checks."""
     patch.setattr("tasks.cli.preparing.Supervisor", _InProcess)
     patch.setattr("tasks.cli.checks.ProcessPoolExecutor", _Here)
+    patch.setattr("tasks.engines.processes.ProcessPoolExecutor", _AtOnce)
 
 
 def verify(monkeypatch: pytest.MonkeyPatch, *words: object) -> Ran:
@@ -112,6 +131,7 @@ def shardmill(monkeypatch: pytest.MonkeyPatch, *words: object, answer: str = "")
     """Run a ``shardmill`` command in this process; its worker's tasks, too."""
     forget()
     monkeypatch.setattr("tasks.cli.preparing.Supervisor", _InProcess)
+    monkeypatch.setattr("tasks.engines.processes.ProcessPoolExecutor", _AtOnce)
     result = CliRunner().invoke(cli, [*map(str, words)], input=answer, standalone_mode=False)
     said, error = result.output, result.exception
     if isinstance(error, ShardmillError):

@@ -166,6 +166,18 @@ FIRST = {
 HERE = [line for line in documentation.commands() if line not in ELSEWHERE]
 
 
+def _do_first(patch: pytest.MonkeyPatch, line: str) -> None:
+    """Type what comes before a line in its document."""
+    before = [first for name, first in FIRST.items() if f"imagelist {name} " in line]
+    if "--classes OUT" in line:
+        assert before
+        assert set(before) <= set(documentation.commands())
+    if "--part" in line:
+        before = [re.sub("--part [^ ]+", "--until plan", line)]
+    for each in before if "--classes OUT" in line or "--part" in line else ():
+        assert typed(patch, each).status == 0
+
+
 @pytest.mark.parametrize("line", [*HERE, *examples()])
 def test_every_command_of_the_documents_does_what_it_says(
     monkeypatch: pytest.MonkeyPatch, world: Path, done: Path, drawn: ListedSet, line: str
@@ -183,10 +195,7 @@ def test_every_command_of_the_documents_does_what_it_says(
     if "label_width=4" in line:
         four = re.sub(r"\t(\d+)\.0+\t", r"\t\1\t0.5\t0.25\t1\t", (world / "LIST").read_text())
         (world / "image.lst").write_text(four)
-    if "--classes OUT" in line:
-        (first,) = (first for name, first in FIRST.items() if f"imagelist {name} " in line)
-        assert first in documentation.commands()
-        assert typed(monkeypatch, first).status == 0
+    _do_first(monkeypatch, line)
     if "NAME.rec" in line:
         assert typed(monkeypatch, "shardmill im2rec NAME ROOT").status == 0
     if "RECORDS" in line:

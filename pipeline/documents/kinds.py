@@ -30,7 +30,7 @@ from pipeline.documents.records import (
     RecordedArchive,
     Withdrawal,
 )
-from pipeline.documents.shards import GroupMark, ShardMark, ShardTerms
+from pipeline.documents.shards import GroupMark, ShardClaim, ShardMark, ShardTerms
 from pipeline.documents.sources import RecordedList, RecordedSplits, RecordedTree
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.manifest import Sealed
@@ -54,6 +54,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "catalogs/*": CatalogMark,
     "plans/*": PlanMark,
     "terms/*": ShardTerms,
+    "claims/*/*": ShardClaim,
     "products/*": ProductMark,
     "shards/*/*": ShardMark,
     "trees/*/*": GroupMark,

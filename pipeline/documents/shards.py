@@ -108,3 +108,23 @@ class ShardTerms(Struct, frozen=True):
     shards: Digest
     writers: tuple[WriterTerms, ...]
     files: tuple[FileEntry, ...] = ()
+
+
+class ShardClaim(Struct, frozen=True):
+    """Which process says that it is writing a shard; see `pipeline.state.shard_claims`.
+
+    Attributes:
+        host: name of its machine.
+        pid: its number.
+        place: of machine and PID namespace; see `pipeline.storage.local.owner`.
+        birth: of boot and start.
+        renewed: how often it has said so again.
+        files: none.
+    """
+
+    host: Text
+    pid: Position
+    place: Text = ""
+    birth: Text = ""
+    renewed: Size = 0
+    files: tuple[FileEntry, ...] = ()

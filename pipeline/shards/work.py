@@ -69,6 +69,10 @@ class ShardWork:
         out, outputs = self.resolved.out, self.split.outputs
         return tuple(each for each in outputs if finish.shard_document(out, each, shard) is None)
 
+    def is_there(self, shard: int) -> bool:
+        """Whether a shard is there in every format."""
+        return not self.lacking(shard)
+
     def missing(self, shards: Iterable[int] | None = None) -> list[int]:
         """Return the numbers of the shards that lack a format, of some or of all."""
         numbers = list(range(self.split.shards) if shards is None else shards)

@@ -18,7 +18,9 @@ from pipeline.job.artifacts import MANIFEST, Product, begun, name_of
 from pipeline.job.options import FORMATS
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import read_undamaged
+from pipeline.shards.work import ShardWork
 from pipeline.sources import registry as sources
+from pipeline.state import shard_claims
 from pipeline.state.ownership import Catalogued, begins_owned, is_owned
 from pipeline.storage import Location, Outcome, Plan, TempFile, Unfinished
 
@@ -90,6 +92,8 @@ def sweep(resolved: ResolvedJob) -> None:
     """Remove what dead processes have left half written where a job writes."""
     for each in stale(resolved.out, temps(resolved.out, resolved)):
         storage.remove_temp(each.temp, each.plan)
+    for split in resolved.splits.values() if resolved.job.wants("shards") else ():
+        shard_claims.sweep(resolved.out, split.shards_digest, ShardWork(resolved, split).is_there)
 
 
 def superseded(out: Location, keep: frozenset[str]) -> list[Superseded]:

@@ -35,6 +35,8 @@ from pipeline.storage.local.locks import (
 from pipeline.storage.local.mounts import is_in_memory
 from pipeline.storage.local.oserrors import check_link, translated
 from pipeline.storage.local.outputfile import file_of_descriptor, output_file, resolved
+from pipeline.storage.local.owner import Owner
+from pipeline.storage.local.owner import current as this_process
 from pipeline.storage.local.ranges import RangeReader, SourceReader, holds
 from pipeline.storage.local.sharedwrite import SharedFile
 from pipeline.storage.local.spelling import extension, full_path, path_from
@@ -134,6 +136,7 @@ __all__ = [
     "FileInfo",
     "Location",
     "Outcome",
+    "Owner",
     "Plan",
     "RangeReader",
     "Ranges",
@@ -238,6 +241,7 @@ __all__ = [
     "takes_folders",
     "target_lock",
     "temp_files",
+    "this_process",
     "told_md5",
     "translated",
     "unfinished_uploads",

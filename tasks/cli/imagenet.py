@@ -26,6 +26,6 @@ def imagenet(**given: Any) -> int:
     The same command goes on where an interrupted one was.
     """
     with importing_luigi():
-        from tasks.cli import first_pass  # noqa: PLC0415 - Luigi: not for --help and completion
+        from tasks.cli import first_pass, part  # noqa: PLC0415 - Luigi: not for --help and completion
 
-    return first_pass.prepare(SET, given)
+    return part.prepare(SET, given, first_pass.prepare)

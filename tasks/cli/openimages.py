@@ -30,6 +30,6 @@ def openimages(**given: Any) -> int:
     The same command goes on where an interrupted one was.
     """
     with importing_luigi():
-        from tasks.cli import collecting  # noqa: PLC0415 - Luigi: not for --help and completion
+        from tasks.cli import collecting, part  # noqa: PLC0415 - Luigi: not for --help and completion
 
-    return collecting.prepare(given)
+    return part.prepare(OPEN, given, lambda _, plain: collecting.prepare(plain))

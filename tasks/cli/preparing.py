@@ -144,7 +144,8 @@ def prepare_job(job: Job, how: How, *, is_shared: bool = False) -> int:
         say(line)
     if not seen.parts and inventory.complete:
         return _already_complete(inventory, seen, dry_run=dry_run)
-    resolved = _with_stage(inventory, alone=how.address is None, dry_run=dry_run)
+    alone = how.address is None and not job.wants("plan")
+    resolved = _with_stage(inventory, alone=alone, dry_run=dry_run)
     if dry_run:
         preflight.check_readonly(resolved)
         if warning := preflight.codec_warning(resolved):

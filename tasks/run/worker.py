@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from pipeline.errors import ConfigError, InputRefused, ShardmillError
 from pipeline.job.options import Job
-from tasks.phases import PHASES, PREPARING, Phase
+from tasks.phases import PREPARING, Phase, named
 from tasks.run import plainlogs, streams
 from tasks.run.local_scheduler import Factory
 from tasks.run.preloading import preload
@@ -35,7 +35,7 @@ def main() -> int:
     plainlogs.install()
     notice_waits()
     try:
-        return _run(job, digest, int(workers), scheduler, PHASES[phase])
+        return _run(job, digest, int(workers), scheduler, named(phase))
     except ShardmillError as error:
         sys.stderr.write(f"{error}\n")
         report(json.dumps(error.to_record()).encode())

@@ -26,7 +26,7 @@ from pipeline.documents.decoding import fitted
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.packed import PackManifest
 from pipeline.documents.records import ArchiveRefusal, JobRecord, Withdrawal
-from pipeline.documents.shards import ShardTerms
+from pipeline.documents.shards import ShardClaim, ShardTerms
 from pipeline.documents.tables import LabelsMark
 from pipeline.errors import OutputDamaged
 from pipeline.job.options import Job
@@ -35,7 +35,7 @@ from pipeline.manifest import Sealed
 _LONGEST = 1 << 16
 _LARGEST = 1 << 63
 _UNBOUNDED = {"label_offset", "seed", "inception_threads", "resize", "max_pixels"}
-_NOT_THERE = {ArchiveRefusal, LabelsMark, PackManifest, ShardTerms, Withdrawal}
+_NOT_THERE = {ArchiveRefusal, LabelsMark, PackManifest, ShardClaim, ShardTerms, Withdrawal}
 
 
 @pytest.fixture(scope="module")

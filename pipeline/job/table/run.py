@@ -54,6 +54,17 @@ RUN_OPTIONS: Final = (
         field="replace",
         default=Job.replace,
     ),
+    Option(
+        flag="--part",
+        kind=Kind.TEXT,
+        group=Group.RUN,
+        help="Write the shards whose number is I modulo N, with I from 0, then what is missing of"
+        " others; auto: as the array of Slurm, AWS Batch or Kubernetes says. --until plan comes"
+        " before, the same command without --part after.",
+        commands=COMMANDS,
+        default="",
+        metavar="I/N|auto",
+    ),
     WORKERS,
     Option(
         flag="--scheduler-host",

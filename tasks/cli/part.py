@@ -1,0 +1,170 @@
+"""``--part``: a command that writes a part of the shards, as one of many that know no other."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pipeline import storage
+from pipeline.errors import NotCollected, UsageError
+from pipeline.job.artifacts import INPUTS, LINK, SHARDS, TERMS, name_of
+from pipeline.job.build import build_job
+from pipeline.job.options import Job
+from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.job.table.options import options_of
+from pipeline.quantities import counted
+from pipeline.shards import terms
+from pipeline.shards.part import Part, parse
+from pipeline.shards.work import ShardWork
+from pipeline.state import first_pass, preflight, status
+from pipeline.state import run_end as runend
+from pipeline.state.inventory import Inventory
+from tasks.cli import made_events, report, text
+from tasks.cli.options import split_run_options
+from tasks.cli.preparing import OVERLAP, How, sharing, tell
+from tasks.cli.saying import say
+from tasks.cli.watched import watched
+from tasks.phases import PartOf
+from tasks.run.preloading import preload
+
+Prepare = Callable[[str, Mapping[str, Any]], int]
+"""Prepares all that a command is asked for; returns the exit status."""
+
+
+def prepare(command: str, given: Mapping[str, Any], otherwise: Prepare) -> int:
+    """Write the part that is asked for, or do otherwise; return the exit status."""
+    given = dict(given)
+    asked = given.pop("part")
+    if not asked:
+        return otherwise(command, given)
+    part = parse(asked, os.environ)
+    values, run = split_run_options(options_of(command), given)
+    job, how = build_job(command, values), How.of(**run)
+    _check_options(job, how)
+    return how.tidy_up(job.folder, _prepare(job, how, part))
+
+
+def _check_options(job: Job, how: How) -> None:
+    """Check what else is asked for beside a part.
+
+    Raises:
+        UsageError: it contradicts that.
+    """
+    contradictions = {
+        "--part writes shards: leave --until out": not job.wants("shards"),
+        "--part and --scheduler-host contradict each other: parts need no luigid": (
+            how.address is not None
+        ),
+        "--part reads archives where they lie: leave --stage out": bool(job.remote.stage_folder),
+    }
+    for what, is_so in contradictions.items():
+        if is_so:
+            raise UsageError(what)
+
+
+def _prepare(job: Job, how: How, part: Part) -> int:
+    preload(job)
+    with _planning_first():
+        if first_pass.unread(job):
+            raise NotCollected("archives are to be read that a configuration does not describe")
+        resolved = resolve(job)
+    storage.check_link(resolved.out)
+    for line in text.glanced_at(resolved):
+        say(line)
+    inventory = Inventory(resolved)
+    _check_planned(inventory)
+    links = (artifact.name for artifact in resolved.graph.of_kind(LINK))
+    if how.dry_run or all(map(inventory.whole, links)):
+        _tell(resolved, part)
+        return report.COMPLETE
+    preflight.check_readonly(resolved)
+    with sharing(resolved.out, no_overlap=how.no_overlap) as is_ours:
+        if not is_ours:
+            return OVERLAP
+        preflight.check(resolved, how.workers)
+        if warning := preflight.codec_warning(resolved):
+            say(warning, err=True)
+        how.begin()
+        return _run(resolved, how, part)
+
+
+@contextmanager
+def _planning_first() -> Iterator[None]:
+    """Have it refused with what to do where nothing is known yet of the images in this context.
+
+    Raises:
+        UsageError: nothing is.
+    """
+    try:
+        yield
+    except NotCollected as error:
+        raise _not_planned(error.what) from error
+
+
+def _check_planned(inventory: Inventory) -> None:
+    """Check that the shards of each split are planned, and that this program would write them.
+
+    Raises:
+        UsageError: they are not, or it would write others.
+    """
+    resolved = inventory.resolved
+    for name, split in resolved.splits.items():
+        needs = resolved.graph[name_of(SHARDS, name)].needs
+        absent = [need for need in needs if need != INPUTS and not inventory.whole(need)]
+        kept = terms.kept(resolved.out, split)
+        if absent or kept is None:
+            raise _not_planned(f"{name}: {', '.join(absent) or TERMS}", str(resolved.out))
+        terms.check(kept, split)
+
+
+def _not_planned(found: str, out: str | None = None) -> UsageError:
+    return UsageError(
+        "the shards that parts write are not planned yet",
+        file=out,
+        expected="a plan of each split, and archives as they were when it was made",
+        found=f"not there, or not as it was: {found}",
+        remedy="run the same command once with --until plan instead of --part",
+    )
+
+
+def _tell(resolved: ResolvedJob, part: Part) -> None:
+    """Say how many shards of a part, and of all, are there."""
+    for name, split in resolved.splits.items():
+        work, own = ShardWork(resolved, split), part.own(split.shards)
+        there, missing = len(own) - len(work.missing(own)), len(work.missing())
+        say(
+            f"{name}: part {part}: {there:,} of its {counted(len(own), 'shard')} written;"
+            f" missing of all: {missing:,} of {split.shards:,}"
+        )
+
+
+def _run(resolved: ResolvedJob, how: How, part: Part) -> int:
+    """Have workers write the part; return the exit status."""
+    status.record_job(resolved)
+    from tasks.cli.observer import Observer  # noqa: PLC0415 - Rich: not where nothing is to do
+
+    supervisor = how.supervisor(resolved.job, PartOf(part))
+    observer = Observer(resolved, supervisor.name)
+    outcome = watched(supervisor, observer, tell, made_events.planned(resolved))
+    if outcome.complete:
+        code, reason = report.COMPLETE, ""
+        _tell(resolved, part)
+        _tell_what_follows(resolved)
+    else:
+        code = report.failure(supervisor, outcome)
+        first = next(iter(map(str, outcome.failures)), "no headway: see its log")
+        reason = "interrupted" if outcome.interrupted else first
+    runend.note(resolved.out, supervisor.name, code, reason)
+    return code
+
+
+def _tell_what_follows(resolved: ResolvedJob) -> None:
+    """Say what is left to the command without a part, which says what there is of the whole."""
+    inventory = Inventory(resolved)
+    pending = dict.fromkeys(artifact.step for artifact in inventory.pending())
+    if pending:
+        say(f"left to other parts, or to the same command without --part: {', '.join(pending)}")
+    else:
+        say("nothing is left: the same command without --part says what the outputs hold")
