@@ -87,8 +87,8 @@ def test_images_that_are_left_out_fail_no_part(tmp_path: Path, out: Path) -> Non
 def test_a_bad_image_fails_the_part_that_owns_it(tmp_path: Path, out: Path) -> None:
     drawn = draw_list(tmp_path / "drawn", images=8)
     bad = drawn.root / drawn.names[3]
-    words = (LIST, drawn.path, "--root", drawn.root, "--out", out, "--shards", 2)
-    words = (*words, "--order", "list")
+    where = (LIST, drawn.path, "--root", drawn.root, "--out", out)
+    words = (*where, "--shards", 2, "--order", "list")
     assert shardmill(*words, *PLAN).returncode == 0
     bad.write_bytes(b"x" * bad.stat().st_size)
     owner = shardmill(*words, "--part", "0/2")
