@@ -73,6 +73,11 @@ class ShardWork:
         """Whether a shard is there in every format."""
         return not self.lacking(shard)
 
+    def is_marked(self, shard: int) -> bool:
+        """Whether a shard seems to be there, by what is listed: none of its marks is read."""
+        marks = (paths.shard_mark(self.resolved.out, o.digest, shard) for o in self.split.outputs)
+        return all(storage.stat(mark) is not None for mark in marks)
+
     def missing(self, shards: Iterable[int] | None = None) -> list[int]:
         """Return the numbers of the shards that lack a format, of some or of all."""
         numbers = list(range(self.split.shards) if shards is None else shards)

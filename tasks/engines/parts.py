@@ -59,7 +59,10 @@ def _take_over(resolved: ResolvedJob, writing: Writing) -> None:
     every = [(name, n) for name, split in resolved.splits.items() for n in range(split.shards)]
     while True:
         storage.renew()
-        lacking = writing.missing(reversed(every))
+        unmarked = (
+            (name, n) for name, n in reversed(every) if not writing.works[name].is_marked(n)
+        )
+        lacking = writing.missing(unmarked)
         if not writing.write(place for place in lacking if writing.is_free(place)):
             return
 
@@ -70,7 +73,8 @@ def _publish(work: ShardWork) -> None:
     Others may do the same at the same time: they write the same bytes.
     """
     storage.renew()
-    if work.missing():
+    numbers = range(work.split.shards)
+    if not all(map(work.is_marked, numbers)) or work.missing(numbers):
         return
     for output in work.split.outputs:
         link = paths.current(work.resolved.out, output.format, work.split.name)
