@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any, Self
 
 import luigi
@@ -14,7 +17,9 @@ from pipeline.job.resolve import ResolvedJob
 from pipeline.shards import finish as outputs
 from pipeline.shards import two_hosts
 from pipeline.shards.output import Output
+from pipeline.shards.publisher import Publisher
 from pipeline.shards.work import Made, ShardWork
+from pipeline.shards.write import UnpublishedShard, at_once
 from pipeline.state import inventory
 from pipeline.storage import Location
 from tasks.base import Volume
@@ -67,14 +72,24 @@ class WriteShards(SplitTask):
         """Write the shards that are missing."""
         work, sizes = ShardWork(self.resolved, self.split_job), self.split_job.shard_sizes()
         made = list[Made]()
-        for shard in range(self.first, self.stop):
-            if not work.lacking(shard):
-                continue
-            name = f"{self.split} {shard}"
-            with self.noting(name) as volume, self.counter(sizes[shard], "images", name) as note:
-                made.append(work.make(shard, note))
-                volume.images, volume.bytes = made[-1].images, made[-1].bytes
+        with Publisher() as publisher:
+            for shard in range(self.first, self.stop):
+                if not work.lacking(shard):
+                    continue
+                name = f"{self.split} {shard}"
+                publish: Callable[[UnpublishedShard], None] = partial(
+                    self._publish, name, time.time()
+                )
+                if storage.is_sent(self.folder):  # while the next one is written
+                    publish = publisher.later(publish)
+                with self.counter(sizes[shard], "images", name) as note:
+                    made.append(work.make(shard, note, publish))
         work.confirm(made)
+
+    def _publish(self, name: str, start: float, shard: UnpublishedShard) -> None:
+        """Publish a shard, and note what was written since a time."""
+        at_once(shard)
+        self.note(name, start, Volume(shard.records, shard.bytes))
 
 
 class WriteManifest(SplitTask):

@@ -31,7 +31,7 @@ from pipeline.manifest import Document
 from pipeline.paths import ShardName
 from pipeline.shards import finish, part_sources, terms, two_hosts
 from pipeline.shards.output import Output
-from pipeline.shards.write import write_shard
+from pipeline.shards.write import UnpublishedShard, at_once, write_shard
 from pipeline.state import raw_archives, withdrawal
 
 
@@ -43,7 +43,7 @@ class Made:
         outputs: those that it was written for; empty: it was there.
         name: which shard.
         images: records of the largest output.
-        bytes: of the shard files.
+        bytes: of the shard files, those that are published.
     """
 
     outputs: tuple[Output, ...]
@@ -89,12 +89,18 @@ class ShardWork:
         )
         return [number for number in numbers if self.lacking(number)]
 
-    def make(self, shard: int, progress: Callable[[int], None] | None = None) -> Made:
+    def make(
+        self,
+        shard: int,
+        progress: Callable[[int], None] | None = None,
+        publish: Callable[[UnpublishedShard], object] = at_once,
+    ) -> Made:
         """Write a shard in every format that it lacks, from one read of each image.
 
         Args:
             shard: its 0-based number.
             progress: called with the images done so far, every 64.
+            publish: see `write_shard`; who publishes later does that before `confirm`.
 
         Raises:
             TransientError: the plan is damaged, or an archive or image is not what was verified:
@@ -122,6 +128,7 @@ class ShardWork:
                 progress=progress,
                 keep=partial(self._keep_sources, shard) if whole_files else None,
                 why_absent=self.split.source.why_absent,
+                publish=publish,
             )
         shard_files = (file for output in lacking for file in output.files(name)[:1])
         size = sum(info.size for file in shard_files if (info := storage.stat(file)))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Self
 
 import pyarrow as pa
 
@@ -31,6 +33,49 @@ _MOST_NAMED = 10
 _SKIP = "--on-bad-image skip"
 
 
+@dataclass(frozen=True)
+class UnpublishedShard:
+    """A shard whose records are written, in every format; leaving the context discards the rest.
+
+    Attributes:
+        writers: of each output.
+        left_out: images that no output has.
+        made_of: what the marks say of the files that the images are.
+    """
+
+    writers: Sequence[OutputWriter]
+    left_out: Sequence[LeftOut]
+    made_of: Document
+
+    @property
+    def records(self) -> int:
+        """The records of the largest output."""
+        return max((writer.facts.records for writer in self.writers), default=0)
+
+    @property
+    def bytes(self) -> int:
+        """The bytes of all shard files, once they are published."""
+        return sum(file.size for writer in self.writers for file in writer.files[:1])
+
+    def publish(self) -> None:
+        """Publish each output by itself, its shard manifest last."""
+        for writer in self.writers:
+            writer.publish(self.left_out, self.made_of)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for writer in self.writers:
+            writer.close()
+
+
+def at_once(shard: UnpublishedShard) -> None:
+    """Publish a shard, now."""
+    with shard:
+        shard.publish()
+
+
 def write_shard(
     out: Location,
     name: ShardName,
@@ -45,6 +90,7 @@ def write_shard(
     progress: Callable[[int], None] | None = None,
     keep: Callable[[pa.Table], Document] | None = None,
     why_absent: WhyAbsent = no_such_file,
+    publish: Callable[[UnpublishedShard], object] = at_once,
 ) -> int:
     """Write one shard and its manifest for each output; return the records of the largest.
 
@@ -66,6 +112,8 @@ def write_shard(
             returns what the marks say of them; may raise if they are others than before. None:
             the images lie in archives.
         why_absent: see `WhyAbsent`.
+        publish: given the shard when its records are written; publishes it, now or later, and
+            leaves its context. What it raises is raised here, and the shard is discarded.
 
     Raises:
         BadImage: images that cannot be stored, under ``fail``; none is left of a shard.
@@ -74,8 +122,10 @@ def write_shard(
         MemberDiffers: so was an image in it, and the archive looks as before.
         InputRefused: a source is not as long as it was.
     """
-    with ExitStack() as stack:
-        sources = stack.enter_context(storage.open_sources(root, whole_files=whole_files))
+    with (
+        ExitStack() as stack,
+        storage.open_sources(root, whole_files=whole_files) as sources,
+    ):
         check_unchanged(sources, verified)
         made = (OutputWriter(out, name, output, rows.num_rows) for output in outputs)
         writers = [stack.enter_context(writer) for writer in made]
@@ -107,9 +157,10 @@ def write_shard(
             raise _refused(faults, name, nothing_left=True)
         check_unchanged(sources, verified)
         made_of = keep(seen.table()) if keep is not None and seen is not None else {}
-        for writer in writers:
-            writer.publish(left_out, made_of)
-        return max((writer.facts.records for writer in writers), default=0)
+        shard = UnpublishedShard(writers, left_out, made_of)
+        publish(shard)
+        stack.pop_all()  # it is another's to close now
+        return shard.records
 
 
 def _preparation(outputs: Sequence[Output]) -> Preparation:

@@ -50,6 +50,10 @@ class OutputWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Discard what was not published."""
         self._stack.close()
 
     def add(self, image: Image) -> None:

@@ -29,6 +29,7 @@ from pipeline.storage import Location
 _BYTES_OF_A_PIXEL = 0.7  # of a JPEG of quality 95, with what an image is longer than wide
 _AREA_OF_MODE = {"shorter": 1.0, "exact": 0.75, "longer": 0.56}  # of images of 4:3
 _GROWTH = 0.7  # measured: images of ILSVRC2012 at twice to four times their edge
+_IN_FLIGHT = 2  # shards of a worker, in every format; see `pipeline.shards.publisher`
 _MARGIN = 1.02  # framing, indexes, facts and manifests, beside the images themselves
 
 
@@ -50,10 +51,10 @@ def check(resolved: ResolvedJob, workers: int = 1) -> None:
 
 
 def _check_scratch(inventory: Inventory, workers: int) -> None:
-    """Check that each worker can keep a shard in every format until a store has it."""
-    if storage.free_bytes(inventory.resolved.out) is not None:
-        return  # no store: files are written where they stay
-    needed = workers * _largest_shard(inventory)
+    """Check that each worker can keep two shards, one that is sent and one that is written."""
+    if not storage.is_sent(inventory.resolved.out):
+        return  # files are written where they stay
+    needed = workers * _IN_FLIGHT * _largest_shard(inventory)
     folder = storage.scratch_folder()
     free = storage.free_bytes(folder)
     if free is not None and needed > free:

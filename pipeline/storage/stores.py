@@ -221,6 +221,11 @@ def free_bytes(folder: Location) -> int | None:
     return None if isinstance(folder, Remote) else listing.free_bytes(folder)
 
 
+def is_sent(location: Location) -> bool:
+    """Whether files are kept in the scratch folder until they were sent there, when published."""
+    return isinstance(location, Remote)
+
+
 def on_one_file_system(folder: Path, other: Location) -> bool:
     """Whether what is written to two locations, which may be absent, takes room of one another."""
     return isinstance(other, Path) and mounts.on_one_file_system(folder, other)

@@ -290,6 +290,30 @@ def test_a_full_disk_leaves_nothing_half_written(
     assert files(out) == []
 
 
+def test_a_shard_that_is_published_later_is_not_there_before(
+    tmp_path: Path, out: Path, output: Output
+) -> None:
+    source, written = Source(tmp_path, GOOD), list[shards.UnpublishedShard]()
+    rows = source.rows
+    assert shards.write_shard(out, NAME, rows, tmp_path, [output], publish=written.append) == 4
+    assert outputs.shard_document(out, output, NAME.index) is None
+    (shard,) = written
+    shards.at_once(shard)
+    assert outputs.shard_document(out, output, NAME.index) is not None
+    info = storage.stat(output.files(NAME)[0])
+    assert info is not None
+    assert (shard.records, shard.bytes) == (4, info.size)
+
+
+def test_a_shard_is_discarded_where_the_one_before_it_could_not_be_published(
+    tmp_path: Path, out: Path, output: Output
+) -> None:
+    refuse, source = Mock(side_effect=NoSpace("of the one before")), Source(tmp_path, GOOD)
+    with pytest.raises(NoSpace):
+        shards.write_shard(out, NAME, source.rows, tmp_path, [output], publish=refuse)
+    assert files(out) == []
+
+
 def test_progress_is_told_every_64_images(tmp_path: Path, out: Path, output: Output) -> None:
     source = Source(tmp_path, {f"n01/{number:03}.JPEG": RGB for number in range(150)})
     told: list[int] = []

@@ -173,6 +173,23 @@ class TestRoom:
             f"{needed - 1:,} bytes free",
         )
 
+    def test_on_the_way_to_a_store_is_two_shards_of_each_worker(
+        self, small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        resolved = resolve(small.job(out, shards=(("train", 1), ("validation", 1))))
+        largest = preflight.needed_bytes(resolve(small.job(out, splits=("train",))))
+        monkeypatch.setattr(storage, "is_sent", Mock(return_value=True))
+        monkeypatch.setattr(storage, "scratch_folder", Mock(return_value=out))
+        free = Mock(return_value=None)
+        monkeypatch.setattr(storage, "free_bytes", free)
+        preflight.check(resolved, workers=3)
+        monkeypatch.setattr(preflight, "check_readonly", lambda _: None)
+        free.return_value = 6 * largest + 6
+        preflight.check(resolved, workers=3)
+        free.return_value = 6 * largest - 6
+        with pytest.raises(NoSpace, match="on their way to the store"):
+            preflight.check(resolved, workers=3)
+
 
 class TestOutput:
     def test_that_may_not_be_written_is_refused(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import forked
 import inprocess
@@ -25,7 +27,9 @@ from support import (
     timings,
 )
 
+from pipeline import storage
 from pipeline.job.resolve import resolve
+from pipeline.shards.write import UnpublishedShard
 from tasks import (
     BoundingBoxes,
     ExtractClasses,
@@ -152,6 +156,28 @@ def test_a_leaf_requires_a_fixed_number_of_tasks(sample: RawSet, out: Path) -> N
     assert [tree.split for tree in trees] == ["train", "validation"]
     groups = [group for tree in trees for group in tree.requires()]
     assert all(isinstance(leaf, ExtractClasses) and len(leaf.requires()) == 3 for leaf in groups)
+
+
+def test_a_shard_is_published_while_the_next_one_is_written_where_it_is_sent(
+    sample: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish, threads = UnpublishedShard.publish, list[str]()
+
+    def published(shard: UnpublishedShard) -> None:
+        threads.append(threading.current_thread().name)
+        publish(shard)
+
+    monkeypatch.setattr(UnpublishedShard, "publish", published)
+    assert prepare(sample, out, *SHARDS).returncode == 0
+    assert {threading.main_thread().name} == set(threads)
+    undisturbed = products(out)
+    (out / "tfrecord/train/current/train-00000-of-00048").unlink()
+    (out / "tfrecord/train/current/train-00001-of-00048").unlink()
+    threads.clear()
+    monkeypatch.setattr(storage, "is_sent", Mock(return_value=True))
+    assert prepare(sample, out, *SHARDS).returncode == 0
+    assert products(out) == undisturbed
+    assert [name.startswith("publish") for name in threads] == [True, True]
 
 
 def test_of_shards_that_share_a_task_only_the_one_that_is_gone_is_made_again(

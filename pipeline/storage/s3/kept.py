@@ -9,6 +9,7 @@ one without a byte in its place. None of these is ever empty, so such an object 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import PurePosixPath
@@ -39,7 +40,8 @@ class Listings:
     """The listings of one store that this process keeps.
 
     They are as old as the first question after `renew`, but for what this process itself has
-    written and removed since, which it must say.
+    written and removed since, which it must say. A thread may do that while another one asks:
+    see `pipeline.shards.publisher`.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -47,6 +49,8 @@ class Listings:
         self._kept: dict[Remote, Listing] = {}
         self._watched: dict[Remote, bool] = {}  # whether one walk is enough for all below it
         self._walked: set[Remote] = set()
+        self._lock = threading.RLock()  # held while the store is asked, too: what is put then
+        # may be missing in its answer, and is taken in after that
 
     def watch(self, folder: Remote) -> None:
         """Answer for everything below a folder from listings, and for no object of it alone."""
@@ -58,20 +62,22 @@ class Listings:
 
     def renew(self) -> None:
         """Have every folder listed again when it is next asked for: others may have written."""
-        self._kept.clear()
-        self._walked.clear()
+        with self._lock:
+            self._kept.clear()
+            self._walked.clear()
 
     def renew_one(self, place: Remote) -> None:
         """Ask for one object anew, by one request, where its folder was listed before."""
-        root = self._root_of(place)
-        if place.parent not in self._kept and root not in self._walked:
-            return  # it is listed when it is asked for
-        objects = self._kept.setdefault(place.parent, Listing()).objects
-        info = find(connect(self._settings), place)
-        if info is None:
-            objects.pop(place.name, None)
-        else:
-            self.wrote(place, info)
+        with self._lock:
+            root = self._root_of(place)
+            if place.parent not in self._kept and root not in self._walked:
+                return  # it is listed when it is asked for
+            objects = self._kept.setdefault(place.parent, Listing()).objects
+            info = find(connect(self._settings), place)
+            if info is None:
+                objects.pop(place.name, None)
+            else:
+                self.wrote(place, info)
 
     def of(self, folder: Remote) -> Listing:
         """Return what a folder holds, which is nothing where there is no such folder.
@@ -79,15 +85,16 @@ class Listings:
         Raises:
             ShardmillError: the store refuses or does not answer.
         """
-        if (listing := self._kept.get(folder)) is not None:
+        with self._lock:
+            if (listing := self._kept.get(folder)) is not None:
+                return listing
+            root = self._root_of(folder / "any")
+            if root is not None and root not in self._walked and self._watched[root]:
+                self._walk(root)
+            if root in self._walked:
+                return self._kept.get(folder) or Listing()
+            listing = self._kept[folder] = read_folder(connect(self._settings), folder)
             return listing
-        root = self._root_of(folder / "any")
-        if root is not None and root not in self._walked and self._watched[root]:
-            self._walk(root)
-        if root in self._walked:
-            return self._kept.get(folder) or Listing()
-        listing = self._kept[folder] = read_folder(connect(self._settings), folder)
-        return listing
 
     def stat(self, place: Remote) -> ObjectInfo | None:
         """Return what is known of an object; None if there is none, or it was withdrawn.
@@ -104,26 +111,28 @@ class Listings:
 
     def wrote(self, place: Remote, info: ObjectInfo) -> None:
         """Take in that this process has put an object."""
-        walked = self._root_of(place) in self._walked
-        folder = place.parent
-        if walked:
-            self._kept.setdefault(folder, Listing())
-        if listing := self._kept.get(folder):
-            listing.objects[place.name] = info
-        while folder.key:
-            if walked and self._root_of(folder) is not None:
-                self._kept.setdefault(folder.parent, Listing())
-            if listing := self._kept.get(folder.parent):
-                listing.folders.add(folder.name)
-            folder = folder.parent
+        with self._lock:
+            walked = self._root_of(place) in self._walked
+            folder = place.parent
+            if walked:
+                self._kept.setdefault(folder, Listing())
+            if listing := self._kept.get(folder):
+                listing.objects[place.name] = info
+            while folder.key:
+                if walked and self._root_of(folder) is not None:
+                    self._kept.setdefault(folder.parent, Listing())
+                if listing := self._kept.get(folder.parent):
+                    listing.folders.add(folder.name)
+                folder = folder.parent
 
     def removed(self, place: Remote) -> None:
         """Take in that this process has removed an object.
 
         A folder that is empty now stays listed until `renew`, as one on a disk would.
         """
-        if listing := self._kept.get(place.parent):
-            listing.objects.pop(place.name, None)
+        with self._lock:
+            if listing := self._kept.get(place.parent):
+                listing.objects.pop(place.name, None)
 
     def _root_of(self, place: Remote) -> Remote | None:
         """Return the watched folder that an object lies below, if it does."""

@@ -8,6 +8,7 @@ waits for the message, from one that is away for a moment.
 from __future__ import annotations
 
 import random
+import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -68,6 +69,12 @@ def wait_s(attempt: int, retry_after: str | None = None, spread: float | None = 
     return wait
 
 
+class _OfThread(threading.local):
+    """What holds for the requests of one thread."""
+
+    most = TRIES
+
+
 class Retries:
     """Decides, for the client of one store, whether a request is sent again.
 
@@ -75,8 +82,6 @@ class Retries:
         is_known: whether the store has answered any request so far, of this or another client.
         answered: is called at each answer, whatever it says.
 
-    Attributes:
-        most: how often a request is sent at most, whatever comes of it.
     """
 
     def __init__(self, is_known: Callable[[], bool], answered: Callable[[], object]) -> None:
@@ -85,7 +90,16 @@ class Retries:
         self._began_at = self._said_at = float(
             "-inf"
         )  # of the request that is tried, and of a line
-        self.most = TRIES
+        self._of_thread = _OfThread()
+
+    @property
+    def most(self) -> int:
+        """How often this thread sends a request at most, whatever comes of it."""
+        return self._of_thread.most
+
+    @most.setter
+    def most(self, tries: int) -> None:
+        self._of_thread.most = tries
 
     def needs_retry(
         self,

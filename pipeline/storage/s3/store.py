@@ -40,7 +40,7 @@ class Store:
 
     def objects(self, folder: Remote) -> dict[str, ObjectInfo]:
         """Return the objects directly in a folder by name, without those that were withdrawn."""
-        listed = self.listing(folder).objects.items()
+        listed = list(self.listing(folder).objects.items())  # another thread may put some more
         return {name: info for name, info in listed if not is_withdrawn(name, info.size)}
 
     def folders(self, folder: Remote) -> list[str]:

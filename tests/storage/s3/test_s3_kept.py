@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -135,3 +136,27 @@ def test_what_nobody_watches_is_asked_for_each_time(store: Store, known: Listing
         assert elsewhere.stat(OUT / "a/1.json") is None
         assert elsewhere.stat(OUT / "a/2.tar") == X
     assert store.asked == ["1.json", "2.tar"] * 2
+
+
+def test_what_is_put_while_the_store_is_asked_is_not_forgotten(
+    store: Store, known: Listings
+) -> None:
+    asked, putting, put = threading.Event(), threading.Event(), OUT / "mark.json"
+
+    def write() -> None:
+        asked.wait()
+        putting.set()
+        known.wrote(put, X)
+
+    def walk(client: object, folder: Remote) -> Iterator[tuple[str, ObjectInfo]]:
+        yield from Store.walk(store, client, folder)  # without what is put
+        asked.set()
+        putting.wait()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kept, "walk", walk)
+        thread = threading.Thread(target=write)
+        thread.start()
+        known.of(OUT)
+        thread.join()
+    assert known.stat(put) == X

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 
 import pytest
 from botocore.exceptions import (
@@ -118,3 +119,12 @@ def test_a_short_trouble_of_a_store_is_not_said() -> None:
     with on_wait(said.append):
         policy.needs_retry(response=None, caught_exception=CUT, attempts=1, endpoint=Endpoint())
     assert said == []
+
+
+def test_one_thread_tries_once_and_others_as_often_as_before() -> None:
+    policy, seen = Retries(lambda: True, lambda: None), list[int]()
+    policy.most = 1
+    thread = threading.Thread(target=lambda: seen.append(policy.most))
+    thread.start()
+    thread.join()
+    assert (policy.most, seen) == (1, [TRIES])
