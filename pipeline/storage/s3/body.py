@@ -11,12 +11,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from botocore.config import Config
+
 from pipeline.errors import TransientError
 from pipeline.storage.local.oserrors import translate_oserrors, translated
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+_PAYLOAD_SIGNING: Final = "payload_signing_enabled"
 _BLOCK: Final = 256 << 10  # bytes that are sent at once: they stay in the processor's cache
 
 
@@ -166,6 +169,21 @@ class OpenedFile:
 def base64_of(digest: bytes) -> str:
     """Return an MD5 as ``Content-MD5`` has it."""
     return base64.b64encode(digest).decode()
+
+
+def sign_by_md5(*, request: Any, **_: object) -> None:
+    """Have the signature of a request cover the MD5 of its body, and not its SHA-256, too.
+
+    So boto3 does over TLS. Without TLS it would read the body once more for a hash that not every
+    store compares, and every store compares the MD5: it is a header, and so it is signed. Whoever
+    wants both says ``payload_signing_enabled`` in AWS's files. botocore calls this before it signs
+    a request; see `pipeline.storage.s3.upload`.
+    """
+    config = request.context["client_config"]
+    said = config.s3 or {}
+    if "Content-MD5" in request.headers and _PAYLOAD_SIGNING not in said:
+        unsigned = Config(s3={**said, _PAYLOAD_SIGNING: False})
+        request.context["client_config"] = config.merge(unsigned)
 
 
 def add_md5(*, params: dict[str, Any], **_: object) -> None:

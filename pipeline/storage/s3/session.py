@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError
 
 from pipeline.errors import UsageError
 from pipeline.storage.s3 import errors, listpage
-from pipeline.storage.s3.body import add_md5, send_blocks
+from pipeline.storage.s3.body import add_md5, send_blocks, sign_by_md5
 from pipeline.storage.s3.settings import Settings, check_endpoint
 
 CONNECT_S: Final = 10.0
@@ -101,6 +101,7 @@ def _create(settings: Settings, region: str | None) -> tuple[Any, Any]:
     events.register("before-parse.s3.HeadBucket", _not_redirected)
     events.register("before-call.s3.DeleteObjects", add_md5)
     for operation in ("PutObject", "UploadPart"):
+        events.register(f"before-sign.s3.{operation}", sign_by_md5)
         events.register(f"before-send.s3.{operation}", send_blocks)
     return client, None if settings.unsigned else session.get_credentials()
 

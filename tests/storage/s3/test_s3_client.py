@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import stat
 import sys
@@ -9,15 +11,18 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import boto3.session
 import pytest
+from botocore.awsrequest import AWSResponse
 
 from pipeline.errors import CredentialsRefused, UsageError
 from pipeline.storage.location import Remote
 from pipeline.storage.s3 import client as clients
-from pipeline.storage.s3 import kept
+from pipeline.storage.s3 import kept, session
 from pipeline.storage.s3.client import Client
 from pipeline.storage.s3.listing import ObjectInfo
 from pipeline.storage.s3.objects import S3Objects
@@ -203,6 +208,31 @@ def test_addresses_are_signed_anew_when_keys_change_or_time_has_passed(
     assert client._by_pattern(PLACE) is not None
     monkeypatch.setattr(clients, "PATTERN_S", -1.0)
     assert client._by_pattern(PLACE) is None
+
+
+@pytest.mark.parametrize("is_asked_for", [False, True])
+def test_what_is_put_is_signed_by_its_md5_and_read_once(
+    aws: Path, monkeypatch: pytest.MonkeyPatch, is_asked_for: bool
+) -> None:
+    use_keys(monkeypatch)
+    said = "s3 =\n  payload_signing_enabled = true\n" if is_asked_for else ""
+    aws.write_text(f"[default]\n{said}")
+    client, sent = session.create(Settings(STORE, region="here"))[0], list[Any]()
+
+    def answer(*, request: Any, **_: object) -> AWSResponse:
+        sent.append(request.headers)
+        return AWSResponse(request.url, 200, {"ETag": '"e"'}, Mock(stream=lambda: iter(())))
+
+    client.meta.events.register("before-send.s3", answer)
+    content, md5 = b"bytes", base64.b64encode(hashlib.md5(b"bytes").digest()).decode()
+    client.put_object(Bucket="bucket", Key="key", Body=content, ContentMD5=md5)
+    client.put_object(Bucket="bucket", Key="key", Body=content)
+    client.head_object(Bucket="bucket", Key="key")
+    whole = hashlib.sha256(content).hexdigest()
+    hashes = [headers["X-Amz-Content-SHA256"].decode() for headers in sent]
+    assert hashes[:2] == [whole if is_asked_for else "UNSIGNED-PAYLOAD", whole]
+    assert hashes[2] == hashlib.sha256().hexdigest()
+    assert b"content-md5;" in sent[0]["Authorization"]
 
 
 def test_an_address_of_a_public_bucket_has_no_signature() -> None:
