@@ -74,7 +74,7 @@ class JobTask(luigi.Task):
         return storage.parse(str(self.out))
 
     def make(self) -> Volume | None:
-        """Make the product; return what was handled, or None where that was noted (`noting`)."""
+        """Make the product; return what was handled, or None where that was noted (`note`)."""
         raise TypeError(f"{type(self).__name__} makes nothing")
 
     def on_failure(self, exception: BaseException) -> str:  # noqa: ARG002 - Luigi's own
@@ -101,13 +101,6 @@ class JobTask(luigi.Task):
         with ending_for_good(), self._recording_failure(), storage.shared_lock(lock):
             storage.renew(after_s=LOOK_AGAIN_S)
             yield
-
-    @contextlib.contextmanager
-    def noting(self, name: str) -> Iterator[Volume]:
-        """Note what is handled in this context as a thing of its own, with its time."""
-        start, volume = time.time(), Volume()
-        yield volume
-        self.note(name, start, volume)
 
     def note(self, name: str, start: float, volume: Volume) -> None:
         """Note what was handled since a time, in seconds since the epoch, until now."""

@@ -41,7 +41,7 @@ from luigi.setup_logging import InterfaceLogging
 from pipeline.images.codec import distribution_version
 from tasks import cli
 from tasks.cli import clean, display, im2rec, imagelist, imagenet, status, verify  # noqa: F401
-from tasks.run import launch, supervisor, worker
+from tasks.run import launch, standby, supervisor, worker
 
 _POLL_S = 0.02
 _WITHOUT_WAITS = (
@@ -213,6 +213,7 @@ def _forget() -> None:
     context._concrete_contexts["spawn"] = context._concrete_contexts["fork"]
     subprocess.Popen = ForkedPopen  # type: ignore[misc]
     supervisor._POLL_S = supervisor._PAUSE_S = _POLL_S
+    standby.POSSIBLE[0] = False  # a worker does what `_work` says
     os.fsync = os.fstat  # type: ignore[assignment]  # no test cuts the power
 
 

@@ -92,6 +92,7 @@ class _AtOnce:
 def in_this_process(patch: pytest.MonkeyPatch) -> None:
     """Have commands start no other process for their tasks and checks."""
     patch.setattr("tasks.cli.preparing.Supervisor", _InProcess)
+    patch.setattr("tasks.run.standby.POSSIBLE", [False])
     patch.setattr("tasks.cli.checks.ProcessPoolExecutor", _Here)
     patch.setattr("tasks.engines.processes.ProcessPoolExecutor", _AtOnce)
 

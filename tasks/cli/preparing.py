@@ -29,6 +29,7 @@ from tasks.phases import PREPARING, Phase
 from tasks.run import scheduler, settings
 from tasks.run.exchange import Address
 from tasks.run.preloading import preload
+from tasks.run.standby import Standby, standing_by
 from tasks.run.supervisor import Supervisor
 
 OVERLAP = 10
@@ -101,9 +102,12 @@ class How:
         if self.address is not None:
             scheduler.wait_for(self.address, tell)
 
-    def supervisor(self, job: Job, phase: Phase = PREPARING) -> Supervisor:
-        """Return what has workers carry out a job, or a part of it."""
-        return Supervisor(job, self.workers, self.address, phase, began=self.began)
+    def supervisor(
+        self, job: Job, phase: Phase = PREPARING, standby: Standby | None = None
+    ) -> Supervisor:
+        """Return what has workers carry out a job, or a part of it; `standby` may be the first."""
+        began = self.began
+        return Supervisor(job, self.workers, self.address, phase, began=began, standby=standby)
 
 
 @contextlib.contextmanager
@@ -133,6 +137,12 @@ def prepare_job(job: Job, how: How, *, is_shared: bool = False) -> int:
         is_shared: whether the output is shared with other commands already.
     """
     preload(job)
+    # Where the output is shared there is a lock already, which a fork would hold, too.
+    with standing_by(is_wanted=not (how.dry_run or is_shared)) as standby:
+        return _prepare_job(job, how, standby, is_shared=is_shared)
+
+
+def _prepare_job(job: Job, how: How, standby: Standby | None, *, is_shared: bool) -> int:
     dry_run = how.dry_run
     # Whatever is said to be complete, each image was looked at; a dry run may say that it was not.
     resolved = resolve(job) if dry_run else resolve.reading(job)
@@ -164,7 +174,7 @@ def prepare_job(job: Job, how: How, *, is_shared: bool = False) -> int:
             say(warning, err=True)
         preflight.remember_sources(resolved)  # the worker knows the source by that
         how.begin()
-        return _run(resolved, how.supervisor(resolved.job))
+        return _run(resolved, how.supervisor(resolved.job, standby=standby))
 
 
 def _with_stage(inventory: Inventory, *, alone: bool, dry_run: bool) -> ResolvedJob:

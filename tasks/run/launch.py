@@ -1,4 +1,4 @@
-"""Starts the process that runs Luigi for a command.
+"""Starts a process that runs Luigi for a command, in a new interpreter.
 
     python -m tasks.run.launch DIGEST JOB WORKERS PHASE [HOST PORT]
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,8 +26,8 @@ from tasks.run import headway, scheduler
 from tasks.run.exchange import Address
 from tasks.run.interrupts import interrupting
 from tasks.run.notices import Notices
-from tasks.run.processes import BEGUN, NOTICE, PARENT_VARIABLE, REPORT_VARIABLE, RUN_VARIABLE
-from tasks.run.safepath import SAFE_PATH
+from tasks.run.processes import BEGUN, NOTICE
+from tasks.run.standby import ForkedProcess, Standby, new_interpreter
 
 _POLL_S = 0.2
 _IDLE_LAUNCHES = 3  # so many workers in a row may die or end without any headway
@@ -50,7 +49,7 @@ class Outcome:
 
 @dataclass
 class Supervisor:
-    """One command's run of a job, or of a part of it."""
+    """One command's run of a job, or of a part of it; `standby` becomes its first worker."""
 
     job: Job
     workers: int
@@ -58,6 +57,7 @@ class Supervisor:
     phase: Phase = PREPARING
     name: str = field(default_factory=run_end.new_name)
     began: float = field(default_factory=time.monotonic)
+    standby: Standby | None = None
     _interrupts: int = 0
     _partial: bytes = b""
     _lost: bool = False
@@ -123,32 +123,14 @@ class Supervisor:
 
     def _work(self, watch: Callable[[], None], tell: Callable[[str], None]) -> int:
         """Run one worker to its end; return its exit status."""
-        digest, job = self.phase.digest(self.job), self.job.to_json()
-        command = [sys.executable, "-P", "-m", "tasks.run.launch", digest, job, str(self.workers)]
-        command += [self.phase.name, *map(str, self.scheduler or ())]
         reading, writing = os.pipe()
         os.set_blocking(reading, False)
         os.set_blocking(writing, False)
-        environment = {
-            **os.environ,
-            **SAFE_PATH,
-            RUN_VARIABLE: self.name,
-            PARENT_VARIABLE: str(os.getpid()),
-            REPORT_VARIABLE: str(writing),
-        }
         with self._open_log(tell) as log:
-            worker = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                env=environment,
-                pass_fds=(writing,),
-                start_new_session=True,  # an interrupt from the keyboard is ours to handle
-            )
+            worker = self._launched(log, writing)
             os.close(writing)
             asked, probed = 0.0, time.monotonic()
-            while worker.poll() is None:
+            while (status := worker.poll()) is None:
                 watch()
                 if time.monotonic() - probed > _PROBE_S:
                     probed = time.monotonic()
@@ -159,13 +141,24 @@ class Supervisor:
                     asked = time.monotonic()
                 if asked and (self._interrupts > 1 or time.monotonic() - asked > _GRACE_S):
                     worker.kill()
-                time.sleep(_POLL_S)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    worker.wait(_POLL_S)
             _end_group(worker.pid)
             progress.clear_counters(self.out, self.name)
             self._listen(reading, tell)
             os.close(reading)
         watch()
-        return worker.returncode
+        return status
+
+    def _launched(
+        self, log: BinaryIO | int, report: int
+    ) -> subprocess.Popen[bytes] | ForkedProcess:
+        """Return a worker that has begun: the process that stands by, else a new interpreter."""
+        digest, job = self.phase.digest(self.job), self.job.to_json()
+        words = [digest, job, str(self.workers), self.phase.name, *map(str, self.scheduler or ())]
+        number = log if isinstance(log, int) else log.fileno()
+        forked = self.standby and self.standby.become_worker(words, self.name, number, report)
+        return forked or new_interpreter(words, self.name, number, report)
 
     @contextlib.contextmanager
     def _open_log(self, tell: Callable[[str], None]) -> Iterator[BinaryIO | int]:

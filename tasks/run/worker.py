@@ -1,7 +1,8 @@
 """The process that runs Luigi for a command.
 
-`tasks.run.launch` starts it. It is a process of its own, so that the one that forks tasks has no
-display, no threads and no open pools, and so that a command outlives a worker that was killed.
+The first one is a fork of its command, see `tasks.run.standby`; `tasks.run.launch` starts those
+that follow. It is a process of its own, so that the one that forks tasks has no display, no threads
+and no open pools, and so that a command outlives a worker that was killed.
 """
 
 from __future__ import annotations
