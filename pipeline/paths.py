@@ -58,12 +58,12 @@ def run_lock(out: Location) -> Path:
 
 def jobs(out: Where) -> Where:
     """The folder of what was asked for, a file per job."""
-    return below(state(out), "jobs")
+    return below(out, _STATE, "jobs")
 
 
 def last_job(out: Where) -> Where:
     """What was asked for last."""
-    return below(state(out), "job.json")
+    return below(out, _STATE, "job.json")
 
 
 def job(out: Where, digest: str) -> Where:
@@ -73,22 +73,22 @@ def job(out: Where, digest: str) -> Where:
 
 def archive_mark(out: Where, archive: str, look: str) -> Where:
     """The mark of a verified copy of an archive, by its published name and `FileInfo.look`."""
-    return below(state(out), "archives", f"{archive}.{look}.json")
+    return below(out, _STATE, "archives", f"{archive}.{look}.json")
 
 
 def archive_refusal(out: Where, archive: str, look: str) -> Where:
     """Why an archive of these looks was refused."""
-    return below(state(out), "archives", f"{archive}.{look}.refused.json")
+    return below(out, _STATE, "archives", f"{archive}.{look}.refused.json")
 
 
 def archive_index(out: Where, archive: str) -> Where:
     """The member index of an archive, by its published file name."""
-    return below(state(out), "archives", f"{archive}.index.parquet")
+    return below(out, _STATE, "archives", f"{archive}.index.parquet")
 
 
 def member_hashes(out: Where, archive: str) -> Where:
     """The hashes of the members of an archive, by its published file name."""
-    return below(state(out), "archives", f"{archive}.members.arrow")
+    return below(out, _STATE, "archives", f"{archive}.members.arrow")
 
 
 def tree_record(out: Where, split: str, digest: str) -> Where:
@@ -103,7 +103,7 @@ def list_record(out: Where, split: str, digest: str) -> Where:
 
 def sources(out: Where) -> Where:
     """The folder of what is known of sources, and of the files that parts were made of."""
-    return below(state(out), "sources")
+    return below(out, _STATE, "sources")
 
 
 def part_sources(out: Where, family: str, part: int) -> Where:
@@ -118,7 +118,7 @@ def sources_lock(out: Location) -> Path:
 
 def withdrawal(out: Where) -> Where:
     """What is being withdrawn because an image was replaced; absent otherwise."""
-    return below(state(out), "withdrawal.json")
+    return below(out, _STATE, "withdrawal.json")
 
 
 def annotation_contents(out: Where, split: str) -> Where:
@@ -128,7 +128,7 @@ def annotation_contents(out: Where, split: str) -> Where:
 
 def catalog(out: Where, split: str, digest: str) -> Where:
     """The catalog of a split: a row per image."""
-    return below(state(out), "catalogs", f"{split}-{digest}.parquet")
+    return below(out, _STATE, "catalogs", f"{split}-{digest}.parquet")
 
 
 def catalog_mark(out: Where, split: str, digest: str) -> Where:
@@ -143,12 +143,12 @@ def catalog_unmatched(out: Where, split: str, digest: str) -> Where:
 
 def labels_mark(out: Where, split: str, digest: str) -> Where:
     """The mark that a split's labels agree with the devkit's."""
-    return below(state(out), "labels", f"{split}-{digest}.json")
+    return below(out, _STATE, "labels", f"{split}-{digest}.json")
 
 
 def plan(out: Where, split: str, digest: str) -> Where:
     """The plan of a split: the catalog in shard order, a record batch per shard."""
-    return below(state(out), "plans", f"{split}-{digest}.arrow")
+    return below(out, _STATE, "plans", f"{split}-{digest}.arrow")
 
 
 def plan_mark(out: Where, split: str, digest: str) -> Where:
@@ -158,17 +158,17 @@ def plan_mark(out: Where, split: str, digest: str) -> Where:
 
 def shard_terms(out: Where, split: str, name: str) -> Where:
     """What decides the bytes of a split's shards, kept when they are planned."""
-    return below(state(out), "terms", f"{split}-{name}.json")
+    return below(out, _STATE, "terms", f"{split}-{name}.json")
 
 
 def shard_claim(out: Where, digest: str, index: int) -> Where:
     """Which process says that it is writing a shard of the shards of a digest."""
-    return below(state(out), "claims", digest, f"{index:05d}.json")
+    return below(out, _STATE, "claims", digest, f"{index:05d}.json")
 
 
 def shard_marks(out: Where, digest: str) -> Where:
     """The folder of one output's shard manifests and facts."""
-    return below(state(out), "shards", digest)
+    return below(out, _STATE, "shards", digest)
 
 
 def shard_mark(out: Where, digest: str, index: int) -> Where:
@@ -183,7 +183,7 @@ def shard_facts(out: Where, digest: str, index: int) -> Where:
 
 def product_marks(out: Where) -> Where:
     """The folder of the marks of products whose paths carry no digest."""
-    return below(state(out), "products")
+    return below(out, _STATE, "products")
 
 
 def product_mark(out: Where, name: str) -> Where:
@@ -193,7 +193,7 @@ def product_mark(out: Where, name: str) -> Where:
 
 def tree_marks(out: Where, digest: str) -> Where:
     """The folder of the marks and listings of one extracted tree."""
-    return below(state(out), "trees", digest)
+    return below(out, _STATE, "trees", digest)
 
 
 def group_mark(out: Where, digest: str, index: int) -> Where:

@@ -8,6 +8,7 @@ import logging
 import time
 import traceback
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Final
 
 import luigi
@@ -68,7 +69,7 @@ class JobTask(luigi.Task):
         """What its progress is noted under."""
         return str(self.task_id)
 
-    @property
+    @cached_property  # each step of a task asks for it
     def folder(self) -> Location:
         """The output folder."""
         return storage.parse(str(self.out))

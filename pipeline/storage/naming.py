@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import truediv
+from pathlib import Path
 from typing import cast
 
 from pipeline.storage.location import Location
@@ -15,7 +16,10 @@ from pipeline.storage.stores import Where, relative
 
 def below(folder: Where, *names: str) -> Where:
     """Return the location of names below a folder, each below the one before; "" names none."""
-    return reduce(truediv, filter(None, names), folder)
+    wanted = [name for name in names if name]
+    if isinstance(folder, Path):  # at once: each command names thousands of files
+        return cast("Where", folder.joinpath(*wanted))
+    return reduce(truediv, wanted, folder)
 
 
 def with_suffix(location: Where, suffix: str) -> Where:

@@ -51,8 +51,8 @@ class VerifiedFile:
 
 def find(file: PublishedFile, raw: Path) -> Path | None:
     """Return where a file is in RAW, by its name or its path; None: it is not there."""
-    places = [raw / folder / file.name for folder in _FOLDERS]
-    for place in [*places, raw / file.path]:
+    for names in (*((folder, file.name) for folder in _FOLDERS), (file.path,)):
+        place = storage.below(raw, *names)
         if storage.stat(place) is not None:
             return place
     return None
