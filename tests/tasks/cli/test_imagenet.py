@@ -81,7 +81,7 @@ def test_every_image_is_in_one_record_byte_for_byte(raw_set: RawSet) -> None:
 def test_the_place_and_the_order_of_the_steps_change_no_byte(
     sample: RawSet, tmp_path: Path
 ) -> None:
-    """How many workers there are does not, either: see `test_wheel`."""
+    """How many workers there are does not, either: see `test_wheel_jobs`."""
     out = tmp_path / "deep" / "er" / "b"
     assert prepare(sample, out).returncode == 0
     assert products(out) == products(kept(sample).out)

@@ -1,6 +1,6 @@
 """Commands in interpreters of their own, as people run them: other tests fork theirs.
 
-The commands over archives are those of the wheel, in `tests/test_wheel.py`.
+The commands over archives are those of the wheel, in `tests/interop/test_wheel_jobs.py`.
 """
 
 from __future__ import annotations
