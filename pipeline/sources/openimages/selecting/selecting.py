@@ -207,13 +207,15 @@ class _Work:
         self.counts.add_doubled(*selected.doubled())
 
     def _each(self) -> Iterator[Bucket]:
-        """Yield the rows of the files, bucket by bucket."""
+        """Yield the rows of the files, bucket by bucket; none where there are no rows."""
         labels = self._words["label"].words.to_pylist()
         of_list = self.selection.ids
         listed = None if of_list is None else ids.numbers(pa.array(sorted(of_list), pa.string()))
         rules = Rules.of(self.selection.options, self.selection.chosen, labels, listed)
         for number in range(self._buckets):
             parts = {kind: spill.read(number) for kind, spill in self._spills.items()}
+            if not any(rows.num_rows for rows in parts.values()):
+                continue
             empty = {kind: schema.empty_table() for kind, (_, schema) in _READERS.items()}
             yield Bucket(**{**empty, **parts}, rules=rules)
             pa.default_memory_pool().release_unused()

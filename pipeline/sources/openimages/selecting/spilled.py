@@ -79,6 +79,8 @@ class Words:
 class Spill:
     """The rows of one CSV file; leaving the context removes the temporary files.
 
+    There are none while the rows are few, as they mostly are of a small split or a rare class.
+
     Args:
         path: what they are for; they lie beside it.
         schema: one of this module.
@@ -94,10 +96,10 @@ class Spill:
         self._count = buckets
         self._buckets = Buckets(path, schema, buckets, _BUFFER)
         self._stack = ExitStack()
-        self._waiting: list[pa.Table] = []
+        self._is_on_disk = False
+        self._waiting = [schema.empty_table()]
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(self._buckets)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -120,17 +122,27 @@ class Spill:
 
         After the first call none can be added.
         """
-        self._write()
-        rows = self._buckets.read(bucket)
+        if self._is_on_disk:
+            self._write()
+            rows = self._buckets.read(bucket)
+        else:
+            rows = pa.concat_tables(self._waiting)
+            rows = rows.filter(pa.array(self._places(rows) == bucket))
         order = np.argsort(column(rows, "id"), kind="stable")
         return rows.take(pa.array(order)).combine_chunks()
 
+    def _places(self, rows: pa.Table) -> NDArray[np.int64]:
+        """Return the bucket of each row: ImageIDs ascend from one to the next."""
+        first = column(rows, "id") >> np.uint64(32)
+        return (first * np.uint64(self._count) >> np.uint64(32)).astype(np.int64)
+
     def _write(self) -> None:
+        if not self._is_on_disk:
+            self._stack.enter_context(self._buckets)
+            self._is_on_disk = True
         if self._waiting:
             rows = pa.concat_tables(self._waiting)
-            first = column(rows, "id") >> np.uint64(32)
-            places = (first * np.uint64(self._count) >> np.uint64(32)).astype(np.int64)
-            self._buckets.add(rows, places)
+            self._buckets.add(rows, self._places(rows))
             self._waiting.clear()
             del rows
             pa.default_memory_pool().release_unused()

@@ -270,11 +270,14 @@ def many(images: int = 300) -> Annotations:
     return drawn
 
 
-def test_the_same_bytes_whatever_the_number_of_buckets(
+def test_the_same_bytes_whatever_the_number_of_buckets_and_on_disk_as_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drawn, kinds = many(), ("boxes", "masks")
     few = selected(tmp_path / "few", drawn, chosen(BEAR, CAT), kinds)
+    monkeypatch.setattr(spilled, "_ROWS_AT_ONCE", 100)
+    on_disk = selected(tmp_path / "on_disk", drawn, chosen(BEAR, CAT), kinds)
+    assert on_disk.mark.files == few.mark.files
     monkeypatch.setattr(spilled, "bucket_count", lambda _: 64)
     more = selected(tmp_path / "more", drawn, chosen(BEAR, CAT), kinds)
     assert (few.images, few.objects, few.mark.counts) == (
