@@ -39,6 +39,7 @@ import pyarrow.parquet  # noqa: F401
 from luigi.setup_logging import InterfaceLogging
 
 from pipeline.images.codec import distribution_version
+from pipeline.sources.ilsvrc2012 import label_files
 from tasks import cli
 from tasks.cli import clean, display, im2rec, imagelist, imagenet, status, verify  # noqa: F401
 from tasks.run import launch, standby, supervisor, worker
@@ -50,6 +51,8 @@ _WITHOUT_WAITS = (
     ("worker", "wait_jitter", "0"),
     ("scheduler", "retry_delay", "0.1"),
 )
+# What is installed, and what a label table of a certain text is: a new interpreter finds the same.
+_KEPT = (distribution_version, label_files._table)
 _ARGUMENTS = inspect.signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
 
 
@@ -218,7 +221,7 @@ def _forget() -> None:
 
 
 def forget_caches() -> None:
-    """Forget what earlier commands of this process have resolved, but not what is installed."""
+    """Forget what earlier commands of this process have resolved, but not what is in `_KEPT`."""
     names = [name for name in sys.modules if name.partition(".")[0] in ("pipeline", "tasks")]
     for clear in _clearing(tuple(names)):
         clear()
@@ -233,4 +236,4 @@ def _clearing(names: tuple[str, ...]) -> list[Callable[[], None]]:
     caches = [
         each for each in values if not isinstance(each, type) and hasattr(each, "cache_clear")
     ]
-    return [each.cache_clear for each in caches if each is not distribution_version]
+    return [each.cache_clear for each in caches if each not in _KEPT]

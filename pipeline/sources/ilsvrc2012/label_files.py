@@ -148,10 +148,10 @@ def _check_names(path: Path, number: int, wnid: str, fields: Sequence[str]) -> N
     if flaw := names.class_flaw(wnid):
         what = f"a WNID that can be no class: {flaw}"
         raise _refused(path, number, what, _CLASS, plaintext.quoted(wnid))
-    for field in fields:
-        if names.has_control(field):
-            what, expected = "a field that holds control characters", names.WITHOUT_CONTROL
-            raise _refused(path, number, what, expected, plaintext.quoted(field))
+    if names.has_control("".join(fields)):
+        field = next(filter(names.has_control, fields))
+        what, expected = "a field that holds control characters", names.WITHOUT_CONTROL
+        raise _refused(path, number, what, expected, plaintext.quoted(field))
 
 
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
