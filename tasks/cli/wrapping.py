@@ -21,6 +21,7 @@ _COMMAND: Final = re.compile(r"(?:shardmill|uv|pip|\S*/python[\d.]*) (?!.*, (?:a
 _WORD: Final = re.compile(r"(?:`[^`]*`|[^ `]|`)+")
 _INDENT: Final = 2
 _WIDEST_HANG: Final = 0.4  # of the width
+_EARLY: Final = 0.5  # likewise: what fits into no line begins in one that is no fuller
 
 
 def width_of(stream: TextIO) -> int | None:
@@ -80,7 +81,7 @@ def _parts(line: str, width: int) -> Iterator[str]:
         length = cell_len(word[0])
         if taken + length <= width:
             part += gap + word[0]
-        elif hang + length > width and taken < width:
+        elif hang + length > width and taken < _EARLY * width:
             part += gap + word[0]  # it fits nowhere: the terminal breaks it, and copies it whole
         else:
             yield part

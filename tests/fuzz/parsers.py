@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ from pipeline.sources.ilsvrc2012.devkit import read_labels
 from pipeline.sources.ilsvrc2012.expectation import Expectation
 from pipeline.sources.ilsvrc2012.solution import load_solution
 from pipeline.sources.imagelist import lst
+from pipeline.sources.inputs import NO_MD5
 from pipeline.storage.clutter import EXAMPLES, in_clutter
 
 TABLE = LabelTable(Path("synsets.tsv"), ("n01", "n02", "n03"), ("a", "b", "c"), {})
@@ -56,6 +58,7 @@ _NAMED_BY_CONFIG = ["synsets.tsv", "counts.tsv", "validation_synsets.txt"]
 _NAMED_BY_CONFIG += ["validation_blacklist.txt"]
 _CONTROLS = set(map(chr, range(ord(" "))))
 _DEVKIT = "devkit/data/"
+_MD5 = re.compile("[0-9a-f]{32}")
 _LARGEST = 1 << 20
 _HIGHEST = 50
 _NO_IMAGE = memoryview(b"")
@@ -254,6 +257,10 @@ def try_config(data: bytes, folder: Path) -> None:
         assert "/" not in archive.file
         assert not set(archive.file) & _CONTROLS
         assert archive.bytes is None or archive.bytes > 0
+        assert archive.md5 == NO_MD5 or _MD5.fullmatch(archive.md5)
+    known = all(split.is_counted for split in found.splits.values())
+    every = (*found.archives.values(), *found.optional.values())
+    assert found.says_all == (known and all(archive.md5 != NO_MD5 for archive in every))
     for split in found.splits.values():
         assert split.shards > 0
         assert found.archive(split.archive).file.endswith(".tar")

@@ -58,6 +58,14 @@ def test_behind_what_is_longer_than_a_line_it_goes_on_where_the_terminal_has_roo
     assert text.split("\n") == [f"written: {path}, 3 rows and 4", "  columns"]
 
 
+def test_what_is_longer_than_a_line_begins_in_one_that_is_not_half_full() -> None:
+    path = "/a/path/that/is/longer/than/a/line"
+    assert wrapped(f"complete, 24 records: {path}", 30).split("\n") == [
+        "complete, 24 records:",
+        f"  {path}",
+    ]
+
+
 def test_no_width_is_known_but_that_of_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "50")
