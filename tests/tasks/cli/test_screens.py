@@ -95,8 +95,8 @@ def places(
 ) -> Mapping[str, str]:
     """Return the folder that commands are run in, and others, each with what stands for it."""
     here = tmp_path_factory.mktemp("screens")
-    (here / "raw").symlink_to(small.raw)
-    (here / "oi").symlink_to(openimages)
+    shutil.copytree(small.raw, here / "raw")  # `fetch` keeps an index there
+    shutil.copytree(openimages, here / "oi", symlinks=True)
     made = finishedoutputs.of_openimages(openimages)
     shutil.copytree(made, here / "open", symlinks=True)
     finishedoutputs.prepared(small, here / "out")
