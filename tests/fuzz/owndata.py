@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline import names, storage
+from pipeline.annotations.voc import parse_annotation
 from pipeline.archives.index import ArchiveIndex, verify_and_index
 from pipeline.errors import ShardmillError
 from pipeline.sources import own_data
@@ -22,6 +23,8 @@ from pipeline.sources.ilsvrc2012.expectation import expectation
 from pipeline.sources.ilsvrc2012.members import archive_rows
 from pipeline.sources.ilsvrc2012.rows import build_catalog
 from pipeline.sources.imagelist import table_list
+from pipeline.sources.imagelist.annotated import coco_file, voc_folder
+from pipeline.sources.imagelist.annotated.images import AnnotatedImage
 from pipeline.sources.imagelist.columns import PATH_AND_LABEL
 
 _ARCHIVE = "train.tar"
@@ -40,6 +43,20 @@ _NAMES = (
     b"ant/1.jpg\nant/2.jpg\nbee/1.jpg\n",
     b"ant/1.JPEG\nbee/x.JPEG\nbee/.hidden\n",
     b"v_0001.jpg\nv_0002.jpg\nv_0003.jpg\n",
+)
+
+
+_COCO = (
+    b'{"images": [{"id": 1, "file_name": "a/1.jpg", "width": 64, "height": 48}, {"id": 2,'
+    b' "file_name": "2.jpg", "width": 9, "height": 9}], "categories": [{"id": 3, "name": "ant"}],'
+    b' "annotations": [{"id": 7, "image_id": 1, "category_id": 3, "bbox": [0.5, 1, 20, 30.25],'
+    b' "iscrowd": 1, "attributes": {"truncated": true}}, {"image_id": 2, "category_id": 3,'
+    b' "bbox": [1, 1, 0, 5]}]}'
+)
+_VOC = (
+    b"<annotation><filename>a 1.jpg</filename><size><width>64</width><height>48</height>"
+    b"<depth>3</depth></size><object><name>ant</name><truncated>1</truncated><bndbox>"
+    b"<xmin>1</xmin><ymin>2</ymin><xmax>64</xmax><ymax>40</ymax></bndbox></object></annotation>"
 )
 
 
@@ -66,6 +83,42 @@ def tab_lists() -> tuple[bytes, ...]:
 
 def json_lists() -> tuple[bytes, ...]:
     return _JSONL
+
+
+def coco_files() -> tuple[bytes, ...]:
+    return (_COCO,)
+
+
+def voc_files() -> tuple[bytes, ...]:
+    return (_VOC,)
+
+
+def try_coco(data: bytes, _: Path) -> None:
+    """Paths and names are told apart, and boxes are of classes that the file has."""
+    found = coco_file.interpret(coco_file.parse(data))
+    assert len({image.path for image in found.images}) == len(found.images) > 0
+    assert len({image.number for image in found.images}) == len(found.images)
+    for image in found.images:
+        _check_annotated(image)
+        assert {box.name for box in image.boxes} <= {*found.names}
+
+
+def try_voc(data: bytes, _: Path) -> None:
+    """The boxes of an annotation lie on its image."""
+    image, without_area = voc_folder.image_of(parse_annotation(data), "a/1.xml", 0)
+    _check_annotated(image)
+    assert without_area >= 0
+
+
+def _check_annotated(image: AnnotatedImage) -> None:
+    assert image.width > 0
+    assert image.height > 0
+    assert not {"", ".", ".."} & {*image.path.split("/")}
+    assert not names.has_control(image.path)
+    for one in image.boxes:
+        xmin, ymin, xmax, ymax = one.box
+        assert 0 <= xmin < xmax <= 1
+        assert 0 <= ymin < ymax <= 1
 
 
 def try_describe(data: bytes, folder: Path) -> None:

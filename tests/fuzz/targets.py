@@ -111,6 +111,8 @@ TARGETS = {
     "jsonl-list": _text(
         partial(owndata.try_table_list, suffix=".jsonl"), owndata.json_lists, BadAnnotation
     ),
+    "coco-list": _text(owndata.try_coco, owndata.coco_files, BadAnnotation),
+    "voc-list": _text(owndata.try_voc, owndata.voc_files, BadAnnotation),
     "devkit-meta": _meta(seeds=partial(documents.metas, packed=False)),
     "devkit-packed-meta": _meta(seeds=partial(documents.metas, packed=False), seal=seals.mat),
     "devkit-truth": _text(parsers.try_truth, documents.truths, ArchiveRefused),
