@@ -143,7 +143,7 @@ def annotate(corpus: Corpus, annotations: int) -> Path:
     with tarfile.open(archive, "w:gz", format=tarfile.USTAR_FORMAT, compresslevel=6) as tar:
         for name, content in _annotations(wnids, annotations // CLASSES):
             _add(tar, name, content)
-    boxes = _BOXES_CONFIG.format(file=_BOXES, bytes=archive.stat().st_size, md5=_md5(archive))
+    boxes = _BOXES_CONFIG.format(file=_BOXES, bytes=archive.stat().st_size, md5=md5(archive))
     config.write_text(corpus.config.read_text() + boxes)
     os.sync()
     return config
@@ -230,10 +230,11 @@ def _write_config(raw: Path, wnids: tuple[str, ...], per_class: int) -> None:
     (raw / "counts.tsv").write_text("".join(f"{wnid}\t{per_class}\n" for wnid in wnids))
     archive = raw / _TRAIN
     size = archive.stat().st_size
-    text = _CONFIG.format(train=_TRAIN, bytes=size, md5=_md5(archive), shards=SHARDS)
+    text = _CONFIG.format(train=_TRAIN, bytes=size, md5=md5(archive), shards=SHARDS)
     (raw / "benchmark.toml").write_text(text)
 
 
-def _md5(path: Path) -> str:
+def md5(path: Path) -> str:
+    """Return the MD5 of a file, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "md5").hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
+from itertools import islice
 from typing import Any, Self
 
 import luigi
@@ -21,8 +22,12 @@ from pipeline.shards.publisher import Publisher
 from pipeline.shards.work import Made, ShardWork
 from pipeline.shards.write import UnpublishedShard, at_once
 from pipeline.state import inventory
+from pipeline.state.inventory import Inventory
+from pipeline.state.shard_processes import processes_of_a_shard, shard_groups_left, work_left
 from pipeline.storage import Location
+from tasks.artifact_tasks import tasks_of
 from tasks.base import Volume
+from tasks.run.processes import worker_count
 from tasks.splits import SplitTask
 
 
@@ -77,19 +82,38 @@ class WriteShards(SplitTask):
                 if not work.lacking(shard):
                     continue
                 name = f"{self.split} {shard}"
+                if (processes := self._processes()) > 1:
+                    publisher.wait()  # nothing is under way in a process that forks
                 publish: Callable[[UnpublishedShard], None] = partial(
                     self._publish, name, time.time()
                 )
                 if storage.is_sent(self.folder):  # while the next one is written
                     publish = publisher.later(publish)
                 with self.counter(sizes[shard], "images", name) as note:
-                    made.append(work.make(shard, note, publish))
+                    made.append(work.make(shard, note, publish, processes))
         work.confirm(made)
 
     def _publish(self, name: str, start: float, shard: UnpublishedShard) -> None:
         """Publish a shard, and note what was written since a time."""
         at_once(shard)
         self.note(name, start, Volume(shard.records, shard.bytes))
+
+    def _processes(self) -> int:
+        """Return how many processes prepare the images of the next shard, with this one."""
+        workers, resolved = worker_count(), self.resolved
+        if workers == 1 or not any(each.form.image.encodes for each in self.split_job.outputs):
+            return 1
+        few = workers // 2
+        if len(list(islice(shard_groups_left(resolved, self.artifact), few + 1))) > few:
+            return 1  # there is enough for all, as mostly: nothing else is looked for
+        pending = Inventory(resolved).pending()
+        return processes_of_a_shard(workers, *work_left(resolved.graph, pending, self._tasks_left))
+
+    def _tasks_left(self, artifact: Artifact) -> int:
+        """Return how many tasks an artifact that is not whole still takes, at most."""
+        if artifact.kind == SHARDS:
+            return sum(1 for _ in shard_groups_left(self.resolved, artifact))
+        return len(tasks_of(self.resolved, [artifact.name]))
 
 
 class WriteManifest(SplitTask):

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import signal
-import sys
-import warnings
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
+from multiprocessing.connection import wait
 from typing import Final, Protocol
 
 from pipeline.errors import ShardmillError
@@ -19,6 +14,8 @@ from pipeline.im2rec.batches import Batch
 from pipeline.im2rec.encode import Chunk, RecordEncoder
 from pipeline.im2rec.job import PackJob
 from pipeline.im2rec.worker import work
+from pipeline.processes import children
+from pipeline.processes.children import Child
 from pipeline.storage import SharedFile, StagedFile
 
 _AHEAD: Final = 12 << 20  # bytes of records that a worker may keep and yet be asked for more
@@ -51,20 +48,10 @@ def open_pool(job: PackJob) -> Iterator[Packers]:
         with RecordEncoder(job) as encoder:
             yield InProcess(encoder)
         return
-    workers: list[Worker] = []
-    try:
+    with children.group() as members:
         for _ in range(job.threads):
-            workers.append(_spawn(job, workers))
-        yield WorkerPool(workers)
-    except BaseException:
-        for worker in workers:
-            worker.process.kill()
-        raise
-    finally:
-        for worker in workers:
-            worker.connection.close()
-        for worker in workers:
-            worker.process.join()
+            members.append(children.start(work, job, others=members))
+        yield WorkerPool([Worker(child) for child in members])
 
 
 class InProcess:
@@ -94,8 +81,7 @@ class Worker:
     """A process that packs, and what it was asked for and has answered; see `worker.work`.
 
     Attributes:
-        process: the process.
-        connection: the pipe to it.
+        child: the process, and the pipe to it.
         batch: what it packs.
         ready: its chunks that were not yielded yet.
         sizes: bytes of each chunk that is not written yet, in order.
@@ -104,8 +90,7 @@ class Worker:
         unfinished: whether that is the rest of its batch.
     """
 
-    process: BaseProcess
-    connection: Connection
+    child: Child
     batch: Batch | None = None
     ready: deque[tuple[Batch, Chunk]] = field(default_factory=deque)
     sizes: deque[int] = field(default_factory=deque)
@@ -155,9 +140,9 @@ class WorkerPool:
         _send(worker, offset)
 
     def _listen(self) -> None:
-        readable = wait([worker.connection for worker in self._workers])
+        readable = wait([worker.child.connection for worker in self._workers])
         for worker in self._workers:
-            if worker.connection in readable:
+            if worker.child.connection in readable:
                 self._on_message(worker, _received(worker))
                 self._feed(worker)
 
@@ -188,24 +173,9 @@ class WorkerPool:
         _send(worker, None if worker.unfinished else worker.batch)
 
 
-def _spawn(job: PackJob, before: list[Worker]) -> Worker:
-    # A fork has what is loaded, and takes functions that cannot be pickled for transforms.
-    forks = sys.platform.startswith("linux")
-    get = multiprocessing.get_context
-    context = get("fork") if forks else get("spawn")
-    here, there = context.Pipe()
-    others = [*(worker.connection for worker in before), here] if forks else []
-    process = context.Process(target=work, args=(there, job, others), daemon=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # of threads: they hold no lock of ours
-        process.start()
-    there.close()
-    return Worker(process, here)
-
-
 def _send(worker: Worker, message: object) -> None:
     try:
-        worker.connection.send(message)
+        worker.child.connection.send(message)
     except ConnectionError as error:
         raise _last_word(worker) or _dead(worker) from error
 
@@ -213,8 +183,8 @@ def _send(worker: Worker, message: object) -> None:
 def _last_word(worker: Worker) -> ShardmillError | None:
     """Return the error that a worker has sent before it ended, if there is one."""
     with contextlib.suppress(EOFError, OSError):
-        while worker.connection.poll():
-            message = worker.connection.recv()
+        while worker.child.connection.poll():
+            message = worker.child.connection.recv()
             if isinstance(message, ShardmillError):
                 return message
     return None
@@ -222,18 +192,15 @@ def _last_word(worker: Worker) -> ShardmillError | None:
 
 def _received(worker: Worker) -> object:
     try:
-        return worker.connection.recv()
+        return worker.child.connection.recv()
     except (EOFError, ConnectionError) as error:
         raise _dead(worker) from error
 
 
 def _dead(worker: Worker) -> ShardmillError:
-    worker.process.join(timeout=5)
-    code = worker.process.exitcode
-    ended = f"status {code}" if code is None or code >= 0 else signal.Signals(-code).name
     return ShardmillError(
         "a process that packs images has died, and nothing was published",
         expected="that it goes on to the end of the list",
-        found=f"it was ended by {ended}",
+        found=worker.child.how_it_ended(),
         remedy="run the same command again; where memory is short, with a smaller --num-thread",
     )

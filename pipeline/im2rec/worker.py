@@ -15,9 +15,7 @@ large is sent to a process that may be sending, so neither side waits for the ot
 from __future__ import annotations
 
 import contextlib
-import signal
 from collections import deque
-from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -30,20 +28,13 @@ from pipeline.storage import SharedFile
 WRITTEN: Final = "written"
 
 
-def work(connection: Connection, job: PackJob, others: Sequence[Connection]) -> None:
+def work(connection: Connection, job: PackJob) -> None:
     """Pack what is sent, until the other end of the connection is closed.
 
     Args:
         connection: to the process that publishes the file.
         job: what is packed.
-        others: the ends, inherited from it, that it has of connections to other workers: as long
-            as they are open here, those workers would not see it die.
     """
-    for other in others:
-        other.close()
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)  # a terminal's go to all: the other end decides
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     with contextlib.suppress(EOFError, ConnectionError):
         try:
             temp, path = connection.recv()

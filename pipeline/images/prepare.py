@@ -144,6 +144,7 @@ class Preparation:
     def __init__(self, options: ImageOptions) -> None:
         self._spec = encode_spec(options)
         self.max_pixels = options.max_pixels
+        self.encodes = options.encodes
         self._encoder = ImageEncoder(self._spec, options.engine, passes=not options.encodes)
         # Both encodings may be made where few images are; the codec of a PNG names that of a JPEG.
         self.codec = self._encoder.codec(self._spec.encoding if options.encodes else ".png")

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Final
 
-import pyarrow as pa
 import xxhash
 
 from pipeline import storage
 from pipeline.archives.member_hashes import KnownContents, KnownMembers
-from pipeline.catalog import table as catalog
 from pipeline.documents.shards import LeftOutImage
 from pipeline.errors import (
     ArchiveRefused,
-    BadImage,
     MemberDiffers,
-    NoPermission,
     ShardmillError,
     TooManyPixels,
     TreeRefused,
 )
 from pipeline.formats.record import ImageRecord
-from pipeline.images.prepare import Preparation, StoredImage
-from pipeline.shards.object_masks import masks_at_size
-from pipeline.storage.local.fingerprints import FingerprintsBuilder
+from pipeline.images.prepare import StoredImage
 
 AHEAD = 64
 """How many images the kernel is asked for before they are read."""
@@ -93,76 +85,6 @@ def no_such_file(key: str) -> tuple[str, str]:
     """Return what is said of an image without a file where nothing else is known."""
     del key
     return "there is no such file", "put the files there, or correct the list or --root"
-
-
-def images(
-    rows: pa.RecordBatch,
-    sources: storage.Sources,
-    prepares: Preparation,
-    *,
-    whole_files: bool = False,
-    seen: FingerprintsBuilder | None = None,
-    members: KnownContents = NONE_KNOWN,
-    why_absent: WhyAbsent = no_such_file,
-    with_masks: bool = False,
-) -> Iterator[Image | LeftOut]:
-    """Yield the images of a shard, read in order and encoded anew where that is asked for.
-
-    The encoded bytes are a view that the next step of the iteration may overwrite. `seen` takes
-    the fingerprints of the images that are whole files, in their order. With `members`, images
-    are compared with what they were when they were verified. `why_absent` is asked of those of
-    which there is no file. Records have the masks of their objects only `with_masks`.
-
-    Raises:
-        MemberDiffers: see `check_member`.
-        InputRefused: see `read_image` and `check_member`.
-    """
-    columns = catalog.columns(rows)
-    ranges = list(zip(columns["source"], columns["offset"], columns["length"], strict=True))
-    known = members.at(columns["source"], columns["offset"])
-    for wanted in ranges[:AHEAD]:
-        _will_need(sources, wanted)
-    for place, where in enumerate(ranges):
-        if place + AHEAD < len(ranges):
-            _will_need(sources, ranges[place + AHEAD])
-        row = {name: values[place] for name, values in columns.items()}
-        source, offset, length = where
-        key, line = row["key"], row["line"]
-        if length < 0:
-            if seen is not None:
-                seen.add(source, storage.ABSENT, None)
-            reason, remedy = why_absent(key)
-            yield LeftOut(key, source, offset, reason, line, remedy)
-            continue
-        stamp = sources.stamp(source) if seen is not None else 0  # first: see `settled_stamp`
-        stored, content = _prepared(sources, prepares, key, where, whole_files)
-        if known[place] is not None and content() != known[place]:
-            sources.not_cached(*where)
-            stored, content = _prepared(sources, prepares, key, where, whole_files)
-            check_member(sources, key, where, content(), known[place], whole_file=whole_files)
-        if seen is not None:
-            seen.add(source, stamp, content())
-        if isinstance(stored, BadImage):
-            yield LeftOut.because(stored, key, source, offset, line, prepares.max_pixels)
-        else:
-            masks = masks_at_size(row["mask_files"], sources, stored) if with_masks else ()
-            yield Image(record_of(row, stored, masks), stored, source, offset, line)
-
-
-def _prepared(
-    sources: storage.Sources,
-    prepares: Preparation,
-    key: str,
-    where: tuple[str, int, int],
-    whole_file: bool,
-) -> tuple[StoredImage | BadImage, Callable[[], bytes]]:
-    """Read an image; return it as it is stored, or why it is not, and what gives its xxh3-128."""
-    data = read_image(sources, key, where, whole_file=whole_file)
-    try:
-        stored = prepares.prepare(data)
-    except BadImage as error:
-        return error, partial(xxhash.xxh3_128_digest, data)
-    return stored, partial(_content_hash, data, stored)
 
 
 def read_image(
@@ -295,16 +217,3 @@ def record_of(
         flags=row["flags"],
         masks=masks,
     )
-
-
-def _content_hash(data: memoryview, stored: StoredImage) -> bytes:
-    """Return the xxh3-128 of a source; of one that is stored as it is, it is known already."""
-    if stored.encoded is data:
-        return bytes.fromhex(stored.xxh3_128)
-    return xxhash.xxh3_128_digest(data)
-
-
-def _will_need(sources: storage.Sources, where: tuple[str, int, int]) -> None:
-    if where[2] >= 0:
-        with suppress(NoPermission):  # it is said when it is read
-            sources.will_need(*where)

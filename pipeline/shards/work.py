@@ -94,13 +94,15 @@ class ShardWork:
         shard: int,
         progress: Callable[[int], None] | None = None,
         publish: Callable[[UnpublishedShard], object] = at_once,
+        processes: int = 1,
     ) -> Made:
         """Write a shard in every format that it lacks, from one read of each image.
 
         Args:
             shard: its 0-based number.
-            progress: called with the images done so far, every 64.
-            publish: see `write_shard`; who publishes later does that before `confirm`.
+            progress: see `write_shard`.
+            publish: likewise; who publishes later does that before `confirm`.
+            processes: see `write_shard`.
 
         Raises:
             TransientError: the plan is damaged, or an archive or image is not what was verified:
@@ -129,6 +131,7 @@ class ShardWork:
                 keep=partial(self._keep_sources, shard) if whole_files else None,
                 why_absent=self.split.source.why_absent,
                 publish=publish,
+                processes=processes,
             )
         shard_files = (file for output in lacking for file in output.files(name)[:1])
         size = sum(info.size for file in shard_files if (info := storage.stat(file)))

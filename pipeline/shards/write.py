@@ -17,14 +17,8 @@ from pipeline.manifest import Document
 from pipeline.paths import ShardName
 from pipeline.plaintext import Lines
 from pipeline.shards.output import Output
-from pipeline.shards.read import (
-    AHEAD,
-    NONE_KNOWN,
-    LeftOut,
-    WhyAbsent,
-    images,
-    no_such_file,
-)
+from pipeline.shards.preparing import open_images
+from pipeline.shards.read import AHEAD, NONE_KNOWN, LeftOut, WhyAbsent, no_such_file
 from pipeline.shards.writer import OutputWriter
 from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
@@ -91,6 +85,7 @@ def write_shard(
     keep: Callable[[pa.Table], Document] | None = None,
     why_absent: WhyAbsent = no_such_file,
     publish: Callable[[UnpublishedShard], object] = at_once,
+    processes: int = 1,
 ) -> int:
     """Write one shard and its manifest for each output; return the records of the largest.
 
@@ -107,48 +102,58 @@ def write_shard(
             than its row says is not trusted.
         on_bad_image: ``fail`` raises after the whole shard was looked at; ``skip`` leaves the
             image out and says so in the manifest.
-        progress: called with the images done so far, every 64.
+        progress: called with the images done so far, every 64; or after each, where all are
+            encoded anew.
         keep: keeps the fingerprints of the files that were read, before anything is published, and
             returns what the marks say of them; may raise if they are others than before. None:
             the images lie in archives.
         why_absent: see `WhyAbsent`.
         publish: given the shard when its records are written; publishes it, now or later, and
             leaves its context. What it raises is raised here, and the shard is discarded.
+        processes: how many prepare its images, with this one, which alone writes.
 
     Raises:
         BadImage: images that cannot be stored, under ``fail``; none is left of a shard.
         UsageError: the engine that is asked for is not installed, or not the one of the outputs.
-        TransientError: an archive was changed since it was verified.
+        TransientError: an archive was changed since it was verified, or one of several processes
+            is dead.
         MemberDiffers: so was an image in it, and the archive looks as before.
         InputRefused: a source is not as long as it was.
     """
     with (
         ExitStack() as stack,
         storage.open_sources(root, whole_files=whole_files) as sources,
+        ExitStack() as reading,
     ):
         check_unchanged(sources, verified)
+        prepares = _preparation(outputs)
+        seen = FingerprintsBuilder() if keep is not None else None
+        read = (
+            reading.enter_context(  # first: its processes have nothing of the files that are made
+                open_images(
+                    rows,
+                    sources,
+                    prepares,
+                    whole_files=whole_files,
+                    seen=seen,
+                    members=members,
+                    why_absent=why_absent,
+                    with_masks=any(output.form.describes_objects for output in outputs),
+                    processes=processes,
+                )
+            )
+        )
         made = (OutputWriter(out, name, output, rows.num_rows) for output in outputs)
         writers = [stack.enter_context(writer) for writer in made]
-        prepares = _preparation(outputs)
         left_out: list[LeftOut] = []
-        seen = FingerprintsBuilder() if keep is not None else None
-        read = images(
-            rows,
-            sources,
-            prepares,
-            whole_files=whole_files,
-            seen=seen,
-            members=members,
-            why_absent=why_absent,
-            with_masks=any(output.form.describes_objects for output in outputs),
-        )
+        every = 1 if prepares.encodes else AHEAD
         for done, image in enumerate(read, start=1):
             if isinstance(image, LeftOut):
                 left_out.append(image)
             else:
                 for writer in writers:
                     writer.add(image)
-            if progress is not None and done % AHEAD == 0:
+            if progress is not None and done % every == 0:
                 progress(done)
         faults = left_out + [each for writer in writers for each in writer.left_out]
         if faults and on_bad_image == "fail":

@@ -56,6 +56,10 @@ class Sources(Reader, Protocol):
     The view that `read` and `read_whole` return is valid until the next of these calls.
     """
 
+    @property
+    def root(self) -> Location:
+        """The folder."""
+
     def path(self, source: str) -> Location:
         """Return where a source lies."""
 

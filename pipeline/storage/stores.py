@@ -145,6 +145,14 @@ def open_sources(root: Location, *, whole_files: bool = False) -> Sources:
     return remote.open_whole(root) if whole_files else remote.open_sources(root)
 
 
+def many_may_read(root: Location) -> bool:
+    """Whether several processes read below a folder as well as one.
+
+    Of objects one process asks for many at once, within the limits that it was given.
+    """
+    return isinstance(root, Path)
+
+
 def read_bytes(location: Location, most: int | None = None) -> bytes:
     """Return a whole (small) file; of an object what is known already, if it is still that one.
 

@@ -17,6 +17,7 @@ from luigi.worker import Worker
 
 from pipeline import storage
 from pipeline.errors import ShardmillError
+from pipeline.processes.children import die_with
 
 RUN_VARIABLE = "SHARDMILL_RUN"
 REPORT_VARIABLE = "SHARDMILL_REPORT"
@@ -25,7 +26,6 @@ BEGUN = b"begun"
 """What a task reports when it begins."""
 NOTICE = b"notice "
 """What a line begins with that a person should read at once."""
-_PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _LONGEST_NAME = 15  # bytes
 
@@ -100,7 +100,7 @@ def die_with_worker() -> None:
     """Have the kernel end this task's process when its Luigi worker dies."""
     parent = multiprocessing.parent_process()
     if parent is not None:
-        _die_with(parent.pid, signal.SIGKILL)
+        die_with(parent.pid, signal.SIGKILL)
 
 
 def show_as(step: str) -> None:
@@ -114,11 +114,4 @@ def die_with_command() -> None:
     """Have the kernel end this worker when its command dies."""
     given = os.environ.get(PARENT_VARIABLE)
     if given is not None:
-        _die_with(int(given), signal.SIGTERM)
-
-
-def _die_with(parent: int | None, number: signal.Signals) -> None:
-    if sys.platform.startswith("linux"):  # elsewhere an orphan ends after its task
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, number)
-    if os.getppid() != parent:
-        os._exit(1)
+        die_with(int(given), signal.SIGTERM)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,61 +11,23 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from catalogrows import objects
-from drawnlists import encoded, lay
+from drawnlists import encoded
+from plannedrows import NAME, batch, output
 
 from pipeline import manifest, paths
-from pipeline.catalog import table as catalog
 from pipeline.errors import BadImage, NoPermission, ShardmillError, TransientError, UsageError
-from pipeline.formats.base import LABELS, RecordOptions
+from pipeline.formats.base import LABELS
 from pipeline.formats.registry import FORMATS
-from pipeline.images.prepare import PLAIN, ImageOptions, preparation
+from pipeline.images.prepare import ImageOptions
 from pipeline.manifest import FileEntry
-from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards import finish as outputs
 from pipeline.shards import write as shards
-from pipeline.shards.output import Output, RecordForm
+from pipeline.shards.output import Output
 from pipeline.shards.read import LeftOut, read_image
 
-NAME = ShardName("train", 0, 1)
 MAGIC = 0xCED7230A
 RGB, PNG = encoded(), encoded(3, "RGBA", "PNG")
-
-
-def batch(folder: Path, images: Mapping[str, bytes | None], **columns: list[Any]) -> pa.RecordBatch:
-    """Lay images in a folder, and list them as a plan does; None: there is no such file."""
-    rows = [
-        {
-            "key": key,
-            "filename": key.rpartition("/")[2],
-            "source": key,
-            "offset": 0,
-            "length": -1 if content is None else len(content),
-            "class_index": number,
-            "class_id": "",
-            "class_text": "",
-            "objects": [],
-            "line": number + 1,
-            "id": number,
-            "labels": [],
-        }
-        for number, (key, content) in enumerate(images.items())
-    ]
-    for key, content in images.items():
-        if content is not None:
-            lay(folder / key, content)
-    for name, values in columns.items():
-        for row, value in zip(rows, values, strict=True):
-            row[name] = value
-    return pa.RecordBatch.from_pylist(rows, catalog.SCHEMA)
-
-
-def output(out: Path, name: str, labels: str = LABELS[0], image: ImageOptions = PLAIN) -> Output:
-    options = RecordOptions(0, labels)
-    codec = preparation(image).codec
-    form = RecordForm(name, options, image, codec, FORMATS[name].jpeg_only)
-    digest = f"{list(FORMATS).index(name)}23456789abc"
-    return Output(digest, paths.output(out, name, "train", digest), form)
 
 
 def write(
@@ -118,7 +79,7 @@ def test_each_image_is_read_once_for_all_formats(
         read.append(key)
         return read_image(sources, key, *where, **options)
 
-    monkeypatch.setattr("pipeline.shards.read.read_image", counted)
+    monkeypatch.setattr("pipeline.shards.preparing.read_image", counted)
     write(out, tmp_path, rows, *(output(out, name) for name in FORMATS))
     assert read == [f"{number}.jpg" for number in range(5)]
 

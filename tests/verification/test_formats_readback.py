@@ -24,7 +24,8 @@ from pipeline.job.split import SplitJob
 from pipeline.paths import ShardName
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
-from pipeline.shards.read import Image, images
+from pipeline.shards.preparing import open_images
+from pipeline.shards.read import Image
 from pipeline.shards.write import write_shard
 from pipeline.state import standing, status
 from pipeline.verification import statecheck
@@ -97,7 +98,8 @@ class Copy:
                 staged, self.output.form.options, len(self.rows(index))
             )
             given = []
-            for image in images(self.rows(index), sources, prepares):
+            images = stack.enter_context(open_images(self.rows(index), sources, prepares))
+            for image in images:
                 assert isinstance(image, Image)
                 given.append(replace(image.record, encoded=bytes(image.record.encoded)))
             for record in change(given):
