@@ -103,16 +103,16 @@ class WriteShards(SplitTask):
         workers, resolved = worker_count(), self.resolved
         if workers == 1 or not any(each.form.image.encodes for each in self.split_job.outputs):
             return 1
-        few = workers // 2
-        if len(list(islice(shard_groups_left(resolved, self.artifact), few + 1))) > few:
+        if self._tasks_left(self.artifact) > workers // 2:
             return 1  # there is enough for all, as mostly: nothing else is looked for
         pending = Inventory(resolved).pending()
         return processes_of_a_shard(workers, *work_left(resolved.graph, pending, self._tasks_left))
 
     def _tasks_left(self, artifact: Artifact) -> int:
-        """Return how many tasks an artifact that is not whole still takes, at most."""
+        """Return how many tasks an artifact that is not whole takes; some, if more than workers."""
         if artifact.kind == SHARDS:
-            return sum(1 for _ in shard_groups_left(self.resolved, artifact))
+            left = shard_groups_left(self.resolved, artifact)
+            return sum(1 for _ in islice(left, worker_count() + 1))
         return len(tasks_of(self.resolved, [artifact.name]))
 
 

@@ -11,7 +11,8 @@ from drawnlists import ALL_FORMATS, ListedSet
 from finishedoutputs import of_list_in_all_formats
 from support import RawSet, products
 
-from pipeline.shards import write
+from pipeline.shards import work
+from pipeline.shards.write import write_shard
 
 RESIZED = (*ALL_FORMATS, "--resize", 20)
 
@@ -26,13 +27,12 @@ def listed() -> ListedSet:
 def given(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many processes each shard was given, in a command with six workers."""
     counts: list[int] = []
-    written = write.write_shard
 
     def noting(*arguments: Any, processes: int, **options: Any) -> int:
         counts.append(processes)
-        return written(*arguments, processes=processes, **options)
+        return write_shard(*arguments, processes=processes, **options)
 
-    monkeypatch.setattr(write, "write_shard", noting)
+    monkeypatch.setattr(work, "write_shard", noting)
     monkeypatch.setattr("tasks.shards.worker_count", lambda: 6)
     return counts
 
