@@ -131,7 +131,7 @@ class _ImageWork:
     """Prepares the image of one row of a plan; see `open_images`.
 
     Images that are announced ahead are read by whichever process takes them: the kernel keeps
-    what it has read for all.
+    what it has read for all. Nothing of Arrow is used, whose threads a fork has not.
     """
 
     def __init__(
