@@ -16,11 +16,11 @@ def check_list(path: Location, counts: ClassCounts) -> None:
     Raises:
         UsageError: one has not.
     """
-    if counts.without:
+    if counts.without:  # annotations have no lines
         raise UsageError(
             "images with several labels, or with one that is no class, have no class folder",
             file=str(path),
-            place=f"line {counts.without_line}",
+            place=f"line {counts.without_line}" if counts.without_line else None,
             expected="one label an image, a whole number from 0",
             found=f"{counted(counts.without, 'image')} without that",
             remedy="leave out what needs class folders: --export parquet has all labels",

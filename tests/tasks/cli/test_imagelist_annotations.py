@@ -162,6 +162,13 @@ def test_a_changed_annotation_makes_another_output(drawn: Annotated, out: Path) 
     assert before
 
 
+def test_images_of_several_classes_have_no_class_folder(drawn: Annotated, out: Path) -> None:
+    run = shardmill("imagelist", *drawn.words, "--out", out, "--extract")
+    assert run.returncode == 2
+    assert "5 images without that" in run.stderr
+    assert "line" not in run.stderr
+
+
 def test_labels_of_detection_need_boxes(tmp_path: Path, out: Path) -> None:
     drawn = draw_voc(tmp_path)
     run = shardmill("imagelist", drawn.root, "--out", out, *LABELS)
