@@ -4,9 +4,13 @@ A task holds parameters, calls `pipeline`, and publishes; what it means to do a 
 there.
 """
 
+import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
+
+# Arrow's other pools keep what was freed. It reads this when it is imported, which is later.
+os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 # Luigi's own command looks here for tasks; commands that need no Luigi do not wait for it.
 if TYPE_CHECKING or "luigi" in sys.modules:

@@ -13,7 +13,6 @@ import sys
 
 import luigi
 import luigi.configuration
-import pyarrow as pa
 
 from pipeline.errors import ConfigError, InputRefused, ShardmillError
 from pipeline.job.options import Job
@@ -50,7 +49,6 @@ def _run(
     if phase.digest(job) != digest:
         raise _changed(job)
     multiprocessing.set_start_method("fork")
-    pa.set_memory_pool(pa.system_memory_pool())  # Arrow's own keeps what was freed
     apply_shipped_settings()
     _leave_when_idle()
     luigid = None

@@ -22,6 +22,10 @@ import sys
 {{code}}
 print(*sorted(set({RARE}) & set(sys.modules)))
 """
+SYSTEM_MEMORY = """
+import pyarrow
+assert pyarrow.default_memory_pool().backend_name == "system"
+"""
 NOTHING_TO_DO = """
 from tasks.cli import cli
 assert cli.main({words!r}, standalone_mode=False) == 0
@@ -36,8 +40,8 @@ def rare_imports(code: str) -> str:
     return run.stdout.splitlines()[-1]
 
 
-def test_a_worker_that_works_alone_on_plain_shards_imports_nothing_rare() -> None:
-    assert rare_imports("import tasks.run.worker") == ""
+def test_a_worker_of_plain_shards_imports_nothing_rare_and_arrow_gives_memory_back() -> None:
+    assert rare_imports(f"import tasks.run.worker\n{SYSTEM_MEMORY}") == ""
 
 
 def test_a_command_with_nothing_to_do_imports_nothing_rare(
