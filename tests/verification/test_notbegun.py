@@ -12,7 +12,7 @@ from support import RawSet
 
 from pipeline.annotations import bboxes
 from pipeline.errors import ArchiveRefused
-from pipeline.shards import write as shards
+from pipeline.shards import work
 
 
 def prepare(patch: pytest.MonkeyPatch, raw_set: RawSet, out: Path, *words: object) -> Ran:
@@ -49,7 +49,7 @@ def test_with_other_options_or_files_it_is_not_what_was_asked_for(
     usual = ("--split", "train", "--until", "shards")
     assert prepare(monkeypatch, small, out, *usual).status == 0
     with monkeypatch.context() as patch:
-        patch.setattr(shards, "write_shard", refuse)
+        patch.setattr(work, "write_shard", refuse)
         run = prepare(patch, small, out, *usual, "--replace", *words)
         assert run.status == 3, run.said
     run = inprocess.verify(monkeypatch, out)

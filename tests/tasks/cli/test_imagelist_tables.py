@@ -79,7 +79,10 @@ def test_a_list_is_known_by_what_it_says(photos: Path, out: Path) -> None:
 def test_columns_and_tables_are_refused_where_they_mean_nothing(photos: Path, out: Path) -> None:
     listed = lay(photos.parent / "a.lst", b"0\t1\t4.jpg\n")
     for words, said in [
-        (("--path-column", "file"), "--path-column and --label-column are of lists"),
+        (
+            ("--path-column", "file"),
+            "--label-column and --split-column are of lists",
+        ),
         (("--classes", photos), "--classes is a table of class folders, or of labels"),
     ]:
         run = shardmill("imagelist", listed, "--out", out, *words)
