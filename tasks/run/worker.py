@@ -24,6 +24,7 @@ from tasks.run.processes import die_with_command, notice, notice_waits, report
 from tasks.run.settings import apply_shipped_settings
 
 _IDLE = "max_keep_alive_idle_duration"
+_ENDING_S = 5.0
 
 
 def main() -> int:
@@ -65,10 +66,21 @@ def _run(
         workers=workers,
         local_scheduler=luigid is None,
     )
+    _reap_tasks()
     sys.stderr.write(f"{result.summary_text}\n")
     if luigid is not None and luigid.given_up is not None:
         raise luigid.given_up
     return 0
+
+
+def _reap_tasks() -> None:
+    """Wait for the processes of the last tasks, whose results are there.
+
+    The command waits until this process and all that it started are gone. What is nobody's child
+    any more is gone when the first process of the machine looks, which may take it a second.
+    """
+    for process in multiprocessing.active_children():
+        process.join(_ENDING_S)
 
 
 def _changed(job: Job) -> ShardmillError:
