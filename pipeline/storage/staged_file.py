@@ -19,6 +19,7 @@ import xxhash
 
 from pipeline.errors import ObjectChanged, Vanished
 from pipeline.storage import remote, scratch
+from pipeline.storage.local import writeback
 from pipeline.storage.local.deleting import discard
 from pipeline.storage.local.flocks import locked_temp
 from pipeline.storage.local.oserrors import translate_oserrors, translated
@@ -268,6 +269,8 @@ class StagedFile:
 
     def _grow(self, written: int) -> None:
         self.size += written
+        if isinstance(self.path, Path):  # an object's file is removed when it was sent
+            writeback.follow(self._fd, self.size - written, self.size)
         if self.size > ONE_PUT:  # it is sent in parts, each with an MD5 of its own
             self._md5 = None
 

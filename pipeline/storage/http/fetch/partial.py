@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pipeline.errors import AlreadyAtWork, OutputConflict, OutputDamaged
 from pipeline.storage.http.fetch.sidecar import MOST_BYTES, Sidecar
-from pipeline.storage.local import flocks
+from pipeline.storage.local import flocks, writeback
 from pipeline.storage.local.deleting import discard, remove
 from pipeline.storage.local.listing import read_bytes, stat
 from pipeline.storage.local.oserrors import translate_oserrors
@@ -39,6 +39,7 @@ class Partial:
         self.target = target
         self.temp = temp
         self._fd = fd
+        self._arrived = 0
         self._beat = 0
         self._open = True
 
@@ -86,6 +87,8 @@ class Partial:
             while view:
                 written = os.pwrite(self._fd, view, offset)
                 view, offset = view[written:], offset + written
+        before, self._arrived = self._arrived, self._arrived + memoryview(data).nbytes
+        writeback.follow(self._fd, before, self._arrived)
 
     def read(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes at `offset`; fewer only where the file ends."""
