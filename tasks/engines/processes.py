@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -25,8 +26,16 @@ class Processes:
     pool: ProcessPoolExecutor
 
     def submit(self, function: Function, job: str, split: str, shard: int) -> Future[int]:
-        """Have a function called in one of them; see `Engine`."""
-        return self.pool.submit(function, job, split, shard)
+        """Have a function called in one of them; see `Engine`.
+
+        Where one of them has died, none is called, and the future holds that.
+        """
+        try:
+            return self.pool.submit(function, job, split, shard)
+        except BrokenProcessPool as error:
+            future = Future[int]()
+            future.set_exception(error)
+            return future
 
 
 @contextmanager

@@ -33,6 +33,7 @@ class Writing:
     engine: Engine
     failures: dict[Place, ShardmillError] = field(default_factory=dict)
     _at_work: dict[Future[int], Place] = field(default_factory=dict)
+    _is_broken: bool = False  # the engine carries nothing out any more
 
     @cached_property
     def works(self) -> dict[str, ShardWork]:
@@ -52,9 +53,12 @@ class Writing:
         return self.claims[split].is_free(shard)
 
     def missing(self, places: Iterable[Place]) -> Iterator[Place]:
-        """Yield which shards are missing when it is their turn, until one cannot be written."""
+        """Yield which shards are missing when it is their turn, until one cannot be written.
+
+        None is after a process of the engine has died, with which the others have ended.
+        """
         for split, shard in places:
-            if any(each.permanent for each in self.failures.values()):
+            if self._is_broken or any(each.permanent for each in self.failures.values()):
                 return
             if (split, shard) not in self.failures and not self.works[split].is_there(shard):
                 yield split, shard
@@ -92,5 +96,6 @@ class Writing:
             except ShardmillError as error:
                 self.failures[place] = error
             except BrokenProcessPool as error:
+                self._is_broken = True
                 what = "a process that was writing shards has ended: was it killed, for memory?"
                 self.failures[place] = TransientError(what, found=str(error))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipeline.shards.work import ShardWork
 from pipeline.state.shard_claims import ShardClaims
 from tasks.engines import parts
 from tasks.engines.engine import Engine, Function
+from tasks.engines.processes import processes
 
 SHARDS = 7
 PLANNED = ("--format", "tfrecord,recordio", "--shards", f"train={SHARDS}", "--split", "train")
@@ -151,6 +153,52 @@ def test_a_failure_that_passes_lets_a_part_go_on_to_its_own(planned: ResolvedJob
     write(planned, "1/3", again)
     assert again.shards[0] == 1
     assert manifest_of(planned) is not None
+
+
+@pytest.mark.parametrize("dies", [0, 1])
+def test_a_dead_process_ends_a_part_and_is_named(planned: ResolvedJob, dies: int) -> None:
+    """Its own next shards, or those of others, are not given to processes that have ended."""
+    with processes(2) as engine:
+        assert engine.submit(_pid_of, "", "", 0).result() == os.getpid()
+        fatal = Dying(engine, dies)
+        with pytest.raises(TransientError, match="was it killed, for memory") as caught:
+            write(planned, "0/1", fatal)
+        assert engine.submit(_pid_of, "", "", 0).exception() is not None
+    assert not caught.value.permanent
+    claims = paths.shard_claim(planned.out, planned.splits["train"].shards_digest, 0).parent
+    assert not list(storage.documents(claims))
+
+
+def _pid_of(job: str, split: str, shard: int) -> int:
+    del job, split, shard
+    return os.getppid()
+
+
+def _die(job: str, split: str, shard: int) -> int:
+    del job, split, shard
+    os._exit(9)
+
+
+@dataclass
+class Dying:
+    """An engine of processes, one of which dies of a shard.
+
+    Attributes:
+        engine: of processes.
+        shard: of which it dies.
+    """
+
+    engine: Engine
+    shard: int
+
+    @property
+    def slots(self) -> int:
+        """See `Engine`."""
+        return self.engine.slots
+
+    def submit(self, function: Function, job: str, split: str, shard: int) -> Future[int]:
+        """Have it write a shard, or die."""
+        return self.engine.submit(_die if shard == self.shard else function, job, split, shard)
 
 
 def test_a_refusal_of_a_shard_of_others_is_told_and_no_failure(planned: ResolvedJob) -> None:
