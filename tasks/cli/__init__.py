@@ -99,6 +99,7 @@ def main() -> None:
     """Run the command and exit with its status."""
     os.environ.update(SAFE_PATH)
     streams.install()
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, no status of a process could be had
     for number in interrupting():
         signal.signal(number, signal.default_int_handler)
     code = carried_out(lambda: cli.main(prog_name="shardmill", standalone_mode=False))

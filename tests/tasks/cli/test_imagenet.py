@@ -361,6 +361,20 @@ def test_an_interrupt_stops_cleanly_and_the_same_command_goes_on(sample: RawSet,
     assert products(out) == products(kept(sample).out)
 
 
+def test_one_that_was_started_with_the_ends_of_children_ignored_sees_those_of_its_own(
+    small: RawSet, out: Path
+) -> None:
+    """Some supervisors ignore SIGCHLD, and what they start does too: no status would be kept."""
+    words = command("imagenet", "--raw", small.raw, "--config", small.config, "--out", out)
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        started = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+    _, stderr = started.communicate(timeout=60)
+    assert started.returncode == 0, stderr
+
+
 def test_no_overlap_gives_way_to_a_command_at_work(small: RawSet, out: Path) -> None:
     lock = out / ".shardmill" / "run.lock"
     lock.parent.mkdir(parents=True)
