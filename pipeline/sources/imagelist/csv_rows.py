@@ -47,7 +47,9 @@ def rows(path: Location, columns: Sequence[str], *, delimiter: str) -> Iterator[
         yield Row(line, tuple(fields[place] for place in places))
     if not places:
         what = "a list without a header"
-        raise refused(path, 1, what, f"the columns {', '.join(columns)}", "nothing")
+        wanted = f"the columns {', '.join(columns)}"
+        remedy = "name the columns in the first line, and write a row for each image"
+        raise refused(path, 1, what, wanted, "nothing", remedy)
 
 
 def header(path: Location, *, delimiter: str) -> tuple[str, ...]:
@@ -108,7 +110,8 @@ def _place(path: Location, line: int, name: str, header: Sequence[str], delimite
         return header.index(name)
     if times:
         what, wanted = f"the column {shown(name)} is there {times} times", "each column once"
-        raise refused(path, line, what, wanted, shown(delimiter.join(header)))
+        remedy = "give each column a name of its own in the first line"
+        raise refused(path, line, what, wanted, shown(delimiter.join(header)), remedy)
     other = next((mark for mark in _NAMES if mark != delimiter and mark in "".join(header)), None)
     remedy = ""
     if len(header) == 1 and other is not None:

@@ -12,7 +12,8 @@ SHOWN: Final = 120
 REMEDY: Final = "correct the list; with TABs between all fields it is read in one way only"
 """What can be done about a line that is almost of the form."""
 
-_ICONV: Final = "iconv -f UTF-16 -t UTF-8 LIST > NEW.lst"
+_UNITS: Final = "save it as UTF-8: iconv -f UTF-16"
+_BYTES: Final = "save it as UTF-8; if Windows wrote it, most likely by: iconv -f CP1252"
 _UTF16: Final = (b"\xff\xfe", b"\xfe\xff")  # its byte order marks
 
 
@@ -35,12 +36,16 @@ def check_text(path: Location, first: int, content: bytes) -> None:
     try:
         content.decode()
     except UnicodeDecodeError as error:
+        ending = path.suffix if path.suffix[1:].isalnum() else ".lst"  # it says how a list is read
+        written = f" -t UTF-8 LIST > NEW{ending}"
         if first == 1 and content.startswith(_UTF16):
-            what, remedy = "a list in UTF-16, as Windows writes it", "save it as UTF-8: " + _ICONV
+            what, remedy = "a list in UTF-16, as Windows writes it", _UNITS + written
             raise refused(path, 1, what, "UTF-8", ascii(content[:SHOWN]), remedy) from error
         line = content.count(b"\n", 0, error.start)
-        found = ascii(content.split(b"\n")[line][:SHOWN])
-        raise refused(path, first + line, "a line that is no text", "UTF-8", found) from error
+        found, remedy = ascii(content.split(b"\n")[line][:SHOWN]), _BYTES + written
+        raise refused(
+            path, first + line, "a line that is no text", "UTF-8", found, remedy
+        ) from error
 
 
 def refused(

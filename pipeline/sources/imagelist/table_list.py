@@ -96,7 +96,8 @@ class TableList:
                 table = table.append_column("split", pa.array(splits, pa.string()))
             yield table
         if not count:
-            raise refused(self.path, 1, "no image in the list", "a row for each image", "nothing")
+            what, wanted = "no image in the list", "a row for each image"
+            raise refused(self.path, 1, what, wanted, "nothing", "write a row for each image")
         repeated = imagekeys.repeats_among(np.frombuffer(hashes, np.uint64))
         if len(repeated):
             self._refuse_repeated({int(each) for each in repeated})
@@ -244,7 +245,8 @@ def _mixed(path: Location, number: tuple[int, Cell], text: tuple[str, int]) -> B
         line,
         "labels that are numbers, and others that are texts",
         "numbers alone, or names of classes alone",
-        f"{shown(str(number[1]))} in line {number[0]}, {shown(text[0])} in line {text[1]}",
+        f"the number {shown(str(number[1]))[1:-1]} in line {number[0]}, the text {shown(text[0])}"
+        f" in line {text[1]}",
         "correct one of them; if all are names of classes, list these in a file, one a line, and"
         " say --classes FILE",
     )

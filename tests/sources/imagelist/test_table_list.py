@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tracemalloc
 from pathlib import Path
 from typing import Any
@@ -157,6 +158,25 @@ def test_a_bad_table_is_refused_by_its_line(
     error = refused(tmp_path, content)
     assert error.place == f"line {line}"
     assert what in error.what
+    assert "TABs" not in str(error.remedy)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252"])
+def test_the_command_that_a_refused_encoding_names_makes_a_list_that_is_read(
+    tmp_path: Path, encoding: str
+) -> None:
+    error = refused(tmp_path, "path,label\na,caf\xe9\n".encode(encoding))
+    command = str(error.remedy).rpartition(": ")[2]
+    command = command.replace("LIST", Path(str(error.file)).name)
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, check=True)
+    listed = opened(tmp_path, (tmp_path / "NEW.csv").read_bytes())
+    assert rows(listed) == [(2, 0, [0.0], "a", "caf\xe9")]
+
+
+def test_a_number_and_a_text_are_told_apart_in_a_refusal(tmp_path: Path) -> None:
+    content = '{"path": "a", "label": "3"}\n{"path": "b", "label": 3}\n'
+    error = refused(tmp_path, content, name="list.jsonl")
+    assert error.found == "the number 3 in line 2, the text '3' in line 1"
 
 
 @pytest.mark.parametrize(
