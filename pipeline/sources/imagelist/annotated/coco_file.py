@@ -124,6 +124,7 @@ def interpret(document: Document, file: str = "") -> Annotations:
     """
     names = _names(document.categories, file)
     paths, images = _images(document.images, file)
+    _check_ids(document.annotations, file)
     boxes: dict[int, list[AnnotatedBox]] = {}
     strangers = empty = 0
     for place, one in enumerate(document.annotations):
@@ -200,6 +201,21 @@ def _images(entries: Sequence[Image], file: str) -> tuple[list[str], dict[int, I
     if not images:
         raise _refused(file, "images", "no image", "one or more", "none")
     return list(seen), images
+
+
+def _check_ids(annotations: Sequence[Annotation], file: str) -> None:
+    """Check that each annotation which has an id has one of its own; pycocotools drops others."""
+    ids = [one.id for one in annotations if one.id is not None]
+    if len(set(ids)) == len(ids):
+        return
+    seen = set[int | str]()
+    for place, one in enumerate(annotations):
+        if one.id in seen:
+            what, found = "an id of two annotations", f"{one.id}, which stands there before, too"
+            remedy = "give each annotation an id of its own, or none to any"
+            raise _refused(file, _place(place, one), what, "an id for each", found, remedy)
+        if one.id is not None:
+            seen.add(one.id)
 
 
 def _box(

@@ -84,6 +84,7 @@ REFUSED: list[tuple[Change, str, str]] = [
     (put("annotations", 1, "bbox", [0, 0, 99, 5]), "annotations[1], id 20", "a box outside of"),
     (put("annotations", 1, "category_id", 8), "annotations[1], id 20", "an unknown category"),
     (put("annotations", 2, "bbox", [1, 2, 3]), "annotations[2].bbox", "not annotations of COCO"),
+    (put("annotations", 1, "id", 10), "annotations[1], id 10", "an id of two annotations"),
     (put("images", 1, "id", 100), "images[1], id 100", "an id of two images"),
     (put("images", 1, "file_name", "./0.jpg"), "images[1], id 101", "a path of two images"),
     (put("images", 1, "file_name", "../0.jpg"), "images[1], id 101", "a path that leaves"),
