@@ -177,8 +177,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "classic.json")
     options = parser.parse_args()
-    if options.rounds < 1 or options.images < 100 or options.images % corpora.CLASSES:
-        parser.error("--images must be a multiple of 100, --rounds 1 or more")
+    corpora.check_counts(parser, options.rounds, options.images)
     return options
 
 

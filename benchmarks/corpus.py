@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import io
 import os
@@ -50,6 +51,12 @@ url = "-"
 bytes = {bytes}
 md5 = "{md5}"
 """
+
+
+def check_counts(parser: argparse.ArgumentParser, rounds: int, *images: int) -> None:
+    """End the program unless there are rounds, and images for each class of every corpus."""
+    if rounds < 1 or any(count < CLASSES or count % CLASSES for count in images):
+        parser.error(f"numbers of images must be multiples of {CLASSES}, --rounds 1 or more")
 
 
 @contextmanager

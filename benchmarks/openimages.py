@@ -30,11 +30,10 @@ _HEADER = "MaskPath,ImageID,LabelName,BoxID,BoxXMin,BoxXMax,BoxYMin,BoxYMax,Pred
 _SELECT = """
 import sys
 from pathlib import Path
-import pyarrow
+import tasks  # which chooses where Arrow takes its memory from, for every command
 from pipeline.sources.openimages.selecting.chosen import Chosen, ChosenClass
 from pipeline.sources.openimages.selecting.selecting import select
 from pipeline.sources.openimages.selecting.selection import CsvFile, RowOptions, Selection
-pyarrow.set_memory_pool(pyarrow.system_memory_pool())  # as a worker does
 source, out, *mids = sys.argv[1:]
 classes = tuple(ChosenClass(index, mid, mid, (mid,)) for index, mid in enumerate(sorted(mids)))
 options = RowOptions(by="masks", boxes=False, masks=True)

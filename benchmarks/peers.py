@@ -227,8 +227,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.quick:
         options.images, options.rounds = 2000, 2
-    if options.rounds < 1 or options.images < 100 or options.images % corpora.CLASSES:
-        parser.error("--images must be a multiple of 100, --rounds 1 or more")
+    corpora.check_counts(parser, options.rounds, options.images)
     return options
 
 

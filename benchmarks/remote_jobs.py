@@ -167,9 +167,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--output", type=Path, default=ROOT / "build" / "remote_jobs.json")
     options = parser.parse_args()
-    counts = (options.images, options.far_images)
-    if options.rounds < 1 or any(n < 100 or n % corpora.CLASSES for n in counts):
-        parser.error("numbers of images must be multiples of 100, --rounds 1 or more")
+    corpora.check_counts(parser, options.rounds, options.images, options.far_images)
     return options
 
 
