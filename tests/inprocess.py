@@ -91,7 +91,7 @@ class _AtOnce:
 
 def in_this_process(patch: pytest.MonkeyPatch) -> None:
     """Have commands start no other process for their tasks and checks."""
-    patch.setattr("tasks.cli.preparing.Supervisor", _InProcess)
+    patch.setattr("tasks.cli.how.Supervisor", _InProcess)
     patch.setattr("tasks.run.standby.POSSIBLE", [False])
     patch.setattr("tasks.cli.checks.ProcessPoolExecutor", _Here)
     patch.setattr("tasks.engines.processes.ProcessPoolExecutor", _AtOnce)
@@ -131,7 +131,7 @@ def forget() -> None:
 def shardmill(monkeypatch: pytest.MonkeyPatch, *words: object, answer: str = "") -> Ran:
     """Run a ``shardmill`` command in this process; its worker's tasks, too."""
     forget()
-    monkeypatch.setattr("tasks.cli.preparing.Supervisor", _InProcess)
+    monkeypatch.setattr("tasks.cli.how.Supervisor", _InProcess)
     monkeypatch.setattr("tasks.engines.processes.ProcessPoolExecutor", _AtOnce)
     result = CliRunner().invoke(cli, [*map(str, words)], input=answer, standalone_mode=False)
     said, error = result.output, result.exception

@@ -9,17 +9,15 @@ from typing import Any
 from pipeline import storage
 from pipeline.errors import NoPermission, NoSpace, ShardmillError
 from pipeline.job import resolve as resolving
-from pipeline.job.build import build_job
 from pipeline.job.options import Job
 from pipeline.job.table.option import OPEN
-from pipeline.job.table.options import options_of
 from pipeline.sources.openimages.collection import Collection, collection_of
 from pipeline.state import run_end as runend
 from pipeline.state import status
 from tasks.cli import collecting_report as collected
 from tasks.cli import report
-from tasks.cli.options import split_run_options
-from tasks.cli.preparing import OVERLAP, How, prepare_job, sharing, tell
+from tasks.cli.how import How, asked_for, tell
+from tasks.cli.preparing import OVERLAP, prepare_job, sharing
 from tasks.cli.saying import say
 from tasks.cli.watched import watched
 from tasks.openimages import readiness
@@ -30,8 +28,7 @@ from tasks.run.supervisor import Supervisor
 
 def prepare(given: Mapping[str, Any]) -> int:
     """Do what the command is asked for, or say what would be done; return the exit status."""
-    values, run = split_run_options(options_of(OPEN), given)
-    job, how = build_job(OPEN, values), How.of(**run)
+    job, how = asked_for(OPEN, given)
     return how.tidy_up(job.folder, _prepare(job, how))
 
 

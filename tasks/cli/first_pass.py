@@ -7,15 +7,13 @@ from typing import Any
 
 from pipeline import storage
 from pipeline.job import resolve as resolving
-from pipeline.job.build import build_job
 from pipeline.job.options import Job
-from pipeline.job.table.options import options_of
 from pipeline.sources.inputs import NO_MD5, Archive
 from pipeline.state import first_pass, status
 from pipeline.state import run_end as runend
 from tasks.cli import report
-from tasks.cli.options import split_run_options
-from tasks.cli.preparing import OVERLAP, How, prepare_job, sharing, tell
+from tasks.cli.how import How, asked_for, tell
+from tasks.cli.preparing import OVERLAP, prepare_job, sharing
 from tasks.cli.saying import say
 from tasks.cli.watched import watched
 from tasks.phases import RECORDING
@@ -23,8 +21,7 @@ from tasks.phases import RECORDING
 
 def prepare(command: str, given: Mapping[str, Any]) -> int:
     """Do what a command is asked for, the first pass before anything else; return the status."""
-    values, run = split_run_options(options_of(command), given)
-    job, how = build_job(command, values), How.of(**run)
+    job, how = asked_for(command, given)
     return how.tidy_up(job.folder, _prepare(job, how))
 
 

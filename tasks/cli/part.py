@@ -10,10 +10,8 @@ from typing import Any
 from pipeline import storage
 from pipeline.errors import NotCollected, UsageError
 from pipeline.job.artifacts import INPUTS, LINK, SHARDS, TERMS, name_of
-from pipeline.job.build import build_job
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
-from pipeline.job.table.options import options_of
 from pipeline.quantities import counted
 from pipeline.shards import terms
 from pipeline.shards.part import Part, parse
@@ -22,8 +20,8 @@ from pipeline.state import first_pass, preflight, status
 from pipeline.state import run_end as runend
 from pipeline.state.inventory import Inventory
 from tasks.cli import made_events, report, text
-from tasks.cli.options import split_run_options
-from tasks.cli.preparing import OVERLAP, How, sharing, tell
+from tasks.cli.how import How, asked_for, tell
+from tasks.cli.preparing import OVERLAP, sharing
 from tasks.cli.saying import say
 from tasks.cli.watched import watched
 from tasks.phases import PartOf
@@ -40,8 +38,7 @@ def prepare(command: str, given: Mapping[str, Any], otherwise: Prepare) -> int:
     if not asked:
         return otherwise(command, given)
     part = parse(asked, os.environ)
-    values, run = split_run_options(options_of(command), given)
-    job, how = build_job(command, values), How.of(**run)
+    job, how = asked_for(command, given)
     _check_options(job, how)
     return how.tidy_up(job.folder, _prepare(job, how, part))
 
