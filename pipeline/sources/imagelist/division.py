@@ -131,17 +131,18 @@ def check(shares: Sequence[Share]) -> None:
 def nearest(shares: Sequence[Share]) -> list[Share]:
     """Return shares of the same splits that are 1 together: the last one gets the rest.
 
-    Where there is no rest, all are made larger or smaller alike.
+    Where there is no rest, all are made larger or smaller alike, and none becomes 0: what rounding
+    leaves is the largest one's.
     """
     *others, (last, _) = shares
-    exact = [Fraction(str(share)) for _, share in others]
-    rest = 1 - sum(exact)
-    if rest <= 0:
-        total = sum(Fraction(str(share)) for _, share in shares)
-        exact = [round(share / total, _DIGITS) for share in exact]
-        rest = 1 - sum(exact)
-    near = [(name, float(share)) for (name, _), share in zip(others, exact, strict=True)]
-    return [*near, (last, float(rest))]
+    exact = [Fraction(str(share)) for _, share in shares]
+    rest = 1 - sum(exact[:-1])
+    if rest > 0:
+        return [*others, (last, float(rest))]
+    total = sum(exact)
+    exact = [max(round(share / total, _DIGITS), Fraction(1, 10**_DIGITS)) for share in exact]
+    exact[exact.index(max(exact))] += 1 - sum(exact)
+    return [(name, float(share)) for (name, _), share in zip(shares, exact, strict=True)]
 
 
 def _hashes(paths: Sequence[str]) -> NDArray[np.uint64]:

@@ -66,6 +66,7 @@ def test_shares_that_are_1_together_are_taken(shares: tuple[tuple[str, float], .
         ((("a", 0.9), ("b", 0.2)), (("a", 0.9), ("b", 0.1))),
         ((("a", 80.0), ("b", 15.0), ("c", 5.0)), (("a", 0.8), ("b", 0.15), ("c", 0.05))),
         ((("a", 0.5),), (("a", 1.0),)),
+        ((("a", 90.0), ("b", 0.001)), (("a", 0.9999), ("b", 0.0001))),
     ],
 )
 def test_others_are_refused_with_the_nearest_that_are(
