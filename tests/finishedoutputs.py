@@ -14,12 +14,18 @@ import shared
 from commands import prepare, shardmill
 from drawnlists import ALL_FORMATS, SPLIT, THREE, ListedSet, draw_list, encoded, lay
 from drawntrees import draw_tree
+from exportnames import OF_ALL_SETS
 from support import RawSet
 
 from pipeline import manifest
 from pipeline.formats.base import RecordOptions
 from pipeline.images.prepare import PLAIN
 from pipeline.shards.output import RecordForm
+
+DATA = ("--data-dir", "/data/ilsvrc2012")
+EVERY = tuple(word for name in OF_ALL_SETS for word in ("--export", name))
+EVERY_EXPORT = ("--format", "none", *EVERY, *DATA, "--dbcollection-strict")
+"""Options that make no shards, and every export that a set without boxes has."""
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,12 @@ class Gathering:
         label = folder.rpartition("/")[2]
         if label == ".." or rule.has_control(label):
             self._misplaced += 1
-            raise BadAnnotation("a folder that can be no class", found=repr(label))
+            raise BadAnnotation(
+                "a folder that can be no class",
+                expected="the name of a class",
+                found=repr(label),
+                remedy="give the folder the name of its class",
+            )
         stem = file[: -len(SUFFIX)]
         self._files.append(f"{stem}{_JPEG}")
         if len(self._files) == _AT_ONCE:
@@ -133,7 +138,12 @@ class Gathering:
         self._folders.append(sys.intern(folder))
         self._counts.append(0)
         if not stem or not stem.isprintable() or any(each in stem for each in ',"'):
-            raise BadAnnotation("a name that cannot stand in bboxes.csv", found=repr(stem))
+            raise BadAnnotation(
+                "a name that cannot stand in bboxes.csv",
+                expected="a name without commas, quotes and control characters",
+                found=repr(stem),
+                remedy="give the annotation and its image another name",
+            )
         if self._filter is not None and label not in self._filter:
             self._skipped_files += 1
             return

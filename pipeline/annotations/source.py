@@ -50,7 +50,11 @@ def read_annotations(
         else:
             wanted = f"a regular file *{SUFFIX} of at most {MAX_ANNOTATION} bytes"
             found = f"a {member.kind} of {member.size} bytes"
-            yield member.name, BadAnnotation("not an annotation", expected=wanted, found=found)
+            remedy = "take it out, or write an annotation in its place"
+            yield (
+                member.name,
+                BadAnnotation("not an annotation", expected=wanted, found=found, remedy=remedy),
+            )
 
 
 def _read(

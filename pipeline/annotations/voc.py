@@ -242,6 +242,7 @@ def _root(content: bytes) -> etree._Element:
             "the XML is no annotation of PASCAL VOC",
             expected="<annotation>",
             found=f"<{root.tag[: plaintext.QUOTED]}>",
+            remedy="take it away, or write an annotation in its place",
         )
     return root
 
@@ -258,6 +259,7 @@ def _size(sizes: list[etree._Element]) -> tuple[int, int]:
             "the annotation gives no size of its image",
             expected="one <size> with a positive <width> and <height>",
             found=str(error),
+            remedy="write the pixels of the image into <size>",
         ) from None
     return width, height
 

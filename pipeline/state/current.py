@@ -116,7 +116,7 @@ def _missing(
             file=str(out),
             expected=", ".join(splits),
             found=split,
-            remedy=f"say {likely!r}" if likely else REMEDY,
+            remedy=f"say {likely!r}" if likely else "name one of these",
         )
     others = [] if splits else sorted({*formats}.intersection(storage.folders(out)))
     if others:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
-from pipeline.errors import UsageError
+from pipeline.errors import InputRefused, RemoteUnavailable, UsageError
 from pipeline.job.table.option import CLASSES, OPEN, SET
 from pipeline.job.table.options import options_of
 from pipeline.quantities import counted
@@ -54,7 +55,15 @@ def classes(
         return 0
     if label_offset is not None:
         raise UsageError("--label-offset: of ILSVRC2012 and sets of its form only")
-    _say_known(words, raw, config, counts=counts, offline=offline)
+    try:
+        _say_known(words, raw, config, counts=counts, offline=offline)
+    except (InputRefused, RemoteUnavailable) as error:
+        if dataset or config or raw or counts:
+            raise
+        here = f"shardmill classes {shlex.quote(words)} --dataset {SET}"
+        other = f"the classes of ILSVRC2012 are on this machine: {here}"
+        remedy = f"{error.remedy}; {other}"
+        raise error.altered(remedy=remedy) from error
     return 0
 
 

@@ -95,6 +95,26 @@ class GroupedCommand(click.Command):
         super().__init__(*args, **kwargs)
         self.examples = tuple(examples)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the words of a command line; see `click.Command`.
+
+        Raises:
+            click.UsageError: they are not what it takes; of an option that is called as one of its
+                arguments it is said how that is given.
+        """
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            name = error.option_name.removeprefix("--")
+            arguments = [param for param in self.params if isinstance(param, GroupedArgument)]
+            meant = [param for param in arguments if param.name == name]
+            if not meant:
+                raise
+            usage = " ".join([ctx.command_path, *(param.make_metavar(ctx) for param in arguments)])
+            place = meant[0].make_metavar(ctx)
+            what = f"No such option {error.option_name!r}: {place} is given without one, {usage}"
+            raise click.UsageError(what, ctx) from error
+
     def get_help(self, ctx: click.Context) -> str:
         """Return the text of ``--help``, as a terminal is to show it."""
         return fitting(super().get_help(ctx), sys.stdout)

@@ -46,6 +46,7 @@ def _parameter(option: Option) -> click.Parameter:
     words: dict[str, Any]
     if option.positional:
         words = {"metavar": option.metavar or None, "type": _type(option)}
+        words |= {"required": option.required}
         return GroupedArgument([option.name], text=option.summary, **words)
     words = {} if option.required else {"default": option.default}
     if option.kind is Kind.SWITCH:

@@ -20,12 +20,12 @@ from tasks.cli.saying import say_as_it_is
 EXAMPLES: Final = (
     "shardmill where OUT train",
     "shardmill where OUT validation --format tfrecord",
-    "shardmill where . train",
+    "shardmill where . --split train",
 )
 
 
 @click.command(cls=GroupedCommand, params=parameters(options_of(WHERE)), examples=EXAMPLES)
-def where(out: str, split: str, **given: Any) -> int:
+def where(out: str, of: str | None, split: str, **given: Any) -> int:
     """Print where the finished output of a split lies, and nothing else.
 
     It is the one that `current` names: of a local OUT the path of its folder, of one in S3 the
@@ -34,8 +34,15 @@ def where(out: str, split: str, **given: Any) -> int:
 
     Exit status 1 when there is no finished output, 2 when there are other splits or formats only.
     """
+    if bool(of) == bool(split):
+        raise UsageError(
+            "a split is named twice" if split else "no split is named",
+            expected="one split, such as train",
+            found=f"{of} and {split}" if split else "none",
+            remedy="say shardmill where OUT SPLIT",
+        )
     shard_format = given.pop("format")
-    output = current.find(Reached.of(out, given).out, shard_format, split, FORMATS)
+    output = current.find(Reached.of(out, given).out, shard_format, of or split, FORMATS)
     current.check_sizes(output.folder, [*output.listed.shards, *output.listed.files])
     if plaintext.line(str(output.folder)) != str(output.folder):
         raise UsageError(

@@ -16,7 +16,7 @@ import support
 import xxhash
 from commands import prepare, shardmill
 from exportnames import OF_ALL_SETS
-from finishedoutputs import kept, prepared
+from finishedoutputs import DATA, EVERY, EVERY_EXPORT, kept, prepared
 from PIL import Image
 from support import RawSet, products, temporary_files, timings
 
@@ -29,8 +29,6 @@ from pipeline.state import preflight
 from tasks.cli.rerun_command import command_line
 
 NONE = ("--format", "none")
-DATA = ("--data-dir", "/data/ilsvrc2012")
-EVERY = tuple(word for name in OF_ALL_SETS for word in ("--export", name))
 CLASSIFICATION, RAW256 = "dbcollection/classification.h5", "dbcollection/raw256.h5"
 FILES = {
     "dbcollection": {CLASSIFICATION},
@@ -53,13 +51,13 @@ def export(raw_set: RawSet, out: Path, *options: object) -> subprocess.Completed
 @pytest.fixture
 def made(small: RawSet) -> Path:
     """Every export of the smaller sample; never changed by a test."""
-    return kept(small, *NONE, *EVERY, *DATA, "--dbcollection-strict").out
+    return kept(small, *EVERY_EXPORT).out
 
 
 @pytest.fixture
 def copied(small: RawSet, tmp_path: Path) -> Path:
     """A copy of that, where the same command would have nothing to do."""
-    prepared(small, tmp_path / "copied", *NONE, *EVERY, *DATA, "--dbcollection-strict")
+    prepared(small, tmp_path / "copied", *EVERY_EXPORT)
     return tmp_path / "copied"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from pipeline.sources.imagelist.columns import Cell, Row, unknown_column
+from pipeline.sources.imagelist.doubled_keys import doubled_key
 from pipeline.sources.imagelist.lst_refusals import refused, shown
 from pipeline.sources.imagelist.text_blocks import text_blocks
 from pipeline.storage import Location
@@ -17,8 +18,8 @@ def rows(path: Location, columns: Sequence[str]) -> Iterator[Row]:
     """Yield the rows of a list; empty lines are passed over.
 
     Raises:
-        BadAnnotation: a line is no JSON object, lacks a column, or holds neither text nor a number
-            in it.
+        BadAnnotation: a line is no JSON object, lacks a column, holds neither text nor a number in
+            it, or has a key twice.
     """
     decoder = msgspec.json.Decoder()
     for first, block in text_blocks(path):
@@ -32,7 +33,7 @@ def header(path: Location) -> tuple[str, ...]:
     """Return the keys of the first object; none of a list without one.
 
     Raises:
-        BadAnnotation: the line is no JSON object.
+        BadAnnotation: the line is no JSON object, or has a key twice.
     """
     decoder = msgspec.json.Decoder()
     for first, block in text_blocks(path):
@@ -54,6 +55,11 @@ def _object(
     if not isinstance(value, dict):
         what = "the line is no JSON object"
         raise refused(path, line, what, wanted, shown(content.decode()), _REMEDY)
+    # Each key has a colon: where there are no more of these than keys, none stands there twice.
+    if content.count(b":") != len(value) and (key := doubled_key(content)) is not None:
+        what, found = "a key that stands there twice", f"{shown(key)} twice"
+        remedy = "take one of the two out, with its value"
+        raise refused(path, line, what, "each key once", found, remedy)
     return value
 
 

@@ -187,6 +187,12 @@ def test_a_number_and_a_text_are_told_apart_in_a_refusal(tmp_path: Path) -> None
         (JSONL + '{"path": "c", "labels": "x"}', 3, "no column 'label'; did you mean 'labels'?"),
         (JSONL + '{"path": "c", "label": null}', 3, "neither a text nor a number"),
         (JSONL + '{"path": "c", "label": [1]}', 3, "neither a text nor a number"),
+        (JSONL + '{"path": "c", "label": "x", "path": "d"}', 3, "a key that stands there twice"),
+        (
+            JSONL + r'{"path": "c", "label": "x", "l\u0061bel": 1}',
+            3,
+            "a key that stands there twice",
+        ),
         (JSONL + '{"path": 7, "label": "x"}', 3, "a path that is no text"),
         (JSONL + '{"path": "c", "label": 7}', 3, "numbers, and others that are texts"),
         ('{"path": "c", "label": ' + "9" * 6000 + "}", 1, "no JSON"),

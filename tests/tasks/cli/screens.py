@@ -50,7 +50,7 @@ class Screen:
         words: the command's, as they were given.
         status: its exit status.
         said: texts in their order, each with whether its lines may be broken.
-        places: folders of this machine -> what stands for each.
+        places: folders of this machine, and addresses -> what stands for each.
     """
 
     words: tuple[str, ...]
@@ -92,7 +92,15 @@ def shown(words: str, places: Mapping[str, str], patch: pytest.MonkeyPatch) -> S
 
     patch.setattr(saying, "_print", print_)
     patch.setattr(Voice, "say_as_it_is", say_as_it_is)
-    run = shardmill(*screen.words)
+    servers = {name: place for place, name in places.items() if name.startswith("http")}
+    run = shardmill(*(_at_server(word, servers) for word in screen.words))
     screen.status = run.returncode
     assert click.unstyle(run.stdout + run.stderr) == "", "something is said past tasks.cli.saying"
     return screen
+
+
+def _at_server(word: str, servers: Mapping[str, str]) -> str:
+    """Return a word of a command line with the address of the server that a name stands for."""
+    for name, address in servers.items():
+        word = word.replace(name, address)
+    return word

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,6 +19,8 @@ import finishedoutputs
 import pytest
 from commands import prepare
 from drawnlists import encoded
+from imagegroups import fill, ids
+from openimagesbucket import Bucket
 from ownarchives import class_tars, lay
 from rich.cells import cell_len
 from screens import GOLDEN, WIDTHS, shown
@@ -61,14 +64,20 @@ SCREENS = {
     "openimages-unknown-class": f"openimages {OPEN} --class Baer --out new --dry-run",
     "openimages-split-made": f"openimages-split -l /m/01dws -s test -i {BOXES} --out new",
     "openimages-split-nothing": "openimages-split",
+    "openimages-download-done": (
+        "openimages-download images.txt --download_folder new --bucket http://HOST/open-images-dataset"
+    ),
     "openimages-download-nowhere": "openimages-download nowhere.txt --download_folder new",
     "classes-of-imagenet": "classes tench --dataset imagenet",
     "classes-of-open-images": f"classes bear {OPEN} --offline",
+    "classes-nothing-there": "classes gun --offline",
     "classes-unknown": "classes tennch --dataset imagenet",
     "im2rec-lists": "im2rec --list new/mine images",
     "im2rec-packed": "im2rec mine images",
     "im2rec-nothing": "im2rec --list mine empty",
+    "dbcollection-cache-written": "dbcollection-cache exported --home home",
     "dbcollection-cache-nothing": "dbcollection-cache out",
+    "fetch-fetched": "fetch --raw new --config served/sample.toml",
     "fetch-there": "fetch --raw raw --config raw/sample.toml",
     "fetch-no-address": "fetch --raw empty --config raw/sample.toml",
     "fetch-nothing": "fetch",
@@ -83,6 +92,8 @@ SCREENS = {
     "clean-would-remove": "clean left --dry-run",
     "where": "where out train",
     "where-misspelt": "where out tran",
+    "where-misspelt-as-an-option": "where out --split trian",
+    "where-out-as-an-option": "where --out out train",
     "show": "show out n04081281/n04081281_6177.JPEG --boxes",
     "show-unknown": "show out n01/nothing",
     "completion-misspelt": "completion bsh",
@@ -92,8 +103,8 @@ SCREENS = {
 @pytest.fixture(scope="module")
 def places(
     small: RawSet, openimages: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Mapping[str, str]:
-    """Return the folder that commands are run in, and others, each with what stands for it."""
+) -> Iterator[Mapping[str, str]]:
+    """Give the folder that commands are run in, and other places, each with what stands for it."""
     here = tmp_path_factory.mktemp("screens")
     shutil.copytree(small.raw, here / "raw")  # `fetch` keeps an index there
     shutil.copytree(openimages, here / "oi", symlinks=True)
@@ -114,10 +125,27 @@ def places(
     lay(here / "images", {f"{number}.jpg": encoded(number) for number in range(3)})
     lay(here, {"images.csv": b"path,label\n0.jpg,ant\n2.jpg,bee\n", "mine.lst": b"0\t1\t0.jpg\n"})
     lay(here, {"file.csv": b"Paths,Label\n0.jpg,ant\n", "file.txt": b"kept"})
+    finishedoutputs.prepared(small, here / "exported", *finishedoutputs.EVERY_EXPORT)
+    lay(here / "home", {})
+    lay(here, {"images.txt": b"train/0000000000000000\n"})
+    fill(here / "bucket", ids(1))
     others = {small.raw: "/data/raw", openimages: "/data/oi", made.parent: "/made"}
     program = resources.shipped("config/ilsvrc2012.toml").parents[1]
-    stands = {here: "/data", **others, program: "/opt/shardmill"}
-    return {str(place): name for place, name in stands.items()}
+    stands = {
+        here: "/data",
+        **others,
+        program: "/opt/shardmill",
+        Path(os.environ["XDG_CACHE_HOME"]): "/cache",
+    }
+    with Bucket(here / "bucket", here / "raw") as server:
+        served = re.sub(
+            r'file = "(.*)"\nurl = ".*"',
+            rf'file = "\1"\nurl = "{server.files}/\1"',
+            (here / "raw/sample.toml").read_text(),
+        )
+        shutil.copytree(here / "raw", here / "served", ignore=shutil.ignore_patterns("*.tar*"))
+        (here / "served/sample.toml").write_text(served)
+        yield {str(place): name for place, name in stands.items()} | {server.url: "http://HOST"}
 
 
 def _sections(*_: object) -> Iterator[tuple[str, Iterator[Finding]]]:

@@ -50,6 +50,9 @@ def test_what_is_not_finished_has_no_place(small: RawSet, out: Path) -> None:
     ("words", "said"),
     [
         (("val",), "say 'validation'"),
+        (("--split", "trian"), "say 'train'"),
+        (("train", "--split", "train"), "a split is named twice"),
+        ((), "no split is named"),
         (("train", "--format", "recordio"), "say --format tfrecord"),
         (("train", "--format", "tar"), "'tar' is not one of"),
     ],

@@ -15,18 +15,25 @@ Source: cocodataset.org, "Data format"; cocodataset/cocoapi, PythonAPI/pycocotoo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
 from msgspec import Meta, Struct
 
+from pipeline import names as rule
 from pipeline.catalog import objects
 from pipeline.errors import BadAnnotation, abbreviate
 from pipeline.plaintext import quoted
 from pipeline.quantities import counted
 from pipeline.sources.imagelist.annotated import pixel_boxes
-from pipeline.sources.imagelist.annotated.images import AnnotatedBox, AnnotatedImage, Annotations
+from pipeline.sources.imagelist.annotated.images import (
+    RENAME,
+    AnnotatedBox,
+    AnnotatedImage,
+    Annotations,
+)
+from pipeline.sources.imagelist.doubled_keys import doubled_at_the_top, doubled_key
 from pipeline.sources.imagelist.image_paths import OddPath, clean
 
 _Id = Annotated[int, Meta(ge=0, le=(1 << 63) - 1)]
@@ -44,6 +51,10 @@ FLAGS: Final[Mapping[str, int]] = {
 _EXPECTED: Final = (
     "a JSON object with images (id, file_name, width, height), categories (id, name) and"
     " annotations (image_id, category_id, bbox), as COCO's instances_*.json"
+)
+_LEAVE_OUT: Final = (
+    "jq 'INDEX(.images[]; .id) as $has | .annotations |= map(select($has[.image_id | tostring]))'"
+    " FILE > NEW.json"
 )
 
 
@@ -86,10 +97,13 @@ def parse(content: bytes | memoryview, file: str = "") -> Document:
     """Read a document; `file` is what errors call it.
 
     Raises:
-        BadAnnotation: it is no JSON, cut, or not of that form.
+        BadAnnotation: it is no JSON, cut, or not of that form; a key stands twice in the document
+            or in an entry.
     """
     try:
-        return msgspec.json.decode(content, type=Document)
+        document = msgspec.json.decode(content, type=Document)
+        _check_keys(content, file)
+        return document
     except msgspec.ValidationError as error:
         what, _, place = str(error).partition(" - at `$")
         raise _refused(
@@ -111,44 +125,47 @@ def parse(content: bytes | memoryview, file: str = "") -> Document:
         ) from error
 
 
+def _check_keys(content: bytes | memoryview, file: str) -> None:
+    """Check that each key of the document, and of each entry, stands there once."""
+    values = msgspec.json.decode(content, type=dict[str, msgspec.Raw])
+    if (key := doubled_at_the_top(content, values)) is not None:
+        raise _twice(file, "the document", key)
+    for section in Document.__struct_fields__:
+        entries = msgspec.json.decode(values[section], type=list[msgspec.Raw])
+        for place, entry in enumerate(entries):
+            if (key := doubled_key(memoryview(entry))) is not None:
+                raise _twice(file, f"{section}[{place}]", key)
+
+
+def _twice(file: str, place: str, key: str) -> BadAnnotation:
+    what, remedy = "a key that stands there twice", "take one of the two out, with its value"
+    return _refused(file, place, what, "each key once", f"{quoted(key)} twice", remedy)
+
+
 def interpret(document: Document, file: str = "") -> Annotations:
     """Return what a document says of its images; `file` is what errors call it.
 
-    Annotations of images that it does not have, and boxes without an area, are left out and
-    counted.
+    Boxes without an area are left out and counted.
 
     Raises:
         BadAnnotation: an id, a path or a name of a category stands there twice; a path leaves the
-            root; an annotation has an unknown category or a box outside of its image; no image or
-            no category is there, or no annotation is of one of the images.
+            root; a category can be no class; an annotation is of an image or a category that is
+            not there, or has a box outside of its image; no image or no category is there.
     """
     names = _names(document.categories, file)
     paths, images = _images(document.images, file)
     _check_ids(document.annotations, file)
     boxes: dict[int, list[AnnotatedBox]] = {}
-    strangers = empty = 0
+    empty = 0
     for place, one in enumerate(document.annotations):
         image = images.get(one.image_id)
         if image is None:
-            strangers += 1
-            continue
+            raise _without_image(place, one, document, images.keys(), file)
         box = _box(place, one, image, names, file)
         if box is None:
             empty += 1
         else:
             boxes.setdefault(one.image_id, []).append(box)
-    if strangers and strangers == len(document.annotations):
-        raise _refused(
-            file,
-            "annotations",
-            "no annotation is of an image that the file has",
-            "annotations with the image_id of one of the images",
-            f"{counted(strangers, 'annotation')}, e.g. of the image"
-            f" {document.annotations[0].image_id}",
-            "give the file that the annotations belong to",
-        )
-    of_others = f"{counted(strangers, 'annotation')} of images that the file does not have"
-    notes = {of_others: strangers, f"{counted(empty, 'box')} without an area": empty}
     return Annotations(
         [
             AnnotatedImage(
@@ -157,7 +174,23 @@ def interpret(document: Document, file: str = "") -> Annotations:
             for path, image in zip(paths, images.values(), strict=True)
         ],
         list(names.values()),
-        tuple(f"left out: {note}" for note, count in notes.items() if count),
+        (f"left out: {counted(empty, 'box')} without an area",) if empty else (),
+    )
+
+
+def _without_image(
+    place: int, one: Annotation, document: Document, known: Collection[int], file: str
+) -> BadAnnotation:
+    """Return the refusal of an annotation that is of none of the images of its file."""
+    others = sum(each.image_id not in known for each in document.annotations) - 1
+    more = f", and {counted(others, 'other annotation')} of such images" if others else ""
+    return _refused(
+        file,
+        _place(place, one),
+        "an annotation of an image that the file does not have",
+        f"one of the ids of images: {abbreviate(map(str, known))}",
+        f"image_id {one.image_id}{more}",
+        f"give images that entry, or leave such annotations out: {_LEAVE_OUT}",
     )
 
 
@@ -168,6 +201,9 @@ def _names(categories: Sequence[Category], file: str) -> dict[int, str]:
     for place, one in enumerate(categories):
         where = f"categories[{place}], id {one.id}"
         name = one.name.strip()
+        if flaw := rule.folder_flaw(name):
+            what = f"a category that can be no class: {flaw}"
+            raise _refused(file, where, what, "the name of a class", quoted(name), RENAME)
         if one.id in names:
             found = f"{quoted(names[one.id])} and {quoted(name)}"
             raise _refused(file, where, "an id of two categories", "an id for each", found)

@@ -41,6 +41,9 @@ TABLE: Final = pa.schema(
 )
 """Columns of the tables of an `AnnotatedList`; `labels` has each class that an image shows once."""
 
+RENAME: Final = "give the class another name"
+"""What can be done about a name that no class can have."""
+
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedBox:

@@ -13,7 +13,7 @@ from pipeline.errors import BadAnnotation, abbreviate
 from pipeline.plaintext import quoted
 from pipeline.sources.glance import Note, no_note
 from pipeline.sources.imagelist.annotated import coco_file, voc_folder
-from pipeline.sources.imagelist.annotated.images import AnnotatedList, Annotations
+from pipeline.sources.imagelist.annotated.images import AnnotatedImage, AnnotatedList, Annotations
 from pipeline.sources.imagelist.table_forms import FORMS
 from pipeline.storage import Location
 
@@ -52,14 +52,14 @@ def open_annotations(
 
     Raises:
         BadAnnotation: see `coco_file.parse`, `coco_file.interpret` and `voc_folder.read`; no object
-            has a class; the name of a class is none, or not in the table.
+            has a class; the name of a class is not in the table.
     """
     said = _read(path, note)
     names = said.names
     if table is not None:
         shown = {one.name for image in said.images for one in image.boxes}
         names = [name for name in names if name in shown]
-    _check(path, names, table)
+    _check(path, names, table, said.images)
     classes, _ = classtable.number(classtable.in_order(names), table, path)
     return AnnotatedList(path, classes, said.notes, said)
 
@@ -72,7 +72,12 @@ def _read(path: Location, note: Note) -> Annotations:
     return coco_file.interpret(document, str(path))
 
 
-def _check(path: Location, names: Sequence[str], table: ClassTable | None) -> None:
+def _check(
+    path: Location,
+    names: Sequence[str],
+    table: ClassTable | None,
+    images: Sequence[AnnotatedImage],
+) -> None:
     if not names:
         raise BadAnnotation(
             "no object has a class",
@@ -82,23 +87,21 @@ def _check(path: Location, names: Sequence[str], table: ClassTable | None) -> No
             remedy="give other annotations; images without any are taken as a folder or a list",
         )
     for name in names:
-        if flaw := rule.folder_flaw(name):
-            raise BadAnnotation(
-                f"a class that can have no such name: {flaw}",
-                file=str(path),
-                expected="the name of a class",
-                found=quoted(name),
-                remedy="give the class another name",
-            )
         if table is not None and classtable.normal(name) not in table.labels:
             near = rule.meant(name, table.names)
             raise BadAnnotation(
                 "a class that the table of classes does not have"
                 + (f"; did you mean {quoted(near)}?" if near else ""),
                 file=str(path),
+                place=f"the annotations of {quoted(_first_with(name, images))}",
                 expected=f"one of its {len(table.names):,} classes:"
                 f" {abbreviate(table.names, _MOST_NAMED)}",
                 found=quoted(name),
                 remedy="correct it, or add it at the end of a copy of the table, and give that"
                 " with --classes",
             )
+
+
+def _first_with(name: str, images: Sequence[AnnotatedImage]) -> str:
+    """Return the path of the first image on which there is an object of a class; one is."""
+    return next(image.path for image in images if any(name == box.name for box in image.boxes))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from pipeline import names as rule
 from pipeline import storage
 from pipeline.annotations.voc import AnnotatedObject, Annotation, parse_annotation
 from pipeline.errors import BadAnnotation
@@ -20,7 +21,12 @@ from pipeline.plaintext import quoted
 from pipeline.quantities import counted
 from pipeline.sources.glance import Note, no_note
 from pipeline.sources.imagelist.annotated import pixel_boxes
-from pipeline.sources.imagelist.annotated.images import AnnotatedBox, AnnotatedImage, Annotations
+from pipeline.sources.imagelist.annotated.images import (
+    RENAME,
+    AnnotatedBox,
+    AnnotatedImage,
+    Annotations,
+)
 from pipeline.sources.imagelist.image_paths import OddPath, clean
 from pipeline.storage import Location
 from pipeline.storage.clutter import is_clutter
@@ -52,10 +58,11 @@ def read(folder: Location, note: Note = no_note) -> Annotations:
         note: called with each folder, and each annotation, before it is read.
 
     Raises:
-        BadAnnotation: see `image_of`; two are of one image; the file is named.
+        BadAnnotation: see `image_of`; two are of one image; there are boxes, and none has an area;
+            the file is named.
     """
     images, others, empty = dict[str, AnnotatedImage](), dict[str, str](), 0
-    strays = 0
+    first_empty, strays = folder, 0
     for inner, names in _walk(folder, note):
         for name in names:
             if storage.extension(name).lower() != _XML:
@@ -74,14 +81,24 @@ def read(folder: Location, note: Note = no_note) -> Annotations:
                     remedy="correct <filename>, or take one of them away",
                 )
             images[image.path], others[image.path] = image, relative
+            first_empty = place if without_area and not empty else first_empty
             empty += without_area
+    names = sorted({one.name for image in images.values() for one in image.boxes})
+    if empty and not names:
+        raise BadAnnotation(
+            "no object has a box with an area",
+            file=str(first_empty),
+            expected="an xmax that is no less than xmin, and a ymax that is no less than ymin",
+            found=f"{counted(empty, 'box')} without an area, the first of them here",
+            remedy="correct the corners, which are pixels from 1 to the <size> of the image",
+        )
     notes = {
         f"{counted(empty, 'box')} without an area": empty,
         f"{counted(strays, 'file')} beside the annotations": strays,
     }
     return Annotations(
         list(images.values()),
-        sorted({one.name for image in images.values() for one in image.boxes}),
+        names,
         tuple(f"left out: {said}" for said, count in notes.items() if count),
     )
 
@@ -95,8 +112,8 @@ def image_of(annotation: Annotation, relative: str, number: int) -> tuple[Annota
         number: what the image is called.
 
     Raises:
-        BadAnnotation: it does not say the file of its image; an object has no name, corners that
-            cannot be read, or a box outside of the image.
+        BadAnnotation: it does not say the file of its image; an object has no name, or one that
+            can be no class, corners that cannot be read, or a box outside of the image.
     """
     boxes = [_box(place, one, annotation) for place, one in enumerate(annotation.objects, start=1)]
     image = AnnotatedImage(
@@ -162,6 +179,14 @@ def _box(place: int, one: AnnotatedObject, annotation: Annotation) -> AnnotatedB
             expected="one <name>, and one <bndbox> of four numbers",
             found=one.problem or "no <name>",
             remedy="correct it, or take the object out",
+        )
+    if flaw := rule.folder_flaw(one.name):
+        raise BadAnnotation(
+            f"a <name> that can be no class: {flaw}",
+            place=f"object {place}",
+            expected="the name of a class",
+            found=quoted(one.name),
+            remedy=RENAME,
         )
     xmin, ymin, xmax, ymax = one.corners
     width, height = annotation.width, annotation.height

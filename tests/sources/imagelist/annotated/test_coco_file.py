@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,17 +51,66 @@ def test_images_boxes_and_flags_are_as_they_stand_there(said: bytes) -> None:
     assert found.images[5].boxes[0].flags == objects.GROUP
 
 
-def test_what_has_no_image_or_no_area_is_left_out_and_counted(said: bytes) -> None:
-    def change(value: dict[str, Any]) -> None:
-        value["annotations"][0]["image_id"] = 5
-        value["annotations"][1]["bbox"][2] = 0
+def test_a_box_without_an_area_is_left_out_and_counted(said: bytes) -> None:
+    found = read(changed(said, lambda value: value["annotations"][1]["bbox"].__setitem__(2, 0)))
+    assert found.notes == ("left out: 1 box without an area",)
+    assert sum(len(image.boxes) for image in found.images) == 6
 
-    found = read(changed(said, change))
-    assert found.notes == (
-        "left out: 1 annotation of images that the file does not have",
-        "left out: 1 box without an area",
+
+def test_an_annotation_without_its_image_is_refused_and_the_remedy_works(
+    said: bytes, tmp_path: Path
+) -> None:
+    def change(value: dict[str, Any]) -> None:
+        for place in (1, 2):
+            value["annotations"][place]["image_id"] = 5
+
+    with pytest.raises(BadAnnotation) as refusal:
+        read(changed(said, change))
+    assert refusal.value.place == "annotations[1], id 20"
+    assert refusal.value.expected == "one of the ids of images: " + ", ".join(
+        str(100 + number) for number in range(8)
     )
-    assert sum(len(image.boxes) for image in found.images) == 5
+    assert refusal.value.found == "image_id 5, and 1 other annotation of such images"
+    if shutil.which("jq") is None:
+        pytest.skip("jq, which the remedy names, is not installed")
+    (tmp_path / "FILE").write_bytes(changed(said, change))
+    command = str(refusal.value.remedy).partition("leave such annotations out: ")[2]
+    subprocess.run(command, shell=True, check=True, cwd=tmp_path)  # noqa: S602 - our own
+    boxes = [len(image.boxes) for image in read((tmp_path / "NEW.json").read_bytes()).images]
+    assert sum(boxes) == 5
+
+
+DOUBLED = [
+    (b'"categories": [', b'"images": [], "categories": [', "the document", "images"),
+    (b'"categories": [', b'"c": 12, "c": 1, "categories": [', "the document", "c"),
+    (b'"categories": [', rb'"im\u0061ges": [], "categories": [', "the document", "images"),
+    (b'"file_name": "a/1', b'"width": 9, "file_name": "a/1', "images[1]", "width"),
+    (b'"name": "dog"', b'"name": "elk", "name": "dog"', "categories[0]", "name"),
+    (b'"id": 20', rb'"bb\u006fx": [0, 0, 1, 1], "id": 20', "annotations[1]", "bbox"),
+    (
+        b'"id": 20',
+        b'"id": 20, "attributes": {"inside": 1, "inside": 0}',
+        "annotations[1]",
+        "inside",
+    ),
+]
+
+
+@pytest.mark.parametrize(("before", "after", "place", "key"), DOUBLED)
+def test_a_key_that_stands_twice_is_refused(
+    said: bytes, before: bytes, after: bytes, place: str, key: str
+) -> None:
+    assert before in said
+    with pytest.raises(BadAnnotation, match="a key that stands there twice") as refusal:
+        read(said.replace(before, after, 1))
+    assert (refusal.value.place, refusal.value.found) == (place, f"'{key}' twice")
+
+
+def test_texts_that_look_like_keys_are_none(said: bytes) -> None:
+    more = rb'"info": {"a": "\"id\":", "b\"": "\"id\":", "id": {"id": 1}, "\\": 1}, "images": ['
+    assert read(said.replace(b'"images": [', more, 1)).notes == ()
+    more = rb'"note": "id\": 1, \"id\":", "id": 20'
+    assert read(said.replace(b'"id": 20', more, 1)).notes == ()
 
 
 def test_a_box_that_leaves_its_image_by_a_pixel_is_cut(said: bytes) -> None:
@@ -97,7 +148,8 @@ REFUSED: list[tuple[Change, str, str]] = [
     (drop("annotations"), "the document", "not annotations of COCO"),
     (lambda whole: whole["images"].clear(), "images", "no image"),
     (lambda whole: whole["categories"].clear(), "categories", "no category"),
-    (lambda whole: [each.update(image_id=1) for each in whole["annotations"]], "annotations", "no"),
+    (put("categories", 1, "name", "a\nb"), "categories[1], id 3", "a category that can be no"),
+    (put("categories", 1, "name", " "), "categories[1], id 3", "a category that can be no class"),
 ]
 
 

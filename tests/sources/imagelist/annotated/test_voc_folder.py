@@ -13,6 +13,8 @@ from pipeline.errors import BadAnnotation
 from pipeline.sources.imagelist.annotated import voc_folder
 from pipeline.sources.imagelist.folder import EXTENSIONS
 
+NO_PIXELS = "<size><width>0</width><height>0</height></size>"
+
 
 def box(*corners: int, name: str = "cat", more: str = "") -> str:
     tags = ("xmin", "ymin", "xmax", "ymax")
@@ -48,9 +50,14 @@ def test_images_are_called_by_their_annotations(tmp_path: Path) -> None:
 
 def test_a_box_without_an_area_is_counted(tmp_path: Path) -> None:
     lay(tmp_path / "a.xml", voc("a.jpg", box(5, 1, 4, 5)))
+    lay(tmp_path / "b.xml", voc("b.jpg", box(4, 1, 5, 5)))
     found = voc_folder.read(tmp_path)
     assert found.images[0].boxes == ()
     assert found.notes == ("left out: 1 box without an area",)
+    (tmp_path / "b.xml").unlink()
+    with pytest.raises(BadAnnotation, match="no object has a box with an area") as refusal:
+        voc_folder.read(tmp_path)
+    assert refusal.value.file == str(tmp_path / "a.xml")
 
 
 @pytest.mark.parametrize(
@@ -59,10 +66,13 @@ def test_a_box_without_an_area_is_counted(tmp_path: Path) -> None:
         (voc("a.jpg", box(1, 1, 52, 5)), "object 1", "a box outside of its image"),
         (voc("a.jpg", box(1, 1, 5, 5, name="")), "object 1", "an object without a class or a box"),
         (voc("a.jpg", "<object><name>a</name></object>"), "object 1", "an object without a class"),
+        (voc("a.jpg", box(1, 1, 5, 5, name="a\nb")), "object 1", "a <name> that can be no class"),
         (voc("", ""), "<filename>", "the annotation does not say which file"),
         (voc("%s", ""), "<filename>", "the annotation does not say which file"),
         (voc("../a.jpg", ""), "<filename>", "a path that leaves the folder"),
         (voc("a.jpg", "", size="<size/>"), None, "the annotation gives no size"),
+        (voc("a.jpg", "", size=NO_PIXELS), None, "the annotation gives no size"),
+        (b"<annotations/>", None, "the XML is no annotation"),
         (b"<annotation>", "line 1", "the annotation is not well-formed XML"),
     ],
 )
@@ -74,6 +84,9 @@ def test_what_is_wrong_is_refused_with_its_file(
         voc_folder.read(tmp_path)
     assert (refusal.value.file, refusal.value.place) == (str(path), place)
     assert refusal.value.what.startswith(what)
+    assert refusal.value.expected
+    assert refusal.value.found
+    assert refusal.value.remedy
 
 
 def test_two_annotations_of_one_image_are_refused(tmp_path: Path) -> None:
