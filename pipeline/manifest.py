@@ -119,7 +119,12 @@ def publish(
 
 def publish_alone(path: Location, document: Mapping[str, object]) -> None:
     """Publish a document that names no file."""
-    storage.publish_bytes(path, serialise({**document, "files": []}))
+    storage.publish_bytes(path, alone(document))
+
+
+def alone(document: Mapping[str, object]) -> bytes:
+    """Return the bytes of a document that names no file."""
+    return serialise({**document, "files": []})
 
 
 def _entry(file: storage.StagedFile, base: Location) -> FileEntry:
@@ -173,6 +178,15 @@ def read(path: Location, kind: type[Kind]) -> Kind:
         Vanished: there is none.
     """
     return fitted(load(path, most_bytes(kind)), kind, path)
+
+
+def decoded(content: bytes, kind: type[Kind], path: Location) -> Kind:
+    """Return what the bytes of a document of a kind say; see `read`.
+
+    Raises:
+        OutputDamaged: they are not as they were written, or of another form.
+    """
+    return fitted(parse(content, path), kind, path)
 
 
 def read_undamaged(path: Location, kind: type[Kind]) -> Kind | None:

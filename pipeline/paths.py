@@ -20,7 +20,6 @@ Formats name the files of shards and those that an output has once (`ShardFormat
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from pipeline.storage import Location, Where, below, host_state, with_suffix
 _STATE = ".shardmill"
 METADATA = "metadata.parquet"  # of the images of a folder and of the folders in it; no image itself
 LISTS = "lists"  # the folder of image lists and label tables, whose name no tree may have
-_NUMBERED, _DIGEST = re.compile(r"([0-9]{5,8})\.json"), re.compile(r"[0-9a-f]{12}")
+_DIGEST = re.compile(r"[0-9a-f]{12}")
 
 
 @dataclass(frozen=True)
@@ -164,6 +163,11 @@ def shard_terms(out: Where, split: str, name: str) -> Where:
 def shard_claim(out: Where, digest: str, index: int) -> Where:
     """Which process says that it is writing a shard of the shards of a digest."""
     return below(out, _STATE, "claims", digest, f"{index:05d}.json")
+
+
+def lease(out: Where, name: str) -> Where:
+    """What a command says of itself while it is at work."""
+    return below(out, _STATE, "leases", f"{name}.json")
 
 
 def shard_marks(out: Where, digest: str) -> Where:
@@ -314,11 +318,6 @@ def manifest(folder: Where) -> Where:
 def facts(folder: Where) -> Where:
     """The facts of an output."""
     return below(folder, "facts.parquet")
-
-
-def numbers(marks: Iterable[Location]) -> list[int]:
-    """The 0-based numbers in the names of marks of parts; other files have none."""
-    return [int(match[1]) for path in marks if (match := _NUMBERED.fullmatch(path.name))]
 
 
 def is_digest(name: str) -> bool:

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Final
 
 from pipeline import paths, storage
+from pipeline.documents.leases import Lease
 from pipeline.documents.openimages import (
     FailuresMark,
     ImageGroupMark,
@@ -55,6 +56,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "plans/*": PlanMark,
     "terms/*": ShardTerms,
     "claims/*/*": ShardClaim,
+    "leases/*": Lease,
     "products/*": ProductMark,
     "shards/*/*": ShardMark,
     "trees/*/*": GroupMark,

@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pipeline import manifest, paths, storage
 from pipeline.documents import fingerprint_tables
+from pipeline.documents.part_numbers import numbers
 from pipeline.documents.records import FingerprintsMark
 from pipeline.documents.shards import GroupMark, ShardMark
 from pipeline.errors import OutputDamaged, SourcesDiffer
@@ -108,7 +109,7 @@ def families(out: Location) -> list[str]:
 
 def parts(out: Location, family: str) -> list[int]:
     """Return the numbers of the parts of which something is kept."""
-    return paths.numbers(storage.documents(paths.part_sources(out, family, 0).parent))
+    return numbers(storage.documents(paths.part_sources(out, family, 0).parent))
 
 
 def read_ahead(out: Location, family: str, numbers: Iterable[int]) -> None:

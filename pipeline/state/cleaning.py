@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 
 from pipeline import paths, storage
 from pipeline.documents.outputs import OutputManifest
@@ -20,7 +20,7 @@ from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import read_undamaged
 from pipeline.shards.work import ShardWork
 from pipeline.sources import registry as sources
-from pipeline.state import shard_claims
+from pipeline.state import at_work, shard_claims
 from pipeline.state.ownership import Catalogued, begins_owned, is_owned
 from pipeline.storage import Location, Outcome, Plan, TempFile, Unfinished
 
@@ -51,9 +51,17 @@ class Stale:
     plan: Plan
 
 
-def stale(out: Location, found: Iterable[TempFile]) -> list[Stale]:
-    """Return those of some temporary files whose owners are provably gone, with what goes."""
+def stale(
+    out: Location, found: Collection[TempFile], *, of_other_hosts: bool = False
+) -> list[Stale]:
+    """Return those of some temporary files whose owners are provably gone, with what goes.
+
+    With `of_other_hosts` those of processes, too, of which nothing is known here: a person says
+    that they are gone.
+    """
     gone = [temp for temp in found if temp.owner_gone]
+    if of_other_hosts:
+        gone += [replace(temp, owner_gone=True) for temp in found if temp.is_elsewhere]
     folders = [temp for temp in gone if temp.is_folder]
     images = Catalogued(
         out,
@@ -92,6 +100,7 @@ def sweep(resolved: ResolvedJob) -> None:
     """Remove what dead processes have left half written where a job writes."""
     for each in stale(resolved.out, temps(resolved.out, resolved)):
         storage.remove_temp(each.temp, each.plan)
+    at_work.sweep(resolved.out)
     for split in resolved.splits.values() if resolved.job.wants("shards") else ():
         shard_claims.sweep(resolved.out, split.shards_digest, ShardWork(resolved, split).is_there)
 

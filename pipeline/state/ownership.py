@@ -198,6 +198,7 @@ def _of_state() -> Iterator[Path]:
         yield from (table, fingerprint_tables.mark_of(table), table.parent)
     yield paths.shard_mark(_OUT, _DIGEST, _NUMBER)
     yield paths.shard_claim(_OUT, _DIGEST, _NUMBER)
+    yield paths.lease(_OUT, _NAME)
     yield paths.shard_facts(_OUT, _DIGEST, _NUMBER)
     yield paths.group_mark(_OUT, _DIGEST, _NUMBER)
     yield paths.group_listing(_OUT, _DIGEST, _NUMBER)

@@ -10,7 +10,6 @@ import contextlib
 import json
 import os
 import re
-import socket
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -66,7 +65,7 @@ class Counter:
         self, out: Location, run: str, step: str, name: str, total: int, unit: str
     ) -> None:
         self._out = out
-        self._path = paths.run_counters(out, run) / f"{socket.gethostname()}-{os.getpid()}.json"
+        self._path = paths.run_counters(out, run) / f"{storage.host_name()}-{os.getpid()}.json"
         self._count = Count(step, name, 0, total, unit)
         self._written = 0.0
 

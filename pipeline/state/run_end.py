@@ -6,7 +6,6 @@ import contextlib
 import json
 import re
 import secrets
-import socket
 import time
 from dataclasses import asdict, dataclass
 from typing import Annotated
@@ -43,7 +42,7 @@ class RunEnd:
 def new_name() -> str:
     """Return a name for a command that is started now: when, where, and which of several."""
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    return f"{stamp}-{socket.gethostname()}-{secrets.token_hex(3)}"
+    return f"{stamp}-{storage.host_name()}-{secrets.token_hex(3)}"
 
 
 def note_complete(out: Location, status: int) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from pipeline import manifest, paths, storage
+from pipeline.documents.part_numbers import numbers
 from pipeline.documents.shards import ShardClaim
 from pipeline.errors import ShardmillError
 from pipeline.storage import Location
@@ -105,5 +106,5 @@ def sweep(out: Location, family: str, written: Callable[[int], bool]) -> None:
         written: whether a shard is there.
     """
     for place in storage.documents(paths.shard_claim(out, family, 0).parent):
-        if any(map(written, paths.numbers([place]))):
+        if any(map(written, numbers([place]))):
             storage.remove(out, place)

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import manifest, paths, storage
+from pipeline.documents.part_numbers import numbers
 from pipeline.documents.shards import GroupMark, ShardMark
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
@@ -110,15 +111,15 @@ def _families(
     if resolved.job.wants("shards"):
         finished = (each for each in split.outputs if inventory.manifest(split.name, each.format))
         whole = [each.digest for each in finished]
-        numbers = range(split.shards if whole else 0)
+        shards = range(split.shards if whole else 0)
         yield (
             split.shards_digest,
-            {part: partial(_shard_marks, out, whole, part) for part in numbers},
+            {part: partial(_shard_marks, out, whole, part) for part in shards},
         )
     for product in resolved.products:
         if product.tree and product.split == split.name:
             digest = product.digest
-            groups = paths.numbers(storage.documents(paths.tree_marks(out, digest)))
+            groups = numbers(storage.documents(paths.tree_marks(out, digest)))
             yield digest, {group: partial(_group_marks, out, digest, group) for group in groups}
 
 

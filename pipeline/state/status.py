@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from pipeline import manifest, paths, storage
+from pipeline.documents.part_numbers import numbers
 from pipeline.documents.records import JobRecord
 from pipeline.errors import ArchiveRefused, ShardmillError
 from pipeline.job.artifacts import (
@@ -137,7 +138,7 @@ def refused_archives(resolved: ResolvedJob) -> list[ArchiveRefused]:
 
 def published_shards(out: Location, digest: str) -> set[int]:
     """Return the numbers of the shards that have a manifest, by one listing."""
-    return set(paths.numbers(storage.documents(paths.shard_marks(out, digest))))
+    return set(numbers(storage.documents(paths.shard_marks(out, digest))))
 
 
 def record_job(resolved: ResolvedJob) -> None:

@@ -8,6 +8,7 @@ synced once.
 """
 
 from pipeline.storage.copies import copy_ahead, local_copies, local_copy, open_arrow
+from pipeline.storage.exchange import Exchanged, exchange, small_documents
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.host_state import host_state
 from pipeline.storage.local.deleting import remove_empty, remove_read
@@ -35,8 +36,9 @@ from pipeline.storage.local.locks import (
 from pipeline.storage.local.mounts import is_in_memory
 from pipeline.storage.local.oserrors import check_link, translated
 from pipeline.storage.local.outputfile import file_of_descriptor, output_file, resolved
-from pipeline.storage.local.owner import Owner
+from pipeline.storage.local.owner import HOST_VARIABLE, Owner
 from pipeline.storage.local.owner import current as this_process
+from pipeline.storage.local.owner import host as host_name
 from pipeline.storage.local.ranges import RangeReader, SourceReader, holds
 from pipeline.storage.local.sharedwrite import SharedFile
 from pipeline.storage.local.spelling import extension, full_path, path_from
@@ -126,6 +128,7 @@ from pipeline.storage.waiting import WAITS
 
 __all__ = [
     "ABSENT",
+    "HOST_VARIABLE",
     "SCRATCH",
     "UNSETTLED",
     "WAITS",
@@ -135,6 +138,7 @@ __all__ = [
     "DiskKind",
     "Doomed",
     "Entry",
+    "Exchanged",
     "FileInfo",
     "Location",
     "Outcome",
@@ -166,6 +170,7 @@ __all__ = [
     "disk_of",
     "documents",
     "entries",
+    "exchange",
     "extension",
     "file_of_descriptor",
     "file_sizes",
@@ -176,6 +181,7 @@ __all__ = [
     "full_path",
     "give_up",
     "holds",
+    "host_name",
     "host_root",
     "host_state",
     "is_below",
@@ -236,6 +242,7 @@ __all__ = [
     "settled",
     "shared_lock",
     "sizes",
+    "small_documents",
     "sole_lock",
     "special_kind",
     "stat",

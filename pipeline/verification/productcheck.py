@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from pipeline import paths, storage
 from pipeline.documents import small_files, tree_listing
+from pipeline.documents.part_numbers import numbers
 from pipeline.documents.products import ProductMark
 from pipeline.documents.shards import GroupMark
 from pipeline.errors import OutputDamaged, ShardmillError
@@ -47,7 +48,7 @@ class FinishedProduct:
         Of those that have no mark one is enough: a mark that says a billion is a finding, too.
         """
         claimed = self.document.groups
-        marked = {n for n in paths.numbers(storage.documents(self.marks)) if n < claimed}
+        marked = {n for n in numbers(storage.documents(self.marks)) if n < claimed}
         return sorted(marked.union(range(min(claimed, len(marked) + 1))))
 
     @property

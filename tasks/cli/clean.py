@@ -20,7 +20,7 @@ from pipeline.job.resolve import resolve
 from pipeline.job.table.option import CLEAN
 from pipeline.job.table.options import options_of
 from pipeline.quantities import counted, size
-from pipeline.state import cleaning, leftover_files, status, unselected
+from pipeline.state import at_work, cleaning, leftover_files, status, unselected
 from pipeline.state import unused_sources as unusedsources
 from pipeline.state.cleaning import Stale, Superseded
 from pipeline.storage import Location, Plan, Unfinished
@@ -38,30 +38,33 @@ EXAMPLES: Final = (
 
 
 @click.command(cls=GroupedCommand, params=parameters(options_of(CLEAN)), examples=EXAMPLES)
-def clean(out: str, yes: bool, dry_run: bool, uploads_after: int, **given: Any) -> int:
+def clean(
+    out: str, yes: bool, dry_run: bool, uploads_after: int, other_hosts: bool, **given: Any
+) -> int:
     """Remove stale temporary files and superseded outputs from OUT, after asking.
 
     A temporary file is removed only when its owner is provably gone, and the hidden lock file of a
-    killed command only when nobody holds it. Outputs are superseded when `current` points to
-    another; they are left alone while a command is at work, as is what was kept of the files that
-    they were made of, and as are files for single images that an export has left half done.
+    killed command only when nobody holds it. Of a process of another host nothing is known here:
+    what it has left is named with its age, and goes with --other-hosts. Outputs are superseded
+    when `current` points to another; they are left alone while a command is at work, as is what was
+    kept of the files that they were made of, and as are files for single images that an export has
+    left half done.
 
     With --unselected, images and masks go that neither the command that was started last asks for
     nor a finished output was made of.
 
     In S3 there are unfinished uploads in the place of temporary files: parts of large files, which
-    are paid for. Those that were begun a day ago or earlier are given up. Whether a command of
-    another host is at work there is not known.
+    are paid for. Those that were begun a day ago or earlier are given up.
     """
     every = given.pop("unselected")
     folder = (reached := Reached.of(out, given)).out
     if not {*FORMATS, paths.state(folder).name} & set(storage.folders(folder)):
         raise UsageError("this is no output folder of shardmill", file=out)
-    going = _going(reached, uploads_after * 3600, unneeded=every)
+    going = _going(reached, uploads_after * 3600, unneeded=every, elsewhere=other_hosts)
     clean_stays.say_kept(reached)
     if not going:
         say("nothing to remove")
-    elif not dry_run and (yes or _confirmed(reached)):
+    elif not dry_run and (yes or _confirmed(going)):
         _remove_idle(reached, going)
     return 0 if going.is_all_known else ShardmillError.exit_status
 
@@ -78,6 +81,8 @@ class _Going:
         unused: folder -> what goes of what was kept of source files.
         uploads: parts of files in a store; None: the store does not let them be listed.
         unselected: what it was kept for -> what goes of images and masks that nothing asks for.
+        leases: what commands that are gone have said of themselves.
+        elsewhere: whether all that goes was left, too, by processes of other hosts.
     """
 
     stale: list[Stale]
@@ -87,10 +92,12 @@ class _Going:
     unused: dict[Location, Plan]
     uploads: list[Unfinished] | None
     unselected: dict[str, Plan]
+    leases: Plan
+    elsewhere: bool
 
     def __bool__(self) -> bool:
         plans = (self.locks.items, self.leftovers, self.unused, self.uploads, self.unselected)
-        return any((self.stale, self.superseded, *plans))
+        return any((self.stale, self.superseded, self.leases.items, *plans))
 
     @property
     def is_all_known(self) -> bool:
@@ -98,13 +105,14 @@ class _Going:
         return self.uploads is not None
 
 
-def _going(reached: Reached, upload_s: int, *, unneeded: bool) -> _Going:
+def _going(reached: Reached, upload_s: int, *, unneeded: bool, elsewhere: bool) -> _Going:
     """Return what is of no use any more, and say it."""
     folder = reached.out
-    stale = clean_stays.stale(folder)
+    stale = clean_stays.stale(folder, of_other_hosts=elsewhere)
     superseded = cleaning.superseded(folder, _wanted(reached))
     for each in stale:
-        say(f"temporary file: {each.temp.path}, {size(each.plan.bytes)}")
+        of = f", of {each.temp.host}{clean_stays.age(each.temp)}" if each.temp.is_elsewhere else ""
+        say(f"temporary file: {each.temp.path}, {size(each.plan.bytes)}{of}")
     for output in superseded:
         plan = output.plan
         say(
@@ -126,7 +134,12 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool) -> _Going:
     others = _unselected(reached, superseded) if unneeded else {}
     for what, plan in others.items():
         say(f"nothing asks for it: {what}: {counted(plan.files, 'file')}, {size(plan.bytes)}")
-    return _Going(stale, superseded, locks, leftovers, unused, _uploads(folder, upload_s), others)
+    leases = clean_stays.leases(folder, of_other_hosts=elsewhere)
+    for item in leases.items:
+        if not item.is_folder:
+            say(f"lease that no command holds: {item.path}")
+    uploads = _uploads(folder, upload_s)
+    return _Going(stale, superseded, locks, leftovers, unused, uploads, others, leases, elsewhere)
 
 
 def _uploads(folder: Location, after_s: int) -> list[Unfinished] | None:
@@ -144,8 +157,8 @@ def _uploads(folder: Location, after_s: int) -> list[Unfinished] | None:
     return old
 
 
-def _confirmed(reached: Reached) -> bool:
-    if reached.is_shared:
+def _confirmed(going: _Going) -> bool:
+    if going.elsewhere:
         say("commands of other hosts are not seen from here: make sure that none is at work there")
     return click.confirm("remove these?")
 
@@ -154,11 +167,12 @@ def _remove_idle(reached: Reached, going: _Going) -> None:
     """Remove what was confirmed; while a command is at work, what dead processes left only."""
     folder = reached.out
     with storage.sole_lock(paths.run_lock(folder)) as idle:
-        if not idle:
-            who = ", ".join(storage.lock_holders(paths.run_lock(folder)).splitlines())
-            by = f" by {who}" if who else ""
+        holders = [] if going.elsewhere else at_work.at_work(folder)
+        if not idle or holders:
+            who = storage.lock_holders(paths.run_lock(folder)).splitlines() if not idle else []
+            by = f" by {', '.join((*who, *map(str, holders)))}" if who or holders else ""
             say(f"a command is at work here{by}: outputs are left alone")
-            _remove(going.stale, [], [], going.locks)
+            _remove(going.stale, [], [going.leases], going.locks)
             return
         storage.renew()  # what was confirmed may be wanted again by now
         still = {output.folder for output in cleaning.superseded(folder, _wanted(reached))}
@@ -169,7 +183,7 @@ def _remove_idle(reached: Reached, going: _Going) -> None:
         unused += [plan for name, plan in going.leftovers.items() if name in half_done]
         others = _unselected(reached, superseded) if going.unselected else {}
         unused += [plan for what, plan in going.unselected.items() if what in others]
-        _remove(going.stale, superseded, unused, going.locks)
+        _remove(going.stale, superseded, [*unused, going.leases], going.locks)
         _give_up(going.uploads or [])
 
 

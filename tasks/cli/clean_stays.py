@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Final
 
 from pipeline import paths, storage
-from pipeline.state import cleaning, status
+from pipeline.state import at_work, cleaning, status
 from pipeline.state.cleaning import Stale
 from pipeline.storage import Location, Plan, TempFile
 from tasks.cli import text
@@ -14,6 +15,9 @@ from tasks.cli.reaching import Reached
 from tasks.cli.saying import say
 
 _MOST_NAMED: Final = 5
+_NOT_SEEN: Final = (
+    "and whether that still runs is not seen from here: if it does not, say --other-hosts"
+)
 
 
 def say_kept(reached: Reached) -> None:
@@ -27,13 +31,13 @@ def say_kept(reached: Reached) -> None:
         )
 
 
-def stale(folder: Location) -> list[Stale]:
+def stale(folder: Location, *, of_other_hosts: bool) -> list[Stale]:
     """Return the temporary files that go; say which stay."""
     temps = cleaning.temps(folder)
     for temp in temps:
-        if not temp.owner_gone:
+        if not (temp.owner_gone or (of_other_hosts and temp.is_elsewhere)):
             say(f"kept: {_why_kept(temp)}")
-    gone = cleaning.stale(folder, temps)
+    gone = cleaning.stale(folder, temps, of_other_hosts=of_other_hosts)
     for line in (line for each in gone for line in strangers(each.plan)):
         say(line)
     return [each for each in gone if each.plan.items]
@@ -42,10 +46,31 @@ def stale(folder: Location) -> list[Stale]:
 def _why_kept(temp: TempFile) -> str:
     """Return why a temporary file stays: its process may live, or somebody holds a lock on it."""
     process = f"process {temp.pid} on {temp.host}"
+    if temp.is_elsewhere:
+        return f"{temp.path} belongs to {process}{age(temp)}, {_NOT_SEEN}"
     if not temp.is_held:
         return f"{temp.path} belongs to {process}"
     who = " and ".join(storage.lock_holders(temp.path).splitlines()) or "somebody"
     return f"{temp.path} is locked by {who}; {process}, which made it, is gone"
+
+
+def age(temp: TempFile) -> str:
+    """Return how long ago a temporary file was written to, by the clocks of both sides."""
+    written = storage.modified_ns(temp.path)
+    if written is None:
+        return ""
+    return f", written {text.duration(max(0.0, time.time() - written / 1e9))} ago"
+
+
+def leases(folder: Location, *, of_other_hosts: bool) -> Plan:
+    """Return what goes of the leases of commands; say which stay."""
+    plan = at_work.leftovers(folder, of_other_hosts=of_other_hosts)
+    going = {item.path for item in plan.items}
+    for each in at_work.at_work(folder):
+        if each.place not in going:
+            why = "" if each.runs else f": {_NOT_SEEN}"
+            say(f"kept: {each.place}, the lease of {each}{why}")
+    return plan
 
 
 def strangers(plan: Plan) -> Iterator[str]:

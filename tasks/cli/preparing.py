@@ -11,7 +11,7 @@ from pipeline.errors import NoPermission, NoSpace
 from pipeline.job import neighbours
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
-from pipeline.state import cleaning, preflight, stage_choice, status, withdrawal
+from pipeline.state import cleaning, lease, preflight, stage_choice, status, withdrawal
 from pipeline.state import run_end as runend
 from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
@@ -39,6 +39,8 @@ def prepare(command: str, given: Mapping[str, Any]) -> int:
 def sharing(out: Location, *, no_overlap: bool) -> Iterator[bool]:
     """Share an output with other commands in this context, or say that one is at work.
 
+    Commands of other hosts see by a lease that this one is at work, see `pipeline.state.lease`.
+
     Yields:
         Whether the output may be worked on.
     """
@@ -46,8 +48,13 @@ def sharing(out: Location, *, no_overlap: bool) -> Iterator[bool]:
     with contextlib.ExitStack() as stack:
         if not no_overlap:
             stack.enter_context(storage.shared_lock(lock, claim=True))
+            stack.enter_context(lease.stated(out))
         elif not stack.enter_context(storage.sole_lock(lock, then_share=True)):
             say(f"another command is at work on {out}", err=True)
+            yield False
+            return
+        elif (other := stack.enter_context(lease.alone(out))) is not None:
+            say(f"another command is at work on {out}: {other}", err=True)
             yield False
             return
         yield True

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import click
@@ -26,11 +25,12 @@ from pipeline.job.table.options import options_of
 from pipeline.state import preflight, progress, standing
 from pipeline.state import run_end as runend
 from pipeline.state import status as states
+from pipeline.state.at_work import at_work
 from pipeline.state.inventory import Inventory
 from pipeline.state.standing import StandingOutput
 from pipeline.state.status import OutputState
 from pipeline.storage import Location
-from tasks.cli import planned, text
+from tasks.cli import planned, text, who_is_at_work
 from tasks.cli.options import parameters
 from tasks.cli.packedsets import PackedSets, report_states
 from tasks.cli.reaching import Reached
@@ -54,7 +54,7 @@ def status(out: str, **given: Any) -> int:
     run has looked at, only their list or folders are looked at. Exit status 0 when all
     that is complete, 4 when images were left out, 1 when something is missing.
 
-    Of OUT in S3 it knows which commands of this host are at work there, and of no others.
+    Of commands on other hosts it tells what their leases say: where, and since when.
     """
     reached = Reached.of(out, given)
     folder = reached.out
@@ -67,22 +67,24 @@ def status(out: str, **given: Any) -> int:
             file=out,
             remedy="name a folder that a shardmill command was given as --out",
         )
-    at_work = storage.is_locked(paths.run_lock(folder))
-    for line in _at_work(at_work, paths.run_lock(folder), shared=reached.is_shared):
+    is_locked = storage.is_locked(paths.run_lock(folder))
+    leases = at_work(folder)
+    for line in who_is_at_work.lines(is_locked, leases, paths.run_lock(folder), reached.is_shared):
         say(line)
     last, end = jobs[-1], runend.last(folder)
     command = command_line(last)
     voice().fact(
         out=str(folder),
-        at_work=at_work,
+        at_work=is_locked,
+        leases=[each.told for each in leases if each.lease],
         source=last.source,
         command=list(command.words) if command else None,
-        last_end=None if end is None or at_work else dataclasses.asdict(end),
+        last_end=None if end is None or is_locked else dataclasses.asdict(end),
     )
     resolved, refused = _resolved(last)
     known = [str(error).splitlines()[0] for error in refused]
     shared = reached.is_shared
-    for line in text.job_lines(last, command, end, bool(at_work), known=known, shared=shared):
+    for line in text.job_lines(last, command, end, bool(is_locked), known=known, shared=shared):
         say(line)
     if last.openimages.is_given:
         from tasks.cli import collecting_status  # noqa: PLC0415 - not for every output
@@ -92,7 +94,7 @@ def status(out: str, **given: Any) -> int:
             _report_others(folder, jobs, ())
             return code
     if isinstance(resolved, ResolvedJob):
-        return _report(resolved, jobs, bool(at_work), refused)
+        return _report(resolved, jobs, bool(is_locked), refused)
     return _report_standing(folder, jobs, resolved)
 
 
@@ -106,23 +108,6 @@ def _resolved(job: Job) -> tuple[ResolvedJob | ShardmillError, list[ArchiveRefus
         return resolved, states.refused_archives(resolved)
     except (UsageError, InputRefused, EnvironmentRefused, RemoteUnavailable) as error:
         return error, []
-
-
-def _at_work(found: bool | None, lock: Path, *, shared: bool) -> Iterator[str]:
-    """Yield whether a command is at work, and which, as far as it can be known.
-
-    Args:
-        found: whether one is; None: the lock may not be asked for.
-        lock: that it holds.
-        shared: whether it is one of this host, and others may be at work elsewhere.
-    """
-    where = " on this host; of other hosts that is not known" if shared else ""
-    if found is None:
-        yield f"whether a command is at work is known only to the owner of {lock} and its group"
-    else:
-        yield f"{'a' if found else 'no'} command is at work{where}"
-    if found:
-        yield from (f"  {holder}" for holder in storage.lock_holders(lock).splitlines())
 
 
 def _report(

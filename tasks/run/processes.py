@@ -9,7 +9,6 @@ import multiprocessing
 import os
 import select
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 
@@ -36,7 +35,7 @@ def run_name() -> str:
     if given:
         return given
     worker = multiprocessing.parent_process()
-    return f"{socket.gethostname()}-{worker.pid if worker else os.getpid()}"
+    return f"{storage.host_name()}-{worker.pid if worker else os.getpid()}"
 
 
 def report(record: bytes) -> None:

@@ -23,6 +23,7 @@ from support import RawSet
 from pipeline import manifest
 from pipeline.documents import kinds
 from pipeline.documents.decoding import fitted
+from pipeline.documents.leases import Lease
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.packed import PackManifest
 from pipeline.documents.records import ArchiveRefusal, JobRecord, Withdrawal
@@ -35,7 +36,15 @@ from pipeline.manifest import Sealed
 _LONGEST = 1 << 16
 _LARGEST = 1 << 63
 _UNBOUNDED = {"label_offset", "seed", "inception_threads", "resize", "max_pixels"}
-_NOT_THERE = {ArchiveRefusal, LabelsMark, PackManifest, ShardClaim, ShardTerms, Withdrawal}
+_NOT_THERE = {
+    ArchiveRefusal,
+    LabelsMark,
+    Lease,
+    PackManifest,
+    ShardClaim,
+    ShardTerms,
+    Withdrawal,
+}
 
 
 @pytest.fixture(scope="module")

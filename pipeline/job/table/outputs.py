@@ -93,6 +93,15 @@ OUTPUT_OPTIONS: Final = (
         default=False,
     ),
     Option(
+        flag="--other-hosts",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Also remove what processes of other hosts have left: whether they still run is not"
+        " seen from here, so look yourself first.",
+        commands=(CLEAN,),
+        default=False,
+    ),
+    Option(
         flag="--uploads-after",
         kind=Kind.NUMBER,
         group=Group.RUN,

@@ -10,7 +10,12 @@ import socket
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Final
 
+HOST_VARIABLE: Final = "SHARDMILL_HOST"
+"""Names this host where it is set, in place of the name that the machine has."""
+
+_LONGEST_HOST = 63  # characters: so the names of temporary files fit
 _START_TIME = 19  # fields behind the name of a program in /proc/PID/stat
 _ENDED = {b"Z", b"X"}  # states of a process that is only waited for
 _UNKNOWN = ""
@@ -60,8 +65,12 @@ def current() -> Owner:
 
 
 def host() -> str:
-    """Return the name of this machine, without what a file name gives another meaning."""
-    return re.sub(r"[^\w-]", "_", socket.gethostname()) or "localhost"
+    """Return the name of this host, without what a file name gives another meaning.
+
+    ``SHARDMILL_HOST`` says another one than the machine has: of containers that share one.
+    """
+    name = os.environ.get(HOST_VARIABLE) or socket.gethostname()
+    return re.sub(r"[^\w-]", "_", name, flags=re.ASCII)[:_LONGEST_HOST] or "localhost"
 
 
 def _status(pid: int) -> tuple[bytes, bytes] | None:

@@ -40,6 +40,8 @@ class TempFile:
         is_folder: whether it is a folder.
         is_held: whether somebody holds a lock on it though that process is gone: a child of it, or
             anybody who may read the file.
+        is_elsewhere: whether that process is of another host or container, so that nothing is known
+            of it here.
     """
 
     path: Path
@@ -49,6 +51,7 @@ class TempFile:
     owner_gone: bool
     is_folder: bool = False
     is_held: bool = False
+    is_elsewhere: bool = False
 
     @property
     def target(self) -> Path:
@@ -114,7 +117,8 @@ def _temp_file(path: Path, process: Owner) -> TempFile:
     gone, held = _gone(path, process, stat_module.S_ISLNK(info.st_mode))
     is_folder = stat_module.S_ISDIR(info.st_mode)
     size = sum(sizes(path).values()) if is_folder else info.st_size
-    return TempFile(path, size, process.host, process.pid, gone, is_folder, held)
+    elsewhere = not (gone or process.is_comparable)
+    return TempFile(path, size, process.host, process.pid, gone, is_folder, held, elsewhere)
 
 
 def _gone(path: Path, process: Owner, is_link: bool) -> tuple[bool, bool]:

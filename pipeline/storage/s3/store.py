@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
 from pipeline.storage.location import Remote
-from pipeline.storage.s3 import multipart, upload
+from pipeline.storage.s3 import exchange, multipart, upload
 from pipeline.storage.s3.client import Client, connect
 from pipeline.storage.s3.kept import Listings, can_be_withdrawn, is_withdrawn, listings
 from pipeline.storage.s3.listing import Listing, ObjectInfo, read_folder
@@ -66,6 +66,25 @@ class Store:
     def put_bytes(self, place: Remote, content: bytes) -> None:
         """Put a few bytes under a key; see `upload.put_bytes`."""
         self.known.wrote(place, upload.put_bytes(self.client, place, content))
+
+    def exchange(self, place: Remote, seen: bytes, content: bytes) -> bool | None:
+        """Put a few bytes in the place of what was seen; see `s3.exchange`.
+
+        Returns:
+            Whether nobody else can have put others at the same time; None: others were there.
+        """
+        put = exchange.exchange(self.client, place, seen, content)
+        if put is None:
+            return None
+        self.known.wrote(place, put.info)
+        return put.is_alone
+
+    def small_documents(self, folder: Remote) -> dict[str, bytes]:
+        """Return the contents of the JSON documents of a folder by name, as they are by now."""
+        listed = read_folder(self.client, folder).objects.items()
+        names = [name for name, info in listed if name.endswith(".json") and info.size]
+        read = {name: exchange.read(self.client, folder / name) for name in names}
+        return {name: there[0] for name, there in read.items() if there and there[0]}
 
     def join(self, place: Remote, pieces: Sequence[Piece]) -> bool:
         """Have the store put objects one behind another; false: it cannot, see `multipart.join`."""

@@ -35,6 +35,19 @@ class TestTemporaryFiles:
         storage.remove(tmp_path, temp.path)
         assert storage.temp_files(tmp_path) == []
 
+    def test_a_host_is_called_what_its_variable_says(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv(owner.HOST_VARIABLE, "node-7.rack/3 " + 100 * "x")
+        with StagedFile(tmp_path / "file") as staged:
+            (temp,) = storage.temp_files(tmp_path)
+            assert (temp.path, temp.pid) == (staged.temp, os.getpid())
+            assert temp.host == ("node-7_rack_3_" + 100 * "x")[:63]
+            assert not temp.owner_gone
+            monkeypatch.delenv(owner.HOST_VARIABLE)
+            (temp,) = storage.temp_files(tmp_path)
+            assert (temp.owner_gone, temp.is_elsewhere) == (False, True)
+
     def test_of_another_host_are_never_taken_for_left(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import forked
@@ -14,6 +15,9 @@ import pytest
 import shared
 from commands import prepare, shardmill
 from support import RawSet, command, products, temporary_files
+
+from pipeline import storage
+from pipeline.state import lease
 
 SHARDS = ("--split", "train", "--shards", "train=3")
 LEAVES_A_TEMP = """
@@ -67,6 +71,36 @@ def test_a_temporary_file_of_a_dead_process_goes(twice: Path) -> None:
     assert len(temporary_files(twice)) == 1
     assert shardmill("clean", twice, "--yes").returncode == 0
     assert temporary_files(twice) == []
+
+
+def test_what_another_host_has_left_goes_when_that_is_said(twice: Path) -> None:
+    folder = (twice / "tfrecord/train/current").resolve()
+    foreign = folder / ".train-00000-of-00003.elsewhere-17-0a1b2c3d-0a1b2c3d-0a1b2c3d.tmp"
+    foreign.write_bytes(b"half")
+    os.utime(foreign, (time.time() - 7200, time.time() - 7200))
+    kept = shardmill("clean", twice, "--yes")
+    assert kept.returncode == 0, kept.stderr
+    assert f"{foreign} belongs to process 17 on elsewhere, written 2:00:0" in kept.stdout
+    assert "--other-hosts" in kept.stdout
+    assert foreign.exists()
+    gone = shardmill("clean", twice, "--yes", "--other-hosts")
+    assert gone.returncode == 0, gone.stderr
+    assert not foreign.exists()
+
+
+def test_outputs_stay_while_a_command_of_another_host_says_that_it_is_at_work(
+    twice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(storage.HOST_VARIABLE, "elsewhere")
+    with lease.stated(twice):
+        monkeypatch.delenv(storage.HOST_VARIABLE)
+        run = shardmill("clean", twice, "--yes")
+        assert f"process {os.getpid()} on elsewhere" in run.stdout
+        assert len(outputs(twice)) == 2
+        status = shardmill("status", twice)
+        assert "by its lease, a command is at work elsewhere" in status.stdout
+    assert shardmill("clean", twice, "--yes").returncode == 0
+    assert len(outputs(twice)) == 1
 
 
 def test_a_temporary_file_of_another_host_or_a_living_process_stays(twice: Path) -> None:
