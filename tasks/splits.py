@@ -14,7 +14,7 @@ from pipeline.documents.products import ProductMark
 from pipeline.errors import OutputDamaged, TransientError
 from pipeline.job.artifacts import Artifact, Product, name_of
 from pipeline.job.split import SplitJob
-from pipeline.state import claims, withdrawal
+from pipeline.state import claims, updates, withdrawal
 from pipeline.storage import Location
 from tasks.artifact_tasks import ShardmillTask
 
@@ -85,7 +85,8 @@ class ProductTask(SplitTask):
 
     def claim(self) -> None:
         """Claim the product's path, unless another stands there."""
-        claims.claim(self.folder, self.product, replace=self.job.replace)
+        may_replace = updates.may_replace(self.folder, self.product, self.job)
+        claims.claim(self.folder, self.product, replace=may_replace)
 
     def publish_files(
         self,

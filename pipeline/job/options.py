@@ -59,6 +59,7 @@ _SINCE: Final[dict[str, Any]] = {
     "label_column": "label",
     "split_column": "",
     "shares": (),
+    "update": False,
 }
 """Options that earlier versions of this program had not; with these values they are not recorded,
 so that the record of the same job stays the same."""
@@ -91,6 +92,8 @@ class Job:
         box_class_filter: leave out boxes of other classes, as TensorFlow's script does.
         transfer: how files of a tree come into the extracted one, of `TRANSFERS`.
         replace: whether a product of another job, whose path carries no digest, may be replaced.
+        update: whether a product that the same job made of its inputs, as they were then, may be
+            replaced.
         on_bad_image: ``fail`` or ``skip``; in no digest.
         images: an image list, or a folder of images, to read instead of a configured set; "":
             none.
@@ -148,6 +151,7 @@ class Job:
     label_column: Key = "label"
     split_column: Text = ""
     shares: tuple[tuple[Name, float], ...] = ()
+    update: bool = False
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
     def to_json(self) -> str:

@@ -21,7 +21,7 @@ from pipeline.quantities import counted
 from pipeline.shards import codecs
 from pipeline.shards.output import Output
 from pipeline.sources.inputs import Archive
-from pipeline.state import claims, staging
+from pipeline.state import claims, staging, updates
 from pipeline.state import raw_archives as rawarchives
 from pipeline.state.inventory import Inventory
 from pipeline.storage import Location
@@ -100,7 +100,7 @@ def check_readonly(resolved: ResolvedJob) -> None:
     neighbours.check(resolved)
     rawarchives.check_verified(resolved, resolved.archives)
     for product in resolved.products:
-        claims.check(resolved.out, product, replace=resolved.job.replace)
+        updates.check(resolved.out, product, resolved.job)
     _check_gone(inventory)
     archives, needed = archives_to_read(inventory), _bytes_to_write(inventory)
     rawarchives.check(resolved, archives)

@@ -29,6 +29,8 @@ class Bar:
         detail: what else is said of it in lines.
         part: the split that it counts the images of, if others count them, too.
         is_begun: whether anybody has worked on it.
+        format: the shard format, if it is an output; else "".
+        shards: of an output, how many shards are finished, and how many there are to be.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Bar:
     detail: str = ""
     part: str = ""
     is_begun: bool = True
+    format: str = ""
+    shards: tuple[int, int] = (0, 0)
 
     @property
     def seconds_left(self) -> float | None:

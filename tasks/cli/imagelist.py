@@ -10,7 +10,7 @@ from pipeline.job.table.option import LIST
 from pipeline.job.table.options import options_of
 from tasks.cli.luigi_import import importing_luigi
 from tasks.cli.options import parameters
-from tasks.cli.speaking import TellingCommand
+from tasks.cli.reporting import PreparingCommand
 
 EXAMPLES: Final = (
     "shardmill imagelist photos.csv --root DIR --out OUT --format recordio,tfrecord",
@@ -19,7 +19,7 @@ EXAMPLES: Final = (
 )
 
 
-@click.command(cls=TellingCommand, params=parameters(options_of(LIST)), examples=EXAMPLES)
+@click.command(cls=PreparingCommand, params=parameters(options_of(LIST)), examples=EXAMPLES)
 def imagelist(**given: Any) -> int:
     """Prepare the images that an image list, or a folder, names.
 

@@ -10,7 +10,7 @@ from pipeline.job.table.option import SET
 from pipeline.job.table.options import options_of
 from tasks.cli.luigi_import import importing_luigi
 from tasks.cli.options import parameters
-from tasks.cli.speaking import TellingCommand
+from tasks.cli.reporting import PreparingCommand
 
 EXAMPLES: Final = (
     "shardmill imagenet --raw RAW --out OUT --workers 4",
@@ -19,7 +19,7 @@ EXAMPLES: Final = (
 )
 
 
-@click.command(cls=TellingCommand, params=parameters(options_of(SET)), examples=EXAMPLES)
+@click.command(cls=PreparingCommand, params=parameters(options_of(SET)), examples=EXAMPLES)
 def imagenet(**given: Any) -> int:
     """Prepare ILSVRC2012, or a set of its shape, from its archives or an unpacked tree.
 

@@ -77,6 +77,8 @@ class Observer:
             detail=f"{len(done):,} of {len(sizes):,} shards",
             part=split,
             is_begun=at_work or bool(done),
+            format=output.format,
+            shards=(len(done), len(sizes)),
         )
 
     def _trees(self, now: float, counts: list[Count]) -> list[Bar]:

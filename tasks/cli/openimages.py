@@ -10,7 +10,7 @@ from pipeline.job.table.option import OPEN
 from pipeline.job.table.options import options_of
 from tasks.cli.luigi_import import importing_luigi
 from tasks.cli.options import parameters
-from tasks.cli.speaking import TellingCommand
+from tasks.cli.reporting import PreparingCommand
 
 EXAMPLES: Final = (
     "shardmill openimages --out OUT --class Handgun --class /m/0k4j --masks",
@@ -19,7 +19,7 @@ EXAMPLES: Final = (
 )
 
 
-@click.command(cls=TellingCommand, params=parameters(options_of(OPEN)), examples=EXAMPLES)
+@click.command(cls=PreparingCommand, params=parameters(options_of(OPEN)), examples=EXAMPLES)
 def openimages(**given: Any) -> int:
     """Prepare classes of Open Images V6 or V7: boxes, masks, images, and shards of them.
 

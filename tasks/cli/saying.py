@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,6 +18,9 @@ from pipeline import plaintext
 from pipeline.errors import ShardmillError
 from pipeline.plaintext import Lines
 from tasks.cli.wrapping import fitting
+
+if TYPE_CHECKING:
+    from tasks.cli.bars import Bar
 
 
 class Level(StrEnum):
@@ -45,6 +48,10 @@ class Voice:
         """Say a text, which holds nothing that a terminal obeys, and no line feed at its end."""
         _print(text, err=level is not Level.INFO)
 
+    def insist(self, text: str) -> None:
+        """Say what a person should know even if all is well otherwise."""
+        self.say(text, Level.WARNING)
+
     def say_as_it_is(self, text: str) -> None:
         """Say on standard output what is read by programs, or copied; its lines are not broken."""
         click.echo(text)
@@ -62,6 +69,9 @@ class Voice:
 
     def fact(self, **fields: Any) -> None:
         """Tell a program something that there is once."""
+
+    def look(self, bars: Callable[[float], list[Bar]]) -> None:
+        """Hear several times a second that tasks run; `bars` says how far they are."""
 
     def begin(self, command: str) -> None:
         """Note that a command begins."""
@@ -96,6 +106,11 @@ def say(text: object, *, err: bool = False) -> None:
         err: to standard error, instead of standard output.
     """
     voice().say(_plain(text), Level.WARNING if err else Level.INFO)
+
+
+def insist(text: object) -> None:
+    """Print on standard error, as one line, what a person should know even of a quiet command."""
+    voice().insist(_plain(text))
 
 
 def say_as_it_is(text: object) -> None:

@@ -32,7 +32,7 @@ class TellingCommand(GroupedCommand):
         if quiet and as_json:
             raise UsageError("--quiet and --json contradict each other: leave one out")
         if not quiet and log_file is None and not as_json:
-            return super().invoke(ctx)
+            return self.work(ctx)
         from tasks.cli import voices  # noqa: PLC0415 - Arrow: not where it prints as usual
 
         with contextlib.ExitStack() as stack:
@@ -47,12 +47,16 @@ class TellingCommand(GroupedCommand):
             voice.begin(str(ctx.info_name))
             status = DEFECT
             try:
-                status = carried_out(lambda: super(TellingCommand, self).invoke(ctx))
+                status = carried_out(lambda: self.work(ctx))
             except Exception as error:  # noqa: BLE001 - it is told where everything else is
                 say_traceback(error)
             finally:
                 voice.end(status)
             return status
+
+    def work(self, ctx: click.Context) -> Any:
+        """Do what the command does, with the voice that is asked for."""
+        return super().invoke(ctx)
 
 
 class AnsweringCommand(TellingCommand):

@@ -30,6 +30,10 @@ class Quiet(Voice):
         """Keep a text."""
         self._kept.append((text, level))
 
+    def insist(self, text: str) -> None:
+        """Say a text at once."""
+        super().say(text, Level.WARNING)
+
     def say_progress(self, text: str) -> None:
         """Say nothing: it mattered only then."""
 
@@ -57,6 +61,12 @@ class Logged(Voice):
         logged = self._log.write(text, level)
         if level is Level.INFO or self._beside.keeps_errors or not logged:
             self._beside.say(text, level)
+
+    def insist(self, text: str) -> None:
+        """Log a text, and have a quiet voice say it, too."""
+        logged = self._log.write(text, Level.WARNING)
+        if self._beside.keeps_errors or not logged:
+            self._beside.insist(text)
 
     def say_progress(self, text: str) -> None:
         """Log how far something is."""

@@ -45,7 +45,12 @@ def watched(
     )
     say(f"log: {supervisor.log}")
     finished = FinishedTasks(supervisor.out, supervisor.name)
-    with display(observer, finished.tell) as watch:
+    with display(observer, finished.tell) as show:
+
+        def watch() -> None:
+            show()
+            voice().look(observer.bars)
+
         outcome = supervisor.run(watch, tell)
     finished.tell()
     report.steps(supervisor.out, supervisor.name)

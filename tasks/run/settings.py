@@ -65,6 +65,11 @@ def apply_shipped_settings() -> None:
                 settings.set(section, option, value)
 
 
+def send_no_mails() -> None:
+    """Have Luigi send no mail of a task: the command sends one of all that has failed."""
+    luigi.configuration.get_config().set("email", "format", "none")
+
+
 @cache
 def apply_users_settings() -> tuple[str, ...]:
     """Have Luigi forget what it has read in the working folder, but for what is harmless.

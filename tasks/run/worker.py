@@ -21,7 +21,7 @@ from tasks.run import plainlogs, streams
 from tasks.run.local_scheduler import Factory
 from tasks.run.preloading import preload
 from tasks.run.processes import die_with_command, notice, notice_waits, report
-from tasks.run.settings import apply_shipped_settings
+from tasks.run.settings import apply_shipped_settings, send_no_mails
 
 _IDLE = "max_keep_alive_idle_duration"
 _ENDING_S = 5.0
@@ -51,6 +51,7 @@ def _run(
         raise _changed(job)
     multiprocessing.set_start_method("fork")
     apply_shipped_settings()
+    send_no_mails()
     _leave_when_idle()
     luigid = None
     if scheduler:

@@ -48,6 +48,7 @@ CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (SET, "--dbcollection-strict"): (("--export", "dbcollection"), ""),
     (SET, "--until"): ((), "lists"),
     (SET, "--replace"): ((), ""),
+    (SET, "--update"): ((), ""),
     (SET, "--stage"): (("--raw", "http://127.0.0.1:9/raw"), "/stage"),
     (LIST, "--recursive"): ((), ""),
     (LIST, "--exts"): ((), ".png"),
@@ -71,6 +72,7 @@ CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (LIST, "--dbcollection-strict"): (_FOR_DBCOLLECTION, ""),
     (LIST, "--until"): ((), "extract"),
     (LIST, "--replace"): ((), ""),
+    (LIST, "--update"): ((), ""),
 }
 """For an option, what else is given, and a value that is not the default one."""
 OF_BOTH: Mapping[str, tuple[tuple[str, ...], str]] = {

@@ -408,6 +408,7 @@ def test_a_job_survives_json() -> None:
         label_column="kind",
         split_column="part",
         shares=(("train", 0.75), ("validation", 0.25)),
+        update=True,
         exports=("parquet",),
         data_dir="/data",
         dbcollection_strict=True,

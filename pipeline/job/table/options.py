@@ -25,6 +25,7 @@ from pipeline.job.table.remote import REMOTE_OPTIONS
 from pipeline.job.table.run import RUN_OPTIONS
 from pipeline.job.table.shards import SHARD_OPTIONS
 from pipeline.job.table.show import SHOW_OPTIONS
+from pipeline.job.table.telling import TELLING_OPTIONS
 
 OPTIONS: Final[tuple[Option, ...]] = (
     *(*INPUT_OPTIONS, *collecting.INPUT, *REMOTE_OPTIONS),
@@ -32,7 +33,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     *(*SHARD_OPTIONS, *collecting.SHARDS, *EXPORT_OPTIONS, *collecting.RUN, *RUN_OPTIONS),
     *PACK_OPTIONS,
     *FETCH_OPTIONS,
-    *MESSAGE_OPTIONS,
+    *(*MESSAGE_OPTIONS, *TELLING_OPTIONS),
     *OWN_DATA_OPTIONS,
     *openimages_classes.OPTIONS,
     *openimages_download.OPTIONS,

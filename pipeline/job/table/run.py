@@ -55,6 +55,16 @@ RUN_OPTIONS: Final = (
         default=Job.replace,
     ),
     Option(
+        flag="--update",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Make anew what follows from inputs that have changed (an archive, a list, a folder),"
+        " without --replace; other options still need that.",
+        commands=(SET, LIST),
+        field="update",
+        default=Job.update,
+    ),
+    Option(
         flag="--part",
         kind=Kind.TEXT,
         group=Group.RUN,
