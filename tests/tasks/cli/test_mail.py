@@ -6,18 +6,18 @@ import socket
 from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+import inprocess
 import pytest
 from drawnlists import ListedSet, draw_list
 from luigi.configuration.cfg_parser import LuigiConfigParser
 from mailserver import taking_mails, text_of
 
-from pipeline.catalog import order
 from pipeline.errors import TransientError
 from tasks.cli import mail
-from tasks.run import settings, supervisor
-from tasks.shards import WriteShards
+from tasks.run import settings
+from tasks.run.supervisor import Outcome
 
 
 @pytest.fixture
@@ -44,27 +44,28 @@ def listed(tmp_path: Path) -> ListedSet:
 
 
 def test_a_command_that_fails_in_forty_tasks_sends_one_mail(
-    mails: list[EmailMessage], tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+    mails: list[EmailMessage], listed: ListedSet, out: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(task: WriteShards) -> NoReturn:
-        raise TransientError("a test has it fail", file=task.task_id)
-
-    monkeypatch.setattr(WriteShards, "make", fail)  # the worker and its tasks are forks of this
-    monkeypatch.setattr(order, "shards_at_once", lambda *_: 1)
-    monkeypatch.setattr(supervisor, "_IDLE_LAUNCHES", 1)
-    with (tmp_path / "mail.cfg").open("a") as file:
-        file.write("[scheduler]\nretry_count = 1\n[worker]\nkeep_alive = false\n")
-        file.write("wait_interval = 0.05\nwait_jitter = 0\n")
-    listed = draw_list(tmp_path / "data", images=40)
-    ran = listed.prepare(out, "--shards", 40, "--workers", 2)
-    assert (ran.returncode, ran.stderr.count("a test has it fail")) == (1, 40)
+    failures = tuple(TransientError(f"task {number} failed") for number in range(40))
+    outcome = Outcome(complete=False, interrupted=False, failures=failures)
+    monkeypatch.setattr(inprocess._InProcess, "run", lambda *_: outcome)
+    assert listed.prepare_here(out).returncode == 1
     (arrived,) = mails
     text = text_of(arrived)
-    assert text.count("a test has it fail") == 40
+    assert [text.count(f"task {number} failed") for number in range(40)] == [1] * 40
     assert f"out: {out}\nexit status: 1\n" in text
     assert arrived["Subject"].startswith("[night] shardmill imagelist on ")
     assert arrived["Subject"].endswith(" ended with status 1")
     assert arrived["To"] == "someone@example.org"
+
+
+def test_luigis_own_mails_are_not_sent(mails: list[EmailMessage]) -> None:
+    settings.apply_shipped_settings()
+    assert mail.send("one", "text") == ""
+    assert len(mails) == 1
+    settings.send_no_mails()  # as each worker does
+    assert mail.send("another", "text") == ""
+    assert len(mails) == 1
 
 
 def test_a_refusal_before_work_is_mailed(
