@@ -132,6 +132,7 @@ def shardmill(monkeypatch: pytest.MonkeyPatch, *words: object, answer: str = "")
     """Run a ``shardmill`` command in this process; its worker's tasks, too."""
     forget()
     monkeypatch.setattr("tasks.cli.how.Supervisor", _InProcess)
+    monkeypatch.setattr("tasks.run.standby.POSSIBLE", [False])
     monkeypatch.setattr("tasks.engines.processes.ProcessPoolExecutor", _AtOnce)
     result = CliRunner().invoke(cli, [*map(str, words)], input=answer, standalone_mode=False)
     said, error = result.output, result.exception
