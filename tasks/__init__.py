@@ -17,6 +17,7 @@ if TYPE_CHECKING or "luigi" in sys.modules:
     from tasks.annotations import WriteBoxes
     from tasks.archives import CheckInputs, VerifyArchive
     from tasks.class_tables import WriteClasses
+    from tasks.elsewhere import PrepareElsewhere, WriteShardsElsewhere
     from tasks.exports import WriteExport
     from tasks.fetch import FetchArchive, FetchArchives
     from tasks.lists import BuildCatalog, BuildPlan, CheckLabels, KeepTerms
@@ -72,6 +73,7 @@ __all__ = [
     "OpenImagesMasks",
     "OpenImagesMetadata",
     "Prepare",
+    "PrepareElsewhere",
     "PrepareImageList",
     "PrepareImageNet",
     "PrepareOpenImages",
@@ -89,10 +91,11 @@ __all__ = [
     "WritePart",
     "WriteRecipe",
     "WriteShards",
+    "WriteShardsElsewhere",
 ]
 _MODULES = (
-    *("annotations", "archives", "class_tables", "exports", "fetch", "lists", "prepare", "roots"),
-    *("parts", "shards", "trees"),
+    *("annotations", "archives", "class_tables", "elsewhere", "exports", "fetch", "lists"),
+    *("parts", "prepare", "roots", "shards", "trees"),
     *(f"openimages.{each}" for each in ("collect", "files", "metadata", "roots", "select")),
 )
 

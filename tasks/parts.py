@@ -5,7 +5,7 @@ from __future__ import annotations
 import luigi
 
 from pipeline.job.artifacts import SHARDS
-from pipeline.job.resolve import resolve
+from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.shards.part import parse
 from tasks.artifact_tasks import ShardmillTask, tasks_of
 from tasks.base import JobTask
@@ -30,10 +30,7 @@ class WritePart(JobTask):
 
     def requires(self) -> list[ShardmillTask]:
         """Return what makes the plans, and what looks at the images; all of it is there."""
-        resolved = resolve(self.job)
-        shards = resolved.graph.of_kind(SHARDS)
-        names = dict.fromkeys(need for artifact in shards for need in artifact.needs)
-        return tasks_of(resolved, names)
+        return before_shards(resolve(self.job))
 
     def complete(self) -> bool:
         """Whether nothing is to be done, which nobody knows before."""
@@ -43,3 +40,10 @@ class WritePart(JobTask):
         """Write the shards."""
         with processes(worker_count()) as engine:
             parts.carry_out(resolve(self.job), parse(str(self.part), {}), engine, notice)
+
+
+def before_shards(resolved: ResolvedJob) -> list[ShardmillTask]:
+    """Return the tasks that make what the shards of a job are made of."""
+    shards = resolved.graph.of_kind(SHARDS)
+    names = dict.fromkeys(need for artifact in shards for need in artifact.needs)
+    return tasks_of(resolved, names)

@@ -14,6 +14,7 @@ from pipeline.job.resolve import resolve
 from pipeline.shards.part import Part, parse
 from pipeline.state import cleaning, first_pass
 from tasks import first_pass as first_pass_tasks
+from tasks.elsewhere import PrepareElsewhere
 from tasks.engines import parts
 from tasks.openimages import collect
 from tasks.parts import WritePart
@@ -137,10 +138,44 @@ class PartOf(Phase):
         cleaning.sweep(resolve(job))
 
 
+@dataclass(frozen=True)
+class ByEngine(Phase):
+    """Everything that a job asks for, with an engine that writes its shards on other hosts.
+
+    Attributes:
+        engine: its address.
+    """
+
+    engine: str
+
+    @property
+    def name(self) -> str:
+        """How a worker is told of it."""
+        return f"{_ENGINE}{self.engine}"
+
+    def digest(self, job: Job) -> str:
+        """Return the digest of the job."""
+        return PREPARING.digest(job)
+
+    def root(self, job: Job) -> luigi.Task:
+        """Return the task that requires the shards, and has the rest made."""
+        digest = resolve(job).digest
+        return PrepareElsewhere(out=job.out, digest=digest, engine=self.engine, job=job)
+
+    def is_complete(self, job: Job) -> bool:
+        """Return whether everything is there."""
+        return PREPARING.is_complete(job)
+
+    def sweep(self, job: Job) -> None:
+        """Remove what dead processes have left half written."""
+        PREPARING.sweep(job)
+
+
 PREPARING: Final[Phase] = _Preparing()
 COLLECTING: Final[Phase] = _Collecting()
 RECORDING: Final[Phase] = _Recording()
 _PART: Final = "part "
+_ENGINE: Final = "engine "
 _PHASES: Final = {phase.name: phase for phase in (PREPARING, COLLECTING, RECORDING)}
 
 
@@ -148,4 +183,6 @@ def named(name: str) -> Phase:
     """Return the phase that a worker is told of."""
     if name.startswith(_PART):
         return PartOf(parse(name.removeprefix(_PART), {}))
+    if name.startswith(_ENGINE):
+        return ByEngine(name.removeprefix(_ENGINE))
     return _PHASES[name]

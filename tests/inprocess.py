@@ -17,7 +17,7 @@ from pipeline.images.prepare import preparation
 from pipeline.job.resolve import resolve
 from pipeline.sources.openimages.collection import collection_of
 from tasks.cli import cli
-from tasks.phases import PartOf
+from tasks.phases import ByEngine, PartOf
 from tasks.run.processes import RUN_VARIABLE
 from tasks.run.supervisor import Supervisor
 
@@ -50,7 +50,8 @@ class _InProcess(Supervisor):
             patch.setenv(RUN_VARIABLE, self.name)
             try:
                 root: Any = self.phase.root(self.job)
-                build(flattened(root.requires()) if not isinstance(self.phase, PartOf) else [root])
+                does_it = isinstance(self.phase, (PartOf, ByEngine))
+                build([root] if does_it else flattened(root.requires()))
             except ShardmillError as error:
                 self.failed.append(error)
         return _Outcome(self.phase.is_complete(self.job), False, tuple(self.failed))

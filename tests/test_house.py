@@ -193,6 +193,8 @@ def import_without(*steps: tuple[set[str], list[Path]]) -> None:
     assert run.returncode == 0, run.stderr
 
 
+DASK: Final = "tasks/engines/dask.py"
+"""What alone imports Dask, which few installations have."""
 REMOTE: Final = {
     "pipeline/storage/s3": {"boto3", "botocore"},
     "pipeline/storage/http": {"pycurl"},
@@ -212,10 +214,18 @@ def test_modules_import_without_what_they_do_not_need(met: bool) -> None:
     local.add(ROOT / "pipeline/storage/s3/settings.py")
     refused = FRAMEWORKS if met else FRAMEWORKS.union(*REMOTE.values())
     library = [path for path in PIPELINE if (path in local) != met]
-    tasks = [path for path in TASKS if (path in local) != met and path.name != "__main__.py"]
+    others = {ROOT / DASK, ROOT / "tasks/cli/__main__.py"}
+    tasks = [path for path in TASKS if (path in local) != met and path not in others]
     assert library
     assert tasks
+    refused = refused | {"dask", "distributed"}
     import_without(({"luigi", "tasks", *refused}, library), (refused, tasks))
+
+
+def test_only_one_module_imports_dask() -> None:
+    files = outside(DASK)
+    assert offenders(files, lambda path: imports_from(path, {"dask", "distributed"})) == set()
+    assert len((ROOT / DASK).read_text().splitlines()) < 100
 
 
 @pytest.mark.parametrize("room", REMOTE)

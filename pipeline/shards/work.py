@@ -199,17 +199,20 @@ class _Request(msgspec.Struct, frozen=True):
         job: its options, see `Job.to_json`.
         digest: what they come to where the shards are asked for.
         terms: of each split.
+        command: which command asks, for those who outlive it and keep what they know of a request.
     """
 
     job: str
     digest: str
     terms: tuple[ShardTerms, ...]
+    command: str = ""
 
 
-def request(resolved: ResolvedJob) -> str:
+def request(resolved: ResolvedJob, command: str = "") -> str:
     """Return a job as a text by which any process can write its shards; `works` reads it."""
     asked = tuple(map(terms.of, resolved.splits.values()))
-    return msgspec.json.encode(_Request(resolved.job.to_json(), resolved.digest, asked)).decode()
+    document = _Request(resolved.job.to_json(), resolved.digest, asked, command)
+    return msgspec.json.encode(document).decode()
 
 
 @lru_cache(maxsize=4)

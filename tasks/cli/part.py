@@ -37,6 +37,8 @@ def prepare(command: str, given: Mapping[str, Any], otherwise: Prepare) -> int:
     asked = given.pop("part")
     if not asked:
         return otherwise(command, given)
+    if given["cluster"]:
+        raise UsageError("--part and --cluster contradict each other: a part is written here")
     part = parse(asked, os.environ)
     job, how = asked_for(command, given)
     _check_options(job, how)

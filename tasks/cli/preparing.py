@@ -86,7 +86,7 @@ def _prepare_job(job: Job, how: How, standby: Standby | None, *, is_shared: bool
         say(line)
     if not seen.parts and inventory.complete:
         return _already_complete(inventory, seen, dry_run=dry_run)
-    alone = how.address is None and not job.wants("plan")
+    alone = how.address is None and how.engine is None and not job.wants("plan")
     resolved = _with_stage(inventory, alone=alone, dry_run=dry_run)
     if dry_run:
         preflight.check_readonly(resolved)

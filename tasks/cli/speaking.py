@@ -9,6 +9,7 @@ import click
 
 from pipeline.errors import UsageError
 from tasks.cli.ending import carried_out
+from tasks.cli.enginewords import with_clusters
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.saying import Voice, say_traceback, speaking
 
@@ -24,6 +25,12 @@ class TellingCommand(GroupedCommand):
         from tasks.cli.events import Events  # noqa: PLC0415 - not where a person is told
 
         return Events()
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take in the words of the command line."""
+        if any(parameter.name == "cluster" for parameter in self.params):
+            args = with_clusters(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Carry out the command with the voice that is asked for."""

@@ -75,6 +75,17 @@ RUN_OPTIONS: Final = (
         default="",
         metavar="I/N|auto",
     ),
+    Option(
+        flag="--cluster",
+        kind=Kind.TEXT,
+        group=Group.RUN,
+        help="Have the shards written by the workers of a Dask cluster, which see OUT and the"
+        " images by the same paths: where its scheduler is. Everything else is made here."
+        " --engine with an address is the same.",
+        commands=COMMANDS,
+        default="",
+        metavar="dask://HOST:PORT",
+    ),
     WORKERS,
     Option(
         flag="--scheduler-host",
