@@ -17,12 +17,13 @@ from pipeline.quantities import counted, size
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
 from pipeline.state import preflight, progress, status, withdrawal
+from pipeline.state.differences import Differences
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from pipeline.storage import Location
 from tasks.cli import made_events, planned
 from tasks.cli.saying import say, say_failure, say_refusal
-from tasks.cli.text import product_states, states
+from tasks.cli.text import states
 from tasks.run.supervisor import Outcome, Supervisor
 
 COMPLETE, FAILED, LEFT_OUT, INTERRUPTED = 0, 1, 4, 130
@@ -210,9 +211,9 @@ def plan(resolved: ResolvedJob, found: Look) -> None:
     """Say what would be done, where a look at the images has shown which were replaced."""
     needed = preflight.needed_bytes(resolved)
     stale = Counter(family for family, _ in found.parts)
-    inventory = Inventory(resolved)
+    inventory, differences = Inventory(resolved), Differences(resolved)
     for state in status.survey(inventory):
-        for line in states(state):
+        for line in (*states(state), *planned.differing(differences, inventory, state)):
             say(line)
         again = stale[resolved.splits[state.split].shards_digest] if state.complete else 0
         if again:
@@ -222,7 +223,7 @@ def plan(resolved: ResolvedJob, found: Look) -> None:
             )
             needed += state.bytes_done * again // state.shards
     planned.tell(inventory)
-    for line in product_states(status.survey_products(inventory)):
+    for line in planned.product_lines(differences, inventory):
         say(line)
     for product in resolved.products:
         if stale[product.digest]:

@@ -92,3 +92,46 @@ def test_what_is_not_of_this_program_needs_replace_also_with_update(
     refused = listed.prepare_here(out, "--export", "parquet", "--update")
     assert (refused.returncode, "--update" in refused.stderr) == (2, False)
     assert (out / "metadata.parquet").read_text() == "mine"
+
+
+def test_a_dry_run_says_what_differs_from_the_last_job(listed: ListedSet, out: Path) -> None:
+    words = ("--export", "parquet", "--dry-run")
+    assert "differs" not in listed.prepare_here(out, *words).stdout  # no job is recorded
+    assert listed.prepare_here(out, "--export", "parquet").returncode == 0
+    grow(listed)
+    shards, product = differing(listed.prepare_here(out, *words, "--update").stdout)
+    assert shards[0].startswith("images.lst was ")
+    assert shards[1:] == ["images was 4, is 5"]
+    assert "images: number of images was 4, is 5" in product
+    assert not (out / "tfrecord/images" / "none").exists()
+
+
+def test_a_dry_run_names_the_options_that_differ(listed: ListedSet, out: Path) -> None:
+    assert listed.prepare_here(out, "--shards", 1).returncode == 0
+    other = ("--resize", 32, "--transcode", "--order", "list", "--shards", 2, "--dry-run")
+    (shards,) = differing(listed.prepare_here(out, *other).stdout)
+    assert set(shards) == {
+        "--resize was nothing, is 32",
+        "--transcode was nothing, is given",
+        "--order was hash, is list",
+        "--shards was images=1, is images=2",
+    }
+    (shards,) = differing(listed.prepare_here(out, "--format", "recordio", "--dry-run").stdout)
+    assert shards == ["that one made none"]
+
+
+def test_a_dry_run_of_what_was_interrupted_names_no_difference(
+    listed: ListedSet, out: Path
+) -> None:
+    assert listed.prepare_here(out).returncode == 0
+    next(out.glob("tfrecord/images/current/images-*")).unlink()
+    said = listed.prepare_here(out, "--dry-run").stdout
+    assert "would run" in said
+    assert differing(said) == []
+
+
+def differing(said: str) -> list[list[str]]:
+    """Return what a dry run says that differs, a list for each output and product."""
+    head = "  differs from the last job: "
+    lines = [line.removeprefix(head) for line in said.splitlines() if line.startswith(head)]
+    return [line.split("; ") for line in lines]
