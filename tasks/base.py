@@ -103,9 +103,17 @@ class JobTask(luigi.Task):
             storage.renew(after_s=LOOK_AGAIN_S)
             yield
 
-    def note(self, name: str, start: float, volume: Volume) -> None:
-        """Note what was handled since a time, in seconds since the epoch, until now."""
-        timing = progress.Timing(self.step, name, start, time.time(), volume.images, volume.bytes)
+    def note(self, name: str, start: float, volume: Volume, step: str = "") -> None:
+        """Note what was handled since a time, in seconds since the epoch, until now.
+
+        Args:
+            name: of what.
+            start: the time.
+            volume: how much that was.
+            step: what was done; "": the step of the task.
+        """
+        step, now = step or self.step, time.time()
+        timing = progress.Timing(step, name, start, now, volume.images, volume.bytes)
         progress.note(self.folder, run_name(), timing)
 
     @contextlib.contextmanager

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from pipeline import manifest, paths, storage
-from pipeline.annotations import boxjoin, boxtable
-from pipeline.annotations.boxjoin import BoxJoin
+from pipeline.annotations import boxjoin
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
 from pipeline.documents.shards import ShardTerms
@@ -16,6 +15,7 @@ from pipeline.manifest import Document
 from pipeline.shards import terms
 from pipeline.sources.inputs import LabelCheck
 from pipeline.state import raw_archives as rawarchives
+from pipeline.state.foreseen_links import box_join
 from pipeline.storage import clutter
 from tasks.archives import CheckInputs
 from tasks.base import Volume
@@ -33,7 +33,7 @@ class BuildCatalog(SplitTask):
         for source in self.requires():
             if not isinstance(source, CheckInputs):
                 self.check(source)
-        boxes = self._join()
+        boxes = box_join(self.resolved, self.split_job)
         parts = self.split_job.source.rows(self.folder, boxes)
         with contextlib.ExitStack() as stack:
             path = paths.catalog(self.folder, self.split, self.digest)
@@ -48,13 +48,6 @@ class BuildCatalog(SplitTask):
             join = boxes.counts().to_json() if boxes is not None else None
             self.publish(*staged, rows=rows, boxes=objects, join=join, **self._passed_over())
         return Volume(images=rows)
-
-    def _join(self) -> BoxJoin | None:
-        source = self.split_job.source
-        if source.boxes is None:
-            return None
-        table = boxtable.read(paths.bboxes_table(self.folder, self.split))
-        return BoxJoin(table, source.boxes.path, self.resolved.table.class_ids, source.classes)
 
     def _passed_over(self) -> Document:
         """Return the clutter in archives, and the tars that cannot be read and nobody needs."""

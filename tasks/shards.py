@@ -21,7 +21,7 @@ from pipeline.shards.output import Output
 from pipeline.shards.publisher import Publisher
 from pipeline.shards.work import Made, ShardWork
 from pipeline.shards.write import UnpublishedShard, at_once
-from pipeline.state import inventory
+from pipeline.state import inventory, progress
 from pipeline.state.inventory import Inventory
 from pipeline.state.shard_processes import processes_of_a_shard, shard_groups_left, work_left
 from pipeline.storage import Location
@@ -84,13 +84,15 @@ class WriteShards(SplitTask):
                 name = f"{self.split} {shard}"
                 if (processes := self._processes()) > 1:
                     publisher.wait()  # nothing is under way in a process that forks
-                publish: Callable[[UnpublishedShard], None] = partial(
-                    self._publish, name, time.time()
-                )
+                start = time.time()
+                publish: Callable[[UnpublishedShard], None] = partial(self._publish, name, start)
                 if storage.is_sent(self.folder):  # while the next one is written
                     publish = publisher.later(publish)
                 with self.counter(sizes[shard], "images", name) as note:
                     made.append(work.make(shard, note, publish, processes))
+                for output in made[-1].linked:
+                    whose = f"{self.split} {output.format} {shard}"
+                    self.note(whose, start, Volume(), progress.LINKING)
         work.confirm(made)
 
     def _publish(self, name: str, start: float, shard: UnpublishedShard) -> None:

@@ -7,7 +7,7 @@ plan holds some ten thousand rows at a time, however many there are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -119,6 +119,34 @@ def read_shard(path: Location, shard: int, expected: str | None = None) -> pa.Re
             remedy="remove the file and run the same command again: it is made anew",
         )
     return rows
+
+
+def first_keys(path: Location, shards: int) -> list[str]:
+    """Return the key of the first image of each shard of a plan; of the rest no page is read.
+
+    Raises:
+        OutputDamaged: the file is no plan of so many shards, each of an image or more.
+    """
+    with storage.open_arrow(path) as file:
+        for shard in range(shards):
+            tablebounds.check_batch(file, shard)
+        reader = pa.ipc.open_file(file)
+        keys = (reader.get_batch(shard).column("key") for shard in range(shards))
+        return [str(column[0].as_py()) for column in keys]
+
+
+def same_values(one: pa.RecordBatch, other: pa.RecordBatch, passing: Collection[str]) -> bool:
+    """Whether two batches of plans have the same values, to the bit, in all columns but some.
+
+    Args:
+        one: rows of a plan.
+        other: rows of it or another.
+        passing: names of the columns that may differ.
+    """
+    if one.num_rows != other.num_rows:
+        return False
+    compared = [name for name in SCHEMA.names if name not in passing]
+    return _hash(one.select(compared)) == _hash(other.select(compared))
 
 
 def _cut(tables: Iterable[pa.Table], sizes: Iterable[int]) -> Iterator[pa.RecordBatch]:

@@ -125,6 +125,9 @@ class ShardFormat(ABC):
     """Whether readers want the same number of labels in every record of an output."""
     cuts_names: ClassVar[bool] = False
     """Whether some keys are too long for the names of its records, see `is_cut`."""
+    writes_ids: ClassVar[bool] = True
+    """Whether the ids of images are in its shards; of those without, a number more or less before
+    an image changes no byte."""
     readers: ClassVar[tuple[Reader, ...]] = ()
     """Programs that read its shards, most people's first."""
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from pipeline import digests, paths
+from pipeline import paths
 from pipeline.errors import EnvironmentRefused
 from pipeline.formats.base import JOINED, LABELS, RecordOptions, ShardFormat
 from pipeline.formats.registry import ALL
 from pipeline.images.prepare import ImageOptions, preparation
 from pipeline.job.options import Job
 from pipeline.shards import codecs
-from pipeline.shards.output import Output, RecordForm, decisive
+from pipeline.shards.output import Output, RecordForm, digest_of
 from pipeline.sources.source import Defaults
 
 
@@ -56,13 +57,12 @@ def derive(
         )
         mended = shard_format.jpeg_only or (defaults.repairs and shard_format.holds_images)
         form = RecordForm(name, options, image, None, mended)
-        shards = shards_digest
-        if defaults.long_names and shard_format.cuts_names:  # names of these were longer once
-            shards = digests.digest({"names": "shortened", "shards": shards_digest})
+        shortened = defaults.long_names and shard_format.cuts_names
+        made_of = partial(_output, job, split, shards_digest, shortened=shortened)
         if codec is None:
-            outputs.append(_output(job, split, shards, form))
+            outputs.append(made_of(form))
         else:
-            made_by = partial(_output_of_codec, job, split, shards, form)
+            made_by = partial(_output_of_codec, made_of, form)
             outputs.append(codecs.choose(job.folder, split, codec, made_by))
     return tuple(outputs)
 
@@ -82,12 +82,14 @@ def _codec(image: ImageOptions) -> str | EnvironmentRefused | None:
 
 
 def _output_of_codec(
-    job: Job, split: str, shards_digest: str, form: RecordForm, codec: str
+    made_of: Callable[[RecordForm], Output], form: RecordForm, codec: str
 ) -> Output:
-    return _output(job, split, shards_digest, replace(form, codec=codec))
+    return made_of(replace(form, codec=codec))
 
 
-def _output(job: Job, split: str, shards_digest: str, form: RecordForm) -> Output:
-    digest = digests.digest({**decisive(form), "shards": shards_digest})
+def _output(
+    job: Job, split: str, shards_digest: str, form: RecordForm, *, shortened: bool
+) -> Output:
+    digest = digest_of(form, shards_digest, shortened=shortened)
     folder = paths.output(job.folder, form.format, split, digest)
     return Output(digest, folder, form, job.joined and JOINED in form.shard_format.takes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipeline import digests
 from pipeline.documents import first_words
 from pipeline.documents.outputs import Parameters
 from pipeline.formats.base import LABELS, RecordOptions, ShardFormat
@@ -110,6 +111,19 @@ class Output:
     def files(self, name: ShardName) -> tuple[Location, ...]:
         """Return the files of one shard, see `ShardFormat.files`."""
         return self.form.shard_format.paths(self.folder, name.stem)
+
+
+def digest_of(form: RecordForm, shards: str, *, shortened: bool = False) -> str:
+    """Return the digest of an output: of everything that decides its bytes.
+
+    Args:
+        form: of its records.
+        shards: the digest of which image goes where; see `pipeline.job.split.SplitJob`.
+        shortened: whether names of its records are, which were longer once.
+    """
+    if shortened:
+        shards = digests.digest({"names": "shortened", "shards": shards})
+    return digests.digest({**decisive(form), "shards": shards})
 
 
 def decisive(form: RecordForm) -> dict[str, Any]:

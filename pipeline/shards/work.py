@@ -29,8 +29,18 @@ from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
 from pipeline.paths import ShardName
-from pipeline.shards import finish, part_sources, terms, two_hosts
+from pipeline.shards import (
+    earlier_outputs,
+    finish,
+    linking,
+    part_sources,
+    same_shards,
+    terms,
+    two_hosts,
+)
+from pipeline.shards.earlier_outputs import EarlierOutput
 from pipeline.shards.output import Output
+from pipeline.shards.same_shards import Images, SameShard
 from pipeline.shards.write import UnpublishedShard, at_once, write_shard
 from pipeline.state import raw_archives, withdrawal
 
@@ -44,12 +54,14 @@ class Made:
         name: which shard.
         images: records of the largest output.
         bytes: of the shard files, those that are published.
+        linked: those of `outputs` that got the files of an earlier output, which has the records.
     """
 
     outputs: tuple[Output, ...]
     name: ShardName
     images: int = 0
     bytes: int = 0
+    linked: tuple[Output, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -98,6 +110,8 @@ class ShardWork:
     ) -> Made:
         """Write a shard in every format that it lacks, from one read of each image.
 
+        A format of which an earlier output has the same records is linked instead.
+
         Args:
             shard: its 0-based number.
             progress: see `write_shard`.
@@ -115,27 +129,73 @@ class ShardWork:
             return Made((), name)
         rows = self._rows(shard)
         two_hosts.before_shard(self.resolved.out, lacking, name)
+        linked = self._link(name, rows, lacking)
+        unlinked = tuple(output for output in lacking if output not in linked)
+        images = self._write(name, rows, unlinked, progress, publish, processes) if unlinked else 0
+        shard_files = (file for output in unlinked for file in output.files(name)[:1])
+        size = sum(info.size for file in shard_files if (info := storage.stat(file)))
+        return Made(lacking, name, images, size, linked)
+
+    def _write(
+        self,
+        name: ShardName,
+        rows: pa.RecordBatch,
+        outputs: tuple[Output, ...],
+        progress: Callable[[int], None] | None,
+        publish: Callable[[UnpublishedShard], object],
+        processes: int,
+    ) -> int:
         whole_files = self.split.source.whole_files
         with raw_archives.verifying_again(self.resolved, self.split):
-            images = write_shard(
+            return write_shard(
                 self.resolved.out,
                 name,
                 rows,
                 self.resolved.root,
-                lacking,
+                outputs,
                 verified=raw_archives.seen_images(self.resolved, self.split),
                 members=self._members,
                 whole_files=whole_files,
                 on_bad_image=self.resolved.job.on_bad_image,
                 progress=progress,
-                keep=partial(self._keep_sources, shard) if whole_files else None,
+                keep=partial(self._keep_sources, name.index) if whole_files else None,
                 why_absent=self.split.source.why_absent,
                 publish=publish,
                 processes=processes,
             )
-        shard_files = (file for output in lacking for file in output.files(name)[:1])
-        size = sum(info.size for file in shard_files if (info := storage.stat(file)))
-        return Made(lacking, name, images, size)
+
+    def _link(
+        self, name: ShardName, rows: pa.RecordBatch, outputs: tuple[Output, ...]
+    ) -> tuple[Output, ...]:
+        """Link a shard in every format of which a finished output has the records; return these."""
+        linked = list[Output]()
+        for output in outputs:
+            same = self.same(output, rows)
+            if same is None:
+                continue
+            seen = same.fingerprints
+            made_of = {} if seen is None else self._keep_sources(name.index, seen)
+            if linking.link_shard(self.resolved.out, name, output, same, made_of) is not None:
+                linked.append(output)
+        return tuple(linked)
+
+    def same(self, output: Output, rows: pa.RecordBatch) -> SameShard | None:
+        """Return a finished shard that has the records of one; None: it must be written.
+
+        Args:
+            output: that it is of.
+            rows: of the plan.
+        """
+        earlier = self.earlier[output.format]
+        if not earlier or withdrawal.pending(self.resolved.out):
+            return None
+        return same_shards.find(earlier, output.form, rows, self._images)
+
+    @cached_property
+    def earlier(self) -> Mapping[str, tuple[EarlierOutput, ...]]:
+        """The finished outputs of the form of each output, by format."""
+        out, split = self.resolved.out, self.split
+        return {each.format: earlier_outputs.find(out, each, split.name) for each in split.outputs}
 
     def confirm(self, made: Iterable[Made]) -> None:
         """Check, after some shards were written, that no other command has put others.
@@ -160,6 +220,10 @@ class ShardWork:
     def _members(self) -> KnownContents:
         """What the images were when they were verified; read once for all shards."""
         return self.split.source.known_contents(self.resolved.out)
+
+    @cached_property
+    def _images(self) -> Images:
+        return Images(self.resolved.root, self.split.source.whole_files, self._members)
 
     def _rows(self, shard: int) -> pa.RecordBatch:
         planned = paths.plan(self.resolved.out, self.split.name, self.split.plan_digest)

@@ -22,6 +22,8 @@ from pipeline.storage import Location
 
 _COUNTER = re.compile(r".+-\d+\.json", re.ASCII)
 _INTERVAL_S = 0.5
+LINKING = "linking"
+"""The step of a shard that is not written, since an earlier output has its records."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,12 @@ def latest_run(out: Location) -> str | None:
         if modified is not None:
             times[name] = modified
     return max(times, key=lambda name: times[name]) if times else None
+
+
+def linked(finished: Iterable[Timing]) -> dict[tuple[str, str], int]:
+    """Return how many shards were linked, by split and format, of which one was."""
+    names = (timing.name.rsplit(" ", 2) for timing in finished if timing.step == LINKING)
+    return dict(collections.Counter((split, form) for split, form, _ in names))
 
 
 def by_step(finished: Iterable[Timing]) -> list[StepTiming]:

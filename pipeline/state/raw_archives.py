@@ -37,9 +37,19 @@ def publish(
         listings: of a plain tar its index and the hashes of its members, whole; else none.
     """
     mark = paths.archive_mark(out, archive, found.info.look)
+    if listings:
+        _forget_replaced(out, archive, found.md5)
     for hashes in listings[1:]:  # before the mark that says that the archive is verified
         memberhashes.publish(out, archive, found.md5, hashes)
     manifest.publish(listings[:1], mark, out, _document(found))
+
+
+def _forget_replaced(out: Location, archive: str, md5: str) -> None:
+    """Remove the marks of other archives of a name: their index is about to be replaced."""
+    for path in storage.documents(paths.archive_index(out, archive).parent):
+        mark = manifest.read_undamaged(path, ArchiveMark) if path.name.startswith(archive) else None
+        if mark is not None and mark.archive == archive and mark.files and mark.md5 != md5:
+            storage.remove(out, path)
 
 
 def listing_paths(out: Location, archive: str) -> list[Location]:

@@ -64,6 +64,7 @@ from pipeline.storage.output_place import (
 )
 from pipeline.storage.preloading import preload
 from pipeline.storage.publishing import (
+    duplicate,
     point,
     probe_writable,
     publish,
@@ -169,6 +170,7 @@ __all__ = [
     "copy_ahead",
     "disk_of",
     "documents",
+    "duplicate",
     "entries",
     "exchange",
     "extension",

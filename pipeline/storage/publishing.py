@@ -1,11 +1,13 @@
-"""Gives staged files their names, marks last, and makes and takes away small files."""
+"""Gives files their names, marks last, and makes and takes away small files."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from pipeline.errors import ObjectChanged, ObjectMissing
 from pipeline.storage import remote, scratch
 from pipeline.storage.local import deleting
+from pipeline.storage.local.hardlinks import hard_link
 from pipeline.storage.local.staging import Buffer, link_to, sync_folder
 from pipeline.storage.local.tempnames import WRITE_PROBE
 from pipeline.storage.location import Location, Remote
@@ -66,6 +68,33 @@ def point(link: Location, target: str) -> None:
         remote.store(link).put_bytes(link, f"{target}\n".encode())
     else:
         link_to(link, target)
+
+
+def duplicate(source: Location, target: Location) -> bool:
+    """Have what lies at one place lie at another, too, without its bytes passing through here.
+
+    A local file gets one more name, a hard link; an object is copied by its store. So what becomes
+    of `source` later, its removal included, does not change `target`.
+
+    Args:
+        source: a file or object that nobody writes to any more.
+        target: where it is to lie; what is there is replaced, atomically.
+
+    Returns:
+        Whether it does; where it cannot be done, or `source` is gone, nothing has changed.
+
+    Raises:
+        ShardmillError: `target` may not be written, or the store refuses or does not answer.
+    """
+    if isinstance(source, Path) and isinstance(target, Path):
+        return hard_link(source, target)
+    if not isinstance(target, Remote):
+        return False
+    piece = remote.piece(source, target)
+    try:
+        return piece is not None and remote.store(target).join(target, [piece])
+    except (ObjectChanged, ObjectMissing):  # it was removed or replaced since it was listed
+        return False
 
 
 def remove(root: Location, path: Location) -> None:

@@ -17,7 +17,7 @@ from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from pipeline.storage import Location
-from tasks.cli import made_events, report, text
+from tasks.cli import linked, made_events, report, text
 from tasks.cli.how import How, asked_for, tell
 from tasks.cli.saying import say
 from tasks.cli.watched import watched
@@ -165,6 +165,7 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
         code, reason = report.complete(Inventory(resolved), "complete"), ""
         report.uncompared(resolved, to_read)
         report.copies(resolved)
+        linked.done(resolved, supervisor.name)
     else:
         code = report.failure(supervisor, outcome)
         first = next(iter(map(str, outcome.failures)), "no headway: see its log")

@@ -21,7 +21,7 @@ from pipeline.state.differences import Differences
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from pipeline.storage import Location
-from tasks.cli import made_events, planned
+from tasks.cli import linked, made_events, planned
 from tasks.cli.saying import say, say_failure, say_refusal
 from tasks.cli.text import states
 from tasks.run.supervisor import Outcome, Supervisor
@@ -222,6 +222,7 @@ def plan(resolved: ResolvedJob, found: Look) -> None:
                 " write the manifest, set current"
             )
             needed += state.bytes_done * again // state.shards
+    linked.foreseen(inventory)
     planned.tell(inventory)
     for line in planned.product_lines(differences, inventory):
         say(line)

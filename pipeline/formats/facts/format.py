@@ -22,6 +22,7 @@ class Facts(ShardFormat):
     title = "facts"
     version = 1
     holds_images = False
+    writes_ids = False
 
     def refusals(self, image: ImageOptions, others: Collection[str]) -> Iterator[str]:
         """Yield that there are shards beside it, or that images should become something."""

@@ -25,6 +25,7 @@ class TFRecord(ContiguousFormat):
     label_offset = 1  # 0 is TensorFlow's background class
     jpeg_only = True  # which is what its Examples say of them
     describes_objects = True
+    writes_ids = False
     needs_label_map = True  # TensorFlow's Object Detection API asks for it
 
     def files(self, stem: str) -> tuple[str, ...]:

@@ -31,6 +31,7 @@ class WebDataset(ContiguousFormat):
     version = shard.WRITER_VERSION
     cuts_names = True
     describes_objects = True
+    writes_ids = False
     readers = (Reader("webdataset", ("webdataset",)),)
 
     def files(self, stem: str) -> tuple[str, ...]:

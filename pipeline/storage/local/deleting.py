@@ -146,6 +146,21 @@ def discard_link(path: Path) -> None:
             os.unlink(path)
 
 
+def discard_second_name(path: Path, file: Path) -> None:
+    """Remove a name of chance that this process has given a file; absent is fine.
+
+    Args:
+        path: the name, which goes if it is that file's.
+        file: another name of the file, which stays.
+
+    Raises:
+        OSError: it cannot be removed.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        if os.path.samestat(os.lstat(path), os.stat(file)):
+            os.unlink(path)
+
+
 def _remove_unchanged(fd: int, item: Doomed) -> bool:
     """Remove an item of an open folder, unless it is another by now; return whether it is gone."""
     name = item.path.name

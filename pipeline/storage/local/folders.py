@@ -12,13 +12,13 @@ from typing import Self
 from pipeline.errors import InputRefused
 from pipeline.storage.local.deleting import discard, discard_files
 from pipeline.storage.local.flocks import locked_temp
+from pipeline.storage.local.hardlinks import UNLINKABLE
 from pipeline.storage.local.oserrors import translate_oserrors, translated
 from pipeline.storage.local.staging import Buffer, sync_folder
 
 _LONGEST_NAME = 255  # bytes
 # What the system says where a file can have no second name: another file system, one that knows
 # no hard links, a file of somebody else's, or one that has as many as it may.
-_UNLINKABLE = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 class StagedFolder:
@@ -76,7 +76,7 @@ class StagedFolder:
             # Only with a folder's descriptor does Python follow links on every system.
             os.link(source, name, dst_dir_fd=self._fd, follow_symlinks=True)
         except OSError as error:
-            if error.errno in _UNLINKABLE:
+            if error.errno in UNLINKABLE:
                 return False
             absent = error.errno == errno.ENOENT
             raise translated(error, source if absent else self.path / name) from error
