@@ -13,7 +13,6 @@ from drawnlists import SPLIT, ListedSet, current, draw_list, encoded, lay
 from ownarchives import class_tars
 
 from pipeline import paths
-from pipeline.storage.local import hardlinks
 
 FORMATS = ("tfrecord", "recordio", "webdataset")
 WORDS = ("--format", ",".join(FORMATS), "--shards", 4, "--order", "list")
@@ -95,7 +94,7 @@ def test_without_hard_links_every_shard_is_written(
     def refuse(*_: object) -> None:
         raise PermissionError(1, "not here")
 
-    monkeypatch.setattr(hardlinks.os, "link", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     before = {name: inodes(current(out, name)) for name in FORMATS}
     add(listed, tmp_path / "new.jpg")
     ended = listed.prepare_here(out, *WORDS)
