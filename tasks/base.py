@@ -19,7 +19,7 @@ from pipeline.errors import ShardmillError, out_of_memory
 from pipeline.job.options import Job
 from pipeline.state import progress
 from pipeline.storage import Location
-from tasks.reporting import ProgressReporter
+from tasks.reporting import ProgressReporter, saying_waits
 from tasks.run import plainlogs
 from tasks.run.processes import BEGUN, die_with_worker, ending_for_good, report, run_name, show_as
 
@@ -99,7 +99,12 @@ class JobTask(luigi.Task):
         show_as(self.step)
         report(BEGUN)
         lock = paths.run_lock(self.folder)
-        with ending_for_good(), self._recording_failure(), storage.shared_lock(lock):
+        with (
+            ending_for_good(),
+            self._recording_failure(),
+            saying_waits(self),
+            storage.shared_lock(lock),
+        ):
             storage.renew(after_s=LOOK_AGAIN_S)
             yield
 

@@ -69,6 +69,9 @@ class LuigidClient:
 
     def add_task(self, **told: Any) -> None:
         """Tell the luigid of a task of this worker, and of its status."""
+        if told.get("tracking_url"):  # what its pages show of a running task, and nothing else
+            self._tell_in_passing("add_task", told)
+            return
         self._scheduled.add(told["task_id"])
         self._request("add_task", told)
 
@@ -116,15 +119,24 @@ class LuigidClient:
         return {"rpc_messages": []}
 
     def set_task_progress_percentage(self, task_id: str, percentage: float) -> None:
-        """Report progress for Luigi's visualiser; no task waits long for that, or fails of it."""
+        """Report progress for Luigi's visualiser."""
+        told = {"task_id": task_id, "progress_percentage": percentage}
+        self._tell_in_passing("set_task_progress_percentage", told)
+
+    def set_task_status_message(self, task_id: str, status_message: str) -> None:
+        """Report how far a task is, or what it waits for, in words for the same."""
+        told = {"task_id": task_id, "status_message": status_message}
+        self._tell_in_passing("set_task_status_message", told)
+
+    def _tell_in_passing(self, method: str, told: Mapping[str, object]) -> None:
+        """Tell what only people look at; no task waits long for that, or fails of it."""
         if self._unreported:
             return
-        told = {"task_id": task_id, "progress_percentage": percentage}
         try:
-            self._ask(self._address, "set_task_progress_percentage", told, _IN_PASSING)
+            self._ask(self._address, method, told, _IN_PASSING)
         except ShardmillError as error:
             self._unreported = True
-            logger.info("%s: its progress is no longer reported (%s)", task_id, error.what)
+            logger.info("%s: nothing more is reported of it (%s)", told["task_id"], error.what)
 
     def re_enable(self, out: str) -> None:
         """Have what failed too often in an output folder tried again.

@@ -27,6 +27,7 @@ from tasks.run.exchange import Address
 from tasks.run.interrupts import interrupting
 from tasks.run.notices import Notices
 from tasks.run.processes import BEGUN, NOTICE
+from tasks.run.silent_hosts import SilentHosts
 from tasks.run.standby import ForkedProcess, Standby, new_interpreter
 
 _POLL_S = 0.2
@@ -62,6 +63,7 @@ class Supervisor:
     _partial: bytes = b""
     _lost: bool = False
     _begun: bool = False
+    _silent: SilentHosts | None = None
     _notices: Notices = field(default_factory=Notices)
     _reported: dict[str, ShardmillError] = field(default_factory=dict)
 
@@ -178,6 +180,9 @@ class Supervisor:
         try:
             scheduler.check(self.scheduler)
             self._lost = False
+            self._silent = self._silent or SilentHosts(self.scheduler, self.job.out)
+            for line in self._silent.fallen_silent():
+                tell(line)
         except ShardmillError as error:
             if not self._lost:
                 tell(f"{error.what}: waiting for it; finished tasks are kept")

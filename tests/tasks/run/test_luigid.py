@@ -12,6 +12,7 @@ import luigi
 import pytest
 from fakeluigid import InProcess
 from luigi.scheduler import Scheduler
+from luigi.task_status import RUNNING
 from support import RawSet
 
 from pipeline.errors import EnvironmentRefused, ShardmillError, TransientError
@@ -375,3 +376,29 @@ def test_no_worker_is_an_assistant_and_no_setting_says_where_the_luigid_is(ours:
     assert factory.create_remote_scheduler("http://elsewhere:1/") is ours.client
     worker: Any = factory.create_worker(ours.client, 1, assistant=True)
     assert not worker._assistant
+
+
+def test_the_pages_show_what_a_running_task_says_and_where_its_log_is(tmp_path: Path) -> None:
+    ours = Ours(Whole(out=str(tmp_path)))
+    ours.schedule()
+    task_id = str(ours.ask_for_work()["task_id"])
+    told = {"worker": _WORKER, "status": RUNNING, "tracking_url": "file://host/log"}
+    ours.client.add_task(task_id=task_id, **told)
+    ours.client.set_task_status_message(task_id, "7 images/s")
+    task = ours.luigid.scheduler.task_list(RUNNING, "")[task_id]
+    assert (task["tracking_url"], task["status_message"]) == ("file://host/log", "7 images/s")
+    assert task["params"]["out"] == str(tmp_path)
+
+
+def test_what_only_the_pages_show_is_told_once_to_a_luigid_that_is_lost(tmp_path: Path) -> None:
+    asked = list[str]()
+
+    def ask(_: Address, method: str, *__: object) -> None:
+        asked.append(method)
+        raise TransientError("no answer")
+
+    client = LuigidClient(_ADDRESS, lambda: Whole(out=str(tmp_path)), print, ask)
+    for _ in range(2):
+        client.add_task(task_id="task", worker=_WORKER, status=RUNNING, tracking_url="file://a")
+        client.set_task_status_message("task", "7 images/s")
+    assert asked == ["add_task"]

@@ -13,6 +13,7 @@ from pipeline import paths, storage
 from pipeline.errors import from_record
 from pipeline.job.resolve import resolve
 from pipeline.state import progress
+from pipeline.storage import waiting
 from tasks import VerifyArchive
 from tasks.cli.bars import Bar, Rates
 from tasks.cli.display import Lines
@@ -51,6 +52,40 @@ def test_percentages_are_not_told_more_than_twice_a_second(task: VerifyArchive) 
         for done in range(1000):
             report(done)
     assert task.set_progress_percentage.call_count < 1000
+
+
+@pytest.mark.parametrize(
+    ("unit", "said"),
+    [("bytes", "100 B of 200 B, 20 B/s"), ("images", "100 of 200 images, 20 images/s")],
+)
+def test_luigis_pages_say_how_fast_a_long_task_is_and_lead_to_its_log(
+    unit: str, said: str, task: VerifyArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("pipeline.state.progress.time.monotonic", lambda: now[0])
+    task.set_status_message, task.set_tracking_url = Mock(), Mock()
+    with task.counter(200, unit) as report:
+        for seconds in (1, 5, 6):
+            now[0] = 100.0 + seconds
+            report(20 * seconds)
+    task.set_status_message.assert_called_once_with(said)
+    log = paths.run_log(task.folder, RUN)
+    task.set_tracking_url.assert_called_once_with(f"file://{storage.host_name()}{log}")
+
+
+def test_luigis_pages_say_what_a_task_waits_for(
+    task: VerifyArchive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task.set_status_message, task.set_tracking_url = Mock(), Mock()
+
+    def wait() -> None:
+        waiting.say_tries("a server", "no answer", 1, 2, 3.0)
+
+    monkeypatch.setattr(task, "make", wait)
+    task.run()
+    waiting.say_tries("a server", "no answer", 2, 2, 3.0)  # of nobody's task
+    (said,) = task.set_status_message.call_args_list
+    assert said.args[0].startswith("a server: no answer; try 1 of 2")
 
 
 def test_what_is_verified_is_shown_with_rate_and_time_left(
