@@ -8,7 +8,7 @@ plan holds some ten thousand rows at a time, however many there are.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import chain, islice, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +43,9 @@ def arrange(
         scratch: temporary files are made beside it, under its name and more.
     """
     words = catalog.read_words(listed)
-    tables = (_with_words(table, words) for table in catalog.read(listed))
+    tables: Iterator[pa.Table] = (
+        _with_words(table, words) for table in catalog.read(listed, with_sizes=True)
+    )
     count = -(-rows // _BUCKET)
     if order == "list":  # which is how a catalog is sorted
         yield from tables
@@ -51,7 +53,8 @@ def arrange(
         yield from _by_rank(tables, _ranks(listed, rows, order), scratch, count)
     else:
         # To compute the hashes twice would take longer than all else.
-        with Buckets(scratch, SCHEMA.append(_HASHES), count) as buckets:
+        schema, tables = _schema_of(tables)
+        with Buckets(scratch, schema.append(_HASHES), count) as buckets:
             for table in tables:
                 hashes = sharding.key_hashes(table["key"].to_pylist(), seed)
                 column = pa.FixedSizeBinaryArray.from_buffers(
@@ -85,8 +88,9 @@ def write(
         A hash of each shard's rows, so that a worker can check its own without the rest.
     """
     hashes = []
-    with staged.stream() as stream, pa.ipc.new_file(stream, SCHEMA) as writer:
-        for batch in _cut(tables, [stop - start for start, stop in pairwise(places)]):
+    schema, tables = _schema_of(tables)
+    with staged.stream() as stream, pa.ipc.new_file(stream, schema) as writer:
+        for batch in _cut(tables, schema, [stop - start for start, stop in pairwise(places)]):
             writer.write_batch(batch)
             hashes.append(_hash(batch))
     return hashes
@@ -143,16 +147,26 @@ def same_values(one: pa.RecordBatch, other: pa.RecordBatch, passing: Collection[
         other: rows of it or another.
         passing: names of the columns that may differ.
     """
-    if one.num_rows != other.num_rows:
+    names = one.schema.names
+    if one.num_rows != other.num_rows or names != other.schema.names:
         return False
-    compared = [name for name in SCHEMA.names if name not in passing]
+    compared = [name for name in names if name not in passing]
     return _hash(one.select(compared)) == _hash(other.select(compared))
 
 
-def _cut(tables: Iterable[pa.Table], sizes: Iterable[int]) -> Iterator[pa.RecordBatch]:
+def _schema_of(tables: Iterable[pa.Table]) -> tuple[pa.Schema, Iterator[pa.Table]]:
+    """Return the columns that tables have, by the first of them, and the same tables."""
+    source = iter(tables)
+    first = list(islice(source, 1))
+    return first[0].schema if first else SCHEMA, chain(first, source)
+
+
+def _cut(
+    tables: Iterable[pa.Table], schema: pa.Schema, sizes: Iterable[int]
+) -> Iterator[pa.RecordBatch]:
     """Yield batches of the given sizes, which add up to the rows of all tables."""
     source = iter(tables)
-    held = SCHEMA.empty_table()
+    held = schema.empty_table()
     for size in sizes:
         while held.num_rows < size:
             held = pa.concat_tables([held, next(source)])
@@ -196,7 +210,8 @@ def _by_rank(
         yield from tables
         return
     numbers = ranks * count // max(1, len(ranks))
-    with Buckets(scratch, SCHEMA, count) as buckets:
+    schema, tables = _schema_of(tables)
+    with Buckets(scratch, schema, count) as buckets:
         start = 0
         for table in tables:
             buckets.add(table, numbers[start : start + table.num_rows])

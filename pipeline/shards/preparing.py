@@ -15,6 +15,7 @@ from pipeline import storage
 from pipeline.archives.member_hashes import KnownContents
 from pipeline.catalog import table as catalog
 from pipeline.errors import BadImage, NoPermission
+from pipeline.images.annotated_size import check_annotated_size
 from pipeline.images.prepare import Preparation, StoredImage
 from pipeline.processes.ordered import in_order
 from pipeline.shards.object_masks import masks_at_size
@@ -178,10 +179,10 @@ class _ImageWork:
         stamp = 0
         if self._with_fingerprints:
             stamp = self._sources.stamp(source)  # first: see `settled_stamp`
-        stored, content = self._prepared(key, where)
+        stored, content = self._prepared(place, where)
         if known is not None and content() != known:
             self._sources.not_cached(*where)
-            stored, content = self._prepared(key, where)
+            stored, content = self._prepared(place, where)
             whole = self._whole_files
             check_member(self._sources, key, where, content(), known, whole_file=whole)
         digest = content() if self._with_fingerprints else None
@@ -196,12 +197,15 @@ class _ImageWork:
         return masks_at_size(self.rows["mask_files"][place], self._sources, stored)
 
     def _prepared(
-        self, key: str, where: tuple[str, int, int]
+        self, place: int, where: tuple[str, int, int]
     ) -> tuple[StoredImage | BadImage, Callable[[], bytes]]:
         """Read an image; return what is stored of it, or why not, and what gives its xxh3-128."""
+        key, size = self.rows["key"][place], self.rows["annotated_size"][place]
         data = read_image(self._sources, key, where, whole_file=self._whole_files)
         try:
             stored = self.prepares.prepare(data)
+            if size is not None:
+                check_annotated_size(data, size)
         except BadImage as error:
             return error, partial(xxhash.xxh3_128_digest, data)
         return stored, partial(_content_hash, data, stored)

@@ -166,7 +166,7 @@ class Source(ABC):
 
     @abstractmethod
     def rows(self, out: Location, boxes: BoxJoin | None) -> Iterator[pa.Table]:
-        """Yield the catalog in parts, columns as in `catalog.SCHEMA`.
+        """Yield the catalog in parts, columns as in `catalog.SCHEMA`, perhaps with `catalog.SIZES`.
 
         Args:
             out: the output folder, which has the indexes of `inputs`.

@@ -148,7 +148,8 @@ def _planned(shard: ShardToCheck, findings: list[Finding]) -> list[Row]:
     if path is None:
         return []
     try:
-        read = lambda: plan.read_shard(path, shard.name.index)  # noqa: E731
+        names = catalog.SCHEMA.names
+        read = lambda: plan.read_shard(path, shard.name.index).select(names)  # noqa: E731
         rows = catalog.dicts(load_table(path, catalog.SCHEMA, read))
     except ShardmillError as error:
         findings.append(of_error(Layer.TABLE, path, error))

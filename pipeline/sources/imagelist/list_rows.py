@@ -78,7 +78,9 @@ def _as_rows(
         "line": table["line"],
         "objects": _objects(table, class_names) if described else objects.none(count),
     }
-    return pa.table(columns).cast(catalog.SCHEMA)
+    if described:
+        columns |= {name: table[name] for name in catalog.SIZES.names}
+    return pa.table(columns).cast(catalog.schema_like(columns))
 
 
 def annotated_tables(listed: ImageListing) -> Iterator[pa.Table]:

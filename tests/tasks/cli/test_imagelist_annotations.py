@@ -155,6 +155,34 @@ def test_images_that_are_not_there_are_refused_or_left_out(drawn: Annotated, out
     assert "none of the images is there" in run.stderr
 
 
+def test_an_image_of_another_size_than_annotations_say_is_refused_or_left_out(
+    drawn: Annotated, out: Path
+) -> None:
+    said = document(drawn.root)
+    wide = said["images"][2]
+    was = f"{wide['width']} x {wide['height']}"
+    wide["width"] += 1
+    drawn.path.write_text(json.dumps(said))
+    run = shardmill("imagelist", *drawn.words, "--out", out, *FACTS, "--order", "im2rec")
+    assert run.returncode == 3
+    both = f"{was} pixels, where they say {wide['width']} x {wide['height']}"
+    assert both in " ".join(run.stderr.split())
+    assert NAMES[2] in run.stderr
+    prepared(drawn, out, *FACTS, "--export", "coco", "--on-bad-image", "skip", status=4)
+    left = json.loads((out / "coco/instances_train.json").read_text())["images"]
+    assert len(left) == len(NAMES) - 1
+    assert shardmill("verify", out, "--against", drawn.root).returncode == 0
+
+
+def test_an_image_of_another_size_than_voc_says_is_refused(tmp_path: Path, out: Path) -> None:
+    drawn = draw_voc(tmp_path)
+    path = drawn.path / "1.xml"
+    path.write_text(path.read_text().replace("<height>", "<height>9"))
+    run = shardmill("imagelist", *drawn.words, "--out", out, *FACTS)
+    assert run.returncode == 3
+    assert "another size than its annotations say" in " ".join(run.stderr.split())
+
+
 def test_a_changed_annotation_makes_another_output(drawn: Annotated, out: Path) -> None:
     prepared(drawn, out, *FACTS)
     before = objects(out)
