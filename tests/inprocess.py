@@ -57,8 +57,8 @@ class _InProcess(Supervisor):
         return _Outcome(self.phase.is_complete(self.job), False, tuple(self.failed))
 
 
-class _Here:
-    """A pool of processes that is this one."""
+class PoolHere:
+    """A pool of processes that is this one, and that does at once what is submitted."""
 
     def __init__(self, *_: object, **__: object) -> None: ...
 
@@ -67,23 +67,11 @@ class _Here:
 
     def __exit__(self, *_: object) -> None: ...
 
-    def map(self, call: Callable[..., Any], *items: Iterable[Any], chunksize: int) -> Iterable[Any]:
-        del chunksize
-        return map(call, *items)
-
-    def shutdown(self, **_: object) -> None: ...
-
-
-class _AtOnce:
-    """A pool of processes that is this one, and that does at once what is submitted."""
-
-    def __init__(self, *_: object, **__: object) -> None: ...
-
-    def submit(self, function: Callable[..., Any], *given: object) -> Future[Any]:
+    def submit(self, function: Callable[..., Any], *given: object, **named: object) -> Future[Any]:
         future = Future[Any]()
         try:
-            future.set_result(function(*given))
-        except ShardmillError as error:
+            future.set_result(function(*given, **named))
+        except Exception as error:  # noqa: BLE001 - as a pool does
             future.set_exception(error)
         return future
 
@@ -94,13 +82,13 @@ def in_this_process(patch: pytest.MonkeyPatch) -> None:
     """Have commands start no other process for their tasks and checks."""
     patch.setattr("tasks.cli.how.Supervisor", _InProcess)
     patch.setattr("tasks.run.standby.POSSIBLE", [False])
-    patch.setattr("tasks.cli.checks.ProcessPoolExecutor", _Here)
-    patch.setattr("tasks.engines.processes.ProcessPoolExecutor", _AtOnce)
+    patch.setattr("tasks.cli.checks.ProcessPoolExecutor", PoolHere)
+    patch.setattr("tasks.engines.processes.ProcessPoolExecutor", PoolHere)
 
 
 def verify(monkeypatch: pytest.MonkeyPatch, *words: object) -> Ran:
     """Run ``shardmill verify`` in this process, with all of its checks."""
-    monkeypatch.setattr("tasks.cli.checks.ProcessPoolExecutor", _Here)
+    monkeypatch.setattr("tasks.cli.checks.ProcessPoolExecutor", PoolHere)
     return shardmill(monkeypatch, "verify", *words)
 
 
@@ -134,7 +122,7 @@ def shardmill(monkeypatch: pytest.MonkeyPatch, *words: object, answer: str = "")
     forget()
     monkeypatch.setattr("tasks.cli.how.Supervisor", _InProcess)
     monkeypatch.setattr("tasks.run.standby.POSSIBLE", [False])
-    monkeypatch.setattr("tasks.engines.processes.ProcessPoolExecutor", _AtOnce)
+    monkeypatch.setattr("tasks.engines.processes.ProcessPoolExecutor", PoolHere)
     result = CliRunner().invoke(cli, [*map(str, words)], input=answer, standalone_mode=False)
     said, error = result.output, result.exception
     if isinstance(error, ShardmillError):

@@ -34,10 +34,10 @@ class LabelMap(Export):
         return (_FILE,)
 
     def refusals(self, data: SetView) -> Iterator[str]:
-        """Yield that the classes have no names, or that a label means background."""
+        """Yield that there is no table of classes, or that a label means background."""
         what = f"--export {self.name}"
         if not data.table.class_ids:
-            yield f"{what} names classes, and those of this data set have no names: leave it out"
+            yield f"{what} names classes, and no table of this data set has any: leave it out"
         if _offset(data) < _FIRST_ID:
             yield (
                 f"{what} cannot name the label 0, which means background there:"

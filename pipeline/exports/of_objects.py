@@ -44,7 +44,7 @@ class ExportOfObjects(Export):
         if not with_boxes(data):
             yield f"{what} is of bounding boxes, and no split has some: leave it out"
         if not data.table.class_ids:
-            yield f"{what} names classes, and those of this data set have no names: leave it out"
+            yield f"{what} names classes, and no table of this data set has any: leave it out"
         for split in with_boxes(data).values():
             if split.details is None and not any(keeps_size(each.images) for each in split.shards):
                 yield (

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass, replace
-from functools import partial
 
 from pipeline.job.options import Job
 from pipeline.verification.reading import Check
-from tasks.cli.display import counting_display
+from tasks.cli.display import LOOK_EVERY_S, counting_display
 from tasks.cli.reaching import Reached
 
-_AT_ONCE = 4  # shards handed to a process at a time
+_AT_ONCE = 4  # shards handed to a process at a time, of many
+_MANY = 64
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,25 @@ class Checks:
 
     def __call__(self, name: str, checks: Sequence[Callable[[], Check]]) -> Iterator[Check]:
         """Yield what the checks of a file give, in their order; `name` is what the bar says."""
-        results = self.pool.map(partial(_call, twice=self.twice), checks, chunksize=_AT_ONCE)
+        at_once = _AT_ONCE if len(checks) >= _MANY else 1  # of a few each is soon seen to be done
+        parts = [
+            self.pool.submit(_called, checks[first : first + at_once], twice=self.twice)
+            for first in range(0, len(checks), at_once)
+        ]
+        done = 0
         with counting_display(f"verify {name}", "checks") as tell:
-            for done, result in enumerate(results, 1):
-                yield result
-                tell(done, len(checks))
+            for part in parts:
+                while not part.done():
+                    wait([part], LOOK_EVERY_S)
+                    tell(done, len(checks))
+                for result in part.result():
+                    yield result
+                    done += 1
+                    tell(done, len(checks))
+
+
+def _called(checks: Sequence[Callable[[], Check]], *, twice: bool) -> list[Check]:
+    return [_call(check, twice=twice) for check in checks]
 
 
 def _call(check: Callable[[], Check], *, twice: bool) -> Check:

@@ -83,7 +83,7 @@ def test_masks_as_large_as_their_images_lie_beside_the_stored_ones(
             sized += 1
     assert sized > len(stored) // 2
     for command in ("verify", "clean"):
-        monkeypatch.setattr("tasks.cli.checks.ProcessPoolExecutor", inprocess._Here)
+        monkeypatch.setattr("tasks.cli.checks.ProcessPoolExecutor", inprocess.PoolHere)
         checked = inprocess.shardmill(monkeypatch, command, out)
         assert "masks_image_size/" not in checked.said
 

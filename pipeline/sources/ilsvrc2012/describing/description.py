@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from pipeline.sources.ilsvrc2012.describing.configuration_text import (
     files,
     is_companion,
 )
+from pipeline.sources.ilsvrc2012.describing.overview import TAR
 
 _SHIPPED_TABLE: Final = "config/ilsvrc2012/synsets.tsv"
 
@@ -81,7 +83,9 @@ def describe(
     remarks = (*said, *_rest(looked_at, is_tree=is_tree))
     text, companions = files(called, found.archives, found.splits, _words(table), remarks)
     option = "--tree" if is_tree else "--raw"
-    return Description(text, companions, tuple(_lines(found)), remarks, left_out, option)
+    return Description(
+        text, companions, tuple(_lines(found, is_tree=is_tree)), remarks, left_out, option
+    )
 
 
 def _nothing(raw: Path, left_out: Sequence[str], others: Sequence[str]) -> ArchiveRefused:
@@ -93,7 +97,8 @@ def _nothing(raw: Path, left_out: Sequence[str], others: Sequence[str]) -> Archi
         " and the like, of class folders",
         found=Lines.of(found) if found else "no file",
         remedy="put right what is said of each; a folder of class folders, and images of any names,"
-        " are taken by `shardmill imagelist FOLDER --recursive` without a configuration",
+        f" are taken without a configuration: shardmill imagelist {shlex.quote(str(raw))}"
+        " --recursive --out OUT",
     )
 
 
@@ -108,10 +113,11 @@ def _rest(looked_at: raw_files.RawFiles, *, is_tree: bool) -> Iterator[str]:
         yield f"folders, not looked into beside archives: {abbreviate(looked_at.folders)}"
 
 
-def _lines(found: Findings) -> Iterator[str]:
+def _lines(found: Findings, *, is_tree: bool) -> Iterator[str]:
     for split in found.splits:
-        archive = found.archives[split.archive]
-        yield f"{split.name}: {archive.file}: {_described(split)}"
+        file = found.archives[split.archive].file
+        place = f"{file.removesuffix(TAR)}/" if is_tree else file
+        yield f"{split.name}: {place}: {_described(split)}"
 
 
 def _described(split: DescribedSplit) -> str:

@@ -207,6 +207,10 @@ def test_an_unpacked_tree_is_described_for_tree(tmp_path: Path) -> None:
     found = description.describe(raw, "", ())
     config = loaded(found, tmp_path)
     assert found.option == "--tree"
+    assert found.found == (
+        "train: train/: 3 images in 2 classes",
+        r"validation: val/: 2 images by number, (\d+)\.jpg, labels of 2 classes",
+    )
     assert expected(config, "train") == {"cat": 2, "dog": 1}
     assert expected(config, "validation") == {"cat": 1, "dog": 1}
     assert (config.splits["validation"].folder, config.splits["validation"].member) == (
@@ -221,5 +225,5 @@ def test_an_unpacked_tree_is_described_for_tree(tmp_path: Path) -> None:
 
 
 def test_class_folders_without_the_folder_of_a_split_are_for_imagelist(tmp_path: Path) -> None:
-    with pytest.raises(ArchiveRefused, match="shardmill imagelist FOLDER --recursive"):
+    with pytest.raises(ArchiveRefused, match=r"shardmill imagelist .* --recursive --out OUT"):
         description.describe(tree(tmp_path / "pets", "cat/1.jpg", "dog/1.jpg"), "", ())
