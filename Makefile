@@ -3,6 +3,7 @@
 # make interop the real readers
 # make faults  kills, full disks, flipped bits:   make faults ROUNDS=100 FLIPS=1000 KILLS=20 SEED=7
 # make remote  S3 and web servers, real ones, on loopback, killed too:   make remote REMOTE_ROUNDS=100 SEED=7
+# make hosts   three hosts in namespaces, and a real Slurm, killed, stopped and cut off:  make hosts ROUNDS=20 SEED=7
 # make fuzz    hostile input for every parser:    make fuzz CASES=10000
 #              and more examples of each rule:    make fuzz EXAMPLES=1000
 # make man     renew the manual page, docs/shardmill.1
@@ -30,19 +31,21 @@ SEED ?= 0
 # compiles every test and module anew (14 s of processor), and so does each command that they start.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: demo test lint style lock interop faults remote fuzz bench scale setup clean man
+.PHONY: demo test lint style lock interop faults remote hosts fuzz bench scale setup clean man
 .DELETE_ON_ERROR:
 
 setup: $(VENV)/.run
 
 # pillow-simd is built from source: a C compiler, and the headers of Python, libjpeg and zlib.
-.PHONY: system system-interop system-remote
+.PHONY: system system-interop system-remote system-hosts
 system:
 	@sh .ci/system-packages
 system-interop:
 	@sh .ci/system-packages interop
 system-remote:
 	@sh .ci/system-packages remote
+system-hosts:
+	@sh .ci/system-packages hosts
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -177,6 +180,11 @@ faults: $(VENV)/.test
 remote: $(VENV)/.test .venv-servers/.ready | system-remote
 	SHARDMILL_ROUNDS=$(REMOTE_ROUNDS) SHARDMILL_SEED=$(SEED) \
 		$(BIN)/python -m pytest $(PARALLEL) tests/remote
+
+# Whole hosts and clusters: one after another, each has the machine to itself.
+hosts: $(VENV)/.test .venv-servers/.ready | system-hosts
+	SHARDMILL_ROUNDS=$(ROUNDS) SHARDMILL_SEED=$(SEED) \
+		$(BIN)/python -m pytest -s tests/hosts
 
 .venv-fuzz/.ready: pyproject.toml $(LOCKS) | system
 	$(PYTHON) -m venv .venv-fuzz

@@ -98,7 +98,8 @@ def leftovers(out: Location, *, of_other_hosts: bool) -> Plan:
     folder = paths.lease(out, ALONE).parent
     stays = {each.place for each in at_work(out) if each.runs or not of_other_hosts}
     goes = lambda path: path.suffix == ".json" and path.name[0] != "." and path not in stays  # noqa: E731
-    return storage.plan_folder(out, folder, goes)
+    plan = storage.plan_folder(out, folder, goes)
+    return plan if plan.files else Plan(out)  # an empty folder is nothing to ask about
 
 
 def all_leases(out: Location) -> dict[str, AtWork]:

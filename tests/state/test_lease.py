@@ -197,6 +197,12 @@ def test_a_run_removes_what_is_of_this_host_and_gone(tmp_path: Path) -> None:
     assert names(tmp_path) == ["there"]
 
 
+def test_of_commands_that_have_ended_nothing_is_left(tmp_path: Path) -> None:
+    with lease.stated(tmp_path):
+        pass
+    assert not at_work.leftovers(tmp_path, of_other_hosts=True).items
+
+
 @pytest.mark.parametrize("of_other_hosts", [False, True])
 def test_what_clean_removes_of_other_hosts_is_asked_for(
     tmp_path: Path, of_other_hosts: bool
