@@ -14,7 +14,7 @@ import signal
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Final
@@ -27,6 +27,7 @@ _NEW_NETWORK: Final = 0x40000000  # CLONE_NEWNET
 _BRIDGE: Final = "shardmill0"
 _ALIVE: Final = "hostname $1; echo up; while :; do sleep 1000 & wait; done"
 _PATIENCE_S: Final = 20.0
+_NONE: Final[Mapping[str, str]] = {}
 MISSING: Final = (
     "no namespaces here (root, unshare, nsenter and ip are needed): three working folders with"
     f" {HOST_VARIABLE} stand for hosts, and nothing is cut from a network"
@@ -75,7 +76,7 @@ class Host(ABC):
             with contextlib.suppress(psutil.Error):
                 process.kill()
 
-    def environment(self, **more: str) -> dict[str, str]:
+    def environment(self, more: Mapping[str, str]) -> dict[str, str]:
         """Return the variables of its processes."""
         own = {
             "XDG_STATE_HOME": str(self.folder / "state"),
@@ -84,14 +85,17 @@ class Host(ABC):
         return {**os.environ, **own, **more}
 
     def start(
-        self, words: Sequence[str], log: Path | None = None, **variables: str
+        self,
+        words: Sequence[str],
+        log: Path | None = None,
+        variables: Mapping[str, str] = _NONE,
     ) -> psutil.Popen:
         """Start a command there; what it says goes into a file, or is read by the test."""
         output = log.open("ab") if log else subprocess.PIPE
         try:
             return psutil.Popen(
                 [*self.enter(), *words],
-                env=self.environment(**variables),
+                env=self.environment(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL if log is None else output,
                 stderr=output,
@@ -101,12 +105,15 @@ class Host(ABC):
                 output.close()  # type: ignore[union-attr]
 
     def run(
-        self, words: Sequence[str], timeout: float = 240, **variables: str
+        self,
+        words: Sequence[str],
+        timeout: float = 240,
+        variables: Mapping[str, str] = _NONE,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command there to its end."""
         return subprocess.run(
             [*self.enter(), *words],
-            env=self.environment(**variables),
+            env=self.environment(variables),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
