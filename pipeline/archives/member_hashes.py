@@ -9,7 +9,7 @@ without it the comparison is left out, and nothing is made again.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, Protocol
@@ -23,6 +23,7 @@ from pipeline import manifest, paths, storage
 from pipeline.archives.tar import Member
 from pipeline.documents.records import MemberHashesMark
 from pipeline.errors import OutputDamaged, Vanished
+from pipeline.manifest import FileEntry
 from pipeline.storage import Location, Where, with_suffix
 from pipeline.storage import table_bounds as tablebounds
 
@@ -197,15 +198,58 @@ def mark_of(table: Where) -> Where:
 def publish(out: Location, archive: str, md5: str, staged: storage.StagedFile) -> None:
     """Publish the table of a verified archive, and the mark that seals it.
 
+    That of another archive of this name, which it has replaced, stays under a name of its own: what
+    was made of that one is known by it.
+
     Args:
         out: the output folder.
         archive: its published file name.
         md5: its MD5, 32 lower-case hex digits.
         staged: the table, whole.
     """
-    document = {"archive": archive, "md5": md5}
-    mark = mark_of(paths.member_hashes(out, archive))
-    manifest.publish([staged], mark, out, document)
+    _keep_replaced(out, archive, md5)
+    _publish(out, archive, archive, md5, [staged])
+
+
+def _keep_replaced(out: Location, archive: str, md5: str) -> None:
+    """Keep the table that is about to be replaced, if it is of another archive."""
+    table = paths.member_hashes(out, archive)
+    before = manifest.read_complete(mark_of(table), out, MemberHashesMark)
+    if before is None or before.md5 == md5:
+        return
+    name = _name_of_replaced(archive, before.md5)
+    place = paths.member_hashes(out, name)
+    if storage.duplicate(table, place):  # else it is known no more
+        listed = [entry.named(storage.relative(place, out)) for entry in before.files]
+        _publish(out, name, archive, before.md5, listed=listed)
+
+
+def _publish(
+    out: Location,
+    name: str,
+    archive: str,
+    md5: str,
+    staged: Sequence[storage.StagedFile] = (),
+    listed: Sequence[FileEntry] = (),
+) -> None:
+    mark = mark_of(paths.member_hashes(out, name))
+    manifest.publish(staged, mark, out, {"archive": archive, "md5": md5}, listed=listed)
+
+
+def _name_of_replaced(archive: str, md5: str) -> str:
+    """Return the name under which the table of an archive stays that was replaced."""
+    return f"{archive}.{md5}"
+
+
+def of_replaced(out: Location) -> Iterator[tuple[str, Location]]:
+    """Yield the MD5 of each archive that was replaced and whose table is kept, and the table."""
+    for mark in storage.documents(paths.member_hashes(out, "").parent):
+        document = manifest.read_undamaged(mark, MemberHashesMark)
+        if document is not None:
+            name = _name_of_replaced(document.archive, document.md5)
+            table = paths.member_hashes(out, name)
+            if mark_of(table) == mark:
+                yield document.md5, table
 
 
 def load(out: Location, archive: str, md5: str) -> MemberHashes | None:
@@ -216,11 +260,16 @@ def load(out: Location, archive: str, md5: str) -> MemberHashes | None:
         archive: its published file name.
         md5: the MD5 that it was verified to have: those of another archive are none of its.
     """
-    table = paths.member_hashes(out, archive)
-    mark = mark_of(table)
-    document = manifest.read_undamaged(mark, MemberHashesMark)
-    if document is None or document.md5 != md5:
-        return None
+    for name in (archive, _name_of_replaced(archive, md5)):
+        table = paths.member_hashes(out, name)
+        mark = mark_of(table)
+        document = manifest.read_undamaged(mark, MemberHashesMark)
+        if document is not None and document.md5 == md5:
+            return _loaded(out, table, mark)
+    return None
+
+
+def _loaded(out: Location, table: Location, mark: Location) -> MemberHashes | None:
     try:
         manifest.read_checked(mark, out, MemberHashesMark)
         return MemberHashes(table)

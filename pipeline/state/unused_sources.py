@@ -1,10 +1,15 @@
-"""Fingerprints of source files that no output needs any more (`pipeline.shards.part_sources`)."""
+"""What is kept of source files and that no output needs any more.
+
+That is fingerprints (`pipeline.shards.part_sources`), and hashes of the members of archives that
+were replaced (`pipeline.archives.member_hashes`).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 
 from pipeline import manifest, paths, storage
+from pipeline.archives import member_hashes as memberhashes
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.products import ProductMark
 from pipeline.documents.shards import ShardMark
@@ -15,7 +20,7 @@ from pipeline.storage import Location, Plan
 
 
 def plans(out: Location, gone: Collection[Location] = ()) -> dict[Location, Plan]:
-    """Return folder -> what goes of each family of fingerprints that nothing there is made of.
+    """Return folder -> what goes of what is kept there of files that nothing is made of.
 
     Where a document cannot be read that could say what is needed, nothing goes.
 
@@ -24,19 +29,35 @@ def plans(out: Location, gone: Collection[Location] = ()) -> dict[Location, Plan
         gone: folders of outputs that count as removed.
     """
     families = partsources.families(out)
+    tables = dict(memberhashes.of_replaced(out))
     try:
         needed = _needed(out, gone) if families else set()
+        unused = tables.keys() - (_archives(out, gone) if tables else set())
     except OutputDamaged:
         return {}
     folders = (
         paths.part_sources(out, family, 0).parent for family in families if family not in needed
     )
     every = {folder: _plan(out, folder) for folder in folders}
+    for table in (tables[md5] for md5 in sorted(unused)):
+        plan = storage.plan_files(out, [memberhashes.mark_of(table), table])
+        every[table.parent] = every.get(table.parent, storage.Plan(out)) + plan
     return {folder: plan for folder, plan in every.items() if plan.items}
 
 
 def _plan(out: Location, folder: Location) -> Plan:
     return storage.plan_folder(out, folder, lambda path: ownership.is_owned(out, path))
+
+
+def _archives(out: Location, gone: Collection[Location]) -> set[str]:
+    """Return the MD5s of the archives that finished outputs were made of.
+
+    Raises:
+        OutputDamaged: a manifest does not say.
+    """
+    manifests = (paths.manifest(each) for each in standing.output_folders(out) if each not in gone)
+    found = [manifest.read(path, OutputManifest) for path in manifests if storage.stat(path)]
+    return {each.md5 for document in found for each in document.inputs if each.md5}
 
 
 def _needed(out: Location, gone: Collection[Location]) -> set[str]:

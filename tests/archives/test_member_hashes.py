@@ -125,6 +125,30 @@ def test_the_hashes_of_several_archives_are_looked_up_together(kept: Path) -> No
     assert KnownMembers().at(["a.tar"], [start]) == [None]
 
 
+def put(out: Path, md5: str, content: bytes) -> None:
+    """Publish what an archive ``a.tar`` holds, whatever is kept of one of that name."""
+    archive = out.parent / "a.tar"
+    archive.write_bytes(content)
+    with (
+        storage.StagedFile(paths.archive_index(out, "a.tar")) as staged,
+        storage.StagedFile(paths.member_hashes(out, "a.tar")) as hashes,
+    ):
+        index.verify_and_index(archive, staged, hashes, expected_md5=None, nested=True)
+        member_hashes.publish(out, "a.tar", md5, hashes)
+
+
+def test_the_hashes_of_an_archive_that_was_replaced_stay(kept: Path) -> None:
+    start, second = _SMALL.index(b"hello"), "2" * 32
+    put(kept, second, _SMALL.replace(b"hello", b"HELLO"))
+    for _ in range(2):  # the first archive comes back, and changes nothing of what is known
+        for md5, content in ((_MD5, b"hello"), (second, b"HELLO")):
+            known = KnownMembers.of(kept, [("a.tar", md5)])
+            assert known.at(["a.tar"], [start]) == [xxh3_128_digest(content)]
+        put(kept, _MD5, _SMALL)
+    assert dict(member_hashes.of_replaced(kept)).keys() >= {second}
+    assert member_hashes.load(kept, "a.tar", "1" * 32) is None
+
+
 def test_what_is_not_whole_or_of_another_archive_counts_as_absent(kept: Path) -> None:
     assert member_hashes.load(kept, "a.tar", _MD5) is not None
     assert member_hashes.load(kept, "a.tar", "1" * 32) is None

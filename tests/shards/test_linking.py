@@ -118,13 +118,21 @@ def prepared(raw: Path, out: Path, counts: dict[str, int], *options: object) -> 
     return ended.stdout
 
 
+@pytest.mark.parametrize("options", [(), ("--resize", 16)])
 def test_of_an_archive_that_was_replaced_unchanged_shards_are_linked(
-    tmp_path: Path, out: Path
+    tmp_path: Path, out: Path, options: tuple[object, ...]
 ) -> None:
-    prepared(tmp_path / "raw", out, COUNTS)
+    prepared(tmp_path / "raw", out, COUNTS, *options)
     before = inodes(current(out, "tfrecord", "train"))
-    said = prepared(tmp_path / "raw", out, COUNTS | {"cat": 6})
+    said = prepared(tmp_path / "raw", out, COUNTS | {"cat": 6}, *options)
     assert "train: tfrecord: 3 of 4 shards linked to an earlier output" in said
     assert len(inodes(current(out, "tfrecord", "train")) & before) == 2 * 3
     verified = shardmill("verify", out)
     assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert "images not compared" not in verified.stdout  # of the earlier one, either
+    archives = out / ".shardmill/archives"
+    assert len(list(archives.glob("*.members.arrow"))) == 2
+    cleaned = shardmill("clean", out, "--yes")
+    assert f"kept of source files, and needed by no output: {archives}, 2 files" in cleaned.stdout
+    assert len(list(archives.glob("*.members.arrow"))) == 1
+    assert shardmill("verify", out).returncode == 0
