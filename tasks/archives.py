@@ -54,7 +54,7 @@ class CheckInputs(ShardmillTask):
         codecs = {o.form.codec for s in self.resolved.splits.values() for o in s.outputs}
         document = {
             "codecs": sorted(name for name in codecs if name),  # of outputs that are begun now
-            "job": self.job.to_json(),
+            "job": self.job.recorded(),
             **standing.names_of(self.resolved),
             "seen": rawarchives.seen(self.resolved),
             "splits": neighbours.described(self.resolved),

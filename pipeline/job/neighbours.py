@@ -127,7 +127,7 @@ def take_over(resolved: ResolvedJob) -> None:
         return
     if not _is_same(source, _source(resolved.job)) and not _is_there(source):
         said = {name: value for name, value in to_builtins(record).items() if value is not None}
-        manifest.publish_alone(path, said | {"job": resolved.job.to_json()})
+        manifest.publish_alone(path, said | {"job": resolved.job.recorded()})
 
 
 def _described(resolved: ResolvedJob) -> dict[str, RecordedSplit]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -170,6 +170,10 @@ class Job:
         if self.openimages == NOTHING:
             del recorded["openimages"]
         return digests.canonical(recorded).decode()
+
+    def recorded(self) -> str:
+        """Return the JSON of what is recorded of it: how far one run may go is no part of that."""
+        return replace(self, update=False).to_json()
 
     @staticmethod
     def from_json(text: str, file: Location = Path()) -> Job:

@@ -6,6 +6,8 @@ out is recorded. Until that has ended nothing else of the job can be planned.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pipeline import manifest, paths, storage
 from pipeline.archives import index
 from pipeline.archives.brokentar import BrokenTar
@@ -31,6 +33,16 @@ def unread(job: Job) -> tuple[Archive, ...]:
     storage.use(job.remote)
     dataset = _data_set(job)
     return dataset.unread(job.splits or dataset.default_splits)
+
+
+def changed(job: Job) -> tuple[Archive, ...]:
+    """Return the archives that look otherwise than when they were read, and are not read again.
+
+    Those are of an MD5 that the configuration leaves out, in a job that does not say `update`.
+    """
+    known = {archive.file for archive in unread(job)}
+    again = unread(replace(job, update=True))
+    return tuple(archive for archive in again if archive.file not in known)
 
 
 def place(job: Job, archive: Archive) -> Location:

@@ -143,13 +143,13 @@ def published_shards(out: Location, digest: str) -> set[int]:
 
 def record_job(resolved: ResolvedJob) -> None:
     """Record that this job was asked for last."""
-    document = {"job": resolved.job.to_json(), **standing.names_of(resolved)}
+    document = {"job": resolved.job.recorded(), **standing.names_of(resolved)}
     manifest.publish_alone(paths.last_job(resolved.out), document)
 
 
 def record_asked(job: Job) -> None:
     """Record that a job was asked for last of which nothing is known yet but its options."""
-    manifest.publish_alone(paths.last_job(job.folder), {"job": job.to_json()})
+    manifest.publish_alone(paths.last_job(job.folder), {"job": job.recorded()})
 
 
 def last_record(out: Location) -> JobRecord | None:
@@ -173,7 +173,10 @@ def is_last(job: Job) -> bool:
     """Return whether a job is the one that was started last in its output folder."""
     try:
         record = last_record(job.folder)
-        return record is not None and replace(Job.from_json(record.job), out=job.out) == job
+        if record is None:
+            return False
+        recorded = replace(Job.from_json(record.job), out=job.out, update=job.update)
+        return recorded == job
     except ShardmillError:  # what cannot be read is no record of this job
         return False
 

@@ -27,6 +27,8 @@ def prepare(command: str, given: Mapping[str, Any]) -> int:
 
 def _prepare(job: Job, how: How) -> int:
     archives = first_pass.unread(job)
+    for archive in first_pass.changed(job):
+        say(f"{archive.file}: looks otherwise than when it was read: --update reads it again")
     if not archives:
         return prepare_job(job, how)
     resolving.check(job)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,26 @@ def test_another_archive_under_the_recorded_md5_is_refused(small: RawSet, tmp_pa
     run = prepare(own, out)
     assert run.returncode == 3
     assert "does not have the published MD5" in run.stderr
+
+
+def test_an_archive_that_was_replaced_is_read_again_where_that_is_said(
+    small: RawSet, tmp_path: Path
+) -> None:
+    own, out = without(small, tmp_path / "own", "md5", "bytes"), tmp_path / "out"
+    words = ("--split", "train", "--no-boxes", "--export", "parquet")
+    assert prepare(own, out, *words).returncode == 0
+    (own.raw / TRAIN).write_bytes((own.raw / TRAIN).read_bytes() + bytes(10240))  # ends a tar, too
+    told = prepare(own, out, *words)
+    assert (told.returncode, "already complete" in told.stdout) == (0, True)
+    assert f"{TRAIN}: looks otherwise than when it was read: --update" in told.stdout
+    assert f"would read first: {TRAIN}" in prepare(own, out, *words, "--update", "--dry-run").stdout
+    made = prepare(own, out, *words, "--update")
+    assert (made.returncode, "already" in made.stdout) == (0, False), made.stderr
+    assert shardmill("status", out).returncode == 0
+    again = prepare(own, out, *words, "--update", "--quiet")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    os.utime(own.raw / TRAIN)
+    assert "already complete" in prepare(own, out, *words, "--update").stdout
 
 
 def test_luigis_own_command_reads_first_and_then_prepares(small: RawSet, tmp_path: Path) -> None:

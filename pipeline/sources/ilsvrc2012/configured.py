@@ -69,13 +69,14 @@ class ConfiguredSet(DataSet):
         """
         config = configuration.load(Path(job.config), taken)
         out = job.folder if job.out else None
+        changed_in = storage.parse(job.raw) if job.update and job.raw and not job.tree else None
         return cls(
             job=job,
             name=config.dataset,
             root=storage.parse(job.tree or job.archives or "."),
             splits={name: _split(split) for name, split in config.splits.items()},
-            archives=first_pass.with_md5(out, config.archives),
-            optional=first_pass.with_md5(out, config.optional),
+            archives=first_pass.with_md5(out, config.archives, changed_in),
+            optional=first_pass.with_md5(out, config.optional, changed_in),
             offers=frozenset({BOXES, LISTS, EXTRACT}),
             own_orders=frozenset({"inception"}),
             published=_PUBLISHED.get(config.dataset, {}),

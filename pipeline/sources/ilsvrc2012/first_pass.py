@@ -14,10 +14,10 @@ from dataclasses import replace
 import msgspec
 import pyarrow.compute as pc
 
-from pipeline import digests, manifest, paths
+from pipeline import digests, manifest, paths, storage
 from pipeline.archives.index import ArchiveIndex
 from pipeline.catalog.classes import LabelTable
-from pipeline.documents.records import RecordedArchive, RecordedCounts
+from pipeline.documents.records import ArchiveMark, RecordedArchive, RecordedCounts
 from pipeline.sources.ilsvrc2012 import label_files as labels
 from pipeline.sources.ilsvrc2012.dataset import SplitConfig
 from pipeline.sources.ilsvrc2012.expectation import Expectation
@@ -28,21 +28,36 @@ from pipeline.sources.inputs import NO_MD5, Archive
 from pipeline.storage import Location, with_suffix
 
 
-def with_md5(out: Location | None, archives: Mapping[str, Archive]) -> dict[str, Archive]:
+def with_md5(
+    out: Location | None, archives: Mapping[str, Archive], changed_in: Location | None = None
+) -> dict[str, Archive]:
     """Return archives by their names, with the MD5s that were recorded where none is said.
 
     Args:
         out: the output folder; None: there is none.
         archives: as the configuration has them.
+        changed_in: the folder of those that are to be read again where they look otherwise than
+            when they were read; None: none of them are.
     """
-    return {name: _with_md5(out, archive) for name, archive in archives.items()}
+    return {name: _with_md5(out, archive, changed_in) for name, archive in archives.items()}
 
 
-def _with_md5(out: Location | None, archive: Archive) -> Archive:
+def _with_md5(out: Location | None, archive: Archive, changed_in: Location | None) -> Archive:
     if out is None or archive.md5 != NO_MD5:
         return archive
     record = _record(out, archive.file)
-    return archive if record is None else replace(archive, md5=record.md5)
+    if record is None or (changed_in is not None and _is_changed(out, record, changed_in)):
+        return archive
+    return replace(archive, md5=record.md5)
+
+
+def _is_changed(out: Location, record: RecordedArchive, folder: Location) -> bool:
+    """Whether an archive is there that looks otherwise than the recorded one did."""
+    info = storage.stat(folder / record.archive)
+    if info is None:
+        return False
+    mark = manifest.read_undamaged(paths.archive_mark(out, record.archive, info.look), ArchiveMark)
+    return mark is None or mark.md5 != record.md5
 
 
 def with_counts(

@@ -230,3 +230,41 @@ def test_what_is_no_address_of_a_health_check_is_not_said_again(
     assert (ran.returncode, "--health-url: not an address" in ran.stderr) == (2, True)
     assert "word" not in ran.stderr
     assert not out.exists()
+
+
+def test_an_interrupted_command_is_told_as_a_failure(
+    listed: ListedSet, out: Path, told: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tasks.cli.preparing.prepare", interrupted)
+    assert listed.prepare_here(out, *HOOKS).returncode == 130
+    assert told.read_text() == f"bad 130 0 {out} interrupted\n"
+
+
+def test_an_interrupt_while_others_are_told_changes_no_status(
+    listed: ListedSet, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(hooks, "run", interrupted)
+    ran = listed.prepare_here(out, "--quiet", "--on-success", "true")
+    assert (ran.returncode, ran.stderr) == (
+        0,
+        "interrupted: not everybody was told how the command ended\n",
+    )
+
+
+def test_a_part_tells_how_it_ends(listed: ListedSet, out: Path, told: Path, tmp_path: Path) -> None:
+    assert listed.prepare_here(out, "--shards", 2, "--until", "plan").returncode == 0
+    file = tmp_path / "part.prom"
+    words = ("--shards", 2, "--part", "0/1", "--workers", 1, "--metrics-file", file, *HOOKS)
+    assert listed.prepare_here(out, *words).returncode == 0
+    assert told.read_text() == "good 0 imagelist\n"
+    assert "shardmill_last_exit_status 0" in file.read_text()
+    assert 'shardmill_step_tasks{step="' in file.read_text()
+    refused = listed.prepare_here(out, "--shards", 3, "--part", "0/1", *HOOKS)
+    assert refused.returncode == 2
+    assert "are not planned yet" in told.read_text()
