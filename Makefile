@@ -218,6 +218,7 @@ scale: $(VENV)/.test
 	$(BIN)/python -m benchmarks.scale
 	$(BIN)/python -m benchmarks.list_scale
 	$(BIN)/python -m benchmarks.openimages_scale
+	$(BIN)/python -m benchmarks.many_hosts
 
 clean:
 	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-webdataset .venv-wids

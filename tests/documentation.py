@@ -14,8 +14,8 @@ from support import ROOT
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMAND = re.compile(r"(shardmill|luigi) ")
 LAYOUT = re.compile(r"(OUT|pipeline)/|source ")
-NOT_RUN = re.compile(r"(make|pip|pipx|uv|podman|eval) ")
-"""What no test runs: it would install packages, or run all tests, or is for a shell's settings."""
+NOT_RUN = re.compile(r"(make|pip|pipx|uv|podman|dask|eval) ")
+"""What no test runs: it installs, runs all tests, runs on, or is for a shell's settings."""
 EXAMPLES = {
     "source": '''"""Images that a NumPy array names: fields ``path`` and ``label``, from 0."""''',
     "export": '''"""Counts: how many images of each class each split has, as JSON."""''',
@@ -34,11 +34,13 @@ SNIPPETS = {
     "from datasets import Features, Image, List, Value, load_dataset": (
         "test_hugging_face_reads_webdataset_as_documented"
     ),
+    "import ray": "test_ray_writes_the_shards_as_documented",
     "{": "test_the_documented_rights_are_enough",  # of IAM
 }
 """First lines of snippets, and which test of `SNIPPET_TESTS` runs each; "": this suite."""
 SNIPPET_TESTS = (
     ROOT / "tests" / "interop" / "test_documented_snippets.py",
+    ROOT / "tests" / "interop" / "test_ray.py",
     ROOT / "tests" / "remote" / "test_s3_rights.py",
     ROOT / "tests" / "remote" / "test_remote_loaders.py",
 )

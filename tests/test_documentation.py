@@ -17,6 +17,7 @@ import imagegroups
 import inprocess
 import pytest
 import shared
+import stubcluster
 from drawnannotations import draw_coco, draw_voc
 from drawnlists import ListedSet, draw_list
 from luigi.cmdline_parser import CmdlineParser
@@ -195,6 +196,8 @@ def test_every_command_of_the_documents_does_what_it_says(
     if "label_width=4" in line:
         four = re.sub(r"\t(\d+)\.0+\t", r"\t\1\t0.5\t0.25\t1\t", (world / "LIST").read_text())
         (world / "image.lst").write_text(four)
+    if "--cluster" in line:
+        stubcluster.stand_in(monkeypatch)
     _do_first(monkeypatch, line)
     if "NAME.rec" in line:
         assert typed(monkeypatch, "shardmill im2rec NAME ROOT").status == 0

@@ -113,13 +113,13 @@ def test_a_worker_with_another_program_writes_nothing(
 def test_a_worker_without_the_archive_says_where(
     small: RawSet, tmp_path: Path, out: Path, dask: DaskProcesses
 ) -> None:
-    """It has a mount of its own over the folder: where that is not permitted, a wrapped look."""
-    raw = small.copy(tmp_path / "raw")
-    dask.workers(1, within=hidden(raw.raw))
+    folder, config = tmp_path / "raw", small.copy(tmp_path / "config").config
+    raw = RawSet(small.copy(folder).raw, config)
+    dask.workers(1, within=hidden(folder))
     run = prepare(raw, out, "--cluster", dask.address)
     assert run.returncode == 3, run.stderr + run.stdout
     assert f"on {this_process().host}: the archive is not there" in run.stderr
-    assert str(raw.raw) in run.stderr
+    assert f"{folder}/ILSVRC2012_img_" in run.stderr
     assert not list(out.rglob("*-of-*"))
 
 

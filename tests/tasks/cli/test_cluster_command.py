@@ -2,82 +2,32 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 from commands import prepare, shardmill
 from finishedoutputs import kept
+from stubcluster import StubCluster, stand_in
 from support import RawSet, products
 
-from pipeline.errors import BadImage, EnvironmentRefused, ShardmillError
+from pipeline.errors import BadImage, EnvironmentRefused
 from pipeline.job.table.option import LIST, OPEN
 from tasks.cli.enginewords import with_clusters
-from tasks.engines import address, there
+from tasks.engines import address
 from tasks.engines.address import EngineAddress
-from tasks.engines.engine import Function
 
 AT = "dask://sched:8786"
 MORE = ("--format", "tfrecord,webdataset", "--shards", "train=5", "--export", "parquet")
 
 
-@dataclass
-class Stub:
-    """A cluster that does at once what is submitted.
-
-    Attributes:
-        shards: what was submitted.
-        refused: why no shard can be written.
-        told: to whom it was said to be connected.
-    """
-
-    shards: list[tuple[str, int]] = field(default_factory=list)
-    refused: ShardmillError | None = None
-    at: list[EngineAddress] = field(default_factory=list)
-
-    def submit(self, function: Function, job: str, split: str, shard: int) -> Future[int]:
-        """Call the function."""
-        self.shards.append((split, shard))
-        future = Future[int]()
-        if self.refused is not None:
-            future.set_exception(self.refused)
-        else:
-            future.set_result(function(job, split, shard))
-        return future
-
-    def workers(self) -> int:
-        """Return how many there are."""
-        return 1
-
-
 @pytest.fixture
-def stub(monkeypatch: pytest.MonkeyPatch) -> Stub:
+def stub(monkeypatch: pytest.MonkeyPatch) -> StubCluster:
     """A cluster at each address, whether Dask is installed or not."""
-    stub = Stub()
-
-    @contextmanager
-    def connected(at: EngineAddress, tell: Callable[[str], None]) -> Iterator[Stub]:
-        del tell
-        stub.at.append(at)
-        yield stub
-
-    module = ModuleType("tasks.engines.dask")
-    module.connected = connected  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr("tasks.engines.dask", module, raising=False)
-    monkeypatch.setattr(address, "find_spec", lambda _: True)
-    monkeypatch.setattr(address, "check", lambda _: None)
-    there._works.cache_clear()
-    return stub
+    return stand_in(monkeypatch)
 
 
 def test_the_cluster_writes_the_shards_and_the_command_the_rest(
-    small: RawSet, out: Path, stub: Stub
+    small: RawSet, out: Path, stub: StubCluster
 ) -> None:
     run = prepare(small, out, *MORE, "--cluster", AT)
     assert run.returncode == 0, run.stderr
@@ -90,7 +40,9 @@ def test_the_cluster_writes_the_shards_and_the_command_the_rest(
     assert len(stub.at) == 1
 
 
-def test_an_engine_with_an_address_is_a_cluster(small: RawSet, out: Path, stub: Stub) -> None:
+def test_an_engine_with_an_address_is_a_cluster(
+    small: RawSet, out: Path, stub: StubCluster
+) -> None:
     run = prepare(small, out, "--split", "validation", "--engine", AT)
     assert run.returncode == 0, run.stderr
     assert stub.shards
@@ -112,7 +64,9 @@ def test_which_engine_is_a_cluster(words: list[str], meant: list[str]) -> None:
     assert with_clusters(words) == meant
 
 
-def test_a_refusal_there_is_the_status_of_the_command(small: RawSet, out: Path, stub: Stub) -> None:
+def test_a_refusal_there_is_the_status_of_the_command(
+    small: RawSet, out: Path, stub: StubCluster
+) -> None:
     stub.refused = BadImage("on node7: no image")
     run = prepare(small, out, "--cluster", AT)
     assert run.returncode == 3
@@ -121,7 +75,7 @@ def test_a_refusal_there_is_the_status_of_the_command(small: RawSet, out: Path, 
 
 
 def test_a_list_and_open_images_take_a_cluster(
-    tmp_path: Path, out: Path, openimages: Path, stub: Stub
+    tmp_path: Path, out: Path, openimages: Path, stub: StubCluster
 ) -> None:
     where = ("--raw", openimages / "raw", "--config", openimages / "openimages.toml")
     run = shardmill(OPEN, *where, "--out", out, "--class", "Bear", "--cluster", AT)
@@ -134,7 +88,7 @@ def test_a_list_and_open_images_take_a_cluster(
 
 
 def test_a_scheduler_that_does_not_answer_is_said_before_work(
-    small: RawSet, out: Path, stub: Stub, monkeypatch: pytest.MonkeyPatch
+    small: RawSet, out: Path, stub: StubCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def check(at: EngineAddress) -> None:
         raise EnvironmentRefused(f"no Dask scheduler answers at {at}")
@@ -157,7 +111,7 @@ def test_a_scheduler_that_does_not_answer_is_said_before_work(
     ],
 )
 def test_what_contradicts_a_cluster_is_refused(
-    small: RawSet, out: Path, stub: Stub, more: tuple[str, ...], said: str
+    small: RawSet, out: Path, stub: StubCluster, more: tuple[str, ...], said: str
 ) -> None:
     run = prepare(small, out, "--cluster", AT, *more)
     assert run.returncode == 2
@@ -182,6 +136,6 @@ def test_without_dask_it_is_said_how_to_install_it(
     assert "pip install 'shardmill[dask]'" in run.stderr
 
 
-def test_a_dry_run_asks_no_cluster(small: RawSet, out: Path, stub: Stub) -> None:
+def test_a_dry_run_asks_no_cluster(small: RawSet, out: Path, stub: StubCluster) -> None:
     run = prepare(small, out, "--cluster", AT, "--dry-run")
     assert (run.returncode, stub.at) == (0, [])

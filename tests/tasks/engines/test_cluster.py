@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from finishedoutputs import prepared
+from stubcluster import StubCluster
 from support import RawSet, timings
 
 from pipeline import paths, storage
@@ -24,48 +23,10 @@ from pipeline.shards import work
 from pipeline.shards.work import ShardWork
 from tasks.engines import cluster, there
 from tasks.engines.cluster import MOST_LOST, WAIT_VARIABLE, Submitted, WorkerLost, carry_out
-from tasks.engines.engine import Function
 from tasks.engines.there import write_there
 
 SHARDS = 4
 PLANNED = ("--format", "tfrecord,recordio", "--shards", f"train={SHARDS}", "--split", "train")
-
-
-@dataclass
-class Stub:
-    """A cluster that does at once what is submitted, or holds it for good.
-
-    Attributes:
-        count: of its workers.
-        failures: what its futures hold, for each submission of a shard in turn.
-        holds: whether nothing of it ever ends.
-        shards: what was submitted, in order.
-        requests: the jobs of these.
-    """
-
-    count: int = 2
-    failures: dict[int, list[Exception]] = field(default_factory=dict)
-    holds: bool = False
-    shards: list[int] = field(default_factory=list)
-    requests: set[str] = field(default_factory=set)
-
-    def submit(self, function: Function, job: str, split: str, shard: int) -> Future[int]:
-        """Call the function, unless a failure is left for the shard."""
-        self.shards.append(shard)
-        self.requests.add(job)
-        future = Future[int]()
-        if failures := self.failures.get(shard):
-            future.set_exception(failures.pop(0))
-        elif not self.holds:
-            try:
-                future.set_result(function(job, split, shard))
-            except ShardmillError as error:
-                future.set_exception(error)
-        return future
-
-    def workers(self) -> int:
-        """Return how many there are."""
-        return self.count
 
 
 @pytest.fixture
@@ -81,40 +42,44 @@ def planned(small: RawSet, out: Path, monkeypatch: pytest.MonkeyPatch) -> Resolv
     return resolve(job)
 
 
+def numbers(stub: StubCluster) -> list[int]:
+    return [shard for _, shard in stub.shards]
+
+
 def missing(planned: ResolvedJob) -> list[int]:
     return ShardWork(planned, planned.splits["train"]).missing()
 
 
 def test_what_is_missing_is_written_and_nothing_else(planned: ResolvedJob) -> None:
     ShardWork(planned, planned.splits["train"]).make(2)
-    stub, told = Stub(), list[str]()
+    stub, told = StubCluster(), list[str]()
     carry_out(planned, stub, told.append)
-    assert (stub.shards, told, missing(planned)) == ([0, 1, 3], [], [])
+    assert (numbers(stub), told, missing(planned)) == ([0, 1, 3], [], [])
     assert len(stub.requests) == 1
 
 
 def test_what_was_written_is_noted_as_tasks_note_it(planned: ResolvedJob, out: Path) -> None:
-    carry_out(planned, Stub(), print)
+    carry_out(planned, StubCluster(), print)
     assert {note.name for note in timings(out)} >= {f"train {shard}" for shard in range(SHARDS)}
     assert all(note.bytes and note.images for note in timings(out) if note.step == "shards")
 
 
 def test_a_lost_worker_has_its_shard_submitted_again(planned: ResolvedJob) -> None:
-    stub = Stub(failures={1: [WorkerLost("killed")] * MOST_LOST})
+    stub = StubCluster(failures={1: [WorkerLost("killed")] * MOST_LOST})
     carry_out(planned, stub, print)
-    assert stub.shards.count(1) == MOST_LOST + 1
+    assert numbers(stub).count(1) == MOST_LOST + 1
     assert missing(planned) == []
 
 
 def test_a_shard_that_kills_each_worker_ends_the_command(planned: ResolvedJob) -> None:
-    stub = Stub(failures={1: [WorkerLost("killed")] * (MOST_LOST + 1)})
+    stub = StubCluster(failures={1: [WorkerLost("killed")] * (MOST_LOST + 1)})
     with pytest.raises(EnvironmentRefused, match="train 1: a shard whose process was lost"):
         carry_out(planned, stub, print)
-    assert stub.shards.count(1) == MOST_LOST + 1
+    assert numbers(stub).count(1) == MOST_LOST + 1
 
 
 def test_a_refusal_ends_it_and_waits_for_no_other_shard(planned: ResolvedJob) -> None:
-    stub = Stub(holds=True, failures={2: [BadImage("no image")]})
+    stub = StubCluster(holds=True, failures={2: [BadImage("no image")]})
     with pytest.raises(BadImage):
         carry_out(planned, stub, print)
     assert missing(planned) == [0, 1, 2, 3]
@@ -126,7 +91,7 @@ def test_a_worker_is_waited_for_as_long_as_is_said(
     monkeypatch.setenv(WAIT_VARIABLE, "0")
     told = list[str]()
     with pytest.raises(EnvironmentRefused, match="had no worker for 0 seconds"):
-        carry_out(planned, Stub(count=0, holds=True), told.append)
+        carry_out(planned, StubCluster(count=0, holds=True), told.append)
     assert told == ["the engine has no worker: waiting for one, 0 s at most"]
 
 
@@ -147,7 +112,7 @@ def test_a_shard_that_is_not_seen_here_was_written_elsewhere(
 
     monkeypatch.setattr(cluster, "write_there", written_elsewhere)
     with pytest.raises(EnvironmentRefused, match="is not seen here") as caught:
-        carry_out(planned, Stub(), print)
+        carry_out(planned, StubCluster(), print)
     assert caught.value.file == str(planned.out)
 
 
@@ -162,7 +127,7 @@ def test_a_shard_that_is_seen_late_is_waited_for(
         return looks.count(place[1]) > 2 and is_seen(self, place)
 
     monkeypatch.setattr(Submitted, "_is_seen", late)
-    carry_out(planned, Stub(), print)
+    carry_out(planned, StubCluster(), print)
     assert looks.count(0) == 3
 
 
