@@ -105,6 +105,17 @@ def test_without_hard_links_every_shard_is_written(
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
+def test_a_part_links_as_a_whole_command_does(listed: ListedSet, out: Path, tmp_path: Path) -> None:
+    before = inodes(current(out, "recordio"))
+    add(listed, tmp_path / "new.jpg")
+    assert listed.prepare_here(out, *WORDS, "--until", "plan").returncode == 0
+    ended = listed.prepare_here(out, *WORDS, "--part", "0/1")
+    assert ended.returncode == 0, ended.stderr
+    assert len(inodes(current(out, "recordio")) & before) == 3 * 3
+    assert listed.prepare_here(tmp_path / "anew", *WORDS).returncode == 0
+    assert files(current(out, "recordio")) == files(current(tmp_path / "anew", "recordio"))
+
+
 def prepared(raw: Path, out: Path, counts: dict[str, int], *options: object) -> str:
     """Prepare an archive of class tars, which is put there; return what was said."""
     lay(raw / "train.tar", class_tars(counts))

@@ -157,7 +157,7 @@ def discard_second_name(path: Path, file: Path) -> None:
         OSError: it cannot be removed.
     """
     with contextlib.suppress(FileNotFoundError):
-        if os.path.samestat(os.lstat(path), os.stat(file)):
+        if os.path.samestat(os.lstat(path), os.lstat(file)):
             os.unlink(path)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,8 @@ def hard_link(source: Path, target: Path) -> bool:
         target: its second name; the folder is made.
 
     Returns:
-        Whether it is; where it cannot be, or `source` is gone, nothing has changed.
+        Whether it is; where it cannot be, or `source` is gone, or is no file but a link to one,
+        nothing has changed.
 
     Raises:
         ShardmillError: the folder of `target` cannot be written to.
@@ -38,7 +40,9 @@ def hard_link(source: Path, target: Path) -> bool:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
-            os.link(os.path.realpath(source), temp)
+            os.link(source, temp, follow_symlinks=False)
+            if not stat.S_ISREG(os.lstat(temp).st_mode):
+                return False
             os.replace(temp, target)
         except OSError as error:
             if error.errno in _UNDONE:

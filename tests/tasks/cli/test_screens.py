@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 import finishedoutputs
 import pytest
-from commands import prepare
+from commands import prepare, shardmill
 from drawnlists import encoded
 from imagegroups import fill, ids
 from openimagesbucket import Bucket
@@ -34,6 +34,7 @@ from tasks.cli.ending import carried_out
 RENEW = "SHARDMILL_RENEW_SCREENS"
 SET = "--raw raw --config raw/sample.toml"
 OPEN = "--raw oi/raw --config oi/openimages.toml"
+GROWN = "grown.csv --root images --out grown --shards 2"
 BOXES = "oi/raw/test-annotations-bbox.csv"
 COMMANDS = [name for name in cli.list_commands(click.Context(cli)) if name != "man"]
 
@@ -58,6 +59,7 @@ SCREENS = {
     "imagenet-misspelt-split": f"imagenet {SET} --out new --split trian",
     "imagenet-no-configuration": "imagenet --raw raw --config nowhere.toml --out new",
     "imagelist-made": "imagelist images.csv --root images --out new",
+    "imagelist-would-link": f"imagelist {GROWN} --order list --dry-run",
     "imagelist-no-image": "imagelist empty --out new",
     "imagelist-no-column": "imagelist file.csv --out new",
     "openimages-would-run": f"openimages {OPEN} --class Bear --masks --out new --dry-run",
@@ -125,6 +127,11 @@ def places(
     lay(here / "images", {f"{number}.jpg": encoded(number) for number in range(3)})
     lay(here, {"images.csv": b"path,label\n0.jpg,ant\n2.jpg,bee\n", "mine.lst": b"0\t1\t0.jpg\n"})
     lay(here, {"file.csv": b"Paths,Label\n0.jpg,ant\n", "file.txt": b"kept"})
+    grown = lay(here, {"grown.csv": b"path,label\n0.jpg,ant\n2.jpg,bee\n"}) / "grown.csv"
+    how = ("--root", here / "images", "--out", here / "grown", "--shards", 2, "--order", "list")
+    assert shardmill("imagelist", grown, *how).returncode == 0
+    with grown.open("a") as file:
+        file.write("1.jpg,ant\n")
     finishedoutputs.prepared(small, here / "exported", *finishedoutputs.EVERY_EXPORT)
     lay(here / "home", {})
     lay(here, {"images.txt": b"train/0000000000000000\n"})
