@@ -91,7 +91,7 @@ def test_what_is_linked_outlives_the_output_that_it_was_made_of(
 def test_without_hard_links_every_shard_is_written(
     listed: ListedSet, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "not here")
 
     monkeypatch.setattr(os, "link", refuse)
