@@ -61,8 +61,15 @@ def run(option: str, command: str, variables: Mapping[str, str]) -> None:
             _end(process)
             raise
         if status:
-            how = f"status {status}" if status > 0 else signal.Signals(-status).name
+            how = f"status {status}" if status > 0 else _signal_name(-status)
             insist(f"{option}: it failed with {how}{_said(printed)}")
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # those of real time have none
+        return f"signal {number}"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

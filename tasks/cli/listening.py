@@ -97,6 +97,7 @@ class Listening(Voice):
     Args:
         beside: the other voice.
         heard: what is kept.
+        when_at_work: called when tasks are going to run.
         when_looked: called several times a second while tasks run, with what says how far they are.
     """
 
@@ -104,11 +105,12 @@ class Listening(Voice):
         self,
         beside: Voice,
         heard: Heard,
+        when_at_work: Callable[[], None],
         when_looked: Callable[[Callable[[float], list[Bar]]], None],
     ) -> None:
         self._beside = beside
         self._heard = heard
-        self._when_looked = when_looked
+        self._when_at_work, self._when_looked = when_at_work, when_looked
         self.shows_bars = beside.shows_bars
         self.is_for_programs = beside.is_for_programs
         self.keeps_errors = beside.keeps_errors
@@ -139,6 +141,8 @@ class Listening(Voice):
     def event(self, name: str, /, **fields: Any) -> None:
         """Tell a program of something."""
         self._heard.hear(name, fields)
+        if name == "run":
+            self._when_at_work()
         self._beside.event(name, **fields)
 
     def fact(self, **fields: Any) -> None:

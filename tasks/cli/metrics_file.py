@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pipeline import manifest, storage
-from pipeline.errors import ShardmillError, UsageError
+from pipeline.errors import OutputConflict, ShardmillError, UsageError
 from pipeline.state import metrics, progress
 from pipeline.state.metrics import Ends, Metrics, StepFigures
 from pipeline.storage.local.local_path import absolute
@@ -49,23 +49,23 @@ class MetricsFile:
                 expected="a file in a folder that is there",
                 remedy="make the folder, or name a file in another one",
             )
-        return cls(file, metrics.ends_in(_earlier(file, given)), heard)
-
-    def begin(self) -> None:
-        """Say that the command is at work.
-
-        Raises:
-            UsageError: nothing can be written there.
-        """
         try:
-            self._publish(is_running=True)
+            real = storage.output_file(file)  # a link is followed: its readers read what it names
+            storage.probe_writable(real.parent)
+        except OutputConflict as error:
+            raise _taken(given, error.found) from error
         except ShardmillError as error:
             raise UsageError(
                 "--metrics-file: it cannot be written",
-                file=str(self._file),
+                file=given,
                 found=error.what,
                 remedy="name a file that this user may write",
             ) from error
+        return cls(real, metrics.ends_in(_earlier(real, given)), heard)
+
+    def begin(self) -> None:
+        """Say that the command is at work."""
+        self._write(is_running=True)
 
     def look(self, bars: Callable[[float], list[Bar]]) -> None:
         """Renew the file if it is time to; `bars` says how far tasks are."""
@@ -120,16 +120,21 @@ def _earlier(file: Path, given: str) -> str:
         UsageError: what lies there is none, and would be lost.
     """
     info = storage.stat(file)
-    if info is None and not storage.is_folder(file):
+    if info is None:
         return ""
     text = None
-    if info is not None and info.size <= manifest.MOST_BYTES:
+    if info.size <= manifest.MOST_BYTES:
         text = storage.read_bytes(file, manifest.MOST_BYTES).decode(errors="replace")
     if text is None or not metrics.is_of_metrics(text):
-        raise UsageError(
-            "--metrics-file: something else lies there",
-            file=given,
-            expected="no file, or one that this option has written",
-            remedy="name another file",
-        )
+        raise _taken(given, None)
     return text
+
+
+def _taken(given: str, found: str | None) -> UsageError:
+    return UsageError(
+        "--metrics-file: something else lies there",
+        file=given,
+        expected="no file, or one that this option has written",
+        found=found,
+        remedy="name another file",
+    )

@@ -58,10 +58,10 @@ class PreparingCommand(TellingCommand):
             return super().work(ctx)
 
         def work() -> object:
-            report.begin()
+            report.check()
             return super(PreparingCommand, self).work(ctx)
 
-        with speaking(Listening(voice(), report.heard, report.look)):
+        with speaking(Listening(voice(), report.heard, report.begin, report.look)):
             status = DEFECT
             try:
                 status = carried_out(work)
@@ -86,7 +86,7 @@ class Report:
         self, command: str, asked: Mapping[str, str | None], given: Mapping[str, Any]
     ) -> None:
         self.heard = Heard()
-        self.is_told = False
+        self.is_told = self._is_at_work = False
         self._command, self._asked = command, asked
         self._out = str(given.get("out") or "")
         self._given = given
@@ -100,19 +100,24 @@ class Report:
         Raises:
             UsageError: somebody cannot.
         """
-        if url := self._asked["health_url"]:
+        for option in ("on_success", "on_failure"):
+            if self._asked[option] == "":
+                raise UsageError(f"--{option.replace('_', '-')}: a command is empty", found="''")
+        if (url := self._asked["health_url"]) is not None:
             self._health = HealthCheck.of(url)
-        if file := self._asked["metrics_file"]:
+        if (file := self._asked["metrics_file"]) is not None:
             # Arrow: not where nobody asked for it
             from tasks.cli.metrics_file import MetricsFile  # noqa: PLC0415
 
-            metrics = MetricsFile.opened(file, self.heard)
-            metrics.begin()
-            self._metrics = metrics
+            self._metrics = MetricsFile.opened(file, self.heard)
 
     def begin(self) -> None:
-        """Tell that the command begins; see `check`."""
-        self.check()
+        """Tell, once, that the command is at work: no other one has kept it from that."""
+        if self._is_at_work:
+            return
+        self._is_at_work = True
+        if self._metrics is not None:
+            self._metrics.begin()
         if self._health is not None:
             self._health.tell("start")
 

@@ -39,7 +39,7 @@ TELLING_OPTIONS: Final = (
         kind=Kind.TEXT,
         group=Group.RUN,
         help="Tell a service that watches cron jobs, as healthchecks.io does: URL/start is asked"
-        " for at the beginning, URL or URL/fail at the end.",
+        " for when tasks begin, URL or URL/fail at the end.",
         commands=COMMANDS,
         metavar="URL",
     ),

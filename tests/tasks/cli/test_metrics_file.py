@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -132,9 +133,21 @@ def test_what_is_not_of_this_option_is_not_overwritten(
         ran = listed.prepare_here(out, "--metrics-file", file)
         assert (ran.returncode, "something else lies there" in ran.stderr) == (2, True)
         assert file.read_text() == before
-    ran = listed.prepare_here(out, "--metrics-file", tmp_path)
-    assert (ran.returncode, "something else lies there" in ran.stderr) == (2, True)
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for place in (tmp_path, pipe):
+        ran = listed.prepare_here(out, "--metrics-file", place)
+        assert (ran.returncode, "something else lies there" in ran.stderr) == (2, True)
+    assert pipe.is_fifo()
     assert not out.exists()
+
+
+def test_a_link_is_followed(listed: ListedSet, out: Path, tmp_path: Path) -> None:
+    link, file = tmp_path / "link.prom", tmp_path / "file.prom"
+    link.symlink_to(file)
+    for _ in ("absent", "there"):
+        assert listed.prepare_here(out, "--metrics-file", link).returncode == 0
+        assert (link.is_symlink(), read(file)["shardmill_last_exit_status"]) == (True, 0)
 
 
 def test_a_file_that_cannot_be_written_any_more_decides_nothing(

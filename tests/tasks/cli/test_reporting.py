@@ -64,6 +64,8 @@ def test_one_program_is_run_once_at_the_end(listed: ListedSet, out: Path, told: 
         (("--log-file", "no/a.log"), "its folder is not there"),
         (("--quiet", "--json"), "contradict each other"),
         (("--health-url", "nonsense"), "--health-url"),
+        (("--health-url", ""), "--health-url"),
+        (("--metrics-file", ""), "a path is empty"),
         (("--scheduler-host", ":1"), "no host"),
     ],
 )
@@ -74,6 +76,13 @@ def test_refusals_before_work_are_told_like_all_others(
     assert told.read_text().startswith("bad 2 1 ")
     assert told.read_text().count("bad 2") == 1
     assert reason in told.read_text()
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("option", ["--on-success", "--on-failure"])
+def test_an_empty_command_is_refused(option: str, listed: ListedSet, out: Path) -> None:
+    ran = listed.prepare_here(out, option, "")
+    assert (ran.returncode, f"{option}: a command is empty" in ran.stderr) == (2, True)
     assert not out.exists()
 
 
@@ -109,9 +118,13 @@ def test_where_nothing_is_done_nobody_is_told(
     lock.parent.mkdir(parents=True)
     with lock.open("w") as held:
         fcntl.flock(held, fcntl.LOCK_SH)
-        ran = listed.prepare_here(out, *words, *HOOKS, "--metrics-file", tmp_path / "a.prom")
+        with checked() as (url, asked):
+            metrics = ("--metrics-file", tmp_path / "a.prom", "--health-url", url)
+            ran = listed.prepare_here(out, *words, *HOOKS, *metrics)
     assert ran.returncode == (10 if words == ("--no-overlap",) else 0)
+    assert asked == []
     assert not told.exists()
+    assert not (tmp_path / "a.prom").exists()
 
 
 @pytest.mark.parametrize(
@@ -119,6 +132,7 @@ def test_where_nothing_is_done_nobody_is_told(
     [
         ("echo why; exit 7", "--on-success: it failed with status 7: why"),
         ("kill -9 $$", "--on-success: it failed with SIGKILL"),
+        ("kill -40 $$", "--on-success: it failed with signal 40"),
         ("no-such-program", "--on-success: it failed with status 127"),
         ("sleep 60", "--on-success: ended after 0 s"),
     ],
@@ -170,13 +184,14 @@ def checked(status: int = 200) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 def test_a_health_check_is_told_of_the_beginning_and_the_end(listed: ListedSet, out: Path) -> None:
     with checked() as (url, asked):
-        for words in ((), ("--metrics-file", "no/a.prom")):
+        for words in ((), (), ("--metrics-file", "no/a.prom")):
             listed.prepare_here(out, "--health-url", url, *words)
         damage(listed)
         ran = listed.prepare_here(out, "--health-url", f"{url}/?rid=1")
     assert asked == [
         ("/secret/start", ""),
         ("/secret", "status 0"),
+        ("/secret", "status 0"),  # nothing was to be done
         ("/secret/fail", "status 2: UsageError"),
         ("/secret/start?rid=1", ""),
         ("/secret/fail?rid=1", "status 3: BadImage"),
