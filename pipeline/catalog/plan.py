@@ -129,14 +129,16 @@ def first_keys(path: Location, shards: int) -> list[str]:
     """Return the key of the first image of each shard of a plan; of the rest no page is read.
 
     Raises:
-        OutputDamaged: the file is no plan of so many shards, each of an image or more.
+        OutputDamaged: the file is no plan of so many shards; or one of them has no image.
     """
     with storage.open_arrow(path) as file:
         for shard in range(shards):
             tablebounds.check_batch(file, shard)
         reader = pa.ipc.open_file(file)
-        keys = (reader.get_batch(shard).column("key") for shard in range(shards))
-        return [str(column[0].as_py()) for column in keys]
+        columns = [reader.get_batch(shard).column("key") for shard in range(shards)]
+        if not all(map(len, columns)):
+            raise pa.ArrowInvalid("a shard without an image")
+        return [str(column[0].as_py()) for column in columns]
 
 
 def same_values(one: pa.RecordBatch, other: pa.RecordBatch, passing: Collection[str]) -> bool:

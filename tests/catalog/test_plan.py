@@ -113,6 +113,27 @@ def test_a_shard_is_read_without_the_others(tmp_path: Path) -> None:
     assert pa.total_allocated_bytes() - before < path.stat().st_size // 100
 
 
+def test_the_first_key_of_each_shard_is_known(tmp_path: Path) -> None:
+    rows = images(20).combine_chunks()
+    path = write(tmp_path / "plan", [rows], 3)
+    keys = rows["key"].to_pylist()
+    assert plan.first_keys(path, 3) == [keys[place] for place in boundaries(20, 3)[:3]]
+    with pytest.raises(OutputDamaged):
+        plan.first_keys(path, 4)
+
+
+def test_values_are_compared_in_all_columns_but_some(tmp_path: Path) -> None:
+    path = write(tmp_path / "plan", [images(20).combine_chunks()], 2)
+    one, other = plan.read_shard(path, 0), plan.read_shard(path, 1)
+    assert plan.same_values(one, plan.read_shard(path, 0), ())
+    assert not plan.same_values(one, other, ())
+    assert plan.same_values(one, other, catalog.SCHEMA.names)
+    assert not plan.same_values(one, other.slice(1), catalog.SCHEMA.names)
+    sized = one.append_column("width", pa.array([5] * one.num_rows, pa.int32()))
+    assert not plan.same_values(one, sized, ())  # an image of another size would be refused
+    assert plan.same_values(sized, sized, ())
+
+
 def test_a_plan_that_is_gone_or_damaged_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "plan", [images(20).combine_chunks()], 2)
     with pytest.raises(Vanished):
