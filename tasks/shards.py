@@ -27,6 +27,7 @@ from pipeline.state.shard_processes import processes_of_a_shard, shard_groups_le
 from pipeline.storage import Location
 from tasks.artifact_tasks import tasks_of
 from tasks.base import Volume
+from tasks.run import draining
 from tasks.run.processes import worker_count
 from tasks.splits import SplitTask
 
@@ -79,6 +80,8 @@ class WriteShards(SplitTask):
         made = list[Made]()
         with Publisher() as publisher:
             for shard in range(self.first, self.stop):
+                if draining.is_asked():
+                    break  # the worker gives the rest back
                 if not work.lacking(shard):
                     continue
                 name = f"{self.split} {shard}"

@@ -8,7 +8,7 @@ import re
 import secrets
 import time
 from dataclasses import asdict, dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta
 
@@ -19,6 +19,8 @@ from pipeline.errors import ShardmillError
 from pipeline.storage import Location
 
 UNKNOWN = -1
+ASSISTANT: Final = "-worker"
+"""The end of the name of a command that only works for others: its end says nothing of theirs."""
 _LARGEST = 255  # exit status
 _STAMP = 15  # characters of a name, see `new_name`
 _STARTED = re.compile(r"[0-9]{8}-[0-9]{6}-")
@@ -39,10 +41,14 @@ class RunEnd:
     reason: Text
 
 
-def new_name() -> str:
-    """Return a name for a command that is started now: when, where, and which of several."""
+def new_name(suffix: str = "") -> str:
+    """Return a name for a command that is started now: when, where, and which of several.
+
+    Args:
+        suffix: `ASSISTANT` of a command that only works for others.
+    """
     stamp = time.strftime("%Y%m%d-%H%M%S")
-    return f"{stamp}-{storage.host_name()}-{secrets.token_hex(3)}"
+    return f"{stamp}-{storage.host_name()}-{secrets.token_hex(3)}{suffix}"
 
 
 def note_complete(out: Location, status: int) -> None:
@@ -64,7 +70,8 @@ def last(out: Location) -> RunEnd | None:
 
     A command that was killed, or is at work, has noted nothing: its status is `UNKNOWN`.
     """
-    begun = [(time_of(name), name) for name in sorted(storage.folders(paths.runs(out)))]
+    names = (name for name in storage.folders(paths.runs(out)) if not name.endswith(ASSISTANT))
+    begun = [(time_of(name), name) for name in sorted(names)]
     started = max((at for at, _ in begun if at is not None), default=None)
     if started is None:
         return None

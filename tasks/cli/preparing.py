@@ -11,7 +11,7 @@ from pipeline.errors import NoPermission, NoSpace
 from pipeline.job import neighbours
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
-from pipeline.state import cleaning, lease, preflight, stage_choice, status, withdrawal
+from pipeline.state import assisting, cleaning, lease, preflight, stage_choice, status, withdrawal
 from pipeline.state import run_end as runend
 from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
@@ -156,6 +156,8 @@ def _withdraw(resolved: ResolvedJob, found: Look) -> ResolvedJob:
 
 def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
     status.record_job(resolved)
+    if supervisor.scheduler is not None:
+        assisting.keep_terms(resolved)
     from tasks.cli.observer import Observer  # noqa: PLC0415 - Rich: not where nothing is to do
 
     to_read = report.splits_to_read(resolved)

@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import luigi
 from luigi.scheduler import WORKER_STATE_DISABLED
@@ -34,7 +34,9 @@ _MOST_NAMED = 20  # declined tasks that are named; there may be any number
 _MOST_TIMES = 10  # that a worker takes the same task
 _NULLS = 3  # empty answers in a row, which a busy luigid may give
 _RE_ENABLING_S = 60.0
-_LIMITS, _IN_PASSING = Limits(), Limits(silence_s=2.0, answer_s=2.0)
+_LIMITS = Limits()
+IN_PASSING: Final = Limits(silence_s=2.0, answer_s=2.0)
+"""Of what no work waits for long."""
 
 
 class LuigidClient:
@@ -133,7 +135,7 @@ class LuigidClient:
         if self._unreported:
             return
         try:
-            self._ask(self._address, method, told, _IN_PASSING)
+            self._ask(self._address, method, told, IN_PASSING)
         except ShardmillError as error:
             self._unreported = True
             logger.info("%s: nothing more is reported of it (%s)", told["task_id"], error.what)
@@ -160,13 +162,15 @@ class LuigidClient:
             if time.monotonic() > deadline:
                 break
 
-    def _request(self, method: str, arguments: Mapping[str, object]) -> Any:
+    def _request(
+        self, method: str, arguments: Mapping[str, object], limits: Limits = _LIMITS
+    ) -> Any:
         """Call a method; a luigid that does not answer is waited for as Luigi's settings say."""
         pause, seconds = self._patience
         deadline = time.monotonic() + seconds
         while True:
             try:
-                return self._ask(self._address, method, arguments, _LIMITS)
+                return self._ask(self._address, method, arguments, limits)
             except TransientError as error:
                 if time.monotonic() >= deadline:
                     raise self._lost(error, seconds) from error
@@ -188,14 +192,7 @@ class LuigidClient:
 
     @cached_property
     def _of_job(self) -> dict[str, luigi.Task]:
-        """Every task of the job, by its name: also those that were complete from the start."""
-        tasks, pending = dict[str, luigi.Task](), [self._root()]
-        while pending:
-            task = pending.pop()
-            if task.task_id not in tasks:
-                tasks[task.task_id] = task
-                pending += task.deps()
-        return tasks
+        return required_by(self._root())
 
     def _is_ours(self, task_id: str) -> bool:
         return task_id in self._scheduled or task_id in self._of_job
@@ -245,3 +242,14 @@ class LuigidClient:
             remedy="look in the log whether that task fails; if it does not, give --scheduler-host"
             " a luigid of your own, or leave it out to work alone",
         )
+
+
+def required_by(root: luigi.Task) -> dict[str, luigi.Task]:
+    """Return a task and all that it requires, by name: also what was complete from the start."""
+    tasks, pending = dict[str, luigi.Task](), [root]
+    while pending:
+        task = pending.pop()
+        if task.task_id not in tasks:
+            tasks[task.task_id] = task
+            pending += task.deps()
+    return tasks

@@ -57,9 +57,12 @@ def standing_by(*, is_wanted: bool) -> Iterator[Standby | None]:
 
 
 def new_interpreter(
-    words: Sequence[str], run: str, log: int, report: int
+    words: Sequence[str], run: str, log: int, report: int, module: str = "tasks.run.launch"
 ) -> subprocess.Popen[bytes]:
-    """Return a worker in an interpreter of its own; see `Standby.become_worker`."""
+    """Return a worker in an interpreter of its own that runs a module.
+
+    See `Standby.become_worker` for the other arguments.
+    """
     environment = {
         **os.environ,
         **SAFE_PATH,
@@ -68,7 +71,7 @@ def new_interpreter(
         REPORT_VARIABLE: str(report),
     }
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "tasks.run.launch", *words],
+        [sys.executable, "-P", "-m", module, *words],
         stdin=subprocess.DEVNULL,
         stdout=log,
         stderr=log,

@@ -50,7 +50,10 @@ class Outcome:
 
 @dataclass
 class Supervisor:
-    """One command's run of a job, or of a part of it; `standby` becomes its first worker."""
+    """One command's run of a job, or of a part of it; `standby` becomes its first worker.
+
+    A worker that is asked to end has `grace_s` seconds for that.
+    """
 
     job: Job
     workers: int
@@ -59,6 +62,7 @@ class Supervisor:
     name: str = field(default_factory=run_end.new_name)
     began: float = field(default_factory=time.monotonic)
     standby: Standby | None = None
+    grace_s: float = _GRACE_S
     _interrupts: int = 0
     _partial: bytes = b""
     _lost: bool = False
@@ -141,7 +145,8 @@ class Supervisor:
                 if self._interrupts and not asked:
                     worker.send_signal(signal.SIGTERM)
                     asked = time.monotonic()
-                if asked and (self._interrupts > 1 or time.monotonic() - asked > _GRACE_S):
+                    self._tell_of_end(tell)
+                if asked and (self._interrupts > 1 or time.monotonic() - asked > self.grace_s):
                     worker.kill()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     worker.wait(_POLL_S)
@@ -174,6 +179,9 @@ class Supervisor:
         with log:
             yield log
 
+    def _tell_of_end(self, tell: Callable[[str], None]) -> None:
+        """Say what a worker does that was asked to end, if it takes long."""
+
     def _probe(self, tell: Callable[[str], None]) -> None:
         if self.scheduler is None:
             return
@@ -193,15 +201,18 @@ class Supervisor:
             while content := os.read(reports, 1 << 16):
                 *lines, self._partial = (self._partial + content).split(b"\n")
                 for line in lines:
-                    if line == BEGUN:
-                        self._begun = True
-                        continue
-                    if line.startswith(NOTICE):
-                        self._notice(line.removeprefix(NOTICE).decode(errors="replace"), tell)
-                        continue
-                    with contextlib.suppress(OutputDamaged):
-                        error = from_record(decoded(line, ErrorRecord, self.log))
-                        self._reported.setdefault(str(error), error)
+                    self._hear(line, tell)
+
+    def _hear(self, line: bytes, tell: Callable[[str], None]) -> None:
+        """Take what a worker or a task reports in a line."""
+        if line == BEGUN:
+            self._begun = True
+        elif line.startswith(NOTICE):
+            self._notice(line.removeprefix(NOTICE).decode(errors="replace"), tell)
+        else:
+            with contextlib.suppress(OutputDamaged):
+                error = from_record(decoded(line, ErrorRecord, self.log))
+                self._reported.setdefault(str(error), error)
 
     def _notice(self, text: str, tell: Callable[[str], None]) -> None:
         if self._notices.is_new(text):

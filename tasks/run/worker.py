@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import sys
+from collections.abc import Callable
 
 import luigi
 import luigi.configuration
@@ -31,12 +32,21 @@ def main() -> int:
     """Run a job's DAG; the caller judges success by what is then there."""
     digest, text, workers, phase, *scheduler = sys.argv[1:]
     job = Job.from_json(text)
+    return carried_out(lambda: _run(job, digest, int(workers), scheduler, named(phase)))
+
+
+def carried_out(run: Callable[[], int]) -> int:
+    """Be the process that runs Luigi for a command; return the exit status.
+
+    Args:
+        run: does what it is for; what it raises is reported to the command.
+    """
     die_with_command()
     streams.install()
     plainlogs.install()
     notice_waits()
     try:
-        return _run(job, digest, int(workers), scheduler, named(phase))
+        return run()
     except ShardmillError as error:
         sys.stderr.write(f"{error}\n")
         report(json.dumps(error.to_record()).encode())
@@ -48,7 +58,7 @@ def _run(
 ) -> int:
     preload(job)
     if phase.digest(job) != digest:
-        raise _changed(job)
+        raise changed(job)
     multiprocessing.set_start_method("fork")
     apply_shipped_settings()
     send_no_mails()
@@ -67,14 +77,14 @@ def _run(
         workers=workers,
         local_scheduler=luigid is None,
     )
-    _reap_tasks()
+    reap_tasks()
     sys.stderr.write(f"{result.summary_text}\n")
     if luigid is not None and luigid.given_up is not None:
         raise luigid.given_up
     return 0
 
 
-def _reap_tasks() -> None:
+def reap_tasks() -> None:
     """Wait for the processes of the last tasks, whose results are there.
 
     The command waits until this process and all that it started are gone. What is nobody's child
@@ -84,7 +94,7 @@ def _reap_tasks() -> None:
         process.join(_ENDING_S)
 
 
-def _changed(job: Job) -> ShardmillError:
+def changed(job: Job) -> ShardmillError:
     """Return the refusal of a job whose inputs are others than the command found."""
     read = job.images or job.tree
     kind = InputRefused if read else ConfigError

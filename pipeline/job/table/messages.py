@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import COMMANDS, FETCH, STATUS, Option
+from pipeline.job.table.option import COMMANDS, FETCH, STATUS, WORKER, Option
 
-TELLING: Final = (*COMMANDS, FETCH)
+TELLING: Final = (*COMMANDS, FETCH, WORKER)
 """The commands that work for long, and tell meanwhile how far they are."""
 
 MESSAGE_OPTIONS: Final = (

@@ -26,6 +26,7 @@ from pipeline.job.table.run import RUN_OPTIONS
 from pipeline.job.table.shards import SHARD_OPTIONS
 from pipeline.job.table.show import SHOW_OPTIONS
 from pipeline.job.table.telling import TELLING_OPTIONS
+from pipeline.job.table.worker import WORKER_OPTIONS
 
 OPTIONS: Final[tuple[Option, ...]] = (
     *(*INPUT_OPTIONS, *collecting.INPUT, *REMOTE_OPTIONS),
@@ -40,6 +41,7 @@ OPTIONS: Final[tuple[Option, ...]] = (
     *OUTPUT_OPTIONS,
     *SHOW_OPTIONS,
     *DOCTOR_OPTIONS,
+    *WORKER_OPTIONS,
 )
 """All options, in the order of ``--help``."""
 

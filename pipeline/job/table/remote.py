@@ -17,6 +17,7 @@ from pipeline.job.table.option import (
     STATUS,
     VERIFY,
     WHERE,
+    WORKER,
     Option,
     Refusals,
     refuses_nothing,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from pipeline.sources.data_set import DataSet
 
 
-_OF_OUTPUTS: Final = (STATUS, VERIFY, CLEAN, WHERE, SHOW, DOCTOR)
+_OF_OUTPUTS: Final = (STATUS, VERIFY, CLEAN, WHERE, SHOW, DOCTOR, WORKER)
 
 
 def _option(

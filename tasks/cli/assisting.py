@@ -1,0 +1,262 @@
+"""What ``shardmill worker`` does: which jobs it takes tasks of, and what it says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pipeline import plaintext, storage
+from pipeline.documents.records import JobRecord
+from pipeline.errors import ShardmillError, UsageError, abbreviate
+from pipeline.job.options import Job
+from pipeline.job.resolve import ResolvedJob, resolve
+from pipeline.quantities import counted, size
+from pipeline.state import assisting, preflight, progress
+from pipeline.state import run_end as runend
+from pipeline.state.inventory import Inventory
+from pipeline.storage import Location
+from tasks.cli import made_events, report
+from tasks.cli.bars import Bar
+from tasks.cli.options import processes
+from tasks.cli.preparing import tell
+from tasks.cli.reaching import Reached
+from tasks.cli.saying import say, say_refusal, voice
+from tasks.cli.watched import FinishedTasks
+from tasks.run import scheduler, settings
+from tasks.run.assistant.supervisor import AssistantSupervisor, Assisted
+from tasks.run.preloading import preload
+
+
+@dataclass
+class _Found:
+    """What is recorded in the outputs.
+
+    Attributes:
+        taken: the jobs whose tasks are taken.
+        refused: why tasks of a job are not taken.
+        complete: how many jobs are complete already.
+    """
+
+    taken: list[ResolvedJob] = field(default_factory=list)
+    refused: list[ShardmillError] = field(default_factory=list)
+    complete: int = 0
+
+
+def assist(given: Mapping[str, Any]) -> int:
+    """Take tasks of other commands; return the exit status."""
+    try:
+        return _assist(given)
+    except KeyboardInterrupt:
+        say("asked to end before a task was taken", err=True)
+        return report.COMPLETE
+
+
+def _assist(given: Mapping[str, Any]) -> int:
+    remote = dict(given)
+    outs, grace_s = remote.pop("for"), remote.pop("grace")
+    workers = processes(remote.pop("workers"))
+    address = scheduler.address_of(remote.pop("scheduler_host"))
+    recorded = [_recorded(out, remote) for out in dict.fromkeys(outs)]
+    scheduler.check_luigid(address)
+    found = _Found()
+    for records in recorded:
+        _look(records, workers, found)
+    _check_one_way(found.taken)
+    if not found.taken:
+        if found.complete:
+            say("nothing to do: all that is recorded in these outputs is complete")
+        return _status(found.refused)
+    if left_out := settings.apply_users_settings():
+        named = abbreviate(map(plaintext.beginning, left_out))
+        tell(f"luigi.cfg of the working folder: {named}: not taken from there")
+    jobs = tuple(resolved.job for resolved in found.taken)
+    supervisor = AssistantSupervisor(
+        jobs[0],
+        workers,
+        address,
+        name=runend.new_name(runend.ASSISTANT),
+        grace_s=grace_s,
+        jobs=jobs,
+    )
+    return _run(supervisor, found)
+
+
+def _recorded(out: str, remote: Mapping[str, Any]) -> list[tuple[JobRecord, Job]]:
+    """Return the recorded jobs of an output, that of the last command first.
+
+    Raises:
+        UsageError: there is none.
+    """
+    reached = Reached.of(out, remote)
+    records = list(assisting.records(reached.out))
+    if not records:
+        raise UsageError(
+            "no job is recorded here",
+            file=out,
+            expected="the output folder of a command that is at work, as that command names it",
+            remedy="start the command with --scheduler-host first, then this worker",
+        )
+    return list(zip(records, reached.as_given(_jobs(reached.out, records)), strict=True))
+
+
+def _jobs(out: Location, records: Sequence[JobRecord]) -> Iterator[Job]:
+    for record in records:
+        yield Job.from_json(record.job, out)
+
+
+def _look(recorded: Sequence[tuple[JobRecord, Job]], workers: int, found: _Found) -> None:
+    """Find out of which jobs of an output tasks are taken, and say of which not.
+
+    Of earlier jobs that cannot be taken, whose inputs may be gone long since, one is named.
+    """
+    earlier = list[ShardmillError]()
+    for place, (record, job) in enumerate(recorded):
+        try:
+            resolved = _checked(record, job, workers)
+        except ShardmillError as error:
+            if place:
+                earlier.append(error)
+                continue
+            say(f"{job.out}: no task of the last command is taken on {_host()}:", err=True)
+            say_refusal(error)
+            found.refused.append(error)
+        else:
+            if resolved is None:
+                found.complete += 1
+            else:
+                found.taken.append(resolved)
+    if earlier:
+        count = counted(len(earlier), "earlier job")
+        say(f"{recorded[0][1].out}: {count} not taken, e.g.: {earlier[0].brief}", err=True)
+
+
+def _checked(record: JobRecord, job: Job, workers: int) -> ResolvedJob | None:
+    """Return what a job means if its tasks can be taken here; None: it is complete.
+
+    Raises:
+        ShardmillError: they cannot.
+    """
+    preload(job)
+    resolved = resolve(job)
+    storage.check_link(resolved.out)
+    assisting.check(record, resolved)
+    if Inventory(resolved).complete:
+        return None
+    preflight.check(resolved, workers)
+    if warning := preflight.codec_warning(resolved):
+        say(warning, err=True)
+    return resolved
+
+
+def _check_one_way(jobs: Sequence[ResolvedJob]) -> None:
+    """Check that remote places of all jobs are reached in one way, as those of a process are.
+
+    Raises:
+        UsageError: they are not.
+    """
+    ways = {each.job.remote for each in jobs if _is_remote(each.job)}
+    if len(ways) > 1:
+        raise UsageError(
+            "the stores of these outputs are reached in different ways",
+            found=abbreviate(str(each.out) for each in jobs),
+            remedy="start a worker for each",
+        )
+
+
+def _run(supervisor: AssistantSupervisor, found: _Found) -> int:
+    """Have tasks be taken; return the exit status."""
+    from tasks.cli.display import display  # noqa: PLC0415 - Rich: not where nothing is to do
+
+    for resolved in found.taken:
+        voice().event(
+            "run",
+            phase="worker",
+            run=supervisor.name,
+            job=resolved.digest,
+            out=str(resolved.out),
+            log=str(supervisor.log),
+            outputs=made_events.planned(resolved),
+        )
+    say(f"log: {supervisor.log}")
+    outs = dict.fromkeys(resolved.out for resolved in found.taken)
+    finished = [FinishedTasks(out, supervisor.name) for out in outs]
+
+    def tell_finished() -> None:
+        for each in finished:
+            each.tell()
+
+    with display(_Observers(found.taken, supervisor.name), tell_finished) as watch:
+        assisted = supervisor.assist(watch, tell)
+    tell_finished()
+    code = _tell(supervisor, found, assisted)
+    for out in outs:
+        runend.note(out, supervisor.name, code, "")
+    return code
+
+
+class _Observers:
+    """Says how far some jobs are."""
+
+    def __init__(self, jobs: Sequence[ResolvedJob], run: str) -> None:
+        from tasks.cli.observer import Observer  # noqa: PLC0415 - Rich: not where nothing is to do
+
+        self._observers = [Observer(resolved, run) for resolved in jobs]
+
+    def bars(self, now: float) -> list[Bar]:
+        """Return the bars of all of them."""
+        return [bar for observer in self._observers for bar in observer.bars(now)]
+
+
+def _tell(supervisor: AssistantSupervisor, found: _Found, assisted: Assisted) -> int:
+    """Say what was done and why no more; return the exit status."""
+    for out in dict.fromkeys(resolved.out for resolved in found.taken):
+        report.steps(out, supervisor.name)
+        _tell_done(supervisor, out, [each for each in found.taken if each.out == out])
+    for job, error in assisted.left.items():
+        say(
+            f"{job.out}: no more tasks are taken on {_host()}; those at work were given back:",
+            err=True,
+        )
+        say_refusal(error)
+    if assisted.failure is not None:
+        say_refusal(assisted.failure)
+    if assisted.cut_off:
+        say("stopped before shards were finished: others write them", err=True)
+        return report.INTERRUPTED
+    errors = [*found.refused, *assisted.left.values()]
+    return _status([*errors, assisted.failure] if assisted.failure else errors)
+
+
+def _tell_done(supervisor: AssistantSupervisor, out: Location, jobs: Sequence[ResolvedJob]) -> None:
+    """Say what was done here of an output, and whether anything is left of it."""
+    tasks = progress.timings(out, supervisor.name)
+    shards = [task for task in tasks if task.step == "shards"]
+    images, written = sum(task.images for task in shards), sum(task.bytes for task in shards)
+    complete = all(Inventory(resolve(resolved.job)).complete for resolved in jobs)
+    voice().event(
+        "assisted",
+        out=str(out),
+        tasks=len(tasks),
+        shards=len(shards),
+        images=images,
+        bytes=written,
+        complete=complete,
+    )
+    done = f"{counted(len(shards), 'shard')}, {counted(images, 'image')}, {size(written)}"
+    others = f", and {counted(len(tasks) - len(shards), 'other task')}" if tasks != shards else ""
+    left = "complete" if complete else "not complete: see its commands"
+    say(f"{out}: done here: {done}{others}; {left}")
+
+
+def _status(errors: Sequence[ShardmillError]) -> int:
+    return max((error.exit_status for error in errors), default=report.COMPLETE)
+
+
+def _host() -> str:
+    return storage.this_process().host
+
+
+def _is_remote(job: Job) -> bool:
+    return any(not isinstance(place, Path) for place in job.places)

@@ -1,0 +1,1 @@
+"""A worker that helps commands at a ``luigid``, and schedules nothing itself."""
