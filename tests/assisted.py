@@ -15,6 +15,7 @@ from inprocess import forget
 from luigi.scheduler import Scheduler
 from support import RawSet
 
+from pipeline import paths
 from pipeline.job.artifacts import INPUTS
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
@@ -102,6 +103,8 @@ def planned(raw_set: RawSet, out: Path, *more: object, **options: object) -> Job
     """Have an output whose shards are planned; return the job that writes them."""
     prepared(raw_set, out, *TRAIN, *more, "--until", "plan")
     forget()
+    for record in paths.jobs(out).iterdir():
+        record.unlink()  # of the job that only planned
     job = raw_set.job(out, **(SPLIT | options))
     resolved = resolve(job)
     assisting.keep_terms(resolved)
@@ -112,7 +115,7 @@ def planned(raw_set: RawSet, out: Path, *more: object, **options: object) -> Job
 
 def undisturbed(patch: pytest.MonkeyPatch) -> None:
     """Have the worker of this process be no other's: its flag, its run, and no pauses."""
-    patch.setattr("tasks.run.draining._FLAG", mmap.mmap(-1, 1))
+    patch.setattr("tasks.run.draining._FLAG", [mmap.mmap(-1, 1)])
     patch.setattr(client, "_LOOK_AGAIN_S", 0.0)
     patch.setenv("SHARDMILL_RUN", "20010203-040506-host-012345-worker")
     patch.setattr(worker, "report", lambda _: None)

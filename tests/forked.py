@@ -43,6 +43,8 @@ from pipeline.sources.ilsvrc2012 import label_files
 from tasks import cli
 from tasks.cli import clean, display, im2rec, imagelist, imagenet, status, verify  # noqa: F401
 from tasks.run import launch, standby, supervisor, worker
+from tasks.run.assistant import launch as assistant_launch
+from tasks.run.assistant import worker as assistant_worker
 
 _POLL_S = 0.02
 _WITHOUT_WAITS = (
@@ -72,6 +74,21 @@ def _work() -> NoReturn:
     sys.exit(launch.main())
 
 
+def _assist() -> NoReturn:
+    """Be an assistant's worker, whose tasks have processes of their own, without long waits."""
+    module: Any = assistant_worker
+    shipped = module.apply_shipped_settings
+
+    def apply() -> None:
+        shipped()
+        settings: Any = luigi.configuration.get_config
+        for section, option, value in _WITHOUT_WAITS[1:]:
+            settings().set(section, option, value)
+
+    module.apply_shipped_settings = apply
+    sys.exit(assistant_launch.main())
+
+
 def _luigi() -> None:
     settings: Any = luigi.configuration.get_config
     # Its lock is by the command line, which all forks of all processes of the tests have in common.
@@ -88,6 +105,7 @@ def _luigid() -> None:
 _MODULES = {
     "tasks.cli": cli.main,
     "tasks.run.launch": _work,
+    "tasks.run.assistant.launch": _assist,
     "luigi": _luigi,
     "luigi.cmdline": _luigid,  # which as a module does nothing
 }

@@ -57,25 +57,31 @@ def digest(split: SplitJob) -> str:
     return digests.digest(msgspec.to_builtins(of(split)))
 
 
-def place(out: Location, split: SplitJob) -> Location:
-    """Return where it is kept what decides the bytes of a split's shards, once they are planned.
+def place(out: Location, split: SplitJob, *, shared: bool = False) -> Location:
+    """Return where it is kept what decides the bytes of a split's shards.
 
     The name holds what the options and the images decide, and nothing that a version does.
+
+    Args:
+        out: the output folder.
+        split: the split.
+        shared: by a command whose tasks others may take, before anything is planned; else it is
+            there once the shards are planned.
     """
     forms = [decisive(replace(output.form, codec=None)) for output in split.outputs]
     asked = [{**form, "writer_version": 0} for form in forms]
-    name = digests.digest({"forms": asked, "shards": split.shards_digest})
-    return paths.shard_terms(out, split.name, name)
+    named = {"forms": asked, "shards": split.shards_digest, **({"shared": True} if shared else {})}
+    return paths.shard_terms(out, split.name, digests.digest(named))
 
 
-def keep(out: Location, split: SplitJob) -> None:
+def keep(out: Location, split: SplitJob, *, shared: bool = False) -> None:
     """Keep what decides the bytes of a split's shards, for those who write them elsewhere."""
-    manifest.publish_alone(place(out, split), msgspec.to_builtins(of(split)))
+    manifest.publish_alone(place(out, split, shared=shared), msgspec.to_builtins(of(split)))
 
 
-def kept(out: Location, split: SplitJob) -> ShardTerms | None:
+def kept(out: Location, split: SplitJob, *, shared: bool = False) -> ShardTerms | None:
     """Return what was kept of a split's shards; None: nothing was, or it is damaged."""
-    return manifest.read_undamaged(place(out, split), ShardTerms)
+    return manifest.read_undamaged(place(out, split, shared=shared), ShardTerms)
 
 
 def _of_output(output: Output) -> WriterTerms:

@@ -22,7 +22,7 @@ from pipeline.storage import Location
 def keep_terms(resolved: ResolvedJob) -> None:
     """Keep what decides the bytes of a job's shards, for those who take tasks of it elsewhere."""
     for split in _written(resolved):
-        terms.keep(resolved.out, split)
+        terms.keep(resolved.out, split, shared=True)
 
 
 def records(out: Location) -> Iterator[JobRecord]:
@@ -47,7 +47,7 @@ def check(record: JobRecord, resolved: ResolvedJob) -> None:
     """
     out, kept = resolved.out, dict[str, bool]()
     for split in _written(resolved):
-        asked = terms.kept(out, split)
+        asked = terms.kept(out, split, shared=True)
         kept[split.name] = asked is not None
         if asked is not None:
             terms.check(asked, split)
@@ -71,8 +71,8 @@ def check(record: JobRecord, resolved: ResolvedJob) -> None:
 
 
 def _written(resolved: ResolvedJob) -> list[SplitJob]:
-    """Return the splits whose shards a job writes."""
-    return list(resolved.splits.values()) if resolved.job.wants("shards") else []
+    """Return the splits whose shards a job writes, or plans for others."""
+    return list(resolved.splits.values()) if resolved.job.wants("plan", "shards") else []
 
 
 def _named(resolved: ResolvedJob) -> Iterator[str]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,7 +77,7 @@ def _assist(given: Mapping[str, Any]) -> int:
         workers,
         address,
         name=runend.new_name(runend.ASSISTANT),
-        grace_s=grace_s,
+        time_s=grace_s,
         jobs=jobs,
     )
     return _run(supervisor, found)
@@ -98,12 +98,14 @@ def _recorded(out: str, remote: Mapping[str, Any]) -> list[tuple[JobRecord, Job]
             expected="the output folder of a command that is at work, as that command names it",
             remedy="start the command with --scheduler-host first, then this worker",
         )
-    return list(zip(records, reached.as_given(_jobs(reached.out, records)), strict=True))
-
-
-def _jobs(out: Location, records: Sequence[JobRecord]) -> Iterator[Job]:
-    for record in records:
-        yield Job.from_json(record.job, out)
+    jobs = [Job.from_json(record.job, reached.out) for record in records]
+    if (named := jobs[0].out) != str(reached.out):
+        tell(
+            f"{reached.out}: the last command named it {named}: tasks are known to a luigid by the"
+            " path of OUT, so give this host and the command the same one"
+        )
+    here = [replace(job, out=str(reached.out)) for job in jobs]
+    return list(zip(records, reached.as_given(here), strict=True))
 
 
 def _look(recorded: Sequence[tuple[JobRecord, Job]], workers: int, found: _Found) -> None:

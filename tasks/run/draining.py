@@ -9,14 +9,19 @@ from __future__ import annotations
 import mmap
 from typing import Final
 
-_FLAG: Final = mmap.mmap(-1, 1)
+_FLAG: Final = [mmap.mmap(-1, 1)]
+
+
+def begin() -> None:
+    """Have this process, and those that it forks from now on, share a byte of their own."""
+    _FLAG[0] = mmap.mmap(-1, 1)
 
 
 def ask() -> None:
     """Have the tasks of this worker begin no further shard; those of other workers go on."""
-    _FLAG[0] = 1
+    _FLAG[0][0] = 1
 
 
 def is_asked() -> bool:
     """Whether a task is to stop after what it is writing; what it has not begun is not done."""
-    return bool(_FLAG[0])
+    return bool(_FLAG[0][0])

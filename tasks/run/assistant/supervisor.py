@@ -13,6 +13,7 @@ from typing import BinaryIO, Final
 from pipeline import storage
 from pipeline.errors import ShardmillError, from_record
 from pipeline.job.options import Job
+from pipeline.job.table.worker import GRACE_S
 from tasks.run.assistant.worker import CUT_OFF, LEFT
 from tasks.run.standby import ForkedProcess, new_interpreter
 from tasks.run.supervisor import Supervisor
@@ -44,11 +45,17 @@ class AssistantSupervisor(Supervisor):
 
     Attributes:
         jobs: all of them.
+        time_s: seconds that the worker has to finish shards when it is asked to end.
     """
 
     jobs: tuple[Job, ...] = ()
+    time_s: float = GRACE_S
     _left: dict[Job, ShardmillError] = field(default_factory=dict)
     _taken: tuple[Job, ...] = ()  # those that the worker was told
+
+    def __post_init__(self) -> None:
+        """Have the worker be killed that does not end in its time, nor shortly after."""
+        self.grace_s = self.time_s + _LAST_S
 
     def assist(self, watch: Callable[[], None], tell: Callable[[str], None]) -> Assisted:
         """Take tasks until nothing is pending, or until asked to end.
@@ -77,8 +84,7 @@ class AssistantSupervisor(Supervisor):
     ) -> subprocess.Popen[bytes] | ForkedProcess:
         self._taken = tuple(job for job in self.jobs if job not in self._left)
         told = [text for job in self._taken for text in (self.phase.digest(job), job.to_json())]
-        grace_s = self.grace_s - _LAST_S
-        words = [str(self.workers), str(grace_s), *map(str, self.scheduler or ()), *told]
+        words = [str(self.workers), str(self.time_s), *map(str, self.scheduler or ()), *told]
         number = log if isinstance(log, int) else log.fileno()
         return new_interpreter(words, self.name, number, report, "tasks.run.assistant.launch")
 
@@ -91,10 +97,9 @@ class AssistantSupervisor(Supervisor):
             self._left[self._taken[record.pop("job")]] = from_record(record)
 
     def _tell_of_end(self, tell: Callable[[str], None]) -> None:
-        seconds = self.grace_s - _LAST_S
         tell(
             "asked to end: shards that are being written are finished, within"
-            f" {seconds:g} seconds, and the rest is given back; a second signal ends it at once"
+            f" {self.time_s:g} seconds, and the rest is given back; a second signal ends it at once"
         )
 
     def _failure(self, status: int) -> ShardmillError:

@@ -136,6 +136,7 @@ def _run(jobs: dict[Job, str], workers: int, grace_s: float, address: tuple[str,
         preload(job)
         if PREPARING.digest(job) != digest:
             raise changed(job)
+    draining.begin()
     multiprocessing.set_start_method("fork")
     apply_shipped_settings()
     InterfaceLogging.setup(core())
