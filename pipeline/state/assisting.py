@@ -35,6 +35,11 @@ def records(out: Location) -> Iterator[JobRecord]:
             yield record
 
 
+def is_same(record: JobRecord, resolved: ResolvedJob) -> bool:
+    """Whether a job means here what it meant where it was recorded."""
+    return set(_named(resolved)) == set(_recorded(record))
+
+
 def check(record: JobRecord, resolved: ResolvedJob) -> None:
     """Check that this program makes of a job here what is made of it where it was recorded.
 

@@ -19,8 +19,8 @@ from pipeline.state.inventory import Inventory
 from pipeline.storage import Location
 from tasks.cli import made_events, report
 from tasks.cli.bars import Bar
+from tasks.cli.how import tell
 from tasks.cli.options import processes
-from tasks.cli.preparing import tell
 from tasks.cli.reaching import Reached
 from tasks.cli.saying import say, say_refusal, voice
 from tasks.cli.watched import FinishedTasks
@@ -59,7 +59,10 @@ def _assist(given: Mapping[str, Any]) -> int:
     workers = processes(remote.pop("workers"))
     address = scheduler.address_of(remote.pop("scheduler_host"))
     recorded = [_recorded(out, remote) for out in dict.fromkeys(outs)]
-    scheduler.check_luigid(address)
+    try:
+        scheduler.check_luigid(address)
+    except ShardmillError as error:
+        raise error.altered(remedy="name the luigid that the commands were given") from error
     found = _Found()
     for records in recorded:
         _look(records, workers, found)
@@ -143,9 +146,9 @@ def _checked(record: JobRecord, job: Job, workers: int) -> ResolvedJob | None:
     preload(job)
     resolved = resolve(job)
     storage.check_link(resolved.out)
-    assisting.check(record, resolved)
-    if Inventory(resolved).complete:
+    if assisting.is_same(record, resolved) and Inventory(resolved).complete:
         return None
+    assisting.check(record, resolved)
     preflight.check(resolved, workers)
     if warning := preflight.codec_warning(resolved):
         say(warning, err=True)
@@ -257,7 +260,7 @@ def _status(errors: Sequence[ShardmillError]) -> int:
 
 
 def _host() -> str:
-    return storage.this_process().host
+    return storage.host_name()
 
 
 def _is_remote(job: Job) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import signal
 import subprocess
 from collections.abc import Callable
@@ -11,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Final
 
 from pipeline import storage
-from pipeline.errors import ShardmillError, from_record
+from pipeline.documents.decoding import decoded
+from pipeline.documents.records import ErrorRecord
+from pipeline.errors import OutputDamaged, ShardmillError, from_record
 from pipeline.job.options import Job
 from pipeline.job.table.worker import GRACE_S
 from tasks.run.assistant.worker import CUT_OFF, LEFT
@@ -92,9 +93,10 @@ class AssistantSupervisor(Supervisor):
         if not line.startswith(LEFT):
             super()._hear(line, tell)
             return
-        with contextlib.suppress(ValueError, KeyError, IndexError):
-            record = json.loads(line.removeprefix(LEFT))
-            self._left[self._taken[record.pop("job")]] = from_record(record)
+        place, _, record = line.removeprefix(LEFT).partition(b" ")
+        with contextlib.suppress(OutputDamaged):
+            error = from_record(decoded(record, ErrorRecord, self.log))
+            self._left[self._taken[int(place)]] = error
 
     def _tell_of_end(self, tell: Callable[[str], None]) -> None:
         tell(

@@ -19,7 +19,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-import luigi
 from luigi.interface import core
 from luigi.setup_logging import InterfaceLogging
 from luigi.task_status import DONE, FAILED
@@ -36,11 +35,11 @@ from tasks.run.interrupts import interrupting
 from tasks.run.local_scheduler import PlainWorker
 from tasks.run.preloading import preload
 from tasks.run.processes import notice, report, run_name
-from tasks.run.settings import apply_shipped_settings
+from tasks.run.settings import apply_shipped_settings, send_no_mails
 from tasks.run.worker import carried_out, changed, reap_tasks
 
 LEFT: Final = b"left "
-"""What a report begins with that says why no more tasks of a job are taken."""
+"""What a report begins with that says why no more tasks of a job are taken: its place follows."""
 CUT_OFF: Final = 130
 """The exit status where tasks were killed, for they took longer than they were given."""
 _MOST_FAILURES: Final = 3  # of tasks of a job that another try may not meet
@@ -104,9 +103,6 @@ class AssistantWorker(PlainWorker):
             self._note_failure(task_id)
         self._client.give_back(self.name, task_id)
 
-    def _email_task_failure(self, task: luigi.Task, formatted_traceback: str) -> None:
-        """Send no mail: the command does, if the task fails there, too."""
-
     def _is_made(self, task_id: str) -> bool:
         """Whether a task that has ended well has done all: one that was to stop may have not."""
         if not draining.is_asked():
@@ -139,6 +135,7 @@ def _run(jobs: dict[Job, str], workers: int, grace_s: float, address: tuple[str,
     draining.begin()
     multiprocessing.set_start_method("fork")
     apply_shipped_settings()
+    send_no_mails()
     InterfaceLogging.setup(core())
     client = AssistantClient(address, tuple(jobs), notice)
     worker, is_cut_off = AssistantWorker(client, workers), False
@@ -209,5 +206,5 @@ def _failure(task: Any) -> ShardmillError:
 def _report_left(index: int, error: ShardmillError) -> None:
     """Report why no more tasks of a job are taken, given its place in the command line."""
     texts: Sequence[ShardmillError] = (error, error.altered(expected=None, found=None))
-    lines = [LEFT + json.dumps({"job": index} | each.to_record()).encode() for each in texts]
+    lines = [LEFT + f"{index} {json.dumps(each.to_record())}".encode() for each in texts]
     report(next((line for line in lines if len(line) < select.PIPE_BUF), lines[-1]))

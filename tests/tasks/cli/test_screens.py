@@ -11,8 +11,10 @@ import io
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+import socket
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 import finishedoutputs
@@ -70,6 +72,9 @@ SCREENS = {
         "openimages-download images.txt --download_folder new --bucket http://HOST/open-images-dataset"
     ),
     "openimages-download-nowhere": "openimages-download nowhere.txt --download_folder new",
+    "worker-nothing-to-do": "worker --scheduler-host LUIGID --for out",
+    "worker-no-scheduler": "worker --scheduler-host 127.0.0.1:1 --for out",
+    "worker-nothing-recorded": "worker --scheduler-host LUIGID --for nowhere",
     "classes-of-imagenet": "classes tench --dataset imagenet",
     "classes-of-open-images": f"classes bear {OPEN} --offline",
     "classes-nothing-there": "classes gun --offline",
@@ -170,6 +175,17 @@ def _sections(*_: object) -> Iterator[tuple[str, Iterator[Finding]]]:
     )
 
 
+def _answered_by(connect: Callable[..., socket.socket]) -> Callable[..., socket.socket]:
+    """Return what connects, and takes a host LUIGID for one that answers."""
+
+    def connected(address: tuple[str, int], *given: Any, **more: Any) -> socket.socket:
+        if address[0] == "LUIGID":
+            return socket.socket()
+        return connect(address, *given, **more)
+
+    return connected
+
+
 @pytest.mark.parametrize("name", SCREENS)
 def test_a_command_shows_at_every_width_what_is_kept_of_it(
     name: str, places: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
@@ -177,6 +193,8 @@ def test_a_command_shows_at_every_width_what_is_kept_of_it(
     here = Path(next(iter(places)))
     monkeypatch.chdir(here)
     monkeypatch.setattr(doctor, "_sections", _sections)
+    monkeypatch.setattr("tasks.run.exchange.ask", lambda *_: {})
+    monkeypatch.setattr("socket.create_connection", _answered_by(socket.create_connection))
     monkeypatch.setattr("pipeline.sample.draw.draw_sample", lambda at, **_: at / "sample.toml")
     screen = shown(SCREENS[name], places, monkeypatch)
     shutil.rmtree(here / "new", ignore_errors=True)

@@ -123,5 +123,6 @@ def test_why_a_job_is_left_is_reported_in_a_line_that_a_pipe_takes_whole(
     worker._report_left(3, error)
     (line,) = reported
     assert line.startswith(worker.LEFT)
-    record = json.loads(line.removeprefix(worker.LEFT))
-    assert (record["job"], record["what"], record["file"]) == (3, error.what, "/raw")
+    place, _, record = line.removeprefix(worker.LEFT).partition(b" ")
+    told = json.loads(record)
+    assert (place, told["what"], told["file"]) == (b"3", error.what, "/raw")
