@@ -12,20 +12,18 @@ from pipeline.documents.records import JobRecord
 from pipeline.errors import ShardmillError, UsageError, abbreviate
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
-from pipeline.quantities import counted, size
-from pipeline.state import assisting, preflight, progress
+from pipeline.quantities import counted
+from pipeline.state import assisting, preflight
 from pipeline.state import run_end as runend
 from pipeline.state.inventory import Inventory
-from pipeline.storage import Location
-from tasks.cli import made_events, report
-from tasks.cli.bars import Bar
+from tasks.cli import assisting_report, made_events, report
 from tasks.cli.how import tell
 from tasks.cli.options import processes
 from tasks.cli.reaching import Reached
 from tasks.cli.saying import say, say_refusal, voice
 from tasks.cli.watched import FinishedTasks
 from tasks.run import scheduler, settings
-from tasks.run.assistant.supervisor import AssistantSupervisor, Assisted
+from tasks.run.assistant.supervisor import AssistantSupervisor
 from tasks.run.preloading import preload
 
 
@@ -70,7 +68,7 @@ def _assist(given: Mapping[str, Any]) -> int:
     if not found.taken:
         if found.complete:
             say("nothing to do: all that is recorded in these outputs is complete")
-        return _status(found.refused)
+        return assisting_report.status(found.refused)
     if left_out := settings.apply_users_settings():
         named = abbreviate(map(plaintext.beginning, left_out))
         tell(f"luigi.cfg of the working folder: {named}: not taken from there")
@@ -124,7 +122,10 @@ def _look(recorded: Sequence[tuple[JobRecord, Job]], workers: int, found: _Found
             if place:
                 earlier.append(error)
                 continue
-            say(f"{job.out}: no task of the last command is taken on {_host()}:", err=True)
+            say(
+                f"{job.out}: no task of the last command is taken on {storage.host_name()}:",
+                err=True,
+            )
             say_refusal(error)
             found.refused.append(error)
         else:
@@ -192,75 +193,13 @@ def _run(supervisor: AssistantSupervisor, found: _Found) -> int:
         for each in finished:
             each.tell()
 
-    with display(_Observers(found.taken, supervisor.name), tell_finished) as watch:
+    with display(assisting_report.Observers(found.taken, supervisor.name), tell_finished) as watch:
         assisted = supervisor.assist(watch, tell)
     tell_finished()
-    code = _tell(supervisor, found, assisted)
+    code = assisting_report.ended(supervisor, found.taken, found.refused, assisted)
     for out in outs:
         runend.note(out, supervisor.name, code, "")
     return code
-
-
-class _Observers:
-    """Says how far some jobs are."""
-
-    def __init__(self, jobs: Sequence[ResolvedJob], run: str) -> None:
-        from tasks.cli.observer import Observer  # noqa: PLC0415 - Rich: not where nothing is to do
-
-        self._observers = [Observer(resolved, run) for resolved in jobs]
-
-    def bars(self, now: float) -> list[Bar]:
-        """Return the bars of all of them."""
-        return [bar for observer in self._observers for bar in observer.bars(now)]
-
-
-def _tell(supervisor: AssistantSupervisor, found: _Found, assisted: Assisted) -> int:
-    """Say what was done and why no more; return the exit status."""
-    for out in dict.fromkeys(resolved.out for resolved in found.taken):
-        report.steps(out, supervisor.name)
-        _tell_done(supervisor, out, [each for each in found.taken if each.out == out])
-    for job, error in assisted.left.items():
-        say(
-            f"{job.out}: no more tasks are taken on {_host()}; those at work were given back:",
-            err=True,
-        )
-        say_refusal(error)
-    if assisted.failure is not None:
-        say_refusal(assisted.failure)
-    if assisted.cut_off:
-        say("stopped before shards were finished: others write them", err=True)
-        return report.INTERRUPTED
-    errors = [*found.refused, *assisted.left.values()]
-    return _status([*errors, assisted.failure] if assisted.failure else errors)
-
-
-def _tell_done(supervisor: AssistantSupervisor, out: Location, jobs: Sequence[ResolvedJob]) -> None:
-    """Say what was done here of an output, and whether anything is left of it."""
-    tasks = progress.timings(out, supervisor.name)
-    shards = [task for task in tasks if task.step == "shards"]
-    images, written = sum(task.images for task in shards), sum(task.bytes for task in shards)
-    complete = all(Inventory(resolve(resolved.job)).complete for resolved in jobs)
-    voice().event(
-        "assisted",
-        out=str(out),
-        tasks=len(tasks),
-        shards=len(shards),
-        images=images,
-        bytes=written,
-        complete=complete,
-    )
-    done = f"{counted(len(shards), 'shard')}, {counted(images, 'image')}, {size(written)}"
-    others = f", and {counted(len(tasks) - len(shards), 'other task')}" if tasks != shards else ""
-    left = "complete" if complete else "not complete: see its commands"
-    say(f"{out}: done here: {done}{others}; {left}")
-
-
-def _status(errors: Sequence[ShardmillError]) -> int:
-    return max((error.exit_status for error in errors), default=report.COMPLETE)
-
-
-def _host() -> str:
-    return storage.host_name()
 
 
 def _is_remote(job: Job) -> bool:

@@ -25,6 +25,7 @@ from pipeline.errors import EnvironmentRefused, ShardmillError, TransientError
 from tasks.run import exchange, settings
 from tasks.run.exchange import Address, Limits
 from tasks.run.handout import Handout
+from tasks.run.required import required_by
 
 logger = logging.getLogger("luigi-interface")
 
@@ -242,14 +243,3 @@ class LuigidClient:
             remedy="look in the log whether that task fails; if it does not, give --scheduler-host"
             " a luigid of your own, or leave it out to work alone",
         )
-
-
-def required_by(root: luigi.Task) -> dict[str, luigi.Task]:
-    """Return a task and all that it requires, by name: also what was complete from the start."""
-    tasks, pending = dict[str, luigi.Task](), [root]
-    while pending:
-        task = pending.pop()
-        if task.task_id not in tasks:
-            tasks[task.task_id] = task
-            pending += task.deps()
-    return tasks

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import sys
+import time
 from collections.abc import Iterator
 
 from luigi.worker import Worker
@@ -27,6 +28,8 @@ NOTICE = b"notice "
 """What a line begins with that a person should read at once."""
 _PR_SET_NAME = 15
 _LONGEST_NAME = 15  # bytes
+_GONE_S = 10.0  # that killed processes may take: one in an uninterruptible wait may stay
+_LOOK_AGAIN_S = 0.02
 
 
 def run_name() -> str:
@@ -114,3 +117,14 @@ def die_with_command() -> None:
     given = os.environ.get(PARENT_VARIABLE)
     if given is not None:
         die_with(int(given), signal.SIGTERM)
+
+
+def end_group(leader: int) -> None:
+    """End what a dead worker has left behind: its tasks would write on beside the next one."""
+    deadline = time.monotonic() + _GONE_S
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(leader, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):  # as the first process of a container
+                os.waitpid(-leader, os.WNOHANG)
+            time.sleep(_LOOK_AGAIN_S)

@@ -26,7 +26,7 @@ from tasks.run import headway, scheduler
 from tasks.run.exchange import Address
 from tasks.run.interrupts import interrupting
 from tasks.run.notices import Notices
-from tasks.run.processes import BEGUN, NOTICE
+from tasks.run.processes import BEGUN, NOTICE, end_group
 from tasks.run.silent_hosts import SilentHosts
 from tasks.run.standby import ForkedProcess, Standby, new_interpreter
 
@@ -150,7 +150,7 @@ class Supervisor:
                     worker.kill()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     worker.wait(_POLL_S)
-            _end_group(worker.pid)
+            end_group(worker.pid)
             progress.clear_counters(self.out, self.name)
             self._listen(reading, tell)
             os.close(reading)
@@ -244,14 +244,3 @@ class Supervisor:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-
-
-def _end_group(leader: int) -> None:
-    """End what a dead worker has left behind: its tasks would write on beside the next one."""
-    deadline = time.monotonic() + _GRACE_S  # a process in an uninterruptible wait may stay
-    with contextlib.suppress(ProcessLookupError):
-        while time.monotonic() < deadline:
-            os.killpg(leader, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):  # as the first process of a container
-                os.waitpid(-leader, os.WNOHANG)
-            time.sleep(_POLL_S / 10)

@@ -20,14 +20,16 @@ import luigi
 from luigi.task_status import FAILED, PENDING, RUNNING
 
 from pipeline import plaintext, storage
-from pipeline.errors import InputRefused, ShardmillError
+from pipeline.errors import ShardmillError
 from pipeline.job.options import Job
 from tasks.artifact_tasks import ShardmillTask
 from tasks.phases import PREPARING
 from tasks.run import draining, exchange
-from tasks.run.assistant.listing import Listed
+from tasks.run.assistant import needs
+from tasks.run.assistant.listing import Listed, deps_of, names_of
 from tasks.run.exchange import Address, Limits
-from tasks.run.luigid import IN_PASSING, Ask, LuigidClient, required_by
+from tasks.run.luigid import IN_PASSING, Ask, LuigidClient
+from tasks.run.required import required_by
 
 LOOK_S: Final = 5.0
 """Seconds between two looks at what is pending, while there is nothing to do."""
@@ -139,9 +141,9 @@ class AssistantClient(LuigidClient):
             at_once: whether it is tried once only, for there is no time.
         """
         ask = self._ask_in_passing if at_once else self._request
-        needs = _needs(ask("dep_graph", {"task_id": task_id}), task_id)
+        deps = deps_of(ask("dep_graph", {"task_id": task_id}), task_id)
         told = {"worker": worker, "task_id": task_id, "status": PENDING, "runnable": None}
-        ask("add_task", told | {"new_deps": needs[:1]} | self._policy(task_id))
+        ask("add_task", told | {"new_deps": deps[:1]} | self._policy(task_id))
 
     def leave(self, task_id: str, error: ShardmillError) -> None:
         """Take no more tasks of the job of a task; the error says why."""
@@ -192,7 +194,7 @@ class AssistantClient(LuigidClient):
         asked = {"status": status, "upstream_status": "", "limit": False, "search": out}
         answer = self._request("task_list", asked, _LIST)
         try:
-            ours = self._of_job.keys() & _names(answer)
+            ours = self._of_job.keys() & names_of(answer)
             listed = {name: Listed.from_answer(status, answer[name]) for name in ours}
         except ValueError as error:
             raise exchange.refused(self._address, "task_list", "tasks", str(error)) from error
@@ -224,7 +226,7 @@ class AssistantClient(LuigidClient):
         deadline = self._clock() + SEEN_S
         while True:
             storage.renew()
-            lacking = _first_lacking(self._of_job[task_id])
+            lacking = needs.first_lacking(self._of_job[task_id])
             if lacking is None or self._clock() >= deadline or draining.is_asked():
                 return lacking
             time.sleep(_LOOK_AGAIN_S)
@@ -233,33 +235,3 @@ class AssistantClient(LuigidClient):
         """Give back a task of another job."""
         self._name(f"the task {plaintext.beginning(task_id)}")
         self.give_back(str(worker), task_id)
-
-
-def _first_lacking(task: luigi.Task) -> ShardmillError | None:
-    needed: Any
-    for needed in task.deps():
-        try:
-            if needed.complete():
-                continue
-        except ShardmillError as error:
-            return error
-        return InputRefused(
-            f"what {task.task_family} needs is not seen from here, or is another than there",
-            file=str(needed.output()),
-            remedy="give this host the same archives and images, at the same places, as the hosts"
-            " of the command",
-        )
-    return None
-
-
-def _needs(graph: Any, task_id: str) -> list[str]:
-    """Return the names of what a task needs, as a luigid has them; none: it does not say."""
-    task = graph.get(task_id) if isinstance(graph, dict) else None
-    needs = task.get("deps") if isinstance(task, dict) else None
-    return [each for each in needs if isinstance(each, str)] if isinstance(needs, list) else []
-
-
-def _names(answer: Any) -> set[str]:
-    if not isinstance(answer, dict):
-        raise ValueError(f"{type(answer).__name__} instead of an object")
-    return set(answer)

@@ -35,3 +35,21 @@ class Listed:
         if not isinstance(progress, int | float | None):
             raise ValueError(f"progress of type {type(progress).__name__}")
         return cls(status, frozenset(workers), progress)
+
+
+def deps_of(graph: Any, task_id: str) -> list[str]:
+    """Return the names of what a task needs, as a luigid has them; none: it does not say."""
+    task = graph.get(task_id) if isinstance(graph, dict) else None
+    needs = task.get("deps") if isinstance(task, dict) else None
+    return [each for each in needs if isinstance(each, str)] if isinstance(needs, list) else []
+
+
+def names_of(answer: Any) -> set[str]:
+    """Return the names of the tasks in a list of them.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(answer, dict):
+        raise ValueError(f"{type(answer).__name__} instead of an object")
+    return set(answer)
