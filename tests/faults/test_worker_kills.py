@@ -123,8 +123,8 @@ def test_it_joins_in_the_middle_and_ends_with_the_command(
     assert other.returncode == 2
     assert "train: tfrecord: version 77 of its writer" in said
     beside.ended(undisturbed)
-    said, _ = beside.worker.communicate(timeout=END_S)
-    assert beside.worker.returncode == 0
+    said, errors = beside.worker.communicate(timeout=END_S)
+    assert beside.worker.returncode == 0, errors
     assert beside.written() > 0
     assert f"{beside.out}: done here: {beside.written()} shards" in said
     assert "complete" in said
