@@ -14,8 +14,8 @@ from tasks.cli.speaking import TellingCommand
 
 EXAMPLES: Final = (
     "shardmill worker --scheduler-host HOST --for OUT",
-    "shardmill worker --scheduler-host HOST:8082 --for OUT --for s3://BUCKET/OUT --workers 8",
-    "shardmill worker --scheduler-host HOST --for OUT --grace 80 --quiet --log-file FILE",
+    "shardmill worker --scheduler-host HOST:8082 --for OUT --workers 8 --json",
+    "shardmill worker --scheduler-host HOST --for OUT --grace 80 --quiet",
 )
 
 
