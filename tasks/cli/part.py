@@ -26,6 +26,8 @@ from tasks.cli.saying import say
 from tasks.cli.watched import watched
 from tasks.phases import PartOf
 from tasks.run.preloading import preload
+from tasks.run.standby import Standby, standing_by
+from tasks.run.supervisor import Supervisor
 
 Prepare = Callable[[str, Mapping[str, Any]], int]
 """Prepares all that a command is asked for; returns the exit status."""
@@ -65,6 +67,12 @@ def _check_options(job: Job, how: How) -> None:
 
 def _prepare(job: Job, how: How, part: Part) -> int:
     preload(job)
+    # Many parts start at once: a fork spares each a second import of all that a worker needs.
+    with standing_by(is_wanted=not how.dry_run) as standby:
+        return _prepare_by(standby, job, how, part)
+
+
+def _prepare_by(standby: Standby | None, job: Job, how: How, part: Part) -> int:
     with _planning_first():
         if first_pass.unread(job):
             raise NotCollected("archives are to be read that a configuration does not describe")
@@ -86,7 +94,7 @@ def _prepare(job: Job, how: How, part: Part) -> int:
         if warning := preflight.codec_warning(resolved):
             say(warning, err=True)
         how.begin()
-        return _run(resolved, how, part)
+        return _run(resolved, how.supervisor(resolved.job, PartOf(part), standby), part)
 
 
 @contextmanager
@@ -139,12 +147,11 @@ def _tell(resolved: ResolvedJob, part: Part) -> None:
         )
 
 
-def _run(resolved: ResolvedJob, how: How, part: Part) -> int:
+def _run(resolved: ResolvedJob, supervisor: Supervisor, part: Part) -> int:
     """Have workers write the part; return the exit status."""
     status.record_job(resolved)
     from tasks.cli.observer import Observer  # noqa: PLC0415 - Rich: not where nothing is to do
 
-    supervisor = how.supervisor(resolved.job, PartOf(part))
     observer = Observer(resolved, supervisor.name)
     outcome = watched(supervisor, observer, tell, made_events.planned(resolved))
     if outcome.complete:
