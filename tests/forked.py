@@ -229,6 +229,7 @@ def _forget() -> None:
     for logger in (logging.root, *map(logging.getLogger, list(logging.root.manager.loggerDict))):
         logger.handlers = []
         logger.setLevel(logging.WARNING if logger is logging.root else logging.NOTSET)
+    multiprocessing.process._children.clear()  # type: ignore[attr-defined]  # the test's own
     context: Any = multiprocessing.context
     context._default_context._actual_context = None
     context._concrete_contexts["spawn"] = context._concrete_contexts["fork"]
