@@ -33,7 +33,7 @@ _DONE = (
     "worker",
 )
 _OF_OTHERS = {"--no-binary", "--no-deps", "--force-reinstall", "--local-scheduler", "--module"}
-_OF_OTHERS |= {"--address", "--port", "--help", "--images"}
+_OF_OTHERS |= {"--address", "--host", "--port", "--help", "--images", "--nworkers"}
 
 
 @pytest.fixture(scope="module")

@@ -193,6 +193,8 @@ class AssistantClient(LuigidClient):
         """Return the tasks of the jobs that have a status, and that a living worker has."""
         asked = {"status": status, "upstream_status": "", "limit": False, "search": out}
         answer = self._request("task_list", asked, _LIST)
+        if answer is None:  # which a busy luigid may give: the next look sees more
+            return {}
         try:
             ours = self._of_job.keys() & names_of(answer)
             listed = {name: Listed.from_answer(status, answer[name]) for name in ours}

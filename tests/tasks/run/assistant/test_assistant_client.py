@@ -283,7 +283,7 @@ def test_a_list_of_a_wrong_shape_is_refused(small: RawSet, out: Path, task: obje
         Assistant([job], ask).ask_for_work()
 
 
-@pytest.mark.parametrize("listed", [None, [], "text", 7])
+@pytest.mark.parametrize("listed", [[], "text", 7])
 def test_what_is_no_list_is_refused(small: RawSet, out: Path, listed: object) -> None:
     job = planned(small, out)
     with pytest.raises(EnvironmentRefused, match="task_list"):
