@@ -43,11 +43,13 @@ class Host(ABC):
         name: of the host.
         address: at which the others reach it.
         folder: of what it keeps to itself: state, caches, scratch files.
+        started: what the test has started there.
     """
 
     name: str
     address: str
     folder: Path
+    started: list[psutil.Popen] = field(default_factory=list, repr=False, kw_only=True)
     can_be_cut: ClassVar[bool]
 
     @abstractmethod
@@ -93,13 +95,15 @@ class Host(ABC):
         """Start a command there; what it says goes into a file, or is read by the test."""
         output = log.open("ab") if log else subprocess.PIPE
         try:
-            return psutil.Popen(
+            process = psutil.Popen(
                 [*self.enter(), *words],
                 env=self.environment(variables),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL if log is None else output,
                 stderr=output,
             )
+            self.started.append(process)
+            return process
         finally:
             if log is not None:
                 output.close()  # type: ignore[union-attr]
@@ -128,6 +132,14 @@ class Host(ABC):
                 line = " ".join(process.cmdline())
                 if not any(word in line for word in but):
                     process.send_signal(number)
+        if number == signal.SIGCONT:
+            self._continue_entrances()
+
+    def _continue_entrances(self) -> None:
+        """Have those go on who wait outside for a process of the host, and stopped with it."""
+        for process in self.started:
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(signal.SIGCONT)
 
 
 @dataclass

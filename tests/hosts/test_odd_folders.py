@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import os
 import random
-import shutil
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -19,9 +17,9 @@ from pathlib import Path
 import pytest
 from campaign import Round, Undisturbed
 from disturbances import KINDS
+from preloaded import compiled
 from support import RawSet, prepare, products
 
-SOURCE = Path(__file__).with_name("flock.c")
 SHARDS = ("--shards", "train=24", "--shards", "validation=8")
 DISTURBANCES = ("twins", "kill", "twins")
 _HOUR_S = 3600
@@ -38,12 +36,7 @@ def undisturbed(sample: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Und
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What answers for ``flock``."""
-    path = tmp_path_factory.mktemp("library") / "flock.so"
-    compiler = shutil.which("cc")
-    assert compiler, "make hosts needs a C compiler"
-    words = [compiler, "-shared", "-fPIC", "-Wall", "-Werror", "-o", str(path), str(SOURCE)]
-    subprocess.run(words, check=True)
-    return path
+    return compiled("flock", tmp_path_factory.mktemp("library"))
 
 
 def play(sample: RawSet, folder: Path, undisturbed: Undisturbed) -> None:

@@ -32,6 +32,7 @@ _REPLACED = (
     (re.compile(r"\b[\d,]+ images/s\b"), "123 images/s"),
     (re.compile(r"\b\d\d\d\d-\d\d-\d\d \d\d:\d\d:\d\d\b"), "2001-02-03 04:05:06"),
     (re.compile(r"\bin all: [\d:]+"), "in all: 0:12"),
+    (re.compile(r"\bwritten [\d:]+ ago\b"), "written 1:02:03 ago"),
     (re.compile(r"\b0x[0-9a-f]{8}\b"), "0x01234567"),
     (re.compile(r"\bbyte \d+"), "byte 123"),
     (re.compile(r"\bbytes = \d+"), "bytes = 123"),
