@@ -33,7 +33,8 @@ _DONE = (
     "worker",
 )
 _OF_OTHERS = {"--no-binary", "--no-deps", "--force-reinstall", "--local-scheduler", "--module"}
-_OF_OTHERS |= {"--address", "--host", "--port", "--help", "--images", "--nworkers"}
+_OF_OTHERS |= {"--address", "--host", "--port", "--help", "--images", "--nworkers", "--nthreads"}
+_OF_OTHERS |= {"--memory-limit"}
 
 
 @pytest.fixture(scope="module")
