@@ -37,6 +37,7 @@ PURPOSES: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Of each package that is needed: its module, and what it is for."""
 OPTIONAL: Final[Mapping[str, tuple[str, str]]] = {
+    "distributed": ("distributed", "--cluster: shards by the workers of a Dask cluster"),
     "opencv-python-headless": ("cv2", "--engine opencv, im2rec, and outlines of masks"),
     "tensorflow": ("tensorflow", "pipeline.loaders.tfdata, which reads TFRecord"),
 }

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from pipeline import plaintext
+from pipeline.errors import ConfigError
 
 _LONGEST_S: Final = 60.0
 """Seconds that sending may take in all; Luigi's settings bound each answer of the server."""
@@ -41,10 +42,17 @@ def send(subject: str, text: str) -> str:
         subject: of the mail, without Luigi's prefix.
         text: of the mail; see `text_of`.
     """
-    from tasks.run import settings  # noqa: PLC0415 - Luigi: only where a command has failed
+    from tasks.cli.luigi_import import importing_luigi  # noqa: PLC0415 - only after a failure
 
-    settings.apply_users_settings()
-    from luigi import notifications  # noqa: PLC0415
+    try:
+        with importing_luigi():
+            from luigi import notifications  # noqa: PLC0415
+
+            from tasks.run import settings  # noqa: PLC0415
+
+            settings.apply_users_settings()
+    except ConfigError as error:
+        return error.what
 
     chosen = notifications.email()
     if not chosen.receiver:

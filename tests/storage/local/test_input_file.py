@@ -7,11 +7,10 @@ import socket
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from inprocess import Ran, shardmill
 
-from pipeline.errors import ShardmillError, UsageError
+from pipeline.errors import UsageError
 from pipeline.storage.local.input_file import check_rereadable, check_shareable
-from tasks.cli import cli
 
 COMMANDS = {
     "im2rec {} . out.rec": "an image list",
@@ -31,33 +30,34 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def refusal(command: str, path: Path) -> ShardmillError:
-    """Run a command with a path that is not to be read; return what it raises."""
+def refusal(patch: pytest.MonkeyPatch, command: str, path: Path) -> Ran:
+    """Run a command with a path that is not to be read; return how it ended."""
     words = [word.format(path, stem=path.with_suffix("")) for word in command.split()]
-    run = CliRunner().invoke(cli, words, standalone_mode=False)
-    assert isinstance(run.exception, UsageError), run.exception
-    return run.exception
+    return shardmill(patch, *words)
 
 
 @pytest.mark.parametrize(("command", "noun"), COMMANDS.items())
 def test_a_pipe_is_refused_as_one_before_anything_is_read(
-    work: Path, command: str, noun: str
+    work: Path, monkeypatch: pytest.MonkeyPatch, command: str, noun: str
 ) -> None:
     os.mkfifo(work / "pipe.lst")
-    found = refusal(command, work / "pipe.lst")
-    assert (found.what, found.found) == (
-        f"{noun} is read more than once, and by several processes",
-        "a pipe",
-    )
-    assert found.remedy == "save it in a file first, and give that file"
+    ran = refusal(monkeypatch, command, work / "pipe.lst")
+    assert ran.status == UsageError.exit_status
+    assert f"{noun} is read more than once, and by several processes" in ran.said
+    assert "found:    a pipe\n" in ran.said
+    assert "to do:    save it in a file first, and give that file\n" in ran.said
     assert [path.name for path in work.iterdir()] == ["pipe.lst"]
 
 
 @pytest.mark.parametrize("command", [each for each in COMMANDS if "{}" in each])
-def test_a_process_substitution_is_refused_as_a_pipe(work: Path, command: str) -> None:
+@pytest.mark.usefixtures("work")
+def test_a_process_substitution_is_refused_as_a_pipe(
+    monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
     reading, writing = os.pipe()
     try:
-        assert refusal(command, Path(f"/dev/fd/{reading}")).found == "a pipe"
+        ran = refusal(monkeypatch, command, Path(f"/dev/fd/{reading}"))
+        assert "found:    a pipe\n" in ran.said
     finally:
         os.close(reading)
         os.close(writing)

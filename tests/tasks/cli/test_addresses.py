@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from inprocess import shardmill
 
 from pipeline.errors import UsageError
 from pipeline.im2rec import im2rec
@@ -103,12 +104,13 @@ def test_roots_of_luigi_read_from_no_address_that_cannot_be(address: str, work: 
 
 @pytest.mark.parametrize("address", ["GS://b/x", "s3://b", "s3://b/../x", "https://host/out"])
 @pytest.mark.parametrize("words", ["imagenet --raw img", "imagelist img"])
-def test_an_output_lies_at_no_address_that_cannot_be(words: str, address: str, work: Path) -> None:
-    arguments = [*words.split(), "--out", address]
-    run = CliRunner().invoke(cli, arguments, standalone_mode=False)
-    assert isinstance(run.exception, UsageError), run.output
-    assert "--out" in str(run.exception)
-    assert address in str(run.exception)
+def test_an_output_lies_at_no_address_that_cannot_be(
+    words: str, address: str, work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = shardmill(monkeypatch, *words.split(), "--out", address)
+    assert ran.status == UsageError.exit_status, ran.said
+    assert "--out" in ran.said
+    assert address in ran.said
     assert sorted(work.rglob("*")) == [work / "a.lst", work / "img"]
 
 
@@ -122,12 +124,13 @@ def test_an_output_lies_at_no_address_that_cannot_be(words: str, address: str, w
         ("imagenet --raw img --export raw256", "--export raw256"),
     ],
 )
-def test_what_cannot_lie_in_a_store_is_refused_before_it_is_asked(words: str, reason: str) -> None:
-    arguments = [*words.split(), "--out", ADDRESS]
-    run = CliRunner().invoke(cli, arguments, standalone_mode=False)
-    assert isinstance(run.exception, UsageError), run.output
-    assert str(run.exception).startswith(f"{ADDRESS}: {reason}")
-    assert "--out" in str(run.exception)
+def test_what_cannot_lie_in_a_store_is_refused_before_it_is_asked(
+    words: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = shardmill(monkeypatch, *words.split(), "--out", ADDRESS)
+    assert ran.status == UsageError.exit_status, ran.said
+    assert f"shardmill: {ADDRESS}: {reason}" in ran.said
+    assert "--out" in ran.said
 
 
 def test_a_job_writes_to_an_address_as_it_was_given() -> None:

@@ -9,34 +9,34 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
+import inprocess
 import pytest
-from click.testing import CliRunner
 from commands import prepare, shardmill
 from drawnlists import encoded, lay
 from support import RawSet
 
-from pipeline.errors import ArchiveMissing, OutputConflict, ShardmillError
-from tasks.cli import cli
+from pipeline.errors import ArchiveMissing, OutputConflict
 from tasks.run.interrupts import interrupting
 
 
 @pytest.mark.parametrize("option", ["--no-overlap", "--dry-run", "--no-boxes"])
 def test_a_refused_command_makes_no_folder(
-    small: RawSet, tmp_path: Path, out: Path, option: str
+    small: RawSet, tmp_path: Path, out: Path, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ("imagenet", "--raw", tmp_path, "--config", small.config, "--out", out, option)
-    run = CliRunner().invoke(cli, [*map(str, words)], standalone_mode=False)
-    assert isinstance(run.exception, ArchiveMissing)
+    assert inprocess.shardmill(monkeypatch, *words).status == ArchiveMissing.exit_status
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("option", ["--no-overlap", "--dry-run"])
-def test_a_link_to_nothing_as_output_is_named(small: RawSet, out: Path, option: str) -> None:
+def test_a_link_to_nothing_as_output_is_named(
+    small: RawSet, out: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out.symlink_to("gone")
     where = ("--raw", small.raw, "--config", small.config, "--out", out)
-    run = CliRunner().invoke(cli, [*map(str, ("imagenet", *where, option))], standalone_mode=False)
-    assert isinstance(run.exception, OutputConflict)
-    assert "a link leads nowhere" in str(run.exception)
+    ran = inprocess.shardmill(monkeypatch, "imagenet", *where, option)
+    assert ran.status == OutputConflict.exit_status
+    assert "a link leads nowhere" in ran.said
     assert not out.exists()
 
 
@@ -51,17 +51,18 @@ def test_a_link_to_nothing_as_output_is_named(small: RawSet, out: Path, option: 
         ("im2rec {loop} {folder} {folder}/a.rec", 1),
     ],
 )
-def test_a_link_to_itself_is_said_to_be_one(tmp_path: Path, words: str, status: int) -> None:
+def test_a_link_to_itself_is_said_to_be_one(
+    tmp_path: Path, words: str, status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loop, folder = tmp_path / "loop", tmp_path / "folder"
     loop.symlink_to("loop")
     folder.mkdir()
     lay(folder / "0.jpg", encoded(0))
     given = words.format(loop=loop, folder=folder).split()
-    run = CliRunner().invoke(cli, given, standalone_mode=False)
-    assert isinstance(run.exception, ShardmillError)
-    assert "a link leads back to itself" in str(run.exception)
-    assert "remove the link, or have it lead to what is meant" in str(run.exception)
-    assert run.exception.exit_status == status
+    ran = inprocess.shardmill(monkeypatch, *given)
+    assert "a link leads back to itself" in ran.said
+    assert "remove the link, or have it lead to what is meant" in ran.said
+    assert ran.status == status
 
 
 def test_who_ignores_hangups_is_not_interrupted_by_one() -> None:
