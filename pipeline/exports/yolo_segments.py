@@ -49,8 +49,8 @@ class YoloSegments(Yolo):
                 f"--export {self.name} needs OpenCV, which is not installed",
                 expected=error.expected,
                 found=error.found,
-                remedy="install the extra opencv, as with pip install 'shardmill[opencv]'; or say"
-                " --export yolo, which has boxes",
+                remedy="run pip install '.[opencv]' in the checkout of shardmill; or say --export"
+                " yolo, which has boxes",
             ) from error
 
     def lines(self, split: SplitView, image: DescribedImage, tally: Tally) -> Iterator[str]:

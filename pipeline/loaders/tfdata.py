@@ -1,7 +1,7 @@
 """A finished TFRecord output as a tf.data.Dataset.
 
 TensorFlow is imported when a function is called, not with this module: ``pip install
-'shardmill[tensorflow]'`` brings it.
+'.[tensorflow]'`` in the checkout of shardmill brings it.
 """
 
 from __future__ import annotations
@@ -186,5 +186,5 @@ def _tensorflow() -> ModuleType:
         raise UsageError(
             "this loader needs TensorFlow, which cannot be imported",
             found=str(error),
-            remedy="pip install 'shardmill[tensorflow]'",
+            remedy="run pip install '.[tensorflow]' in the checkout of shardmill",
         ) from error

@@ -18,7 +18,8 @@ def lines(found: bool | None, leases: Sequence[AtWork], lock: Path, shared: bool
         lock: that it holds.
         shared: whether it is one of this host, and others may be at work elsewhere.
     """
-    where = " on this host" if shared else ""
+    elsewhere = [each for each in leases if each.runs is None]
+    where = " on this host" if shared or elsewhere else ""
     if found is None:
         yield f"whether a command is at work is known only to the owner of {lock} and its group"
     else:
@@ -26,6 +27,5 @@ def lines(found: bool | None, leases: Sequence[AtWork], lock: Path, shared: bool
     for holder in storage.lock_holders(lock).splitlines() if found else ():
         own = (each for each in leases if each.runs and holder.startswith(each.process))
         yield f"  {holder}" + next((f", since {each.since}" for each in own), "")
-    for each in leases:
-        if each.runs is None:
-            yield f"by its lease, a command is at work elsewhere: {each}"
+    for each in elsewhere:
+        yield f"by its lease, a command is at work elsewhere: {each}"

@@ -53,7 +53,8 @@ def parse(given: str) -> EngineAddress:
     """
     match = _ADDRESS.fullmatch(given)
     if match is None or not 0 < int(match[3]) <= _LAST_PORT:
-        raise UsageError("--cluster: no address of a cluster", expected=_EXPECTED, found=given)
+        found = "one with an @, which is not shown" if "@" in given else given  # a password
+        raise UsageError("--cluster: no address of a cluster", expected=_EXPECTED, found=found)
     return EngineAddress(match[1], match[2], int(match[3]))
 
 
@@ -67,7 +68,7 @@ def check_installed() -> None:
         raise UsageError(
             "--cluster: Dask is not installed",
             expected="the package distributed",
-            remedy="install the extra dask, as with pip install 'shardmill[dask]', here and where"
+            remedy="run pip install '.[dask]' in the checkout of shardmill, here and where"
             " the scheduler and the workers run",
         )
 

@@ -76,7 +76,7 @@ def test_without_opencv_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(UsageError, match="needs OpenCV, which is not installed") as caught:
         registry.check_installed(["yolo-segments"])
     opencv.cv2.cache_clear()
-    assert "shardmill[opencv]" in (caught.value.remedy or "")
+    assert ".[opencv]" in (caught.value.remedy or "")
     registry.check_installed(["yolo", "coco"])
 
 

@@ -269,7 +269,9 @@ def are_permitted() -> bool:
     """Whether hosts can have namespaces here."""
     if not all(map(shutil.which, ("unshare", "nsenter", "ip"))):
         return False
-    words = ("unshare", "--net", "--uts", "--pid", "--fork", "--mount-proc", "ip", "link")
+    network = "ip link add bridge type bridge && ip link add one type veth peer name two"
+    namespaces = ("unshare", "--net", "--uts", "--pid", "--fork", "--mount-proc")
+    words = (*namespaces, "sh", "-c", network)
     return subprocess.run(words, check=False, capture_output=True).returncode == 0
 
 

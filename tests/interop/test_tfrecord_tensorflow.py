@@ -306,4 +306,4 @@ def test_without_tensorflow_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     with pytest.raises(UsageError) as caught:
         tfdata.feature_spec()
-    assert caught.value.remedy == "pip install 'shardmill[tensorflow]'"
+    assert caught.value.remedy == "run pip install '.[tensorflow]' in the checkout of shardmill"

@@ -169,7 +169,7 @@ def test_a_lease_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_damaged_lease_counts_as_one_of_another_host(tmp_path: Path, time: Time) -> None:
     place = paths.lease(tmp_path, ALONE)
-    for content in (b"", b"{}", b"no JSON"):
+    for content in (b"", b"{}", b"no JSON", bytes(2 << 20)):
         storage.publish_bytes(place, content)
         (other,) = at_work.at_work(tmp_path)
         assert other.runs is None

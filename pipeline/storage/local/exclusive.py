@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from pipeline.errors import Vanished
+from pipeline.errors import NoPermission, OutputDamaged, Vanished
 from pipeline.storage.local import listing
 from pipeline.storage.local.oserrors import translate_oserrors
 from pipeline.storage.staged_file import StagedFile
@@ -32,13 +32,16 @@ def exchange(path: Path, seen: bytes, content: bytes) -> bool | None:
 
 
 def small_documents(folder: Path) -> dict[str, bytes]:
-    """Return the contents of the JSON documents of a folder by name, without hidden ones."""
+    """Return the contents of the JSON documents of a folder by name, without hidden ones.
+
+    Of one that is too long, or that this user may not read, it is some bytes that change with it.
+    """
     names = listing.file_names(folder)
     found = dict[str, bytes]()
     for name in names:
         if name.endswith(".json") and name[0] != ".":
             with contextlib.suppress(Vanished):
-                found[name] = listing.read_bytes(folder / name, _MOST)
+                found[name] = _content(folder / name)
     return found
 
 
@@ -67,6 +70,14 @@ def _is_made(temp: Path, path: Path, content: bytes) -> bool:
 
 def _read(path: Path) -> bytes:
     try:
-        return listing.read_bytes(path, _MOST)
+        return _content(path)
     except Vanished:
         return b""
+
+
+def _content(path: Path) -> bytes:
+    try:
+        return listing.read_bytes(path, _MOST)
+    except (NoPermission, OutputDamaged):
+        info = listing.stat(path)
+        return f"a file of {info.size} bytes, {info.stamp}".encode() if info else b""

@@ -98,6 +98,7 @@ def test_outputs_stay_while_a_command_of_another_host_says_that_it_is_at_work(
         assert f"process {os.getpid()} on elsewhere" in run.stdout
         assert len(outputs(twice)) == 2
         status = shardmill("status", twice)
+        assert "no command is at work on this host\n" in status.stdout
         assert "by its lease, a command is at work elsewhere" in status.stdout
     assert shardmill("clean", twice, "--yes").returncode == 0
     assert len(outputs(twice)) == 1

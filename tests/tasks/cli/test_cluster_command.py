@@ -133,7 +133,7 @@ def test_without_dask_it_is_said_how_to_install_it(
     monkeypatch.setattr(address, "find_spec", lambda _: None)
     run = prepare(small, out, "--cluster", AT)
     assert run.returncode == 2
-    assert "pip install 'shardmill[dask]'" in run.stderr
+    assert "pip install '.[dask]'" in run.stderr
 
 
 def test_a_dry_run_asks_no_cluster(small: RawSet, out: Path, stub: StubCluster) -> None:
