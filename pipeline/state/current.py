@@ -116,7 +116,9 @@ def _missing(
             file=str(out),
             expected=", ".join(splits),
             found=split,
-            remedy=f"say {likely!r}" if likely else "name one of these",
+            remedy=f"say {likely!r}"
+            if likely
+            else "name one of these, or run the shardmill command again if it is still to be made",
         )
     others = [] if splits else sorted({*formats}.intersection(storage.folders(out)))
     if others:

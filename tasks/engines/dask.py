@@ -60,7 +60,7 @@ class Dask:
             future.set_result(remote.result(timeout=_ANSWER_S))
         except (distributed.KilledWorker, TimeoutError) as error:  # or its result went with it
             future.set_exception(WorkerLost(str(error)))
-        except CancelledError as error:
+        except (CancelledError, distributed.comm.CommClosedError) as error:
             future.set_exception(self._gone(error))
         except (ImportError, AttributeError) as error:
             future.set_exception(_other_program(error))
