@@ -205,6 +205,12 @@ class _Held:
     def __enter__(self) -> Self:
         return self
 
+    def _delete(self) -> None:
+        """Delete the object without a byte that stays in a store, if this process may."""
+        folder = self.place.parent
+        plan = storage.plan_folder(self.out, folder, lambda each: each == self.place)
+        storage.carry_out(plan)
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -217,3 +223,5 @@ class _Held:
         with contextlib.suppress(ShardmillError):
             if self._is_mine and at_work.content_of(self.place) == self.content:
                 storage.remove(self.out, self.place)
+                if not isinstance(self.place, Path):
+                    self._delete()
