@@ -355,7 +355,7 @@ class TestUsage:
         opencv.cv2.cache_clear()
         ended = run("--class", "Bear", "--masks", "--export", "yolo-segments")
         opencv.cv2.cache_clear()
-        assert (ended.status, "install the extra opencv" in ended.said) == (2, True), ended.said
+        assert (ended.status, "pip install '.[opencv]'" in ended.said) == (2, True), ended.said
         assert bucket.log == []
 
     def test_no_image_at_all_is_a_usage_error(self, run: Run, tmp_path: Path) -> None:
