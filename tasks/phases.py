@@ -23,7 +23,7 @@ from tasks.roots import prepare_task
 
 
 class Phase(ABC):
-    """A part of a command that workers carry out.
+    """A part of a command that workers carry out; as it stands, of a job that can be resolved.
 
     Attributes:
         tries_again: whether a task that has failed is worth another worker: else it has tried
@@ -37,37 +37,28 @@ class Phase(ABC):
     def name(self) -> str:
         """How a worker is told of it."""
 
-    @abstractmethod
     def digest(self, job: Job) -> str:
         """Return a digest of what is to be done: a worker that comes to another refuses."""
+        return resolve(job).digest
 
     @abstractmethod
     def root(self, job: Job) -> luigi.Task:
         """Return the task that requires all others."""
 
-    @abstractmethod
     def is_complete(self, job: Job) -> bool:
         """Return whether everything is there: the truth for an exit status."""
+        return is_complete(job)
 
-    @abstractmethod
     def sweep(self, job: Job) -> None:
         """Remove what dead processes have left half written."""
+        cleaning.sweep(resolve(job))
 
 
 class _Preparing(Phase):
     name = "preparing"
 
-    def digest(self, job: Job) -> str:
-        return resolve(job).digest
-
     def root(self, job: Job) -> luigi.Task:
         return prepare_task(job)
-
-    def is_complete(self, job: Job) -> bool:
-        return is_complete(job)
-
-    def sweep(self, job: Job) -> None:
-        cleaning.sweep(resolve(job))
 
 
 class _Collecting(Phase):
@@ -121,21 +112,13 @@ class PartOf(Phase):
         """How a worker is told of it."""
         return f"{_PART}{self.part}"
 
-    def digest(self, job: Job) -> str:
-        """Return the digest of the whole job."""
-        return resolve(job).digest
-
     def root(self, job: Job) -> luigi.Task:
         """Return the task that writes the part."""
-        return WritePart(out=job.out, digest=resolve(job).digest, part=str(self.part), job=job)
+        return WritePart(out=job.out, digest=self.digest(job), part=str(self.part), job=job)
 
     def is_complete(self, job: Job) -> bool:
         """Return whether its own shards are there."""
         return not parts.missing(resolve(job), self.part)
-
-    def sweep(self, job: Job) -> None:
-        """Remove what dead processes have left half written."""
-        cleaning.sweep(resolve(job))
 
 
 @dataclass(frozen=True)
@@ -153,22 +136,10 @@ class ByEngine(Phase):
         """How a worker is told of it."""
         return f"{_ENGINE}{self.engine}"
 
-    def digest(self, job: Job) -> str:
-        """Return the digest of the job."""
-        return PREPARING.digest(job)
-
     def root(self, job: Job) -> luigi.Task:
         """Return the task that requires the shards, and has the rest made."""
-        digest = resolve(job).digest
+        digest = self.digest(job)
         return PrepareElsewhere(out=job.out, digest=digest, engine=self.engine, job=job)
-
-    def is_complete(self, job: Job) -> bool:
-        """Return whether everything is there."""
-        return PREPARING.is_complete(job)
-
-    def sweep(self, job: Job) -> None:
-        """Remove what dead processes have left half written."""
-        PREPARING.sweep(job)
 
 
 PREPARING: Final[Phase] = _Preparing()

@@ -111,4 +111,4 @@ def all_leases(out: Location) -> dict[str, AtWork]:
 
 def content_of(place: Location) -> bytes:
     """Return what a lease says at this moment; b"": there is none."""
-    return storage.small_documents(place.parent).get(place.name, b"")
+    return storage.small_document(place)

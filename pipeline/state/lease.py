@@ -18,7 +18,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -190,26 +190,11 @@ class _Held:
         self.content = content
 
     def _document(self) -> bytes:
-        process = storage.this_process()
-        return manifest.alone(
-            {
-                "host": process.host,
-                "pid": process.pid,
-                "place": process.place,
-                "birth": process.birth,
-                "began": self._began,
-                "renewed": self._renewed,
-            }
-        )
+        said = {"began": self._began, "renewed": self._renewed}
+        return manifest.alone(asdict(storage.this_process()) | said)
 
     def __enter__(self) -> Self:
         return self
-
-    def _delete(self) -> None:
-        """Delete the object without a byte that stays in a store, if this process may."""
-        folder = self.place.parent
-        plan = storage.plan_folder(self.out, folder, lambda each: each == self.place)
-        storage.carry_out(plan)
 
     def __exit__(
         self,
@@ -222,6 +207,11 @@ class _Held:
             self._thread.join(_END_S)
         with contextlib.suppress(ShardmillError):
             if self._is_mine and at_work.content_of(self.place) == self.content:
-                storage.remove(self.out, self.place)
-                if not isinstance(self.place, Path):
-                    self._delete()
+                self._remove()
+
+    def _remove(self) -> None:
+        """Remove it: where this process may not delete an object, that is withdrawn."""
+        try:
+            storage.carry_out(storage.plan_files(self.out, [self.place]))
+        except ShardmillError:
+            storage.remove(self.out, self.place)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from pipeline import manifest, paths, storage
@@ -82,14 +82,7 @@ class ShardClaims:
         return self.clock() - since > PATIENCE_S
 
     def _publish(self, shard: int) -> None:
-        process = storage.this_process()
-        document = {
-            "host": process.host,
-            "pid": process.pid,
-            "place": process.place,
-            "birth": process.birth,
-            "renewed": self._held[shard],
-        }
+        document = asdict(storage.this_process()) | {"renewed": self._held[shard]}
         with contextlib.suppress(ShardmillError):  # it is advisory: the shard says so itself
             manifest.publish_alone(self._place(shard), document)
 

@@ -8,7 +8,7 @@ synced once.
 """
 
 from pipeline.storage.copies import copy_ahead, local_copies, local_copy, open_arrow
-from pipeline.storage.exchange import Exchanged, exchange, small_documents
+from pipeline.storage.exchange import Exchanged, exchange, small_document, small_documents
 from pipeline.storage.fileinfo import FileInfo
 from pipeline.storage.host_state import host_state
 from pipeline.storage.local.deleting import remove_empty, remove_read
@@ -244,6 +244,7 @@ __all__ = [
     "settled",
     "shared_lock",
     "sizes",
+    "small_document",
     "small_documents",
     "sole_lock",
     "special_kind",

@@ -45,6 +45,17 @@ def exchange(path: Location, seen: bytes, content: bytes) -> Exchanged:
     return Exchanged.DONE if is_alone else Exchanged.PERHAPS
 
 
+def small_document(path: Location) -> bytes:
+    """Return the content of a JSON document at this moment; b"": there is none, or a withdrawn one.
+
+    Raises:
+        ShardmillError: it cannot be read.
+    """
+    if isinstance(path, Path):
+        return exclusive.read(path)
+    return remote.store(path).small_document(path)
+
+
 def small_documents(folder: Location) -> dict[str, bytes]:
     """Return the contents of the JSON documents of a folder by name, as they are at this moment.
 

@@ -25,10 +25,18 @@ def exchange(path: Path, seen: bytes, content: bytes) -> bool | None:
         staged.write(content)
         if not seen and _is_made(staged.temp, path, content):
             return True
-        if _read(path) != seen:
+        if read(path) != seen:
             return None
         staged.rename()
         return False
+
+
+def read(path: Path) -> bytes:
+    """Return the content of a file, see `small_documents`; b"": there is none."""
+    try:
+        return _content(path)
+    except Vanished:
+        return b""
 
 
 def small_documents(folder: Path) -> dict[str, bytes]:
@@ -66,13 +74,6 @@ def _is_made(temp: Path, path: Path, content: bytes) -> bool:
             finally:
                 os.close(fd)
     return True
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return _content(path)
-    except Vanished:
-        return b""
 
 
 def _content(path: Path) -> bytes:

@@ -79,12 +79,17 @@ class Store:
         self.known.wrote(place, put.info)
         return put.is_alone
 
+    def small_document(self, place: Remote) -> bytes:
+        """Return the content of a document as it is by now; b"": there is none."""
+        there = exchange.read(self.client, place)
+        return there[0] if there else b""
+
     def small_documents(self, folder: Remote) -> dict[str, bytes]:
         """Return the contents of the JSON documents of a folder by name, as they are by now."""
         listed = read_folder(self.client, folder).objects.items()
         names = [name for name, info in listed if name.endswith(".json") and info.size]
-        read = {name: exchange.read(self.client, folder / name) for name in names}
-        return {name: there[0] for name, there in read.items() if there and there[0]}
+        read = {name: self.small_document(folder / name) for name in names}
+        return {name: content for name, content in read.items() if content}
 
     def join(self, place: Remote, pieces: Sequence[Piece]) -> bool:
         """Have the store put objects one behind another; false: it cannot, see `multipart.join`."""
