@@ -34,6 +34,7 @@ import luigi.cmdline
 import lxml.etree  # noqa: F401
 import numpy.ma  # noqa: F401
 import PIL.features  # noqa: F401
+import psutil
 import pyarrow.dataset
 import pyarrow.parquet  # noqa: F401
 from luigi.setup_logging import InterfaceLogging
@@ -154,6 +155,16 @@ def run(words: list[str], *, timeout: float = 300) -> subprocess.CompletedProces
             process.kill()
             raise
     return subprocess.CompletedProcess(words, process.returncode, *said)
+
+
+def kill_whole(started: ForkedPopen) -> None:
+    """Kill a command with all of its processes."""
+    process = psutil.Process(started.pid)
+    tree = [process, *process.children(recursive=True)]
+    for each in tree:
+        each.kill()
+    psutil.wait_procs(tree[1:])
+    started.communicate()
 
 
 def _become(

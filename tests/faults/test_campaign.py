@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from daemons import Luigid
 from disturbances import KINDS
 from injection import Fault, failing
 from support import RawSet, prepare, products
+
+pytest_plugins = ("campaignfixtures",)
 
 SEED = int(os.environ.get("SHARDMILL_SEED", "0"))
 ROUNDS = int(os.environ.get("SHARDMILL_ROUNDS", "12"))
@@ -61,15 +63,6 @@ def reference(sample: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Refer
         return Undisturbed(products(out), time.monotonic() - begun, counter.stat().st_size)
 
     return made
-
-
-@pytest.fixture(scope="module")
-def tally() -> Iterator[Counter[str]]:
-    """What all rounds did and met; told at the end."""
-    counts: Counter[str] = Counter()
-    yield counts
-    lines = [f"{count:6,}  {what}" for what, count in sorted(counts.items())]
-    print("\n" + "\n".join(lines))  # noqa: T201 - the campaign's result
 
 
 @pytest.mark.parametrize("number", NUMBERS)

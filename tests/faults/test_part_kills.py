@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 
 import forked
-import psutil
 import pytest
 from support import SHARDS, RawSet, command, prepare, products, temporary_files
 
@@ -21,16 +20,6 @@ def start(raw_set: RawSet, out: Path, part: int) -> forked.ForkedPopen:
     where = ("--raw", raw_set.raw, "--config", raw_set.config, "--out", out)
     words = command("imagenet", *where, *SHARDS, "--part", f"{part}/{PARTS}", "--workers", 2)
     return forked.ForkedPopen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def kill(started: forked.ForkedPopen) -> None:
-    """Kill a command with all of its processes."""
-    process = psutil.Process(started.pid)
-    tree = [process, *process.children(recursive=True)]
-    for each in tree:
-        each.kill()
-    psutil.wait_procs(tree[1:])
-    started.communicate()
 
 
 def wait_for_shards(out: Path, count: int) -> None:
@@ -48,7 +37,7 @@ def test_two_of_four_parts_are_killed_and_started_again(
     started = [start(sample, out, part) for part in range(PARTS)]
     wait_for_shards(out, 5)
     for part in (1, 3):
-        kill(started[part])
+        forked.kill_whole(started[part])
     again = {part: start(sample, out, part) for part in (1, 3)}
     for process in (started[0], started[2], *again.values()):
         _, said = process.communicate()

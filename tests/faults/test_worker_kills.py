@@ -98,17 +98,7 @@ def beside(
         finally:
             for process in (both.command, both.worker):
                 if process.poll() is None:
-                    kill(process)
-
-
-def kill(started: forked.ForkedPopen) -> None:
-    """Kill a command with all of its processes."""
-    process = psutil.Process(started.pid)
-    tree = [process, *process.children(recursive=True)]
-    for each in tree:
-        each.kill()
-    psutil.wait_procs(tree[1:])
-    started.communicate()
+                    forked.kill_whole(process)
 
 
 def test_it_joins_in_the_middle_and_ends_with_the_command(
@@ -132,7 +122,7 @@ def test_it_joins_in_the_middle_and_ends_with_the_command(
 
 def test_it_is_killed_in_the_middle_of_a_shard(beside: Beside, undisturbed: dict[str, str]) -> None:
     beside.wait(beside.is_writing)
-    kill(beside.worker)
+    forked.kill_whole(beside.worker)
     beside.ended(undisturbed)
 
 

@@ -235,10 +235,10 @@ class FolderHost(Host):
         return found
 
     def cut(self) -> None:
-        raise NotImplementedError(MISSING)
+        raise RuntimeError(MISSING)
 
     def join(self) -> None:
-        raise NotImplementedError(MISSING)
+        raise RuntimeError(MISSING)
 
 
 def ip(*words: object) -> None:

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from collections import Counter
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hostrounds import KINDS, HostRound, cut_host
@@ -20,9 +18,12 @@ from hostservers import HostedLuigid, HostedSeaweedFS
 from machines import MISSING, are_permitted, hosts
 from remotecampaign import uploaded
 from s3bucket import fresh_bucket
-from support import RawSet, prepare, products
+from support import RawSet
 
-pytest_plugins = ("s3stores",)
+if TYPE_CHECKING:
+    from campaignfixtures import Undisturbed  # which pytest imports itself, as a plugin
+
+pytest_plugins = ("s3stores", "campaignfixtures")
 
 SEED = int(os.environ.get("SHARDMILL_SEED", "0"))
 ROUNDS = int(os.environ.get("SHARDMILL_ROUNDS", "4"))
@@ -37,39 +38,14 @@ OPTIONS = (
 )
 
 
-@cache
-def _undisturbed(
-    sample: RawSet, options: tuple[str, ...], folder: Path
-) -> tuple[dict[str, str], float]:
-    begun = time.monotonic()
-    run = prepare(sample, folder, *options)
-    assert run.returncode == 0, run.stderr
-    return products(folder), time.monotonic() - begun
-
-
-@pytest.fixture(scope="module")
-def references(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of undisturbed local runs."""
-    return tmp_path_factory.mktemp("references")
-
-
-@pytest.fixture(scope="module")
-def tally() -> Iterator[Counter[str]]:
-    """What all rounds did and met; told at the end."""
-    counts: Counter[str] = Counter()
-    yield counts
-    lines = [f"{count:6,}  {what}" for what, count in sorted(counts.items())]
-    print("\n" + "\n".join(lines))  # noqa: T201 - the campaign's result
-
-
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.usefixtures("hurried", "aws")
 def test_a_disturbed_job_of_three_hosts_ends_in_the_bytes_of_a_local_one(
-    number: int, sample: RawSet, references: Path, tally: Counter[str], tmp_path: Path
+    number: int, sample: RawSet, undisturbed: Undisturbed, tally: Counter[str], tmp_path: Path
 ) -> None:
     chance = random.Random(f"{SEED}-{number}")
     options = chance.choice(OPTIONS)
-    expected, seconds = _undisturbed(sample, options, references / f"{OPTIONS.index(options)}")
+    expected, seconds = undisturbed(options)
     kinds = list(KINDS)
     if not are_permitted():
         print(MISSING)  # noqa: T201 - what this campaign does not show

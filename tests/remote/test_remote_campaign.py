@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from faultproxy import FaultProxy
 from remotecampaign import KINDS, Host, RemoteRound, uploaded
 from s3bucket import fresh_bucket
 from s3servers import SERVERS, S3Server, running
-from support import RawSet, prepare, products
+from support import RawSet
 
-pytest_plugins = ("s3stores",)
+if TYPE_CHECKING:
+    from campaignfixtures import Undisturbed  # which pytest imports itself, as a plugin
+
+pytest_plugins = ("s3stores", "campaignfixtures")
 
 SEED = int(os.environ.get("SHARDMILL_SEED", "0"))
 ROUNDS = int(os.environ.get("SHARDMILL_ROUNDS", "20"))
@@ -46,31 +48,14 @@ def own_server(
         yield server
 
 
-@cache
-def _undisturbed(
-    sample: RawSet, options: tuple[str, ...], folder: Path
-) -> tuple[dict[str, str], float]:
-    begun = time.monotonic()
-    run = prepare(sample, folder, *options)
-    assert run.returncode == 0, run.stderr
-    return products(folder), time.monotonic() - begun
-
-
-@pytest.fixture(scope="module")
-def references(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of undisturbed local runs."""
-    return tmp_path_factory.mktemp("references")
-
-
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.usefixtures("hurried", "aws")
 def test_a_disturbed_job_in_a_store_ends_in_the_bytes_of_a_local_one(
-    number: int, own_server: S3Server, sample: RawSet, references: Path, tmp_path: Path
+    number: int, own_server: S3Server, sample: RawSet, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
     chance = random.Random(f"{SEED}-{number}-{own_server.name}")
     options = chance.choice(OPTIONS)
-    folder = references / f"{OPTIONS.index(options)}"
-    expected, seconds = _undisturbed(sample, options, folder)
+    expected, seconds = undisturbed(options)
     bucket = fresh_bucket(own_server)
     uploaded(bucket, sample)
     hosts = [Host(tmp_path / name) for name in ("one", "two")]
