@@ -10,12 +10,12 @@ from functools import cache
 import pytest
 from support import RawSet, prepare, products
 
-Undisturbed = Callable[[tuple[str, ...]], tuple[dict[str, str], float]]
+UndisturbedRuns = Callable[[tuple[str, ...]], tuple[dict[str, str], float]]
 """Given options, returns the products of a local run that nothing disturbs, and its seconds."""
 
 
 @pytest.fixture(scope="module")
-def undisturbed(sample: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+def undisturbed_runs(sample: RawSet, tmp_path_factory: pytest.TempPathFactory) -> UndisturbedRuns:
     """One run for all rounds with the same options."""
 
     @cache

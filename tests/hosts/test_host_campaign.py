@@ -21,7 +21,7 @@ from s3bucket import fresh_bucket
 from support import RawSet
 
 if TYPE_CHECKING:
-    from campaignfixtures import Undisturbed  # which pytest imports itself, as a plugin
+    from campaignfixtures import UndisturbedRuns  # which pytest imports itself, as a plugin
 
 pytest_plugins = ("s3stores", "campaignfixtures")
 
@@ -41,11 +41,15 @@ OPTIONS = (
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.usefixtures("hurried", "aws")
 def test_a_disturbed_job_of_three_hosts_ends_in_the_bytes_of_a_local_one(
-    number: int, sample: RawSet, undisturbed: Undisturbed, tally: Counter[str], tmp_path: Path
+    number: int,
+    sample: RawSet,
+    undisturbed_runs: UndisturbedRuns,
+    tally: Counter[str],
+    tmp_path: Path,
 ) -> None:
     chance = random.Random(f"{SEED}-{number}")
     options = chance.choice(OPTIONS)
-    expected, seconds = undisturbed(options)
+    expected, seconds = undisturbed_runs(options)
     kinds = list(KINDS)
     if not are_permitted():
         print(MISSING)  # noqa: T201 - what this campaign does not show

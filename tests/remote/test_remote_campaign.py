@@ -21,7 +21,7 @@ from s3servers import SERVERS, S3Server, running
 from support import RawSet
 
 if TYPE_CHECKING:
-    from campaignfixtures import Undisturbed  # which pytest imports itself, as a plugin
+    from campaignfixtures import UndisturbedRuns  # which pytest imports itself, as a plugin
 
 pytest_plugins = ("s3stores", "campaignfixtures")
 
@@ -51,11 +51,15 @@ def own_server(
 @pytest.mark.parametrize("number", NUMBERS)
 @pytest.mark.usefixtures("hurried", "aws")
 def test_a_disturbed_job_in_a_store_ends_in_the_bytes_of_a_local_one(
-    number: int, own_server: S3Server, sample: RawSet, undisturbed: Undisturbed, tmp_path: Path
+    number: int,
+    own_server: S3Server,
+    sample: RawSet,
+    undisturbed_runs: UndisturbedRuns,
+    tmp_path: Path,
 ) -> None:
     chance = random.Random(f"{SEED}-{number}-{own_server.name}")
     options = chance.choice(OPTIONS)
-    expected, seconds = undisturbed(options)
+    expected, seconds = undisturbed_runs(options)
     bucket = fresh_bucket(own_server)
     uploaded(bucket, sample)
     hosts = [Host(tmp_path / name) for name in ("one", "two")]
