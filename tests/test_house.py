@@ -222,6 +222,12 @@ def test_modules_import_without_what_they_do_not_need(met: bool) -> None:
     import_without(({"luigi", "tasks", *refused}, library), (refused, tasks))
 
 
+def test_modules_are_imported_when_it_is_known_that_they_are_needed() -> None:
+    """Arrow and Luigi not for ``--version``, and Rich not where no terminal shows bars."""
+    command, preparing = ROOT / "tasks/cli/__init__.py", ROOT / "tasks/cli/preparing.py"
+    import_without(({"pyarrow", "numpy", "luigi", "rich"}, [command]), ({"rich"}, [preparing]))
+
+
 def test_only_one_module_imports_dask() -> None:
     files = outside(DASK)
     assert offenders(files, lambda path: imports_from(path, {"dask", "distributed"})) == set()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pipeline.names import meant
-
 
 def say_meant(word: str, known: Iterable[str]) -> str | None:
     """Return what to do about an unknown word: say the one that was meant; None: nobody knows."""
+    from pipeline.names import meant  # noqa: PLC0415 - storage: not for every command
+
     likely = meant(word, known)
     return f"say {likely}" if likely else None
 

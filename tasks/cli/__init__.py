@@ -15,7 +15,6 @@ import pipeline
 from tasks.cli.ending import carried_out
 from tasks.cli.grouping import CONTEXT_SETTINGS
 from tasks.cli.luigi_import import importing_luigi
-from tasks.cli.paramtypes import did_you_mean
 from tasks.cli.wrapping import fitting
 from tasks.run import streams
 from tasks.run.interrupts import interrupting
@@ -65,6 +64,8 @@ class _Commands(click.Group):
         """Return a command; the refusal of another word names the one that was likely meant."""
         name = args[0]
         if not name.startswith("-") and name not in _COMMANDS and not ctx.resilient_parsing:
+            from tasks.cli.paramtypes import did_you_mean  # noqa: PLC0415 - storage: not for all
+
             likely = did_you_mean(name, _COMMANDS)
             ctx.fail(f"No such command {name!r}.{likely}")
         return super().resolve_command(ctx, args)

@@ -17,6 +17,7 @@ from pipeline.state import assisting, preflight
 from pipeline.state import run_end as runend
 from pipeline.state.inventory import Inventory
 from tasks.cli import assisting_report, made_events, report
+from tasks.cli.display import display
 from tasks.cli.how import tell
 from tasks.cli.options import processes
 from tasks.cli.reaching import Reached
@@ -173,8 +174,6 @@ def _check_one_way(jobs: Sequence[ResolvedJob]) -> None:
 
 def _run(supervisor: AssistantSupervisor, found: _Found) -> int:
     """Have tasks be taken; return the exit status."""
-    from tasks.cli.display import display  # noqa: PLC0415 - Rich: not where nothing is to do
-
     for resolved in found.taken:
         voice().event(
             "run",

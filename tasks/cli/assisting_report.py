@@ -13,6 +13,7 @@ from pipeline.state.inventory import Inventory
 from pipeline.storage import Location
 from tasks.cli import report
 from tasks.cli.bars import Bar
+from tasks.cli.observer import Observer
 from tasks.cli.saying import say, say_refusal, voice
 from tasks.run.assistant.supervisor import AssistantSupervisor, Assisted
 
@@ -21,8 +22,6 @@ class Observers:
     """Says how far some jobs are."""
 
     def __init__(self, jobs: Sequence[ResolvedJob], run: str) -> None:
-        from tasks.cli.observer import Observer  # noqa: PLC0415 - Rich: not where nothing is to do
-
         self._observers = [Observer(resolved, run) for resolved in jobs]
 
     def bars(self, now: float) -> list[Bar]:

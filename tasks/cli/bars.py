@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from pipeline.quantities import size
 from tasks.cli.text import duration
 
+BYTES: Final = "bytes"
+"""The unit of what is read or received; images are the other one."""
 _WINDOW_S: Final = 30.0
 _LEAST_S: Final = 2.0
 """Over so long a value has to be known before its rate is: less is chance."""
@@ -55,7 +58,7 @@ class Bar:
     @property
     def figures(self) -> tuple[str, ...]:
         """Done of total, rates, time left, as far as they are known."""
-        is_size = self.unit == "bytes"
+        is_size = self.unit == BYTES
         if is_size:
             done = f"{size(self.done)} of {size(self.total)}" if self.total else size(self.done)
         else:
@@ -65,14 +68,14 @@ class Bar:
             done,
             size(self.bytes) if self.bytes and not is_size else "",
             _rate(self.rate, self.unit) if self.rate else "",
-            _rate(self.byte_rate, "bytes") if self.byte_rate and not is_size else "",
+            _rate(self.byte_rate, BYTES) if self.byte_rate and not is_size else "",
             f"{duration(left)} left" if left is not None else "",
         )
         return tuple(figure for figure in figures if figure)
 
 
 def _rate(rate: float, unit: str) -> str:
-    return f"{size(rate)}/s" if unit == "bytes" else f"{rate:,.0f} {unit}/s"
+    return f"{size(rate)}/s" if unit == BYTES else f"{rate:,.0f} {unit}/s"
 
 
 class Rates:
@@ -107,3 +110,30 @@ class Bars(Protocol):
     def bars(self, now: float) -> list[Bar]:
         """Return a bar for each thing that is at work; `now` is a time of any clock, seconds."""
         ...
+
+
+def total_of(bars: Sequence[Bar]) -> Bar | None:
+    """Return what several bars are together: images if any are counted; None: one says it all.
+
+    The formats of a split are written from one read of its images, each of which counts once.
+    """
+    units = {bar.unit for bar in bars}
+    unit = next((each for each in ("images", BYTES) if each in units), None)
+    counted = [bar for bar in bars if bar.unit == unit]
+    if unit is None or len(bars) < 2:  # noqa: PLR2004 - several
+        return None
+    parts: dict[str, list[Bar]] = {}
+    for bar in counted:
+        parts.setdefault(bar.part or bar.name, []).append(bar)
+    whole = Bar("total", 0, 0, unit)
+    for of_part in parts.values():
+        count = len(of_part)
+        whole = replace(
+            whole,
+            done=whole.done + sum(bar.done for bar in of_part) / count,
+            total=whole.total + sum(bar.total for bar in of_part) / count,
+            bytes=whole.bytes + sum(bar.bytes for bar in of_part),
+            rate=whole.rate + sum(bar.rate for bar in of_part) / count,
+            byte_rate=whole.byte_rate + sum(bar.byte_rate for bar in of_part),
+        )
+    return whole

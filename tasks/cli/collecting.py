@@ -16,6 +16,7 @@ from pipeline.state import run_end as runend
 from pipeline.state import status
 from tasks.cli import collecting_report as collected
 from tasks.cli import report
+from tasks.cli.collecting_display import CollectingObserver
 from tasks.cli.how import How, asked_for, tell
 from tasks.cli.preparing import OVERLAP, prepare_job, sharing
 from tasks.cli.saying import say
@@ -81,9 +82,6 @@ def _collect(what: Collection, how: How, supervisor: Supervisor) -> int:
     readiness.check(what)
     if what.options.offline and (note := readiness.archives_note(what)):
         say(f"needed in {what.raw}, too, where masks are not there yet: {note}", err=True)
-    # Rich: not where nothing is to do
-    from tasks.cli.collecting_display import CollectingObserver  # noqa: PLC0415
-
     status.record_asked(job)
     how.begin()
     outcome = watched(supervisor, CollectingObserver(what, supervisor.name), tell)

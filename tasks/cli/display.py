@@ -9,13 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, TextIO
 
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
-
-from tasks.cli.bars import Bar, Bars, Rates
+from tasks.cli.bars import Bar, Bars, Rates, total_of
 from tasks.cli.saying import say_progress, voice
-from tasks.cli.screen import ASCII, UNICODE, screen, total_of
 from tasks.cli.wrapping import LESSER_TERMINALS
 from tasks.run import streams
 
@@ -105,11 +100,10 @@ def showing(
 
         yield every(LINE_EVERY_S, tell)
     elif voice().shows_bars and is_drawn_on(stream):
-        console = Console(file=stream, force_terminal=True, color_system=None)
-        with Live(console=console, transient=True, auto_refresh=False) as live:
-            yield every(
-                LOOK_EVERY_S, lambda now: live.update(_drawn(bars(now), console), refresh=True)
-            )
+        from tasks.cli.drawing import drawing  # noqa: PLC0415 - Rich: only on a terminal
+
+        with drawing(stream) as draw:
+            yield every(LOOK_EVERY_S, lambda now: draw(bars(now)))
     elif in_lines:
         lines = Lines()
         yield every(LINE_EVERY_S, lambda now: lines.say(bars(now)), LINE_AT_LEAST_EVERY_S)
@@ -125,12 +119,6 @@ def is_drawn_on(stream: TextIO) -> bool:
     terminal = os.environ.get("TERM", "dumb").lower()
     is_plain = terminal in LESSER_TERMINALS or bool(os.environ.get("NO_COLOR"))
     return stream.isatty() and not is_plain
-
-
-def _drawn(bars: Sequence[Bar], console: Console) -> Text:
-    glyphs = UNICODE if console.encoding.startswith("utf") else ASCII
-    lines = screen(bars, console.width, max(1, console.height - 1), glyphs)
-    return Text("\n".join(lines), no_wrap=True, overflow="crop")
 
 
 def _tell(bars: list[Bar]) -> None:

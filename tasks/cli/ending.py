@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from pipeline import plaintext
-from pipeline.environment import packages
 from pipeline.errors import EnvironmentRefused, ShardmillError, out_of_memory
 from pipeline.plaintext import Lines
 from tasks.cli.saying import say_failure, say_refusal
@@ -53,6 +52,8 @@ def _translated(error: OSError) -> ShardmillError:
 
 def _incomplete(error: ModuleNotFoundError) -> ShardmillError:
     """Return which packages are missing here, all at once; a defect of the program is raised."""
+    from pipeline.environment import packages  # noqa: PLC0415 - not where none is missing
+
     missing = packages.missing()
     if not missing:
         raise error

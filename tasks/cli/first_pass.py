@@ -13,6 +13,7 @@ from pipeline.state import first_pass, status
 from pipeline.state import run_end as runend
 from tasks.cli import report
 from tasks.cli.how import How, asked_for, tell
+from tasks.cli.observer import BytesObserver
 from tasks.cli.preparing import OVERLAP, prepare_job, sharing
 from tasks.cli.saying import say
 from tasks.cli.watched import watched
@@ -51,9 +52,6 @@ def _left_out(archive: Archive) -> str:
 
 def _read(job: Job, how: How) -> int:
     """Read the archives; return the exit status."""
-    # Rich: not where nothing is to do
-    from tasks.cli.observer import BytesObserver  # noqa: PLC0415
-
     supervisor = how.supervisor(job, RECORDING)
     status.record_asked(job)
     how.begin()

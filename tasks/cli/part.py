@@ -21,6 +21,7 @@ from pipeline.state import run_end as runend
 from pipeline.state.inventory import Inventory
 from tasks.cli import made_events, report, text
 from tasks.cli.how import How, asked_for, tell
+from tasks.cli.observer import Observer
 from tasks.cli.preparing import OVERLAP, sharing
 from tasks.cli.saying import say
 from tasks.cli.watched import watched
@@ -137,21 +138,25 @@ def _not_planned(found: str, out: str | None = None) -> UsageError:
 
 
 def _tell(resolved: ResolvedJob, part: Part) -> None:
-    """Say how many shards of a part, and of all, are there."""
+    """Say how many shards of a part, and of all, are there.
+
+    Of other parts only what is listed counts: a mark is read, a request in a store, for the part's
+    own shards alone.
+    """
     for name, split in resolved.splits.items():
         work, own = ShardWork(resolved, split), part.own(split.shards)
-        there, missing = len(own) - len(work.missing(own)), len(work.missing())
+        lacking = len(work.missing(own))
+        others = (n for n in range(split.shards) if n not in own)
+        missing = lacking + sum(not work.is_marked(n) for n in others)
         say(
-            f"{name}: part {part}: {there:,} of its {counted(len(own), 'shard')} written;"
-            f" missing of all: {missing:,} of {split.shards:,}"
+            f"{name}: part {part}: {len(own) - lacking:,} of its {counted(len(own), 'shard')}"
+            f" written; missing of all: {missing:,} of {split.shards:,}"
         )
 
 
 def _run(resolved: ResolvedJob, supervisor: Supervisor, part: Part) -> int:
     """Have workers write the part; return the exit status."""
     status.record_job(resolved)
-    from tasks.cli.observer import Observer  # noqa: PLC0415 - Rich: not where nothing is to do
-
     observer = Observer(resolved, supervisor.name)
     outcome = watched(supervisor, observer, tell, made_events.planned(resolved))
     if outcome.complete:

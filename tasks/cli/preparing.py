@@ -19,6 +19,7 @@ from pipeline.state.source_look import Look
 from pipeline.storage import Location
 from tasks.cli import linked, made_events, report, text
 from tasks.cli.how import How, asked_for, tell
+from tasks.cli.observer import Observer
 from tasks.cli.saying import say
 from tasks.cli.watched import watched
 from tasks.run.preloading import preload
@@ -158,8 +159,6 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
     status.record_job(resolved)
     if supervisor.scheduler is not None:
         assisting.keep_terms(resolved)
-    from tasks.cli.observer import Observer  # noqa: PLC0415 - Rich: not where nothing is to do
-
     to_read = report.splits_to_read(resolved)
     observer = Observer(resolved, supervisor.name)
     outcome = watched(supervisor, observer, tell, made_events.planned(resolved))

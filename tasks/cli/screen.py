@@ -8,18 +8,17 @@ out column by column.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 
 from pipeline import plaintext
 from pipeline.quantities import size
-from tasks.cli.bars import Bar
+from tasks.cli.bars import BYTES, Bar, total_of
 from tasks.cli.text import duration
 
 _GAP: Final = " "
-_BYTES: Final = "bytes"
 
 
 @dataclass(frozen=True)
@@ -83,33 +82,6 @@ def screen(
     return [*shown, *last]
 
 
-def total_of(bars: Sequence[Bar]) -> Bar | None:
-    """Return what several bars are together: images if any are counted; None: one says it all.
-
-    The formats of a split are written from one read of its images, each of which counts once.
-    """
-    units = {bar.unit for bar in bars}
-    unit = next((each for each in ("images", _BYTES) if each in units), None)
-    counted = [bar for bar in bars if bar.unit == unit]
-    if unit is None or len(bars) < 2:  # noqa: PLR2004 - several
-        return None
-    parts: dict[str, list[Bar]] = {}
-    for bar in counted:
-        parts.setdefault(bar.part or bar.name, []).append(bar)
-    whole = Bar("total", 0, 0, unit)
-    for of_part in parts.values():
-        count = len(of_part)
-        whole = replace(
-            whole,
-            done=whole.done + sum(bar.done for bar in of_part) / count,
-            total=whole.total + sum(bar.total for bar in of_part) / count,
-            bytes=whole.bytes + sum(bar.bytes for bar in of_part),
-            rate=whole.rate + sum(bar.rate for bar in of_part) / count,
-            byte_rate=whole.byte_rate + sum(bar.byte_rate for bar in of_part),
-        )
-    return whole
-
-
 def cut(text: str, width: int, mark: str) -> str:
     """Return a text in at most `width` cells: of a long one the beginning and the end."""
     if cell_len(text) <= width:
@@ -130,7 +102,7 @@ def _line(bar: Bar, width: int, layout: _Layout, glyphs: Glyphs) -> str:
         (_drawn(bar, layout.bar, glyphs), layout.bar),
         (f"{min(1.0, bar.done / bar.total):.0%}" if bar.total else "", layout.share),
         (_count(bar, layout), layout.count),
-        (_size(bar.bytes, layout) if bar.bytes and bar.unit != _BYTES else "", layout.bytes),
+        (_size(bar.bytes, layout) if bar.bytes and bar.unit != BYTES else "", layout.bytes),
         (_rate(bar, layout), layout.rate),
         (_left(bar, layout), layout.left),
     )
@@ -160,19 +132,19 @@ def _count(bar: Bar, layout: _Layout) -> str:
 
 
 def _of_total(bar: Bar, done: float, layout: _Layout) -> str:
-    unit = "" if bar.unit == _BYTES else f" {bar.unit}"
+    unit = "" if bar.unit == BYTES else f" {bar.unit}"
     amounts = _amount(bar, done, layout), _amount(bar, bar.total, layout)
     return f"{amounts[0]} of {amounts[1]}{unit}" if layout.has_words else "/".join(amounts)
 
 
 def _amount(bar: Bar, count: float, layout: _Layout) -> str:
-    return _size(count, layout) if bar.unit == _BYTES else f"{count:,.0f}"
+    return _size(count, layout) if bar.unit == BYTES else f"{count:,.0f}"
 
 
 def _rate(bar: Bar, layout: _Layout) -> str:
     if not bar.rate:
         return ""
-    if bar.unit == _BYTES:
+    if bar.unit == BYTES:
         return f"{_size(bar.rate, layout)}/s"
     number = f"{bar.rate:,.0f}" if bar.rate >= 10 else f"{bar.rate:.1f}"  # noqa: PLR2004 - digits
     return f"{number} {bar.unit}/s" if layout.has_words else f"{number}/s"

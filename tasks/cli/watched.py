@@ -10,6 +10,7 @@ from pipeline import paths, storage
 from pipeline.state import progress
 from pipeline.storage import Location
 from tasks.cli import report
+from tasks.cli.display import display
 from tasks.cli.saying import say, voice
 from tasks.cli.text import duration
 
@@ -32,8 +33,6 @@ def watched(
         tell: called with what a person should know at once.
         outputs: what is to be made, for programs.
     """
-    from tasks.cli.display import display  # noqa: PLC0415 - Rich: not where nothing is to do
-
     voice().event(
         "run",
         phase=supervisor.phase.name,

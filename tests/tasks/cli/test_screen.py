@@ -11,9 +11,9 @@ from rich.cells import cell_len
 
 from pipeline.state.progress import Count
 from tasks.cli import display
-from tasks.cli.bars import Bar, Rates
+from tasks.cli.bars import Bar, Rates, total_of
 from tasks.cli.observer import parts_at_work
-from tasks.cli.screen import ASCII, cut, screen, total_of
+from tasks.cli.screen import ASCII, cut, screen
 
 ARCHIVE = Bar("verify ILSVRC2012_img_train.tar", 73.2e9, 137_797_345_280, "bytes", rate=212.4e6)
 TRAIN = Bar(
