@@ -196,7 +196,7 @@ hosts: $(VENV)/.test .venv-servers/.ready | system-hosts
 fuzz: $(VENV)/.test .venv-fuzz/.ready
 	SHARDMILL_EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest $(PARALLEL) -m hypothesis
 	SHARDMILL_CASES=$(CASES) $(BIN)/python -m pytest tests/fuzz
-	@set -e; for name in $$(.venv-fuzz/bin/python tests/fuzz/atheris_main.py); do \
+	@set -e; names=$$(.venv-fuzz/bin/python tests/fuzz/atheris_main.py); for name in $$names; do \
 		.venv-fuzz/bin/python tests/fuzz/atheris_main.py $$name -runs=$(CASES); done
 
 # Made of the texts of --help; a test says when it is not current.
