@@ -212,7 +212,7 @@ def test_who_takes_no_more_waits_for_nobody_but_those_at_work() -> None:
 def test_no_descriptor_stays_open() -> None:
     before = set(os.listdir("/proc/self/fd"))
     assert len(results(squared, 40, 3)) == 40
-    assert set(os.listdir("/proc/self/fd")) == before
+    assert set(os.listdir("/proc/self/fd")) <= before  # those of tests before may be closed
 
 
 def test_they_end_when_their_parent_is_killed() -> None:
