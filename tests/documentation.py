@@ -28,6 +28,10 @@ SNIPPETS = {
     "path,label": "",
     "from pipeline.loaders.tfdata import dataset": "test_tensorflow_reads_as_documented",
     "from pipeline.loaders import tfdata": "test_tensorflow_reads_a_store_as_documented",
+    "from torch.utils.data import DataLoader": "test_torch_reads_as_documented",
+    "state = data.state_after(batches=2, batch_size=4, workers=2)  # plain data: save it with the"
+    " weights": "test_torch_reads_as_documented",
+    "from pipeline.loaders import torch": "test_torch_reads_as_the_readme_says",
     "import mxnet as mx": "test_mxnet_reads_several_classes_as_documented",
     ">>> import dbcollection as dbc": "test_dbcollection_loads_as_documented",
     "from datasets import load_dataset": "test_hugging_face_loads_as_documented",
@@ -40,6 +44,7 @@ SNIPPETS = {
 """First lines of snippets, and which test of `SNIPPET_TESTS` runs each; "": this suite."""
 SNIPPET_TESTS = (
     ROOT / "tests" / "interop" / "test_documented_snippets.py",
+    ROOT / "tests" / "interop" / "test_loaders_torch.py",
     ROOT / "tests" / "interop" / "test_ray.py",
     ROOT / "tests" / "remote" / "test_s3_rights.py",
     ROOT / "tests" / "remote" / "test_remote_loaders.py",

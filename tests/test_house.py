@@ -23,7 +23,12 @@ PROGRAM: Final = sorted(
 PIPELINE: Final = [path for path in PROGRAM if path.is_relative_to(ROOT / "pipeline")]
 TASKS: Final = [path for path in PROGRAM if path.is_relative_to(ROOT / "tasks")]
 
-FRAMEWORKS: Final = {"tensorflow", "mxnet", "nvidia", "torch"}
+OF_FRAMEWORKS: Final = {
+    "pipeline/loaders/tfdata.py": {"tensorflow"},
+    "pipeline/loaders/torch.py": {"torch"},
+}
+"""The loaders, and the framework that each alone imports."""
+FRAMEWORKS: Final = {"tensorflow", "mxnet", "nvidia", "torch", "grain", "torchdata", "webdataset"}
 SOURCES: Final = {"ilsvrc2012", "imagelist", "openimages"}
 USE_A_SOURCE: Final = (
     # MXNet's im2rec.py reads and writes image lists: a user of that source, not a part of the
@@ -213,7 +218,9 @@ def test_modules_import_without_what_they_do_not_need(met: bool) -> None:
     local = {*outside(*REMOTE, "tasks/cli/fetch_report.py")}
     local.add(ROOT / "pipeline/storage/s3/settings.py")
     refused = FRAMEWORKS if met else FRAMEWORKS.union(*REMOTE.values())
-    library = [path for path in PIPELINE if (path in local) != met]
+    # Loaders are imported where their framework is; that of TensorFlow long was without.
+    loaders = {ROOT / path for path in OF_FRAMEWORKS if path != "pipeline/loaders/tfdata.py"}
+    library = [path for path in PIPELINE if (path in local) != met and path not in loaders]
     others = {ROOT / DASK, ROOT / "tasks/cli/__main__.py"}
     tasks = [path for path in TASKS if (path in local) != met and path not in others]
     assert library
@@ -247,6 +254,13 @@ def test_only_loaders_know_a_training_framework() -> None:
     refused = FRAMEWORKS | {"pipeline.loaders"}
     files = outside("pipeline/loaders")
     assert offenders(files, lambda path: imports_from(path, refused)) == set()
+
+
+@pytest.mark.parametrize("loader", OF_FRAMEWORKS)
+def test_a_framework_is_imported_by_its_loader_alone(loader: str) -> None:
+    of_it = OF_FRAMEWORKS[loader]
+    assert offenders(outside(loader), lambda path: imports_from(path, of_it)) == set()
+    assert not imports_from(ROOT / loader, FRAMEWORKS - of_it)
 
 
 def test_sources_formats_and_exports_know_nothing_of_each_other() -> None:

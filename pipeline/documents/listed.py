@@ -19,8 +19,15 @@ class ListedShard(Struct, frozen=True):
     records: Size
 
 
+class Labelling(Struct, frozen=True):
+    """How labels follow from classes."""
+
+    label_offset: int = 0
+
+
 class ListedShards(Struct, frozen=True):
     """The shards of an output, in no order."""
 
     shards: tuple[ListedShard, ...]
     files: tuple[FileEntry, ...] = ()
+    parameters: Labelling = Labelling()

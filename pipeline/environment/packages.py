@@ -40,6 +40,7 @@ OPTIONAL: Final[Mapping[str, tuple[str, str]]] = {
     "distributed": ("distributed", "--cluster: shards by the workers of a Dask cluster"),
     "opencv-python-headless": ("cv2", "--engine opencv, im2rec, and outlines of masks"),
     "tensorflow": ("tensorflow", "pipeline.loaders.tfdata, which reads TFRecord"),
+    "torch": ("torch", "pipeline.loaders.torch, which reads TFRecord and WebDataset"),
 }
 """The same of packages that some commands can do without."""
 _REQUIRED: Final = re.compile(

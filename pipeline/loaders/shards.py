@@ -24,12 +24,16 @@ class Shards:
     """The shards that one reader reads, by name.
 
     Attributes:
+        format: of the shards.
+        label_offset: added to the class index of a labelled image.
         folder: of the output, local or in a store.
         listed: name, bytes and records of each.
         entries: what the manifest says of them besides, by name.
         cache: where each is fetched to; None: they are read where they are.
     """
 
+    format: str
+    label_offset: int
     folder: Location
     listed: tuple[ListedShard, ...]
     entries: dict[str, FileEntry]
@@ -59,7 +63,7 @@ class Shards:
 def open_shards(
     out: str | Path,
     split: str,
-    shard_format: str,
+    shard_format: str | Sequence[str],
     *,
     cache: str | Path | None = None,
     part: tuple[int, int] = WHOLE,
@@ -70,7 +74,7 @@ def open_shards(
     Args:
         out: the output folder, or its address in S3.
         split: such as ``train``.
-        shard_format: such as ``tfrecord``.
+        shard_format: such as ``tfrecord``; of several, the first that the split is there in.
         cache: folder of this machine that shards are fetched to; see `pipeline.loaders.file_cache`.
         part: i and n: only every n-th shard by name, from the i-th on, counted from 0.
         options: how a store is reached.
@@ -88,13 +92,24 @@ def open_shards(
         _check_readable(place)
     with storage.using(options or RemoteOptions()):
         storage.renew()  # this process may have known the output before it was finished
-        output = current.find(place, shard_format, split)
+        chosen = (
+            shard_format if isinstance(shard_format, str) else _there(place, shard_format, split)
+        )
+        output = current.find(place, chosen, split)
         shards = _part(sorted(output.listed.shards, key=lambda shard: shard.file), part)
         current.check_sizes(output.folder, shards)
     entries = {entry.file: entry for entry in output.listed.files}
     if kept is not None:
         kept.check_room([_entry(output.folder, shard, entries) for shard in shards])
-    return Shards(output.folder, tuple(shards), entries, kept)
+    offset = output.listed.parameters.label_offset
+    return Shards(chosen, offset, output.folder, tuple(shards), entries, kept)
+
+
+def _there(out: Location, formats: Sequence[str], split: str) -> str:
+    """Return the first format that a split is there in; else that any split is; else the first."""
+    splits = {name: storage.folders(paths.outputs(out, name, split).parent) for name in formats}
+    with_it = [name for name in formats if split in splits[name]]
+    return next(iter(with_it or filter(splits.get, formats)), formats[0])
 
 
 def _cache(folder: str | Path, options: RemoteOptions) -> FileCache:

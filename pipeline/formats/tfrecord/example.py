@@ -34,7 +34,7 @@ from pipeline.formats.tfrecord.features import (
 from pipeline.formats.tfrecord.wire import WireReader, encode_varint
 from pipeline.storage import Buffer
 
-_KINDS: Final = {
+KINDS: Final = {
     "image/channels": Kind.INTS,
     "image/class/label": Kind.INTS,
     "image/class/synset": Kind.BYTES,
@@ -51,6 +51,7 @@ _KINDS: Final = {
     "image/width": Kind.INTS,
     "image/encoded": Kind.BYTES,
 }
+"""The features that every Example has."""
 _LABELS: Final = "image/labels"
 _OPTIONAL: Final = {_LABELS: Kind.FLOATS, **objects.KINDS, **objects.OPTIONAL}
 _CHANNELS: Final = 3
@@ -116,7 +117,7 @@ def parse_example(data: Buffer, *, file: str | None = None) -> ParsedRecord:
             another kind or value than is written; it names the byte of `data`, or the feature.
     """
     wire = WireReader(data, file)
-    values = read_features(wire, _KINDS, _OPTIONAL)
+    values = read_features(wire, KINDS, _OPTIONAL)
     _check_lengths(wire, values)
     label = values["image/class/label"][0]
     _check_value(wire, values, "image/channels", _CHANNELS)
@@ -149,7 +150,7 @@ def parse_example(data: Buffer, *, file: str | None = None) -> ParsedRecord:
 # What many images share is encoded once. The caches are bounded: there is no telling how many
 # classes and sizes a dataset has.
 
-_NO_BOXES: Final = b"".join(empty_entry(key, _KINDS[key]) for key in _KINDS if key.startswith(_BOX))
+_NO_BOXES: Final = b"".join(empty_entry(key, KINDS[key]) for key in KINDS if key.startswith(_BOX))
 
 
 @lru_cache(maxsize=4096)

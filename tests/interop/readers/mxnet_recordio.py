@@ -24,7 +24,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-import mxnet as mx  # type: ignore[import-not-found]
+import mxnet as mx
 import numpy as np
 
 SHAPE = (3, 16, 16)

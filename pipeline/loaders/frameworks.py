@@ -1,0 +1,24 @@
+"""What is said where the framework that a loader is for is not installed."""
+
+from __future__ import annotations
+
+from pipeline.errors import UsageError
+
+
+class FrameworkMissing(UsageError, ImportError):
+    """The framework of a loader cannot be imported."""
+
+
+def missing(title: str, extra: str, error: ImportError) -> FrameworkMissing:
+    """Return the error that says how to get a framework.
+
+    Args:
+        title: how people call it.
+        extra: of shardmill, which brings it.
+        error: of importing it.
+    """
+    return FrameworkMissing(
+        f"this loader needs {title}, which cannot be imported",
+        found=str(error),
+        remedy=f"run pip install '.[{extra}]' in the checkout of shardmill",
+    )

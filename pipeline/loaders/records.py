@@ -1,0 +1,174 @@
+"""The records of a finished output by their number: random access through the shards' indexes."""
+
+from __future__ import annotations
+
+import contextlib
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Final, SupportsIndex
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import digests, storage
+from pipeline.errors import OutputDamaged, UsageError
+from pipeline.formats.record import ParsedRecord
+from pipeline.loaders.example import Example, example
+from pipeline.loaders.layouts import LAYOUTS, Layout, spans
+from pipeline.loaders.order import Order
+from pipeline.loaders.shards import Shards, open_shards
+from pipeline.state.current import REMEDY
+from pipeline.storage import RemoteOptions, Sources
+
+_ROOT: Final = Path("/")  # what paths of shards begin with
+
+
+class Records:
+    """The records of one split, numbered from 0 over its shards by name.
+
+    It may be read by several threads, after a fork, and in a process that it was sent to.
+
+    Args:
+        shards: where they are.
+        layout: of their format.
+        decode: whether images are decoded.
+    """
+
+    def __init__(self, shards: Shards, layout: Layout, *, decode: bool = True) -> None:
+        self.shards = shards
+        self.decode = decode
+        self._layout = layout
+        self._counts = tuple(shard.records for shard in shards.listed)
+        self._starts = [0, *accumulate(self._counts)]
+        self._spans: dict[int, NDArray[np.int64]] = {}
+        self._paths: dict[int, str] = {}
+        self._idle: list[Sources] = []  # readers that no thread uses now
+
+    @property
+    def identity(self) -> str:
+        """A digest of which records there are under which numbers, wherever they lie."""
+        listed = [[shard.file, shard.bytes, shard.records] for shard in self.shards.listed]
+        return digests.digest({"shards": listed})
+
+    def order(self, seed: int | None) -> Order:
+        """Return the order of epochs by a seed, or by number."""
+        return Order(self._counts, seed)
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return self._starts[-1]
+
+    def __getitem__(self, number: SupportsIndex) -> Example:
+        """Return what a record says.
+
+        Args:
+            number: of the record; one below 0 counts from the end.
+
+        Raises:
+            IndexError: there is no such record.
+            OutputDamaged: shard or index is missing, or not as it was written.
+            BadImage: the image cannot be decoded.
+            ShardmillError: a file cannot be read, or fetched into the cache.
+        """
+        at = number.__index__()
+        at += len(self) if at < 0 else 0
+        if not 0 <= at < len(self):
+            raise IndexError(f"record {number} of {len(self)}")
+        shard = bisect_right(self._starts, at) - 1
+        with self._record(shard, at - self._starts[shard]) as record:
+            own = self._layout.object_labels(record, self.shards.label_offset)
+            return example(record, own, decoded=self.decode)
+
+    def __iter__(self) -> Iterator[Example]:
+        """Give every record, by number."""
+        return (self[number] for number in range(len(self)))
+
+    @contextlib.contextmanager
+    def _record(self, shard: int, place: int) -> Iterator[ParsedRecord]:
+        """Give a record, whose image is a view that is valid inside the context."""
+        span: list[int] = self._spans_of(shard)[place].tolist()
+        path = self._path(shard)
+        try:
+            reader = self._idle.pop()  # at once, whatever other threads do
+        except IndexError:
+            reader = storage.open_sources(_ROOT)
+        try:
+            data = reader.read(path, span[0], span[1])
+            if len(data) < span[1]:
+                raise _cut_short(path, span, len(data))
+            yield self._layout.parse(data, span, f"{path}, record {place + 1}")
+        finally:
+            self._idle.append(reader)
+
+    def _spans_of(self, shard: int) -> NDArray[np.int64]:
+        found = self._spans.get(shard)
+        if found is None:
+            listed = self.shards.listed[shard]
+            name = self._layout.index_name(listed.file)
+            path = self.shards.path(name)
+            content = _content(path)
+            found = spans(self._layout, content, listed.records, str(path))
+            self._spans[shard] = found
+        return found
+
+    def _path(self, shard: int) -> str:
+        path = self._paths.get(shard)
+        if path is None:
+            path = self._paths[shard] = str(self.shards.path(self.shards.listed[shard].file))
+        return path
+
+    def __getstate__(self) -> Mapping[str, Any]:
+        return {**self.__dict__, "_idle": [], "_spans": {}}
+
+
+def open_records(
+    out: str | Path,
+    split: str,
+    *,
+    shard_format: str | None = None,
+    decode: bool = True,
+    cache: str | Path | None = None,
+    remote: RemoteOptions | None = None,
+) -> Records:
+    """Return the records of the output that is current now; no shard is read or fetched.
+
+    Args:
+        out: the output folder, or its address in S3.
+        split: such as ``train``.
+        shard_format: ``tfrecord`` or ``webdataset``; None: the first of these that there is.
+        decode: whether images are decoded.
+        cache: folder of this machine that files are fetched to; see `pipeline.loaders.file_cache`.
+        remote: how a store is reached.
+
+    Raises:
+        UsageError: no such format is read; see also `open_shards`.
+        ShardmillError: see there.
+    """
+    if shard_format is not None and shard_format not in LAYOUTS:
+        raise UsageError(
+            "shard_format: records of this format are not read one by one",
+            expected=" or ".join(LAYOUTS),
+            found=shard_format,
+        )
+    formats = (shard_format,) if shard_format else tuple(LAYOUTS)
+    shards = open_shards(out, split, formats, cache=cache, options=remote)
+    return Records(shards, LAYOUTS[shards.format], decode=decode)
+
+
+def _content(path: Path) -> bytes:
+    if storage.stat(path) is None:
+        raise OutputDamaged("the index of a shard is missing", file=str(path), remedy=REMEDY)
+    return storage.read_bytes(path)
+
+
+def _cut_short(path: str, span: list[int], found: int) -> OutputDamaged:
+    return OutputDamaged(
+        "the shard is cut short",
+        file=path,
+        place=f"byte {span[0]}",
+        expected=f"a record of {span[1]} bytes",
+        found=f"{found} bytes, then the end",
+        remedy=REMEDY,
+    )
