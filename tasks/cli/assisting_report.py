@@ -37,15 +37,20 @@ def ended(
 ) -> int:
     """Say what was done and why no more; return the exit status.
 
+    What is published decides: where a job is complete nothing of it is pending any more, and
+    nothing has failed. So it ends well for a worker whose luigid is gone with the last command.
+
     Args:
         supervisor: of the run.
         taken: the jobs whose tasks were taken.
         refused: why tasks of other jobs were not.
         assisted: how it ended.
     """
+    complete = {each.job: Inventory(resolve(each.job)).complete for each in taken}
     for out in dict.fromkeys(resolved.out for resolved in taken):
         report.steps(out, supervisor.name)
-        _tell_done(supervisor, out, [each for each in taken if each.out == out])
+        of_out = (is_there for job, is_there in complete.items() if job.folder == out)
+        _tell_done(supervisor, out, is_complete=all(of_out))
     for job, error in assisted.left.items():
         where = f"{job.out}: no more tasks are taken on {storage.host_name()}"
         say(f"{where}; those at work were given back:", err=True)
@@ -55,16 +60,17 @@ def ended(
     if assisted.cut_off:
         say("stopped before shards were finished: others write them", err=True)
         return report.INTERRUPTED
-    errors = [*refused, *assisted.left.values()]
-    return status([*errors, assisted.failure] if assisted.failure else errors)
+    errors = [*refused, *(error for job, error in assisted.left.items() if not complete[job])]
+    if assisted.failure is not None and not all(complete.values()):
+        errors.append(assisted.failure)
+    return status(errors)
 
 
-def _tell_done(supervisor: AssistantSupervisor, out: Location, jobs: Sequence[ResolvedJob]) -> None:
+def _tell_done(supervisor: AssistantSupervisor, out: Location, *, is_complete: bool) -> None:
     """Say what was done here of an output, and whether anything is left of it."""
     tasks = progress.timings(out, supervisor.name)
     shards = [task for task in tasks if task.step == "shards"]
     images, written = sum(task.images for task in shards), sum(task.bytes for task in shards)
-    complete = all(Inventory(resolve(resolved.job)).complete for resolved in jobs)
     voice().event(
         "assisted",
         out=str(out),
@@ -72,11 +78,11 @@ def _tell_done(supervisor: AssistantSupervisor, out: Location, jobs: Sequence[Re
         shards=len(shards),
         images=images,
         bytes=written,
-        complete=complete,
+        complete=is_complete,
     )
     done = f"{counted(len(shards), 'shard')}, {counted(images, 'image')}, {size(written)}"
     others = f", and {counted(len(tasks) - len(shards), 'other task')}" if tasks != shards else ""
-    left = "complete" if complete else "not complete: see its commands"
+    left = "complete" if is_complete else "not complete: see its commands"
     say(f"{out}: done here: {done}{others}; {left}")
 
 

@@ -220,6 +220,32 @@ def test_how_it_ends(
     assert said in ran.said
 
 
+@pytest.mark.parametrize("more", ["left", "failure"])
+@pytest.mark.usefixtures("supervised")
+def test_nothing_has_failed_where_the_command_has_completed_the_job(
+    small: RawSet,
+    run: Shardmill,
+    job: Job,
+    more: str,
+    ended: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Such as where its luigid is gone with the command."""
+    error = ShardmillError("the luigid is gone")
+    ended[more] = {job: error} if more == "left" else error
+
+    def assist(*_: object) -> Assisted:
+        shutil.rmtree(job.out)
+        prepared(small, Path(job.out), *TRAIN)
+        return Assisted(**ended)
+
+    monkeypatch.setattr(AssistantSupervisor, "assist", assist)
+    ran = run(*AT, "--for", job.out)
+    assert ran.status == 0, ran.said
+    assert "the luigid is gone" in ran.said
+    assert "; complete" in ran.said
+
+
 @pytest.mark.usefixtures("supervised")
 def test_a_job_that_was_left_is_named_with_its_reason(
     run: Shardmill, job: Job, ended: dict[str, Any]
