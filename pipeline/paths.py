@@ -20,7 +20,6 @@ Formats name the files of shards and those that an output has once (`ShardFormat
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.storage import Location, Where, below, host_state, with_suffix
@@ -29,20 +28,6 @@ _STATE = ".shardmill"
 METADATA = "metadata.parquet"  # of the images of a folder and of the folders in it; no image itself
 LISTS = "lists"  # the folder of image lists and label tables, whose name no tree may have
 _DIGEST = re.compile(r"[0-9a-f]{12}")
-
-
-@dataclass(frozen=True)
-class ShardName:
-    """One shard of a split: 0-based `index` of `count`."""
-
-    split: str
-    index: int
-    count: int
-
-    @property
-    def stem(self) -> str:
-        """The name without a format's suffix: ``train-00000-of-01024``."""
-        return f"{self.split}-{self.index:05d}-of-{self.count:05d}"
 
 
 def state(out: Where) -> Where:
@@ -153,6 +138,11 @@ def plan(out: Where, split: str, digest: str) -> Where:
 def plan_mark(out: Where, split: str, digest: str) -> Where:
     """The mark of a finished plan."""
     return with_suffix(plan(out, split, digest), ".json")
+
+
+def append_record(out: Where, split: str, digest: str) -> Where:
+    """What an append to a finished output comes to: how many images and shards there are then."""
+    return below(out, _STATE, "generations", f"{split}-{digest}.json")
 
 
 def shard_terms(out: Where, split: str, name: str) -> Where:

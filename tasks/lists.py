@@ -10,12 +10,13 @@ from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
 from pipeline.documents.shards import ShardTerms
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
+from pipeline.job import appending
 from pipeline.job.artifacts import CATALOG, LABELS_CHECK, PLAN, TERMS, UNMATCHED
 from pipeline.manifest import Document
 from pipeline.shards import terms
 from pipeline.sources.inputs import LabelCheck
 from pipeline.state import raw_archives as rawarchives
-from pipeline.state.foreseen_links import box_join
+from pipeline.state.foreseen_links import box_join, catalog_rows
 from pipeline.storage import clutter
 from tasks.archives import CheckInputs
 from tasks.base import Volume
@@ -34,7 +35,7 @@ class BuildCatalog(SplitTask):
             if not isinstance(source, CheckInputs):
                 self.check(source)
         boxes = box_join(self.resolved, self.split_job)
-        parts = self.split_job.source.rows(self.folder, boxes)
+        parts = catalog_rows(self.resolved, self.split_job, boxes)
         with contextlib.ExitStack() as stack:
             path = paths.catalog(self.folder, self.split, self.digest)
             staged = [stack.enter_context(storage.StagedFile(path))]
@@ -95,7 +96,8 @@ class BuildPlan(SplitTask):
         path = paths.plan(self.folder, self.split, self.digest)
         places = job.boundaries()
         images = places[-1]
-        rows = plan.arrange(listed, images, self.job.order, self.job.seed or 0, path)
+        before = appending.keys_before(self.folder, job)
+        rows = plan.arrange(listed, images, self.job.order, self.job.seed or 0, path, before)
         with storage.StagedFile(path) as staged:
             hashes = plan.write(staged, rows, places)
             self.publish(staged, rows=images, shards=hashes)

@@ -196,8 +196,8 @@ def looked_at(job: Job) -> Prepare:
     ):  # a task says so, where something is to be made
         preflight.remember_sources(resolved)
     if seen.parts:
-        resolve.again(job)
-    return prepare_task(job)
+        resolve.again(resolved.job)
+    return prepare_task(resolved.job)
 
 
 def prepare_task(job: Job) -> Prepare:

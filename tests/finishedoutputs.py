@@ -109,6 +109,18 @@ def of_split_column(folder: Path) -> Finished:
     return _made(Finished(out, ("imagelist", listed, "--out", out, "--format", "none")))
 
 
+def of_append(folder: Path) -> Finished:
+    """Make facts alone of a list, and append those of an image that it names since."""
+    listed, out = folder / "photos.csv", folder / "out"
+    words = ("imagelist", listed, "--out", out, "--format", "none", "--append")
+    for number in range(3):
+        lay(folder / f"{number}.jpg", encoded(number))
+        lay(listed, b"path,label\n" + b"".join(b"%d.jpg,1\n" % n for n in range(number + 1)))
+        finished = _made(Finished(out, words)) if number else None
+    assert finished is not None
+    return finished
+
+
 def of_imagenet(raw: RawSet, folder: Path) -> Finished:
     """Make shards, lists, boxes, a tree, and what describes the whole, of archives."""
     out = folder / "out"

@@ -17,9 +17,10 @@ import pyarrow.compute as pc
 import xxhash
 
 from pipeline import storage
-from pipeline.catalog import earlier
+from pipeline.catalog import earlier, generations
 from pipeline.catalog import order as sharding
 from pipeline.catalog import table as catalog
+from pipeline.catalog.generations import KnownKeys
 from pipeline.catalog.spill import Buckets
 from pipeline.catalog.table import SCHEMA
 from pipeline.errors import OutputDamaged
@@ -31,7 +32,12 @@ _HASHES = pa.field("hash of the key", pa.binary(16))
 
 
 def arrange(
-    listed: Location, rows: int, order: str, seed: int, scratch: Location
+    listed: Location,
+    rows: int,
+    order: str,
+    seed: int,
+    scratch: Location,
+    before: KnownKeys | None = None,
 ) -> Iterator[pa.Table]:
     """Yield the rows of a catalog in the wanted order.
 
@@ -41,13 +47,18 @@ def arrange(
         order: one of `sharding.ORDERS`.
         seed: of the hash order.
         scratch: temporary files are made beside it, under its name and more.
+        before: the keys of an output that is appended to: these come first, in their order.
     """
     words = catalog.read_words(listed)
     tables: Iterator[pa.Table] = (
         _with_words(table, words) for table in catalog.read(listed, with_sizes=True)
     )
     count = -(-rows // _BUCKET)
-    if order == "list":  # which is how a catalog is sorted
+    if before is not None:
+        parts = (table["key"].to_pylist() for table in catalog.read(listed))
+        places = generations.ranks(before, parts, order, seed)
+        yield from _by_rank(tables, places, scratch, count)
+    elif order == "list":  # which is how a catalog is sorted
         yield from tables
     elif order != "hash":
         yield from _by_rank(tables, _ranks(listed, rows, order), scratch, count)
@@ -123,6 +134,22 @@ def read_shard(path: Location, shard: int, expected: str | None = None) -> pa.Re
             remedy="remove the file and run the same command again: it is made anew",
         )
     return rows
+
+
+def read(path: Location) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of each shard of a plan, in order.
+
+    Raises:
+        OutputDamaged: the file is no plan.
+        Vanished: there is none.
+    """
+    with storage.open_arrow(path) as file:
+        reader = pa.ipc.open_file(file)
+        for shard in range(reader.num_record_batches):
+            tablebounds.check_batch(file, shard)
+            rows = earlier.as_now(reader.get_batch(shard), SCHEMA)
+            catalog.check(rows)
+            yield rows
 
 
 def first_keys(path: Location, shards: int) -> list[str]:

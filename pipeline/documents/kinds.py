@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Final
 
 from pipeline import paths, storage
+from pipeline.documents.generations import AppendRecord
 from pipeline.documents.leases import Lease
 from pipeline.documents.openimages import (
     FailuresMark,
@@ -54,6 +55,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "labels/*": LabelsMark,
     "catalogs/*": CatalogMark,
     "plans/*": PlanMark,
+    "generations/*": AppendRecord,
     "terms/*": ShardTerms,
     "claims/*/*": ShardClaim,
     "leases/*": Lease,

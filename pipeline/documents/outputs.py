@@ -6,7 +6,9 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta, Struct, field
 
+from pipeline.catalog.shard_name import ShardName
 from pipeline.documents import first_words
+from pipeline.documents.generations import Generation
 from pipeline.documents.shards import LeftOutImage, RepairedImage
 from pipeline.documents.values import Below, Digest, Key, Name, Size, Text, one_of
 from pipeline.formats.base import LABELS
@@ -51,7 +53,12 @@ class Digests(Struct, frozen=True):
 
 
 class Parameters(Struct, frozen=True):
-    """What decides the records of an output; see `pipeline.shards.output.RecordForm`."""
+    """What decides the records of an output; see `pipeline.shards.output.RecordForm`.
+
+    Attributes:
+        order: of the images; "": nobody said.
+        seed: of the ``hash`` order.
+    """
 
     label_offset: int
     labels: Annotated[str, one_of(LABELS)]
@@ -60,6 +67,8 @@ class Parameters(Struct, frozen=True):
     codec: Text | None
     repairs: bool
     multi_hot: Size = 0
+    order: Text = ""
+    seed: int = 0
 
 
 class Counts(Struct, frozen=True):
@@ -83,7 +92,10 @@ class NamedShard(Struct, frozen=True):
 
 
 class OutputManifest(Struct, frozen=True):
-    """The manifest of an output; file names are relative to its folder."""
+    """The manifest of an output; file names are relative to its folder.
+
+    Of one that nothing was appended to, `generations` is empty.
+    """
 
     LISTS_IMAGES: ClassVar = True
 
@@ -99,3 +111,17 @@ class OutputManifest(Struct, frozen=True):
     repairs: tuple[RepairedImage, ...] = ()
     notes: dict[Key, Size] = field(default_factory=dict)
     passed_over: PassedOver | None = None
+    generations: tuple[Generation, ...] = ()
+
+    @property
+    def counts_of_shards(self) -> tuple[int, ...]:
+        """How many shards each generation has."""
+        return tuple(each.shards for each in self.generations) or (len(self.shards),)
+
+    def shard_name(self, number: int) -> ShardName:
+        """Return the name of a shard, by its 0-based number of all.
+
+        Raises:
+            IndexError: it has no such shard.
+        """
+        return ShardName.numbered(self.split, self.counts_of_shards, number)

@@ -11,7 +11,7 @@ from pipeline import digests
 from pipeline.catalog.order import ORDERS
 from pipeline.documents import first_words
 from pipeline.documents.decoding import decoded, fitted
-from pipeline.documents.values import Key, Name, NameOrNone, Place, Position, Text, one_of
+from pipeline.documents.values import Digest, Key, Name, NameOrNone, Place, Position, Text, one_of
 from pipeline.exports import registry
 from pipeline.exports.tree import TRANSFERS
 from pipeline.formats.base import LABELS
@@ -60,6 +60,8 @@ _SINCE: Final[dict[str, Any]] = {
     "split_column": "",
     "shares": (),
     "update": False,
+    "append": False,
+    "appended": (),
 }
 """Options that earlier versions of this program had not; with these values they are not recorded,
 so that the record of the same job stays the same."""
@@ -94,6 +96,9 @@ class Job:
         replace: whether a product of another job, whose path carries no digest, may be replaced.
         update: whether a product that the same job made of its inputs, as they were then, may be
             replaced.
+        append: whether the shards of finished outputs are kept, and new images put beside them.
+        appended: (split, family, plan) of what is appended to, see `pipeline.job.appending`: no
+            option says it, it follows from what is there.
         on_bad_image: ``fail`` or ``skip``; in no digest.
         images: an image list, or a folder of images, to read instead of a configured set; "":
             none.
@@ -152,6 +157,8 @@ class Job:
     split_column: Text = ""
     shares: tuple[tuple[Name, float], ...] = ()
     update: bool = False
+    append: bool = False
+    appended: tuple[tuple[Name, Digest, Digest], ...] = ()
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
     def to_json(self) -> str:

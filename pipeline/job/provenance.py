@@ -133,8 +133,10 @@ def _boxes(split: SplitJob) -> MadeOf:
 
 def _images(split: SplitJob) -> MadeOf:
     expected = split.expected
+    appended = {"appended to": split.appended.parent.family} if split.appended else {}
     return {
         **split.source.made_of(),
+        **appended,
         _NUMBER: f"{expected.images:,}",
         _OF_EACH_CLASS: _short(sorted(expected.counts.items())),
     }

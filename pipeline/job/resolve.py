@@ -11,7 +11,7 @@ from pipeline import digests, storage
 from pipeline.catalog.classes import LabelTable
 from pipeline.errors import UsageError
 from pipeline.formats import registry as shardformats
-from pipeline.job import checks, graph, products, provenance, remote_output
+from pipeline.job import appending, checks, graph, products, provenance, remote_output
 from pipeline.job import exports as exportjob
 from pipeline.job import split as splitjob
 from pipeline.job.artifacts import Product
@@ -33,7 +33,7 @@ class ResolvedJob:
     """A job with its configuration read and its digests known.
 
     Attributes:
-        job: what was asked for.
+        job: what was asked for; of an append, with what it comes to: see `appending.settled`.
         dataset: what its options mean as a whole.
         table: its label table.
         splits: what follows for each split, by name.
@@ -177,10 +177,11 @@ class Resolver:
         self._known.clear()
 
     def _keep(self, job: Job, resolved: ResolvedJob) -> None:
-        self._known.pop(job, None)
-        while len(self._known) >= _MOST_KEPT:
-            del self._known[next(iter(self._known))]
-        self._known[job] = resolved
+        for each in {job, resolved.job}:  # an append is settled once, by what is there now
+            self._known.pop(each, None)
+            while len(self._known) >= _MOST_KEPT:
+                del self._known[next(iter(self._known))]
+            self._known[each] = resolved
 
 
 resolve: Final = Resolver()
@@ -229,7 +230,11 @@ def _derived(
     job: Job, dataset: DataSet, table: LabelTable, found: Mapping[str, Source]
 ) -> ResolvedJob:
     """Return what follows from the sources of a job; nothing of these is read."""
-    splits = {name: splitjob.derive(job, source) for name, source in found.items()}
+    job = appending.settled(job, found)
+    appends = appending.records(job, found)
+    splits = {
+        name: splitjob.derive(job, source, appends.get(name)) for name, source in found.items()
+    }
     checks.check_label_widths(job, splits)
     checks.check_detection(job, splits)
     made = tuple(

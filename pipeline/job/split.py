@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 from pipeline import digests
+from pipeline.catalog import generations
 from pipeline.catalog import order as sharding
 from pipeline.catalog import table as catalog
+from pipeline.catalog.shard_name import ShardName
+from pipeline.documents.generations import AppendRecord
 from pipeline.job import outputs
 from pipeline.job.options import Job
 from pipeline.shards.output import Output
@@ -35,6 +38,7 @@ class SplitJob:
             the same shards.
         plan_digest: likewise of the shards.
         outputs: one for each format.
+        appended: what is appended to a finished output; None: all of it is planned at once.
     """
 
     source: Source
@@ -45,6 +49,7 @@ class SplitJob:
     catalog_digest: str
     plan_digest: str
     outputs: tuple[Output, ...]
+    appended: AppendRecord | None = None
 
     @property
     def split(self) -> Split:
@@ -69,7 +74,16 @@ class SplitJob:
     @property
     def shards(self) -> int:
         """How many shards are made of it."""
-        return self.source.shards
+        return sum(self.counts_of_shards)
+
+    @property
+    def counts_of_shards(self) -> tuple[int, ...]:
+        """How many shards each generation has; all of them are one unless there was an append."""
+        return (self.source.shards,) if self.appended is None else self.appended.counts
+
+    def shard_name(self, number: int) -> ShardName:
+        """Return the name of a shard, by its 0-based number of all."""
+        return ShardName.numbered(self.name, self.counts_of_shards, number)
 
     @property
     def boxes(self) -> BoxSource | None:
@@ -89,7 +103,10 @@ class SplitJob:
 
     def boundaries(self) -> list[int]:
         """Return shards + 1 places: shard i holds images [places[i], places[i + 1])."""
-        return sharding.boundaries(self.expected.images, self.shards, self.threads)
+        if self.appended is None:
+            return sharding.boundaries(self.expected.images, self.shards, self.threads)
+        record = self.appended
+        return [0, *accumulate(generations.sizes(record.kept, record.new, record.shards))]
 
     def shard_groups(self) -> list[tuple[int, int]]:
         """Return (first, stop) of the shards that are one task together."""
@@ -102,17 +119,23 @@ class SplitJob:
         return [stop - start for start, stop in pairwise(self.boundaries())]
 
 
-def derive(job: Job, source: Source) -> SplitJob:
+def derive(job: Job, source: Source, appended: AppendRecord | None = None) -> SplitJob:
     """Return what a job means for one of its splits.
+
+    Args:
+        job: the job.
+        source: the images of the split.
+        appended: what is appended to a finished output, if anything.
 
     Raises:
         UsageError: the options cannot be met.
         EnvironmentRefused: no codec is installed, and one is needed.
     """
     threads = _threads(job, source)
-    rows_digest = digests.digest(source.identity())
+    chain = {"appended_to": appended.parent.family} if appended else {}
+    rows_digest = digests.digest({**source.identity(), **chain})
     images_digest = digests.digest({**source.places(), "rows": rows_digest})
-    order = order_of(job, source.shards, threads)
+    order = order_of(job, appended.counts[0] if appended else source.shards, threads)
     shards_digest = digests.digest({**order, "images": images_digest})
     return SplitJob(
         source=source,
@@ -129,6 +152,7 @@ def derive(job: Job, source: Source) -> SplitJob:
             source.defaults,
             boxes=source.has_boxes,
         ),
+        appended=appended,
     )
 
 

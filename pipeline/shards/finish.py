@@ -10,6 +10,8 @@ import pyarrow as pa
 from msgspec import structs
 
 from pipeline import manifest, paths, storage
+from pipeline.catalog.shard_name import ShardName
+from pipeline.documents.generations import Generation
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.shards import ShardMark
 from pipeline.documents.tables import CatalogMark
@@ -18,7 +20,6 @@ from pipeline.formats.base import WrittenShard
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob, order_of
 from pipeline.manifest import Document, FileEntry
-from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards import part_sources as partsources
 from pipeline.shards.output import Output
@@ -128,7 +129,7 @@ def _of_whole(
 
 
 def _names(split: SplitJob) -> list[ShardName]:
-    return [ShardName(split.name, index, split.shards) for index in range(split.shards)]
+    return [split.shard_name(index) for index in range(split.shards)]
 
 
 def passed_over(out: Location, split: SplitJob) -> PassedOver:
@@ -216,11 +217,21 @@ def _merged(
             "without_boxes": without_boxes,
         },
         "shards": shards,
+        **generations(split),
         "repairs": repairs,
         "left_out": left_out,
         "notes": dict(sorted(notes.items())),
         **_passed_over(resolved.out, split),
     }
+
+
+def generations(split: SplitJob) -> Document:
+    """Return what the manifest says of the generations of an output; nothing where there is one."""
+    if split.appended is None:
+        return {}
+    own = Generation(split.appended.shards, split.shards_digest, split.plan_digest)
+    every = (*split.appended.generations, own)
+    return {"generations": [structs.asdict(each) for each in every]}
 
 
 def _passed_over(out: Location, split: SplitJob) -> Document:

@@ -12,9 +12,9 @@ import pyarrow as pa
 from msgspec import structs
 
 from pipeline import manifest, paths, storage
+from pipeline.catalog.shard_name import ShardName
 from pipeline.documents.shards import ShardMark
 from pipeline.manifest import Document, FileEntry
-from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards.facts import FactsBuilder
 from pipeline.shards.output import Output
@@ -38,7 +38,7 @@ def link_shard(
         The mark of the finished shard; None: its files cannot be had, and nothing is published.
     """
     table, entries = same.earlier.facts(same.mark), list[FileEntry]()
-    before = ShardName(name.split, same.mark.shard, len(same.earlier.document.shards))
+    before = same.earlier.document.shard_name(same.mark.shard)
     folder = paths.output(out, output.format, name.split, same.earlier.digest)
     known = {out / entry.file: entry for entry in same.mark.files}
     files = output.form.shard_format.paths(folder, before.stem)

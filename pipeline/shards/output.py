@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pipeline import digests
+from pipeline.catalog.shard_name import ShardName
 from pipeline.documents import first_words
 from pipeline.documents.outputs import Parameters
 from pipeline.formats.base import LABELS, RecordOptions, ShardFormat
 from pipeline.formats.registry import ALL
 from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.prepare import ImageOptions
-from pipeline.paths import ShardName
 from pipeline.storage import Location
 
 

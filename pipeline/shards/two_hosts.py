@@ -12,12 +12,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 
 from pipeline import manifest, paths, storage
+from pipeline.catalog.shard_name import ShardName
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.shards import ShardMark
 from pipeline.errors import OutputDamaged, TransientError, abbreviate
 from pipeline.job.split import SplitJob
 from pipeline.manifest import FileEntry
-from pipeline.paths import ShardName
 from pipeline.shards import finish
 from pipeline.shards.output import Output
 from pipeline.state import withdrawal

@@ -20,6 +20,7 @@ import pyarrow as pa
 from pipeline import manifest, paths, storage
 from pipeline.archives.member_hashes import KnownContents
 from pipeline.catalog import plan
+from pipeline.catalog.shard_name import ShardName
 from pipeline.documents.decoding import decoded
 from pipeline.documents.shards import ShardTerms
 from pipeline.documents.tables import PlanMark
@@ -28,7 +29,6 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
 from pipeline.manifest import Document
-from pipeline.paths import ShardName
 from pipeline.shards import (
     earlier_outputs,
     finish,
@@ -123,7 +123,7 @@ class ShardWork:
                 what says otherwise is forgotten, so that it is made again.
             ShardmillError: see `write_shard`.
         """
-        name = ShardName(self.split.name, shard, self.split.shards)
+        name = self.split.shard_name(shard)
         lacking = self.lacking(shard)
         if not lacking:
             return Made((), name)

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from pipeline import storage
 from pipeline.archives.member_hashes import KnownContents
+from pipeline.catalog.shard_name import ShardName
 from pipeline.errors import BadImage, TransientError, UsageError
 from pipeline.images.prepare import PLAIN, Preparation, preparation
 from pipeline.manifest import Document
-from pipeline.paths import ShardName
 from pipeline.plaintext import Lines
 from pipeline.shards.output import Output
 from pipeline.shards.preparing import open_images

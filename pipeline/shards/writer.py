@@ -9,11 +9,11 @@ from dataclasses import asdict, replace
 from typing import Any, Self
 
 from pipeline import manifest, paths, storage
+from pipeline.catalog.shard_name import ShardName
 from pipeline.errors import BadAnnotation, BadImage
 from pipeline.formats.record import ImageRecord
 from pipeline.images.prepare import StoredImage, repaired
 from pipeline.manifest import Document
-from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards.output import Output
 from pipeline.shards.read import Image, LeftOut

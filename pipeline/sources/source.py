@@ -152,6 +152,11 @@ class Source(ABC):
         return frozenset()
 
     @property
+    def numbers_by_place(self) -> bool:
+        """Whether the id of an image is its place in the source, and nobody has chosen it."""
+        return True
+
+    @property
     def selection(self) -> str:
         """The digest of what chooses its images, whose files it keeps itself; "": it keeps none."""
         return ""

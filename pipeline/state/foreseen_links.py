@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import pyarrow as pa
+
 from pipeline import paths, storage
 from pipeline.annotations import boxtable
 from pipeline.annotations.boxjoin import BoxJoin
-from pipeline.catalog import plan
+from pipeline.catalog import generations, plan
 from pipeline.catalog import table as catalog
 from pipeline.errors import UsageError
+from pipeline.job import appending
 from pipeline.job.artifacts import CATALOG, INPUTS, PLAN, SHARDS, name_of
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
@@ -40,12 +43,16 @@ class ForeseenLinks:
         missing: how many shards that is.
         linked: how many of them an earlier output has; None: nobody knows yet, since the archives
             that the images lie in are not verified.
+        kept: numbers of those that would be linked.
+        written: of those that would be written.
     """
 
     split: str
     format: str
     missing: int
     linked: int | None
+    kept: tuple[int, ...] = ()
+    written: tuple[int, ...] = ()
 
 
 def foresee(inventory: Inventory) -> Iterator[ForeseenLinks]:
@@ -62,16 +69,24 @@ def foresee(inventory: Inventory) -> Iterator[ForeseenLinks]:
         numbers = work.missing()
         lacking = {number: work.lacking(number) for number in numbers}
         missing = Counter(output.format for each in lacking.values() for output in each)
-        linked = Counter[str]()
+        linked: dict[str, list[int]] = {output.format: [] for output in split.outputs}
         with _planned(inventory, split) as place:
             for number in numbers if place is not None else ():
                 rows = plan.read_shard(place, number) if place is not None else None
                 for output in lacking[number] if rows is not None else ():
-                    linked[output.format] += work.same(output, rows) is not None
+                    if work.same(output, rows) is not None:
+                        linked[output.format].append(number)
         for output in split.outputs:
             if work.earlier[output.format] and missing[output.format]:
-                count = None if place is None else linked[output.format]
-                yield ForeseenLinks(split.name, output.format, missing[output.format], count)
+                kept = tuple(linked[output.format])
+                yield ForeseenLinks(
+                    split=split.name,
+                    format=output.format,
+                    missing=missing[output.format],
+                    linked=None if place is None else len(kept),
+                    kept=kept,
+                    written=tuple(n for n in numbers if output in lacking[n] and n not in kept),
+                )
 
 
 @contextlib.contextmanager
@@ -101,9 +116,21 @@ def _plan(
     job, places = resolved.job, split.boundaries()
     listed = scratch / f"catalog-{split.name}"
     with storage.StagedFile(listed) as rows:
-        catalog.write(rows, split.source.rows(resolved.out, box_join(resolved, split)))
-        tables = plan.arrange(rows.temp, places[-1], job.order, job.seed or 0, staged.temp)
+        catalog.write(rows, catalog_rows(resolved, split, box_join(resolved, split)))
+        before = appending.keys_before(resolved.out, split)
+        tables = plan.arrange(rows.temp, places[-1], job.order, job.seed or 0, staged.temp, before)
         plan.write(staged, tables, places)
+
+
+def catalog_rows(
+    resolved: ResolvedJob, split: SplitJob, boxes: BoxJoin | None
+) -> Iterator[pa.Table]:
+    """Return the rows of the catalog of a split; of an append, with the ids that images had."""
+    rows, record = split.source.rows(resolved.out, boxes), split.appended
+    if record is None or not split.source.numbers_by_place:
+        return rows
+    parent = appending.Parent(resolved.out, split.name, record.parent.plan)
+    return generations.renumbered(rows, parent.keys(), parent.ids())
 
 
 def box_join(resolved: ResolvedJob, split: SplitJob) -> BoxJoin | None:

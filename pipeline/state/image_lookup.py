@@ -72,7 +72,7 @@ class FoundImage:
     def shard(self) -> Location | None:
         """The file that holds it; None: the output has no shards."""
         document = self.output.document
-        name = paths.ShardName(document.split, self.fact["shard"], len(document.shards))
+        name = document.shard_name(self.fact["shard"])
         files = ALL[document.format].paths(self.output.folder, name.stem)
         return files[0] if files else None
 

@@ -16,13 +16,13 @@ from pathlib import Path
 from pipeline import paths, storage
 from pipeline.archives import member_hashes as memberhashes
 from pipeline.catalog import class_folders
+from pipeline.catalog.shard_name import ShardName
 from pipeline.documents import fingerprint_tables, small_files
 from pipeline.errors import ShardmillError
 from pipeline.exports import registry as exports
 from pipeline.exports.base import ANY_PATH
 from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
-from pipeline.paths import ShardName
 from pipeline.sources import registry as sources
 from pipeline.sources.kept_files import Placeholders
 from pipeline.storage import Location
@@ -142,11 +142,12 @@ def _pattern(path: Path) -> re.Pattern[str]:
 
 def _of_outputs() -> Iterator[Path]:
     """Yield what lies in the folders of shard formats, and the folders in these."""
-    shard = ShardName(_SPLIT, _NUMBER, _NUMBER)
+    shards = (ShardName(_SPLIT, _NUMBER, _NUMBER, generation) for generation in (0, _NUMBER))
+    stems = [shard.stem for shard in shards]
     for shard_format in ALL.values():
         folder = paths.output(_OUT, shard_format.name, _SPLIT, _DIGEST)
         files = [paths.manifest(folder), paths.facts(folder)]
-        files += shard_format.paths(folder, shard.stem)
+        files += (path for stem in stems for path in shard_format.paths(folder, stem))
         files += (folder / name for name in shard_format.whole_files())
         if JOINED in shard_format.takes:
             files += shard_format.paths(folder, _SPLIT)
@@ -179,6 +180,7 @@ def _of_state() -> Iterator[Path]:
         paths.plan,
         paths.plan_mark,
         paths.shard_terms,
+        paths.append_record,
         paths.tree_record,
         paths.list_record,
     )

@@ -12,7 +12,7 @@ from pipeline.formats.base import JOINED, ShardFormat
 from pipeline.formats.registry import ALL
 from pipeline.images import codec
 from pipeline.images.prepare import ImageOptions
-from pipeline.job import neighbours
+from pipeline.job import appending, neighbours
 from pipeline.job.artifacts import ARCHIVE, LINK, MANIFEST, OF_IMAGES, Product
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob
@@ -298,6 +298,8 @@ def remember_sources(resolved: ResolvedJob) -> None:
     keep_contents(resolved)
     for split in resolved.splits.values():
         split.source.remember()
+        if split.appended is not None:
+            appending.remember(resolved.out, split.source, split.appended)
 
 
 def keep_contents(resolved: ResolvedJob) -> None:

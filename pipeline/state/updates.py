@@ -42,7 +42,8 @@ def check(out: Location, product: Product, job: Job) -> None:
 
 def may_replace(out: Location, product: Product, job: Job) -> bool:
     """Whether a job may replace what stands in the place of a product."""
-    return job.replace or (job.update and follows_inputs(out, product, job))
+    follows = job.update or job.append
+    return job.replace or (follows and follows_inputs(out, product, job))
 
 
 def follows_inputs(out: Location, product: Product, job: Job) -> bool:
@@ -90,6 +91,8 @@ def _decisive(job: Job) -> Job:
         exports=(),
         replace=False,
         update=False,
+        append=False,
+        appended=(),
         on_bad_image="",
         remote=type(job.remote)(),
     )

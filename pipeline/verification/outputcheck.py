@@ -9,11 +9,11 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from pipeline import paths, storage
+from pipeline.catalog.shard_name import ShardName
 from pipeline.documents.outputs import OutputManifest
 from pipeline.errors import ArchiveMissing, OutputDamaged
 from pipeline.formats import without_boxes as withoutboxes
 from pipeline.job.options import FORMATS
-from pipeline.paths import ShardName
 from pipeline.shards.output import RecordForm
 from pipeline.state import status, withdrawal
 from pipeline.storage import Location
@@ -201,7 +201,7 @@ def without_boxes(output: FinishedOutput) -> dict[int, list[str]]:
 
 
 def _name(output: FinishedOutput, index: int) -> ShardName:
-    return ShardName(output.document.split, index, output.shards)
+    return output.document.shard_name(index)
 
 
 def marked_shards(out: Location, digest: str) -> list[int]:

@@ -11,10 +11,10 @@ from pipeline import paths, storage
 from pipeline.archives.member_hashes import KnownMembers
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
+from pipeline.catalog.shard_name import ShardName
 from pipeline.documents.shards import RepairedImage, ShardMark
 from pipeline.errors import ShardmillError
 from pipeline.manifest import FileEntry
-from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards.output import RecordForm
 from pipeline.storage import Location

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from pipeline.job.resolve import ResolvedJob
 from pipeline.quantities import counted
+from pipeline.state import appended as appended_shards
 from pipeline.state import foreseen_links, progress
 from pipeline.state.inventory import Inventory
+from tasks.cli import appended
 from tasks.cli.saying import say
 
 
 def foreseen(inventory: Inventory) -> None:
     """Say how many shards would be linked, where an earlier output of the same form is there."""
+    splits = inventory.resolved.splits
     for links in foreseen_links.foresee(inventory):
+        if (shards := appended_shards.foreseen(links, splits[links.split])) is not None:
+            appended.foreseen(shards)
+            continue
         what = f"{links.split}: {links.format}: of {counted(links.missing, 'shard')}"
         if links.linked is None:
             say(
@@ -24,7 +30,10 @@ def foreseen(inventory: Inventory) -> None:
 
 
 def done(resolved: ResolvedJob, run: str) -> None:
-    """Say how many shards a command has linked."""
+    """Say how many shards a command has linked, or what became of those that it appended to."""
+    appended.done(resolved)
     for (name, form), count in progress.linked(progress.timings(resolved.out, run)).items():
+        if resolved.splits[name].appended is not None:
+            continue
         of = counted(resolved.splits[name].shards, "shard")
         say(f"{name}: {form}: {count:,} of {of} linked to an earlier output with the same records")

@@ -17,7 +17,7 @@ from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from pipeline.storage import Location
-from tasks.cli import linked, made_events, report, text
+from tasks.cli import appended, linked, made_events, report, text
 from tasks.cli.how import How, asked_for, tell
 from tasks.cli.observer import Observer
 from tasks.cli.saying import say
@@ -75,18 +75,20 @@ def prepare_job(job: Job, how: How, *, is_shared: bool = False) -> int:
         return _prepare_job(job, how, standby, is_shared=is_shared)
 
 
-def _prepare_job(job: Job, how: How, standby: Standby | None, *, is_shared: bool) -> int:
+def _prepare_job(asked: Job, how: How, standby: Standby | None, *, is_shared: bool) -> int:
     dry_run = how.dry_run
     # Whatever is said to be complete, each image was looked at; a dry run may say that it was not.
-    resolved = resolve(job) if dry_run else resolve.reading(job)
+    resolved = resolve(asked) if dry_run else resolve.reading(asked)
     storage.check_link(resolved.out)  # before anything is looked for in that folder
     inventory = Inventory(resolved)
     seen = sourcelook.look(inventory) if not resolved.glanced_at else Look()
     report.look(seen)
     for line in text.glanced_at(resolved):
         say(line)
+    job = resolved.job
     if not seen.parts and inventory.complete:
         return _already_complete(inventory, seen, dry_run=dry_run)
+    appended.beginning(asked, resolved)
     alone = how.address is None and how.engine is None and not job.wants("plan")
     resolved = _with_stage(inventory, alone=alone, dry_run=dry_run)
     if dry_run:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from finishedoutputs import (
+    of_append,
     of_imagelist,
     of_imagenet,
     of_imagenet_unsaid,
@@ -52,7 +53,8 @@ def outs(small: RawSet, openimages: Path, tmp_path_factory: pytest.TempPathFacto
     folder = tmp_path_factory.mktemp("finished")
     made = of_imagelist(folder / "list"), of_imagenet(small, folder / "set"), of_tree(folder)
     others = of_imagenet_unsaid(small, folder / "unsaid"), of_split_column(folder / "column")
-    return [*(finished.out for finished in (*made, *others)), of_openimages(openimages)]
+    every = (*made, *others, of_append(folder / "append"))
+    return [*(finished.out for finished in every), of_openimages(openimages)]
 
 
 def kind_of(out: Path, path: Path) -> type[Sealed]:

@@ -10,6 +10,7 @@ import pytest
 from drawnlists import encoded
 
 from pipeline import manifest, storage
+from pipeline.catalog.shard_name import ShardName
 from pipeline.errors import BadAnnotation, BadImage, InputRefused, OutputDamaged
 from pipeline.formats import registry, without_boxes
 from pipeline.formats.base import (
@@ -25,7 +26,6 @@ from pipeline.formats.base import (
 from pipeline.formats.record import ImageRecord
 from pipeline.formats.recordio.header import detection_labels
 from pipeline.formats.registry import FORMATS
-from pipeline.paths import ShardName
 
 NAME = ShardName("train", 0, 1)
 BOXES = ((0.0, 0.25, 0.5, 1.0), (0.125, 0.5, 0.75, 0.625))

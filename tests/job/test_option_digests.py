@@ -73,6 +73,7 @@ CASES: Mapping[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (LIST, "--until"): ((), "extract"),
     (LIST, "--replace"): ((), ""),
     (LIST, "--update"): ((), ""),
+    (LIST, "--append"): ((), ""),
 }
 """For an option, what else is given, and a value that is not the default one."""
 OF_BOTH: Mapping[str, tuple[tuple[str, ...], str]] = {

@@ -409,6 +409,8 @@ def test_a_job_survives_json() -> None:
         split_column="part",
         shares=(("train", 0.75), ("validation", 0.25)),
         update=True,
+        append=True,
+        appended=(("train", "0123456789ab", "ba9876543210"),),
         exports=("parquet",),
         data_dir="/data",
         dbcollection_strict=True,

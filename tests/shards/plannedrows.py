@@ -11,10 +11,10 @@ from drawnlists import lay
 
 from pipeline import paths
 from pipeline.catalog import table as catalog
+from pipeline.catalog.shard_name import ShardName
 from pipeline.formats.base import LABELS, RecordOptions
 from pipeline.formats.registry import FORMATS
 from pipeline.images.prepare import PLAIN, ImageOptions, preparation
-from pipeline.paths import ShardName
 from pipeline.shards.output import Output, RecordForm
 
 NAME: Final = ShardName("train", 0, 1)

@@ -11,11 +11,11 @@ from support import RawSet
 from pipeline import manifest, paths, storage
 from pipeline.catalog import plan
 from pipeline.catalog import table as catalog
+from pipeline.catalog.shard_name import ShardName
 from pipeline.errors import OutputDamaged
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
 from pipeline.manifest import FileEntry
-from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards import finish as outputs
 from pipeline.shards import write as shards

@@ -16,6 +16,7 @@ from PIL import Image
 
 from pipeline import manifest, paths, storage
 from pipeline.catalog import table as catalog
+from pipeline.catalog.shard_name import ShardName
 from pipeline.errors import ArchiveRefused, BadImage, NoSpace, TransientError
 from pipeline.formats.base import RecordOptions
 from pipeline.formats.tfrecord.example import parse_example
@@ -23,7 +24,6 @@ from pipeline.formats.tfrecord.shard import read_records
 from pipeline.images.prepare import PLAIN
 from pipeline.images.repair import codec, repair
 from pipeline.manifest import FileEntry
-from pipeline.paths import ShardName
 from pipeline.shards import facts
 from pipeline.shards import finish as outputs
 from pipeline.shards import write as shards

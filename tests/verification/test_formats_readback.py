@@ -16,12 +16,12 @@ from drawnlists import ALL_FORMATS, ListedSet, draw_list, encoded, lay, shards
 
 from pipeline import manifest, paths, storage
 from pipeline.catalog import plan
+from pipeline.catalog.shard_name import ShardName
 from pipeline.formats.record import ImageRecord
 from pipeline.formats.registry import FORMATS
 from pipeline.images.prepare import ImageOptions, Preparation, preparation
 from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.job.split import SplitJob
-from pipeline.paths import ShardName
 from pipeline.shards import finish as outputs
 from pipeline.shards.output import Output
 from pipeline.shards.preparing import open_images

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
+from pipeline.errors import UsageError
 from pipeline.job.options import STEPS, Job
 from pipeline.job.table.common import WORKERS
 from pipeline.job.table.group import Group, Kind
 from pipeline.job.table.option import COMMANDS, LIST, SET, Option
 
+if TYPE_CHECKING:
+    from pipeline.sources.data_set import DataSet
+
 STEPS_OF: Final[Mapping[str, tuple[str, ...]]] = {SET: STEPS, LIST: STEPS[-3:]}
 """The steps that each command can stop after, in the order of making."""
+
+
+def _append(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
+    """Refuse to append where no shards are asked for."""
+    del dataset, names
+    if job.append and not job.wants("plan", "shards"):
+        yield UsageError(
+            "--append adds to shards, and none are asked for",
+            remedy="leave out --append, or --until extract",
+        )
+
 
 RUN_OPTIONS: Final = (
     Option(
@@ -63,6 +78,17 @@ RUN_OPTIONS: Final = (
         commands=(SET, LIST),
         field="update",
         default=Job.update,
+    ),
+    Option(
+        flag="--append",
+        kind=Kind.SWITCH,
+        group=Group.RUN,
+        help="Keep the shards of the finished output, and write new images into shards of their own"
+        " beside them; a shard of which an image changed or is gone is written again.",
+        commands=(LIST,),
+        field="append",
+        default=Job.append,
+        refusals=_append,
     ),
     Option(
         flag="--part",

@@ -23,6 +23,7 @@ from pipeline.sources.imagelist import list_details as listdetails
 from pipeline.sources.imagelist import list_rows as listrows
 from pipeline.sources.imagelist import list_splits as listsplits
 from pipeline.sources.imagelist import snapshot, treeform
+from pipeline.sources.imagelist import table_forms as tableforms
 from pipeline.sources.imagelist.image_listing import ImageListing
 from pipeline.sources.imagelist.snapshot import ListPlace
 from pipeline.sources.source import IMAGES, NUMBERS, Source
@@ -80,6 +81,14 @@ class ListSource(Source):
 
     def _called(self, digest: str) -> str:
         return f"{self.listing.path.name}, {digest}"
+
+    @property
+    def numbers_by_place(self) -> bool:
+        """Whether the list, or the annotations, do not number images themselves."""
+        path = self.listing.path
+        if storage.is_folder(path):
+            return True
+        return self.listing.objects is None and tableforms.has_named_columns(path)
 
     def described(self) -> list[Document]:
         """Return the list's name and digest."""

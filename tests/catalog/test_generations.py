@@ -1,0 +1,119 @@
+"""What an append makes of keys, shards, ids and names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from pipeline.catalog import generations, objects, order
+from pipeline.catalog.generations import KnownKeys
+
+BEFORE = (("d", "a"), ("c", "b"), ("e",))
+
+
+@pytest.fixture
+def before() -> KnownKeys:
+    return KnownKeys(BEFORE)
+
+
+def rows(keys: Sequence[str], first_id: int = 0) -> pa.Table:
+    ids = pa.array(range(first_id, first_id + len(keys)), pa.uint64())
+    return pa.table({"key": keys, "id": ids, "length": [1] * len(keys)})
+
+
+def test_known_keys_have_the_places_of_their_records(before: KnownKeys) -> None:
+    assert before.places(["e", "a", "new", "d", "b"]).tolist() == [4, 1, -1, 0, 3]
+    assert (len(before), before.sizes) == (5, [2, 2, 1])
+    assert before.places([]).tolist() == []
+
+
+def test_where_nothing_is_known_every_key_is_new() -> None:
+    assert KnownKeys([]).places(["a", "b"]).tolist() == [-1, -1]
+
+
+def test_what_stays_what_is_new_and_what_has_vanished(before: KnownKeys) -> None:
+    found = generations.compare(before, [["a", "b", "x"], [], ["d", "y", "e"]])
+    assert found == generations.Comparison(sizes=(2, 1, 1), new=2, vanished=1)
+
+
+@pytest.mark.parametrize(
+    ("new", "images", "shards", "expected"),
+    [(0, 100, 10, 0), (1, 100, 10, 1), (14, 100, 10, 1), (16, 100, 10, 2), (3, 3, 9, 3)],
+)
+def test_new_shards_are_about_as_full_as_the_first_ones(
+    new: int, images: int, shards: int, expected: int
+) -> None:
+    assert generations.shards_of_new(new, images, shards) == expected
+
+
+def test_new_shards_come_behind_those_that_are_kept() -> None:
+    assert generations.sizes((2, 0, 3), 5, 2) == [2, 0, 3, 2, 3]
+    assert generations.sizes((2, 3), 0, 0) == [2, 3]
+
+
+@pytest.mark.parametrize("name", ["hash", "name", "list", "im2rec"])
+def test_what_was_there_keeps_its_order_and_new_images_have_that_which_is_asked_for(
+    before: KnownKeys, name: str
+) -> None:
+    keys = ["z", "a", "q", "b", "d", "m", "e"]  # of the old ones "c" has vanished
+    ranks = generations.ranks(before, (keys[:3], keys[3:]), name, seed=3)
+    ordered = [keys[place] for place in np.argsort(ranks)]
+    new = ["z", "q", "m"]
+    assert ordered[:4] == ["d", "a", "b", "e"]
+    assert ordered[4:] == [new[place] for place in order.permutation(new, name, 3)]
+
+
+def test_images_keep_their_ids_and_new_ones_go_on_from_the_largest(before: KnownKeys) -> None:
+    ids = np.array([3, 0, 2, 1, 4], np.uint64)
+    tables = (rows(["a", "aa", "b"]), rows([]), rows(["bb", "e"], first_id=3))
+    numbered = list(generations.renumbered(tables, before, ids))
+    assert [each["id"].to_pylist() for each in numbered] == [[0, 5, 1], [], [6, 4]]
+    assert [each.schema for each in numbered] == [each.schema for each in tables]
+
+
+@pytest.mark.parametrize(
+    ("now", "moved"),
+    [
+        ({"cat": 0, "dog": 1}, None),
+        ({"cat": 0, "dog": 1, "emu": 2}, None),
+        ({"cat": 0}, None),
+        ({"ant": 0, "cat": 1, "dog": 2}, "cat"),
+        ({"cat": 0, "cow": 1, "dog": 2}, "dog"),
+    ],
+)
+def test_a_class_that_is_there_keeps_its_index(now: dict[str, int], moved: str | None) -> None:
+    assert generations.moved_class({"dog": 1, "cat": 0}, now) == moved
+
+
+def test_classes_are_those_of_images_and_of_objects() -> None:
+    boxes = np.zeros((2, 4), np.float32)
+    listed = objects.listed(
+        np.array([0, 0, 2], np.int32),
+        boxes,
+        np.array([7, 8], np.int32),
+        pa.array(["hat", None], pa.string()),
+    )
+    batch = pa.RecordBatch.from_pydict(
+        {
+            "class_index": pa.array([1, -1], pa.int32()),
+            "class_text": pa.array(["dog", ""]).dictionary_encode(),
+            "objects": listed,
+        }
+    )
+    assert dict(generations.classes_of(batch)) == {"dog": 1, "hat": 7}
+
+
+def test_a_shard_is_kept_if_its_bytes_are() -> None:
+    fate = generations.fate({"a": "1", "b": "2", "gone": "3"}, {"a": "1", "b": "9", "c": "4"})
+    assert fate == generations.Fate(kept=("a",), rewritten=("b",), new=("c",))
+
+
+def parts() -> Iterator[Sequence[str]]:
+    yield from BEFORE
+
+
+def test_keys_are_taken_as_they_come() -> None:
+    assert KnownKeys(parts()).sizes == [2, 2, 1]

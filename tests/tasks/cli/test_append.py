@@ -1,0 +1,254 @@
+"""``--append``: shards that are there stay, and new images get shards of their own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from commands import shardmill
+from drawnlists import current, draw_list, encoded, lay, manifest_of, stored
+
+from pipeline import paths
+from pipeline.formats.registry import FORMATS
+
+OPTIONS = ("--shards", 3)
+
+
+class Appended:
+    """An output in three shards, and the list that it is made of."""
+
+    def __init__(self, folder: Path, form: str) -> None:
+        self.drawn, self.out, self.form = (
+            draw_list(folder / "drawn", images=12),
+            folder / "out",
+            form,
+        )
+        self.first = self.run()
+
+    def add(self, *names: str) -> None:
+        """Draw images and list them."""
+        first = len(self.drawn.names)
+        for number, name in enumerate(names, start=first):
+            lay(self.drawn.root / name, encoded(40 + number))
+            self.drawn.add(f"{1000 + number}\t{number % 7}.000000\t{name}")
+
+    def drop(self, name: str) -> None:
+        """Take an image out of the list."""
+        lines = self.drawn.path.read_text().splitlines(keepends=True)
+        self.drawn.path.write_text(
+            "".join(line for line in lines if not line.endswith(f"{name}\n"))
+        )
+
+    def run(self, *options: object, status: int = 0, append: bool = True) -> str:
+        """Run the command; return what it said."""
+        words = ("--format", self.form, *OPTIONS, *(["--append"] if append else []), *options)
+        run = self.drawn.prepare_here(self.out, *words)
+        assert run.returncode == status, run.stdout + run.stderr
+        return run.stdout + run.stderr
+
+    def verify(self) -> None:
+        """Read everything back, and compare each image with its source."""
+        run = shardmill("verify", self.out, "--against", self.drawn.root)
+        assert run.returncode == 0, run.stdout + run.stderr
+
+    def shards(self) -> dict[str, int]:
+        """Return the inode of each shard, by its name."""
+        folder = current(self.out, self.form)
+        names = [each["file"] for each in manifest_of(self.out, self.form)["shards"]]
+        return {name: (folder / name).stat().st_ino for name in names}
+
+    def facts(self) -> dict[str, str]:
+        """Return the shard of each image, by its key; no image is in two."""
+        table = pq.read_table(current(self.out, self.form) / "facts.parquet")
+        names = list(self.shards())
+        keys = table["key"].to_pylist()
+        assert len(set(keys)) == len(keys) == len(list(stored(self.out, self.form)))
+        return {key: names[n] for key, n in zip(keys, table["shard"].to_pylist(), strict=True)}
+
+
+@pytest.fixture
+def appended(tmp_path: Path) -> Appended:
+    return Appended(tmp_path, "tfrecord")
+
+
+FIRST = [f"images-{number:05d}-of-00003" for number in range(3)]
+
+
+def test_new_images_get_shards_of_their_own_and_the_others_stay(appended: Appended) -> None:
+    assert "nothing is there to append to: all images are written" in appended.first
+    before, where = appended.shards(), appended.facts()
+    assert list(before) == FIRST
+    appended.add("new/1.jpg", "new/2.jpg", "new/3.jpg", "new/4.jpg", "new/5.jpg")
+    said = appended.run()
+    assert "5 images new, 0 images gone" in said
+    assert "images: tfrecord: 3 shards kept, 0 written again, 1 new" in said
+    after = appended.shards()
+    assert list(after) == [*FIRST, "images-a01-00000-of-00001"]
+    assert before.items() <= after.items()
+    assert where.items() <= appended.facts().items()
+    appended.add("newer/1.jpg")
+    assert "4 shards kept, 0 written again, 1 new" in appended.run()
+    assert list(appended.shards()) == [*after, "images-a02-00000-of-00001"]
+    assert after.items() <= appended.shards().items()
+    assert appended.facts().keys() == set(appended.drawn.names)
+    appended.verify()
+    named = manifest_of(appended.out, "tfrecord")["generations"]
+    assert [each["shards"] for each in named] == [3, 1, 1]
+    assert shardmill("clean", appended.out, "--yes").returncode == 0
+    assert "already complete, 18 records in 5 shards" in appended.run()
+    assert "complete, 18 records" in shardmill("status", appended.out).stdout
+
+
+def test_a_shard_of_which_an_image_changed_or_is_gone_is_written_again(appended: Appended) -> None:
+    where, before = appended.facts(), appended.shards()
+    changed, gone = (next(key for key in where if where[key] == name) for name in FIRST[:2])
+    lay(appended.drawn.root / changed, encoded(77))
+    appended.drop(gone)
+    foreseen = appended.run("--dry-run")
+    assert "1 shard would be kept, 2 written again, 0 new" in foreseen
+    assert [f"written again: {name}" in foreseen for name in FIRST] == [True, True, False]
+    assert "1 shard kept, 2 written again, 0 new" in appended.run()
+    after = appended.shards()
+    assert [before[name] == after[name] for name in FIRST] == [False, False, True]
+    assert appended.facts() == {key: name for key, name in where.items() if key != gone}
+    appended.verify()
+
+
+def test_the_dry_run_names_new_shards(appended: Appended) -> None:
+    appended.add(*(f"new/{number}.jpg" for number in range(9)))
+    said = appended.run("--dry-run")
+    assert "3 shards would be kept, 0 written again, 2 new" in said
+    assert "new: images-a01-00000-of-00002 to images-a01-00001-of-00002" in said
+    assert list(appended.shards()) == FIRST
+
+
+def test_nothing_new_is_nothing_to_do(appended: Appended) -> None:
+    folder, before = current(appended.out, "tfrecord"), appended.shards()
+    assert "already complete, 12 records in 3 shards" in appended.run()
+    assert (current(appended.out, "tfrecord"), appended.shards()) == (folder, before)
+    assert "already complete" in appended.run(append=False)
+
+
+def test_an_image_of_the_same_size_is_replaced_in_the_output_that_is_there(
+    appended: Appended,
+) -> None:
+    appended.add("new/1.jpg")
+    appended.run()
+    folder, before, where = current(appended.out, "tfrecord"), appended.shards(), appended.facts()
+    image = appended.drawn.root / "cats/8.jpg"
+    lay(image, encoded(1).ljust(image.stat().st_size, b"\0"))
+    assert "complete, 13 records" in appended.run()
+    after = appended.shards()
+    assert current(appended.out, "tfrecord") == folder
+    assert [name for name in before if before[name] != after[name]] == [where["cats/8.jpg"]]
+    appended.verify()
+
+
+def test_an_appended_output_without_a_manifest_is_finished_again(appended: Appended) -> None:
+    appended.add("new/1.jpg")
+    appended.run()
+    folder = current(appended.out, "tfrecord")
+    paths.manifest(folder).unlink()  # as a command that was killed leaves one that is withdrawn
+    assert "complete, 13 records in 4 shards" in appended.run()
+    assert current(appended.out, "tfrecord") == folder
+    appended.verify()
+
+
+def test_without_append_it_is_another_output_and_that_is_said_before(appended: Appended) -> None:
+    appended.add("new/1.jpg")
+    appended.run()
+    chain = current(appended.out, "tfrecord")
+    said = appended.run(append=False)
+    assert "tfrecord: the current output has 2 generations of shards; without --append" in said
+    assert said.index("without --append") < said.index("complete, 13 records")
+    assert list(appended.shards()) == FIRST
+    assert current(appended.out, "tfrecord") != chain
+    assert "already complete, 13 records in 3 shards" in appended.run()  # nothing is new to it
+    appended.verify()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--seed", 4), "--seed was 0, is 4"),
+        (("--order", "list"), "--order was hash, is list"),
+        (("--shards", 4), "--shards was 3, is 4"),
+        (("--resize", 16), "--resize was not given, is 16"),
+    ],
+)
+def test_other_options_are_refused_and_named(
+    appended: Appended, options: tuple[object, ...], named: str
+) -> None:
+    appended.add("new/1.jpg")
+    before = appended.shards()
+    said = appended.run(*options, status=2)
+    assert named in said
+    assert "leave out --append" in said
+    assert appended.shards() == before
+
+
+def test_a_shard_without_any_image_left_is_refused(appended: Appended) -> None:
+    appended.add("new/1.jpg")
+    appended.run()
+    appended.drop("new/1.jpg")
+    said = appended.run(status=2)
+    assert "every image of the shard images-a01-00000-of-00001 is gone" in said
+
+
+def test_what_is_not_finished_is_not_appended_to(appended: Appended) -> None:
+    paths.manifest(current(appended.out, "tfrecord")).unlink()
+    appended.add("new/1.jpg")
+    assert "is not finished, so nothing can be appended" in appended.run(status=2)
+
+
+def test_ids_and_labels_of_images_in_class_folders_stay(tmp_path: Path) -> None:
+    root, out = tmp_path / "photos", tmp_path / "out"
+    words = ("imagelist", root, "--recursive", "--out", out, "--format", "recordio", "--append")
+    for number, name in enumerate(("b/1.jpg", "b/2.jpg", "c/1.jpg", "c/2.jpg")):
+        lay(root / name, encoded(number))
+    assert shardmill(*words, "--shards", 2).returncode == 0
+    before = {image: said for said, image in stored(out, "recordio", "photos")}
+    for number, name in enumerate(("b/0.jpg", "b/3.jpg", "d/1.jpg"), start=4):
+        lay(root / name, encoded(number))
+    run = shardmill(*words)
+    assert run.returncode == 0, run.stderr
+    after = {image: said for said, image in stored(out, "recordio", "photos")}
+    assert before.items() <= after.items()
+    assert {said["id"] for said in after.values()} == set(range(7))
+    lay(root / "a" / "1.jpg", encoded(9))
+    moved = shardmill(*words)
+    assert moved.returncode == 2
+    assert "'b' as class 0" in moved.stderr
+    classes = lay(tmp_path / "classes.txt", b"b\nc\nd\na\n")
+    run = shardmill(*words, "--classes", classes)
+    assert run.returncode == 0, run.stderr
+    last = {image: said for said, image in stored(out, "recordio", "photos")}
+    assert after.items() <= last.items()
+    assert shardmill("verify", out, "--against", root).returncode == 0
+
+
+def test_files_of_the_whole_output_are_made_anew(tmp_path: Path) -> None:
+    drawn, out = draw_list(tmp_path / "drawn", images=6), tmp_path / "out"
+    words = ("--format", "recordio", "--joined", "--export", "parquet", "--shards", 2, "--append")
+    assert drawn.prepare_here(out, *words).returncode == 0
+    lay(drawn.root / "new.jpg", encoded(70))
+    drawn.add("500\t3.000000\tnew.jpg")
+    run = drawn.prepare_here(out, *words)
+    assert run.returncode == 0, run.stderr
+    joined = FORMATS["recordio"].read(current(out, "recordio") / "images.rec")
+    assert len(list(joined)) == 7
+    assert shardmill("verify", out, "--against", drawn.root).returncode == 0
+
+
+def test_a_plan_that_is_gone_is_named(appended: Appended) -> None:
+    for plan in (appended.out / ".shardmill" / "plans").iterdir():
+        plan.unlink()
+    appended.add("new/1.jpg")
+    assert "the plan of the shards that are appended to cannot be read" in appended.run(status=1)
+
+
+def test_archives_have_no_append() -> None:
+    run = shardmill("imagenet", "--raw", "raw", "--out", "out", "--append")
+    assert run.returncode == 2
+    assert "--append" in run.stderr
