@@ -101,6 +101,7 @@ def sweep(resolved: ResolvedJob) -> None:
     for each in stale(resolved.out, temps(resolved.out, resolved)):
         storage.remove_temp(each.temp, each.plan)
     at_work.sweep(resolved.out)
+    shard_claims.sweep_gone(resolved.out)
     for split in resolved.splits.values() if resolved.job.wants("shards") else ():
         shard_claims.sweep(resolved.out, split.shards_digest, ShardWork(resolved, split).is_there)
 

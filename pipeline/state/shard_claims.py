@@ -20,12 +20,14 @@ from pipeline import manifest, paths, storage
 from pipeline.documents.part_numbers import numbers
 from pipeline.documents.shards import ShardClaim
 from pipeline.errors import ShardmillError
-from pipeline.storage import Location
+from pipeline.storage import Location, Owner, Plan
 
 RENEW_S: Final = 15.0
 """Seconds after which a claim is renewed."""
 PATIENCE_S: Final = 90.0
 """Seconds without renewal after which a process of another host is taken for gone."""
+
+_ANY_FAMILY: Final = "0" * 12
 
 
 @dataclass
@@ -72,7 +74,7 @@ class ShardClaims:
         if claim is None or shard in self._held:
             self._seen.pop(shard, None)
             return claim is None
-        process = storage.Owner(claim.host, claim.pid, claim.place, claim.birth)
+        process = _process(claim)
         if process.is_comparable:
             return not process.runs()
         before, since = self._seen.get(shard, (None, 0.0))
@@ -101,3 +103,39 @@ def sweep(out: Location, family: str, written: Callable[[int], bool]) -> None:
     for place in storage.documents(paths.shard_claim(out, family, 0).parent):
         if any(map(written, numbers([place]))):
             storage.remove(out, place)
+
+
+def sweep_gone(out: Location) -> None:
+    """Remove the claims of processes of this host that are gone, whatever job they were about."""
+    if storage.folders(_all(out)):
+        storage.carry_out(leftovers(out, of_other_hosts=False))
+
+
+def leftovers(out: Location, *, of_other_hosts: bool) -> Plan:
+    """Return what goes of claims: of processes that are gone, and what cannot be read as one.
+
+    Args:
+        out: the output folder.
+        of_other_hosts: whether those of processes go, too, of which nothing is known here.
+    """
+
+    def goes(path: Location) -> bool:
+        if not numbers([path]):
+            return paths.is_digest(path.name)  # a folder
+        claim = manifest.read_undamaged(path, ShardClaim)
+        if claim is None:
+            return True
+        process = _process(claim)
+        return not process.runs() if process.is_comparable else of_other_hosts
+
+    plan = storage.plan_folder(out, _all(out), goes)
+    return plan if plan.files else Plan(out)  # empty folders are nothing to ask about
+
+
+def _all(out: Location) -> Location:
+    """Return the folder of the claims of all jobs."""
+    return paths.shard_claim(out, _ANY_FAMILY, 0).parent.parent
+
+
+def _process(claim: ShardClaim) -> Owner:
+    return Owner(claim.host, claim.pid, claim.place, claim.birth)

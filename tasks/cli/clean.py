@@ -81,7 +81,7 @@ class _Going:
         unused: folder -> what goes of what was kept of source files.
         uploads: parts of files in a store; None: the store does not let them be listed.
         unselected: what it was kept for -> what goes of images and masks that nothing asks for.
-        leases: what commands that are gone have said of themselves.
+        said: leases and claims: what commands that are gone have said of themselves.
         elsewhere: whether all that goes was left, too, by processes of other hosts.
     """
 
@@ -92,12 +92,12 @@ class _Going:
     unused: dict[Location, Plan]
     uploads: list[Unfinished] | None
     unselected: dict[str, Plan]
-    leases: Plan
+    said: list[Plan]
     elsewhere: bool
 
     def __bool__(self) -> bool:
         plans = (self.locks.items, self.leftovers, self.unused, self.uploads, self.unselected)
-        return any((self.stale, self.superseded, self.leases.items, *plans))
+        return any((self.stale, self.superseded, *(plan.items for plan in self.said), *plans))
 
     @property
     def is_all_known(self) -> bool:
@@ -134,12 +134,9 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool, elsewhere: bool) 
     others = _unselected(reached, superseded) if unneeded else {}
     for what, plan in others.items():
         say(f"nothing asks for it: {what}: {counted(plan.files, 'file')}, {size(plan.bytes)}")
-    leases = clean_stays.leases(folder, of_other_hosts=elsewhere)
-    for item in leases.items:
-        if not item.is_folder:
-            say(f"lease that no command holds: {item.path}")
+    said = clean_stays.said_by_the_gone(folder, of_other_hosts=elsewhere)
     uploads = _uploads(folder, upload_s)
-    return _Going(stale, superseded, locks, leftovers, unused, uploads, others, leases, elsewhere)
+    return _Going(stale, superseded, locks, leftovers, unused, uploads, others, said, elsewhere)
 
 
 def _uploads(folder: Location, after_s: int) -> list[Unfinished] | None:
@@ -172,7 +169,7 @@ def _remove_idle(reached: Reached, going: _Going) -> None:
             who = storage.lock_holders(paths.run_lock(folder)).splitlines() if not idle else []
             by = f" by {', '.join((*who, *map(str, holders)))}" if who or holders else ""
             say(f"a command is at work here{by}: outputs are left alone")
-            _remove(going.stale, [], [going.leases], going.locks)
+            _remove(going.stale, [], going.said, going.locks)
             return
         storage.renew()  # what was confirmed may be wanted again by now
         still = {output.folder for output in cleaning.superseded(folder, _wanted(reached))}
@@ -183,7 +180,7 @@ def _remove_idle(reached: Reached, going: _Going) -> None:
         unused += [plan for name, plan in going.leftovers.items() if name in half_done]
         others = _unselected(reached, superseded) if going.unselected else {}
         unused += [plan for what, plan in going.unselected.items() if what in others]
-        _remove(going.stale, superseded, [*unused, going.leases], going.locks)
+        _remove(going.stale, superseded, [*unused, *going.said], going.locks)
         _give_up(going.uploads or [])
 
 

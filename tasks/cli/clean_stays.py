@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from pipeline import paths, storage
-from pipeline.state import at_work, cleaning, status
+from pipeline.state import at_work, cleaning, shard_claims, status
 from pipeline.state.cleaning import Stale
 from pipeline.storage import Location, Plan, TempFile
 from tasks.cli import text
@@ -60,6 +60,21 @@ def age(temp: TempFile) -> str:
     if written is None:
         return ""
     return f", written {text.duration(max(0.0, time.time() - written / 1e9))} ago"
+
+
+def said_by_the_gone(folder: Location, *, of_other_hosts: bool) -> list[Plan]:
+    """Return what goes of leases and claims, and say it; say which leases stay."""
+    plans = {
+        "lease that no command holds": leases(folder, of_other_hosts=of_other_hosts),
+        "claim of a process that is gone": shard_claims.leftovers(
+            folder, of_other_hosts=of_other_hosts
+        ),
+    }
+    for kind, plan in plans.items():
+        for item in plan.items:
+            if not item.is_folder:
+                say(f"{kind}: {item.path}")
+    return list(plans.values())
 
 
 def leases(folder: Location, *, of_other_hosts: bool) -> Plan:

@@ -169,6 +169,26 @@ def test_claims_of_the_killed_are_swept_once_their_shards_are_there(
     shard_claims.sweep(tmp_path, "ba9876543210", {1}.__contains__)
 
 
+def test_claims_of_processes_that_are_gone_go_whatever_job_they_were_about(
+    mine: ShardClaims, owned: Owned, tmp_path: Path
+) -> None:
+    mine.take(1)
+    owned(2, birth="00000000")
+    owned(3, host="elsewhere")
+    stranger = tmp_path / ".shardmill" / "claims" / "notes.txt"
+    stranger.write_text("mine")
+    shard_claims.sweep_gone(tmp_path)
+    assert [claim(tmp_path, shard) is not None for shard in (1, 2, 3)] == [True, False, True]
+    plan = shard_claims.leftovers(tmp_path, of_other_hosts=True)
+    assert [item.path for item in plan.items] == [paths.shard_claim(tmp_path, FAMILY, 3)]
+    assert stranger.exists()
+
+
+def test_where_there_are_no_claims_none_are_left(tmp_path: Path) -> None:
+    shard_claims.sweep_gone(tmp_path)
+    assert not shard_claims.leftovers(tmp_path, of_other_hosts=True).items
+
+
 def test_a_claim_is_this_programs_own() -> None:
     out = Path("/out")
     assert ownership.is_owned(out, paths.shard_claim(out, FAMILY, 12345))

@@ -16,8 +16,9 @@ import shared
 from commands import prepare, shardmill
 from support import RawSet, command, products, temporary_files
 
-from pipeline import storage
+from pipeline import paths, storage
 from pipeline.state import lease
+from pipeline.state.shard_claims import ShardClaims
 
 SHARDS = ("--split", "train", "--shards", "train=3")
 LEAVES_A_TEMP = """
@@ -86,6 +87,21 @@ def test_what_another_host_has_left_goes_when_that_is_said(twice: Path) -> None:
     gone = shardmill("clean", twice, "--yes", "--other-hosts")
     assert gone.returncode == 0, gone.stderr
     assert not foreign.exists()
+
+
+def test_a_claim_of_another_host_goes_when_that_is_said(
+    twice: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as that of a part which was killed, when the job has other shards by now."""
+    monkeypatch.setenv(storage.HOST_VARIABLE, "elsewhere")
+    ShardClaims(twice, "0" * 12).take(3)
+    monkeypatch.delenv(storage.HOST_VARIABLE)
+    claim = paths.shard_claim(twice, "0" * 12, 3)
+    assert shardmill("clean", twice, "--yes").returncode == 0
+    assert claim.exists()
+    gone = shardmill("clean", twice, "--yes", "--other-hosts")
+    assert f"claim of a process that is gone: {claim}" in gone.stdout
+    assert not claim.exists()
 
 
 def test_outputs_stay_while_a_command_of_another_host_says_that_it_is_at_work(
