@@ -97,6 +97,33 @@ class _Recording(Phase):
                 storage.remove_temp(temp.temp, temp.plan)
 
 
+class _Reporting(Phase):
+    """The page of an output, of which nothing but its folder is asked."""
+
+    # Its steps are imported where they are asked for: other commands begin without them.
+
+    name = "reporting"
+
+    def digest(self, job: Job) -> str:
+        from pipeline.report.survey import survey  # noqa: PLC0415
+
+        return survey(job.folder).digest
+
+    def root(self, job: Job) -> luigi.Task:
+        from tasks.report import Report  # noqa: PLC0415
+
+        return Report(out=job.out, digest=self.digest(job), job=job)
+
+    def is_complete(self, job: Job) -> bool:
+        from pipeline.report import renewal  # noqa: PLC0415
+
+        return renewal.is_complete(job.folder, self.digest(job))
+
+    def sweep(self, job: Job) -> None:
+        for temp in cleaning.stale(job.folder, cleaning.temps_of_report(job.folder)):
+            storage.remove_temp(temp.temp, temp.plan)
+
+
 @dataclass(frozen=True)
 class PartOf(Phase):
     """A part of the shards; when its own are there, it is complete.
@@ -145,9 +172,10 @@ class ByEngine(Phase):
 PREPARING: Final[Phase] = _Preparing()
 COLLECTING: Final[Phase] = _Collecting()
 RECORDING: Final[Phase] = _Recording()
+REPORTING: Final[Phase] = _Reporting()
 _PART: Final = "part "
 _ENGINE: Final = "engine "
-_PHASES: Final = {phase.name: phase for phase in (PREPARING, COLLECTING, RECORDING)}
+_PHASES: Final = {phase.name: phase for phase in (PREPARING, COLLECTING, RECORDING, REPORTING)}
 
 
 def named(name: str) -> Phase:

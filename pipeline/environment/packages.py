@@ -25,6 +25,7 @@ PURPOSES: Final[Mapping[str, tuple[str, str]]] = {
     "crc32c": ("crc32c", "checksums of records"),
     "h5py": ("h5py", "HDF5 files"),
     "isal": ("isal", "compressed archives"),
+    "jinja2": ("jinja2", "the pages of report"),
     "luigi": ("luigi", "the steps of a job and their workers"),
     "lxml": ("lxml", "annotations in XML"),
     "msgspec": ("msgspec", "documents and configurations"),

@@ -34,6 +34,7 @@ from pipeline.job.artifacts import (
 )
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.split import SplitJob
+from pipeline.report import places
 from pipeline.sources.data_set import DataSet
 from pipeline.state import claims
 from pipeline.storage import Location
@@ -255,7 +256,7 @@ def taken_names(*, of_boxes: bool = True) -> frozenset[str]:
     Args:
         of_boxes: whether the split has boxes, and so can have the exports that need them.
     """
-    return frozenset({paths.LISTS, *FORMATS}) | registry.folders(of_boxes=of_boxes)
+    return frozenset({paths.LISTS, places.FOLDER, *FORMATS}) | registry.folders(of_boxes=of_boxes)
 
 
 def dead_paths(out: Location) -> Iterator[str]:

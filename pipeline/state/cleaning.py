@@ -18,6 +18,7 @@ from pipeline.job.artifacts import MANIFEST, Product, begun, name_of
 from pipeline.job.options import FORMATS
 from pipeline.job.resolve import ResolvedJob
 from pipeline.manifest import read_undamaged
+from pipeline.report import places
 from pipeline.shards.work import ShardWork
 from pipeline.sources import registry as sources
 from pipeline.state import at_work, shard_claims
@@ -83,6 +84,12 @@ def temps(out: Location, resolved: ResolvedJob | None = None) -> list[TempFile]:
     folders = _everywhere(out) if resolved is None else _of_job(out, resolved)
     reachable = (folder for folder in dict.fromkeys(folders) if storage.reachable(out, folder))
     return [temp for folder in reachable for temp in storage.temp_files(folder)]
+
+
+def temps_of_report(out: Location) -> list[TempFile]:
+    """Return the temporary files in the folders that the page for people is made in."""
+    folders = (*_below(out, places.folder(out)), *_below(out, places.marks(out, "")))
+    return [temp for folder in folders for temp in storage.temp_files(folder)]
 
 
 def left_locks(out: Location) -> Plan:
@@ -243,6 +250,7 @@ def _of_job(out: Location, resolved: ResolvedJob) -> Iterator[Location]:
 def _everywhere(out: Location) -> Iterator[Location]:
     yield from _below(out, paths.state(out))
     yield from (out, paths.lists(out))
+    yield from _below(out, places.folder(out))
     for name in sorted({*exports.folders(), *sources.own_folders()}):
         yield from _below(out, out / name)
     # A tree's folder has the name that its configuration gives it.

@@ -23,6 +23,7 @@ from pipeline.exports import registry as exports
 from pipeline.exports.base import ANY_PATH
 from pipeline.formats.base import JOINED
 from pipeline.formats.registry import ALL
+from pipeline.report import places
 from pipeline.sources import registry as sources
 from pipeline.sources.kept_files import Placeholders
 from pipeline.storage import Location
@@ -127,7 +128,7 @@ def _beginnings() -> tuple[tuple[re.Pattern[str], str], ...]:
 
 def _every() -> list[Path]:
     of_sources = sources.own_names(_OUT, Placeholders(_SPLIT, _NAME, _DIGEST, _NUMBER))
-    return sorted({*_of_outputs(), *_of_products(), *_of_state(), *of_sources})
+    return sorted({*_of_outputs(), *_of_products(), *_of_state(), *_of_report(), *of_sources})
 
 
 def _pattern(path: Path) -> re.Pattern[str]:
@@ -168,6 +169,23 @@ def _of_products() -> Iterator[Path]:
     for split in ("train", _SPLIT):  # some names of the training images have no split in them
         yield from (spell(_OUT, split) for spell in by_split)
     yield from (_OUT / name for name in exports.files(_NAME))
+
+
+def _of_report() -> Iterator[Path]:
+    """Yield the page for people, what it leads to, and the marks and tables of both."""
+    yield from (places.index(_OUT), places.run(_OUT))
+    folder = places.files(_OUT, _DIGEST)
+    yield from (folder / name for name in (places.STYLE, places.SCRIPT, places.KEYS))
+    yield places.file(_OUT, _DIGEST, places.CLASSES, places.page_name(_NUMBER))
+    copies = (places.copy_name(_NUMBER, _NUMBER, ending) for ending in places.ENDINGS)
+    for name in (places.sheet_name(_NUMBER), places.masks_name(_NUMBER), *copies):
+        file = places.file(_OUT, _DIGEST, _SPLIT, name)
+        yield from (file, file.parent, folder)
+    yield places.images_mark(_OUT, _DIGEST, _SPLIT)
+    yield places.sheets_mark(_OUT, _DIGEST, _SPLIT, _NUMBER)
+    yield from (places.pages_mark(_OUT, _DIGEST, _NUMBER), places.mark(_OUT, _DIGEST))
+    table = places.table(_OUT, _DIGEST, _SPLIT, _NAME)
+    yield from (table, table.parent)
 
 
 def _of_state() -> Iterator[Path]:

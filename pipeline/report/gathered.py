@@ -1,0 +1,194 @@
+"""Everything that was made for a page, as it is laid out: splits, classes, images on sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pipeline import manifest
+from pipeline.documents.report import DrawnImage, ReportImagesMark, ReportSheetsMark
+from pipeline.report import places, tables
+from pipeline.report.chosen import GROUP
+from pipeline.report.survey import Damage, ReportedOutput, Survey
+
+
+@dataclass(frozen=True)
+class GatheredSplit:
+    """A split: its output, tables, and what was drawn of it.
+
+    Attributes:
+        output: that its images are shown from.
+        number: 0-based, of its colour: the largest split comes first.
+        mark: of its tables.
+        rows: sheet -> its images, as of `tables.CHOSEN`.
+        classes: class index -> its row of `tables.CLASSES`, and `sheet`, its number.
+        figures: what -> value or word -> how often it occurs.
+        drawn: (sheet, cell) -> what is there.
+    """
+
+    output: ReportedOutput
+    number: int
+    mark: ReportImagesMark
+    rows: Mapping[int, list[dict[str, Any]]]
+    classes: Mapping[int, dict[str, Any]]
+    figures: Mapping[str, Mapping[Any, int]]
+    drawn: Mapping[tuple[int, int], DrawnImage]
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.output.split
+
+    @property
+    def repaired(self) -> Iterator[dict[str, Any]]:
+        """Its repaired images that are shown."""
+        for sheet, rows in sorted(self.rows.items()):
+            if sheet >= len(self.classes):
+                yield from rows
+
+    def cells(self, sheet: int) -> int:
+        """Return how many cells a sheet has."""
+        return 1 + max(int(row["cell"]) for row in self.rows[sheet])
+
+    def has_sheet(self, sheet: int) -> bool:
+        """Whether something is drawn on a sheet."""
+        rows = self.rows.get(sheet, [])
+        return any((drawn := self.drawn.get((sheet, r["cell"]))) and drawn.width for r in rows)
+
+    def has_masks(self, sheet: int) -> bool:
+        """Whether masks lie on a sheet."""
+        rows = self.rows.get(sheet, [])
+        return any((drawn := self.drawn.get((sheet, r["cell"]))) and drawn.masks for r in rows)
+
+    @property
+    def damage(self) -> Iterator[Damage]:
+        """What was found damaged when its images were read."""
+        for text in self.mark.damaged:
+            place, _, what = text.partition(": ")
+            yield Damage(place, what)
+        for sheet, rows in sorted(self.rows.items()):
+            for row in rows:
+                drawn = self.drawn.get((sheet, row["cell"]))
+                if drawn is not None and drawn.damaged and sheet < len(self.classes):
+                    yield Damage(f"{self.output.place}: {row['key']}", drawn.damaged)
+
+
+@dataclass(frozen=True)
+class GatheredClass:
+    """A class of any split.
+
+    Attributes:
+        number: 0-based, of its page.
+        index: in the label table; -1: the images of no class.
+        id: its id; "": it has none.
+        text: in words.
+    """
+
+    number: int
+    index: int
+    id: str
+    text: str
+
+    @property
+    def name(self) -> str:
+        """What it is called: its words, else its id."""
+        if self.index < 0:
+            return "Images of no class"
+        return self.text or self.id or f"class {self.index}"
+
+    @property
+    def label(self) -> str:
+        """Its id and number, as far as the name does not say them."""
+        parts = [self.id if self.id != self.name else ""]
+        parts.append(f"class {self.index}, from 0" if self.index >= 0 else "")
+        return " · ".join(filter(None, parts))
+
+    @property
+    def page(self) -> str:
+        """The file of its page."""
+        return places.page_name(self.number)
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """What was made for a page.
+
+    Attributes:
+        survey: of the outputs.
+        splits: the largest first.
+    """
+
+    survey: Survey
+    splits: tuple[GatheredSplit, ...]
+
+    @cached_property
+    def classes(self) -> tuple[GatheredClass, ...]:
+        """The classes of all splits, by their indexes."""
+        rows: dict[int, dict[str, Any]] = {}
+        for split in self.splits:
+            for index, row in split.classes.items():
+                rows.setdefault(index, row)
+        return tuple(
+            GatheredClass(number, index, rows[index]["class_id"], rows[index]["class_text"])
+            for number, index in enumerate(sorted(rows))
+        )
+
+    @cached_property
+    def by_index(self) -> Mapping[int, GatheredClass]:
+        """Class index -> class."""
+        return {each.index: each for each in self.classes}
+
+    @property
+    def damage(self) -> tuple[Damage, ...]:
+        """Everything that is damaged."""
+        found = (each for split in self.splits for each in split.damage)
+        return tuple(dict.fromkeys((*self.survey.all_damage, *found)))
+
+
+def gather(survey: Survey) -> Gathered:
+    """Read what was made for the page of a survey.
+
+    Raises:
+        OutputDamaged: it is not as it was written.
+        Vanished: it is not there.
+    """
+    marks = {
+        name: manifest.read(places.images_mark(survey.out, survey.digest, name), ReportImagesMark)
+        for name in survey.splits
+    }
+    ordered = sorted(marks, key=lambda name: (-marks[name].images, name))
+    splits = (_split(survey, name, number, marks[name]) for number, name in enumerate(ordered))
+    return Gathered(survey, tuple(splits))
+
+
+def _split(survey: Survey, name: str, number: int, mark: ReportImagesMark) -> GatheredSplit:
+    out, digest = survey.out, survey.digest
+    chosen, classes, figures = (
+        tables.read(places.table(out, digest, name, table), schema)
+        for table, schema in tables.ALL.items()
+    )
+    rows: dict[int, list[dict[str, Any]]] = {}
+    for row in chosen.to_pylist():
+        rows.setdefault(row["sheet"], []).append(row)
+    counted: dict[str, dict[Any, int]] = {}
+    for row in figures.to_pylist():
+        value = row["text"] or row["value"]
+        counted.setdefault(row["what"], {})[value] = row["count"]
+    by_index = {
+        row["class_index"]: {**row, "sheet": sheet} for sheet, row in enumerate(classes.to_pylist())
+    }
+    drawn = {(each.sheet, each.cell): each for each in _drawn(survey, name, mark)}
+    return GatheredSplit(survey.splits[name], number, mark, rows, by_index, counted, drawn)
+
+
+def _drawn(survey: Survey, split: str, mark: ReportImagesMark) -> Iterator[DrawnImage]:
+    for group in range(groups(mark.sheets)):
+        path = places.sheets_mark(survey.out, survey.digest, split, group)
+        yield from manifest.read(path, ReportSheetsMark).images
+
+
+def groups(sheets: int) -> int:
+    """Return how many tasks draw so many sheets."""
+    return -(-sheets // GROUP)

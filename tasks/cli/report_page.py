@@ -1,0 +1,125 @@
+"""``shardmill report``: a page for people of what an output holds."""
+
+from __future__ import annotations
+
+import contextlib
+import webbrowser
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from pipeline.errors import OutputDamaged, ShardmillError
+from pipeline.job.options import Job
+from pipeline.job.table.option import REPORT
+from pipeline.job.table.options import options_of
+from pipeline.quantities import counted, verb
+from pipeline.report import places
+from pipeline.state import run_end, status
+from pipeline.storage import Location
+from tasks.cli import report as outcomes
+from tasks.cli.grouping import GroupedCommand
+from tasks.cli.how import How, tell
+from tasks.cli.options import parameters
+from tasks.cli.preparing import sharing
+from tasks.cli.reaching import Reached
+from tasks.cli.rerun_command import command_line
+from tasks.cli.saying import say, say_as_it_is
+from tasks.phases import REPORTING
+
+EXAMPLES: Final = (
+    "shardmill report OUT",
+    "shardmill report OUT --workers 4",
+    "shardmill report . --open",
+)
+
+
+@click.command(cls=GroupedCommand, params=parameters(options_of(REPORT)), examples=EXAMPLES)
+def report(out: str, workers: int | None, **given: Any) -> int:
+    """Make a page of what OUT holds, OUT/report/index.html: images, plots, and what was repaired.
+
+    It needs no network and no server: a browser opens it from the folder, which can be copied
+    elsewhere as a whole. It has a contact sheet of each class, with boxes and masks, and a page for
+    each; plots of sizes, modes and boxes; what was repaired or left out, with reasons; inputs,
+    files, commands, and what each step cost. The same outputs give the same bytes, but for the
+    page of commands and costs. What was made of an earlier report and is still right stays.
+
+    Exit status 0 when everything that is shown is as it was written, 4 when images were left out,
+    1 when something is damaged: the page says what, and shows the rest.
+    """
+    folder = Reached.of(out, {}).out
+    how = How.of(
+        workers=workers,
+        scheduler_host="",
+        cluster="",
+        no_overlap=False,
+        dry_run=False,
+        keep_runs=None,
+    )
+    jobs = _recorded(folder)
+    job = Job(raw="", out=str(folder), config="")
+    digest = REPORTING.digest(job)  # before a lock is made: it refuses other folders
+    with sharing(folder, no_overlap=False):
+        code = _make(
+            job, digest, how, [line.offer for each in jobs if (line := command_line(each))]
+        )
+    index = places.index(folder)
+    say_as_it_is(index)
+    if given["open"] and isinstance(index, Path):
+        webbrowser.open(index.as_uri())
+    return code
+
+
+def _recorded(folder: Location) -> list[Job]:
+    """Return the jobs that are recorded; none where a record is damaged: the page says the rest."""
+    with contextlib.suppress(ShardmillError):
+        return status.recorded_jobs(folder)
+    return []
+
+
+def _make(job: Job, digest: str, how: How, commands: list[str]) -> int:
+    """Have the report made; return the exit status."""
+    # Pillow and Jinja: not for --help
+    from pipeline.report import renewal, run_page  # noqa: PLC0415
+    from tasks.cli.observer import BytesObserver  # noqa: PLC0415 - Rich
+
+    renewal.forget_damaged(job.folder, digest)
+    if REPORTING.is_complete(job):
+        say("already complete")
+    else:
+        how.begin()
+        supervisor = how.supervisor(job, REPORTING)
+        supervisor.name = run_end.new_name(run_end.ASSISTANT)  # its end is not that of a job
+        from tasks.cli.watched import watched  # noqa: PLC0415
+
+        outcome = watched(supervisor, BytesObserver(job.folder, supervisor.name), tell)
+        if not outcome.complete:
+            return outcomes.failure(supervisor, outcome)
+    renewal.sweep(job.folder, digest)
+    run_page.write(job.folder, digest, commands)
+    return _told(job.folder)
+
+
+def _told(folder: Location) -> int:
+    """Say what the report has found; return the exit status."""
+    from pipeline.report import gathered, survey  # noqa: PLC0415
+
+    whole = gathered.gather(survey.survey(folder))
+    for damage in whole.damage[:_MOST_SAID]:
+        say(f"damaged: {damage.place}: {damage.what}", err=True)
+    if (more := len(whole.damage) - _MOST_SAID) > 0:
+        say(f"damaged: {more:,} more, on the page", err=True)
+    shown = sum(len(rows) for split in whole.splits for rows in split.rows.values())
+    say(f"{counted(len(whole.classes), 'class')}, {counted(shown, 'image')} shown")
+    if whole.damage:
+        say("shardmill verify OUT says more of what is damaged, and what makes it anew", err=True)
+        return OutputDamaged.exit_status
+    left_out = sum(
+        split.output.document.counts.left_out for split in whole.splits if split.output.document
+    )
+    if left_out:
+        say(f"{counted(left_out, 'image')} {verb(left_out, 'is', 'are')} in no shard: left out")
+    return outcomes.LEFT_OUT if left_out else outcomes.COMPLETE
+
+
+_MOST_SAID: Final = 20

@@ -1,0 +1,217 @@
+"""The steps of ``shardmill report``: images are chosen, sheets drawn, pages written."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, TypeVar
+
+import luigi
+from luigi.parameter import ParameterVisibility
+
+from pipeline import manifest
+from pipeline.documents.report import (
+    ReportImagesMark,
+    ReportSheetsMark,
+)
+from pipeline.manifest import Sealed
+from pipeline.report import gathered, images, places, renewal, sheets, tables
+from pipeline.report.chosen import GROUP
+from pipeline.report.page_files import first_page, pages_of_classes
+from pipeline.report.survey import Survey, survey
+from pipeline.storage import Location, StagedFile
+from tasks.base import JobParameter, JobTask, Volume
+
+Mark = TypeVar("Mark", bound=Sealed)
+_PAGES_AT_ONCE: Final = 64
+"""Pages that are published together: each is an open file until then."""
+
+
+class ReportTask(JobTask):
+    """A step of a page; `digest` is of everything that the page shows."""
+
+    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the page")
+
+    step = "report"
+
+    @property
+    def survey(self) -> Survey:
+        """What there is to show."""
+        return survey(self.folder)
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """The parameters that all tasks of a page have."""
+        return {"out": self.out, "digest": self.digest, "job": self.job}
+
+    def mark(self) -> Location:
+        """Return the path of its mark."""
+        raise TypeError(f"{type(self).__name__} has no mark")
+
+    def marked(self, kind: type[Mark]) -> Mark | None:
+        """Return its mark; None: it is not made, or a file of it is gone."""
+        return manifest.read_complete(self.mark(), self.folder, kind)
+
+    def publish(self, staged: list[StagedFile], **document: object) -> int:
+        """Publish files and then the mark that names them; return their bytes."""
+        manifest.publish(staged, self.mark(), self.folder, {"digest": str(self.digest), **document})
+        return sum(file.size for file in staged)
+
+
+class ReadReportImages(ReportTask):
+    """Facts and plan of a split are read: what the page says of all images, and which it shows."""
+
+    split: luigi.Parameter[str] = luigi.Parameter(description="name of the split")
+
+    step = "report: choose images"
+
+    def mark(self) -> Location:
+        """Return the path of its mark."""
+        return places.images_mark(self.folder, str(self.digest), str(self.split))
+
+    def complete(self) -> bool:
+        """Whether the tables are there."""
+        return self.marked(ReportImagesMark) is not None
+
+    def make(self) -> Volume:
+        """Write the tables."""
+        split = str(self.split)
+        output = self.survey.splits[split]
+        total = output.document.counts.records if output.document else 0
+        with self.counter(total, "images", f"choose {split}") as progress:
+            read = images.read(output, progress)
+        contents = {"chosen": read.chosen, "classes": read.classes, "figures": read.figures}
+        with contextlib.ExitStack() as stack:
+            staged = []
+            for name in tables.ALL:
+                path = places.table(self.folder, str(self.digest), split, name)
+                staged.append(stack.enter_context(StagedFile(path)))
+                tables.write(staged[-1], contents[name])
+            written = self.publish(
+                staged,
+                split=split,
+                images=read.images,
+                sheets=read.sheets,
+                whole=read.whole,
+                damaged=[f"{each.place}: {each.what}" for each in read.damage],
+            )
+        return Volume(read.images, written)
+
+
+class DrawSheets(ReportTask):
+    """A group of contact sheets of a split is drawn."""
+
+    split: luigi.Parameter[str] = luigi.Parameter(description="name of the split")
+    group: luigi.IntParameter = luigi.IntParameter(description="0-based number of the group")
+
+    step = "report: draw sheets"
+
+    def mark(self) -> Location:
+        """Return the path of its mark."""
+        return places.sheets_mark(self.folder, str(self.digest), str(self.split), int(self.group))
+
+    def complete(self) -> bool:
+        """Whether the sheets are there."""
+        return self.marked(ReportSheetsMark) is not None
+
+    def make(self) -> Volume:
+        """Draw the sheets."""
+        split, group = str(self.split), int(self.group)
+        place = places.images_mark(self.folder, str(self.digest), split)
+        whole = manifest.read(place, ReportImagesMark).whole
+        work = sheets.SheetWork(self.survey.splits[split], str(self.digest), group, whole)
+        with contextlib.ExitStack() as stack:
+            with self.counter(len(work.rows()), "images", f"{split} {group}") as progress:
+                staged, drawn = sheets.draw(work, stack, progress)
+            written = self.publish(
+                staged, split=split, group=group, images=[each.to_json() for each in drawn]
+            )
+        return Volume(len(drawn), written)
+
+
+class WriteReport(ReportTask):
+    """The pages, which lead to everything else.
+
+    How many sheets there are is known when the images are chosen, so they are dynamic dependencies.
+    """
+
+    step = "report: write pages"
+
+    def requires(self) -> list[ReportTask]:
+        """Return what chooses the images of each split."""
+        return [ReadReportImages(split=name, **self.shared) for name in self.survey.splits]
+
+    def mark(self) -> Location:
+        """Return the path of its mark."""
+        return places.mark(self.folder, str(self.digest))
+
+    def complete(self) -> bool:
+        """Whether the pages are there, and the first one is of this report."""
+        return renewal.is_complete(self.folder, str(self.digest))
+
+    def run(self) -> Iterator[list[luigi.Task]]:  # type: ignore[override]
+        """Have the sheets drawn that are not there, then write the pages."""
+        with self.carrying_out():
+            pending = [task for task in self.sheets() if not task.complete()]
+        if pending:
+            yield pending
+        super().run()
+
+    def sheets(self) -> list[luigi.Task]:
+        """Return the tasks that draw the sheets."""
+        tasks = list[luigi.Task]()
+        for name in self.survey.splits:
+            place = places.images_mark(self.folder, str(self.digest), name)
+            groups = -(-manifest.read(place, ReportImagesMark).sheets // GROUP)
+            tasks += [DrawSheets(split=name, group=each, **self.shared) for each in range(groups)]
+        return tasks
+
+    def make(self) -> Volume:
+        """Write the pages, the first one last."""
+        out, digest = self.folder, str(self.digest)
+        whole = gathered.gather(self.survey)
+        pages, written = pages_of_classes(whole), 0
+        for part in itertools.count():
+            some = list(itertools.islice(pages, _PAGES_AT_ONCE))
+            if not some:
+                break
+            mark = places.pages_mark(out, digest, part)
+            written += self._publish(some, mark, {"digest": digest})
+        renewal.forget_others(out, digest)  # the first page is theirs no more
+        left_out = sum(
+            each.document.counts.left_out for each in self.survey.splits.values() if each.document
+        )
+        document = {"digest": digest, "findings": len(whole.damage), "left_out": left_out}
+        files = first_page(whole)
+        written += self._publish(files, self.mark(), {**document, "parts": part})
+        return Volume(0, written)
+
+    def _publish(
+        self,
+        files: Iterable[tuple[Location, bytes]],
+        mark: Location,
+        document: Mapping[str, object],
+    ) -> int:
+        """Publish files and their mark; return their bytes."""
+        with contextlib.ExitStack() as stack:
+            staged = []
+            for path, content in files:
+                staged.append(stack.enter_context(StagedFile(path)))
+                staged[-1].write(content)
+            manifest.publish(staged, mark, self.folder, document)
+            return sum(file.size for file in staged)
+
+
+class Report(luigi.WrapperTask):
+    """The report of an output: `digest` is of everything that it shows."""
+
+    out: luigi.Parameter[str] = luigi.Parameter(description="output folder")
+    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the page")
+    job: JobParameter = JobParameter(
+        significant=False, visibility=ParameterVisibility.HIDDEN, description="the whole job"
+    )
+
+    def requires(self) -> WriteReport:
+        """Return what writes its pages."""
+        return WriteReport(out=self.out, digest=self.digest, job=self.job)

@@ -1,0 +1,318 @@
+"""``shardmill report``: pages of outputs of every kind, damaged or not."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import finishedoutputs
+import pytest
+import shared
+from commands import shardmill
+from drawnlists import encoded, lay
+from PIL import Image
+from reportpages import Page, pages
+from support import RawSet
+
+from pipeline import manifest
+from pipeline.report import chosen, places, thumbnails
+
+HOSTILE = '"><script>alert(1)</script>'
+
+
+@pytest.fixture(scope="module")
+def finished(sample: RawSet) -> Path:
+    """The drawn sample with its report, made once; never changed by a test."""
+
+    def make(folder: Path) -> None:
+        out = folder / "out"
+        finishedoutputs.prepared(sample, out, "--format", "tfrecord,recordio")
+        run = shardmill("report", out)
+        assert run.returncode == 0, run.stdout + run.stderr
+        (folder / "stdout").write_text(run.stdout)
+
+    return shared.once("report-of-sample", make)
+
+
+def own(finished: Path, out: Path) -> Path:
+    """Return a copy of a finished output with its report."""
+    shutil.copytree(finished / "out", out, symlinks=True)
+    return out
+
+
+def files(out: Path) -> dict[str, bytes]:
+    """Return what a report promises to be the same: all of it but commands and costs."""
+    found = {
+        str(path.relative_to(out)): path for path in (out / "report").rglob("*") if path.is_file()
+    }
+    return {name: path.read_bytes() for name, path in found.items() if name != "report/run.html"}
+
+
+def listed(folder: Path, images: dict[str, bytes], *words: object) -> Path:
+    """Return the output of class folders with these images."""
+    for name, content in images.items():
+        lay(folder / "root" / name, content)
+    out = folder / "out"
+    run = shardmill("imagelist", folder / "root", "--recursive", "--out", out, *words)
+    assert run.returncode in {0, 4}, run.stderr
+    return out
+
+
+def test_every_link_of_every_page_leads_to_a_file(finished: Path) -> None:
+    out = finished / "out"
+    assert (finished / "stdout").read_text().splitlines()[-1].endswith("report/index.html")
+    found = pages(out / "report")
+    assert len(found) == 2 + 8
+    for page in found:
+        assert [link for link in page.links if not link.exists()] == []
+    index = found[0]
+    assert (index.path.parent / "run.html").resolve() in index.links
+    assert min(out.glob("tfrecord/*/*/manifest.json")).resolve() in index.links
+
+
+def test_the_first_page_says_what_there_is(finished: Path) -> None:
+    text = Page(finished / "out/report/index.html").text
+    for said in (
+        "120 images in 2 splits, 8 classes",
+        "Irish terrier",
+        "train: 2 repaired images",
+        "cmyk 1, png 1",
+        "ILSVRC2012_img_train.tar",
+        "Images a class",
+        "Chroma sampling",
+        "Areas of boxes",
+    ):
+        assert said in text
+    md5 = manifest.load(next((finished / "out/tfrecord/train").glob("*/manifest.json")))["inputs"]
+    assert md5[0]["md5"] in text
+
+
+def test_a_page_shows_each_image_of_a_class_with_its_boxes(finished: Path) -> None:
+    page = Page(next((finished / "out/report").rglob("classes/00000.html")))
+    shown = page.of("svg")
+    assert len(shown) == 12 + 3
+    assert len([box for box in page.of("rect") if box.get("class") != "halo"]) == 20
+    whole = [link for link in page.links if "-" in link.stem and link.suffix == ".jpg"]
+    with Image.open(whole[0]) as image:
+        assert max(image.size) > thumbnails.SIDE
+    sheet = next(link for link in page.links if link.name == "00000.jpg")
+    with Image.open(sheet) as image:
+        assert image.size == (chosen.COLUMNS * thumbnails.SIDE, chosen.ROWS * thumbnails.SIDE)
+
+
+def test_images_are_placed_before_they_are_loaded(finished: Path) -> None:
+    for page in pages(finished / "out/report"):
+        for tag in ("img", "svg", "image"):
+            assert all({"width", "height"} <= given.keys() for given in page.of(tag))
+
+
+def test_the_page_forbids_the_network_and_what_it_did_not_bring(finished: Path) -> None:
+    for page in pages(finished / "out/report"):
+        (policy,) = [m["content"] for m in page.of("meta") if m.get("http-equiv")]
+        assert policy.startswith("default-src 'none';")
+        assert "unsafe" not in policy
+        assert not [name for _, given in page.tags for name in given if name.startswith("on")]
+        assert not [given for _, given in page.tags if "style" in given]
+        assert "http:" not in (text := page.path.read_text())
+        assert "https:" not in text
+
+
+def test_the_same_output_gives_the_same_bytes(finished: Path, sample: RawSet, out: Path) -> None:
+    finishedoutputs.prepared(sample, out, "--format", "tfrecord,recordio")
+    assert shardmill("report", out).returncode == 0
+    assert files(out) == files(finished / "out")
+
+
+def test_a_report_again_makes_nothing_and_says_so(finished: Path, out: Path) -> None:
+    own(finished, out)
+    times = {path: path.stat().st_mtime_ns for path in (out / "report").rglob("*.jpg")}
+    run = shardmill("report", out)
+    assert run.returncode == 0
+    assert "already complete" in run.stdout
+    assert times == {path: path.stat().st_mtime_ns for path in times}
+
+
+def test_a_lost_sheet_is_drawn_again_alone(finished: Path, out: Path) -> None:
+    before = files(own(finished, out))
+    lost = next((out / "report").rglob("validation/00001.jpg"))
+    lost.unlink()
+    assert shardmill("report", out).returncode == 0
+    assert files(out) == before
+
+
+def test_status_verify_and_clean_know_the_report(finished: Path, out: Path) -> None:
+    own(finished, out)
+    assert shardmill("verify", out).returncode == 0
+    assert "nothing to remove" in shardmill("clean", out).stdout
+    assert shardmill("status", out).stdout == shardmill("status", finished / "out").stdout.replace(
+        str(finished / "out"), str(out)
+    )
+    sheet = next((out / "report").rglob("train/00000.jpg"))
+    sheet.write_bytes(sheet.read_bytes()[:-1] + b"?")
+    run = shardmill("verify", out, "--remove-damaged")
+    assert run.returncode == 1
+    assert str(sheet.relative_to(out)) in run.stdout + run.stderr
+    assert shardmill("report", out).returncode == 0
+    assert files(out) == files(finished / "out")
+
+
+def test_another_output_takes_the_place_of_an_earlier_report(tmp_path: Path) -> None:
+    out = listed(tmp_path, {f"{name}/{n}.jpg": encoded(n) for n, name in enumerate("aab")})
+    finishedoutputs.reported(out)
+    (earlier,) = [path.name for path in (out / "report").iterdir() if path.is_dir()]
+    listed(tmp_path, {"b/9.jpg": encoded(9)})
+    finishedoutputs.reported(out)
+    (later,) = [path.name for path in (out / "report").iterdir() if path.is_dir()]
+    assert later != earlier
+    assert "4 images" in Page(out / "report/index.html").text
+    assert not list((out / ".shardmill/report").glob(f"{earlier}/*"))
+
+
+def test_texts_of_others_are_shown_and_never_markup(tmp_path: Path) -> None:
+    name = HOSTILE.replace("/", ";")
+    out = listed(tmp_path, {f"{name}/{name}.jpg": encoded(1), "plain/a.jpg": encoded(2)})
+    report = finishedoutputs.reported(out)
+    for page in pages(report):
+        scripts = page.of("script")
+        assert [given["src"].rpartition("/")[2] for given in scripts] == ["report.js"]
+    index = Page(report / "index.html")
+    assert name in index.text
+    assert f"{name}/{name}.jpg" in Page(next(report.rglob("classes/00000.html"))).text
+    assert all(HOSTILE[:9] not in path.name for path in report.rglob("*"))
+    keys = next(report.rglob("keys.js")).read_text()
+    assert "<" not in keys
+    head, tail = "window.shardmillKeys=", ";\n"
+    assert name in json.loads(keys.removeprefix(head).removesuffix(tail))["images"][0][0]
+
+
+def test_a_class_that_a_split_lacks_says_so(tmp_path: Path) -> None:
+    images = {f"{s}/{c}/{n}.jpg": encoded(n) for s, c, n in (("train", "a", 1), ("train", "b", 2))}
+    out = listed(tmp_path, {**images, "val/a/3.jpg": encoded(3)})
+    report = finishedoutputs.reported(out)
+    page = Page(next(report.rglob("classes/00001.html")))
+    assert "No image of this class is in" in page.text
+
+
+def test_two_hundred_classes_have_a_page_each(tmp_path: Path) -> None:
+    small = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(small, "JPEG")
+    images = {f"{n:03}/{n}.jpg": small.getvalue() for n in range(200)}
+    report = finishedoutputs.reported(listed(tmp_path, images, "--shards", 2))
+    assert len(list(report.rglob("classes/*.html"))) == 200
+    assert len(Page(report / "index.html").of("img", loading="lazy")) == 200
+
+
+@pytest.mark.parametrize("name", ["tfrecord", "recordio", "webdataset", "none"])
+def test_every_format_is_shown(name: str, tmp_path: Path) -> None:
+    images = {f"a/{n}.jpg": encoded(n) for n in range(3)}
+    out = listed(tmp_path, images, "--format", name)
+    report = finishedoutputs.reported(out)
+    page = Page(next(report.rglob("classes/00000.html")))
+    copies = [link.read_bytes() for link in page.links if "-" in link.stem]
+    if name == "none":
+        assert "no shards to read it from" in page.text
+    else:
+        assert {*copies} == {*images.values()}
+
+
+def test_masks_are_drawn_over_open_images(openimages: Path, out: Path) -> None:
+    shutil.copytree(finishedoutputs.of_openimages(openimages), out, symlinks=True)
+    run = shardmill("report", out)
+    assert run.returncode == 4  # images are absent
+    index = Page(out / "report/index.html")
+    assert "3 images left out" in index.text
+    masks = sorted((out / "report").rglob("*.masks.png"))
+    assert masks
+    with Image.open(masks[0]) as image:
+        drawn = image.convert("RGBA")
+    assert {*drawn.getchannel("A").tobytes()} == {0, 130}
+    assert any(page.of("image", class_="masks") for page in pages(out / "report"))
+
+
+def test_a_flipped_byte_is_said_and_the_rest_is_shown(finished: Path, out: Path) -> None:
+    own(finished, out)
+    shutil.rmtree(out / "report")
+    for shard in (out / "tfrecord/validation").glob("current/validation-00000-*"):
+        content = bytearray(shard.read_bytes())
+        content[5000] ^= 1
+        shard.write_bytes(content)
+    run = shardmill("report", out)
+    assert run.returncode == 1
+    assert "damaged: tfrecord/validation/" in run.stderr
+    index = Page(out / "report/index.html")
+    assert "Damaged: 1 finding" in index.text
+    assert "is not as it was written" in index.text
+    assert sum("gone" in page.path.read_text() for page in pages(out / "report")) == 1
+
+
+def test_what_was_mended_is_shown_by_the_next_report(finished: Path, out: Path) -> None:
+    own(finished, out)
+    (shard,) = (out / "tfrecord/validation").glob("current/validation-00000-*")
+    whole = shard.read_bytes()
+    shutil.rmtree(out / "report")
+    shard.write_bytes(whole[:5000] + bytes([whole[5000] ^ 1]) + whole[5001:])
+    assert shardmill("report", out).returncode == 1
+    shard.write_bytes(whole)
+    assert shardmill("report", out).returncode == 0
+    assert files(out) == files(finished / "out")
+
+
+def test_a_missing_shard_is_said_and_another_format_is_shown(finished: Path, out: Path) -> None:
+    own(finished, out)
+    next((out / "tfrecord/train").glob("current/train-00003-*")).unlink()
+    run = shardmill("report", out)
+    assert run.returncode == 1
+    assert "the manifest says" in run.stderr
+    index = Page(out / "report/index.html")
+    assert "Damaged: 1 finding" in index.text
+    assert "damaged: 1 file" in index.text
+
+
+def test_a_missing_manifest_is_said_and_other_splits_are_shown(tmp_path: Path) -> None:
+    images = {f"{s}/a/{n}.jpg": encoded(n) for s, n in (("train", 1), ("val", 2))}
+    out = listed(tmp_path, images)
+    next((out / "tfrecord").glob("train/*/manifest.json")).unlink()
+    run = shardmill("report", out)
+    assert run.returncode == 1
+    assert "there is no manifest" in run.stderr
+    assert "1 image in 1 split" in Page(out / "report/index.html").text
+
+
+def test_damaged_facts_and_plans_are_said(finished: Path, out: Path) -> None:
+    own(finished, out)
+    for facts in out.glob("*/validation/*/facts.parquet"):
+        facts.write_bytes(b"?" * facts.stat().st_size)
+    for plan in (out / ".shardmill/plans").glob("train-*.arrow"):
+        plan.unlink()
+    shutil.rmtree(out / ".shardmill/report")
+    run = shardmill("report", out)
+    assert run.returncode == 1
+    text = Page(out / "report/index.html").text
+    assert "the plan was not kept: classes and boxes are not known" in text
+    assert "Images of no class" in text
+
+
+def test_other_folders_are_refused_and_nothing_is_written(tmp_path: Path) -> None:
+    run = shardmill("report", tmp_path)
+    assert run.returncode == 2
+    assert "there is no output here" in run.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_open_hands_the_page_to_a_browser(
+    finished: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own(finished, out)
+    opened = list[str]()
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    assert shardmill("report", out, "--open").returncode == 0
+    assert opened == [places.index(out).as_uri()]
+
+
+def test_commands_and_costs_have_a_page_of_their_own(finished: Path) -> None:
+    text = Page(finished / "out/report/run.html").text
+    assert "shardmill imagenet --raw" in text
+    assert "seconds at work" in text
+    assert "report: draw sheets" in text
