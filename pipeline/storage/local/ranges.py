@@ -55,11 +55,6 @@ class RangeReader:
         if hasattr(os, "posix_fadvise"):
             os.posix_fadvise(self._fd, offset, length, os.POSIX_FADV_WILLNEED)
 
-    def done_with(self, offset: int, length: int) -> None:
-        """Tell the kernel that a range was read: it begins to write what is not on the disk yet."""
-        if hasattr(os, "posix_fadvise"):
-            os.posix_fadvise(self._fd, offset, length, os.POSIX_FADV_DONTNEED)
-
     def read(self, offset: int, length: int) -> memoryview:
         """Return up to `length` bytes at `offset`; fewer only where the file ends."""
         if length > len(self._buffer):

@@ -19,7 +19,6 @@ from pipeline.storage.http.fetch.parts import Parts, Piece
 from pipeline.storage.local.ranges import RangeReader
 
 _STEP: Final = 1 << 20
-_WRITTEN_OUT: Final = 8 << 20  # bytes
 _NOTHING: Final = memoryview(b"")
 
 Result = TypeVar("Result")
@@ -50,7 +49,6 @@ class GrowingFile:
         self._available = 0
         self._size: int | None = None
         self._is_stopped = False
-        self._passed = 0
         self._changed = threading.Condition()
         self._reader = RangeReader(path)
 
@@ -107,7 +105,6 @@ class GrowingFile:
                 piece = self._unchecked.get(number)
                 end = min(offset + length, self._available, (number + 1) * self._part)
             if piece is None:
-                self._pass_on(offset)
                 return self._reader.read(offset, end - offset)
             self._check(number, piece)
 
@@ -123,12 +120,6 @@ class GrowingFile:
 
     def _is_ready(self, offset: int) -> bool:
         return self._is_stopped or offset < self._available or offset == self._size
-
-    def _pass_on(self, offset: int) -> None:
-        """Have what was read be written to the disk meanwhile: little is left to be synced."""
-        if offset - self._passed >= _WRITTEN_OUT:
-            self._reader.done_with(self._passed, offset - self._passed)
-            self._passed = offset
 
     def _check(self, number: int, piece: Piece) -> None:
         """Compare a part with its hash; where it differs, have it fetched again."""
