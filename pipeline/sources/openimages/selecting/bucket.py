@@ -87,6 +87,8 @@ class Pairs:
 
     def without(self, others: Pairs) -> Pairs:
         """Return the pairs that are not among others."""
+        if not len(others.images):
+            return self
         images = np.concatenate([self.images, others.images])
         classes = np.concatenate([self.classes, others.classes]).astype(np.int64)
         _, ranks = np.unique(images, return_inverse=True)

@@ -13,7 +13,7 @@ from pipeline.sources.openimages import ids, tables
 from pipeline.sources.openimages.ids import Numbers
 from pipeline.sources.openimages.selecting.bucket import Bucket, Pairs, within
 from pipeline.sources.openimages.selecting.doubled import count_doubled
-from pipeline.sources.openimages.selecting.spilled import column
+from pipeline.sources.openimages.selecting.spilled import at, by_image, column
 
 _SIDES: Final = ("xmin", "xmax", "ymin", "ymax")
 _OF_BOXES: Final = ("confidence", *tables.FLAGS)
@@ -66,8 +66,7 @@ class Selected:
             alone = self.masks
         rows = pa.concat_tables([self._of_boxes(mask_of_box[self.boxes]), self._of_masks(alone)])
         self.masks_alone = len(alone)
-        order = np.argsort(column(rows, "id"), kind="stable")
-        return rows.take(pa.array(order)).combine_chunks()
+        return by_image(rows)
 
     def classes(self) -> tuple[Numbers, Pairs, Pairs]:
         """Return the images of the bucket, the classes that each shows, and those absent there."""
@@ -90,7 +89,7 @@ class Selected:
     def labels(self) -> pa.Table:
         """Return labels of whole images: the columns of `tables.LABELS`, and others."""
         index = self.bucket.rules.index[column(self.bucket.labels, "label")]
-        rows = self.bucket.labels.take(pa.array(self._kept(self.bucket.labels, index >= 0)))
+        rows = at(self.bucket.labels, self._kept(self.bucket.labels, index >= 0))
         columns = {
             **self._common(rows),
             "source": self.names.sources.take(_chunk(rows, "source")),
@@ -112,7 +111,7 @@ class Selected:
         return np.nonzero(kept & within(images, self.images))[0].astype(np.int64)
 
     def _of_boxes(self, mask_of_box: NDArray[np.int64]) -> pa.Table:
-        boxes = self.bucket.boxes.take(pa.array(self.boxes))
+        boxes = at(self.bucket.boxes, self.boxes)
         of_mask = pa.array(mask_of_box, mask=mask_of_box < 0)
         columns = {
             **self._common(boxes),
@@ -124,7 +123,7 @@ class Selected:
         return _table(columns)
 
     def _of_masks(self, places: NDArray[np.int64]) -> pa.Table:
-        masks = self.bucket.masks.take(pa.array(places))
+        masks = at(self.bucket.masks, places)
         unknown = {name: pa.nulls(masks.num_rows) for name in ("source", *_OF_BOXES)}
         known = {name: masks[name] for name in (*_SIDES, *_OF_MASKS)}
         columns = {**self._common(masks), **unknown, **known}

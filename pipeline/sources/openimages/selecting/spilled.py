@@ -128,8 +128,7 @@ class Spill:
         else:
             rows = pa.concat_tables(self._waiting)
             rows = rows.filter(pa.array(self._places(rows) == bucket))
-        order = np.argsort(column(rows, "id"), kind="stable")
-        return rows.take(pa.array(order)).combine_chunks()
+        return by_image(rows)
 
     def _places(self, rows: pa.Table) -> NDArray[np.int64]:
         """Return the bucket of each row: ImageIDs ascend from one to the next."""
@@ -158,6 +157,22 @@ def column(rows: pa.Table, name: str) -> NDArray[Any]:
     """Return a column without nulls as an array of numbers."""
     values: NDArray[Any] = rows[name].to_numpy()
     return values
+
+
+def by_image(rows: pa.Table) -> pa.Table:
+    """Return rows in the order of their ImageIDs, those of an image as they were.
+
+    Rows that are in that order already are not copied.
+    """
+    image_ids = column(rows, "id")
+    if not (image_ids[1:] >= image_ids[:-1]).all():
+        rows = rows.take(pa.array(np.argsort(image_ids, kind="stable")))
+    return rows.combine_chunks()
+
+
+def at(rows: pa.Table, places: NDArray[np.int64]) -> pa.Table:
+    """Return the rows at some places, which are ascending; all of them are not copied."""
+    return rows if len(places) == rows.num_rows else rows.take(pa.array(places))
 
 
 def corners(rows: pa.Table) -> NDArray[np.float64]:
