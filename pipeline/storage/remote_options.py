@@ -6,6 +6,7 @@ They decide no byte of an output.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Annotated, Final, Literal
 
 from msgspec import Meta
@@ -53,7 +54,7 @@ class RemoteOptions:
         """The folder that archives are copied into before they are read; "": none."""
         return "" if self.stage == NOT_STAGED else self.stage
 
-    @property
+    @cached_property  # it is asked for with each object
     def s3(self) -> Settings:
         """The settings of S3.
 
