@@ -41,7 +41,7 @@ def blocks(path: Location, tell: Tell | None = None) -> Iterator[tuple[int, byte
             if len(rest) > LONGEST:
                 raise _too_long(path, line, rest)
             continue
-        content = _unix(rest + piece[:end])
+        content = _unix(b"".join((rest, memoryview(piece)[:end])))
         yield line, content
         line, rest = line + _line_ends(content), piece[end:]
     if rest:

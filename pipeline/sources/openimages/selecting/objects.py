@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -76,15 +76,15 @@ class Selected:
 
     def doubled(self) -> tuple[int, int]:
         """Return how many boxes, and how many masks, are the same as one before them."""
-        paths = _chunk(self.bucket.masks, "mask_path").dictionary_encode().indices.to_numpy()
-        quality = column(self.bucket.masks, "predicted_iou")  # null is NaN
-        common = ("id", "label", *_SIDES)
-        of_boxes = [column(self.bucket.boxes, name) for name in (*common, "source")]
-        of_masks = [*(column(self.bucket.masks, name) for name in common), paths, quality]
-        return (
-            count_doubled([each[self.boxes] for each in of_boxes]),
-            count_doubled([each[self.masks] for each in of_masks]),
-        )
+        of_boxes = self._common_numbers(self.bucket.boxes, self.boxes)
+        sources = column(self.bucket.boxes, "source")[self.boxes]
+        of_masks = self._common_numbers(self.bucket.masks, self.masks)
+        masks = count_doubled(of_masks)
+        if masks:  # mostly none is: then their names, which are long, need not be compared
+            paths = _chunk(self.bucket.masks, "mask_path").dictionary_encode().indices.to_numpy()
+            quality = column(self.bucket.masks, "predicted_iou")  # null is NaN
+            masks = count_doubled([*of_masks, paths[self.masks], quality[self.masks]])
+        return count_doubled([*of_boxes, sources]), masks
 
     def labels(self) -> pa.Table:
         """Return labels of whole images: the columns of `tables.LABELS`, and others."""
@@ -96,6 +96,11 @@ class Selected:
             "confidence": rows["confidence"],
         }
         return pa.table(columns)
+
+    @staticmethod
+    def _common_numbers(rows: pa.Table, places: NDArray[np.int64]) -> list[NDArray[Any]]:
+        """Return image, label and corners of the rows at some places."""
+        return [column(rows, name)[places] for name in ("id", "label", *_SIDES)]
 
     def _images(self) -> Numbers:
         every = [

@@ -212,11 +212,11 @@ class _Work:
         of_list = self.selection.ids
         listed = None if of_list is None else ids.numbers(pa.array(sorted(of_list), pa.string()))
         rules = Rules.of(self.selection.options, self.selection.chosen, labels, listed)
+        empty = {kind: schema.empty_table() for kind, (_, schema) in _READERS.items()}
         for number in range(self._buckets):
             parts = {kind: spill.read(number) for kind, spill in self._spills.items()}
             if not any(rows.num_rows for rows in parts.values()):
                 continue
-            empty = {kind: schema.empty_table() for kind, (_, schema) in _READERS.items()}
             yield Bucket(**{**empty, **parts}, rules=rules)
             pa.default_memory_pool().release_unused()
 
