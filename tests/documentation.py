@@ -14,7 +14,7 @@ from support import ROOT
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 COMMAND = re.compile(r"(shardmill|luigi) ")
 LAYOUT = re.compile(r"(OUT|pipeline)/|source ")
-NOT_RUN = re.compile(r"(make|pip|pipx|uv|podman|dask|eval) ")
+NOT_RUN = re.compile(r"(make|python -m pipeline.loaders.bench|pip|pipx|uv|podman|dask|eval) ")
 """What no test runs: it installs, runs all tests, runs on, or is for a shell's settings."""
 EXAMPLES = {
     "source": '''"""Images that a NumPy array names: fields ``path`` and ``label``, from 0."""''',
@@ -31,6 +31,7 @@ SNIPPETS = {
     "from torch.utils.data import DataLoader": "test_torch_reads_as_documented",
     "state = data.state_after(batches=2, batch_size=4, workers=2)  # plain data: save it with the"
     " weights": "test_torch_reads_as_documented",
+    "from pipeline.loaders import grain as loaders": "test_grain_reads_as_documented",
     "from pipeline.loaders import torch": "test_torch_reads_as_the_readme_says",
     "import mxnet as mx": "test_mxnet_reads_several_classes_as_documented",
     ">>> import dbcollection as dbc": "test_dbcollection_loads_as_documented",
@@ -44,6 +45,7 @@ SNIPPETS = {
 """First lines of snippets, and which test of `SNIPPET_TESTS` runs each; "": this suite."""
 SNIPPET_TESTS = (
     ROOT / "tests" / "interop" / "test_documented_snippets.py",
+    ROOT / "tests" / "interop" / "test_loaders_grain.py",
     ROOT / "tests" / "interop" / "test_loaders_torch.py",
     ROOT / "tests" / "interop" / "test_ray.py",
     ROOT / "tests" / "remote" / "test_s3_rights.py",

@@ -37,7 +37,7 @@ def pinned(name: str) -> dict[str, set[str]]:
     [
         ("run", ()),
         ("test", ("test",)),
-        ("interop", ("test", "tensorflow", "opencv")),
+        ("interop", ("test", "tensorflow", "opencv", "grain")),
         ("fuzz", ()),
     ],
 )

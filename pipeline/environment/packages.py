@@ -39,6 +39,11 @@ PURPOSES: Final[Mapping[str, tuple[str, str]]] = {
 """Of each package that is needed: its module, and what it is for."""
 OPTIONAL: Final[Mapping[str, tuple[str, str]]] = {
     "distributed": ("distributed", "--cluster: shards by the workers of a Dask cluster"),
+    "grain": ("grain", "pipeline.loaders.grain, which reads TFRecord and WebDataset"),
+    "nvidia-dali-cuda120": (
+        "nvidia.dali",
+        "pipeline.loaders.dali, which reads TFRecord and WebDataset",
+    ),
     "opencv-python-headless": ("cv2", "--engine opencv, im2rec, and outlines of masks"),
     "tensorflow": ("tensorflow", "pipeline.loaders.tfdata, which reads TFRecord"),
     "torch": ("torch", "pipeline.loaders.torch, which reads TFRecord and WebDataset"),
@@ -142,9 +147,16 @@ def _version(name: str) -> str | None:
 def _version_of_module(name: str, module: str) -> str | None:
     """Return the version of a package, or, where another package has its module, of no number."""
     found = version(name)
-    if found is None and importlib.util.find_spec(module) is not None:
+    if found is None and _is_found(module):
         return "of another package"
     return found
+
+
+def _is_found(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is the package that it is in
+        return False
 
 
 def _least_versions() -> dict[str, str]:

@@ -55,6 +55,15 @@ class Layout(ABC):
             OutputDamaged: it is not as it was written; `file` is what it names.
         """
 
+    def stored(self, data: memoryview, span: list[int], file: str) -> memoryview:
+        """Return what stands in the framing of a record, checked as far as the framing allows.
+
+        Raises:
+            OutputDamaged: see `parse`.
+        """
+        del span, file
+        return data
+
     @abstractmethod
     def object_labels(self, record: ParsedRecord, label_offset: int) -> list[int]:
         """Return the label of each object of a record."""
@@ -72,6 +81,10 @@ class TFRecordLayout(Layout):
 
     def parse(self, data: memoryview, span: list[int], file: str) -> ParsedRecord:
         """Return what an Example says, after a look at the checksum of its bytes."""
+        return examples.parse(self.stored(data, span, file), file=file)
+
+    def stored(self, data: memoryview, span: list[int], file: str) -> memoryview:
+        """Return the serialised Example, after a look at the checksum of its bytes."""
         size = span[1] - _LENGTH_AND_CRC.size - _CRC.size
         content = data[_LENGTH_AND_CRC.size : -_CRC.size]
         length, _ = _LENGTH_AND_CRC.unpack_from(data)
@@ -86,7 +99,7 @@ class TFRecordLayout(Layout):
                 remedy="say shardmill verify OUT --remove-damaged, then run the shardmill command"
                 " again: it is made anew",
             )
-        return examples.parse(content, file=file)
+        return content
 
     def object_labels(self, record: ParsedRecord, label_offset: int) -> list[int]:
         """Return those that objects have of their own, or that of the image."""

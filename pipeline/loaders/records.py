@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from pipeline import digests, storage
 from pipeline.errors import OutputDamaged, UsageError
-from pipeline.formats.record import ParsedRecord
 from pipeline.loaders.example import Example, example
 from pipeline.loaders.layouts import LAYOUTS, Layout, spans
 from pipeline.loaders.order import Order
@@ -56,6 +55,10 @@ class Records:
         """Return the order of epochs by a seed, or by number."""
         return Order(self._counts, seed)
 
+    def index(self, shard: int) -> Path:
+        """Return where the index of a shard can be read, once it is there; see `Shards.path`."""
+        return self.shards.path(self._layout.index_name(self.shards.listed[shard].file))
+
     def __len__(self) -> int:
         """Return how many there are."""
         return self._starts[-1]
@@ -72,22 +75,39 @@ class Records:
             BadImage: the image cannot be decoded.
             ShardmillError: a file cannot be read, or fetched into the cache.
         """
-        at = number.__index__()
-        at += len(self) if at < 0 else 0
-        if not 0 <= at < len(self):
-            raise IndexError(f"record {number} of {len(self)}")
-        shard = bisect_right(self._starts, at) - 1
-        with self._record(shard, at - self._starts[shard]) as record:
+        with self._data(*self._place(number)) as (data, span, name):
+            record = self._layout.parse(data, span, name)
             own = self._layout.object_labels(record, self.shards.label_offset)
             return example(record, own, decoded=self.decode)
+
+    def stored(self, number: int) -> bytes:
+        """Return what stands in the framing of a record, such as a serialised Example.
+
+        Raises:
+            ShardmillError: see `__getitem__`.
+        """
+        with self._data(*self._place(number)) as (data, span, name):
+            return self._layout.stored(data, span, name).tobytes()
 
     def __iter__(self) -> Iterator[Example]:
         """Give every record, by number."""
         return (self[number] for number in range(len(self)))
 
+    def _place(self, number: SupportsIndex) -> tuple[int, int]:
+        """Return the number of a record's shard, and its own in that."""
+        at = number.__index__()
+        at += len(self) if at < 0 else 0
+        if not 0 <= at < len(self):
+            raise IndexError(f"record {number} of {len(self)}")
+        shard = bisect_right(self._starts, at) - 1
+        return shard, at - self._starts[shard]
+
     @contextlib.contextmanager
-    def _record(self, shard: int, place: int) -> Iterator[ParsedRecord]:
-        """Give a record, whose image is a view that is valid inside the context."""
+    def _data(self, shard: int, place: int) -> Iterator[tuple[memoryview, list[int], str]]:
+        """Give the bytes of a record, its span, and what an error shall name as its file.
+
+        They are a view that is valid inside the context.
+        """
         span: list[int] = self._spans_of(shard)[place].tolist()
         path = self._path(shard)
         try:
@@ -98,18 +118,15 @@ class Records:
             data = reader.read(path, span[0], span[1])
             if len(data) < span[1]:
                 raise _cut_short(path, span, len(data))
-            yield self._layout.parse(data, span, f"{path}, record {place + 1}")
+            yield data, span, f"{path}, record {place + 1}"
         finally:
             self._idle.append(reader)
 
     def _spans_of(self, shard: int) -> NDArray[np.int64]:
         found = self._spans.get(shard)
         if found is None:
-            listed = self.shards.listed[shard]
-            name = self._layout.index_name(listed.file)
-            path = self.shards.path(name)
-            content = _content(path)
-            found = spans(self._layout, content, listed.records, str(path))
+            path = self.index(shard)
+            found = spans(self._layout, _content(path), self._counts[shard], str(path))
             self._spans[shard] = found
         return found
 

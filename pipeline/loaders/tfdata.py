@@ -10,10 +10,17 @@ import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
+from secrets import randbits
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.errors import UsageError
+from pipeline.loaders.division import ALONE, Consumer, check_world
+from pipeline.loaders.frameworks import missing
+from pipeline.loaders.records import Records, open_records
 from pipeline.loaders.shards import WHOLE, Shards, open_shards
 from pipeline.storage import RemoteOptions
 
@@ -32,8 +39,12 @@ def dataset(
     split: str,
     *,
     decode: bool = True,
+    shuffle: bool = False,
     shuffle_files: bool = False,
     seed: int | None = None,
+    world: tuple[int, int] = ALONE,
+    epoch: int = 0,
+    start: int = 0,
     num_parallel: int | None = None,
     cache: str | Path | None = None,
     part: tuple[int, int] = WHOLE,
@@ -54,10 +65,17 @@ def dataset(
         out: the output folder of the shardmill command, or its address, ``s3://BUCKET/PREFIX``.
         split: ``train`` or ``validation``.
         decode: whether to decode the images.
+        shuffle: give the examples in the random order of `epoch`: shards at random, and the records
+            of 16 of them mixed. It is the order of `pipeline.loaders.torch` without workers.
         shuffle_files: read the files in a random order, another in each epoch, and 16 at a time
             by turns, instead of one after the other by name. Records of one file keep their
             order: ``.shuffle(...)`` the dataset as well.
-        seed: makes the order under `shuffle_files` reproducible.
+        seed: makes the order under `shuffle` or `shuffle_files` reproducible.
+        world: rank and size, of processes that share an epoch. Each record is read by one, and
+            ranks differ by one record at most.
+        epoch: which one `shuffle` shuffles; a dataset that is repeated repeats it.
+        start: how many examples of the epoch are passed over, unread: to go on with it, the number
+            of those that were taken.
         num_parallel: images decoded at once; default: as many as tf.data finds best. It has
             no influence on the order, except under `shuffle_files` without `seed`.
         cache: folder of this machine. Each shard is fetched into it when it is read first, the
@@ -75,15 +93,24 @@ def dataset(
 
     Raises:
         OutputDamaged: the manifest or a shard is missing, or a shard has another size.
-        UsageError: TensorFlow is not installed; there is no such split, but others; the part
-            cannot be; an output in a store and no cache.
+        UsageError: TensorFlow is not installed; there is no such split, but others; the part or
+            the world cannot be; an output in a store and no cache; options of both ways to
+            shuffle or to divide.
         NoSpace: the cache has no room for the shards that are to be read.
         ShardmillError: the store refuses or does not answer. What goes wrong while the dataset is
             read is TensorFlow's ``UnknownError`` with the text of one.
     """
     library = _tensorflow()
-    shards = open_shards(out, split, _FORMAT, cache=cache, part=part, options=remote)
     parallel = library.data.AUTOTUNE if num_parallel is None else num_parallel
+    if shuffle or start or world != ALONE:
+        _check_alone(shuffle_files=shuffle_files, part=part)
+        records = open_records(out, split, shard_format=_FORMAT, cache=cache, remote=remote)
+        chosen = (randbits(63) if seed is None else seed) if shuffle else None
+        order = records.order(chosen).epoch(epoch, Consumer(*check_world(world)))
+        return _numbered(library, records, order[start:], parallel).map(
+            _parser(library, decode=decode), num_parallel_calls=parallel, deterministic=True
+        )
+    shards = open_shards(out, split, _FORMAT, cache=cache, part=part, options=remote)
     deterministic = not shuffle_files or seed is not None
 
     def read(name: tf.Tensor) -> tf.data.Dataset:
@@ -106,6 +133,33 @@ def dataset(
     return records.apply(library.data.experimental.assert_cardinality(shards.records)).map(
         _parser(library, decode=decode), num_parallel_calls=parallel, deterministic=deterministic
     )
+
+
+def _check_alone(*, shuffle_files: bool, part: tuple[int, int]) -> None:
+    if shuffle_files or part != WHOLE:
+        raise UsageError(
+            "shuffle_files and part divide and shuffle by files, the other options by records",
+            expected="shuffle, world and start, or shuffle_files and part",
+            found="some of both",
+            remedy="leave shuffle_files and part out",
+        )
+
+
+def _numbered(
+    library: ModuleType, records: Records, numbers: NDArray[np.int64], parallel: int
+) -> tf.data.Dataset:
+    """Return the serialised Examples of some records, in this order."""
+
+    def stored(number: NDArray[np.int64]) -> bytes:
+        return records.stored(int(number))
+
+    def read(number: tf.Tensor) -> tf.Tensor:
+        example = library.numpy_function(stored, [number], library.string)
+        example.set_shape(())
+        return example
+
+    order = library.data.Dataset.from_tensor_slices(numbers)
+    return order.map(read, num_parallel_calls=parallel, deterministic=True)
 
 
 def feature_spec() -> dict[str, Any]:
@@ -183,8 +237,4 @@ def _tensorflow() -> ModuleType:
     try:
         return importlib.import_module("tensorflow")
     except ModuleNotFoundError as error:
-        raise UsageError(
-            "this loader needs TensorFlow, which cannot be imported",
-            found=str(error),
-            remedy="run pip install '.[tensorflow]' in the checkout of shardmill",
-        ) from error
+        raise missing("TensorFlow", "tensorflow", error) from error

@@ -1,0 +1,196 @@
+"""A finished output for NVIDIA DALI: batches of images with labels and boxes, on CPU or GPU.
+
+``pip install '.[dali]'`` in the checkout of shardmill brings DALI for CUDA 12, which also runs on
+machines without a GPU.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from secrets import randbits
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.loaders import position
+from pipeline.loaders.division import ALONE, Consumer, check_world
+from pipeline.loaders.example import Example
+from pipeline.loaders.frameworks import missing
+from pipeline.loaders.position import Position, Terms
+from pipeline.loaders.records import Records, open_records
+from pipeline.storage import RemoteOptions
+
+try:
+    from nvidia.dali import fn, types
+    from nvidia.dali.pipeline import Pipeline
+except ImportError as error:
+    raise missing("DALI", "dali", error) from error
+
+Graph = dict[str, Any]
+"""Name of an output -> node of DALI's graph."""
+_OUTPUTS: Final = ("encoded", "label", "labels", "filename", "bbox", "bbox_label")
+
+
+def dataset(
+    out: str | Path,
+    split: str,
+    *,
+    batch_size: int,
+    decode: bool = True,
+    shuffle: bool = False,
+    seed: int | None = None,
+    world: tuple[int, int] = ALONE,
+    cache: str | Path | None = None,
+    shard_format: str | None = None,
+    transform: Callable[[Graph], Graph] | None = None,
+    workers: int = 0,
+    threads: int = 2,
+    device_id: int | None = None,
+    remote: RemoteOptions | None = None,
+) -> Batches:
+    """Open one split of a finished output as batches of DALI.
+
+    Each batch is a dict of lists of tensors, an element an image::
+
+        image       uint8 [height, width, 3], RGB; with decode=False
+        encoded     uint8 [bytes], the JPEG or PNG, in its place
+        label       int64 [1], class index plus label offset; -1 where unlabelled
+        labels      float32 [m], the numbers that a list says where they are no class; else [0]
+        filename    uint8 [bytes], UTF-8
+        bbox        float32 [n, 4], rows of (ymin, xmin, ymax, xmax), fractions of the image
+        bbox_label  int64 [n], of each object: its own label, or that of the image
+
+    Args:
+        out: the output folder of the shardmill command, or its address, ``s3://BUCKET/PREFIX``.
+        split: such as ``train``.
+        batch_size: images in a batch; the last one of an epoch may have fewer.
+        decode: whether to decode the images: by DALI, on the GPU of `device_id` where it is given.
+        shuffle: give the examples in a random order, another in each epoch that `set_epoch` names:
+            shards at random, and the records of 16 of them mixed.
+        seed: makes that order reproducible.
+        world: rank and size, of processes that share an epoch. Each record is read by one, and
+            ranks differ by one record at most.
+        cache: folder of this machine that shards are fetched to, as for `tfdata`.
+        shard_format: ``tfrecord`` or ``webdataset``; default: the first of these that OUT has.
+        transform: is given the nodes of DALI's graph by the names above, and returns those that
+            are wanted, such as images cropped and resized.
+        workers: processes that read for DALI, in the same order; 0: this one does.
+        threads: of DALI.
+        device_id: of the GPU; None: everything is done on the CPU.
+        remote: how a store is reached; default: what AWS's variables and files say.
+
+    Raises:
+        OutputDamaged: the manifest or a shard is missing, or a shard has another size.
+        UsageError: there is no such split, but others; the world cannot be; an output in a store
+            and no cache.
+        NoSpace: the cache has no room for the shards.
+        ShardmillError: the store refuses or does not answer. What goes wrong while examples are
+            read is DALI's error with the text of one.
+    """
+    records = open_records(
+        out, split, shard_format=shard_format, decode=False, cache=cache, remote=remote
+    )
+    chosen = (randbits(62) if seed is None else seed) if shuffle else None
+
+    def built(source: _Source) -> Pipeline:
+        pipeline = Pipeline(
+            batch_size, threads, device_id, py_num_workers=max(1, workers), py_start_method="spawn"
+        )
+        with pipeline:
+            given = fn.external_source(
+                source, len(_OUTPUTS), batch=True, batch_info=True, parallel=workers > 0
+            )
+            nodes = dict(zip(_OUTPUTS, given, strict=True))
+            if decode:
+                device = "cpu" if device_id is None else "mixed"
+                encoded = nodes.pop("encoded")
+                image = fn.decoders.image(encoded, device=device, output_type=types.RGB)
+                nodes = {"image": image, **nodes}
+            nodes = nodes if transform is None else transform(nodes)
+            pipeline.set_outputs(*nodes.values())
+        pipeline.build()
+        source.names = tuple(nodes)
+        return pipeline
+
+    return Batches(records, chosen, check_world(world), batch_size, built)
+
+
+class Batches:
+    """The batches of a split in the order of an epoch; see `dataset`."""
+
+    def __init__(
+        self,
+        records: Records,
+        seed: int | None,
+        world: tuple[int, int],
+        batch_size: int,
+        built: Callable[[_Source], Pipeline],
+    ) -> None:
+        self._records = records
+        self._order = records.order(seed)
+        self._consumer = Consumer(*world)
+        self._terms = Terms(records.identity, *world, seed)
+        self._batch_size = batch_size
+        self._built = built
+        self._now = Position()
+
+    def __len__(self) -> int:
+        """Return how many images this rank has; batches are a `batch_size`-th, rounded up."""
+        return self._order.length(self._consumer)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch is read next, from its begin; call it before each."""
+        self._now = Position(epoch)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Give the batches of the epoch, from where a loaded state stands."""
+        epoch, (begun,) = self._now.epoch, self._now.taken
+        numbers = self._order.epoch(epoch, self._consumer)
+        source = _Source(self._records, numbers[begun:], self._batch_size)
+        pipeline = self._built(source)
+        for taken in range(begun, len(numbers), self._batch_size):
+            batch = dict(zip(source.names, pipeline.run(), strict=True))
+            self._now = Position(epoch, (min(len(numbers), taken + self._batch_size),))
+            yield batch
+        self._now = Position(epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return which images were given, as plain data."""
+        return position.saved(self._now, self._terms)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Have the next iteration go on where a state was saved.
+
+        Raises:
+            UsageError: it is no state, or was saved of other shards, or with another world or seed.
+        """
+        self._now = position.loaded(state, self._terms)
+
+
+class _Source:
+    """What DALI asks for the batches of an epoch, by their number, in whatever process."""
+
+    def __init__(self, records: Records, numbers: NDArray[np.int64], batch_size: int) -> None:
+        self.names: tuple[str, ...] = ()
+        self._records, self._numbers, self._batch_size = records, numbers, batch_size
+
+    def __call__(self, info: Any) -> tuple[list[NDArray[Any]], ...]:
+        begin = info.iteration * self._batch_size
+        numbers = self._numbers[begin : begin + self._batch_size].tolist()
+        if not numbers:
+            raise StopIteration
+        rows = [_arrays(self._records[number]) for number in numbers]
+        return tuple(map(list, zip(*rows, strict=True)))
+
+
+def _arrays(example: Example) -> tuple[NDArray[Any], ...]:
+    return (
+        np.frombuffer(example["encoded"], np.uint8),
+        np.array([example["label"]], np.int64),
+        example["labels"],
+        np.frombuffer(example["filename"].encode(), np.uint8),
+        example["bbox"],
+        example["bbox_label"],
+    )
