@@ -1,4 +1,4 @@
-"""The servers that remote places are measured with, on loopback: nginx and SeaweedFS."""
+"""The servers that are measured with, on loopback: nginx, SeaweedFS, and a luigid."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -71,6 +72,18 @@ def seaweedfs(program: str, folder: Path) -> Iterator[str]:
     ]
     with _running(command, folder, lambda: _listens(s3)):
         yield f"http://127.0.0.1:{s3}"
+
+
+@contextlib.contextmanager
+def luigid(folder: Path) -> Iterator[str]:
+    """Run Luigi's scheduler, with the shipped settings, while the context lasts; give HOST:PORT."""
+    (port,) = _free_ports(1)
+    where = ("--address", "127.0.0.1", "--port", str(port), "--state-path", f"{folder}/state")
+    settings = f"LUIGI_CONFIG_PATH={ROOT / 'luigi.cfg'}"
+    program = "import sys; from luigi.cmdline import luigid; luigid(sys.argv[1:])"
+    command = ["env", settings, sys.executable, "-c", program, *where]
+    with _running(command, folder, lambda: _listens(port)):
+        yield f"127.0.0.1:{port}"
 
 
 @contextlib.contextmanager
