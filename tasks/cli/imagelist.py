@@ -14,8 +14,8 @@ from tasks.cli.reporting import PreparingCommand
 
 EXAMPLES: Final = (
     "shardmill imagelist photos.csv --root DIR --out OUT --format recordio,tfrecord",
-    "shardmill imagelist FOLDER --recursive --out OUT --resize 256 --on-bad-image skip",
-    "shardmill imagelist s3://BUCKET/images.lst --root s3://BUCKET/images --out OUT --append",
+    "shardmill imagelist FOLDER --recursive --out OUT --resize 256 --append",
+    "shardmill imagelist s3://BUCKET/images.lst --root s3://BUCKET/images --out OUT",
 )
 
 

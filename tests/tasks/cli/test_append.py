@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 from commands import shardmill
 from drawnlists import current, draw_list, encoded, lay, manifest_of, stored
+from stubcluster import stand_in
 
 from pipeline import paths
 from pipeline.formats.registry import FORMATS
+from pipeline.job.resolve import resolve
+from pipeline.shards import work
+from pipeline.state import status
 
 OPTIONS = ("--shards", 3)
 
@@ -40,11 +46,11 @@ class Appended:
             "".join(line for line in lines if not line.endswith(f"{name}\n"))
         )
 
-    def run(self, *options: object, status: int = 0, append: bool = True) -> str:
+    def run(self, *options: object, code: int = 0, append: bool = True) -> str:
         """Run the command; return what it said."""
         words = ("--format", self.form, *OPTIONS, *(["--append"] if append else []), *options)
         run = self.drawn.prepare_here(self.out, *words)
-        assert run.returncode == status, run.stdout + run.stderr
+        assert run.returncode == code, run.stdout + run.stderr
         return run.stdout + run.stderr
 
     def verify(self) -> None:
@@ -182,7 +188,7 @@ def test_other_options_are_refused_and_named(
 ) -> None:
     appended.add("new/1.jpg")
     before = appended.shards()
-    said = appended.run(*options, status=2)
+    said = appended.run(*options, code=2)
     assert named in said
     assert "leave out --append" in said
     assert appended.shards() == before
@@ -192,14 +198,14 @@ def test_a_shard_without_any_image_left_is_refused(appended: Appended) -> None:
     appended.add("new/1.jpg")
     appended.run()
     appended.drop("new/1.jpg")
-    said = appended.run(status=2)
+    said = appended.run(code=2)
     assert "every image of the shard images-a01-00000-of-00001 is gone" in said
 
 
 def test_what_is_not_finished_is_not_appended_to(appended: Appended) -> None:
     paths.manifest(current(appended.out, "tfrecord")).unlink()
     appended.add("new/1.jpg")
-    assert "is not finished, so nothing can be appended" in appended.run(status=2)
+    assert "is not finished, so nothing can be appended" in appended.run(code=2)
 
 
 def test_ids_and_labels_of_images_in_class_folders_stay(tmp_path: Path) -> None:
@@ -245,7 +251,49 @@ def test_a_plan_that_is_gone_is_named(appended: Appended) -> None:
     for plan in (appended.out / ".shardmill" / "plans").iterdir():
         plan.unlink()
     appended.add("new/1.jpg")
-    assert "the plan of the shards that are appended to cannot be read" in appended.run(status=1)
+    assert "the plan of the shards that are appended to cannot be read" in appended.run(code=1)
+
+
+def test_parts_write_what_is_appended(appended: Appended) -> None:
+    appended.add(*(f"new/{number}.jpg" for number in range(8)))
+    assert "planned: 20 images in 5 shards" in appended.run("--until", "plan")
+    said = appended.run("--part", "0/2")
+    assert "3 of its 3 shards written; missing of all: 0 of 5" in said  # it takes others over
+    assert "already complete, 20 records in 5 shards" in appended.run()
+    appended.verify()
+
+
+def test_a_cluster_writes_what_is_appended(
+    appended: Appended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cluster = stand_in(monkeypatch)
+    appended.add("new/1.jpg")
+    said = appended.run("--cluster", "dask://sched:8786")
+    assert [shard for _, shard in cluster.shards] == [0, 1, 2, 3]
+    assert "3 shards kept, 0 written again, 1 new" in said
+
+
+def test_what_is_appended_to_does_not_change_when_the_append_is_finished(
+    appended: Appended,
+) -> None:
+    appended.add("new/1.jpg")
+    (job,) = (replace(job, append=True) for job in status.recorded_jobs(appended.out)[-1:])
+    resolved = resolve.reading(job)
+    told = work.request(resolved)
+    assert len(work.works(told)["images"].missing()) == 4
+    appended.run()
+    resolve.cache_clear()
+    work.works.cache_clear()
+    assert work.works(told)["images"].missing() == []
+    assert resolve(job).digest == resolved.digest
+
+
+def test_the_images_without_append_are_the_same_set_of_records(appended: Appended) -> None:
+    appended.add("new/1.jpg", "new/2.jpg")
+    appended.run()
+    records = Counter(image for _, image in stored(appended.out, "tfrecord"))
+    appended.run(append=False)
+    assert Counter(image for _, image in stored(appended.out, "tfrecord")) == records
 
 
 def test_archives_have_no_append() -> None:
