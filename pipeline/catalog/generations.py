@@ -51,7 +51,7 @@ class Fate:
 class KnownKeys:
     """The keys of a finished output in the order of its records, found by their hashes.
 
-    It takes 24 bytes a key: those of 14 million images take 340 MB.
+    It takes 24 bytes a key, and 59 while it is made: those of 14 million images take 830 MB then.
 
     Args:
         keys: of each shard, in order.

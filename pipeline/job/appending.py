@@ -220,7 +220,8 @@ class _Choice:
         if not self._standing:
             return _Chosen(None, self.source.shards)
         given = dict(self.job.shards).get(self._name)
-        for choice in self._known():
+        # A format that was made at once beside one that was appended to is no reason to undo that.
+        for choice in sorted(self._known(), key=lambda known: -len(known.generations)):
             if given in {None, choice.shards} and self._is_there(choice):
                 return choice
         documents = self._documents

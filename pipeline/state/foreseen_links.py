@@ -78,13 +78,13 @@ def foresee(inventory: Inventory) -> Iterator[ForeseenLinks]:
                         linked[output.format].append(number)
         for output in split.outputs:
             if work.earlier[output.format] and missing[output.format]:
-                kept = tuple(linked[output.format])
+                kept = dict.fromkeys(linked[output.format])
                 yield ForeseenLinks(
                     split=split.name,
                     format=output.format,
                     missing=missing[output.format],
                     linked=None if place is None else len(kept),
-                    kept=kept,
+                    kept=tuple(kept),
                     written=tuple(n for n in numbers if output in lacking[n] and n not in kept),
                 )
 

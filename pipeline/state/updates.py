@@ -79,8 +79,13 @@ def _makers(out: Location, name: str, digest: str) -> Iterator[Job]:
 
 
 def _same_options(first: Job, second: Job) -> bool:
-    """Whether two jobs have the same options, but for those that decide no product of both."""
-    return _decisive(first) == _decisive(second)
+    """Whether two jobs have the same options, but for those that decide no product of both.
+
+    An append keeps the shards that are there, whether their number is given again or not.
+    """
+    pair = (replace(each, shards=()) if second.append else each for each in (first, second))
+    one, other = map(_decisive, pair)
+    return one == other
 
 
 def _decisive(job: Job) -> Job:

@@ -240,7 +240,8 @@ def test_files_of_the_whole_output_are_made_anew(tmp_path: Path) -> None:
     assert drawn.prepare_here(out, *words).returncode == 0
     lay(drawn.root / "new.jpg", encoded(70))
     drawn.add("500\t3.000000\tnew.jpg")
-    run = drawn.prepare_here(out, *words)
+    without_shards = [word for word in words if word not in {"--shards", 2}]
+    run = drawn.prepare_here(out, *without_shards)
     assert run.returncode == 0, run.stderr
     joined = FORMATS["recordio"].read(current(out, "recordio") / "images.rec")
     assert len(list(joined)) == 7
@@ -294,6 +295,19 @@ def test_the_images_without_append_are_the_same_set_of_records(appended: Appende
     records = Counter(image for _, image in stored(appended.out, "tfrecord"))
     appended.run(append=False)
     assert Counter(image for _, image in stored(appended.out, "tfrecord")) == records
+
+
+def test_a_format_that_was_made_at_once_does_not_undo_an_append(appended: Appended) -> None:
+    appended.add("new/1.jpg")
+    appended.run()
+    before = appended.shards()
+    appended.form = "recordio"
+    appended.run()
+    appended.form = "tfrecord,recordio"
+    assert "without --append" not in appended.run()
+    appended.form = "tfrecord"
+    assert appended.shards() == before
+    appended.verify()
 
 
 def test_archives_have_no_append() -> None:
