@@ -65,11 +65,15 @@ $(VENV)/.test: pyproject.toml $(LOCKS) | system $(VENV)/bin/python
 	$(call install,$(VENV),test)
 	touch $@ $(VENV)/.run
 
-# torch's build for CPUs is not in every index: without it the tests of its loader are skipped.
+# torch's build for CPUs is not on PyPI: it is looked for where pip's own settings say, then in PyTorch's
+# index.
+TORCH_INDEX := https://download.pytorch.org/whl/cpu
 .venv-interop/.ready: pyproject.toml $(LOCKS) | system
 	$(PYTHON) -m venv .venv-interop
 	$(call install,.venv-interop,interop)
-	-.venv-interop/bin/python $(INSTALL) $(WHEELS) --no-deps -r .ci/locks/torch.txt
+	.venv-interop/bin/python $(INSTALL) $(WHEELS) --no-deps -r .ci/locks/torch.txt || \
+		.venv-interop/bin/python $(INSTALL) $(WHEELS) --no-deps -r .ci/locks/torch.txt \
+			--extra-index-url $(TORCH_INDEX)
 	touch $@
 
 # Resolves everything anew: the newest versions that pyproject.toml and the readers' files allow.

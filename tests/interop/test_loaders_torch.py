@@ -9,15 +9,14 @@ from typing import Any
 
 import documentation
 import pytest
+import torch
 from finishedoutputs import kept
 from support import RawSet
+from torch.utils.data import DataLoader
+from torchdata.stateful_dataloader import StatefulDataLoader
 
-torch = pytest.importorskip("torch", reason="no build of torch for CPUs was to be had")
-from torch.utils.data import DataLoader  # noqa: E402
-from torchdata.stateful_dataloader import StatefulDataLoader  # noqa: E402
-
-from pipeline.errors import OutputDamaged, UsageError  # noqa: E402
-from pipeline.loaders import torch as loader  # noqa: E402
+from pipeline.errors import OutputDamaged, UsageError
+from pipeline.loaders import torch as loader
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:This DataLoader will create:UserWarning",
