@@ -6,7 +6,7 @@ less the images that are gone, and puts the images that are new into a generatio
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 
@@ -38,9 +38,9 @@ class Fate:
     """What became of the shards of an output that others were appended to, by their names.
 
     Attributes:
-        kept: those that have the bytes that they had.
-        rewritten: those that were there, and have others now.
-        new: those that were not there.
+        kept: those that have the bytes of one that was there, whatever its name was.
+        rewritten: the others of the generations before the last one.
+        new: those of the last one.
     """
 
     kept: tuple[str, ...]
@@ -99,12 +99,24 @@ def compare(before: KnownKeys, now: Iterable[Sequence[str]]) -> Comparison:
     return Comparison(tuple(sizes), new, len(before) - int(is_there.sum()))
 
 
+def emptied(sizes: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
+    """Return how many shards of each generation keep no image; of none nothing.
+
+    Args:
+        sizes: how many images each shard keeps, of all generations.
+        counts: how many shards each generation has.
+    """
+    bounds = [0, *accumulate(counts)]
+    lost = tuple(sum(not size for size in sizes[a:b]) for a, b in pairwise(bounds))
+    return lost if any(lost) else ()
+
+
 def shards_of_new(new: int, images: int, shards: int) -> int:
     """Return how many shards new images get: those of the first generation are about as full.
 
     Args:
         new: how many images are new.
-        images: of the first generation.
+        images: of the first generation, before the append; of all, where none of it is left.
         shards: likewise.
     """
     return min(new, max(1, round(new * shards / max(1, images))))
@@ -193,17 +205,19 @@ def moved_class(before: Mapping[str, int], now: Mapping[str, int]) -> str | None
     return min(moved, key=lambda name: before[name], default=None)
 
 
-def fate(before: Mapping[str, str], now: Mapping[str, str]) -> Fate:
+def fate(before: Collection[str], now: Mapping[str, str], first_new: int) -> Fate:
     """Return what became of shards.
 
     Args:
-        before: hash of the content of each shard that was there, by name.
-        now: likewise of those that there are, in order.
+        before: hashes of the contents of the shards that were there.
+        now: likewise of those that there are, by name and in order.
+        first_new: number of the first one of the last generation.
     """
+    made = [(number, name) for number, name in enumerate(now) if now[name] not in before]
     return Fate(
-        kept=tuple(name for name in now if before.get(name) == now[name]),
-        rewritten=tuple(name for name in now if before.get(name, now[name]) != now[name]),
-        new=tuple(name for name in now if name not in before),
+        kept=tuple(name for name, content in now.items() if content in before),
+        rewritten=tuple(name for number, name in made if number < first_new),
+        new=tuple(name for number, name in made if number >= first_new),
     )
 
 

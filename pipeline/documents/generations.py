@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -17,11 +18,14 @@ class Generation(Struct, frozen=True):
         shards: how many shards it has; 0: nothing was new, and some shards were written again.
         family: digest of which image went where; see `pipeline.job.split.SplitJob.shards_digest`.
         plan: digest of the plan.
+        emptied: how many shards each generation before it lost then, with their last images. The
+            others of that generation are numbered anew: no reader opens a shard without a record.
     """
 
     shards: Position
     family: Digest
     plan: Digest
+    emptied: tuple[Size, ...] = ()
 
 
 class AppendRecord(Struct, frozen=True):
@@ -29,10 +33,11 @@ class AppendRecord(Struct, frozen=True):
 
     Attributes:
         generations: those of the output that is appended to, the first one first.
-        kept: how many images each of its shards keeps.
+        kept: how many images each of its shards keeps that keeps one.
         shards: how many shards the new images get.
         new: how many images are new.
         vanished: how many images of the output are not there any more.
+        emptied: how many shards of each of its generations keep no image.
         files: none.
     """
 
@@ -41,6 +46,7 @@ class AppendRecord(Struct, frozen=True):
     shards: Position
     new: Size
     vanished: Size
+    emptied: tuple[Size, ...] = ()
     files: tuple[FileEntry, ...] = ()
 
     @property
@@ -50,5 +56,23 @@ class AppendRecord(Struct, frozen=True):
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """How many shards each generation has, the new one too."""
-        return (*(each.shards for each in self.generations), self.shards)
+        """How many shards each generation has in the output that is made, the new one too."""
+        return (*_less(counts_of(self.generations), self.emptied), self.shards)
+
+    @property
+    def first_new(self) -> int:
+        """The number of the first shard of new images."""
+        return len(self.kept)
+
+
+def counts_of(generations: Sequence[Generation]) -> tuple[int, ...]:
+    """Return how many shards each generation of an output has, once the last one is made."""
+    counts = tuple[int, ...]()
+    for each in generations:
+        counts = (*_less(counts, each.emptied), each.shards)
+    return counts
+
+
+def _less(counts: Sequence[int], emptied: Sequence[int]) -> tuple[int, ...]:
+    lost = (*emptied, *[0] * (len(counts) - len(emptied)))
+    return tuple(count - of for count, of in zip(counts, lost, strict=True))

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct, field
 
 from pipeline.catalog.shard_name import ShardName
 from pipeline.documents import first_words
-from pipeline.documents.generations import Generation
+from pipeline.documents.generations import Generation, counts_of
 from pipeline.documents.shards import LeftOutImage, RepairedImage
 from pipeline.documents.values import Below, Digest, Key, Name, Size, Text, one_of
 from pipeline.formats.base import LABELS
@@ -116,7 +116,12 @@ class OutputManifest(Struct, frozen=True):
     @property
     def counts_of_shards(self) -> tuple[int, ...]:
         """How many shards each generation has."""
-        return tuple(each.shards for each in self.generations) or (len(self.shards),)
+        return counts_of(self.generations) or (len(self.shards),)
+
+    @property
+    def shards_of_first(self) -> int:
+        """How many shards the first generation was divided among; some may be empty since."""
+        return self.generations[0].shards if self.generations else len(self.shards)
 
     def shard_name(self, number: int) -> ShardName:
         """Return the name of a shard, by its 0-based number of all.

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from pipeline.catalog import generations
-from pipeline.catalog.generations import Comparison
-from pipeline.catalog.shard_name import ShardName
 from pipeline.documents import first_words
 from pipeline.documents.outputs import OutputManifest
 from pipeline.errors import UsageError
@@ -69,26 +67,9 @@ def check_classes(job: Job, before: Mapping[str, int], names: Sequence[str]) -> 
         )
 
 
-def check_not_empty(found: Comparison, split: str, counts: Sequence[int]) -> None:
-    """Check that each shard keeps an image.
-
-    Raises:
-        UsageError: one does not.
-    """
-    empty = next((number for number, size in enumerate(found.sizes) if not size), None)
-    if empty is not None:
-        name = ShardName.numbered(split, counts, empty).stem
-        raise UsageError(
-            f"every image of the shard {name} is gone, and no shard may be empty",
-            expected="an image in every shard that is kept",
-            found=f"none in {name}",
-            remedy="leave out --append: all images are divided among shards anew",
-        )
-
-
 def _differing(job: Job, split: str, document: OutputManifest, wanted: Output) -> Iterator[str]:
     """Yield what differs between a finished output and the options, a phrase each."""
-    parameters, first = document.parameters, document.counts_of_shards[0]
+    parameters, first = document.parameters, document.shards_of_first
     if parameters.order and parameters.order != job.order:
         yield _was("--order", parameters.order, job.order)
     elif job.order == "hash" and parameters.seed != (job.seed or 0):

@@ -20,7 +20,7 @@ import pyarrow as pa
 from pipeline import digests, manifest, paths, storage
 from pipeline.catalog import generations, plan
 from pipeline.catalog.generations import KnownKeys
-from pipeline.documents.generations import AppendRecord, Generation
+from pipeline.documents.generations import AppendRecord, Generation, counts_of
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.records import JobRecord
 from pipeline.errors import OutputConflict, OutputDamaged, ShardmillError, Vanished
@@ -115,7 +115,6 @@ def records(job: Job, sources: Mapping[str, Source]) -> dict[str, AppendRecord]:
     """Return what an append comes to, by split; of splits that nothing is appended to, nothing.
 
     Raises:
-        UsageError: a shard would be empty.
         OutputDamaged: what is appended to cannot be read any more.
     """
     pins = {pin[0]: pin for pin in job.appended}
@@ -143,11 +142,14 @@ def _record(job: Job, source: Source, pin: Pin) -> AppendRecord:
     parent = Parent(job.folder, name, plan_digest)
     before = _generations(job, name, family)
     rows = (table["key"].to_pylist() for table in source.rows(job.folder, None))
-    found = generations.compare(parent.keys(), rows)
-    refusals.check_not_empty(found, name, [each.shards for each in before])
-    first = before[0].shards
-    new = generations.shards_of_new(found.new, sum(found.sizes[:first]), first)
-    return AppendRecord(before, found.sizes, new, found.new, found.vanished)
+    keys = parent.keys()
+    found = generations.compare(keys, rows)
+    counts = counts_of(before)
+    first = counts[0] or len(keys.sizes)
+    new = generations.shards_of_new(found.new, sum(keys.sizes[:first]), first)
+    kept = tuple(size for size in found.sizes if size)
+    emptied = generations.emptied(found.sizes, counts)
+    return AppendRecord(before, kept, new, found.new, found.vanished, emptied)
 
 
 def _place(out: Location, source: Source, family: str) -> Location:
@@ -238,7 +240,7 @@ class _Choice:
         refusals.check_options(self.job, self._name, documents, forms)
         parent = Parent(self.job.folder, self._name, last.plan)
         refusals.check_classes(self.job, parent.classes(), self.source.class_names or ())
-        return _Chosen((self._name, last.family, last.plan), longest.counts_of_shards[0])
+        return _Chosen((self._name, last.family, last.plan), longest.shards_of_first)
 
     @property
     def _name(self) -> str:
@@ -271,7 +273,7 @@ class _Choice:
         """Yield what is known to have been made here: what is current may be one of these."""
         yield _Chosen(None, self.source.shards)
         for document in self._documents.values():
-            first = document.counts_of_shards[0]
+            first = document.shards_of_first
             yield _Chosen(None, first)
             if document.generations:
                 *before, _ = document.generations
@@ -295,7 +297,7 @@ class _Choice:
                 place = _place(out, self.source, pin[1])
                 record = manifest.read_undamaged(place, AppendRecord)
                 if record is not None and pin[0] == self._name:
-                    yield _Chosen(pin, record.counts[0], record.generations)
+                    yield _Chosen(pin, record.generations[0].shards, record.generations)
 
     def _is_there(self, choice: _Chosen) -> bool:
         """Whether what a choice comes to, with the images of today, is current in some format."""

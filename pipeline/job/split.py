@@ -135,7 +135,8 @@ def derive(job: Job, source: Source, appended: AppendRecord | None = None) -> Sp
     chain = {"appended_to": appended.parent.family} if appended else {}
     rows_digest = digests.digest({**source.identity(), **chain})
     images_digest = digests.digest({**source.places(), "rows": rows_digest})
-    order = order_of(job, appended.counts[0] if appended else source.shards, threads)
+    shards = appended.generations[0].shards if appended else source.shards
+    order = order_of(job, shards, threads)
     shards_digest = digests.digest({**order, "images": images_digest})
     return SplitJob(
         source=source,

@@ -229,8 +229,9 @@ def generations(split: SplitJob) -> Document:
     """Return what the manifest says of the generations of an output; nothing where there is one."""
     if split.appended is None:
         return {}
-    own = Generation(split.appended.shards, split.shards_digest, split.plan_digest)
-    every = (*split.appended.generations, own)
+    record = split.appended
+    own = Generation(record.shards, split.shards_digest, split.plan_digest, record.emptied)
+    every = (*record.generations, own)
     return {"generations": [structs.asdict(each) for each in every]}
 
 

@@ -37,7 +37,8 @@ def done(resolved: ResolvedJob) -> Iterator[AppendedShards]:
         now = manifest.read_undamaged(paths.manifest(output.folder), OutputManifest)
         if split.appended is not None and now is not None:
             before = _parent(resolved, split, output)
-            fate = generations.fate(_contents(before) if before else {}, _contents(now))
+            known = frozenset(_contents(before).values()) if before else frozenset()
+            fate = generations.fate(known, _contents(now), split.appended.first_new)
             yield AppendedShards(split.name, output.format, fate)
 
 
@@ -50,7 +51,7 @@ def foreseen(links: ForeseenLinks, split: SplitJob) -> AppendedShards | None:
     """
     if split.appended is None or links.linked is None:
         return None
-    first_new = sum(each.shards for each in split.appended.generations)
+    first_new = split.appended.first_new
     written = {number: split.shard_name(number).stem for number in links.written}
     fate = Fate(
         kept=tuple(split.shard_name(number).stem for number in links.kept),

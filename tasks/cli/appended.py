@@ -19,6 +19,11 @@ def beginning(asked: Job, resolved: ResolvedJob) -> None:
             new, gone = (counted(n, "image") for n in (split.appended.new, split.appended.vanished))
             family = split.appended.parent.family
             say(f"{split.name}: appending to the shards of {family}: {new} new, {gone} gone")
+            if empty := sum(split.appended.emptied):
+                say(
+                    f"{split.name}: {counted(empty, 'shard')} left without an image: not made"
+                    " again; the names of the others of its generation follow"
+                )
     for name, form, count in appended.left_behind(resolved):
         say(
             f"{name}: {form}: the current output has {counted(count, 'generation')} of shards;"

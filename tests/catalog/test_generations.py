@@ -107,8 +107,14 @@ def test_classes_are_those_of_images_and_of_objects() -> None:
 
 
 def test_a_shard_is_kept_if_its_bytes_are() -> None:
-    fate = generations.fate({"a": "1", "b": "2", "gone": "3"}, {"a": "1", "b": "9", "c": "4"})
+    now = {"a": "2", "b": "9", "c": "4"}  # "a" is called otherwise since another one is gone
+    fate = generations.fate({"1", "2", "3"}, now, first_new=2)
     assert fate == generations.Fate(kept=("a",), rewritten=("b",), new=("c",))
+
+
+def test_shards_that_are_left_without_an_image_are_counted_by_generation() -> None:
+    assert generations.emptied((2, 0, 3, 0, 0), (3, 2)) == (1, 2)
+    assert generations.emptied((2, 1, 3), (2, 0, 1)) == ()
 
 
 def parts() -> Iterator[Sequence[str]]:

@@ -194,12 +194,42 @@ def test_other_options_are_refused_and_named(
     assert appended.shards() == before
 
 
-def test_a_shard_without_any_image_left_is_refused(appended: Appended) -> None:
+def test_what_was_appended_and_is_gone_the_next_day_leaves_no_shard(appended: Appended) -> None:
+    before = appended.shards()
     appended.add("new/1.jpg")
     appended.run()
     appended.drop("new/1.jpg")
-    said = appended.run(code=2)
-    assert "every image of the shard images-a01-00000-of-00001 is gone" in said
+    said = appended.run()
+    assert "1 shard left without an image" in said
+    assert "3 shards kept, 0 written again, 0 new" in said
+    assert appended.shards() == before
+    appended.verify()
+    appended.add("newer/1.jpg")
+    assert "3 shards kept, 0 written again, 1 new" in appended.run()
+    assert list(appended.shards()) == [*FIRST, "images-a03-00000-of-00001"]
+    assert "already complete, 13 records in 4 shards" in appended.run()
+    appended.verify()
+
+
+def test_shards_keep_their_bytes_where_one_between_them_is_left_without_an_image(
+    appended: Appended,
+) -> None:
+    where, before = appended.facts(), appended.shards()
+    for key in (key for key, shard in where.items() if shard == FIRST[1]):
+        appended.drop(key)
+    appended.add("new/1.jpg")
+    assert "2 shards would be kept, 0 written again, 1 new" in appended.run("--dry-run")
+    assert "2 shards kept, 0 written again, 1 new" in appended.run()
+    assert appended.shards() == {
+        "images-00000-of-00002": before[FIRST[0]],
+        "images-00001-of-00002": before[FIRST[2]],
+        "images-a01-00000-of-00001": appended.shards()["images-a01-00000-of-00001"],
+    }
+    assert "already complete" in appended.run()
+    assert shardmill("clean", appended.out, "--yes").returncode == 0
+    appended.add("newer/1.jpg")
+    assert "3 shards kept, 0 written again, 1 new" in appended.run()
+    appended.verify()
 
 
 def test_what_is_not_finished_is_not_appended_to(appended: Appended) -> None:
