@@ -85,8 +85,12 @@ class ProductTask(SplitTask):
 
     def claim(self) -> None:
         """Claim the product's path, unless another stands there."""
-        may_replace = updates.may_replace(self.folder, self.product, self.job)
-        claims.claim(self.folder, self.product, replace=may_replace)
+        claims.claim(
+            self.folder,
+            self.product,
+            replace=updates.may_replace(self.folder, self.product, self.job),
+            with_images=updates.images_may_go(self.folder, self.product, self.job),
+        )
 
     def publish_files(
         self,

@@ -31,9 +31,10 @@ from pipeline.shards import part_sources as partsources
 from pipeline.shards import write as shards
 from pipeline.state import claims
 from pipeline.state import raw_archives as rawarchives
+from pipeline.state import replaced_images as replacedimages
 from pipeline.storage import Location
 from pipeline.storage.local.fingerprints import FingerprintsBuilder
-from tasks.base import Volume
+from tasks.base import Volume, logger
 from tasks.splits import ProductTask
 
 
@@ -108,9 +109,10 @@ class ExtractClasses(TreeTask):
         """Make the folders."""
         self.claim()
         codecs.check(self.root, self.product.codec, self.product.codec_here, codecs.REPLACE)
-        self.check_root(flat_files=self.transfer == "move")
         self.check(*self.needed(CATALOG))
         rows = self._rows()
+        self._remove_replaced(rows)
+        self.check_root(flat_files=self.transfer == "move")
         seen = rawarchives.seen_images(self.resolved, self.split_job)
         # A move leaves nothing behind that could be replaced: the tree is the only copy.
         whole_files = self.split_job.source.whole_files and self.transfer != "move"
@@ -150,6 +152,19 @@ class ExtractClasses(TreeTask):
     def _rows(self) -> pa.Table:
         listed = paths.catalog(self.folder, self.split, self.split_job.catalog_digest)
         return class_folders.read(listed, self.classes.classes)
+
+    def _remove_replaced(self, rows: pa.Table) -> None:
+        """Remove images that the tree before had, and this one has no more."""
+        removed = replacedimages.check_and_remove(
+            storage.on_this_machine(self.folder),
+            self.product,
+            of_group=self.classes.classes,
+            of_tree=self.split_job.class_counts,
+            new=set(class_folders.paths(rows).to_pylist()),
+            permitted=self.job.update or self.job.append or self.job.replace,
+        )
+        if removed:
+            logger.info("%s: %s images that are gone were removed", self.root, f"{removed:,}")
 
     def _publish(self, listing: pa.Table, made_of: Document) -> None:
         path = paths.group_listing(self.folder, self.digest, self.group)

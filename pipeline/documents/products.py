@@ -47,6 +47,8 @@ class ProductMark(Struct, frozen=True):
         folder: of a tree; so are the numbers of its `classes`, `groups` and `images`.
         left_out: of an image list, a digest of the images that it lacks; "" for none.
         sha256: of a description, the files that it names.
+        replaces: of a tree that is not finished: digests of those that stood there before, whose
+            images go where it has none of their names.
     """
 
     digest: Digest
@@ -65,3 +67,4 @@ class ProductMark(Struct, frozen=True):
     images: Size = 0
     left_out: Text = ""
     sha256: tuple[DescribedEntry, ...] = ()
+    replaces: tuple[Digest, ...] = ()

@@ -88,21 +88,38 @@ def last_group(out: Location, tree: Product, counts: Mapping[str, int]) -> Group
     return last
 
 
-def claim(out: Location, product: Product, *, replace: bool) -> None:
+def claim(out: Location, product: Product, *, replace: bool, with_images: bool = False) -> None:
     """Note that this product is being made, unless another stands in its place.
 
+    Args:
+        out: the output folder.
+        product: what is being made.
+        replace: whether it may replace another.
+        with_images: whether the images of a tree that it replaces may go; the mark says of which.
+
     Raises:
-        OutputConflict: it does, and it may not be replaced.
+        OutputConflict: another stands in its place, and it may not be replaced.
     """
     check(out, product, replace=replace)
     owner = _owner(out, product)
-    if owner != product.digest:
-        unfinish(out, product)
+    if owner == product.digest:
+        return
+    standing = mark(out, product.name)
+    replaces = (*standing.replaces, standing.digest) if standing and with_images else ()
+    _publish_unfinished(out, product, replaces)
 
 
 def unfinish(out: Location, product: Product) -> None:
     """Note that this product has to be made, and that what lies in its place is its own."""
+    standing = mark(out, product.name)
+    is_own = standing is not None and standing.digest == product.digest
+    _publish_unfinished(out, product, standing.replaces if standing and is_own else ())
+
+
+def _publish_unfinished(out: Location, product: Product, replaces: tuple[str, ...]) -> None:
     document = {**_head(product), "finished": False}
+    if replaces:
+        document["replaces"] = list(dict.fromkeys(replaces))
     manifest.publish_alone(paths.product_mark(out, product.name), document)
 
 

@@ -62,6 +62,18 @@ def follows_inputs(out: Location, product: Product, job: Job) -> bool:
     return any(_same_options(then, job) for then in _makers(out, product.name, standing.digest))
 
 
+def images_may_go(out: Location, product: Product, job: Job) -> bool:
+    """Whether images go of a tree that a job replaces, where the new one has none of their names.
+
+    Not where a job has moved its images there: they may be the only ones.
+    """
+    standing = claims.mark(out, product.name)
+    if standing is None or product.tree is None:
+        return False
+    makers = [job, *_makers(out, product.name, standing.digest)]
+    return follows_inputs(out, product, job) and all(each.transfer != "move" for each in makers)
+
+
 def differing(then: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     """Return the names of what two things were not made of alike, sorted."""
     return sorted(name for name in {*then, *now} if then.get(name) != now.get(name))

@@ -180,3 +180,27 @@ def test_what_is_made_of_a_folder_follows_what_lies_there_and_nothing_else(
     follows = frozenset({"files", "number"})
     with nullcontext() if allowed else pytest.raises(OutputConflict):
         claims.check(out, replace(boxes(out), made_of=now, follows=follows), replace=False)
+
+
+def test_a_tree_remembers_all_that_it_replaces_until_it_is_finished(out: Path) -> None:
+    def tree(digest: str) -> Product:
+        return replace(boxes(out, digest), tree=ClassFolders("extract"))
+
+    def replaced() -> tuple[str, ...]:
+        mark = claims.mark(out, tree(ONE).name)
+        assert mark is not None
+        return mark.replaces
+
+    third = "c" * 12
+    claims.claim(out, tree(ONE), replace=True, with_images=True)
+    assert replaced() == ()
+    claims.claim(out, tree(OTHER), replace=True, with_images=True)
+    assert replaced() == (ONE,)
+    claims.unfinish(out, tree(OTHER))
+    assert replaced() == (ONE,)
+    claims.claim(out, tree(third), replace=True, with_images=True)
+    assert replaced() == (ONE, OTHER)
+    claims.publish(out, tree(third), ())
+    assert replaced() == ()
+    claims.claim(out, tree(ONE), replace=True, with_images=False)
+    assert replaced() == ()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import inprocess
@@ -11,6 +13,12 @@ import pytest
 from drawnlists import draw_list, encoded, lay
 from drawntrees import age, draw_tree
 from support import products
+
+from pipeline import manifest, paths, storage
+from pipeline.documents.records import JobRecord
+from pipeline.job.options import Job
+from pipeline.job.resolve import resolve
+from pipeline.state import updates
 
 EXPORTS = ("--export", "parquet,imagefolder,croissant")
 
@@ -139,3 +147,49 @@ def test_another_folder_of_the_same_name_is_no_newer_one(
     assert products(out) == before
     lay(case.image, encoded(78))
     assert run_of(case).status == 0
+
+
+def test_an_image_and_a_class_that_are_gone_go_from_the_tree(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path
+) -> None:
+    case = folder(tmp_path)
+    for number in range(2):
+        lay(case.image.parent.with_name("c") / f"c{number}.jpg", encoded(40 + number))
+    assert case.run(monkeypatch, out, "--extract").status == 0
+    case.image.unlink()
+    shutil.rmtree(case.image.parent.with_name("c"))
+    run = inprocess.shardmill(monkeypatch, *case.words, "--out", out, "--extract")
+    assert (run.status, "say --update" in run.said) == (2, True)
+    run = case.run(monkeypatch, out, "--extract", "--update")
+    assert run.status == 0, run.said
+    left = {path.name for path in (out / "images").rglob("*") if path.parent != out / "images"}
+    assert left == {"a0.jpg", "a2.jpg", "b0.jpg", "b1.jpg", "b2.jpg"}
+    assert not (out / "images" / "c").exists()
+    assert inprocess.verify(monkeypatch, out).status == 0
+
+
+def test_what_is_not_as_it_was_made_stays_and_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path
+) -> None:
+    case = folder(tmp_path)
+    assert case.run(monkeypatch, out, "--extract").status == 0
+    own = out / "images" / "a" / case.image.name
+    case.image.unlink()
+    own.write_bytes(b"my own")
+    run = case.run(monkeypatch, out, "--extract", "--update")
+    assert (run.status, str(own) in run.said) == (2, True)
+    assert own.read_bytes() == b"my own"
+
+
+def test_images_do_not_go_of_a_tree_that_images_were_moved_into(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, out: Path
+) -> None:
+    assert folder(tmp_path).run(monkeypatch, out, "--extract").status == 0
+    (path,) = storage.documents(paths.jobs(out))
+    record = manifest.read(path, JobRecord)
+    job = Job.from_json(record.job, path)
+    tree = resolve(job).product("tree-images")
+    assert updates.images_may_go(out, tree, job)
+    moved = {**json.loads(path.read_text()), "job": replace(job, transfer="move").to_json()}
+    manifest.publish_alone(path.with_name("0123456789ab.json"), moved)
+    assert not updates.images_may_go(out, tree, job)
