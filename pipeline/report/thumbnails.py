@@ -77,7 +77,7 @@ def corner(cell: int, size: tuple[int, int]) -> tuple[int, int]:
 
 def sheet_size(cells: int) -> tuple[int, int]:
     """Return width and height in pixels of a sheet of so many cells."""
-    return COLUMNS * SIDE, max(1, -(-cells // COLUMNS)) * SIDE
+    return min(COLUMNS, max(1, cells)) * SIDE, max(1, -(-cells // COLUMNS)) * SIDE
 
 
 def sheet(images: Mapping[int, Image.Image], cells: int) -> bytes:
