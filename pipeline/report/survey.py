@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import metadata
-from typing import Final
 
 from pipeline import digests, manifest, paths, storage
 from pipeline.documents.outputs import OutputManifest
@@ -16,11 +15,9 @@ from pipeline.formats.base import ShardFormat
 from pipeline.formats.registry import ALL
 from pipeline.images import codec
 from pipeline.job.artifacts import begun
+from pipeline.report import makers
 from pipeline.state import standing, withdrawal
 from pipeline.storage import Location
-
-VERSION: Final = 1
-"""Of the page: raise it when the same output would be shown in another way."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,7 @@ class Survey:
         outputs = [[each.place, _content(each), each.plan is not None] for each in self.outputs]
         return digests.digest(
             {
-                "version": VERSION,
+                "makers": makers.of_this_page(),
                 "writers": [codec.identity(), f"jinja2 {metadata.version('jinja2')}"],
                 "outputs": outputs,
                 "products": [[name, mark.digest] for name, mark in self.products],
