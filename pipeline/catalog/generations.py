@@ -39,8 +39,8 @@ class Fate:
 
     Attributes:
         kept: those that have the bytes of one that was there, whatever its name was.
-        rewritten: the others of the generations before the last one.
-        new: those of the last one.
+        rewritten: the others of the generations that were there.
+        new: those of generations that were not there.
     """
 
     kept: tuple[str, ...]
@@ -211,7 +211,7 @@ def fate(before: Collection[str], now: Mapping[str, str], first_new: int) -> Fat
     Args:
         before: hashes of the contents of the shards that were there.
         now: likewise of those that there are, by name and in order.
-        first_new: number of the first one of the last generation.
+        first_new: number of the first one of the generations that were not there.
     """
     made = [(number, name) for number, name in enumerate(now) if now[name] not in before]
     return Fate(

@@ -59,11 +59,6 @@ class AppendRecord(Struct, frozen=True):
         """How many shards each generation has in the output that is made, the new one too."""
         return (*_less(counts_of(self.generations), self.emptied), self.shards)
 
-    @property
-    def first_new(self) -> int:
-        """The number of the first shard of new images."""
-        return len(self.kept)
-
 
 def counts_of(generations: Sequence[Generation]) -> tuple[int, ...]:
     """Return how many shards each generation of an output has, once the last one is made."""

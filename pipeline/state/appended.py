@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 
 from pipeline import manifest, paths, storage
 from pipeline.catalog import generations
 from pipeline.catalog.generations import Fate
 from pipeline.documents.outputs import OutputManifest
+from pipeline.job.appending import generations_of
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
+from pipeline.shards import finish
 from pipeline.shards.output import Output
 from pipeline.state.foreseen_links import ForeseenLinks
 
@@ -31,32 +34,82 @@ class AppendedShards:
     fate: Fate
 
 
-def done(resolved: ResolvedJob) -> Iterator[AppendedShards]:
-    """Yield what a finished job has made of the shards that it has appended to."""
+@dataclass(frozen=True)
+class ShardsBefore:
+    """What was there of an output before a command makes it.
+
+    Attributes:
+        contents: hashes of the contents of shards.
+        first_new: number of the first shard of the generations that were not there.
+        is_current: whether the output itself was finished once; what it lacks is made again.
+    """
+
+    contents: frozenset[str]
+    first_new: int
+    is_current: bool
+
+
+Before = Mapping[tuple[str, str], ShardsBefore]
+"""Of each output that shards are appended to, by split and format."""
+
+
+def before(resolved: ResolvedJob) -> Before:
+    """Return what is there now of the outputs of a job that shards are appended to."""
+    return {
+        (split.name, output.format): _before(resolved, split, output)
+        for split, output in resolved.outputs
+        if split.appended is not None
+    }
+
+
+def _before(resolved: ResolvedJob, split: SplitJob, output: Output) -> ShardsBefore:
+    if _current(resolved, split, output) == output.digest:
+        marks = (finish.shard_document(resolved.out, output, n) for n in range(split.shards))
+        contents = frozenset(mark.files[0].xxh3_128 for mark in marks if mark is not None)
+        return ShardsBefore(contents, split.shards, is_current=True)
+    documents = list(_finished(resolved, split, output))
+    known = {each.family for found in documents for each in generations_of(found)}
+    every = split.appended.generations if split.appended else ()
+    there = len(list(takewhile(lambda each: each.family in known, every)))
+    contents = frozenset(content for found in documents for content in _contents(found).values())
+    return ShardsBefore(contents, sum(split.counts_of_shards[:there]), is_current=False)
+
+
+def done(resolved: ResolvedJob, known: Before) -> Iterator[AppendedShards]:
+    """Yield what a finished job has made of the shards that it has appended to.
+
+    Args:
+        resolved: the job.
+        known: what was there before.
+    """
     for split, output in resolved.outputs:
-        now = manifest.read_undamaged(paths.manifest(output.folder), OutputManifest)
-        if split.appended is not None and now is not None:
-            before = _parent(resolved, split, output)
-            known = frozenset(_contents(before).values()) if before else frozenset()
-            fate = generations.fate(known, _contents(now), split.appended.first_new)
+        document = manifest.read_undamaged(paths.manifest(output.folder), OutputManifest)
+        now = _contents(document) if document is not None else {}
+        was = known.get((split.name, output.format))
+        if was is not None and now:
+            fate = generations.fate(was.contents, now, was.first_new)
             yield AppendedShards(split.name, output.format, fate)
 
 
-def foreseen(links: ForeseenLinks, split: SplitJob) -> AppendedShards | None:
-    """Return what would become of the shards that a job lacks; None: it appends to none of them.
+def foreseen(resolved: ResolvedJob, links: ForeseenLinks) -> AppendedShards | None:
+    """Return what would become of the shards of a job; None: it appends to none of them.
 
     Args:
-        links: which of them would be linked.
-        split: that they are of.
+        resolved: the job.
+        links: which of those that it lacks would be linked.
     """
+    split = resolved.splits[links.split]
     if split.appended is None or links.linked is None:
         return None
-    first_new = split.appended.first_new
+    was = _before(resolved, split, split.output(links.format))
     written = {number: split.shard_name(number).stem for number in links.written}
+    kept = links.kept
+    if was.is_current:
+        kept = tuple(number for number in range(split.shards) if number not in written)
     fate = Fate(
-        kept=tuple(split.shard_name(number).stem for number in links.kept),
-        rewritten=tuple(name for number, name in written.items() if number < first_new),
-        new=tuple(name for number, name in written.items() if number >= first_new),
+        kept=tuple(split.shard_name(number).stem for number in kept),
+        rewritten=tuple(name for number, name in written.items() if number < was.first_new),
+        new=tuple(name for number, name in written.items() if number >= was.first_new),
     )
     return AppendedShards(links.split, links.format, fate)
 
@@ -86,15 +139,13 @@ def _current(resolved: ResolvedJob, split: SplitJob, output: Output) -> str | No
     return storage.pointed(paths.current(resolved.out, output.format, split.name))
 
 
-def _parent(resolved: ResolvedJob, split: SplitJob, output: Output) -> OutputManifest | None:
-    """Return the manifest of the output that was appended to; None: it is not there."""
-    record = split.appended
+def _finished(resolved: ResolvedJob, split: SplitJob, output: Output) -> Iterator[OutputManifest]:
+    """Yield the manifests of the finished outputs of a split in a format."""
     for digest in storage.folders(paths.outputs(resolved.out, output.format, split.name)):
         folder = paths.output(resolved.out, output.format, split.name, digest)
         document = manifest.read_undamaged(paths.manifest(folder), OutputManifest)
-        if record and document is not None and document.digests.family == record.parent.family:
-            return document
-    return None
+        if document is not None:
+            yield document
 
 
 def _contents(document: OutputManifest) -> dict[str, str]:

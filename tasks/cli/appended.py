@@ -6,15 +6,24 @@ from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob
 from pipeline.quantities import counted
 from pipeline.state import appended
-from pipeline.state.appended import AppendedShards
+from pipeline.state.appended import AppendedShards, Before
 from tasks.cli.saying import say
 
 
-def beginning(asked: Job, resolved: ResolvedJob) -> None:
-    """Say what is appended to, and where an append is left behind or is a first output."""
+def beginning(asked: Job, resolved: ResolvedJob) -> Before:
+    """Say what is appended to, and where an append is left behind or is a first output.
+
+    Returns:
+        What was there before.
+    """
+    before = appended.before(resolved)
     for split in resolved.splits.values():
         if appended.is_first(asked, resolved, split):
             say(f"{split.name}: nothing is there to append to: all images are written")
+        elif any(was.is_current for (name, _), was in before.items() if name == split.name):
+            say(
+                f"{split.name}: nothing is new since the last append: what is missing is made again"
+            )
         elif split.appended is not None:
             new, gone = (counted(n, "image") for n in (split.appended.new, split.appended.vanished))
             family = split.appended.parent.family
@@ -30,6 +39,7 @@ def beginning(asked: Job, resolved: ResolvedJob) -> None:
             " without --append all images are divided among shards anew, in another output that"
             " becomes current"
         )
+    return before
 
 
 def foreseen(shards: AppendedShards) -> None:
@@ -41,9 +51,9 @@ def foreseen(shards: AppendedShards) -> None:
         say(f"  new: {new[0]}" + (f" to {new[-1]}" if len(new) > 1 else ""))
 
 
-def done(resolved: ResolvedJob) -> None:
+def done(resolved: ResolvedJob, before: Before) -> None:
     """Say what a command has made of the shards that were there."""
-    for shards in appended.done(resolved):
+    for shards in appended.done(resolved, before):
         _say(shards, "kept", "written again")
 
 

@@ -6,6 +6,7 @@ from pipeline.job.resolve import ResolvedJob
 from pipeline.quantities import counted
 from pipeline.state import appended as appended_shards
 from pipeline.state import foreseen_links, progress
+from pipeline.state.appended import Before
 from pipeline.state.inventory import Inventory
 from tasks.cli import appended
 from tasks.cli.saying import say
@@ -13,9 +14,8 @@ from tasks.cli.saying import say
 
 def foreseen(inventory: Inventory) -> None:
     """Say how many shards would be linked, where an earlier output of the same form is there."""
-    splits = inventory.resolved.splits
     for links in foreseen_links.foresee(inventory):
-        if (shards := appended_shards.foreseen(links, splits[links.split])) is not None:
+        if (shards := appended_shards.foreseen(inventory.resolved, links)) is not None:
             appended.foreseen(shards)
             continue
         what = f"{links.split}: {links.format}: of {counted(links.missing, 'shard')}"
@@ -29,9 +29,9 @@ def foreseen(inventory: Inventory) -> None:
         say(f"{what}, {links.linked:,} would be linked to an earlier output, {written:,} written")
 
 
-def done(resolved: ResolvedJob, run: str) -> None:
+def done(resolved: ResolvedJob, run: str, before: Before) -> None:
     """Say how many shards a command has linked, or what became of those that it appended to."""
-    appended.done(resolved)
+    appended.done(resolved, before)
     for (name, form), count in progress.linked(progress.timings(resolved.out, run)).items():
         if resolved.splits[name].appended is not None:
             continue

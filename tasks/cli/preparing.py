@@ -14,6 +14,7 @@ from pipeline.job.resolve import ResolvedJob, resolve
 from pipeline.state import assisting, cleaning, lease, preflight, stage_choice, status, withdrawal
 from pipeline.state import run_end as runend
 from pipeline.state import source_look as sourcelook
+from pipeline.state.appended import Before
 from pipeline.state.inventory import Inventory
 from pipeline.state.source_look import Look
 from pipeline.storage import Location
@@ -88,7 +89,7 @@ def _prepare_job(asked: Job, how: How, standby: Standby | None, *, is_shared: bo
     job = resolved.job
     if not seen.parts and inventory.complete:
         return _already_complete(inventory, seen, dry_run=dry_run)
-    appended.beginning(asked, resolved)
+    before = appended.beginning(asked, resolved)
     alone = how.address is None and how.engine is None and not job.wants("plan")
     resolved = _with_stage(inventory, alone=alone, dry_run=dry_run)
     if dry_run:
@@ -109,7 +110,7 @@ def _prepare_job(asked: Job, how: How, standby: Standby | None, *, is_shared: bo
             say(warning, err=True)
         preflight.remember_sources(resolved)  # the worker knows the source by that
         how.begin()
-        return _run(resolved, how.supervisor(resolved.job, standby=standby))
+        return _run(resolved, how.supervisor(resolved.job, standby=standby), before)
 
 
 def _with_stage(inventory: Inventory, *, alone: bool, dry_run: bool) -> ResolvedJob:
@@ -157,7 +158,7 @@ def _withdraw(resolved: ResolvedJob, found: Look) -> ResolvedJob:
     return resolve.again(resolved.job)
 
 
-def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
+def _run(resolved: ResolvedJob, supervisor: Supervisor, before: Before) -> int:
     status.record_job(resolved)
     if supervisor.scheduler is not None:
         assisting.keep_terms(resolved)
@@ -168,7 +169,7 @@ def _run(resolved: ResolvedJob, supervisor: Supervisor) -> int:
         code, reason = report.complete(Inventory(resolved), "complete"), ""
         report.uncompared(resolved, to_read)
         report.copies(resolved)
-        linked.done(resolved, supervisor.name)
+        linked.done(resolved, supervisor.name, before)
     else:
         code = report.failure(supervisor, outcome)
         first = next(iter(map(str, outcome.failures)), "no headway: see its log")

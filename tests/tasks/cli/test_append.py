@@ -144,7 +144,10 @@ def test_an_image_of_the_same_size_is_replaced_in_the_output_that_is_there(
     folder, before, where = current(appended.out, "tfrecord"), appended.shards(), appended.facts()
     image = appended.drawn.root / "cats/8.jpg"
     lay(image, encoded(1).ljust(image.stat().st_size, b"\0"))
-    assert "complete, 13 records" in appended.run()
+    said = appended.run()
+    assert "complete, 13 records" in said
+    assert "nothing is new since the last append" in said
+    assert "3 shards kept, 1 written again, 0 new" in said
     after = appended.shards()
     assert current(appended.out, "tfrecord") == folder
     assert [name for name in before if before[name] != after[name]] == [where["cats/8.jpg"]]
@@ -204,7 +207,7 @@ def test_what_was_appended_and_is_gone_the_next_day_leaves_no_shard(appended: Ap
     assert "3 shards kept, 0 written again, 0 new" in said
     assert appended.shards() == before
     appended.verify()
-    appended.add("newer/1.jpg")
+    appended.add("newer/2.jpg")
     assert "3 shards kept, 0 written again, 1 new" in appended.run()
     assert list(appended.shards()) == [*FIRST, "images-a03-00000-of-00001"]
     assert "already complete, 13 records in 4 shards" in appended.run()
@@ -338,6 +341,20 @@ def test_a_format_that_was_made_at_once_does_not_undo_an_append(appended: Append
     appended.form = "tfrecord"
     assert appended.shards() == before
     appended.verify()
+
+
+def test_a_format_that_missed_an_append_is_counted_by_what_it_had(appended: Appended) -> None:
+    appended.form = "tfrecord,recordio"
+    appended.run()
+    appended.add("new/1.jpg")
+    appended.form = "recordio"
+    appended.run()
+    appended.add("newer/1.jpg")
+    appended.form = "tfrecord,recordio"
+    foreseen, said = appended.run("--dry-run"), appended.run()
+    for form, kept, new in (("tfrecord", 3, 2), ("recordio", 4, 1)):
+        assert f"{form}: {kept} shards would be kept, 0 written again, {new} new" in foreseen
+        assert f"{form}: {kept} shards kept, 0 written again, {new} new" in said
 
 
 def test_archives_have_no_append() -> None:
