@@ -205,6 +205,25 @@ def moved_class(before: Mapping[str, int], now: Mapping[str, int]) -> str | None
     return min(moved, key=lambda name: before[name], default=None)
 
 
+def moved_label(
+    before: KnownKeys, labels: npt.NDArray[np.int32], tables: Iterable[pa.Table]
+) -> tuple[str, int, int] | None:
+    """Return the key of the first image whose class has another index, and both indexes.
+
+    Args:
+        before: the keys of a finished output.
+        labels: int32 of shape [images], in the same order: the index of the class; -1: it has none.
+        tables: rows of a catalog, of the images that there are now.
+    """
+    for table in tables:
+        keys, now = table["key"].to_pylist(), table["class_index"].to_numpy()
+        places = before.places(keys)
+        then = np.where(places >= 0, labels[places], -1) if len(labels) else np.full(len(keys), -1)
+        for row in np.flatnonzero((then >= 0) & (now >= 0) & (then != now))[:1].tolist():
+            return str(keys[row]), int(then[row]), int(now[row])
+    return None
+
+
 def fate(before: Collection[str], now: Mapping[str, str], first_new: int) -> Fate:
     """Return what became of shards.
 

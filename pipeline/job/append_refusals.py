@@ -67,6 +67,31 @@ def check_classes(job: Job, before: Mapping[str, int], names: Sequence[str]) -> 
         )
 
 
+def check_labels(job: Job, moved: tuple[str, int, int] | None) -> None:
+    """Check that labels that were numbers, and are texts now, have the indexes that they had.
+
+    Args:
+        job: what is asked for.
+        moved: key of an image, the index that its class had, and the one that it has; None: no
+            image has another one.
+
+    Raises:
+        UsageError: an image has.
+    """
+    if moved is not None:
+        key, then, now = moved
+        raise UsageError(
+            "labels were numbers and are texts now, or the other way round, and labels of images"
+            " that are there would move, so nothing can be appended",
+            file=job.images,
+            place=key,
+            expected=f"class {then}",
+            found=f"class {now}",
+            remedy="label them as they were, or name all classes in a file, in the order of their"
+            f" numbers, and say --classes FILE; {_ANEW}",
+        )
+
+
 def _differing(job: Job, split: str, document: OutputManifest, wanted: Output) -> Iterator[str]:
     """Yield what differs between a finished output and the options, a phrase each."""
     parameters, first = document.parameters, document.shards_of_first

@@ -10,81 +10,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 
 from pipeline import digests, manifest, paths, storage
-from pipeline.catalog import generations, plan
+from pipeline.catalog import generations
 from pipeline.catalog.generations import KnownKeys
 from pipeline.documents.generations import AppendRecord, Generation, counts_of
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.records import JobRecord
-from pipeline.errors import OutputConflict, OutputDamaged, ShardmillError, Vanished
+from pipeline.errors import OutputConflict, OutputDamaged, ShardmillError
 from pipeline.job import append_refusals as refusals
 from pipeline.job.options import Job
+from pipeline.job.parent_plan import ANEW, Parent
 from pipeline.job.split import SplitJob, derive
 from pipeline.sources.source import Source
 from pipeline.storage import Location
 
 Pin = tuple[str, str, str]
 """What is appended to: split, family and plan of its last generation."""
-
-_ANEW: Final = "leave out --append: shards with the same records are linked then, too"
-
-
-@dataclass(frozen=True)
-class Parent:
-    """The plan of an output that is appended to.
-
-    Attributes:
-        out: the output folder.
-        split: name of the split.
-        plan: digest of the plan.
-    """
-
-    out: Location
-    split: str
-    plan: str
-
-    def keys(self) -> KnownKeys:
-        """Return the keys of its images, in the order of the records.
-
-        Raises:
-            OutputDamaged: the plan is not there any more, or is damaged.
-        """
-        return KnownKeys(rows.column("key").to_pylist() for rows in self._rows())
-
-    def ids(self) -> npt.NDArray[np.uint64]:
-        """Return uint64 of shape [images]: their ids, in the same order.
-
-        Raises:
-            OutputDamaged: see `keys`.
-        """
-        ids = [rows.column("id").to_numpy() for rows in self._rows()]
-        return np.concatenate([np.empty(0, np.uint64), *ids])
-
-    def classes(self) -> Mapping[str, int]:
-        """Return the indexes of the classes that have a name, of images and of objects.
-
-        Raises:
-            OutputDamaged: see `keys`.
-        """
-        return dict(pair for rows in self._rows() for pair in generations.classes_of(rows))
-
-    def _rows(self) -> Iterator[pa.RecordBatch]:
-        try:
-            yield from plan.read(paths.plan(self.out, self.split, self.plan))
-        except (OutputDamaged, Vanished) as error:
-            raise OutputDamaged(
-                "the plan of the shards that are appended to cannot be read",
-                file=error.file,
-                found=error.what,
-                remedy=_ANEW,
-            ) from error
 
 
 def settled(job: Job, sources: Mapping[str, Source]) -> Job:
@@ -176,7 +120,7 @@ def _generations(job: Job, split: str, family: str) -> tuple[Generation, ...]:
         "the output that shards were appended to is not there any more",
         file=str(paths.outputs(job.folder, job.formats[0], split)),
         expected=f"an output of the digest {family}",
-        remedy=_ANEW,
+        remedy=ANEW,
     )
 
 
@@ -232,14 +176,19 @@ class _Choice:
             raise OutputConflict(
                 "the output that is there is not finished, so nothing can be appended to it",
                 file=str(paths.output(self.job.folder, form, self._name, digest)),
-                remedy=_ANEW,
+                remedy=ANEW,
             )
         longest = max(documents.values(), key=lambda each: len(each.generations))
         last = generations_of(longest)[-1]
         forms = {each.format: each for each in derive(self.job, self.source).outputs}
         refusals.check_options(self.job, self._name, documents, forms)
         parent = Parent(self.job.folder, self._name, last.plan)
-        refusals.check_classes(self.job, parent.classes(), self.source.class_names or ())
+        before, names = parent.classes(), self.source.class_names or ()
+        refusals.check_classes(self.job, before, names)
+        if bool(before) != bool(names):
+            rows = self.source.rows(self.job.folder, None)
+            moved = generations.moved_label(parent.keys(), parent.labels(), rows)
+            refusals.check_labels(self.job, moved)
         return _Chosen((self._name, last.family, last.plan), longest.shards_of_first)
 
     @property

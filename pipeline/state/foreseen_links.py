@@ -23,6 +23,7 @@ from pipeline.catalog import table as catalog
 from pipeline.errors import UsageError
 from pipeline.job import appending
 from pipeline.job.artifacts import CATALOG, INPUTS, PLAN, SHARDS, name_of
+from pipeline.job.parent_plan import Parent
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
 from pipeline.shards.work import ShardWork
@@ -129,7 +130,7 @@ def catalog_rows(
     rows, record = split.source.rows(resolved.out, boxes), split.appended
     if record is None or not split.source.numbers_by_place:
         return rows
-    parent = appending.Parent(resolved.out, split.name, record.parent.plan)
+    parent = Parent(resolved.out, split.name, record.parent.plan)
     return generations.renumbered(rows, parent.keys(), parent.ids())
 
 

@@ -267,6 +267,23 @@ def test_ids_and_labels_of_images_in_class_folders_stay(tmp_path: Path) -> None:
     assert shardmill("verify", out, "--against", root).returncode == 0
 
 
+def test_numbers_that_become_texts_with_other_indexes_are_refused(tmp_path: Path) -> None:
+    root, listed, out = tmp_path / "photos", tmp_path / "animals.csv", tmp_path / "out"
+    words = ("imagelist", listed, "--root", root, "--out", out, "--shards", 1, "--append")
+    for number in range(4):
+        lay(root / f"{number}.jpg", encoded(number))
+    listed.write_text("path,label\n0.jpg,1\n1.jpg,0\n")
+    assert shardmill(*words).returncode == 0
+    listed.write_text("path,label\n0.jpg,ant\n1.jpg,bee\n2.jpg,ant\n")
+    run = shardmill(*words)
+    assert run.returncode == 2
+    assert "labels were numbers" in run.stderr
+    assert "0.jpg" in run.stderr
+    assert "expected: class 1" in run.stderr
+    listed.write_text("path,label\n0.jpg,bee\n1.jpg,ant\n2.jpg,ant\n")
+    assert shardmill(*words).returncode == 0
+
+
 def test_files_of_the_whole_output_are_made_anew(tmp_path: Path) -> None:
     drawn, out = draw_list(tmp_path / "drawn", images=6), tmp_path / "out"
     words = ("--format", "recordio", "--joined", "--export", "parquet", "--shards", 2, "--append")
