@@ -55,6 +55,29 @@ def settled(job: Job, sources: Mapping[str, Source]) -> Job:
     return replace(job, append=bool(pins), appended=tuple(pins), shards=given)
 
 
+def unsettled(job: Job) -> Job:
+    """Return a recorded job as it was asked for, if what it appends to has been appended to.
+
+    The next append goes to what is there now. Of one that is not finished it stays what it was.
+    """
+    if job.appended and all(_is_carried_out(job, pin) for pin in job.appended):
+        return replace(job, append=True, appended=())
+    return job
+
+
+def _is_carried_out(job: Job, pin: Pin) -> bool:
+    split, family, _ = pin
+    for form in job.formats:
+        digest = storage.pointed(paths.current(job.folder, form, split))
+        if digest is None or not paths.is_digest(digest):
+            return False
+        place = paths.manifest(paths.output(job.folder, form, split, digest))
+        document = manifest.read_undamaged(place, OutputManifest)
+        if document is None or [each.family for each in document.generations[-2:-1]] != [family]:
+            return False
+    return True
+
+
 def records(job: Job, sources: Mapping[str, Source]) -> dict[str, AppendRecord]:
     """Return what an append comes to, by split; of splits that nothing is appended to, nothing.
 

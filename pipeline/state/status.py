@@ -11,6 +11,7 @@ from pipeline import manifest, paths, storage
 from pipeline.documents.part_numbers import numbers
 from pipeline.documents.records import JobRecord
 from pipeline.errors import ArchiveRefused, ShardmillError
+from pipeline.job import appending
 from pipeline.job.artifacts import (
     ARCHIVE,
     CATALOG,
@@ -193,7 +194,8 @@ def images_left(states: Iterable[OutputState]) -> int:
 def recorded_jobs(out: Location) -> list[Job]:
     """Return the jobs that were started on an output folder, the last one last.
 
-    The folder may have been moved since: the jobs are given its place of today.
+    The folder may have been moved since: the jobs are given its place of today. An append that was
+    carried out means what the next one would.
 
     Raises:
         OutputDamaged: a record is not as it was written, or cannot be understood.
@@ -205,7 +207,8 @@ def recorded_jobs(out: Location) -> list[Job]:
 
 
 def _recorded_job(out: Location, path: Location) -> Job:
-    return replace(Job.from_json(manifest.read(path, JobRecord).job, path), out=str(out))
+    job = Job.from_json(manifest.read(path, JobRecord).job, path)
+    return appending.unsettled(replace(job, out=str(out)))
 
 
 def other_sets(out: Location, jobs: Iterable[Job]) -> list[StandingOutput]:

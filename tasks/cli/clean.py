@@ -12,6 +12,8 @@ from pipeline.errors import (
     EnvironmentRefused,
     InputRefused,
     ObjectRefused,
+    OutputConflict,
+    OutputDamaged,
     ShardmillError,
     UsageError,
 )
@@ -228,8 +230,8 @@ def _wanted(reached: Reached) -> frozenset[str]:
     try:
         splits = resolve(jobs[-1]).splits.values() if jobs else ()
         return frozenset(output.digest for split in splits for output in split.outputs)
-    except (UsageError, InputRefused, EnvironmentRefused) as error:
-        # Its configuration, list or tree is gone: what is half done may be its output.
+    except (UsageError, InputRefused, EnvironmentRefused, OutputConflict, OutputDamaged) as error:
+        # Its configuration, list, tree or plan is gone: what is half done may be its output.
         about = f"{error.what}: {error.file}" if error.file else error.what
         say(f"unfinished outputs are left alone: {about}", err=True)
         return cleaning.unfinished(reached.out)

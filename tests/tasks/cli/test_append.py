@@ -374,6 +374,16 @@ def test_a_format_that_missed_an_append_is_counted_by_what_it_had(appended: Appe
         assert f"{form}: {kept} shards kept, 0 written again, {new} new" in said
 
 
+def test_status_says_what_the_next_append_would_make(appended: Appended) -> None:
+    appended.add("new/1.jpg")
+    appended.run()
+    assert "complete, 13 records" in shardmill("status", appended.out).stdout
+    appended.add("newer/1.jpg")
+    said = shardmill("status", appended.out).stdout
+    appended.run()
+    assert f"{current(appended.out, 'tfrecord').resolve().name}): 0 of 5 shards" in said
+
+
 def test_archives_have_no_append() -> None:
     run = shardmill("imagenet", "--raw", "raw", "--out", "out", "--append")
     assert run.returncode == 2
