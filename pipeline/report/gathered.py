@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from pipeline import manifest
+from pipeline import manifest, storage
 from pipeline.documents.report import DrawnImage, ReportImagesMark, ReportSheetsMark
 from pipeline.report import places, tables
 from pipeline.report.chosen import GROUP
@@ -48,6 +48,11 @@ class GatheredSplit:
             if sheet >= len(self.classes):
                 yield from rows
 
+    @property
+    def shown(self) -> int:
+        """How many images of its classes are shown."""
+        return sum(len(rows) for sheet, rows in self.rows.items() if sheet < len(self.classes))
+
     def cells(self, sheet: int) -> int:
         """Return how many cells a sheet has."""
         return 1 + max(int(row["cell"]) for row in self.rows[sheet])
@@ -64,14 +69,18 @@ class GatheredSplit:
 
     @property
     def damage(self) -> Iterator[Damage]:
-        """What was found damaged when its images were read."""
+        """What was found damaged when its images were read, but for images of a shard that is."""
         for text in self.mark.damaged:
             place, _, what = text.partition(": ")
             yield Damage(place, what)
+        said = {each.place for each in self.output.damage}
         for sheet, rows in sorted(self.rows.items()):
             for row in rows:
                 drawn = self.drawn.get((sheet, row["cell"]))
-                if drawn is not None and drawn.damaged and sheet < len(self.classes):
+                if drawn is None or not drawn.damaged or sheet >= len(self.classes):
+                    continue
+                shard = self.output.shard(row["shard"])
+                if shard is None or storage.relative(shard, self.output.out) not in said:
                     yield Damage(f"{self.output.place}: {row['key']}", drawn.damaged)
 
 

@@ -41,7 +41,7 @@ def index_page(gathered: Gathered) -> IndexPage:
         title=_title(gathered),
         lead=lead,
         digest=survey.digest,
-        shown=sum(len(rows) for split in splits for rows in split.rows.values()),
+        shown=sum(split.shown for split in splits),
         damage=gathered.damage,
         splits=tuple(_split(gathered, split) for split in splits),
         classes=tuple(_card(gathered, each) for each in gathered.classes),

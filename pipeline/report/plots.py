@@ -89,9 +89,10 @@ def _boxes(split: GatheredSplit) -> dict[float, int]:
 
 
 def _samplings(split: GatheredSplit) -> dict[str, int]:
+    """Return how many images of the classes are sampled so: a repaired one is drawn twice."""
     counts: dict[str, int] = {}
-    for drawn in split.drawn.values():
-        if drawn.sampling:
+    for (sheet, _), drawn in split.drawn.items():
+        if drawn.sampling and sheet < len(split.classes):
             name = _SAMPLINGS.get(drawn.sampling, drawn.sampling)
             counts[name] = counts.get(name, 0) + 1
     return counts

@@ -162,13 +162,21 @@ def _draw_sheet(
     for row in rows:
         found = read[row["cell"]]
         if isinstance(found, ShardmillError):
-            sheet.leave_empty(row["cell"], brief(found, work.output.out).what)
+            sheet.leave_empty(row["cell"], _why(found, work.output, row["shard"]))
             continue
         try:
             sheet.add(work, row, found)
         except BadImage as error:
             sheet.leave_empty(row["cell"], error.brief)
     return sheet.files(1 + max(row["cell"] for row in rows)), sheet.drawn
+
+
+def _why(error: ShardmillError, output: ReportedOutput, shard: int) -> str:
+    """Return why an image cannot be read, as a page says it."""
+    path = output.shard(shard)
+    if isinstance(error, Vanished) and path is not None:
+        return f"its shard is gone: {path.name}"
+    return brief(error, output.out).what
 
 
 def _read(

@@ -109,7 +109,7 @@ def _told(folder: Location) -> int:
         say(f"damaged: {damage.place}: {damage.what}", err=True)
     if (more := len(whole.damage) - _MOST_SAID) > 0:
         say(f"damaged: {more:,} more, on the page", err=True)
-    shown = sum(len(rows) for split in whole.splits for rows in split.rows.values())
+    shown = sum(split.shown for split in whole.splits)
     say(f"{counted(len(whole.classes), 'class')}, {counted(shown, 'image')} shown")
     if whole.damage:
         say("shardmill verify OUT says more of what is damaged, and what makes it anew", err=True)
