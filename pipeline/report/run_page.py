@@ -47,6 +47,8 @@ def run_page(commands: Sequence[str], finished: Iterable[Timing]) -> RunPage:
 
 
 def write(out: Location, digest: str, commands: Sequence[str]) -> None:
-    """Write the page beside the first one, over an earlier one."""
+    """Write the page beside the first one, over an earlier one that says something else."""
     content = rendering.render("run.html", run_page(commands, timings(out)), f"{digest}/")
-    storage.publish_bytes(places.run(out), content)
+    path = places.run(out)
+    if storage.stat(path) is None or storage.read_bytes(path) != content:
+        storage.publish_bytes(path, content)

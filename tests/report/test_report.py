@@ -126,12 +126,20 @@ def test_the_same_output_gives_the_same_bytes(finished: Path, sample: RawSet, ou
 
 
 def test_a_report_again_makes_nothing_and_says_so(finished: Path, out: Path) -> None:
-    own(finished, out)
-    times = {path: path.stat().st_mtime_ns for path in (out / "report").rglob("*.jpg")}
+    assert shardmill("report", own(finished, out)).returncode == 0  # commands name another OUT
+    files_of_it = [path for path in (out / "report").rglob("*") if path.is_file()]
+    times = {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in files_of_it}
     run = shardmill("report", out)
     assert run.returncode == 0
     assert "already complete" in run.stdout
-    assert times == {path: path.stat().st_mtime_ns for path in times}
+    assert times == {path: (path.stat().st_ino, path.stat().st_mtime_ns) for path in times}
+
+
+def test_images_are_counted_once_though_repaired_ones_are_drawn_twice(finished: Path) -> None:
+    assert "8 classes, 120 images shown" in (finished / "stdout").read_text()
+    text = Page(finished / "out/report/index.html").text
+    assert "notes of the 120 images that are shown" in text
+    assert "train: 95 validation: 24 4:2:0" in text  # one is gray
 
 
 def test_a_lost_sheet_is_drawn_again_alone(finished: Path, out: Path) -> None:
@@ -268,6 +276,18 @@ def test_a_missing_shard_is_said_and_another_format_is_shown(finished: Path, out
     index = Page(out / "report/index.html")
     assert "Damaged: 1 finding" in index.text
     assert "damaged: 1 file" in index.text
+
+
+def test_images_of_a_missing_shard_are_not_findings_of_their_own(tmp_path: Path) -> None:
+    images = {f"a/{n}.jpg": encoded(n) for n in range(6)}
+    out = listed(tmp_path, images, "--shards", 2)
+    (shard,) = out.glob("tfrecord/*/current/*-00001-of-00002")
+    shard.unlink()
+    run = shardmill("report", out)
+    assert run.returncode == 1
+    assert run.stderr.count("damaged: ") == 1
+    page = Page(next((out / "report").rglob("classes/00000.html")))
+    assert f"its shard is gone: {shard.name}" in page.text
 
 
 def test_a_missing_manifest_is_said_and_other_splits_are_shown(tmp_path: Path) -> None:
