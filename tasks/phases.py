@@ -97,29 +97,44 @@ class _Recording(Phase):
                 storage.remove_temp(temp.temp, temp.plan)
 
 
-class _Reporting(Phase):
-    """The page of an output, of which nothing but its folder is asked."""
+@dataclass(frozen=True)
+class Reporting(Phase):
+    """The page of an output, of which nothing but its folder is asked.
+
+    Attributes:
+        distance: of duplicates, in bits; -1: they are not asked for.
+    """
 
     # Its steps are imported where they are asked for: other commands begin without them.
 
-    name = "reporting"
+    distance: int = -1
+
+    @property
+    def name(self) -> str:
+        """How a worker is told of it."""
+        return f"{_REPORTING}{self.distance}"
 
     def digest(self, job: Job) -> str:
+        """Return the digest of the page."""
         from pipeline.report.survey import survey  # noqa: PLC0415
 
         return survey(job.folder).digest
 
     def root(self, job: Job) -> luigi.Task:
+        """Return the task that requires all others."""
         from tasks.report import Report  # noqa: PLC0415
 
-        return Report(out=job.out, digest=self.digest(job), job=job)
+        digest = self.digest(job)
+        return Report(out=job.out, digest=digest, distance=self.distance, job=job)
 
     def is_complete(self, job: Job) -> bool:
+        """Return whether the page is there, with its duplicates if they are asked for."""
         from pipeline.report import renewal  # noqa: PLC0415
 
-        return renewal.is_complete(job.folder, self.digest(job))
+        return renewal.is_complete(job.folder, self.digest(job), self.distance)
 
     def sweep(self, job: Job) -> None:
+        """Remove what dead processes have left half written."""
         for temp in cleaning.stale(job.folder, cleaning.temps_of_report(job.folder)):
             storage.remove_temp(temp.temp, temp.plan)
 
@@ -172,10 +187,10 @@ class ByEngine(Phase):
 PREPARING: Final[Phase] = _Preparing()
 COLLECTING: Final[Phase] = _Collecting()
 RECORDING: Final[Phase] = _Recording()
-REPORTING: Final[Phase] = _Reporting()
 _PART: Final = "part "
 _ENGINE: Final = "engine "
-_PHASES: Final = {phase.name: phase for phase in (PREPARING, COLLECTING, RECORDING, REPORTING)}
+_REPORTING: Final = "reporting "
+_PHASES: Final = {phase.name: phase for phase in (PREPARING, COLLECTING, RECORDING)}
 
 
 def named(name: str) -> Phase:
@@ -184,4 +199,6 @@ def named(name: str) -> Phase:
         return PartOf(parse(name.removeprefix(_PART), {}))
     if name.startswith(_ENGINE):
         return ByEngine(name.removeprefix(_ENGINE))
+    if name.startswith(_REPORTING):
+        return Reporting(int(name.removeprefix(_REPORTING)))
     return _PHASES[name]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import Final
 
 import luigi
 from luigi.parameter import ParameterVisibility
@@ -15,48 +15,17 @@ from pipeline.documents.report import (
     ReportImagesMark,
     ReportSheetsMark,
 )
-from pipeline.manifest import Sealed
 from pipeline.report import gathered, images, places, renewal, sheets, tables
 from pipeline.report.chosen import GROUP
 from pipeline.report.page_files import first_page, pages_of_classes
-from pipeline.report.survey import Survey, survey
+from pipeline.report.renewal import NO_DUPLICATES
 from pipeline.storage import Location, StagedFile
-from tasks.base import JobParameter, JobTask, Volume
+from tasks.base import JobParameter, Volume
+from tasks.duplicates import WriteDuplicates
+from tasks.report_step import ReportTask
 
-Mark = TypeVar("Mark", bound=Sealed)
 _PAGES_AT_ONCE: Final = 64
 """Pages that are published together: each is an open file until then."""
-
-
-class ReportTask(JobTask):
-    """A step of a page; `digest` is of everything that the page shows."""
-
-    digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the page")
-
-    step = "report"
-
-    @property
-    def survey(self) -> Survey:
-        """What there is to show."""
-        return survey(self.folder)
-
-    @property
-    def shared(self) -> dict[str, Any]:
-        """The parameters that all tasks of a page have."""
-        return {"out": self.out, "digest": self.digest, "job": self.job}
-
-    def mark(self) -> Location:
-        """Return the path of its mark."""
-        raise TypeError(f"{type(self).__name__} has no mark")
-
-    def marked(self, kind: type[Mark]) -> Mark | None:
-        """Return its mark; None: it is not made, or a file of it is gone."""
-        return manifest.read_complete(self.mark(), self.folder, kind)
-
-    def publish(self, staged: list[StagedFile], **document: object) -> int:
-        """Publish files and then the mark that names them; return their bytes."""
-        manifest.publish(staged, self.mark(), self.folder, {"digest": str(self.digest), **document})
-        return sum(file.size for file in staged)
 
 
 class ReadReportImages(ReportTask):
@@ -133,14 +102,23 @@ class DrawSheets(ReportTask):
 class WriteReport(ReportTask):
     """The pages, which lead to everything else.
 
+    They lead to the page of duplicates if there is one, whether it was asked for now or earlier.
     How many sheets there are is known when the images are chosen, so they are dynamic dependencies.
     """
+
+    distance: luigi.IntParameter = luigi.IntParameter(
+        default=NO_DUPLICATES, description="bits that duplicates differ in; -1: not asked for"
+    )
 
     step = "report: write pages"
 
     def requires(self) -> list[ReportTask]:
-        """Return what chooses the images of each split."""
-        return [ReadReportImages(split=name, **self.shared) for name in self.survey.splits]
+        """Return what chooses the images of each split, and what finds duplicates."""
+        tasks = list[ReportTask]()
+        tasks += [ReadReportImages(split=name, **self.shared) for name in self.survey.splits]
+        if int(self.distance) != NO_DUPLICATES:
+            tasks.append(WriteDuplicates(distance=int(self.distance), **self.shared))
+        return tasks
 
     def mark(self) -> Location:
         """Return the path of its mark."""
@@ -148,7 +126,7 @@ class WriteReport(ReportTask):
 
     def complete(self) -> bool:
         """Whether the pages are there, and the first one is of this report."""
-        return renewal.is_complete(self.folder, str(self.digest))
+        return renewal.is_complete(self.folder, str(self.digest), int(self.distance))
 
     def run(self) -> Iterator[list[luigi.Task]]:  # type: ignore[override]
         """Have the sheets drawn that are not there, then write the pages."""
@@ -179,10 +157,12 @@ class WriteReport(ReportTask):
             mark = places.pages_mark(out, digest, part)
             written += self._publish(some, mark, {"digest": digest})
         renewal.forget_others(out, digest)  # the first page is theirs no more
+        renewal.remove_duplicates(out, digest)
         left_out = sum(
             each.document.counts.left_out for each in self.survey.splits.values() if each.document
         )
         document = {"digest": digest, "findings": len(whole.damage), "left_out": left_out}
+        document["duplicates"] = renewal.duplicates_distance(out, digest)
         files = first_page(whole)
         written += self._publish(files, self.mark(), {**document, "parts": part})
         return Volume(0, written)
@@ -208,10 +188,13 @@ class Report(luigi.WrapperTask):
 
     out: luigi.Parameter[str] = luigi.Parameter(description="output folder")
     digest: luigi.Parameter[str] = luigi.Parameter(description="digest of the page")
+    distance: luigi.IntParameter = luigi.IntParameter(
+        default=NO_DUPLICATES, description="bits that duplicates differ in; -1: not asked for"
+    )
     job: JobParameter = JobParameter(
         significant=False, visibility=ParameterVisibility.HIDDEN, description="the whole job"
     )
 
     def requires(self) -> WriteReport:
         """Return what writes its pages."""
-        return WriteReport(out=self.out, digest=self.digest, job=self.job)
+        return WriteReport(out=self.out, digest=self.digest, distance=self.distance, job=self.job)

@@ -161,9 +161,9 @@ def of_openimages(folder: Path) -> Path:
     return shared.once("openimages-prepared", make) / "out"
 
 
-def reported(out: Path) -> Path:
+def reported(out: Path, *words: object) -> Path:
     """Have the page of a finished output made; return its folder."""
-    run = shardmill("report", out)
+    run = shardmill("report", out, *words)
     assert run.returncode in {0, 4}, run.stdout + run.stderr
     return out / "report"
 

@@ -7,6 +7,7 @@ from pathlib import PurePath
 from typing import Final
 
 from pipeline import paths, storage
+from pipeline.documents.duplicates import DuplicatesMark, HashesMark
 from pipeline.documents.generations import AppendRecord
 from pipeline.documents.leases import Lease
 from pipeline.documents.openimages import (
@@ -72,6 +73,8 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "report/*/*.sheets.json": ReportSheetsMark,
     "report/*/*.pages.json": ReportPagesMark,
     "report/*/report.json": ReportMark,
+    "report/*/*.hashes.json": HashesMark,
+    "report/*/duplicates.json": DuplicatesMark,
     "openimages/selections/*/*": SelectionMark,
     "openimages/images/*/*": ImageGroupMark,
     "openimages/files/*": PublishedMark,

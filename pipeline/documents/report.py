@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import Struct, to_builtins
+from msgspec import Meta, Struct, to_builtins
 
 from pipeline.documents.values import Digest, Name, NameOrNone, Position, Size, Text
 from pipeline.manifest import FileEntry
@@ -91,6 +91,7 @@ class ReportMark(Struct, frozen=True):
         left_out: how many images are in no shard.
         parts: how many marks of pages there are beside it.
         files: the first page, and what all pages need.
+        duplicates: the distance of the page of duplicates that the first one leads to; -1: none.
     """
 
     digest: Digest
@@ -98,3 +99,4 @@ class ReportMark(Struct, frozen=True):
     left_out: Size
     parts: Position
     files: tuple[FileEntry, ...]
+    duplicates: Annotated[int, Meta(ge=-1, le=64)] = -1

@@ -8,7 +8,9 @@ from functools import cached_property
 from typing import Any
 
 from pipeline import manifest, storage
+from pipeline.documents.duplicates import DuplicatesMark
 from pipeline.documents.report import DrawnImage, ReportImagesMark, ReportSheetsMark
+from pipeline.quantities import counted, verb
 from pipeline.report import places, tables
 from pipeline.report.chosen import GROUP
 from pipeline.report.survey import Damage, ReportedOutput, Survey
@@ -127,10 +129,12 @@ class Gathered:
     Attributes:
         survey: of the outputs.
         splits: the largest first.
+        duplicates: the mark of their page; None: there is none.
     """
 
     survey: Survey
     splits: tuple[GatheredSplit, ...]
+    duplicates: DuplicatesMark | None = None
 
     @cached_property
     def classes(self) -> tuple[GatheredClass, ...]:
@@ -153,7 +157,9 @@ class Gathered:
     def damage(self) -> tuple[Damage, ...]:
         """Everything that is damaged."""
         found = (each for split in self.splits for each in split.damage)
-        return tuple(dict.fromkeys((*self.survey.all_damage, *found)))
+        known = self.duplicates
+        compared = (_uncompared(known.damaged),) if known and known.damaged else ()
+        return tuple(dict.fromkeys((*self.survey.all_damage, *found, *compared)))
 
 
 def gather(survey: Survey) -> Gathered:
@@ -169,7 +175,15 @@ def gather(survey: Survey) -> Gathered:
     }
     ordered = sorted(marks, key=lambda name: (-marks[name].images, name))
     splits = (_split(survey, name, number, marks[name]) for number, name in enumerate(ordered))
-    return Gathered(survey, tuple(splits))
+    duplicates = manifest.read_complete(
+        places.duplicates_mark(survey.out, survey.digest), survey.out, DuplicatesMark
+    )
+    return Gathered(survey, tuple(splits), duplicates)
+
+
+def _uncompared(images: int) -> Damage:
+    what = f"{counted(images, 'image')} could not be read to look for duplicates: the page names"
+    return Damage("report/duplicates.html", f"{what} {verb(images, 'it', 'them')}")
 
 
 def _split(survey: Survey, name: str, number: int, mark: ReportImagesMark) -> GatheredSplit:

@@ -68,7 +68,7 @@ def image_view(
             for number, (each, name) in enumerate(zip(row["objects"], names, strict=True))
         ),
         full=folder + drawn.file if drawn and drawn.file else "",
-        command=_command(split.name, row["key"]) if has_images else "",
+        command=show_command(split.name, row["key"]) if has_images else "",
         damaged=damaged,
     )
 
@@ -78,7 +78,7 @@ def anchor(split: int, sheet: int, cell: int) -> str:
     return f"i{split}-{sheet}-{cell}"
 
 
-def _command(split: str, key: str) -> str:
+def show_command(split: str, key: str) -> str:
     """Return the command that writes an image to a file; "": it could not be copied as it is."""
     words = ("shardmill", "show", "OUT", key, "--split", split, "--save", "FILE")
     return shlex.join(words) if plaintext.is_plain(key) and not key.startswith("-") else ""

@@ -79,7 +79,7 @@ def read(output: ReportedOutput, progress: Callable[[int], None] = lambda _: Non
         what = "the plan was not kept: classes and boxes are not known"
         split.damage.append(Damage(f"{output.split}: plan", what))
     images = 0
-    for _, of_facts, planned in _shards(output, split.damage):
+    for _, of_facts, planned in read_shards(output, split.damage):
         _gather(split, of_facts, planned)
         images += of_facts.num_rows
         progress(images)
@@ -91,7 +91,7 @@ def read(output: ReportedOutput, progress: Callable[[int], None] = lambda _: Non
     return SplitImages(images, sheets, rows, classes, split.figures.table(), tuple(split.damage))
 
 
-def _shards(
+def read_shards(
     output: ReportedOutput, damage: list[Damage]
 ) -> Iterator[tuple[int, pa.Table, pa.RecordBatch | None]]:
     """Yield number, facts and plan of each shard, row by row of the same images.
@@ -196,7 +196,7 @@ def _rows(output: ReportedOutput, split: _Split, choice: Choice) -> pa.Table:
     """Return the rows of the chosen images, sheet by sheet: the tables are read once more."""
     starts = np.cumsum([0, *(len(each) for each in split.class_index)])
     parts, places = [tables.CHOSEN.empty_table()], list[NDArray[np.int64]]()
-    for shard, of_facts, planned in _shards(output, []):
+    for shard, of_facts, planned in read_shards(output, []):
         within = (choice.place >= starts[shard]) & (choice.place < starts[shard + 1])
         numbers = np.flatnonzero(within)
         if not len(numbers):

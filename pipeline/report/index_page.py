@@ -8,6 +8,7 @@ from pipeline import paths, storage
 from pipeline.documents.outputs import Input
 from pipeline.quantities import counted, size
 from pipeline.report import places, thumbnails
+from pipeline.report.duplicates_page import duplicates_summary
 from pipeline.report.gathered import Gathered, GatheredClass, GatheredSplit
 from pipeline.report.image_views import image_view
 from pipeline.report.plots import charts_of
@@ -52,6 +53,7 @@ def index_page(gathered: Gathered) -> IndexPage:
         outputs=tuple(map(_output, survey.outputs)),
         inputs=tuple(_inputs(gathered)),
         products=tuple(_products(gathered)),
+        duplicates=duplicates_summary(gathered.duplicates) if gathered.duplicates else "",
     )
 
 

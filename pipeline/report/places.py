@@ -4,10 +4,12 @@
 
     OUT/report/index.html                               the page, which leads to all others
     OUT/report/run.html                                 commands and costs, which no mark names
+    OUT/report/duplicates.html  duplicates.parquet      images that are there more than once
     OUT/report/<digest>/style.css  report.js  keys.js   what the pages need
     OUT/report/<digest>/classes/00012.html              the page of a class
     OUT/report/<digest>/<split>/00012.jpg               a contact sheet; 00012.masks.png lies on it
     OUT/report/<digest>/<split>/00012-03.jpg            an image as it is stored
+    OUT/report/<digest>/duplicates/duplicates-00012.jpg thumbnails of duplicates
     OUT/.shardmill/report/<digest>/                     marks, and tables
 """
 
@@ -75,6 +77,36 @@ def pages_mark(out: Where, digest: str, part: int) -> Where:
 def mark(out: Where, digest: str) -> Where:
     """The mark of a whole report."""
     return below(marks(out, digest), "report.json")
+
+
+def duplicates(out: Where) -> Where:
+    """The page of duplicates."""
+    return below(folder(out), "duplicates.html")
+
+
+def duplicates_table(out: Where) -> Where:
+    """The table of duplicates."""
+    return below(folder(out), "duplicates.parquet")
+
+
+def duplicates_sheet(out: Where, digest: str, number: int) -> Where:
+    """A sheet of thumbnails of duplicates; a split may be called as its folder is."""
+    return file(out, digest, "duplicates", f"duplicates-{number:05d}.jpg")
+
+
+def duplicates_mark(out: Where, digest: str) -> Where:
+    """The mark of the page and table of duplicates."""
+    return below(marks(out, digest), "duplicates.json")
+
+
+def hashes(out: Where, digest: str, split: str, group: int) -> Where:
+    """The table of the perceptual hashes of a group of shards."""
+    return table(out, digest, split, f"{group:05d}-hashes")
+
+
+def hashes_mark(out: Where, digest: str, split: str, group: int) -> Where:
+    """The mark of the perceptual hashes of a group of shards."""
+    return below(marks(out, digest), f"{split}.{group:05d}.hashes.json")
 
 
 STYLE, SCRIPT, KEYS = "style.css", "report.js", "keys.js"

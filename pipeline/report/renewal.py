@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from pipeline import manifest, paths, storage
 from pipeline.documents import kinds
+from pipeline.documents.duplicates import DuplicatesMark, HashesMark
 from pipeline.documents.report import (
     ReportImagesMark,
     ReportMark,
     ReportPagesMark,
     ReportSheetsMark,
 )
+from pipeline.duplicates.perceptual_hash import VERSION
 from pipeline.manifest import Sealed
 from pipeline.report import places
 from pipeline.state.ownership import is_owned
 from pipeline.storage import Location
+
+NO_DUPLICATES: Final = -1
+"""Stands for the distance of duplicates where nobody has looked for any."""
 
 
 def finished(out: Location, digest: str) -> ReportMark | None:
@@ -28,12 +34,43 @@ def finished(out: Location, digest: str) -> ReportMark | None:
     return mark
 
 
-def is_complete(out: Location, digest: str) -> bool:
-    """Whether the pages of a report are there, and so are the sheets that they show."""
-    if finished(out, digest) is None:
+def is_complete(out: Location, digest: str, distance: int = NO_DUPLICATES) -> bool:
+    """Whether the pages of a report are there, and so are the sheets that they show.
+
+    Args:
+        out: the output folder.
+        digest: of the report.
+        distance: of the duplicates that it is to lead to; `NO_DUPLICATES`: it may lead to any.
+    """
+    mark = finished(out, digest)
+    if mark is None or mark.duplicates != duplicates_distance(out, digest):
         return False
-    marks = _marks(out, digest)
+    if distance not in {NO_DUPLICATES, mark.duplicates}:
+        return False
+    # Those of duplicates are asked for apart, see above.
+    of_pages = (ReportImagesMark, ReportMark, ReportPagesMark, ReportSheetsMark)
+    marks = (each for each in _marks(out, digest) if issubclass(each[1], of_pages))
     return all(manifest.read_complete(place, out, kind) is not None for place, kind in marks)
+
+
+def duplicates_distance(out: Location, digest: str) -> int:
+    """Return the distance of the page of duplicates of a report; `NO_DUPLICATES`: it has none."""
+    mark = manifest.read_complete(places.duplicates_mark(out, digest), out, DuplicatesMark)
+    return mark.distance if mark is not None and mark.version == VERSION else NO_DUPLICATES
+
+
+def forget_duplicates(out: Location) -> None:
+    """Have no page of duplicates count: page and table become those of another one."""
+    for digest in _digests(out):
+        storage.remove(out, places.duplicates_mark(out, digest))
+
+
+def remove_duplicates(out: Location, digest: str) -> None:
+    """Remove page and table of duplicates that are not those of a report."""
+    if duplicates_distance(out, digest) == NO_DUPLICATES:
+        forget_duplicates(out)
+        for path in (places.duplicates(out), places.duplicates_table(out)):
+            storage.remove(out, path)
 
 
 def forget_damaged(out: Location, digest: str) -> None:
@@ -73,6 +110,8 @@ def _is_of_damage(mark: Sealed) -> bool:
         return bool(mark.damaged)
     if isinstance(mark, ReportSheetsMark):
         return any(each.damaged for each in mark.images)
+    if isinstance(mark, HashesMark | DuplicatesMark):
+        return bool(mark.damaged)
     return isinstance(mark, ReportMark) and bool(mark.findings)
 
 

@@ -162,7 +162,10 @@ class FileLine:
 
 @dataclass(frozen=True)
 class IndexPage:
-    """The first page; addresses are relative to it."""
+    """The first page; addresses are relative to it.
+
+    `duplicates` says how many there are; "": nobody has looked for any.
+    """
 
     title: str
     lead: str
@@ -178,6 +181,7 @@ class IndexPage:
     outputs: tuple[OutputLine, ...]
     inputs: tuple[InputLine, ...]
     products: tuple[FileLine, ...]
+    duplicates: str
 
 
 @dataclass(frozen=True)

@@ -186,6 +186,10 @@ def _of_report() -> Iterator[Path]:
     yield from (places.pages_mark(_OUT, _DIGEST, _NUMBER), places.mark(_OUT, _DIGEST))
     table = places.table(_OUT, _DIGEST, _SPLIT, _NAME)
     yield from (table, table.parent)
+    yield from (places.duplicates(_OUT), places.duplicates_table(_OUT))
+    yield places.duplicates_sheet(_OUT, _DIGEST, _NUMBER)
+    yield places.duplicates_mark(_OUT, _DIGEST)
+    yield places.hashes_mark(_OUT, _DIGEST, _SPLIT, _NUMBER)
 
 
 def _of_state() -> Iterator[Path]:

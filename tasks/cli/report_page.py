@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import click
 
-from pipeline.errors import OutputDamaged, ShardmillError
+from pipeline.errors import OutputDamaged, ShardmillError, UsageError
 from pipeline.job.options import Job
 from pipeline.job.table.option import REPORT
 from pipeline.job.table.options import options_of
@@ -25,12 +25,12 @@ from tasks.cli.preparing import sharing
 from tasks.cli.reaching import Reached
 from tasks.cli.rerun_command import command_line
 from tasks.cli.saying import say, say_as_it_is
-from tasks.phases import REPORTING
+from tasks.phases import Phase, Reporting
 
 EXAMPLES: Final = (
     "shardmill report OUT",
-    "shardmill report OUT --workers 4",
     "shardmill report . --open",
+    "shardmill report OUT --duplicates --distance 2",
 )
 
 
@@ -43,6 +43,9 @@ def report(out: str, workers: int | None, **given: Any) -> int:
     each; plots of sizes, modes and boxes; what was repaired or left out, with reasons; inputs,
     files, commands, and what each step cost. The same outputs give the same bytes, but for the
     page of commands and costs. What was made of an earlier report and is still right stays.
+
+    --duplicates looks for images that are there more than once, or nearly so, and adds a page of
+    them, OUT/report/duplicates.html: first those in several splits. Every image is decoded for it.
 
     Exit status 0 when everything that is shown is as it was written, 4 when images were left out,
     1 when something is damaged: the page says what, and shows the rest.
@@ -58,10 +61,19 @@ def report(out: str, workers: int | None, **given: Any) -> int:
     )
     jobs = _recorded(folder)
     job = Job(raw="", out=str(folder), config="")
-    digest = REPORTING.digest(job)  # before a lock is made: it refuses other folders
+    if given["distance"] is not None and not given["duplicates"]:
+        raise UsageError(
+            "--distance is of duplicates, and these are not asked for",
+            found=f"--distance {given['distance']}",
+            expected="--duplicates",
+            remedy="add --duplicates, or leave --distance out",
+        )
+    distance = _DISTANCE if given["distance"] is None else given["distance"]
+    phase = Reporting(distance) if given["duplicates"] else Reporting()
+    digest = phase.digest(job)  # before a lock is made: it refuses other folders
     with sharing(folder, no_overlap=False):
         code = _make(
-            job, digest, how, [line.offer for each in jobs if (line := command_line(each))]
+            phase, job, digest, how, [line.offer for each in jobs if (line := command_line(each))]
         )
     index = places.index(folder)
     say_as_it_is(index)
@@ -77,18 +89,18 @@ def _recorded(folder: Location) -> list[Job]:
     return []
 
 
-def _make(job: Job, digest: str, how: How, commands: list[str]) -> int:
+def _make(phase: Phase, job: Job, digest: str, how: How, commands: list[str]) -> int:
     """Have the report made; return the exit status."""
     # Pillow and Jinja: not for --help
     from pipeline.report import renewal, run_page  # noqa: PLC0415
     from tasks.cli.observer import BytesObserver  # noqa: PLC0415 - Rich
 
     renewal.forget_damaged(job.folder, digest)
-    if REPORTING.is_complete(job):
+    if phase.is_complete(job):
         say("already complete")
     else:
         how.begin()
-        supervisor = how.supervisor(job, REPORTING)
+        supervisor = how.supervisor(job, phase)
         supervisor.name = run_end.new_name(run_end.ASSISTANT)  # its end is not that of a job
         from tasks.cli.watched import watched  # noqa: PLC0415
 
@@ -97,12 +109,13 @@ def _make(job: Job, digest: str, how: How, commands: list[str]) -> int:
             return outcomes.failure(supervisor, outcome)
     renewal.sweep(job.folder, digest)
     run_page.write(job.folder, digest, commands)
-    return _told(job.folder)
+    return _told(job.folder, phase)
 
 
-def _told(folder: Location) -> int:
+def _told(folder: Location, phase: Phase) -> int:
     """Say what the report has found; return the exit status."""
     from pipeline.report import gathered, survey  # noqa: PLC0415
+    from pipeline.report.duplicates_page import duplicates_summary  # noqa: PLC0415
 
     whole = gathered.gather(survey.survey(folder))
     for damage in whole.damage[:_MOST_SAID]:
@@ -111,6 +124,8 @@ def _told(folder: Location) -> int:
         say(f"damaged: {more:,} more, on the page", err=True)
     shown = sum(split.shown for split in whole.splits)
     say(f"{counted(len(whole.classes), 'class')}, {counted(shown, 'image')} shown")
+    if whole.duplicates and phase != Reporting():
+        say(duplicates_summary(whole.duplicates))
     if whole.damage:
         say("shardmill verify OUT says more of what is damaged, and what makes it anew", err=True)
         return OutputDamaged.exit_status
@@ -123,3 +138,4 @@ def _told(folder: Location) -> int:
 
 
 _MOST_SAID: Final = 20
+_DISTANCE: Final = 4  # see docs/report.md

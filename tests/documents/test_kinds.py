@@ -55,7 +55,7 @@ def outs(small: RawSet, openimages: Path, tmp_path_factory: pytest.TempPathFacto
     made = of_imagelist(folder / "list"), of_imagenet(small, folder / "set"), of_tree(folder)
     others = of_imagenet_unsaid(small, folder / "unsaid"), of_split_column(folder / "column")
     every = (*made, *others, of_append(folder / "append"))
-    reported(made[0].out)
+    reported(made[0].out, "--duplicates")
     return [*(finished.out for finished in every), of_openimages(openimages)]
 
 

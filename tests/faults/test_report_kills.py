@@ -25,16 +25,19 @@ def files(out: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.usefixtures("hurried")
-def test_a_killed_report_goes_on_to_the_same_bytes(sample: RawSet, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [(), ("--duplicates",)], ids=["pages", "duplicates"])
+def test_a_killed_report_goes_on_to_the_same_bytes(
+    words: tuple[str, ...], sample: RawSet, tmp_path: Path
+) -> None:
     whole, out, killed = tmp_path / "whole", tmp_path / "out", 0
     for folder in (whole, out):
         finishedoutputs.prepared(sample, folder)
-    run = shardmill("report", whole)
+    run = shardmill("report", whole, *words)
     assert run.returncode == 0, run.stderr
     undisturbed = files(whole)
     for pause in PAUSES:
         said = subprocess.DEVNULL
-        started = psutil.Popen(command("report", out), stdout=said, stderr=said)
+        started = psutil.Popen(command("report", out, *words), stdout=said, stderr=said)
         while started.poll() is None and not any((out / ".shardmill/report").glob("*/*.json")):
             time.sleep(0.002)
         time.sleep(pause)
@@ -45,7 +48,7 @@ def test_a_killed_report_goes_on_to_the_same_bytes(sample: RawSet, tmp_path: Pat
         psutil.wait_procs(processes)
         assert files(out).items() <= undisturbed.items()
     assert killed
-    run = shardmill("report", out)
+    run = shardmill("report", out, *words)
     assert run.returncode == 0, run.stderr
     assert files(out) == undisturbed
     assert temporary_files(out) == []

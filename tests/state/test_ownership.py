@@ -40,6 +40,9 @@ OUTPUT = f"tfrecord/train/{DIGEST}"
         f"report/{DIGEST}/train",
         f".shardmill/report/{DIGEST}/train.00003.sheets.json",
         f".shardmill/report/{DIGEST}/train.chosen.arrow",
+        "report/duplicates.parquet",
+        f"report/{DIGEST}/duplicates/duplicates-00003.jpg",
+        f".shardmill/report/{DIGEST}/train.00003.hashes.json",
     ],
 )
 def test_a_name_that_is_written_is_owned(out: Path, name: str) -> None:

@@ -1,0 +1,83 @@
+"""A hash of what an image looks like: images that look alike have hashes that differ in few bits.
+
+It is the DCT hash of C. Zauner, "Implementation and Benchmarking of Perceptual Image Hash
+Functions", 2010: the image in gray, 32 x 32 pixels; its discrete cosine transform; of the 8 x 8
+lowest frequencies, but for the constant one, a bit each: whether it is above their median.
+
+All sums are of whole numbers below 2**53, which a float64 holds exactly, so every machine and every
+library for matrices comes to the same bits.
+"""
+
+# ruff: noqa: PLC0415 - Pillow is imported where it is used
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.images import header
+from pipeline.images.bounds import check_claim
+from pipeline.images.decode import decode, open_image, refusals
+from pipeline.images.orientation import UPRIGHT
+from pipeline.images.spec import EncodeSpec
+from pipeline.storage import Buffer
+
+VERSION: Final = 1
+"""Raise it when the same image gets another hash."""
+SIDE: Final = 32
+"""Width and height in pixels of what is transformed."""
+FREQUENCIES: Final = 8
+"""How many of the lowest frequencies count, each way."""
+FLAT: Final = 0
+"""The hash of every image of one colour."""
+_COSINES: Final = np.array(
+    [
+        [round(2**14 * math.cos((2 * x + 1) * k * math.pi / (2 * SIDE))) for x in range(SIDE)]
+        for k in range(FREQUENCIES)
+    ],
+    np.float64,
+)
+
+
+def perceptual_hash(data: Buffer) -> int:
+    """Return the hash of an image, of 64 bits: its pixels as they are stored, not turned.
+
+    Args:
+        data: a JPEG or PNG as a shard holds it.
+
+    Raises:
+        BadImage: it cannot be decoded.
+    """
+    return hash_of_pixels(_gray(data))
+
+
+def hash_of_pixels(pixels: NDArray[np.uint8]) -> int:
+    """Return the hash of gray pixels, as of `SIDE` x `SIDE`, rows first.
+
+    The constant frequency has the highest bit, which is never set; the others follow row by row.
+    """
+    values = pixels.astype(np.float64)
+    values -= np.floor(values.mean())  # so that an image of one colour is all zeros
+    lowest = (_COSINES @ values @ _COSINES.T).ravel()
+    bits = lowest > np.sort(lowest[1:])[len(lowest) // 2 - 1]
+    bits[0] = False
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def _gray(data: Buffer) -> NDArray[np.uint8]:
+    """Return an image as `SIDE` x `SIDE` gray pixels; a JPEG is decoded no further than needed."""
+    from PIL import Image
+
+    said = header.read_header(data)
+    check_claim(said, len(data))
+    if said.format == "JPEG" and said.mode in {"RGB", "L"}:
+        with refusals(said.format, f"{said.width} x {said.height} pixels of {said.mode}"):
+            image = open_image(data, said.format)
+            image.draft("L", (SIDE, SIDE))
+            image = image.convert("L")
+    else:
+        image = decode(data, said, EncodeSpec(color=1), UPRIGHT).image.convert("L")
+    return np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
