@@ -16,16 +16,18 @@ _ENDINGS: Final = (".py", ".html", ".css", ".js")
 
 @cache
 def of_this_page() -> str:
-    """Return the hash of the modules, templates, style and script of this package."""
-    return hash_of(storage.resolved(Path(__file__)).parent)
+    """Return the hash of the modules, templates, style and script that make the pages."""
+    here = storage.resolved(Path(__file__)).parent
+    return hash_of(here, here.with_name("duplicates"))
 
 
-def hash_of(package: Path) -> str:
-    """Return the hash of the names and bytes of the files of a package that make a page."""
+def hash_of(*packages: Path) -> str:
+    """Return the hash of the names and bytes of the files of packages that make a page."""
     whole = xxhash.xxh3_128()
-    for name in _files(package, ""):
-        content = storage.read_bytes(package / name)
-        whole.update(f"{name} {len(content)}\n".encode() + content)
+    for package in packages:
+        for name in _files(package, ""):
+            content = storage.read_bytes(package / name)
+            whole.update(f"{package.name}/{name} {len(content)}\n".encode() + content)
     return whole.hexdigest()
 
 
