@@ -106,11 +106,15 @@ with sync_playwright() as playwright:
         boxes.uncheck()
         found["boxes"] = [before, page.locator(".boxes:visible").count()]
     page.goto(INDEX.as_uri())
-    page.locator(".plot").nth(1).locator("rect").first.hover()
-    found["readout"] = page.locator(".plot").nth(1).locator(".readout").inner_text()
+    # What lies above is only laid out once it is near the window, and moves the plot then.
+    plot = page.locator(".plot").nth(1)
+    plot.scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    plot.locator("rect").first.hover()
+    found["readout"] = plot.locator(".readout").inner_text()
     page.locator(".bars").nth(1).focus()
     page.keyboard.press("ArrowRight")
-    found["readout by keys"] = page.locator(".plot").nth(1).locator(".readout").inner_text()
+    found["readout by keys"] = plot.locator(".readout").inner_text()
     heights = "[...document.querySelectorAll('.bars rect')].map(bar => bar.getAttribute('height'))"
     before = page.evaluate(heights)
     page.check("#log")
