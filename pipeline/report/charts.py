@@ -103,7 +103,7 @@ def percent(value: float) -> str:
 def weight(value: float) -> str:
     """Return a number of bytes, with three digits: 46.3 kB."""
     number, _, unit = size(value).partition(" ")
-    return f"{float(number):.3g} {unit}" if float(number) < 1000 else f"{number} {unit}"  # noqa: PLR2004 - digits
+    return f"{plain(float(number))} {unit}"
 
 
 def histogram(
