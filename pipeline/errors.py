@@ -10,7 +10,8 @@
      │    ├── NoRanges                         a web server that only sends whole files
      │    ├── NoSuchBucket                     a store has no bucket of that name
      │    ├── WrongRegion                      a bucket lies in another region than was said
-     │    └── CredentialsRefused               a store does not take the keys, or there are none
+     │    ├── CredentialsRefused               a store does not take the keys, or there are none
+     │    └── FrameworkMissing                 what a loader is for is not installed
      ├── InputRefused               status 3   the raw data is not what was promised
      │    ├── ArchiveMissing
      │    ├── ArchiveRefused                   wrong MD5, truncated, not a tar
@@ -37,9 +38,8 @@
                ├── NameTooLong            it never was: permanent
                └── LinkLoop               its link leads back to itself: permanent
 
-A message says what happened, where, what was expected, what was found and what to do. Whatever
-names of others stand in it, each of these is one line that a terminal only shows; what lists things
-in several lines is given as `plaintext.Lines`.
+A message says what happened, where, what was expected, what was found and what to do. Each of these
+is one line that a terminal only shows; what lists things in several is given as `plaintext.Lines`.
 """
 
 from __future__ import annotations
@@ -159,6 +159,10 @@ class WrongRegion(UsageError):
 
 class CredentialsRefused(UsageError):
     """There are no keys, or the store does not take them: unknown, wrong or expired ones."""
+
+
+class FrameworkMissing(UsageError, ImportError):
+    """The framework that a loader is for cannot be imported."""
 
 
 class InputRefused(ShardmillError):

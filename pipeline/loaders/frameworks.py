@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.errors import UsageError
-
-
-class FrameworkMissing(UsageError, ImportError):
-    """The framework of a loader cannot be imported."""
+from pipeline.errors import FrameworkMissing
 
 
 def missing(title: str, extra: str, error: ImportError) -> FrameworkMissing:
