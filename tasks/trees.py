@@ -160,7 +160,7 @@ class ExtractClasses(TreeTask):
             self.product,
             of_group=self.classes.classes,
             of_tree=self.split_job.class_counts,
-            new=set(class_folders.paths(rows).to_pylist()),
+            rows=rows,
             permitted=self.job.update or self.job.append or self.job.replace,
         )
         if removed:

@@ -131,11 +131,8 @@ def _generations(job: Job, split: str, family: str) -> tuple[Generation, ...]:
         OutputDamaged: none is there any more.
     """
     for shard_format in job.formats:
-        folder = paths.outputs(job.folder, shard_format, split)
-        for digest in storage.folders(folder):
-            path = paths.manifest(paths.output(job.folder, shard_format, split, digest))
-            document = manifest.read_undamaged(path, OutputManifest)
-            every = generations_of(document) if document is not None else ()
+        for document in finished(job.folder, shard_format, split):
+            every = generations_of(document)
             for number, generation in enumerate(every, start=1):
                 if generation.family == family:
                     return every[:number]
@@ -145,6 +142,15 @@ def _generations(job: Job, split: str, family: str) -> tuple[Generation, ...]:
         expected=f"an output of the digest {family}",
         remedy=ANEW,
     )
+
+
+def finished(out: Location, shard_format: str, split: str) -> Iterator[OutputManifest]:
+    """Yield the manifests of the finished outputs of a split in a format."""
+    for digest in storage.folders(paths.outputs(out, shard_format, split)):
+        place = paths.manifest(paths.output(out, shard_format, split, digest))
+        document = manifest.read_undamaged(place, OutputManifest)
+        if document is not None:
+            yield document
 
 
 def generations_of(document: OutputManifest) -> tuple[Generation, ...]:

@@ -10,7 +10,7 @@ from pipeline import manifest, paths, storage
 from pipeline.catalog import generations
 from pipeline.catalog.generations import Fate
 from pipeline.documents.outputs import OutputManifest
-from pipeline.job.appending import generations_of
+from pipeline.job.appending import finished, generations_of
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
@@ -67,7 +67,7 @@ def _before(resolved: ResolvedJob, split: SplitJob, output: Output) -> ShardsBef
         marks = (finish.shard_document(resolved.out, output, n) for n in range(split.shards))
         contents = frozenset(mark.files[0].xxh3_128 for mark in marks if mark is not None)
         return ShardsBefore(contents, split.shards, is_current=True)
-    documents = list(_finished(resolved, split, output))
+    documents = list(finished(resolved.out, output.format, split.name))
     known = {each.family for found in documents for each in generations_of(found)}
     every = split.appended.generations if split.appended else ()
     there = len(list(takewhile(lambda each: each.family in known, every)))
@@ -137,15 +137,6 @@ def left_behind(resolved: ResolvedJob) -> Iterator[tuple[str, str, int]]:
 def _current(resolved: ResolvedJob, split: SplitJob, output: Output) -> str | None:
     """Return the digest that `current` points to; None: nothing is current."""
     return storage.pointed(paths.current(resolved.out, output.format, split.name))
-
-
-def _finished(resolved: ResolvedJob, split: SplitJob, output: Output) -> Iterator[OutputManifest]:
-    """Yield the manifests of the finished outputs of a split in a format."""
-    for digest in storage.folders(paths.outputs(resolved.out, output.format, split.name)):
-        folder = paths.output(resolved.out, output.format, split.name, digest)
-        document = manifest.read_undamaged(paths.manifest(folder), OutputManifest)
-        if document is not None:
-            yield document
 
 
 def _contents(document: OutputManifest) -> dict[str, str]:

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+import pyarrow as pa
+
 from pipeline import paths, storage
+from pipeline.catalog import class_folders
 from pipeline.documents import tree_listing
 from pipeline.errors import OutputConflict, OutputDamaged, Vanished
 from pipeline.job.artifacts import Product
@@ -22,7 +25,7 @@ def check_and_remove(
     *,
     of_group: Collection[str],
     of_tree: Collection[str],
-    new: Collection[str],
+    rows: pa.Table,
     permitted: bool,
 ) -> int:
     """Remove images of the trees that a tree replaces; return how many.
@@ -34,7 +37,7 @@ def check_and_remove(
         tree: the tree, which is being made; its mark says which it replaces.
         of_group: class folders that are looked at, besides those that are not of the tree at all.
         of_tree: all class folders of the tree.
-        new: what the tree has in the folders of `of_group`, as ``<class>/<name>``.
+        rows: the images that the tree has in the folders of `of_group`, rows of the catalog.
         permitted: whether the user has said that what follows from inputs is made anew.
 
     Raises:
@@ -43,6 +46,7 @@ def check_and_remove(
     mark = claims.mark(out, tree.name)
     if mark is None or mark.digest != tree.digest or not mark.replaces:
         return 0
+    new = frozenset(class_folders.paths(rows).to_pylist())
     root = storage.on_this_machine(tree.files[0])
     going, left = list[Path](), set[Path]()
     for file, size, content in _listed(out, mark.replaces):

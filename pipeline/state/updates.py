@@ -67,8 +67,8 @@ def images_may_go(out: Location, product: Product, job: Job) -> bool:
 
     Not where a job has moved its images there: they may be the only ones.
     """
-    standing = claims.mark(out, product.name)
-    if standing is None or product.tree is None:
+    standing = claims.mark(out, product.name) if product.tree else None
+    if standing is None:
         return False
     makers = [job, *_makers(out, product.name, standing.digest)]
     return follows_inputs(out, product, job) and all(each.transfer != "move" for each in makers)
