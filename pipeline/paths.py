@@ -141,7 +141,7 @@ def plan_mark(out: Where, split: str, digest: str) -> Where:
 
 
 def append_record(out: Where, split: str, digest: str) -> Where:
-    """What an append to a finished output comes to: how many images and shards there are then."""
+    """What an append comes to, by the digest of the shards that it makes: how many of what."""
     return below(out, _STATE, "generations", f"{split}-{digest}.json")
 
 

@@ -96,7 +96,7 @@ class BuildPlan(SplitTask):
         path = paths.plan(self.folder, self.split, self.digest)
         places = job.boundaries()
         images = places[-1]
-        before = appending.keys_before(self.folder, job)
+        before = appending.images_before(self.folder, job)
         rows = plan.arrange(listed, images, self.job.order, self.job.seed or 0, path, before)
         with storage.StagedFile(path) as staged:
             hashes = plan.write(staged, rows, places)

@@ -34,11 +34,11 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class Fate:
-    """What became of the shards of an output that others were appended to, by their names.
+class ShardOrigins:
+    """Where the shards come from of an output that others were appended to, by their names.
 
     Attributes:
-        kept: those that have the bytes of one that was there, whatever its name was.
+        kept: those that are files of an output that was there, whatever their names were there.
         rewritten: the others of the generations that were there.
         new: those of generations that were not there.
     """
@@ -51,52 +51,118 @@ class Fate:
 class KnownKeys:
     """The keys of a finished output in the order of its records, found by their hashes.
 
-    It takes 24 bytes a key, and 59 while it is made: those of 14 million images take 830 MB then.
+    It takes 20 bytes a key, and 30 while it is made: those of 14 million images take 420 MB then.
 
     Args:
         keys: of each shard, in order.
     """
 
     def __init__(self, keys: Iterable[Sequence[str]]) -> None:
-        hashes, self.sizes = list[npt.NDArray[np.bytes_]](), list[int]()
+        first, second, self.sizes = bytearray(), bytearray(), list[int]()
         for of_shard in keys:
-            hashes.append(_hashes(of_shard))
+            hashes = _hashes(of_shard)
+            first += hashes[:, 0].tobytes()
+            second += hashes[:, 1].tobytes()
             self.sizes.append(len(of_shard))
-        every = np.concatenate(hashes) if hashes else _hashes(())
-        self._places = np.argsort(every, kind="stable").astype(np.int64)
-        self._hashes = every[self._places]
+        # No plan has as many rows as 32 bits count. What is not needed any more is let go at once.
+        self._places = np.argsort(np.frombuffer(first, np.uint64)).astype(np.uint32)
+        self._first = np.frombuffer(first, np.uint64)[self._places]
+        del first
+        self._second = np.frombuffer(second, np.uint64)[self._places]
 
     def __len__(self) -> int:
         """Return how many there are."""
-        return len(self._hashes)
+        return len(self._places)
 
     def places(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return int64 of shape [len(keys)]: the place of each key in the output; -1: it is new."""
         hashes = _hashes(keys)
-        if not len(self._hashes):
-            return np.full(len(keys), -1, np.int64)
-        near = np.minimum(np.searchsorted(self._hashes, hashes), len(self._hashes) - 1)
-        found: npt.NDArray[np.int64] = np.where(
-            self._hashes[near] == hashes, self._places[near], np.int64(-1)
-        )
+        found = np.full(len(keys), -1, np.int64)
+        near = np.searchsorted(self._first, hashes[:, 0])
+        left = np.arange(len(keys))
+        while len(left := left[near[left] < len(self)]):
+            left = left[self._first[near[left]] == hashes[left, 0]]
+            is_same = self._second[near[left]] == hashes[left, 1]
+            found[left[is_same]] = self._places[near[left[is_same]]]
+            left = left[~is_same]
+            near[left] += 1
         return found
 
 
-def compare(before: KnownKeys, now: Iterable[Sequence[str]]) -> Comparison:
+@dataclass(frozen=True, eq=False)
+class KnownImages:
+    """What is known of the images of a finished output, in the order of its records.
+
+    Attributes:
+        keys: their keys.
+        ids: uint64 of shape [images]: their ids.
+        labels: int32 of shape [images]: the index of the class of each; -1: it has none.
+        classes: the index of each class that has a name, of images and of objects.
+    """
+
+    keys: KnownKeys
+    ids: npt.NDArray[np.uint64]
+    labels: npt.NDArray[np.int32]
+    classes: Mapping[str, int]
+
+    @classmethod
+    def of(cls, shards: Iterable[pa.RecordBatch]) -> KnownImages:
+        """Return what is known of the images of an output.
+
+        Args:
+            shards: the rows of each shard, in order; they are read once.
+        """
+        ids, labels, classes = bytearray(), bytearray(), dict[str, int]()
+
+        def keys_of_shards() -> Iterator[Sequence[str]]:
+            for rows in shards:
+                ids.extend(rows.column("id").to_numpy().tobytes())
+                labels.extend(rows.column("class_index").to_numpy().tobytes())
+                classes.update(classes_of(rows))
+                yield rows.column("key").to_pylist()
+
+        keys = KnownKeys(keys_of_shards())
+        return cls(keys, np.frombuffer(ids, np.uint64), np.frombuffer(labels, np.int32), classes)
+
+    def places(self, rows: pa.Table) -> npt.NDArray[np.int64]:
+        """Return int64 of shape [rows]: the place of each image in the output; -1: it is new.
+
+        The key of a path that a list names once is the path; of one that it names more than once
+        it has the id behind it. So an image whose path is named a second time has another key than
+        it had, and the place that it had.
+        """
+        keys = rows["key"].to_pylist()
+        places = self.keys.places(keys)
+        unknown = np.flatnonzero(places < 0)
+        ids = rows["id"].to_numpy()[unknown]
+        pairs = zip(unknown.tolist(), ids.tolist(), strict=True)
+        renamed = self.keys.places([_other_key(keys[row], number) for row, number in pairs])
+        is_same = renamed >= 0
+        is_same[is_same] = self.ids[renamed[is_same]] == ids[is_same]
+        places[unknown[is_same]] = renamed[is_same]
+        return places
+
+
+def _other_key(key: str, number: int) -> str:
+    """Return the key of an image if its path were named once in place of more often, or so."""
+    return key.removesuffix(f"#{number}") if key.endswith(f"#{number}") else f"{key}#{number}"
+
+
+def compare(before: KnownImages, now: Iterable[pa.Table]) -> Comparison:
     """Return what becomes of the shards of a finished output.
 
     Args:
-        before: its keys.
-        now: the keys of the images that there are now, in parts.
+        before: its images.
+        now: rows of a catalog, of the images that there are now.
     """
-    is_there, new = np.zeros(len(before), np.bool_), 0
-    for keys in now:
-        places = before.places(keys)
+    is_there, new = np.zeros(len(before.keys), np.bool_), 0
+    for rows in now:
+        places = before.places(rows)
         new += int((places < 0).sum())
         is_there[places[places >= 0]] = True
-    bounds = [0, *accumulate(before.sizes)]
+    bounds = [0, *accumulate(before.keys.sizes)]
     sizes = [int(is_there[a:b].sum()) for a, b in pairwise(bounds)]
-    return Comparison(tuple(sizes), new, len(before) - int(is_there.sum()))
+    return Comparison(tuple(sizes), new, len(is_there) - int(is_there.sum()))
 
 
 def emptied(sizes: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
@@ -135,7 +201,7 @@ def sizes(kept: Sequence[int], new: int, shards: int) -> list[int]:
 
 
 def ranks(
-    before: KnownKeys, parts: Iterable[Sequence[str]], order: str, seed: int
+    before: KnownImages, tables: Iterable[pa.Table], order: str, seed: int
 ) -> npt.NDArray[np.int64]:
     """Return int64 of shape [images]: the place of each image in the output.
 
@@ -143,14 +209,14 @@ def ranks(
     they would have if they were all.
 
     Args:
-        before: the keys that were there.
-        parts: the keys of all images that there are, in the order of the catalog.
+        before: the images that were there.
+        tables: rows of the catalog, of all images that there are, in its order.
         order: one of `sharding.ORDERS`, which needs no classes.
         seed: of the hash order.
     """
     parts_of_places, new_keys = [np.empty(0, np.int64)], list[str]()
-    for keys in parts:
-        of_part = before.places(keys)
+    for rows in tables:
+        of_part, keys = before.places(rows), rows["key"].to_pylist()
         parts_of_places.append(of_part)
         new_keys += (keys[place] for place in np.flatnonzero(of_part < 0).tolist())
     places = np.concatenate(parts_of_places)
@@ -162,22 +228,19 @@ def ranks(
     return found
 
 
-def renumbered(
-    tables: Iterable[pa.Table], before: KnownKeys, ids: npt.NDArray[np.uint64]
-) -> Iterator[pa.Table]:
+def renumbered(tables: Iterable[pa.Table], before: KnownImages) -> Iterator[pa.Table]:
     """Yield rows with the ids that images had; new ones go on from the largest of these.
 
     Args:
         tables: rows of a catalog, of a source that numbers images by where they stand.
-        before: the keys that were there.
-        ids: of these, in the same order.
+        before: the images that were there.
     """
-    following = int(ids.max()) + 1 if len(ids) else 0
+    following = int(before.ids.max()) + 1 if len(before.ids) else 0
     for table in tables:
-        places = before.places(table["key"].to_pylist())
+        places = before.places(table)
         is_new = places < 0
         numbers = np.empty(len(places), np.uint64)
-        numbers[~is_new] = ids[places[~is_new]]
+        numbers[~is_new] = before.ids[places[~is_new]]
         count = int(is_new.sum())
         numbers[is_new] = np.arange(following, following + count, dtype=np.uint64)
         following += count
@@ -205,41 +268,39 @@ def moved_class(before: Mapping[str, int], now: Mapping[str, int]) -> str | None
     return min(moved, key=lambda name: before[name], default=None)
 
 
-def moved_label(
-    before: KnownKeys, labels: npt.NDArray[np.int32], tables: Iterable[pa.Table]
-) -> tuple[str, int, int] | None:
+def moved_label(before: KnownImages, tables: Iterable[pa.Table]) -> tuple[str, int, int] | None:
     """Return the key of the first image whose class has another index, and both indexes.
 
     Args:
-        before: the keys of a finished output.
-        labels: int32 of shape [images], in the same order: the index of the class; -1: it has none.
+        before: the images of a finished output.
         tables: rows of a catalog, of the images that there are now.
     """
     for table in tables:
-        keys, now = table["key"].to_pylist(), table["class_index"].to_numpy()
-        places = before.places(keys)
-        then = np.where(places >= 0, labels[places], -1) if len(labels) else np.full(len(keys), -1)
+        now, places = table["class_index"].to_numpy(), before.places(table)
+        then = np.full(len(places), -1, np.int32)
+        then[places >= 0] = before.labels[places[places >= 0]]
         for row in np.flatnonzero((then >= 0) & (now >= 0) & (then != now))[:1].tolist():
-            return str(keys[row]), int(then[row]), int(now[row])
+            return str(table["key"][row].as_py()), int(then[row]), int(now[row])
     return None
 
 
-def fate(before: Collection[str], now: Mapping[str, str], first_new: int) -> Fate:
-    """Return what became of shards.
+def origins(names: Sequence[str], kept: Collection[int], first_new: int) -> ShardOrigins:
+    """Return where shards come from.
 
     Args:
-        before: hashes of the contents of the shards that were there.
-        now: likewise of those that there are, by name and in order.
+        names: of all shards, in order.
+        kept: numbers of those that are files of an output that was there.
         first_new: number of the first one of the generations that were not there.
     """
-    made = [(number, name) for number, name in enumerate(now) if now[name] not in before]
-    return Fate(
-        kept=tuple(name for name, content in now.items() if content in before),
+    made = [(number, name) for number, name in enumerate(names) if number not in kept]
+    return ShardOrigins(
+        kept=tuple(names[number] for number in sorted(kept)),
         rewritten=tuple(name for number, name in made if number < first_new),
         new=tuple(name for number, name in made if number >= first_new),
     )
 
 
-def _hashes(keys: Sequence[str]) -> npt.NDArray[np.bytes_]:
-    """Return S16 of shape [len(keys)]: the xxh3-128 of each key."""
-    return np.frombuffer(b"".join(xxhash.xxh3_128_digest(key.encode()) for key in keys), "S16")
+def _hashes(keys: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """Return uint64 of shape [len(keys), 2]: both halves of the xxh3-128 of each key."""
+    joined = b"".join(xxhash.xxh3_128_digest(key.encode()) for key in keys)
+    return np.frombuffer(joined, np.uint64).reshape(-1, 2)

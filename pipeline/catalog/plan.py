@@ -20,7 +20,7 @@ from pipeline import storage
 from pipeline.catalog import earlier, generations
 from pipeline.catalog import order as sharding
 from pipeline.catalog import table as catalog
-from pipeline.catalog.generations import KnownKeys
+from pipeline.catalog.generations import KnownImages
 from pipeline.catalog.spill import Buckets
 from pipeline.catalog.table import SCHEMA
 from pipeline.errors import OutputDamaged
@@ -37,7 +37,7 @@ def arrange(
     order: str,
     seed: int,
     scratch: Location,
-    before: KnownKeys | None = None,
+    before: KnownImages | None = None,
 ) -> Iterator[pa.Table]:
     """Yield the rows of a catalog in the wanted order.
 
@@ -47,7 +47,7 @@ def arrange(
         order: one of `sharding.ORDERS`.
         seed: of the hash order.
         scratch: temporary files are made beside it, under its name and more.
-        before: the keys of an output that is appended to: these come first, in their order.
+        before: the images of an output that is appended to: these come first, in their order.
     """
     words = catalog.read_words(listed)
     tables: Iterator[pa.Table] = (
@@ -55,8 +55,7 @@ def arrange(
     )
     count = -(-rows // _BUCKET)
     if before is not None:
-        parts = (table["key"].to_pylist() for table in catalog.read(listed))
-        places = generations.ranks(before, parts, order, seed)
+        places = generations.ranks(before, catalog.read(listed), order, seed)
         yield from _by_rank(tables, places, scratch, count)
     elif order == "list":  # which is how a catalog is sorted
         yield from tables

@@ -11,12 +11,13 @@ from pipeline import digests
 from pipeline.catalog.order import ORDERS
 from pipeline.documents import first_words
 from pipeline.documents.decoding import decoded, fitted
-from pipeline.documents.values import Digest, Key, Name, NameOrNone, Place, Position, Text, one_of
+from pipeline.documents.values import Key, Name, NameOrNone, Place, Position, Text, one_of
 from pipeline.exports import registry
 from pipeline.exports.tree import TRANSFERS
 from pipeline.formats.base import LABELS
 from pipeline.formats.registry import ALL, DEFAULT
 from pipeline.images.prepare import PLAIN, ImageOptions
+from pipeline.job.append_parent import AppendParent
 from pipeline.job.selection_options import NOTHING, SelectionOptions
 from pipeline.storage.location import Location, parse
 from pipeline.storage.remote_options import DEFAULT as LIKE_AWS
@@ -97,8 +98,8 @@ class Job:
         update: whether a product that the same job made of its inputs, as they were then, may be
             replaced.
         append: whether the shards of finished outputs are kept, and new images put beside them.
-        appended: (split, family, plan) of what is appended to, see `pipeline.job.appending`: no
-            option says it, it follows from what is there.
+        appended: what is appended to, see `pipeline.job.appending`: no option says it, it follows
+            from what is there.
         on_bad_image: ``fail`` or ``skip``; in no digest.
         images: an image list, or a folder of images, to read instead of a configured set; "":
             none.
@@ -158,7 +159,7 @@ class Job:
     shares: tuple[tuple[Name, float], ...] = ()
     update: bool = False
     append: bool = False
-    appended: tuple[tuple[Name, Digest, Digest], ...] = ()
+    appended: tuple[AppendParent, ...] = ()
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times
     def to_json(self) -> str:

@@ -33,7 +33,7 @@ class ResolvedJob:
     """A job with its configuration read and its digests known.
 
     Attributes:
-        job: what was asked for; of an append, with what it comes to: see `appending.settled`.
+        job: what was asked for; of an append, with what it comes to: see `appending.with_parents`.
         dataset: what its options mean as a whole.
         table: its label table.
         splits: what follows for each split, by name.
@@ -177,7 +177,10 @@ class Resolver:
         self._known.clear()
 
     def _keep(self, job: Job, resolved: ResolvedJob) -> None:
-        for each in {job, resolved.job}:  # an append is settled once, by what is there now
+        for each in {
+            job,
+            resolved.job,
+        }:  # what an append is to is decided once, by what is there now
             self._known.pop(each, None)
             while len(self._known) >= _MOST_KEPT:
                 del self._known[next(iter(self._known))]
@@ -229,9 +232,12 @@ def _resolved(job: Job, *, read: bool) -> ResolvedJob:
 def _derived(
     job: Job, dataset: DataSet, table: LabelTable, found: Mapping[str, Source]
 ) -> ResolvedJob:
-    """Return what follows from the sources of a job; nothing of these is read."""
-    job = appending.settled(job, found)
-    appends = appending.records(job, found)
+    """Return what follows from the sources of a job.
+
+    Nothing of these is read, unless an append to what is there was not thought of before: then
+    their rows are compared with the plan of that.
+    """
+    job, appends = appending.with_parents(job, found)
     splits = {
         name: splitjob.derive(job, source, appends.get(name)) for name, source in found.items()
     }

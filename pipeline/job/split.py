@@ -119,6 +119,17 @@ class SplitJob:
         return [stop - start for start, stop in pairwise(self.boundaries())]
 
 
+@dataclass(frozen=True)
+class SplitDigests:
+    """The digests of a split, but those of its outputs; see `SplitJob`."""
+
+    rows: str
+    images: str
+    shards: str
+    catalog: str
+    plan: str
+
+
 def derive(job: Job, source: Source, appended: AppendRecord | None = None) -> SplitJob:
     """Return what a job means for one of its splits.
 
@@ -131,29 +142,59 @@ def derive(job: Job, source: Source, appended: AppendRecord | None = None) -> Sp
         UsageError: the options cannot be met.
         EnvironmentRefused: no codec is installed, and one is needed.
     """
-    threads = _threads(job, source)
-    chain = {"appended_to": appended.parent.family} if appended else {}
-    rows_digest = digests.digest({**source.identity(), **chain})
-    images_digest = digests.digest({**source.places(), "rows": rows_digest})
-    shards = appended.generations[0].shards if appended else source.shards
-    order = order_of(job, shards, threads)
-    shards_digest = digests.digest({**order, "images": images_digest})
+    if appended is None:
+        found = digests_of(job, source, source.shards)
+    else:
+        first, *_ = appended.generations
+        found = digests_of(job, source, first.shards, appended.parent.family)
     return SplitJob(
         source=source,
-        threads=threads,
-        rows_digest=rows_digest,
-        images_digest=images_digest,
-        shards_digest=shards_digest,
-        catalog_digest=digests.digest({"catalog": catalog.VERSION, "images": images_digest}),
-        plan_digest=digests.digest({"plan": catalog.VERSION, "shards": shards_digest}),
-        outputs=outputs.derive(
-            job,
-            source.split.name,
-            shards_digest,
-            source.defaults,
-            boxes=source.has_boxes,
-        ),
+        threads=_threads(job, source),
+        rows_digest=found.rows,
+        images_digest=found.images,
+        shards_digest=found.shards,
+        catalog_digest=found.catalog,
+        plan_digest=found.plan,
+        outputs=outputs_of(job, source, found.shards),
         appended=appended,
+    )
+
+
+def digests_of(job: Job, source: Source, shards: int, appended_to: str = "") -> SplitDigests:
+    """Return the digests of a split, which follow from its source and the options alone.
+
+    Args:
+        job: the job.
+        source: the images of the split.
+        shards: how many shards the first generation has.
+        appended_to: the family of the output that is appended to; "": all is planned at once.
+
+    Raises:
+        UsageError: the options cannot be met.
+    """
+    chain = {"appended_to": appended_to} if appended_to else {}
+    rows = digests.digest({**source.identity(), **chain})
+    images = digests.digest({**source.places(), "rows": rows})
+    order = order_of(job, shards, _threads(job, source))
+    of_shards = digests.digest({**order, "images": images})
+    return SplitDigests(
+        rows=rows,
+        images=images,
+        shards=of_shards,
+        catalog=digests.digest({"catalog": catalog.VERSION, "images": images}),
+        plan=digests.digest({"plan": catalog.VERSION, "shards": of_shards}),
+    )
+
+
+def outputs_of(job: Job, source: Source, shards_digest: str) -> tuple[Output, ...]:
+    """Return the outputs of a split, one for each format, by the digest of its shards.
+
+    Raises:
+        UsageError: the options for images contradict each other.
+        EnvironmentRefused: no codec is installed, and one is needed.
+    """
+    return outputs.derive(
+        job, source.split.name, shards_digest, source.defaults, boxes=source.has_boxes
     )
 
 

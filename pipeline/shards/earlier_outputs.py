@@ -141,7 +141,7 @@ def find(out: Location, output: Output, split: str) -> tuple[EarlierOutput, ...]
         split: name of the split.
     """
     earlier = list[EarlierOutput]()
-    for name in storage.folders(paths.outputs(out, output.format, split)):
+    for name in storage.folders(paths.outputs(out, output.format, split), links=True):
         path = paths.manifest(paths.output(out, output.format, split, name))
         info = storage.stat(path) if paths.is_digest(name) and name != output.digest else None
         found = _read(out, split, path, info, output.form) if info is not None else None
@@ -162,11 +162,23 @@ def _read(
     document = manifest.read_undamaged(path, OutputManifest)
     if document is None or (document.format, document.split) != (form.format, split):
         return None
-    own, digest = RecordForm.recorded(document.format, document.parameters), path.parent.name
+    own = RecordForm.recorded(document.format, document.parameters)
     if decisive(own) != decisive(form) or own.image.max_pixels > form.image.max_pixels:
         return None  # of other bytes; or with images that would be refused now
-    # The digest shows that the version of the writer was this one, which no manifest says.
+    digest, shortened = path.parent.name, names_are_cut(document)
+    if shortened is None or digest != document.digests.output:
+        return None
+    return EarlierOutput(out, digest, document, own, shortened)
+
+
+def names_are_cut(document: OutputManifest) -> bool | None:
+    """Return whether names of the records of an output that are too long were cut.
+
+    None: another version of the writer made it. No manifest says which it was, but the digest of
+    the output shows whether it was this one.
+    """
+    form = RecordForm.recorded(document.format, document.parameters)
     for shortened in (False, True):
-        if digest == digest_of(own, document.digests.shards, shortened=shortened):
-            return EarlierOutput(out, digest, document, own, shortened)
+        if document.digests.output == digest_of(form, document.digests.shards, shortened=shortened):
+            return shortened
     return None

@@ -23,7 +23,6 @@ from pipeline.catalog import table as catalog
 from pipeline.errors import UsageError
 from pipeline.job import appending
 from pipeline.job.artifacts import CATALOG, INPUTS, PLAN, SHARDS, name_of
-from pipeline.job.parent_plan import Parent
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
 from pipeline.shards.work import ShardWork
@@ -118,7 +117,7 @@ def _plan(
     listed = scratch / f"catalog-{split.name}"
     with storage.StagedFile(listed) as rows:
         catalog.write(rows, catalog_rows(resolved, split, box_join(resolved, split)))
-        before = appending.keys_before(resolved.out, split)
+        before = appending.images_before(resolved.out, split)
         tables = plan.arrange(rows.temp, places[-1], job.order, job.seed or 0, staged.temp, before)
         plan.write(staged, tables, places)
 
@@ -127,11 +126,9 @@ def catalog_rows(
     resolved: ResolvedJob, split: SplitJob, boxes: BoxJoin | None
 ) -> Iterator[pa.Table]:
     """Return the rows of the catalog of a split; of an append, with the ids that images had."""
-    rows, record = split.source.rows(resolved.out, boxes), split.appended
-    if record is None or not split.source.numbers_by_place:
-        return rows
-    parent = Parent(resolved.out, split.name, record.parent.plan)
-    return generations.renumbered(rows, parent.keys(), parent.ids())
+    rows = split.source.rows(resolved.out, boxes)
+    before = appending.images_before(resolved.out, split) if split.source.numbers_by_place else None
+    return rows if before is None else generations.renumbered(rows, before)
 
 
 def box_join(resolved: ResolvedJob, split: SplitJob) -> BoxJoin | None:

@@ -33,6 +33,13 @@ class OutputFigures:
         shards_planned: all shards.
         bytes: bytes of what is written.
         left_out: images that are in no shard; known of a finished output, else None.
+        shards_kept: of an output that shards were appended to, those that were there; of others,
+            and as long as it is not finished, None, as all that follows.
+        shards_rewritten: those that were written again.
+        shards_new: those that new images got.
+        images_new: images that were not there.
+        images_changed: images that are others than they were.
+        images_gone: images that are not there any more.
     """
 
     split: str
@@ -43,6 +50,12 @@ class OutputFigures:
     shards_planned: int
     bytes: int
     left_out: int | None = None
+    shards_kept: int | None = None
+    shards_rewritten: int | None = None
+    shards_new: int | None = None
+    images_new: int | None = None
+    images_changed: int | None = None
+    images_gone: int | None = None
 
 
 @dataclass(frozen=True)
@@ -111,7 +124,7 @@ class Metrics:
         ):
             if value is not None:
                 yield from _metric(name, words, value)
-        for field, words in _OF_OUTPUTS.items():
+        for field, words in (_OF_OUTPUTS | OF_APPENDS).items():
             values = [(_of_output(each), getattr(each, field)) for each in self.outputs]
             known = [(labels, value) for labels, value in values if value is not None]
             yield from _family(f"shardmill_{field}", words, known)
@@ -131,6 +144,14 @@ _OF_OUTPUTS: Final = {
     "shards_planned": "Shards that the output is to have.",
     "bytes": "Bytes of what is written of the output.",
     "left_out": "Images that were left out of the finished output.",
+}
+OF_APPENDS: Final = {
+    "shards_kept": "Shards of the earlier output that an append kept.",
+    "shards_rewritten": "Shards that an append wrote again.",
+    "shards_new": "Shards that an append made of new images.",
+    "images_new": "Images that an append found to be new.",
+    "images_changed": "Images that an append found to be others than they were.",
+    "images_gone": "Images that an append did not find any more.",
 }
 _OF_STEPS: Final = {
     "seconds": "Seconds from the start of the first task of the step to the end of the last.",

@@ -298,8 +298,7 @@ def remember_sources(resolved: ResolvedJob) -> None:
     keep_contents(resolved)
     for split in resolved.splits.values():
         split.source.remember()
-        if split.appended is not None:
-            appending.remember(resolved.out, split.source, split.appended)
+        appending.remember(resolved.out, split)
 
 
 def keep_contents(resolved: ResolvedJob) -> None:

@@ -22,6 +22,8 @@ from pipeline.storage import Location
 
 _COUNTER = re.compile(r".+-\d+\.json", re.ASCII)
 _INTERVAL_S = 0.5
+WRITING = "shards"
+"""The step of a shard that is written."""
 LINKING = "linking"
 """The step of a shard that is not written, since an earlier output has its records."""
 
@@ -153,8 +155,19 @@ def latest_run(out: Location) -> str | None:
 
 def linked(finished: Iterable[Timing]) -> dict[tuple[str, str], int]:
     """Return how many shards were linked, by split and format, of which one was."""
+    return dict(collections.Counter((split, form) for split, form, _ in linked_shards(finished)))
+
+
+def linked_shards(finished: Iterable[Timing]) -> frozenset[tuple[str, str, int]]:
+    """Return split, format and number of each shard that was linked."""
     names = (timing.name.rsplit(" ", 2) for timing in finished if timing.step == LINKING)
-    return dict(collections.Counter((split, form) for split, form, _ in names))
+    return frozenset((split, form, int(number)) for split, form, number in names)
+
+
+def made_shards(finished: Iterable[Timing]) -> frozenset[tuple[str, int]]:
+    """Return split and number of each shard that was written in a format or more."""
+    names = (timing.name.rsplit(" ", 1) for timing in finished if timing.step == WRITING)
+    return frozenset((split, int(number)) for split, number in names if number.isdecimal())
 
 
 def by_step(finished: Iterable[Timing]) -> list[StepTiming]:

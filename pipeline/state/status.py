@@ -208,7 +208,7 @@ def recorded_jobs(out: Location) -> list[Job]:
 
 def _recorded_job(out: Location, path: Location) -> Job:
     job = Job.from_json(manifest.read(path, JobRecord).job, path)
-    return appending.unsettled(replace(job, out=str(out)))
+    return appending.without_finished_parents(replace(job, out=str(out)))
 
 
 def other_sets(out: Location, jobs: Iterable[Job]) -> list[StandingOutput]:

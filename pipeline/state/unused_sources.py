@@ -31,7 +31,7 @@ def plans(out: Location, gone: Collection[Location] = ()) -> dict[Location, Plan
     families = partsources.families(out)
     tables = dict(memberhashes.of_replaced(out))
     try:
-        needed = _needed(out, gone) if families else set()
+        needed = families_needed(out, gone) if families else set()
         unused = tables.keys() - (_archives(out, gone) if tables else set())
     except OutputDamaged:
         return {}
@@ -60,7 +60,7 @@ def _archives(out: Location, gone: Collection[Location]) -> set[str]:
     return {each.md5 for document in found for each in document.inputs if each.md5}
 
 
-def _needed(out: Location, gone: Collection[Location]) -> set[str]:
+def families_needed(out: Location, gone: Collection[Location]) -> set[str]:
     """Return the families of outputs, finished or not, and of trees.
 
     Raises:

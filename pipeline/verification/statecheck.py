@@ -3,7 +3,8 @@
 Looked at are the records of jobs and of trees, and the marks of archives, labels, catalogs and
 plans with their files; the marks of shards belong to `outputcheck`, those of products and
 trees to `productcheck`. Deliberately not looked at: the logs, timings, counters and
-failure records of commands, which nothing relies on, and the locks.
+failure records of commands, which nothing relies on, the locks, and what was remembered of appends
+whose shards are not there any more.
 
 What is absent is no damage: it is made again when it is needed. But where something else stands in
 the place of a file, such as a folder, a pipe or a link that leads nowhere, that is damage, also in
@@ -12,17 +13,19 @@ the folders of which no mark is read here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Final
 
 import pyarrow as pa
 
 from pipeline import manifest, paths, storage
 from pipeline.documents import kinds
+from pipeline.documents.generations import AppendRecord
 from pipeline.documents.records import ArchiveMark, JobRecord, MemberHashesMark
 from pipeline.errors import OutputDamaged, ShardmillError
 from pipeline.job.options import Job
 from pipeline.manifest import Kind, Sealed
-from pipeline.state import status
+from pipeline.state import status, unused_appends
 from pipeline.storage import Location
 from pipeline.verification.findings import REMEDY, Finding, Layer, check_file, damage, of_error
 
@@ -33,6 +36,14 @@ _OF_MEMBERS = (
     " compared with nothing when they are read; `touch` the archive and prepare it with --until"
     " verify to have the hashes again"
 )
+_OF_APPENDS = (
+    "say shardmill verify OUT --remove-damaged, or remove the file: a command with --append that"
+    " needs it finds out again what it says"
+)
+_REMEDIES: Final[Mapping[type[Sealed], str]] = {
+    MemberHashesMark: _OF_MEMBERS,
+    AppendRecord: _OF_APPENDS,
+}
 _MARK_IN_THE_WAY = (
     "move it away, then run the shardmill command again with --replace: without its mark, what"
     " stands there counts as somebody else's"
@@ -48,10 +59,12 @@ def check_state(out: Location, apart: Collection[Location]) -> list[Finding]:
     """
     # Those of shards have no end of files, and those of products say what is finished.
     elsewhere = [paths.product_marks(out), paths.shard_marks(out, ""), *apart]
+    unused = {item.path for item in unused_appends.plan(out, wanted=()).items}
     findings = [
         finding
         for folder in _below(paths.state(out), {paths.runs(out), *elsewhere})
         for path in storage.documents(folder)
+        if path not in unused
         for finding in check_mark(out, path)
     ]
     every = _below(paths.state(out), {paths.runs(out)})
@@ -82,9 +95,9 @@ def check_mark(out: Location, path: Location) -> list[Finding]:
 
 def _with_remedy(findings: list[Finding], kind: type[Sealed]) -> list[Finding]:
     """Return findings with what helps: not everything is made again by the next command."""
-    if kind is MemberHashesMark:
-        for finding in findings:
-            finding.error.remedy = _OF_MEMBERS
+    remedy = _REMEDIES.get(kind)
+    for finding in findings if remedy is not None else ():
+        finding.error.remedy = remedy
     return findings
 
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import click
 
 from pipeline import paths, storage
-from pipeline.errors import (
-    EnvironmentRefused,
-    InputRefused,
-    ObjectRefused,
-    OutputConflict,
-    OutputDamaged,
-    ShardmillError,
-    UsageError,
-)
+from pipeline.errors import ObjectRefused, ShardmillError, UsageError
 from pipeline.job.options import FORMATS
-from pipeline.job.resolve import resolve
 from pipeline.job.table.option import CLEAN
 from pipeline.job.table.options import options_of
 from pipeline.quantities import counted, size
-from pipeline.state import at_work, cleaning, leftover_files, status, unselected
+from pipeline.state import at_work, cleaning, leftover_files, status, unselected, unused_appends
 from pipeline.state import unused_sources as unusedsources
 from pipeline.state.cleaning import Stale, Superseded
 from pipeline.storage import Location, Plan, Unfinished
 from tasks.cli import clean_stays, text
+from tasks.cli.clean_wanted import Wanted
 from tasks.cli.grouping import GroupedCommand
 from tasks.cli.options import parameters
 from tasks.cli.reaching import Reached
@@ -83,6 +75,7 @@ class _Going:
         unused: folder -> what goes of what was kept of source files.
         uploads: parts of files in a store; None: the store does not let them be listed.
         unselected: what it was kept for -> what goes of images and masks that nothing asks for.
+        appends: what is remembered of appends that no output needs.
         said: leases and claims: what commands that are gone have said of themselves.
         elsewhere: whether all that goes was left, too, by processes of other hosts.
     """
@@ -94,12 +87,14 @@ class _Going:
     unused: dict[Location, Plan]
     uploads: list[Unfinished] | None
     unselected: dict[str, Plan]
+    appends: Plan
     said: list[Plan]
     elsewhere: bool
 
     def __bool__(self) -> bool:
-        plans = (self.locks.items, self.leftovers, self.unused, self.uploads, self.unselected)
-        return any((self.stale, self.superseded, *(plan.items for plan in self.said), *plans))
+        kept = (self.leftovers, self.unused, self.uploads, self.unselected)
+        plans = (self.locks, self.appends, *self.said)
+        return any((self.stale, self.superseded, *(plan.items for plan in plans), *kept))
 
     @property
     def is_all_known(self) -> bool:
@@ -111,7 +106,8 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool, elsewhere: bool) 
     """Return what is of no use any more, and say it."""
     folder = reached.out
     stale = clean_stays.stale(folder, of_other_hosts=elsewhere)
-    superseded = cleaning.superseded(folder, _wanted(reached))
+    wanted = Wanted.of(reached)
+    superseded = cleaning.superseded(folder, wanted.outputs)
     for each in stale:
         of = f", of {each.temp.host}{clean_stays.age(each.temp)}" if each.temp.is_elsewhere else ""
         say(f"temporary file: {each.temp.path}, {size(each.plan.bytes)}{of}")
@@ -136,9 +132,21 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool, elsewhere: bool) 
     others = _unselected(reached, superseded) if unneeded else {}
     for what, plan in others.items():
         say(f"nothing asks for it: {what}: {counted(plan.files, 'file')}, {size(plan.bytes)}")
-    said = clean_stays.said_by_the_gone(folder, of_other_hosts=elsewhere)
-    uploads = _uploads(folder, upload_s)
-    return _Going(stale, superseded, locks, leftovers, unused, uploads, others, said, elsewhere)
+    appends = _appends(folder, wanted, superseded)
+    for item in appends.items:
+        say(f"remembered of an append, and needed by no output: {item.path}")
+    return _Going(
+        stale=stale,
+        superseded=superseded,
+        locks=locks,
+        leftovers=leftovers,
+        unused=unused,
+        unselected=others,
+        appends=appends,
+        said=clean_stays.said_by_the_gone(folder, of_other_hosts=elsewhere),
+        uploads=_uploads(folder, upload_s),
+        elsewhere=elsewhere,
+    )
 
 
 def _uploads(folder: Location, after_s: int) -> list[Unfinished] | None:
@@ -174,12 +182,16 @@ def _remove_idle(reached: Reached, going: _Going) -> None:
             _remove(going.stale, [], going.said, going.locks)
             return
         storage.renew()  # what was confirmed may be wanted again by now
-        still = {output.folder for output in cleaning.superseded(folder, _wanted(reached))}
+        wanted = Wanted.of(reached)
+        still = {output.folder for output in cleaning.superseded(folder, wanted.outputs)}
         superseded = [output for output in going.superseded if output.folder in still]
         free = _unused(folder, superseded)
         unused = [plan for place, plan in going.unused.items() if place in free]
         half_done = leftover_files.plans(folder)
         unused += [plan for name, plan in going.leftovers.items() if name in half_done]
+        unneeded = {item.path for item in _appends(folder, wanted, superseded).items}
+        appends = tuple(item for item in going.appends.items if item.path in unneeded)
+        unused.append(replace(going.appends, items=appends))
         others = _unselected(reached, superseded) if going.unselected else {}
         unused += [plan for what, plan in going.unselected.items() if what in others]
         _remove(going.stale, superseded, [*unused, *going.said], going.locks)
@@ -196,6 +208,11 @@ def _give_up(uploads: list[Unfinished]) -> None:
 def _unused(out: Location, gone: list[Superseded]) -> dict[Location, Plan]:
     """Return what goes of what was kept of source files, once some outputs are gone."""
     return unusedsources.plans(out, [output.folder for output in gone])
+
+
+def _appends(out: Location, wanted: Wanted, gone: list[Superseded]) -> Plan:
+    """Return what goes of what is remembered of appends, once some outputs are gone."""
+    return unused_appends.plan(out, wanted.shards, [output.folder for output in gone])
 
 
 def _unselected(reached: Reached, gone: list[Superseded]) -> dict[str, Plan]:
@@ -221,17 +238,3 @@ def _remove(
     items = [item for outcome in outcomes for item in outcome.removed]
     files = counted(sum(not item.is_folder for item in items), "file")
     say(f"removed: {files}, {size(sum(item.size for item in items))}")
-
-
-def _wanted(reached: Reached) -> frozenset[str]:
-    """Return the digests of the outputs that the job that was started last is about."""
-    recorded = reached.as_given(status.recorded_jobs(reached.out))
-    jobs = [job for job in recorded if job.wants("shards")]
-    try:
-        splits = resolve(jobs[-1]).splits.values() if jobs else ()
-        return frozenset(output.digest for split in splits for output in split.outputs)
-    except (UsageError, InputRefused, EnvironmentRefused, OutputConflict, OutputDamaged) as error:
-        # Its configuration, list, tree or plan is gone: what is half done may be its output.
-        about = f"{error.what}: {error.file}" if error.file else error.what
-        say(f"unfinished outputs are left alone: {about}", err=True)
-        return cleaning.unfinished(reached.out)

@@ -31,7 +31,7 @@ def foreseen(inventory: Inventory) -> None:
 
 def done(resolved: ResolvedJob, run: str, before: Before) -> None:
     """Say how many shards a command has linked, or what became of those that it appended to."""
-    appended.done(resolved, before)
+    appended.done(resolved, run, before)
     for (name, form), count in progress.linked(progress.timings(resolved.out, run)).items():
         if resolved.splits[name].appended is not None:
             continue

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pipeline.errors import ShardmillError
-from pipeline.state.metrics import OutputFigures
+from pipeline.state.metrics import OF_APPENDS, OutputFigures
 from tasks.cli.saying import Level, Voice
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ class Heard:
         """Keep what an event says of outputs and runs."""
         if name == "run":
             self.runs.append((fields["out"], fields["run"]))
+        elif name == "appended":
+            self._keep_appended(fields)
         elif name == "output":
             shards, records, left_out = (fields[each] for each in ("shards", "records", "left_out"))
             self._keep(
@@ -69,6 +72,13 @@ class Heard:
                     left_out=left_out,
                 )
             )
+
+    def _keep_appended(self, fields: dict[str, Any]) -> None:
+        """Keep what became of an output that shards were appended to: it is finished."""
+        known = self._outputs.get((fields["split"], fields["format"]))
+        if known is not None:
+            counts = {name: fields[name] for name in OF_APPENDS}
+            self._keep(replace(known, **counts))
 
     def look(self, bars: list[Bar]) -> None:
         """Keep how far outputs are that are being written."""

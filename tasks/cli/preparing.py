@@ -89,7 +89,7 @@ def _prepare_job(asked: Job, how: How, standby: Standby | None, *, is_shared: bo
     job = resolved.job
     if not seen.parts and inventory.complete:
         return _already_complete(inventory, seen, dry_run=dry_run)
-    before = appended.beginning(asked, resolved)
+    before = appended.beginning(asked, resolved, seen)
     alone = how.address is None and how.engine is None and not job.wants("plan")
     resolved = _with_stage(inventory, alone=alone, dry_run=dry_run)
     if dry_run:

