@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 _USUAL: Final = {"RGB", "L"}
 _RGB: Final = EncodeSpec(color=1)
-_SIDES: Final = [1, 0, 3, 2]  # ymin, xmin, ymax, xmax of xmin, ymin, xmax, ymax
 
 
 class Example(TypedDict, total=False):
@@ -59,7 +58,6 @@ def example(record: ParsedRecord, object_labels: list[int], *, decoded: bool) ->
     Raises:
         BadImage: the image cannot be decoded.
     """
-    boxes = np.array(record.boxes, np.float32).reshape(-1, 4)[:, _SIDES]
     made = Example(
         label=record.label,
         labels=np.array(record.labels, np.float32),
@@ -68,7 +66,7 @@ def example(record: ParsedRecord, object_labels: list[int], *, decoded: bool) ->
         filename=record.filename,
         height=record.height,
         width=record.width,
-        bbox=np.ascontiguousarray(boxes),
+        bbox=boxes(record),
         bbox_label=np.array(object_labels, np.int64),
     )
     if decoded:
@@ -76,6 +74,12 @@ def example(record: ParsedRecord, object_labels: list[int], *, decoded: bool) ->
     else:
         made["encoded"] = record.encoded.tobytes()
     return made
+
+
+def boxes(record: ParsedRecord) -> NDArray[np.float32]:
+    """Return the boxes of a record: (n, 4) of (ymin, xmin, ymax, xmax), fractions of the image."""
+    rows = [(ymin, xmin, ymax, xmax) for xmin, ymin, xmax, ymax in record.boxes]
+    return np.array(rows, np.float32).reshape(-1, 4)
 
 
 def decode_rgb(encoded: Buffer) -> NDArray[np.uint8]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Final, SupportsIndex
+from typing import Any, Final, SupportsIndex, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import digests, storage
 from pipeline.errors import OutputDamaged, UsageError
+from pipeline.formats.record import ParsedRecord
 from pipeline.loaders.example import Example, example
 from pipeline.loaders.layouts import LAYOUTS, Layout, spans
 from pipeline.loaders.order import Order
@@ -21,6 +21,7 @@ from pipeline.loaders.shards import Shards, open_shards
 from pipeline.state.current import REMEDY
 from pipeline.storage import RemoteOptions, Sources
 
+_Made = TypeVar("_Made")
 _ROOT: Final = Path("/")  # what paths of shards begin with
 
 
@@ -75,10 +76,25 @@ class Records:
             BadImage: the image cannot be decoded.
             ShardmillError: a file cannot be read, or fetched into the cache.
         """
-        with self._data(*self._place(number)) as (data, span, name):
+        return self.made_of(number, self._example)
+
+    def made_of(
+        self, number: SupportsIndex, make: Callable[[ParsedRecord, list[int]], _Made]
+    ) -> _Made:
+        """Return what a function makes of a record and the label of each of its objects.
+
+        The image of the record is a view that is valid inside the function.
+
+        Raises:
+            ShardmillError: see `__getitem__`; and what `make` raises.
+        """
+        reader = self._reader()
+        try:
+            data, span, name = self._data(reader, *self._place(number))
             record = self._layout.parse(data, span, name)
-            own = self._layout.object_labels(record, self.shards.label_offset)
-            return example(record, own, decoded=self.decode)
+            return make(record, self._layout.object_labels(record, self.shards.label_offset))
+        finally:
+            self._idle.append(reader)
 
     def stored(self, number: int) -> bytes:
         """Return what stands in the framing of a record, such as a serialised Example.
@@ -86,8 +102,11 @@ class Records:
         Raises:
             ShardmillError: see `__getitem__`.
         """
-        with self._data(*self._place(number)) as (data, span, name):
-            return self._layout.stored(data, span, name).tobytes()
+        reader = self._reader()
+        try:
+            return self._layout.stored(*self._data(reader, *self._place(number))).tobytes()
+        finally:
+            self._idle.append(reader)
 
     def __iter__(self) -> Iterator[Example]:
         """Give every record, by number."""
@@ -102,25 +121,27 @@ class Records:
         shard = bisect_right(self._starts, at) - 1
         return shard, at - self._starts[shard]
 
-    @contextlib.contextmanager
-    def _data(self, shard: int, place: int) -> Iterator[tuple[memoryview, list[int], str]]:
-        """Give the bytes of a record, its span, and what an error shall name as its file.
+    def _example(self, record: ParsedRecord, object_labels: list[int]) -> Example:
+        return example(record, object_labels, decoded=self.decode)
 
-        They are a view that is valid inside the context.
+    def _reader(self) -> Sources:
+        """Return a reader that no other thread has; it goes back among the idle ones."""
+        try:
+            return self._idle.pop()  # at once, whatever other threads do
+        except IndexError:
+            return storage.open_sources(_ROOT)
+
+    def _data(self, reader: Sources, shard: int, place: int) -> tuple[memoryview, list[int], str]:
+        """Return the bytes of a record, its span, and what an error shall name as its file.
+
+        They are a view that is valid until the reader reads again.
         """
         span: list[int] = self._spans_of(shard)[place].tolist()
         path = self._path(shard)
-        try:
-            reader = self._idle.pop()  # at once, whatever other threads do
-        except IndexError:
-            reader = storage.open_sources(_ROOT)
-        try:
-            data = reader.read(path, span[0], span[1])
-            if len(data) < span[1]:
-                raise _cut_short(path, span, len(data))
-            yield data, span, f"{path}, record {place + 1}"
-        finally:
-            self._idle.append(reader)
+        data = reader.read(path, span[0], span[1])
+        if len(data) < span[1]:
+            raise _cut_short(path, span, len(data))
+        return data, span, f"{path}, record {place + 1}"
 
     def _spans_of(self, shard: int) -> NDArray[np.int64]:
         found = self._spans.get(shard)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -80,6 +81,12 @@ def test_examples_are_those_that_are_read_by_number(output: Path, read: dict[str
         assert example["bbox_label"].tolist() == labels
         expected = {"image": "uint83", "label": "int641", "labels": "float321"}
         assert types == {**expected, "bbox": "float322", "bbox_label": "int641"}
+
+
+def test_images_are_those_that_are_stored(output: Path, read: dict[str, Any]) -> None:
+    records = open_records(output, "train", shard_format=read["format"], decode=False)
+    expected = [hashlib.sha256(example["encoded"]).hexdigest() for example in records]
+    assert read["stored"] == expected
 
 
 def test_the_graph_is_the_users_own(read: dict[str, Any]) -> None:

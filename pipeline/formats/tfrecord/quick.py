@@ -25,6 +25,12 @@ _KINDS: Final = {
     key.encode(): kind for key, kind in (KINDS | {_LABELS.decode(): Kind.FLOATS}).items()
 }
 _ALWAYS: Final = frozenset(key.encode() for key in KINDS)
+_WITH_LABELS: Final = _ALWAYS | {_LABELS}
+_IMAGE_KEY: Final = bytes([_FIRST, len(_IMAGE)]) + _IMAGE
+_HEAD: Final = (
+    2048  # bytes that are copied to be walked through; nearly all have less before the image
+)
+_MOST_OF_ENTRY: Final = 64  # bytes of an entry that precede its elements, as it is written
 _TEXTS: Final = (b"image/filename", b"image/class/synset", b"image/class/text")
 _CONSTANT: Final = {
     b"image/channels": [3],
@@ -46,28 +52,28 @@ def parse(data: memoryview, *, file: str | None = None) -> ParsedRecord:
 
 def _values(data: memoryview) -> dict[bytes, Any] | None:
     """Return key -> list of elements; of the image, its view. None: not as it is written."""
-    if data[0] != _FIRST:
-        return None
-    size, at = _varint(data, 1)
-    end = len(data)
-    if at + size != end:
+    head, end = data[:_HEAD].tobytes(), len(data)
+    size, at = _varint(head, 1)
+    if head[0] != _FIRST or at + size != end:
         return None
     values: dict[bytes, Any] = {}
     entries = 0
     while at < end:
-        if data[at] != _FIRST:
+        if at + _MOST_OF_ENTRY > len(head) < end:
+            head = data[: at + len(head)].tobytes()
+        if head[at] != _FIRST:
             return None
-        size, at = _varint(data, at + 1)
-        stop = at + size
-        if stop < end:
-            key, elements = _entry(data[at:stop].tobytes())
+        size, start = _varint(head, at + 1)
+        at = start + size
+        if at < end:
+            content = head[start:at] if at <= len(head) else data[start:at].tobytes()
+            key, elements = _entry(content)
             values[key] = elements
         else:
-            values[_IMAGE] = _image(data, at)
+            values[_IMAGE] = _image(data, head, start)
         entries += 1
-        at = stop
     # Each of them once; objects that are described have more, and are rare.
-    once = len(values) == entries and values.keys() - {_LABELS} == _ALWAYS
+    once = len(values) == entries and (values.keys() == _ALWAYS or values.keys() == _WITH_LABELS)
     return values if at == end and once else None
 
 
@@ -77,8 +83,10 @@ def _record(values: dict[bytes, Any]) -> ParsedRecord:
     (filename,), (class_id,), (text,) = (values[key] for key in _TEXTS)
     sides = [values[_BOX + side] for side in (b"xmin", b"ymin", b"xmax", b"ymax")]
     own = values[_BOX + b"label"]
-    usual = all(values[key] == constant for key, constant in _CONSTANT.items())
-    if not usual or own != [label] * len(sides[0]) or label < UNLABELLED or min(width, height) < 1:
+    for key, constant in _CONSTANT.items():
+        if values[key] != constant:
+            raise ValueError
+    if own != [label] * len(sides[0]) or label < UNLABELLED or width < 1 or height < 1:
         raise ValueError
     return ParsedRecord(
         filename=filename.decode(),
@@ -93,22 +101,16 @@ def _record(values: dict[bytes, Any]) -> ParsedRecord:
     )
 
 
-def _image(data: memoryview, at: int) -> memoryview:
+def _image(data: memoryview, head: bytes, at: int) -> memoryview:
     """Return the content of the last entry of an Example, which ends where that does."""
-    start = at + 2 + len(_IMAGE)
-    if (
-        data[at + 1] != len(_IMAGE)
-        or data[at + 2 : start].tobytes() != _IMAGE
-        or data[start] != _SECOND
-    ):
+    if not head.startswith(_IMAGE_KEY, at):
         raise ValueError
-    for tag in (Kind.BYTES, _FIRST):
-        size, start = _varint(data, start + 1)
-        if start + size != len(data) or data[start] != tag:
+    end, start = len(data), at + len(_IMAGE_KEY)
+    for tag in (_SECOND, Kind.BYTES, _FIRST):
+        size, at = _varint(head, start + 1)
+        if head[start] != tag or at + size != end:
             raise ValueError
-    size, start = _varint(data, start + 1)
-    if start + size != len(data):
-        raise ValueError
+        start = at
     return data[start:]
 
 

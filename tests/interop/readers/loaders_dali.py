@@ -5,6 +5,7 @@ Runs in DALI's environment, which has what the loader imports: ``loaders_dali.py
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sys
 from typing import Any
@@ -74,6 +75,15 @@ def facts() -> list[list[Any]]:
     return rows
 
 
+def stored() -> list[str]:
+    """SHA-256 of each image as it is stored, in batches of different sizes in bytes."""
+    return [
+        hashlib.sha256(array.tobytes()).hexdigest()
+        for batch in opened(decode=False)
+        for array in arrays(batch, "encoded")
+    ]
+
+
 def refused() -> str:
     try:
         dali.dataset(OUT, "val", batch_size=1)
@@ -93,6 +103,7 @@ if __name__ == "__main__":
         "resumed": [resumed(taken) for taken in (0, 1, 6)],
         "hosts": hosts(),
         "facts": facts(),
+        "stored": stored(),
         "refused": refused(),
         "transformed": [
             list(batch["image"].as_array().shape) for batch in opened(transform=cropped)
