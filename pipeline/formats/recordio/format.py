@@ -16,15 +16,17 @@ from pipeline.formats.base import (
     ShardWriter,
     StoredRecord,
 )
+from pipeline.formats.found import FoundImage, Note, ReadsOthers
 from pipeline.formats.reader import Reader
 from pipeline.formats.record import ImageRecord, Placement, object_labels, stored_label
-from pipeline.formats.recordio import header, shard
+from pipeline.formats.recordio import found, header, shard
+from pipeline.formats.recordio.framing import MAGIC_BYTES
 from pipeline.formats.recordio.header import IndexedRecord
 from pipeline.formats.recordio.shard import IndexedShard, RecordIOWriter
 from pipeline.storage import Location, StagedFile
 
 
-class RecordIO(ContiguousFormat):
+class RecordIO(ContiguousFormat, ReadsOthers):
     """Image records of MXNet in RecordIO files, with indexes and image lists."""
 
     name = "recordio"
@@ -77,6 +79,14 @@ class RecordIO(ContiguousFormat):
         writer = RecordIOWriter(*files)
         shard.join((IndexedShard(*each) for each in shards), writer)
         return writer.records
+
+    def is_shard(self, head: bytes) -> bool:
+        """Whether a file begins with a part of a record."""
+        return head.startswith(MAGIC_BYTES)
+
+    def images(self, path: Location, note: Note) -> Iterator[FoundImage]:
+        """Yield the images of records that any program has packed."""
+        return found.images(path, note)
 
 
 class _Writer:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any, Final
@@ -36,6 +37,19 @@ class Kind(IntEnum):
 Kinds = Mapping[str, Kind]
 Values = dict[str, list[Any]]
 """Key -> list of memoryview (BYTES), float (FLOATS) or int (INTS)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpannedValues:
+    """A feature of an Example of any program.
+
+    Attributes:
+        kind: of its list.
+        values: of each element (start, stop) in the message (BYTES), or a float, or an int.
+    """
+
+    kind: Kind
+    values: list[Any]
 
 
 def open_example(entries: bytes, tail: int) -> bytes:
@@ -86,6 +100,41 @@ def read_features(wire: WireReader, kinds: Kinds, optional: Kinds) -> Values:
     if missing:
         raise wire.refused(min(missing), "to be there", f"{len(values)} of {len(kinds)} features")
     return values
+
+
+def read_any(wire: WireReader) -> dict[str, SpannedValues]:
+    """Return all features of an Example, whatever their names; an empty feature has no values.
+
+    Raises:
+        OutputDamaged: malformed wire data; a key is repeated.
+    """
+    features: dict[str, SpannedValues] = {}
+    for start, stop in _only(wire, _FIRST, 0, len(wire.data)):
+        for at, end in _only(wire, _FIRST, start, stop):
+            parts = {tag: (first, last) for tag, first, last in wire.fields(at, end)}
+            if _FIRST not in parts:
+                raise wire.malformed(at, "a key", "none")
+            first, last = parts[_FIRST]
+            key = bytes(wire.data[first:last]).decode(errors="replace")
+            if key in features:
+                raise wire.malformed(at, "each key once", f"{key} again")
+            if (found := _any_list(wire, parts.get(_SECOND))) is not None:
+                features[key] = found
+    return features
+
+
+def _any_list(wire: WireReader, span: tuple[int, int] | None) -> SpannedValues | None:
+    """Return the list of a Feature of any kind; None: it holds none."""
+    for tag, start, stop in wire.fields(*span) if span is not None else ():
+        try:
+            kind = Kind(tag)
+        except ValueError:
+            raise wire.malformed(start, "a list of a known kind", f"tag {tag:#04x}") from None
+        if kind is not Kind.BYTES:
+            return SpannedValues(kind, _elements(wire, kind, start, stop))
+        spans = [(first, last) for _, first, last in wire.fields(start, stop)]
+        return SpannedValues(kind, spans)
+    return None
 
 
 @lru_cache(maxsize=256)

@@ -11,12 +11,13 @@ from pipeline.formats.base import (
     ShardWriter,
     StoredRecord,
 )
+from pipeline.formats.found import FoundImage, Note, ReadsOthers
 from pipeline.formats.record import ImageRecord, Placement, fields_of
-from pipeline.formats.tfrecord import example, objects, shard
+from pipeline.formats.tfrecord import example, found, objects, shard
 from pipeline.storage import Location, StagedFile
 
 
-class TFRecord(ContiguousFormat):
+class TFRecord(ContiguousFormat, ReadsOthers):
     """tf.train.Examples in TFRecord files, with DALI's indexes."""
 
     name = "tfrecord"
@@ -80,3 +81,11 @@ class TFRecord(ContiguousFormat):
         data = shard.unframed(view)
         line = shard.index_lines([placement])
         return None if data is None else StoredRecord(offset, len(view), data, line)
+
+    def is_shard(self, head: bytes) -> bool:
+        """Whether a file begins with a record."""
+        return found.is_shard(head)
+
+    def images(self, path: Location, note: Note) -> Iterator[FoundImage]:
+        """Yield the images of Examples of any program."""
+        return found.images(path, note)

@@ -25,9 +25,9 @@ from pipeline.formats.tfrecord.wire import encode_varint
 
 SOURCE_ID: Final = "image/source_id"
 LABEL: Final = "image/object/class/label"
-_TEXT: Final = "image/object/class/text"
+TEXT: Final = "image/object/class/text"
 _MASK: Final = "image/object/mask"
-_BITS: Final = {
+BITS: Final = {
     "image/object/depiction": objects.DEPICTION,
     "image/object/group_of": objects.GROUP,
     "image/object/occluded": objects.OCCLUDED,
@@ -35,8 +35,8 @@ _BITS: Final = {
 }
 KINDS: Final[Mapping[str, Kind]] = {
     LABEL: Kind.INTS,
-    _TEXT: Kind.BYTES,
-    **dict.fromkeys(_BITS, Kind.INTS),
+    TEXT: Kind.BYTES,
+    **dict.fromkeys(BITS, Kind.INTS),
     SOURCE_ID: Kind.BYTES,
 }
 """Features that are there all together or not at all."""
@@ -47,8 +47,8 @@ def entries(record: ImageRecord, label_offset: int) -> bytes:
     """Return the map entries of these features, in ascending order of their keys."""
     by_key = {
         LABEL: ints(LABEL, object_labels(record, label_offset)),
-        _TEXT: elements_entry(_TEXT, [text.encode() for text in _ids(record)]),
-        **{key: ints(key, _bits(record, bit)) for key, bit in _BITS.items()},
+        TEXT: elements_entry(TEXT, [text.encode() for text in _ids(record)]),
+        **{key: ints(key, _bits(record, bit)) for key, bit in BITS.items()},
         SOURCE_ID: entry(SOURCE_ID, Kind.BYTES, source_id(record.key).encode()),
     }
     if record.masks:
@@ -72,8 +72,8 @@ def described(record: ImageRecord, label_offset: int) -> dict[str, object]:
     """Return what `parsed` gives of the record of an image."""
     return {
         LABEL: tuple(object_labels(record, label_offset)),
-        _TEXT: _ids(record),
-        **{key: tuple(_bits(record, bit)) for key, bit in _BITS.items()},
+        TEXT: _ids(record),
+        **{key: tuple(_bits(record, bit)) for key, bit in BITS.items()},
         SOURCE_ID: (source_id(record.key),),
     }
 
@@ -86,6 +86,21 @@ def parsed(values: Values) -> dict[str, object]:
 def masks(values: Values) -> tuple[bytes, ...]:
     """Return the masks of an Example; none if it has none."""
     return tuple(map(bytes, values.get(_MASK, ())))
+
+
+def flags(said: Mapping[str, tuple[int, ...]], count: int) -> tuple[int, ...]:
+    """Return the flags of so many objects, bits as of `catalog.objects`; () where nobody says any.
+
+    Args:
+        said: the values of features of `BITS`, by name; those of another length say nothing.
+        count: how many objects there are.
+    """
+    known = {name: values for name, values in said.items() if len(values) == count}
+    if not count or not known:
+        return ()
+    return tuple(
+        sum(BITS[name] for name, values in known.items() if values[place]) for place in range(count)
+    )
 
 
 def _plain(value: Any) -> object:
