@@ -85,6 +85,11 @@ def list_record(out: Where, split: str, digest: str) -> Where:
     return below(sources(out), f"list-{split}-{digest}.json")
 
 
+def shards_record(out: Where, split: str, digest: str) -> Where:
+    """What is known of a split in shards without reading them; its table lies beside it."""
+    return below(sources(out), f"shards-{split}-{digest}.json")
+
+
 def sources(out: Where) -> Where:
     """The folder of what is known of sources, and of the files that parts were made of."""
     return below(out, _STATE, "sources")

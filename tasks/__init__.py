@@ -40,6 +40,7 @@ if TYPE_CHECKING or "luigi" in sys.modules:
         ImageList,
         PrepareImageList,
         PrepareImageNet,
+        PrepareShards,
         ReorganiseValidation,
         VerifyArchives,
     )
@@ -77,6 +78,7 @@ __all__ = [
     "PrepareImageList",
     "PrepareImageNet",
     "PrepareOpenImages",
+    "PrepareShards",
     "ReorganiseValidation",
     "ResizeMasks",
     "SelectOpenImages",

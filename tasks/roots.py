@@ -21,7 +21,7 @@ from pipeline.job.choices import words
 from pipeline.job.options import Job
 from pipeline.job.resolve import resolve
 from pipeline.job.table.images import IMAGE_OPTIONS
-from pipeline.job.table.option import LIST, SET, Value
+from pipeline.job.table.option import LIST, RESHARD, SET, Value
 from pipeline.state import first_pass, preflight, withdrawal
 from pipeline.state import source_look as sourcelook
 from pipeline.state.inventory import Inventory
@@ -179,6 +179,13 @@ class PrepareImageList(ImageDocument):
     """What an image list, or a folder of images, names, to verified shards."""
 
     command = LIST
+
+
+@takes(RESHARD)
+class PrepareShards(ImageDocument):
+    """What lies in shards of any program, or in an output of this one, to verified shards."""
+
+    command = RESHARD
 
 
 @lru_cache(maxsize=16)

@@ -20,6 +20,7 @@ import shared
 import stubcluster
 from drawnannotations import draw_coco, draw_voc
 from drawnlists import ListedSet, draw_list
+from drawnshards import tar
 from luigi.cmdline_parser import CmdlineParser
 from support import RawSet
 
@@ -56,9 +57,12 @@ def done(small: RawSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: RawSet, drawn: ListedSet) -> Path:
+def world(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, small: RawSet, drawn: ListedSet, done: Path
+) -> Path:
     """A folder in which everything lies that the documents name."""
     (tmp_path / "RAW").symlink_to(small.raw)
+    (tmp_path / "EARLIER").symlink_to(done)
     for name in ("DIR", "FOLDER", "ROOT", "images", "image_root", "train", "val"):
         (tmp_path / name).symlink_to(drawn.root)
     (tmp_path / "data").mkdir()
@@ -86,6 +90,9 @@ def _lay_tables(folder: Path, drawn: ListedSet) -> None:
     boxed = draw_coco(folder / "coco")
     (folder / "instances_val.json").symlink_to(boxed.path)
     (folder / "instances_train.json").symlink_to(boxed.path)
+    for name in ("SHARDS/train-000000.tar", "SHARDS/val-000000.tar", "pets.tar"):
+        drawn_images = [(each, (drawn.root / each).read_bytes()) for each in drawn.names]
+        tar(folder / name, drawn_images)
     (folder / "Annotations").symlink_to(draw_voc(folder / "voc").path)
     (folder / "JPEGImages").symlink_to(folder / "voc/JPEGImages")
     lines = (json.dumps({"file": name, "class": label}) for name, label in rows)

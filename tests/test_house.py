@@ -31,7 +31,7 @@ OF_FRAMEWORKS: Final = {
 }
 """The loaders, and the framework that each alone imports."""
 FRAMEWORKS: Final = {"tensorflow", "mxnet", "nvidia", "torch", "grain", "torchdata", "webdataset"}
-SOURCES: Final = {"ilsvrc2012", "imagelist", "openimages"}
+SOURCES: Final = {"ilsvrc2012", "imagelist", "openimages", "shardset"}
 USE_A_SOURCE: Final = (
     # MXNet's im2rec.py reads and writes image lists: a user of that source, not a part of the
     # preparation.

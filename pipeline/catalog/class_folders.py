@@ -47,8 +47,10 @@ def file_names(rows: pa.Table) -> pa.ChunkedArray:
     numbered = pc.or_(_is_numbered(rows), _lies_elsewhere(rows))
     if not pc.any(numbered).as_py():
         return last
-    whole = pc.replace_substring(rows["source"], "/", "_")
-    again = pc.and_(numbered, pc.not_equal(rows["key"], rows["source"]))
+    in_shard = pc.greater(rows["offset"], 0)  # many images have one source: the key alone tells
+    named = pc.if_else(in_shard, rows["key"], rows["source"].cast(pa.string()))
+    whole = pc.replace_substring(named, "/", "_")
+    again = pc.and_(numbered, pc.not_equal(rows["key"], named))
     if pc.any(again).as_py():
         twice = zip(whole.to_pylist(), rows["id"].to_pylist(), again.to_pylist(), strict=True)
         whole = pa.chunked_array([[_with_id(n, i) if more else n for n, i, more in twice]])

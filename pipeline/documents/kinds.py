@@ -40,7 +40,12 @@ from pipeline.documents.report import (
     ReportSheetsMark,
 )
 from pipeline.documents.shards import GroupMark, ShardClaim, ShardMark, ShardTerms
-from pipeline.documents.sources import RecordedList, RecordedSplits, RecordedTree
+from pipeline.documents.sources import (
+    RecordedList,
+    RecordedShards,
+    RecordedSplits,
+    RecordedTree,
+)
 from pipeline.documents.tables import CatalogMark, LabelsMark, PlanMark
 from pipeline.manifest import Sealed
 from pipeline.storage import Location
@@ -56,6 +61,7 @@ _BY_PATH: Final[Mapping[str, type[Sealed]]] = {
     "archives/*": ArchiveMark,
     f"sources/list--{_DIGEST}.json": RecordedSplits,
     f"sources/list-*-{_DIGEST}.json": RecordedList,  # no name of a split has a dash
+    f"sources/shards-*-{_DIGEST}.json": RecordedShards,
     f"sources/*-{_DIGEST}.json": RecordedTree,
     "sources/annotations-*": FingerprintsMark,
     "sources/*/*": FingerprintsMark,

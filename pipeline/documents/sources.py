@@ -133,3 +133,23 @@ class RecordedList(Struct, frozen=True):
     earlier: tuple[Digest, ...] = ()
     objects: RecordedObjects | None = None
     files: tuple[FileEntry, ...] = ()
+
+
+class RecordedShards(Struct, frozen=True):
+    """What was found in the shards of a split; see `pipeline.sources.shardset.kept.Found`."""
+
+    images: Size
+    bytes: Size
+    digest: Digest
+    places: Digest
+    suffix: Text
+    look: RecordedLook
+    files: tuple[FileEntry, ...]
+    long_keys: tuple[Key, ...] = ()
+    classes: RecordedClasses | None = None
+    names: tuple[Text, ...] = ()
+    counts: tuple[tuple[Text, Size], ...] = ()
+    widths: RecordedWidths | None = None
+    objects: Size = 0
+    described: bool = False
+    notes: tuple[Text, ...] = ()

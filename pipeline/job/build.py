@@ -13,7 +13,7 @@ from pipeline.images.prepare import ImageOptions
 from pipeline.job.options import STEPS, Job
 from pipeline.job.selection_options import NOTHING, SelectionOptions
 from pipeline.job.table.group import Kind
-from pipeline.job.table.option import LIST, OPEN, SET, Option, Value
+from pipeline.job.table.option import LIST, OPEN, RESHARD, SET, Option, Value
 from pipeline.job.table.options import options_of
 from pipeline.job.table.run import STEPS_OF
 from pipeline.job.table.shards import NO_SHARDS
@@ -65,10 +65,11 @@ def build_job(command: str, given: Mapping[str, Any]) -> Job:
             if option.part == part
         }
         decided[part] = made_of(**fields)
-    if command == LIST:
+    if command in {LIST, RESHARD}:
         until, extract = values["until"], values["extract"]
-        check_words("--until", [until], STEPS_OF[LIST])
-        return list_job(**decided | {"steps": list_steps(until, extract=extract)})
+        check_words("--until", [until], STEPS_OF[command])
+        own = {"packed": True, "root": ""} if command == RESHARD else {}
+        return list_job(**decided | own | {"steps": list_steps(until, extract=extract)})
     if command == OPEN:
         if not decided["openimages"].is_given:
             raise UsageError("no class is chosen: name some with --class or --classes")
@@ -185,14 +186,15 @@ def command_words(job: Job) -> list[str] | None:
     None where only Luigi's own command can ask for it.
     """
     if job.images:
+        command = RESHARD if job.packed else LIST
         default = Job("", "", "", steps=("shards",), boxes=False, images=job.images)
         images = f"./{job.images}" if job.images.startswith("-") else job.images  # no option
         step = max(job.steps, key=STEPS.index, default="")
         extract = "extract" in job.steps
         if step not in STEPS_OF[LIST] or list_steps(step, extract=extract) != job.steps:
             return None
-        words = ["shardmill", LIST, images, *_words_of(LIST, job, default)]
-        return words + _of_steps(job, STEPS_OF[LIST])
+        words = ["shardmill", command, images, *_words_of(command, job, default)]
+        return words + _of_steps(job, STEPS_OF[command])
     if job.openimages != NOTHING:
         default = _default_collected_job()
         return ["shardmill", OPEN, *_words_of(OPEN, job, default)]

@@ -52,6 +52,8 @@ _OF_LISTS: Final[dict[str, Any]] = {
     "label_column": "label",
     "split_column": "",
     "shares": (),
+    "packed": False,
+    "source_format": "",
 }
 """Options that mean something for a list or folder only, and what they are of a configured set."""
 
@@ -63,6 +65,8 @@ _SINCE: Final[dict[str, Any]] = {
     "update": False,
     "append": False,
     "appended": (),
+    "packed": False,
+    "source_format": "",
 }
 """Options that earlier versions of this program had not; with these values they are not recorded,
 so that the record of the same job stays the same."""
@@ -112,6 +116,8 @@ class Job:
         split_column: that of the names of splits; empty: one of that name, if there is one.
         shares: of a list or folder, its splits and what part of the images each gets; empty: they
             are not divided so.
+        packed: whether `images` names shards or archives that images lie in, or an output.
+        source_format: of an output, the only format whose shards are read; "": any.
         exports: what else is made of the whole, of `EXPORTS`.
         data_dir: folder that dbcollection is told the images lie in; "": the output, whose trees
             are then made, too.
@@ -159,6 +165,8 @@ class Job:
     shares: tuple[tuple[Name, float], ...] = ()
     update: bool = False
     append: bool = False
+    packed: bool = False
+    source_format: Text = ""
     appended: tuple[AppendParent, ...] = ()
 
     @lru_cache(maxsize=8)  # noqa: B019 - of equal jobs; Luigi asks a thousand times

@@ -12,10 +12,12 @@ from pipeline.sources.ilsvrc2012.configured import ConfiguredSet
 from pipeline.sources.imagelist.listed import ListedSet
 from pipeline.sources.kept_files import KeptFiles, Originals, Placeholders, Unneeded
 from pipeline.sources.openimages.data_set import OpenImagesSet
+from pipeline.sources.shardset.data_set import ShardSet
 from pipeline.storage import Location
 
 SOURCES: Final[tuple[type[DataSet], ...]] = (
     OpenImagesSet,
+    ShardSet,
     ListedSet,
     ConfiguredSet,
 )

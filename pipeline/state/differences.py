@@ -13,7 +13,7 @@ from pipeline.job.artifacts import Product
 from pipeline.job.options import Job
 from pipeline.job.resolve import ResolvedJob
 from pipeline.job.split import SplitJob
-from pipeline.job.table.option import LIST, OPEN, SET, Option
+from pipeline.job.table.option import LIST, OPEN, RESHARD, SET, Option
 from pipeline.job.table.options import options_of
 from pipeline.shards import finish
 from pipeline.shards.output import Output
@@ -80,7 +80,8 @@ class Differences:
 
     def _of_options(self, before: Job) -> Iterator[str]:
         job = self._resolved.job
-        command = LIST if job.is_listed else OPEN if job.openimages.is_given else SET
+        listed = RESHARD if job.packed else LIST
+        command = listed if job.is_listed else OPEN if job.openimages.is_given else SET
         for option in options_of(command):
             if option.digests and option.field:
                 then, now = option.value_in(before), option.value_in(job)

@@ -208,6 +208,8 @@ def _of_state() -> Iterator[Path]:
     )
     yield from (spell(_OUT, _SPLIT, _DIGEST) for spell in by_digest)
     yield paths.list_record(_OUT, "", _DIGEST)
+    shards_record = paths.shards_record(_OUT, _SPLIT, _DIGEST)
+    yield from (shards_record, shards_record.with_suffix(".parquet"))
     yield paths.archive_mark(_OUT, _NAME, _LOOK)
     yield paths.archive_refusal(_OUT, _NAME, _LOOK)
     index = paths.archive_index(_OUT, _NAME)

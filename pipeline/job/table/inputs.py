@@ -10,7 +10,7 @@ from pipeline.exports import registry as exports
 from pipeline.job.options import ON_BAD_IMAGE, Job
 from pipeline.job.table.common import EXTENSIONS, FOLDER_CLASSES, RECURSIVE
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import CATALOG, LIST, OPEN, SET, Option
+from pipeline.job.table.option import CATALOG, LIST, OPEN, RESHARD, SET, Option
 from pipeline.job.table.values import check_words
 from pipeline.storage.location import is_address
 
@@ -89,8 +89,9 @@ INPUT_OPTIONS: Final = (
         kind=Kind.PATH,
         group=Group.INPUT,
         help="Image list (.csv, .tsv, .jsonl or .ndjson with the columns path and label, or the"
-        " form of im2rec), annotations with boxes (.json of COCO, or a folder of XML of VOC), or a"
-        " folder of images; or its s3:// address, and of a list also one of a web server.",
+        " form of im2rec), annotations with boxes (.json of COCO, or a folder of XML of VOC), a"
+        " folder of images, or a .tar of them; or its s3:// address, and of a list also one of a"
+        " web server.",
         commands=(LIST,),
         field="images",
         metavar="LIST_OR_FOLDER",
@@ -203,7 +204,7 @@ INPUT_OPTIONS: Final = (
         kind=Kind.PATH,
         group=Group.INPUT,
         help="Folder to write to, or its s3:// address; it is made if it does not exist.",
-        commands=(SET, LIST),
+        commands=(SET, LIST, RESHARD),
         field="out",
         metavar="DIR",
         required=True,
@@ -217,7 +218,7 @@ SELECTION_OPTIONS: Final = (
         kind=Kind.TEXT,
         group=Group.SELECTION,
         help="Split to prepare, such as train; default: all.",
-        commands=(SET, OPEN),
+        commands=(SET, RESHARD, OPEN),
         field="splits",
         default=Job.splits,
         metavar="NAME",
@@ -287,7 +288,7 @@ SELECTION_OPTIONS: Final = (
         group=Group.SELECTION,
         help="What an image that cannot be stored does: fail the command, or be skipped, counted"
         " and named (exit status 4).",
-        commands=(SET, LIST),
+        commands=(SET, LIST, RESHARD),
         field="on_bad_image",
         default=Job.on_bad_image,
         choices=ON_BAD_IMAGE,

@@ -20,9 +20,11 @@ SET: Final = "imagenet"
 """The command that prepares a configured set."""
 LIST: Final = "imagelist"
 """The command that prepares an image list or a folder."""
+RESHARD: Final = "reshard"
+"""The command that prepares what lies in shards, of whatever program."""
 OPEN: Final = "openimages"
 """The command that prepares classes of Open Images."""
-COMMANDS: Final = (SET, LIST, OPEN)
+COMMANDS: Final = (SET, LIST, RESHARD, OPEN)
 """The commands that prepare a data set, which Luigi has, too."""
 PACK: Final = "im2rec"
 """The command that packs image lists as MXNet's programs do."""

@@ -22,6 +22,7 @@ from pipeline.job.table.option import Option
 from pipeline.job.table.outputs import OUTPUT_OPTIONS
 from pipeline.job.table.own_data import OWN_DATA_OPTIONS
 from pipeline.job.table.remote import REMOTE_OPTIONS
+from pipeline.job.table.reshard import SHARDS_READ
 from pipeline.job.table.run import RUN_OPTIONS
 from pipeline.job.table.shards import SHARD_OPTIONS
 from pipeline.job.table.show import SHOW_OPTIONS
@@ -29,7 +30,7 @@ from pipeline.job.table.telling import TELLING_OPTIONS
 from pipeline.job.table.worker import WORKER_OPTIONS
 
 OPTIONS: Final[tuple[Option, ...]] = (
-    *(*INPUT_OPTIONS, *collecting.INPUT, *REMOTE_OPTIONS),
+    *(*SHARDS_READ, *INPUT_OPTIONS, *collecting.INPUT, *REMOTE_OPTIONS),
     *(*openimages.SELECTION, *SELECTION_OPTIONS, *openimages.IMAGES, *IMAGE_OPTIONS),
     *(*SHARD_OPTIONS, *collecting.SHARDS, *EXPORT_OPTIONS, *collecting.RUN, *RUN_OPTIONS),
     *PACK_OPTIONS,

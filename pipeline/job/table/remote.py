@@ -12,6 +12,7 @@ from pipeline.job.table.option import (
     COMMANDS,
     DOCTOR,
     LIST,
+    RESHARD,
     SET,
     SHOW,
     STATUS,
@@ -82,7 +83,7 @@ REMOTE_OPTIONS: Final = (
         "--s3-unsigned",
         Kind.SWITCH,
         "Send no keys, as to a public bucket.",
-        commands=(SET, LIST, *_OF_OUTPUTS),
+        commands=(SET, LIST, RESHARD, *_OF_OUTPUTS),
     ),
     _option(
         "--s3-addressing",

@@ -9,12 +9,16 @@ from pipeline.errors import UsageError
 from pipeline.job.options import STEPS, Job
 from pipeline.job.table.common import WORKERS
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import COMMANDS, LIST, SET, Option
+from pipeline.job.table.option import COMMANDS, LIST, RESHARD, SET, Option
 
 if TYPE_CHECKING:
     from pipeline.sources.data_set import DataSet
 
-STEPS_OF: Final[Mapping[str, tuple[str, ...]]] = {SET: STEPS, LIST: STEPS[-3:]}
+STEPS_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    SET: STEPS,
+    LIST: STEPS[-3:],
+    RESHARD: STEPS[-3:],
+}
 """The steps that each command can stop after, in the order of making."""
 
 
@@ -45,7 +49,7 @@ RUN_OPTIONS: Final = (
         kind=Kind.CHOICE,
         group=Group.RUN,
         help="Stop after this step: class folders extracted, all but shards made, shards made.",
-        commands=(LIST,),
+        commands=(LIST, RESHARD),
         field="steps",
         default=STEPS[-1],
         choices=STEPS_OF[LIST],
@@ -65,7 +69,7 @@ RUN_OPTIONS: Final = (
         group=Group.RUN,
         help="Let the name of the shards go over from another list or folder to this one, and"
         " replace class folders and exports that a command with other options made.",
-        commands=(LIST,),
+        commands=(LIST, RESHARD),
         field="replace",
         default=Job.replace,
     ),
@@ -75,7 +79,7 @@ RUN_OPTIONS: Final = (
         group=Group.RUN,
         help="Make anew what follows from inputs that have changed (an archive, a list, a folder),"
         " without --replace; other options still need that.",
-        commands=(SET, LIST),
+        commands=(SET, LIST, RESHARD),
         field="update",
         default=Job.update,
     ),
@@ -85,7 +89,7 @@ RUN_OPTIONS: Final = (
         group=Group.RUN,
         help="Keep the shards of the finished output, and write new images into shards of their own"
         " beside them; a shard of which an image changed or is gone is written again.",
-        commands=(LIST,),
+        commands=(LIST, RESHARD),
         field="append",
         default=Job.append,
         refusals=_append,

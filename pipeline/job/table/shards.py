@@ -11,7 +11,17 @@ from pipeline.formats.base import DETECTION, JOINED, LABELS
 from pipeline.formats.registry import ALL, FORMATS, titles, without_meaning
 from pipeline.job.options import Job
 from pipeline.job.table.group import Group, Kind
-from pipeline.job.table.option import CATALOG, COMMANDS, LIST, OPEN, OUTPUT, PLAN, SET, Option
+from pipeline.job.table.option import (
+    CATALOG,
+    COMMANDS,
+    LIST,
+    OPEN,
+    OUTPUT,
+    PLAN,
+    RESHARD,
+    SET,
+    Option,
+)
 from pipeline.job.table.values import check_words
 
 if TYPE_CHECKING:
@@ -88,7 +98,8 @@ def _labels(job: Job, dataset: DataSet, names: Sequence[str]) -> Iterator[UsageE
     if job.labels != LABELS[0] and not dataset.reads_boxes:
         what = "--labels detection makes labels of bounding boxes: do not leave them out"
         if job.is_listed:
-            what = "--labels detection makes labels of bounding boxes, which annotations alone have"
+            holders = "these shards do not" if job.packed else "annotations alone"
+            what = f"--labels detection makes labels of bounding boxes, which {holders} have"
         yield UsageError(what)
 
 
@@ -125,7 +136,7 @@ SHARD_OPTIONS: Final = (
         kind=Kind.NUMBER,
         group=Group.SHARDS,
         help="Number of shards; default: one for each 256 MB of images.",
-        commands=(LIST,),
+        commands=(LIST, RESHARD),
         field="shards",
         least=1,
         metavar="N",
@@ -136,7 +147,7 @@ SHARD_OPTIONS: Final = (
         kind=Kind.TEXT,
         group=Group.SHARDS,
         help="Name that the shards begin with; default: that of the list or folder.",
-        commands=(LIST,),
+        commands=(LIST, RESHARD),
         field="name",
         default=Job.name,
         metavar="NAME",
@@ -161,7 +172,7 @@ SHARD_OPTIONS: Final = (
         group=Group.SHARDS,
         help="Order of the images: shuffled by a hash of their names, by name, as the list has"
         " them, or as im2rec.py --list shuffles.",
-        commands=(LIST,),
+        commands=(LIST, RESHARD),
         field="order",
         default=Job.order,
         choices=("hash", "name", "list", "im2rec"),
@@ -173,7 +184,7 @@ SHARD_OPTIONS: Final = (
         kind=Kind.NUMBER,
         group=Group.SHARDS,
         help="Seed of --order hash; default 0.",
-        commands=(SET, LIST),
+        commands=(SET, LIST, RESHARD),
         field="seed",
         metavar="N",
         digests=PLAN,

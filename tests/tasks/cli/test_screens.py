@@ -64,6 +64,8 @@ SCREENS = {
     "imagelist-would-link": f"imagelist {GROWN} --order list --dry-run",
     "imagelist-no-image": "imagelist empty --out new",
     "imagelist-no-column": "imagelist file.csv --out new",
+    "reshard-made": "reshard out --split validation --out new",
+    "reshard-nothing-there": "reshard empty --out new",
     "openimages-would-run": f"openimages {OPEN} --class Bear --masks --out new --dry-run",
     "openimages-unknown-class": f"openimages {OPEN} --class Baer --out new --dry-run",
     "openimages-split-made": f"openimages-split -l /m/01dws -s test -i {BOXES} --out new",

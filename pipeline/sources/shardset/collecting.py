@@ -1,0 +1,178 @@
+"""Reads every shard of a split once, front to back, and collects what it says of each image."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import pyarrow as pa
+import xxhash
+
+from pipeline import storage
+from pipeline.catalog import objects
+from pipeline.errors import InputRefused
+from pipeline.quantities import counted
+from pipeline.shards import foreign
+from pipeline.shards.foreign import FoundImage, Note
+from pipeline.sources.shardset import shard_files, tar_images
+from pipeline.storage import Location
+
+COLLECTED: Final = pa.schema(
+    [
+        ("name", pa.string()),  # what the shard calls the image, as a relative path
+        ("filename", pa.string()),
+        ("source", pa.dictionary(pa.int32(), pa.string())),  # the shard, relative to the root
+        ("offset", pa.int64()),
+        ("length", pa.int64()),
+        ("xxh3_128", pa.binary(16)),  # of its bytes
+        ("label", pa.int32()),  # null: none
+        ("class_id", pa.string()),
+        ("class_text", pa.string()),
+        ("labels", pa.list_(pa.float32())),
+        ("objects", objects.TYPE),
+    ]
+)
+"""The images of a split, in the order of its shards."""
+
+_ROWS: Final = 1 << 14
+_MOST_LABEL: Final = (1 << 31) - 1
+_SIGNATURES: Final = ((b"\xff\xd8\xff", ".jpg"), (b"\x89PNG\r\n\x1a\n", ".png"))
+
+
+@dataclass
+class Tally:
+    """Counts what was passed over in shards.
+
+    Attributes:
+        counts: how often, by what it is.
+        examples: where the first of each stands.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, str] = field(default_factory=dict)
+
+    def note(self, what: str, place: str) -> None:
+        """Count something; see `Note`."""
+        self.counts[what] += 1
+        self.examples.setdefault(what, place)
+
+    def lines(self) -> Iterator[str]:
+        """Yield what there was, a line each."""
+        for what, count in sorted(self.counts.items()):
+            yield f"passed over, {what}: {counted(count, 'time')}, e.g. {self.examples[what]}"
+
+
+def collect(root: Location, shards: Iterable[str], tally: Tally) -> pa.Table:
+    """Return the images of some shards, a table of `COLLECTED`.
+
+    Args:
+        root: folder that the names of shards are relative to.
+        shards: their names.
+        tally: counts what is passed over.
+
+    Raises:
+        InputRefused: a shard is empty, cut short or damaged; it says of an image what cannot be.
+    """
+    parts = [COLLECTED.empty_table()]
+    for name in shards:
+        rows, number = list[tuple[object, ...]](), 0
+        for image in images_of(root, name, tally.note):
+            number += 1
+            rows.append(_row(image, name, number))
+            if len(rows) == _ROWS:
+                parts.append(_table(rows))
+                rows = []
+        parts.append(_table(rows))
+        if not number:
+            tally.note("a shard without an image", name)
+    return pa.concat_tables(parts).unify_dictionaries()
+
+
+def images_of(root: Location, name: str, note: Note) -> Iterator[FoundImage]:
+    """Yield the images of one shard; arguments and errors as of `collect`."""
+    path = storage.below(root, name)
+    if shard_files.is_archive(name):
+        return tar_images.images(path, note)
+    known = foreign.format_of(path)
+    if known is None:
+        info = storage.stat(path)
+        raise InputRefused(
+            "no shard of a format that is read",
+            file=str(path),
+            expected="a TFRecord or RecordIO shard, or a tar",
+            found="an empty file" if info is not None and not info.size else "other bytes",
+            remedy="get it again from where it came from, or move it away",
+        )
+    return foreign.images(path, known, note)
+
+
+def _row(image: FoundImage, shard: str, number: int) -> tuple[object, ...]:
+    name = _path(image.name) or f"{shard}/{number:08d}"
+    if "." not in name.rpartition("/")[2]:
+        head = bytes(image.encoded[:8])
+        name += next((end for magic, end in _SIGNATURES if head.startswith(magic)), "")
+    if image.label is not None and image.label > _MOST_LABEL:
+        raise InputRefused(
+            "a label that is too large for one of a class",
+            file=shard,
+            place=name,
+            expected=f"a whole number from 0 to {_MOST_LABEL}",
+            found=str(image.label),
+            remedy="correct what has written the shard",
+        )
+    return (
+        name,
+        image.filename or name.rpartition("/")[2],
+        shard,
+        image.offset,
+        len(image.encoded),
+        xxhash.xxh3_128_digest(image.encoded),
+        image.label,
+        image.class_id,
+        image.class_text,
+        image.labels,
+        _objects(image, name, shard),
+    )
+
+
+def _path(name: str) -> str:
+    """Return a name as a path below a folder: no part of it leads elsewhere."""
+    return "/".join(part for part in name.split("/") if part not in {"", ".", ".."})
+
+
+def _objects(image: FoundImage, name: str, shard: str) -> list[dict[str, Any]]:
+    classes = image.box_classes or (objects.UNKNOWN,) * len(image.boxes)
+    ids = image.box_ids or (None,) * len(image.boxes)
+    flags = image.flags or (None,) * len(image.boxes)
+    listed = list[dict[str, Any]]()
+    for box, own, own_id, bits in zip(image.boxes, classes, ids, flags, strict=True):
+        if not all(0 <= side <= 1 for side in box) or box[0] > box[2] or box[1] > box[3]:
+            raise InputRefused(
+                "a box that leaves its image, or has its sides exchanged",
+                file=shard,
+                place=name,
+                expected="xmin, ymin, xmax, ymax as fractions of width and height",
+                found=", ".join(f"{side:g}" for side in box),
+                remedy="correct what has written the shard",
+            )
+        said: dict[str, Any] = {
+            "class_index": own,
+            "class_id": own_id or None,
+            "flags": bits,
+            "mask": None,
+        }
+        listed.append(dict(zip(objects.CORNERS, box, strict=True)) | said)
+    return listed
+
+
+def _table(rows: list[tuple[object, ...]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(COLLECTED)
+    arrays = [
+        pa.array(column, pa.string()).dictionary_encode()
+        if each.name == "source"
+        else pa.array(column, each.type)
+        for column, each in zip(columns, COLLECTED, strict=True)
+    ]
+    return pa.table(arrays, COLLECTED)

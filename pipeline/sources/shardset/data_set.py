@@ -1,0 +1,228 @@
+"""The data set that shards or archives of images are: one split, or those that their names say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from pipeline import storage
+from pipeline.catalog import class_table as classtable
+from pipeline.catalog.classes import NO_LABELS, LabelTable
+from pipeline.errors import InputRefused, UsageError, abbreviate
+from pipeline.job.options import Job
+from pipeline.quantities import counted
+from pipeline.shards import foreign
+from pipeline.sources import split_names
+from pipeline.sources.data_set import DataSet
+from pipeline.sources.glance import Glance
+from pipeline.sources.shard_count import shard_count
+from pipeline.sources.shardset import kept, labelling, own_output, shard_files
+from pipeline.sources.shardset.collecting import Tally, collect
+from pipeline.sources.shardset.kept import Found
+from pipeline.sources.shardset.labelling import Labelled
+from pipeline.sources.shardset.own_output import OwnSplit
+from pipeline.sources.shardset.source import ShardSource
+from pipeline.sources.source import Defaults, Expected, IsCut, Source, Split
+from pipeline.storage.local.input_file import check_shareable
+
+_SHOWN = 3
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ShardSet(DataSet):
+    """What lies in some shards or archives.
+
+    Attributes:
+        files: of each split its shards, relative to the root.
+        others: files beside them that are none.
+        own: of a finished output of this program, its splits; else empty.
+    """
+
+    files: Mapping[str, tuple[str, ...]]
+    others: tuple[str, ...] = ()
+    own: Mapping[str, OwnSplit]
+
+    @staticmethod
+    def is_meant(job: Job) -> bool:
+        """Whether shards are named, or a tar where a list or a folder could be."""
+        return bool(job.images) and (job.packed or shard_files.is_archive(job.images))
+
+    @classmethod
+    def of(cls, job: Job, taken: Iterable[str] = ()) -> Self:
+        """Return the data set of a job.
+
+        Raises:
+            UsageError: there are no shards, or no finished output.
+            InputRefused: of shards that are numbered, one is missing.
+        """
+        del taken  # class folders are asked for later, and checked then
+        split_names.check(job.name)
+        path, root = storage.parse(job.images), storage.parse(job.root)
+        check_shareable(path, "a shard")
+        own: dict[str, OwnSplit] = {}
+        if job.packed and own_output.is_output(path):
+            own = own_output.splits(path, job.source_format)
+            if job.name:
+                raise UsageError(
+                    "the splits of a finished output keep their names",
+                    file=job.images,
+                    expected="no --name",
+                    found=f"--name {job.name}",
+                    remedy="leave --name out; --split chooses among "
+                    + abbreviate(list(own), _SHOWN),
+                )
+            listed = shard_files.ShardFiles({name: each.files for name, each in own.items()})
+        else:
+            listed = shard_files.find(path, root, job.name)
+        only = next(iter(listed.splits)) if len(listed.splits) == 1 else None
+        return cls(
+            job=job,
+            name=only or split_names.of_file(path.name),
+            root=path if own else root,
+            splits={name: Split(name, name, has_classes=True) for name in listed.splits},
+            own_orders=frozenset({"list"}),
+            files=listed.splits,
+            others=listed.others,
+            own=own,
+        )
+
+    @property
+    def table(self) -> LabelTable:
+        """The classes of a finished output, where each has an id; of other shards none."""
+        tables = [each.table for each in self.own.values()]
+        known = max(tables, key=lambda table: len(table.class_ids), default=NO_LABELS)
+        agree = all(
+            table.class_ids == known.class_ids[: len(table.class_ids)]
+            and table.words == known.words[: len(table.words)]
+            for table in tables
+            if table.class_ids
+        )
+        return known if agree else NO_LABELS
+
+    @cached_property
+    def describes_objects(self) -> bool:
+        """Whether there are objects that have flags, or classes of their own."""
+        if self.own:
+            return any(each.describes_objects for each in self.own.values())
+        return any(found.described for found, _ in self._found.values())
+
+    @property
+    def reads_boxes(self) -> bool:
+        """Whether there are boxes."""
+        return any(found.objects for found, _ in self._found.values())
+
+    def read(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
+        """Read the shards, unless they look as they did when they were read last."""
+        return {name: self._source(name, is_cut) for name in names}
+
+    def recorded(self, names: Sequence[str]) -> dict[str, Source] | None:
+        """Return what was kept of shards that look as they did when they were read."""
+        if any(known is None for known in (self._kept(name) for name in names)):
+            return None
+        return {name: self._source(name, foreign.is_cut) for name in names}
+
+    def beside(self) -> Iterator[str]:
+        """Yield what lies beside the shards."""
+        if self.others:
+            shown = ", ".join(self.others[:_SHOWN])
+            others = counted(len(self.others), "file")
+            yield f"passed over beside the shards: {others}, e.g. {shown}"
+
+    @cached_property
+    def _found(self) -> dict[str, tuple[Found, Glance]]:
+        """What is in the shards of each chosen split: as it was kept, or as it is read now."""
+        names = self.job.splits or tuple(self.splits)
+        known = {name: self._kept(name) for name in names}
+        if all(each is not None for each in known.values()):
+            return {name: each for name, each in known.items() if each is not None}
+        return self._read(names)
+
+    def _read(self, names: Sequence[str]) -> dict[str, tuple[Found, Glance]]:
+        looks = {name: self._look(name) for name in names}
+        tallies = {name: Tally() for name in names}
+        if self.own:
+            labelled = {name: self.own[name].read(tallies[name]) for name in names}
+        else:
+            collected = {
+                name: collect(self.root, self.files[name], tallies[name]) for name in names
+            }
+            for name, table in collected.items():
+                if not table.num_rows:
+                    raise self._without_images(name, tallies[name])
+            pinned = classtable.read(Path(self.job.classes)) if self.job.classes else None
+            path = storage.parse(self.job.images)
+            labelled = labelling.label(collected, pinned, path)
+        return {
+            name: (self._counted(name, each, tallies[name]), looks[name])
+            for name, each in labelled.items()
+        }
+
+    def _counted(self, name: str, labelled: Labelled, tally: Tally) -> Found:
+        found = kept.found(labelled, tuple(tally.lines()))
+        own = self.own.get(name)
+        if own is None:
+            return found
+        return replace(found, suffix=own.document.parameters.suffix)
+
+    def _without_images(self, name: str, tally: Tally) -> InputRefused:
+        return InputRefused(
+            f"no image in the shards of the split {name}",
+            file=self.job.images,
+            expected="one image or more",
+            found="; ".join(tally.lines()) or "nothing",
+            remedy="name other shards",
+        )
+
+    def _kept(self, name: str) -> tuple[Found, Glance] | None:
+        known = kept.load(self.job.folder, name, self._asked(name))
+        return known if known is not None and known[1].holds() else None
+
+    def _look(self, name: str) -> Glance:
+        places = [storage.below(self.root, file) for file in self.files[name]]
+        return Glance({str(place): storage.settled(place) for place in places})
+
+    def _asked(self, name: str) -> str:
+        """Return a digest of what decides how a split is read; others share its classes."""
+        splits = self.job.splits or tuple(self.splits)
+        return kept.asked(
+            {
+                "classes": classtable.read(Path(self.job.classes)).names
+                if self.job.classes
+                else None,
+                "files": {each: self.files[each] for each in sorted({name, *splits})},
+                "images": self.job.images,
+                "output": self.own[name].document.digests.output if self.own else "",
+                "root": str(self.root),
+            }
+        )
+
+    def _source(self, name: str, is_cut: IsCut) -> Source:
+        job, (found, look) = self.job, self._found[name]
+        return ShardSource(
+            split=self.splits[name],
+            root=self.root,
+            expected=Expected({"": found.images}),
+            shards=shard_count(job, name, found.images, 0, found.bytes),
+            defaults=self._defaults(name, found, is_cut),
+            out=job.folder,
+            path=storage.parse(job.images),
+            asked=self._asked(name),
+            found=found,
+            look=look,
+            has_table=bool(self.table.class_ids),
+        )
+
+    def _defaults(self, name: str, found: Found, is_cut: IsCut) -> Defaults:
+        own = self.own.get(name)
+        parameters = own.document.parameters if own else None
+        return Defaults(
+            suffix=found.suffix,
+            offsets=own.has_offsets if own else False,
+            repairs=parameters.repairs if parameters else False,
+            long_names=any(is_cut(key, found.suffix) for key in found.long_keys),
+            describes_objects=found.described,
+            multi_hot=parameters.multi_hot if parameters else 0,
+        )

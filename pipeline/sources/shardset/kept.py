@@ -1,0 +1,271 @@
+"""What is kept of shards that were read: the catalog of each split, and how the shards looked.
+
+So nobody reads them a second time who asks what a job means, as long as they look as they did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from msgspec import structs
+from numpy.typing import NDArray
+
+from pipeline import digests, manifest, paths, storage
+from pipeline.catalog import class_folders, objects
+from pipeline.catalog import table as catalog
+from pipeline.catalog.class_table import ClassTable, FolderClasses
+from pipeline.catalog.label_widths import LabelWidths
+from pipeline.documents.sources import RecordedClasses, RecordedShards, RecordedWidths
+from pipeline.errors import OutputDamaged, ShardmillError
+from pipeline.manifest import Document
+from pipeline.sources import glance
+from pipeline.sources.glance import Glance
+from pipeline.sources.shardset.labelling import HASH, ROWS, SIZED_ROWS, Labelled
+from pipeline.storage import Location, with_suffix
+from pipeline.storage import table_bounds as tablebounds
+
+_LONG: Final = 75  # bytes of a part of a key; no shorter one can be cut in the name of a sample
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Found:
+    """What was found in the shards of a split.
+
+    Attributes:
+        images: how many there are.
+        bytes: of all of them.
+        digest: of what decides which images there are, with which labels.
+        places: digest of where they lie.
+        suffix: what the first key ends in.
+        long_keys: the keys so long that the name of a sample may not hold them.
+        classes: classes that words or folders name; None: numbers, or a label table.
+        names: the names of classes by their numbers, where all are known; else empty.
+        counts: images of each class folder; empty: some image has no class.
+        widths: how many labels images have; None: a class each.
+        objects: how many objects there are.
+        described: whether some have a class of their own, or flags.
+        notes: what is to be said at the end.
+        rows: a table of `ROWS` or `SIZED_ROWS`; None: it lies beside the document.
+    """
+
+    images: int
+    bytes: int
+    digest: str
+    places: str
+    suffix: str
+    long_keys: tuple[str, ...] = ()
+    classes: FolderClasses | None = None
+    names: tuple[str, ...] = ()
+    counts: tuple[tuple[str, int], ...] = ()
+    widths: LabelWidths | None = None
+    objects: int = 0
+    described: bool = False
+    notes: tuple[str, ...] = ()
+    rows: pa.Table | None = None
+
+
+def found(labelled: Labelled, notes: Sequence[str]) -> Found:
+    """Return what was found, of the catalog of one or more images."""
+    rows = labelled.rows
+    keys = rows["key"]
+    long = pc.match_substring_regex(keys.cast(pa.binary()), rf"[^/]{{{_LONG},}}")
+    long = pc.or_(long, pc.greater(pc.binary_length(keys), 1000))
+    folders = class_folders.names(rows)
+    known = not pc.any(pc.equal(folders, "")).as_py()
+    counts = folders.value_counts().to_pylist() if known else []
+    own = any(index >= 0 for each in objects.class_indexes(rows["objects"]) for index in each)
+    more = (
+        [
+            f"images with a name that is not theirs alone: {labelled.repeated:,}; their number"
+            " stands behind it"
+        ]
+        if labelled.repeated
+        else []
+    )
+    return Found(
+        images=rows.num_rows,
+        bytes=pc.sum(rows["length"]).as_py(),
+        digest=_digest(
+            rows,
+            (
+                "key",
+                "filename",
+                "class_index",
+                "class_id",
+                "class_text",
+                "labels",
+                "id",
+                "line",
+                "objects",
+                HASH,
+            ),
+        ),
+        places=_digest(rows, ("source", "offset")),
+        suffix=storage.extension(keys[0].as_py()),
+        long_keys=tuple(keys.filter(long).to_pylist()),
+        classes=labelled.classes,
+        names=labelled.classes.table.names if labelled.classes else _names(rows),
+        counts=tuple(sorted((each["values"], each["counts"]) for each in counts)),
+        widths=_widths(rows),
+        objects=objects.count(rows["objects"]),
+        described=own or any(map(any, objects.flags(rows["objects"]))),
+        notes=(*notes, *more),
+        rows=rows,
+    )
+
+
+def save(out: Location, split: str, asked: str, known: Found, look: Glance) -> None:
+    """Keep what was found, in the place of what was found before."""
+    if known.rows is None:
+        return
+    document: Document = {
+        name: value for name, value in asdict(known).items() if name not in {"rows", "classes"}
+    }
+    if known.classes is not None:
+        said = asdict(known.classes)
+        del said["table"]
+        document["classes"] = {**said, "names": known.classes.table.names}
+    document["look"] = look.to_json(asked)
+    path = paths.shards_record(out, split, asked)
+    with storage.StagedFile(with_suffix(path, ".parquet")) as staged:
+        with (
+            staged.stream() as stream,
+            pq.ParquetWriter(stream, known.rows.schema, compression="zstd") as writer,
+        ):
+            writer.write_table(known.rows, row_group_size=catalog.ROWS)
+        manifest.publish([staged], path, out, document)
+
+
+def load(out: Location, split: str, asked: str) -> tuple[Found, Glance] | None:
+    """Return what was found last, and how the shards looked then; None: it is not known."""
+    path = paths.shards_record(out, split, asked)
+    try:
+        saved = manifest.read_complete(path, out, RecordedShards)
+    except ShardmillError:  # such as one that another user has made
+        return None
+    if saved is None or saved.look.asked != asked:
+        return None
+    known = Found(
+        images=saved.images,
+        bytes=saved.bytes,
+        digest=saved.digest,
+        places=saved.places,
+        suffix=saved.suffix,
+        long_keys=saved.long_keys,
+        classes=_classes(saved.classes),
+        names=saved.names,
+        counts=saved.counts,
+        widths=_known_widths(saved.widths),
+        objects=saved.objects,
+        described=saved.described,
+        notes=saved.notes,
+    )
+    return known, Glance.recorded(saved.look)
+
+
+def rows(out: Location, split: str, asked: str, known: Found) -> Iterator[pa.Table]:
+    """Yield what was found, tables of `ROWS` or `SIZED_ROWS`.
+
+    Raises:
+        OutputDamaged: what was kept is not as it was written.
+    """
+    if known.rows is not None:
+        for first in range(0, known.rows.num_rows, catalog.ROWS):
+            yield known.rows.slice(first, catalog.ROWS)
+        return
+    path = with_suffix(paths.shards_record(out, split, asked), ".parquet")
+    with storage.open_arrow(path) as file:
+        table = pq.ParquetFile(file)
+        tablebounds.check_groups(table, file)
+        for group in range(table.num_row_groups):
+            part = table.read_row_group(group, use_threads=False)
+            schema = SIZED_ROWS if {*catalog.SIZES.names} <= {*part.column_names} else ROWS
+            part = part.cast(schema)
+            storage.check_table(part, schema)
+            yield part
+
+
+class KnownImages:
+    """The hashes of images by where they lie; see `KnownContents`."""
+
+    def __init__(self, parts: Iterator[pa.Table]) -> None:
+        self._by_source: dict[str, tuple[NDArray[np.int64], list[bytes]]] = {}
+        try:
+            whole = pa.concat_tables(part.select(["source", "offset", HASH]) for part in parts)
+        except OutputDamaged:  # `verify` says so
+            return
+        sources = np.array(whole["source"].to_pylist(), object)
+        offsets, hashes = whole["offset"].to_numpy(), whole[HASH].to_pylist()
+        for source in dict.fromkeys(sources.tolist()):
+            places = np.flatnonzero(sources == source)
+            ordered = places[np.argsort(offsets[places])]
+            self._by_source[source] = (offsets[ordered], [hashes[each] for each in ordered])
+
+    def at(self, sources: Sequence[str], offsets: Sequence[int]) -> list[bytes | None]:
+        """Return the xxh3-128 of each image; None where none is kept."""
+        return [self._at(*each) for each in zip(sources, offsets, strict=True)]
+
+    def _at(self, source: str, offset: int) -> bytes | None:
+        known, hashes = self._by_source.get(source, (np.zeros(0, np.int64), []))
+        place = int(np.searchsorted(known, offset))
+        return hashes[place] if place < len(known) and known[place] == offset else None
+
+
+def asked(options: Document) -> str:
+    """Return a digest of the options that decide how shards are read."""
+    return glance.asked({**options, "of": "shards"})
+
+
+def _classes(saved: RecordedClasses | None) -> FolderClasses | None:
+    if saved is None:
+        return None
+    return FolderClasses(
+        ClassTable(saved.names),
+        pinned=saved.pinned,
+        absent=saved.absent,
+        bare=saved.bare,
+        alike=saved.alike,
+    )
+
+
+def _known_widths(saved: RecordedWidths | None) -> LabelWidths | None:
+    return None if saved is None else LabelWidths(**structs.asdict(saved))
+
+
+def _names(table: pa.Table) -> tuple[str, ...]:
+    """Return the words of the classes from 0 to the last, where each has some; else none."""
+    columns = table.select(["class_index", "class_text"])
+    known: dict[int, str] = {}
+    for row in columns.group_by(columns.column_names).aggregate([]).to_pylist():
+        known[row["class_index"]] = row["class_text"]
+    known.pop(-1, None)
+    names = tuple(known.get(index, "") for index in range(len(known)))
+    return names if all(names) and len(set(names)) == len(names) else ()
+
+
+def _widths(table: pa.Table) -> LabelWidths | None:
+    labels = pa.concat_arrays(table["labels"].chunks)
+    if not len(labels.flatten()):
+        return None
+    counts = pc.list_value_length(labels).to_numpy()
+    if counts.min() == 0:  # some have a class alone
+        return LabelWidths(1, int(counts.max()), 0, int(np.argmax(counts)) + 1, detection=False)
+    return LabelWidths.of(labels, np.arange(1, len(labels) + 1))
+
+
+def _digest(table: pa.Table, names: Sequence[str]) -> str:
+    """Return a digest of the values of some columns, however they are cut into chunks."""
+    content = hashlib.sha256()
+    for name in names:
+        content.update(f"{name}\n".encode())
+        for first in range(0, table.num_rows, catalog.ROWS):
+            values = table[name].slice(first, catalog.ROWS).to_pylist()
+            content.update(repr(values).encode())
+    return digests.digest({"rows": content.hexdigest()})

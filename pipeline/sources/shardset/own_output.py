@@ -1,0 +1,228 @@
+"""The shards of a finished output of this program, with the catalog that they were made by.
+
+Labels, classes in words, boxes, keys and order are those of the catalog; only where the bytes of
+an image lie is another place. Each image is compared with the hash that the facts have of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from pipeline import manifest, paths, storage
+from pipeline.catalog import objects
+from pipeline.catalog import table as catalog
+from pipeline.catalog.class_table import ClassTable, FolderClasses
+from pipeline.catalog.classes import NO_LABELS, LabelTable
+from pipeline.documents.outputs import OutputManifest
+from pipeline.errors import InputRefused, UsageError, abbreviate
+from pipeline.shards import facts, foreign
+from pipeline.sources.shardset import collecting, shard_files
+from pipeline.sources.shardset.labelling import HASH, ROWS, SIZED_ROWS, Labelled
+from pipeline.storage import Location
+
+
+@dataclass(frozen=True)
+class OwnSplit:
+    """A split of a finished output.
+
+    Attributes:
+        out: the folder of the output.
+        folder: of its shards, relative to that.
+        document: its manifest.
+    """
+
+    out: Location
+    folder: str
+    document: OutputManifest
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The shards, relative to the output, in their order."""
+        shards = self.document.shards
+        return tuple(f"{self.folder}/{shard.file}" for shard in shards if shard.file is not None)
+
+    @cached_property
+    def catalog(self) -> Location:
+        """The catalog that it was made by.
+
+        Raises:
+            InputRefused: it is gone.
+        """
+        path = paths.catalog(self.out, self.document.split, self.document.digests.catalog)
+        if not self.document.digests.catalog or storage.stat(path) is None:
+            raise InputRefused(
+                "the catalog that the output was made by is not there",
+                file=str(path),
+                remedy=f"name the folder of its shards, {self.out / self.folder}: then all is read"
+                " from them that they say",
+            )
+        return path
+
+    @cached_property
+    def _classes(self) -> list[tuple[str, str]]:
+        """The id and the words of each class, by its index; empty texts where nobody says them."""
+        known: dict[int, tuple[str, str]] = {}
+        for rows in catalog.read(self.catalog):
+            columns = rows.select(["class_index", "class_id", "class_text"])
+            for row in columns.group_by(columns.column_names).aggregate([]).to_pylist():
+                known[row["class_index"]] = (row["class_id"], row["class_text"])
+        return [known.get(index, ("", "")) for index in range(max(known, default=-1) + 1)]
+
+    @cached_property
+    def table(self) -> LabelTable:
+        """The classes by their indexes, where each has an id; else no label table."""
+        if not self._classes or not all(class_id for class_id, _ in self._classes):
+            return NO_LABELS
+        ids, words = zip(*self._classes, strict=True)
+        return LabelTable(Path(str(self.out)), ids, words, {})
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """The words of the classes, where each has some and none has an id; else nothing."""
+        words = tuple(text for _, text in self._classes)
+        has_ids = any(class_id for class_id, _ in self._classes)
+        return words if all(words) and len({*words}) == len(words) and not has_ids else ()
+
+    @cached_property
+    def describes_objects(self) -> bool:
+        """Whether objects have flags, or classes of their own."""
+        for rows in catalog.read(self.catalog):
+            listed = rows["objects"]
+            if any(map(any, objects.flags(listed))):
+                return True
+            if any(own >= 0 for each in objects.class_indexes(listed) for own in each):
+                return True
+        return False
+
+    @property
+    def has_offsets(self) -> bool:
+        """Whether labels get the offset that is usual for a format."""
+        usual = foreign.label_offset(self.document.format)
+        if usual:
+            return self.document.parameters.label_offset > 0
+        return bool(self.table.class_ids) and self.table.class_ids != self.table.words
+
+    def read(self, tally: collecting.Tally) -> Labelled:
+        """Return its catalog, with the places of the images in its shards.
+
+        Raises:
+            InputRefused: a shard is damaged, or has other images than the facts say.
+        """
+        places = pa.concat_tables(self._places(tally))
+        keys, parts = places["key"].combine_chunks(), list[pa.Table]()
+        for rows in catalog.read(self.catalog, with_sizes=True):
+            found = pc.index_in(rows["key"], value_set=keys)
+            there = pc.is_valid(found)
+            kept, at = rows.filter(there), found.filter(there)
+            columns = {name: kept[name] for name in kept.column_names}
+            for name in places.column_names[1:]:
+                columns[name] = places[name].take(at)
+            columns["objects"] = _without_masks(kept["objects"])
+            sized = {*catalog.SIZES.names} <= {*kept.column_names}
+            schema = SIZED_ROWS if sized else ROWS
+            parts.append(pa.table({name: columns[name] for name in schema.names}).cast(schema))
+        whole = pa.concat_tables(parts).unify_dictionaries()
+        if whole.num_rows != len(keys):
+            raise InputRefused(
+                "the catalog has not all of the images in the shards",
+                file=str(self.catalog),
+                expected=f"{len(keys):,} images",
+                found=f"{whole.num_rows:,}",
+                remedy="run the command again that made the output",
+            )
+        names = self._names
+        return Labelled(whole, FolderClasses(ClassTable(names)) if names else None)
+
+    def _places(self, tally: collecting.Tally) -> Iterator[pa.Table]:
+        """Yield, shard by shard, key, place, size and hash of each image."""
+        folder = storage.below(self.out, self.folder)
+        for name, said in zip(self.files, facts.read_shards(paths.facts(folder)), strict=True):
+            offsets, lengths, hashes = list[int](), list[int](), list[bytes]()
+            for image in collecting.images_of(self.out, name, tally.note):
+                offsets.append(image.offset)
+                lengths.append(len(image.encoded))
+                hashes.append(xxhash.xxh3_128_digest(image.encoded))
+            if [each.hex() for each in hashes] != said[HASH].to_pylist():
+                raise InputRefused(
+                    "a shard has other images than its output says",
+                    file=str(storage.below(self.out, name)),
+                    expected=f"{said.num_rows:,} images of the hashes in {paths.facts(folder)}",
+                    found=f"{len(hashes):,} images, or others",
+                    remedy="run the command again that made the output: the shard is made anew",
+                )
+            yield pa.table(
+                {
+                    "key": said["key"],
+                    "source": pa.array([name] * len(hashes), pa.string()),
+                    "offset": pa.array(offsets, pa.int64()),
+                    "length": pa.array(lengths, pa.int64()),
+                    HASH: pa.array(hashes, pa.binary(16)),
+                    **{side: said[side] for side in catalog.SIZES.names},
+                }
+            )
+
+
+def is_output(path: Location) -> bool:
+    """Whether a folder is an output of this program."""
+    return storage.is_folder(path) and storage.is_folder(paths.state(path))
+
+
+def splits(out: Location, asked: str) -> dict[str, OwnSplit]:
+    """Return the finished splits of an output, in the first format that each is there in.
+
+    Args:
+        out: its folder.
+        asked: the only format that is read; "": any whose shards are read.
+
+    Raises:
+        UsageError: no split is finished.
+    """
+    found: dict[str, OwnSplit] = {}
+    for name in (asked,) if asked else foreign.READ:
+        for split in storage.folders(storage.below(out, name)):
+            digest = storage.pointed(paths.current(out, name, split))
+            if split in found or digest is None or not paths.is_digest(digest):
+                continue
+            place = paths.output(out, name, split, digest)
+            document = manifest.read_undamaged(paths.manifest(place), OutputManifest)
+            if document is not None and _is_read(place, document):
+                found[split] = OwnSplit(out, storage.relative(place, out), document)
+    if not found:
+        raise UsageError(
+            "the output has no finished split whose shards are read",
+            file=str(out),
+            expected=f"one in the format {abbreviate(foreign.READ if not asked else [asked])}",
+            remedy="run the command again that made it, or name a folder of shards",
+        )
+    return dict(sorted(found.items()))
+
+
+def _is_read(folder: Location, document: OutputManifest) -> bool:
+    """Whether the shards of an output are of a format that is read."""
+    first = next((shard.file for shard in document.shards if shard.file is not None), None)
+    if first is None:
+        return False
+    path = storage.below(folder, first)
+    there = storage.stat(path) is not None
+    return there and (shard_files.is_archive(first) or foreign.format_of(path) is not None)
+
+
+def _without_masks(listed: pa.ChunkedArray) -> pa.Array:
+    """Return objects without masks, whose files are none of the shards'."""
+    column = pa.concat_arrays(listed.chunks) if listed.num_chunks != 1 else listed.chunk(0)
+    flat = column.flatten()
+    fields = [flat.field(field.name) for field in objects.OBJECT]
+    fields[-1] = pa.nulls(len(flat), pa.string())
+    structs = pa.StructArray.from_arrays(fields, fields=list(objects.OBJECT))
+    offsets = column.offsets.to_numpy()
+    return pa.ListArray.from_arrays(
+        pa.array((offsets - offsets[0]).astype(np.int32)), structs, type=objects.TYPE
+    )

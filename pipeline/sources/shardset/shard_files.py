@@ -1,0 +1,171 @@
+"""Which files of a folder are shards or archives of images, and which split each is of: by names.
+
+``train-00000-of-00064``, ``imagenet-train-000123.tar`` and ``train/00123.tar`` are of the split
+train.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Final
+
+from pipeline import storage
+from pipeline.errors import InputRefused, UsageError, abbreviate
+from pipeline.shards import foreign
+from pipeline.sources import split_names
+from pipeline.storage import Location
+from pipeline.storage.clutter import is_clutter
+
+TAR: Final = ".tar"
+PACKED: Final = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.zst")
+"""What names of compressed tars end in."""
+_ENDS: Final = (TAR, *PACKED, ".tfrecord", ".tfrecords", ".tfrec", ".record", ".rec")
+_OF: Final = re.compile(r"(?P<head>.*?)[-_.]?(?P<number>[0-9]+)-of-(?P<count>[0-9]+)")
+_NUMBERED: Final = re.compile(r"(?P<head>.*?)[-_.]?[0-9]+")
+_SPLITS: Final = frozenset(
+    ("train", "training", "val", "valid", "validation", "test", "testing", "dev")
+)
+_WILD: Final = re.compile(r"[*?\[]")
+_MOST_FOLDERS: Final = 10_000
+
+
+@dataclass(frozen=True)
+class ShardFiles:
+    """The shards of the splits of a folder.
+
+    Attributes:
+        splits: of each split its shards, relative to the folder, in their order.
+        others: files beside them that are none, relative.
+    """
+
+    splits: Mapping[str, tuple[str, ...]]
+    others: tuple[str, ...] = ()
+
+
+def is_archive(name: str) -> bool:
+    """Whether a name is that of a tar, compressed or not."""
+    return name.lower().endswith((TAR, *PACKED))
+
+
+def find(path: Location, root: Location, name: str) -> ShardFiles:
+    """Return the shards that a path means: those of a folder, of a pattern, or it alone.
+
+    Args:
+        path: a folder, a file, or a path whose last part has ``*``, ``?`` or ``[...]``.
+        root: the folder that names are relative to: that folder, or the one that holds the files.
+        name: of the only split; "": splits are found by the names.
+
+    Raises:
+        UsageError: nothing is there.
+        InputRefused: of some shards that are numbered, one is not there.
+    """
+    names, others = list[str](), list[str]()
+    for each in sorted(_listed(path, root)):
+        (names if _is_shard(root, each) else others).append(each)
+    if not names:
+        raise UsageError(
+            "there are no shards or archives of images",
+            file=str(path),
+            expected="TFRecord or RecordIO shards, or tars, by themselves or in a folder",
+            found=f"other files, such as {abbreviate(others, 3)}" if others else "nothing",
+            remedy="name a folder, a file, or a pattern in quotes such as 'DIR/train-*.tar'",
+        )
+    _check_numbers(root, names)
+    fallback = split_names.of_file(_stem(root.name) or "images")
+    splits: dict[str, list[str]] = {}
+    for each in names:
+        splits.setdefault(name or split_of(each, fallback), []).append(each)
+    return ShardFiles({key: tuple(splits[key]) for key in sorted(splits)}, tuple(others))
+
+
+def split_of(name: str, fallback: str) -> str:
+    """Return the split of a shard, by its name and folder; `fallback` where they say none."""
+    folder, _, base = name.rpartition("/")
+    stem = _stem(base)
+    match = _OF.fullmatch(stem) or _NUMBERED.fullmatch(stem)
+    head = _stem(match["head"] if match else stem)
+    last = re.split(r"[-_.]", head)[-1].lower()
+    if last in _SPLITS:
+        return last
+    above = folder.rpartition("/")[2]
+    if above.lower() in _SPLITS or not head:
+        return split_names.of_file(above) if above else fallback
+    return split_names.of_file(head)
+
+
+def _stem(name: str) -> str:
+    """Return a name without what names of shards end in."""
+    ends = sorted(_ENDS, key=len, reverse=True)
+    found = next((end for end in ends if name.lower().endswith(end)), "")
+    return name[: len(name) - len(found)]
+
+
+def _listed(path: Location, root: Location) -> Iterator[str]:
+    """Yield the files that a path means, relative to the root; clutter is no file of it."""
+    if _WILD.search(path.name):
+        yield from (name for name in storage.sizes(root) if fnmatchcase(name, path.name))
+        return
+    if not storage.is_folder(path):
+        if storage.stat(path) is not None:
+            yield path.name
+        return
+    pending = [""]
+    for count, folder in enumerate(pending):
+        if count > _MOST_FOLDERS:
+            raise UsageError(
+                "the folder holds too many folders for one of shards",
+                file=str(path),
+                expected=f"{_MOST_FOLDERS:,} at most",
+                remedy="name the folder of the shards alone",
+            )
+        for entry in storage.kinds(storage.below(root, folder)):
+            name = f"{folder}/{entry.name}" if folder else entry.name
+            if is_clutter(entry.name):
+                continue
+            if entry.kind == "folder":
+                pending.append(name)
+            elif entry.kind == "file":
+                yield name
+
+
+def _is_shard(root: Location, name: str) -> bool:
+    """Whether a file is a shard: by what its name ends in, or by ``-of-`` and its first bytes."""
+    base = name.rpartition("/")[2]
+    if base.lower().endswith(_ENDS):
+        return True
+    if _OF.fullmatch(base) is None:
+        return False
+    place = storage.below(root, name)
+    return storage.stat(place) is not None and foreign.format_of(place) is not None
+
+
+def _check_numbers(root: Location, names: list[str]) -> None:
+    """Check that of shards that say how many there are, each is there.
+
+    Raises:
+        InputRefused: one is not.
+    """
+    sets: dict[tuple[str, str, str], set[int]] = {}
+    for name in names:
+        folder, _, base = name.rpartition("/")
+        match = _OF.fullmatch(_stem(base))
+        if match is not None:
+            end = base[len(_stem(base)) :]
+            key = (f"{folder}/{match['head']}", match["count"], end)
+            sets.setdefault(key, set()).add(int(match["number"]))
+    for (head, count, _), there in sets.items():
+        missing = [number for number in range(int(count)) if number not in there]
+        if missing:
+            shown = abbreviate([f"{number:05d}" for number in missing], 5)
+            raise InputRefused(
+                "shards are missing",
+                file=str(root),
+                place=f"{head.removeprefix('/')}-*-of-{count}",
+                expected=f"{int(count):,} shards",
+                found=f"{len(there):,}; missing: {shown}",
+                remedy="put them there, or name those to be taken by a pattern that no -of- is in,"
+                " such as of links to them under other names",
+            )

@@ -1,0 +1,178 @@
+"""The images in a tar: samples of WebDataset, or plain files, which are read where they stand.
+
+Files side by side whose paths are the same up to the first dot of their last part are a sample. Its
+class is in ``cls``, a number or a word; ``json`` may say more, in the words of this program's own
+shards. Other files of a sample, such as ``txt``, are counted and not taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.archives import compressed
+from pipeline.archives.tar import Member
+from pipeline.catalog import objects
+from pipeline.documents.decoding import decoded
+from pipeline.errors import InputRefused, OutputDamaged
+from pipeline.shards.foreign import FoundImage, Note
+from pipeline.sources.shardset.shard_files import TAR
+from pipeline.storage import Location
+from pipeline.storage.clutter import in_clutter
+
+EXTENSIONS: Final = ("jpg", "jpeg", "jpe", "png", "webp", "bmp", "gif", "tif", "tiff", "ppm")
+"""What names of images end in, behind a dot."""
+_LABEL, _FACTS, _TEXT = "cls", "json", "txt"
+_OF_SAMPLES: Final = frozenset((_LABEL, _FACTS, _TEXT))
+_LARGEST: Final = 1 << 30  # bytes of a member
+_FLAGS: Final = {
+    "occluded": objects.OCCLUDED,
+    "truncated": objects.TRUNCATED,
+    "group_of": objects.GROUP,
+    "depiction": objects.DEPICTION,
+    "inside": objects.INSIDE,
+    "difficult": objects.DIFFICULT,
+}
+_Part = tuple[Member, bytes]
+
+
+def images(path: Location, note: Note) -> Iterator[FoundImage]:
+    """Yield the images of a tar in order.
+
+    Args:
+        path: of the tar.
+        note: is told of samples without an image, and of files that are no part of one.
+
+    Raises:
+        ArchiveRefused: it is cut short, or no tar.
+        InputRefused: it is compressed, or a label or JSON in it cannot be understood.
+    """
+    if not path.name.lower().endswith(TAR):
+        raise InputRefused(
+            "a compressed tar, in which no image stands as it is",
+            file=str(path),
+            expected="a tar, whose images are read where they stand",
+            remedy="unpack the compression alone, such as with `gzip -dc` into a .tar",
+        )
+    for _, members in groupby(_files(path, note), lambda part: _sample(part[0].name)):
+        yield from _of_sample(path, list(members), note)
+
+
+def _files(path: Location, note: Note) -> Iterator[_Part]:
+    for member, content in compressed.read_members(path, largest=_LARGEST):
+        if in_clutter(member.name.removeprefix("./")):
+            note("a hidden or system name", member.name)
+        elif content is None:
+            what = "a link or device" if member.kind != "file" else "a file of over 1 GiB"
+            note(what, f"{path}: {member.name}")
+        else:
+            yield member, content
+
+
+def _sample(name: str) -> str:
+    """Return the path of a member up to the first dot of its last part."""
+    folder, slash, base = name.rpartition("/")
+    return f"{folder}{slash}{base[:1]}{base[1:].partition('.')[0]}"
+
+
+def _of_sample(path: Location, members: list[_Part], note: Note) -> Iterator[FoundImage]:
+    fields = {_field(member.name): (member, content) for member, content in members}
+    stored = [part for part in members if _field(part[0].name).rpartition(".")[2] in EXTENSIONS]
+    is_sample = not _OF_SAMPLES.isdisjoint(fields)
+    place = f"{path}: {members[0][0].name}"
+    if not stored:
+        note("a sample without an image" if is_sample else "a file that is no image", place)
+        return
+    if is_sample and len(stored) > 1:
+        first = [part for part in stored if _field(part[0].name) in EXTENSIONS] or stored
+        note("one more image of a sample, which is not taken", place)
+        stored = first[:1]
+    if _TEXT in fields:
+        note("a text of a sample, which is not taken", place)
+    said = _said(path, fields) if is_sample else {}
+    for member, content in stored:
+        if not content:
+            note("an image of no bytes", f"{path}: {member.name}")
+            continue
+        yield FoundImage(name=member.name, offset=member.offset, encoded=content, **said)
+
+
+def _field(name: str) -> str:
+    """Return what names a file in its sample: all behind the first dot, in lower case."""
+    base = name.rpartition("/")[2]
+    return base[1:].partition(".")[2].lower()
+
+
+def _said(path: Location, fields: Mapping[str, _Part]) -> dict[str, Any]:
+    """Return what a sample says of its image: fields of `FoundImage`."""
+    said: dict[str, Any] = {}
+    if _FACTS in fields:
+        said |= _facts(path, *fields[_FACTS])
+    if _LABEL in fields:
+        member, content = fields[_LABEL]
+        try:
+            text = content.decode().strip()
+        except UnicodeDecodeError:
+            raise _refused(
+                path, member, "a class that is not UTF-8", "a number or a word"
+            ) from None
+        if text.removeprefix("-").isascii() and text.removeprefix("-").isdigit():
+            said["label"] = int(text) if int(text) >= 0 else None
+        elif text:
+            said["class_text"] = text
+    return said
+
+
+def _facts(path: Location, member: Member, content: bytes) -> dict[str, Any]:
+    try:
+        facts = decoded(content, dict[str, Any], Path(member.name))
+    except OutputDamaged as error:
+        raise _refused(path, member, "JSON that cannot be read", "an object", error.found) from None
+    said: dict[str, Any] = {}
+    for key, name in (("wnid", "class_id"), ("words", "class_text"), ("filename", "filename")):
+        if isinstance(facts.get(key), str):
+            said[name] = facts[key]
+    if isinstance(facts.get("labels"), list) and all(map(_is_number, facts["labels"])):
+        said["labels"] = tuple(map(float, facts["labels"]))
+    boxes = facts.get("boxes")
+    if isinstance(boxes, list) and boxes and all(map(_is_box, boxes)):
+        said["boxes"] = tuple(tuple(map(float, box)) for box in boxes)
+        said |= _objects(facts.get("objects"), len(boxes))
+    return said
+
+
+def _objects(listed: object, count: int) -> dict[str, Any]:
+    """Return what the objects of this program's own samples say of as many boxes."""
+    known = isinstance(listed, list) and len(listed) == count
+    if not known or not all(isinstance(each, dict) for each in listed):  # type: ignore[attr-defined]
+        return {}
+    every: list[dict[str, Any]] = listed  # type: ignore[assignment]
+    flags = (each.get("flags") for each in every)
+    return {
+        "box_classes": tuple(int(each.get("class_index", -1)) for each in every),
+        "box_ids": tuple(str(each.get("class_id", "")) for each in every),
+        "flags": tuple(sum(_FLAGS.get(name, 0) for name in set(names or ())) for names in flags),
+    }
+
+
+def _is_box(box: object) -> bool:
+    return isinstance(box, list) and len(box) == len(objects.CORNERS) and all(map(_is_number, box))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _refused(
+    path: Location, member: Member, what: str, expected: str, found: str | None = None
+) -> InputRefused:
+    return InputRefused(
+        what,
+        file=str(path),
+        place=member.name,
+        expected=expected,
+        found=found,
+        remedy="correct it, or leave the sample out of the tar",
+    )
