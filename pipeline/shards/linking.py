@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pyarrow as pa
 from msgspec import structs
 
 from pipeline import manifest, paths, storage
@@ -16,7 +15,6 @@ from pipeline.catalog.shard_name import ShardName
 from pipeline.documents.shards import ShardMark
 from pipeline.manifest import Document, FileEntry
 from pipeline.shards import facts
-from pipeline.shards.facts import FactsBuilder
 from pipeline.shards.output import Output
 from pipeline.shards.same_shards import SameShard
 from pipeline.storage import Location
@@ -49,19 +47,11 @@ def link_shard(
             return None
         entries.append(known[file].named(storage.relative(place, out)))
     with storage.StagedFile(paths.shard_facts(out, output.digest, name.index)) as staged:
-        staged.write(facts.slice_bytes(_of_shard(table, name.index)))
+        staged.write(facts.slice_bytes(facts.renumbered(table, name.index)))
         mark = paths.shard_mark(out, output.digest, name.index)
         document = {**_said(same.mark), "output": output.digest, "shard": name.index, **made_of}
         manifest.publish([staged], mark, out, document, listed=entries)
     return same.mark
-
-
-def _of_shard(table: pa.Table, shard: int) -> pa.Table:
-    """Return facts as those of a shard of another number, built as a writer builds them."""
-    builder = FactsBuilder(shard)
-    for row in table.to_pylist():
-        builder.rows.append((*(row | {"shard": shard}).values(),))
-    return builder.table()
 
 
 def _said(mark: ShardMark) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from pipeline.archives.passage import Passage
 from pipeline.documents.records import ArchiveMark
 from pipeline.errors import ArchiveRefused, InputRefused
 from pipeline.sources.inputs import Archive
-from pipeline.state import fetched
+from pipeline.state import fetched, lease
 from pipeline.state import raw_archives as rawarchives
 from pipeline.state.fetch_plan import FetchPlan
 from pipeline.storage.http.fetch.file import FileFetch, Pinned, alone
@@ -65,9 +65,15 @@ def fetch(plan: FetchPlan, archive: Archive, session: Session) -> bool:
         storage.use(plan.remote)
         storage.check_link(plan.out)
         storage.probe_writable(paths.state(plan.out))
-    with alone(target), _Verifier(plan, archive, session) as verifier:
+    with (
+        alone(target),
+        _Verifier(plan, archive, session) as verifier,
+        contextlib.ExitStack() as stack,
+    ):
         if is_there(plan, archive):
             return False
+        if plan.out is not None:
+            stack.enter_context(lease.stated(plan.out))
         was_there = storage.stat(target) is not None
         if was_there:
             session.say(f"{target} is there already: it is read, and its MD5 compared")

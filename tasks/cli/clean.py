@@ -41,8 +41,8 @@ def clean(
     killed command only when nobody holds it. Of a process of another host nothing is known here:
     what it has left is named with its age, and goes with --other-hosts. Outputs are superseded
     when `current` points to another; they are left alone while a command is at work, as is what was
-    kept of the files that they were made of, and as are files for single images that an export has
-    left half done.
+    kept of the files that they were made of and of appends to them, and as are files for single
+    images that an export has left half done.
 
     With --unselected, images and masks go that neither the command that was started last asks for
     nor a finished output was made of.

@@ -53,6 +53,16 @@ def test_a_row_says_what_was_added() -> None:
     assert table["repair"].to_pylist() == [None, "png"]
 
 
+def test_facts_of_a_shard_that_gets_another_number_have_the_bytes_of_built_ones(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "facts.arrow"
+    path.write_bytes(facts.slice_bytes(shard_facts(3, 9).table()))
+    builder = facts.FactsBuilder(7, [(row[0], 7, *row[2:]) for row in shard_facts(3, 9).rows])
+    renumbered = facts.renumbered(facts.read_slice(path, 9), 7)
+    assert facts.slice_bytes(renumbered) == facts.slice_bytes(builder.table())
+
+
 def test_all_shards_are_read_together_or_one_by_one(tmp_path: Path) -> None:
     builders = [shard_facts(shard, shard + 1) for shard in range(4)]
     path = write(tmp_path / "facts", *builders)

@@ -15,7 +15,7 @@ from commands import shardmill
 from drawnlists import current, draw_list, encoded, lay, manifest_of, stored
 from stubcluster import stand_in
 
-from pipeline import paths
+from pipeline import manifest, paths
 from pipeline.formats.registry import FORMATS
 from pipeline.job.resolve import resolve
 from pipeline.shards import work
@@ -555,3 +555,22 @@ def test_an_output_that_was_moved_to_another_disk_is_appended_to(appended: Appen
     assert "1 new" in appended.run()
     assert appended.facts().keys() == set(appended.drawn.names)
     appended.verify()
+
+
+def test_verify_proves_that_each_image_of_an_appended_output_is_there_once(
+    appended: Appended,
+) -> None:
+    appended.add("new/1.jpg")
+    appended.run()
+    appended.verify()
+    place = paths.manifest(current(appended.out, "tfrecord"))
+    document = manifest_of(appended.out, "tfrecord")
+    lost = document["shards"].pop()
+    document["files"] = [each for each in document["files"] if each["file"] != lost["file"]]
+    document["counts"]["records"] -= lost["records"]
+    document["counts"]["bytes"] -= lost["bytes"]
+    document["generations"][-1]["shards"] = 0
+    place.write_bytes(manifest.serialise(document))
+    run = shardmill("verify", appended.out)
+    assert run.returncode == 1
+    assert "not every image exactly once" in run.stdout + run.stderr

@@ -16,6 +16,8 @@ import xxhash
 from support import RawSet
 
 from pipeline.errors import AlreadyAtWork
+from pipeline.state import at_work
+from pipeline.state.at_work import AtWork
 from pipeline.storage.http.fetch.partial import Partial
 from pipeline.storage.http.fetch.parts import Piece
 from pipeline.storage.http.fetch.sidecar import Origin, Sidecar
@@ -97,6 +99,23 @@ def test_the_next_command_reads_no_archive_again(
         assert run.status == 0, run.said
         run = inprocess.shardmill(patch, "fetch", *where, "--out", out)
         assert (run.status, run.said.count("there already")) == (0, 3)
+
+
+def test_others_see_that_it_is_at_work_on_the_output(
+    monkeypatch: pytest.MonkeyPatch, served: Path, cookie: str, tmp_path: Path, out: Path
+) -> None:
+    seen, send = list[list[AtWork]](), Handler.send_head
+
+    def look(handler: Handler) -> Any:
+        seen.append(at_work.at_work(out))
+        return send(handler)
+
+    monkeypatch.setattr(Handler, "send_head", look)
+    where = ("--config", served, "--raw", tmp_path / "raw", "--out", out, "--header", cookie)
+    assert inprocess.shardmill(monkeypatch, "fetch", *where).status == 0
+    assert seen
+    assert all(seen)
+    assert at_work.at_work(out) == []
 
 
 def test_where_a_server_has_no_ranges_the_remedy_works(
