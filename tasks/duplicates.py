@@ -8,10 +8,11 @@ import luigi
 from msgspec import structs
 
 from pipeline.documents.duplicates import DuplicatesMark, HashesMark
-from pipeline.duplicates import finding, hashing
+from pipeline.duplicates import finding, hash_groups, hashing
 from pipeline.duplicates.hash_tables import HashTables
 from pipeline.duplicates.perceptual_hash import VERSION
-from pipeline.report import places, renewal, tables
+from pipeline.finished import arrow_tables
+from pipeline.report import places, renewal
 from pipeline.report.duplicates_page import page_files
 from pipeline.storage import Location, StagedFile
 from tasks.base import Volume
@@ -19,7 +20,10 @@ from tasks.report_step import ReportTask
 
 
 class HashImages(ReportTask):
-    """The images of a group of shards are decoded and hashed by what they look like."""
+    """The images of a group of shards are decoded and hashed by what they look like.
+
+    `digest` is of the shards, and no page's: see `hash_groups`.
+    """
 
     split: luigi.Parameter[str] = luigi.Parameter(description="name of the split")
     group: luigi.IntParameter = luigi.IntParameter(description="0-based number of the group")
@@ -28,29 +32,28 @@ class HashImages(ReportTask):
 
     def mark(self) -> Location:
         """Return the path of its mark."""
-        return places.hashes_mark(self.folder, str(self.digest), str(self.split), int(self.group))
+        return hash_groups.mark(self.folder, str(self.split), str(self.digest))
 
     def complete(self) -> bool:
         """Whether the hashes are there."""
-        mark = self.marked(HashesMark)
-        return mark is not None and mark.version == VERSION
+        return self.marked(HashesMark) is not None
 
     def make(self) -> Volume:
         """Hash the images."""
-        split, group = str(self.split), int(self.group)
+        split, number = str(self.split), int(self.group)
         output = self.survey.splits[split]
-        total = hashing.images_of(output, group)
-        with self.counter(total, "images", f"hash {split} {group}") as progress:
+        group = hash_groups.hash_groups(output.document)[number]
+        with self.counter(group.images, "images", f"{split} {number}") as progress:
             hashed = hashing.hash_group(output, group, progress)
-        with StagedFile(places.hashes(self.folder, str(self.digest), split, group)) as staged:
-            tables.write(staged, hashed.table)
+        with StagedFile(hash_groups.table(self.folder, split, str(self.digest))) as staged:
+            arrow_tables.write(staged, hashed.table)
             written = self.publish(
                 [staged],
                 split=split,
-                group=group,
-                version=VERSION,
+                group=number,
                 images=hashed.table.num_rows,
                 damaged=hashed.damaged,
+                missing=hashed.missing,
             )
         return Volume(hashed.table.num_rows, written)
 
@@ -65,9 +68,13 @@ class WriteDuplicates(ReportTask):
     def requires(self) -> list[HashImages]:
         """Return what hashes the images of each split."""
         return [
-            HashImages(split=name, group=group, **self.shared)
+            HashImages(
+                split=name,
+                group=each.number,
+                **{**self.shared, "digest": each.digest},
+            )
             for name, output in self.survey.splits.items()
-            for group in range(hashing.groups(output))
+            for each in hash_groups.hash_groups(output.document)
         ]
 
     def mark(self) -> Location:
@@ -82,8 +89,8 @@ class WriteDuplicates(ReportTask):
     def make(self) -> Volume:
         """Compare the hashes and write page and table."""
         survey, distance = self.survey, int(self.distance)
-        hashes = HashTables(survey)
-        found = finding.find(survey, distance, hashes.of_shard)
+        hashes = HashTables(self.folder, survey.splits)
+        found = finding.find(survey.splits, distance, hashes.of_shard)
         counts = DuplicatesMark(
             str(self.digest),
             VERSION,
@@ -91,9 +98,10 @@ class WriteDuplicates(ReportTask):
             exact=found.exact,
             near=found.near,
             between_splits=found.between_splits,
-            undecodable=found.without_hash - hashes.damaged,
+            undecodable=max(0, found.without_hash - hashes.damaged),
             damaged=hashes.damaged,
             files=(),
+            missing=hashes.missing,
         )
         renewal.forget_duplicates(self.folder)  # page and table are theirs no more
         with contextlib.ExitStack() as stack:

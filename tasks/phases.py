@@ -118,6 +118,8 @@ class Reporting(Phase):
         """Return the digest of the page."""
         from pipeline.report.survey import survey  # noqa: PLC0415
 
+        storage.use(job.remote)  # a worker has reached nothing yet
+        storage.watch(job.folder)
         return survey(job.folder).digest
 
     def root(self, job: Job) -> luigi.Task:

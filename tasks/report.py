@@ -15,6 +15,7 @@ from pipeline.documents.report import (
     ReportImagesMark,
     ReportSheetsMark,
 )
+from pipeline.finished import arrow_tables
 from pipeline.report import gathered, images, places, renewal, sheets, tables
 from pipeline.report.chosen import GROUP
 from pipeline.report.page_files import first_page, pages_of_classes
@@ -56,7 +57,7 @@ class ReadReportImages(ReportTask):
             for name in tables.ALL:
                 path = places.table(self.folder, str(self.digest), split, name)
                 staged.append(stack.enter_context(StagedFile(path)))
-                tables.write(staged[-1], contents[name])
+                arrow_tables.write(staged[-1], contents[name])
             written = self.publish(
                 staged,
                 split=split,

@@ -471,6 +471,15 @@ def _for_annotations(path: Path) -> Iterator[ast.AST]:
             yield from ast.walk(node)
 
 
+def test_what_finds_duplicates_knows_no_page_and_what_reads_outputs_neither() -> None:
+    above = {"pipeline/duplicates": {"pipeline.report"}}
+    above["pipeline/finished"] = {"pipeline.report", "pipeline.duplicates"}
+    for room, refused in above.items():
+        files = list((ROOT / room).rglob("*.py"))
+        assert files
+        assert offenders(files, lambda path: imports_from(path, refused)) == set()  # noqa: B023
+
+
 def test_no_file_is_too_long_to_read() -> None:
     def too_long(path: Path) -> bool:
         limit = LONGEST_TASKS_FILE if path in TASKS else LONGEST_FILE

@@ -25,6 +25,8 @@ and compiles the methods of a dataclass anew each time, which takes a hundred ti
     shards/<digest>/*.json           shards.ShardMark
     trees/<digest>/*.json            shards.GroupMark, and tree_listing beside it
     products/*.json                  products.ProductMark
+    report/<digest>/*.json           report.ReportMark and others, duplicates.DuplicatesMark
+    hashes/<split>/<digest>.json     duplicates.HashesMark
     openimages/selections/*/*.json   openimages.SelectionMark
     runs/*                           progress.Count and Timing, runend.RunEnd, errors: unsealed
     <output>/manifest.json           outputs.OutputManifest, for loaders listed.ListedShards

@@ -17,22 +17,22 @@ class HashesMark(Struct, frozen=True):
     """The mark of the perceptual hashes of a group of shards.
 
     Attributes:
-        digest: of the page.
+        digest: of the shards and of what hashes them; see `pipeline.duplicates.hash_groups`.
         split: name of the split.
         group: 0-based number of the group.
-        version: of the perceptual hash.
         images: how many were looked at.
         damaged: how many of them are not as they were written.
         files: the table.
+        missing: how many others could not be looked at, because their facts are damaged.
     """
 
     digest: Digest
     split: Name
     group: Position
-    version: Size
     images: Size
     damaged: Size
     files: tuple[FileEntry, ...]
+    missing: Size = 0
 
 
 class DuplicatesMark(Struct, frozen=True):
@@ -49,6 +49,7 @@ class DuplicatesMark(Struct, frozen=True):
         damaged: images that are not as they were written: the recorded hash of their bytes alone
             was compared.
         files: the page, its sheets and the table.
+        missing: images that were not compared, because their facts are damaged.
     """
 
     digest: Digest
@@ -60,3 +61,4 @@ class DuplicatesMark(Struct, frozen=True):
     undecodable: Size
     damaged: Size
     files: tuple[FileEntry, ...]
+    missing: Size = 0

@@ -11,8 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline.duplicates.grouping import Images, Members, grouped
-from pipeline.report.images import read_shards
-from pipeline.report.survey import ReportedOutput, Survey
+from pipeline.finished.outputs import CountingOutput
+from pipeline.finished.shard_rows import read_shards
 
 EXACT, NEAR = "exact", "near"
 BETWEEN_SPLITS, BETWEEN_CLASSES, WITHIN_A_CLASS = range(3)
@@ -79,15 +79,15 @@ class _Read:
     has_why: NDArray[np.bool_]
 
 
-def find(survey: Survey, distance: int, hashes_of: HashesOf) -> Found:
-    """Return the duplicates of an output.
+def find(splits: Mapping[str, CountingOutput], distance: int, hashes_of: HashesOf) -> Found:
+    """Return the duplicates of some outputs.
 
     Args:
-        survey: of the output.
+        splits: the output of each split.
         distance: of the hashes of images that look alike, at most, in bits.
         hashes_of: returns the hashes of a shard.
     """
-    outputs = [survey.splits[name] for name in sorted(survey.splits)]
+    outputs = [splits[name] for name in sorted(splits)]
     read = _read(outputs, hashes_of)
     members = grouped(read.images, distance)
     unseen = np.setdiff1d(np.flatnonzero(read.has_why), members.image)
@@ -163,7 +163,7 @@ def _differ(values: NDArray[Any], starts: NDArray[np.int64]) -> NDArray[np.bool_
     return np.asarray(low != high)
 
 
-def _read(outputs: list[ReportedOutput], hashes_of: HashesOf) -> _Read:
+def _read(outputs: list[CountingOutput], hashes_of: HashesOf) -> _Read:
     content, numbers = [np.empty((0, 2), np.uint64)], [np.empty(0, np.uint64)]
     hashed, splits, has_why = (
         [np.empty(0, np.bool_)],
@@ -203,7 +203,7 @@ def _fitting(known: Mapping[str, NDArray[Any]], count: int) -> Mapping[str, NDAr
 
 
 def _rows(
-    outputs: list[ReportedOutput],
+    outputs: list[CountingOutput],
     starts: NDArray[np.int64],
     wanted: NDArray[np.int64],
     hashes_of: HashesOf,
@@ -230,8 +230,8 @@ def _rows(
 
 
 def _all_shards(
-    outputs: list[ReportedOutput],
-) -> Iterator[tuple[ReportedOutput, int, pa.Table, pa.RecordBatch | None]]:
+    outputs: list[CountingOutput],
+) -> Iterator[tuple[CountingOutput, int, pa.Table, pa.RecordBatch | None]]:
     for output in outputs:
         for shard, of_facts, planned in read_shards(output, []):
             yield output, shard, of_facts, planned

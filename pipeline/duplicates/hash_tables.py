@@ -1,4 +1,4 @@
-"""Reads the perceptual hashes of a report, shard by shard."""
+"""Reads the perceptual hashes of outputs, shard by shard."""
 
 from __future__ import annotations
 
@@ -13,32 +13,38 @@ from numpy.typing import NDArray
 
 from pipeline import manifest
 from pipeline.documents.duplicates import HashesMark
-from pipeline.duplicates import hashing
-from pipeline.report import places, tables
-from pipeline.report.survey import Survey
+from pipeline.duplicates import hash_groups, hashing
+from pipeline.duplicates.hash_groups import HashGroup
+from pipeline.finished import arrow_tables
+from pipeline.finished.outputs import CountingOutput
+from pipeline.storage import Location
 
 
 class HashTables:
     """The hashes of all splits; the table of one group of shards is held at a time.
 
     Args:
-        survey: of the output, whose hashes are there.
+        out: the output folder.
+        splits: the output of each split, whose hashes are there.
     """
 
-    def __init__(self, survey: Survey) -> None:
-        self._survey = survey
-        self._place = ("", -1)
+    def __init__(self, out: Location, splits: Mapping[str, CountingOutput]) -> None:
+        self._out = out
+        self._groups = {
+            name: hash_groups.hash_groups(output.document) for name, output in splits.items()
+        }
+        self._group: HashGroup | None = None
         self._table = hashing.HASHES.empty_table()
 
-    @cached_property
+    @property
     def damaged(self) -> int:
         """How many images are not as they were written."""
-        out, digest = self._survey.out, self._survey.digest
-        return sum(
-            manifest.read(places.hashes_mark(out, digest, name, group), HashesMark).damaged
-            for name, output in self._survey.splits.items()
-            for group in range(hashing.groups(output))
-        )
+        return sum(mark.damaged for mark in self._marks)
+
+    @property
+    def missing(self) -> int:
+        """How many images could not be looked at, because their facts are damaged."""
+        return sum(mark.missing for mark in self._marks)
 
     def of_shard(self, split: str, shard: int) -> Mapping[str, NDArray[Any]]:
         """Return `number` (uint64), `hashed` (bool) and `why` of the images of a shard.
@@ -46,7 +52,8 @@ class HashTables:
         Raises:
             OutputDamaged: they are not as they were written.
         """
-        table = self._group(split, shard // hashing.GROUP)
+        groups, number = self._groups[split], shard // hash_groups.GROUP
+        table = self._of(groups[number]) if number < len(groups) else hashing.HASHES.empty_table()
         rows = table.filter(pc.equal(table["shard"], shard))
         return {
             "number": pc.fill_null(rows["hash"], pa.scalar(0, pa.uint64())).to_numpy(),
@@ -54,11 +61,17 @@ class HashTables:
             "why": np.array(rows["why"].to_pylist(), np.object_),
         }
 
-    def _group(self, split: str, group: int) -> pa.Table:
-        if self._place != (split, group):
-            has_hashes = group < hashing.groups(self._survey.splits[split])
-            path = places.hashes(self._survey.out, self._survey.digest, split, group)
-            known = tables.read(path, hashing.HASHES) if has_hashes else None
-            self._table = known if known is not None else hashing.HASHES.empty_table()
-            self._place = (split, group)
+    def _of(self, group: HashGroup) -> pa.Table:
+        if self._group != group:
+            place = hash_groups.table(self._out, group.split, group.digest)
+            self._table = arrow_tables.read(place, hashing.HASHES)
+            self._group = group
         return self._table
+
+    @cached_property
+    def _marks(self) -> list[HashesMark]:
+        return [
+            manifest.read(hash_groups.mark(self._out, each.split, each.digest), HashesMark)
+            for groups in self._groups.values()
+            for each in groups
+        ]

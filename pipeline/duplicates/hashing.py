@@ -9,14 +9,13 @@ from typing import Any, Final
 
 import pyarrow as pa
 
+from pipeline.duplicates.hash_groups import GROUP, HashGroup
 from pipeline.duplicates.perceptual_hash import perceptual_hash
 from pipeline.errors import BadImage, OutputDamaged, Vanished
-from pipeline.report.stored import StoredImages
-from pipeline.report.survey import ReportedOutput, brief
+from pipeline.finished.outputs import CountingOutput, brief
+from pipeline.finished.stored import StoredImages
 from pipeline.shards import facts
 
-GROUP: Final = 4
-"""Shards that one task hashes."""
 _ROWS: Final = 1024  # that are Python objects at once
 
 HASHES: Final = pa.schema(
@@ -37,33 +36,22 @@ class Hashed:
     Attributes:
         table: as of `HASHES`.
         damaged: how many images are not as they were written.
+        missing: how many images were not looked at, because their facts are damaged.
     """
 
     table: pa.Table
     damaged: int
-
-
-def groups(output: ReportedOutput) -> int:
-    """Return how many tasks hash the images of an output; none where it has no shards."""
-    if output.document is None or not output.shard_format.holds_images:
-        return 0
-    return -(-len(output.document.shards) // GROUP)
-
-
-def images_of(output: ReportedOutput, group: int) -> int:
-    """Return how many images a group has, by the manifest."""
-    shards = output.document.shards if output.document else ()
-    return sum(shard.records for shard in shards[group * GROUP : (group + 1) * GROUP])
+    missing: int
 
 
 def hash_group(
-    output: ReportedOutput, group: int, progress: Callable[[int], None] = lambda _: None
+    output: CountingOutput, group: HashGroup, progress: Callable[[int], None] = lambda _: None
 ) -> Hashed:
     """Hash the images of a group of shards.
 
     Args:
         output: the output, with a manifest.
-        group: 0-based.
+        group: of its shards.
         progress: told how many images were hashed.
     """
     rows, damaged = list[tuple[int, int, int | None, str]](), 0
@@ -75,25 +63,26 @@ def hash_group(
             progress(len(rows))
     columns = list(zip(*rows, strict=True)) or [()] * len(HASHES)
     arrays = [pa.array(column, each.type) for column, each in zip(columns, HASHES, strict=True)]
-    return Hashed(pa.table(arrays, HASHES), damaged)
+    missing = max(0, group.images - len(rows))
+    return Hashed(pa.table(arrays, HASHES), damaged, missing)
 
 
-def _facts(output: ReportedOutput, group: int) -> Iterator[Mapping[str, Any]]:
-    """Yield the facts of the images; of damaged facts none: the report says so elsewhere."""
+def _facts(output: CountingOutput, group: HashGroup) -> Iterator[Mapping[str, Any]]:
+    """Yield the facts of the images; of a shard with damaged facts none: the page says so."""
     document = output.document
     shards = len(document.shards) if document else 0
     most = document.counts.records if document else 0
-    for shard in range(group * GROUP, min((group + 1) * GROUP, shards)):
+    for shard in range(group.first_shard, min(group.first_shard + GROUP, shards)):
         try:
             table = facts.read_shard(output.facts, shard, most)
         except (OutputDamaged, Vanished):
-            return
+            continue
         for rows in table.to_batches(_ROWS):
             yield from rows.to_pylist()
 
 
 def _hashed(
-    output: ReportedOutput, images: StoredImages, row: Mapping[str, Any]
+    output: CountingOutput, images: StoredImages, row: Mapping[str, Any]
 ) -> tuple[int | None, str, bool]:
     """Return the hash of an image, or why there is none, and whether it is damaged."""
     try:

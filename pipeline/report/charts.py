@@ -188,7 +188,7 @@ class ClassSize:
 
 
 def ranked(
-    name: str, title: str, classes: Sequence[ClassSize], splits: Sequence[str]
+    name: str, title: str, classes: Sequence[ClassSize], splits: Sequence[str], *, note: str = ""
 ) -> Chart | None:
     """Return a plot of classes, the largest first, each split by its own scale; None: no class.
 
@@ -217,7 +217,7 @@ def ranked(
         summary = f"{min(counts):,} to {max(counts):,} a class"
         series.append(Series(split, number, bars, summary))
     ticks = ((0.0, "largest class", "start"), (float(WIDTH), "smallest", "end"))
-    return Chart(name, title, "", ticks, tuple(series))
+    return Chart(name, title, note, ticks, tuple(series))
 
 
 def _rank_label(group: Sequence[ClassSize]) -> str:

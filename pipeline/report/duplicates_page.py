@@ -15,6 +15,8 @@ from pipeline import storage
 from pipeline.documents.duplicates import DuplicatesMark
 from pipeline.duplicates.finding import EXACT, Found
 from pipeline.errors import BadImage, OutputDamaged, Vanished
+from pipeline.finished.outputs import brief
+from pipeline.finished.stored import StoredImages
 from pipeline.quantities import counted, size
 from pipeline.report import places, rendering, thumbnails
 from pipeline.report.chosen import CELLS
@@ -25,8 +27,7 @@ from pipeline.report.duplicates_view import (
     Unhashed,
 )
 from pipeline.report.image_views import show_command
-from pipeline.report.stored import StoredImages
-from pipeline.report.survey import Survey, brief
+from pipeline.report.survey import Survey
 from pipeline.report.view import ImageView
 from pipeline.storage import Location
 
@@ -53,8 +54,9 @@ def duplicates_summary(mark: DuplicatesMark) -> str:
     """Return in words how many duplicates there are."""
     groups = counted(mark.near, "near group")
     said = f"{mark.exact:,} exact and {groups}; {mark.between_splits:,} between splits"
-    missing = mark.undecodable + mark.damaged
-    return f"{said}; {counted(missing, 'image')} could not be decoded" if missing else said
+    without = mark.undecodable + mark.damaged
+    said += f"; {counted(without, 'image')} could not be decoded" if without else ""
+    return said + (f"; {counted(mark.missing, 'image')} not compared" if mark.missing else "")
 
 
 def page_files(

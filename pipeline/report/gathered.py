@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 from pipeline import manifest, storage
 from pipeline.documents.duplicates import DuplicatesMark
 from pipeline.documents.report import DrawnImage, ReportImagesMark, ReportSheetsMark
-from pipeline.quantities import counted, verb
+from pipeline.finished import arrow_tables
+from pipeline.finished.outputs import CountingOutput, Damage
+from pipeline.quantities import counted
 from pipeline.report import places, tables
 from pipeline.report.chosen import GROUP
-from pipeline.report.survey import Damage, ReportedOutput, Survey
+from pipeline.report.survey import Survey
+
+NO_PAGE: Final = -1
+"""Stands for the number of a class that has no page."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class GatheredSplit:
         drawn: (sheet, cell) -> what is there.
     """
 
-    output: ReportedOutput
+    output: CountingOutput
     number: int
     mark: ReportImagesMark
     rows: Mapping[int, list[dict[str, Any]]]
@@ -91,7 +96,7 @@ class GatheredClass:
     """A class of any split.
 
     Attributes:
-        number: 0-based, of its page.
+        number: 0-based, of its page; `NO_PAGE`: it has none.
         index: in the label table; -1: the images of no class.
         id: its id; "": it has none.
         text: in words.
@@ -138,28 +143,57 @@ class Gathered:
 
     @cached_property
     def classes(self) -> tuple[GatheredClass, ...]:
-        """The classes of all splits, by their indexes."""
-        rows: dict[int, dict[str, Any]] = {}
-        for split in self.splits:
-            for index, row in split.classes.items():
-                rows.setdefault(index, row)
+        """The classes that images are of, of all splits, by their indexes."""
         return tuple(
-            GatheredClass(number, index, rows[index]["class_id"], rows[index]["class_text"])
-            for number, index in enumerate(sorted(rows))
+            GatheredClass(number, index, *self._named[index])
+            for number, index in enumerate(sorted(self._named))
+        )
+
+    @cached_property
+    def empty_classes(self) -> tuple[GatheredClass, ...]:
+        """The classes of label tables that no image is of, by their indexes: they have no page.
+
+        A table that calls another class by an index is of another data set, and is passed over.
+        """
+        numbered = {index: known for index, known in self._named.items() if index >= 0}
+        found = dict[int, tuple[str, str]]()
+        for table in self.survey.label_tables if numbered else ():  # else no class is known at all
+            if all(_agree(table.get(index), known) for index, known in numbered.items()):
+                found = {**table, **found}
+        return tuple(
+            GatheredClass(NO_PAGE, index, *found[index])
+            for index in sorted(found.keys() - numbered.keys())
         )
 
     @cached_property
     def by_index(self) -> Mapping[int, GatheredClass]:
         """Class index -> class."""
-        return {each.index: each for each in self.classes}
+        return {each.index: each for each in (*self.classes, *self.empty_classes)}
+
+    @cached_property
+    def _named(self) -> dict[int, tuple[str, str]]:
+        """Class index -> id and words, of the classes that images are of."""
+        named = dict[int, tuple[str, str]]()
+        for split in self.splits:
+            for index, row in split.classes.items():
+                named.setdefault(index, (row["class_id"], row["class_text"]))
+        return named
 
     @property
     def damage(self) -> tuple[Damage, ...]:
         """Everything that is damaged."""
         found = (each for split in self.splits for each in split.damage)
         known = self.duplicates
-        compared = (_uncompared(known.damaged),) if known and known.damaged else ()
+        lost = known.damaged + known.missing if known else 0
+        compared = (_uncompared(lost),) if lost else ()
         return tuple(dict.fromkeys((*self.survey.all_damage, *found, *compared)))
+
+
+def _agree(said: tuple[str, str] | None, known: tuple[str, str]) -> bool:
+    """Whether a label table means the class of an index that is known by id or words."""
+    if said is None:
+        return True
+    return said[0] == known[0] if said[0] and known[0] else said[1] == known[1]
 
 
 def gather(survey: Survey) -> Gathered:
@@ -182,14 +216,14 @@ def gather(survey: Survey) -> Gathered:
 
 
 def _uncompared(images: int) -> Damage:
-    what = f"{counted(images, 'image')} could not be read to look for duplicates: the page names"
-    return Damage("report/duplicates.html", f"{what} {verb(images, 'it', 'them')}")
+    what = f"{counted(images, 'image')} could not be read to look for duplicates"
+    return Damage("report/duplicates.html", what)
 
 
 def _split(survey: Survey, name: str, number: int, mark: ReportImagesMark) -> GatheredSplit:
     out, digest = survey.out, survey.digest
     chosen, classes, figures = (
-        tables.read(places.table(out, digest, name, table), schema)
+        arrow_tables.read(places.table(out, digest, name, table), schema)
         for table, schema in tables.ALL.items()
     )
     rows: dict[int, list[dict[str, Any]]] = {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,14 +12,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipeline.catalog import objects
-from pipeline.catalog import plan as plans
 from pipeline.catalog.table import SCHEMA as PLANNED
-from pipeline.errors import OutputDamaged
+from pipeline.finished.outputs import CountingOutput, Damage
+from pipeline.finished.shard_rows import read_shards
 from pipeline.report import chosen, tables
 from pipeline.report.chosen import Candidates, Choice
 from pipeline.report.figures import Figures
-from pipeline.report.survey import Damage, ReportedOutput, brief
-from pipeline.shards import facts
 
 MOST_COPIED: Final = 32 << 20
 """Bytes of the chosen images of a split that are copied as they are stored, at most: of a larger
@@ -65,7 +63,7 @@ class _Split:
     damage: list[Damage] = field(default_factory=list)
 
 
-def read(output: ReportedOutput, progress: Callable[[int], None] = lambda _: None) -> SplitImages:
+def read(output: CountingOutput, progress: Callable[[int], None] = lambda _: None) -> SplitImages:
     """Read facts and plan of an output, and choose the images that are shown.
 
     What of them is damaged is said, and the rest is read.
@@ -89,43 +87,6 @@ def read(output: ReportedOutput, progress: Callable[[int], None] = lambda _: Non
     rows = _rows(output, split, choice)
     sheets = int(choice.sheet.max()) + 1 if len(choice.sheet) else 0
     return SplitImages(images, sheets, rows, classes, split.figures.table(), tuple(split.damage))
-
-
-def read_shards(
-    output: ReportedOutput, damage: list[Damage]
-) -> Iterator[tuple[int, pa.Table, pa.RecordBatch | None]]:
-    """Yield number, facts and plan of each shard, row by row of the same images.
-
-    Where something is damaged, `damage` says it, once, and what follows of that is left out.
-    """
-    plan, shard = output.plan, 0
-    try:
-        for shard, of_facts in enumerate(facts.read_shards(output.facts)):
-            planned = None
-            if plan is not None:
-                try:
-                    planned = _aligned(plans.read_shard(plan, shard), of_facts, str(plan))
-                except OutputDamaged as error:
-                    damage.append(brief(error, output.out))
-                    plan = None
-            yield shard, of_facts, planned
-    except OutputDamaged as error:
-        damage.append(brief(error, output.out))
-
-
-def _aligned(planned: pa.RecordBatch, of_facts: pa.Table, plan: str) -> pa.RecordBatch:
-    """Return the planned rows of the images that have facts, in the order of these.
-
-    Raises:
-        OutputDamaged: one has none.
-    """
-    keys = of_facts["key"].combine_chunks()
-    if planned.num_rows == len(keys) and planned.column("key").equals(keys):
-        return planned
-    places = pc.index_in(keys, planned.column("key"))
-    if places.null_count:
-        raise OutputDamaged("an image is in the facts and not in the plan", file=plan)
-    return planned.take(places)
 
 
 def _gather(split: _Split, of_facts: pa.Table, planned: pa.RecordBatch | None) -> None:
@@ -192,7 +153,7 @@ def _candidates(split: _Split) -> Candidates:
     )
 
 
-def _rows(output: ReportedOutput, split: _Split, choice: Choice) -> pa.Table:
+def _rows(output: CountingOutput, split: _Split, choice: Choice) -> pa.Table:
     """Return the rows of the chosen images, sheet by sheet: the tables are read once more."""
     starts = np.cumsum([0, *(len(each) for each in split.class_index)])
     parts, places = [tables.CHOSEN.empty_table()], list[NDArray[np.int64]]()

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pipeline import paths, storage
 from pipeline.documents.outputs import Input
+from pipeline.documents.shards import LeftOutImage
+from pipeline.finished.outputs import CountingOutput
 from pipeline.quantities import counted, size
 from pipeline.report import places, thumbnails
 from pipeline.report.duplicates_page import duplicates_summary
 from pipeline.report.gathered import Gathered, GatheredClass, GatheredSplit
 from pipeline.report.image_views import image_view
 from pipeline.report.plots import charts_of
-from pipeline.report.survey import ReportedOutput
 from pipeline.report.view import (
     ClassCard,
     CountIn,
+    EmptyClass,
     FileLine,
     IndexPage,
     InputLine,
@@ -38,6 +41,8 @@ def index_page(gathered: Gathered) -> IndexPage:
     images = sum(split.mark.images for split in splits)
     lead = f"{counted(images, 'image')} in {counted(len(splits), 'split')}"
     lead += f", {counted(len(gathered.classes), 'class')}"
+    if gathered.empty_classes:
+        lead += f"; {counted(len(gathered.empty_classes), 'more class')} without an image"
     return IndexPage(
         title=_title(gathered),
         lead=lead,
@@ -46,6 +51,9 @@ def index_page(gathered: Gathered) -> IndexPage:
         damage=gathered.damage,
         splits=tuple(_split(gathered, split) for split in splits),
         classes=tuple(_card(gathered, each) for each in gathered.classes),
+        empty_classes=tuple(
+            EmptyClass(each.name, each.label, _find(each)) for each in gathered.empty_classes
+        ),
         charts=tuple(charts_of(gathered)),
         repairs=tuple(_repairs(gathered)),
         left_out=tuple(_left_out(gathered)),
@@ -97,7 +105,7 @@ def _card(gathered: Gathered, each: GatheredClass) -> ClassCard:
     return ClassCard(
         name=each.name,
         label=each.label,
-        find=f"{each.name} {each.id} {each.index if each.index >= 0 else ''}".lower(),
+        find=_find(each),
         images=sum(row["images"] for _, row in counts if row is not None),
         page=f"{gathered.survey.digest}/{places.CLASSES}/{each.page}",
         sheet=sheet,
@@ -108,6 +116,11 @@ def _card(gathered: Gathered, each: GatheredClass) -> ClassCard:
             for split, row in counts
         ),
     )
+
+
+def _find(each: GatheredClass) -> str:
+    """Return what a class is found by."""
+    return f"{each.name} {each.id} {each.index if each.index >= 0 else ''}".lower()
 
 
 def _repairs(gathered: Gathered) -> Iterator[RepairedPart]:
@@ -132,10 +145,17 @@ def _left_out(gathered: Gathered) -> Iterator[LeftOutPart]:
         if document is None or not document.left_out:
             continue
         rows = tuple(
-            LeftOutRow(each.key, each.reason, f"{each.source}{_place(each.line, each.offset)}")
+            LeftOutRow(each.key, _reason(each), f"{each.source}{_place(each.line, each.offset)}")
             for each in document.left_out[:_MOST_LEFT_OUT]
         )
         yield LeftOutPart(split.name, len(document.left_out), len(rows), rows)
+
+
+def _reason(left_out: LeftOutImage) -> str:
+    """Return why an image is left out: of a path of this machine no more than the name in it."""
+    name = left_out.source.rpartition("/")[2]
+    path = rf"(?<![\w:/.])/.*{re.escape(name)}"  # not that of an address
+    return re.sub(path, lambda _: name, left_out.reason) if name else left_out.reason
 
 
 def _place(line: int, offset: int) -> str:
@@ -158,7 +178,7 @@ def _dropped(gathered: Gathered) -> Iterator[str]:
             yield f"{name}: {', '.join(told)}; its report is among the files below"
 
 
-def _output(output: ReportedOutput) -> OutputLine:
+def _output(output: CountingOutput) -> OutputLine:
     document, place = output.document, _UP + output.place
     if document is None:
         state = "damaged: no manifest to read"

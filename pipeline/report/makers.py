@@ -18,7 +18,7 @@ _ENDINGS: Final = (".py", ".html", ".css", ".js")
 def of_this_page() -> str:
     """Return the hash of the modules, templates, style and script that make the pages."""
     here = storage.resolved(Path(__file__)).parent
-    return hash_of(here, here.with_name("duplicates"))
+    return hash_of(here, *map(here.with_name, ("duplicates", "finished")))
 
 
 def hash_of(*packages: Path) -> str:

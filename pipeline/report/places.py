@@ -49,9 +49,14 @@ def file(out: Where, digest: str, below_it: str, name: str) -> Where:
     return below(files(out, digest), below_it, name)
 
 
+def all_marks(out: Where) -> Where:
+    """The folder of the marks of all pages."""
+    return below(paths.state(out), FOLDER)
+
+
 def marks(out: Where, digest: str) -> Where:
     """The folder of the marks of what a page is made of, and of its tables."""
-    return below(paths.state(out), FOLDER, digest)
+    return below(all_marks(out), digest)
 
 
 def table(out: Where, digest: str, split: str, name: str) -> Where:
@@ -97,16 +102,6 @@ def duplicates_sheet(out: Where, digest: str, number: int) -> Where:
 def duplicates_mark(out: Where, digest: str) -> Where:
     """The mark of the page and table of duplicates."""
     return below(marks(out, digest), "duplicates.json")
-
-
-def hashes(out: Where, digest: str, split: str, group: int) -> Where:
-    """The table of the perceptual hashes of a group of shards."""
-    return table(out, digest, split, f"{group:05d}-hashes")
-
-
-def hashes_mark(out: Where, digest: str, split: str, group: int) -> Where:
-    """The mark of the perceptual hashes of a group of shards."""
-    return below(marks(out, digest), f"{split}.{group:05d}.hashes.json")
 
 
 STYLE, SCRIPT, KEYS = "style.css", "report.js", "keys.js"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from pipeline.quantities import counted
 from pipeline.report import charts, figures, places
 from pipeline.report.charts import Chart, ClassSize
 from pipeline.report.gathered import Gathered, GatheredSplit
@@ -23,7 +24,9 @@ def charts_of(gathered: Gathered) -> Iterator[Chart]:
 def _charts(gathered: Gathered) -> Iterator[Chart | None]:
     splits = gathered.splits
     names = [split.name for split in splits]
-    yield charts.ranked("classes", "Images a class", _classes(gathered), names)
+    empty = len(gathered.empty_classes)
+    note = f"{counted(empty, 'class')} of the label table without an image" if empty else ""
+    yield charts.ranked("classes", "Images a class", _classes(gathered), names, note=note)
     for name, title in ((figures.WIDTH, "Widths"), (figures.HEIGHT, "Heights")):
         yield charts.histogram(name, f"{title}, pixels", _counts(gathered, name))
     note = "width by height: wider than tall above 1"
@@ -66,8 +69,12 @@ def _words(gathered: Gathered, what: str) -> dict[str, dict[str, int]]:
 
 
 def _classes(gathered: Gathered) -> list[ClassSize]:
-    """Return the size of each class, but not of the images of none."""
-    return [
+    """Return the size of each class, but not of the images of none.
+
+    Those without an image are among them, but where they are the most: a set that has ten classes
+    of a table of a thousand is shown as one of ten.
+    """
+    with_images = [
         ClassSize(
             each.name,
             {
@@ -80,6 +87,8 @@ def _classes(gathered: Gathered) -> list[ClassSize]:
         for each in gathered.classes
         if each.index >= 0
     ]
+    empty = [ClassSize(each.name, {}, "") for each in gathered.empty_classes]
+    return with_images + (empty if len(empty) <= len(with_images) else [])
 
 
 def _boxes(split: GatheredSplit) -> dict[float, int]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from pipeline import manifest, paths, storage
+from pipeline import manifest, storage
 from pipeline.documents import kinds
 from pipeline.documents.duplicates import DuplicatesMark, HashesMark
 from pipeline.documents.report import (
@@ -14,9 +14,12 @@ from pipeline.documents.report import (
     ReportPagesMark,
     ReportSheetsMark,
 )
+from pipeline.duplicates import hash_groups
 from pipeline.duplicates.perceptual_hash import VERSION
+from pipeline.finished.outputs import CountingOutput
 from pipeline.manifest import Sealed
 from pipeline.report import places
+from pipeline.state import unused_pages
 from pipeline.state.ownership import is_owned
 from pipeline.storage import Location
 
@@ -61,7 +64,7 @@ def duplicates_distance(out: Location, digest: str) -> int:
 
 def forget_duplicates(out: Location) -> None:
     """Have no page of duplicates count: page and table become those of another one."""
-    for digest in _digests(out):
+    for digest in unused_pages.digests(out):
         storage.remove(out, places.duplicates_mark(out, digest))
 
 
@@ -81,16 +84,31 @@ def forget_damaged(out: Location, digest: str) -> None:
             storage.remove(out, place)
 
 
+def forget_damaged_hashes(out: Location, outputs: Iterable[CountingOutput]) -> None:
+    """Have the images of outputs hashed anew whose hashes lack some that were damaged then."""
+    for group in (group for each in outputs for group in hash_groups.hash_groups(each.document)):
+        place = hash_groups.mark(out, group.split, group.digest)
+        if storage.stat(place) is not None:
+            mark = manifest.read_undamaged(place, HashesMark)
+            if mark is None or mark.damaged or mark.missing:
+                storage.remove(out, place)
+
+
 def forget_others(out: Location, digest: str) -> None:
     """Have no other report be complete: the first page becomes this one's."""
-    for other in _digests(out):
+    for other in unused_pages.digests(out):
         if other != digest:
             storage.remove(out, places.mark(out, other))
 
 
 def sweep(out: Location, digest: str) -> None:
-    """Remove what earlier reports have left, once the first page is that of a digest."""
-    for other in _digests(out):
+    """Remove what earlier reports have left, once the first page is that of a digest.
+
+    In a store nothing is deleted but by `shardmill clean`, as of all commands.
+    """
+    if not storage.takes_folders(out):
+        return
+    for other in unused_pages.digests(out):
         if other == digest:
             continue
         for folder in (places.marks(out, other), places.files(out, other)):
@@ -110,15 +128,6 @@ def _is_of_damage(mark: Sealed) -> bool:
         return bool(mark.damaged)
     if isinstance(mark, ReportSheetsMark):
         return any(each.damaged for each in mark.images)
-    if isinstance(mark, HashesMark | DuplicatesMark):
-        return bool(mark.damaged)
+    if isinstance(mark, DuplicatesMark):
+        return bool(mark.damaged or mark.missing)
     return isinstance(mark, ReportMark) and bool(mark.findings)
-
-
-def _digests(out: Location) -> list[str]:
-    """Return the digests of reports of which something is there."""
-    names: set[str] = set()
-    for folder in (places.folder(out), places.marks(out, "0" * 12).parent):
-        if storage.reachable(out, folder):
-            names.update(storage.folders(folder))
-    return sorted(name for name in names if paths.is_digest(name))

@@ -12,13 +12,14 @@ import pyarrow.compute as pc
 from pipeline import storage
 from pipeline.documents.report import DrawnImage
 from pipeline.errors import BadImage, OutputDamaged, ShardmillError, Vanished
+from pipeline.finished import arrow_tables
+from pipeline.finished.outputs import CountingOutput, brief
+from pipeline.finished.stored import StoredImages
 from pipeline.images import header
 from pipeline.images.masks import Mask, decode_mask
 from pipeline.images.sampling import read_sampling
 from pipeline.report import places, tables, thumbnails
 from pipeline.report.chosen import GROUP
-from pipeline.report.stored import StoredImages
-from pipeline.report.survey import ReportedOutput, brief
 from pipeline.storage import Location, StagedFile
 
 _ENDINGS: Final = dict(zip(("JPEG", "PNG"), places.ENDINGS, strict=True))
@@ -36,7 +37,7 @@ class SheetWork:
         whole: whether each image is copied as it is stored, too.
     """
 
-    output: ReportedOutput
+    output: CountingOutput
     digest: str
     group: int
     whole: bool
@@ -48,7 +49,7 @@ class SheetWork:
     def rows(self) -> list[dict[str, Any]]:
         """Return the images of the group, as of `tables.CHOSEN`, sheet by sheet."""
         out, split = self.output.out, self.output.split
-        chosen = tables.read(places.table(out, self.digest, split, "chosen"), tables.CHOSEN)
+        chosen = arrow_tables.read(places.table(out, self.digest, split, "chosen"), tables.CHOSEN)
         first = self.group * GROUP
         inside = pc.and_(
             pc.greater_equal(chosen["sheet"], first), pc.less(chosen["sheet"], first + GROUP)
@@ -171,7 +172,7 @@ def _draw_sheet(
     return sheet.files(1 + max(row["cell"] for row in rows)), sheet.drawn
 
 
-def _why(error: ShardmillError, output: ReportedOutput, shard: int) -> str:
+def _why(error: ShardmillError, output: CountingOutput, shard: int) -> str:
     """Return why an image cannot be read, as a page says it."""
     path = output.shard(shard)
     if isinstance(error, Vanished) and path is not None:
@@ -190,7 +191,7 @@ def _read(
             yield row["cell"], error
 
 
-def _masks(output: ReportedOutput, row: Mapping[str, Any]) -> Iterator[Mask | None]:
+def _masks(output: CountingOutput, row: Mapping[str, Any]) -> Iterator[Mask | None]:
     """Yield the mask of each object on an image; None where it has none, or it was not kept."""
     for each in row["objects"]:
         yield _mask(output.out, each["mask"]) if each["mask"] else None

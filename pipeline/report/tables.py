@@ -6,10 +6,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from pipeline import storage
 from pipeline.catalog import objects
-from pipeline.storage import Location, StagedFile
-from pipeline.storage import table_bounds as tablebounds
 
 CHOSEN: Final = pa.schema(
     [
@@ -54,25 +51,6 @@ FIGURES: Final = pa.schema(
     ]
 )
 """How often each figure occurs in a split."""
-
-
-def write(staged: StagedFile, table: pa.Table) -> None:
-    """Write a table; equal tables give equal bytes."""
-    with staged.stream() as stream, pa.ipc.new_file(stream, table.schema) as writer:
-        writer.write_table(table)
-
-
-def read(path: Location, schema: pa.Schema) -> pa.Table:
-    """Read a table.
-
-    Raises:
-        OutputDamaged: it is not as it was written.
-    """
-    with storage.open_arrow(path) as file:
-        tablebounds.check_file(file, 1 << 24)
-        table = pa.ipc.open_file(file).read_all()
-        storage.check_table(table, schema)
-        return table
 
 
 ALL: Final = {"chosen": CHOSEN, "classes": CLASSES, "figures": FIGURES}

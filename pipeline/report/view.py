@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipeline.finished.outputs import Damage
 from pipeline.report.charts import Chart
-from pipeline.report.survey import Damage
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,15 @@ class ClassCard:
 
 
 @dataclass(frozen=True)
+class EmptyClass:
+    """A class that no image is of; `find`: what it is found by."""
+
+    name: str
+    label: str
+    find: str
+
+
+@dataclass(frozen=True)
 class RepairedPart:
     """The repaired images of a split."""
 
@@ -174,6 +183,7 @@ class IndexPage:
     damage: tuple[Damage, ...]
     splits: tuple[SplitLine, ...]
     classes: tuple[ClassCard, ...]
+    empty_classes: tuple[EmptyClass, ...]
     charts: tuple[Chart, ...]
     repairs: tuple[RepairedPart, ...]
     left_out: tuple[LeftOutPart, ...]

@@ -122,6 +122,21 @@ class DataSet(ABC):
         """
         return NO_LABELS
 
+    @property
+    def chosen_classes(self) -> Mapping[int, tuple[str, str]]:
+        """Index -> id and words of each class that images may be of, as far as `table` says.
+
+        Raises:
+            ConfigError: that, or the choice of classes, cannot be understood.
+        """
+        every = enumerate(zip(self.table.class_ids, self.table.words, strict=True))
+        chosen = self._classes()
+        return {index: named for index, named in every if chosen is None or named[0] in chosen}
+
+    def _classes(self) -> tuple[str, ...] | None:
+        """Return the ids of the chosen classes of the label table; None: all."""
+        return None
+
     @abstractmethod
     def read(self, names: Sequence[str], is_cut: IsCut) -> dict[str, Source]:
         """Look at the images of some splits, and return each split's source.

@@ -88,7 +88,9 @@ def temps(out: Location, resolved: ResolvedJob | None = None) -> list[TempFile]:
 
 def temps_of_report(out: Location) -> list[TempFile]:
     """Return the temporary files in the folders that the page for people is made in."""
-    folders = (*_below(out, places.folder(out)), *_below(out, places.marks(out, "")))
+    if not storage.takes_folders(out):
+        return []  # see `temps`
+    folders = (*_below(out, places.folder(out)), *_below(out, places.all_marks(out)))
     return [temp for folder in folders for temp in storage.temp_files(folder)]
 
 

@@ -18,6 +18,7 @@ from pipeline.archives import member_hashes as memberhashes
 from pipeline.catalog import class_folders
 from pipeline.catalog.shard_name import ShardName
 from pipeline.documents import fingerprint_tables, small_files
+from pipeline.duplicates import hash_groups
 from pipeline.errors import ShardmillError
 from pipeline.exports import registry as exports
 from pipeline.exports.base import ANY_PATH
@@ -189,7 +190,8 @@ def _of_report() -> Iterator[Path]:
     yield from (places.duplicates(_OUT), places.duplicates_table(_OUT))
     yield places.duplicates_sheet(_OUT, _DIGEST, _NUMBER)
     yield places.duplicates_mark(_OUT, _DIGEST)
-    yield places.hashes_mark(_OUT, _DIGEST, _SPLIT, _NUMBER)
+    for spell in (hash_groups.table, hash_groups.mark):
+        yield from (path := spell(_OUT, _SPLIT, _DIGEST), path.parent)
 
 
 def _of_state() -> Iterator[Path]:

@@ -13,8 +13,15 @@ from pipeline.job.options import FORMATS
 from pipeline.job.table.option import CLEAN
 from pipeline.job.table.options import options_of
 from pipeline.quantities import counted, size
-from pipeline.state import at_work, cleaning, leftover_files, status, unselected, unused_appends
-from pipeline.state import unused_sources as unusedsources
+from pipeline.state import (
+    at_work,
+    cleaning,
+    leftover_files,
+    status,
+    unselected,
+    unused,
+    unused_appends,
+)
 from pipeline.state.cleaning import Stale, Superseded
 from pipeline.storage import Location, Plan, Unfinished
 from tasks.cli import clean_stays, text
@@ -72,7 +79,7 @@ class _Going:
         superseded: outputs.
         locks: lock files of commands that were killed.
         leftovers: name of a product -> what goes of small files that were left half done.
-        unused: folder -> what goes of what was kept of source files.
+        unused: folder -> what goes of what was kept of source files, duplicates or pages.
         uploads: parts of files in a store; None: the store does not let them be listed.
         unselected: what it was kept for -> what goes of images and masks that nothing asks for.
         appends: what is remembered of appends that no output needs.
@@ -125,10 +132,10 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool, elsewhere: bool) 
     for name, plan in leftovers.items():
         what = f"{counted(plan.files, 'file')}, {size(plan.bytes)}, e.g. {plan.items[0].path}"
         say(f"left half done of {name}: {what}")
-    unused = _unused(folder, superseded)
-    for place, plan in unused.items():
+    kept = _unused(folder, superseded)
+    for place, plan in kept.items():
         what = f"{place}, {counted(plan.files, 'file')}, {size(plan.bytes)}"
-        say(f"kept of source files, and needed by no output: {what}")
+        say(f"kept of {unused.kept_of(folder, place)}, and needed by no output: {what}")
     others = _unselected(reached, superseded) if unneeded else {}
     for what, plan in others.items():
         say(f"nothing asks for it: {what}: {counted(plan.files, 'file')}, {size(plan.bytes)}")
@@ -140,7 +147,7 @@ def _going(reached: Reached, upload_s: int, *, unneeded: bool, elsewhere: bool) 
         superseded=superseded,
         locks=locks,
         leftovers=leftovers,
-        unused=unused,
+        unused=kept,
         unselected=others,
         appends=appends,
         said=clean_stays.said_by_the_gone(folder, of_other_hosts=elsewhere),
@@ -186,15 +193,15 @@ def _remove_idle(reached: Reached, going: _Going) -> None:
         still = {output.folder for output in cleaning.superseded(folder, wanted.outputs)}
         superseded = [output for output in going.superseded if output.folder in still]
         free = _unused(folder, superseded)
-        unused = [plan for place, plan in going.unused.items() if place in free]
+        kept = [plan for place, plan in going.unused.items() if place in free]
         half_done = leftover_files.plans(folder)
-        unused += [plan for name, plan in going.leftovers.items() if name in half_done]
+        kept += [plan for name, plan in going.leftovers.items() if name in half_done]
         unneeded = {item.path for item in _appends(folder, wanted, superseded).items}
         appends = tuple(item for item in going.appends.items if item.path in unneeded)
-        unused.append(replace(going.appends, items=appends))
+        kept.append(replace(going.appends, items=appends))
         others = _unselected(reached, superseded) if going.unselected else {}
-        unused += [plan for what, plan in going.unselected.items() if what in others]
-        _remove(going.stale, superseded, [*unused, *going.said], going.locks)
+        kept += [plan for what, plan in going.unselected.items() if what in others]
+        _remove(going.stale, superseded, [*kept, *going.said], going.locks)
         _give_up(going.uploads or [])
 
 
@@ -206,8 +213,8 @@ def _give_up(uploads: list[Unfinished]) -> None:
 
 
 def _unused(out: Location, gone: list[Superseded]) -> dict[Location, Plan]:
-    """Return what goes of what was kept of source files, once some outputs are gone."""
-    return unusedsources.plans(out, [output.folder for output in gone])
+    """Return what goes of what was kept, once some outputs are gone."""
+    return unused.plans(out, [output.folder for output in gone])
 
 
 def _appends(out: Location, wanted: Wanted, gone: list[Superseded]) -> Plan:

@@ -35,7 +35,15 @@ EXAMPLES: Final = (
 
 
 @click.command(cls=GroupedCommand, params=parameters(options_of(REPORT)), examples=EXAMPLES)
-def report(out: str, workers: int | None, **given: Any) -> int:
+def report(
+    out: str,
+    workers: int | None,
+    *,
+    open: bool,  # noqa: A002 - the name of the option
+    duplicates: bool,
+    distance: int | None,
+    **given: Any,
+) -> int:
     """Make a page of what OUT holds, OUT/report/index.html: images, plots, and what was repaired.
 
     It needs no network and no server: a browser opens it from the folder, which can be copied
@@ -44,13 +52,18 @@ def report(out: str, workers: int | None, **given: Any) -> int:
     files, commands, and what each step cost. The same outputs give the same bytes, but for the
     page of commands and costs. What was made of an earlier report and is still right stays.
 
+    Of an output in S3 the page is made there, of ranges of its shards: copy it to look at it, or
+    have the store serve it.
+
     --duplicates looks for images that are there more than once, or nearly so, and adds a page of
     them, OUT/report/duplicates.html: first those in several splits. Every image is decoded for it.
 
     Exit status 0 when everything that is shown is as it was written, 4 when images were left out,
     1 when something is damaged: the page says what, and shows the rest.
     """
-    folder = Reached.of(out, {}).out
+    reached = Reached.of(out, given)
+    folder = reached.out
+    _check(folder, is_opened=open, distance=distance, duplicates=duplicates)
     how = How.of(
         workers=workers,
         scheduler_host="",
@@ -60,16 +73,9 @@ def report(out: str, workers: int | None, **given: Any) -> int:
         keep_runs=None,
     )
     jobs = _recorded(folder)
-    job = Job(raw="", out=str(folder), config="")
-    if given["distance"] is not None and not given["duplicates"]:
-        raise UsageError(
-            "--distance is of duplicates, and these are not asked for",
-            found=f"--distance {given['distance']}",
-            expected="--duplicates",
-            remedy="add --duplicates, or leave --distance out",
-        )
-    distance = _DISTANCE if given["distance"] is None else given["distance"]
-    phase = Reporting(distance) if given["duplicates"] else Reporting()
+    job = Job(raw="", out=str(folder), config="", remote=reached.options)
+    most = _DISTANCE if distance is None else distance
+    phase = Reporting(most) if duplicates else Reporting()
     digest = phase.digest(job)  # before a lock is made: it refuses other folders
     with sharing(folder, no_overlap=False):
         code = _make(
@@ -77,9 +83,31 @@ def report(out: str, workers: int | None, **given: Any) -> int:
         )
     index = places.index(folder)
     say_as_it_is(index)
-    if given["open"] and isinstance(index, Path):
+    if open and isinstance(index, Path):
         webbrowser.open(index.as_uri())
     return code
+
+
+def _check(folder: Location, *, is_opened: bool, distance: int | None, duplicates: bool) -> None:
+    """Check what is asked for.
+
+    Raises:
+        UsageError: it means nothing.
+    """
+    if distance is not None and not duplicates:
+        raise UsageError(
+            "--distance is of duplicates, and these are not asked for",
+            found=f"--distance {distance}",
+            expected="--duplicates",
+            remedy="add --duplicates, or leave --distance out",
+        )
+    if is_opened and not isinstance(folder, Path):
+        raise UsageError(
+            "--open hands a file of this machine to a browser, and the page is made in the store",
+            file=str(folder),
+            expected="an output folder of this machine",
+            remedy="leave --open out, copy the folder report from there, and open its index.html",
+        )
 
 
 def _recorded(folder: Location) -> list[Job]:
@@ -92,10 +120,11 @@ def _recorded(folder: Location) -> list[Job]:
 def _make(phase: Phase, job: Job, digest: str, how: How, commands: list[str]) -> int:
     """Have the report made; return the exit status."""
     # Pillow and Jinja: not for --help
-    from pipeline.report import renewal, run_page  # noqa: PLC0415
+    from pipeline.report import renewal, run_page, survey  # noqa: PLC0415
     from tasks.cli.observer import BytesObserver  # noqa: PLC0415 - Rich
 
     renewal.forget_damaged(job.folder, digest)
+    renewal.forget_damaged_hashes(job.folder, survey.survey(job.folder).splits.values())
     if phase.is_complete(job):
         say("already complete")
     else:
@@ -123,7 +152,9 @@ def _told(folder: Location, phase: Phase) -> int:
     if (more := len(whole.damage) - _MOST_SAID) > 0:
         say(f"damaged: {more:,} more, on the page", err=True)
     shown = sum(split.shown for split in whole.splits)
-    say(f"{counted(len(whole.classes), 'class')}, {counted(shown, 'image')} shown")
+    empty = len(whole.empty_classes)
+    without = f"; {counted(empty, 'class')} without an image" if empty else ""
+    say(f"{counted(len(whole.classes), 'class')}, {counted(shown, 'image')} shown{without}")
     if whole.duplicates and phase != Reporting():
         say(duplicates_summary(whole.duplicates))
     if whole.damage:

@@ -154,15 +154,67 @@ def test_a_report_with_them_again_makes_nothing(finished: Path, out: Path) -> No
 
 def test_another_distance_compares_again_and_hashes_nothing(finished: Path, out: Path) -> None:
     own(finished, out)
-    hashes = {path: path.stat().st_mtime_ns for path in out.glob(".shardmill/report/*/*hashes*")}
+    hashes = kept(out)
     assert hashes
     run = shardmill("report", out, "--duplicates", "--distance", 0)
     assert run.returncode == 0
     assert len(groups(out)) < 4 or all(len(keys) > 1 for *_, keys in groups(out))
     assert "in 0 bits or fewer" in Page(out / "report/duplicates.html").text
-    assert hashes == {path: path.stat().st_mtime_ns for path in hashes}
+    assert kept(out) == hashes
     assert shardmill("report", out, "--duplicates").returncode == 0
     assert files(out) == files(finished / "out")
+
+
+def kept(out: Path) -> dict[Path, int]:
+    """Return the files of hashes, and when each was written."""
+    return {path: path.stat().st_mtime_ns for path in out.glob(".shardmill/hashes/*/*")}
+
+
+def test_a_page_that_is_made_anew_hashes_nothing(finished: Path, out: Path) -> None:
+    hashes = kept(own(finished, out))
+    assert hashes
+    for folder in ("report", ".shardmill/report"):
+        shutil.rmtree(out / folder)
+    assert shardmill("report", out, "--duplicates").returncode == 0
+    assert kept(out) == hashes
+    assert files(out) == files(finished / "out")
+
+
+def test_hashes_of_damaged_facts_are_made_once_these_are_mended(finished: Path, out: Path) -> None:
+    own(finished, out)
+    (facts,) = (out / "tfrecord/train/current").glob("facts.parquet")
+    whole = facts.read_bytes()
+    for folder in ("report", ".shardmill/report", ".shardmill/hashes"):
+        shutil.rmtree(out / folder)
+    facts.write_bytes(b"?" * len(whole))
+    run = shardmill("report", out, "--duplicates")
+    assert run.returncode == 1
+    assert "16 images could not be read to look for duplicates" in run.stderr
+    facts.write_bytes(whole)
+    assert shardmill("report", out, "--duplicates").returncode == 0
+    assert files(out) == files(finished / "out")
+
+
+def test_clean_removes_hashes_that_no_output_has_any_more(finished: Path, out: Path) -> None:
+    own(finished, out)
+    before = kept(out)
+    more = out.parent / "root"
+    for name, content in {**drawn(), "train/b/more.jpg": stored(scene(9))}.items():
+        lay(more / name, content)
+    made = shardmill("imagelist", more, "--recursive", "--out", out, "--replace")
+    assert made.returncode == 0, made.stderr
+    assert (
+        "kept of duplicates"
+        not in shardmill("clean", out, "--dry-run").stdout.partition("superseded")[0]
+    )
+    assert shardmill("report", out, "--duplicates").returncode == 0
+    run = shardmill("clean", out, "--yes")
+    assert "kept of duplicates, and needed by no output" in run.stdout
+    after = kept(out)
+    gone = before.keys() - after.keys()
+    assert {path.parent.name for path in gone} == {"train"}
+    assert shardmill("verify", out).returncode == 0
+    assert "already complete" in shardmill("report", out, "--duplicates").stdout
 
 
 def test_they_go_when_the_outputs_are_others(finished: Path, out: Path) -> None:
@@ -193,8 +245,8 @@ def test_a_flipped_byte_is_said_and_the_rest_is_compared(finished: Path, out: Pa
     (shard,) = (out / "tfrecord/val").glob("current/val-00000-*")
     whole = shard.read_bytes()
     place = len(whole) // 2
-    shutil.rmtree(out / "report")
-    shutil.rmtree(out / ".shardmill/report")
+    for folder in ("report", ".shardmill/report", ".shardmill/hashes"):
+        shutil.rmtree(out / folder)
     shard.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
     run = shardmill("report", out, "--duplicates")
     assert run.returncode == 1

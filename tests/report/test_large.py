@@ -12,10 +12,11 @@ from pipeline import manifest
 from pipeline.catalog.objects import UNKNOWN
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.report import DrawnImage, ReportImagesMark
+from pipeline.finished.outputs import CountingOutput
 from pipeline.report import figures, page_files, places, thumbnails
 from pipeline.report.chosen import CELLS
 from pipeline.report.gathered import Gathered, GatheredSplit
-from pipeline.report.survey import ReportedOutput, Survey
+from pipeline.report.survey import Survey
 
 CLASSES: Final = 1000
 IMAGES: Final = {"train": 1_281_167, "validation": 50_000, "test": 100_000}
@@ -92,7 +93,7 @@ def split_of(out: Path, name: str, number: int) -> GatheredSplit:
         figures.MODE: {"RGB": IMAGES[name]},
     }
     mark = ReportImagesMark("0123456789ab", name, IMAGES[name], CLASSES, False, ())
-    output = ReportedOutput(out, folder, document, ())
+    output = CountingOutput(out, folder, document, ())
     return GatheredSplit(output, number, mark, rows, classes, counts, drawn)
 
 

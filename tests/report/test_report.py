@@ -75,7 +75,7 @@ def test_every_link_of_every_page_leads_to_a_file(finished: Path) -> None:
 def test_the_first_page_says_what_there_is(finished: Path) -> None:
     text = Page(finished / "out/report/index.html").text
     for said in (
-        "120 images in 2 splits, 8 classes",
+        "120 images in 2 splits, 8 classes; 992 more classes without an image",
         "Irish terrier",
         "train: 2 repaired images",
         "cmyk 1, png 1",
@@ -203,6 +203,31 @@ def test_a_class_that_a_split_lacks_says_so(tmp_path: Path) -> None:
     assert "No image of this class is in" in page.text
 
 
+def test_a_class_that_no_image_has_is_listed_and_counted(tmp_path: Path) -> None:
+    table = lay(tmp_path / "classes.tsv", b"folder\tlabel\na\t0\nthin\t1\nb\t2\n")
+    images = {"a/1.jpg": encoded(1), "a/2.jpg": encoded(2), "b/3.jpg": encoded(3)}
+    out = listed(tmp_path, images, "--classes", table)
+    run = shardmill("report", out)
+    assert "2 classes, 3 images shown; 1 class without an image" in run.stdout
+    index = Page(out / "report/index.html")
+    assert "2 classes; 1 more class without an image" in index.text
+    assert [given["data-find"] for given in index.of("tr") if "data-find" in given] == ["thin  1"]
+    assert "1 class without an image class label images thin class 1, from 0 0" in index.text
+    assert "root: 0 to 2 a class" in index.text
+    assert "1 class of the label table without an image" in index.text
+    table.unlink()  # the output keeps the table
+    assert "already complete" in shardmill("report", out).stdout
+
+
+def test_classes_of_a_table_that_were_not_chosen_are_none_without_an_image(
+    sample: RawSet, out: Path
+) -> None:
+    chosen = lay(out.parent / "chosen.txt", b"n02093991\n")
+    finishedoutputs.prepared(sample, out, "--classes", chosen)
+    run = shardmill("report", out)
+    assert "1 class, 15 images shown\n" in run.stdout
+
+
 def test_two_hundred_classes_have_a_page_each(tmp_path: Path) -> None:
     small = io.BytesIO()
     Image.new("RGB", (8, 8), "red").save(small, "JPEG")
@@ -231,6 +256,10 @@ def test_masks_are_drawn_over_open_images(openimages: Path, out: Path) -> None:
     assert run.returncode == 4  # images are absent
     index = Page(out / "report/index.html")
     assert "3 images left out" in index.text
+    assert "absent, there is no such file: bfda2e7a1d3cb4ab.jpg" in index.text
+    assert [page.path for page in pages(out / "report") if str(openimages) in page.text] == [
+        out / "report/run.html"  # the commands
+    ]
     masks = sorted((out / "report").rglob("*.masks.png"))
     assert masks
     with Image.open(masks[0]) as image:

@@ -42,7 +42,8 @@ OUTPUT = f"tfrecord/train/{DIGEST}"
         f".shardmill/report/{DIGEST}/train.chosen.arrow",
         "report/duplicates.parquet",
         f"report/{DIGEST}/duplicates/duplicates-00003.jpg",
-        f".shardmill/report/{DIGEST}/train.00003.hashes.json",
+        f".shardmill/hashes/train/{DIGEST}.json",
+        f".shardmill/hashes/train/{DIGEST}.arrow",
     ],
 )
 def test_a_name_that_is_written_is_owned(out: Path, name: str) -> None:

@@ -141,12 +141,14 @@ OUTPUT_OPTIONS: Final = (
         default=DEFAULT,
         choices=tuple(FORMATS),
     ),
-    _out(REPORT, "Output folder of the commands that prepare, on this machine."),
+    _out(
+        REPORT, "Output folder of the commands that prepare, or its address in S3.", anywhere=True
+    ),
     Option(
         flag="--open",
         kind=Kind.SWITCH,
         group=Group.RUN,
-        help="Open the page in a browser when it is made.",
+        help="Open the page in a browser when it is made; not of an output in S3.",
         commands=(REPORT,),
         default=False,
     ),

@@ -12,6 +12,7 @@ from pipeline.job.table.option import (
     COMMANDS,
     DOCTOR,
     LIST,
+    REPORT,
     RESHARD,
     SET,
     SHOW,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pipeline.sources.data_set import DataSet
 
 
-_OF_OUTPUTS: Final = (STATUS, VERIFY, CLEAN, WHERE, SHOW, DOCTOR, WORKER)
+_OF_OUTPUTS: Final = (STATUS, VERIFY, CLEAN, WHERE, SHOW, REPORT, DOCTOR, WORKER)
 
 
 def _option(

@@ -96,6 +96,8 @@
   if (!query) return;
   const cards = one("#cards");
   const items = all("li", cards);
+  const empties = one("#empties");
+  const rows = empties ? all("tr[data-find]", empties) : [];
   const hits = one("#hits");
   const none = one("#none");
   let keys = null;
@@ -139,12 +141,22 @@
   const find = () => {
     const words = query.value.toLowerCase().split(/\s+/).filter(Boolean);
     let left = 0;
+    let empty = 0;
+    for (const row of rows) {
+      const fits = words.every((word) => row.dataset.find.includes(word));
+      row.hidden = !fits;
+      empty += fits;
+    }
+    if (empties) {
+      empties.hidden = empty === 0;
+      if (words.length && empty > 0 && empty < rows.length) empties.open = true;
+    }
     for (const item of items) {
       const fits = words.every((word) => item.dataset.find.includes(word));
       item.hidden = !fits;
       left += fits;
     }
-    none.hidden = left > 0;
+    none.hidden = left + empty > 0;
     show(words);
   };
   query.addEventListener("focus", load);

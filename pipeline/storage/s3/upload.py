@@ -26,6 +26,14 @@ from pipeline.storage.s3.settings import ONE_PUT
 
 _PUTS: Final = 3  # of one object, where the store does not confirm what it was sent
 _CHUNK: Final = 1 << 20
+_TYPES: Final = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".jpg": "image/jpeg",
+    ".js": "text/javascript",
+    ".png": "image/png",
+}
+"""What a browser is told of files that it can show: of others the store says what it will."""
 _SMALL: Final = 1 << 20
 """Bytes up to which a file is read before it is sent: botocore then does not ask the store whether
 it may send it, which takes a small one as long as the sending."""
@@ -67,6 +75,8 @@ def put_bytes(client: Client, place: Remote, content: bytes) -> ObjectInfo:
 def _put(client: Client, place: Remote, body: Part | bytes, size: int, md5: bytes) -> ObjectInfo:
     """Send an object, and send it again where the store does not confirm it."""
     info = None
+    content_type = _TYPES.get(place.suffix)
+    said = {"ContentType": content_type} if content_type else {}
     for _ in range(_PUTS):
         if isinstance(body, Part):
             body.seek(0)
@@ -78,6 +88,7 @@ def _put(client: Client, place: Remote, body: Part | bytes, size: int, md5: byte
                 Body=body,
                 ContentLength=size,
                 ContentMD5=base64_of(md5),
+                **said,
             )
         except RemoteUnavailable:
             info = _if_there(client, place, size, md5)

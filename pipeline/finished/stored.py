@@ -10,7 +10,7 @@ import xxhash
 
 from pipeline import storage
 from pipeline.errors import OutputDamaged
-from pipeline.report.survey import ReportedOutput
+from pipeline.finished.outputs import CountingOutput
 from pipeline.state.image_lookup import FoundImage, OpenOutput, read_record
 
 _SIGNATURES: Final = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n")
@@ -24,7 +24,7 @@ class StoredImages:
         output: the output, with a manifest.
     """
 
-    def __init__(self, output: ReportedOutput) -> None:
+    def __init__(self, output: CountingOutput) -> None:
         self._output = output
         self._stack = contextlib.ExitStack()
         self._shard = -1

@@ -1,0 +1,27 @@
+"""What is kept in an output folder and that no output, and no page, needs any more."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from pipeline.state import unused_hashes, unused_pages
+from pipeline.state import unused_sources as unusedsources
+from pipeline.storage import Location, Plan
+
+
+def plans(out: Location, gone: Collection[Location] = ()) -> dict[Location, Plan]:
+    """Return folder -> what goes of what is kept there.
+
+    Args:
+        out: the output folder.
+        gone: folders of outputs that count as removed.
+    """
+    of_outputs = unusedsources.plans(out, gone) | unused_hashes.plans(out, gone)
+    return of_outputs | unused_pages.plans(out)
+
+
+def kept_of(out: Location, place: Location) -> str:
+    """Return what it was kept of that lies in one of these folders."""
+    if unused_hashes.are_in(out, place):
+        return "duplicates"
+    return "an earlier report" if unused_pages.are_in(out, place) else "source files"

@@ -1,0 +1,44 @@
+"""What is left of pages for people that another page has taken the place of."""
+
+from __future__ import annotations
+
+from pipeline import paths, storage
+from pipeline.report import places
+from pipeline.state import ownership
+from pipeline.storage import Location, Plan
+
+
+def digests(out: Location) -> list[str]:
+    """Return the digests of the pages of which something is there."""
+    names: set[str] = set()
+    for folder in (places.folder(out), places.all_marks(out)):
+        if storage.reachable(out, folder):
+            names.update(storage.folders(folder))
+    return sorted(name for name in names if paths.is_digest(name))
+
+
+def plans(out: Location) -> dict[Location, Plan]:
+    """Return folder -> what goes of pages that are not finished, beside one that is."""
+    every = digests(out)
+    finished = {each for each in every if storage.stat(places.mark(out, each)) is not None}
+    if not finished:
+        return {}
+    folders = [
+        spell(out, each)
+        for each in every
+        if each not in finished
+        for spell in (places.marks, places.files)
+    ]
+    found = {
+        folder: storage.plan_folder(out, folder, lambda path: ownership.is_owned(out, path))
+        for folder in folders
+        if storage.reachable(out, folder)
+    }
+    return {folder: plan for folder, plan in found.items() if plan.files}
+
+
+def are_in(out: Location, place: Location) -> bool:
+    """Whether a folder is one of a page."""
+    return any(
+        storage.is_below(place, each) for each in (places.folder(out), places.all_marks(out))
+    )
