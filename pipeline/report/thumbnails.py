@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from pipeline.report.chosen import COLUMNS
 from pipeline.storage import Buffer
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL import Image, ImageFile
 
 SIDE: Final = 192
 """Pixels of a thumbnail's longer side, at most."""
@@ -49,9 +49,12 @@ def thumbnail(data: Buffer) -> Image.Image:
     size = fitted((said.width, said.height))
     if said.format == "JPEG" and said.mode in {"RGB", "L"}:
         with refusals(said.format, f"{said.width} x {said.height} pixels of {said.mode}"):
-            image = open_image(data, said.format)
+            file = cast("ImageFile.ImageFile", open_image(data, said.format))
+            file.decodermaxblock = len(data)  # it is all there: it is decoded in one go
+            image: Image.Image = file
             image.draft(said.mode, size)
-            image = image.convert("RGB")
+            image.load()
+            image = image if image.mode == "RGB" else image.convert("RGB")
     else:
         image = decode(data, said, EncodeSpec(color=1), UPRIGHT).image.convert("RGB")
     return image if image.size == size else image.resize(size, Image.Resampling.BILINEAR)
