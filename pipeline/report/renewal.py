@@ -69,11 +69,15 @@ def forget_duplicates(out: Location) -> None:
 
 
 def remove_duplicates(out: Location, digest: str) -> None:
-    """Remove page and table of duplicates that are not those of a report."""
+    """Have page and table of duplicates that are not those of a report not count, and remove them.
+
+    In a store they stay until `shardmill clean`: no page leads to them.
+    """
     if duplicates_distance(out, digest) == NO_DUPLICATES:
         forget_duplicates(out)
-        for path in (places.duplicates(out), places.duplicates_table(out)):
-            storage.remove(out, path)
+        if storage.takes_folders(out):
+            for path in (places.duplicates(out), places.duplicates_table(out)):
+                storage.remove(out, path)
 
 
 def forget_damaged(out: Location, digest: str) -> None:

@@ -34,6 +34,9 @@ def plans(out: Location) -> dict[Location, Plan]:
         for folder in folders
         if storage.reachable(out, folder)
     }
+    if not any(storage.stat(places.duplicates_mark(out, each)) for each in every):
+        files = (places.duplicates(out), places.duplicates_table(out))
+        found[places.folder(out)] = storage.plan_files(out, files)
     return {folder: plan for folder, plan in found.items() if plan.files}
 
 

@@ -77,7 +77,7 @@ def test_a_page_of_another_output_takes_its_place_and_clean_removes_the_first(
     shard = f"tfrecord/train/{digest}/train-00001-of-00004"
     whole = bucket.content(shard)
     bucket.put(shard, content=whole[:-1])
-    run = host.run("report", bucket.folder)
+    run = host.run("report", bucket.folder, "--duplicates")
     assert run.returncode == 1
     assert shard in run.stderr
     bucket.put(shard, content=whole)

@@ -77,6 +77,9 @@ with sync_playwright() as playwright:
             ):
                 found["problems"].append(f"no such file: {plain}")
     kinds["run"] = (INDEX.parent / "run.html").as_uri()
+    if (duplicates := INDEX.parent / "duplicates.html").exists():
+        kinds["duplicates"] = duplicates.as_uri()
+    found["kinds"] = sorted(kinds)
     for scheme, size in (("light", SCREEN), ("dark", SCREEN), ("light", PHONE)):
         looking = opened(browser, scheme, size)
         for name, address in kinds.items():
