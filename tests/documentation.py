@@ -32,6 +32,7 @@ SNIPPETS = {
     "state = data.state_after(batches=2, batch_size=4, workers=2)  # plain data: save it with the"
     " weights": "test_torch_reads_as_documented",
     "from pipeline.loaders import grain as loaders": "test_grain_reads_as_documented",
+    "from pipeline.loaders import mxnet as loaders": "test_mxnet_reads_as_documented",
     "from pipeline.loaders import torch": "test_torch_reads_as_the_readme_says",
     "import mxnet as mx": "test_mxnet_reads_several_classes_as_documented",
     ">>> import dbcollection as dbc": "test_dbcollection_loads_as_documented",
@@ -46,6 +47,7 @@ SNIPPETS = {
 SNIPPET_TESTS = (
     ROOT / "tests" / "interop" / "test_documented_snippets.py",
     ROOT / "tests" / "interop" / "test_loaders_grain.py",
+    ROOT / "tests" / "interop" / "test_loaders_mxnet.py",
     ROOT / "tests" / "interop" / "test_loaders_torch.py",
     ROOT / "tests" / "interop" / "test_ray.py",
     ROOT / "tests" / "remote" / "test_s3_rights.py",

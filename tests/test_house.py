@@ -26,6 +26,7 @@ TASKS: Final = [path for path in PROGRAM if path.is_relative_to(ROOT / "tasks")]
 OF_FRAMEWORKS: Final = {
     "pipeline/loaders/dali.py": {"nvidia"},
     "pipeline/loaders/grain.py": {"grain"},
+    "pipeline/loaders/mxnet.py": {"mxnet"},
     "pipeline/loaders/tfdata.py": {"tensorflow"},
     "pipeline/loaders/torch.py": {"torch"},
 }

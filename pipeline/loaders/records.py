@@ -11,7 +11,7 @@ from typing import Any, Final, SupportsIndex, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import digests, storage
+from pipeline import storage
 from pipeline.errors import OutputDamaged, UsageError
 from pipeline.formats.record import ParsedRecord
 from pipeline.loaders.example import Example, example
@@ -49,8 +49,7 @@ class Records:
     @property
     def identity(self) -> str:
         """A digest of which records there are under which numbers, wherever they lie."""
-        listed = [[shard.file, shard.bytes, shard.records] for shard in self.shards.listed]
-        return digests.digest({"shards": listed})
+        return self.shards.identity
 
     def order(self, seed: int | None) -> Order:
         """Return the order of epochs by a seed, or by number."""

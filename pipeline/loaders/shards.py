@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline import paths, storage
+from pipeline import digests, paths, storage
 from pipeline.documents.listed import ListedShard
 from pipeline.errors import OutputDamaged, UsageError
 from pipeline.loaders.file_cache import FileCache
@@ -43,6 +43,12 @@ class Shards:
     def names(self) -> list[str]:
         """The names of their files, relative to the folder."""
         return [shard.file for shard in self.listed]
+
+    @property
+    def identity(self) -> str:
+        """A digest of which records there are under which numbers, wherever they lie."""
+        listed = [[shard.file, shard.bytes, shard.records] for shard in self.listed]
+        return digests.digest({"shards": listed})
 
     @property
     def records(self) -> int:

@@ -1,0 +1,295 @@
+"""A finished RecordIO output for MXNet: its own image iterator, or records by number.
+
+MXNet 1.9.1, the last release, needs NumPy below 1.24, and so an environment of its own:
+docs/loading.md says what is installed there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from secrets import randbits
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import OutputDamaged, UsageError
+from pipeline.formats.registry import FORMATS
+from pipeline.loaders import position
+from pipeline.loaders.division import ALONE, Consumer, check_world
+from pipeline.loaders.frameworks import missing
+from pipeline.loaders.order import Order
+from pipeline.loaders.position import Position, Terms
+from pipeline.loaders.shards import Shards, open_shards
+from pipeline.state.current import REMEDY
+from pipeline.storage import RemoteOptions
+
+try:
+    import mxnet as mx
+except ImportError as error:
+    raise missing("MXNet", None, error) from error
+
+_FORMAT: Final = "recordio"
+_SUFFIX: Final = ".rec"
+_APART: Final = ";"  # between the files that MXNet reads one after another
+_SEEDS: Final = 1 << 31  # what MXNet takes is a 32-bit integer
+_EACH_EPOCH: Final = 0x9E3779B1  # seeds of epochs are far from each other
+
+
+def dataset(
+    out: str | Path,
+    split: str,
+    *,
+    decode: bool = True,
+    shuffle: bool = False,
+    seed: int | None = None,
+    world: tuple[int, int] = ALONE,
+    cache: str | Path | None = None,
+    batch_size: int | None = None,
+    data_shape: tuple[int, int, int] | None = None,
+    remote: RemoteOptions | None = None,
+    **more: Any,
+) -> ImageBatches | RecordReader:
+    """Open one split of a finished output.
+
+    With ``decode=True`` its batches are those of `mx.io.ImageRecordIter`, float32
+    ``(batch_size, *data_shape)``, and labels float32 ``(batch_size,)`` or ``(batch_size, m)``
+    where a list says m numbers of each image. The last ``batch.pad`` images of an epoch's last
+    batch are there twice, to fill it. With ``decode=False`` each record is a pair as
+    `mx.recordio.unpack` gives it: a header, whose ``label`` is a float or float32 ``(m,)``, and
+    the bytes of the JPEG or PNG.
+
+    Args:
+        out: the output folder of the shardmill command, or its address, ``s3://BUCKET/PREFIX``.
+        split: such as ``train``.
+        decode: whether MXNet decodes the images, and crops them to `data_shape`.
+        shuffle: give the images in a random order, another in each epoch. `ImageRecordIter` mixes
+            what it reads at once, 16 MB, and takes pieces of 64 MB at random; without `decode` it
+            is the order of the other loaders.
+        seed: makes that order reproducible.
+        world: rank and size, of processes that share an epoch. Each record is read by one. Without
+            `decode` ranks differ by one record at most; `ImageRecordIter` divides by bytes.
+        cache: folder of this machine that shards are fetched to, as for `tfdata`.
+        batch_size: images in a batch; with `decode` alone, and needed there.
+        data_shape: channels, height and width of each image; likewise.
+        remote: how a store is reached; default: what AWS's variables and files say.
+        more: what else `ImageRecordIter` is given, such as ``resize=256, rand_crop=True``.
+
+    Raises:
+        OutputDamaged: the manifest or a shard is missing, or a shard has another size.
+        UsageError: there is no such split, but others; the world cannot be; an output in a store
+            and no cache; `batch_size` or `data_shape` is missing, or given without a use; the path
+            of a shard has a character that MXNet takes for another thing.
+        NoSpace: the cache has no room for the shards.
+        ShardmillError: the store refuses or does not answer.
+    """
+    rank, size = check_world(world)
+    given = {"batch_size": batch_size, "data_shape": data_shape, **more}
+    _check_given(given, decode=decode)
+    shards = open_shards(out, split, _FORMAT, cache=cache, options=remote)
+    chosen = (randbits(62) if seed is None else seed) if shuffle else None
+    terms = Terms(shards.identity, rank, size, chosen)
+    if not decode:
+        return RecordReader(shards, terms)
+    files = [_readable(shards.path(shard.file)) for shard in shards.listed if shard.records]
+
+    def opened(epoch: int) -> Any:
+        return mx.io.ImageRecordIter(
+            path_imgrec=_APART.join(files),
+            num_parts=size,
+            part_index=rank,
+            round_batch=True,  # else the last batch is filled without a word
+            **({} if chosen is None else _shuffled(chosen, epoch)),
+            **{"label_width": label_width, "verbose": False, **given},
+        )
+
+    label_width = _label_width(RecordReader(shards, Terms(shards.identity, *ALONE, None)))
+    return ImageBatches(opened, terms, batch_size or 1)
+
+
+class ImageBatches(mx.io.DataIter):  # type: ignore[misc]  # without MXNet it is Any
+    """The batches of `mx.io.ImageRecordIter`, which is made anew for each epoch.
+
+    One that is reset begins with the images that filled the last batch, so that an epoch would
+    not have each image once.
+    """
+
+    def __init__(self, opened: Callable[[int], Any], terms: Terms, batch_size: int) -> None:
+        super().__init__(batch_size)
+        self._opened, self._terms = opened, terms
+        self._now = Position()
+        self._images = opened(0)
+
+    @property
+    def provide_data(self) -> Any:
+        """Name and shape of what is in a batch."""
+        return self._images.provide_data
+
+    @property
+    def provide_label(self) -> Any:
+        """Name and shape of the labels of a batch."""
+        return self._images.provide_label
+
+    def next(self) -> Any:
+        """Return the next batch of the epoch."""
+        batch = self._images.next()
+        epoch, (taken,) = self._now.epoch, self._now.taken
+        self._now = Position(epoch, (taken + self.batch_size - batch.pad,))
+        return batch
+
+    def reset(self) -> None:
+        """Go on with the next epoch, or remain at the begin of this one."""
+        if any(self._now.taken):
+            self.set_epoch(self._now.epoch + 1)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch is read next, from its begin."""
+        self._now, self._images = Position(epoch), self._opened(epoch)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the epoch stands, as plain data."""
+        return position.saved(self._now, self._terms)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on where a state was saved: the batches before it are read once more.
+
+        Raises:
+            UsageError: it is no state, or was saved of other shards, or with another world or seed.
+        """
+        begun = position.loaded(state, self._terms)
+        self.set_epoch(begun.epoch)
+        while self._now.taken < begun.taken:
+            self.next()
+
+
+class RecordReader:
+    """The records of a split by their place in the order of an epoch; see `dataset`.
+
+    It is a data set for `mx.gluon.data.DataLoader` with any number of workers, without its
+    ``shuffle``; each process reads for itself, and one thread of it.
+    """
+
+    def __init__(self, shards: Shards, terms: Terms) -> None:
+        self._shards, self._terms = shards, terms
+        self._counts = tuple(shard.records for shard in shards.listed)
+        self._order = Order(self._counts, terms.seed)
+        self._starts = np.concatenate([[0], np.cumsum(self._counts, dtype=np.int64)])
+        self._files: dict[int, Any] = {}
+        self._now = Position()
+        self._numbers = self._order_of(0)
+
+    def __len__(self) -> int:
+        """Return how many records this rank has."""
+        return len(self._numbers)
+
+    def __getitem__(self, place: int) -> tuple[Any, bytes]:
+        """Return header and image of a record, by its place in the epoch.
+
+        Raises:
+            IndexError: there is no such record.
+            OutputDamaged: an index is not of what its shard holds.
+        """
+        if not 0 <= place < len(self):
+            raise IndexError(f"record {place} of {len(self)}")
+        number = self._numbers[place]
+        shard = int(np.searchsorted(self._starts, number, "right")) - 1
+        file = self._file(shard)
+        header, image = mx.recordio.unpack(file.read_idx(file.keys[number - self._starts[shard]]))
+        return header, image
+
+    def __iter__(self) -> Iterator[tuple[Any, bytes]]:
+        """Give the records of the epoch, from where a loaded state stands."""
+        epoch = self._now.epoch
+        for place in range(self._now.taken[0], len(self)):
+            record = self[place]
+            self._now = Position(epoch, (place + 1,))
+            yield record
+        self._now = Position(epoch)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Say which epoch is read next, from its begin; call it before each."""
+        self._begin(Position(epoch))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how many records of the epoch were given, as plain data."""
+        return position.saved(self._now, self._terms)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Have the next iteration go on where a state was saved.
+
+        Raises:
+            UsageError: it is no state, or was saved of other shards, or with another world or seed.
+        """
+        self._begin(position.loaded(state, self._terms))
+
+    def _begin(self, now: Position) -> None:
+        self._now, self._numbers = now, self._order_of(now.epoch)
+
+    def _order_of(self, epoch: int) -> NDArray[np.int64]:
+        return self._order.epoch(epoch, Consumer(self._terms.rank, self._terms.size))
+
+    def _file(self, shard: int) -> Any:
+        found = self._files.get(shard)
+        if found is None:
+            name = self._shards.listed[shard].file
+            index = self._shards.path(FORMATS[_FORMAT].files(name.removesuffix(_SUFFIX))[1])
+            path = self._shards.path(name)
+            found = mx.recordio.MXIndexedRecordIO(str(index), str(path), "r")
+            if len(found.keys) != self._counts[shard]:
+                raise OutputDamaged(
+                    "the index is not of what the shard holds",
+                    file=str(index),
+                    expected=f"the offsets of {self._counts[shard]} records",
+                    found=f"{len(found.keys)} records",
+                    remedy=REMEDY,
+                )
+            self._files[shard] = found
+        return found
+
+    def __getstate__(self) -> Mapping[str, Any]:
+        return {**self.__dict__, "_files": {}}
+
+
+def _check_given(given: Mapping[str, Any], *, decode: bool) -> None:
+    missing_ones = [name for name in ("batch_size", "data_shape") if not given[name]]
+    if decode and missing_ones:
+        raise UsageError(
+            f"{' and '.join(missing_ones)}: needed where MXNet decodes",
+            expected="such as batch_size=64, data_shape=(3, 224, 224)",
+            found="none",
+        )
+    idle = [name for name, value in given.items() if value is not None]
+    if not decode and idle:
+        raise UsageError(
+            f"{', '.join(idle)}: without effect where nothing is decoded",
+            remedy="leave it out, or decode",
+        )
+
+
+def _readable(path: Path) -> str:
+    """Return a path as MXNet is given it, which takes some characters for other things."""
+    text = str(path)
+    if any(mark in text for mark in f"{_APART}#?"):
+        raise UsageError(
+            "MXNet cannot be given the path of this shard",
+            file=text,
+            expected="a path without ; # and ?",
+            remedy="read it through a link without them, or with a cache= without them",
+        )
+    return text
+
+
+def _label_width(records: RecordReader) -> int:
+    """Return how many labels each image has: all have as many as the first."""
+    return max(1, records[0][0].flag) if len(records) else 1
+
+
+def _shuffled(seed: int, epoch: int) -> dict[str, Any]:
+    of_epoch = (seed + epoch * _EACH_EPOCH) % _SEEDS
+    return {
+        "shuffle": True,
+        "seed": of_epoch,
+        "shuffle_chunk_size": 64,  # MB
+        "shuffle_chunk_seed": of_epoch,
+    }
