@@ -222,6 +222,7 @@ bench: $(VENV)/.test $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
 	$(BIN)/python -m benchmarks.scheduling
 	$(BIN)/python -m benchmarks.nothing_to_do
 	$(BIN)/python -m benchmarks.appending
+	$(BIN)/python -m benchmarks.report_pages
 	$(BIN)/python -m benchmarks.duplicates
 	$(BIN)/python -m benchmarks.remote
 	$(BIN)/python -m benchmarks.remote_jobs
@@ -232,6 +233,7 @@ bench: $(VENV)/.test $(if $(MXNET_PYTHON),.venv-mxnet/.ready)
 
 scale: $(VENV)/.test
 	$(BIN)/python -m benchmarks.scale
+	$(BIN)/python -m benchmarks.report_scale
 	$(BIN)/python -m benchmarks.duplicates --images 1280000 --distances 4
 	$(BIN)/python -m benchmarks.list_scale
 	$(BIN)/python -m benchmarks.appending --grow 100000

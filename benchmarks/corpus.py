@@ -116,11 +116,11 @@ def make(folder: Path, images: int) -> Corpus:
     """
     raw, tree = folder / "raw", folder / "tree"
     raw.mkdir()
-    origin, photographs = _photographs(folder)
+    origin, originals = photographs(folder)
     table = labels.load_table(shipped("config/ilsvrc2012/synsets.tsv"))
     wnids = table.class_ids[:: len(table.class_ids) // CLASSES][:CLASSES]
     per_class = images // CLASSES
-    endless = cycle(photographs)
+    endless = cycle(originals)
     with tarfile.open(raw / _TRAIN, "w", format=tarfile.USTAR_FORMAT) as outer:
         for wnid in wnids:
             members = {
@@ -129,11 +129,11 @@ def make(folder: Path, images: int) -> Corpus:
             }
             _write_files(tree / wnid, members)
             _add(outer, f"{wnid}.tar", _tar(members))
-    one = {"ILSVRC2012_val_00000001.JPEG": photographs[0]}  # TFDS opens it whatever it prepares
+    one = {"ILSVRC2012_val_00000001.JPEG": originals[0]}  # TFDS opens it whatever it prepares
     (raw / _VALIDATION).write_bytes(_tar(one))
     _write_config(raw, wnids, per_class)
     os.sync()
-    return Corpus(raw, raw / "benchmark.toml", tree, per_class * CLASSES, len(photographs), origin)
+    return Corpus(raw, raw / "benchmark.toml", tree, per_class * CLASSES, len(originals), origin)
 
 
 def annotate(corpus: Corpus, annotations: int) -> Path:
@@ -175,7 +175,7 @@ def _annotations(wnids: Sequence[str], per_class: int) -> Iterator[tuple[str, by
         yield f"{wnid}/{stem}.xml", annotation_xml(annotation)
 
 
-def _photographs(folder: Path) -> tuple[str, list[bytes]]:
+def photographs(folder: Path) -> tuple[str, list[bytes]]:
     """Return photographs and where they are from: the mini set's, or else drawn ones."""
     given = os.environ.get("SHARDMILL_TEST_DATA")
     data = Path(given) if given else ROOT.parent / "shared" / "data"

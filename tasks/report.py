@@ -49,7 +49,7 @@ class ReadReportImages(ReportTask):
         split = str(self.split)
         output = self.survey.splits[split]
         total = output.document.counts.records if output.document else 0
-        with self.counter(total, "images", f"choose {split}") as progress:
+        with self.counter(total, "images", split) as progress:
             read = images.read(output, progress)
         contents = {"chosen": read.chosen, "classes": read.classes, "figures": read.figures}
         with contextlib.ExitStack() as stack:

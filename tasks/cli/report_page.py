@@ -121,7 +121,6 @@ def _make(phase: Phase, job: Job, digest: str, how: How, commands: list[str]) ->
     """Have the report made; return the exit status."""
     # Pillow and Jinja: not for --help
     from pipeline.report import renewal, run_page, survey  # noqa: PLC0415
-    from tasks.cli.observer import BytesObserver  # noqa: PLC0415 - Rich
 
     renewal.forget_damaged(job.folder, digest)
     renewal.forget_damaged_hashes(job.folder, survey.survey(job.folder).splits.values())
@@ -131,9 +130,12 @@ def _make(phase: Phase, job: Job, digest: str, how: How, commands: list[str]) ->
         how.begin()
         supervisor = how.supervisor(job, phase)
         supervisor.name = run_end.new_name(run_end.ASSISTANT)  # its end is not that of a job
+        from tasks.cli.report_display import ReportObserver  # noqa: PLC0415
         from tasks.cli.watched import watched  # noqa: PLC0415
 
-        outcome = watched(supervisor, BytesObserver(job.folder, supervisor.name), tell)
+        hashes = phase != Reporting()
+        observer = ReportObserver(survey.survey(job.folder), supervisor.name, hashes=hashes)
+        outcome = watched(supervisor, observer, tell)
         if not outcome.complete:
             return outcomes.failure(supervisor, outcome)
     renewal.sweep(job.folder, digest)

@@ -12,6 +12,7 @@ from typing import Any
 import finishedoutputs
 import pytest
 from commands import shardmill
+from drawnduplicates import drawn
 from drawnlists import encoded, lay
 from support import ROOT, RawSet
 
@@ -76,3 +77,15 @@ def test_a_report_of_hostile_names_and_of_damage(tmp_path: Path) -> None:
     found = read(out, tmp_path / "shots")
     check(found)
     assert HOSTILE in found["key"]
+
+
+def test_a_report_with_duplicates(tmp_path: Path) -> None:
+    for name, content in drawn().items():
+        lay(tmp_path / "root" / name, content)
+    out = tmp_path / "out"
+    run = shardmill("imagelist", tmp_path / "root", "--recursive", "--out", out)
+    assert run.returncode == 0, run.stderr
+    finishedoutputs.reported(out, "--duplicates")
+    found = read(out, tmp_path / "shots")
+    check(found)
+    assert "duplicates" in found["kinds"]

@@ -2,63 +2,22 @@
 
 from __future__ import annotations
 
-import io
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import shared
 from commands import shardmill
+from drawnduplicates import HOSTILE, drawn, scene, stored
 from drawnlists import lay
-from PIL import Image, ImageDraw
 from reportpages import Page
-
-HOSTILE = '"><script>alert(1)<;script>'
-
-
-def scene(seed: int) -> Image.Image:
-    """Return a drawing of large shapes, as photographs have them."""
-    random = np.random.default_rng(seed)
-    image = Image.new("RGB", (120, 90), tuple(random.integers(0, 256, 3).tolist()))
-    draw = ImageDraw.Draw(image)
-    for _ in range(9):
-        x, y = random.integers(0, 90, 2).tolist()
-        side = int(random.integers(10, 50))
-        color = tuple(random.integers(0, 256, 3).tolist())
-        draw.ellipse((x - side, y - side, x + side, y + side), fill=color)
-    return image
-
-
-def stored(image: Image.Image, quality: int = 85) -> bytes:
-    stream = io.BytesIO()
-    image.save(stream, "JPEG", quality=quality)
-    return stream.getvalue()
 
 
 def undecodable(content: bytes) -> bytes:
     """Return a JPEG whose first Huffman table has impossible lengths of codes."""
     place = content.index(b"\xff\xc4") + 5
     return content[:place] + b"\xff" * 16 + content[place + 16 :]
-
-
-def drawn() -> dict[str, bytes]:
-    """Return images of two splits: a copy in both, a small one, two classes, flat ones, others."""
-    flat = {
-        f"train/flat/{n}.jpg": stored(Image.new("RGB", (20 + n, 30), (n, n, n))) for n in range(9)
-    }
-    return flat | {
-        "train/a/leaked.jpg": stored(scene(1)),
-        f"val/a/{HOSTILE}.jpg": stored(scene(1)),
-        "train/a/large.jpg": stored(scene(2)),
-        "train/a/small.jpg": stored(scene(2).resize((80, 60))),
-        "train/a/one.jpg": stored(scene(3)),
-        "train/b/other.jpg": stored(scene(3), 70),
-        "train/a/alone.jpg": stored(scene(4)),
-        "train/b/alone.jpg": stored(scene(5)),
-        "val/b/alone.jpg": stored(scene(6)),
-    }
 
 
 @pytest.fixture(scope="module")

@@ -195,6 +195,39 @@ def test_texts_of_others_are_shown_and_never_markup(tmp_path: Path) -> None:
     assert name in json.loads(keys.removeprefix(head).removesuffix(tail))["images"][0][0]
 
 
+def test_a_key_that_is_markup_is_shown_as_it_is(tmp_path: Path) -> None:
+    out = listed(tmp_path, {f"{HOSTILE}.jpg": encoded(1), "plain/a.jpg": encoded(2)})
+    report = finishedoutputs.reported(out)
+    for page in pages(report):
+        assert "<script>alert" not in page.path.read_text()
+        assert [given["src"].rpartition("/")[2] for given in page.of("script")] == ["report.js"]
+    page = next(each for each in pages(report) if each.path.name == "00000.html")
+    assert f"{HOSTILE}.jpg" in page.text
+    assert {given["aria-label"] for given in page.of("svg", role="img")} == {f"{HOSTILE}.jpg"}
+    keys = next(report.rglob("keys.js")).read_text()
+    assert "<" not in keys
+
+
+def test_images_without_boxes_have_no_plots_of_boxes_and_nothing_to_switch(tmp_path: Path) -> None:
+    report = finishedoutputs.reported(listed(tmp_path, {"a/1.jpg": encoded(1)}))
+    index = Page(report / "index.html")
+    assert "Boxes on an image" not in index.text
+    assert "Areas of boxes" not in index.text
+    page = Page(next(report.rglob("classes/00000.html")))
+    assert "1 image" in page.text
+    assert page.of("rect") == []
+    assert not [given for _, given in page.tags if "data-show" in given]
+
+
+def test_the_page_of_the_mini_set_shows_its_photographs(mini: RawSet, out: Path) -> None:
+    finishedoutputs.prepared(mini, out)
+    report = finishedoutputs.reported(out)
+    found = pages(report)
+    assert [link for page in found for link in page.links if not link.exists()] == []
+    assert "Damaged" not in found[0].text
+    assert any(page.of("g", class_="boxes") for page in found)
+
+
 def test_a_class_that_a_split_lacks_says_so(tmp_path: Path) -> None:
     images = {f"{s}/{c}/{n}.jpg": encoded(n) for s, c, n in (("train", "a", 1), ("train", "b", 2))}
     out = listed(tmp_path, {**images, "val/a/3.jpg": encoded(3)})
