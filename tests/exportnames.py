@@ -18,6 +18,6 @@ _OF_SOME_SOURCES: Final = {"attribution", "class-tree"}
 OF_ALL_SETS: Final = tuple(
     name
     for name in registry.EXPORTS
-    if name not in {*OF_BOXES, *_OF_MASKS, *_OF_SOME_SOURCES, "label-map"}
+    if name not in {*OF_BOXES, *_OF_MASKS, *_OF_SOME_SOURCES, "label-map", "dataset-card"}
 )
 """Those of every data set that has classes."""

@@ -19,6 +19,7 @@ from support import RawSet
 
 from pipeline import manifest
 from pipeline.formats.base import RecordOptions
+from pipeline.formats.registry import FORMATS
 from pipeline.images.prepare import PLAIN
 from pipeline.shards.output import RecordForm
 
@@ -87,7 +88,7 @@ def of_list_in_all_formats() -> tuple[ListedSet, Path]:
     def make(folder: Path) -> None:
         run = drawn.prepare_here(folder / "out", *THREE)
         assert run.returncode == 0, run.stderr
-        assert run.stdout.count("24 records in 3 shards") == 3
+        assert run.stdout.count("24 records in 3 shards") == len(FORMATS)
 
     return drawn, shared.once("list-prepared", make) / "out"
 

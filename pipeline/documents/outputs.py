@@ -67,6 +67,9 @@ class Parameters(Struct, frozen=True):
     codec: Text | None
     repairs: bool
     multi_hot: Size = 0
+    class_names: tuple[Text, ...] = ()
+    boxes: bool = False
+    vectors: bool = False
     order: Text = ""
     seed: int = 0
 

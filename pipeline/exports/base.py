@@ -61,7 +61,7 @@ class ShardSet:
         folder: where it lies.
         exported_as: what exports call the shards; "": there are none, only facts.
         images: how images are stored in it.
-        label_map_offset: see `RecordForm`.
+        label_map_offset, features: see `RecordForm`.
     """
 
     format: str
@@ -70,6 +70,7 @@ class ShardSet:
     exported_as: str
     images: ImageOptions
     label_map_offset: int | None = None
+    features: str = ""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -279,7 +280,7 @@ class Export(ABC):
     of_images: ClassVar[bool] = False
     """Whether it says something of each image's bytes: replaced images make it be made anew."""
     parts: ClassVar[tuple[str, ...]] = ("images", "boxes")
-    """What of the splits decides its bytes, for people: ``images``, ``boxes`` and ``shards``."""
+    """What of the splits decides its bytes, for people: ``images``, ``boxes``, ``shards``."""
 
     def in_class_folders(self, data_dir: str) -> bool:  # noqa: ARG002 - one asks
         """Whether it needs the class folders of the images in the output folder."""

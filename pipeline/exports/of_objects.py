@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
@@ -108,12 +107,5 @@ def of_small_files(
 
 
 def class_names(data: SetView) -> list[str]:
-    """Return a name for each class, by its index; no two are the same.
-
-    A class is called by its words; where two have the same, their ids are added.
-    """
-    words = Counter(data.table.words)
-    return [
-        text if text and words[text] == 1 else f"{text} ({class_id})" if text else class_id
-        for class_id, text in zip(data.table.class_ids, data.table.words, strict=True)
-    ]
+    """Return a name for each class, by its index; no two are the same."""
+    return list(data.table.names)

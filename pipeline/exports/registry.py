@@ -12,6 +12,7 @@ from pipeline.exports.base import ANY_PATH, Export
 from pipeline.exports.class_tree_export import ClassTree
 from pipeline.exports.coco_export import Coco
 from pipeline.exports.croissant_export import Croissant
+from pipeline.exports.dataset_card import DatasetCard
 from pipeline.exports.dbcollection.export import Classification, Raw256
 from pipeline.exports.image_list_export import ImageList, LabelTables
 from pipeline.exports.imagefolder import ImageFolder
@@ -35,6 +36,7 @@ _BY_NAME: Final = (
     LabelMap(),
     Annotations(),
     Attribution(),
+    DatasetCard(),
     Parquet(),
     Croissant(),
 )
@@ -48,6 +50,8 @@ EXPORTS: Final[Mapping[str, Export]] = {each.name: each for each in _BY_NAME}
 """Every export of `--export` by its name, in the order of making: each after those it implies."""
 LABEL_MAP: Final[Export] = EXPORTS[LabelMap.name]
 """What comes, unasked, with shards whose readers look up what labels mean."""
+CARD: Final[Export] = EXPORTS[DatasetCard.name]
+"""What comes, unasked, with shards whose readers find the splits by it, and follows these."""
 OF_STEPS: Final[Mapping[str, Export]] = {each.name: each for each in _BY_STEP}
 """Every export that a step of a job makes, by its name."""
 

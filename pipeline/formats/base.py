@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from pipeline.formats import without_boxes
+from pipeline.formats.appending import AppendingWriter
 from pipeline.formats.reader import Reader
 from pipeline.formats.record import ImageRecord, Placement
 from pipeline.storage import Location, StagedFile, Where, below
@@ -39,12 +40,19 @@ class RecordOptions:
         multi_hot: how many classes there are, where a label is a vector of as many numbers: 1 for
             each class of the image, else 0; such labels have no offset. 0: a label is no such
             vector.
+        class_names: of a format with columns, the names of the classes by their index, no two the
+            same; empty: nobody names them.
+        boxes: likewise, whether there are boxes.
+        vectors: likewise, whether an image may have several labels, or none that is a class.
     """
 
     label_offset: int
     labels: str = LABELS[0]
     suffix: str = ".JPEG"
     multi_hot: int = 0
+    class_names: tuple[str, ...] = ()
+    boxes: bool = False
+    vectors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +79,14 @@ class WrittenShard:
         bytes: size of its first file.
         records: how many it holds.
         without_boxes: keys of the images that it lacks because they have no boxes.
+        xxh3_128: of its first file, in hex.
     """
 
     stem: str
     bytes: int
     records: int
     without_boxes: Sequence[str] = ()
+    xxh3_128: str = ""
 
 
 class ShardWriter(Protocol):
@@ -123,6 +133,9 @@ class ShardFormat(ABC):
     objects mean."""
     one_label_width: ClassVar[bool] = False
     """Whether readers want the same number of labels in every record of an output."""
+    has_columns: ClassVar[bool] = False
+    """Whether each record says the same things, in columns that its shards name: what they are
+    is known of the source, before any image is read, and decides the bytes of each shard."""
     cuts_names: ClassVar[bool] = False
     """Whether some keys are too long for the names of its records, see `is_cut`."""
     writes_ids: ClassVar[bool] = True
@@ -182,6 +195,10 @@ class ShardFormat(ABC):
         if not self.needs_boxes(options):
             return {}
         return {without_boxes.NAME: without_boxes.lines(shard.without_boxes for shard in shards)}
+
+    def features(self, options: RecordOptions) -> str:  # noqa: ARG002 - one has a card
+        """Return the JSON of its columns as `datasets` has it; "": it reads no card of them."""
+        return ""
 
     @abstractmethod
     def writer(
@@ -290,7 +307,7 @@ class ContiguousFormat(ShardFormat):
     ) -> ShardWriter:
         """Return a writer that appends records to one file as `wrap` gives them."""
         (file,) = files
-        return _Appending(self, file, options)
+        return AppendingWriter(file, lambda record: self.wrap(record, options))
 
     def image(self, record: StoredRecord, size: int) -> memoryview | None:
         """Return what a record ends in; None if it is too short."""
@@ -309,18 +326,3 @@ class ContiguousFormat(ShardFormat):
             and data[: len(before)] == before
             and data[end:] == after
         )
-
-
-class _Appending:
-    """Appends records as `ContiguousFormat.wrap` gives them."""
-
-    def __init__(self, form: ContiguousFormat, file: StagedFile, options: RecordOptions) -> None:
-        self._form, self._file, self._options = form, file, options
-
-    def write(self, record: ImageRecord) -> Placement:
-        before, after = self._form.wrap(record, self._options)
-        offset = self._file.size
-        return Placement(offset, self._file.write(before, record.encoded, after))
-
-    def finish(self) -> None:
-        """Do nothing: nothing belongs to the whole shard."""

@@ -7,6 +7,8 @@ from typing import Final
 
 from pipeline.formats.base import ShardFormat
 from pipeline.formats.facts.format import Facts
+from pipeline.formats.hfparquet.format import HuggingFaceParquet
+from pipeline.formats.mds.format import Mds
 from pipeline.formats.recordio.format import RecordIO
 from pipeline.formats.tfrecord.format import TFRecord
 from pipeline.formats.webdataset.format import WebDataset
@@ -15,6 +17,8 @@ _EVERY: Final = (
     TFRecord(),
     RecordIO(),
     WebDataset(),
+    HuggingFaceParquet(),
+    Mds(),
     Facts(),
 )
 

@@ -121,7 +121,7 @@ def derive(
     check_class_folders(job, splits.values(), asked)
     data = set_view.view(job, dataset, table, splits, others)
     trees, files = list[Product](), list[Product]()
-    for export in _with_label_map(job, data, splits.values()):
+    for export in _with_needed(job, data, splits.values()):
         for what in export.refusals(data):
             raise UsageError(what)
         made = replace(data, described=(*data.described, *set_view.described_by((*trees, *files))))
@@ -131,15 +131,20 @@ def derive(
     return (*trees, *files) if job.wants("shards") else ()
 
 
-def _with_label_map(job: Job, data: SetView, splits: Iterable[SplitJob]) -> list[Export]:
-    """Return the exports that a job asks for, and the label map that its shards may need.
+def _with_needed(job: Job, data: SetView, splits: Iterable[SplitJob]) -> list[Export]:
+    """Return the exports that a job asks for, and the label map and card that its shards need.
 
-    That is left out where it cannot be made, unless it is asked for by its name.
+    These are left out where they cannot be made, unless they are asked for by their names.
     """
-    forms = [output.form for split in splits for output in split.outputs]
-    needed = job.wants("shards") and any(form.label_map_offset is not None for form in forms)
-    possible = needed and not any(registry.LABEL_MAP.refusals(data))
-    return registry.asked((*job.exports, *([registry.LABEL_MAP.name] if possible else [])))
+    forms = (
+        [output.form for split in splits for output in split.outputs] if job.wants("shards") else []
+    )
+    needed = (
+        [registry.LABEL_MAP] if any(form.label_map_offset is not None for form in forms) else []
+    )
+    needed += [registry.CARD] if any(form.features for form in forms) else []
+    possible = [export.name for export in needed if not any(export.refusals(data))]
+    return registry.asked((*job.exports, *possible))
 
 
 def check_class_folders(job: Job, splits: Iterable[SplitJob], asked: Iterable[Export]) -> None:
@@ -190,7 +195,14 @@ def _product(
             split=plan.split,
             described=plan.described,
         )
-        return replace(files, maker=EXPORT, export=export.name, plan=plan, parts=export.parts)
+        return replace(
+            files,
+            maker=EXPORT,
+            export=export.name,
+            plan=plan,
+            parts=export.parts,
+            succeeds=export is registry.CARD,  # it says what `current` points to, and follows it
+        )
     if plan.kind != export.tree:
         raise ValueError(f"{export.name} makes trees of the kind {export.tree!r}: {plan.kind!r}")
     (folder,) = plan.files

@@ -24,6 +24,8 @@ def derive(
     defaults: Defaults,
     *,
     boxes: bool = False,
+    class_names: tuple[str, ...] = (),
+    vectors: bool = False,
 ) -> tuple[Output, ...]:
     """Return the outputs of a split, one for each format that is asked for.
 
@@ -34,6 +36,8 @@ def derive(
         defaults: how its images are stored where no option says otherwise.
         boxes: whether there are boxes, which are fractions of the pixels as they lie: images
             are not turned then, unless one says so.
+        class_names: of its classes by their index; empty: `defaults` has them, or nobody.
+        vectors: whether an image may have several labels.
 
     Raises:
         UsageError: the options for images contradict each other.
@@ -55,6 +59,10 @@ def derive(
             suffix=defaults.suffix,
             multi_hot=defaults.multi_hot if is_vector else 0,
         )
+        if shard_format.has_columns:
+            names = class_names or defaults.class_names
+            options = replace(options, class_names=names, vectors=vectors)
+            options = replace(options, boxes=boxes or defaults.reads_boxes)
         mended = shard_format.jpeg_only or (defaults.repairs and shard_format.holds_images)
         form = RecordForm(name, options, image, None, mended)
         shortened = defaults.long_names and shard_format.cuts_names

@@ -69,6 +69,7 @@ def _split_view(out: Location, split: SplitJob) -> SplitView:
                 exported_as=output.exported_as,
                 images=output.form.image,
                 label_map_offset=output.form.label_map_offset,
+                features=output.form.features,
             )
             for output in split.outputs
         ),

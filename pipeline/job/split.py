@@ -194,8 +194,20 @@ def outputs_of(job: Job, source: Source, shards_digest: str) -> tuple[Output, ..
         EnvironmentRefused: no codec is installed, and one is needed.
     """
     return outputs.derive(
-        job, source.split.name, shards_digest, source.defaults, boxes=source.has_boxes
+        job,
+        source.split.name,
+        shards_digest,
+        source.defaults,
+        boxes=source.has_boxes,
+        class_names=source.class_names or (),
+        vectors=_has_vectors(source),
     )
+
+
+def _has_vectors(source: Source) -> bool:
+    """Whether an image may have several labels: one of a list does that names no classes."""
+    listed = source.label_widths is not None and not source.class_names
+    return listed or source.defaults.multi_hot > 0
 
 
 def order_of(job: Job, shards: int, threads: int | None) -> dict[str, Any]:

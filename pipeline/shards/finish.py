@@ -117,7 +117,13 @@ def _of_whole(
 ) -> list[storage.StagedFile]:
     """Return files that belong to all shards together, written."""
     shards = [
-        WrittenShard(name.stem, shard.files[0].bytes, shard.records, shard.without_boxes)
+        WrittenShard(
+            name.stem,
+            shard.files[0].bytes,
+            shard.records,
+            shard.without_boxes,
+            shard.files[0].xxh3_128,
+        )
         for name, shard in zip(_names(split), documents, strict=True)
     ]
     form, staged = output.form, []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from pipeline import digests
 from pipeline.catalog.shard_name import ShardName
@@ -14,6 +14,9 @@ from pipeline.formats.registry import ALL
 from pipeline.images.bounds import MAX_PIXELS
 from pipeline.images.prepare import ImageOptions
 from pipeline.storage import Location
+
+_OF_COLUMNS: Final = ("class_names", "boxes", "vectors")
+"""What the options of records say of columns, where a format has such."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,21 @@ class RecordForm:
         mapped = self.describes_objects and self.shard_format.needs_label_map
         return self.options.label_offset if mapped else None
 
+    @property
+    def features(self) -> str:
+        """What a dataset card says of its columns, see `ShardFormat.features`."""
+        return self.shard_format.features(self.options)
+
     def to_json(self) -> dict[str, Any]:
         """Return it as the parameters of a manifest."""
         vector = {"multi_hot": self.options.multi_hot} if self.options.multi_hot else {}
+        columns = {name: getattr(self.options, name) for name in _OF_COLUMNS}
         return {
             "label_offset": self.options.label_offset,
             "labels": self.options.labels,
             "suffix": self.options.suffix,
             **vector,
+            **(columns if self.shard_format.has_columns else {}),
             first_words.IMAGE_OPTIONS: self.image.to_json(),
             "codec": self.codec,
             "repairs": self.repairs,
@@ -70,7 +80,11 @@ class RecordForm:
     def recorded(name: str, parameters: Parameters) -> RecordForm:
         """Rebuild it from the parameters of a manifest."""
         options = RecordOptions(
-            parameters.label_offset, parameters.labels, parameters.suffix, parameters.multi_hot
+            parameters.label_offset,
+            parameters.labels,
+            parameters.suffix,
+            parameters.multi_hot,
+            *(getattr(parameters, name) for name in _OF_COLUMNS),
         )
         return RecordForm(name, options, parameters.image, parameters.codec, parameters.repairs)
 

@@ -84,6 +84,8 @@ class Defaults:
         multi_hot: how many classes there are, where an image can be of several or of none: formats
             whose readers want one label width say of each whether the image is of it. 0: an image
             is of one class, or has the labels of a list.
+        class_names: `LabelTable.names`; empty: `Source.class_names` has them, or nobody.
+        reads_boxes: whether images of any split may have boxes: all have the same columns.
     """
 
     suffix: str
@@ -92,6 +94,8 @@ class Defaults:
     long_names: bool = False
     describes_objects: bool = False
     multi_hot: int = 0
+    class_names: tuple[str, ...] = ()
+    reads_boxes: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

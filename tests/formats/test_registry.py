@@ -29,7 +29,9 @@ from pipeline.formats.registry import FORMATS
 
 NAME = ShardName("train", 0, 1)
 BOXES = ((0.0, 0.25, 0.5, 1.0), (0.125, 0.5, 0.75, 0.625))
-PLAIN = RecordOptions(label_offset=3)
+PLAIN = RecordOptions(label_offset=3, boxes=True, vectors=True)
+CONTIGUOUS = [name for name, made in FORMATS.items() if isinstance(made, ContiguousFormat)]
+INDEXED = [name for name, made in FORMATS.items() if len(made.files("train")) > 1]
 MAGIC = 0xCED7230A
 MEANING = "--labels detection and --joined have a meaning with --format recordio only"
 
@@ -74,8 +76,9 @@ def write(
         writer = made.writer(staged, options, len(given))
         placements = [writer.write(each) for each in given]
         writer.finish()
+        hashes = [file.content_hash for file in staged]
         storage.publish(*staged)
-    assert [manifest.hash_file(path) for path in files] == [file.content_hash for file in staged]
+    assert [manifest.hash_file(path) for path in files] == hashes
     found = [(each.offset, each.length) for each in made.read(files[0])]
     assert found == [(each.offset, each.length) for each in placements]
     return files
@@ -83,14 +86,13 @@ def write(
 
 def test_a_format_is_found_by_its_name() -> None:
     assert [made.name for made in FORMATS.values()] == list(FORMATS)
-    assert list(FORMATS) == ["tfrecord", "recordio", "webdataset"]
+    assert list(FORMATS) == ["tfrecord", "recordio", "webdataset", "hf-parquet", "mds"]
 
 
 def test_only_tfrecord_counts_a_background_class_and_asks_for_jpegs() -> None:
     assert {name: made.label_offset for name, made in FORMATS.items()} == {
+        **dict.fromkeys(FORMATS, 0),
         "tfrecord": 1,
-        "recordio": 0,
-        "webdataset": 0,
     }
     assert [name for name, made in FORMATS.items() if made.jpeg_only] == ["tfrecord"]
 
@@ -104,6 +106,7 @@ def test_a_record_says_what_was_written_of_its_image(made: ShardFormat, tmp_path
         assert parsed == made.fields(image, PLAIN)
 
 
+@pytest.mark.parametrize("made", CONTIGUOUS, indirect=True)
 def test_a_record_is_an_image_in_what_wraps_it(made: ShardFormat, tmp_path: Path) -> None:
     assert isinstance(made, ContiguousFormat)
     given = records()
@@ -116,6 +119,7 @@ def test_a_record_is_an_image_in_what_wraps_it(made: ShardFormat, tmp_path: Path
         assert made.image(found, len(found.data) + 1) is None
 
 
+@pytest.mark.parametrize("made", INDEXED, indirect=True)
 def test_the_index_is_made_of_a_line_a_record(made: ShardFormat, tmp_path: Path) -> None:
     shard, index, *_ = write(made, tmp_path, records())
     assert made.index([found.line for found in made.read(shard)]) == index.read_bytes()
@@ -180,7 +184,7 @@ def test_a_shard_that_is_cut_or_gone_is_refused_by_name(
 
 def test_a_record_of_something_else_is_refused_with_its_place(made: ShardFormat) -> None:
     nothing = StoredRecord(0, 0, memoryview(b"\xff" * 9), b"")
-    if made.name == "webdataset":
+    if made.name in {"webdataset", "hf-parquet", "mds"}:
         with pytest.raises(TypeError, match="another format"):
             made.parse(nothing, "a shard")
     else:
@@ -279,10 +283,10 @@ class TestRecordIO:
         assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["recordio", "webdataset"])
+@pytest.mark.parametrize("name", ["recordio", "webdataset", "hf-parquet", "mds"])
 def test_a_png_is_stored_as_it_is(tmp_path: Path, name: str) -> None:
     made, png = FORMATS[name], encoded(3, "RGBA", "PNG")
-    shard, *_ = write(made, tmp_path, [record(0), record(1, encoded=png)])
+    shard, *_ = write(made, tmp_path, [record(0), record(1, encoded=png)], PLAIN)
     assert [bytes(made.parse(each, "")[1]) for each in made.read(shard)][1] == png
 
 

@@ -221,7 +221,7 @@ def test_a_name_too_long_for_a_file_changes_webdataset_only(tmp_path: Path) -> N
         listed = ListedSet(tmp_path / str(number), tmp_path / str(number) / "a.lst")
         (split,) = resolve(job(listed)).splits.values()
         defaults = Defaults(suffix=".jpg", offsets=False, repairs=False)
-        plain = output_job.derive(job(listed), "a", split.shards_digest, defaults)
+        plain = output_job.derive(job(listed), "a", split.shards_digest, defaults, vectors=True)
         made = zip(split.outputs, plain, strict=True)
         found.append({one.format for one, other in made if one.digest != other.digest})
     assert found == [{"webdataset"} if cut else set() for cut in CUT.values()]

@@ -22,6 +22,8 @@ from pipeline.sources.source import Defaults
 
 JOB = Job(raw="/raw", out="/out", config="/c.toml", formats=tuple(FORMATS))
 PLAN = "0123456789ab"
+OTHERS = set(FORMATS) - {"tfrecord"}
+"""Those that take images as they are, and count classes from 0."""
 
 
 def derived(
@@ -41,6 +43,8 @@ def changed(first: dict[str, Output], second: dict[str, Output]) -> set[str]:
     [
         RecordForm("tfrecord", RecordOptions(1), PLAIN, None, True),
         RecordForm("recordio", RecordOptions(0, multi_hot=601), PLAIN, None, True),
+        RecordForm("mds", RecordOptions(0, boxes=True, vectors=True), PLAIN, None, True),
+        RecordForm("mds", RecordOptions(0, class_names=("a", "b c")), PLAIN, None, True),
         RecordForm(
             "recordio",
             RecordOptions(0, "detection", ".jpg"),
@@ -78,7 +82,7 @@ def test_formats_do_not_touch_each_others_digests() -> None:
         ({"joined": True}, set()),
         ({"labels": "detection"}, {"recordio"}),
         ({"label_offset": 5}, set(FORMATS)),
-        ({"label_offset": 1}, {"recordio", "webdataset"}),
+        ({"label_offset": 1}, OTHERS),
         ({"image": ImageOptions(resize=9)}, set(FORMATS)),
         ({"on_bad_image": "skip"}, set()),
         ({"out": "/elsewhere"}, set()),
@@ -97,7 +101,7 @@ def test_an_option_changes_the_outputs_that_it_is_about(
     [
         ({"suffix": ".jpg"}, set(FORMATS)),
         ({"offsets": False}, {"tfrecord"}),
-        ({"repairs": False}, {"recordio", "webdataset"}),
+        ({"repairs": False}, OTHERS),
         ({"multi_hot": 3}, {"recordio"}),
         ({"plan": "ba9876543210"}, set(FORMATS)),
     ],
@@ -146,11 +150,19 @@ def test_how_many_pixels_are_allowed_is_recorded_and_decides_no_byte() -> None:
 
 def test_offsets_labels_and_joining_are_of_the_formats_that_know_them() -> None:
     found = derived(replace(JOB, joined=True, labels="detection"))
-    assert [each.label_offset for each in found.values()] == [1, 0, 0]
-    assert [each.joined for each in found.values()] == [False, True, False]
-    labels = [each.form.options.labels for each in found.values()]
-    assert labels == ["class", "detection", "class"]
-    assert [each.form.repairs for each in derived(repairs=False).values()] == [True, False, False]
+    assert [each.label_offset for each in found.values()] == [1, *[0] * len(OTHERS)]
+    assert [name for name, each in found.items() if each.joined] == ["recordio"]
+    labels = {name: each.form.options.labels for name, each in found.items()}
+    assert labels == {**dict.fromkeys(FORMATS, "class"), "recordio": "detection"}
+    repaired = {name: each.form.repairs for name, each in derived(repairs=False).items()}
+    assert repaired == {**dict.fromkeys(OTHERS, False), "tfrecord": True}
+
+
+def test_columns_are_decided_by_what_the_source_says() -> None:
+    with_columns = {name for name, made in FORMATS.items() if made.has_columns}
+    assert with_columns == {"hf-parquet", "mds"}
+    for said in ({"class_names": ("a", "b")}, {"reads_boxes": True}, {"boxes": True}):
+        assert changed(derived(), derived(**said)) == with_columns  # type: ignore[arg-type]
 
 
 def test_options_for_images_that_contradict_each_other_are_refused() -> None:

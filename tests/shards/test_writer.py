@@ -61,11 +61,10 @@ def test_every_format_has_the_images_that_it_can_hold(tmp_path: Path, out: Path)
         assert images_of(made) == [RGB, PNG]
         assert document(out, made)["repairs"] == []
     tables = [facts.read_slice(paths.shard_facts(out, made.digest, 0), 1000) for made in every]
-    assert [table["mode"].to_pylist() for table in tables] == [["RGB", "RGBA"]] * 3
+    assert [table["mode"].to_pylist() for table in tables] == [["RGB", "RGBA"]] * len(FORMATS)
     assert [table["repair"].to_pylist() for table in tables] == [
         [None, "png"],
-        [None, None],
-        [None, None],
+        *[[None, None]] * len(others),
     ]
 
 
@@ -206,7 +205,8 @@ def test_every_format_has_the_same_images_where_they_are_encoded(tmp_path: Path,
     every = [output(out, name, image=resized) for name in FORMATS]
     write(out, tmp_path, batch(tmp_path, {"a.jpg": RGB, "b.png": PNG}), *every)
     first, *others = (images_of(made) for made in every)
-    assert others == [first, first]
+    assert others == [first] * len(others)
+    assert others
     assert all(document(out, made)["notes"] == {"alpha-dropped": 1} for made in every)
 
 

@@ -149,7 +149,7 @@ def test_a_flipped_bit_is_found_in_every_file(copied: Copy, chance: random.Rando
     files = sorted(
         path for path in storage.on_this_machine(copied.output.folder).rglob("*") if path.is_file()
     )
-    assert len(files) >= 2 * SHARDS + 2
+    assert len(files) >= SHARDS + 2
     for path in files:
         content = path.read_bytes()
         at, bit = chance.randrange(len(content)), chance.randrange(8)
@@ -194,7 +194,7 @@ def images_swapped(records: list[ImageRecord]) -> list[ImageRecord]:
     return [one, replace(second, encoded=first.encoded), *others]
 
 
-@pytest.mark.parametrize("copied", ["recordio", "webdataset"], indirect=True)
+@pytest.mark.parametrize("copied", sorted(FORMATS.keys() - {"tfrecord"}), indirect=True)
 @pytest.mark.parametrize(
     ("change", "layer"),
     [
@@ -212,6 +212,10 @@ def images_swapped(records: list[ImageRecord]) -> list[ImageRecord]:
 def test_records_that_are_not_those_written_are_found_behind_right_hashes(
     copied: Copy, change: Change, layer: Layer
 ) -> None:
+    if copied.name == "mds" and change is doubled:
+        with pytest.raises(ValueError, match="planned"):  # its table has no room for one more
+            copied.rewrite(1, change)
+        return
     copied.rewrite(1, change)
     found = copied.findings()
     assert layer in {finding.layer for finding in found}
@@ -227,12 +231,15 @@ def test_another_id_is_found_behind_right_hashes(copied: Copy) -> None:
     assert Layer.PLAN in copied.layers()
 
 
-@pytest.mark.parametrize("copied", ["webdataset"], indirect=True)
+@pytest.mark.parametrize("copied", ["webdataset", "hf-parquet", "mds"], indirect=True)
 def test_another_name_is_found_behind_right_hashes(copied: Copy) -> None:
     copied.rewrite(0, lambda records: [replace(records[0], key="other.jpg"), *records[1:]])
     assert Layer.PLAN in copied.layers()
 
 
+@pytest.mark.parametrize(
+    "copied", [name for name, made in FORMATS.items() if len(made.files("")) > 1], indirect=True
+)
 def test_an_index_of_other_records_is_found_behind_right_hashes(copied: Copy) -> None:
     _, index, *_ = copied.output.files(copied.shard(2))
     other = copied.output.files(copied.shard(1))[1]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final, Self
@@ -176,7 +176,9 @@ class ConfiguredSet(DataSet):
             "root": self.root,
             "expected": expected,
             "shards": shard_number(self.job, config, expected.images),
-            "defaults": _DEFAULTS,
+            "defaults": replace(
+                _DEFAULTS, class_names=self.table.names, reads_boxes=self.reads_boxes
+            ),
             "classes": classes,
             "left_out": len(expected.left_out),
             "labels": self._label_check(config, expected),

@@ -253,6 +253,7 @@ def _defaults(listed: ImageListing) -> Defaults:
         long_names=listed.long_names,
         describes_objects=listed.objects is not None,
         multi_hot=classes if has_vectors and classes > 1 else 0,
+        reads_boxes=listed.objects is not None,
     )
 
 

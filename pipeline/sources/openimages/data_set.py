@@ -227,7 +227,12 @@ class OpenImagesSet(DataSet):
             root=self.root,
             expected=Expected({"": images}),
             shards=shard_count(job, name, images, missing, collected.bytes),
-            defaults=replace(_DEFAULTS, multi_hot=several),
+            defaults=replace(
+                _DEFAULTS,
+                multi_hot=several,
+                class_names=self.table.names,
+                reads_boxes=self.reads_boxes,
+            ),
             collected=collected,
             table=self.table,
             info=self.config.split(name).images,

@@ -99,7 +99,7 @@ class TestBadImages:
         assert [path for path in out.rglob("*") if path.suffix in {".rec", ".tar"}] == []
         run = spoiled.prepare_here(out, *ALL_FORMATS, "--on-bad-image", "skip")
         assert run.returncode == 4
-        assert run.stdout.count("4 left out") == 3
+        assert run.stdout.count("4 left out") == len(FORMATS)
         for name in FORMATS:
             left_out = {
                 image["line"]: image["reason"] for image in manifest_of(out, name)["left_out"]
@@ -115,8 +115,8 @@ class TestBadImages:
         options = ("--on-bad-image", "skip", "--transcode")
         run = spoiled.prepare_here(out, *ALL_FORMATS, *options)
         assert run.returncode == 4
-        assert run.stdout.count("gif-transcoded: 1") == 3
-        assert run.stdout.count("3 left out") == 3
+        assert run.stdout.count("gif-transcoded: 1") == len(FORMATS)
+        assert run.stdout.count("3 left out") == len(FORMATS)
 
     def test_that_lie_turned_are_counted(self, drawn: ListedSet, out: Path) -> None:
         for number in range(3):

@@ -1,0 +1,1 @@
+"""Parquet shards with images in them, in the layout of Hugging Face's `datasets`."""

@@ -1,0 +1,75 @@
+"""The columns of a shard as `datasets` calls them, by which it decodes images and names classes.
+
+Source: huggingface/datasets, src/datasets/features/features.py: the JSON of `Features.to_dict`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from pipeline.formats.base import LABELS, RecordOptions
+
+Feature = Mapping[str, Any]
+
+FLAGS: Final = ("occluded", "truncated", "group_of", "depiction", "inside", "difficult")
+"""What is said of described objects, in the order of the bits of `catalog.objects`."""
+LIST: Final = "Sequence"
+_IMAGE: Final = {"_type": "Image"}
+
+
+def value(dtype: str) -> Feature:
+    """Return the feature of a plain value."""
+    return {"dtype": dtype, "_type": "Value"}
+
+
+def listed(feature: Feature, length: int = -1) -> Feature:
+    """Return the feature of a list; -1: of any length.
+
+    Its name is the one that every version of `datasets` knows.
+    """
+    return {"feature": feature, "length": length, "_type": LIST}
+
+
+def label(options: RecordOptions) -> Feature:
+    """Return the feature of a class: with names, if there are any and they count from 0."""
+    if options.class_names and not options.label_offset:
+        return {"names": list(options.class_names), "_type": "ClassLabel"}
+    return value("int64")
+
+
+def described(options: RecordOptions) -> bool:
+    """Whether each object is described."""
+    return options.boxes and options.labels != LABELS[0]
+
+
+def features(options: RecordOptions) -> dict[str, Any]:
+    """Return the feature of each column, in the order of the columns."""
+    columns: dict[str, Any] = {"image": _IMAGE, "label": label(options)}
+    if options.vectors:
+        columns["labels"] = listed(value("float32"))
+    if options.boxes:
+        columns["objects"] = objects(options)
+    return {**columns, "width": value("int32"), "height": value("int32")}
+
+
+def objects(options: RecordOptions) -> dict[str, Any]:
+    """Return the feature of each column of the objects."""
+    columns = {
+        "bbox": listed(listed(value("float32"), 4)),
+        "category": listed(label(options)),
+        "area": listed(value("float32")),
+    }
+    if described(options):
+        columns["class_id"] = listed(value("string"))
+        columns |= {name: listed(value("int8")) for name in FLAGS}
+        columns["mask"] = listed(_IMAGE)
+    return columns
+
+
+@lru_cache(maxsize=16)
+def metadata(options: RecordOptions) -> str:
+    """Return what stands under `huggingface` in the metadata of a shard."""
+    return json.dumps({"info": {"features": features(options)}})

@@ -1,0 +1,1 @@
+"""MDS shards, and the index by which MosaicML's streaming finds them."""
