@@ -1,8 +1,9 @@
 """Loads a folder with a dataset card by Hugging Face's datasets; prints JSON.
 
 Runs in an environment of its own, without shardmill: ``read_hf_parquet.py CACHE FOLDER CONFIG``.
-The result is ``{split: {"features": {...}, "rows": [...], "streamed": [...]}}``; in a row, ``image`` is
-the key, the MD5 of the bytes and [width, height] as decoded, and a mask its size and mode.
+The result is ``{split: {"features": {...}, "rows": [...], "streamed": [...]}}``; in a row,
+``image`` is the key, the MD5 of the bytes and [width, height] as decoded, and a mask its size and
+mode.
 """
 
 from __future__ import annotations
