@@ -13,7 +13,7 @@ from pipeline.storage import Location
 
 __all__ = ["READ", "FoundImage", "Note", "format_of", "images", "is_cut", "label_offset"]
 
-READ: Final = tuple(FORMATS)
+READ: Final = tuple(name for name, each in FORMATS.items() if not each.has_columns)
 """The formats of outputs whose shards may be read: those of `_READERS`, and tars."""
 
 _READERS: Final = {name: each for name, each in FORMATS.items() if isinstance(each, ReadsOthers)}

@@ -162,7 +162,7 @@ def test_columns_are_decided_by_what_the_source_says() -> None:
     with_columns = {name for name, made in FORMATS.items() if made.has_columns}
     assert with_columns == {"hf-parquet", "mds"}
     for said in ({"class_names": ("a", "b")}, {"reads_boxes": True}, {"boxes": True}):
-        assert changed(derived(), derived(**said)) == with_columns  # type: ignore[arg-type]
+        assert changed(derived(), derived(**said)) == with_columns
 
 
 def test_options_for_images_that_contradict_each_other_are_refused() -> None:
