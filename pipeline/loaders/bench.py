@@ -5,7 +5,8 @@
     python -m pipeline.loaders.bench OUT [--split train] [--seconds 10] [--workers 2]
 
 Both read the same shards by turns, warm, without shuffling; torchvision's ImageFolder reads the
-class folders of ``OUT/train`` where there are some. What is not installed is named.
+class folders of ``OUT/train`` where there are some. A ratio above 1 says that the loader is faster,
+or takes less processor time. What is not installed is named.
 """
 
 from __future__ import annotations
@@ -13,60 +14,24 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import chain, repeat
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any, Final
 
 from pipeline.environment.packages import why_not_loaded
 from pipeline.errors import ShardmillError
+from pipeline.loaders.measuring import Images, Pair, Speed, Task, speed
 from pipeline.loaders.records import Records, open_records
 
-_ROUNDS: Final = 3  # of ours and theirs by turns; the best of each counts
+_ROUNDS: Final = 3  # of ours and theirs by turns
 _BATCH: Final = 64
-
-Images = Iterable[int]
-"""Gives how many images came, again and again, for one epoch."""
-
-
-@dataclass(frozen=True)
-class Task:
-    """What is measured.
-
-    Attributes:
-        out: the output folder.
-        split: which split of it.
-        workers: processes that read, where a framework has such.
-        decode: whether images are decoded.
-    """
-
-    out: Path
-    split: str
-    workers: int
-    decode: bool
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A loader, and the usual way of its framework.
-
-    Attributes:
-        title: of the pair.
-        modules: what the loader needs.
-        ours: begins an epoch of the loader.
-        theirs: begins an epoch of the usual way; None: there is none to compare with.
-        usual: what that is.
-        needs: what the usual way needs besides.
-    """
-
-    title: str
-    modules: Sequence[str]
-    ours: Callable[[Task], Images]
-    theirs: Callable[[Task], Images] | None
-    usual: str
-    needs: Sequence[str] = ()
+_HEADING: Final = "".join(
+    f"{title:>{width}}"
+    for unit in ("images/s", "us/image")
+    for title, width in ((unit, 10), ("usual way", 10), ("ratio", 8))
+)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -87,8 +52,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 def _report(out: Path, split: str, workers: int, seconds: float) -> None:
     records = len(open_records(out, split))
-    _say(f"{records} images, {workers} workers, the best of {_ROUNDS} rounds of {seconds:g} s")
-    _say(f"{'':34}{'images/s':>10}{'usual way':>12}  ratio")
+    _say(f"{records} images, {workers} workers, medians of {_ROUNDS} rounds of {seconds:g} s")
+    _say(f"{'':34}{_HEADING}")
     for pair in PAIRS:
         missing = [name for name in pair.modules if why_not_loaded(name)]
         if missing:
@@ -111,34 +76,24 @@ def _report(out: Path, split: str, workers: int, seconds: float) -> None:
 
 
 def _line(title: str, pair: Pair, task: Task, seconds: float) -> str:
-    ours, theirs = list[float](), list[float]()
+    ours, theirs = list[Speed](), list[Speed]()
     for _ in range(_ROUNDS):
         ours.append(speed(pair.ours, task, seconds))
         if pair.theirs is not None:
             theirs.append(speed(pair.theirs, task, seconds))
+    by_clock = [each.images_a_second for each in ours], [each.images_a_second for each in theirs]
+    of_cores = [each.microseconds for each in ours], [each.microseconds for each in theirs]
     if not theirs:
-        return f"{title:34}{max(ours):>10,.0f}"
-    ratio = max(ours) / max(theirs)
-    return f"{title:34}{max(ours):>10,.0f}{max(theirs):>12,.0f}  {ratio:5.2f}  of {pair.usual}"
-
-
-def speed(begin: Callable[[Task], Images], task: Task, seconds: float) -> float:
-    """Return images a second over so many seconds, whole epochs one after another.
-
-    The first images do not count: processes start, files are opened.
-    """
-    counts = _warm(chain.from_iterable(begin(task) for _ in repeat(None)))
-    started, images = time.perf_counter(), 0
-    for count in counts:
-        images += count
-        if time.perf_counter() - started >= seconds:
-            break
-    return images / (time.perf_counter() - started)
-
-
-def _warm(counts: Iterator[int]) -> Iterator[int]:
-    next(counts)
-    return counts
+        return f"{title:34}{median(by_clock[0]):>10,.0f}{'':18}{median(of_cores[0]):>10,.0f}"
+    faster = median(one / other for one, other in zip(*by_clock, strict=True))
+    cheaper = median(other / one for one, other in zip(*of_cores, strict=True))
+    return "".join(
+        (
+            f"{title:34}{median(by_clock[0]):>10,.0f}{median(by_clock[1]):>10,.0f}{faster:>8.2f}",
+            f"{median(of_cores[0]):>10,.0f}{median(of_cores[1]):>10,.0f}{cheaper:>8.2f}",
+            f"  of {pair.usual}",
+        )
+    )
 
 
 class _NotThereError(Exception):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from secrets import randbits
 from typing import Any, Final
 
 import numpy as np
@@ -19,6 +18,7 @@ from pipeline.loaders import position
 from pipeline.loaders.division import ALONE, Consumer, check_world
 from pipeline.loaders.example import boxes
 from pipeline.loaders.frameworks import missing
+from pipeline.loaders.order import seed_of
 from pipeline.loaders.position import Position, Terms
 from pipeline.loaders.records import Records, open_records
 from pipeline.storage import RemoteOptions
@@ -95,7 +95,7 @@ def dataset(
     records = open_records(
         out, split, shard_format=shard_format, decode=False, cache=cache, remote=remote
     )
-    chosen = (randbits(62) if seed is None else seed) if shuffle else None
+    chosen = seed_of(seed, shuffle=shuffle)
 
     def built(source: _Source) -> Pipeline:
         pipeline = Pipeline(

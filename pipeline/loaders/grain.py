@@ -6,12 +6,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from secrets import randbits
-from typing import Any, SupportsIndex
+from typing import Any, Final, SupportsIndex
 
 from pipeline.loaders.division import ALONE, check_world, share
 from pipeline.loaders.example import Example
 from pipeline.loaders.frameworks import missing
+from pipeline.loaders.order import seed_of
 from pipeline.loaders.records import Records, open_records
 from pipeline.storage import RemoteOptions
 
@@ -19,6 +19,8 @@ try:
     import grain
 except ImportError as error:
     raise missing("Grain", "grain", error) from error
+
+_SEED_BITS: Final = 0xFFFFFFFF  # Grain takes 32
 
 
 def dataset(
@@ -65,10 +67,8 @@ def dataset(
         out, split, shard_format=shard_format, decode=decode, cache=cache, remote=remote
     )
     examples = grain.MapDataset.source(Source(records, check_world(world)))
-    if not shuffle:
-        return examples
-    # Grain takes 32 bits.
-    return examples.shuffle(seed=(randbits(63) if seed is None else seed) & 0xFFFFFFFF)
+    chosen = seed_of(seed, shuffle=shuffle)
+    return examples if chosen is None else examples.shuffle(seed=chosen & _SEED_BITS)
 
 
 class Source:

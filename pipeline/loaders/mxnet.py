@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from secrets import randbits
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +18,7 @@ from pipeline.formats.registry import FORMATS
 from pipeline.loaders import position
 from pipeline.loaders.division import ALONE, Consumer, check_world
 from pipeline.loaders.frameworks import missing
-from pipeline.loaders.order import Order
+from pipeline.loaders.order import Order, seed_of
 from pipeline.loaders.position import Position, Terms
 from pipeline.loaders.shards import Shards, open_shards
 from pipeline.state.current import REMEDY
@@ -88,7 +87,7 @@ def dataset(
     given = {"batch_size": batch_size, "data_shape": data_shape, **more}
     _check_given(given, decode=decode)
     shards = open_shards(out, split, _FORMAT, cache=cache, options=remote)
-    chosen = (randbits(62) if seed is None else seed) if shuffle else None
+    chosen = seed_of(seed, shuffle=shuffle)
     terms = Terms(shards.identity, rank, size, chosen)
     if not decode:
         return RecordReader(shards, terms)

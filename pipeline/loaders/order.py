@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from operator import index
+from secrets import randbits
+from typing import Final, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +23,13 @@ SHARDS_AT_ONCE: Final = 16
 _MASK: Final = (1 << 64) - 1
 _GAMMA: Final = 0x9E3779B97F4A7C15
 _FIRST, _SECOND = 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+
+
+def seed_of(seed: SupportsIndex | None, *, shuffle: bool) -> int | None:
+    """Return the seed of a shuffled order, drawn where none is given; None: by number."""
+    if not shuffle:
+        return None
+    return randbits(62) if seed is None else index(seed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,7 @@ class Order:
         of_rank = share(self.total, consumer.rank, consumer.size)
         return len(share(len(of_rank), consumer.worker, consumer.workers))
 
-    def epoch(self, number: int, consumer: Consumer) -> NDArray[np.int64]:
+    def epoch(self, number: SupportsIndex, consumer: Consumer) -> NDArray[np.int64]:
         """Return the numbers of the records that a consumer reads in an epoch, in their order.
 
         In a shuffled epoch the shards of a rank are in a random order, which is cut into a piece
@@ -64,12 +73,13 @@ class Order:
         piece = share(len(numbers), consumer.worker, consumer.workers)
         if self.seed is None:
             return numbers[piece.start : piece.stop]
-        place = _places(self.counts, self.seed, number)
+        epoch = index(number)  # NumPy's would overflow
+        place = _places(self.counts, self.seed, epoch)
         shards = np.repeat(np.arange(len(self.counts)), self.counts)[span.start : span.stop]
         by_shard = np.argsort(place[shards], kind="stable")[piece.start : piece.stop]
         numbers, shards = numbers[by_shard], shards[by_shard]
         window = _ranks(place[shards]) // SHARDS_AT_ONCE
-        keys = _random(numbers, self.seed, number, salt=1)
+        keys = _random(numbers, self.seed, epoch, salt=1)
         return numbers[np.lexsort((keys, window))]
 
 

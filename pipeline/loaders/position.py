@@ -50,7 +50,7 @@ class Terms:
 def saved(position: Position, terms: Terms) -> dict[str, Any]:
     """Return a position as plain data: strings, integers, None and lists of integers."""
     return {
-        "epoch": position.epoch,
+        "epoch": int(position.epoch),
         "taken": list(position.taken),
         "turn": position.turn,
         "shards": terms.shards,

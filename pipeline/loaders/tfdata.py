@@ -10,7 +10,6 @@ import importlib
 import os
 from collections.abc import Callable
 from pathlib import Path
-from secrets import randbits
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from pipeline.errors import UsageError
 from pipeline.loaders.division import ALONE, Consumer, check_world
 from pipeline.loaders.frameworks import missing
+from pipeline.loaders.order import seed_of
 from pipeline.loaders.records import Records, open_records
 from pipeline.loaders.shards import WHOLE, Shards, open_shards
 from pipeline.storage import RemoteOptions
@@ -105,8 +105,9 @@ def dataset(
     if shuffle or start or world != ALONE:
         _check_alone(shuffle_files=shuffle_files, part=part)
         records = open_records(out, split, shard_format=_FORMAT, cache=cache, remote=remote)
-        chosen = (randbits(63) if seed is None else seed) if shuffle else None
-        order = records.order(chosen).epoch(epoch, Consumer(*check_world(world)))
+        order = records.order(seed_of(seed, shuffle=shuffle)).epoch(
+            epoch, Consumer(*check_world(world))
+        )
         return _numbered(library, records, order[start:], parallel).map(
             _parser(library, decode=decode), num_parallel_calls=parallel, deterministic=True
         )

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from secrets import randbits
-from typing import Any
+from typing import Any, Final
 
 from pipeline.errors import UsageError
 from pipeline.loaders import position
 from pipeline.loaders.division import ALONE, Consumer, check_world, share
 from pipeline.loaders.frameworks import missing
+from pipeline.loaders.order import seed_of
 from pipeline.loaders.position import Position, Terms
 from pipeline.loaders.records import Records, open_records
 from pipeline.storage import RemoteOptions
@@ -25,6 +25,7 @@ try:
 except ImportError as error:
     raise missing("PyTorch", "torch", error) from error
 
+_MOST_WORKERS: Final = 1024
 Transform = Callable[[dict[str, Any]], Any]
 
 
@@ -84,7 +85,7 @@ def dataset(
     records = open_records(
         out, split, shard_format=shard_format, decode=decode, cache=cache, remote=remote
     )
-    chosen = (randbits(62) if seed is None else seed) if shuffle else None
+    chosen = seed_of(seed, shuffle=shuffle)
     return ShardDataset(records, chosen, check_world(world), transform)
 
 
@@ -148,9 +149,8 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]  # without torch it i
         self._world = world
         self._terms = Terms(records.identity, *world, seed)
         self._transform = transform
-        self._epoch = _shared([0])
-        self._begin = Position()
-        self._resumes = _shared([0])  # whether each worker is still to begin there
+        self._begin = _Begin()
+        self._own: Position | None = None  # where a state stands that this worker alone has loaded
         self._now: Position | None = None  # of an iteration in this process
 
     def __len__(self) -> int:
@@ -159,9 +159,8 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]  # without torch it i
 
     def set_epoch(self, epoch: int) -> None:
         """Say which epoch is read next, from its begin; call it before each."""
-        self._epoch.fill_(epoch)
-        self._begin, self._now = Position(epoch), None
-        self._resumes.zero_()
+        self._begin.say(epoch)
+        self._now = None
 
     def __iter__(self) -> Iterator[Any]:
         """Give the examples that this process or worker has of the epoch."""
@@ -184,11 +183,13 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]  # without torch it i
         `state_after`: this process does not know what they have read.
         """
         now = self._now
+        if now is None and self._own is not None:
+            now = self._own
         if now is None:  # nothing is read yet
             worker = get_worker_info()
             workers = 1 if worker is None else worker.num_workers
-            now = Position(int(self._epoch), (0,) * workers)
-            now = self._begin if self._resumes.any() else now
+            now = Position(self._begin.epoch, (0,) * workers)
+            now = self._begin.loaded or now if self._begin.is_awaited else now
         return position.saved(now, self._terms)
 
     def state_after(
@@ -204,9 +205,9 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]  # without torch it i
         """
         parts = max(1, workers)
         consumers = [Consumer(*self._world, part, parts) for part in range(parts)]
-        begin = self._begin
-        if begin.epoch != int(self._epoch) or not any(begin.taken):
-            begin = Position(int(self._epoch), (0,) * parts)
+        begin = self._begin.loaded
+        if begin is None or not any(begin.taken):
+            begin = Position(self._begin.epoch, (0,) * parts)
         _check_workers(begin, parts)
         now = position.after_batches(
             [self._order.length(each) for each in consumers],
@@ -221,22 +222,87 @@ class ShardDataset(IterableDataset):  # type: ignore[misc]  # without torch it i
         """Have the next iteration go on where a state was saved.
 
         Raises:
-            UsageError: it is no state, or was saved of other shards, or with another world or seed.
+            UsageError: it is no state, or was saved of other shards, with another world or seed, or
+                of more workers than there can be.
         """
-        self._begin, self._now = position.loaded(state, self._terms), None
-        self._epoch.fill_(self._begin.epoch)
-        self._resumes = _shared([1] * len(self._begin.taken))
+        begin = position.loaded(state, self._terms)
+        if get_worker_info() is None:
+            self._begin.load(begin)
+        else:  # as a StatefulDataLoader has each worker do, with a state of its own
+            self._own = begin
+        self._now = None
 
     def _beginning(self, worker: int, workers: int) -> Position:
         """Return where a worker begins: once where a state was loaded, then at the begin."""
-        epoch = int(self._epoch)
-        if not self._resumes.any():
-            return Position(epoch, (0,) * workers)
-        _check_workers(self._begin, workers)
-        if not int(self._resumes[worker]):
-            return Position(epoch, (0,) * workers)
-        self._resumes[worker] = 0
-        return self._begin
+        own, self._own = self._own, None
+        if own is not None:
+            _check_workers(own, workers)
+            return own
+        loaded = self._begin.loaded
+        if loaded is not None and self._begin.is_awaited:
+            _check_workers(loaded, workers)
+            if self._begin.is_taken(worker):
+                return loaded
+        return Position(self._begin.epoch, (0,) * workers)
+
+
+class _Begin:
+    """Which epoch is read next, and from where on, in memory that worker processes share.
+
+    So those that outlive an epoch are told, too.
+    """
+
+    def __init__(self) -> None:
+        # Epoch, turn, number of parts; how many records each has given; whether it is to resume.
+        self._numbers = torch.zeros(3 + 2 * _MOST_WORKERS, dtype=torch.int64).share_memory_()
+
+    @property
+    def epoch(self) -> int:
+        """Its number."""
+        return int(self._numbers[0])
+
+    @property
+    def loaded(self) -> Position | None:
+        """Where the state stands that was loaded for this epoch; None: none was."""
+        epoch, turn, parts = self._numbers[:3].tolist()
+        return (
+            Position(epoch, tuple(self._numbers[3 : 3 + parts].tolist()), turn) if parts else None
+        )
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a worker is still to begin there."""
+        return bool(self._numbers[3 + _MOST_WORKERS :].any())
+
+    def say(self, epoch: int) -> None:
+        """Have an epoch read from its begin."""
+        self._numbers.zero_()
+        self._numbers[0] = epoch
+
+    def load(self, begin: Position) -> None:
+        """Have an epoch read from where a state stands.
+
+        Raises:
+            UsageError: it is of more workers than there can be.
+        """
+        parts = len(begin.taken)
+        if parts > _MOST_WORKERS:
+            raise UsageError(
+                "the state is of more workers than there can be",
+                expected=f"at most {_MOST_WORKERS}",
+                found=str(parts),
+            )
+        self.say(begin.epoch)
+        self._numbers[1:3] = torch.tensor([begin.turn, parts])
+        self._numbers[3 : 3 + parts] = torch.tensor(begin.taken)
+        self._numbers[3 + _MOST_WORKERS : 3 + _MOST_WORKERS + parts] = 1
+
+    def is_taken(self, worker: int) -> bool:
+        """Whether a worker begins there: once after each state."""
+        at = 3 + _MOST_WORKERS + worker
+        resumes = bool(self._numbers[at])
+        self._numbers[at] = 0
+        return resumes
 
 
 def _check_workers(begin: Position, workers: int) -> None:
@@ -255,8 +321,3 @@ def _given(records: Records, number: int, transform: Transform | None) -> Any:
         if name in example:
             example[name] = torch.from_numpy(example[name])
     return example if transform is None else transform(example)
-
-
-def _shared(values: list[int]) -> Any:
-    """Return a tensor in memory that processes share which get this dataset."""
-    return torch.tensor(values, dtype=torch.int64).share_memory_()

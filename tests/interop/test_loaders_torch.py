@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import documentation
+import numpy as np
 import pytest
 import torch
 from finishedoutputs import kept
@@ -137,6 +139,23 @@ def test_a_stateful_loader_resumes_it(output: Path, workers: int) -> None:
     second = batches(opened(output, shuffle=True, seed=3), workers, StatefulDataLoader)
     second.load_state_dict(state)
     assert list(second) == whole[4:]
+
+
+def test_workers_that_outlive_an_epoch_resume_where_a_loaded_state_stands(output: Path) -> None:
+    data = opened(output, shuffle=True, seed=3)
+    lasting = batches(data, 2, persistent_workers=True)
+    whole = list(lasting)
+    data.load_state_dict(data.state_after(3, batch_size=BATCH, workers=2))
+    assert list(lasting) == whole[3:]
+    assert list(lasting) == whole
+
+
+def test_numbers_of_numpy_are_as_good_as_others(output: Path) -> None:
+    data, other = (opened(output, shuffle=True, seed=seed) for seed in (3, np.int64(3)))
+    data.set_epoch(2)
+    other.set_epoch(np.int64(2))
+    assert names(list(other)) == names(list(data))
+    assert json.dumps(other.state_dict()) == json.dumps(data.state_dict())
 
 
 def test_without_workers_any_sample_is_resumed_at(output: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import UsageError
 from pipeline.loaders.division import Consumer, check_world, share
-from pipeline.loaders.order import SHARDS_AT_ONCE, Order
+from pipeline.loaders.order import SHARDS_AT_ONCE, Order, seed_of
 
 counts_of_shards = st.lists(st.integers(0, 40), max_size=20).map(tuple)
 seeds = st.none() | st.integers(0, 1 << 64)
@@ -94,3 +94,14 @@ def test_a_share_of_nothing_is_nothing() -> None:
 def test_a_world_that_cannot_be_is_refused(world: tuple[int, int]) -> None:
     with pytest.raises(UsageError, match="world"):
         check_world(world)
+
+
+def test_seeds_and_epochs_may_be_numbers_of_numpy() -> None:
+    seed = seed_of(np.int64(3), shuffle=True)
+    assert seed_of(np.int64(3), shuffle=False) is None
+    expected = Order((5, 4), 3).epoch(2, Consumer())
+    assert np.array_equal(Order((5, 4), seed).epoch(np.int64(2), Consumer()), expected)
+
+
+def test_a_seed_is_drawn_where_none_is_given() -> None:
+    assert len({seed_of(None, shuffle=True) for _ in range(3)}) == 3
