@@ -9,6 +9,7 @@ from typing import Any, Final
 import luigi
 
 from pipeline import manifest, paths, storage
+from pipeline.archives import packed_sources
 from pipeline.documents.outputs import OutputManifest
 from pipeline.documents.products import ProductMark
 from pipeline.errors import OutputDamaged, abbreviate
@@ -69,7 +70,7 @@ class WriteExport(ProductTask):
             entries=lambda: self._entries(whole),
             left_out=left_out or frozenset(),
             class_texts=self._class_texts,
-            sources=lambda: storage.open_sources(self.resolved.root),
+            sources=lambda: packed_sources.open_sources(self.resolved.root),
             counter=self.counter,
         )
         with contextlib.ExitStack() as stack:

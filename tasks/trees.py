@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline import manifest, paths, storage
+from pipeline.archives import packed_sources
 from pipeline.catalog import class_folders
 from pipeline.documents import tree_listing
 from pipeline.documents.shards import GroupMark
@@ -119,7 +120,7 @@ class ExtractClasses(TreeTask):
         read = FingerprintsBuilder() if whole_files else None
         with (
             self.counter(rows.num_rows, "images", f"{self.split} {self.group}") as progress,
-            storage.open_sources(self.resolved.root) as sources,
+            packed_sources.open_sources(self.resolved.root) as sources,
             rawarchives.verifying_again(self.resolved, self.split_job),
         ):
             shards.check_unchanged(sources, seen)

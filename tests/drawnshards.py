@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import tarfile
+import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -21,6 +22,16 @@ def tar(path: Path, members: Iterable[tuple[str, bytes]]) -> Path:
             info = tarfile.TarInfo(name)
             info.size = len(content)
             archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def zipped(path: Path, members: Iterable[tuple[str, bytes]], method: int) -> Path:
+    """Write a zip archive of files, stored or deflated, and of a folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("pets/", b"")
+        for name, content in members:
+            archive.writestr(name, content)
     return path
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import shutil
+import zipfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -20,7 +21,7 @@ import shared
 import stubcluster
 from drawnannotations import draw_coco, draw_voc
 from drawnlists import ListedSet, draw_list
-from drawnshards import tar
+from drawnshards import tar, zipped
 from luigi.cmdline_parser import CmdlineParser
 from support import RawSet
 
@@ -93,6 +94,7 @@ def _lay_tables(folder: Path, drawn: ListedSet) -> None:
     for name in ("SHARDS/train-000000.tar", "SHARDS/val-000000.tar", "pets.tar"):
         drawn_images = [(each, (drawn.root / each).read_bytes()) for each in drawn.names]
         tar(folder / name, drawn_images)
+    zipped(folder / "pets.zip", drawn_images, zipfile.ZIP_DEFLATED)
     (folder / "Annotations").symlink_to(draw_voc(folder / "voc").path)
     (folder / "JPEGImages").symlink_to(folder / "voc/JPEGImages")
     lines = (json.dumps({"file": name, "class": label}) for name, label in rows)

@@ -71,13 +71,16 @@ _REFUSED: Final = ("/", "\\", "\0")
 _NO_FILES: Final = frozenset({"", ".", ".."})
 
 
-def read_index(source: RangeSource, size: int, file: str) -> pa.Table:
-    """Read the central directory of an archive of files that lie in no folders.
+def read_index(
+    source: RangeSource, size: int, file: str, *, with_folders: bool = False
+) -> pa.Table:
+    """Read the central directory of an archive.
 
     Args:
         source: the archive.
         size: its bytes.
         file: what errors call it.
+        with_folders: whether its files may lie in folders, which are left out themselves.
 
     Returns:
         A table of `INDEX_SCHEMA`.
@@ -91,20 +94,21 @@ def read_index(source: RangeSource, size: int, file: str) -> pa.Table:
     content = directory.content or source.read(directory.offset, directory.size)
     if len(content) != directory.size:
         raise refused(file, "the archive ends too early", f"{directory.size:,} bytes", "fewer")
-    return _parsed(content, directory, file)
+    return _parsed(content, directory, file, with_folders=with_folders)
 
 
-def _parsed(content: Buffer, directory: Directory, file: str) -> pa.Table:
+def _parsed(content: Buffer, directory: Directory, file: str, *, with_folders: bool) -> pa.Table:
     """Return the members by offset, parsed so many at a time that memory stays small."""
     view = memoryview(content)
     starts = _walk(view, directory, file)
     parts = [
-        _part(view, starts[first : first + _CHUNK + 1], file)
+        _part(view, starts[first : first + _CHUNK + 1], file, with_folders=with_folders)
         for first in range(0, directory.members, _CHUNK)
     ]
     members = pa.concat_tables([_MEMBERS.empty_table(), *parts])
     _check_distinct(members["name"], file)
-    return _by_offset(members, directory, file)
+    whole = _by_offset(members, directory, file)
+    return whole.filter(pc.invert(pc.ends_with(whole["name"], "/"))) if with_folders else whole
 
 
 def _walk(view: memoryview, directory: Directory, file: str) -> array[int]:
@@ -133,7 +137,7 @@ def _damaged(
     )
 
 
-def _part(view: memoryview, starts: array[int], file: str) -> pa.Table:
+def _part(view: memoryview, starts: array[int], file: str, *, with_folders: bool) -> pa.Table:
     """Return some members, a table of `_MEMBERS`; the last of `starts` is where they end."""
     data = bytes(view[starts[0] : starts[-1]])
     places = np.asarray(starts[:-1], np.int64) - starts[0]
@@ -148,7 +152,8 @@ def _part(view: memoryview, starts: array[int], file: str) -> pa.Table:
     for number in _not_fitting(numbers):
         extra = data[ends[number] : ends[number] + headers["extra_bytes"][number]]
         _widen(numbers, number, extra, file, names[number])
-    _check_names(names, file)
+    if not with_folders:
+        _check_names(names, file)
     _check(numbers, headers, names, file)
     columns = {
         "name": names,

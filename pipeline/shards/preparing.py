@@ -12,6 +12,7 @@ import pyarrow as pa
 import xxhash
 
 from pipeline import storage
+from pipeline.archives import packed_sources
 from pipeline.archives.member_hashes import KnownContents
 from pipeline.catalog import table as catalog
 from pipeline.errors import BadImage, NoPermission
@@ -160,7 +161,7 @@ class _ImageWork:
     def forked(self) -> None:
         """Read by descriptors of this process alone."""
         sources = self._sources
-        self._sources = storage.open_sources(sources.root, whole_files=self._whole_files)
+        self._sources = packed_sources.open_sources(sources.root, whole_files=self._whole_files)
         sources.close()
 
     def announce_first(self) -> None:

@@ -10,6 +10,7 @@ from typing import Self
 import pyarrow as pa
 
 from pipeline import storage
+from pipeline.archives import packed_sources
 from pipeline.archives.member_hashes import KnownContents
 from pipeline.catalog.shard_name import ShardName
 from pipeline.errors import BadImage, TransientError, UsageError
@@ -122,7 +123,7 @@ def write_shard(
     """
     with (
         ExitStack() as stack,
-        storage.open_sources(root, whole_files=whole_files) as sources,
+        packed_sources.open_sources(root, whole_files=whole_files) as sources,
         ExitStack() as reading,
     ):
         check_unchanged(sources, verified)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipeline import storage
+from pipeline.archives import packed_sources
 from pipeline.errors import BadImage
 from pipeline.images.prepare import preparation
 from pipeline.storage import Location
@@ -42,7 +43,7 @@ class FactsChecker:
             yield damage(Layer.PLAN, file, "not the planned images", None, str(len(planned)))
             return
         if self.raw is not None:
-            with storage.open_sources(self.raw) as sources:
+            with packed_sources.open_sources(self.raw) as sources:
                 for number, fact in enumerate(expected.facts):
                     self.compared += 1
                     yield from self._check_source(file, number, fact, sources)

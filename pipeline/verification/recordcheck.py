@@ -10,6 +10,7 @@ from pathlib import Path
 import xxhash
 
 from pipeline import storage
+from pipeline.archives import packed_sources
 from pipeline.errors import BadImage, EnvironmentRefused, ShardmillError
 from pipeline.formats.base import StoredRecord
 from pipeline.formats.record import ImageRecord
@@ -54,7 +55,7 @@ class RecordChecker:
         """
         expected = self.expected
         read: list[bytes] | None = []
-        with storage.open_sources(self.raw or Path()) as sources:
+        with packed_sources.open_sources(self.raw or Path()) as sources:
             for record in self._records(file):
                 if isinstance(record, Finding):
                     yield record

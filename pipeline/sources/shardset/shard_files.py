@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from pipeline import storage
+from pipeline.archives.packed_sources import ZIP
 from pipeline.errors import InputRefused, UsageError, abbreviate
 from pipeline.shards import foreign
 from pipeline.sources import split_names
@@ -22,7 +23,7 @@ from pipeline.storage.clutter import is_clutter
 TAR: Final = ".tar"
 PACKED: Final = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.zst")
 """What names of compressed tars end in."""
-_ENDS: Final = (TAR, *PACKED, ".tfrecord", ".tfrecords", ".tfrec", ".record", ".rec")
+_ENDS: Final = (TAR, ZIP, *PACKED, ".tfrecord", ".tfrecords", ".tfrec", ".record", ".rec")
 _OF: Final = re.compile(r"(?P<head>.*?)[-_.]?(?P<number>[0-9]+)-of-(?P<count>[0-9]+)")
 _NUMBERED: Final = re.compile(r"(?P<head>.*?)[-_.]?[0-9]+")
 _SPLITS: Final = frozenset(
@@ -46,8 +47,8 @@ class ShardFiles:
 
 
 def is_archive(name: str) -> bool:
-    """Whether a name is that of a tar, compressed or not."""
-    return name.lower().endswith((TAR, *PACKED))
+    """Whether a name is that of a zip archive, or of a tar, compressed or not."""
+    return name.lower().endswith((TAR, ZIP, *PACKED))
 
 
 def find(path: Location, root: Location, name: str) -> ShardFiles:
@@ -69,7 +70,7 @@ def find(path: Location, root: Location, name: str) -> ShardFiles:
         raise UsageError(
             "there are no shards or archives of images",
             file=str(path),
-            expected="TFRecord or RecordIO shards, or tars, by themselves or in a folder",
+            expected="TFRecord or RecordIO shards, tars or zips, by themselves or in a folder",
             found=f"other files, such as {abbreviate(others, 3)}" if others else "nothing",
             remedy="name a folder, a file, or a pattern in quotes such as 'DIR/train-*.tar'",
         )

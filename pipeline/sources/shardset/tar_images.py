@@ -7,7 +7,7 @@ shards. Other files of a sample, such as ``txt``, are counted and not taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
@@ -35,7 +35,8 @@ _FLAGS: Final = {
     "inside": objects.INSIDE,
     "difficult": objects.DIFFICULT,
 }
-_Part = tuple[Member, bytes]
+Part = tuple[Member, bytes]
+"""A file of an archive, and its content."""
 
 
 def images(path: Location, note: Note) -> Iterator[FoundImage]:
@@ -56,11 +57,16 @@ def images(path: Location, note: Note) -> Iterator[FoundImage]:
             expected="a tar, whose images are read where they stand",
             remedy="unpack the compression alone, such as with `gzip -dc` into a .tar",
         )
-    for _, members in groupby(_files(path, note), lambda part: _sample(part[0].name)):
+    yield from samples(path, _files(path, note), note)
+
+
+def samples(path: Location, files: Iterable[Part], note: Note) -> Iterator[FoundImage]:
+    """Yield the images among the files of an archive, in its order; errors as of `images`."""
+    for _, members in groupby(files, lambda part: _sample(part[0].name)):
         yield from _of_sample(path, list(members), note)
 
 
-def _files(path: Location, note: Note) -> Iterator[_Part]:
+def _files(path: Location, note: Note) -> Iterator[Part]:
     for member, content in compressed.read_members(path, largest=_LARGEST):
         if in_clutter(member.name.removeprefix("./")):
             note("a hidden or system name", member.name)
@@ -77,7 +83,7 @@ def _sample(name: str) -> str:
     return f"{folder}{slash}{base[:1]}{base[1:].partition('.')[0]}"
 
 
-def _of_sample(path: Location, members: list[_Part], note: Note) -> Iterator[FoundImage]:
+def _of_sample(path: Location, members: list[Part], note: Note) -> Iterator[FoundImage]:
     fields = {_field(member.name): (member, content) for member, content in members}
     stored = [part for part in members if _field(part[0].name).rpartition(".")[2] in EXTENSIONS]
     is_sample = not _OF_SAMPLES.isdisjoint(fields)
@@ -105,7 +111,7 @@ def _field(name: str) -> str:
     return base[1:].partition(".")[2].lower()
 
 
-def _said(path: Location, fields: Mapping[str, _Part]) -> dict[str, Any]:
+def _said(path: Location, fields: Mapping[str, Part]) -> dict[str, Any]:
     """Return what a sample says of its image: fields of `FoundImage`."""
     said: dict[str, Any] = {}
     if _FACTS in fields:

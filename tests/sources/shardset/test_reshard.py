@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
 from commands import shardmill
 from drawnlists import current, encoded, lay, manifest_of, shards, stored
-from drawnshards import tar, tfrecords
+from drawnshards import tar, tfrecords, zipped
 from finishedoutputs import kept, of_list_in_all_formats
 from support import RawSet
 
@@ -163,6 +164,31 @@ def test_a_tar_of_class_folders_is_read_where_it_lies(tmp_path: Path, out: Path)
     assert "already complete" in run(
         "imagelist", path, "--out", out, "--format", "recordio", "--extract"
     )
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_zip_of_class_folders_is_read_where_it_lies(
+    tmp_path: Path, out: Path, method: int
+) -> None:
+    names = ("pets/ant/1.jpg", "pets/bee/1.jpg", "pets/bee/2.jpg", "__MACOSX/pets/x.jpg", "a.txt")
+    drawn = [(name, encoded(number)) for number, name in enumerate(names)]
+    path = zipped(tmp_path / "pets.zip", drawn, method)
+    said = run("imagelist", path, "--out", out, "--format", "recordio,tfrecord", "--extract")
+    assert "2 classes: ant 0, bee 1" in said
+    assert "a hidden or system name: 1 time" in said
+    laid = {each.relative_to(out / "pets").as_posix(): each for each in out.glob("pets/*/*")}
+    assert laid.keys() == {"ant/1.jpg", "bee/1.jpg", "bee/2.jpg"}
+    assert laid["bee/2.jpg"].read_bytes() == encoded(2)
+    assert len(images(out, "tfrecord", "pets")) == 3
+    assert said.count("3 records") == 2
+    assert "3 compared with their sources" in run("verify", out, "--against", tmp_path)
+    content = bytearray(path.read_bytes())
+    content[200] ^= 1  # in the first image
+    path.write_bytes(content)
+    assert "a member is damaged" in run("verify", out, "--against", tmp_path, status=1)
+    assert "a member is damaged" in run("imagelist", path, "--out", tmp_path / "new", status=3)
+    path.write_bytes(content[:-100])
+    run("imagelist", path, "--out", tmp_path / "new", status=3)
 
 
 def test_examples_of_another_program_come_with_their_objects(tmp_path: Path, out: Path) -> None:
