@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import struct
 import tarfile
 import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from pipeline.formats.tfrecord import features, shard
 from pipeline.formats.tfrecord.features import Kind
@@ -32,6 +36,18 @@ def zipped(path: Path, members: Iterable[tuple[str, bytes]], method: int) -> Pat
         archive.writestr("pets/", b"")
         for name, content in members:
             archive.writestr(name, content)
+    return path
+
+
+def parquet(path: Path, rows: Sequence[Mapping[str, object]], names: Sequence[str] = ()) -> Path:
+    """Write a Parquet file in row groups of two, as Hugging Face's datasets do it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.Table.from_pylist(list(rows))
+    if names:
+        feature = {"names": list(names), "_type": "ClassLabel"}
+        said = json.dumps({"info": {"features": {"label": feature}}})
+        table = table.replace_schema_metadata({"huggingface": said})
+    pq.write_table(table, path, row_group_size=2)
     return path
 
 

@@ -21,7 +21,7 @@ import shared
 import stubcluster
 from drawnannotations import draw_coco, draw_voc
 from drawnlists import ListedSet, draw_list
-from drawnshards import tar, zipped
+from drawnshards import parquet, tar, zipped
 from luigi.cmdline_parser import CmdlineParser
 from support import RawSet
 
@@ -95,6 +95,7 @@ def _lay_tables(folder: Path, drawn: ListedSet) -> None:
         drawn_images = [(each, (drawn.root / each).read_bytes()) for each in drawn.names]
         tar(folder / name, drawn_images)
     zipped(folder / "pets.zip", drawn_images, zipfile.ZIP_DEFLATED)
+    parquet(folder / "photos.parquet", [{"path": n, "jpg": c} for n, c in drawn_images])
     (folder / "Annotations").symlink_to(draw_voc(folder / "voc").path)
     (folder / "JPEGImages").symlink_to(folder / "voc/JPEGImages")
     lines = (json.dumps({"file": name, "class": label}) for name, label in rows)

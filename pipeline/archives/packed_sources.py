@@ -1,8 +1,9 @@
-"""Images read where their rows say they lie, also those that are members of zip archives.
+"""Images read where their rows say they lie, also in zip archives and Parquet files.
 
 Of a source whose name ends in ``.zip`` a place is no range of bytes: the offset is that of the name
 of a member, behind the `LOCAL_HEADER` bytes of its header, and the length that of its content. Such
-a member is read by one range, inflated if it is packed, and checked by its CRC-32.
+a member is read by one range, inflated if it is packed, and checked by its CRC-32. Of a source
+whose name ends in ``.parquet`` the offset is the row, from 1; see `parquet_rows`.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipeline import storage
+from pipeline.archives.parquet_rows import ParquetRows, is_parquet
 from pipeline.archives.zip import Span, ZipMember, read_members, spans
 from pipeline.archives.zip_index import LOCAL_HEADER, read_index
 from pipeline.errors import ArchiveRefused
@@ -26,6 +28,7 @@ ZIP: Final = ".zip"
 """What names of zip archives end in, in lower case."""
 MOST_BYTES: Final = 1 << 30
 """Bytes of a member at most."""
+_MOST_OPEN: Final = 64  # Parquet files
 
 
 def is_zip(source: str) -> bool:
@@ -117,6 +120,8 @@ class _PackedSources:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._archives: dict[str, _Archive] = {}
+        self._tables: dict[str, ParquetRows] = {}
+        self._last: ParquetRows | None = None
 
     @property
     def root(self) -> Location:
@@ -135,18 +140,25 @@ class _PackedSources:
         return self._sources.stamp(source)
 
     def will_need(self, source: str, offset: int, length: int) -> None:
+        if is_parquet(source):
+            return
         if is_zip(source):
             span = self._archive(source).span(offset)
             offset, length = span.offset, span.length
         self._sources.will_need(source, offset, length)
 
     def not_cached(self, source: str, offset: int, length: int) -> None:
+        if is_parquet(source):
+            self._table(source).forget()
+            return
         if is_zip(source):
             span = self._archive(source).span(offset)
             offset, length = span.offset, span.length
         self._sources.not_cached(source, offset, length)
 
     def read(self, source: str, offset: int, length: int) -> memoryview:
+        if is_parquet(source):
+            return self._table(source).image(offset - 1)[:length]
         if not is_zip(source):
             return self._sources.read(source, offset, length)
         archive = self._archive(source)
@@ -160,6 +172,9 @@ class _PackedSources:
         return self._sources.read_whole(source, length)
 
     def close(self) -> None:
+        for table in self._tables.values():
+            table.close()
+        self._tables = {}
         self._sources.close()
 
     def __enter__(self) -> Self:
@@ -173,6 +188,18 @@ class _PackedSources:
         /,
     ) -> None:
         self.close()
+
+    def _table(self, source: str) -> ParquetRows:
+        """Return a Parquet file; of all but this one no row group is held."""
+        known = self._tables.get(source)
+        if known is None:
+            while len(self._tables) >= _MOST_OPEN:
+                self._tables.pop(next(iter(self._tables))).close()
+            known = self._tables[source] = ParquetRows(self._sources.path(source))
+        if self._last is not None and self._last is not known:
+            self._last.forget()
+        self._last = known
+        return known
 
     def _archive(self, source: str) -> _Archive:
         known = self._archives.get(source)

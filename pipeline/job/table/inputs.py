@@ -90,8 +90,8 @@ INPUT_OPTIONS: Final = (
         group=Group.INPUT,
         help="Image list (.csv, .tsv, .jsonl or .ndjson with the columns path and label, or the"
         " form of im2rec), annotations with boxes (.json of COCO, or a folder of XML of VOC), a"
-        " folder of images, or a .tar or .zip of them; or its s3:// address, and of a list also"
-        " one of a web server.",
+        " folder of images, or a .tar, .zip or .parquet of them; or its s3:// address, and of a"
+        " list also one of a web server.",
         commands=(LIST,),
         field="images",
         metavar="LIST_OR_FOLDER",

@@ -11,13 +11,13 @@ import pyarrow as pa
 import xxhash
 
 from pipeline import storage
-from pipeline.archives import packed_sources
+from pipeline.archives import packed_sources, parquet_rows
 from pipeline.catalog import objects
 from pipeline.errors import InputRefused
 from pipeline.quantities import counted
 from pipeline.shards import foreign
 from pipeline.shards.foreign import FoundImage, Note
-from pipeline.sources.shardset import shard_files, tar_images, zip_images
+from pipeline.sources.shardset import parquet_images, shard_files, tar_images, zip_images
 from pipeline.storage import Location
 
 COLLECTED: Final = pa.schema(
@@ -94,6 +94,8 @@ def collect(root: Location, shards: Iterable[str], tally: Tally) -> pa.Table:
 def images_of(root: Location, name: str, note: Note) -> Iterator[FoundImage]:
     """Yield the images of one shard; arguments and errors as of `collect`."""
     path = storage.below(root, name)
+    if parquet_rows.is_parquet(name):
+        return parquet_images.images(path, note)
     if packed_sources.is_zip(name):
         return zip_images.images(root, name, note)
     if shard_files.is_archive(name):

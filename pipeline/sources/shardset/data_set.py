@@ -225,5 +225,5 @@ class ShardSet(DataSet):
             long_names=any(is_cut(key, found.suffix) for key in found.long_keys),
             describes_objects=found.described,
             multi_hot=parameters.multi_hot if parameters else 0,
-            class_names=self.table.names,
+            class_names=self.table.names or found.names,
         )

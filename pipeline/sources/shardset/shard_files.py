@@ -14,17 +14,21 @@ from typing import Final
 
 from pipeline import storage
 from pipeline.archives.packed_sources import ZIP
+from pipeline.archives.parquet_rows import PARQUET, is_parquet
 from pipeline.errors import InputRefused, UsageError, abbreviate
 from pipeline.shards import foreign
 from pipeline.sources import split_names
+from pipeline.sources.shardset import parquet_images
 from pipeline.storage import Location
 from pipeline.storage.clutter import is_clutter
 
 TAR: Final = ".tar"
 PACKED: Final = (".tar.gz", ".tgz", ".tar.xz", ".tar.bz2", ".tar.zst")
 """What names of compressed tars end in."""
-_ENDS: Final = (TAR, ZIP, *PACKED, ".tfrecord", ".tfrecords", ".tfrec", ".record", ".rec")
-_OF: Final = re.compile(r"(?P<head>.*?)[-_.]?(?P<number>[0-9]+)-of-(?P<count>[0-9]+)")
+_ENDS: Final = (TAR, ZIP, PARQUET, *PACKED, ".tfrecord", ".tfrecords", ".tfrec", ".record", ".rec")
+_OF: Final = re.compile(
+    r"(?P<head>.*?)[-_.]?(?P<number>[0-9]+)-of-(?P<count>[0-9]+)(?:-[0-9a-f]{16})?"
+)
 _NUMBERED: Final = re.compile(r"(?P<head>.*?)[-_.]?[0-9]+")
 _SPLITS: Final = frozenset(
     ("train", "training", "val", "valid", "validation", "test", "testing", "dev")
@@ -47,8 +51,8 @@ class ShardFiles:
 
 
 def is_archive(name: str) -> bool:
-    """Whether a name is that of a zip archive, or of a tar, compressed or not."""
-    return name.lower().endswith((TAR, ZIP, *PACKED))
+    """Whether a name is that of a zip, a Parquet file, or a tar, compressed or not."""
+    return name.lower().endswith((TAR, ZIP, PARQUET, *PACKED))
 
 
 def find(path: Location, root: Location, name: str) -> ShardFiles:
@@ -70,7 +74,7 @@ def find(path: Location, root: Location, name: str) -> ShardFiles:
         raise UsageError(
             "there are no shards or archives of images",
             file=str(path),
-            expected="TFRecord or RecordIO shards, tars or zips, by themselves or in a folder",
+            expected="TFRecord or RecordIO shards, tars, zips, or Parquet with the bytes of images",
             found=f"other files, such as {abbreviate(others, 3)}" if others else "nothing",
             remedy="name a folder, a file, or a pattern in quotes such as 'DIR/train-*.tar'",
         )
@@ -135,6 +139,8 @@ def _listed(path: Location, root: Location) -> Iterator[str]:
 def _is_shard(root: Location, name: str) -> bool:
     """Whether a file is a shard: by what its name ends in, or by ``-of-`` and its first bytes."""
     base = name.rpartition("/")[2]
+    if is_parquet(base):
+        return parquet_images.has_images(storage.below(root, name))
     if base.lower().endswith(_ENDS):
         return True
     if _OF.fullmatch(base) is None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from commands import shardmill
 from drawnlists import current, encoded, lay, manifest_of, shards, stored
-from drawnshards import tar, tfrecords, zipped
+from drawnshards import parquet, tar, tfrecords, zipped
 from finishedoutputs import kept, of_list_in_all_formats
 from support import RawSet
 
@@ -189,6 +189,43 @@ def test_a_zip_of_class_folders_is_read_where_it_lies(
     assert "a member is damaged" in run("imagelist", path, "--out", tmp_path / "new", status=3)
     path.write_bytes(content[:-100])
     run("imagelist", path, "--out", tmp_path / "new", status=3)
+
+
+def test_rows_of_parquet_come_with_the_names_of_their_classes(tmp_path: Path, out: Path) -> None:
+    images_of = [{"bytes": encoded(n), "path": f"{n}.jpg"} for n in range(5)]
+    labels = (1, 0, 1, 2, 0)
+    listed = [{"image": i, "label": n, "note": "x"} for i, n in zip(images_of, labels, strict=True)]
+    name = "train-00000-of-00001-0123456789abcdef.parquet"
+    parquet(tmp_path / "in" / name, listed, ("ant", "bee", "cat"))
+    parquet(tmp_path / "in/index.parquet", [{"key": "1"}])
+    words = ("reshard", tmp_path / "in", "--out", out, "--format", "tfrecord", "--shards", 2)
+    said = run(*words)
+    assert "passed over beside the shards: 1 file, e.g. index.parquet" in said
+    assert "a column that is not taken: 1 time" in said
+    assert [(row["key"], row["class_index"], row["class_text"]) for row in rows(out, "train")] == [
+        ("0.jpg", 1, "bee"),
+        ("1.jpg", 0, "ant"),
+        ("2.jpg", 1, "bee"),
+        ("3.jpg", 2, "cat"),
+        ("4.jpg", 0, "ant"),
+    ]
+    there = {hashlib.sha256(encoded(number)).hexdigest() for number in range(5)}
+    assert images(out, "tfrecord", "train") == there
+    assert "5 compared with their sources" in run("verify", out, "--against", tmp_path / "in")
+    assert "already complete" in run(*words)
+
+
+def test_columns_of_img2dataset_and_damaged_parquet(tmp_path: Path, out: Path) -> None:
+    listed: list[dict[str, object]] = [{"jpg": encoded(1), "key": "000", "cls": "ant"}]
+    listed += [{"jpg": None, "key": "001", "cls": "bee"}]
+    path = parquet(tmp_path / "photos.parquet", listed)
+    said = run("imagelist", path, "--out", out, "--format", "none")
+    assert "a row without an image: 1 time" in said
+    (row,) = rows(out, "photos")
+    assert (row["key"], row["class_text"]) == ("000.jpg", "ant")
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    run("imagelist", path, "--out", tmp_path / "new", status=2)
 
 
 def test_examples_of_another_program_come_with_their_objects(tmp_path: Path, out: Path) -> None:

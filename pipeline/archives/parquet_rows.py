@@ -1,0 +1,147 @@
+"""Images in the rows of a Parquet file: which column has them, and their bytes, row by row.
+
+The bytes of an image lie in compressed pages. So a row is read with the others of its row group,
+and the last group that was decoded is kept: who reads row after row decodes each once.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from contextlib import ExitStack
+from itertools import accumulate
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline import storage
+from pipeline.errors import ArchiveRefused, OutputDamaged
+from pipeline.storage import Location
+
+PARQUET: Final = ".parquet"
+"""What names of Parquet files end in, in lower case."""
+MOST_GROUP_BYTES: Final = 1 << 30
+"""Bytes of the images of a row group, unpacked, at most."""
+
+_NAMES: Final = ("image", "img", "jpg", "jpeg", "png", "webp", "image_bytes", "bytes", "content")
+_BYTES: Final = "bytes"
+
+
+def is_parquet(source: str) -> bool:
+    """Whether images in a source are rows of a Parquet file."""
+    return source[-len(PARQUET) :].lower() == PARQUET
+
+
+def image_column(schema: pa.Schema) -> str | None:
+    """Return the path of the column that has the bytes of images; None: none has.
+
+    It is the first struct with binary ``bytes``, as Hugging Face's datasets have it, or a binary
+    column that is called as images are, as img2dataset has it.
+    """
+    for field in schema:
+        if pa.types.is_struct(field.type):
+            inner = field.type.get_field_index(_BYTES)
+            if inner >= 0 and _is_binary(field.type.field(inner).type):
+                return f"{field.name}.{_BYTES}"
+    binary = {field.name for field in schema if _is_binary(field.type)}
+    return next((name for name in _NAMES if name in binary), None)
+
+
+class ParquetRows:
+    """A Parquet file of images, open until it is closed.
+
+    Args:
+        path: where it lies; of one at an address a copy is fetched to this host.
+
+    Raises:
+        ArchiveRefused: it is no Parquet file, or no column of it has the bytes of images.
+    """
+
+    def __init__(self, path: Location) -> None:
+        self.path = path
+        self._stack = ExitStack()
+        try:
+            self.file = pq.ParquetFile(self._stack.enter_context(storage.open_arrow(path)))
+        except (pa.ArrowException, OutputDamaged) as error:
+            raise self._damaged(error) from error
+        column = image_column(self.file.schema_arrow)
+        if column is None:
+            raise ArchiveRefused(
+                "no column has the bytes of images",
+                file=str(path),
+                expected=f"a struct with binary {_BYTES}, or a binary column: {', '.join(_NAMES)}",
+                found=", ".join(self.file.schema_arrow.names)[:200],
+                remedy="of paths of images, write a list: CSV with the columns path and label",
+            )
+        self.column = column
+        metadata = self.file.metadata
+        counts = (metadata.row_group(group).num_rows for group in range(metadata.num_row_groups))
+        self.starts = [0, *accumulate(counts)]
+        self._kept: tuple[int, pa.Array] | None = None
+
+    def images(self, group: int) -> pa.Array:
+        """Return the images of a row group, binary; null where there is none.
+
+        Raises:
+            ArchiveRefused: it is damaged, or has more than `MOST_GROUP_BYTES`.
+        """
+        if self._kept is None or self._kept[0] != group:
+            self._kept = None  # two groups are not held at once
+            self._check_size(group)
+            try:
+                read = self.file.read_row_group(group, [self.column], use_threads=False)
+            except (pa.ArrowException, OSError) as error:
+                raise self._damaged(error) from error
+            column = read.column(0).combine_chunks()
+            if pa.types.is_struct(column.type):
+                column = column.flatten()[column.type.get_field_index(_BYTES)]
+            self._kept = (group, column)
+        return self._kept[1]
+
+    def image(self, row: int) -> memoryview:
+        """Return the image of a row, from 0; no bytes where there is none, or no such row."""
+        if not 0 <= row < self.starts[-1]:
+            return memoryview(b"")
+        group = bisect_right(self.starts, row) - 1
+        value = self.images(group)[row - self.starts[group]]
+        return view(value) if value.is_valid else memoryview(b"")
+
+    def forget(self) -> None:
+        """Give the decoded row group up."""
+        self._kept = None
+
+    def close(self) -> None:
+        """Give the file up."""
+        self.forget()
+        self._stack.close()
+
+    def _check_size(self, group: int) -> None:
+        found = self.file.metadata.row_group(group)
+        columns = (found.column(place) for place in range(found.num_columns))
+        size = sum(c.total_uncompressed_size for c in columns if c.path_in_schema == self.column)
+        if size > MOST_GROUP_BYTES:
+            raise ArchiveRefused(
+                "the images of a row group are too large to be held",
+                file=str(self.path),
+                place=f"row group {group}",
+                expected=f"at most {MOST_GROUP_BYTES:,} bytes",
+                found=f"{size:,} bytes",
+                remedy="write the file anew with smaller row groups",
+            )
+
+    def _damaged(self, error: Exception) -> ArchiveRefused:
+        return ArchiveRefused(
+            "the Parquet file is damaged, cut short, or none",
+            file=str(self.path),
+            found=str(error).partition("\n")[0][:200],
+            remedy="get it again from where it came from",
+        )
+
+
+def view(value: pa.BinaryScalar) -> memoryview:
+    """Return the bytes of a value that is not null; they are valid as long as its array."""
+    return memoryview(value.as_buffer()).cast("B")
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))

@@ -1,0 +1,115 @@
+"""The images in a Parquet file: Hugging Face's, with its names of classes, or img2dataset's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from pipeline.archives.parquet_rows import ParquetRows, view
+from pipeline.documents.decoding import decoded
+from pipeline.errors import ArchiveRefused, OutputDamaged
+from pipeline.shards.foreign import FoundImage, Note
+from pipeline.storage import Location
+
+_LABELS: Final = ("label", "labels", "cls", "class")
+_PATHS: Final = ("path", "file_name", "filename", "image_path", "key", "__key__")
+
+
+def has_images(path: Location) -> bool:
+    """Whether a Parquet file has a column with the bytes of images; false of what is none."""
+    try:
+        ParquetRows(path).close()
+    except ArchiveRefused:
+        return False
+    return True
+
+
+def images(path: Location, note: Note) -> Iterator[FoundImage]:
+    """Yield the images of a file in the order of its rows; `offset` is the row, from 1.
+
+    Raises:
+        ArchiveRefused: see `ParquetRows`.
+    """
+    rows = ParquetRows(path)
+    try:
+        schema = rows.file.schema_arrow
+        label, name = _first(schema, _LABELS), _first(schema, _PATHS)
+        inner = _path_of_image(schema, rows.column)
+        words = _class_names(schema, label, path)
+        taken = {rows.column.partition(".")[0], label, name}
+        for column in sorted({*schema.names} - taken):
+            note("a column that is not taken", f"{path}: {column}")
+        others = [each for each in (label, name, inner) if each]
+        for group in range(rows.file.num_row_groups):
+            said = rows.file.read_row_group(group, others, use_threads=False) if others else None
+            found = rows.images(group)
+            for place in range(len(found)):
+                number = rows.starts[group] + place + 1
+                value = found[place]
+                if not value.is_valid or not len(value.as_buffer()):
+                    note("a row without an image", f"{path}, row {number}")
+                    continue
+                yield FoundImage(
+                    name=_name(said, inner, name, place),
+                    offset=number,
+                    encoded=view(value),
+                    **_label(said, label, words, place),
+                )
+    finally:
+        rows.close()
+
+
+def _first(schema: pa.Schema, names: tuple[str, ...]) -> str:
+    """Return the first column of some names whose values are texts or whole numbers, or ""."""
+    kinds = {field.name: field.type for field in schema}
+    return next((name for name in names if name in kinds and _is_simple(kinds[name])), "")
+
+
+def _is_simple(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    )
+
+
+def _path_of_image(schema: pa.Schema, column: str) -> str:
+    """Return the column of the paths beside the bytes in a struct, or ""."""
+    outer, dot, _ = column.partition(".")
+    if not dot or schema.field(outer).type.get_field_index("path") < 0:
+        return ""
+    return f"{outer}.path"
+
+
+def _name(said: pa.Table | None, inner: str, name: str, place: int) -> str:
+    if said is None:
+        return ""
+    own = said.column(inner.partition(".")[0])[place].as_py() if inner else None
+    path = (own or {}).get("path") or (said.column(name)[place].as_py() if name else "")
+    return "" if path is None else str(path)
+
+
+def _label(said: pa.Table | None, label: str, words: tuple[str, ...], place: int) -> dict[str, Any]:
+    value = said.column(label)[place].as_py() if said is not None and label else None
+    if isinstance(value, str):
+        return {"class_text": value}
+    if value is None or value < 0:
+        return {}
+    return {"label": value, "class_text": words[value] if value < len(words) else ""}
+
+
+def _class_names(schema: pa.Schema, label: str, path: Location) -> tuple[str, ...]:
+    """Return the names of the classes, as the features of Hugging Face's datasets have them."""
+    said = (schema.metadata or {}).get(b"huggingface")
+    if said is None or not label:
+        return ()
+    try:
+        document = decoded(said, dict[str, Any], Path(str(path)))
+    except OutputDamaged:
+        return ()
+    feature: Any = document
+    for key in ("info", "features", label):
+        feature = feature.get(key) if isinstance(feature, Mapping) else None
+    names = feature.get("names") if isinstance(feature, Mapping) else None
+    return tuple(map(str, names)) if isinstance(names, list) else ()
