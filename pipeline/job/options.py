@@ -202,6 +202,8 @@ class Job:
         for earlier, name in first_words.EARLIER_FIELDS.items():
             if earlier in document:
                 document = {name: document[earlier], **document}
+        if not all(isinstance(each, dict) for each in document.get("appended") or ()):
+            del document["appended"]  # an earlier version named less: it is found out again
         return fitted({**_not_of(document.get("images")), **document}, Job, file)
 
     @cached_property  # each task asks for it many times

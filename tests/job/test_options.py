@@ -408,6 +408,8 @@ def test_a_job_survives_json() -> None:
         path_column="file",
         label_column="kind",
         split_column="part",
+        packed=True,
+        source_format="tfrecord",
         shares=(("train", 0.75), ("validation", 0.25)),
         update=True,
         append=True,
@@ -434,3 +436,9 @@ def test_no_split_has_the_folder_of_a_format(own: RawSet, out: Path, name: str) 
     own.config.write_text(own.config.read_text().replace('folder = "val"', f'folder = "{name}"'))
     with pytest.raises(ConfigError, match="folder is no usable name"):
         resolve(own.job(out))
+
+
+def test_what_an_earlier_version_appended_to_is_found_out_again() -> None:
+    job = Job("", "/out", "", images="/list.lst", append=True)
+    document = json.loads(job.to_json()) | {"appended": [["train", "0123456789ab", "ba9876543210"]]}
+    assert Job.from_json(json.dumps(document)) == job
